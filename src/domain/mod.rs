@@ -1,0 +1,21 @@
+//! The words of the trade: accounts, images, regions, requests, results. In: text that somebody typed.
+//! Out: values that can only be valid. Knows no clock, no I/O and no vendor's JSON.
+
+mod cloud_error;
+mod ids;
+mod outcome;
+mod problem;
+mod request;
+mod span;
+mod verdict;
+
+pub use cloud_error::{CloudError, ErrorClass};
+pub use ids::{AccountId, BlueprintId, CvmImageId, Identity, ImageRef, Region, SourceName};
+pub use outcome::{Item, ItemResult, ResultKind, Status};
+pub use problem::{Problem, Problems};
+pub use request::{Action, Expiry, RequestRules, ShareRequest, Target};
+pub use span::Span;
+pub use verdict::{Refused, Verdict};
+
+/// An instant, UTC; RFC 3339 in every text that we write.
+pub type Timestamp = jiff::Timestamp;

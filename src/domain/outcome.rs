@@ -1,0 +1,174 @@
+//! What became of a request: one result per account (and one for Lighthouse), and the status that sums them up.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{AccountId, BlueprintId, CvmImageId};
+
+/// What a result is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Item {
+    /// A receiving root account.
+    #[serde(rename = "account")]
+    Account(AccountId),
+    /// A CVM image as seen in Lighthouse.
+    #[serde(rename = "image")]
+    Lighthouse(CvmImageId),
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(id) => write!(f, "account {id}"),
+            Self::Lighthouse(id) => write!(f, "{id} in Lighthouse"),
+        }
+    }
+}
+
+/// How it ended for one item. The names are the answer's contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum ResultKind {
+    /// The account has the image because of this request.
+    Shared,
+    /// The account had it before; nothing was done.
+    AlreadyShared,
+    /// The account no longer has it because of this request.
+    Cancelled,
+    /// The account did not have it; nothing was done.
+    NotShared,
+    /// The CVM image is available in Lighthouse.
+    Available {
+        /// Under which blueprint id; the cloud may answer without one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blueprint: Option<BlueprintId>,
+        /// True when it was available before this request.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        already: bool,
+    },
+    /// Not finished; the journal knows and a later run goes on.
+    Pending,
+    /// Refused by the cloud, or never answered.
+    Failed {
+        /// The cloud's error code, or ours when no answer came (`Timeout`, `ChainBroken` …).
+        code: String,
+        /// What it means and what to do next.
+        message: String,
+        /// Whether the same request may succeed later without a change.
+        retryable: bool,
+    },
+}
+
+/// One item's result, with the cloud's request id when there was a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemResult {
+    /// About whom.
+    #[serde(flatten)]
+    pub item: Item,
+    /// How it ended.
+    #[serde(flatten)]
+    pub kind: ResultKind,
+    /// `RequestId` of the deciding call, for the cloud's support.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+impl ItemResult {
+    /// A result of `item`.
+    pub fn new(item: Item, kind: ResultKind, request_id: Option<String>) -> Self {
+        Self { item, kind, request_id }
+    }
+
+    /// Whether this item is done and as wanted.
+    pub fn succeeded(&self) -> bool {
+        !matches!(self.kind, ResultKind::Pending | ResultKind::Failed { .. })
+    }
+
+    /// Whether this item still waits for work.
+    pub fn pending(&self) -> bool {
+        matches!(self.kind, ResultKind::Pending)
+    }
+}
+
+/// A request's status. The names are the answer's contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Every item is as wanted.
+    Completed,
+    /// Some items are, some failed for good.
+    Partial,
+    /// No item is as wanted.
+    Failed,
+    /// The policy refused; nothing was called.
+    Denied,
+    /// The map says that this event asks for nothing.
+    Ignored,
+    /// Accepted and journalled, not finished.
+    Pending,
+    /// A dry run: what would be done.
+    Planned,
+}
+
+impl Status {
+    /// The status that a complete list of results adds up to.
+    pub fn of(results: &[ItemResult]) -> Self {
+        if results.iter().any(ItemResult::pending) {
+            return Self::Pending;
+        }
+        let good = results.iter().filter(|r| r.succeeded()).count();
+        match (good, results.len()) {
+            (0, n) if n > 0 => Self::Failed,
+            (g, n) if g == n => Self::Completed,
+            _ => Self::Partial,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Completed => "completed",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+            Self::Ignored => "ignored",
+            Self::Pending => "pending",
+            Self::Planned => "planned",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(kind: ResultKind) -> ItemResult {
+        ItemResult::new(Item::Account("700000164995".parse().unwrap()), kind, Some("r-1".into()))
+    }
+
+    #[test]
+    fn the_answer_has_the_contract_s_names() {
+        assert_eq!(
+            serde_json::to_string(&result(ResultKind::AlreadyShared)).unwrap(),
+            r#"{"account":"700000164995","result":"already_shared","request_id":"r-1"}"#
+        );
+        let image: CvmImageId = "img-xkd784jw".parse().unwrap();
+        let there = ResultKind::Available { blueprint: "lhbp-su83x02a".parse().ok(), already: false };
+        let text = serde_json::to_string(&ItemResult::new(Item::Lighthouse(image), there, None)).unwrap();
+        assert_eq!(text, r#"{"image":"img-xkd784jw","result":"available","blueprint":"lhbp-su83x02a"}"#);
+        let back: ItemResult = serde_json::from_str(&text).unwrap();
+        assert!(back.succeeded());
+    }
+
+    #[test]
+    fn statuses_add_up() {
+        let bad = || result(ResultKind::Failed { code: "X".into(), message: "m".into(), retryable: false });
+        let good = || result(ResultKind::Shared);
+        assert_eq!(Status::of(&[good(), good()]), Status::Completed);
+        assert_eq!(Status::of(&[good(), bad()]), Status::Partial);
+        assert_eq!(Status::of(&[bad()]), Status::Failed);
+        assert_eq!(Status::of(&[bad(), result(ResultKind::Pending)]), Status::Pending);
+    }
+}
