@@ -1,1 +1,247 @@
-//! Empty.
+//! May this request be carried out? In: policy files, configured sources, a request. Out: an [`Approved`], which only this
+//! module can make, or the [`Verdict`](crate::domain::Verdict) that refuses. Pure: no I/O, no clock; no Cedar type leaves this folder.
+
+mod approved;
+mod contract;
+mod decide;
+mod entities;
+mod explain;
+mod files;
+mod rules;
+mod scan;
+mod scene;
+
+pub use approved::Approved;
+pub use decide::{Decision, Question};
+pub use files::{PolicyFiles, builtin_schema, sample_files};
+
+use std::sync::OnceLock;
+
+use cedar_policy::Schema;
+
+use crate::domain::{Problem, Problems, SourceName};
+use contract::Contract;
+use entities::Known;
+use explain::Permit;
+
+/// What the policy may know of a configured source. It comes from the configuration, never from `entities.json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// Its name, as in `/hooks/{source}`.
+    pub name: SourceName,
+    /// Its signature scheme, as configured: `jira`, `token`, `trusted` …
+    pub scheme: String,
+    /// Whether the scheme signs the body; a static token, a password and a bearer key do not.
+    pub signed: bool,
+}
+
+/// The policies as loaded and validated: what every decision is made with.
+#[derive(Debug)]
+pub struct PolicySet {
+    schema: Schema,
+    contract: Contract,
+    rules: cedar_policy::PolicySet,
+    known: Known,
+    /// Conditions of the permits, taken apart. Only denials need them, so the first denial makes them.
+    permits: OnceLock<Vec<Permit>>,
+    warnings: Vec<Problem>,
+    digest: String,
+}
+
+impl PolicySet {
+    /// Parses and validates everything that decides: schema, policies, entities.
+    ///
+    /// # Errors
+    /// Every problem of the first stage that has any (sizes and nesting; schema; policies and entities), each with
+    /// `file:line` as its field. There is no partial success: a policy set that does not validate decides nothing.
+    pub fn load(files: &PolicyFiles, sources: &[SourceFacts]) -> Result<Self, Problems> {
+        files.guard()?;
+        let contract = Contract::new()?;
+        let schema = contract.schema(files.schema.as_deref())?;
+        let rules = rules::read(&files.policies, &schema, &contract);
+        let known = entities::read(files.entities.as_deref(), sources, &schema, &contract);
+        let (rules, known) = match (rules, known) {
+            (Ok(rules), Ok(known)) => (rules, known),
+            (rules, known) => {
+                let both = [rules.err(), known.err()];
+                return Err(Problems(both.into_iter().flatten().flat_map(|problems| problems.0).collect()));
+            }
+        };
+        let mut warnings = rules.warnings;
+        warnings.extend(known.warnings.iter().cloned());
+        warnings.extend(rules.groups.iter().filter_map(|group| known.unlisted(&group.uid, &group.place)));
+        let policies = Self {
+            schema,
+            contract,
+            rules: rules.set,
+            known,
+            permits: OnceLock::new(),
+            warnings,
+            digest: files.digest(),
+        };
+        policies.rehearse()?;
+        Ok(policies)
+    }
+
+    /// SHA-256, hex, over schema, policies (in the order of their names) and entities.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What loaded but is probably not meant: a rule that can never apply, a group that nobody lists.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Identity, RequestRules, ShareRequest, Timestamp};
+
+    fn jira() -> Vec<SourceFacts> {
+        vec![SourceFacts { name: "jira".parse().unwrap(), scheme: "jira".to_owned(), signed: true }]
+    }
+
+    fn with_policy(text: &str) -> PolicyFiles {
+        PolicyFiles { policies: vec![("a.cedar".to_owned(), text.to_owned())], ..sample_files() }
+    }
+
+    fn fields(problems: &Problems) -> Vec<&str> {
+        problems.0.iter().map(|problem| problem.field.as_str()).collect()
+    }
+
+    fn ask(policies: &PolicySet) -> Decision {
+        let native = serde_json::json!({"action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore",
+            "accounts": ["700000164995"], "requester": "alice@example.com", "approvers": ["bob@example.com"]});
+        let request = ShareRequest::from_json(&native, &RequestRules::default()).unwrap();
+        let identity = Identity { source: "jira".parse().unwrap(), id: "1".to_owned() };
+        let now: Timestamp = "2026-11-01T12:00:00Z".parse().unwrap();
+        policies.decide(Question {
+            source: &identity.source,
+            identity: &identity,
+            request: &request,
+            now,
+            approved_at: now,
+        })
+    }
+
+    #[test]
+    fn policies_and_entities_are_told_together() {
+        let mut files = with_policy("permit (principal, action, resource);");
+        files.entities = Some("[\n{}]".to_owned());
+        let problems = PolicySet::load(&files, &jira()).unwrap_err();
+        assert_eq!(fields(&problems), ["a.cedar:1", "entities.json:2"]);
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_before_the_parser_sees_it() {
+        let deep =
+            format!("@id(\"x\") permit (principal, action, resource) when {{ {}1", "(".repeat(200_000));
+        let problems = PolicySet::load(&with_policy(&deep), &jira()).unwrap_err();
+        assert_eq!(fields(&problems), ["a.cedar:1"]);
+        assert!(problems.0[0].problem.contains("nest"));
+    }
+
+    /// What `scan` lets pass must not overflow the stack of a worker thread: 2 MiB, in a build without optimisation.
+    #[test]
+    fn the_deepest_text_that_passes_is_carried_by_a_small_stack() {
+        let rule = |condition: &str| {
+            format!("@id(\"x\") permit (principal, action, resource) when {{ {condition} }};")
+        };
+        for condition in [
+            format!("{}true{}", "(".repeat(99), ")".repeat(99)),
+            format!("{}principal{}.contains(principal)", "[".repeat(95), "]".repeat(95)),
+            format!("true{}", " && true".repeat(398)),
+            format!("resource.kind == \"x\"{}", " || resource.kind == \"x\"".repeat(130)),
+            format!("{} true", "if true then true else ".repeat(398)),
+            format!("1{} > 0", " + 1".repeat(396)),
+            format!("context{}", ".a".repeat(398)),
+        ] {
+            let files = with_policy(&rule(&condition));
+            let carried =
+                std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+                    match PolicySet::load(&files, &jira()) {
+                        Ok(policies) => drop(ask(&policies)),
+                        Err(problems) => assert!(!problems.0[0].problem.contains("nest"), "{problems}"),
+                    }
+                });
+            carried.unwrap().join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_schema_that_asks_for_more_than_a_request_tells_is_refused() {
+        for (from, to) in [
+            ("\"ticket\": Ticket,", "\"ticket\": Ticket, \"change\": String,"),
+            ("\"expires\"?: datetime,", "\"expires\": datetime,"),
+            ("\"expires\"?: datetime,", ""),
+            ("\"email\"?: String,", "\"email\"?: String, \"badge\": Long,"),
+            ("\"name\"?: String,", "\"name\": String,"),
+            (
+                "entity Account in [AccountGroup];",
+                "entity Account in [AccountGroup] = { \"owner\": String };",
+            ),
+            ("principal: [Requester],", "principal: [Team],"),
+        ] {
+            let schema = builtin_schema().replacen(from, to, 1);
+            assert_ne!(schema, builtin_schema());
+            let files = PolicyFiles { schema: Some(schema), ..PolicyFiles::default() };
+            let problems = PolicySet::load(&files, &jira()).unwrap_err();
+            assert_eq!(fields(&problems), ["schema.cedarschema:1"], "{to}: {problems}");
+            assert!(problems.0[0].problem.contains("cannot be met"), "{problems}");
+        }
+    }
+
+    #[test]
+    fn optional_additions_to_the_schema_reach_the_policies() {
+        let mut files = with_policy(
+            "@id(\"x\") permit (principal, action == Share::Action::\"share\", resource)
+             when { principal has badge && principal.badge == 7 };",
+        );
+        files.schema = Some(builtin_schema().replacen(
+            "\"email\"?: String,",
+            "\"email\"?: String, \"badge\"?: Long,",
+            1,
+        ));
+        files.entities = Some(
+            r#"[{"uid": {"type": "Share::Requester", "id": "jira/alice@example.com"}, "attrs": {"badge": 7}}]"#.into(),
+        );
+        assert!(matches!(ask(&PolicySet::load(&files, &jira()).unwrap()), Decision::Allow(_)));
+    }
+
+    #[test]
+    fn the_built_in_schema_serves_when_the_directory_has_none() {
+        let files = PolicyFiles { schema: None, ..sample_files() };
+        let policies = PolicySet::load(&files, &jira()).unwrap();
+        assert!(matches!(ask(&policies), Decision::Allow(_)));
+        assert_eq!(policies.digest(), PolicySet::load(&sample_files(), &jira()).unwrap().digest());
+    }
+
+    #[test]
+    fn a_misspelt_group_in_a_policy_is_a_warning() {
+        let text = "@id(\"x\") forbid (principal, action == Share::Action::\"share\", resource)\n\
+                    when { context.account in Share::AccountGroup::\"partner\" || resource == Share::Image::\"img-unlisted\" };";
+        let policies = PolicySet::load(&with_policy(text), &jira()).unwrap();
+        assert_eq!(policies.warnings().len(), 1, "{:?}", policies.warnings());
+        assert_eq!(policies.warnings()[0].field, "a.cedar:1");
+        assert!(policies.warnings()[0].problem.contains("\"partner\""));
+    }
+
+    #[test]
+    fn a_thousand_policies_load_and_decide() {
+        let mut files = sample_files();
+        let rules: String = (0..1_000)
+            .map(|n| {
+                format!(
+                    "@id(\"rule-{n}\")\npermit (principal in Share::Team::\"t{n}\", action == Share::Action::\"share\", \
+                     resource in Share::ImageSet::\"golden\")\nwhen {{ context.account in Share::AccountGroup::\"g{n}\" }};\n"
+                )
+            })
+            .collect();
+        files.policies.push(("many.cedar".to_owned(), rules));
+        let policies = PolicySet::load(&files, &jira()).unwrap();
+        let Decision::Allow(approved) = ask(&policies) else { panic!("denied") };
+        assert_eq!(approved.verdict().policies, ["golden-images-to-staging"]);
+    }
+}

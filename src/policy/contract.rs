@@ -1,0 +1,202 @@
+//! The names that program and policies share, and the schema that carries them. In: the directory's schema, if it has one.
+//! Out: a parsed schema that still knows every name of the built-in one.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use cedar_policy::ffi::DetailedError;
+use cedar_policy::{CedarSchemaError, EntityId, EntityTypeName, EntityUid, Schema};
+
+use super::files::{SCHEMA, builtin_schema};
+use super::scan;
+use crate::domain::{Action, Problem, Problems, SourceName};
+
+/// The entity types and actions of the built-in schema that the program itself writes.
+#[derive(Debug)]
+pub(super) struct Contract {
+    pub(super) source: EntityTypeName,
+    pub(super) requester: EntityTypeName,
+    pub(super) image: EntityTypeName,
+    pub(super) account: EntityTypeName,
+    action: EntityTypeName,
+}
+
+impl Contract {
+    pub(super) fn new() -> Result<Self, Problem> {
+        let name = |text: &str| {
+            EntityTypeName::from_str(text).map_err(|error| {
+                Problem::new(SCHEMA, error.to_string(), "this is a defect of sharehook: report it")
+            })
+        };
+        Ok(Self {
+            source: name("Share::Source")?,
+            requester: name("Share::Requester")?,
+            image: name("Share::Image")?,
+            account: name("Share::Account")?,
+            action: name("Share::Action")?,
+        })
+    }
+
+    /// Whether a request brings entities of this type along, so that nobody needs to list them.
+    pub(super) fn brought(&self, name: &EntityTypeName) -> bool {
+        [&self.source, &self.requester, &self.image, &self.account, &self.action].contains(&name)
+    }
+
+    /// The action to ask about: for an account, or for Lighthouse.
+    pub(super) fn action(&self, action: Action, lighthouse: bool) -> EntityUid {
+        let name = match (action, lighthouse) {
+            (Action::Share, false) => "share",
+            (Action::Cancel, false) => "cancel",
+            (Action::Share, true) => "publish",
+            (Action::Cancel, true) => "unpublish",
+        };
+        uid(&self.action, name)
+    }
+
+    /// Parses the directory's schema, or the built-in one, and compares the two.
+    ///
+    /// # Errors
+    /// A schema that does not parse, or that lacks an entity type or an action of the built-in one.
+    pub(super) fn schema(&self, given: Option<&str>) -> Result<Schema, Problems> {
+        let builtin = parse(builtin_schema())?;
+        let Some(text) = given.filter(|text| *text != builtin_schema()) else {
+            return Ok(builtin);
+        };
+        let schema = parse(text)?;
+        let types = |schema: &Schema| -> BTreeSet<String> {
+            schema.entity_types().map(|name| format!("entity {name}")).collect()
+        };
+        let actions = |schema: &Schema| -> BTreeSet<String> {
+            schema.actions().map(|uid| format!("action {uid}")).collect()
+        };
+        let has = &types(&schema) | &actions(&schema);
+        let needs = &types(&builtin) | &actions(&builtin);
+        let missing = needs.difference(&has).map(|name| {
+            let remedy = "keep every name of the built-in schema; to use that one as it is, delete the file";
+            Problem::new(format!("{SCHEMA}:1"), format!("lacks {name}"), remedy)
+        });
+        let missing: Vec<Problem> = missing.collect();
+        if missing.is_empty() { Ok(schema) } else { Err(Problems(missing)) }
+    }
+}
+
+fn parse(text: &str) -> Result<Schema, Problem> {
+    match Schema::from_cedarschema_str(text) {
+        Ok((schema, _)) => Ok(schema),
+        Err(error) => {
+            let told = match &error {
+                CedarSchemaError::Parse(error) => DetailedError::from(error),
+                other => DetailedError::from(other),
+            };
+            Err(told_problem(&told, SCHEMA, text, 0))
+        }
+    }
+}
+
+/// An entity's identifier.
+pub(super) fn uid(name: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id))
+}
+
+/// A person's id in the policy: namespaced by the source, so that the same name elsewhere is somebody else. An address is
+/// compared without regard to case, else `Alice@…` could approve what `alice@…` asks for.
+pub(super) fn person(source: &SourceName, name: &str) -> String {
+    format!("{source}/{}", folded(name))
+}
+
+/// A person's name as the policy compares it.
+pub(super) fn folded(name: &str) -> String {
+    let name = name.trim();
+    if name.contains('@') { name.to_lowercase() } else { name.to_owned() }
+}
+
+/// The address that a name is, if it is one.
+pub(super) fn address(name: &str) -> Option<&str> {
+    let (local, domain) = name.split_once('@')?;
+    let plain = |text: &str| !text.is_empty() && !text.contains(|c: char| c == '@' || c.is_whitespace());
+    let dotted = domain.split('.').count() > 1 && domain.split('.').all(|label| !label.is_empty());
+    (plain(local) && plain(domain) && dotted).then_some(name)
+}
+
+/// What Cedar says, at the line where it says it; at `fallback` (an offset) when it names no place.
+pub(super) fn told_problem(told: &DetailedError, file: &str, text: &str, fallback: usize) -> Problem {
+    let offset = told.source_locations.first().map_or(fallback, |label| label.loc.start);
+    let label = told.source_locations.first().and_then(|label| label.label.as_deref());
+    let mut problem = told.message.clone();
+    if let Some(label) = label.filter(|label| !problem.contains(*label)) {
+        problem = format!("{problem}: {label}");
+    }
+    let remedy =
+        told.help.as_deref().unwrap_or("correct it; https://docs.cedarpolicy.com explains the language");
+    Problem::new(scan::place(file, text, offset), clipped(&problem), clipped(remedy))
+}
+
+/// A message, at most 500 characters.
+pub(super) fn clipped(text: &str) -> String {
+    const MOST: usize = 500;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(MOST - 1).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields_of(schema: &str) -> Vec<(String, String)> {
+        let problems = Contract::new().unwrap().schema(Some(schema)).unwrap_err();
+        problems.0.into_iter().map(|p| (p.field, p.problem)).collect()
+    }
+
+    #[test]
+    fn a_larger_schema_is_accepted() {
+        let larger = builtin_schema().replace(
+            "entity Account in [AccountGroup];",
+            "entity Country; entity Account in [AccountGroup, Country];",
+        );
+        assert_ne!(larger, builtin_schema());
+        assert!(Contract::new().unwrap().schema(Some(&larger)).is_ok());
+    }
+
+    #[test]
+    fn a_schema_without_one_of_the_names_is_refused() {
+        for (from, to, lacks) in [
+            (
+                r#"action "publish", "unpublish""#,
+                r#"action "publish""#,
+                r#"lacks action Share::Action::"unpublish""#,
+            ),
+            ("entity SourceGroup;\n", "", "failed to resolve"),
+            ("namespace Share", "namespace Shares", "lacks entity Share::Account"),
+        ] {
+            let schema = builtin_schema().replace(from, to);
+            assert_ne!(schema, builtin_schema());
+            let problems = fields_of(&schema);
+            assert!(problems.iter().any(|(_, problem)| problem.contains(lacks)), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_schema_that_does_not_parse_is_named_with_its_line() {
+        let problems = fields_of("namespace Share {\n  entity Source in;\n}\n");
+        assert_eq!(problems[0].0, "schema.cedarschema:2", "{problems:?}");
+    }
+
+    #[test]
+    fn addresses_are_told_from_names() {
+        for good in ["alice@example.com", "a.b+c@d.example"] {
+            assert_eq!(address(good), Some(good));
+        }
+        for bad in
+            ["alice", "@example.com", "alice@", "alice@host", "a@b@c.d", "a b@c.d", "a@.d", "a@c..d", ""]
+        {
+            assert_eq!(address(bad), None, "{bad:?}");
+        }
+        let jira: SourceName = "jira".parse().unwrap();
+        assert_eq!(person(&jira, " Alice@Example.com"), "jira/alice@example.com");
+        assert_eq!(person(&jira, "557058:AbC"), "jira/557058:AbC");
+    }
+}

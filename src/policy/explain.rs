@@ -1,0 +1,167 @@
+//! Why was it refused? In: the rules and one refused Cedar request. Out: a sentence for the ticket.
+//! The parts of a permit are evaluated one by one; nothing here decides anything.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use cedar_policy::pst::{BinaryOp, Clause, Expr, UnaryOp};
+use cedar_policy::{
+    ActionConstraint, Effect, Entities, EvalResult, Expression, Policy, PolicyId, PrincipalConstraint,
+    Request, ResourceConstraint, eval_expression,
+};
+
+use super::contract::clipped;
+
+/// A permit whose nearness is measured.
+#[derive(Debug)]
+pub(super) struct Permit {
+    id: String,
+    /// Whether it speaks of the action at all; `None` if it speaks of every action.
+    action: Option<Expression>,
+    parts: Vec<Part>,
+}
+
+/// One condition of a permit.
+#[derive(Debug)]
+struct Part {
+    text: String,
+    expression: Expression,
+    /// False for what stands in an `unless` or behind a `!`.
+    wanted: bool,
+}
+
+/// How one condition turned out.
+enum Outcome {
+    Met,
+    Unmet(String),
+    /// It could not be evaluated, which an earlier condition (`context has expires`) would have prevented.
+    Moot,
+}
+
+/// Takes every permit apart.
+pub(super) fn permits(rules: &cedar_policy::PolicySet) -> Vec<Permit> {
+    let mut permits: Vec<Permit> =
+        rules.policies().filter(|policy| policy.effect() == Effect::Permit).map(permit).collect();
+    permits.sort_by(|a, b| a.id.cmp(&b.id));
+    permits
+}
+
+fn permit(policy: &Policy) -> Permit {
+    let mut parts = Vec::new();
+    let principal = match policy.principal_constraint() {
+        PrincipalConstraint::Any => None,
+        PrincipalConstraint::In(uid) => Some(format!("principal in {uid}")),
+        PrincipalConstraint::Eq(uid) => Some(format!("principal == {uid}")),
+        PrincipalConstraint::Is(name) => Some(format!("principal is {name}")),
+        PrincipalConstraint::IsIn(name, uid) => Some(format!("principal is {name} in {uid}")),
+    };
+    let resource = match policy.resource_constraint() {
+        ResourceConstraint::Any => None,
+        ResourceConstraint::In(uid) => Some(format!("resource in {uid}")),
+        ResourceConstraint::Eq(uid) => Some(format!("resource == {uid}")),
+        ResourceConstraint::Is(name) => Some(format!("resource is {name}")),
+        ResourceConstraint::IsIn(name, uid) => Some(format!("resource is {name} in {uid}")),
+    };
+    let action = match policy.action_constraint() {
+        ActionConstraint::Any => None,
+        ActionConstraint::Eq(uid) => Some(format!("action == {uid}")),
+        ActionConstraint::In(uids) => {
+            let uids: Vec<String> = uids.iter().map(ToString::to_string).collect();
+            Some(format!("action in [{}]", uids.join(", ")))
+        }
+    };
+    parts.extend(principal.into_iter().chain(resource).filter_map(|text| part(text, true)));
+    if let Ok(tree) = policy.to_pst() {
+        for clause in tree.body().clauses() {
+            match clause {
+                Clause::When(expression) => flatten(expression, true, &mut parts),
+                Clause::Unless(expression) => flatten(expression, false, &mut parts),
+            }
+        }
+    }
+    let action = action.and_then(|text| Expression::from_str(&text).ok());
+    Permit { id: policy.id().to_string(), action, parts }
+}
+
+/// Splits what has to hold (`wanted`), or must not hold, into conditions that can be told one by one.
+fn flatten(expression: &Expr, wanted: bool, parts: &mut Vec<Part>) {
+    let joint = if wanted { BinaryOp::And } else { BinaryOp::Or };
+    match expression {
+        Expr::BinaryOp { op, left, right } if *op == joint => {
+            flatten(left, wanted, parts);
+            flatten(right, wanted, parts);
+        }
+        Expr::UnaryOp { op: UnaryOp::Not, expr } => flatten(expr, !wanted, parts),
+        other => parts.extend(part(other.to_string(), wanted)),
+    }
+}
+
+fn part(text: String, wanted: bool) -> Option<Part> {
+    let expression = Expression::from_str(&text).ok()?;
+    Some(Part { text, expression, wanted })
+}
+
+impl Part {
+    fn outcome(&self, request: &Request, entities: &Entities) -> Outcome {
+        match eval_expression(request, entities, &self.expression) {
+            Ok(EvalResult::Bool(value)) if value == self.wanted => Outcome::Met,
+            Ok(EvalResult::Bool(value)) => Outcome::Unmet(format!("{} is {value}", self.text)),
+            _ => Outcome::Moot,
+        }
+    }
+}
+
+/// The permits for this action of which the fewest conditions are unmet, two at most, and those conditions.
+pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities) -> String {
+    let mut nearest: Vec<(&Permit, Vec<String>)> = Vec::new();
+    for permit in permits.iter().filter(|permit| speaks_of(permit, request, entities)) {
+        let unmet: Vec<String> = permit
+            .parts
+            .iter()
+            .filter_map(|part| match part.outcome(request, entities) {
+                Outcome::Unmet(text) => Some(text),
+                Outcome::Met | Outcome::Moot => None,
+            })
+            .collect();
+        match nearest.first().map(|(_, fewest)| unmet.len().cmp(&fewest.len())) {
+            Some(std::cmp::Ordering::Greater) => {}
+            Some(std::cmp::Ordering::Equal) => nearest.push((permit, unmet)),
+            Some(std::cmp::Ordering::Less) | None => nearest = vec![(permit, unmet)],
+        }
+    }
+    if nearest.is_empty() {
+        let action = request.action().map(|uid| uid.id().unescaped()).unwrap_or_default();
+        return format!("no policy allows it; none is about {action}");
+    }
+    let told: Vec<String> = nearest
+        .iter()
+        .take(2)
+        .map(|(permit, unmet)| match unmet.is_empty() {
+            true => format!("{}: its condition is not met", permit.id),
+            false => format!("{}: {}", permit.id, unmet.join(" and ")),
+        })
+        .collect();
+    clipped(&format!("no policy allows it; nearest: {}", told.join("; ")))
+}
+
+fn speaks_of(permit: &Permit, request: &Request, entities: &Entities) -> bool {
+    permit
+        .action
+        .as_ref()
+        .is_none_or(|action| matches!(eval_expression(request, entities, action), Ok(EvalResult::Bool(true))))
+}
+
+/// Which policies forbade it, each with its `@reason` if it gives one.
+pub(super) fn forbidden(rules: &cedar_policy::PolicySet, ids: &BTreeSet<String>) -> String {
+    let told: Vec<String> = ids
+        .iter()
+        .map(|id| {
+            let policy = rules.policy(&PolicyId::new(id));
+            match policy.and_then(|policy| policy.annotation("reason")).filter(|reason| !reason.is_empty()) {
+                Some(reason) => format!("{id} ({reason})"),
+                None => id.clone(),
+            }
+        })
+        .collect();
+    clipped(&format!("forbidden by {}", told.join(", ")))
+}

@@ -1,0 +1,149 @@
+//! The policy directory as text. In: what somebody read from it. Out: the same, measured against the limits, and its digest.
+//! Knows neither directories nor Cedar.
+
+use sha2::{Digest, Sha256};
+
+use super::scan::{self, Language};
+use crate::domain::{Problem, Problems};
+
+/// A file beyond this is refused, in bytes.
+const MOST_PER_FILE: usize = 1 << 20;
+/// All files together beyond this are refused, in bytes: ten thousand policies are a third of it.
+const MOST_TOGETHER: usize = 8 << 20;
+
+/// The name under which problems of the schema are reported.
+pub(super) const SCHEMA: &str = "schema.cedarschema";
+/// The name under which problems of the entities are reported.
+pub(super) const ENTITIES: &str = "entities.json";
+
+/// The texts of a policy directory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PolicyFiles {
+    /// `schema.cedarschema`; without it the built-in schema counts.
+    pub schema: Option<String>,
+    /// Every `*.cedar`: its file name, and its text.
+    pub policies: Vec<(String, String)>,
+    /// `entities.json`: who and what is in which group.
+    pub entities: Option<String>,
+}
+
+/// The contract between program and policies, as it ships.
+pub fn builtin_schema() -> &'static str {
+    include_str!("../../policy/schema.cedarschema")
+}
+
+/// The sample policy directory, as it ships.
+pub fn sample_files() -> PolicyFiles {
+    let policies = [
+        ("allow-list.cedar", include_str!("../../policy/allow-list.cedar")),
+        ("expiry-cap.cedar", include_str!("../../policy/expiry-cap.cedar")),
+        ("four-eyes.cedar", include_str!("../../policy/four-eyes.cedar")),
+        ("unsigned-sources.cedar", include_str!("../../policy/unsigned-sources.cedar")),
+    ];
+    PolicyFiles {
+        schema: Some(builtin_schema().to_owned()),
+        policies: policies.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
+        entities: Some(include_str!("../../policy/entities.json").to_owned()),
+    }
+}
+
+impl PolicyFiles {
+    /// Refuses what would exhaust memory or the parser's stack.
+    pub(super) fn guard(&self) -> Result<(), Problems> {
+        let mut problems = Vec::new();
+        let schema = self.schema.iter().map(|text| (SCHEMA, text, Language::Schema));
+        let policies = self.policies.iter().map(|(name, text)| (name.as_str(), text, Language::Policy));
+        let entities = self.entities.iter().map(|text| (ENTITIES, text, Language::Json));
+        let mut together = 0_usize;
+        for (name, text, language) in schema.chain(policies).chain(entities) {
+            together = together.saturating_add(text.len());
+            if text.len() > MOST_PER_FILE {
+                let problem = format!("has {} bytes", text.len());
+                problems.push(Problem::new(
+                    format!("{name}:1"),
+                    problem,
+                    "split it; a file has 1 MiB at most",
+                ));
+            } else if let Err(problem) = scan::guard(name, text, language) {
+                problems.push(problem);
+            }
+        }
+        if together > MOST_TOGETHER {
+            let problem = format!("has {together} bytes in all");
+            problems.push(Problem::new(
+                "policy",
+                problem,
+                "put accounts and images in groups; 8 MiB is the most",
+            ));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    }
+
+    /// SHA-256, hex. Every part is preceded by its length, so that no text can pass for another division of itself.
+    pub(super) fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut part = |text: &str| {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        };
+        part(self.schema.as_deref().unwrap_or(builtin_schema()));
+        let mut policies: Vec<&(String, String)> = self.policies.iter().collect();
+        policies.sort();
+        part(&policies.len().to_string());
+        for (name, text) in policies {
+            part(name);
+            part(text);
+        }
+        part(self.entities.as_deref().unwrap_or_default());
+        hex::encode(hash.finalize())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_sees_every_text_and_not_the_order_of_files() {
+        let files = sample_files();
+        let mut turned = files.clone();
+        turned.policies.reverse();
+        assert_eq!(files.digest(), turned.digest());
+        assert_eq!(files.digest().len(), 64);
+
+        let builtin = PolicyFiles { schema: None, ..files.clone() };
+        assert_eq!(files.digest(), builtin.digest(), "the sample carries the built-in schema");
+
+        let mut changed: Vec<PolicyFiles> = vec![files.clone(); 4];
+        changed[0].schema = Some(format!("{} ", builtin_schema()));
+        changed[1].policies[0].1.push(' ');
+        changed[2].policies[0].0.push('x');
+        changed[3].entities = None;
+        for other in changed {
+            assert_ne!(files.digest(), other.digest());
+        }
+    }
+
+    #[test]
+    fn moving_text_from_one_file_to_the_next_changes_the_digest() {
+        let of = |a: &str, b: &str| {
+            let policies = vec![("a.cedar".to_owned(), a.to_owned()), ("b.cedar".to_owned(), b.to_owned())];
+            PolicyFiles { policies, ..PolicyFiles::default() }.digest()
+        };
+        assert_ne!(of("xy", "z"), of("x", "yz"));
+    }
+
+    #[test]
+    fn large_files_are_refused_by_name() {
+        let mut files = sample_files();
+        files.policies.push(("big.cedar".into(), " ".repeat(MOST_PER_FILE + 1)));
+        files.entities = Some(" ".repeat(MOST_PER_FILE + 1));
+        let problems = files.guard().unwrap_err();
+        let fields: Vec<&str> = problems.0.iter().map(|p| p.field.as_str()).collect();
+        assert_eq!(fields, ["big.cedar:1", "entities.json:1"]);
+
+        let many = (0..9).map(|n| (format!("{n}.cedar"), " ".repeat(MOST_PER_FILE))).collect();
+        let problems = PolicyFiles { policies: many, ..PolicyFiles::default() }.guard().unwrap_err();
+        assert_eq!(problems.0[0].field, "policy");
+    }
+}

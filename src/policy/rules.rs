@@ -1,0 +1,257 @@
+//! The rules: `*.cedar` texts become one validated set, every policy under its own `@id`.
+//! In: texts and the schema. Out: Cedar's policy set, or every problem with file and line.
+
+use std::collections::BTreeMap;
+
+use cedar_policy::ffi::DetailedError;
+use cedar_policy::{EntityUid, Policy, PolicyId, Schema, ValidationMode, Validator};
+
+use super::contract::{Contract, told_problem};
+use super::scan;
+use crate::domain::{Problem, Problems};
+
+/// The id under which the service's own revocations are recorded; no policy may take it.
+pub(super) const EXPIRY: &str = "expiry";
+
+/// The rules as read.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) set: cedar_policy::PolicySet,
+    pub(super) warnings: Vec<Problem>,
+    /// Every group that a policy names, and where the first one does.
+    pub(super) groups: Vec<Named>,
+}
+
+/// A group that a policy names: an entity that no request brings along.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) uid: EntityUid,
+    /// `file:line` of the policy.
+    pub(super) place: String,
+}
+
+/// Where a policy stands: file, text, offset.
+#[derive(Clone, Copy)]
+struct Site<'a> {
+    file: &'a str,
+    text: &'a str,
+    offset: usize,
+}
+
+impl Site<'_> {
+    fn place(&self) -> String {
+        scan::place(self.file, self.text, self.offset)
+    }
+
+    fn problem(&self, problem: impl Into<String>, remedy: &str) -> Problem {
+        Problem::new(self.place(), problem, remedy)
+    }
+}
+
+/// Parses and validates every file.
+///
+/// # Errors
+/// What does not parse; a policy without `@id`, or with another's; a template; what strict validation refuses.
+pub(super) fn read(
+    files: &[(String, String)],
+    schema: &Schema,
+    contract: &Contract,
+) -> Result<Rules, Problems> {
+    let mut sites: BTreeMap<PolicyId, Site<'_>> = BTreeMap::new();
+    let mut set = cedar_policy::PolicySet::new();
+    let mut problems = Vec::new();
+    for (file, text) in files {
+        match parse(file, text) {
+            Ok(policies) => {
+                for (policy, site) in policies {
+                    if let Err(problem) = add(&mut set, &mut sites, &policy, site) {
+                        problems.push(problem);
+                    }
+                }
+            }
+            Err(found) => problems.extend(found.0),
+        }
+    }
+    let judged = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
+    let told = |id: &PolicyId, told: DetailedError| match sites.get(id) {
+        Some(site) => {
+            let mut problem = told_problem(&told, site.file, site.text, site.offset);
+            problem.problem = problem.problem.replacen("for policy", "policy", 1);
+            problem
+        }
+        None => told_problem(&told, "policy", "", 0),
+    };
+    problems
+        .extend(judged.validation_errors().map(|error| told(error.policy_id(), DetailedError::from(error))));
+    if !problems.is_empty() {
+        problems.sort_by(|a, b| a.field.cmp(&b.field));
+        problems.dedup();
+        return Err(Problems(problems));
+    }
+    let mut warnings: Vec<Problem> = judged
+        .validation_warnings()
+        .map(|warning| told(warning.policy_id(), DetailedError::from(warning)))
+        .collect();
+    if sites.is_empty() {
+        let remedy = "write a *.cedar file with a permit in it";
+        warnings.push(Problem::new("policy", "has no policy: every request is refused", remedy));
+    }
+    let groups = groups(&set, &sites, contract);
+    Ok(Rules { set, warnings, groups })
+}
+
+/// The policies of one file in their order, each with its place.
+fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Site<'a>)>, Problems> {
+    let parsed: cedar_policy::PolicySet = text.parse().map_err(|errors: cedar_policy::ParseErrors| {
+        Problems(
+            errors.iter().map(|error| told_problem(&DetailedError::from(error), file, text, 0)).collect(),
+        )
+    })?;
+    if parsed.num_of_templates() > 0 {
+        let remedy = "write the entity in place of ?principal and ?resource";
+        return Err(Problem::new(format!("{file}:1"), "has a template", remedy).into());
+    }
+    // Cedar numbers the policies of a text in their order: policy0, policy1 …
+    let number = |policy: &Policy| {
+        AsRef::<str>::as_ref(policy.id()).trim_start_matches("policy").parse::<usize>().unwrap_or_default()
+    };
+    let mut policies: Vec<Policy> = parsed.policies().cloned().collect();
+    policies.sort_by_key(number);
+    let texts: Vec<String> = policies.iter().map(|policy| policy.to_cedar().unwrap_or_default()).collect();
+    let offsets = scan::offsets(text, texts.iter().map(String::as_str));
+    Ok(policies
+        .into_iter()
+        .zip(offsets)
+        .map(|(policy, offset)| (policy, Site { file, text, offset }))
+        .collect())
+}
+
+fn add<'a>(
+    set: &mut cedar_policy::PolicySet,
+    sites: &mut BTreeMap<PolicyId, Site<'a>>,
+    policy: &Policy,
+    site: Site<'a>,
+) -> Result<(), Problem> {
+    const NAME_IT: &str = "write @id(\"a-name-of-its-own\") before it; answers and records call it by that";
+    let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
+        return Err(site.problem("a policy has no @id", NAME_IT));
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if id.len() > 100 || !id.chars().all(plain) {
+        let problem = format!("{:?} is not usable as an @id", id.chars().take(40).collect::<String>());
+        return Err(site.problem(problem, "use 1 to 100 letters, digits, - _ or ."));
+    }
+    if id == EXPIRY {
+        return Err(
+            site.problem("the @id \"expiry\" is taken: it marks sharehook's own revocations", NAME_IT)
+        );
+    }
+    let id = PolicyId::new(id);
+    if let Some(first) = sites.get(&id) {
+        return Err(site.problem(
+            format!("the @id {:?} stands at {} already", AsRef::<str>::as_ref(&id), first.place()),
+            NAME_IT,
+        ));
+    }
+    set.add(policy.new_id(id.clone())).map_err(|error| site.problem(error.to_string(), NAME_IT))?;
+    sites.insert(id, site);
+    Ok(())
+}
+
+fn groups(
+    set: &cedar_policy::PolicySet,
+    sites: &BTreeMap<PolicyId, Site<'_>>,
+    contract: &Contract,
+) -> Vec<Named> {
+    let mut first: BTreeMap<String, Named> = BTreeMap::new();
+    for policy in set.policies() {
+        let Some(site) = sites.get(policy.id()) else { continue };
+        for uid in policy.entity_literals().into_iter().filter(|uid| !contract.brought(uid.type_name())) {
+            first.entry(uid.to_string()).or_insert_with(|| Named { uid, place: site.place() });
+        }
+    }
+    first.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::files::sample_files;
+    use super::*;
+
+    fn checked(files: &[(String, String)]) -> Result<Rules, Problems> {
+        let contract = Contract::new().unwrap();
+        read(files, &contract.schema(None).unwrap(), &contract)
+    }
+
+    fn read_texts(texts: &[(&str, &str)]) -> Result<Rules, Problems> {
+        let files: Vec<(String, String)> =
+            texts.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
+        checked(&files)
+    }
+
+    const ANY: &str = "permit (principal, action, resource);";
+
+    #[test]
+    fn the_samples_validate_without_a_warning() {
+        let rules = checked(&sample_files().policies).unwrap();
+        assert_eq!(rules.set.policies().count(), 9);
+        assert!(rules.warnings.is_empty(), "{:?}", rules.warnings);
+        let groups: Vec<String> = rules.groups.iter().map(|group| group.uid.to_string()).collect();
+        assert_eq!(groups.len(), 6, "{groups:?}");
+    }
+
+    #[test]
+    fn refusals_name_file_and_line() {
+        let same = format!("@id(\"x\") {ANY}\n\n@id(\"x\")\n{ANY}");
+        let type_error = "@id(\"x\")\npermit (principal, action, resource)\nwhen { resource.kind > 3 };";
+        let attribute = "@id(\"x\")\npermit (principal, action == Share::Action::\"share\", resource)\nwhen { context.acount in Share::AccountGroup::\"s\" };";
+        let optional =
+            "@id(\"x\")\npermit (principal, action, resource)\nwhen {\n  resource.name == \"base\" };";
+        let entity = "@id(\"x\")\npermit (principal in Share::Taem::\"p\", action, resource);";
+        let template = format!("@id(\"x\") {}", ANY.replace("principal,", "principal == ?principal,"));
+        for (text, field, says) in [
+            (ANY, "a.cedar:1", "no @id"),
+            (&format!("// {ANY}\n\n{ANY}"), "a.cedar:3", "no @id"),
+            (&format!("@id {ANY}"), "a.cedar:1", "no @id"),
+            (&format!("@id(\"a b\") {ANY}"), "a.cedar:1", "not usable"),
+            (&format!("@id(\"expiry\") {ANY}"), "a.cedar:1", "taken"),
+            (&same, "a.cedar:3", "a.cedar:1 already"),
+            ("@id(\"x\")\npermit (principal, action resource);", "a.cedar:2", "unexpected token"),
+            (type_error, "a.cedar:3", "unexpected type"),
+            (attribute, "a.cedar:3", "acount"),
+            (optional, "a.cedar:4", "optional attribute"),
+            (entity, "a.cedar:2", "Share::Taem"),
+            (&template, "a.cedar:1", "template"),
+        ] {
+            let problems = read_texts(&[("a.cedar", text)]).unwrap_err();
+            assert_eq!(problems.0[0].field, field, "{text}: {problems}");
+            assert!(problems.0[0].problem.contains(says), "{text}: {problems}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_unique_over_all_files() {
+        let text = format!("@id(\"x\") {ANY}");
+        let problems = read_texts(&[("a.cedar", &text), ("b.cedar", &text)]).unwrap_err();
+        assert_eq!(problems.0[0].field, "b.cedar:1");
+        assert!(problems.0[0].problem.contains("a.cedar:1"), "{problems}");
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let wrong = "@id(\"y\") permit (principal, action, resource) when { resource.knid == \"cvm\" };";
+        let problems =
+            read_texts(&[("a.cedar", ANY), ("b.cedar", wrong), ("c.cedar", "permit")]).unwrap_err();
+        let fields: Vec<&str> = problems.0.iter().map(|p| p.field.as_str()).collect();
+        assert_eq!(fields, ["a.cedar:1", "b.cedar:1", "c.cedar:1"], "{problems}");
+    }
+
+    #[test]
+    fn a_rule_that_can_never_apply_is_a_warning() {
+        let never =
+            "@id(\"x\") permit (principal, action, resource) when { resource.kind == \"a\" && false };";
+        let rules = read_texts(&[("a.cedar", never)]).unwrap();
+        assert!(rules.warnings.iter().any(|w| w.field == "a.cedar:1"), "{:?}", rules.warnings);
+        assert_eq!(read_texts(&[]).unwrap().warnings[0].field, "policy");
+    }
+}

@@ -1,0 +1,259 @@
+//! A look at a text's surface, before any parser sees it: how deep it nests, which line an offset is on, what is a comment.
+//! In: text of a known language. Out: a problem, a line. Knows tokens, not meaning.
+
+use crate::domain::Problem;
+
+/// Deeper nesting is refused: Cedar's parser recurses, and a stack that overflows takes the process with it.
+const DEEPEST: usize = 100;
+/// More operators in one policy are refused: a chain of `&&` is as deep a tree as it is long.
+const MOST_OPERATORS: usize = 400;
+
+/// What the text is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    /// `*.cedar`.
+    Policy,
+    /// `*.cedarschema`: here `<` is a bracket, too.
+    Schema,
+    /// JSON: no comments.
+    Json,
+}
+
+/// One token that matters here, with the offset of its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token {
+    Open,
+    Close,
+    /// Makes the tree of an expression one deeper.
+    Operator,
+    /// Ends a policy.
+    Semicolon,
+}
+
+/// The tokens of `text`, outside strings and comments.
+struct Tokens<'a> {
+    text: &'a [u8],
+    at: usize,
+    language: Language,
+}
+
+impl Tokens<'_> {
+    fn byte(&self, ahead: usize) -> u8 {
+        self.text.get(self.at + ahead).copied().unwrap_or_default()
+    }
+
+    /// Skips until `stop` says so for a byte; at the end of the text there are only zero bytes.
+    fn skip(&mut self, stop: impl Fn(u8) -> bool) {
+        while self.at < self.text.len() && !stop(self.byte(0)) {
+            self.at += 1;
+        }
+    }
+
+    fn skip_string(&mut self) {
+        self.at += 1;
+        while self.at < self.text.len() && self.byte(0) != b'"' {
+            self.at += if self.byte(0) == b'\\' { 2 } else { 1 };
+        }
+        self.at += 1;
+    }
+
+    fn word(&mut self) -> Option<Token> {
+        let start = self.at;
+        self.skip(|b| !(b.is_ascii_alphanumeric() || b == b'_'));
+        let word = self.text.get(start..self.at).unwrap_or_default();
+        let deepens = matches!(word, b"if" | b"in" | b"has" | b"like" | b"is" | b"when" | b"unless");
+        deepens.then_some(Token::Operator)
+    }
+}
+
+impl Iterator for Tokens<'_> {
+    type Item = (usize, Token);
+
+    fn next(&mut self) -> Option<(usize, Token)> {
+        while self.at < self.text.len() {
+            let start = self.at;
+            let token = match (self.byte(0), self.byte(1)) {
+                (b'"', _) => {
+                    self.skip_string();
+                    continue;
+                }
+                (b'/', b'/') if self.language != Language::Json => {
+                    self.skip(|b| b == b'\n' || b == b'\r');
+                    continue;
+                }
+                (b'a'..=b'z' | b'A'..=b'Z' | b'_', _) => match self.word() {
+                    Some(token) => return Some((start, token)),
+                    None => continue,
+                },
+                (b'(' | b'[' | b'{', _) => Token::Open,
+                (b')' | b']' | b'}', _) => Token::Close,
+                (b'<', _) if self.language == Language::Schema => Token::Open,
+                (b'>', _) if self.language == Language::Schema => Token::Close,
+                (b';', _) => Token::Semicolon,
+                (b'&' | b'|' | b'=' | b'!' | b'<' | b'>' | b'+' | b'-' | b'*' | b'.' | b'/' | b'%', _) => {
+                    Token::Operator
+                }
+                _ => {
+                    self.at += 1;
+                    continue;
+                }
+            };
+            // `&&`, `||`, `==` are one token.
+            self.at += if token == Token::Operator && self.byte(0) == self.byte(1) { 2 } else { 1 };
+            return Some((start, token));
+        }
+        None
+    }
+}
+
+/// Refuses a text that would overflow the parser's stack, naming file and line.
+pub(super) fn guard(file: &str, text: &str, language: Language) -> Result<(), Problem> {
+    let (mut depth, mut operators) = (0_usize, 0_usize);
+    for (offset, token) in (Tokens { text: text.as_bytes(), at: 0, language }) {
+        match token {
+            Token::Open => depth += 1,
+            Token::Close => depth = depth.saturating_sub(1),
+            Token::Operator => operators += 1,
+            Token::Semicolon => operators = 0,
+        }
+        let problem = if depth > DEEPEST {
+            format!("brackets nest more than {DEEPEST} deep")
+        } else if language == Language::Policy && operators > MOST_OPERATORS {
+            format!("one policy has more than {MOST_OPERATORS} operators")
+        } else {
+            continue;
+        };
+        let remedy = "divide it into several policies, or put accounts and images in groups in entities.json";
+        return Err(Problem::new(place(file, text, offset), problem, remedy));
+    }
+    Ok(())
+}
+
+/// `file:line` of a byte offset; lines count from 1.
+pub(super) fn place(file: &str, text: &str, offset: usize) -> String {
+    let before = text.as_bytes().iter().take(offset);
+    format!("{file}:{}", 1 + before.filter(|byte| **byte == b'\n').count())
+}
+
+/// The offsets at which the elements of a JSON array of objects begin.
+pub(super) fn elements(json: &str) -> Vec<usize> {
+    let mut depth = 0_usize;
+    let mut starts = Vec::new();
+    for (offset, token) in (Tokens { text: json.as_bytes(), at: 0, language: Language::Json }) {
+        match token {
+            Token::Open => {
+                depth += 1;
+                if depth == 2 {
+                    starts.push(offset);
+                }
+            }
+            Token::Close => depth = depth.saturating_sub(1),
+            Token::Operator | Token::Semicolon => {}
+        }
+    }
+    starts
+}
+
+/// Where the policies `pieces` stand in `text`, in their order: the offset of each. A copy inside a comment does not count.
+pub(super) fn offsets<'a>(text: &str, pieces: impl Iterator<Item = &'a str>) -> Vec<usize> {
+    let mut from = 0;
+    let mut found = Vec::new();
+    for piece in pieces {
+        let start = loop {
+            let Some(at) = text.get(from..).and_then(|rest| rest.find(piece)).map(|at| from + at) else {
+                break from;
+            };
+            if !commented(text, at) {
+                break at;
+            }
+            from = at + 1;
+            while !text.is_char_boundary(from) {
+                from += 1;
+            }
+        };
+        found.push(start);
+        from = (start + piece.len()).min(text.len());
+    }
+    found
+}
+
+/// Whether only a comment's beginning and no string stands before `offset` on its line. A policy begins outside any
+/// string, so `//` before it on its line is a comment.
+fn commented(text: &str, offset: usize) -> bool {
+    let before = text.get(..offset).unwrap_or_default();
+    let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
+    line.trim_start().starts_with("//")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(depth: usize) -> String {
+        format!(
+            "permit (principal, action, resource) when {{ {}true{} }};",
+            "(".repeat(depth),
+            ")".repeat(depth)
+        )
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_with_its_line() {
+        assert!(guard("a.cedar", &nested(DEEPEST - 1), Language::Policy).is_ok());
+        let text = format!("// one\n{}", nested(DEEPEST));
+        let problem = guard("a.cedar", &text, Language::Policy).unwrap_err();
+        assert_eq!(problem.field, "a.cedar:2");
+        assert!(problem.problem.contains("nest"), "{problem}");
+        let schema = format!("type A = {}Long{};", "Set<".repeat(5_000), ">".repeat(5_000));
+        assert!(guard("s", &schema, Language::Schema).is_err());
+        assert!(guard("s", &"[".repeat(5_000), Language::Json).is_err());
+    }
+
+    #[test]
+    fn chains_are_refused_and_counted_per_policy() {
+        let policy =
+            |n| format!("permit (principal, action, resource) when {{ true{} }};\n", " && true".repeat(n));
+        assert!(guard("a", &policy(MOST_OPERATORS - 1), Language::Policy).is_ok());
+        assert!(guard("a", &policy(MOST_OPERATORS), Language::Policy).is_err());
+        assert!(guard("a", &policy(100).repeat(100), Language::Policy).is_ok());
+        let ifs = format!(
+            "permit (principal, action, resource) when {{ {} true }};",
+            "if true then true else ".repeat(5_000)
+        );
+        assert!(guard("a", &ifs, Language::Policy).is_err());
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_do_not_count() {
+        let many = "(".repeat(500);
+        for text in [
+            format!("// {many}\n"),
+            format!("@id(\"{many}\")"),
+            format!("\"\\\"{many}\""),
+            format!("\"{many}"),
+        ] {
+            assert!(guard("a", &text, Language::Policy).is_ok(), "{text:.20}");
+        }
+        let after = format!("\"\\\\\"{many}");
+        assert!(guard("a", &after, Language::Policy).is_err(), "the string ends before the brackets");
+        assert!(
+            guard("a", &format!("// c\r{many}"), Language::Policy).is_err(),
+            "a comment ends at \\r, too"
+        );
+    }
+
+    #[test]
+    fn elements_of_an_array_are_found() {
+        let json = r#"[ {"a": [{"b": "]}"}]}, {"c": {}} ]"#;
+        assert_eq!(elements(json), [2, json.find(r#"{"c""#).unwrap()]);
+        assert!(elements("{}").is_empty());
+    }
+
+    #[test]
+    fn a_policy_in_a_comment_is_passed_over() {
+        let text = "// permit;\n  permit;\npermit;";
+        assert_eq!(offsets(text, ["permit;", "permit;"].into_iter()), [13, 21]);
+        assert_eq!(place("f", text, 21), "f:3");
+        assert_eq!(offsets("ü// x", ["nowhere", "x"].into_iter()).len(), 2);
+    }
+}
