@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use cedar_policy::Authorizer;
 
 use super::contract::clipped;
+use super::room::with_room;
 use super::scene::{Asked, Scene, refused};
 use super::{Approved, PolicySet, explain};
 use crate::domain::{Identity, Refused, ShareRequest, SourceName, Timestamp, Verdict};
@@ -41,7 +42,7 @@ impl PolicySet {
     /// Decides. Anything that goes wrong on the way is a refusal: Cedar skips a policy that it cannot evaluate, which
     /// for a `forbid` would be a permission.
     pub fn decide(&self, question: Question<'_>) -> Decision {
-        let judged = self.judge(&question);
+        let judged = with_room(|| self.judge(&question)).unwrap_or_else(Judged::failed);
         let verdict = Verdict {
             allowed: judged.refused.is_empty() && judged.asked > 0,
             policies: judged.policies.into_iter().collect(),
@@ -112,6 +113,11 @@ struct Judged {
 }
 
 impl Judged {
+    fn failed() -> Self {
+        let why = "the decision could not be made: its thread failed".to_owned();
+        Self { refused: vec![refused(why)], ..Self::default() }
+    }
+
     fn refuse(&mut self, asked: Asked<'_>, why: String, policies: BTreeSet<String>) {
         if self.refused.is_empty() {
             self.policies.clear();

@@ -319,7 +319,7 @@ mod tests {
             (
                 of(r#"{"uid":{"type":"Share::Team","id":"x"},"parents":[],"parents":[]}"#),
                 "entities.json:3",
-                "twice",
+                "two or more times",
             ),
         ] {
             let problems = read_text(&text).unwrap_err();
