@@ -17,7 +17,7 @@ use super::rules::EXPIRY;
 /// use sharehook::policy::Approved;
 ///
 /// fn forge(request: ShareRequest, identity: Identity, verdict: Verdict, approved_at: Timestamp) -> Approved {
-///     Approved { request, identity, verdict, approved_at }
+///     Approved { request: Box::new(request), identity, verdict, approved_at }
 /// }
 /// ```
 /// while the same lines without that expression compile:

@@ -1,5 +1,5 @@
-//! May this request be carried out? In: policy files, configured sources, a request. Out: an [`Approved`], which only this
-//! module can make, or the [`Verdict`](crate::domain::Verdict) that refuses. Pure: no I/O, no clock; no Cedar type leaves this folder.
+//! May this request be carried out? In: policy files, configured sources, a request. Out: an `Approved`, which only this
+//! module can make, or the verdict that refuses. Pure: no I/O, no clock; no Cedar type leaves this folder.
 
 mod approved;
 mod contract;
@@ -159,16 +159,17 @@ mod tests {
     fn the_deepest_text_that_passes_is_judged_in_full_from_a_small_stack() {
         let parens = |open: &str, n: usize| format!("{}true{}", open.repeat(n), ")".repeat(n));
         let valid = [
-            parens("(", 99),
-            parens("(if true then true else ", 99),
-            format!("{} true", "if true then true else ".repeat(398)),
-            format!("true{}", " && true".repeat(398)),
-            format!("{}resource.kind == \"blueprint\"", "resource.kind == \"x\" || ".repeat(130)),
-            format!("{}1{}{} > 0", "(".repeat(90), " + 1)".repeat(90), " + 1".repeat(300)),
+            parens("(", 49),
+            parens("(if true then true else ", 49),
+            parens("(resource.kind == \"x\" || resource.region == \"x\" || ", 46),
+            format!("{} true", "if true then true else ".repeat(298)),
+            format!("true{}", " && true".repeat(298)),
+            format!("{}resource.kind == \"blueprint\"", "resource.kind == \"x\" || ".repeat(98)),
+            format!("{}1{}{} > 0", "(".repeat(49), " + 1)".repeat(49), " + 1".repeat(240)),
         ];
         let invalid = [
-            format!("context{}", ".a".repeat(398)),
-            format!("{}principal{}.contains(principal)", "[".repeat(99), "]".repeat(99)),
+            format!("context{}", ".a".repeat(298)),
+            format!("{}principal{}.contains(principal)", "[".repeat(49), "]".repeat(49)),
         ];
         let all = valid.into_iter().map(|text| (text, true)).chain(invalid.map(|text| (text, false)));
         for (condition, valid) in all {
@@ -230,6 +231,33 @@ mod tests {
         assert_eq!(policies.digest(), PolicySet::load(&sample_files(), &jira()).unwrap().digest());
     }
 
+    /// `policy/cases.json` is written for the `cedar` tool; this keeps it true without the tool.
+    #[test]
+    fn the_shipped_cases_decide_as_they_say() {
+        use cedar_policy::{Authorizer, Context, Decision as Answer, Entities, EntityUid, Request};
+        let policies = PolicySet::load(&sample_files(), &jira()).unwrap();
+        let schema = Some(&policies.schema);
+        let entities = Entities::from_json_str(&sample_files().entities.unwrap(), schema).unwrap();
+        let cases: serde_json::Value = serde_json::from_str(include_str!("../../policy/cases.json")).unwrap();
+        assert!(cases.as_array().unwrap().len() >= 7);
+        for case in cases.as_array().unwrap() {
+            let uid = |name: &str| case["request"][name].as_str().unwrap().parse::<EntityUid>().unwrap();
+            let action = uid("action");
+            let context = case["request"]["context"].clone();
+            let context = Context::from_json_value(context, Some((&policies.schema, &action))).unwrap();
+            let request = Request::new(uid("principal"), action, uid("resource"), context, schema).unwrap();
+            let answer = Authorizer::new().is_authorized(&request, &policies.rules, &entities);
+            let decision = if answer.decision() == Answer::Allow { "allow" } else { "deny" };
+            let reason: Vec<String> = answer.diagnostics().reason().map(ToString::to_string).collect();
+            assert_eq!(
+                (&case["decision"], &case["reason"]),
+                (&decision.into(), &reason.into()),
+                "{}",
+                case["name"]
+            );
+        }
+    }
+
     #[test]
     fn a_misspelt_group_in_a_policy_is_a_warning() {
         let text = "@id(\"x\") forbid (principal, action == Share::Action::\"share\", resource)\n\
@@ -255,5 +283,31 @@ mod tests {
         let policies = PolicySet::load(&files, &jira()).unwrap();
         let Decision::Allow(approved) = ask(&policies) else { panic!("denied") };
         assert_eq!(approved.verdict().policies, ["golden-images-to-staging"]);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+
+        /// Whatever stands in the files, loading ends with policies or with problems of a file, not with a failed thread.
+        #[test]
+        fn any_text_ends_in_policies_or_problems(
+            tokens in proptest::collection::vec(proptest::sample::select(vec![
+                "@id(\"x\")", "permit", "forbid", "(principal, action, resource)", "when", "unless", "{", "}", ";", "\"", "//", "\n",
+                "principal", "context.account", "in", "has", "like", "if true then", "else", "&&", "!", "[", "]", "é\u{202e}",
+                "entity A;", "namespace Share", "\\", "9223372036854775808", "\"uid\":", ",", "?principal", "\u{0}",
+            ]), 0..40),
+            place in 0..3,
+        ) {
+            let text = tokens.join(" ");
+            let mut files = sample_files();
+            match place {
+                0 => files.policies.push(("z.cedar".to_owned(), text)),
+                1 => files.schema = Some(text),
+                _ => files.entities = Some(format!("[{{{text}}}]")),
+            }
+            if let Err(problems) = PolicySet::load(&files, &jira()) {
+                proptest::prop_assert!(problems.0.iter().all(|problem| problem.field.contains(':')), "{}", problems);
+            }
+        }
     }
 }

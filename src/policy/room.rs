@@ -2,8 +2,8 @@
 //! Knows nothing of the work.
 
 /// The stack for it, in bytes; only what is used of it is ever real memory. The deepest text that [`scan`](super::scan)
-/// lets pass needs about 20 MiB in a build without optimisation, and the worker of a server has 2 MiB. Short of stack Cedar's parser
-/// ends the process, its validator finds no fault, and its evaluator fails: none of that may depend on who calls.
+/// lets pass needs less than half of it in a build without optimisation. Short of stack Cedar's parser ends the process, its
+/// validator finds no fault, and its evaluator fails: none of that may depend on who calls.
 const ROOM: usize = 32 << 20;
 
 /// Does the work on a stack of its own. None when the thread cannot be had, or when the work panics: the caller refuses then.

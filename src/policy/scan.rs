@@ -4,9 +4,9 @@
 use crate::domain::Problem;
 
 /// Deeper nesting is refused: Cedar's parser recurses, and a stack that overflows takes the process with it.
-const DEEPEST: usize = 100;
+const DEEPEST: usize = 50;
 /// More operators in one policy are refused: a chain of `&&` is as deep a tree as it is long.
-const MOST_OPERATORS: usize = 400;
+const MOST_OPERATORS: usize = 300;
 
 /// What the text is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
