@@ -1,1 +1,4 @@
-//! Empty.
+//! The cloud.
+
+/// The request signature.
+pub mod tc3;
