@@ -53,8 +53,8 @@ pub fn open<A: DeserializeOwned>(
         Ok(answer) => Ok(Answered { answer, request_id }),
         Err(error) => {
             let message = format!("the answer has an unexpected shape: {error}");
-            let class = if purpose.writes() { ErrorClass::Ambiguous } else { ErrorClass::Permanent };
-            Err(CloudError { class, request_id, ..unanswered(own::BAD_ANSWER, &message, purpose) })
+            let error = CloudError { request_id, ..unanswered(own::BAD_ANSWER, &message, purpose) };
+            Err(if purpose.writes() { error } else { hopeless(error) })
         }
     }
 }
@@ -74,13 +74,18 @@ fn refusal(error: &Value, purpose: Purpose, request_id: Option<String>) -> Cloud
 fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
     let message = format!("HTTP {status} instead of 200: {}", beginning(body));
     let error = unanswered(own::HTTP_STATUS, &message, purpose);
-    let class = match status {
-        _ if purpose.writes() => error.class,
-        429 => ErrorClass::Throttled,
-        408 | 425 | 500.. => ErrorClass::Transient,
-        _ => ErrorClass::Permanent,
-    };
-    CloudError { class, ..error }
+    match status {
+        _ if purpose.writes() => error,
+        429 => CloudError { class: ErrorClass::Throttled, ..error },
+        408 | 425 | 500.. => error,
+        _ => hopeless(error),
+    }
+}
+
+/// A read that would fail the same way again.
+fn hopeless(error: CloudError) -> CloudError {
+    let remedy = "check cloud.endpoint and any proxy on the way, or update this program".to_owned();
+    CloudError { class: ErrorClass::Permanent, remedy, ..error }
 }
 
 fn beginning(body: &[u8]) -> String {

@@ -130,6 +130,11 @@ pub(super) fn clip(text: &str, most: usize) -> String {
     clean
 }
 
+/// An operator's value as an error may show it: quoted, escaped, short.
+pub(super) fn shown(text: &str) -> String {
+    format!("{:?}", clip(text, 40))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -14,7 +14,7 @@ mod paging;
 pub mod share_blueprint_across_accounts;
 
 pub use limits::{Limit, PAGE_LIMIT};
-pub use paging::{MOST_PAGES, Page, Paged, Pager};
+pub use paging::{MOST_PAGES, Page, Paged, Pager, PagingError};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -92,11 +92,11 @@ pub struct Api {
 }
 
 /// One action's request. A trait because one function sends all nine.
-pub trait Action: Serialize + Sync {
+pub trait Action: Serialize + Send + Sync {
     /// What identifies it.
     const API: Api;
     /// The answer's fields besides `RequestId`.
-    type Answer: DeserializeOwned;
+    type Answer: DeserializeOwned + Send;
 
     /// What this request is for.
     fn purpose(&self) -> Purpose;
