@@ -96,7 +96,11 @@ impl Cloud {
                 ErrorClass::Clock if !clock_fixed && self.fix_clock(date.as_deref()) => clock_fixed = true,
                 ErrorClass::Refresh if !renewed => match self.credentials.renew(&credentials) {
                     Ok(Some(fresh)) => (credentials, renewed) = (fresh, true),
-                    Ok(None) | Err(_) => return Err(error),
+                    Ok(None) => return Err(error),
+                    Err(problem) => {
+                        tracing::warn!(%problem, "credentials were not renewed");
+                        return Err(error);
+                    }
                 },
                 _ => return Err(error),
             }
@@ -164,8 +168,8 @@ impl Cloud {
         tracing::debug!(action = A::API.action, %region, code, request_id, "cloud call");
         match class {
             Some(ErrorClass::Throttled) => self.throttle.observe(A::API, region, true),
-            Some(ErrorClass::NotSent | ErrorClass::Ambiguous) => {}
-            _ => self.throttle.observe(A::API, region, false),
+            None => self.throttle.observe(A::API, region, false),
+            Some(_) => {}
         }
     }
 }
@@ -271,5 +275,225 @@ impl Attempt<'_> {
                 unanswered(own::BAD_ANSWER, &message, self.purpose)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::SocketAddr;
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::cloud::Receipt;
+    use crate::cloud::loopback::*;
+
+    async fn share(cloud: &Cloud, deadline: Deadline) -> Result<Receipt, CloudError> {
+        cloud.share_blueprint(&region(), &blueprint(), &accounts(2), deadline).await
+    }
+
+    async fn read(cloud: &Cloud) -> Result<(), CloudError> {
+        cloud.cvm_shares(&region(), &image(), Deadline::NEVER).await.map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn a_failed_tls_handshake_means_not_sent() {
+        let server = Server::start([done()]).await;
+        let endpoint = Some(format!("https://{}", server.address));
+        let cloud = cloud_with(CloudSettings { endpoint, ..settings(server.address) }, &variables());
+        let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.class, error.code.as_str()), (ErrorClass::NotSent, own::CONNECT_FAILED), "{error}");
+        assert!(server.seen().is_empty());
+    }
+
+    /// Reads what comes until the request is there, then closes without an answer, or after a part of one.
+    async fn breaking_server(beginning: &'static [u8]) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let mut seen = Vec::new();
+                let mut buffer = [0; 4096];
+                while !seen.ends_with(b"}") {
+                    stream.readable().await.unwrap();
+                    match stream.try_read(&mut buffer) {
+                        Ok(0) => break,
+                        Ok(n) => seen.extend_from_slice(&buffer[..n]),
+                        Err(_) => {}
+                    }
+                }
+                stream.writable().await.unwrap();
+                if !beginning.is_empty() {
+                    stream.try_write(beginning).unwrap();
+                }
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_share_is_signed_sent_and_receipted() {
+        let server = Server::start([done()]).await;
+        let receipt = share(&cloud(server.address), Deadline::NEVER).await.unwrap();
+        assert_eq!(receipt.request_id.as_deref(), Some("r-done"));
+        let seen = server.seen().remove(0);
+        assert_eq!((seen.action.as_str(), seen.timestamp), ("ShareBlueprintAcrossAccounts", NOW));
+        let expected = serde_json::json!({"BlueprintId": "lhbp-6jc6l8yb", "AccountIds": ["700000000000", "700000000001"]});
+        assert_eq!((seen.body, seen.token), (expected, None));
+    }
+
+    #[tokio::test]
+    async fn an_expired_signature_is_mended_once_from_the_answer_s_date() {
+        let expired = || Reply {
+            date: Some("Thu, 01 Jan 2026 01:00:00 GMT"),
+            ..refused("AuthFailure.SignatureExpire")
+        };
+        let server = Server::start([expired(), done(), done(), expired(), expired()]).await;
+        let cloud = cloud(server.address);
+        share(&cloud, Deadline::NEVER).await.unwrap();
+        share(&cloud, Deadline::NEVER).await.unwrap();
+        let stamps: Vec<i64> = server.seen().iter().map(|s| s.timestamp - NOW).collect();
+        assert_eq!(stamps, [0, 3600, 3600]);
+        let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.class, server.seen().len()), (ErrorClass::Clock, 5));
+    }
+
+    #[tokio::test]
+    async fn an_expired_signature_without_a_date_is_not_repeated() {
+        let nonsense = Reply { date: Some("yesterday"), ..refused("AuthFailure.SignatureExpire") };
+        let server = Server::start([nonsense]).await;
+        assert_eq!(
+            share(&cloud(server.address), Deadline::NEVER).await.unwrap_err().class,
+            ErrorClass::Clock
+        );
+        assert_eq!(server.seen().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn expired_credentials_are_renewed_once() {
+        let refusals = || refused("UnauthorizedOperation.TokenInvalid");
+        let server = Server::start([refusals(), done(), refusals(), refusals()]).await;
+        let reads = Arc::new(Mutex::new(0));
+        let counted = Arc::clone(&reads);
+        let read = move |_: &Path| {
+            let mut n = counted.lock().unwrap();
+            *n += 1;
+            Ok(format!("[default]\nsecret_id=id{n}\nsecret_key=key-of-id{n}\ntoken=token{n}\n"))
+        };
+        let chain = CredentialChain::new(&BTreeMap::new(), None, Arc::new(read));
+        let cloud = Cloud::new(settings(server.address), chain).unwrap();
+        share(&cloud, Deadline::NEVER).await.unwrap();
+        let tokens: Vec<String> = server.seen().into_iter().filter_map(|s| s.token).collect();
+        assert_eq!(tokens, ["token1", "token2"]);
+        let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.class, server.seen().len()), (ErrorClass::Refresh, 4));
+    }
+
+    #[tokio::test]
+    async fn credentials_that_cannot_change_are_not_sent_again() {
+        let server = Server::start([refused("AuthFailure.TokenFailure")]).await;
+        let error = share(&cloud(server.address), Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.code.as_str(), server.seen().len()), ("AuthFailure.TokenFailure", 1));
+    }
+
+    #[tokio::test]
+    async fn nothing_else_is_repeated() {
+        for (answer, class) in [
+            (refused("InternalError"), ErrorClass::Transient),
+            (refused("RequestLimitExceeded"), ErrorClass::Throttled),
+            (refused("FailedOperation.AccountAlreadyExists"), ErrorClass::AsWanted),
+            (Reply { status: 502, ..reply("<html>Bad Gateway</html>") }, ErrorClass::Ambiguous),
+            (Reply { status: 307, ..reply("") }, ErrorClass::Ambiguous),
+            (reply("<html>Welcome</html>"), ErrorClass::Ambiguous),
+            (reply(&"x".repeat(envelope::LARGEST_BODY + 1)), ErrorClass::Ambiguous),
+        ] {
+            let server = Server::start([answer, done()]).await;
+            let error = share(&cloud(server.address), Deadline::NEVER).await.unwrap_err();
+            assert_eq!((error.class, server.seen().len()), (class, 1), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_connection_means_not_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let error = share(&cloud(address), Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.class, error.code.as_str()), (ErrorClass::NotSent, own::CONNECT_FAILED));
+        for part in ["ShareBlueprintAcrossAccounts", "ap-singapore", &address.to_string(), " s"] {
+            assert!(error.message.contains(part), "{part} in {}", error.message);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_lost_after_sending_is_ambiguous_for_a_write_and_harmless_for_a_read() {
+        for beginning in [
+            b"".as_slice(),
+            b"HTTP/1.1 200 OK\r\ncontent-le",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"Response\":{\"RequestId\":\"r\"}}",
+            b"\x15\x03\x01 not http at all\r\n\r\n",
+        ] {
+            let address = breaking_server(beginning).await;
+            let cloud = cloud(address);
+            let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+            assert_eq!(
+                (error.class, error.code.as_str()),
+                (ErrorClass::Ambiguous, own::CONNECTION_LOST),
+                "{error}"
+            );
+            assert_eq!(read(&cloud).await.unwrap_err().class, ErrorClass::Transient);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_deadline_is_kept() {
+        let slow = || Reply { delay: Duration::from_secs(30), ..done() };
+        let server = Server::start([slow(), slow()]).await;
+        let cloud = cloud(server.address);
+        let begin = Instant::now();
+        let error = share(&cloud, Deadline::after(Duration::from_millis(300))).await.unwrap_err();
+        assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+        assert_eq!((error.class, error.code.as_str()), (ErrorClass::Ambiguous, own::TIMEOUT));
+        assert!(error.message.contains("within 0.3 s"), "{}", error.message);
+
+        let error = share(&cloud, Deadline::at(begin)).await.unwrap_err();
+        assert_eq!((error.class, server.seen().len()), (ErrorClass::NotSent, 1));
+    }
+
+    #[tokio::test]
+    async fn a_call_has_a_longest_duration_without_any_deadline() {
+        let server = Server::start([Reply { delay: Duration::from_secs(30), ..done() }]).await;
+        let settings = CloudSettings { longest_call: Duration::from_millis(200), ..settings(server.address) };
+        let cloud = cloud_with(settings, &variables());
+        assert_eq!(read(&cloud).await.unwrap_err().code, own::TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn without_credentials_nothing_is_sent() {
+        let server = Server::start([]).await;
+        let cloud = cloud_with(settings(server.address), &BTreeMap::new());
+        let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.code.as_str(), server.seen().len()), (own::NO_CREDENTIALS, 0));
+    }
+
+    #[tokio::test]
+    async fn calls_keep_the_pace() {
+        let server = Server::start((0..12).map(|_| done())).await;
+        let settings = CloudSettings { lighthouse_per_second: 20.0, ..settings(server.address) };
+        let cloud = Arc::new(cloud_with(settings, &variables()));
+        let begin = Instant::now();
+        let calls: Vec<_> = (0..12)
+            .map(|_| {
+                let cloud = Arc::clone(&cloud);
+                tokio::spawn(async move { share(&cloud, Deadline::NEVER).await })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        assert!(begin.elapsed() >= Duration::from_millis(11 * 50), "{:?}", begin.elapsed());
     }
 }

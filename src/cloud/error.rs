@@ -1,5 +1,5 @@
 //! What a failed call means. In: the cloud's code and what the call was for, or what went wrong before any answer.
-//! Out: a [`CloudError`] with class and remedy. The codes themselves are `codes`' table.
+//! Out: a `CloudError` with class and remedy. The codes themselves are `codes`' table.
 
 use super::actions::{Limit, Purpose};
 use super::codes::{Meaning, TABLE};

@@ -217,3 +217,129 @@ fn absent_is_empty<T>(found: Result<Vec<T>, CloudError>) -> Result<Vec<T>, Cloud
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::error::own;
+    use crate::cloud::loopback::*;
+    use crate::domain::ErrorClass;
+
+    #[tokio::test]
+    async fn every_write_sends_its_own_action() {
+        let available = reply(r#"{"Response":{"BlueprintId":"lhbp-su83x02a","RequestId":"r"}}"#);
+        let server = Server::start([done(), done(), available]).await;
+        let cloud = cloud(server.address);
+        let (here, who) = (region(), accounts(1));
+        cloud.cancel_blueprint(&here, &blueprint(), &who, Deadline::NEVER).await.unwrap();
+        cloud.modify_cvm_sharing(&here, &image(), &who, Permission::Cancel, Deadline::NEVER).await.unwrap();
+        let receipt = cloud
+            .modify_lighthouse_sharing(&here, &image(), Permission::Share, Deadline::NEVER)
+            .await
+            .unwrap();
+        assert_eq!(receipt.blueprint.unwrap().as_str(), "lhbp-su83x02a");
+        let sent: Vec<(String, String)> =
+            server.seen().into_iter().map(|s| (s.action, s.body["Permission"].to_string())).collect();
+        let expected = [
+            ("CancelShareBlueprintAcrossAccounts", "null"),
+            ("ModifyImageSharePermission", "\"CANCEL\""),
+            ("ModifyImageSharePermission", "\"SHARE\""),
+        ];
+        assert_eq!(sent, expected.map(|(action, permission)| (action.to_owned(), permission.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_request_beyond_a_limit_is_not_sent() {
+        let server = Server::start([]).await;
+        let cloud = cloud(server.address);
+        let (here, toronto, never) = (region(), "na-toronto".parse::<Region>().unwrap(), Deadline::NEVER);
+        let results = [
+            cloud.share_blueprint(&here, &blueprint(), &accounts(11), never).await.unwrap_err(),
+            cloud.share_blueprint(&here, &blueprint(), &[], never).await.unwrap_err(),
+            cloud.share_blueprint(&toronto, &blueprint(), &accounts(1), never).await.unwrap_err(),
+            cloud
+                .modify_cvm_sharing(&here, &image(), &accounts(11), Permission::Share, never)
+                .await
+                .unwrap_err(),
+        ];
+        for error in results {
+            assert_eq!((error.class, error.code.as_str()), (ErrorClass::NotSent, own::LIMIT), "{error}");
+        }
+        assert!(server.seen().is_empty());
+    }
+
+    #[tokio::test]
+    async fn all_pages_are_read() {
+        let page = |from: usize, count: usize| {
+            let images: Vec<_> =
+                (from..from + count).map(|n| serde_json::json!({"ImageId": format!("img-{n:08}")})).collect();
+            reply(
+                &serde_json::json!({"Response": {"TotalCount": 250, "ImageSet": images, "RequestId": "r"}})
+                    .to_string(),
+            )
+        };
+        let server = Server::start([page(0, 100), page(100, 100), page(200, 50)]).await;
+        let found = cloud(server.address)
+            .images_to_share(&region(), ImagesQuery::All, Deadline::NEVER)
+            .await
+            .unwrap();
+        assert_eq!(found.len(), 250);
+        let offsets: Vec<_> = server.seen().into_iter().map(|s| s.body["Offset"].as_u64().unwrap()).collect();
+        assert_eq!(offsets, [0, 100, 200]);
+    }
+
+    #[tokio::test]
+    async fn a_site_without_the_list_of_shares_is_asked_once() {
+        let shares = r#"{"Response":{"TotalCount":2,"BlueprintShareAcrossAccountInfoSet":[
+            {"BlueprintId":"lhbp-6jc6l8yb","AccountId":"700000000001"},
+            {"BlueprintId":"lhbp-another1","AccountId":"700000000002"}],"RequestId":"r"}}"#;
+        let server = Server::start([reply(shares), refused("InternalError"), refused("InvalidAction")]).await;
+        let cloud = cloud(server.address);
+        let ask = || async { cloud.blueprint_shares(&region(), &blueprint(), Deadline::NEVER).await };
+        let found = ask().await.unwrap().unwrap();
+        assert_eq!(found.iter().map(AccountId::as_str).collect::<Vec<_>>(), ["700000000001"]);
+        assert!(ask().await.is_err());
+        assert_eq!(ask().await.unwrap(), None);
+        assert_eq!(ask().await.unwrap(), None);
+        assert_eq!(server.seen().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn the_blueprint_of_an_image_is_found_by_the_image() {
+        let list = |entries: &str| {
+            reply(&format!(r#"{{"Response":{{"TotalCount":3,"BlueprintSet":[{entries}]}}}}"#))
+        };
+        let others = r#"{"BlueprintId":"lhbp-00000001","ImageId":""},
+            {"BlueprintId":"lhbp-00000002","ImageId":"img-6pb6lrmy","BlueprintType":"PRIVATE"}"#;
+        let shared = r#"{"BlueprintId":"lhbp-00000003","ImageId":"img-6pb6lrmy","BlueprintType":"SHARED"}"#;
+        let server = Server::start([
+            list(&format!("{others},{shared}")),
+            reply(r#"{"Response":{"TotalCount":0,"BlueprintSet":[]}}"#),
+            refused("ResourceNotFound.BlueprintIdNotFound"),
+            refused("InvalidImageId.NotFound"),
+            refused("UnauthorizedOperation.NoPermission"),
+        ])
+        .await;
+        let cloud = cloud(server.address);
+        let found = cloud.blueprint_of_image(&region(), &image(), Deadline::NEVER).await.unwrap().unwrap();
+        assert_eq!(found.blueprint_id.as_str(), "lhbp-00000003");
+        assert_eq!(cloud.blueprint_of_image(&region(), &image(), Deadline::NEVER).await.unwrap(), None);
+        assert_eq!(cloud.blueprint(&region(), &blueprint(), Deadline::NEVER).await.unwrap(), None);
+        assert_eq!(cloud.cvm_image(&region(), &image(), Deadline::NEVER).await.unwrap(), None);
+        let error = cloud.cvm_image(&region(), &image(), Deadline::NEVER).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Operator);
+    }
+
+    #[tokio::test]
+    async fn every_method_can_run_on_any_thread() {
+        fn held<T: Send>(_: T) {}
+        let server = Server::start([]).await;
+        let cloud = cloud(server.address);
+        let (here, who, never) = (region(), accounts(1), Deadline::NEVER);
+        held(cloud.modify_cvm_sharing(&here, &image(), &who, Permission::Share, never));
+        held(cloud.images_to_share(&here, ImagesQuery::All, never));
+        held(cloud.blueprint_shares(&here, &blueprint(), never));
+        held(cloud.blueprint_of_image(&here, &image(), never));
+        held(cloud.cvm_image(&here, &image(), never));
+    }
+}

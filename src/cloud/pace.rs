@@ -1,5 +1,5 @@
 //! The arithmetic of pacing: when may the next call go? In: the moment it is asked for, and how calls went. Out: a moment.
-//! Pure: time is a [`Duration`] since any fixed point. GCRA with a burst of one; the rate adapts by AIMD.
+//! Pure: time is a `Duration` since any fixed point. GCRA with a burst of one; the rate adapts by AIMD.
 
 use std::time::Duration;
 

@@ -44,7 +44,7 @@ pub(super) fn region(service: Service, region: &Region) -> Result<(), Limit> {
     Ok(())
 }
 
-/// Identifiers and filters exclude each other; ids up to `most_ids`, filters up to 10 with up to `most_values` each.
+/// Identifiers and filters exclude each other; ids from 1 (an empty list must not become "all") to `most_ids`, filters up to 10 with up to `most_values` each.
 pub(super) fn selection(
     ids: Option<usize>,
     filters: Option<&[Filter]>,
@@ -55,9 +55,10 @@ pub(super) fn selection(
     if ids.is_some() && filters.is_some() {
         return Err(Limit::broken("ids and filters", "ids and Filters cannot be specified simultaneously"));
     }
-    if ids.is_some_and(|n| n > most_ids) {
-        let what = format!("{} ids", ids.unwrap_or_default());
-        return Err(Limit::broken(what, format!("{most_ids} per request at most")));
+    if let Some(n) = ids
+        && !(1..=most_ids).contains(&n)
+    {
+        return Err(Limit::broken(format!("{n} ids"), format!("1 to {most_ids} per request")));
     }
     let filters = filters.unwrap_or_default();
     if filters.len() > MOST_FILTERS {
@@ -111,6 +112,7 @@ mod tests {
         assert!(selection(None, None, 100, 5).is_ok());
         assert!(selection(Some(100), None, 100, 5).is_ok());
         assert!(selection(Some(101), None, 100, 5).is_err());
+        assert!(selection(Some(0), None, 100, 5).is_err());
         assert!(selection(Some(1), Some(&[]), 100, 5).is_err());
         assert!(selection(None, Some(&list(10)), 100, 5).is_ok());
         assert!(selection(None, Some(&list(11)), 100, 5).is_err());

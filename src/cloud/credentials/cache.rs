@@ -50,3 +50,31 @@ impl CredentialCache {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn credentials_are_kept_until_renewed_and_renewal_tells_whether_anything_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("k");
+        let write =
+            |id: &str| std::fs::write(&path, format!("[default]\nsecret_id={id}\nsecret_key=k\n")).unwrap();
+        write("one");
+        let name = path.display().to_string();
+        let variables = BTreeMap::from([("TENCENTCLOUD_CREDENTIALS_FILE".to_owned(), name)]);
+        let cache = CredentialCache::new(CredentialChain::from_disk(&variables, None));
+        let one = cache.current().unwrap();
+        write("two");
+        assert_eq!(cache.current().unwrap().secret_id, "one");
+        let two = cache.renew(&one).unwrap().unwrap();
+        assert_eq!((two.secret_id.as_str(), cache.current().unwrap().secret_id.as_str()), ("two", "two"));
+        assert!(cache.renew(&two).unwrap().is_none());
+        std::fs::remove_file(&path).unwrap();
+        assert!(cache.renew(&two).is_err());
+        assert_eq!(cache.current().unwrap().secret_id, "two");
+    }
+}

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{CredentialChain, Credentials, CredentialsError, LARGEST_FILE, ini};
+use super::chain::{CredentialChain, Credentials, CredentialsError, LARGEST_FILE};
+use super::ini;
 
 /// A kind of place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
