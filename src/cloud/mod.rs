@@ -1,1 +1,37 @@
-//! Empty.
+//! The outbound edge: the cloud's sharing actions, signed, paced, and their answers understood. In: typed arguments and a
+//! deadline. Out: receipts and observations, or a classified error. Decides nothing about what to do next.
+
+/// The API's actions, a file each, with their published limits.
+pub mod actions;
+mod call;
+/// The one HTTP client.
+pub mod client;
+mod codes;
+/// Where the keys come from.
+pub mod credentials;
+mod deadline;
+mod endpoint;
+/// The API's envelope.
+pub mod envelope;
+/// What a failed call means.
+pub mod error;
+mod operations;
+mod pace;
+mod settings;
+/// The request signature.
+pub mod tc3;
+/// Pacing of calls.
+pub mod throttle;
+
+pub use actions::describe_images_to_share::{Filter, ImageToShare, ImagesQuery};
+pub use actions::{Permission, Purpose, Service};
+pub use call::Cloud;
+pub use client::http_client;
+pub use credentials::{CredentialChain, CredentialSource, Credentials, CredentialsError};
+pub use deadline::Deadline;
+pub use endpoint::Endpoint;
+pub use operations::{Blueprint, CvmImage, LighthouseReceipt, Receipt};
+pub use settings::{Clock, CloudSettings, Site};
+
+#[cfg(test)]
+mod loopback;

@@ -1,0 +1,53 @@
+//! `CancelShareBlueprintAcrossAccounts`: takes a Lighthouse custom image of one's own away from root accounts that have it.
+//! Limits: 10 accounts, 20 calls a second. <https://cloud.tencent.com/document/api/1207/101339>
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Api, Limit, Purpose, Service, limits};
+use crate::domain::{AccountId, BlueprintId};
+
+/// What identifies it.
+pub const API: Api =
+    Api { service: Service::Lighthouse, version: "2020-03-24", action: "CancelShareBlueprintAcrossAccounts" };
+/// The most accounts in one call.
+pub const MOST_ACCOUNTS: usize = 10;
+
+/// The request.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Request<'a> {
+    /// The image.
+    pub blueprint_id: &'a BlueprintId,
+    /// 1 to [`MOST_ACCOUNTS`].
+    pub account_ids: &'a [AccountId],
+}
+
+/// The answer has no field besides `RequestId`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Answer {}
+
+impl Action for Request<'_> {
+    const API: Api = API;
+    type Answer = Answer;
+
+    fn purpose(&self) -> Purpose {
+        Purpose::Cancel
+    }
+
+    fn check(&self) -> Result<(), Limit> {
+        limits::accounts(self.account_ids, MOST_ACCOUNTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eleven_accounts_are_one_too_many() {
+        let image = "lhbp-6jc6l8yb".parse().unwrap();
+        let accounts: Vec<AccountId> = (10..21).map(|n| format!("7000001649{n}").parse().unwrap()).collect();
+        assert!(Request { blueprint_id: &image, account_ids: &accounts }.check().is_err());
+        assert!(Request { blueprint_id: &image, account_ids: &accounts[..10] }.check().is_ok());
+    }
+}

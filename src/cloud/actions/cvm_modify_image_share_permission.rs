@@ -1,0 +1,67 @@
+//! CVM `ModifyImageSharePermission`: gives root accounts a CVM image in its own region, or takes it away.
+//! Limits: 500 accounts an image, state NORMAL, 10 calls a second. <https://cloud.tencent.com/document/api/213/15710>
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Api, Limit, Permission, Purpose, Service, limits};
+use crate::domain::{AccountId, CvmImageId};
+
+/// What identifies it.
+pub const API: Api =
+    Api { service: Service::Cvm, version: "2017-03-12", action: "ModifyImageSharePermission" };
+/// The most accounts that an image can be shared with. How many one call takes is not published; the settings say.
+pub const MOST_ACCOUNTS: usize = 500;
+
+/// The request.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Request<'a> {
+    /// The image.
+    pub image_id: &'a CvmImageId,
+    /// At least one.
+    pub account_ids: &'a [AccountId],
+    /// Share or cancel.
+    pub permission: Permission,
+    /// How many accounts the settings allow in one call.
+    #[serde(skip)]
+    pub most_accounts: usize,
+}
+
+/// The answer has no field besides `RequestId`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Answer {}
+
+impl Action for Request<'_> {
+    const API: Api = API;
+    type Answer = Answer;
+
+    fn purpose(&self) -> Purpose {
+        self.permission.purpose()
+    }
+
+    fn check(&self) -> Result<(), Limit> {
+        limits::accounts(self.account_ids, self.most_accounts.min(MOST_ACCOUNTS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_has_the_three_fields_and_no_more() {
+        let image = "img-6pb6lrmy".parse().unwrap();
+        let accounts = ["1038493875".parse().unwrap()];
+        let request = Request {
+            image_id: &image,
+            account_ids: &accounts,
+            permission: Permission::Share,
+            most_accounts: 10,
+        };
+        let body = serde_json::to_string(&request).unwrap();
+        assert_eq!(body, r#"{"ImageId":"img-6pb6lrmy","AccountIds":["1038493875"],"Permission":"SHARE"}"#);
+        assert!(request.check().is_ok());
+        assert!(Request { account_ids: &[], ..request.clone() }.check().is_err());
+        assert!(Request { most_accounts: 0, ..request }.check().is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! `DescribeBlueprints`: the Lighthouse images of the account; also how the blueprint of a CVM image is found.
+//! Limits: ids or filters, 100 ids, 10 filters of 100 values, 100 a page. <https://cloud.tencent.com/document/api/1207/47689>
+
+use serde::{Deserialize, Serialize};
+
+use super::describe_images_to_share::Filter;
+use super::{Action, Api, Limit, PAGE_LIMIT, Page, Paged, Purpose, Service, limits};
+use crate::domain::BlueprintId;
+
+/// What identifies it.
+pub const API: Api =
+    Api { service: Service::Lighthouse, version: "2020-03-24", action: "DescribeBlueprints" };
+
+/// The request for one page.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Request {
+    /// Those named; excludes `filters`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blueprint_ids: Option<Vec<BlueprintId>>,
+    /// Those that pass; excludes `blueprint_ids`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Vec<Filter>>,
+    /// Where the page begins.
+    pub offset: u64,
+    /// How long it may be.
+    pub limit: u32,
+}
+
+impl Request {
+    /// One image.
+    pub fn of(image: BlueprintId) -> Self {
+        Self { blueprint_ids: Some(vec![image]), filters: None, offset: 0, limit: PAGE_LIMIT }
+    }
+
+    /// The images that are the account's own or came to it from CVM: not the public ones.
+    pub fn custom() -> Self {
+        let values = vec!["PRIVATE".into(), "SHARED".into()];
+        let filters = Some(vec![Filter { name: "blueprint-type".into(), values }]);
+        Self { blueprint_ids: None, filters, offset: 0, limit: PAGE_LIMIT }
+    }
+}
+
+/// The answer: one page.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Answer {
+    total_count: Option<u64>,
+    blueprint_set: Option<Vec<Blueprint>>,
+}
+
+/// A Lighthouse image. All but the id may be absent; enum-like values stay text, because the cloud adds new ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "PascalCase", serialize = "snake_case"))]
+pub struct Blueprint {
+    /// The image.
+    pub blueprint_id: BlueprintId,
+    /// Its name.
+    pub blueprint_name: Option<String>,
+    /// `PRIVATE`, `SHARED`, `APP_OS` …
+    pub blueprint_type: Option<String>,
+    /// `NORMAL`, `SYNCING` …; only NORMAL can be shared.
+    pub blueprint_state: Option<String>,
+    /// The CVM image that it came from; may be empty.
+    pub image_id: Option<String>,
+    /// Whether it is shared with anyone.
+    pub blueprint_shared: Option<bool>,
+    /// As in `Ubuntu Server 20.04 LTS 64bit`.
+    pub os_name: Option<String>,
+    /// As in `UBUNTU`.
+    pub platform: Option<String>,
+    /// RFC 3339.
+    pub created_time: Option<String>,
+}
+
+impl Action for Request {
+    const API: Api = API;
+    type Answer = Answer;
+
+    fn purpose(&self) -> Purpose {
+        Purpose::Read
+    }
+
+    fn check(&self) -> Result<(), Limit> {
+        let ids = self.blueprint_ids.as_ref().map(Vec::len);
+        limits::selection(ids, self.filters.as_deref(), 100, 100)?;
+        limits::page(self.limit)
+    }
+}
+
+impl Paged for Request {
+    type Item = Blueprint;
+
+    fn at(&self, offset: u64) -> Self {
+        Self { offset, ..self.clone() }
+    }
+
+    fn page(answer: Answer) -> Page<Blueprint> {
+        Page { items: answer.blueprint_set.unwrap_or_default(), total: answer.total_count }
+    }
+
+    fn key(item: &Blueprint) -> String {
+        item.blueprint_id.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_but_the_id_may_be_absent_or_new() {
+        let text = r#"{"TotalCount":2,"BlueprintSet":[{"BlueprintId":"lhbp-6jc6l8yb"},
+            {"BlueprintId":"lhbp-su83x02a","ImageId":"","BlueprintType":"HOLOGRAM","BlueprintShared":null,"Tags":[{}]}]}"#;
+        let page = Request::page(serde_json::from_str(text).unwrap());
+        assert_eq!(page.items.len(), 2);
+        assert_eq!(page.items[1].image_id.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn ids_and_filters_exclude_each_other() {
+        let by_id = Request::of("lhbp-6jc6l8yb".parse().unwrap());
+        assert!(by_id.check().is_ok());
+        assert!(Request::custom().check().is_ok());
+        assert!(Request { blueprint_ids: by_id.blueprint_ids, ..Request::custom() }.check().is_err());
+    }
+}

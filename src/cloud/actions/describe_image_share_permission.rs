@@ -1,0 +1,66 @@
+//! `DescribeImageSharePermission`: which root accounts have a CVM image. One answer, no pages.
+//! Limits: 10 calls a second.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Api, Limit, Purpose, Service};
+use crate::domain::{AccountId, CvmImageId};
+
+/// What identifies it.
+pub const API: Api =
+    Api { service: Service::Cvm, version: "2017-03-12", action: "DescribeImageSharePermission" };
+
+/// The request.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Request<'a> {
+    /// The image.
+    pub image_id: &'a CvmImageId,
+}
+
+/// The answer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Answer {
+    /// Who has it.
+    pub share_permission_set: Option<Vec<Share>>,
+}
+
+/// One account that has the image.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Share {
+    /// Who has it.
+    pub account_id: AccountId,
+    /// Since when.
+    pub created_time: Option<String>,
+}
+
+impl Action for Request<'_> {
+    const API: Api = API;
+    type Answer = Answer;
+
+    fn purpose(&self) -> Purpose {
+        Purpose::Read
+    }
+
+    fn check(&self) -> Result<(), Limit> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_read_and_an_unreadable_account_is_never_dropped() {
+        let good =
+            r#"{"SharePermissionSet":[{"AccountId":"1038493875","CreatedTime":"2026-01-01T00:00:00Z"}]}"#;
+        let answer: Answer = serde_json::from_str(good).unwrap();
+        assert_eq!(answer.share_permission_set.unwrap()[0].account_id.as_str(), "1038493875");
+        for bad in [r#"{"SharePermissionSet":[{"AccountId":"me"}]}"#, r#"{"SharePermissionSet":[{}]}"#] {
+            assert!(serde_json::from_str::<Answer>(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! CVM `DescribeImages`, used for one image by its id. Limits: ids or filters; 100 a page.
+//! <https://cloud.tencent.com/document/api/213/15715>
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Api, Limit, PAGE_LIMIT, Purpose, Service, limits};
+use crate::domain::CvmImageId;
+
+/// What identifies it.
+pub const API: Api = Api { service: Service::Cvm, version: "2017-03-12", action: "DescribeImages" };
+
+/// The request.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Request<'a> {
+    /// Those named.
+    pub image_ids: &'a [CvmImageId],
+    /// How many to return.
+    pub limit: u32,
+}
+
+impl<'a> Request<'a> {
+    /// The named images.
+    pub fn of(image_ids: &'a [CvmImageId]) -> Self {
+        Self { image_ids, limit: PAGE_LIMIT }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Answer {
+    /// The images found.
+    pub image_set: Option<Vec<CvmImage>>,
+}
+
+/// A CVM image. All but the id may be absent; enum-like values stay text, because the cloud adds new ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "PascalCase", serialize = "snake_case"))]
+pub struct CvmImage {
+    /// The image.
+    pub image_id: CvmImageId,
+    /// Its name.
+    pub image_name: Option<String>,
+    /// `NORMAL`, `CREATING` …; only NORMAL can be shared.
+    pub image_state: Option<String>,
+    /// `PRIVATE_IMAGE`, `PUBLIC_IMAGE`, `SHARED_IMAGE`; only a private one can be shared.
+    pub image_type: Option<String>,
+    /// As in `Ubuntu Server 20.04 LTS 64bit`.
+    pub os_name: Option<String>,
+    /// As in `Ubuntu`.
+    pub platform: Option<String>,
+    /// RFC 3339.
+    pub created_time: Option<String>,
+    /// The image's tags.
+    #[serde(default)]
+    pub tags: Option<Vec<Tag>>,
+}
+
+/// A tag of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "PascalCase", serialize = "snake_case"))]
+pub struct Tag {
+    /// Its key.
+    pub key: Option<String>,
+    /// Its value.
+    pub value: Option<String>,
+}
+
+impl Action for Request<'_> {
+    const API: Api = API;
+    type Answer = Answer;
+
+    fn purpose(&self) -> Purpose {
+        Purpose::Read
+    }
+
+    fn check(&self) -> Result<(), Limit> {
+        limits::selection(Some(self.image_ids.len()), None, PAGE_LIMIT as usize, 0)?;
+        limits::page(self.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_with_only_an_id_is_read() {
+        let text = r#"{"ImageSet":[{"ImageId":"img-6pb6lrmy","Tags":[{"Key":"team","Value":"web"}],"SyncPercent":null}]}"#;
+        let answer: Answer = serde_json::from_str(text).unwrap();
+        let image = answer.image_set.unwrap().remove(0);
+        assert_eq!(image.tags.unwrap()[0].value.as_deref(), Some("web"));
+        assert_eq!(image.image_state, None);
+    }
+
+    #[test]
+    fn the_body_has_the_ids() {
+        let ids = ["img-6pb6lrmy".parse().unwrap()];
+        let body = serde_json::to_string(&Request::of(&ids)).unwrap();
+        assert_eq!(body, r#"{"ImageIds":["img-6pb6lrmy"],"Limit":100}"#);
+    }
+}

@@ -1,0 +1,187 @@
+//! `DescribeImagesToShare`: the CVM images of the account and whether each can be made available in Lighthouse.
+//! Limits: ids or filters, 10 filters of 5 values, 100 a page, 20 calls a second.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Api, Limit, PAGE_LIMIT, Page, Paged, Purpose, Service, limits};
+use crate::domain::CvmImageId;
+
+/// What identifies it.
+pub const API: Api =
+    Api { service: Service::Lighthouse, version: "2020-03-24", action: "DescribeImagesToShare" };
+/// The most values of one filter.
+pub const MOST_FILTER_VALUES: usize = 5;
+
+/// A filter of a list: an entry passes when it has one of the values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Filter {
+    /// `image-id`, `image-name`, `image-type` here; other lists have others.
+    pub name: String,
+    /// Alternatives.
+    pub values: Vec<String>,
+}
+
+/// Which images: the two ways exclude each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ImagesQuery {
+    /// All.
+    #[default]
+    All,
+    /// Those named, at most 100.
+    Ids(Vec<CvmImageId>),
+    /// Those that pass every filter.
+    Filters(Vec<Filter>),
+}
+
+/// The request for one page.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Request {
+    /// Those named; excludes `filters`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_ids: Option<Vec<CvmImageId>>,
+    /// Those that pass; excludes `image_ids`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Vec<Filter>>,
+    /// Where the page begins.
+    pub offset: u64,
+    /// How long it may be.
+    pub limit: u32,
+}
+
+impl Request {
+    /// The first page of `query`.
+    pub fn new(query: ImagesQuery) -> Self {
+        let (image_ids, filters) = match query {
+            ImagesQuery::All => (None, None),
+            ImagesQuery::Ids(ids) => (Some(ids), None),
+            ImagesQuery::Filters(filters) => (None, Some(filters)),
+        };
+        Self { image_ids, filters, offset: 0, limit: PAGE_LIMIT }
+    }
+}
+
+/// The answer: one page.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Answer {
+    total_count: Option<u64>,
+    image_set: Option<Vec<ImageToShare>>,
+}
+
+/// An image and whether it can be shared to Lighthouse. All but the id may be absent; enum-like values stay text,
+/// because the cloud adds new ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "PascalCase", serialize = "snake_case"))]
+pub struct ImageToShare {
+    /// The image.
+    pub image_id: CvmImageId,
+    /// Its name.
+    pub image_name: Option<String>,
+    /// Its description.
+    pub image_description: Option<String>,
+    /// GB.
+    pub image_size: Option<u64>,
+    /// `CREATE_IMAGE`, `EXTERNAL_IMPORT` …
+    pub image_source: Option<String>,
+    /// `SystemImage`, `InstanceImage` …
+    pub image_class: Option<String>,
+    /// `NORMAL`, `CREATING` …
+    pub image_state: Option<String>,
+    /// Whether it has cloud-init.
+    pub is_support_cloudinit: Option<bool>,
+    /// `x86_64` …
+    pub architecture: Option<String>,
+    /// As in `Ubuntu Server 20.04 LTS 64bit`.
+    pub os_name: Option<String>,
+    /// As in `Ubuntu`.
+    pub platform: Option<String>,
+    /// RFC 3339.
+    pub created_time: Option<String>,
+    /// Whether it can be shared. Decide by this, never by the reason: that is free, localized text.
+    pub is_shareable: Option<bool>,
+    /// Why not; empty when it can.
+    pub unshareable_reason: Option<String>,
+}
+
+impl Action for Request {
+    const API: Api = API;
+    type Answer = Answer;
+
+    fn purpose(&self) -> Purpose {
+        Purpose::Read
+    }
+
+    fn check(&self) -> Result<(), Limit> {
+        let ids = self.image_ids.as_ref().map(Vec::len);
+        limits::selection(ids, self.filters.as_deref(), PAGE_LIMIT as usize, MOST_FILTER_VALUES)?;
+        limits::page(self.limit)
+    }
+}
+
+impl Paged for Request {
+    type Item = ImageToShare;
+
+    fn at(&self, offset: u64) -> Self {
+        Self { offset, ..self.clone() }
+    }
+
+    fn page(answer: Answer) -> Page<ImageToShare> {
+        Page { items: answer.image_set.unwrap_or_default(), total: answer.total_count }
+    }
+
+    fn key(item: &ImageToShare) -> String {
+        item.image_id.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_s_answer_is_read() {
+        let text = r#"{"TotalCount": 1, "ImageSet": [{"ImageId": "img-cs2rrmp0", "ImageName": "ubuntu",
+            "ImageDescription": "ubuntu", "ImageSize": 50, "ImageSource": "CREATE_IMAGE", "ImageClass": "SystemImage",
+            "ImageState": "NORMAL", "IsSupportCloudinit": true, "Architecture": "x86_64",
+            "OsName": "Ubuntu Server 20.04 LTS 64bit", "Platform": "Ubuntu", "CreatedTime": "2021-07-23T08:49:36Z",
+            "IsShareable": true, "UnshareableReason": ""}]}"#;
+        let page = Request::page(serde_json::from_str(text).unwrap());
+        assert_eq!((page.total, page.items.len()), (Some(1), 1));
+        assert_eq!(page.items[0].is_shareable, Some(true));
+        assert_eq!(page.items[0].image_size, Some(50));
+    }
+
+    #[test]
+    fn everything_but_the_id_may_be_absent_null_or_new() {
+        for text in [
+            r#"{"ImageSet":[{"ImageId":"img-cs2rrmp0"}]}"#,
+            r#"{"ImageSet":[{"ImageId":"img-cs2rrmp0","ImageState":"TELEPORTING","ImageName":null,"New":{"a":[1]}}]}"#,
+        ] {
+            assert_eq!(Request::page(serde_json::from_str(text).unwrap()).items.len(), 1, "{text}");
+        }
+        assert_eq!(Request::page(serde_json::from_str(r#"{"ImageSet":null}"#).unwrap()).items.len(), 0);
+        for bad in [r#"{"ImageSet":[{}]}"#, r#"{"ImageSet":[{"ImageId":"x"}]}"#, r#"{"ImageSet":{}}"#] {
+            assert!(serde_json::from_str::<Answer>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_request_names_ids_or_filters_never_both() {
+        let id: CvmImageId = "img-cs2rrmp0".parse().unwrap();
+        let by_id = Request::new(ImagesQuery::Ids(vec![id]));
+        let body = serde_json::to_string(&by_id).unwrap();
+        assert_eq!(body, r#"{"ImageIds":["img-cs2rrmp0"],"Offset":0,"Limit":100}"#);
+        assert!(by_id.check().is_ok());
+        let filter = Filter { name: "image-type".into(), values: vec!["PRIVATE_IMAGE".into()] };
+        let filtered = Request::new(ImagesQuery::Filters(vec![filter]));
+        assert!(filtered.check().is_ok());
+        assert!(Request { filters: filtered.filters.clone(), ..by_id }.check().is_err());
+        assert!(Request { limit: 101, ..filtered }.check().is_err());
+        assert_eq!(
+            serde_json::to_string(&Request::new(ImagesQuery::All).at(200)).unwrap(),
+            r#"{"Offset":200,"Limit":100}"#
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! Lighthouse `ModifyImageSharePermission`: makes a CVM image available in Lighthouse of the same account and region, or not.
+//! Limits: see the image's `IsShareable`; 20 calls a second. CVM has an action of the same name for accounts.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Api, Limit, Permission, Purpose, Service};
+use crate::domain::{BlueprintId, CvmImageId};
+
+/// What identifies it.
+pub const API: Api =
+    Api { service: Service::Lighthouse, version: "2020-03-24", action: "ModifyImageSharePermission" };
+
+/// The request.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Request<'a> {
+    /// The image.
+    pub image_id: &'a CvmImageId,
+    /// Share or cancel.
+    pub permission: Permission,
+}
+
+/// The answer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Answer {
+    #[serde(default)]
+    blueprint_id: Option<String>,
+}
+
+impl Answer {
+    /// The image as Lighthouse knows it; null when the cloud gives none. A value of another shape counts as none:
+    /// the write has succeeded, and the list of blueprints tells the id too.
+    pub fn blueprint(&self) -> Option<BlueprintId> {
+        self.blueprint_id.as_deref()?.parse().ok()
+    }
+}
+
+impl Action for Request<'_> {
+    const API: Api = API;
+    type Answer = Answer;
+
+    fn purpose(&self) -> Purpose {
+        self.permission.purpose()
+    }
+
+    fn check(&self) -> Result<(), Limit> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_says_cancel_in_full() {
+        let image = "img-xkd784jw".parse().unwrap();
+        let request = Request { image_id: &image, permission: Permission::Cancel };
+        let body = serde_json::to_string(&request).unwrap();
+        assert_eq!(body, r#"{"ImageId":"img-xkd784jw","Permission":"CANCEL"}"#);
+        assert_eq!(request.purpose(), Purpose::Cancel);
+    }
+
+    #[test]
+    fn an_odd_blueprint_id_counts_as_none() {
+        for (text, id) in [
+            (r#"{"BlueprintId":"lhbp-su83x02a"}"#, Some("lhbp-su83x02a")),
+            (r#"{"BlueprintId":null}"#, None),
+            (r#"{"BlueprintId":""}"#, None),
+            (r#"{"BlueprintId":"../etc"}"#, None),
+            ("{}", None),
+        ] {
+            let answer: Answer = serde_json::from_str(text).unwrap();
+            assert_eq!(answer.blueprint().as_ref().map(BlueprintId::as_str), id, "{text}");
+        }
+    }
+}

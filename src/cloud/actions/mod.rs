@@ -1,0 +1,43 @@
+//! The nine API actions, a file each: constants, request, answer, and the published limits checked before sending.
+//! In: typed arguments. Out: the JSON to send, the JSON understood. Knows no HTTP and no clock.
+
+mod action;
+pub mod cancel_share_blueprint_across_accounts;
+pub mod cvm_modify_image_share_permission;
+pub mod describe_blueprints;
+pub mod describe_blueprints_share_across_account_infos;
+pub mod describe_image_share_permission;
+pub mod describe_images;
+pub mod describe_images_to_share;
+pub mod lighthouse_modify_image_share_permission;
+mod limits;
+mod paging;
+pub mod share_blueprint_across_accounts;
+
+pub use action::{Action, Api, Permission, Purpose, Service};
+pub use limits::{Limit, PAGE_LIMIT};
+pub use paging::{MOST_PAGES, Page, Paged, Pager, PagingError};
+
+use crate::domain::Region;
+
+/// Holds a request and its region against the published limits.
+///
+/// # Errors
+/// The first limit that it breaks.
+pub fn check<A: Action>(request: &A, region: &Region) -> Result<(), Limit> {
+    limits::region(A::API.service, region)?;
+    request.check()
+}
+
+/// Every action, for tables and tests.
+pub const ALL: [Api; 9] = [
+    share_blueprint_across_accounts::API,
+    cancel_share_blueprint_across_accounts::API,
+    lighthouse_modify_image_share_permission::API,
+    cvm_modify_image_share_permission::API,
+    describe_images_to_share::API,
+    describe_blueprints_share_across_account_infos::API,
+    describe_image_share_permission::API,
+    describe_blueprints::API,
+    describe_images::API,
+];

@@ -1,0 +1,499 @@
+//! One call from request to answer: limits, pace, signature, sending, reading. In: an action's request. Out: its answer or error.
+//! Repeats by itself only what the cloud refused before doing anything: once after fixing the clock, once after renewing
+//! credentials. Every other decision to repeat is the caller's.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::fmt::rfc2822::DateTimeParser;
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+
+use super::actions::{self, Action, Paged, Pager, PagingError, Purpose, Service};
+use super::client::{self, Client, Failure};
+use super::credentials::{CredentialCache, CredentialChain, Credentials};
+use super::deadline::Deadline;
+use super::endpoint::Endpoint;
+use super::envelope::{self, Answered};
+use super::error::{not_sent, over_limit, own, unanswered};
+use super::settings::CloudSettings;
+use super::tc3::{SignedParts, SigningInput, sign};
+use super::throttle::Throttle;
+use crate::domain::{CloudError, ErrorClass, Problems, Region, Timestamp};
+
+const CONTENT_TYPE: &str = "application/json; charset=utf-8";
+/// The documented alphabet of this header has no slash.
+const REQUEST_CLIENT: &str = concat!("sharehook_", env!("CARGO_PKG_VERSION"));
+
+/// The cloud, as this program uses it.
+#[derive(Debug)]
+pub struct Cloud {
+    pub(super) settings: CloudSettings,
+    /// Set when the site turned out not to list the accounts of a blueprint.
+    pub(super) lists_no_blueprint_shares: AtomicBool,
+    client: Client,
+    lighthouse: Endpoint,
+    cvm: Endpoint,
+    throttle: Throttle,
+    credentials: CredentialCache,
+    /// Seconds to add to this machine's clock.
+    clock_offset: AtomicI64,
+}
+
+impl Cloud {
+    /// Nothing is looked up or connected to yet.
+    ///
+    /// # Errors
+    /// Every problem with the settings.
+    pub fn new(settings: CloudSettings, credentials: CredentialChain) -> Result<Self, Problems> {
+        let problems = settings.problems();
+        if !problems.is_empty() {
+            return Err(Problems(problems));
+        }
+        Ok(Self {
+            client: client::build(settings.proxy.as_deref())?,
+            lighthouse: Endpoint::of(&settings, Service::Lighthouse)?,
+            cvm: Endpoint::of(&settings, Service::Cvm)?,
+            throttle: Throttle::new(settings.lighthouse_per_second, settings.cvm_per_second),
+            credentials: CredentialCache::new(credentials),
+            clock_offset: AtomicI64::new(0),
+            lists_no_blueprint_shares: AtomicBool::new(false),
+            settings,
+        })
+    }
+
+    /// How it is reached.
+    pub fn settings(&self) -> &CloudSettings {
+        &self.settings
+    }
+
+    /// Sends one action and reads its answer.
+    ///
+    /// # Errors
+    /// The cloud's error by its code, or one of ours (`error::own`).
+    pub async fn call<A: Action>(
+        &self,
+        region: &Region,
+        request: &A,
+        deadline: Deadline,
+    ) -> Result<Answered<A::Answer>, CloudError> {
+        actions::check(request, region).map_err(|limit| over_limit(A::API.action, &limit))?;
+        let body = serde_json::to_vec(request)
+            .map_err(|error| not_sent(own::BAD_ANSWER, error.to_string(), "report this"))?;
+        let (mut clock_fixed, mut renewed) = (false, false);
+        let mut credentials = self.credentials.current()?;
+        loop {
+            self.throttle.turn(A::API, region, deadline).await?;
+            let attempt = Attempt { cloud: self, region, purpose: request.purpose(), deadline };
+            let (result, date) = attempt.send::<A>(&credentials, &body).await;
+            self.observe::<A>(region, &result);
+            let error = match result {
+                Ok(answered) => return Ok(answered),
+                Err(error) => error,
+            };
+            match error.class {
+                ErrorClass::Clock if !clock_fixed && self.fix_clock(date.as_deref()) => clock_fixed = true,
+                ErrorClass::Refresh if !renewed => match self.credentials.renew(&credentials) {
+                    Ok(Some(fresh)) => (credentials, renewed) = (fresh, true),
+                    Ok(None) => return Err(error),
+                    Err(problem) => {
+                        tracing::warn!(%problem, "credentials were not renewed");
+                        return Err(error);
+                    }
+                },
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// All pages of a list.
+    ///
+    /// # Errors
+    /// As [`Cloud::call`], and when the list does not end or repeats itself.
+    pub async fn all_pages<P: Paged>(
+        &self,
+        region: &Region,
+        first: P,
+        deadline: Deadline,
+    ) -> Result<Vec<P::Item>, CloudError> {
+        let mut pager = Pager::default();
+        let mut request = first;
+        loop {
+            let answered = self.call(region, &request, deadline).await?;
+            match pager.take(P::page(answered.answer), P::key) {
+                Ok(Some(offset)) => request = request.at(offset),
+                Ok(None) => return Ok(pager.into_items()),
+                Err(error) => {
+                    let message = format!("{} in {region}: {error}", P::API.action);
+                    let class = match error {
+                        PagingError::Endless => ErrorClass::Permanent,
+                        PagingError::Repeating => ErrorClass::Transient,
+                    };
+                    return Err(CloudError { class, ..unanswered(own::PAGING, &message, Purpose::Read) });
+                }
+            }
+        }
+    }
+
+    fn endpoint(&self, service: Service) -> &Endpoint {
+        match service {
+            Service::Lighthouse => &self.lighthouse,
+            Service::Cvm => &self.cvm,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        let now = (self.settings.clock)();
+        let offset = SignedDuration::from_secs(self.clock_offset.load(Ordering::Relaxed));
+        now.checked_add(offset).unwrap_or(now)
+    }
+
+    /// Takes the cloud's time from the answer's `Date`; false when it does not tell it.
+    fn fix_clock(&self, date: Option<&str>) -> bool {
+        let Some(theirs) = date.and_then(|text| DateTimeParser::new().parse_timestamp(text).ok()) else {
+            return false;
+        };
+        let offset = theirs.duration_since((self.settings.clock)()).as_secs();
+        self.clock_offset.store(offset, Ordering::Relaxed);
+        tracing::warn!(offset_seconds = offset, "this machine's clock differs from the cloud's");
+        true
+    }
+
+    fn observe<A: Action>(&self, region: &Region, result: &Result<Answered<A::Answer>, CloudError>) {
+        let (code, class, request_id) = match result {
+            Ok(answered) => ("", None, answered.request_id.as_deref()),
+            Err(error) => (error.code.as_str(), Some(error.class), error.request_id.as_deref()),
+        };
+        tracing::debug!(action = A::API.action, %region, code, request_id, "cloud call");
+        match class {
+            Some(ErrorClass::Throttled) => self.throttle.observe(A::API, region, true),
+            None => self.throttle.observe(A::API, region, false),
+            Some(_) => {}
+        }
+    }
+}
+
+/// One sending of one call.
+struct Attempt<'a> {
+    cloud: &'a Cloud,
+    region: &'a Region,
+    purpose: Purpose,
+    deadline: Deadline,
+}
+
+impl Attempt<'_> {
+    /// The result, and the answer's `Date` when there was an answer.
+    async fn send<A: Action>(
+        &self,
+        credentials: &Credentials,
+        body: &[u8],
+    ) -> (Result<Answered<A::Answer>, CloudError>, Option<String>) {
+        let endpoint = self.cloud.endpoint(A::API.service);
+        let begin = Instant::now();
+        let longest = self.cloud.settings.longest_call;
+        let longest = self.deadline.remaining(begin).map_or(longest, |left| left.min(longest));
+        if longest.is_zero() {
+            let message = format!("{} was not sent: the deadline has passed", self.what::<A>());
+            return (Err(not_sent(own::DEADLINE, message, "none at once: it is repeated later")), None);
+        }
+        let headers = self.headers::<A>(endpoint, credentials, body);
+        let sent = client::post(&self.cloud.client, &endpoint.url, &headers, body.to_vec(), longest).await;
+        match sent {
+            Ok(incoming) => {
+                let result = envelope::open(incoming.status, &incoming.body, self.purpose);
+                let result = result.map_err(|error| match error.code.as_str() {
+                    own::HTTP_STATUS | own::BAD_ANSWER => {
+                        let message = format!("{} at {}: {}", self.what::<A>(), endpoint.host, error.message);
+                        CloudError { message, ..error }
+                    }
+                    _ => error,
+                });
+                (result, incoming.date)
+            }
+            Err(failure) => (Err(self.failed::<A>(&failure, &endpoint.host, begin.elapsed())), None),
+        }
+    }
+
+    fn what<A: Action>(&self) -> String {
+        format!("{} {} in {}", A::API.service.name(), A::API.action, self.region)
+    }
+
+    /// The headers of the protocol; those that are signed are the ones that are sent, byte for byte.
+    fn headers<A: Action>(
+        &self,
+        endpoint: &Endpoint,
+        credentials: &Credentials,
+        body: &[u8],
+    ) -> Vec<(&'static str, String)> {
+        let timestamp = self.cloud.now();
+        let api = A::API;
+        let signed =
+            [("content-type", CONTENT_TYPE), ("host", endpoint.host.as_str()), ("x-tc-action", api.action)];
+        let authorization = sign(&SigningInput {
+            secret_id: &credentials.secret_id,
+            secret_key: credentials.secret_key.expose_secret(),
+            service: api.service.name(),
+            timestamp,
+            request: SignedParts { method: "POST", query: "", headers: &signed, payload: body },
+        })
+        .authorization;
+        let mut headers = vec![
+            ("content-type", CONTENT_TYPE.to_owned()),
+            ("authorization", authorization),
+            ("x-tc-action", api.action.to_owned()),
+            ("x-tc-version", api.version.to_owned()),
+            ("x-tc-region", self.region.to_string()),
+            ("x-tc-timestamp", timestamp.as_second().to_string()),
+            ("x-tc-language", "en-US".to_owned()),
+            ("x-tc-requestclient", REQUEST_CLIENT.to_owned()),
+        ];
+        if let Some(token) = &credentials.token {
+            headers.push(("x-tc-token", token.expose_secret().to_owned()));
+        }
+        headers
+    }
+
+    fn failed<A: Action>(&self, failure: &Failure, host: &str, took: Duration) -> CloudError {
+        let (what, took) = (self.what::<A>(), took.as_secs_f64());
+        match failure {
+            Failure::NotConnected(cause) => {
+                let message = format!("{what}: no connection to {host} after {took:.1} s: {cause}");
+                not_sent(own::CONNECT_FAILED, message, "check the network, cloud.endpoint and cloud.site")
+            }
+            Failure::Timeout => {
+                let message = format!("{what}: {host} gave no answer within {took:.1} s");
+                unanswered(own::TIMEOUT, &message, self.purpose)
+            }
+            Failure::Lost(cause) => {
+                let message = format!("{what}: the connection to {host} ended after {took:.1} s: {cause}");
+                unanswered(own::CONNECTION_LOST, &message, self.purpose)
+            }
+            Failure::TooLarge => {
+                let message =
+                    format!("{what}: the answer of {host} exceeds {} bytes", envelope::LARGEST_BODY);
+                unanswered(own::BAD_ANSWER, &message, self.purpose)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::SocketAddr;
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::cloud::Receipt;
+    use crate::cloud::loopback::*;
+
+    async fn share(cloud: &Cloud, deadline: Deadline) -> Result<Receipt, CloudError> {
+        cloud.share_blueprint(&region(), &blueprint(), &accounts(2), deadline).await
+    }
+
+    async fn read(cloud: &Cloud) -> Result<(), CloudError> {
+        cloud.cvm_shares(&region(), &image(), Deadline::NEVER).await.map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn a_failed_tls_handshake_means_not_sent() {
+        let server = Server::start([done()]).await;
+        let endpoint = Some(format!("https://{}", server.address));
+        let cloud = cloud_with(CloudSettings { endpoint, ..settings(server.address) }, &variables());
+        let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.class, error.code.as_str()), (ErrorClass::NotSent, own::CONNECT_FAILED), "{error}");
+        assert!(server.seen().is_empty());
+    }
+
+    /// Reads what comes until the request is there, then closes without an answer, or after a part of one.
+    async fn breaking_server(beginning: &'static [u8]) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let mut seen = Vec::new();
+                let mut buffer = [0; 4096];
+                while !seen.ends_with(b"}") {
+                    stream.readable().await.unwrap();
+                    match stream.try_read(&mut buffer) {
+                        Ok(0) => break,
+                        Ok(n) => seen.extend_from_slice(&buffer[..n]),
+                        Err(_) => {}
+                    }
+                }
+                stream.writable().await.unwrap();
+                if !beginning.is_empty() {
+                    stream.try_write(beginning).unwrap();
+                }
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_share_is_signed_sent_and_receipted() {
+        let server = Server::start([done()]).await;
+        let receipt = share(&cloud(server.address), Deadline::NEVER).await.unwrap();
+        assert_eq!(receipt.request_id.as_deref(), Some("r-done"));
+        let seen = server.seen().remove(0);
+        assert_eq!((seen.action.as_str(), seen.timestamp), ("ShareBlueprintAcrossAccounts", NOW));
+        let expected = serde_json::json!({"BlueprintId": "lhbp-6jc6l8yb", "AccountIds": ["700000000000", "700000000001"]});
+        assert_eq!((seen.body, seen.token), (expected, None));
+    }
+
+    #[tokio::test]
+    async fn an_expired_signature_is_mended_once_from_the_answer_s_date() {
+        let expired = || Reply {
+            date: Some("Thu, 01 Jan 2026 01:00:00 GMT"),
+            ..refused("AuthFailure.SignatureExpire")
+        };
+        let server = Server::start([expired(), done(), done(), expired(), expired()]).await;
+        let cloud = cloud(server.address);
+        share(&cloud, Deadline::NEVER).await.unwrap();
+        share(&cloud, Deadline::NEVER).await.unwrap();
+        let stamps: Vec<i64> = server.seen().iter().map(|s| s.timestamp - NOW).collect();
+        assert_eq!(stamps, [0, 3600, 3600]);
+        let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.class, server.seen().len()), (ErrorClass::Clock, 5));
+    }
+
+    #[tokio::test]
+    async fn an_expired_signature_without_a_date_is_not_repeated() {
+        let nonsense = Reply { date: Some("yesterday"), ..refused("AuthFailure.SignatureExpire") };
+        let server = Server::start([nonsense]).await;
+        assert_eq!(
+            share(&cloud(server.address), Deadline::NEVER).await.unwrap_err().class,
+            ErrorClass::Clock
+        );
+        assert_eq!(server.seen().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn expired_credentials_are_renewed_once() {
+        let refusals = || refused("UnauthorizedOperation.TokenInvalid");
+        let server = Server::start([refusals(), done(), refusals(), refusals()]).await;
+        let reads = Arc::new(Mutex::new(0));
+        let counted = Arc::clone(&reads);
+        let read = move |_: &Path| {
+            let mut n = counted.lock().unwrap();
+            *n += 1;
+            Ok(format!("[default]\nsecret_id=id{n}\nsecret_key=key-of-id{n}\ntoken=token{n}\n"))
+        };
+        let chain = CredentialChain::new(&BTreeMap::new(), None, Arc::new(read));
+        let cloud = Cloud::new(settings(server.address), chain).unwrap();
+        share(&cloud, Deadline::NEVER).await.unwrap();
+        let tokens: Vec<String> = server.seen().into_iter().filter_map(|s| s.token).collect();
+        assert_eq!(tokens, ["token1", "token2"]);
+        let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.class, server.seen().len()), (ErrorClass::Refresh, 4));
+    }
+
+    #[tokio::test]
+    async fn credentials_that_cannot_change_are_not_sent_again() {
+        let server = Server::start([refused("AuthFailure.TokenFailure")]).await;
+        let error = share(&cloud(server.address), Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.code.as_str(), server.seen().len()), ("AuthFailure.TokenFailure", 1));
+    }
+
+    #[tokio::test]
+    async fn nothing_else_is_repeated() {
+        for (answer, class) in [
+            (refused("InternalError"), ErrorClass::Transient),
+            (refused("RequestLimitExceeded"), ErrorClass::Throttled),
+            (refused("FailedOperation.AccountAlreadyExists"), ErrorClass::AsWanted),
+            (Reply { status: 502, ..reply("<html>Bad Gateway</html>") }, ErrorClass::Ambiguous),
+            (Reply { status: 307, ..reply("") }, ErrorClass::Ambiguous),
+            (reply("<html>Welcome</html>"), ErrorClass::Ambiguous),
+            (reply(&"x".repeat(envelope::LARGEST_BODY + 1)), ErrorClass::Ambiguous),
+        ] {
+            let server = Server::start([answer, done()]).await;
+            let error = share(&cloud(server.address), Deadline::NEVER).await.unwrap_err();
+            assert_eq!((error.class, server.seen().len()), (class, 1), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_connection_means_not_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let error = share(&cloud(address), Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.class, error.code.as_str()), (ErrorClass::NotSent, own::CONNECT_FAILED));
+        for part in ["ShareBlueprintAcrossAccounts", "ap-singapore", &address.to_string(), " s"] {
+            assert!(error.message.contains(part), "{part} in {}", error.message);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_lost_after_sending_is_ambiguous_for_a_write_and_harmless_for_a_read() {
+        for beginning in [
+            b"".as_slice(),
+            b"HTTP/1.1 200 OK\r\ncontent-le",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"Response\":{\"RequestId\":\"r\"}}",
+            b"\x15\x03\x01 not http at all\r\n\r\n",
+        ] {
+            let address = breaking_server(beginning).await;
+            let cloud = cloud(address);
+            let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+            assert_eq!(
+                (error.class, error.code.as_str()),
+                (ErrorClass::Ambiguous, own::CONNECTION_LOST),
+                "{error}"
+            );
+            assert_eq!(read(&cloud).await.unwrap_err().class, ErrorClass::Transient);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_deadline_is_kept() {
+        let slow = || Reply { delay: Duration::from_secs(30), ..done() };
+        let server = Server::start([slow(), slow()]).await;
+        let cloud = cloud(server.address);
+        let begin = Instant::now();
+        let error = share(&cloud, Deadline::after(Duration::from_millis(300))).await.unwrap_err();
+        assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+        assert_eq!((error.class, error.code.as_str()), (ErrorClass::Ambiguous, own::TIMEOUT));
+        assert!(error.message.contains("within 0.3 s"), "{}", error.message);
+
+        let error = share(&cloud, Deadline::at(begin)).await.unwrap_err();
+        assert_eq!((error.class, server.seen().len()), (ErrorClass::NotSent, 1));
+    }
+
+    #[tokio::test]
+    async fn a_call_has_a_longest_duration_without_any_deadline() {
+        let server = Server::start([Reply { delay: Duration::from_secs(30), ..done() }]).await;
+        let settings = CloudSettings { longest_call: Duration::from_millis(200), ..settings(server.address) };
+        let cloud = cloud_with(settings, &variables());
+        assert_eq!(read(&cloud).await.unwrap_err().code, own::TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn without_credentials_nothing_is_sent() {
+        let server = Server::start([]).await;
+        let cloud = cloud_with(settings(server.address), &BTreeMap::new());
+        let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.code.as_str(), server.seen().len()), (own::NO_CREDENTIALS, 0));
+    }
+
+    #[tokio::test]
+    async fn calls_keep_the_pace() {
+        let server = Server::start((0..12).map(|_| done())).await;
+        let settings = CloudSettings { lighthouse_per_second: 20.0, ..settings(server.address) };
+        let cloud = Arc::new(cloud_with(settings, &variables()));
+        let begin = Instant::now();
+        let calls: Vec<_> = (0..12)
+            .map(|_| {
+                let cloud = Arc::clone(&cloud);
+                tokio::spawn(async move { share(&cloud, Deadline::NEVER).await })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        assert!(begin.elapsed() >= Duration::from_millis(11 * 50), "{:?}", begin.elapsed());
+    }
+}

@@ -1,0 +1,271 @@
+//! The chain of places. In: variables, a home directory, a way to read files. Out: the first credentials found, or every place
+//! that was looked at. Reads no process environment, and prints no secret.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::source::{CredentialSource, SOURCES};
+use crate::cloud::error::own;
+use crate::domain::{CloudError, ErrorClass};
+
+/// No credentials file is larger.
+pub(super) const LARGEST_FILE: u64 = 64 * 1024;
+
+/// A key, and the token that goes with a temporary one.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The public half.
+    pub secret_id: String,
+    /// The secret half.
+    pub secret_key: SecretString,
+    /// `X-TC-Token`, for temporary credentials.
+    pub token: Option<SecretString>,
+    /// Where they were found.
+    pub source: CredentialSource,
+}
+
+impl Credentials {
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        let token = |credentials: &Self| credentials.token.as_ref().map(|t| t.expose_secret().to_owned());
+        self.secret_id == other.secret_id
+            && self.secret_key.expose_secret() == other.secret_key.expose_secret()
+            && token(self) == token(other)
+    }
+}
+
+/// Why there are no credentials.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialsError {
+    /// No place has any.
+    #[error("no credentials; looked at {}", looked.join(", "))]
+    Missing {
+        /// Every place, in order.
+        looked: Vec<String>,
+    },
+    /// A place has some that cannot be used. The places after it are not asked: somebody meant this one.
+    #[error("the credentials in {place} cannot be used: {problem}")]
+    Unusable {
+        /// A variable or a file.
+        place: String,
+        /// What is wrong, without any value.
+        problem: String,
+    },
+}
+
+impl From<CredentialsError> for CloudError {
+    fn from(error: CredentialsError) -> Self {
+        let remedy = match &error {
+            CredentialsError::Missing { .. } => {
+                "set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or write one of the files"
+            }
+            CredentialsError::Unusable { .. } => "correct it, or remove it so that the next place is asked",
+        };
+        CloudError {
+            code: own::NO_CREDENTIALS.to_owned(),
+            message: error.to_string(),
+            class: ErrorClass::Operator,
+            remedy: remedy.to_owned(),
+            request_id: None,
+        }
+    }
+}
+
+/// How files are read.
+pub type ReadFile = Arc<dyn Fn(&Path) -> io::Result<String> + Send + Sync>;
+
+/// All places in order, as they are at one moment of configuration. Files are read anew each time.
+#[derive(Clone)]
+pub struct CredentialChain {
+    variables: BTreeMap<String, SecretString>,
+    pub(super) home: Option<PathBuf>,
+    pub(super) read: ReadFile,
+}
+
+impl CredentialChain {
+    /// From the process's variables (those of other programs are not kept), the user's home and a way to read files.
+    pub fn new(variables: &BTreeMap<String, String>, home: Option<PathBuf>, read: ReadFile) -> Self {
+        let ours = |name: &str| name.starts_with("TENCENTCLOUD_") || name.starts_with("TCCLI_");
+        let kept = variables.iter().filter(|(name, value)| ours(name) && !value.is_empty());
+        let variables =
+            kept.map(|(name, value)| (name.clone(), SecretString::from(value.as_str()))).collect();
+        Self { variables, home, read }
+    }
+
+    /// Reading files of the file system, at most 64 KiB of each.
+    pub fn from_disk(variables: &BTreeMap<String, String>, home: Option<PathBuf>) -> Self {
+        Self::new(variables, home, Arc::new(read_small_file))
+    }
+
+    /// The first credentials found.
+    ///
+    /// # Errors
+    /// [`CredentialsError`].
+    pub fn load(&self) -> Result<Credentials, CredentialsError> {
+        let mut looked = Vec::new();
+        for source in SOURCES {
+            if let Some(credentials) = source.find(self, &mut looked)? {
+                return Ok(credentials);
+            }
+        }
+        Err(CredentialsError::Missing { looked })
+    }
+
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(ExposeSecret::expose_secret)
+    }
+}
+
+impl fmt::Debug for CredentialChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.variables.keys().collect();
+        f.debug_struct("CredentialChain")
+            .field("variables", &names)
+            .field("home", &self.home)
+            .finish_non_exhaustive()
+    }
+}
+
+fn read_small_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOME: &str = "/home/a";
+    const SDK: &str = "/home/a/.tencentcloud/credentials";
+    const ETC: &str = "/etc/tencentcloud/credentials";
+    const TCCLI: &str = "/home/a/.tccli/default.credential";
+
+    fn chain(variables: &[(&str, &str)], files: &[(&str, &str)]) -> CredentialChain {
+        let variables = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let files: BTreeMap<PathBuf, String> =
+            files.iter().map(|(p, t)| (PathBuf::from(p), (*t).to_owned())).collect();
+        let read = move |path: &Path| match files.get(path).map(String::as_str) {
+            Some("DENIED") => Err(io::Error::from(io::ErrorKind::PermissionDenied)),
+            Some(text) => Ok(text.to_owned()),
+            None => Err(io::Error::from(io::ErrorKind::NotFound)),
+        };
+        CredentialChain::new(&variables, Some(PathBuf::from(HOME)), Arc::new(read))
+    }
+
+    fn shown(credentials: &Credentials) -> (String, String, Option<String>) {
+        let token = credentials.token.as_ref().map(|t| t.expose_secret().to_owned());
+        (credentials.secret_id.clone(), credentials.secret_key.expose_secret().to_owned(), token)
+    }
+
+    const ID: (&str, &str) = ("TENCENTCLOUD_SECRET_ID", "id");
+    const KEY: (&str, &str) = ("TENCENTCLOUD_SECRET_KEY", "key");
+    const SCF: [(&str, &str); 3] = [
+        ("TENCENTCLOUD_SECRETID", "scf-id"),
+        ("TENCENTCLOUD_SECRETKEY", "scf-key"),
+        ("TENCENTCLOUD_SESSIONTOKEN", "scf-token"),
+    ];
+    const SDK_TEXT: &str = "[default]\nsecret_id = file-id\nsecret_key = file-key\n";
+    const TCCLI_TEXT: &str = r#"{"secretId":"cli-id","secretKey":"cli-key","token":"cli-token"}"#;
+
+    type Texts = &'static [(&'static str, &'static str)];
+    type Expected = (CredentialSource, (&'static str, &'static str, Option<&'static str>));
+
+    #[test]
+    fn each_place_is_found_and_earlier_ones_win() {
+        use CredentialSource::*;
+        let cases: [(Texts, Texts, Expected); 12] = [
+            (&[ID, KEY], &[], (Environment, ("id", "key", None))),
+            (&[ID, KEY, ("TENCENTCLOUD_SESSION_TOKEN", "t")], &[], (Environment, ("id", "key", Some("t")))),
+            (&[ID, KEY, ("TENCENTCLOUD_TOKEN", "t")], &[], (Environment, ("id", "key", Some("t")))),
+            (&[ID, KEY, ("TENCENTCLOUD_SECURITY_TOKEN", "t")], &[], (Environment, ("id", "key", Some("t")))),
+            (&SCF, &[(SDK, SDK_TEXT)], (FunctionEnvironment, ("scf-id", "scf-key", Some("scf-token")))),
+            (&[ID, KEY, SCF[0], SCF[1], SCF[2]], &[], (Environment, ("id", "key", None))),
+            (
+                &[],
+                &[(SDK, SDK_TEXT), (ETC, "x"), (TCCLI, TCCLI_TEXT)],
+                (SdkFile, ("file-id", "file-key", None)),
+            ),
+            (&[], &[(ETC, SDK_TEXT), (TCCLI, TCCLI_TEXT)], (SdkFile, ("file-id", "file-key", None))),
+            (
+                &[],
+                &[(SDK, "[other]\nsecret_id=x\n"), (ETC, SDK_TEXT)],
+                (SdkFile, ("file-id", "file-key", None)),
+            ),
+            (
+                &[("TENCENTCLOUD_CREDENTIALS_FILE", "/k")],
+                &[("/k", SDK_TEXT), (SDK, "x")],
+                (SdkFile, ("file-id", "file-key", None)),
+            ),
+            (&[], &[(TCCLI, TCCLI_TEXT)], (TccliFile, ("cli-id", "cli-key", Some("cli-token")))),
+            (
+                &[("TCCLI_PROFILE", "ops")],
+                &[(TCCLI, "x"), ("/home/a/.tccli/ops.credential", TCCLI_TEXT)],
+                (TccliFile, ("cli-id", "cli-key", Some("cli-token"))),
+            ),
+        ];
+        for (variables, files, (source, (id, key, token))) in cases {
+            let found =
+                chain(variables, files).load().unwrap_or_else(|e| panic!("{variables:?} {files:?}: {e}"));
+            let expected = (id.to_owned(), key.to_owned(), token.map(str::to_owned));
+            assert_eq!((found.source, shown(&found)), (source, expected), "{variables:?} {files:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_that_was_meant_but_cannot_be_used_stops_the_chain() {
+        let good: (&str, &str) = (TCCLI, TCCLI_TEXT);
+        let cases: [(Texts, (&str, &str), &str); 12] = [
+            (&[ID], good, "missing"),
+            (&[KEY], good, "missing"),
+            (&[SCF[0]], good, "missing"),
+            (&[("TENCENTCLOUD_SECRET_ID", "id\n"), KEY], good, "blanks"),
+            (&[ID, ("TENCENTCLOUD_SECRET_KEY", "k ey")], good, "blanks"),
+            (&[ID, KEY, ("TENCENTCLOUD_TOKEN", "a\u{e9}")], good, "beyond ASCII"),
+            (&[ID, KEY, ("TENCENTCLOUD_TOKEN", "a"), ("TENCENTCLOUD_SESSION_TOKEN", "b")], good, "differ"),
+            (&[], (SDK, "[default]\nsecret_id = only\n"), "missing"),
+            (&[], (SDK, "DENIED"), "cannot be read"),
+            (&[], (SDK, "[default]\nHUSH-HUSH\n"), "line 2"),
+            (&[], (TCCLI, "{\"secretKey\":\"HUSH-HUSH\",}"), "not JSON"),
+            (&[("TCCLI_PROFILE", "../../etc/x")], good, "profile"),
+        ];
+        for (variables, file, problem) in cases {
+            let error = chain(variables, &[file]).load().unwrap_err();
+            assert!(matches!(error, CredentialsError::Unusable { .. }), "{variables:?}: {error}");
+            let text = error.to_string();
+            assert!(text.contains(problem) && !text.contains("HUSH"), "{variables:?}: {text}");
+        }
+        let huge = format!("[default]\n{}", "#\n".repeat(40_000));
+        assert!(chain(&[], &[(SDK, &huge)]).load().unwrap_err().to_string().contains("64 KiB"));
+    }
+
+    #[test]
+    fn nothing_anywhere_lists_every_place() {
+        let error = chain(&[("TENCENTCLOUD_SECRET_ID", "")], &[]).load().unwrap_err();
+        let text = error.to_string();
+        for place in ["TENCENTCLOUD_SECRET_ID/", "TENCENTCLOUD_SECRETID/", SDK, ETC, TCCLI] {
+            assert!(text.contains(place), "{place} in {text}");
+        }
+        let error = CloudError::from(error);
+        assert_eq!((error.code.as_str(), error.class), ("NoCredentials", ErrorClass::Operator));
+    }
+
+    #[test]
+    fn without_a_home_the_files_of_the_machine_are_still_asked() {
+        let chain = CredentialChain { home: None, ..chain(&[], &[(ETC, SDK_TEXT)]) };
+        assert_eq!(chain.load().unwrap().secret_id, "file-id");
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let chain = chain(&[ID, ("TENCENTCLOUD_SECRET_KEY", "HUSH"), ("TENCENTCLOUD_TOKEN", "HUSH")], &[]);
+        let credentials = chain.load().unwrap();
+        for text in [format!("{chain:?}"), format!("{credentials:?}")] {
+            assert!(!text.contains("HUSH"), "{text}");
+        }
+    }
+}

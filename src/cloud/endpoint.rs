@@ -1,0 +1,108 @@
+//! Where a product's calls go. In: settings. Out: the address and the host exactly as it is sent and signed.
+
+use std::net::IpAddr;
+
+use super::actions::Service;
+use super::client::Url;
+use super::error::shown;
+use super::settings::CloudSettings;
+use crate::domain::Problem;
+
+/// The address of one product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Scheme, host and port, path `/`.
+    pub url: Url,
+    /// The `Host` header: lower-case, with the port when it is not the scheme's own.
+    pub host: String,
+}
+
+impl Endpoint {
+    /// The configured address, else the site's host for `service`.
+    ///
+    /// # Errors
+    /// `cloud.endpoint` is not an address of scheme, host and port, or is plain `http` beyond loopback: signed
+    /// requests carry tokens, which plain text would show to everyone on the way.
+    pub fn of(settings: &CloudSettings, service: Service) -> Result<Self, Problem> {
+        let text = match &settings.endpoint {
+            Some(text) => text.clone(),
+            None => format!("https://{}", settings.site.host(service)),
+        };
+        let wrong = |problem: &str, remedy: &str| {
+            Problem::new("cloud.endpoint", format!("{} {problem}", shown(&text)), remedy)
+        };
+        const EXAMPLE: &str = "write scheme, host and port, as in \"https://proxy.example.com:8443\"";
+        let url = Url::parse(&text).map_err(|_| wrong("is not an address", EXAMPLE))?;
+        let host = url.host_str().ok_or_else(|| wrong("has no host", EXAMPLE))?.to_owned();
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        if !bare || !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong("has more than scheme, host and port", EXAMPLE));
+        }
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback(&host) => {}
+            "http" => return Err(wrong("is plain http", "use https; http is for loopback only")),
+            _ => return Err(wrong("is neither https nor http", EXAMPLE)),
+        }
+        let host = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        };
+        Ok(Self { url, host })
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+
+    fn of(endpoint: Option<&str>) -> Result<Endpoint, Problem> {
+        let endpoint = endpoint.map(str::to_owned);
+        let settings = CloudSettings { endpoint, ..CloudSettings::new(|| Timestamp::UNIX_EPOCH) };
+        Endpoint::of(&settings, Service::Cvm)
+    }
+
+    #[test]
+    fn the_host_is_what_is_sent() {
+        for (text, host) in [
+            (None, "cvm.intl.tencentcloudapi.com"),
+            (Some("http://127.0.0.1:18300"), "127.0.0.1:18300"),
+            (Some("http://127.9.9.9"), "127.9.9.9"),
+            (Some("http://[::1]:80/"), "[::1]"),
+            (Some("http://localhost:1"), "localhost:1"),
+            (Some("https://CVM.Ap-Singapore.TencentCloudAPI.com"), "cvm.ap-singapore.tencentcloudapi.com"),
+            (Some("https://proxy.example.com:443"), "proxy.example.com"),
+            (Some("https://proxy.example.com:8443"), "proxy.example.com:8443"),
+        ] {
+            assert_eq!(of(text).unwrap().host, host, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_address_is_refused() {
+        for text in [
+            "",
+            "cvm.tencentcloudapi.com",
+            "http://cvm.tencentcloudapi.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com:80",
+            "http://10.0.0.1:80",
+            "http://[::2]",
+            "ftp://127.0.0.1",
+            "https://user:pass@example.com",
+            "https://example.com/path",
+            "https://example.com/?q",
+            "https://example.com/#f",
+            "https://",
+            "file:///etc/passwd",
+        ] {
+            assert_eq!(of(Some(text)).unwrap_err().field, "cloud.endpoint", "{text}");
+        }
+    }
+}

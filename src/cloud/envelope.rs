@@ -1,0 +1,182 @@
+//! The API's envelope. In: an HTTP status and a body, of which nothing is trusted. Out: the action's answer and its request id,
+//! or the error. The content type is not asked: SDKs that compare it take errors for successes.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::actions::Purpose;
+use super::error::{answered, clip, own, unanswered};
+use crate::domain::{CloudError, ErrorClass};
+
+/// More of a body than this is not read: the largest page of any action here is a fraction of it.
+pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
+
+/// An answer that says success.
+#[derive(Debug, Clone)]
+pub struct Answered<A> {
+    /// The action's own fields.
+    pub answer: A,
+    /// The cloud's id of the call.
+    pub request_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(rename = "Response")]
+    response: Map<String, Value>,
+}
+
+/// Success is HTTP 200, a `Response` object, and no `Error` in it. Anything else that is not a well-formed
+/// `Error` is no answer of the API.
+///
+/// # Errors
+/// The API's error by its code; `HttpStatus` or `BadAnswer` for the rest, ambiguous when the call was a write.
+pub fn open<A: DeserializeOwned>(
+    status: u16,
+    body: &[u8],
+    purpose: Purpose,
+) -> Result<Answered<A>, CloudError> {
+    if status != 200 {
+        return Err(gateway(status, body, purpose));
+    }
+    let Envelope { response } = serde_json::from_slice(body).map_err(|error| {
+        let message = format!("the answer is not the API's ({error}): {}", beginning(body));
+        unanswered(own::BAD_ANSWER, &message, purpose)
+    })?;
+    let request_id = response.get("RequestId").and_then(Value::as_str).map(|id| clip(id, 64));
+    match response.get("Error") {
+        None | Some(Value::Null) => {}
+        Some(error) => return Err(refusal(error, purpose, request_id)),
+    }
+    match serde_json::from_value(Value::Object(response)) {
+        Ok(answer) => Ok(Answered { answer, request_id }),
+        Err(error) => {
+            let message = format!("the answer has an unexpected shape: {error}");
+            let error = CloudError { request_id, ..unanswered(own::BAD_ANSWER, &message, purpose) };
+            Err(if purpose.writes() { error } else { hopeless(error) })
+        }
+    }
+}
+
+fn refusal(error: &Value, purpose: Purpose, request_id: Option<String>) -> CloudError {
+    let text = |field: &str| error.get(field).and_then(Value::as_str);
+    match text("Code").filter(|code| !code.is_empty()) {
+        Some(code) => answered(code, text("Message").unwrap_or_default(), purpose, request_id),
+        None => {
+            let message = "the answer has an Error without a Code";
+            CloudError { request_id, ..unanswered(own::BAD_ANSWER, message, purpose) }
+        }
+    }
+}
+
+/// A status other than 200 comes from a gateway before the API. For a read it tells whether waiting helps.
+fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
+    let message = format!("HTTP {status} instead of 200: {}", beginning(body));
+    let error = unanswered(own::HTTP_STATUS, &message, purpose);
+    match status {
+        _ if purpose.writes() => error,
+        429 => CloudError { class: ErrorClass::Throttled, ..error },
+        408 | 425 | 500.. => error,
+        _ => hopeless(error),
+    }
+}
+
+/// A read that would fail the same way again.
+fn hopeless(error: CloudError) -> CloudError {
+    let remedy = "check cloud.endpoint and any proxy on the way, or update this program".to_owned();
+    CloudError { class: ErrorClass::Permanent, remedy, ..error }
+}
+
+fn beginning(body: &[u8]) -> String {
+    let start = body.get(..400).unwrap_or(body);
+    match String::from_utf8_lossy(start).trim() {
+        "" => "an empty body".to_owned(),
+        text => clip(text, 120),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::actions::{describe_image_share_permission, lighthouse_modify_image_share_permission};
+    use ErrorClass::*;
+
+    type Modify = lighthouse_modify_image_share_permission::Answer;
+    type Shares = describe_image_share_permission::Answer;
+
+    fn write(status: u16, body: &[u8]) -> Result<Answered<Modify>, CloudError> {
+        open(status, body, Purpose::Share)
+    }
+
+    fn read(status: u16, body: &[u8]) -> Result<Answered<Shares>, CloudError> {
+        open(status, body, Purpose::Read)
+    }
+
+    #[test]
+    fn success_is_200_with_a_response_and_no_error() {
+        for body in [
+            r#"{"Response":{"BlueprintId":"lhbp-su83x02a","RequestId":"r-1"}}"#,
+            r#"{"Response":{"BlueprintId":null,"RequestId":"r-1","Error":null}}"#,
+            r#" {"Other":1,"Response":{"RequestId":"r-1","New":[{}]}} "#,
+        ] {
+            assert_eq!(write(200, body.as_bytes()).unwrap().request_id.as_deref(), Some("r-1"), "{body}");
+        }
+        assert!(write(200, br#"{"Response":{}}"#).unwrap().request_id.is_none());
+    }
+
+    #[test]
+    fn the_cloud_s_error_keeps_code_message_and_request_id() {
+        let body = br#"{"Response":{"Error":{"Code":"RequestLimitExceeded","Message":"slow down"},"RequestId":"r-2"}}"#;
+        let error = write(200, body).unwrap_err();
+        assert_eq!((error.code.as_str(), error.class), ("RequestLimitExceeded", Throttled));
+        assert_eq!((error.message.as_str(), error.request_id.as_deref()), ("slow down", Some("r-2")));
+    }
+
+    #[test]
+    fn anything_else_is_no_answer() {
+        let deep = format!("{{\"Response\":{}", "[".repeat(100_000));
+        let cases: [(u16, &[u8], &str); 17] = [
+            (200, b"", "BadAnswer"),
+            (200, b"<html><body>Welcome</body></html>", "BadAnswer"),
+            (200, br#"{"Response":{"RequestId":"r-1""#, "BadAnswer"),
+            (200, b"{}", "BadAnswer"),
+            (200, b"null", "BadAnswer"),
+            (200, br#"{"Response":null}"#, "BadAnswer"),
+            (200, br#"{"Response":[]}"#, "BadAnswer"),
+            (200, br#"{"Response":{"Error":"text"}}"#, "BadAnswer"),
+            (200, br#"{"Response":{"Error":{}}}"#, "BadAnswer"),
+            (200, br#"{"Response":{"Error":{"Code":7}}}"#, "BadAnswer"),
+            (200, br#"{"Response":{"BlueprintId":{}}}"#, "BadAnswer"),
+            (200, b"\xff\xfe\x00", "BadAnswer"),
+            (200, deep.as_bytes(), "BadAnswer"),
+            (502, b"<html>Bad Gateway</html>", "HttpStatus"),
+            (302, b"", "HttpStatus"),
+            (204, b"", "HttpStatus"),
+            (500, br#"{"Response":{"RequestId":"r-1"}}"#, "HttpStatus"),
+        ];
+        for (status, body, code) in cases {
+            let error = write(status, body).unwrap_err();
+            let shown = String::from_utf8_lossy(body.get(..60).unwrap_or(body)).into_owned();
+            assert_eq!((error.code.as_str(), error.class), (code, Ambiguous), "{status} {shown}");
+            assert!(error.message.chars().count() < 700, "{status} {shown}");
+        }
+    }
+
+    #[test]
+    fn a_read_tells_whether_waiting_helps() {
+        for (status, body, class) in [
+            (200, "", Transient),
+            (200, r#"{"Response":{"SharePermissionSet":"none"}}"#, Permanent),
+            (200, r#"{"Response":{"SharePermissionSet":[{"AccountId":7}]}}"#, Permanent),
+            (403, "", Permanent),
+            (414, "<html>", Permanent),
+            (408, "", Transient),
+            (429, "", Throttled),
+            (502, "", Transient),
+            (504, "", Transient),
+        ] {
+            assert_eq!(read(status, body.as_bytes()).unwrap_err().class, class, "{status} {body}");
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What a failed call means. In: the cloud's code and what the call was for, or what went wrong before any answer.
+//! Out: a `CloudError` with class and remedy. The codes themselves are `codes`' table.
+
+use super::actions::{Limit, Purpose};
+use super::codes::{Meaning, TABLE};
+use crate::domain::{CloudError, ErrorClass};
+
+/// Our own codes, for calls that got no answer from the API.
+pub mod own {
+    /// No usable answer in time.
+    pub const TIMEOUT: &str = "Timeout";
+    /// No connection: never sent.
+    pub const CONNECT_FAILED: &str = "ConnectFailed";
+    /// The connection ended before the answer did.
+    pub const CONNECTION_LOST: &str = "ConnectionLost";
+    /// An answer that is not the API's.
+    pub const BAD_ANSWER: &str = "BadAnswer";
+    /// A gateway's HTTP status.
+    pub const HTTP_STATUS: &str = "HttpStatus";
+    /// No place has credentials: never sent.
+    pub const NO_CREDENTIALS: &str = "NoCredentials";
+    /// The request breaks a published limit: never sent.
+    pub const LIMIT: &str = "PublishedLimit";
+    /// The pace of calls leaves no room before the deadline: never sent.
+    pub const THROTTLED: &str = "Throttled";
+    /// The deadline had passed: never sent.
+    pub const DEADLINE: &str = "DeadlinePassed";
+    /// A list that does not end or repeats itself.
+    pub const PAGING: &str = "Paging";
+}
+
+/// The most characters of the cloud's text that an error keeps.
+const LONGEST_MESSAGE: usize = 600;
+const LONGEST_CODE: usize = 120;
+
+/// Looks a code up: in full, then by its part before the first dot, then by what its first word says.
+pub fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
+    let found = lookup(code, purpose).or_else(|| lookup(code.split('.').next()?, purpose));
+    found.unwrap_or_else(|| {
+        const PASSING: [&str; 4] = ["Internal", "ResourceInUse", "RequestLimit", "FailedOperation"];
+        let passing = PASSING.iter().any(|prefix| code.starts_with(prefix));
+        let class = if passing { ErrorClass::Transient } else { ErrorClass::Permanent };
+        (class, "look the code up in the API's documentation; it is not one that this program knows")
+    })
+}
+
+fn lookup(code: &str, purpose: Purpose) -> Option<(ErrorClass, &'static str)> {
+    let group = TABLE.iter().find(|group| group.codes.contains(&code))?;
+    let class = match group.meaning {
+        Meaning::Always(class) => class,
+        Meaning::WantedBy(wanting) if wanting == purpose => ErrorClass::AsWanted,
+        Meaning::WantedBy(_) => ErrorClass::Permanent,
+    };
+    Some((class, group.remedy))
+}
+
+/// Whether a code says that the site does not have the action at all, so that asking again is pointless.
+pub fn action_is_missing(code: &str) -> bool {
+    const MISSING: [&str; 4] = [
+        "InvalidAction",
+        "ActionOffline",
+        "NoSuchVersion",
+        "UnsupportedOperation.OperationNotSupportedInIntlSite",
+    ];
+    MISSING.contains(&code)
+}
+
+/// Whether a code says that the image is not there (any more).
+pub fn image_is_missing(code: &str) -> bool {
+    const MISSING: [&str; 5] = [
+        "InvalidImageId.NotFound",
+        "ResourceNotFound.BlueprintIdNotFound",
+        "ResourceNotFound.BlueprintNotFound",
+        "ResourceNotFound.ImageIdNotFound",
+        "ResourceNotFound.PrivateBlueprintNotFound",
+    ];
+    MISSING.contains(&code)
+}
+
+/// The cloud's own refusal.
+pub(super) fn answered(
+    code: &str,
+    message: &str,
+    purpose: Purpose,
+    request_id: Option<String>,
+) -> CloudError {
+    let (class, remedy) = classify(code, purpose);
+    CloudError {
+        code: clip(code, LONGEST_CODE),
+        message: clip(message, LONGEST_MESSAGE),
+        class,
+        remedy: remedy.to_owned(),
+        request_id,
+    }
+}
+
+/// A call that was not sent.
+pub(super) fn not_sent(code: &str, message: String, remedy: &str) -> CloudError {
+    let (code, remedy) = (code.to_owned(), remedy.to_owned());
+    CloudError { code, message, class: ErrorClass::NotSent, remedy, request_id: None }
+}
+
+/// A call that breaks a published limit. It is not sent, and repeating it unchanged is pointless.
+pub(super) fn over_limit(action: &str, limit: &Limit) -> CloudError {
+    not_sent(own::LIMIT, format!("{action} was not sent, {limit}"), "send a request within the limit")
+}
+
+/// A call that was sent and got no usable answer: a write may have been carried out, a read is harmless to repeat.
+pub(super) fn unanswered(code: &str, message: &str, purpose: Purpose) -> CloudError {
+    let (class, remedy) = if purpose.writes() {
+        (ErrorClass::Ambiguous, "read back before repeating: it may have been carried out")
+    } else {
+        (ErrorClass::Transient, "none at once: it is repeated; if it persists, check the way to the cloud")
+    };
+    CloudError {
+        code: code.to_owned(),
+        message: clip(message, LONGEST_MESSAGE),
+        class,
+        remedy: remedy.to_owned(),
+        request_id: None,
+    }
+}
+
+/// Text from outside as an error may carry it: bounded, and without control characters.
+pub(super) fn clip(text: &str, most: usize) -> String {
+    let mut clean: String = text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(most).is_some() {
+        clean.push('…');
+    }
+    clean
+}
+
+/// An operator's value as an error may show it: quoted, escaped, short.
+pub(super) fn shown(text: &str) -> String {
+    format!("{:?}", clip(text, 40))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use ErrorClass::*;
+
+    /// The common error codes: <https://www.tencentcloud.com/document/api/1227/61822>.
+    const COMMON: [&str; 38] = [
+        "ActionOffline",
+        "AuthFailure.InvalidAuthorization",
+        "AuthFailure.InvalidSecretId",
+        "AuthFailure.MFAFailure",
+        "AuthFailure.SecretIdNotFound",
+        "AuthFailure.SignatureExpire",
+        "AuthFailure.SignatureFailure",
+        "AuthFailure.TokenFailure",
+        "AuthFailure.UnauthorizedOperation",
+        "DryRunOperation",
+        "FailedOperation",
+        "InternalError",
+        "InvalidAction",
+        "InvalidParameter",
+        "InvalidParameterValue",
+        "InvalidRequest",
+        "IpInBlacklist",
+        "IpNotInWhitelist",
+        "LimitExceeded",
+        "MissingParameter",
+        "NoSuchProduct",
+        "NoSuchVersion",
+        "RequestLimitExceeded",
+        "RequestLimitExceeded.GlobalRegionUinLimitExceeded",
+        "RequestLimitExceeded.IPLimitExceeded",
+        "RequestLimitExceeded.UinLimitExceeded",
+        "RequestSizeLimitExceeded",
+        "ResourceInUse",
+        "ResourceInsufficient",
+        "ResourceNotFound",
+        "ResourceUnavailable",
+        "ResponseSizeLimitExceeded",
+        "ServiceUnavailable",
+        "UnauthorizedOperation",
+        "UnknownParameter",
+        "UnsupportedOperation",
+        "UnsupportedProtocol",
+        "UnsupportedRegion",
+    ];
+
+    fn listed() -> BTreeSet<&'static str> {
+        TABLE.iter().flat_map(|group| group.codes).copied().collect()
+    }
+
+    #[test]
+    fn every_code_of_the_five_pages_is_listed() {
+        let file: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/vectors/api-codes.json")).unwrap();
+        let mut counts = Vec::new();
+        for (operation, codes) in file["codes"].as_object().unwrap() {
+            let codes: Vec<&str> = codes.as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
+            counts.push(codes.len());
+            for code in codes {
+                assert!(listed().contains(code), "{operation}: {code}");
+            }
+        }
+        counts.sort_unstable();
+        assert_eq!(counts, [12, 13, 14, 20, 20], "79 codes on five pages");
+    }
+
+    #[test]
+    fn every_common_code_is_listed() {
+        for code in COMMON {
+            assert!(listed().contains(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn no_code_is_listed_twice_and_every_remedy_says_something() {
+        let count: usize = TABLE.iter().map(|group| group.codes.len()).sum();
+        assert_eq!(count, listed().len());
+        assert!(TABLE.iter().all(|group| group.remedy.len() > 10));
+    }
+
+    #[test]
+    fn classes_that_the_work_depends_on() {
+        use Purpose::{Cancel, Read, Share};
+        for (code, purpose, class) in [
+            ("FailedOperation.AccountAlreadyExists", Share, AsWanted),
+            ("FailedOperation.AccountAlreadyExists", Cancel, Permanent),
+            ("UnsupportedOperation.BlueprintAlreadyShared", Share, AsWanted),
+            ("UnsupportedOperation.ImageAlreadyShared", Share, AsWanted),
+            ("UnsupportedOperation.BlueprintHasNotShared", Cancel, AsWanted),
+            ("UnsupportedOperation.BlueprintHasNotShared", Share, Permanent),
+            ("InvalidAccountIs.YourSelf", Share, Account),
+            ("InvalidParameterValue.AccountIdsNotOwnerAccount", Share, Account),
+            ("InvalidParameterValue.InvalidImageState", Share, Transient),
+            ("InvalidParameterValue.InvalidBlueprintState", Share, Permanent),
+            ("FailedOperation.BYOLImageShareFailed", Share, Permanent),
+            ("OverQuota", Share, Quota),
+            ("UnauthorizedOperation.InvalidToken", Share, Refresh),
+            ("UnauthorizedOperation.TokenInvalid", Cancel, Refresh),
+            ("AuthFailure.TokenFailure", Read, Refresh),
+            ("AuthFailure.SignatureExpire", Read, Clock),
+            ("ResourceNotFound.RoleNotFound", Read, Operator),
+            ("ResourceNotFound.BlueprintIdNotFound", Read, Permanent),
+            ("RequestLimitExceeded.IPLimitExceeded", Read, Throttled),
+            ("InternalError.RequestError", Share, Transient),
+        ] {
+            assert_eq!(classify(code, purpose).0, class, "{code} for {purpose:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_codes_go_by_their_first_part() {
+        for (code, class) in [
+            ("InvalidParameterValue.Novel", Permanent),
+            ("FailedOperation.Novel", Transient),
+            ("RequestLimitExceeded.Novel", Throttled),
+            ("ResourceInUse.Novel", Transient),
+            ("UnauthorizedOperation.Novel", Operator),
+            ("AuthFailure.Novel", Operator),
+            ("LimitExceeded.Novel", Quota),
+            ("InternalNovelty", Transient),
+            ("FailedOperationNovel.X", Transient),
+            ("Novel", Permanent),
+            ("", Permanent),
+            (".", Permanent),
+            ("unsupportedoperation.imagealreadyshared", Permanent),
+        ] {
+            assert_eq!(classify(code, Purpose::Share).0, class, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn text_from_outside_is_bounded_and_printable() {
+        let error = answered(&"X".repeat(9_000), &"line\n\u{1b}[31m".repeat(9_000), Purpose::Read, None);
+        assert!(error.to_string().chars().count() < 1_000);
+        assert!(!error.to_string().contains(char::is_control));
+    }
+
+    #[test]
+    fn only_a_write_without_an_answer_is_ambiguous() {
+        assert_eq!(unanswered(own::TIMEOUT, "", Purpose::Share).class, Ambiguous);
+        assert_eq!(unanswered(own::TIMEOUT, "", Purpose::Cancel).class, Ambiguous);
+        assert_eq!(unanswered(own::TIMEOUT, "", Purpose::Read).class, Transient);
+    }
+}

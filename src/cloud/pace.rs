@@ -1,0 +1,154 @@
+//! The arithmetic of pacing: when may the next call go? In: the moment it is asked for, and how calls went. Out: a moment.
+//! Pure: time is a `Duration` since any fixed point. GCRA with a burst of one; the rate adapts by AIMD.
+
+use std::time::Duration;
+
+/// Calls reach the cloud with a little more or less delay than the call before. Slots stand so far apart that a window of
+/// one second holds no more than the rate even when one call is late by this much.
+const JITTER: Duration = Duration::from_millis(25);
+/// The slowest pace that throttling can lead to, in calls a second.
+const FLOOR: f64 = 1.0;
+/// What one success adds, in calls a second: from half to full rate takes some seconds.
+const STEP: f64 = 0.1;
+/// Answers that were on their way together tell the same overload once.
+const ONE_OVERLOAD: Duration = Duration::from_secs(1);
+
+/// The pace of one action in one region.
+#[derive(Debug, Clone)]
+pub(super) struct Pace {
+    published: f64,
+    rate: f64,
+    next: Duration,
+    slowed: Option<Duration>,
+}
+
+impl Pace {
+    /// `published` calls a second at most, and as many when there is work. It must be positive.
+    pub(super) fn new(published: f64) -> Self {
+        Self { published, rate: published, next: Duration::ZERO, slowed: None }
+    }
+
+    /// The moment at which a call asked for at `now` may go. Nothing is taken until [`Pace::take`].
+    pub(super) fn when(&self, now: Duration) -> Duration {
+        self.next.max(now)
+    }
+
+    /// Takes the slot at `slot`, which [`Pace::when`] gave.
+    pub(super) fn take(&mut self, slot: Duration) {
+        self.next = slot.saturating_add(self.interval());
+    }
+
+    /// Calls a second at present.
+    pub(super) fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// The cloud said that calls come too fast: half the rate, once per overload.
+    pub(super) fn slow_down(&mut self, now: Duration) {
+        if self.slowed.is_some_and(|at| now < at.saturating_add(ONE_OVERLOAD)) {
+            return;
+        }
+        self.slowed = Some(now);
+        self.rate = (self.rate / 2.0).max(FLOOR.min(self.published));
+    }
+
+    /// A call was not throttled: a little faster again, up to the published rate.
+    pub(super) fn speed_up(&mut self) {
+        self.rate = (self.rate + STEP).min(self.published);
+    }
+
+    fn interval(&self) -> Duration {
+        let seconds = (1.0 + JITTER.as_secs_f64()) / self.rate;
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn slots(pace: &mut Pace, asked: &[Duration]) -> Vec<Duration> {
+        let mut now = Duration::ZERO;
+        let mut taken = Vec::new();
+        for wait in asked {
+            now += *wait;
+            let slot = pace.when(now);
+            pace.take(slot);
+            taken.push(slot);
+        }
+        taken
+    }
+
+    /// The most arrivals in any closed window of one second.
+    fn fullest_window(arrivals: &[Duration]) -> usize {
+        let mut sorted = arrivals.to_vec();
+        sorted.sort_unstable();
+        let within =
+            |from: Duration| sorted.iter().filter(|at| **at >= from && **at <= from + SECOND).count();
+        sorted.iter().map(|from| within(*from)).max().unwrap_or_default()
+    }
+
+    proptest! {
+        #[test]
+        fn any_second_holds_no_more_than_the_rate(
+            rate in 1_u32..=40,
+            calls in prop::collection::vec((0_u64..200, 0_u64..25), 1..200),
+        ) {
+            let mut pace = Pace::new(f64::from(rate));
+            let waits: Vec<Duration> = calls.iter().map(|(wait, _)| Duration::from_millis(*wait)).collect();
+            let taken = slots(&mut pace, &waits);
+            let late = |(slot, (_, late)): (&Duration, &(u64, u64))| *slot + Duration::from_millis(*late);
+            let arrivals: Vec<Duration> = taken.iter().zip(&calls).map(late).collect();
+            prop_assert!(fullest_window(&arrivals) <= rate as usize);
+        }
+
+        #[test]
+        fn the_rate_stays_between_floor_and_published(
+            published in 0.1_f64..100.0,
+            answers in prop::collection::vec(any::<bool>(), 0..300),
+        ) {
+            let mut pace = Pace::new(published);
+            for (second, throttled) in answers.into_iter().enumerate() {
+                if throttled { pace.slow_down(SECOND * second as u32) } else { pace.speed_up() }
+                prop_assert!(pace.rate() <= published && pace.rate() >= FLOOR.min(published));
+            }
+        }
+    }
+
+    #[test]
+    fn the_rate_is_used_when_there_is_work() {
+        let taken = slots(&mut Pace::new(20.0), &[Duration::ZERO; 400]);
+        let per_second = 399.0 / taken.last().unwrap().as_secs_f64();
+        assert!((19.0..=20.0).contains(&per_second), "{per_second}");
+    }
+
+    #[test]
+    fn a_call_after_a_pause_goes_at_once_and_no_burst_is_saved_up() {
+        let mut pace = Pace::new(10.0);
+        let hour = Duration::from_secs(3600);
+        assert_eq!(pace.when(hour), hour);
+        pace.take(hour);
+        assert!(pace.when(hour) >= hour + Duration::from_millis(100));
+    }
+
+    #[test]
+    fn one_overload_halves_once_and_success_brings_the_rate_back() {
+        let mut pace = Pace::new(20.0);
+        for millisecond in 0..10 {
+            pace.slow_down(SECOND + Duration::from_millis(millisecond));
+        }
+        assert!((pace.rate() - 10.0).abs() < 1e-9);
+        for second in 3..20 {
+            pace.slow_down(SECOND * second);
+        }
+        assert!((pace.rate() - FLOOR).abs() < 1e-9);
+        for _ in 0..200 {
+            pace.speed_up();
+        }
+        assert!((pace.rate() - 20.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,141 @@
+//! Pacing of calls: the cloud counts them per action and region. In: a call about to go. Out: its turn, within the deadline.
+//! The arithmetic is `pace`'s; this holds the state and sleeps.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::actions::{Api, Service};
+use super::deadline::Deadline;
+use super::error::{not_sent, own};
+use super::pace::Pace;
+use crate::domain::{CloudError, Region};
+
+/// What the cloud counts together.
+type Key = (Api, Region);
+
+/// The turns of all actions and regions of one process.
+#[derive(Debug)]
+pub struct Throttle {
+    lighthouse_per_second: f64,
+    cvm_per_second: f64,
+    start: Instant,
+    paces: Mutex<HashMap<Key, Pace>>,
+}
+
+impl Throttle {
+    /// With these rates for each action of the two products; both must be positive.
+    pub fn new(lighthouse_per_second: f64, cvm_per_second: f64) -> Self {
+        Self { lighthouse_per_second, cvm_per_second, start: Instant::now(), paces: Mutex::default() }
+    }
+
+    /// Waits for the next turn.
+    ///
+    /// # Errors
+    /// `Throttled`, not sent, when the turn comes only after the deadline; no turn is taken then.
+    pub async fn turn(&self, api: Api, region: &Region, deadline: Deadline) -> Result<(), CloudError> {
+        let at = self.reserve(api, region, deadline)?;
+        sleep_until(at).await;
+        Ok(())
+    }
+
+    /// Tells how a call went, so that the pace adapts.
+    pub fn observe(&self, api: Api, region: &Region, throttled: bool) {
+        let now = self.start.elapsed();
+        let mut paces = self.paces();
+        if let Some(pace) = paces.get_mut(&(api, region.clone())) {
+            if throttled { pace.slow_down(now) } else { pace.speed_up() }
+        }
+    }
+
+    fn reserve(&self, api: Api, region: &Region, deadline: Deadline) -> Result<Instant, CloudError> {
+        let now = self.start.elapsed();
+        let mut paces = self.paces();
+        let published = self.published(api.service);
+        let pace = paces.entry((api, region.clone())).or_insert_with(|| Pace::new(published));
+        let slot = pace.when(now);
+        let at = self.start.checked_add(slot).filter(|at| deadline.allows(*at));
+        let Some(at) = at else {
+            return Err(too_late(api, region, slot.saturating_sub(now), pace.rate()));
+        };
+        pace.take(slot);
+        Ok(at)
+    }
+
+    fn published(&self, service: Service) -> f64 {
+        match service {
+            Service::Lighthouse => self.lighthouse_per_second,
+            Service::Cvm => self.cvm_per_second,
+        }
+    }
+
+    /// A pace is whole after every line that changes it, so a poisoned lock is used as it is.
+    fn paces(&self) -> MutexGuard<'_, HashMap<Key, Pace>> {
+        self.paces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn too_late(api: Api, region: &Region, wait: Duration, rate: f64) -> CloudError {
+    let message = format!(
+        "{} in {region} was not sent: at {rate:.1} calls a second its turn comes in {:.1} s, after the deadline",
+        api.action,
+        wait.as_secs_f64()
+    );
+    not_sent(own::THROTTLED, message, "none at once: it is repeated later")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::actions::{describe_images, describe_images_to_share};
+    use crate::domain::ErrorClass;
+
+    fn region(text: &str) -> Region {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn calls_of_one_action_and_region_wait_for_each_other_and_no_others() {
+        let throttle = Throttle::new(10.0, 10.0);
+        let (here, there) = (region("ap-tokyo"), region("ap-seoul"));
+        let begin = Instant::now();
+        throttle.turn(describe_images::API, &here, Deadline::NEVER).await.unwrap();
+        throttle.turn(describe_images::API, &there, Deadline::NEVER).await.unwrap();
+        throttle.turn(describe_images_to_share::API, &here, Deadline::NEVER).await.unwrap();
+        assert!(begin.elapsed() < Duration::from_millis(90), "others waited");
+        throttle.turn(describe_images::API, &here, Deadline::NEVER).await.unwrap();
+        throttle.turn(describe_images::API, &here, Deadline::NEVER).await.unwrap();
+        assert!(begin.elapsed() >= Duration::from_millis(200), "the same action did not wait");
+    }
+
+    #[tokio::test]
+    async fn a_turn_after_the_deadline_is_refused_at_once_and_not_taken() {
+        let throttle = Throttle::new(1.0, 1.0);
+        let here = region("ap-tokyo");
+        throttle.turn(describe_images::API, &here, Deadline::NEVER).await.unwrap();
+        let soon = Deadline::after(Duration::from_millis(200));
+        let begin = Instant::now();
+        for _ in 0..100 {
+            let error = throttle.turn(describe_images::API, &here, soon).await.unwrap_err();
+            assert_eq!((error.class, error.code.as_str()), (ErrorClass::NotSent, "Throttled"));
+        }
+        assert!(begin.elapsed() < Duration::from_millis(150));
+        let two = Deadline::after(Duration::from_secs(2));
+        assert!(throttle.reserve(describe_images::API, &here, two).is_ok(), "refusals took turns");
+    }
+
+    #[test]
+    fn a_throttled_answer_slows_its_own_action_only() {
+        let throttle = Throttle::new(20.0, 10.0);
+        let here = region("ap-tokyo");
+        for api in [describe_images::API, describe_images_to_share::API] {
+            throttle.reserve(api, &here, Deadline::NEVER).unwrap();
+        }
+        throttle.observe(describe_images::API, &here, true);
+        let rate = |api| throttle.paces()[&(api, here.clone())].rate();
+        assert!((rate(describe_images::API) - 5.0).abs() < 1e-9);
+        assert!((rate(describe_images_to_share::API) - 20.0).abs() < 1e-9);
+    }
+}
