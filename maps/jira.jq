@@ -1,0 +1,65 @@
+# Jira: an issue that moves to Approved becomes a share request; every other event is ignored.
+#
+# Jira numbers its custom fields per site: Settings > Issues > Custom fields, or
+#   curl -u … https://SITE.atlassian.net/rest/api/3/field
+# shows which is which. Change the six numbers here; a field that the site lacks reads as empty.
+# Each may be a text, a single choice ({"value": …}), a list of either, or a text with commas or blanks.
+def field_image:      .customfield_10101;  # lhbp-6jc6l8yb or img-6pb6lrmy
+def field_region:     .customfield_10102;  # ap-singapore
+def field_accounts:   .customfield_10103;  # 700000164995, 909619400
+def field_lighthouse: .customfield_10104;  # yes or no; only for img-…
+def field_expiry:     .customfield_10105;  # 30d, a date, or a date and time
+def field_action:     .customfield_10106;  # share or cancel; empty means share
+
+# The status is matched by its name. Names can be renamed and translated, ids cannot: to match the id
+# instead, write `.to == "10042"` with the number that .../rest/api/3/status shows for it.
+# The transition counts, never the current status: a later edit of an approved issue is another event
+# about an issue that is still approved, and must not share again.
+def approves: .field == "status" and .toString == "Approved" and .from != .to;
+
+def texts:
+  if . == null then empty
+  elif type == "array" then .[] | if type == "object" then .value // .name // empty else tostring end
+  elif type == "object" then .value // .name // empty
+  else tostring end;
+def words: [texts | splits("[,;\\s]+") | select(. != "")];
+def text:  [texts | trim | select(. != "")] | if length == 0 then null else join(" ") end;
+
+def flag:
+  text
+  | if . == null then null
+    elif ascii_downcase | . == "yes" or . == "true" then true
+    elif ascii_downcase | . == "no" or . == "false" then false
+    else . end;
+
+# A length of time stays one; a date ends at its first instant in UTC; Jira writes +0000 where RFC 3339 has +00:00.
+def expiry:
+  text
+  | if . == null then {}
+    elif test("^[0-9]+[smhdw]$") then {expires_in: .}
+    elif test("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") then {expires_at: "\(.)T00:00:00Z"}
+    else {expires_at: sub("(?<h>[+-][0-9]{2})(?<m>[0-9]{2})$"; "\(.h):\(.m)")} end;
+
+# People by address, or by account id where the address is hidden. Who is the reporter keeps the reporter's
+# name, so that nobody approves their own request under another spelling.
+def person: .emailAddress // .accountId // .name;
+def same($other): . != null and $other != null and
+  ((.accountId != null and .accountId == $other.accountId) or (.name != null and .name == $other.name));
+
+select(.webhookEvent == "jira:issue_updated")
+| select([.changelog.items[]? | select(approves)] | length > 0)
+| .issue.fields as $fields
+| ($fields.reporter | person) as $requester
+| {
+    id: "\(.issue.key)/\(.changelog.id)",
+    action: ($fields | field_action | text // "share" | ascii_downcase),
+    image: ($fields | field_image | text),
+    region: ($fields | field_region | text),
+    accounts: ($fields | field_accounts | words),
+    lighthouse: ($fields | field_lighthouse | flag),
+    requester: $requester,
+    approvers: [.user | if same($fields.reporter) then $requester else person end | select(. != null)],
+    ticket: .issue.key,
+    reason: $fields.summary
+  }
+  + ($fields | field_expiry | expiry)

@@ -1,0 +1,2 @@
+# The body is the share request itself.
+.

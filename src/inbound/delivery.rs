@@ -1,0 +1,104 @@
+//! What arrived, before anything about it is believed. In: header pairs and a body, or a trigger's origin and a body.
+//! Out: a [`Delivery`] whose headers can be asked without being fooled by case, white space or repetition.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::domain::SourceName;
+
+/// The header stands there more than once, with different values: which one another hop believed cannot be known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("header {0} stands there twice with different values")]
+pub struct Twice(pub String);
+
+/// Request headers: names in lower case, values without optional white space around them (RFC 9110, 5.5).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers(BTreeMap<String, Vec<String>>);
+
+impl Headers {
+    /// Collects `(name, value)` pairs; a name may come several times.
+    pub fn new<N: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut map: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in pairs {
+            let value = value.as_ref().trim_matches([' ', '\t']).to_owned();
+            map.entry(name.as_ref().to_ascii_lowercase()).or_default().push(value);
+        }
+        Self(map)
+    }
+
+    /// The one value of a header, however its name is spelt. The same value repeated counts once.
+    ///
+    /// # Errors
+    /// [`Twice`] when the header stands there with different values.
+    pub fn one(&self, name: &str) -> Result<Option<&str>, Twice> {
+        let name = name.to_ascii_lowercase();
+        let Some(values) = self.0.get(&name) else { return Ok(None) };
+        let mut values = values.iter();
+        let first = values.next();
+        if values.any(|value| Some(value) != first) {
+            return Err(Twice(name));
+        }
+        Ok(first.map(String::as_str))
+    }
+
+    /// Whether the header stands there at all.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(&name.to_ascii_lowercase())
+    }
+}
+
+/// By which door a delivery came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// An HTTP request: anyone can send one.
+    Http(Headers),
+    /// A trigger whose host authenticated the sender: queue, topic, event bus, direct invocation.
+    Host {
+        /// Who the host says it is: the ARN of a queue or topic, a CloudEvents source, or `invoke` for a direct invocation.
+        origin: String,
+        /// The host's own id of the message, the same when it is delivered again.
+        id: Option<String>,
+    },
+}
+
+/// Something arrived for a source. Nothing in it is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The configured source it claims to come from: the path of the request, or the trigger's configuration.
+    pub source: SourceName,
+    /// By which door.
+    pub via: Via,
+    /// The exact bytes, after the host's own transport encoding is undone and before any parsing.
+    pub body: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_no_case_and_values_no_outer_white_space() {
+        let headers = Headers::new([("X-Hub-Signature-256", " \tsha256=ab \t")]);
+        assert_eq!(headers.one("x-hub-SIGNATURE-256"), Ok(Some("sha256=ab")));
+        assert_eq!(headers.one("x-hub-signature"), Ok(None));
+        assert!(headers.has("X-HUB-signature-256") && !headers.has("x-hub-signature"));
+    }
+
+    #[test]
+    fn only_blank_and_tab_are_trimmed() {
+        let headers = Headers::new([("a", "\u{a0}1\u{a0}"), ("b", "1\n")]);
+        assert_eq!(headers.one("a"), Ok(Some("\u{a0}1\u{a0}")));
+        assert_eq!(headers.one("b"), Ok(Some("1\n")));
+    }
+
+    #[test]
+    fn a_repetition_counts_once_and_a_contradiction_is_refused() {
+        let same = Headers::new([("webhook-id", "a"), ("Webhook-Id", "a "), ("WEBHOOK-ID", "a")]);
+        assert_eq!(same.one("webhook-id"), Ok(Some("a")));
+        for second in ["b", "", "A"] {
+            let twice = Headers::new([("webhook-id", "a"), ("Webhook-Id", second)]);
+            assert_eq!(twice.one("webhook-id"), Err(Twice("webhook-id".into())), "{second:?}");
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! A map must come to an end and see nothing but the event. In: the text of a jq filter. Out: every reason to refuse it.
+//! The engine takes no measures against endless filters, so what cannot be shown to end is not loaded.
+
+use jaq_core::load::lex::{Lexer, StrPart};
+use jaq_core::load::parse::{BinaryOp, Def, Parser, Pattern, Term};
+use jaq_core::ops::Math;
+use jaq_core::path::{Part, Path};
+
+use super::clipped;
+use crate::domain::Problem;
+
+/// Longer than any map that a person reads.
+pub(super) const MOST_BYTES: usize = 32 * 1024;
+/// Deeper than any map that a person wrote: the engine evaluates a term's depth on the stack.
+pub(super) const MOST_DEPTH: usize = 100;
+
+/// One unclosed bracket makes many errors; the first few show it.
+const MOST_ERRORS: usize = 5;
+
+/// What is refused by name, and why.
+const BANNED: [(&[&str], &str); 5] = [
+    (
+        &["repeat", "until", "while", "recurse", "range", "limit", "combinations", "transpose"],
+        "it may not come to an end",
+    ),
+    (&["halt", "halt_error", "debug", "stderr"], "a map has no process and no log"),
+    (&["env", "$ENV", "get_search_list"], "a map sees the event and nothing else"),
+    (&["input", "inputs", "input_filename", "input_line_number"], "there is one event"),
+    (&["now", "localtime", "mktime", "strflocaltime"], "time is the argument $now, in unix seconds, UTC"),
+];
+
+/// Every reason why this filter is not loaded; none when it may be compiled.
+///
+/// The parser recurses with the text's nesting: call this where the stack is deep enough for [`MOST_BYTES`] of it.
+pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
+    if text.len() > MOST_BYTES {
+        let problem = format!("is {} bytes long", text.len());
+        return vec![Problem::new(name, problem, format!("a map has {MOST_BYTES} bytes at most"))];
+    }
+    let mut lint = Lint { text, name, scope: Vec::new(), problems: Vec::new(), too_deep: false };
+    match Lexer::new(text).lex() {
+        Err(errors) => {
+            for (_, found) in errors.into_iter().take(MOST_ERRORS) {
+                lint.say(
+                    found,
+                    "cannot be read here".into(),
+                    "check quotes and brackets, and that only jq is written",
+                );
+            }
+        }
+        Ok(tokens) => match Parser::new(&tokens).parse(|parser| parser.term()) {
+            Ok(term) => lint.term(&term, 0),
+            Err(errors) => {
+                for (expected, found) in errors.into_iter().take(MOST_ERRORS) {
+                    let at = found.map_or("", |token| token.0);
+                    lint.syntax(at, expected.as_str());
+                }
+            }
+        },
+    }
+    lint.problems
+}
+
+/// A name that can be called at some point of the text.
+struct Known<'a> {
+    name: &'a str,
+    arity: usize,
+    /// Its body is being read: a call is recursion.
+    open: bool,
+}
+
+struct Lint<'a> {
+    text: &'a str,
+    name: &'a str,
+    scope: Vec<Known<'a>>,
+    problems: Vec<Problem>,
+    too_deep: bool,
+}
+
+impl<'a> Lint<'a> {
+    /// A problem at a piece of the text.
+    fn say(&mut self, at: &str, problem: String, remedy: &str) {
+        let field = match line_of(self.text, at) {
+            Some(line) => format!("{}:{line}", self.name),
+            None => self.name.to_owned(),
+        };
+        self.problems.push(Problem::new(field, problem, remedy));
+    }
+
+    fn syntax(&mut self, at: &str, expected: &str) {
+        let first = at.split_whitespace().next().unwrap_or_default();
+        if self.text.split_whitespace().any(|word| ["include", "import", "module"].contains(&word)) {
+            return self.say(
+                at,
+                format!("{} cannot stand here", clipped(first)),
+                "a map is one file: no include, import or module",
+            );
+        }
+        let found = if first.is_empty() { "the end".to_owned() } else { clipped(first) };
+        self.say(
+            at,
+            format!("{found} stands where jq expects {expected}"),
+            "check it with `jq -f` and a sample event",
+        );
+    }
+
+    fn banned(&mut self, at: &'a str) {
+        if let Some((_, why)) = BANNED.iter().find(|(names, _)| names.contains(&at)) {
+            self.say(at, format!("{at} is not available: {why}"), "write the map without it");
+        }
+    }
+
+    fn call(&mut self, name: &'a str, arity: usize) {
+        let known = self.scope.iter().rev().find(|known| known.name == name && known.arity == arity);
+        match known.map(|known| known.open) {
+            Some(true) => {
+                let problem = format!("{name} calls itself: it may not come to an end");
+                self.say(name, problem, "use map, reduce, foreach, .. or walk");
+            }
+            Some(false) => {}
+            None => self.banned(name),
+        }
+    }
+
+    fn define(&mut self, def: &Def<&'a str>, depth: usize) {
+        let own = self.scope.len();
+        self.scope.push(Known { name: def.name, arity: def.args.len(), open: true });
+        for arg in &def.args {
+            self.scope.push(Known { name: arg.trim_start_matches('$'), arity: 0, open: false });
+        }
+        self.term(&def.body, depth);
+        self.scope.truncate(own + 1);
+        if let Some(own) = self.scope.last_mut() {
+            own.open = false;
+        }
+    }
+
+    fn term(&mut self, term: &Term<&'a str>, depth: usize) {
+        if depth > MOST_DEPTH {
+            if !std::mem::replace(&mut self.too_deep, true) {
+                self.say("", format!("is nested more than {MOST_DEPTH} deep"), "split it into definitions");
+            }
+            return;
+        }
+        let depth = depth + 1;
+        match term {
+            Term::Id | Term::Recurse | Term::Num(_) | Term::Break(_) | Term::Arr(None) => {}
+            Term::Str(format, parts) => {
+                if let Some(format) = format {
+                    self.call(format, 0);
+                }
+                for part in parts {
+                    if let StrPart::Term(term) = part {
+                        self.term(term, depth);
+                    }
+                }
+            }
+            Term::Arr(Some(inner)) | Term::Neg(inner) | Term::Label(_, inner) => self.term(inner, depth),
+            Term::Obj(pairs) => {
+                for (key, value) in pairs {
+                    self.term(key, depth);
+                    self.optional(value.as_ref(), depth);
+                }
+            }
+            Term::BinOp(left, op, right) => self.operation(left, op, right, depth),
+            Term::Fold(_, source, pattern, rest) => {
+                self.term(source, depth);
+                self.pattern(pattern, depth);
+                rest.iter().for_each(|term| self.term(term, depth));
+            }
+            Term::TryCatch(body, handler) => {
+                self.term(body, depth);
+                self.optional(handler.as_deref(), depth);
+            }
+            Term::IfThenElse(branches, last) => {
+                for (condition, then) in branches {
+                    self.term(condition, depth);
+                    self.term(then, depth);
+                }
+                self.optional(last.as_deref(), depth);
+            }
+            Term::Def(defs, body) => {
+                let outer = self.scope.len();
+                defs.iter().for_each(|def| self.define(def, depth));
+                self.term(body, depth);
+                self.scope.truncate(outer);
+            }
+            Term::Call(name, args) => {
+                self.call(name, args.len());
+                args.iter().for_each(|arg| self.term(arg, depth));
+            }
+            Term::Var(name) => self.banned(name),
+            Term::Path(head, Path(parts)) => {
+                self.term(head, depth);
+                for (part, _) in parts {
+                    match part {
+                        Part::Index(index) => self.term(index, depth),
+                        Part::Range(from, to) => {
+                            self.optional(from.as_ref(), depth);
+                            self.optional(to.as_ref(), depth);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn optional(&mut self, term: Option<&Term<&'a str>>, depth: usize) {
+        if let Some(term) = term {
+            self.term(term, depth);
+        }
+    }
+
+    fn operation(
+        &mut self,
+        left: &Term<&'a str>,
+        op: &BinaryOp<&'a str>,
+        right: &Term<&'a str>,
+        depth: usize,
+    ) {
+        let object = |term: &Term<&str>| matches!(term, Term::Obj(_));
+        match op {
+            BinaryOp::Pipe(Some(pattern)) => self.pattern(pattern, depth),
+            // `"x" * 1e9` is a text of a gigabyte, and an event chooses both sides of `.a * .b`.
+            BinaryOp::Math(Math::Mul) | BinaryOp::UpdateMath(Math::Mul)
+                if !object(left) && !object(right) =>
+            {
+                let at = first_text(left).or_else(|| first_text(right)).unwrap_or_default();
+                self.say(
+                    at,
+                    "* may repeat a text without end".into(),
+                    "merge objects with {…} * {…}, or add",
+                );
+            }
+            _ => {}
+        }
+        self.term(left, depth);
+        self.term(right, depth);
+    }
+
+    fn pattern(&mut self, pattern: &Pattern<&'a str>, depth: usize) {
+        if depth > MOST_DEPTH {
+            return;
+        }
+        match pattern {
+            Pattern::Var(_) => {}
+            Pattern::Arr(inner) => inner.iter().for_each(|pattern| self.pattern(pattern, depth + 1)),
+            Pattern::Obj(pairs) => {
+                for (key, pattern) in pairs {
+                    self.term(key, depth + 1);
+                    self.pattern(pattern, depth + 1);
+                }
+            }
+        }
+    }
+}
+
+/// Some piece of the text that a term was read from, to find its line by.
+fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
+    match term {
+        Term::Num(text) | Term::Var(text) | Term::Call(text, _) => Some(text),
+        Term::Str(_, parts) => {
+            parts.iter().find_map(|part| if let StrPart::Str(text) = part { Some(*text) } else { None })
+        }
+        Term::Path(_, Path(parts)) => parts.iter().find_map(|(part, _)| match part {
+            Part::Index(Term::Str(_, inner)) => {
+                inner.iter().find_map(|part| if let StrPart::Str(text) = part { Some(*text) } else { None })
+            }
+            _ => None,
+        }),
+        _ => None,
+    }
+}
+
+/// The line, from 1, on which a slice of the text begins; none for a slice of something else.
+fn line_of(text: &str, part: &str) -> Option<usize> {
+    let offset = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+    let before = text.as_bytes().get(..offset)?;
+    Some(before.iter().filter(|b| **b == b'\n').count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> String {
+        lint(text, "m.jq").iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_may_not_end_or_sees_more_than_the_event_is_refused() {
+        for (filter, says) in [
+            ("def f: f; f", "f calls itself"),
+            ("def f(g): g | f(g); f(.)", "f calls itself"),
+            ("def f: def g: f; g; f", "f calls itself"),
+            ("def f: .a as $x | [$x, f]; 1", "f calls itself"),
+            ("def f: {a: (if . then f else 1 end)}; f", "f calls itself"),
+            ("def f: \"\\(f)\"; f", "f calls itself"),
+            ("def f: .[f]; f", "f calls itself"),
+            ("def f: .[1:f]; f", "f calls itself"),
+            ("def f: try f catch f; f", "f calls itself"),
+            ("def f: reduce f as $x (0; 1); f", "f calls itself"),
+            ("def f: . as {(f): $x} | $x; f", "f calls itself"),
+            ("def @text: @text; .", "m.jq"),
+            ("repeat(.)", "repeat"),
+            ("[.[] | until(. > 9; .)]", "until"),
+            ("while(true; .)", "while"),
+            ("recurse(.)", "recurse"),
+            ("range(1e18)", "range"),
+            ("range(0; 9; 1)", "range"),
+            ("limit(3; .[])", "limit"),
+            ("combinations", "combinations"),
+            ("halt", "halt"),
+            ("halt_error", "halt_error"),
+            ("debug", "debug"),
+            ("debug(\"x\")", "debug"),
+            ("stderr", "stderr"),
+            ("env", "env"),
+            ("env.HOME", "env"),
+            ("$ENV.HOME", "$ENV"),
+            ("now", "$now"),
+            ("input", "one event"),
+            ("[inputs]", "one event"),
+            ("input_filename", "one event"),
+            ("localtime", "$now"),
+            ("mktime", "$now"),
+            ("strflocaltime(\"%Y\")", "$now"),
+            ("\"x\" * 1e9", "repeat a text"),
+            (".a * .b", "repeat a text"),
+            (".a *= 3", "repeat a text"),
+            ("include \"x\"; .", "no include"),
+            ("import \"x\" as x; .", "no include"),
+            ("module {}; .", "no include"),
+            ("", "the end"),
+            (".a |", "m.jq"),
+            ("(((", "m.jq"),
+            ("\"abc", "m.jq"),
+            ("{a: }", "m.jq"),
+            ("& ?", "m.jq"),
+            ("def f: 1", "m.jq"),
+        ] {
+            let told = problems(filter);
+            assert!(told.contains(says), "{filter}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn honest_filters_pass() {
+        for filter in [
+            ".",
+            "..",
+            "empty",
+            ".issue.fields | {ticket: .key, n: ($now + 86400 | todate)}",
+            "def f: 1; def g: f; def f: g; f",
+            "def f(g): g; f(f(.))",
+            "def f($x): $x; def h(x): x | x; f(1) | h(.)",
+            "def range: 3; range",
+            "[.a[]? | splits(\"[,\\\\s]+\") | select(test(\"^img-[0-9a-z]+$\"))]",
+            "reduce .[] as [$a, {$b}] ({}; . * {($a): $b})",
+            "{a: 1} * .b",
+            "label $out | foreach .[] as $x (0; . + 1; if . > 3 then ., break $out else . end)",
+            "# include \"x\" in a comment\n.now | .env",
+            "try error(\"x\") catch .",
+            "@base64d, @json \"x\\(.a)\"",
+        ] {
+            assert_eq!(problems(filter), "", "{filter}");
+        }
+    }
+
+    #[test]
+    fn problems_name_the_line() {
+        assert!(
+            problems(".a\n| .b\n| range(3)\n").starts_with("m.jq:3:"),
+            "{}",
+            problems(".a\n| .b\n| range(3)\n")
+        );
+        assert!(problems("{\n a: ]\n}").starts_with("m.jq:"), "{}", problems("{\n a: ]\n}"));
+        assert!(problems("{a: 1,\n b: \"x\" * 9}").starts_with("m.jq:2:"));
+    }
+}

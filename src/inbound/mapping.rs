@@ -1,0 +1,110 @@
+//! A verified delivery becomes share requests, by a jq filter that ships or that the operator wrote.
+//! In: the delivery, now, the deployment's rules. Out: none, one or several valid requests, or every problem. Decides nothing.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::body;
+use super::engine::{self, Filter};
+use super::verify::VerifiedDelivery;
+use crate::domain::{Problem, Problems, RequestRules, ShareRequest, Timestamp};
+
+/// The maps that ship, by name.
+const BUILTIN: [(&str, &str); 3] = [
+    ("native", include_str!("../../maps/native.jq")),
+    ("jira", include_str!("../../maps/jira.jq")),
+    ("github", include_str!("../../maps/github.jq")),
+];
+
+/// A loaded map; cloning shares the compiled filter.
+#[derive(Clone)]
+pub struct Map {
+    name: Arc<str>,
+    filter: Arc<Filter>,
+}
+
+impl fmt::Debug for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Map").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Why an authentic delivery did not become requests.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MapRefusal {
+    /// The body is not what its media type says, or nested too deep (HTTP 400).
+    #[error("{0}")]
+    Unreadable(Problem),
+    /// The map failed on it, or what it made of it is not a valid request (HTTP 422).
+    #[error("{0}")]
+    Invalid(Problems),
+}
+
+impl Map {
+    /// Compiles a map; `name` is how problems call it, such as its path.
+    ///
+    /// # Errors
+    /// Every reason not to load it, with the line where that is known: syntax, undefined names, recursion, what may not
+    /// end or sees more than the event, `include` and `import`.
+    pub fn load(text: &str, name: &str) -> Result<Self, Problems> {
+        let filter = engine::compile(text, name)?;
+        Ok(Self { name: name.into(), filter: Arc::new(filter) })
+    }
+
+    /// A map that ships; none when there is none of that name.
+    pub fn builtin(name: &str) -> Option<Result<Self, Problems>> {
+        Self::builtin_text(name).map(|text| Self::load(text, name))
+    }
+
+    /// The text of a map that ships, to start one's own from.
+    pub fn builtin_text(name: &str) -> Option<&'static str> {
+        BUILTIN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    }
+
+    /// The names of the maps that ship.
+    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+        BUILTIN.iter().map(|(name, _)| *name)
+    }
+
+    /// The name under which it was loaded.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes share requests of a delivery; none when the event asks for nothing.
+    ///
+    /// # Errors
+    /// [`MapRefusal::Unreadable`] before the map runs, [`MapRefusal::Invalid`] after; with several outputs each problem
+    /// says of which one it is, as in `[1].accounts`.
+    pub fn apply(
+        &self,
+        delivery: &VerifiedDelivery,
+        now: Timestamp,
+        rules: &RequestRules,
+    ) -> Result<Vec<ShareRequest>, MapRefusal> {
+        let event = body::read(delivery.body(), delivery.is_form()).map_err(MapRefusal::Unreadable)?;
+        let outputs = engine::run(&self.filter, event, now.as_second()).map_err(|error| {
+            let problem = format!("failed on this event: {}", one_line(&error));
+            let remedy = "mend the map, or what the sender puts into the event";
+            MapRefusal::Invalid(Problem::new(format!("map {}", self.name), problem, remedy).into())
+        })?;
+        let several = outputs.len() > 1;
+        let mut requests = Vec::with_capacity(outputs.len());
+        let mut problems = Vec::new();
+        for (index, output) in outputs.iter().enumerate() {
+            match ShareRequest::from_json(output, rules) {
+                Ok(request) => requests.push(request),
+                Err(found) => problems.extend(found.0.into_iter().map(|problem| match several {
+                    true => Problem { field: format!("[{index}].{}", problem.field), ..problem },
+                    false => problem,
+                })),
+            }
+        }
+        if problems.is_empty() { Ok(requests) } else { Err(MapRefusal::Invalid(Problems(problems))) }
+    }
+}
+
+/// An engine's error on one line: it quotes the event, which may hold anything.
+fn one_line(error: &str) -> String {
+    error.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

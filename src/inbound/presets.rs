@@ -1,0 +1,171 @@
+//! The senders that are known by name, each as data of the one record. Sources: the senders' documents and libraries.
+//! Knows no secret and computes nothing.
+
+use super::scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};
+use super::spec::{SchemeKind, SchemeName};
+
+/// The header of the `token` preset.
+const TOKEN_HEADER: &str = "x-sharehook-token";
+
+/// What a preset's name stands for.
+pub(super) fn preset(name: SchemeName) -> SchemeKind {
+    let hmac = |record| SchemeKind::Hmac(Box::new(record));
+    match name {
+        SchemeName::StandardWebhooks => hmac(webhooks("webhook")),
+        SchemeName::Svix => {
+            hmac(HmacScheme { fallback: Some(Box::new(webhooks("webhook"))), ..webhooks("svix") })
+        }
+        // GitLab's signing token (19.0): a hook that has one must verify; the older X-Gitlab-Token is a `token` source.
+        SchemeName::Gitlab => hmac(webhooks("webhook")),
+        SchemeName::Github => hmac(github()),
+        SchemeName::Jira => hmac(jira()),
+        SchemeName::Zendesk => hmac(zendesk()),
+        SchemeName::Slack => hmac(slack()),
+        SchemeName::Pagerduty => hmac(pagerduty()),
+        SchemeName::Linear => hmac(linear()),
+        SchemeName::Stripe => hmac(stripe()),
+        SchemeName::Teams => hmac(teams()),
+        SchemeName::Zoom => hmac(zoom()),
+        SchemeName::Asana => hmac(HmacScheme::over_body("X-Hook-Signature")),
+        SchemeName::Token => SchemeKind::Token { header: TOKEN_HEADER.to_owned() },
+        SchemeName::Basic => SchemeKind::Basic,
+        SchemeName::Bearer => SchemeKind::Bearer,
+        SchemeName::Trusted => SchemeKind::Trusted,
+    }
+}
+
+fn text(text: &str) -> Part {
+    Part::Text(text.to_owned())
+}
+
+/// Standard Webhooks 1.0, HMAC only (`v1`): `id.timestamp.body`, five minutes to either side.
+fn webhooks(family: &str) -> HmacScheme {
+    let id = format!("{family}-id");
+    HmacScheme {
+        separator: Separator::Space,
+        prefix: "v1,".to_owned(),
+        encoding: Encoding::Base64,
+        key: KeyDecoding::Whsec,
+        signed: vec![Part::Header(id.clone()), text("."), Part::Time, text("."), Part::Body],
+        time: Some(TimeSource::UnixHeader(format!("{family}-timestamp"))),
+        id: Some(IdSource::Header(id)),
+        ..HmacScheme::over_body(&format!("{family}-signature"))
+    }
+}
+
+/// GitHub, "Validating webhook deliveries". Only the SHA-256 header counts; the legacy SHA-1 one is not looked at.
+fn github() -> HmacScheme {
+    HmacScheme {
+        prefix: "sha256=".to_owned(),
+        id: Some(IdSource::Header("X-GitHub-Delivery".to_owned())),
+        ..HmacScheme::over_body("X-Hub-Signature-256")
+    }
+}
+
+/// Jira Cloud admin webhooks and Jira Data Center: WebSub's `method=signature`, of which only sha256 is served.
+fn jira() -> HmacScheme {
+    HmacScheme {
+        prefix: "sha256=".to_owned(),
+        id: Some(IdSource::Header("X-Atlassian-Webhook-Identifier".to_owned())),
+        ..HmacScheme::over_body("X-Hub-Signature")
+    }
+}
+
+/// Zendesk, "Verifying webhooks": base64 of HMAC over timestamp and body with nothing between. It publishes no window.
+fn zendesk() -> HmacScheme {
+    HmacScheme {
+        encoding: Encoding::Base64,
+        signed: vec![Part::Time, Part::Body],
+        time: Some(TimeSource::Rfc3339Header("X-Zendesk-Webhook-Signature-Timestamp".to_owned())),
+        id: Some(IdSource::Header("X-Zendesk-Webhook-Invocation-Id".to_owned())),
+        ..HmacScheme::over_body("X-Zendesk-Webhook-Signature")
+    }
+}
+
+/// `v0:timestamp:body`, the version 0 that Slack and Zoom share.
+fn version_0(header: &str, time: &str) -> HmacScheme {
+    HmacScheme {
+        prefix: "v0=".to_owned(),
+        signed: vec![text("v0:"), Part::Time, text(":"), Part::Body],
+        time: Some(TimeSource::UnixHeader(time.to_owned())),
+        ..HmacScheme::over_body(header)
+    }
+}
+
+/// Slack, "Verifying requests from Slack". Interactivity and slash commands come as forms, the Events API as JSON.
+fn slack() -> HmacScheme {
+    let mut record = version_0("X-Slack-Signature", "X-Slack-Request-Timestamp");
+    record.content_types.push("application/x-www-form-urlencoded".to_owned());
+    record.id = Some(IdSource::Pointer("/event_id".to_owned()));
+    record
+}
+
+/// PagerDuty V3: a comma list; its Go client decodes the hex, so either case is the sender's own rule.
+fn pagerduty() -> HmacScheme {
+    HmacScheme {
+        separator: Separator::Comma,
+        prefix: "v1=".to_owned(),
+        encoding: Encoding::HexAnyCase,
+        id: Some(IdSource::Pointer("/event/id".to_owned())),
+        ..HmacScheme::over_body("X-PagerDuty-Signature")
+    }
+}
+
+/// Linear: the time that counts is inside the signed body, and 60 seconds is its SDK's window. The header
+/// `Linear-Timestamp` is not signed and is ignored.
+fn linear() -> HmacScheme {
+    HmacScheme {
+        time: Some(TimeSource::MillisPointer("/webhookTimestamp".to_owned())),
+        window: 60,
+        id: Some(IdSource::Header("Linear-Delivery".to_owned())),
+        ..HmacScheme::over_body("Linear-Signature")
+    }
+}
+
+/// Stripe: `t=…,v1=…` in one header; its `whsec_…` is used as text, not decoded.
+fn stripe() -> HmacScheme {
+    HmacScheme {
+        separator: Separator::Kv,
+        prefix: "v1=".to_owned(),
+        signed: vec![Part::Time, text("."), Part::Body],
+        time: Some(TimeSource::UnixItem("t".to_owned())),
+        id: Some(IdSource::Pointer("/id".to_owned())),
+        ..HmacScheme::over_body("Stripe-Signature")
+    }
+}
+
+/// Microsoft Teams outgoing webhooks: `Authorization: HMAC <base64>`, the token base64-decoded.
+fn teams() -> HmacScheme {
+    HmacScheme {
+        prefix: "HMAC ".to_owned(),
+        encoding: Encoding::Base64,
+        key: KeyDecoding::Base64,
+        id: Some(IdSource::Pointer("/id".to_owned())),
+        ..HmacScheme::over_body("Authorization")
+    }
+}
+
+/// Zoom: its secret tokens are shorter than 24 characters, yet random.
+fn zoom() -> HmacScheme {
+    HmacScheme { least_key: 16, ..version_0("x-zm-signature", "x-zm-request-timestamp") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_safe_to_verify_with() {
+        for name in SchemeName::ALL {
+            if let SchemeKind::Hmac(record) = preset(name) {
+                assert_eq!(record.problems(), [], "{name:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unsigned_time_header_is_never_a_time_source() {
+        let SchemeKind::Hmac(linear) = preset(SchemeName::Linear) else { panic!("linear is an HMAC scheme") };
+        assert!(linear.needed_headers().all(|name| name != "Linear-Timestamp"));
+    }
+}

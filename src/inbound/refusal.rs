@@ -1,0 +1,128 @@
+//! Why a delivery was not believed. The reason is for the log and for `explain`; the sender sees one text for all of them.
+
+use super::clipped;
+use super::delivery::Twice;
+
+/// Why a delivery is refused. `Display` is for operators: it quotes what the sender wrote, shortened, and never a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A trusted source was addressed over HTTP, or any other source by a trigger.
+    #[error("scheme {scheme} takes nothing that comes by {door}")]
+    WrongDoor {
+        /// The source's scheme.
+        scheme: &'static str,
+        /// `HTTP` or `a trigger`.
+        door: &'static str,
+    },
+    /// The trigger is none of those that may speak for this source.
+    #[error("origin {} is not in `from`", clipped(origin))]
+    ForeignOrigin {
+        /// The trigger's origin.
+        origin: String,
+    },
+    /// Something that the scheme needs is not there, or is empty.
+    #[error("{what} is missing")]
+    Missing {
+        /// Header, list item or body field.
+        what: String,
+    },
+    /// A header that the scheme needs stands there with two values.
+    #[error("{what} stands there twice with different values")]
+    Twice {
+        /// The header or list item.
+        what: String,
+    },
+    /// Something is there in a form that the scheme does not have.
+    #[error("{what} is malformed: {why}")]
+    Malformed {
+        /// Header, list item or body field.
+        what: String,
+        /// Which rule it breaks.
+        why: &'static str,
+    },
+    /// No configured secret makes what was sent.
+    #[error("{what} matches none of the source's secrets")]
+    Mismatch {
+        /// The header that carries the proof.
+        what: String,
+    },
+    /// Correctly signed, at another time.
+    #[error("signed {}; at most {window} s are allowed", away(*milliseconds))]
+    Stale {
+        /// The receiver's clock minus the signed time; negative when that lies in the future.
+        milliseconds: i64,
+        /// The scheme's window, in seconds, to either side.
+        window: u32,
+    },
+    /// Authentic, and of a media type that this source does not send.
+    #[error("content type {} is not served", clipped(found))]
+    MediaType {
+        /// As received.
+        found: String,
+    },
+}
+
+fn away(milliseconds: i64) -> String {
+    let seconds = milliseconds.unsigned_abs() / 1_000;
+    let rest = milliseconds.unsigned_abs() % 1_000;
+    let side = if milliseconds < 0 { "in the future" } else { "ago" };
+    if rest == 0 { format!("{seconds} s {side}") } else { format!("{seconds}.{rest:03} s {side}") }
+}
+
+impl Refusal {
+    /// Whether the sender is authentic and only the media type is wrong (HTTP 415); everything else is 401.
+    pub fn is_media_type(&self) -> bool {
+        matches!(self, Self::MediaType { .. })
+    }
+
+    /// What the sender is told: one text for every failure of authentication, so that probing teaches nothing.
+    pub fn public_text(&self) -> &'static str {
+        if self.is_media_type() { "unsupported content type" } else { "not authenticated" }
+    }
+
+    /// A short word for counters and log fields, from a closed list.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::WrongDoor { .. } => "wrong_door",
+            Self::ForeignOrigin { .. } => "foreign_origin",
+            Self::Missing { .. } => "missing",
+            Self::Twice { .. } => "twice",
+            Self::Malformed { .. } => "malformed",
+            Self::Mismatch { .. } => "mismatch",
+            Self::Stale { .. } => "stale",
+            Self::MediaType { .. } => "media_type",
+        }
+    }
+}
+
+impl From<Twice> for Refusal {
+    fn from(Twice(name): Twice) -> Self {
+        Self::Twice { what: format!("header {name}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sender_learns_only_whether_the_media_type_was_wrong() {
+        let stale = Refusal::Stale { milliseconds: 301_000, window: 300 };
+        let mismatch = Refusal::Mismatch { what: "header x".into() };
+        assert_eq!(stale.public_text(), mismatch.public_text());
+        assert_ne!(Refusal::MediaType { found: "text/plain".into() }.public_text(), stale.public_text());
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_is_shortened_and_escaped() {
+        let text = Refusal::ForeignOrigin { origin: format!("a\n{}", "b".repeat(9_000)) }.to_string();
+        assert!(text.len() < 120 && !text.contains('\n'), "{text}");
+    }
+
+    #[test]
+    fn the_clock_difference_has_a_direction() {
+        let told = |ms| Refusal::Stale { milliseconds: ms, window: 60 }.to_string();
+        assert_eq!(told(60_001), "signed 60.001 s ago; at most 60 s are allowed");
+        assert_eq!(told(-61_000), "signed 61 s in the future; at most 60 s are allowed");
+    }
+}

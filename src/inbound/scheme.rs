@@ -1,0 +1,346 @@
+//! One record describes any HMAC-SHA256 sender: where its signature stands, how it is written, what is signed, how old it may be.
+//! In: a preset or an operator's inline table. Out: a record that is safe to verify with, or every problem with it.
+
+use serde::Deserialize;
+
+use super::clipped;
+use crate::domain::{Problem, Problems};
+
+/// How a list of signatures is separated in its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Separator {
+    /// One signature.
+    None,
+    /// `v1,a v1,b` (Standard Webhooks).
+    Space,
+    /// `v1=a,v1=b` (PagerDuty).
+    Comma,
+    /// `t=1,v1=a`: as comma, and other items carry other things (Stripe).
+    Kv,
+}
+
+/// How the 32 bytes of the MAC are written. Items are decoded and compared as bytes, in constant time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// Lower-case hex; upper case is refused, as the senders' own libraries do.
+    Hex,
+    /// Hex in either case, where the sender's own library decodes instead of comparing text.
+    HexAnyCase,
+    /// The standard alphabet with padding.
+    Base64,
+}
+
+/// How the secret's text becomes the key's bytes. Senders differ although their secrets look alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyDecoding {
+    /// The text itself, even when it looks like base64 or begins with `whsec_`.
+    Utf8,
+    /// Base64, standard alphabet, padding optional.
+    Base64,
+    /// An optional `whsec_`, then base64, padding optional (Standard Webhooks).
+    Whsec,
+}
+
+/// One part of the signed text. Header and time are signed as they were written, never as they were understood.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// This text.
+    Text(String),
+    /// This header's text, which must be `[A-Za-z0-9_-]{1,128}`: no value may pass for two parts.
+    Header(String),
+    /// The text of the time source.
+    Time,
+    /// The raw body: once, and last.
+    Body,
+}
+
+/// Where the signed time stands. A time that is not signed is no time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeSource {
+    /// A header with unix seconds, digits only.
+    UnixHeader(String),
+    /// A header with an RFC 3339 instant.
+    Rfc3339Header(String),
+    /// An item of the signature header with unix seconds: `t` in `t=1700000000,v1=…`.
+    UnixItem(String),
+    /// A JSON pointer into the body, to a number of unix milliseconds.
+    MillisPointer(String),
+}
+
+/// Where the delivery's id stands.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdSource {
+    /// A header. When it is not among the signed parts it identifies nothing and is only logged.
+    Header(String),
+    /// A JSON pointer into the signed body, to a string.
+    Pointer(String),
+}
+
+/// The declarative description of an HMAC-SHA256 sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HmacScheme {
+    /// The header with the signature or signatures.
+    pub header: String,
+    /// How several signatures are separated.
+    pub separator: Separator,
+    /// What stands before each signature: `sha256=`, `v1,`. Items with another prefix are skipped.
+    pub prefix: String,
+    /// How a signature is written.
+    pub encoding: Encoding,
+    /// How a secret becomes a key.
+    pub key: KeyDecoding,
+    /// What is signed, in order.
+    pub signed: Vec<Part>,
+    /// Where the signed time stands; without one, age is not checked and only identity stops a replay.
+    pub time: Option<TimeSource>,
+    /// How far the signed time may be from now, in seconds, to either side.
+    pub window: u32,
+    /// Where the delivery's id stands.
+    pub id: Option<IdSource>,
+    /// Media types served; `application/*+json` stands for the structured suffix.
+    pub content_types: Vec<String>,
+    /// The fewest bytes of a key. Standard Webhooks asks for 24.
+    pub least_key: usize,
+    /// Another set of headers, used when one of this record's headers is absent (Svix and `webhook-*`).
+    pub fallback: Option<Box<HmacScheme>>,
+}
+
+/// JSON, and JSON under a name of its own.
+pub(super) const JSON_TYPES: [&str; 2] = ["application/json", "application/*+json"];
+/// The five minutes of every reference library.
+pub(super) const WINDOW: u32 = 300;
+/// The fewest bytes of a key or static secret.
+pub(super) const LEAST_KEY: usize = 24;
+
+impl HmacScheme {
+    /// The sender whose signature covers the body and nothing else: lower-case hex, the secret's text as key.
+    pub fn over_body(header: &str) -> Self {
+        Self {
+            header: header.to_owned(),
+            separator: Separator::None,
+            prefix: String::new(),
+            encoding: Encoding::Hex,
+            key: KeyDecoding::Utf8,
+            signed: vec![Part::Body],
+            time: None,
+            window: WINDOW,
+            id: None,
+            content_types: JSON_TYPES.map(str::to_owned).to_vec(),
+            least_key: LEAST_KEY,
+            fallback: None,
+        }
+    }
+
+    /// The headers without which nothing can be verified.
+    pub(super) fn needed_headers(&self) -> impl Iterator<Item = &str> {
+        let time = match &self.time {
+            Some(TimeSource::UnixHeader(name) | TimeSource::Rfc3339Header(name)) => Some(name.as_str()),
+            _ => None,
+        };
+        let signed = self.signed.iter().filter_map(|part| match part {
+            Part::Header(name) => Some(name.as_str()),
+            _ => None,
+        });
+        std::iter::once(self.header.as_str()).chain(time).chain(signed)
+    }
+
+    /// Whether the MAC covers this header's text.
+    pub(super) fn signs_header(&self, name: &str) -> bool {
+        self.signed
+            .iter()
+            .any(|part| matches!(part, Part::Header(signed) if signed.eq_ignore_ascii_case(name)))
+    }
+
+    /// Every reason why verifying with this record would be unsafe or could never succeed.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut say = |field: &str, problem: String, remedy: &str| {
+            found.push(Problem::new(format!("scheme.{field}"), problem, remedy));
+        };
+        for name in self.needed_headers().filter(|name| !is_token(name)) {
+            say(
+                "header",
+                format!("{} is not a header's name", clipped(name)),
+                "write it as in \"X-Signature\"",
+            );
+        }
+        if self.signed.iter().filter(|part| **part == Part::Body).count() != 1
+            || self.signed.last() != Some(&Part::Body)
+        {
+            say("signed", "does not end with the body".into(), "name \"body\" once, as the last part");
+        }
+        let timed = self.signed.contains(&Part::Time);
+        match &self.time {
+            None | Some(TimeSource::MillisPointer(_)) if timed => {
+                say(
+                    "signed",
+                    "has a \"time\" that no header gives".into(),
+                    "set time to a header, or remove the part",
+                );
+            }
+            Some(TimeSource::UnixHeader(_) | TimeSource::Rfc3339Header(_) | TimeSource::UnixItem(_))
+                if !timed =>
+            {
+                say(
+                    "signed",
+                    "does not cover the time".into(),
+                    "add \"time\": an unsigned time can be rewritten",
+                );
+            }
+            Some(TimeSource::UnixItem(_)) if self.separator != Separator::Kv => {
+                say("separator", "has no items to find the time in".into(), "set separator = \"kv\"");
+            }
+            _ => {}
+        }
+        if let Some(part) = self.run_together() {
+            say(
+                "signed",
+                format!("{part} runs into what follows it"),
+                "put a text between, such as { text = \".\" }",
+            );
+        }
+        if !(1..=86_400).contains(&self.window) {
+            say("window", format!("is {} s", self.window), "write 1 to 86400 seconds");
+        }
+        if self.least_key < 16 {
+            say("least_key", format!("is {} bytes", self.least_key), "write at least 16");
+        }
+        if self.content_types.is_empty() {
+            say("content_types", "is empty".into(), "name at least one, such as \"application/json\"");
+        }
+        let pointers = [
+            self.time
+                .as_ref()
+                .and_then(|t| if let TimeSource::MillisPointer(p) = t { Some(p) } else { None }),
+            self.id.as_ref().and_then(|i| if let IdSource::Pointer(p) = i { Some(p) } else { None }),
+        ];
+        for pointer in pointers.into_iter().flatten().filter(|pointer| !pointer.starts_with('/')) {
+            say(
+                "pointer",
+                format!("{} is not a JSON pointer", clipped(pointer)),
+                "begin it with /, as in \"/event/id\"",
+            );
+        }
+        if let Some(fallback) = &self.fallback {
+            found.extend(fallback.problems());
+        }
+        found
+    }
+
+    /// The first variable part whose end cannot be told from the beginning of the next one, so that the same signed
+    /// bytes could be cut in two ways. An RFC 3339 instant ends by its own syntax.
+    fn run_together(&self) -> Option<&'static str> {
+        let unix = !matches!(self.time, Some(TimeSource::Rfc3339Header(_)));
+        self.signed.iter().zip(self.signed.iter().skip(1)).find_map(|(part, next)| {
+            let (name, inside): (_, fn(u8) -> bool) = match part {
+                Part::Header(_) => ("a header", |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
+                Part::Time if unix => ("the time", |b| b.is_ascii_digit()),
+                Part::Time | Part::Text(_) | Part::Body => return None,
+            };
+            let ended = matches!(next, Part::Text(text) if text.bytes().next().is_some_and(|b| !inside(b)));
+            (!ended).then_some(name)
+        })
+    }
+
+    /// As [`Self::problems`], for callers that go on only without any.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn check(&self) -> Result<(), Problems> {
+        let problems = self.problems();
+        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    }
+}
+
+/// A header's name: RFC 9110's token, kept to a sensible length.
+pub(super) fn is_token(name: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    (1..=128).contains(&name.len()) && name.bytes().all(good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(name: &str) -> Part {
+        Part::Header(name.into())
+    }
+
+    fn text(text: &str) -> Part {
+        Part::Text(text.into())
+    }
+
+    #[test]
+    fn a_record_that_could_be_fooled_is_refused() {
+        let base = HmacScheme::over_body("x-sig");
+        assert_eq!(base.problems(), []);
+        let unix = Some(TimeSource::UnixHeader("x-time".into()));
+        let cases = [
+            ("signed", HmacScheme { signed: vec![], ..base.clone() }),
+            ("signed", HmacScheme { signed: vec![Part::Body, text(".")], ..base.clone() }),
+            ("signed", HmacScheme { signed: vec![Part::Body, Part::Body], ..base.clone() }),
+            ("signed", HmacScheme { signed: vec![Part::Time, text("."), Part::Body], ..base.clone() }),
+            ("signed", HmacScheme { time: unix.clone(), ..base.clone() }),
+            (
+                "signed",
+                HmacScheme { time: unix.clone(), signed: vec![Part::Time, Part::Body], ..base.clone() },
+            ),
+            (
+                "signed",
+                HmacScheme {
+                    time: unix.clone(),
+                    signed: vec![Part::Time, text("0"), Part::Body],
+                    ..base.clone()
+                },
+            ),
+            ("signed", HmacScheme { signed: vec![header("a"), Part::Body], ..base.clone() }),
+            (
+                "signed",
+                HmacScheme { signed: vec![header("a"), header("b"), text("."), Part::Body], ..base.clone() },
+            ),
+            ("signed", HmacScheme { signed: vec![header("a"), text(""), Part::Body], ..base.clone() }),
+            ("signed", HmacScheme { signed: vec![header("a"), text("-"), Part::Body], ..base.clone() }),
+            ("header", HmacScheme { header: "x sig".into(), ..base.clone() }),
+            ("header", HmacScheme { signed: vec![header(""), text("."), Part::Body], ..base.clone() }),
+            ("window", HmacScheme { window: 0, ..base.clone() }),
+            ("window", HmacScheme { window: 90_000, ..base.clone() }),
+            ("least_key", HmacScheme { least_key: 8, ..base.clone() }),
+            ("content_types", HmacScheme { content_types: vec![], ..base.clone() }),
+            ("pointer", HmacScheme { id: Some(IdSource::Pointer("id".into())), ..base.clone() }),
+            ("pointer", HmacScheme { time: Some(TimeSource::MillisPointer("t".into())), ..base.clone() }),
+            (
+                "separator",
+                HmacScheme {
+                    time: Some(TimeSource::UnixItem("t".into())),
+                    signed: vec![Part::Time, text("."), Part::Body],
+                    ..base.clone()
+                },
+            ),
+        ];
+        for (field, record) in cases {
+            let problems = record.problems();
+            assert!(
+                problems.iter().any(|p| p.field == format!("scheme.{field}")),
+                "{field}: {record:?}: {problems:?}"
+            );
+            let nested = HmacScheme { fallback: Some(Box::new(record)), ..base.clone() };
+            assert!(nested.check().is_err());
+        }
+    }
+
+    #[test]
+    fn an_instant_may_stand_before_the_body_without_a_separator() {
+        let record = HmacScheme {
+            time: Some(TimeSource::Rfc3339Header("x-time".into())),
+            signed: vec![Part::Time, Part::Body],
+            ..HmacScheme::over_body("x-sig")
+        };
+        assert_eq!(record.problems(), []);
+    }
+}

@@ -1,0 +1,219 @@
+//! A configured secret becomes a key. In: the secret's text and the scheme. Out: a [`Key`] that can prove and never be read back.
+//! Empty, short and publicly known secrets are refused here, before anything is verified with them.
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::scheme::{KeyDecoding, LEAST_KEY};
+use super::spec::{SchemeKind, SchemeSpec};
+use crate::domain::Problem;
+
+/// Which secrets may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretRules {
+    /// For every real source: long enough, and not printed in anybody's documentation.
+    Production,
+    /// For published vectors and for explaining a signature by hand: anything but an empty secret.
+    AllowKnown,
+}
+
+/// Secrets that are printed in public documents or used by senders' test buttons. Whoever holds a document could sign.
+const KNOWN: [&str; 8] = [
+    // Zendesk signs test deliveries of webhooks that are not yet created with this one.
+    "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==",
+    // GitHub's and Atlassian's documentation.
+    "It's a Secret to Everybody",
+    // Standard Webhooks' and Svix's documentation and libraries.
+    "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "plJ3nmyCDGBKInavdOK15jsl",
+    // Slack's documentation.
+    "8f742231b10e8888abcd99yyyzzz85a5",
+    // PagerDuty's Go client.
+    "lDQHScfUeXUKaQRNF+8XIiDKZ7XX3itBAYzwU0TARw8lJqRnkKl2iB1anSb0Z+IK",
+    // The base64 of "testtesttesttesttesttesttesttest", 32 bytes, as in GitLab's examples.
+    "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=",
+];
+
+/// Secrets are written with and without padding; both mean the same bytes.
+const SECRET_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// One usable secret: for a signature a keyed MAC, for a static secret its digest. The text itself is not kept.
+pub(super) struct Key {
+    /// The first 8 hex digits of the SHA-256 of the secret's text as configured: tells secrets apart while rotating.
+    pub(super) fingerprint: String,
+    matter: Matter,
+}
+
+enum Matter {
+    Mac(Hmac<Sha256>),
+    Digest([u8; 32]),
+}
+
+impl Key {
+    /// Reads a secret for a scheme. `field` names it in a problem.
+    pub(super) fn read(
+        spec: &SchemeSpec,
+        secret: &SecretString,
+        rules: SecretRules,
+        field: &str,
+    ) -> Result<Self, Problem> {
+        let text = secret.expose_secret();
+        let problem = |problem: &str, remedy: &str| Err(Problem::new(field, problem, remedy));
+        if text.is_empty() {
+            return problem("is empty", "set the secret that the sender uses");
+        }
+        if text.trim() != text {
+            return problem(
+                "begins or ends with white space",
+                "remove it, such as a newline at the end of a file",
+            );
+        }
+        if rules == SecretRules::Production && known(text) {
+            return problem(
+                "is printed in public documentation",
+                "make a secret of your own and set it at the sender",
+            );
+        }
+        let (bytes, least) = match spec.kind() {
+            SchemeKind::Hmac(record) => match decoded(text, record.key) {
+                Some(bytes) => (bytes, record.least_key),
+                None => {
+                    return problem(
+                        "is not base64",
+                        "copy it as the sender shows it, with or without whsec_",
+                    );
+                }
+            },
+            SchemeKind::Basic if !text.contains(':') => {
+                return problem("is not user:password", "write user, a colon, and the password");
+            }
+            _ => (SecretSlice::from(text.as_bytes().to_vec()), LEAST_KEY),
+        };
+        let length = bytes.expose_secret().len();
+        if length == 0 || (rules == SecretRules::Production && length < least) {
+            return problem(
+                &format!("is {length} bytes long, and at least {least} are needed"),
+                "make a random one, for example with `openssl rand -base64 32`",
+            );
+        }
+        let matter = match spec.kind() {
+            SchemeKind::Hmac(_) => match Hmac::new_from_slice(bytes.expose_secret()) {
+                Ok(mac) => Matter::Mac(mac),
+                Err(_) => return problem("cannot be a key", "make a random one of 32 bytes"),
+            },
+            _ => Matter::Digest(Sha256::digest(bytes.expose_secret()).into()),
+        };
+        Ok(Self { fingerprint: fingerprint(text), matter })
+    }
+
+    /// The MAC over the two pieces; none for a static secret.
+    pub(super) fn mac(&self, prefix: &[u8], body: &[u8]) -> Option<[u8; 32]> {
+        let Matter::Mac(mac) = &self.matter else { return None };
+        let mut mac = mac.clone();
+        mac.update(prefix);
+        mac.update(body);
+        Some(mac.finalize().into_bytes().into())
+    }
+
+    /// Whether the presented bytes are this static secret: digests are compared, so that neither length nor content
+    /// shows in the time it takes.
+    pub(super) fn is(&self, presented: &[u8]) -> bool {
+        let Matter::Digest(digest) = &self.matter else { return false };
+        let presented: [u8; 32] = Sha256::digest(presented).into();
+        digest.ct_eq(&presented).into()
+    }
+}
+
+fn fingerprint(text: &str) -> String {
+    let mut hex = hex::encode(Sha256::digest(text.as_bytes()));
+    hex.truncate(8);
+    hex
+}
+
+fn known(text: &str) -> bool {
+    let bare = |text: &str| text.trim_start_matches("whsec_").trim_end_matches('=').to_owned();
+    KNOWN.iter().any(|known| bare(known) == bare(text))
+}
+
+fn decoded(text: &str, decoding: KeyDecoding) -> Option<SecretSlice<u8>> {
+    let base64 = |text: &str| SECRET_BASE64.decode(text).ok();
+    let bytes = match decoding {
+        KeyDecoding::Utf8 => Some(text.as_bytes().to_vec()),
+        KeyDecoding::Base64 => base64(text),
+        KeyDecoding::Whsec => base64(text.strip_prefix("whsec_").unwrap_or(text)),
+    };
+    bytes.map(SecretSlice::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spec::SchemeName;
+    use super::*;
+
+    fn read(name: SchemeName, secret: &str) -> Result<Key, Problem> {
+        Key::read(
+            &SchemeSpec::preset(name),
+            &SecretString::from(secret),
+            SecretRules::Production,
+            "secrets[0]",
+        )
+    }
+
+    #[test]
+    fn weak_and_published_secrets_are_refused() {
+        use SchemeName as N;
+        for (name, secret, says) in [
+            (N::Github, "", "empty"),
+            (N::Github, "0123456789abcdef0123456", "23 bytes"),
+            (N::Github, "0123456789abcdef01234567\n", "white space"),
+            (N::Github, "It's a Secret to Everybody", "public"),
+            (N::Jira, "It's a Secret to Everybody", "public"),
+            (N::Zendesk, "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==", "public"),
+            (N::StandardWebhooks, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "public"),
+            (N::Gitlab, "whsec_dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q", "public"),
+            (N::StandardWebhooks, "whsec_", "0 bytes"),
+            (N::StandardWebhooks, "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRY=", "23 bytes"),
+            (N::StandardWebhooks, "whsec_!!!not-base64!!!", "not base64"),
+            (N::StandardWebhooks, "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx", "not base64"),
+            (N::Teams, "not base64 at all, is it?!", "not base64"),
+            (N::Token, "short-token", "11 bytes"),
+            (N::Bearer, "short-token", "11 bytes"),
+            (N::Basic, "long-enough-but-without-a-colon", "user:password"),
+            (N::Basic, "svc_share:pa:ss", "15 bytes"),
+        ] {
+            let problem = read(name, secret).err().unwrap_or_else(|| panic!("{name:?} {secret:?} was taken"));
+            assert!(problem.problem.contains(says), "{name:?} {secret:?}: {problem}");
+            assert!(
+                secret.is_empty() || !problem.to_string().contains(secret),
+                "the secret stands in: {problem}"
+            );
+        }
+    }
+
+    #[test]
+    fn padding_of_a_secret_does_not_matter() {
+        let padded =
+            read(SchemeName::StandardWebhooks, "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGA==").unwrap();
+        let bare = read(SchemeName::StandardWebhooks, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGA").unwrap();
+        assert_eq!(padded.mac(b"a.", b"b").unwrap(), bare.mac(b"a", b".b").unwrap());
+    }
+
+    #[test]
+    fn the_fingerprint_is_what_sha256sum_prints_first() {
+        let key = read(SchemeName::Token, "s3cr3t-token-0123456789abcdef").unwrap();
+        let sum = hex::encode(Sha256::digest(b"s3cr3t-token-0123456789abcdef"));
+        assert_eq!(Some(key.fingerprint.as_str()), sum.get(..8));
+        assert!(key.is(b"s3cr3t-token-0123456789abcdef") && !key.is(b"s3cr3t-token-0123456789abcdeF"));
+        assert_eq!(key.mac(b"", b""), None);
+    }
+}

@@ -1,0 +1,93 @@
+//! The sender's side, for test deliveries and the demo. In: scheme, secret, body, id, now. Out: the headers to send.
+//! The signed bytes come from the same template that verification uses.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::scheme::{HmacScheme, Separator, TimeSource};
+use super::secret::{Key, SecretRules};
+use super::spec::{SchemeKind, SchemeSpec};
+use super::template::{encode, id_header, is_id, signed_prefix, time_text};
+use crate::domain::{Problem, Problems, Timestamp};
+
+/// The headers with which a delivery of `body` verifies at `now`: content type first, then what the scheme needs.
+/// `id` is used where the scheme has an id header. A scheme whose time stands in the body signs the body as it is.
+/// The secret may be short or published: what a real source refuses is decided where it verifies.
+///
+/// # Errors
+/// An unusable secret, an id that the scheme cannot carry, a custom scheme that signs headers of unknown content, or
+/// the scheme `trusted`, for which no header helps.
+pub fn sign(
+    spec: &SchemeSpec,
+    secret: &SecretString,
+    body: &[u8],
+    id: &str,
+    now: Timestamp,
+) -> Result<Vec<(String, String)>, Problems> {
+    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    let plain = secret.expose_secret();
+    match spec.kind() {
+        SchemeKind::Hmac(record) => {
+            record.check()?;
+            let key = Key::read(spec, secret, SecretRules::AllowKnown, "secret")?;
+            if let (Some(content_type), Some(first)) = (record.content_types.first(), headers.first_mut())
+                && !content_type.contains('*')
+            {
+                first.1.clone_from(content_type);
+            }
+            headers.extend(hmac_headers(record, &key, body, id, now)?);
+        }
+        SchemeKind::Token { header } => headers.push((header.clone(), plain.to_owned())),
+        SchemeKind::Bearer => headers.push(("authorization".to_owned(), format!("Bearer {plain}"))),
+        SchemeKind::Basic => {
+            headers.push(("authorization".to_owned(), format!("Basic {}", STANDARD.encode(plain))))
+        }
+        SchemeKind::Trusted => {
+            let remedy = "send it through the queue, topic or bus that `from` names";
+            return Err(Problem::new("scheme", "a trusted source takes nothing over HTTP", remedy).into());
+        }
+    }
+    Ok(headers)
+}
+
+fn hmac_headers(
+    record: &HmacScheme,
+    key: &Key,
+    body: &[u8],
+    id: &str,
+    now: Timestamp,
+) -> Result<Vec<(String, String)>, Problem> {
+    let mut headers = Vec::new();
+    let id_name = id_header(record);
+    if let Some(name) = id_name {
+        if !is_id(id) {
+            return Err(Problem::new("id", "is not a delivery id", "use 1 to 128 letters, digits, - or _"));
+        }
+        headers.push((name.to_owned(), id.to_owned()));
+    }
+    let time = time_text(record, now);
+    let prefix = signed_prefix(record, &time, |name| match id_name {
+        Some(id_name) if id_name.eq_ignore_ascii_case(name) => Ok(id.to_owned()),
+        _ => Err(Problem::new(
+            "scheme.signed",
+            format!("signs header {name}"),
+            "only the id's header can be made up",
+        )),
+    })?;
+    let Some(mac) = key.mac(&prefix, body) else {
+        return Err(Problem::new("secret", "is no key", "use a scheme that signs"));
+    };
+    let mut signature = encode(record, &mac);
+    match &record.time {
+        Some(TimeSource::UnixHeader(name) | TimeSource::Rfc3339Header(name)) => {
+            headers.push((name.clone(), time))
+        }
+        Some(TimeSource::UnixItem(item)) if record.separator == Separator::Kv => {
+            signature = format!("{item}={time},{signature}");
+        }
+        _ => {}
+    }
+    headers.push((record.header.clone(), signature));
+    Ok(headers)
+}

@@ -1,0 +1,378 @@
+//! What the configuration may write as `scheme`: a preset's name, or an inline table. In: TOML. Out: a [`SchemeSpec`].
+//! A table describes a sender in full, or starts from a preset with `like` and changes single fields.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::clipped;
+use super::presets::preset;
+use super::scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource, is_token};
+use crate::domain::Problem;
+
+/// The presets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SchemeName {
+    /// `standard-webhooks`.
+    StandardWebhooks,
+    /// `svix`.
+    Svix,
+    /// `gitlab`, the signing token.
+    Gitlab,
+    /// `github`.
+    Github,
+    /// `jira`.
+    Jira,
+    /// `zendesk`.
+    Zendesk,
+    /// `slack`.
+    Slack,
+    /// `pagerduty`.
+    Pagerduty,
+    /// `linear`.
+    Linear,
+    /// `stripe`.
+    Stripe,
+    /// `teams`.
+    Teams,
+    /// `zoom`.
+    Zoom,
+    /// `asana`.
+    Asana,
+    /// `token`: a static secret in a header.
+    Token,
+    /// `basic`: HTTP Basic.
+    Basic,
+    /// `bearer`: a static bearer token.
+    Bearer,
+    /// `trusted`: a trigger whose host authenticated the sender.
+    Trusted,
+}
+
+impl SchemeName {
+    /// Every preset, in the order in which they are listed to people.
+    pub const ALL: [Self; 17] = [
+        Self::StandardWebhooks,
+        Self::Svix,
+        Self::Gitlab,
+        Self::Github,
+        Self::Jira,
+        Self::Zendesk,
+        Self::Slack,
+        Self::Pagerduty,
+        Self::Linear,
+        Self::Stripe,
+        Self::Teams,
+        Self::Zoom,
+        Self::Asana,
+        Self::Token,
+        Self::Basic,
+        Self::Bearer,
+        Self::Trusted,
+    ];
+
+    /// The name as the configuration writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StandardWebhooks => "standard-webhooks",
+            Self::Svix => "svix",
+            Self::Gitlab => "gitlab",
+            Self::Github => "github",
+            Self::Jira => "jira",
+            Self::Zendesk => "zendesk",
+            Self::Slack => "slack",
+            Self::Pagerduty => "pagerduty",
+            Self::Linear => "linear",
+            Self::Stripe => "stripe",
+            Self::Teams => "teams",
+            Self::Zoom => "zoom",
+            Self::Asana => "asana",
+            Self::Token => "token",
+            Self::Basic => "basic",
+            Self::Bearer => "bearer",
+            Self::Trusted => "trusted",
+        }
+    }
+}
+
+impl FromStr for SchemeName {
+    type Err = Problem;
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        Self::ALL.into_iter().find(|name| name.as_str() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            Problem::new(
+                "scheme",
+                format!("{} is not a scheme", clipped(text)),
+                format!("write one of {known}, or an inline table"),
+            )
+        })
+    }
+}
+
+/// How a delivery of a source proves itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemeKind {
+    /// An HMAC over body, and mostly id and time.
+    Hmac(Box<HmacScheme>),
+    /// A static secret in this header.
+    Token {
+        /// The header's name.
+        header: String,
+    },
+    /// `Authorization: Basic`; the secret is `user:password`.
+    Basic,
+    /// `Authorization: Bearer`; the secret is the token.
+    Bearer,
+    /// Nothing to compute: the host authenticated the sender, and its origin is on the list.
+    Trusted,
+}
+
+/// A source's scheme as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemeSpec {
+    name: &'static str,
+    kind: SchemeKind,
+}
+
+impl SchemeSpec {
+    /// A preset.
+    pub fn preset(name: SchemeName) -> Self {
+        Self { name: name.as_str(), kind: preset(name) }
+    }
+
+    /// A described HMAC sender; its name is `custom`.
+    pub fn custom(record: HmacScheme) -> Self {
+        Self { name: "custom", kind: SchemeKind::Hmac(Box::new(record)) }
+    }
+
+    /// A static secret in a header of the sender's choice, such as `X-Gitlab-Token`; its name is `token`.
+    pub fn token(header: &str) -> Self {
+        Self { name: SchemeName::Token.as_str(), kind: SchemeKind::Token { header: header.to_owned() } }
+    }
+
+    /// The preset's name, also when `like` changed some of its fields, else `custom`: the policy's attribute `scheme`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it asks of a delivery.
+    pub fn kind(&self) -> &SchemeKind {
+        &self.kind
+    }
+
+    /// Whether the sender signs each delivery: the policy's attribute `signed`.
+    pub fn signed(&self) -> bool {
+        matches!(self.kind, SchemeKind::Hmac(_))
+    }
+}
+
+impl FromStr for SchemeSpec {
+    type Err = Problem;
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        text.parse().map(Self::preset)
+    }
+}
+
+impl<'de> Deserialize<'de> for SchemeSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SpecVisitor)
+    }
+}
+
+struct SpecVisitor;
+
+impl<'de> Visitor<'de> for SpecVisitor {
+    type Value = SchemeSpec;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a preset's name or an inline table")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SchemeSpec, E> {
+        text.parse().map_err(|problem: Problem| E::custom(format!("{}; {}", problem.problem, problem.remedy)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SchemeSpec, A::Error> {
+        let table = Table::deserialize(MapAccessDeserializer::new(map))?;
+        table.spec().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The inline table: every field optional, so that `like` can fill the rest.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    like: Option<String>,
+    header: Option<String>,
+    separator: Option<Separator>,
+    prefix: Option<String>,
+    encoding: Option<Encoding>,
+    key: Option<KeyDecoding>,
+    signed: Option<Vec<Part>>,
+    time: Option<TimeSource>,
+    window: Option<u32>,
+    id: Option<IdSource>,
+    content_types: Option<Vec<String>>,
+    least_key: Option<usize>,
+}
+
+impl Table {
+    fn spec(self) -> Result<SchemeSpec, String> {
+        let base = match self.like.as_deref() {
+            Some(name) => {
+                name.parse::<SchemeSpec>().map_err(|p| format!("like: {}; {}", p.problem, p.remedy))?
+            }
+            None => match (&self.header, &self.signed) {
+                (Some(header), Some(_)) => SchemeSpec::custom(HmacScheme::over_body(header)),
+                (None, _) => {
+                    return Err("header is missing; name the header that carries the signature".into());
+                }
+                (_, None) => {
+                    return Err("signed is missing; list what is signed, as in signed = [\"body\"]".into());
+                }
+            },
+        };
+        let kind = match base.kind {
+            SchemeKind::Hmac(record) => SchemeKind::Hmac(Box::new(self.over(*record)?)),
+            SchemeKind::Token { header } => {
+                let header = self.only_header(base.name)?.unwrap_or(header);
+                if !is_token(&header) {
+                    return Err(format!("header: {} is not a header's name", clipped(&header)));
+                }
+                SchemeKind::Token { header }
+            }
+            other => match self.only_header(base.name)? {
+                Some(_) => {
+                    return Err(format!("{} has no field to change; write scheme = \"{0}\"", base.name));
+                }
+                None => other,
+            },
+        };
+        Ok(SchemeSpec { name: base.name, kind })
+    }
+
+    fn over(self, base: HmacScheme) -> Result<HmacScheme, String> {
+        let record = HmacScheme {
+            header: self.header.unwrap_or(base.header),
+            separator: self.separator.unwrap_or(base.separator),
+            prefix: self.prefix.unwrap_or(base.prefix),
+            encoding: self.encoding.unwrap_or(base.encoding),
+            key: self.key.unwrap_or(base.key),
+            signed: self.signed.unwrap_or(base.signed),
+            time: self.time.or(base.time),
+            window: self.window.unwrap_or(base.window),
+            id: self.id.or(base.id),
+            content_types: self.content_types.unwrap_or(base.content_types),
+            least_key: self.least_key.unwrap_or(base.least_key),
+            fallback: base.fallback.map(|fallback| {
+                Box::new(HmacScheme { window: self.window.unwrap_or(fallback.window), ..*fallback })
+            }),
+        };
+        record.check().map_err(|problems| problems.to_string()).map(|()| record)
+    }
+
+    /// The header, when nothing that only an HMAC scheme has is set beside it.
+    fn only_header(self, name: &str) -> Result<Option<String>, String> {
+        let set = [
+            ("separator", self.separator.is_some()),
+            ("prefix", self.prefix.is_some()),
+            ("encoding", self.encoding.is_some()),
+            ("key", self.key.is_some()),
+            ("signed", self.signed.is_some()),
+            ("time", self.time.is_some()),
+            ("window", self.window.is_some()),
+            ("id", self.id.is_some()),
+            ("content_types", self.content_types.is_some()),
+            ("least_key", self.least_key.is_some()),
+        ];
+        match set.into_iter().find(|(_, is_set)| *is_set) {
+            Some((field, _)) => Err(format!("{field} is not a field of {name}, which signs nothing")),
+            None => Ok(self.header),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Source {
+        scheme: SchemeSpec,
+    }
+
+    fn read(toml: &str) -> Result<SchemeSpec, String> {
+        toml::from_str::<Source>(toml).map(|source| source.scheme).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_preset_is_read_by_its_name() {
+        for name in SchemeName::ALL {
+            let spec = read(&format!("scheme = \"{}\"", name.as_str())).unwrap();
+            assert_eq!(spec, SchemeSpec::preset(name));
+            assert_eq!(spec.name(), name.as_str());
+        }
+    }
+
+    #[test]
+    fn a_table_describes_any_hmac_sender() {
+        let spec = read(
+            r#"scheme = { header = "X-Acme-Sig", separator = "comma", prefix = "v9=", encoding = "base64", key = "base64",
+                 signed = [{ header = "X-Acme-Id" }, { text = ":" }, "time", { text = "|" }, "body"],
+                 time = { unix_header = "X-Acme-Time" }, window = 120, id = { header = "X-Acme-Id" } }"#,
+        )
+        .unwrap();
+        assert_eq!(spec.name(), "custom");
+        assert!(spec.signed());
+        let SchemeKind::Hmac(record) = spec.kind() else { panic!("not HMAC") };
+        assert_eq!(record.signed.len(), 5);
+        assert_eq!(record.window, 120);
+        assert!(record.signs_header("x-acme-id"));
+    }
+
+    #[test]
+    fn like_changes_single_fields_of_a_preset() {
+        let spec = read(r#"scheme = { like = "zendesk", window = 30 }"#).unwrap();
+        let SchemeKind::Hmac(record) = spec.kind() else { panic!("not HMAC") };
+        assert_eq!((record.window, record.header.as_str()), (30, "X-Zendesk-Webhook-Signature"));
+        assert_eq!(spec.name(), "zendesk");
+        let token = read(r#"scheme = { like = "token", header = "X-Gitlab-Token" }"#).unwrap();
+        assert_eq!(token, SchemeSpec::token("X-Gitlab-Token"));
+        let svix = read(r#"scheme = { like = "svix", window = 30 }"#).unwrap();
+        let SchemeKind::Hmac(record) = svix.kind() else { panic!("not HMAC") };
+        assert_eq!(record.fallback.as_ref().unwrap().window, 30);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_its_name() {
+        for (toml, says) in [
+            (r#"scheme = "sns""#, "sns"),
+            (r#"scheme = "GitHub""#, "standard-webhooks"),
+            (r#"scheme = 7"#, "inline table"),
+            (r#"scheme = {}"#, "header is missing"),
+            (r#"scheme = { header = "x" }"#, "signed is missing"),
+            (r#"scheme = { header = "x", signed = ["body"], colour = "red" }"#, "colour"),
+            (r#"scheme = { header = "x", signed = ["body"], fallback = {} }"#, "fallback"),
+            (r#"scheme = { header = "x", signed = ["bodi"] }"#, "bodi"),
+            (
+                r#"scheme = { header = "x", signed = ["time", "body"], time = { unix_header = "t" } }"#,
+                "runs into",
+            ),
+            (
+                r#"scheme = { header = "x", signed = ["body"], time = { unix_header = "t" } }"#,
+                "does not cover the time",
+            ),
+            (r#"scheme = { like = "sns" }"#, "like"),
+            (r#"scheme = { like = "token", window = 3 }"#, "window"),
+            (r#"scheme = { like = "token", header = "a b" }"#, "header"),
+            (r#"scheme = { like = "bearer", header = "x" }"#, "bearer"),
+            (r#"scheme = { like = "github", window = -1 }"#, "window"),
+        ] {
+            let error = read(toml).unwrap_err();
+            assert!(error.contains(says), "{toml}: {error}");
+        }
+    }
+}

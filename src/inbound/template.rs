@@ -1,0 +1,193 @@
+//! Both sides of a signature share this: the signed bytes before the body, and reading and writing of the header.
+//! In: a record and the texts of its parts. Out: bytes, candidates, header text. Knows no key and no clock.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::scheme::{Encoding, HmacScheme, IdSource, Part, Separator, TimeSource};
+use crate::domain::Timestamp;
+
+/// More signatures in one header than any sender needs while rotating; the rest is not looked at.
+const MOST_CANDIDATES: usize = 32;
+
+/// The signed bytes up to the body, which is the last part of every record. `header` gives the text of a signed header.
+pub(super) fn signed_prefix<'a, E>(
+    record: &'a HmacScheme,
+    time: &str,
+    mut header: impl FnMut(&'a str) -> Result<String, E>,
+) -> Result<Vec<u8>, E> {
+    let mut bytes = Vec::new();
+    for part in &record.signed {
+        match part {
+            Part::Text(text) => bytes.extend_from_slice(text.as_bytes()),
+            Part::Header(name) => bytes.extend_from_slice(header(name)?.as_bytes()),
+            Part::Time => bytes.extend_from_slice(time.as_bytes()),
+            Part::Body => {}
+        }
+    }
+    Ok(bytes)
+}
+
+/// The items of a signature header.
+pub(super) fn items<'a>(record: &HmacScheme, field: &'a str) -> impl Iterator<Item = &'a str> {
+    let separator = match record.separator {
+        Separator::None => None,
+        Separator::Space => Some(' '),
+        Separator::Comma | Separator::Kv => Some(','),
+    };
+    let whole = separator.is_none().then_some(field);
+    let list = separator.map(|separator| field.split(separator));
+    whole.into_iter().chain(list.into_iter().flatten()).filter(|item| !item.is_empty())
+}
+
+/// The signatures in a header that could be right. An item with another prefix, or that does not decode to 32 bytes,
+/// is skipped: senders add versions while they rotate.
+pub(super) fn candidates(record: &HmacScheme, field: &str) -> Vec<[u8; 32]> {
+    items(record, field)
+        .take(MOST_CANDIDATES)
+        .filter_map(|item| decode(record.encoding, item.strip_prefix(record.prefix.as_str())?))
+        .collect()
+}
+
+fn decode(encoding: Encoding, text: &str) -> Option<[u8; 32]> {
+    let bytes = match encoding {
+        Encoding::Hex if text.bytes().any(|b| b.is_ascii_uppercase()) => return None,
+        Encoding::Hex | Encoding::HexAnyCase => hex::decode(text).ok()?,
+        Encoding::Base64 => STANDARD.decode(text).ok()?,
+    };
+    bytes.try_into().ok()
+}
+
+/// One signature as the sender writes it, prefix included.
+pub(super) fn encode(record: &HmacScheme, mac: &[u8; 32]) -> String {
+    let text = match record.encoding {
+        Encoding::Hex | Encoding::HexAnyCase => hex::encode(mac),
+        Encoding::Base64 => STANDARD.encode(mac),
+    };
+    format!("{}{text}", record.prefix)
+}
+
+/// Unix seconds: digits only, no sign, no leading zero, so that one instant has one text.
+pub(super) fn unix_seconds(text: &str) -> Option<Timestamp> {
+    let digits = (1..=19).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits || text.starts_with('0') {
+        return None;
+    }
+    Timestamp::from_second(text.parse().ok()?).ok()
+}
+
+/// An RFC 3339 instant and nothing that a lenient parser would also take, such as a time zone in brackets.
+pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
+    let shape = text.len() <= 35 && text.bytes().all(|b| b.is_ascii_digit() || b"-:TZ.+".contains(&b));
+    let full = shape && text.contains('T') && (text.ends_with('Z') || text.len() > 20);
+    if full { text.parse().ok() } else { None }
+}
+
+/// An id that cannot hide a separator: `[A-Za-z0-9_-]{1,128}`.
+pub(super) fn is_id(text: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    (1..=128).contains(&text.len()) && text.bytes().all(good)
+}
+
+/// The text of a time source for this instant.
+pub(super) fn time_text(record: &HmacScheme, now: Timestamp) -> String {
+    match &record.time {
+        Some(TimeSource::UnixHeader(_) | TimeSource::UnixItem(_)) => now.as_second().to_string(),
+        Some(TimeSource::Rfc3339Header(_)) => whole_second(now).to_string(),
+        Some(TimeSource::MillisPointer(_)) | None => String::new(),
+    }
+}
+
+fn whole_second(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// The header in which a record expects the delivery's id.
+pub(super) fn id_header(record: &HmacScheme) -> Option<&str> {
+    match &record.id {
+        Some(IdSource::Header(name)) => Some(name),
+        Some(IdSource::Pointer(_)) | None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_instant_has_one_text() {
+        assert_eq!(unix_seconds("1614265330").unwrap().as_second(), 1_614_265_330);
+        for bad in [
+            "",
+            "0",
+            "01614265330",
+            "+1614265330",
+            "-1614265330",
+            "1614265330.0",
+            "1614265330abc",
+            " 1614265330",
+            "1e9",
+            "hello",
+            "١٢٣",
+            "9999999999999999999",
+            "99999999999999999999",
+            "1614265330\n",
+        ] {
+            assert_eq!(unix_seconds(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_instant_is_strictly_rfc_3339() {
+        for good in ["2021-03-25T05:09:27Z", "2021-03-25T05:09:27.123Z", "2021-03-25T07:09:27+02:00"] {
+            assert!(rfc3339(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "2021-03-25",
+            "2021-03-25T05:09:27",
+            "2021-03-25 05:09:27Z",
+            "2021-03-25T05:09:27Z[UTC]",
+            "2021-03-25t05:09:27z",
+            "1616648967",
+            "2021-03-25T25:09:27Z",
+        ] {
+            assert_eq!(rfc3339(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn signatures_have_one_spelling() {
+        let mac = [0xab; 32];
+        let hex = HmacScheme { prefix: "sha256=".into(), ..HmacScheme::over_body("x") };
+        let lower = encode(&hex, &mac);
+        assert_eq!(candidates(&hex, &lower), [mac]);
+        for bad in [
+            lower.to_uppercase(),
+            format!("sha256={}", hex::encode_upper(mac)),
+            format!("{lower}0"),
+            format!("{lower},"),
+            lower.replace("sha256=", ""),
+            lower.replace("sha256", "sha1"),
+            "sha256=".into(),
+        ] {
+            assert_eq!(candidates(&hex, &bad), [[0; 32]; 0], "{bad}");
+        }
+        let base64 = HmacScheme { encoding: Encoding::Base64, ..HmacScheme::over_body("x") };
+        let text = encode(&base64, &mac);
+        assert_eq!(candidates(&base64, &text), [mac]);
+        assert!(
+            candidates(&base64, text.trim_end_matches('=')).is_empty(),
+            "padding is part of the spelling"
+        );
+        assert!(candidates(&base64, &STANDARD.encode([1; 31])).is_empty());
+    }
+
+    #[test]
+    fn a_list_of_a_million_signatures_costs_little() {
+        let record = HmacScheme { separator: Separator::Comma, ..HmacScheme::over_body("x") };
+        let item = encode(&record, &[1; 32]);
+        let list = vec![item; 1_000].join(",");
+        assert_eq!(candidates(&record, &list).len(), MOST_CANDIDATES);
+    }
+}

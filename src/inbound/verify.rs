@@ -1,0 +1,312 @@
+//! The door: a [`Delivery`] becomes a [`VerifiedDelivery`] or a [`Refusal`]. Only this file can make a verified one.
+//! In: scheme, secrets and origins from the configuration, the delivery, and now. Knows no host and no clock.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use secrecy::SecretString;
+
+use super::clipped;
+use super::delivery::{Delivery, Headers, Via};
+use super::explain::{Explanation, Trace};
+use super::hmac_check::{self, Proven, needed};
+use super::refusal::Refusal;
+use super::scheme::{HmacScheme, JSON_TYPES};
+use super::secret::{Key, SecretRules};
+use super::spec::{SchemeKind, SchemeSpec};
+use crate::domain::{Problem, Problems, SourceName, Timestamp};
+
+/// A form, as Slack's interactivity sends it.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A delivery whose sender is known. That it is authentic does not mean that it may have what it asks for.
+#[derive(Debug, Clone)]
+pub struct VerifiedDelivery {
+    source: SourceName,
+    scheme: &'static str,
+    signed: bool,
+    body: Bytes,
+    form: bool,
+    delivery_id: Option<String>,
+    claimed_id: Option<String>,
+    secret_fingerprint: Option<String>,
+}
+
+impl VerifiedDelivery {
+    /// The configured source that authenticated it.
+    pub fn source(&self) -> &SourceName {
+        &self.source
+    }
+
+    /// The scheme's name, [`SchemeSpec::name`].
+    pub fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    /// Whether the sender signed this very delivery: a static secret or a trusted trigger did not.
+    pub fn signed(&self) -> bool {
+        self.signed
+    }
+
+    /// The exact bytes.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Whether the body is a form instead of JSON.
+    pub fn is_form(&self) -> bool {
+        self.form
+    }
+
+    /// The delivery's id, where the signature covers it or the host vouches for it, and only there: whoever replays a
+    /// captured request can write any other.
+    pub fn delivery_id(&self) -> Option<&str> {
+        self.delivery_id.as_deref()
+    }
+
+    /// An id that the sender claims without signing it, for the log. It identifies nothing.
+    pub fn claimed_id(&self) -> Option<&str> {
+        self.claimed_id.as_deref()
+    }
+
+    /// The first 8 hex digits of the SHA-256 of the secret that matched; none for a trusted trigger.
+    pub fn secret_fingerprint(&self) -> Option<&str> {
+        self.secret_fingerprint.as_deref()
+    }
+}
+
+/// What a configured source asks of its deliveries.
+pub struct Verifier {
+    spec: SchemeSpec,
+    keys: Vec<Key>,
+    from: Vec<String>,
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secrets: Vec<&str> = self.keys.iter().map(|key| key.fingerprint.as_str()).collect();
+        f.debug_struct("Verifier")
+            .field("scheme", &self.spec.name())
+            .field("secrets", &secrets)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Verifier {
+    /// A verifier for a real source. `secrets`: several while rotating, any of them may match; `from`: the origins of a
+    /// trusted source, to the letter.
+    ///
+    /// # Errors
+    /// Every problem: no secret, an empty, short (fewer than 24 bytes after decoding; for `basic` user, colon and
+    /// password together) or published secret, `from` missing or out of place, an unsafe inline table.
+    pub fn new(spec: SchemeSpec, secrets: Vec<SecretString>, from: Vec<String>) -> Result<Self, Problems> {
+        Self::with_rules(spec, secrets, from, SecretRules::Production)
+    }
+
+    /// As [`Verifier::new`], with a say in which secrets may be used: published vectors are verified on this same path.
+    ///
+    /// # Errors
+    /// As [`Verifier::new`], but with [`SecretRules::AllowKnown`] only an empty or undecodable secret is refused.
+    pub fn with_rules(
+        spec: SchemeSpec,
+        secrets: Vec<SecretString>,
+        from: Vec<String>,
+        rules: SecretRules,
+    ) -> Result<Self, Problems> {
+        let mut problems = match spec.kind() {
+            SchemeKind::Hmac(record) => record.problems(),
+            _ => Vec::new(),
+        };
+        problems.extend(origins(&spec, &from));
+        let trusted = *spec.kind() == SchemeKind::Trusted;
+        if trusted && !secrets.is_empty() {
+            problems.push(Problem::new(
+                "secrets",
+                "a trusted source has none",
+                "remove them; `from` says who may speak",
+            ));
+        }
+        if !trusted && secrets.is_empty() {
+            problems.push(Problem::new(
+                "secrets",
+                "is missing",
+                "name at least one, as in [\"env:WEBHOOK_SECRET\"]",
+            ));
+        }
+        let mut keys = Vec::with_capacity(secrets.len());
+        for (index, secret) in secrets.iter().enumerate().filter(|_| !trusted) {
+            match Key::read(&spec, secret, rules, &format!("secrets[{index}]")) {
+                Ok(key) => keys.push(key),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(Self { spec, keys, from }) } else { Err(Problems(problems)) }
+    }
+
+    /// The scheme.
+    pub fn spec(&self) -> &SchemeSpec {
+        &self.spec
+    }
+
+    /// Verifies a delivery at this instant.
+    ///
+    /// # Errors
+    /// The internal reason; the sender is shown [`Refusal::public_text`].
+    pub fn verify(&self, delivery: Delivery, now: Timestamp) -> Result<VerifiedDelivery, Refusal> {
+        self.check(delivery, now, &mut Trace::off())
+    }
+
+    /// Verifies a delivery and tells how. The outcome is the one that [`Verifier::verify`] has.
+    pub fn explain(&self, delivery: Delivery, now: Timestamp) -> Explanation {
+        let mut trace = Trace::on();
+        trace.note("scheme", true, || self.spec.name().to_owned());
+        let outcome = self.check(delivery, now, &mut trace);
+        match &outcome {
+            Ok(verified) => trace.note("accepted", true, || match verified.secret_fingerprint() {
+                Some(fingerprint) => format!("with secret {fingerprint}"),
+                None => "the host vouches for the sender".to_owned(),
+            }),
+            Err(refusal) => trace.note("refused", false, || refusal.to_string()),
+        }
+        Explanation { steps: trace.steps(), outcome }
+    }
+
+    fn check(
+        &self,
+        delivery: Delivery,
+        now: Timestamp,
+        trace: &mut Trace,
+    ) -> Result<VerifiedDelivery, Refusal> {
+        let Delivery { source, via, body } = delivery;
+        let mut verified = VerifiedDelivery {
+            source,
+            scheme: self.spec.name(),
+            signed: self.spec.signed(),
+            body,
+            form: false,
+            delivery_id: None,
+            claimed_id: None,
+            secret_fingerprint: None,
+        };
+        let headers = match (self.spec.kind(), via) {
+            (SchemeKind::Trusted, Via::Host { origin, id }) => {
+                self.vouched(&origin, trace)?;
+                verified.delivery_id = id;
+                return Ok(verified);
+            }
+            (SchemeKind::Trusted, Via::Http(_)) => return Err(self.wrong_door("HTTP")),
+            (_, Via::Host { .. }) => return Err(self.wrong_door("a trigger")),
+            (_, Via::Http(headers)) => headers,
+        };
+        let proven = match self.spec.kind() {
+            SchemeKind::Hmac(record) => {
+                hmac_check::check(record, &self.keys, &headers, &verified.body, now, trace)?
+            }
+            SchemeKind::Token { header } => {
+                self.presented(header, needed(&headers, header)?.as_bytes(), trace)?
+            }
+            SchemeKind::Basic => self.presented("authorization", &basic(&headers)?, trace)?,
+            SchemeKind::Bearer => {
+                self.presented("authorization", credentials(&headers, "bearer")?.as_bytes(), trace)?
+            }
+            SchemeKind::Trusted => return Err(self.wrong_door("HTTP")),
+        };
+        verified.form = media_type(self.spec.kind(), &headers, trace)?;
+        verified.delivery_id = proven.id;
+        verified.claimed_id = proven.claimed_id;
+        verified.secret_fingerprint = Some(proven.fingerprint);
+        Ok(verified)
+    }
+
+    fn wrong_door(&self, door: &'static str) -> Refusal {
+        Refusal::WrongDoor { scheme: self.spec.name(), door }
+    }
+
+    /// A trusted trigger's origin must be on the list, to the letter.
+    fn vouched(&self, origin: &str, trace: &mut Trace) -> Result<(), Refusal> {
+        let listed = self.from.iter().any(|from| from == origin);
+        trace.note("origin", listed, || clipped(origin));
+        if listed { Ok(()) } else { Err(Refusal::ForeignOrigin { origin: origin.to_owned() }) }
+    }
+
+    /// A static secret was presented: every key is tried, none of the comparisons ends early.
+    fn presented(&self, header: &str, presented: &[u8], trace: &mut Trace) -> Result<Proven, Refusal> {
+        let mut fingerprint = None;
+        for key in &self.keys {
+            let found = key.is(presented);
+            trace.note("compared", found, || format!("header {header} with secret {}", key.fingerprint));
+            if found && fingerprint.is_none() {
+                fingerprint = Some(key.fingerprint.clone());
+            }
+        }
+        let what = || format!("header {header}");
+        let fingerprint = fingerprint.ok_or_else(|| Refusal::Mismatch { what: what() })?;
+        Ok(Proven { fingerprint, id: None, claimed_id: None })
+    }
+}
+
+/// `from` belongs to a trusted source, which needs it, and has no wildcards.
+fn origins(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
+    let trusted = *spec.kind() == SchemeKind::Trusted;
+    let (problem, remedy) = if !trusted && !from.is_empty() {
+        (format!("does nothing for scheme {}", spec.name()), "remove it, or use scheme = \"trusted\"")
+    } else if trusted && from.is_empty() {
+        (
+            "is missing".to_owned(),
+            "list the exact queues, topics, buses or CloudEvents sources that may speak",
+        )
+    } else if let Some(wild) = from.iter().find(|from| from.trim().is_empty() || from.contains('*')) {
+        (format!("{} is not an origin", clipped(wild)), "write each origin in full; there are no wildcards")
+    } else {
+        return None;
+    };
+    Some(Problem::new("from", problem, remedy))
+}
+
+/// What follows the scheme word in `Authorization`; the word has no case (RFC 9110, 11.1).
+fn credentials<'a>(headers: &'a Headers, word: &str) -> Result<&'a str, Refusal> {
+    let text = needed(headers, "authorization")?;
+    let wrong = || Refusal::Malformed {
+        what: "header authorization".into(),
+        why: "it does not begin with this scheme's word and a space",
+    };
+    let (scheme, rest) = text.split_once(' ').ok_or_else(wrong)?;
+    let rest = rest.trim_start_matches(' ');
+    if scheme.eq_ignore_ascii_case(word) && !rest.is_empty() { Ok(rest) } else { Err(wrong()) }
+}
+
+/// `user:password`, decoded. It is compared as a whole, so a password may contain colons (RFC 7617).
+fn basic(headers: &Headers) -> Result<Vec<u8>, Refusal> {
+    STANDARD.decode(credentials(headers, "basic")?).map_err(|_| Refusal::Malformed {
+        what: "header authorization".into(),
+        why: "the credentials are not base64",
+    })
+}
+
+/// Whether the body is a form. A request that names no media type is taken at its bytes, which must then parse.
+fn media_type(kind: &SchemeKind, headers: &Headers, trace: &mut Trace) -> Result<bool, Refusal> {
+    let Some(text) = headers.one("content-type")? else { return Ok(false) };
+    let name = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let served = match kind {
+        SchemeKind::Hmac(record) => record.serves(&name),
+        _ => JSON_TYPES.iter().any(|served| is_type(&name, served)),
+    };
+    trace.note("content type", served, || clipped(text));
+    if served { Ok(name == FORM) } else { Err(Refusal::MediaType { found: text.to_owned() }) }
+}
+
+impl HmacScheme {
+    fn serves(&self, name: &str) -> bool {
+        self.content_types.iter().any(|served| is_type(name, served))
+    }
+}
+
+fn is_type(name: &str, served: &str) -> bool {
+    if served == "application/*+json" {
+        let middle = name.strip_prefix("application/").and_then(|rest| rest.strip_suffix("+json"));
+        return middle.is_some_and(|middle| !middle.is_empty());
+    }
+    name.eq_ignore_ascii_case(served)
+}
