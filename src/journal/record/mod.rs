@@ -29,7 +29,7 @@ pub(in crate::journal) const MOST_BYTES: u64 = 4 * 1024 * 1024;
 /// One step in the story of one request. It is written once and never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// [`VERSION`] of the writer.
+    /// The version of the format, 1 so far.
     pub v: u32,
     /// The stream it belongs to.
     pub stream: StreamId,

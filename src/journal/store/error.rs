@@ -146,8 +146,11 @@ impl Scrub {
                 )
             }),
         };
-        let denied = denied || source.as_ref().is_some_and(|source| source.denied);
-        StoreFault { text: self.clean(&error.to_string()), denied, source }
+        let text = self.clean(&error.to_string());
+        // The store has no variant for a listing that was refused; the status is in its text only.
+        let refused = ["401 Unauthorized", "403 Forbidden"].iter().any(|status| text.contains(status));
+        let denied = denied || refused || source.as_ref().is_some_and(|source| source.denied);
+        StoreFault { text, denied, source }
     }
 
     fn clean(&self, text: &str) -> String {

@@ -10,7 +10,7 @@ mod s3;
 mod verify;
 
 pub use claim::{Claim, Turn};
-pub use error::{AppendError, JournalError, StoreFault};
+pub use error::{AppendError, JournalError, PlaceError, StoreFault};
 pub use open::{Opened, Opening};
 pub use verify::Report;
 

@@ -131,5 +131,4 @@ fn encrypted(name: &str, endpoint: &str) -> Result<bool, JournalError> {
 }
 
 #[cfg(test)]
-#[path = "s3_tests.rs"]
 mod tests;

@@ -6,11 +6,15 @@ use tokio::task::JoinSet;
 
 use super::super::chain::{Chain, Finding};
 use super::super::record::{Flaw, StreamId};
+use super::files::Fetched;
 use super::{Journal, JournalError};
 
 /// Streams that are checked at once, and records of each that are held at once.
 const STREAMS: usize = 8;
 const RECORDS: u64 = 8;
+/// After so many missing records in a row a stream is not looked at further: a single stray file with a high number
+/// must not cost a million reads.
+const MOST_MISSING: u64 = 100;
 /// More findings than these are counted, not kept.
 const MOST_FINDINGS: usize = 1_000;
 
@@ -23,7 +27,7 @@ pub struct Report {
     pub records: u64,
     /// What is wrong, sorted by path; the first thousand at most.
     pub findings: Vec<Finding>,
-    /// Findings beyond those.
+    /// Findings beyond those, and records that were not looked at because so many before them are missing.
     pub left_off: u64,
 }
 
@@ -98,8 +102,14 @@ impl Journal {
             report.find(Finding { path, stream: stream.to_string(), seq: None, flaw });
         }
         let mut chain = Chain::new(stream);
+        let mut missing = 0;
         for start in (0..folder.end).step_by(RECORDS as usize) {
+            if missing >= MOST_MISSING {
+                report.left_off = report.left_off.saturating_add(folder.end - start);
+                break;
+            }
             for fetched in self.fetch(stream, start, folder.end.min(start + RECORDS)).await? {
+                missing = if matches!(fetched, Fetched::Absent) { missing + 1 } else { 0 };
                 match chain.push(fetched.as_file()) {
                     Ok(_) => report.records = report.records.saturating_add(1),
                     Err(finding) => report.find(finding),

@@ -9,10 +9,10 @@ use axum::extract::{Request, State as Shared};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::super::{Access, Journal, JournalError, JournalLocation, Opened, Opening, Turn};
-use super::*;
+use super::served;
 use crate::domain::Status;
 use crate::journal::testing::*;
+use crate::journal::{Access, Journal, JournalError, JournalLocation, Opened, Opening, Turn};
 
 const TOKEN: &str = "IQoJb3JpZ2luX2VjEXAMPLETOKEN";
 
