@@ -1,1 +1,33 @@
-//! Empty.
+//! The append-only journal: idempotency claim, resumable state, register of grants and audit trail in one write.
+//!
+//! Each request has a *stream*: the files `requests/<stream>/000000.json`, `000001.json` … in a directory or a bucket.
+//! A file is created, never overwritten: whoever creates number *n* owns that step, and record 0 is the claim to the
+//! request. Each record bears the SHA-256 of its predecessor's file. What the records add up to is a `State`.
+//!
+//! `record`, `chain`, `state` and `location` are pure; `store` is the only one that touches the place.
+//!
+//! # What is found, and what is not
+//! An altered byte in any file, a file that is missing before another one, files that were swapped or put in from
+//! elsewhere, and a step that cannot follow are all found by `Journal::verify` and stop the work on that request.
+//! The chain alone does not detect that the newest records of a stream were removed, nor a newest record that was
+//! rewritten together with its checksum line by somebody who may write to the place.
+
+mod chain;
+mod location;
+mod record;
+mod state;
+mod store;
+
+#[cfg(test)]
+mod testing;
+
+pub use chain::{Chain, File, Finding};
+pub use location::JournalLocation;
+pub use record::{
+    CallNote, Conflict, Deferral, Event, Flaw, Intent, Lease, Progress, Record, Stored, StreamId, Worker,
+};
+pub use state::{BrokenRecord, Grant, Head, Phase, State, Story, Work};
+pub use store::{
+    Access, AppendError, Claim, History, Journal, JournalError, Opened, Opening, PlaceError, Report,
+    StoreFault, Turn,
+};

@@ -1,0 +1,245 @@
+//! Verification of one stream, file by file. In: the files' bytes in the order of their numbers. Out: records that
+//! hang together, or what is wrong with which file. Knows no store.
+//!
+//! What the chain alone cannot see: that the *newest* files of a stream are gone, for nothing follows them, and an
+//! edit of the newest file by somebody who recomputes its checksum line. Seals over the records close that later.
+
+use std::fmt;
+
+use super::record::{Event, Flaw, MOST_BYTES, Stored, StreamId, file_name};
+use super::state::Story;
+
+/// What is wrong with one file of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Finding {
+    /// The file, from the journal's root: `requests/<stream>/000003.json`.
+    pub path: String,
+    /// The stream's name as its folder has it; empty when the file lies in none.
+    pub stream: String,
+    /// The record's number, where the file's name says one.
+    pub seq: Option<u64>,
+    /// What is wrong.
+    pub flaw: Flaw,
+}
+
+impl Finding {
+    /// A finding about record `seq` of `stream`.
+    pub fn of(stream: StreamId, seq: u64, flaw: Flaw) -> Self {
+        Self {
+            path: format!("requests/{stream}/{}", file_name(seq)),
+            stream: stream.to_string(),
+            seq: Some(seq),
+            flaw,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        if let Some(seq) = self.seq {
+            write!(f, " (stream {}, record {seq})", self.stream)?;
+        }
+        write!(f, ": {}; {}", self.flaw, self.flaw.remedy())
+    }
+}
+
+/// Walks one stream from record 0 on and keeps its story.
+#[derive(Debug)]
+pub struct Chain {
+    stream: StreamId,
+    next: u64,
+    prev: Option<String>,
+    /// Whether the file before was found wrong: then it is no news that this one does not follow it.
+    doubtful: bool,
+    story: Option<Story>,
+    /// Whether a record could not be told as part of the story: then the rest cannot be either.
+    lost: bool,
+}
+
+/// A file of the stream as it was found.
+#[derive(Debug, Clone, Copy)]
+pub enum File<'a> {
+    /// Its bytes.
+    Bytes(&'a [u8]),
+    /// It is not there, but a later one is.
+    Absent,
+    /// It is too large to be read.
+    TooLarge(u64),
+}
+
+impl Chain {
+    /// The walk along `stream`, before record 0.
+    pub fn new(stream: StreamId) -> Self {
+        Self { stream, next: 0, prev: None, doubtful: false, story: None, lost: false }
+    }
+
+    /// Takes the next file.
+    ///
+    /// # Errors
+    /// What is wrong with it. The walk can go on: later files are checked as far as that is possible.
+    pub fn push(&mut self, file: File<'_>) -> Result<Stored, Finding> {
+        let seq = self.next;
+        self.next += 1;
+        let followed = match file {
+            File::Bytes(bytes) if bytes.len() as u64 <= MOST_BYTES => self.follow(seq, bytes),
+            File::Bytes(bytes) => Err(Flaw::TooLarge { bytes: bytes.len() as u64 }),
+            File::TooLarge(bytes) => Err(Flaw::TooLarge { bytes }),
+            File::Absent => Err(Flaw::Missing),
+        };
+        self.prev = match file {
+            File::Bytes(bytes) => Some(Stored::hash_of(bytes)),
+            File::Absent | File::TooLarge(_) => None,
+        };
+        self.doubtful = followed.is_err();
+        let told = followed.and_then(|stored| self.tell(stored));
+        told.map_err(|flaw| {
+            self.lost = true;
+            Finding::of(self.stream, seq, flaw)
+        })
+    }
+
+    /// The story that all files told, when there was at least one and none was found wrong.
+    pub fn into_story(self) -> Option<Story> {
+        self.story.filter(|_| !self.lost)
+    }
+
+    fn follow(&self, seq: u64, bytes: &[u8]) -> Result<Stored, Flaw> {
+        let stored = Stored::read(bytes)?;
+        let record = &stored.record;
+        if record.stream != self.stream {
+            return Err(Flaw::Foreign(format!("it belongs to stream {}", record.stream)));
+        }
+        if record.seq != seq {
+            return Err(Flaw::Reordered { says: record.seq });
+        }
+        let named_after = match &record.event {
+            Event::Opened(intent) => Some(StreamId::of(&intent.identity)),
+            Event::Conflict(conflict) => Some(StreamId::of_conflict(&conflict.identity, &conflict.digest)),
+            _ => None,
+        };
+        if named_after.is_some_and(|stream| stream != self.stream) {
+            return Err(Flaw::Foreign("the stream is not named after the request in it".to_owned()));
+        }
+        if record.prev != self.prev && !self.doubtful {
+            return Err(Flaw::Unlinked);
+        }
+        Ok(stored)
+    }
+
+    fn tell(&mut self, stored: Stored) -> Result<Stored, Flaw> {
+        if self.lost {
+            return Ok(stored);
+        }
+        let told = match self.story.take() {
+            None => Story::begin(&stored),
+            Some(story) => story.after(&stored),
+        };
+        self.story = Some(told.map_err(|broken| Flaw::Impossible(broken.to_string()))?);
+        Ok(stored)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::testing::{Tale, identity};
+
+    fn walk(stream: StreamId, files: &[Vec<u8>]) -> Vec<(u64, &'static str)> {
+        let mut chain = Chain::new(stream);
+        files
+            .iter()
+            .filter_map(|bytes| chain.push(File::Bytes(bytes)).err())
+            .map(|finding| (finding.seq.unwrap(), finding.flaw.name()))
+            .collect()
+    }
+
+    fn files() -> (StreamId, Vec<Vec<u8>>) {
+        let tale = Tale::full();
+        (tale.stream, tale.files())
+    }
+
+    #[test]
+    fn an_untouched_stream_tells_its_story() {
+        let (stream, files) = files();
+        assert_eq!(walk(stream, &files), []);
+        let mut chain = Chain::new(stream);
+        for bytes in &files {
+            chain.push(File::Bytes(bytes)).unwrap();
+        }
+        assert!(chain.into_story().is_some());
+        assert!(Chain::new(stream).into_story().is_none());
+    }
+
+    #[test]
+    fn swapped_files_are_reordered() {
+        let (stream, mut files) = files();
+        files.swap(1, 2);
+        assert_eq!(walk(stream, &files), [(1, "reordered"), (2, "reordered")]);
+    }
+
+    #[test]
+    fn a_file_of_another_stream_is_foreign() {
+        let (stream, mut files) = files();
+        files[1] = Tale::of(identity("other")).files()[1].clone();
+        assert_eq!(walk(stream, &files), [(1, "foreign")]);
+        let other = StreamId::of(&identity("third"));
+        assert!(walk(other, &files).iter().all(|(_, flaw)| *flaw == "foreign"));
+    }
+
+    #[test]
+    fn a_gap_is_reported_once() {
+        let (stream, files) = files();
+        for gone in 0..files.len() - 1 {
+            let mut chain = Chain::new(stream);
+            let mut found = Vec::new();
+            for (index, bytes) in files.iter().enumerate() {
+                let file = if index == gone { File::Absent } else { File::Bytes(bytes) };
+                found.extend(chain.push(file).err());
+            }
+            assert_eq!(found, [Finding::of(stream, gone as u64, Flaw::Missing)]);
+            assert!(chain.into_story().is_none());
+        }
+    }
+
+    #[test]
+    fn a_forged_record_with_a_right_checksum_breaks_the_link_after_it() {
+        let (stream, mut files) = files();
+        let mut record = Stored::read(&files[1]).unwrap().record;
+        record.at += jiff::SignedDuration::from_secs(1);
+        files[1] = Stored::write(record).unwrap().1;
+        assert_eq!(walk(stream, &files), [(2, "unlinked")]);
+    }
+
+    #[test]
+    fn a_record_0_that_was_renamed_with_its_stream_does_not_match_its_identity() {
+        let (_, files) = files();
+        let wrong = StreamId::of(&identity("elsewhere"));
+        let mut record = Stored::read(&files[0]).unwrap().record;
+        record.stream = wrong;
+        assert_eq!(walk(wrong, &[Stored::write(record).unwrap().1]), [(0, "foreign")]);
+    }
+
+    #[test]
+    fn a_file_too_large_is_not_read() {
+        let (stream, files) = files();
+        let mut chain = Chain::new(stream);
+        let finding = chain.push(File::TooLarge(MOST_BYTES + 1)).unwrap_err();
+        assert_eq!(finding.flaw.name(), "too_large");
+        assert!(chain.push(File::Bytes(&files[1])).is_ok(), "the walk goes on");
+        assert_eq!(walk(stream, &[vec![b'x'; MOST_BYTES as usize + 1]]), [(0, "too_large")]);
+    }
+
+    #[test]
+    fn a_finding_names_file_record_and_remedy() {
+        let (stream, _) = files();
+        let text = Finding::of(stream, 2, Flaw::Missing).to_string();
+        assert_eq!(
+            text,
+            format!(
+                "requests/{stream}/000002.json (stream {stream}, record 2): missing, although a later record exists; \
+                 restore it from a backup; until then nothing is done for this request"
+            )
+        );
+    }
+}

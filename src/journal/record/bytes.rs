@@ -1,0 +1,178 @@
+//! A record's file: two lines, the record as JSON and, as a JSON string, the SHA-256 of the first line's bytes.
+//!
+//! The second line finds an accident or a careless edit even in the newest record, which no successor covers yet.
+//! Whoever edits on purpose can recompute it: against that stands the chain (`prev`), and for the newest record a
+//! signed seal over it.
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::event::TYPES;
+use super::{Flaw, Record, VERSION};
+
+/// A record together with the digest of its file, which the next record bears as `prev`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// What the file says.
+    pub record: Record,
+    /// SHA-256, hex, of the file's bytes.
+    pub hash: String,
+}
+
+/// Only what must be understood before the rest is looked at.
+#[derive(Deserialize)]
+struct Envelope {
+    v: u64,
+}
+
+/// Only what tells an event of the future from a damaged one.
+#[derive(Deserialize)]
+struct Kind {
+    event: EventKind,
+}
+
+#[derive(Deserialize)]
+struct EventKind {
+    r#type: String,
+}
+
+impl Stored {
+    /// SHA-256, hex, of a file's bytes.
+    pub fn hash_of(bytes: &[u8]) -> String {
+        hex::encode(Sha256::digest(bytes))
+    }
+
+    /// Reads a file's bytes. Whether the record stands where it belongs is the chain's question.
+    ///
+    /// # Errors
+    /// [`Flaw::Altered`], [`Flaw::Newer`] or [`Flaw::Unreadable`].
+    pub fn read(bytes: &[u8]) -> Result<Self, Flaw> {
+        let altered = |why: &str| Flaw::Altered(why.to_owned());
+        let text = std::str::from_utf8(bytes).map_err(|_| altered("it is not text"))?;
+        let (line, rest) = text.split_once('\n').ok_or_else(|| altered("it has no checksum line"))?;
+        if rest != checksum_line(line.as_bytes()) {
+            return Err(altered("its checksum line does not match its record"));
+        }
+        let unreadable = |error: serde_json::Error| Flaw::Unreadable(error.to_string());
+        let envelope: Envelope = serde_json::from_str(line).map_err(unreadable)?;
+        if envelope.v > u64::from(VERSION) {
+            return Err(Flaw::Newer(format!(
+                "its version is {}, this program reads up to {VERSION}",
+                envelope.v
+            )));
+        }
+        match serde_json::from_str(line) {
+            Ok(record) => Ok(Self { record, hash: Self::hash_of(bytes) }),
+            Err(error) => match serde_json::from_str::<Kind>(line) {
+                Ok(kind) if !TYPES.contains(&kind.event.r#type.as_str()) => {
+                    let name: String = kind.event.r#type.chars().take(40).collect();
+                    Err(Flaw::Newer(format!("its event is a {name:?}")))
+                }
+                _ => Err(unreadable(error)),
+            },
+        }
+    }
+
+    /// The record as a file's bytes, and itself with their digest.
+    ///
+    /// # Errors
+    /// A serialization error; no record that this program makes has one.
+    pub fn write(record: Record) -> Result<(Self, Vec<u8>), serde_json::Error> {
+        let mut bytes = serde_json::to_vec(&record)?;
+        let second = checksum_line(&bytes);
+        bytes.push(b'\n');
+        bytes.extend_from_slice(second.as_bytes());
+        let hash = Self::hash_of(&bytes);
+        Ok((Self { record, hash }, bytes))
+    }
+}
+
+/// The second line with its line feed: there is exactly one right one, so that every other byte is found.
+fn checksum_line(line: &[u8]) -> String {
+    format!("\"sha256:{}\"\n", Stored::hash_of(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::testing::{event_of_every_type, record};
+
+    fn sealed(line: &str) -> Vec<u8> {
+        format!("{line}\n{}", checksum_line(line.as_bytes())).into_bytes()
+    }
+
+    #[test]
+    fn every_event_comes_back_as_it_was_written() {
+        let mut seen = Vec::new();
+        for event in event_of_every_type() {
+            let (stored, bytes) = Stored::write(record(3, event)).unwrap();
+            assert_eq!(Stored::read(&bytes).unwrap(), stored);
+            let line: serde_json::Value =
+                serde_json::from_slice(bytes.split(|b| *b == b'\n').next().unwrap()).unwrap();
+            seen.push(line["event"]["type"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(seen, TYPES);
+    }
+
+    #[test]
+    fn a_file_is_two_json_lines() {
+        let (_, bytes) = Stored::write(record(0, event_of_every_type().remove(1))).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with(r#"{"v":1,"stream":""#), "{}", lines[0]);
+        assert_eq!(
+            serde_json::from_str::<String>(lines[1]).unwrap(),
+            format!("sha256:{}", Stored::hash_of(lines[0].as_bytes()))
+        );
+    }
+
+    #[test]
+    fn garbage_is_an_error_of_its_kind() {
+        let (_, good) = Stored::write(record(1, event_of_every_type().remove(1))).unwrap();
+        let line = String::from_utf8(good.clone()).unwrap().lines().next().unwrap().to_owned();
+        let mut doubled = good.clone();
+        doubled.extend_from_slice(&good);
+        let cases: [(Vec<u8>, &str); 11] = [
+            (Vec::new(), "altered"),
+            (vec![0xff; 100], "altered"),
+            (b"{}".to_vec(), "altered"),
+            (good[..good.len() - 1].to_vec(), "altered"),
+            (doubled, "altered"),
+            (sealed("{}"), "unreadable"),
+            (sealed("[]"), "unreadable"),
+            (sealed(&"[".repeat(100_000)), "unreadable"),
+            (sealed(&line.replace(r#""v":1"#, r#""v":2"#)), "newer"),
+            (sealed(&line.replace(r#""type":"taken""#, r#""type":"delegated""#)), "newer"),
+            (sealed(&line.replace(r#""until":""#, r#""until":"x"#)), "unreadable"),
+        ];
+        for (bytes, name) in cases {
+            let flaw = Stored::read(&bytes).unwrap_err();
+            assert_eq!(
+                flaw.name(),
+                name,
+                "{:?}: {flaw}",
+                String::from_utf8_lossy(&bytes[..bytes.len().min(80)])
+            );
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_file_is_found() {
+        let (_, good) = Stored::write(record(1, event_of_every_type().remove(2))).unwrap();
+        for index in 0..good.len() {
+            for bit in 0..8 {
+                let mut bytes = good.clone();
+                bytes[index] ^= 1 << bit;
+                assert_eq!(Stored::read(&bytes).unwrap_err().name(), "altered", "byte {index}, bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_told_before_anything_else_is_read() {
+        let flaw = Stored::read(&sealed(r#"{"v":7,"all":"different"}"#)).unwrap_err();
+        assert!(flaw.to_string().contains("its version is 7"), "{flaw}");
+        assert!(flaw.remedy().contains("upgrade"));
+    }
+}

@@ -1,0 +1,134 @@
+//! What a record can say. A closed set: a type that this program does not know was written by a newer one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{AccountId, BlueprintId, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict};
+
+/// One step. Its JSON has the variant's name as `type`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// Record 0 of a request: the claim and the intent in one. Nothing has been called yet.
+    Opened(Box<Intent>),
+    /// A worker takes its turn: after a lease ended, when a waiting request became due, or to prolong its own lease.
+    Taken {
+        /// The new end of the lease.
+        until: Timestamp,
+    },
+    /// Something was found out or done; written after each call.
+    Progress(Progress),
+    /// The worker gives its turn back unfinished.
+    Deferred(Deferral),
+    /// The request is finished: every item has its final result.
+    Closed {
+        /// `completed`, `partial` or `failed`.
+        status: Status,
+        /// The results that the answer shows.
+        results: Vec<ItemResult>,
+    },
+    /// The share has expired; this worker takes back what the request gave.
+    Revoking {
+        /// The end of its lease.
+        until: Timestamp,
+        /// From whom. Only accounts that got the image from this very request.
+        accounts: Vec<AccountId>,
+        /// Whether the image leaves Lighthouse too. Only when this very request put it there.
+        lighthouse: bool,
+    },
+    /// The expiry has been carried out.
+    Revoked {
+        /// The results of taking back.
+        results: Vec<ItemResult>,
+    },
+    /// Record 0, and the only one, of a conflict's stream: a known identity came with other content.
+    Conflict(Conflict),
+}
+
+/// The names in `type` that this program reads.
+pub(super) const TYPES: [&str; 8] =
+    ["opened", "taken", "progress", "deferred", "closed", "revoking", "revoked", "conflict"];
+
+/// Who asked for what, who approved, and what the policy said, before anything is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// What the request is; the stream is named after it.
+    pub identity: Identity,
+    /// SHA-256, hex, of the content that this identity is bound to.
+    pub digest: String,
+    /// The sender's own id of the delivery, for its support.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_id: Option<String>,
+    /// Which of the configured secrets verified it: a digest's first digits, never the secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_fingerprint: Option<String>,
+    /// The scheme that authenticated the delivery.
+    pub scheme: String,
+    /// The request as it was mapped.
+    pub request: ShareRequest,
+    /// When the approved request was first verified here.
+    pub approved_at: Timestamp,
+    /// When the share ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// The policy's verdict. A denial ends the story here.
+    pub verdict: Verdict,
+    /// The first worker's lease; none for a denial and for a request that starts later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+}
+
+/// The right to work on a request alone, for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Others may take over from this instant on.
+    pub until: Timestamp,
+}
+
+/// What a call, or a look at the cloud's state, brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// New results; items that are not named keep theirs.
+    pub results: Vec<ItemResult>,
+    /// The blueprint that came of a CVM image in Lighthouse, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blueprint: Option<BlueprintId>,
+    /// The calls behind it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<CallNote>,
+}
+
+/// One call to the cloud as evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallNote {
+    /// The API action, as in `ShareBlueprintAcrossAccounts`.
+    pub action: String,
+    /// The cloud's `RequestId`, when an answer came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The error code, when it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+/// Why a turn ended before the work did, and when the next may begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deferral {
+    /// What was reached so far; items that are not named keep their result.
+    pub results: Vec<ItemResult>,
+    /// The reason, for people.
+    pub why: String,
+    /// The earliest next turn.
+    pub not_before: Timestamp,
+}
+
+/// The same identity with other content: never carried out, but kept as evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// The identity that was taken already.
+    pub identity: Identity,
+    /// SHA-256, hex, of the content that was refused.
+    pub digest: String,
+    /// The sender's own id of the delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_id: Option<String>,
+}

@@ -1,0 +1,267 @@
+//! How each record changes the state. In: a state and the next record. Out: the state after it, or why that record
+//! cannot follow. The same rules check a record before it is written and after it is read.
+
+use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
+
+use super::super::record::{Deferral, Event, Intent, Progress, Record, Stored, Worker};
+use super::results::{blueprint, items, merge};
+use super::{Head, Phase, Revoking, State, Story};
+
+/// A record that cannot follow the ones before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BrokenRecord(String);
+
+fn broken<T>(why: impl Into<String>) -> Result<T, BrokenRecord> {
+    Err(BrokenRecord(why.into()))
+}
+
+/// [`State::fold`].
+pub(super) fn fold(records: &[Stored]) -> Result<State, BrokenRecord> {
+    let Some((first, rest)) = records.split_first() else {
+        return broken("a stream without a record");
+    };
+    let story = rest.iter().try_fold(Story::begin(first)?, Story::after)?;
+    match story {
+        Story::Request(state) => Ok(*state),
+        Story::Conflict(_) => broken("the stream of a conflict, not of a request"),
+    }
+}
+
+impl Story {
+    /// The story that record 0 begins.
+    ///
+    /// # Errors
+    /// When it is not record 0, or says what no first record can.
+    pub fn begin(first: &Stored) -> Result<Self, BrokenRecord> {
+        let record = &first.record;
+        if record.seq != 0 || record.prev.is_some() {
+            return broken("the first record is not record 0");
+        }
+        match &record.event {
+            Event::Opened(intent) => Ok(Self::Request(Box::new(State::open(first, intent)?))),
+            Event::Conflict(conflict) => Ok(Self::Conflict(conflict.clone())),
+            _ => broken("a story that begins in its middle"),
+        }
+    }
+
+    /// The story with one more record.
+    ///
+    /// # Errors
+    /// When that record cannot follow.
+    pub fn after(self, next: &Stored) -> Result<Self, BrokenRecord> {
+        match self {
+            Self::Request(state) => Ok(Self::Request(Box::new(state.after(next)?))),
+            Self::Conflict(_) => broken("nothing follows a conflict"),
+        }
+    }
+}
+
+impl State {
+    fn open(first: &Stored, intent: &Intent) -> Result<Self, BrokenRecord> {
+        let record = &first.record;
+        let phase = match (intent.verdict.allowed, intent.lease) {
+            (false, None) => Phase::Denied,
+            (false, Some(_)) => return broken("a denied request with a lease"),
+            (true, None) => Phase::Waiting { until: intent.request.not_before.unwrap_or(record.at) },
+            (true, Some(lease)) => Phase::Working { lease_until: lease.until, worker: record.worker.clone() },
+        };
+        Ok(Self {
+            stream: record.stream,
+            intent: intent.clone(),
+            phase,
+            status: None,
+            results: Vec::new(),
+            revoked: Vec::new(),
+            revoking: None,
+            blueprint: None,
+            observed: false,
+            given_at: None,
+            updated_at: record.at,
+            head: Head { stream: record.stream, next_seq: 1, hash: first.hash.clone() },
+        })
+    }
+
+    /// The state with one more record.
+    ///
+    /// # Errors
+    /// When that record cannot follow.
+    pub fn after(mut self, next: &Stored) -> Result<Self, BrokenRecord> {
+        let record = &next.record;
+        if record.stream != self.stream
+            || record.seq != self.head.next_seq
+            || record.prev.as_ref() != Some(&self.head.hash)
+        {
+            return broken("a record that does not hang on the one before it");
+        }
+        self.step(record)?;
+        self.updated_at = record.at;
+        self.head =
+            Head { stream: self.stream, next_seq: record.seq.saturating_add(1), hash: next.hash.clone() };
+        Ok(self)
+    }
+
+    fn step(&mut self, record: &Record) -> Result<(), BrokenRecord> {
+        match &record.event {
+            Event::Taken { until } => self.taken(record, *until),
+            Event::Progress(progress) => self.progress(record, progress),
+            Event::Deferred(deferral) => self.deferred(record, deferral),
+            Event::Closed { status, results } => self.closed(record, *status, results),
+            Event::Revoking { until, accounts, lighthouse } => {
+                let revoking = Revoking { accounts: accounts.clone(), lighthouse: *lighthouse };
+                self.begin_revoking(record, *until, revoking)
+            }
+            Event::Revoked { results } => self.end_revoking(record, results),
+            Event::Opened(_) | Event::Conflict(_) => broken("a second beginning"),
+        }
+    }
+
+    fn taken(&mut self, record: &Record, until: Timestamp) -> Result<(), BrokenRecord> {
+        let mine = self.holder() == Some(&record.worker);
+        let due = self.due_at().is_some_and(|due| due <= record.at);
+        if !mine && !due {
+            return broken("a turn was taken before it was due");
+        }
+        let worker = record.worker.clone();
+        self.phase = match self.phase {
+            Phase::Waiting { .. } | Phase::Working { .. } | Phase::Deferred { .. } => {
+                Phase::Working { lease_until: until, worker }
+            }
+            Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
+                Phase::Revoking { lease_until: until, worker }
+            }
+            Phase::Denied | Phase::Closed | Phase::Revoked => {
+                return broken("a turn was taken where nothing is left to do");
+            }
+        };
+        Ok(())
+    }
+
+    fn progress(&mut self, record: &Record, progress: &Progress) -> Result<(), BrokenRecord> {
+        self.held_by(&record.worker)?;
+        self.observed = true;
+        if progress.blueprint.is_some() {
+            self.blueprint.clone_from(&progress.blueprint);
+        }
+        self.take_in(record.at, &progress.results)
+    }
+
+    fn deferred(&mut self, record: &Record, deferral: &Deferral) -> Result<(), BrokenRecord> {
+        self.held_by(&record.worker)?;
+        self.take_in(record.at, &deferral.results)?;
+        let (why, not_before) = (deferral.why.clone(), deferral.not_before);
+        self.phase = match self.phase {
+            Phase::Revoking { .. } => Phase::RevokeDeferred { why, not_before },
+            _ => Phase::Deferred { why, not_before },
+        };
+        Ok(())
+    }
+
+    fn closed(
+        &mut self,
+        record: &Record,
+        status: Status,
+        results: &[ItemResult],
+    ) -> Result<(), BrokenRecord> {
+        self.held_by(&record.worker)?;
+        if !matches!(self.phase, Phase::Working { .. }) {
+            return broken("closed a second time");
+        }
+        if !matches!(status, Status::Completed | Status::Partial | Status::Failed) {
+            return broken(format!("closed as {status}"));
+        }
+        self.take_in(record.at, results)?;
+        if let Some(open) = self.results().iter().find(|result| result.pending()) {
+            return broken(format!("closed while {} is pending", open.item));
+        }
+        self.status = Some(status);
+        self.phase = Phase::Closed;
+        Ok(())
+    }
+
+    fn begin_revoking(
+        &mut self,
+        record: &Record,
+        until: Timestamp,
+        revoking: Revoking,
+    ) -> Result<(), BrokenRecord> {
+        if self.phase != Phase::Closed {
+            return broken("taken back before it was closed");
+        }
+        if !self.expired(record.at) {
+            return broken("taken back before it expired");
+        }
+        let standing = self.standing();
+        if let Some(foreign) = revoking.accounts.iter().find(|account| !standing.contains(account)) {
+            return broken(format!(
+                "taken back from account {foreign}, which did not get it from this request"
+            ));
+        }
+        if revoking.lighthouse && !self.in_lighthouse() {
+            return broken("taken back from Lighthouse, where this request did not put it");
+        }
+        self.revoking = Some(revoking);
+        self.phase = Phase::Revoking { lease_until: until, worker: record.worker.clone() };
+        Ok(())
+    }
+
+    fn end_revoking(&mut self, record: &Record, results: &[ItemResult]) -> Result<(), BrokenRecord> {
+        self.held_by(&record.worker)?;
+        if !matches!(self.phase, Phase::Revoking { .. }) {
+            return broken("the expiry ends without having begun");
+        }
+        self.take_in(record.at, results)?;
+        self.phase = Phase::Revoked;
+        Ok(())
+    }
+
+    /// Whose turn it is.
+    fn holder(&self) -> Option<&Worker> {
+        match &self.phase {
+            Phase::Working { worker, .. } | Phase::Revoking { worker, .. } => Some(worker),
+            _ => None,
+        }
+    }
+
+    /// A worker whose lease is over may still write as long as nobody has taken over: whoever creates the next
+    /// number decides that.
+    fn held_by(&self, worker: &Worker) -> Result<(), BrokenRecord> {
+        match self.holder() {
+            Some(holder) if holder == worker => Ok(()),
+            Some(_) => broken("written by a worker whose turn it is not"),
+            None => broken("written although it is nobody's turn"),
+        }
+    }
+
+    fn take_in(&mut self, at: Timestamp, results: &[ItemResult]) -> Result<(), BrokenRecord> {
+        let mine = items(&self.intent.request);
+        for result in results {
+            let asked = match (&self.revoking, &result.item) {
+                (Some(revoking), Item::Account(account)) => revoking.accounts.contains(account),
+                (Some(revoking), Item::Lighthouse(_)) => revoking.lighthouse,
+                (None, _) => true,
+            };
+            if !asked || !mine.contains(&result.item) {
+                return broken(format!("a result for {}, which was not asked for", result.item));
+            }
+        }
+        if self.revoking.is_some() {
+            merge(&mut self.revoked, results);
+            return Ok(());
+        }
+        merge(&mut self.results, results);
+        if let Some(named) = results.iter().find_map(|result| blueprint(&result.kind)) {
+            self.blueprint = Some(named.clone());
+        }
+        let gave = results.iter().any(|result| {
+            matches!(result.kind, ResultKind::Shared | ResultKind::Available { already: false, .. })
+        });
+        if gave {
+            self.given_at.get_or_insert(at);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,388 @@
+//! Tables over event sequences: what may follow, what may not, and what is to be done after each.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::domain::ResultKind::{AlreadyShared, Cancelled, NotShared, Pending, Shared};
+use crate::journal::record::StreamId;
+use crate::journal::state::Work;
+use crate::journal::testing::*;
+
+fn fold(tale: &Tale) -> Result<State, BrokenRecord> {
+    State::fold(&tale.records)
+}
+
+fn closed_after(results: Vec<ItemResult>) -> State {
+    let status = Status::of(&results);
+    fold(&Tale::opened().then(1, 1, closed(status, results))).unwrap()
+}
+
+fn all(kind: ResultKind) -> Vec<ItemResult> {
+    let mut results: Vec<ItemResult> = (0..3).map(|n| result(account(n), kind.clone())).collect();
+    results.insert(0, result(lighthouse(), available()));
+    results
+}
+
+#[test]
+fn every_prefix_of_a_history_folds_to_something_that_goes_on() {
+    let tale = Tale::full();
+    let far = at(EXPIRY * 10);
+    for length in 1..=tale.records.len() {
+        let state = State::fold(&tale.records[..length]).unwrap();
+        assert_eq!(state.head().next_seq, length as u64);
+        assert_eq!(state.head().hash, tale.records[length - 1].hash);
+        let last = length == tale.records.len();
+        assert_eq!(state.needs_work(far).is_none(), last, "after {length} records: {:?}", state.phase());
+        assert_eq!(state.due_at().is_none(), last);
+    }
+}
+
+#[test]
+fn what_is_to_be_done_after_each_record_of_a_history() {
+    let tale = Tale::full();
+    let revoke = |accounts: Vec<_>, lighthouse| Some(Work::Revoke { accounts, lighthouse });
+    // After so many records: nothing is due just before the first instant, and this is due at it.
+    let table = [
+        (1, 60, Some(Work::Finish)),
+        (4, 60, Some(Work::Finish)),
+        (5, 120, Some(Work::Finish)),
+        (6, 190, Some(Work::Finish)),
+        (8, EXPIRY, revoke(vec![account_id(0)], true)),
+        (9, EXPIRY + 60, revoke(vec![account_id(0)], true)),
+        (10, EXPIRY + 60, revoke(vec![], true)),
+        (11, EXPIRY + 120, revoke(vec![], true)),
+    ];
+    for (length, due, work) in table {
+        let state = State::fold(&tale.records[..length]).unwrap();
+        assert_eq!(state.needs_work(at(due - 1)), None, "after {length} records");
+        assert_eq!(state.needs_work(at(due)), work, "after {length} records");
+    }
+}
+
+#[test]
+fn the_story_so_far_is_told_by_the_state() {
+    let tale = Tale::full();
+    let after = |length| State::fold(&tale.records[..length]).unwrap();
+    assert!(!after(1).observed() && after(2).observed());
+    assert_eq!(after(1).status(), Status::Pending);
+    assert_eq!(after(1).blueprint(), None);
+    assert_eq!(after(3).blueprint().unwrap().as_str(), "lhbp-su83x02a");
+    assert!(matches!(after(4).phase(), Phase::Working { lease_until, .. } if *lease_until == at(60)));
+    assert!(matches!(after(5).phase(), Phase::Deferred { why, .. } if why == "throttled"));
+    assert_eq!(after(8).phase(), &Phase::Closed);
+    assert_eq!(after(12).phase(), &Phase::Revoked);
+    assert_eq!(after(12).status(), Status::Partial, "a revocation does not change how the request ended");
+    let kinds: Vec<ResultKind> = after(12).results().into_iter().map(|result| result.kind).collect();
+    assert_eq!(kinds, [available(), Shared, AlreadyShared, failed()]);
+    assert_eq!(after(12).revoked().len(), 2);
+    assert_eq!(after(12).updated_at(), at(EXPIRY + 62));
+}
+
+#[test]
+fn every_item_has_one_result_even_before_anything_is_known() {
+    let state = fold(&Tale::opened()).unwrap();
+    assert_eq!(state.results().len(), 4);
+    assert!(state.results().iter().all(ItemResult::pending));
+}
+
+#[test]
+fn a_denial_is_the_end_and_has_no_results() {
+    let identity = identity("CHG0030192");
+    let mut denied = intent(identity.clone(), request(json!({})), None);
+    denied.verdict = verdict(false);
+    let tale = Tale::empty(&identity).then(0, 1, Event::Opened(Box::new(denied.clone())));
+    let state = fold(&tale).unwrap();
+    assert_eq!((state.phase(), state.status()), (&Phase::Denied, Status::Denied));
+    assert_eq!((state.due_at(), state.needs_work(at(EXPIRY)), state.grant(at(1))), (None, None, None));
+    assert!(state.results().is_empty());
+    for event in event_of_every_type() {
+        assert!(fold(&tale.clone().then(EXPIRY * 2, 1, event.clone())).is_err(), "{event:?}");
+    }
+    denied.lease = Some(crate::journal::record::Lease { until: at(60) });
+    assert!(fold(&Tale::empty(&identity).then(0, 1, Event::Opened(Box::new(denied)))).is_err());
+}
+
+#[test]
+fn a_request_for_later_waits_and_starts_then() {
+    let identity = identity("CHG0030192");
+    let later = intent(identity.clone(), request(json!({"not_before": at(500)})), None);
+    let tale = Tale::empty(&identity).then(0, 1, Event::Opened(Box::new(later)));
+    let state = fold(&tale).unwrap();
+    assert_eq!(state.phase(), &Phase::Waiting { until: at(500) });
+    assert_eq!(state.needs_work(at(499)), None);
+    assert_eq!(state.needs_work(at(500)), Some(Work::Start));
+    assert!(fold(&tale.clone().then(499, 2, Event::Taken { until: at(560) })).is_err());
+    assert!(fold(&tale.clone().then(500, 2, progress(vec![]))).is_err(), "nobody has the turn yet");
+    let taken = fold(&tale.then(500, 2, Event::Taken { until: at(560) })).unwrap();
+    assert_eq!(taken.needs_work(at(560)), Some(Work::Finish));
+    assert!(!taken.expired(at(EXPIRY - 1)) && taken.expired(at(EXPIRY)));
+}
+
+#[test]
+fn steps_that_cannot_follow_are_broken() {
+    let done = || closed(Status::Failed, vec![]);
+    let revoking = |accounts, lighthouse| Event::Revoking { until: at(EXPIRY * 2), accounts, lighthouse };
+    let foreign = Item::Account("123456789".parse().unwrap());
+    let other_image = Item::Lighthouse("img-00000000".parse().unwrap());
+    let shut = Tale::opened().then(1, 1, closed(Status::Completed, all(Shared)));
+    let gone = shut.clone().then(EXPIRY, 2, revoking(vec![account_id(0)], false));
+    let cases = [
+        ("somebody else's turn", Tale::opened().then(1, 2, progress(vec![]))),
+        ("taken too early", Tale::opened().then(59, 2, Event::Taken { until: at(90) })),
+        ("opened twice", Tale::opened().then(1, 1, opened(identity("CHG0030192")))),
+        ("a foreign account", Tale::opened().then(1, 1, progress(vec![result(foreign, Shared)]))),
+        ("a foreign image", Tale::opened().then(1, 1, progress(vec![result(other_image, available())]))),
+        ("closed while pending", Tale::opened().then(1, 1, done())),
+        ("closed as pending", Tale::opened().then(1, 1, closed(Status::Pending, all(Shared)))),
+        ("closed as denied", Tale::opened().then(1, 1, closed(Status::Denied, all(Shared)))),
+        ("closed twice", shut.clone().then(2, 1, closed(Status::Completed, all(Shared)))),
+        ("written after the end", shut.clone().then(2, 1, progress(vec![]))),
+        ("taken after the end", shut.clone().then(EXPIRY, 2, Event::Taken { until: at(EXPIRY * 2) })),
+        ("revoked while working", Tale::opened().then(EXPIRY, 1, revoking(vec![], false))),
+        ("revoked before the expiry", shut.clone().then(EXPIRY - 1, 2, revoking(vec![account_id(0)], true))),
+        ("revoked without beginning", shut.clone().then(EXPIRY, 1, Event::Revoked { results: vec![] })),
+        ("closed while revoking", gone.clone().then(EXPIRY, 2, closed(Status::Completed, all(Shared)))),
+        (
+            "a result outside the revocation",
+            gone.clone().then(EXPIRY, 2, progress(vec![result(account(1), Cancelled)])),
+        ),
+        (
+            "Lighthouse outside it",
+            gone.clone().then(EXPIRY, 2, progress(vec![result(lighthouse(), Cancelled)])),
+        ),
+        ("nothing after a deferral", Tale::opened().then(1, 1, deferred(9)).then(2, 1, progress(vec![]))),
+    ];
+    for (name, tale) in cases {
+        assert!(fold(&tale).is_err(), "{name}");
+    }
+    assert!(fold(&gone.then(EXPIRY, 2, Event::Revoked { results: vec![] })).is_ok(), "the control");
+}
+
+#[test]
+fn a_story_begins_with_record_0_and_hangs_together() {
+    let tale = Tale::full();
+    assert!(State::fold(&[]).is_err());
+    assert!(State::fold(&tale.records[1..]).is_err());
+    let mut gap = tale.records.clone();
+    gap.remove(3);
+    assert!(State::fold(&gap).is_err());
+    let other = Tale::of(identity("other"));
+    assert!(State::fold(&[tale.records[0].clone(), other.records[1].clone()]).is_err());
+}
+
+#[test]
+fn a_conflict_stands_alone() {
+    let conflict = event_of_every_type().pop().unwrap();
+    let mut tale = Tale::empty(&identity("CHG0030192"));
+    tale.stream = StreamId::of_conflict(&identity("CHG0030192"), "ab");
+    let tale = tale.then(0, 1, conflict);
+    let story = Story::begin(&tale.records[0]).unwrap();
+    assert!(story.state().is_none());
+    assert!(State::fold(&tale.records).is_err());
+    let more = tale.then(1, 1, progress(vec![]));
+    assert!(story.after(&more.records[1]).is_err());
+}
+
+#[test]
+fn a_holder_may_prolong_its_lease_and_write_after_it() {
+    let tale = Tale::opened().then(10, 1, Event::Taken { until: at(100) });
+    assert_eq!(fold(&tale).unwrap().due_at(), Some(at(100)));
+    assert!(fold(&tale.clone().then(500, 1, progress(vec![]))).is_ok(), "nobody has taken over");
+    let over = tale.then(100, 2, Event::Taken { until: at(160) });
+    assert!(fold(&over.clone().then(101, 1, progress(vec![]))).is_err(), "somebody has");
+    assert!(fold(&over.then(101, 2, progress(vec![]))).is_ok());
+}
+
+#[test]
+fn an_expiry_ends_a_pause_but_not_one_that_began_after_it() {
+    let before = fold(&Tale::opened().then(1, 1, deferred(EXPIRY * 2))).unwrap();
+    assert_eq!(before.due_at(), Some(at(EXPIRY)));
+    let after = fold(&Tale::opened().then(EXPIRY, 1, deferred(EXPIRY * 2))).unwrap();
+    assert_eq!(after.due_at(), Some(at(EXPIRY * 2)));
+}
+
+#[test]
+fn only_what_the_request_gave_is_taken_back() {
+    let there = ResultKind::Available { blueprint: None, already: true };
+    let state = closed_after(vec![
+        result(lighthouse(), there),
+        result(account(0), Shared),
+        result(account(1), AlreadyShared),
+        result(account(2), failed()),
+    ]);
+    let wanted = Work::Revoke { accounts: vec![account_id(0)], lighthouse: false };
+    assert_eq!(state.needs_work(at(EXPIRY)), Some(wanted));
+    let tale = |accounts, lighthouse| {
+        Tale::opened().then(1, 1, closed(Status::Partial, state.results())).then(
+            EXPIRY,
+            2,
+            Event::Revoking { until: at(EXPIRY + 60), accounts, lighthouse },
+        )
+    };
+    assert!(fold(&tale(vec![account_id(0)], false)).is_ok());
+    for (accounts, lighthouse) in [(vec![account_id(1)], false), (vec![account_id(2)], false), (vec![], true)]
+    {
+        let error = fold(&tale(accounts, lighthouse)).unwrap_err();
+        assert!(error.to_string().starts_with("taken back from"), "{error}");
+    }
+}
+
+#[test]
+fn who_had_it_before_is_never_due() {
+    let mut results = all(AlreadyShared);
+    results[0] = result(lighthouse(), ResultKind::Available { blueprint: None, already: true });
+    let state = closed_after(results);
+    assert_eq!((state.needs_work(at(EXPIRY * 9)), state.grant(at(1))), (None, None));
+}
+
+#[test]
+fn a_worker_that_finds_its_predecessors_share_does_not_hide_it() {
+    let tale = Tale::opened()
+        .then(1, 1, progress(vec![result(account(0), Shared)]))
+        .then(60, 2, Event::Taken { until: at(120) })
+        .then(61, 2, closed(Status::Completed, all(AlreadyShared)));
+    let grant = fold(&tale).unwrap().grant(at(62)).unwrap();
+    assert_eq!(grant.accounts, [account_id(0)]);
+    assert_eq!(grant.since, at(1));
+}
+
+#[test]
+fn a_grant_says_who_has_what_by_which_right() {
+    let tale = Tale::full();
+    let grant = |length: usize, seconds| State::fold(&tale.records[..length]).unwrap().grant(at(seconds));
+    assert!(grant(2, 2).is_none(), "nothing is shared yet");
+    let running = grant(8, 200).unwrap();
+    assert_eq!(running.identity, identity("CHG0030192"));
+    assert_eq!(running.ticket.as_deref(), Some("CHG0030192"));
+    assert_eq!((running.image.as_str(), running.region.as_str()), ("img-xkd784jw", "ap-singapore"));
+    assert_eq!(running.blueprint.unwrap().as_str(), "lhbp-su83x02a");
+    assert_eq!((running.accounts, running.lighthouse), (vec![account_id(0)], true));
+    assert_eq!((running.since, running.until, running.overdue), (at(2), Some(at(EXPIRY)), false));
+    assert_eq!(running.policies, ["golden-images-to-staging"]);
+    let half = grant(10, EXPIRY + 2).unwrap();
+    assert_eq!((half.accounts, half.lighthouse, half.overdue), (vec![], true, true));
+    assert!(grant(12, EXPIRY + 63).is_none(), "all of it is taken back");
+}
+
+#[test]
+fn what_could_not_be_taken_back_stays_in_the_register() {
+    let tale = Tale::opened()
+        .then(1, 1, closed(Status::Completed, all(Shared)))
+        .then(
+            EXPIRY,
+            2,
+            Event::Revoking { until: at(EXPIRY + 60), accounts: vec![account_id(0)], lighthouse: false },
+        )
+        .then(EXPIRY + 1, 2, Event::Revoked { results: vec![result(account(0), failed())] });
+    let state = fold(&tale).unwrap();
+    let grant = state.grant(at(EXPIRY + 2)).unwrap();
+    assert!(grant.overdue && grant.accounts.contains(&account_id(0)));
+    assert_eq!(state.needs_work(at(EXPIRY * 9)), None);
+}
+
+#[test]
+fn a_revocation_that_is_deferred_goes_on_with_what_is_left() {
+    let tale = Tale::opened()
+        .then(1, 1, closed(Status::Completed, all(Shared)))
+        .then(
+            EXPIRY,
+            2,
+            Event::Revoking {
+                until: at(EXPIRY + 60),
+                accounts: vec![account_id(0), account_id(1), account_id(2)],
+                lighthouse: true,
+            },
+        )
+        .then(EXPIRY + 1, 2, progress(vec![result(account(1), NotShared), result(account(2), Pending)]))
+        .then(EXPIRY + 2, 2, deferred(EXPIRY + 300));
+    let state = fold(&tale).unwrap();
+    assert!(matches!(state.phase(), Phase::RevokeDeferred { .. }));
+    assert_eq!(state.needs_work(at(EXPIRY + 299)), None);
+    let left = Work::Revoke { accounts: vec![account_id(0), account_id(2)], lighthouse: true };
+    assert_eq!(state.needs_work(at(EXPIRY + 300)), Some(left));
+}
+
+#[test]
+fn a_cancel_gives_nothing_and_never_expires() {
+    let identity = identity("CHG0030192");
+    let cancel = request(json!({"action": "cancel", "expires_at": null}));
+    let tale = Tale::empty(&identity)
+        .then(0, 1, Event::Opened(Box::new(intent(identity.clone(), cancel, Some(60)))))
+        .then(
+            1,
+            1,
+            closed(
+                Status::Completed,
+                (0..3)
+                    .map(|n| result(account(n), Cancelled))
+                    .chain([result(lighthouse(), NotShared)])
+                    .collect(),
+            ),
+        );
+    let state = fold(&tale).unwrap();
+    assert_eq!((state.due_at(), state.grant(at(2))), (None, None));
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let kind = prop_oneof![
+        Just(Pending),
+        Just(Shared),
+        Just(AlreadyShared),
+        Just(Cancelled),
+        Just(NotShared),
+        Just(failed())
+    ];
+    let results = proptest::collection::vec((0_usize..3, kind), 0..4).prop_map(|list| {
+        list.into_iter().map(|(n, kind)| result(account(n), kind)).collect::<Vec<ItemResult>>()
+    });
+    (results, 0_i64..EXPIRY * 3, 0_usize..9, any::<bool>()).prop_map(|(results, until, which, lighthouse)| {
+        match which {
+            0 | 1 => Event::Taken { until: at(until) },
+            2 | 3 => progress(results),
+            4 => deferred(until),
+            5 => closed(Status::Completed, all(Shared)),
+            6 => closed(Status::of(&results), results),
+            7 => {
+                let accounts = results.iter().filter_map(|r| match &r.item {
+                    Item::Account(account) => Some(account.clone()),
+                    Item::Lighthouse(_) => None,
+                });
+                Event::Revoking { until: at(until), accounts: accounts.collect(), lighthouse }
+            }
+            _ => Event::Revoked { results },
+        }
+    })
+}
+
+proptest! {
+    /// Whatever records come, in whatever order, from whomever: those that may follow leave a state whose promises
+    /// hold, and the others are refused without a panic.
+    #[test]
+    fn no_sequence_of_records_breaks_the_promises(
+        steps in proptest::collection::vec((any_event(), 0_i64..EXPIRY * 3, 1_u64..4), 0..40)
+    ) {
+        let mut tale = Tale::opened();
+        let mut seconds = 0;
+        let mut given = Vec::new();
+        for (event, later, who) in steps {
+            seconds = seconds.max(later);
+            let longer = tale.clone().then(seconds, who, event);
+            let Ok(state) = fold(&longer) else { continue };
+            tale = longer;
+            prop_assert_eq!(state.results().len(), 4);
+            for result in state.results() {
+                if result.kind == Shared {
+                    given.push(result.item.clone());
+                }
+            }
+            if let Some(Work::Revoke { accounts, .. }) = state.needs_work(at(EXPIRY * 9)) {
+                prop_assert!(accounts.iter().all(|id| given.contains(&Item::Account(id.clone()))));
+            }
+            if let Some(grant) = state.grant(at(seconds)) {
+                prop_assert!(grant.accounts.iter().all(|id| given.contains(&Item::Account(id.clone()))));
+            }
+            prop_assert_eq!(state.needs_work(at(EXPIRY * 9)).is_some(), state.due_at().is_some());
+        }
+    }
+}

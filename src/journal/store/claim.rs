@@ -1,0 +1,154 @@
+//! The right to work on a request, and what its holder writes. A [`Claim`] comes of winning a record, at the opening
+//! or by taking a turn, and of nothing else: without one, nobody writes of a request.
+
+use super::super::record::{Event, Record, Stored, VERSION, Worker};
+use super::super::state::{Phase, State, Work};
+use super::files::Created;
+use super::{AppendError, Journal, JournalError};
+use crate::domain::Timestamp;
+
+/// A turn that somebody wants to take.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// The present instant.
+    pub now: Timestamp,
+    /// The end of the lease: later than `now`, and late enough for the work. Others take over after it.
+    pub until: Timestamp,
+    /// The mark of this turn, of fresh random bytes.
+    pub worker: Worker,
+}
+
+impl Turn {
+    pub(super) fn checked(self) -> Result<Self, JournalError> {
+        if self.until <= self.now {
+            let problem = format!("a lease until {} that begins at {}", self.until, self.now);
+            return Err(JournalError::Refused(problem));
+        }
+        Ok(self)
+    }
+}
+
+/// The right to work on one request until somebody takes over after the lease.
+#[derive(Debug)]
+pub struct Claim {
+    state: State,
+    worker: Worker,
+}
+
+impl Claim {
+    /// Only for the winner of a record.
+    pub(super) fn won(state: State, worker: Worker) -> Self {
+        Self { state, worker }
+    }
+
+    /// The request as of the newest record.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Ends the turn here; what is left to do is done in another, after the lease or the deferral.
+    pub fn into_state(self) -> State {
+        self.state
+    }
+
+    /// Appends what was done or found out: [`Event::Progress`], [`Event::Deferred`], [`Event::Closed`],
+    /// [`Event::Revoked`], or [`Event::Taken`] to prolong the lease. It is durable when this returns.
+    ///
+    /// # Errors
+    /// [`AppendError::Lost`]: another worker has taken over; stop. [`AppendError::Store`]: the journal failed, or the
+    /// event cannot follow and nothing was written. After a failure of the store the same event may be recorded again:
+    /// should the first attempt have been stored after all, that is found out.
+    pub async fn record(
+        &mut self,
+        journal: &Journal,
+        at: Timestamp,
+        event: Event,
+    ) -> Result<(), AppendError> {
+        // The second round is for an own record whose answer was lost: it is taken in first.
+        for _ in 0..2 {
+            let (stored, bytes) = next(&self.state, at, &self.worker, event.clone())?;
+            let after = follow(&self.state, &stored)?;
+            let head = self.state.head();
+            match journal.create(head.stream, head.next_seq, &bytes).await? {
+                Created::Ours => {
+                    self.state = after;
+                    return Ok(());
+                }
+                Created::Theirs(found) => {
+                    let found = journal.follower(&self.state, &found)?;
+                    if found.record.worker != self.worker {
+                        return Err(AppendError::Lost);
+                    }
+                    self.state = follow(&self.state, &found)?;
+                    if found.record.event == event {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Err(AppendError::Lost)
+    }
+}
+
+impl Journal {
+    /// Takes a turn at a request that is due: after a lease ended, when its moment came, or when its share expired.
+    /// `None`: it is not due, or another worker was quicker. What has to be done is returned with the claim.
+    ///
+    /// # Errors
+    /// What the store said, or a turn that ends before it begins.
+    pub async fn take(&self, state: State, turn: Turn) -> Result<Option<(Claim, Work)>, JournalError> {
+        let turn = turn.checked()?;
+        let Some(work) = state.needs_work(turn.now) else {
+            return Ok(None);
+        };
+        let event = match (&work, state.phase()) {
+            (Work::Revoke { accounts, lighthouse }, Phase::Closed) => {
+                Event::Revoking { until: turn.until, accounts: accounts.clone(), lighthouse: *lighthouse }
+            }
+            _ => Event::Taken { until: turn.until },
+        };
+        let (stored, bytes) = next(&state, turn.now, &turn.worker, event)?;
+        let after = follow(&state, &stored)?;
+        let head = state.head();
+        match self.create(head.stream, head.next_seq, &bytes).await? {
+            Created::Ours => Ok(Some((Claim::won(after, turn.worker), work))),
+            Created::Theirs(found) => self.follower(&state, &found).map(|_| None),
+        }
+    }
+
+    /// The record that somebody else put at the next number. Garbage there is damage, not another worker.
+    fn follower(&self, state: &State, bytes: &[u8]) -> Result<Stored, JournalError> {
+        let head = state.head();
+        let damaged = |flaw| self.damaged(super::super::chain::Finding::of(head.stream, head.next_seq, flaw));
+        Stored::read(bytes).map_err(damaged)
+    }
+}
+
+/// The record that comes next in a stream.
+fn next(
+    state: &State,
+    at: Timestamp,
+    worker: &Worker,
+    event: Event,
+) -> Result<(Stored, Vec<u8>), JournalError> {
+    let head = state.head();
+    write(Record {
+        v: VERSION,
+        stream: head.stream,
+        seq: head.next_seq,
+        prev: Some(head.hash.clone()),
+        at,
+        worker: worker.clone(),
+        event,
+    })
+}
+
+/// A record as bytes.
+pub(super) fn write(record: Record) -> Result<(Stored, Vec<u8>), JournalError> {
+    Stored::write(record).map_err(|error| JournalError::Refused(error.to_string()))
+}
+
+/// The state after a record. A record that cannot follow is refused here, before it is written.
+fn follow(state: &State, stored: &Stored) -> Result<State, JournalError> {
+    state.clone().after(stored).map_err(|broken| JournalError::Refused(broken.to_string()))
+}

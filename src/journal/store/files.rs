@@ -1,0 +1,285 @@
+//! The journal's files as they lie in the store. In: streams and numbers. Out: bytes. Every operation has a bound on
+//! its time, and nothing larger than a record is ever read.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{Error, GetOptions, ListResult, PutMode, PutPayload};
+use tokio::task::JoinSet;
+
+use super::super::chain::{Chain, File, Finding};
+use super::super::record::{Flaw, MOST_BYTES, MOST_RECORDS, StreamId, file_name, file_seq};
+use super::{History, Journal, JournalError};
+
+/// No single read or write may take longer: whoever waits for it holds a lease or a delivery.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Listing every stream of a large journal takes many pages.
+const LISTING: Duration = Duration::from_secs(120);
+/// Records of one stream are read this many at a time.
+const AT_ONCE: u64 = 16;
+/// An "already exists" without an object behind it (S3 answers so while another write is under way) is tried again.
+const TRIES: u32 = 3;
+
+/// Whose record stands at the number that was to be written.
+pub(super) enum Created {
+    /// These very bytes: by this call, or by one whose answer was lost.
+    Ours,
+    /// Other bytes.
+    Theirs(Bytes),
+}
+
+/// A file as it was found.
+pub(super) enum Fetched {
+    Bytes(Bytes),
+    Absent,
+    TooLarge(u64),
+}
+
+impl Fetched {
+    pub(super) fn as_file(&self) -> File<'_> {
+        match self {
+            Self::Bytes(bytes) => File::Bytes(bytes),
+            Self::Absent => File::Absent,
+            Self::TooLarge(bytes) => File::TooLarge(*bytes),
+        }
+    }
+}
+
+/// What lies in a stream's folder.
+pub(super) struct Folder {
+    /// One more than the highest record number there.
+    pub(super) end: u64,
+    /// What is not a record, as paths from the journal's root.
+    pub(super) foreign: Vec<String>,
+}
+
+impl Journal {
+    /// Reads a stream and checks its chain. `None`: there is no such stream.
+    ///
+    /// # Errors
+    /// [`JournalError::Damaged`] when a file is missing or wrong, which is never taken for an absent stream; else
+    /// what the store said.
+    pub async fn read(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
+        let end = self.folder(stream).await?.end;
+        let mut chain = Chain::new(stream);
+        let mut records = Vec::new();
+        for start in (0..end).step_by(AT_ONCE as usize) {
+            for fetched in self.fetch(stream, start, end.min(start + AT_ONCE)).await? {
+                let stored = chain.push(fetched.as_file()).map_err(|finding| self.damaged(finding))?;
+                records.push(stored);
+            }
+        }
+        Ok(chain.into_story().map(|story| History { stream, records, story }))
+    }
+
+    /// The names of all streams, sorted. Its memory grows with their number, not with what they hold.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn streams(&self) -> Result<Vec<StreamId>, JournalError> {
+        let listed = self.list_requests().await?;
+        let names = listed.common_prefixes.iter().filter_map(Path::filename);
+        let mut streams: Vec<StreamId> = names.filter_map(|name| name.parse().ok()).collect();
+        streams.sort_unstable();
+        Ok(streams)
+    }
+
+    /// A stream's files as they are, in the order of their numbers, unchecked; empty when there is none.
+    ///
+    /// # Errors
+    /// [`JournalError::Damaged`] for a file that is missing or too large to be a record; else what the store said.
+    pub async fn stored(&self, stream: StreamId) -> Result<Vec<Bytes>, JournalError> {
+        let end = self.folder(stream).await?.end;
+        let mut files = Vec::new();
+        for start in (0..end).step_by(AT_ONCE as usize) {
+            let fetched = self.fetch(stream, start, end.min(start + AT_ONCE)).await?;
+            for (seq, fetched) in (start..).zip(fetched) {
+                let flaw = match fetched {
+                    Fetched::Bytes(bytes) => {
+                        files.push(bytes);
+                        continue;
+                    }
+                    Fetched::Absent => Flaw::Missing,
+                    Fetched::TooLarge(bytes) => Flaw::TooLarge { bytes },
+                };
+                return Err(self.damaged(Finding::of(stream, seq, flaw)));
+            }
+        }
+        Ok(files)
+    }
+
+    /// Whether the place can be reached and listed. It writes nothing: the first write tells whether that is allowed.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn check(&self) -> Result<(), JournalError> {
+        if let super::JournalLocation::Directory(dir) = &*self.place
+            && !dir.is_dir()
+        {
+            let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(self.failed("list", "requests", &gone));
+        }
+        // No identity has this stream: finding it empty costs one short listing in a journal of any size.
+        let nobody = self.path(&["requests", "00000000000000000000000000000000"]);
+        self.listed(&nobody, PATIENCE).await.map(|_| ())
+    }
+
+    /// Creates record `seq` of `stream`, never overwriting one.
+    pub(super) async fn create(
+        &self,
+        stream: StreamId,
+        seq: u64,
+        bytes: &[u8],
+    ) -> Result<Created, JournalError> {
+        if bytes.len() as u64 > MOST_BYTES {
+            let problem = format!("a record of {} bytes; {MOST_BYTES} are the most", bytes.len());
+            return Err(JournalError::Refused(problem));
+        }
+        if seq >= MOST_RECORDS {
+            return Err(JournalError::Refused(format!("stream {stream} has {MOST_RECORDS} records already")));
+        }
+        let path = self.record_path(stream, seq);
+        let payload = Bytes::copy_from_slice(bytes);
+        for attempt in 1..=TRIES {
+            let put =
+                self.store.put_opts(&path, PutPayload::from_bytes(payload.clone()), PutMode::Create.into());
+            match self.bounded("create", &path, PATIENCE, put).await? {
+                Ok(_) => return Ok(Created::Ours),
+                Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
+                Err(error) => return Err(self.store_failed("create", &path, &error)),
+            }
+            // A write that was repeated after a lost answer meets itself.
+            match self.fetch_one(&path).await? {
+                Fetched::Bytes(found) if found == payload => return Ok(Created::Ours),
+                Fetched::Bytes(found) => return Ok(Created::Theirs(found)),
+                Fetched::TooLarge(bytes) => {
+                    return Err(self.damaged(Finding::of(stream, seq, Flaw::TooLarge { bytes })));
+                }
+                Fetched::Absent if attempt < TRIES => {
+                    tokio::time::sleep(Duration::from_millis(100 * u64::from(attempt))).await;
+                }
+                Fetched::Absent => {}
+            }
+        }
+        let contended = std::io::Error::other("it is said to exist and cannot be read");
+        Err(self.failed("create", path.as_ref(), &contended))
+    }
+
+    /// What lies in a stream's folder. Only the highest number is concluded from a listing: one that runs while
+    /// records are created may well miss a lower one.
+    pub(super) async fn folder(&self, stream: StreamId) -> Result<Folder, JournalError> {
+        let listed = self.listed(&self.path(&["requests", &stream.to_string()]), PATIENCE).await?;
+        let mut folder = Folder { end: 0, foreign: Vec::new() };
+        for object in &listed.objects {
+            match object.location.filename().and_then(file_seq) {
+                Some(seq) => folder.end = folder.end.max(seq.saturating_add(1)),
+                None => folder.foreign.push(self.shown(&object.location)),
+            }
+        }
+        folder.foreign.extend(listed.common_prefixes.iter().map(|path| self.shown(path)));
+        Ok(folder)
+    }
+
+    /// The records `start..end` of a stream, in order.
+    pub(super) async fn fetch(
+        &self,
+        stream: StreamId,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<Fetched>, JournalError> {
+        let mut tasks = JoinSet::new();
+        for seq in start..end {
+            let (journal, path) = (self.clone(), self.record_path(stream, seq));
+            tasks.spawn(async move { (seq, journal.fetch_one(&path).await) });
+        }
+        let mut files = BTreeMap::new();
+        while let Some(joined) = tasks.join_next().await {
+            let (seq, fetched) = joined.map_err(|error| self.failed("read", &stream.to_string(), &error))?;
+            files.insert(seq, fetched?);
+        }
+        Ok(files.into_values().collect())
+    }
+
+    async fn fetch_one(&self, path: &Path) -> Result<Fetched, JournalError> {
+        let read = async {
+            let found = self.store.get_opts(path, GetOptions::default()).await?;
+            if found.meta.size > MOST_BYTES {
+                return Ok(Fetched::TooLarge(found.meta.size));
+            }
+            found.bytes().await.map(Fetched::Bytes)
+        };
+        match self.bounded("read", path, PATIENCE, read).await? {
+            Ok(fetched) => Ok(fetched),
+            Err(Error::NotFound { .. }) => Ok(Fetched::Absent),
+            Err(error) => Err(self.store_failed("read", path, &error)),
+        }
+    }
+
+    /// Everything directly under `requests/`.
+    pub(super) async fn list_requests(&self) -> Result<ListResult, JournalError> {
+        self.listed(&self.path(&["requests"]), LISTING).await
+    }
+
+    async fn listed(&self, path: &Path, patience: Duration) -> Result<ListResult, JournalError> {
+        match self.bounded("list", path, patience, self.store.list_with_delimiter(Some(path))).await? {
+            Ok(listed) => Ok(listed),
+            Err(error) => Err(self.store_failed("list", path, &error)),
+        }
+    }
+
+    async fn bounded<T>(
+        &self,
+        doing: &'static str,
+        path: &Path,
+        after: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, JournalError> {
+        tokio::time::timeout(after, work).await.map_err(|_| JournalError::TimedOut {
+            place: self.place.to_string(),
+            doing,
+            path: self.shown(path),
+            after,
+        })
+    }
+
+    fn store_failed(&self, doing: &'static str, path: &Path, error: &Error) -> JournalError {
+        self.failed(doing, &self.shown(path), error)
+    }
+
+    fn failed(
+        &self,
+        doing: &'static str,
+        path: &str,
+        error: &(dyn std::error::Error + 'static),
+    ) -> JournalError {
+        JournalError::Store {
+            place: self.place.to_string(),
+            doing,
+            path: path.to_owned(),
+            source: self.scrub.fault(error),
+        }
+    }
+
+    /// The error for a file that is not as it was written.
+    pub(super) fn damaged(&self, finding: Finding) -> JournalError {
+        JournalError::Damaged { place: self.place.to_string(), finding: Box::new(finding) }
+    }
+
+    fn record_path(&self, stream: StreamId, seq: u64) -> Path {
+        self.path(&["requests", &stream.to_string(), &file_name(seq)])
+    }
+
+    fn path(&self, parts: &[&str]) -> Path {
+        parts.iter().fold(self.root.clone(), |path, part| path.join(*part))
+    }
+
+    /// A path from the journal's root, as findings and errors name it.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        let whole = path.as_ref();
+        let inner = whole.strip_prefix(self.root.as_ref()).unwrap_or(whole);
+        inner.trim_start_matches('/').to_owned()
+    }
+}

@@ -1,0 +1,89 @@
+//! The edge of the journal: a directory, S3 or memory behind one small set of operations. In: a place and what is to
+//! be recorded. Out: claims, states, findings. Knows nothing of the cloud that is shared in, and reads no clock.
+
+mod claim;
+mod error;
+mod files;
+mod open;
+mod place;
+mod s3;
+mod verify;
+
+pub use claim::{Claim, Turn};
+pub use error::{AppendError, JournalError, PlaceError, StoreFault};
+pub use open::{Opened, Opening};
+pub use verify::Report;
+
+use std::fmt;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::path::Path;
+use secrecy::SecretString;
+
+use super::location::JournalLocation;
+use super::record::{Stored, StreamId};
+use super::state::{State, Story};
+use error::Scrub;
+
+/// The journal. Cheap to clone; clones are the same journal. Safe to use from many tasks, and, on a directory or S3,
+/// from many processes at once.
+#[derive(Clone)]
+pub struct Journal {
+    store: Arc<dyn ObjectStore>,
+    root: Path,
+    place: Arc<JournalLocation>,
+    scrub: Arc<Scrub>,
+}
+
+/// What opening a remote place needs; nothing of it is used for a directory or memory.
+#[derive(Debug, Default)]
+pub struct Access {
+    /// Variables of the process's environment that begin with `AWS_`: region, credentials, endpoint. Others are not
+    /// looked at.
+    pub variables: Vec<(String, SecretString)>,
+    /// The client for calls to S3.
+    pub http: Option<reqwest::Client>,
+}
+
+/// One stream as it was read: its records, and what they add up to.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// The stream's name.
+    pub stream: StreamId,
+    /// From record 0 on; at least one.
+    pub records: Vec<Stored>,
+    /// What they add up to.
+    pub story: Story,
+}
+
+impl History {
+    /// The request's state; none for a conflict.
+    pub fn state(&self) -> Option<&State> {
+        self.story.state()
+    }
+
+    /// [`History::state`], without the records.
+    pub fn into_state(self) -> Option<State> {
+        match self.story {
+            Story::Request(state) => Some(*state),
+            Story::Conflict(_) => None,
+        }
+    }
+}
+
+impl Journal {
+    /// Where it lies.
+    pub fn place(&self) -> &JournalLocation {
+        &self.place
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

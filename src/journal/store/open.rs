@@ -1,0 +1,119 @@
+//! The opening of a request: claim and intent in one create-only write. In: an authenticated request and its verdict.
+//! Out: a claim, or what is known of that identity already.
+
+use super::super::record::{Conflict, Event, Intent, Lease, Record, StreamId, VERSION, Worker};
+use super::super::state::{State, Story};
+use super::claim::write;
+use super::files::Created;
+use super::{Claim, Journal, JournalError, Turn};
+use crate::domain::{Identity, ShareRequest, Verdict};
+
+/// A request as it is first recorded, and the turn that its recorder wants to take at it.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// What the request is.
+    pub identity: Identity,
+    /// The sender's own id of the delivery.
+    pub delivery_id: Option<String>,
+    /// Which of the configured secrets verified it: a digest's first digits, never the secret.
+    pub secret_fingerprint: Option<String>,
+    /// The scheme that authenticated the delivery.
+    pub scheme: String,
+    /// The request as it was mapped.
+    pub request: ShareRequest,
+    /// The policy's verdict.
+    pub verdict: Verdict,
+    /// The turn; `turn.now` is when the request counts as approved.
+    pub turn: Turn,
+}
+
+/// What an opening found.
+#[derive(Debug)]
+pub enum Opened {
+    /// New, and this worker's to carry out.
+    New(Box<Claim>),
+    /// New, and nothing is to be done now: denied, or waiting for its `not_before`.
+    Kept(Box<State>),
+    /// A duplicate: the same identity with the same content.
+    Existing(Box<State>),
+    /// The same identity with other content: not carried out, and journalled as a conflict. The state is that of the
+    /// request which has the identity.
+    Conflict(Box<State>),
+}
+
+impl Journal {
+    /// Records a request unless its identity is known. However many do so at once, one gets [`Opened::New`].
+    ///
+    /// # Errors
+    /// What the store said: then nothing may be carried out. A stored record that is damaged is never taken for an
+    /// unknown identity.
+    pub async fn open_request(&self, opening: Opening) -> Result<Opened, JournalError> {
+        if opening.identity.id.contains('\0') {
+            let problem = format!("the id {:?} contains a zero byte", opening.identity.id);
+            return Err(JournalError::Refused(problem));
+        }
+        let stream = StreamId::of(&opening.identity);
+        if let Some(known) = self.read(stream).await? {
+            return self.known(known.story, opening).await;
+        }
+        let turn = opening.turn.clone().checked()?;
+        let intent = intent(&opening);
+        let leased = intent.lease.is_some();
+        let (stored, bytes) = write(first(stream, &turn, Event::Opened(Box::new(intent))))?;
+        let refused = |error: super::super::state::BrokenRecord| JournalError::Refused(error.to_string());
+        let state = State::fold(std::slice::from_ref(&stored)).map_err(refused)?;
+        match self.create(stream, 0, &bytes).await? {
+            Created::Ours if leased => Ok(Opened::New(Box::new(Claim::won(state, turn.worker)))),
+            Created::Ours => Ok(Opened::Kept(Box::new(state))),
+            Created::Theirs(_) => match self.read(stream).await? {
+                Some(known) => self.known(known.story, opening).await,
+                None => Err(JournalError::Refused(format!("stream {stream} vanished while it was opened"))),
+            },
+        }
+    }
+
+    async fn known(&self, story: Story, opening: Opening) -> Result<Opened, JournalError> {
+        let Story::Request(state) = story else {
+            return Err(JournalError::Refused(format!(
+                "the stream of {} holds a conflict",
+                opening.identity
+            )));
+        };
+        let digest = opening.request.digest();
+        if state.intent().digest == digest {
+            return Ok(Opened::Existing(state));
+        }
+        let stream = StreamId::of_conflict(&opening.identity, &digest);
+        let Opening { identity, delivery_id, turn, .. } = opening;
+        let conflict = Conflict { identity, digest, delivery_id };
+        let (_, bytes) = write(first(stream, &turn, Event::Conflict(conflict)))?;
+        // Theirs is the record of an earlier delivery with that content: one is enough.
+        if let Created::Theirs(_) = self.create(stream, 0, &bytes).await? {
+            self.read(stream).await?;
+        }
+        Ok(Opened::Conflict(state))
+    }
+}
+
+fn intent(opening: &Opening) -> Intent {
+    let Opening { identity, delivery_id, secret_fingerprint, scheme, request, verdict, turn } = opening;
+    let waits = request.not_before.is_some_and(|start| start > turn.now);
+    let lease = (verdict.allowed && !waits).then_some(Lease { until: turn.until });
+    Intent {
+        identity: identity.clone(),
+        digest: request.digest(),
+        delivery_id: delivery_id.clone(),
+        secret_fingerprint: secret_fingerprint.clone(),
+        scheme: scheme.clone(),
+        request: request.clone(),
+        approved_at: turn.now,
+        expires_at: request.expires_at(turn.now),
+        verdict: verdict.clone(),
+        lease,
+    }
+}
+
+fn first(stream: StreamId, turn: &Turn, event: Event) -> Record {
+    let worker: Worker = turn.worker.clone();
+    Record { v: VERSION, stream, seq: 0, prev: None, at: turn.now, worker, event }
+}

@@ -1,0 +1,94 @@
+//! What the tests of the journal on directories and in memory share.
+
+mod claims;
+mod places;
+mod tampering;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::claim::write;
+use super::files::Created;
+use super::*;
+use crate::domain::ResultKind::{AlreadyShared, Cancelled, Shared};
+use crate::domain::{ItemResult, ShareRequest, Status};
+use crate::journal::record::{Event, Record, VERSION, Worker, file_name};
+use crate::journal::state::{Phase, Work};
+use crate::journal::testing::*;
+
+fn directory(dir: &Path) -> Journal {
+    Journal::open(&JournalLocation::Directory(dir.to_owned()), &Access::default()).unwrap()
+}
+
+fn memory() -> Journal {
+    Journal::open(&JournalLocation::Memory, &Access::default()).unwrap()
+}
+
+fn turn(seconds: i64, who: u64) -> Turn {
+    Turn { now: at(seconds), until: at(seconds + 60), worker: worker(who) }
+}
+
+fn opening(id: &str, request: ShareRequest, who: u64) -> Opening {
+    Opening {
+        identity: identity(id),
+        delivery_id: Some(format!("d-{who}")),
+        secret_fingerprint: None,
+        scheme: "jira".into(),
+        request,
+        verdict: verdict(true),
+        turn: turn(0, who),
+    }
+}
+
+fn plain(id: &str, who: u64) -> Opening {
+    opening(id, request(json!({})), who)
+}
+
+async fn claim(journal: &Journal, id: &str) -> Claim {
+    match journal.open_request(plain(id, 1)).await.unwrap() {
+        Opened::New(claim) => *claim,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn all(kind: crate::domain::ResultKind) -> Vec<ItemResult> {
+    let mut results: Vec<ItemResult> = (0..3).map(|n| result(account(n), kind.clone())).collect();
+    results.insert(0, result(lighthouse(), available()));
+    results
+}
+
+/// A request that was carried out and closed: three records.
+async fn finished(journal: &Journal, id: &str) -> State {
+    let mut claim = claim(journal, id).await;
+    claim.record(journal, at(1), progress(all(Shared))).await.unwrap();
+    claim.record(journal, at(2), closed(Status::Completed, all(Shared))).await.unwrap();
+    claim.into_state()
+}
+
+/// Two requests and a conflict in a directory.
+async fn small(dir: &Path) -> Journal {
+    let journal = directory(dir);
+    finished(&journal, "first").await;
+    finished(&journal, "second").await;
+    let other = opening("first", request(json!({"reason": "another"})), 9);
+    assert!(matches!(journal.open_request(other).await.unwrap(), Opened::Conflict(_)));
+    journal
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for stream in fs::read_dir(dir.join("requests")).unwrap() {
+        for file in fs::read_dir(stream.unwrap().path()).unwrap() {
+            found.push(file.unwrap().path());
+        }
+    }
+    found.sort();
+    found
+}
+
+async fn names(journal: &Journal) -> Vec<&'static str> {
+    journal.verify().await.unwrap().findings.iter().map(|finding| finding.flaw.name()).collect()
+}

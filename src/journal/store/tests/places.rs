@@ -1,0 +1,124 @@
+//! Directories and memory as places: what survives, what is told when a place cannot be used.
+
+use super::*;
+
+#[tokio::test]
+async fn the_story_is_there_after_the_process_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let below = dir.path().join("a/b/journal");
+    let written = finished(&directory(&below), "first").await;
+    let again = directory(&below);
+    let history = again.read(written.stream()).await.unwrap().unwrap();
+    assert_eq!(history.records.len(), 3);
+    assert_eq!(history.state().unwrap().head(), written.head());
+    assert_eq!(history.into_state().unwrap().phase(), &Phase::Closed);
+    let lines = fs::read_to_string(files(&below)[0].clone()).unwrap();
+    assert_eq!(lines.lines().count(), 2);
+    assert_eq!(again.streams().await.unwrap(), [written.stream()]);
+    assert_eq!(again.stored(written.stream()).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_unknown_stream_is_absent() {
+    let dir = tempfile::tempdir().unwrap();
+    for journal in [directory(dir.path()), memory()] {
+        let stream = StreamId::of(&identity("nobody"));
+        assert!(journal.read(stream).await.unwrap().is_none());
+        assert!(journal.stored(stream).await.unwrap().is_empty());
+        assert!(journal.streams().await.unwrap().is_empty());
+        assert_eq!(journal.verify().await.unwrap(), Report::default());
+        journal.check().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn two_journals_on_one_directory_see_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (directory(dir.path()), directory(dir.path()));
+    let mut claim = claim(&one, "first").await;
+    assert!(matches!(two.open_request(plain("first", 2)).await.unwrap(), Opened::Existing(_)));
+    claim.record(&one, at(1), deferred(9)).await.unwrap();
+    let state = two.read(claim.state().stream()).await.unwrap().unwrap().into_state().unwrap();
+    let (mut taken, _) = two.take(state, turn(9, 2)).await.unwrap().unwrap();
+    taken.record(&two, at(10), closed(Status::Completed, all(Shared))).await.unwrap();
+    let seen = one.read(taken.state().stream()).await.unwrap().unwrap();
+    assert_eq!(seen.state().unwrap().status(), Status::Completed);
+}
+
+#[tokio::test]
+async fn two_memories_are_two_journals() {
+    let (one, two) = (memory(), memory());
+    claim(&one, "first").await;
+    assert!(matches!(two.open_request(plain("first", 2)).await.unwrap(), Opened::New(_)));
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_made_is_refused_with_a_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "").unwrap();
+    for bad in [dir.path().join("file"), dir.path().join("file/journal"), PathBuf::from("/proc/none/journal")]
+    {
+        let location = JournalLocation::Directory(bad.clone());
+        let error = Journal::open(&location, &Access::default()).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, JournalError::Place(_)), "{text}");
+        assert!(text.contains(bad.to_str().unwrap()) && text.contains("name a directory"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_written_is_told_and_nothing_is_claimed() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = directory(dir.path());
+    // A file where the folder would be refuses writers of every kind, also the system's administrator.
+    fs::write(dir.path().join("requests"), "").unwrap();
+    let error = journal.open_request(plain("first", 1)).await.unwrap_err();
+    let JournalError::Store { doing, path, .. } = &error else { panic!("{error}") };
+    assert!(["list", "create"].contains(doing) && path.starts_with("requests/"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_read_only_directory_is_a_clear_error_and_can_still_be_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let state = finished(&directory(dir.path()), "first").await;
+    let mode = |mode| {
+        for path in [dir.path().to_owned(), dir.path().join("requests")] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    mode(0o555);
+    // The administrator may write all the same; then there is nothing to see here.
+    let bound = fs::write(dir.path().join("probe"), "").is_err();
+    let journal = directory(dir.path());
+    let opened = journal.open_request(plain("second", 1)).await;
+    let read = journal.read(state.stream()).await;
+    mode(0o755);
+    assert!(read.unwrap().is_some());
+    if bound {
+        let error = opened.unwrap_err().to_string();
+        assert!(error.contains("create requests/") && error.contains("let this process"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_went_away_is_not_ready() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = directory(dir.path());
+    journal.check().await.unwrap();
+    dir.close().unwrap();
+    assert!(journal.check().await.unwrap_err().to_string().contains("list requests failed"));
+}
+
+#[tokio::test]
+async fn nothing_of_a_claim_is_shown_that_should_not_be() {
+    let journal = memory();
+    assert_eq!(format!("{journal:?}"), "Journal { place: Memory, .. }");
+    let access = Access {
+        variables: vec![("AWS_SECRET_ACCESS_KEY".into(), "very-secret-value".to_owned().into())],
+        http: None,
+    };
+    assert!(!format!("{access:?}").contains("very-secret-value"));
+    assert_eq!(Worker::from_random([0xab; 8]).as_str(), "abababababababab");
+}

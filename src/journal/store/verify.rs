@@ -1,0 +1,130 @@
+//! Verification of the whole journal. In: every file. Out: a [`Report`]. Its memory is bounded: a few records at a
+//! time, the streams' names, and the first findings.
+
+use object_store::path::Path;
+use tokio::task::JoinSet;
+
+use super::super::chain::{Chain, Finding};
+use super::super::record::{Flaw, StreamId};
+use super::files::Fetched;
+use super::{Journal, JournalError};
+
+/// Streams that are checked at once, and records of each that are held at once.
+const STREAMS: usize = 8;
+const RECORDS: u64 = 8;
+/// After so many missing records in a row a stream is not looked at further: a single stray file with a high number
+/// must not cost a million reads.
+const MOST_MISSING: u64 = 100;
+/// More findings than these are counted, not kept.
+const MOST_FINDINGS: usize = 1_000;
+
+/// What a verification found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Streams with at least one record, whole or not.
+    pub streams: u64,
+    /// Records that are whole and stand where they belong.
+    pub records: u64,
+    /// What is wrong, sorted by path; the first thousand at most.
+    pub findings: Vec<Finding>,
+    /// Findings beyond those, and records that were not looked at because so many before them are missing.
+    pub left_off: u64,
+}
+
+impl Report {
+    /// Whether nothing at all is wrong.
+    pub fn clean(&self) -> bool {
+        self.findings.is_empty() && self.left_off == 0
+    }
+
+    fn find(&mut self, finding: Finding) {
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(finding);
+        } else {
+            self.left_off = self.left_off.saturating_add(1);
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.streams = self.streams.saturating_add(other.streams);
+        self.records = self.records.saturating_add(other.records);
+        self.left_off = self.left_off.saturating_add(other.left_off);
+        for finding in other.findings {
+            self.find(finding);
+        }
+    }
+}
+
+impl Journal {
+    /// Checks every file under `requests/`. Not detected by the chain alone: that the newest records of a stream, or
+    /// all of them, were removed, and a newest record rewritten together with its checksum line.
+    ///
+    /// # Errors
+    /// What the store said. What is wrong with the files is in the report.
+    pub async fn verify(&self) -> Result<Report, JournalError> {
+        let mut report = Report::default();
+        let listed = self.list_requests().await?;
+        for object in &listed.objects {
+            report.find(self.foreign(&object.location, "it lies in no stream"));
+        }
+        let mut waiting = Vec::new();
+        for folder in &listed.common_prefixes {
+            match folder.filename().map(str::parse::<StreamId>) {
+                Some(Ok(stream)) => waiting.push(stream),
+                _ => report.find(self.foreign(folder, "the folder's name is not a stream's")),
+            }
+        }
+        let mut checks = JoinSet::new();
+        loop {
+            while checks.len() < STREAMS
+                && let Some(stream) = waiting.pop()
+            {
+                let journal = self.clone();
+                checks.spawn(async move { journal.verify_stream(stream).await });
+            }
+            match checks.join_next().await {
+                Some(Ok(checked)) => report.add(checked?),
+                Some(Err(error)) => {
+                    return Err(JournalError::Refused(format!("the verification broke off: {error}")));
+                }
+                None => break,
+            }
+        }
+        report.findings.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(report)
+    }
+
+    async fn verify_stream(&self, stream: StreamId) -> Result<Report, JournalError> {
+        let folder = self.folder(stream).await?;
+        let mut report = Report { streams: u64::from(folder.end > 0), ..Report::default() };
+        for path in folder.foreign {
+            let flaw = Flaw::Foreign("its name is not a record's".to_owned());
+            report.find(Finding { path, stream: stream.to_string(), seq: None, flaw });
+        }
+        let mut chain = Chain::new(stream);
+        let mut missing = 0;
+        for start in (0..folder.end).step_by(RECORDS as usize) {
+            if missing >= MOST_MISSING {
+                report.left_off = report.left_off.saturating_add(folder.end - start);
+                break;
+            }
+            for fetched in self.fetch(stream, start, folder.end.min(start + RECORDS)).await? {
+                missing = if matches!(fetched, Fetched::Absent) { missing + 1 } else { 0 };
+                match chain.push(fetched.as_file()) {
+                    Ok(_) => report.records = report.records.saturating_add(1),
+                    Err(finding) => report.find(finding),
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    fn foreign(&self, path: &Path, why: &str) -> Finding {
+        Finding {
+            path: self.shown(path),
+            stream: String::new(),
+            seq: None,
+            flaw: Flaw::Foreign(why.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! A small journal to test on: one chain request with three accounts, from its claim to its revocation.
+
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::record::{
+    CallNote, Conflict, Deferral, Event, Intent, Lease, Progress, Record, Stored, StreamId, VERSION, Worker,
+};
+use crate::domain::{
+    AccountId, Identity, Item, ItemResult, RequestRules, ResultKind, ShareRequest, Status, Timestamp, Verdict,
+};
+
+/// Seconds after the claim at which the share ends.
+pub(super) const EXPIRY: i64 = 10_000;
+
+pub(super) fn at(seconds: i64) -> Timestamp {
+    let start: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
+    start + SignedDuration::from_secs(seconds)
+}
+
+pub(super) fn worker(n: u64) -> Worker {
+    Worker::from_random(n.to_be_bytes())
+}
+
+pub(super) fn identity(id: &str) -> Identity {
+    Identity { source: "jira".parse().unwrap(), id: id.to_owned() }
+}
+
+pub(super) fn account_id(n: usize) -> AccountId {
+    ["700000164995", "909619400", "1038493875"][n].parse().unwrap()
+}
+
+pub(super) fn account(n: usize) -> Item {
+    Item::Account(account_id(n))
+}
+
+pub(super) fn lighthouse() -> Item {
+    Item::Lighthouse("img-xkd784jw".parse().unwrap())
+}
+
+pub(super) fn result(item: Item, kind: ResultKind) -> ItemResult {
+    ItemResult::new(item, kind, Some("r-1".into()))
+}
+
+pub(super) fn failed() -> ResultKind {
+    ResultKind::Failed { code: "InvalidParameter".into(), message: "m".into(), retryable: false }
+}
+
+pub(super) fn available() -> ResultKind {
+    ResultKind::Available { blueprint: "lhbp-su83x02a".parse().ok(), already: false }
+}
+
+/// A request for the chain: the image to Lighthouse and the blueprint to three accounts. `change` overrides fields.
+pub(super) fn request(change: serde_json::Value) -> ShareRequest {
+    let mut value = json!({
+        "action": "share", "image": "img-xkd784jw", "region": "ap-singapore", "lighthouse": true,
+        "accounts": [account_id(0), account_id(1), account_id(2)], "requester": "alice@example.com",
+        "approvers": ["bob@example.com"], "ticket": "CHG0030192", "expires_at": at(EXPIRY),
+    });
+    for (field, new) in change.as_object().unwrap() {
+        value[field] = new.clone();
+    }
+    ShareRequest::from_json(&value, &RequestRules::default()).unwrap()
+}
+
+pub(super) fn verdict(allowed: bool) -> Verdict {
+    Verdict {
+        allowed,
+        policies: vec!["golden-images-to-staging".into()],
+        refused: vec![],
+        policy_digest: "00".into(),
+    }
+}
+
+pub(super) fn intent(identity: Identity, request: ShareRequest, lease: Option<i64>) -> Intent {
+    Intent {
+        identity,
+        digest: request.digest(),
+        delivery_id: Some("d-1".into()),
+        secret_fingerprint: Some("5f1d".into()),
+        scheme: "jira".into(),
+        approved_at: at(0),
+        expires_at: request.expires_at(at(0)),
+        request,
+        verdict: verdict(true),
+        lease: lease.map(|seconds| Lease { until: at(seconds) }),
+    }
+}
+
+pub(super) fn opened(identity: Identity) -> Event {
+    Event::Opened(Box::new(intent(identity, request(json!({})), Some(60))))
+}
+
+pub(super) fn progress(results: Vec<ItemResult>) -> Event {
+    let call = CallNote {
+        action: "ShareBlueprintAcrossAccounts".into(),
+        request_id: Some("r-1".into()),
+        code: None,
+    };
+    Event::Progress(Progress { results, blueprint: None, calls: vec![call] })
+}
+
+pub(super) fn deferred(seconds: i64) -> Event {
+    Event::Deferred(Deferral { results: vec![], why: "throttled".into(), not_before: at(seconds) })
+}
+
+pub(super) fn closed(status: Status, results: Vec<ItemResult>) -> Event {
+    Event::Closed { status, results }
+}
+
+/// One event of each type, in the order of the table of types.
+pub(super) fn event_of_every_type() -> Vec<Event> {
+    vec![
+        opened(identity("CHG0030192")),
+        Event::Taken { until: at(60) },
+        progress(vec![result(lighthouse(), available())]),
+        deferred(120),
+        closed(Status::Completed, vec![result(account(0), ResultKind::Shared)]),
+        Event::Revoking { until: at(60), accounts: vec![account_id(0)], lighthouse: true },
+        Event::Revoked { results: vec![result(account(0), ResultKind::Cancelled)] },
+        Event::Conflict(Conflict {
+            identity: identity("CHG0030192"),
+            digest: "ab".into(),
+            delivery_id: None,
+        }),
+    ]
+}
+
+/// A record that hangs on nothing.
+pub(super) fn record(seq: u64, event: Event) -> Record {
+    let stream = StreamId::of(&identity("CHG0030192"));
+    Record { v: VERSION, stream, seq, prev: None, at: at(0), worker: worker(1), event }
+}
+
+/// Records that hang together, as a stream in the making.
+#[derive(Clone)]
+pub(super) struct Tale {
+    pub(super) stream: StreamId,
+    pub(super) records: Vec<Stored>,
+    bytes: Vec<Vec<u8>>,
+}
+
+impl Tale {
+    pub(super) fn empty(identity: &Identity) -> Self {
+        Self { stream: StreamId::of(identity), records: vec![], bytes: vec![] }
+    }
+
+    /// Adds a record of `worker` at `seconds` after the claim, whether or not it may follow.
+    pub(super) fn then(mut self, seconds: i64, who: u64, event: Event) -> Self {
+        let record = Record {
+            v: VERSION,
+            stream: self.stream,
+            seq: self.records.len() as u64,
+            prev: self.records.last().map(|stored| stored.hash.clone()),
+            at: at(seconds),
+            worker: worker(who),
+            event,
+        };
+        let (stored, bytes) = Stored::write(record).unwrap();
+        self.records.push(stored);
+        self.bytes.push(bytes);
+        self
+    }
+
+    pub(super) fn opened() -> Self {
+        let identity = identity("CHG0030192");
+        Self::empty(&identity).then(0, 1, opened(identity))
+    }
+
+    pub(super) fn full() -> Self {
+        Self::of(identity("CHG0030192"))
+    }
+
+    /// Claim, a first look, the image to Lighthouse, one account, a pause, another worker, one failure, the end; then
+    /// the expiry with a crash in its middle.
+    pub(super) fn of(identity: Identity) -> Self {
+        use ResultKind::{AlreadyShared, Cancelled, NotShared, Pending, Shared};
+        Self::empty(&identity)
+            .then(0, 1, opened(identity))
+            .then(1, 1, progress(vec![result(account(1), AlreadyShared), result(account(0), Pending)]))
+            .then(2, 1, progress(vec![result(lighthouse(), available())]))
+            .then(3, 1, progress(vec![result(account(0), Shared)]))
+            .then(4, 1, deferred(120))
+            .then(130, 2, Event::Taken { until: at(190) })
+            .then(131, 2, progress(vec![result(account(2), failed())]))
+            .then(132, 2, closed(Status::Partial, vec![]))
+            .then(
+                EXPIRY,
+                3,
+                Event::Revoking { until: at(EXPIRY + 60), accounts: vec![account_id(0)], lighthouse: true },
+            )
+            .then(EXPIRY + 1, 3, progress(vec![result(account(0), Cancelled)]))
+            .then(EXPIRY + 61, 4, Event::Taken { until: at(EXPIRY + 120) })
+            .then(EXPIRY + 62, 4, Event::Revoked { results: vec![result(lighthouse(), NotShared)] })
+    }
+
+    pub(super) fn files(&self) -> Vec<Vec<u8>> {
+        self.bytes.clone()
+    }
+}
