@@ -206,12 +206,14 @@ class Sandbox:
         equal(status, 200, "the sandbox's status for /sandbox/state")
         return json.loads(text)
 
+    def shares(self) -> set:
+        """The (image, account) pairs that are shared now."""
+        return {(image, account) for image, accounts in self.state()["shares"].items() for account in accounts}
+
     def shared_once(self, wanted: set) -> None:
         """Fails unless exactly these (image, account) are shared, and no call asked for one of them twice."""
-        state = self.state()
-        has = {(image, account) for image, accounts in state["shares"].items() for account in accounts}
-        equal(sorted(has), sorted(wanted), "the shares in the sandbox")
-        asked = [pair for call in state["calls"] for pair in _asked_to_share(call)]
+        equal(sorted(self.shares()), sorted(wanted), "the shares in the sandbox")
+        asked = [pair for call in self.state()["calls"] for pair in _asked_to_share(call)]
         equal(sorted(asked), sorted(wanted), "the shares that were asked for, over all calls")
 
 
