@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """The packaged bootstrap on a local AWS, deployed from template.yaml: queue, dead letters, function URL, journal in S3.
 
-In: target/package/bootstrap.zip of scripts/package. Shows that the template deploys, that a bad message of a batch ends in
-the dead-letter queue alone, that each good one is shared once however often it comes, and that the journal is in the
-bucket. The local AWS checks neither signatures nor permissions: what the role may do is not shown here.
+In: target/package/bootstrap.zip of scripts/package. Shows that the template deploys, that a bad message of a batch
+ends in the dead-letter queue alone, that each good one is shared once however often it comes, and that the journal is
+in the bucket, each object written once. The local AWS checks neither signatures nor permissions nor locks of a stack's
+bucket: what the role may do and what the lock refuses is not shown here.
 """
 
 import json
 import platform
 
-from support import PEERS, ROOT, Failed, Sandbox, Stage, check, equal, event, free_port, http_call, local_variables
+from support import LOCAL, PEERS, ROOT, Failed, Sandbox, Stage, check, equal, event, free_port, http_call
 from support import run, step, use_environment, wait_for
 
 use_environment("aws")
@@ -63,12 +64,13 @@ class Deployed:
         self.objects.create_bucket(Bucket="packages")
         self.objects.upload_file(str(PACKAGE), "packages", "bootstrap.zip")
         secret = self.aws.client("secretsmanager").create_secret(
-            Name="sharehook", SecretString=json.dumps(local_variables(sandbox.url, "")))
+            Name="sharehook", SecretString=json.dumps(LOCAL))
         template = (ROOT / "template.yaml").read_text(encoding="utf-8")
         local = "CodeUri: target/package/bootstrap.zip"
         check(local in template, f"template.yaml to say {local!r}")
         machine = {"arm64": "arm64", "aarch64": "arm64"}.get(platform.machine(), "x86_64")
-        parameters = {"SecretArn": secret["ARN"], "CloudEndpoint": sandbox.url, "Architecture": machine}
+        parameters = {"SecretArn": secret["ARN"], "CloudEndpoint": sandbox.url, "Architecture": machine,
+                      "JournalRetentionDays": "1"}
         stacks = self.aws.client("cloudformation")
         stacks.create_stack(
             StackName=STACK, TemplateBody=template.replace(local, "CodeUri: s3://packages/bootstrap.zip"),
@@ -89,11 +91,10 @@ class Deployed:
         """Points the function's journal at the local S3 and shortens the queue's patience."""
         configuration = self.functions.get_function_configuration(FunctionName=self.function)
         variables = configuration["Environment"]["Variables"]
-        equal(variables["JIRA_WEBHOOK_SECRET"], local_variables("", "")["JIRA_WEBHOOK_SECRET"],
-              "the secret that the template resolved")
-        self.functions.update_function_configuration(FunctionName=self.function, Timeout=VISIBILITY_SECONDS, Environment={
-            "Variables": {**variables, "AWS_ENDPOINT_URL": self.aws.url, "AWS_ENDPOINT": self.aws.url,
-                          "AWS_ALLOW_HTTP": "true"}})
+        equal(variables["JIRA_WEBHOOK_SECRET"], LOCAL["JIRA_WEBHOOK_SECRET"], "the secret that the template resolved")
+        self.functions.update_function_configuration(
+            FunctionName=self.function, Timeout=VISIBILITY_SECONDS,
+            Environment={"Variables": {**variables, "AWS_ENDPOINT_URL": self.aws.url}})
         target = self.queues.get_queue_attributes(QueueUrl=self.dead_letters, AttributeNames=["QueueArn"])
         self.queues.set_queue_attributes(QueueUrl=self.queue, Attributes={
             "VisibilityTimeout": str(VISIBILITY_SECONDS),
@@ -132,7 +133,8 @@ class Deployed:
     def depth(self, queue: str) -> int:
         """Messages in a queue, those that are being worked on included."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        return sum(map(int, self.queues.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"].values()))
+        counted = self.queues.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+        return sum(map(int, counted.values()))
 
     def dead(self) -> list:
         """Bodies of the messages in the dead-letter queue."""
@@ -140,10 +142,10 @@ class Deployed:
         return [message["Body"] for message in answer.get("Messages", [])]
 
     def journal(self) -> list:
-        """Keys of the journal's objects."""
+        """Keys of all versions of the journal's objects."""
         bucket, prefix = self.outputs["Journal"].removeprefix("s3://").split("/", 1)
-        answer = self.objects.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/")
-        return [entry["Key"] for entry in answer.get("Contents", [])]
+        answer = self.objects.list_object_versions(Bucket=bucket, Prefix=f"{prefix}/")
+        return [entry["Key"] for entry in answer.get("Versions", [])]
 
 
 def queue(stack: Deployed, sandbox: Sandbox) -> None:
@@ -186,6 +188,16 @@ def schedule(stack: Deployed) -> None:
     step("the schedule's own input runs a sweep")
 
 
+def journal(stack: Deployed) -> None:
+    """What is in the bucket, and that nothing was written over."""
+    versions = stack.journal()
+    check(len(versions) >= 3, "a journal object for each of the three requests", versions)
+    equal(sorted(set(versions)), sorted(versions), "the keys, one version each,")
+    versioning = stack.objects.get_bucket_versioning(Bucket=stack.parts["JournalBucket"])
+    equal(versioning.get("Status"), "Enabled", "the bucket's versioning, which shows every overwriting")
+    step(f"the journal holds {len(versions)} objects in its bucket, each written once")
+
+
 def test(stage: Stage) -> None:
     check(PACKAGE.exists(), f"{PACKAGE.relative_to(ROOT)} to exist; run scripts/package")
     sandbox = Sandbox(stage)
@@ -194,9 +206,7 @@ def test(stage: Stage) -> None:
     queue(stack, sandbox)
     hooks(stack, sandbox)
     schedule(stack)
-    keys = stack.journal()
-    check(len(keys) >= 3, "a journal object for each of the three requests", keys)
-    step(f"the journal holds {len(keys)} objects in its bucket")
+    journal(stack)
 
 
 if __name__ == "__main__":

@@ -23,11 +23,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".peers"
 EVENTS = ROOT / "events"
 
-# The stand-in cloud accepts this key pair and no other.
-SECRET_ID = "AKIDsandboxsandboxsandbox"
-SECRET_KEY = "sandbox-secret-key-for-a-laptop-only"
 
-QUEUE_ARN = "arn:aws:sqs:us-east-1:000000000000:share-requests"
+def _local_variables() -> dict:
+    lines = (EVENTS / "local.env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+# What the laptop's configuration leaves to the environment, worthless elsewhere.
+LOCAL = _local_variables()
 
 
 class Failed(Exception):
@@ -108,8 +111,9 @@ class Stage:
     def start(self, name: str, argv: list, env: dict | None = None, cwd: pathlib.Path = ROOT) -> subprocess.Popen:
         """Starts a program as the leader of its own process group, its output in NAME.log."""
         with open(self.log(name), "ab") as log:
-            program = subprocess.Popen([str(a) for a in argv], cwd=cwd, env=environment(env or {}), stdin=subprocess.DEVNULL,
-                                       stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+            program = subprocess.Popen([str(a) for a in argv], cwd=cwd, env=environment(env or {}),
+                                       stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                       start_new_session=True)
         self.programs.append((name, program))
         return program
 
@@ -180,17 +184,8 @@ def local_configuration(directory: pathlib.Path) -> pathlib.Path:
 
 
 def local_variables(sandbox: str, journal: str) -> dict:
-    """The variables that the laptop's configuration leaves open. Every secret here is worthless elsewhere."""
-    return {
-        "SHAREHOOK_JOURNAL": journal,
-        "SHAREHOOK_CLOUD_ENDPOINT": sandbox,
-        "SHAREHOOK_QUEUE_ARN": QUEUE_ARN,
-        "SHAREHOOK_SEAL_KEY": "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=",
-        "TENCENTCLOUD_SECRET_ID": SECRET_ID,
-        "TENCENTCLOUD_SECRET_KEY": SECRET_KEY,
-        "JIRA_WEBHOOK_SECRET": "local-jira-secret-for-a-laptop-only",
-        "GITHUB_WEBHOOK_SECRET": "local-github-secret-for-a-laptop-only",
-    }
+    """The variables of a function that calls this sandbox and writes this journal."""
+    return {**LOCAL, "SHAREHOOK_CLOUD_ENDPOINT": sandbox, "SHAREHOOK_JOURNAL": journal}
 
 
 class Sandbox:

@@ -7,7 +7,7 @@ request of ours that it accepts is one that the vendor's rules accept.
 
 import time
 
-from support import SECRET_ID, SECRET_KEY, Failed, Sandbox, Stage, check, equal, run, step, use_environment
+from support import LOCAL, Failed, Sandbox, Stage, check, equal, run, step, use_environment
 
 use_environment("tencent")
 
@@ -18,6 +18,7 @@ from tencentcloud.common.profile.http_profile import HttpProfile  # noqa: E402
 from tencentcloud.cvm.v20170312 import cvm_client, models as cvm  # noqa: E402
 from tencentcloud.lighthouse.v20200324 import lighthouse_client, models as lighthouse  # noqa: E402
 
+SECRET_ID, SECRET_KEY = LOCAL["TENCENTCLOUD_SECRET_ID"], LOCAL["TENCENTCLOUD_SECRET_KEY"]
 REGION = "ap-singapore"
 BLUEPRINT, IMAGE = "lhbp-6jc6l8yb", "img-6pb6lrmy"
 ACCOUNTS = ["700000164995", "1038493875"]
@@ -72,15 +73,18 @@ def operations(cloud: Cloud, sandbox: Sandbox) -> None:
 
     answered(light.ShareBlueprintAcrossAccounts(
         filled(lighthouse.ShareBlueprintAcrossAccountsRequest(), BlueprintId=BLUEPRINT, AccountIds=ACCOUNTS)), "share")
-    answered(machines.ModifyImageSharePermission(filled(
-        cvm.ModifyImageSharePermissionRequest(), ImageId=IMAGE, AccountIds=ACCOUNTS[:1], Permission="SHARE")), "share")
+    answered(machines.ModifyImageSharePermission(
+        filled(cvm.ModifyImageSharePermissionRequest(), ImageId=IMAGE, AccountIds=ACCOUNTS[:1],
+               Permission="SHARE")), "share")
     sandbox.shared_once({(BLUEPRINT, ACCOUNTS[0]), (BLUEPRINT, ACCOUNTS[1]), (IMAGE, ACCOUNTS[0])})
     step("a blueprint and a CVM image are shared with accounts")
 
-    answered(light.CancelShareBlueprintAcrossAccounts(filled(
-        lighthouse.CancelShareBlueprintAcrossAccountsRequest(), BlueprintId=BLUEPRINT, AccountIds=ACCOUNTS[1:])), "cancel")
-    answered(machines.ModifyImageSharePermission(filled(
-        cvm.ModifyImageSharePermissionRequest(), ImageId=IMAGE, AccountIds=ACCOUNTS[:1], Permission="CANCEL")), "cancel")
+    answered(light.CancelShareBlueprintAcrossAccounts(
+        filled(lighthouse.CancelShareBlueprintAcrossAccountsRequest(), BlueprintId=BLUEPRINT,
+               AccountIds=ACCOUNTS[1:])), "cancel")
+    answered(machines.ModifyImageSharePermission(
+        filled(cvm.ModifyImageSharePermissionRequest(), ImageId=IMAGE, AccountIds=ACCOUNTS[:1],
+               Permission="CANCEL")), "cancel")
     equal(sorted(sandbox.shares()), [(BLUEPRINT, ACCOUNTS[0])], "the shares after two cancellations")
     step("both are cancelled, and only what was named")
 
@@ -103,7 +107,8 @@ def refusals(cloud: Cloud, sandbox: Sandbox) -> None:
             lighthouse.ShareBlueprintAcrossAccountsRequest(), BlueprintId=BLUEPRINT, AccountIds=ACCOUNTS[1:]))
     before = sandbox.shares()
     refused(share(cloud.lighthouse(secret_key="not-the-key")), "AuthFailure.SignatureFailure", "a wrong key")
-    refused(share(cloud.lighthouse(secret_id="AKIDunknownunknownunknown")), "AuthFailure.SecretIdNotFound", "an unknown id")
+    stranger = cloud.lighthouse(secret_id="AKIDNOBODY" + "0" * 26)
+    refused(share(stranger), "AuthFailure.SecretIdNotFound", "an unknown id")
     refused(share(Tampering.of(cloud)), "AuthFailure.SignatureFailure", "a body changed after signing")
     refused(share(Late.of(cloud)), "AuthFailure.SignatureExpire", "a request signed ten minutes ago")
     equal(sorted(sandbox.shares()), sorted(before), "the shares after the refusals")
