@@ -42,7 +42,7 @@ def use_environment(name: str) -> None:
     python = PEERS / name / "bin" / "python"
     if not python.exists():
         sys.exit(f"{python.relative_to(ROOT)} is missing; run scripts/peers {name}")
-    if pathlib.Path(sys.prefix) != PEERS / name:
+    if pathlib.Path(sys.prefix).resolve() != (PEERS / name).resolve():
         os.execv(python, [str(python), *sys.argv])
 
 
