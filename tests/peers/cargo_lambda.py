@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""The function in cargo-lambda's local Lambda, as a developer runs it: events in, answers and shares out.
+
+Shows that an HTTP delivery is answered, a batch loses only its bad record, and each share was made once.
+Knows no queue: cargo-lambda redelivers nothing (tests/peers/ministack.py has one).
+"""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import subprocess
+
+from support import EVENTS, PEERS, ROOT, Sandbox, Stage, check, environment, equal, event, free_port, http_call
+from support import local_configuration, local_variables, run, step
+
+CARGO_LAMBDA = PEERS / "lambda" / "bin" / "cargo-lambda"
+# Where the package is whose function is watched; another one is for trying this test itself.
+PACKAGE = pathlib.Path(os.environ.get("SHAREHOOK_PACKAGE", ROOT))
+
+# The first invocation waits for the compiler, which has nothing to do after `cargo build`.
+COMPILE_SECONDS = 900
+
+
+class Local:
+    """`cargo lambda watch` on a free port, and `cargo lambda invoke` to it."""
+
+    def __init__(self, stage: Stage, variables: dict):
+        self.stage = stage
+        self.port = free_port()
+        # 127.0.0.1 on both sides: they disagree about the default address where there is IPv6.
+        # Four at once are four processes, as on Lambda: nothing but the journal stands between them.
+        argv = [CARGO_LAMBDA, "lambda", "watch", "-A", "127.0.0.1", "-P", self.port, "--ignore-changes",
+                "--concurrency", "4"]
+        stage.start("watch", argv, variables, cwd=PACKAGE)
+        stage.await_port("watch", self.port)
+
+    def at_once(self, name: str, times: int) -> list:
+        """The answers to the same event, sent `times` times at the same moment."""
+        url = f"http://127.0.0.1:{self.port}/2015-03-31/functions/sharehook/invocations"
+        payload = (EVENTS / name).read_bytes()
+        with concurrent.futures.ThreadPoolExecutor(times) as pool:
+            return [json.loads(text) for _, text in pool.map(lambda _: http_call(url, "POST", payload), range(times))]
+
+    def invoke(self, name: str):
+        argv = [CARGO_LAMBDA, "lambda", "invoke", "-A", "127.0.0.1", "-P", str(self.port), "sharehook",
+                "--data-file", str(EVENTS / name)]
+        done = subprocess.run(argv, check=False, cwd=PACKAGE, env=environment({}), capture_output=True, text=True,
+                              timeout=COMPILE_SECONDS)
+        check(done.returncode == 0, f"cargo lambda invoke {name} to succeed", done.stdout + done.stderr)
+        return json.loads(done.stdout)
+
+
+def answer(response: dict, status: int) -> dict:
+    """The JSON body of an HTTP answer with this status."""
+    equal(response.get("statusCode"), status, "the answer's statusCode")
+    return json.loads(response["body"])
+
+
+def test(stage: Stage) -> None:
+    sandbox = Sandbox(stage)
+    variables = local_variables(sandbox.url, f"file:{stage.directory / 'journal'}")
+    variables["SHAREHOOK_CONFIG"] = local_configuration(stage.directory)
+    local = Local(stage, variables)
+
+    equal(local.invoke("http-jira-forged.json").get("statusCode"), 401, "the statusCode for a forged signature")
+    first = answer(local.invoke("http-jira-approved.json"), 200)
+    equal(first["status"], "completed", "the approved ticket's status")
+    equal({r["account"]: r["result"] for r in first["results"]},
+          {"700000164995": "shared", "1038493875": "shared"}, "the approved ticket's results")
+    step("an approved Jira ticket is shared, a forged one before it is not")
+
+    again = answer(local.invoke("http-jira-approved.json"), 200)
+    equal((again["status"], again.get("duplicate")), ("completed", True), "the second delivery's answer")
+    equal(answer(local.invoke("http-jira-edited.json"), 200)["status"], "ignored", "a later edit's status")
+    equal(answer(local.invoke("http-jira-denied.json"), 403)["status"], "denied", "the status for a foreign account")
+    step("its second delivery, a later edit and a foreign account share nothing")
+
+    records = event("sqs-three-requests.json")["Records"]
+    bad = [{"itemIdentifier": records[1]["messageId"]}]
+    equal(local.invoke("sqs-three-requests.json"), {"batchItemFailures": bad}, "the batch's answer")
+    step("a batch of three loses only the bad one")
+
+    local.at_once("invoke-native.json", 4)
+    # Who came second while the first was at work may have been told to wait; by now it is done.
+    native = local.invoke("invoke-native.json")
+    equal((native.get("status"), native.get("duplicate")), ("completed", True), "the direct invocation's answer")
+    local.invoke("schedule-sweep.json")
+    step("a direct invocation, sent to four processes at once, is shared; a sweep runs")
+
+    # A function URL's path reaches the function as on AWS.
+    status, text = http_call(f"http://127.0.0.1:{local.port}/lambda-url/sharehook/healthz")
+    equal(status, 200, f"the status of /healthz ({text!r})")
+
+    sandbox.shared_once({
+        ("lhbp-6jc6l8yb", "700000164995"), ("lhbp-6jc6l8yb", "1038493875"),
+        ("lhbp-6jc6l8yb", "909619400"), ("img-6pb6lrmy", "1038493875"), ("img-xkd784jw", "909619400"),
+    })
+    step("the cloud has exactly these shares, each made by one call")
+
+
+if __name__ == "__main__":
+    run(test)

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""The packaged bootstrap on a local AWS, deployed from template.yaml: queue, dead letters, function URL, journal in S3.
+
+In: target/package/bootstrap.zip of scripts/package. Shows that the template deploys, that a bad message of a batch
+ends in the dead-letter queue alone, that each good one is shared once however often it comes, and that the journal is
+in the bucket, each object written once. The local AWS checks neither signatures nor permissions nor locks of a stack's
+bucket: what the role may do and what the lock refuses is not shown here.
+"""
+
+import json
+import platform
+
+from support import LOCAL, PEERS, ROOT, Failed, Sandbox, Stage, check, equal, event, free_port, http_call
+from support import run, step, use_environment, wait_for
+
+use_environment("aws")
+
+import boto3  # noqa: E402  (only the environment above has it)
+from botocore.config import Config  # noqa: E402
+
+REGION = "us-east-1"
+STACK = "sharehook"
+PACKAGE = ROOT / "target" / "package" / "bootstrap.zip"
+# The template waits six minutes before a message is tried again and tries five times; a test cannot.
+VISIBILITY_SECONDS = 5
+RECEIVES = 2
+
+
+class Aws:
+    """ministack on a free port, with clients for it."""
+
+    def __init__(self, stage: Stage):
+        self.stage = stage
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        scratch = stage.directory / "aws"
+        scratch.mkdir()
+        # Without the first it would listen on every interface, and without the last on MQTT's port too.
+        stage.start("ministack", [PEERS / "aws" / "bin" / "ministack"], {
+            "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": self.port, "TMPDIR": scratch, "HOME": scratch,
+            "IOT_MTLS_ENABLED": "0",
+        }, cwd=scratch)
+        stage.await_http("ministack", f"{self.url}/_ministack/health")
+
+    def client(self, service: str):
+        return boto3.client(service, endpoint_url=self.url, region_name=REGION, aws_access_key_id="test",
+                            aws_secret_access_key="test", config=Config(retries={"max_attempts": 1}))
+
+
+class Deployed:
+    """The stack of template.yaml, once it is complete."""
+
+    def __init__(self, aws: Aws, sandbox: Sandbox):
+        self.aws = aws
+        self.functions, self.queues, self.objects = aws.client("lambda"), aws.client("sqs"), aws.client("s3")
+        self._create(sandbox)
+        self.parts = {part["LogicalResourceId"]: part["PhysicalResourceId"] for part in
+                      aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]}
+        self.function = self.parts["Function"]
+        self.queue, self.dead_letters = self.parts["RequestQueue"], self.parts["DeadLetterQueue"]
+        self._quicken()
+
+    def _create(self, sandbox: Sandbox) -> None:
+        self.objects.create_bucket(Bucket="packages")
+        self.objects.upload_file(str(PACKAGE), "packages", "bootstrap.zip")
+        secret = self.aws.client("secretsmanager").create_secret(
+            Name="sharehook", SecretString=json.dumps(LOCAL))
+        template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+        local = "CodeUri: target/package/bootstrap.zip"
+        check(local in template, f"template.yaml to say {local!r}")
+        machine = {"arm64": "arm64", "aarch64": "arm64"}.get(platform.machine(), "x86_64")
+        parameters = {"SecretArn": secret["ARN"], "CloudEndpoint": sandbox.url, "Architecture": machine,
+                      "JournalRetentionDays": "1"}
+        stacks = self.aws.client("cloudformation")
+        stacks.create_stack(
+            StackName=STACK, TemplateBody=template.replace(local, "CodeUri: s3://packages/bootstrap.zip"),
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()])
+
+        def settled():
+            stack = stacks.describe_stacks(StackName=STACK)["Stacks"][0]
+            return None if stack["StackStatus"].endswith("_IN_PROGRESS") else stack
+        stack = wait_for("the stack to settle", settled, 60)
+        if stack["StackStatus"] != "CREATE_COMPLETE":
+            events = stacks.describe_stack_events(StackName=STACK)["StackEvents"]
+            raise Failed(f"the stack ended as {stack['StackStatus']}:\n" + "\n".join(
+                f"{e['LogicalResourceId']}: {e['ResourceStatus']} {e.get('ResourceStatusReason', '')}" for e in events))
+        self.outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+
+    def _quicken(self) -> None:
+        """Points the function's journal at the local S3 and shortens the queue's patience."""
+        configuration = self.functions.get_function_configuration(FunctionName=self.function)
+        variables = configuration["Environment"]["Variables"]
+        equal(variables["JIRA_WEBHOOK_SECRET"], LOCAL["JIRA_WEBHOOK_SECRET"], "the secret that the template resolved")
+        self.functions.update_function_configuration(
+            FunctionName=self.function, Timeout=VISIBILITY_SECONDS,
+            Environment={"Variables": {**variables, "AWS_ENDPOINT_URL": self.aws.url}})
+        target = self.queues.get_queue_attributes(QueueUrl=self.dead_letters, AttributeNames=["QueueArn"])
+        self.queues.set_queue_attributes(QueueUrl=self.queue, Attributes={
+            "VisibilityTimeout": str(VISIBILITY_SECONDS),
+            "RedrivePolicy": json.dumps({"deadLetterTargetArn": target["Attributes"]["QueueArn"],
+                                         "maxReceiveCount": RECEIVES})})
+
+    def invoke(self, payload: dict):
+        """The function's answer; a function error fails."""
+        answer = self.functions.invoke(FunctionName=self.function, Payload=json.dumps(payload).encode())
+        text = answer["Payload"].read().decode()
+        check("FunctionError" not in answer, f"the function to answer {json.dumps(payload)[:80]}", text)
+        return json.loads(text)
+
+    def post(self, name: str):
+        """(status, answer) for an event file's delivery, sent to the function URL."""
+        delivery = event(name)
+        host = self.outputs["HookUrl"].split("//")[1].split("/")[0]
+        headers = {k: v for k, v in delivery["headers"].items() if k not in ("host", "content-length")}
+        status, text = http_call(self.aws.url + delivery["rawPath"], "POST", delivery["body"].encode(),
+                                 {**headers, "Host": host})
+        return status, text
+
+    def pause(self, paused: bool) -> None:
+        """Stops or starts the trigger of the queue, so that messages can gather for one batch."""
+        mapping = self.functions.list_event_source_mappings(FunctionName=self.function)["EventSourceMappings"][0]
+        equal(mapping["FunctionResponseTypes"], ["ReportBatchItemFailures"], "the trigger's FunctionResponseTypes")
+        self.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=not paused)
+
+    def send(self, bodies: list) -> None:
+        """Sends messages to the request queue, to be taken as one batch."""
+        self.pause(True)
+        for body in bodies:
+            self.queues.send_message(QueueUrl=self.queue, MessageBody=body)
+        self.pause(False)
+
+    def depth(self, queue: str) -> int:
+        """Messages in a queue, those that are being worked on included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        counted = self.queues.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+        return sum(map(int, counted.values()))
+
+    def dead(self) -> list:
+        """Bodies of the messages in the dead-letter queue."""
+        answer = self.queues.receive_message(QueueUrl=self.dead_letters, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return [message["Body"] for message in answer.get("Messages", [])]
+
+    def journal(self) -> list:
+        """Keys of all versions of the journal's objects."""
+        bucket, prefix = self.outputs["Journal"].removeprefix("s3://").split("/", 1)
+        answer = self.objects.list_object_versions(Bucket=bucket, Prefix=f"{prefix}/")
+        return [entry["Key"] for entry in answer.get("Versions", [])]
+
+
+def queue(stack: Deployed, sandbox: Sandbox) -> None:
+    """A batch of good, bad, good; then the good ones again."""
+    good, bad, other = [record["body"] for record in event("sqs-three-requests.json")["Records"]]
+    stack.send([good, bad, other])
+    wait_for("the bad message in the dead-letter queue", lambda: stack.depth(stack.dead_letters), 60)
+    equal(stack.dead(), [bad], "the dead letters")
+    equal(stack.depth(stack.queue), 0, "the messages left in the request queue")
+    wanted = {("lhbp-6jc6l8yb", "909619400"), ("img-6pb6lrmy", "1038493875")}
+    sandbox.shared_once(wanted)
+    step("of a batch of three the bad message ends as a dead letter, the good ones are shared once")
+
+    stack.send([good, other])
+    wait_for("the repeated messages to be taken", lambda: stack.depth(stack.queue) == 0, 30)
+    sandbox.shared_once(wanted)
+    equal(stack.dead(), [bad], "the dead letters after the repetition")
+    step("the good messages sent again share nothing")
+
+
+def hooks(stack: Deployed, sandbox: Sandbox) -> None:
+    """Signed and forged deliveries to the function URL."""
+    equal(stack.post("http-jira-forged.json")[0], 401, "the status for a forged signature")
+    status, text = stack.post("http-jira-approved.json")
+    equal(status, 200, f"the status for an approved ticket ({text})")
+    equal(json.loads(text)["status"], "completed", "the approved ticket's status")
+    sandbox.shared_once({("lhbp-6jc6l8yb", "909619400"), ("img-6pb6lrmy", "1038493875"),
+                         ("lhbp-6jc6l8yb", "700000164995"), ("lhbp-6jc6l8yb", "1038493875")})
+    step("a signed delivery to the function URL is shared, a forged one is not")
+
+
+def schedule(stack: Deployed) -> None:
+    """What the schedule sends, as the template says it."""
+    schedules = stack.aws.client("scheduler")
+    names = [entry["Name"] for entry in schedules.list_schedules()["Schedules"]]
+    equal(len(names), 1, "the number of schedules")
+    sent = json.loads(schedules.get_schedule(Name=names[0])["Target"]["Input"])
+    equal(sent, event("schedule-sweep.json"), "the schedule's input")
+    stack.invoke(sent)
+    step("the schedule's own input runs a sweep")
+
+
+def journal(stack: Deployed) -> None:
+    """What is in the bucket, and that nothing was written over."""
+    versions = stack.journal()
+    check(len(versions) >= 3, "a journal object for each of the three requests", versions)
+    equal(sorted(set(versions)), sorted(versions), "the keys, one version each,")
+    versioning = stack.objects.get_bucket_versioning(Bucket=stack.parts["JournalBucket"])
+    equal(versioning.get("Status"), "Enabled", "the bucket's versioning, which shows every overwriting")
+    step(f"the journal holds {len(versions)} objects in its bucket, each written once")
+
+
+def test(stage: Stage) -> None:
+    check(PACKAGE.exists(), f"{PACKAGE.relative_to(ROOT)} to exist; run scripts/package")
+    sandbox = Sandbox(stage)
+    stack = Deployed(Aws(stage), sandbox)
+    step(f"template.yaml is deployed: {len(stack.parts)} resources")
+    queue(stack, sandbox)
+    hooks(stack, sandbox)
+    schedule(stack)
+    journal(stack)
+
+
+if __name__ == "__main__":
+    run(test)

@@ -1,0 +1,256 @@
+"""What the peer tests share: programs started and ended by id, bounded waiting, checks that explain themselves.
+
+In: this checkout, with a built `sharehook` (SHAREHOOK_BIN names another). Out: exit 0, or 1 after printing what was
+expected, what came, and the last lines of every program's log. Knows nothing of Lambda, queues or Tencent Cloud.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PEERS = ROOT / ".peers"
+EVENTS = ROOT / "events"
+
+
+def _local_variables() -> dict:
+    lines = (EVENTS / "local.env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+# What the laptop's configuration leaves to the environment, worthless elsewhere.
+LOCAL = _local_variables()
+
+
+class Failed(Exception):
+    """A check that did not hold; its text is for people."""
+
+
+def use_environment(name: str) -> None:
+    """Continues in the interpreter of .peers/NAME, which has the libraries this test needs."""
+    python = PEERS / name / "bin" / "python"
+    if not python.exists():
+        sys.exit(f"{python.relative_to(ROOT)} is missing; run scripts/peers {name}")
+    if pathlib.Path(sys.prefix).resolve() != (PEERS / name).resolve():
+        os.execv(python, [str(python), *sys.argv])
+
+
+def event(name: str):
+    """An event file's JSON."""
+    return json.loads((EVENTS / name).read_text(encoding="utf-8"))
+
+
+def check(holds: bool, expected: str, got=None) -> None:
+    """Fails with what was expected and what came instead."""
+    if holds:
+        return
+    shown = got if isinstance(got, str) else json.dumps(got, indent=2, default=str)
+    raise Failed(f"expected: {expected}\n     got: {shown}")
+
+
+def equal(got, wanted, what: str) -> None:
+    """Fails unless both are equal."""
+    check(got == wanted, f"{what} to be {json.dumps(wanted, default=str)}", got)
+
+
+def wait_for(what: str, probe, seconds: float = 30.0, every: float = 0.1):
+    """The first true answer of `probe`, or a failure after `seconds`."""
+    end = time.monotonic() + seconds
+    last = None
+    while time.monotonic() < end:
+        try:
+            answer = probe()
+            if answer:
+                return answer
+            last = answer
+        except (OSError, http.client.HTTPException) as error:
+            last = error
+        time.sleep(every)
+    raise Failed(f"waited {seconds:.0f} s for {what}; last seen: {last!r}")
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def http_call(url: str, method: str = "GET", body: bytes | None = None, headers: dict | None = None):
+    """(status, body text) of one request, whatever the status; never through a proxy."""
+    request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+class Stage:
+    """A scratch directory and the programs started in it; all are ended when the block is left."""
+
+    def __init__(self, directory: pathlib.Path):
+        self.directory = directory
+        self.programs: list[tuple[str, subprocess.Popen]] = []
+
+    def log(self, name: str) -> pathlib.Path:
+        return self.directory / f"{name}.log"
+
+    def start(self, name: str, argv: list, env: dict | None = None, cwd: pathlib.Path = ROOT) -> subprocess.Popen:
+        """Starts a program as the leader of its own process group, its output in NAME.log."""
+        with open(self.log(name), "ab") as log:
+            program = subprocess.Popen([str(a) for a in argv], cwd=cwd, env=environment(env or {}),
+                                       stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                       start_new_session=True)
+        self.programs.append((name, program))
+        return program
+
+    def alive(self, name: str) -> None:
+        """Fails at once when a program has ended, instead of waiting for what it will never do."""
+        for known, program in self.programs:
+            if known == name and program.poll() is not None:
+                raise Failed(f"{name} ended with status {program.returncode}")
+
+    def await_http(self, name: str, url: str, seconds: float = 30.0) -> None:
+        """Waits until `url` answers with anything at all."""
+        def probe():
+            self.alive(name)
+            return http_call(url)[0]
+        wait_for(f"{name} at {url}", probe, seconds)
+
+    def await_port(self, name: str, port: int, seconds: float = 30.0) -> None:
+        """Waits until somebody listens on this loopback port."""
+        def probe():
+            self.alive(name)
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return True
+        wait_for(f"{name} on port {port}", probe, seconds)
+
+    def stop(self) -> None:
+        """Ends every program that was started here, politely first, last one first."""
+        for ask, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+            for _, program in reversed(self.programs):
+                # The group is our own (start_new_session) and takes the program's children along.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(program.pid, ask)
+            end = time.monotonic() + patience
+            for _, program in self.programs:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    program.wait(max(0.0, end - time.monotonic()))
+
+    def logs(self, lines: int = 40) -> str:
+        """The last lines of every log, for a person who must find out why."""
+        parts = []
+        for path in sorted(self.directory.glob("*.log")):
+            text = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            parts.append(f"--- {path.name} (last {min(lines, len(text))} of {len(text)} lines)")
+            parts.extend(text[-lines:])
+        return "\n".join(parts)
+
+
+def environment(more: dict) -> dict:
+    """This process's environment without anything that would reach a real cloud, and with `more`."""
+    cloudy = ("AWS_", "TENCENTCLOUD_", "SHAREHOOK_", "TCCLI_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(cloudy) and not k.lower().endswith("_proxy")}
+    return {**kept, "NO_PROXY": "127.0.0.1,localhost", **{k: str(v) for k, v in more.items()}}
+
+
+def binary() -> pathlib.Path:
+    """The program under test."""
+    path = pathlib.Path(os.environ.get("SHAREHOOK_BIN", ROOT / "target" / "debug" / "sharehook")).resolve()
+    if not path.exists():
+        raise Failed(f"{path} is missing; run cargo build first")
+    return path
+
+
+def local_configuration(directory: pathlib.Path) -> pathlib.Path:
+    """A copy of the laptop's configuration with what it reads, so that a test writes nothing into the checkout."""
+    for folder in ("policy", "maps"):
+        if (ROOT / folder).is_dir():
+            shutil.copytree(ROOT / folder, directory / folder, dirs_exist_ok=True)
+    return pathlib.Path(shutil.copy(ROOT / "sharehook.local.toml", directory / "sharehook.toml"))
+
+
+def local_variables(sandbox: str, journal: str) -> dict:
+    """The variables of a function that calls this sandbox and writes this journal."""
+    return {**LOCAL, "SHAREHOOK_CLOUD_ENDPOINT": sandbox, "SHAREHOOK_JOURNAL": journal}
+
+
+class Sandbox:
+    """`sharehook sandbox` on a free port, and what it can be asked."""
+
+    def __init__(self, stage: Stage):
+        self.url = f"http://127.0.0.1:{free_port()}"
+        stage.start("sandbox", [binary(), "sandbox", "--listen", self.url.removeprefix("http://")])
+        stage.await_http("sandbox", f"{self.url}/sandbox/state")
+
+    def state(self) -> dict:
+        status, text = http_call(f"{self.url}/sandbox/state")
+        equal(status, 200, "the sandbox's status for /sandbox/state")
+        return json.loads(text)
+
+    def shares(self) -> set:
+        """The (image, account) pairs that are shared now."""
+        return {(image, account) for image, accounts in self.state()["shares"].items() for account in accounts}
+
+    def shared_once(self, wanted: set) -> None:
+        """Fails unless exactly these (image, account) are shared, and no call asked for one of them twice."""
+        equal(sorted(self.shares()), sorted(wanted), "the shares in the sandbox")
+        asked = [pair for call in self.state()["calls"] for pair in _asked_to_share(call)]
+        equal(sorted(asked), sorted(wanted), "the shares that were asked for, over all calls")
+
+
+def _asked_to_share(call: dict) -> list:
+    """(image, account) pairs that one recorded call asks to share."""
+    parameters = call["params"]
+    if call["action"] not in ("ShareBlueprintAcrossAccounts", "ModifyImageSharePermission"):
+        return []
+    if parameters.get("Permission", "SHARE") != "SHARE":
+        return []
+    image = parameters.get("BlueprintId") or parameters.get("ImageId")
+    return [(image, account) for account in parameters.get("AccountIds", [])]
+
+
+@contextlib.contextmanager
+def _stage():
+    with tempfile.TemporaryDirectory(prefix="sharehook-peers-") as directory:
+        stage = Stage(pathlib.Path(directory))
+        try:
+            yield stage
+        except Exception:
+            print(stage.logs(), file=sys.stderr)
+            raise
+        finally:
+            stage.stop()
+
+
+def run(test) -> None:
+    """Runs a test on its own stage and exits with its result."""
+    # A terminated test must still end what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    began = time.monotonic()
+    name = pathlib.Path(sys.argv[0]).name
+    try:
+        with _stage() as stage:
+            test(stage)
+    except (Failed, OSError) as error:
+        print(f"{name}: FAILED after {time.monotonic() - began:.1f} s\n{error}", file=sys.stderr)
+        sys.exit(1)
+    print(f"{name}: ok, {time.monotonic() - began:.1f} s")
+
+
+def step(text: str) -> None:
+    """One line that says what has just been shown."""
+    print(f"  {text}", flush=True)
