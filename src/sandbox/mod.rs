@@ -1,6 +1,6 @@
 //! A stateful stand-in for the Tencent Cloud APIs that share images: an HTTP server on loopback against which tests,
 //! the demo and people with a laptop run the real client. It checks signatures, limits and conditions itself and
-//! answers with the documented codes; where the documentation is silent, [`Behaviour`] names the choice.
+//! answers with the documented codes; where the documentation is silent, `Behaviour` names the choice.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {

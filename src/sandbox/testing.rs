@@ -28,6 +28,8 @@ pub(super) struct Draft {
     pub(super) key: &'static str,
     pub(super) token: &'static str,
     pub(super) at: Timestamp,
+    /// The credential scope's date, when it is not that of `at`.
+    pub(super) date: Option<&'static str>,
 }
 
 impl Draft {
@@ -45,6 +47,7 @@ impl Draft {
             key: SANDBOX_SECRET_KEY,
             token: "",
             at: NOW,
+            date: None,
         }
     }
 
@@ -59,7 +62,8 @@ impl Draft {
             Some(query) => ("GET", query.clone(), String::new(), "application/x-www-form-urlencoded"),
             None => ("POST", String::new(), self.params.to_string(), "application/json"),
         };
-        let (date, seconds) = (self.at.strftime("%Y-%m-%d").to_string(), self.at.as_second().to_string());
+        let date = self.date.map_or_else(|| self.at.strftime("%Y-%m-%d").to_string(), str::to_owned);
+        let seconds = self.at.as_second().to_string();
         let (host, action) = (self.host.to_lowercase(), self.action.to_lowercase());
         let canonical = format!(
             "{method}\n/\n{query}\ncontent-type:{content_type}\nhost:{host}\nx-tc-action:{action}\n\n\

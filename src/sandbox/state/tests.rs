@@ -45,11 +45,13 @@ fn a_signed_call_is_carried_out_and_logged() {
 #[test]
 fn the_gateway_refuses_with_the_documented_codes() {
     type Change = fn(&mut Draft);
-    let changes: [(&str, Change); 22] = [
+    let changes: [(&str, Change); 24] = [
         ("AuthFailure.SecretIdNotFound", |d| d.id = "AKIDnobody"),
         ("AuthFailure.SignatureFailure", |d| d.key = "another"),
         ("AuthFailure.SignatureExpire", |d| d.at = NOW - SignedDuration::from_secs(301)),
         ("AuthFailure.SignatureExpire", |d| d.at = NOW + SignedDuration::from_secs(301)),
+        ("OK", |d| d.at = NOW - SignedDuration::from_secs(300)),
+        ("AuthFailure.SignatureFailure", |d| d.date = Some("2025-12-31")),
         ("AuthFailure.TokenFailure", |d| d.token = "unexpected"),
         ("AuthFailure.SignatureFailure", |d| d.host = "cvm.tencentcloudapi.com".into()),
         ("OK", |d| d.host = "lighthouse.intl.tencentcloudapi.com".into()),
