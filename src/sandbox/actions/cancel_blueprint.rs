@@ -1,0 +1,75 @@
+//! lighthouse `CancelShareBlueprintAcrossAccounts`: accounts lose the use of a blueprint.
+//! The English page's condition is a mistranslation; the Chinese page says: a custom image of yours that is shared to
+//! the accounts given. Accounts that never had it are passed over, as long as anybody has it.
+
+use serde_json::Map;
+
+use super::custom_blueprint::{check_form, modifying_until, ready};
+use super::scene::{Answer, Scene};
+use crate::sandbox::error::ApiError;
+
+pub(super) fn run(mut scene: Scene<'_>) -> Answer {
+    check_form(&scene)?;
+    let params = scene.params;
+    let until = modifying_until(&scene);
+    let blueprint = ready(&mut scene)?;
+    if blueprint.shares.is_empty() {
+        let message = "The image has not been shared.";
+        return Err(ApiError::new("UnsupportedOperation.BlueprintHasNotShared", message));
+    }
+    let before = blueprint.shares.len();
+    for account in params.list("AccountIds") {
+        blueprint.shares.remove(account);
+    }
+    if blueprint.shares.len() != before {
+        blueprint.modifying_until = until;
+    }
+    Ok(Map::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, SG};
+    use crate::sandbox::actions::Action;
+    use serde_json::{Value, json};
+
+    const GOOD: &str = "lhbp-6jc6l8yb";
+
+    fn cancel(bench: &mut Bench, blueprint: &str, accounts: Value) -> Result<Value, String> {
+        bench.call(Action::CancelBlueprint, json!({"BlueprintId": blueprint, "AccountIds": accounts}))
+    }
+
+    #[test]
+    fn only_the_named_accounts_lose_it() {
+        let mut bench = Bench::new();
+        let three = json!(["700000000001", "700000000002", "700000000003"]);
+        bench.call(Action::ShareBlueprint, json!({"BlueprintId": GOOD, "AccountIds": three})).unwrap();
+        assert_eq!(cancel(&mut bench, GOOD, json!(["700000000002", "700000000009"])), Ok(json!({})));
+        assert_eq!(bench.world.blueprint_accounts(SG, GOOD), ["700000000001", "700000000003"]);
+        assert!(cancel(&mut bench, GOOD, json!(["700000000001", "700000000003"])).is_ok());
+        let none = Err("UnsupportedOperation.BlueprintHasNotShared".to_owned());
+        assert_eq!(cancel(&mut bench, GOOD, json!(["700000000001"])), none);
+    }
+
+    #[test]
+    fn every_condition_has_its_code() {
+        let eleven = json!(vec!["700000164995"; 11]);
+        let one = json!(["700000164995"]);
+        for (blueprint, accounts, code) in [
+            ("lhbp-x", one.clone(), "InvalidParameterValue.BlueprintIdMalformed"),
+            (GOOD, json!([]), "InvalidParameterValue"),
+            (GOOD, eleven, "InvalidParameterValue.LimitExceeded"),
+            ("lhbp-nowhere0", one.clone(), "ResourceNotFound.BlueprintIdNotFound"),
+            ("lhbp-appimage", one.clone(), "ResourceNotFound.PrivateBlueprintNotFound"),
+            ("lhbp-syncing0", one.clone(), "UnsupportedOperation.BlueprintCurStateInvalid"),
+            ("lhbp-isolated", one.clone(), "InvalidParameterValue.InvalidBlueprintState"),
+            ("lhbp-operated", one.clone(), "OperationDenied.BlueprintOperationInProgress"),
+            ("lhbp-unfinish", one.clone(), "UnsupportedOperation.BlueprintLatestOperationUnfinished"),
+            ("lhbp-occupied", one.clone(), "UnsupportedOperation.BlueprintOccupied"),
+            (GOOD, one, "UnsupportedOperation.BlueprintHasNotShared"),
+        ] {
+            let mut bench = Bench::new();
+            assert_eq!(cancel(&mut bench, blueprint, accounts), Err(code.to_owned()), "{blueprint}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! cvm `DescribeImageSharePermission`: every account that has a CVM image, since when. It has no pages.
+//! Source: its API page and the shape that the official SDKs read.
+
+use serde_json::{Map, Value, json};
+
+use super::scene::{Answer, Scene};
+use super::share_image::own_image;
+use crate::sandbox::world::api_time;
+
+pub(super) fn run(scene: Scene<'_>) -> Answer {
+    let image = own_image(scene)?;
+    let shares = image.shares.iter();
+    let entries =
+        shares.map(|(account, since)| json!({"CreatedTime": api_time(*since), "AccountId": account}));
+    Ok(Map::from_iter([("SharePermissionSet".to_owned(), Value::Array(entries.collect()))]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Bench;
+    use super::*;
+    use crate::sandbox::actions::Action;
+
+    #[test]
+    fn every_account_is_listed_with_its_time() {
+        let mut bench = Bench::new();
+        let read = json!({"ImageId": "img-6pb6lrmy"});
+        let none = json!({"SharePermissionSet": []});
+        assert_eq!(bench.call(Action::ImageShares, read.clone()), Ok(none));
+        let share = json!({"ImageId": "img-6pb6lrmy", "AccountIds": ["1038493875"], "Permission": "SHARE"});
+        bench.call(Action::ShareImage, share).unwrap();
+        let one =
+            json!({"SharePermissionSet": [{"CreatedTime": api_time(bench.now), "AccountId": "1038493875"}]});
+        assert_eq!(bench.call(Action::ImageShares, read), Ok(one));
+    }
+
+    #[test]
+    fn only_an_own_image_tells() {
+        for (image, code) in [
+            ("img-", "InvalidImageId.Malformed"),
+            ("img-nowhere0", "InvalidImageId.NotFound"),
+            ("img-received", "UnauthorizedOperation.ImageNotBelongToAccount"),
+        ] {
+            let outcome = Bench::new().call(Action::ImageShares, json!({"ImageId": image}));
+            assert_eq!(outcome, Err(code.to_owned()), "{image}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The two products that the sandbox stands in for: their names, versions and regions.
+
+/// A product of the cloud, told apart by the service in the credential scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::sandbox) enum Service {
+    Lighthouse,
+    Cvm,
+}
+
+/// The regions that every Lighthouse page lists.
+const LIGHTHOUSE_REGIONS: [&str; 15] = [
+    "ap-bangkok",
+    "ap-beijing",
+    "ap-chengdu",
+    "ap-guangzhou",
+    "ap-hongkong",
+    "ap-jakarta",
+    "ap-nanjing",
+    "ap-seoul",
+    "ap-shanghai",
+    "ap-singapore",
+    "ap-tokyo",
+    "eu-frankfurt",
+    "na-ashburn",
+    "na-siliconvalley",
+    "sa-saopaulo",
+];
+/// Regions where only CVM runs; its page names no list.
+const CVM_ONLY_REGIONS: [&str; 8] = [
+    "ap-beijing-fsi",
+    "ap-chongqing",
+    "ap-mumbai",
+    "ap-shanghai-fsi",
+    "ap-shenzhen-fsi",
+    "ap-taipei",
+    "me-saudi-arabia",
+    "na-toronto",
+];
+
+impl Service {
+    /// Finds a service by its short name.
+    pub(in crate::sandbox) fn find(name: &str) -> Option<Self> {
+        [Self::Lighthouse, Self::Cvm].into_iter().find(|service| service.name() == name)
+    }
+
+    pub(in crate::sandbox) fn name(self) -> &'static str {
+        match self {
+            Self::Lighthouse => "lighthouse",
+            Self::Cvm => "cvm",
+        }
+    }
+
+    pub(in crate::sandbox) fn version(self) -> &'static str {
+        match self {
+            Self::Lighthouse => "2020-03-24",
+            Self::Cvm => "2017-03-12",
+        }
+    }
+
+    pub(in crate::sandbox) fn serves(self, region: &str) -> bool {
+        LIGHTHOUSE_REGIONS.contains(&region) || (self == Self::Cvm && CVM_ONLY_REGIONS.contains(&region))
+    }
+}

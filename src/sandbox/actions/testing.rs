@@ -1,0 +1,40 @@
+//! A bench on which the actions' tests call one action after another, without server, signature or rate.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::{Action, Scene};
+use crate::sandbox::options::Behaviour;
+use crate::sandbox::params::Params;
+use crate::sandbox::world::World;
+
+/// The region in which the bench calls.
+pub(super) const SG: &str = "ap-singapore";
+
+#[derive(Clone)]
+pub(super) struct Bench {
+    pub(super) world: World,
+    pub(super) behaviour: Behaviour,
+    pub(super) now: Timestamp,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        let now = Timestamp::constant(1_767_225_600, 0);
+        Self { world: World::seeded(), behaviour: Behaviour::default(), now }
+    }
+
+    pub(super) fn wait(&mut self, seconds: i64) {
+        self.now += SignedDuration::from_secs(seconds);
+    }
+
+    /// The answer's fields, or the code of the refusal.
+    pub(super) fn call(&mut self, action: Action, params: Value) -> Result<Value, String> {
+        let Value::Object(given) = params else { panic!("not an object: {params}") };
+        let code = |refusal: crate::sandbox::error::ApiError| refusal.code.into_owned();
+        let params = Params::read(given, action.fields(), false).map_err(code)?;
+        let stock = self.world.regions.get_mut(SG).unwrap();
+        let scene = Scene { stock, params: &params, behaviour: &self.behaviour, now: self.now };
+        action.run(scene).map(Value::Object).map_err(code)
+    }
+}

@@ -1,0 +1,120 @@
+//! The unsigned side door: what exists, what was called, which faults wait. For calls to a loopback host name only, so
+//! that a page in the user's browser cannot reach it through a name of its own.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::fault::Fault;
+use super::request::Request;
+use super::state::State;
+
+/// Answers `method path` under `/sandbox/`: a status and a JSON value.
+pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> (StatusCode, Value) {
+    if !request.is_to_loopback() {
+        return refuse(StatusCode::FORBIDDEN, "only a loopback host name may be asked for this");
+    }
+    match (request.method.as_str(), path) {
+        ("GET", "/sandbox/state") => {
+            (StatusCode::OK, json!({"regions": state.world.regions, "faults": waiting(state)}))
+        }
+        ("GET", "/sandbox/calls") => (StatusCode::OK, json!({"calls": state.log.calls()})),
+        ("GET", "/sandbox/faults") => (StatusCode::OK, json!({"faults": waiting(state)})),
+        ("POST", "/sandbox/faults") => inject(state, request),
+        ("DELETE", "/sandbox/faults") => {
+            state.faults.clear();
+            (StatusCode::OK, json!({"faults": []}))
+        }
+        (_, "/sandbox/state" | "/sandbox/calls" | "/sandbox/faults") => {
+            refuse(StatusCode::METHOD_NOT_ALLOWED, "this path does not have that method")
+        }
+        _ => refuse(StatusCode::NOT_FOUND, "there are /, /sandbox/state, /sandbox/calls and /sandbox/faults"),
+    }
+}
+
+fn waiting(state: &State) -> Vec<String> {
+    state.faults.iter().map(Fault::to_string).collect()
+}
+
+/// Adds all the faults of the body, or none.
+fn inject(state: &mut State, request: &Request) -> (StatusCode, Value) {
+    // A form in a web page can post to loopback, but not with this type unless the browser has asked first.
+    let json = request.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
+    if !json {
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json");
+    }
+    let texts: Vec<String> = match serde_json::from_slice(&request.body) {
+        Ok(Value::String(text)) => vec![text],
+        Ok(list @ Value::Array(_)) => serde_json::from_value(list).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    if texts.is_empty() {
+        let problem = "the body is neither a JSON string nor an array of strings; write \"*:reset-after@2\"";
+        return refuse(StatusCode::BAD_REQUEST, problem);
+    }
+    let faults: Vec<Fault> = match texts.iter().map(|text| text.parse()).collect() {
+        Ok(faults) => faults,
+        Err(error) => {
+            let error: super::fault::FaultError = error;
+            return refuse(StatusCode::BAD_REQUEST, &error.to_string());
+        }
+    };
+    if !faults.into_iter().all(|fault| state.inject(fault)) {
+        return refuse(StatusCode::INSUFFICIENT_STORAGE, "too many faults wait already; DELETE removes them");
+    }
+    (StatusCode::OK, json!({"faults": waiting(state)}))
+}
+
+fn refuse(status: StatusCode, problem: &str) -> (StatusCode, Value) {
+    (status, json!({"error": problem}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::SandboxOptions;
+    use super::super::testing::NOW;
+    use super::*;
+    use bytes::Bytes;
+
+    fn ask(state: &mut State, method: &str, path: &str, host: &str, body: &str) -> (u16, Value) {
+        let headers = [("host", host), ("content-type", "application/json")];
+        let request = Request {
+            method: method.to_owned(),
+            headers: headers.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+            body: Bytes::from(body.to_owned()),
+            ..Request::default()
+        };
+        let (status, value) = answer(state, path, &request);
+        (status.as_u16(), value)
+    }
+
+    #[test]
+    fn faults_come_and_go() {
+        let mut state = State::new(SandboxOptions::seeded(|| NOW), [0; 16]);
+        let mut ask = |method, body| ask(&mut state, method, "/sandbox/faults", "127.0.0.1:1", body);
+        assert_eq!(ask("POST", "\"*:reset-after@2\"").0, 200);
+        let both = json!({"faults": ["*:reset-after@2", "*:html-ok"]});
+        assert_eq!(ask("POST", "[\"*:html-ok\"]"), (200, both.clone()));
+        for bad in ["", "7", "[7]", "{}", "[]", "\"explode\"", "[\"*:html-ok\", \"explode\"]"] {
+            assert_eq!(ask("POST", bad).0, 400, "{bad}");
+        }
+        assert_eq!(ask("GET", ""), (200, both), "a list with a bad one adds none");
+        assert_eq!(ask("DELETE", ""), (200, json!({"faults": []})));
+    }
+
+    #[test]
+    fn the_side_door_opens_for_loopback_names_only() {
+        let mut state = State::new(SandboxOptions::seeded(|| NOW), [0; 16]);
+        for (method, path, host, status) in [
+            ("GET", "/sandbox/state", "localhost:1", 200),
+            ("GET", "/sandbox/calls", "[::1]:1", 200),
+            ("GET", "/sandbox/state", "attacker.example", 403),
+            ("POST", "/sandbox/faults", "attacker.example", 403),
+            ("POST", "/sandbox/state", "localhost", 405),
+            ("GET", "/other", "localhost", 404),
+        ] {
+            assert_eq!(ask(&mut state, method, path, host, "").0, status, "{method} {path} {host}");
+        }
+        let (_, seen) = ask(&mut state, "GET", "/sandbox/state", "localhost", "");
+        assert_eq!(seen["regions"]["ap-singapore"]["blueprints"]["lhbp-syncing0"]["state"], "SYNCING");
+    }
+}

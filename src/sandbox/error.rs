@@ -1,0 +1,59 @@
+//! A refusal in the cloud's own words: a documented code and a message for people.
+//! The code is the contract; the message is the sandbox's wording and nobody may match on it.
+
+use std::borrow::Cow;
+
+/// One refusal, as it stands in `Response.Error`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ApiError {
+    /// The code in full, as the API pages spell it.
+    pub(super) code: Cow<'static, str>,
+    /// What was wrong, naming the parameter.
+    pub(super) message: String,
+}
+
+impl ApiError {
+    pub(super) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
+
+    pub(super) fn missing(name: &str) -> Self {
+        Self::new(
+            "MissingParameter",
+            format!("The request is missing the required parameter `{}`.", clip(name)),
+        )
+    }
+
+    pub(super) fn unknown(name: &str) -> Self {
+        Self::new("UnknownParameter", format!("The parameter `{}` is not recognized.", clip(name)))
+    }
+
+    pub(super) fn wrong_type(name: &str, wanted: &str) -> Self {
+        Self::new("InvalidParameter", format!("The parameter `{}` must be {wanted}.", clip(name)))
+    }
+
+    pub(super) fn invalid_value(name: &str, problem: &str) -> Self {
+        Self::new("InvalidParameterValue", format!("The value of `{}` {problem}.", clip(name)))
+    }
+}
+
+/// A caller's text, short enough to quote in a message.
+pub(super) fn clip(text: &str) -> String {
+    let mut short: String = text.chars().filter(|c| !c.is_control()).take(64).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_never_carries_a_long_or_unprintable_text() {
+        let error = ApiError::unknown(&format!("a\r\n{}", "x".repeat(10_000)));
+        assert!(error.message.len() < 200, "{}", error.message.len());
+        assert!(!error.message.contains('\n'));
+    }
+}

@@ -1,0 +1,91 @@
+//! What was called, in order, with the answer's code: how a test sees what a client really did.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// The most calls that are kept; older ones are dropped first.
+const MOST_CALLS: usize = 10_000;
+/// The most accounts that are kept of one call.
+const MOST_ACCOUNTS: usize = 500;
+
+/// One call that reached the API, also one that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Call {
+    /// When, by the sandbox's clock.
+    pub at: Timestamp,
+    /// The `SecretId` that was claimed; empty when the header could not be read.
+    pub key_id: String,
+    /// `lighthouse` or `cvm`, from the credential scope; empty when it could not be read.
+    pub service: String,
+    /// `X-TC-Action` as sent.
+    pub action: String,
+    /// `X-TC-Region` as sent; empty when it was not.
+    pub region: String,
+    /// `BlueprintId` or `ImageId`; empty for a listing or before the parameters were accepted.
+    pub image: String,
+    /// `AccountIds`, at most 500 of them.
+    pub accounts: Vec<String>,
+    /// `Permission`; empty where the action has none.
+    pub permission: String,
+    /// SHA-256, hex, of the parameters as sent (body or query).
+    pub params_digest: String,
+    /// The code that was answered; `None` for success, and for a fault that answers no code.
+    pub code: Option<String>,
+    /// The fault that the call met, as text.
+    pub fault: Option<String>,
+    /// Whether the action was carried out and succeeded, whatever was answered.
+    pub carried_out: bool,
+    /// The answer's `RequestId`, also when the answer never left.
+    pub request_id: String,
+}
+
+/// The latest calls.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    calls: VecDeque<Call>,
+}
+
+impl Log {
+    pub(super) fn push(&mut self, mut call: Call) {
+        call.accounts.truncate(MOST_ACCOUNTS);
+        if self.calls.len() == MOST_CALLS {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(call);
+    }
+
+    pub(super) fn calls(&self) -> Vec<Call> {
+        self.calls.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_bounded() {
+        let call = |n: usize| Call {
+            at: Timestamp::UNIX_EPOCH,
+            key_id: String::new(),
+            service: String::new(),
+            action: String::new(),
+            region: String::new(),
+            image: String::new(),
+            accounts: vec!["1".to_owned(); if n == 0 { 0 } else { 501 }],
+            permission: String::new(),
+            params_digest: String::new(),
+            code: None,
+            fault: None,
+            carried_out: false,
+            request_id: n.to_string(),
+        };
+        let mut log = Log::default();
+        (0..=MOST_CALLS).for_each(|n| log.push(call(n % 2)));
+        assert_eq!(log.calls().len(), MOST_CALLS);
+        assert_eq!(log.calls()[0].request_id, "1", "the oldest is dropped");
+        assert_eq!(log.calls()[0].accounts.len(), MOST_ACCOUNTS);
+    }
+}

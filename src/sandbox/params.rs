@@ -1,0 +1,200 @@
+//! An action's parameters, checked against the table of its page: nothing unknown, nothing missing, every type right.
+//! What the values mean is left to the actions.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::error::{ApiError, clip};
+
+/// The types that the pages know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Integer,
+    Texts,
+    Filters,
+}
+
+/// One row of a page's table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) required: bool,
+}
+
+/// A row that must be given.
+pub(super) const fn required(name: &'static str, kind: Kind) -> Field {
+    Field { name, kind, required: true }
+}
+
+/// A row that may be given.
+pub(super) const fn optional(name: &'static str, kind: Kind) -> Field {
+    Field { name, kind, required: false }
+}
+
+/// `Filter`: a name and the values of which one must match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Filter {
+    pub(super) name: String,
+    pub(super) values: Vec<String>,
+}
+
+/// The parameters of one call, of the right types.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Params {
+    texts: BTreeMap<&'static str, String>,
+    integers: BTreeMap<&'static str, i64>,
+    lists: BTreeMap<&'static str, Vec<String>>,
+    filters: Vec<Filter>,
+}
+
+impl Params {
+    /// Checks `given` against `fields`. `spelled` is true for a GET, whose integers are text. A JSON `null` counts
+    /// as not given.
+    ///
+    /// Errors: `UnknownParameter`, `MissingParameter`, `InvalidParameter` for a wrong type.
+    pub(super) fn read(given: Map<String, Value>, fields: &[Field], spelled: bool) -> Result<Self, ApiError> {
+        let mut params = Self::default();
+        if let Some(stranger) =
+            given.keys().find(|name| fields.iter().all(|field| field.name != name.as_str()))
+        {
+            return Err(ApiError::unknown(stranger));
+        }
+        for field in fields {
+            let name = field.name;
+            let value = match given.get(name) {
+                Some(value) if !value.is_null() => value,
+                _ if field.required => return Err(ApiError::missing(name)),
+                _ => continue,
+            };
+            match field.kind {
+                Kind::Text => drop(params.texts.insert(name, text(name, value)?)),
+                Kind::Integer => drop(params.integers.insert(name, integer(name, value, spelled)?)),
+                Kind::Texts => drop(params.lists.insert(name, texts(name, value)?)),
+                Kind::Filters => params.filters = filters(name, value)?,
+            }
+        }
+        Ok(params)
+    }
+
+    /// A text; empty when it was not given.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.texts.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// An integer, if it was given.
+    pub(super) fn integer(&self, name: &str) -> Option<i64> {
+        self.integers.get(name).copied()
+    }
+
+    /// A list; empty when it was not given.
+    pub(super) fn list(&self, name: &str) -> &[String] {
+        self.lists.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The filters; none when they were not given.
+    pub(super) fn filters(&self) -> &[Filter] {
+        &self.filters
+    }
+}
+
+fn text(name: &str, value: &Value) -> Result<String, ApiError> {
+    value.as_str().map(str::to_owned).ok_or_else(|| ApiError::wrong_type(name, "a string"))
+}
+
+fn integer(name: &str, value: &Value, spelled: bool) -> Result<i64, ApiError> {
+    let number = match value {
+        Value::String(digits) if spelled => digits.parse().ok(),
+        other => other.as_i64(),
+    };
+    number.ok_or_else(|| ApiError::wrong_type(name, "an integer"))
+}
+
+fn entries<'a>(name: &str, value: &'a Value) -> Result<&'a Vec<Value>, ApiError> {
+    value.as_array().ok_or_else(|| ApiError::wrong_type(name, "an array"))
+}
+
+fn texts(name: &str, value: &Value) -> Result<Vec<String>, ApiError> {
+    let list = entries(name, value)?.iter().enumerate();
+    list.map(|(index, entry)| text(&format!("{name}.{index}"), entry)).collect()
+}
+
+fn filters(name: &str, value: &Value) -> Result<Vec<Filter>, ApiError> {
+    let list = entries(name, value)?.iter().enumerate();
+    list.map(|(index, entry)| {
+        let place = format!("{name}.{index}");
+        let Some(fields) = entry.as_object() else {
+            return Err(ApiError::wrong_type(&place, "an object with Name and Values"));
+        };
+        if let Some(stranger) = fields.keys().find(|key| *key != "Name" && *key != "Values") {
+            return Err(ApiError::unknown(&format!("{place}.{}", clip(stranger))));
+        }
+        let part = |key: &str| fields.get(key).ok_or_else(|| ApiError::missing(&format!("{place}.{key}")));
+        Ok(Filter {
+            name: text(&format!("{place}.Name"), part("Name")?)?,
+            values: texts(&format!("{place}.Values"), part("Values")?)?,
+        })
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const FIELDS: [Field; 4] = [
+        required("ImageId", Kind::Text),
+        optional("AccountIds", Kind::Texts),
+        optional("Limit", Kind::Integer),
+        optional("Filters", Kind::Filters),
+    ];
+
+    fn read(value: Value, spelled: bool) -> Result<Params, ApiError> {
+        let Value::Object(map) = value else { panic!("{value}") };
+        Params::read(map, &FIELDS, spelled)
+    }
+
+    #[test]
+    fn the_table_is_obeyed_to_the_letter() {
+        for (value, code, name) in [
+            (json!({}), "MissingParameter", "ImageId"),
+            (json!({"ImageId": null}), "MissingParameter", "ImageId"),
+            (json!({"ImageId": "i", "ClientToken": "x"}), "UnknownParameter", "ClientToken"),
+            (json!({"ImageId": "i", "imageid": "x"}), "UnknownParameter", "imageid"),
+            (json!({"ImageId": 7}), "InvalidParameter", "ImageId"),
+            (json!({"ImageId": "i", "AccountIds": "700000164995"}), "InvalidParameter", "AccountIds"),
+            (json!({"ImageId": "i", "AccountIds": ["7", 7]}), "InvalidParameter", "AccountIds.1"),
+            (json!({"ImageId": "i", "Limit": "20"}), "InvalidParameter", "Limit"),
+            (json!({"ImageId": "i", "Limit": 1.5}), "InvalidParameter", "Limit"),
+            (json!({"ImageId": "i", "Limit": 1e30}), "InvalidParameter", "Limit"),
+            (json!({"ImageId": "i", "Filters": {}}), "InvalidParameter", "Filters"),
+            (json!({"ImageId": "i", "Filters": ["x"]}), "InvalidParameter", "Filters.0"),
+            (json!({"ImageId": "i", "Filters": [{"Name": "x"}]}), "MissingParameter", "Filters.0.Values"),
+            (
+                json!({"ImageId": "i", "Filters": [{"Name": "x", "Values": [1]}]}),
+                "InvalidParameter",
+                "Filters.0.Values.0",
+            ),
+            (
+                json!({"ImageId": "i", "Filters": [{"Name": "x", "Values": [], "N": 1}]}),
+                "UnknownParameter",
+                "Filters.0.N",
+            ),
+        ] {
+            let error = read(value.clone(), false).unwrap_err();
+            assert_eq!(error.code, code, "{value}");
+            assert!(error.message.contains(&format!("`{name}`")), "{value}: {}", error.message);
+        }
+    }
+
+    #[test]
+    fn a_get_spells_its_integers() {
+        let params = read(json!({"ImageId": "i", "Limit": "-5"}), true).unwrap();
+        assert_eq!(params.integer("Limit"), Some(-5));
+        assert!(read(json!({"ImageId": "i", "Limit": "five"}), true).is_err());
+        assert_eq!((params.list("AccountIds").len(), params.text("Nothing")), (0, ""));
+    }
+}

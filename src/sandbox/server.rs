@@ -1,0 +1,203 @@
+//! The sandbox on the wire: HTTP requests become the state machine's, its replies become HTTP. Decides nothing.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, Request as HttpRequest, State as Shared};
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::connection::{Breakable, Link};
+use super::debug;
+use super::fault::Fault;
+use super::log::Call;
+use super::options::SandboxOptions;
+use super::query::LARGEST_QUERY;
+use super::reply::Manner;
+use super::request::{LARGEST_BODY, Request};
+use super::state::State;
+use super::world::World;
+
+/// How much of a request is read at all. It is more than the API's limit, so that a client that sends too much reads
+/// the refusal instead of a broken connection.
+const MOST_READ: usize = 3 * LARGEST_BODY;
+/// How long `stop` waits for calls under way.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The stand-in cloud; see the module's documentation.
+#[derive(Debug)]
+pub struct Sandbox;
+
+impl Sandbox {
+    /// Starts a server within the current tokio runtime. It stops when the returned value is dropped.
+    ///
+    /// # Errors
+    /// An address that is not loopback, one that cannot be bound, or no randomness for request ids.
+    pub async fn start(options: SandboxOptions) -> Result<Running, io::Error> {
+        if !options.listen.ip().is_loopback() {
+            let problem =
+                format!("the sandbox listens on loopback only, not on {}; use 127.0.0.1", options.listen);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        let mut seed = [0; 16];
+        getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
+        let listener = TcpListener::bind(options.listen).await?;
+        let addr = listener.local_addr()?;
+        let clock = options.clock;
+        let state = Arc::new(Mutex::new(State::new(options, seed)));
+        let (stop, stopped) = watch::channel(false);
+        let desk = Desk { state: Arc::clone(&state), clock, stopped: stopped.clone() };
+        let router = Router::new().fallback(serve).with_state(desk);
+        let service = router.into_make_service_with_connect_info::<Link>();
+        let server = axum::serve(Breakable(listener), service).with_graceful_shutdown(until(stopped));
+        let task = tokio::spawn(async move { server.await });
+        Ok(Running { addr, state, stop, task })
+    }
+}
+
+/// A sandbox that runs. Dropping it stops the server without waiting.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    state: Arc<Mutex<State>>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Running {
+    /// The endpoint to configure: `http://127.0.0.1:PORT`, one for all services.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Everything that exists now.
+    pub fn state(&self) -> World {
+        lock(&self.state).world.clone()
+    }
+
+    /// Changes the world behind the API's back, as someone in the console would.
+    pub fn edit(&self, change: impl FnOnce(&mut World)) {
+        change(&mut lock(&self.state).world);
+    }
+
+    /// The latest calls, oldest first; 10 000 at most.
+    pub fn calls(&self) -> Vec<Call> {
+        lock(&self.state).log.calls()
+    }
+
+    /// Adds a fault behind those that wait; with 1 000 waiting it is not added, and `false` is returned.
+    pub fn inject(&self, fault: Fault) -> bool {
+        lock(&self.state).inject(fault)
+    }
+
+    /// Takes no more calls, lets those under way finish for two seconds, and returns.
+    pub async fn stop(self) {
+        let Self { stop, mut task, .. } = self;
+        // Nobody listens any more if the server has ended by itself; then there is nothing to stop.
+        let _ = stop.send(true);
+        if tokio::time::timeout(PATIENCE, &mut task).await.is_err() {
+            task.abort();
+        }
+    }
+}
+
+/// What every handler has at hand.
+#[derive(Debug, Clone)]
+struct Desk {
+    state: Arc<Mutex<State>>,
+    clock: fn() -> Timestamp,
+    stopped: watch::Receiver<bool>,
+}
+
+/// The state stays usable after a panic elsewhere: every change to it is whole or not made.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends when the sandbox is stopped or dropped.
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error says that the sender is gone, which is the other way to stop.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+async fn serve(
+    Shared(desk): Shared<Desk>,
+    ConnectInfo(link): ConnectInfo<Link>,
+    incoming: HttpRequest,
+) -> Response<Body> {
+    let path = incoming.uri().path().to_owned();
+    let request = match read(incoming).await {
+        Some(request) => request,
+        None => return html(StatusCode::PAYLOAD_TOO_LARGE, &desk),
+    };
+    if path != "/" {
+        let (status, value) = debug::answer(&mut lock(&desk.state), &path, &request);
+        return send(status, "application/json", value.to_string(), &desk);
+    }
+    // The real gateway refuses an over-long query before the API sees it, so there is no envelope.
+    if request.query.len() > LARGEST_QUERY {
+        return html(StatusCode::URI_TOO_LONG, &desk);
+    }
+    let reply = lock(&desk.state).answer(&request, (desk.clock)());
+    match reply.manner {
+        Manner::Plain => {}
+        Manner::Reset => link.reset(),
+        Manner::Cut => link.cut(),
+        Manner::Html(status) => {
+            return html(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), &desk);
+        }
+        Manner::Slow(wait) => tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = until(desk.stopped.clone()) => {}
+        },
+    }
+    send(StatusCode::OK, "application/json", reply.body, &desk)
+}
+
+/// Reads a request to its end; `None` when it is too large even to refuse politely.
+async fn read(incoming: HttpRequest) -> Option<Request> {
+    let (head, body) = incoming.into_parts();
+    let body: Bytes = to_bytes(body, MOST_READ).await.ok()?;
+    let mut request = Request {
+        method: head.method.as_str().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        body,
+        ..Request::default()
+    };
+    for (name, value) in &head.headers {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        request.headers.entry(name.as_str().to_owned()).or_insert(value);
+    }
+    Some(request)
+}
+
+fn html(status: StatusCode, desk: &Desk) -> Response<Body> {
+    let page = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n");
+    send(status, "text/html", page, desk)
+}
+
+/// `Date` is the sandbox's own time, so that a client can find out how far its clock is off.
+fn send(status: StatusCode, kind: &'static str, body: String, desk: &Desk) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&(desk.clock)());
+    if let Some(date) = date.ok().and_then(|date| HeaderValue::try_from(date).ok()) {
+        headers.insert(header::DATE, date);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests;

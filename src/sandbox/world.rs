@@ -1,0 +1,273 @@
+//! What the stand-in cloud holds: images and blueprints per region, and who may use them.
+//! Plain data that tests read and edit; the rules of the APIs are in `actions`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+/// Everything that exists, by region name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct World {
+    /// One stock per region; a region that is not named is empty.
+    pub regions: BTreeMap<String, Stock>,
+}
+
+/// The images of one region.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Stock {
+    /// Lighthouse images by `BlueprintId`.
+    pub blueprints: BTreeMap<String, Blueprint>,
+    /// CVM images by `ImageId`.
+    pub images: BTreeMap<String, CvmImage>,
+}
+
+/// Accounts that an image is shared with, and since when.
+pub type Shares = BTreeMap<String, Timestamp>;
+
+/// Declares a closed set with the spelling that the API uses.
+macro_rules! spelled {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+        impl $name {
+            /// As the API spells it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+spelled! {
+    /// `BlueprintType`.
+    BlueprintKind {
+        /// A custom image made in Lighthouse.
+        Private = "PRIVATE",
+        /// A CVM custom image that was shared to Lighthouse.
+        Shared = "SHARED",
+        /// An application image of the vendor.
+        AppOs = "APP_OS",
+        /// A plain system image of the vendor.
+        PureOs = "PURE_OS",
+    }
+}
+
+spelled! {
+    /// `BlueprintState`; only `Normal` can be shared.
+    BlueprintState {
+        /// Ready.
+        Normal = "NORMAL",
+        /// Still being made or copied.
+        Syncing = "SYNCING",
+        /// Withdrawn.
+        Offline = "OFFLINE",
+        /// Could not be made.
+        CreateFailed = "CREATEFAILED",
+        /// Held back, for example for an overdue account.
+        Isolated = "ISOLATED",
+    }
+}
+
+spelled! {
+    /// What another operation is doing with a blueprint: each makes sharing wait, with a code of its own.
+    Busy {
+        /// `OperationDenied.BlueprintOperationInProgress`.
+        InOperation = "IN_OPERATION",
+        /// `UnsupportedOperation.BlueprintLatestOperationUnfinished`.
+        LatestUnfinished = "LATEST_UNFINISHED",
+        /// `UnsupportedOperation.BlueprintOccupied`.
+        Occupied = "OCCUPIED",
+    }
+}
+
+spelled! {
+    /// `ImageType` of a CVM image.
+    ImageType {
+        /// The account's own.
+        Private = "PRIVATE_IMAGE",
+        /// The vendor's.
+        Public = "PUBLIC_IMAGE",
+        /// Another account's, shared with this one.
+        Shared = "SHARED_IMAGE",
+    }
+}
+
+spelled! {
+    /// `ImageState` of a CVM image; only `Normal` can be shared.
+    ImageState {
+        /// Ready.
+        Normal = "NORMAL",
+        /// Being made.
+        Creating = "CREATING",
+        /// Could not be made.
+        CreateFailed = "CREATEFAILED",
+        /// In use by another task.
+        Using = "USING",
+        /// Being copied.
+        Syncing = "SYNCING",
+        /// Being imported.
+        Importing = "IMPORTING",
+        /// Could not be imported.
+        ImportFailed = "IMPORTFAILED",
+    }
+}
+
+spelled! {
+    /// `ImageSource` of a CVM image.
+    ImageSource {
+        /// Made from an instance.
+        Created = "CREATE_IMAGE",
+        /// Brought from outside.
+        Imported = "EXTERNAL_IMPORT",
+        /// The vendor's.
+        Official = "OFFICIAL",
+    }
+}
+
+spelled! {
+    /// `ImageClass` of a CVM image.
+    ImageClass {
+        /// The system disk only.
+        System = "SystemImage",
+        /// The whole instance with its data disks.
+        Instance = "InstanceImage",
+    }
+}
+
+/// A Lighthouse image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Blueprint {
+    /// `BlueprintName`.
+    pub name: String,
+    /// `BlueprintType`; `Private` and `Shared` are the account's own.
+    pub kind: BlueprintKind,
+    /// `BlueprintState` as last set; read it through [`Blueprint::state_at`].
+    pub state: BlueprintState,
+    /// When a `Syncing` blueprint becomes `Normal`; never without one.
+    pub normal_at: Option<Timestamp>,
+    /// The CVM image behind a `Shared` one; empty otherwise.
+    pub image_id: String,
+    /// `OsName`.
+    pub os_name: String,
+    /// `Platform`.
+    pub platform: String,
+    /// `RequiredSystemDiskSize`, GB.
+    pub size: u32,
+    /// `CreatedTime`.
+    pub created: Timestamp,
+    /// What another operation does with it.
+    pub busy: Option<Busy>,
+    /// Until when the last change of its shares is still being carried out.
+    pub modifying_until: Option<Timestamp>,
+    /// Accounts that may use it.
+    pub shares: Shares,
+}
+
+impl Blueprint {
+    /// The state at an instant: a synchronisation ends by itself.
+    pub fn state_at(&self, now: Timestamp) -> BlueprintState {
+        match (self.state, self.normal_at) {
+            (BlueprintState::Syncing, Some(at)) if at <= now => BlueprintState::Normal,
+            (state, _) => state,
+        }
+    }
+
+    /// Whether it is a custom image of the caller's.
+    pub fn is_custom(&self) -> bool {
+        matches!(self.kind, BlueprintKind::Private | BlueprintKind::Shared)
+    }
+}
+
+/// A CVM image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CvmImage {
+    /// `ImageName`.
+    pub name: String,
+    /// `ImageType`.
+    pub kind: ImageType,
+    /// `ImageState`.
+    pub state: ImageState,
+    /// `ImageSource`.
+    pub source: ImageSource,
+    /// `ImageClass`.
+    pub class: ImageClass,
+    /// `IsSupportCloudinit`.
+    pub cloud_init: bool,
+    /// Whether its disk is encrypted.
+    pub encrypted: bool,
+    /// Whether its licence is the owner's own (`LicenseType` `BYOL`).
+    pub byol: bool,
+    /// Whether another operation holds it, in the `NORMAL` state.
+    pub occupied: bool,
+    /// `OsName`.
+    pub os_name: String,
+    /// `Platform`.
+    pub platform: String,
+    /// `ImageSize`, GB.
+    pub size: u32,
+    /// `CreatedTime`.
+    pub created: Timestamp,
+    /// The blueprint that it became when it was shared to Lighthouse.
+    pub published: Option<String>,
+    /// Accounts that may use it.
+    pub shares: Shares,
+}
+
+impl World {
+    /// Accounts that a blueprint is shared with, sorted; empty when there is no such blueprint.
+    pub fn blueprint_accounts(&self, region: &str, blueprint: &str) -> Vec<String> {
+        let found = self.regions.get(region).and_then(|stock| stock.blueprints.get(blueprint));
+        found.map(|blueprint| blueprint.shares.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Accounts that a CVM image is shared with, sorted; empty when there is no such image.
+    pub fn image_accounts(&self, region: &str, image: &str) -> Vec<String> {
+        let found = self.regions.get(region).and_then(|stock| stock.images.get(image));
+        found.map(|image| image.shares.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The blueprint that a CVM image is in Lighthouse, if it is.
+    pub fn published(&self, region: &str, image: &str) -> Option<String> {
+        self.regions.get(region)?.images.get(image)?.published.clone()
+    }
+}
+
+/// `prefix` and 6 to 16 of `[0-9a-z]`: the shape of every image id in the API's examples.
+pub(super) fn is_image_id(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|rest| {
+        (6..=16).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+    })
+}
+
+/// An instant as the API writes it: UTC, whole seconds.
+pub(super) fn api_time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_whole_seconds_in_utc() {
+        let at: Timestamp = "2021-07-23T16:49:36.75+08:00".parse().unwrap();
+        assert_eq!(api_time(at), "2021-07-23T08:49:36Z");
+    }
+
+    #[test]
+    fn image_ids_have_one_shape() {
+        assert!(is_image_id("img-gvbnzy6f", "img-") && is_image_id("img-dw8adx", "img-"));
+        for bad in
+            ["", "img-", "img-12345", "img-UPPER123", "lhbp-6jc6l8yb", "img-12345678901234567", "img-é23456"]
+        {
+            assert!(!is_image_id(bad, "img-"), "{bad}");
+        }
+    }
+}
