@@ -1,1 +1,351 @@
-//! Empty.
+//! The straight line: a delivery is verified, mapped, decided, claimed, planned, carried out, closed, answered.
+//! In: a [`Delivery`] from any host, and until when an answer is of use. Out: a [`Reply`]. Knows no host's types.
+
+mod again;
+mod answer;
+mod cases;
+mod execute;
+mod identity;
+mod ledger;
+mod lists;
+mod observe;
+mod prepare;
+mod sweep;
+
+use crate::clock::{self, Clock};
+use crate::cloud::Cloud;
+use crate::config::Config;
+use crate::domain::{Identity, ItemResult, Problem, ShareRequest, SourceName, Status, Timestamp, Verdict};
+use crate::inbound::{Refusal, VerifiedDelivery};
+use crate::journal::{Claim, History, Journal, JournalError, Opened, Opening, State, StreamId, Turn, Worker};
+use crate::plan::{Backoff, Plan};
+use crate::policy::{Approved, Decision, Question};
+use crate::telemetry::{Counted, Counters};
+
+pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
+pub use crate::inbound::{Delivery, Headers, Via};
+pub use answer::{Answer, Ending, Reply};
+pub use cases::{CaseInput, CaseOutcome};
+pub use lists::{GrantEntry, Listed, RequestEntry};
+pub use prepare::{Prepared, StartError, open_journal};
+pub use sweep::SweepReport;
+
+use answer::{conflict, unavailable};
+use execute::Means;
+use identity::identity_of;
+use ledger::{Ledger, Stop};
+
+/// Everything that a delivery needs.
+#[derive(Debug)]
+pub struct App {
+    prepared: Prepared,
+    journal: Journal,
+    cloud: Cloud,
+    clock: Clock,
+    counters: Counters,
+}
+
+/// One request of a delivery, on its way.
+struct Case<'a> {
+    identity: Identity,
+    request: &'a ShareRequest,
+    delivery: &'a VerifiedDelivery,
+    now: Timestamp,
+    deadline: Deadline,
+}
+
+impl App {
+    /// The whole way of one delivery.
+    pub async fn receive(&self, delivery: Delivery, deadline: Deadline) -> Reply {
+        let now = self.clock.now();
+        let source = delivery.source.clone();
+        let Some(intake) = self.prepared.intake(&source) else {
+            return self.turned_away(Reply::UnknownSource);
+        };
+        let verified = match intake.verifier.verify(delivery, now) {
+            Ok(verified) => verified,
+            Err(refusal) => return self.unauthorised(&source, &refusal),
+        };
+        let requests = match intake.map.apply(&verified, now, &self.config().rules()) {
+            Ok(requests) => requests,
+            Err(refusal) => return self.turned_away(Reply::from(refusal)),
+        };
+        if requests.is_empty() {
+            self.counters.count(Counted::Ignored);
+            let id = verified.delivery_id().unwrap_or_default().to_owned();
+            return Reply::Answers(vec![(Ending::Done, Answer::new(id, Status::Ignored))]);
+        }
+        let mut answers = Vec::with_capacity(requests.len());
+        for (index, request) in requests.iter().enumerate() {
+            let identity = identity_of(request, &verified, index);
+            let case = Case { identity, request, delivery: &verified, now, deadline };
+            answers.push(self.handle(&case).await);
+        }
+        Reply::Answers(answers)
+    }
+
+    /// The whole way of one verified request.
+    async fn handle(&self, case: &Case<'_>) -> (Ending, Answer) {
+        let end = match self.known(case).await {
+            Ok(Some(state)) => self.again(case, state).await,
+            Ok(None) => self.begin(case).await,
+            Err(error) => Err(error),
+        };
+        end.unwrap_or_else(|error| {
+            tracing::error!(%error, identity = %case.identity, "the journal cannot be used");
+            self.counters.count(Counted::Unavailable);
+            (Ending::Unavailable, unavailable(&case.identity, &error))
+        })
+    }
+
+    /// What the journal knows of this identity.
+    async fn known(&self, case: &Case<'_>) -> Result<Option<State>, JournalError> {
+        let history = self.journal.read(StreamId::of(&case.identity)).await?;
+        Ok(history.and_then(History::into_state))
+    }
+
+    /// A request that nobody has seen before: decide, claim, carry out.
+    async fn begin(&self, case: &Case<'_>) -> Result<(Ending, Answer), JournalError> {
+        if let Some(problem) = expired_already(case) {
+            self.counters.count(Counted::Invalid);
+            let answer = Answer::new(&case.identity.id, Status::Failed);
+            return Ok((Ending::Invalid, Answer { problems: vec![problem], ..answer }));
+        }
+        let decision = self.decide(case);
+        if self.prepared.plan_only() {
+            return Ok(self.show_plan(case, &decision).await);
+        }
+        match (self.open(case, &decision).await?, decision) {
+            (Opened::New(claim), Decision::Allow(approved)) => {
+                self.finish(*claim, &approved, case.deadline).await
+            }
+            // A denial never comes with a claim; should it, the claim is dropped unused.
+            (Opened::New(claim), Decision::Deny(_)) => Ok(self.counted(self.recorded(claim.state()))),
+            (Opened::Kept(state), _) => Ok(self.counted(self.recorded(&state))),
+            (Opened::Existing(state), _) => self.again(case, *state).await,
+            (Opened::Conflict(_), _) => Ok(self.refuse_conflict(case)),
+        }
+    }
+
+    fn decide(&self, case: &Case<'_>) -> Decision {
+        self.prepared.policies().decide(Question {
+            source: &case.identity.source,
+            identity: &case.identity,
+            request: case.request,
+            now: case.now,
+            approved_at: case.now,
+        })
+    }
+
+    /// Claims the request: intent, verdict and lease are one create-only write. Nothing has been called before it.
+    async fn open(&self, case: &Case<'_>, decision: &Decision) -> Result<Opened, JournalError> {
+        let verdict = match decision {
+            Decision::Allow(approved) => approved.verdict().clone(),
+            Decision::Deny(verdict) => verdict.clone(),
+        };
+        self.journal.open_request(self.opening(case, verdict)?).await
+    }
+
+    fn opening(&self, case: &Case<'_>, verdict: Verdict) -> Result<Opening, JournalError> {
+        Ok(Opening {
+            identity: case.identity.clone(),
+            delivery_id: case.delivery.delivery_id().map(str::to_owned),
+            secret_fingerprint: case.delivery.secret_fingerprint().map(str::to_owned),
+            scheme: case.delivery.scheme().to_owned(),
+            request: case.request.clone(),
+            verdict,
+            turn: self.turn(case.now, case.deadline)?,
+        })
+    }
+
+    /// A delivery that came before: it acts once, whatever happens.
+    async fn again(&self, case: &Case<'_>, state: State) -> Result<(Ending, Answer), JournalError> {
+        if state.intent().digest != case.request.digest() {
+            // Journalled as a conflict, never carried out; the verdict that stands is the recorded one.
+            let opening = self.opening(case, state.verdict().clone())?;
+            self.journal.open_request(opening).await?;
+            return Ok(self.refuse_conflict(case));
+        }
+        self.counters.count(Counted::Duplicate);
+        let (ending, answer) = self.resume(state, case.now, case.deadline).await?;
+        Ok((ending, Answer { duplicate: true, ..answer }))
+    }
+
+    fn refuse_conflict(&self, case: &Case<'_>) -> (Ending, Answer) {
+        tracing::warn!(identity = %case.identity, "a known identity came with other content; nothing was done");
+        self.counters.count(Counted::Conflict);
+        (Ending::Invalid, conflict(&case.identity))
+    }
+
+    /// Plans, carries out and closes what a claim holds.
+    async fn finish(
+        &self,
+        claim: Claim,
+        approved: &Approved,
+        deadline: Deadline,
+    ) -> Result<(Ending, Answer), JournalError> {
+        let stream = StreamId::of(approved.identity());
+        let mut ledger = Ledger::new(&self.journal, &self.clock, claim);
+        let answer = match self.work(&mut ledger, approved, deadline).await {
+            Ok(()) => self.recorded(ledger.state()),
+            Err(Stop::Lost) => self.recorded(&self.reread(stream).await?),
+            Err(Stop::Journal(error)) => return Err(error),
+        };
+        Ok(self.counted(answer))
+    }
+
+    async fn work(
+        &self,
+        ledger: &mut Ledger<'_>,
+        approved: &Approved,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        let results = self.carry_out(ledger, approved, deadline).await?;
+        ledger.close(results).await
+    }
+
+    /// Looks, plans, and does what is left to do: the same for a new request, a resumed one and an expiry.
+    async fn carry_out(
+        &self,
+        ledger: &mut Ledger<'_>,
+        approved: &Approved,
+        deadline: Deadline,
+    ) -> Result<Vec<ItemResult>, Stop> {
+        let means = self.means(deadline);
+        let seen = observe::observe(&means, approved.request()).await;
+        let plan = Plan::of(approved, &seen, &ledger.results(), ledger.observed());
+        ledger.planned(&plan).await?;
+        execute::carry_out(&means, &plan, ledger).await
+    }
+
+    /// A dry run: what would be decided and done, and nothing written.
+    async fn show_plan(&self, case: &Case<'_>, decision: &Decision) -> (Ending, Answer) {
+        let answer = Answer::new(&case.identity.id, Status::Planned);
+        match decision {
+            Decision::Deny(verdict) => {
+                (Ending::Denied, Answer { status: Status::Denied, ..answer.with_verdict(verdict) })
+            }
+            Decision::Allow(approved) => {
+                let seen = observe::observe(&self.means(case.deadline), case.request).await;
+                let plan = Plan::of(approved, &seen, &[], false);
+                let lines = plan.to_string().lines().map(str::to_owned).collect();
+                let answer = answer.with_verdict(approved.verdict());
+                let message =
+                    seen.unreadable.map(|error| format!("the current state could not be read: {error}"));
+                (Ending::Done, Answer { results: plan.settled().to_vec(), plan: lines, message, ..answer })
+            }
+        }
+    }
+
+    fn means(&self, deadline: Deadline) -> Means<'_> {
+        Means {
+            cloud: &self.cloud,
+            counters: &self.counters,
+            cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
+            deadline,
+            backoff: Backoff::default(),
+        }
+    }
+
+    /// How long others leave a request to the worker that has it: the time it may take, and a margin for its last write.
+    fn lease(&self, now: Timestamp, deadline: Deadline) -> Timestamp {
+        const MARGIN: std::time::Duration = std::time::Duration::from_secs(15);
+        let length = execute::left(deadline).saturating_add(MARGIN);
+        now.checked_add(length).unwrap_or(Timestamp::MAX)
+    }
+
+    /// A turn at a request's work, with fresh randomness as its mark.
+    fn turn(&self, now: Timestamp, deadline: Deadline) -> Result<Turn, JournalError> {
+        let none = |error| JournalError::Refused(format!("the system gives no randomness: {error}"));
+        let worker = Worker::from_random(clock::fresh_bytes().map_err(none)?);
+        Ok(Turn { now, until: self.lease(now, deadline), worker })
+    }
+
+    /// Counts an answer by its status.
+    fn counted(&self, end: (Ending, Answer)) -> (Ending, Answer) {
+        self.counters.count(match end.1.status {
+            Status::Completed => Counted::Completed,
+            Status::Partial => Counted::Partial,
+            Status::Failed => Counted::Failed,
+            Status::Denied => Counted::Denied,
+            Status::Ignored | Status::Planned => Counted::Ignored,
+            Status::Pending => Counted::Pending,
+        });
+        end
+    }
+
+    fn unauthorised(&self, source: &SourceName, refusal: &Refusal) -> Reply {
+        tracing::warn!(%source, reason = %refusal, "a delivery was not believed");
+        if refusal.is_media_type() {
+            self.turned_away(Reply::UnsupportedType)
+        } else {
+            self.turned_away(Reply::Unauthorised)
+        }
+    }
+
+    fn turned_away(&self, reply: Reply) -> Reply {
+        self.counters.count(match reply {
+            Reply::Unauthorised | Reply::UnknownSource => Counted::Unauthorised,
+            _ => Counted::Invalid,
+        });
+        reply
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        self.prepared.config()
+    }
+
+    /// The counters behind `/metrics`.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The current instant of this application's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How long a delivery may take when its host does not say.
+    pub fn budget(&self) -> Deadline {
+        Deadline::after(std::time::Duration::from_secs(self.config().budget_seconds))
+    }
+
+    /// The trusted source for which `origin` may speak.
+    pub fn source_of(&self, origin: &str) -> Option<SourceName> {
+        self.prepared.source_of(origin)
+    }
+
+    /// Whether the journal can be used now.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn ready(&self) -> Result<(), JournalError> {
+        self.journal.check().await
+    }
+
+    /// All pages of what can be shared to Lighthouse.
+    ///
+    /// # Errors
+    /// The cloud's refusal, or why it did not answer.
+    pub async fn images(
+        &self,
+        region: &crate::domain::Region,
+        query: ImagesQuery,
+        deadline: Deadline,
+    ) -> Result<Vec<ImageToShare>, crate::domain::CloudError> {
+        self.cloud.images_to_share(region, query, deadline).await
+    }
+}
+
+/// The first 16 hex digits of a SHA-256: enough to tell two local events apart.
+pub fn short_digest(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    hex::encode(sha2::Sha256::digest(bytes)).chars().take(16).collect()
+}
+
+/// A share whose end is over before it begins is a mistake, unless the journal knows the request already.
+fn expired_already(case: &Case<'_>) -> Option<Problem> {
+    let end = case.request.expires_at(case.now).filter(|end| *end <= case.now)?;
+    Some(Problem::new("expires_at", format!("{end} is over already"), "let the share end in the future"))
+}

@@ -1,1 +1,76 @@
-//! Empty.
+//! The only reader of the system's clock and of its randomness. Everything else takes both as arguments.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::Timestamp;
+
+/// Where the time comes from.
+#[derive(Debug, Clone)]
+pub enum Clock {
+    /// The system's clock.
+    System,
+    /// A clock that a test or a replay sets.
+    Set(Arc<Mutex<Timestamp>>),
+}
+
+impl Clock {
+    /// A clock that stands at `instant` until it is moved.
+    pub fn at(instant: Timestamp) -> Self {
+        Self::Set(Arc::new(Mutex::new(instant)))
+    }
+
+    /// The current instant.
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => system_now(),
+            Self::Set(instant) => *instant.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Moves a set clock; the system's stays as it is.
+    pub fn set(&self, to: Timestamp) {
+        if let Self::Set(instant) = self {
+            *instant.lock().unwrap_or_else(PoisonError::into_inner) = to;
+        }
+    }
+}
+
+/// The system's time.
+#[allow(clippy::disallowed_methods)] // This is the one reader.
+pub fn system_now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Eight random bytes: a mark that no other turn has.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn fresh_bytes() -> Result<[u8; 8], getrandom::Error> {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A random number, uniform over `u32`; the middle when the system has none, because it only spreads waits.
+pub fn chance() -> u32 {
+    getrandom::u32().unwrap_or(u32::MAX / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_clock_stands_until_moved() {
+        let clock = Clock::at(Timestamp::UNIX_EPOCH);
+        assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
+        let later: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+        clock.clone().set(later);
+        assert_eq!(clock.now(), later);
+    }
+
+    #[test]
+    fn marks_differ() {
+        assert_ne!(fresh_bytes().unwrap(), fresh_bytes().unwrap());
+    }
+}

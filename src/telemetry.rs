@@ -1,1 +1,130 @@
-//! Empty.
+//! The log subscriber and the counters behind `/metrics`. In: events and counts. Out: lines on stderr, Prometheus text.
+//! Bodies, headers and secrets are never fields of an event.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object per line, for a host's log service.
+    Json,
+    /// For people at a terminal.
+    Text,
+}
+
+/// Installs the log subscriber once; a second call changes nothing.
+///
+/// `filter` is `RUST_LOG`'s syntax; anything unreadable in it falls back to `info`, because losing the log of a
+/// function over a typing error would be worse than a verbose one.
+pub fn init(format: LogFormat, filter: Option<&str>) {
+    let filter = EnvFilter::try_new(filter.unwrap_or("info")).unwrap_or_else(|_| EnvFilter::new("info"));
+    let installed = match format {
+        LogFormat::Json => {
+            let layer = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
+            layer.with_writer(std::io::stderr).try_init()
+        }
+        LogFormat::Text => {
+            let layer = tracing_subscriber::fmt().compact().with_target(false).with_env_filter(filter);
+            layer.with_writer(std::io::stderr).try_init()
+        }
+    };
+    // A second subscriber in one process (tests) is no reason to stop.
+    drop(installed);
+}
+
+/// What is counted, one table: the label of `sharehook_deliveries_total` and its help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Every item as wanted.
+    Completed,
+    /// Some items failed.
+    Partial,
+    /// Every item failed.
+    Failed,
+    /// Refused by policy.
+    Denied,
+    /// The map found nothing to do.
+    Ignored,
+    /// Journalled, not finished.
+    Pending,
+    /// Answered from the journal.
+    Duplicate,
+    /// Same identity, other content.
+    Conflict,
+    /// Failed authentication.
+    Unauthorised,
+    /// Verified, yet unreadable, unmappable or invalid.
+    Invalid,
+    /// The journal or the configuration is not available.
+    Unavailable,
+}
+
+const LABELS: [&str; 11] = [
+    "completed",
+    "partial",
+    "failed",
+    "denied",
+    "ignored",
+    "pending",
+    "duplicate",
+    "conflict",
+    "unauthorised",
+    "invalid",
+    "unavailable",
+];
+
+/// The process's counters. They start at zero with the process, as Prometheus expects.
+#[derive(Debug, Default)]
+pub struct Counters {
+    deliveries: [AtomicU64; LABELS.len()],
+    calls: AtomicU64,
+}
+
+impl Counters {
+    /// Counts one delivery's end.
+    pub fn count(&self, what: Counted) {
+        if let Some(counter) = self.deliveries.get(what as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts one call to the cloud that changes something.
+    pub fn count_call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counters in Prometheus' text format, version 0.0.4.
+    pub fn render(&self) -> String {
+        let mut text = String::from(
+            "# HELP sharehook_deliveries_total Deliveries by how they ended.\n# TYPE sharehook_deliveries_total counter\n",
+        );
+        for (label, counter) in LABELS.iter().zip(&self.deliveries) {
+            let value = counter.load(Ordering::Relaxed);
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "sharehook_deliveries_total{{result=\"{label}\"}} {value}");
+        }
+        text.push_str("# HELP sharehook_cloud_calls_total Calls that change sharing.\n# TYPE sharehook_cloud_calls_total counter\n");
+        let _ = writeln!(text, "sharehook_cloud_calls_total {}", self.calls.load(Ordering::Relaxed));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_count_has_its_label() {
+        let counters = Counters::default();
+        counters.count(Counted::Completed);
+        counters.count(Counted::Unavailable);
+        counters.count_call();
+        let text = counters.render();
+        assert!(text.contains("sharehook_deliveries_total{result=\"completed\"} 1\n"));
+        assert!(text.contains("sharehook_deliveries_total{result=\"unavailable\"} 1\n"));
+        assert!(text.contains("sharehook_cloud_calls_total 1\n"));
+    }
+}

@@ -1,1 +1,7 @@
-//! Empty.
+//! How a host calls us. Host types never leave this folder.
+
+pub mod cli;
+mod host;
+mod http;
+mod lambda;
+mod reply;

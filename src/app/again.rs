@@ -1,0 +1,86 @@
+//! A request that the journal knows: the recorded answer, or the work that an earlier delivery left unfinished.
+
+use crate::domain::{ItemResult, ResultKind, Status, Timestamp};
+use crate::journal::{JournalError, Phase, State, StreamId, Work};
+use crate::policy::Approved;
+
+use super::answer::{Answer, Ending};
+use super::ledger::{Ledger, Stop};
+use super::{App, Deadline};
+
+impl App {
+    /// Goes on with a request where it stands; answers with what is recorded when there is nothing to do.
+    pub(super) async fn resume(
+        &self,
+        state: State,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Result<(Ending, Answer), JournalError> {
+        let unfinished = matches!(state.needs_work(now), Some(Work::Start | Work::Finish));
+        if !unfinished || self.prepared.plan_only() {
+            return Ok(self.recorded(&state));
+        }
+        let after = self.go_on(state, now, deadline).await?;
+        Ok(self.recorded(&after))
+    }
+
+    /// Takes a turn at unfinished work; returns the state after it, also when another worker was quicker.
+    pub(super) async fn go_on(
+        &self,
+        state: State,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Result<State, JournalError> {
+        let turn = self.turn(now, deadline)?;
+        let stream = StreamId::of(state.identity());
+        let approved =
+            Approved::recall(state.request(), state.identity(), state.verdict(), state.approved_at());
+        let expired = state.expired(now);
+        let (Some(approved), Some((claim, _))) = (approved, self.journal.take(state, turn).await?) else {
+            return self.reread(stream).await;
+        };
+        let mut ledger = Ledger::new(&self.journal, &self.clock, claim);
+        let end = if expired {
+            // Its end came before its work was done: nothing is shared any more, and what was is taken back next.
+            let closed = ledger.results().into_iter().map(too_late).collect();
+            ledger.close(closed).await
+        } else {
+            self.work(&mut ledger, &approved, deadline).await
+        };
+        match end {
+            Ok(()) => Ok(ledger.state().clone()),
+            Err(Stop::Lost) => self.reread(stream).await,
+            Err(Stop::Journal(error)) => Err(error),
+        }
+    }
+
+    /// A request's state as the journal holds it now.
+    pub(super) async fn reread(&self, stream: StreamId) -> Result<State, JournalError> {
+        let gone = || JournalError::Refused(format!("the records of stream {stream} are gone"));
+        self.journal.read(stream).await?.and_then(crate::journal::History::into_state).ok_or_else(gone)
+    }
+
+    /// The recorded state as an answer.
+    pub(super) fn recorded(&self, state: &State) -> (Ending, Answer) {
+        let status = state.status();
+        let ending = match (status, state.phase()) {
+            (Status::Denied, _) => Ending::Denied,
+            (_, Phase::Waiting { .. }) => Ending::Waiting,
+            (Status::Pending, _) => Ending::Pending,
+            _ => Ending::Done,
+        };
+        (ending, Answer::of_state(state))
+    }
+}
+
+fn too_late(result: ItemResult) -> ItemResult {
+    if !result.pending() {
+        return result;
+    }
+    let kind = ResultKind::Failed {
+        code: "Expired".to_owned(),
+        message: "the share's end came before it could be made".to_owned(),
+        retryable: false,
+    };
+    ItemResult { kind, ..result }
+}

@@ -1,0 +1,161 @@
+//! What a delivery is answered with, before a host puts it into its own form. The field names are the contract.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Identity, ItemResult, Problem, Problems, Refused, Status, Verdict};
+use crate::inbound::MapRefusal;
+use crate::journal::{JournalError, Phase, State};
+
+/// The answer to one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The request's id: its own, else the delivery's, else a digest of its content.
+    pub id: String,
+    /// What became of it.
+    pub status: Status,
+    /// One entry per account, and one for Lighthouse where it was asked for.
+    pub results: Vec<ItemResult>,
+    /// Determining policies; empty when no policy allowed it.
+    pub policy: Vec<String>,
+    /// Where the journal holds it, and the record's hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
+    /// Present and true when this is the recorded answer of an earlier delivery.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+    /// When the share ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<crate::domain::Timestamp>,
+    /// A dry run: the calls that would be made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plan: Vec<String>,
+    /// A denial: what was refused, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refused>,
+    /// What is wrong with the request, each with its remedy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+    /// One sentence for people, where the rest does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+impl Answer {
+    /// An answer with nothing but its id and status.
+    pub fn new(id: impl Into<String>, status: Status) -> Self {
+        Self {
+            id: id.into(),
+            status,
+            results: Vec::new(),
+            policy: Vec::new(),
+            record: None,
+            duplicate: false,
+            expires_at: None,
+            plan: Vec::new(),
+            refused: Vec::new(),
+            problems: Vec::new(),
+            message: None,
+        }
+    }
+
+    /// The same with the policy's verdict.
+    #[must_use]
+    pub(super) fn with_verdict(self, verdict: &Verdict) -> Self {
+        Self { policy: verdict.policies.clone(), refused: verdict.refused.clone(), ..self }
+    }
+
+    /// What the journal says of a request.
+    pub(super) fn of_state(state: &State) -> Self {
+        let head = state.head();
+        let newest = head.next_seq.saturating_sub(1);
+        let record = format!("requests/{}/{newest:06}.json sha256:{}", state.stream(), head.hash);
+        Self {
+            results: state.results(),
+            record: Some(record),
+            expires_at: state.expires_at(),
+            message: message_of(state),
+            ..Self::new(&state.identity().id, state.status()).with_verdict(state.verdict())
+        }
+    }
+}
+
+/// Why a request is not finished, for people.
+fn message_of(state: &State) -> Option<String> {
+    match state.phase() {
+        Phase::Waiting { until } => Some(format!("it is carried out from {until} on")),
+        Phase::Deferred { why, .. } | Phase::RevokeDeferred { why, .. } => Some(why.clone()),
+        _ => None,
+    }
+}
+
+/// The answer to a known identity with other content.
+pub(super) fn conflict(identity: &Identity) -> Answer {
+    let problem = Problem::new(
+        "id",
+        format!("{} was used before, for other content", identity.id),
+        "send changed content under a new id; what was recorded under this one stands",
+    );
+    Answer { problems: vec![problem], ..Answer::new(&identity.id, Status::Failed) }
+}
+
+/// The answer when the journal cannot be used: nothing more is done.
+pub(super) fn unavailable(identity: &Identity, error: &JournalError) -> Answer {
+    let message =
+        format!("the journal cannot be used now, so nothing more was done: {error}; send it again later");
+    Answer { message: Some(message), ..Answer::new(&identity.id, Status::Failed) }
+}
+
+/// How one request ended, for the tables that turn it into a status code, an exit code or a batch failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// Processed; the body tells how. Also a dry run and an event that asks for nothing.
+    Done,
+    /// Journalled, and waiting for its time: nothing has to be sent again.
+    Waiting,
+    /// Journalled, not finished: a repetition of the delivery, or the next sweep, goes on.
+    Pending,
+    /// Refused by the policy.
+    Denied,
+    /// Invalid, or the same identity with other content.
+    Invalid,
+    /// The journal cannot be written or read now: nothing was done.
+    Unavailable,
+}
+
+/// The answer to a whole delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// Verified and mapped: one answer per request.
+    Answers(Vec<(Ending, Answer)>),
+    /// Any failure of authentication; the reason is in the log only.
+    Unauthorised,
+    /// No source of this name.
+    UnknownSource,
+    /// The body's type is not one that the source's scheme sends.
+    UnsupportedType,
+    /// Verified, yet not JSON or nested too deeply.
+    Unreadable(Problem),
+    /// Verified, yet the map finds no valid request in it.
+    Invalid(Problems),
+}
+
+impl Reply {
+    /// The ending that decides the whole delivery's code: the most serious one.
+    pub fn ending(&self) -> Option<Ending> {
+        match self {
+            Self::Answers(answers) => {
+                Some(answers.iter().map(|(ending, _)| *ending).max().unwrap_or(Ending::Done))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<MapRefusal> for Reply {
+    fn from(refusal: MapRefusal) -> Self {
+        match refusal {
+            MapRefusal::Unreadable(problem) => Self::Unreadable(problem),
+            MapRefusal::Invalid(problems) => Self::Invalid(problems),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The journal as lists: every request, every active grant. A stream that cannot be read is named, not skipped.
+
+use serde::Serialize;
+
+use crate::domain::Timestamp;
+use crate::journal::{Grant, JournalError, Phase, State};
+
+use super::App;
+use super::answer::Answer;
+
+/// Entries, and what could not be read.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// What was read, oldest approval first.
+    pub entries: Vec<T>,
+    /// Which streams could not, and why.
+    pub flaws: Vec<String>,
+}
+
+/// One request of the journal.
+#[derive(Debug, Clone, Serialize)]
+pub struct RequestEntry {
+    /// `source/id`.
+    pub identity: String,
+    /// Where it stands, with what is still to come.
+    pub state: String,
+    /// `share` or `cancel`.
+    pub action: String,
+    /// The image.
+    pub image: String,
+    /// Where it is.
+    pub region: String,
+    /// The accounts; none for Lighthouse alone.
+    pub accounts: Vec<String>,
+    /// Who asked.
+    pub requester: String,
+    /// When it was approved.
+    pub at: Timestamp,
+    /// The answer that a duplicate would get.
+    pub answer: Answer,
+}
+
+/// One line of the register: one receiver of one image.
+#[derive(Debug, Clone, Serialize)]
+pub struct GrantEntry {
+    /// The image as the request names it.
+    pub image: String,
+    /// Where it is.
+    pub region: String,
+    /// An account, or Lighthouse.
+    pub to: String,
+    /// When it was given.
+    pub since: Timestamp,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+    /// Whether that moment has passed.
+    pub overdue: bool,
+    /// The ticket, else the request's id.
+    pub ticket: String,
+    /// The request that gave it, `source/id`.
+    pub request: String,
+    /// Who asked.
+    pub requester: String,
+    /// Who approved.
+    pub approvers: Vec<String>,
+    /// The policies that allowed it.
+    pub policies: Vec<String>,
+}
+
+impl App {
+    /// Every request of the journal.
+    ///
+    /// # Errors
+    /// When the journal cannot be listed.
+    pub async fn requests(&self) -> Result<Listed<RequestEntry>, JournalError> {
+        let (states, flaws) = self.states().await?;
+        Ok(Listed { entries: states.iter().map(entry).collect(), flaws })
+    }
+
+    /// Every active grant.
+    ///
+    /// # Errors
+    /// When the journal cannot be listed.
+    pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
+        let now = self.now();
+        let (states, flaws) = self.states().await?;
+        let entries =
+            states.iter().filter_map(|state| state.grant(now)).flat_map(|grant| lines(&grant)).collect();
+        Ok(Listed { entries, flaws })
+    }
+
+    /// Every request's state, oldest approval first, and the streams that could not be read.
+    pub(super) async fn states(&self) -> Result<(Vec<State>, Vec<String>), JournalError> {
+        let mut states = Vec::new();
+        let mut flaws = Vec::new();
+        for stream in self.journal.streams().await? {
+            match self.journal.read(stream).await {
+                Ok(history) => states.extend(history.and_then(crate::journal::History::into_state)),
+                Err(error) => flaws.push(error.to_string()),
+            }
+        }
+        states.sort_by_key(State::approved_at);
+        Ok((states, flaws))
+    }
+}
+
+fn entry(state: &State) -> RequestEntry {
+    let request = state.request();
+    let mut told = state.status().to_string();
+    match state.phase() {
+        Phase::Waiting { until } => told = format!("waiting until {until}"),
+        Phase::Working { .. } => told = "working".to_owned(),
+        Phase::Deferred { .. } => told = "unfinished".to_owned(),
+        Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => told.push_str(", revoking"),
+        Phase::Revoked => told.push_str(", revoked"),
+        Phase::Denied | Phase::Closed => {}
+    }
+    RequestEntry {
+        identity: state.identity().to_string(),
+        state: told,
+        action: request.action.as_str().to_owned(),
+        image: request.target.image().to_string(),
+        region: request.region.to_string(),
+        accounts: request.target.accounts().iter().map(ToString::to_string).collect(),
+        requester: request.requester.clone(),
+        at: state.approved_at(),
+        answer: Answer::of_state(state),
+    }
+}
+
+fn lines(grant: &Grant) -> Vec<GrantEntry> {
+    let accounts = grant.accounts.iter().map(ToString::to_string);
+    let lighthouse = grant.lighthouse.then(|| "Lighthouse".to_owned());
+    let line = |to: String| GrantEntry {
+        image: grant.image.to_string(),
+        region: grant.region.to_string(),
+        to,
+        since: grant.since,
+        until: grant.until,
+        overdue: grant.overdue,
+        ticket: grant.ticket.clone().unwrap_or_else(|| grant.identity.id.clone()),
+        request: grant.identity.to_string(),
+        requester: grant.requester.clone(),
+        approvers: grant.approvers.clone(),
+        policies: grant.policies.clone(),
+    };
+    lighthouse.into_iter().chain(accounts).map(line).collect()
+}

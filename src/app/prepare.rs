@@ -1,0 +1,239 @@
+//! From a configuration to an application: verifiers, maps and policies are checked before anything is opened.
+//! In: a [`Config`]. Out: [`Prepared`], then [`App`]; or every problem with its place.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use crate::clock::{self, Clock};
+use crate::cloud::{self, Cloud, CloudSettings, CredentialChain};
+use crate::config::{Config, MapRef, Site, SourceConfig, Vars};
+use crate::domain::{Problem, Problems, SourceName};
+use crate::inbound::{Map, Verifier};
+use crate::journal::{Access, Journal};
+use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
+use crate::telemetry::Counters;
+
+use super::App;
+
+/// A policy file larger than this is not read.
+const MOST_POLICY_BYTES: u64 = 1024 * 1024;
+
+/// Why the application cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Configuration, maps or policies are invalid.
+    #[error("{0}")]
+    Invalid(#[from] Problems),
+    /// They are valid; what they name cannot be opened.
+    #[error("sharehook: {0}")]
+    Failed(String),
+}
+
+/// One source, ready to verify and to map.
+#[derive(Debug)]
+pub(super) struct Intake {
+    pub(super) verifier: Verifier,
+    pub(super) map: Map,
+    pub(super) from: Vec<String>,
+    facts: SourceFacts,
+}
+
+/// A valid configuration with everything compiled that it names.
+#[derive(Debug)]
+pub struct Prepared {
+    config: Config,
+    intakes: BTreeMap<SourceName, Intake>,
+    policies: PolicySet,
+    plan_only: bool,
+}
+
+impl Prepared {
+    /// Compiles what the configuration names.
+    ///
+    /// # Errors
+    /// Every problem of every source, map and policy.
+    pub fn new(config: Config) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let mut intakes = BTreeMap::new();
+        for source in &config.sources {
+            match intake(&config.file, source) {
+                Ok(intake) => drop(intakes.insert(source.name.clone(), intake)),
+                Err(Problems(found)) => problems.extend(found),
+            }
+        }
+        problems.extend(two_for_one_origin(&config));
+        let facts: Vec<SourceFacts> = intakes.values().map(|intake| intake.facts.clone()).collect();
+        let policies = read_policies(&config.policy).and_then(|files| PolicySet::load(&files, &facts));
+        match policies {
+            Ok(policies) if problems.is_empty() => Ok(Self { config, intakes, policies, plan_only: false }),
+            Ok(_) => Err(Problems(problems)),
+            Err(Problems(found)) => {
+                problems.extend(found);
+                Err(Problems(problems))
+            }
+        }
+    }
+
+    /// The same, for a dry run: what would be done is answered, nothing is written or changed.
+    #[must_use]
+    pub fn planning(self) -> Self {
+        Self { plan_only: true, ..self }
+    }
+
+    /// Opens the journal and the cloud's client.
+    ///
+    /// # Errors
+    /// [`StartError`] when the journal's place or the cloud's address cannot be used.
+    pub async fn open(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
+        let journal = open_journal(&self.config, vars)?;
+        let home = vars.get("HOME").map(std::path::PathBuf::from);
+        let cloud = Cloud::new(settings(&self.config), CredentialChain::from_disk(vars, home))?;
+        Ok(App { prepared: self, journal, cloud, clock, counters: Counters::default() })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What loaded but is probably not meant.
+    pub fn warnings(&self) -> Vec<String> {
+        self.policies.warnings().iter().map(ToString::to_string).collect()
+    }
+
+    /// The digest of the policies as loaded; every decision in the journal names it.
+    pub fn policy_digest(&self) -> &str {
+        self.policies.digest()
+    }
+
+    /// Each source in one line, for people.
+    pub fn sources(&self) -> Vec<String> {
+        let line = |intake: &Intake| {
+            let signed = if intake.facts.signed { "signed" } else { "unsigned" };
+            format!("{} ({}, {signed})", intake.facts.name, intake.facts.scheme)
+        };
+        self.intakes.values().map(line).collect()
+    }
+
+    pub(super) fn policies(&self) -> &PolicySet {
+        &self.policies
+    }
+
+    pub(super) fn plan_only(&self) -> bool {
+        self.plan_only
+    }
+
+    pub(super) fn intake(&self, source: &SourceName) -> Option<&Intake> {
+        self.intakes.get(source)
+    }
+
+    pub(super) fn source_of(&self, origin: &str) -> Option<SourceName> {
+        let speaks = |intake: &&Intake| intake.from.iter().any(|from| from == origin);
+        self.intakes.values().find(speaks).map(|intake| intake.facts.name.clone())
+    }
+}
+
+fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
+    let here = |Problems(found): Problems| {
+        let place = format!("{file}:{}", source.line);
+        let told = |p: Problem| {
+            Problem::new(
+                place.clone(),
+                format!("source {}: {}: {}", source.name, p.field, p.problem),
+                p.remedy,
+            )
+        };
+        Problems(found.into_iter().map(told).collect())
+    };
+    let verifier =
+        Verifier::new(source.scheme.clone(), source.secrets.clone(), source.from.clone()).map_err(here)?;
+    let map = match &source.map {
+        MapRef::Builtin(name) => Map::builtin(name).unwrap_or_else(|| {
+            Err(Problem::new("map", format!("{name:?} does not ship"), "name a jq file").into())
+        }),
+        MapRef::File(path, text) => Map::load(text, path),
+    }?;
+    let facts = SourceFacts {
+        name: source.name.clone(),
+        scheme: source.scheme.name().to_owned(),
+        signed: source.scheme.signed(),
+    };
+    Ok(Intake { verifier, map, from: source.from.clone(), facts })
+}
+
+/// An origin that two sources trust would be answered by one of them by chance.
+fn two_for_one_origin(config: &Config) -> Vec<Problem> {
+    let mut owners: BTreeMap<&str, &SourceName> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for source in &config.sources {
+        for origin in &source.from {
+            if let Some(other) = owners.insert(origin, &source.name) {
+                problems.push(Problem::new(
+                    format!("{}:{}", config.file, source.line),
+                    format!("sources {other} and {} both trust {origin}", source.name),
+                    "let each origin speak for one source",
+                ));
+            }
+        }
+    }
+    problems
+}
+
+/// Reads the policy directory: `schema.cedarschema`, every `*.cedar`, `entities.json`.
+fn read_policies(folder: &Path) -> Result<PolicyFiles, Problems> {
+    let cannot = |path: &Path, error: &dyn std::fmt::Display| {
+        let remedy = "name a readable directory with *.cedar and entities.json in `policy`";
+        Problems::from(Problem::new(path.display().to_string(), format!("cannot be read: {error}"), remedy))
+    };
+    let read = |path: &Path| -> Result<String, Problems> {
+        let size = fs::metadata(path).map_err(|error| cannot(path, &error))?.len();
+        if size > MOST_POLICY_BYTES {
+            return Err(cannot(path, &format!("it has {size} bytes, {MOST_POLICY_BYTES} at most")));
+        }
+        fs::read_to_string(path).map_err(|error| cannot(path, &error))
+    };
+    let mut files = PolicyFiles::default();
+    let entries = fs::read_dir(folder).map_err(|error| cannot(folder, &error))?;
+    for entry in entries {
+        let path = entry.map_err(|error| cannot(folder, &error))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match name.as_str() {
+            "schema.cedarschema" => files.schema = Some(read(&path)?),
+            "entities.json" => files.entities = Some(read(&path)?),
+            other if other.ends_with(".cedar") => files.policies.push((name, read(&path)?)),
+            _ => {}
+        }
+    }
+    files.policies.sort();
+    Ok(files)
+}
+
+/// Opens the journal that the configuration names.
+///
+/// # Errors
+/// [`StartError::Failed`] when the place cannot be used.
+pub fn open_journal(config: &Config, vars: &Vars) -> Result<Journal, StartError> {
+    let aws = vars.iter().filter(|(name, _)| name.starts_with("AWS_"));
+    let variables = aws.map(|(name, value)| (name.clone(), SecretString::from(value.clone()))).collect();
+    let access = Access { variables, http: Some(cloud::http_client()?) };
+    Journal::open(&config.journal, &access).map_err(|error| StartError::Failed(error.to_string()))
+}
+
+fn settings(config: &Config) -> CloudSettings {
+    let site = match config.cloud.site {
+        Site::Intl => cloud::Site::Intl,
+        Site::Cn => cloud::Site::Cn,
+    };
+    CloudSettings {
+        site,
+        endpoint: config.cloud.endpoint.clone(),
+        lighthouse_per_second: config.cloud.lighthouse_per_second,
+        cvm_per_second: config.cloud.cvm_per_second,
+        cvm_accounts_per_call: config.cloud.cvm_accounts_per_call,
+        // A signature's time is the world's, whatever a test says that the time of its tickets is.
+        ..CloudSettings::new(clock::system_now)
+    }
+}

@@ -1,0 +1,240 @@
+//! From what was written to what is valid: paths, references, ranges. Collects every mistake before it gives up.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use toml::Spanned;
+
+use crate::domain::{Problem, Problems, SourceName};
+use crate::inbound::Map;
+use crate::journal::JournalLocation;
+
+use super::raw::{RawCloud, RawConfig, RawLimits, RawSource, line_of};
+use super::{CloudConfig, Config, MapRef, RequestRulesConfig, SecretRef, Site, SourceConfig, Vars};
+
+/// The variables that override the file, for a deployment that learns them late. There are no others.
+const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
+const ENDPOINT_VAR: &str = "SHAREHOOK_CLOUD_ENDPOINT";
+const SITE_VAR: &str = "SHAREHOOK_CLOUD_SITE";
+
+struct Reader<'a> {
+    file: &'a str,
+    text: &'a str,
+    root: &'a Path,
+    vars: &'a Vars,
+    problems: Vec<Problem>,
+}
+
+pub(super) fn resolve(file: &str, text: &str, raw: RawConfig, vars: &Vars) -> Result<Config, Problems> {
+    let root = Path::new(file).parent().unwrap_or(Path::new(""));
+    let mut reader = Reader { file, text, root, vars, problems: Vec::new() };
+    let journal = reader.journal(raw.journal);
+    let policy = root.join(raw.policy.map_or_else(|| "policy".to_owned(), Spanned::into_inner));
+    let cloud = reader.cloud(&raw.cloud);
+    let (body_limit, budget_seconds) = reader.limits(&raw.limits);
+    let sources = reader.sources(&raw.source);
+    if !reader.problems.is_empty() {
+        return Err(Problems(reader.problems));
+    }
+    Ok(Config { file: file.to_owned(), journal, policy, cloud, sources, body_limit, budget_seconds })
+}
+
+impl Reader<'_> {
+    fn place(&self, offset: usize) -> String {
+        format!("{}:{}", self.file, line_of(self.text, offset))
+    }
+
+    fn problem<T>(&mut self, at: &Spanned<T>, problem: impl Into<String>, remedy: impl Into<String>) {
+        let place = self.place(at.span().start);
+        self.problems.push(Problem::new(place, problem, remedy));
+    }
+
+    fn journal(&mut self, written: Option<Spanned<String>>) -> JournalLocation {
+        // A variable is the process's, so its path is relative to the process and not to the file.
+        if let Some(text) = self.vars.get(JOURNAL_VAR).filter(|v| !v.is_empty()) {
+            return text.parse().unwrap_or_else(|problem: Problem| {
+                self.problems.push(Problem { field: JOURNAL_VAR.to_owned(), ..problem });
+                JournalLocation::Memory
+            });
+        }
+        let Some(written) = written else {
+            let place = format!("{}:1", self.file);
+            self.problems.push(Problem::new(
+                place,
+                "journal is missing",
+                "write file:DIR, s3://bucket/prefix or memory:",
+            ));
+            return JournalLocation::Memory;
+        };
+        match written.get_ref().parse::<JournalLocation>() {
+            Ok(location) => location.relative_to(self.root),
+            Err(problem) => {
+                self.problem(&written, format!("journal: {}", problem.problem), problem.remedy);
+                JournalLocation::Memory
+            }
+        }
+    }
+
+    fn cloud(&mut self, raw: &RawCloud) -> CloudConfig {
+        let endpoint = match self.vars.get(ENDPOINT_VAR).filter(|v| !v.is_empty()) {
+            Some(url) => Some(url.clone()),
+            None => raw.endpoint.as_ref().map(|e| e.get_ref().clone()),
+        };
+        let site = match self.vars.get(SITE_VAR).map(String::as_str) {
+            Some("intl") => Site::Intl,
+            Some("cn") => Site::Cn,
+            Some("") | None => raw.site.unwrap_or(Site::Intl),
+            Some(_) => {
+                self.problems.push(Problem::new(SITE_VAR, "is neither intl nor cn", "write intl or cn"));
+                Site::Intl
+            }
+        };
+        if raw.site.is_none() && !self.vars.contains_key(SITE_VAR) && endpoint.is_none() {
+            let file = self.file;
+            let remedy = "write site = \"intl\" or \"cn\" under [cloud]: the accounts of one site do not exist on the other";
+            self.problems.push(Problem::new(format!("{file}:1"), "cloud.site is missing", remedy));
+        }
+        let lighthouse_per_second = self.rate(raw.lighthouse_per_second.as_ref(), 20.0);
+        let cvm_per_second = self.rate(raw.cvm_per_second.as_ref(), 10.0);
+        let cvm_accounts_per_call = match &raw.cvm_accounts_per_call {
+            Some(n) if !(1..=500).contains(n.get_ref()) => {
+                self.problem(n, "cvm_accounts_per_call is not within 1 to 500", "leave it out for 10");
+                10
+            }
+            Some(n) => *n.get_ref(),
+            None => 10,
+        };
+        let regions = raw.regions.iter().map(|r| r.get_ref().clone()).collect();
+        for region in &raw.regions {
+            if let Err(problem) = region.get_ref().parse::<crate::domain::Region>() {
+                self.problem(region, problem.problem, problem.remedy);
+            }
+        }
+        let regions = RequestRulesConfig(regions);
+        CloudConfig { site, endpoint, lighthouse_per_second, cvm_per_second, cvm_accounts_per_call, regions }
+    }
+
+    fn rate(&mut self, written: Option<&Spanned<f64>>, published: f64) -> f64 {
+        match written {
+            Some(rate) if !(0.1..=published).contains(rate.get_ref()) => {
+                self.problem(
+                    rate,
+                    format!("is not within 0.1 to {published} calls per second"),
+                    format!("leave it out for the published limit of {published}, or write less"),
+                );
+                published
+            }
+            Some(rate) => *rate.get_ref(),
+            None => published,
+        }
+    }
+
+    fn limits(&mut self, raw: &RawLimits) -> (usize, u64) {
+        const BODY: usize = 256 * 1024;
+        const SECONDS: u64 = 25;
+        let body = match &raw.body_bytes {
+            Some(n) if !(1_024..=6 * 1024 * 1024).contains(n.get_ref()) => {
+                self.problem(n, "body_bytes is not within 1024 to 6291456", "leave it out for 262144");
+                BODY
+            }
+            Some(n) => *n.get_ref(),
+            None => BODY,
+        };
+        let seconds = match &raw.seconds {
+            Some(n) if !(1..=900).contains(n.get_ref()) => {
+                self.problem(n, "seconds is not within 1 to 900", "leave it out for 25");
+                SECONDS
+            }
+            Some(n) => *n.get_ref(),
+            None => SECONDS,
+        };
+        (body, seconds)
+    }
+
+    fn sources(&mut self, raw: &[Spanned<RawSource>]) -> Vec<SourceConfig> {
+        let mut names = BTreeSet::new();
+        let mut sources = Vec::with_capacity(raw.len());
+        for entry in raw {
+            let source = entry.get_ref();
+            let name = match source.name.get_ref().parse::<SourceName>() {
+                Ok(name) if names.insert(name.clone()) => Some(name),
+                Ok(name) => {
+                    self.problem(
+                        &source.name,
+                        format!("source {name} is there twice"),
+                        "give each source its own name",
+                    );
+                    None
+                }
+                Err(problem) => {
+                    self.problem(&source.name, problem.problem, problem.remedy);
+                    None
+                }
+            };
+            let secrets = self.secrets(source);
+            let from = self.from(source);
+            let map = self.map(source);
+            let line = line_of(self.text, entry.span().start);
+            if let (Some(name), Some(map)) = (name, map) {
+                let scheme = source.scheme.get_ref().clone();
+                sources.push(SourceConfig { name, scheme, secrets, from, map, line });
+            }
+        }
+        sources
+    }
+
+    fn secrets(&mut self, source: &RawSource) -> Vec<secrecy::SecretString> {
+        let mut secrets = Vec::new();
+        for written in &source.secrets {
+            let found = SecretRef::parse(written.get_ref()).and_then(|r| r.resolve(self.root, self.vars));
+            match found {
+                Ok(secret) => secrets.push(secret),
+                Err((problem, remedy)) => {
+                    let name = source.name.get_ref();
+                    self.problem(written, format!("source {name:?}: {problem}"), remedy);
+                }
+            }
+        }
+        secrets
+    }
+
+    /// `from` entries may be references `env:NAME`, because a template knows a queue's ARN only when it is deployed.
+    fn from(&mut self, source: &RawSource) -> Vec<String> {
+        let mut from = Vec::new();
+        for written in &source.from {
+            match written.get_ref().strip_prefix("env:") {
+                None => from.push(written.get_ref().clone()),
+                Some(name) => match self.vars.get(name).filter(|v| !v.is_empty()) {
+                    Some(value) => from.push(value.clone()),
+                    None => self.problem(
+                        written,
+                        format!("the variable {name} is not set"),
+                        format!("set {name} to the ARN that may speak for this source"),
+                    ),
+                },
+            }
+        }
+        from
+    }
+
+    fn map(&mut self, source: &RawSource) -> Option<MapRef> {
+        let Some(written) = &source.map else { return Some(MapRef::Builtin("native".to_owned())) };
+        let name = written.get_ref();
+        if Map::builtin_names().any(|known| known == name) {
+            return Some(MapRef::Builtin(name.clone()));
+        }
+        let path = self.root.join(name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Some(MapRef::File(path.display().to_string(), text)),
+            Err(error) => {
+                let shipped = Map::builtin_names().collect::<Vec<_>>().join(", ");
+                self.problem(
+                    written,
+                    format!("map {} cannot be read: {error}", path.display()),
+                    format!("name a jq file, or one of the maps that ship: {shipped}"),
+                );
+                None
+            }
+        }
+    }
+}

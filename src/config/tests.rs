@@ -1,0 +1,128 @@
+//! What the configuration takes, and what it refuses with file and line.
+
+use super::*;
+
+fn vars(pairs: &[(&str, &str)]) -> Vars {
+    pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+const GOOD: &str = r#"
+journal = "file:journal"
+
+[cloud]
+site = "intl"
+
+[[source]]
+name    = "jira"
+scheme  = "jira"
+secrets = ["env:JIRA_WEBHOOK_SECRET"]
+map     = "jira"
+
+[[source]]
+name   = "queue"
+scheme = "trusted"
+from   = ["env:SHARE_QUEUE_ARN"]
+"#;
+
+fn good_vars() -> Vars {
+    vars(&[
+        ("JIRA_WEBHOOK_SECRET", "0123456789abcdef0123456789abcdef"),
+        ("SHARE_QUEUE_ARN", "arn:aws:sqs:r:1:q"),
+    ])
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let config = Config::read("deploy/prod/sharehook.toml", GOOD, &good_vars()).unwrap();
+    assert_eq!(config.journal.to_string(), "file:deploy/prod/journal");
+    assert_eq!(config.policy, Path::new("deploy/prod/policy"));
+    assert_eq!(config.sources[1].from, ["arn:aws:sqs:r:1:q"]);
+    assert_eq!(config.sources[1].map, MapRef::Builtin("native".to_owned()));
+    assert_eq!((config.cloud.lighthouse_per_second, config.cloud.cvm_per_second), (20.0, 10.0));
+}
+
+#[test]
+fn three_variables_override_the_file() {
+    let mut vars = good_vars();
+    vars.insert("SHAREHOOK_JOURNAL".into(), "s3://bucket/prefix".into());
+    vars.insert("SHAREHOOK_CLOUD_ENDPOINT".into(), "http://127.0.0.1:18300".into());
+    vars.insert("SHAREHOOK_CLOUD_SITE".into(), "cn".into());
+    let config = Config::read("sharehook.toml", GOOD, &vars).unwrap();
+    assert_eq!(config.journal.to_string(), "s3://bucket/prefix");
+    assert_eq!(config.cloud.endpoint.as_deref(), Some("http://127.0.0.1:18300"));
+    assert_eq!(config.cloud.site, Site::Cn);
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_line() {
+    let text = r#"journal = "ftp://x"
+[cloud]
+site = "intl"
+lighthouse_per_second = 50.0
+cvm_accounts_per_call = 0
+regions = ["Mars"]
+[limits]
+body_bytes = 1
+[[source]]
+name = "Jira!"
+scheme = "jira"
+secrets = ["env:NOT_SET", "plain-text-secret"]
+map = "maps/none.jq"
+[[source]]
+name = "a"
+scheme = "trusted"
+from = ["env:NO_ARN"]
+[[source]]
+name = "a"
+scheme = "trusted"
+"#;
+    let Problems(problems) = Config::read("c.toml", text, &vars(&[])).unwrap_err();
+    let places: Vec<&str> = problems.iter().map(|p| p.field.as_str()).collect();
+    let wanted = [
+        "c.toml:1",
+        "c.toml:4",
+        "c.toml:5",
+        "c.toml:6",
+        "c.toml:8",
+        "c.toml:10",
+        "c.toml:12",
+        "c.toml:12",
+        "c.toml:13",
+        "c.toml:17",
+        "c.toml:19",
+    ];
+    assert_eq!(places, wanted, "{problems:#?}");
+    assert!(!format!("{problems:?}").contains("plain-text-secret"), "a pasted secret is shown");
+}
+
+#[test]
+fn unknown_fields_and_schemes_are_refused_by_name() {
+    for (text, word) in [
+        ("journal = \"memory:\"\njurnal = 1\n", "jurnal"),
+        ("[[source]]\nname = \"x\"\nscheme = \"sns-v9\"\n", "sns-v9"),
+        ("[cloud]\nsite = \"moon\"\n", "moon"),
+        ("journal = [\n", "TOML"),
+    ] {
+        let Problems(problems) = Config::read("c.toml", text, &vars(&[])).unwrap_err();
+        let told = format!("{}", Problems(problems.clone()));
+        assert!(told.contains("c.toml:"), "{told}");
+        assert!(word == "TOML" || told.contains(word), "{told}");
+    }
+}
+
+#[test]
+fn the_site_is_never_guessed() {
+    let Problems(problems) = Config::read("c.toml", "journal = \"memory:\"\n", &vars(&[])).unwrap_err();
+    assert!(problems[0].problem.contains("cloud.site"));
+}
+
+#[test]
+fn a_secret_in_a_file_loses_one_line_end() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("s"), "secret\r\n").unwrap();
+    std::fs::write(folder.path().join("empty"), "\n").unwrap();
+    let read = |text: &str| SecretRef::parse(text).unwrap().resolve(folder.path(), &vars(&[]));
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&read("file:s").unwrap()), "secret");
+    assert!(read("file:empty").unwrap_err().0.contains("empty"));
+    assert!(read("file:gone").unwrap_err().0.contains("cannot be read"));
+}

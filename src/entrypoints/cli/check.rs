@@ -1,0 +1,42 @@
+//! `check`: configuration, maps, policies and secrets, without opening anything.
+
+use serde_json::json;
+
+use crate::app::StartError;
+use crate::entrypoints::reply::Exit;
+
+use super::{Context, cannot_start};
+
+pub(super) fn run(context: &Context) -> Exit {
+    let prepared = match context.prepare() {
+        Ok(prepared) => prepared,
+        Err(StartError::Invalid(problems)) if context.json => {
+            println!("{}", json!({ "problems": problems.0 }));
+            return Exit::BadConfiguration;
+        }
+        Err(error) => return cannot_start(&error),
+    };
+    let config = prepared.config();
+    let warnings = prepared.warnings();
+    if context.json {
+        println!(
+            "{}",
+            json!({ "problems": [], "warnings": warnings, "policy_digest": prepared.policy_digest() })
+        );
+        return Exit::Done;
+    }
+    println!("{}: valid", config.file);
+    println!("  journal  {}", config.journal);
+    println!(
+        "  policy   {} (digest {})",
+        config.policy.display(),
+        prepared.policy_digest().get(..12).unwrap_or_default()
+    );
+    for source in prepared.sources() {
+        println!("  source   {source}");
+    }
+    for warning in warnings {
+        println!("  warning  {warning}");
+    }
+    Exit::Done
+}

@@ -1,0 +1,233 @@
+//! The demo's stage: a folder with configuration, policy and journal; a sandbox; the service. Built, used, struck.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::app::{App, Prepared, StartError, http_client, open_journal};
+use crate::clock::{self, Clock};
+use crate::config::{Config, Vars};
+use crate::entrypoints::cli::sandbox;
+use crate::entrypoints::http;
+use crate::inbound::SchemeSpec;
+use crate::journal::Report;
+use crate::policy::sample_files;
+use crate::sandbox::Running;
+
+use super::headers_of;
+
+const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
+
+/// What the service answered.
+pub(super) struct Answered {
+    pub(super) status: u16,
+    pub(super) body: Value,
+}
+
+/// Everything that the demo runs on.
+pub(super) struct Stage {
+    folder: PathBuf,
+    vars: Vars,
+    config: Config,
+    scheme: SchemeSpec,
+    secret: SecretString,
+    cloud: Running,
+    url: String,
+    client: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    service: JoinHandle<std::io::Result<()>>,
+    failed: u32,
+}
+
+fn text(error: &dyn std::fmt::Display) -> String {
+    error.to_string()
+}
+
+impl Stage {
+    /// Writes the folder, starts sandbox and service.
+    pub(super) async fn build(vars: &Vars) -> Result<Self, String> {
+        let mark = hex::encode(clock::fresh_bytes().map_err(|e| text(&e))?);
+        let folder = std::env::temp_dir().join(format!("sharehook-demo-{mark}"));
+        let cloud =
+            sandbox::start(SocketAddr::from((LOOPBACK, 0)), Vec::new()).await.map_err(|e| text(&e))?;
+        let secret: String = (0..4)
+            .map(|_| clock::fresh_bytes().map(hex::encode))
+            .collect::<Result<_, _>>()
+            .map_err(|e| text(&e))?;
+        write_folder(&folder, &cloud.url(), &secret).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let vars = sandbox::vars_for(&without_overrides(vars), &cloud.url());
+        let config = Config::load(&folder.join("sharehook.toml"), &vars).map_err(|e| text(&e))?;
+        let scheme = config.sources.first().map(|s| s.scheme.clone()).ok_or("the demo has no source")?;
+        let app = start(config.clone(), &vars).await.map_err(|e| text(&e))?;
+        let listener = http::bind(SocketAddr::from((LOOPBACK, 0))).await.map_err(|e| text(&e))?;
+        let url = format!("http://{}", listener.local_addr().map_err(|e| text(&e))?);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let service = tokio::spawn(http::serve(Arc::new(app), listener, async move { drop(stopped.await) }));
+        println!("stand-in cloud   {}   (it checks every signature itself)", cloud.url());
+        println!("sharehook        {url}   POST /hooks/jira");
+        println!("folder           {}", folder.display());
+        let client = http_client().map_err(|e| text(&e))?;
+        let secret = SecretString::from(secret);
+        let stop = Some(stop);
+        Ok(Self { folder, vars, config, scheme, secret, cloud, url, client, stop, service, failed: 0 })
+    }
+
+    pub(super) fn scheme(&self) -> &SchemeSpec {
+        &self.scheme
+    }
+
+    pub(super) fn secret(&self) -> &SecretString {
+        &self.secret
+    }
+
+    pub(super) fn say(&self, line: &str) {
+        println!("\n{line}");
+    }
+
+    pub(super) fn tell(&self, what: &str, line: &str) {
+        println!("   {what:<8} {line}");
+    }
+
+    pub(super) fn show(&self, what: &str, answer: &Answered) {
+        self.tell(what, &format!("{} {}", answer.status, answer.body));
+    }
+
+    /// Prints what was looked for, and whether it was seen.
+    pub(super) fn check(&mut self, what: &str, seen: bool) {
+        println!("   {} {what}", if seen { "ok      " } else { "NOT SEEN" });
+        self.failed += u32::from(!seen);
+    }
+
+    /// A delivery as Jira sends it.
+    pub(super) async fn send_signed(&self, body: &str) -> Result<Answered, String> {
+        let headers = headers_of(self, body)?;
+        self.post(body.to_owned(), headers).await
+    }
+
+    /// The signature of `body`, on a body with one other byte.
+    pub(super) async fn send_forged(&self, body: &str) -> Result<Answered, String> {
+        let headers = headers_of(self, body)?;
+        self.post(body.replacen("SHARE-101", "SHARE-102", 1), headers).await
+    }
+
+    async fn post(&self, body: String, headers: Vec<(String, String)>) -> Result<Answered, String> {
+        let mut request = self.client.post(format!("{}/hooks/jira", self.url)).body(body);
+        for (name, value) in headers {
+            if !name.eq_ignore_ascii_case("content-type") {
+                request = request.header(name, value);
+            }
+        }
+        let answer = request.header("content-type", "application/json").send().await.map_err(|e| text(&e))?;
+        let status = answer.status().as_u16();
+        let bytes = answer.bytes().await.map_err(|e| text(&e))?;
+        let body = serde_json::from_slice(&bytes).map_err(|e| format!("the answer is not JSON: {e}"))?;
+        Ok(Answered { status, body })
+    }
+
+    /// How many calls of any kind the sandbox has seen.
+    pub(super) fn calls(&self) -> usize {
+        self.cloud.calls().len()
+    }
+
+    /// How many sharing calls it has verified and carried out.
+    pub(super) fn verified_shares(&self) -> usize {
+        let shared =
+            |call: &&crate::sandbox::Call| call.action == "ShareBlueprintAcrossAccounts" && call.carried_out;
+        self.cloud.calls().iter().filter(shared).count()
+    }
+
+    /// Whether the sandbox's state holds the demo's share for this account.
+    pub(super) fn has_share(&self, account: &str) -> bool {
+        let world = self.cloud.state();
+        let blueprint =
+            world.regions.get("ap-singapore").and_then(|stock| stock.blueprints.get("lhbp-6jc6l8yb"));
+        blueprint.is_some_and(|blueprint| blueprint.shares.contains_key(account))
+    }
+
+    pub(super) fn journal_has(&self, record: &str) -> bool {
+        !record.is_empty() && self.folder.join("journal").join(record).is_file()
+    }
+
+    /// What `audit verify` says.
+    pub(super) async fn verify(&self) -> Result<Report, String> {
+        let journal = open_journal(&self.config, &self.vars).map_err(|e| text(&e))?;
+        journal.verify().await.map_err(|e| text(&e))
+    }
+
+    /// Changes the middle byte of the first record file; returns the file's name below the journal.
+    pub(super) fn flip_one_byte(&self) -> Result<String, String> {
+        let requests = self.folder.join("journal").join("requests");
+        let stream = first_entry(&requests)?;
+        let file = first_entry(&stream)?;
+        let mut bytes = fs::read(&file).map_err(|e| text(&e))?;
+        let middle = bytes.len() / 2;
+        let byte = bytes.get_mut(middle).ok_or("a record is empty")?;
+        *byte = if *byte == b'0' { b'1' } else { b'0' };
+        fs::write(&file, bytes).map_err(|e| text(&e))?;
+        let name =
+            file.strip_prefix(self.folder.join("journal")).map_err(|e| text(&e))?.display().to_string();
+        self.tell("changed", &format!("byte {middle} of {name}"));
+        Ok(name)
+    }
+
+    /// Stops everything, removes the folder; true when everything was seen.
+    pub(super) async fn strike(mut self, keep: bool) -> bool {
+        drop(self.stop.take());
+        drop(tokio::time::timeout(std::time::Duration::from_secs(5), &mut self.service).await);
+        self.cloud.stop().await;
+        if keep {
+            println!("\nkept: {}", self.folder.display());
+        } else if let Err(error) = fs::remove_dir_all(&self.folder) {
+            eprintln!("{} could not be removed: {error}", self.folder.display());
+        }
+        match self.failed {
+            0 => println!("\nEverything above was observed."),
+            n => println!("\n{n} of the above were NOT seen."),
+        }
+        self.failed == 0
+    }
+}
+
+/// A journal of the demo's is a directory, whatever the shell's variables say.
+fn without_overrides(vars: &Vars) -> Vars {
+    vars.iter()
+        .filter(|(name, _)| !name.starts_with("SHAREHOOK_"))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
+}
+
+async fn start(config: Config, vars: &Vars) -> Result<App, StartError> {
+    Prepared::new(config)?.open(vars, Clock::System).await
+}
+
+fn write_folder(folder: &Path, url: &str, secret: &str) -> std::io::Result<()> {
+    let policy = folder.join("policy");
+    fs::create_dir_all(&policy)?;
+    let files = sample_files();
+    for (name, text) in files.policies {
+        fs::write(policy.join(name), text)?;
+    }
+    fs::write(policy.join("schema.cedarschema"), files.schema.unwrap_or_default())?;
+    fs::write(policy.join("entities.json"), files.entities.unwrap_or_default())?;
+    fs::write(folder.join("jira.secret"), secret)?;
+    let text = format!(
+        "journal = \"file:journal\"\npolicy = \"policy\"\n\n[cloud]\nsite = \"intl\"\nendpoint = \"{url}\"\n\n\
+         [[source]]\nname = \"jira\"\nscheme = \"jira\"\nsecrets = [\"file:jira.secret\"]\nmap = \"jira\"\n"
+    );
+    fs::write(folder.join("sharehook.toml"), text)
+}
+
+fn first_entry(folder: &Path) -> Result<PathBuf, String> {
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
+        .map_err(|e| format!("{}: {e}", folder.display()))?
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .collect();
+    entries.sort();
+    entries.into_iter().next().ok_or_else(|| format!("{} is empty", folder.display()))
+}

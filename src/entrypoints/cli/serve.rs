@@ -1,0 +1,146 @@
+//! `serve`, and the program without a command: the function on its host, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::{App, Deadline};
+use crate::entrypoints::host::Host;
+use crate::entrypoints::reply::Exit;
+use crate::entrypoints::{http, lambda};
+
+use super::{Context, cannot_start};
+
+/// How often `serve` sweeps in the background.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long a background sweep may take.
+const SWEEP_BUDGET: Duration = Duration::from_secs(50);
+/// How long after the signal running deliveries may go on; what is not finished then is in the journal.
+const STOP_WITHIN: Duration = Duration::from_secs(9);
+
+pub(super) async fn on_host(context: &Context, host: Host) -> Exit {
+    let app = match context.start().await {
+        Ok(app) => Arc::new(app),
+        Err(error) => return cannot_start(&error),
+    };
+    match host {
+        Host::Lambda => match lambda::run(app).await {
+            Ok(()) => Exit::Done,
+            Err(error) => {
+                tracing::error!(%error, "the runtime API failed");
+                Exit::Failed
+            }
+        },
+        Host::Http { port } => listen(app, SocketAddr::from(([0, 0, 0, 0], port))).await,
+    }
+}
+
+#[cfg(feature = "sandbox")]
+pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -> Exit {
+    if !sandbox {
+        return match context.start().await {
+            Ok(app) => listen(Arc::new(app), address).await,
+            Err(error) => cannot_start(&error),
+        };
+    }
+    let running = match super::sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0)), Vec::new()).await {
+        Ok(running) => running,
+        Err(error) => {
+            eprintln!("sharehook: the sandbox cannot start: {error}");
+            return Exit::Failed;
+        }
+    };
+    let vars = super::sandbox::vars_for(&context.vars, &running.url());
+    let context = Context { config: context.config.clone(), json: context.json, vars };
+    println!("stand-in cloud on {} (state: {}/sandbox/state)", running.url(), running.url());
+    match context.start().await {
+        Ok(app) => listen(Arc::new(app), address).await,
+        Err(error) => cannot_start(&error),
+    }
+}
+
+#[cfg(not(feature = "sandbox"))]
+pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -> Exit {
+    if sandbox {
+        eprintln!("sharehook: this build has no sandbox; build it with the default features");
+        return Exit::Usage;
+    }
+    match context.start().await {
+        Ok(app) => listen(Arc::new(app), address).await,
+        Err(error) => cannot_start(&error),
+    }
+}
+
+async fn listen(app: Arc<App>, address: SocketAddr) -> Exit {
+    let listener = match http::bind(address).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            eprintln!("sharehook: cannot listen on {address}: {error}; choose another address with --listen");
+            return Exit::Failed;
+        }
+    };
+    match listener.local_addr() {
+        Ok(address) => println!("listening on http://{address}"),
+        Err(error) => tracing::warn!(%error, "the address is not known"),
+    }
+    let sweeper = tokio::spawn(sweep_for_ever(Arc::clone(&app)));
+    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+    let stop = async move {
+        signal().await;
+        tracing::info!("stopping: no new connections; what runs may finish");
+        drop(stopping);
+    };
+    let served = http::serve(app, listener, stop);
+    let bound = async {
+        // Resolves when the signal came and the time to finish is over.
+        drop(stopped.await);
+        tokio::time::sleep(STOP_WITHIN).await;
+    };
+    let exit = tokio::select! {
+        end = served => match end {
+            Ok(()) => Exit::Done,
+            Err(error) => {
+                tracing::error!(%error, "the listener failed");
+                Exit::Failed
+            }
+        },
+        () = bound => {
+            tracing::warn!("stopped before every delivery was answered; the journal knows what is unfinished");
+            Exit::Done
+        }
+    };
+    sweeper.abort();
+    exit
+}
+
+async fn sweep_for_ever(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match app.sweep(Deadline::after(SWEEP_BUDGET)).await {
+            Ok(report) if report.is_quiet() => {}
+            Ok(report) => tracing::info!(report = %serde_json::json!(report), "swept"),
+            Err(error) => tracing::error!(%error, "the sweep failed; it is tried again"),
+        }
+    }
+}
+
+/// Ends when the process is asked to stop: SIGTERM from a host, Ctrl-C from a person.
+async fn signal() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        else {
+            drop(interrupted.await);
+            return;
+        };
+        tokio::select! {
+            _ = interrupted => {}
+            _ = terminated.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupted.await);
+}

@@ -1,0 +1,166 @@
+//! `test`: the user's own cases. Each event goes the real way, signed with the source's own secret, up to the plan;
+//! nothing is journalled and no cloud is called.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::app::{CaseInput, CaseOutcome, Prepared};
+use crate::clock;
+use crate::domain::Timestamp;
+use crate::entrypoints::reply::Exit;
+
+use super::{Context, cannot_start};
+
+/// A file of cases.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseFile {
+    case: Vec<Case>,
+}
+
+/// One case: an event, and what must come of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    /// What it shows.
+    name: String,
+    /// The configured source that receives it.
+    source: String,
+    /// The body's file, relative to the case file.
+    event: PathBuf,
+    /// The instant of receipt [default: now].
+    now: Option<Timestamp>,
+    expect: Expect,
+}
+
+/// What must come of it; what is not said is not compared.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    /// `allow`, `deny`, `ignored` or `invalid`.
+    decision: String,
+    /// Determining policies, in any order.
+    policies: Option<Vec<String>>,
+    /// Fields of the request as the journal would hold them.
+    request: Option<Value>,
+    /// The calls of the dry run, for an image that nobody has yet.
+    plan: Option<Vec<String>>,
+}
+
+pub(super) async fn run(context: &Context, dir: Option<PathBuf>) -> Exit {
+    let prepared = match context.prepare() {
+        Ok(prepared) => prepared,
+        Err(error) => return cannot_start(&error),
+    };
+    let dir = dir.unwrap_or_else(|| prepared.config().policy.join("cases"));
+    let files = match case_files(&dir) {
+        Ok(files) if files.is_empty() => {
+            eprintln!("sharehook: {} holds no *.toml case file", dir.display());
+            return Exit::Failed;
+        }
+        Ok(files) => files,
+        Err(error) => {
+            eprintln!("sharehook: {}: {error}; name the folder of your cases", dir.display());
+            return Exit::Failed;
+        }
+    };
+    let mut results = Vec::new();
+    for file in files {
+        match read(&file) {
+            Ok(cases) => results.extend(cases.into_iter().map(|case| {
+                let differences = differences(&prepared, &file, &case);
+                (case.name, differences)
+            })),
+            Err(error) => results.push((file.display().to_string(), vec![error])),
+        }
+    }
+    report(context.json, &results)
+}
+
+fn report(as_json: bool, results: &[(String, Vec<String>)]) -> Exit {
+    let failed = results.iter().filter(|(_, differences)| !differences.is_empty()).count();
+    if as_json {
+        let list: Vec<Value> = results
+            .iter()
+            .map(|(name, d)| json!({ "case": name, "ok": d.is_empty(), "differences": d }))
+            .collect();
+        println!("{}", json!(list));
+    } else {
+        for (name, differences) in results {
+            println!("{} {name}", if differences.is_empty() { "ok    " } else { "FAILED" });
+            for difference in differences {
+                println!("         {difference}");
+            }
+        }
+        println!("{} cases, {failed} failed", results.len());
+    }
+    if failed == 0 { Exit::Done } else { Exit::Failed }
+}
+
+fn case_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(file: &Path) -> Result<Vec<Case>, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let cases: CaseFile = toml::from_str(&text).map_err(|error| error.to_string())?;
+    Ok(cases.case)
+}
+
+fn differences(prepared: &Prepared, file: &Path, case: &Case) -> Vec<String> {
+    let path = file.parent().unwrap_or(Path::new("")).join(&case.event);
+    let body = match std::fs::read(&path) {
+        Ok(body) => body,
+        Err(error) => return vec![format!("event {}: {error}", path.display())],
+    };
+    let now = case.now.unwrap_or_else(clock::system_now);
+    match prepared.try_case(CaseInput { source: &case.source, body, now }) {
+        Ok(outcomes) => compare(&case.expect, &outcomes),
+        Err(problem) => vec![problem],
+    }
+}
+
+fn compare(expect: &Expect, outcomes: &[CaseOutcome]) -> Vec<String> {
+    let mut differences = Vec::new();
+    let decision = outcomes.first().map_or("ignored", |o| o.decision.as_str());
+    if expect.decision != decision {
+        let why = outcomes.iter().flat_map(|o| &o.why).cloned().collect::<Vec<_>>().join("; ");
+        differences.push(format!(
+            "decision: expected {}, got {decision}{}",
+            expect.decision,
+            if why.is_empty() { why } else { format!(" ({why})") }
+        ));
+    }
+    let Some(outcome) = outcomes.first() else { return differences };
+    if let Some(wanted) = &expect.policies {
+        let mut wanted = wanted.clone();
+        wanted.sort();
+        if wanted != outcome.policies {
+            differences.push(format!("policies: expected {wanted:?}, got {:?}", outcome.policies));
+        }
+    }
+    if let Some(Value::Object(fields)) = &expect.request {
+        for (name, wanted) in fields {
+            let got = outcome.request.get(name).unwrap_or(&Value::Null);
+            if got != wanted {
+                differences.push(format!("request.{name}: expected {wanted}, got {got}"));
+            }
+        }
+    }
+    if let Some(wanted) = &expect.plan
+        && *wanted != outcome.plan
+    {
+        differences.push(format!("plan: expected {wanted:?}, got {:?}", outcome.plan));
+    }
+    differences
+}

@@ -1,0 +1,122 @@
+//! The Lambda host: one handler for every trigger. In: raw events. Out: what each trigger expects back.
+
+mod event;
+mod queue;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::{Value, json};
+
+use crate::app::{App, Deadline, Delivery, Reply, Via};
+
+use super::http::{Served, respond};
+use super::reply::{HttpAnswer, to_http};
+use event::Shape;
+
+/// The rest of the deadline that is kept for writing the journal and answering.
+const RESERVE: Duration = Duration::from_millis(1_500);
+
+/// Serves invocations until the host stops the process.
+///
+/// # Errors
+/// When the runtime API cannot be reached.
+pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let app = Arc::clone(&app);
+        async move {
+            let deadline = deadline_of(&app, event.context.deadline);
+            answer(&app, event.payload, &event.context.request_id, deadline).await
+        }
+    }))
+    .await
+}
+
+/// A deadline that lies in the past is an emulator's constant: it says nothing, and the configured budget counts.
+fn deadline_of(app: &App, epoch_millis: u64) -> Deadline {
+    let now = u64::try_from(app.now().as_millisecond()).unwrap_or(0);
+    match epoch_millis.checked_sub(now).map(Duration::from_millis) {
+        Some(left) if left > RESERVE => Deadline::after(left - RESERVE),
+        Some(left) if !left.is_zero() => Deadline::after(Duration::ZERO),
+        _ => app.budget(),
+    }
+}
+
+/// One invocation, from a raw event to a raw answer: also what `invoke` runs on a laptop.
+pub(crate) async fn answer(
+    app: &Arc<App>,
+    event: Value,
+    request_id: &str,
+    deadline: Deadline,
+) -> Result<Value, Diagnostic> {
+    match event::shape_of(event) {
+        Ok(Shape::Http(request)) => {
+            let served = respond(app, *request, deadline).await;
+            Ok(http_response(served))
+        }
+        Ok(Shape::Queue(batch)) => Ok(queue::batch(app, batch, deadline).await),
+        Ok(Shape::Sweep) => match app.sweep(deadline).await {
+            Ok(report) => Ok(json!(report)),
+            Err(error) => Err(diagnostic("Unavailable", error.to_string())),
+        },
+        Ok(Shape::Direct(body)) => direct(app, &body, request_id, deadline).await,
+        Err(problem) => {
+            tracing::error!(%problem, "an event of an unknown shape was refused");
+            Err(diagnostic("UnknownEvent", problem.to_string()))
+        }
+    }
+}
+
+/// The format of API Gateway's payload version 2.0, which a function URL shares.
+fn http_response(served: Served) -> Value {
+    let (answer, kind, body) = match served {
+        Served::Text(text) => (HttpAnswer::new(200, Value::Null), "text/plain; version=0.0.4", text),
+        Served::Json(answer) => {
+            let body = answer.body.to_string();
+            (answer, "application/json", body)
+        }
+    };
+    let mut headers = json!({ "content-type": kind });
+    if let (Some(seconds), Some(map)) = (answer.retry_after, headers.as_object_mut()) {
+        map.insert("retry-after".to_owned(), json!(seconds.to_string()));
+    }
+    json!({ "statusCode": answer.status, "headers": headers, "body": body, "isBase64Encoded": false })
+}
+
+/// A direct invocation: whoever may call `lambda:InvokeFunction` speaks for the source named `invoke`.
+///
+/// What was decided returns as the answer; a refusal is an error with a name, so that a caller can tell them apart.
+async fn direct(
+    app: &Arc<App>,
+    body: &Value,
+    request_id: &str,
+    deadline: Deadline,
+) -> Result<Value, Diagnostic> {
+    let Some(source) = app.source_of("invoke") else {
+        let remedy = "configure a source with scheme = \"trusted\" and from = [\"invoke\"] to allow direct invocations";
+        return Err(diagnostic("Unauthorised", format!("no source accepts direct invocations; {remedy}")));
+    };
+    let via = Via::Host { origin: "invoke".to_owned(), id: Some(request_id.to_owned()) };
+    let delivery = Delivery { source, via, body: body.to_string().into() };
+    let reply = app.receive(delivery, deadline).await;
+    let answer = to_http(&reply);
+    match answer.status {
+        200 | 202 => Ok(answer.body),
+        401 | 404 => Err(diagnostic("Unauthorised", text_of(&answer))),
+        403 => Err(diagnostic("Denied", text_of(&answer))),
+        503 => Err(diagnostic("Unavailable", text_of(&answer))),
+        _ => Err(diagnostic(
+            if matches!(reply, Reply::Unreadable(_)) { "Unreadable" } else { "Invalid" },
+            text_of(&answer),
+        )),
+    }
+}
+
+fn text_of(answer: &HttpAnswer) -> String {
+    answer.body.to_string()
+}
+
+fn diagnostic(kind: &str, message: String) -> Diagnostic {
+    Diagnostic { error_type: kind.to_owned(), error_message: message }
+}

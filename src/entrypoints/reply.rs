@@ -1,0 +1,147 @@
+//! The tables: how a reply becomes an HTTP status or a batch failure, and the exit codes.
+
+use serde_json::{Value, json};
+
+use crate::app::{Ending, Reply};
+
+/// The one text for every failure of authentication: a stranger learns nothing from it.
+const UNAUTHORISED: &str = "unauthorised: the delivery could not be authenticated";
+
+/// Seconds after which a sender may try again.
+const RETRY_AFTER: u32 = 30;
+
+/// An answer in HTTP's words, for every host that speaks HTTP.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HttpAnswer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<u32>,
+    pub(crate) body: Value,
+}
+
+impl HttpAnswer {
+    pub(crate) fn new(status: u16, body: Value) -> Self {
+        Self { status, retry_after: None, body }
+    }
+
+    pub(crate) fn error(status: u16, text: impl Into<String>) -> Self {
+        Self::new(status, json!({ "error": text.into() }))
+    }
+
+    /// Too many deliveries at once.
+    pub(crate) fn busy() -> Self {
+        Self { retry_after: Some(1), ..Self::error(429, "too many deliveries at once; send it again") }
+    }
+
+    /// A body beyond the limit.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        Self::error(413, format!("the body is larger than {limit} bytes; a share request is a few kilobytes"))
+    }
+}
+
+/// The HTTP status of an ending.
+fn status_of(ending: Ending) -> u16 {
+    match ending {
+        Ending::Done => 200,
+        Ending::Waiting | Ending::Pending => 202,
+        Ending::Denied => 403,
+        Ending::Invalid => 422,
+        Ending::Unavailable => 503,
+    }
+}
+
+/// A reply as an HTTP answer.
+pub(crate) fn to_http(reply: &Reply) -> HttpAnswer {
+    match reply {
+        Reply::Answers(answers) => {
+            let status = reply.ending().map_or(200, status_of);
+            let body = match answers.as_slice() {
+                [(_, only)] => json!(only),
+                many => json!({ "answers": many.iter().map(|(_, answer)| answer).collect::<Vec<_>>() }),
+            };
+            let retry_after = (status == 503).then_some(RETRY_AFTER);
+            HttpAnswer { status, retry_after, body }
+        }
+        Reply::Unauthorised => HttpAnswer::error(401, UNAUTHORISED),
+        Reply::UnknownSource => HttpAnswer::error(404, "no source of this name is configured"),
+        Reply::UnsupportedType => HttpAnswer::error(
+            415,
+            "this source's deliveries have another content type; send application/json",
+        ),
+        Reply::Unreadable(problem) => {
+            HttpAnswer::new(400, json!({ "error": problem.to_string(), "problems": [problem] }))
+        }
+        Reply::Invalid(problems) => {
+            HttpAnswer::new(422, json!({ "error": problems.to_string(), "problems": problems.0 }))
+        }
+    }
+}
+
+/// Whether a queue should deliver the message again, and in the end put it into its dead-letter queue.
+///
+/// What a person has to look at (unreadable, invalid, unauthenticated) goes there too: nothing is lost. What was
+/// decided and journalled does not.
+pub(crate) fn queue_should_retry(reply: &Reply) -> bool {
+    match reply {
+        Reply::Answers(_) => reply.ending().is_some_and(|ending| match ending {
+            Ending::Done | Ending::Waiting | Ending::Denied => false,
+            Ending::Pending | Ending::Invalid | Ending::Unavailable => true,
+        }),
+        Reply::Unauthorised
+        | Reply::UnknownSource
+        | Reply::UnsupportedType
+        | Reply::Unreadable(_)
+        | Reply::Invalid(_) => true,
+    }
+}
+
+/// The process's exit codes. The numbers are the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Failed = 1,
+    Refused = 2,
+    BadConfiguration = 3,
+    Usage = 64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Answer;
+    use crate::domain::{Problem, Status};
+
+    fn one(ending: Ending) -> Reply {
+        Reply::Answers(vec![(ending, Answer::new("x", Status::Completed))])
+    }
+
+    #[test]
+    fn each_ending_has_its_codes() {
+        for (reply, status, retried) in [
+            (one(Ending::Done), 200, false),
+            (one(Ending::Waiting), 202, false),
+            (one(Ending::Pending), 202, true),
+            (one(Ending::Denied), 403, false),
+            (one(Ending::Invalid), 422, true),
+            (one(Ending::Unavailable), 503, true),
+            (Reply::Unauthorised, 401, true),
+            (Reply::UnknownSource, 404, true),
+            (Reply::UnsupportedType, 415, true),
+            (Reply::Unreadable(Problem::new("body", "p", "r")), 400, true),
+            (Reply::Invalid(Problem::new("body", "p", "r").into()), 422, true),
+        ] {
+            assert_eq!(to_http(&reply).status, status, "{reply:?}");
+            assert_eq!(queue_should_retry(&reply), retried, "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn the_most_serious_ending_decides_for_several_requests() {
+        let both = Reply::Answers(vec![
+            (Ending::Unavailable, Answer::new("a", Status::Failed)),
+            (Ending::Done, Answer::new("b", Status::Completed)),
+        ]);
+        let http = to_http(&both);
+        assert_eq!((http.status, http.retry_after), (503, Some(RETRY_AFTER)));
+        assert_eq!(http.body["answers"].as_array().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,277 @@
+//! The step machine that gives an image to accounts or takes it away: batches, repetition, read-back, bisection.
+//! In: what was seen after the last step. Out: the next step. It never sleeps, calls or reads a clock.
+//!
+//! None of the APIs answers per account and none takes an idempotency key, so the rules are: call with the delta
+//! only; after an end that leaves open whether the call was carried out, read back before repeating; when one
+//! account spoils a batch, halve the batch until the bad one stands alone and is named with its own code.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::domain::{AccountId, Action, CloudError, ErrorClass, Item, ItemResult, ResultKind};
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountStep {
+    /// Call with these accounts, 1 to the batch limit.
+    Call(Vec<AccountId>),
+    /// Read the current shares.
+    Read,
+    /// Wait before try `tries + 1`, because of an error of `class`.
+    Wait {
+        /// How often the call was made.
+        tries: u32,
+        /// Why it has to be repeated.
+        class: ErrorClass,
+    },
+    /// Nothing is left: collect the results.
+    Finished,
+}
+
+/// What was seen after a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountSeen {
+    /// The call's end: the cloud's request id where it gave one, or the error.
+    Called(Result<Option<String>, CloudError>),
+    /// Who has the image now; an error when that could not be read.
+    Shares(Result<BTreeSet<AccountId>, CloudError>),
+    /// The wait is over.
+    Waited,
+}
+
+#[derive(Debug)]
+struct Batch {
+    accounts: Vec<AccountId>,
+    tries: u32,
+    /// An earlier call with these accounts may have been carried out.
+    maybe_done: bool,
+    last: Option<CloudError>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Call,
+    Read,
+    Wait(ErrorClass),
+}
+
+/// The work of one image, one action, many accounts.
+#[derive(Debug)]
+pub struct AccountWork {
+    action: Action,
+    readable: bool,
+    most_tries: u32,
+    queue: VecDeque<Batch>,
+    next: Next,
+    done: BTreeMap<AccountId, ItemResult>,
+}
+
+impl AccountWork {
+    /// Work for `accounts` in calls of at most `per_call` (at least 1). `readable`: whether [`AccountStep::Read`] can
+    /// be answered. `resumed`: an earlier attempt may have made these calls, so "already" may be its doing.
+    pub fn new(
+        action: Action,
+        accounts: &[AccountId],
+        per_call: usize,
+        readable: bool,
+        resumed: bool,
+        most_tries: u32,
+    ) -> Self {
+        let batch = |chunk: &[AccountId]| Batch {
+            accounts: chunk.to_vec(),
+            tries: 0,
+            maybe_done: resumed,
+            last: None,
+        };
+        let queue = accounts.chunks(per_call.max(1)).map(batch).collect();
+        Self { action, readable, most_tries, queue, next: Next::Call, done: BTreeMap::new() }
+    }
+
+    /// The next step.
+    pub fn next(&self) -> AccountStep {
+        let Some(front) = self.queue.front() else { return AccountStep::Finished };
+        match self.next {
+            Next::Call => AccountStep::Call(front.accounts.clone()),
+            Next::Read => AccountStep::Read,
+            Next::Wait(class) => AccountStep::Wait { tries: front.tries, class },
+        }
+    }
+
+    /// Takes in what was seen after the step that [`next`](Self::next) named.
+    pub fn see(&mut self, seen: AccountSeen) {
+        match seen {
+            AccountSeen::Called(Ok(request_id)) => {
+                if let Some(batch) = self.queue.pop_front() {
+                    for account in batch.accounts {
+                        self.settle(account, self.effected(), request_id.clone());
+                    }
+                }
+                self.next = Next::Call;
+            }
+            AccountSeen::Called(Err(error)) => self.refused(error),
+            AccountSeen::Shares(Ok(shares)) => self.read_back(&shares),
+            AccountSeen::Shares(Err(error)) => self.unreadable(error),
+            AccountSeen::Waited => self.next = if self.must_read_first() { Next::Read } else { Next::Call },
+        }
+    }
+
+    /// The results so far, in no particular order: every account that is settled.
+    pub fn settled(&self) -> impl Iterator<Item = &ItemResult> {
+        self.done.values()
+    }
+
+    /// The accounts that are not settled: still to be done, or unknown.
+    pub fn open(&self) -> impl Iterator<Item = &AccountId> {
+        self.queue.iter().flat_map(|batch| &batch.accounts)
+    }
+
+    fn effected(&self) -> ResultKind {
+        match self.action {
+            Action::Share => ResultKind::Shared,
+            Action::Cancel => ResultKind::Cancelled,
+        }
+    }
+
+    fn unchanged(&self) -> ResultKind {
+        match self.action {
+            Action::Share => ResultKind::AlreadyShared,
+            Action::Cancel => ResultKind::NotShared,
+        }
+    }
+
+    fn settle(&mut self, account: AccountId, kind: ResultKind, request_id: Option<String>) {
+        let result = ItemResult::new(Item::Account(account.clone()), kind, request_id);
+        self.done.insert(account, result);
+    }
+
+    fn must_read_first(&self) -> bool {
+        let unclear = |e: &CloudError| matches!(e.class, ErrorClass::Ambiguous | ErrorClass::Transient);
+        self.readable && self.queue.front().and_then(|b| b.last.as_ref()).is_some_and(unclear)
+    }
+
+    fn refused(&mut self, error: CloudError) {
+        let Some(front) = self.queue.front_mut() else { return };
+        front.tries += 1;
+        front.last = Some(error.clone());
+        let alone = front.accounts.len() == 1;
+        match error.class {
+            ErrorClass::AsWanted if alone => {
+                let kind = if front.maybe_done { self.effected() } else { self.unchanged() };
+                self.settle_front(&kind, error.request_id);
+            }
+            ErrorClass::Account | ErrorClass::Quota if alone => self.fail_front(&error, false),
+            ErrorClass::AsWanted if self.readable => self.next = Next::Read,
+            ErrorClass::AsWanted => self.halve(),
+            ErrorClass::Account | ErrorClass::Quota => {
+                // Whether a refused batch changes nothing or is carried out up to the bad account is not
+                // documented, so the halves count as perhaps done: "already shared" will then be our own doing.
+                front.maybe_done = true;
+                self.halve();
+            }
+            ErrorClass::Transient | ErrorClass::Throttled | ErrorClass::NotSent | ErrorClass::Ambiguous => {
+                front.maybe_done |= matches!(error.class, ErrorClass::Ambiguous | ErrorClass::Transient);
+                if front.tries < self.most_tries {
+                    self.next = Next::Wait(error.class);
+                } else if self.must_read_first() {
+                    self.next = Next::Read;
+                } else {
+                    self.fail_front(&error, true);
+                }
+            }
+            ErrorClass::Permanent if error.code == "InvalidParameterValue.LimitExceeded" && !alone => {
+                self.halve()
+            }
+            ErrorClass::Permanent | ErrorClass::Operator | ErrorClass::Refresh | ErrorClass::Clock => {
+                // The image, the key or the role is wrong, not an account: no other batch can fare better.
+                while !self.queue.is_empty() {
+                    self.fail_front(&error, false);
+                }
+            }
+        }
+    }
+
+    /// Compares the front batch with what is there now, and decides how its refusal goes on.
+    fn read_back(&mut self, shares: &BTreeSet<AccountId>) {
+        let wanted = |account: &AccountId| shares.contains(account) == (self.action == Action::Share);
+        let Some(front) = self.queue.front_mut() else { return };
+        let before = front.accounts.len();
+        let (there, missing): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut front.accounts).into_iter().partition(wanted);
+        front.accounts = missing;
+        let (tries, last) = (front.tries, front.last.clone());
+        let changed = front.accounts.len() < before;
+        let request_id = last.as_ref().and_then(|e| e.request_id.clone());
+        // The accounts were not there when the plan was made, so what is there now is this work's doing,
+        // unless somebody else did the same in between; then saying "shared" is the safer record, because
+        // an expiry will take it away again.
+        for account in there {
+            self.settle(account, self.effected(), request_id.clone());
+        }
+        let Some(error) = last else {
+            self.next = Next::Call;
+            return;
+        };
+        if self.queue.front().is_some_and(|b| b.accounts.is_empty()) {
+            self.queue.pop_front();
+            self.next = Next::Call;
+            return;
+        }
+        match error.class {
+            ErrorClass::AsWanted if !changed => self.halve(),
+            _ if tries >= self.most_tries => self.fail_front(&error, true),
+            _ => self.next = Next::Call,
+        }
+    }
+
+    /// The read-back failed: go on without it. Sharing and cancelling are set operations, so a repetition is
+    /// harmless to the state; only the result may then say "already".
+    fn unreadable(&mut self, error: CloudError) {
+        self.readable = false;
+        let Some(front) = self.queue.front() else { return };
+        let last = front.last.clone().unwrap_or(error);
+        match last.class {
+            ErrorClass::AsWanted => self.halve(),
+            _ if front.tries >= self.most_tries => self.fail_front(&last, true),
+            _ => self.next = Next::Call,
+        }
+    }
+
+    /// Splits the front batch in two. A batch that a read-back has shrunk to one is asked about again, alone,
+    /// so that it gets its own code and not that of a batch-mate.
+    fn halve(&mut self) {
+        let Some(mut front) = self.queue.pop_front() else { return };
+        self.next = Next::Call;
+        let second = front.accounts.split_off(front.accounts.len().div_ceil(2));
+        let part = |accounts| Batch { accounts, tries: 0, maybe_done: front.maybe_done, last: None };
+        let (first, second) = (part(std::mem::take(&mut front.accounts)), part(second));
+        if !second.accounts.is_empty() {
+            self.queue.push_front(second);
+        }
+        self.queue.push_front(first);
+    }
+
+    fn settle_front(&mut self, kind: &ResultKind, request_id: Option<String>) {
+        if let Some(batch) = self.queue.pop_front() {
+            for account in batch.accounts {
+                self.settle(account, kind.clone(), request_id.clone());
+            }
+        }
+        self.next = Next::Call;
+    }
+
+    fn fail_front(&mut self, error: &CloudError, retryable: bool) {
+        self.settle_front(&failure(error, retryable), error.request_id.clone());
+    }
+}
+
+/// An error as an item's final result.
+pub(super) fn failure(error: &CloudError, retryable: bool) -> ResultKind {
+    let message = match error.remedy.as_str() {
+        "" => error.message.clone(),
+        remedy => format!("{} — {remedy}", error.message),
+    };
+    ResultKind::Failed { code: error.code.clone(), message, retryable }
+}
+
+#[cfg(test)]
+#[path = "accounts_tests.rs"]
+mod tests;

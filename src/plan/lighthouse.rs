@@ -1,0 +1,219 @@
+//! The step machine that puts a CVM image into Lighthouse or takes it out.
+//! In: what was seen after the last step. Out: the next step. Waits, calls and clocks are the caller's.
+
+use crate::domain::{Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Item, ItemResult, ResultKind};
+
+use super::accounts::failure;
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LighthouseStep {
+    /// Ask `DescribeImagesToShare` whether the image can be shared.
+    Precheck,
+    /// Call `ModifyImageSharePermission`.
+    Call,
+    /// Look for the image's blueprint in `DescribeBlueprints`.
+    Find,
+    /// Wait before try `tries + 1`, because of an error of `class`.
+    Wait {
+        /// How often the call was made.
+        tries: u32,
+        /// Why it has to be repeated.
+        class: ErrorClass,
+    },
+    /// The result is there.
+    Finished,
+}
+
+/// What was seen after a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LighthouseSeen {
+    /// `Ok(None)`: shareable. `Ok(Some(reason))`: not, and why. `Err`: could not be asked.
+    Prechecked(Result<Option<String>, CloudError>),
+    /// The call's end: blueprint (the API may answer null) and request id, or the error.
+    Called(Result<(Option<BlueprintId>, Option<String>), CloudError>),
+    /// The image's blueprint, if it has one.
+    Found(Result<Option<BlueprintId>, CloudError>),
+    /// The wait is over.
+    Waited,
+}
+
+/// The work of one CVM image.
+#[derive(Debug)]
+pub struct LighthouseWork {
+    image: CvmImageId,
+    action: Action,
+    most_tries: u32,
+    tries: u32,
+    step: LighthouseStep,
+    last: Option<CloudError>,
+    /// Why `DescribeImagesToShare` says that it cannot be shared.
+    unshareable: Option<String>,
+    /// The cloud's request id of a call that succeeded without naming the blueprint.
+    effected: Option<Option<String>>,
+    maybe_done: bool,
+    result: Option<ItemResult>,
+}
+
+impl LighthouseWork {
+    /// Work for `image`; a share begins with the precheck. `resumed`: an earlier attempt may have made the call.
+    pub fn new(image: CvmImageId, action: Action, resumed: bool, most_tries: u32) -> Self {
+        let step = match action {
+            Action::Share => LighthouseStep::Precheck,
+            Action::Cancel => LighthouseStep::Call,
+        };
+        Self {
+            image,
+            action,
+            most_tries,
+            tries: 0,
+            step,
+            last: None,
+            unshareable: None,
+            effected: None,
+            maybe_done: resumed,
+            result: None,
+        }
+    }
+
+    /// The next step.
+    pub fn next(&self) -> LighthouseStep {
+        self.step.clone()
+    }
+
+    /// The result, once [`LighthouseStep::Finished`] was named.
+    pub fn result(&self) -> Option<&ItemResult> {
+        self.result.as_ref()
+    }
+
+    /// Takes in what was seen after the step that [`next`](Self::next) named.
+    pub fn see(&mut self, seen: LighthouseSeen) {
+        match seen {
+            // A precheck only saves a doomed call: when it cannot be asked, the call itself decides.
+            LighthouseSeen::Prechecked(Ok(None) | Err(_)) => self.step = LighthouseStep::Call,
+            LighthouseSeen::Prechecked(Ok(Some(reason))) => {
+                self.unshareable = Some(reason);
+                self.step = LighthouseStep::Find;
+            }
+            LighthouseSeen::Called(Ok((blueprint, request_id))) => self.called(blueprint, request_id),
+            LighthouseSeen::Called(Err(error)) => self.refused(error),
+            LighthouseSeen::Found(found) => self.found(found),
+            LighthouseSeen::Waited => {
+                self.step = if self.maybe_done { LighthouseStep::Find } else { LighthouseStep::Call };
+            }
+        }
+    }
+
+    fn finish(&mut self, kind: ResultKind, request_id: Option<String>) {
+        self.result = Some(ItemResult::new(Item::Lighthouse(self.image.clone()), kind, request_id));
+        self.step = LighthouseStep::Finished;
+    }
+
+    fn fail(&mut self, error: &CloudError, retryable: bool) {
+        self.finish(failure(error, retryable), error.request_id.clone());
+    }
+
+    fn called(&mut self, blueprint: Option<BlueprintId>, request_id: Option<String>) {
+        match (self.action, blueprint) {
+            (Action::Cancel, _) => self.finish(ResultKind::Cancelled, request_id),
+            (Action::Share, Some(id)) => {
+                self.finish(ResultKind::Available { blueprint: Some(id), already: false }, request_id);
+            }
+            (Action::Share, None) => {
+                self.effected = Some(request_id);
+                self.step = LighthouseStep::Find;
+            }
+        }
+    }
+
+    fn refused(&mut self, error: CloudError) {
+        self.tries += 1;
+        self.last = Some(error.clone());
+        match error.class {
+            ErrorClass::AsWanted => match self.action {
+                Action::Share => self.step = LighthouseStep::Find,
+                Action::Cancel => self.finish(ResultKind::NotShared, error.request_id),
+            },
+            ErrorClass::Transient | ErrorClass::Throttled | ErrorClass::NotSent | ErrorClass::Ambiguous => {
+                self.maybe_done |= matches!(error.class, ErrorClass::Ambiguous | ErrorClass::Transient);
+                self.step = match (self.tries < self.most_tries, self.maybe_done) {
+                    (true, _) => LighthouseStep::Wait { tries: self.tries, class: error.class },
+                    (false, true) => LighthouseStep::Find,
+                    (false, false) => return self.fail(&error, true),
+                };
+            }
+            ErrorClass::Account
+            | ErrorClass::Quota
+            | ErrorClass::Operator
+            | ErrorClass::Refresh
+            | ErrorClass::Clock
+            | ErrorClass::Permanent => self.fail(&error, false),
+        }
+    }
+
+    /// Read back: is it in Lighthouse now?
+    fn found(&mut self, found: Result<Option<BlueprintId>, CloudError>) {
+        if let Some(request_id) = self.effected.take() {
+            // The share succeeded; without the blueprint's id it still is available.
+            let blueprint = found.ok().flatten();
+            return self.finish(ResultKind::Available { blueprint, already: false }, request_id);
+        }
+        let there = match found {
+            Ok(there) => there,
+            Err(error) => return self.unread(&error),
+        };
+        let request_id = self.last.as_ref().and_then(|e| e.request_id.clone());
+        match (self.action, there) {
+            (Action::Share, Some(id)) => {
+                let kind = ResultKind::Available { blueprint: Some(id), already: !self.maybe_done };
+                self.finish(kind, request_id);
+            }
+            (Action::Cancel, None) => self.finish(ResultKind::Cancelled, request_id),
+            _ => self.not_yet(),
+        }
+    }
+
+    /// The read-back says that the wanted state is not there.
+    fn not_yet(&mut self) {
+        if let Some(reason) = self.unshareable.take() {
+            return self.finish(
+                ResultKind::Failed {
+                    code: "NotShareable".to_owned(),
+                    message: format!(
+                        "DescribeImagesToShare says that the image cannot be shared to Lighthouse: {reason}"
+                    ),
+                    retryable: false,
+                },
+                None,
+            );
+        }
+        match self.last.clone() {
+            Some(error) if error.class == ErrorClass::AsWanted => {
+                // "Already shared", yet no blueprint names the image: it is available, its id stays unknown.
+                self.finish(ResultKind::Available { blueprint: None, already: true }, error.request_id);
+            }
+            Some(error) if self.tries >= self.most_tries => self.fail(&error, true),
+            _ => self.step = LighthouseStep::Call,
+        }
+    }
+
+    fn unread(&mut self, error: &CloudError) {
+        if self.unshareable.take().is_some() {
+            // Neither read is conclusive: let the call itself decide.
+            self.step = LighthouseStep::Call;
+            return;
+        }
+        match self.last.clone() {
+            Some(last) if last.class == ErrorClass::AsWanted => {
+                self.finish(ResultKind::Available { blueprint: None, already: true }, last.request_id);
+            }
+            Some(last) if self.tries >= self.most_tries => self.fail(&last, true),
+            Some(_) => self.step = LighthouseStep::Call,
+            None => self.fail(error, true),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "lighthouse_tests.rs"]
+mod tests;

@@ -1,0 +1,124 @@
+//! The Lighthouse machine, scenario by scenario: what is seen, in which order, and how it ends.
+
+use super::*;
+
+fn image() -> CvmImageId {
+    "img-xkd784jw".parse().unwrap()
+}
+
+fn blueprint() -> BlueprintId {
+    "lhbp-su83x02a".parse().unwrap()
+}
+
+fn error(class: ErrorClass) -> CloudError {
+    CloudError {
+        code: "C".into(),
+        message: "m".into(),
+        class,
+        remedy: "r".into(),
+        request_id: Some("e-1".into()),
+    }
+}
+
+fn run(action: Action, seen: Vec<LighthouseSeen>) -> (Vec<LighthouseStep>, ItemResult) {
+    let mut work = LighthouseWork::new(image(), action, false, 3);
+    let mut steps = Vec::new();
+    for s in seen {
+        steps.push(work.next());
+        work.see(s);
+    }
+    assert_eq!(work.next(), LighthouseStep::Finished);
+    (steps, work.result().unwrap().clone())
+}
+
+use LighthouseSeen::{Called, Found, Prechecked, Waited};
+
+fn available(blueprint: Option<BlueprintId>, already: bool) -> ResultKind {
+    ResultKind::Available { blueprint, already }
+}
+
+#[test]
+fn shares_end_as_the_cloud_says() {
+    let ok = || Prechecked(Ok(None));
+    let cases: Vec<(&str, Vec<LighthouseSeen>, ResultKind)> = vec![
+        (
+            "plain",
+            vec![ok(), Called(Ok((Some(blueprint()), Some("r".into()))))],
+            available(Some(blueprint()), false),
+        ),
+        (
+            "null blueprint",
+            vec![ok(), Called(Ok((None, Some("r".into())))), Found(Ok(Some(blueprint())))],
+            available(Some(blueprint()), false),
+        ),
+        (
+            "null blueprint, unreadable",
+            vec![ok(), Called(Ok((None, Some("r".into())))), Found(Err(error(ErrorClass::Operator)))],
+            available(None, false),
+        ),
+        (
+            "already",
+            vec![ok(), Called(Err(error(ErrorClass::AsWanted))), Found(Ok(Some(blueprint())))],
+            available(Some(blueprint()), true),
+        ),
+        (
+            "already, found nowhere",
+            vec![ok(), Called(Err(error(ErrorClass::AsWanted))), Found(Ok(None))],
+            available(None, true),
+        ),
+        (
+            "lost answer, done",
+            vec![ok(), Called(Err(error(ErrorClass::Ambiguous))), Waited, Found(Ok(Some(blueprint())))],
+            available(Some(blueprint()), false),
+        ),
+        (
+            "lost answer, not done",
+            vec![
+                ok(),
+                Called(Err(error(ErrorClass::Ambiguous))),
+                Waited,
+                Found(Ok(None)),
+                Called(Ok((Some(blueprint()), Some("r".into())))),
+            ],
+            available(Some(blueprint()), false),
+        ),
+        (
+            "unshareable because it is there",
+            vec![Prechecked(Ok(Some("镜像已共享。".into()))), Found(Ok(Some(blueprint())))],
+            available(Some(blueprint()), true),
+        ),
+    ];
+    for (name, seen, kind) in cases {
+        assert_eq!(run(Action::Share, seen).1.kind, kind, "{name}");
+    }
+}
+
+#[test]
+fn an_unshareable_image_is_never_called() {
+    let (steps, result) = run(Action::Share, vec![Prechecked(Ok(Some("imported".into()))), Found(Ok(None))]);
+    assert!(!steps.contains(&LighthouseStep::Call));
+    let ResultKind::Failed { code, message, .. } = result.kind else { panic!() };
+    assert_eq!(code, "NotShareable");
+    assert!(message.contains("imported"));
+}
+
+#[test]
+fn cancels_end_as_the_cloud_says() {
+    let cases = [
+        (vec![Called(Ok((None, Some("r".into()))))], ResultKind::Cancelled),
+        (vec![Called(Err(error(ErrorClass::AsWanted)))], ResultKind::NotShared),
+        (vec![Called(Err(error(ErrorClass::Ambiguous))), Waited, Found(Ok(None))], ResultKind::Cancelled),
+    ];
+    for (seen, kind) in cases {
+        assert_eq!(run(Action::Cancel, seen).1.kind, kind);
+    }
+}
+
+#[test]
+fn a_busy_cloud_is_tried_a_bounded_number_of_times() {
+    let busy = || Called(Err(error(ErrorClass::Throttled)));
+    let seen = vec![Prechecked(Ok(None)), busy(), Waited, busy(), Waited, busy()];
+    let (steps, result) = run(Action::Share, seen);
+    assert_eq!(steps.iter().filter(|s| **s == LighthouseStep::Call).count(), 3);
+    assert!(matches!(result.kind, ResultKind::Failed { retryable: true, .. }));
+}

@@ -1,0 +1,50 @@
+//! What the cloud holds before anything is done, as far as it could be read.
+
+use std::collections::BTreeSet;
+
+use crate::domain::{AccountId, Action, BlueprintId, CloudError, ResultKind};
+
+/// The current state of one image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// Accounts that have the image now; `None` when that cannot be read.
+    pub shares: Option<BTreeSet<AccountId>>,
+    /// The blueprint under which a CVM image is in Lighthouse now.
+    pub blueprint: Option<BlueprintId>,
+    /// Whether the reads above were answered. False means: stay safe, every call is made and none is assumed done.
+    pub readable: bool,
+    /// Why something could not be read, for the answer and the journal.
+    pub unreadable: Option<CloudError>,
+}
+
+impl Observation {
+    /// The result of `action` for `account` when nothing has to be done for it.
+    ///
+    /// `observed_before`: the journal holds an earlier look of the same request, in which this account was not yet
+    /// as wanted. What is there now is then this request's own doing, whose answer was lost.
+    pub fn settles(&self, action: Action, account: &AccountId, observed_before: bool) -> Option<ResultKind> {
+        let has = self.shares.as_ref()?.contains(account);
+        match (action, has, observed_before) {
+            (Action::Share, true, false) => Some(ResultKind::AlreadyShared),
+            (Action::Share, true, true) => Some(ResultKind::Shared),
+            (Action::Cancel, false, false) => Some(ResultKind::NotShared),
+            (Action::Cancel, false, true) => Some(ResultKind::Cancelled),
+            (Action::Share, false, _) | (Action::Cancel, true, _) => None,
+        }
+    }
+
+    /// Takes in a read of the shares; `None` says that this site has no such read.
+    pub fn take_shares(&mut self, read: Result<Option<BTreeSet<AccountId>>, CloudError>) {
+        match read {
+            Ok(Some(shares)) => self.shares = Some(shares),
+            Ok(None) => self.readable = false,
+            Err(error) => self.cannot_read(error),
+        }
+    }
+
+    /// Notes that a read failed: from here on nothing may be assumed.
+    pub fn cannot_read(&mut self, error: CloudError) {
+        self.readable = false;
+        self.unreadable = Some(error);
+    }
+}
