@@ -196,31 +196,29 @@ class Sandbox:
         stage.start("sandbox", [binary(), "sandbox", "--listen", self.url.removeprefix("http://")])
         stage.await_http("sandbox", f"{self.url}/sandbox/state")
 
-    def state(self) -> dict:
-        status, text = http_call(f"{self.url}/sandbox/state")
-        equal(status, 200, "the sandbox's status for /sandbox/state")
+    def ask(self, what: str) -> dict:
+        """What the sandbox's side door answers: `state` or `calls`."""
+        status, text = http_call(f"{self.url}/sandbox/{what}")
+        equal(status, 200, f"the sandbox's status for /sandbox/{what}")
         return json.loads(text)
 
     def shares(self) -> set:
-        """The (image, account) pairs that are shared now."""
-        return {(image, account) for image, accounts in self.state()["shares"].items() for account in accounts}
+        """The (image, account) pairs that are shared now, in any region."""
+        stocks = self.ask("state")["regions"].values()
+        images = [pair for stock in stocks for kind in ("blueprints", "images") for pair in stock[kind].items()]
+        return {(name, account) for name, image in images for account in image["shares"]}
 
     def shared_once(self, wanted: set) -> None:
         """Fails unless exactly these (image, account) are shared, and no call asked for one of them twice."""
         equal(sorted(self.shares()), sorted(wanted), "the shares in the sandbox")
-        asked = [pair for call in self.state()["calls"] for pair in _asked_to_share(call)]
+        asked = [(call["image"], account) for call in self.ask("calls")["calls"] if _shares(call)
+                 for account in call["accounts"]]
         equal(sorted(asked), sorted(wanted), "the shares that were asked for, over all calls")
 
 
-def _asked_to_share(call: dict) -> list:
-    """(image, account) pairs that one recorded call asks to share."""
-    parameters = call["params"]
-    if call["action"] not in ("ShareBlueprintAcrossAccounts", "ModifyImageSharePermission"):
-        return []
-    if parameters.get("Permission", "SHARE") != "SHARE":
-        return []
-    image = parameters.get("BlueprintId") or parameters.get("ImageId")
-    return [(image, account) for account in parameters.get("AccountIds", [])]
+def _shares(call: dict) -> bool:
+    """Whether a call asks to share, and not to cancel or to read."""
+    return call["action"] == "ShareBlueprintAcrossAccounts" or call["permission"] == "SHARE"
 
 
 @contextlib.contextmanager
