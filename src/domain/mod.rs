@@ -3,6 +3,7 @@
 
 mod cloud_error;
 mod ids;
+mod native;
 mod outcome;
 mod problem;
 mod request;

@@ -1,2 +1,6 @@
-//! The integration tests.
-fn main() {}
+//! The integration tests, one binary: each module shows one capability through the public way, over HTTP to the sandbox.
+
+// A test that panics has failed, which is what a test is for.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod tidy;

@@ -3,6 +3,7 @@
 mod args;
 mod audit;
 mod check;
+mod context;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod images;
@@ -16,25 +17,16 @@ mod signature;
 mod test;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::app::{App, Prepared, StartError};
-use crate::clock::Clock;
-use crate::config::{Config, Vars};
+use crate::config::Vars;
 use crate::telemetry::{self, LogFormat};
 
 use super::host::{Host, detect};
 use super::reply::Exit;
 use args::{Args, Command};
-
-/// What every command needs.
-pub(crate) struct Context {
-    config: Option<PathBuf>,
-    json: bool,
-    vars: Vars,
-}
+use context::{Context, cannot_start};
 
 /// The whole program: returns the process's exit code.
 pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
@@ -103,42 +95,5 @@ async fn run(context: &Context, host: Option<Host>, command: Option<Command>) ->
         Command::Grants => journal::grants(context).await,
         Command::Sweep => journal::sweep(context).await,
         Command::Audit { what: args::Audit::Verify } => audit::verify(context).await,
-    }
-}
-
-impl Context {
-    /// The configuration file: `--config`, `SHAREHOOK_CONFIG`, beside the binary, or in the current folder.
-    fn config_path(&self) -> PathBuf {
-        if let Some(path) = &self.config {
-            return path.clone();
-        }
-        if let Some(path) = self.vars.get("SHAREHOOK_CONFIG").filter(|v| !v.is_empty()) {
-            return PathBuf::from(path);
-        }
-        let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("sharehook.toml")));
-        beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("sharehook.toml"))
-    }
-
-    fn load(&self) -> Result<Config, StartError> {
-        Ok(Config::load(&self.config_path(), &self.vars)?)
-    }
-
-    /// Configuration, policies and maps, checked; nothing is opened yet.
-    fn prepare(&self) -> Result<Prepared, StartError> {
-        Ok(Prepared::new(self.load()?)?)
-    }
-
-    /// The whole application.
-    async fn start(&self) -> Result<App, StartError> {
-        self.prepare()?.open(&self.vars, Clock::System).await
-    }
-}
-
-/// Prints why the program cannot start, and says with which code it ends.
-fn cannot_start(error: &StartError) -> Exit {
-    eprintln!("{error}");
-    match error {
-        StartError::Invalid(_) => Exit::BadConfiguration,
-        StartError::Failed(_) => Exit::Failed,
     }
 }

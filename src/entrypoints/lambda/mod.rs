@@ -1,10 +1,10 @@
 //! The Lambda host: one handler for every trigger. In: raw events. Out: what each trigger expects back.
 
+mod deadline;
 mod event;
 mod queue;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::{Value, json};
@@ -13,10 +13,8 @@ use crate::app::{App, Deadline, Delivery, Reply, Via};
 
 use super::http::{Served, respond};
 use super::reply::{HttpAnswer, to_http};
+use deadline::deadline_of;
 use event::Shape;
-
-/// The rest of the deadline that is kept for writing the journal and answering.
-const RESERVE: Duration = Duration::from_millis(1_500);
 
 /// Serves invocations until the host stops the process.
 ///
@@ -31,16 +29,6 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
         }
     }))
     .await
-}
-
-/// A deadline that lies in the past is an emulator's constant: it says nothing, and the configured budget counts.
-fn deadline_of(app: &App, epoch_millis: u64) -> Deadline {
-    let now = u64::try_from(app.now().as_millisecond()).unwrap_or(0);
-    match epoch_millis.checked_sub(now).map(Duration::from_millis) {
-        Some(left) if left > RESERVE => Deadline::after(left - RESERVE),
-        Some(left) if !left.is_zero() => Deadline::after(Duration::ZERO),
-        _ => app.budget(),
-    }
 }
 
 /// One invocation, from a raw event to a raw answer: also what `invoke` runs on a laptop.

@@ -6,7 +6,6 @@ mod stage;
 use serde_json::{Value, json};
 
 use crate::entrypoints::reply::Exit;
-use crate::inbound::sign;
 
 use super::Context;
 use stage::{Answered, Stage};
@@ -53,14 +52,14 @@ async fn play(stage: &mut Stage) -> Result<(), String> {
     stage.say("3. A signed ticket for an account that is on no allow-list");
     let denied = stage.send_signed(&denied_ticket()?).await?;
     stage.show("answer", &denied);
-    stage.check("the policy denies it with 403", denied.status == 403 && denied.body["status"] == "denied");
+    stage.check("the policy denies it with 403", denied.status == 403 && denied.at("status") == "denied");
 
     stage.say("4. The first ticket once more, as senders do");
     let calls = stage.calls();
     let again = stage.send_signed(TICKET).await?;
     stage.show("answer", &again);
-    stage.check("it gets the recorded answer", again.status == 200 && again.body["duplicate"] == true);
-    stage.check("with the recorded results", again.body["results"] == first.body["results"]);
+    stage.check("it gets the recorded answer", again.status == 200 && again.at("duplicate") == true);
+    stage.check("with the recorded results", again.at("results") == first.at("results"));
     stage.check("and the cloud is not called again", stage.calls() == calls);
 
     stage.say("5. The journal");
@@ -79,20 +78,24 @@ async fn play(stage: &mut Stage) -> Result<(), String> {
 }
 
 async fn accepted(stage: &mut Stage, answer: &Answered) -> Result<(), String> {
-    let body = &answer.body;
-    stage.check("the ticket is accepted", answer.status == 200 && body["status"] == "completed");
+    stage.check("the ticket is accepted", answer.status == 200 && answer.at("status") == "completed");
     stage.check(
         "a policy is named that allowed it",
-        body["policy"].as_array().is_some_and(|list| !list.is_empty()),
+        answer.at("policy").as_array().is_some_and(|list| !list.is_empty()),
     );
-    let accounts: Vec<&str> =
-        body["results"].as_array().into_iter().flatten().filter_map(|r| r["account"].as_str()).collect();
+    let accounts: Vec<&str> = answer
+        .at("results")
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|r| r.get("account")?.as_str())
+        .collect();
     stage.check("the sandbox has verified a signed call", stage.verified_shares() == 1);
     stage.check(
         "the share is in the sandbox's state",
         !accounts.is_empty() && accounts.iter().all(|a| stage.has_share(a)),
     );
-    let record = body["record"].as_str().and_then(|text| text.split(' ').next()).unwrap_or_default();
+    let record = answer.at("record").as_str().and_then(|text| text.split(' ').next()).unwrap_or_default();
     stage.check("the journal holds the record that the answer names", stage.journal_has(record));
     Ok(())
 }
@@ -108,10 +111,4 @@ fn denied_ticket() -> Result<String, String> {
         *field = value;
     }
     Ok(ticket.to_string())
-}
-
-/// Headers of a delivery of the demo's source.
-fn headers_of(stage: &Stage, body: &str) -> Result<Vec<(String, String)>, String> {
-    sign(stage.scheme(), stage.secret(), body.as_bytes(), "demo", crate::clock::system_now())
-        .map_err(|p| p.to_string())
 }

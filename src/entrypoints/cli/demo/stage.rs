@@ -15,12 +15,10 @@ use crate::clock::{self, Clock};
 use crate::config::{Config, Vars};
 use crate::entrypoints::cli::sandbox;
 use crate::entrypoints::http;
-use crate::inbound::SchemeSpec;
+use crate::inbound::{SchemeSpec, sign};
 use crate::journal::Report;
 use crate::policy::sample_files;
 use crate::sandbox::Running;
-
-use super::headers_of;
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 
@@ -28,6 +26,13 @@ const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 pub(super) struct Answered {
     pub(super) status: u16,
     pub(super) body: Value,
+}
+
+impl Answered {
+    /// A field of the body; null when it is not there.
+    pub(super) fn at(&self, name: &str) -> &Value {
+        self.body.get(name).unwrap_or(&Value::Null)
+    }
 }
 
 /// Everything that the demo runs on.
@@ -78,12 +83,11 @@ impl Stage {
         Ok(Self { folder, vars, config, scheme, secret, cloud, url, client, stop, service, failed: 0 })
     }
 
-    pub(super) fn scheme(&self) -> &SchemeSpec {
-        &self.scheme
-    }
-
-    pub(super) fn secret(&self) -> &SecretString {
-        &self.secret
+    /// Headers of a delivery of the demo's source.
+    fn headers(&self, body: &str) -> Result<Vec<(String, String)>, String> {
+        let now = clock::system_now();
+        sign(&self.scheme, &self.secret, body.as_bytes(), "demo", now)
+            .map_err(|problems| problems.to_string())
     }
 
     pub(super) fn say(&self, line: &str) {
@@ -106,13 +110,13 @@ impl Stage {
 
     /// A delivery as Jira sends it.
     pub(super) async fn send_signed(&self, body: &str) -> Result<Answered, String> {
-        let headers = headers_of(self, body)?;
+        let headers = self.headers(body)?;
         self.post(body.to_owned(), headers).await
     }
 
     /// The signature of `body`, on a body with one other byte.
     pub(super) async fn send_forged(&self, body: &str) -> Result<Answered, String> {
-        let headers = headers_of(self, body)?;
+        let headers = self.headers(body)?;
         self.post(body.replacen("SHARE-101", "SHARE-102", 1), headers).await
     }
 

@@ -1,0 +1,61 @@
+//! The parts of a valid configuration: the cloud, the sources.
+
+use crate::domain::SourceName;
+use crate::inbound::SchemeSpec;
+
+/// Which of the cloud's two sites the accounts belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Site {
+    /// `*.intl.tencentcloudapi.com`
+    Intl,
+    /// `*.tencentcloudapi.com`
+    Cn,
+}
+
+/// The cloud's settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CloudConfig {
+    /// Which site.
+    pub site: Site,
+    /// One address for all services, for tests and proxies; plain http on loopback only.
+    pub endpoint: Option<String>,
+    /// Calls per second, API and region; the published limit is 20.
+    pub lighthouse_per_second: f64,
+    /// Calls per second and region; the published limit is 10.
+    pub cvm_per_second: f64,
+    /// Accounts in one cvm call; the API page names no maximum.
+    pub cvm_accounts_per_call: usize,
+    /// CVM regions newer than this program.
+    pub regions: RequestRulesConfig,
+}
+
+/// `cloud.regions`, ready for the request reader.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestRulesConfig(pub std::collections::BTreeSet<String>);
+
+/// Where a source's map comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MapRef {
+    /// One that ships with the program.
+    Builtin(String),
+    /// A file of the user's: its path as written, and its text.
+    File(String, String),
+}
+
+/// One configured source.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// Its name: `POST /hooks/{name}`.
+    pub name: SourceName,
+    /// How its deliveries are authenticated.
+    pub scheme: SchemeSpec,
+    /// Active secrets, resolved.
+    pub secrets: Vec<secrecy::SecretString>,
+    /// Which hosts may speak for a trusted source.
+    pub from: Vec<String>,
+    /// How an event becomes a request.
+    pub map: MapRef,
+    /// The line of its `[[source]]`, for errors found later.
+    pub line: usize,
+}

@@ -1,0 +1,475 @@
+//! The native share request: what every map must produce and what a caller may send directly.
+//! In: a JSON value. Out: a [`ShareRequest`], or every problem with it at once. Unknown fields are refused by name.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Timestamp;
+use super::ids::{AccountId, ImageRef, LIGHTHOUSE_REGIONS, Region};
+use super::problem::{Problem, Problems, shown};
+use super::request::{Action, Expiry, RequestRules, ShareRequest, Target};
+
+/// More accounts than this in one request are refused: a CVM image can be shared with 500 accounts at most (CVM page).
+const MOST_ACCOUNTS: usize = 500;
+/// More approvers than this are refused; nobody has so many.
+const MOST_APPROVERS: usize = 50;
+
+const FIELDS: [&str; 13] = [
+    "id",
+    "action",
+    "image",
+    "region",
+    "accounts",
+    "lighthouse",
+    "requester",
+    "approvers",
+    "ticket",
+    "reason",
+    "not_before",
+    "expires_at",
+    "expires_in",
+];
+
+impl ShareRequest {
+    /// Reads a native request.
+    ///
+    /// # Errors
+    /// Every problem found, each with its field and remedy; nothing is defaulted on bad input.
+    pub fn from_json(value: &Value, rules: &RequestRules) -> Result<Self, Problems> {
+        let Value::Object(map) = value else {
+            return Err(
+                Problem::new("request", format!("is {}", kind_of(value)), "send a JSON object").into()
+            );
+        };
+        let mut reader = Reader { map, problems: Vec::new() };
+        for name in map.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
+            reader.problems.push(Problem::new(
+                clip(name),
+                "is not a field of a share request",
+                format!("remove it; the fields are {}", FIELDS.join(", ")),
+            ));
+        }
+        let request = reader.request(rules);
+        match request {
+            Some(request) if reader.problems.is_empty() => Ok(request),
+            _ => Err(Problems(reader.problems)),
+        }
+    }
+}
+
+struct Reader<'a> {
+    map: &'a serde_json::Map<String, Value>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn request(&mut self, rules: &RequestRules) -> Option<ShareRequest> {
+        let id = self.text("id", 200);
+        let action = self.action();
+        let region = self.region();
+        let target = self.target();
+        if let (Some(target), Some(region)) = (&target, &region) {
+            self.served(target, region, rules);
+        }
+        let requester = self.text("requester", 256);
+        if requester.is_none() && self.absent("requester") {
+            self.missing("requester", "name who asks, as the ticket system knows them");
+        }
+        let approvers = self.approvers();
+        let ticket = self.text("ticket", 200);
+        let reason = self.text("reason", 2_000);
+        let not_before = self.instant("not_before");
+        let expires = self.expiry();
+        if action == Some(Action::Cancel) && expires.is_some() {
+            self.problem("expires_at", "a cancel does not expire", "remove expires_at and expires_in");
+        }
+        if let (Some(start), Some(Expiry::At(end))) = (not_before, &expires)
+            && *end <= start
+        {
+            self.problem("expires_at", "is not after not_before", "let the share end after it begins");
+        }
+        Some(ShareRequest {
+            id,
+            action: action?,
+            target: target?,
+            region: region?,
+            requester: requester?,
+            approvers: approvers?,
+            ticket,
+            reason,
+            not_before,
+            expires,
+        })
+    }
+
+    fn problem(&mut self, field: &str, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.problems.push(Problem::new(field, problem, remedy));
+    }
+
+    fn missing(&mut self, field: &str, remedy: &str) {
+        self.problem(field, "is missing", remedy);
+    }
+
+    fn present(&self, field: &str) -> Option<&Value> {
+        self.map.get(field).filter(|value| !value.is_null())
+    }
+
+    fn absent(&self, field: &str) -> bool {
+        self.present(field).is_none()
+    }
+
+    fn text(&mut self, field: &str, most: usize) -> Option<String> {
+        match self.present(field)?.clone() {
+            Value::String(text) if text.trim().is_empty() => {
+                self.problem(field, "is empty", "write it, or leave the field out");
+                None
+            }
+            Value::String(text) if text.chars().count() > most => {
+                self.problem(field, format!("is longer than {most} characters"), "shorten it");
+                None
+            }
+            Value::String(text)
+                if text.chars().any(|c| c.is_control() && !(field == "reason" && c.is_whitespace())) =>
+            {
+                self.problem(field, "contains control characters", "remove them");
+                None
+            }
+            Value::String(text) => Some(text),
+            other => {
+                self.problem(field, format!("is {}", kind_of(&other)), "write it as a JSON string");
+                None
+            }
+        }
+    }
+
+    fn action(&mut self) -> Option<Action> {
+        const REMEDY: &str = "write \"share\" or \"cancel\"";
+        if self.absent("action") {
+            self.missing("action", REMEDY);
+            return None;
+        }
+        match self.text("action", 32)?.as_str() {
+            "share" => Some(Action::Share),
+            "cancel" => Some(Action::Cancel),
+            other => {
+                let problem = format!("{} is not an action", shown(other));
+                self.problem("action", problem, REMEDY);
+                None
+            }
+        }
+    }
+
+    fn region(&mut self) -> Option<Region> {
+        if self.absent("region") {
+            self.missing("region", "write the region of the image, as in \"ap-singapore\"");
+            return None;
+        }
+        let parsed = self.text("region", 64)?.parse();
+        parsed.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    fn served(&mut self, target: &Target, region: &Region, rules: &RequestRules) {
+        let needs_lighthouse = target.lighthouse() || matches!(target, Target::Blueprint { .. });
+        if needs_lighthouse && !region.serves_lighthouse() {
+            let problem = format!("Lighthouse does not serve {}", shown(region.as_str()));
+            let remedy = format!("use one of {}", LIGHTHOUSE_REGIONS.join(", "));
+            self.problem("region", problem, remedy);
+        } else if !needs_lighthouse && !region.serves_cvm() && !rules.extra_regions.contains(region.as_str())
+        {
+            let problem = format!("{} is not a known CVM region", shown(region.as_str()));
+            self.problem(
+                "region",
+                problem,
+                "correct it, or let the operator add a new region to cloud.regions",
+            );
+        }
+    }
+
+    fn target(&mut self) -> Option<Target> {
+        let accounts = self.accounts();
+        let lighthouse = self.flag("lighthouse");
+        if self.absent("image") {
+            self.missing("image", "write a blueprint id (lhbp-…) or a CVM image id (img-…)");
+            return None;
+        }
+        let image = match self.text("image", 64)?.parse::<ImageRef>() {
+            Ok(image) => image,
+            Err(problem) => {
+                self.problems.push(problem);
+                return None;
+            }
+        };
+        let (accounts, lighthouse) = (accounts?, lighthouse?);
+        match (image, lighthouse, accounts.is_empty()) {
+            (ImageRef::Blueprint(_), true, _) => {
+                self.problem(
+                    "lighthouse",
+                    "a blueprint is in Lighthouse already",
+                    "leave it out for an lhbp-… image",
+                );
+                None
+            }
+            (ImageRef::Blueprint(_), false, true) | (ImageRef::Cvm(_), false, true) => {
+                self.problem(
+                    "accounts",
+                    "names no account",
+                    "name at least one root account; there is no \"all\"",
+                );
+                None
+            }
+            (ImageRef::Blueprint(image), false, false) => Some(Target::Blueprint { image, accounts }),
+            (ImageRef::Cvm(image), false, false) => Some(Target::Cvm { image, accounts }),
+            (ImageRef::Cvm(image), true, true) => Some(Target::Lighthouse { image }),
+            (ImageRef::Cvm(image), true, false) => Some(Target::Chain { image, accounts }),
+        }
+    }
+
+    fn flag(&mut self, field: &str) -> Option<bool> {
+        match self.present(field).cloned() {
+            None => Some(false),
+            Some(Value::Bool(flag)) => Some(flag),
+            Some(other) => {
+                self.problem(field, format!("is {}", kind_of(&other)), "write true or false");
+                None
+            }
+        }
+    }
+
+    fn accounts(&mut self) -> Option<Vec<AccountId>> {
+        let list = match self.present("accounts").cloned() {
+            None => return Some(Vec::new()),
+            Some(Value::Array(list)) => list,
+            Some(other) => {
+                self.problem("accounts", format!("is {}", kind_of(&other)), "write a JSON array of strings");
+                return None;
+            }
+        };
+        if list.len() > MOST_ACCOUNTS {
+            self.problem(
+                "accounts",
+                format!("has {} entries", list.len()),
+                format!("an image can be shared with {MOST_ACCOUNTS} accounts at most; split the request"),
+            );
+            return None;
+        }
+        let mut accounts: Vec<AccountId> = Vec::with_capacity(list.len());
+        let mut seen = BTreeSet::new();
+        let before = self.problems.len();
+        for (index, entry) in list.iter().enumerate() {
+            let field = format!("accounts[{index}]");
+            match entry {
+                Value::String(text) => match text.parse::<AccountId>() {
+                    Ok(id) if seen.insert(id.clone()) => accounts.push(id),
+                    Ok(_) => {}
+                    Err(problem) => self.problems.push(Problem { field, ..problem }),
+                },
+                other => {
+                    self.problem(&field, format!("is {}", kind_of(other)), "write the id as a JSON string")
+                }
+            }
+        }
+        (self.problems.len() == before).then_some(accounts)
+    }
+
+    fn approvers(&mut self) -> Option<Vec<String>> {
+        let list = match self.present("approvers").cloned() {
+            None => return Some(Vec::new()),
+            Some(Value::Array(list)) if list.len() <= MOST_APPROVERS => list,
+            Some(Value::Array(list)) => {
+                let problem = format!("has {} entries", list.len());
+                self.problem("approvers", problem, format!("name {MOST_APPROVERS} at most"));
+                return None;
+            }
+            Some(other) => {
+                self.problem("approvers", format!("is {}", kind_of(&other)), "write a JSON array of strings");
+                return None;
+            }
+        };
+        let mut approvers = Vec::with_capacity(list.len());
+        for (index, entry) in list.into_iter().enumerate() {
+            match entry {
+                Value::String(text)
+                    if (1..=256).contains(&text.trim().len()) && !text.chars().any(char::is_control) =>
+                {
+                    if !approvers.contains(&text) {
+                        approvers.push(text);
+                    }
+                }
+                other => {
+                    let problem = if other.is_string() {
+                        "is empty or too long".into()
+                    } else {
+                        format!("is {}", kind_of(&other))
+                    };
+                    self.problem(
+                        &format!("approvers[{index}]"),
+                        problem,
+                        "write a person's name or address as a JSON string",
+                    );
+                    return None;
+                }
+            }
+        }
+        Some(approvers)
+    }
+
+    fn instant(&mut self, field: &str) -> Option<Timestamp> {
+        let text = self.text(field, 64)?;
+        match text.parse() {
+            Ok(instant) => Some(instant),
+            Err(_) => {
+                let problem = format!("{} is not an RFC 3339 instant", shown(&text));
+                self.problem(field, problem, "write date, time and offset, as in \"2026-12-31T00:00:00Z\"");
+                None
+            }
+        }
+    }
+
+    fn expiry(&mut self) -> Option<Expiry> {
+        if !self.absent("expires_at") && !self.absent("expires_in") {
+            self.problem("expires_in", "stands beside expires_at", "keep one of the two");
+            return None;
+        }
+        if let Some(instant) = self.instant("expires_at") {
+            return Some(Expiry::At(instant));
+        }
+        let parsed = self.text("expires_in", 32)?.parse();
+        parsed.map_err(|problem| self.problems.push(problem)).map(Expiry::In).ok()
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn clip(name: &str) -> String {
+    name.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(value: Value) -> Result<ShareRequest, Problems> {
+        ShareRequest::from_json(&value, &RequestRules::default())
+    }
+
+    fn base() -> Value {
+        json!({"action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore",
+               "accounts": ["700000164995"], "requester": "alice@example.com"})
+    }
+
+    fn with(field: &str, value: Value) -> Value {
+        let mut v = base();
+        v[field] = value;
+        v
+    }
+
+    #[test]
+    fn the_shape_decides_the_operation() {
+        let cases = [
+            (base(), "blueprint"),
+            (with("image", json!("img-6pb6lrmy")), "cvm"),
+            (
+                json!({"action":"share","image":"img-6pb6lrmy","region":"ap-singapore","lighthouse":true,"requester":"a"}),
+                "lighthouse",
+            ),
+            (
+                {
+                    let mut v = with("image", json!("img-6pb6lrmy"));
+                    v["lighthouse"] = json!(true);
+                    v
+                },
+                "chain",
+            ),
+        ];
+        for (value, kind) in cases {
+            let request = read(value).unwrap();
+            assert_eq!(serde_json::to_value(&request.target).unwrap()["kind"], kind);
+        }
+    }
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let problems = read(json!({"action": "give", "image": "ami-1", "region": "mars", "accounts": ["abc", 7], "colour": "red"})).unwrap_err();
+        let fields: Vec<&str> = problems.0.iter().map(|p| p.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            ["colour", "action", "region", "accounts[0]", "accounts[1]", "image", "requester"]
+        );
+    }
+
+    #[test]
+    fn refusals_name_the_field() {
+        let long = "x".repeat(3_000);
+        let many: Vec<String> = (0..501).map(|n| format!("{}", 700_000_000_000_u64 + n)).collect();
+        for (value, field) in [
+            (with("accounts", json!([])), "accounts"),
+            (with("accounts", json!(null)), "accounts"),
+            (with("accounts", json!("700000164995")), "accounts"),
+            (with("accounts", json!(many)), "accounts"),
+            (with("region", json!("mars-north-1")), "region"),
+            (with("region", json!("na-toronto")), "region"),
+            (with("lighthouse", json!(true)), "lighthouse"),
+            (with("lighthouse", json!("yes")), "lighthouse"),
+            (with("requester", json!("  ")), "requester"),
+            (with("reason", json!(long)), "reason"),
+            (with("ticket", json!("a\u{0}b")), "ticket"),
+            (with("not_before", json!("tomorrow")), "not_before"),
+            (with("not_before", json!("2026-12-31")), "not_before"),
+            (with("expires_in", json!("P30D")), "expires_in"),
+            (with("approvers", json!(["ok", 3])), "approvers[1]"),
+            (
+                json!({"action":"cancel","image":"lhbp-6jc6l8yb","region":"ap-singapore","accounts":["700000164995"],"requester":"a","expires_in":"3d"}),
+                "expires_at",
+            ),
+            (
+                json!({"action":"share","image":"img-6pb6lrmy","region":"ap-singapore","requester":"a","lighthouse":false}),
+                "accounts",
+            ),
+        ] {
+            let problems = read(value.clone()).unwrap_err();
+            assert!(problems.0.iter().any(|p| p.field == field), "{value}: {problems}");
+        }
+    }
+
+    #[test]
+    fn duplicates_of_an_account_count_once() {
+        let request = read(with("accounts", json!(["700000164995", "909619400", "700000164995"]))).unwrap();
+        assert_eq!(request.target.accounts().len(), 2);
+    }
+
+    #[test]
+    fn the_digest_is_of_the_content_without_the_id() {
+        let a = read(with("id", json!("1"))).unwrap();
+        let b = read(with("id", json!("2"))).unwrap();
+        let c = read(with("reason", json!("other"))).unwrap();
+        assert_eq!(a.digest(), b.digest());
+        assert_ne!(a.digest(), c.digest());
+    }
+
+    #[test]
+    fn an_operator_can_add_a_region() {
+        let mut value = with("image", json!("img-6pb6lrmy"));
+        value["region"] = json!("ap-osaka");
+        assert!(read(value.clone()).is_err());
+        let rules = RequestRules { extra_regions: ["ap-osaka".to_owned()].into() };
+        assert!(ShareRequest::from_json(&value, &rules).is_ok());
+    }
+
+    #[test]
+    fn expires_in_counts_from_approval() {
+        let request = read(with("expires_in", json!("30d"))).unwrap();
+        let approved: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        assert_eq!(request.expires_at(approved).unwrap().to_string(), "2026-12-01T00:00:00Z");
+    }
+}

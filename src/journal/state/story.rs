@@ -1,0 +1,189 @@
+//! Where a request stands, and what may be asked of it. In: what the fold made of its records. Out: answers.
+
+use crate::domain::{AccountId, BlueprintId, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict};
+
+use super::super::record::{Conflict, Intent, Stored, StreamId, Worker};
+use super::{BrokenRecord, fold};
+
+/// What a stream is about.
+#[derive(Debug, Clone)]
+pub enum Story {
+    /// A request, from its claim to its end.
+    Request(Box<State>),
+    /// A known identity that came with other content.
+    Conflict(Conflict),
+}
+
+impl Story {
+    /// The request's state; none for a conflict.
+    pub fn state(&self) -> Option<&State> {
+        match self {
+            Self::Request(state) => Some(state),
+            Self::Conflict(_) => None,
+        }
+    }
+}
+
+/// The end of a stream: where the next record goes and what it hangs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The stream.
+    pub stream: StreamId,
+    /// The number of the next record.
+    pub next_seq: u64,
+    /// SHA-256, hex, of the newest record's file.
+    pub hash: String,
+}
+
+/// Where a request stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// The policy refused; this is the end.
+    Denied,
+    /// Allowed, and to be started at `until`.
+    Waiting {
+        /// The request's `not_before`.
+        until: Timestamp,
+    },
+    /// A worker has it.
+    Working {
+        /// Others may take over from then on.
+        lease_until: Timestamp,
+        /// Whose turn it is.
+        worker: Worker,
+    },
+    /// Unfinished, and nobody has it.
+    Deferred {
+        /// The reason, for people.
+        why: String,
+        /// The next turn may begin then.
+        not_before: Timestamp,
+    },
+    /// Finished; a share may still be running.
+    Closed,
+    /// A worker takes back what expired.
+    Revoking {
+        /// Others may take over from then on.
+        lease_until: Timestamp,
+        /// Whose turn it is.
+        worker: Worker,
+    },
+    /// Taking back is unfinished, and nobody has it.
+    RevokeDeferred {
+        /// The reason, for people.
+        why: String,
+        /// The next turn may begin then.
+        not_before: Timestamp,
+    },
+    /// The expiry has been carried out; this is the end.
+    Revoked,
+}
+
+/// A request as its records tell it.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub(super) stream: StreamId,
+    pub(super) intent: Intent,
+    pub(super) phase: Phase,
+    pub(super) status: Option<Status>,
+    pub(super) results: Vec<ItemResult>,
+    pub(super) revoked: Vec<ItemResult>,
+    pub(super) revoking: Option<Revoking>,
+    pub(super) blueprint: Option<BlueprintId>,
+    pub(super) observed: bool,
+    pub(super) given_at: Option<Timestamp>,
+    pub(super) updated_at: Timestamp,
+    pub(super) head: Head,
+}
+
+/// What an expiry takes back.
+#[derive(Debug, Clone)]
+pub(super) struct Revoking {
+    pub(super) accounts: Vec<AccountId>,
+    pub(super) lighthouse: bool,
+}
+
+impl State {
+    /// Adds up the records of a request's stream, from record 0 on.
+    ///
+    /// # Errors
+    /// [`BrokenRecord`] when a step cannot follow the ones before it, when there is none, or for a conflict's stream.
+    pub fn fold(records: &[Stored]) -> Result<Self, BrokenRecord> {
+        fold::fold(records)
+    }
+
+    /// The stream's name.
+    pub fn stream(&self) -> StreamId {
+        self.stream
+    }
+
+    /// Record 0: who asked for what, and the verdict.
+    pub fn intent(&self) -> &Intent {
+        &self.intent
+    }
+
+    /// What the request is.
+    pub fn identity(&self) -> &Identity {
+        &self.intent.identity
+    }
+
+    /// The request as it was mapped.
+    pub fn request(&self) -> &ShareRequest {
+        &self.intent.request
+    }
+
+    /// The policy's verdict.
+    pub fn verdict(&self) -> &Verdict {
+        &self.intent.verdict
+    }
+
+    /// When the approved request was first verified.
+    pub fn approved_at(&self) -> Timestamp {
+        self.intent.approved_at
+    }
+
+    /// When the share ends by itself.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.intent.expires_at
+    }
+
+    /// Whether the share's end has come. Nothing may be shared any more then, however unfinished the request is.
+    pub fn expired(&self, now: Timestamp) -> bool {
+        self.intent.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// Where the request stands.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// The status that an answer shows: the recorded one once the request is closed.
+    pub fn status(&self) -> Status {
+        match (&self.phase, self.status) {
+            (Phase::Denied, _) => Status::Denied,
+            (_, Some(status)) => status,
+            (_, None) => Status::Pending,
+        }
+    }
+
+    /// The blueprint that came of a CVM image, as far as it is known.
+    pub fn blueprint(&self) -> Option<&BlueprintId> {
+        self.blueprint.as_ref()
+    }
+
+    /// Whether any look at the cloud or any call has been recorded. As long as this is false nothing is known of what
+    /// the cloud had before this request.
+    pub fn observed(&self) -> bool {
+        self.observed
+    }
+
+    /// When the newest record was written.
+    pub fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+
+    /// The end of the stream: the newest record's hash and the next one's number.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+}

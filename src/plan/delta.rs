@@ -1,0 +1,210 @@
+//! The plan. In: an approved request and what the cloud holds now. Out: the delta as data.
+//! Its `Display` is the dry run, its emptiness is idempotency.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::domain::{
+    AccountId, Action, BlueprintId, CvmImageId, Item, ItemResult, Region, ResultKind, Target,
+};
+use crate::policy::Approved;
+
+use super::observation::Observation;
+
+/// The image of an account stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StageImage {
+    /// A blueprint that the request names, or that is known already.
+    Blueprint(BlueprintId),
+    /// A CVM image.
+    Cvm(CvmImageId),
+    /// The blueprint that the stage before this one makes of a CVM image.
+    BlueprintOf(CvmImageId),
+}
+
+/// One thing to bring about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Make a CVM image available in Lighthouse.
+    Publish(CvmImageId),
+    /// Take it out of Lighthouse.
+    Unpublish(CvmImageId),
+    /// Give an image to accounts, or take it away from them.
+    Accounts {
+        /// Which image.
+        image: StageImage,
+        /// Give or take.
+        action: Action,
+        /// Those for whom something has to change, in the request's order.
+        accounts: Vec<AccountId>,
+    },
+}
+
+/// What is to be done for one approved request. Only [`Plan::of`] makes one, and only of an [`Approved`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    region: Region,
+    stages: Vec<Stage>,
+    settled: Vec<ItemResult>,
+    readable: bool,
+    resumed: bool,
+}
+
+impl Plan {
+    /// The delta between what was approved and what is. `done` are final results of earlier attempts: they stand.
+    /// `observed_before`: an earlier attempt has recorded what it saw before it called.
+    pub fn of(approved: &Approved, seen: &Observation, done: &[ItemResult], observed_before: bool) -> Self {
+        let request = approved.request();
+        let mut settled: Vec<ItemResult> = done.iter().filter(|r| !r.pending()).cloned().collect();
+        let wanted: Vec<AccountId> = open_accounts(request.target.accounts(), &settled);
+        // What is not in Lighthouse has no blueprint, so no account has one either.
+        let nowhere =
+            matches!(request.target, Target::Chain { .. }) && seen.readable && seen.blueprint.is_none();
+        let nobody = Observation { shares: Some(BTreeSet::new()), ..Observation::default() };
+        let holders = if nowhere && request.action == Action::Cancel { &nobody } else { seen };
+        let mut todo = Vec::new();
+        for account in wanted {
+            match holders.settles(request.action, &account, observed_before) {
+                Some(kind) => settled.push(ItemResult::new(Item::Account(account), kind, None)),
+                None => todo.push(account),
+            }
+        }
+        let accounts_stage =
+            |image| Stage::Accounts { image, action: request.action, accounts: todo.clone() };
+        let mut stages = Vec::new();
+        match (&request.target, request.action) {
+            (Target::Blueprint { image, .. }, _) => {
+                stages.push(accounts_stage(StageImage::Blueprint(image.clone())))
+            }
+            (Target::Cvm { image, .. }, _) => stages.push(accounts_stage(StageImage::Cvm(image.clone()))),
+            (Target::Lighthouse { image } | Target::Chain { image, .. }, action) => {
+                let accounts = accounts_stage(match &seen.blueprint {
+                    Some(blueprint) => StageImage::Blueprint(blueprint.clone()),
+                    None => StageImage::BlueprintOf(image.clone()),
+                });
+                let lighthouse = lighthouse_stage(image, action, seen, observed_before, &mut settled);
+                match action {
+                    Action::Share => stages.extend(lighthouse.into_iter().chain([accounts])),
+                    Action::Cancel => stages.extend([accounts].into_iter().chain(lighthouse)),
+                }
+            }
+        }
+        stages.retain(|stage| !matches!(stage, Stage::Accounts { accounts, .. } if accounts.is_empty()));
+        Self {
+            region: request.region.clone(),
+            stages,
+            settled,
+            readable: seen.readable,
+            resumed: observed_before,
+        }
+    }
+
+    /// Where it is to be done.
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// What is to be done, in this order.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// The items for which nothing is left to do, with their results.
+    pub fn settled(&self) -> &[ItemResult] {
+        &self.settled
+    }
+
+    /// Whether the current shares can be read, so that an ambiguous end can be checked.
+    pub fn readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Whether an earlier attempt may have made some of these calls.
+    pub fn resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Whether nothing has to be done.
+    pub fn is_empty(&self) -> bool {
+        self.stages.is_empty()
+    }
+}
+
+fn open_accounts(accounts: &[AccountId], settled: &[ItemResult]) -> Vec<AccountId> {
+    let is_settled = |id: &AccountId| settled.iter().any(|r| matches!(&r.item, Item::Account(a) if a == id));
+    accounts.iter().filter(|id| !is_settled(id)).cloned().collect()
+}
+
+/// The Lighthouse stage, unless it is settled already or by what was seen.
+fn lighthouse_stage(
+    image: &CvmImageId,
+    action: Action,
+    seen: &Observation,
+    observed_before: bool,
+    settled: &mut Vec<ItemResult>,
+) -> Option<Stage> {
+    if settled.iter().any(|r| matches!(r.item, Item::Lighthouse(_))) {
+        return None;
+    }
+    let kind = match (action, &seen.blueprint) {
+        (Action::Share, Some(id)) => {
+            ResultKind::Available { blueprint: Some(id.clone()), already: !observed_before }
+        }
+        (Action::Cancel, None) if seen.readable && observed_before => ResultKind::Cancelled,
+        (Action::Cancel, None) if seen.readable => ResultKind::NotShared,
+        (Action::Share, None) => return Some(Stage::Publish(image.clone())),
+        (Action::Cancel, _) => return Some(Stage::Unpublish(image.clone())),
+    };
+    settled.push(ItemResult::new(Item::Lighthouse(image.clone()), kind, None));
+    None
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publish(image) => write!(f, "lighthouse ModifyImageSharePermission SHARE {image}"),
+            Self::Unpublish(image) => write!(f, "lighthouse ModifyImageSharePermission CANCEL {image}"),
+            Self::Accounts { image, action, accounts } => {
+                let list = accounts.iter().map(AccountId::as_str).collect::<Vec<_>>().join(", ");
+                match (image, action) {
+                    (StageImage::Cvm(id), Action::Share) => {
+                        write!(f, "cvm ModifyImageSharePermission SHARE {id}: {list}")
+                    }
+                    (StageImage::Cvm(id), Action::Cancel) => {
+                        write!(f, "cvm ModifyImageSharePermission CANCEL {id}: {list}")
+                    }
+                    (StageImage::Blueprint(id), Action::Share) => {
+                        write!(f, "lighthouse ShareBlueprintAcrossAccounts {id}: {list}")
+                    }
+                    (StageImage::Blueprint(id), Action::Cancel) => {
+                        write!(f, "lighthouse CancelShareBlueprintAcrossAccounts {id}: {list}")
+                    }
+                    (StageImage::BlueprintOf(id), Action::Share) => {
+                        write!(f, "lighthouse ShareBlueprintAcrossAccounts (the blueprint of {id}): {list}")
+                    }
+                    (StageImage::BlueprintOf(id), Action::Cancel) => {
+                        write!(
+                            f,
+                            "lighthouse CancelShareBlueprintAcrossAccounts (the blueprint of {id}): {list}"
+                        )
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return write!(f, "nothing to do in {}: everything is as wanted", self.region);
+        }
+        for (index, stage) in self.stages.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{}. {} {stage}", index + 1, self.region)?;
+        }
+        Ok(())
+    }
+}
