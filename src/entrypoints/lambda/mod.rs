@@ -21,7 +21,7 @@ use event::Shape;
 /// # Errors
 /// When the runtime API cannot be reached.
 pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Value>| {
         let app = Arc::clone(&app);
         async move {
             let deadline = deadline_of(&app, event.context.deadline);
