@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Problem, Problems, RequestRules};
 use crate::journal::JournalLocation;
 
-pub use parts::{CloudConfig, MapRef, RequestRulesConfig, Site, SourceConfig};
+pub use parts::{CloudConfig, MapRef, Site, SourceConfig};
 pub use secrets::SecretRef;
 
 /// The process's variables, taken once at the entrance.
@@ -64,7 +64,7 @@ impl Config {
 
     /// The rules by which requests are read.
     pub fn rules(&self) -> RequestRules {
-        RequestRules { extra_regions: self.cloud.regions.0.clone() }
+        RequestRules { extra_regions: self.cloud.regions.clone() }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The parts of a valid configuration: the cloud, the sources.
 
+use std::collections::BTreeSet;
+
 use crate::domain::SourceName;
 use crate::inbound::SchemeSpec;
 
@@ -27,12 +29,8 @@ pub struct CloudConfig {
     /// Accounts in one cvm call; the API page names no maximum.
     pub cvm_accounts_per_call: usize,
     /// CVM regions newer than this program.
-    pub regions: RequestRulesConfig,
+    pub regions: BTreeSet<String>,
 }
-
-/// `cloud.regions`, ready for the request reader.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RequestRulesConfig(pub std::collections::BTreeSet<String>);
 
 /// Where a source's map comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

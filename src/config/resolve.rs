@@ -10,7 +10,7 @@ use crate::inbound::Map;
 use crate::journal::JournalLocation;
 
 use super::raw::{RawCloud, RawConfig, RawLimits, RawSource, line_of};
-use super::{CloudConfig, Config, MapRef, RequestRulesConfig, SecretRef, Site, SourceConfig, Vars};
+use super::{CloudConfig, Config, MapRef, SecretRef, Site, SourceConfig, Vars};
 
 /// The variables that override the file, for a deployment that learns them late. There are no others.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
@@ -110,7 +110,6 @@ impl Reader<'_> {
                 self.problem(region, problem.problem, problem.remedy);
             }
         }
-        let regions = RequestRulesConfig(regions);
         CloudConfig { site, endpoint, lighthouse_per_second, cvm_per_second, cvm_accounts_per_call, regions }
     }
 
