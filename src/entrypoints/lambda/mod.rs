@@ -57,6 +57,8 @@ pub(crate) async fn answer(
 }
 
 /// The format of API Gateway's payload version 2.0, which a function URL shares.
+///
+/// `cookies` may be absent on AWS; who reads the answer with `aws_lambda_events`, as cargo-lambda does, needs it.
 fn http_response(served: Served) -> Value {
     let (answer, kind, body) = match served {
         Served::Text(text) => (HttpAnswer::new(200, Value::Null), "text/plain; version=0.0.4", text),
@@ -69,7 +71,9 @@ fn http_response(served: Served) -> Value {
     if let (Some(seconds), Some(map)) = (answer.retry_after, headers.as_object_mut()) {
         map.insert("retry-after".to_owned(), json!(seconds.to_string()));
     }
-    json!({ "statusCode": answer.status, "headers": headers, "body": body, "isBase64Encoded": false })
+    json!({
+        "statusCode": answer.status, "headers": headers, "body": body, "isBase64Encoded": false, "cookies": []
+    })
 }
 
 /// A direct invocation: whoever may call `lambda:InvokeFunction` speaks for the source named `invoke`.
@@ -107,4 +111,17 @@ fn text_of(answer: &HttpAnswer) -> String {
 
 fn diagnostic(kind: &str, message: String) -> Diagnostic {
     Diagnostic { error_type: kind.to_owned(), error_message: message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+
+    #[test]
+    fn an_http_answer_is_one_that_the_shared_types_read() {
+        let answer = http_response(Served::Json(HttpAnswer::busy()));
+        let read: ApiGatewayV2httpResponse = serde_json::from_value(answer).unwrap();
+        assert_eq!((read.status_code, &read.headers["retry-after"]), (429, &"1".parse().unwrap()));
+    }
 }
