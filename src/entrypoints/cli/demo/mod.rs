@@ -79,10 +79,9 @@ async fn play(stage: &mut Stage) -> Result<(), String> {
 
 async fn accepted(stage: &mut Stage, answer: &Answered) -> Result<(), String> {
     stage.check("the ticket is accepted", answer.status == 200 && answer.at("status") == "completed");
-    stage.check(
-        "a policy is named that allowed it",
-        answer.at("policy").as_array().is_some_and(|list| !list.is_empty()),
-    );
+    let policies: Vec<&str> =
+        answer.at("policy").as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    stage.check(&format!("a policy allowed it: {}", policies.join(", ")), !policies.is_empty());
     let accounts: Vec<&str> = answer
         .at("results")
         .as_array()
@@ -92,11 +91,12 @@ async fn accepted(stage: &mut Stage, answer: &Answered) -> Result<(), String> {
         .collect();
     stage.check("the sandbox has verified a signed call", stage.verified_shares() == 1);
     stage.check(
-        "the share is in the sandbox's state",
+        &format!("the share is in the sandbox's state: {}", accounts.join(", ")),
         !accounts.is_empty() && accounts.iter().all(|a| stage.has_share(a)),
     );
     let record = answer.at("record").as_str().and_then(|text| text.split(' ').next()).unwrap_or_default();
-    stage.check("the journal holds the record that the answer names", stage.journal_has(record));
+    let held = stage.journal_has(record);
+    stage.check(&format!("the journal holds the record that the answer names: {record}"), held);
     Ok(())
 }
 
