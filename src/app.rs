@@ -15,7 +15,9 @@ mod sweep;
 use crate::clock::{self, Clock};
 use crate::cloud::Cloud;
 use crate::config::Config;
-use crate::domain::{Identity, ItemResult, Problem, ShareRequest, SourceName, Status, Timestamp, Verdict};
+use crate::domain::{
+    Identity, Item, ItemResult, Problem, ResultKind, ShareRequest, SourceName, Status, Timestamp, Verdict,
+};
 use crate::inbound::{Refusal, VerifiedDelivery};
 use crate::journal::{Claim, History, Journal, JournalError, Opened, Opening, State, StreamId, Turn, Worker};
 use crate::plan::{Backoff, Plan};
@@ -30,7 +32,7 @@ pub use lists::{GrantEntry, Listed, RequestEntry};
 pub use prepare::{Prepared, StartError, open_journal};
 pub use sweep::SweepReport;
 
-use answer::{conflict, unavailable};
+use answer::{conflict, items, refused_items, unavailable};
 use execute::Means;
 use identity::identity_of;
 use ledger::{Ledger, Stop};
@@ -221,20 +223,23 @@ impl App {
     /// A dry run: what would be decided and done, and nothing written.
     async fn show_plan(&self, case: &Case<'_>, decision: &Decision) -> (Ending, Answer) {
         let answer = Answer::new(&case.identity.id, Status::Planned);
-        match decision {
+        let approved = match decision {
+            Decision::Allow(approved) => approved,
             Decision::Deny(verdict) => {
-                (Ending::Denied, Answer { status: Status::Denied, ..answer.with_verdict(verdict) })
+                let answer = Answer { status: Status::Denied, ..answer.with_verdict(verdict) };
+                return (Ending::Denied, Answer { results: refused_items(case.request, verdict), ..answer });
             }
-            Decision::Allow(approved) => {
-                let seen = observe::observe(&self.means(case.deadline), case.request).await;
-                let plan = Plan::of(approved, &seen, &[], false);
-                let lines = plan.to_string().lines().map(str::to_owned).collect();
-                let answer = answer.with_verdict(approved.verdict());
-                let message =
-                    seen.unreadable.map(|error| format!("the current state could not be read: {error}"));
-                (Ending::Done, Answer { results: plan.settled().to_vec(), plan: lines, message, ..answer })
-            }
-        }
+        };
+        let seen = observe::observe(&self.means(case.deadline), case.request).await;
+        let plan = Plan::of(approved, &seen, &[], false);
+        let settled = |item: Item| {
+            let known = plan.settled().iter().find(|result| result.item == item).cloned();
+            known.unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
+        };
+        let results = items(case.request).into_iter().map(settled).collect();
+        let lines = plan.to_string().lines().map(str::to_owned).collect();
+        let message = seen.unreadable.map(|error| format!("the current state could not be read: {error}"));
+        (Ending::Done, Answer { results, plan: lines, message, ..answer.with_verdict(approved.verdict()) })
     }
 
     fn means(&self, deadline: Deadline) -> Means<'_> {

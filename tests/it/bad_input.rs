@@ -168,6 +168,11 @@ async fn what_the_policy_refuses_is_journalled_and_not_called() {
         let answer = service.native(&request(id, changes)).await;
         assert_eq!((answer.status, &answer.body["status"]), (403, &json!("denied")), "{id}: {answer:?}");
         assert!(answer.body.to_string().contains(word), "{id} does not say {word}: {answer:?}");
+        let results = answer.body["results"].as_array().unwrap();
+        assert!(
+            !results.is_empty() && results.iter().all(|r| r["code"] == "PolicyDenied"),
+            "{id}: {answer:?}"
+        );
         let again = service.native(&request(id, json!({}))).await;
         assert_eq!(again.status, 422, "{id}: a denied id is bound to its content as well");
     }
