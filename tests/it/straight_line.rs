@@ -226,3 +226,47 @@ async fn the_journal_shows_and_proves_what_happened() {
     assert_eq!(found.status.code(), Some(1));
     assert!(String::from_utf8(found.stdout).unwrap().contains(&record));
 }
+
+/// The official vector of the Standard Webhooks libraries, explained without a configuration file.
+#[test]
+fn a_signature_is_explained_and_its_secret_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("body"), "{\"test\": 2432232314}").unwrap();
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let run = |signature: &str, now: &str| {
+        let headers = [
+            "webhook-id: msg_p5jXN8AQM9LWM0D4loKWxJek",
+            "webhook-timestamp: 1614265330",
+            &format!("webhook-signature: {signature}"),
+        ]
+        .map(str::to_owned);
+        let mut command = crate::service::command(folder.path());
+        command.args([
+            "verify",
+            "--scheme",
+            "standard-webhooks",
+            "--secret",
+            secret,
+            "--body",
+            "body",
+            "--now",
+            now,
+        ]);
+        for header in headers {
+            command.args(["--header", &header]);
+        }
+        command.output().unwrap()
+    };
+    let good = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+    for (signature, now, code, word) in [
+        (good, "1614265330", 0, "accepted"),
+        (good, "2021-02-25T15:07:11Z", 2, "refused"),
+        ("v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "1614265330", 2, "computed"),
+    ] {
+        let output = run(signature, now);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(text.contains(word) && text.contains("signed bytes"), "{text}");
+        assert!(!text.contains("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), "the secret is shown: {text}");
+    }
+}
