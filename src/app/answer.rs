@@ -77,7 +77,8 @@ impl Answer {
         Self {
             results: results_of(state),
             record: Some(record),
-            expires_at: state.expires_at(),
+            // What was never given does not end.
+            expires_at: state.expires_at().filter(|_| state.verdict().allowed),
             message: message_of(state),
             ..Self::new(&state.identity().id, state.status()).with_verdict(state.verdict())
         }

@@ -37,12 +37,12 @@ pub(super) async fn run(context: &Context, keep: bool) -> Exit {
 async fn play(stage: &mut Stage) -> Result<(), String> {
     stage.say("1. A signed Jira ticket, approved by somebody else than its requester");
     let first = stage.send_signed(TICKET).await?;
-    stage.show("answer", &first);
+    stage.show(&first);
     accepted(stage, &first).await?;
 
     stage.say("2. The same ticket with one byte of its body changed, under the old signature");
     let forged = stage.send_forged(TICKET).await?;
-    stage.show("answer", &forged);
+    stage.show(&forged);
     stage.check("a forged ticket is refused with 401", forged.status == 401);
     stage.check(
         "and nobody learns why",
@@ -51,13 +51,13 @@ async fn play(stage: &mut Stage) -> Result<(), String> {
 
     stage.say("3. A signed ticket for an account that is on no allow-list");
     let denied = stage.send_signed(&denied_ticket()?).await?;
-    stage.show("answer", &denied);
+    stage.show(&denied);
     stage.check("the policy denies it with 403", denied.status == 403 && denied.at("status") == "denied");
 
     stage.say("4. The first ticket once more, as senders do");
     let calls = stage.calls();
     let again = stage.send_signed(TICKET).await?;
-    stage.show("answer", &again);
+    stage.show(&again);
     stage.check("it gets the recorded answer", again.status == 200 && again.at("duplicate") == true);
     stage.check("with the recorded results", again.at("results") == first.at("results"));
     stage.check("and the cloud is not called again", stage.calls() == calls);
