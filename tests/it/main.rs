@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod cloud_codes;
+mod cloud_faults;
 mod cloud_stage;
 mod tidy;
