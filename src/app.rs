@@ -20,12 +20,13 @@ use crate::domain::{
 };
 use crate::inbound::{Refusal, VerifiedDelivery};
 use crate::journal::{Claim, History, Journal, JournalError, Opened, Opening, State, StreamId, Turn, Worker};
-use crate::plan::{Backoff, Plan};
+use crate::plan::Plan;
 use crate::policy::{Approved, Decision, Question};
 use crate::telemetry::{Counted, Counters};
 
 pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
 pub use crate::inbound::{Delivery, Headers, Via};
+pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
 pub use cases::{CaseInput, CaseOutcome};
 pub use lists::{GrantEntry, Listed, RequestEntry};
@@ -248,7 +249,7 @@ impl App {
             counters: &self.counters,
             cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
             deadline,
-            backoff: Backoff::default(),
+            patience: self.prepared.patience(),
         }
     }
 

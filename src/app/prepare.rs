@@ -13,6 +13,7 @@ use crate::config::{Config, MapRef, Site, SourceConfig, Vars};
 use crate::domain::{Problem, Problems, SourceName};
 use crate::inbound::{Map, Verifier};
 use crate::journal::{Access, Journal};
+use crate::plan::Patience;
 use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
 use crate::telemetry::Counters;
 
@@ -48,6 +49,7 @@ pub struct Prepared {
     intakes: BTreeMap<SourceName, Intake>,
     policies: PolicySet,
     plan_only: bool,
+    patience: Patience,
 }
 
 impl Prepared {
@@ -68,7 +70,9 @@ impl Prepared {
         let facts: Vec<SourceFacts> = intakes.values().map(|intake| intake.facts.clone()).collect();
         let policies = read_policies(&config.policy).and_then(|files| PolicySet::load(&files, &facts));
         match policies {
-            Ok(policies) if problems.is_empty() => Ok(Self { config, intakes, policies, plan_only: false }),
+            Ok(policies) if problems.is_empty() => {
+                Ok(Self { config, intakes, policies, plan_only: false, patience: Patience::default() })
+            }
             Ok(_) => Err(Problems(problems)),
             Err(Problems(found)) => {
                 problems.extend(found);
@@ -81,6 +85,12 @@ impl Prepared {
     #[must_use]
     pub fn planning(self) -> Self {
         Self { plan_only: true, ..self }
+    }
+
+    /// The same with other waits, for tests and measurements.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// Opens the journal and the cloud's client.
@@ -120,6 +130,10 @@ impl Prepared {
 
     pub(super) fn policies(&self) -> &PolicySet {
         &self.policies
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        self.patience
     }
 
     pub(super) fn plan_only(&self) -> bool {

@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod bad_input;
+mod cloud_chain;
+mod cloud_codes;
+mod cloud_faults;
+mod cloud_stage;
 mod hosts;
 mod service;
 mod straight_line;
