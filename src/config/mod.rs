@@ -13,7 +13,7 @@ use crate::domain::{Problem, Problems, RequestRules};
 use crate::journal::JournalLocation;
 
 pub use parts::{CloudConfig, MapRef, RequestRulesConfig, Site, SourceConfig};
-pub use secrets::SecretRef;
+pub use secrets::{AwsSecret, AwsStore, SecretRef, aws_secrets};
 
 /// The process's variables, taken once at the entrance.
 pub type Vars = BTreeMap<String, String>;
