@@ -4,6 +4,7 @@
 mod again;
 mod answer;
 mod cases;
+mod clouds;
 mod execute;
 mod identity;
 mod ledger;
@@ -14,7 +15,6 @@ mod secrets;
 mod sweep;
 
 use crate::clock::{self, Clock};
-use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::domain::{Identity, ItemResult, Problem, ShareRequest, SourceName, Status, Timestamp, Verdict};
 use crate::inbound::{Refusal, VerifiedDelivery};
@@ -33,6 +33,7 @@ pub use secrets::fetch_secrets;
 pub use sweep::SweepReport;
 
 use answer::{conflict, unavailable};
+use clouds::Clouds;
 use execute::Means;
 use identity::identity_of;
 use ledger::{Ledger, Stop};
@@ -42,7 +43,7 @@ use ledger::{Ledger, Stop};
 pub struct App {
     prepared: Prepared,
     journal: Journal,
-    cloud: Cloud,
+    clouds: Clouds,
     clock: Clock,
     counters: Counters,
 }
@@ -213,7 +214,8 @@ impl App {
         approved: &Approved,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
-        let means = self.means(deadline);
+        // Of the request as it was made: an expiry may name the blueprint that a chain made of an image.
+        let means = self.means(ledger.state().request(), deadline);
         let seen = observe::observe(&means, approved.request()).await;
         let plan = Plan::of(approved, &seen, &ledger.results(), ledger.observed());
         ledger.planned(&plan).await?;
@@ -228,9 +230,11 @@ impl App {
                 (Ending::Denied, Answer { status: Status::Denied, ..answer.with_verdict(verdict) })
             }
             Decision::Allow(approved) => {
-                let seen = observe::observe(&self.means(case.deadline), case.request).await;
+                let means = self.means(case.request, case.deadline);
+                let seen = observe::observe(&means, case.request).await;
                 let plan = Plan::of(approved, &seen, &[], false);
-                let lines = plan.to_string().lines().map(str::to_owned).collect();
+                let account = means.account.map(|name| format!("as account {name}"));
+                let lines = account.into_iter().chain(plan.to_string().lines().map(str::to_owned)).collect();
                 let answer = answer.with_verdict(approved.verdict());
                 let message =
                     seen.unreadable.map(|error| format!("the current state could not be read: {error}"));
@@ -239,9 +243,12 @@ impl App {
         }
     }
 
-    fn means(&self, deadline: Deadline) -> Means<'_> {
+    fn means(&self, request: &ShareRequest, deadline: Deadline) -> Means<'_> {
+        let image = request.target.image().to_string();
+        let chosen = self.clouds.of(self.config(), Some(&image), &request.region);
         Means {
-            cloud: &self.cloud,
+            cloud: chosen.cloud,
+            account: chosen.account,
             counters: &self.counters,
             cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
             deadline,
@@ -336,7 +343,12 @@ impl App {
         query: ImagesQuery,
         deadline: Deadline,
     ) -> Result<Vec<ImageToShare>, crate::domain::CloudError> {
-        self.cloud.images_to_share(region, query, deadline).await
+        let image = match &query {
+            ImagesQuery::Ids(ids) => ids.first().map(ToString::to_string),
+            _ => None,
+        };
+        let chosen = self.clouds.of(self.config(), image.as_deref(), region);
+        chosen.cloud.images_to_share(region, query, deadline).await
     }
 }
 

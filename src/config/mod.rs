@@ -1,6 +1,7 @@
 //! The configuration: `sharehook.toml` and a few variables become a [`Config`], or every mistake with its place.
 //! In: text, the file's folder, variables. Out: values that can only be valid. It opens no socket.
 
+mod accounts;
 mod parts;
 mod raw;
 mod resolve;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Problem, Problems, RequestRules};
 use crate::journal::JournalLocation;
 
+pub use accounts::{AccountConfig, DEFAULT_ACCOUNT};
 pub use parts::{CloudConfig, MapRef, RequestRulesConfig, Site, SourceConfig};
 pub use secrets::{AwsSecret, AwsStore, SecretRef, aws_secrets};
 
@@ -68,5 +70,7 @@ impl Config {
     }
 }
 
+#[cfg(test)]
+mod accounts_tests;
 #[cfg(test)]
 mod tests;

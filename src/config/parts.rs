@@ -3,6 +3,8 @@
 use crate::domain::SourceName;
 use crate::inbound::SchemeSpec;
 
+use super::AccountConfig;
+
 /// Which of the cloud's two sites the accounts belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -14,7 +16,7 @@ pub enum Site {
 }
 
 /// The cloud's settings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct CloudConfig {
     /// Which site.
     pub site: Site,
@@ -28,6 +30,8 @@ pub struct CloudConfig {
     pub cvm_accounts_per_call: usize,
     /// CVM regions newer than this program.
     pub regions: RequestRulesConfig,
+    /// Owner accounts beside the one that the process finds by itself.
+    pub accounts: Vec<AccountConfig>,
 }
 
 /// `cloud.regions`, ready for the request reader.
