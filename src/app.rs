@@ -4,16 +4,17 @@
 mod again;
 mod answer;
 mod cases;
+mod clouds;
 mod execute;
 mod identity;
 mod ledger;
 mod lists;
 mod observe;
 mod prepare;
+mod secrets;
 mod sweep;
 
 use crate::clock::{self, Clock};
-use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::domain::{
     Identity, Item, ItemResult, Problem, ResultKind, ShareRequest, SourceName, Status, Timestamp, Verdict,
@@ -31,9 +32,11 @@ pub use answer::{Answer, Ending, Reply};
 pub use cases::{CaseInput, CaseOutcome};
 pub use lists::{GrantEntry, Listed, RequestEntry};
 pub use prepare::{Prepared, StartError, open_journal};
+pub use secrets::fetch_secrets;
 pub use sweep::SweepReport;
 
 use answer::{conflict, items, refused_items, unavailable};
+use clouds::Clouds;
 use execute::Means;
 use identity::identity_of;
 use ledger::{Ledger, Stop};
@@ -43,7 +46,7 @@ use ledger::{Ledger, Stop};
 pub struct App {
     prepared: Prepared,
     journal: Journal,
-    cloud: Cloud,
+    clouds: Clouds,
     clock: Clock,
     counters: Counters,
 }
@@ -214,7 +217,8 @@ impl App {
         approved: &Approved,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
-        let means = self.means(deadline);
+        // Of the request as it was made: an expiry may name the blueprint that a chain made of an image.
+        let means = self.means(ledger.state().request(), deadline);
         let seen = observe::observe(&means, approved.request()).await;
         let plan = Plan::of(approved, &seen, &ledger.results(), ledger.observed());
         ledger.planned(&plan).await?;
@@ -231,21 +235,26 @@ impl App {
                 return (Ending::Denied, Answer { results: refused_items(case.request, verdict), ..answer });
             }
         };
-        let seen = observe::observe(&self.means(case.deadline), case.request).await;
+        let means = self.means(case.request, case.deadline);
+        let seen = observe::observe(&means, case.request).await;
         let plan = Plan::of(approved, &seen, &[], false);
         let settled = |item: Item| {
             let known = plan.settled().iter().find(|result| result.item == item).cloned();
             known.unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
         };
         let results = items(case.request).into_iter().map(settled).collect();
-        let lines = plan.to_string().lines().map(str::to_owned).collect();
+        let account = means.account.map(|name| format!("as account {name}"));
+        let lines = account.into_iter().chain(plan.to_string().lines().map(str::to_owned)).collect();
         let message = seen.unreadable.map(|error| format!("the current state could not be read: {error}"));
         (Ending::Done, Answer { results, plan: lines, message, ..answer.with_verdict(approved.verdict()) })
     }
 
-    fn means(&self, deadline: Deadline) -> Means<'_> {
+    fn means(&self, request: &ShareRequest, deadline: Deadline) -> Means<'_> {
+        let image = request.target.image().to_string();
+        let chosen = self.clouds.of(self.config(), Some(&image), &request.region);
         Means {
-            cloud: &self.cloud,
+            cloud: chosen.cloud,
+            account: chosen.account,
             counters: &self.counters,
             cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
             deadline,
@@ -340,7 +349,12 @@ impl App {
         query: ImagesQuery,
         deadline: Deadline,
     ) -> Result<Vec<ImageToShare>, crate::domain::CloudError> {
-        self.cloud.images_to_share(region, query, deadline).await
+        let image = match &query {
+            ImagesQuery::Ids(ids) => ids.first().map(ToString::to_string),
+            _ => None,
+        };
+        let chosen = self.clouds.of(self.config(), image.as_deref(), region);
+        chosen.cloud.images_to_share(region, query, deadline).await
     }
 }
 

@@ -23,10 +23,22 @@ const LIGHTHOUSE_ACCOUNTS: usize = 10;
 /// Everything the work needs besides the plan.
 pub(super) struct Means<'a> {
     pub(super) cloud: &'a Cloud,
+    /// The owner account whose cloud it is, where there are several.
+    pub(super) account: Option<&'a str>,
     pub(super) counters: &'a Counters,
     pub(super) cvm_accounts_per_call: usize,
     pub(super) deadline: Deadline,
     pub(super) patience: Patience,
+}
+
+impl Means<'_> {
+    /// A call's name in the journal, with the account that made it.
+    fn named(&self, call: String) -> String {
+        match self.account {
+            Some(account) => format!("{call} as {account}"),
+            None => call,
+        }
+    }
 }
 
 /// What an account stage works on, once a chain's blueprint is known.
@@ -206,7 +218,7 @@ async fn accounts_stage(
                 let settled: Vec<ItemResult> = work.settled().cloned().collect();
                 if settled.len() > told {
                     told = settled.len();
-                    ledger.progress(&settled, &note.0, &note.2).await?;
+                    ledger.progress(&settled, &means.named(note.0), &note.2).await?;
                 } else {
                     tracing::info!(action = note.0, accounts = note.1, error = ?note.2.err().map(|e| e.code), "a call settled nothing yet");
                 }
@@ -335,7 +347,7 @@ async fn lighthouse(
     if let Some(end) = last {
         let name =
             format!("lighthouse ModifyImageSharePermission {} {image}", action.as_str().to_uppercase());
-        ledger.progress(std::slice::from_ref(&result), &name, &end).await?;
+        ledger.progress(std::slice::from_ref(&result), &means.named(name), &end).await?;
     }
     Ok(result)
 }

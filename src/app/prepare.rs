@@ -8,7 +8,7 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use crate::clock::{self, Clock};
-use crate::cloud::{self, Cloud, CloudSettings, CredentialChain};
+use crate::cloud::{self, CloudSettings};
 use crate::config::{Config, MapRef, Site, SourceConfig, Vars};
 use crate::domain::{Problem, Problems, SourceName};
 use crate::inbound::{Map, Verifier};
@@ -18,6 +18,7 @@ use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
 use crate::telemetry::Counters;
 
 use super::App;
+use super::clouds::{self, Clouds};
 
 /// A policy file larger than this is not read.
 const MOST_POLICY_BYTES: u64 = 1024 * 1024;
@@ -67,6 +68,7 @@ impl Prepared {
             }
         }
         problems.extend(two_for_one_origin(&config));
+        problems.extend(clouds::problems(&config));
         let facts: Vec<SourceFacts> = intakes.values().map(|intake| intake.facts.clone()).collect();
         let policies = read_policies(&config.policy).and_then(|files| PolicySet::load(&files, &facts));
         match policies {
@@ -99,9 +101,8 @@ impl Prepared {
     /// [`StartError`] when the journal's place or the cloud's address cannot be used.
     pub async fn open(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
         let journal = open_journal(&self.config, vars)?;
-        let home = vars.get("HOME").map(std::path::PathBuf::from);
-        let cloud = Cloud::new(settings(&self.config), CredentialChain::from_disk(vars, home))?;
-        Ok(App { prepared: self, journal, cloud, clock, counters: Counters::default() })
+        let clouds = Clouds::new(&self.config, &settings(&self.config), vars)?;
+        Ok(App { prepared: self, journal, clouds, clock, counters: Counters::default() })
     }
 
     /// The configuration.

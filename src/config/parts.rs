@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use crate::domain::SourceName;
 use crate::inbound::SchemeSpec;
 
+use super::AccountConfig;
+
 /// Which of the cloud's two sites the accounts belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -16,7 +18,7 @@ pub enum Site {
 }
 
 /// The cloud's settings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct CloudConfig {
     /// Which site.
     pub site: Site,
@@ -30,6 +32,8 @@ pub struct CloudConfig {
     pub cvm_accounts_per_call: usize,
     /// CVM regions newer than this program.
     pub regions: BTreeSet<String>,
+    /// Owner accounts beside the one that the process finds by itself.
+    pub accounts: Vec<AccountConfig>,
 }
 
 /// Where a source's map comes from.

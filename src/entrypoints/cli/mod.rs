@@ -39,7 +39,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
             return exit as u8;
         }
     };
-    let context = Context { config: args.config, json: args.json, vars };
+    let mut context = Context { config: args.config, json: args.json, vars };
     let host = match (&args.command, detect(&context.vars)) {
         (None, Err(problem)) => return usage(&problem) as u8,
         (None, Ok(host)) => host,
@@ -56,7 +56,10 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
             return Exit::Failed as u8;
         }
     };
-    let exit = runtime.block_on(run(&context, host, args.command));
+    let exit = runtime.block_on(async {
+        context.fetch_secrets().await;
+        run(&context, host, args.command).await
+    });
     exit as u8
 }
 
