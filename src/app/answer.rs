@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Identity, ItemResult, Problem, Problems, Refused, Status, Verdict};
-use crate::inbound::MapRefusal;
+use crate::inbound::{Greeting, MapRefusal};
 use crate::journal::{JournalError, Phase, State};
 
 /// The answer to one request.
@@ -127,6 +127,8 @@ pub enum Ending {
 pub enum Reply {
     /// Verified and mapped: one answer per request.
     Answers(Vec<(Ending, Answer)>),
+    /// A handshake, and no event: nothing is asked for.
+    Greeting(Greeting),
     /// Any failure of authentication; the reason is in the log only.
     Unauthorised,
     /// No source of this name.

@@ -1,7 +1,7 @@
 //! The parts of a valid configuration: the cloud, the sources.
 
 use crate::domain::SourceName;
-use crate::inbound::SchemeSpec;
+use crate::inbound::{Handshake, SchemeSpec};
 
 /// Which of the cloud's two sites the accounts belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -54,6 +54,8 @@ pub struct SourceConfig {
     pub secrets: Vec<secrecy::SecretString>,
     /// Which hosts may speak for a trusted source.
     pub from: Vec<String>,
+    /// The handshake that it answers, if any.
+    pub handshake: Option<Handshake>,
     /// How an event becomes a request.
     pub map: MapRef,
     /// The line of its `[[source]]`, for errors found later.

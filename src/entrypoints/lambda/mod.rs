@@ -69,6 +69,9 @@ fn http_response(served: Served) -> Value {
     if let (Some(seconds), Some(map)) = (answer.retry_after, headers.as_object_mut()) {
         map.insert("retry-after".to_owned(), json!(seconds.to_string()));
     }
+    if let Some(map) = headers.as_object_mut() {
+        map.extend(answer.headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+    }
     json!({ "statusCode": answer.status, "headers": headers, "body": body, "isBase64Encoded": false })
 }
 
