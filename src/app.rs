@@ -6,6 +6,7 @@ mod answer;
 mod cases;
 mod clouds;
 mod execute;
+mod greet;
 mod identity;
 mod ledger;
 mod lists;
@@ -26,7 +27,7 @@ use crate::policy::{Approved, Decision, Question};
 use crate::telemetry::{Counted, Counters};
 
 pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
-pub use crate::inbound::{Delivery, Headers, Via};
+pub use crate::inbound::{Delivery, Headers, Knock, Via};
 pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
 pub use cases::{CaseInput, CaseOutcome};
@@ -72,6 +73,12 @@ impl App {
             Ok(verified) => verified,
             Err(refusal) => return self.unauthorised(&source, &refusal),
         };
+        if let Some(greeting) =
+            intake.handshake.as_ref().and_then(|handshake| handshake.answer(&verified, &intake.verifier))
+        {
+            self.counters.count(Counted::Ignored);
+            return Reply::Greeting(greeting);
+        }
         let requests = match intake.map.apply(&verified, now, &self.config().rules()) {
             Ok(requests) => requests,
             Err(refusal) => return self.turned_away(Reply::from(refusal)),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     Identity, Item, ItemResult, Problem, Problems, Refused, ResultKind, ShareRequest, Status, Target, Verdict,
 };
-use crate::inbound::MapRefusal;
+use crate::inbound::{Greeting, MapRefusal};
 use crate::journal::{JournalError, Phase, State};
 
 /// The code of an item that the policy refused.
@@ -165,6 +165,8 @@ pub enum Ending {
 pub enum Reply {
     /// Verified and mapped: one answer per request.
     Answers(Vec<(Ending, Answer)>),
+    /// A handshake, and no event: nothing is asked for.
+    Greeting(Greeting),
     /// Any failure of authentication; the reason is in the log only.
     Unauthorised,
     /// No source of this name.

@@ -11,7 +11,7 @@ use crate::clock::{self, Clock};
 use crate::cloud::{self, CloudSettings};
 use crate::config::{Config, MapRef, Site, SourceConfig, Vars};
 use crate::domain::{Problem, Problems, SourceName};
-use crate::inbound::{Map, Verifier};
+use crate::inbound::{Handshake, Map, Verifier};
 use crate::journal::{Access, Journal};
 use crate::plan::Patience;
 use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
@@ -40,6 +40,7 @@ pub(super) struct Intake {
     pub(super) verifier: Verifier,
     pub(super) map: Map,
     pub(super) from: Vec<String>,
+    pub(super) handshake: Option<Handshake>,
     facts: SourceFacts,
 }
 
@@ -176,7 +177,8 @@ fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
         scheme: source.scheme.name().to_owned(),
         signed: source.scheme.signed(),
     };
-    Ok(Intake { verifier, map, from: source.from.clone(), facts })
+    let (from, handshake) = (source.from.clone(), source.handshake.clone());
+    Ok(Intake { verifier, map, from, handshake, facts })
 }
 
 /// An origin that two sources trust would be answered by one of them by chance.

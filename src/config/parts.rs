@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::SourceName;
-use crate::inbound::SchemeSpec;
+use crate::inbound::{Handshake, SchemeSpec};
 
 use super::AccountConfig;
 
@@ -56,6 +56,8 @@ pub struct SourceConfig {
     pub secrets: Vec<secrecy::SecretString>,
     /// Which hosts may speak for a trusted source.
     pub from: Vec<String>,
+    /// The handshake that it answers, if any.
+    pub handshake: Option<Handshake>,
     /// How an event becomes a request.
     pub map: MapRef,
     /// The line of its `[[source]]`, for errors found later.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::domain::{Problem, Problems};
-use crate::inbound::SchemeSpec;
+use crate::inbound::{Handshake, SchemeSpec};
 
 use super::Site;
 use super::accounts::RawAccount;
@@ -54,6 +54,7 @@ pub(super) struct RawSource {
     pub(super) secrets: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) from: Vec<Spanned<String>>,
+    pub(super) handshake: Option<Spanned<Handshake>>,
     pub(super) map: Option<Spanned<String>>,
 }
 

@@ -186,10 +186,16 @@ impl Reader<'_> {
             let secrets = self.secrets(source);
             let from = self.from(source);
             let map = self.map(source);
+            if let Some(written) = &source.handshake
+                && let Some(problem) = written.get_ref().problem(source.scheme.get_ref())
+            {
+                self.problem(written, format!("{}: {}", problem.field, problem.problem), problem.remedy);
+            }
             let line = line_of(self.text, entry.span().start);
             if let (Some(name), Some(map)) = (name, map) {
                 let scheme = source.scheme.get_ref().clone();
-                sources.push(SourceConfig { name, scheme, secrets, from, map, line });
+                let handshake = source.handshake.as_ref().map(|written| written.get_ref().clone());
+                sources.push(SourceConfig { name, scheme, secrets, from, handshake, map, line });
             }
         }
         sources

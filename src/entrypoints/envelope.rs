@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::http::{HttpDelivery, Served};
+use super::reply::HttpAnswer;
 
 /// In which form the request came, and so the answer goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,14 +82,17 @@ fn body(event: &Value) -> Result<Bytes, String> {
 
 /// The answer in the request's form.
 pub(crate) fn response(form: Form, served: Served) -> Value {
-    let (status, kind, retry_after, body) = match served {
-        Served::Text(text) => (200, "text/plain; version=0.0.4", None, text),
+    let (answer, kind, body) = match served {
+        Served::Text(text) => (HttpAnswer::new(200, Value::Null), "text/plain; version=0.0.4", text),
         Served::Json(answer) => {
-            (answer.status, "application/json", answer.retry_after, answer.body.to_string())
+            let body = answer.body.to_string();
+            (answer, "application/json", body)
         }
     };
+    let status = answer.status;
     let mut headers = vec![("content-type", kind.to_owned())];
-    headers.extend(retry_after.map(|seconds| ("retry-after", seconds.to_string())));
+    headers.extend(answer.retry_after.map(|seconds| ("retry-after", seconds.to_string())));
+    headers.extend(answer.headers);
     let single = |headers: &[(&str, String)]| -> Map<String, Value> {
         headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
     };
@@ -131,7 +135,6 @@ mod tests {
     use aws_lambda_events::alb::AlbTargetGroupResponse;
     use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayV2httpResponse};
 
-    use super::super::reply::HttpAnswer;
     use super::*;
 
     #[test]

@@ -13,7 +13,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::app::{App, Deadline, Delivery, Headers, Via};
+use crate::app::{App, Deadline, Delivery, Headers, Knock, Via};
 use crate::domain::SourceName;
 
 use super::reply::{HttpAnswer, to_http};
@@ -46,16 +46,23 @@ pub(crate) async fn respond(app: &App, request: HttpDelivery, deadline: Deadline
         ("GET", "/metrics") => return Served::Text(app.counters().render()),
         (method, path) => match path.strip_prefix("/hooks/") {
             None => HttpAnswer::error(404, "nothing is here; deliveries go to POST /hooks/{source}"),
-            Some(_) if method != "POST" => HttpAnswer::error(405, "deliveries are sent with POST"),
             Some(_) if request.body.len() > app.config().body_limit => {
                 HttpAnswer::too_large(app.config().body_limit)
             }
             Some(name) => match name.parse::<SourceName>() {
+                Err(_) if method != "POST" => HttpAnswer::not_post(),
                 Err(_) => HttpAnswer::error(404, "no source of this name is configured"),
                 Ok(source) => {
-                    let via = Via::Http(Headers::new(request.headers));
-                    let delivery = Delivery { source, via, body: request.body };
-                    to_http(&app.receive(delivery, deadline).await)
+                    let headers = Headers::new(request.headers);
+                    let knock = Knock { source: &source, method, headers: &headers, body: &request.body };
+                    match app.greet(&knock) {
+                        Some(reply) => to_http(&reply),
+                        None if method != "POST" => HttpAnswer::not_post(),
+                        None => {
+                            let delivery = Delivery { source, via: Via::Http(headers), body: request.body };
+                            to_http(&app.receive(delivery, deadline).await)
+                        }
+                    }
                 }
             },
         },
@@ -131,16 +138,24 @@ fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 fn to_response(served: Served) -> Response {
-    let (status, kind, retry_after, body) = match served {
-        Served::Text(text) => (200, "text/plain; version=0.0.4", None, text),
+    let (answer, kind, body) = match served {
+        Served::Text(text) => {
+            (HttpAnswer::new(200, serde_json::Value::Null), "text/plain; version=0.0.4", text)
+        }
         Served::Json(answer) => {
-            (answer.status, "application/json", answer.retry_after, answer.body.to_string())
+            let body = answer.body.to_string();
+            (answer, "application/json", body)
         }
     };
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
-    if let Some(seconds) = retry_after {
+    for (name, value) in answer.headers {
+        if let Ok(value) = header::HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    if let Some(seconds) = answer.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
     }
     response

@@ -15,12 +15,14 @@ const RETRY_AFTER: u32 = 30;
 pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<u32>,
+    /// Further headers, names in lower case.
+    pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Value,
 }
 
 impl HttpAnswer {
     pub(crate) fn new(status: u16, body: Value) -> Self {
-        Self { status, retry_after: None, body }
+        Self { status, retry_after: None, headers: Vec::new(), body }
     }
 
     pub(crate) fn error(status: u16, text: impl Into<String>) -> Self {
@@ -30,6 +32,11 @@ impl HttpAnswer {
     /// Too many deliveries at once.
     pub(crate) fn busy() -> Self {
         Self { retry_after: Some(1), ..Self::error(429, "too many deliveries at once; send it again") }
+    }
+
+    /// Another method than POST, where no handshake asks for one.
+    pub(crate) fn not_post() -> Self {
+        Self::error(405, "deliveries are sent with POST")
     }
 
     /// A body beyond the limit.
@@ -59,7 +66,10 @@ pub(crate) fn to_http(reply: &Reply) -> HttpAnswer {
                 many => json!({ "answers": many.iter().map(|(_, answer)| answer).collect::<Vec<_>>() }),
             };
             let retry_after = (status == 503).then_some(RETRY_AFTER);
-            HttpAnswer { status, retry_after, body }
+            HttpAnswer { retry_after, ..HttpAnswer::new(status, body) }
+        }
+        Reply::Greeting(greeting) => {
+            HttpAnswer { headers: greeting.headers.clone(), ..HttpAnswer::new(200, greeting.body.clone()) }
         }
         Reply::Unauthorised => HttpAnswer::error(401, UNAUTHORISED),
         Reply::UnknownSource => HttpAnswer::error(404, "no source of this name is configured"),
@@ -86,6 +96,7 @@ pub(crate) fn should_retry(reply: &Reply) -> bool {
             Ending::Done | Ending::Waiting | Ending::Denied => false,
             Ending::Pending | Ending::Invalid | Ending::Unavailable => true,
         }),
+        Reply::Greeting(_) => false,
         Reply::Unauthorised
         | Reply::UnknownSource
         | Reply::UnsupportedType
@@ -104,6 +115,7 @@ pub(crate) fn error_name(reply: &Reply) -> Option<&'static str> {
             Ending::Invalid => Some("Invalid"),
             Ending::Unavailable => Some("Unavailable"),
         },
+        Reply::Greeting(_) => None,
         Reply::Unauthorised | Reply::UnknownSource => Some("Unauthorised"),
         Reply::Unreadable(_) => Some("Unreadable"),
         Reply::UnsupportedType | Reply::Invalid(_) => Some("Invalid"),

@@ -10,10 +10,20 @@ use super::verify::VerifiedDelivery;
 use crate::domain::{Problem, Problems, RequestRules, ShareRequest, Timestamp};
 
 /// The maps that ship, by name.
-const BUILTIN: [(&str, &str); 3] = [
+const BUILTIN: [(&str, &str); 13] = [
     ("native", include_str!("../../maps/native.jq")),
     ("jira", include_str!("../../maps/jira.jq")),
     ("github", include_str!("../../maps/github.jq")),
+    ("servicenow", include_str!("../../maps/servicenow.jq")),
+    ("zendesk", include_str!("../../maps/zendesk.jq")),
+    ("freshservice", include_str!("../../maps/freshservice.jq")),
+    ("gitlab", include_str!("../../maps/gitlab.jq")),
+    ("slack", include_str!("../../maps/slack.jq")),
+    ("pagerduty", include_str!("../../maps/pagerduty.jq")),
+    ("linear", include_str!("../../maps/linear.jq")),
+    ("opsgenie", include_str!("../../maps/opsgenie.jq")),
+    ("stepfunctions", include_str!("../../maps/stepfunctions.jq")),
+    ("eventbridge", include_str!("../../maps/eventbridge.jq")),
 ];
 
 /// A loaded map; cloning shares the compiled filter.

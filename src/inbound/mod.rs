@@ -5,6 +5,7 @@ mod body;
 mod delivery;
 mod engine;
 mod explain;
+mod handshake;
 mod hmac_check;
 mod lint;
 mod mapping;
@@ -19,6 +20,7 @@ mod verify;
 
 pub use delivery::{Delivery, Headers, Twice, Via};
 pub use explain::{Explanation, Step};
+pub use handshake::{Greeting, Handshake, Knock};
 pub use mapping::{Map, MapRefusal};
 pub use refusal::Refusal;
 pub use scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};

@@ -41,10 +41,13 @@ const KNOWN: [&str; 8] = [
     "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=",
 ];
 
-/// Secrets are written with and without padding; both mean the same bytes.
+/// Secrets are written with and without padding, and cut off in the middle of a byte; the whole bytes count, as in the
+/// official libraries.
 const SECRET_BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 /// One usable secret: for a signature a keyed MAC, for a static secret its digest. The text itself is not kept.

@@ -31,7 +31,12 @@ pub fn sign(
         SchemeKind::Hmac(record) => {
             record.check()?;
             let key = Key::read(spec, secret, SecretRules::AllowKnown, "secret")?;
-            if let (Some(content_type), Some(first)) = (record.content_types.first(), headers.first_mut())
+            // A sender of forms sends JSON too (Slack): which one this is, the body shows.
+            let json = |served: &&String| {
+                served.ends_with("json") == matches!(body.first(), None | Some(b'{' | b'['))
+            };
+            let content_type = record.content_types.iter().find(json).or(record.content_types.first());
+            if let (Some(content_type), Some(first)) = (content_type, headers.first_mut())
                 && !content_type.contains('*')
             {
                 first.1.clone_from(content_type);

@@ -150,6 +150,13 @@ impl Verifier {
         &self.spec
     }
 
+    /// The MAC of `text` under the secret that verified a delivery.
+    pub(super) fn mac_of(&self, verified: &VerifiedDelivery, text: &[u8]) -> Option<[u8; 32]> {
+        let key =
+            self.keys.iter().find(|key| Some(key.fingerprint.as_str()) == verified.secret_fingerprint())?;
+        key.mac(b"", text)
+    }
+
     /// Verifies a delivery at this instant.
     ///
     /// # Errors

@@ -1,0 +1,59 @@
+# ServiceNow: an approval record (sysapproval_approver) that becomes `approved` is a share request; others are ignored.
+#
+# A business rule or flow on sysapproval_approver, "after update, when state changes to approved", sends the Table
+# API's own fields of the approval, with the requested item and its variables in it (docs/senders.md has the script):
+#   {"sys_id": …, "state": "approved", "approver": …,
+#    "record": {"number": "RITM0010023", "approval": "approved", "requested_for": …, "opened_by": …,
+#               "short_description": …, "variables": {"image": …, "region": …, "accounts": …, …}}}
+# Every value is a text. A reference comes in one of three forms: a bare sys_id, {link, value}, or
+# {display_value, value}. People are known by their sys_id in all of them: one person under two spellings
+# could approve their own request.
+def reference:
+  if type == "object" then (if (.value // "") != "" then .value else (.link // .display_value // "" | split("/") | last // "") end) else . end
+  | if . == null or . == "" then null
+    elif type == "string" and test("^[0-9a-f]{32}$") then .
+    else error("a reference is no sys_id: \(.)") end;
+
+# A plain field, in any of the forms that the Table API has for it.
+def text:
+  if type == "object" then (.value // .display_value) else . end
+  | if . == null then null else tostring | trim | if . == "" then null else . end end;
+
+def flag:
+  text
+  | if . == null then null
+    elif ascii_downcase | . == "true" or . == "yes" or . == "1" then true
+    elif ascii_downcase | . == "false" or . == "no" or . == "0" then false
+    else . end;
+
+# ServiceNow writes `YYYY-MM-DD HH:MM:SS`, which is UTC although it does not say so.
+def expiry:
+  text
+  | if . == null then {}
+    elif test("^[0-9]+[smhdw]$") then {expires_in: .}
+    elif test("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") then {expires_at: "\(.)T00:00:00Z"}
+    elif test("^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$") then {expires_at: "\(sub(" "; "T"))Z"}
+    else {expires_at: .} end;
+
+# One of several approvals is not the item's approval: where the item says its own state, that one counts.
+select((.state | text) == "approved")
+| select((.record.approval | text) as $approval | $approval == null or $approval == "approved")
+| .record as $record
+| ($record.variables // {}) as $ask
+| ($record.opened_by | reference) as $opener
+| ($record.requested_for // $record.opened_by | reference) as $requester
+| (.approver | reference) as $approver
+| {
+    id: "\($record.number | text)/\(.sys_id | reference)",
+    action: ($ask.action | text // "share" | ascii_downcase),
+    image: ($ask.image | text),
+    region: ($ask.region | text),
+    accounts: [$ask.accounts | text // "" | splits("[,;\\s]+") | select(. != "")],
+    lighthouse: ($ask.lighthouse | flag),
+    requester: $requester,
+    # Who opened the item for somebody else asks too, and may no more approve it than they.
+    approvers: [$approver | if . != null and . == $opener then $requester else . end | select(. != null)],
+    ticket: ($record.number | text),
+    reason: ($record.short_description | text)
+  }
+  + ($ask.expires | expiry)

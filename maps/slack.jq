@@ -1,0 +1,21 @@
+# Slack: a click on the button `approve_share` becomes a share request; every other interaction is ignored.
+#
+# The app that posts the message puts the request into the button's `value`, as JSON text in the words of a native
+# request: image, region, accounts, requester and so on, at most 2000 characters. Slack hands it back as it was, so
+# nobody who clicks can change it. `requester` is the asker's Slack user id, because the clicker is known by theirs:
+# one person under two spellings could approve their own request.
+# One person's click on one message is one approval; a second click of theirs is the same one.
+def member: if type == "string" and test("^[UW][A-Z0-9]{2,}$") then . else error("requester is no Slack user id") end;
+
+select(.type == "block_actions")
+| . as $event
+| .actions[]?
+| select(.action_id == "approve_share")
+| (.value | fromjson) as $ask
+| ($event.container.message_ts // error("container.message_ts is missing")) as $message
+| $ask
+  + {
+      id: "\($event.team.id // $event.user.team_id)/\($event.container.channel_id)/\($message)/\($event.user.id)",
+      requester: ($ask.requester | member),
+      approvers: [$event.user.id]
+    }

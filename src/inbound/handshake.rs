@@ -1,0 +1,171 @@
+//! A sender asks whether this address wants its deliveries. In: the source's configured handshake, the request. Out: what to
+//! echo, or nothing. Only a source that names a handshake answers one, bounded, and where it is signed after its signature.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::clipped;
+use super::delivery::{Delivery, Headers, Via};
+use super::refusal::Refusal;
+use super::spec::{SchemeKind, SchemeName, SchemeSpec};
+use super::verify::{VerifiedDelivery, Verifier};
+use crate::domain::{Problem, SourceName, Timestamp};
+
+/// The longest text that is echoed.
+const LONGEST: usize = 512;
+
+/// The handshake of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Handshake {
+    /// Slack's Events API: `url_verification`, signed; the challenge is answered.
+    Slack,
+    /// Zoom: `endpoint.url_validation`, signed; the token is answered with its HMAC.
+    Zoom,
+    /// Okta event hooks: a GET with the source's static secret and `X-Okta-Verification-Challenge`.
+    Okta,
+    /// Asana: a POST that brings the secret of the new webhook in `X-Hook-Secret`, which is echoed and not kept.
+    Asana,
+    /// CloudEvents, "HTTP 1.1 Web Hooks", 4: an OPTIONS request of one of these origins.
+    Cloudevents {
+        /// The values of `WebHook-Request-Origin` that may deliver, to the letter but for case.
+        origins: Vec<String>,
+        /// The most deliveries per minute that are granted.
+        #[serde(default = "hundred")]
+        per_minute: u32,
+    },
+}
+
+fn hundred() -> u32 {
+    100
+}
+
+/// What is answered to a handshake, with status 200.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    /// Headers to send, names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The JSON body.
+    pub body: Value,
+}
+
+impl Greeting {
+    fn body(body: Value) -> Self {
+        Self { headers: Vec::new(), body }
+    }
+}
+
+/// A request that may be a handshake before any signature is looked at.
+#[derive(Debug)]
+pub struct Knock<'a> {
+    /// The source that is addressed.
+    pub source: &'a SourceName,
+    /// The HTTP method, in capitals.
+    pub method: &'a str,
+    /// Its headers.
+    pub headers: &'a Headers,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
+impl Handshake {
+    /// Why this handshake cannot be used with this scheme.
+    pub fn problem(&self, spec: &SchemeSpec) -> Option<Problem> {
+        let (fits, wanted) = match self {
+            Self::Slack => (spec.name() == SchemeName::Slack.as_str(), "scheme = \"slack\""),
+            Self::Zoom => (spec.name() == SchemeName::Zoom.as_str(), "scheme = \"zoom\""),
+            Self::Asana => (spec.name() == SchemeName::Asana.as_str(), "scheme = \"asana\""),
+            Self::Okta => (
+                matches!(spec.kind(), SchemeKind::Token { .. }),
+                "scheme = { like = \"token\", header = \"authorization\" }",
+            ),
+            Self::Cloudevents { .. } => (*spec.kind() != SchemeKind::Trusted, "a scheme that takes HTTP"),
+        };
+        if !fits {
+            let problem = format!("does not go with scheme {}", spec.name());
+            return Some(Problem::new(
+                "handshake",
+                problem,
+                format!("use {wanted}, or remove the handshake"),
+            ));
+        }
+        let Self::Cloudevents { origins, per_minute } = self else { return None };
+        if origins.is_empty() || *per_minute == 0 {
+            let remedy = "list at least one origin, and grant at least one delivery per minute";
+            return Some(Problem::new("handshake.cloudevents", "grants nothing", remedy));
+        }
+        origins.iter().find(|origin| !echoable(origin) || origin.contains('*')).map(|origin| {
+            let problem = format!("{} is not an origin", clipped(origin));
+            Problem::new("handshake.cloudevents", problem, "write host names in full; there are no wildcards")
+        })
+    }
+
+    /// Answers what is asked before a delivery can be signed; nothing when the request is not this handshake.
+    ///
+    /// # Errors
+    /// Okta's challenge without the source's secret is refused like any delivery.
+    pub fn greet(
+        &self,
+        knock: &Knock<'_>,
+        verifier: &Verifier,
+        now: Timestamp,
+    ) -> Option<Result<Greeting, Refusal>> {
+        let header = |name: &str| knock.headers.one(name).ok().flatten().filter(|text| echoable(text));
+        match (self, knock.method) {
+            (Self::Okta, "GET") => {
+                let challenge = header("x-okta-verification-challenge")?.to_owned();
+                let via = Via::Http(knock.headers.clone());
+                let delivery = Delivery { source: knock.source.clone(), via, body: bytes::Bytes::new() };
+                let known = verifier.verify(delivery, now);
+                Some(known.map(|_| Greeting::body(json!({ "verification": challenge }))))
+            }
+            (Self::Asana, "POST") => {
+                let secret = header("x-hook-secret")?;
+                let empty = matches!(knock.body, b"" | b"{}");
+                if !empty || knock.headers.has("x-hook-signature") {
+                    return None;
+                }
+                Some(Ok(Greeting { headers: vec![("x-hook-secret", secret.to_owned())], body: json!({}) }))
+            }
+            (Self::Cloudevents { origins, per_minute }, "OPTIONS") => {
+                let asked = header("webhook-request-origin")?;
+                let origin = origins.iter().find(|origin| origin.eq_ignore_ascii_case(asked))?;
+                let rate = header("webhook-request-rate").and_then(|text| text.parse::<u32>().ok());
+                let rate = rate.filter(|rate| *rate > 0).map_or(*per_minute, |rate| rate.min(*per_minute));
+                let headers = vec![
+                    ("webhook-allowed-origin", origin.clone()),
+                    ("webhook-allowed-rate", rate.to_string()),
+                    ("allow", "POST".to_owned()),
+                ];
+                Some(Ok(Greeting { headers, body: json!({}) }))
+            }
+            _ => None,
+        }
+    }
+
+    /// Answers a verified delivery that is a handshake and no event.
+    pub fn answer(&self, verified: &VerifiedDelivery, verifier: &Verifier) -> Option<Greeting> {
+        let text = |value: &Value, pointer: &str| {
+            value.pointer(pointer).and_then(Value::as_str).filter(|text| echoable(text)).map(str::to_owned)
+        };
+        let body = || serde_json::from_slice::<Value>(verified.body()).ok().filter(|_| !verified.is_form());
+        match self {
+            Self::Slack => {
+                let body = body().filter(|body| body["type"] == "url_verification")?;
+                Some(Greeting::body(json!({ "challenge": text(&body, "/challenge")? })))
+            }
+            Self::Zoom => {
+                let body = body().filter(|body| body["event"] == "endpoint.url_validation")?;
+                let token = text(&body, "/payload/plainToken")?;
+                let mac = verifier.mac_of(verified, token.as_bytes())?;
+                Some(Greeting::body(json!({ "plainToken": token, "encryptedToken": hex::encode(mac) })))
+            }
+            Self::Okta | Self::Asana | Self::Cloudevents { .. } => None,
+        }
+    }
+}
+
+/// Visible ASCII, not too much of it: nothing that could break out of a header or a page.
+fn echoable(text: &str) -> bool {
+    (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}

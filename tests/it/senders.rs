@@ -1,0 +1,5 @@
+//! Every sender: the published vectors, the maps with their traps, the handshakes, and one real request per preset.
+
+mod maps;
+mod vectors;
+mod wire;

@@ -1,0 +1,148 @@
+//! The vectors of tests/vectors/webhooks.json through the public verify path: all but those of SNS, and their number is asserted.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+use serde_json::Value;
+use sharehook::domain::Timestamp;
+use sharehook::inbound::{
+    Delivery, Greeting, Handshake, Headers, Knock, SchemeSpec, SecretRules, VerifiedDelivery, Verifier, Via,
+};
+
+const TEXT: &str = include_str!("../../vectors/webhooks.json");
+
+fn text<'a>(vector: &'a Value, field: &str) -> &'a str {
+    vector[field].as_str().unwrap_or_default()
+}
+
+fn headers(vector: &Value) -> Headers {
+    Headers::new(
+        vector["headers"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(n, v)| (n.clone(), v.as_str().unwrap().to_owned())),
+    )
+}
+
+fn delivery(vector: &Value) -> Delivery {
+    let body = text(vector, "body").to_owned().into();
+    Delivery { source: "vector".parse().unwrap(), via: Via::Http(headers(vector)), body }
+}
+
+fn spec(vector: &Value) -> SchemeSpec {
+    let name = match text(vector, "scheme") {
+        "github-sha256" => "github",
+        "jira-x-hub-signature" => "jira",
+        "slack-v0" => "slack",
+        "stripe-v1" => "stripe",
+        "pagerduty-v1" => "pagerduty",
+        "gitlab-signing-token" => "gitlab",
+        "handshake-zoom" => "zoom",
+        "handshake-asana" => "asana",
+        "handshake-okta" => return SchemeSpec::token("authorization"),
+        "handshake-cloudevents" => "bearer",
+        "static-header" => return SchemeSpec::token(text(vector, "header")),
+        same => same,
+    };
+    name.parse().unwrap()
+}
+
+fn now(vector: &Value) -> Timestamp {
+    let millis = |value: &Value| value.as_i64().map(|ms| Timestamp::from_millisecond(ms).unwrap());
+    let seconds = |value: &Value| value.as_i64().map(|s| Timestamp::from_second(s).unwrap());
+    let instant = |value: &Value| value.as_str().map(|text| text.parse().unwrap());
+    millis(&vector["now_ms"])
+        .or_else(|| seconds(&vector["now"]))
+        .or_else(|| instant(&vector["now"]))
+        // Where the vector has none, it is the instant that the sender signed, or one that does not matter.
+        .or_else(|| {
+            seconds(
+                &serde_json::from_str(text(&vector["headers"], "x-zm-request-timestamp")).unwrap_or_default(),
+            )
+        })
+        .unwrap_or_else(|| "2026-09-10T00:27:00Z".parse().unwrap())
+}
+
+fn verifier(vector: &Value) -> Result<Verifier, String> {
+    // A handshake that comes before there is a secret needs a source that has one.
+    let own = vector["secret"].as_str().or_else(|| {
+        vector["headers"]["Authorization"].as_str().filter(|_| text(vector, "scheme") == "handshake-okta")
+    });
+    let more = vector["additional_secrets"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let secrets = [own.unwrap_or("a-secret-of-the-source-itself")].into_iter().chain(more);
+    let secrets = secrets.map(SecretString::from).collect();
+    Verifier::with_rules(spec(vector), secrets, Vec::new(), SecretRules::AllowKnown)
+        .map_err(|p| p.to_string())
+}
+
+fn verified(vector: &Value) -> Result<VerifiedDelivery, String> {
+    verifier(vector)?.verify(delivery(vector), now(vector)).map_err(|refusal| refusal.to_string())
+}
+
+/// Greets as the HTTP host does: before verification, then after.
+fn greeted(vector: &Value) -> Result<Greeting, String> {
+    let handshake = match text(vector, "scheme") {
+        "handshake-zoom" => Handshake::Zoom,
+        "handshake-asana" => Handshake::Asana,
+        "handshake-okta" => Handshake::Okta,
+        "handshake-cloudevents" => {
+            Handshake::Cloudevents { origins: vec!["eventemitter.example.com".to_owned()], per_minute: 100 }
+        }
+        _ => Handshake::Slack,
+    };
+    let verifier = verifier(vector)?;
+    assert_eq!(handshake.problem(verifier.spec()), None);
+    let (source, headers) = ("vector".parse().unwrap(), headers(vector));
+    let method = vector["method"].as_str().unwrap_or("POST");
+    let knock = Knock { source: &source, method, headers: &headers, body: text(vector, "body").as_bytes() };
+    if let Some(answer) = handshake.greet(&knock, &verifier, now(vector)) {
+        return answer.map_err(|refusal| refusal.to_string());
+    }
+    let verified = verified(vector)?;
+    handshake.answer(&verified, &verifier).ok_or_else(|| "no handshake".to_owned())
+}
+
+fn expected(vector: &Value, greeting: &Greeting) {
+    let id = text(vector, "id");
+    let wanted = &vector["expect_response"];
+    assert_eq!(wanted["status"], 200, "{id}");
+    if let Some(json) = wanted.get("json") {
+        assert_eq!(greeting.body, *json, "{id}");
+    }
+    if let Some(part) = wanted["body_contains"].as_str() {
+        assert!(greeting.body.to_string().contains(part), "{id}");
+    }
+    for (name, value) in wanted["headers"].as_object().into_iter().flatten() {
+        let found = greeting.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        assert_eq!(found.map(|(_, value)| value.as_str()), value.as_str(), "{id}: {name}");
+    }
+}
+
+#[test]
+fn every_vector_ends_as_it_says() {
+    let file: Value = serde_json::from_str(TEXT).unwrap();
+    let lists = [&file["vectors"], &file["constructed"]];
+    let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for vector in lists.into_iter().flat_map(|list| list.as_array().unwrap()) {
+        let expect = text(vector, "expect");
+        if text(vector, "scheme") == "sns-rsa" {
+            continue;
+        }
+        let end = verified(vector).map(drop);
+        match (expect, &end) {
+            ("accept", Ok(())) | ("reject", Err(_)) | ("handshake", _) => {}
+            _ => wrong.push(format!("{} should {expect}: {end:?}", text(vector, "id"))),
+        }
+        if vector.get("expect_response").is_some() {
+            match greeted(vector) {
+                Ok(greeting) => expected(vector, &greeting),
+                Err(why) => wrong.push(format!("{} is not greeted: {why}", text(vector, "id"))),
+            }
+        }
+        *ends.entry(expect).or_default() += 1;
+    }
+    assert_eq!(wrong, [""; 0]);
+    assert_eq!(ends, BTreeMap::from([("accept", 28), ("handshake", 4), ("reject", 64)]));
+}
