@@ -5,4 +5,5 @@
 
 mod aws_secrets;
 mod credentials;
+mod schema;
 mod tidy;
