@@ -37,7 +37,7 @@ pub use secrets::fetch_secrets;
 pub use sweep::SweepReport;
 
 use answer::{conflict, items, refused_items, unavailable};
-use clouds::Clouds;
+use clouds::{Clouds, own_account};
 use execute::Means;
 use identity::identity_of;
 use ledger::{Ledger, Stop};
@@ -227,7 +227,9 @@ impl App {
         // Of the request as it was made: an expiry may name the blueprint that a chain made of an image.
         let means = self.means(ledger.state().request(), deadline);
         let seen = observe::observe(&means, approved.request()).await;
-        let plan = Plan::of(approved, &seen, &ledger.results(), ledger.observed());
+        let mut done = ledger.results();
+        done.extend(own_account(means.owner, approved.request()));
+        let plan = Plan::of(approved, &seen, &done, ledger.observed());
         ledger.planned(&plan).await?;
         execute::carry_out(&means, &plan, ledger).await
     }
@@ -244,7 +246,8 @@ impl App {
         };
         let means = self.means(case.request, case.deadline);
         let seen = observe::observe(&means, case.request).await;
-        let plan = Plan::of(approved, &seen, &[], false);
+        let done: Vec<ItemResult> = own_account(means.owner, case.request).into_iter().collect();
+        let plan = Plan::of(approved, &seen, &done, false);
         let settled = |item: Item| {
             let known = plan.settled().iter().find(|result| result.item == item).cloned();
             known.unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
@@ -262,6 +265,7 @@ impl App {
         Means {
             cloud: chosen.cloud,
             account: chosen.account,
+            owner: chosen.owner,
             counters: &self.counters,
             cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
             deadline,

@@ -25,6 +25,8 @@ pub(super) struct Means<'a> {
     pub(super) cloud: &'a Cloud,
     /// The owner account whose cloud it is, where there are several.
     pub(super) account: Option<&'a str>,
+    /// The account that owns the images, where that is known.
+    pub(super) owner: Option<&'a str>,
     pub(super) counters: &'a Counters,
     pub(super) cvm_accounts_per_call: usize,
     pub(super) deadline: Deadline,

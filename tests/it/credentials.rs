@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use axum::Router;
-use axum::http::Uri;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Uri};
 use serde_json::json;
-use sharehook::app::{App, Deadline, Delivery, Prepared, Reply, Via};
+use sharehook::app::{App, Deadline, Delivery, Prepared, Reply, Via, http_client};
 use sharehook::clock::{self, Clock};
 use sharehook::config::{Config, Vars};
 use sharehook::domain::Status;
@@ -163,6 +164,44 @@ async fn without_accounts_nothing_names_one_and_the_machines_role_will_do() {
     assert_eq!(send(&app, &ticket("CHG-1", "img-6pb6lrmy", "ap-singapore")).await.0, Status::Completed);
     assert!(sandbox.calls().iter().all(|call| call.key_id == "AKIDrole"));
     assert!(!journal(folder.path()).contains(" as "));
+}
+
+/// The sandbox with a token service before it. Everything else goes through byte for byte, its `Host` too, which is signed.
+async fn with_sts(sandbox: &Running) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (client, behind) = (http_client().unwrap(), sandbox.url());
+    let answer = move |headers: HeaderMap, body: Bytes| async move {
+        if headers["x-tc-action"] == "AssumeRole" {
+            let keys = json!({ "TmpSecretId": "AKIDassumed", "TmpSecretKey": "HUSH-assumed", "Token": "HUSH-token" });
+            return json!({ "Response": { "Credentials": keys, "ExpiredTime": 4_000_000_000_i64, "RequestId": "r" } })
+                .to_string();
+        }
+        client.post(behind).headers(headers).body(body).send().await.unwrap().text().await.unwrap()
+    };
+    tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+    url
+}
+
+#[tokio::test]
+async fn a_roles_account_is_served_with_its_keys_and_its_owner_is_never_asked_for() {
+    let key = SandboxKey::new("AKIDassumed", "HUSH-assumed").with_token("HUSH-token");
+    let sandbox = sandbox(vec![key]).await;
+    let role = "role_arn = \"qcs::cam::uin/100000000001:roleName/sharehook\"";
+    let folder = folder(&format!("[cloud.accounts.golden]\n{role}\nimages = [\"img-\"]\n"));
+    let app = app(folder.path(), &vars(&with_sts(&sandbox).await, &KEYS), false).await;
+    let mut ticket = ticket("CHG-1", "img-6pb6lrmy", "ap-singapore");
+    ticket["accounts"] = json!(["100000000001", "700000164995"]);
+    assert_eq!(send(&app, &ticket).await.0, Status::Partial);
+    let writes: Vec<_> =
+        sandbox.calls().into_iter().filter(|call| call.action == "ModifyImageSharePermission").collect();
+    assert_eq!(writes.len(), 1, "{writes:?}");
+    assert_eq!(
+        (writes[0].key_id.as_str(), writes[0].accounts.as_slice()),
+        ("AKIDassumed", ["700000164995".to_owned()].as_slice())
+    );
+    let written = journal(folder.path());
+    assert!(written.contains("OwnAccount") && written.contains(" as golden\"") && !written.contains("HUSH"));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod cloud_faults;
 mod cloud_stage;
 mod credentials;
 mod hosts;
+mod schema;
 mod senders;
 mod service;
 mod straight_line;
