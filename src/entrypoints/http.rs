@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use crate::app::{App, Deadline, Delivery, Headers, Via};
 use crate::domain::SourceName;
 
+use super::dialect::Dialect;
 use super::reply::{HttpAnswer, to_http};
 
 /// More deliveries than this at once are answered 429.
@@ -65,6 +66,7 @@ pub(crate) async fn respond(app: &App, request: HttpDelivery, deadline: Deadline
 
 struct Shared {
     app: Arc<App>,
+    dialect: Dialect,
     places: Semaphore,
 }
 
@@ -74,10 +76,11 @@ struct Shared {
 /// When the listener fails.
 pub(crate) async fn serve(
     app: Arc<App>,
+    dialect: Dialect,
     listener: tokio::net::TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let shared = Arc::new(Shared { app, places: Semaphore::new(MOST_AT_ONCE) });
+    let shared = Arc::new(Shared { app, dialect, places: Semaphore::new(MOST_AT_ONCE) });
     let router = Router::new().fallback(handle).with_state(shared);
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
@@ -116,8 +119,8 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     let deadline = shared.app.budget();
     // The work goes on when the sender hangs up: it is journalled, and stopping it half-way helps nobody.
-    let app = Arc::clone(&shared.app);
-    let work = tokio::spawn(async move { respond(&app, request, deadline).await });
+    let by = Arc::clone(&shared);
+    let work = tokio::spawn(async move { by.dialect.respond(&by.app, request, deadline).await });
     let served = work
         .await
         .unwrap_or_else(|_| Served::Json(HttpAnswer::error(500, "internal error; the log tells more")));
@@ -131,6 +134,7 @@ fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 fn to_response(served: Served) -> Response {
+    let failed_event = matches!(&served, Served::Json(answer) if answer.failed_event);
     let (status, kind, retry_after, body) = match served {
         Served::Text(text) => (200, "text/plain; version=0.0.4", None, text),
         Served::Json(answer) => {
@@ -140,6 +144,9 @@ fn to_response(served: Served) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    if failed_event {
+        response.headers_mut().insert("x-fc-status", header::HeaderValue::from_static("404"));
+    }
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
     }

@@ -16,11 +16,13 @@ pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<u32>,
     pub(crate) body: Value,
+    /// Tells Function Compute that its event has failed, whatever the status.
+    pub(crate) failed_event: bool,
 }
 
 impl HttpAnswer {
     pub(crate) fn new(status: u16, body: Value) -> Self {
-        Self { status, retry_after: None, body }
+        Self { status, retry_after: None, body, failed_event: false }
     }
 
     pub(crate) fn error(status: u16, text: impl Into<String>) -> Self {
@@ -59,7 +61,7 @@ pub(crate) fn to_http(reply: &Reply) -> HttpAnswer {
                 many => json!({ "answers": many.iter().map(|(_, answer)| answer).collect::<Vec<_>>() }),
             };
             let retry_after = (status == 503).then_some(RETRY_AFTER);
-            HttpAnswer { status, retry_after, body }
+            HttpAnswer { retry_after, ..HttpAnswer::new(status, body) }
         }
         Reply::Unauthorised => HttpAnswer::error(401, UNAUTHORISED),
         Reply::UnknownSource => HttpAnswer::error(404, "no source of this name is configured"),

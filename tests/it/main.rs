@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod hosts;
+mod hosts_http;
 mod service;
 mod straight_line;
 mod tidy;
