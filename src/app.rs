@@ -4,6 +4,7 @@
 mod again;
 mod answer;
 mod cases;
+mod events;
 mod execute;
 mod identity;
 mod ledger;
@@ -16,7 +17,7 @@ use crate::clock::{self, Clock};
 use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::domain::{Identity, ItemResult, Problem, ShareRequest, SourceName, Status, Timestamp, Verdict};
-use crate::inbound::{Refusal, VerifiedDelivery};
+use crate::inbound::{Map, Refusal, VerifiedDelivery};
 use crate::journal::{Claim, History, Journal, JournalError, Opened, Opening, State, StreamId, Turn, Worker};
 use crate::plan::{Backoff, Plan};
 use crate::policy::{Approved, Decision, Question};
@@ -66,7 +67,18 @@ impl App {
             Ok(verified) => verified,
             Err(refusal) => return self.unauthorised(&source, &refusal),
         };
-        let requests = match intake.map.apply(&verified, now, &self.config().rules()) {
+        self.receive_verified(&verified, &intake.map, now, deadline).await
+    }
+
+    /// The way of a delivery from the map on.
+    async fn receive_verified(
+        &self,
+        verified: &VerifiedDelivery,
+        map: &Map,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Reply {
+        let requests = match map.apply(verified, now, &self.config().rules()) {
             Ok(requests) => requests,
             Err(refusal) => return self.turned_away(Reply::from(refusal)),
         };
@@ -77,8 +89,8 @@ impl App {
         }
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
-            let identity = identity_of(request, &verified, index);
-            let case = Case { identity, request, delivery: &verified, now, deadline };
+            let identity = identity_of(request, verified, index);
+            let case = Case { identity, request, delivery: verified, now, deadline };
             answers.push(self.handle(&case).await);
         }
         Reply::Answers(answers)

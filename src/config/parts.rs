@@ -52,6 +52,8 @@ pub struct SourceConfig {
     pub secrets: Vec<secrecy::SecretString>,
     /// Which hosts may speak for a trusted source.
     pub from: Vec<String>,
+    /// The CloudEvents sources whose events `POST /events` takes when this source's secret authenticates them.
+    pub events: Vec<String>,
     /// How an event becomes a request.
     pub map: MapRef,
     /// The line of its `[[source]]`, for errors found later.

@@ -49,6 +49,8 @@ pub(super) struct RawSource {
     pub(super) secrets: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) from: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) events: Vec<Spanned<String>>,
     pub(super) map: Option<Spanned<String>>,
 }
 

@@ -45,6 +45,11 @@ pub(crate) async fn respond(app: &App, request: HttpDelivery, deadline: Deadline
             Err(error) => HttpAnswer::error(503, format!("not ready: {error}")),
         },
         ("GET", "/metrics") => return Served::Text(app.counters().render()),
+        ("POST", "/events") if request.body.len() <= app.config().body_limit => {
+            to_http(&app.receive_events(Headers::new(request.headers), request.body, deadline).await)
+        }
+        ("POST", "/events") => HttpAnswer::too_large(app.config().body_limit),
+        (_, "/events") => HttpAnswer::error(405, "CloudEvents are sent with POST"),
         (method, path) => match path.strip_prefix("/hooks/") {
             None => HttpAnswer::error(404, "nothing is here; deliveries go to POST /hooks/{source}"),
             Some(_) if method != "POST" => HttpAnswer::error(405, "deliveries are sent with POST"),
@@ -127,10 +132,20 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     to_response(served)
 }
 
-/// Headers as text pairs; a value that is not text cannot be any scheme's signature and is left out.
+/// Headers as text pairs; a value that is not text cannot be any scheme's signature and is left out. An attribute of a
+/// CloudEvent may be: the JavaScript SDK writes it as it is, and Node sends it as UTF-8 or Latin-1.
 fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &axum::http::HeaderValue| value.to_str().map(str::to_owned).ok();
-    headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect()
+    let attribute = |bytes: &[u8]| {
+        String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| bytes.iter().copied().map(char::from).collect())
+    };
+    let text = |name: &str, value: &axum::http::HeaderValue| match value.to_str() {
+        Ok(text) => Some(text.to_owned()),
+        Err(_) => name.starts_with("ce-").then(|| attribute(value.as_bytes())),
+    };
+    let pair = |(name, value): (&header::HeaderName, _)| {
+        Some((name.as_str().to_owned(), text(name.as_str(), value)?))
+    };
+    headers.iter().filter_map(pair).collect()
 }
 
 fn to_response(served: Served) -> Response {
