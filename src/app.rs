@@ -5,6 +5,7 @@ mod again;
 mod answer;
 mod cases;
 mod clouds;
+mod events;
 mod execute;
 mod greet;
 mod identity;
@@ -20,7 +21,7 @@ use crate::config::Config;
 use crate::domain::{
     Identity, Item, ItemResult, Problem, ResultKind, ShareRequest, SourceName, Status, Timestamp, Verdict,
 };
-use crate::inbound::{Refusal, VerifiedDelivery};
+use crate::inbound::{Map, Refusal, VerifiedDelivery};
 use crate::journal::{Claim, History, Journal, JournalError, Opened, Opening, State, StreamId, Turn, Worker};
 use crate::plan::Plan;
 use crate::policy::{Approved, Decision, Question};
@@ -79,7 +80,18 @@ impl App {
             self.counters.count(Counted::Ignored);
             return Reply::Greeting(greeting);
         }
-        let requests = match intake.map.apply(&verified, now, &self.config().rules()) {
+        self.receive_verified(&verified, &intake.map, now, deadline).await
+    }
+
+    /// The way of a delivery from the map on.
+    async fn receive_verified(
+        &self,
+        verified: &VerifiedDelivery,
+        map: &Map,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Reply {
+        let requests = match map.apply(verified, now, &self.config().rules()) {
             Ok(requests) => requests,
             Err(refusal) => return self.turned_away(Reply::from(refusal)),
         };
@@ -90,8 +102,8 @@ impl App {
         }
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
-            let identity = identity_of(request, &verified, index);
-            let case = Case { identity, request, delivery: &verified, now, deadline };
+            let identity = identity_of(request, verified, index);
+            let case = Case { identity, request, delivery: verified, now, deadline };
             answers.push(self.handle(&case).await);
         }
         Reply::Answers(answers)

@@ -41,6 +41,7 @@ pub(super) struct Intake {
     pub(super) map: Map,
     pub(super) from: Vec<String>,
     pub(super) handshake: Option<Handshake>,
+    events: Vec<String>,
     facts: SourceFacts,
 }
 
@@ -150,6 +151,18 @@ impl Prepared {
         let speaks = |intake: &&Intake| intake.from.iter().any(|from| from == origin);
         self.intakes.values().find(speaks).map(|intake| intake.facts.name.clone())
     }
+
+    /// The source whose secret must have authenticated CloudEvents of this `source`.
+    pub(super) fn source_of_event(&self, event_source: &str) -> Option<SourceName> {
+        let lists = |intake: &&Intake| intake.events.iter().any(|listed| listed == event_source);
+        self.intakes.values().find(lists).map(|intake| intake.facts.name.clone())
+    }
+
+    /// Every source that takes CloudEvents.
+    pub(super) fn event_sources(&self) -> Vec<SourceName> {
+        let takes = self.intakes.values().filter(|intake| !intake.events.is_empty());
+        takes.map(|intake| intake.facts.name.clone()).collect()
+    }
 }
 
 fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
@@ -178,7 +191,7 @@ fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
         signed: source.scheme.signed(),
     };
     let (from, handshake) = (source.from.clone(), source.handshake.clone());
-    Ok(Intake { verifier, map, from, handshake, facts })
+    Ok(Intake { verifier, map, from, handshake, events: source.events.clone(), facts })
 }
 
 /// An origin that two sources trust would be answered by one of them by chance.
@@ -186,11 +199,21 @@ fn two_for_one_origin(config: &Config) -> Vec<Problem> {
     let mut owners: BTreeMap<&str, &SourceName> = BTreeMap::new();
     let mut problems = Vec::new();
     for source in &config.sources {
-        for origin in &source.from {
+        if source.scheme.name() == "trusted" && !source.events.is_empty() {
+            problems.push(Problem::new(
+                format!("{}:{}", config.file, source.line),
+                format!(
+                    "source {} is trusted, and CloudEvents over HTTP never reach such a source",
+                    source.name
+                ),
+                "list the event sources under a source that verifies a secret, such as scheme = \"bearer\"",
+            ));
+        }
+        for origin in source.from.iter().chain(&source.events) {
             if let Some(other) = owners.insert(origin, &source.name) {
                 problems.push(Problem::new(
                     format!("{}:{}", config.file, source.line),
-                    format!("sources {other} and {} both trust {origin}", source.name),
+                    format!("sources {other} and {} both list {origin}", source.name),
                     "let each origin speak for one source",
                 ));
             }

@@ -58,6 +58,8 @@ pub struct SourceConfig {
     pub from: Vec<String>,
     /// The handshake that it answers, if any.
     pub handshake: Option<Handshake>,
+    /// The CloudEvents sources whose events `POST /events` takes when this source's secret authenticates them.
+    pub events: Vec<String>,
     /// How an event becomes a request.
     pub map: MapRef,
     /// The line of its `[[source]]`, for errors found later.

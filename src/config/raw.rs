@@ -55,6 +55,8 @@ pub(super) struct RawSource {
     #[serde(default)]
     pub(super) from: Vec<Spanned<String>>,
     pub(super) handshake: Option<Spanned<Handshake>>,
+    #[serde(default)]
+    pub(super) events: Vec<Spanned<String>>,
     pub(super) map: Option<Spanned<String>>,
 }
 

@@ -185,6 +185,7 @@ impl Reader<'_> {
             };
             let secrets = self.secrets(source);
             let from = self.from(source);
+            let events = self.events(source);
             let map = self.map(source);
             if let Some(written) = &source.handshake
                 && let Some(problem) = written.get_ref().problem(source.scheme.get_ref())
@@ -195,7 +196,7 @@ impl Reader<'_> {
             if let (Some(name), Some(map)) = (name, map) {
                 let scheme = source.scheme.get_ref().clone();
                 let handshake = source.handshake.as_ref().map(|written| written.get_ref().clone());
-                sources.push(SourceConfig { name, scheme, secrets, from, handshake, map, line });
+                sources.push(SourceConfig { name, scheme, secrets, from, handshake, events, map, line });
             }
         }
         sources
@@ -235,6 +236,21 @@ impl Reader<'_> {
             }
         }
         from
+    }
+
+    /// CloudEvents sources are compared to the letter, so there are no wildcards.
+    fn events(&mut self, source: &RawSource) -> Vec<String> {
+        for written in &source.events {
+            if written.get_ref().trim().is_empty() || written.get_ref().contains('*') {
+                let problem = format!("events: {:?} is not a CloudEvents source", written.get_ref());
+                self.problem(
+                    written,
+                    problem,
+                    "write each `source` attribute in full; there are no wildcards",
+                );
+            }
+        }
+        source.events.iter().map(|written| written.get_ref().clone()).collect()
     }
 
     fn map(&mut self, source: &RawSource) -> Option<MapRef> {

@@ -1,5 +1,7 @@
 //! Which host are we on? One table from the environment's marks to a host.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use crate::config::Vars;
 
 /// Where the program runs when no command is given.
@@ -7,50 +9,89 @@ use crate::config::Vars;
 pub(crate) enum Host {
     /// AWS Lambda, or anything that speaks its runtime API.
     Lambda,
-    /// An HTTP host that names our port.
-    Http {
-        /// The port to listen on, on every address.
-        port: u16,
-    },
+    /// A host that speaks HTTP to us at this address.
+    Http(SocketAddr, HttpHost),
 }
 
-/// The variables that name the port, the most specific first.
-const PORT_VARS: [&str; 1] = ["PORT"];
+/// The hosts that speak HTTP, as far as they differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HttpHost {
+    /// Cloud Run, Knative, OpenFaaS, Tencent's web function, any container.
+    Plain,
+    /// Azure Functions' custom handler.
+    Azure,
+    /// Alibaba Function Compute's custom runtime.
+    Alibaba,
+}
+
+/// The variables that name the port, the most specific first; Azure's host is on the same machine, the others are not.
+const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
+    ("FUNCTIONS_CUSTOMHANDLER_PORT", Ipv4Addr::LOCALHOST, HttpHost::Azure),
+    ("PORT", Ipv4Addr::UNSPECIFIED, HttpHost::Plain),
+    ("FC_SERVER_PORT", Ipv4Addr::UNSPECIFIED, HttpHost::Alibaba),
+];
+
+/// The marks of hosts that name no port, and expect 9000.
+const MARKS: [(&str, HttpHost); 2] =
+    [("FC_FUNCTION_NAME", HttpHost::Alibaba), ("SCF_FUNCTIONNAME", HttpHost::Plain)];
+const UNNAMED_PORT: u16 = 9000;
 
 /// The host, by its marks; `Ok(None)` on a machine that is none.
 ///
 /// # Errors
 /// A port variable that is no port.
 pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, String> {
-    if vars.get("AWS_LAMBDA_RUNTIME_API").is_some_and(|v| !v.is_empty()) {
+    let is_set = |name: &str| vars.get(name).is_some_and(|v| !v.is_empty());
+    if is_set("AWS_LAMBDA_RUNTIME_API") {
         return Ok(Some(Host::Lambda));
     }
-    for name in PORT_VARS {
+    for (name, address, host) in PORT_VARS {
         if let Some(value) = vars.get(name) {
-            let port = value
-                .parse()
-                .map_err(|_| format!("{name} is {value:?}, which is not a port; set it to 1 to 65535"))?;
-            return Ok(Some(Host::Http { port }));
+            let port =
+                value.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(|| {
+                    format!("{name} is {value:?}, which is not a port; set it to 1 to 65535")
+                })?;
+            // Function Compute may name its port in either variable; its mark tells.
+            let host = if is_set("FC_FUNCTION_NAME") { HttpHost::Alibaba } else { host };
+            return Ok(Some(Host::Http(SocketAddr::new(IpAddr::V4(address), port), host)));
         }
     }
-    Ok(None)
+    let marked = MARKS.iter().find(|(mark, _)| is_set(mark));
+    let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), UNNAMED_PORT);
+    Ok(marked.map(|(_, host)| Host::Http(address, *host)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn on(pairs: &[(&str, &str)]) -> Result<Option<Host>, String> {
+        detect(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
     #[test]
     fn the_marks_decide() {
-        let vars = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vars>()
-        };
-        assert_eq!(detect(&vars(&[])), Ok(None));
-        assert_eq!(detect(&vars(&[("PORT", "8080")])), Ok(Some(Host::Http { port: 8080 })));
+        let at = |text: &str, host| Ok(Some(Host::Http(text.parse().unwrap(), host)));
+        assert_eq!(on(&[]), Ok(None));
+        assert_eq!(on(&[("PORT", "8080")]), at("0.0.0.0:8080", HttpHost::Plain));
         assert_eq!(
-            detect(&vars(&[("PORT", "8080"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")])),
+            on(&[("PORT", "80"), ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071")]),
+            at("127.0.0.1:7071", HttpHost::Azure)
+        );
+        assert_eq!(on(&[("FC_SERVER_PORT", "9001")]), at("0.0.0.0:9001", HttpHost::Alibaba));
+        assert_eq!(on(&[("FC_FUNCTION_NAME", "f")]), at("0.0.0.0:9000", HttpHost::Alibaba));
+        assert_eq!(on(&[("FC_FUNCTION_NAME", "f"), ("PORT", "8000")]), at("0.0.0.0:8000", HttpHost::Alibaba));
+        assert_eq!(on(&[("SCF_FUNCTIONNAME", "f")]), at("0.0.0.0:9000", HttpHost::Plain));
+        assert_eq!(
+            on(&[("PORT", "80"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")]),
             Ok(Some(Host::Lambda))
         );
-        assert!(detect(&vars(&[("PORT", "http")])).unwrap_err().contains("PORT"));
+    }
+
+    #[test]
+    fn what_is_no_port_is_told() {
+        for value in ["http", "", "0", "65536", "-1"] {
+            assert!(on(&[("PORT", value)]).unwrap_err().contains("PORT"), "{value}");
+        }
     }
 }

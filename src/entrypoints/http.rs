@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use crate::app::{App, Deadline, Delivery, Headers, Knock, Via};
 use crate::domain::SourceName;
 
+use super::dialect::Dialect;
 use super::reply::{HttpAnswer, to_http};
 
 /// More deliveries than this at once are answered 429.
@@ -44,6 +45,11 @@ pub(crate) async fn respond(app: &App, request: HttpDelivery, deadline: Deadline
             Err(error) => HttpAnswer::error(503, format!("not ready: {error}")),
         },
         ("GET", "/metrics") => return Served::Text(app.counters().render()),
+        ("POST", "/events") if request.body.len() <= app.config().body_limit => {
+            to_http(&app.receive_events(Headers::new(request.headers), request.body, deadline).await)
+        }
+        ("POST", "/events") => HttpAnswer::too_large(app.config().body_limit),
+        (_, "/events") => HttpAnswer::error(405, "CloudEvents are sent with POST"),
         (method, path) => match path.strip_prefix("/hooks/") {
             None => HttpAnswer::error(404, "nothing is here; deliveries go to POST /hooks/{source}"),
             Some(_) if request.body.len() > app.config().body_limit => {
@@ -72,6 +78,7 @@ pub(crate) async fn respond(app: &App, request: HttpDelivery, deadline: Deadline
 
 struct Shared {
     app: Arc<App>,
+    dialect: Dialect,
     places: Semaphore,
 }
 
@@ -81,10 +88,11 @@ struct Shared {
 /// When the listener fails.
 pub(crate) async fn serve(
     app: Arc<App>,
+    dialect: Dialect,
     listener: tokio::net::TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let shared = Arc::new(Shared { app, places: Semaphore::new(MOST_AT_ONCE) });
+    let shared = Arc::new(Shared { app, dialect, places: Semaphore::new(MOST_AT_ONCE) });
     let router = Router::new().fallback(handle).with_state(shared);
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
@@ -123,21 +131,32 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     let deadline = shared.app.budget();
     // The work goes on when the sender hangs up: it is journalled, and stopping it half-way helps nobody.
-    let app = Arc::clone(&shared.app);
-    let work = tokio::spawn(async move { respond(&app, request, deadline).await });
+    let by = Arc::clone(&shared);
+    let work = tokio::spawn(async move { by.dialect.respond(&by.app, request, deadline).await });
     let served = work
         .await
         .unwrap_or_else(|_| Served::Json(HttpAnswer::error(500, "internal error; the log tells more")));
     to_response(served)
 }
 
-/// Headers as text pairs; a value that is not text cannot be any scheme's signature and is left out.
+/// Headers as text pairs; a value that is not text cannot be any scheme's signature and is left out. An attribute of a
+/// CloudEvent may be: the JavaScript SDK writes it as it is, and Node sends it as UTF-8 or Latin-1.
 fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &axum::http::HeaderValue| value.to_str().map(str::to_owned).ok();
-    headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect()
+    let attribute = |bytes: &[u8]| {
+        String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| bytes.iter().copied().map(char::from).collect())
+    };
+    let text = |name: &str, value: &axum::http::HeaderValue| match value.to_str() {
+        Ok(text) => Some(text.to_owned()),
+        Err(_) => name.starts_with("ce-").then(|| attribute(value.as_bytes())),
+    };
+    let pair = |(name, value): (&header::HeaderName, _)| {
+        Some((name.as_str().to_owned(), text(name.as_str(), value)?))
+    };
+    headers.iter().filter_map(pair).collect()
 }
 
 fn to_response(served: Served) -> Response {
+    let failed_event = matches!(&served, Served::Json(answer) if answer.failed_event);
     let (answer, kind, body) = match served {
         Served::Text(text) => {
             (HttpAnswer::new(200, serde_json::Value::Null), "text/plain; version=0.0.4", text)
@@ -154,6 +173,9 @@ fn to_response(served: Served) -> Response {
         if let Ok(value) = header::HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
         }
+    }
+    if failed_event {
+        response.headers_mut().insert("x-fc-status", header::HeaderValue::from_static("404"));
     }
     if let Some(seconds) = answer.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));

@@ -18,11 +18,13 @@ pub(crate) struct HttpAnswer {
     /// Further headers, names in lower case.
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Value,
+    /// Tells Function Compute that its event has failed, whatever the status.
+    pub(crate) failed_event: bool,
 }
 
 impl HttpAnswer {
     pub(crate) fn new(status: u16, body: Value) -> Self {
-        Self { status, retry_after: None, headers: Vec::new(), body }
+        Self { status, retry_after: None, headers: Vec::new(), body, failed_event: false }
     }
 
     pub(crate) fn error(status: u16, text: impl Into<String>) -> Self {

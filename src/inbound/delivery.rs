@@ -42,6 +42,11 @@ impl Headers {
         Ok(first.map(String::as_str))
     }
 
+    /// The names, in lower case.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Whether the header stands there at all.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(&name.to_ascii_lowercase())

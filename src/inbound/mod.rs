@@ -2,6 +2,7 @@
 //! Out: [`VerifiedDelivery`], then [`crate::domain::ShareRequest`]s. Knows no host, no clock, no I/O and no policy.
 
 mod body;
+pub mod cloudevents;
 mod delivery;
 mod engine;
 mod explain;

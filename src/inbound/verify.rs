@@ -55,6 +55,11 @@ impl VerifiedDelivery {
         &self.body
     }
 
+    /// One of several events that the verified bytes hold. For `inbound` alone, which takes them from those bytes.
+    pub(super) fn part(&self, body: Bytes, id: String) -> Self {
+        Self { body, form: false, delivery_id: Some(id), claimed_id: None, ..self.clone() }
+    }
+
     /// Whether the body is a form instead of JSON.
     pub fn is_form(&self) -> bool {
         self.form

@@ -125,9 +125,19 @@ impl Service {
     }
 
     pub(crate) async fn with(options: SandboxOptions) -> Self {
+        Self::on(options, |_| {}).await
+    }
+
+    /// After `prepare` has changed what lies in the folder.
+    pub(crate) async fn prepared(prepare: impl Fn(&Path)) -> Self {
+        Self::on(SandboxOptions::seeded(sharehook::clock::system_now), prepare).await
+    }
+
+    async fn on(options: SandboxOptions, prepare: impl Fn(&Path)) -> Self {
         let cloud = Sandbox::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         write_folder(folder.path(), &cloud.url());
+        prepare(folder.path());
         let mut child = command(folder.path())
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())

@@ -85,7 +85,7 @@ async fn run(context: &Context, host: Option<Host>, command: Option<Command>) ->
             Some(host) => serve::on_host(context, host).await,
             None => {
                 eprintln!(
-                    "sharehook: no command, and no host's variables (AWS_LAMBDA_RUNTIME_API, PORT) are set\n"
+                    "sharehook: no command, and no host's variables are set (AWS_LAMBDA_RUNTIME_API, PORT, …)\n"
                 );
                 drop(Args::command().print_help());
                 Exit::Usage

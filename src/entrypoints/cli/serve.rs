@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::{App, Deadline};
-use crate::entrypoints::host::Host;
+use crate::entrypoints::azure;
+use crate::entrypoints::dialect::Dialect;
+use crate::entrypoints::host::{Host, HttpHost};
 use crate::entrypoints::reply::Exit;
 use crate::entrypoints::{http, lambda};
 
@@ -31,7 +33,22 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Exit {
                 Exit::Failed
             }
         },
-        Host::Http { port } => listen(app, SocketAddr::from(([0, 0, 0, 0], port))).await,
+        Host::Http(address, host) => listen(app, dialect(host, context), address).await,
+    }
+}
+
+/// Azure's host starts a handler in the folder of its `host.json`.
+fn dialect(host: HttpHost, context: &Context) -> Dialect {
+    match host {
+        HttpHost::Plain => Dialect::Plain,
+        HttpHost::Alibaba => Dialect::Alibaba,
+        HttpHost::Azure => {
+            let text = std::fs::read_to_string("host.json");
+            if let Err(error) = &text {
+                tracing::warn!(%error, "host.json cannot be read, so only forwarded HTTP requests are served");
+            }
+            Dialect::Azure(azure::Handler::new(text.ok().as_deref(), &context.vars))
+        }
     }
 }
 
@@ -39,7 +56,7 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Exit {
 pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -> Exit {
     if !sandbox {
         return match context.start().await {
-            Ok(app) => listen(Arc::new(app), address).await,
+            Ok(app) => listen(Arc::new(app), Dialect::Plain, address).await,
             Err(error) => cannot_start(&error),
         };
     }
@@ -54,7 +71,7 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
     let context = Context { config: context.config.clone(), json: context.json, vars };
     println!("stand-in cloud on {} (state: {}/sandbox/state)", running.url(), running.url());
     match context.start().await {
-        Ok(app) => listen(Arc::new(app), address).await,
+        Ok(app) => listen(Arc::new(app), Dialect::Plain, address).await,
         Err(error) => cannot_start(&error),
     }
 }
@@ -66,12 +83,12 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
         return Exit::Usage;
     }
     match context.start().await {
-        Ok(app) => listen(Arc::new(app), address).await,
+        Ok(app) => listen(Arc::new(app), Dialect::Plain, address).await,
         Err(error) => cannot_start(&error),
     }
 }
 
-async fn listen(app: Arc<App>, address: SocketAddr) -> Exit {
+async fn listen(app: Arc<App>, dialect: Dialect, address: SocketAddr) -> Exit {
     let listener = match http::bind(address).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -90,7 +107,7 @@ async fn listen(app: Arc<App>, address: SocketAddr) -> Exit {
         tracing::info!("stopping: no new connections; what runs may finish");
         drop(stopping);
     };
-    let served = http::serve(app, listener, stop);
+    let served = http::serve(app, dialect, listener, stop);
     let bound = async {
         // Resolves when the signal came and the time to finish is over.
         drop(stopped.await);

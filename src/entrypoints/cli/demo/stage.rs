@@ -14,6 +14,7 @@ use crate::app::{App, Prepared, StartError, http_client, open_journal};
 use crate::clock::{self, Clock};
 use crate::config::{Config, Vars};
 use crate::entrypoints::cli::sandbox;
+use crate::entrypoints::dialect::Dialect;
 use crate::entrypoints::http;
 use crate::inbound::{SchemeSpec, sign};
 use crate::journal::Report;
@@ -73,7 +74,13 @@ impl Stage {
         let listener = http::bind(SocketAddr::from((LOOPBACK, 0))).await.map_err(|e| text(&e))?;
         let url = format!("http://{}", listener.local_addr().map_err(|e| text(&e))?);
         let (stop, stopped) = oneshot::channel::<()>();
-        let service = tokio::spawn(http::serve(Arc::new(app), listener, async move { drop(stopped.await) }));
+        let service =
+            tokio::spawn(http::serve(
+                Arc::new(app),
+                Dialect::Plain,
+                listener,
+                async move { drop(stopped.await) },
+            ));
         println!("stand-in cloud   {}   (it checks every signature itself)", cloud.url());
         println!("sharehook        {url}   POST /hooks/jira");
         println!("folder           {}", folder.display());

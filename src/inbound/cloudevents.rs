@@ -1,0 +1,315 @@
+//! CloudEvents 1.0 over HTTP: binary, structured and batched content mode. In: headers and a body, first as a stranger's
+//! claim, then verified. Out: one verified delivery per event, each a JSON object with the attributes and `data`.
+//! Source: cloudevents/spec, bindings/http-protocol-binding.md and formats/json-format.md.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+use super::clipped;
+use super::delivery::Headers;
+use super::verify::VerifiedDelivery;
+use crate::domain::Problem;
+
+/// More events than this in one batch are refused.
+const MOST_EVENTS: usize = 50;
+/// No `id` or `source` is longer.
+const MOST_CHARS: usize = 256;
+
+/// How the events lie in the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Binary,
+    Structured,
+    Batch,
+}
+
+/// One event, not yet believed.
+#[derive(Debug, Clone, PartialEq)]
+struct Event {
+    id: String,
+    source: String,
+    object: Map<String, Value>,
+}
+
+/// The `source` attributes that a request claims, to choose who must have authenticated it.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn claimed_sources(headers: &Headers, body: &[u8]) -> Result<Vec<String>, Problem> {
+    Ok(read(headers, body)?.into_iter().map(|event| event.source).collect())
+}
+
+/// The events of a verified request, each a delivery of its own. Its id is the event's source and id, which together name
+/// an event; they are as authentic as the request.
+///
+/// # Errors
+/// Why it cannot be read; or it is in binary mode and signed: a signature covers the body, and not the attributes that
+/// stand in headers.
+pub fn open(verified: &VerifiedDelivery, headers: &Headers) -> Result<Vec<VerifiedDelivery>, Problem> {
+    if verified.signed() && mode_of(headers)? == Mode::Binary {
+        let remedy = "send structured mode (application/cloudevents+json)";
+        return Err(Problem::new("content-type", "the signature does not cover the ce- headers", remedy));
+    }
+    let events = read(headers, verified.body())?;
+    Ok(events
+        .into_iter()
+        .map(|event| {
+            let id = format!("{}#{}", event.source, event.id);
+            verified.part(Value::Object(event.object).to_string().into(), id)
+        })
+        .collect())
+}
+
+fn read(headers: &Headers, body: &[u8]) -> Result<Vec<Event>, Problem> {
+    let json = || {
+        serde_json::from_slice::<Value>(body).map_err(|error| {
+            Problem::new(
+                "body",
+                format!("is not JSON: {error}"),
+                "send one JSON value, nested at most 128 deep",
+            )
+        })
+    };
+    match mode_of(headers)? {
+        Mode::Binary => Ok(vec![event(binary(headers, body)?, "")?]),
+        Mode::Structured => Ok(vec![event(json()?, "")?]),
+        Mode::Batch => {
+            let Value::Array(list) = json()? else {
+                return Err(Problem::new("body", "is not an array", "send a JSON array of events"));
+            };
+            if list.len() > MOST_EVENTS {
+                let problem = format!("has {} events", list.len());
+                return Err(Problem::new("body", problem, format!("send at most {MOST_EVENTS} at once")));
+            }
+            list.into_iter().enumerate().map(|(index, item)| event(item, &format!("[{index}]."))).collect()
+        }
+    }
+}
+
+/// By the prefix of the media type, which has no case; the batch's name begins with the other's.
+fn mode_of(headers: &Headers) -> Result<Mode, Problem> {
+    let text = one(headers, "content-type")?.unwrap_or_default().to_ascii_lowercase();
+    let mode = match text.as_str() {
+        text if text.starts_with("application/cloudevents-batch") => Mode::Batch,
+        text if text.starts_with("application/cloudevents") => Mode::Structured,
+        _ => return Ok(Mode::Binary),
+    };
+    let name = text.split(';').next().unwrap_or_default().trim();
+    if matches!(name, "application/cloudevents+json" | "application/cloudevents-batch+json") {
+        return Ok(mode);
+    }
+    Err(Problem::new("content-type", format!("{} is not served", clipped(name)), "send the JSON format"))
+}
+
+fn one<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a str>, Problem> {
+    let twice = |error: super::Twice| Problem::new(name, error.to_string(), "send it once");
+    headers.one(name).map_err(twice)
+}
+
+/// Attributes from `ce-` headers, data from the body.
+fn binary(headers: &Headers, body: &[u8]) -> Result<Value, Problem> {
+    let mut object = Map::new();
+    for header in headers.names().filter(|name| name.starts_with("ce-")) {
+        let name = header.trim_start_matches("ce-");
+        if !is_attribute(name) || matches!(name, "data" | "datacontenttype" | "data_base64") {
+            return Err(Problem::new(header, "is not an attribute", "use lower-case letters and digits"));
+        }
+        let text = one(headers, header)?.unwrap_or_default();
+        let value = decoded(text).ok_or_else(|| {
+            Problem::new(header, "is not UTF-8 when decoded", "percent-encode the UTF-8 bytes")
+        })?;
+        object.insert(name.to_owned(), Value::String(value));
+    }
+    if let Some(kind) = one(headers, "content-type")? {
+        object.insert("datacontenttype".to_owned(), Value::String(kind.to_owned()));
+    }
+    if !body.is_empty() {
+        object.insert("data".to_owned(), data(body, "body")?);
+    }
+    Ok(Value::Object(object))
+}
+
+fn is_attribute(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+fn data(bytes: &[u8], what: &str) -> Result<Value, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        Problem::new(what, format!("is not JSON: {error}"), "send data as JSON, nested at most 128 deep")
+    })
+}
+
+/// A header's value: quotes and percent signs are undone, once. A percent sign without two hex digits is itself: the
+/// JavaScript SDK encodes nothing, the Python one everything that the specification names.
+fn decoded(text: &str) -> Option<String> {
+    let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let quoted = inner.is_some();
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = inner.unwrap_or(text).bytes().peekable();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'\\' if quoted => bytes.push(rest.next()?),
+            b'%' => {
+                let mut ahead = rest.clone();
+                let mut digit = || char::from(ahead.next()?).to_digit(16);
+                match (digit(), digit()) {
+                    (Some(high), Some(low)) => {
+                        bytes.push(u8::try_from(high * 16 + low).ok()?);
+                        rest = ahead;
+                    }
+                    _ => bytes.push(b'%'),
+                }
+            }
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// An event that has what every event has. `data_base64` becomes `data`, so that a map finds it in one place.
+fn event(value: Value, place: &str) -> Result<Event, Problem> {
+    let wrong = |name: &str, problem: &str| {
+        Problem::new(format!("{place}{name}"), problem, "send a CloudEvent of version 1.0")
+    };
+    let Value::Object(mut object) = value else { return Err(wrong("event", "is not an object")) };
+    let text = |name: &str| match object.get(name) {
+        Some(Value::String(text)) if text.is_empty() => Err(wrong(name, "is empty")),
+        Some(Value::String(text)) if text.chars().count() > MOST_CHARS => Err(wrong(name, "is too long")),
+        Some(Value::String(text)) if text.chars().any(char::is_control) => {
+            Err(wrong(name, "has control characters"))
+        }
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(wrong(name, "is not a text")),
+        None => Err(wrong(name, "is missing")),
+    };
+    if text("specversion")? != "1.0" {
+        return Err(wrong("specversion", "is not 1.0"));
+    }
+    let (id, source) = (text("id")?, text("source")?);
+    text("type")?;
+    if let Some(encoded) = object.remove("data_base64") {
+        let bytes = encoded.as_str().and_then(|text| STANDARD.decode(text).ok());
+        let bytes = bytes.ok_or_else(|| wrong("data_base64", "is not base64"))?;
+        if object.contains_key("data") {
+            return Err(wrong("data_base64", "stands beside data"));
+        }
+        object.insert("data".to_owned(), data(&bytes, "data_base64")?);
+    }
+    Ok(Event { id, source, object })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn headers(pairs: &[(&str, &str)]) -> Headers {
+        Headers::new(pairs.iter().copied())
+    }
+
+    const BINARY: [(&str, &str); 5] = [
+        ("ce-specversion", "1.0"),
+        ("ce-id", "a-1"),
+        ("ce-source", "/desk"),
+        ("ce-type", "t"),
+        ("content-type", "application/json"),
+    ];
+
+    #[test]
+    fn both_sdks_write_the_same_subject() {
+        for (written, meant) in [
+            ("%C3%A9%20%22q%22%20%25%20%E2%82%AC", "é \"q\" % €"),
+            ("é \"q\" % €", "é \"q\" % €"),
+            ("%c3%a9", "é"),
+            ("Euro%20%E2%82%AC", "Euro €"),
+            ("\"a \\\"b\\\" c\"", "a \"b\" c"),
+            ("%2520", "%20"),
+            ("100%", "100%"),
+            ("%zz%4", "%zz%4"),
+            ("%41", "A"),
+        ] {
+            assert_eq!(decoded(written).as_deref(), Some(meant), "{written}");
+        }
+        for bad in ["%C0%A0", "%ff", "\"a\\\"", "%ED%A0%80"] {
+            assert_eq!(decoded(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_mode_is_the_media_types_prefix() {
+        for (kind, mode) in [
+            ("application/cloudevents+json", Mode::Structured),
+            ("Application/CloudEvents+JSON; charset=UTF-8", Mode::Structured),
+            ("application/cloudevents-batch+json", Mode::Batch),
+            ("application/json", Mode::Binary),
+            ("text/plain; x=application/cloudevents+json", Mode::Binary),
+        ] {
+            assert_eq!(mode_of(&headers(&[("content-type", kind)])), Ok(mode), "{kind}");
+        }
+        for kind in
+            ["application/cloudevents", "application/cloudevents+avro", "application/cloudeventsx+json"]
+        {
+            assert!(mode_of(&headers(&[("content-type", kind)])).is_err(), "{kind}");
+        }
+        assert_eq!(mode_of(&headers(&[])), Ok(Mode::Binary));
+    }
+
+    #[test]
+    fn a_binary_event_becomes_the_structured_one() {
+        let read = read(&headers(&BINARY), b"{\"a\":1}").unwrap();
+        let object = json!({"specversion": "1.0", "id": "a-1", "source": "/desk", "type": "t",
+                            "datacontenttype": "application/json", "data": {"a": 1}});
+        assert_eq!(Value::Object(read[0].object.clone()), object);
+        assert_eq!((read[0].id.as_str(), read[0].source.as_str()), ("a-1", "/desk"));
+    }
+
+    #[test]
+    fn what_is_no_event_is_a_problem() {
+        for missing in ["ce-specversion", "ce-id", "ce-source", "ce-type"] {
+            let rest: Vec<_> = BINARY.into_iter().filter(|(name, _)| *name != missing).collect();
+            assert!(read(&headers(&rest), b"{}").is_err(), "{missing}");
+        }
+        for (name, value) in [
+            ("ce-id", "other"),
+            ("ce-data", "{}"),
+            ("ce-a-b", "1"),
+            ("ce-", "1"),
+            ("ce-x", "%ff"),
+            ("ce-datacontenttype", "text/plain"),
+        ] {
+            let mut more = BINARY.to_vec();
+            more.push((name, value));
+            assert!(read(&headers(&more), b"{}").is_err(), "{name}");
+        }
+        assert!(read(&headers(&BINARY), b"<a/>").is_err());
+        let kind = headers(&[("content-type", "application/cloudevents+json")]);
+        for bad in [
+            json!([]),
+            json!(null),
+            json!({}),
+            json!({"specversion": "0.3", "id": "1", "source": "s", "type": "t"}),
+            json!({"specversion": "1.0", "id": 1, "source": "s", "type": "t"}),
+            json!({"specversion": "1.0", "id": "", "source": "s", "type": "t"}),
+            json!({"specversion": "1.0", "id": "a\n", "source": "s", "type": "t"}),
+            json!({"specversion": "1.0", "id": "a".repeat(257), "source": "s", "type": "t"}),
+            json!({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": 1, "data_base64": "MQ=="}),
+            json!({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data_base64": "%"}),
+        ] {
+            assert!(read(&kind, bad.to_string().as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_bounded_and_may_be_empty() {
+        let kind = headers(&[("content-type", "application/cloudevents-batch+json")]);
+        let one = json!({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data_base64": "eyJhIjoxfQ=="});
+        let batch = |n: usize| read(&kind, json!(vec![one.clone(); n]).to_string().as_bytes());
+        assert_eq!(batch(0), Ok(vec![]));
+        let events = batch(MOST_EVENTS).unwrap();
+        assert_eq!((events.len(), &events[0].object["data"]), (MOST_EVENTS, &json!({"a": 1})));
+        assert!(batch(MOST_EVENTS + 1).is_err());
+        let bad = json!([one, {}]).to_string();
+        assert!(read(&kind, bad.as_bytes()).unwrap_err().field.starts_with("[1]."));
+    }
+}
