@@ -10,6 +10,7 @@ mod ledger;
 mod lists;
 mod observe;
 mod prepare;
+mod seal;
 mod sweep;
 
 use crate::clock::{self, Clock};
@@ -28,6 +29,7 @@ pub use answer::{Answer, Ending, Reply};
 pub use cases::{CaseInput, CaseOutcome};
 pub use lists::{GrantEntry, Listed, RequestEntry};
 pub use prepare::{Prepared, StartError, open_journal};
+pub use seal::{SealError, notary, notary_or_new, seal_journal};
 pub use sweep::SweepReport;
 
 use answer::{conflict, unavailable};

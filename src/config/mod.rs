@@ -4,6 +4,7 @@
 mod parts;
 mod raw;
 mod resolve;
+mod seal;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use crate::domain::{Problem, Problems, RequestRules};
 use crate::journal::JournalLocation;
 
 pub use parts::{CloudConfig, MapRef, RequestRulesConfig, Site, SourceConfig};
+pub use seal::{SealConfig, SealKey};
 pub use secrets::SecretRef;
 
 /// The process's variables, taken once at the entrance.
@@ -31,6 +33,8 @@ pub struct Config {
     pub cloud: CloudConfig,
     /// The sources, in the file's order; names are unique.
     pub sources: Vec<SourceConfig>,
+    /// How the journal is sealed; `None`: not at all.
+    pub seal: Option<SealConfig>,
     /// The largest accepted body, bytes.
     pub body_limit: usize,
     /// How long one delivery may take when its host does not say, seconds.

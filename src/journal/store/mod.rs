@@ -7,11 +7,13 @@ mod files;
 mod open;
 mod place;
 mod s3;
+mod seals;
 mod verify;
 
 pub use claim::{Claim, Turn};
 pub use error::{AppendError, JournalError, PlaceError, StoreFault};
 pub use open::{Opened, Opening};
+pub use seals::Sealing;
 pub use verify::Report;
 
 use std::fmt;
