@@ -293,6 +293,12 @@ impl App {
         reply
     }
 
+    /// The same application, which tells `echo` each record's line of JSON once it is stored.
+    #[must_use]
+    pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { journal: self.journal.echoing(echo), ..self }
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Config {
         self.prepared.config()

@@ -4,7 +4,7 @@
 //! A file is created, never overwritten: whoever creates number *n* owns that step, and record 0 is the claim to the
 //! request. Each record bears the SHA-256 of its predecessor's file. What the records add up to is a `State`.
 //!
-//! `record`, `chain`, `seal`, `state` and `location` are pure; `store` is the only one that touches the place.
+//! `record`, `chain`, `seal`, `state`, `export` and `location` are pure; `store` is the only one that touches the place.
 //!
 //! # What is found, and what is not
 //! An altered byte in any file, a file that is missing before another one, files that were swapped or put in from
@@ -14,6 +14,7 @@
 //! for every record that a seal (`seals/000001.seal` …) covers.
 
 mod chain;
+pub mod export;
 mod location;
 mod record;
 pub mod seal;

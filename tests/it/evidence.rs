@@ -156,3 +156,89 @@ fn a_key_that_could_be_forged_or_is_gone_is_refused() {
     let told = site.refused(1, &["audit", "seal"]);
     assert!(told.contains("seal.key") && !told.contains("but-a-secret"), "{told}");
 }
+
+#[test]
+fn an_export_holds_every_record_in_each_form_and_says_what_it_could_not_read() {
+    let site = Site::new();
+    let lines = site.out(&["audit", "export", "--format", "jsonl"]);
+    let stored = |site: &Site| {
+        let mut stored = Vec::new();
+        for stream in fs::read_dir(site.path().join("journal/requests")).unwrap() {
+            let file = fs::read_to_string(stream.unwrap().path().join("000000.json")).unwrap();
+            stored.push(file.lines().next().unwrap().to_owned());
+        }
+        stored.sort();
+        stored
+    };
+    let mut exported: Vec<_> = lines.lines().map(str::to_owned).collect();
+    exported.sort();
+    assert_eq!(exported, stored(&site), "the records' own first lines");
+    let events = site.out(&["audit", "export", "--format", "ocsf"]);
+    assert_eq!(events.lines().count(), 3);
+    for line in events.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["status_code"], "PolicyDenied");
+        assert_eq!(event["actor"]["user"]["uid"], "=alice@example.com");
+    }
+    let table = site.out(&["audit", "export", "--format", "csv"]);
+    assert_eq!((table.matches("\r\n").count(), table.matches(",'=alice@example.com,").count()), (4, 3));
+    assert_eq!(site.out(&["audit", "export", "--format", "jsonl", "--until", "2020-01-01T00:00:00Z"]), "");
+    assert_eq!(site.out(&["audit", "export", "--format", "jsonl", "--since", "2020-01-01T00:00:00Z"]), lines);
+    assert!(
+        site.refused(64, &["audit", "export", "--format", "jsonl", "--since", "monday"]).contains("RFC 3339")
+    );
+    assert!(site.refused(64, &["audit", "export", "--format", "xml"]).contains("ocsf"));
+    let stream = fs::read_dir(site.path().join("journal/requests")).unwrap().next().unwrap().unwrap().path();
+    fs::write(stream.join("000000.json"), "x").unwrap();
+    let shown = site.refused(1, &["audit", "export", "--format", "jsonl"]);
+    assert!(shown.contains("not all of this request is exported") && shown.lines().count() == 3, "{shown}");
+}
+
+/// A program that is ended with the test.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn a_host_prints_each_record_as_the_line_that_it_stored() {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    let site = Site::new();
+    let configuration = site.path().join("sharehook.toml");
+    let token = "0123456789abcdef0123456789abcdef";
+    let text = fs::read_to_string(&configuration).unwrap()
+        + "[[source]]\nname = \"desk\"\nscheme = \"token\"\nsecrets = [\"env:DESK\"]\nmap = \"native\"\n";
+    fs::write(&configuration, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
+    command.env_clear().env("DESK", token).current_dir(site.path()).args([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    let mut serving = Running(command.spawn().unwrap());
+    let mut lines = BufReader::new(serving.0.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    let address = first.strip_prefix("listening on http://").unwrap().to_owned();
+    let body = fs::read_to_string(site.path().join("event.json")).unwrap();
+    let mut stream = std::net::TcpStream::connect(&address).unwrap();
+    write!(
+        stream,
+        "POST /hooks/desk HTTP/1.1\r\nhost: x\r\nx-sharehook-token: {token}\r\ncontent-type: application/json\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    let told = lines.next().unwrap().unwrap();
+    let record: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let file = format!("journal/requests/{}/000000.json", record["stream"].as_str().unwrap());
+    let stored = fs::read_to_string(site.path().join(file)).unwrap();
+    assert_eq!(stored.lines().next(), Some(told.as_str()));
+}

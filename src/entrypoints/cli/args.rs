@@ -99,6 +99,8 @@ pub(crate) enum Audit {
     Seal,
     /// Print the public key that checks the seals
     Key,
+    /// Print every record in a form that others read
+    Export(AuditExportOptions),
     /// Print a proof that a record is sealed; it verifies offline
     Prove {
         /// A request's id, source/id, or the name of its stream
@@ -128,6 +130,26 @@ pub(crate) struct AuditVerifyOptions {
     /// The journal's place; then no configuration is read
     #[arg(long, value_name = "PLACE")]
     pub(crate) journal: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AuditExportOptions {
+    /// ocsf: events of OCSF 1.8.0, one JSON object a line; csv: for spreadsheets; jsonl: the records as they are
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: ExportFormat,
+    /// Only records written at this instant or later, RFC 3339
+    #[arg(long, value_name = "T")]
+    pub(crate) since: Option<String>,
+    /// Only records written before this instant, RFC 3339
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    Ocsf,
+    Csv,
+    Jsonl,
 }
 
 #[derive(Debug, ClapArgs)]

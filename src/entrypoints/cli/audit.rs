@@ -13,7 +13,7 @@ use crate::journal::seal::VerifierKey;
 use crate::journal::{Access, Journal, JournalLocation, Report};
 
 use super::args::{Audit, AuditVerifyOptions};
-use super::{Context, audit_proof, cannot_start};
+use super::{Context, audit_export, audit_proof, cannot_start};
 
 /// A checkpoint or a proof is never larger.
 pub(super) const MOST_BYTES: u64 = 8 * 1024 * 1024;
@@ -23,6 +23,7 @@ pub(super) async fn run(context: &Context, what: Audit) -> Exit {
         Audit::Verify(options) => verify(context, &options).await,
         Audit::Seal => seal(context).await,
         Audit::Key => key(context).await,
+        Audit::Export(options) => audit_export::run(context, &options).await,
         Audit::Prove { id, seq } => audit_proof::prove(context, &id, seq).await,
         Audit::CheckProof { file, key } => audit_proof::check(context, &file, &key),
     }

@@ -20,7 +20,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(9);
 
 pub(super) async fn on_host(context: &Context, host: Host) -> Exit {
     let app = match context.start().await {
-        Ok(app) => Arc::new(app),
+        Ok(app) => Arc::new(app.echoing(to_stdout)),
         Err(error) => return cannot_start(&error),
     };
     match host {
@@ -39,7 +39,7 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Exit {
 pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -> Exit {
     if !sandbox {
         return match context.start().await {
-            Ok(app) => listen(Arc::new(app), address).await,
+            Ok(app) => listen(Arc::new(app.echoing(to_stdout)), address).await,
             Err(error) => cannot_start(&error),
         };
     }
@@ -54,7 +54,7 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
     let context = Context { config: context.config.clone(), json: context.json, vars };
     println!("stand-in cloud on {} (state: {}/sandbox/state)", running.url(), running.url());
     match context.start().await {
-        Ok(app) => listen(Arc::new(app), address).await,
+        Ok(app) => listen(Arc::new(app.echoing(to_stdout)), address).await,
         Err(error) => cannot_start(&error),
     }
 }
@@ -66,9 +66,15 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
         return Exit::Usage;
     }
     match context.start().await {
-        Ok(app) => listen(Arc::new(app), address).await,
+        Ok(app) => listen(Arc::new(app.echoing(to_stdout)), address).await,
         Err(error) => cannot_start(&error),
     }
+}
+
+/// Each record's line goes to the host's log service too. A host that has closed our output must not end the work.
+fn to_stdout(line: &str) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stdout().lock(), "{line}"));
 }
 
 async fn listen(app: Arc<App>, address: SocketAddr) -> Exit {

@@ -151,7 +151,12 @@ impl Journal {
         }
         let path = self.record_path(stream, seq);
         match self.create_at(&path, bytes).await? {
-            Put::Ours => Ok(Created::Ours),
+            Put::Ours => {
+                if let Some(echo) = &self.echo {
+                    echo(bytes);
+                }
+                Ok(Created::Ours)
+            }
             Put::Theirs(found) => Ok(Created::Theirs(found)),
             Put::TooLarge(bytes) => Err(self.damaged(Finding::of(stream, seq, Flaw::TooLarge { bytes }))),
         }
