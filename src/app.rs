@@ -13,6 +13,7 @@ mod ledger;
 mod lists;
 mod observe;
 mod prepare;
+mod seal;
 mod secrets;
 mod sweep;
 
@@ -34,6 +35,7 @@ pub use answer::{Answer, Ending, Reply};
 pub use cases::{CaseInput, CaseOutcome};
 pub use lists::{GrantEntry, Listed, RequestEntry};
 pub use prepare::{Prepared, StartError, open_journal};
+pub use seal::{SealError, notary, notary_or_new, seal_journal};
 pub use secrets::fetch_secrets;
 pub use sweep::SweepReport;
 
@@ -327,6 +329,12 @@ impl App {
             _ => Counted::Invalid,
         });
         reply
+    }
+
+    /// The same application, which tells `echo` each record's line of JSON once it is stored.
+    #[must_use]
+    pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { journal: self.journal.echoing(echo), ..self }
     }
 
     /// The configuration.

@@ -51,6 +51,16 @@ pub fn fresh_bytes() -> Result<[u8; 8], getrandom::Error> {
     Ok(bytes)
 }
 
+/// Thirty-two random bytes: the seed of a key.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn fresh_seed() -> Result<[u8; 32], getrandom::Error> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A random number, uniform over `u32`; the middle when the system has none, because it only spreads waits.
 pub fn chance() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)

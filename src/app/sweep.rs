@@ -80,6 +80,7 @@ impl App {
                 Err(error) => report.failures.push(format!("{name}: {error}")),
             }
         }
+        report.failures.extend(self.seal_when_due().await);
         Ok(report)
     }
 

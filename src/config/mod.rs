@@ -5,6 +5,7 @@ mod accounts;
 mod parts;
 mod raw;
 mod resolve;
+mod seal;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::journal::JournalLocation;
 
 pub use accounts::{AccountConfig, DEFAULT_ACCOUNT};
 pub use parts::{CloudConfig, MapRef, Site, SourceConfig};
+pub use seal::{SealConfig, SealKey};
 pub use secrets::{AwsSecret, AwsStore, SecretRef, aws_secrets};
 
 /// The process's variables, taken once at the entrance.
@@ -33,6 +35,8 @@ pub struct Config {
     pub cloud: CloudConfig,
     /// The sources, in the file's order; names are unique.
     pub sources: Vec<SourceConfig>,
+    /// How the journal is sealed; `None`: not at all.
+    pub seal: Option<SealConfig>,
     /// The largest accepted body, bytes.
     pub body_limit: usize,
     /// How long one delivery may take when its host does not say, seconds.

@@ -20,6 +20,7 @@ pub(super) struct RawConfig {
     pub(super) cloud: RawCloud,
     #[serde(default)]
     pub(super) limits: RawLimits,
+    pub(super) seal: Option<RawSeal>,
     #[serde(default)]
     pub(super) source: Vec<Spanned<RawSource>>,
 }
@@ -43,6 +44,14 @@ pub(super) struct RawCloud {
 pub(super) struct RawLimits {
     pub(super) body_bytes: Option<Spanned<usize>>,
     pub(super) seconds: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSeal {
+    pub(super) key: Spanned<String>,
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) every: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,8 +9,8 @@ use crate::domain::{Problem, Problems, SourceName};
 use crate::inbound::Map;
 use crate::journal::JournalLocation;
 
-use super::raw::{RawCloud, RawConfig, RawLimits, RawSource, line_of};
-use super::{CloudConfig, Config, MapRef, SecretRef, Site, SourceConfig, Vars};
+use super::raw::{RawCloud, RawConfig, RawLimits, RawSeal, RawSource, line_of};
+use super::{CloudConfig, Config, MapRef, SealConfig, SecretRef, Site, SourceConfig, Vars};
 
 /// The variables that override the file, for a deployment that learns them late. There are no others.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
@@ -33,10 +33,11 @@ pub(super) fn resolve(file: &str, text: &str, raw: RawConfig, vars: &Vars) -> Re
     let cloud = reader.cloud(&raw.cloud);
     let (body_limit, budget_seconds) = reader.limits(&raw.limits);
     let sources = reader.sources(&raw.source);
+    let seal = reader.seal(raw.seal.as_ref(), &journal);
     if !reader.problems.is_empty() {
         return Err(Problems(reader.problems));
     }
-    Ok(Config { file: file.to_owned(), journal, policy, cloud, sources, body_limit, budget_seconds })
+    Ok(Config { file: file.to_owned(), journal, policy, cloud, sources, seal, body_limit, budget_seconds })
 }
 
 impl Reader<'_> {
@@ -161,6 +162,18 @@ impl Reader<'_> {
             None => SECONDS,
         };
         (body, seconds)
+    }
+
+    fn seal(&mut self, raw: Option<&RawSeal>, journal: &JournalLocation) -> Option<SealConfig> {
+        match SealConfig::read(raw?, self.root, self.vars, journal) {
+            Ok(seal) => Some(seal),
+            Err((offset, problem)) => {
+                let place = self.place(offset);
+                let told = format!("seal.{}: {}", problem.field, problem.problem);
+                self.problems.push(Problem::new(place, told, problem.remedy));
+                None
+            }
+        }
     }
 
     fn sources(&mut self, raw: &[Spanned<RawSource>]) -> Vec<SourceConfig> {

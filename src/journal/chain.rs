@@ -99,6 +99,13 @@ impl Chain {
         })
     }
 
+    /// Notes that the file just taken was found wrong by other means: then it is no news that the next one does not
+    /// follow it.
+    pub fn doubt(&mut self) {
+        self.doubtful = true;
+        self.lost = true;
+    }
+
     /// The story that all files told, when there was at least one and none was found wrong.
     pub fn into_story(self) -> Option<Story> {
         self.story.filter(|_| !self.lost)

@@ -22,6 +22,10 @@ pub enum JournalLocation {
     },
 }
 
+/// Why there is no journal on Tencent Cloud Object Storage. `x-cos-forbid-overwrite`, which it has instead, does not
+/// hold in a bucket that ever had versioning: two workers could each believe that a request is theirs.
+const NO_COS: &str = "Tencent COS has no create-only write (If-None-Match) that a journal could rely on";
+
 impl JournalLocation {
     /// The same place with a relative directory counted from `base`, the folder of the configuration.
     pub fn relative_to(self, base: &Path) -> Self {
@@ -64,6 +68,7 @@ impl FromStr for JournalLocation {
                 refused("memory: has something behind its colon".to_owned(), "write memory: and nothing else")
             }
             "s3" => s3(rest),
+            "cos" => refused(NO_COS.to_owned(), "keep the journal in a directory (file:DIR) or on S3"),
             other => refused(
                 format!("{:?} is not served", shortened(other)),
                 "this program serves file:DIR, memory: and s3://bucket/prefix",
@@ -159,6 +164,12 @@ mod tests {
         assert_eq!(at("file:journal"), "file:/etc/sharehook/journal");
         assert_eq!(at("file:/srv/j"), "file:/srv/j");
         assert_eq!(at("s3://acme-journal/x"), "s3://acme-journal/x");
+    }
+
+    #[test]
+    fn the_cloud_s_own_storage_is_refused_with_the_reason() {
+        let problem = "cos://acme-journal-125/x".parse::<JournalLocation>().unwrap_err();
+        assert!(problem.problem.contains("no create-only write"), "{problem}");
     }
 
     #[test]

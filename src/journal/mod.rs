@@ -4,17 +4,20 @@
 //! A file is created, never overwritten: whoever creates number *n* owns that step, and record 0 is the claim to the
 //! request. Each record bears the SHA-256 of its predecessor's file. What the records add up to is a `State`.
 //!
-//! `record`, `chain`, `state` and `location` are pure; `store` is the only one that touches the place.
+//! `record`, `chain`, `seal`, `state`, `export` and `location` are pure; `store` is the only one that touches the place.
 //!
 //! # What is found, and what is not
 //! An altered byte in any file, a file that is missing before another one, files that were swapped or put in from
 //! elsewhere, and a step that cannot follow are all found by `Journal::verify` and stop the work on that request.
 //! The chain alone does not detect that the newest records of a stream were removed, nor a newest record that was
-//! rewritten together with its checksum line by somebody who may write to the place.
+//! rewritten together with its checksum line by somebody who may write to the place. `Journal::verify_sealed` does,
+//! for every record that a seal (`seals/000001.seal` …) covers.
 
 mod chain;
+pub mod export;
 mod location;
 mod record;
+pub mod seal;
 mod state;
 mod store;
 
@@ -28,6 +31,6 @@ pub use record::{
 };
 pub use state::{BrokenRecord, Grant, Head, Phase, State, Story, Work};
 pub use store::{
-    Access, AppendError, Claim, History, Journal, JournalError, Opened, Opening, PlaceError, Report,
+    Access, AppendError, Claim, History, Journal, JournalError, Opened, Opening, PlaceError, Report, Sealing,
     StoreFault, Turn,
 };

@@ -11,6 +11,7 @@ mod cloud_faults;
 mod cloud_stage;
 mod cloudevents;
 mod credentials;
+mod evidence;
 mod hosts;
 mod hosts_http;
 mod schema;

@@ -93,8 +93,63 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
-    /// Check every record of the journal against its hash chain; exit 1 names the first that was altered
-    Verify,
+    /// Check every record against its hash chain and the seals; exit 1 names what was altered, dropped or put in
+    Verify(AuditVerifyOptions),
+    /// Seal all records that no seal covers; prints the signed checkpoint, which is worth keeping elsewhere
+    Seal,
+    /// Print the public key that checks the seals
+    Key,
+    /// Print every record in a form that others read
+    Export(AuditExportOptions),
+    /// Print a proof that a record is sealed; it verifies offline
+    Prove {
+        /// A request's id, source/id, or the name of its stream
+        id: String,
+        /// The record's number [default: the newest that is sealed]
+        #[arg(long, value_name = "N")]
+        seq: Option<u64>,
+    },
+    /// Check a proof with nothing but the public key; exit 0 proven, 2 not
+    CheckProof {
+        /// The proof
+        file: PathBuf,
+        /// The public key, as `audit key` prints it
+        #[arg(long, value_name = "KEY")]
+        key: String,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AuditVerifyOptions {
+    /// The public key, as `audit key` prints it [default: that of the configured key]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// A checkpoint that was kept elsewhere: shows whether the newest seals were removed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// The journal's place; then no configuration is read
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) journal: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AuditExportOptions {
+    /// ocsf: events of OCSF 1.8.0, one JSON object a line; csv: for spreadsheets; jsonl: the records as they are
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: ExportFormat,
+    /// Only records written at this instant or later, RFC 3339
+    #[arg(long, value_name = "T")]
+    pub(crate) since: Option<String>,
+    /// Only records written before this instant, RFC 3339
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    Ocsf,
+    Csv,
+    Jsonl,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,40 +1,142 @@
-//! `audit verify`: is the journal what was written?
+//! `audit`: is the journal what was written? Verification, seals, and the key that checks them.
+
+use std::path::Path;
 
 use serde_json::json;
 
-use crate::app::open_journal;
+use crate::app::{notary, notary_or_new, open_journal, seal_journal};
+use crate::clock;
+use crate::config::Config;
+use crate::domain::Problem;
 use crate::entrypoints::reply::Exit;
+use crate::journal::seal::VerifierKey;
+use crate::journal::{Access, Journal, JournalLocation, Report};
 
-use super::{Context, cannot_start};
+use super::args::{Audit, AuditVerifyOptions};
+use super::{Context, audit_export, audit_proof, cannot_start};
 
-pub(super) async fn verify(context: &Context) -> Exit {
-    let journal = match context.load().map(|config| open_journal(&config, &context.vars)) {
-        Ok(Ok(journal)) => journal,
-        Ok(Err(error)) | Err(error) => return cannot_start(&error),
-    };
-    let report = match journal.verify().await {
-        Ok(report) => report,
-        Err(error) => {
-            eprintln!("sharehook: the journal cannot be read: {error}");
-            return Exit::Failed;
+/// A checkpoint or a proof is never larger.
+pub(super) const MOST_BYTES: u64 = 8 * 1024 * 1024;
+
+pub(super) async fn run(context: &Context, what: Audit) -> Exit {
+    match what {
+        Audit::Verify(options) => verify(context, &options).await,
+        Audit::Seal => seal(context).await,
+        Audit::Key => key(context).await,
+        Audit::Export(options) => audit_export::run(context, &options).await,
+        Audit::Prove { id, seq } => audit_proof::prove(context, &id, seq).await,
+        Audit::CheckProof { file, key } => audit_proof::check(context, &file, &key),
+    }
+}
+
+/// The configuration and its journal.
+pub(super) fn opened(context: &Context) -> Result<(Config, Journal), Exit> {
+    let config = context.load().map_err(|error| cannot_start(&error))?;
+    let journal = open_journal(&config, &context.vars).map_err(|error| cannot_start(&error))?;
+    Ok((config, journal))
+}
+
+/// The file's text, when it is not too large.
+pub(super) fn text_of(path: &Path) -> Result<String, Exit> {
+    let read = std::fs::metadata(path).and_then(|found| {
+        if found.len() > MOST_BYTES {
+            return Err(std::io::Error::other("it is too large"));
+        }
+        std::fs::read_to_string(path)
+    });
+    read.map_err(|error| failed(&format!("{} cannot be read: {error}", path.display())))
+}
+
+pub(super) fn failed(error: &str) -> Exit {
+    eprintln!("sharehook: {error}");
+    Exit::Failed
+}
+
+async fn verify(context: &Context, options: &AuditVerifyOptions) -> Exit {
+    match try_verify(context, options).await {
+        Ok((report, sealed)) => shown(context, &report, sealed),
+        Err(exit) => exit,
+    }
+}
+
+/// The report, and whether the seals could be looked at.
+async fn try_verify(context: &Context, options: &AuditVerifyOptions) -> Result<(Report, bool), Exit> {
+    let wrong = |problem: Problem| failed(&problem.to_string());
+    let given = options.key.as_deref().map(str::parse::<VerifierKey>).transpose().map_err(|problem| {
+        eprintln!("sharehook: {problem}");
+        Exit::Usage
+    })?;
+    let (journal, configured) = match &options.journal {
+        Some(place) => (open_at(context, place)?, None),
+        None => {
+            let (config, journal) = opened(context)?;
+            let configured = match given {
+                Some(_) => None,
+                None => notary(&config).map_err(wrong)?.map(|notary| notary.verifier().clone()),
+            };
+            (journal, configured)
         }
     };
+    let unreadable = |error| failed(&format!("the journal cannot be read: {error}"));
+    let kept = options.checkpoint.as_deref().map(text_of).transpose()?;
+    let Some(key) = given.or(configured) else {
+        if kept.is_some() || journal.has_seals().await.map_err(unreadable)? {
+            return Err(failed("the seals cannot be checked without their public key; give it with --key"));
+        }
+        return Ok((journal.verify().await.map_err(unreadable)?, false));
+    };
+    let report = journal.verify_sealed(&key, kept.as_deref()).await.map_err(unreadable)?;
+    Ok((report, true))
+}
+
+/// A journal without a configuration: an auditor has neither the senders' secrets nor the cloud's.
+fn open_at(context: &Context, place: &str) -> Result<Journal, Exit> {
+    let location: JournalLocation = place.parse().map_err(|problem: Problem| {
+        eprintln!("sharehook: --journal: {problem}");
+        Exit::Usage
+    })?;
+    if let JournalLocation::Directory(dir) = &location
+        && !dir.is_dir()
+    {
+        return Err(failed(&format!("{} is not a directory", dir.display())));
+    }
+    let aws = context.vars.iter().filter(|(name, _)| name.starts_with("AWS_"));
+    let variables = aws.map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    let http = crate::app::http_client().map_err(|problem| failed(&problem.to_string()))?;
+    let opened = Journal::open(&location, &Access { variables, http: Some(http) });
+    opened.map_err(|error| failed(&error.to_string()))
+}
+
+fn shown(context: &Context, report: &Report, sealed: bool) -> Exit {
     let whole = report.clean();
     if context.json {
         let findings: Vec<_> = report
             .findings
             .iter()
-            .map(|f| json!({ "path": f.path, "stream": f.stream, "seq": f.seq, "what": f.flaw.to_string(), "remedy": f.flaw.remedy() }))
+            .map(|f| json!({ "path": f.path, "stream": f.stream, "seq": f.seq, "flaw": f.flaw.name(), "what": f.flaw.to_string(), "remedy": f.flaw.remedy() }))
             .collect();
-        let counts =
-            json!({ "streams": report.streams, "records": report.records, "left_off": report.left_off });
+        let counts = json!({
+            "streams": report.streams, "records": report.records, "left_off": report.left_off,
+            "seals": report.seals, "sealed": report.sealed,
+        });
         println!("{}", json!({ "whole": whole, "counts": counts, "findings": findings }));
     } else if whole {
         println!(
             "{} records of {} requests: every record is whole and in its place",
             report.records, report.streams
         );
-        println!("(the chain cannot see that the newest record of a request was removed)");
+        if sealed {
+            let newer = report.records.saturating_sub(report.sealed);
+            println!(
+                "{} seals cover {} of them; {newer} are newer than the last seal",
+                report.seals, report.sealed
+            );
+            println!(
+                "(what no seal covers can be removed from its stream's end unseen; --checkpoint FILE shows whether seals were removed)"
+            );
+        } else {
+            println!("(not sealed: the chain cannot see that the newest record of a request was removed)");
+        }
     } else {
         for finding in &report.findings {
             println!("{finding}");
@@ -43,4 +145,44 @@ pub(super) async fn verify(context: &Context) -> Exit {
         println!("{all} findings; {} records are whole", report.records);
     }
     if whole { Exit::Done } else { Exit::Failed }
+}
+
+async fn seal(context: &Context) -> Exit {
+    let (config, journal) = match opened(context) {
+        Ok(opened) => opened,
+        Err(exit) => return exit,
+    };
+    let sealing = match seal_journal(&config, &journal, clock::system_now()).await {
+        Ok(sealing) => sealing,
+        Err(error) => return failed(&error.to_string()),
+    };
+    for finding in &sealing.left_out {
+        eprintln!("not sealed, nor what follows it: {finding}");
+    }
+    if sealing.overtaken {
+        eprintln!("another process was sealing at the same time; what it left is in the next seal");
+    }
+    if context.json {
+        println!(
+            "{}",
+            json!({ "sealed": sealing.sealed, "size": sealing.size, "checkpoint": sealing.checkpoint })
+        );
+    } else {
+        eprintln!("{} records sealed now, {} in all; the checkpoint:", sealing.sealed, sealing.size);
+        print!("{}", sealing.checkpoint.unwrap_or_default());
+    }
+    if sealing.left_out.is_empty() { Exit::Done } else { Exit::Failed }
+}
+
+async fn key(context: &Context) -> Exit {
+    let (config, journal) = match opened(context) {
+        Ok(opened) => opened,
+        Err(exit) => return exit,
+    };
+    match notary_or_new(&config, &journal).await {
+        Ok(notary) if context.json => println!("{}", json!({ "key": notary.verifier().to_string() })),
+        Ok(notary) => println!("{}", notary.verifier()),
+        Err(error) => return failed(&error.to_string()),
+    }
+    Exit::Done
 }

@@ -2,6 +2,8 @@
 
 mod args;
 mod audit;
+mod audit_export;
+mod audit_proof;
 mod check;
 mod context;
 #[cfg(feature = "sandbox")]
@@ -107,6 +109,6 @@ async fn run(context: &Context, host: Option<Host>, command: Option<Command>) ->
         Command::Requests { id } => journal::requests(context, id).await,
         Command::Grants => journal::grants(context).await,
         Command::Sweep => journal::sweep(context).await,
-        Command::Audit { what: args::Audit::Verify } => audit::verify(context).await,
+        Command::Audit { what } => audit::run(context, what).await,
     }
 }

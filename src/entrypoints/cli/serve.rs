@@ -22,7 +22,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(9);
 
 pub(super) async fn on_host(context: &Context, host: Host) -> Exit {
     let app = match context.start().await {
-        Ok(app) => Arc::new(app),
+        Ok(app) => Arc::new(app.echoing(to_stdout)),
         Err(error) => return cannot_start(&error),
     };
     match host {
@@ -56,7 +56,7 @@ fn dialect(host: HttpHost, context: &Context) -> Dialect {
 pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -> Exit {
     if !sandbox {
         return match context.start().await {
-            Ok(app) => listen(Arc::new(app), Dialect::Plain, address).await,
+            Ok(app) => listen(Arc::new(app.echoing(to_stdout)), Dialect::Plain, address).await,
             Err(error) => cannot_start(&error),
         };
     }
@@ -71,7 +71,7 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
     let context = Context { config: context.config.clone(), json: context.json, vars };
     println!("stand-in cloud on {} (state: {}/sandbox/state)", running.url(), running.url());
     match context.start().await {
-        Ok(app) => listen(Arc::new(app), Dialect::Plain, address).await,
+        Ok(app) => listen(Arc::new(app.echoing(to_stdout)), Dialect::Plain, address).await,
         Err(error) => cannot_start(&error),
     }
 }
@@ -83,9 +83,15 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
         return Exit::Usage;
     }
     match context.start().await {
-        Ok(app) => listen(Arc::new(app), Dialect::Plain, address).await,
+        Ok(app) => listen(Arc::new(app.echoing(to_stdout)), Dialect::Plain, address).await,
         Err(error) => cannot_start(&error),
     }
+}
+
+/// Each record's line goes to the host's log service too. A host that has closed our output must not end the work.
+fn to_stdout(line: &str) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stdout().lock(), "{line}"));
 }
 
 async fn listen(app: Arc<App>, dialect: Dialect, address: SocketAddr) -> Exit {

@@ -29,6 +29,12 @@ pub enum Flaw {
     },
     /// A step that cannot follow the ones before it.
     Impossible(String),
+    /// The file is whole in itself, but it is not the one that was sealed here.
+    Resealed,
+    /// The file is not there, but a seal knows it.
+    Dropped,
+    /// A seal is not what was signed, or does not follow the one before it.
+    BrokenSeal(String),
 }
 
 impl Flaw {
@@ -44,6 +50,9 @@ impl Flaw {
             Self::Newer(_) => "newer",
             Self::TooLarge { .. } => "too_large",
             Self::Impossible(_) => "impossible",
+            Self::Resealed => "altered_since_sealed",
+            Self::Dropped => "dropped",
+            Self::BrokenSeal(_) => "broken_seal",
         }
     }
 
@@ -52,7 +61,12 @@ impl Flaw {
         match self {
             Self::Newer(_) => "run the newer sharehook, or upgrade this one",
             Self::Foreign(_) => "find out who put it there and move it out of the journal",
-            Self::Missing => "restore it from a backup; until then nothing is done for this request",
+            Self::BrokenSeal(_) => {
+                "find out who changed it and restore it from a backup; until then nothing more is sealed"
+            }
+            Self::Missing | Self::Dropped => {
+                "restore it from a backup; until then nothing is done for this request"
+            }
             _ => {
                 "find out who changed it and restore it from a backup; until then nothing is done for this request"
             }
@@ -75,6 +89,9 @@ impl fmt::Display for Flaw {
             Self::TooLarge { bytes } => {
                 write!(f, "{bytes} bytes long, more than any record; it was not read")
             }
+            Self::Resealed => f.write_str("altered: it is not the record that was sealed"),
+            Self::Dropped => f.write_str("dropped: a seal holds it and it is not there"),
+            Self::BrokenSeal(why) => write!(f, "broken seal: {why}"),
             Self::Impossible(why) => write!(f, "tells an impossible step: {why}"),
         }
     }

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, ListResult, PutMode, PutPayload};
 use tokio::task::JoinSet;
@@ -29,6 +30,13 @@ pub(super) enum Created {
     Ours,
     /// Other bytes.
     Theirs(Bytes),
+}
+
+/// [`Created`], for a file of any kind.
+pub(super) enum Put {
+    Ours,
+    Theirs(Bytes),
+    TooLarge(u64),
 }
 
 /// A file as it was found.
@@ -142,22 +150,34 @@ impl Journal {
             return Err(JournalError::Refused(format!("stream {stream} has {MOST_RECORDS} records already")));
         }
         let path = self.record_path(stream, seq);
+        match self.create_at(&path, bytes).await? {
+            Put::Ours => {
+                if let Some(echo) = &self.echo {
+                    echo(bytes);
+                }
+                Ok(Created::Ours)
+            }
+            Put::Theirs(found) => Ok(Created::Theirs(found)),
+            Put::TooLarge(bytes) => Err(self.damaged(Finding::of(stream, seq, Flaw::TooLarge { bytes }))),
+        }
+    }
+
+    /// Creates a file, never overwriting one.
+    pub(super) async fn create_at(&self, path: &Path, bytes: &[u8]) -> Result<Put, JournalError> {
         let payload = Bytes::copy_from_slice(bytes);
         for attempt in 1..=TRIES {
             let put =
-                self.store.put_opts(&path, PutPayload::from_bytes(payload.clone()), PutMode::Create.into());
-            match self.bounded("create", &path, PATIENCE, put).await? {
-                Ok(_) => return Ok(Created::Ours),
+                self.store.put_opts(path, PutPayload::from_bytes(payload.clone()), PutMode::Create.into());
+            match self.bounded("create", path, PATIENCE, put).await? {
+                Ok(_) => return Ok(Put::Ours),
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
-                Err(error) => return Err(self.store_failed("create", &path, &error)),
+                Err(error) => return Err(self.store_failed("create", path, &error)),
             }
             // A write that was repeated after a lost answer meets itself.
-            match self.fetch_one(&path).await? {
-                Fetched::Bytes(found) if found == payload => return Ok(Created::Ours),
-                Fetched::Bytes(found) => return Ok(Created::Theirs(found)),
-                Fetched::TooLarge(bytes) => {
-                    return Err(self.damaged(Finding::of(stream, seq, Flaw::TooLarge { bytes })));
-                }
+            match self.fetch_one(path).await? {
+                Fetched::Bytes(found) if found == payload => return Ok(Put::Ours),
+                Fetched::Bytes(found) => return Ok(Put::Theirs(found)),
+                Fetched::TooLarge(bytes) => return Ok(Put::TooLarge(bytes)),
                 Fetched::Absent if attempt < TRIES => {
                     tokio::time::sleep(Duration::from_millis(100 * u64::from(attempt))).await;
                 }
@@ -203,7 +223,7 @@ impl Journal {
         Ok(files.into_values().collect())
     }
 
-    async fn fetch_one(&self, path: &Path) -> Result<Fetched, JournalError> {
+    pub(super) async fn fetch_one(&self, path: &Path) -> Result<Fetched, JournalError> {
         let read = async {
             let found = self.store.get_opts(path, GetOptions::default()).await?;
             if found.meta.size > MOST_BYTES {
@@ -221,6 +241,35 @@ impl Journal {
     /// Everything directly under `requests/`.
     pub(super) async fn list_requests(&self) -> Result<ListResult, JournalError> {
         self.listed(&self.path(&["requests"]), LISTING).await
+    }
+
+    /// The seals' folder.
+    pub(super) async fn list_seals(&self) -> Result<ListResult, JournalError> {
+        self.listed(&self.path(&["seals"]), LISTING).await
+    }
+
+    /// How many records each stream has by its highest number, from one listing of everything: a listing by stream
+    /// would cost a call for each.
+    pub(super) async fn ends(&self) -> Result<BTreeMap<StreamId, u64>, JournalError> {
+        let root = self.path(&["requests"]);
+        let walk = async {
+            let mut ends = BTreeMap::new();
+            let mut found = self.store.list(Some(&root));
+            while let Some(object) = found.try_next().await? {
+                let mut parts = object.location.as_ref().rsplit('/');
+                let seq = parts.next().and_then(file_seq);
+                let stream = parts.next().and_then(|name| name.parse::<StreamId>().ok());
+                if let (Some(stream), Some(seq)) = (stream, seq) {
+                    let end: &mut u64 = ends.entry(stream).or_default();
+                    *end = (*end).max(seq.saturating_add(1));
+                }
+            }
+            Ok(ends)
+        };
+        match self.bounded("list", &root, LISTING, walk).await? {
+            Ok(ends) => Ok(ends),
+            Err(error) => Err(self.store_failed("list", &root, &error)),
+        }
     }
 
     async fn listed(&self, path: &Path, patience: Duration) -> Result<ListResult, JournalError> {
@@ -272,7 +321,7 @@ impl Journal {
         self.path(&["requests", &stream.to_string(), &file_name(seq)])
     }
 
-    fn path(&self, parts: &[&str]) -> Path {
+    pub(super) fn path(&self, parts: &[&str]) -> Path {
         parts.iter().fold(self.root.clone(), |path, part| path.join(*part))
     }
 

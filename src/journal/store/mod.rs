@@ -7,11 +7,13 @@ mod files;
 mod open;
 mod place;
 mod s3;
+mod seals;
 mod verify;
 
 pub use claim::{Claim, Turn};
 pub use error::{AppendError, JournalError, PlaceError, StoreFault};
 pub use open::{Opened, Opening};
+pub use seals::Sealing;
 pub use verify::Report;
 
 use std::fmt;
@@ -34,7 +36,11 @@ pub struct Journal {
     root: Path,
     place: Arc<JournalLocation>,
     scrub: Arc<Scrub>,
+    echo: Option<Echo>,
 }
+
+/// Is told each record's file once it is stored.
+type Echo = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 /// What opening a remote place needs; nothing of it is used for a directory or memory.
 #[derive(Debug, Default)]
@@ -76,6 +82,17 @@ impl Journal {
     /// Where it lies.
     pub fn place(&self) -> &JournalLocation {
         &self.place
+    }
+
+    /// The same journal, which tells `echo` each record's line of JSON once it is stored: a second copy as it happens,
+    /// for a host's log service. A record whose answer was lost may be told twice.
+    #[must_use]
+    pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let first_line = move |bytes: &[u8]| {
+            let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            echo(&String::from_utf8_lossy(line));
+        };
+        Self { echo: Some(Arc::new(first_line)), ..self }
     }
 }
 

@@ -30,7 +30,7 @@ impl Journal {
                 (Arc::new(store), root, scrub)
             }
         };
-        Ok(Self { store, root, place: Arc::new(location.clone()), scrub: Arc::new(scrub) })
+        Ok(Self { store, root, place: Arc::new(location.clone()), scrub: Arc::new(scrub), echo: None })
     }
 }
 

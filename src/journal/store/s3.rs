@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key, S3ConditionalPut};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key, Checksum, S3ConditionalPut};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use secrecy::{ExposeSecret, SecretString};
@@ -62,6 +62,8 @@ pub(super) fn store(
         .with_bucket_name(bucket)
         .with_allow_http(plain)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
+        // A bucket with Object Lock refuses a write that bears no checksum.
+        .with_checksum_algorithm(Checksum::SHA256)
         .with_retry(RetryConfig { backoff, max_retries: RETRIES, retry_timeout: RETRY_FOR })
         .with_http_connector(CallersClient(http.clone()))
         .build()

@@ -1,11 +1,16 @@
 //! Verification of the whole journal. In: every file. Out: a [`Report`]. Its memory is bounded: a few records at a
 //! time, the streams' names, and the first findings.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use object_store::path::Path;
+use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use super::super::chain::{Chain, Finding};
 use super::super::record::{Flaw, StreamId};
+use super::super::seal::{Hash, Log};
 use super::files::Fetched;
 use super::{Journal, JournalError};
 
@@ -27,6 +32,10 @@ pub struct Report {
     pub records: u64,
     /// What is wrong, sorted by path; the first thousand at most.
     pub findings: Vec<Finding>,
+    /// Seals that are whole, when they were looked at.
+    pub seals: u64,
+    /// Records that those seals cover; the others are covered by their chains alone.
+    pub sealed: u64,
     /// Findings beyond those, and records that were not looked at because so many before them are missing.
     pub left_off: u64,
 }
@@ -37,7 +46,7 @@ impl Report {
         self.findings.is_empty() && self.left_off == 0
     }
 
-    fn find(&mut self, finding: Finding) {
+    pub(super) fn find(&mut self, finding: Finding) {
         if self.findings.len() < MOST_FINDINGS {
             self.findings.push(finding);
         } else {
@@ -62,25 +71,32 @@ impl Journal {
     /// # Errors
     /// What the store said. What is wrong with the files is in the report.
     pub async fn verify(&self) -> Result<Report, JournalError> {
-        let mut report = Report::default();
+        self.verify_against(Log::default()).await
+    }
+
+    /// Checks every file under `requests/` against its chain and against what was sealed.
+    pub(super) async fn verify_against(&self, log: Log) -> Result<Report, JournalError> {
+        let log = Arc::new(log);
+        let mut report = Report { seals: log.seals(), sealed: log.size(), ..Report::default() };
         let listed = self.list_requests().await?;
         for object in &listed.objects {
             report.find(self.foreign(&object.location, "it lies in no stream"));
         }
-        let mut waiting = Vec::new();
+        let mut names: BTreeSet<StreamId> = log.streams().collect();
         for folder in &listed.common_prefixes {
             match folder.filename().map(str::parse::<StreamId>) {
-                Some(Ok(stream)) => waiting.push(stream),
+                Some(Ok(stream)) => drop(names.insert(stream)),
                 _ => report.find(self.foreign(folder, "the folder's name is not a stream's")),
             }
         }
+        let mut waiting: Vec<StreamId> = names.into_iter().collect();
         let mut checks = JoinSet::new();
         loop {
             while checks.len() < STREAMS
                 && let Some(stream) = waiting.pop()
             {
-                let journal = self.clone();
-                checks.spawn(async move { journal.verify_stream(stream).await });
+                let (journal, log) = (self.clone(), Arc::clone(&log));
+                checks.spawn(async move { journal.verify_stream(stream, log.sealed(stream)).await });
             }
             match checks.join_next().await {
                 Some(Ok(checked)) => report.add(checked?),
@@ -94,7 +110,7 @@ impl Journal {
         Ok(report)
     }
 
-    async fn verify_stream(&self, stream: StreamId) -> Result<Report, JournalError> {
+    async fn verify_stream(&self, stream: StreamId, sealed: &[Hash]) -> Result<Report, JournalError> {
         let folder = self.folder(stream).await?;
         let mut report = Report { streams: u64::from(folder.end > 0), ..Report::default() };
         for path in folder.foreign {
@@ -108,18 +124,30 @@ impl Journal {
                 report.left_off = report.left_off.saturating_add(folder.end - start);
                 break;
             }
-            for fetched in self.fetch(stream, start, folder.end.min(start + RECORDS)).await? {
+            let fetched = self.fetch(stream, start, folder.end.min(start + RECORDS)).await?;
+            for (seq, fetched) in (start..).zip(fetched) {
                 missing = if matches!(fetched, Fetched::Absent) { missing + 1 } else { 0 };
-                match chain.push(fetched.as_file()) {
-                    Ok(_) => report.records = report.records.saturating_add(1),
+                let pushed = chain.push(fetched.as_file());
+                let known = usize::try_from(seq).ok().and_then(|seq| sealed.get(seq));
+                let other = known.is_some_and(|hash| !is_sealed(&fetched, hash));
+                match pushed {
+                    // What the chain says of it is more telling than that it is another one.
                     Err(finding) => report.find(finding),
+                    Ok(_) if other => {
+                        chain.doubt();
+                        report.find(Finding::of(stream, seq, Flaw::Resealed));
+                    }
+                    Ok(_) => report.records = report.records.saturating_add(1),
                 }
             }
+        }
+        for seq in folder.end..sealed.len() as u64 {
+            report.find(Finding::of(stream, seq, Flaw::Dropped));
         }
         Ok(report)
     }
 
-    fn foreign(&self, path: &Path, why: &str) -> Finding {
+    pub(super) fn foreign(&self, path: &Path, why: &str) -> Finding {
         Finding {
             path: self.shown(path),
             stream: String::new(),
@@ -127,4 +155,8 @@ impl Journal {
             flaw: Flaw::Foreign(why.to_owned()),
         }
     }
+}
+
+fn is_sealed(fetched: &Fetched, hash: &Hash) -> bool {
+    matches!(fetched, Fetched::Bytes(bytes) if *hash == <Hash>::from(Sha256::digest(bytes)))
 }

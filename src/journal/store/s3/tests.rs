@@ -9,8 +9,12 @@ use axum::extract::{Request, State as Shared};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use base64::Engine as _;
+use sha2::{Digest as _, Sha256};
+
 use super::served;
 use crate::domain::Status;
+use crate::journal::seal::Notary;
 use crate::journal::testing::*;
 use crate::journal::{Access, Journal, JournalError, JournalLocation, Opened, Opening, Turn};
 
@@ -43,6 +47,9 @@ async fn answer(Shared(stand): Shared<Stand>, request: Request) -> Response {
     match parts.method {
         Method::PUT => {
             assert_eq!(parts.headers["if-none-match"], "*", "nothing is ever overwritten");
+            // A bucket with Object Lock wants it: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+            let checksum = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&bytes));
+            assert_eq!(parts.headers["x-amz-checksum-sha256"], checksum);
             bucket.writes += 1;
             if bucket.objects.contains_key(&key) {
                 return (StatusCode::PRECONDITION_FAILED, "").into_response();
@@ -69,10 +76,11 @@ async fn answer(Shared(stand): Shared<Stand>, request: Request) -> Response {
 fn list(bucket: &Bucket, query: &str) -> Response {
     let url = reqwest::Url::parse(&format!("http://x/?{query}")).unwrap();
     let prefix = url.query_pairs().find(|(name, _)| name == "prefix").unwrap().1.into_owned();
+    let delimited = url.query_pairs().any(|(name, _)| name == "delimiter");
     let mut xml = String::new();
     let mut folders = std::collections::BTreeSet::new();
     for (key, bytes) in bucket.objects.iter().filter(|(key, _)| key.starts_with(&prefix)) {
-        match key[prefix.len()..].split_once('/') {
+        match key[prefix.len()..].split_once('/').filter(|_| delimited) {
             Some((folder, _)) => {
                 folders.insert(format!("{prefix}{folder}/"));
             }
@@ -159,6 +167,25 @@ async fn a_request_lives_its_life_in_a_bucket() {
     stand.lock().unwrap().objects.remove(&keys[0]);
     let report = journal.verify().await.unwrap();
     assert_eq!(report.findings[0].path, format!("requests/{stream}/000000.json"));
+}
+
+#[tokio::test]
+async fn a_bucket_is_sealed_and_checked() {
+    let (stand, address) = stand_in().await;
+    let journal = journal(&address);
+    let Opened::New(mut claim) = journal.open_request(opening(1)).await.unwrap() else { panic!() };
+    claim.record(&journal, at(1), closed(Status::Completed, every_result())).await.unwrap();
+    let notary = Notary::read("acme", &Notary::pem(&[7; 32])).unwrap();
+    stand.lock().unwrap().lose_answers = 1;
+    let sealing = journal.seal(&notary, at(100)).await.unwrap();
+    assert_eq!((sealing.sealed, sealing.overtaken), (2, false), "a lost answer is known as our own seal");
+    assert!(stand.lock().unwrap().objects.contains_key("prod/eu/seals/000001.seal"));
+    assert_eq!(journal.sealed_at(notary.verifier()).await.unwrap(), Some(at(100)));
+    let newest = format!("prod/eu/requests/{}/000001.json", claim.state().stream());
+    stand.lock().unwrap().objects.remove(&newest);
+    let report = journal.verify_sealed(notary.verifier(), None).await.unwrap();
+    assert_eq!(report.findings.len(), 1);
+    assert_eq!(report.findings[0].flaw.name(), "dropped");
 }
 
 #[tokio::test]

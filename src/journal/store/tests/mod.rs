@@ -2,6 +2,7 @@
 
 mod claims;
 mod places;
+mod seals;
 mod tampering;
 
 use std::collections::BTreeMap;

@@ -122,3 +122,16 @@ async fn nothing_of_a_claim_is_shown_that_should_not_be() {
     assert!(!format!("{access:?}").contains("very-secret-value"));
     assert_eq!(Worker::from_random([0xab; 8]).as_str(), "abababababababab");
 }
+
+#[tokio::test]
+async fn each_stored_record_is_told_once_as_its_line_and_nothing_else_is() {
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let to = told.clone();
+    let journal = memory().echoing(move |line| to.lock().unwrap().push(line.to_owned()));
+    let state = finished(&journal, "first").await;
+    let known = journal.open_request(plain("first", 2)).await.unwrap();
+    assert!(matches!(known, Opened::Existing(_)), "a duplicate writes nothing");
+    let files = journal.stored(state.stream()).await.unwrap();
+    let line = |bytes: &bytes::Bytes| String::from_utf8_lossy(bytes).lines().next().unwrap().to_owned();
+    assert_eq!(*told.lock().unwrap(), files.iter().map(line).collect::<Vec<_>>());
+}

@@ -1,0 +1,82 @@
+//! A row per record for people who work in spreadsheets (RFC 4180). A cell that a spreadsheet would take for a formula
+//! is written with a leading apostrophe: its text comes from tickets.
+
+use super::Entry;
+use crate::domain::{ItemResult, ResultKind};
+use crate::journal::record::{CallNote, Event};
+
+/// The columns.
+pub const HEADER: &str = "at,request,record,event,outcome,action,image,region,accounts,requester,approvers,ticket,reason,\
+                          expires_at,policies,results,calls,stream,sha256";
+
+pub(super) fn row(entry: &Entry<'_>) -> String {
+    let record = &entry.stored.record;
+    let (results, calls): (&[ItemResult], &[CallNote]) = match &record.event {
+        Event::Progress(progress) => (&progress.results, &progress.calls),
+        Event::Deferred(deferral) => (&deferral.results, &[]),
+        Event::Closed { results, .. } | Event::Revoked { results } => (results, &[]),
+        _ => (&[], &[]),
+    };
+    let identity = match (&record.event, entry.intent) {
+        (Event::Conflict(conflict), _) => conflict.identity.to_string(),
+        (_, Some(intent)) => intent.identity.to_string(),
+        _ => String::new(),
+    };
+    let request = entry.intent.map(|intent| &intent.request);
+    let text = |of: Option<String>| of.unwrap_or_default();
+    let accounts = request.map(|r| {
+        let lighthouse = r.target.lighthouse().then(|| "Lighthouse".to_owned());
+        let accounts = r.target.accounts().iter().map(ToString::to_string);
+        accounts.chain(lighthouse).collect::<Vec<_>>().join(" ")
+    });
+    let cells = [
+        record.at.to_string(),
+        identity,
+        record.seq.to_string(),
+        entry.name().to_owned(),
+        entry.outcome(),
+        text(entry.action().map(|action| action.as_str().to_owned())),
+        text(request.map(|r| r.target.image().to_string())),
+        text(request.map(|r| r.region.to_string())),
+        text(accounts),
+        text(request.map(|r| r.requester.clone())),
+        text(request.map(|r| r.approvers.join(" "))),
+        text(request.and_then(|r| r.ticket.clone())),
+        text(request.and_then(|r| r.reason.clone())),
+        text(entry.intent.and_then(|intent| intent.expires_at).map(|at| at.to_string())),
+        text(entry.intent.map(|intent| intent.verdict.policies.join(" "))),
+        results.iter().map(result).collect::<Vec<_>>().join("; "),
+        calls.iter().map(call).collect::<Vec<_>>().join("; "),
+        record.stream.to_string(),
+        entry.stored.hash.clone(),
+    ];
+    cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",")
+}
+
+fn result(result: &ItemResult) -> String {
+    let word = match &result.kind {
+        ResultKind::Shared => "shared",
+        ResultKind::AlreadyShared => "already shared",
+        ResultKind::Cancelled => "cancelled",
+        ResultKind::NotShared => "not shared",
+        ResultKind::Available { .. } => "available",
+        ResultKind::Pending => "pending",
+        ResultKind::Failed { code, .. } => return format!("{}: failed {code}", result.item),
+    };
+    format!("{}: {word}", result.item)
+}
+
+fn call(call: &CallNote) -> String {
+    let end = call.code.as_deref().unwrap_or("ok");
+    format!("{} {end} {}", call.action, call.request_id.as_deref().unwrap_or("-"))
+}
+
+/// <https://owasp.org/www-community/attacks/CSV_Injection>: these first characters begin a formula.
+pub(super) fn quoted(cell: &str) -> String {
+    let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
+    if cell.contains(['"', ',', '\n', '\r', ';', '\t']) || cell.starts_with(' ') {
+        format!("\"{guard}{}\"", cell.replace('"', "\"\""))
+    } else {
+        format!("{guard}{cell}")
+    }
+}

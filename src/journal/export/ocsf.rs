@@ -1,0 +1,257 @@
+//! Records as events of the Open Cybersecurity Schema Framework 1.8.0: class API Activity (6003) with the profiles cloud,
+//! datetime and security_control. What has no place there stands in `unmapped`. <https://schema.ocsf.io/1.8.0/classes/api_activity>
+
+use serde_json::{Map, Value, json};
+
+use super::{Entry, Origin};
+use crate::domain::{Action, ItemResult, Status};
+use crate::journal::record::{CallNote, Event, Intent};
+
+const CLASS: u64 = 6003;
+
+/// `activity_id`, with a name where it is our own.
+enum Activity {
+    Create,
+    Read,
+    Delete,
+    Other(&'static str),
+}
+
+/// `status_id` and, for a failure, `status_code`.
+enum End {
+    Success,
+    Failure(String),
+    Other(&'static str),
+}
+
+pub(super) fn event(entry: &Entry<'_>, origin: &Origin) -> Value {
+    let record = &entry.stored.record;
+    let activity = activity(entry);
+    let (id, name) = match activity {
+        Activity::Create => (1, "Create"),
+        Activity::Read => (2, "Read"),
+        Activity::Delete => (4, "Delete"),
+        Activity::Other(name) => (99, name),
+    };
+    let end = end(entry);
+    let mut event = json!({
+        "activity_id": id, "activity_name": name,
+        "category_uid": 6, "category_name": "Application Activity",
+        "class_uid": CLASS, "class_name": "API Activity",
+        "type_uid": CLASS * 100 + id,
+        "time": record.at.as_millisecond(), "time_dt": record.at.to_string(),
+        "severity_id": if matches!(end, End::Failure(_)) { 3 } else { 1 },
+        "message": message(entry),
+        "actor": actor(entry),
+        "api": api(entry),
+        "cloud": cloud(entry, origin),
+        "src_endpoint": source(entry),
+        "resources": resources(entry),
+        "metadata": metadata(entry, origin),
+        "unmapped": unmapped(entry),
+    });
+    let (status, status_id, code) = match end {
+        End::Success => ("Success", 1, None),
+        End::Failure(code) => ("Failure", 2, Some(code)),
+        End::Other(status) => (status, 99, None),
+    };
+    put(&mut event, "status", Some(json!(status)));
+    put(&mut event, "status_id", Some(json!(status_id)));
+    put(&mut event, "status_code", code.map(Value::from));
+    if let Some(allowed) = verdict(entry) {
+        let (action, disposition) = if allowed { ("Allowed", "Allowed") } else { ("Denied", "Blocked") };
+        let id = if allowed { 1 } else { 2 };
+        put(&mut event, "action", Some(json!(action)));
+        put(&mut event, "action_id", Some(json!(id)));
+        put(&mut event, "disposition", Some(json!(disposition)));
+        put(&mut event, "disposition_id", Some(json!(id)));
+        put(&mut event, "policy", entry.intent.map(policy));
+    }
+    event
+}
+
+fn put(object: &mut Value, name: &str, value: Option<Value>) {
+    if let (Some(object), Some(value)) = (object.as_object_mut(), value) {
+        object.insert(name.to_owned(), value);
+    }
+}
+
+fn given_or_taken(entry: &Entry<'_>) -> Activity {
+    match entry.action() {
+        Some(Action::Share) => Activity::Create,
+        Some(Action::Cancel) => Activity::Delete,
+        None => Activity::Other("Conflict"),
+    }
+}
+
+fn activity(entry: &Entry<'_>) -> Activity {
+    match &entry.stored.record.event {
+        Event::Opened(_) | Event::Closed { .. } | Event::Revoked { .. } | Event::Conflict(_) => {
+            given_or_taken(entry)
+        }
+        Event::Progress(progress) if progress.calls.is_empty() => Activity::Read,
+        Event::Progress(_) => given_or_taken(entry),
+        Event::Taken { .. } | Event::Revoking { .. } => Activity::Other("Turn"),
+        Event::Deferred(_) => Activity::Other("Deferral"),
+    }
+}
+
+fn end(entry: &Entry<'_>) -> End {
+    let of = |status: Status| match status {
+        Status::Completed => End::Success,
+        Status::Failed => End::Failure("Failed".to_owned()),
+        Status::Denied => End::Failure("PolicyDenied".to_owned()),
+        _ => End::Other("Partial"),
+    };
+    match &entry.stored.record.event {
+        Event::Opened(intent) if !intent.verdict.allowed => of(Status::Denied),
+        Event::Progress(progress) => match progress.calls.iter().rev().find_map(|call| call.code.clone()) {
+            Some(code) => End::Failure(code),
+            None => End::Success,
+        },
+        Event::Deferred(_) => End::Other("Deferred"),
+        Event::Closed { status, .. } => of(*status),
+        Event::Revoked { results } if !results.is_empty() => of(Status::of(results)),
+        Event::Conflict(_) => End::Failure("Conflict".to_owned()),
+        _ => End::Success,
+    }
+}
+
+/// Whether this record is a decision, and which.
+fn verdict(entry: &Entry<'_>) -> Option<bool> {
+    match &entry.stored.record.event {
+        Event::Opened(intent) => Some(intent.verdict.allowed),
+        Event::Conflict(_) => Some(false),
+        _ => None,
+    }
+}
+
+fn message(entry: &Entry<'_>) -> String {
+    match &entry.stored.record.event {
+        Event::Deferred(deferral) => format!("deferred until {}: {}", deferral.not_before, deferral.why),
+        Event::Opened(intent) if !intent.verdict.allowed => {
+            let refused = intent.verdict.refused.iter().map(|r| format!("{}: {}", r.what, r.why));
+            format!("denied: {}", refused.collect::<Vec<_>>().join("; "))
+        }
+        Event::Conflict(_) => "a known request came with other content and was not carried out".to_owned(),
+        _ => match entry.outcome().as_str() {
+            "" => entry.name().to_owned(),
+            outcome => format!("{}: {outcome}", entry.name()),
+        },
+    }
+}
+
+fn policy(intent: &Intent) -> Value {
+    let verdict = &intent.verdict;
+    let names =
+        if verdict.policies.is_empty() { "default deny".to_owned() } else { verdict.policies.join(" ") };
+    json!({ "uid": names, "name": names, "version": verdict.policy_digest, "is_applied": true })
+}
+
+fn actor(entry: &Entry<'_>) -> Value {
+    match (entry.intent, &entry.stored.record.event) {
+        (Some(intent), _) => json!({
+            "user": { "uid": intent.request.requester, "name": intent.request.requester },
+            "app_name": intent.identity.source.as_str(),
+            "authorizations": [{
+                "decision": if intent.verdict.allowed { "allowed" } else { "denied" },
+                "policy": policy(intent),
+            }],
+        }),
+        (None, Event::Conflict(conflict)) => json!({ "app_name": conflict.identity.source.as_str() }),
+        (None, _) => json!({ "app_name": "sharehook" }),
+    }
+}
+
+fn calls<'a>(entry: &Entry<'a>) -> &'a [CallNote] {
+    match &entry.stored.record.event {
+        Event::Progress(progress) => &progress.calls,
+        _ => &[],
+    }
+}
+
+fn api(entry: &Entry<'_>) -> Value {
+    let Some(call) = calls(entry).last() else {
+        let operation = entry.action().map_or("conflict", Action::as_str);
+        return json!({ "operation": operation, "service": { "name": "sharehook" } });
+    };
+    let mut api = json!({ "operation": call.action, "service": { "name": "Tencent Cloud API" } });
+    put(&mut api, "request", call.request_id.as_ref().map(|uid| json!({ "uid": uid })));
+    put(&mut api, "response", call.code.as_ref().map(|code| json!({ "error": code })));
+    api
+}
+
+fn cloud(entry: &Entry<'_>, origin: &Origin) -> Value {
+    let mut cloud = json!({ "provider": "Tencent Cloud", "cloud_partition": origin.site });
+    put(&mut cloud, "region", entry.intent.map(|intent| json!(intent.request.region.to_string())));
+    cloud
+}
+
+/// Where the request came from is known as the source that authenticated it, not as an address.
+fn source(entry: &Entry<'_>) -> Value {
+    match (entry.intent, &entry.stored.record.event) {
+        (Some(intent), _) => json!({ "name": intent.identity.source.as_str(), "svc_name": intent.scheme }),
+        (None, Event::Conflict(conflict)) => json!({ "name": conflict.identity.source.as_str() }),
+        (None, _) => json!({ "name": "unknown" }),
+    }
+}
+
+fn resources(entry: &Entry<'_>) -> Value {
+    let Some(intent) = entry.intent else { return json!([]) };
+    let request = &intent.request;
+    let image = request.target.image();
+    let first = json!({ "uid": image.as_str(), "type": format!("{} image", image.kind()), "region": request.region.to_string() });
+    let accounts =
+        request.target.accounts().iter().map(|id| json!({ "uid": id.to_string(), "type": "account" }));
+    let lighthouse = request.target.lighthouse().then(|| json!({ "uid": "lighthouse", "type": "service" }));
+    [first].into_iter().chain(accounts).chain(lighthouse).collect()
+}
+
+fn metadata(entry: &Entry<'_>, origin: &Origin) -> Value {
+    let record = &entry.stored.record;
+    let mut metadata = json!({
+        "version": "1.8.0",
+        "profiles": ["cloud", "datetime", "security_control"],
+        "product": { "name": "sharehook", "vendor_name": "sharehook", "version": origin.version },
+        "uid": format!("{}/{}", record.stream, record.seq),
+        "sequence": record.seq,
+        "event_code": entry.name(),
+        "log_name": "journal",
+    });
+    let ticket = entry.intent.map(|intent| intent.request.ticket.as_ref().unwrap_or(&intent.identity.id));
+    put(&mut metadata, "correlation_uid", ticket.map(|ticket| json!(ticket)));
+    metadata
+}
+
+fn unmapped(entry: &Entry<'_>) -> Value {
+    let record = &entry.stored.record;
+    let mut unmapped = Map::new();
+    unmapped.insert("sha256".to_owned(), json!(entry.stored.hash));
+    unmapped.insert("previous_sha256".to_owned(), json!(record.prev));
+    unmapped.insert("worker".to_owned(), json!(record.worker));
+    if let Some(intent) = entry.intent {
+        unmapped.insert("request".to_owned(), json!(intent.identity.to_string()));
+        unmapped.insert("approvers".to_owned(), json!(intent.request.approvers));
+        unmapped.insert("reason".to_owned(), json!(intent.request.reason));
+        unmapped.insert("approved_at".to_owned(), json!(intent.approved_at));
+        unmapped.insert("expires_at".to_owned(), json!(intent.expires_at));
+    }
+    let results: Option<&[ItemResult]> = match &record.event {
+        Event::Progress(progress) => Some(&progress.results),
+        Event::Deferred(deferral) => Some(&deferral.results),
+        Event::Closed { results, .. } | Event::Revoked { results } => Some(results),
+        Event::Conflict(conflict) => {
+            unmapped.insert("request".to_owned(), json!(conflict.identity.to_string()));
+            unmapped.insert("refused_digest".to_owned(), json!(conflict.digest));
+            None
+        }
+        _ => None,
+    };
+    if let Some(results) = results.filter(|results| !results.is_empty()) {
+        unmapped.insert("results".to_owned(), json!(results));
+    }
+    if !calls(entry).is_empty() {
+        unmapped.insert("calls".to_owned(), json!(calls(entry)));
+    }
+    Value::Object(unmapped)
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Exported events against the published schema of OCSF 1.8.0, by an independent JSON Schema validator.
+
+The schema in tests/vectors was made once with `ocsf-json-schema` 1.2.0 (class api_activity; profiles cloud, datetime,
+security_control). The records are of real runs against the stand-in cloud: a share, a denial, a duplicate with other
+content. Shows that every event is valid, and that the validator would have found one that is not.
+"""
+
+import json
+import subprocess
+
+from support import ROOT, Sandbox, Stage, binary, check, environment, equal, event, local_configuration
+from support import local_variables, run, step, use_environment
+
+use_environment("aws")
+
+from jsonschema import Draft202012Validator  # noqa: E402  (only the environment above has it)
+
+SCHEMA = ROOT / "tests" / "vectors" / "ocsf-1.8.0-api_activity.schema.json"
+
+
+def exported(stage: Stage, sandbox: Sandbox) -> list:
+    """The events of a journal with a share, a denial and a conflict."""
+    configuration = local_configuration(stage.directory)
+    variables = local_variables(sandbox.url, f"file:{stage.directory / 'journal'}")
+
+    def sharehook(*arguments) -> subprocess.CompletedProcess:
+        return subprocess.run([binary(), "--config", configuration, *arguments], env=environment(variables),
+                              capture_output=True, text=True, timeout=60, check=False)
+
+    good = event("invoke-native.json")
+    for change, code in (({}, 0), ({"id": "no", "accounts": ["100000000001"]}, 2), ({"reason": "another"}, 1)):
+        file = stage.directory / "event.json"
+        file.write_text(json.dumps({**good, **change}), encoding="utf-8")
+        done = sharehook("invoke", str(file))
+        equal(done.returncode, code, f"the exit code with {change}: {done.stdout}{done.stderr}")
+    done = sharehook("audit", "export", "--format", "ocsf")
+    equal(done.returncode, 0, f"the export's exit code: {done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test(stage: Stage) -> None:
+    """Validates every event, and spoiled ones."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    events = exported(stage, Sandbox(stage))
+    for one in events:
+        flaws = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(one)]
+        equal(flaws, [], f"the flaws of {json.dumps(one)}")
+    kinds = {one["metadata"]["event_code"] for one in events}
+    check({"opened", "progress", "closed", "conflict"} <= kinds, "an event of each kind", sorted(kinds))
+    step(f"{len(events)} events are valid: {', '.join(sorted(kinds))}")
+    for spoil in ({"ticket": "x"}, {"time": "today"}, {"activity_id": 77}, {"time_dt": "today"}):
+        check(not validator.is_valid({**events[0], **spoil}), f"{spoil} to be found")
+    step("spoiled events are refused")
+
+
+if __name__ == "__main__":
+    run(test)
