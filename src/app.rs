@@ -12,6 +12,8 @@ mod observe;
 mod prepare;
 mod sweep;
 
+use std::sync::Arc;
+
 use crate::clock::{self, Clock};
 use crate::cloud::Cloud;
 use crate::config::Config;
@@ -38,7 +40,7 @@ use ledger::{Ledger, Stop};
 /// Everything that a delivery needs.
 #[derive(Debug)]
 pub struct App {
-    prepared: Prepared,
+    prepared: Arc<Prepared>,
     journal: Journal,
     cloud: Cloud,
     clock: Clock,

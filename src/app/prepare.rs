@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 
@@ -89,9 +90,23 @@ impl Prepared {
     /// [`StartError`] when the journal's place or the cloud's address cannot be used.
     pub async fn open(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
         let journal = open_journal(&self.config, vars)?;
+        Self::open_over(Arc::new(self), journal, vars, clock)
+    }
+
+    /// The same over a journal that is open already: tests put stores that fail beneath one.
+    ///
+    /// # Errors
+    /// [`StartError`] when the cloud's address cannot be used.
+    #[doc(hidden)]
+    pub fn open_over(
+        prepared: Arc<Self>,
+        journal: Journal,
+        vars: &Vars,
+        clock: Clock,
+    ) -> Result<App, StartError> {
         let home = vars.get("HOME").map(std::path::PathBuf::from);
-        let cloud = Cloud::new(settings(&self.config), CredentialChain::from_disk(vars, home))?;
-        Ok(App { prepared: self, journal, cloud, clock, counters: Counters::default() })
+        let cloud = Cloud::new(settings(&prepared.config), CredentialChain::from_disk(vars, home))?;
+        Ok(App { prepared, journal, cloud, clock, counters: Counters::default() })
     }
 
     /// The configuration.

@@ -3,4 +3,8 @@
 // A test that panics has failed, which is what a test is for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod crash;
+mod killed;
+mod schedules;
+mod support;
 mod tidy;
