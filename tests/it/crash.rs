@@ -10,7 +10,7 @@ use sharehook::domain::ResultKind;
 
 use crate::support::store::Break;
 use crate::support::{
-    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, STRANGER, World, request,
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, STRANGER, World, request,
 };
 
 /// One step of a scenario.
@@ -218,6 +218,39 @@ async fn enumerate(name: &str, acts: &[Act], wanted: &Value, family: Family) -> 
         reached += 1;
     }
     reached
+}
+
+/// A share that was carried out and never told of, found only after its end: it must not stand for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first() {
+    for change in [
+        json!({"image": BLUEPRINT}),
+        json!({"image": CVM_IMAGE}),
+        json!({"image": CHAIN_IMAGE, "lighthouse": true}),
+    ] {
+        for readable in [true, false] {
+            let mut request = request("CHG1", change.clone());
+            request["expires_in"] = json!("1h");
+            let mut world =
+                World::with(Place::Brittle, |options| options.behaviour.read_shares_api = readable).await;
+            for nth in 0..12 {
+                world.reset().await;
+                fault(&world, nth, "slow:600s");
+                tokio::select! {
+                    _ = world.deliver(&request) => break,
+                    () = hung(&world) => {}
+                }
+                world.restart();
+                world.advance(2 * 3600);
+                for _ in 0..4 {
+                    world.sweep().await;
+                    world.advance(1_000);
+                }
+                assert_eq!(world.shares(), BTreeMap::new(), "{request}, call {nth}, readable {readable}");
+                world.verify().await.unwrap();
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
