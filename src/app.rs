@@ -4,12 +4,14 @@
 mod again;
 mod answer;
 mod cases;
+mod drift;
 mod execute;
 mod identity;
 mod ledger;
 mod lists;
 mod observe;
 mod prepare;
+mod register;
 mod sweep;
 
 use std::sync::Arc;
@@ -28,7 +30,8 @@ pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuer
 pub use crate::inbound::{Delivery, Headers, Via};
 pub use answer::{Answer, Ending, Reply};
 pub use cases::{CaseInput, CaseOutcome};
-pub use lists::{GrantEntry, Listed, RequestEntry};
+pub use drift::{Difference, DriftReport, Drifted, Unread};
+pub use lists::{GrantEntry, GrantFilter, Listed, RequestEntry};
 pub use prepare::{Prepared, StartError, open_journal};
 pub use sweep::SweepReport;
 
