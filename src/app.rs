@@ -5,6 +5,7 @@ mod again;
 mod answer;
 mod cases;
 mod clouds;
+mod drift;
 mod events;
 mod execute;
 mod greet;
@@ -13,9 +14,12 @@ mod ledger;
 mod lists;
 mod observe;
 mod prepare;
+mod register;
 mod seal;
 mod secrets;
 mod sweep;
+
+use std::sync::Arc;
 
 use crate::clock::{self, Clock};
 use crate::config::Config;
@@ -33,7 +37,8 @@ pub use crate::inbound::{Delivery, Headers, Knock, Via};
 pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
 pub use cases::{CaseInput, CaseOutcome};
-pub use lists::{GrantEntry, Listed, RequestEntry};
+pub use drift::{Difference, DriftReport, Drifted, Unread};
+pub use lists::{GrantEntry, GrantFilter, Listed, RequestEntry};
 pub use prepare::{Prepared, StartError, open_journal};
 pub use seal::{SealError, notary, notary_or_new, seal_journal};
 pub use secrets::fetch_secrets;
@@ -48,7 +53,7 @@ use ledger::{Ledger, Stop};
 /// Everything that a delivery needs.
 #[derive(Debug)]
 pub struct App {
-    prepared: Prepared,
+    prepared: Arc<Prepared>,
     journal: Journal,
     clouds: Clouds,
     clock: Clock,

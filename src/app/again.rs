@@ -1,12 +1,14 @@
 //! A request that the journal knows: the recorded answer, or the work that an earlier delivery left unfinished.
 
-use crate::domain::{ItemResult, ResultKind, Status, Timestamp};
+use crate::cloud::error::image_is_missing;
+use crate::domain::{ErrorClass, Item, ItemResult, ResultKind, Status, Timestamp};
 use crate::journal::{JournalError, Phase, State, StreamId, Work};
+use crate::plan::{Observation, Plan};
 use crate::policy::Approved;
 
 use super::answer::{Answer, Ending};
 use super::ledger::{Ledger, Stop};
-use super::{App, Deadline};
+use super::{App, Deadline, observe};
 
 impl App {
     /// Goes on with a request where it stands; answers with what is recorded when there is nothing to do.
@@ -41,9 +43,7 @@ impl App {
         };
         let mut ledger = Ledger::new(&self.journal, &self.clock, claim);
         let end = if expired {
-            // Its end came before its work was done: nothing is shared any more, and what was is taken back next.
-            let closed = ledger.results().into_iter().map(too_late).collect();
-            ledger.close(closed).await
+            self.close_late(&mut ledger, &approved, deadline).await
         } else {
             self.work(&mut ledger, &approved, deadline).await
         };
@@ -52,6 +52,27 @@ impl App {
             Err(Stop::Lost) => self.reread(stream).await,
             Err(Stop::Journal(error)) => Err(error),
         }
+    }
+
+    /// Its end came before its work was done: nothing is shared any more, and what was is taken back next. A turn that
+    /// was interrupted may have shared without having told: that is found out first, or it would stand for ever.
+    async fn close_late(
+        &self,
+        ledger: &mut Ledger<'_>,
+        approved: &Approved,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        let known = ledger.results();
+        if !ledger.observed() {
+            return ledger.close(known.into_iter().map(too_late).collect()).await;
+        }
+        let seen = observe::observe(&self.means(approved.request(), deadline), approved.request()).await;
+        let plan = Plan::of(approved, &seen, &known, true);
+        let settle = |result: ItemResult| {
+            let settled = plan.settled().iter().find(|settled| settled.item == result.item);
+            settled.cloned().unwrap_or_else(|| unsettled(result, &seen))
+        };
+        ledger.close(known.into_iter().map(settle).collect()).await
     }
 
     /// A request's state as the journal holds it now.
@@ -70,6 +91,24 @@ impl App {
             _ => Ending::Done,
         };
         (ending, Answer::of_state(state))
+    }
+}
+
+/// What is to be said of an item that the cloud does not show as given.
+fn unsettled(result: ItemResult, seen: &Observation) -> ItemResult {
+    let passing = |class| {
+        use ErrorClass::{Ambiguous, NotSent, Throttled, Transient};
+        matches!(class, Transient | Throttled | Ambiguous | NotSent)
+    };
+    match &seen.unreadable {
+        _ if !result.pending() => result,
+        None if seen.readable => too_late(result),
+        Some(error) if image_is_missing(&error.code) => too_late(result),
+        // It is asked again later.
+        Some(error) if passing(error.class) => result,
+        // Nobody can tell: taking it back is harmless where it was not given.
+        _ if matches!(result.item, Item::Account(_)) => ItemResult { kind: ResultKind::Shared, ..result },
+        _ => too_late(result),
     }
 }
 

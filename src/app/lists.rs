@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::domain::Timestamp;
 use crate::journal::{Grant, JournalError, Phase, State};
 
-use super::App;
 use super::answer::Answer;
+use super::{App, register};
 
 /// Entries, and what could not be read.
 #[derive(Debug)]
@@ -45,6 +45,9 @@ pub struct RequestEntry {
 pub struct GrantEntry {
     /// The image as the request names it.
     pub image: String,
+    /// The blueprint that came of it in Lighthouse: what a chain's accounts see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blueprint: Option<String>,
     /// Where it is.
     pub region: String,
     /// An account, or Lighthouse.
@@ -67,6 +70,30 @@ pub struct GrantEntry {
     pub policies: Vec<String>,
 }
 
+/// Which grants are to be listed; an empty filter takes them all.
+#[derive(Debug, Clone, Default)]
+pub struct GrantFilter {
+    /// This image, or the chain's blueprint.
+    pub image: Option<String>,
+    /// This receiving account.
+    pub account: Option<String>,
+    /// This ticket.
+    pub ticket: Option<String>,
+    /// Only those whose end has passed and that still stand.
+    pub expired: bool,
+}
+
+impl GrantFilter {
+    /// Whether a line of the register is asked for.
+    pub fn takes(&self, entry: &GrantEntry) -> bool {
+        let image = |wanted: &String| *wanted == entry.image || Some(wanted) == entry.blueprint.as_ref();
+        self.image.as_ref().is_none_or(image)
+            && self.account.as_ref().is_none_or(|account| *account == entry.to)
+            && self.ticket.as_ref().is_none_or(|ticket| *ticket == entry.ticket)
+            && (!self.expired || entry.overdue)
+    }
+}
+
 impl App {
     /// Every request of the journal.
     ///
@@ -77,15 +104,16 @@ impl App {
         Ok(Listed { entries: states.iter().map(entry).collect(), flaws })
     }
 
-    /// Every active grant.
+    /// Every active grant: what a request gave and neither its expiry nor a later cancel took away.
     ///
     /// # Errors
     /// When the journal cannot be listed.
     pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
         let now = self.now();
         let (states, flaws) = self.states().await?;
-        let entries =
-            states.iter().filter_map(|state| state.grant(now)).flat_map(|grant| lines(&grant)).collect();
+        let cancels = register::cancels(&states);
+        let grants = states.iter().filter_map(|state| register::standing(state, &cancels, now));
+        let entries = grants.flat_map(|grant| lines(&grant)).collect();
         Ok(Listed { entries, flaws })
     }
 
@@ -133,6 +161,7 @@ fn lines(grant: &Grant) -> Vec<GrantEntry> {
     let lighthouse = grant.lighthouse.then(|| "Lighthouse".to_owned());
     let line = |to: String| GrantEntry {
         image: grant.image.to_string(),
+        blueprint: grant.blueprint.as_ref().map(ToString::to_string),
         region: grant.region.to_string(),
         to,
         since: grant.since,

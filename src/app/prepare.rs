@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 
@@ -103,8 +104,22 @@ impl Prepared {
     /// [`StartError`] when the journal's place or the cloud's address cannot be used.
     pub async fn open(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
         let journal = open_journal(&self.config, vars)?;
-        let clouds = Clouds::new(&self.config, &settings(&self.config), vars)?;
-        Ok(App { prepared: self, journal, clouds, clock, counters: Counters::default() })
+        Self::open_over(Arc::new(self), journal, vars, clock)
+    }
+
+    /// The same over a journal that is open already: tests put stores that fail beneath one.
+    ///
+    /// # Errors
+    /// [`StartError`] when the cloud's address cannot be used.
+    #[doc(hidden)]
+    pub fn open_over(
+        prepared: Arc<Self>,
+        journal: Journal,
+        vars: &Vars,
+        clock: Clock,
+    ) -> Result<App, StartError> {
+        let clouds = Clouds::new(&prepared.config, &settings(&prepared.config), vars)?;
+        Ok(App { prepared, journal, clouds, clock, counters: Counters::default() })
     }
 
     /// The configuration.

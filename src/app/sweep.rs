@@ -5,15 +5,13 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::domain::{AccountId, Action, ImageRef, Item, ItemResult, ResultKind, Target, Timestamp};
+use crate::domain::{AccountId, ItemResult, Target, Timestamp};
 use crate::journal::{JournalError, Phase, State, StreamId, Work};
 use crate::policy::Approved;
 
 use super::ledger::{Ledger, Stop};
+use super::register::covered;
 use super::{App, Deadline};
-
-/// When a share that another, endless grant covers too is looked at again.
-const LOOK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 /// What a sweep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -72,7 +70,7 @@ impl App {
             }
             let name = state.identity().to_string();
             let end = match work {
-                Work::Start | Work::Finish => self.sweep_finish(state.clone(), now, deadline).await,
+                Work::Start | Work::Finish => self.sweep_finish(state.clone(), &states, now, deadline).await,
                 Work::Revoke { .. } => self.revoke(state.clone(), &states, now, deadline).await,
             };
             match end {
@@ -88,12 +86,13 @@ impl App {
     async fn sweep_finish(
         &self,
         state: State,
+        all: &[State],
         now: Timestamp,
         deadline: Deadline,
     ) -> Result<State, JournalError> {
         let after = self.go_on(state, now, deadline).await?;
         match after.needs_work(now) {
-            Some(Work::Revoke { .. }) => self.revoke(after, &[], now, deadline).await,
+            Some(Work::Revoke { .. }) => self.revoke(after, all, now, deadline).await,
             _ => Ok(after),
         }
     }
@@ -151,42 +150,6 @@ fn expiry_of(state: &State, now: Timestamp, accounts: Vec<AccountId>, lighthouse
     }
     let end = state.expires_at()?;
     Approved::expiry(&granted, state.identity(), end, now, accounts, lighthouse)
-}
-
-/// Which of `accounts` another unexpired request gave the same image, and until when to leave them alone.
-fn covered(
-    state: &State,
-    accounts: &[AccountId],
-    all: &[State],
-    now: Timestamp,
-) -> Vec<(AccountId, Timestamp)> {
-    let image = |s: &State| match (&s.request().target, s.blueprint()) {
-        (Target::Chain { .. }, Some(blueprint)) => ImageRef::Blueprint(blueprint.clone()),
-        (target, _) => target.image(),
-    };
-    let (mine, region) = (image(state), &state.request().region);
-    let others = all.iter().filter(|other| {
-        other.identity() != state.identity()
-            && other.request().action == Action::Share
-            && !matches!(other.phase(), Phase::Denied | Phase::Revoked)
-            && !other.expired(now)
-            && &other.request().region == region
-            && image(other) == mine
-    });
-    let mut held: Vec<(AccountId, Timestamp)> = Vec::new();
-    for other in others {
-        let until = other.expires_at().or_else(|| now.checked_add(LOOK_AGAIN).ok()).unwrap_or(Timestamp::MAX);
-        for result in other.results() {
-            let has = matches!(result.kind, ResultKind::Shared | ResultKind::AlreadyShared);
-            if let Item::Account(id) = result.item
-                && has
-                && accounts.contains(&id)
-            {
-                held.push((id, until));
-            }
-        }
-    }
-    held
 }
 
 impl SweepReport {

@@ -56,6 +56,10 @@ impl Log {
         self.calls.push_back(call);
     }
 
+    pub(super) fn forget(&mut self) {
+        self.calls.clear();
+    }
+
     pub(super) fn calls(&self) -> Vec<Call> {
         self.calls.iter().cloned().collect()
     }

@@ -95,6 +95,11 @@ impl Running {
         lock(&self.state).log.calls()
     }
 
+    /// Empties the list of calls.
+    pub fn forget_calls(&self) {
+        lock(&self.state).log.forget();
+    }
+
     /// Adds a fault behind those that wait; with 1 000 waiting it is not added, and `false` is returned.
     pub fn inject(&self, fault: Fault) -> bool {
         lock(&self.state).inject(fault)

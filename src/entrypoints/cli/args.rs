@@ -81,9 +81,11 @@ pub(crate) enum Command {
         id: Option<String>,
     },
     /// Show the active grants: who has which image, since when, until when, by which ticket and policy
-    Grants,
+    Grants(GrantsOptions),
     /// Finish what is unfinished, start what is due, revoke what has expired
     Sweep,
+    /// Compare the cloud's actual shares with the journal; exit 1 on a difference
+    Drift(DriftOptions),
     /// Evidence
     Audit {
         #[command(subcommand)]
@@ -150,6 +152,38 @@ pub(crate) enum ExportFormat {
     Ocsf,
     Csv,
     Jsonl,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GrantsOptions {
+    /// Only this image: lhbp-… or img-…
+    #[arg(long, value_name = "ID")]
+    pub(crate) image: Option<String>,
+    /// Only what this account has
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<String>,
+    /// Only what this ticket gave
+    #[arg(long, value_name = "ID")]
+    pub(crate) ticket: Option<String>,
+    /// Only grants whose end has passed and that still stand
+    #[arg(long)]
+    pub(crate) expired: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DriftOptions {
+    /// Look at this image too, although the journal does not name it; needs --region
+    #[arg(long = "image", value_name = "ID", requires = "region")]
+    pub(crate) images: Vec<String>,
+    /// The region of every --image
+    #[arg(long, value_name = "R")]
+    pub(crate) region: Option<String>,
+    /// Cancel what is shared without any grant, as requests that the policy decides and the journal records
+    #[arg(long, requires = "requester")]
+    pub(crate) revoke_unknown: bool,
+    /// Who asks for it: a source with scheme "trusted", and a requester, as in invoke/alice@example.com
+    #[arg(long = "as", value_name = "SOURCE/REQUESTER")]
+    pub(crate) requester: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use crate::app::Deadline;
+use crate::app::{Deadline, GrantFilter};
 use crate::entrypoints::reply::Exit;
 
+use super::args::GrantsOptions;
 use super::print::table;
 use super::{Context, cannot_start};
 
@@ -72,21 +73,26 @@ pub(super) async fn requests(context: &Context, id: Option<String>) -> Exit {
     }
 }
 
-pub(super) async fn grants(context: &Context) -> Exit {
+pub(super) async fn grants(context: &Context, options: GrantsOptions) -> Exit {
+    let GrantsOptions { image, account, ticket, expired } = options;
+    let filter = GrantFilter { image, account, ticket, expired };
     let app = match context.start().await {
         Ok(app) => app,
         Err(error) => return cannot_start(&error),
     };
-    let listed = match app.grants().await {
+    let mut listed = match app.grants().await {
         Ok(listed) => listed,
         Err(error) => return unreadable(&error.to_string()),
     };
     for flaw in &listed.flaws {
         eprintln!("warning: {flaw}");
     }
+    listed.entries.retain(|entry| filter.takes(entry));
+    // A register with a hole in it is not a whole answer.
+    let exit = if listed.flaws.is_empty() { Exit::Done } else { Exit::Failed };
     if context.json {
         println!("{}", json!(listed.entries));
-        return Exit::Done;
+        return exit;
     }
     let row = |g: &crate::app::GrantEntry| {
         let until = g.until.map_or_else(|| "-".to_owned(), |t| t.to_string());
@@ -102,7 +108,7 @@ pub(super) async fn grants(context: &Context) -> Exit {
     };
     let rows: Vec<_> = listed.entries.iter().map(row).collect();
     print!("{}", table(&["IMAGE", "REGION", "TO", "SINCE", "UNTIL", "TICKET", "POLICY"], &rows));
-    Exit::Done
+    exit
 }
 
 pub(super) async fn sweep(context: &Context) -> Exit {

@@ -8,6 +8,7 @@ mod check;
 mod context;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod drift;
 mod images;
 mod invoke;
 mod journal;
@@ -107,8 +108,9 @@ async fn run(context: &Context, host: Option<Host>, command: Option<Command>) ->
         Command::Sign(options) => signature::sign(context, &options),
         Command::Images(options) => images::run(context, &options).await,
         Command::Requests { id } => journal::requests(context, id).await,
-        Command::Grants => journal::grants(context).await,
+        Command::Grants(options) => journal::grants(context, options).await,
         Command::Sweep => journal::sweep(context).await,
+        Command::Drift(options) => drift::run(context, options).await,
         Command::Audit { what } => audit::run(context, what).await,
     }
 }

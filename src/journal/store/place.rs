@@ -32,6 +32,13 @@ impl Journal {
         };
         Ok(Self { store, root, place: Arc::new(location.clone()), scrub: Arc::new(scrub), echo: None })
     }
+
+    /// A journal in a store of the caller's, shown as `memory:`: tests put stores that fail beneath one.
+    #[doc(hidden)]
+    pub fn over(store: Arc<dyn ObjectStore>) -> Self {
+        let place = Arc::new(JournalLocation::Memory);
+        Self { store, root: Path::default(), place, scrub: Arc::new(Scrub::default()), echo: None }
+    }
 }
 
 /// The store's own writes are synced, the folders they make too; what remains is the journal's own folder.

@@ -1,0 +1,272 @@
+//! Drift: what the cloud shares now, held against the register of grants, per image and region.
+//! In: the journal and the cloud's answers. Out: differences, and what could not be read. Changes nothing by itself:
+//! what is to be cancelled goes the way of every request.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::domain::{Action, CloudError, CvmImageId, ImageRef, Region, SourceName, Target};
+use crate::journal::{JournalError, Phase, State};
+
+use super::{Answer, App, Deadline, Delivery, Ending, Reply, Via, register};
+
+/// Lighthouse as a receiver, as the register names it.
+const LIGHTHOUSE: &str = "Lighthouse";
+
+/// In what way the cloud and the journal differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Difference {
+    /// Shared, and no request of the journal ever gave it.
+    Unknown,
+    /// Given, and not shared any more.
+    Missing,
+    /// Shared, although what gave it has ended.
+    Extra,
+}
+
+/// One receiver for whom the two differ.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Drifted {
+    /// The image.
+    pub image: String,
+    /// Where it is.
+    pub region: String,
+    /// An account, or Lighthouse.
+    pub to: String,
+    /// In what way.
+    pub difference: Difference,
+}
+
+/// An image whose shares could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// The image.
+    pub image: String,
+    /// Where it is.
+    pub region: String,
+    /// Why, and what that means.
+    pub why: String,
+    /// True when this site cannot tell: no failure, and no knowledge either.
+    pub no_read_api: bool,
+}
+
+/// What a comparison found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct DriftReport {
+    /// Images that were compared.
+    pub compared: usize,
+    /// Where cloud and journal differ, by image, region and receiver.
+    pub differences: Vec<Drifted>,
+    /// What could not be compared.
+    pub unread: Vec<Unread>,
+    /// Streams of the journal that could not be read, and why.
+    pub flaws: Vec<String>,
+    /// The answers to the cancels that were asked for.
+    pub cancels: Vec<Answer>,
+}
+
+impl DriftReport {
+    /// Whether the two agree as far as this site lets one see, and nothing failed.
+    pub fn agrees(&self) -> bool {
+        self.differences.is_empty() && self.flaws.is_empty() && self.unread.iter().all(|u| u.no_read_api)
+    }
+}
+
+impl fmt::Display for DriftReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for drifted in &self.differences {
+            let said = match drifted.difference {
+                Difference::Unknown => "unknown: shared, and no request gave it",
+                Difference::Missing => "missing: given, and not shared any more",
+                Difference::Extra => "extra: shared, although its grant has ended",
+            };
+            writeln!(f, "{} in {}, {}: {said}", drifted.image, drifted.region, drifted.to)?;
+        }
+        for unread in &self.unread {
+            writeln!(f, "{} in {}: not compared: {}", unread.image, unread.region, unread.why)?;
+        }
+        for answer in &self.cancels {
+            let told = answer.results.iter().map(|r| format!("{}: {:?}", r.item, r.kind));
+            let refused = answer.refused.iter().map(|r| format!("{}: {}", r.what, r.why));
+            let why: Vec<String> = told.chain(refused).chain(answer.message.clone()).collect();
+            writeln!(f, "cancel {}: {} ({})", answer.id, answer.status, why.join("; "))?;
+        }
+        write!(f, "{} images compared, {} differences", self.compared, self.differences.len())
+    }
+}
+
+/// What the journal says of one image in one region.
+#[derive(Debug, Default)]
+struct Known {
+    /// Receivers with a grant that stands.
+    granted: BTreeSet<String>,
+    /// Receivers that some request names.
+    named: BTreeSet<String>,
+    /// Whether any request was about the image in Lighthouse.
+    lighthouse: bool,
+}
+
+type Places = BTreeMap<(ImageRefKey, Region), Known>;
+
+/// An image in the order of its id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ImageRefKey(String);
+
+impl App {
+    /// Compares the cloud with the journal, for every image that the journal names and those in `also`.
+    ///
+    /// # Errors
+    /// When the journal cannot be listed; what the cloud does not answer is in the report.
+    pub async fn drift(
+        &self,
+        also: &[(ImageRef, Region)],
+        deadline: Deadline,
+    ) -> Result<DriftReport, JournalError> {
+        let (states, flaws) = self.states().await?;
+        let mut report = DriftReport { flaws, ..DriftReport::default() };
+        let mut places = self.places(&states);
+        for (image, region) in also {
+            places.entry((ImageRefKey(image.to_string()), region.clone())).or_default();
+        }
+        for ((image, region), known) in &places {
+            let Ok(image) = image.0.parse::<ImageRef>() else { continue };
+            match self.receivers(&image, region, known.lighthouse, deadline).await {
+                Ok(Some(actual)) => {
+                    report.compared += 1;
+                    report.differences.extend(compare(&image, region, known, &actual));
+                }
+                Ok(None) => report.unread.push(Unread {
+                    image: image.to_string(),
+                    region: region.to_string(),
+                    why: "this site has no API that tells who has a blueprint; look in its console"
+                        .to_owned(),
+                    no_read_api: true,
+                }),
+                Err(error) => report.unread.push(Unread {
+                    image: image.to_string(),
+                    region: region.to_string(),
+                    why: error.to_string(),
+                    no_read_api: false,
+                }),
+            }
+        }
+        Ok(report)
+    }
+
+    /// Everything that the journal says, by what the receivers see.
+    fn places(&self, states: &[State]) -> Places {
+        let cancels = register::cancels(states);
+        let mut places = Places::new();
+        let shares = |state: &&State| {
+            state.request().action == Action::Share && !matches!(state.phase(), Phase::Denied)
+        };
+        for state in states.iter().filter(shares) {
+            let grant = register::standing(state, &cancels, self.now());
+            let request = state.request();
+            let accounts = request.target.accounts().iter().map(ToString::to_string);
+            let key = (ImageRefKey(register::subject(state).to_string()), request.region.clone());
+            let chain_unmade = matches!(request.target, Target::Chain { .. }) && state.blueprint().is_none();
+            if !chain_unmade && !matches!(request.target, Target::Lighthouse { .. }) {
+                let known = places.entry(key).or_default();
+                known.named.extend(accounts);
+                let held = grant.iter().flat_map(|grant| &grant.accounts).map(ToString::to_string);
+                known.granted.extend(held);
+            }
+            if request.target.lighthouse() {
+                let key = (ImageRefKey(request.target.image().to_string()), request.region.clone());
+                let known = places.entry(key).or_default();
+                known.lighthouse = true;
+                known.named.insert(LIGHTHOUSE.to_owned());
+                known.granted.extend(grant.filter(|grant| grant.lighthouse).map(|_| LIGHTHOUSE.to_owned()));
+            }
+        }
+        places
+    }
+
+    /// Who has the image now; `None` where the site cannot tell.
+    async fn receivers(
+        &self,
+        image: &ImageRef,
+        region: &Region,
+        lighthouse: bool,
+        deadline: Deadline,
+    ) -> Result<Option<BTreeSet<String>>, CloudError> {
+        let cloud = self.clouds.of(self.config(), Some(image.as_str()), region).cloud;
+        let image: &CvmImageId = match image {
+            ImageRef::Blueprint(id) => {
+                let shares = cloud.blueprint_shares(region, id, deadline).await?;
+                return Ok(shares.map(|accounts| accounts.iter().map(ToString::to_string).collect()));
+            }
+            ImageRef::Cvm(id) => id,
+        };
+        let shares = cloud.cvm_shares(region, image, deadline).await?;
+        let mut receivers: BTreeSet<String> = shares.iter().map(ToString::to_string).collect();
+        if lighthouse && cloud.blueprint_of_image(region, image, deadline).await?.is_some() {
+            receivers.insert(LIGHTHOUSE.to_owned());
+        }
+        Ok(Some(receivers))
+    }
+
+    /// Asks to cancel every unknown share of the report, as `requester` of the trusted source `source`: one request per
+    /// image, verified, mapped, decided and journalled like any other. The answers are added to the report.
+    ///
+    /// # Errors
+    /// A sentence for people when `source` cannot speak for anybody without a signature.
+    pub async fn cancel_unknown(
+        &self,
+        report: &mut DriftReport,
+        source: &SourceName,
+        requester: &str,
+        deadline: Deadline,
+    ) -> Result<(), String> {
+        let origin = self.prepared.intake(source).and_then(|intake| intake.from.first()).cloned();
+        let Some(origin) = origin else {
+            return Err(format!("{source} is not a source with scheme = \"trusted\"; name one that is"));
+        };
+        let mut unknown: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+        for drifted in report.differences.iter().filter(|d| d.difference == Difference::Unknown) {
+            unknown.entry((&drifted.image, &drifted.region)).or_default().push(&drifted.to);
+        }
+        let mut answers = Vec::new();
+        for ((image, region), accounts) in unknown {
+            let id = format!("drift {image} {region} {}", self.now());
+            let request = json!({
+                "id": id, "action": "cancel", "image": image, "region": region, "accounts": accounts,
+                "requester": requester, "reason": "shared in the cloud, unknown to the journal",
+            });
+            let via = Via::Host { origin: origin.clone(), id: Some(id) };
+            let body = request.to_string().into();
+            let reply = self.receive(Delivery { source: source.clone(), via, body }, deadline).await;
+            match reply {
+                Reply::Answers(found) => {
+                    answers.extend(found.into_iter().map(|(_, answer): (Ending, Answer)| answer));
+                }
+                other => return Err(format!("{source} did not take the cancel of {image}: {other:?}")),
+            }
+        }
+        report.cancels = answers;
+        Ok(())
+    }
+}
+
+/// Where what is differs from what was given.
+fn compare(image: &ImageRef, region: &Region, known: &Known, actual: &BTreeSet<String>) -> Vec<Drifted> {
+    let drifted = |to: &String, difference| Drifted {
+        image: image.to_string(),
+        region: region.to_string(),
+        to: to.clone(),
+        difference,
+    };
+    let over = actual.difference(&known.granted).map(|to| {
+        let ended = known.named.contains(to);
+        drifted(to, if ended { Difference::Extra } else { Difference::Unknown })
+    });
+    let missing = known.granted.difference(actual).map(|to| drifted(to, Difference::Missing));
+    let mut all: Vec<Drifted> = over.chain(missing).collect();
+    all.sort();
+    all
+}

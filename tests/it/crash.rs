@@ -1,0 +1,273 @@
+//! Crash enumeration: each scenario is stopped at every store write and every cloud call, before and after its effect;
+//! then everything is delivered again and swept. What comes out must be what comes out undisturbed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sharehook::app::Ending;
+use sharehook::domain::ResultKind;
+
+use crate::support::store::Break;
+use crate::support::{
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, STRANGER, World, request,
+};
+
+/// One step of a scenario.
+#[derive(Clone)]
+enum Act {
+    Deliver(Value),
+    /// To so many seconds after the start.
+    Until(i64),
+    Sweep,
+}
+
+/// Where a run is disturbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disturb {
+    Nothing,
+    /// The n-th write of the store, from 0.
+    Store(u64, Break),
+    /// The n-th call of the cloud, from 0: it is carried out, and the process stops before it hears of it.
+    CallCrash(u32),
+    /// The n-th call of the cloud ends in this fault, and the process lives on.
+    CallFault(u32, &'static str),
+}
+
+/// What a run leaves behind.
+#[derive(Debug, PartialEq)]
+struct Left {
+    shares: BTreeMap<String, Vec<String>>,
+    effects: BTreeMap<String, usize>,
+    answers: BTreeMap<String, (String, Vec<ResultKind>)>,
+}
+
+struct Ran {
+    left: Left,
+    /// Whether the disturbance was met at all.
+    met: bool,
+}
+
+async fn run(world: &mut World, acts: &[Act], disturb: Disturb) -> Ran {
+    world.reset().await;
+    let start = world.now();
+    match disturb {
+        Disturb::Nothing => {}
+        Disturb::Store(nth, how) => world.fuse.arm(nth, how),
+        Disturb::CallCrash(nth) => fault(world, nth, "slow:600s"),
+        Disturb::CallFault(nth, kind) => fault(world, nth, kind),
+    }
+    for act in acts {
+        // At most one disturbance: the second try is never stopped.
+        for _ in 0..2 {
+            if let Act::Until(seconds) = act {
+                world.clock.set(start + jiff::SignedDuration::from_secs(*seconds));
+            }
+            let stopped = tokio::select! {
+                () = perform(world, act) => false,
+                () = world.fuse.crashed() => true,
+                () = hung(world), if matches!(disturb, Disturb::CallCrash(_)) => true,
+            };
+            if !stopped {
+                break;
+            }
+            world.restart();
+            // Long enough for every lease to end.
+            world.advance(120);
+        }
+    }
+    // Whatever was disturbed, senders deliver again and the sweeper comes by.
+    for _ in 0..3 {
+        world.advance(120);
+        for act in acts.iter().filter(|act| matches!(act, Act::Deliver(_))) {
+            perform(world, act).await;
+        }
+        world.sweep().await;
+    }
+    world.verify().await.unwrap();
+    let met = match disturb {
+        Disturb::Store(..) => world.fuse.met(),
+        Disturb::CallCrash(_) => stopped_by_cloud(world),
+        Disturb::CallFault(_, kind) => {
+            let name = kind.split(':').next().unwrap();
+            world.cloud.calls().iter().any(|call| call.fault.as_ref().is_some_and(|f| f.contains(name)))
+        }
+        Disturb::Nothing => true,
+    };
+    Ran { left: left(world).await, met }
+}
+
+async fn perform(world: &World, act: &Act) {
+    match act {
+        // A sender that hears 503 or 202 sends again.
+        Act::Deliver(request) => {
+            for _ in 0..5 {
+                let (ending, _) = world.deliver(request).await;
+                if !matches!(ending, Ending::Unavailable | Ending::Pending) {
+                    break;
+                }
+                world.advance(120);
+            }
+        }
+        Act::Sweep => drop(world.sweep().await),
+        Act::Until(_) => {}
+    }
+}
+
+/// Calls meet faults first come, first served: waiting for nothing counts up to the n-th.
+fn fault(world: &World, nth: u32, kind: &str) {
+    if nth > 0 {
+        assert!(world.cloud.inject(format!("*:slow:0ms@{nth}").parse().unwrap()));
+    }
+    assert!(world.cloud.inject(format!("*:{kind}").parse().unwrap()));
+}
+
+fn stopped_by_cloud(world: &World) -> bool {
+    world.cloud.calls().iter().any(|call| call.fault.as_ref().is_some_and(|f| f.contains("slow:600000ms")))
+}
+
+/// Ends when a call hangs; once per run.
+async fn hung(world: &World) {
+    let before = stopped_by_cloud(world);
+    while before || !stopped_by_cloud(world) {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+async fn left(world: &World) -> Left {
+    let listed = world.app.requests().await.unwrap();
+    assert_eq!(listed.flaws, [""; 0]);
+    let answers = listed.entries.into_iter().map(|entry| {
+        let kinds = entry.answer.results.into_iter().map(|result| result.kind).collect();
+        (entry.identity, (entry.state, kinds))
+    });
+    Left { shares: world.shares(), effects: world.effects(), answers: answers.collect() }
+}
+
+fn share(change: Value) -> Act {
+    Act::Deliver(request("CHG1", change))
+}
+
+fn scenarios() -> Vec<(&'static str, Vec<Act>, Value)> {
+    let ends = "2026-11-21T10:00:00Z";
+    let cancel = |image: &str| Act::Deliver(request("CHG2", json!({"action": "cancel", "image": image})));
+    let mut all: Vec<&str> = ACCOUNTS.to_vec();
+    all.sort_unstable();
+    vec![
+        ("share", vec![share(json!({}))], json!({ BLUEPRINT: all })),
+        ("share of a CVM image", vec![share(json!({"image": CVM_IMAGE}))], json!({ CVM_IMAGE: all })),
+        (
+            "chain",
+            vec![share(json!({"image": CHAIN_IMAGE, "lighthouse": true}))],
+            json!({ CHAINED: all, format!("{CHAIN_IMAGE} in Lighthouse"): [CHAINED] }),
+        ),
+        ("cancel", vec![share(json!({})), cancel(BLUEPRINT)], json!({})),
+        ("cancel of a CVM image", vec![share(json!({"image": CVM_IMAGE})), cancel(CVM_IMAGE)], json!({})),
+        ("expiry", vec![share(json!({"expires_at": ends})), Act::Until(3 * 3600), Act::Sweep], json!({})),
+        (
+            "expiry of a chain",
+            vec![
+                share(json!({"image": CHAIN_IMAGE, "lighthouse": true, "expires_at": ends})),
+                Act::Until(3 * 3600),
+                Act::Sweep,
+            ],
+            json!({}),
+        ),
+        (
+            "start at its time",
+            vec![share(json!({"not_before": "2026-11-21T09:00:00Z"})), Act::Until(3700), Act::Sweep],
+            json!({ BLUEPRINT: all }),
+        ),
+        ("denied", vec![share(json!({"accounts": [STRANGER]}))], json!({})),
+        (
+            "conflict",
+            vec![share(json!({"accounts": [ACCOUNTS[0]]})), share(json!({"accounts": [ACCOUNTS[1]]}))],
+            json!({ BLUEPRINT: [ACCOUNTS[0]] }),
+        ),
+    ]
+}
+
+type Family = fn(u32) -> Disturb;
+
+const FAMILIES: [Family; 8] = [
+    |n| Disturb::Store(n as u64, Break::CrashBefore),
+    |n| Disturb::Store(n as u64, Break::CrashAfter),
+    |n| Disturb::Store(n as u64, Break::FailBefore),
+    |n| Disturb::Store(n as u64, Break::FailAfter),
+    Disturb::CallCrash,
+    |n| Disturb::CallFault(n, "reset-before"),
+    |n| Disturb::CallFault(n, "reset-after"),
+    |n| Disturb::CallFault(n, "cut-body"),
+];
+
+/// Runs the scenario with every disturbance of the family that it reaches; returns how many those were.
+async fn enumerate(name: &str, acts: &[Act], wanted: &Value, family: Family) -> usize {
+    let mut world = World::new().await;
+    let undisturbed = run(&mut world, acts, Disturb::Nothing).await.left;
+    assert_eq!(serde_json::to_value(&undisturbed.shares).unwrap(), *wanted, "{name}, in {REGION}");
+    assert!(undisturbed.effects.values().all(|count| *count == 1), "{name}: {:?}", undisturbed.effects);
+    let mut reached = 0;
+    for nth in 0.. {
+        assert!(nth < 200, "{name}: the scenario does not end");
+        let disturb = family(nth);
+        let ran = run(&mut world, acts, disturb).await;
+        if !ran.met {
+            break;
+        }
+        assert_eq!(ran.left, undisturbed, "{name}, {disturb:?}");
+        reached += 1;
+    }
+    reached
+}
+
+/// A share that was carried out and never told of, found only after its end: it must not stand for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first() {
+    for change in [
+        json!({"image": BLUEPRINT}),
+        json!({"image": CVM_IMAGE}),
+        json!({"image": CHAIN_IMAGE, "lighthouse": true}),
+    ] {
+        for readable in [true, false] {
+            let mut request = request("CHG1", change.clone());
+            request["expires_in"] = json!("1h");
+            let mut world =
+                World::with(Place::Brittle, |options| options.behaviour.read_shares_api = readable).await;
+            for nth in 0..12 {
+                world.reset().await;
+                fault(&world, nth, "slow:600s");
+                tokio::select! {
+                    _ = world.deliver(&request) => break,
+                    () = hung(&world) => {}
+                }
+                world.restart();
+                world.advance(2 * 3600);
+                for _ in 0..4 {
+                    world.sweep().await;
+                    world.advance(1_000);
+                }
+                assert_eq!(world.shares(), BTreeMap::new(), "{request}, call {nth}, readable {readable}");
+                world.verify().await.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_is_interrupted_is_finished_once() {
+    let mut running = tokio::task::JoinSet::new();
+    for (name, acts, wanted) in scenarios() {
+        for family in FAMILIES {
+            let (acts, wanted) = (acts.clone(), wanted.clone());
+            running.spawn(async move { (name, enumerate(name, &acts, &wanted, family).await) });
+        }
+    }
+    let mut reached: BTreeMap<&str, usize> = BTreeMap::new();
+    while let Some(end) = running.join_next().await {
+        let (name, count) = end.unwrap();
+        *reached.entry(name).or_default() += count;
+    }
+    // Even a denial is written: before and after, stopped and failed.
+    assert!(reached.len() == 10 && reached.values().all(|count| *count >= 4), "{reached:?}");
+    println!("{} disturbances, each with the undisturbed end: {reached:?}", reached.values().sum::<usize>());
+}

@@ -1,0 +1,116 @@
+//! The register of grants, expiry and start by the clock: only what a grant gave is taken back, and only when no other
+//! grant covers it.
+
+use serde_json::json;
+use sharehook::app::{Ending, GrantFilter};
+use sharehook::domain::Status;
+
+use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, World, request};
+
+const ONE: [&str; 1] = [ACCOUNTS[0]];
+
+async fn receivers(world: &World) -> Vec<(String, String)> {
+    let listed = world.app.grants().await.unwrap();
+    assert!(listed.flaws.is_empty());
+    listed.entries.into_iter().map(|entry| (entry.ticket, entry.to)).collect()
+}
+
+#[tokio::test]
+async fn expires_in_counts_from_approval_and_the_sweep_takes_back() {
+    let world = World::new().await;
+    let (_, answer) = world.deliver(&request("CHG1", json!({"accounts": ONE, "expires_in": "2h"}))).await;
+    assert_eq!(answer.expires_at.unwrap().to_string(), "2026-11-21T10:00:00Z");
+    world.advance(2 * 3600 - 1);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), ONE);
+    world.advance(1);
+    assert!(world.app.grants().await.unwrap().entries[0].overdue);
+    assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
+    assert!(world.has(BLUEPRINT).is_empty() && receivers(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn expires_in_counts_from_approval_also_when_the_start_waits() {
+    let world = World::new().await;
+    let waits = json!({"accounts": ONE, "not_before": "2026-11-21T09:00:00Z", "expires_in": "2h"});
+    let (ending, answer) = world.deliver(&request("CHG1", waits)).await;
+    assert_eq!((ending, answer.status), (Ending::Waiting, Status::Pending));
+    world.advance(3599);
+    world.sweep().await;
+    assert!(world.has(BLUEPRINT).is_empty() && receivers(&world).await.is_empty());
+    world.advance(1);
+    assert_eq!(world.sweep().await.finished, ["invoke/CHG1"]);
+    assert_eq!(world.has(BLUEPRINT), ONE);
+    world.advance(3600);
+    world.sweep().await;
+    assert!(world.has(BLUEPRINT).is_empty());
+}
+
+#[tokio::test]
+async fn who_had_it_before_keeps_it() {
+    let world = World::new().await;
+    let now = world.now();
+    world.cloud.edit(|cloud| {
+        let stock = cloud.regions.get_mut("ap-singapore").unwrap();
+        stock.blueprints.get_mut(BLUEPRINT).unwrap().shares.insert(ACCOUNTS[0].to_owned(), now);
+    });
+    world.deliver(&request("CHG1", json!({"expires_in": "1h"}))).await;
+    assert_eq!(world.has(BLUEPRINT).len(), 3);
+    assert_eq!(receivers(&world).await.len(), 2);
+    world.advance(3600);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), ONE);
+}
+
+#[tokio::test]
+async fn an_account_that_another_grant_covers_stays_until_that_one_ends() {
+    let world = World::new().await;
+    world.deliver(&request("CHG1", json!({"expires_in": "1h"}))).await;
+    world.deliver(&request("CHG2", json!({"accounts": ONE, "expires_in": "5h"}))).await;
+    world.advance(3600);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), ONE);
+    world.advance(3 * 3600);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), ONE);
+    world.advance(3600);
+    world.sweep().await;
+    assert!(world.has(BLUEPRINT).is_empty());
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_later_cancel_took_is_no_grant_and_covers_nobody() {
+    let world = World::new().await;
+    world.deliver(&request("CHG1", json!({"accounts": &ACCOUNTS[..2]}))).await;
+    world.advance(60);
+    world.deliver(&request("CHG2", json!({"action": "cancel", "accounts": ONE}))).await;
+    assert_eq!(receivers(&world).await, [("CHG1".to_owned(), ACCOUNTS[1].to_owned())]);
+    world.advance(60);
+    world.deliver(&request("CHG3", json!({"accounts": ONE, "expires_in": "1h"}))).await;
+    assert_eq!(receivers(&world).await.len(), 2);
+    world.advance(3600);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[1]]);
+}
+
+#[tokio::test]
+async fn filters_take_what_they_name() {
+    let world = World::new().await;
+    world.deliver(&request("CHG1", json!({"accounts": ONE}))).await;
+    let chain = json!({"image": CHAIN_IMAGE, "lighthouse": true, "expires_in": "1h"});
+    world.deliver(&request("CHG2", chain)).await;
+    world.advance(3600);
+    let entries = world.app.grants().await.unwrap().entries;
+    let text = |text: &str| Some(text.to_owned());
+    let count = |filter: GrantFilter| entries.iter().filter(|entry| filter.takes(entry)).count();
+    assert_eq!(count(GrantFilter::default()), 5);
+    assert_eq!(count(GrantFilter { image: text(BLUEPRINT), ..Default::default() }), 1);
+    assert_eq!(count(GrantFilter { image: text(CHAIN_IMAGE), ..Default::default() }), 4);
+    assert_eq!(count(GrantFilter { image: text(CHAINED), ..Default::default() }), 4);
+    assert_eq!(count(GrantFilter { account: text(ACCOUNTS[0]), ..Default::default() }), 2);
+    assert_eq!(count(GrantFilter { ticket: text("CHG1"), ..Default::default() }), 1);
+    assert_eq!(count(GrantFilter { expired: true, ..Default::default() }), 4);
+    let both = GrantFilter { account: text(ACCOUNTS[0]), expired: true, ..Default::default() };
+    assert_eq!(count(both), 1);
+}

@@ -1,0 +1,138 @@
+//! The real binary, killed with SIGKILL at random moments while it shares, over a journal in a directory and a sandbox
+//! of its own process; and fifty identical deliveries at once over two processes on one directory.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::process::{Process, post, run};
+use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, request, write_configuration};
+
+/// Sets faults of a sandbox process.
+async fn faults(client: &reqwest::Client, sandbox: &Process, faults: Value) {
+    let post = client.post(format!("{}/sandbox/faults", sandbox.url));
+    let answer = post.header("content-type", "application/json").body(faults.to_string()).send().await;
+    assert!(answer.unwrap().status().is_success());
+}
+
+/// How often each change was carried out, from the sandbox's own log.
+async fn effects(sandbox: &Process) -> BTreeMap<String, usize> {
+    let told = sandbox.ask("/sandbox/calls").await;
+    let calls = told.as_array().or_else(|| told["calls"].as_array()).unwrap().clone();
+    let mut counts = BTreeMap::new();
+    for call in &calls {
+        let action = call["action"].as_str().unwrap();
+        if call["carried_out"] == true && !action.starts_with("Describe") {
+            let mut accounts: Vec<Value> = call["accounts"].as_array().unwrap().clone();
+            if accounts.is_empty() {
+                accounts.push(json!("-"));
+            }
+            for account in accounts {
+                let permission = &call["permission"];
+                *counts.entry(format!("{action} {permission} {} {account}", call["image"])).or_default() += 1;
+            }
+        }
+    }
+    counts
+}
+
+fn folder(sandbox: &Process) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write_configuration(folder.path(), &sandbox.url, "file:journal");
+    // A short budget is a short lease: the next process need not wait long for what the killed one held.
+    let file = folder.path().join("sharehook.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("\n[cloud]", "\n[limits]\nseconds = 2\n\n[cloud]", 1)).unwrap();
+    folder
+}
+
+fn verify(folder: &tempfile::TempDir) {
+    let verified = run(folder.path(), &["audit", "verify"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_service_finishes_after_the_next_delivery() {
+    let sandbox = Process::sandbox();
+    let client = sharehook::app::http_client().unwrap();
+    let folder = folder(&sandbox);
+    let requests = [
+        request("CHG1", json!({})),
+        request("CHG2", json!({"image": CVM_IMAGE})),
+        request("CHG3", json!({"image": CHAIN_IMAGE, "lighthouse": true})),
+    ];
+    let mut killed = 0;
+    for round in 0..8_u64 {
+        let mut service = Process::serve(folder.path());
+        faults(&client, &sandbox, json!(["*:slow:60ms@4"])).await;
+        let deliveries: Vec<_> = requests
+            .iter()
+            .map(|request| {
+                let (client, url, request) = (client.clone(), service.url.clone(), request.clone());
+                tokio::spawn(async move { post(&client, &url, &request).await })
+            })
+            .collect();
+        let moment = u64::from(sharehook::clock::chance() % 60) + 25 * round;
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        service.kill();
+        for delivery in deliveries {
+            killed += usize::from(delivery.await.unwrap().is_none());
+        }
+    }
+    println!("{killed} deliveries lost their service");
+    assert!(killed > 0, "no kill met a delivery at work");
+    let service = Process::serve(folder.path());
+    for request in &requests {
+        let mut last = None;
+        // What a killed process held is free once its lease is over: 2 s and a margin of 15 s.
+        for _ in 0..60 {
+            last = post(&client, &service.url, request).await;
+            if last.as_ref().is_some_and(|(status, _)| *status == 200) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        let (status, body) = last.unwrap();
+        assert_eq!((status, &body["status"]), (200, &json!("completed")), "{body}");
+        let shared = body["results"].as_array().unwrap().iter().filter(|r| r["result"] == "shared").count();
+        assert_eq!(shared, ACCOUNTS.len(), "{body}");
+    }
+    drop(service);
+    let effects = effects(&sandbox).await;
+    assert_eq!(effects.len(), 3 * ACCOUNTS.len() + 1, "{effects:?}");
+    assert!(effects.values().all(|count| *count == 1), "{effects:?}");
+    assert!(effects.keys().any(|effect| effect.contains(CHAINED)), "{effects:?}");
+    verify(&folder);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_identical_deliveries_to_two_processes_act_once() {
+    let sandbox = Process::sandbox();
+    let client = sharehook::app::http_client().unwrap();
+    let folder = folder(&sandbox);
+    let services = [Process::serve(folder.path()), Process::serve(folder.path())];
+    let request = request("CHG50", json!({}));
+    let mut deliveries = tokio::task::JoinSet::new();
+    for n in 0..50 {
+        let (client, url, request) = (client.clone(), services[n % 2].url.clone(), request.clone());
+        deliveries.spawn(async move { post(&client, &url, &request).await.unwrap() });
+    }
+    let (mut first, mut settled) = (0, 0);
+    while let Some(answer) = deliveries.join_next().await {
+        let (status, body) = answer.unwrap();
+        assert!(matches!(status, 200 | 202), "{status} {body}");
+        assert_eq!(body["id"], "CHG50");
+        first += usize::from(body.get("duplicate").is_none());
+        settled += usize::from(status == 200);
+    }
+    assert!(first >= 1 && settled >= 1, "{first} {settled}");
+    let (status, body) = post(&client, &services[1].url, &request).await.unwrap();
+    assert_eq!((status, &body["duplicate"], &body["status"]), (200, &json!(true), &json!("completed")));
+    let effects = effects(&sandbox).await;
+    assert_eq!(effects.len(), ACCOUNTS.len(), "{effects:?}");
+    assert!(effects.values().all(|count| *count == 1), "{effects:?}");
+    assert!(effects.keys().all(|effect| effect.contains(BLUEPRINT)), "{effects:?}");
+    drop(services);
+    verify(&folder);
+}

@@ -1,0 +1,242 @@
+//! What the integration tests stand on: a whole application over a sandbox, with a clock, a store and a cloud that obey.
+#![allow(dead_code)] // Each test file uses its own part of it.
+
+pub(crate) mod process;
+pub(crate) mod store;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sharehook::app::{Answer, App, Deadline, Delivery, Ending, Prepared, Reply, Via, open_journal};
+use sharehook::clock::{self, Clock};
+use sharehook::config::{Config, Vars};
+use sharehook::domain::Timestamp;
+use sharehook::journal::Journal;
+use sharehook::sandbox::{
+    Call, RateLimits, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions,
+};
+
+use store::{Brittle, Fuse};
+
+pub(crate) const REGION: &str = "ap-singapore";
+pub(crate) const BLUEPRINT: &str = "lhbp-6jc6l8yb";
+/// Becomes `CHAINED` in Lighthouse.
+pub(crate) const CHAIN_IMAGE: &str = "img-xkd784jw";
+pub(crate) const CHAINED: &str = "lhbp-su83x02a";
+pub(crate) const CVM_IMAGE: &str = "img-6pb6lrmy";
+pub(crate) const ACCOUNTS: [&str; 3] = ["700000164995", "1038493875", "909619400"];
+/// Nobody's group has it: the policy refuses.
+pub(crate) const STRANGER: &str = "123456789012";
+/// When a world's clock begins.
+pub(crate) const START: &str = "2026-11-21T08:00:00Z";
+
+/// Where a world's journal lies.
+pub(crate) enum Place<'a> {
+    /// In memory, over a store that breaks when it is told to.
+    Brittle,
+    /// Any place that the configuration takes, as text.
+    At(&'a str),
+}
+
+/// A whole application over a sandbox of its own.
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) cloud: Running,
+    pub(crate) clock: Clock,
+    pub(crate) fuse: Arc<Fuse>,
+    pub(crate) journal: Journal,
+    pub(crate) app: App,
+    prepared: Arc<Prepared>,
+    vars: Vars,
+}
+
+impl World {
+    /// In memory, without the cloud's rate limits.
+    pub(crate) async fn new() -> Self {
+        Self::with(Place::Brittle, |_| ()).await
+    }
+
+    /// The same with the sandbox's options changed, and the journal in `place`.
+    pub(crate) async fn with(place: Place<'_>, change: impl FnOnce(&mut SandboxOptions)) -> Self {
+        let mut options = SandboxOptions::seeded(clock::system_now);
+        options.behaviour.rate_limits = RateLimits::OFF;
+        change(&mut options);
+        let cloud = Sandbox::start(options).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let at = if let Place::At(text) = place { text.to_owned() } else { "memory:".to_owned() };
+        write_configuration(folder.path(), &cloud.url(), &at);
+        let vars = variables();
+        let mut config = Config::load(&folder.path().join("sharehook.toml"), &vars).unwrap();
+        // No configuration may ask for more than the published rates; a test need not wait for them.
+        (config.cloud.lighthouse_per_second, config.cloud.cvm_per_second) = (1000.0, 1000.0);
+        let fuse = Arc::new(Fuse::default());
+        let journal = match place {
+            Place::Brittle => Journal::over(Arc::new(Brittle::new(Arc::clone(&fuse)))),
+            Place::At(_) => open_journal(&config, &vars).unwrap(),
+        };
+        let prepared = Arc::new(Prepared::new(config).unwrap());
+        let clock = Clock::at(START.parse().unwrap());
+        let app = open(&prepared, &journal, &vars, &clock);
+        Self { folder, cloud, clock, fuse, journal, app, prepared, vars }
+    }
+
+    /// An empty journal in memory, the seeded cloud, the first instant: quicker than a new world.
+    pub(crate) async fn reset(&mut self) {
+        self.cloud.edit(|world| *world = sharehook::sandbox::World::seeded());
+        let client = sharehook::app::http_client().unwrap();
+        client.delete(format!("{}/sandbox/faults", self.cloud.url())).send().await.unwrap();
+        self.cloud.forget_calls();
+        self.fuse = Arc::new(Fuse::default());
+        self.journal = Journal::over(Arc::new(Brittle::new(Arc::clone(&self.fuse))));
+        self.clock.set(START.parse().unwrap());
+        self.restart();
+    }
+
+    /// A new process on the same journal and the same cloud.
+    pub(crate) fn restart(&mut self) {
+        self.app = self.another();
+    }
+
+    /// One more process beside the first.
+    pub(crate) fn another(&self) -> App {
+        open(&self.prepared, &self.journal, &self.vars, &self.clock)
+    }
+
+    /// The clock, `seconds` later.
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.clock.set(self.clock.now() + jiff::SignedDuration::from_secs(seconds));
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// One request through the real path, by a direct invocation.
+    pub(crate) async fn deliver(&self, request: &Value) -> (Ending, Answer) {
+        deliver(&self.app, request).await
+    }
+
+    pub(crate) async fn sweep(&self) -> sharehook::app::SweepReport {
+        self.app.sweep(deadline()).await.unwrap()
+    }
+
+    /// Who has a blueprint.
+    pub(crate) fn has(&self, blueprint: &str) -> Vec<String> {
+        self.cloud.state().blueprint_accounts(REGION, blueprint)
+    }
+
+    /// Who has a CVM image.
+    pub(crate) fn has_image(&self, image: &str) -> Vec<String> {
+        self.cloud.state().image_accounts(REGION, image)
+    }
+
+    /// Every share of the region, and what is in Lighthouse.
+    pub(crate) fn shares(&self) -> BTreeMap<String, Vec<String>> {
+        let state = self.cloud.state();
+        let stock = &state.regions[REGION];
+        let blueprints = stock.blueprints.iter().map(|(id, b)| (id, &b.shares));
+        let images = stock.images.iter().map(|(id, i)| (id, &i.shares));
+        let held = blueprints.chain(images).filter(|(_, shares)| !shares.is_empty());
+        let mut all: BTreeMap<String, Vec<String>> =
+            held.map(|(id, shares)| (id.clone(), shares.keys().cloned().collect())).collect();
+        for (id, image) in &stock.images {
+            if let Some(blueprint) = &image.published {
+                all.insert(format!("{id} in Lighthouse"), vec![blueprint.clone()]);
+            }
+        }
+        all
+    }
+
+    /// How often each effect took place: what was done, to which image, for whom.
+    pub(crate) fn effects(&self) -> BTreeMap<String, usize> {
+        effects(&self.cloud.calls())
+    }
+
+    /// The journal, all of it, is whole.
+    pub(crate) async fn verify(&self) -> Result<(), String> {
+        let report = self.journal.verify().await.map_err(|error| error.to_string())?;
+        if report.clean() { Ok(()) } else { Err(format!("{:?}", report.findings)) }
+    }
+}
+
+fn open(prepared: &Arc<Prepared>, journal: &Journal, vars: &Vars, clock: &Clock) -> App {
+    Prepared::open_over(Arc::clone(prepared), journal.clone(), vars, clock.clone()).unwrap()
+}
+
+/// Time enough for everything; a step that needs it has failed.
+pub(crate) fn deadline() -> Deadline {
+    Deadline::after(Duration::from_secs(40))
+}
+
+/// One request through the real path of `app`.
+pub(crate) async fn deliver(app: &App, request: &Value) -> (Ending, Answer) {
+    let delivery = Delivery {
+        source: "invoke".parse().unwrap(),
+        via: Via::Host { origin: "invoke".to_owned(), id: None },
+        body: serde_json::to_vec(request).unwrap().into(),
+    };
+    match app.receive(delivery, deadline()).await {
+        Reply::Answers(mut answers) if answers.len() == 1 => answers.remove(0),
+        other => panic!("not one answer: {other:?}"),
+    }
+}
+
+/// A request that the sample policy allows; `change` overrides or removes (null) fields.
+pub(crate) fn request(id: &str, change: Value) -> Value {
+    let mut value = json!({
+        "id": id, "action": "share", "image": BLUEPRINT, "region": REGION, "accounts": ACCOUNTS,
+        "requester": "alice@example.com", "approvers": ["bob@example.com"], "ticket": id,
+    });
+    for (name, field) in change.as_object().unwrap() {
+        if field.is_null() {
+            value.as_object_mut().unwrap().remove(name);
+        } else {
+            value[name] = field.clone();
+        }
+    }
+    value
+}
+
+/// See [`World::effects`].
+pub(crate) fn effects(calls: &[Call]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.carried_out && !call.action.starts_with("Describe")) {
+        let what = format!("{}.{} {} {}", call.service, call.action, call.permission, call.image);
+        let nobody = ["-".to_owned()];
+        let receivers: &[String] = if call.accounts.is_empty() { &nobody } else { &call.accounts };
+        for account in receivers {
+            *counts.entry(format!("{what} {account}")).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// The variables of a laptop's process, the sandbox's keys among them.
+pub(crate) fn variables() -> Vars {
+    let text = include_str!("../../../events/local.env");
+    let pairs = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+    let mut vars: Vars = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    vars.insert("TENCENTCLOUD_SECRET_ID".to_owned(), SANDBOX_SECRET_ID.to_owned());
+    vars.insert("TENCENTCLOUD_SECRET_KEY".to_owned(), SANDBOX_SECRET_KEY.to_owned());
+    vars
+}
+
+/// The laptop's configuration with this cloud and this journal, and the sample policy beside it.
+pub(crate) fn write_configuration(folder: &Path, cloud: &str, journal: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("sharehook.local.toml")).unwrap();
+    let text =
+        text.replace("http://127.0.0.1:18300", cloud).replace("\"file:journal\"", &format!("{journal:?}"));
+    std::fs::write(folder.join("sharehook.toml"), text).unwrap();
+    let policy = folder.join("policy");
+    std::fs::create_dir_all(&policy).unwrap();
+    for entry in std::fs::read_dir(root.join("policy")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, policy.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+}
