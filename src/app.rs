@@ -4,6 +4,7 @@
 mod again;
 mod answer;
 mod cases;
+mod certified;
 mod execute;
 mod greet;
 mod identity;
@@ -32,6 +33,7 @@ pub use prepare::{Prepared, StartError, open_journal};
 pub use sweep::SweepReport;
 
 use answer::{conflict, unavailable};
+use certified::{Certificates, Unverified};
 use execute::Means;
 use identity::identity_of;
 use ledger::{Ledger, Stop};
@@ -44,6 +46,7 @@ pub struct App {
     cloud: Cloud,
     clock: Clock,
     counters: Counters,
+    certificates: Certificates,
 }
 
 /// One request of a delivery, on its way.
@@ -63,10 +66,14 @@ impl App {
         let Some(intake) = self.prepared.intake(&source) else {
             return self.turned_away(Reply::UnknownSource);
         };
-        let verified = match intake.verifier.verify(delivery, now) {
+        let verified = match self.verified(intake, delivery, now).await {
             Ok(verified) => verified,
-            Err(refusal) => return self.unauthorised(&source, &refusal),
+            Err(Unverified::Refused(refusal)) => return self.unauthorised(&source, &refusal),
+            Err(Unverified::NotNow(why)) => return self.not_now(&why),
         };
+        if let Some(reply) = self.subscribed(intake, &verified).await {
+            return reply;
+        }
         if let Some(greeting) =
             intake.handshake.as_ref().and_then(|handshake| handshake.answer(&verified, &intake.verifier))
         {

@@ -11,12 +11,13 @@ use crate::clock::{self, Clock};
 use crate::cloud::{self, Cloud, CloudSettings, CredentialChain};
 use crate::config::{Config, MapRef, Site, SourceConfig, Vars};
 use crate::domain::{Problem, Problems, SourceName};
-use crate::inbound::{Handshake, Map, Verifier};
+use crate::inbound::{Handshake, Issuers, Map, Verifier};
 use crate::journal::{Access, Journal};
 use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
 use crate::telemetry::Counters;
 
 use super::App;
+use super::certified::Certificates;
 
 /// A policy file larger than this is not read.
 const MOST_POLICY_BYTES: u64 = 1024 * 1024;
@@ -39,6 +40,7 @@ pub(super) struct Intake {
     pub(super) map: Map,
     pub(super) from: Vec<String>,
     pub(super) handshake: Option<Handshake>,
+    pub(super) issuers: Issuers,
     facts: SourceFacts,
 }
 
@@ -92,7 +94,8 @@ impl Prepared {
         let journal = open_journal(&self.config, vars)?;
         let home = vars.get("HOME").map(std::path::PathBuf::from);
         let cloud = Cloud::new(settings(&self.config), CredentialChain::from_disk(vars, home))?;
-        Ok(App { prepared: self, journal, cloud, clock, counters: Counters::default() })
+        let certificates = Certificates::new(cloud::http_client()?);
+        Ok(App { prepared: self, journal, cloud, clock, counters: Counters::default(), certificates })
     }
 
     /// The configuration.
@@ -151,6 +154,8 @@ fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
     };
     let verifier =
         Verifier::new(source.scheme.clone(), source.secrets.clone(), source.from.clone()).map_err(here)?;
+    let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
+    let issuers = Issuers::new(roots, &source.issuers).map_err(|problem| here(problem.into()))?;
     let map = match &source.map {
         MapRef::Builtin(name) => Map::builtin(name).unwrap_or_else(|| {
             Err(Problem::new("map", format!("{name:?} does not ship"), "name a jq file").into())
@@ -163,7 +168,7 @@ fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
         signed: source.scheme.signed(),
     };
     let (from, handshake) = (source.from.clone(), source.handshake.clone());
-    Ok(Intake { verifier, map, from, handshake, facts })
+    Ok(Intake { verifier, map, from, handshake, issuers, facts })
 }
 
 /// An origin that two sources trust would be answered by one of them by chance.

@@ -54,6 +54,8 @@ pub struct SourceConfig {
     pub secrets: Vec<secrecy::SecretString>,
     /// Which hosts may speak for a trusted source.
     pub from: Vec<String>,
+    /// PEM of certificates beside the public roots, for scheme `sns`.
+    pub issuers: Vec<u8>,
     /// The handshake that it answers, if any.
     pub handshake: Option<Handshake>,
     /// How an event becomes a request.

@@ -72,6 +72,10 @@ pub(crate) fn to_http(reply: &Reply) -> HttpAnswer {
             HttpAnswer { headers: greeting.headers.clone(), ..HttpAnswer::new(200, greeting.body.clone()) }
         }
         Reply::Unauthorised => HttpAnswer::error(401, UNAUTHORISED),
+        Reply::NotNow => HttpAnswer {
+            retry_after: Some(RETRY_AFTER),
+            ..HttpAnswer::error(503, "the delivery cannot be checked now; send it again later")
+        },
         Reply::UnknownSource => HttpAnswer::error(404, "no source of this name is configured"),
         Reply::UnsupportedType => HttpAnswer::error(
             415,
@@ -98,6 +102,7 @@ pub(crate) fn queue_should_retry(reply: &Reply) -> bool {
         }),
         Reply::Greeting(_) => false,
         Reply::Unauthorised
+        | Reply::NotNow
         | Reply::UnknownSource
         | Reply::UnsupportedType
         | Reply::Unreadable(_)
@@ -136,6 +141,7 @@ mod tests {
             (one(Ending::Unavailable), 503, true),
             (Reply::Unauthorised, 401, true),
             (Reply::UnknownSource, 404, true),
+            (Reply::NotNow, 503, true),
             (Reply::UnsupportedType, 415, true),
             (Reply::Unreadable(Problem::new("body", "p", "r")), 400, true),
             (Reply::Invalid(Problem::new("body", "p", "r").into()), 422, true),

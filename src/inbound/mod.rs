@@ -14,6 +14,7 @@ mod refusal;
 mod scheme;
 mod secret;
 mod sign;
+mod sns;
 mod spec;
 mod template;
 mod verify;
@@ -26,6 +27,7 @@ pub use refusal::Refusal;
 pub use scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};
 pub use secret::SecretRules;
 pub use sign::sign;
+pub use sns::{Certificate, Issuers, Subscription};
 pub use spec::{SchemeKind, SchemeName, SchemeSpec};
 
 pub use verify::{VerifiedDelivery, Verifier};
