@@ -18,6 +18,7 @@ mod sns;
 mod spec;
 mod template;
 mod verify;
+mod whereabouts;
 
 pub use delivery::{Delivery, Headers, Twice, Via};
 pub use explain::{Explanation, Step};
