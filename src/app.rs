@@ -4,6 +4,7 @@
 mod again;
 mod answer;
 mod cases;
+mod certified;
 mod clouds;
 mod drift;
 mod events;
@@ -45,6 +46,7 @@ pub use secrets::fetch_secrets;
 pub use sweep::SweepReport;
 
 use answer::{conflict, items, refused_items, unavailable};
+use certified::{Certificates, Unverified};
 use clouds::{Clouds, own_account};
 use execute::Means;
 use identity::identity_of;
@@ -58,6 +60,7 @@ pub struct App {
     clouds: Clouds,
     clock: Clock,
     counters: Counters,
+    certificates: Certificates,
 }
 
 /// One request of a delivery, on its way.
@@ -77,10 +80,14 @@ impl App {
         let Some(intake) = self.prepared.intake(&source) else {
             return self.turned_away(Reply::UnknownSource);
         };
-        let verified = match intake.verifier.verify(delivery, now) {
+        let verified = match self.verified(intake, delivery, now).await {
             Ok(verified) => verified,
-            Err(refusal) => return self.unauthorised(&source, &refusal),
+            Err(Unverified::Refused(refusal)) => return self.unauthorised(&source, &refusal),
+            Err(Unverified::NotNow(why)) => return self.not_now(&why),
         };
+        if let Some(reply) = self.subscribed(intake, &verified).await {
+            return reply;
+        }
         if let Some(greeting) =
             intake.handshake.as_ref().and_then(|handshake| handshake.answer(&verified, &intake.verifier))
         {

@@ -171,6 +171,8 @@ pub enum Reply {
     Unauthorised,
     /// No source of this name.
     UnknownSource,
+    /// What is needed to verify could not be fetched; nothing was done, and the sender is to send it again.
+    NotNow,
     /// The body's type is not one that the source's scheme sends.
     UnsupportedType,
     /// Verified, yet not JSON or nested too deeply.

@@ -12,13 +12,14 @@ use crate::clock::{self, Clock};
 use crate::cloud::{self, CloudSettings};
 use crate::config::{Config, MapRef, Site, SourceConfig, Vars};
 use crate::domain::{Problem, Problems, SourceName};
-use crate::inbound::{Handshake, Map, Verifier};
+use crate::inbound::{Handshake, Issuers, Map, Verifier};
 use crate::journal::{Access, Journal};
 use crate::plan::Patience;
 use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
 use crate::telemetry::Counters;
 
 use super::App;
+use super::certified::Certificates;
 use super::clouds::{self, Clouds};
 
 /// A policy file larger than this is not read.
@@ -43,6 +44,7 @@ pub(super) struct Intake {
     pub(super) from: Vec<String>,
     pub(super) handshake: Option<Handshake>,
     events: Vec<String>,
+    pub(super) issuers: Issuers,
     facts: SourceFacts,
 }
 
@@ -119,7 +121,8 @@ impl Prepared {
         clock: Clock,
     ) -> Result<App, StartError> {
         let clouds = Clouds::new(&prepared.config, &settings(&prepared.config), vars)?;
-        Ok(App { prepared, journal, clouds, clock, counters: Counters::default() })
+        let certificates = Certificates::new(cloud::http_client()?);
+        Ok(App { prepared, journal, clouds, clock, counters: Counters::default(), certificates })
     }
 
     /// The configuration.
@@ -194,6 +197,8 @@ fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
     };
     let verifier =
         Verifier::new(source.scheme.clone(), source.secrets.clone(), source.from.clone()).map_err(here)?;
+    let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
+    let issuers = Issuers::new(roots, &source.issuers).map_err(|problem| here(problem.into()))?;
     let map = match &source.map {
         MapRef::Builtin(name) => Map::builtin(name).unwrap_or_else(|| {
             Err(Problem::new("map", format!("{name:?} does not ship"), "name a jq file").into())
@@ -206,7 +211,7 @@ fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
         signed: source.scheme.signed(),
     };
     let (from, handshake) = (source.from.clone(), source.handshake.clone());
-    Ok(Intake { verifier, map, from, handshake, events: source.events.clone(), facts })
+    Ok(Intake { verifier, map, from, handshake, issuers, events: source.events.clone(), facts })
 }
 
 /// An origin that two sources trust would be answered by one of them by chance.

@@ -55,6 +55,26 @@ pub(super) fn build(proxy: Option<&str>) -> Result<Client, Problems> {
     Ok(builder.build().map_err(|error| failed(&error))?)
 }
 
+/// Gets a small document: what status 200 answers, at most 64 KiB of it.
+///
+/// # Errors
+/// Why there is none, for the log.
+pub async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, String> {
+    const MOST: usize = 64 * 1024;
+    let mut response = client.get(url).send().await.map_err(|error| causes(&error))?;
+    if response.status().as_u16() != 200 {
+        return Err(format!("status {}", response.status().as_u16()));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| causes(&error))? {
+        if body.len() + chunk.len() > MOST {
+            return Err(format!("more than {MOST} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
 /// What came back.
 pub(super) struct Incoming {
     pub(super) status: u16,

@@ -26,7 +26,7 @@ pub mod throttle;
 pub use actions::describe_images_to_share::{Filter, ImageToShare, ImagesQuery};
 pub use actions::{Permission, Purpose, Service};
 pub use call::Cloud;
-pub use client::http_client;
+pub use client::{fetch, http_client};
 pub use credentials::{CredentialChain, CredentialSource, Credentials, CredentialsError};
 pub use deadline::Deadline;
 pub use endpoint::Endpoint;

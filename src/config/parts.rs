@@ -56,6 +56,8 @@ pub struct SourceConfig {
     pub secrets: Vec<secrecy::SecretString>,
     /// Which hosts may speak for a trusted source.
     pub from: Vec<String>,
+    /// PEM of certificates beside the public roots, for scheme `sns`.
+    pub issuers: Vec<u8>,
     /// The handshake that it answers, if any.
     pub handshake: Option<Handshake>,
     /// The CloudEvents sources whose events `POST /events` takes when this source's secret authenticates them.

@@ -63,6 +63,7 @@ pub(super) struct RawSource {
     pub(super) secrets: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) from: Vec<Spanned<String>>,
+    pub(super) issuers: Option<Spanned<String>>,
     pub(super) handshake: Option<Spanned<Handshake>>,
     #[serde(default)]
     pub(super) events: Vec<Spanned<String>>,

@@ -200,6 +200,7 @@ impl Reader<'_> {
             let from = self.from(source);
             let events = self.events(source);
             let map = self.map(source);
+            let issuers = self.issuers(source);
             if let Some(written) = &source.handshake
                 && let Some(problem) = written.get_ref().problem(source.scheme.get_ref())
             {
@@ -209,7 +210,17 @@ impl Reader<'_> {
             if let (Some(name), Some(map)) = (name, map) {
                 let scheme = source.scheme.get_ref().clone();
                 let handshake = source.handshake.as_ref().map(|written| written.get_ref().clone());
-                sources.push(SourceConfig { name, scheme, secrets, from, handshake, events, map, line });
+                sources.push(SourceConfig {
+                    name,
+                    scheme,
+                    secrets,
+                    from,
+                    issuers,
+                    handshake,
+                    events,
+                    map,
+                    line,
+                });
             }
         }
         sources
@@ -264,6 +275,23 @@ impl Reader<'_> {
             }
         }
         source.events.iter().map(|written| written.get_ref().clone()).collect()
+    }
+
+    fn issuers(&mut self, source: &RawSource) -> Vec<u8> {
+        let Some(written) = &source.issuers else { return Vec::new() };
+        if source.scheme.get_ref().name() != "sns" {
+            self.problem(
+                written,
+                "issuers do nothing for this scheme",
+                "remove them, or use scheme = \"sns\"",
+            );
+        }
+        let path = self.root.join(written.get_ref());
+        std::fs::read(&path).unwrap_or_else(|error| {
+            let problem = format!("issuers {} cannot be read: {error}", path.display());
+            self.problem(written, problem, "name a PEM file of certificates");
+            Vec::new()
+        })
     }
 
     fn map(&mut self, source: &RawSource) -> Option<MapRef> {

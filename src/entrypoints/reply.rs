@@ -74,6 +74,10 @@ pub(crate) fn to_http(reply: &Reply) -> HttpAnswer {
             HttpAnswer { headers: greeting.headers.clone(), ..HttpAnswer::new(200, greeting.body.clone()) }
         }
         Reply::Unauthorised => HttpAnswer::error(401, UNAUTHORISED),
+        Reply::NotNow => HttpAnswer {
+            retry_after: Some(RETRY_AFTER),
+            ..HttpAnswer::error(503, "the delivery cannot be checked now; send it again later")
+        },
         Reply::UnknownSource => HttpAnswer::error(404, "no source of this name is configured"),
         Reply::UnsupportedType => HttpAnswer::error(
             415,
@@ -100,6 +104,7 @@ pub(crate) fn should_retry(reply: &Reply) -> bool {
         }),
         Reply::Greeting(_) => false,
         Reply::Unauthorised
+        | Reply::NotNow
         | Reply::UnknownSource
         | Reply::UnsupportedType
         | Reply::Unreadable(_)
@@ -118,6 +123,7 @@ pub(crate) fn error_name(reply: &Reply) -> Option<&'static str> {
             Ending::Unavailable => Some("Unavailable"),
         },
         Reply::Greeting(_) => None,
+        Reply::NotNow => Some("Unavailable"),
         Reply::Unauthorised | Reply::UnknownSource => Some("Unauthorised"),
         Reply::Unreadable(_) => Some("Unreadable"),
         Reply::UnsupportedType | Reply::Invalid(_) => Some("Invalid"),
@@ -155,6 +161,7 @@ mod tests {
             (one(Ending::Unavailable), 503, true, Some("Unavailable")),
             (Reply::Unauthorised, 401, true, Some("Unauthorised")),
             (Reply::UnknownSource, 404, true, Some("Unauthorised")),
+            (Reply::NotNow, 503, true, Some("Unavailable")),
             (Reply::UnsupportedType, 415, true, Some("Invalid")),
             (Reply::Unreadable(Problem::new("body", "p", "r")), 400, true, Some("Unreadable")),
             (Reply::Invalid(Problem::new("body", "p", "r").into()), 422, true, Some("Invalid")),

@@ -79,7 +79,9 @@ impl Handshake {
                 matches!(spec.kind(), SchemeKind::Token { .. }),
                 "scheme = { like = \"token\", header = \"authorization\" }",
             ),
-            Self::Cloudevents { .. } => (*spec.kind() != SchemeKind::Trusted, "a scheme that takes HTTP"),
+            Self::Cloudevents { .. } => {
+                (!matches!(spec.kind(), SchemeKind::Trusted | SchemeKind::Sns), "a scheme that takes HTTP")
+            }
         };
         if !fits {
             let problem = format!("does not go with scheme {}", spec.name());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::body;
 use super::engine::{self, Filter};
 use super::verify::VerifiedDelivery;
+use super::whereabouts::places;
 use crate::domain::{Problem, Problems, RequestRules, ShareRequest, Timestamp};
 
 /// The maps that ship, by name.
@@ -94,7 +95,9 @@ impl Map {
     ) -> Result<Vec<ShareRequest>, MapRefusal> {
         let event = body::read(delivery.body(), delivery.is_form()).map_err(MapRefusal::Unreadable)?;
         let outputs = engine::run(&self.filter, event, now.as_second()).map_err(|error| {
-            let problem = format!("failed on this event: {}", one_line(&error));
+            let event = body::read(delivery.body(), delivery.is_form()).unwrap_or_default();
+            let place = places(&event, &error).map(|place| format!(", at {place}")).unwrap_or_default();
+            let problem = format!("failed on this event: {}{place}", one_line(&error));
             let remedy = "mend the map, or what the sender puts into the event";
             MapRefusal::Invalid(Problem::new(format!("map {}", self.name), problem, remedy).into())
         })?;

@@ -15,9 +15,11 @@ mod refusal;
 mod scheme;
 mod secret;
 mod sign;
+mod sns;
 mod spec;
 mod template;
 mod verify;
+mod whereabouts;
 
 pub use delivery::{Delivery, Headers, Twice, Via};
 pub use explain::{Explanation, Step};
@@ -27,6 +29,7 @@ pub use refusal::Refusal;
 pub use scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};
 pub use secret::SecretRules;
 pub use sign::sign;
+pub use sns::{Certificate, Issuers, Subscription};
 pub use spec::{SchemeKind, SchemeName, SchemeSpec};
 
 pub use verify::{VerifiedDelivery, Verifier};

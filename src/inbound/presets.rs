@@ -27,6 +27,7 @@ pub(super) fn preset(name: SchemeName) -> SchemeKind {
         SchemeName::Teams => hmac(teams()),
         SchemeName::Zoom => hmac(zoom()),
         SchemeName::Asana => hmac(HmacScheme::over_body("X-Hook-Signature")),
+        SchemeName::Sns => SchemeKind::Sns,
         SchemeName::Token => SchemeKind::Token { header: TOKEN_HEADER.to_owned() },
         SchemeName::Basic => SchemeKind::Basic,
         SchemeName::Bearer => SchemeKind::Bearer,

@@ -48,6 +48,10 @@ pub fn sign(
         SchemeKind::Basic => {
             headers.push(("authorization".to_owned(), format!("Basic {}", STANDARD.encode(plain))))
         }
+        SchemeKind::Sns => {
+            let remedy = "publish to a topic that is subscribed to this address";
+            return Err(Problem::new("scheme", "only Amazon SNS can sign for it", remedy).into());
+        }
         SchemeKind::Trusted => {
             let remedy = "send it through the queue, topic or bus that `from` names";
             return Err(Problem::new("scheme", "a trusted source takes nothing over HTTP", remedy).into());

@@ -42,6 +42,8 @@ pub enum SchemeName {
     Zoom,
     /// `asana`.
     Asana,
+    /// `sns`: Amazon SNS over HTTPS.
+    Sns,
     /// `token`: a static secret in a header.
     Token,
     /// `basic`: HTTP Basic.
@@ -54,7 +56,7 @@ pub enum SchemeName {
 
 impl SchemeName {
     /// Every preset, in the order in which they are listed to people.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::StandardWebhooks,
         Self::Svix,
         Self::Gitlab,
@@ -68,6 +70,7 @@ impl SchemeName {
         Self::Teams,
         Self::Zoom,
         Self::Asana,
+        Self::Sns,
         Self::Token,
         Self::Basic,
         Self::Bearer,
@@ -90,6 +93,7 @@ impl SchemeName {
             Self::Teams => "teams",
             Self::Zoom => "zoom",
             Self::Asana => "asana",
+            Self::Sns => "sns",
             Self::Token => "token",
             Self::Basic => "basic",
             Self::Bearer => "bearer",
@@ -117,6 +121,8 @@ impl FromStr for SchemeName {
 pub enum SchemeKind {
     /// An HMAC over body, and mostly id and time.
     Hmac(Box<HmacScheme>),
+    /// An RSA signature inside the body, by a certificate of Amazon SNS.
+    Sns,
     /// A static secret in this header.
     Token {
         /// The header's name.
@@ -163,9 +169,14 @@ impl SchemeSpec {
         &self.kind
     }
 
+    /// Whether `from` lists who may speak, and there is no secret.
+    pub(super) fn speaks_for_listed(&self) -> bool {
+        matches!(self.kind, SchemeKind::Trusted | SchemeKind::Sns)
+    }
+
     /// Whether the sender signs each delivery: the policy's attribute `signed`.
     pub fn signed(&self) -> bool {
-        matches!(self.kind, SchemeKind::Hmac(_))
+        matches!(self.kind, SchemeKind::Hmac(_) | SchemeKind::Sns)
     }
 }
 
@@ -349,7 +360,7 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_refused_with_its_name() {
         for (toml, says) in [
-            (r#"scheme = "sns""#, "sns"),
+            (r#"scheme = "sqs""#, "sqs"),
             (r#"scheme = "GitHub""#, "standard-webhooks"),
             (r#"scheme = 7"#, "inline table"),
             (r#"scheme = {}"#, "header is missing"),
@@ -365,7 +376,7 @@ mod tests {
                 r#"scheme = { header = "x", signed = ["body"], time = { unix_header = "t" } }"#,
                 "does not cover the time",
             ),
-            (r#"scheme = { like = "sns" }"#, "like"),
+            (r#"scheme = { like = "sqs" }"#, "like"),
             (r#"scheme = { like = "token", window = 3 }"#, "window"),
             (r#"scheme = { like = "token", header = "a b" }"#, "header"),
             (r#"scheme = { like = "bearer", header = "x" }"#, "bearer"),

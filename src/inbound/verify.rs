@@ -15,6 +15,7 @@ use super::hmac_check::{self, Proven, needed};
 use super::refusal::Refusal;
 use super::scheme::{HmacScheme, JSON_TYPES};
 use super::secret::{Key, SecretRules};
+use super::sns::{Certificate, Message, Subscription};
 use super::spec::{SchemeKind, SchemeSpec};
 use crate::domain::{Problem, Problems, SourceName, Timestamp};
 
@@ -125,15 +126,12 @@ impl Verifier {
             _ => Vec::new(),
         };
         problems.extend(origins(&spec, &from));
-        let trusted = *spec.kind() == SchemeKind::Trusted;
-        if trusted && !secrets.is_empty() {
-            problems.push(Problem::new(
-                "secrets",
-                "a trusted source has none",
-                "remove them; `from` says who may speak",
-            ));
+        let listed = spec.speaks_for_listed();
+        if listed && !secrets.is_empty() {
+            let problem = format!("a source with scheme {} has none", spec.name());
+            problems.push(Problem::new("secrets", problem, "remove them; `from` says who may speak"));
         }
-        if !trusted && secrets.is_empty() {
+        if !listed && secrets.is_empty() {
             problems.push(Problem::new(
                 "secrets",
                 "is missing",
@@ -141,7 +139,7 @@ impl Verifier {
             ));
         }
         let mut keys = Vec::with_capacity(secrets.len());
-        for (index, secret) in secrets.iter().enumerate().filter(|_| !trusted) {
+        for (index, secret) in secrets.iter().enumerate().filter(|_| !listed) {
             match Key::read(&spec, secret, rules, &format!("secrets[{index}]")) {
                 Ok(key) => keys.push(key),
                 Err(problem) => problems.push(problem),
@@ -167,14 +165,48 @@ impl Verifier {
     /// # Errors
     /// The internal reason; the sender is shown [`Refusal::public_text`].
     pub fn verify(&self, delivery: Delivery, now: Timestamp) -> Result<VerifiedDelivery, Refusal> {
-        self.check(delivery, now, &mut Trace::off())
+        self.check(delivery, None, now, &mut Trace::off())
+    }
+
+    /// Verifies a delivery whose sender signs with a certificate, which the caller fetched and had checked.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn verify_certified(
+        &self,
+        delivery: Delivery,
+        certificate: &Certificate,
+        now: Timestamp,
+    ) -> Result<VerifiedDelivery, Refusal> {
+        self.check(delivery, Some(certificate), now, &mut Trace::off())
+    }
+
+    /// Where the certificate lies that a delivery needs; none when its scheme has no certificates. It is asked for
+    /// before anything is verified, so only an address of SNS, for a listed topic, ever comes out.
+    ///
+    /// # Errors
+    /// What would be refused whatever the certificate is.
+    pub fn certificate_url(&self, delivery: &Delivery) -> Result<Option<String>, Refusal> {
+        match (self.spec.kind(), &delivery.via) {
+            (SchemeKind::Sns, Via::Http(_)) => {
+                let message = Message::read(&delivery.body, &self.from)?;
+                Ok(Some(message.certificate_url().to_owned()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What a verified SNS message says of its subscription, when it is about that and no event.
+    pub fn subscription(&self, verified: &VerifiedDelivery) -> Option<Subscription> {
+        let sns = *self.spec.kind() == SchemeKind::Sns;
+        sns.then(|| Message::read(&verified.body, &self.from).ok()?.subscription()).flatten()
     }
 
     /// Verifies a delivery and tells how. The outcome is the one that [`Verifier::verify`] has.
     pub fn explain(&self, delivery: Delivery, now: Timestamp) -> Explanation {
         let mut trace = Trace::on();
         trace.note("scheme", true, || self.spec.name().to_owned());
-        let outcome = self.check(delivery, now, &mut trace);
+        let outcome = self.check(delivery, None, now, &mut trace);
         match &outcome {
             Ok(verified) => trace.note("accepted", true, || match verified.secret_fingerprint() {
                 Some(fingerprint) => format!("with secret {fingerprint}"),
@@ -188,6 +220,7 @@ impl Verifier {
     fn check(
         &self,
         delivery: Delivery,
+        certificate: Option<&Certificate>,
         now: Timestamp,
         trace: &mut Trace,
     ) -> Result<VerifiedDelivery, Refusal> {
@@ -215,6 +248,14 @@ impl Verifier {
         let proven = match self.spec.kind() {
             SchemeKind::Hmac(record) => {
                 hmac_check::check(record, &self.keys, &headers, &verified.body, now, trace)?
+            }
+            SchemeKind::Sns => {
+                let message = Message::read(&verified.body, &self.from)?;
+                trace.note("certificate", certificate.is_some(), || message.certificate_url().to_owned());
+                let certificate = certificate.ok_or_else(|| Refusal::Missing {
+                    what: "the signing certificate, which only a running server fetches,".to_owned(),
+                })?;
+                message.verify(certificate, now, trace)?
             }
             SchemeKind::Token { header } => {
                 self.presented(header, needed(&headers, header)?.as_bytes(), trace)?
@@ -261,7 +302,7 @@ impl Verifier {
 
 /// `from` belongs to a trusted source, which needs it, and has no wildcards.
 fn origins(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
-    let trusted = *spec.kind() == SchemeKind::Trusted;
+    let trusted = spec.speaks_for_listed();
     let (problem, remedy) = if !trusted && !from.is_empty() {
         (format!("does nothing for scheme {}", spec.name()), "remove it, or use scheme = \"trusted\"")
     } else if trusted && from.is_empty() {
@@ -303,6 +344,8 @@ fn media_type(kind: &SchemeKind, headers: &Headers, trace: &mut Trace) -> Result
     let name = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let served = match kind {
         SchemeKind::Hmac(record) => record.serves(&name),
+        // SNS posts JSON as text/plain.
+        SchemeKind::Sns => name == "text/plain" || name == JSON_TYPES[0],
         _ => JSON_TYPES.iter().any(|served| is_type(&name, served)),
     };
     trace.note("content type", served, || clipped(text));

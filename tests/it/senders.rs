@@ -1,5 +1,7 @@
 //! Every sender: the published vectors, the maps with their traps, the handshakes, and one real request per preset.
 
+mod docs;
 mod maps;
+mod sns;
 mod vectors;
 mod wire;

@@ -257,6 +257,15 @@ fn the_token_of_a_task_is_not_part_of_the_request() {
 }
 
 #[test]
+fn a_map_that_fails_says_where_in_the_event() {
+    let map = Map::load(".issue.fields.accounts | map(tostring)", "mine.jq").unwrap();
+    let event = json!({"issue": {"fields": {"accounts": 700000164995_u64}}}).to_string().into_bytes();
+    let refusal =
+        map.apply(&delivered(event, "application/json"), now(), &RequestRules::default()).unwrap_err();
+    assert!(refusal.to_string().contains("at .issue.fields.accounts"), "{refusal}");
+}
+
+#[test]
 fn no_map_breaks_on_a_foreign_event() {
     let odd = [
         json!(null),

@@ -1,0 +1,65 @@
+//! docs/senders.md says what is so: its configuration loads, its bodies are read, and the tests that it names exist.
+
+use sharehook::app::Prepared;
+use sharehook::config::{Config, Vars};
+
+const TEXT: &str = include_str!("../../../docs/senders.md");
+
+fn blocks(language: &str) -> Vec<&'static str> {
+    let open = format!("```{language}\n");
+    TEXT.split(open.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[test]
+fn every_configuration_block_loads() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("amazon.pem"), "").unwrap();
+    let mut loaded = 0;
+    for block in blocks("toml") {
+        let block = match block.contains("[[source]]") {
+            true => block.to_owned(),
+            false => format!("[[source]]\nname = \"custom\"\nsecrets = [\"env:CUSTOM\"]\n{block}"),
+        };
+        let names = block.split("env:").skip(1).map(|rest| rest.split('"').next().unwrap());
+        let vars: Vars = names
+            .map(|name| {
+                (
+                    name.to_owned(),
+                    "svc:a-secret-of-the-right-length-00000000000"
+                        .replace(':', if name.contains("LOGIN") { ":" } else { "0" })
+                        .replace('-', "0"),
+                )
+            })
+            .collect();
+        let text = format!(
+            "journal = \"memory:\"\npolicy = \"{}/policy\"\n[cloud]\nsite = \"intl\"\n{block}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let path = folder.path().join("sharehook.toml");
+        Config::read(path.to_str().unwrap(), &text, &vars)
+            .and_then(Prepared::new)
+            .unwrap_or_else(|problems| panic!("{block}\n{problems}"));
+        loaded += 1;
+    }
+    assert_eq!(loaded, 8);
+}
+
+#[test]
+fn every_json_block_is_json() {
+    for block in blocks("json") {
+        serde_json::from_str::<serde_json::Value>(block).unwrap_or_else(|error| panic!("{error}: {block}"));
+    }
+}
+
+#[test]
+fn every_named_test_exists() {
+    let tests = [include_str!("maps.rs"), include_str!("sns.rs"), include_str!("wire.rs")].concat();
+    let is_name = |word: &&str| {
+        word.matches('_').count() > 4 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    };
+    let names: Vec<_> = TEXT.split('`').filter(is_name).collect();
+    assert!(names.len() > 12, "{names:?}");
+    for name in names {
+        assert!(tests.contains(&format!("fn {name}()")), "{name} is no test");
+    }
+}
