@@ -7,6 +7,7 @@ mod bad_input;
 mod cloudevents;
 mod hosts;
 mod hosts_http;
+mod hosts_scf;
 mod service;
 mod straight_line;
 mod tidy;
