@@ -9,6 +9,8 @@ use crate::config::Vars;
 pub(crate) enum Host {
     /// AWS Lambda, or anything that speaks its runtime API.
     Lambda,
+    /// Tencent SCF's custom runtime.
+    Scf,
     /// A host that speaks HTTP to us at this address.
     Http(SocketAddr, HttpHost),
 }
@@ -44,6 +46,9 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, String> {
     let is_set = |name: &str| vars.get(name).is_some_and(|v| !v.is_empty());
     if is_set("AWS_LAMBDA_RUNTIME_API") {
         return Ok(Some(Host::Lambda));
+    }
+    if is_set("SCF_RUNTIME_API") {
+        return Ok(Some(Host::Scf));
     }
     for (name, address, host) in PORT_VARS {
         if let Some(value) = vars.get(name) {
@@ -81,6 +86,8 @@ mod tests {
         assert_eq!(on(&[("FC_SERVER_PORT", "9001")]), at("0.0.0.0:9001", HttpHost::Alibaba));
         assert_eq!(on(&[("FC_FUNCTION_NAME", "f")]), at("0.0.0.0:9000", HttpHost::Alibaba));
         assert_eq!(on(&[("FC_FUNCTION_NAME", "f"), ("PORT", "8000")]), at("0.0.0.0:8000", HttpHost::Alibaba));
+        let runtime = [("SCF_FUNCTIONNAME", "f"), ("SCF_RUNTIME_API", "127.0.0.1")];
+        assert_eq!(on(&runtime), Ok(Some(Host::Scf)));
         assert_eq!(on(&[("SCF_FUNCTIONNAME", "f")]), at("0.0.0.0:9000", HttpHost::Plain));
         assert_eq!(
             on(&[("PORT", "80"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")]),

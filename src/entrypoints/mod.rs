@@ -9,3 +9,4 @@ mod http;
 mod lambda;
 mod message;
 mod reply;
+mod scf;

@@ -137,7 +137,9 @@ async fn a_container_listens_on_its_port_and_answers_probes() {
 async fn azure_forwards_http_under_its_prefix_and_posts_queue_messages() {
     let prepare = |folder: &Path| {
         trust(folder, &["azure:Requests"], &["b"]);
-        std::fs::write(folder.join("host.json"), r#"{"version":"2.0"}"#).unwrap();
+        // The file that is deployed.
+        let deployed = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/azure/host.json");
+        std::fs::copy(deployed, folder.join("host.json")).unwrap();
     };
     let hosted = Hosted::start("FUNCTIONS_CUSTOMHANDLER_PORT", &[("PORT", "1")], prepare).await;
     let (status, answer) = hosted.deliver("/api/hooks/native", "Z-1").await;

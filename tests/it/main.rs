@@ -17,6 +17,7 @@ mod evidence;
 mod grants;
 mod hosts;
 mod hosts_http;
+mod hosts_scf;
 mod killed;
 mod schedules;
 mod schema;

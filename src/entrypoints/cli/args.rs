@@ -7,7 +7,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 /// Turns an approved ticket into a cloud image share, and into nothing else.
 ///
-/// Without a command it finds its host from the environment: AWS Lambda (AWS_LAMBDA_RUNTIME_API), or HTTP on the
+/// Without a command it finds its host from the environment: AWS Lambda (AWS_LAMBDA_RUNTIME_API), SCF (SCF_RUNTIME_API), or HTTP on the
 /// host's port variable (FUNCTIONS_CUSTOMHANDLER_PORT, PORT, FC_SERVER_PORT).
 #[derive(Debug, Parser)]
 #[command(

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::app::StartError;
 use crate::clock::Clock;
-use crate::entrypoints::lambda;
 use crate::entrypoints::reply::Exit;
+use crate::entrypoints::{lambda, scf};
 
 use super::{Context, cannot_start};
 
@@ -27,18 +27,21 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Exit {
     let deadline = app.budget();
     // The same file again is the same invocation: its content is its id, as a host's retry keeps the request id.
     let request_id = format!("invoke-{}", crate::app::short_digest(event.to_string().as_bytes()));
-    match lambda::answer(&app, event, &request_id, deadline).await {
+    let answered = if scf::is_of_scf(&event) {
+        let error = |refused: scf::NamedError| (refused.name.to_owned(), refused.text);
+        scf::answer(&app, &event, deadline).await.map_err(error)
+    } else {
+        let error = |refused: lambda_runtime::Diagnostic| (refused.error_type, refused.error_message);
+        lambda::answer(&app, event, &request_id, deadline).await.map_err(error)
+    };
+    match answered {
         Ok(answer) => {
             println!("{}", if context.json { answer.to_string() } else { readable(&answer) });
             exit_of(&answer)
         }
-        Err(refusal) => {
-            println!("{}: {}", refusal.error_type, refusal.error_message);
-            if matches!(refusal.error_type.as_str(), "Denied" | "Unauthorised") {
-                Exit::Refused
-            } else {
-                Exit::Failed
-            }
+        Err((name, text)) => {
+            println!("{name}: {text}");
+            if matches!(name.as_str(), "Denied" | "Unauthorised") { Exit::Refused } else { Exit::Failed }
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::entrypoints::azure;
 use crate::entrypoints::dialect::Dialect;
 use crate::entrypoints::host::{Host, HttpHost};
 use crate::entrypoints::reply::Exit;
-use crate::entrypoints::{http, lambda};
+use crate::entrypoints::{http, lambda, scf};
 
 use super::{Context, cannot_start};
 
@@ -30,6 +30,13 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Exit {
             Ok(()) => Exit::Done,
             Err(error) => {
                 tracing::error!(%error, "the runtime API failed");
+                Exit::Failed
+            }
+        },
+        Host::Scf => match scf::run(app, &context.vars).await {
+            Ok(()) => Exit::Done,
+            Err(error) => {
+                tracing::error!(error, "the runtime API failed");
                 Exit::Failed
             }
         },

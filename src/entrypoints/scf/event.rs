@@ -1,0 +1,157 @@
+//! Which trigger of Tencent's SCF is it? Told by shape, strictly: an unknown shape is an error, never a guess.
+//! In: a raw event. Out: one of the shapes that are served.
+
+use serde_json::Value;
+
+use crate::domain::Problem;
+use crate::entrypoints::envelope;
+use crate::entrypoints::http::HttpDelivery;
+use crate::entrypoints::message::Message;
+
+/// The events that are served.
+pub(super) enum Shape {
+    /// A function URL, or the former API gateway.
+    Http(Box<HttpDelivery>),
+    /// A timer: whatever its message, it sweeps.
+    Sweep,
+    /// A topic of TDMQ (formerly CMQ), or an event of EventBridge: a failure is delivered again, and in the end kept.
+    Messages(Vec<Message>),
+    /// A CKafka topic: a failure holds up everything behind it, thousands of times.
+    Stream(Vec<Message>),
+}
+
+const SERVED: &str =
+    "use a function URL, a timer, CKafka, TDMQ or EventBridge; direct invocations are not served on SCF";
+
+/// Whether an event has the marks of SCF, for a file that may be of any host.
+pub(crate) fn is_of_scf(event: &Value) -> bool {
+    let record = |name| event.pointer("/Records/0").is_some_and(|record| record.get(name).is_some());
+    let url = event.get("httpMethod").is_some() && event.get("queryString").is_some();
+    url || record("Ckafka") || record("CMQ") || is_timer(event) || is_event(event)
+}
+
+fn is_timer(event: &Value) -> bool {
+    let text = |name: &str| event.get(name).is_some_and(Value::is_string);
+    text("TriggerName") && event.get("Type").and_then(Value::as_str) == Some("Timer")
+}
+
+fn is_event(event: &Value) -> bool {
+    event.get("specversion").is_some() && event.get("source").is_some() && event.get("region").is_some()
+}
+
+pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
+    let refused = |problem: &str| Problem::new("event", problem, SERVED);
+    if is_timer(event) {
+        return Ok(Shape::Sweep);
+    }
+    if let Some(records) = event.get("Records") {
+        let records = records.as_array().filter(|records| !records.is_empty());
+        let records = records.ok_or_else(|| refused("has Records that are not a list of messages"))?;
+        let all = |read: fn(&Value) -> Option<Message>| records.iter().map(read).collect::<Option<Vec<_>>>();
+        return all(kafka)
+            .map(Shape::Stream)
+            .or_else(|| all(topic).map(Shape::Messages))
+            .ok_or_else(|| refused("has Records that are neither all of CKafka nor all of TDMQ"));
+    }
+    if event.get("httpMethod").is_some() {
+        return http(event).map_err(|problem| refused(&problem));
+    }
+    if is_event(event) {
+        let message =
+            bus(event).ok_or_else(|| refused("is an event of EventBridge without id, region or source"))?;
+        return Ok(Shape::Messages(vec![message]));
+    }
+    Err(refused("has the shape of no trigger that is served"))
+}
+
+/// The path of a function URL is the request's own. The gateway's stage stands in its context, not in `path`.
+fn http(event: &Value) -> Result<Shape, String> {
+    let text = |name: &str| event.get(name).and_then(Value::as_str);
+    let method = text("httpMethod").ok_or("has an httpMethod that is not text")?;
+    let path = text("path").ok_or("is an HTTP event without a path")?.to_owned();
+    Ok(Shape::Http(Box::new(envelope::request(event, method, path)?)))
+}
+
+/// `ckafka:TOPIC`. Partition and offset name a record.
+fn kafka(record: &Value) -> Option<Message> {
+    let kafka = record.get("Ckafka")?;
+    let topic = kafka.get("topic")?.as_str()?;
+    let id = format!("{topic}/{}/{}", number(kafka.get("partition")?)?, number(kafka.get("offset")?)?);
+    let body = kafka.get("msgBody")?.as_str()?.to_owned().into();
+    Some(Message { origin: format!("ckafka:{topic}"), id: Some(id), body })
+}
+
+/// `cmq:OWNER:TOPIC`. The owner is a number or a text, as the documentation shows both.
+fn topic(record: &Value) -> Option<Message> {
+    let topic = record.get("CMQ")?;
+    let origin = format!("cmq:{}:{}", number(topic.get("topicOwner")?)?, topic.get("topicName")?.as_str()?);
+    let body = topic.get("msgBody")?.as_str()?.to_owned().into();
+    Some(Message { origin, id: Some(topic.get("msgId")?.as_str()?.to_owned()), body })
+}
+
+/// `eventbridge:REGION:SOURCE`. The map sees the whole event.
+fn bus(event: &Value) -> Option<Message> {
+    let text = |name: &str| event.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let origin = format!("eventbridge:{}:{}", text("region")?, text("source")?);
+    Some(Message { origin, id: Some(text("id")?.to_owned()), body: event.to_string().into() })
+}
+
+fn number(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() => {
+            Some(text.clone())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn messages(event: &Value) -> Vec<(String, Option<String>)> {
+        assert!(is_of_scf(event), "{event}");
+        match shape_of(event).unwrap() {
+            Shape::Messages(list) | Shape::Stream(list) => {
+                list.into_iter().map(|m| (m.origin, m.id)).collect()
+            }
+            _ => panic!("{event}"),
+        }
+    }
+
+    #[test]
+    fn each_trigger_names_its_origin() {
+        let some = |text: &str| Some(text.to_owned());
+        let kafka = json!({"Records": [{"Ckafka": {"topic": "t", "partition": 1, "offset": 36, "msgKey": "None", "msgBody": "{}"}}]});
+        assert_eq!(messages(&kafka), [("ckafka:t".to_owned(), some("t/1/36"))]);
+        for owner in [json!(120), json!("120")] {
+            let cmq = json!({"Records": [{"CMQ": {"type": "topic", "topicOwner": owner, "topicName": "t", "subscriptionName": "s",
+                "publishTime": "1970-01-01T00:00:00.000Z", "msgId": "1", "requestId": "1", "msgBody": "{}", "msgTag": []}}]});
+            assert_eq!(messages(&cmq), [("cmq:120:t".to_owned(), some("1"))]);
+        }
+        let event = json!({"specversion": "1.0", "id": "e", "type": "x", "source": "tdmq.cloud.tencent", "region": "ap-guangzhou",
+            "subject": "s", "time": "1615430559146", "datacontenttype": "application/json;charset=utf-8", "data": {}});
+        assert_eq!(messages(&event), [("eventbridge:ap-guangzhou:tdmq.cloud.tencent".to_owned(), some("e"))]);
+    }
+
+    #[test]
+    fn unknown_shapes_are_errors_and_never_direct_invocations() {
+        for event in [
+            json!({"id": "x", "action": "share"}),
+            json!([]),
+            json!({"Type": "Timer"}),
+            json!({"Records": []}),
+            json!({"Records": [{"Ckafka": {"topic": "t"}}]}),
+            json!({"Records": [{"Ckafka": {"topic": "t", "partition": "a", "offset": 1, "msgBody": ""}}]}),
+            json!({"Records": [{"CMQ": {"topicName": "t"}}]}),
+            json!({"Records": [{"eventSource": "aws:sqs"}]}),
+            json!({"httpMethod": "POST"}),
+            json!({"httpMethod": "POST", "path": "/", "headers": {}, "body": {}}),
+            json!({"specversion": "1.0", "source": "", "region": "r", "id": "1"}),
+        ] {
+            assert!(shape_of(&event).is_err(), "{event}");
+        }
+    }
+}

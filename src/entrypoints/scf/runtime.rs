@@ -1,0 +1,84 @@
+//! The runtime API of SCF: ready once, then next, and a response or an error, for ever. In: its address. Out: only when
+//! it cannot be reached any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::app::{App, Deadline, http_client};
+use crate::config::Vars;
+use crate::entrypoints::message::NamedError;
+
+/// `next` waits until there is an event, which may be tomorrow.
+const NEXT: Duration = Duration::from_secs(24 * 60 * 60);
+/// The part of the time limit that is kept for writing the journal and answering.
+const RESERVE: Duration = Duration::from_millis(1_500);
+/// An API that fails this often in a row is gone; the platform starts the process again.
+const MOST_FAILURES: u32 = 5;
+
+/// Serves invocations until the runtime API is gone.
+///
+/// # Errors
+/// Why it cannot be used.
+pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
+    let host = vars.get("SCF_RUNTIME_API").map(String::as_str).unwrap_or_default();
+    let base = match vars.get("SCF_RUNTIME_API_PORT").filter(|port| !port.is_empty()) {
+        Some(port) => format!("http://{host}:{port}/runtime"),
+        None => format!("http://{host}/runtime"),
+    };
+    let client = http_client().map_err(|problems| problems.to_string())?;
+    // One byte: whether an empty body is accepted is not documented.
+    post(&client, &format!("{base}/init/ready"), " ".to_owned()).await?;
+    let mut failures = 0;
+    while failures < MOST_FAILURES {
+        let served = async {
+            let request = client.get(format!("{base}/invocation/next")).timeout(NEXT);
+            let answer = request.send().await.map_err(|error| error.to_string())?;
+            if !answer.status().is_success() {
+                return Err(format!("next was answered {}", answer.status()));
+            }
+            let deadline =
+                deadline_of(&app, answer.headers().get("time_limit_in_ms").and_then(|v| v.to_str().ok()));
+            let body = answer.bytes().await.map_err(|error| error.to_string())?;
+            match invocation(&app, &body, deadline).await {
+                Ok(answer) => post(&client, &format!("{base}/invocation/response"), answer.to_string()).await,
+                Err(NamedError { name, text }) => {
+                    post(&client, &format!("{base}/invocation/error"), format!("{name}: {text}")).await
+                }
+            }
+        };
+        match served.await {
+            Ok(()) => failures = 0,
+            Err(error) => {
+                failures += 1;
+                tracing::error!(error, failures, "the runtime API failed");
+                tokio::time::sleep(Duration::from_millis(100) * failures).await;
+            }
+        }
+    }
+    Err(format!("the runtime API failed {MOST_FAILURES} times in a row"))
+}
+
+/// A panic costs its own invocation only.
+async fn invocation(app: &Arc<App>, body: &[u8], deadline: Deadline) -> Result<Value, NamedError> {
+    let event: Value = serde_json::from_slice(body).map_err(|error| NamedError {
+        name: "Unreadable",
+        text: format!("the event is not JSON: {error}"),
+    })?;
+    let worker = Arc::clone(app);
+    tokio::spawn(async move { super::answer(&worker, &event, deadline).await })
+        .await
+        .unwrap_or_else(|_| Err(NamedError { name: "Panicked", text: "the log tells more".to_owned() }))
+}
+
+/// The time limit less the reserve; the configured budget when the header is missing.
+fn deadline_of(app: &App, limit: Option<&str>) -> Deadline {
+    let limit = limit.and_then(|text| text.trim().parse::<u64>().ok()).map(Duration::from_millis);
+    limit.map_or_else(|| app.budget(), |limit| Deadline::after(limit.saturating_sub(RESERVE)))
+}
+
+async fn post(client: &reqwest::Client, url: &str, body: String) -> Result<(), String> {
+    let answer = client.post(url).body(body).send().await.map_err(|error| error.to_string())?;
+    if answer.status().is_success() { Ok(()) } else { Err(format!("{url} was answered {}", answer.status())) }
+}
