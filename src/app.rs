@@ -3,11 +3,13 @@
 
 mod again;
 mod answer;
+mod calls;
 mod cases;
 mod execute;
 mod identity;
 mod ledger;
 mod lists;
+mod merge;
 mod observe;
 mod prepare;
 mod sweep;
@@ -42,6 +44,8 @@ pub struct App {
     prepared: Prepared,
     journal: Journal,
     cloud: Cloud,
+    calls: calls::CallLanes,
+    looks: observe::LookLanes,
     clock: Clock,
     counters: Counters,
 }
@@ -241,6 +245,8 @@ impl App {
     fn means(&self, deadline: Deadline) -> Means<'_> {
         Means {
             cloud: &self.cloud,
+            calls: &self.calls,
+            looks: &self.looks,
             counters: &self.counters,
             cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
             deadline,

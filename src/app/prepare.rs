@@ -101,7 +101,8 @@ impl Prepared {
         let journal = open_journal(&self.config, vars)?;
         let home = vars.get("HOME").map(std::path::PathBuf::from);
         let cloud = Cloud::new(settings(&self.config), CredentialChain::from_disk(vars, home))?;
-        Ok(App { prepared: self, journal, cloud, clock, counters: Counters::default() })
+        let (calls, looks) = Default::default();
+        Ok(App { prepared: self, journal, cloud, calls, looks, clock, counters: Counters::default() })
     }
 
     /// The configuration.

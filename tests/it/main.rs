@@ -6,5 +6,6 @@
 mod cloud_chain;
 mod cloud_codes;
 mod cloud_faults;
+mod cloud_merge;
 mod cloud_stage;
 mod tidy;
