@@ -38,7 +38,17 @@ impl Throttle {
     pub async fn turn(&self, api: Api, region: &Region, deadline: Deadline) -> Result<(), CloudError> {
         let at = self.reserve(api, region, deadline)?;
         sleep_until(at).await;
+        while let Err(at) = self.depart(api, region) {
+            sleep_until(at).await;
+        }
         Ok(())
+    }
+
+    /// Lets a call go whose turn has come; else until when the calls that went late before it hold it back.
+    fn depart(&self, api: Api, region: &Region) -> Result<(), Instant> {
+        let now = self.start.elapsed();
+        let gone = self.paces().get_mut(&(api, region.clone())).map_or(Ok(()), |pace| pace.depart(now));
+        gone.map_err(|at| self.start.checked_add(at).unwrap_or(self.start))
     }
 
     /// Waits until a turn is free or the deadline passes; takes none. For callers that can still grow while they wait.
