@@ -3,6 +3,7 @@
 
 mod again;
 mod answer;
+mod calls;
 mod cases;
 mod certified;
 mod clouds;
@@ -13,6 +14,7 @@ mod greet;
 mod identity;
 mod ledger;
 mod lists;
+mod merge;
 mod observe;
 mod prepare;
 mod register;
@@ -58,6 +60,8 @@ pub struct App {
     prepared: Arc<Prepared>,
     journal: Journal,
     clouds: Clouds,
+    calls: calls::CallLanes,
+    looks: observe::LookLanes,
     clock: Clock,
     counters: Counters,
     certificates: Certificates,
@@ -292,6 +296,8 @@ impl App {
             cloud: chosen.cloud,
             account: chosen.account,
             owner: chosen.owner,
+            calls: &self.calls,
+            looks: &self.looks,
             counters: &self.counters,
             cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
             deadline,

@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use crate::clock;
-use crate::cloud::error::own;
-use crate::cloud::{Cloud, Deadline, ImagesQuery, Permission};
+use crate::cloud::{Cloud, Deadline, ImagesQuery};
 use crate::domain::{
-    AccountId, Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Item, ItemResult, Region, ResultKind,
+    AccountId, Action, BlueprintId, CloudError, CvmImageId, Item, ItemResult, Region, ResultKind,
 };
 use crate::plan::{
     AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Patience, Plan,
@@ -15,10 +14,9 @@ use crate::plan::{
 };
 use crate::telemetry::Counters;
 
+use super::calls::{self, CallLanes, Subject};
 use super::ledger::{Ledger, Stop};
-
-/// The most that Lighthouse takes in one call (API pages).
-const LIGHTHOUSE_ACCOUNTS: usize = 10;
+use super::observe::LookLanes;
 
 /// Everything the work needs besides the plan.
 pub(super) struct Means<'a> {
@@ -27,6 +25,8 @@ pub(super) struct Means<'a> {
     pub(super) account: Option<&'a str>,
     /// The account that owns the images, where that is known.
     pub(super) owner: Option<&'a str>,
+    pub(super) calls: &'a CallLanes,
+    pub(super) looks: &'a LookLanes,
     pub(super) counters: &'a Counters,
     pub(super) cvm_accounts_per_call: usize,
     pub(super) deadline: Deadline,
@@ -41,12 +41,6 @@ impl Means<'_> {
             None => call,
         }
     }
-}
-
-/// What an account stage works on, once a chain's blueprint is known.
-enum Subject {
-    Blueprint(BlueprintId),
-    Cvm(CvmImageId),
 }
 
 /// Does what the plan says, stage by stage.
@@ -185,10 +179,7 @@ async fn accounts_stage(
     accounts: &[AccountId],
     ledger: &mut Ledger<'_>,
 ) -> Result<Vec<ItemResult>, Stop> {
-    let per_call = match subject {
-        Subject::Blueprint(_) => LIGHTHOUSE_ACCOUNTS,
-        Subject::Cvm(_) => means.cvm_accounts_per_call,
-    };
+    let per_call = subject.per_call(means);
     let mut work = AccountWork::new(
         action,
         accounts,
@@ -198,6 +189,7 @@ async fn accounts_stage(
         means.patience.backoff.tries,
     );
     let mut told = 0;
+    let mut alone = false;
     loop {
         match work.next() {
             AccountStep::Finished => break,
@@ -209,20 +201,28 @@ async fn accounts_stage(
                 }
                 work.see(AccountSeen::Waited);
             }
-            AccountStep::Read => work.see(AccountSeen::Shares(shares(means, plan.region(), subject).await)),
+            AccountStep::Read => {
+                work.see(AccountSeen::Shares(calls::shares(means, plan.region(), subject).await))
+            }
             AccountStep::Call(batch) => {
-                let end = call(means, plan.region(), subject, action, &batch).await;
-                if out_of_time(&end) {
+                let called = calls::change(means, plan.region(), subject, action, &batch, alone).await;
+                let error = called.end.as_ref().err();
+                if error.is_some_and(calls::out_of_time) {
                     break;
                 }
-                let note = (name_of(subject, action), batch.len(), end.clone());
-                work.see(AccountSeen::Called(end));
+                alone = called.in_company && error.is_some_and(calls::names_one_of_many);
+                work.see(if alone {
+                    AccountSeen::InCompany
+                } else {
+                    AccountSeen::Called(called.end.clone())
+                });
                 let settled: Vec<ItemResult> = work.settled().cloned().collect();
                 if settled.len() > told {
                     told = settled.len();
-                    ledger.progress(&settled, &means.named(note.0), &note.2).await?;
+                    ledger.progress(&settled, &means.named(subject.name(action)), &called.end).await?;
                 } else {
-                    tracing::info!(action = note.0, accounts = note.1, error = ?note.2.err().map(|e| e.code), "a call settled nothing yet");
+                    let (action, error) = (subject.name(action), called.end.err().map(|e| e.code));
+                    tracing::info!(action, accounts = batch.len(), error, "a call settled nothing yet");
                 }
             }
         }
@@ -235,70 +235,6 @@ async fn accounts_stage(
             .unwrap_or_else(|| ItemResult::new(Item::Account(account.clone()), ResultKind::Pending, None))
     };
     Ok(accounts.iter().map(result_of).collect())
-}
-
-/// A call that was not sent because no time was left says nothing about the request: it stays pending.
-fn out_of_time<T>(end: &Result<T, CloudError>) -> bool {
-    let late = |error: &CloudError| matches!(error.code.as_str(), own::DEADLINE | own::THROTTLED);
-    matches!(end, Err(error) if error.class == ErrorClass::NotSent && late(error))
-}
-
-fn name_of(subject: &Subject, action: Action) -> String {
-    match (subject, action) {
-        (Subject::Blueprint(id), Action::Share) => format!("lighthouse ShareBlueprintAcrossAccounts {id}"),
-        (Subject::Blueprint(id), Action::Cancel) => {
-            format!("lighthouse CancelShareBlueprintAcrossAccounts {id}")
-        }
-        (Subject::Cvm(id), Action::Share) => format!("cvm ModifyImageSharePermission SHARE {id}"),
-        (Subject::Cvm(id), Action::Cancel) => format!("cvm ModifyImageSharePermission CANCEL {id}"),
-    }
-}
-
-fn permission(action: Action) -> Permission {
-    match action {
-        Action::Share => Permission::Share,
-        Action::Cancel => Permission::Cancel,
-    }
-}
-
-async fn call(
-    means: &Means<'_>,
-    region: &Region,
-    subject: &Subject,
-    action: Action,
-    batch: &[AccountId],
-) -> Result<Option<String>, CloudError> {
-    means.counters.count_call();
-    let (cloud, deadline) = (means.cloud, means.deadline);
-    let receipt = match (subject, action) {
-        (Subject::Blueprint(id), Action::Share) => cloud.share_blueprint(region, id, batch, deadline).await,
-        (Subject::Blueprint(id), Action::Cancel) => cloud.cancel_blueprint(region, id, batch, deadline).await,
-        (Subject::Cvm(id), _) => {
-            cloud.modify_cvm_sharing(region, id, batch, permission(action), deadline).await
-        }
-    };
-    receipt.map(|r| r.request_id)
-}
-
-async fn shares(
-    means: &Means<'_>,
-    region: &Region,
-    subject: &Subject,
-) -> Result<std::collections::BTreeSet<AccountId>, CloudError> {
-    match subject {
-        Subject::Cvm(id) => means.cloud.cvm_shares(region, id, means.deadline).await,
-        Subject::Blueprint(id) => match means.cloud.blueprint_shares(region, id, means.deadline).await {
-            Ok(Some(shares)) => Ok(shares),
-            Ok(None) => Err(CloudError {
-                code: "NoReadApi".to_owned(),
-                message: "this site cannot tell who has a blueprint".to_owned(),
-                class: ErrorClass::Permanent,
-                remedy: String::new(),
-                request_id: None,
-            }),
-            Err(error) => Err(error),
-        },
-    }
 }
 
 async fn lighthouse(
@@ -334,10 +270,10 @@ async fn lighthouse(
                 means.counters.count_call();
                 let end = means
                     .cloud
-                    .modify_lighthouse_sharing(region, image, permission(action), means.deadline)
+                    .modify_lighthouse_sharing(region, image, calls::permission(action), means.deadline)
                     .await;
                 let end = end.map(|r| (r.blueprint, r.request_id));
-                if out_of_time(&end) {
+                if end.as_ref().err().is_some_and(calls::out_of_time) {
                     return Ok(pending());
                 }
                 last = Some(end.as_ref().map(|(_, id)| id.clone()).map_err(CloudError::clone));

@@ -1,15 +1,85 @@
 //! What does the cloud hold now? In: an approved request. Out: an [`Observation`], as complete as the reads allow.
 
 use crate::clock;
-use crate::domain::{CloudError, ErrorClass, ShareRequest, Target};
+use crate::cloud::error::own;
+use crate::domain::{Action, CloudError, ErrorClass, ImageRef, Region, ShareRequest, Target};
 use crate::plan::{Observation, wait_before};
 
+use super::calls::out_of_time;
 use super::execute::{Means, pause};
+use super::merge::{Lanes, Place};
 
 /// A read is tried this often; a plan without it is still safe, only less sparing.
 const MOST_READS: u32 = 3;
 
+/// Looks that may be one: an owner account, a region and what is looked at.
+type Look = (Option<String>, Region, ImageRef, Depth);
+
+/// Requests that wait for the same look share the next one: it begins after each of them asked, so it is fresh for all.
+pub(super) type LookLanes = Lanes<Look, (), Observation>;
+
+/// How much of an image is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Depth {
+    /// Who has it, before a share.
+    ToShare,
+    /// Who has it, before a cancellation.
+    ToCancel,
+    /// Whether it is in Lighthouse.
+    Lighthouse,
+    /// The same, and who has its blueprint.
+    Chain,
+}
+
+fn look_of(means: &Means<'_>, request: &ShareRequest) -> Look {
+    let depth = match (&request.target, request.action) {
+        (Target::Lighthouse { .. }, _) => Depth::Lighthouse,
+        (Target::Chain { .. }, _) => Depth::Chain,
+        (_, Action::Share) => Depth::ToShare,
+        (_, Action::Cancel) => Depth::ToCancel,
+    };
+    (means.account.map(str::to_owned), request.region.clone(), request.target.image(), depth)
+}
+
+/// What the cloud holds, in one look with everybody who waits for the same.
 pub(super) async fn observe(means: &Means<'_>, request: &ShareRequest) -> Observation {
+    loop {
+        let lead = match means.looks.enter(look_of(means, request), (), means.deadline).await {
+            Place::Lead(lead) => lead,
+            // The leader had less time than there is here.
+            Place::Rode(seen) if seen.unreadable.as_ref().is_some_and(out_of_time) && in_time(means) => {
+                continue;
+            }
+            Place::Rode(seen) => return seen,
+            Place::Lost if in_time(means) => continue,
+            Place::Lost | Place::Late => {
+                let mut seen = Observation::default();
+                seen.cannot_read(late());
+                return seen;
+            }
+        };
+        let company = lead.company(|()| true);
+        let seen = look(means, request).await;
+        company.answer(&seen);
+        return seen;
+    }
+}
+
+fn in_time(means: &Means<'_>) -> bool {
+    means.deadline.allows(tokio::time::Instant::now())
+}
+
+fn late() -> CloudError {
+    CloudError {
+        code: own::DEADLINE.to_owned(),
+        message: "the deadline passed before the cloud was looked at".to_owned(),
+        class: ErrorClass::NotSent,
+        remedy: "none at once: it is repeated later".to_owned(),
+        request_id: None,
+    }
+}
+
+async fn look(means: &Means<'_>, request: &ShareRequest) -> Observation {
     let mut seen = Observation { readable: true, ..Observation::default() };
     let region = &request.region;
     let (cloud, deadline) = (means.cloud, means.deadline);

@@ -122,7 +122,9 @@ impl Prepared {
     ) -> Result<App, StartError> {
         let clouds = Clouds::new(&prepared.config, &settings(&prepared.config), vars)?;
         let certificates = Certificates::new(cloud::http_client()?);
-        Ok(App { prepared, journal, clouds, clock, counters: Counters::default(), certificates })
+        let (calls, looks) = Default::default();
+        let counters = Counters::default();
+        Ok(App { prepared, journal, clouds, calls, looks, clock, counters, certificates })
     }
 
     /// The configuration.

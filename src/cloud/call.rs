@@ -137,6 +137,11 @@ impl Cloud {
         }
     }
 
+    /// Waits until the pace leaves room for a call of this action, or until the deadline; sends nothing.
+    pub async fn until_free(&self, api: actions::Api, region: &Region, deadline: Deadline) {
+        self.throttle.free(api, region, deadline).await;
+    }
+
     fn endpoint(&self, service: Service) -> &Endpoint {
         match service {
             Service::Lighthouse => &self.lighthouse,

@@ -196,6 +196,12 @@ mod tests {
         assert_eq!(build(Some("::")).unwrap_err().0[0].field, "cloud.proxy");
     }
 
+    /// The cloud drops an idle connection after about 60 seconds; ours go well before.
+    #[test]
+    fn idle_connections_are_dropped_before_the_server_does() {
+        const { assert!(IDLE.as_secs() < 50) };
+    }
+
     #[test]
     fn keys_and_tokens_are_marked() {
         let map = header_map(&[

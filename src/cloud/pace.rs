@@ -1,11 +1,14 @@
 //! The arithmetic of pacing: when may the next call go? In: the moment it is asked for, and how calls went. Out: a moment.
 //! Pure: time is a `Duration` since any fixed point. GCRA with a burst of one; the rate adapts by AIMD.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Calls reach the cloud with a little more or less delay than the call before. Slots stand so far apart that a window of
 /// one second holds no more than the rate even when one call is late by this much.
-const JITTER: Duration = Duration::from_millis(25);
+const JITTER: Duration = Duration::from_millis(40);
+/// The cloud's second, and what calls on their way may differ by.
+const WINDOW: Duration = Duration::from_millis(1_025);
 /// The slowest pace that throttling can lead to, in calls a second.
 const FLOOR: f64 = 1.0;
 /// What one success adds, in calls a second: from half to full rate takes some seconds.
@@ -20,12 +23,14 @@ pub(super) struct Pace {
     rate: f64,
     next: Duration,
     slowed: Option<Duration>,
+    /// When the latest calls really went: a busy process wakes late, and then several at once.
+    gone: VecDeque<Duration>,
 }
 
 impl Pace {
     /// `published` calls a second at most, and as many when there is work. It must be positive.
     pub(super) fn new(published: f64) -> Self {
-        Self { published, rate: published, next: Duration::ZERO, slowed: None }
+        Self { published, rate: published, next: Duration::ZERO, slowed: None, gone: VecDeque::new() }
     }
 
     /// The moment at which a call asked for at `now` may go. Nothing is taken until [`Pace::take`].
@@ -36,6 +41,23 @@ impl Pace {
     /// Takes the slot at `slot`, which [`Pace::when`] gave.
     pub(super) fn take(&mut self, slot: Duration) {
         self.next = slot.saturating_add(self.interval());
+    }
+
+    /// Notes that a call goes at `now`; else until when it has to wait, because as many as the published rate went within
+    /// the last second.
+    pub(super) fn depart(&mut self, now: Duration) -> Result<(), Duration> {
+        while self.gone.front().is_some_and(|at| at.saturating_add(WINDOW) <= now) {
+            self.gone.pop_front();
+        }
+        match self.gone.front() {
+            Some(first) if self.gone.len() as f64 >= self.published.max(1.0).floor() => {
+                Err(first.saturating_add(WINDOW))
+            }
+            _ => {
+                self.gone.push_back(now);
+                Ok(())
+            }
+        }
     }
 
     /// Calls a second at present.
@@ -96,7 +118,7 @@ mod tests {
         #[test]
         fn any_second_holds_no_more_than_the_rate(
             rate in 1_u32..=40,
-            calls in prop::collection::vec((0_u64..200, 0_u64..25), 1..200),
+            calls in prop::collection::vec((0_u64..200, 0_u64..40), 1..200),
         ) {
             let mut pace = Pace::new(f64::from(rate));
             let waits: Vec<Duration> = calls.iter().map(|(wait, _)| Duration::from_millis(*wait)).collect();
@@ -124,6 +146,16 @@ mod tests {
         let taken = slots(&mut Pace::new(20.0), &[Duration::ZERO; 400]);
         let per_second = 399.0 / taken.last().unwrap().as_secs_f64();
         assert!((19.0..=20.0).contains(&per_second), "{per_second}");
+    }
+
+    #[test]
+    fn calls_that_wake_late_together_do_not_go_together() {
+        let mut pace = Pace::new(20.0);
+        let at = |millis| Duration::from_millis(millis);
+        assert!((0..20).all(|_| pace.depart(at(500)).is_ok()));
+        assert_eq!(pace.depart(at(501)), Err(at(1_525)));
+        assert_eq!(pace.depart(at(1_524)), Err(at(1_525)));
+        assert_eq!(pace.depart(at(1_525)), Ok(()));
     }
 
     #[test]

@@ -38,7 +38,26 @@ impl Throttle {
     pub async fn turn(&self, api: Api, region: &Region, deadline: Deadline) -> Result<(), CloudError> {
         let at = self.reserve(api, region, deadline)?;
         sleep_until(at).await;
+        while let Err(at) = self.depart(api, region) {
+            sleep_until(at).await;
+        }
         Ok(())
+    }
+
+    /// Lets a call go whose turn has come; else until when the calls that went late before it hold it back.
+    fn depart(&self, api: Api, region: &Region) -> Result<(), Instant> {
+        let now = self.start.elapsed();
+        let gone = self.paces().get_mut(&(api, region.clone())).map_or(Ok(()), |pace| pace.depart(now));
+        gone.map_err(|at| self.start.checked_add(at).unwrap_or(self.start))
+    }
+
+    /// Waits until a turn is free or the deadline passes; takes none. For callers that can still grow while they wait.
+    pub async fn free(&self, api: Api, region: &Region, deadline: Deadline) {
+        let slot = self.paces().get(&(api, region.clone())).map(|pace| pace.when(Duration::ZERO));
+        if let Some(at) = slot.and_then(|slot| self.start.checked_add(slot)).filter(|at| deadline.allows(*at))
+        {
+            sleep_until(at).await;
+        }
     }
 
     /// Tells how a call went, so that the pace adapts.
@@ -124,6 +143,39 @@ mod tests {
         assert!(begin.elapsed() < Duration::from_millis(150));
         let two = Deadline::after(Duration::from_secs(2));
         assert!(throttle.reserve(describe_images::API, &here, two).is_ok(), "refusals took turns");
+    }
+
+    /// A request that needs many calls asks again after each: it cannot crowd out one that needs a single call.
+    #[tokio::test]
+    async fn turns_are_shared_fairly_between_requests() {
+        let throttle = Throttle::new(100.0, 100.0);
+        let order = Mutex::new(String::new());
+        let request = async |name: char, calls: usize| {
+            for _ in 0..calls {
+                throttle.turn(describe_images::API, &region("ap-tokyo"), Deadline::NEVER).await.unwrap();
+                order.lock().unwrap().push(name);
+            }
+        };
+        // With the first turn taken, everybody has to wait.
+        throttle.turn(describe_images::API, &region("ap-tokyo"), Deadline::NEVER).await.unwrap();
+        tokio::join!(request('a', 5), request('b', 1), request('c', 3));
+        assert_eq!(order.into_inner().unwrap(), "abcacacaa");
+    }
+
+    #[tokio::test]
+    async fn to_wait_for_a_free_turn_takes_none() {
+        let throttle = Throttle::new(10.0, 10.0);
+        let here = region("ap-tokyo");
+        let begin = Instant::now();
+        let free = |deadline| throttle.free(describe_images::API, &here, deadline);
+        free(Deadline::NEVER).await;
+        throttle.turn(describe_images::API, &here, Deadline::NEVER).await.unwrap();
+        free(Deadline::after(Duration::from_millis(20))).await;
+        assert!(begin.elapsed() < Duration::from_millis(90), "it did not wait, or beyond its deadline");
+        free(Deadline::NEVER).await;
+        let at = Instant::now();
+        throttle.turn(describe_images::API, &here, Deadline::NEVER).await.unwrap();
+        assert!(begin.elapsed() >= Duration::from_millis(100) && at.elapsed() < Duration::from_millis(50));
     }
 
     #[test]

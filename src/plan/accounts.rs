@@ -32,6 +32,8 @@ pub enum AccountStep {
 pub enum AccountSeen {
     /// The call's end: the cloud's request id where it gave one, or the error.
     Called(Result<Option<String>, CloudError>),
+    /// The call carried accounts of other work too, and was refused in a way that may be due to one of those.
+    InCompany,
     /// Who has the image now; an error when that could not be read.
     Shares(Result<BTreeSet<AccountId>, CloudError>),
     /// The wait is over.
@@ -108,6 +110,13 @@ impl AccountWork {
                 self.next = Next::Call;
             }
             AccountSeen::Called(Err(error)) => self.refused(error),
+            AccountSeen::InCompany => {
+                // As with a refused batch of its own: it may have been carried out in part.
+                if let Some(front) = self.queue.front_mut() {
+                    front.maybe_done = true;
+                }
+                self.next = Next::Call;
+            }
             AccountSeen::Shares(Ok(shares)) => self.read_back(&shares),
             AccountSeen::Shares(Err(error)) => self.unreadable(error),
             AccountSeen::Waited => self.next = if self.must_read_first() { Next::Read } else { Next::Call },

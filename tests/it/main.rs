@@ -8,6 +8,7 @@ mod bad_input;
 mod cloud_chain;
 mod cloud_codes;
 mod cloud_faults;
+mod cloud_merge;
 mod cloud_stage;
 mod cloudevents;
 mod crash;

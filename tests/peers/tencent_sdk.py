@@ -2,12 +2,18 @@
 """The vendor's own Python SDK against the stand-in cloud: an independent signer and an independent reader of answers.
 
 Shows that what the stand-in takes for valid is what the vendor's signer makes, and that it refuses what is not: so a
-request of ours that it accepts is one that the vendor's rules accept.
+request of ours that it accepts is one that the vendor's rules accept. Then it reads the sandbox after signed tickets
+through `sharehook serve`: what we report is what the vendor's client sees.
 """
 
+import base64
+import hashlib
+import hmac
+import json
 import time
 
-from support import LOCAL, Failed, Sandbox, Stage, check, equal, run, step, use_environment
+from support import (LOCAL, Failed, Sandbox, Stage, binary, check, equal, free_port, http_call, local_configuration,
+                     local_variables, run, step, use_environment)
 
 use_environment("tencent")
 
@@ -20,7 +26,7 @@ from tencentcloud.lighthouse.v20200324 import lighthouse_client, models as light
 
 SECRET_ID, SECRET_KEY = LOCAL["TENCENTCLOUD_SECRET_ID"], LOCAL["TENCENTCLOUD_SECRET_KEY"]
 REGION = "ap-singapore"
-BLUEPRINT, IMAGE = "lhbp-6jc6l8yb", "img-6pb6lrmy"
+BLUEPRINT, IMAGE, CHAINED = "lhbp-6jc6l8yb", "img-6pb6lrmy", "img-xkd784jw"
 ACCOUNTS = ["700000164995", "1038493875"]
 
 
@@ -146,11 +152,77 @@ class Late(lighthouse_client.LighthouseClient):
             time.time = real
 
 
+class Service:
+    """`sharehook serve` in front of the sandbox, and tickets signed as standardwebhooks.com says."""
+
+    def __init__(self, stage: Stage, sandbox: Sandbox):
+        address = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{address}"
+        variables = local_variables(sandbox.url, f"file:{stage.directory / 'journal'}")
+        argv = [binary(), "serve", "--listen", address, "--config", local_configuration(stage.directory)]
+        stage.start("serve", argv, variables, stage.directory)
+        stage.await_http("serve", f"{self.url}/readyz")
+
+    def ticket(self, name: str, action: str, image: str, accounts: list, **more) -> dict:
+        """The answer to one signed ticket, which must be completed; its accounts by their result."""
+        request = {"id": name, "action": action, "image": image, "region": REGION, "accounts": accounts,
+                   "requester": "alice@example.com", "approvers": ["bob@example.com"], "ticket": name, **more}
+        body, at = json.dumps(request).encode(), str(int(time.time()))
+        key = base64.b64decode(LOCAL["NATIVE_WEBHOOK_SECRET"].removeprefix("whsec_"))
+        mac = hmac.new(key, f"{name}.{at}.".encode() + body, hashlib.sha256).digest()
+        headers = {"content-type": "application/json", "webhook-id": name, "webhook-timestamp": at,
+                   "webhook-signature": "v1," + base64.b64encode(mac).decode()}
+        status, text = http_call(f"{self.url}/hooks/native", "POST", body, headers)
+        equal(status, 200, f"the status of {name} ({text})")
+        answer = json.loads(text)
+        equal(answer["status"], "completed", f"the answer's status for {name}")
+        return answer
+
+
+def told(answer: dict, *kinds: str) -> list:
+    """The accounts of an answer whose result is one of these, sorted."""
+    return sorted(result["account"] for result in answer["results"]
+                  if "account" in result and result["result"] in kinds)
+
+
+def reports(cloud: Cloud, service: Service) -> None:
+    """What sharehook answers is what the vendor's own client then reads."""
+    light, machines = cloud.lighthouse(), cloud.cvm()
+
+    def of_blueprint(blueprint: str) -> list:
+        read = light.DescribeBlueprintsShareAcrossAccountInfos(filled(
+            lighthouse.DescribeBlueprintsShareAcrossAccountInfosRequest(), BlueprintIds=[blueprint], Limit=100))
+        return sorted(share.AccountId for share in read.BlueprintShareAcrossAccountInfoSet)
+
+    def of_image(image: str) -> list:
+        read = machines.DescribeImageSharePermission(filled(
+            cvm.DescribeImageSharePermissionRequest(), ImageId=image))
+        return sorted(share.AccountId for share in read.SharePermissionSet)
+
+    for image, read in ((BLUEPRINT, of_blueprint), (IMAGE, of_image)):
+        had = read(image)
+        answer = service.ticket(f"{image}-share", "share", image, ACCOUNTS)
+        equal(told(answer, "already_shared"), had, f"the accounts that had {image} before, as answered")
+        equal(read(image), told(answer, "shared", "already_shared"), f"the accounts that have {image}, as the SDK reads")
+        answer = service.ticket(f"{image}-cancel", "cancel", image, ACCOUNTS[:1])
+        equal(told(answer, "cancelled"), ACCOUNTS[:1], f"the accounts that lost {image}, as answered")
+        equal(read(image), ACCOUNTS[1:], f"the accounts that have {image} after it, as the SDK reads")
+    step("signed tickets through `serve`: the SDK lists exactly the accounts that the answers name")
+
+    answer = service.ticket("chain", "share", CHAINED, ACCOUNTS, lighthouse=True)
+    blueprint = next(result["blueprint"] for result in answer["results"] if result["result"] == "available")
+    listed = light.DescribeBlueprints(filled(lighthouse.DescribeBlueprintsRequest(), BlueprintIds=[blueprint]))
+    equal([found.ImageId for found in listed.BlueprintSet], [CHAINED], f"the image of {blueprint}, as the SDK reads")
+    equal(of_blueprint(blueprint), told(answer, "shared"), f"the accounts that have {blueprint}, as the SDK reads")
+    step("the chain: the SDK finds the blueprint that the answer names, with its accounts")
+
+
 def test(stage: Stage) -> None:
     sandbox = Sandbox(stage)
     cloud = Cloud(sandbox)
     operations(cloud, sandbox)
     refusals(cloud, sandbox)
+    reports(cloud, Service(stage, sandbox))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,50 @@
+//! 1 000 tickets of one account each for one image, all at once: how many calls they take. Beside it the loop that a script would
+//! run, one call each. Exits 1 when a promise is not kept.
+
+#![allow(clippy::expect_used)] // A benchmark that cannot start has nothing to say.
+
+#[path = "stage/naive.rs"]
+mod naive;
+#[path = "stage/mod.rs"]
+mod stage;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use stage::{SHARE, Stage, account, blueprint, refused};
+
+const TICKETS: usize = 1_000;
+const MOST_CALLS: usize = 110;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let tickets: Vec<(String, String)> = (0..TICKETS).map(|n| (blueprint(0), account(n))).collect();
+    println!("{TICKETS} tickets of one account for one image");
+
+    let stage = Stage::new(1).await;
+    let begun = Instant::now();
+    let done = stage.send(tickets.clone()).await;
+    let took = begun.elapsed().as_secs_f64();
+    let (calls, all) = (stage.calls(SHARE), stage.cloud.calls());
+    println!(
+        "sharehook    {done} completed in {took:.2} s, {} calls that share and {} that read, {} refused for rate",
+        calls.len(),
+        all.len() - calls.len(),
+        refused(&all)
+    );
+    let has = stage.cloud.state().blueprint_accounts(stage::REGION, &blueprint(0)).len();
+    println!("             the cloud lists {has} accounts");
+
+    let plain = Stage::new(1).await;
+    let begun = Instant::now();
+    let did = naive::share(&plain, &tickets).await;
+    let calls = plain.calls(SHARE);
+    println!(
+        "naive loop   {did} done in {:.2} s, {} calls, {} refused for rate",
+        begun.elapsed().as_secs_f64(),
+        calls.len(),
+        refused(&calls)
+    );
+    let kept = done == TICKETS && has == TICKETS && stage.calls(SHARE).len() <= MOST_CALLS;
+    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,49 @@
+//! 80 tickets for 80 images at once, against a cloud that takes 20 calls a second: how many are refused for their rate, and how
+//! long it takes. Beside it the loop that a script would run. Exits 1 when a promise is not kept.
+
+#![allow(clippy::expect_used)] // A benchmark that cannot start has nothing to say.
+
+#[path = "stage/naive.rs"]
+mod naive;
+#[path = "stage/mod.rs"]
+mod stage;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use stage::{SHARE, Stage, account, blueprint, refused};
+
+const TICKETS: usize = 80;
+/// Calls a second (API page).
+const RATE: f64 = 20.0;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let tickets: Vec<(String, String)> = (0..TICKETS).map(|n| (blueprint(n), account(n))).collect();
+    let limit = TICKETS as f64 / RATE;
+    println!("{TICKETS} tickets, one image each, {RATE} calls a second: {limit:.2} s at the limit");
+
+    let stage = Stage::new(TICKETS).await;
+    let begun = Instant::now();
+    let done = stage.send(tickets.clone()).await;
+    let took = begun.elapsed().as_secs_f64();
+    let calls = stage.calls(SHARE);
+    let (ours, all) = (refused(&calls), refused(&stage.cloud.calls()));
+    let share = 100.0 * (took / limit - 1.0);
+    println!(
+        "sharehook    {done} completed in {took:.2} s ({share:+.1} % of the limit), {} calls, {ours} of them and {all} of all refused for rate",
+        calls.len()
+    );
+
+    let plain = Stage::new(TICKETS).await;
+    let begun = Instant::now();
+    let did = naive::share(&plain, &tickets).await;
+    let calls = plain.calls(SHARE);
+    println!(
+        "naive loop   {did} done in {:.2} s, {} calls, {} refused for rate",
+        begun.elapsed().as_secs_f64(),
+        calls.len(),
+        refused(&calls)
+    );
+    if done == TICKETS && all == 0 && took <= limit * 1.05 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
