@@ -4,6 +4,7 @@
 mod again;
 mod answer;
 mod cases;
+mod clouds;
 mod execute;
 mod identity;
 mod ledger;
@@ -11,28 +12,33 @@ mod lists;
 mod observe;
 mod prepare;
 mod seal;
+mod secrets;
 mod sweep;
 
 use crate::clock::{self, Clock};
-use crate::cloud::Cloud;
 use crate::config::Config;
-use crate::domain::{Identity, ItemResult, Problem, ShareRequest, SourceName, Status, Timestamp, Verdict};
+use crate::domain::{
+    Identity, Item, ItemResult, Problem, ResultKind, ShareRequest, SourceName, Status, Timestamp, Verdict,
+};
 use crate::inbound::{Refusal, VerifiedDelivery};
 use crate::journal::{Claim, History, Journal, JournalError, Opened, Opening, State, StreamId, Turn, Worker};
-use crate::plan::{Backoff, Plan};
+use crate::plan::Plan;
 use crate::policy::{Approved, Decision, Question};
 use crate::telemetry::{Counted, Counters};
 
 pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
 pub use crate::inbound::{Delivery, Headers, Via};
+pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
 pub use cases::{CaseInput, CaseOutcome};
 pub use lists::{GrantEntry, Listed, RequestEntry};
 pub use prepare::{Prepared, StartError, open_journal};
 pub use seal::{SealError, notary, notary_or_new, seal_journal};
+pub use secrets::fetch_secrets;
 pub use sweep::SweepReport;
 
-use answer::{conflict, unavailable};
+use answer::{conflict, items, refused_items, unavailable};
+use clouds::Clouds;
 use execute::Means;
 use identity::identity_of;
 use ledger::{Ledger, Stop};
@@ -42,7 +48,7 @@ use ledger::{Ledger, Stop};
 pub struct App {
     prepared: Prepared,
     journal: Journal,
-    cloud: Cloud,
+    clouds: Clouds,
     clock: Clock,
     counters: Counters,
 }
@@ -213,7 +219,8 @@ impl App {
         approved: &Approved,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
-        let means = self.means(deadline);
+        // Of the request as it was made: an expiry may name the blueprint that a chain made of an image.
+        let means = self.means(ledger.state().request(), deadline);
         let seen = observe::observe(&means, approved.request()).await;
         let plan = Plan::of(approved, &seen, &ledger.results(), ledger.observed());
         ledger.planned(&plan).await?;
@@ -223,29 +230,37 @@ impl App {
     /// A dry run: what would be decided and done, and nothing written.
     async fn show_plan(&self, case: &Case<'_>, decision: &Decision) -> (Ending, Answer) {
         let answer = Answer::new(&case.identity.id, Status::Planned);
-        match decision {
+        let approved = match decision {
+            Decision::Allow(approved) => approved,
             Decision::Deny(verdict) => {
-                (Ending::Denied, Answer { status: Status::Denied, ..answer.with_verdict(verdict) })
+                let answer = Answer { status: Status::Denied, ..answer.with_verdict(verdict) };
+                return (Ending::Denied, Answer { results: refused_items(case.request, verdict), ..answer });
             }
-            Decision::Allow(approved) => {
-                let seen = observe::observe(&self.means(case.deadline), case.request).await;
-                let plan = Plan::of(approved, &seen, &[], false);
-                let lines = plan.to_string().lines().map(str::to_owned).collect();
-                let answer = answer.with_verdict(approved.verdict());
-                let message =
-                    seen.unreadable.map(|error| format!("the current state could not be read: {error}"));
-                (Ending::Done, Answer { results: plan.settled().to_vec(), plan: lines, message, ..answer })
-            }
-        }
+        };
+        let means = self.means(case.request, case.deadline);
+        let seen = observe::observe(&means, case.request).await;
+        let plan = Plan::of(approved, &seen, &[], false);
+        let settled = |item: Item| {
+            let known = plan.settled().iter().find(|result| result.item == item).cloned();
+            known.unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
+        };
+        let results = items(case.request).into_iter().map(settled).collect();
+        let account = means.account.map(|name| format!("as account {name}"));
+        let lines = account.into_iter().chain(plan.to_string().lines().map(str::to_owned)).collect();
+        let message = seen.unreadable.map(|error| format!("the current state could not be read: {error}"));
+        (Ending::Done, Answer { results, plan: lines, message, ..answer.with_verdict(approved.verdict()) })
     }
 
-    fn means(&self, deadline: Deadline) -> Means<'_> {
+    fn means(&self, request: &ShareRequest, deadline: Deadline) -> Means<'_> {
+        let image = request.target.image().to_string();
+        let chosen = self.clouds.of(self.config(), Some(&image), &request.region);
         Means {
-            cloud: &self.cloud,
+            cloud: chosen.cloud,
+            account: chosen.account,
             counters: &self.counters,
             cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
             deadline,
-            backoff: Backoff::default(),
+            patience: self.prepared.patience(),
         }
     }
 
@@ -342,7 +357,12 @@ impl App {
         query: ImagesQuery,
         deadline: Deadline,
     ) -> Result<Vec<ImageToShare>, crate::domain::CloudError> {
-        self.cloud.images_to_share(region, query, deadline).await
+        let image = match &query {
+            ImagesQuery::Ids(ids) => ids.first().map(ToString::to_string),
+            _ => None,
+        };
+        let chosen = self.clouds.of(self.config(), image.as_deref(), region);
+        chosen.cloud.images_to_share(region, query, deadline).await
     }
 }
 

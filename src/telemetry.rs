@@ -2,6 +2,7 @@
 //! Bodies, headers and secrets are never fields of an event.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
@@ -28,6 +29,7 @@ pub fn init(format: LogFormat, filter: Option<&str>) {
         }
         LogFormat::Text => {
             let layer = tracing_subscriber::fmt().compact().with_target(false).with_env_filter(filter);
+            let layer = layer.with_ansi(std::io::stderr().is_terminal());
             layer.with_writer(std::io::stderr).try_init()
         }
     };

@@ -2,9 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Identity, ItemResult, Problem, Problems, Refused, Status, Verdict};
+use crate::domain::{
+    Identity, Item, ItemResult, Problem, Problems, Refused, ResultKind, ShareRequest, Status, Target, Verdict,
+};
 use crate::inbound::MapRefusal;
 use crate::journal::{JournalError, Phase, State};
+
+/// The code of an item that the policy refused.
+const DENIED: &str = "PolicyDenied";
 
 /// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,13 +75,46 @@ impl Answer {
         let newest = head.next_seq.saturating_sub(1);
         let record = format!("requests/{}/{newest:06}.json sha256:{}", state.stream(), head.hash);
         Self {
-            results: state.results(),
+            results: results_of(state),
             record: Some(record),
-            expires_at: state.expires_at(),
+            // What was never given does not end.
+            expires_at: state.expires_at().filter(|_| state.verdict().allowed),
             message: message_of(state),
             ..Self::new(&state.identity().id, state.status()).with_verdict(state.verdict())
         }
     }
+}
+
+/// One result per item, also for a denial: each item then says that it was refused, or with whom it fell.
+fn results_of(state: &State) -> Vec<ItemResult> {
+    match state.phase() {
+        Phase::Denied => refused_items(state.request(), state.verdict()),
+        _ => state.results(),
+    }
+}
+
+/// The items of a denied request as results.
+pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<ItemResult> {
+    let result = |item: Item| {
+        let name = match &item {
+            Item::Account(id) => format!("account {id}"),
+            Item::Lighthouse(_) => "Lighthouse".to_owned(),
+        };
+        let own = verdict.refused.iter().find(|refused| refused.what == name);
+        let with_others = "not carried out: a request is carried out only if all of it is allowed";
+        let message = own.map_or_else(|| with_others.to_owned(), |refused| refused.why.clone());
+        ItemResult::new(item, ResultKind::Failed { code: DENIED.to_owned(), message, retryable: false }, None)
+    };
+    items(request).into_iter().map(result).collect()
+}
+
+/// Everything that a request needs a result for, in the answer's order.
+pub(super) fn items(request: &ShareRequest) -> Vec<Item> {
+    let lighthouse = match &request.target {
+        Target::Lighthouse { image } | Target::Chain { image, .. } => Some(Item::Lighthouse(image.clone())),
+        Target::Blueprint { .. } | Target::Cvm { .. } => None,
+    };
+    lighthouse.into_iter().chain(request.target.accounts().iter().cloned().map(Item::Account)).collect()
 }
 
 /// Why a request is not finished, for people.

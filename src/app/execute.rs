@@ -10,7 +10,7 @@ use crate::domain::{
     AccountId, Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Item, ItemResult, Region, ResultKind,
 };
 use crate::plan::{
-    AccountSeen, AccountStep, AccountWork, Backoff, LighthouseSeen, LighthouseStep, LighthouseWork, Plan,
+    AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Patience, Plan,
     Stage, StageImage, wait_before,
 };
 use crate::telemetry::Counters;
@@ -19,17 +19,26 @@ use super::ledger::{Ledger, Stop};
 
 /// The most that Lighthouse takes in one call (API pages).
 const LIGHTHOUSE_ACCOUNTS: usize = 10;
-/// How often the state of a fresh blueprint is asked, and how long between.
-const NORMAL_POLLS: u32 = 20;
-const NORMAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Everything the work needs besides the plan.
 pub(super) struct Means<'a> {
     pub(super) cloud: &'a Cloud,
+    /// The owner account whose cloud it is, where there are several.
+    pub(super) account: Option<&'a str>,
     pub(super) counters: &'a Counters,
     pub(super) cvm_accounts_per_call: usize,
     pub(super) deadline: Deadline,
-    pub(super) backoff: Backoff,
+    pub(super) patience: Patience,
+}
+
+impl Means<'_> {
+    /// A call's name in the journal, with the account that made it.
+    fn named(&self, call: String) -> String {
+        match self.account {
+            Some(account) => format!("{call} as {account}"),
+            None => call,
+        }
+    }
 }
 
 /// What an account stage works on, once a chain's blueprint is known.
@@ -58,27 +67,42 @@ pub(super) async fn carry_out(
                 blueprint = available_blueprint(&results);
             }
             Stage::Accounts { image, action, accounts } => {
-                let subject = match (image, blueprint.take()) {
-                    (StageImage::Blueprint(id), _) => Subject::Blueprint(id.clone()),
-                    (StageImage::Cvm(id), _) => Subject::Cvm(id.clone()),
-                    (StageImage::BlueprintOf(image), found) => {
-                        match chained(means, plan.region(), image, found, &results).await {
-                            Ok(id) => Subject::Blueprint(id),
-                            Err(kind) => {
-                                let each = accounts
-                                    .iter()
-                                    .map(|a| ItemResult::new(Item::Account(a.clone()), kind.clone(), None));
-                                results.extend(each);
-                                continue;
-                            }
-                        }
+                match subject(means, plan.region(), image, *action, blueprint.take(), &results).await {
+                    Ok(subject) => results
+                        .extend(accounts_stage(means, plan, &subject, *action, accounts, ledger).await?),
+                    Err(kind) => {
+                        let each =
+                            |a: &AccountId| ItemResult::new(Item::Account(a.clone()), kind.clone(), None);
+                        results.extend(accounts.iter().map(each));
                     }
-                };
-                results.extend(accounts_stage(means, plan, &subject, *action, accounts, ledger).await?);
+                }
             }
         }
     }
     Ok(results)
+}
+
+/// What an account stage works on; else what its absence means for the accounts.
+async fn subject(
+    means: &Means<'_>,
+    region: &Region,
+    image: &StageImage,
+    action: Action,
+    found: Option<BlueprintId>,
+    results: &[ItemResult],
+) -> Result<Subject, ResultKind> {
+    let chain = || results.iter().any(|r| matches!(r.item, Item::Lighthouse(_)));
+    match image {
+        StageImage::Cvm(id) => Ok(Subject::Cvm(id.clone())),
+        // A turn that resumes a chain knows the blueprint at once, yet it may still be in the making.
+        StageImage::Blueprint(id) if action == Action::Share && chain() => {
+            until_normal(means, region, id.clone()).await.map(Subject::Blueprint)
+        }
+        StageImage::Blueprint(id) => Ok(Subject::Blueprint(id.clone())),
+        StageImage::BlueprintOf(image) => {
+            chained(means, region, image, found, results).await.map(Subject::Blueprint)
+        }
+    }
 }
 
 fn available_blueprint(results: &[ItemResult]) -> Option<BlueprintId> {
@@ -108,15 +132,24 @@ async fn chained(
             Err(error) => return Err(chain_broken(image, &error.to_string(), true)),
         },
     };
-    for _ in 0..NORMAL_POLLS {
+    until_normal(means, region, id).await
+}
+
+/// Waits, within bounds, until a blueprint that was just made can be shared.
+async fn until_normal(
+    means: &Means<'_>,
+    region: &Region,
+    id: BlueprintId,
+) -> Result<BlueprintId, ResultKind> {
+    for _ in 0..means.patience.normal_polls {
         // A state that cannot be read stops nobody: the share call itself decides.
         let Ok(Some(blueprint)) = means.cloud.blueprint(region, &id, means.deadline).await else {
             return Ok(id);
         };
-        if blueprint.blueprint_state.as_deref() == Some("NORMAL") {
+        if blueprint.blueprint_state.as_deref().is_none_or(|state| state == "NORMAL") {
             return Ok(id);
         }
-        if !pause(means.deadline, NORMAL_PAUSE).await {
+        if !pause(means.deadline, means.patience.normal_pause).await {
             return Err(ResultKind::Pending);
         }
     }
@@ -154,14 +187,22 @@ async fn accounts_stage(
         Subject::Blueprint(_) => LIGHTHOUSE_ACCOUNTS,
         Subject::Cvm(_) => means.cvm_accounts_per_call,
     };
-    let mut work =
-        AccountWork::new(action, accounts, per_call, plan.readable(), plan.resumed(), means.backoff.tries);
+    let mut work = AccountWork::new(
+        action,
+        accounts,
+        per_call,
+        plan.readable(),
+        plan.resumed(),
+        means.patience.backoff.tries,
+    );
     let mut told = 0;
     loop {
         match work.next() {
             AccountStep::Finished => break,
             AccountStep::Wait { tries, class } => {
-                if !pause(means.deadline, wait_before(means.backoff, tries, class, clock::chance())).await {
+                if !pause(means.deadline, wait_before(means.patience.backoff, tries, class, clock::chance()))
+                    .await
+                {
                     break;
                 }
                 work.see(AccountSeen::Waited);
@@ -177,7 +218,7 @@ async fn accounts_stage(
                 let settled: Vec<ItemResult> = work.settled().cloned().collect();
                 if settled.len() > told {
                     told = settled.len();
-                    ledger.progress(&settled, &note.0, &note.2).await?;
+                    ledger.progress(&settled, &means.named(note.0), &note.2).await?;
                 } else {
                     tracing::info!(action = note.0, accounts = note.1, error = ?note.2.err().map(|e| e.code), "a call settled nothing yet");
                 }
@@ -266,14 +307,16 @@ async fn lighthouse(
     ledger: &mut Ledger<'_>,
 ) -> Result<ItemResult, Stop> {
     let pending = || ItemResult::new(Item::Lighthouse(image.clone()), ResultKind::Pending, None);
-    let mut work = LighthouseWork::new(image.clone(), action, plan.resumed(), means.backoff.tries);
+    let mut work = LighthouseWork::new(image.clone(), action, plan.resumed(), means.patience.backoff.tries);
     let region = plan.region();
     let mut last = None;
     loop {
         match work.next() {
             LighthouseStep::Finished => break,
             LighthouseStep::Wait { tries, class } => {
-                if !pause(means.deadline, wait_before(means.backoff, tries, class, clock::chance())).await {
+                if !pause(means.deadline, wait_before(means.patience.backoff, tries, class, clock::chance()))
+                    .await
+                {
                     return Ok(pending());
                 }
                 work.see(LighthouseSeen::Waited);
@@ -304,7 +347,7 @@ async fn lighthouse(
     if let Some(end) = last {
         let name =
             format!("lighthouse ModifyImageSharePermission {} {image}", action.as_str().to_uppercase());
-        ledger.progress(std::slice::from_ref(&result), &name, &end).await?;
+        ledger.progress(std::slice::from_ref(&result), &means.named(name), &end).await?;
     }
     Ok(result)
 }

@@ -52,7 +52,7 @@ where
             error.class,
             ErrorClass::Transient | ErrorClass::Throttled | ErrorClass::Ambiguous | ErrorClass::NotSent
         );
-        let wait = wait_before(means.backoff, tries, error.class, clock::chance());
+        let wait = wait_before(means.patience.backoff, tries, error.class, clock::chance());
         if !passing || tries >= MOST_READS || !pause(means.deadline, wait).await {
             return Err(error);
         }

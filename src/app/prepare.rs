@@ -8,15 +8,17 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use crate::clock::{self, Clock};
-use crate::cloud::{self, Cloud, CloudSettings, CredentialChain};
+use crate::cloud::{self, CloudSettings};
 use crate::config::{Config, MapRef, Site, SourceConfig, Vars};
 use crate::domain::{Problem, Problems, SourceName};
 use crate::inbound::{Map, Verifier};
 use crate::journal::{Access, Journal};
+use crate::plan::Patience;
 use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
 use crate::telemetry::Counters;
 
 use super::App;
+use super::clouds::{self, Clouds};
 
 /// A policy file larger than this is not read.
 const MOST_POLICY_BYTES: u64 = 1024 * 1024;
@@ -48,6 +50,7 @@ pub struct Prepared {
     intakes: BTreeMap<SourceName, Intake>,
     policies: PolicySet,
     plan_only: bool,
+    patience: Patience,
 }
 
 impl Prepared {
@@ -65,10 +68,13 @@ impl Prepared {
             }
         }
         problems.extend(two_for_one_origin(&config));
+        problems.extend(clouds::problems(&config));
         let facts: Vec<SourceFacts> = intakes.values().map(|intake| intake.facts.clone()).collect();
         let policies = read_policies(&config.policy).and_then(|files| PolicySet::load(&files, &facts));
         match policies {
-            Ok(policies) if problems.is_empty() => Ok(Self { config, intakes, policies, plan_only: false }),
+            Ok(policies) if problems.is_empty() => {
+                Ok(Self { config, intakes, policies, plan_only: false, patience: Patience::default() })
+            }
             Ok(_) => Err(Problems(problems)),
             Err(Problems(found)) => {
                 problems.extend(found);
@@ -83,15 +89,20 @@ impl Prepared {
         Self { plan_only: true, ..self }
     }
 
+    /// The same with other waits, for tests and measurements.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
     /// Opens the journal and the cloud's client.
     ///
     /// # Errors
     /// [`StartError`] when the journal's place or the cloud's address cannot be used.
     pub async fn open(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
         let journal = open_journal(&self.config, vars)?;
-        let home = vars.get("HOME").map(std::path::PathBuf::from);
-        let cloud = Cloud::new(settings(&self.config), CredentialChain::from_disk(vars, home))?;
-        Ok(App { prepared: self, journal, cloud, clock, counters: Counters::default() })
+        let clouds = Clouds::new(&self.config, &settings(&self.config), vars)?;
+        Ok(App { prepared: self, journal, clouds, clock, counters: Counters::default() })
     }
 
     /// The configuration.
@@ -120,6 +131,10 @@ impl Prepared {
 
     pub(super) fn policies(&self) -> &PolicySet {
         &self.policies
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        self.patience
     }
 
     pub(super) fn plan_only(&self) -> bool {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::actions::{self, Action, Paged, Pager, PagingError, Purpose, Service};
 use super::client::{self, Client, Failure};
-use super::credentials::{CredentialCache, CredentialChain, Credentials};
+use super::credentials::{CredentialCache, CredentialChain, Credentials, Remote};
 use super::deadline::Deadline;
 use super::endpoint::Endpoint;
 use super::envelope::{self, Answered};
@@ -56,7 +56,7 @@ impl Cloud {
             lighthouse: Endpoint::of(&settings, Service::Lighthouse)?,
             cvm: Endpoint::of(&settings, Service::Cvm)?,
             throttle: Throttle::new(settings.lighthouse_per_second, settings.cvm_per_second),
-            credentials: CredentialCache::new(credentials),
+            credentials: CredentialCache::new(credentials, Remote::new(&settings)?),
             clock_offset: AtomicI64::new(0),
             lists_no_blueprint_shares: AtomicBool::new(false),
             settings,
@@ -82,7 +82,7 @@ impl Cloud {
         let body = serde_json::to_vec(request)
             .map_err(|error| not_sent(own::BAD_ANSWER, error.to_string(), "report this"))?;
         let (mut clock_fixed, mut renewed) = (false, false);
-        let mut credentials = self.credentials.current()?;
+        let mut credentials = self.credentials.current(deadline).await?;
         loop {
             self.throttle.turn(A::API, region, deadline).await?;
             let attempt = Attempt { cloud: self, region, purpose: request.purpose(), deadline };
@@ -94,7 +94,8 @@ impl Cloud {
             };
             match error.class {
                 ErrorClass::Clock if !clock_fixed && self.fix_clock(date.as_deref()) => clock_fixed = true,
-                ErrorClass::Refresh if !renewed => match self.credentials.renew(&credentials) {
+                ErrorClass::Refresh if !renewed => match self.credentials.renew(&credentials, deadline).await
+                {
                     Ok(Some(fresh)) => (credentials, renewed) = (fresh, true),
                     Ok(None) => return Err(error),
                     Err(problem) => {

@@ -84,9 +84,35 @@ pub(super) async fn post(
     body: Vec<u8>,
     longest: Duration,
 ) -> Result<Incoming, Failure> {
-    let request = client.post(url.clone()).headers(header_map(headers)?).body(body).timeout(longest);
+    exchange(client.post(url.clone()).headers(header_map(headers)?).body(body), longest).await
+}
+
+/// Reads something small from a neighbour on this machine or network: status and body, or what went wrong without any of it.
+///
+/// # Errors
+/// No connection, no answer within `longest`, or more than 4 MiB.
+pub async fn get(
+    client: &Client,
+    url: &Url,
+    headers: &[(&'static str, String)],
+    longest: Duration,
+) -> Result<(u16, Vec<u8>), String> {
+    let answer = async {
+        let request = client.get(url.clone()).headers(header_map(headers)?);
+        exchange(request, longest).await
+    };
+    match answer.await {
+        Ok(incoming) => Ok((incoming.status, incoming.body)),
+        Err(Failure::NotConnected(cause)) => Err(format!("no connection: {cause}")),
+        Err(Failure::Timeout) => Err(format!("no answer within {:.1} s", longest.as_secs_f64())),
+        Err(Failure::Lost(cause)) => Err(format!("the connection ended: {cause}")),
+        Err(Failure::TooLarge) => Err("the answer is too large".to_owned()),
+    }
+}
+
+async fn exchange(request: reqwest::RequestBuilder, longest: Duration) -> Result<Incoming, Failure> {
     let exchange = async {
-        let mut response = request.send().await.map_err(|error| failure(&error))?;
+        let mut response = request.timeout(longest).send().await.map_err(|error| failure(&error))?;
         let status = response.status().as_u16();
         let date = response.headers().get(DATE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
@@ -108,7 +134,10 @@ fn header_map(headers: &[(&'static str, String)]) -> Result<HeaderMap, Failure> 
         let name = HeaderName::from_static(name);
         let mut value = HeaderValue::from_str(text)
             .map_err(|_| Failure::NotConnected(format!("header {name} cannot be written")))?;
-        value.set_sensitive(matches!(name.as_str(), "authorization" | "x-tc-token"));
+        value.set_sensitive(matches!(
+            name.as_str(),
+            "authorization" | "x-tc-token" | "x-aws-parameters-secrets-token"
+        ));
         map.insert(name, value);
     }
     Ok(map)

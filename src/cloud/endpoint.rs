@@ -24,9 +24,14 @@ impl Endpoint {
     /// `cloud.endpoint` is not an address of scheme, host and port, or is plain `http` beyond loopback: signed
     /// requests carry tokens, which plain text would show to everyone on the way.
     pub fn of(settings: &CloudSettings, service: Service) -> Result<Self, Problem> {
+        Self::named(settings, service.name())
+    }
+
+    /// The same for a product by its short name.
+    pub(super) fn named(settings: &CloudSettings, product: &str) -> Result<Self, Problem> {
         let text = match &settings.endpoint {
             Some(text) => text.clone(),
-            None => format!("https://{}", settings.site.host(service)),
+            None => format!("https://{}", settings.site.host_of(product)),
         };
         let wrong = |problem: &str, remedy: &str| {
             Problem::new("cloud.endpoint", format!("{} {problem}", shown(&text)), remedy)
@@ -52,7 +57,7 @@ impl Endpoint {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

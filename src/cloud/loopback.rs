@@ -131,7 +131,9 @@ pub(super) fn cloud(address: SocketAddr) -> Cloud {
 /// With these settings and variables, and without any file.
 pub(super) fn cloud_with(settings: CloudSettings, variables: &BTreeMap<String, String>) -> Cloud {
     let none = Arc::new(|_: &Path| Err(io::Error::from(io::ErrorKind::NotFound)));
-    Cloud::new(settings, CredentialChain::new(variables, None, none)).unwrap()
+    let mut variables = variables.clone();
+    variables.entry("SHAREHOOK_METADATA_ENDPOINT".to_owned()).or_insert_with(|| "off".to_owned());
+    Cloud::new(settings, CredentialChain::new(&variables, None, none)).unwrap()
 }
 
 pub(super) fn region() -> Region {

@@ -24,7 +24,11 @@ pub enum Site {
 impl Site {
     /// The host of a product.
     pub fn host(self, service: Service) -> String {
-        let name = service.name();
+        self.host_of(service.name())
+    }
+
+    /// The host of any product by its short name.
+    pub(super) fn host_of(self, name: &str) -> String {
         match self {
             Self::Intl => format!("{name}.intl.tencentcloudapi.com"),
             Self::Cn => format!("{name}.tencentcloudapi.com"),

@@ -1,6 +1,7 @@
 //! The configuration: `sharehook.toml` and a few variables become a [`Config`], or every mistake with its place.
 //! In: text, the file's folder, variables. Out: values that can only be valid. It opens no socket.
 
+mod accounts;
 mod parts;
 mod raw;
 mod resolve;
@@ -13,9 +14,10 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Problem, Problems, RequestRules};
 use crate::journal::JournalLocation;
 
-pub use parts::{CloudConfig, MapRef, RequestRulesConfig, Site, SourceConfig};
+pub use accounts::{AccountConfig, DEFAULT_ACCOUNT};
+pub use parts::{CloudConfig, MapRef, Site, SourceConfig};
 pub use seal::{SealConfig, SealKey};
-pub use secrets::SecretRef;
+pub use secrets::{AwsSecret, AwsStore, SecretRef, aws_secrets};
 
 /// The process's variables, taken once at the entrance.
 pub type Vars = BTreeMap<String, String>;
@@ -68,9 +70,11 @@ impl Config {
 
     /// The rules by which requests are read.
     pub fn rules(&self) -> RequestRules {
-        RequestRules { extra_regions: self.cloud.regions.0.clone() }
+        RequestRules { extra_regions: self.cloud.regions.clone() }
     }
 }
 
+#[cfg(test)]
+mod accounts_tests;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,11 @@
 //! The parts of a valid configuration: the cloud, the sources.
 
+use std::collections::BTreeSet;
+
 use crate::domain::SourceName;
 use crate::inbound::SchemeSpec;
+
+use super::AccountConfig;
 
 /// Which of the cloud's two sites the accounts belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -14,7 +18,7 @@ pub enum Site {
 }
 
 /// The cloud's settings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct CloudConfig {
     /// Which site.
     pub site: Site,
@@ -27,12 +31,10 @@ pub struct CloudConfig {
     /// Accounts in one cvm call; the API page names no maximum.
     pub cvm_accounts_per_call: usize,
     /// CVM regions newer than this program.
-    pub regions: RequestRulesConfig,
+    pub regions: BTreeSet<String>,
+    /// Owner accounts beside the one that the process finds by itself.
+    pub accounts: Vec<AccountConfig>,
 }
-
-/// `cloud.regions`, ready for the request reader.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RequestRulesConfig(pub std::collections::BTreeSet<String>);
 
 /// Where a source's map comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

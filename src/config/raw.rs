@@ -1,5 +1,7 @@
 //! `sharehook.toml` as written: the field names of the contract, every value with its place.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -7,6 +9,7 @@ use crate::domain::{Problem, Problems};
 use crate::inbound::SchemeSpec;
 
 use super::Site;
+use super::accounts::RawAccount;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +35,8 @@ pub(super) struct RawCloud {
     pub(super) cvm_accounts_per_call: Option<Spanned<usize>>,
     #[serde(default)]
     pub(super) regions: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) accounts: BTreeMap<String, Spanned<RawAccount>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -10,18 +10,16 @@ use crate::inbound::Map;
 use crate::journal::JournalLocation;
 
 use super::raw::{RawCloud, RawConfig, RawLimits, RawSeal, RawSource, line_of};
-use super::{
-    CloudConfig, Config, MapRef, RequestRulesConfig, SealConfig, SecretRef, Site, SourceConfig, Vars,
-};
+use super::{CloudConfig, Config, MapRef, SealConfig, SecretRef, Site, SourceConfig, Vars};
 
 /// The variables that override the file, for a deployment that learns them late. There are no others.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
 const ENDPOINT_VAR: &str = "SHAREHOOK_CLOUD_ENDPOINT";
 const SITE_VAR: &str = "SHAREHOOK_CLOUD_SITE";
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     file: &'a str,
-    text: &'a str,
+    pub(super) text: &'a str,
     root: &'a Path,
     vars: &'a Vars,
     problems: Vec<Problem>,
@@ -47,7 +45,12 @@ impl Reader<'_> {
         format!("{}:{}", self.file, line_of(self.text, offset))
     }
 
-    fn problem<T>(&mut self, at: &Spanned<T>, problem: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn problem<T>(
+        &mut self,
+        at: &Spanned<T>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         let place = self.place(at.span().start);
         self.problems.push(Problem::new(place, problem, remedy));
     }
@@ -113,8 +116,15 @@ impl Reader<'_> {
                 self.problem(region, problem.problem, problem.remedy);
             }
         }
-        let regions = RequestRulesConfig(regions);
-        CloudConfig { site, endpoint, lighthouse_per_second, cvm_per_second, cvm_accounts_per_call, regions }
+        CloudConfig {
+            site,
+            endpoint,
+            lighthouse_per_second,
+            cvm_per_second,
+            cvm_accounts_per_call,
+            regions,
+            accounts: self.accounts(&raw.accounts),
+        }
     }
 
     fn rate(&mut self, written: Option<&Spanned<f64>>, published: f64) -> f64 {
@@ -199,18 +209,20 @@ impl Reader<'_> {
     }
 
     fn secrets(&mut self, source: &RawSource) -> Vec<secrecy::SecretString> {
-        let mut secrets = Vec::new();
-        for written in &source.secrets {
-            let found = SecretRef::parse(written.get_ref()).and_then(|r| r.resolve(self.root, self.vars));
-            match found {
-                Ok(secret) => secrets.push(secret),
-                Err((problem, remedy)) => {
-                    let name = source.name.get_ref();
-                    self.problem(written, format!("source {name:?}: {problem}"), remedy);
-                }
+        let whose = format!("source {:?}", source.name.get_ref());
+        source.secrets.iter().filter_map(|written| self.secret(&whose, written)).collect()
+    }
+
+    /// The secret that a reference names.
+    pub(super) fn secret(&mut self, whose: &str, written: &Spanned<String>) -> Option<secrecy::SecretString> {
+        let found = SecretRef::parse(written.get_ref()).and_then(|r| r.resolve(self.root, self.vars));
+        match found {
+            Ok(secret) => Some(secret),
+            Err((problem, remedy)) => {
+                self.problem(written, format!("{whose}: {problem}"), remedy);
+                None
             }
         }
-        secrets
     }
 
     /// `from` entries may be references `env:NAME`, because a template knows a queue's ARN only when it is deployed.

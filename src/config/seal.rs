@@ -32,7 +32,7 @@ pub struct SealConfig {
 pub enum SealKey {
     /// A file, made on first use for a journal in a directory.
     File(PathBuf),
-    /// The value of a variable.
+    /// The value of a variable, or of a secret in AWS.
     Secret(SecretString),
 }
 
@@ -50,7 +50,9 @@ impl SealConfig {
         let reference = SecretRef::parse(raw.key.get_ref()).map_err(at_key)?;
         let key = match &reference {
             SecretRef::File(path) => SealKey::File(root.join(path)),
-            SecretRef::Env(_) => SealKey::Secret(reference.resolve(root, vars).map_err(at_key)?),
+            SecretRef::Env(_) | SecretRef::Aws(_) => {
+                SealKey::Secret(reference.resolve(root, vars).map_err(at_key)?)
+            }
         };
         if let (SealKey::File(path), JournalLocation::Directory(dir)) = (&key, journal)
             && plain(path).starts_with(plain(dir))

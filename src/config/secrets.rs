@@ -1,5 +1,8 @@
-//! A secret by reference: `env:NAME` or `file:PATH`. The configuration never holds one, and no error shows one.
+//! A secret by reference: `env:NAME`, `file:PATH`, or in AWS. The configuration never holds one, and no error shows one.
+//! What lies in AWS is fetched before, and handed in among the variables, because nothing here opens a socket.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 
 use secrecy::SecretString;
@@ -13,6 +16,84 @@ pub enum SecretRef {
     Env(String),
     /// A file, relative to the configuration; one trailing line end does not count.
     File(String),
+    /// One in AWS, fetched at start.
+    Aws(AwsSecret),
+}
+
+/// A store of AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AwsStore {
+    /// `aws-secretsmanager:`
+    SecretsManager,
+    /// `aws-ssm:`
+    ParameterStore,
+}
+
+/// A secret in AWS, as in `aws-secretsmanager:prod/sharehook#JIRA_WEBHOOK_SECRET`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AwsSecret {
+    /// Where it is kept.
+    pub store: AwsStore,
+    /// The secret's name or ARN, the parameter's name.
+    pub id: String,
+    /// The field, where its text is a JSON object of several.
+    pub field: Option<String>,
+}
+
+impl AwsSecret {
+    fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once(':')?;
+        let store = match scheme {
+            "aws-secretsmanager" => AwsStore::SecretsManager,
+            "aws-ssm" => AwsStore::ParameterStore,
+            _ => return None,
+        };
+        let (id, field) = match rest.split_once('#') {
+            Some((id, field)) => (id, Some(field.to_owned())),
+            None => (rest, None),
+        };
+        let named = |text: &str| {
+            !text.is_empty() && text.len() <= 2_048 && text.bytes().all(|b| b.is_ascii_graphic())
+        };
+        let whole = named(id) && field.as_deref().is_none_or(named);
+        whole.then(|| Self { store, id: id.to_owned(), field })
+    }
+
+    /// Puts what fetching it came to among the variables, under a name that no variable has.
+    pub fn hand_in(&self, outcome: Result<String, String>, vars: &mut Vars) {
+        match outcome {
+            Ok(secret) => vars.insert(self.to_string(), secret),
+            Err(problem) => vars.insert(format!("{self} failed"), problem),
+        };
+    }
+}
+
+impl fmt::Display for AwsSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.store {
+            AwsStore::SecretsManager => "aws-secretsmanager",
+            AwsStore::ParameterStore => "aws-ssm",
+        };
+        write!(f, "{scheme}:{}", self.id)?;
+        self.field.as_ref().map_or(Ok(()), |field| write!(f, "#{field}"))
+    }
+}
+
+/// Every secret in AWS that a configuration names, wherever it stands. A text that is not TOML names none.
+pub fn aws_secrets(text: &str) -> BTreeSet<AwsSecret> {
+    fn walk(value: &toml::Value, found: &mut BTreeSet<AwsSecret>) {
+        match value {
+            toml::Value::String(text) => found.extend(AwsSecret::parse(text)),
+            toml::Value::Array(values) => values.iter().for_each(|value| walk(value, found)),
+            toml::Value::Table(table) => table.values().for_each(|value| walk(value, found)),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    if let Ok(table) = text.parse::<toml::Table>() {
+        walk(&toml::Value::Table(table), &mut found);
+    }
+    found
 }
 
 /// A file larger than this is no secret.
@@ -27,14 +108,16 @@ impl SecretRef {
         match text.split_once(':') {
             Some(("env", name)) if !name.is_empty() => Ok(Self::Env(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.to_owned())),
-            Some((scheme @ ("aws-secretsmanager" | "aws-ssm"), _)) => Err((
-                format!("{scheme}: is resolved by the deployment, not by this program"),
-                "let the template put the secret into a variable ({{resolve:secretsmanager:…}}) and write env:NAME".to_owned(),
-            )),
+            Some((scheme @ ("aws-secretsmanager" | "aws-ssm"), _)) => {
+                AwsSecret::parse(text).map(Self::Aws).ok_or_else(|| {
+                    let problem = format!("{scheme}: is not followed by a name");
+                    (problem, format!("write {scheme}:NAME, or {scheme}:NAME#FIELD for one field of a JSON object"))
+                })
+            }
             // The text itself may be a secret that somebody pasted: it is not shown.
             _ => Err((
                 "is not a reference to a secret".to_owned(),
-                "write env:NAME or file:PATH; the secret itself does not belong here".to_owned(),
+                "write env:NAME, file:PATH, aws-secretsmanager:ID or aws-ssm:NAME; the secret itself does not belong here".to_owned(),
             )),
         }
     }
@@ -54,6 +137,15 @@ impl SecretRef {
                 )),
             },
             Self::File(path) => read(&root.join(path)).map(SecretString::from),
+            Self::Aws(secret) => match (vars.get(&secret.to_string()), vars.get(&format!("{secret} failed")))
+            {
+                (Some(value), _) if !value.is_empty() => Ok(SecretString::from(value.clone())),
+                (Some(_), _) => Err((format!("{secret} is empty"), "give it a value".to_owned())),
+                (None, failed) => {
+                    let why = failed.map_or("nobody fetched it", String::as_str);
+                    Err((format!("{secret}: {why}"), "see docs/secrets.md, or write env:NAME".to_owned()))
+                }
+            },
         }
     }
 }

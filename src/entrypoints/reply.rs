@@ -1,4 +1,4 @@
-//! The tables: how a reply becomes an HTTP status or a batch failure, and the exit codes.
+//! The tables: how a reply becomes an HTTP status, a batch failure or a named error, and the exit codes.
 
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ pub(crate) fn to_http(reply: &Reply) -> HttpAnswer {
 ///
 /// What a person has to look at (unreadable, invalid, unauthenticated) goes there too: nothing is lost. What was
 /// decided and journalled does not.
-pub(crate) fn queue_should_retry(reply: &Reply) -> bool {
+pub(crate) fn should_retry(reply: &Reply) -> bool {
     match reply {
         Reply::Answers(_) => reply.ending().is_some_and(|ending| match ending {
             Ending::Done | Ending::Waiting | Ending::Denied => false,
@@ -91,6 +91,22 @@ pub(crate) fn queue_should_retry(reply: &Reply) -> bool {
         | Reply::UnsupportedType
         | Reply::Unreadable(_)
         | Reply::Invalid(_) => true,
+    }
+}
+
+/// The name of a refusal, which a caller matches: `Catch` in Step Functions, the error type of an asynchronous
+/// invocation. None when there is an outcome, also one that is not finished.
+pub(crate) fn error_name(reply: &Reply) -> Option<&'static str> {
+    match reply {
+        Reply::Answers(_) => match reply.ending()? {
+            Ending::Done | Ending::Waiting | Ending::Pending => None,
+            Ending::Denied => Some("Denied"),
+            Ending::Invalid => Some("Invalid"),
+            Ending::Unavailable => Some("Unavailable"),
+        },
+        Reply::Unauthorised | Reply::UnknownSource => Some("Unauthorised"),
+        Reply::Unreadable(_) => Some("Unreadable"),
+        Reply::UnsupportedType | Reply::Invalid(_) => Some("Invalid"),
     }
 }
 
@@ -116,21 +132,22 @@ mod tests {
 
     #[test]
     fn each_ending_has_its_codes() {
-        for (reply, status, retried) in [
-            (one(Ending::Done), 200, false),
-            (one(Ending::Waiting), 202, false),
-            (one(Ending::Pending), 202, true),
-            (one(Ending::Denied), 403, false),
-            (one(Ending::Invalid), 422, true),
-            (one(Ending::Unavailable), 503, true),
-            (Reply::Unauthorised, 401, true),
-            (Reply::UnknownSource, 404, true),
-            (Reply::UnsupportedType, 415, true),
-            (Reply::Unreadable(Problem::new("body", "p", "r")), 400, true),
-            (Reply::Invalid(Problem::new("body", "p", "r").into()), 422, true),
+        for (reply, status, retried, name) in [
+            (one(Ending::Done), 200, false, None),
+            (one(Ending::Waiting), 202, false, None),
+            (one(Ending::Pending), 202, true, None),
+            (one(Ending::Denied), 403, false, Some("Denied")),
+            (one(Ending::Invalid), 422, true, Some("Invalid")),
+            (one(Ending::Unavailable), 503, true, Some("Unavailable")),
+            (Reply::Unauthorised, 401, true, Some("Unauthorised")),
+            (Reply::UnknownSource, 404, true, Some("Unauthorised")),
+            (Reply::UnsupportedType, 415, true, Some("Invalid")),
+            (Reply::Unreadable(Problem::new("body", "p", "r")), 400, true, Some("Unreadable")),
+            (Reply::Invalid(Problem::new("body", "p", "r").into()), 422, true, Some("Invalid")),
         ] {
             assert_eq!(to_http(&reply).status, status, "{reply:?}");
-            assert_eq!(queue_should_retry(&reply), retried, "{reply:?}");
+            assert_eq!(should_retry(&reply), retried, "{reply:?}");
+            assert_eq!(error_name(&reply), name, "{reply:?}");
         }
     }
 

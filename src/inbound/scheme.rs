@@ -248,7 +248,7 @@ impl HmacScheme {
         })
     }
 
-    /// As [`Self::problems`], for callers that go on only without any.
+    /// As `problems`, for callers that go on only without any.
     ///
     /// # Errors
     /// Every problem found.

@@ -160,7 +160,12 @@ impl AccountWork {
             }
             ErrorClass::Account | ErrorClass::Quota if alone => self.fail_front(&error, false),
             ErrorClass::AsWanted if self.readable => self.next = Next::Read,
-            ErrorClass::AsWanted => self.halve(),
+            ErrorClass::AsWanted => {
+                // The same as below, and nobody can tell: to say "shared" of what somebody else did is the safer
+                // record, because an expiry takes it away; the other way round it would stay for ever.
+                front.maybe_done = true;
+                self.halve();
+            }
             ErrorClass::Account | ErrorClass::Quota => {
                 // Whether a refused batch changes nothing or is carried out up to the bad account is not
                 // documented, so the halves count as perhaps done: "already shared" will then be our own doing.
@@ -226,10 +231,13 @@ impl AccountWork {
     /// harmless to the state; only the result may then say "already".
     fn unreadable(&mut self, error: CloudError) {
         self.readable = false;
-        let Some(front) = self.queue.front() else { return };
+        let Some(front) = self.queue.front_mut() else { return };
         let last = front.last.clone().unwrap_or(error);
         match last.class {
-            ErrorClass::AsWanted => self.halve(),
+            ErrorClass::AsWanted => {
+                front.maybe_done = true;
+                self.halve();
+            }
             _ if front.tries >= self.most_tries => self.fail_front(&last, true),
             _ => self.next = Next::Call,
         }

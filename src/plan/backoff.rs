@@ -22,6 +22,23 @@ impl Default for Backoff {
     }
 }
 
+/// How long the work waits for a cloud that is not ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Between repetitions of a call.
+    pub backoff: Backoff,
+    /// Between two looks at a fresh blueprint that is not NORMAL yet.
+    pub normal_pause: Duration,
+    /// How often it is looked at in one turn; then the request stays pending and a later turn goes on.
+    pub normal_polls: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { backoff: Backoff::default(), normal_pause: Duration::from_secs(1), normal_polls: 20 }
+    }
+}
+
 /// The wait before try `tries + 1`; `chance` is uniform in 0..=u32::MAX.
 pub fn wait_before(backoff: Backoff, tries: u32, class: ErrorClass, chance: u32) -> Duration {
     // Throttling says that others share the limit: start higher, so that the window can pass.

@@ -8,7 +8,7 @@ mod lighthouse;
 mod observation;
 
 pub use accounts::{AccountSeen, AccountStep, AccountWork};
-pub use backoff::{Backoff, wait_before};
+pub use backoff::{Backoff, Patience, wait_before};
 pub use delta::{Plan, Stage, StageImage};
 pub use lighthouse::{LighthouseSeen, LighthouseStep, LighthouseWork};
 pub use observation::Observation;

@@ -100,6 +100,11 @@ impl Running {
         lock(&self.state).inject(fault)
     }
 
+    /// Removes the faults that wait.
+    pub fn clear_faults(&self) {
+        lock(&self.state).faults.clear();
+    }
+
     /// Takes no more calls, lets those under way finish for two seconds, and returns.
     pub async fn stop(self) {
         let Self { stop, mut task, .. } = self;

@@ -3,5 +3,15 @@
 // A test that panics has failed, which is what a test is for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod aws_secrets;
+mod bad_input;
+mod cloud_chain;
+mod cloud_codes;
+mod cloud_faults;
+mod cloud_stage;
+mod credentials;
 mod evidence;
+mod hosts;
+mod service;
+mod straight_line;
 mod tidy;

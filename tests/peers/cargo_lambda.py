@@ -74,7 +74,10 @@ def test(stage: Stage) -> None:
     equal((again["status"], again.get("duplicate")), ("completed", True), "the second delivery's answer")
     equal(answer(local.invoke("http-jira-edited.json"), 200)["status"], "ignored", "a later edit's status")
     equal(answer(local.invoke("http-jira-denied.json"), 403)["status"], "denied", "the status for a foreign account")
-    step("its second delivery, a later edit and a foreign account share nothing")
+    for trigger in ("rest", "alb", "alb-multi"):
+        again = answer(local.invoke(f"http-jira-approved-{trigger}.json"), 200)
+        equal((again["status"], again.get("duplicate")), ("completed", True), f"the answer to the ticket by {trigger}")
+    step("its second delivery, by any HTTP trigger, a later edit and a foreign account share nothing")
 
     records = event("sqs-three-requests.json")["Records"]
     bad = [{"itemIdentifier": records[1]["messageId"]}]
@@ -85,7 +88,7 @@ def test(stage: Stage) -> None:
     # Who came second while the first was at work may have been told to wait; by now it is done.
     native = local.invoke("invoke-native.json")
     equal((native.get("status"), native.get("duplicate")), ("completed", True), "the direct invocation's answer")
-    local.invoke("schedule-sweep.json")
+    equal(local.invoke("schedule-rule.json"), local.invoke("schedule-sweep.json"), "a rule's sweep")
     step("a direct invocation, sent to four processes at once, is shared; a sweep runs")
 
     # A function URL's path reaches the function as on AWS.

@@ -1,5 +1,5 @@
 //! The chain of places. In: variables, a home directory, a way to read files. Out: the first credentials found, or every place
-//! that was looked at. Reads no process environment, and prints no secret.
+//! that was looked at. Above it, when configured, an account's own key and a role to assume. Prints no secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,9 +9,12 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::metadata;
+use super::remote::Remote;
 use super::source::{CredentialSource, SOURCES};
+use super::sts::{self, RoleArn};
 use crate::cloud::error::own;
-use crate::domain::{CloudError, ErrorClass};
+use crate::domain::{CloudError, ErrorClass, Timestamp};
 
 /// No credentials file is larger.
 pub(super) const LARGEST_FILE: u64 = 64 * 1024;
@@ -25,6 +28,8 @@ pub struct Credentials {
     pub secret_key: SecretString,
     /// `X-TC-Token`, for temporary credentials.
     pub token: Option<SecretString>,
+    /// When temporary ones end.
+    pub expires: Option<Timestamp>,
     /// Where they were found.
     pub source: CredentialSource,
 }
@@ -55,20 +60,45 @@ pub enum CredentialsError {
         /// What is wrong, without any value.
         problem: String,
     },
+    /// A place that gives temporary ones did not answer now. Waiting may help.
+    #[error("credentials of {place} could not be had: {problem}")]
+    Unreachable {
+        /// Whom was asked, for what.
+        place: String,
+        /// What happened.
+        problem: String,
+    },
+    /// The caller's time ended first.
+    #[error("the deadline passed before there were credentials")]
+    OutOfTime,
 }
 
 impl From<CredentialsError> for CloudError {
     fn from(error: CredentialsError) -> Self {
-        let remedy = match &error {
-            CredentialsError::Missing { .. } => {
-                "set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or write one of the files"
+        let (code, class, remedy) = match &error {
+            CredentialsError::Missing { .. } => (
+                own::NO_CREDENTIALS,
+                ErrorClass::Operator,
+                "set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or write one of the files",
+            ),
+            CredentialsError::Unusable { .. } => (
+                own::NO_CREDENTIALS,
+                ErrorClass::Operator,
+                "correct it, or remove it so that the next place is asked",
+            ),
+            CredentialsError::Unreachable { .. } => (
+                own::NO_CREDENTIALS,
+                ErrorClass::NotSent,
+                "none at once: it is repeated; if it persists, check the way to it",
+            ),
+            CredentialsError::OutOfTime => {
+                (own::DEADLINE, ErrorClass::NotSent, "none at once: it is repeated later")
             }
-            CredentialsError::Unusable { .. } => "correct it, or remove it so that the next place is asked",
         };
         CloudError {
-            code: own::NO_CREDENTIALS.to_owned(),
+            code: code.to_owned(),
             message: error.to_string(),
-            class: ErrorClass::Operator,
+            class,
             remedy: remedy.to_owned(),
             request_id: None,
         }
@@ -84,16 +114,19 @@ pub struct CredentialChain {
     variables: BTreeMap<String, SecretString>,
     pub(super) home: Option<PathBuf>,
     pub(super) read: ReadFile,
+    key: Option<Credentials>,
+    role: Option<RoleArn>,
 }
 
 impl CredentialChain {
     /// From the process's variables (those of other programs are not kept), the user's home and a way to read files.
     pub fn new(variables: &BTreeMap<String, String>, home: Option<PathBuf>, read: ReadFile) -> Self {
-        let ours = |name: &str| name.starts_with("TENCENTCLOUD_") || name.starts_with("TCCLI_");
+        const OURS: [&str; 4] = ["TENCENTCLOUD_", "TCCLI_", "TKE_", metadata::ENDPOINT_VARIABLE];
+        let ours = |name: &str| OURS.iter().any(|prefix| name.starts_with(prefix));
         let kept = variables.iter().filter(|(name, value)| ours(name) && !value.is_empty());
         let variables =
             kept.map(|(name, value)| (name.clone(), SecretString::from(value.as_str()))).collect();
-        Self { variables, home, read }
+        Self { variables, home, read, key: None, role: None }
     }
 
     /// Reading files of the file system, at most 64 KiB of each.
@@ -101,18 +134,57 @@ impl CredentialChain {
         Self::new(variables, home, Arc::new(read_small_file))
     }
 
-    /// The first credentials found.
+    /// With the key of `account` in place of the chain's places.
+    ///
+    /// # Errors
+    /// The key contains what no key contains.
+    pub fn with_key(
+        self,
+        account: &str,
+        id: &SecretString,
+        key: &SecretString,
+    ) -> Result<Self, CredentialsError> {
+        let place = format!("the key of account {account}");
+        let (id, key) = (id.expose_secret(), key.expose_secret());
+        let key = CredentialSource::Account.checked(place, Some(id), Some(key), None)?;
+        Ok(Self { key: Some(key), ..self })
+    }
+
+    /// Assuming `role` with what the key or the places give.
+    #[must_use]
+    pub fn assuming(self, role: RoleArn) -> Self {
+        Self { role: Some(role), ..self }
+    }
+
+    /// The first credentials found, and the role's when one is to be assumed.
     ///
     /// # Errors
     /// [`CredentialsError`].
-    pub fn load(&self) -> Result<Credentials, CredentialsError> {
+    pub async fn load(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {
+        let base = match &self.key {
+            Some(key) => key.clone(),
+            None => self.first(remote).await?,
+        };
+        match &self.role {
+            None => Ok(base),
+            Some(role) => sts::assume(remote, &base, role).await,
+        }
+    }
+
+    async fn first(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {
         let mut looked = Vec::new();
         for source in SOURCES {
-            if let Some(credentials) = source.find(self, &mut looked)? {
+            if let Some(credentials) = source.find(self, remote, &mut looked).await? {
                 return Ok(credentials);
             }
         }
         Err(CredentialsError::Missing { looked })
+    }
+
+    /// Whether permanent-looking keys may change under this process: the cloud's function platform replaces a role's keys
+    /// between invocations, and marks none of them with an end.
+    pub(super) fn keeps_nothing(&self) -> bool {
+        self.variable("TENCENTCLOUD_RUNENV") == Some("SCF")
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
@@ -126,6 +198,8 @@ impl fmt::Debug for CredentialChain {
         f.debug_struct("CredentialChain")
             .field("variables", &names)
             .field("home", &self.home)
+            .field("key", &self.key)
+            .field("role", &self.role)
             .finish_non_exhaustive()
     }
 }
@@ -145,7 +219,14 @@ mod tests {
     const ETC: &str = "/etc/tencentcloud/credentials";
     const TCCLI: &str = "/home/a/.tccli/default.credential";
 
+    fn load(chain: &CredentialChain) -> Result<Credentials, CredentialsError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(chain.load(&Remote::nowhere()))
+    }
+
     fn chain(variables: &[(&str, &str)], files: &[(&str, &str)]) -> CredentialChain {
+        let off = (metadata::ENDPOINT_VARIABLE, "off");
+        let variables = [variables, &[off]].concat();
         let variables = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let files: BTreeMap<PathBuf, String> =
             files.iter().map(|(p, t)| (PathBuf::from(p), (*t).to_owned())).collect();
@@ -210,7 +291,7 @@ mod tests {
         ];
         for (variables, files, (source, (id, key, token))) in cases {
             let found =
-                chain(variables, files).load().unwrap_or_else(|e| panic!("{variables:?} {files:?}: {e}"));
+                load(&chain(variables, files)).unwrap_or_else(|e| panic!("{variables:?} {files:?}: {e}"));
             let expected = (id.to_owned(), key.to_owned(), token.map(str::to_owned));
             assert_eq!((found.source, shown(&found)), (source, expected), "{variables:?} {files:?}");
         }
@@ -234,20 +315,20 @@ mod tests {
             (&[("TCCLI_PROFILE", "../../etc/x")], good, "profile"),
         ];
         for (variables, file, problem) in cases {
-            let error = chain(variables, &[file]).load().unwrap_err();
+            let error = load(&chain(variables, &[file])).unwrap_err();
             assert!(matches!(error, CredentialsError::Unusable { .. }), "{variables:?}: {error}");
             let text = error.to_string();
             assert!(text.contains(problem) && !text.contains("HUSH"), "{variables:?}: {text}");
         }
         let huge = format!("[default]\n{}", "#\n".repeat(40_000));
-        assert!(chain(&[], &[(SDK, &huge)]).load().unwrap_err().to_string().contains("64 KiB"));
+        assert!(load(&chain(&[], &[(SDK, &huge)])).unwrap_err().to_string().contains("64 KiB"));
     }
 
     #[test]
     fn nothing_anywhere_lists_every_place() {
-        let error = chain(&[("TENCENTCLOUD_SECRET_ID", "")], &[]).load().unwrap_err();
+        let error = load(&chain(&[("TENCENTCLOUD_SECRET_ID", "")], &[])).unwrap_err();
         let text = error.to_string();
-        for place in ["TENCENTCLOUD_SECRET_ID/", "TENCENTCLOUD_SECRETID/", SDK, ETC, TCCLI] {
+        for place in ["TENCENTCLOUD_SECRET_ID/", "TENCENTCLOUD_SECRETID/", SDK, ETC, TCCLI, "TKE_", "CVM"] {
             assert!(text.contains(place), "{place} in {text}");
         }
         let error = CloudError::from(error);
@@ -257,13 +338,13 @@ mod tests {
     #[test]
     fn without_a_home_the_files_of_the_machine_are_still_asked() {
         let chain = CredentialChain { home: None, ..chain(&[], &[(ETC, SDK_TEXT)]) };
-        assert_eq!(chain.load().unwrap().secret_id, "file-id");
+        assert_eq!(load(&chain).unwrap().secret_id, "file-id");
     }
 
     #[test]
     fn no_secret_is_printed() {
         let chain = chain(&[ID, ("TENCENTCLOUD_SECRET_KEY", "HUSH"), ("TENCENTCLOUD_TOKEN", "HUSH")], &[]);
-        let credentials = chain.load().unwrap();
+        let credentials = load(&chain).unwrap();
         for text in [format!("{chain:?}"), format!("{credentials:?}")] {
             assert!(!text.contains("HUSH"), "{text}");
         }

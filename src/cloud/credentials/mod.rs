@@ -1,11 +1,16 @@
-//! Where the keys come from. In: variables, a home directory, a way to read files. Out: credentials, kept until the cloud says
-//! that they have expired. Names and order are the ecosystem's. A new kind of place is a row of `source`.
+//! Where the keys come from. In: variables, a home directory, a way to read files, a way to ask the neighbours. Out: credentials,
+//! kept until shortly before they end or the cloud says so. Names are the ecosystem's. A new kind of place is a row of `source`.
 
 mod cache;
 mod chain;
 mod ini;
+mod metadata;
+mod remote;
 mod source;
+mod sts;
 
 pub use cache::CredentialCache;
 pub use chain::{CredentialChain, Credentials, CredentialsError, ReadFile};
+pub use remote::Remote;
 pub use source::{CredentialSource, SOURCES};
+pub use sts::RoleArn;

@@ -8,7 +8,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::chain::{CredentialChain, Credentials, CredentialsError, LARGEST_FILE};
-use super::ini;
+use super::remote::Remote;
+use super::{ini, metadata, sts};
 
 /// A kind of place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,14 +22,25 @@ pub enum CredentialSource {
     SdkFile,
     /// The command line tool's file: `~/.tccli/<profile>.credential`.
     TccliFile,
+    /// A Kubernetes service account of TKE: its token is exchanged for a role's credentials.
+    TkeIdentity,
+    /// The role of the CVM that this runs on.
+    CvmRole,
+    /// The key of a configured account. Not a place of the chain.
+    Account,
+    /// A role that was assumed with credentials of another place. Not a place of the chain.
+    AssumedRole,
 }
 
-/// Every place, in order.
-pub const SOURCES: [CredentialSource; 4] = [
+/// Every place, in order. What is set for this very process comes before what the machine offers to every process on it,
+/// therefore TKE before CVM.
+pub const SOURCES: [CredentialSource; 6] = [
     CredentialSource::Environment,
     CredentialSource::FunctionEnvironment,
     CredentialSource::SdkFile,
     CredentialSource::TccliFile,
+    CredentialSource::TkeIdentity,
+    CredentialSource::CvmRole,
 ];
 
 /// The three variables of one place; the token has several names, of which those that are set must agree.
@@ -55,16 +67,24 @@ const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
 /// The variable that names the command line tool's profile.
 const PROFILE_VARIABLE: &str = "TCCLI_PROFILE";
 
-type Found = Result<Option<Credentials>, CredentialsError>;
+pub(super) type Found = Result<Option<Credentials>, CredentialsError>;
 
 impl CredentialSource {
     /// Looks here; adds to `looked` what it looked at when there is nothing.
-    pub(super) fn find(self, chain: &CredentialChain, looked: &mut Vec<String>) -> Found {
+    pub(super) async fn find(
+        self,
+        chain: &CredentialChain,
+        remote: &Remote,
+        looked: &mut Vec<String>,
+    ) -> Found {
         match self {
             Self::Environment => self.in_variables(chain, &ENVIRONMENT, looked),
             Self::FunctionEnvironment => self.in_variables(chain, &FUNCTION_ENVIRONMENT, looked),
             Self::SdkFile => self.in_sdk_files(chain, looked),
             Self::TccliFile => self.in_tccli_file(chain, looked),
+            Self::TkeIdentity => sts::with_web_identity(remote, chain, looked).await,
+            Self::CvmRole => metadata::of_machine(remote, chain, looked).await,
+            Self::Account | Self::AssumedRole => Ok(None),
         }
     }
 
@@ -145,7 +165,7 @@ impl CredentialSource {
     }
 
     /// Both halves, of visible characters only: a line break copied along would break the request's headers.
-    fn checked(
+    pub(super) fn checked(
         self,
         place: String,
         id: Option<&str>,
@@ -166,16 +186,22 @@ impl CredentialSource {
             }
         }
         let token = token.map(SecretString::from);
-        Ok(Credentials { secret_id: id, secret_key: SecretString::from(key), token, source: self })
+        Ok(Credentials {
+            secret_id: id,
+            secret_key: SecretString::from(key),
+            token,
+            expires: None,
+            source: self,
+        })
     }
 }
 
-fn unusable(place: &str, problem: impl Into<String>) -> CredentialsError {
+pub(super) fn unusable(place: &str, problem: impl Into<String>) -> CredentialsError {
     CredentialsError::Unusable { place: place.to_owned(), problem: problem.into() }
 }
 
 /// A file's text, or nothing when there is no such file.
-fn read(chain: &CredentialChain, path: &Path) -> Result<Option<String>, CredentialsError> {
+pub(super) fn read(chain: &CredentialChain, path: &Path) -> Result<Option<String>, CredentialsError> {
     match (chain.read)(path) {
         Ok(text) if text.len() as u64 > LARGEST_FILE => {
             Err(unusable(&path.display().to_string(), "it is larger than 64 KiB"))

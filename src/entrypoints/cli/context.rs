@@ -27,6 +27,13 @@ impl Context {
         beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("sharehook.toml"))
     }
 
+    /// Fetches what the configuration keeps in AWS. What cannot be had is told where the configuration is read.
+    pub(super) async fn fetch_secrets(&mut self) {
+        if let Ok(text) = std::fs::read_to_string(self.config_path()) {
+            crate::app::fetch_secrets(&text, &mut self.vars).await;
+        }
+    }
+
     pub(super) fn load(&self) -> Result<Config, StartError> {
         Ok(Config::load(&self.config_path(), &self.vars)?)
     }

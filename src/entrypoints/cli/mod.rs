@@ -41,7 +41,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
             return exit as u8;
         }
     };
-    let context = Context { config: args.config, json: args.json, vars };
+    let mut context = Context { config: args.config, json: args.json, vars };
     let host = match (&args.command, detect(&context.vars)) {
         (None, Err(problem)) => return usage(&problem) as u8,
         (None, Ok(host)) => host,
@@ -49,8 +49,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     };
     let format = if host.is_some() { LogFormat::Json } else { LogFormat::Text };
     let filter = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"].iter().find_map(|name| context.vars.get(*name));
-    let quiet =
-        if host.is_none() && !matches!(args.command, Some(Command::Serve { .. })) { "warn" } else { "info" };
+    let quiet = quiet_filter(host.is_some(), args.command.as_ref());
     telemetry::init(format, Some(filter.map_or(quiet, String::as_str)));
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -59,8 +58,22 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
             return Exit::Failed as u8;
         }
     };
-    let exit = runtime.block_on(run(&context, host, args.command));
+    let exit = runtime.block_on(async {
+        context.fetch_secrets().await;
+        run(&context, host, args.command).await
+    });
     exit as u8
+}
+
+/// What is logged where `RUST_LOG` does not say: hosts everything of note, commands only what they do not print anyway.
+fn quiet_filter(on_host: bool, command: Option<&Command>) -> &'static str {
+    match command {
+        _ if on_host => "info",
+        Some(Command::Serve { .. }) => "info",
+        #[cfg(feature = "sandbox")]
+        Some(Command::Demo { .. }) => "error",
+        _ => "warn",
+    }
 }
 
 fn usage(problem: &str) -> Exit {

@@ -1,31 +1,33 @@
 //! Which trigger is it? Told by shape, strictly: an unknown shape is an error, never a guess.
 //! In: a raw event. Out: one of the shapes that are served.
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use aws_lambda_events::sqs::SqsEvent;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use serde_json::Value;
 
 use crate::domain::Problem;
+use crate::entrypoints::envelope::{self, Form};
 use crate::entrypoints::http::HttpDelivery;
+use crate::entrypoints::message::Message;
 
 /// The events that are served.
 pub(super) enum Shape {
-    /// API Gateway HTTP API (payload 2.0) or a function URL.
-    Http(Box<HttpDelivery>),
+    /// API Gateway in either version, a function URL or a load balancer.
+    Http(Box<HttpDelivery>, Form),
     /// A batch of SQS messages.
     Queue(SqsEvent),
-    /// The schedule's `{"task":"sweep"}`.
+    /// SNS, or an event of EventBridge: asynchronous, so that only an error makes Lambda deliver it again.
+    Messages(Vec<Message>),
+    /// A schedule: `{"task":"sweep"}`, or an EventBridge rule's own "Scheduled Event".
     Sweep,
     /// Anything else that is a JSON object and looks like no host's event: a native request.
     Direct(Value),
 }
 
 /// Marks of events that other triggers send. A direct invocation never has them.
-const FOREIGN_MARKS: [&str; 6] =
-    ["Records", "requestContext", "httpMethod", "detail-type", "awslogs", "version"];
+const FOREIGN_MARKS: [&str; 7] =
+    ["Records", "records", "requestContext", "httpMethod", "detail-type", "awslogs", "version"];
+
+const SERVED: &str = "use a function URL, API Gateway, a load balancer, SQS, SNS, EventBridge, a schedule or a direct invocation";
 
 pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
     let Some(object) = event.as_object() else {
@@ -36,69 +38,107 @@ pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
         ));
     };
     if let Some(records) = object.get("Records") {
-        return queue(records, &event);
+        return batch(records, &event);
     }
-    if object.get("requestContext").is_some_and(|context| context.get("http").is_some()) {
-        return http(event);
+    if object.contains_key("requestContext") {
+        return http(&event);
     }
     if object.get("task").is_some_and(|task| task == "sweep") && object.len() == 1 {
         return Ok(Shape::Sweep);
     }
+    if object.contains_key("detail-type") && object.contains_key("detail") {
+        return bus(&event);
+    }
     if let Some(mark) = FOREIGN_MARKS.iter().find(|mark| object.contains_key(**mark)) {
-        return Err(Problem::new(
-            "event",
-            format!("has {mark:?} and is of a trigger that is not served"),
-            "use a function URL, an HTTP API with payload version 2.0, an SQS queue or a direct invocation",
-        ));
+        let problem = format!("has {mark:?} and is of a trigger that is not served");
+        return Err(Problem::new("event", problem, SERVED));
     }
     Ok(Shape::Direct(event))
 }
 
-fn queue(records: &Value, event: &Value) -> Result<Shape, Problem> {
-    let refused = |problem: String| Problem::new("Records", problem, "let an SQS queue invoke the function");
+/// Records are all of one trigger; SQS and SNS spell the name of its field differently.
+fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
+    let refused = |problem: String| Problem::new("Records", problem, "let SQS or SNS invoke the function");
     let Some(list) = records.as_array() else { return Err(refused("is not an array".to_owned())) };
-    for (index, record) in list.iter().enumerate() {
-        if record.get("eventSource").and_then(Value::as_str) != Some("aws:sqs") {
-            return Err(refused(format!("record {index} is not a message of SQS")));
-        }
+    let all = |field: &str, name: &str| {
+        list.iter().all(|record| record.get(field).and_then(Value::as_str) == Some(name))
+    };
+    if all("eventSource", "aws:sqs") {
+        let batch: SqsEvent = serde_json::from_value(event.clone())
+            .map_err(|error| refused(format!("is not a batch of SQS: {error}")))?;
+        return Ok(Shape::Queue(batch));
     }
-    let batch: SqsEvent = serde_json::from_value(event.clone())
-        .map_err(|error| refused(format!("is not a batch of SQS: {error}")))?;
-    Ok(Shape::Queue(batch))
+    if all("EventSource", "aws:sns") {
+        let messages = list.iter().enumerate().map(|(index, record)| {
+            notification(record)
+                .ok_or_else(|| refused(format!("record {index} is not a notification of SNS")))
+        });
+        return Ok(Shape::Messages(messages.collect::<Result<_, _>>()?));
+    }
+    Err(refused("are not all messages of SQS, or all of SNS".to_owned()))
 }
 
-fn http(event: Value) -> Result<Shape, Problem> {
-    let refused = |problem: String| {
-        Problem::new(
-            "event",
-            problem,
-            "invoke through a function URL or an HTTP API with payload version 2.0",
-        )
-    };
-    if event.get("version").and_then(Value::as_str) != Some("2.0") {
-        return Err(refused("is an HTTP event of another payload version than 2.0".to_owned()));
+/// A topic speaks for a source by its ARN. The id is the same when SNS or Lambda delivers again.
+fn notification(record: &Value) -> Option<Message> {
+    let sns = record.get("Sns")?;
+    let text = |name: &str| sns.get(name).and_then(Value::as_str);
+    if text("Type")? != "Notification" {
+        return None;
     }
-    let request: ApiGatewayV2httpRequest =
-        serde_json::from_value(event).map_err(|error| refused(format!("is not an HTTP event: {error}")))?;
-    let context = &request.request_context;
-    let path = request.raw_path.clone().unwrap_or_default();
-    // A named stage stands before the path; `$default` does not.
-    let stage = context.stage.as_deref().filter(|stage| *stage != "$default").unwrap_or_default();
-    let path = match path.strip_prefix(&format!("/{stage}")) {
-        Some(rest) if !stage.is_empty() && (rest.is_empty() || rest.starts_with('/')) => rest.to_owned(),
-        _ => path,
+    Some(Message {
+        origin: text("TopicArn")?.to_owned(),
+        id: Some(text("MessageId")?.to_owned()),
+        body: text("Message")?.to_owned().into(),
+    })
+}
+
+/// An event does not name its bus. Who speaks is the region, the account that put it there, and its `source`:
+/// `events:REGION:ACCOUNT:SOURCE`. EventBridge writes the first two, and keeps sources that begin with `aws.` to itself.
+fn bus(event: &Value) -> Result<Shape, Problem> {
+    let text = |name: &str| {
+        event.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or_else(|| {
+            Problem::new(
+                name,
+                "is missing in an event of EventBridge",
+                "let an event bus invoke the function",
+            )
+        })
     };
-    let text = |value: &axum::http::HeaderValue| value.to_str().ok().map(str::to_owned);
-    let headers =
-        request.headers.iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect();
-    let body = request.body.unwrap_or_default();
-    let body = if request.is_base64_encoded {
-        let decoded = STANDARD.decode(body.as_bytes());
-        Bytes::from(decoded.map_err(|_| refused("has a body that says it is base64 and is not".to_owned()))?)
+    let (region, account, source) = (text("region")?, text("account")?, text("source")?);
+    if (text("detail-type")?, source) == ("Scheduled Event", "aws.events") {
+        return Ok(Shape::Sweep);
+    }
+    let origin = format!("events:{region}:{account}:{source}");
+    // The map sees the whole event, so that it can ask for the detail type.
+    let message = Message { origin, id: Some(text("id")?.to_owned()), body: event.to_string().into() };
+    Ok(Shape::Messages(vec![message]))
+}
+
+fn http(event: &Value) -> Result<Shape, Problem> {
+    let refused = |problem: String| Problem::new("event", problem, SERVED);
+    let at = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+    let stage = at("/requestContext/stage");
+    let (method, path, form) = if event.pointer("/requestContext/http").is_some() {
+        if at("/version") != Some("2.0") {
+            return Err(refused("is an HTTP event of another payload version than 2.0".to_owned()));
+        }
+        let path = envelope::without_stage(at("/rawPath").unwrap_or_default(), stage);
+        (at("/requestContext/http/method"), path, Form::Version2)
+    } else if event.pointer("/requestContext/elb").is_some() {
+        let multi = event.get("multiValueHeaders").is_some_and(Value::is_object);
+        let form = if multi { Form::BalancerMulti } else { Form::Balancer };
+        (at("/httpMethod"), at("/path").unwrap_or_default().to_owned(), form)
+    } else if event.get("resource").is_some() && matches!(at("/version"), None | Some("1.0")) {
+        let path = at("/path").unwrap_or_default();
+        // A REST API leaves the stage out of `path` and puts it into the context's; where both are the same it may be in.
+        let same = at("/requestContext/path") == Some(path);
+        (at("/httpMethod"), envelope::without_stage(path, stage.filter(|_| same)), Form::Version1)
     } else {
-        Bytes::from(body)
+        return Err(refused("has a requestContext of no HTTP trigger that is served".to_owned()));
     };
-    Ok(Shape::Http(Box::new(HttpDelivery { method: context.http.method.to_string(), path, headers, body })))
+    let method = method.ok_or_else(|| refused("is an HTTP event without a method".to_owned()))?;
+    let request = envelope::request(event, method, path).map_err(refused)?;
+    Ok(Shape::Http(Box::new(request), form))
 }
 
 #[cfg(test)]
@@ -117,7 +157,7 @@ mod tests {
 
     #[test]
     fn http_bodies_are_decoded_before_anything_reads_them() {
-        let Ok(Shape::Http(request)) = shape_of(http_event()) else { panic!() };
+        let Ok(Shape::Http(request, Form::Version2)) = shape_of(http_event()) else { panic!() };
         assert_eq!(
             (request.method.as_str(), request.path.as_str(), &request.body[..]),
             ("POST", "/hooks/jira", &b"{\"a\":1}"[..])
@@ -129,7 +169,7 @@ mod tests {
         let mut event = http_event();
         event["requestContext"]["stage"] = json!("prod");
         event["rawPath"] = json!("/prod/hooks/jira");
-        let Ok(Shape::Http(request)) = shape_of(event) else { panic!() };
+        let Ok(Shape::Http(request, Form::Version2)) = shape_of(event) else { panic!() };
         assert_eq!(request.path, "/hooks/jira");
     }
 
@@ -147,8 +187,15 @@ mod tests {
             json!({"Records": [{"eventSource": "aws:s3"}]}),
             json!({"Records": [{"eventSource": "aws:sqs"}, {"EventSource": "aws:sns"}]}),
             json!({"Records": {}, "action": "share"}),
-            json!({"requestContext": {"elb": {}}, "httpMethod": "POST"}),
+            json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Type": "SubscriptionConfirmation"}}]}),
+            json!({"Records": [{"EventSource": "aws:sns"}]}),
+            json!({"requestContext": {"elb": {}}}),
+            json!({"requestContext": {"domainName": "x"}, "httpMethod": "POST"}),
+            json!({"requestContext": null, "action": "share"}),
             json!({"detail-type": "x", "source": "y", "detail": {}}),
+            json!({"detail-type": "x", "source": "", "detail": {}, "region": "r", "account": "1", "id": "i"}),
+            json!({"detail-type": "x"}),
+            json!({"httpMethod": "POST", "path": "/hooks/jira", "headers": {}, "body": ""}),
         ] {
             assert!(shape_of(event.clone()).is_err(), "{event}");
         }
@@ -158,5 +205,45 @@ mod tests {
     fn a_task_with_company_is_no_sweep() {
         assert!(matches!(shape_of(json!({"task": "sweep"})), Ok(Shape::Sweep)));
         assert!(matches!(shape_of(json!({"task": "sweep", "action": "share"})), Ok(Shape::Direct(_))));
+    }
+
+    #[test]
+    fn a_topic_and_a_bus_speak_by_what_their_host_wrote() {
+        let sns = json!({"Records": [{"EventSource": "aws:sns", "Sns": {
+            "Type": "Notification", "MessageId": "m-1", "TopicArn": "arn:aws:sns:r:1:t", "Message": "{}"}}]});
+        let Ok(Shape::Messages(messages)) = shape_of(sns) else { panic!() };
+        let expected =
+            Message { origin: "arn:aws:sns:r:1:t".into(), id: Some("m-1".into()), body: "{}".into() };
+        assert_eq!(messages, [expected]);
+        let event = |source: &str, kind: &str| {
+            json!({"version": "0", "id": "e-1", "detail-type": kind, "source": source, "account": "1",
+                   "region": "r", "detail": {}})
+        };
+        let Ok(Shape::Messages(messages)) = shape_of(event("com.example", "Image Share Approved")) else {
+            panic!()
+        };
+        assert_eq!(
+            (messages[0].origin.as_str(), messages[0].id.as_deref()),
+            ("events:r:1:com.example", Some("e-1"))
+        );
+        assert!(matches!(shape_of(event("aws.events", "Scheduled Event")), Ok(Shape::Sweep)));
+        assert!(matches!(shape_of(event("com.example", "Scheduled Event")), Ok(Shape::Messages(_))));
+    }
+
+    #[test]
+    fn a_rest_apis_stage_is_not_mistaken_for_a_path() {
+        let event = |path: &str, full: &str| {
+            json!({"resource": "/{proxy+}", "path": path, "httpMethod": "POST", "headers": null,
+                   "requestContext": {"stage": "hooks", "path": full}, "body": null})
+        };
+        for (path, full, routed) in [
+            ("/hooks/jira", "/hooks/hooks/jira", "/hooks/jira"),
+            ("/hooks/hooks/jira", "/hooks/hooks/jira", "/hooks/jira"),
+        ] {
+            let Ok(Shape::Http(request, Form::Version1)) = shape_of(event(path, full)) else {
+                panic!("{path}")
+            };
+            assert_eq!(request.path, routed);
+        }
     }
 }

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
-use crate::app::{App, Deadline, Delivery, Reply, Via};
+use crate::app::{App, Deadline, Delivery, Via};
 
-use super::http::{Served, respond};
-use super::reply::{HttpAnswer, to_http};
+use super::envelope;
+use super::http::respond;
+use super::message::{self, NamedError};
+use super::reply::{error_name, to_http};
 use deadline::deadline_of;
 use event::Shape;
 
@@ -39,10 +41,12 @@ pub(crate) async fn answer(
     deadline: Deadline,
 ) -> Result<Value, Diagnostic> {
     match event::shape_of(event) {
-        Ok(Shape::Http(request)) => {
-            let served = respond(app, *request, deadline).await;
-            Ok(http_response(served))
+        Ok(Shape::Http(request, form)) => {
+            Ok(envelope::response(form, respond(app, *request, deadline).await))
         }
+        Ok(Shape::Messages(messages)) => message::all_or_error(app, messages, deadline)
+            .await
+            .map_err(|NamedError { name, text }| diagnostic(name, text)),
         Ok(Shape::Queue(batch)) => Ok(queue::batch(app, batch, deadline).await),
         Ok(Shape::Sweep) => match app.sweep(deadline).await {
             Ok(report) => Ok(json!(report)),
@@ -54,22 +58,6 @@ pub(crate) async fn answer(
             Err(diagnostic("UnknownEvent", problem.to_string()))
         }
     }
-}
-
-/// The format of API Gateway's payload version 2.0, which a function URL shares.
-fn http_response(served: Served) -> Value {
-    let (answer, kind, body) = match served {
-        Served::Text(text) => (HttpAnswer::new(200, Value::Null), "text/plain; version=0.0.4", text),
-        Served::Json(answer) => {
-            let body = answer.body.to_string();
-            (answer, "application/json", body)
-        }
-    };
-    let mut headers = json!({ "content-type": kind });
-    if let (Some(seconds), Some(map)) = (answer.retry_after, headers.as_object_mut()) {
-        map.insert("retry-after".to_owned(), json!(seconds.to_string()));
-    }
-    json!({ "statusCode": answer.status, "headers": headers, "body": body, "isBase64Encoded": false })
 }
 
 /// A direct invocation: whoever may call `lambda:InvokeFunction` speaks for the source named `invoke`.
@@ -88,21 +76,8 @@ async fn direct(
     let via = Via::Host { origin: "invoke".to_owned(), id: Some(request_id.to_owned()) };
     let delivery = Delivery { source, via, body: body.to_string().into() };
     let reply = app.receive(delivery, deadline).await;
-    let answer = to_http(&reply);
-    match answer.status {
-        200 | 202 => Ok(answer.body),
-        401 | 404 => Err(diagnostic("Unauthorised", text_of(&answer))),
-        403 => Err(diagnostic("Denied", text_of(&answer))),
-        503 => Err(diagnostic("Unavailable", text_of(&answer))),
-        _ => Err(diagnostic(
-            if matches!(reply, Reply::Unreadable(_)) { "Unreadable" } else { "Invalid" },
-            text_of(&answer),
-        )),
-    }
-}
-
-fn text_of(answer: &HttpAnswer) -> String {
-    answer.body.to_string()
+    let body = to_http(&reply).body;
+    error_name(&reply).map_or_else(|| Ok(body.clone()), |name| Err(diagnostic(name, body.to_string())))
 }
 
 fn diagnostic(kind: &str, message: String) -> Diagnostic {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use serde_json::{Value, json};
 
-use crate::app::{App, Deadline, Delivery, Via};
-use crate::entrypoints::reply::{queue_should_retry, to_http};
+use crate::app::{App, Deadline};
+use crate::entrypoints::message::{Message, receive};
+use crate::entrypoints::reply::{should_retry, to_http};
 
 pub(super) async fn batch(app: &Arc<App>, batch: SqsEvent, deadline: Deadline) -> Value {
     let mut failures = Vec::new();
@@ -24,33 +25,19 @@ pub(super) async fn batch(app: &Arc<App>, batch: SqsEvent, deadline: Deadline) -
     json!({ "batchItemFailures": failures })
 }
 
-/// Whether the message is done with. A panic costs its own message only.
+/// Whether the message is done with.
 async fn processed(app: &Arc<App>, message: SqsMessage, deadline: Deadline) -> bool {
-    let origin = message.event_source_arn.unwrap_or_default();
     let id = message.message_id;
-    let Some(source) = app.source_of(&origin) else {
-        tracing::error!(%origin, "no source trusts this queue; list its ARN in a trusted source's `from`");
-        return false;
+    let message = Message {
+        origin: message.event_source_arn.unwrap_or_default(),
+        id: id.clone(),
+        body: message.body.unwrap_or_default().into(),
     };
-    let via = Via::Host { origin, id: id.clone() };
-    let delivery = Delivery { source, via, body: message.body.unwrap_or_default().into() };
-    let worker = Arc::clone(app);
-    match tokio::spawn(async move { worker.receive(delivery, deadline).await }).await {
-        Ok(reply) => {
-            let retry = queue_should_retry(&reply);
-            if retry {
-                let answer = to_http(&reply);
-                tracing::warn!(message_id = id, status = answer.status, answer = %answer.body, "the message goes back to its queue");
-            }
-            !retry
-        }
-        Err(error) => {
-            tracing::error!(
-                message_id = id,
-                panicked = error.is_panic(),
-                "the message's work ended without an answer"
-            );
-            false
-        }
+    let Some(reply) = receive(app, message, deadline).await else { return false };
+    let retry = should_retry(&reply);
+    if retry {
+        let answer = to_http(&reply);
+        tracing::warn!(message_id = id, status = answer.status, answer = %answer.body, "the message goes back to its queue");
     }
+    !retry
 }

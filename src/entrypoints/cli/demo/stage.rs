@@ -98,8 +98,26 @@ impl Stage {
         println!("   {what:<8} {line}");
     }
 
-    pub(super) fn show(&self, what: &str, answer: &Answered) {
-        self.tell(what, &format!("{} {}", answer.status, answer.body));
+    /// An answer as people read it: what it says, a line each.
+    pub(super) fn show(&self, answer: &Answered) {
+        let text = |name: &str| answer.at(name).as_str().unwrap_or_default().to_owned();
+        let duplicate = if answer.at("duplicate") == true { ", duplicate" } else { "" };
+        self.tell(
+            "answer",
+            &format!("HTTP {} {}{}{duplicate}", answer.status, text("status"), text("error")),
+        );
+        for result in answer.at("results").as_array().into_iter().flatten() {
+            let field = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or_default();
+            let more = [field("code"), field("request_id")].join("");
+            self.tell("", &format!("account {} {} ({more})", field("account"), field("result")));
+        }
+        for refused in answer.at("refused").as_array().into_iter().flatten() {
+            let field = |name: &str| refused.get(name).and_then(Value::as_str).unwrap_or_default();
+            self.tell("", &format!("{}: {}", field("what"), field("why")));
+        }
+        for name in ["expires_at", "record"].into_iter().filter(|name| !text(name).is_empty()) {
+            self.tell("", &format!("{name} {}", text(name)));
+        }
     }
 
     /// Prints what was looked for, and whether it was seen.

@@ -1,0 +1,79 @@
+//! The owner accounts' clouds. In: the configuration. Out: the one that a request belongs to, with its name.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::cloud::credentials::RoleArn;
+use crate::cloud::{Cloud, CloudSettings, CredentialChain};
+use crate::config::{AccountConfig, Config, DEFAULT_ACCOUNT, Vars};
+use crate::domain::{Problem, Problems, Region};
+
+/// A cloud for each configured account, and one for what the process finds by itself.
+#[derive(Debug)]
+pub(super) struct Clouds {
+    default: Cloud,
+    named: BTreeMap<String, Cloud>,
+}
+
+/// The cloud for one request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chosen<'a> {
+    pub(super) cloud: &'a Cloud,
+    /// Its account; none where no accounts are configured, so that there is nothing to tell apart.
+    pub(super) account: Option<&'a str>,
+}
+
+impl Clouds {
+    /// Looks nothing up yet. Each account keeps its own pace, because the cloud counts by account.
+    pub(super) fn new(config: &Config, settings: &CloudSettings, vars: &Vars) -> Result<Self, Problems> {
+        let home = vars.get("HOME").map(PathBuf::from);
+        let chain = CredentialChain::from_disk(vars, home);
+        let mut named = BTreeMap::new();
+        for account in &config.cloud.accounts {
+            let chain = chain_of(&config.file, account, chain.clone())?;
+            named.insert(account.name.clone(), Cloud::new(settings.clone(), chain)?);
+        }
+        Ok(Self { default: Cloud::new(settings.clone(), chain)?, named })
+    }
+
+    /// By the beginning of the image's id, then by region, as the configuration says.
+    pub(super) fn of<'a>(&'a self, config: &'a Config, image: Option<&str>, region: &Region) -> Chosen<'a> {
+        let found = config.cloud.account_for(image, region.as_str());
+        match found.and_then(|account| Some((account, self.named.get(&account.name)?))) {
+            Some((account, cloud)) => Chosen { cloud, account: Some(&account.name) },
+            None => {
+                let several = !self.named.is_empty();
+                Chosen { cloud: &self.default, account: several.then_some(DEFAULT_ACCOUNT) }
+            }
+        }
+    }
+}
+
+/// What is wrong with the accounts' roles and keys.
+pub(super) fn problems(config: &Config) -> Vec<Problem> {
+    let nothing = CredentialChain::from_disk(&Vars::new(), None);
+    let check = |account| chain_of(&config.file, account, nothing.clone()).err();
+    config.cloud.accounts.iter().filter_map(check).flat_map(|Problems(found)| found).collect()
+}
+
+fn chain_of(
+    file: &str,
+    account: &AccountConfig,
+    chain: CredentialChain,
+) -> Result<CredentialChain, Problems> {
+    let chain = match &account.key {
+        None => chain,
+        Some((id, key)) => chain.with_key(&account.name, id, key).map_err(|error| {
+            let place = format!("{file}:{}", account.line);
+            Problem::new(place, error.to_string(), "copy the key again, without blanks or line ends")
+        })?,
+    };
+    match &account.role_arn {
+        None => Ok(chain),
+        Some((role, line)) => {
+            let role: RoleArn =
+                role.parse().map_err(|p: Problem| Problem { field: format!("{file}:{line}"), ..p })?;
+            Ok(chain.assuming(role))
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The token service, 2018-08-13: `AssumeRole`, signed with the credentials at hand, and `AssumeRoleWithWebIdentity`, which is not
+//! signed. In: a role. Out: its temporary credentials. Nothing of a good answer is ever shown: all of it is secret.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::fmt::rfc2822::DateTimeParser;
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+
+use super::chain::{CredentialChain, Credentials, CredentialsError};
+use super::remote::Remote;
+use super::source::{CredentialSource, Found, read, unusable};
+use crate::cloud::actions::Purpose;
+use crate::cloud::client::{self, Failure};
+use crate::cloud::envelope;
+use crate::cloud::error::{clip, not_sent, own};
+use crate::cloud::tc3::{SignedParts, SigningInput, sign};
+use crate::domain::{CloudError, ErrorClass, Problem, Timestamp};
+
+const VERSION: &str = "2018-08-13";
+const CONTENT_TYPE: &str = "application/json; charset=utf-8";
+/// The official SDKs' region for this service; roles are not regional.
+const REGION: &str = "ap-guangzhou";
+/// What the audit trail of the cloud shows as the one who assumed the role.
+const SESSION: &str = "sharehook";
+/// The documented default, 2 hours.
+const SECONDS: u32 = 7_200;
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The name of a role: `qcs::cam::uin/<owner>:roleName/<name>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleArn(String);
+
+impl FromStr for RoleArn {
+    type Err = Problem;
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let parts = text.strip_prefix("qcs::cam::uin/").and_then(|rest| rest.split_once(':'));
+        let named = parts.is_some_and(|(owner, role)| {
+            let role = role.strip_prefix("roleName/").or_else(|| role.strip_prefix("role/"));
+            let digits = !owner.is_empty() && owner.len() <= 20 && owner.bytes().all(|b| b.is_ascii_digit());
+            digits
+                && role
+                    .is_some_and(|r| (1..=128).contains(&r.len()) && r.bytes().all(|b| b.is_ascii_graphic()))
+        });
+        if named {
+            return Ok(Self(text.to_owned()));
+        }
+        let remedy = "write it as the console shows it: qcs::cam::uin/100000000001:roleName/sharehook";
+        Err(Problem::new("role_arn", format!("{} is not a role", clip(&format!("{text:?}"), 80)), remedy))
+    }
+}
+
+impl fmt::Display for RoleArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A role's credentials, asked for with `base`.
+pub(super) async fn assume(
+    remote: &Remote,
+    base: &Credentials,
+    role: &RoleArn,
+) -> Result<Credentials, CredentialsError> {
+    let body = json!({ "RoleArn": role.0, "RoleSessionName": SESSION, "DurationSeconds": SECONDS });
+    let call = Call {
+        remote,
+        action: "AssumeRole",
+        region: REGION,
+        place: format!("role {role}"),
+        signer: Some(base),
+        body: body.to_string().into_bytes(),
+    };
+    call.send(CredentialSource::AssumedRole).await
+}
+
+/// The credentials of the role that TKE gives this pod. Its token's file is read anew each time: TKE replaces it.
+pub(super) async fn with_web_identity(
+    remote: &Remote,
+    chain: &CredentialChain,
+    looked: &mut Vec<String>,
+) -> Found {
+    const NAMES: [&str; 4] = ["TKE_REGION", "TKE_PROVIDER_ID", "TKE_WEB_IDENTITY_TOKEN_FILE", "TKE_ROLE_ARN"];
+    let values = NAMES.map(|name| chain.variable(name));
+    let place = NAMES.join("/");
+    let [Some(region), Some(provider), Some(file), Some(role)] = values else {
+        let missing: Vec<&str> = NAMES.into_iter().filter(|name| chain.variable(name).is_none()).collect();
+        if missing.len() == NAMES.len()
+            || missing == ["TKE_PROVIDER_ID", "TKE_WEB_IDENTITY_TOKEN_FILE", "TKE_ROLE_ARN"]
+        {
+            looked.push(place);
+            return Ok(None);
+        }
+        return Err(unusable(&place, format!("{} not set", missing.join(", "))));
+    };
+    let role: RoleArn =
+        role.parse().map_err(|problem: Problem| unusable("TKE_ROLE_ARN", problem.to_string()))?;
+    if !region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Err(unusable("TKE_REGION", "it is not a region"));
+    }
+    let path = std::path::Path::new(file);
+    let Some(token) = read(chain, path)? else { return Err(unusable(file, "there is no such file")) };
+    let body = json!({
+        "ProviderId": provider,
+        "WebIdentityToken": token.trim(),
+        "RoleArn": role.0,
+        "RoleSessionName": SESSION,
+        "DurationSeconds": SECONDS,
+    });
+    let call = Call {
+        remote,
+        action: "AssumeRoleWithWebIdentity",
+        region,
+        place: format!("role {role} of this pod"),
+        signer: None,
+        body: body.to_string().into_bytes(),
+    };
+    call.send(CredentialSource::TkeIdentity).await.map(Some)
+}
+
+/// One call of the service.
+struct Call<'a> {
+    remote: &'a Remote,
+    action: &'static str,
+    region: &'a str,
+    /// What is asked for, for messages.
+    place: String,
+    /// Whose signature; none for a web identity.
+    signer: Option<&'a Credentials>,
+    body: Vec<u8>,
+}
+
+impl Call<'_> {
+    /// Once; a second time when the cloud says that this machine's clock is off, with the cloud's own time.
+    async fn send(&self, source: CredentialSource) -> Result<Credentials, CredentialsError> {
+        let answer = match self.once(self.remote.now()).await {
+            (Err(error), Some(theirs)) if error.class == ErrorClass::Clock => self.once(theirs).await.0,
+            (answer, _) => answer,
+        };
+        answer.map_err(|error| self.told(&error)).and_then(|answer| self.read(source, &answer))
+    }
+
+    /// The answer's fields or the error, and the cloud's time when it told it.
+    async fn once(&self, now: Timestamp) -> (Result<Map<String, Value>, CloudError>, Option<Timestamp>) {
+        let (endpoint, headers) = (&self.remote.sts, self.headers(now));
+        let host = &endpoint.host;
+        let sent =
+            client::post(&self.remote.client, &endpoint.url, &headers, self.body.clone(), LONGEST).await;
+        let problem = match sent {
+            Ok(incoming) => {
+                let theirs = incoming.date.and_then(|d| DateTimeParser::new().parse_timestamp(&d).ok());
+                let opened = envelope::open(incoming.status, &incoming.body, Purpose::Read);
+                return (opened.map(|answered| answered.answer), theirs);
+            }
+            Err(Failure::NotConnected(cause)) => format!("no connection to {host}: {cause}"),
+            Err(Failure::Timeout) => format!("{host} gave no answer within {} s", LONGEST.as_secs()),
+            Err(Failure::Lost(cause)) => format!("the connection to {host} ended: {cause}"),
+            Err(Failure::TooLarge) => format!("the answer of {host} is too large"),
+        };
+        (Err(not_sent(own::CONNECT_FAILED, problem, "")), None)
+    }
+
+    fn headers(&self, now: Timestamp) -> Vec<(&'static str, String)> {
+        let host = self.remote.sts.host.as_str();
+        let signed = [("content-type", CONTENT_TYPE), ("host", host), ("x-tc-action", self.action)];
+        let authorization = match self.signer {
+            None => "SKIP".to_owned(),
+            Some(base) => {
+                sign(&SigningInput {
+                    secret_id: &base.secret_id,
+                    secret_key: base.secret_key.expose_secret(),
+                    service: "sts",
+                    timestamp: now,
+                    request: SignedParts { method: "POST", query: "", headers: &signed, payload: &self.body },
+                })
+                .authorization
+            }
+        };
+        let mut headers = vec![
+            ("content-type", CONTENT_TYPE.to_owned()),
+            ("authorization", authorization),
+            ("x-tc-action", self.action.to_owned()),
+            ("x-tc-version", VERSION.to_owned()),
+            ("x-tc-region", self.region.to_owned()),
+            ("x-tc-timestamp", now.as_second().to_string()),
+            ("x-tc-language", "en-US".to_owned()),
+        ];
+        if let Some(token) = self.signer.and_then(|base| base.token.as_ref()) {
+            headers.push(("x-tc-token", token.expose_secret().to_owned()));
+        }
+        headers
+    }
+
+    /// An answer that could not be read may hold secrets, so its text is left out.
+    fn told(&self, error: &CloudError) -> CredentialsError {
+        let problem = match error.code.as_str() {
+            own::BAD_ANSWER | own::HTTP_STATUS => {
+                format!("{} got an answer that is not the API's", self.action)
+            }
+            own::CONNECT_FAILED => format!("{}: {}", self.action, error.message),
+            _ => format!("{}: {}: {}", self.action, error.code, error.message),
+        };
+        match error.class {
+            ErrorClass::Transient | ErrorClass::Throttled | ErrorClass::NotSent | ErrorClass::Ambiguous => {
+                CredentialsError::Unreachable { place: self.place.clone(), problem }
+            }
+            _ => unusable(&self.place, problem),
+        }
+    }
+
+    fn read(
+        &self,
+        source: CredentialSource,
+        answer: &Map<String, Value>,
+    ) -> Result<Credentials, CredentialsError> {
+        let text = |field: &str| answer.get("Credentials").and_then(|c| c.get(field)).and_then(Value::as_str);
+        let expires = answer.get("ExpiredTime").and_then(Value::as_i64);
+        let expires = expires.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let Some(expires) = expires else {
+            return Err(unusable(&self.place, format!("{} answered without ExpiredTime", self.action)));
+        };
+        let (id, key, token) = (text("TmpSecretId"), text("TmpSecretKey"), text("Token"));
+        let credentials = source.checked(self.place.clone(), id, key, token)?;
+        Ok(Credentials { expires: Some(expires), ..credentials })
+    }
+}

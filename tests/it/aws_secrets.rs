@@ -1,0 +1,142 @@
+//! Secrets in AWS, against a stand-in for the Lambda extension on loopback.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use sharehook::app::fetch_secrets;
+use sharehook::config::{Config, Vars};
+use sharehook::domain::Problems;
+use tokio::net::TcpListener;
+
+const TOKEN: &str = "session-token";
+
+type Seen = Arc<Mutex<Vec<String>>>;
+
+/// Answers as the extension does; the first `unready` requests as it does while it starts.
+async fn extension(unready: usize) -> (u16, Seen) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen: Seen = Arc::default();
+    let log = Arc::clone(&seen);
+    let answer = move |uri: Uri, headers: HeaderMap| async move {
+        if headers.get("x-aws-parameters-secrets-token").is_none_or(|token| token != TOKEN) {
+            return (StatusCode::UNAUTHORIZED, "HUSH".to_owned());
+        }
+        let mut log = log.lock().unwrap();
+        log.push(uri.to_string());
+        if log.len() <= unready {
+            return (StatusCode::BAD_REQUEST, "not ready to serve traffic, please wait".to_owned());
+        }
+        let several = json!({ "JIRA": "a-long-enough-secret-of-jira-0001", "PORT": 7 }).to_string();
+        let answer = match uri.to_string().as_str() {
+            "/secretsmanager/get?secretId=prod%2Fsharehook" => json!({ "SecretString": several }),
+            "/secretsmanager/get?secretId=binary" => json!({ "SecretBinary": "AAAA" }),
+            "/systemsmanager/parameters/get?name=%2Fsharehook%2Fgithub&withDecryption=true" => {
+                json!({ "Parameter": { "Value": "a-long-enough-secret-of-github-1" } })
+            }
+            _ => return (StatusCode::BAD_REQUEST, "HUSH".to_owned()),
+        };
+        (StatusCode::OK, answer.to_string())
+    };
+    tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+    (port, seen)
+}
+
+fn vars(port: u16, token: &str) -> Vars {
+    BTreeMap::from([
+        ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT".to_owned(), port.to_string()),
+        ("AWS_SESSION_TOKEN".to_owned(), token.to_owned()),
+    ])
+}
+
+fn text(secrets: &[&str]) -> String {
+    let source = |(n, secret)| {
+        format!("[[source]]\nname = \"s{n}\"\nscheme = \"jira\"\nsecrets = [\"{secret}\"]\nmap = \"jira\"\n")
+    };
+    let sources: String = secrets.iter().enumerate().map(source).collect();
+    format!("journal = \"memory:\"\n[cloud]\nsite = \"intl\"\n{sources}")
+}
+
+async fn read(text: &str, mut vars: Vars) -> Result<Config, Problems> {
+    fetch_secrets(text, &mut vars).await;
+    Config::read("c.toml", text, &vars)
+}
+
+#[tokio::test]
+async fn secrets_and_parameters_are_fetched_once_each() {
+    let (port, seen) = extension(2).await;
+    let text = text(&[
+        "aws-secretsmanager:prod/sharehook#JIRA",
+        "aws-ssm:/sharehook/github",
+        "aws-secretsmanager:prod/sharehook",
+    ]);
+    let config = read(&text, vars(port, TOKEN)).await.unwrap();
+    let secrets: Vec<&str> = config.sources.iter().map(|source| source.secrets[0].expose_secret()).collect();
+    assert_eq!(&secrets[..2], ["a-long-enough-secret-of-jira-0001", "a-long-enough-secret-of-github-1"]);
+    assert!(secrets[2].starts_with('{'));
+    assert!(!format!("{config:?}").contains("long-enough"));
+    assert_eq!(seen.lock().unwrap().len(), 4, "twice not ready, then one request for each");
+}
+
+#[tokio::test]
+async fn what_cannot_be_had_is_told_with_its_line() {
+    let (port, _) = extension(0).await;
+    let text = text(&[
+        "aws-secretsmanager:prod/sharehook#GITHUB",
+        "aws-secretsmanager:prod/sharehook#PORT",
+        "aws-secretsmanager:binary",
+        "aws-ssm:/sharehook/github#FIELD",
+        "aws-ssm:/absent",
+        "aws-ssm:",
+    ]);
+    let Problems(problems) = read(&text, vars(port, TOKEN)).await.unwrap_err();
+    let told =
+        ["no field GITHUB", "is not text", "holds no text", "not JSON", "HTTP 400", "not followed by a name"];
+    for (index, (problem, told)) in problems.iter().zip(told).enumerate() {
+        assert_eq!(problem.field, format!("c.toml:{}", 7 + 5 * index));
+        assert!(problem.problem.contains(told), "{problem:?}");
+    }
+    assert_eq!(problems.len(), told.len());
+    assert!(!format!("{problems:?}").contains("HUSH") && !format!("{problems:?}").contains("long-enough"));
+}
+
+#[tokio::test]
+async fn without_the_extension_the_error_says_what_is_missing() {
+    let (port, _) = extension(0).await;
+    let text = text(&["aws-ssm:/sharehook/github"]);
+    for (vars, told) in [
+        (Vars::new(), "AWS_SESSION_TOKEN is not set"),
+        (vars(port, "wrong"), "HTTP 401"),
+        (
+            BTreeMap::from([
+                ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT".into(), "x".into()),
+                ("AWS_SESSION_TOKEN".into(), "t".into()),
+            ]),
+            "not a port",
+        ),
+        // A port that was free a moment ago: nobody listens there.
+        (vars(free_port().await, TOKEN), "is its layer attached?"),
+    ] {
+        let Problems(problems) = read(&text, vars).await.unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].problem.contains(told), "{problems:?}");
+    }
+}
+
+async fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn nothing_is_asked_when_nothing_is_named() {
+    let (port, seen) = extension(0).await;
+    let mut vars = vars(port, TOKEN);
+    let before = vars.clone();
+    fetch_secrets("journal = \"memory:\"\n# aws-ssm:/commented\n", &mut vars).await;
+    fetch_secrets("not = [toml", &mut vars).await;
+    assert_eq!((vars, seen.lock().unwrap().len()), (before, 0));
+}

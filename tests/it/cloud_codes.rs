@@ -1,0 +1,382 @@
+//! Each error code of the five API pages × its operation, answered by the sandbox to every call: the documented result,
+//! the number of calls, and an answer that names the next action.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use sharehook::app::ImagesQuery;
+use sharehook::sandbox::Fault;
+
+use crate::cloud_stage::{BLUEPRINT, IMAGE, REGION, Stage, ticket, unlimited};
+
+/// Ten accounts that may have an image.
+const TEN: [&str; 10] = [
+    "700000000001",
+    "700000000002",
+    "700000000003",
+    "700000000004",
+    "700000000005",
+    "700000000006",
+    "700000000007",
+    "700000000008",
+    "700000000009",
+    "700000000010",
+];
+
+/// What a class of codes comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// As if it had been done: the result's name.
+    Settled(&'static str),
+    /// `failed`, and a repetition unchanged is pointless.
+    Final,
+    /// `pending`: a later turn goes on.
+    Later,
+}
+
+/// A class: its codes, what a ticket for one item comes to, how many calls that takes, and how many ten accounts take.
+/// With three tries, a passing failure costs three; a code that one account may have caused is narrowed down by
+/// halving: 10 accounts alone and 9 batches above them. A limit on the number of accounts that refuses even one (10, 5,
+/// 3, 2, 1) would refuse any.
+struct Class {
+    end: End,
+    calls: usize,
+    calls_for_ten: usize,
+    codes: &'static [&'static str],
+}
+
+const SHARE_BLUEPRINT: &[Class] = &[
+    Class {
+        end: End::Settled("already_shared"),
+        calls: 1,
+        calls_for_ten: 19,
+        codes: &["UnsupportedOperation.BlueprintAlreadyShared"],
+    },
+    Class {
+        end: End::Final,
+        calls: 1,
+        calls_for_ten: 19, // one account, or a quota
+        codes: &[
+            "InvalidParameterValue.AccountIdInvalidAccountArea",
+            "InvalidParameterValue.AccountIdSameWithUin",
+            "InvalidParameterValue.AccountIdsNotExist",
+            "InvalidParameterValue.AccountIdsNotOwnerAccount",
+            "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded",
+        ],
+    },
+    Class {
+        end: End::Final,
+        calls: 1,
+        calls_for_ten: 1, // the image, the key or the role
+        codes: &[
+            "InvalidParameterValue.BlueprintIdMalformed",
+            "InvalidParameterValue.InvalidBlueprintId",
+            "InvalidParameterValue.InvalidBlueprintState",
+            "ResourceNotFound.BlueprintIdNotFound",
+            "ResourceNotFound.PrivateBlueprintNotFound",
+            "UnauthorizedOperation.NoPermission",
+            "UnauthorizedOperation.TokenInvalid",
+        ],
+    },
+    Class {
+        end: End::Later,
+        calls: 3,
+        calls_for_ten: 3, // it passes
+        codes: &[
+            "FailedOperation",
+            "FailedOperation.ShareBlueprintAcrossAccountFailed",
+            "OperationDenied.BlueprintOperationInProgress",
+            "ResourceInUse.BlueprintModifyingSharePermission",
+            "UnsupportedOperation.BlueprintCurStateInvalid",
+            "UnsupportedOperation.BlueprintLatestOperationUnfinished",
+            "UnsupportedOperation.BlueprintOccupied",
+        ],
+    },
+];
+
+const CANCEL_BLUEPRINT: &[Class] = &[
+    Class {
+        end: End::Settled("not_shared"),
+        calls: 1,
+        calls_for_ten: 19,
+        codes: &["UnsupportedOperation.BlueprintHasNotShared"],
+    },
+    Class { end: End::Final, calls: 1, calls_for_ten: 5, codes: &["InvalidParameterValue.LimitExceeded"] },
+    Class {
+        end: End::Final,
+        calls: 1,
+        calls_for_ten: 1,
+        codes: &[
+            "InvalidParameterValue.BlueprintIdMalformed",
+            "InvalidParameterValue.InvalidBlueprintId",
+            "InvalidParameterValue.InvalidBlueprintState",
+            "ResourceNotFound.BlueprintIdNotFound",
+            "ResourceNotFound.BlueprintNotFound",
+            "ResourceNotFound.PrivateBlueprintNotFound",
+            "UnauthorizedOperation.TokenInvalid",
+        ],
+    },
+    Class {
+        end: End::Later,
+        calls: 3,
+        calls_for_ten: 3,
+        codes: &[
+            "OperationDenied.BlueprintOperationInProgress",
+            "ResourceInUse.BlueprintModifyingSharePermission",
+            "UnsupportedOperation.BlueprintCurStateInvalid",
+            "UnsupportedOperation.BlueprintLatestOperationUnfinished",
+            "UnsupportedOperation.BlueprintOccupied",
+        ],
+    },
+];
+
+const SHARE_IMAGE: &[Class] = &[
+    Class {
+        end: End::Settled("already_shared"),
+        calls: 1,
+        calls_for_ten: 19,
+        codes: &["FailedOperation.AccountAlreadyExists"],
+    },
+    Class {
+        end: End::Final,
+        calls: 1,
+        calls_for_ten: 19,
+        codes: &[
+            "FailedOperation.AccountIsYourSelf",
+            "FailedOperation.NotMasterAccount",
+            "InvalidAccountId.NotFound",
+            "InvalidAccountIs.YourSelf",
+            "InvalidParameterValue.InvalidAppIdFormat",
+            "OverQuota",
+        ],
+    },
+    Class { end: End::Final, calls: 1, calls_for_ten: 5, codes: &["InvalidParameterValue.LimitExceeded"] },
+    Class {
+        end: End::Final,
+        calls: 1,
+        calls_for_ten: 1,
+        codes: &[
+            "FailedOperation.BYOLImageShareFailed",
+            "FailedOperation.QImageShareFailed",
+            "FailedOperation.RImageShareFailed",
+            "InvalidImageId.Malformed",
+            "InvalidImageId.NotFound",
+            "InvalidParameter.InstanceImageNotSupport",
+            "InvalidParameterValue.InvalidImageId",
+            "UnauthorizedOperation.ImageNotBelongToAccount",
+            "UnauthorizedOperation.InvalidToken",
+            "UnsupportedOperation.EncryptedImagesNotSupported",
+            "UnsupportedOperation.LocationImageNotSupported",
+        ],
+    },
+    Class {
+        end: End::Later,
+        calls: 3,
+        calls_for_ten: 3,
+        codes: &["InvalidParameterValue.InvalidImageState"],
+    },
+];
+
+/// Lighthouse's own `ModifyImageSharePermission` names one image and no account.
+const PUBLISH: &[Class] = &[
+    Class {
+        end: End::Settled("available"),
+        calls: 1,
+        calls_for_ten: 0,
+        codes: &["UnsupportedOperation.ImageAlreadyShared"],
+    },
+    Class {
+        end: End::Final,
+        calls: 1,
+        calls_for_ten: 0,
+        codes: &[
+            "InvalidParameterValue.InvalidImageIdMalformed",
+            "ResourceNotFound.ImageIdNotFound",
+            "ResourceNotFound.RoleNotFound",
+            "UnauthorizedOperation.NoPermission",
+            "UnsupportedOperation.AssumeRoleFailed",
+            "UnsupportedOperation.ImageUnableToShare",
+        ],
+    },
+    Class {
+        end: End::Later,
+        calls: 3,
+        calls_for_ten: 0,
+        codes: &[
+            "FailedOperation.ImageOperationFailed",
+            "FailedOperation.RequestError",
+            "InternalError.RequestError",
+            "ResourceInUse.ImageInUse",
+            "UnsupportedOperation.ImageOccupied",
+        ],
+    },
+];
+
+/// `DescribeImagesToShare`: whether `images` may be asked again later. As the precheck of a share it blocks nothing.
+const IMAGES_TO_SHARE: [(bool, &[&str]); 2] = [
+    (true, &["FailedOperation", "FailedOperation.DescribeImagesFailed", "FailedOperation.RequestError"]),
+    (
+        false,
+        &[
+            "InvalidParameter.InvalidFilter",
+            "InvalidParameterValue.Duplicated",
+            "InvalidParameterValue.InvalidImageIdMalformed",
+            "InvalidParameterValue.LimitExceeded",
+            "InvalidParameterValue.Negative",
+            "InvalidParameterValue.OutOfRange",
+            "InvalidParameterValue.TooLong",
+            "ResourceNotFound.RoleNotFound",
+            "UnauthorizedOperation.NoPermission",
+            "UnsupportedOperation.AssumeRoleFailed",
+        ],
+    ),
+];
+
+/// An operation: the action's page, its name for faults, and how a ticket asks for it.
+struct Operation {
+    page: &'static str,
+    fault: &'static str,
+    action: &'static str,
+    image: &'static str,
+    lighthouse: bool,
+    classes: &'static [Class],
+}
+
+const OPERATIONS: [Operation; 4] = [
+    Operation {
+        page: "lighthouse/ShareBlueprintAcrossAccounts",
+        fault: "ShareBlueprintAcrossAccounts",
+        action: "share",
+        image: BLUEPRINT,
+        lighthouse: false,
+        classes: SHARE_BLUEPRINT,
+    },
+    Operation {
+        page: "lighthouse/CancelShareBlueprintAcrossAccounts",
+        fault: "CancelShareBlueprintAcrossAccounts",
+        action: "cancel",
+        image: BLUEPRINT,
+        lighthouse: false,
+        classes: CANCEL_BLUEPRINT,
+    },
+    Operation {
+        page: "cvm/ModifyImageSharePermission",
+        fault: "cvm.ModifyImageSharePermission",
+        action: "share",
+        image: IMAGE,
+        lighthouse: false,
+        classes: SHARE_IMAGE,
+    },
+    Operation {
+        page: "lighthouse/ModifyImageSharePermission",
+        fault: "lighthouse.ModifyImageSharePermission",
+        action: "share",
+        image: IMAGE,
+        lighthouse: true,
+        classes: PUBLISH,
+    },
+];
+
+#[test]
+fn the_table_has_every_code_of_the_five_pages() {
+    let vectors: Value = serde_json::from_str(include_str!("../vectors/api-codes.json")).unwrap();
+    let pages: BTreeMap<String, BTreeSet<String>> = serde_json::from_value(vectors["codes"].clone()).unwrap();
+    assert_eq!(pages.values().map(BTreeSet::len).sum::<usize>(), 79);
+    let mut table: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for operation in &OPERATIONS {
+        let codes = operation.classes.iter().flat_map(|class| class.codes);
+        table.insert(operation.page.to_owned(), codes.map(|code| (*code).to_owned()).collect());
+    }
+    let read = IMAGES_TO_SHARE.iter().flat_map(|(_, codes)| *codes).map(|code| (*code).to_owned()).collect();
+    table.insert("lighthouse/DescribeImagesToShare".to_owned(), read);
+    assert_eq!(table, pages);
+}
+
+fn inject(stage: &Stage, fault: &str) {
+    stage.cloud.clear_faults();
+    let fault: Fault = format!("{fault}@500").parse().unwrap();
+    assert!(stage.cloud.inject(fault));
+}
+
+/// Every text that an answer gives to the operator.
+fn told(answer: &Value) -> String {
+    let texts =
+        answer["results"].as_array().unwrap().iter().map(|r| r["message"].as_str().unwrap_or_default());
+    texts.chain([answer["message"].as_str().unwrap_or_default()]).collect::<Vec<_>>().join("\n")
+}
+
+fn check(answer: &Value, end: End, code: &str, case: &str) {
+    let results = answer["results"].as_array().unwrap();
+    let status = match end {
+        End::Settled(_) => "completed",
+        End::Final => "failed",
+        End::Later => "pending",
+    };
+    assert_eq!(answer["status"], status, "{case}: {answer}");
+    for result in results {
+        match end {
+            End::Settled(name) => assert_eq!(result["result"], name, "{case}: {answer}"),
+            End::Final => {
+                assert_eq!(result["result"], "failed", "{case}: {answer}");
+                assert_eq!(result["code"], code, "{case}: {answer}");
+                assert_eq!(result["retryable"], false, "{case}: {answer}");
+                assert!(result["request_id"].is_string(), "{case}: {answer}");
+            }
+            End::Later => assert_eq!(result["result"], "pending", "{case}: {answer}"),
+        }
+    }
+    if !matches!(end, End::Settled(_)) {
+        let text = told(answer);
+        let (_, remedy) =
+            text.split_once(" — ").unwrap_or_else(|| panic!("{case}: no next action in {text}"));
+        assert!(remedy.len() > 20 && !remedy.contains("not one that this program knows"), "{case}: {text}");
+        assert!(matches!(end, End::Final) || text.contains(code), "{case}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn each_code_ends_in_the_documented_result() {
+    let stage = Stage::new(unlimited(), "memory:").await;
+    for operation in &OPERATIONS {
+        for class in operation.classes {
+            for code in class.codes {
+                let alone: &[&str] = if operation.lighthouse { &[] } else { &TEN[..1] };
+                let cases = [(alone, class.calls), (&TEN[..], class.calls_for_ten)];
+                for (accounts, calls) in cases.into_iter().filter(|(_, calls)| *calls > 0) {
+                    let case = format!("{} {code} × {}", operation.page, accounts.len());
+                    stage.reset(if operation.action == "cancel" { accounts } else { &[] });
+                    let before = stage.has(operation.image);
+                    inject(&stage, &format!("{}:error-before:{code}", operation.fault));
+                    let from = stage.cloud.calls().len();
+                    let request =
+                        ticket(&case, operation.action, operation.image, accounts, operation.lighthouse);
+                    let answer = stage.send(&request).await;
+                    check(&answer, class.end, code, &case);
+                    assert_eq!(stage.writes(from).len(), calls, "{case}: {answer}");
+                    assert_eq!(stage.has(operation.image), before, "{case}: nothing was carried out");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_is_told_and_stops_no_share() {
+    let stage = Stage::new(unlimited(), "memory:").await;
+    for (again, code) in
+        IMAGES_TO_SHARE.iter().flat_map(|(again, codes)| codes.iter().map(move |c| (again, c)))
+    {
+        stage.reset(&[]);
+        inject(&stage, &format!("DescribeImagesToShare:error-before:{code}"));
+        let from = stage.cloud.calls().len();
+        let region = REGION.parse().unwrap();
+        let error = stage.app.images(&region, ImagesQuery::All, stage.app.budget()).await.unwrap_err();
+        assert_eq!(error.code, **code);
+        assert_eq!(error.class == sharehook::domain::ErrorClass::Transient, *again, "{code}: {error:?}");
+        assert!(error.remedy.len() > 20 && error.request_id.is_some(), "{code}: {error:?}");
+        assert_eq!(stage.cloud.calls().len() - from, 1, "{code}: a list is asked for once");
+        let answer = stage.send(&ticket(&format!("precheck {code}"), "share", IMAGE, &[], true)).await;
+        assert_eq!(answer["status"], "completed", "{code}: {answer}");
+        assert_eq!(stage.writes(from).len(), 1, "{code}");
+    }
+}

@@ -1,0 +1,213 @@
+//! Everything that can go wrong on the way × each operation × each reading of what the documentation leaves open:
+//! the final state is right, the answer is truthful, nothing is carried out twice.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sharehook::app::Deadline;
+use sharehook::sandbox::{Batch, Behaviour, Fault};
+
+use crate::cloud_stage::{BLUEPRINT, IMAGE, Stage, deliver, ticket, unlimited};
+
+const A: &str = "700000000001";
+const B: &str = "700000000002";
+const C: &str = "700000000003";
+/// No such account: the sandbox refuses it, alone or in a batch.
+const BAD: &str = "999000000001";
+
+const FAULTS: [&str; 10] = [
+    "error-before:InternalError",
+    "error-after:InternalError",
+    "reset-before",
+    "reset-after",
+    "status:502",
+    "html-ok",
+    "cut-body",
+    "slow:500ms",
+    "reset-after@2",
+    // Last, because it slows the pace of all that comes after it.
+    "error-before:RequestLimitExceeded@2",
+];
+
+/// An operation: the call that meets the fault, and the ticket.
+struct Operation {
+    name: &'static str,
+    fault: &'static str,
+    action: &'static str,
+    image: &'static str,
+    accounts: &'static [&'static str],
+    lighthouse: bool,
+    /// Who has the images before.
+    before: &'static [&'static str],
+}
+
+const SHARE: &str = "ShareBlueprintAcrossAccounts";
+const CANCEL: &str = "CancelShareBlueprintAcrossAccounts";
+const CVM: &str = "cvm.ModifyImageSharePermission";
+const LIGHTHOUSE: &str = "lighthouse.ModifyImageSharePermission";
+const ABC: &[&str] = &[A, B, C];
+const ONE_BAD: &[&str] = &[A, BAD, C];
+
+const fn operation(
+    name: &'static str,
+    fault: &'static str,
+    action: &'static str,
+    image: &'static str,
+    accounts: &'static [&'static str],
+) -> Operation {
+    Operation { name, fault, action, image, accounts, lighthouse: false, before: &[] }
+}
+
+const OPERATIONS: [Operation; 12] = [
+    operation("share blueprint", SHARE, "share", BLUEPRINT, ABC),
+    operation("share blueprint, one bad", SHARE, "share", BLUEPRINT, ONE_BAD),
+    Operation { before: &[B], ..operation("share blueprint, one has it", SHARE, "share", BLUEPRINT, ABC) },
+    Operation { before: ABC, ..operation("cancel blueprint", CANCEL, "cancel", BLUEPRINT, ABC) },
+    Operation { before: &[B], ..operation("cancel blueprint, one has it", CANCEL, "cancel", BLUEPRINT, ABC) },
+    operation("share image", CVM, "share", IMAGE, ABC),
+    operation("share image, one bad", CVM, "share", IMAGE, ONE_BAD),
+    Operation { before: ABC, ..operation("cancel image", CVM, "cancel", IMAGE, ABC) },
+    Operation { lighthouse: true, ..operation("publish", LIGHTHOUSE, "share", IMAGE, &[]) },
+    Operation { lighthouse: true, ..operation("unpublish", LIGHTHOUSE, "cancel", IMAGE, &[]) },
+    Operation { lighthouse: true, ..operation("chain, first call", LIGHTHOUSE, "share", IMAGE, ABC) },
+    Operation { lighthouse: true, ..operation("chain, second call", SHARE, "share", IMAGE, ABC) },
+];
+
+/// Every combination of the open questions.
+fn behaviours() -> Vec<Behaviour> {
+    let mut all = Vec::new();
+    for batch in [Batch::AllOrNothing, Batch::UntilFirstBad] {
+        for any_already_shared_refuses in [false, true] {
+            for read_shares_api in [true, false] {
+                all.push(Behaviour {
+                    lighthouse_batch: batch,
+                    cvm_batch: batch,
+                    any_already_shared_refuses,
+                    read_shares_api,
+                    ..unlimited()
+                });
+            }
+        }
+    }
+    all
+}
+
+/// Delivers until the answer is final; in between, as long passes as a sender or the sweep would wait.
+async fn to_the_end(stage: &Stage, request: &Value, deadline: Duration) -> Value {
+    for _ in 0..4 {
+        let answer = deliver(&stage.app, request, Deadline::after(deadline)).await;
+        if answer["status"] != "pending" {
+            return answer;
+        }
+        stage.wait(120);
+    }
+    panic!("still pending: {request}");
+}
+
+/// The results by item, without what is not decided by the fault.
+fn results(answer: &Value) -> BTreeMap<String, String> {
+    let item = |r: &Value| r["account"].as_str().or(r["image"].as_str()).unwrap().to_owned();
+    let kind = |r: &Value| match r["result"].as_str().unwrap() {
+        "failed" => r["code"].as_str().unwrap().to_owned(),
+        other => other.to_owned(),
+    };
+    answer["results"].as_array().unwrap().iter().map(|r| (item(r), kind(r))).collect()
+}
+
+/// What an operation comes to, whatever goes wrong on the way. Where the site cannot tell who has a blueprint, a share
+/// that somebody had before cannot be told from one whose answer was lost.
+fn expected(operation: &Operation, reads: bool) -> BTreeMap<String, Vec<&'static str>> {
+    let mut expected = BTreeMap::new();
+    for account in operation.accounts {
+        let had = operation.before.contains(account);
+        let ends: &[&str] = match (operation.action, *account, had) {
+            ("share", BAD, _) if operation.image == IMAGE => &["InvalidAccountId.NotFound"],
+            ("share", BAD, _) => &["InvalidParameterValue.AccountIdsNotExist"],
+            ("share", _, false) => &["shared"],
+            ("share", _, true) if reads => &["already_shared"],
+            ("share", _, true) => &["already_shared", "shared"],
+            (_, _, true) => &["cancelled"],
+            (_, _, false) if reads => &["not_shared"],
+            (_, _, false) => &["not_shared", "cancelled"],
+        };
+        expected.insert((*account).to_owned(), ends.to_vec());
+    }
+    if operation.lighthouse {
+        let end = if operation.action == "share" { "available" } else { "cancelled" };
+        expected.insert(operation.image.to_owned(), vec![end]);
+    }
+    expected
+}
+
+async fn check(stage: &Stage, operation: &Operation, fault: &str, behaviour: &Behaviour, number: usize) {
+    let case = format!(
+        "{} × {fault}, {:?}, any already refuses: {}, reads: {}",
+        operation.name,
+        behaviour.lighthouse_batch,
+        behaviour.any_already_shared_refuses,
+        behaviour.read_shares_api
+    );
+    stage.reset(operation.before);
+    stage.cloud.clear_faults();
+    if operation.name == "unpublish" {
+        stage.send(&ticket(&format!("before {number}"), "share", IMAGE, &[], true)).await;
+    }
+    let met: Fault = format!("{}:{fault}", operation.fault).parse().unwrap();
+    assert!(stage.cloud.inject(met));
+    let from = stage.cloud.calls().len();
+    let id = format!("t-{number}");
+    let request = ticket(&id, operation.action, operation.image, operation.accounts, operation.lighthouse);
+    let patience =
+        if fault.starts_with("slow") { Duration::from_millis(350) } else { Duration::from_secs(10) };
+    let answer = to_the_end(stage, &request, patience).await;
+    let reads = behaviour.read_shares_api || operation.image == IMAGE;
+    let (got, wanted) = (results(&answer), expected(operation, reads));
+    assert_eq!(got.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "{case}: {answer}");
+    for (item, kind) in &got {
+        assert!(wanted[item].contains(&kind.as_str()), "{case}: {item} is {kind}: {answer}");
+    }
+    check_state(stage, operation, &case);
+    let mut effects: BTreeMap<(String, String), u32> = BTreeMap::new();
+    for call in stage.writes(from).iter().filter(|call| call.carried_out) {
+        let items = if call.accounts.is_empty() { vec![call.image.clone()] } else { call.accounts.clone() };
+        items.into_iter().for_each(|item| *effects.entry((call.action.clone(), item)).or_default() += 1);
+    }
+    let doubled: Vec<_> = effects.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(doubled.is_empty(), "{case}: carried out twice: {doubled:?}");
+}
+
+fn check_state(stage: &Stage, operation: &Operation, case: &str) {
+    let world = stage.cloud.state();
+    let published = world.published("ap-singapore", IMAGE);
+    assert_eq!(published.is_some(), operation.lighthouse && operation.action == "share", "{case}");
+    let mut wanted: Vec<&str> = match operation.action {
+        "share" => operation.accounts.iter().filter(|a| **a != BAD).copied().collect(),
+        _ => Vec::new(),
+    };
+    wanted.sort_unstable();
+    if !operation.accounts.is_empty() {
+        let image = published.unwrap_or_else(|| operation.image.to_owned());
+        assert_eq!(json!(stage.has(&image)), json!(wanted), "{case}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_the_end_is_right() {
+    let mut running = tokio::task::JoinSet::new();
+    for behaviour in behaviours() {
+        running.spawn(async move {
+            let stage = Stage::new(behaviour.clone(), "memory:").await;
+            let mut number = 0;
+            for fault in FAULTS {
+                for operation in &OPERATIONS {
+                    number += 1;
+                    check(&stage, operation, fault, &behaviour, number).await;
+                }
+            }
+        });
+    }
+    while let Some(end) = running.join_next().await {
+        end.unwrap();
+    }
+}

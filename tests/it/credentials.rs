@@ -1,0 +1,191 @@
+//! Whose key signs: tickets go the whole way, and the sandbox says with which key each call came.
+
+use std::fs;
+use std::path::Path;
+
+use axum::Router;
+use axum::http::Uri;
+use serde_json::json;
+use sharehook::app::{App, Deadline, Delivery, Prepared, Reply, Via};
+use sharehook::clock::{self, Clock};
+use sharehook::config::{Config, Vars};
+use sharehook::domain::Status;
+use sharehook::sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
+use tokio::net::TcpListener;
+
+async fn sandbox(keys: Vec<SandboxKey>) -> Running {
+    Sandbox::start(SandboxOptions { keys, ..SandboxOptions::seeded(clock::system_now) }).await.unwrap()
+}
+
+/// A folder with a policy that allows everything, and a configuration with `accounts`.
+fn folder(accounts: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("policy")).unwrap();
+    let everything = "@id(\"everything\")\npermit (principal, action, resource);\n";
+    fs::write(folder.path().join("policy/everything.cedar"), everything).unwrap();
+    fs::write(folder.path().join("policy/entities.json"), "[]").unwrap();
+    let text = format!(
+        "journal = \"file:journal\"\n[cloud]\nsite = \"intl\"\n{accounts}\n\
+         [[source]]\nname = \"invoke\"\nscheme = \"trusted\"\nfrom = [\"invoke\"]\n"
+    );
+    fs::write(folder.path().join("sharehook.toml"), text).unwrap();
+    folder
+}
+
+async fn app(folder: &Path, vars: &Vars, plan: bool) -> App {
+    let config = Config::load(&folder.join("sharehook.toml"), vars).unwrap();
+    let prepared = Prepared::new(config).unwrap();
+    let prepared = if plan { prepared.planning() } else { prepared };
+    prepared.open(vars, Clock::System).await.unwrap()
+}
+
+fn vars(url: &str, pairs: &[(&str, &str)]) -> Vars {
+    let own = [("SHAREHOOK_CLOUD_ENDPOINT", url)];
+    own.iter().chain(pairs).map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+}
+
+fn ticket(id: &str, image: &str, region: &str) -> serde_json::Value {
+    json!({
+        "id": id, "action": "share", "image": image, "region": region, "accounts": ["700000164995"],
+        "requester": "alice@example.com", "approvers": ["bob@example.com"], "ticket": id,
+    })
+}
+
+/// The answer's status, and the lines of its plan.
+async fn send(app: &App, ticket: &serde_json::Value) -> (Status, Vec<String>) {
+    let via = Via::Host { origin: "invoke".to_owned(), id: Some("d".to_owned()) };
+    let body = ticket.to_string().into();
+    let delivery = Delivery { source: "invoke".parse().unwrap(), via, body };
+    let Reply::Answers(mut answers) = app.receive(delivery, Deadline::NEVER).await else { panic!("refused") };
+    let (_, answer) = answers.pop().unwrap();
+    (answer.status, answer.plan)
+}
+
+/// Everything that was written into the journal.
+fn journal(folder: &Path) -> String {
+    let mut text = String::new();
+    let mut folders = vec![folder.join("journal")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                text += &String::from_utf8_lossy(&fs::read(path).unwrap());
+            }
+        }
+    }
+    text
+}
+
+const ACCOUNTS: &str = "
+[cloud.accounts.mainland]
+secret_id  = \"env:MAINLAND_ID\"
+secret_key = \"env:MAINLAND_KEY\"
+regions    = [\"ap-guangzhou\"]
+
+[cloud.accounts.golden]
+secret_id  = \"env:GOLDEN_ID\"
+secret_key = \"env:GOLDEN_KEY\"
+images     = [\"img-6pb\"]
+";
+
+const KEYS: [(&str, &str); 6] = [
+    ("TENCENTCLOUD_SECRET_ID", "AKIDdefault"),
+    ("TENCENTCLOUD_SECRET_KEY", "HUSH-default"),
+    ("MAINLAND_ID", "AKIDmainland"),
+    ("MAINLAND_KEY", "HUSH-mainland"),
+    ("GOLDEN_ID", "AKIDgolden"),
+    ("GOLDEN_KEY", "HUSH-golden"),
+];
+
+#[tokio::test]
+async fn tickets_of_different_regions_and_images_are_signed_by_different_keys() {
+    let keys = ["default", "mainland", "golden"];
+    let keys = keys.map(|name| SandboxKey::new(format!("AKID{name}"), format!("HUSH-{name}")));
+    let sandbox = sandbox(keys.into()).await;
+    let folder = folder(ACCOUNTS);
+    let vars = vars(&sandbox.url(), &KEYS);
+    let cases = [
+        ("CHG-1", "lhbp-6jc6l8yb", "ap-singapore", "default"),
+        ("CHG-2", "lhbp-6jc6l8yb", "ap-guangzhou", "mainland"),
+        ("CHG-3", "img-6pb6lrmy", "ap-guangzhou", "golden"),
+        ("CHG-4", "img-gvbnzy6f", "ap-singapore", "default"),
+    ];
+    let planning = app(folder.path(), &vars, true).await;
+    for (id, image, region, account) in cases {
+        let (status, plan) = send(&planning, &ticket(id, image, region)).await;
+        assert_eq!((status, plan[0].as_str()), (Status::Planned, format!("as account {account}").as_str()));
+    }
+    let app = app(folder.path(), &vars, false).await;
+    for (id, image, region, account) in cases {
+        let before = sandbox.calls().len();
+        assert_eq!(send(&app, &ticket(id, image, region)).await.0, Status::Completed, "{id}");
+        let calls = sandbox.calls();
+        assert!(calls.len() > before);
+        for call in &calls[before..] {
+            assert_eq!(call.key_id, format!("AKID{account}"), "{id}: {call:?}");
+        }
+        let written = journal(folder.path());
+        assert!(written.contains(&format!(" as {account}\"")), "{written}");
+        assert!(!written.contains("HUSH"));
+    }
+    assert!(!format!("{app:?}").contains("HUSH"));
+}
+
+#[tokio::test]
+async fn one_accounts_wrong_key_does_not_stop_the_others() {
+    let sandbox = sandbox(vec![SandboxKey::new("AKIDdefault", "HUSH-default")]).await;
+    let folder = folder(ACCOUNTS);
+    let app = app(folder.path(), &vars(&sandbox.url(), &KEYS), false).await;
+    assert_eq!(send(&app, &ticket("CHG-1", "lhbp-6jc6l8yb", "ap-guangzhou")).await.0, Status::Failed);
+    assert_eq!(send(&app, &ticket("CHG-2", "lhbp-6jc6l8yb", "ap-singapore")).await.0, Status::Completed);
+}
+
+#[tokio::test]
+async fn without_accounts_nothing_names_one_and_the_machines_role_will_do() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let metadata = format!("http://{}", listener.local_addr().unwrap());
+    let answer = |uri: Uri| async move {
+        if uri.path().ends_with("/sharehook-role") {
+            json!({ "TmpSecretId": "AKIDrole", "TmpSecretKey": "HUSH-role", "Token": "HUSH-token",
+                    "ExpiredTime": 4_000_000_000_i64, "Code": "Success" })
+            .to_string()
+        } else {
+            "sharehook-role".to_owned()
+        }
+    };
+    tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+    let sandbox = sandbox(vec![SandboxKey::new("AKIDrole", "HUSH-role").with_token("HUSH-token")]).await;
+    let folder = folder("");
+    let vars = vars(&sandbox.url(), &[("SHAREHOOK_METADATA_ENDPOINT", &metadata)]);
+    let app = app(folder.path(), &vars, false).await;
+    assert_eq!(send(&app, &ticket("CHG-1", "img-6pb6lrmy", "ap-singapore")).await.0, Status::Completed);
+    assert!(sandbox.calls().iter().all(|call| call.key_id == "AKIDrole"));
+    assert!(!journal(folder.path()).contains(" as "));
+}
+
+#[tokio::test]
+async fn a_wrong_role_or_key_is_a_configuration_error_with_its_line() {
+    for (accounts, line, told) in [
+        (
+            "[cloud.accounts.a]\nregions = [\"ap-tokyo\"]\nrole_arn = \"arn:aws:iam::1:role/x\"",
+            6,
+            "not a role",
+        ),
+        (
+            "[cloud.accounts.a]\nregions = [\"ap-tokyo\"]\nsecret_id = \"env:A\"\nsecret_key = \"env:B\"",
+            4,
+            "blanks",
+        ),
+    ] {
+        let folder = folder(accounts);
+        let path = folder.path().join("sharehook.toml");
+        let config =
+            Config::load(&path, &vars("http://127.0.0.1:1", &[("A", "id"), ("B", "HU SH")])).unwrap();
+        let problems = Prepared::new(config).unwrap_err();
+        assert_eq!(problems.0.len(), 1, "{problems:?}");
+        assert_eq!(problems.0[0].field, format!("{}:{line}", path.display()));
+        assert!(problems.to_string().contains(told) && !problems.to_string().contains("HU SH"), "{problems}");
+    }
+}

@@ -1,0 +1,275 @@
+//! AWS Lambda's triggers, in the shapes that AWS sends: each event file goes through the real binary to the sandbox.
+//! That the shapes are AWS's is held by `aws_lambda_events`, which others wrote from the same documents.
+
+use std::path::Path;
+
+use aws_lambda_events::alb::{AlbTargetGroupRequest, AlbTargetGroupResponse};
+use aws_lambda_events::apigw::{
+    ApiGatewayProxyRequest, ApiGatewayProxyResponse, ApiGatewayV2httpRequest, ApiGatewayV2httpResponse,
+};
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_lambda_events::sns::SnsEvent;
+use base64::Engine as _;
+use serde_json::{Value, json};
+use sharehook::sandbox::{Running, Sandbox, SandboxOptions};
+use tempfile::TempDir;
+
+use crate::service::{QUEUE_ARN, Service, command, request, write_folder};
+
+/// An event file of the repository.
+pub(crate) fn event(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events").join(name);
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// A sandbox, and a configuration whose sources `queue` and `bus` are trusted with these origins.
+pub(crate) struct Stage {
+    pub(crate) cloud: Running,
+    pub(crate) folder: TempDir,
+}
+
+impl Stage {
+    pub(crate) async fn start(queue: &[&str], bus: &[&str]) -> Self {
+        let cloud = Sandbox::start(SandboxOptions::seeded(sharehook::clock::system_now)).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        write_folder(folder.path(), &cloud.url());
+        trust(folder.path(), queue, bus);
+        Self { cloud, folder }
+    }
+
+    /// What `sharehook invoke` prints and its exit code.
+    pub(crate) fn invoke(&self, event: &Value) -> (i32, String) {
+        let path = self.folder.path().join("event.json");
+        std::fs::write(&path, event.to_string()).unwrap();
+        let done = command(self.folder.path())
+            .env("JIRA_SECRET", "local-jira-secret-for-a-laptop-only")
+            .args(["invoke", "event.json", "--json"])
+            .output()
+            .unwrap();
+        (done.status.code().unwrap(), String::from_utf8(done.stdout).unwrap().trim().to_owned())
+    }
+
+    pub(crate) fn answered(&self, event: &Value) -> Value {
+        let (code, text) = self.invoke(event);
+        assert_eq!(code, 0, "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    pub(crate) fn shares(&self, blueprint: &str) -> Vec<String> {
+        self.cloud.state().regions["ap-singapore"].blueprints[blueprint].shares.keys().cloned().collect()
+    }
+}
+
+/// Lets `origins` speak: those of `queue` in native requests, those of `bus` through a map that reads `detail` or `data`.
+pub(crate) fn trust(folder: &Path, queue: &[&str], bus: &[&str]) {
+    let config = folder.join("sharehook.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace(&format!("from = [\"{QUEUE_ARN}\"]"), &format!("from = {queue:?}"));
+    let bus = format!("[[source]]\nname = \"bus\"\nscheme = \"trusted\"\nfrom = {bus:?}\nmap = \"bus.jq\"\n");
+    std::fs::write(&config, text + &bus).unwrap();
+    std::fs::write(folder.join("bus.jq"), ".detail // .data").unwrap();
+    like_the_queue(folder, "bus", "trusted");
+}
+
+/// Gives a source the standing that the sample policy gives to `queue`.
+pub(crate) fn like_the_queue(folder: &Path, name: &str, scheme: &str) {
+    let path = folder.join("policy/entities.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<String> = text
+        .lines()
+        .flat_map(|line| {
+            let copy = (line.contains("\"queue\"") || line.contains("\"queue/")).then(|| {
+                line.replace("\"queue", &format!("\"{name}")).replace("\"trusted\"", &format!("{scheme:?}"))
+            });
+            [Some(line.to_owned()), copy].into_iter().flatten()
+        })
+        .collect();
+    std::fs::write(path, lines.join("\n")).unwrap();
+}
+
+fn status(answer: &Value) -> (u64, Value) {
+    let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    (answer["statusCode"].as_u64().unwrap(), body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_http_trigger_of_lambda_is_answered_in_its_own_form() {
+    let stage = Stage::start(&["q"], &["b"]).await;
+    let mut first = true;
+    for name in [
+        "http-jira-approved",
+        "http-jira-approved-rest",
+        "http-jira-approved-alb",
+        "http-jira-approved-alb-multi",
+    ] {
+        let file = format!("{name}.json");
+        let plain = event(&file);
+        let mut encoded = plain.clone();
+        let text = plain["body"].as_str().unwrap();
+        encoded["body"] = json!(base64::engine::general_purpose::STANDARD.encode(text));
+        encoded["isBase64Encoded"] = json!(true);
+        for event in [plain, encoded] {
+            let answer = stage.answered(&event);
+            let (code, body) = status(&answer);
+            assert_eq!((code, body["status"].as_str()), (200, Some("completed")), "{name}: {body}");
+            // All eight are the same ticket: it is shared once.
+            assert_eq!(body["duplicate"].as_bool(), (!first).then_some(true), "{name}");
+            first = false;
+            match name {
+                "http-jira-approved" => {
+                    serde_json::from_value::<ApiGatewayV2httpRequest>(event).unwrap();
+                    serde_json::from_value::<ApiGatewayV2httpResponse>(answer).unwrap();
+                }
+                "http-jira-approved-rest" => {
+                    serde_json::from_value::<ApiGatewayProxyRequest>(event).unwrap();
+                    serde_json::from_value::<ApiGatewayProxyResponse>(answer).unwrap();
+                }
+                _ => {
+                    serde_json::from_value::<AlbTargetGroupRequest>(event).unwrap();
+                    let multi = answer.get("multiValueHeaders").is_some();
+                    assert_eq!(multi, name.ends_with("multi"), "{answer}");
+                    serde_json::from_value::<AlbTargetGroupResponse>(answer).unwrap();
+                }
+            }
+        }
+    }
+    assert_eq!(stage.cloud.calls().iter().filter(|c| c.action == "ShareBlueprintAcrossAccounts").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_stands_there_twice_is_seen_and_refused() {
+    let stage = Stage::start(&["q"], &["b"]).await;
+    for name in ["http-jira-approved-rest.json", "http-jira-approved-alb-multi.json"] {
+        let mut event = event(name);
+        let headers = event["multiValueHeaders"].as_object_mut().unwrap();
+        let (_, values) =
+            headers.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case("x-hub-signature")).unwrap();
+        values.as_array_mut().unwrap().push(json!("sha256=00"));
+        let (code, text) = stage.invoke(&event);
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains("unauthorised"), "{text}");
+    }
+    assert!(stage.cloud.calls().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_believed_when_it_is_listed() {
+    let notification = event("sns-native.json");
+    serde_json::from_value::<SnsEvent>(notification.clone()).unwrap();
+    let stage = Stage::start(&["arn:aws:sns:us-east-1:000000000000:share-approvals"], &["b"]).await;
+    assert_eq!(stage.answered(&notification)["status"], "completed");
+    assert_eq!(stage.answered(&notification)["duplicate"], true);
+    assert_eq!(stage.shares("lhbp-6jc6l8yb"), ["909619400"]);
+
+    let stranger = Stage::start(&["arn:aws:sns:us-east-1:000000000000:another"], &["b"]).await;
+    let (code, text) = stranger.invoke(&notification);
+    assert!(code == 2 && text.starts_with("Unauthorised"), "{code} {text}");
+    assert!(stranger.cloud.calls().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_bus_speaks_by_region_account_and_source() {
+    let approved = event("eventbridge-approved.json");
+    serde_json::from_value::<EventBridgeEvent>(approved.clone()).unwrap();
+    let stage = Stage::start(&["q"], &["events:us-east-1:000000000000:com.example.tickets"]).await;
+    for (field, other) in
+        [("region", "eu-west-1"), ("account", "111111111111"), ("source", "com.example.other")]
+    {
+        let mut foreign = approved.clone();
+        foreign[field] = json!(other);
+        let (code, text) = stage.invoke(&foreign);
+        assert!(code == 2 && text.starts_with("Unauthorised"), "{field}: {code} {text}");
+    }
+    assert!(stage.cloud.calls().is_empty());
+    assert_eq!(stage.answered(&approved)["status"], "completed");
+    assert_eq!(stage.shares("lhbp-6jc6l8yb"), ["1038493875"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_sweeps_as_a_rule_and_as_a_scheduler() {
+    let stage = Stage::start(&["q"], &["b"]).await;
+    serde_json::from_value::<EventBridgeEvent>(event("schedule-rule.json")).unwrap();
+    let from_scheduler = stage.answered(&event("schedule-sweep.json"));
+    assert_eq!(stage.answered(&event("schedule-rule.json")), from_scheduler);
+    assert!(
+        from_scheduler.as_object().is_some_and(|report| !report.contains_key("status")),
+        "{from_scheduler}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_fifo_queue_nothing_overtakes_a_message_that_failed() {
+    let fifo = "arn:aws:sqs:us-east-1:000000000000:share-requests.fifo";
+    let stage = Stage::start(&[QUEUE_ARN, fifo], &["b"]).await;
+    let mut batch = event("sqs-three-requests.json");
+    for record in batch["Records"].as_array_mut().unwrap() {
+        record["eventSourceARN"] = json!(fifo);
+    }
+    let (_, text) = stage.invoke(&batch);
+    let failed = |ids: &[usize]| {
+        let one = |i: &usize| json!({"itemIdentifier": batch["Records"][*i]["messageId"]});
+        json!({"batchItemFailures": ids.iter().map(one).collect::<Vec<_>>()}).to_string()
+    };
+    assert_eq!(text, failed(&[1, 2]), "the second fails, so the third waits");
+    assert!(stage.cloud.state().regions["ap-singapore"].images["img-6pb6lrmy"].shares.is_empty());
+    let (_, text) = stage.invoke(&event("sqs-three-requests.json"));
+    assert_eq!(text, failed(&[1]), "in a standard queue the third does not wait");
+    assert_eq!(stage.cloud.state().regions["ap-singapore"].images["img-6pb6lrmy"].shares.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_machine_gets_the_outcome_or_an_error_with_a_name() {
+    let stage = Stage::start(&["q"], &["b"]).await;
+    assert_eq!(stage.answered(&event("invoke-native.json"))["status"], "completed");
+    for (changes, name) in [
+        (json!({"id": "D-1", "accounts": ["100000000009"]}), "Denied"),
+        (json!({"id": "D-2", "accounts": []}), "Invalid"),
+        (json!({"id": "D-3", "colour": "red"}), "Invalid"),
+    ] {
+        let (code, text) = stage.invoke(&request("D-1", changes));
+        assert!(text.starts_with(&format!("{name}: ")), "{code} {text}");
+    }
+    let (_, text) = stage.invoke(&json!({"awslogs": {"data": ""}}));
+    assert!(text.starts_with("UnknownEvent: ") && text.contains("awslogs"), "{text}");
+}
+
+/// Whatever a stranger writes into a body stays a body.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
+    let service = Service::start().await;
+    let kind = [("content-type".to_owned(), "application/json".to_owned())];
+    let stage = Stage::start(
+        &[QUEUE_ARN, "arn:aws:sns:us-east-1:000000000000:share-approvals", "invoke-by-http"],
+        &["events:us-east-1:000000000000:com.example.tickets"],
+    )
+    .await;
+    for name in
+        ["sqs-three-requests.json", "sns-native.json", "eventbridge-approved.json", "invoke-native.json"]
+    {
+        let body = event(name).to_string();
+        for (path, expected) in [
+            ("/hooks/queue", 401),
+            ("/hooks/invoke", 401),
+            ("/hooks/native", 401),
+            ("/invoke", 404),
+            ("/", 404),
+            ("/2015-03-31/functions/sharehook/invocations", 404),
+        ] {
+            let answer = service.post(path, &kind, body.clone().into_bytes()).await;
+            assert_eq!(answer.status, expected, "{name} to {path}: {answer:?}");
+        }
+        // The same through Lambda's own HTTP triggers, where the body is a text inside an event.
+        for (form, path) in [("http-jira-approved.json", "rawPath"), ("http-jira-approved-alb.json", "path")]
+        {
+            for source in ["queue", "bus", "invoke", "jira"] {
+                let mut wrapped = event(form);
+                wrapped["body"] = json!(body);
+                wrapped[path] = json!(format!("/hooks/{source}"));
+                let (code, text) = stage.invoke(&wrapped);
+                assert!(code == 2 && text.contains("unauthorised"), "{name} to {source}: {code} {text}");
+            }
+        }
+    }
+    assert!(service.cloud.calls().is_empty() && stage.cloud.calls().is_empty());
+    assert_eq!(service.records(), 0);
+}
