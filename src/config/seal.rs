@@ -32,7 +32,7 @@ pub struct SealConfig {
 pub enum SealKey {
     /// A file, made on first use for a journal in a directory.
     File(PathBuf),
-    /// The value of a variable.
+    /// The value of a variable, or of a secret in AWS.
     Secret(SecretString),
 }
 
