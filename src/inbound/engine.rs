@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use jaq_core::data::JustLut;
+use jaq_core::load::lex::Lexer;
+use jaq_core::load::parse::{Def, Parser};
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::native::{self, Fun, bome, v};
 use jaq_core::{Compiler, Ctx, DataT, Error, Vars};
@@ -12,6 +14,7 @@ use jaq_json::Val;
 use serde_json::{Map as JsonMap, Number, Value};
 
 use super::clipped;
+use super::fuel::{self, Exhausted};
 use super::lint::lint;
 use crate::domain::{Problem, Problems};
 
@@ -21,6 +24,8 @@ pub(super) type Filter = jaq_core::Filter<JustLut<Val>>;
 /// The parser recurses with the nesting of the text; a map of nothing but brackets fits into this. It is reserved, not
 /// used: an honest map touches a few pages of it.
 const LOADING_STACK: usize = 512 * 1024 * 1024;
+/// The map as a definition beside the library's; the linter keeps maps from calling it.
+const MAP: &str = "__map";
 /// More requests than one event asks for.
 const MOST_OUTPUTS: usize = 20;
 /// Larger than any request: values and bytes of text in one event's outputs together.
@@ -46,11 +51,15 @@ fn compile_here(text: &str, name: &str) -> Result<Filter, Problems> {
         return Err(Problems(problems));
     }
     let wrong = |problem: String| Problem::new(name, problem, "check it with `jq -f` and a sample event");
-    let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+    let unread = || Problems::from(wrong("is not a jq filter".into()));
+    let tokens = Lexer::new(text).lex().map_err(|_| unread())?;
+    let map = Parser::new(&tokens).parse(|parser| parser.term()).map_err(|_| unread())?;
+    let map = Def { name: MAP, args: Vec::new(), body: fuel::metered(map) };
+    let library = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+    let defs = library.map(fuel::metered_def).chain([map]);
     let arena = Arena::default();
-    let modules = Loader::new(defs)
-        .load(&arena, File { code: text, path: () })
-        .map_err(|_| Problems::from(wrong("is not a jq filter".into())))?;
+    // The loader reads a name; what it stands for is metered already.
+    let modules = Loader::new(defs).load(&arena, File { code: MAP, path: () }).map_err(|_| unread())?;
     let compiler = Compiler::default().with_funs(functions()).with_global_vars(["$now"]);
     compiler.compile(modules).map_err(|errors| {
         let undefined = errors.into_iter().flat_map(|(_, errors)| errors);
@@ -64,7 +73,7 @@ fn compile_here(text: &str, name: &str) -> Result<Filter, Problems> {
 /// reader overflows the stack on a deeply nested text, and that text comes from a ticket.
 fn functions() -> impl Iterator<Item = Fun<JustLut<Val>>> {
     let std = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-    std.filter(|(name, ..)| *name != "fromjson").chain([from_json()])
+    std.filter(|(name, ..)| *name != "fromjson").chain([from_json()]).chain(fuel::functions())
 }
 
 fn from_json<D: for<'a> DataT<V<'a> = Val>>() -> Fun<D> {
@@ -84,13 +93,22 @@ fn shortened(value: &impl ToString) -> String {
 
 /// Runs a map on an event. Out: its outputs, or what went wrong, for people. `now` is unix seconds.
 pub(super) fn run(filter: &Filter, event: Value, now: i64) -> Result<Vec<Value>, String> {
-    // The filter is not changed by running it, so nothing half-done outlives a panic inside the engine.
-    catch_unwind(AssertUnwindSafe(|| outputs(filter, event, now)))
-        .unwrap_or_else(|_| Err("the jq engine failed on this event".to_owned()))
+    run_within(filter, event, now, fuel::STEPS)
 }
 
-fn outputs(filter: &Filter, event: Value, now: i64) -> Result<Vec<Value>, String> {
+/// The same with other steps than a map has; for each part of the event there are more.
+pub(super) fn run_within(filter: &Filter, event: Value, now: i64, steps: u64) -> Result<Vec<Value>, String> {
+    // The filter is not changed by running it, so nothing half-done outlives a panic inside the engine.
+    catch_unwind(AssertUnwindSafe(|| outputs(filter, event, now, steps))).unwrap_or_else(|payload| {
+        let why =
+            payload.downcast_ref::<Exhausted>().map_or("the jq engine failed on this event", |why| why.0);
+        Err(why.to_owned())
+    })
+}
+
+fn outputs(filter: &Filter, event: Value, now: i64, steps: u64) -> Result<Vec<Value>, String> {
     let event: Val = serde_json::from_value(event).map_err(|error| error.to_string())?;
+    fuel::fill(&event, steps);
     let now = Val::from(isize::try_from(now).unwrap_or_default());
     let ctx = Ctx::<JustLut<Val>>::new(&filter.lut, Vars::new([now]));
     let mut left = MOST_SIZE;

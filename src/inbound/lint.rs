@@ -20,7 +20,7 @@ const MOST_ERRORS: usize = 5;
 /// What is refused by name, and why.
 const BANNED: [(&[&str], &str); 5] = [
     (
-        &["repeat", "until", "while", "recurse", "range", "limit", "combinations", "transpose"],
+        &["repeat", "until", "while", "recurse", "range", "limit", "combinations", "transpose", "__map"],
         "it may not come to an end",
     ),
     (&["halt", "halt_error", "debug", "stderr"], "a map has no process and no log"),

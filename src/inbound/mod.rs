@@ -6,6 +6,7 @@ pub mod cloudevents;
 mod delivery;
 mod engine;
 mod explain;
+mod fuel;
 mod handshake;
 mod hmac_check;
 mod lint;
