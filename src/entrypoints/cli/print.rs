@@ -1,4 +1,18 @@
-//! Plain tables for people.
+//! What a command prints: lines that a closed pipe does not turn into a panic, and plain tables for people.
+
+use std::fmt;
+use std::io::Write as _;
+
+/// `println!` that ends quietly when nobody reads any more, as behind `head`.
+macro_rules! outln {
+    ($($arg:tt)*) => { $crate::entrypoints::cli::print::line(format_args!($($arg)*)) };
+}
+pub(crate) use outln;
+
+/// Writes one line to standard output. A reader that has gone away is no failure of ours.
+pub(crate) fn line(text: fmt::Arguments<'_>) {
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
 
 /// Columns aligned by the widest cell; the last one is not padded.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
