@@ -17,6 +17,7 @@ mod ledger;
 mod lists;
 mod merge;
 mod observe;
+mod precheck;
 mod prepare;
 mod register;
 mod seal;
@@ -301,6 +302,7 @@ impl App {
             looks: &self.looks,
             counters: &self.counters,
             cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
+            cvm_accounts_per_image: self.config().cloud.cvm_accounts_per_image,
             deadline,
             patience: self.prepared.patience(),
         }
