@@ -68,7 +68,7 @@ impl Reader<'_> {
             self.problems.push(Problem::new(
                 place,
                 "journal is missing",
-                "write file:DIR, s3://bucket/prefix or memory:",
+                "write file:DIR, s3://bucket/prefix, gs://…, az://… or memory:",
             ));
             return JournalLocation::Memory;
         };

@@ -100,10 +100,8 @@ fn open_at(context: &Context, place: &str) -> Result<Journal, Exit> {
     {
         return Err(failed(&format!("{} is not a directory", dir.display())));
     }
-    let aws = context.vars.iter().filter(|(name, _)| name.starts_with("AWS_"));
-    let variables = aws.map(|(name, value)| (name.clone(), value.clone().into())).collect();
     let http = crate::app::http_client().map_err(|problem| failed(&problem.to_string()))?;
-    let opened = Journal::open(&location, &Access { variables, http: Some(http) });
+    let opened = Journal::open(&location, &Access::of(&context.vars, http));
     opened.map_err(|error| failed(&error.to_string()))
 }
 
