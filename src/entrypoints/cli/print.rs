@@ -29,6 +29,7 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     for row in rows {
         text.push_str(&line(row.iter().map(String::as_str).collect()));
     }
+    text.truncate(text.trim_end().len());
     text
 }
 
@@ -39,6 +40,6 @@ mod tests {
     #[test]
     fn columns_line_up() {
         let text = table(&["ID", "STATUS"], &[vec!["CHG0030192".into(), "completed".into()]]);
-        assert_eq!(text, "ID          STATUS\nCHG0030192  completed\n");
+        assert_eq!(text, "ID          STATUS\nCHG0030192  completed");
     }
 }
