@@ -3,6 +3,7 @@
 
 mod again;
 mod answer;
+mod asked;
 mod calls;
 mod cases;
 mod certified;
@@ -16,6 +17,7 @@ mod ledger;
 mod lists;
 mod merge;
 mod observe;
+mod precheck;
 mod prepare;
 mod register;
 mod seal;
@@ -25,7 +27,6 @@ mod sweep;
 use std::sync::Arc;
 
 use crate::clock::{self, Clock};
-use crate::config::Config;
 use crate::domain::{
     Identity, Item, ItemResult, Problem, ResultKind, ShareRequest, SourceName, Status, Timestamp, Verdict,
 };
@@ -39,6 +40,7 @@ pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuer
 pub use crate::inbound::{Delivery, Headers, Knock, Via};
 pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
+pub use asked::short_digest;
 pub use cases::{CaseInput, CaseOutcome};
 pub use drift::{Difference, DriftReport, Drifted, Unread};
 pub use lists::{GrantEntry, GrantFilter, Listed, RequestEntry};
@@ -300,6 +302,7 @@ impl App {
             looks: &self.looks,
             counters: &self.counters,
             cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
+            cvm_accounts_per_image: self.config().cloud.cvm_accounts_per_image,
             deadline,
             patience: self.prepared.patience(),
         }
@@ -348,69 +351,6 @@ impl App {
         });
         reply
     }
-
-    /// The same application, which tells `echo` each record's line of JSON once it is stored.
-    #[must_use]
-    pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self { journal: self.journal.echoing(echo), ..self }
-    }
-
-    /// The configuration.
-    pub fn config(&self) -> &Config {
-        self.prepared.config()
-    }
-
-    /// The counters behind `/metrics`.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// The current instant of this application's clock.
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    /// How long a delivery may take when its host does not say.
-    pub fn budget(&self) -> Deadline {
-        Deadline::after(std::time::Duration::from_secs(self.config().budget_seconds))
-    }
-
-    /// The trusted source for which `origin` may speak.
-    pub fn source_of(&self, origin: &str) -> Option<SourceName> {
-        self.prepared.source_of(origin)
-    }
-
-    /// Whether the journal can be used now.
-    ///
-    /// # Errors
-    /// Why it cannot.
-    pub async fn ready(&self) -> Result<(), JournalError> {
-        self.journal.check().await
-    }
-
-    /// All pages of what can be shared to Lighthouse.
-    ///
-    /// # Errors
-    /// The cloud's refusal, or why it did not answer.
-    pub async fn images(
-        &self,
-        region: &crate::domain::Region,
-        query: ImagesQuery,
-        deadline: Deadline,
-    ) -> Result<Vec<ImageToShare>, crate::domain::CloudError> {
-        let image = match &query {
-            ImagesQuery::Ids(ids) => ids.first().map(ToString::to_string),
-            _ => None,
-        };
-        let chosen = self.clouds.of(self.config(), image.as_deref(), region);
-        chosen.cloud.images_to_share(region, query, deadline).await
-    }
-}
-
-/// The first 16 hex digits of a SHA-256: enough to tell two local events apart.
-pub fn short_digest(bytes: &[u8]) -> String {
-    use sha2::Digest as _;
-    hex::encode(sha2::Sha256::digest(bytes)).chars().take(16).collect()
 }
 
 /// A share whose end is over before it begins is a mistake, unless the journal knows the request already.

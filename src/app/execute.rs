@@ -10,13 +10,14 @@ use crate::domain::{
 };
 use crate::plan::{
     AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Patience, Plan,
-    Stage, StageImage, wait_before,
+    Readiness, Stage, StageImage, wait_before,
 };
 use crate::telemetry::Counters;
 
 use super::calls::{self, CallLanes, Subject};
 use super::ledger::{Ledger, Stop};
 use super::observe::LookLanes;
+use super::precheck::until_ready;
 
 /// Everything the work needs besides the plan.
 pub(super) struct Means<'a> {
@@ -29,6 +30,7 @@ pub(super) struct Means<'a> {
     pub(super) looks: &'a LookLanes,
     pub(super) counters: &'a Counters,
     pub(super) cvm_accounts_per_call: usize,
+    pub(super) cvm_accounts_per_image: usize,
     pub(super) deadline: Deadline,
     pub(super) patience: Patience,
 }
@@ -63,7 +65,7 @@ pub(super) async fn carry_out(
                 blueprint = available_blueprint(&results);
             }
             Stage::Accounts { image, action, accounts } => {
-                match subject(means, plan.region(), image, *action, blueprint.take(), &results).await {
+                match subject(means, plan, image, *action, blueprint.take(), &results).await {
                     Ok(subject) => results
                         .extend(accounts_stage(means, plan, &subject, *action, accounts, ledger).await?),
                     Err(kind) => {
@@ -78,26 +80,30 @@ pub(super) async fn carry_out(
     Ok(results)
 }
 
-/// What an account stage works on; else what its absence means for the accounts.
+/// What an account stage works on, once it can be shared; else what that means for the accounts.
 async fn subject(
     means: &Means<'_>,
-    region: &Region,
+    plan: &Plan,
     image: &StageImage,
     action: Action,
     found: Option<BlueprintId>,
     results: &[ItemResult],
 ) -> Result<Subject, ResultKind> {
-    let chain = || results.iter().any(|r| matches!(r.item, Item::Lighthouse(_)));
-    match image {
-        StageImage::Cvm(id) => Ok(Subject::Cvm(id.clone())),
-        // A turn that resumes a chain knows the blueprint at once, yet it may still be in the making.
-        StageImage::Blueprint(id) if action == Action::Share && chain() => {
-            until_normal(means, region, id.clone()).await.map(Subject::Blueprint)
-        }
-        StageImage::Blueprint(id) => Ok(Subject::Blueprint(id.clone())),
+    let chain = results.iter().any(|r| matches!(r.item, Item::Lighthouse(_)));
+    let subject = match image {
+        StageImage::Cvm(id) => Subject::Cvm(id.clone()),
+        StageImage::Blueprint(id) => Subject::Blueprint(id.clone()),
         StageImage::BlueprintOf(image) => {
-            chained(means, region, image, found, results).await.map(Subject::Blueprint)
+            Subject::Blueprint(chained(means, plan.region(), image, found, results).await?)
         }
+    };
+    // A chain's blueprint may still be in the making, also when a turn that resumes the chain knows it at once.
+    if action == Action::Cancel || !(chain || plan.settling()) {
+        return Ok(subject);
+    }
+    match until_ready(means, plan.region(), &subject).await {
+        Readiness::Later(_) if chain => Err(ResultKind::Pending),
+        readiness => readiness.failure().map_or(Ok(subject), Err),
     }
 }
 
@@ -108,7 +114,7 @@ fn available_blueprint(results: &[ItemResult]) -> Option<BlueprintId> {
     })
 }
 
-/// The blueprint of a chain's first step, once it is NORMAL; else what that means for the accounts.
+/// The blueprint of a chain's first step; else what its absence means for the accounts.
 async fn chained(
     means: &Means<'_>,
     region: &Region,
@@ -120,36 +126,14 @@ async fn chained(
     if lighthouse.is_some_and(ItemResult::pending) {
         return Err(ResultKind::Pending);
     }
-    let id = match found {
-        Some(id) => id,
+    match found {
+        Some(id) => Ok(id),
         None => match means.cloud.blueprint_of_image(region, image, means.deadline).await {
-            Ok(Some(blueprint)) => blueprint.blueprint_id,
-            Ok(None) => return Err(chain_broken(image, "it has no blueprint in Lighthouse", false)),
-            Err(error) => return Err(chain_broken(image, &error.to_string(), true)),
+            Ok(Some(blueprint)) => Ok(blueprint.blueprint_id),
+            Ok(None) => Err(chain_broken(image, "it has no blueprint in Lighthouse", false)),
+            Err(error) => Err(chain_broken(image, &error.to_string(), true)),
         },
-    };
-    until_normal(means, region, id).await
-}
-
-/// Waits, within bounds, until a blueprint that was just made can be shared.
-async fn until_normal(
-    means: &Means<'_>,
-    region: &Region,
-    id: BlueprintId,
-) -> Result<BlueprintId, ResultKind> {
-    for _ in 0..means.patience.normal_polls {
-        // A state that cannot be read stops nobody: the share call itself decides.
-        let Ok(Some(blueprint)) = means.cloud.blueprint(region, &id, means.deadline).await else {
-            return Ok(id);
-        };
-        if blueprint.blueprint_state.as_deref().is_none_or(|state| state == "NORMAL") {
-            return Ok(id);
-        }
-        if !pause(means.deadline, means.patience.normal_pause).await {
-            return Err(ResultKind::Pending);
-        }
     }
-    Err(ResultKind::Pending)
 }
 
 fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {

@@ -3,11 +3,12 @@
 use crate::clock;
 use crate::cloud::error::own;
 use crate::domain::{Action, CloudError, ErrorClass, ImageRef, Region, ShareRequest, Target};
-use crate::plan::{Observation, wait_before};
+use crate::plan::{Observation, Readiness, wait_before};
 
-use super::calls::out_of_time;
+use super::calls::{Subject, out_of_time};
 use super::execute::{Means, pause};
 use super::merge::{Lanes, Place};
+use super::precheck::readiness;
 
 /// A read is tried this often; a plan without it is still safe, only less sparing.
 const MOST_READS: u32 = 3;
@@ -21,7 +22,7 @@ pub(super) type LookLanes = Lanes<Look, (), Observation>;
 /// How much of an image is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Depth {
-    /// Who has it, before a share.
+    /// Who has it and whether it can be shared, before a share.
     ToShare,
     /// Who has it, before a cancellation.
     ToCancel,
@@ -85,12 +86,19 @@ async fn look(means: &Means<'_>, request: &ShareRequest) -> Observation {
     let (cloud, deadline) = (means.cloud, means.deadline);
     match &request.target {
         Target::Blueprint { image, .. } => {
-            let read = retried(means, || cloud.blueprint_shares(region, image, deadline)).await;
+            let shares = retried(means, || cloud.blueprint_shares(region, image, deadline));
+            let (read, readiness) =
+                tokio::join!(shares, before_share(means, request, Subject::Blueprint(image.clone())));
             seen.take_shares(read);
+            seen.readiness = readiness;
         }
         Target::Cvm { image, .. } => {
-            let read = retried(means, || cloud.cvm_shares(region, image, deadline)).await;
+            let shares = retried(means, || cloud.cvm_shares(region, image, deadline));
+            let (read, readiness) =
+                tokio::join!(shares, before_share(means, request, Subject::Cvm(image.clone())));
             seen.take_shares(read.map(Some));
+            seen.readiness = readiness;
+            seen.most_accounts = Some(means.cvm_accounts_per_image);
         }
         Target::Lighthouse { image } | Target::Chain { image, .. } => {
             match retried(means, || cloud.blueprint_of_image(region, image, deadline)).await {
@@ -104,6 +112,14 @@ async fn look(means: &Means<'_>, request: &ShareRequest) -> Observation {
         }
     }
     seen
+}
+
+/// Whether an image can be shared as it is. Nobody asks before a cancellation: what is to go, goes in any state.
+async fn before_share(means: &Means<'_>, request: &ShareRequest, subject: Subject) -> Readiness {
+    match request.action {
+        Action::Share => readiness(means, &request.region, &subject).await,
+        Action::Cancel => Readiness::Ready,
+    }
 }
 
 /// Repeats a read that failed for a passing reason.

@@ -6,8 +6,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use secrecy::SecretString;
-
 use crate::clock::{self, Clock};
 use crate::cloud::{self, CloudSettings};
 use crate::config::{Config, MapRef, Site, SourceConfig, Vars};
@@ -278,9 +276,7 @@ fn read_policies(folder: &Path) -> Result<PolicyFiles, Problems> {
 /// # Errors
 /// [`StartError::Failed`] when the place cannot be used.
 pub fn open_journal(config: &Config, vars: &Vars) -> Result<Journal, StartError> {
-    let aws = vars.iter().filter(|(name, _)| name.starts_with("AWS_"));
-    let variables = aws.map(|(name, value)| (name.clone(), SecretString::from(value.clone()))).collect();
-    let access = Access { variables, http: Some(cloud::http_client()?) };
+    let access = Access::of(vars, cloud::http_client()?);
     Journal::open(&config.journal, &access).map_err(|error| StartError::Failed(error.to_string()))
 }
 

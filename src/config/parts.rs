@@ -30,6 +30,8 @@ pub struct CloudConfig {
     pub cvm_per_second: f64,
     /// Accounts in one cvm call; the API page names no maximum.
     pub cvm_accounts_per_call: usize,
+    /// Accounts that one CVM image can be shared with; the published quota is 500.
+    pub cvm_accounts_per_image: usize,
     /// CVM regions newer than this program.
     pub regions: BTreeSet<String>,
     /// Owner accounts beside the one that the process finds by itself.

@@ -33,6 +33,7 @@ pub(super) struct RawCloud {
     pub(super) lighthouse_per_second: Option<Spanned<f64>>,
     pub(super) cvm_per_second: Option<Spanned<f64>>,
     pub(super) cvm_accounts_per_call: Option<Spanned<usize>>,
+    pub(super) cvm_accounts_per_image: Option<Spanned<usize>>,
     #[serde(default)]
     pub(super) regions: Vec<Spanned<String>>,
     #[serde(default)]

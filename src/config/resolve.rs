@@ -68,7 +68,7 @@ impl Reader<'_> {
             self.problems.push(Problem::new(
                 place,
                 "journal is missing",
-                "write file:DIR, s3://bucket/prefix or memory:",
+                "write file:DIR, s3://bucket/prefix, gs://…, az://… or memory:",
             ));
             return JournalLocation::Memory;
         };
@@ -102,14 +102,10 @@ impl Reader<'_> {
         }
         let lighthouse_per_second = self.rate(raw.lighthouse_per_second.as_ref(), 20.0);
         let cvm_per_second = self.rate(raw.cvm_per_second.as_ref(), 10.0);
-        let cvm_accounts_per_call = match &raw.cvm_accounts_per_call {
-            Some(n) if !(1..=500).contains(n.get_ref()) => {
-                self.problem(n, "cvm_accounts_per_call is not within 1 to 500", "leave it out for 10");
-                10
-            }
-            Some(n) => *n.get_ref(),
-            None => 10,
-        };
+        let per_call = raw.cvm_accounts_per_call.as_ref();
+        let cvm_accounts_per_call = self.count("cvm_accounts_per_call", per_call, 500, 10);
+        let per_image = raw.cvm_accounts_per_image.as_ref();
+        let cvm_accounts_per_image = self.count("cvm_accounts_per_image", per_image, 100_000, 500);
         let regions = raw.regions.iter().map(|r| r.get_ref().clone()).collect();
         for region in &raw.regions {
             if let Err(problem) = region.get_ref().parse::<crate::domain::Region>() {
@@ -122,8 +118,24 @@ impl Reader<'_> {
             lighthouse_per_second,
             cvm_per_second,
             cvm_accounts_per_call,
+            cvm_accounts_per_image,
             regions,
             accounts: self.accounts(&raw.accounts),
+        }
+    }
+
+    fn count(&mut self, name: &str, written: Option<&Spanned<usize>>, most: usize, usual: usize) -> usize {
+        match written {
+            Some(n) if !(1..=most).contains(n.get_ref()) => {
+                self.problem(
+                    n,
+                    format!("{name} is not within 1 to {most}"),
+                    format!("leave it out for {usual}"),
+                );
+                usual
+            }
+            Some(n) => *n.get_ref(),
+            None => usual,
         }
     }
 

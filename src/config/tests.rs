@@ -60,6 +60,7 @@ fn every_mistake_is_told_at_once_with_its_line() {
 site = "intl"
 lighthouse_per_second = 50.0
 cvm_accounts_per_call = 0
+cvm_accounts_per_image = 0
 regions = ["Mars"]
 [limits]
 body_bytes = 1
@@ -83,13 +84,14 @@ scheme = "trusted"
         "c.toml:4",
         "c.toml:5",
         "c.toml:6",
-        "c.toml:8",
-        "c.toml:10",
-        "c.toml:12",
-        "c.toml:12",
+        "c.toml:7",
+        "c.toml:9",
+        "c.toml:11",
         "c.toml:13",
-        "c.toml:17",
-        "c.toml:19",
+        "c.toml:13",
+        "c.toml:14",
+        "c.toml:18",
+        "c.toml:20",
     ];
     assert_eq!(places, wanted, "{problems:#?}");
     assert!(!format!("{problems:?}").contains("plain-text-secret"), "a pasted secret is shown");

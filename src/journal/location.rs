@@ -20,7 +20,24 @@ pub enum JournalLocation {
         /// Without slashes at its ends; may be empty.
         prefix: String,
     },
+    /// `gs://bucket/prefix`: Google Cloud Storage.
+    Gcs {
+        /// The bucket.
+        bucket: String,
+        /// Without slashes at its ends; may be empty.
+        prefix: String,
+    },
+    /// `az://container/prefix`: Azure Blob Storage; the account is in a variable.
+    Azure {
+        /// The container.
+        container: String,
+        /// Without slashes at its ends; may be empty.
+        prefix: String,
+    },
 }
+
+const SERVED: &str =
+    "write file:DIR, memory:, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
 
 /// Why there is no journal on Tencent Cloud Object Storage. `x-cos-forbid-overwrite`, which it has instead, does not
 /// hold in a bucket that ever had versioning: two workers could each believe that a request is theirs.
@@ -46,20 +63,23 @@ impl fmt::Display for JournalLocation {
         match self {
             Self::Directory(dir) => write!(f, "file:{}", dir.display()),
             Self::Memory => f.write_str("memory:"),
-            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
-            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+            Self::S3 { bucket, prefix } => remote(f, "s3", bucket, prefix),
+            Self::Gcs { bucket, prefix } => remote(f, "gs", bucket, prefix),
+            Self::Azure { container, prefix } => remote(f, "az", container, prefix),
         }
     }
+}
+
+fn remote(f: &mut fmt::Formatter<'_>, scheme: &str, bucket: &str, prefix: &str) -> fmt::Result {
+    let slash = if prefix.is_empty() { "" } else { "/" };
+    write!(f, "{scheme}://{bucket}{slash}{prefix}")
 }
 
 impl FromStr for JournalLocation {
     type Err = Problem;
     fn from_str(text: &str) -> Result<Self, Problem> {
         let Some((scheme, rest)) = text.split_once(':') else {
-            return refused(
-                format!("{:?} names no place", shortened(text)),
-                "write file:DIR, memory: or s3://bucket/prefix",
-            );
+            return refused(format!("{:?} names no place", shortened(text)), SERVED);
         };
         match scheme {
             "file" => directory(rest),
@@ -67,12 +87,20 @@ impl FromStr for JournalLocation {
             "memory" => {
                 refused("memory: has something behind its colon".to_owned(), "write memory: and nothing else")
             }
-            "s3" => s3(rest),
+            "s3" => {
+                let (bucket, prefix) = parted(scheme, rest, 63, ".")?;
+                Ok(Self::S3 { bucket, prefix })
+            }
+            "gs" => {
+                let (bucket, prefix) = parted(scheme, rest, 222, "._")?;
+                Ok(Self::Gcs { bucket, prefix })
+            }
+            "az" => {
+                let (container, prefix) = parted(scheme, rest, 63, "")?;
+                Ok(Self::Azure { container, prefix })
+            }
             "cos" => refused(NO_COS.to_owned(), "keep the journal in a directory (file:DIR) or on S3"),
-            other => refused(
-                format!("{:?} is not served", shortened(other)),
-                "this program serves file:DIR, memory: and s3://bucket/prefix",
-            ),
+            other => refused(format!("{:?} is not served", shortened(other)), SERVED),
         }
     }
 }
@@ -97,21 +125,25 @@ fn directory(rest: &str) -> Result<JournalLocation, Problem> {
     Ok(JournalLocation::Directory(PathBuf::from(path)))
 }
 
-/// The rules for bucket names: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>. For
-/// the prefix only characters that need no escaping anywhere are taken.
-fn s3(rest: &str) -> Result<JournalLocation, Problem> {
-    let remedy = "write s3://bucket/prefix, as in \"s3://acme-share-journal/prod\"";
+/// Bucket and prefix. `marks` are what a name may hold beside letters, digits and hyphens:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>,
+/// <https://cloud.google.com/storage/docs/buckets#naming>,
+/// <https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata>.
+/// For the prefix only characters that need no escaping anywhere are taken.
+fn parted(scheme: &str, rest: &str, longest: usize, marks: &str) -> Result<(String, String), Problem> {
+    let remedy = format!("write {scheme}://NAME/PREFIX, as in \"{scheme}://acme-share-journal/prod\"");
+    let wrong = |problem: String| Err(Problem::new("journal", problem, remedy.clone()));
     let Some(rest) = rest.strip_prefix("//") else {
-        return refused("s3: is not followed by //".to_owned(), remedy);
+        return wrong(format!("{scheme}: is not followed by //"));
     };
-    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let named = (3..=63).contains(&bucket.len())
-        && bucket.bytes().all(|b| alphanumeric(b) || b == b'-' || b == b'.')
-        && bucket.bytes().next().is_some_and(alphanumeric)
-        && bucket.bytes().last().is_some_and(alphanumeric);
+    let named = (3..=longest).contains(&name.len())
+        && name.bytes().all(|b| alphanumeric(b) || b == b'-' || marks.as_bytes().contains(&b))
+        && name.bytes().next().is_some_and(alphanumeric)
+        && name.bytes().last().is_some_and(alphanumeric);
     if !named {
-        return refused(format!("{:?} is not a bucket's name", shortened(bucket)), remedy);
+        return wrong(format!("{:?} is not a name for it", shortened(name)));
     }
     let prefix = prefix.trim_end_matches('/');
     let segment = |s: &str| {
@@ -121,12 +153,11 @@ fn s3(rest: &str) -> Result<JournalLocation, Problem> {
             && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b))
     };
     if prefix.len() > 256 || !(prefix.is_empty() || prefix.split('/').all(segment)) {
-        return refused(
-            format!("{:?} is not a prefix for the journal", shortened(prefix)),
-            "use letters, digits, - _ . = and single slashes, 256 characters at most",
-        );
+        let problem = format!("{:?} is not a prefix for the journal", shortened(prefix));
+        let remedy = "use letters, digits, - _ . = and single slashes, 256 characters at most";
+        return Err(Problem::new("journal", problem, remedy));
     }
-    Ok(JournalLocation::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+    Ok((name.to_owned(), prefix.to_owned()))
 }
 
 fn refused(problem: String, remedy: &str) -> Result<JournalLocation, Problem> {
@@ -142,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_three_places_are_read_and_shown() {
+    fn the_places_are_read_and_shown() {
         let cases = [
             ("file:journal", "file:journal"),
             ("file:/var/lib/sharehook", "file:/var/lib/sharehook"),
@@ -151,6 +182,8 @@ mod tests {
             ("s3://acme-journal", "s3://acme-journal"),
             ("s3://acme-journal/", "s3://acme-journal"),
             ("s3://acme-journal/prod/eu/", "s3://acme-journal/prod/eu"),
+            ("gs://acme_journal.example/prod", "gs://acme_journal.example/prod"),
+            ("az://acme-journal/", "az://acme-journal"),
         ];
         for (text, shown) in cases {
             assert_eq!(text.parse::<JournalLocation>().unwrap().to_string(), shown);
@@ -188,6 +221,9 @@ mod tests {
             "s3://Upper-Case",
             "s3://-dash",
             "s3://a_b_c",
+            "az://a.b.c",
+            "az:acme-journal",
+            "gs://acme-journal/a b",
             "s3://acme-journal//x",
             "s3://acme-journal/../x",
             "s3://acme-journal/a?b",
@@ -197,12 +233,10 @@ mod tests {
             let problem = bad.parse::<JournalLocation>().unwrap_err();
             assert_eq!(problem.field, "journal", "{bad:?}");
         }
-        for other in
-            ["gs://bucket/x", "az://container/x", "https://bucket.s3.amazonaws.com/x", "postgres://x"]
-        {
+        for other in ["https://bucket.s3.amazonaws.com/x", "postgres://x", "adl://container/x"] {
             let problem = other.parse::<JournalLocation>().unwrap_err();
             assert!(problem.problem.contains("is not served"), "{problem}");
-            for served in ["file:DIR", "memory:", "s3://bucket/prefix"] {
+            for served in ["file:DIR", "memory:", "s3://bucket/prefix", "gs://", "az://"] {
                 assert!(problem.remedy.contains(served), "{problem}");
             }
         }

@@ -10,6 +10,7 @@ use crate::domain::{
 use crate::policy::Approved;
 
 use super::observation::Observation;
+use super::precheck::{self, Readiness};
 
 /// The image of an account stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub struct Plan {
     settled: Vec<ItemResult>,
     readable: bool,
     resumed: bool,
+    settling: bool,
 }
 
 impl Plan {
@@ -69,6 +71,7 @@ impl Plan {
                 None => todo.push(account),
             }
         }
+        settled.extend(precheck::refused(request.action, &request.target, seen, observed_before, &mut todo));
         let accounts_stage =
             |image| Stage::Accounts { image, action: request.action, accounts: todo.clone() };
         let mut stages = Vec::new();
@@ -96,6 +99,7 @@ impl Plan {
             settled,
             readable: seen.readable,
             resumed: observed_before,
+            settling: request.action == Action::Share && matches!(seen.readiness, Readiness::Later(_)),
         }
     }
 
@@ -122,6 +126,11 @@ impl Plan {
     /// Whether an earlier attempt may have made some of these calls.
     pub fn resumed(&self) -> bool {
         self.resumed
+    }
+
+    /// Whether the image is in a state that has to pass before it can be shared.
+    pub fn settling(&self) -> bool {
+        self.settling
     }
 
     /// Whether nothing has to be done.
@@ -196,6 +205,13 @@ impl fmt::Display for Stage {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() && self.settled.iter().any(|result| !result.succeeded()) {
+            return write!(
+                f,
+                "nothing to call in {}: what is not as wanted cannot be brought about",
+                self.region
+            );
+        }
         if self.is_empty() {
             return write!(f, "nothing to do in {}: everything is as wanted", self.region);
         }
@@ -204,6 +220,9 @@ impl fmt::Display for Plan {
                 f.write_str("\n")?;
             }
             write!(f, "{}. {} {stage}", index + 1, self.region)?;
+            if self.settling {
+                f.write_str(" (once the image is NORMAL)")?;
+            }
         }
         Ok(())
     }

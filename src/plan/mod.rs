@@ -6,9 +6,11 @@ mod backoff;
 mod delta;
 mod lighthouse;
 mod observation;
+mod precheck;
 
 pub use accounts::{AccountSeen, AccountStep, AccountWork};
 pub use backoff::{Backoff, Patience, wait_before};
 pub use delta::{Plan, Stage, StageImage};
 pub use lighthouse::{LighthouseSeen, LighthouseStep, LighthouseWork};
 pub use observation::Observation;
+pub use precheck::Readiness;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::domain::{AccountId, Action, BlueprintId, CloudError, ResultKind};
 
+use super::precheck::Readiness;
+
 /// The current state of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
@@ -11,6 +13,10 @@ pub struct Observation {
     pub shares: Option<BTreeSet<AccountId>>,
     /// The blueprint under which a CVM image is in Lighthouse now.
     pub blueprint: Option<BlueprintId>,
+    /// Whether the image can be shared as it is.
+    pub readiness: Readiness,
+    /// With how many accounts it can be shared; `None` where that is not known.
+    pub most_accounts: Option<usize>,
     /// Whether the reads above were answered. False means: stay safe, every call is made and none is assumed done.
     pub readable: bool,
     /// Why something could not be read, for the answer and the journal.

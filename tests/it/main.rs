@@ -9,6 +9,7 @@ mod cloud_chain;
 mod cloud_codes;
 mod cloud_faults;
 mod cloud_merge;
+mod cloud_prechecks;
 mod cloud_stage;
 mod cloudevents;
 mod crash;

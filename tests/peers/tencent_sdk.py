@@ -3,17 +3,19 @@
 
 Shows that what the stand-in takes for valid is what the vendor's signer makes, and that it refuses what is not: so a
 request of ours that it accepts is one that the vendor's rules accept. Then it reads the sandbox after signed tickets
-through `sharehook serve`: what we report is what the vendor's client sees.
+through `sharehook serve`: what we report is what the vendor's client sees, and what `tccli` prints.
 """
 
 import base64
 import hashlib
 import hmac
 import json
+import subprocess
+import sys
 import time
 
-from support import (LOCAL, Failed, Sandbox, Stage, binary, check, equal, free_port, http_call, local_configuration,
-                     local_variables, run, step, use_environment)
+from support import (LOCAL, Failed, Sandbox, Stage, binary, check, environment, equal, free_port, http_call,
+                     local_configuration, local_variables, run, step, use_environment)
 
 use_environment("tencent")
 
@@ -28,6 +30,17 @@ SECRET_ID, SECRET_KEY = LOCAL["TENCENTCLOUD_SECRET_ID"], LOCAL["TENCENTCLOUD_SEC
 REGION = "ap-singapore"
 BLUEPRINT, IMAGE, CHAINED = "lhbp-6jc6l8yb", "img-6pb6lrmy", "img-xkd784jw"
 ACCOUNTS = ["700000164995", "1038493875"]
+
+
+# The command line as installed, except that it speaks plain HTTP, for which it has no option.
+TCCLI = """
+import sys
+from functools import partialmethod
+from tencentcloud.common.profile.http_profile import HttpProfile
+HttpProfile.__init__ = partialmethod(HttpProfile.__init__, "http")
+from tccli.main import main
+sys.exit(main())
+"""
 
 
 class Cloud:
@@ -46,6 +59,20 @@ class Cloud:
 
     def cvm(self, **keys):
         return self.client(cvm_client.CvmClient, **keys)
+
+
+    def tccli(self, stage: Stage, service: str, action: str, **arguments) -> dict:
+        """What `tccli SERVICE ACTION` prints."""
+        options = [text for name, value in arguments.items()
+                   for text in (f"--{name}", value if isinstance(value, str) else json.dumps(value))]
+        argv = [sys.executable, "-c", TCCLI, service, action, *options, "--region", REGION, "--endpoint", self.endpoint]
+        # Its own home, so that nobody's profile is read or written.
+        keys = {"TENCENTCLOUD_SECRET_ID": SECRET_ID, "TENCENTCLOUD_SECRET_KEY": SECRET_KEY,
+                "TCCLI_PROFILE": "default", "HOME": stage.directory}
+        ended = subprocess.run(argv, env=environment(keys), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                               timeout=60, check=False)
+        equal(ended.returncode, 0, f"the status of tccli {service} {action} ({ended.stdout}{ended.stderr})")
+        return json.loads(ended.stdout)
 
 
 def filled(request, **fields):
@@ -217,12 +244,33 @@ def reports(cloud: Cloud, service: Service) -> None:
     step("the chain: the SDK finds the blueprint that the answer names, with its accounts")
 
 
+def command_line(cloud: Cloud, stage: Stage, service: Service) -> None:
+    """What `tccli` prints after signed tickets is what their answers say."""
+    def of_blueprint(blueprint: str) -> list:
+        read = cloud.tccli(stage, "lighthouse", "DescribeBlueprintsShareAcrossAccountInfos", BlueprintIds=[blueprint])
+        return sorted(share["AccountId"] for share in read["BlueprintShareAcrossAccountInfoSet"])
+
+    def of_image(image: str) -> list:
+        read = cloud.tccli(stage, "cvm", "DescribeImageSharePermission", ImageId=image)
+        return sorted(share["AccountId"] for share in read["SharePermissionSet"])
+
+    for image, read in ((BLUEPRINT, of_blueprint), (IMAGE, of_image)):
+        answer = service.ticket(f"tccli-{image}", "share", image, ACCOUNTS)
+        equal(read(image), told(answer, "shared", "already_shared"), f"the accounts that have {image}, as tccli prints")
+        answer = service.ticket(f"tccli-{image}-cancel", "cancel", image, ACCOUNTS)
+        equal(told(answer, "cancelled"), sorted(ACCOUNTS), f"the accounts that lost {image}, as answered")
+        equal(read(image), [], f"the accounts that have {image} after it, as tccli prints")
+    step("`tccli` prints exactly the accounts that the answers name")
+
+
 def test(stage: Stage) -> None:
     sandbox = Sandbox(stage)
     cloud = Cloud(sandbox)
     operations(cloud, sandbox)
     refusals(cloud, sandbox)
-    reports(cloud, Service(stage, sandbox))
+    service = Service(stage, sandbox)
+    reports(cloud, service)
+    command_line(cloud, stage, service)
 
 
 if __name__ == "__main__":

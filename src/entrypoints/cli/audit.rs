@@ -8,6 +8,7 @@ use crate::app::{notary, notary_or_new, open_journal, seal_journal};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::Problem;
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
 use crate::journal::seal::VerifierKey;
 use crate::journal::{Access, Journal, JournalLocation, Report};
@@ -100,10 +101,8 @@ fn open_at(context: &Context, place: &str) -> Result<Journal, Exit> {
     {
         return Err(failed(&format!("{} is not a directory", dir.display())));
     }
-    let aws = context.vars.iter().filter(|(name, _)| name.starts_with("AWS_"));
-    let variables = aws.map(|(name, value)| (name.clone(), value.clone().into())).collect();
     let http = crate::app::http_client().map_err(|problem| failed(&problem.to_string()))?;
-    let opened = Journal::open(&location, &Access { variables, http: Some(http) });
+    let opened = Journal::open(&location, &Access::of(&context.vars, http));
     opened.map_err(|error| failed(&error.to_string()))
 }
 
@@ -119,30 +118,32 @@ fn shown(context: &Context, report: &Report, sealed: bool) -> Exit {
             "streams": report.streams, "records": report.records, "left_off": report.left_off,
             "seals": report.seals, "sealed": report.sealed,
         });
-        println!("{}", json!({ "whole": whole, "counts": counts, "findings": findings }));
+        outln!("{}", json!({ "whole": whole, "counts": counts, "findings": findings }));
     } else if whole {
-        println!(
+        outln!(
             "{} records of {} requests: every record is whole and in its place",
-            report.records, report.streams
+            report.records,
+            report.streams
         );
         if sealed {
             let newer = report.records.saturating_sub(report.sealed);
-            println!(
+            outln!(
                 "{} seals cover {} of them; {newer} are newer than the last seal",
-                report.seals, report.sealed
+                report.seals,
+                report.sealed
             );
-            println!(
+            outln!(
                 "(what no seal covers can be removed from its stream's end unseen; --checkpoint FILE shows whether seals were removed)"
             );
         } else {
-            println!("(not sealed: the chain cannot see that the newest record of a request was removed)");
+            outln!("(not sealed: the chain cannot see that the newest record of a request was removed)");
         }
     } else {
         for finding in &report.findings {
-            println!("{finding}");
+            outln!("{finding}");
         }
         let all = report.left_off.saturating_add(report.findings.len() as u64);
-        println!("{all} findings; {} records are whole", report.records);
+        outln!("{all} findings; {} records are whole", report.records);
     }
     if whole { Exit::Done } else { Exit::Failed }
 }
@@ -163,13 +164,13 @@ async fn seal(context: &Context) -> Exit {
         eprintln!("another process was sealing at the same time; what it left is in the next seal");
     }
     if context.json {
-        println!(
+        outln!(
             "{}",
             json!({ "sealed": sealing.sealed, "size": sealing.size, "checkpoint": sealing.checkpoint })
         );
     } else {
         eprintln!("{} records sealed now, {} in all; the checkpoint:", sealing.sealed, sealing.size);
-        print!("{}", sealing.checkpoint.unwrap_or_default());
+        outln!("{}", sealing.checkpoint.unwrap_or_default().trim_end());
     }
     if sealing.left_out.is_empty() { Exit::Done } else { Exit::Failed }
 }
@@ -180,8 +181,8 @@ async fn key(context: &Context) -> Exit {
         Err(exit) => return exit,
     };
     match notary_or_new(&config, &journal).await {
-        Ok(notary) if context.json => println!("{}", json!({ "key": notary.verifier().to_string() })),
-        Ok(notary) => println!("{}", notary.verifier()),
+        Ok(notary) if context.json => outln!("{}", json!({ "key": notary.verifier().to_string() })),
+        Ok(notary) => outln!("{}", notary.verifier()),
         Err(error) => return failed(&error.to_string()),
     }
     Exit::Done

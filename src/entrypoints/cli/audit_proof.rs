@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::app::notary;
 use crate::domain::Identity;
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
 use crate::journal::seal::{Proof, VerifierKey};
 use crate::journal::{Journal, JournalError, StreamId};
@@ -44,7 +45,7 @@ pub(super) async fn prove(context: &Context, id: &str, seq: Option<u64>) -> Exit
     };
     match journal.prove(notary.verifier(), stream, seq).await {
         Ok(Some(proof)) => {
-            println!("{:#}", json!(proof));
+            outln!("{:#}", json!(proof));
             Exit::Done
         }
         Ok(None) => failed(
@@ -95,24 +96,24 @@ pub(super) fn check(context: &Context, file: &Path, key: &str) -> Exit {
         Ok((proof, checkpoint)) => {
             let (stream, seq) = proof.about();
             if context.json {
-                println!(
+                outln!(
                     "{}",
                     json!({ "proven": true, "stream": stream, "seq": seq, "sealed_at": checkpoint.at, "size": checkpoint.size })
                 );
             } else {
-                println!(
+                outln!(
                     "proven: record {seq} of stream {stream} is one of {} records that {} sealed, the last at {}",
                     checkpoint.size,
                     key.name(),
                     checkpoint.at
                 );
-                println!("{}", proof.record());
+                outln!("{}", proof.record());
             }
             Exit::Done
         }
         Err(flaw) => {
             if context.json {
-                println!("{}", json!({ "proven": false, "why": flaw.to_string() }));
+                outln!("{}", json!({ "proven": false, "why": flaw.to_string() }));
             }
             eprintln!("sharehook: not proven: {flaw}");
             Exit::Refused

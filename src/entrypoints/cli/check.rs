@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::app::StartError;
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
 
 use super::{Context, cannot_start};
@@ -11,7 +12,7 @@ pub(super) fn run(context: &Context) -> Exit {
     let prepared = match context.prepare() {
         Ok(prepared) => prepared,
         Err(StartError::Invalid(problems)) if context.json => {
-            println!("{}", json!({ "problems": problems.0 }));
+            outln!("{}", json!({ "problems": problems.0 }));
             return Exit::BadConfiguration;
         }
         Err(error) => return cannot_start(&error),
@@ -19,24 +20,24 @@ pub(super) fn run(context: &Context) -> Exit {
     let config = prepared.config();
     let warnings = prepared.warnings();
     if context.json {
-        println!(
+        outln!(
             "{}",
             json!({ "problems": [], "warnings": warnings, "policy_digest": prepared.policy_digest() })
         );
         return Exit::Done;
     }
-    println!("{}: valid", config.file);
-    println!("  journal  {}", config.journal);
-    println!(
+    outln!("{}: valid", config.file);
+    outln!("  journal  {}", config.journal);
+    outln!(
         "  policy   {} (digest {})",
         config.policy.display(),
         prepared.policy_digest().get(..12).unwrap_or_default()
     );
     for source in prepared.sources() {
-        println!("  source   {source}");
+        outln!("  source   {source}");
     }
     for warning in warnings {
-        println!("  warning  {warning}");
+        outln!("  warning  {warning}");
     }
     Exit::Done
 }

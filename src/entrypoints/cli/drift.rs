@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::app::Deadline;
 use crate::domain::{ImageRef, Region, RequestRules, SourceName, Status};
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
 
 use super::args::DriftOptions;
@@ -41,7 +42,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Exit {
     {
         return usage(&problem);
     }
-    println!("{}", if context.json { json!(report).to_string() } else { report.to_string() });
+    outln!("{}", if context.json { json!(report).to_string() } else { report.to_string() });
     if report.cancels.iter().any(|answer| answer.status == Status::Denied) {
         return Exit::Refused;
     }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::app::{Deadline, ImageFilter, ImagesQuery};
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
 
 use super::args::ImagesOptions;
@@ -30,7 +31,7 @@ pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Exit {
         }
     };
     if context.json {
-        println!("{}", json!(images));
+        outln!("{}", json!(images));
         return Exit::Done;
     }
     let rows: Vec<Vec<String>> = images
@@ -52,7 +53,7 @@ pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Exit {
             ]
         })
         .collect();
-    print!("{}", table(&["IMAGE", "NAME", "OS", "STATE", "SHAREABLE"], &rows));
+    outln!("{}", table(&["IMAGE", "NAME", "OS", "STATE", "SHAREABLE"], &rows));
     Exit::Done
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::app::StartError;
 use crate::clock::Clock;
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
 use crate::entrypoints::{lambda, scf};
 
@@ -36,11 +37,11 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Exit {
     };
     match answered {
         Ok(answer) => {
-            println!("{}", if context.json { answer.to_string() } else { readable(&answer) });
+            outln!("{}", if context.json { answer.to_string() } else { readable(&answer) });
             exit_of(&answer)
         }
         Err((name, text)) => {
-            println!("{name}: {text}");
+            outln!("{name}: {text}");
             if matches!(name.as_str(), "Denied" | "Unauthorised") { Exit::Refused } else { Exit::Failed }
         }
     }

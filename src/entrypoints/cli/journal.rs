@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::app::{Deadline, GrantFilter};
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
 
 use super::args::GrantsOptions;
@@ -26,7 +27,7 @@ pub(super) async fn requests(context: &Context, id: Option<String>) -> Exit {
     }
     let Some(id) = id else {
         if context.json {
-            println!("{}", json!(listed.entries));
+            outln!("{}", json!(listed.entries));
         } else {
             let row = |e: &crate::app::RequestEntry| {
                 let accounts =
@@ -43,7 +44,7 @@ pub(super) async fn requests(context: &Context, id: Option<String>) -> Exit {
                 ]
             };
             let rows: Vec<_> = listed.entries.iter().map(row).collect();
-            print!(
+            outln!(
                 "{}",
                 table(
                     &["REQUEST", "STATE", "ACTION", "IMAGE", "REGION", "ACCOUNTS", "REQUESTER", "AT"],
@@ -62,7 +63,7 @@ pub(super) async fn requests(context: &Context, id: Option<String>) -> Exit {
         [one] => {
             let shown =
                 if context.json { json!(one.answer).to_string() } else { format!("{:#}", json!(one.answer)) };
-            println!("{shown}");
+            outln!("{shown}");
             Exit::Done
         }
         several => {
@@ -91,7 +92,7 @@ pub(super) async fn grants(context: &Context, options: GrantsOptions) -> Exit {
     // A register with a hole in it is not a whole answer.
     let exit = if listed.flaws.is_empty() { Exit::Done } else { Exit::Failed };
     if context.json {
-        println!("{}", json!(listed.entries));
+        outln!("{}", json!(listed.entries));
         return exit;
     }
     let row = |g: &crate::app::GrantEntry| {
@@ -107,7 +108,7 @@ pub(super) async fn grants(context: &Context, options: GrantsOptions) -> Exit {
         ]
     };
     let rows: Vec<_> = listed.entries.iter().map(row).collect();
-    print!("{}", table(&["IMAGE", "REGION", "TO", "SINCE", "UNTIL", "TICKET", "POLICY"], &rows));
+    outln!("{}", table(&["IMAGE", "REGION", "TO", "SINCE", "UNTIL", "TICKET", "POLICY"], &rows));
     exit
 }
 
@@ -119,9 +120,9 @@ pub(super) async fn sweep(context: &Context) -> Exit {
     match app.sweep(Deadline::after(SWEEP_BUDGET)).await {
         Ok(report) => {
             if context.json {
-                println!("{}", json!(report));
+                outln!("{}", json!(report));
             } else {
-                println!("{report}");
+                outln!("{report}");
             }
             if report.failures.is_empty() { Exit::Done } else { Exit::Failed }
         }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::clock;
 use crate::config::Vars;
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
 use crate::sandbox::{Fault, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions};
 
@@ -46,10 +47,10 @@ pub(super) async fn run(listen: SocketAddr, faults: &[String]) -> Exit {
             return Exit::Failed;
         }
     };
-    println!("stand-in cloud on {}", running.url());
-    println!("  TENCENTCLOUD_SECRET_ID={SANDBOX_SECRET_ID}");
-    println!("  TENCENTCLOUD_SECRET_KEY={SANDBOX_SECRET_KEY}");
-    println!("  state: GET {0}/sandbox/state   calls: GET {0}/sandbox/calls", running.url());
+    outln!("stand-in cloud on {}", running.url());
+    outln!("  TENCENTCLOUD_SECRET_ID={SANDBOX_SECRET_ID}");
+    outln!("  TENCENTCLOUD_SECRET_KEY={SANDBOX_SECRET_KEY}");
+    outln!("  state: GET {0}/sandbox/state   calls: GET {0}/sandbox/calls", running.url());
     drop(tokio::signal::ctrl_c().await);
     running.stop().await;
     Exit::Done

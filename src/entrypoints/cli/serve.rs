@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::app::{App, Deadline};
 use crate::entrypoints::azure;
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::dialect::Dialect;
 use crate::entrypoints::host::{Host, HttpHost};
 use crate::entrypoints::reply::Exit;
@@ -76,7 +77,7 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
     };
     let vars = super::sandbox::vars_for(&context.vars, &running.url());
     let context = Context { config: context.config.clone(), json: context.json, vars };
-    println!("stand-in cloud on {} (state: {}/sandbox/state)", running.url(), running.url());
+    outln!("stand-in cloud on {} (state: {}/sandbox/state)", running.url(), running.url());
     match context.start().await {
         Ok(app) => listen(Arc::new(app.echoing(to_stdout)), Dialect::Plain, address).await,
         Err(error) => cannot_start(&error),
@@ -110,7 +111,7 @@ async fn listen(app: Arc<App>, dialect: Dialect, address: SocketAddr) -> Exit {
         }
     };
     match listener.local_addr() {
-        Ok(address) => println!("listening on http://{address}"),
+        Ok(address) => outln!("listening on http://{address}"),
         Err(error) => tracing::warn!(%error, "the address is not known"),
     }
     let sweeper = tokio::spawn(sweep_for_ever(Arc::clone(&app)));

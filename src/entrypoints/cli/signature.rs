@@ -9,6 +9,7 @@ use crate::app::{Delivery, Headers, Via};
 use crate::clock;
 use crate::config::SourceConfig;
 use crate::domain::{SourceName, Timestamp};
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
 use crate::inbound::{SchemeName, SchemeSpec, SecretRules, Verifier, sign as sign_delivery};
 
@@ -34,14 +35,14 @@ pub(super) fn verify(context: &Context, options: &VerifyOptions) -> Exit {
     let accepted = explained.outcome.is_ok();
     if context.json {
         let why = explained.outcome.as_ref().err().map(ToString::to_string);
-        println!("{}", json!({ "accepted": accepted, "why": why, "steps": explained.steps }));
+        outln!("{}", json!({ "accepted": accepted, "why": why, "steps": explained.steps }));
     } else {
         for step in &explained.steps {
-            println!("{} {:<18} {}", if step.ok { "ok  " } else { "FAIL" }, step.what, step.shown);
+            outln!("{} {:<18} {}", if step.ok { "ok  " } else { "FAIL" }, step.what, step.shown);
         }
         match &explained.outcome {
-            Ok(_) => println!("accepted"),
-            Err(refusal) => println!("refused: {refusal}"),
+            Ok(_) => outln!("accepted"),
+            Err(refusal) => outln!("refused: {refusal}"),
         }
     }
     if accepted { Exit::Done } else { Exit::Refused }
@@ -67,14 +68,14 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Exit {
         Ok(headers) if context.json => {
             let map: serde_json::Map<_, _> =
                 headers.into_iter().map(|(name, value)| (name, json!(value))).collect();
-            println!("{}", json!(map));
+            outln!("{}", json!(map));
             Exit::Done
         }
         Ok(headers) => {
             // Ready to paste behind `curl`: none of the values contains a quote.
             let options: Vec<String> =
                 headers.iter().map(|(name, value)| format!("-H '{name}: {value}'")).collect();
-            println!("{}", options.join(" "));
+            outln!("{}", options.join(" "));
             Exit::Done
         }
         Err(problem) => usage(&problem.to_string()),

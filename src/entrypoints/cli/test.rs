@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::app::{CaseInput, CaseOutcome, Prepared};
 use crate::clock;
 use crate::domain::Timestamp;
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
 
 use super::{Context, cannot_start};
@@ -86,15 +87,15 @@ fn report(as_json: bool, results: &[(String, Vec<String>)]) -> Exit {
             .iter()
             .map(|(name, d)| json!({ "case": name, "ok": d.is_empty(), "differences": d }))
             .collect();
-        println!("{}", json!(list));
+        outln!("{}", json!(list));
     } else {
         for (name, differences) in results {
-            println!("{} {name}", if differences.is_empty() { "ok    " } else { "FAILED" });
+            outln!("{} {name}", if differences.is_empty() { "ok    " } else { "FAILED" });
             for difference in differences {
-                println!("         {difference}");
+                outln!("         {difference}");
             }
         }
-        println!("{} cases, {failed} failed", results.len());
+        outln!("{} cases, {failed} failed", results.len());
     }
     if failed == 0 { Exit::Done } else { Exit::Failed }
 }

@@ -167,7 +167,7 @@ impl Scrub {
     }
 }
 
-/// S3 answers a wrong signature with the request as it saw it, the session token among its headers, once as text and
+/// S3 and Azure answer a wrong signature with the request as they saw it, the session token among its headers, once as text and
 /// once as a hex dump. Of an answer's XML only `Code` and `Message` are kept.
 fn without_body(text: &str) -> String {
     let Some((head, body)) = text.find('<').map(|start| text.split_at(start)) else {
@@ -180,7 +180,7 @@ fn without_body(text: &str) -> String {
     match (element("Code"), element("Message")) {
         (Some(code), Some(message)) => format!("{head}{code}: {message}"),
         (Some(code), None) => format!("{head}{code}"),
-        _ => format!("{head}(an answer that is not S3's)"),
+        _ => format!("{head}(an answer that is not the store's)"),
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
             "{text}"
         );
         let text = scrub().fault(&generic("502: <html>proxy says hello</html>")).to_string();
-        assert!(text.ends_with("502: (an answer that is not S3's)"), "{text}");
+        assert!(text.ends_with("502: (an answer that is not the store's)"), "{text}");
     }
 
     #[test]

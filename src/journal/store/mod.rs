@@ -1,15 +1,21 @@
-//! The edge of the journal: a directory, S3 or memory behind one small set of operations. In: a place and what is to
-//! be recorded. Out: claims, states, findings. Knows nothing of the cloud that is shared in, and reads no clock.
+//! The edge of the journal: a directory, an object store or memory behind one small set of operations. In: a place and
+//! what is to be recorded. Out: claims, states, findings. Knows nothing of the cloud that is shared in, and reads no
+//! clock.
 
+mod access;
+mod azure;
 mod claim;
 mod error;
 mod files;
+mod gcs;
 mod open;
 mod place;
+mod remote;
 mod s3;
 mod seals;
 mod verify;
 
+pub use access::Access;
 pub use claim::{Claim, Turn};
 pub use error::{AppendError, JournalError, PlaceError, StoreFault};
 pub use open::{Opened, Opening};
@@ -21,15 +27,14 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::path::Path;
-use secrecy::SecretString;
 
 use super::location::JournalLocation;
 use super::record::{Stored, StreamId};
 use super::state::{State, Story};
 use error::Scrub;
 
-/// The journal. Cheap to clone; clones are the same journal. Safe to use from many tasks, and, on a directory or S3,
-/// from many processes at once.
+/// The journal. Cheap to clone; clones are the same journal. Safe to use from many tasks, and, on a directory or an
+/// object store, from many processes at once.
 #[derive(Clone)]
 pub struct Journal {
     store: Arc<dyn ObjectStore>,
@@ -41,16 +46,6 @@ pub struct Journal {
 
 /// Is told each record's file once it is stored.
 type Echo = Arc<dyn Fn(&[u8]) + Send + Sync>;
-
-/// What opening a remote place needs; nothing of it is used for a directory or memory.
-#[derive(Debug, Default)]
-pub struct Access {
-    /// Variables of the process's environment that begin with `AWS_`: region, credentials, endpoint. Others are not
-    /// looked at.
-    pub variables: Vec<(String, SecretString)>,
-    /// The client for calls to S3.
-    pub http: Option<reqwest::Client>,
-}
 
 /// One stream as it was read: its records, and what they add up to.
 #[derive(Debug, Clone)]

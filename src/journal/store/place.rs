@@ -11,11 +11,11 @@ use object_store::path::Path;
 
 use super::super::location::JournalLocation;
 use super::error::{JournalError, PlaceError, Scrub};
-use super::{Access, Journal, s3};
+use super::{Access, Journal, azure, gcs, s3};
 use crate::domain::Problem;
 
 impl Journal {
-    /// Opens the journal at `location`. A directory is made, durably, when it is not there; S3 is not called yet.
+    /// Opens the journal at `location`. A directory is made, durably, when it is not there; no remote place is called yet.
     ///
     /// # Errors
     /// [`JournalError::Place`] with what to mend.
@@ -25,9 +25,18 @@ impl Journal {
             JournalLocation::Memory => (Arc::new(InMemory::new()), Path::default(), Scrub::default()),
             JournalLocation::S3 { bucket, prefix } => {
                 let scrub = s3::scrub(access);
-                let root = Path::parse(prefix).map_err(|error| place_error(location, &scrub, &error))?;
                 let store = s3::store(bucket, access, location, &scrub)?;
-                (Arc::new(store), root, scrub)
+                (Arc::new(store), root(prefix, location)?, scrub)
+            }
+            JournalLocation::Gcs { bucket, prefix } => {
+                let scrub = gcs::scrub(access);
+                let store = gcs::store(bucket, access, location, &scrub)?;
+                (Arc::new(store), root(prefix, location)?, scrub)
+            }
+            JournalLocation::Azure { container, prefix } => {
+                let scrub = azure::scrub(access);
+                let store = azure::store(container, access, location, &scrub)?;
+                (Arc::new(store), root(prefix, location)?, scrub)
             }
         };
         Ok(Self { store, root, place: Arc::new(location.clone()), scrub: Arc::new(scrub), echo: None })
@@ -39,6 +48,10 @@ impl Journal {
         let place = Arc::new(JournalLocation::Memory);
         Self { store, root: Path::default(), place, scrub: Arc::new(Scrub::default()), echo: None }
     }
+}
+
+fn root(prefix: &str, location: &JournalLocation) -> Result<Path, JournalError> {
+    Path::parse(prefix).map_err(|error| place_error(location, &Scrub::default(), &error))
 }
 
 /// The store's own writes are synced, the folders they make too; what remains is the journal's own folder.
@@ -92,6 +105,10 @@ pub(super) fn place_error(
     let remedy = match location {
         JournalLocation::Directory(_) => {
             "name a directory that this process may create, list and write, on a file system with hard links"
+        }
+        JournalLocation::Gcs { .. } => "correct the place or the GOOGLE_ variables",
+        JournalLocation::Azure { .. } => {
+            "correct the place or the AZURE_ variables; AZURE_STORAGE_ACCOUNT_NAME must be among them"
         }
         _ => "correct the place or the AWS_ variables",
     };

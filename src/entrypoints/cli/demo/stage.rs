@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::app::{App, Prepared, StartError, http_client, open_journal};
 use crate::clock::{self, Clock};
 use crate::config::{Config, Vars};
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::cli::sandbox;
 use crate::entrypoints::dialect::Dialect;
 use crate::entrypoints::http;
@@ -81,9 +82,9 @@ impl Stage {
                 listener,
                 async move { drop(stopped.await) },
             ));
-        println!("stand-in cloud   {}   (it checks every signature itself)", cloud.url());
-        println!("sharehook        {url}   POST /hooks/jira");
-        println!("folder           {}", folder.display());
+        outln!("stand-in cloud   {}   (it checks every signature itself)", cloud.url());
+        outln!("sharehook        {url}   POST /hooks/jira");
+        outln!("folder           {}", folder.display());
         let client = http_client().map_err(|e| text(&e))?;
         let secret = SecretString::from(secret);
         let stop = Some(stop);
@@ -98,11 +99,11 @@ impl Stage {
     }
 
     pub(super) fn say(&self, line: &str) {
-        println!("\n{line}");
+        outln!("\n{line}");
     }
 
     pub(super) fn tell(&self, what: &str, line: &str) {
-        println!("   {what:<8} {line}");
+        outln!("   {what:<8} {line}");
     }
 
     /// An answer as people read it: what it says, a line each.
@@ -129,7 +130,7 @@ impl Stage {
 
     /// Prints what was looked for, and whether it was seen.
     pub(super) fn check(&mut self, what: &str, seen: bool) {
-        println!("   {} {what}", if seen { "ok      " } else { "NOT SEEN" });
+        outln!("   {} {what}", if seen { "ok      " } else { "NOT SEEN" });
         self.failed += u32::from(!seen);
     }
 
@@ -211,13 +212,13 @@ impl Stage {
         drop(tokio::time::timeout(std::time::Duration::from_secs(5), &mut self.service).await);
         self.cloud.stop().await;
         if keep {
-            println!("\nkept: {}", self.folder.display());
+            outln!("\nkept: {}", self.folder.display());
         } else if let Err(error) = fs::remove_dir_all(&self.folder) {
             eprintln!("{} could not be removed: {error}", self.folder.display());
         }
         match self.failed {
-            0 => println!("\nEverything above was observed."),
-            n => println!("\n{n} of the above were NOT seen."),
+            0 => outln!("\nEverything above was observed."),
+            n => outln!("\n{n} of the above were NOT seen."),
         }
         self.failed == 0
     }

@@ -1,8 +1,10 @@
 //! What the tests of the journal on directories and in memory share.
 
 mod claims;
+pub(super) mod lives;
 mod places;
 mod seals;
+pub(super) mod stand_in;
 mod tampering;
 
 use std::collections::BTreeMap;

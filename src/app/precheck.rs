@@ -1,0 +1,42 @@
+//! Can the image be shared as it is? In: an image. Out: [`Readiness`], of one read of its state, or of a bounded wait.
+//! A precheck only saves a doomed call: one that fails, or has no turn soon, stops nobody.
+
+use std::time::Duration;
+
+use crate::cloud::Deadline;
+use crate::domain::Region;
+use crate::plan::Readiness;
+
+use super::calls::Subject;
+use super::execute::{Means, pause};
+
+/// The longest that a share waits for one of these reads.
+const READ: Duration = Duration::from_secs(5);
+
+/// One read of the image's state; ready when that cannot be read.
+pub(super) async fn readiness(means: &Means<'_>, region: &Region, subject: &Subject) -> Readiness {
+    let deadline = means.deadline.or_sooner(Deadline::after(READ));
+    match subject {
+        Subject::Blueprint(id) => match means.cloud.blueprint(region, id, deadline).await {
+            Ok(Some(found)) => Readiness::of_blueprint(found.blueprint_state.as_deref()),
+            Ok(None) | Err(_) => Readiness::Ready,
+        },
+        Subject::Cvm(id) => match means.cloud.cvm_image(region, id, deadline).await {
+            Ok(Some(found)) => Readiness::of_cvm(found.image_state.as_deref(), found.image_type.as_deref()),
+            Ok(None) | Err(_) => Readiness::Ready,
+        },
+    }
+}
+
+/// Waits, within bounds, while the image's state is one that passes.
+pub(super) async fn until_ready(means: &Means<'_>, region: &Region, subject: &Subject) -> Readiness {
+    let mut last = Readiness::Ready;
+    for _ in 0..means.patience.normal_polls {
+        last = readiness(means, region, subject).await;
+        let passing = matches!(last, Readiness::Later(_));
+        if !passing || !pause(means.deadline, means.patience.normal_pause).await {
+            break;
+        }
+    }
+    last
+}

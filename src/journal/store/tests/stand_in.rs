@@ -1,0 +1,136 @@
+//! A stand-in on loopback for Google Cloud Storage and Azure Blob Storage: create-only writes, reads and listings in
+//! each one's own words. It holds the program to its conditions; signatures it only asks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State as Shared};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use reqwest::Url;
+
+/// Whose words it speaks.
+#[derive(Clone, Copy, PartialEq)]
+pub(in super::super) enum Cloud {
+    Google,
+    Azure,
+}
+
+#[derive(Default)]
+pub(in super::super) struct Bucket {
+    pub(in super::super) objects: BTreeMap<String, Bytes>,
+    /// Store the next writes and answer 503, as a proxy that loses answers does.
+    pub(in super::super) lose_answers: u32,
+    /// Refuse everything, with this in the answer.
+    pub(in super::super) refuse: Option<String>,
+    pub(in super::super) writes: u32,
+}
+
+pub(in super::super) type Stand = Arc<Mutex<Bucket>>;
+
+/// Starts one for the bucket `acme-journal`; its address.
+pub(in super::super) async fn stand_in(cloud: Cloud) -> (Stand, String) {
+    let stand = Stand::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(answer).with_state((cloud, stand.clone()));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (stand, address)
+}
+
+pub(in super::super) fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// A path's text with its escapes resolved, the way a query's are.
+fn decoded(path: &str) -> String {
+    let url = Url::parse(&format!("http://x/?k={}", path.replace('+', "%2B"))).unwrap();
+    url.query_pairs().next().unwrap().1.into_owned()
+}
+
+async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let bytes = axum::body::to_bytes(body, 10_000_000).await.unwrap();
+    let mut bucket = stand.lock().unwrap();
+    let signed = parts.headers["authorization"].to_str().unwrap();
+    assert!(signed.starts_with(if cloud == Cloud::Google { "Bearer " } else { "SharedKey acme:" }));
+    if let Some(told) = &bucket.refuse {
+        let body = format!(
+            "<?xml version=\"1.0\"?><Error><Code>AuthenticationFailed</Code><Message>No match.</Message>\
+             <AuthenticationErrorDetail>{told}</AuthenticationErrorDetail></Error>"
+        );
+        return (StatusCode::FORBIDDEN, body).into_response();
+    }
+    let path = decoded(parts.uri.path());
+    let key = path.strip_prefix("/acme-journal").unwrap().trim_start_matches('/').to_owned();
+    let found = [("etag", "\"1\""), ("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT")];
+    match parts.method {
+        Method::PUT => {
+            let (condition, wanted) = match cloud {
+                Cloud::Google => ("x-goog-if-generation-match", "0"),
+                Cloud::Azure => ("if-none-match", "*"),
+            };
+            assert_eq!(parts.headers[condition], wanted, "nothing is ever overwritten");
+            bucket.writes += 1;
+            if bucket.objects.contains_key(&key) {
+                let google = cloud == Cloud::Google;
+                let status = if google { StatusCode::PRECONDITION_FAILED } else { StatusCode::CONFLICT };
+                return (status, "").into_response();
+            }
+            bucket.objects.insert(key, bytes);
+            if bucket.lose_answers > 0 {
+                bucket.lose_answers -= 1;
+                return (StatusCode::SERVICE_UNAVAILABLE, "").into_response();
+            }
+            (StatusCode::CREATED, found, [("x-goog-generation", "1")], "").into_response()
+        }
+        Method::GET if key.is_empty() => list(cloud, &bucket, parts.uri.query().unwrap_or_default()),
+        Method::GET => match bucket.objects.get(&key) {
+            Some(bytes) => (StatusCode::OK, found, bytes.clone()).into_response(),
+            None => (StatusCode::NOT_FOUND, "").into_response(),
+        },
+        _ => (StatusCode::METHOD_NOT_ALLOWED, "").into_response(),
+    }
+}
+
+fn list(cloud: Cloud, bucket: &Bucket, query: &str) -> Response {
+    let url = Url::parse(&format!("http://x/?{query}")).unwrap();
+    let prefix = url.query_pairs().find(|(name, _)| name == "prefix").unwrap().1.into_owned();
+    let delimited = url.query_pairs().any(|(name, _)| name == "delimiter");
+    let mut files = String::new();
+    let mut folders = BTreeSet::new();
+    for (key, bytes) in bucket.objects.iter().filter(|(key, _)| key.starts_with(&prefix)) {
+        let size = bytes.len();
+        match (key[prefix.len()..].split_once('/').filter(|_| delimited), cloud) {
+            (Some((folder, _)), _) => {
+                folders.insert(format!("{prefix}{folder}/"));
+            }
+            (None, Cloud::Google) => files.push_str(&format!(
+                "<Contents><Key>{key}</Key><LastModified>2026-11-21T08:00:00.000Z</LastModified>\
+                 <ETag>\"1\"</ETag><Size>{size}</Size></Contents>"
+            )),
+            (None, Cloud::Azure) => files.push_str(&format!(
+                "<Blob><Name>{key}</Name><Properties><Last-Modified>Sat, 21 Nov 2026 08:00:00 GMT</Last-Modified>\
+                 <Etag>1</Etag><Content-Length>{size}</Content-Length>\
+                 <Content-Type>application/octet-stream</Content-Type></Properties></Blob>"
+            )),
+        }
+    }
+    let folders = folders.iter();
+    let body = match cloud {
+        Cloud::Google => {
+            let folders = folders.map(|f| format!("<CommonPrefixes><Prefix>{f}</Prefix></CommonPrefixes>"));
+            let folders: String = folders.collect();
+            format!("<ListBucketResult><IsTruncated>false</IsTruncated>{files}{folders}</ListBucketResult>")
+        }
+        Cloud::Azure => {
+            let folders: String =
+                folders.map(|f| format!("<BlobPrefix><Name>{f}</Name></BlobPrefix>")).collect();
+            format!("<EnumerationResults><Blobs>{files}{folders}</Blobs><NextMarker/></EnumerationResults>")
+        }
+    };
+    format!("<?xml version=\"1.0\" encoding=\"utf-8\"?>{body}").into_response()
+}

@@ -1,0 +1,163 @@
+//! What a share's calls could only be refused for, known before the first of them. In: what was seen. Out: results with reasons.
+//! Only what was read is judged: an absent or new value is for the call itself, which has the documented code.
+//! Rule: only what is NORMAL can be shared, only an own custom image, with 500 accounts at most (API pages).
+
+use crate::domain::{AccountId, Action, Item, ItemResult, ResultKind, Target};
+
+use super::observation::Observation;
+
+/// Whether an image can be shared as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can, or nobody could tell: the call decides.
+    #[default]
+    Ready,
+    /// It is in this state, which passes.
+    Later(String),
+    /// For this reason it cannot.
+    Never(String),
+}
+
+impl Readiness {
+    /// By `BlueprintState`.
+    pub fn of_blueprint(state: Option<&str>) -> Self {
+        const FOR_GOOD: [&str; 7] =
+            ["OFFLINE", "CREATEFAILED", "SYNCING_FAILED", "ISOLATING", "ISOLATED", "DELETING", "DESTROYING"];
+        match state {
+            Some("SYNCING") => Self::Later("SYNCING".to_owned()),
+            Some(state) if FOR_GOOD.contains(&state) => Self::Never(format!("its state is {state}")),
+            _ => Self::Ready,
+        }
+    }
+
+    /// By `ImageState` and `ImageType`.
+    pub fn of_cvm(state: Option<&str>, kind: Option<&str>) -> Self {
+        match (kind, state) {
+            (Some("SHARED_IMAGE"), _) => {
+                Self::Never("it was received from another account (SHARED_IMAGE)".to_owned())
+            }
+            (Some("PUBLIC_IMAGE"), _) => Self::Never("it is the provider's own (PUBLIC_IMAGE)".to_owned()),
+            (_, Some(state @ ("CREATEFAILED" | "IMPORTFAILED"))) => {
+                Self::Never(format!("its state is {state}"))
+            }
+            (_, Some(state @ ("CREATING" | "USING" | "SYNCING" | "IMPORTING"))) => {
+                Self::Later(state.to_owned())
+            }
+            _ => Self::Ready,
+        }
+    }
+
+    /// What it means for every account that was to get the image; nothing when the image is ready.
+    pub fn failure(&self) -> Option<ResultKind> {
+        let (code, message, retryable) = match self {
+            Self::Ready => return None,
+            Self::Later(state) => {
+                let message = format!(
+                    "the image is {state}, and only NORMAL can be shared — none at once: it is looked at again later"
+                );
+                ("NotReady", message, true)
+            }
+            Self::Never(why) => {
+                let message = format!(
+                    "the image cannot be shared: {why} — share a custom image of this account that is NORMAL"
+                );
+                ("NotShareable", message, false)
+            }
+        };
+        Some(ResultKind::Failed { code: code.to_owned(), message, retryable })
+    }
+}
+
+/// Takes out of `todo` whom no call can give the image, with the reason for each.
+pub(super) fn refused(
+    action: Action,
+    target: &Target,
+    seen: &Observation,
+    observed_before: bool,
+    todo: &mut Vec<AccountId>,
+) -> Vec<ItemResult> {
+    // A call of an earlier turn may have been carried out: where nobody can tell, only the call's own answer counts.
+    let unsure = observed_before && seen.shares.is_none();
+    if action != Action::Share || unsure {
+        return Vec::new();
+    }
+    let failed = |accounts: Vec<AccountId>, kind: &ResultKind| {
+        accounts.into_iter().map(|a| ItemResult::new(Item::Account(a), kind.clone(), None)).collect()
+    };
+    if let never @ Readiness::Never(_) = &seen.readiness
+        && let Some(kind) = never.failure()
+    {
+        return failed(std::mem::take(todo), &kind);
+    }
+    match (target, &seen.shares, seen.most_accounts) {
+        (Target::Cvm { .. }, Some(shares), Some(most)) if shares.len() + todo.len() > most => {
+            let beyond = todo.split_off(most.saturating_sub(shares.len()));
+            failed(beyond, &over_quota(shares.len(), most))
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn over_quota(have: usize, most: usize) -> ResultKind {
+    ResultKind::Failed {
+        code: "QuotaPrecheck".to_owned(),
+        message: format!(
+            "{have} accounts have the image, and {most} is the most — cancel shares that are no longer needed; where the provider allows more, raise cvm_accounts_per_image"
+        ),
+        retryable: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_states_and_types_stand_in_the_way() {
+        let never = |readiness| matches!(readiness, Readiness::Never(_));
+        for (state, kind) in
+            [(None, None), (Some("NORMAL"), Some("PRIVATE_IMAGE")), (Some("HOLOGRAM"), Some("NEW"))]
+        {
+            assert_eq!(Readiness::of_cvm(state, kind), Readiness::Ready);
+            assert_eq!(Readiness::of_blueprint(state), Readiness::Ready);
+        }
+        assert_eq!(Readiness::of_blueprint(Some("SYNCING")), Readiness::Later("SYNCING".into()));
+        assert_eq!(
+            Readiness::of_cvm(Some("CREATING"), Some("PRIVATE_IMAGE")),
+            Readiness::Later("CREATING".into())
+        );
+        assert!(never(Readiness::of_blueprint(Some("ISOLATED"))));
+        assert!(never(Readiness::of_cvm(Some("IMPORTFAILED"), None)));
+        assert!(never(Readiness::of_cvm(Some("NORMAL"), Some("SHARED_IMAGE"))));
+        assert!(never(Readiness::of_cvm(Some("CREATING"), Some("PUBLIC_IMAGE"))));
+    }
+    #[test]
+    fn a_call_that_may_have_been_carried_out_is_judged_by_what_was_read_alone() {
+        let accounts: Vec<AccountId> =
+            ["700000000001", "700000000002"].iter().map(|a| a.parse().unwrap()).collect();
+        let target = Target::Cvm { image: "img-6pb6lrmy".parse().unwrap(), accounts: accounts.clone() };
+        let refused = |action, shares: Option<usize>, readiness: &Readiness, observed_before| {
+            let shares = shares.map(|n| (0..n).map(|n| format!("71000000000{n}").parse().unwrap()).collect());
+            let seen = Observation {
+                shares,
+                readiness: readiness.clone(),
+                most_accounts: Some(3),
+                ..Observation::default()
+            };
+            let mut todo = accounts.clone();
+            let refused = super::refused(action, &target, &seen, observed_before, &mut todo);
+            assert_eq!(refused.len() + todo.len(), 2, "nobody is forgotten");
+            refused.len()
+        };
+        let (ready, never) = (Readiness::Ready, Readiness::Never("ISOLATED".into()));
+        assert_eq!(refused(Action::Share, None, &never, false), 2);
+        assert_eq!(refused(Action::Share, None, &never, true), 0, "an earlier turn may have shared it");
+        assert_eq!(refused(Action::Share, Some(0), &never, true), 2);
+        assert_eq!(refused(Action::Cancel, Some(0), &never, false), 0);
+        for (have, beyond) in [(0, 0), (1, 0), (2, 1), (3, 2), (9, 2)] {
+            assert_eq!(refused(Action::Share, Some(have), &ready, false), beyond, "{have} have it");
+            assert_eq!(refused(Action::Cancel, Some(have), &ready, false), 0);
+        }
+        assert_eq!(refused(Action::Share, None, &ready, false), 0, "shares that nobody read are not counted");
+    }
+}

@@ -1,0 +1,162 @@
+//! Calls that could only be refused are not made: the state and type of an image, the quota of a CVM image.
+//! What cannot be read blocks nothing, and the reads stay few.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sharehook::app::Deadline;
+use sharehook::clock::system_now;
+use sharehook::sandbox::{BlueprintState, Fault, ImageState, Stock, World};
+
+use crate::cloud_stage::{BLUEPRINT, IMAGE, REGION, Stage, deliver, ticket, unlimited};
+
+const TWO: [&str; 2] = ["700000000001", "700000000002"];
+const FOUR: [&str; 4] = ["700000000001", "700000000002", "700000000003", "700000000004"];
+const READS: [&str; 2] = ["DescribeBlueprints", "DescribeImages"];
+
+async fn stage() -> Stage {
+    Stage::new(unlimited(), "memory:").await
+}
+
+fn edit(stage: &Stage, change: impl FnOnce(&mut Stock)) {
+    stage.cloud.edit(|world: &mut World| change(world.regions.get_mut(REGION).unwrap()));
+}
+
+fn reads(stage: &Stage) -> usize {
+    stage.cloud.calls().iter().filter(|call| READS.contains(&call.action.as_str())).count()
+}
+
+/// Every result's name, or its code when it failed.
+fn ends(answer: &Value) -> Vec<&str> {
+    let results = answer["results"].as_array().unwrap().iter();
+    results.map(|r| r["code"].as_str().or(r["result"].as_str()).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn accounts_beyond_the_quota_of_an_image_are_named_and_the_others_get_it() {
+    let stage = stage().await;
+    edit(&stage, |stock| {
+        let shares = &mut stock.images.get_mut(IMAGE).unwrap().shares;
+        shares.extend((0..498).map(|n| (format!("710000000{n:03}"), system_now())));
+        shares.insert(FOUR[1].to_owned(), system_now());
+    });
+    let answer = stage.send(&ticket("quota", "share", IMAGE, &FOUR, false)).await;
+    assert_eq!(answer["status"], "partial", "{answer}");
+    assert_eq!(ends(&answer), ["shared", "already_shared", "QuotaPrecheck", "QuotaPrecheck"], "{answer}");
+    let message = answer["results"][2]["message"].as_str().unwrap();
+    assert!(message.contains("499 accounts") && message.contains(" — cancel shares"), "{message}");
+    let writes = stage.writes(0);
+    assert_eq!(writes.len(), 1, "one call for the one that fits: {writes:?}");
+    assert_eq!(writes[0].accounts, [FOUR[0]]);
+    // Whatever the quota, what is there can be taken away.
+    let answer = stage.send(&ticket("cancel", "cancel", IMAGE, &FOUR[..2], false)).await;
+    assert_eq!(ends(&answer), ["cancelled", "cancelled"], "{answer}");
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_shared_costs_no_call_and_the_reason_is_told() {
+    let stage = stage().await;
+    for (image, reason) in [
+        ("img-received", "received from another account"),
+        ("img-public00", "the provider's own"),
+        ("lhbp-isolated", "its state is ISOLATED"),
+    ] {
+        let answer = stage.send(&ticket(image, "share", image, &TWO, false)).await;
+        assert_eq!(answer["status"], "failed", "{answer}");
+        assert_eq!(ends(&answer), ["NotShareable"; 2], "{answer}");
+        let message = answer["results"][1]["message"].as_str().unwrap();
+        assert!(message.contains(reason) && message.contains(" — share a custom image"), "{message}");
+        assert_eq!(answer["results"][0]["retryable"], false);
+    }
+    assert!(stage.writes(0).is_empty(), "{:?}", stage.writes(0));
+}
+
+#[tokio::test]
+async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() {
+    let stage = stage().await;
+    for (image, state) in [("img-creating", "CREATING"), ("lhbp-syncing0", "SYNCING")] {
+        let request = ticket(image, "share", image, &TWO, false);
+        let from = stage.cloud.calls().len();
+        let answer = stage.send(&request).await;
+        assert_eq!(answer["status"], "pending", "{answer}");
+        assert!(answer.to_string().contains(&format!("the image is {state}")), "no reason: {answer}");
+        assert!(stage.writes(from).is_empty(), "{:?}", stage.writes(from));
+        edit(&stage, |stock| match stock.images.get_mut(image) {
+            Some(found) => found.state = ImageState::Normal,
+            None => stock.blueprints.get_mut(image).unwrap().state = BlueprintState::Normal,
+        });
+        stage.wait(120);
+        let answer = stage.send(&request).await;
+        assert_eq!(answer["status"], "completed", "{answer}");
+        assert_eq!((ends(&answer), stage.writes(from).len()), (vec!["shared"; 2], 1), "{answer}");
+    }
+    // Within the deadline, the same delivery sees it through.
+    edit(&stage, |stock| {
+        let blueprint = stock.blueprints.get_mut(BLUEPRINT).unwrap();
+        blueprint.state = BlueprintState::Syncing;
+        blueprint.normal_at = Some(system_now() + jiff::SignedDuration::from_millis(150));
+    });
+    let from = stage.cloud.calls().len();
+    let answer = stage.send(&ticket("soon", "share", BLUEPRINT, &TWO, false)).await;
+    assert_eq!((answer["status"].as_str(), stage.writes(from).len()), (Some("completed"), 1), "{answer}");
+}
+
+/// An hour after its approval a share that never became possible is given up, with the reason.
+#[tokio::test]
+async fn what_never_becomes_ready_is_given_up_with_its_reason() {
+    let stage = stage().await;
+    let request = ticket("never", "share", "lhbp-syncing0", &TWO, false);
+    assert_eq!(stage.send(&request).await["status"], "pending");
+    stage.wait(3_700);
+    let answer = stage.send(&request).await;
+    assert_eq!((answer["status"].as_str(), ends(&answer)), (Some("failed"), vec!["NotReady"; 2]), "{answer}");
+    assert!(stage.writes(0).is_empty());
+}
+
+#[tokio::test]
+async fn a_precheck_that_cannot_be_read_blocks_nothing() {
+    let faults = ["error-before:UnauthorizedOperation", "error-before:InternalError", "reset-before"];
+    let more = ["html-ok", "status:502", "cut-body"];
+    for fault in faults.into_iter().chain(more) {
+        let stage = stage().await;
+        for (image, read) in [(BLUEPRINT, "DescribeBlueprints"), (IMAGE, "DescribeImages")] {
+            let met: Fault = format!("{read}:{fault}@50").parse().unwrap();
+            assert!(stage.cloud.inject(met));
+            let answer = stage.send(&ticket(image, "share", image, &TWO, false)).await;
+            assert_eq!(answer["status"], "completed", "{read} {fault}: {answer}");
+        }
+        assert_eq!(stage.writes(0).len(), 2, "{fault}");
+        assert_eq!(reads(&stage), 2, "{fault}: it is asked once, not again and again");
+    }
+    // One that hangs costs a few seconds of the share's time, and not the share.
+    let stage = stage().await;
+    assert!(stage.cloud.inject("DescribeBlueprints:slow:30s".parse().unwrap()));
+    let request = ticket("slow", "share", BLUEPRINT, &TWO, false);
+    let answer = deliver(&stage.app, &request, Deadline::after(Duration::from_secs(20))).await;
+    assert_eq!(answer["status"], "completed", "{answer}");
+}
+
+#[tokio::test]
+async fn tickets_for_one_image_share_the_precheck_and_a_cancel_makes_none() {
+    let stage = stage().await;
+    let accounts: Vec<String> = (0..40).map(|n| format!("7000000001{n:02}")).collect();
+    let requests: Vec<Value> = accounts
+        .iter()
+        .map(|account| ticket(account, "share", BLUEPRINT, &[account.as_str()], false))
+        .collect();
+    let answers = all_at_once(&stage, requests).await;
+    assert!(answers.iter().all(|answer| answer["status"] == "completed"), "{answers:?}");
+    assert!(reads(&stage) <= 4, "{} reads of the state for {} tickets", reads(&stage), accounts.len());
+    let before = reads(&stage);
+    let answer = stage.send(&ticket("cancel", "cancel", BLUEPRINT, &[accounts[0].as_str()], false)).await;
+    assert_eq!((ends(&answer), reads(&stage)), (vec!["cancelled"], before), "{answer}");
+}
+
+async fn all_at_once(stage: &Stage, requests: Vec<Value>) -> Vec<Value> {
+    let mut running = tokio::task::JoinSet::new();
+    for request in requests {
+        let app = std::sync::Arc::clone(&stage.app);
+        running.spawn(async move { deliver(&app, &request, Deadline::after(Duration::from_secs(20))).await });
+    }
+    running.join_all().await
+}

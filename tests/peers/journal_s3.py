@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""The journal on S3, which is ministack's here: two processes on one bucket, and a store that throttles, fails and loses.
+
+Shows that fifty identical deliveries at once over two processes act once and are answered alike; that writes which are
+throttled, answered with 5xx, cut off, or stored without an answer lose nothing and double nothing; and that the journal
+is sealed, verified and proven there, and a removed or altered object is found.
+"""
+
+import base64
+import concurrent.futures
+import contextlib
+import hashlib
+import hmac
+import json
+import subprocess
+import time
+import urllib.error
+
+from fault_proxy import BROKEN, BROKEN_AFTER, CUT, LOST, THROTTLED, FaultProxy
+from ministack import REGION, Aws
+from support import LOCAL, Sandbox, Stage, binary, check, environment, equal, free_port, http_call
+from support import local_configuration, local_variables, run, step, wait_for
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # (that of the AWS environment)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+BUCKET, PREFIX = "share-journal", "prod/eu"
+IMAGE, CHAIN, CHAINED = "lhbp-6jc6l8yb", "img-xkd784jw", "lhbp-su83x02a"
+ACCOUNTS = ["700000164995", "1038493875"]
+
+
+def signed(name: str, image: str = IMAGE, **more) -> tuple:
+    """A native request's body and its headers, signed by standardwebhooks.com."""
+    body = json.dumps({"id": name, "action": "share", "image": image, "region": "ap-singapore", "accounts": ACCOUNTS,
+                       "requester": "alice@example.com", "approvers": ["bob@example.com"], "ticket": name,
+                       "reason": "the base image of July", "expires_in": "30d", **more}).encode()
+    when = str(int(time.time()))
+    secret = base64.b64decode(LOCAL["NATIVE_WEBHOOK_SECRET"].removeprefix("whsec_"))
+    mac = hmac.new(secret, f"msg_{name}.{when}.".encode() + body, hashlib.sha256).digest()
+    return body, {"content-type": "application/json", "webhook-id": f"msg_{name}", "webhook-timestamp": when,
+                  "webhook-signature": "v1," + base64.b64encode(mac).decode()}
+
+
+class Place:
+    """One bucket, and the program run over it."""
+
+    def __init__(self, stage: Stage, sandbox: Sandbox, aws: Aws):
+        self.stage, self.sandbox, self.objects = stage, sandbox, aws.client("s3")
+        self.objects.create_bucket(Bucket=BUCKET)
+        self.objects.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        self.proxy = FaultProxy(aws.url)
+        self.services: list[subprocess.Popen] = []
+        self.home = stage.directory / "home"
+        self.home.mkdir()
+        config = local_configuration(self.home)
+        # A short budget is a short lease: the next delivery need not wait long for what a failed one held.
+        text = config.read_text(encoding="utf-8")
+        config.write_text(text.replace("\n[cloud]", "\n[limits]\nseconds = 2\n\n[cloud]", 1), encoding="utf-8")
+
+    def variables(self) -> dict:
+        return {**local_variables(self.sandbox.url, f"s3://{BUCKET}/{PREFIX}"), "AWS_REGION": REGION,
+                "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test-secret-key",
+                "AWS_ENDPOINT_URL_S3": self.proxy.url}
+
+    def serve(self, name: str) -> str:
+        port = free_port()
+        argv = [binary(), "serve", "--listen", f"127.0.0.1:{port}"]
+        self.services.append(self.stage.start(name, argv, self.variables(), cwd=self.home))
+        self.stage.await_http(name, f"http://127.0.0.1:{port}/healthz")
+        return f"http://127.0.0.1:{port}"
+
+    def end_services(self) -> None:
+        """Ends them, so that no sweep of theirs writes while the objects are looked at."""
+        for service in self.services:
+            service.terminate()
+            service.wait(15)
+
+    def command(self, *arguments: str) -> tuple:
+        """(exit code, standard output) of one command."""
+        done = subprocess.run([binary(), *arguments], cwd=self.home, env=environment(self.variables()),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+        return done.returncode, done.stdout + (done.stderr if done.returncode else "")
+
+    def whole(self, what: str) -> dict:
+        """What `audit verify` counts, after it found nothing."""
+        code, text = self.command("--json", "audit", "verify")
+        equal(code, 0, f"the exit code of audit verify {what}; it said {text}")
+        return json.loads(text)["counts"]
+
+    def written_once(self) -> int:
+        """The journal's objects; fails when one of them was ever written again."""
+        pages = self.objects.get_paginator("list_object_versions").paginate(Bucket=BUCKET, Prefix=f"{PREFIX}/")
+        keys = [entry["Key"] for page in pages for entry in page.get("Versions", [])]
+        equal(sorted(keys), sorted(set(keys)), "the versions of the journal's objects, one each,")
+        return len(keys)
+
+
+def deliver(url: str, delivery: tuple) -> tuple:
+    """(status, answer) of one delivery; 0 and the error when its connection ended."""
+    try:
+        status, text = http_call(f"{url}/hooks/native", "POST", *delivery)
+        return status, json.loads(text)
+    except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+        return 0, repr(error)
+
+
+def until_done(url: str, name: str, **request) -> dict:
+    """Delivers as a sender does that repeats what was not accepted; the last answer."""
+    def probe():
+        status, answer = deliver(url, signed(name, **request))
+        check(status in (0, 200, 202, 207) or status >= 500, f"{name} to be taken or put off", [status, answer])
+        return answer if status == 200 else None
+    return wait_for(f"{name} to be answered 200", probe, 90, 0.5)
+
+
+def content(answer: dict) -> dict:
+    """An answer without what tells a first one from a repeated one."""
+    return {name: value for name, value in answer.items() if name != "duplicate"}
+
+
+def at_once(place: Place, services: list) -> None:
+    """Fifty identical deliveries over two processes."""
+    delivery = signed("CHG50")
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda n: deliver(services[n % 2], delivery), range(50)))
+    check(all(status in (200, 202) for status, _ in answers), "each of the fifty to be answered 200 or 202", answers)
+    settled = content(until_done(services[0], "CHG50"))
+    equal(settled["status"], "completed", "the request's status")
+    status, again = deliver(services[1], signed("CHG50"))
+    equal((status, again.get("duplicate"), content(again)), (200, True, settled), "what the other process answers")
+    for status, answer in answers:
+        equal(answer["id"], "CHG50", "the id of each answer")
+        if status == 200:
+            equal(content(answer), settled, "each finished answer's content")
+    place.sandbox.shared_once({(IMAGE, account) for account in ACCOUNTS})
+    counts = place.whole("after fifty deliveries at once")
+    equal(counts["streams"], 1, "the requests in the journal")
+    step(f"fifty identical deliveries over two processes share once and are answered alike "
+         f"({sum(status == 200 for status, _ in answers)} finished, the others told to wait)")
+
+
+def hold(place: Place, services: list) -> None:
+    """Every kind of failure at each of the first writes of a request, then a long storm of all kinds."""
+    wanted = {(IMAGE, account) for account in ACCOUNTS}
+    for number, fault in enumerate([THROTTLED, BROKEN, BROKEN_AFTER, LOST, CUT]):
+        for nth in range(2):
+            name = f"FAULT-{number}-{nth}"
+            # The image of the first request is shared already: each one more only has to be recorded.
+            place.proxy.inject([None] * nth + [fault])
+            answer = until_done(services[nth % 2], name)
+            equal(answer["status"], "completed", f"the status of {name} ({fault} at write {nth})")
+            place.proxy.drained()
+    place.sandbox.shared_once(wanted)
+    step(f"throttling, 5xx, cut and lost answers at each write of a request lose and double nothing: "
+         f"{dict(place.proxy.met)}")
+
+    # Three failures at one write are outlasted at once; of the longer row the delivery fails and the next takes over.
+    before = place.proxy.met.total()
+    place.proxy.inject([THROTTLED, CUT, LOST, None] * 2 + [LOST, THROTTLED, BROKEN, BROKEN_AFTER, CUT])
+    answer = until_done(services[0], "STORM", image=CHAIN, lighthouse=True)
+    equal(answer["status"], "completed", "the status of the request in the storm")
+    place.proxy.drained()
+    place.sandbox.shared_once(wanted | {(CHAINED, account) for account in ACCOUNTS})
+    step(f"a longer request gets through {place.proxy.met.total() - before} disturbed writes, its effects once")
+    place.whole("after all faults")
+
+
+def outage(place: Place, services: list) -> None:
+    """A store that takes nothing: no call to the cloud may be made; afterwards the same delivery is carried out."""
+    before = len(place.sandbox.ask("calls")["calls"])
+    place.proxy.inject([THROTTLED] * 200)
+    status, answer = deliver(services[0], signed("OUTAGE"))
+    check(status >= 500, "a delivery that cannot be recorded to be put off", [status, answer])
+    equal(len(place.sandbox.ask("calls")["calls"]), before, "the calls to the cloud while nothing can be recorded")
+    with place.proxy.lock:
+        place.proxy.waiting.clear()
+    equal(until_done(services[1], "OUTAGE")["status"], "completed", "the status once the store is back")
+    place.whole("after the outage")
+    step("while nothing can be written nothing is called; afterwards the same delivery is carried out")
+
+
+def evidence(place: Place) -> None:
+    """Seals on S3: under faults, verified, proven; and what was done to the objects is found."""
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (place.home / "seal.key").write_bytes(key)
+    place.proxy.inject([LOST])
+    code, text = place.command("--json", "audit", "seal")
+    equal(code, 0, f"the exit code of audit seal, whose write's answer was lost; it said {text}")
+    place.proxy.drained()
+    sealed, counts = json.loads(text), place.whole("after sealing")
+    equal((counts["seals"], counts["sealed"]), (1, counts["records"]), "the seals, and the records they cover")
+    checkpoint = place.home / "checkpoint"
+    checkpoint.write_text(sealed["checkpoint"], encoding="utf-8")
+    equal(place.command("audit", "verify", "--checkpoint", str(checkpoint))[0], 0, "audit verify with a checkpoint")
+    code, proof = place.command("audit", "prove", "native/CHG50")
+    equal(code, 0, f"the exit code of audit prove; it said {proof}")
+    file = place.home / "proof"
+    file.write_text(proof, encoding="utf-8")
+    key = place.command("audit", "key")[1].strip()
+    equal(place.command("audit", "check-proof", str(file), "--key", key)[0], 0, "the exit code of audit check-proof")
+    step(f"{counts['records']} records are sealed, verified against a kept checkpoint and proven on S3")
+    objects = place.written_once()
+    for key, flaw in tampered(place):
+        code, text = place.command("--json", "audit", "verify", "--checkpoint", str(checkpoint))
+        equal(code, 1, f"the exit code of audit verify when {key} is {flaw}")
+        findings = json.loads(text)["findings"]
+        check(any(key.endswith(found["path"]) for found in findings), f"{key} to be named", findings)
+    place.whole("after everything was put back")
+    step(f"each of {objects} objects was written once; one that is removed or altered is named by audit verify")
+
+
+def tampered(place: Place):
+    """Removes and alters a first record, a last one and the seal, one after the other; each is put back."""
+    listed = place.objects.list_objects_v2(Bucket=BUCKET, Prefix=f"{PREFIX}/")["Contents"]
+    keys = sorted(entry["Key"] for entry in listed)
+    for key in (keys[0], keys[-2], keys[-1]):
+        bytes_ = place.objects.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        place.objects.delete_object(Bucket=BUCKET, Key=key)
+        yield key, "removed"
+        middle = len(bytes_) // 2
+        place.objects.put_object(Bucket=BUCKET, Key=key,
+                                 Body=bytes_[:middle] + bytes([bytes_[middle] ^ 1]) + bytes_[middle + 1:])
+        yield key, "altered"
+        place.objects.put_object(Bucket=BUCKET, Key=key, Body=bytes_)
+
+
+def test(stage: Stage) -> None:
+    sandbox = Sandbox(stage)
+    place = Place(stage, sandbox, Aws(stage))
+    with contextlib.ExitStack() as stack:
+        stack.callback(place.proxy.stop)
+        services = [place.serve("first"), place.serve("second")]
+        at_once(place, services)
+        hold(place, services)
+        outage(place, services)
+        place.end_services()
+        evidence(place)
+
+
+if __name__ == "__main__":
+    run(test)
