@@ -174,7 +174,7 @@ async fn a_stopped_leader_costs_its_riders_nothing() {
 async fn a_queue_batch_shares_its_calls() {
     let stage = Stage::new(unlimited(), "memory:").await;
     slow_calls(&stage, "ShareBlueprintAcrossAccounts", 500);
-    for (queue, most) in [("share-requests", 3), ("share-requests.fifo", 10)] {
+    for queue in ["share-requests", "share-requests.fifo"] {
         stage.reset(&[]);
         let folder = tempfile::tempdir().unwrap();
         let arn = format!("arn:aws:sqs:eu-central-1:123456789012:{queue}");
@@ -210,7 +210,8 @@ async fn a_queue_batch_shares_its_calls() {
             );
         } else {
             assert_eq!(failed, ["\"m4\""], "{told}");
-            assert!(calls <= most && stage.has(BLUEPRINT).len() == 9, "{calls} calls");
+            // Two when all arrive together; a busy machine lets some come later. Without sharing there are nine.
+            assert!(calls <= 6 && stage.has(BLUEPRINT).len() == 9, "{calls} calls");
         }
     }
 }
