@@ -202,7 +202,7 @@ const FAMILIES: [Family; 8] = [
 
 /// Runs the scenario with every disturbance of the family that it reaches; returns how many those were.
 async fn enumerate(name: &str, acts: &[Act], wanted: &Value, family: Family) -> usize {
-    let mut world = World::new().await;
+    let mut world = World::with(Place::Sealed, |_| ()).await;
     let undisturbed = run(&mut world, acts, Disturb::Nothing).await.left;
     assert_eq!(serde_json::to_value(&undisturbed.shares).unwrap(), *wanted, "{name}, in {REGION}");
     assert!(undisturbed.effects.values().all(|count| *count == 1), "{name}: {:?}", undisturbed.effects);

@@ -15,6 +15,7 @@ mod cloudevents;
 mod crash;
 mod credentials;
 mod drift;
+mod due;
 mod evidence;
 mod grants;
 mod hosts;

@@ -61,7 +61,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     };
     let exit = runtime.block_on(async {
         context.fetch_secrets().await;
-        run(&context, host, args.command).await
+        Box::pin(run(&context, host, args.command)).await
     });
     exit as u8
 }
@@ -109,7 +109,7 @@ async fn run(context: &Context, host: Option<Host>, command: Option<Command>) ->
         Command::Images(options) => images::run(context, &options).await,
         Command::Requests { id } => journal::requests(context, id).await,
         Command::Grants(options) => journal::grants(context, options).await,
-        Command::Sweep => journal::sweep(context).await,
+        Command::Sweep(options) => journal::sweep(context, &options).await,
         Command::Drift(options) => drift::run(context, options).await,
         Command::Audit { what } => audit::run(context, what).await,
     }

@@ -33,6 +33,8 @@ pub enum Flaw {
     Resealed,
     /// The file is not there, but a seal knows it.
     Dropped,
+    /// The index of what is due, or of who has what, lacks what the records ask of it.
+    Unlisted(&'static str),
     /// A seal is not what was signed, or does not follow the one before it.
     BrokenSeal(String),
 }
@@ -52,6 +54,7 @@ impl Flaw {
             Self::Impossible(_) => "impossible",
             Self::Resealed => "altered_since_sealed",
             Self::Dropped => "dropped",
+            Self::Unlisted(_) => "unlisted",
             Self::BrokenSeal(_) => "broken_seal",
         }
     }
@@ -64,6 +67,7 @@ impl Flaw {
             Self::BrokenSeal(_) => {
                 "find out who changed it and restore it from a backup; until then nothing more is sealed"
             }
+            Self::Unlisted(_) => "run `sharehook sweep --rebuild`, which makes it anew from the records",
             Self::Missing | Self::Dropped => {
                 "restore it from a backup; until then nothing is done for this request"
             }
@@ -91,6 +95,7 @@ impl fmt::Display for Flaw {
             }
             Self::Resealed => f.write_str("altered: it is not the record that was sealed"),
             Self::Dropped => f.write_str("dropped: a seal holds it and it is not there"),
+            Self::Unlisted(lost) => write!(f, "missing in the index: {lost}"),
             Self::BrokenSeal(why) => write!(f, "broken seal: {why}"),
             Self::Impossible(why) => write!(f, "tells an impossible step: {why}"),
         }

@@ -5,9 +5,11 @@
 mod access;
 mod azure;
 mod claim;
+mod due;
 mod error;
 mod files;
 mod gcs;
+mod index;
 mod open;
 mod place;
 mod remote;
@@ -17,6 +19,7 @@ mod verify;
 
 pub use access::Access;
 pub use claim::{Claim, Turn};
+pub use due::Indexed;
 pub use error::{AppendError, JournalError, PlaceError, StoreFault};
 pub use open::{Opened, Opening};
 pub use seals::Sealing;
@@ -62,6 +65,11 @@ impl History {
     /// The request's state; none for a conflict.
     pub fn state(&self) -> Option<&State> {
         self.story.state()
+    }
+
+    /// How many records it has.
+    pub fn written(&self) -> u64 {
+        self.state().map_or(self.records.len() as u64, |state| state.head().next_seq)
     }
 
     /// [`History::state`], without the records.

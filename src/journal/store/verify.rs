@@ -11,7 +11,9 @@ use tokio::task::JoinSet;
 use super::super::chain::{Chain, Finding};
 use super::super::record::{Flaw, StreamId};
 use super::super::seal::{Hash, Log};
+use super::super::state::Story;
 use super::files::Fetched;
+use super::index::Wanted;
 use super::{Journal, JournalError};
 
 /// Streams that are checked at once, and records of each that are held at once.
@@ -91,6 +93,7 @@ impl Journal {
         }
         let mut waiting: Vec<StreamId> = names.into_iter().collect();
         let mut checks = JoinSet::new();
+        let mut wanted = Vec::new();
         loop {
             while checks.len() < STREAMS
                 && let Some(stream) = waiting.pop()
@@ -99,18 +102,30 @@ impl Journal {
                 checks.spawn(async move { journal.verify_stream(stream, log.sealed(stream)).await });
             }
             match checks.join_next().await {
-                Some(Ok(checked)) => report.add(checked?),
+                Some(Ok(checked)) => {
+                    let (checked, asks) = checked?;
+                    report.add(checked);
+                    wanted.extend(asks);
+                }
                 Some(Err(error)) => {
                     return Err(JournalError::Refused(format!("the verification broke off: {error}")));
                 }
                 None => break,
             }
         }
+        for finding in self.unlisted(wanted).await? {
+            report.find(finding);
+        }
         report.findings.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(report)
     }
 
-    async fn verify_stream(&self, stream: StreamId, sealed: &[Hash]) -> Result<Report, JournalError> {
+    /// One stream's report, and what it asks of the index when it is whole.
+    async fn verify_stream(
+        &self,
+        stream: StreamId,
+        sealed: &[Hash],
+    ) -> Result<(Report, Option<Wanted>), JournalError> {
         let folder = self.folder(stream).await?;
         let mut report = Report { streams: u64::from(folder.end > 0), ..Report::default() };
         for path in folder.foreign {
@@ -144,7 +159,9 @@ impl Journal {
         for seq in folder.end..sealed.len() as u64 {
             report.find(Finding::of(stream, seq, Flaw::Dropped));
         }
-        Ok(report)
+        let story = chain.into_story();
+        let wanted = story.as_ref().and_then(Story::state).map(|state| self.wanted(state));
+        Ok((report, wanted))
     }
 
     pub(super) fn foreign(&self, path: &Path, why: &str) -> Finding {
