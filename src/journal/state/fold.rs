@@ -79,7 +79,7 @@ impl State {
             given_at: None,
             updated_at: record.at,
             head: Head { stream: record.stream, next_seq: 1, hash: first.hash.clone() },
-            hint: None,
+            hints: Vec::new(),
         };
         Ok(state.hinted(None, record))
     }
@@ -109,7 +109,7 @@ impl State {
         let due = self.due_at();
         if due != before {
             // What is due already is so from now on: nobody looks for it in hours that are done with.
-            self.hint = due.map(|due| Hint::new(due.max(record.at), record.stream, record.seq));
+            self.hints.extend(due.map(|due| Hint::new(due.max(record.at), record.stream, record.seq)));
         }
         self
     }

@@ -96,7 +96,7 @@ pub struct State {
     pub(super) given_at: Option<Timestamp>,
     pub(super) updated_at: Timestamp,
     pub(super) head: Head,
-    pub(super) hint: Option<Hint>,
+    pub(super) hints: Vec<Hint>,
 }
 
 /// What an expiry takes back.
@@ -171,7 +171,12 @@ impl State {
 
     /// When it is to be looked at again, and the record that made it so; none when nothing will be due.
     pub fn hint(&self) -> Option<Hint> {
-        self.hint
+        self.hints.last().copied().filter(|_| self.due_at().is_some())
+    }
+
+    /// Every hint that its records announced so far.
+    pub fn hints(&self) -> &[Hint] {
+        &self.hints
     }
 
     /// What the accounts of the request see: of a chain the blueprint, once it is known.

@@ -8,7 +8,6 @@
 use futures_util::TryStreamExt as _;
 use futures_util::future::try_join_all;
 use object_store::path::Path;
-use serde::Serialize;
 
 use super::super::record::StreamId;
 use super::super::state::{Concern, Hint, Hour, State};
@@ -17,21 +16,12 @@ use super::{Journal, JournalError};
 use crate::domain::{ImageRef, Region, Timestamp};
 
 /// An hour is left so long after its end: by then every clock and every write that was on its way has passed it.
-const GRACE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+pub(super) const GRACE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 /// A hint whose record has not come after that long never gets one: its writer stopped between the two.
 const OLD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// Files that are listed or written at once.
 const AT_ONCE: usize = 16;
 pub(super) const DONE: &str = ".done";
-
-/// What the records ask of the index, and what it lacked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Indexed {
-    /// Hints and entries that the records ask for.
-    pub wanted: u64,
-    /// Those that were missing and are there now.
-    pub mended: u64,
-}
 
 impl Hint {
     /// Whether the record that it announced will not come any more if it has not.
@@ -67,7 +57,7 @@ impl Journal {
     /// # Errors
     /// What the store said; then the hint is looked at once more.
     pub async fn settle(&self, hint: &Hint) -> Result<(), JournalError> {
-        self.touch(&self.path(&["due", &hint.hour().to_string(), &format!("{}{DONE}", hint.name())])).await
+        self.touch(&self.done_path(hint)).await
     }
 
     /// Moves an old hint that cannot be settled to the present, so that the hours before need not be kept for it.
@@ -90,45 +80,6 @@ impl Journal {
             return Ok(());
         }
         self.touch(&self.cursor(first)).await
-    }
-
-    /// Gives every state its hint and its entries, as far as they are missing, and `damaged` streams a hint each, so that
-    /// they are told of. From then on [`Journal::due`] knows everything.
-    ///
-    /// # Errors
-    /// What the store said; the index is not relied on then.
-    pub async fn reindex(
-        &self,
-        states: &[State],
-        damaged: &[StreamId],
-        now: Timestamp,
-    ) -> Result<Indexed, JournalError> {
-        let first = Hour::of(now.checked_sub(GRACE).unwrap_or(Timestamp::MIN));
-        let mut known = self.walk("due", Some(first)).await?;
-        known.extend(self.walk("images", None).await?);
-        known.sort_unstable();
-        let is_known = |path: &Path| known.binary_search(path).is_ok();
-        let mut indexed = Indexed::default();
-        let mut missing = Vec::new();
-        let hints = states.iter().filter_map(State::hint);
-        let lost = damaged.iter().map(|stream| Hint::new(now, *stream, 0));
-        for hint in hints.chain(lost) {
-            let timely = if hint.hour() < first { Hint::new(now, hint.stream, hint.seq) } else { hint };
-            indexed.wanted += 1;
-            if !is_known(&self.hint_path(&timely)) {
-                missing.push(self.hint_path(&timely));
-            }
-        }
-        for state in states {
-            for concern in state.concerns() {
-                indexed.wanted += 1;
-                missing.extend(Some(self.entry(&concern, state.stream())).filter(|path| !is_known(path)));
-            }
-        }
-        indexed.mended = missing.len() as u64;
-        self.touch_all(missing).await?;
-        self.leave_hours(&[], now).await?;
-        Ok(indexed)
     }
 
     /// Every request that concerns this image and this receiver, or any receiver.
@@ -195,22 +146,16 @@ impl Journal {
         self.path(&["due", &hint.hour().to_string(), &hint.name()])
     }
 
+    pub(super) fn done_path(&self, hint: &Hint) -> Path {
+        self.path(&["due", &hint.hour().to_string(), &format!("{}{DONE}", hint.name())])
+    }
+
     pub(super) fn entry(&self, concern: &Concern, stream: StreamId) -> Path {
         let Concern { region, image, receiver } = concern;
         self.path(&["images", region.as_str(), &image.to_string(), receiver.name(), &stream.to_string()])
     }
 
-    /// The paths of everything in `folder`; of hints only those from an hour on.
-    pub(super) async fn walk(&self, folder: &str, from: Option<Hour>) -> Result<Vec<Path>, JournalError> {
-        let folder = self.path(&[folder]);
-        let found = match from {
-            Some(hour) => self.store.list_with_offset(Some(&folder), &folder.clone().join(hour.to_string())),
-            None => self.store.list(Some(&folder)),
-        };
-        self.listing(&folder, LISTING, found.map_ok(|object| object.location).try_collect()).await
-    }
-
-    async fn touch_all(&self, paths: Vec<Path>) -> Result<(), JournalError> {
+    pub(super) async fn touch_all(&self, paths: Vec<Path>) -> Result<(), JournalError> {
         for some in paths.chunks(AT_ONCE) {
             try_join_all(some.iter().map(|path| self.touch(path))).await?;
         }

@@ -19,8 +19,8 @@ mod verify;
 
 pub use access::Access;
 pub use claim::{Claim, Turn};
-pub use due::Indexed;
 pub use error::{AppendError, JournalError, PlaceError, StoreFault};
+pub use index::Indexed;
 pub use open::{Opened, Opening};
 pub use seals::Sealing;
 pub use verify::Report;

@@ -113,7 +113,7 @@ impl Journal {
                 None => break,
             }
         }
-        for finding in self.unlisted(wanted).await? {
+        for finding in self.check_index(&wanted).await? {
             report.find(finding);
         }
         report.findings.sort_by(|a, b| a.path.cmp(&b.path));
