@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::cloud::credentials::RoleArn;
+use crate::cloud::credentials::{Handed, RoleArn};
 use crate::cloud::{Cloud, CloudSettings, CredentialChain};
 use crate::config::{AccountConfig, Config, DEFAULT_ACCOUNT, Vars};
 use crate::domain::{Action, Item, ItemResult, Problem, Problems, Region, ResultKind, ShareRequest};
@@ -13,6 +13,9 @@ use crate::domain::{Action, Item, ItemResult, Problem, Problems, Region, ResultK
 pub(super) struct Clouds {
     default: Cloud,
     named: BTreeMap<String, Cloud>,
+    /// Where the credentials go that invocations bring.
+    handed: Handed,
+    believes_invocations: bool,
 }
 
 /// The cloud for one request.
@@ -30,12 +33,24 @@ impl Clouds {
     pub(super) fn new(config: &Config, settings: &CloudSettings, vars: &Vars) -> Result<Self, Problems> {
         let home = vars.get("HOME").map(PathBuf::from);
         let chain = CredentialChain::from_disk(vars, home);
+        let handed = chain.handed();
         let mut named = BTreeMap::new();
         for account in &config.cloud.accounts {
             let chain = chain_of(&config.file, account, chain.clone())?;
             named.insert(account.name.clone(), Cloud::new(settings.clone(), chain)?);
         }
-        Ok(Self { default: Cloud::new(settings.clone(), chain)?, named })
+        let default = Cloud::new(settings.clone(), chain)?;
+        Ok(Self { default, named, handed, believes_invocations: false })
+    }
+
+    /// On a host that writes the credentials of its role into each request's headers.
+    pub(super) fn believe_invocations(&mut self) {
+        self.believes_invocations = true;
+    }
+
+    /// Where to put what an invocation brought; none where nobody but its sender can have written it.
+    pub(super) fn handed(&self) -> Option<&Handed> {
+        self.believes_invocations.then_some(&self.handed)
     }
 
     /// By the beginning of the image's id, then by region, as the configuration says.

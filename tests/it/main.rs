@@ -22,6 +22,7 @@ mod hosts;
 mod hosts_http;
 mod hosts_scf;
 mod killed;
+mod scf_credentials;
 mod schedules;
 mod schema;
 mod senders;

@@ -68,6 +68,7 @@ impl CredentialCache {
         used: &Credentials,
         deadline: Deadline,
     ) -> Result<Option<Arc<Credentials>>, CredentialsError> {
+        self.chain.handed.refused(used);
         let looks = {
             let slot = self.lock();
             match &slot.current {

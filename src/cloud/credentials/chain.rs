@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::handed::Handed;
 use super::metadata;
 use super::remote::Remote;
 use super::source::{CredentialSource, SOURCES};
@@ -114,6 +115,7 @@ pub struct CredentialChain {
     variables: BTreeMap<String, SecretString>,
     pub(super) home: Option<PathBuf>,
     pub(super) read: ReadFile,
+    pub(super) handed: Handed,
     key: Option<Credentials>,
     role: Option<RoleArn>,
 }
@@ -126,12 +128,17 @@ impl CredentialChain {
         let kept = variables.iter().filter(|(name, value)| ours(name) && !value.is_empty());
         let variables =
             kept.map(|(name, value)| (name.clone(), SecretString::from(value.as_str()))).collect();
-        Self { variables, home, read, key: None, role: None }
+        Self { variables, home, read, handed: Handed::default(), key: None, role: None }
     }
 
     /// Reading files of the file system, at most 64 KiB of each.
     pub fn from_disk(variables: &BTreeMap<String, String>, home: Option<PathBuf>) -> Self {
         Self::new(variables, home, Arc::new(read_small_file))
+    }
+
+    /// Where the credentials go that invocations bring: this chain's, and that of every chain made of it.
+    pub fn handed(&self) -> Handed {
+        self.handed.clone()
     }
 
     /// With the key of `account` in place of the chain's places.
@@ -165,10 +172,16 @@ impl CredentialChain {
             Some(key) => key.clone(),
             None => self.first(remote).await?,
         };
-        match &self.role {
-            None => Ok(base),
-            Some(role) => sts::assume(remote, &base, role).await,
+        let Some(role) = &self.role else { return Ok(base) };
+        let assumed = sts::assume(remote, &base, role).await;
+        if assumed.is_err() {
+            // The keys of a function's environment grow stale; what its invocations bring does not.
+            self.handed.refused(&base);
         }
+        if assumed.is_err() && self.handed.replaces(&base) {
+            return sts::assume(remote, &self.first(remote).await?, role).await;
+        }
+        assumed
     }
 
     async fn first(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {

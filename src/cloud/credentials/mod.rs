@@ -3,6 +3,7 @@
 
 mod cache;
 mod chain;
+mod handed;
 mod ini;
 mod metadata;
 mod remote;
@@ -11,6 +12,7 @@ mod sts;
 
 pub use cache::CredentialCache;
 pub use chain::{CredentialChain, Credentials, CredentialsError, ReadFile};
+pub use handed::Handed;
 pub use remote::Remote;
 pub use source::{CredentialSource, SOURCES};
 pub use sts::RoleArn;

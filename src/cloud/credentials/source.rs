@@ -18,6 +18,8 @@ pub enum CredentialSource {
     Environment,
     /// The variables that the cloud's function platform sets for the execution role.
     FunctionEnvironment,
+    /// The headers of the newest invocation that is believed, on the function platform.
+    Invocation,
     /// The SDKs' file: `~/.tencentcloud/credentials`, then `/etc/tencentcloud/credentials`.
     SdkFile,
     /// The command line tool's file: `~/.tccli/<profile>.credential`.
@@ -34,9 +36,10 @@ pub enum CredentialSource {
 
 /// Every place, in order. What is set for this very process comes before what the machine offers to every process on it,
 /// therefore TKE before CVM.
-pub const SOURCES: [CredentialSource; 6] = [
+pub const SOURCES: [CredentialSource; 7] = [
     CredentialSource::Environment,
     CredentialSource::FunctionEnvironment,
+    CredentialSource::Invocation,
     CredentialSource::SdkFile,
     CredentialSource::TccliFile,
     CredentialSource::TkeIdentity,
@@ -79,7 +82,15 @@ impl CredentialSource {
     ) -> Found {
         match self {
             Self::Environment => self.in_variables(chain, &ENVIRONMENT, looked),
+            Self::FunctionEnvironment if chain.handed.replaces_environment() => Ok(None),
             Self::FunctionEnvironment => self.in_variables(chain, &FUNCTION_ENVIRONMENT, looked),
+            Self::Invocation => {
+                let newest = chain.handed.newest();
+                if newest.is_none() && chain.keeps_nothing() {
+                    looked.push("the headers of SCF's invocations".to_owned());
+                }
+                Ok(newest)
+            }
             Self::SdkFile => self.in_sdk_files(chain, looked),
             Self::TccliFile => self.in_tccli_file(chain, looked),
             Self::TkeIdentity => sts::with_web_identity(remote, chain, looked).await,

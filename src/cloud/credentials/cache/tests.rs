@@ -340,3 +340,26 @@ async fn the_deadline_ends_a_look() {
     assert!(matches!(end, Err(CredentialsError::OutOfTime)), "{end:?}");
     assert_eq!(ASKED.load(Ordering::Relaxed), 1);
 }
+
+#[tokio::test]
+async fn a_role_is_assumed_with_what_invocations_bring_once_the_environment_is_stale() {
+    let refused =
+        r#"{"Response":{"Error":{"Code":"AuthFailure.TokenFailure","Message":"m"},"RequestId":"r"}}"#;
+    let sts = StandIn::start(&[(200, refused.to_owned()), (200, sts_answer("tmp", NOW + 7_200))]).await;
+    let vars = variables(&[
+        ("TENCENTCLOUD_RUNENV", "SCF"),
+        ("TENCENTCLOUD_SECRETID", "stale"),
+        ("TENCENTCLOUD_SECRETKEY", "HUSH"),
+        ("TENCENTCLOUD_SESSIONTOKEN", "HUSH"),
+    ]);
+    let chain = CredentialChain::from_disk(&vars, None);
+    chain.handed().take(Some("brought"), Some("HUSH-2"), Some("HUSH-3")).unwrap();
+    let cache = CredentialCache::new(chain.assuming(ROLE.parse().unwrap()), remote(&sts.url(), clock));
+    assert_eq!(cache.current(never()).await.unwrap().secret_id, "tmp");
+    let seen = sts.seen.lock().unwrap();
+    let signers: Vec<String> = seen
+        .iter()
+        .map(|(_, headers, _)| parse_authorization(&headers["authorization"]).unwrap().secret_id)
+        .collect();
+    assert_eq!(signers, ["stale", "brought"]);
+}
