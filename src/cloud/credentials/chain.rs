@@ -13,7 +13,7 @@ use super::handed::Handed;
 use super::metadata;
 use super::remote::Remote;
 use super::source::{CredentialSource, SOURCES};
-use super::sts::{self, RoleArn};
+use super::sts::{self, RoleArn, Session};
 use crate::cloud::error::own;
 use crate::domain::{CloudError, ErrorClass, Timestamp};
 
@@ -117,7 +117,7 @@ pub struct CredentialChain {
     pub(super) read: ReadFile,
     pub(super) handed: Handed,
     key: Option<Credentials>,
-    role: Option<RoleArn>,
+    role: Option<Session>,
 }
 
 impl CredentialChain {
@@ -160,7 +160,7 @@ impl CredentialChain {
     /// Assuming `role` with what the key or the places give.
     #[must_use]
     pub fn assuming(self, role: RoleArn) -> Self {
-        Self { role: Some(role), ..self }
+        Self { role: Some(role.into()), ..self }
     }
 
     /// The first credentials found, and the role's when one is to be assumed.

@@ -9,6 +9,7 @@ mod metadata;
 mod remote;
 mod source;
 mod sts;
+mod tccli;
 
 pub use cache::CredentialCache;
 pub use chain::{CredentialChain, Credentials, CredentialsError, ReadFile};

@@ -5,11 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
-use serde::Deserialize;
 
 use super::chain::{CredentialChain, Credentials, CredentialsError, LARGEST_FILE};
 use super::remote::Remote;
-use super::{ini, metadata, sts};
+use super::{ini, metadata, sts, tccli};
 
 /// A kind of place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,8 +66,6 @@ const FUNCTION_ENVIRONMENT: Variables = Variables {
 
 /// The variable that names another file in place of the SDKs' two.
 const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
-/// The variable that names the command line tool's profile.
-const PROFILE_VARIABLE: &str = "TCCLI_PROFILE";
 
 pub(super) type Found = Result<Option<Credentials>, CredentialsError>;
 
@@ -81,7 +78,10 @@ impl CredentialSource {
         looked: &mut Vec<String>,
     ) -> Found {
         match self {
-            Self::Environment => self.in_variables(chain, &ENVIRONMENT, looked),
+            Self::Environment => match self.in_variables(chain, &ENVIRONMENT, looked)? {
+                Some(base) => tccli::of_variables(remote, chain, base).await,
+                None => Ok(None),
+            },
             Self::FunctionEnvironment if chain.handed.replaces_environment() => Ok(None),
             Self::FunctionEnvironment => self.in_variables(chain, &FUNCTION_ENVIRONMENT, looked),
             Self::Invocation => {
@@ -92,7 +92,7 @@ impl CredentialSource {
                 Ok(newest)
             }
             Self::SdkFile => self.in_sdk_files(chain, looked),
-            Self::TccliFile => self.in_tccli_file(chain, looked),
+            Self::TccliFile => tccli::of_profile(remote, chain, looked).await,
             Self::TkeIdentity => sts::with_web_identity(remote, chain, looked).await,
             Self::CvmRole => metadata::of_machine(remote, chain, looked).await,
             Self::Account | Self::AssumedRole => Ok(None),
@@ -143,36 +143,6 @@ impl CredentialSource {
             return self.checked(place, id, key, value("token")).map(Some);
         }
         Ok(None)
-    }
-
-    fn in_tccli_file(self, chain: &CredentialChain, looked: &mut Vec<String>) -> Found {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct File {
-            secret_id: Option<String>,
-            secret_key: Option<String>,
-            token: Option<String>,
-        }
-        let profile = chain.variable(PROFILE_VARIABLE).unwrap_or("default");
-        if !profile.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
-            return Err(unusable(PROFILE_VARIABLE, "it is not a profile's name"));
-        }
-        let Some(home) = &chain.home else {
-            looked.push(format!("~/.tccli/{profile}.credential (no home directory)"));
-            return Ok(None);
-        };
-        let path = home.join(".tccli").join(format!("{profile}.credential"));
-        let place = path.display().to_string();
-        let Some(text) = read(chain, &path)? else {
-            looked.push(place);
-            return Ok(None);
-        };
-        let file: File = serde_json::from_str(&text).map_err(|error| {
-            let at = format!("line {} column {}", error.line(), error.column());
-            unusable(&place, format!("it is not JSON with secretId and secretKey as text ({at})"))
-        })?;
-        let (id, key) = (file.secret_id.as_deref(), file.secret_key.as_deref());
-        self.checked(place, id, key, file.token.as_deref()).map(Some)
     }
 
     /// Both halves, of visible characters only: a line break copied along would break the request's headers.

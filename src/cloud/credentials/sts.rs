@@ -23,7 +23,7 @@ const VERSION: &str = "2018-08-13";
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 /// The official SDKs' region for this service; roles are not regional.
 const REGION: &str = "ap-guangzhou";
-/// What the audit trail of the cloud shows as the one who assumed the role.
+/// The session's name where nobody chose another.
 const SESSION: &str = "sharehook";
 /// The documented default, 2 hours.
 const SECONDS: u32 = 7_200;
@@ -58,13 +58,35 @@ impl fmt::Display for RoleArn {
     }
 }
 
+/// A role to assume, and what the audit trail of the cloud shows as the one who did.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    role: RoleArn,
+    name: String,
+}
+
+impl Session {
+    /// `None` when the name cannot be one: 1 to 128 visible characters.
+    pub(super) fn new(role: RoleArn, name: &str) -> Option<Self> {
+        let right = (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
+        right.then(|| Self { role, name: name.to_owned() })
+    }
+}
+
+impl From<RoleArn> for Session {
+    fn from(role: RoleArn) -> Self {
+        Self { role, name: SESSION.to_owned() }
+    }
+}
+
 /// A role's credentials, asked for with `base`.
 pub(super) async fn assume(
     remote: &Remote,
     base: &Credentials,
-    role: &RoleArn,
+    session: &Session,
 ) -> Result<Credentials, CredentialsError> {
-    let body = json!({ "RoleArn": role.0, "RoleSessionName": SESSION, "DurationSeconds": SECONDS });
+    let Session { role, name } = session;
+    let body = json!({ "RoleArn": role.0, "RoleSessionName": name, "DurationSeconds": SECONDS });
     let call = Call {
         remote,
         action: "AssumeRole",
