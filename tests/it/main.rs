@@ -7,6 +7,7 @@ mod aws_secrets;
 mod bad_input;
 mod cloud_chain;
 mod cloud_codes;
+mod cloud_common_codes;
 mod cloud_faults;
 mod cloud_merge;
 mod cloud_prechecks;
