@@ -126,11 +126,16 @@ async fn chained(
     if lighthouse.is_some_and(ItemResult::pending) {
         return Err(ResultKind::Pending);
     }
+    // A first step that a later turn tries again may still make the blueprint: until then its accounts are not given up.
+    let again = |result: &ItemResult| matches!(result.kind, ResultKind::Failed { retryable: true, .. });
     match found {
         Some(id) => Ok(id),
         None => match means.cloud.blueprint_of_image(region, image, means.deadline).await {
             Ok(Some(blueprint)) => Ok(blueprint.blueprint_id),
-            Ok(None) => Err(chain_broken(image, "it has no blueprint in Lighthouse", false)),
+            Ok(None) => {
+                let again = lighthouse.is_some_and(again);
+                Err(chain_broken(image, "it has no blueprint in Lighthouse", again))
+            }
             Err(error) => Err(chain_broken(image, &error.to_string(), true)),
         },
     }

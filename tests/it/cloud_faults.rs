@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sharehook::app::Deadline;
+use sharehook::app::{Deadline, ImagesQuery};
+use sharehook::domain::ErrorClass;
 use sharehook::sandbox::{Batch, Behaviour, Fault};
 
-use crate::cloud_stage::{BLUEPRINT, IMAGE, Stage, deliver, ticket, unlimited};
+use crate::cloud_stage::{BLUEPRINT, IMAGE, REGION, Stage, deliver, ticket, unlimited};
 
 const A: &str = "700000000001";
 const B: &str = "700000000002";
@@ -230,5 +231,49 @@ async fn whatever_goes_wrong_the_end_is_right() {
     }
     while let Some(end) = running.join_next().await {
         end.unwrap();
+    }
+}
+
+/// A storm of refusals for the rate, longer than one delivery's tries.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_throttled_calls_is_sat_out() {
+    let mut running = tokio::task::JoinSet::new();
+    for operation in &OPERATIONS {
+        running.spawn(async move {
+            let (behaviour, storm) = (unlimited(), "error-before:RequestLimitExceeded@8");
+            let stage = Stage::new(behaviour.clone(), "memory:").await;
+            check(&stage, operation, storm, &behaviour, 1).await;
+            let calls = stage.cloud.calls();
+            let refused = calls.iter().filter(|c| c.code.as_deref() == Some("RequestLimitExceeded")).count();
+            assert_eq!(refused, 8, "{}", operation.name);
+        });
+    }
+    while let Some(end) = running.join_next().await {
+        end.unwrap();
+    }
+}
+
+/// The list that `images` shows is whole or an error, never a part.
+#[tokio::test]
+async fn whatever_goes_wrong_a_list_is_whole_or_an_error() {
+    let stage = Stage::new(unlimited(), "memory:").await;
+    let region = REGION.parse().unwrap();
+    let list = |within| {
+        let (stage, region) = (&stage, &region);
+        async move { stage.app.images(region, ImagesQuery::All, Deadline::after(within)).await }
+    };
+    let long = Duration::from_secs(10);
+    let whole = list(long).await.unwrap();
+    assert!(whole.len() > 2);
+    for fault in FAULTS {
+        stage.cloud.clear_faults();
+        let met: Fault = format!("DescribeImagesToShare:{fault}").parse().unwrap();
+        assert!(stage.cloud.inject(met));
+        let within = if fault.starts_with("slow") { Duration::from_millis(200) } else { long };
+        let error = list(within).await.unwrap_err();
+        let passes = matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled);
+        assert!(passes && error.remedy.len() > 20, "{fault}: {error:?}");
+        stage.cloud.clear_faults();
+        assert_eq!(list(long).await.unwrap(), whole, "{fault}");
     }
 }
