@@ -8,6 +8,7 @@ mod bad_input;
 mod cloud_chain;
 mod cloud_codes;
 mod cloud_common_codes;
+mod cloud_deadlines;
 mod cloud_faults;
 mod cloud_merge;
 mod cloud_prechecks;
