@@ -267,7 +267,7 @@ impl App {
         let means = self.means(ledger.state().request(), deadline);
         let seen = observe::observe(&means, approved.request()).await;
         let mut done = ledger.results();
-        done.extend(own_account(means.owner, approved.request()));
+        done.extend(own_account(means.cloud, approved.request()));
         let plan = Plan::of(approved, &seen, &done, ledger.observed());
         ledger.planned(&plan).await?;
         execute::carry_out(&means, &plan, ledger).await
@@ -285,7 +285,7 @@ impl App {
         };
         let means = self.means(case.request, case.deadline);
         let seen = observe::observe(&means, case.request).await;
-        let done: Vec<ItemResult> = own_account(means.owner, case.request).into_iter().collect();
+        let done: Vec<ItemResult> = own_account(means.cloud, case.request).into_iter().collect();
         let plan = Plan::of(approved, &seen, &done, false);
         let settled = |item: Item| {
             let known = plan.settled().iter().find(|result| result.item == item).cloned();
@@ -304,7 +304,6 @@ impl App {
         Means {
             cloud: chosen.cloud,
             account: chosen.account,
-            owner: chosen.owner,
             calls: &self.calls,
             looks: &self.looks,
             counters: &self.counters,

@@ -24,8 +24,6 @@ pub(super) struct Chosen<'a> {
     pub(super) cloud: &'a Cloud,
     /// Its account; none where no accounts are configured, so that there is nothing to tell apart.
     pub(super) account: Option<&'a str>,
-    /// The root account that owns the images, where the configuration tells.
-    pub(super) owner: Option<&'a str>,
 }
 
 impl Clouds {
@@ -57,26 +55,20 @@ impl Clouds {
     pub(super) fn of<'a>(&'a self, config: &'a Config, image: Option<&str>, region: &Region) -> Chosen<'a> {
         let found = config.cloud.account_for(image, region.as_str());
         match found.and_then(|account| Some((account, self.named.get(&account.name)?))) {
-            Some((account, cloud)) => {
-                let role = account.role_arn.as_ref().map(|(role, _)| role.as_str());
-                Chosen { cloud, account: Some(&account.name), owner: role.and_then(owner_of) }
-            }
+            Some((account, cloud)) => Chosen { cloud, account: Some(&account.name) },
             None => {
                 let several = !self.named.is_empty();
-                Chosen { cloud: &self.default, account: several.then_some(DEFAULT_ACCOUNT), owner: None }
+                Chosen { cloud: &self.default, account: several.then_some(DEFAULT_ACCOUNT) }
             }
         }
     }
 }
 
-/// A role's text names the account that it is in.
-fn owner_of(role: &str) -> Option<&str> {
-    Some(role.strip_prefix("qcs::cam::uin/")?.split_once(':')?.0)
-}
-
-/// An image cannot be shared with its owner: the cloud refuses that, and the whole call with it.
-pub(super) fn own_account(owner: Option<&str>, request: &ShareRequest) -> Option<ItemResult> {
-    let own = request.target.accounts().iter().find(|account| owner == Some(account.as_str()))?;
+/// An image cannot be shared with its owner: the cloud refuses that, and the whole call with it. To be asked after a read,
+/// for which there had to be credentials: they tell whose images they are.
+pub(super) fn own_account(cloud: &Cloud, request: &ShareRequest) -> Option<ItemResult> {
+    let owner = cloud.owner()?;
+    let own = request.target.accounts().iter().find(|account| owner == account.as_str())?;
     let kind = ResultKind::Failed {
         code: "OwnAccount".to_owned(),
         message: "this account owns the image, so it has it already".to_owned(),

@@ -24,8 +24,6 @@ pub(super) struct Means<'a> {
     pub(super) cloud: &'a Cloud,
     /// The owner account whose cloud it is, where there are several.
     pub(super) account: Option<&'a str>,
-    /// The account that owns the images, where that is known.
-    pub(super) owner: Option<&'a str>,
     pub(super) calls: &'a CallLanes,
     pub(super) looks: &'a LookLanes,
     pub(super) counters: &'a Counters,

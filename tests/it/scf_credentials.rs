@@ -161,6 +161,7 @@ async fn each_invocation_of_an_image_function_is_signed_with_what_it_brought() {
     assert_eq!(status, 200, "{answer}");
     let told = answer.to_string();
     assert!(told.contains("NoCredentials") && told.contains("headers of SCF's invocations"), "{told}");
+    assert!(told.contains(" — give the function an execution role"), "{told}");
     assert!(function.cloud.calls().is_empty());
 
     assert_eq!(function.signer("T-1", "700000000002", &brings("first")).await, ["AKIDfirst"]);
@@ -244,4 +245,21 @@ async fn on_any_other_host_the_headers_are_a_strangers_words() {
         assert!(function.cloud.calls().is_empty(), "{marks:?}");
         function.keeps_secrets();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_functions_owner_is_never_asked_for() {
+    let owner = [("TENCENTCLOUD_UIN", "700000000007")];
+    let function = Function::start(&[&IMAGE_FUNCTION[..], &owner].concat(), &["brought"]).await;
+    let body = request("T-1", json!({ "accounts": ["700000000006", "700000000007"] })).to_string();
+    let signature = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "msg_T-1", &body);
+    let (_, answer) = function.post(&signature, &brings("brought"), body).await;
+    let results = &answer["results"];
+    assert_eq!(
+        (&results[0]["result"], &results[1]["code"]),
+        (&json!("shared"), &json!("OwnAccount")),
+        "{answer}"
+    );
+    let calls = function.cloud.calls();
+    assert!(calls.iter().all(|call| !call.accounts.contains(&"700000000007".to_owned())), "{calls:?}");
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::handed::Handed;
+use super::handed::{Handed, NONE_CAME};
 use super::metadata;
 use super::remote::Remote;
 use super::source::{CredentialSource, SOURCES};
@@ -31,6 +31,8 @@ pub struct Credentials {
     pub token: Option<SecretString>,
     /// When temporary ones end.
     pub expires: Option<Timestamp>,
+    /// The root account that they belong to, where the place tells.
+    pub owner: Option<String>,
     /// Where they were found.
     pub source: CredentialSource,
 }
@@ -77,6 +79,11 @@ pub enum CredentialsError {
 impl From<CredentialsError> for CloudError {
     fn from(error: CredentialsError) -> Self {
         let (code, class, remedy) = match &error {
+            CredentialsError::Missing { looked } if looked.iter().any(|place| place == NONE_CAME) => (
+                own::NO_CREDENTIALS,
+                ErrorClass::Operator,
+                "give the function an execution role: SCF then brings its keys by itself",
+            ),
             CredentialsError::Missing { .. } => (
                 own::NO_CREDENTIALS,
                 ErrorClass::Operator,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::chain::{CredentialChain, Credentials, CredentialsError, LARGEST_FILE};
+use super::handed::NONE_CAME;
 use super::remote::Remote;
 use super::{ini, metadata, sts, tccli};
 
@@ -83,13 +84,15 @@ impl CredentialSource {
                 None => Ok(None),
             },
             Self::FunctionEnvironment if chain.handed.replaces_environment() => Ok(None),
-            Self::FunctionEnvironment => self.in_variables(chain, &FUNCTION_ENVIRONMENT, looked),
+            Self::FunctionEnvironment => Ok(self
+                .in_variables(chain, &FUNCTION_ENVIRONMENT, looked)?
+                .map(|found| of_function(chain, found))),
             Self::Invocation => {
                 let newest = chain.handed.newest();
                 if newest.is_none() && chain.keeps_nothing() {
-                    looked.push("the headers of SCF's invocations".to_owned());
+                    looked.push(NONE_CAME.to_owned());
                 }
-                Ok(newest)
+                Ok(newest.map(|found| of_function(chain, found)))
             }
             Self::SdkFile => self.in_sdk_files(chain, looked),
             Self::TccliFile => tccli::of_profile(remote, chain, looked).await,
@@ -172,9 +175,15 @@ impl CredentialSource {
             secret_key: SecretString::from(key),
             token,
             expires: None,
+            owner: None,
             source: self,
         })
     }
+}
+
+/// A function's role is its owner's, and the platform says who that is. Users cannot set variables of this name there.
+fn of_function(chain: &CredentialChain, found: Credentials) -> Credentials {
+    Credentials { owner: chain.variable("TENCENTCLOUD_UIN").map(str::to_owned), ..found }
 }
 
 pub(super) fn unusable(place: &str, problem: impl Into<String>) -> CredentialsError {

@@ -52,6 +52,14 @@ impl FromStr for RoleArn {
     }
 }
 
+impl RoleArn {
+    /// The root account that the role is in.
+    fn owner(&self) -> Option<String> {
+        let (owner, _) = self.0.strip_prefix("qcs::cam::uin/")?.split_once(':')?;
+        Some(owner.to_owned())
+    }
+}
+
 impl fmt::Display for RoleArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -95,7 +103,8 @@ pub(super) async fn assume(
         signer: Some(base),
         body: body.to_string().into_bytes(),
     };
-    call.send(CredentialSource::AssumedRole).await
+    let assumed = call.send(CredentialSource::AssumedRole).await?;
+    Ok(Credentials { owner: role.owner(), ..assumed })
 }
 
 /// The credentials of the role that TKE gives this pod. Its token's file is read anew each time: TKE replaces it.
@@ -139,7 +148,8 @@ pub(super) async fn with_web_identity(
         signer: None,
         body: body.to_string().into_bytes(),
     };
-    call.send(CredentialSource::TkeIdentity).await.map(Some)
+    let exchanged = call.send(CredentialSource::TkeIdentity).await?;
+    Ok(Some(Credentials { owner: role.owner(), ..exchanged }))
 }
 
 /// One call of the service.

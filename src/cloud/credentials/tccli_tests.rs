@@ -92,6 +92,7 @@ async fn the_role_of_the_file_or_of_the_variables_is_assumed_with_the_key_beside
         let found = found.unwrap();
         assert_eq!((found.secret_id.as_str(), found.source), ("assumed", CredentialSource::AssumedRole));
         assert!(found.token.is_some() && found.expires.is_some());
+        assert_eq!(found.owner.as_deref(), Some("100000000001"));
         assert_eq!(asked, [expected.map(str::to_owned)], "{variables:?}");
     }
     // The role of the file belongs to the key of the file.

@@ -159,6 +159,7 @@ async fn a_role_is_assumed_with_a_signed_call_and_kept() {
     let got = cache.current(never()).await.unwrap();
     assert_eq!((got.secret_id.as_str(), got.source), ("tmp", CredentialSource::AssumedRole));
     assert_eq!(got.token.as_ref().unwrap().expose_secret(), "HUSH-token");
+    assert_eq!(cache.owner().as_deref(), Some("100000000001"));
     cache.current(never()).await.unwrap();
     assert!(!format!("{cache:?} {got:?}").contains("HUSH"), "{cache:?}");
     let seen = sts.seen.lock().unwrap();
@@ -259,6 +260,7 @@ async fn a_pods_token_is_exchanged_unsigned_and_its_file_read_anew() {
         (a.secret_id.as_str(), b.secret_id.as_str(), b.source),
         ("a", "b", CredentialSource::TkeIdentity)
     );
+    assert_eq!(cache.owner().as_deref(), Some("100000000001"));
     let seen = sts.seen.lock().unwrap();
     for ((_, headers, body), token) in seen.iter().zip(["jwt-one", "jwt-two"]) {
         let body: Value = serde_json::from_slice(body).unwrap();
