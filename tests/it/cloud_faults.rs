@@ -234,19 +234,41 @@ async fn whatever_goes_wrong_the_end_is_right() {
     }
 }
 
-/// A storm of refusals for the rate, longer than one delivery's tries.
+/// What lasts longer than one delivery's tries, so that later turns go on with what earlier ones left.
+const STORMS: [&str; 8] = [
+    "error-before:RequestLimitExceeded@8",
+    "error-before:InternalError@8",
+    "error-after:InternalError@8",
+    "reset-before@8",
+    "reset-after@8",
+    "status:502@8",
+    "html-ok@8",
+    "cut-body@8",
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storm_of_throttled_calls_is_sat_out() {
+async fn a_storm_is_sat_out() {
     let mut running = tokio::task::JoinSet::new();
-    for operation in &OPERATIONS {
-        running.spawn(async move {
-            let (behaviour, storm) = (unlimited(), "error-before:RequestLimitExceeded@8");
-            let stage = Stage::new(behaviour.clone(), "memory:").await;
-            check(&stage, operation, storm, &behaviour, 1).await;
-            let calls = stage.cloud.calls();
-            let refused = calls.iter().filter(|c| c.code.as_deref() == Some("RequestLimitExceeded")).count();
-            assert_eq!(refused, 8, "{}", operation.name);
-        });
+    for read_shares_api in [true, false] {
+        for storm in STORMS {
+            running.spawn(async move {
+                let behaviour = Behaviour { read_shares_api, ..unlimited() };
+                let mut stage = Stage::new(behaviour.clone(), "memory:").await;
+                for (number, operation) in OPERATIONS.iter().enumerate() {
+                    if storm.contains("RequestLimitExceeded") {
+                        // Throttling slows down all that comes after it.
+                        stage = Stage::new(behaviour.clone(), "memory:").await;
+                    }
+                    let from = stage.cloud.calls().len();
+                    check(&stage, operation, storm, &behaviour, number).await;
+                    if storm.starts_with("error-before") {
+                        let calls = stage.cloud.calls();
+                        let met = calls.iter().skip(from).filter(|call| call.fault.is_some()).count();
+                        assert_eq!(met, 8, "{} × {storm}", operation.name);
+                    }
+                }
+            });
+        }
     }
     while let Some(end) = running.join_next().await {
         end.unwrap();
