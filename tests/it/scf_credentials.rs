@@ -43,6 +43,11 @@ impl Function {
         let cloud = Sandbox::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         write_folder(folder.path(), &cloud.url());
+        let config = folder.path().join("sharehook.toml");
+        let events = "name = \"native\"\nevents = [\"/signed\"]\nmap = \"data.jq\"\n";
+        let text = fs::read_to_string(&config).unwrap().replacen("name = \"native\"\n", events, 1);
+        fs::write(config, text).unwrap();
+        fs::write(folder.path().join("data.jq"), ".data // .").unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let output = |name: &str| Stdio::from(File::create(folder.path().join(name)).unwrap());
         let child = command(folder.path())
@@ -70,16 +75,17 @@ impl Function {
     async fn deliver(&self, id: &str, account: &str, more: &[(&str, String)]) -> (u16, Value) {
         let body = request(id, json!({ "accounts": [account] })).to_string();
         let signature = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, &format!("msg_{id}"), &body);
-        self.post(&signature, more, body).await
+        self.post("/hooks/native", &signature, more, body).await
     }
 
     async fn post(
         &self,
+        path: &str,
         signature: &[(String, String)],
         more: &[(&str, String)],
         body: String,
     ) -> (u16, Value) {
-        let mut post = self.client.post(format!("{}/hooks/native", self.url)).body(body);
+        let mut post = self.client.post(format!("{}{path}", self.url)).body(body);
         for (name, value) in signature {
             post = post.header(name, value);
         }
@@ -172,8 +178,8 @@ async fn each_invocation_of_an_image_function_is_signed_with_what_it_brought() {
     // Whoever cannot prove who they are changes nothing, whatever their headers say.
     let body = request("T-4", json!({})).to_string();
     let wrong = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "msg_T-4", "other bytes");
-    assert_eq!(function.post(&wrong, &brings("forged"), body.clone()).await.0, 401);
-    assert_eq!(function.post(&[], &brings("forged"), body).await.0, 401);
+    assert_eq!(function.post("/hooks/native", &wrong, &brings("forged"), body.clone()).await.0, 401);
+    assert_eq!(function.post("/hooks/native", &[], &brings("forged"), body).await.0, 401);
     assert_eq!(function.signer("T-5", "700000164995", &[]).await, ["AKIDsecond"]);
 
     // A part of a set, or one that contradicts itself, is told and left.
@@ -253,7 +259,7 @@ async fn the_functions_owner_is_never_asked_for() {
     let function = Function::start(&[&IMAGE_FUNCTION[..], &owner].concat(), &["brought"]).await;
     let body = request("T-1", json!({ "accounts": ["700000000006", "700000000007"] })).to_string();
     let signature = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "msg_T-1", &body);
-    let (_, answer) = function.post(&signature, &brings("brought"), body).await;
+    let (_, answer) = function.post("/hooks/native", &signature, &brings("brought"), body).await;
     let results = &answer["results"];
     assert_eq!(
         (&results[0]["result"], &results[1]["code"]),
@@ -262,4 +268,36 @@ async fn the_functions_owner_is_never_asked_for() {
     );
     let calls = function.cloud.calls();
     assert!(calls.iter().all(|call| !call.accounts.contains(&"700000000007".to_owned())), "{calls:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloudevent_brings_its_key_too_and_an_unsigned_one_none() {
+    let function = Function::start(&IMAGE_FUNCTION, &["first", "forged"]).await;
+    let event = |id: &str, account: &str| {
+        let data = request(id, json!({ "accounts": [account] }));
+        json!({ "specversion": "1.0", "id": id, "source": "/signed", "type": "t", "data": data }).to_string()
+    };
+    let sign = |id: &str, body: &str| {
+        let mut headers = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, id, body);
+        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+        headers.push(("content-type".to_owned(), "application/cloudevents+json".to_owned()));
+        headers
+    };
+    for (id, account, bytes, key, expected, signers) in [
+        ("E-1", "700000000001", None, "first", 200, vec!["AKIDfirst"]),
+        ("E-2", "700000000002", Some("other bytes"), "forged", 401, vec![]),
+        ("E-3", "700000000003", None, "", 200, vec!["AKIDfirst"]),
+    ] {
+        let body = event(id, account);
+        let signature = sign(id, bytes.unwrap_or(&body));
+        let brought = if key.is_empty() { Vec::new() } else { brings(key) };
+        let from = function.cloud.calls().len();
+        let (status, answer) = function.post("/events", &signature, &brought, body).await;
+        assert_eq!(
+            (status, function.signers(from)),
+            (expected, signers.iter().map(ToString::to_string).collect()),
+            "{id}: {answer}"
+        );
+    }
+    function.keeps_secrets();
 }
