@@ -85,7 +85,7 @@ fn usage(problem: &str) -> Exit {
 async fn run(context: &Context, host: Option<Host>, command: Option<Command>) -> Exit {
     let Some(command) = command else {
         return match host {
-            Some(host) => serve::on_host(context, host).await,
+            Some(host) => Box::pin(serve::on_host(context, host)).await,
             None => {
                 eprintln!(
                     "sharehook: no command, and no host's variables are set (AWS_LAMBDA_RUNTIME_API, PORT, …)\n"
