@@ -19,7 +19,7 @@ use super::{App, Deadline};
 /// Nothing is begun with less time left.
 const LEAST: Duration = Duration::from_secs(2);
 /// Requests that are read at once, and that are worked on at once.
-const LEADS: usize = 32;
+const LEADS: usize = 16;
 const WORKERS: usize = 8;
 
 /// What a sweep did.

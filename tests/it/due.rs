@@ -167,7 +167,7 @@ async fn the_command_that_mends_says_what_it_did() {
     assert!(text.contains("due/2036-01-01T00/0000-") && text.contains("sweep --rebuild"), "{text}");
     let mended = sweep(&["sweep", "--rebuild"]);
     let text = String::from_utf8_lossy(&mended.stdout).into_owned();
-    assert!(text.starts_with("index: 3 entries asked for by the records, "), "{text}");
+    assert!(text.starts_with("index: 3 files asked for by the records; missing and written now: "), "{text}");
     assert_eq!(sweep(&["audit", "verify"]).status.code(), Some(0));
 }
 

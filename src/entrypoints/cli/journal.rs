@@ -136,7 +136,7 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Exit {
             } else {
                 if let Some(Indexed { wanted, mended }) = index {
                     outln!(
-                        "index: {wanted} entries asked for by the records, {mended} of them were missing and are written"
+                        "index: {wanted} files asked for by the records; missing and written now: {mended}"
                     );
                 }
                 outln!("{report}");
