@@ -103,6 +103,23 @@ fn a_journal_is_sealed_and_checked_by_somebody_who_has_only_the_public_key() {
 }
 
 #[test]
+fn a_report_shows_requests_and_whether_the_journal_is_whole() {
+    let site = Site::new();
+    let told = site.out(&["report", "--html", "report.html"]);
+    assert!(told.starts_with("report.html: 0 active grants"), "{told}");
+    let page = fs::read_to_string(site.path().join("report.html")).unwrap();
+    assert!(page.contains("<td>invoke/two</td>") && page.contains("every one is whole"), "{page}");
+    let folder = fs::read_dir(site.path().join("journal/requests")).unwrap().next().unwrap().unwrap().path();
+    fs::write(folder.join("000000.json"), "altered").unwrap();
+    let told = site.refused(1, &["report", "--html", "report.html", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((told["denied"].as_u64(), told["findings"].as_u64()), (Some(2), Some(1)), "{told}");
+    let page = fs::read_to_string(site.path().join("report.html")).unwrap();
+    assert!(page.contains("<section class=\"bad\"><h2>Journal</h2>"), "{page}");
+    assert!(site.refused(1, &["report", "--html", "no/such/folder.html"]).contains("cannot be written"));
+}
+
+#[test]
 fn a_sweep_seals_when_it_is_time() {
     let site = Site::new();
     site.out(&["sweep"]);

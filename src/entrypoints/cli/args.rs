@@ -86,6 +86,12 @@ pub(crate) enum Command {
     Sweep(SweepOptions),
     /// Compare the cloud's actual shares with the journal; exit 1 on a difference
     Drift(DriftOptions),
+    /// Write one self-contained page for people who would rather look; exit 1 when the journal is not whole
+    Report {
+        /// The page's file; one that is there is replaced
+        #[arg(long, value_name = "FILE")]
+        html: PathBuf,
+    },
     /// Evidence
     Audit {
         #[command(subcommand)]
@@ -121,7 +127,7 @@ pub(crate) enum Audit {
     },
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Default, ClapArgs)]
 pub(crate) struct AuditVerifyOptions {
     /// The public key, as `audit key` prints it [default: that of the configured key]
     #[arg(long, value_name = "KEY")]

@@ -60,6 +60,11 @@ async fn verify(context: &Context, options: &AuditVerifyOptions) -> Exit {
     }
 }
 
+/// [`verify`] of the configured journal, for others to show.
+pub(super) async fn examined(context: &Context) -> Result<(Report, bool), Exit> {
+    try_verify(context, &AuditVerifyOptions::default()).await
+}
+
 /// The report, and whether the seals could be looked at.
 async fn try_verify(context: &Context, options: &AuditVerifyOptions) -> Result<(Report, bool), Exit> {
     let wrong = |problem: Problem| failed(&problem.to_string());

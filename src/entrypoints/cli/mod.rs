@@ -13,6 +13,7 @@ mod images;
 mod invoke;
 mod journal;
 mod print;
+mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
@@ -111,6 +112,7 @@ async fn run(context: &Context, host: Option<Host>, command: Option<Command>) ->
         Command::Grants(options) => journal::grants(context, options).await,
         Command::Sweep(options) => journal::sweep(context, &options).await,
         Command::Drift(options) => drift::run(context, options).await,
+        Command::Report { html } => report::run(context, &html).await,
         Command::Audit { what } => audit::run(context, what).await,
     }
 }

@@ -1,0 +1,296 @@
+//! The page itself. In: grants, requests, findings. Out: HTML without scripts, pictures or addresses, in which every text from
+//! a ticket is only ever text.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde_json::json;
+
+use crate::app::{GrantEntry, RequestEntry};
+use crate::domain::{Status, Timestamp};
+
+/// More requests than these are counted, not shown: a page is to be looked at.
+const MOST_REQUESTS: usize = 1_000;
+/// More accounts of one request than these are counted.
+const MOST_ACCOUNTS: usize = 3;
+/// More findings than these are counted.
+const MOST_FINDINGS: usize = 100;
+const STYLE: &str = include_str!("page.css");
+
+/// What is shown.
+pub(super) struct Page {
+    pub(super) journal: String,
+    pub(super) at: Timestamp,
+    pub(super) grants: Vec<GrantEntry>,
+    /// Oldest first.
+    pub(super) requests: Vec<RequestEntry>,
+    /// Streams that could not be read, and why.
+    pub(super) unreadable: Vec<String>,
+    pub(super) whole: Whole,
+}
+
+/// What the verification found.
+pub(super) struct Whole {
+    pub(super) records: u64,
+    /// Records that seals cover; none where nothing is sealed.
+    pub(super) sealed: Option<u64>,
+    pub(super) findings: Vec<String>,
+    /// Findings beyond those.
+    pub(super) more: u64,
+}
+
+/// Text as it may stand in HTML, also between quotes.
+struct Text<'a>(&'a str);
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '&' => f.write_str("&amp;"),
+            '<' => f.write_str("&lt;"),
+            '>' => f.write_str("&gt;"),
+            '"' => f.write_str("&quot;"),
+            '\'' => f.write_str("&#39;"),
+            // Nothing may turn the direction of what follows it, or hide in it.
+            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                write!(f, "\\u{{{:x}}}", u32::from(c))
+            }
+            c => write!(f, "{c}"),
+        })
+    }
+}
+
+impl Page {
+    /// The figures in one line.
+    pub(super) fn summary(&self) -> String {
+        let [grants, overdue, open, denied] = self.figures().map(|(count, _)| count);
+        let findings = self.whole.findings.len() as u64 + self.whole.more;
+        format!(
+            "{grants} active grants ({overdue} overdue), {open} unfinished requests, {denied} denied; \
+             {} records, {findings} findings",
+            self.whole.records
+        )
+    }
+
+    /// The same for programs.
+    pub(super) fn counts(&self, file: &std::path::Path) -> serde_json::Value {
+        let [grants, overdue, open, denied] = self.figures().map(|(count, _)| count);
+        let findings = self.whole.findings.len() as u64 + self.whole.more;
+        json!({
+            "file": file, "grants": grants, "overdue": overdue, "unfinished": open, "denied": denied,
+            "records": self.whole.records, "findings": findings, "unreadable": self.unreadable,
+        })
+    }
+
+    fn figures(&self) -> [(usize, &'static str); 4] {
+        let requests = |status| self.requests.iter().filter(|r| r.answer.status == status).count();
+        [
+            (self.grants.len(), "active grants"),
+            (self.grants.iter().filter(|grant| grant.overdue).count(), "overdue"),
+            (requests(Status::Pending), "unfinished requests"),
+            (requests(Status::Denied), "denied requests"),
+        ]
+    }
+
+    fn evidence(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Whole { records, sealed, findings, more } = &self.whole;
+        let class = if findings.is_empty() { "good" } else { "bad" };
+        write!(f, "<section class=\"{class}\"><h2>Journal</h2>")?;
+        if findings.is_empty() {
+            write!(f, "<p>{records} records: every one is whole and in its place.</p>")?;
+        } else {
+            let all = findings.len() as u64 + more;
+            write!(f, "<p>{all} findings; {records} records are whole.</p><ul>")?;
+            for finding in findings.iter().take(MOST_FINDINGS) {
+                write!(f, "<li>{}</li>", Text(finding))?;
+            }
+            f.write_str("</ul>")?;
+        }
+        match sealed {
+            Some(sealed) => write!(f, "<p>{sealed} of them are sealed.</p>")?,
+            None => f.write_str(
+                "<p>Not sealed: that the newest record of a request was removed would not be seen.</p>",
+            )?,
+        }
+        f.write_str("</section>")
+    }
+
+    fn open(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let overdue = self.grants.iter().filter(|grant| grant.overdue).map(|grant| {
+            let until = grant.until.map(|until| until.to_string()).unwrap_or_default();
+            format!("{} is still shared with {}, which ended at {until}", grant.image, grant.to)
+        });
+        let open = self.requests.iter().filter(|request| request.answer.status == Status::Pending);
+        let open = open.map(|r| format!("{}: {}", r.identity, r.answer.message.as_ref().unwrap_or(&r.state)));
+        let all: Vec<String> = overdue.chain(open).chain(self.unreadable.iter().cloned()).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        f.write_str("<section><h2>Open</h2><ul>")?;
+        all.iter().try_for_each(|line| write!(f, "<li>{}</li>", Text(line)))?;
+        f.write_str("</ul></section>")
+    }
+
+    fn grants(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let header =
+            ["Image", "Region", "Given to", "Since", "Until", "Ticket", "Asked by", "Approved by", "Policy"];
+        let rows = self.grants.iter().map(|grant| {
+            let until = grant.until.map_or_else(|| "no end".to_owned(), short);
+            let class = if grant.overdue { "bad" } else { "" };
+            let image = match &grant.blueprint {
+                Some(blueprint) => format!("{} → {blueprint}", grant.image),
+                None => grant.image.clone(),
+            };
+            let cells = [
+                image,
+                grant.region.clone(),
+                grant.to.clone(),
+                short(grant.since),
+                until,
+                grant.ticket.clone(),
+                grant.requester.clone(),
+                grant.approvers.join(", "),
+                grant.policies.join(", "),
+            ];
+            (class, cells.to_vec())
+        });
+        table(f, "Active grants", &header, rows.collect())
+    }
+
+    fn requests(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let header =
+            ["Request", "Approved", "Asked by", "Action", "Image", "Region", "Accounts", "State", "Policy"];
+        let rows = self.requests.iter().rev().take(MOST_REQUESTS).map(|request| {
+            let class = match request.answer.status {
+                Status::Completed => "good",
+                Status::Denied | Status::Failed | Status::Partial => "bad",
+                _ => "",
+            };
+            let cells = [
+                request.identity.clone(),
+                short(request.at),
+                request.requester.clone(),
+                request.action.clone(),
+                request.image.clone(),
+                request.region.clone(),
+                some(&request.accounts),
+                request.state.clone(),
+                request.answer.policy.join(", "),
+            ];
+            (class, cells.to_vec())
+        });
+        let title = match self.requests.len() {
+            all if all > MOST_REQUESTS => format!("Requests (the newest {MOST_REQUESTS} of {all})"),
+            _ => "Requests".to_owned(),
+        };
+        table(f, &title, &header, rows.collect())
+    }
+}
+
+/// The first accounts of a long list.
+fn some(accounts: &[String]) -> String {
+    let first = accounts.iter().take(MOST_ACCOUNTS).map(String::as_str).collect::<Vec<_>>().join(" ");
+    match accounts.len().saturating_sub(MOST_ACCOUNTS) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// To the minute: a page is to be looked at; the journal has the rest.
+fn short(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+fn table(f: &mut Formatter<'_>, title: &str, header: &[&str], rows: Vec<(&str, Vec<String>)>) -> fmt::Result {
+    write!(f, "<section><h2>{}</h2>", Text(title))?;
+    if rows.is_empty() {
+        return f.write_str("<p>None.</p></section>");
+    }
+    f.write_str("<div class=\"wide\"><table><thead><tr>")?;
+    header.iter().try_for_each(|name| write!(f, "<th scope=\"col\">{name}</th>"))?;
+    f.write_str("</tr></thead><tbody>\n")?;
+    for (class, cells) in rows {
+        write!(f, "<tr class=\"{class}\">")?;
+        cells.iter().try_for_each(|cell| write!(f, "<td>{}</td>", Text(cell)))?;
+        f.write_str("</tr>\n")?;
+    }
+    f.write_str("</tbody></table></div></section>")
+}
+
+impl Display for Page {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">")?;
+        f.write_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">")?;
+        f.write_str("<meta name=\"viewport\" content=\"width=device-width\"><title>Image shares</title>")?;
+        write!(f, "<style>{STYLE}</style></head><body><header><h1>Image shares</h1>")?;
+        write!(
+            f,
+            "<p>sharehook, journal {}, as of {} UTC</p></header><main>",
+            Text(&self.journal),
+            short(self.at)
+        )?;
+        f.write_str("<section class=\"figures\">")?;
+        for (count, what) in self.figures() {
+            write!(f, "<p><b>{count}</b> {what}</p>")?;
+        }
+        f.write_str("</section>")?;
+        self.open(f)?;
+        self.grants(f)?;
+        self.requests(f)?;
+        self.evidence(f)?;
+        f.write_str("</main></body></html>\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(requester: &str, findings: &[&str]) -> Page {
+        let at: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
+        let grant = GrantEntry {
+            image: "lhbp-6jc6l8yb".to_owned(),
+            blueprint: None,
+            region: "ap-singapore".to_owned(),
+            to: "700000164995".to_owned(),
+            since: at,
+            until: Some(at),
+            overdue: true,
+            ticket: "CHG0030192".to_owned(),
+            request: "jira/CHG0030192".to_owned(),
+            requester: requester.to_owned(),
+            approvers: vec!["bob@example.com".to_owned()],
+            policies: vec!["golden-images-to-staging".to_owned()],
+        };
+        let findings: Vec<String> = findings.iter().map(|text| (*text).to_owned()).collect();
+        let whole = Whole { records: 4, sealed: None, findings, more: 0 };
+        let journal = "file:journal".to_owned();
+        Page { journal, at, grants: vec![grant], requests: vec![], unreadable: vec![], whole }
+    }
+
+    #[test]
+    fn what_a_ticket_says_is_only_ever_text() {
+        let html = page("<script>alert('x')</script>&\"\u{202e}\u{7}", &["<b>altered</b>"]).to_string();
+        assert!(
+            !html.contains("<script") && !html.contains("<b>altered") && !html.contains('\u{202e}'),
+            "{html}"
+        );
+        assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;\\u{202e}\\u{7}"));
+    }
+
+    #[test]
+    fn the_page_needs_nothing_from_elsewhere() {
+        let html = page("alice@example.com", &[]).to_string();
+        for outside in ["http:", "https:", "src=", "href=", "url(", "@import", "<script"] {
+            assert!(!html.contains(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn what_is_overdue_or_wrong_stands_out() {
+        let good = page("alice@example.com", &[]);
+        assert!(good.to_string().contains("lhbp-6jc6l8yb is still shared with 700000164995, which ended at"));
+        let wanted = "1 active grants (1 overdue), 0 unfinished requests, 0 denied; 4 records, 0 findings";
+        assert_eq!(good.summary(), wanted);
+        let bad = page("alice@example.com", &["requests/x: altered"]).to_string();
+        assert!(bad.contains("<section class=\"bad\"><h2>Journal</h2><p>1 findings;"));
+    }
+}
