@@ -27,7 +27,8 @@ mod testing;
 pub use chain::{Chain, File, Finding};
 pub use location::JournalLocation;
 pub use record::{
-    CallNote, Conflict, Deferral, Event, Flaw, Intent, Lease, Progress, Record, Stored, StreamId, Worker,
+    Archive, CallNote, Conflict, Deferral, Ended, Event, Flaw, Intent, Lease, Progress, Record, Stored,
+    StreamId, Worker,
 };
 pub use state::{BrokenRecord, Grant, Head, Phase, State, Story, Work};
 pub use store::{

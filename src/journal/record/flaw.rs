@@ -35,6 +35,10 @@ pub enum Flaw {
     Dropped,
     /// A seal is not what was signed, or does not follow the one before it.
     BrokenSeal(String),
+    /// A file in an archive is not the one that was copied there.
+    CopyAltered,
+    /// A file is not in any archive, although it was copied to one.
+    CopyMissing,
 }
 
 impl Flaw {
@@ -53,6 +57,8 @@ impl Flaw {
             Self::Resealed => "altered_since_sealed",
             Self::Dropped => "dropped",
             Self::BrokenSeal(_) => "broken_seal",
+            Self::CopyAltered => "copy_altered",
+            Self::CopyMissing => "copy_missing",
         }
     }
 
@@ -63,6 +69,9 @@ impl Flaw {
             Self::Foreign(_) => "find out who put it there and move it out of the journal",
             Self::BrokenSeal(_) => {
                 "find out who changed it and restore it from a backup; until then nothing more is sealed"
+            }
+            Self::CopyAltered | Self::CopyMissing => {
+                "find out who changed the archive and restore it from a backup, or name the archive that holds it"
             }
             Self::Missing | Self::Dropped => {
                 "restore it from a backup; until then nothing is done for this request"
@@ -92,6 +101,8 @@ impl fmt::Display for Flaw {
             Self::Resealed => f.write_str("altered: it is not the record that was sealed"),
             Self::Dropped => f.write_str("dropped: a seal holds it and it is not there"),
             Self::BrokenSeal(why) => write!(f, "broken seal: {why}"),
+            Self::CopyAltered => f.write_str("altered: it is not the copy of the journal's file"),
+            Self::CopyMissing => f.write_str("missing: the journal's file was copied there and is gone"),
             Self::Impossible(why) => write!(f, "tells an impossible step: {why}"),
         }
     }
