@@ -32,6 +32,6 @@ pub use record::{
 };
 pub use state::{BrokenRecord, Grant, Head, Phase, State, Story, Work};
 pub use store::{
-    Access, AppendError, Claim, History, Journal, JournalError, Opened, Opening, PlaceError, Report, Sealing,
-    StoreFault, Turn,
+    Access, AppendError, Claim, Filed, History, Journal, JournalError, LONGEST_PAUSE, Opened, Opening,
+    PlaceError, Removal, Report, Sealing, StoreFault, Turn,
 };

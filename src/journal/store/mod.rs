@@ -3,12 +3,14 @@
 //! clock.
 
 mod access;
+mod archive;
 mod azure;
 mod claim;
 mod error;
 mod files;
 mod gcs;
 mod open;
+mod past;
 mod place;
 mod remote;
 mod s3;
@@ -16,7 +18,8 @@ mod seals;
 mod verify;
 
 pub use access::Access;
-pub use claim::{Claim, Turn};
+pub use archive::{Filed, Removal};
+pub use claim::{Claim, LONGEST_PAUSE, Turn};
 pub use error::{AppendError, JournalError, PlaceError, StoreFault};
 pub use open::{Opened, Opening};
 pub use seals::Sealing;
@@ -52,7 +55,7 @@ type Echo = Arc<dyn Fn(&[u8]) + Send + Sync>;
 pub struct History {
     /// The stream's name.
     pub stream: StreamId,
-    /// From record 0 on; at least one.
+    /// From record 0 on, at least one; of an archived request whose earlier records were removed, the last one.
     pub records: Vec<Stored>,
     /// What they add up to.
     pub story: Story,

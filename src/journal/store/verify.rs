@@ -12,6 +12,7 @@ use super::super::chain::{Chain, Finding};
 use super::super::record::{Flaw, StreamId};
 use super::super::seal::{Hash, Log};
 use super::files::Fetched;
+use super::past::Past;
 use super::{Journal, JournalError};
 
 /// Streams that are checked at once, and records of each that are held at once.
@@ -36,6 +37,10 @@ pub struct Report {
     pub seals: u64,
     /// Records that those seals cover; the others are covered by their chains alone.
     pub sealed: u64,
+    /// Sealed records that were archived and are not in the journal any more.
+    pub archived: u64,
+    /// The newest seal that those need.
+    pub(super) needs_seals: u64,
     /// Findings beyond those, and records that were not looked at because so many before them are missing.
     pub left_off: u64,
 }
@@ -58,6 +63,8 @@ impl Report {
         self.streams = self.streams.saturating_add(other.streams);
         self.records = self.records.saturating_add(other.records);
         self.left_off = self.left_off.saturating_add(other.left_off);
+        self.archived = self.archived.saturating_add(other.archived);
+        self.needs_seals = self.needs_seals.max(other.needs_seals);
         for finding in other.findings {
             self.find(finding);
         }
@@ -71,12 +78,16 @@ impl Journal {
     /// # Errors
     /// What the store said. What is wrong with the files is in the report.
     pub async fn verify(&self) -> Result<Report, JournalError> {
-        self.verify_against(Log::default()).await
+        self.verify_against(Arc::default(), &[]).await
     }
 
-    /// Checks every file under `requests/` against its chain and against what was sealed.
-    pub(super) async fn verify_against(&self, log: Log) -> Result<Report, JournalError> {
-        let log = Arc::new(log);
+    /// Checks every file under `requests/` against its chain and against what was sealed, and copies in archives.
+    pub(super) async fn verify_against(
+        &self,
+        log: Arc<Log>,
+        archives: &[Self],
+    ) -> Result<Report, JournalError> {
+        let archives: Arc<[Self]> = archives.into();
         let mut report = Report { seals: log.seals(), sealed: log.size(), ..Report::default() };
         let listed = self.list_requests().await?;
         for object in &listed.objects {
@@ -95,8 +106,8 @@ impl Journal {
             while checks.len() < STREAMS
                 && let Some(stream) = waiting.pop()
             {
-                let (journal, log) = (self.clone(), Arc::clone(&log));
-                checks.spawn(async move { journal.verify_stream(stream, log.sealed(stream)).await });
+                let (journal, log, archives) = (self.clone(), Arc::clone(&log), Arc::clone(&archives));
+                checks.spawn(async move { journal.verify_stream(stream, log, archives).await });
             }
             match checks.join_next().await {
                 Some(Ok(checked)) => report.add(checked?),
@@ -110,7 +121,14 @@ impl Journal {
         Ok(report)
     }
 
-    async fn verify_stream(&self, stream: StreamId, sealed: &[Hash]) -> Result<Report, JournalError> {
+    async fn verify_stream(
+        &self,
+        stream: StreamId,
+        log: Arc<Log>,
+        archives: Arc<[Self]>,
+    ) -> Result<Report, JournalError> {
+        let sealed = log.sealed(stream);
+        let mut past = Past::new(self, stream, Arc::clone(&log), archives);
         let folder = self.folder(stream).await?;
         let mut report = Report { streams: u64::from(folder.end > 0), ..Report::default() };
         for path in folder.foreign {
@@ -126,6 +144,9 @@ impl Journal {
             }
             let fetched = self.fetch(stream, start, folder.end.min(start + RECORDS)).await?;
             for (seq, fetched) in (start..).zip(fetched) {
+                if past.look(seq, &fetched, &mut chain, &mut report).await? {
+                    continue;
+                }
                 missing = if matches!(fetched, Fetched::Absent) { missing + 1 } else { 0 };
                 let pushed = chain.push(fetched.as_file());
                 let known = usize::try_from(seq).ok().and_then(|seq| sealed.get(seq));
