@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::Timestamp;
-use crate::journal::{Grant, JournalError, Phase, State};
+use crate::journal::{Grant, Journal, JournalError, Phase, State};
 
 use super::answer::Answer;
 use super::{App, register};
@@ -119,17 +119,22 @@ impl App {
 
     /// Every request's state, oldest approval first, and the streams that could not be read.
     pub(super) async fn states(&self) -> Result<(Vec<State>, Vec<String>), JournalError> {
-        let mut states = Vec::new();
-        let mut flaws = Vec::new();
-        for stream in self.journal.streams().await? {
-            match self.journal.read(stream).await {
-                Ok(history) => states.extend(history.and_then(crate::journal::History::into_state)),
-                Err(error) => flaws.push(error.to_string()),
-            }
-        }
-        states.sort_by_key(State::approved_at);
-        Ok((states, flaws))
+        states(&self.journal).await
     }
+}
+
+/// [`App::states`], of a journal alone.
+pub(super) async fn states(journal: &Journal) -> Result<(Vec<State>, Vec<String>), JournalError> {
+    let mut states = Vec::new();
+    let mut flaws = Vec::new();
+    for stream in journal.streams().await? {
+        match journal.read(stream).await {
+            Ok(history) => states.extend(history.and_then(crate::journal::History::into_state)),
+            Err(error) => flaws.push(error.to_string()),
+        }
+    }
+    states.sort_by_key(State::approved_at);
+    Ok((states, flaws))
 }
 
 fn entry(state: &State) -> RequestEntry {
@@ -142,6 +147,9 @@ fn entry(state: &State) -> RequestEntry {
         Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => told.push_str(", revoking"),
         Phase::Revoked => told.push_str(", revoked"),
         Phase::Denied | Phase::Closed => {}
+    }
+    if state.archived() {
+        told.push_str(", archived");
     }
     RequestEntry {
         identity: state.identity().to_string(),

@@ -3,6 +3,7 @@
 // A test that panics has failed, which is what a test is for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod archive;
 mod aws_secrets;
 mod bad_input;
 mod cloud_chain;
