@@ -4,6 +4,7 @@
 mod place;
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -18,7 +19,7 @@ use super::register;
 
 pub use place::archive_place;
 
-/// Requests that are copied at once.
+/// Requests that are worked on at once.
 const AT_ONCE: usize = 8;
 
 /// How old a finished request must be: at least [`LONGEST_PAUSE`], so that no worker that once had it goes on with it.
@@ -139,31 +140,21 @@ async fn file(
 ) -> Result<bool, JournalError> {
     let none = |error| JournalError::Refused(format!("the system gives no randomness: {error}"));
     let worker = Worker::from_random(clock::fresh_bytes().map_err(none)?);
-    let mut waiting = due.iter().copied();
-    let mut filing = JoinSet::new();
-    loop {
-        while filing.len() < AT_ONCE
-            && let Some(stream) = waiting.next()
-        {
-            let (journal, to, worker) = (journal.clone(), to.clone(), worker.clone());
-            filing.spawn(async move { journal.archive(stream, &to, now, worker).await });
+    let work = |stream| {
+        let (journal, to, worker) = (journal.clone(), to.clone(), worker.clone());
+        async move { journal.archive(stream, &to, now, worker).await }
+    };
+    let mut failures = Vec::new();
+    let to_the_end = each(due, work, &mut failures, |filed| match filed {
+        Filed::Now(records) => {
+            report.archived += 1;
+            report.copied += records;
         }
-        let Some(joined) = filing.join_next().await else { return Ok(true) };
-        match joined.map_err(|error| JournalError::Refused(format!("the archiving broke off: {error}")))? {
-            Ok(Filed::Now(records)) => {
-                report.archived += 1;
-                report.copied += records;
-            }
-            Ok(Filed::Before) => report.before += 1,
-            Err(error) => {
-                let stop = stops(&error);
-                report.failures.push(error.to_string());
-                if stop {
-                    return Ok(false);
-                }
-            }
-        }
-    }
+        Filed::Before => report.before += 1,
+    });
+    let to_the_end = to_the_end.await?;
+    report.failures.extend(failures);
+    Ok(to_the_end)
 }
 
 /// Removes what is sealed, archived and copied. The seals are copied first: without them a copy proves nothing.
@@ -178,25 +169,47 @@ async fn remove(
         report.unsealed = filed.len() as u64;
         return Ok(());
     };
-    let log = journal.whole_log(key).await?;
+    let log = Arc::new(journal.whole_log(key).await?);
     journal.copy_seals(to).await?;
-    for stream in filed {
-        match journal.remove_archived(*stream, to, &log).await {
-            Ok(Removal::Removed(records)) => report.removed += records,
-            Ok(Removal::Unsealed) => report.unsealed += 1,
-            Err(error) => {
-                let stop = stops(&error);
-                report.failures.push(error.to_string());
-                if stop {
-                    break;
-                }
-            }
-        }
-    }
+    let work = |stream| {
+        let (journal, to, log) = (journal.clone(), to.clone(), Arc::clone(&log));
+        async move { journal.remove_archived(stream, &to, &log).await }
+    };
+    let mut failures = Vec::new();
+    let removing = each(filed, work, &mut failures, |removal| match removal {
+        Removal::Removed(records) => report.removed += records,
+        Removal::Unsealed => report.unsealed += 1,
+    });
+    removing.await?;
+    report.failures.extend(failures);
     Ok(())
 }
 
-/// Whether an error is the store's: then the next request would fail in the same way.
-fn stops(error: &JournalError) -> bool {
-    !matches!(error, JournalError::Damaged { .. } | JournalError::Refused(_))
+/// Does the same for each stream, some at once; whether none failed because of a store. After that no more is begun:
+/// the next request would fail in the same way.
+async fn each<T: Send + 'static, F: Future<Output = Result<T, JournalError>> + Send + 'static>(
+    streams: &[StreamId],
+    work: impl Fn(StreamId) -> F,
+    failures: &mut Vec<String>,
+    mut done: impl FnMut(T),
+) -> Result<bool, JournalError> {
+    let mut waiting = streams.iter().copied();
+    let mut running = JoinSet::new();
+    let mut stopped = false;
+    loop {
+        while running.len() < AT_ONCE
+            && !stopped
+            && let Some(stream) = waiting.next()
+        {
+            running.spawn(work(stream));
+        }
+        let Some(joined) = running.join_next().await else { return Ok(!stopped) };
+        match joined.map_err(|error| JournalError::Refused(format!("the archiving broke off: {error}")))? {
+            Ok(end) => done(end),
+            Err(error) => {
+                stopped |= !matches!(error, JournalError::Damaged { .. } | JournalError::Refused(_));
+                failures.push(error.to_string());
+            }
+        }
+    }
 }

@@ -206,6 +206,31 @@ async fn without_a_key_or_a_seal_nothing_is_removed() {
     assert!("23h".parse::<sharehook::app::Age>().unwrap_err().to_string().contains("one day"));
 }
 
+/// A store that lets nobody remove, as one with a retention: the rest is done, and the remedy is named.
+#[tokio::test]
+async fn what_may_not_be_removed_stays_and_is_named() {
+    let world = World::new().await;
+    grown_old(&world).await;
+    let to = another_place(&world);
+    run_archive(&world, &to, false).await;
+    seal(&world).await;
+    // The first writes of the next run are the copies of two seals' files, at most; then it removes.
+    for nth in 0..4 {
+        world.fuse.arm(nth, Break::FailBefore);
+        let Ok(done) = archive(&world.journal, &to, &order(true), world.now()).await else { continue };
+        let [failure] = &done.failures[..] else { panic!("{done:?}") };
+        assert!(
+            failure.contains("delete requests/") && failure.contains("wait until the retention"),
+            "{failure}"
+        );
+        world.fuse.arm(u64::MAX, Break::FailBefore);
+        whole(&world, &to).await;
+        assert_eq!(run_archive(&world, &to, true).await.failures, [""; 0]);
+        return;
+    }
+    panic!("nothing was ever removed");
+}
+
 /// Every write of both places and every removal, before and after its effect, stopped or failed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_stops_an_archive_run_the_next_one_ends_it() {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod archive;
+mod archive_twins;
 mod aws_secrets;
 mod bad_input;
 mod cloud_chain;

@@ -37,11 +37,17 @@ pub enum Removal {
 }
 
 /// The last record of an archived stream, when that is what the newest file is.
-struct Last {
+pub(super) struct Last {
     seq: u64,
     bytes: Bytes,
     stored: Stored,
     story: Story,
+}
+
+impl Last {
+    pub(super) fn into_history(self, stream: StreamId) -> History {
+        History { stream, records: vec![self.stored], story: self.story }
+    }
 }
 
 impl Journal {
@@ -175,14 +181,15 @@ impl Journal {
         Ok(copied)
     }
 
-    /// The history of a stream of which a record is missing: that of an archived one begins with its last record.
+    /// The history of a stream of which a record is missing: that of an archived one begins with its last record. The
+    /// folder is listed anew: the archived record may have been written after the first look.
     pub(super) async fn read_archived(
         &self,
         stream: StreamId,
         finding: Finding,
     ) -> Result<Option<History>, JournalError> {
-        match self.last_of_archived(stream, &finding).await? {
-            Some(Last { stored, story, .. }) => Ok(Some(History { stream, records: vec![stored], story })),
+        match self.archived_meanwhile(stream, &finding).await? {
+            Some(last) => Ok(Some(last.into_history(stream))),
             None => Err(self.damaged(finding)),
         }
     }
@@ -193,22 +200,31 @@ impl Journal {
         stream: StreamId,
         finding: Finding,
     ) -> Result<(Chain, Vec<Bytes>), JournalError> {
-        match self.last_of_archived(stream, &finding).await? {
+        match self.archived_meanwhile(stream, &finding).await? {
             Some(Last { seq, bytes, .. }) => Ok((Chain::at_last(stream, seq), vec![bytes])),
             None => Err(self.damaged(finding)),
         }
     }
 
-    /// The folder is listed anew: the archived record may have been written after the first look.
-    async fn last_of_archived(
+    async fn archived_meanwhile(
         &self,
         stream: StreamId,
         finding: &Finding,
     ) -> Result<Option<Last>, JournalError> {
-        let Some(seq) = self.folder(stream).await?.end.checked_sub(1) else { return Ok(None) };
         if finding.flaw != Flaw::Missing {
             return Ok(None);
         }
+        let end = self.folder(stream).await?.end;
+        self.last_of_archived(stream, end).await
+    }
+
+    /// The newest of the records below `end`, if it archives the request.
+    pub(super) async fn last_of_archived(
+        &self,
+        stream: StreamId,
+        end: u64,
+    ) -> Result<Option<Last>, JournalError> {
+        let Some(seq) = end.checked_sub(1) else { return Ok(None) };
         let Fetched::Bytes(bytes) = self.fetch_one(&self.record_path(stream, seq)).await? else {
             return Ok(None);
         };

@@ -74,7 +74,12 @@ impl Journal {
     /// [`JournalError::Damaged`] when a file is missing or wrong, which is never taken for an absent stream; else
     /// what the store said.
     pub async fn read(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
-        let end = self.folder(stream).await?.end;
+        let Folder { end, count, .. } = self.folder(stream).await?;
+        if count < end
+            && let Some(last) = self.last_of_archived(stream, end).await?
+        {
+            return Ok(Some(last.into_history(stream)));
+        }
         let mut chain = Chain::new(stream);
         let mut records = Vec::new();
         for start in (0..end).step_by(AT_ONCE as usize) {

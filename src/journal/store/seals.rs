@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::super::chain::Finding;
+use super::super::chain::{Chain, Finding};
 use super::super::record::{Event, Flaw, Stored, StreamId};
 use super::super::seal::{
     Checkpoint, Hash, Leaf, Log, MOST_LEAVES, Notary, Proof, Seal, Tree, VerifierKey, seal_name, seal_number,
@@ -273,12 +273,15 @@ impl Journal {
     /// Why an archived record does not say what the records before it add up to. Once it is sealed it may stand for
     /// them, so none is sealed that does not.
     async fn untrue(&self, stream: StreamId, seq: u64) -> Result<Option<Finding>, JournalError> {
-        match self.read(stream).await {
-            Ok(Some(history)) if history.records.len() as u64 > seq => Ok(None),
-            Ok(_) => Ok(Some(Finding::of(stream, seq.saturating_sub(1), Flaw::Missing))),
-            Err(JournalError::Damaged { finding, .. }) => Ok(Some(*finding)),
-            Err(error) => Err(error),
+        let mut chain = Chain::new(stream);
+        for from in (0..=seq).step_by(RECORDS as usize) {
+            for fetched in self.fetch(stream, from, seq.saturating_add(1).min(from + RECORDS)).await? {
+                if let Err(finding) = chain.push(fetched.as_file()) {
+                    return Ok(Some(finding));
+                }
+            }
         }
+        Ok(None)
     }
 
     fn about_seal(&self, number: u64, flaw: Flaw) -> Finding {
