@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use sharehook::domain::ResultKind;
 use sharehook::journal::Journal;
 use sharehook::journal::seal::{Notary, VerifierKey};
 
-use crate::support::process::run;
+use crate::support::process::{run, run_and_kill};
 use crate::support::store::{Break, Brittle};
 use crate::support::{ACCOUNTS, BLUEPRINT, CVM_IMAGE, Place, STRANGER, World, request};
 
@@ -313,12 +314,15 @@ async fn many_archivers_at_once_do_no_harm() {
     whole(&world, &to).await;
 }
 
-/// A journal in a directory, made long ago by the real path, with the configuration beside it.
-async fn old_journal() -> World {
+/// A journal in a directory, made long ago by the real path, with the configuration beside it, and more denials.
+async fn old_journal(more: usize) -> World {
     let folder = tempfile::tempdir().unwrap();
     let place = format!("file:{}", folder.path().join("journal").display());
     let world = World::with(Place::At(&place), |_| ()).await;
     world.clock.set("2020-01-01T00:00:00Z".parse().unwrap());
+    for number in 0..more {
+        world.deliver(&request(&format!("MORE{number}"), json!({"accounts": [STRANGER]}))).await;
+    }
     grown_old(&world).await;
     // The folder lives as long as the world's own.
     fs::rename(folder.path().join("journal"), world.folder.path().join("journal")).unwrap();
@@ -338,7 +342,7 @@ fn told(folder: &Path, code: i32, arguments: &[&str]) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_binary_archives_removes_and_goes_on() {
-    let world = old_journal().await;
+    let world = old_journal(0).await;
     let folder = world.folder.path();
     let archive = ["audit", "archive", "--older-than", "365d", "--to", "file:archive"];
     let with = |more: &[&'static str]| [&archive[..], more].concat();
@@ -400,13 +404,39 @@ async fn the_binary_archives_removes_and_goes_on() {
     told(folder, 0, &["audit", "verify"]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_archiver_leaves_a_whole_journal_and_the_next_one_goes_on() {
+    let world = old_journal(20).await;
+    let folder = world.folder.path();
+    let archive = ["audit", "archive", "--older-than", "365d", "--to", "file:archive", "--delete"];
+    let (grants, _) = told(folder, 0, &["grants", "--json"]);
+    let mut killed = 0;
+    for round in 0..14_u64 {
+        let moment = 5 * round + u64::from(sharehook::clock::chance() % 10);
+        killed += usize::from(run_and_kill(folder, &archive, Duration::from_millis(moment)));
+        told(folder, 0, &["audit", "verify"]);
+        if round % 4 == 3 {
+            told(folder, 0, &["audit", "seal"]);
+        }
+    }
+    assert!(killed > 2, "{killed}");
+    told(folder, 0, &archive);
+    told(folder, 0, &["audit", "seal"]);
+    told(folder, 0, &archive);
+    let (out, _) = told(folder, 0, &["audit", "verify", "--archive", "file:archive", "--json"]);
+    let counts = &serde_json::from_str::<Value>(&out).unwrap()["counts"];
+    assert!(counts["archived"].as_u64().unwrap() >= 25, "{counts}");
+    assert_eq!(told(folder, 0, &["grants", "--json"]).0, grants);
+    assert_eq!(told(folder, 0, &["requests"]).0.matches("archived").count(), 23);
+}
+
 fn requests_at(index: usize) -> Value {
     requests().remove(index)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_binary_refuses_what_cannot_be_meant() {
-    let world = old_journal().await;
+    let world = old_journal(0).await;
     let folder = world.folder.path();
     let archive = |age: &str, to: &str, code: i32| {
         told(folder, code, &["audit", "archive", "--older-than", age, "--to", to]).1
