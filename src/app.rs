@@ -5,6 +5,7 @@ mod again;
 mod answer;
 mod archive;
 mod asked;
+mod brought;
 mod calls;
 mod cases;
 mod certified;
@@ -52,6 +53,7 @@ pub use secrets::fetch_secrets;
 pub use sweep::SweepReport;
 
 use answer::{conflict, items, refused_items, unavailable};
+use brought::Brought;
 use certified::{Certificates, Unverified};
 use clouds::{Clouds, own_account};
 use execute::Means;
@@ -82,9 +84,13 @@ struct Case<'a> {
 
 impl App {
     /// The whole way of one delivery.
-    pub async fn receive(&self, delivery: Delivery, deadline: Deadline) -> Reply {
+    pub async fn receive(&self, mut delivery: Delivery, deadline: Deadline) -> Reply {
         let now = self.clock.now();
         let source = delivery.source.clone();
+        let brought = match &mut delivery.via {
+            Via::Http(headers) => Brought::out_of(headers),
+            Via::Host { .. } => Brought::nothing(),
+        };
         let Some(intake) = self.prepared.intake(&source) else {
             return self.turned_away(Reply::UnknownSource);
         };
@@ -93,6 +99,7 @@ impl App {
             Err(Unverified::Refused(refusal)) => return self.unauthorised(&source, &refusal),
             Err(Unverified::NotNow(why)) => return self.not_now(&why),
         };
+        self.accept(&brought);
         if let Some(reply) = self.subscribed(intake, &verified).await {
             return reply;
         }
@@ -262,7 +269,7 @@ impl App {
         let means = self.means(ledger.state().request(), deadline);
         let seen = observe::observe(&means, approved.request()).await;
         let mut done = ledger.results();
-        done.extend(own_account(means.owner, approved.request()));
+        done.extend(own_account(means.cloud, approved.request()));
         let plan = Plan::of(approved, &seen, &done, ledger.observed());
         ledger.planned(&plan).await?;
         execute::carry_out(&means, &plan, ledger).await
@@ -280,7 +287,7 @@ impl App {
         };
         let means = self.means(case.request, case.deadline);
         let seen = observe::observe(&means, case.request).await;
-        let done: Vec<ItemResult> = own_account(means.owner, case.request).into_iter().collect();
+        let done: Vec<ItemResult> = own_account(means.cloud, case.request).into_iter().collect();
         let plan = Plan::of(approved, &seen, &done, false);
         let settled = |item: Item| {
             let known = plan.settled().iter().find(|result| result.item == item).cloned();
@@ -299,7 +306,6 @@ impl App {
         Means {
             cloud: chosen.cloud,
             account: chosen.account,
-            owner: chosen.owner,
             calls: &self.calls,
             looks: &self.looks,
             counters: &self.counters,

@@ -46,6 +46,11 @@ pub(crate) fn vars() -> Vars {
 impl Stage {
     /// With `images` blueprints, a journal in memory, and the configuration as it ships.
     pub(crate) async fn new(images: usize) -> Self {
+        Self::with(images, "memory:", Clock::System).await
+    }
+
+    /// The same with the journal in another place, and another clock.
+    pub(crate) async fn with(images: usize, journal: &str, clock: Clock) -> Self {
         let mut world = World::seeded();
         if let Some(stock) = world.regions.get_mut(REGION) {
             stock.blueprints.extend((0..images).map(|n| (blueprint(n), Blueprint::custom("bench"))));
@@ -59,7 +64,7 @@ impl Stage {
         std::fs::write(policy.join("all.cedar"), "@id(\"all\") permit (principal, action, resource);\n")
             .expect("a policy");
         let text = format!(
-            "journal = \"memory:\"\npolicy = \"policy\"\n[cloud]\nsite = \"intl\"\nendpoint = \"{}\"\n\
+            "journal = {journal:?}\npolicy = \"policy\"\n[cloud]\nsite = \"intl\"\nendpoint = \"{}\"\n\
              [[source]]\nname = \"invoke\"\nscheme = \"trusted\"\nfrom = [\"invoke\"]\n",
             cloud.url()
         );
@@ -67,16 +72,21 @@ impl Stage {
         std::fs::write(&file, text).expect("a configuration");
         let config = Config::load(&file, &vars()).expect("a valid configuration");
         let prepared = Prepared::new(config).expect("a valid policy");
-        let app = Arc::new(prepared.open(&vars(), Clock::System).await.expect("an application"));
+        let app = Arc::new(prepared.open(&vars(), clock).await.expect("an application"));
         Self { app, cloud }
     }
 
     /// Sends tickets for one account each, all at once: `(image, account)`. How many were completed.
     pub(crate) async fn send(&self, tickets: Vec<(String, String)>) -> usize {
+        self.send_for(tickets, None).await
+    }
+
+    /// The same for shares that end by themselves, as in `24h`.
+    pub(crate) async fn send_for(&self, tickets: Vec<(String, String)>, life: Option<&'static str>) -> usize {
         let mut running = tokio::task::JoinSet::new();
         for (n, (image, account)) in tickets.into_iter().enumerate() {
             let app = Arc::clone(&self.app);
-            running.spawn(async move { completed(&app, n, &image, &account).await });
+            running.spawn(async move { completed(&app, n, &image, &account, life).await });
         }
         running.join_all().await.into_iter().filter(|done| *done).count()
     }
@@ -95,10 +105,10 @@ pub(crate) fn refused(calls: &[Call]) -> usize {
         .count()
 }
 
-async fn completed(app: &App, n: usize, image: &str, account: &str) -> bool {
+async fn completed(app: &App, n: usize, image: &str, account: &str, life: Option<&str>) -> bool {
     let ticket = json!({
         "id": format!("bench-{n}"), "action": "share", "image": image, "region": REGION, "accounts": [account],
-        "requester": "alice@example.com", "approvers": ["bob@example.com"]
+        "requester": "alice@example.com", "approvers": ["bob@example.com"], "expires_in": life,
     });
     let via = Via::Host { origin: "invoke".to_owned(), id: None };
     let source = "invoke".parse().expect("a source's name");

@@ -1,7 +1,7 @@
 //! A request that the journal knows: the recorded answer, or the work that an earlier delivery left unfinished.
 
 use crate::cloud::error::image_is_missing;
-use crate::domain::{ErrorClass, Item, ItemResult, ResultKind, Status, Timestamp};
+use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
 use crate::journal::{JournalError, Phase, State, StreamId, Work};
 use crate::plan::{Observation, Plan};
 use crate::policy::Approved;
@@ -96,16 +96,12 @@ impl App {
 
 /// What is to be said of an item that the cloud does not show as given.
 fn unsettled(result: ItemResult, seen: &Observation) -> ItemResult {
-    let passing = |class| {
-        use ErrorClass::{Ambiguous, NotSent, Throttled, Transient};
-        matches!(class, Transient | Throttled | Ambiguous | NotSent)
-    };
     match &seen.unreadable {
         _ if !result.pending() => result,
         None if seen.readable => too_late(result),
         Some(error) if image_is_missing(&error.code) => too_late(result),
         // It is asked again later.
-        Some(error) if passing(error.class) => result,
+        Some(error) if error.class.passing() => result,
         // Nobody can tell: taking it back is harmless where it was not given.
         _ if matches!(result.item, Item::Account(_)) => ItemResult { kind: ResultKind::Shared, ..result },
         _ => too_late(result),

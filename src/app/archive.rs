@@ -14,7 +14,7 @@ use crate::domain::{Problem, Span, Timestamp};
 use crate::journal::seal::VerifierKey;
 use crate::journal::{Filed, Journal, JournalError, LONGEST_PAUSE, Removal, State, StreamId, Worker};
 
-use super::lists::states;
+use super::lists::read_all;
 use super::register;
 
 pub use place::archive_place;
@@ -106,7 +106,8 @@ pub async fn archive(
 }
 
 async fn sorted(journal: &Journal, age: &Age, now: Timestamp) -> Result<Sorted, JournalError> {
-    let (states, failures) = states(journal).await?;
+    let (states, unreadable) = read_all(journal).await?;
+    let failures = unreadable.into_iter().map(|(_, error)| error.to_string()).collect();
     let cancels = register::cancels(&states);
     let (mut due, mut filed) = (Vec::new(), Vec::new());
     let mut report = Archiving { failures, ..Archiving::default() };

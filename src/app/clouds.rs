@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::cloud::credentials::RoleArn;
+use crate::cloud::credentials::{Handed, RoleArn};
 use crate::cloud::{Cloud, CloudSettings, CredentialChain};
 use crate::config::{AccountConfig, Config, DEFAULT_ACCOUNT, Vars};
 use crate::domain::{Action, Item, ItemResult, Problem, Problems, Region, ResultKind, ShareRequest};
@@ -13,6 +13,9 @@ use crate::domain::{Action, Item, ItemResult, Problem, Problems, Region, ResultK
 pub(super) struct Clouds {
     default: Cloud,
     named: BTreeMap<String, Cloud>,
+    /// Where the credentials go that invocations bring.
+    handed: Handed,
+    believes_invocations: bool,
 }
 
 /// The cloud for one request.
@@ -21,8 +24,6 @@ pub(super) struct Chosen<'a> {
     pub(super) cloud: &'a Cloud,
     /// Its account; none where no accounts are configured, so that there is nothing to tell apart.
     pub(super) account: Option<&'a str>,
-    /// The root account that owns the images, where the configuration tells.
-    pub(super) owner: Option<&'a str>,
 }
 
 impl Clouds {
@@ -30,38 +31,44 @@ impl Clouds {
     pub(super) fn new(config: &Config, settings: &CloudSettings, vars: &Vars) -> Result<Self, Problems> {
         let home = vars.get("HOME").map(PathBuf::from);
         let chain = CredentialChain::from_disk(vars, home);
+        let handed = chain.handed();
         let mut named = BTreeMap::new();
         for account in &config.cloud.accounts {
             let chain = chain_of(&config.file, account, chain.clone())?;
             named.insert(account.name.clone(), Cloud::new(settings.clone(), chain)?);
         }
-        Ok(Self { default: Cloud::new(settings.clone(), chain)?, named })
+        let default = Cloud::new(settings.clone(), chain)?;
+        Ok(Self { default, named, handed, believes_invocations: false })
+    }
+
+    /// On a host that writes the credentials of its role into each request's headers.
+    pub(super) fn believe_invocations(&mut self) {
+        self.believes_invocations = true;
+    }
+
+    /// Where to put what an invocation brought; none where nobody but its sender can have written it.
+    pub(super) fn handed(&self) -> Option<&Handed> {
+        self.believes_invocations.then_some(&self.handed)
     }
 
     /// By the beginning of the image's id, then by region, as the configuration says.
     pub(super) fn of<'a>(&'a self, config: &'a Config, image: Option<&str>, region: &Region) -> Chosen<'a> {
         let found = config.cloud.account_for(image, region.as_str());
         match found.and_then(|account| Some((account, self.named.get(&account.name)?))) {
-            Some((account, cloud)) => {
-                let role = account.role_arn.as_ref().map(|(role, _)| role.as_str());
-                Chosen { cloud, account: Some(&account.name), owner: role.and_then(owner_of) }
-            }
+            Some((account, cloud)) => Chosen { cloud, account: Some(&account.name) },
             None => {
                 let several = !self.named.is_empty();
-                Chosen { cloud: &self.default, account: several.then_some(DEFAULT_ACCOUNT), owner: None }
+                Chosen { cloud: &self.default, account: several.then_some(DEFAULT_ACCOUNT) }
             }
         }
     }
 }
 
-/// A role's text names the account that it is in.
-fn owner_of(role: &str) -> Option<&str> {
-    Some(role.strip_prefix("qcs::cam::uin/")?.split_once(':')?.0)
-}
-
-/// An image cannot be shared with its owner: the cloud refuses that, and the whole call with it.
-pub(super) fn own_account(owner: Option<&str>, request: &ShareRequest) -> Option<ItemResult> {
-    let own = request.target.accounts().iter().find(|account| owner == Some(account.as_str()))?;
+/// An image cannot be shared with its owner: the cloud refuses that, and the whole call with it. To be asked after a read,
+/// for which there had to be credentials: they tell whose images they are.
+pub(super) fn own_account(cloud: &Cloud, request: &ShareRequest) -> Option<ItemResult> {
+    let owner = cloud.owner()?;
+    let own = request.target.accounts().iter().find(|account| owner == account.as_str())?;
     let kind = ResultKind::Failed {
         code: "OwnAccount".to_owned(),
         message: "this account owns the image, so it has it already".to_owned(),

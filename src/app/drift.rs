@@ -168,7 +168,7 @@ impl App {
             let grant = register::standing(state, &cancels, self.now());
             let request = state.request();
             let accounts = request.target.accounts().iter().map(ToString::to_string);
-            let key = (ImageRefKey(register::subject(state).to_string()), request.region.clone());
+            let key = (ImageRefKey(state.subject().to_string()), request.region.clone());
             let chain_unmade = matches!(request.target, Target::Chain { .. }) && state.blueprint().is_none();
             if !chain_unmade && !matches!(request.target, Target::Lighthouse { .. }) {
                 let known = places.entry(key).or_default();

@@ -7,12 +7,14 @@ use crate::domain::{Problems, SourceName, Status};
 use crate::inbound::{Delivery, Headers, Via, cloudevents};
 
 use super::answer::{Answer, Ending, Reply};
+use super::brought::Brought;
 use super::{App, Deadline};
 
 impl App {
     /// The whole way of a request with one or several CloudEvents.
-    pub async fn receive_events(&self, headers: Headers, body: Bytes, deadline: Deadline) -> Reply {
+    pub async fn receive_events(&self, mut headers: Headers, body: Bytes, deadline: Deadline) -> Reply {
         let now = self.now();
+        let brought = Brought::out_of(&mut headers);
         for source in self.believers(&headers, &body) {
             let Some(intake) = self.prepared.intake(&source) else { continue };
             let via = Via::Http(headers.clone());
@@ -25,6 +27,7 @@ impl App {
                     continue;
                 }
             };
+            self.accept(&brought);
             let events = match cloudevents::open(&verified, &headers) {
                 Ok(events) => events,
                 Err(problem) => return self.turned_away(Reply::Unreadable(problem)),

@@ -24,8 +24,6 @@ pub(super) struct Means<'a> {
     pub(super) cloud: &'a Cloud,
     /// The owner account whose cloud it is, where there are several.
     pub(super) account: Option<&'a str>,
-    /// The account that owns the images, where that is known.
-    pub(super) owner: Option<&'a str>,
     pub(super) calls: &'a CallLanes,
     pub(super) looks: &'a LookLanes,
     pub(super) counters: &'a Counters,
@@ -126,11 +124,16 @@ async fn chained(
     if lighthouse.is_some_and(ItemResult::pending) {
         return Err(ResultKind::Pending);
     }
+    // A first step that a later turn tries again may still make the blueprint: until then its accounts are not given up.
+    let again = |result: &ItemResult| matches!(result.kind, ResultKind::Failed { retryable: true, .. });
     match found {
         Some(id) => Ok(id),
         None => match means.cloud.blueprint_of_image(region, image, means.deadline).await {
             Ok(Some(blueprint)) => Ok(blueprint.blueprint_id),
-            Ok(None) => Err(chain_broken(image, "it has no blueprint in Lighthouse", false)),
+            Ok(None) => {
+                let again = lighthouse.is_some_and(again);
+                Err(chain_broken(image, "it has no blueprint in Lighthouse", again))
+            }
             Err(error) => Err(chain_broken(image, &error.to_string(), true)),
         },
     }

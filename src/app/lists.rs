@@ -1,12 +1,19 @@
 //! The journal as lists: every request, every active grant. A stream that cannot be read is named, not skipped.
 
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::domain::Timestamp;
-use crate::journal::{Grant, Journal, JournalError, Phase, State};
+use crate::journal::{Grant, History, Journal, JournalError, Phase, State, StreamId};
 
 use super::answer::Answer;
 use super::{App, register};
+
+/// Requests that are read at once.
+const AT_ONCE: usize = 16;
+
+/// Streams that could not be read, and why.
+type Unreadable = Vec<(StreamId, JournalError)>;
 
 /// Entries, and what could not be read.
 #[derive(Debug)]
@@ -119,22 +126,31 @@ impl App {
 
     /// Every request's state, oldest approval first, and the streams that could not be read.
     pub(super) async fn states(&self) -> Result<(Vec<State>, Vec<String>), JournalError> {
-        states(&self.journal).await
+        let (states, unreadable) = self.read_all().await?;
+        Ok((states, unreadable.into_iter().map(|(_, error)| error.to_string()).collect()))
+    }
+
+    /// [`App::states`], with the names of the streams that could not be read.
+    pub(super) async fn read_all(&self) -> Result<(Vec<State>, Unreadable), JournalError> {
+        read_all(&self.journal).await
     }
 }
 
-/// [`App::states`], of a journal alone.
-pub(super) async fn states(journal: &Journal) -> Result<(Vec<State>, Vec<String>), JournalError> {
-    let mut states = Vec::new();
-    let mut flaws = Vec::new();
-    for stream in journal.streams().await? {
-        match journal.read(stream).await {
-            Ok(history) => states.extend(history.and_then(crate::journal::History::into_state)),
-            Err(error) => flaws.push(error.to_string()),
+/// [`App::read_all`], of a journal alone.
+pub(super) async fn read_all(journal: &Journal) -> Result<(Vec<State>, Unreadable), JournalError> {
+    let streams = journal.streams().await?;
+    let (mut states, mut unreadable) = (Vec::new(), Vec::new());
+    for some in streams.chunks(AT_ONCE) {
+        let reads = join_all(some.iter().map(|stream| journal.read(*stream))).await;
+        for (stream, read) in some.iter().zip(reads) {
+            match read {
+                Ok(history) => states.extend(history.and_then(History::into_state)),
+                Err(error) => unreadable.push((*stream, error)),
+            }
         }
     }
     states.sort_by_key(State::approved_at);
-    Ok((states, flaws))
+    Ok((states, unreadable))
 }
 
 fn entry(state: &State) -> RequestEntry {

@@ -134,12 +134,8 @@ where
             Err(error) => error,
         };
         tries += 1;
-        let passing = matches!(
-            error.class,
-            ErrorClass::Transient | ErrorClass::Throttled | ErrorClass::Ambiguous | ErrorClass::NotSent
-        );
         let wait = wait_before(means.patience.backoff, tries, error.class, clock::chance());
-        if !passing || tries >= MOST_READS || !pause(means.deadline, wait).await {
+        if !error.class.passing() || tries >= MOST_READS || !pause(means.deadline, wait).await {
             return Err(error);
         }
     }

@@ -1,19 +1,13 @@
 //! The register of grants over all requests: what one gave, a later cancel may have taken. In: states. Out: grants that
 //! stand, and who is covered by whom. Knows only the journal, not what the cloud holds.
 
-use crate::domain::{AccountId, Action, ImageRef, Item, ItemResult, Region, ResultKind, Target, Timestamp};
+use crate::domain::{AccountId, Action, ImageRef, Item, ItemResult, ResultKind, Timestamp};
 use crate::journal::{Grant, Phase, State};
 
 /// When a share that another, endless grant covers too is looked at again.
 const LOOK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
-
-/// What the accounts of a request see: of a chain the blueprint, once it is known.
-pub(super) fn subject(state: &State) -> ImageRef {
-    match (&state.request().target, state.blueprint()) {
-        (Target::Chain { .. }, Some(blueprint)) => ImageRef::Blueprint(blueprint.clone()),
-        (target, _) => target.image(),
-    }
-}
+/// When a share that somebody is at work on is looked at again, at the earliest.
+const SOON: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
 /// The requests that cancelled something.
 pub(super) fn cancels(states: &[State]) -> Vec<&State> {
@@ -35,7 +29,7 @@ pub(super) fn standing(state: &State, cancels: &[&State], now: Timestamp) -> Opt
 
 /// Whether a cancel that ended at or after `since` took this item of the request away.
 fn taken(state: &State, item: &Item, since: Timestamp, cancels: &[&State]) -> bool {
-    let same_image = |cancel: &State| subject(cancel) == subject(state);
+    let same_image = |cancel: &State| cancel.subject() == state.subject();
     let left_lighthouse = |cancel: &State| {
         // What leaves Lighthouse leaves everybody who had it there.
         state.request().target.lighthouse()
@@ -60,30 +54,65 @@ pub(super) fn covered(
     all: &[State],
     now: Timestamp,
 ) -> Vec<(AccountId, Timestamp)> {
-    let (mine, region): (ImageRef, &Region) = (subject(state), &state.request().region);
-    let cancels = cancels(all);
-    let others = all.iter().filter(|other| {
-        other.identity() != state.identity()
-            && other.request().action == Action::Share
-            && !matches!(other.phase(), Phase::Denied | Phase::Revoked)
-            && !other.expired(now)
-            && &other.request().region == region
-            && subject(other) == mine
-    });
+    let (cancels, mine) = (cancels(all), state.subject());
+    let others = rivals(state, all, now).filter(|other| other.subject() == mine);
     let mut held: Vec<(AccountId, Timestamp)> = Vec::new();
     for other in others {
-        let until = other.expires_at().or_else(|| now.checked_add(LOOK_AGAIN).ok()).unwrap_or(Timestamp::MAX);
-        let given = other.grant(now).map_or(other.approved_at(), |grant| grant.since);
-        for result in other.results() {
-            let has = matches!(result.kind, ResultKind::Shared | ResultKind::AlreadyShared);
-            if has
-                && let Item::Account(id) = &result.item
-                && accounts.contains(id)
-                && !taken(other, &result.item, given, &cancels)
+        for (item, until) in holds(other, &cancels, now) {
+            if let Item::Account(id) = item
+                && accounts.contains(&id)
             {
-                held.push((id.clone(), until));
+                held.push((id, until));
             }
         }
     }
     held
+}
+
+/// Until when the image that this request put into Lighthouse serves somebody else there: another request for the same, or
+/// whoever has the blueprint that came of it.
+pub(super) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Timestamp> {
+    let cancels = cancels(all);
+    let image = state.request().target.image();
+    let blueprint = state.blueprint().cloned().map(ImageRef::Blueprint);
+    let ends = rivals(state, all, now).flat_map(|other| {
+        let same_image = other.request().target.image() == image;
+        let same_blueprint = blueprint.as_ref() == Some(&other.subject());
+        let held = holds(other, &cancels, now).into_iter();
+        held.filter(move |(item, _)| match item {
+            Item::Lighthouse(_) => same_image,
+            Item::Account(_) => same_blueprint,
+        })
+    });
+    ends.map(|(_, until)| until).min()
+}
+
+/// The other requests of the region that share and whose end has not come.
+fn rivals<'a>(state: &'a State, all: &'a [State], now: Timestamp) -> impl Iterator<Item = &'a State> {
+    all.iter().filter(move |other| {
+        other.identity() != state.identity()
+            && other.request().action == Action::Share
+            && !matches!(other.phase(), Phase::Denied | Phase::Revoked)
+            && !other.expired(now)
+            && other.request().region == state.request().region
+    })
+}
+
+/// What a request holds, whether it gave it or found it there, and until when to leave that alone. What it is about to
+/// share at this moment it may have found there already.
+fn holds(other: &State, cancels: &[&State], now: Timestamp) -> Vec<(Item, Timestamp)> {
+    let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
+    let until = other.expires_at().unwrap_or_else(|| later(LOOK_AGAIN));
+    let at_work = matches!(other.phase(), Phase::Working { .. } | Phase::Deferred { .. });
+    let given = other.grant(now).map_or(other.approved_at(), |grant| grant.since);
+    let hold = |result: ItemResult| match result.kind {
+        ResultKind::Shared | ResultKind::AlreadyShared | ResultKind::Available { .. } => {
+            (!taken(other, &result.item, given, cancels)).then_some((result.item, until))
+        }
+        ResultKind::Pending if at_work => {
+            Some((result.item, other.due_at().unwrap_or(until).max(later(SOON))))
+        }
+        _ => None,
+    };
+    other.results().into_iter().filter_map(hold).collect()
 }

@@ -1,17 +1,26 @@
-//! The sweep: finishes what is unfinished, starts what is due, revokes what has expired. In: the journal.
+//! The sweep: finishes what is unfinished, starts what is due, revokes what has expired. In: the journal's index.
 //! Out: a report. Two at once do no harm, because each piece of work is claimed before it is done.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde::Serialize;
 
-use crate::domain::{AccountId, ItemResult, Target, Timestamp};
-use crate::journal::{JournalError, Phase, State, StreamId, Work};
+use crate::domain::{AccountId, ImageRef, ItemResult, Target, Timestamp};
+use crate::journal::{Concern, Hint, History, Indexed, JournalError, Phase, Receiver, State, StreamId, Work};
 use crate::policy::Approved;
 
 use super::ledger::{Ledger, Stop};
-use super::register::covered;
+use super::register::{covered, serving};
 use super::{App, Deadline};
+
+/// Nothing is begun with less time left.
+const LEAST: Duration = Duration::from_secs(2);
+/// Requests that are read at once, and that are worked on at once.
+const LEADS: usize = 16;
+const WORKERS: usize = 8;
 
 /// What a sweep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -53,81 +62,191 @@ impl fmt::Display for SweepReport {
     }
 }
 
+/// A request that hints point at.
+struct Lead {
+    stream: StreamId,
+    hints: Vec<Hint>,
+}
+
+/// A sweep under way.
+struct Round {
+    now: Timestamp,
+    deadline: Deadline,
+    report: SweepReport,
+    /// Hints that are neither settled nor moved.
+    open: Vec<Hint>,
+}
+
 impl App {
-    /// Does everything that is due.
+    /// Does everything that is due. What is due is read off the journal's index; a journal without one gets it first.
     ///
     /// # Errors
     /// When the journal cannot be listed; what fails for one request is in the report.
     pub async fn sweep(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
-        let (states, failures) = self.states().await?;
-        let mut report = SweepReport { failures, ..SweepReport::default() };
-        for state in &states {
-            let now = self.now();
-            let Some(work) = state.needs_work(now) else { continue };
-            if super::execute::left(deadline) < std::time::Duration::from_secs(2) {
-                report.out_of_time = true;
+        let mut round = Round { now: self.now(), deadline, report: SweepReport::default(), open: Vec::new() };
+        let hints = match self.journal.due(round.now).await? {
+            Some(hints) => hints,
+            None => {
+                Box::pin(self.reindex()).await?;
+                self.journal.due(round.now).await?.unwrap_or_default()
+            }
+        };
+        for leads in by_stream(hints).chunks(LEADS) {
+            if super::execute::left(deadline) < LEAST {
+                round.report.out_of_time = true;
                 break;
             }
-            let name = state.identity().to_string();
-            let end = match work {
-                Work::Start | Work::Finish => self.sweep_finish(state.clone(), &states, now, deadline).await,
-                Work::Revoke { .. } => self.revoke(state.clone(), &states, now, deadline).await,
-            };
-            match end {
-                Ok(after) => report.note(name, &after),
-                Err(error) => report.failures.push(format!("{name}: {error}")),
-            }
+            Box::pin(self.follow(leads, &mut round)).await;
         }
-        report.failures.extend(self.seal_when_due().await);
-        Ok(report)
+        if !round.report.out_of_time
+            && let Err(error) = self.journal.leave_hours(&round.open, round.now).await
+        {
+            round.report.failures.push(error.to_string());
+        }
+        round.report.failures.extend(self.seal_when_due().await);
+        Ok(round.report)
     }
 
-    /// Finishes a request; when its end came meanwhile, takes back at once what it gave.
-    async fn sweep_finish(
-        &self,
-        state: State,
-        all: &[State],
-        now: Timestamp,
-        deadline: Deadline,
-    ) -> Result<State, JournalError> {
-        let after = self.go_on(state, now, deadline).await?;
-        match after.needs_work(now) {
-            Some(Work::Revoke { .. }) => self.revoke(after, all, now, deadline).await,
-            _ => Ok(after),
+    /// Makes the index of what is due anew from every record.
+    ///
+    /// # Errors
+    /// When the journal cannot be listed or written.
+    pub async fn reindex(&self) -> Result<Indexed, JournalError> {
+        let (states, unreadable) = self.read_all().await?;
+        let unreadable: Vec<StreamId> = unreadable.into_iter().map(|(stream, _)| stream).collect();
+        self.journal.reindex(&states, &unreadable, self.now()).await
+    }
+
+    /// Reads some requests and does what is due of them: first what is unfinished, so that who takes back sees what others
+    /// have come to hold.
+    async fn follow(&self, leads: &[Lead], round: &mut Round) {
+        let reads = join_all(leads.iter().map(|lead| self.journal.read(lead.stream))).await;
+        let (mut finish, mut revoke, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        for (lead, read) in leads.iter().zip(reads) {
+            let (rests, state) = match read {
+                Ok(history) => (
+                    Some(history.as_ref().map_or(0, History::written)),
+                    history.and_then(History::into_state),
+                ),
+                Err(error) => {
+                    round.report.failures.push(error.to_string());
+                    (None, None)
+                }
+            };
+            match state.as_ref().and_then(|state| state.needs_work(round.now)).zip(state) {
+                None => ends.push((lead, rests)),
+                Some((Work::Start | Work::Finish, state)) => finish.push((lead, state)),
+                Some((Work::Revoke { .. }, state)) => revoke.push((lead, state)),
+            }
         }
+        for due in finish.chunks(WORKERS).chain(revoke.chunks(WORKERS)) {
+            let work = due.iter().map(|(_, state)| self.sweep_one(state.clone(), round.deadline));
+            for ((lead, state), end) in due.iter().zip(join_all(work).await) {
+                let rests = match &end {
+                    Ok(Some(after)) if after.needs_work(self.now()).is_none() => Some(after.head().next_seq),
+                    _ => None,
+                };
+                ends.push((lead, rests));
+                round.report.tell(state.identity().to_string(), end);
+            }
+        }
+        self.put_away(&ends, round).await;
+    }
+
+    /// Puts hints away, with the number of records of a request that needs nothing now; `None`: it still does.
+    async fn put_away(&self, ends: &[(&Lead, Option<u64>)], round: &mut Round) {
+        let hints: Vec<(Hint, Option<u64>)> =
+            ends.iter().flat_map(|(lead, rests)| lead.hints.iter().map(|hint| (*hint, *rests))).collect();
+        let away = join_all(hints.iter().map(|(hint, rests)| self.put_one(hint, *rests, round.now))).await;
+        for ((hint, _), away) in hints.into_iter().zip(away) {
+            if !matches!(away, Ok(true)) {
+                round.open.push(hint);
+            }
+            round.report.failures.extend(away.err().map(|error| error.to_string()));
+        }
+    }
+
+    /// Whether a hint could be put away. What it announced may be on its way still: that is waited for.
+    async fn put_one(&self, hint: &Hint, rests: Option<u64>, now: Timestamp) -> Result<bool, JournalError> {
+        let old = hint.is_old(now);
+        match rests {
+            Some(written) if hint.seq < written || old => self.journal.settle(hint).await.map(|()| true),
+            None if old => self.journal.postpone(hint, now).await.map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Works on one request that is due; `None` when the time has run out. When its end came meanwhile, takes back at once
+    /// what it gave.
+    async fn sweep_one(&self, state: State, deadline: Deadline) -> Result<Option<State>, JournalError> {
+        if super::execute::left(deadline) < LEAST {
+            return Ok(None);
+        }
+        let now = self.now();
+        let after = match state.needs_work(now) {
+            Some(Work::Start | Work::Finish) => Box::pin(self.go_on(state, now, deadline)).await?,
+            _ => state,
+        };
+        match after.needs_work(now) {
+            Some(Work::Revoke { .. }) => Box::pin(self.revoke(after, now, deadline)).await.map(Some),
+            _ => Ok(Some(after)),
+        }
+    }
+
+    /// Every other request that concerns what this one gave. One whose records are damaged covers nobody: an end must come.
+    async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
+        let region = &state.request().region;
+        let mut streams = BTreeSet::new();
+        for Concern { image, receiver, .. } in state.concerns() {
+            let many = matches!(receiver, Receiver::Account(_)).then_some(Receiver::Many.name());
+            for name in many.into_iter().chain([receiver.name()]) {
+                streams.extend(self.journal.concerning(region, &image, Some(name)).await?);
+            }
+        }
+        if let (true, Some(blueprint)) = (state.request().target.lighthouse(), state.blueprint()) {
+            let blueprint = ImageRef::Blueprint(blueprint.clone());
+            streams.extend(self.journal.concerning(region, &blueprint, None).await?);
+        }
+        let mut others = Vec::new();
+        for stream in streams {
+            match self.journal.read(stream).await {
+                Ok(history) => others.extend(history.and_then(History::into_state)),
+                Err(error @ JournalError::Damaged { .. }) => {
+                    tracing::error!(%error, "a request that covers nobody");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(others)
     }
 
     /// Takes back what an expired request gave, except what another grant covers.
-    async fn revoke(
-        &self,
-        state: State,
-        all: &[State],
-        now: Timestamp,
-        deadline: Deadline,
-    ) -> Result<State, JournalError> {
+    async fn revoke(&self, state: State, now: Timestamp, deadline: Deadline) -> Result<State, JournalError> {
         let stream = StreamId::of(state.identity());
+        let others = self.others(&state).await?;
         let turn = self.turn(now, deadline)?;
         let Some((claim, Work::Revoke { accounts, lighthouse })) = self.journal.take(state, turn).await?
         else {
             return self.reread(stream).await;
         };
         let mut ledger = Ledger::new(&self.journal, &self.clock, claim);
-        let held = covered(ledger.state(), &accounts, all, now);
+        let held = covered(ledger.state(), &accounts, &others, now);
         let free: Vec<AccountId> =
             accounts.iter().filter(|a| !held.iter().any(|(id, _)| id == *a)).cloned().collect();
         // An image that still serves somebody through Lighthouse must stay there.
-        let lighthouse = lighthouse && held.is_empty();
+        let serves = if lighthouse { serving(ledger.state(), &others, now) } else { None };
+        let lighthouse = lighthouse && held.is_empty() && serves.is_none();
         let approved = expiry_of(ledger.state(), now, free, lighthouse);
         let end = async {
             let results = match &approved {
                 Some(approved) => self.carry_out(&mut ledger, approved, deadline).await?,
                 None => ledger.results(),
             };
-            match held.iter().map(|(_, until)| *until).min() {
+            match held.iter().map(|(_, until)| *until).chain(serves).min() {
                 None => ledger.close(results).await,
                 Some(until) => {
                     let done = results.into_iter().filter(ItemResult::succeeded).collect();
-                    ledger.defer(done, "another grant covers the same account".to_owned(), until).await
+                    ledger.defer(done, "another grant covers the same".to_owned(), until).await
                 }
             }
         };
@@ -137,6 +256,20 @@ impl App {
             Err(Stop::Journal(error)) => Err(error),
         }
     }
+}
+
+/// The requests that hints point at, those with the oldest hint first.
+fn by_stream(hints: Vec<Hint>) -> Vec<Lead> {
+    let mut leads: Vec<Lead> = Vec::new();
+    let mut places: BTreeMap<StreamId, usize> = BTreeMap::new();
+    for hint in hints {
+        let place = *places.entry(hint.stream).or_insert(leads.len());
+        match leads.get_mut(place) {
+            Some(lead) => lead.hints.push(hint),
+            None => leads.push(Lead { stream: hint.stream, hints: vec![hint] }),
+        }
+    }
+    leads
 }
 
 /// The permission to take back. A chain whose image was in Lighthouse before keeps it there: only the blueprint's
@@ -153,6 +286,14 @@ fn expiry_of(state: &State, now: Timestamp, accounts: Vec<AccountId>, lighthouse
 }
 
 impl SweepReport {
+    fn tell(&mut self, name: String, end: Result<Option<State>, JournalError>) {
+        match end {
+            Ok(Some(after)) => self.note(name, &after),
+            Ok(None) => self.out_of_time = true,
+            Err(error) => self.failures.push(format!("{name}: {error}")),
+        }
+    }
+
     fn note(&mut self, name: String, after: &State) {
         match after.phase() {
             Phase::Revoked => self.revoked.push(name),

@@ -68,6 +68,11 @@ impl Cloud {
         &self.settings
     }
 
+    /// The root account that the calls are made for, once there are credentials that tell.
+    pub fn owner(&self) -> Option<String> {
+        self.credentials.owner()
+    }
+
     /// Sends one action and reads its answer.
     ///
     /// # Errors

@@ -33,6 +33,13 @@ pub enum ErrorClass {
     NotSent,
 }
 
+impl ErrorClass {
+    /// Whether the same call may well be answered later, with nobody doing anything about it.
+    pub fn passing(self) -> bool {
+        matches!(self, Self::Transient | Self::Throttled | Self::Ambiguous | Self::NotSent)
+    }
+}
+
 /// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct CloudError {

@@ -66,9 +66,39 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, String> {
     Ok(marked.map(|(_, host)| Host::Http(address, *host)))
 }
 
+/// Whether the host writes the credentials of its role into the headers of every request: SCF does, where it hands HTTP over
+/// as it is. The headers of an event of its runtime API are the sender's own, as they are on every other host. Users cannot
+/// set variables with these two beginnings on SCF.
+pub(crate) fn brings_credentials(vars: &Vars) -> bool {
+    let plain = matches!(detect(vars), Ok(Some(Host::Http(_, HttpHost::Plain))));
+    let named = vars.get("SCF_FUNCTIONNAME").is_some_and(|name| !name.is_empty());
+    plain && named && vars.get("TENCENTCLOUD_RUNENV").is_some_and(|host| host == "SCF")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_scf_as_an_http_host_brings_credentials() {
+        let scf = [("SCF_FUNCTIONNAME", "f"), ("TENCENTCLOUD_RUNENV", "SCF")];
+        let brings = |more: &[(&str, &str)], marks: &[(&str, &str)]| {
+            let pairs = marks.iter().chain(more);
+            brings_credentials(&pairs.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+        };
+        assert!(brings(&[], &scf) && brings(&[("PORT", "9000")], &scf));
+        for more in [
+            ("SCF_RUNTIME_API", "127.0.0.1"),
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+            ("FC_FUNCTION_NAME", "f"),
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"),
+        ] {
+            assert!(!brings(&[more], &scf), "{more:?}");
+        }
+        for marks in [&scf[..1], &scf[1..], &[]] {
+            assert!(!brings(&[("PORT", "9000")], marks), "{marks:?}");
+        }
+    }
 
     fn on(pairs: &[(&str, &str)]) -> Result<Option<Host>, String> {
         detect(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())

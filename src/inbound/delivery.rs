@@ -42,6 +42,16 @@ impl Headers {
         Ok(first.map(String::as_str))
     }
 
+    /// Takes a header out: its one value, as [`Headers::one`] tells it. Nothing that sees the headers later sees it.
+    ///
+    /// # Errors
+    /// [`Twice`] when the header stood there with different values.
+    pub fn take(&mut self, name: &str) -> Result<Option<String>, Twice> {
+        let value = self.one(name).map(|value| value.map(str::to_owned));
+        self.0.remove(&name.to_ascii_lowercase());
+        value
+    }
+
     /// The names, in lower case.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

@@ -4,6 +4,9 @@
 //! A file is created, never overwritten: whoever creates number *n* owns that step, and record 0 is the claim to the
 //! request. Each record bears the SHA-256 of its predecessor's file. What the records add up to is a `State`.
 //!
+//! Beside the records lies an index of empty files: `due` says when to look at which request, `images` which requests concern
+//! whom. It only says where to look, and can be made anew from the records.
+//!
 //! `record`, `chain`, `seal`, `state`, `export` and `location` are pure; `store` is the only one that touches the place.
 //!
 //! # What is found, and what is not
@@ -30,8 +33,8 @@ pub use record::{
     Archive, CallNote, Conflict, Deferral, Ended, Event, Flaw, Intent, Lease, Progress, Record, Stored,
     StreamId, Worker,
 };
-pub use state::{BrokenRecord, Grant, Head, Phase, State, Story, Work};
+pub use state::{BrokenRecord, Concern, Grant, Head, Hint, Hour, Phase, Receiver, State, Story, Work};
 pub use store::{
-    Access, AppendError, Claim, Filed, History, Journal, JournalError, LONGEST_PAUSE, Opened, Opening,
-    PlaceError, Removal, Report, Sealing, StoreFault, Turn,
+    Access, AppendError, Claim, Filed, History, Indexed, Journal, JournalError, LONGEST_PAUSE, Opened,
+    Opening, PlaceError, Removal, Report, Sealing, StoreFault, Turn,
 };

@@ -236,11 +236,23 @@ impl AccountWork {
         }
     }
 
-    /// The read-back failed: go on without it. Sharing and cancelling are set operations, so a repetition is
-    /// harmless to the state; only the result may then say "already".
+    /// The read-back failed. For a passing reason: it is asked for again, and while it is not answered nothing is repeated.
+    /// Where nothing can be read: go on without. Sharing and cancelling are set operations, so a repetition is harmless
+    /// to the state; only the result may then say "already".
     fn unreadable(&mut self, error: CloudError) {
-        self.readable = false;
+        let unclear = self.must_read_first();
         let Some(front) = self.queue.front_mut() else { return };
+        if error.class.passing() && unclear {
+            front.tries += 1;
+            if front.tries < self.most_tries {
+                self.next = Next::Wait(error.class);
+            } else {
+                let last = front.last.clone().unwrap_or(error);
+                self.fail_front(&last, true);
+            }
+            return;
+        }
+        self.readable = false;
         let last = front.last.clone().unwrap_or(error);
         match last.class {
             ErrorClass::AsWanted => {

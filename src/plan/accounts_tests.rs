@@ -123,6 +123,36 @@ fn a_lost_answer_is_read_back_and_not_repeated() {
 }
 
 #[test]
+fn while_a_lost_answer_cannot_be_read_back_nothing_is_repeated() {
+    for unanswered in 0..9 {
+        let mut work = AccountWork::new(Action::Cancel, &[account(1)], 10, true, false, 6);
+        let (mut calls, mut reads) = (0, 0);
+        for _ in 0..50 {
+            work.see(match work.next() {
+                AccountStep::Call(_) => {
+                    calls += 1;
+                    AccountSeen::Called(Err(error("Timeout", ErrorClass::Ambiguous)))
+                }
+                AccountStep::Read if reads < unanswered => {
+                    reads += 1;
+                    AccountSeen::Shares(Err(error("ConnectFailed", ErrorClass::NotSent)))
+                }
+                AccountStep::Read => AccountSeen::Shares(Ok(BTreeSet::new())),
+                AccountStep::Wait { .. } => AccountSeen::Waited,
+                AccountStep::Finished => break,
+            });
+        }
+        assert_eq!((work.next(), calls), (AccountStep::Finished, 1), "{unanswered}");
+        // Six tries, the call among them; what stays open is for a later turn, which looks first.
+        match &work.settled().next().unwrap().kind {
+            ResultKind::Cancelled => assert!(unanswered < 5),
+            ResultKind::Failed { code, retryable: true, .. } => assert!(unanswered >= 5 && code == "Timeout"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_cloud_that_stays_busy_ends_in_a_retryable_failure() {
     let mut model =
         Model { faults: vec![Fault::Before(ErrorClass::Throttled); 50].into(), ..Model::default() };

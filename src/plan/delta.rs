@@ -97,7 +97,7 @@ impl Plan {
             region: request.region.clone(),
             stages,
             settled,
-            readable: seen.readable,
+            readable: seen.readable || seen.unreadable.as_ref().is_some_and(|error| error.class.passing()),
             resumed: observed_before,
             settling: request.action == Action::Share && matches!(seen.readiness, Readiness::Later(_)),
         }
@@ -118,7 +118,8 @@ impl Plan {
         &self.settled
     }
 
-    /// Whether the current shares can be read, so that an ambiguous end can be checked.
+    /// Whether the current shares can be read, so that an ambiguous end can be checked. A look that failed for a passing
+    /// reason says nothing against the next one.
     pub fn readable(&self) -> bool {
         self.readable
     }

@@ -208,6 +208,11 @@ impl LighthouseWork {
                 self.finish(ResultKind::Available { blueprint: None, already: true }, last.request_id);
             }
             Some(last) if self.tries >= self.most_tries => self.fail(&last, true),
+            // Nothing is repeated while it is open whether it was carried out, and a read may still tell.
+            Some(_) if self.maybe_done && error.class.passing() => {
+                self.tries += 1;
+                self.step = LighthouseStep::Wait { tries: self.tries, class: error.class };
+            }
             Some(_) => self.step = LighthouseStep::Call,
             None => self.fail(error, true),
         }

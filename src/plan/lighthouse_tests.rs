@@ -108,6 +108,17 @@ fn cancels_end_as_the_cloud_says() {
         (vec![Called(Ok((None, Some("r".into()))))], ResultKind::Cancelled),
         (vec![Called(Err(error(ErrorClass::AsWanted)))], ResultKind::NotShared),
         (vec![Called(Err(error(ErrorClass::Ambiguous))), Waited, Found(Ok(None))], ResultKind::Cancelled),
+        (
+            // A read that fails is asked for again; the call is not.
+            vec![
+                Called(Err(error(ErrorClass::Ambiguous))),
+                Waited,
+                Found(Err(error(ErrorClass::NotSent))),
+                Waited,
+                Found(Ok(None)),
+            ],
+            ResultKind::Cancelled,
+        ),
     ];
     for (seen, kind) in cases {
         assert_eq!(run(Action::Cancel, seen).1.kind, kind);

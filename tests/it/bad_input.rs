@@ -189,8 +189,12 @@ async fn what_the_policy_refuses_is_journalled_and_not_called() {
 async fn without_its_journal_nothing_is_done_and_the_sender_is_told_to_retry() {
     let service = Service::start().await;
     let journal = service.folder.path().join("journal");
-    std::fs::remove_dir_all(&journal).unwrap();
-    std::fs::write(&journal, "not a directory").unwrap();
+    // The service's own sweep may be making the directory just now.
+    let replaced = (0..100).any(|_| {
+        drop(std::fs::remove_dir_all(&journal));
+        std::fs::write(&journal, "not a directory").is_ok()
+    });
+    assert!(replaced);
     let answer = service.native(&request("N-1", json!({}))).await;
     assert_eq!((answer.status, answer.retry_after.as_deref()), (503, Some("30")), "{answer:?}");
     assert!(answer.body["message"].as_str().unwrap().contains("journal"), "{answer:?}");
@@ -243,11 +247,10 @@ async fn no_secret_is_in_any_output() {
         }
     }
     for entry in walk(service.folder.path().join("journal")) {
-        let text = std::fs::read_to_string(entry).unwrap();
-        assert!(
-            !text.contains(NATIVE_SECRET)
-                && serde_json::from_str::<Value>(text.lines().next().unwrap()).is_ok()
-        );
+        let text = std::fs::read_to_string(&entry).unwrap();
+        assert!(!text.contains(NATIVE_SECRET) && !entry.to_string_lossy().contains(NATIVE_SECRET));
+        let record = entry.extension().is_some_and(|kind| kind == "json");
+        assert!(!record || serde_json::from_str::<Value>(text.lines().next().unwrap()).is_ok());
     }
 }
 

@@ -25,7 +25,7 @@ const TEN: [&str; 10] = [
 
 /// What a class of codes comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(crate) enum End {
     /// As if it had been done: the result's name.
     Settled(&'static str),
     /// `failed`, and a repetition unchanged is pointless.
@@ -38,11 +38,11 @@ enum End {
 /// With three tries, a passing failure costs three; a code that one account may have caused is narrowed down by
 /// halving: 10 accounts alone and 9 batches above them. A limit on the number of accounts that refuses even one (10, 5,
 /// 3, 2, 1) would refuse any.
-struct Class {
-    end: End,
-    calls: usize,
-    calls_for_ten: usize,
-    codes: &'static [&'static str],
+pub(crate) struct Class {
+    pub(crate) end: End,
+    pub(crate) calls: usize,
+    pub(crate) calls_for_ten: usize,
+    pub(crate) codes: &'static [&'static str],
 }
 
 const SHARE_BLUEPRINT: &[Class] = &[
@@ -233,16 +233,16 @@ const IMAGES_TO_SHARE: [(bool, &[&str]); 2] = [
 ];
 
 /// An operation: the action's page, its name for faults, and how a ticket asks for it.
-struct Operation {
+pub(crate) struct Operation {
     page: &'static str,
     fault: &'static str,
     action: &'static str,
     image: &'static str,
-    lighthouse: bool,
+    pub(crate) lighthouse: bool,
     classes: &'static [Class],
 }
 
-const OPERATIONS: [Operation; 4] = [
+pub(crate) const OPERATIONS: [Operation; 4] = [
     Operation {
         page: "lighthouse/ShareBlueprintAcrossAccounts",
         fault: "ShareBlueprintAcrossAccounts",
@@ -292,7 +292,7 @@ fn the_table_has_every_code_of_the_five_pages() {
     assert_eq!(table, pages);
 }
 
-fn inject(stage: &Stage, fault: &str) {
+pub(crate) fn inject(stage: &Stage, fault: &str) {
     stage.cloud.clear_faults();
     let fault: Fault = format!("{fault}@500").parse().unwrap();
     assert!(stage.cloud.inject(fault));
@@ -334,28 +334,34 @@ fn check(answer: &Value, end: End, code: &str, case: &str) {
     }
 }
 
+/// Each code of a class against one account, and against ten where the operation names accounts: result and calls are as
+/// the class says, and nothing was carried out.
+pub(crate) async fn ends_as_documented(stage: &Stage, operation: &Operation, class: &Class) {
+    for code in class.codes {
+        let alone: &[&str] = if operation.lighthouse { &[] } else { &TEN[..1] };
+        let cases = [(alone, class.calls), (&TEN[..], class.calls_for_ten)];
+        for (accounts, calls) in cases.into_iter().filter(|(_, calls)| *calls > 0) {
+            let case = format!("{} {code} × {}", operation.page, accounts.len());
+            stage.reset(if operation.action == "cancel" { accounts } else { &[] });
+            let before = stage.has(operation.image);
+            inject(stage, &format!("{}:error-before:{code}", operation.fault));
+            let from = stage.cloud.calls().len();
+            let request = ticket(&case, operation.action, operation.image, accounts, operation.lighthouse);
+            let answer = stage.send(&request).await;
+            check(&answer, class.end, code, &case);
+            assert_eq!(stage.writes(from).len(), calls, "{case}: {answer}");
+            assert_eq!(stage.has(operation.image), before, "{case}: nothing was carried out");
+            assert_eq!(stage.cloud.state().published(REGION, IMAGE), None, "{case}: nothing was carried out");
+        }
+    }
+}
+
 #[tokio::test]
 async fn each_code_ends_in_the_documented_result() {
     let stage = Stage::new(unlimited(), "memory:").await;
     for operation in &OPERATIONS {
         for class in operation.classes {
-            for code in class.codes {
-                let alone: &[&str] = if operation.lighthouse { &[] } else { &TEN[..1] };
-                let cases = [(alone, class.calls), (&TEN[..], class.calls_for_ten)];
-                for (accounts, calls) in cases.into_iter().filter(|(_, calls)| *calls > 0) {
-                    let case = format!("{} {code} × {}", operation.page, accounts.len());
-                    stage.reset(if operation.action == "cancel" { accounts } else { &[] });
-                    let before = stage.has(operation.image);
-                    inject(&stage, &format!("{}:error-before:{code}", operation.fault));
-                    let from = stage.cloud.calls().len();
-                    let request =
-                        ticket(&case, operation.action, operation.image, accounts, operation.lighthouse);
-                    let answer = stage.send(&request).await;
-                    check(&answer, class.end, code, &case);
-                    assert_eq!(stage.writes(from).len(), calls, "{case}: {answer}");
-                    assert_eq!(stage.has(operation.image), before, "{case}: nothing was carried out");
-                }
-            }
+            ends_as_documented(&stage, operation, class).await;
         }
     }
 }

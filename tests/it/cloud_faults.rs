@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sharehook::app::Deadline;
+use sharehook::app::{Deadline, ImagesQuery};
+use sharehook::domain::ErrorClass;
 use sharehook::sandbox::{Batch, Behaviour, Fault};
 
-use crate::cloud_stage::{BLUEPRINT, IMAGE, Stage, deliver, ticket, unlimited};
+use crate::cloud_stage::{BLUEPRINT, IMAGE, REGION, Stage, deliver, ticket, unlimited};
 
 const A: &str = "700000000001";
 const B: &str = "700000000002";
@@ -74,15 +75,18 @@ const OPERATIONS: [Operation; 12] = [
     Operation { lighthouse: true, ..operation("chain, second call", SHARE, "share", IMAGE, ABC) },
 ];
 
-/// Every combination of the open questions.
+/// The open questions, answered in half of the sixteen ways: any three of them in every combination, so none follows from
+/// another two. No call sees more than three: a call of one product never meets the other's way with batches.
 fn behaviours() -> Vec<Behaviour> {
+    let way = |partly: bool| if partly { Batch::UntilFirstBad } else { Batch::AllOrNothing };
     let mut all = Vec::new();
-    for batch in [Batch::AllOrNothing, Batch::UntilFirstBad] {
+    for lighthouse_partly in [false, true] {
         for any_already_shared_refuses in [false, true] {
             for read_shares_api in [true, false] {
+                let cvm_partly = lighthouse_partly ^ any_already_shared_refuses ^ read_shares_api;
                 all.push(Behaviour {
-                    lighthouse_batch: batch,
-                    cvm_batch: batch,
+                    lighthouse_batch: way(lighthouse_partly),
+                    cvm_batch: way(cvm_partly),
                     any_already_shared_refuses,
                     read_shares_api,
                     ..unlimited()
@@ -91,6 +95,23 @@ fn behaviours() -> Vec<Behaviour> {
         }
     }
     all
+}
+
+#[test]
+fn any_three_of_the_open_questions_are_answered_in_every_combination() {
+    let answers = |b: &Behaviour| {
+        let partly = |batch| batch == Batch::UntilFirstBad;
+        [partly(b.lighthouse_batch), partly(b.cvm_batch), b.any_already_shared_refuses, b.read_shares_api]
+    };
+    for left_out in 0..4 {
+        let three = |b: &Behaviour| {
+            let mut answers = answers(b).to_vec();
+            answers.remove(left_out);
+            answers
+        };
+        let seen: std::collections::BTreeSet<Vec<bool>> = behaviours().iter().map(three).collect();
+        assert_eq!(seen.len(), 8, "without question {left_out}");
+    }
 }
 
 /// Delivers until the answer is final; in between, as long passes as a sender or the sweep would wait.
@@ -142,9 +163,10 @@ fn expected(operation: &Operation, reads: bool) -> BTreeMap<String, Vec<&'static
 
 async fn check(stage: &Stage, operation: &Operation, fault: &str, behaviour: &Behaviour, number: usize) {
     let case = format!(
-        "{} × {fault}, {:?}, any already refuses: {}, reads: {}",
+        "{} × {fault}, Lighthouse {:?}, CVM {:?}, any already refuses: {}, reads: {}",
         operation.name,
         behaviour.lighthouse_batch,
+        behaviour.cvm_batch,
         behaviour.any_already_shared_refuses,
         behaviour.read_shares_api
     );
@@ -209,5 +231,71 @@ async fn whatever_goes_wrong_the_end_is_right() {
     }
     while let Some(end) = running.join_next().await {
         end.unwrap();
+    }
+}
+
+/// What lasts longer than one delivery's tries, so that later turns go on with what earlier ones left.
+const STORMS: [&str; 8] = [
+    "error-before:RequestLimitExceeded@8",
+    "error-before:InternalError@8",
+    "error-after:InternalError@8",
+    "reset-before@8",
+    "reset-after@8",
+    "status:502@8",
+    "html-ok@8",
+    "cut-body@8",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_is_sat_out() {
+    let mut running = tokio::task::JoinSet::new();
+    for read_shares_api in [true, false] {
+        for storm in STORMS {
+            running.spawn(async move {
+                let behaviour = Behaviour { read_shares_api, ..unlimited() };
+                let mut stage = Stage::new(behaviour.clone(), "memory:").await;
+                for (number, operation) in OPERATIONS.iter().enumerate() {
+                    if storm.contains("RequestLimitExceeded") {
+                        // Throttling slows down all that comes after it.
+                        stage = Stage::new(behaviour.clone(), "memory:").await;
+                    }
+                    let from = stage.cloud.calls().len();
+                    check(&stage, operation, storm, &behaviour, number).await;
+                    if storm.starts_with("error-before") {
+                        let calls = stage.cloud.calls();
+                        let met = calls.iter().skip(from).filter(|call| call.fault.is_some()).count();
+                        assert_eq!(met, 8, "{} × {storm}", operation.name);
+                    }
+                }
+            });
+        }
+    }
+    while let Some(end) = running.join_next().await {
+        end.unwrap();
+    }
+}
+
+/// The list that `images` shows is whole or an error, never a part.
+#[tokio::test]
+async fn whatever_goes_wrong_a_list_is_whole_or_an_error() {
+    let stage = Stage::new(unlimited(), "memory:").await;
+    let region = REGION.parse().unwrap();
+    let list = |within| {
+        let (stage, region) = (&stage, &region);
+        async move { stage.app.images(region, ImagesQuery::All, Deadline::after(within)).await }
+    };
+    let long = Duration::from_secs(10);
+    let whole = list(long).await.unwrap();
+    assert!(whole.len() > 2);
+    for fault in FAULTS {
+        stage.cloud.clear_faults();
+        let met: Fault = format!("DescribeImagesToShare:{fault}").parse().unwrap();
+        assert!(stage.cloud.inject(met));
+        let within = if fault.starts_with("slow") { Duration::from_millis(200) } else { long };
+        let error = list(within).await.unwrap_err();
+        let passes = matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled);
+        assert!(passes && error.remedy.len() > 20, "{fault}: {error:?}");
+        stage.cloud.clear_faults();
+        assert_eq!(list(long).await.unwrap(), whole, "{fault}");
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use sharehook::app::Deadline;
+use sharehook::app::{Deadline, ImagesQuery};
 use sharehook::clock::system_now;
 use sharehook::sandbox::{BlueprintState, Fault, ImageState, Stock, World};
 
@@ -69,6 +69,27 @@ async fn an_image_that_cannot_be_shared_costs_no_call_and_the_reason_is_told() {
         assert_eq!(answer["results"][0]["retryable"], false);
     }
     assert!(stage.writes(0).is_empty(), "{:?}", stage.writes(0));
+}
+
+#[tokio::test]
+async fn what_lighthouse_does_not_take_costs_no_call_and_its_reason_is_passed_on() {
+    let stage = stage().await;
+    let region = REGION.parse().unwrap();
+    let listed = stage.app.images(&region, ImagesQuery::All, stage.app.budget()).await.unwrap();
+    let refused: Vec<_> = listed.into_iter().filter(|image| image.is_shareable == Some(false)).collect();
+    assert!(!refused.is_empty());
+    for image in refused {
+        let (id, reason) = (image.image_id.to_string(), image.unshareable_reason.unwrap());
+        let from = stage.cloud.calls().len();
+        let answer = stage.send(&ticket(&id, "share", &id, &[], true)).await;
+        assert_eq!(
+            (answer["status"].as_str(), ends(&answer)),
+            (Some("failed"), vec!["NotShareable"]),
+            "{answer}"
+        );
+        assert!(answer["results"][0]["message"].as_str().unwrap().contains(&reason), "{reason}: {answer}");
+        assert!(stage.writes(from).is_empty(), "{:?}", stage.writes(from));
+    }
 }
 
 #[tokio::test]

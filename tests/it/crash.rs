@@ -202,7 +202,7 @@ const FAMILIES: [Family; 8] = [
 
 /// Runs the scenario with every disturbance of the family that it reaches; returns how many those were.
 async fn enumerate(name: &str, acts: &[Act], wanted: &Value, family: Family) -> usize {
-    let mut world = World::new().await;
+    let mut world = World::with(Place::Sealed, |_| ()).await;
     let undisturbed = run(&mut world, acts, Disturb::Nothing).await.left;
     assert_eq!(serde_json::to_value(&undisturbed.shares).unwrap(), *wanted, "{name}, in {REGION}");
     assert!(undisturbed.effects.values().all(|count| *count == 1), "{name}: {:?}", undisturbed.effects);
@@ -249,6 +249,29 @@ async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first(
                 assert_eq!(world.shares(), BTreeMap::new(), "{request}, call {nth}, readable {readable}");
                 world.verify().await.unwrap();
             }
+        }
+    }
+}
+
+/// The looks before a call fail, and then the call's answer is lost: it is not made again before somebody has looked.
+#[tokio::test]
+async fn nothing_is_repeated_that_was_not_looked_at() {
+    for image in [BLUEPRINT, CVM_IMAGE] {
+        for failing in 1..5 {
+            let mut world = World::new().await;
+            world.reset().await;
+            world.deliver(&request("CHG1", json!({"image": image, "expires_in": "1h"}))).await;
+            world.advance(3600);
+            assert!(world.cloud.inject(format!("*:reset-before@{failing}").parse().unwrap()));
+            assert!(world.cloud.inject("*:cut-body@1".parse().unwrap()));
+            assert!(world.cloud.inject("*:reset-after@2".parse().unwrap()));
+            for _ in 0..3 {
+                world.sweep().await;
+                world.advance(1_000);
+            }
+            assert_eq!(world.shares(), BTreeMap::new());
+            let effects = world.effects();
+            assert!(effects.values().all(|count| *count == 1), "{failing}: {effects:?}");
         }
     }
 }

@@ -155,6 +155,18 @@ async fn each_trigger_of_scf_is_served_and_a_bad_event_costs_only_itself() {
     let answer = function.answered(&url("native", &signed, &body)).await;
     assert_eq!(answer["statusCode"], 200, "{answer}");
     assert!(answer["body"].as_str().unwrap().contains("\"completed\""), "{answer}");
+    // The headers of an event are its sender's: on this host no key in them is believed.
+    let mut with_key = request("U-0", json!({}));
+    with_key["accounts"] = json!(["700000000001"]);
+    let with_key = with_key.to_string();
+    let mut headers =
+        crate::service::signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "msg_U-0", &with_key);
+    for name in ["X-Scf-Secret-Id", "X-Scf-Secret-Key", "X-Scf-Session-Token"] {
+        headers.push((name.to_owned(), "of-the-sender".to_owned()));
+    }
+    let answer = function.answered(&url("native", &headers, &with_key)).await;
+    assert!(answer["body"].as_str().unwrap().contains("\"completed\""), "{answer}");
+    assert!(function.cloud.calls().iter().all(|call| call.key_id.starts_with("AKIDscf")));
     let forged = function.answered(&url("native", &signed, &body.replace("U-1", "U-2"))).await;
     assert_eq!(forged["statusCode"], 401, "{forged}");
 

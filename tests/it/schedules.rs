@@ -9,7 +9,7 @@ use sharehook::app::Ending;
 use sharehook::clock;
 
 use crate::support::store::Break;
-use crate::support::{ACCOUNTS, BLUEPRINT, CVM_IMAGE, World, deliver, request};
+use crate::support::{ACCOUNTS, BLUEPRINT, CVM_IMAGE, Place, World, deliver, request};
 
 const LANES: u64 = 16;
 
@@ -157,7 +157,7 @@ async fn random_schedules_end_as_they_should() {
     let mut lanes = tokio::task::JoinSet::new();
     for lane in 0..LANES.min(count) {
         lanes.spawn(async move {
-            let mut world = World::new().await;
+            let mut world = World::with(Place::Sealed, |_| ()).await;
             let mut done = 0_u64;
             for seed in (lane..count).step_by(LANES as usize) {
                 let run = Box::pin(schedule(&mut world, first + seed));

@@ -58,6 +58,11 @@ impl CredentialCache {
         within(deadline, Box::pin(self.look(looks))).await
     }
 
+    /// The root account of the credentials at hand, where their place tells; nothing is looked up for it.
+    pub fn owner(&self) -> Option<String> {
+        self.lock().current.as_ref()?.owner.clone()
+    }
+
     /// Looks the credentials up anew after the cloud refused `used`. `None` when the chain still gives the same:
     /// repeating a call with them is pointless.
     ///
@@ -68,6 +73,7 @@ impl CredentialCache {
         used: &Credentials,
         deadline: Deadline,
     ) -> Result<Option<Arc<Credentials>>, CredentialsError> {
+        self.chain.handed.refused(used);
         let looks = {
             let slot = self.lock();
             match &slot.current {

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::handed::{Handed, NONE_CAME};
 use super::metadata;
 use super::remote::Remote;
 use super::source::{CredentialSource, SOURCES};
-use super::sts::{self, RoleArn};
+use super::sts::{self, RoleArn, Session};
 use crate::cloud::error::own;
 use crate::domain::{CloudError, ErrorClass, Timestamp};
 
@@ -30,6 +31,8 @@ pub struct Credentials {
     pub token: Option<SecretString>,
     /// When temporary ones end.
     pub expires: Option<Timestamp>,
+    /// The root account that they belong to, where the place tells.
+    pub owner: Option<String>,
     /// Where they were found.
     pub source: CredentialSource,
 }
@@ -76,6 +79,11 @@ pub enum CredentialsError {
 impl From<CredentialsError> for CloudError {
     fn from(error: CredentialsError) -> Self {
         let (code, class, remedy) = match &error {
+            CredentialsError::Missing { looked } if looked.iter().any(|place| place == NONE_CAME) => (
+                own::NO_CREDENTIALS,
+                ErrorClass::Operator,
+                "give the function an execution role: SCF then brings its keys by itself",
+            ),
             CredentialsError::Missing { .. } => (
                 own::NO_CREDENTIALS,
                 ErrorClass::Operator,
@@ -114,8 +122,9 @@ pub struct CredentialChain {
     variables: BTreeMap<String, SecretString>,
     pub(super) home: Option<PathBuf>,
     pub(super) read: ReadFile,
+    pub(super) handed: Handed,
     key: Option<Credentials>,
-    role: Option<RoleArn>,
+    role: Option<Session>,
 }
 
 impl CredentialChain {
@@ -126,12 +135,17 @@ impl CredentialChain {
         let kept = variables.iter().filter(|(name, value)| ours(name) && !value.is_empty());
         let variables =
             kept.map(|(name, value)| (name.clone(), SecretString::from(value.as_str()))).collect();
-        Self { variables, home, read, key: None, role: None }
+        Self { variables, home, read, handed: Handed::default(), key: None, role: None }
     }
 
     /// Reading files of the file system, at most 64 KiB of each.
     pub fn from_disk(variables: &BTreeMap<String, String>, home: Option<PathBuf>) -> Self {
         Self::new(variables, home, Arc::new(read_small_file))
+    }
+
+    /// Where the credentials go that invocations bring: this chain's, and that of every chain made of it.
+    pub fn handed(&self) -> Handed {
+        self.handed.clone()
     }
 
     /// With the key of `account` in place of the chain's places.
@@ -153,7 +167,7 @@ impl CredentialChain {
     /// Assuming `role` with what the key or the places give.
     #[must_use]
     pub fn assuming(self, role: RoleArn) -> Self {
-        Self { role: Some(role), ..self }
+        Self { role: Some(role.into()), ..self }
     }
 
     /// The first credentials found, and the role's when one is to be assumed.
@@ -165,10 +179,16 @@ impl CredentialChain {
             Some(key) => key.clone(),
             None => self.first(remote).await?,
         };
-        match &self.role {
-            None => Ok(base),
-            Some(role) => sts::assume(remote, &base, role).await,
+        let Some(role) = &self.role else { return Ok(base) };
+        let assumed = sts::assume(remote, &base, role).await;
+        if assumed.is_err() {
+            // The keys of a function's environment grow stale; what its invocations bring does not.
+            self.handed.refused(&base);
         }
+        if assumed.is_err() && self.handed.replaces(&base) {
+            return sts::assume(remote, &self.first(remote).await?, role).await;
+        }
+        assumed
     }
 
     async fn first(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {

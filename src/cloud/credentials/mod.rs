@@ -3,14 +3,17 @@
 
 mod cache;
 mod chain;
+mod handed;
 mod ini;
 mod metadata;
 mod remote;
 mod source;
 mod sts;
+mod tccli;
 
 pub use cache::CredentialCache;
 pub use chain::{CredentialChain, Credentials, CredentialsError, ReadFile};
+pub use handed::Handed;
 pub use remote::Remote;
 pub use source::{CredentialSource, SOURCES};
 pub use sts::RoleArn;

@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
-use serde::Deserialize;
 
 use super::chain::{CredentialChain, Credentials, CredentialsError, LARGEST_FILE};
+use super::handed::NONE_CAME;
 use super::remote::Remote;
-use super::{ini, metadata, sts};
+use super::{ini, metadata, sts, tccli};
 
 /// A kind of place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,6 +18,8 @@ pub enum CredentialSource {
     Environment,
     /// The variables that the cloud's function platform sets for the execution role.
     FunctionEnvironment,
+    /// The headers of the newest invocation that is believed, on the function platform.
+    Invocation,
     /// The SDKs' file: `~/.tencentcloud/credentials`, then `/etc/tencentcloud/credentials`.
     SdkFile,
     /// The command line tool's file: `~/.tccli/<profile>.credential`.
@@ -34,9 +36,10 @@ pub enum CredentialSource {
 
 /// Every place, in order. What is set for this very process comes before what the machine offers to every process on it,
 /// therefore TKE before CVM.
-pub const SOURCES: [CredentialSource; 6] = [
+pub const SOURCES: [CredentialSource; 7] = [
     CredentialSource::Environment,
     CredentialSource::FunctionEnvironment,
+    CredentialSource::Invocation,
     CredentialSource::SdkFile,
     CredentialSource::TccliFile,
     CredentialSource::TkeIdentity,
@@ -64,8 +67,6 @@ const FUNCTION_ENVIRONMENT: Variables = Variables {
 
 /// The variable that names another file in place of the SDKs' two.
 const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
-/// The variable that names the command line tool's profile.
-const PROFILE_VARIABLE: &str = "TCCLI_PROFILE";
 
 pub(super) type Found = Result<Option<Credentials>, CredentialsError>;
 
@@ -78,10 +79,23 @@ impl CredentialSource {
         looked: &mut Vec<String>,
     ) -> Found {
         match self {
-            Self::Environment => self.in_variables(chain, &ENVIRONMENT, looked),
-            Self::FunctionEnvironment => self.in_variables(chain, &FUNCTION_ENVIRONMENT, looked),
+            Self::Environment => match self.in_variables(chain, &ENVIRONMENT, looked)? {
+                Some(base) => tccli::of_variables(remote, chain, base).await,
+                None => Ok(None),
+            },
+            Self::FunctionEnvironment if chain.handed.replaces_environment() => Ok(None),
+            Self::FunctionEnvironment => Ok(self
+                .in_variables(chain, &FUNCTION_ENVIRONMENT, looked)?
+                .map(|found| of_function(chain, found))),
+            Self::Invocation => {
+                let newest = chain.handed.newest();
+                if newest.is_none() && chain.keeps_nothing() {
+                    looked.push(NONE_CAME.to_owned());
+                }
+                Ok(newest.map(|found| of_function(chain, found)))
+            }
             Self::SdkFile => self.in_sdk_files(chain, looked),
-            Self::TccliFile => self.in_tccli_file(chain, looked),
+            Self::TccliFile => tccli::of_profile(remote, chain, looked).await,
             Self::TkeIdentity => sts::with_web_identity(remote, chain, looked).await,
             Self::CvmRole => metadata::of_machine(remote, chain, looked).await,
             Self::Account | Self::AssumedRole => Ok(None),
@@ -134,36 +148,6 @@ impl CredentialSource {
         Ok(None)
     }
 
-    fn in_tccli_file(self, chain: &CredentialChain, looked: &mut Vec<String>) -> Found {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct File {
-            secret_id: Option<String>,
-            secret_key: Option<String>,
-            token: Option<String>,
-        }
-        let profile = chain.variable(PROFILE_VARIABLE).unwrap_or("default");
-        if !profile.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
-            return Err(unusable(PROFILE_VARIABLE, "it is not a profile's name"));
-        }
-        let Some(home) = &chain.home else {
-            looked.push(format!("~/.tccli/{profile}.credential (no home directory)"));
-            return Ok(None);
-        };
-        let path = home.join(".tccli").join(format!("{profile}.credential"));
-        let place = path.display().to_string();
-        let Some(text) = read(chain, &path)? else {
-            looked.push(place);
-            return Ok(None);
-        };
-        let file: File = serde_json::from_str(&text).map_err(|error| {
-            let at = format!("line {} column {}", error.line(), error.column());
-            unusable(&place, format!("it is not JSON with secretId and secretKey as text ({at})"))
-        })?;
-        let (id, key) = (file.secret_id.as_deref(), file.secret_key.as_deref());
-        self.checked(place, id, key, file.token.as_deref()).map(Some)
-    }
-
     /// Both halves, of visible characters only: a line break copied along would break the request's headers.
     pub(super) fn checked(
         self,
@@ -191,9 +175,15 @@ impl CredentialSource {
             secret_key: SecretString::from(key),
             token,
             expires: None,
+            owner: None,
             source: self,
         })
     }
+}
+
+/// A function's role is its owner's, and the platform says who that is. Users cannot set variables of this name there.
+fn of_function(chain: &CredentialChain, found: Credentials) -> Credentials {
+    Credentials { owner: chain.variable("TENCENTCLOUD_UIN").map(str::to_owned), ..found }
 }
 
 pub(super) fn unusable(place: &str, problem: impl Into<String>) -> CredentialsError {

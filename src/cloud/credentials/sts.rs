@@ -23,7 +23,7 @@ const VERSION: &str = "2018-08-13";
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 /// The official SDKs' region for this service; roles are not regional.
 const REGION: &str = "ap-guangzhou";
-/// What the audit trail of the cloud shows as the one who assumed the role.
+/// The session's name where nobody chose another.
 const SESSION: &str = "sharehook";
 /// The documented default, 2 hours.
 const SECONDS: u32 = 7_200;
@@ -52,9 +52,38 @@ impl FromStr for RoleArn {
     }
 }
 
+impl RoleArn {
+    /// The root account that the role is in.
+    fn owner(&self) -> Option<String> {
+        let (owner, _) = self.0.strip_prefix("qcs::cam::uin/")?.split_once(':')?;
+        Some(owner.to_owned())
+    }
+}
+
 impl fmt::Display for RoleArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// A role to assume, and what the audit trail of the cloud shows as the one who did.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    role: RoleArn,
+    name: String,
+}
+
+impl Session {
+    /// `None` when the name cannot be one: 1 to 128 visible characters.
+    pub(super) fn new(role: RoleArn, name: &str) -> Option<Self> {
+        let right = (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
+        right.then(|| Self { role, name: name.to_owned() })
+    }
+}
+
+impl From<RoleArn> for Session {
+    fn from(role: RoleArn) -> Self {
+        Self { role, name: SESSION.to_owned() }
     }
 }
 
@@ -62,9 +91,10 @@ impl fmt::Display for RoleArn {
 pub(super) async fn assume(
     remote: &Remote,
     base: &Credentials,
-    role: &RoleArn,
+    session: &Session,
 ) -> Result<Credentials, CredentialsError> {
-    let body = json!({ "RoleArn": role.0, "RoleSessionName": SESSION, "DurationSeconds": SECONDS });
+    let Session { role, name } = session;
+    let body = json!({ "RoleArn": role.0, "RoleSessionName": name, "DurationSeconds": SECONDS });
     let call = Call {
         remote,
         action: "AssumeRole",
@@ -73,7 +103,8 @@ pub(super) async fn assume(
         signer: Some(base),
         body: body.to_string().into_bytes(),
     };
-    call.send(CredentialSource::AssumedRole).await
+    let assumed = call.send(CredentialSource::AssumedRole).await?;
+    Ok(Credentials { owner: role.owner(), ..assumed })
 }
 
 /// The credentials of the role that TKE gives this pod. Its token's file is read anew each time: TKE replaces it.
@@ -117,7 +148,8 @@ pub(super) async fn with_web_identity(
         signer: None,
         body: body.to_string().into_bytes(),
     };
-    call.send(CredentialSource::TkeIdentity).await.map(Some)
+    let exchanged = call.send(CredentialSource::TkeIdentity).await?;
+    Ok(Some(Credentials { owner: role.owner(), ..exchanged }))
 }
 
 /// One call of the service.

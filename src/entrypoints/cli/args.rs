@@ -83,7 +83,7 @@ pub(crate) enum Command {
     /// Show the active grants: who has which image, since when, until when, by which ticket and policy
     Grants(GrantsOptions),
     /// Finish what is unfinished, start what is due, revoke what has expired
-    Sweep,
+    Sweep(SweepOptions),
     /// Compare the cloud's actual shares with the journal; exit 1 on a difference
     Drift(DriftOptions),
     /// Evidence
@@ -192,6 +192,13 @@ pub(crate) struct GrantsOptions {
     /// Only grants whose end has passed and that still stand
     #[arg(long)]
     pub(crate) expired: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SweepOptions {
+    /// First read every record and write what the index lacks that tells sweeps what is due
+    #[arg(long)]
+    pub(crate) rebuild: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -5,8 +5,9 @@ use serde_json::json;
 use crate::app::{Deadline, GrantFilter};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
+use crate::journal::Indexed;
 
-use super::args::GrantsOptions;
+use super::args::{GrantsOptions, SweepOptions};
 use super::print::table;
 use super::{Context, cannot_start};
 
@@ -112,16 +113,32 @@ pub(super) async fn grants(context: &Context, options: GrantsOptions) -> Exit {
     exit
 }
 
-pub(super) async fn sweep(context: &Context) -> Exit {
+pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Exit {
     let app = match context.start().await {
         Ok(app) => app,
         Err(error) => return cannot_start(&error),
     };
+    let index = match options.rebuild {
+        true => match Box::pin(app.reindex()).await {
+            Ok(index) => Some(index),
+            Err(error) => return unreadable(&error.to_string()),
+        },
+        false => None,
+    };
     match app.sweep(Deadline::after(SWEEP_BUDGET)).await {
         Ok(report) => {
             if context.json {
-                outln!("{}", json!(report));
+                let mut told = json!(report);
+                if let (Some(index), Some(told)) = (index, told.as_object_mut()) {
+                    told.insert("index".to_owned(), json!(index));
+                }
+                outln!("{told}");
             } else {
+                if let Some(Indexed { wanted, mended }) = index {
+                    outln!(
+                        "index: {wanted} files asked for by the records; missing and written now: {mended}"
+                    );
+                }
                 outln!("{report}");
             }
             if report.failures.is_empty() { Exit::Done } else { Exit::Failed }

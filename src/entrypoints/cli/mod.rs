@@ -62,7 +62,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     };
     let exit = runtime.block_on(async {
         context.fetch_secrets().await;
-        run(&context, host, args.command).await
+        Box::pin(run(&context, host, args.command)).await
     });
     exit as u8
 }
@@ -86,7 +86,7 @@ fn usage(problem: &str) -> Exit {
 async fn run(context: &Context, host: Option<Host>, command: Option<Command>) -> Exit {
     let Some(command) = command else {
         return match host {
-            Some(host) => serve::on_host(context, host).await,
+            Some(host) => Box::pin(serve::on_host(context, host)).await,
             None => {
                 eprintln!(
                     "sharehook: no command, and no host's variables are set (AWS_LAMBDA_RUNTIME_API, PORT, …)\n"
@@ -110,7 +110,7 @@ async fn run(context: &Context, host: Option<Host>, command: Option<Command>) ->
         Command::Images(options) => images::run(context, &options).await,
         Command::Requests { id } => journal::requests(context, id).await,
         Command::Grants(options) => journal::grants(context, options).await,
-        Command::Sweep => journal::sweep(context).await,
+        Command::Sweep(options) => journal::sweep(context, &options).await,
         Command::Drift(options) => drift::run(context, options).await,
         Command::Audit { what } => audit::run(context, what).await,
     }

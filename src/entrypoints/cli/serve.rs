@@ -8,7 +8,7 @@ use crate::app::{App, Deadline};
 use crate::entrypoints::azure;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::dialect::Dialect;
-use crate::entrypoints::host::{Host, HttpHost};
+use crate::entrypoints::host::{Host, HttpHost, brings_credentials};
 use crate::entrypoints::reply::Exit;
 use crate::entrypoints::{http, lambda, scf};
 
@@ -23,7 +23,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(9);
 
 pub(super) async fn on_host(context: &Context, host: Host) -> Exit {
     let app = match context.start().await {
-        Ok(app) => Arc::new(app.echoing(to_stdout)),
+        Ok(app) => ready(app, context),
         Err(error) => return cannot_start(&error),
     };
     match host {
@@ -64,7 +64,7 @@ fn dialect(host: HttpHost, context: &Context) -> Dialect {
 pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -> Exit {
     if !sandbox {
         return match context.start().await {
-            Ok(app) => listen(Arc::new(app.echoing(to_stdout)), Dialect::Plain, address).await,
+            Ok(app) => listen(ready(app, context), Dialect::Plain, address).await,
             Err(error) => cannot_start(&error),
         };
     }
@@ -79,7 +79,7 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
     let context = Context { config: context.config.clone(), json: context.json, vars };
     outln!("stand-in cloud on {} (state: {}/sandbox/state)", running.url(), running.url());
     match context.start().await {
-        Ok(app) => listen(Arc::new(app.echoing(to_stdout)), Dialect::Plain, address).await,
+        Ok(app) => listen(ready(app, &context), Dialect::Plain, address).await,
         Err(error) => cannot_start(&error),
     }
 }
@@ -91,9 +91,15 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
         return Exit::Usage;
     }
     match context.start().await {
-        Ok(app) => listen(Arc::new(app.echoing(to_stdout)), Dialect::Plain, address).await,
+        Ok(app) => listen(ready(app, context), Dialect::Plain, address).await,
         Err(error) => cannot_start(&error),
     }
+}
+
+/// The application as a server has it.
+fn ready(app: App, context: &Context) -> Arc<App> {
+    let app = app.echoing(to_stdout);
+    Arc::new(if brings_credentials(&context.vars) { app.believing_invocations() } else { app })
 }
 
 /// Each record's line goes to the host's log service too. A host that has closed our output must not end the work.

@@ -33,6 +33,8 @@ pub enum Flaw {
     Resealed,
     /// The file is not there, but a seal knows it.
     Dropped,
+    /// The index of what is due, or of who has what, lacks what the records ask of it.
+    Unlisted(&'static str),
     /// A seal is not what was signed, or does not follow the one before it.
     BrokenSeal(String),
     /// A file in an archive is not the one that was copied there.
@@ -56,6 +58,7 @@ impl Flaw {
             Self::Impossible(_) => "impossible",
             Self::Resealed => "altered_since_sealed",
             Self::Dropped => "dropped",
+            Self::Unlisted(_) => "unlisted",
             Self::BrokenSeal(_) => "broken_seal",
             Self::CopyAltered => "copy_altered",
             Self::CopyMissing => "copy_missing",
@@ -73,6 +76,7 @@ impl Flaw {
             Self::CopyAltered | Self::CopyMissing => {
                 "find out who changed the archive and restore it from a backup, or name the archive that holds it"
             }
+            Self::Unlisted(_) => "run `sharehook sweep --rebuild`, which makes it anew from the records",
             Self::Missing | Self::Dropped => {
                 "restore it from a backup; until then nothing is done for this request"
             }
@@ -100,6 +104,7 @@ impl fmt::Display for Flaw {
             }
             Self::Resealed => f.write_str("altered: it is not the record that was sealed"),
             Self::Dropped => f.write_str("dropped: a seal holds it and it is not there"),
+            Self::Unlisted(lost) => write!(f, "missing in the index: {lost}"),
             Self::BrokenSeal(why) => write!(f, "broken seal: {why}"),
             Self::CopyAltered => f.write_str("altered: it is not the copy of the journal's file"),
             Self::CopyMissing => f.write_str("missing: the journal's file was copied there and is gone"),

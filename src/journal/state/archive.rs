@@ -93,6 +93,7 @@ impl State {
                 hash: last.hash.clone(),
             },
             archived: true,
+            hints: Vec::new(),
         };
         if state.due_at().is_some() || state.results().iter().any(ItemResult::pending) {
             return broken("archived before it was finished");

@@ -5,7 +5,7 @@ use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
 
 use super::super::record::{Deferral, Event, Intent, Progress, Record, Stored, Worker};
 use super::results::{blueprint, items, merge};
-use super::{Head, Phase, Revoking, State, Story};
+use super::{Head, Hint, Phase, Revoking, State, Story};
 
 /// A record that cannot follow the ones before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +66,7 @@ impl State {
             (true, None) => Phase::Waiting { until: intent.request.not_before.unwrap_or(record.at) },
             (true, Some(lease)) => Phase::Working { lease_until: lease.until, worker: record.worker.clone() },
         };
-        Ok(Self {
+        let state = Self {
             stream: record.stream,
             intent: intent.clone(),
             phase,
@@ -80,7 +80,9 @@ impl State {
             updated_at: record.at,
             head: Head { stream: record.stream, next_seq: 1, hash: first.hash.clone() },
             archived: false,
-        })
+            hints: Vec::new(),
+        };
+        Ok(state.hinted(None, record))
     }
 
     /// The state with one more record.
@@ -95,13 +97,24 @@ impl State {
         {
             return broken("a record that does not hang on the one before it");
         }
+        let due = self.due_at();
         self.step(record)?;
         if !self.archived {
             self.updated_at = record.at;
         }
         self.head =
             Head { stream: self.stream, next_seq: record.seq.saturating_add(1), hash: next.hash.clone() };
-        Ok(self)
+        Ok(self.hinted(due, record))
+    }
+
+    /// Notes when it is to be looked at again, if `record` changed that.
+    fn hinted(mut self, before: Option<Timestamp>, record: &Record) -> Self {
+        let due = self.due_at();
+        if due != before {
+            // What is due already is so from now on: nobody looks for it in hours that are done with.
+            self.hints.extend(due.map(|due| Hint::new(due.max(record.at), record.stream, record.seq)));
+        }
+        self
     }
 
     fn step(&mut self, record: &Record) -> Result<(), BrokenRecord> {

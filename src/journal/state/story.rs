@@ -1,9 +1,11 @@
 //! Where a request stands, and what may be asked of it. In: what the fold made of its records. Out: answers.
 
-use crate::domain::{AccountId, BlueprintId, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict};
+use crate::domain::{
+    AccountId, BlueprintId, Identity, ImageRef, ItemResult, ShareRequest, Status, Target, Timestamp, Verdict,
+};
 
 use super::super::record::{Conflict, Intent, Stored, StreamId, Worker};
-use super::{BrokenRecord, fold};
+use super::{BrokenRecord, Hint, fold};
 
 /// What a stream is about.
 #[derive(Debug, Clone)]
@@ -95,6 +97,7 @@ pub struct State {
     pub(super) updated_at: Timestamp,
     pub(super) head: Head,
     pub(super) archived: bool,
+    pub(super) hints: Vec<Hint>,
 }
 
 /// What an expiry takes back.
@@ -164,6 +167,24 @@ impl State {
             (Phase::Denied, _) => Status::Denied,
             (_, Some(status)) => status,
             (_, None) => Status::Pending,
+        }
+    }
+
+    /// When it is to be looked at again, and the record that made it so; none when nothing will be due.
+    pub fn hint(&self) -> Option<Hint> {
+        self.hints.last().copied().filter(|_| self.due_at().is_some())
+    }
+
+    /// Every hint that its records announced so far.
+    pub fn hints(&self) -> &[Hint] {
+        &self.hints
+    }
+
+    /// What the accounts of the request see: of a chain the blueprint, once it is known.
+    pub fn subject(&self) -> ImageRef {
+        match (&self.intent.request.target, &self.blueprint) {
+            (Target::Chain { .. }, Some(blueprint)) => ImageRef::Blueprint(blueprint.clone()),
+            (target, _) => target.image(),
         }
     }
 

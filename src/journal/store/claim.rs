@@ -77,6 +77,7 @@ impl Claim {
         for _ in 0..2 {
             let (stored, bytes) = next(&self.state, at, &self.worker, event.clone())?;
             let after = follow(&self.state, &stored)?;
+            journal.announce(Some(&self.state), &after).await?;
             let head = self.state.head();
             match journal.create(head.stream, head.next_seq, &bytes).await? {
                 Created::Ours => {
@@ -118,6 +119,7 @@ impl Journal {
         };
         let (stored, bytes) = next(&state, turn.now, &turn.worker, event)?;
         let after = follow(&state, &stored)?;
+        self.announce(Some(&state), &after).await?;
         let head = state.head();
         match self.create(head.stream, head.next_seq, &bytes).await? {
             Created::Ours => Ok(Some((Claim::won(after, turn.worker), work))),

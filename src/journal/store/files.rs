@@ -16,9 +16,9 @@ use super::super::record::{Flaw, MOST_BYTES, MOST_RECORDS, StreamId, file_name, 
 use super::{History, Journal, JournalError};
 
 /// No single read or write may take longer: whoever waits for it holds a lease or a delivery.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Listing every stream of a large journal takes many pages.
-const LISTING: Duration = Duration::from_secs(120);
+pub(super) const LISTING: Duration = Duration::from_secs(120);
 /// Records of one stream are read this many at a time.
 const AT_ONCE: u64 = 16;
 /// An "already exists" without an object behind it (S3 answers so while another write is under way) is tried again.
@@ -289,15 +289,22 @@ impl Journal {
             }
             Ok(ends)
         };
-        match self.bounded("list", &root, LISTING, walk).await? {
-            Ok(ends) => Ok(ends),
-            Err(error) => Err(self.store_failed("list", &root, &error)),
-        }
+        self.listing(&root, LISTING, walk).await
     }
 
-    async fn listed(&self, path: &Path, patience: Duration) -> Result<ListResult, JournalError> {
-        match self.bounded("list", path, patience, self.store.list_with_delimiter(Some(path))).await? {
-            Ok(listed) => Ok(listed),
+    pub(super) async fn listed(&self, path: &Path, patience: Duration) -> Result<ListResult, JournalError> {
+        self.listing(path, patience, self.store.list_with_delimiter(Some(path))).await
+    }
+
+    /// What a listing of `path` yields, within the bound.
+    pub(super) async fn listing<T>(
+        &self,
+        path: &Path,
+        patience: Duration,
+        found: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, JournalError> {
+        match self.bounded("list", path, patience, found).await? {
+            Ok(found) => Ok(found),
             Err(error) => Err(self.store_failed("list", path, &error)),
         }
     }

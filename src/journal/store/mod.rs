@@ -6,9 +6,11 @@ mod access;
 mod archive;
 mod azure;
 mod claim;
+mod due;
 mod error;
 mod files;
 mod gcs;
+mod index;
 mod open;
 mod past;
 mod place;
@@ -21,6 +23,7 @@ pub use access::Access;
 pub use archive::{Filed, Removal};
 pub use claim::{Claim, LONGEST_PAUSE, Turn};
 pub use error::{AppendError, JournalError, PlaceError, StoreFault};
+pub use index::Indexed;
 pub use open::{Opened, Opening};
 pub use seals::Sealing;
 pub use verify::Report;
@@ -65,6 +68,11 @@ impl History {
     /// The request's state; none for a conflict.
     pub fn state(&self) -> Option<&State> {
         self.story.state()
+    }
+
+    /// How many records it has.
+    pub fn written(&self) -> u64 {
+        self.state().map_or(self.records.len() as u64, |state| state.head().next_seq)
     }
 
     /// [`History::state`], without the records.

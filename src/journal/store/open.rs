@@ -62,6 +62,7 @@ impl Journal {
         let (stored, bytes) = write(first(stream, &turn, Event::Opened(Box::new(intent))))?;
         let refused = |error: super::super::state::BrokenRecord| JournalError::Refused(error.to_string());
         let state = State::fold(std::slice::from_ref(&stored)).map_err(refused)?;
+        self.announce(None, &state).await?;
         match self.create(stream, 0, &bytes).await? {
             Created::Ours if leased => Ok(Opened::New(Box::new(Claim::won(state, turn.worker)))),
             Created::Ours => Ok(Opened::Kept(Box::new(state))),

@@ -11,7 +11,9 @@ use tokio::task::JoinSet;
 use super::super::chain::{Chain, Finding};
 use super::super::record::{Flaw, StreamId};
 use super::super::seal::{Hash, Log};
+use super::super::state::Story;
 use super::files::Fetched;
+use super::index::Wanted;
 use super::past::Past;
 use super::{Journal, JournalError};
 
@@ -102,6 +104,7 @@ impl Journal {
         }
         let mut waiting: Vec<StreamId> = names.into_iter().collect();
         let mut checks = JoinSet::new();
+        let mut wanted = Vec::new();
         loop {
             while checks.len() < STREAMS
                 && let Some(stream) = waiting.pop()
@@ -110,23 +113,31 @@ impl Journal {
                 checks.spawn(async move { journal.verify_stream(stream, log, archives).await });
             }
             match checks.join_next().await {
-                Some(Ok(checked)) => report.add(checked?),
+                Some(Ok(checked)) => {
+                    let (checked, asks) = checked?;
+                    report.add(checked);
+                    wanted.extend(asks);
+                }
                 Some(Err(error)) => {
                     return Err(JournalError::Refused(format!("the verification broke off: {error}")));
                 }
                 None => break,
             }
         }
+        for finding in self.check_index(&wanted).await? {
+            report.find(finding);
+        }
         report.findings.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(report)
     }
 
+    /// One stream's report, and what it asks of the index when it is whole.
     async fn verify_stream(
         &self,
         stream: StreamId,
         log: Arc<Log>,
         archives: Arc<[Self]>,
-    ) -> Result<Report, JournalError> {
+    ) -> Result<(Report, Option<Wanted>), JournalError> {
         let sealed = log.sealed(stream);
         let mut past = Past::new(self, stream, Arc::clone(&log), archives);
         let folder = self.folder(stream).await?;
@@ -165,7 +176,9 @@ impl Journal {
         for seq in folder.end..sealed.len() as u64 {
             report.find(Finding::of(stream, seq, Flaw::Dropped));
         }
-        Ok(report)
+        let story = chain.into_story();
+        let wanted = story.as_ref().and_then(Story::state).map(|state| self.wanted(state));
+        Ok((report, wanted))
     }
 
     pub(super) fn foreign(&self, path: &Path, why: &str) -> Finding {

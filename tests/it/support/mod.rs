@@ -9,12 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use sharehook::app::{Answer, App, Deadline, Delivery, Ending, Prepared, Reply, Via, open_journal};
+use sharehook::app::{Answer, App, Deadline, Delivery, Ending, Prepared, Reply, Via, notary, open_journal};
 use sharehook::clock::{self, Clock};
 use sharehook::config::{Config, Vars};
 use sharehook::domain::Timestamp;
 use sharehook::journal::Journal;
+use sharehook::journal::seal::Notary;
 use sharehook::sandbox::{
     Call, RateLimits, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions,
 };
@@ -35,8 +37,10 @@ pub(crate) const START: &str = "2026-11-21T08:00:00Z";
 
 /// Where a world's journal lies.
 pub(crate) enum Place<'a> {
-    /// In memory, over a store that breaks when it is told to.
+    /// In memory, over a store that breaks when it is told to; nothing is sealed.
     Brittle,
+    /// The same, sealed by each sweep that comes an hour after the last seal.
+    Sealed,
     /// Any place that the configuration takes, as text.
     At(&'a str),
 }
@@ -72,9 +76,17 @@ impl World {
         let mut config = Config::load(&folder.path().join("sharehook.toml"), &vars).unwrap();
         // No configuration may ask for more than the published rates; a test need not wait for them.
         (config.cloud.lighthouse_per_second, config.cloud.cvm_per_second) = (1000.0, 1000.0);
+        match place {
+            Place::Brittle => config.seal = None,
+            Place::Sealed => {
+                let key = Notary::pem(&[7; 32]);
+                std::fs::write(folder.path().join("seal.key"), key.expose_secret()).unwrap();
+            }
+            Place::At(_) => {}
+        }
         let fuse = Arc::new(Fuse::default());
         let journal = match place {
-            Place::Brittle => Journal::over(Arc::new(Brittle::new(Arc::clone(&fuse)))),
+            Place::Brittle | Place::Sealed => Journal::over(Arc::new(Brittle::new(Arc::clone(&fuse)))),
             Place::At(_) => open_journal(&config, &vars).unwrap(),
         };
         let prepared = Arc::new(Prepared::new(config).unwrap());
@@ -100,6 +112,9 @@ impl World {
         self.journal = Journal::over(Arc::new(Brittle::new(Arc::clone(&self.fuse))));
         self.clock.set(START.parse().unwrap());
         self.restart();
+        // From here on sweeps go by the index, which the first one of an empty journal begins.
+        self.sweep().await;
+        self.fuse.arm(u64::MAX, store::Break::FailBefore);
     }
 
     /// A new process on the same journal and the same cloud.
@@ -162,9 +177,14 @@ impl World {
         effects(&self.cloud.calls())
     }
 
-    /// The journal, all of it, is whole.
+    /// The journal, all of it, is whole; also as far as it is sealed.
     pub(crate) async fn verify(&self) -> Result<(), String> {
-        let report = self.journal.verify().await.map_err(|error| error.to_string())?;
+        let notary = notary(self.app.config()).map_err(|problem| problem.to_string())?;
+        let report = match notary {
+            Some(notary) => self.journal.verify_sealed(notary.verifier(), None).await,
+            None => self.journal.verify().await,
+        };
+        let report = report.map_err(|error| error.to_string())?;
         if report.clean() { Ok(()) } else { Err(format!("{:?}", report.findings)) }
     }
 }
@@ -246,4 +266,10 @@ pub(crate) fn write_configuration(folder: &Path, cloud: &str, journal: &str) {
             std::fs::copy(&path, policy.join(path.file_name().unwrap())).unwrap();
         }
     }
+    // What a chain makes may be shared by itself too.
+    let chained = format!(
+        "@id(\"chained\") permit (principal in Share::Team::\"platform\", action == Share::Action::\"share\", \
+         resource == Share::Image::\"{CHAINED}\");\n"
+    );
+    std::fs::write(policy.join("chained.cedar"), chained).unwrap();
 }

@@ -38,6 +38,7 @@ impl Break {
 #[derive(Debug, Default)]
 pub(crate) struct Fuse {
     writes: AtomicU64,
+    reads: AtomicU64,
     armed: Mutex<Option<(u64, Break)>>,
     met: AtomicBool,
     crashed: Notify,
@@ -59,6 +60,15 @@ impl Fuse {
     /// Writes since it was armed.
     pub(crate) fn writes(&self) -> u64 {
         self.writes.load(Ordering::SeqCst)
+    }
+
+    /// Files and listings that were asked for so far.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::SeqCst)
+    }
+
+    fn read(&self) {
+        self.reads.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Ends when the process is to stop.
@@ -136,6 +146,7 @@ impl ObjectStore for Brittle {
     }
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
+        self.fuse.read();
         self.inner.get_opts(at, options).await
     }
 
@@ -152,10 +163,12 @@ impl ObjectStore for Brittle {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.fuse.read();
         self.inner.list(prefix)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.fuse.read();
         self.inner.list_with_delimiter(prefix).await
     }
 

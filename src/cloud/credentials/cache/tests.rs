@@ -159,6 +159,7 @@ async fn a_role_is_assumed_with_a_signed_call_and_kept() {
     let got = cache.current(never()).await.unwrap();
     assert_eq!((got.secret_id.as_str(), got.source), ("tmp", CredentialSource::AssumedRole));
     assert_eq!(got.token.as_ref().unwrap().expose_secret(), "HUSH-token");
+    assert_eq!(cache.owner().as_deref(), Some("100000000001"));
     cache.current(never()).await.unwrap();
     assert!(!format!("{cache:?} {got:?}").contains("HUSH"), "{cache:?}");
     let seen = sts.seen.lock().unwrap();
@@ -259,6 +260,7 @@ async fn a_pods_token_is_exchanged_unsigned_and_its_file_read_anew() {
         (a.secret_id.as_str(), b.secret_id.as_str(), b.source),
         ("a", "b", CredentialSource::TkeIdentity)
     );
+    assert_eq!(cache.owner().as_deref(), Some("100000000001"));
     let seen = sts.seen.lock().unwrap();
     for ((_, headers, body), token) in seen.iter().zip(["jwt-one", "jwt-two"]) {
         let body: Value = serde_json::from_slice(body).unwrap();
@@ -339,4 +341,27 @@ async fn the_deadline_ends_a_look() {
     let end = cache.current(Deadline::after(Duration::from_millis(100))).await;
     assert!(matches!(end, Err(CredentialsError::OutOfTime)), "{end:?}");
     assert_eq!(ASKED.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_with_what_invocations_bring_once_the_environment_is_stale() {
+    let refused =
+        r#"{"Response":{"Error":{"Code":"AuthFailure.TokenFailure","Message":"m"},"RequestId":"r"}}"#;
+    let sts = StandIn::start(&[(200, refused.to_owned()), (200, sts_answer("tmp", NOW + 7_200))]).await;
+    let vars = variables(&[
+        ("TENCENTCLOUD_RUNENV", "SCF"),
+        ("TENCENTCLOUD_SECRETID", "stale"),
+        ("TENCENTCLOUD_SECRETKEY", "HUSH"),
+        ("TENCENTCLOUD_SESSIONTOKEN", "HUSH"),
+    ]);
+    let chain = CredentialChain::from_disk(&vars, None);
+    chain.handed().take(Some("brought"), Some("HUSH-2"), Some("HUSH-3")).unwrap();
+    let cache = CredentialCache::new(chain.assuming(ROLE.parse().unwrap()), remote(&sts.url(), clock));
+    assert_eq!(cache.current(never()).await.unwrap().secret_id, "tmp");
+    let seen = sts.seen.lock().unwrap();
+    let signers: Vec<String> = seen
+        .iter()
+        .map(|(_, headers, _)| parse_authorization(&headers["authorization"]).unwrap().secret_id)
+        .collect();
+    assert_eq!(signers, ["stale", "brought"]);
 }

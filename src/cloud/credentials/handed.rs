@@ -1,0 +1,100 @@
+//! The credentials that a host hands over with an invocation. In: what the newest one that is believed brought. Out: that set, for
+//! every chain that shares the slot. Whom to believe is not decided here.
+//! Source: Tencent's page on functions made of images, "Common Headers".
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::chain::{Credentials, CredentialsError};
+use super::source::{CredentialSource, unusable};
+
+/// How the place is named among those that have nothing.
+pub(super) const NONE_CAME: &str = "the headers of SCF's invocations";
+const PLACE: &str = "the invocation's headers X-Scf-Secret-Id/X-Scf-Secret-Key/X-Scf-Session-Token";
+
+/// A slot for the newest set; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Handed(Arc<Mutex<Slot>>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    newest: Option<Credentials>,
+    environment_refused: bool,
+}
+
+impl Handed {
+    /// Takes an id, a key and a token in place of the set before, which stays when this one is not whole: a role's
+    /// credentials are temporary, so none is without its token.
+    ///
+    /// # Errors
+    /// What is missing or cannot be sent, without any value.
+    pub fn take(
+        &self,
+        id: Option<&str>,
+        key: Option<&str>,
+        token: Option<&str>,
+    ) -> Result<(), CredentialsError> {
+        let whole = CredentialSource::Invocation.checked(PLACE.to_owned(), id, key, token)?;
+        if whole.token.is_none() {
+            return Err(unusable(PLACE, "the token is missing"));
+        }
+        self.lock().newest = Some(whole);
+        Ok(())
+    }
+
+    pub(super) fn newest(&self) -> Option<Credentials> {
+        self.lock().newest.clone()
+    }
+
+    /// The cloud refused credentials for their token. Those of the environment are as old as the process and never get
+    /// better, so from now on what is handed over comes before them.
+    pub(super) fn refused(&self, used: &Credentials) {
+        if used.source == CredentialSource::FunctionEnvironment {
+            self.lock().environment_refused = true;
+        }
+    }
+
+    /// Whether there is a set to use in place of this one, of the environment.
+    pub(super) fn replaces(&self, used: &Credentials) -> bool {
+        used.source == CredentialSource::FunctionEnvironment && self.replaces_environment()
+    }
+
+    /// Whether there is a set to use in place of the environment's.
+    pub(super) fn replaces_environment(&self) -> bool {
+        let slot = self.lock();
+        slot.environment_refused && slot.newest.is_some()
+    }
+
+    /// The slot always holds a whole set or none, so a poisoned lock is used as it is.
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn a_set_that_is_not_whole_is_told_and_the_one_before_stays() {
+        let handed = Handed::default();
+        handed.take(Some("id"), Some("HUSH"), Some("HUSH-token")).unwrap();
+        let cases = [
+            ([None, Some("HUSH-2"), Some("HUSH-2")], "the id or the key is missing"),
+            ([Some("id-2"), None, Some("HUSH-2")], "the id or the key is missing"),
+            ([Some("id-2"), Some(""), Some("HUSH-2")], "the id or the key is missing"),
+            ([Some("id-2"), Some("HUSH-2"), None], "the token is missing"),
+            ([Some("id-2"), Some("HUSH-2"), Some("")], "the token is missing"),
+            ([Some("id-2"), Some("HUSH 2"), Some("HUSH-2")], "the key contains blanks"),
+        ];
+        for ([id, key, token], problem) in cases {
+            let error = handed.take(id, key, token).unwrap_err().to_string();
+            assert!(error.contains(problem) && error.contains("X-Scf-Secret-Id"), "{error}");
+            assert!(!error.contains("HUSH"), "{error}");
+            let newest = handed.newest().unwrap();
+            assert_eq!((newest.secret_id.as_str(), newest.secret_key.expose_secret()), ("id", "HUSH"));
+        }
+        assert!(!format!("{handed:?}").contains("HUSH"));
+    }
+}

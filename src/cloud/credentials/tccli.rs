@@ -1,0 +1,118 @@
+//! What `tccli` goes by: a profile's file, and the role that the file or two variables name. In: a chain. Out: the file's
+//! credentials, or those of the role. As tccli 3.1 reads them: a role needs its session's name too, and the variables win.
+
+use serde::Deserialize;
+
+use super::chain::{CredentialChain, Credentials, CredentialsError};
+use super::metadata;
+use super::remote::Remote;
+use super::source::{CredentialSource, Found, read, unusable};
+use super::sts::{self, Session};
+
+/// The variable that names the profile.
+const PROFILE_VARIABLE: &str = "TCCLI_PROFILE";
+const ROLE_VARIABLE: &str = "TENCENTCLOUD_ROLE_ARN";
+const SESSION_VARIABLE: &str = "TENCENTCLOUD_ROLE_SESSION_NAME";
+
+/// A profile's file. What else stands in it is for tccli alone.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File {
+    /// `cvm-role`: the role of the machine, whatever keys stand beside it.
+    r#type: Option<String>,
+    secret_id: Option<String>,
+    secret_key: Option<String>,
+    token: Option<String>,
+    #[serde(rename = "role-arn")]
+    role: Option<String>,
+    #[serde(rename = "role-session-name")]
+    session: Option<String>,
+}
+
+/// The credentials of the profile, or of the role that it names.
+pub(super) async fn of_profile(remote: &Remote, chain: &CredentialChain, looked: &mut Vec<String>) -> Found {
+    let profile = chain.variable(PROFILE_VARIABLE).unwrap_or("default");
+    if !profile.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
+        return Err(unusable(PROFILE_VARIABLE, "it is not a profile's name"));
+    }
+    let Some(home) = &chain.home else {
+        looked.push(format!("~/.tccli/{profile}.credential (no home directory)"));
+        return Ok(None);
+    };
+    let path = home.join(".tccli").join(format!("{profile}.credential"));
+    let place = path.display().to_string();
+    let Some(text) = read(chain, &path)? else {
+        looked.push(place);
+        return Ok(None);
+    };
+    let file: File = serde_json::from_str(&text).map_err(|error| {
+        let at = format!("line {} column {}", error.line(), error.column());
+        unusable(&place, format!("it is not JSON with secretId and secretKey as text ({at})"))
+    })?;
+    let named = in_variables(chain)?;
+    if file.r#type.as_deref() == Some("cvm-role") && named.is_none() {
+        let machines = metadata::of_machine(remote, chain, looked).await?;
+        let none = || unusable(&place, "its type is cvm-role, and there is no such role here");
+        return machines.ok_or_else(none).map(Some);
+    }
+    let session = match named {
+        Some(session) => Some(session),
+        None => both(
+            &place,
+            ["role-arn", "role-session-name"],
+            [&file.role, &file.session].map(Option::as_deref),
+        )?,
+    };
+    let (id, key) = (file.secret_id.as_deref(), file.secret_key.as_deref());
+    let base = CredentialSource::TccliFile.checked(place, id, key, file.token.as_deref())?;
+    in_session(remote, base, session).await.map(Some)
+}
+
+/// The credentials of the variables, or of the role that two more variables name.
+pub(super) async fn of_variables(remote: &Remote, chain: &CredentialChain, base: Credentials) -> Found {
+    in_session(remote, base, in_variables(chain)?).await.map(Some)
+}
+
+async fn in_session(
+    remote: &Remote,
+    base: Credentials,
+    session: Option<Session>,
+) -> Result<Credentials, CredentialsError> {
+    match session {
+        None => Ok(base),
+        Some(session) => sts::assume(remote, &base, &session).await,
+    }
+}
+
+fn in_variables(chain: &CredentialChain) -> Result<Option<Session>, CredentialsError> {
+    let names = [ROLE_VARIABLE, SESSION_VARIABLE];
+    both(&names.join("/"), names, names.map(|name| chain.variable(name)))
+}
+
+/// A role and its session's name. tccli does without the role where one of them is missing; to call with more than the
+/// role's rights is not what somebody meant who named a role, so that is told.
+fn both(
+    place: &str,
+    names: [&str; 2],
+    values: [Option<&str>; 2],
+) -> Result<Option<Session>, CredentialsError> {
+    let [role, name] = values.map(|value| value.filter(|value| !value.is_empty()));
+    let [role_name, session_name] = names;
+    match (role, name) {
+        (None, None) => Ok(None),
+        (Some(role), Some(name)) => {
+            let role = role.parse().map_err(|problem: crate::domain::Problem| {
+                unusable(place, format!("{role_name}: {}", problem.problem))
+            })?;
+            Session::new(role, name)
+                .map(Some)
+                .ok_or_else(|| unusable(place, format!("{session_name} is not a session's name")))
+        }
+        (Some(_), None) => Err(unusable(place, format!("{role_name} stands without {session_name}"))),
+        (None, Some(_)) => Err(unusable(place, format!("{session_name} stands without {role_name}"))),
+    }
+}
+
+#[cfg(test)]
+#[path = "tccli_tests.rs"]
+mod tests;

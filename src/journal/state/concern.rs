@@ -1,0 +1,106 @@
+//! Whom a request concerns. In: a state. Out: the names under which the journal's index of images lists it, so that who
+//! takes back a share finds every other request about the same image and receiver without reading all.
+
+use crate::domain::{AccountId, ImageRef, Region, Target};
+
+use super::{Phase, State};
+
+/// A request that names more accounts than one call does is listed once under `many`.
+const MOST_SINGLE: usize = 10;
+
+/// Who receives, or loses, an image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Receiver {
+    /// An account.
+    Account(AccountId),
+    /// Too many accounts to list one by one.
+    Many,
+    /// Lighthouse.
+    Lighthouse,
+}
+
+impl Receiver {
+    /// Its name in the index. No account is called like the others: accounts are digits.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Account(account) => account.as_str(),
+            Self::Many => "many",
+            Self::Lighthouse => "lighthouse",
+        }
+    }
+}
+
+/// An image in a region and one who receives it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Concern {
+    /// Where.
+    pub region: Region,
+    /// The image as the receiver sees it.
+    pub image: ImageRef,
+    /// Who.
+    pub receiver: Receiver,
+}
+
+impl State {
+    /// Whom the request concerns, as far as it is known: the accounts of a chain only once it has its blueprint.
+    pub fn concerns(&self) -> Vec<Concern> {
+        if self.phase == Phase::Denied {
+            return Vec::new();
+        }
+        let (request, target) = (&self.intent.request, &self.intent.request.target);
+        let concern = |image, receiver| Concern { region: request.region.clone(), image, receiver };
+        let subject = self.subject();
+        let unmade = matches!(target, Target::Chain { .. }) && self.blueprint.is_none();
+        let receivers = match target.accounts() {
+            _ if unmade => Vec::new(),
+            accounts if accounts.len() > MOST_SINGLE => vec![Receiver::Many],
+            accounts => accounts.iter().cloned().map(Receiver::Account).collect(),
+        };
+        let mut all: Vec<Concern> = receivers.into_iter().map(|to| concern(subject.clone(), to)).collect();
+        if target.lighthouse() {
+            all.push(concern(target.image(), Receiver::Lighthouse));
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::testing::{Tale, account_id, identity, intent, request, verdict};
+    use super::*;
+    use crate::journal::Event;
+
+    fn names(tale: &Tale) -> Vec<String> {
+        let state = State::fold(&tale.records).unwrap();
+        let name = |c: Concern| format!("{}/{}/{}", c.region, c.image, c.receiver.name());
+        state.concerns().into_iter().map(name).collect()
+    }
+
+    fn opened(change: serde_json::Value, allowed: bool) -> Tale {
+        let who = identity("CHG1");
+        let mut intent = intent(who.clone(), request(change), allowed.then_some(60));
+        intent.verdict = verdict(allowed);
+        Tale::empty(&who).then(0, 1, Event::Opened(Box::new(intent)))
+    }
+
+    #[test]
+    fn a_chain_concerns_its_accounts_once_it_has_its_blueprint() {
+        let published = "ap-singapore/img-xkd784jw/lighthouse".to_owned();
+        assert_eq!(names(&Tale::opened()).join(" "), published);
+        let shared = |n| format!("ap-singapore/lhbp-su83x02a/{}", account_id(n));
+        assert_eq!(names(&Tale::full()), [shared(0), shared(1), shared(2), published]);
+    }
+
+    #[test]
+    fn many_accounts_are_listed_once_and_a_denial_concerns_nobody() {
+        let accounts =
+            |count: usize| (0..count).map(|n| format!("{}", 700_000_000_000 + n)).collect::<Vec<_>>();
+        let some = json!({"lighthouse": false, "accounts": accounts(10)});
+        assert_eq!(names(&opened(some.clone(), true)).len(), 10);
+        let many = json!({"lighthouse": false, "accounts": accounts(11)});
+        assert_eq!(names(&opened(many, true)), ["ap-singapore/img-xkd784jw/many"]);
+        assert_eq!(names(&opened(some, false)), [""; 0]);
+    }
+}

@@ -1,0 +1,176 @@
+//! The index of what is due: `due/<hour>/<mmss>-<stream>-<seq>`, an empty file beside the records that says when a request
+//! is to be looked at. In: states and instants. Out: hints. It only says where to look; it can be made anew from the records.
+//!
+//! A hint is written before the record that makes it necessary, so no record is without one. Who looked and found
+//! nothing left to do settles it: a file of the same name and `.done`. Once an hour is long over and all of its hints are
+//! settled, `swept/<month>/<day>T<hour>` says that nobody has to list the hours before it again.
+
+use futures_util::TryStreamExt as _;
+use futures_util::future::try_join_all;
+use object_store::path::Path;
+
+use super::super::record::StreamId;
+use super::super::state::{Concern, Hint, Hour, State};
+use super::files::{LISTING, PATIENCE};
+use super::{Journal, JournalError};
+use crate::domain::{ImageRef, Region, Timestamp};
+
+/// An hour is left so long after its end: by then every clock and every write that was on its way has passed it.
+pub(super) const GRACE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+/// A hint whose record has not come after that long never gets one: its writer stopped between the two.
+const OLD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// Files that are listed or written at once.
+const AT_ONCE: usize = 16;
+pub(super) const DONE: &str = ".done";
+
+impl Hint {
+    /// Whether the record that it announced will not come any more if it has not.
+    pub fn is_old(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) > OLD
+    }
+}
+
+impl Journal {
+    /// Announces what a record is about to change: when the request is to be looked at, and whom it concerns.
+    pub(super) async fn announce(&self, before: Option<&State>, after: &State) -> Result<(), JournalError> {
+        let hint = after.hint().filter(|hint| before.and_then(State::hint) != Some(*hint));
+        let known = before.map(State::concerns).unwrap_or_default();
+        let mut concerns = after.concerns();
+        concerns.retain(|concern| !known.contains(concern));
+        let entries = concerns.iter().map(|concern| self.entry(concern, after.stream()));
+        self.touch_all(hint.map(|hint| self.hint_path(&hint)).into_iter().chain(entries).collect()).await
+    }
+
+    /// The hints whose time has come and that nobody has settled, oldest first; `None` for a journal without an index.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn due(&self, now: Timestamp) -> Result<Option<Vec<Hint>>, JournalError> {
+        let Some(first) = self.swept(now).await? else { return Ok(None) };
+        let mut hints = self.open_hints(first, Hour::of(now)).await?;
+        hints.retain(|hint| hint.at <= now);
+        Ok(Some(hints))
+    }
+
+    /// Notes that nothing is left to do where a hint points.
+    ///
+    /// # Errors
+    /// What the store said; then the hint is looked at once more.
+    pub async fn settle(&self, hint: &Hint) -> Result<(), JournalError> {
+        self.touch(&self.done_path(hint)).await
+    }
+
+    /// Moves an old hint that cannot be settled to the present, so that the hours before need not be kept for it.
+    ///
+    /// # Errors
+    /// What the store said; then it stays where it is.
+    pub async fn postpone(&self, hint: &Hint, now: Timestamp) -> Result<(), JournalError> {
+        self.touch(&self.hint_path(&Hint::new(now, hint.stream, hint.seq))).await?;
+        self.settle(hint).await
+    }
+
+    /// Leaves the hours in which nothing is `open` any more and nothing new can come to lie.
+    ///
+    /// # Errors
+    /// What the store said; then they are listed once more.
+    pub async fn leave_hours(&self, open: &[Hint], now: Timestamp) -> Result<(), JournalError> {
+        let old = Hour::of(now.checked_sub(GRACE).unwrap_or(Timestamp::MIN));
+        let first = open.iter().map(Hint::hour).fold(old, Hour::min);
+        if self.swept(now).await?.is_some_and(|known| known >= first) {
+            return Ok(());
+        }
+        self.touch(&self.cursor(first)).await
+    }
+
+    /// Every request that concerns this image and this receiver, or any receiver.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn concerning(
+        &self,
+        region: &Region,
+        image: &ImageRef,
+        receiver: Option<&str>,
+    ) -> Result<Vec<StreamId>, JournalError> {
+        let folder = self.path(&["images", region.as_str(), &image.to_string()]);
+        let folder = receiver.map_or(folder.clone(), |receiver| folder.join(receiver));
+        let found = self.store.list(Some(&folder)).map_ok(|object| object.location).try_collect();
+        let paths: Vec<Path> = self.listing(&folder, LISTING, found).await?;
+        Ok(paths.iter().filter_map(|path| path.filename()?.parse().ok()).collect())
+    }
+
+    /// The hints from `first` to `last` that nobody has settled, oldest first. One listing for each hour.
+    async fn open_hints(&self, first: Hour, last: Hour) -> Result<Vec<Hint>, JournalError> {
+        let hours = std::iter::successors(Some(first), |hour| hour.next()).take_while(|hour| *hour <= last);
+        let hours: Vec<Hour> = hours.collect();
+        let mut hints = Vec::new();
+        for some in hours.chunks(AT_ONCE) {
+            hints.extend(
+                try_join_all(some.iter().map(|hour| self.hints_of(*hour))).await?.into_iter().flatten(),
+            );
+        }
+        hints.sort_unstable();
+        Ok(hints)
+    }
+
+    async fn hints_of(&self, hour: Hour) -> Result<Vec<Hint>, JournalError> {
+        let listed = self.listed(&self.path(&["due", &hour.to_string()]), LISTING).await?;
+        Ok(unsettled(hour, listed.objects.iter().filter_map(|object| object.location.filename())))
+    }
+
+    /// The first hour that has to be listed; `None` when the index was never begun. A mark from the future is of a clock
+    /// that was wrong: it must hide nothing.
+    async fn swept(&self, now: Timestamp) -> Result<Option<Hour>, JournalError> {
+        let newest = Hour::of(now.checked_sub(GRACE).unwrap_or(Timestamp::MIN));
+        let months = self.listed(&self.path(&["swept"]), PATIENCE).await?;
+        let mut months: Vec<Path> = months.common_prefixes;
+        months.sort_unstable();
+        for month in months.iter().rev() {
+            let marks = self.listed(month, PATIENCE).await?;
+            let name = |path: &Path| Hour::read(&format!("{}-{}", month.filename()?, path.filename()?));
+            let hours = marks.objects.iter().filter_map(|object| name(&object.location));
+            if let Some(mark) = hours.filter(|hour| *hour <= newest).max() {
+                return Ok(Some(mark));
+            }
+        }
+        Ok(None)
+    }
+
+    fn cursor(&self, hour: Hour) -> Path {
+        let name = hour.to_string();
+        let (month, rest) = name.split_at(name.len().saturating_sub("-21T08".len()));
+        self.path(&["swept", month, rest.trim_start_matches('-')])
+    }
+
+    pub(super) fn hint_path(&self, hint: &Hint) -> Path {
+        self.path(&["due", &hint.hour().to_string(), &hint.name()])
+    }
+
+    pub(super) fn done_path(&self, hint: &Hint) -> Path {
+        self.path(&["due", &hint.hour().to_string(), &format!("{}{DONE}", hint.name())])
+    }
+
+    pub(super) fn entry(&self, concern: &Concern, stream: StreamId) -> Path {
+        let Concern { region, image, receiver } = concern;
+        self.path(&["images", region.as_str(), &image.to_string(), receiver.name(), &stream.to_string()])
+    }
+
+    pub(super) async fn touch_all(&self, paths: Vec<Path>) -> Result<(), JournalError> {
+        for some in paths.chunks(AT_ONCE) {
+            try_join_all(some.iter().map(|path| self.touch(path))).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes an empty file; it may be there already.
+    async fn touch(&self, path: &Path) -> Result<(), JournalError> {
+        self.create_at(path, &[]).await.map(|_| ())
+    }
+}
+
+/// Of the names in an hour's folder the hints without a `.done` beside them.
+fn unsettled<'a>(hour: Hour, names: impl Iterator<Item = &'a str>) -> Vec<Hint> {
+    let (done, open): (Vec<&str>, Vec<&str>) = names.partition(|name| name.ends_with(DONE));
+    let done: std::collections::BTreeSet<&str> = done.iter().filter_map(|n| n.strip_suffix(DONE)).collect();
+    open.iter().filter(|name| !done.contains(*name)).filter_map(|name| Hint::read(hour, name)).collect()
+}

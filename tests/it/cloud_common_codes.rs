@@ -1,0 +1,155 @@
+//! The 38 error codes that every action may answer with × each operation, answered by the sandbox to every call: the result,
+//! the number of calls, and an answer that names the next action.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sharehook::app::ImagesQuery;
+use sharehook::domain::ErrorClass;
+
+use crate::cloud_codes::{Class, End, OPERATIONS, ends_as_documented, inject};
+use crate::cloud_stage::{IMAGE, REGION, Stage, ticket, unlimited};
+
+/// What a table says of its codes to a list: the error's class, and how often it is asked for.
+type Listed = (ErrorClass, usize);
+
+/// The classes. With three tries, a passing failure costs three calls; a refusal for the clock is repeated once with the
+/// cloud's time; a quota is narrowed down by halving.
+const CLASSES: [(Class, Listed); 7] = [
+    (
+        Class {
+            end: End::Final,
+            calls: 1,
+            calls_for_ten: 1, // the key, its rights, or where it may be used
+            codes: &[
+                "AuthFailure.InvalidSecretId",
+                "AuthFailure.MFAFailure",
+                "AuthFailure.SecretIdNotFound",
+                "AuthFailure.SignatureFailure",
+                "AuthFailure.UnauthorizedOperation",
+                "IpInBlacklist",
+                "IpNotInWhitelist",
+                "UnauthorizedOperation",
+            ],
+        },
+        (ErrorClass::Operator, 1),
+    ),
+    (
+        // Repeated once with new credentials, where there are any: here there are none.
+        Class { end: End::Final, calls: 1, calls_for_ten: 1, codes: &["AuthFailure.TokenFailure"] },
+        (ErrorClass::Refresh, 1),
+    ),
+    (
+        Class { end: End::Final, calls: 2, calls_for_ten: 2, codes: &["AuthFailure.SignatureExpire"] },
+        (ErrorClass::Clock, 2),
+    ),
+    (
+        Class { end: End::Final, calls: 1, calls_for_ten: 19, codes: &["LimitExceeded"] },
+        (ErrorClass::Quota, 1),
+    ),
+    (
+        Class {
+            end: End::Final,
+            calls: 1,
+            calls_for_ten: 1, // the request as it stands
+            codes: &[
+                "ActionOffline",
+                "AuthFailure.InvalidAuthorization",
+                "DryRunOperation",
+                "InvalidAction",
+                "InvalidParameter",
+                "InvalidParameterValue",
+                "InvalidRequest",
+                "MissingParameter",
+                "NoSuchProduct",
+                "NoSuchVersion",
+                "RequestSizeLimitExceeded",
+                "ResourceNotFound",
+                "ResponseSizeLimitExceeded",
+                "UnknownParameter",
+                "UnsupportedOperation",
+                "UnsupportedProtocol",
+                "UnsupportedRegion",
+            ],
+        },
+        (ErrorClass::Permanent, 1),
+    ),
+    (
+        Class {
+            end: End::Later,
+            calls: 3,
+            calls_for_ten: 3,
+            codes: &[
+                "FailedOperation",
+                "InternalError",
+                "ResourceInUse",
+                "ResourceInsufficient",
+                "ResourceUnavailable",
+                "ServiceUnavailable",
+            ],
+        },
+        (ErrorClass::Transient, 1),
+    ),
+    (
+        Class {
+            end: End::Later,
+            calls: 3,
+            calls_for_ten: 3,
+            codes: &[
+                "RequestLimitExceeded",
+                "RequestLimitExceeded.GlobalRegionUinLimitExceeded",
+                "RequestLimitExceeded.IPLimitExceeded",
+                "RequestLimitExceeded.UinLimitExceeded",
+            ],
+        },
+        (ErrorClass::Throttled, 1),
+    ),
+];
+
+#[test]
+fn the_table_has_every_common_code() {
+    let vectors: Value = serde_json::from_str(include_str!("../vectors/api-codes.json")).unwrap();
+    let common: BTreeSet<&str> =
+        vectors["common"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
+    let table: Vec<&str> = CLASSES.iter().flat_map(|(class, _)| class.codes).copied().collect();
+    assert_eq!((common.len(), table.len()), (38, 38));
+    assert_eq!(table.into_iter().collect::<BTreeSet<_>>(), common);
+}
+
+/// Each operation and class has an application of its own: what is throttled slows down all that comes after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_common_code_ends_the_same_way_for_each_operation() {
+    let mut running = tokio::task::JoinSet::new();
+    for operation in &OPERATIONS {
+        for (class, _) in &CLASSES {
+            running.spawn(async move {
+                let stage = Stage::new(unlimited(), "memory:").await;
+                let calls_for_ten = if operation.lighthouse { 0 } else { class.calls_for_ten };
+                ends_as_documented(&stage, operation, &Class { calls_for_ten, ..*class }).await;
+            });
+        }
+    }
+    while let Some(end) = running.join_next().await {
+        end.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_tells_each_common_code_and_stops_no_share() {
+    for (class, (expected, calls)) in &CLASSES {
+        let stage = Stage::new(unlimited(), "memory:").await;
+        for code in class.codes {
+            stage.reset(&[]);
+            inject(&stage, &format!("DescribeImagesToShare:error-before:{code}"));
+            let from = stage.cloud.calls().len();
+            let region = REGION.parse().unwrap();
+            let error = stage.app.images(&region, ImagesQuery::All, stage.app.budget()).await.unwrap_err();
+            assert_eq!((error.code.as_str(), error.class), (*code, *expected));
+            assert!(error.remedy.len() > 20 && error.request_id.is_some(), "{code}: {error:?}");
+            assert_eq!(stage.cloud.calls().len() - from, *calls, "{code}");
+            let answer = stage.send(&ticket(&format!("precheck {code}"), "share", IMAGE, &[], true)).await;
+            assert_eq!(answer["status"], "completed", "{code}: {answer}");
+            assert_eq!(stage.writes(from).len(), 1, "{code}");
+        }
+    }
+}
