@@ -3,6 +3,7 @@
 
 mod again;
 mod answer;
+mod archive;
 mod asked;
 mod brought;
 mod calls;
@@ -41,6 +42,7 @@ pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuer
 pub use crate::inbound::{Delivery, Headers, Knock, Via};
 pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
+pub use archive::{Age, ArchiveOrder, Archiving, archivable, archive, archive_place};
 pub use asked::short_digest;
 pub use cases::{CaseInput, CaseOutcome};
 pub use drift::{Difference, DriftReport, Drifted, Unread};

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::domain::Timestamp;
-use crate::journal::{Grant, History, JournalError, Phase, State, StreamId};
+use crate::journal::{Grant, History, Journal, JournalError, Phase, State, StreamId};
 
 use super::answer::Answer;
 use super::{App, register};
@@ -132,20 +132,25 @@ impl App {
 
     /// [`App::states`], with the names of the streams that could not be read.
     pub(super) async fn read_all(&self) -> Result<(Vec<State>, Unreadable), JournalError> {
-        let streams = self.journal.streams().await?;
-        let (mut states, mut unreadable) = (Vec::new(), Vec::new());
-        for some in streams.chunks(AT_ONCE) {
-            let reads = join_all(some.iter().map(|stream| self.journal.read(*stream))).await;
-            for (stream, read) in some.iter().zip(reads) {
-                match read {
-                    Ok(history) => states.extend(history.and_then(History::into_state)),
-                    Err(error) => unreadable.push((*stream, error)),
-                }
+        read_all(&self.journal).await
+    }
+}
+
+/// [`App::read_all`], of a journal alone.
+pub(super) async fn read_all(journal: &Journal) -> Result<(Vec<State>, Unreadable), JournalError> {
+    let streams = journal.streams().await?;
+    let (mut states, mut unreadable) = (Vec::new(), Vec::new());
+    for some in streams.chunks(AT_ONCE) {
+        let reads = join_all(some.iter().map(|stream| journal.read(*stream))).await;
+        for (stream, read) in some.iter().zip(reads) {
+            match read {
+                Ok(history) => states.extend(history.and_then(History::into_state)),
+                Err(error) => unreadable.push((*stream, error)),
             }
         }
-        states.sort_by_key(State::approved_at);
-        Ok((states, unreadable))
     }
+    states.sort_by_key(State::approved_at);
+    Ok((states, unreadable))
 }
 
 fn entry(state: &State) -> RequestEntry {
@@ -158,6 +163,9 @@ fn entry(state: &State) -> RequestEntry {
         Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => told.push_str(", revoking"),
         Phase::Revoked => told.push_str(", revoked"),
         Phase::Denied | Phase::Closed => {}
+    }
+    if state.archived() {
+        told.push_str(", archived");
     }
     RequestEntry {
         identity: state.identity().to_string(),

@@ -55,6 +55,8 @@ pub struct Chain {
     story: Option<Story>,
     /// Whether a record could not be told as part of the story: then the rest cannot be either.
     lost: bool,
+    /// Whether records before this place are archived: then the story begins with the record that says so.
+    passed: bool,
 }
 
 /// A file of the stream as it was found.
@@ -71,7 +73,21 @@ pub enum File<'a> {
 impl Chain {
     /// The walk along `stream`, before record 0.
     pub fn new(stream: StreamId) -> Self {
-        Self { stream, next: 0, prev: None, doubtful: false, story: None, lost: false }
+        Self { stream, next: 0, prev: None, doubtful: false, story: None, lost: false, passed: false }
+    }
+
+    /// The walk along an archived stream, before its last record. What is there of the ones before it is not looked at.
+    pub fn at_last(stream: StreamId, seq: u64) -> Self {
+        Self { next: seq, doubtful: true, passed: true, ..Self::new(stream) }
+    }
+
+    /// Passes over a record that was archived and removed; `hash` is what its file had when it was sealed.
+    pub fn pass(&mut self, hash: String) {
+        self.next += 1;
+        self.prev = Some(hash);
+        self.doubtful = false;
+        self.story = None;
+        self.passed = true;
     }
 
     /// Takes the next file.
@@ -122,6 +138,7 @@ impl Chain {
         }
         let named_after = match &record.event {
             Event::Opened(intent) => Some(StreamId::of(&intent.identity)),
+            Event::Archived(archive) => Some(StreamId::of(&archive.intent.identity)),
             Event::Conflict(conflict) => Some(StreamId::of_conflict(&conflict.identity, &conflict.digest)),
             _ => None,
         };
@@ -139,6 +156,8 @@ impl Chain {
             return Ok(stored);
         }
         let told = match self.story.take() {
+            None if self.passed && !matches!(stored.record.event, Event::Archived(_)) => return Ok(stored),
+            None if self.passed => Story::restore(&stored),
             None => Story::begin(&stored),
             Some(story) => story.after(&stored),
         };

@@ -30,10 +30,11 @@ mod testing;
 pub use chain::{Chain, File, Finding};
 pub use location::JournalLocation;
 pub use record::{
-    CallNote, Conflict, Deferral, Event, Flaw, Intent, Lease, Progress, Record, Stored, StreamId, Worker,
+    Archive, CallNote, Conflict, Deferral, Ended, Event, Flaw, Intent, Lease, Progress, Record, Stored,
+    StreamId, Worker,
 };
 pub use state::{BrokenRecord, Concern, Grant, Head, Hint, Hour, Phase, Receiver, State, Story, Work};
 pub use store::{
-    Access, AppendError, Claim, History, Indexed, Journal, JournalError, Opened, Opening, PlaceError, Report,
-    Sealing, StoreFault, Turn,
+    Access, AppendError, Claim, Filed, History, Indexed, Journal, JournalError, LONGEST_PAUSE, Opened,
+    Opening, PlaceError, Removal, Report, Sealing, StoreFault, Turn,
 };

@@ -4,8 +4,10 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::record::{
-    CallNote, Conflict, Deferral, Event, Intent, Lease, Progress, Record, Stored, StreamId, VERSION, Worker,
+    Archive, CallNote, Conflict, Deferral, Ended, Event, Intent, Lease, Progress, Record, Stored, StreamId,
+    VERSION, Worker,
 };
+use super::state::State;
 use crate::domain::{
     AccountId, Identity, Item, ItemResult, RequestRules, ResultKind, ShareRequest, Status, Timestamp, Verdict,
 };
@@ -118,6 +120,18 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
         closed(Status::Completed, vec![result(account(0), ResultKind::Shared)]),
         Event::Revoking { until: at(60), accounts: vec![account_id(0)], lighthouse: true },
         Event::Revoked { results: vec![result(account(0), ResultKind::Cancelled)] },
+        Event::Archived(Box::new(Archive {
+            intent: intent(identity("CHG0030192"), request(json!({})), Some(60)),
+            ended: Ended::Revoked,
+            status: Some(Status::Completed),
+            results: vec![result(account(0), ResultKind::Shared)],
+            revoked: vec![result(account(0), ResultKind::Cancelled)],
+            blueprint: "lhbp-su83x02a".parse().ok(),
+            observed: true,
+            given_at: Some(at(3)),
+            updated_at: at(9),
+            copied_to: "file:/archive".to_owned(),
+        })),
         Event::Conflict(Conflict {
             identity: identity("CHG0030192"),
             digest: "ab".into(),
@@ -192,6 +206,13 @@ impl Tale {
             .then(EXPIRY + 1, 3, progress(vec![result(account(0), Cancelled)]))
             .then(EXPIRY + 61, 4, Event::Taken { until: at(EXPIRY + 120) })
             .then(EXPIRY + 62, 4, Event::Revoked { results: vec![result(lighthouse(), NotShared)] })
+    }
+
+    /// With the record that archives what it adds up to, which must be finished.
+    pub(super) fn archived(self, seconds: i64) -> Self {
+        let state = State::fold(&self.records).unwrap();
+        let archive = state.archive("file:/archive".to_owned()).unwrap();
+        self.then(seconds, 99, Event::Archived(Box::new(archive)))
     }
 
     pub(super) fn files(&self) -> Vec<Vec<u8>> {

@@ -3,6 +3,8 @@
 // A test that panics has failed, which is what a test is for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod archive;
+mod archive_twins;
 mod aws_secrets;
 mod bad_input;
 mod cloud_chain;

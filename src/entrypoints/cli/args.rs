@@ -116,7 +116,12 @@ pub(crate) enum Audit {
         /// The record's number [default: the newest that is sealed]
         #[arg(long, value_name = "N")]
         seq: Option<u64>,
+        /// A place that records were archived to, when the record is not in the journal any more; several are allowed
+        #[arg(long = "archive", value_name = "PLACE")]
+        archives: Vec<String>,
     },
+    /// Copy the records of old finished requests elsewhere; one record of each stays and answers for it
+    Archive(AuditArchiveOptions),
     /// Check a proof with nothing but the public key; exit 0 proven, 2 not
     CheckProof {
         /// The proof
@@ -138,6 +143,25 @@ pub(crate) struct AuditVerifyOptions {
     /// The journal's place; then no configuration is read
     #[arg(long, value_name = "PLACE")]
     pub(crate) journal: Option<String>,
+    /// A place that records were archived to: their copies are checked too; several are allowed
+    #[arg(long = "archive", value_name = "PLACE")]
+    pub(crate) archives: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AuditArchiveOptions {
+    /// Only requests whose last step is at least so long ago, as in 365d; one day is the least
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) older_than: String,
+    /// Where the copies go: a place as `journal =` takes it, apart from the journal
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) to: String,
+    /// Remove the copied records from the journal once a seal covers what stands for them
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// Only say how many requests would be archived; nothing is written
+    #[arg(long, conflicts_with = "delete")]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -14,7 +14,7 @@ use crate::journal::seal::VerifierKey;
 use crate::journal::{Access, Journal, JournalLocation, Report};
 
 use super::args::{Audit, AuditVerifyOptions};
-use super::{Context, audit_export, audit_proof, cannot_start};
+use super::{Context, audit_archive, audit_export, audit_proof, cannot_start};
 
 /// A checkpoint or a proof is never larger.
 pub(super) const MOST_BYTES: u64 = 8 * 1024 * 1024;
@@ -25,7 +25,8 @@ pub(super) async fn run(context: &Context, what: Audit) -> Exit {
         Audit::Seal => seal(context).await,
         Audit::Key => key(context).await,
         Audit::Export(options) => audit_export::run(context, &options).await,
-        Audit::Prove { id, seq } => audit_proof::prove(context, &id, seq).await,
+        Audit::Prove { id, seq, archives } => audit_proof::prove(context, &id, seq, &archives).await,
+        Audit::Archive(options) => audit_archive::run(context, &options).await,
         Audit::CheckProof { file, key } => audit_proof::check(context, &file, &key),
     }
 }
@@ -55,7 +56,7 @@ pub(super) fn failed(error: &str) -> Exit {
 
 async fn verify(context: &Context, options: &AuditVerifyOptions) -> Exit {
     match try_verify(context, options).await {
-        Ok((report, sealed)) => shown(context, &report, sealed),
+        Ok((report, sealed)) => shown(context, &report, sealed, !options.archives.is_empty()),
         Err(exit) => exit,
     }
 }
@@ -73,7 +74,7 @@ async fn try_verify(context: &Context, options: &AuditVerifyOptions) -> Result<(
         Exit::Usage
     })?;
     let (journal, configured) = match &options.journal {
-        Some(place) => (open_at(context, place)?, None),
+        Some(place) => (open_at(context, "--journal", place)?, None),
         None => {
             let (config, journal) = opened(context)?;
             let configured = match given {
@@ -85,20 +86,31 @@ async fn try_verify(context: &Context, options: &AuditVerifyOptions) -> Result<(
     };
     let unreadable = |error| failed(&format!("the journal cannot be read: {error}"));
     let kept = options.checkpoint.as_deref().map(text_of).transpose()?;
+    let archives = open_archives(context, &options.archives)?;
     let Some(key) = given.or(configured) else {
+        if !archives.is_empty() {
+            return Err(failed(
+                "copies are checked by the seals, and those by their public key; give it with --key",
+            ));
+        }
         if kept.is_some() || journal.has_seals().await.map_err(unreadable)? {
             return Err(failed("the seals cannot be checked without their public key; give it with --key"));
         }
         return Ok((journal.verify().await.map_err(unreadable)?, false));
     };
-    let report = journal.verify_sealed(&key, kept.as_deref()).await.map_err(unreadable)?;
+    let report = journal.verify_archived(&key, kept.as_deref(), &archives).await.map_err(unreadable)?;
     Ok((report, true))
 }
 
+/// The archives that `--archive` names.
+pub(super) fn open_archives(context: &Context, places: &[String]) -> Result<Vec<Journal>, Exit> {
+    places.iter().map(|place| open_at(context, "--archive", place)).collect()
+}
+
 /// A journal without a configuration: an auditor has neither the senders' secrets nor the cloud's.
-fn open_at(context: &Context, place: &str) -> Result<Journal, Exit> {
+fn open_at(context: &Context, option: &str, place: &str) -> Result<Journal, Exit> {
     let location: JournalLocation = place.parse().map_err(|problem: Problem| {
-        eprintln!("sharehook: --journal: {problem}");
+        eprintln!("sharehook: {option}: {problem}");
         Exit::Usage
     })?;
     if let JournalLocation::Directory(dir) = &location
@@ -111,7 +123,8 @@ fn open_at(context: &Context, place: &str) -> Result<Journal, Exit> {
     opened.map_err(|error| failed(&error.to_string()))
 }
 
-fn shown(context: &Context, report: &Report, sealed: bool) -> Exit {
+/// `sealed`: the seals were looked at; `copies`: the archives too.
+fn shown(context: &Context, report: &Report, sealed: bool, copies: bool) -> Exit {
     let whole = report.clean();
     if context.json {
         let findings: Vec<_> = report
@@ -121,7 +134,7 @@ fn shown(context: &Context, report: &Report, sealed: bool) -> Exit {
             .collect();
         let counts = json!({
             "streams": report.streams, "records": report.records, "left_off": report.left_off,
-            "seals": report.seals, "sealed": report.sealed,
+            "seals": report.seals, "sealed": report.sealed, "archived": report.archived,
         });
         outln!("{}", json!({ "whole": whole, "counts": counts, "findings": findings }));
     } else if whole {
@@ -131,12 +144,17 @@ fn shown(context: &Context, report: &Report, sealed: bool) -> Exit {
             report.streams
         );
         if sealed {
-            let newer = report.records.saturating_sub(report.sealed);
-            outln!(
-                "{} seals cover {} of them; {newer} are newer than the last seal",
-                report.seals,
-                report.sealed
-            );
+            let covered = report.sealed.saturating_sub(report.archived);
+            let newer = report.records.saturating_sub(covered);
+            outln!("{} seals cover {covered} of them; {newer} are newer than the last seal", report.seals);
+            if report.archived > 0 && copies {
+                outln!("{} more are archived, and their copies are what was sealed", report.archived);
+            } else if report.archived > 0 {
+                outln!(
+                    "{} more are archived and not here; --archive PLACE checks their copies",
+                    report.archived
+                );
+            }
             outln!(
                 "(what no seal covers can be removed from its stream's end unseen; --checkpoint FILE shows whether seals were removed)"
             );

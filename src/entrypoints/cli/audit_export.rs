@@ -7,7 +7,7 @@ use crate::config::Site;
 use crate::domain::{Problem, Timestamp};
 use crate::entrypoints::reply::Exit;
 use crate::journal::export::{CSV_HEADER, Entry, Origin};
-use crate::journal::{Chain, File, Journal, Stored, StreamId};
+use crate::journal::{File, Journal, Stored, StreamId};
 
 use super::Context;
 use super::args::{AuditExportOptions, ExportFormat};
@@ -57,6 +57,7 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Exit
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut exit = Exit::Done;
+    let mut elsewhere: u64 = 0;
     let begun = if options.format == ExportFormat::Csv { writeln!(out, "{CSV_HEADER}\r") } else { Ok(()) };
     if begun.is_err() {
         return Exit::Failed;
@@ -73,6 +74,7 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Exit
                 continue;
             }
         };
+        elsewhere = elsewhere.saturating_add(records.first().map_or(0, |stored| stored.record.seq));
         let wanted = Entry::all(&records).into_iter().zip(&lines);
         for (entry, line) in wanted.filter(|(entry, _)| span.holds(entry.stored.record.at)) {
             let written = match options.format {
@@ -86,6 +88,11 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Exit
             }
         }
     }
+    if elsewhere > 0 {
+        eprintln!(
+            "{elsewhere} records are archived and not here; an archive is exported as a journal: set `journal` to its place"
+        );
+    }
     match out.flush() {
         Ok(()) => exit,
         Err(error) => failed(&format!("the export broke off: {error}")),
@@ -97,8 +104,7 @@ async fn read(
     journal: &Journal,
     stream: StreamId,
 ) -> Result<(Vec<Stored>, Vec<String>, Option<String>), String> {
-    let files = journal.stored(stream).await.map_err(|error| error.to_string())?;
-    let mut chain = Chain::new(stream);
+    let (mut chain, files) = journal.stored(stream).await.map_err(|error| error.to_string())?;
     let (mut records, mut lines) = (Vec::new(), Vec::new());
     for bytes in &files {
         match chain.push(File::Bytes(bytes)) {

@@ -10,12 +10,12 @@ use crate::domain::Identity;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
 use crate::journal::seal::{Proof, VerifierKey};
-use crate::journal::{Journal, JournalError, StreamId};
+use crate::journal::{Event, Journal, JournalError, StreamId};
 
 use super::Context;
-use super::audit::{failed, opened, text_of};
+use super::audit::{failed, open_archives, opened, text_of};
 
-pub(super) async fn prove(context: &Context, id: &str, seq: Option<u64>) -> Exit {
+pub(super) async fn prove(context: &Context, id: &str, seq: Option<u64>, archives: &[String]) -> Exit {
     let (config, journal) = match opened(context) {
         Ok(opened) => opened,
         Err(exit) => return exit,
@@ -43,15 +43,32 @@ pub(super) async fn prove(context: &Context, id: &str, seq: Option<u64>) -> Exit
             return Exit::Usage;
         }
     };
-    match journal.prove(notary.verifier(), stream, seq).await {
+    let archives = match open_archives(context, archives) {
+        Ok(archives) => archives,
+        Err(exit) => return exit,
+    };
+    match journal.prove_archived(notary.verifier(), stream, seq, &archives).await {
         Ok(Some(proof)) => {
             outln!("{:#}", json!(proof));
             Exit::Done
         }
+        Ok(None) if let Some(place) = archived_to(&journal, stream, seq).await => failed(&format!(
+            "that record was archived to {place} and removed from the journal; give --archive {place}"
+        )),
         Ok(None) => failed(
             "no seal covers that record as it is now; run `sharehook audit seal`, then `sharehook audit verify`",
         ),
         Err(error) => failed(&error.to_string()),
+    }
+}
+
+/// Where a record was copied to that is not in the journal any more.
+async fn archived_to(journal: &Journal, stream: StreamId, seq: Option<u64>) -> Option<String> {
+    let history = journal.read(stream).await.ok()??;
+    let first = &history.records.first()?.record;
+    match &first.event {
+        Event::Archived(archive) if seq? < first.seq => Some(archive.copied_to.clone()),
+        _ => None,
     }
 }
 

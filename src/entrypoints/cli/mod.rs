@@ -2,6 +2,7 @@
 
 mod args;
 mod audit;
+mod audit_archive;
 mod audit_export;
 mod audit_proof;
 mod check;

@@ -15,6 +15,7 @@ pub(super) fn row(entry: &Entry<'_>) -> String {
         Event::Progress(progress) => (&progress.results, &progress.calls),
         Event::Deferred(deferral) => (&deferral.results, &[]),
         Event::Closed { results, .. } | Event::Revoked { results } => (results, &[]),
+        Event::Archived(archive) => (&archive.results, &[]),
         _ => (&[], &[]),
     };
     let identity = match (&record.event, entry.intent) {

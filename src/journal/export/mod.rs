@@ -23,7 +23,7 @@ pub struct Origin {
 pub struct Entry<'a> {
     /// The record.
     pub stored: &'a Stored,
-    /// Record 0's intent; none for a conflict.
+    /// Record 0's intent, or the archived record's in its stead; none for a conflict.
     pub intent: Option<&'a Intent>,
     /// Whether the expiry is being carried out.
     pub revoking: bool,
@@ -34,6 +34,7 @@ impl<'a> Entry<'a> {
     pub fn all(records: &'a [Stored]) -> Vec<Self> {
         let intent = records.first().and_then(|stored| match &stored.record.event {
             Event::Opened(intent) => Some(&**intent),
+            Event::Archived(archive) => Some(&archive.intent),
             _ => None,
         });
         let mut revoking = false;
@@ -65,6 +66,7 @@ impl<'a> Entry<'a> {
             Event::Revoking { .. } => "revoking",
             Event::Revoked { .. } => "revoked",
             Event::Conflict(_) => "conflict",
+            Event::Archived(_) => "archived",
         }
     }
 
@@ -85,6 +87,7 @@ impl<'a> Entry<'a> {
             Event::Closed { status, .. } => status.to_string(),
             Event::Revoked { results } => Status::of(results).to_string(),
             Event::Conflict(_) => "refused".to_owned(),
+            Event::Archived(archive) => archive.status.unwrap_or(Status::Denied).to_string(),
             _ => String::new(),
         }
     }

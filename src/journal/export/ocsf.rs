@@ -93,6 +93,7 @@ fn activity(entry: &Entry<'_>) -> Activity {
         Event::Progress(_) => given_or_taken(entry),
         Event::Taken { .. } | Event::Revoking { .. } => Activity::Other("Turn"),
         Event::Deferred(_) => Activity::Other("Deferral"),
+        Event::Archived(_) => Activity::Other("Archival"),
     }
 }
 
@@ -150,6 +151,8 @@ fn policy(intent: &Intent) -> Value {
 
 fn actor(entry: &Entry<'_>) -> Value {
     match (entry.intent, &entry.stored.record.event) {
+        // Whoever asked for the share did not ask for its archival; `unmapped` names them.
+        (_, Event::Archived(_)) => json!({ "app_name": "sharehook" }),
         (Some(intent), _) => json!({
             "user": { "uid": intent.request.requester, "name": intent.request.requester },
             "app_name": intent.identity.source.as_str(),
@@ -240,6 +243,14 @@ fn unmapped(entry: &Entry<'_>) -> Value {
         Event::Progress(progress) => Some(&progress.results),
         Event::Deferred(deferral) => Some(&deferral.results),
         Event::Closed { results, .. } | Event::Revoked { results } => Some(results),
+        Event::Archived(archive) => {
+            unmapped.insert("requester".to_owned(), json!(archive.intent.request.requester));
+            unmapped.insert("allowed".to_owned(), json!(archive.intent.verdict.allowed));
+            unmapped.insert("ended".to_owned(), json!(archive.ended));
+            unmapped.insert("revoked".to_owned(), json!(archive.revoked));
+            unmapped.insert("copied_to".to_owned(), json!(archive.copied_to));
+            Some(&archive.results)
+        }
         Event::Conflict(conflict) => {
             unmapped.insert("request".to_owned(), json!(conflict.identity.to_string()));
             unmapped.insert("refused_digest".to_owned(), json!(conflict.digest));

@@ -18,6 +18,8 @@ fn streams() -> Vec<Vec<Stored>> {
     let conflict = event_of_every_type().pop().unwrap();
     vec![
         Tale::full().records,
+        Tale::full().archived(EXPIRY * 9).records,
+        Tale::full().archived(EXPIRY * 9).records.split_off(12),
         Tale::empty(&identity("denied")).then(0, 1, Event::Opened(Box::new(denied))).records,
         Tale::empty(&id).then(0, 1, conflict).records,
         Tale::opened().then(1, 1, closed(Status::Failed, vec![result(account(0), failed())])).records,
@@ -115,7 +117,7 @@ fn every_record_is_a_valid_event_of_the_schema() {
         assert_eq!(event["type_uid"], json!(600_300 + event["activity_id"].as_u64().unwrap()));
         kinds.insert(event["metadata"]["event_code"].as_str().unwrap().to_owned());
     }
-    assert_eq!(kinds.len(), 8, "every type of event: {kinds:?}");
+    assert_eq!(kinds.len(), 9, "every type of event: {kinds:?}");
 }
 
 #[test]
@@ -146,7 +148,7 @@ fn the_check_finds_what_the_schema_forbids() {
 fn decisions_calls_and_expiries_are_told_apart() {
     let all = events();
     let of = |code: &str| all.iter().filter(move |e| e["metadata"]["event_code"] == code).collect::<Vec<_>>();
-    let [allowed, denied, _] = of("opened")[..] else { panic!() };
+    let [allowed, _, denied, _] = of("opened")[..] else { panic!() };
     assert_eq!(
         (&allowed["activity_id"], &allowed["action_id"], &allowed["status_id"]),
         (&json!(1), &json!(1), &json!(1))
@@ -164,7 +166,17 @@ fn decisions_calls_and_expiries_are_told_apart() {
         (&call["operation"], &call["request"]["uid"]),
         (&json!("ShareBlueprintAcrossAccounts"), &json!("r-1"))
     );
-    assert_eq!(of("closed")[1]["status_id"], json!(2));
+    assert_eq!(of("closed").last().unwrap()["status_id"], json!(2));
+    let archived = of("archived");
+    assert_eq!(archived.len(), 2, "after the others, and alone");
+    for event in archived {
+        assert_eq!((&event["activity_id"], &event["activity_name"]), (&json!(99), &json!("Archival")));
+        assert_eq!(event["actor"], json!({"app_name": "sharehook"}), "nobody asked for that");
+        assert_eq!(event["unmapped"]["requester"], json!("alice@example.com"));
+        assert_eq!((&event["unmapped"]["ended"], &event["status_id"]), (&json!("revoked"), &json!(1)));
+        assert_eq!(event["metadata"]["correlation_uid"], json!("CHG0030192"));
+        assert_eq!(event.get("action_id"), None, "it is no decision");
+    }
 }
 
 /// A row as a reader of RFC 4180 takes it apart.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Archive;
 use crate::domain::{AccountId, BlueprintId, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict};
 
 /// One step. Its JSON has the variant's name as `type`.
@@ -42,11 +43,13 @@ pub enum Event {
     },
     /// Record 0, and the only one, of a conflict's stream: a known identity came with other content.
     Conflict(Conflict),
+    /// The last record of a finished request: what all before it add up to. Copies of those lie elsewhere.
+    Archived(Box<Archive>),
 }
 
 /// The names in `type` that this program reads.
-pub(super) const TYPES: [&str; 8] =
-    ["opened", "taken", "progress", "deferred", "closed", "revoking", "revoked", "conflict"];
+pub(super) const TYPES: [&str; 9] =
+    ["opened", "taken", "progress", "deferred", "closed", "revoking", "revoked", "archived", "conflict"];
 
 /// Who asked for what, who approved, and what the policy said, before anything is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -37,6 +37,10 @@ pub enum Flaw {
     Unlisted(&'static str),
     /// A seal is not what was signed, or does not follow the one before it.
     BrokenSeal(String),
+    /// A file in an archive is not the one that was copied there.
+    CopyAltered,
+    /// A file is not in any archive, although it was copied to one.
+    CopyMissing,
 }
 
 impl Flaw {
@@ -56,6 +60,8 @@ impl Flaw {
             Self::Dropped => "dropped",
             Self::Unlisted(_) => "unlisted",
             Self::BrokenSeal(_) => "broken_seal",
+            Self::CopyAltered => "copy_altered",
+            Self::CopyMissing => "copy_missing",
         }
     }
 
@@ -66,6 +72,9 @@ impl Flaw {
             Self::Foreign(_) => "find out who put it there and move it out of the journal",
             Self::BrokenSeal(_) => {
                 "find out who changed it and restore it from a backup; until then nothing more is sealed"
+            }
+            Self::CopyAltered | Self::CopyMissing => {
+                "find out who changed the archive and restore it from a backup, or name the archive that holds it"
             }
             Self::Unlisted(_) => "run `sharehook sweep --rebuild`, which makes it anew from the records",
             Self::Missing | Self::Dropped => {
@@ -97,6 +106,8 @@ impl fmt::Display for Flaw {
             Self::Dropped => f.write_str("dropped: a seal holds it and it is not there"),
             Self::Unlisted(lost) => write!(f, "missing in the index: {lost}"),
             Self::BrokenSeal(why) => write!(f, "broken seal: {why}"),
+            Self::CopyAltered => f.write_str("altered: it is not the copy of the journal's file"),
+            Self::CopyMissing => f.write_str("missing: the journal's file was copied there and is gone"),
             Self::Impossible(why) => write!(f, "tells an impossible step: {why}"),
         }
     }

@@ -1,12 +1,14 @@
 //! One record of the journal: what it says ([`Event`]), whose it is ([`StreamId`]), and how it lies in its file.
 //! In: values of the domain. Out: bytes with their own checksum, and back. Knows no store and no clock.
 
+mod archive;
 mod bytes;
 mod event;
 mod flaw;
 mod stream;
 mod worker;
 
+pub use archive::{Archive, Ended};
 pub use bytes::Stored;
 pub use event::{CallNote, Conflict, Deferral, Event, Intent, Lease, Progress};
 pub use flaw::Flaw;

@@ -12,6 +12,8 @@ pub struct Log {
     tree: Tree,
     leaves: Vec<Leaf>,
     sealed: BTreeMap<StreamId, Vec<Hash>>,
+    /// The seal with each stream's newest sealed record.
+    newest_seals: BTreeMap<StreamId, u64>,
     newest: Option<(Checkpoint, String)>,
     seals: u64,
 }
@@ -48,6 +50,7 @@ impl Log {
         self.seals += 1;
         for leaf in &seal.leaves {
             self.sealed.entry(leaf.stream).or_default().push(leaf.hash);
+            self.newest_seals.insert(leaf.stream, self.seals);
         }
         self.leaves.extend(seal.leaves);
         self.newest = Some((checkpoint, seal.note));
@@ -81,6 +84,11 @@ impl Log {
     /// The hashes of a stream's sealed records, from record 0 on.
     pub fn sealed(&self, stream: StreamId) -> &[Hash] {
         self.sealed.get(&stream).map_or(&[], Vec::as_slice)
+    }
+
+    /// The number of the seal that covers a stream's newest sealed record; 0 when none is sealed.
+    pub fn sealed_in(&self, stream: StreamId) -> u64 {
+        self.newest_seals.get(&stream).copied().unwrap_or(0)
     }
 
     /// The streams with a sealed record.

@@ -12,7 +12,7 @@ use super::{Head, Hint, Phase, Revoking, State, Story};
 #[error("{0}")]
 pub struct BrokenRecord(String);
 
-fn broken<T>(why: impl Into<String>) -> Result<T, BrokenRecord> {
+pub(super) fn broken<T>(why: impl Into<String>) -> Result<T, BrokenRecord> {
     Err(BrokenRecord(why.into()))
 }
 
@@ -79,6 +79,7 @@ impl State {
             given_at: None,
             updated_at: record.at,
             head: Head { stream: record.stream, next_seq: 1, hash: first.hash.clone() },
+            archived: false,
             hints: Vec::new(),
         };
         Ok(state.hinted(None, record))
@@ -98,7 +99,9 @@ impl State {
         }
         let due = self.due_at();
         self.step(record)?;
-        self.updated_at = record.at;
+        if !self.archived {
+            self.updated_at = record.at;
+        }
         self.head =
             Head { stream: self.stream, next_seq: record.seq.saturating_add(1), hash: next.hash.clone() };
         Ok(self.hinted(due, record))
@@ -116,6 +119,8 @@ impl State {
 
     fn step(&mut self, record: &Record) -> Result<(), BrokenRecord> {
         match &record.event {
+            _ if self.archived => broken("nothing follows an archived request"),
+            Event::Archived(archive) => self.set_aside(archive),
             Event::Taken { until } => self.taken(record, *until),
             Event::Progress(progress) => self.progress(record, progress),
             Event::Deferred(deferral) => self.deferred(record, deferral),

@@ -96,6 +96,7 @@ pub struct State {
     pub(super) given_at: Option<Timestamp>,
     pub(super) updated_at: Timestamp,
     pub(super) head: Head,
+    pub(super) archived: bool,
     pub(super) hints: Vec<Hint>,
 }
 
@@ -198,7 +199,12 @@ impl State {
         self.observed
     }
 
-    /// When the newest record was written.
+    /// Whether the records before the newest may be elsewhere. Nothing is ever written of it any more.
+    pub fn archived(&self) -> bool {
+        self.archived
+    }
+
+    /// When the request's last step was written.
     pub fn updated_at(&self) -> Timestamp {
         self.updated_at
     }

@@ -1,11 +1,17 @@
 //! The right to work on a request, and what its holder writes. A [`Claim`] comes of winning a record, at the opening
 //! or by taking a turn, and of nothing else: without one, nobody writes of a request.
 
+use jiff::SignedDuration;
+
 use super::super::record::{Event, Record, Stored, VERSION, Worker};
 use super::super::state::{Phase, State, Work};
 use super::files::Created;
 use super::{AppendError, Journal, JournalError};
 use crate::domain::Timestamp;
+
+/// A worker that has not written for so long has lost its claim, whatever the journal says: the request may have been
+/// finished by another since, archived and its records removed, so that their numbers seem free.
+pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
 /// A turn that somebody wants to take.
 #[derive(Debug, Clone)]
@@ -64,6 +70,9 @@ impl Claim {
         at: Timestamp,
         event: Event,
     ) -> Result<(), AppendError> {
+        if at.duration_since(self.state.updated_at()) >= LONGEST_PAUSE {
+            return Err(AppendError::Lost);
+        }
         // The second round is for an own record whose answer was lost: it is taken in first.
         for _ in 0..2 {
             let (stored, bytes) = next(&self.state, at, &self.worker, event.clone())?;

@@ -17,7 +17,7 @@ pub enum JournalError {
     #[error(transparent)]
     Place(#[from] PlaceError),
     /// The store refused or could not be reached.
-    #[error("journal {place}: {doing} {path} failed: {source}{}", source.remedy())]
+    #[error("journal {place}: {doing} {path} failed: {source}{}", source.remedy(doing))]
     Store {
         /// The journal's place.
         place: String,
@@ -91,8 +91,10 @@ pub struct StoreFault {
 }
 
 impl StoreFault {
-    fn remedy(&self) -> &'static str {
-        if self.denied {
+    fn remedy(&self, doing: &str) -> &'static str {
+        if doing == "delete" {
+            "; let this process delete files there, or wait until the retention of that file ends; what is not removed stays"
+        } else if self.denied {
             "; let this process list, read and create files there"
         } else {
             "; nothing was done on the strength of it, try again once the place can be used"
@@ -229,7 +231,7 @@ mod tests {
     fn a_refusal_names_what_to_allow() {
         let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
         let error = object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(denied) };
-        assert!(scrub().fault(&error).remedy().contains("create files"));
-        assert!(scrub().fault(&generic("broken pipe")).remedy().contains("try again"));
+        assert!(scrub().fault(&error).remedy("read").contains("create files"));
+        assert!(scrub().fault(&generic("broken pipe")).remedy("read").contains("try again"));
     }
 }

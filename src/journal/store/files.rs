@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::path::Path;
-use object_store::{Error, GetOptions, ListResult, PutMode, PutPayload};
+use object_store::{Error, GetOptions, ListResult, ObjectStoreExt as _, PutMode, PutPayload};
 use tokio::task::JoinSet;
 
 use super::super::chain::{Chain, File, Finding};
@@ -60,24 +60,34 @@ impl Fetched {
 pub(super) struct Folder {
     /// One more than the highest record number there.
     pub(super) end: u64,
+    /// How many records there are; too few while records are created.
+    pub(super) count: u64,
     /// What is not a record, as paths from the journal's root.
     pub(super) foreign: Vec<String>,
 }
 
 impl Journal {
-    /// Reads a stream and checks its chain. `None`: there is no such stream.
+    /// Reads a stream and checks its chain. `None`: there is no such stream. An archived one whose earlier records were
+    /// removed is read from its last record.
     ///
     /// # Errors
     /// [`JournalError::Damaged`] when a file is missing or wrong, which is never taken for an absent stream; else
     /// what the store said.
     pub async fn read(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
-        let end = self.folder(stream).await?.end;
+        let Folder { end, count, .. } = self.folder(stream).await?;
+        if count < end
+            && let Some(last) = self.last_of_archived(stream, end).await?
+        {
+            return Ok(Some(last.into_history(stream)));
+        }
         let mut chain = Chain::new(stream);
         let mut records = Vec::new();
         for start in (0..end).step_by(AT_ONCE as usize) {
             for fetched in self.fetch(stream, start, end.min(start + AT_ONCE)).await? {
-                let stored = chain.push(fetched.as_file()).map_err(|finding| self.damaged(finding))?;
-                records.push(stored);
+                match chain.push(fetched.as_file()) {
+                    Ok(stored) => records.push(stored),
+                    Err(finding) => return self.read_archived(stream, finding).await,
+                }
             }
         }
         Ok(chain.into_story().map(|story| History { stream, records, story }))
@@ -95,11 +105,12 @@ impl Journal {
         Ok(streams)
     }
 
-    /// A stream's files as they are, in the order of their numbers, unchecked; empty when there is none.
+    /// A stream's files as they are, in the order of their numbers, unchecked, and the walk that checks them; none when
+    /// there is no such stream. Of an archived one whose earlier records were removed it is the last file.
     ///
     /// # Errors
     /// [`JournalError::Damaged`] for a file that is missing or too large to be a record; else what the store said.
-    pub async fn stored(&self, stream: StreamId) -> Result<Vec<Bytes>, JournalError> {
+    pub async fn stored(&self, stream: StreamId) -> Result<(Chain, Vec<Bytes>), JournalError> {
         let end = self.folder(stream).await?.end;
         let mut files = Vec::new();
         for start in (0..end).step_by(AT_ONCE as usize) {
@@ -113,10 +124,10 @@ impl Journal {
                     Fetched::Absent => Flaw::Missing,
                     Fetched::TooLarge(bytes) => Flaw::TooLarge { bytes },
                 };
-                return Err(self.damaged(Finding::of(stream, seq, flaw)));
+                return self.stored_archived(stream, Finding::of(stream, seq, flaw)).await;
             }
         }
-        Ok(files)
+        Ok((Chain::new(stream), files))
     }
 
     /// Whether the place can be reached and listed. It writes nothing: the first write tells whether that is allowed.
@@ -188,14 +199,26 @@ impl Journal {
         Err(self.failed("create", path.as_ref(), &contended))
     }
 
+    /// Removes a record; one that is not there is no error.
+    pub(super) async fn remove(&self, stream: StreamId, seq: u64) -> Result<(), JournalError> {
+        let path = self.record_path(stream, seq);
+        match self.bounded("delete", &path, PATIENCE, self.store.delete(&path)).await? {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.store_failed("delete", &path, &error)),
+        }
+    }
+
     /// What lies in a stream's folder. Only the highest number is concluded from a listing: one that runs while
     /// records are created may well miss a lower one.
     pub(super) async fn folder(&self, stream: StreamId) -> Result<Folder, JournalError> {
         let listed = self.listed(&self.path(&["requests", &stream.to_string()]), PATIENCE).await?;
-        let mut folder = Folder { end: 0, foreign: Vec::new() };
+        let mut folder = Folder { end: 0, count: 0, foreign: Vec::new() };
         for object in &listed.objects {
             match object.location.filename().and_then(file_seq) {
-                Some(seq) => folder.end = folder.end.max(seq.saturating_add(1)),
+                Some(seq) => {
+                    folder.end = folder.end.max(seq.saturating_add(1));
+                    folder.count += 1;
+                }
                 None => folder.foreign.push(self.shown(&object.location)),
             }
         }
@@ -324,7 +347,7 @@ impl Journal {
         JournalError::Damaged { place: self.place.to_string(), finding: Box::new(finding) }
     }
 
-    fn record_path(&self, stream: StreamId, seq: u64) -> Path {
+    pub(super) fn record_path(&self, stream: StreamId, seq: u64) -> Path {
         self.path(&["requests", &stream.to_string(), &file_name(seq)])
     }
 

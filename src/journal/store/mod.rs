@@ -3,6 +3,7 @@
 //! clock.
 
 mod access;
+mod archive;
 mod azure;
 mod claim;
 mod due;
@@ -11,6 +12,7 @@ mod files;
 mod gcs;
 mod index;
 mod open;
+mod past;
 mod place;
 mod remote;
 mod s3;
@@ -18,7 +20,8 @@ mod seals;
 mod verify;
 
 pub use access::Access;
-pub use claim::{Claim, Turn};
+pub use archive::{Filed, Removal};
+pub use claim::{Claim, LONGEST_PAUSE, Turn};
 pub use error::{AppendError, JournalError, PlaceError, StoreFault};
 pub use index::Indexed;
 pub use open::{Opened, Opening};
@@ -55,7 +58,7 @@ type Echo = Arc<dyn Fn(&[u8]) + Send + Sync>;
 pub struct History {
     /// The stream's name.
     pub stream: StreamId,
-    /// From record 0 on; at least one.
+    /// From record 0 on, at least one; of an archived request whose earlier records were removed, the last one.
     pub records: Vec<Stored>,
     /// What they add up to.
     pub story: Story,

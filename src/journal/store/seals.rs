@@ -2,11 +2,12 @@
 //! Out: a seal over every record that none covers yet, or what the seals say of the records.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::super::chain::Finding;
-use super::super::record::{Flaw, Stored, StreamId};
+use super::super::chain::{Chain, Finding};
+use super::super::record::{Event, Flaw, Stored, StreamId};
 use super::super::seal::{
     Checkpoint, Hash, Leaf, Log, MOST_LEAVES, Notary, Proof, Seal, Tree, VerifierKey, seal_name, seal_number,
 };
@@ -40,10 +41,7 @@ impl Journal {
     /// # Errors
     /// A seal that is damaged or signed with another key: nothing is sealed on top of it. Else what the store said.
     pub async fn seal(&self, notary: &Notary, now: Timestamp) -> Result<Sealing, JournalError> {
-        let (log, findings) = self.read_log(notary.verifier()).await?;
-        if let Some(finding) = findings.into_iter().next() {
-            return Err(self.damaged(finding));
-        }
+        let log = self.whole_log(notary.verifier()).await?;
         let (leaves, left_out) = self.unsealed(&log).await?;
         let mut sealing = Sealing {
             size: log.size(),
@@ -93,6 +91,20 @@ impl Journal {
     /// # Errors
     /// `kept` that `key` has not signed; else what the store said. What is wrong with the files is in the report.
     pub async fn verify_sealed(&self, key: &VerifierKey, kept: Option<&str>) -> Result<Report, JournalError> {
+        self.verify_archived(key, kept, &[]).await
+    }
+
+    /// [`Journal::verify_sealed`], and each archived record's copy against what was sealed. Without archives, records
+    /// that a sealed archived record stands for may be missing; they are counted.
+    ///
+    /// # Errors
+    /// As there; also what an archive's store said.
+    pub async fn verify_archived(
+        &self,
+        key: &VerifierKey,
+        kept: Option<&str>,
+        archives: &[Self],
+    ) -> Result<Report, JournalError> {
         let kept = match kept {
             Some(note) => Some(Checkpoint::open(note, key).map_err(|flaw| {
                 Problem::new("checkpoint", flaw.to_string(), "give one that `sharehook audit seal` printed")
@@ -103,7 +115,8 @@ impl Journal {
         // Where a seal is damaged already, it is no news that the rest does not add up to the kept checkpoint.
         let disagreement = kept.filter(|_| findings.is_empty()).and_then(|kept| log.agrees(&kept).err());
         let last = log.seals();
-        let mut report = self.verify_against(log).await?;
+        let mut report = self.verify_against(Arc::new(log), archives).await?;
+        self.verify_copied_seals(archives, &mut report).await?;
         for finding in findings {
             report.find(finding);
         }
@@ -125,16 +138,31 @@ impl Journal {
         stream: StreamId,
         seq: Option<u64>,
     ) -> Result<Option<Proof>, JournalError> {
-        let (log, findings) = self.read_log(key).await?;
-        if let Some(finding) = findings.into_iter().next() {
-            return Err(self.damaged(finding));
-        }
+        self.prove_archived(key, stream, seq, &[]).await
+    }
+
+    /// [`Journal::prove`], with the record taken from one of `archives` when it is not in the journal any more.
+    ///
+    /// # Errors
+    /// As there; also what an archive's store said.
+    pub async fn prove_archived(
+        &self,
+        key: &VerifierKey,
+        stream: StreamId,
+        seq: Option<u64>,
+        archives: &[Self],
+    ) -> Result<Option<Proof>, JournalError> {
+        let log = self.whole_log(key).await?;
         let newest = (log.sealed(stream).len() as u64).checked_sub(1);
         let Some(seq) = seq.or(newest).filter(|seq| Some(*seq) <= newest) else { return Ok(None) };
-        match self.fetch(stream, seq, seq.saturating_add(1)).await?.as_slice() {
-            [Fetched::Bytes(bytes)] => Ok(Proof::of(&log, stream, seq, bytes)),
-            _ => Ok(None),
+        for place in [self].into_iter().chain(archives) {
+            match place.fetch_one(&place.record_path(stream, seq)).await? {
+                Fetched::Bytes(bytes) => return Ok(Proof::of(&log, stream, seq, &bytes)),
+                Fetched::Absent => {}
+                Fetched::TooLarge(_) => break,
+            }
         }
+        Ok(None)
     }
 
     /// Whether there is any seal.
@@ -143,6 +171,18 @@ impl Journal {
     /// What the store said.
     pub async fn has_seals(&self) -> Result<bool, JournalError> {
         Ok(!self.list_seals().await?.objects.is_empty())
+    }
+
+    /// What all seals add up to.
+    ///
+    /// # Errors
+    /// A damaged seal; else what the store said.
+    pub async fn whole_log(&self, key: &VerifierKey) -> Result<Log, JournalError> {
+        let (log, findings) = self.read_log(key).await?;
+        match findings.into_iter().next() {
+            Some(finding) => Err(self.damaged(finding)),
+            None => Ok(log),
+        }
     }
 
     /// All seals up to the first that is wrong, and what is wrong.
@@ -216,7 +256,10 @@ impl Journal {
             let fetched = self.fetch(stream, from, end.min(from + RECORDS)).await?;
             for (seq, fetched) in (from..).zip(fetched) {
                 match follows(&fetched, stream, seq, before) {
-                    Ok(hash) => {
+                    Ok((hash, archived)) => {
+                        if archived && let Some(finding) = self.untrue(stream, seq).await? {
+                            return Ok((leaves, Some(finding)));
+                        }
                         leaves.push(Leaf { stream, seq, hash });
                         before = Some(hash);
                     }
@@ -227,13 +270,32 @@ impl Journal {
         Ok((leaves, None))
     }
 
+    /// Why an archived record does not say what the records before it add up to. Once it is sealed it may stand for
+    /// them, so none is sealed that does not.
+    async fn untrue(&self, stream: StreamId, seq: u64) -> Result<Option<Finding>, JournalError> {
+        let mut chain = Chain::new(stream);
+        for from in (0..=seq).step_by(RECORDS as usize) {
+            for fetched in self.fetch(stream, from, seq.saturating_add(1).min(from + RECORDS)).await? {
+                if let Err(finding) = chain.push(fetched.as_file()) {
+                    return Ok(Some(finding));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     fn about_seal(&self, number: u64, flaw: Flaw) -> Finding {
         Finding { path: format!("seals/{}", seal_name(number)), stream: String::new(), seq: None, flaw }
     }
 }
 
-/// The hash of a record that follows the one before it.
-fn follows(fetched: &Fetched, stream: StreamId, seq: u64, before: Option<Hash>) -> Result<Hash, Flaw> {
+/// The hash of a record that follows the one before it, and whether it archives the request.
+fn follows(
+    fetched: &Fetched,
+    stream: StreamId,
+    seq: u64,
+    before: Option<Hash>,
+) -> Result<(Hash, bool), Flaw> {
     let bytes = match fetched {
         Fetched::Bytes(bytes) => bytes,
         Fetched::Absent => return Err(Flaw::Missing),
@@ -251,7 +313,7 @@ fn follows(fetched: &Fetched, stream: StreamId, seq: u64, before: Option<Hash>) 
     }
     let mut hash: Hash = [0; 32];
     hex::decode_to_slice(&stored.hash, &mut hash).map_err(|error| Flaw::Unreadable(error.to_string()))?;
-    Ok(hash)
+    Ok((hash, matches!(stored.record.event, Event::Archived(_))))
 }
 
 /// The seal that adds `leaves` to the tree.

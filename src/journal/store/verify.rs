@@ -14,6 +14,7 @@ use super::super::seal::{Hash, Log};
 use super::super::state::Story;
 use super::files::Fetched;
 use super::index::Wanted;
+use super::past::Past;
 use super::{Journal, JournalError};
 
 /// Streams that are checked at once, and records of each that are held at once.
@@ -38,6 +39,10 @@ pub struct Report {
     pub seals: u64,
     /// Records that those seals cover; the others are covered by their chains alone.
     pub sealed: u64,
+    /// Sealed records that were archived and are not in the journal any more.
+    pub archived: u64,
+    /// The newest seal that those need.
+    pub(super) needs_seals: u64,
     /// Findings beyond those, and records that were not looked at because so many before them are missing.
     pub left_off: u64,
 }
@@ -60,6 +65,8 @@ impl Report {
         self.streams = self.streams.saturating_add(other.streams);
         self.records = self.records.saturating_add(other.records);
         self.left_off = self.left_off.saturating_add(other.left_off);
+        self.archived = self.archived.saturating_add(other.archived);
+        self.needs_seals = self.needs_seals.max(other.needs_seals);
         for finding in other.findings {
             self.find(finding);
         }
@@ -73,12 +80,16 @@ impl Journal {
     /// # Errors
     /// What the store said. What is wrong with the files is in the report.
     pub async fn verify(&self) -> Result<Report, JournalError> {
-        self.verify_against(Log::default()).await
+        self.verify_against(Arc::default(), &[]).await
     }
 
-    /// Checks every file under `requests/` against its chain and against what was sealed.
-    pub(super) async fn verify_against(&self, log: Log) -> Result<Report, JournalError> {
-        let log = Arc::new(log);
+    /// Checks every file under `requests/` against its chain and against what was sealed, and copies in archives.
+    pub(super) async fn verify_against(
+        &self,
+        log: Arc<Log>,
+        archives: &[Self],
+    ) -> Result<Report, JournalError> {
+        let archives: Arc<[Self]> = archives.into();
         let mut report = Report { seals: log.seals(), sealed: log.size(), ..Report::default() };
         let listed = self.list_requests().await?;
         for object in &listed.objects {
@@ -98,8 +109,8 @@ impl Journal {
             while checks.len() < STREAMS
                 && let Some(stream) = waiting.pop()
             {
-                let (journal, log) = (self.clone(), Arc::clone(&log));
-                checks.spawn(async move { journal.verify_stream(stream, log.sealed(stream)).await });
+                let (journal, log, archives) = (self.clone(), Arc::clone(&log), Arc::clone(&archives));
+                checks.spawn(async move { journal.verify_stream(stream, log, archives).await });
             }
             match checks.join_next().await {
                 Some(Ok(checked)) => {
@@ -124,8 +135,11 @@ impl Journal {
     async fn verify_stream(
         &self,
         stream: StreamId,
-        sealed: &[Hash],
+        log: Arc<Log>,
+        archives: Arc<[Self]>,
     ) -> Result<(Report, Option<Wanted>), JournalError> {
+        let sealed = log.sealed(stream);
+        let mut past = Past::new(self, stream, Arc::clone(&log), archives);
         let folder = self.folder(stream).await?;
         let mut report = Report { streams: u64::from(folder.end > 0), ..Report::default() };
         for path in folder.foreign {
@@ -141,6 +155,9 @@ impl Journal {
             }
             let fetched = self.fetch(stream, start, folder.end.min(start + RECORDS)).await?;
             for (seq, fetched) in (start..).zip(fetched) {
+                if past.look(seq, &fetched, &mut chain, &mut report).await? {
+                    continue;
+                }
                 missing = if matches!(fetched, Fetched::Absent) { missing + 1 } else { 0 };
                 let pushed = chain.push(fetched.as_file());
                 let known = usize::try_from(seq).ok().and_then(|seq| sealed.get(seq));

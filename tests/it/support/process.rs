@@ -70,6 +70,15 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// A command of the binary that is killed after so long, if it runs as long; whether it did.
+pub(crate) fn run_and_kill(folder: &Path, arguments: &[&str], after: std::time::Duration) -> bool {
+    let mut command = command(folder, arguments);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(after);
+    child.kill().unwrap();
+    !child.wait().unwrap().success()
+}
+
 /// A command of the binary to its end, with the configuration in `folder`.
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().unwrap()

@@ -135,7 +135,7 @@ async fn an_event_that_cannot_follow_is_refused_and_not_written() {
     let pending = closed(Status::Completed, vec![result(account(0), Shared)]);
     let refused = claim.record(&journal, at(1), pending).await;
     assert!(matches!(refused, Err(AppendError::Store(JournalError::Refused(_)))), "{refused:?}");
-    assert_eq!(journal.stored(claim.state().stream()).await.unwrap().len(), 1);
+    assert_eq!(journal.stored(claim.state().stream()).await.unwrap().1.len(), 1);
     let huge =
         crate::journal::record::Deferral { results: vec![], why: "x".repeat(5_000_000), not_before: at(1) };
     let refused = claim.record(&journal, at(1), Event::Deferred(huge)).await;

@@ -1,5 +1,6 @@
 //! What the tests of the journal on directories and in memory share.
 
+mod archive;
 mod claims;
 pub(super) mod lives;
 mod places;

@@ -1,0 +1,91 @@
+//! `audit archive`: the records of old finished requests go elsewhere, and one record of each stays.
+
+use serde_json::json;
+
+use crate::app::{Age, ArchiveOrder, Archiving, archivable, archive, archive_place, http_client, notary};
+use crate::clock;
+use crate::domain::Problem;
+use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::reply::Exit;
+use crate::journal::{Access, Journal, JournalLocation};
+
+use super::Context;
+use super::args::AuditArchiveOptions;
+use super::audit::{failed, opened};
+
+/// More failures than these are counted, not printed.
+const MOST_SHOWN: usize = 20;
+
+pub(super) async fn run(context: &Context, options: &AuditArchiveOptions) -> Exit {
+    match try_run(context, options).await {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+async fn try_run(context: &Context, options: &AuditArchiveOptions) -> Result<Exit, Exit> {
+    let wrong = |problem: Problem| {
+        eprintln!("sharehook: {problem}");
+        Exit::Usage
+    };
+    let age: Age = options.older_than.parse().map_err(wrong)?;
+    let (config, journal) = opened(context)?;
+    let place = archive_place(&config.journal, &options.to).map_err(wrong)?;
+    let now = clock::system_now();
+    let unreadable = |error| failed(&format!("nothing more was archived: {error}"));
+    let done = if options.dry_run {
+        archivable(&journal, &age, now).await.map_err(unreadable)?
+    } else {
+        let to = opened_at(context, &place)?;
+        let key = notary(&config).map_err(|problem| failed(&problem.to_string()))?;
+        let key = key.map(|notary| notary.verifier().clone());
+        let order = ArchiveOrder { age, delete: options.delete, key };
+        archive(&journal, &to, &order, now).await.map_err(unreadable)?
+    };
+    if context.json {
+        outln!("{}", json!(done));
+    } else {
+        show(options, &done, &place.to_string());
+    }
+    for failure in done.failures.iter().take(MOST_SHOWN) {
+        eprintln!("sharehook: {failure}");
+    }
+    if done.failures.len() > MOST_SHOWN {
+        eprintln!("sharehook: {} more failures", done.failures.len() - MOST_SHOWN);
+    }
+    let seals = config.seal.is_some();
+    if options.delete && !seals {
+        eprintln!(
+            "sharehook: nothing was removed: write [seal] into the configuration, run `sharehook audit seal`, then this again"
+        );
+    } else if done.unsealed > 0 {
+        eprintln!(
+            "{} archived requests keep their records until they are sealed: run `sharehook audit seal`, then this again",
+            done.unsealed
+        );
+    }
+    let whole = done.failures.is_empty() && (seals || !options.delete);
+    Ok(if whole { Exit::Done } else { Exit::Failed })
+}
+
+fn opened_at(context: &Context, place: &JournalLocation) -> Result<Journal, Exit> {
+    let http = http_client().map_err(|problem| failed(&problem.to_string()))?;
+    let to = Journal::open(place, &Access::of(&context.vars, http));
+    to.map_err(|error| failed(&format!("the archive: {error}")))
+}
+
+fn show(options: &AuditArchiveOptions, done: &Archiving, place: &str) {
+    let Archiving { archived, copied, before, kept, removed, .. } = done;
+    if options.dry_run {
+        outln!("would be archived to {place}: {archived} requests; nothing was written");
+    } else {
+        outln!("archived: {archived} requests, {copied} records copied to {place}");
+    }
+    if options.delete {
+        outln!("removed from the journal: {removed} records");
+    }
+    outln!("archived before: {before} requests");
+    outln!(
+        "not archived: {kept} requests, unfinished, younger than {} or still standing",
+        options.older_than
+    );
+}
