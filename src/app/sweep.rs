@@ -18,8 +18,10 @@ use super::{App, Deadline};
 
 /// Nothing is begun with less time left.
 const LEAST: Duration = Duration::from_secs(2);
+/// Requests that are looked at before the first of them is worked on.
+const LEADS: usize = 128;
 /// Requests that are read at once, and that are worked on at once.
-const LEADS: usize = 16;
+const READERS: usize = 16;
 const WORKERS: usize = 8;
 
 /// What a sweep did.
@@ -120,7 +122,10 @@ impl App {
     /// Reads some requests and does what is due of them: first what is unfinished, so that who takes back sees what others
     /// have come to hold.
     async fn follow(&self, leads: &[Lead], round: &mut Round) {
-        let reads = join_all(leads.iter().map(|lead| self.journal.read(lead.stream))).await;
+        let mut reads = Vec::new();
+        for some in leads.chunks(READERS) {
+            reads.extend(join_all(some.iter().map(|lead| self.journal.read(lead.stream))).await);
+        }
         let (mut finish, mut revoke, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for (lead, read) in leads.iter().zip(reads) {
             let (rests, state) = match read {
@@ -139,6 +144,8 @@ impl App {
                 Some((Work::Revoke { .. }, state)) => revoke.push((lead, state)),
             }
         }
+        // What is taken back of one image side by side goes in one call.
+        revoke.sort_by_cached_key(|(_, state)| (state.request().region.clone(), state.subject()));
         for due in finish.chunks(WORKERS).chain(revoke.chunks(WORKERS)) {
             let work = due.iter().map(|(_, state)| self.sweep_one(state.clone(), round.deadline));
             for ((lead, state), end) in due.iter().zip(join_all(work).await) {
