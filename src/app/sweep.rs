@@ -70,6 +70,9 @@ struct Lead {
     hints: Vec<Hint>,
 }
 
+/// The same, read and found due.
+type Due<'a> = (&'a Lead, State);
+
 /// A sweep under way.
 struct Round {
     now: Timestamp,
@@ -146,7 +149,8 @@ impl App {
         }
         // What is taken back of one image side by side goes in one call.
         revoke.sort_by_cached_key(|(_, state)| (state.request().region.clone(), state.subject()));
-        for due in finish.chunks(WORKERS).chain(revoke.chunks(WORKERS)) {
+        let concerns = |due: &Due<'_>| due.1.concerns();
+        for due in side_by_side(finish, concerns).into_iter().chain(side_by_side(revoke, concerns)) {
             let work = due.iter().map(|(_, state)| self.sweep_one(state.clone(), round.deadline));
             for ((lead, state), end) in due.iter().zip(join_all(work).await) {
                 let rests = match &end {
@@ -265,6 +269,24 @@ impl App {
     }
 }
 
+/// Requests that may be worked on at once: no two of them about the same image and account, or one would do what the other has
+/// done already.
+fn side_by_side<T>(due: Vec<T>, concerns: impl Fn(&T) -> Vec<Concern>) -> Vec<Vec<T>> {
+    let mut waves: Vec<(Vec<Concern>, Vec<T>)> = Vec::new();
+    for one in due {
+        let mine = concerns(&one);
+        let free = |taken: &[Concern]| !taken.iter().any(|other| mine.iter().any(|c| c.meets(other)));
+        match waves.iter_mut().find(|(taken, wave)| wave.len() < WORKERS && free(taken)) {
+            Some((taken, wave)) => {
+                taken.extend(mine);
+                wave.push(one);
+            }
+            None => waves.push((mine, vec![one])),
+        }
+    }
+    waves.into_iter().map(|(_, wave)| wave).collect()
+}
+
 /// The requests that hints point at, those with the oldest hint first.
 fn by_stream(hints: Vec<Hint>) -> Vec<Lead> {
     let mut leads: Vec<Lead> = Vec::new();
@@ -311,5 +333,42 @@ impl SweepReport {
             | Phase::Revoking { .. }
             | Phase::RevokeDeferred { .. } => self.unfinished.push(name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn concern(image: &str, receiver: &str) -> Concern {
+        let receiver = match receiver {
+            "many" => Receiver::Many,
+            "lighthouse" => Receiver::Lighthouse,
+            account => Receiver::Account(account.parse().unwrap()),
+        };
+        Concern { region: "ap-singapore".parse().unwrap(), image: image.parse().unwrap(), receiver }
+    }
+
+    #[test]
+    fn two_requests_about_the_same_account_are_not_worked_on_at_once() {
+        let (a, b) = ("lhbp-6jc6l8yb", "lhbp-su83x02a");
+        let due: Vec<(u32, &str, &str)> = vec![
+            (1, a, "700000164995"),
+            (2, a, "1038493875"),
+            (3, a, "700000164995"),
+            (4, b, "700000164995"),
+            (5, a, "many"),
+            (6, b, "lighthouse"),
+        ];
+        let waves = side_by_side(due, |(_, image, receiver)| vec![concern(image, receiver)]);
+        let waves: Vec<Vec<u32>> =
+            waves.into_iter().map(|w| w.into_iter().map(|(n, ..)| n).collect()).collect();
+        assert_eq!(waves, [vec![1, 2, 4, 6], vec![3], vec![5]]);
+    }
+
+    #[test]
+    fn no_more_than_a_few_are_worked_on_at_once() {
+        let waves = side_by_side((0..20).collect(), |_: &i32| vec![]);
+        assert_eq!(waves.iter().map(Vec::len).collect::<Vec<_>>(), [8, 8, 4]);
     }
 }

@@ -199,6 +199,26 @@ async fn two_sweeps_at_once_do_everything_once() {
     }
 }
 
+/// Two shares of the same account end at once: it is taken back once.
+#[tokio::test]
+async fn what_two_gave_is_taken_back_once() {
+    for image in [BLUEPRINT, CVM_IMAGE] {
+        let world = World::new().await;
+        world.deliver(&request("CHG1", json!({"image": image, "accounts": ONE, "expires_in": "3h"}))).await;
+        let cancel = json!({"image": image, "accounts": ONE, "action": "cancel"});
+        world.deliver(&request("CHG2", cancel)).await;
+        world.advance(60);
+        world.deliver(&request("CHG3", json!({"image": image, "accounts": ONE, "expires_in": "2h"}))).await;
+        world.advance(3 * HOUR);
+        assert!(world.cloud.inject("*:slow:40ms@50".parse().unwrap()));
+        assert_eq!(world.sweep().await.revoked.len(), 2);
+        assert!(world.shares().is_empty());
+        let effects = world.effects();
+        // Shared twice, cancelled by the second ticket, and by the end of the third.
+        assert!(effects.values().all(|count| *count == 2), "{effects:?}");
+    }
+}
+
 /// The process stops after the hint and before the record; a sweep passes; only then, an hour later, the record comes.
 #[tokio::test]
 async fn a_hint_waits_for_its_record() {

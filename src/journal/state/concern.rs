@@ -41,6 +41,15 @@ pub struct Concern {
     pub receiver: Receiver,
 }
 
+impl Concern {
+    /// Whether both may be about the same receiver of the same image.
+    pub fn meets(&self, other: &Self) -> bool {
+        let alike =
+            self.receiver == other.receiver || [&self.receiver, &other.receiver].contains(&&Receiver::Many);
+        self.region == other.region && self.image == other.image && alike
+    }
+}
+
 impl State {
     /// Whom the request concerns, as far as it is known: the accounts of a chain only once it has its blueprint.
     pub fn concerns(&self) -> Vec<Concern> {
