@@ -136,7 +136,15 @@ async fn sizes_types_paths_and_methods_have_their_codes() {
     let service = Service::start().await;
     let body = request("S-1", json!({})).to_string();
     let huge = format!("{}{}", body, " ".repeat(300 * 1024));
-    assert_eq!(service.post("/hooks/native", &native(&huge), huge.clone().into_bytes()).await.status, 413);
+    // The rest of a body that is too large is not read, so a client that still sends may miss the answer.
+    let mut answer = None;
+    for _ in 0..20 {
+        answer = service.try_post("/hooks/native", &native(&huge), huge.clone().into_bytes()).await.ok();
+        if answer.is_some() {
+            break;
+        }
+    }
+    assert_eq!(answer.unwrap().status, 413);
     let mut text: Vec<_> = native(&body).into_iter().filter(|(n, _)| n != "content-type").collect();
     text.push(("content-type".to_owned(), "text/plain".to_owned()));
     assert_eq!(service.post("/hooks/native", &text, body.clone().into_bytes()).await.status, 415);

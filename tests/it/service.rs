@@ -154,15 +154,26 @@ impl Service {
 
     /// One delivery over HTTP.
     pub(crate) async fn post(&self, path: &str, headers: &[(String, String)], body: Vec<u8>) -> Answer {
+        self.try_post(path, headers, body).await.unwrap()
+    }
+
+    /// The same where the connection may end before the answer is seen.
+    pub(crate) async fn try_post(
+        &self,
+        path: &str,
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> Result<Answer, reqwest::Error> {
         let mut request = self.client.post(format!("{}{path}", self.url)).body(body);
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let answer = request.send().await.unwrap();
+        let answer = request.send().await?;
         let status = answer.status().as_u16();
         let retry_after = answer.headers().get("retry-after").map(|v| v.to_str().unwrap().to_owned());
-        let text = answer.text().await.unwrap();
-        Answer { status, retry_after, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+        let text = answer.text().await?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok(Answer { status, retry_after, body })
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
