@@ -84,6 +84,8 @@ impl Hint {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::testing::{self, EXPIRY, Tale, deferred};
+    use super::super::State;
     use super::*;
 
     const STREAM: &str = "0123456789abcdef0123456789abcdef";
@@ -147,5 +149,33 @@ mod tests {
         for bad in ["", "2026-12-31", "2026-12-31T24", "2026-12-31t23", "2026-12-31T23:30"] {
             assert_eq!(Hour::read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn whatever_will_be_due_has_a_hint_of_the_record_that_made_it_so() {
+        let tale = Tale::full();
+        let hints =
+            (1..=tale.records.len()).map(|length| State::fold(&tale.records[..length]).unwrap().hint());
+        let told: Vec<_> = hints.map(|hint| hint.map(|hint| (hint.seq, hint.at))).collect();
+        let lease = Some((0, testing::at(60)));
+        let end = EXPIRY;
+        let wanted = [
+            lease,
+            lease,
+            lease,
+            lease,
+            Some((4, testing::at(120))),
+            Some((5, testing::at(190))),
+            Some((5, testing::at(190))),
+            Some((7, testing::at(end))),
+            Some((8, testing::at(end + 60))),
+            Some((8, testing::at(end + 60))),
+            Some((10, testing::at(end + 120))),
+            None,
+        ];
+        assert_eq!(told, wanted);
+        // What is due when it is written is looked for from then on.
+        let late = Tale::opened().then(1, 1, deferred(-500));
+        assert_eq!(State::fold(&late.records).unwrap().hint().map(|hint| hint.at), Some(testing::at(1)));
     }
 }

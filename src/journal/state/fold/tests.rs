@@ -39,33 +39,6 @@ fn every_prefix_of_a_history_folds_to_something_that_goes_on() {
 }
 
 #[test]
-fn whatever_will_be_due_has_a_hint_of_the_record_that_made_it_so() {
-    let tale = Tale::full();
-    let hints = (1..=tale.records.len()).map(|length| State::fold(&tale.records[..length]).unwrap().hint());
-    let told: Vec<_> = hints.map(|hint| hint.map(|hint| (hint.seq, hint.at))).collect();
-    let lease = Some((0, at(60)));
-    let end = EXPIRY;
-    let wanted = [
-        lease,
-        lease,
-        lease,
-        lease,
-        Some((4, at(120))),
-        Some((5, at(190))),
-        Some((5, at(190))),
-        Some((7, at(end))),
-        Some((8, at(end + 60))),
-        Some((8, at(end + 60))),
-        Some((10, at(end + 120))),
-        None,
-    ];
-    assert_eq!(told, wanted);
-    // What is due when it is written is looked for from then on.
-    let late = Tale::opened().then(1, 1, deferred(-500));
-    assert_eq!(fold(&late).unwrap().hint().map(|hint| hint.at), Some(at(1)));
-}
-
-#[test]
 fn what_is_to_be_done_after_each_record_of_a_history() {
     let tale = Tale::full();
     let revoke = |accounts: Vec<_>, lighthouse| Some(Work::Revoke { accounts, lighthouse });
