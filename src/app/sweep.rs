@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use serde::Serialize;
 
 use crate::domain::{AccountId, ImageRef, ItemResult, Target, Timestamp};
@@ -20,7 +20,7 @@ use super::{App, Deadline};
 const LEAST: Duration = Duration::from_secs(2);
 /// Requests that are looked at before the first of them is worked on.
 const LEADS: usize = 128;
-/// Requests that are read at once, and that are worked on at once.
+/// Requests that are read, and files that are written, at once; requests that are worked on at once.
 const READERS: usize = 16;
 const WORKERS: usize = 8;
 
@@ -168,12 +168,14 @@ impl App {
     async fn put_away(&self, ends: &[(&Lead, Option<u64>)], round: &mut Round) {
         let hints: Vec<(Hint, Option<u64>)> =
             ends.iter().flat_map(|(lead, rests)| lead.hints.iter().map(|hint| (*hint, *rests))).collect();
-        let away = join_all(hints.iter().map(|(hint, rests)| self.put_one(hint, *rests, round.now))).await;
-        for ((hint, _), away) in hints.into_iter().zip(away) {
-            if !matches!(away, Ok(true)) {
-                round.open.push(hint);
+        for some in hints.chunks(READERS) {
+            let away = join_all(some.iter().map(|(hint, rests)| self.put_one(hint, *rests, round.now))).await;
+            for ((hint, _), away) in some.iter().zip(away) {
+                if !matches!(away, Ok(true)) {
+                    round.open.push(*hint);
+                }
+                round.report.failures.extend(away.err().map(|error| error.to_string()));
             }
-            round.report.failures.extend(away.err().map(|error| error.to_string()));
         }
     }
 
@@ -209,9 +211,19 @@ impl App {
         let region = &state.request().region;
         let mut streams = BTreeSet::new();
         for Concern { image, receiver, .. } in state.concerns() {
-            let many = matches!(receiver, Receiver::Account(_)).then_some(Receiver::Many.name());
-            for name in many.into_iter().chain([receiver.name()]) {
-                streams.extend(self.journal.concerning(region, &image, Some(name)).await?);
+            let many = Receiver::Many.name();
+            let names: Vec<&str> = match &receiver {
+                Receiver::Lighthouse => vec![receiver.name()],
+                Receiver::Account(account) => vec![account.as_str(), many],
+                // It is listed once, and others by each account of theirs.
+                Receiver::Many => {
+                    let accounts = state.request().target.accounts().iter().map(AccountId::as_str);
+                    accounts.chain([many]).collect()
+                }
+            };
+            for some in names.chunks(READERS) {
+                let lists = some.iter().map(|name| self.journal.concerning(region, &image, Some(name)));
+                streams.extend(try_join_all(lists).await?.into_iter().flatten());
             }
         }
         if let (true, Some(blueprint)) = (state.request().target.lighthouse(), state.blueprint()) {

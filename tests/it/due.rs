@@ -317,6 +317,22 @@ async fn one_of_many_accounts_is_covered_by_another_request() {
     assert!(world.has(BLUEPRINT).is_empty());
 }
 
+/// The other way round: of many accounts whose share ends, the one that another request covers stays.
+#[tokio::test]
+async fn one_account_covers_itself_among_many() {
+    for image in [BLUEPRINT, CVM_IMAGE] {
+        let world = World::new().await;
+        world.sweep().await;
+        let many: Vec<String> = (1..=12).map(|n| format!("{}", 700_000_000_000_u64 + n)).collect();
+        let ends = json!({"image": image, "accounts": many, "expires_in": "1h"});
+        world.deliver(&request("MANY", ends)).await;
+        world.deliver(&request("CHG1", json!({"image": image, "accounts": many[3..4]}))).await;
+        world.advance(HOUR);
+        world.sweep().await;
+        assert_eq!(world.shares(), [(image.to_owned(), many[3..4].to_vec())].into());
+    }
+}
+
 /// An image leaves Lighthouse only when nobody is served by it there: neither by another chain nor by a share of what it
 /// has become.
 #[tokio::test]

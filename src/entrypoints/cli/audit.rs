@@ -116,7 +116,7 @@ fn open_at(context: &Context, option: &str, place: &str) -> Result<Journal, Exit
     if let JournalLocation::Directory(dir) = &location
         && !dir.is_dir()
     {
-        return Err(failed(&format!("{} is not a directory", dir.display())));
+        return Err(failed(&format!("{} is not a directory; name one that holds a journal", dir.display())));
     }
     let http = crate::app::http_client().map_err(|problem| failed(&problem.to_string()))?;
     let opened = Journal::open(&location, &Access::of(&context.vars, http));

@@ -23,7 +23,10 @@ pub(super) async fn run(context: &Context, file: &Path) -> Exit {
         Err(exit) => return exit,
     };
     if let Err(error) = std::fs::write(file, page.to_string()) {
-        return audit::failed(&format!("{} cannot be written: {error}", file.display()));
+        return audit::failed(&format!(
+            "--html: {} cannot be written: {error}; name a file in a folder that this process may write to",
+            file.display()
+        ));
     }
     if context.json {
         outln!("{}", page.counts(file));
