@@ -1,5 +1,5 @@
-//! 1 000 tickets of one account each for one image, all at once: how many calls they take. Beside it the loop that a script would
-//! run, one call each. Exits 1 when a promise is not kept.
+//! 1 000 tickets of one account each for one image, all at once: how many calls they take. Beside
+//! it the loop that a script would run, one call each. Exits 1 when a promise is not kept.
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start has nothing to say.
 
@@ -32,7 +32,11 @@ async fn main() -> ExitCode {
         all.len() - calls.len(),
         refused(&all)
     );
-    let has = stage.cloud.state().blueprint_accounts(stage::REGION, &blueprint(0)).len();
+    let has = stage
+        .cloud
+        .state()
+        .blueprint_accounts(stage::REGION, &blueprint(0))
+        .len();
     println!("             the cloud lists {has} accounts");
 
     let plain = Stage::new(1).await;
@@ -46,5 +50,9 @@ async fn main() -> ExitCode {
         refused(&calls)
     );
     let kept = done == TICKETS && has == TICKETS && stage.calls(SHARE).len() <= MOST_CALLS;
-    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if kept {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

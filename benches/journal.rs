@@ -1,6 +1,7 @@
-//! A journal of 100 000 finished requests, of which a hundred more are due: how long a sweep takes, beside reading every request
-//! as a sweep without an index would; and how many records a second `audit verify` checks. The journal lies in a directory below
-//! `TMPDIR`; `SHAREHOOK_BENCH_REQUESTS` makes it smaller or larger.
+//! A journal of 100 000 finished requests, of which a hundred more are due: how long a sweep takes,
+//! beside reading every request as a sweep without an index would; and how many records a second
+//! `audit verify` checks. The journal lies in a directory below `TMPDIR`;
+//! `SHAREHOOK_BENCH_REQUESTS` makes it smaller or larger.
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start has nothing to say.
 #![allow(clippy::disallowed_methods)] // Its settings come from the environment, as for every benchmark.
@@ -33,8 +34,10 @@ const LANES: usize = 64;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let finished: usize =
-        std::env::var("SHAREHOOK_BENCH_REQUESTS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    let finished: usize = std::env::var("SHAREHOOK_BENCH_REQUESTS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(100_000);
     let folder = tempfile::tempdir().expect("a scratch folder");
     let place = folder.path().join("journal");
     let start: Timestamp = START.parse().expect("an instant");
@@ -46,30 +49,57 @@ async fn main() -> ExitCode {
     let stage = Stage::with(IMAGES, &format!("file:{}", place.display()), clock.clone()).await;
     let due = (0..DUE).map(|n| (blueprint(n % 10), account(n))).collect();
     let shared = stage.send_for(due, Some("24h")).await;
-    println!("{finished} finished requests and {shared} that expire, written in {:.1?}", begun.elapsed());
+    println!(
+        "{finished} finished requests and {shared} that expire, written in {:.1?}",
+        begun.elapsed()
+    );
 
-    let journal =
-        Journal::open(&JournalLocation::Directory(place.clone()), &Access::default()).expect("a journal");
+    let journal = Journal::open(
+        &JournalLocation::Directory(place.clone()),
+        &Access::default(),
+    )
+    .expect("a journal");
     let sweep = async |at: Timestamp, what: &str| {
         clock.set(at);
         let begun = Instant::now();
-        let report = stage.app.sweep(Deadline::after(Duration::from_secs(3_600))).await.expect("a sweep");
-        println!("sweep        {:>9.3} s  {what}", begun.elapsed().as_secs_f64());
+        let report = stage
+            .app
+            .sweep(Deadline::after(Duration::from_secs(3_600)))
+            .await
+            .expect("a sweep");
+        println!(
+            "sweep        {:>9.3} s  {what}",
+            begun.elapsed().as_secs_f64()
+        );
         report
     };
-    sweep(hours(1), "the first: it makes the index and looks at every lease once").await;
+    sweep(
+        hours(1),
+        "the first: it makes the index and looks at every lease once",
+    )
+    .await;
     let quiet = sweep(hours(2), "nothing is due").await;
     let report = sweep(hours(25), &format!("{DUE} shares have expired")).await;
     let begun = Instant::now();
     let all = stage.app.requests().await.expect("a list");
-    println!("full scan    {:>9.3} s  every request is read", begun.elapsed().as_secs_f64());
+    println!(
+        "full scan    {:>9.3} s  every request is read",
+        begun.elapsed().as_secs_f64()
+    );
 
     let notary = Notary::read("bench", &Notary::pem(&[7; 32])).expect("a key");
     let begun = Instant::now();
     let sealing = journal.seal(&notary, hours(26)).await.expect("a seal");
-    println!("audit seal   {:>9.3} s  {} records", begun.elapsed().as_secs_f64(), sealing.sealed);
+    println!(
+        "audit seal   {:>9.3} s  {} records",
+        begun.elapsed().as_secs_f64(),
+        sealing.sealed
+    );
     let begun = Instant::now();
-    let verified = journal.verify_sealed(notary.verifier(), None).await.expect("a verification");
+    let verified = journal
+        .verify_sealed(notary.verifier(), None)
+        .await
+        .expect("a verification");
     let took = begun.elapsed().as_secs_f64();
     println!(
         "audit verify {took:>9.3} s  {} records, {:.0} a second, {} findings",
@@ -77,12 +107,19 @@ async fn main() -> ExitCode {
         verified.records as f64 / took,
         verified.findings.len()
     );
-    let kept =
-        quiet.is_quiet() && report.revoked.len() == DUE && report.failures.is_empty() && verified.clean();
-    if kept && all.entries.len() == finished + DUE { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let kept = quiet.is_quiet()
+        && report.revoked.len() == DUE
+        && report.failures.is_empty()
+        && verified.clean();
+    if kept && all.entries.len() == finished + DUE {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
-/// Requests that were carried out and closed, as the application writes them; not synced, which only the writing would feel.
+/// Requests that were carried out and closed, as the application writes them; not synced, which
+/// only the writing would feel.
 async fn fill(place: &std::path::Path, count: usize, now: Timestamp) {
     std::fs::create_dir_all(place).expect("a folder");
     let store = LocalFileSystem::new_with_prefix(place).expect("a directory");
@@ -107,21 +144,56 @@ async fn finish(journal: &Journal, n: usize, now: Timestamp) {
     });
     let request = ShareRequest::from_json(&request, &RequestRules::default()).expect("a request");
     let policies = vec!["golden-images-to-staging".to_owned()];
-    let verdict = Verdict { allowed: true, policies, refused: vec![], policy_digest: "00".to_owned() };
+    let verdict = Verdict {
+        allowed: true,
+        policies,
+        refused: vec![],
+        policy_digest: "00".to_owned(),
+    };
     let worker = Worker::from_random((n as u64).to_be_bytes());
     let opening = Opening {
-        identity: Identity { source: "jira".parse().expect("a source"), id: format!("CHG{n}") },
+        identity: Identity {
+            source: "jira".parse().expect("a source"),
+            id: format!("CHG{n}"),
+        },
         delivery_id: None,
         secret_fingerprint: None,
         scheme: "jira".to_owned(),
         request,
         verdict,
-        turn: Turn { now, until: now + SignedDuration::from_secs(60), worker },
+        turn: Turn {
+            now,
+            until: now + SignedDuration::from_secs(60),
+            worker,
+        },
     };
-    let Opened::New(mut claim) = journal.open_request(opening).await.expect("a write") else { return };
+    let Opened::New(mut claim) = journal.open_request(opening).await.expect("a write") else {
+        return;
+    };
     let item = Item::Account(to.parse().expect("an account"));
-    let results = vec![ItemResult::new(item, ResultKind::Shared, Some(format!("request-{n}")))];
-    let progress = sharehook::journal::Progress { results: results.clone(), blueprint: None, calls: vec![] };
-    claim.record(journal, now, Event::Progress(progress)).await.expect("a write");
-    claim.record(journal, now, Event::Closed { status: Status::Completed, results }).await.expect("a write");
+    let results = vec![ItemResult::new(
+        item,
+        ResultKind::Shared,
+        Some(format!("request-{n}")),
+    )];
+    let progress = sharehook::journal::Progress {
+        results: results.clone(),
+        blueprint: None,
+        calls: vec![],
+    };
+    claim
+        .record(journal, now, Event::Progress(progress))
+        .await
+        .expect("a write");
+    claim
+        .record(
+            journal,
+            now,
+            Event::Closed {
+                status: Status::Completed,
+                results,
+            },
+        )
+        .await
+        .expect("a write");
 }

@@ -1,5 +1,6 @@
-//! 80 tickets for 80 images at once, against a cloud that takes 20 calls a second: how many are refused for their rate, and how
-//! long it takes. Beside it the loop that a script would run. Exits 1 when a promise is not kept.
+//! 80 tickets for 80 images at once, against a cloud that takes 20 calls a second: how many are
+//! refused for their rate, and how long it takes. Beside it the loop that a script would run. Exits
+//! 1 when a promise is not kept.
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start has nothing to say.
 
@@ -45,5 +46,9 @@ async fn main() -> ExitCode {
         calls.len(),
         refused(&calls)
     );
-    if done == TICKETS && all == 0 && took <= limit * 1.05 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if done == TICKETS && all == 0 && took <= limit * 1.05 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

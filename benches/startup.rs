@@ -1,9 +1,15 @@
 //! How long from the start of the process until it asks the Lambda runtime for its first event?
-//! Beside it: the interpreter and the import that a hand-written Python function with the vendor's SDK needs first.
-//! Run: `cargo bench --bench startup`. Prints the least and the middle of 25 starts, in milliseconds.
+//! Beside it: the interpreter and the import that a hand-written Python function with the vendor's
+//! SDK needs first. Run: `cargo bench --bench startup`. Prints the least and the middle of 25
+//! starts, in milliseconds.
 
 // A benchmark that cannot run has failed.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -15,14 +21,26 @@ const STARTS: usize = 25;
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    report("sharehook: start to its first GET /next", &times(|| first_next(root)));
-    let python = root.join(".peers").join("tencent").join("bin").join("python");
+    report(
+        "sharehook: start to its first GET /next",
+        &times(|| first_next(root)),
+    );
+    let python = root
+        .join(".peers")
+        .join("tencent")
+        .join("bin")
+        .join("python");
     if python.exists() {
-        report("python: start and import of the vendor's SDK alone", &times(|| import(&python)));
+        report(
+            "python: start and import of the vendor's SDK alone",
+            &times(|| import(&python)),
+        );
     } else {
         println!("python: not measured, scripts/peers has not been run");
     }
-    let size = std::fs::metadata(env!("CARGO_BIN_EXE_sharehook")).unwrap().len();
+    let size = std::fs::metadata(env!("CARGO_BIN_EXE_sharehook"))
+        .unwrap()
+        .len();
     println!("the binary of this build (with the stand-in cloud): {size} bytes");
 }
 
@@ -34,7 +52,11 @@ fn times(mut once: impl FnMut() -> Duration) -> Vec<Duration> {
 
 fn report(what: &str, sorted: &[Duration]) {
     let ms = |d: Duration| d.as_secs_f64() * 1_000.0;
-    println!("{what}: min {:.1} ms, median {:.1} ms", ms(sorted[0]), ms(sorted[sorted.len() / 2]));
+    println!(
+        "{what}: min {:.1} ms, median {:.1} ms",
+        ms(sorted[0]),
+        ms(sorted[sorted.len() / 2])
+    );
 }
 
 /// Starts the function with the sample configuration against a runtime API that only listens.
@@ -42,15 +64,30 @@ fn first_next(root: &Path) -> Duration {
     let api = TcpListener::bind("127.0.0.1:0").unwrap();
     let journal = std::env::temp_dir().join("sharehook-bench-startup");
     let variables: [(&str, String); 11] = [
-        ("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string()),
+        (
+            "AWS_LAMBDA_RUNTIME_API",
+            api.local_addr().unwrap().to_string(),
+        ),
         ("AWS_LAMBDA_FUNCTION_NAME", "sharehook".into()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "1".into()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".into()),
-        ("SHAREHOOK_CONFIG", root.join("sharehook.toml").display().to_string()),
+        (
+            "SHAREHOOK_CONFIG",
+            root.join("sharehook.toml").display().to_string(),
+        ),
         ("SHAREHOOK_JOURNAL", format!("file:{}", journal.display())),
-        ("SHAREHOOK_QUEUE_ARN", "arn:aws:sqs:us-east-1:000000000000:share-requests".into()),
-        ("JIRA_WEBHOOK_SECRET", "bench-only-jira-secret-0123456789".into()),
-        ("GITHUB_WEBHOOK_SECRET", "bench-only-github-secret-0123456789".into()),
+        (
+            "SHAREHOOK_QUEUE_ARN",
+            "arn:aws:sqs:us-east-1:000000000000:share-requests".into(),
+        ),
+        (
+            "JIRA_WEBHOOK_SECRET",
+            "bench-only-jira-secret-0123456789".into(),
+        ),
+        (
+            "GITHUB_WEBHOOK_SECRET",
+            "bench-only-github-secret-0123456789".into(),
+        ),
         ("TENCENTCLOUD_SECRET_ID", "AKIDbench".into()),
         ("TENCENTCLOUD_SECRET_KEY", "bench".into()),
     ];
@@ -80,6 +117,12 @@ fn import(python: &Path) -> Duration {
     let code = "from tencentcloud.lighthouse.v20200324 import lighthouse_client\n\
                 from tencentcloud.cvm.v20170312 import cvm_client";
     let began = Instant::now();
-    assert!(Command::new(python).args(["-c", code]).status().unwrap().success());
+    assert!(
+        Command::new(python)
+            .args(["-c", code])
+            .status()
+            .unwrap()
+            .success()
+    );
     began.elapsed()
 }

@@ -1,5 +1,6 @@
-//! The straight line: a delivery is verified, mapped, decided, claimed, planned, carried out, closed, answered.
-//! In: a [`Delivery`] from any host, and until when an answer is of use. Out: a [`Reply`]. Knows no host's types.
+//! The straight line: a delivery is verified, mapped, decided, claimed, planned, carried out,
+//! closed, answered. In: a [`Delivery`] from any host, and until when an answer is of use. Out: a
+//! [`Reply`]. Knows no host's types.
 
 mod again;
 mod answer;
@@ -30,10 +31,13 @@ use std::sync::Arc;
 
 use crate::clock::{self, Clock};
 use crate::domain::{
-    Identity, Item, ItemResult, Problem, ResultKind, ShareRequest, SourceName, Status, Timestamp, Verdict,
+    Identity, Item, ItemResult, Problem, ResultKind, ShareRequest, SourceName, Status, Timestamp,
+    Verdict,
 };
 use crate::inbound::{Map, Refusal, VerifiedDelivery};
-use crate::journal::{Claim, History, Journal, JournalError, Opened, Opening, State, StreamId, Turn, Worker};
+use crate::journal::{
+    Claim, History, Journal, JournalError, Opened, Opening, State, StreamId, Turn, Worker,
+};
 use crate::plan::Plan;
 use crate::policy::{Approved, Decision, Question};
 use crate::telemetry::{Counted, Counters};
@@ -103,13 +107,16 @@ impl App {
         if let Some(reply) = self.subscribed(intake, &verified).await {
             return reply;
         }
-        if let Some(greeting) =
-            intake.handshake.as_ref().and_then(|handshake| handshake.answer(&verified, &intake.verifier))
+        if let Some(greeting) = intake
+            .handshake
+            .as_ref()
+            .and_then(|handshake| handshake.answer(&verified, &intake.verifier))
         {
             self.counters.count(Counted::Ignored);
             return Reply::Greeting(greeting);
         }
-        self.receive_verified(&verified, &intake.map, now, deadline).await
+        self.receive_verified(&verified, &intake.map, now, deadline)
+            .await
     }
 
     /// The way of a delivery from the map on.
@@ -132,7 +139,13 @@ impl App {
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
             let identity = identity_of(request, verified, index);
-            let case = Case { identity, request, delivery: verified, now, deadline };
+            let case = Case {
+                identity,
+                request,
+                delivery: verified,
+                now,
+                deadline,
+            };
             answers.push(self.handle(&case).await);
         }
         Reply::Answers(answers)
@@ -163,7 +176,13 @@ impl App {
         if let Some(problem) = expired_already(case) {
             self.counters.count(Counted::Invalid);
             let answer = Answer::new(&case.identity.id, Status::Failed);
-            return Ok((Ending::Invalid, Answer { problems: vec![problem], ..answer }));
+            return Ok((
+                Ending::Invalid,
+                Answer {
+                    problems: vec![problem],
+                    ..answer
+                },
+            ));
         }
         let decision = self.decide(case);
         if self.prepared.plan_only() {
@@ -174,7 +193,9 @@ impl App {
                 self.finish(*claim, &approved, case.deadline).await
             }
             // A denial never comes with a claim; should it, the claim is dropped unused.
-            (Opened::New(claim), Decision::Deny(_)) => Ok(self.counted(self.recorded(claim.state()))),
+            (Opened::New(claim), Decision::Deny(_)) => {
+                Ok(self.counted(self.recorded(claim.state())))
+            }
             (Opened::Kept(state), _) => Ok(self.counted(self.recorded(&state))),
             (Opened::Existing(state), _) => self.again(case, *state).await,
             (Opened::Conflict(_), _) => Ok(self.refuse_conflict(case)),
@@ -191,13 +212,16 @@ impl App {
         })
     }
 
-    /// Claims the request: intent, verdict and lease are one create-only write. Nothing has been called before it.
+    /// Claims the request: intent, verdict and lease are one create-only write. Nothing has been
+    /// called before it.
     async fn open(&self, case: &Case<'_>, decision: &Decision) -> Result<Opened, JournalError> {
         let verdict = match decision {
             Decision::Allow(approved) => approved.verdict().clone(),
             Decision::Deny(verdict) => verdict.clone(),
         };
-        self.journal.open_request(self.opening(case, verdict)?).await
+        self.journal
+            .open_request(self.opening(case, verdict)?)
+            .await
     }
 
     fn opening(&self, case: &Case<'_>, verdict: Verdict) -> Result<Opening, JournalError> {
@@ -215,14 +239,21 @@ impl App {
     /// A delivery that came before: it acts once, whatever happens.
     async fn again(&self, case: &Case<'_>, state: State) -> Result<(Ending, Answer), JournalError> {
         if state.intent().digest != case.request.digest() {
-            // Journalled as a conflict, never carried out; the verdict that stands is the recorded one.
+            // Journalled as a conflict, never carried out; the verdict that stands is the recorded
+            // one.
             let opening = self.opening(case, state.verdict().clone())?;
             self.journal.open_request(opening).await?;
             return Ok(self.refuse_conflict(case));
         }
         self.counters.count(Counted::Duplicate);
         let (ending, answer) = self.resume(state, case.now, case.deadline).await?;
-        Ok((ending, Answer { duplicate: true, ..answer }))
+        Ok((
+            ending,
+            Answer {
+                duplicate: true,
+                ..answer
+            },
+        ))
     }
 
     fn refuse_conflict(&self, case: &Case<'_>) -> (Ending, Answer) {
@@ -258,14 +289,16 @@ impl App {
         ledger.close(results).await
     }
 
-    /// Looks, plans, and does what is left to do: the same for a new request, a resumed one and an expiry.
+    /// Looks, plans, and does what is left to do: the same for a new request, a resumed one and an
+    /// expiry.
     async fn carry_out(
         &self,
         ledger: &mut Ledger<'_>,
         approved: &Approved,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
-        // Of the request as it was made: an expiry may name the blueprint that a chain made of an image.
+        // Of the request as it was made: an expiry may name the blueprint that a chain made of an
+        // image.
         let means = self.means(ledger.state().request(), deadline);
         let seen = observe::observe(&means, approved.request()).await;
         let mut done = ledger.results();
@@ -281,8 +314,17 @@ impl App {
         let approved = match decision {
             Decision::Allow(approved) => approved,
             Decision::Deny(verdict) => {
-                let answer = Answer { status: Status::Denied, ..answer.with_verdict(verdict) };
-                return (Ending::Denied, Answer { results: refused_items(case.request, verdict), ..answer });
+                let answer = Answer {
+                    status: Status::Denied,
+                    ..answer.with_verdict(verdict)
+                };
+                return (
+                    Ending::Denied,
+                    Answer {
+                        results: refused_items(case.request, verdict),
+                        ..answer
+                    },
+                );
             }
         };
         let means = self.means(case.request, case.deadline);
@@ -290,14 +332,31 @@ impl App {
         let done: Vec<ItemResult> = own_account(means.cloud, case.request).into_iter().collect();
         let plan = Plan::of(approved, &seen, &done, false);
         let settled = |item: Item| {
-            let known = plan.settled().iter().find(|result| result.item == item).cloned();
+            let known = plan
+                .settled()
+                .iter()
+                .find(|result| result.item == item)
+                .cloned();
             known.unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
         };
         let results = items(case.request).into_iter().map(settled).collect();
         let account = means.account.map(|name| format!("as account {name}"));
-        let lines = account.into_iter().chain(plan.to_string().lines().map(str::to_owned)).collect();
-        let message = seen.unreadable.map(|error| format!("the current state could not be read: {error}"));
-        (Ending::Done, Answer { results, plan: lines, message, ..answer.with_verdict(approved.verdict()) })
+        let lines = account
+            .into_iter()
+            .chain(plan.to_string().lines().map(str::to_owned))
+            .collect();
+        let message = seen
+            .unreadable
+            .map(|error| format!("the current state could not be read: {error}"));
+        (
+            Ending::Done,
+            Answer {
+                results,
+                plan: lines,
+                message,
+                ..answer.with_verdict(approved.verdict())
+            },
+        )
     }
 
     fn means(&self, request: &ShareRequest, deadline: Deadline) -> Means<'_> {
@@ -316,7 +375,8 @@ impl App {
         }
     }
 
-    /// How long others leave a request to the worker that has it: the time it may take, and a margin for its last write.
+    /// How long others leave a request to the worker that has it: the time it may take, and a
+    /// margin for its last write.
     fn lease(&self, now: Timestamp, deadline: Deadline) -> Timestamp {
         const MARGIN: std::time::Duration = std::time::Duration::from_secs(15);
         let length = execute::left(deadline).saturating_add(MARGIN);
@@ -325,9 +385,14 @@ impl App {
 
     /// A turn at a request's work, with fresh randomness as its mark.
     fn turn(&self, now: Timestamp, deadline: Deadline) -> Result<Turn, JournalError> {
-        let none = |error| JournalError::Refused(format!("the system gives no randomness: {error}"));
+        let none =
+            |error| JournalError::Refused(format!("the system gives no randomness: {error}"));
         let worker = Worker::from_random(clock::fresh_bytes().map_err(none)?);
-        Ok(Turn { now, until: self.lease(now, deadline), worker })
+        Ok(Turn {
+            now,
+            until: self.lease(now, deadline),
+            worker,
+        })
     }
 
     /// Counts an answer by its status.
@@ -361,8 +426,16 @@ impl App {
     }
 }
 
-/// A share whose end is over before it begins is a mistake, unless the journal knows the request already.
+/// A share whose end is over before it begins is a mistake, unless the journal knows the request
+/// already.
 fn expired_already(case: &Case<'_>) -> Option<Problem> {
-    let end = case.request.expires_at(case.now).filter(|end| *end <= case.now)?;
-    Some(Problem::new("expires_at", format!("{end} is over already"), "let the share end in the future"))
+    let end = case
+        .request
+        .expires_at(case.now)
+        .filter(|end| *end <= case.now)?;
+    Some(Problem::new(
+        "expires_at",
+        format!("{end} is over already"),
+        "let the share end in the future",
+    ))
 }

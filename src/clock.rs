@@ -1,4 +1,5 @@
-//! The only reader of the system's clock and of its randomness. Everything else takes both as arguments.
+//! The only reader of the system's clock and of its randomness. Everything else takes both as
+//! arguments.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -61,7 +62,8 @@ pub fn fresh_seed() -> Result<[u8; 32], getrandom::Error> {
     Ok(bytes)
 }
 
-/// A random number, uniform over `u32`; the middle when the system has none, because it only spreads waits.
+/// A random number, uniform over `u32`; the middle when the system has none, because it only
+/// spreads waits.
 pub fn chance() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)
 }

@@ -1,6 +1,7 @@
 //! sharehook turns an approved ticket into a cloud image share, and into nothing else.
 //!
-//! The modules in layer order; arrows between them point only upward in this list, and a test holds that:
+//! The modules in layer order; arrows between them point only upward in this list, and a test holds
+//! that:
 
 // The straight line, one verb per line.
 pub mod app;

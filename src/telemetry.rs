@@ -1,5 +1,5 @@
-//! The log subscriber and the counters behind `/metrics`. In: events and counts. Out: lines on stderr, Prometheus text.
-//! Bodies, headers and secrets are never fields of an event.
+//! The log subscriber and the counters behind `/metrics`. In: events and counts. Out: lines on
+//! stderr, Prometheus text. Bodies, headers and secrets are never fields of an event.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -18,17 +18,24 @@ pub enum LogFormat {
 
 /// Installs the log subscriber once; a second call changes nothing.
 ///
-/// `filter` is `RUST_LOG`'s syntax; anything unreadable in it falls back to `info`, because losing the log of a
-/// function over a typing error would be worse than a verbose one.
+/// `filter` is `RUST_LOG`'s syntax; anything unreadable in it falls back to `info`, because losing
+/// the log of a function over a typing error would be worse than a verbose one.
 pub fn init(format: LogFormat, filter: Option<&str>) {
-    let filter = EnvFilter::try_new(filter.unwrap_or("info")).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_new(filter.unwrap_or("info")).unwrap_or_else(|_| EnvFilter::new("info"));
     let installed = match format {
         LogFormat::Json => {
-            let layer = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
+            let layer = tracing_subscriber::fmt()
+                .json()
+                .flatten_event(true)
+                .with_env_filter(filter);
             layer.with_writer(std::io::stderr).try_init()
         }
         LogFormat::Text => {
-            let layer = tracing_subscriber::fmt().compact().with_target(false).with_env_filter(filter);
+            let layer = tracing_subscriber::fmt()
+                .compact()
+                .with_target(false)
+                .with_env_filter(filter);
             let layer = layer.with_ansi(std::io::stderr().is_terminal());
             layer.with_writer(std::io::stderr).try_init()
         }
@@ -106,10 +113,17 @@ impl Counters {
         for (label, counter) in LABELS.iter().zip(&self.deliveries) {
             let value = counter.load(Ordering::Relaxed);
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "sharehook_deliveries_total{{result=\"{label}\"}} {value}");
+            let _ = writeln!(
+                text,
+                "sharehook_deliveries_total{{result=\"{label}\"}} {value}"
+            );
         }
         text.push_str("# HELP sharehook_cloud_calls_total Calls that change sharing.\n# TYPE sharehook_cloud_calls_total counter\n");
-        let _ = writeln!(text, "sharehook_cloud_calls_total {}", self.calls.load(Ordering::Relaxed));
+        let _ = writeln!(
+            text,
+            "sharehook_cloud_calls_total {}",
+            self.calls.load(Ordering::Relaxed)
+        );
         text
     }
 }

@@ -1,5 +1,6 @@
-//! What a script does today: one call per ticket, one after the other, with the same signer and connection, without pace,
-//! merging, policy or journal. A call refused for its rate is repeated after a second, as the SDKs' examples do.
+//! What a script does today: one call per ticket, one after the other, with the same signer and
+//! connection, without pace, merging, policy or journal. A call refused for its rate is repeated
+//! after a second, as the SDKs' examples do.
 
 use std::time::Duration;
 
@@ -19,10 +20,16 @@ pub(crate) async fn share(stage: &Stage, tickets: &[(String, String)]) -> usize 
     let region = REGION.parse().expect("a region");
     let mut done = 0;
     for (image, account) in tickets {
-        let (image, account) = (image.parse().expect("an image"), account.parse().expect("an account"));
+        let (image, account) = (
+            image.parse().expect("an image"),
+            account.parse().expect("an account"),
+        );
         for _ in 0..50 {
             let accounts = std::slice::from_ref(&account);
-            match cloud.share_blueprint(&region, &image, accounts, Deadline::NEVER).await {
+            match cloud
+                .share_blueprint(&region, &image, accounts, Deadline::NEVER)
+                .await
+            {
                 Ok(_) => {
                     done += 1;
                     break;

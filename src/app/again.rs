@@ -1,4 +1,5 @@
-//! A request that the journal knows: the recorded answer, or the work that an earlier delivery left unfinished.
+//! A request that the journal knows: the recorded answer, or the work that an earlier delivery left
+//! unfinished.
 
 use crate::cloud::error::image_is_missing;
 use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
@@ -11,7 +12,8 @@ use super::ledger::{Ledger, Stop};
 use super::{App, Deadline, observe};
 
 impl App {
-    /// Goes on with a request where it stands; answers with what is recorded when there is nothing to do.
+    /// Goes on with a request where it stands; answers with what is recorded when there is nothing
+    /// to do.
     pub(super) async fn resume(
         &self,
         state: State,
@@ -26,7 +28,8 @@ impl App {
         Ok(self.recorded(&after))
     }
 
-    /// Takes a turn at unfinished work; returns the state after it, also when another worker was quicker.
+    /// Takes a turn at unfinished work; returns the state after it, also when another worker was
+    /// quicker.
     pub(super) async fn go_on(
         &self,
         state: State,
@@ -35,10 +38,15 @@ impl App {
     ) -> Result<State, JournalError> {
         let turn = self.turn(now, deadline)?;
         let stream = StreamId::of(state.identity());
-        let approved =
-            Approved::recall(state.request(), state.identity(), state.verdict(), state.approved_at());
+        let approved = Approved::recall(
+            state.request(),
+            state.identity(),
+            state.verdict(),
+            state.approved_at(),
+        );
         let expired = state.expired(now);
-        let (Some(approved), Some((claim, _))) = (approved, self.journal.take(state, turn).await?) else {
+        let (Some(approved), Some((claim, _))) = (approved, self.journal.take(state, turn).await?)
+        else {
             return self.reread(stream).await;
         };
         let mut ledger = Ledger::new(&self.journal, &self.clock, claim);
@@ -54,8 +62,9 @@ impl App {
         }
     }
 
-    /// Its end came before its work was done: nothing is shared any more, and what was is taken back next. A turn that
-    /// was interrupted may have shared without having told: that is found out first, or it would stand for ever.
+    /// Its end came before its work was done: nothing is shared any more, and what was is taken
+    /// back next. A turn that was interrupted may have shared without having told: that is found
+    /// out first, or it would stand for ever.
     async fn close_late(
         &self,
         ledger: &mut Ledger<'_>,
@@ -64,12 +73,21 @@ impl App {
     ) -> Result<(), Stop> {
         let known = ledger.results();
         if !ledger.observed() {
-            return ledger.close(known.into_iter().map(too_late).collect()).await;
+            return ledger
+                .close(known.into_iter().map(too_late).collect())
+                .await;
         }
-        let seen = observe::observe(&self.means(approved.request(), deadline), approved.request()).await;
+        let seen = observe::observe(
+            &self.means(approved.request(), deadline),
+            approved.request(),
+        )
+        .await;
         let plan = Plan::of(approved, &seen, &known, true);
         let settle = |result: ItemResult| {
-            let settled = plan.settled().iter().find(|settled| settled.item == result.item);
+            let settled = plan
+                .settled()
+                .iter()
+                .find(|settled| settled.item == result.item);
             settled.cloned().unwrap_or_else(|| unsettled(result, &seen))
         };
         ledger.close(known.into_iter().map(settle).collect()).await
@@ -78,7 +96,11 @@ impl App {
     /// A request's state as the journal holds it now.
     pub(super) async fn reread(&self, stream: StreamId) -> Result<State, JournalError> {
         let gone = || JournalError::Refused(format!("the records of stream {stream} are gone"));
-        self.journal.read(stream).await?.and_then(crate::journal::History::into_state).ok_or_else(gone)
+        self.journal
+            .read(stream)
+            .await?
+            .and_then(crate::journal::History::into_state)
+            .ok_or_else(gone)
     }
 
     /// The recorded state as an answer.
@@ -103,7 +125,10 @@ fn unsettled(result: ItemResult, seen: &Observation) -> ItemResult {
         // It is asked again later.
         Some(error) if error.class.passing() => result,
         // Nobody can tell: taking it back is harmless where it was not given.
-        _ if matches!(result.item, Item::Account(_)) => ItemResult { kind: ResultKind::Shared, ..result },
+        _ if matches!(result.item, Item::Account(_)) => ItemResult {
+            kind: ResultKind::Shared,
+            ..result
+        },
         _ => too_late(result),
     }
 }

@@ -1,9 +1,11 @@
-//! What a delivery is answered with, before a host puts it into its own form. The field names are the contract.
+//! What a delivery is answered with, before a host puts it into its own form. The field names are
+//! the contract.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Identity, Item, ItemResult, Problem, Problems, Refused, ResultKind, ShareRequest, Status, Target, Verdict,
+    Identity, Item, ItemResult, Problem, Problems, Refused, ResultKind, ShareRequest, Status,
+    Target, Verdict,
 };
 use crate::inbound::{Greeting, MapRefusal};
 use crate::journal::{JournalError, Phase, State};
@@ -66,14 +68,22 @@ impl Answer {
     /// The same with the policy's verdict.
     #[must_use]
     pub(super) fn with_verdict(self, verdict: &Verdict) -> Self {
-        Self { policy: verdict.policies.clone(), refused: verdict.refused.clone(), ..self }
+        Self {
+            policy: verdict.policies.clone(),
+            refused: verdict.refused.clone(),
+            ..self
+        }
     }
 
     /// What the journal says of a request.
     pub(super) fn of_state(state: &State) -> Self {
         let head = state.head();
         let newest = head.next_seq.saturating_sub(1);
-        let record = format!("requests/{}/{newest:06}.json sha256:{}", state.stream(), head.hash);
+        let record = format!(
+            "requests/{}/{newest:06}.json sha256:{}",
+            state.stream(),
+            head.hash
+        );
         Self {
             results: results_of(state),
             record: Some(record),
@@ -85,7 +95,8 @@ impl Answer {
     }
 }
 
-/// One result per item, also for a denial: each item then says that it was refused, or with whom it fell.
+/// One result per item, also for a denial: each item then says that it was refused, or with whom it
+/// fell.
 fn results_of(state: &State) -> Vec<ItemResult> {
     match state.phase() {
         Phase::Denied => refused_items(state.request(), state.verdict()),
@@ -103,7 +114,15 @@ pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<It
         let own = verdict.refused.iter().find(|refused| refused.what == name);
         let with_others = "not carried out: a request is carried out only if all of it is allowed";
         let message = own.map_or_else(|| with_others.to_owned(), |refused| refused.why.clone());
-        ItemResult::new(item, ResultKind::Failed { code: DENIED.to_owned(), message, retryable: false }, None)
+        ItemResult::new(
+            item,
+            ResultKind::Failed {
+                code: DENIED.to_owned(),
+                message,
+                retryable: false,
+            },
+            None,
+        )
     };
     items(request).into_iter().map(result).collect()
 }
@@ -111,10 +130,15 @@ pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<It
 /// Everything that a request needs a result for, in the answer's order.
 pub(super) fn items(request: &ShareRequest) -> Vec<Item> {
     let lighthouse = match &request.target {
-        Target::Lighthouse { image } | Target::Chain { image, .. } => Some(Item::Lighthouse(image.clone())),
+        Target::Lighthouse { image } | Target::Chain { image, .. } => {
+            Some(Item::Lighthouse(image.clone()))
+        }
         Target::Blueprint { .. } | Target::Cvm { .. } => None,
     };
-    lighthouse.into_iter().chain(request.target.accounts().iter().cloned().map(Item::Account)).collect()
+    lighthouse
+        .into_iter()
+        .chain(request.target.accounts().iter().cloned().map(Item::Account))
+        .collect()
 }
 
 /// Why a request is not finished, for people.
@@ -133,17 +157,25 @@ pub(super) fn conflict(identity: &Identity) -> Answer {
         format!("{} was used before, for other content", identity.id),
         "send changed content under a new id; what was recorded under this one stands",
     );
-    Answer { problems: vec![problem], ..Answer::new(&identity.id, Status::Failed) }
+    Answer {
+        problems: vec![problem],
+        ..Answer::new(&identity.id, Status::Failed)
+    }
 }
 
 /// The answer when the journal cannot be used: nothing more is done.
 pub(super) fn unavailable(identity: &Identity, error: &JournalError) -> Answer {
-    let message =
-        format!("the journal cannot be used now, so nothing more was done: {error}; send it again later");
-    Answer { message: Some(message), ..Answer::new(&identity.id, Status::Failed) }
+    let message = format!(
+        "the journal cannot be used now, so nothing more was done: {error}; send it again later"
+    );
+    Answer {
+        message: Some(message),
+        ..Answer::new(&identity.id, Status::Failed)
+    }
 }
 
-/// How one request ended, for the tables that turn it into a status code, an exit code or a batch failure.
+/// How one request ended, for the tables that turn it into a status code, an exit code or a batch
+/// failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
     /// Processed; the body tells how. Also a dry run and an event that asks for nothing.
@@ -171,7 +203,8 @@ pub enum Reply {
     Unauthorised,
     /// No source of this name.
     UnknownSource,
-    /// What is needed to verify could not be fetched; nothing was done, and the sender is to send it again.
+    /// What is needed to verify could not be fetched; nothing was done, and the sender is to send
+    /// it again.
     NotNow,
     /// The body's type is not one that the source's scheme sends.
     UnsupportedType,
@@ -185,9 +218,13 @@ impl Reply {
     /// The ending that decides the whole delivery's code: the most serious one.
     pub fn ending(&self) -> Option<Ending> {
         match self {
-            Self::Answers(answers) => {
-                Some(answers.iter().map(|(ending, _)| *ending).max().unwrap_or(Ending::Done))
-            }
+            Self::Answers(answers) => Some(
+                answers
+                    .iter()
+                    .map(|(ending, _)| *ending)
+                    .max()
+                    .unwrap_or(Ending::Done),
+            ),
             _ => None,
         }
     }

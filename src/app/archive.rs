@@ -1,5 +1,6 @@
-//! Retention: which requests are finished for good, and what is done with their records. In: the journal, a place
-//! for copies, an age. Out: counts. May be stopped at any instruction and begun again, also by two at once.
+//! Retention: which requests are finished for good, and what is done with their records. In: the
+//! journal, a place for copies, an age. Out: counts. May be stopped at any instruction and begun
+//! again, also by two at once.
 
 mod place;
 
@@ -12,7 +13,9 @@ use tokio::task::JoinSet;
 use crate::clock;
 use crate::domain::{Problem, Span, Timestamp};
 use crate::journal::seal::VerifierKey;
-use crate::journal::{Filed, Journal, JournalError, LONGEST_PAUSE, Removal, State, StreamId, Worker};
+use crate::journal::{
+    Filed, Journal, JournalError, LONGEST_PAUSE, Removal, State, StreamId, Worker,
+};
 
 use super::lists::read_all;
 use super::register;
@@ -22,18 +25,26 @@ pub use place::archive_place;
 /// Requests that are worked on at once.
 const AT_ONCE: usize = 8;
 
-/// How old a finished request must be: at least [`LONGEST_PAUSE`], so that no worker that once had it goes on with it.
+/// How old a finished request must be: at least [`LONGEST_PAUSE`], so that no worker that once had
+/// it goes on with it.
 #[derive(Debug, Clone)]
 pub struct Age(Span);
 
 impl FromStr for Age {
     type Err = Problem;
     fn from_str(text: &str) -> Result<Self, Problem> {
-        let named = |problem: Problem| Problem { field: "--older-than".to_owned(), ..problem };
+        let named = |problem: Problem| Problem {
+            field: "--older-than".to_owned(),
+            ..problem
+        };
         let span: Span = text.parse().map_err(named)?;
         if span.seconds() < LONGEST_PAUSE.as_secs() {
             let remedy = "write one day or more, as in \"365d\"";
-            return Err(Problem::new("--older-than", format!("{span} is too short"), remedy));
+            return Err(Problem::new(
+                "--older-than",
+                format!("{span} is too short"),
+                remedy,
+            ));
         }
         Ok(Self(span))
     }
@@ -63,7 +74,8 @@ pub struct Archiving {
     pub kept: u64,
     /// Records that were removed from the journal.
     pub removed: u64,
-    /// Archived requests of which nothing was removed because no seal covers their archived record yet.
+    /// Archived requests of which nothing was removed because no seal covers their archived record
+    /// yet.
     pub unsealed: u64,
     /// What could not be read, copied or removed, and why.
     pub failures: Vec<String>,
@@ -80,23 +92,34 @@ struct Sorted {
 ///
 /// # Errors
 /// When the journal cannot be listed.
-pub async fn archivable(journal: &Journal, age: &Age, now: Timestamp) -> Result<Archiving, JournalError> {
+pub async fn archivable(
+    journal: &Journal,
+    age: &Age,
+    now: Timestamp,
+) -> Result<Archiving, JournalError> {
     let Sorted { due, report, .. } = sorted(journal, age, now).await?;
-    Ok(Archiving { archived: due.len() as u64, ..report })
+    Ok(Archiving {
+        archived: due.len() as u64,
+        ..report
+    })
 }
 
 /// Archives what is finished and old enough. Its cost grows with the whole journal, which is read.
 ///
 /// # Errors
-/// When the journal cannot be listed, a seal is damaged, or the place holds another journal's archive. What fails for
-/// one request is in the report; a store that fails ends the run there.
+/// When the journal cannot be listed, a seal is damaged, or the place holds another journal's
+/// archive. What fails for one request is in the report; a store that fails ends the run there.
 pub async fn archive(
     journal: &Journal,
     to: &Journal,
     order: &ArchiveOrder,
     now: Timestamp,
 ) -> Result<Archiving, JournalError> {
-    let Sorted { due, mut filed, mut report } = sorted(journal, &order.age, now).await?;
+    let Sorted {
+        due,
+        mut filed,
+        mut report,
+    } = sorted(journal, &order.age, now).await?;
     journal.copy_seals(to).await?;
     if file(journal, to, &due, now, &mut report).await? && order.delete {
         filed.extend(due);
@@ -107,10 +130,16 @@ pub async fn archive(
 
 async fn sorted(journal: &Journal, age: &Age, now: Timestamp) -> Result<Sorted, JournalError> {
     let (states, unreadable) = read_all(journal).await?;
-    let failures = unreadable.into_iter().map(|(_, error)| error.to_string()).collect();
+    let failures = unreadable
+        .into_iter()
+        .map(|(_, error)| error.to_string())
+        .collect();
     let cancels = register::cancels(&states);
     let (mut due, mut filed) = (Vec::new(), Vec::new());
-    let mut report = Archiving { failures, ..Archiving::default() };
+    let mut report = Archiving {
+        failures,
+        ..Archiving::default()
+    };
     for state in &states {
         if state.archived() {
             filed.push(state.stream());
@@ -158,7 +187,8 @@ async fn file(
     Ok(to_the_end)
 }
 
-/// Removes what is sealed, archived and copied. The seals are copied first: without them a copy proves nothing.
+/// Removes what is sealed, archived and copied. The seals are copied first: without them a copy
+/// proves nothing.
 async fn remove(
     journal: &Journal,
     to: &Journal,
@@ -186,8 +216,8 @@ async fn remove(
     Ok(())
 }
 
-/// Does the same for each stream, some at once; whether none failed because of a store. After that no more is begun:
-/// the next request would fail in the same way.
+/// Does the same for each stream, some at once; whether none failed because of a store. After that
+/// no more is begun: the next request would fail in the same way.
 async fn each<T: Send + 'static, F: Future<Output = Result<T, JournalError>> + Send + 'static>(
     streams: &[StreamId],
     work: impl Fn(StreamId) -> F,
@@ -204,11 +234,18 @@ async fn each<T: Send + 'static, F: Future<Output = Result<T, JournalError>> + S
         {
             running.spawn(work(stream));
         }
-        let Some(joined) = running.join_next().await else { return Ok(!stopped) };
-        match joined.map_err(|error| JournalError::Refused(format!("the archiving broke off: {error}")))? {
+        let Some(joined) = running.join_next().await else {
+            return Ok(!stopped);
+        };
+        match joined
+            .map_err(|error| JournalError::Refused(format!("the archiving broke off: {error}")))?
+        {
             Ok(end) => done(end),
             Err(error) => {
-                stopped |= !matches!(error, JournalError::Damaged { .. } | JournalError::Refused(_));
+                stopped |= !matches!(
+                    error,
+                    JournalError::Damaged { .. } | JournalError::Refused(_)
+                );
                 failures.push(error.to_string());
             }
         }

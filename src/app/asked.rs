@@ -1,4 +1,5 @@
-//! What a host asks of the application besides deliveries: its configuration, its clock, its readiness, its listings.
+//! What a host asks of the application besides deliveries: its configuration, its clock, its
+//! readiness, its listings.
 
 use crate::cloud::{Deadline, ImageToShare, ImagesQuery};
 use crate::config::Config;
@@ -12,7 +13,10 @@ impl App {
     /// The same application, which tells `echo` each record's line of JSON once it is stored.
     #[must_use]
     pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self { journal: self.journal.echoing(echo), ..self }
+        Self {
+            journal: self.journal.echoing(echo),
+            ..self
+        }
     }
 
     /// The configuration.
@@ -70,5 +74,8 @@ impl App {
 /// The first 16 hex digits of a SHA-256: enough to tell two local events apart.
 pub fn short_digest(bytes: &[u8]) -> String {
     use sha2::Digest as _;
-    hex::encode(sha2::Sha256::digest(bytes)).chars().take(16).collect()
+    hex::encode(sha2::Sha256::digest(bytes))
+        .chars()
+        .take(16)
+        .collect()
 }

@@ -1,11 +1,13 @@
-//! The calls of an account stage: who has an image, give it, take it away. In: an image and accounts. Out: the cloud's end.
-//! Requests that wait for the same image, region and action share a call; which calls, and what they mean, is `plan`'s.
+//! The calls of an account stage: who has an image, give it, take it away. In: an image and
+//! accounts. Out: the cloud's end. Requests that wait for the same image, region and action share a
+//! call; which calls, and what they mean, is `plan`'s.
 
 use std::collections::BTreeSet;
 
 use crate::cloud::actions::{
     Api, cancel_share_blueprint_across_accounts as cancel_blueprint,
-    cvm_modify_image_share_permission as cvm_modify, share_blueprint_across_accounts as share_blueprint,
+    cvm_modify_image_share_permission as cvm_modify,
+    share_blueprint_across_accounts as share_blueprint,
 };
 use crate::cloud::error::own;
 use crate::cloud::{Deadline, Permission};
@@ -24,8 +26,9 @@ pub(super) enum Subject {
     Cvm(CvmImageId),
 }
 
-/// Calls that may be one: the owner account, the region, the image and what is to be done. The account is no function of
-/// the image, because a chain's blueprint goes by the CVM image that it came from.
+/// Calls that may be one: the owner account, the region, the image and what is to be done. The
+/// account is no function of the image, because a chain's blueprint goes by the CVM image that it
+/// came from.
 type Lane = (Option<String>, Region, Subject, Action);
 
 /// What a request wants of the next call.
@@ -39,8 +42,9 @@ pub(super) struct Part {
 /// A call's end: the cloud's request id where it gave one, or the error.
 pub(super) type End = Result<Option<String>, CloudError>;
 
-/// The lanes of all calls that change who has an image. One image's changes exclude each other in the cloud anyway
-/// (`ResourceInUse.BlueprintModifyingSharePermission`), so to make them one after the other costs nothing.
+/// The lanes of all calls that change who has an image. One image's changes exclude each other in
+/// the cloud anyway (`ResourceInUse.BlueprintModifyingSharePermission`), so to make them one after
+/// the other costs nothing.
 pub(super) type CallLanes = Lanes<Lane, Part, End>;
 
 /// How a call ended for one request.
@@ -70,23 +74,29 @@ impl Subject {
     /// The call's name for records and logs.
     pub(super) fn name(&self, action: Action) -> String {
         match (self, action) {
-            (Self::Blueprint(id), Action::Share) => format!("lighthouse ShareBlueprintAcrossAccounts {id}"),
+            (Self::Blueprint(id), Action::Share) => {
+                format!("lighthouse ShareBlueprintAcrossAccounts {id}")
+            }
             (Self::Blueprint(id), Action::Cancel) => {
                 format!("lighthouse CancelShareBlueprintAcrossAccounts {id}")
             }
             (Self::Cvm(id), Action::Share) => format!("cvm ModifyImageSharePermission SHARE {id}"),
-            (Self::Cvm(id), Action::Cancel) => format!("cvm ModifyImageSharePermission CANCEL {id}"),
+            (Self::Cvm(id), Action::Cancel) => {
+                format!("cvm ModifyImageSharePermission CANCEL {id}")
+            }
         }
     }
 }
 
-/// A call that was not sent because no time was left says nothing about the request: it stays pending.
+/// A call that was not sent because no time was left says nothing about the request: it stays
+/// pending.
 pub(super) fn out_of_time(error: &CloudError) -> bool {
-    error.class == ErrorClass::NotSent && matches!(error.code.as_str(), own::DEADLINE | own::THROTTLED)
+    error.class == ErrorClass::NotSent
+        && matches!(error.code.as_str(), own::DEADLINE | own::THROTTLED)
 }
 
-/// Whether a refusal may be due to one account of many, so that it says nothing of the others in the same call. A code
-/// that nobody knows counts as such.
+/// Whether a refusal may be due to one account of many, so that it says nothing of the others in
+/// the same call. A code that nobody knows counts as such.
 pub(super) fn names_one_of_many(error: &CloudError) -> bool {
     matches!(
         error.class,
@@ -104,22 +114,48 @@ pub(super) async fn change(
     alone: bool,
 ) -> Called {
     loop {
-        let lane = (means.account.map(str::to_owned), region.clone(), subject.clone(), action);
-        let part = Part { accounts: batch.to_vec(), alone };
+        let lane = (
+            means.account.map(str::to_owned),
+            region.clone(),
+            subject.clone(),
+            action,
+        );
+        let part = Part {
+            accounts: batch.to_vec(),
+            alone,
+        };
         let lead = match means.calls.enter(lane, part, means.deadline).await {
             Place::Lead(lead) => lead,
             // The leader had less time than there is here: nothing was sent, so ask again.
             Place::Rode(Err(error)) if out_of_time(&error) && has_time(means.deadline) => continue,
-            Place::Rode(end) => return Called { end, in_company: true },
-            Place::Late => return Called { end: Err(late(subject, action)), in_company: false },
-            Place::Lost => return Called { end: Err(lost(subject, action)), in_company: false },
+            Place::Rode(end) => {
+                return Called {
+                    end,
+                    in_company: true,
+                };
+            }
+            Place::Late => {
+                return Called {
+                    end: Err(late(subject, action)),
+                    in_company: false,
+                };
+            }
+            Place::Lost => {
+                return Called {
+                    end: Err(lost(subject, action)),
+                    in_company: false,
+                };
+            }
         };
         let mut accounts = batch.to_vec();
         let company = if alone {
             Company::none()
         } else {
             // Whoever comes while the pace holds the call back can still come along.
-            means.cloud.until_free(subject.api(action), region, means.deadline).await;
+            means
+                .cloud
+                .until_free(subject.api(action), region, means.deadline)
+                .await;
             let most = subject.per_call(means);
             lead.company(|part| fits(&mut accounts, part, most))
         };
@@ -130,10 +166,17 @@ pub(super) async fn change(
     }
 }
 
-/// Adds a part to a call when it has room and names nobody twice: two requests for one account get an end each.
+/// Adds a part to a call when it has room and names nobody twice: two requests for one account get
+/// an end each.
 fn fits(accounts: &mut Vec<AccountId>, part: &Part, most: usize) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
-    if part.alone || !room || part.accounts.iter().any(|account| accounts.contains(account)) {
+    if part.alone
+        || !room
+        || part
+            .accounts
+            .iter()
+            .any(|account| accounts.contains(account))
+    {
         return false;
     }
     accounts.extend(part.accounts.iter().cloned());
@@ -147,7 +190,10 @@ fn has_time(deadline: Deadline) -> bool {
 fn late(subject: &Subject, action: Action) -> CloudError {
     CloudError {
         code: own::DEADLINE.to_owned(),
-        message: format!("{} was not sent: the deadline passed while it waited", subject.name(action)),
+        message: format!(
+            "{} was not sent: the deadline passed while it waited",
+            subject.name(action)
+        ),
         class: ErrorClass::NotSent,
         remedy: "none at once: it is repeated later".to_owned(),
         request_id: None,
@@ -157,7 +203,10 @@ fn late(subject: &Subject, action: Action) -> CloudError {
 fn lost(subject: &Subject, action: Action) -> CloudError {
     CloudError {
         code: own::TIMEOUT.to_owned(),
-        message: format!("{}: the end of a call that others made too is not known", subject.name(action)),
+        message: format!(
+            "{}: the end of a call that others made too is not known",
+            subject.name(action)
+        ),
         class: ErrorClass::Ambiguous,
         remedy: "read back before repeating: it may have been carried out".to_owned(),
         request_id: None,
@@ -181,7 +230,9 @@ async fn send(
             cloud.cancel_blueprint(region, id, accounts, deadline).await
         }
         (Subject::Cvm(id), _) => {
-            cloud.modify_cvm_sharing(region, id, accounts, permission(action), deadline).await
+            cloud
+                .modify_cvm_sharing(region, id, accounts, permission(action), deadline)
+                .await
         }
     };
     receipt.map(|r| r.request_id)
@@ -203,7 +254,11 @@ pub(super) async fn shares(
 ) -> Result<BTreeSet<AccountId>, CloudError> {
     match subject {
         Subject::Cvm(id) => means.cloud.cvm_shares(region, id, means.deadline).await,
-        Subject::Blueprint(id) => match means.cloud.blueprint_shares(region, id, means.deadline).await {
+        Subject::Blueprint(id) => match means
+            .cloud
+            .blueprint_shares(region, id, means.deadline)
+            .await
+        {
             Ok(Some(shares)) => Ok(shares),
             Ok(None) => Err(CloudError {
                 code: "NoReadApi".to_owned(),

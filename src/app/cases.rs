@@ -1,5 +1,6 @@
-//! A case of the user's own: an event goes the real way up to the plan, signed with the source's own secret.
-//! In: an event and an instant. Out: what each of its requests would come to. Nothing is written and nothing is called.
+//! A case of the user's own: an event goes the real way up to the plan, signed with the source's
+//! own secret. In: an event and an instant. Out: what each of its requests would come to. Nothing
+//! is written and nothing is called.
 
 use serde_json::Value;
 
@@ -41,12 +42,21 @@ impl Prepared {
     /// Tries a case; an event that asks for nothing has no outcome.
     ///
     /// # Errors
-    /// When the case itself cannot be tried: an unknown source, an event that its own source would refuse.
+    /// When the case itself cannot be tried: an unknown source, an event that its own source would
+    /// refuse.
     pub fn try_case(&self, case: CaseInput<'_>) -> Result<Vec<CaseOutcome>, String> {
-        let name: SourceName = case.source.parse().map_err(|problem| format!("source: {problem}"))?;
-        let intake = self.intake(&name).ok_or_else(|| format!("source {name} is not configured"))?;
+        let name: SourceName = case
+            .source
+            .parse()
+            .map_err(|problem| format!("source: {problem}"))?;
+        let intake = self
+            .intake(&name)
+            .ok_or_else(|| format!("source {name} is not configured"))?;
         let verified = self.deliver(intake, name, case.body, case.now)?;
-        let requests = match intake.map.apply(&verified, case.now, &self.config().rules()) {
+        let requests = match intake
+            .map
+            .apply(&verified, case.now, &self.config().rules())
+        {
             Ok(requests) => requests,
             Err(refusal) => return Ok(vec![invalid(&refusal)]),
         };
@@ -64,19 +74,32 @@ impl Prepared {
         body: Vec<u8>,
         now: Timestamp,
     ) -> Result<VerifiedDelivery, String> {
-        let config = self.config().sources.iter().find(|known| known.name == source);
+        let config = self
+            .config()
+            .sources
+            .iter()
+            .find(|known| known.name == source);
         let via = match (config, intake.from.first()) {
-            (_, Some(origin)) => Via::Host { origin: origin.clone(), id: Some("case".to_owned()) },
+            (_, Some(origin)) => Via::Host {
+                origin: origin.clone(),
+                id: Some("case".to_owned()),
+            },
             (Some(config), None) => {
-                let secret =
-                    config.secrets.first().ok_or_else(|| format!("source {source} has no secret"))?;
+                let secret = config
+                    .secrets
+                    .first()
+                    .ok_or_else(|| format!("source {source} has no secret"))?;
                 let headers = sign(&config.scheme, secret, &body, "case", now)
                     .map_err(|problems| problems.to_string())?;
                 Via::Http(Headers::new(headers))
             }
             (None, None) => return Err(format!("source {source} is not configured")),
         };
-        let delivery = Delivery { source, via, body: body.into() };
+        let delivery = Delivery {
+            source,
+            via,
+            body: body.into(),
+        };
         intake
             .verifier
             .verify(delivery, now)
@@ -89,7 +112,13 @@ impl Prepared {
         request: &crate::domain::ShareRequest,
         now: Timestamp,
     ) -> CaseOutcome {
-        let question = Question { source: &identity.source, identity, request, now, approved_at: now };
+        let question = Question {
+            source: &identity.source,
+            identity,
+            request,
+            now,
+            approved_at: now,
+        };
         let decision = self.policies().decide(question);
         let (name, verdict, plan) = match &decision {
             Decision::Allow(approved) => {
@@ -100,8 +129,11 @@ impl Prepared {
             }
             Decision::Deny(verdict) => ("deny", verdict, Vec::new()),
         };
-        let why =
-            verdict.refused.iter().map(|refused| format!("{}: {}", refused.what, refused.why)).collect();
+        let why = verdict
+            .refused
+            .iter()
+            .map(|refused| format!("{}: {}", refused.what, refused.why))
+            .collect();
         CaseOutcome {
             decision: name.to_owned(),
             policies: verdict.policies.clone(),
@@ -128,7 +160,9 @@ fn invalid(refusal: &MapRefusal) -> CaseOutcome {
 
 /// The request with its target's fields lifted beside the others, as a native request has them.
 fn flat(request: &crate::domain::ShareRequest) -> Value {
-    let Ok(Value::Object(mut fields)) = serde_json::to_value(request) else { return Value::Null };
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(request) else {
+        return Value::Null;
+    };
     if let Some(Value::Object(target)) = fields.remove("target") {
         fields.extend(target);
     }

@@ -1,5 +1,6 @@
-//! Verification where it needs a certificate: it is fetched from SNS's own host, checked, and kept for an hour. Then what a
-//! verified message asks about its subscription. In: a delivery. Out: it verified, refused, or not decidable now.
+//! Verification where it needs a certificate: it is fetched from SNS's own host, checked, and kept
+//! for an hour. Then what a verified message asks about its subscription. In: a delivery. Out: it
+//! verified, refused, or not decidable now.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,8 @@ const KEPT: i64 = 3600;
 /// More certificates than SNS has in use at once; beyond this all are forgotten.
 const MOST: usize = 32;
 
-/// The fetched certificates by their addresses; the lock is held while one is fetched, so that a flood fetches one at a time.
+/// The fetched certificates by their addresses; the lock is held while one is fetched, so that a
+/// flood fetches one at a time.
 #[derive(Debug)]
 pub(super) struct Certificates {
     client: Client,
@@ -42,17 +44,26 @@ impl From<Refusal> for Unverified {
 
 impl Certificates {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, known: Mutex::default() }
+        Self {
+            client,
+            known: Mutex::default(),
+        }
     }
 
-    async fn get(&self, url: &str, intake: &Intake, now: Timestamp) -> Result<Certificate, Unverified> {
+    async fn get(
+        &self,
+        url: &str,
+        intake: &Intake,
+        now: Timestamp,
+    ) -> Result<Certificate, Unverified> {
         let mut known = self.known.lock().await;
         if let Some((since, certificate)) = known.get(url)
             && (now.as_second() - since.as_second()).abs() < KEPT
         {
             return Ok(certificate.clone());
         }
-        let failed = |why| Unverified::NotNow(format!("the certificate {url} cannot be fetched: {why}"));
+        let failed =
+            |why| Unverified::NotNow(format!("the certificate {url} cannot be fetched: {why}"));
         let pem = fetch(&self.client, url).await.map_err(failed)?;
         let certificate = Certificate::check(&pem, url, &intake.issuers, now)?;
         if known.len() >= MOST {
@@ -75,21 +86,32 @@ impl App {
             return Ok(intake.verifier.verify(delivery, now)?);
         };
         for pinned in intake.issuers.pinned() {
-            if let Ok(verified) = intake.verifier.verify_certified(delivery.clone(), &pinned, now) {
+            if let Ok(verified) = intake
+                .verifier
+                .verify_certified(delivery.clone(), &pinned, now)
+            {
                 return Ok(verified);
             }
         }
         let certificate = self.certificates.get(&url, intake, now).await?;
-        Ok(intake.verifier.verify_certified(delivery, &certificate, now)?)
+        Ok(intake
+            .verifier
+            .verify_certified(delivery, &certificate, now)?)
     }
 
     /// Does what a verified message asks about its subscription; nothing when it is an event.
-    pub(super) async fn subscribed(&self, intake: &Intake, verified: &VerifiedDelivery) -> Option<Reply> {
+    pub(super) async fn subscribed(
+        &self,
+        intake: &Intake,
+        verified: &VerifiedDelivery,
+    ) -> Option<Reply> {
         let confirmed = match intake.verifier.subscription(verified)? {
             Subscription::Confirm(url) => match fetch(&self.certificates.client, &url).await {
                 Ok(_) => true,
                 Err(why) => {
-                    return Some(self.not_now(&format!("the subscription cannot be confirmed: {why}")));
+                    return Some(
+                        self.not_now(&format!("the subscription cannot be confirmed: {why}")),
+                    );
                 }
             },
             Subscription::Other => false,
@@ -97,7 +119,10 @@ impl App {
         tracing::info!(source = %verified.source(), confirmed, "a message about a topic's subscription");
         self.counters.count(Counted::Ignored);
         let body = serde_json::json!({ "confirmed": confirmed });
-        Some(Reply::Greeting(Greeting { headers: Vec::new(), body }))
+        Some(Reply::Greeting(Greeting {
+            headers: Vec::new(),
+            body,
+        }))
     }
 
     /// What is needed to decide could not be had.

@@ -1,4 +1,5 @@
-//! The owner accounts' clouds. In: the configuration. Out: the one that a request belongs to, with its name.
+//! The owner accounts' clouds. In: the configuration. Out: the one that a request belongs to, with
+//! its name.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,7 +7,9 @@ use std::path::PathBuf;
 use crate::cloud::credentials::{Handed, RoleArn};
 use crate::cloud::{Cloud, CloudSettings, CredentialChain};
 use crate::config::{AccountConfig, Config, DEFAULT_ACCOUNT, Vars};
-use crate::domain::{Action, Item, ItemResult, Problem, Problems, Region, ResultKind, ShareRequest};
+use crate::domain::{
+    Action, Item, ItemResult, Problem, Problems, Region, ResultKind, ShareRequest,
+};
 
 /// A cloud for each configured account, and one for what the process finds by itself.
 #[derive(Debug)]
@@ -28,7 +31,11 @@ pub(super) struct Chosen<'a> {
 
 impl Clouds {
     /// Looks nothing up yet. Each account keeps its own pace, because the cloud counts by account.
-    pub(super) fn new(config: &Config, settings: &CloudSettings, vars: &Vars) -> Result<Self, Problems> {
+    pub(super) fn new(
+        config: &Config,
+        settings: &CloudSettings,
+        vars: &Vars,
+    ) -> Result<Self, Problems> {
         let home = vars.get("HOME").map(PathBuf::from);
         let chain = CredentialChain::from_disk(vars, home);
         let handed = chain.handed();
@@ -38,7 +45,12 @@ impl Clouds {
             named.insert(account.name.clone(), Cloud::new(settings.clone(), chain)?);
         }
         let default = Cloud::new(settings.clone(), chain)?;
-        Ok(Self { default, named, handed, believes_invocations: false })
+        Ok(Self {
+            default,
+            named,
+            handed,
+            believes_invocations: false,
+        })
     }
 
     /// On a host that writes the credentials of its role into each request's headers.
@@ -46,42 +58,65 @@ impl Clouds {
         self.believes_invocations = true;
     }
 
-    /// Where to put what an invocation brought; none where nobody but its sender can have written it.
+    /// Where to put what an invocation brought; none where nobody but its sender can have written
+    /// it.
     pub(super) fn handed(&self) -> Option<&Handed> {
         self.believes_invocations.then_some(&self.handed)
     }
 
     /// By the beginning of the image's id, then by region, as the configuration says.
-    pub(super) fn of<'a>(&'a self, config: &'a Config, image: Option<&str>, region: &Region) -> Chosen<'a> {
+    pub(super) fn of<'a>(
+        &'a self,
+        config: &'a Config,
+        image: Option<&str>,
+        region: &Region,
+    ) -> Chosen<'a> {
         let found = config.cloud.account_for(image, region.as_str());
         match found.and_then(|account| Some((account, self.named.get(&account.name)?))) {
-            Some((account, cloud)) => Chosen { cloud, account: Some(&account.name) },
+            Some((account, cloud)) => Chosen {
+                cloud,
+                account: Some(&account.name),
+            },
             None => {
                 let several = !self.named.is_empty();
-                Chosen { cloud: &self.default, account: several.then_some(DEFAULT_ACCOUNT) }
+                Chosen {
+                    cloud: &self.default,
+                    account: several.then_some(DEFAULT_ACCOUNT),
+                }
             }
         }
     }
 }
 
-/// An image cannot be shared with its owner: the cloud refuses that, and the whole call with it. To be asked after a read,
-/// for which there had to be credentials: they tell whose images they are.
+/// An image cannot be shared with its owner: the cloud refuses that, and the whole call with it. To
+/// be asked after a read, for which there had to be credentials: they tell whose images they are.
 pub(super) fn own_account(cloud: &Cloud, request: &ShareRequest) -> Option<ItemResult> {
     let owner = cloud.owner()?;
-    let own = request.target.accounts().iter().find(|account| owner == account.as_str())?;
+    let own = request
+        .target
+        .accounts()
+        .iter()
+        .find(|account| owner == account.as_str())?;
     let kind = ResultKind::Failed {
         code: "OwnAccount".to_owned(),
         message: "this account owns the image, so it has it already".to_owned(),
         retryable: false,
     };
-    (request.action == Action::Share).then(|| ItemResult::new(Item::Account(own.clone()), kind, None))
+    (request.action == Action::Share)
+        .then(|| ItemResult::new(Item::Account(own.clone()), kind, None))
 }
 
 /// What is wrong with the accounts' roles and keys.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
     let nothing = CredentialChain::from_disk(&Vars::new(), None);
     let check = |account| chain_of(&config.file, account, nothing.clone()).err();
-    config.cloud.accounts.iter().filter_map(check).flat_map(|Problems(found)| found).collect()
+    config
+        .cloud
+        .accounts
+        .iter()
+        .filter_map(check)
+        .flat_map(|Problems(found)| found)
+        .collect()
 }
 
 fn chain_of(
@@ -93,14 +128,20 @@ fn chain_of(
         None => chain,
         Some((id, key)) => chain.with_key(&account.name, id, key).map_err(|error| {
             let place = format!("{file}:{}", account.line);
-            Problem::new(place, error.to_string(), "copy the key again, without blanks or line ends")
+            Problem::new(
+                place,
+                error.to_string(),
+                "copy the key again, without blanks or line ends",
+            )
         })?,
     };
     match &account.role_arn {
         None => Ok(chain),
         Some((role, line)) => {
-            let role: RoleArn =
-                role.parse().map_err(|p: Problem| Problem { field: format!("{file}:{line}"), ..p })?;
+            let role: RoleArn = role.parse().map_err(|p: Problem| Problem {
+                field: format!("{file}:{line}"),
+                ..p
+            })?;
             Ok(chain.assuming(role))
         }
     }

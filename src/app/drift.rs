@@ -1,6 +1,6 @@
-//! Drift: what the cloud shares now, held against the register of grants, per image and region.
-//! In: the journal and the cloud's answers. Out: differences, and what could not be read. Changes nothing by itself:
-//! what is to be cancelled goes the way of every request.
+//! Drift: what the cloud shares now, held against the register of grants, per image and region. In:
+//! the journal and the cloud's answers. Out: differences, and what could not be read. Changes
+//! nothing by itself: what is to be cancelled goes the way of every request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -72,7 +72,9 @@ pub struct DriftReport {
 impl DriftReport {
     /// Whether the two agree as far as this site lets one see, and nothing failed.
     pub fn agrees(&self) -> bool {
-        self.differences.is_empty() && self.flaws.is_empty() && self.unread.iter().all(|u| u.no_read_api)
+        self.differences.is_empty()
+            && self.flaws.is_empty()
+            && self.unread.iter().all(|u| u.no_read_api)
     }
 }
 
@@ -84,18 +86,43 @@ impl fmt::Display for DriftReport {
                 Difference::Missing => "missing: given, and not shared any more",
                 Difference::Extra => "extra: shared, although its grant has ended",
             };
-            writeln!(f, "{} in {}, {}: {said}", drifted.image, drifted.region, drifted.to)?;
+            writeln!(
+                f,
+                "{} in {}, {}: {said}",
+                drifted.image, drifted.region, drifted.to
+            )?;
         }
         for unread in &self.unread {
-            writeln!(f, "{} in {}: not compared: {}", unread.image, unread.region, unread.why)?;
+            writeln!(
+                f,
+                "{} in {}: not compared: {}",
+                unread.image, unread.region, unread.why
+            )?;
         }
         for answer in &self.cancels {
-            let told = answer.results.iter().map(|r| format!("{}: {:?}", r.item, r.kind));
-            let refused = answer.refused.iter().map(|r| format!("{}: {}", r.what, r.why));
+            let told = answer
+                .results
+                .iter()
+                .map(|r| format!("{}: {:?}", r.item, r.kind));
+            let refused = answer
+                .refused
+                .iter()
+                .map(|r| format!("{}: {}", r.what, r.why));
             let why: Vec<String> = told.chain(refused).chain(answer.message.clone()).collect();
-            writeln!(f, "cancel {}: {} ({})", answer.id, answer.status, why.join("; "))?;
+            writeln!(
+                f,
+                "cancel {}: {} ({})",
+                answer.id,
+                answer.status,
+                why.join("; ")
+            )?;
         }
-        write!(f, "{} images compared, {} differences", self.compared, self.differences.len())
+        write!(
+            f,
+            "{} images compared, {} differences",
+            self.compared,
+            self.differences.len()
+        )
     }
 }
 
@@ -117,7 +144,8 @@ type Places = BTreeMap<(ImageRefKey, Region), Known>;
 struct ImageRefKey(String);
 
 impl App {
-    /// Compares the cloud with the journal, for every image that the journal names and those in `also`.
+    /// Compares the cloud with the journal, for every image that the journal names and those in
+    /// `also`.
     ///
     /// # Errors
     /// When the journal cannot be listed; what the cloud does not answer is in the report.
@@ -127,17 +155,29 @@ impl App {
         deadline: Deadline,
     ) -> Result<DriftReport, JournalError> {
         let (states, flaws) = self.states().await?;
-        let mut report = DriftReport { flaws, ..DriftReport::default() };
+        let mut report = DriftReport {
+            flaws,
+            ..DriftReport::default()
+        };
         let mut places = self.places(&states);
         for (image, region) in also {
-            places.entry((ImageRefKey(image.to_string()), region.clone())).or_default();
+            places
+                .entry((ImageRefKey(image.to_string()), region.clone()))
+                .or_default();
         }
         for ((image, region), known) in &places {
-            let Ok(image) = image.0.parse::<ImageRef>() else { continue };
-            match self.receivers(&image, region, known.lighthouse, deadline).await {
+            let Ok(image) = image.0.parse::<ImageRef>() else {
+                continue;
+            };
+            match self
+                .receivers(&image, region, known.lighthouse, deadline)
+                .await
+            {
                 Ok(Some(actual)) => {
                     report.compared += 1;
-                    report.differences.extend(compare(&image, region, known, &actual));
+                    report
+                        .differences
+                        .extend(compare(&image, region, known, &actual));
                 }
                 Ok(None) => report.unread.push(Unread {
                     image: image.to_string(),
@@ -168,20 +208,34 @@ impl App {
             let grant = register::standing(state, &cancels, self.now());
             let request = state.request();
             let accounts = request.target.accounts().iter().map(ToString::to_string);
-            let key = (ImageRefKey(state.subject().to_string()), request.region.clone());
-            let chain_unmade = matches!(request.target, Target::Chain { .. }) && state.blueprint().is_none();
+            let key = (
+                ImageRefKey(state.subject().to_string()),
+                request.region.clone(),
+            );
+            let chain_unmade =
+                matches!(request.target, Target::Chain { .. }) && state.blueprint().is_none();
             if !chain_unmade && !matches!(request.target, Target::Lighthouse { .. }) {
                 let known = places.entry(key).or_default();
                 known.named.extend(accounts);
-                let held = grant.iter().flat_map(|grant| &grant.accounts).map(ToString::to_string);
+                let held = grant
+                    .iter()
+                    .flat_map(|grant| &grant.accounts)
+                    .map(ToString::to_string);
                 known.granted.extend(held);
             }
             if request.target.lighthouse() {
-                let key = (ImageRefKey(request.target.image().to_string()), request.region.clone());
+                let key = (
+                    ImageRefKey(request.target.image().to_string()),
+                    request.region.clone(),
+                );
                 let known = places.entry(key).or_default();
                 known.lighthouse = true;
                 known.named.insert(LIGHTHOUSE.to_owned());
-                known.granted.extend(grant.filter(|grant| grant.lighthouse).map(|_| LIGHTHOUSE.to_owned()));
+                known.granted.extend(
+                    grant
+                        .filter(|grant| grant.lighthouse)
+                        .map(|_| LIGHTHOUSE.to_owned()),
+                );
             }
         }
         places
@@ -195,24 +249,35 @@ impl App {
         lighthouse: bool,
         deadline: Deadline,
     ) -> Result<Option<BTreeSet<String>>, CloudError> {
-        let cloud = self.clouds.of(self.config(), Some(image.as_str()), region).cloud;
+        let cloud = self
+            .clouds
+            .of(self.config(), Some(image.as_str()), region)
+            .cloud;
         let image: &CvmImageId = match image {
             ImageRef::Blueprint(id) => {
                 let shares = cloud.blueprint_shares(region, id, deadline).await?;
-                return Ok(shares.map(|accounts| accounts.iter().map(ToString::to_string).collect()));
+                return Ok(
+                    shares.map(|accounts| accounts.iter().map(ToString::to_string).collect())
+                );
             }
             ImageRef::Cvm(id) => id,
         };
         let shares = cloud.cvm_shares(region, image, deadline).await?;
         let mut receivers: BTreeSet<String> = shares.iter().map(ToString::to_string).collect();
-        if lighthouse && cloud.blueprint_of_image(region, image, deadline).await?.is_some() {
+        if lighthouse
+            && cloud
+                .blueprint_of_image(region, image, deadline)
+                .await?
+                .is_some()
+        {
             receivers.insert(LIGHTHOUSE.to_owned());
         }
         Ok(Some(receivers))
     }
 
-    /// Asks to cancel every unknown share of the report, as `requester` of the trusted source `source`: one request per
-    /// image, verified, mapped, decided and journalled like any other. The answers are added to the report.
+    /// Asks to cancel every unknown share of the report, as `requester` of the trusted source
+    /// `source`: one request per image, verified, mapped, decided and journalled like any other.
+    /// The answers are added to the report.
     ///
     /// # Errors
     /// A sentence for people when `source` cannot speak for anybody without a signature.
@@ -223,13 +288,26 @@ impl App {
         requester: &str,
         deadline: Deadline,
     ) -> Result<(), String> {
-        let origin = self.prepared.intake(source).and_then(|intake| intake.from.first()).cloned();
+        let origin = self
+            .prepared
+            .intake(source)
+            .and_then(|intake| intake.from.first())
+            .cloned();
         let Some(origin) = origin else {
-            return Err(format!("{source} is not a source with scheme = \"trusted\"; name one that is"));
+            return Err(format!(
+                "{source} is not a source with scheme = \"trusted\"; name one that is"
+            ));
         };
         let mut unknown: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-        for drifted in report.differences.iter().filter(|d| d.difference == Difference::Unknown) {
-            unknown.entry((&drifted.image, &drifted.region)).or_default().push(&drifted.to);
+        for drifted in report
+            .differences
+            .iter()
+            .filter(|d| d.difference == Difference::Unknown)
+        {
+            unknown
+                .entry((&drifted.image, &drifted.region))
+                .or_default()
+                .push(&drifted.to);
         }
         let mut answers = Vec::new();
         for ((image, region), accounts) in unknown {
@@ -238,14 +316,34 @@ impl App {
                 "id": id, "action": "cancel", "image": image, "region": region, "accounts": accounts,
                 "requester": requester, "reason": "shared in the cloud, unknown to the journal",
             });
-            let via = Via::Host { origin: origin.clone(), id: Some(id) };
+            let via = Via::Host {
+                origin: origin.clone(),
+                id: Some(id),
+            };
             let body = request.to_string().into();
-            let reply = self.receive(Delivery { source: source.clone(), via, body }, deadline).await;
+            let reply = self
+                .receive(
+                    Delivery {
+                        source: source.clone(),
+                        via,
+                        body,
+                    },
+                    deadline,
+                )
+                .await;
             match reply {
                 Reply::Answers(found) => {
-                    answers.extend(found.into_iter().map(|(_, answer): (Ending, Answer)| answer));
+                    answers.extend(
+                        found
+                            .into_iter()
+                            .map(|(_, answer): (Ending, Answer)| answer),
+                    );
                 }
-                other => return Err(format!("{source} did not take the cancel of {image}: {other:?}")),
+                other => {
+                    return Err(format!(
+                        "{source} did not take the cancel of {image}: {other:?}"
+                    ));
+                }
             }
         }
         report.cancels = answers;
@@ -254,7 +352,12 @@ impl App {
 }
 
 /// Where what is differs from what was given.
-fn compare(image: &ImageRef, region: &Region, known: &Known, actual: &BTreeSet<String>) -> Vec<Drifted> {
+fn compare(
+    image: &ImageRef,
+    region: &Region,
+    known: &Known,
+    actual: &BTreeSet<String>,
+) -> Vec<Drifted> {
     let drifted = |to: &String, difference| Drifted {
         image: image.to_string(),
         region: region.to_string(),
@@ -263,9 +366,19 @@ fn compare(image: &ImageRef, region: &Region, known: &Known, actual: &BTreeSet<S
     };
     let over = actual.difference(&known.granted).map(|to| {
         let ended = known.named.contains(to);
-        drifted(to, if ended { Difference::Extra } else { Difference::Unknown })
+        drifted(
+            to,
+            if ended {
+                Difference::Extra
+            } else {
+                Difference::Unknown
+            },
+        )
     });
-    let missing = known.granted.difference(actual).map(|to| drifted(to, Difference::Missing));
+    let missing = known
+        .granted
+        .difference(actual)
+        .map(|to| drifted(to, Difference::Missing));
     let mut all: Vec<Drifted> = over.chain(missing).collect();
     all.sort();
     all

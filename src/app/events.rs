@@ -1,5 +1,6 @@
-//! CloudEvents over HTTP: who must have authenticated the request, and each event's own way. In: headers and a body.
-//! Out: one reply. No event reaches a trusted source: only sources that verify a secret may list `events`.
+//! CloudEvents over HTTP: who must have authenticated the request, and each event's own way. In:
+//! headers and a body. Out: one reply. No event reaches a trusted source: only sources that verify
+//! a secret may list `events`.
 
 use bytes::Bytes;
 
@@ -12,16 +13,29 @@ use super::{App, Deadline};
 
 impl App {
     /// The whole way of a request with one or several CloudEvents.
-    pub async fn receive_events(&self, mut headers: Headers, body: Bytes, deadline: Deadline) -> Reply {
+    pub async fn receive_events(
+        &self,
+        mut headers: Headers,
+        body: Bytes,
+        deadline: Deadline,
+    ) -> Reply {
         let now = self.now();
         let brought = Brought::out_of(&mut headers);
         for source in self.believers(&headers, &body) {
-            let Some(intake) = self.prepared.intake(&source) else { continue };
+            let Some(intake) = self.prepared.intake(&source) else {
+                continue;
+            };
             let via = Via::Http(headers.clone());
-            let delivery = Delivery { source: source.clone(), via, body: body.clone() };
+            let delivery = Delivery {
+                source: source.clone(),
+                via,
+                body: body.clone(),
+            };
             let verified = match intake.verifier.verify(delivery, now) {
                 Ok(verified) => verified,
-                Err(refusal) if refusal.is_media_type() => return self.unauthorised(&source, &refusal),
+                Err(refusal) if refusal.is_media_type() => {
+                    return self.unauthorised(&source, &refusal);
+                }
                 Err(refusal) => {
                     tracing::warn!(%source, reason = %refusal, "an event was not believed");
                     continue;
@@ -35,19 +49,26 @@ impl App {
             let mut replies = Vec::with_capacity(events.len());
             for event in &events {
                 let id = event.delivery_id().unwrap_or_default().to_owned();
-                replies.push((id, self.receive_verified(event, &intake.map, now, deadline).await));
+                replies.push((
+                    id,
+                    self.receive_verified(event, &intake.map, now, deadline)
+                        .await,
+                ));
             }
             return together(replies);
         }
         self.turned_away(Reply::Unauthorised)
     }
 
-    /// The one source that lists every claimed event source. Of a request that cannot be read, or is empty, each that
-    /// lists any: whoever proves to be one of them is told what is wrong, and nobody else is.
+    /// The one source that lists every claimed event source. Of a request that cannot be read, or
+    /// is empty, each that lists any: whoever proves to be one of them is told what is wrong, and
+    /// nobody else is.
     fn believers(&self, headers: &Headers, body: &[u8]) -> Vec<SourceName> {
         match cloudevents::claimed_sources(headers, body) {
             Ok(claimed) if !claimed.is_empty() => {
-                let mut owners = claimed.iter().map(|claimed| self.prepared.source_of_event(claimed));
+                let mut owners = claimed
+                    .iter()
+                    .map(|claimed| self.prepared.source_of_event(claimed));
                 let first = owners.next().flatten();
                 let same = owners.all(|owner| owner == first);
                 first.filter(|_| same).into_iter().collect()
@@ -57,7 +78,8 @@ impl App {
     }
 }
 
-/// One event keeps its reply. In a batch a bad event does not cost the others, so each has an answer.
+/// One event keeps its reply. In a batch a bad event does not cost the others, so each has an
+/// answer.
 fn together(mut replies: Vec<(String, Reply)>) -> Reply {
     if replies.len() == 1
         && let Some((_, only)) = replies.pop()
@@ -67,7 +89,13 @@ fn together(mut replies: Vec<(String, Reply)>) -> Reply {
     let mut answers = Vec::new();
     for (id, reply) in replies {
         let bad = |Problems(problems)| {
-            (Ending::Invalid, Answer { problems, ..Answer::new(id.as_str(), Status::Failed) })
+            (
+                Ending::Invalid,
+                Answer {
+                    problems,
+                    ..Answer::new(id.as_str(), Status::Failed)
+                },
+            )
         };
         match reply {
             Reply::Answers(some) => answers.extend(some),

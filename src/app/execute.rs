@@ -1,5 +1,6 @@
-//! Carries out a plan: drives the step machines, makes their calls, writes each call's end into the journal.
-//! In: a [`Plan`], which only an approved request can become. Out: a result for every item; `pending` where time ran out.
+//! Carries out a plan: drives the step machines, makes their calls, writes each call's end into the
+//! journal. In: a [`Plan`], which only an approved request can become. Out: a result for every
+//! item; `pending` where time ran out.
 
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use crate::domain::{
     AccountId, Action, BlueprintId, CloudError, CvmImageId, Item, ItemResult, Region, ResultKind,
 };
 use crate::plan::{
-    AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Patience, Plan,
-    Readiness, Stage, StageImage, wait_before,
+    AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork,
+    Patience, Plan, Readiness, Stage, StageImage, wait_before,
 };
 use crate::telemetry::Counters;
 
@@ -57,22 +58,30 @@ pub(super) async fn carry_out(
     for stage in plan.stages() {
         match stage {
             Stage::Publish(image) | Stage::Unpublish(image) => {
-                let action = if matches!(stage, Stage::Publish(_)) { Action::Share } else { Action::Cancel };
+                let action = if matches!(stage, Stage::Publish(_)) {
+                    Action::Share
+                } else {
+                    Action::Cancel
+                };
                 let result = lighthouse(means, plan, image, action, ledger).await?;
                 results.push(result);
                 blueprint = available_blueprint(&results);
             }
-            Stage::Accounts { image, action, accounts } => {
-                match subject(means, plan, image, *action, blueprint.take(), &results).await {
-                    Ok(subject) => results
-                        .extend(accounts_stage(means, plan, &subject, *action, accounts, ledger).await?),
-                    Err(kind) => {
-                        let each =
-                            |a: &AccountId| ItemResult::new(Item::Account(a.clone()), kind.clone(), None);
-                        results.extend(accounts.iter().map(each));
-                    }
+            Stage::Accounts {
+                image,
+                action,
+                accounts,
+            } => match subject(means, plan, image, *action, blueprint.take(), &results).await {
+                Ok(subject) => results.extend(
+                    accounts_stage(means, plan, &subject, *action, accounts, ledger).await?,
+                ),
+                Err(kind) => {
+                    let each = |a: &AccountId| {
+                        ItemResult::new(Item::Account(a.clone()), kind.clone(), None)
+                    };
+                    results.extend(accounts.iter().map(each));
                 }
-            }
+            },
         }
     }
     Ok(results)
@@ -87,7 +96,9 @@ async fn subject(
     found: Option<BlueprintId>,
     results: &[ItemResult],
 ) -> Result<Subject, ResultKind> {
-    let chain = results.iter().any(|r| matches!(r.item, Item::Lighthouse(_)));
+    let chain = results
+        .iter()
+        .any(|r| matches!(r.item, Item::Lighthouse(_)));
     let subject = match image {
         StageImage::Cvm(id) => Subject::Cvm(id.clone()),
         StageImage::Blueprint(id) => Subject::Blueprint(id.clone()),
@@ -95,7 +106,8 @@ async fn subject(
             Subject::Blueprint(chained(means, plan.region(), image, found, results).await?)
         }
     };
-    // A chain's blueprint may still be in the making, also when a turn that resumes the chain knows it at once.
+    // A chain's blueprint may still be in the making, also when a turn that resumes the chain knows
+    // it at once.
     if action == Action::Cancel || !(chain || plan.settling()) {
         return Ok(subject);
     }
@@ -120,19 +132,38 @@ async fn chained(
     found: Option<BlueprintId>,
     results: &[ItemResult],
 ) -> Result<BlueprintId, ResultKind> {
-    let lighthouse = results.iter().find(|r| matches!(&r.item, Item::Lighthouse(id) if id == image));
+    let lighthouse = results
+        .iter()
+        .find(|r| matches!(&r.item, Item::Lighthouse(id) if id == image));
     if lighthouse.is_some_and(ItemResult::pending) {
         return Err(ResultKind::Pending);
     }
-    // A first step that a later turn tries again may still make the blueprint: until then its accounts are not given up.
-    let again = |result: &ItemResult| matches!(result.kind, ResultKind::Failed { retryable: true, .. });
+    // A first step that a later turn tries again may still make the blueprint: until then its
+    // accounts are not given up.
+    let again = |result: &ItemResult| {
+        matches!(
+            result.kind,
+            ResultKind::Failed {
+                retryable: true,
+                ..
+            }
+        )
+    };
     match found {
         Some(id) => Ok(id),
-        None => match means.cloud.blueprint_of_image(region, image, means.deadline).await {
+        None => match means
+            .cloud
+            .blueprint_of_image(region, image, means.deadline)
+            .await
+        {
             Ok(Some(blueprint)) => Ok(blueprint.blueprint_id),
             Ok(None) => {
                 let again = lighthouse.is_some_and(again);
-                Err(chain_broken(image, "it has no blueprint in Lighthouse", again))
+                Err(chain_broken(
+                    image,
+                    "it has no blueprint in Lighthouse",
+                    again,
+                ))
             }
             Err(error) => Err(chain_broken(image, &error.to_string(), true)),
         },
@@ -140,13 +171,20 @@ async fn chained(
 }
 
 fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {
-    let message = format!("the blueprint of {image} is not known: {why}; share it by its lhbp-… id");
-    ResultKind::Failed { code: "ChainBroken".to_owned(), message, retryable }
+    let message =
+        format!("the blueprint of {image} is not known: {why}; share it by its lhbp-… id");
+    ResultKind::Failed {
+        code: "ChainBroken".to_owned(),
+        message,
+        retryable,
+    }
 }
 
 /// The time that is left; a very long one when nobody waits.
 pub(super) fn left(deadline: Deadline) -> Duration {
-    deadline.remaining(tokio::time::Instant::now()).unwrap_or(Duration::from_secs(3_600))
+    deadline
+        .remaining(tokio::time::Instant::now())
+        .unwrap_or(Duration::from_secs(3_600))
 }
 
 /// Sleeps when the deadline leaves room for it and for a call after it; false when it does not.
@@ -181,18 +219,22 @@ async fn accounts_stage(
         match work.next() {
             AccountStep::Finished => break,
             AccountStep::Wait { tries, class } => {
-                if !pause(means.deadline, wait_before(means.patience.backoff, tries, class, clock::chance()))
-                    .await
+                if !pause(
+                    means.deadline,
+                    wait_before(means.patience.backoff, tries, class, clock::chance()),
+                )
+                .await
                 {
                     break;
                 }
                 work.see(AccountSeen::Waited);
             }
-            AccountStep::Read => {
-                work.see(AccountSeen::Shares(calls::shares(means, plan.region(), subject).await))
-            }
+            AccountStep::Read => work.see(AccountSeen::Shares(
+                calls::shares(means, plan.region(), subject).await,
+            )),
             AccountStep::Call(batch) => {
-                let called = calls::change(means, plan.region(), subject, action, &batch, alone).await;
+                let called =
+                    calls::change(means, plan.region(), subject, action, &batch, alone).await;
                 let error = called.end.as_ref().err();
                 if error.is_some_and(calls::out_of_time) {
                     break;
@@ -206,20 +248,29 @@ async fn accounts_stage(
                 let settled: Vec<ItemResult> = work.settled().cloned().collect();
                 if settled.len() > told {
                     told = settled.len();
-                    ledger.progress(&settled, &means.named(subject.name(action)), &called.end).await?;
+                    ledger
+                        .progress(&settled, &means.named(subject.name(action)), &called.end)
+                        .await?;
                 } else {
                     let (action, error) = (subject.name(action), called.end.err().map(|e| e.code));
-                    tracing::info!(action, accounts = batch.len(), error, "a call settled nothing yet");
+                    tracing::info!(
+                        action,
+                        accounts = batch.len(),
+                        error,
+                        "a call settled nothing yet"
+                    );
                 }
             }
         }
     }
     // In the request's order, so that an answer reads like its question.
     let result_of = |account: &AccountId| {
-        let found = work.settled().find(|r| matches!(&r.item, Item::Account(id) if id == account));
-        found
-            .cloned()
-            .unwrap_or_else(|| ItemResult::new(Item::Account(account.clone()), ResultKind::Pending, None))
+        let found = work
+            .settled()
+            .find(|r| matches!(&r.item, Item::Account(id) if id == account));
+        found.cloned().unwrap_or_else(|| {
+            ItemResult::new(Item::Account(account.clone()), ResultKind::Pending, None)
+        })
     };
     Ok(accounts.iter().map(result_of).collect())
 }
@@ -232,47 +283,73 @@ async fn lighthouse(
     ledger: &mut Ledger<'_>,
 ) -> Result<ItemResult, Stop> {
     let pending = || ItemResult::new(Item::Lighthouse(image.clone()), ResultKind::Pending, None);
-    let mut work = LighthouseWork::new(image.clone(), action, plan.resumed(), means.patience.backoff.tries);
+    let mut work = LighthouseWork::new(
+        image.clone(),
+        action,
+        plan.resumed(),
+        means.patience.backoff.tries,
+    );
     let region = plan.region();
     let mut last = None;
     loop {
         match work.next() {
             LighthouseStep::Finished => break,
             LighthouseStep::Wait { tries, class } => {
-                if !pause(means.deadline, wait_before(means.patience.backoff, tries, class, clock::chance()))
-                    .await
+                if !pause(
+                    means.deadline,
+                    wait_before(means.patience.backoff, tries, class, clock::chance()),
+                )
+                .await
                 {
                     return Ok(pending());
                 }
                 work.see(LighthouseSeen::Waited);
             }
-            LighthouseStep::Precheck => {
-                work.see(LighthouseSeen::Prechecked(precheck(means, region, image).await))
-            }
+            LighthouseStep::Precheck => work.see(LighthouseSeen::Prechecked(
+                precheck(means, region, image).await,
+            )),
             LighthouseStep::Find => {
-                let found = means.cloud.blueprint_of_image(region, image, means.deadline).await;
-                work.see(LighthouseSeen::Found(found.map(|b| b.map(|b| b.blueprint_id))));
+                let found = means
+                    .cloud
+                    .blueprint_of_image(region, image, means.deadline)
+                    .await;
+                work.see(LighthouseSeen::Found(
+                    found.map(|b| b.map(|b| b.blueprint_id)),
+                ));
             }
             LighthouseStep::Call => {
                 means.counters.count_call();
                 let end = means
                     .cloud
-                    .modify_lighthouse_sharing(region, image, calls::permission(action), means.deadline)
+                    .modify_lighthouse_sharing(
+                        region,
+                        image,
+                        calls::permission(action),
+                        means.deadline,
+                    )
                     .await;
                 let end = end.map(|r| (r.blueprint, r.request_id));
                 if end.as_ref().err().is_some_and(calls::out_of_time) {
                     return Ok(pending());
                 }
-                last = Some(end.as_ref().map(|(_, id)| id.clone()).map_err(CloudError::clone));
+                last = Some(
+                    end.as_ref()
+                        .map(|(_, id)| id.clone())
+                        .map_err(CloudError::clone),
+                );
                 work.see(LighthouseSeen::Called(end));
             }
         }
     }
     let result = work.result().cloned().unwrap_or_else(pending);
     if let Some(end) = last {
-        let name =
-            format!("lighthouse ModifyImageSharePermission {} {image}", action.as_str().to_uppercase());
-        ledger.progress(std::slice::from_ref(&result), &means.named(name), &end).await?;
+        let name = format!(
+            "lighthouse ModifyImageSharePermission {} {image}",
+            action.as_str().to_uppercase()
+        );
+        ledger
+            .progress(std::slice::from_ref(&result), &means.named(name), &end)
+            .await?;
     }
     Ok(result)
 }
@@ -284,9 +361,13 @@ async fn precheck(
     image: &CvmImageId,
 ) -> Result<Option<String>, CloudError> {
     let query = ImagesQuery::Ids(vec![image.clone()]);
-    let listed = means.cloud.images_to_share(region, query, means.deadline).await?;
+    let listed = means
+        .cloud
+        .images_to_share(region, query, means.deadline)
+        .await?;
     let found = listed.into_iter().find(|listed| listed.image_id == *image);
-    // An image that the list does not know is for the call to judge: it has the documented code for it.
+    // An image that the list does not know is for the call to judge: it has the documented code for
+    // it.
     let refused = found.filter(|listed| listed.is_shareable == Some(false));
     Ok(refused.map(|listed| listed.unshareable_reason.unwrap_or_default()))
 }

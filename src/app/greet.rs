@@ -1,5 +1,5 @@
-//! The handshakes that come before any delivery is signed. In: an HTTP request to a source. Out: the reply, or nothing when it
-//! is not the handshake that this source is configured to answer.
+//! The handshakes that come before any delivery is signed. In: an HTTP request to a source. Out:
+//! the reply, or nothing when it is not the handshake that this source is configured to answer.
 
 use crate::inbound::Knock;
 use crate::telemetry::Counted;
@@ -10,7 +10,11 @@ impl App {
     /// Answers a handshake; nothing when the source has none or the request is another.
     pub(crate) fn greet(&self, knock: &Knock<'_>) -> Option<Reply> {
         let intake = self.prepared.intake(knock.source)?;
-        let answered = intake.handshake.as_ref()?.greet(knock, &intake.verifier, self.clock.now())?;
+        let answered =
+            intake
+                .handshake
+                .as_ref()?
+                .greet(knock, &intake.verifier, self.clock.now())?;
         Some(match answered {
             Ok(greeting) => {
                 tracing::info!(source = %knock.source, "a handshake was answered");

@@ -1,5 +1,6 @@
-//! What the work writes while it goes on: the first look, each call's end, the outcome.
-//! In: results. Out: records, each durable before the work goes on. Holds the claim, so nobody else can write.
+//! What the work writes while it goes on: the first look, each call's end, the outcome. In:
+//! results. Out: records, each durable before the work goes on. Holds the claim, so nobody else can
+//! write.
 
 use std::time::Duration;
 
@@ -29,13 +30,14 @@ impl From<AppendError> for Stop {
     }
 }
 
-/// A passing failure is tried again for so long after the approval; then it is final. A share that suddenly appears
-/// long after everybody forgot it would be a surprise.
+/// A passing failure is tried again for so long after the approval; then it is final. A share that
+/// suddenly appears long after everybody forgot it would be a surprise.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(3_600);
 /// The pause before the next turn when the time ran out, and when the cloud did not let it through.
 const SOON: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(60);
-/// The pause before an expiry that an operator has to enable (permission, role) is tried again. It is never given up.
+/// The pause before an expiry that an operator has to enable (permission, role) is tried again. It
+/// is never given up.
 const MUCH_LATER: Duration = Duration::from_secs(900);
 
 /// The claim together with where it is written.
@@ -47,7 +49,11 @@ pub(super) struct Ledger<'a> {
 
 impl<'a> Ledger<'a> {
     pub(super) fn new(journal: &'a Journal, clock: &'a Clock, claim: Claim) -> Self {
-        Self { journal, clock, claim }
+        Self {
+            journal,
+            clock,
+            claim,
+        }
     }
 
     pub(super) fn state(&self) -> &State {
@@ -62,14 +68,25 @@ impl<'a> Ledger<'a> {
     pub(super) fn results(&self) -> Vec<ItemResult> {
         if self.revoking() {
             // What failed in an earlier turn of an expiry is tried again.
-            return self.state().revoked().iter().filter(|r| r.succeeded()).cloned().collect();
+            return self
+                .state()
+                .revoked()
+                .iter()
+                .filter(|r| r.succeeded())
+                .cloned()
+                .collect();
         }
         self.state().results()
     }
 
-    /// Whether an earlier turn has recorded a look at the cloud: then what is as wanted now may be its doing.
+    /// Whether an earlier turn has recorded a look at the cloud: then what is as wanted now may be
+    /// its doing.
     pub(super) fn observed(&self) -> bool {
-        if self.revoking() { !self.state().revoked().is_empty() } else { self.state().observed() }
+        if self.revoking() {
+            !self.state().revoked().is_empty()
+        } else {
+            self.state().observed()
+        }
     }
 
     async fn record(&mut self, event: Event) -> Result<(), Stop> {
@@ -77,13 +94,24 @@ impl<'a> Ledger<'a> {
         Ok(self.claim.record(self.journal, now, event).await?)
     }
 
-    /// Records what was there before the first call. After a crash this tells our doing from others'.
+    /// Records what was there before the first call. After a crash this tells our doing from
+    /// others'.
     pub(super) async fn planned(&mut self, plan: &Plan) -> Result<(), Stop> {
         if plan.is_empty() || self.observed() {
             return Ok(());
         }
-        let results = plan.settled().iter().filter(|r| !r.pending()).cloned().collect();
-        self.record(Event::Progress(Progress { results, blueprint: None, calls: Vec::new() })).await
+        let results = plan
+            .settled()
+            .iter()
+            .filter(|r| !r.pending())
+            .cloned()
+            .collect();
+        self.record(Event::Progress(Progress {
+            results,
+            blueprint: None,
+            calls: Vec::new(),
+        }))
+        .await
     }
 
     /// Records a call's end with what it settled.
@@ -94,9 +122,11 @@ impl<'a> Ledger<'a> {
         end: &Result<Option<String>, CloudError>,
     ) -> Result<(), Stop> {
         let note = match end {
-            Ok(request_id) => {
-                CallNote { action: action.to_owned(), request_id: request_id.clone(), code: None }
-            }
+            Ok(request_id) => CallNote {
+                action: action.to_owned(),
+                request_id: request_id.clone(),
+                code: None,
+            },
             Err(error) => CallNote {
                 action: action.to_owned(),
                 request_id: error.request_id.clone(),
@@ -105,27 +135,45 @@ impl<'a> Ledger<'a> {
         };
         // A passing failure is not a result yet: the close decides.
         let results = settled.iter().filter(|r| r.succeeded()).cloned().collect();
-        self.record(Event::Progress(Progress { results, blueprint: None, calls: vec![note] })).await
+        self.record(Event::Progress(Progress {
+            results,
+            blueprint: None,
+            calls: vec![note],
+        }))
+        .await
     }
 
     /// Closes the request, or gives the turn back when something is left to do.
     pub(super) async fn close(&mut self, results: Vec<ItemResult>) -> Result<(), Stop> {
         let now = self.clock.now();
-        let results = if self.revoking() { results } else { self.complete(results) };
-        let (open, done): (Vec<_>, Vec<_>) =
-            results.into_iter().partition(|result| self.unfinished(result, now));
+        let results = if self.revoking() {
+            results
+        } else {
+            self.complete(results)
+        };
+        let (open, done): (Vec<_>, Vec<_>) = results
+            .into_iter()
+            .partition(|result| self.unfinished(result, now));
         if open.is_empty() {
             let event = if self.revoking() {
                 Event::Revoked { results: done }
             } else {
-                Event::Closed { status: Status::of(&done), results: done }
+                Event::Closed {
+                    status: Status::of(&done),
+                    results: done,
+                }
             };
             return self.record(event).await;
         }
         let (why, pause) = self.why_open(&open);
         let not_before = now.checked_add(pause).unwrap_or(Timestamp::MAX);
         tracing::warn!(identity = %self.state().identity(), %why, "unfinished; it is gone on with later");
-        self.record(Event::Deferred(Deferral { results: done, why, not_before })).await
+        self.record(Event::Deferred(Deferral {
+            results: done,
+            why,
+            not_before,
+        }))
+        .await
     }
 
     /// Gives the turn back until `not_before`, with what was reached.
@@ -135,13 +183,22 @@ impl<'a> Ledger<'a> {
         why: String,
         not_before: Timestamp,
     ) -> Result<(), Stop> {
-        self.record(Event::Deferred(Deferral { results, why, not_before })).await
+        self.record(Event::Deferred(Deferral {
+            results,
+            why,
+            not_before,
+        }))
+        .await
     }
 
     /// One result per item of the request, in its order; what nobody told a result of is pending.
     fn complete(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
         let told = |item: &Item| results.iter().find(|r| r.item == *item).cloned();
-        self.state().results().into_iter().map(|known| told(&known.item).unwrap_or(known)).collect()
+        self.state()
+            .results()
+            .into_iter()
+            .map(|known| told(&known.item).unwrap_or(known))
+            .collect()
     }
 
     fn unfinished(&self, result: &ItemResult, now: Timestamp) -> bool {
@@ -150,20 +207,27 @@ impl<'a> Ledger<'a> {
         match &result.kind {
             ResultKind::Pending => true,
             ResultKind::Failed { code, .. } if self.revoking() => !image_is_missing(code),
-            ResultKind::Failed { retryable, .. } => *retryable && !given_up && !self.state().expired(now),
+            ResultKind::Failed { retryable, .. } => {
+                *retryable && !given_up && !self.state().expired(now)
+            }
             _ => false,
         }
     }
 
     fn why_open(&self, open: &[ItemResult]) -> (String, Duration) {
         let failure = open.iter().find_map(|result| match &result.kind {
-            ResultKind::Failed { code, message, retryable } => Some((code, message, *retryable)),
+            ResultKind::Failed {
+                code,
+                message,
+                retryable,
+            } => Some((code, message, *retryable)),
             _ => None,
         });
         match failure {
-            Some((code, message, retryable)) => {
-                (format!("{code}: {message}"), if retryable { LATER } else { MUCH_LATER })
-            }
+            Some((code, message, retryable)) => (
+                format!("{code}: {message}"),
+                if retryable { LATER } else { MUCH_LATER },
+            ),
             None => ("the time ran out".to_owned(), SOON),
         }
     }

@@ -1,4 +1,5 @@
-//! The journal as lists: every request, every active grant. A stream that cannot be read is named, not skipped.
+//! The journal as lists: every request, every active grant. A stream that cannot be read is named,
+//! not skipped.
 
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -93,10 +94,17 @@ pub struct GrantFilter {
 impl GrantFilter {
     /// Whether a line of the register is asked for.
     pub fn takes(&self, entry: &GrantEntry) -> bool {
-        let image = |wanted: &String| *wanted == entry.image || Some(wanted) == entry.blueprint.as_ref();
+        let image =
+            |wanted: &String| *wanted == entry.image || Some(wanted) == entry.blueprint.as_ref();
         self.image.as_ref().is_none_or(image)
-            && self.account.as_ref().is_none_or(|account| *account == entry.to)
-            && self.ticket.as_ref().is_none_or(|ticket| *ticket == entry.ticket)
+            && self
+                .account
+                .as_ref()
+                .is_none_or(|account| *account == entry.to)
+            && self
+                .ticket
+                .as_ref()
+                .is_none_or(|ticket| *ticket == entry.ticket)
             && (!self.expired || entry.overdue)
     }
 }
@@ -108,7 +116,10 @@ impl App {
     /// When the journal cannot be listed.
     pub async fn requests(&self) -> Result<Listed<RequestEntry>, JournalError> {
         let (states, flaws) = self.states().await?;
-        Ok(Listed { entries: states.iter().map(entry).collect(), flaws })
+        Ok(Listed {
+            entries: states.iter().map(entry).collect(),
+            flaws,
+        })
     }
 
     /// Every active grant: what a request gave and neither its expiry nor a later cancel took away.
@@ -119,7 +130,9 @@ impl App {
         let now = self.now();
         let (states, flaws) = self.states().await?;
         let cancels = register::cancels(&states);
-        let grants = states.iter().filter_map(|state| register::standing(state, &cancels, now));
+        let grants = states
+            .iter()
+            .filter_map(|state| register::standing(state, &cancels, now));
         let entries = grants.flat_map(|grant| lines(&grant)).collect();
         Ok(Listed { entries, flaws })
     }
@@ -127,7 +140,13 @@ impl App {
     /// Every request's state, oldest approval first, and the streams that could not be read.
     pub(super) async fn states(&self) -> Result<(Vec<State>, Vec<String>), JournalError> {
         let (states, unreadable) = self.read_all().await?;
-        Ok((states, unreadable.into_iter().map(|(_, error)| error.to_string()).collect()))
+        Ok((
+            states,
+            unreadable
+                .into_iter()
+                .map(|(_, error)| error.to_string())
+                .collect(),
+        ))
     }
 
     /// [`App::states`], with the names of the streams that could not be read.
@@ -173,7 +192,12 @@ fn entry(state: &State) -> RequestEntry {
         action: request.action.as_str().to_owned(),
         image: request.target.image().to_string(),
         region: request.region.to_string(),
-        accounts: request.target.accounts().iter().map(ToString::to_string).collect(),
+        accounts: request
+            .target
+            .accounts()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         requester: request.requester.clone(),
         at: state.approved_at(),
         answer: Answer::of_state(state),
@@ -191,7 +215,10 @@ fn lines(grant: &Grant) -> Vec<GrantEntry> {
         since: grant.since,
         until: grant.until,
         overdue: grant.overdue,
-        ticket: grant.ticket.clone().unwrap_or_else(|| grant.identity.id.clone()),
+        ticket: grant
+            .ticket
+            .clone()
+            .unwrap_or_else(|| grant.identity.id.clone()),
         request: grant.identity.to_string(),
         requester: grant.requester.clone(),
         approvers: grant.approvers.clone(),

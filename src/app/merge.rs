@@ -1,6 +1,7 @@
-//! Natural batching: for each key one call at a time. Who asks while none is under way goes at once; who asks meanwhile
-//! waits, and the next call carries as many of those who wait as fit. In: a key and a part. Out: who leads the next call, or
-//! the answer of the call that carried the part. Knows neither clouds nor images; nobody waits for others to come.
+//! Natural batching: for each key one call at a time. Who asks while none is under way goes at
+//! once; who asks meanwhile waits, and the next call carries as many of those who wait as fit. In:
+//! a key and a part. Out: who leads the next call, or the answer of the call that carried the part.
+//! Knows neither clouds nor images; nobody waits for others to come.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -42,13 +43,16 @@ pub(super) enum Place<'a, K: Eq + Hash + Clone, P, R> {
     Rode(R),
     /// The deadline passed before any call began with its part.
     Late,
-    /// A call with its part began, and its end is not known: the deadline passed, or its leader was stopped.
+    /// A call with its part began, and its end is not known: the deadline passed, or its leader was
+    /// stopped.
     Lost,
 }
 
 impl<K, P, R> Default for Lanes<K, P, R> {
     fn default() -> Self {
-        Self { waiting: Mutex::default() }
+        Self {
+            waiting: Mutex::default(),
+        }
     }
 }
 
@@ -63,9 +67,17 @@ impl<K: Eq + Hash + Clone, P, R> Lanes<K, P, R> {
                 lanes.insert(key.clone(), VecDeque::new());
                 return Place::Lead(Lead { lanes: self, key });
             };
-            lane.push_back(Waiter { part, tell, taken: Arc::clone(&taken) });
+            lane.push_back(Waiter {
+                part,
+                tell,
+                taken: Arc::clone(&taken),
+            });
         }
-        let mut seat = Seat { lanes: self, key: Some(key), told };
+        let mut seat = Seat {
+            lanes: self,
+            key: Some(key),
+            told,
+        };
         let told = match deadline.remaining(Instant::now()) {
             None => (&mut seat.told).await.ok(),
             Some(left) => match timeout_at(Instant::now() + left, &mut seat.told).await {
@@ -84,7 +96,9 @@ impl<K: Eq + Hash + Clone, P, R> Lanes<K, P, R> {
     /// Gives the lane to whoever has waited longest; frees it when nobody waits.
     fn pass_on(&self, key: &K) {
         let mut lanes = self.lock();
-        let Some(lane) = lanes.get_mut(key) else { return };
+        let Some(lane) = lanes.get_mut(key) else {
+            return;
+        };
         while let Some(waiter) = lane.pop_front() {
             if waiter.tell.send(Told::Lead).is_ok() {
                 return;
@@ -99,7 +113,8 @@ impl<K: Eq + Hash + Clone, P, R> Lanes<K, P, R> {
     }
 }
 
-/// A waiter's end of its channel. Whoever is stopped when the lane has just become its own passes it on.
+/// A waiter's end of its channel. Whoever is stopped when the lane has just become its own passes
+/// it on.
 struct Seat<'a, K: Eq + Hash + Clone, P, R> {
     lanes: &'a Lanes<K, P, R>,
     key: Option<K>,
@@ -107,7 +122,8 @@ struct Seat<'a, K: Eq + Hash + Clone, P, R> {
 }
 
 impl<K: Eq + Hash + Clone, P, R> Seat<'_, K, P, R> {
-    /// Leaves the queue; what was told in the last moment counts. Under the lock, so that no leader takes it meanwhile.
+    /// Leaves the queue; what was told in the last moment counts. Under the lock, so that no leader
+    /// takes it meanwhile.
     fn leave(&mut self) -> Option<Told<R>> {
         let mut lanes = self.lanes.lock();
         self.told.close();
@@ -129,7 +145,8 @@ impl<K: Eq + Hash + Clone, P, R> Drop for Seat<'_, K, P, R> {
     }
 }
 
-/// The right to make the next call of a key; dropping it, also by being stopped, passes the lane on.
+/// The right to make the next call of a key; dropping it, also by being stopped, passes the lane
+/// on.
 pub(super) struct Lead<'a, K: Eq + Hash + Clone, P, R> {
     lanes: &'a Lanes<K, P, R>,
     key: K,

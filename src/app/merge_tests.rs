@@ -1,4 +1,5 @@
-//! The lanes without a cloud: who leads, who rides, and that nobody waits for ever, whoever is stopped.
+//! The lanes without a cloud: who leads, who rides, and that nobody waits for ever, whoever is
+//! stopped.
 
 use std::time::Duration;
 
@@ -40,10 +41,20 @@ async fn ride(lanes: Arc<Test>, part: u32, deadline: Deadline) -> &'static str {
 async fn those_who_wait_ride_with_the_next_call_if_they_fit() {
     let lanes = Arc::new(Test::default());
     let first = lead(&lanes).await;
-    assert!(matches!(lanes.enter("other", 0, Deadline::NEVER).await, Place::Lead(_)), "keys are apart");
+    assert!(
+        matches!(
+            lanes.enter("other", 0, Deadline::NEVER).await,
+            Place::Lead(_)
+        ),
+        "keys are apart"
+    );
     let mut others = Vec::new();
     for part in 1..=4 {
-        others.push(tokio::spawn(ride(Arc::clone(&lanes), part, Deadline::NEVER)));
+        others.push(tokio::spawn(ride(
+            Arc::clone(&lanes),
+            part,
+            Deadline::NEVER,
+        )));
         until_waiting(&lanes, part as usize).await;
     }
     first.company(|part| part % 2 == 0).answer(&7);
@@ -66,7 +77,11 @@ async fn a_stopped_leader_leaves_nobody_waiting() {
     until_waiting(&lanes, 2).await;
     let company = first.company(|part| *part == 1);
     drop((company, first));
-    assert_eq!(taken.await.unwrap(), "lost", "its call may have been carried out");
+    assert_eq!(
+        taken.await.unwrap(),
+        "lost",
+        "its call may have been carried out"
+    );
     assert_eq!(left.await.unwrap(), "led");
 }
 
@@ -89,7 +104,11 @@ async fn a_stopped_waiter_passes_the_lane_on() {
     let lanes = Arc::new(Test::default());
     let first = lead(&lanes).await;
     let mut stopped = Box::pin(lanes.enter("k", 1, Deadline::NEVER));
-    assert!(tokio::time::timeout(Duration::from_millis(5), &mut stopped).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(5), &mut stopped)
+            .await
+            .is_err()
+    );
     let next = tokio::spawn(ride(Arc::clone(&lanes), 2, Deadline::NEVER));
     until_waiting(&lanes, 2).await;
     drop(first); // told to the first waiter, who is stopped before it hears of it
@@ -99,7 +118,8 @@ async fn a_stopped_waiter_passes_the_lane_on() {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-    /// Callers that come, call, run out of time or are stopped in any order: all end, and the lanes are free again.
+    /// Callers that come, call, run out of time or are stopped in any order: all end, and the lanes
+    /// are free again.
     #[test]
     fn nobody_waits_for_ever(callers in prop::collection::vec((0_u64..4, 0_u64..6, any::<bool>()), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -1,4 +1,5 @@
-//! What does the cloud hold now? In: an approved request. Out: an [`Observation`], as complete as the reads allow.
+//! What does the cloud hold now? In: an approved request. Out: an [`Observation`], as complete as
+//! the reads allow.
 
 use crate::clock;
 use crate::cloud::error::own;
@@ -16,7 +17,8 @@ const MOST_READS: u32 = 3;
 /// Looks that may be one: an owner account, a region and what is looked at.
 type Look = (Option<String>, Region, ImageRef, Depth);
 
-/// Requests that wait for the same look share the next one: it begins after each of them asked, so it is fresh for all.
+/// Requests that wait for the same look share the next one: it begins after each of them asked, so
+/// it is fresh for all.
 pub(super) type LookLanes = Lanes<Look, (), Observation>;
 
 /// How much of an image is looked at.
@@ -39,16 +41,27 @@ fn look_of(means: &Means<'_>, request: &ShareRequest) -> Look {
         (_, Action::Share) => Depth::ToShare,
         (_, Action::Cancel) => Depth::ToCancel,
     };
-    (means.account.map(str::to_owned), request.region.clone(), request.target.image(), depth)
+    (
+        means.account.map(str::to_owned),
+        request.region.clone(),
+        request.target.image(),
+        depth,
+    )
 }
 
 /// What the cloud holds, in one look with everybody who waits for the same.
 pub(super) async fn observe(means: &Means<'_>, request: &ShareRequest) -> Observation {
     loop {
-        let lead = match means.looks.enter(look_of(means, request), (), means.deadline).await {
+        let lead = match means
+            .looks
+            .enter(look_of(means, request), (), means.deadline)
+            .await
+        {
             Place::Lead(lead) => lead,
             // The leader had less time than there is here.
-            Place::Rode(seen) if seen.unreadable.as_ref().is_some_and(out_of_time) && in_time(means) => {
+            Place::Rode(seen)
+                if seen.unreadable.as_ref().is_some_and(out_of_time) && in_time(means) =>
+            {
                 continue;
             }
             Place::Rode(seen) => return seen,
@@ -81,21 +94,28 @@ fn late() -> CloudError {
 }
 
 async fn look(means: &Means<'_>, request: &ShareRequest) -> Observation {
-    let mut seen = Observation { readable: true, ..Observation::default() };
+    let mut seen = Observation {
+        readable: true,
+        ..Observation::default()
+    };
     let region = &request.region;
     let (cloud, deadline) = (means.cloud, means.deadline);
     match &request.target {
         Target::Blueprint { image, .. } => {
             let shares = retried(means, || cloud.blueprint_shares(region, image, deadline));
-            let (read, readiness) =
-                tokio::join!(shares, before_share(means, request, Subject::Blueprint(image.clone())));
+            let (read, readiness) = tokio::join!(
+                shares,
+                before_share(means, request, Subject::Blueprint(image.clone()))
+            );
             seen.take_shares(read);
             seen.readiness = readiness;
         }
         Target::Cvm { image, .. } => {
             let shares = retried(means, || cloud.cvm_shares(region, image, deadline));
-            let (read, readiness) =
-                tokio::join!(shares, before_share(means, request, Subject::Cvm(image.clone())));
+            let (read, readiness) = tokio::join!(
+                shares,
+                before_share(means, request, Subject::Cvm(image.clone()))
+            );
             seen.take_shares(read.map(Some));
             seen.readiness = readiness;
             seen.most_accounts = Some(means.cvm_accounts_per_image);
@@ -105,8 +125,13 @@ async fn look(means: &Means<'_>, request: &ShareRequest) -> Observation {
                 Ok(found) => seen.blueprint = found.map(|blueprint| blueprint.blueprint_id),
                 Err(error) => seen.cannot_read(error),
             }
-            if let (Target::Chain { .. }, Some(blueprint)) = (&request.target, seen.blueprint.clone()) {
-                let read = retried(means, || cloud.blueprint_shares(region, &blueprint, deadline)).await;
+            if let (Target::Chain { .. }, Some(blueprint)) =
+                (&request.target, seen.blueprint.clone())
+            {
+                let read = retried(means, || {
+                    cloud.blueprint_shares(region, &blueprint, deadline)
+                })
+                .await;
                 seen.take_shares(read);
             }
         }
@@ -114,7 +139,8 @@ async fn look(means: &Means<'_>, request: &ShareRequest) -> Observation {
     seen
 }
 
-/// Whether an image can be shared as it is. Nobody asks before a cancellation: what is to go, goes in any state.
+/// Whether an image can be shared as it is. Nobody asks before a cancellation: what is to go, goes
+/// in any state.
 async fn before_share(means: &Means<'_>, request: &ShareRequest, subject: Subject) -> Readiness {
     match request.action {
         Action::Share => readiness(means, &request.region, &subject).await,

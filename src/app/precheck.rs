@@ -1,5 +1,6 @@
-//! Can the image be shared as it is? In: an image. Out: [`Readiness`], of one read of its state, or of a bounded wait.
-//! A precheck only saves a doomed call: one that fails, or has no turn soon, stops nobody.
+//! Can the image be shared as it is? In: an image. Out: [`Readiness`], of one read of its state, or
+//! of a bounded wait. A precheck only saves a doomed call: one that fails, or has no turn soon,
+//! stops nobody.
 
 use std::time::Duration;
 
@@ -22,14 +23,20 @@ pub(super) async fn readiness(means: &Means<'_>, region: &Region, subject: &Subj
             Ok(None) | Err(_) => Readiness::Ready,
         },
         Subject::Cvm(id) => match means.cloud.cvm_image(region, id, deadline).await {
-            Ok(Some(found)) => Readiness::of_cvm(found.image_state.as_deref(), found.image_type.as_deref()),
+            Ok(Some(found)) => {
+                Readiness::of_cvm(found.image_state.as_deref(), found.image_type.as_deref())
+            }
             Ok(None) | Err(_) => Readiness::Ready,
         },
     }
 }
 
 /// Waits, within bounds, while the image's state is one that passes.
-pub(super) async fn until_ready(means: &Means<'_>, region: &Region, subject: &Subject) -> Readiness {
+pub(super) async fn until_ready(
+    means: &Means<'_>,
+    region: &Region,
+    subject: &Subject,
+) -> Readiness {
     let mut last = Readiness::Ready;
     for _ in 0..means.patience.normal_polls {
         last = readiness(means, region, subject).await;

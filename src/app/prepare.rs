@@ -1,5 +1,5 @@
-//! From a configuration to an application: verifiers, maps and policies are checked before anything is opened.
-//! In: a [`Config`]. Out: [`Prepared`], then [`App`]; or every problem with its place.
+//! From a configuration to an application: verifiers, maps and policies are checked before anything
+//! is opened. In: a [`Config`]. Out: [`Prepared`], then [`App`]; or every problem with its place.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -72,12 +72,20 @@ impl Prepared {
         }
         problems.extend(two_for_one_origin(&config));
         problems.extend(clouds::problems(&config));
-        let facts: Vec<SourceFacts> = intakes.values().map(|intake| intake.facts.clone()).collect();
-        let policies = read_policies(&config.policy).and_then(|files| PolicySet::load(&files, &facts));
+        let facts: Vec<SourceFacts> = intakes
+            .values()
+            .map(|intake| intake.facts.clone())
+            .collect();
+        let policies =
+            read_policies(&config.policy).and_then(|files| PolicySet::load(&files, &facts));
         match policies {
-            Ok(policies) if problems.is_empty() => {
-                Ok(Self { config, intakes, policies, plan_only: false, patience: Patience::default() })
-            }
+            Ok(policies) if problems.is_empty() => Ok(Self {
+                config,
+                intakes,
+                policies,
+                plan_only: false,
+                patience: Patience::default(),
+            }),
             Ok(_) => Err(Problems(problems)),
             Err(Problems(found)) => {
                 problems.extend(found);
@@ -89,7 +97,10 @@ impl Prepared {
     /// The same, for a dry run: what would be done is answered, nothing is written or changed.
     #[must_use]
     pub fn planning(self) -> Self {
-        Self { plan_only: true, ..self }
+        Self {
+            plan_only: true,
+            ..self
+        }
     }
 
     /// The same with other waits, for tests and measurements.
@@ -122,7 +133,16 @@ impl Prepared {
         let certificates = Certificates::new(cloud::http_client()?);
         let (calls, looks) = Default::default();
         let counters = Counters::default();
-        Ok(App { prepared, journal, clouds, calls, looks, clock, counters, certificates })
+        Ok(App {
+            prepared,
+            journal,
+            clouds,
+            calls,
+            looks,
+            clock,
+            counters,
+            certificates,
+        })
     }
 
     /// The configuration.
@@ -132,7 +152,11 @@ impl Prepared {
 
     /// What loaded but is probably not meant.
     pub fn warnings(&self) -> Vec<String> {
-        self.policies.warnings().iter().map(ToString::to_string).collect()
+        self.policies
+            .warnings()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// The digest of the policies as loaded; every decision in the journal names it.
@@ -143,7 +167,11 @@ impl Prepared {
     /// Each source in one line, for people.
     pub fn sources(&self) -> Vec<String> {
         let line = |intake: &Intake| {
-            let signed = if intake.facts.signed { "signed" } else { "unsigned" };
+            let signed = if intake.facts.signed {
+                "signed"
+            } else {
+                "unsigned"
+            };
             format!("{} ({}, {signed})", intake.facts.name, intake.facts.scheme)
         };
         self.intakes.values().map(line).collect()
@@ -167,18 +195,27 @@ impl Prepared {
 
     pub(super) fn source_of(&self, origin: &str) -> Option<SourceName> {
         let speaks = |intake: &&Intake| intake.from.iter().any(|from| from == origin);
-        self.intakes.values().find(speaks).map(|intake| intake.facts.name.clone())
+        self.intakes
+            .values()
+            .find(speaks)
+            .map(|intake| intake.facts.name.clone())
     }
 
     /// The source whose secret must have authenticated CloudEvents of this `source`.
     pub(super) fn source_of_event(&self, event_source: &str) -> Option<SourceName> {
         let lists = |intake: &&Intake| intake.events.iter().any(|listed| listed == event_source);
-        self.intakes.values().find(lists).map(|intake| intake.facts.name.clone())
+        self.intakes
+            .values()
+            .find(lists)
+            .map(|intake| intake.facts.name.clone())
     }
 
     /// Every source that takes CloudEvents.
     pub(super) fn event_sources(&self) -> Vec<SourceName> {
-        let takes = self.intakes.values().filter(|intake| !intake.events.is_empty());
+        let takes = self
+            .intakes
+            .values()
+            .filter(|intake| !intake.events.is_empty());
         takes.map(|intake| intake.facts.name.clone()).collect()
     }
 }
@@ -195,8 +232,12 @@ fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
         };
         Problems(found.into_iter().map(told).collect())
     };
-    let verifier =
-        Verifier::new(source.scheme.clone(), source.secrets.clone(), source.from.clone()).map_err(here)?;
+    let verifier = Verifier::new(
+        source.scheme.clone(),
+        source.secrets.clone(),
+        source.from.clone(),
+    )
+    .map_err(here)?;
     let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
     let issuers = Issuers::new(roots, &source.issuers).map_err(|problem| here(problem.into()))?;
     let map = match &source.map {
@@ -211,7 +252,15 @@ fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
         signed: source.scheme.signed(),
     };
     let (from, handshake) = (source.from.clone(), source.handshake.clone());
-    Ok(Intake { verifier, map, from, handshake, issuers, events: source.events.clone(), facts })
+    Ok(Intake {
+        verifier,
+        map,
+        from,
+        handshake,
+        issuers,
+        events: source.events.clone(),
+        facts,
+    })
 }
 
 /// An origin that two sources trust would be answered by one of them by chance.
@@ -246,12 +295,21 @@ fn two_for_one_origin(config: &Config) -> Vec<Problem> {
 fn read_policies(folder: &Path) -> Result<PolicyFiles, Problems> {
     let cannot = |path: &Path, error: &dyn std::fmt::Display| {
         let remedy = "name a readable directory with *.cedar and entities.json in `policy`";
-        Problems::from(Problem::new(path.display().to_string(), format!("cannot be read: {error}"), remedy))
+        Problems::from(Problem::new(
+            path.display().to_string(),
+            format!("cannot be read: {error}"),
+            remedy,
+        ))
     };
     let read = |path: &Path| -> Result<String, Problems> {
-        let size = fs::metadata(path).map_err(|error| cannot(path, &error))?.len();
+        let size = fs::metadata(path)
+            .map_err(|error| cannot(path, &error))?
+            .len();
         if size > MOST_POLICY_BYTES {
-            return Err(cannot(path, &format!("it has {size} bytes, {MOST_POLICY_BYTES} at most")));
+            return Err(cannot(
+                path,
+                &format!("it has {size} bytes, {MOST_POLICY_BYTES} at most"),
+            ));
         }
         fs::read_to_string(path).map_err(|error| cannot(path, &error))
     };
@@ -259,7 +317,11 @@ fn read_policies(folder: &Path) -> Result<PolicyFiles, Problems> {
     let entries = fs::read_dir(folder).map_err(|error| cannot(folder, &error))?;
     for entry in entries {
         let path = entry.map_err(|error| cannot(folder, &error))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         match name.as_str() {
             "schema.cedarschema" => files.schema = Some(read(&path)?),
             "entities.json" => files.entities = Some(read(&path)?),

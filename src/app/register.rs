@@ -1,5 +1,6 @@
-//! The register of grants over all requests: what one gave, a later cancel may have taken. In: states. Out: grants that
-//! stand, and who is covered by whom. Knows only the journal, not what the cloud holds.
+//! The register of grants over all requests: what one gave, a later cancel may have taken. In:
+//! states. Out: grants that stand, and who is covered by whom. Knows only the journal, not what the
+//! cloud holds.
 
 use crate::domain::{AccountId, Action, ImageRef, Item, ItemResult, ResultKind, Timestamp};
 use crate::journal::{Grant, Phase, State};
@@ -11,16 +12,23 @@ const SOON: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
 /// The requests that cancelled something.
 pub(super) fn cancels(states: &[State]) -> Vec<&State> {
-    let gone = |result: &ItemResult| matches!(result.kind, ResultKind::Cancelled | ResultKind::NotShared);
-    let cancels = states.iter().filter(|state| state.request().action == Action::Cancel);
-    cancels.filter(|state| state.results().iter().any(gone)).collect()
+    let gone =
+        |result: &ItemResult| matches!(result.kind, ResultKind::Cancelled | ResultKind::NotShared);
+    let cancels = states
+        .iter()
+        .filter(|state| state.request().action == Action::Cancel);
+    cancels
+        .filter(|state| state.results().iter().any(gone))
+        .collect()
 }
 
 /// What a request gave and nothing has taken away since: neither its own expiry nor a later cancel.
 pub(super) fn standing(state: &State, cancels: &[&State], now: Timestamp) -> Option<Grant> {
     let mut grant = state.grant(now)?;
     let since = grant.since;
-    grant.accounts.retain(|account| !taken(state, &Item::Account(account.clone()), since, cancels));
+    grant
+        .accounts
+        .retain(|account| !taken(state, &Item::Account(account.clone()), since, cancels));
     if let ImageRef::Cvm(image) = &grant.image {
         grant.lighthouse &= !taken(state, &Item::Lighthouse(image.clone()), since, cancels);
     }
@@ -37,7 +45,11 @@ fn taken(state: &State, item: &Item, since: Timestamp, cancels: &[&State]) -> bo
             && cancel.request().target.image() == state.request().target.image()
     };
     cancels.iter().any(|cancel| {
-        let mut gone = cancel.results().into_iter().filter(ItemResult::succeeded).map(|result| result.item);
+        let mut gone = cancel
+            .results()
+            .into_iter()
+            .filter(ItemResult::succeeded)
+            .map(|result| result.item);
         cancel.updated_at() >= since
             && cancel.request().region == state.request().region
             && gone.any(|other| match &other {
@@ -47,7 +59,8 @@ fn taken(state: &State, item: &Item, since: Timestamp, cancels: &[&State]) -> bo
     })
 }
 
-/// Which of `accounts` another unexpired request covers for the same image, and until when to leave them alone.
+/// Which of `accounts` another unexpired request covers for the same image, and until when to leave
+/// them alone.
 pub(super) fn covered(
     state: &State,
     accounts: &[AccountId],
@@ -69,8 +82,8 @@ pub(super) fn covered(
     held
 }
 
-/// Until when the image that this request put into Lighthouse serves somebody else there: another request for the same, or
-/// whoever has the blueprint that came of it.
+/// Until when the image that this request put into Lighthouse serves somebody else there: another
+/// request for the same, or whoever has the blueprint that came of it.
 pub(super) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Timestamp> {
     let cancels = cancels(all);
     let image = state.request().target.image();
@@ -88,7 +101,11 @@ pub(super) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Ti
 }
 
 /// The other requests of the region that share and whose end has not come.
-fn rivals<'a>(state: &'a State, all: &'a [State], now: Timestamp) -> impl Iterator<Item = &'a State> {
+fn rivals<'a>(
+    state: &'a State,
+    all: &'a [State],
+    now: Timestamp,
+) -> impl Iterator<Item = &'a State> {
     all.iter().filter(move |other| {
         other.identity() != state.identity()
             && other.request().action == Action::Share
@@ -98,20 +115,26 @@ fn rivals<'a>(state: &'a State, all: &'a [State], now: Timestamp) -> impl Iterat
     })
 }
 
-/// What a request holds, whether it gave it or found it there, and until when to leave that alone. What it is about to
-/// share at this moment it may have found there already.
+/// What a request holds, whether it gave it or found it there, and until when to leave that alone.
+/// What it is about to share at this moment it may have found there already.
 fn holds(other: &State, cancels: &[&State], now: Timestamp) -> Vec<(Item, Timestamp)> {
     let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     let until = other.expires_at().unwrap_or_else(|| later(LOOK_AGAIN));
-    let at_work = matches!(other.phase(), Phase::Working { .. } | Phase::Deferred { .. });
-    let given = other.grant(now).map_or(other.approved_at(), |grant| grant.since);
+    let at_work = matches!(
+        other.phase(),
+        Phase::Working { .. } | Phase::Deferred { .. }
+    );
+    let given = other
+        .grant(now)
+        .map_or(other.approved_at(), |grant| grant.since);
     let hold = |result: ItemResult| match result.kind {
         ResultKind::Shared | ResultKind::AlreadyShared | ResultKind::Available { .. } => {
             (!taken(other, &result.item, given, cancels)).then_some((result.item, until))
         }
-        ResultKind::Pending if at_work => {
-            Some((result.item, other.due_at().unwrap_or(until).max(later(SOON))))
-        }
+        ResultKind::Pending if at_work => Some((
+            result.item,
+            other.due_at().unwrap_or(until).max(later(SOON)),
+        )),
         _ => None,
     };
     other.results().into_iter().filter_map(hold).collect()

@@ -1,5 +1,6 @@
-//! Sealing: the key, and when the next seal is due. In: the configuration and the journal. Out: a seal over all records
-//! that none covers yet. Knows the key's file; what a seal is stands in the journal.
+//! Sealing: the key, and when the next seal is due. In: the configuration and the journal. Out: a
+//! seal over all records that none covers yet. Knows the key's file; what a seal is stands in the
+//! journal.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -47,8 +48,14 @@ impl App {
                     tracing::error!(%finding, "a record was not sealed");
                 }
                 if let (1.., Some(checkpoint)) = (sealing.sealed, &sealing.checkpoint) {
-                    // Also a copy of the checkpoint where the journal's writers cannot reach: in the host's log.
-                    tracing::info!(records = sealing.sealed, size = sealing.size, checkpoint, "sealed");
+                    // Also a copy of the checkpoint where the journal's writers cannot reach: in
+                    // the host's log.
+                    tracing::info!(
+                        records = sealing.sealed,
+                        size = sealing.size,
+                        checkpoint,
+                        "sealed"
+                    );
                 }
                 None
             }
@@ -65,7 +72,8 @@ async fn seal_if_due(
 ) -> Result<Option<Sealing>, SealError> {
     if let Some(notary) = notary(config)?
         && let Some(last) = journal.sealed_at(notary.verifier()).await?
-        // A last seal from the future is a clock that was wrong once: it must not put an end to sealing.
+        // A last seal from the future is a clock that was wrong once: it must not put an end to
+        // sealing.
         && (0..seal.every.seconds()).contains(&now.duration_since(last).as_secs())
     {
         return Ok(None);
@@ -77,7 +85,11 @@ async fn seal_if_due(
 ///
 /// # Errors
 /// [`SealError`].
-pub async fn seal_journal(config: &Config, journal: &Journal, now: Timestamp) -> Result<Sealing, SealError> {
+pub async fn seal_journal(
+    config: &Config,
+    journal: &Journal,
+    now: Timestamp,
+) -> Result<Sealing, SealError> {
     let notary = notary_or_new(config, journal).await?;
     Ok(journal.seal(&notary, now).await?)
 }
@@ -90,7 +102,12 @@ pub async fn notary_or_new(config: &Config, journal: &Journal) -> Result<Notary,
     if let Some(notary) = notary(config)? {
         return Ok(notary);
     }
-    let Some(SealConfig { key: SealKey::File(path), name, .. }) = &config.seal else {
+    let Some(SealConfig {
+        key: SealKey::File(path),
+        name,
+        ..
+    }) = &config.seal
+    else {
         let remedy = "write [seal] with key = \"file:seal.key\" into the configuration";
         return Err(Problem::new("seal", "is not configured", remedy).into());
     };
@@ -109,13 +126,24 @@ pub async fn notary_or_new(config: &Config, journal: &Journal) -> Result<Notary,
     match write_new(path, pem.expose_secret().as_bytes()) {
         Ok(()) => Ok(Notary::read(name, &pem)?),
         // Another process was quicker: its key is the key.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => notary(config)?.ok_or_else(|| {
-            Problem::new("seal.key", format!("{shown} comes and goes"), "leave the key's file in its place")
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            notary(config)?.ok_or_else(|| {
+                Problem::new(
+                    "seal.key",
+                    format!("{shown} comes and goes"),
+                    "leave the key's file in its place",
+                )
                 .into()
-        }),
+            })
+        }
         Err(error) => {
             let remedy = "let this process create the file, or name another place";
-            Err(Problem::new("seal.key", format!("{shown} cannot be made: {error}"), remedy).into())
+            Err(Problem::new(
+                "seal.key",
+                format!("{shown} cannot be made: {error}"),
+                remedy,
+            )
+            .into())
         }
     }
 }
@@ -125,14 +153,20 @@ pub async fn notary_or_new(config: &Config, journal: &Journal) -> Result<Notary,
 /// # Errors
 /// A key that cannot be read, is no key, or lies inside the journal.
 pub fn notary(config: &Config) -> Result<Option<Notary>, Problem> {
-    let Some(seal) = &config.seal else { return Ok(None) };
+    let Some(seal) = &config.seal else {
+        return Ok(None);
+    };
     let key = match &seal.key {
         SealKey::Secret(key) => Some(key.clone()),
         SealKey::File(path) => {
             outside(path, &config.journal)?;
             read(path).map_err(|error| {
                 let problem = format!("{} cannot be read: {error}", path.display());
-                Problem::new("seal.key", problem, "name a readable file with an Ed25519 key")
+                Problem::new(
+                    "seal.key",
+                    problem,
+                    "name a readable file with an Ed25519 key",
+                )
             })?
         }
     };
@@ -141,8 +175,13 @@ pub fn notary(config: &Config) -> Result<Option<Notary>, Problem> {
 
 /// Whoever can write to the journal must not reach the key, by whatever links its path leads there.
 fn outside(path: &Path, journal: &JournalLocation) -> Result<(), Problem> {
-    let JournalLocation::Directory(dir) = journal else { return Ok(()) };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let JournalLocation::Directory(dir) = journal else {
+        return Ok(());
+    };
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let file = fs::canonicalize(path).or_else(|_| fs::canonicalize(folder));
     match (file, fs::canonicalize(dir)) {
         (Ok(file), Ok(dir)) if file.starts_with(&dir) => Err(Problem::new(
@@ -156,14 +195,17 @@ fn outside(path: &Path, journal: &JournalLocation) -> Result<(), Problem> {
 
 fn read(path: &Path) -> io::Result<Option<SecretString>> {
     match fs::metadata(path) {
-        Ok(found) if found.len() > MOST_BYTES => Err(io::Error::other("it is too large to be a key")),
+        Ok(found) if found.len() > MOST_BYTES => {
+            Err(io::Error::other("it is too large to be a key"))
+        }
         Ok(_) => fs::read_to_string(path).map(|text| Some(SecretString::from(text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Writes a file that only its owner may read and that was not there before. It gets its name when it is whole.
+/// Writes a file that only its owner may read and that was not there before. It gets its name when
+/// it is whole.
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut staged = path.as_os_str().to_owned();
     staged.push(format!(".{}", std::process::id()));

@@ -1,6 +1,7 @@
-//! Secrets in AWS, through the AWS Parameters and Secrets Lambda Extension: one local request each, once, before the configuration
-//! is read. In: the configuration's text and the variables. Out: the variables, with each secret or why it could not be had.
-//! Source: docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_lambda.html.
+//! Secrets in AWS, through the AWS Parameters and Secrets Lambda Extension: one local request each,
+//! once, before the configuration is read. In: the configuration's text and the variables. Out: the
+//! variables, with each secret or why it could not be had. Source:
+//! docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_lambda.html.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +20,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 const READY_WITHIN: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Fetches every secret in AWS that the configuration names; one that several references share is asked for once.
+/// Fetches every secret in AWS that the configuration names; one that several references share is
+/// asked for once.
 pub async fn fetch_secrets(config: &str, vars: &mut Vars) {
     let wanted = aws_secrets(config);
     if wanted.is_empty() {
@@ -36,7 +38,10 @@ pub async fn fetch_secrets(config: &str, vars: &mut Vars) {
             };
             texts.insert(key.clone(), text);
         }
-        let text = texts.get(&key).cloned().unwrap_or_else(|| Err("it was not asked for".to_owned()));
+        let text = texts
+            .get(&key)
+            .cloned()
+            .unwrap_or_else(|| Err("it was not asked for".to_owned()));
         let outcome = text.and_then(|text| match &secret.field {
             None => Ok(text),
             Some(field) => field_of(&text, field),
@@ -49,8 +54,13 @@ pub async fn fetch_secrets(config: &str, vars: &mut Vars) {
 fn field_of(text: &str, field: &str) -> Result<String, String> {
     let object: Value = serde_json::from_str(text)
         .map_err(|_| format!("it is not JSON, so it has no field {field}; leave out #{field}"))?;
-    let value = object.get(field).ok_or_else(|| format!("it has no field {field}"))?;
-    value.as_str().map(str::to_owned).ok_or_else(|| format!("its field {field} is not text"))
+    let value = object
+        .get(field)
+        .ok_or_else(|| format!("it has no field {field}"))?;
+    value
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| format!("its field {field} is not text"))
 }
 
 struct Extension {
@@ -64,13 +74,22 @@ impl Extension {
     fn of(vars: &Vars) -> Result<Self, String> {
         let set = |name: &str| vars.get(name).filter(|value| !value.is_empty());
         let token = set(TOKEN_VARIABLE).ok_or_else(|| {
-            format!("{TOKEN_VARIABLE} is not set; only on Lambda is there an extension that fetches it")
+            format!(
+                "{TOKEN_VARIABLE} is not set; only on Lambda is there an extension that fetches it"
+            )
         })?;
         let port = set(PORT_VARIABLE).map_or(PORT, String::as_str);
-        let port = port.parse().map_err(|_| format!("{PORT_VARIABLE} is not a port"))?;
+        let port = port
+            .parse()
+            .map_err(|_| format!("{PORT_VARIABLE} is not a port"))?;
         let client = client::http_client().map_err(|problems| problems.to_string())?;
         let ready_by = Instant::now() + READY_WITHIN;
-        Ok(Self { client, port, token: token.clone(), ready_by })
+        Ok(Self {
+            client,
+            port,
+            token: token.clone(),
+            ready_by,
+        })
     }
 
     /// The secret's text.
@@ -86,7 +105,10 @@ impl Extension {
                 }
                 Ok((status, _)) => return Err(refused(secret.store, status)),
                 Err(problem) => {
-                    format!("the extension on port {} gives {problem}; is its layer attached?", self.port)
+                    format!(
+                        "the extension on port {} gives {problem}; is its layer attached?",
+                        self.port
+                    )
                 }
             };
             if Instant::now() >= self.ready_by {
@@ -101,8 +123,8 @@ impl Extension {
             AwsStore::SecretsManager => ("secretsmanager/get", "secretId"),
             AwsStore::ParameterStore => ("systemsmanager/parameters/get", "name"),
         };
-        let mut url =
-            Url::parse(&format!("http://localhost:{}/{path}", self.port)).map_err(|e| e.to_string())?;
+        let mut url = Url::parse(&format!("http://localhost:{}/{path}", self.port))
+            .map_err(|e| e.to_string())?;
         url.query_pairs_mut().append_pair(name, &secret.id);
         if secret.store == AwsStore::ParameterStore {
             url.query_pairs_mut().append_pair("withDecryption", "true");
@@ -123,11 +145,15 @@ fn refused(store: AwsStore, status: u16) -> String {
 
 /// The secret within the answer of its store's API.
 fn text_of(store: AwsStore, body: &[u8]) -> Result<String, String> {
-    let answer: Value =
-        serde_json::from_slice(body).map_err(|_| "the extension's answer is not JSON".to_owned())?;
+    let answer: Value = serde_json::from_slice(body)
+        .map_err(|_| "the extension's answer is not JSON".to_owned())?;
     let text = match store {
         AwsStore::SecretsManager => answer.get("SecretString"),
-        AwsStore::ParameterStore => answer.get("Parameter").and_then(|parameter| parameter.get("Value")),
+        AwsStore::ParameterStore => answer
+            .get("Parameter")
+            .and_then(|parameter| parameter.get("Value")),
     };
-    text.and_then(Value::as_str).map(str::to_owned).ok_or_else(|| "it holds no text".to_owned())
+    text.and_then(Value::as_str)
+        .map(str::to_owned)
+        .ok_or_else(|| "it holds no text".to_owned())
 }

@@ -1,5 +1,6 @@
-//! The sweep: finishes what is unfinished, starts what is due, revokes what has expired. In: the journal's index.
-//! Out: a report. Two at once do no harm, because each piece of work is claimed before it is done.
+//! The sweep: finishes what is unfinished, starts what is due, revokes what has expired. In: the
+//! journal's index. Out: a report. Two at once do no harm, because each piece of work is claimed
+//! before it is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,7 +10,9 @@ use futures_util::future::{join_all, try_join_all};
 use serde::Serialize;
 
 use crate::domain::{AccountId, ImageRef, ItemResult, Target, Timestamp};
-use crate::journal::{Concern, Hint, History, Indexed, JournalError, Phase, Receiver, State, StreamId, Work};
+use crate::journal::{
+    Concern, Hint, History, Indexed, JournalError, Phase, Receiver, State, StreamId, Work,
+};
 use crate::policy::Approved;
 
 use super::ledger::{Ledger, Stop};
@@ -20,7 +23,8 @@ use super::{App, Deadline};
 const LEAST: Duration = Duration::from_secs(2);
 /// Requests that are looked at before the first of them is worked on.
 const LEADS: usize = 128;
-/// Requests that are read, and files that are written, at once; requests that are worked on at once.
+/// Requests that are read, and files that are written, at once; requests that are worked on at
+/// once.
 const READERS: usize = 16;
 const WORKERS: usize = 8;
 
@@ -48,10 +52,21 @@ impl SweepReport {
 
 impl fmt::Display for SweepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts =
-            [("finished", &self.finished), ("revoked", &self.revoked), ("unfinished", &self.unfinished)];
+        let counts = [
+            ("finished", &self.finished),
+            ("revoked", &self.revoked),
+            ("unfinished", &self.unfinished),
+        ];
         for (word, list) in counts {
-            writeln!(f, "{word}: {}", if list.is_empty() { "none".to_owned() } else { list.join(", ") })?;
+            writeln!(
+                f,
+                "{word}: {}",
+                if list.is_empty() {
+                    "none".to_owned()
+                } else {
+                    list.join(", ")
+                }
+            )?;
         }
         for failure in &self.failures {
             writeln!(f, "failure: {failure}")?;
@@ -59,7 +74,11 @@ impl fmt::Display for SweepReport {
         write!(
             f,
             "{}",
-            if self.out_of_time { "the time ran out; sweep again" } else { "everything due was looked at" }
+            if self.out_of_time {
+                "the time ran out; sweep again"
+            } else {
+                "everything due was looked at"
+            }
         )
     }
 }
@@ -83,12 +102,18 @@ struct Round {
 }
 
 impl App {
-    /// Does everything that is due. What is due is read off the journal's index; a journal without one gets it first.
+    /// Does everything that is due. What is due is read off the journal's index; a journal without
+    /// one gets it first.
     ///
     /// # Errors
     /// When the journal cannot be listed; what fails for one request is in the report.
     pub async fn sweep(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
-        let mut round = Round { now: self.now(), deadline, report: SweepReport::default(), open: Vec::new() };
+        let mut round = Round {
+            now: self.now(),
+            deadline,
+            report: SweepReport::default(),
+            open: Vec::new(),
+        };
         let hints = match self.journal.due(round.now).await? {
             Some(hints) => hints,
             None => {
@@ -122,8 +147,8 @@ impl App {
         self.journal.reindex(&states, &unreadable, self.now()).await
     }
 
-    /// Reads some requests and does what is due of them: first what is unfinished, so that who takes back sees what others
-    /// have come to hold.
+    /// Reads some requests and does what is due of them: first what is unfinished, so that who
+    /// takes back sees what others have come to hold.
     async fn follow(&self, leads: &[Lead], round: &mut Round) {
         let mut reads = Vec::new();
         for some in leads.chunks(READERS) {
@@ -141,7 +166,11 @@ impl App {
                     (None, None)
                 }
             };
-            match state.as_ref().and_then(|state| state.needs_work(round.now)).zip(state) {
+            match state
+                .as_ref()
+                .and_then(|state| state.needs_work(round.now))
+                .zip(state)
+            {
                 None => ends.push((lead, rests)),
                 Some((Work::Start | Work::Finish, state)) => finish.push((lead, state)),
                 Some((Work::Revoke { .. }, state)) => revoke.push((lead, state)),
@@ -150,11 +179,18 @@ impl App {
         // What is taken back of one image side by side goes in one call.
         revoke.sort_by_cached_key(|(_, state)| (state.request().region.clone(), state.subject()));
         let concerns = |due: &Due<'_>| due.1.concerns();
-        for due in side_by_side(finish, concerns).into_iter().chain(side_by_side(revoke, concerns)) {
-            let work = due.iter().map(|(_, state)| self.sweep_one(state.clone(), round.deadline));
+        for due in side_by_side(finish, concerns)
+            .into_iter()
+            .chain(side_by_side(revoke, concerns))
+        {
+            let work = due
+                .iter()
+                .map(|(_, state)| self.sweep_one(state.clone(), round.deadline));
             for ((lead, state), end) in due.iter().zip(join_all(work).await) {
                 let rests = match &end {
-                    Ok(Some(after)) if after.needs_work(self.now()).is_none() => Some(after.head().next_seq),
+                    Ok(Some(after)) if after.needs_work(self.now()).is_none() => {
+                        Some(after.head().next_seq)
+                    }
                     _ => None,
                 };
                 ends.push((lead, rests));
@@ -164,34 +200,56 @@ impl App {
         self.put_away(&ends, round).await;
     }
 
-    /// Puts hints away, with the number of records of a request that needs nothing now; `None`: it still does.
+    /// Puts hints away, with the number of records of a request that needs nothing now; `None`: it
+    /// still does.
     async fn put_away(&self, ends: &[(&Lead, Option<u64>)], round: &mut Round) {
-        let hints: Vec<(Hint, Option<u64>)> =
-            ends.iter().flat_map(|(lead, rests)| lead.hints.iter().map(|hint| (*hint, *rests))).collect();
+        let hints: Vec<(Hint, Option<u64>)> = ends
+            .iter()
+            .flat_map(|(lead, rests)| lead.hints.iter().map(|hint| (*hint, *rests)))
+            .collect();
         for some in hints.chunks(READERS) {
-            let away = join_all(some.iter().map(|(hint, rests)| self.put_one(hint, *rests, round.now))).await;
+            let away = join_all(
+                some.iter()
+                    .map(|(hint, rests)| self.put_one(hint, *rests, round.now)),
+            )
+            .await;
             for ((hint, _), away) in some.iter().zip(away) {
                 if !matches!(away, Ok(true)) {
                     round.open.push(*hint);
                 }
-                round.report.failures.extend(away.err().map(|error| error.to_string()));
+                round
+                    .report
+                    .failures
+                    .extend(away.err().map(|error| error.to_string()));
             }
         }
     }
 
-    /// Whether a hint could be put away. What it announced may be on its way still: that is waited for.
-    async fn put_one(&self, hint: &Hint, rests: Option<u64>, now: Timestamp) -> Result<bool, JournalError> {
+    /// Whether a hint could be put away. What it announced may be on its way still: that is waited
+    /// for.
+    async fn put_one(
+        &self,
+        hint: &Hint,
+        rests: Option<u64>,
+        now: Timestamp,
+    ) -> Result<bool, JournalError> {
         let old = hint.is_old(now);
         match rests {
-            Some(written) if hint.seq < written || old => self.journal.settle(hint).await.map(|()| true),
+            Some(written) if hint.seq < written || old => {
+                self.journal.settle(hint).await.map(|()| true)
+            }
             None if old => self.journal.postpone(hint, now).await.map(|()| true),
             _ => Ok(false),
         }
     }
 
-    /// Works on one request that is due; `None` when the time has run out. When its end came meanwhile, takes back at once
-    /// what it gave.
-    async fn sweep_one(&self, state: State, deadline: Deadline) -> Result<Option<State>, JournalError> {
+    /// Works on one request that is due; `None` when the time has run out. When its end came
+    /// meanwhile, takes back at once what it gave.
+    async fn sweep_one(
+        &self,
+        state: State,
+        deadline: Deadline,
+    ) -> Result<Option<State>, JournalError> {
         if super::execute::left(deadline) < LEAST {
             return Ok(None);
         }
@@ -201,28 +259,41 @@ impl App {
             _ => state,
         };
         match after.needs_work(now) {
-            Some(Work::Revoke { .. }) => Box::pin(self.revoke(after, now, deadline)).await.map(Some),
+            Some(Work::Revoke { .. }) => {
+                Box::pin(self.revoke(after, now, deadline)).await.map(Some)
+            }
             _ => Ok(Some(after)),
         }
     }
 
-    /// Every other request that concerns what this one gave. One whose records are damaged covers nobody: an end must come.
+    /// Every other request that concerns what this one gave. One whose records are damaged covers
+    /// nobody: an end must come.
     async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
         let region = &state.request().region;
         let mut streams = BTreeSet::new();
-        for Concern { image, receiver, .. } in state.concerns() {
+        for Concern {
+            image, receiver, ..
+        } in state.concerns()
+        {
             let many = Receiver::Many.name();
             let names: Vec<&str> = match &receiver {
                 Receiver::Lighthouse => vec![receiver.name()],
                 Receiver::Account(account) => vec![account.as_str(), many],
                 // It is listed once, and others by each account of theirs.
                 Receiver::Many => {
-                    let accounts = state.request().target.accounts().iter().map(AccountId::as_str);
+                    let accounts = state
+                        .request()
+                        .target
+                        .accounts()
+                        .iter()
+                        .map(AccountId::as_str);
                     accounts.chain([many]).collect()
                 }
             };
             for some in names.chunks(READERS) {
-                let lists = some.iter().map(|name| self.journal.concerning(region, &image, Some(name)));
+                let lists = some
+                    .iter()
+                    .map(|name| self.journal.concerning(region, &image, Some(name)));
                 streams.extend(try_join_all(lists).await?.into_iter().flatten());
             }
         }
@@ -244,20 +315,38 @@ impl App {
     }
 
     /// Takes back what an expired request gave, except what another grant covers.
-    async fn revoke(&self, state: State, now: Timestamp, deadline: Deadline) -> Result<State, JournalError> {
+    async fn revoke(
+        &self,
+        state: State,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Result<State, JournalError> {
         let stream = StreamId::of(state.identity());
         let others = self.others(&state).await?;
         let turn = self.turn(now, deadline)?;
-        let Some((claim, Work::Revoke { accounts, lighthouse })) = self.journal.take(state, turn).await?
+        let Some((
+            claim,
+            Work::Revoke {
+                accounts,
+                lighthouse,
+            },
+        )) = self.journal.take(state, turn).await?
         else {
             return self.reread(stream).await;
         };
         let mut ledger = Ledger::new(&self.journal, &self.clock, claim);
         let held = covered(ledger.state(), &accounts, &others, now);
-        let free: Vec<AccountId> =
-            accounts.iter().filter(|a| !held.iter().any(|(id, _)| id == *a)).cloned().collect();
+        let free: Vec<AccountId> = accounts
+            .iter()
+            .filter(|a| !held.iter().any(|(id, _)| id == *a))
+            .cloned()
+            .collect();
         // An image that still serves somebody through Lighthouse must stay there.
-        let serves = if lighthouse { serving(ledger.state(), &others, now) } else { None };
+        let serves = if lighthouse {
+            serving(ledger.state(), &others, now)
+        } else {
+            None
+        };
         let lighthouse = lighthouse && held.is_empty() && serves.is_none();
         let approved = expiry_of(ledger.state(), now, free, lighthouse);
         let end = async {
@@ -269,7 +358,9 @@ impl App {
                 None => ledger.close(results).await,
                 Some(until) => {
                     let done = results.into_iter().filter(ItemResult::succeeded).collect();
-                    ledger.defer(done, "another grant covers the same".to_owned(), until).await
+                    ledger
+                        .defer(done, "another grant covers the same".to_owned(), until)
+                        .await
                 }
             }
         };
@@ -281,14 +372,21 @@ impl App {
     }
 }
 
-/// Requests that may be worked on at once: no two of them about the same image and account, or one would do what the other has
-/// done already.
+/// Requests that may be worked on at once: no two of them about the same image and account, or one
+/// would do what the other has done already.
 fn side_by_side<T>(due: Vec<T>, concerns: impl Fn(&T) -> Vec<Concern>) -> Vec<Vec<T>> {
     let mut waves: Vec<(Vec<Concern>, Vec<T>)> = Vec::new();
     for one in due {
         let mine = concerns(&one);
-        let free = |taken: &[Concern]| !taken.iter().any(|other| mine.iter().any(|c| c.meets(other)));
-        match waves.iter_mut().find(|(taken, wave)| wave.len() < WORKERS && free(taken)) {
+        let free = |taken: &[Concern]| {
+            !taken
+                .iter()
+                .any(|other| mine.iter().any(|c| c.meets(other)))
+        };
+        match waves
+            .iter_mut()
+            .find(|(taken, wave)| wave.len() < WORKERS && free(taken))
+        {
             Some((taken, wave)) => {
                 taken.extend(mine);
                 wave.push(one);
@@ -307,20 +405,31 @@ fn by_stream(hints: Vec<Hint>) -> Vec<Lead> {
         let place = *places.entry(hint.stream).or_insert(leads.len());
         match leads.get_mut(place) {
             Some(lead) => lead.hints.push(hint),
-            None => leads.push(Lead { stream: hint.stream, hints: vec![hint] }),
+            None => leads.push(Lead {
+                stream: hint.stream,
+                hints: vec![hint],
+            }),
         }
     }
     leads
 }
 
-/// The permission to take back. A chain whose image was in Lighthouse before keeps it there: only the blueprint's
-/// accounts are cancelled then.
-fn expiry_of(state: &State, now: Timestamp, accounts: Vec<AccountId>, lighthouse: bool) -> Option<Approved> {
+/// The permission to take back. A chain whose image was in Lighthouse before keeps it there: only
+/// the blueprint's accounts are cancelled then.
+fn expiry_of(
+    state: &State,
+    now: Timestamp,
+    accounts: Vec<AccountId>,
+    lighthouse: bool,
+) -> Option<Approved> {
     let mut granted = state.request().clone();
     if let (Target::Chain { accounts, .. }, false, Some(blueprint)) =
         (&granted.target, lighthouse, state.blueprint())
     {
-        granted.target = Target::Blueprint { image: blueprint.clone(), accounts: accounts.clone() };
+        granted.target = Target::Blueprint {
+            image: blueprint.clone(),
+            accounts: accounts.clone(),
+        };
     }
     let end = state.expires_at()?;
     Approved::expiry(&granted, state.identity(), end, now, accounts, lighthouse)
@@ -358,7 +467,11 @@ mod tests {
             "lighthouse" => Receiver::Lighthouse,
             account => Receiver::Account(account.parse().unwrap()),
         };
-        Concern { region: "ap-singapore".parse().unwrap(), image: image.parse().unwrap(), receiver }
+        Concern {
+            region: "ap-singapore".parse().unwrap(),
+            image: image.parse().unwrap(),
+            receiver,
+        }
     }
 
     #[test]
@@ -373,8 +486,10 @@ mod tests {
             (6, b, "lighthouse"),
         ];
         let waves = side_by_side(due, |(_, image, receiver)| vec![concern(image, receiver)]);
-        let waves: Vec<Vec<u32>> =
-            waves.into_iter().map(|w| w.into_iter().map(|(n, ..)| n).collect()).collect();
+        let waves: Vec<Vec<u32>> = waves
+            .into_iter()
+            .map(|w| w.into_iter().map(|(n, ..)| n).collect())
+            .collect();
         assert_eq!(waves, [vec![1, 2, 4, 6], vec![3], vec![5]]);
     }
 

@@ -1,6 +1,7 @@
-//! One call from request to answer: limits, pace, signature, sending, reading. In: an action's request. Out: its answer or error.
-//! Repeats by itself only what the cloud refused before doing anything: once after fixing the clock, once after renewing
-//! credentials. Every other decision to repeat is the caller's.
+//! One call from request to answer: limits, pace, signature, sending, reading. In: an action's
+//! request. Out: its answer or error. Repeats by itself only what the cloud refused before doing
+//! anything: once after fixing the clock, once after renewing credentials. Every other decision to
+//! repeat is the caller's.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -90,7 +91,12 @@ impl Cloud {
         let mut credentials = self.credentials.current(deadline).await?;
         loop {
             self.throttle.turn(A::API, region, deadline).await?;
-            let attempt = Attempt { cloud: self, region, purpose: request.purpose(), deadline };
+            let attempt = Attempt {
+                cloud: self,
+                region,
+                purpose: request.purpose(),
+                deadline,
+            };
             let (result, date) = attempt.send::<A>(&credentials, &body).await;
             self.observe::<A>(region, &result);
             let error = match result {
@@ -98,16 +104,19 @@ impl Cloud {
                 Err(error) => error,
             };
             match error.class {
-                ErrorClass::Clock if !clock_fixed && self.fix_clock(date.as_deref()) => clock_fixed = true,
-                ErrorClass::Refresh if !renewed => match self.credentials.renew(&credentials, deadline).await
-                {
-                    Ok(Some(fresh)) => (credentials, renewed) = (fresh, true),
-                    Ok(None) => return Err(error),
-                    Err(problem) => {
-                        tracing::warn!(%problem, "credentials were not renewed");
-                        return Err(error);
+                ErrorClass::Clock if !clock_fixed && self.fix_clock(date.as_deref()) => {
+                    clock_fixed = true
+                }
+                ErrorClass::Refresh if !renewed => {
+                    match self.credentials.renew(&credentials, deadline).await {
+                        Ok(Some(fresh)) => (credentials, renewed) = (fresh, true),
+                        Ok(None) => return Err(error),
+                        Err(problem) => {
+                            tracing::warn!(%problem, "credentials were not renewed");
+                            return Err(error);
+                        }
                     }
-                },
+                }
                 _ => return Err(error),
             }
         }
@@ -136,13 +145,17 @@ impl Cloud {
                         PagingError::Endless => ErrorClass::Permanent,
                         PagingError::Repeating => ErrorClass::Transient,
                     };
-                    return Err(CloudError { class, ..unanswered(own::PAGING, &message, Purpose::Read) });
+                    return Err(CloudError {
+                        class,
+                        ..unanswered(own::PAGING, &message, Purpose::Read)
+                    });
                 }
             }
         }
     }
 
-    /// Waits until the pace leaves room for a call of this action, or until the deadline; sends nothing.
+    /// Waits until the pace leaves room for a call of this action, or until the deadline; sends
+    /// nothing.
     pub async fn until_free(&self, api: actions::Api, region: &Region, deadline: Deadline) {
         self.throttle.free(api, region, deadline).await;
     }
@@ -162,19 +175,31 @@ impl Cloud {
 
     /// Takes the cloud's time from the answer's `Date`; false when it does not tell it.
     fn fix_clock(&self, date: Option<&str>) -> bool {
-        let Some(theirs) = date.and_then(|text| DateTimeParser::new().parse_timestamp(text).ok()) else {
+        let Some(theirs) = date.and_then(|text| DateTimeParser::new().parse_timestamp(text).ok())
+        else {
             return false;
         };
         let offset = theirs.duration_since((self.settings.clock)()).as_secs();
         self.clock_offset.store(offset, Ordering::Relaxed);
-        tracing::warn!(offset_seconds = offset, "this machine's clock differs from the cloud's");
+        tracing::warn!(
+            offset_seconds = offset,
+            "this machine's clock differs from the cloud's"
+        );
         true
     }
 
-    fn observe<A: Action>(&self, region: &Region, result: &Result<Answered<A::Answer>, CloudError>) {
+    fn observe<A: Action>(
+        &self,
+        region: &Region,
+        result: &Result<Answered<A::Answer>, CloudError>,
+    ) {
         let (code, class, request_id) = match result {
             Ok(answered) => ("", None, answered.request_id.as_deref()),
-            Err(error) => (error.code.as_str(), Some(error.class), error.request_id.as_deref()),
+            Err(error) => (
+                error.code.as_str(),
+                Some(error.class),
+                error.request_id.as_deref(),
+            ),
         };
         tracing::debug!(action = A::API.action, %region, code, request_id, "cloud call");
         match class {
@@ -203,34 +228,65 @@ impl Attempt<'_> {
         let endpoint = self.cloud.endpoint(A::API.service);
         let begin = Instant::now();
         let longest = self.cloud.settings.longest_call;
-        let longest = self.deadline.remaining(begin).map_or(longest, |left| left.min(longest));
+        let longest = self
+            .deadline
+            .remaining(begin)
+            .map_or(longest, |left| left.min(longest));
         if longest.is_zero() {
             let message = format!("{} was not sent: the deadline has passed", self.what::<A>());
-            return (Err(not_sent(own::DEADLINE, message, "none at once: it is repeated later")), None);
+            return (
+                Err(not_sent(
+                    own::DEADLINE,
+                    message,
+                    "none at once: it is repeated later",
+                )),
+                None,
+            );
         }
         let headers = self.headers::<A>(endpoint, credentials, body);
-        let sent = client::post(&self.cloud.client, &endpoint.url, &headers, body.to_vec(), longest).await;
+        let sent = client::post(
+            &self.cloud.client,
+            &endpoint.url,
+            &headers,
+            body.to_vec(),
+            longest,
+        )
+        .await;
         match sent {
             Ok(incoming) => {
                 let result = envelope::open(incoming.status, &incoming.body, self.purpose);
                 let result = result.map_err(|error| match error.code.as_str() {
                     own::HTTP_STATUS | own::BAD_ANSWER => {
-                        let message = format!("{} at {}: {}", self.what::<A>(), endpoint.host, error.message);
+                        let message = format!(
+                            "{} at {}: {}",
+                            self.what::<A>(),
+                            endpoint.host,
+                            error.message
+                        );
                         CloudError { message, ..error }
                     }
                     _ => error,
                 });
                 (result, incoming.date)
             }
-            Err(failure) => (Err(self.failed::<A>(&failure, &endpoint.host, begin.elapsed())), None),
+            Err(failure) => (
+                Err(self.failed::<A>(&failure, &endpoint.host, begin.elapsed())),
+                None,
+            ),
         }
     }
 
     fn what<A: Action>(&self) -> String {
-        format!("{} {} in {}", A::API.service.name(), A::API.action, self.region)
+        format!(
+            "{} {} in {}",
+            A::API.service.name(),
+            A::API.action,
+            self.region
+        )
     }
 
-    /// The headers of the protocol; those that are signed are the ones that are sent, byte for byte.
+    /// The headers of the protocol; those that are signed are the ones that are sent, byte for
+    /// byte.
     fn headers<A: Action>(
         &self,
         endpoint: &Endpoint,
@@ -239,14 +295,22 @@ impl Attempt<'_> {
     ) -> Vec<(&'static str, String)> {
         let timestamp = self.cloud.now();
         let api = A::API;
-        let signed =
-            [("content-type", CONTENT_TYPE), ("host", endpoint.host.as_str()), ("x-tc-action", api.action)];
+        let signed = [
+            ("content-type", CONTENT_TYPE),
+            ("host", endpoint.host.as_str()),
+            ("x-tc-action", api.action),
+        ];
         let authorization = sign(&SigningInput {
             secret_id: &credentials.secret_id,
             secret_key: credentials.secret_key.expose_secret(),
             service: api.service.name(),
             timestamp,
-            request: SignedParts { method: "POST", query: "", headers: &signed, payload: body },
+            request: SignedParts {
+                method: "POST",
+                query: "",
+                headers: &signed,
+                payload: body,
+            },
         })
         .authorization;
         let mut headers = vec![
@@ -270,19 +334,26 @@ impl Attempt<'_> {
         match failure {
             Failure::NotConnected(cause) => {
                 let message = format!("{what}: no connection to {host} after {took:.1} s: {cause}");
-                not_sent(own::CONNECT_FAILED, message, "check the network, cloud.endpoint and cloud.site")
+                not_sent(
+                    own::CONNECT_FAILED,
+                    message,
+                    "check the network, cloud.endpoint and cloud.site",
+                )
             }
             Failure::Timeout => {
                 let message = format!("{what}: {host} gave no answer within {took:.1} s");
                 unanswered(own::TIMEOUT, &message, self.purpose)
             }
             Failure::Lost(cause) => {
-                let message = format!("{what}: the connection to {host} ended after {took:.1} s: {cause}");
+                let message =
+                    format!("{what}: the connection to {host} ended after {took:.1} s: {cause}");
                 unanswered(own::CONNECTION_LOST, &message, self.purpose)
             }
             Failure::TooLarge => {
-                let message =
-                    format!("{what}: the answer of {host} exceeds {} bytes", envelope::LARGEST_BODY);
+                let message = format!(
+                    "{what}: the answer of {host} exceeds {} bytes",
+                    envelope::LARGEST_BODY
+                );
                 unanswered(own::BAD_ANSWER, &message, self.purpose)
             }
         }
@@ -303,24 +374,40 @@ mod tests {
     use crate::cloud::loopback::*;
 
     async fn share(cloud: &Cloud, deadline: Deadline) -> Result<Receipt, CloudError> {
-        cloud.share_blueprint(&region(), &blueprint(), &accounts(2), deadline).await
+        cloud
+            .share_blueprint(&region(), &blueprint(), &accounts(2), deadline)
+            .await
     }
 
     async fn read(cloud: &Cloud) -> Result<(), CloudError> {
-        cloud.cvm_shares(&region(), &image(), Deadline::NEVER).await.map(|_| ())
+        cloud
+            .cvm_shares(&region(), &image(), Deadline::NEVER)
+            .await
+            .map(|_| ())
     }
 
     #[tokio::test]
     async fn a_failed_tls_handshake_means_not_sent() {
         let server = Server::start([done()]).await;
         let endpoint = Some(format!("https://{}", server.address));
-        let cloud = cloud_with(CloudSettings { endpoint, ..settings(server.address) }, &variables());
+        let cloud = cloud_with(
+            CloudSettings {
+                endpoint,
+                ..settings(server.address)
+            },
+            &variables(),
+        );
         let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
-        assert_eq!((error.class, error.code.as_str()), (ErrorClass::NotSent, own::CONNECT_FAILED), "{error}");
+        assert_eq!(
+            (error.class, error.code.as_str()),
+            (ErrorClass::NotSent, own::CONNECT_FAILED),
+            "{error}"
+        );
         assert!(server.seen().is_empty());
     }
 
-    /// Reads what comes until the request is there, then closes without an answer, or after a part of one.
+    /// Reads what comes until the request is there, then closes without an answer, or after a part
+    /// of one.
     async fn breaking_server(beginning: &'static [u8]) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -348,10 +435,15 @@ mod tests {
     #[tokio::test]
     async fn a_share_is_signed_sent_and_receipted() {
         let server = Server::start([done()]).await;
-        let receipt = share(&cloud(server.address), Deadline::NEVER).await.unwrap();
+        let receipt = share(&cloud(server.address), Deadline::NEVER)
+            .await
+            .unwrap();
         assert_eq!(receipt.request_id.as_deref(), Some("r-done"));
         let seen = server.seen().remove(0);
-        assert_eq!((seen.action.as_str(), seen.timestamp), ("ShareBlueprintAcrossAccounts", NOW));
+        assert_eq!(
+            (seen.action.as_str(), seen.timestamp),
+            ("ShareBlueprintAcrossAccounts", NOW)
+        );
         let expected = serde_json::json!({"BlueprintId": "lhbp-6jc6l8yb", "AccountIds": ["700000000000", "700000000001"]});
         assert_eq!((seen.body, seen.token), (expected, None));
     }
@@ -374,10 +466,16 @@ mod tests {
 
     #[tokio::test]
     async fn an_expired_signature_without_a_date_is_not_repeated() {
-        let nonsense = Reply { date: Some("yesterday"), ..refused("AuthFailure.SignatureExpire") };
+        let nonsense = Reply {
+            date: Some("yesterday"),
+            ..refused("AuthFailure.SignatureExpire")
+        };
         let server = Server::start([nonsense]).await;
         assert_eq!(
-            share(&cloud(server.address), Deadline::NEVER).await.unwrap_err().class,
+            share(&cloud(server.address), Deadline::NEVER)
+                .await
+                .unwrap_err()
+                .class,
             ErrorClass::Clock
         );
         assert_eq!(server.seen().len(), 1);
@@ -392,7 +490,9 @@ mod tests {
         let read = move |_: &Path| {
             let mut n = counted.lock().unwrap();
             *n += 1;
-            Ok(format!("[default]\nsecret_id=id{n}\nsecret_key=key-of-id{n}\ntoken=token{n}\n"))
+            Ok(format!(
+                "[default]\nsecret_id=id{n}\nsecret_key=key-of-id{n}\ntoken=token{n}\n"
+            ))
         };
         let chain = CredentialChain::new(&BTreeMap::new(), None, Arc::new(read));
         let cloud = Cloud::new(settings(server.address), chain).unwrap();
@@ -406,8 +506,13 @@ mod tests {
     #[tokio::test]
     async fn credentials_that_cannot_change_are_not_sent_again() {
         let server = Server::start([refused("AuthFailure.TokenFailure")]).await;
-        let error = share(&cloud(server.address), Deadline::NEVER).await.unwrap_err();
-        assert_eq!((error.code.as_str(), server.seen().len()), ("AuthFailure.TokenFailure", 1));
+        let error = share(&cloud(server.address), Deadline::NEVER)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.code.as_str(), server.seen().len()),
+            ("AuthFailure.TokenFailure", 1)
+        );
     }
 
     #[tokio::test]
@@ -415,14 +520,34 @@ mod tests {
         for (answer, class) in [
             (refused("InternalError"), ErrorClass::Transient),
             (refused("RequestLimitExceeded"), ErrorClass::Throttled),
-            (refused("FailedOperation.AccountAlreadyExists"), ErrorClass::AsWanted),
-            (Reply { status: 502, ..reply("<html>Bad Gateway</html>") }, ErrorClass::Ambiguous),
-            (Reply { status: 307, ..reply("") }, ErrorClass::Ambiguous),
+            (
+                refused("FailedOperation.AccountAlreadyExists"),
+                ErrorClass::AsWanted,
+            ),
+            (
+                Reply {
+                    status: 502,
+                    ..reply("<html>Bad Gateway</html>")
+                },
+                ErrorClass::Ambiguous,
+            ),
+            (
+                Reply {
+                    status: 307,
+                    ..reply("")
+                },
+                ErrorClass::Ambiguous,
+            ),
             (reply("<html>Welcome</html>"), ErrorClass::Ambiguous),
-            (reply(&"x".repeat(envelope::LARGEST_BODY + 1)), ErrorClass::Ambiguous),
+            (
+                reply(&"x".repeat(envelope::LARGEST_BODY + 1)),
+                ErrorClass::Ambiguous,
+            ),
         ] {
             let server = Server::start([answer, done()]).await;
-            let error = share(&cloud(server.address), Deadline::NEVER).await.unwrap_err();
+            let error = share(&cloud(server.address), Deadline::NEVER)
+                .await
+                .unwrap_err();
             assert_eq!((error.class, server.seen().len()), (class, 1), "{error}");
         }
     }
@@ -433,8 +558,16 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let error = share(&cloud(address), Deadline::NEVER).await.unwrap_err();
-        assert_eq!((error.class, error.code.as_str()), (ErrorClass::NotSent, own::CONNECT_FAILED));
-        for part in ["ShareBlueprintAcrossAccounts", "ap-singapore", &address.to_string(), " s"] {
+        assert_eq!(
+            (error.class, error.code.as_str()),
+            (ErrorClass::NotSent, own::CONNECT_FAILED)
+        );
+        for part in [
+            "ShareBlueprintAcrossAccounts",
+            "ap-singapore",
+            &address.to_string(),
+            " s",
+        ] {
             assert!(error.message.contains(part), "{part} in {}", error.message);
         }
     }
@@ -461,13 +594,25 @@ mod tests {
 
     #[tokio::test]
     async fn the_deadline_is_kept() {
-        let slow = || Reply { delay: Duration::from_secs(30), ..done() };
+        let slow = || Reply {
+            delay: Duration::from_secs(30),
+            ..done()
+        };
         let server = Server::start([slow(), slow()]).await;
         let cloud = cloud(server.address);
         let begin = Instant::now();
-        let error = share(&cloud, Deadline::after(Duration::from_millis(300))).await.unwrap_err();
-        assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
-        assert_eq!((error.class, error.code.as_str()), (ErrorClass::Ambiguous, own::TIMEOUT));
+        let error = share(&cloud, Deadline::after(Duration::from_millis(300)))
+            .await
+            .unwrap_err();
+        assert!(
+            begin.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            begin.elapsed()
+        );
+        assert_eq!(
+            (error.class, error.code.as_str()),
+            (ErrorClass::Ambiguous, own::TIMEOUT)
+        );
         assert!(error.message.contains("within 0.3 s"), "{}", error.message);
 
         let error = share(&cloud, Deadline::at(begin)).await.unwrap_err();
@@ -476,8 +621,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_has_a_longest_duration_without_any_deadline() {
-        let server = Server::start([Reply { delay: Duration::from_secs(30), ..done() }]).await;
-        let settings = CloudSettings { longest_call: Duration::from_millis(200), ..settings(server.address) };
+        let server = Server::start([Reply {
+            delay: Duration::from_secs(30),
+            ..done()
+        }])
+        .await;
+        let settings = CloudSettings {
+            longest_call: Duration::from_millis(200),
+            ..settings(server.address)
+        };
         let cloud = cloud_with(settings, &variables());
         assert_eq!(read(&cloud).await.unwrap_err().code, own::TIMEOUT);
     }
@@ -487,13 +639,19 @@ mod tests {
         let server = Server::start([]).await;
         let cloud = cloud_with(settings(server.address), &BTreeMap::new());
         let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
-        assert_eq!((error.code.as_str(), server.seen().len()), (own::NO_CREDENTIALS, 0));
+        assert_eq!(
+            (error.code.as_str(), server.seen().len()),
+            (own::NO_CREDENTIALS, 0)
+        );
     }
 
     #[tokio::test]
     async fn calls_keep_the_pace() {
         let server = Server::start((0..12).map(|_| done())).await;
-        let settings = CloudSettings { lighthouse_per_second: 20.0, ..settings(server.address) };
+        let settings = CloudSettings {
+            lighthouse_per_second: 20.0,
+            ..settings(server.address)
+        };
         let cloud = Arc::new(cloud_with(settings, &variables()));
         let begin = Instant::now();
         let calls: Vec<_> = (0..12)
@@ -505,6 +663,10 @@ mod tests {
         for call in calls {
             call.await.unwrap().unwrap();
         }
-        assert!(begin.elapsed() >= Duration::from_millis(11 * 50), "{:?}", begin.elapsed());
+        assert!(
+            begin.elapsed() >= Duration::from_millis(11 * 50),
+            "{:?}",
+            begin.elapsed()
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! The one file with an HTTP client. In: an address, headers, a body, how long it may take. Out: status and bytes, or how far it
-//! came. Knows nothing of actions, signatures or error codes; repeats and redirects nothing by itself.
+//! The one file with an HTTP client. In: an address, headers, a body, how long it may take. Out:
+//! status and bytes, or how far it came. Knows nothing of actions, signatures or error codes;
+//! repeats and redirects nothing by itself.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -15,11 +16,13 @@ use crate::domain::{Problem, Problems};
 
 const CONNECT: Duration = Duration::from_secs(3);
 const TOTAL: Duration = Duration::from_secs(10);
-/// The cloud closes idle connections after about 60 seconds; one that it has just closed costs a call.
+/// The cloud closes idle connections after about 60 seconds; one that it has just closed costs a
+/// call.
 const IDLE: Duration = Duration::from_secs(45);
 
-/// An HTTP client with its own root certificates, without redirects, proxies and repetitions: connecting takes 3 seconds
-/// at most, a request 10. For every part of the program that speaks HTTP, and for tests.
+/// An HTTP client with its own root certificates, without redirects, proxies and repetitions:
+/// connecting takes 3 seconds at most, a request 10. For every part of the program that speaks
+/// HTTP, and for tests.
 ///
 /// # Errors
 /// The TLS library refuses its own defaults.
@@ -29,7 +32,9 @@ pub fn http_client() -> Result<Client, Problems> {
 
 /// The same, through `proxy` when there is one.
 pub(super) fn build(proxy: Option<&str>) -> Result<Client, Problems> {
-    let failed = |error: &dyn Error| Problem::new("cloud", format!("no HTTP client: {error}"), "report this");
+    let failed = |error: &dyn Error| {
+        Problem::new("cloud", format!("no HTTP client: {error}"), "report this")
+    };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -49,7 +54,11 @@ pub(super) fn build(proxy: Option<&str>) -> Result<Client, Problems> {
     let builder = match proxy {
         None => builder.no_proxy(),
         Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| {
-            Problem::new("cloud.proxy", "is not a proxy's address", "write it as in \"http://10.0.0.1:3128\"")
+            Problem::new(
+                "cloud.proxy",
+                "is not a proxy's address",
+                "write it as in \"http://10.0.0.1:3128\"",
+            )
         })?),
     };
     Ok(builder.build().map_err(|error| failed(&error))?)
@@ -61,7 +70,11 @@ pub(super) fn build(proxy: Option<&str>) -> Result<Client, Problems> {
 /// Why there is none, for the log.
 pub async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, String> {
     const MOST: usize = 64 * 1024;
-    let mut response = client.get(url).send().await.map_err(|error| causes(&error))?;
+    let mut response = client
+        .get(url)
+        .send()
+        .await
+        .map_err(|error| causes(&error))?;
     if response.status().as_u16() != 200 {
         return Err(format!("status {}", response.status().as_u16()));
     }
@@ -104,10 +117,18 @@ pub(super) async fn post(
     body: Vec<u8>,
     longest: Duration,
 ) -> Result<Incoming, Failure> {
-    exchange(client.post(url.clone()).headers(header_map(headers)?).body(body), longest).await
+    exchange(
+        client
+            .post(url.clone())
+            .headers(header_map(headers)?)
+            .body(body),
+        longest,
+    )
+    .await
 }
 
-/// Reads something small from a neighbour on this machine or network: status and body, or what went wrong without any of it.
+/// Reads something small from a neighbour on this machine or network: status and body, or what went
+/// wrong without any of it.
 ///
 /// # Errors
 /// No connection, no answer within `longest`, or more than 4 MiB.
@@ -130,11 +151,22 @@ pub async fn get(
     }
 }
 
-async fn exchange(request: reqwest::RequestBuilder, longest: Duration) -> Result<Incoming, Failure> {
+async fn exchange(
+    request: reqwest::RequestBuilder,
+    longest: Duration,
+) -> Result<Incoming, Failure> {
     let exchange = async {
-        let mut response = request.timeout(longest).send().await.map_err(|error| failure(&error))?;
+        let mut response = request
+            .timeout(longest)
+            .send()
+            .await
+            .map_err(|error| failure(&error))?;
         let status = response.status().as_u16();
-        let date = response.headers().get(DATE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let date = response
+            .headers()
+            .get(DATE)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
             if body.len() + chunk.len() > LARGEST_BODY {
@@ -144,10 +176,13 @@ async fn exchange(request: reqwest::RequestBuilder, longest: Duration) -> Result
         }
         Ok(Incoming { status, date, body })
     };
-    timeout(longest, exchange).await.unwrap_or(Err(Failure::Timeout))
+    timeout(longest, exchange)
+        .await
+        .unwrap_or(Err(Failure::Timeout))
 }
 
-/// Headers as values; those that carry a key or a token are marked, so that no log of the library shows them.
+/// Headers as values; those that carry a key or a token are marked, so that no log of the library
+/// shows them.
 fn header_map(headers: &[(&'static str, String)]) -> Result<HeaderMap, Failure> {
     let mut map = HeaderMap::new();
     for (name, text) in headers {

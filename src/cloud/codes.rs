@@ -1,5 +1,6 @@
-//! Every error code that the documentation lists for the actions used here, what it means for the work, and the operator's next
-//! action. Data only: `error` looks codes up. Sources: the pages of the nine actions, the common error codes, the official SDKs.
+//! Every error code that the documentation lists for the actions used here, what it means for the
+//! work, and the operator's next action. Data only: `error` looks codes up. Sources: the pages of
+//! the nine actions, the common error codes, the official SDKs.
 
 use super::actions::Purpose;
 use crate::domain::ErrorClass;
@@ -21,16 +22,29 @@ pub(super) struct Group {
 }
 
 const fn always(class: ErrorClass, remedy: &'static str, codes: &'static [&'static str]) -> Group {
-    Group { meaning: Meaning::Always(class), remedy, codes }
+    Group {
+        meaning: Meaning::Always(class),
+        remedy,
+        codes,
+    }
 }
 
-const fn wanted_by(purpose: Purpose, remedy: &'static str, codes: &'static [&'static str]) -> Group {
-    Group { meaning: Meaning::WantedBy(purpose), remedy, codes }
+const fn wanted_by(
+    purpose: Purpose,
+    remedy: &'static str,
+    codes: &'static [&'static str],
+) -> Group {
+    Group {
+        meaning: Meaning::WantedBy(purpose),
+        remedy,
+        codes,
+    }
 }
 
 use ErrorClass::{Account, Clock, Operator, Permanent, Quota, Refresh, Throttled, Transient};
 
-/// The table. A code stands in it once; one that does not is looked up by its part before the first dot.
+/// The table. A code stands in it once; one that does not is looked up by its part before the first
+/// dot.
 pub(super) const TABLE: &[Group] = &[
     // The state may already be as wanted.
     wanted_by(
@@ -128,7 +142,11 @@ pub(super) const TABLE: &[Group] = &[
     always(
         Quota,
         "cancel shares that are no longer needed, or ask the provider for a larger quota",
-        &["LimitExceeded", "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded", "OverQuota"],
+        &[
+            "LimitExceeded",
+            "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded",
+            "OverQuota",
+        ],
     ),
     // An operator must act.
     always(
@@ -164,7 +182,11 @@ pub(super) const TABLE: &[Group] = &[
     always(
         Operator,
         "let the key call without multi-factor authentication, or use another key",
-        &["AuthFailure.MFAFailure", "UnauthorizedOperation.MFAExpired", "UnauthorizedOperation.MFANotFound"],
+        &[
+            "AuthFailure.MFAFailure",
+            "UnauthorizedOperation.MFAExpired",
+            "UnauthorizedOperation.MFANotFound",
+        ],
     ),
     always(
         Operator,
@@ -227,7 +249,11 @@ pub(super) const TABLE: &[Group] = &[
     always(
         Permanent,
         "send fewer values in one request (cvm_accounts_per_call)",
-        &["InvalidParameterValue.LimitExceeded", "RequestSizeLimitExceeded", "ResponseSizeLimitExceeded"],
+        &[
+            "InvalidParameterValue.LimitExceeded",
+            "RequestSizeLimitExceeded",
+            "ResponseSizeLimitExceeded",
+        ],
     ),
     always(
         Permanent,

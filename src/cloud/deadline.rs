@@ -1,10 +1,12 @@
-//! Until when an answer is of use. In: a monotonic instant of the runtime. Out: how long is left. Knows no calendar.
+//! Until when an answer is of use. In: a monotonic instant of the runtime. Out: how long is left.
+//! Knows no calendar.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The moment after which the caller no longer waits; a host that ends the process at a known moment has one.
+/// The moment after which the caller no longer waits; a host that ends the process at a known
+/// moment has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(Option<Instant>);
 
@@ -50,7 +52,10 @@ mod tests {
         let now = Instant::now();
         let deadline = Deadline::at(now + Duration::from_secs(2));
         assert_eq!(deadline.remaining(now), Some(Duration::from_secs(2)));
-        assert_eq!(deadline.remaining(now + Duration::from_secs(3)), Some(Duration::ZERO));
+        assert_eq!(
+            deadline.remaining(now + Duration::from_secs(3)),
+            Some(Duration::ZERO)
+        );
         assert!(deadline.allows(now) && !deadline.allows(now + Duration::from_secs(2)));
         assert_eq!(Deadline::NEVER.remaining(now), None);
         assert!(Deadline::NEVER.allows(now));
@@ -60,7 +65,10 @@ mod tests {
     #[test]
     fn the_sooner_of_two_counts() {
         let now = Instant::now();
-        let (one, two) = (Deadline::at(now), Deadline::at(now + Duration::from_secs(1)));
+        let (one, two) = (
+            Deadline::at(now),
+            Deadline::at(now + Duration::from_secs(1)),
+        );
         assert_eq!(one.or_sooner(two), one);
         assert_eq!(two.or_sooner(Deadline::NEVER), two);
         assert_eq!(Deadline::NEVER.or_sooner(two), two);

@@ -1,4 +1,5 @@
-//! Where a product's calls go. In: settings. Out: the address and the host exactly as it is sent and signed.
+//! Where a product's calls go. In: settings. Out: the address and the host exactly as it is sent
+//! and signed.
 
 use std::net::IpAddr;
 
@@ -21,8 +22,8 @@ impl Endpoint {
     /// The configured address, else the site's host for `service`.
     ///
     /// # Errors
-    /// `cloud.endpoint` is not an address of scheme, host and port, or is plain `http` beyond loopback: signed
-    /// requests carry tokens, which plain text would show to everyone on the way.
+    /// `cloud.endpoint` is not an address of scheme, host and port, or is plain `http` beyond
+    /// loopback: signed requests carry tokens, which plain text would show to everyone on the way.
     pub fn of(settings: &CloudSettings, service: Service) -> Result<Self, Problem> {
         Self::named(settings, service.name())
     }
@@ -34,11 +35,19 @@ impl Endpoint {
             None => format!("https://{}", settings.site.host_of(product)),
         };
         let wrong = |problem: &str, remedy: &str| {
-            Problem::new("cloud.endpoint", format!("{} {problem}", shown(&text)), remedy)
+            Problem::new(
+                "cloud.endpoint",
+                format!("{} {problem}", shown(&text)),
+                remedy,
+            )
         };
-        const EXAMPLE: &str = "write scheme, host and port, as in \"https://proxy.example.com:8443\"";
+        const EXAMPLE: &str =
+            "write scheme, host and port, as in \"https://proxy.example.com:8443\"";
         let url = Url::parse(&text).map_err(|_| wrong("is not an address", EXAMPLE))?;
-        let host = url.host_str().ok_or_else(|| wrong("has no host", EXAMPLE))?.to_owned();
+        let host = url
+            .host_str()
+            .ok_or_else(|| wrong("has no host", EXAMPLE))?
+            .to_owned();
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         if !bare || !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("has more than scheme, host and port", EXAMPLE));
@@ -46,7 +55,12 @@ impl Endpoint {
         match url.scheme() {
             "https" => {}
             "http" if is_loopback(&host) => {}
-            "http" => return Err(wrong("is plain http", "use https; http is for loopback only")),
+            "http" => {
+                return Err(wrong(
+                    "is plain http",
+                    "use https; http is for loopback only",
+                ));
+            }
             _ => return Err(wrong("is neither https nor http", EXAMPLE)),
         }
         let host = match url.port() {
@@ -58,7 +72,10 @@ impl Endpoint {
 }
 
 pub(super) fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let address = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
@@ -69,7 +86,10 @@ mod tests {
 
     fn of(endpoint: Option<&str>) -> Result<Endpoint, Problem> {
         let endpoint = endpoint.map(str::to_owned);
-        let settings = CloudSettings { endpoint, ..CloudSettings::new(|| Timestamp::UNIX_EPOCH) };
+        let settings = CloudSettings {
+            endpoint,
+            ..CloudSettings::new(|| Timestamp::UNIX_EPOCH)
+        };
         Endpoint::of(&settings, Service::Cvm)
     }
 
@@ -81,9 +101,15 @@ mod tests {
             (Some("http://127.9.9.9"), "127.9.9.9"),
             (Some("http://[::1]:80/"), "[::1]"),
             (Some("http://localhost:1"), "localhost:1"),
-            (Some("https://CVM.Ap-Singapore.TencentCloudAPI.com"), "cvm.ap-singapore.tencentcloudapi.com"),
+            (
+                Some("https://CVM.Ap-Singapore.TencentCloudAPI.com"),
+                "cvm.ap-singapore.tencentcloudapi.com",
+            ),
             (Some("https://proxy.example.com:443"), "proxy.example.com"),
-            (Some("https://proxy.example.com:8443"), "proxy.example.com:8443"),
+            (
+                Some("https://proxy.example.com:8443"),
+                "proxy.example.com:8443",
+            ),
         ] {
             assert_eq!(of(text).unwrap().host, host, "{text:?}");
         }
@@ -107,7 +133,11 @@ mod tests {
             "https://",
             "file:///etc/passwd",
         ] {
-            assert_eq!(of(Some(text)).unwrap_err().field, "cloud.endpoint", "{text}");
+            assert_eq!(
+                of(Some(text)).unwrap_err().field,
+                "cloud.endpoint",
+                "{text}"
+            );
         }
     }
 }

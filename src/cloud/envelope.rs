@@ -1,5 +1,6 @@
-//! The API's envelope. In: an HTTP status and a body, of which nothing is trusted. Out: the action's answer and its request id,
-//! or the error. The content type is not asked: SDKs that compare it take errors for successes.
+//! The API's envelope. In: an HTTP status and a body, of which nothing is trusted. Out: the
+//! action's answer and its request id, or the error. The content type is not asked: SDKs that
+//! compare it take errors for successes.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -27,11 +28,12 @@ struct Envelope {
     response: Map<String, Value>,
 }
 
-/// Success is HTTP 200, a `Response` object, and no `Error` in it. Anything else that is not a well-formed
-/// `Error` is no answer of the API.
+/// Success is HTTP 200, a `Response` object, and no `Error` in it. Anything else that is not a
+/// well-formed `Error` is no answer of the API.
 ///
 /// # Errors
-/// The API's error by its code; `HttpStatus` or `BadAnswer` for the rest, ambiguous when the call was a write.
+/// The API's error by its code; `HttpStatus` or `BadAnswer` for the rest, ambiguous when the call
+/// was a write.
 pub fn open<A: DeserializeOwned>(
     status: u16,
     body: &[u8],
@@ -44,7 +46,10 @@ pub fn open<A: DeserializeOwned>(
         let message = format!("the answer is not the API's ({error}): {}", beginning(body));
         unanswered(own::BAD_ANSWER, &message, purpose)
     })?;
-    let request_id = response.get("RequestId").and_then(Value::as_str).map(|id| clip(id, 64));
+    let request_id = response
+        .get("RequestId")
+        .and_then(Value::as_str)
+        .map(|id| clip(id, 64));
     match response.get("Error") {
         None | Some(Value::Null) => {}
         Some(error) => return Err(refusal(error, purpose, request_id)),
@@ -53,8 +58,15 @@ pub fn open<A: DeserializeOwned>(
         Ok(answer) => Ok(Answered { answer, request_id }),
         Err(error) => {
             let message = format!("the answer has an unexpected shape: {error}");
-            let error = CloudError { request_id, ..unanswered(own::BAD_ANSWER, &message, purpose) };
-            Err(if purpose.writes() { error } else { hopeless(error) })
+            let error = CloudError {
+                request_id,
+                ..unanswered(own::BAD_ANSWER, &message, purpose)
+            };
+            Err(if purpose.writes() {
+                error
+            } else {
+                hopeless(error)
+            })
         }
     }
 }
@@ -62,21 +74,33 @@ pub fn open<A: DeserializeOwned>(
 fn refusal(error: &Value, purpose: Purpose, request_id: Option<String>) -> CloudError {
     let text = |field: &str| error.get(field).and_then(Value::as_str);
     match text("Code").filter(|code| !code.is_empty()) {
-        Some(code) => answered(code, text("Message").unwrap_or_default(), purpose, request_id),
+        Some(code) => answered(
+            code,
+            text("Message").unwrap_or_default(),
+            purpose,
+            request_id,
+        ),
         None => {
             let message = "the answer has an Error without a Code";
-            CloudError { request_id, ..unanswered(own::BAD_ANSWER, message, purpose) }
+            CloudError {
+                request_id,
+                ..unanswered(own::BAD_ANSWER, message, purpose)
+            }
         }
     }
 }
 
-/// A status other than 200 comes from a gateway before the API. For a read it tells whether waiting helps.
+/// A status other than 200 comes from a gateway before the API. For a read it tells whether waiting
+/// helps.
 fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
     let message = format!("HTTP {status} instead of 200: {}", beginning(body));
     let error = unanswered(own::HTTP_STATUS, &message, purpose);
     match status {
         _ if purpose.writes() => error,
-        429 => CloudError { class: ErrorClass::Throttled, ..error },
+        429 => CloudError {
+            class: ErrorClass::Throttled,
+            ..error
+        },
         408 | 425 | 500.. => error,
         _ => hopeless(error),
     }
@@ -85,7 +109,11 @@ fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
 /// A read that would fail the same way again.
 fn hopeless(error: CloudError) -> CloudError {
     let remedy = "check cloud.endpoint and any proxy on the way, or update this program".to_owned();
-    CloudError { class: ErrorClass::Permanent, remedy, ..error }
+    CloudError {
+        class: ErrorClass::Permanent,
+        remedy,
+        ..error
+    }
 }
 
 fn beginning(body: &[u8]) -> String {
@@ -99,7 +127,9 @@ fn beginning(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::actions::{describe_image_share_permission, lighthouse_modify_image_share_permission};
+    use crate::cloud::actions::{
+        describe_image_share_permission, lighthouse_modify_image_share_permission,
+    };
     use ErrorClass::*;
 
     type Modify = lighthouse_modify_image_share_permission::Answer;
@@ -120,17 +150,32 @@ mod tests {
             r#"{"Response":{"BlueprintId":null,"RequestId":"r-1","Error":null}}"#,
             r#" {"Other":1,"Response":{"RequestId":"r-1","New":[{}]}} "#,
         ] {
-            assert_eq!(write(200, body.as_bytes()).unwrap().request_id.as_deref(), Some("r-1"), "{body}");
+            assert_eq!(
+                write(200, body.as_bytes()).unwrap().request_id.as_deref(),
+                Some("r-1"),
+                "{body}"
+            );
         }
-        assert!(write(200, br#"{"Response":{}}"#).unwrap().request_id.is_none());
+        assert!(
+            write(200, br#"{"Response":{}}"#)
+                .unwrap()
+                .request_id
+                .is_none()
+        );
     }
 
     #[test]
     fn the_cloud_s_error_keeps_code_message_and_request_id() {
         let body = br#"{"Response":{"Error":{"Code":"RequestLimitExceeded","Message":"slow down"},"RequestId":"r-2"}}"#;
         let error = write(200, body).unwrap_err();
-        assert_eq!((error.code.as_str(), error.class), ("RequestLimitExceeded", Throttled));
-        assert_eq!((error.message.as_str(), error.request_id.as_deref()), ("slow down", Some("r-2")));
+        assert_eq!(
+            (error.code.as_str(), error.class),
+            ("RequestLimitExceeded", Throttled)
+        );
+        assert_eq!(
+            (error.message.as_str(), error.request_id.as_deref()),
+            ("slow down", Some("r-2"))
+        );
     }
 
     #[test]
@@ -158,7 +203,11 @@ mod tests {
         for (status, body, code) in cases {
             let error = write(status, body).unwrap_err();
             let shown = String::from_utf8_lossy(body.get(..60).unwrap_or(body)).into_owned();
-            assert_eq!((error.code.as_str(), error.class), (code, Ambiguous), "{status} {shown}");
+            assert_eq!(
+                (error.code.as_str(), error.class),
+                (code, Ambiguous),
+                "{status} {shown}"
+            );
             assert!(error.message.chars().count() < 700, "{status} {shown}");
         }
     }
@@ -167,8 +216,16 @@ mod tests {
     fn a_read_tells_whether_waiting_helps() {
         for (status, body, class) in [
             (200, "", Transient),
-            (200, r#"{"Response":{"SharePermissionSet":"none"}}"#, Permanent),
-            (200, r#"{"Response":{"SharePermissionSet":[{"AccountId":7}]}}"#, Permanent),
+            (
+                200,
+                r#"{"Response":{"SharePermissionSet":"none"}}"#,
+                Permanent,
+            ),
+            (
+                200,
+                r#"{"Response":{"SharePermissionSet":[{"AccountId":7}]}}"#,
+                Permanent,
+            ),
             (403, "", Permanent),
             (414, "<html>", Permanent),
             (408, "", Transient),
@@ -176,7 +233,11 @@ mod tests {
             (502, "", Transient),
             (504, "", Transient),
         ] {
-            assert_eq!(read(status, body.as_bytes()).unwrap_err().class, class, "{status} {body}");
+            assert_eq!(
+                read(status, body.as_bytes()).unwrap_err().class,
+                class,
+                "{status} {body}"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
-//! What a failed call means. In: the cloud's code and what the call was for, or what went wrong before any answer.
-//! Out: a `CloudError` with class and remedy. The codes themselves are `codes`' table.
+//! What a failed call means. In: the cloud's code and what the call was for, or what went wrong
+//! before any answer. Out: a `CloudError` with class and remedy. The codes themselves are `codes`'
+//! table.
 
 use super::actions::{Limit, Purpose};
 use super::codes::{Meaning, TABLE};
@@ -33,14 +34,27 @@ pub mod own {
 const LONGEST_MESSAGE: usize = 600;
 const LONGEST_CODE: usize = 120;
 
-/// Looks a code up: in full, then by its part before the first dot, then by what its first word says.
+/// Looks a code up: in full, then by its part before the first dot, then by what its first word
+/// says.
 pub fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
     let found = lookup(code, purpose).or_else(|| lookup(code.split('.').next()?, purpose));
     found.unwrap_or_else(|| {
-        const PASSING: [&str; 4] = ["Internal", "ResourceInUse", "RequestLimit", "FailedOperation"];
+        const PASSING: [&str; 4] = [
+            "Internal",
+            "ResourceInUse",
+            "RequestLimit",
+            "FailedOperation",
+        ];
         let passing = PASSING.iter().any(|prefix| code.starts_with(prefix));
-        let class = if passing { ErrorClass::Transient } else { ErrorClass::Permanent };
-        (class, "look the code up in the API's documentation; it is not one that this program knows")
+        let class = if passing {
+            ErrorClass::Transient
+        } else {
+            ErrorClass::Permanent
+        };
+        (
+            class,
+            "look the code up in the API's documentation; it is not one that this program knows",
+        )
     })
 }
 
@@ -54,7 +68,8 @@ fn lookup(code: &str, purpose: Purpose) -> Option<(ErrorClass, &'static str)> {
     Some((class, group.remedy))
 }
 
-/// Whether a code says that the site does not have the action at all, so that asking again is pointless.
+/// Whether a code says that the site does not have the action at all, so that asking again is
+/// pointless.
 pub fn action_is_missing(code: &str) -> bool {
     const MISSING: [&str; 4] = [
         "InvalidAction",
@@ -97,20 +112,37 @@ pub(super) fn answered(
 /// A call that was not sent.
 pub(super) fn not_sent(code: &str, message: String, remedy: &str) -> CloudError {
     let (code, remedy) = (code.to_owned(), remedy.to_owned());
-    CloudError { code, message, class: ErrorClass::NotSent, remedy, request_id: None }
+    CloudError {
+        code,
+        message,
+        class: ErrorClass::NotSent,
+        remedy,
+        request_id: None,
+    }
 }
 
 /// A call that breaks a published limit. It is not sent, and repeating it unchanged is pointless.
 pub(super) fn over_limit(action: &str, limit: &Limit) -> CloudError {
-    not_sent(own::LIMIT, format!("{action} was not sent, {limit}"), "send a request within the limit")
+    not_sent(
+        own::LIMIT,
+        format!("{action} was not sent, {limit}"),
+        "send a request within the limit",
+    )
 }
 
-/// A call that was sent and got no usable answer: a write may have been carried out, a read is harmless to repeat.
+/// A call that was sent and got no usable answer: a write may have been carried out, a read is
+/// harmless to repeat.
 pub(super) fn unanswered(code: &str, message: &str, purpose: Purpose) -> CloudError {
     let (class, remedy) = if purpose.writes() {
-        (ErrorClass::Ambiguous, "read back before repeating: it may have been carried out")
+        (
+            ErrorClass::Ambiguous,
+            "read back before repeating: it may have been carried out",
+        )
     } else {
-        (ErrorClass::Transient, "none at once: it is repeated; if it persists, check the way to the cloud")
+        (
+            ErrorClass::Transient,
+            "none at once: it is repeated; if it persists, check the way to the cloud",
+        )
     };
     CloudError {
         code: code.to_owned(),
@@ -123,7 +155,11 @@ pub(super) fn unanswered(code: &str, message: &str, purpose: Purpose) -> CloudEr
 
 /// Text from outside as an error may carry it: bounded, and without control characters.
 pub(super) fn clip(text: &str, most: usize) -> String {
-    let mut clean: String = text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut clean: String = text
+        .chars()
+        .take(most)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     if text.chars().nth(most).is_some() {
         clean.push('…');
     }
@@ -143,7 +179,11 @@ mod tests {
     use ErrorClass::*;
 
     fn listed() -> BTreeSet<&'static str> {
-        TABLE.iter().flat_map(|group| group.codes).copied().collect()
+        TABLE
+            .iter()
+            .flat_map(|group| group.codes)
+            .copied()
+            .collect()
     }
 
     #[test]
@@ -152,7 +192,12 @@ mod tests {
             serde_json::from_str(include_str!("../../tests/vectors/api-codes.json")).unwrap();
         let mut counts = Vec::new();
         for (operation, codes) in file["codes"].as_object().unwrap() {
-            let codes: Vec<&str> = codes.as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
+            let codes: Vec<&str> = codes
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|c| c.as_str().unwrap())
+                .collect();
             counts.push(codes.len());
             for code in codes {
                 assert!(listed().contains(code), "{operation}: {code}");
@@ -186,14 +231,34 @@ mod tests {
         for (code, purpose, class) in [
             ("FailedOperation.AccountAlreadyExists", Share, AsWanted),
             ("FailedOperation.AccountAlreadyExists", Cancel, Permanent),
-            ("UnsupportedOperation.BlueprintAlreadyShared", Share, AsWanted),
+            (
+                "UnsupportedOperation.BlueprintAlreadyShared",
+                Share,
+                AsWanted,
+            ),
             ("UnsupportedOperation.ImageAlreadyShared", Share, AsWanted),
-            ("UnsupportedOperation.BlueprintHasNotShared", Cancel, AsWanted),
-            ("UnsupportedOperation.BlueprintHasNotShared", Share, Permanent),
+            (
+                "UnsupportedOperation.BlueprintHasNotShared",
+                Cancel,
+                AsWanted,
+            ),
+            (
+                "UnsupportedOperation.BlueprintHasNotShared",
+                Share,
+                Permanent,
+            ),
             ("InvalidAccountIs.YourSelf", Share, Account),
-            ("InvalidParameterValue.AccountIdsNotOwnerAccount", Share, Account),
+            (
+                "InvalidParameterValue.AccountIdsNotOwnerAccount",
+                Share,
+                Account,
+            ),
             ("InvalidParameterValue.InvalidImageState", Share, Transient),
-            ("InvalidParameterValue.InvalidBlueprintState", Share, Permanent),
+            (
+                "InvalidParameterValue.InvalidBlueprintState",
+                Share,
+                Permanent,
+            ),
             ("FailedOperation.BYOLImageShareFailed", Share, Permanent),
             ("OverQuota", Share, Quota),
             ("UnauthorizedOperation.InvalidToken", Share, Refresh),
@@ -232,15 +297,26 @@ mod tests {
 
     #[test]
     fn text_from_outside_is_bounded_and_printable() {
-        let error = answered(&"X".repeat(9_000), &"line\n\u{1b}[31m".repeat(9_000), Purpose::Read, None);
+        let error = answered(
+            &"X".repeat(9_000),
+            &"line\n\u{1b}[31m".repeat(9_000),
+            Purpose::Read,
+            None,
+        );
         assert!(error.to_string().chars().count() < 1_000);
         assert!(!error.to_string().contains(char::is_control));
     }
 
     #[test]
     fn only_a_write_without_an_answer_is_ambiguous() {
-        assert_eq!(unanswered(own::TIMEOUT, "", Purpose::Share).class, Ambiguous);
-        assert_eq!(unanswered(own::TIMEOUT, "", Purpose::Cancel).class, Ambiguous);
+        assert_eq!(
+            unanswered(own::TIMEOUT, "", Purpose::Share).class,
+            Ambiguous
+        );
+        assert_eq!(
+            unanswered(own::TIMEOUT, "", Purpose::Cancel).class,
+            Ambiguous
+        );
         assert_eq!(unanswered(own::TIMEOUT, "", Purpose::Read).class, Transient);
     }
 }

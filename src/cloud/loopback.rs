@@ -1,5 +1,5 @@
-//! For tests: a server on loopback that answers what each test tells it to, and a client for it. Every request that arrives
-//! must be signed correctly with the key in use; the server checks it.
+//! For tests: a server on loopback that answers what each test tells it to, and a client for it.
+//! Every request that arrives must be signed correctly with the key in use; the server checks it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -35,7 +35,12 @@ pub(super) struct Reply {
 }
 
 pub(super) fn reply(body: &str) -> Reply {
-    Reply { status: 200, date: None, body: body.to_owned(), delay: Duration::ZERO }
+    Reply {
+        status: 200,
+        date: None,
+        body: body.to_owned(),
+        delay: Duration::ZERO,
+    }
 }
 
 pub(super) fn done() -> Reply {
@@ -43,7 +48,9 @@ pub(super) fn done() -> Reply {
 }
 
 pub(super) fn refused(code: &str) -> Reply {
-    reply(&format!(r#"{{"Response":{{"Error":{{"Code":"{code}","Message":"m"}},"RequestId":"r-no"}}}}"#))
+    reply(&format!(
+        r#"{{"Response":{{"Error":{{"Code":"{code}","Message":"m"}},"RequestId":"r-no"}}}}"#
+    ))
 }
 
 /// What arrived.
@@ -92,14 +99,30 @@ impl Server {
 
 fn checked(headers: &HeaderMap, body: &[u8]) -> Seen {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
-    let all: Vec<(&str, &str)> =
-        headers.iter().filter_map(|(n, v)| Some((n.as_str(), v.to_str().ok()?))).collect();
+    let all: Vec<(&str, &str)> = headers
+        .iter()
+        .filter_map(|(n, v)| Some((n.as_str(), v.to_str().ok()?)))
+        .collect();
     let timestamp: i64 = text("x-tc-timestamp").unwrap().parse().unwrap();
     let authorization = parse_authorization(text("authorization").unwrap()).unwrap();
     let key = format!("key-of-{}", authorization.secret_id);
-    let parts = SignedParts { method: "POST", query: "", headers: &all, payload: body };
-    verify(&authorization, &key, Timestamp::from_second(timestamp).unwrap(), &parts).unwrap();
-    assert_eq!(authorization.signed_headers, ["content-type", "host", "x-tc-action"]);
+    let parts = SignedParts {
+        method: "POST",
+        query: "",
+        headers: &all,
+        payload: body,
+    };
+    verify(
+        &authorization,
+        &key,
+        Timestamp::from_second(timestamp).unwrap(),
+        &parts,
+    )
+    .unwrap();
+    assert_eq!(
+        authorization.signed_headers,
+        ["content-type", "host", "x-tc-action"]
+    );
     assert_eq!(text("x-tc-language"), Some("en-US"));
     Seen {
         action: text("x-tc-action").unwrap().to_owned(),
@@ -119,9 +142,12 @@ pub(super) fn settings(address: SocketAddr) -> CloudSettings {
 }
 
 pub(super) fn variables() -> BTreeMap<String, String> {
-    [("TENCENTCLOUD_SECRET_ID", "id"), ("TENCENTCLOUD_SECRET_KEY", "key-of-id")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+    [
+        ("TENCENTCLOUD_SECRET_ID", "id"),
+        ("TENCENTCLOUD_SECRET_KEY", "key-of-id"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
 }
 
 pub(super) fn cloud(address: SocketAddr) -> Cloud {
@@ -132,7 +158,9 @@ pub(super) fn cloud(address: SocketAddr) -> Cloud {
 pub(super) fn cloud_with(settings: CloudSettings, variables: &BTreeMap<String, String>) -> Cloud {
     let none = Arc::new(|_: &Path| Err(io::Error::from(io::ErrorKind::NotFound)));
     let mut variables = variables.clone();
-    variables.entry("SHAREHOOK_METADATA_ENDPOINT".to_owned()).or_insert_with(|| "off".to_owned());
+    variables
+        .entry("SHAREHOOK_METADATA_ENDPOINT".to_owned())
+        .or_insert_with(|| "off".to_owned());
     Cloud::new(settings, CredentialChain::new(&variables, None, none)).unwrap()
 }
 
@@ -149,5 +177,11 @@ pub(super) fn image() -> CvmImageId {
 }
 
 pub(super) fn accounts(count: usize) -> Vec<AccountId> {
-    (0..count).map(|n| format!("{}", 700_000_000_000_u64 + n as u64).parse().unwrap()).collect()
+    (0..count)
+        .map(|n| {
+            format!("{}", 700_000_000_000_u64 + n as u64)
+                .parse()
+                .unwrap()
+        })
+        .collect()
 }

@@ -1,5 +1,6 @@
-//! The cloud in the words of this program. In: typed arguments and a deadline. Out: receipts and observations, or the error.
-//! Decides nothing: what to call next after an error is the caller's question.
+//! The cloud in the words of this program. In: typed arguments and a deadline. Out: receipts and
+//! observations, or the error. Decides nothing: what to call next after an error is the caller's
+//! question.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -50,9 +51,14 @@ impl Cloud {
         accounts: &[AccountId],
         deadline: Deadline,
     ) -> Result<Receipt, CloudError> {
-        let request = share_blueprint::Request { blueprint_id: image, account_ids: accounts };
+        let request = share_blueprint::Request {
+            blueprint_id: image,
+            account_ids: accounts,
+        };
         let answered = self.call(region, &request, deadline).await?;
-        Ok(Receipt { request_id: answered.request_id })
+        Ok(Receipt {
+            request_id: answered.request_id,
+        })
     }
 
     /// Takes a blueprint away from `accounts`, 10 at most.
@@ -66,9 +72,14 @@ impl Cloud {
         accounts: &[AccountId],
         deadline: Deadline,
     ) -> Result<Receipt, CloudError> {
-        let request = cancel_blueprint::Request { blueprint_id: image, account_ids: accounts };
+        let request = cancel_blueprint::Request {
+            blueprint_id: image,
+            account_ids: accounts,
+        };
         let answered = self.call(region, &request, deadline).await?;
-        Ok(Receipt { request_id: answered.request_id })
+        Ok(Receipt {
+            request_id: answered.request_id,
+        })
     }
 
     /// Gives `accounts` a CVM image or takes it away; as many as the settings allow in one call.
@@ -84,10 +95,16 @@ impl Cloud {
         deadline: Deadline,
     ) -> Result<Receipt, CloudError> {
         let most_accounts = self.settings.cvm_accounts_per_call;
-        let request =
-            cvm_modify::Request { image_id: image, account_ids: accounts, permission, most_accounts };
+        let request = cvm_modify::Request {
+            image_id: image,
+            account_ids: accounts,
+            permission,
+            most_accounts,
+        };
         let answered = self.call(region, &request, deadline).await?;
-        Ok(Receipt { request_id: answered.request_id })
+        Ok(Receipt {
+            request_id: answered.request_id,
+        })
     }
 
     /// Makes a CVM image available in Lighthouse of the same account and region, or not any more.
@@ -101,9 +118,15 @@ impl Cloud {
         permission: Permission,
         deadline: Deadline,
     ) -> Result<LighthouseReceipt, CloudError> {
-        let request = lighthouse_modify::Request { image_id: image, permission };
+        let request = lighthouse_modify::Request {
+            image_id: image,
+            permission,
+        };
         let answered = self.call(region, &request, deadline).await?;
-        Ok(LighthouseReceipt { blueprint: answered.answer.blueprint(), request_id: answered.request_id })
+        Ok(LighthouseReceipt {
+            blueprint: answered.answer.blueprint(),
+            request_id: answered.request_id,
+        })
     }
 
     /// The CVM images that match, and whether each can be made available in Lighthouse.
@@ -116,10 +139,16 @@ impl Cloud {
         query: ImagesQuery,
         deadline: Deadline,
     ) -> Result<Vec<ImageToShare>, CloudError> {
-        self.all_pages(region, describe_images_to_share::Request::new(query), deadline).await
+        self.all_pages(
+            region,
+            describe_images_to_share::Request::new(query),
+            deadline,
+        )
+        .await
     }
 
-    /// The accounts that have a blueprint; `None` where the site cannot tell, which is asked once per process.
+    /// The accounts that have a blueprint; `None` where the site cannot tell, which is asked once
+    /// per process.
     ///
     /// # Errors
     /// See above.
@@ -135,11 +164,14 @@ impl Cloud {
         let request = blueprint_shares::Request::new(image.clone());
         match self.all_pages(region, request, deadline).await {
             Ok(shares) => {
-                let of_image = shares.into_iter().filter(|share| share.blueprint_id == *image);
+                let of_image = shares
+                    .into_iter()
+                    .filter(|share| share.blueprint_id == *image);
                 Ok(Some(of_image.map(|share| share.account_id).collect()))
             }
             Err(error) if action_is_missing(&error.code) => {
-                self.lists_no_blueprint_shares.store(true, Ordering::Relaxed);
+                self.lists_no_blueprint_shares
+                    .store(true, Ordering::Relaxed);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -156,7 +188,9 @@ impl Cloud {
         image: &CvmImageId,
         deadline: Deadline,
     ) -> Result<BTreeSet<AccountId>, CloudError> {
-        let answered = self.call(region, &cvm_shares::Request { image_id: image }, deadline).await?;
+        let answered = self
+            .call(region, &cvm_shares::Request { image_id: image }, deadline)
+            .await?;
         let shares = answered.answer.share_permission_set.unwrap_or_default();
         Ok(shares.into_iter().map(|share| share.account_id).collect())
     }
@@ -171,10 +205,18 @@ impl Cloud {
         image: &CvmImageId,
         deadline: Deadline,
     ) -> Result<Option<Blueprint>, CloudError> {
-        let all = self.all_pages(region, describe_blueprints::Request::custom(), deadline).await?;
-        let of_image = |blueprint: &&Blueprint| blueprint.image_id.as_deref() == Some(image.as_str());
-        let from_cvm = |blueprint: &&Blueprint| blueprint.blueprint_type.as_deref() == Some("SHARED");
-        let found = all.iter().filter(of_image).find(from_cvm).or_else(|| all.iter().find(of_image));
+        let all = self
+            .all_pages(region, describe_blueprints::Request::custom(), deadline)
+            .await?;
+        let of_image =
+            |blueprint: &&Blueprint| blueprint.image_id.as_deref() == Some(image.as_str());
+        let from_cvm =
+            |blueprint: &&Blueprint| blueprint.blueprint_type.as_deref() == Some("SHARED");
+        let found = all
+            .iter()
+            .filter(of_image)
+            .find(from_cvm)
+            .or_else(|| all.iter().find(of_image));
         Ok(found.cloned())
     }
 
@@ -190,7 +232,9 @@ impl Cloud {
     ) -> Result<Option<Blueprint>, CloudError> {
         let request = describe_blueprints::Request::of(image.clone());
         let found = absent_is_empty(self.all_pages(region, request, deadline).await)?;
-        Ok(found.into_iter().find(|blueprint| blueprint.blueprint_id == *image))
+        Ok(found
+            .into_iter()
+            .find(|blueprint| blueprint.blueprint_id == *image))
     }
 
     /// One CVM image; `None` when there is none of this id.
@@ -204,13 +248,16 @@ impl Cloud {
         deadline: Deadline,
     ) -> Result<Option<CvmImage>, CloudError> {
         let ids = std::slice::from_ref(image);
-        let answered = self.call(region, &describe_images::Request::of(ids), deadline).await;
+        let answered = self
+            .call(region, &describe_images::Request::of(ids), deadline)
+            .await;
         let found = absent_is_empty(answered.map(|a| a.answer.image_set.unwrap_or_default()))?;
         Ok(found.into_iter().find(|one| one.image_id == *image))
     }
 }
 
-/// Some reads answer an unknown id with an empty list, some with an error: both say that it is not there.
+/// Some reads answer an unknown id with an empty list, some with an error: both say that it is not
+/// there.
 fn absent_is_empty<T>(found: Result<Vec<T>, CloudError>) -> Result<Vec<T>, CloudError> {
     match found {
         Err(error) if image_is_missing(&error.code) => Ok(Vec::new()),
@@ -231,39 +278,68 @@ mod tests {
         let server = Server::start([done(), done(), available]).await;
         let cloud = cloud(server.address);
         let (here, who) = (region(), accounts(1));
-        cloud.cancel_blueprint(&here, &blueprint(), &who, Deadline::NEVER).await.unwrap();
-        cloud.modify_cvm_sharing(&here, &image(), &who, Permission::Cancel, Deadline::NEVER).await.unwrap();
+        cloud
+            .cancel_blueprint(&here, &blueprint(), &who, Deadline::NEVER)
+            .await
+            .unwrap();
+        cloud
+            .modify_cvm_sharing(&here, &image(), &who, Permission::Cancel, Deadline::NEVER)
+            .await
+            .unwrap();
         let receipt = cloud
             .modify_lighthouse_sharing(&here, &image(), Permission::Share, Deadline::NEVER)
             .await
             .unwrap();
         assert_eq!(receipt.blueprint.unwrap().as_str(), "lhbp-su83x02a");
-        let sent: Vec<(String, String)> =
-            server.seen().into_iter().map(|s| (s.action, s.body["Permission"].to_string())).collect();
+        let sent: Vec<(String, String)> = server
+            .seen()
+            .into_iter()
+            .map(|s| (s.action, s.body["Permission"].to_string()))
+            .collect();
         let expected = [
             ("CancelShareBlueprintAcrossAccounts", "null"),
             ("ModifyImageSharePermission", "\"CANCEL\""),
             ("ModifyImageSharePermission", "\"SHARE\""),
         ];
-        assert_eq!(sent, expected.map(|(action, permission)| (action.to_owned(), permission.to_owned())));
+        assert_eq!(
+            sent,
+            expected.map(|(action, permission)| (action.to_owned(), permission.to_owned()))
+        );
     }
 
     #[tokio::test]
     async fn a_request_beyond_a_limit_is_not_sent() {
         let server = Server::start([]).await;
         let cloud = cloud(server.address);
-        let (here, toronto, never) = (region(), "na-toronto".parse::<Region>().unwrap(), Deadline::NEVER);
+        let (here, toronto, never) = (
+            region(),
+            "na-toronto".parse::<Region>().unwrap(),
+            Deadline::NEVER,
+        );
         let results = [
-            cloud.share_blueprint(&here, &blueprint(), &accounts(11), never).await.unwrap_err(),
-            cloud.share_blueprint(&here, &blueprint(), &[], never).await.unwrap_err(),
-            cloud.share_blueprint(&toronto, &blueprint(), &accounts(1), never).await.unwrap_err(),
+            cloud
+                .share_blueprint(&here, &blueprint(), &accounts(11), never)
+                .await
+                .unwrap_err(),
+            cloud
+                .share_blueprint(&here, &blueprint(), &[], never)
+                .await
+                .unwrap_err(),
+            cloud
+                .share_blueprint(&toronto, &blueprint(), &accounts(1), never)
+                .await
+                .unwrap_err(),
             cloud
                 .modify_cvm_sharing(&here, &image(), &accounts(11), Permission::Share, never)
                 .await
                 .unwrap_err(),
         ];
         for error in results {
-            assert_eq!((error.class, error.code.as_str()), (ErrorClass::NotSent, own::LIMIT), "{error}");
+            assert_eq!(
+                (error.class, error.code.as_str()),
+                (ErrorClass::NotSent, own::LIMIT),
+                "{error}"
+            );
         }
         assert!(server.seen().is_empty());
     }
@@ -271,8 +347,9 @@ mod tests {
     #[tokio::test]
     async fn all_pages_are_read() {
         let page = |from: usize, count: usize| {
-            let images: Vec<_> =
-                (from..from + count).map(|n| serde_json::json!({"ImageId": format!("img-{n:08}")})).collect();
+            let images: Vec<_> = (from..from + count)
+                .map(|n| serde_json::json!({"ImageId": format!("img-{n:08}")}))
+                .collect();
             reply(
                 &serde_json::json!({"Response": {"TotalCount": 250, "ImageSet": images, "RequestId": "r"}})
                     .to_string(),
@@ -284,7 +361,11 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(found.len(), 250);
-        let offsets: Vec<_> = server.seen().into_iter().map(|s| s.body["Offset"].as_u64().unwrap()).collect();
+        let offsets: Vec<_> = server
+            .seen()
+            .into_iter()
+            .map(|s| s.body["Offset"].as_u64().unwrap())
+            .collect();
         assert_eq!(offsets, [0, 100, 200]);
     }
 
@@ -293,11 +374,23 @@ mod tests {
         let shares = r#"{"Response":{"TotalCount":2,"BlueprintShareAcrossAccountInfoSet":[
             {"BlueprintId":"lhbp-6jc6l8yb","AccountId":"700000000001"},
             {"BlueprintId":"lhbp-another1","AccountId":"700000000002"}],"RequestId":"r"}}"#;
-        let server = Server::start([reply(shares), refused("InternalError"), refused("InvalidAction")]).await;
+        let server = Server::start([
+            reply(shares),
+            refused("InternalError"),
+            refused("InvalidAction"),
+        ])
+        .await;
         let cloud = cloud(server.address);
-        let ask = || async { cloud.blueprint_shares(&region(), &blueprint(), Deadline::NEVER).await };
+        let ask = || async {
+            cloud
+                .blueprint_shares(&region(), &blueprint(), Deadline::NEVER)
+                .await
+        };
         let found = ask().await.unwrap().unwrap();
-        assert_eq!(found.iter().map(AccountId::as_str).collect::<Vec<_>>(), ["700000000001"]);
+        assert_eq!(
+            found.iter().map(AccountId::as_str).collect::<Vec<_>>(),
+            ["700000000001"]
+        );
         assert!(ask().await.is_err());
         assert_eq!(ask().await.unwrap(), None);
         assert_eq!(ask().await.unwrap(), None);
@@ -307,11 +400,14 @@ mod tests {
     #[tokio::test]
     async fn the_blueprint_of_an_image_is_found_by_the_image() {
         let list = |entries: &str| {
-            reply(&format!(r#"{{"Response":{{"TotalCount":3,"BlueprintSet":[{entries}]}}}}"#))
+            reply(&format!(
+                r#"{{"Response":{{"TotalCount":3,"BlueprintSet":[{entries}]}}}}"#
+            ))
         };
         let others = r#"{"BlueprintId":"lhbp-00000001","ImageId":""},
             {"BlueprintId":"lhbp-00000002","ImageId":"img-6pb6lrmy","BlueprintType":"PRIVATE"}"#;
-        let shared = r#"{"BlueprintId":"lhbp-00000003","ImageId":"img-6pb6lrmy","BlueprintType":"SHARED"}"#;
+        let shared =
+            r#"{"BlueprintId":"lhbp-00000003","ImageId":"img-6pb6lrmy","BlueprintType":"SHARED"}"#;
         let server = Server::start([
             list(&format!("{others},{shared}")),
             reply(r#"{"Response":{"TotalCount":0,"BlueprintSet":[]}}"#),
@@ -321,12 +417,37 @@ mod tests {
         ])
         .await;
         let cloud = cloud(server.address);
-        let found = cloud.blueprint_of_image(&region(), &image(), Deadline::NEVER).await.unwrap().unwrap();
+        let found = cloud
+            .blueprint_of_image(&region(), &image(), Deadline::NEVER)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(found.blueprint_id.as_str(), "lhbp-00000003");
-        assert_eq!(cloud.blueprint_of_image(&region(), &image(), Deadline::NEVER).await.unwrap(), None);
-        assert_eq!(cloud.blueprint(&region(), &blueprint(), Deadline::NEVER).await.unwrap(), None);
-        assert_eq!(cloud.cvm_image(&region(), &image(), Deadline::NEVER).await.unwrap(), None);
-        let error = cloud.cvm_image(&region(), &image(), Deadline::NEVER).await.unwrap_err();
+        assert_eq!(
+            cloud
+                .blueprint_of_image(&region(), &image(), Deadline::NEVER)
+                .await
+                .unwrap(),
+            None
+        );
+        assert_eq!(
+            cloud
+                .blueprint(&region(), &blueprint(), Deadline::NEVER)
+                .await
+                .unwrap(),
+            None
+        );
+        assert_eq!(
+            cloud
+                .cvm_image(&region(), &image(), Deadline::NEVER)
+                .await
+                .unwrap(),
+            None
+        );
+        let error = cloud
+            .cvm_image(&region(), &image(), Deadline::NEVER)
+            .await
+            .unwrap_err();
         assert_eq!(error.class, ErrorClass::Operator);
     }
 

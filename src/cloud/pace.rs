@@ -1,12 +1,13 @@
-//! The arithmetic of pacing: when may the next call go? In: the moment it is asked for, and how calls went. Out: a moment.
-//! Pure: time is a `Duration` since any fixed point. GCRA with a burst of one; the rate adapts by AIMD.
+//! The arithmetic of pacing: when may the next call go? In: the moment it is asked for, and how
+//! calls went. Out: a moment. Pure: time is a `Duration` since any fixed point. GCRA with a burst
+//! of one; the rate adapts by AIMD.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Calls reach the cloud with a little more or less delay than the call before. Slots stand so far apart that a window of
-/// one second holds no more than the rate even when one call is late by this much. A call that this process itself sends
-/// later than that is [`Pace::depart`]'s to hold back.
+/// Calls reach the cloud with a little more or less delay than the call before. Slots stand so far
+/// apart that a window of one second holds no more than the rate even when one call is late by this
+/// much. A call that this process itself sends later than that is [`Pace::depart`]'s to hold back.
 const JITTER: Duration = Duration::from_millis(10);
 /// The cloud's second, and what calls on their way may differ by.
 const WINDOW: Duration = Duration::from_secs(1).saturating_add(JITTER);
@@ -31,7 +32,13 @@ pub(super) struct Pace {
 impl Pace {
     /// `published` calls a second at most, and as many when there is work. It must be positive.
     pub(super) fn new(published: f64) -> Self {
-        Self { published, rate: published, next: Duration::ZERO, slowed: None, gone: VecDeque::new() }
+        Self {
+            published,
+            rate: published,
+            next: Duration::ZERO,
+            slowed: None,
+            gone: VecDeque::new(),
+        }
     }
 
     /// The moment at which a call asked for at `now` may go. Nothing is taken until [`Pace::take`].
@@ -44,10 +51,14 @@ impl Pace {
         self.next = slot.saturating_add(self.interval());
     }
 
-    /// Notes that a call goes at `now`; else until when it has to wait, because as many as the published rate went within
-    /// the last second.
+    /// Notes that a call goes at `now`; else until when it has to wait, because as many as the
+    /// published rate went within the last second.
     pub(super) fn depart(&mut self, now: Duration) -> Result<(), Duration> {
-        while self.gone.front().is_some_and(|at| at.saturating_add(WINDOW) <= now) {
+        while self
+            .gone
+            .front()
+            .is_some_and(|at| at.saturating_add(WINDOW) <= now)
+        {
             self.gone.pop_front();
         }
         match self.gone.front() {
@@ -68,7 +79,10 @@ impl Pace {
 
     /// The cloud said that calls come too fast: half the rate, once per overload.
     pub(super) fn slow_down(&mut self, now: Duration) {
-        if self.slowed.is_some_and(|at| now < at.saturating_add(ONE_OVERLOAD)) {
+        if self
+            .slowed
+            .is_some_and(|at| now < at.saturating_add(ONE_OVERLOAD))
+        {
             return;
         }
         self.slowed = Some(now);
@@ -110,9 +124,17 @@ mod tests {
     fn fullest_window(arrivals: &[Duration]) -> usize {
         let mut sorted = arrivals.to_vec();
         sorted.sort_unstable();
-        let within =
-            |from: Duration| sorted.iter().filter(|at| **at >= from && **at <= from + SECOND).count();
-        sorted.iter().map(|from| within(*from)).max().unwrap_or_default()
+        let within = |from: Duration| {
+            sorted
+                .iter()
+                .filter(|at| **at >= from && **at <= from + SECOND)
+                .count()
+        };
+        sorted
+            .iter()
+            .map(|from| within(*from))
+            .max()
+            .unwrap_or_default()
     }
 
     proptest! {
@@ -129,7 +151,8 @@ mod tests {
             prop_assert!(fullest_window(&arrivals) <= rate as usize);
         }
 
-        /// A busy process wakes its calls late by any time, many at once; on their way they differ by less than the margin.
+        /// A busy process wakes its calls late by any time, many at once; on their way they differ
+        /// by less than the margin.
         #[test]
         fn however_late_calls_wake_any_second_holds_no_more_than_the_rate(
             rate in 1_u32..=40,

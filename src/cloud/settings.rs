@@ -1,4 +1,5 @@
-//! How the cloud is reached. In: what the operator configured. Out: settings that are whole, or every problem with them.
+//! How the cloud is reached. In: what the operator configured. Out: settings that are whole, or
+//! every problem with them.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -44,7 +45,11 @@ impl FromStr for Site {
             "cn" => Ok(Self::Cn),
             other => {
                 let problem = format!("{} is not a site", shown(other));
-                Err(Problem::new("cloud.site", problem, "write \"intl\" or \"cn\""))
+                Err(Problem::new(
+                    "cloud.site",
+                    problem,
+                    "write \"intl\" or \"cn\"",
+                ))
             }
         }
     }
@@ -92,12 +97,19 @@ impl CloudSettings {
     /// Everything wrong with the settings.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let rates =
-            [("lighthouse_per_second", self.lighthouse_per_second), ("cvm_per_second", self.cvm_per_second)];
+        let rates = [
+            ("lighthouse_per_second", self.lighthouse_per_second),
+            ("cvm_per_second", self.cvm_per_second),
+        ];
         for (name, rate) in rates {
             if !(0.01..=1000.0).contains(&rate) {
-                let remedy = "write calls a second, from 0.01 to 1000; the published rates are 20 and 10";
-                problems.push(Problem::new(format!("cloud.{name}"), format!("is {rate}"), remedy));
+                let remedy =
+                    "write calls a second, from 0.01 to 1000; the published rates are 20 and 10";
+                problems.push(Problem::new(
+                    format!("cloud.{name}"),
+                    format!("is {rate}"),
+                    remedy,
+                ));
             }
         }
         if !(1..=500).contains(&self.cvm_accounts_per_call) {
@@ -120,9 +132,18 @@ mod tests {
 
     #[test]
     fn hosts_follow_site_and_product() {
-        assert_eq!(Site::Intl.host(Service::Lighthouse), "lighthouse.intl.tencentcloudapi.com");
-        assert_eq!(Site::Intl.host(Service::Cvm), "cvm.intl.tencentcloudapi.com");
-        assert_eq!(Site::Cn.host(Service::Lighthouse), "lighthouse.tencentcloudapi.com");
+        assert_eq!(
+            Site::Intl.host(Service::Lighthouse),
+            "lighthouse.intl.tencentcloudapi.com"
+        );
+        assert_eq!(
+            Site::Intl.host(Service::Cvm),
+            "cvm.intl.tencentcloudapi.com"
+        );
+        assert_eq!(
+            Site::Cn.host(Service::Lighthouse),
+            "lighthouse.tencentcloudapi.com"
+        );
         assert_eq!(Site::Cn.host(Service::Cvm), "cvm.tencentcloudapi.com");
         assert!("int".parse::<Site>().is_err());
     }
@@ -138,10 +159,24 @@ mod tests {
             ..settings()
         };
         let fields: Vec<String> = wrong.problems().into_iter().map(|p| p.field).collect();
-        let all = ["lighthouse_per_second", "cvm_per_second", "cvm_accounts_per_call", "endpoint"];
+        let all = [
+            "lighthouse_per_second",
+            "cvm_per_second",
+            "cvm_accounts_per_call",
+            "endpoint",
+        ];
         assert_eq!(fields, all.map(|name| format!("cloud.{name}")));
         for rate in [-1.0, f64::INFINITY, 1e300, f64::MIN_POSITIVE] {
-            assert_eq!(CloudSettings { cvm_per_second: rate, ..settings() }.problems().len(), 1, "{rate}");
+            assert_eq!(
+                CloudSettings {
+                    cvm_per_second: rate,
+                    ..settings()
+                }
+                .problems()
+                .len(),
+                1,
+                "{rate}"
+            );
         }
     }
 }

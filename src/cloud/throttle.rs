@@ -1,5 +1,5 @@
-//! Pacing of calls: the cloud counts them per action and region. In: a call about to go. Out: its turn, within the deadline.
-//! The arithmetic is `pace`'s; this holds the state and sleeps.
+//! Pacing of calls: the cloud counts them per action and region. In: a call about to go. Out: its
+//! turn, within the deadline. The arithmetic is `pace`'s; this holds the state and sleeps.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,14 +28,24 @@ pub struct Throttle {
 impl Throttle {
     /// With these rates for each action of the two products; both must be positive.
     pub fn new(lighthouse_per_second: f64, cvm_per_second: f64) -> Self {
-        Self { lighthouse_per_second, cvm_per_second, start: Instant::now(), paces: Mutex::default() }
+        Self {
+            lighthouse_per_second,
+            cvm_per_second,
+            start: Instant::now(),
+            paces: Mutex::default(),
+        }
     }
 
     /// Waits for the next turn.
     ///
     /// # Errors
     /// `Throttled`, not sent, when the turn comes only after the deadline; no turn is taken then.
-    pub async fn turn(&self, api: Api, region: &Region, deadline: Deadline) -> Result<(), CloudError> {
+    pub async fn turn(
+        &self,
+        api: Api,
+        region: &Region,
+        deadline: Deadline,
+    ) -> Result<(), CloudError> {
         let at = self.reserve(api, region, deadline)?;
         sleep_until(at).await;
         while let Err(at) = self.depart(api, region) {
@@ -44,17 +54,27 @@ impl Throttle {
         Ok(())
     }
 
-    /// Lets a call go whose turn has come; else until when the calls that went late before it hold it back.
+    /// Lets a call go whose turn has come; else until when the calls that went late before it hold
+    /// it back.
     fn depart(&self, api: Api, region: &Region) -> Result<(), Instant> {
         let now = self.start.elapsed();
-        let gone = self.paces().get_mut(&(api, region.clone())).map_or(Ok(()), |pace| pace.depart(now));
+        let gone = self
+            .paces()
+            .get_mut(&(api, region.clone()))
+            .map_or(Ok(()), |pace| pace.depart(now));
         gone.map_err(|at| self.start.checked_add(at).unwrap_or(self.start))
     }
 
-    /// Waits until a turn is free or the deadline passes; takes none. For callers that can still grow while they wait.
+    /// Waits until a turn is free or the deadline passes; takes none. For callers that can still
+    /// grow while they wait.
     pub async fn free(&self, api: Api, region: &Region, deadline: Deadline) {
-        let slot = self.paces().get(&(api, region.clone())).map(|pace| pace.when(Duration::ZERO));
-        if let Some(at) = slot.and_then(|slot| self.start.checked_add(slot)).filter(|at| deadline.allows(*at))
+        let slot = self
+            .paces()
+            .get(&(api, region.clone()))
+            .map(|pace| pace.when(Duration::ZERO));
+        if let Some(at) = slot
+            .and_then(|slot| self.start.checked_add(slot))
+            .filter(|at| deadline.allows(*at))
         {
             sleep_until(at).await;
         }
@@ -65,17 +85,31 @@ impl Throttle {
         let now = self.start.elapsed();
         let mut paces = self.paces();
         if let Some(pace) = paces.get_mut(&(api, region.clone())) {
-            if throttled { pace.slow_down(now) } else { pace.speed_up() }
+            if throttled {
+                pace.slow_down(now)
+            } else {
+                pace.speed_up()
+            }
         }
     }
 
-    fn reserve(&self, api: Api, region: &Region, deadline: Deadline) -> Result<Instant, CloudError> {
+    fn reserve(
+        &self,
+        api: Api,
+        region: &Region,
+        deadline: Deadline,
+    ) -> Result<Instant, CloudError> {
         let now = self.start.elapsed();
         let mut paces = self.paces();
         let published = self.published(api.service);
-        let pace = paces.entry((api, region.clone())).or_insert_with(|| Pace::new(published));
+        let pace = paces
+            .entry((api, region.clone()))
+            .or_insert_with(|| Pace::new(published));
         let slot = pace.when(now);
-        let at = self.start.checked_add(slot).filter(|at| deadline.allows(*at));
+        let at = self
+            .start
+            .checked_add(slot)
+            .filter(|at| deadline.allows(*at));
         let Some(at) = at else {
             return Err(too_late(api, region, slot.saturating_sub(now), pace.rate()));
         };
@@ -102,7 +136,11 @@ fn too_late(api: Api, region: &Region, wait: Duration, rate: f64) -> CloudError 
         api.action,
         wait.as_secs_f64()
     );
-    not_sent(own::THROTTLED, message, "none at once: it is repeated later")
+    not_sent(
+        own::THROTTLED,
+        message,
+        "none at once: it is repeated later",
+    )
 }
 
 #[cfg(test)]
@@ -120,44 +158,81 @@ mod tests {
         let throttle = Throttle::new(10.0, 10.0);
         let (here, there) = (region("ap-tokyo"), region("ap-seoul"));
         let begin = Instant::now();
-        throttle.turn(describe_images::API, &here, Deadline::NEVER).await.unwrap();
-        throttle.turn(describe_images::API, &there, Deadline::NEVER).await.unwrap();
-        throttle.turn(describe_images_to_share::API, &here, Deadline::NEVER).await.unwrap();
+        throttle
+            .turn(describe_images::API, &here, Deadline::NEVER)
+            .await
+            .unwrap();
+        throttle
+            .turn(describe_images::API, &there, Deadline::NEVER)
+            .await
+            .unwrap();
+        throttle
+            .turn(describe_images_to_share::API, &here, Deadline::NEVER)
+            .await
+            .unwrap();
         assert!(begin.elapsed() < Duration::from_millis(90), "others waited");
-        throttle.turn(describe_images::API, &here, Deadline::NEVER).await.unwrap();
-        throttle.turn(describe_images::API, &here, Deadline::NEVER).await.unwrap();
-        assert!(begin.elapsed() >= Duration::from_millis(200), "the same action did not wait");
+        throttle
+            .turn(describe_images::API, &here, Deadline::NEVER)
+            .await
+            .unwrap();
+        throttle
+            .turn(describe_images::API, &here, Deadline::NEVER)
+            .await
+            .unwrap();
+        assert!(
+            begin.elapsed() >= Duration::from_millis(200),
+            "the same action did not wait"
+        );
     }
 
     #[tokio::test]
     async fn a_turn_after_the_deadline_is_refused_at_once_and_not_taken() {
         let throttle = Throttle::new(1.0, 1.0);
         let here = region("ap-tokyo");
-        throttle.turn(describe_images::API, &here, Deadline::NEVER).await.unwrap();
+        throttle
+            .turn(describe_images::API, &here, Deadline::NEVER)
+            .await
+            .unwrap();
         let soon = Deadline::after(Duration::from_millis(200));
         let begin = Instant::now();
         for _ in 0..100 {
-            let error = throttle.turn(describe_images::API, &here, soon).await.unwrap_err();
-            assert_eq!((error.class, error.code.as_str()), (ErrorClass::NotSent, "Throttled"));
+            let error = throttle
+                .turn(describe_images::API, &here, soon)
+                .await
+                .unwrap_err();
+            assert_eq!(
+                (error.class, error.code.as_str()),
+                (ErrorClass::NotSent, "Throttled")
+            );
         }
         assert!(begin.elapsed() < Duration::from_millis(150));
         let two = Deadline::after(Duration::from_secs(2));
-        assert!(throttle.reserve(describe_images::API, &here, two).is_ok(), "refusals took turns");
+        assert!(
+            throttle.reserve(describe_images::API, &here, two).is_ok(),
+            "refusals took turns"
+        );
     }
 
-    /// A request that needs many calls asks again after each: it cannot crowd out one that needs a single call.
+    /// A request that needs many calls asks again after each: it cannot crowd out one that needs a
+    /// single call.
     #[tokio::test]
     async fn turns_are_shared_fairly_between_requests() {
         let throttle = Throttle::new(100.0, 100.0);
         let order = Mutex::new(String::new());
         let request = async |name: char, calls: usize| {
             for _ in 0..calls {
-                throttle.turn(describe_images::API, &region("ap-tokyo"), Deadline::NEVER).await.unwrap();
+                throttle
+                    .turn(describe_images::API, &region("ap-tokyo"), Deadline::NEVER)
+                    .await
+                    .unwrap();
                 order.lock().unwrap().push(name);
             }
         };
         // With the first turn taken, everybody has to wait.
-        throttle.turn(describe_images::API, &region("ap-tokyo"), Deadline::NEVER).await.unwrap();
+        throttle
+            .turn(describe_images::API, &region("ap-tokyo"), Deadline::NEVER)
+            .await
+            .unwrap();
         tokio::join!(request('a', 5), request('b', 1), request('c', 3));
         assert_eq!(order.into_inner().unwrap(), "abcacacaa");
     }
@@ -169,13 +244,25 @@ mod tests {
         let begin = Instant::now();
         let free = |deadline| throttle.free(describe_images::API, &here, deadline);
         free(Deadline::NEVER).await;
-        throttle.turn(describe_images::API, &here, Deadline::NEVER).await.unwrap();
+        throttle
+            .turn(describe_images::API, &here, Deadline::NEVER)
+            .await
+            .unwrap();
         free(Deadline::after(Duration::from_millis(20))).await;
-        assert!(begin.elapsed() < Duration::from_millis(90), "it did not wait, or beyond its deadline");
+        assert!(
+            begin.elapsed() < Duration::from_millis(90),
+            "it did not wait, or beyond its deadline"
+        );
         free(Deadline::NEVER).await;
         let at = Instant::now();
-        throttle.turn(describe_images::API, &here, Deadline::NEVER).await.unwrap();
-        assert!(begin.elapsed() >= Duration::from_millis(100) && at.elapsed() < Duration::from_millis(50));
+        throttle
+            .turn(describe_images::API, &here, Deadline::NEVER)
+            .await
+            .unwrap();
+        assert!(
+            begin.elapsed() >= Duration::from_millis(100)
+                && at.elapsed() < Duration::from_millis(50)
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! `[cloud.accounts.NAME]`: several owner accounts, chosen by image and region. In: the tables as written. Out: accounts of which
-//! at most one answers any question, or every mistake with its place.
+//! `[cloud.accounts.NAME]`: several owner accounts, chosen by image and region. In: the tables as
+//! written. Out: accounts of which at most one answers any question, or every mistake with its
+//! place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,13 +46,20 @@ pub struct AccountConfig {
 }
 
 impl AccountConfig {
-    /// How well it answers: the longest beginning that fits, then whether it names the region. `None`: not at all.
+    /// How well it answers: the longest beginning that fits, then whether it names the region.
+    /// `None`: not at all.
     fn fit(&self, image: Option<&str>, region: &str) -> Option<(usize, bool)> {
         let begins = |prefix: &&String| image.is_some_and(|id| id.starts_with(prefix.as_str()));
         let longest = self.images.iter().filter(begins).map(String::len).max();
-        let image = if self.images.is_empty() { Some(0) } else { longest };
+        let image = if self.images.is_empty() {
+            Some(0)
+        } else {
+            longest
+        };
         let region = self.regions.is_empty() || self.regions.contains(region);
-        image.filter(|_| region).map(|length| (length, !self.regions.is_empty()))
+        image
+            .filter(|_| region)
+            .map(|length| (length, !self.regions.is_empty()))
     }
 
     /// Whether some image in some region would be both accounts' with equal right.
@@ -65,22 +73,34 @@ impl AccountConfig {
 }
 
 impl CloudConfig {
-    /// The account for an image in a region; for a list of all images, by the region alone. `None` is the default.
+    /// The account for an image in a region; for a list of all images, by the region alone. `None`
+    /// is the default.
     pub fn account_for(&self, image: Option<&str>, region: &str) -> Option<&AccountConfig> {
-        let fitting = self.accounts.iter().filter_map(|a| Some((a.fit(image, region)?, a)));
-        fitting.max_by_key(|(fit, _)| *fit).map(|(_, account)| account)
+        let fitting = self
+            .accounts
+            .iter()
+            .filter_map(|a| Some((a.fit(image, region)?, a)));
+        fitting
+            .max_by_key(|(fit, _)| *fit)
+            .map(|(_, account)| account)
     }
 }
 
 impl Reader<'_> {
-    pub(super) fn accounts(&mut self, raw: &BTreeMap<String, Spanned<RawAccount>>) -> Vec<AccountConfig> {
+    pub(super) fn accounts(
+        &mut self,
+        raw: &BTreeMap<String, Spanned<RawAccount>>,
+    ) -> Vec<AccountConfig> {
         let mut accounts: Vec<AccountConfig> = Vec::with_capacity(raw.len());
         for (name, entry) in raw {
             let account = self.account(name, entry);
             for other in accounts.iter().filter(|other| other.collides(&account)) {
                 self.problem(
                     entry,
-                    format!("accounts {} and {name} would both answer for the same image", other.name),
+                    format!(
+                        "accounts {} and {name} would both answer for the same image",
+                        other.name
+                    ),
                     "give each its own regions, or its own beginnings of image ids",
                 );
             }
@@ -92,7 +112,9 @@ impl Reader<'_> {
     fn account(&mut self, name: &str, entry: &Spanned<RawAccount>) -> AccountConfig {
         let raw = entry.get_ref();
         let plain = (1..=32).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !plain || name == DEFAULT_ACCOUNT {
             self.problem(
                 entry,
@@ -114,8 +136,10 @@ impl Reader<'_> {
                 "write role_arn, or secret_id and secret_key, or both",
             );
         }
-        let role_arn =
-            raw.role_arn.as_ref().map(|r| (r.get_ref().clone(), line_of(self.text, r.span().start)));
+        let role_arn = raw
+            .role_arn
+            .as_ref()
+            .map(|r| (r.get_ref().clone(), line_of(self.text, r.span().start)));
         AccountConfig {
             name: name.to_owned(),
             role_arn,
@@ -126,7 +150,11 @@ impl Reader<'_> {
         }
     }
 
-    fn key(&mut self, name: &str, entry: &Spanned<RawAccount>) -> Option<(SecretString, SecretString)> {
+    fn key(
+        &mut self,
+        name: &str,
+        entry: &Spanned<RawAccount>,
+    ) -> Option<(SecretString, SecretString)> {
         let raw = entry.get_ref();
         match (&raw.secret_id, &raw.secret_key) {
             (None, None) => None,
@@ -152,15 +180,23 @@ impl Reader<'_> {
                 self.problem(region, problem.problem, problem.remedy);
             }
         }
-        written.iter().map(|region| region.get_ref().clone()).collect()
+        written
+            .iter()
+            .map(|region| region.get_ref().clone())
+            .collect()
     }
 
     fn beginnings(&mut self, written: &[Spanned<String>]) -> BTreeSet<String> {
         for beginning in written {
             let text = beginning.get_ref();
-            let rest = text.strip_prefix("lhbp-").or_else(|| text.strip_prefix("img-"));
+            let rest = text
+                .strip_prefix("lhbp-")
+                .or_else(|| text.strip_prefix("img-"));
             let right = rest.is_some_and(|rest| {
-                rest.len() <= 16 && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+                rest.len() <= 16
+                    && rest
+                        .bytes()
+                        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
             });
             if !right {
                 self.problem(
@@ -170,6 +206,9 @@ impl Reader<'_> {
                 );
             }
         }
-        written.iter().map(|beginning| beginning.get_ref().clone()).collect()
+        written
+            .iter()
+            .map(|beginning| beginning.get_ref().clone())
+            .collect()
     }
 }

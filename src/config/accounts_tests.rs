@@ -29,7 +29,10 @@ fn the_longest_beginning_wins_then_the_region_then_the_default() {
         (Some("lhbp-su83x02a"), "ap-seoul", DEFAULT_ACCOUNT),
         (None, "ap-seoul", DEFAULT_ACCOUNT),
     ] {
-        let found = config.cloud.account_for(image, region).map_or(DEFAULT_ACCOUNT, |a| a.name.as_str());
+        let found = config
+            .cloud
+            .account_for(image, region)
+            .map_or(DEFAULT_ACCOUNT, |a| a.name.as_str());
         assert_eq!(found, account, "{image:?} in {region}");
     }
     assert!(!format!("{config:?}").contains("HUSH"));
@@ -42,26 +45,75 @@ fn what_is_ambiguous_or_unknown_is_refused_with_its_line() {
     };
     let tokyo = "regions = [\"ap-tokyo\", \"ap-seoul\"]";
     for (text, place, told) in [
-        (two(tokyo, "regions = [\"ap-seoul\"]"), "c.toml:7", "a and b would both"),
-        (two("images = [\"img-\"]", "images = [\"lhbp-\", \"img-\"]"), "c.toml:7", "a and b would both"),
-        (format!("[cloud.accounts.a]\n{ROLE}\n"), "c.toml:4", "when it is used"),
-        (format!("[cloud.accounts.a]\n{tokyo}\n"), "c.toml:4", "neither a role nor a key"),
-        (format!("[cloud.accounts.default]\n{ROLE}\n{tokyo}\n"), "c.toml:4", "account's name"),
-        (format!("[cloud.accounts.A_b]\n{ROLE}\n{tokyo}\n"), "c.toml:4", "account's name"),
-        (format!("[cloud.accounts.a]\nsecret_id = \"env:PROD_ID\"\n{tokyo}\n"), "c.toml:4", "half a key"),
         (
-            format!("[cloud.accounts.a]\nsecret_id = \"env:PROD_ID\"\nsecret_key = \"HUSH\"\n{tokyo}\n"),
+            two(tokyo, "regions = [\"ap-seoul\"]"),
+            "c.toml:7",
+            "a and b would both",
+        ),
+        (
+            two("images = [\"img-\"]", "images = [\"lhbp-\", \"img-\"]"),
+            "c.toml:7",
+            "a and b would both",
+        ),
+        (
+            format!("[cloud.accounts.a]\n{ROLE}\n"),
+            "c.toml:4",
+            "when it is used",
+        ),
+        (
+            format!("[cloud.accounts.a]\n{tokyo}\n"),
+            "c.toml:4",
+            "neither a role nor a key",
+        ),
+        (
+            format!("[cloud.accounts.default]\n{ROLE}\n{tokyo}\n"),
+            "c.toml:4",
+            "account's name",
+        ),
+        (
+            format!("[cloud.accounts.A_b]\n{ROLE}\n{tokyo}\n"),
+            "c.toml:4",
+            "account's name",
+        ),
+        (
+            format!("[cloud.accounts.a]\nsecret_id = \"env:PROD_ID\"\n{tokyo}\n"),
+            "c.toml:4",
+            "half a key",
+        ),
+        (
+            format!(
+                "[cloud.accounts.a]\nsecret_id = \"env:PROD_ID\"\nsecret_key = \"HUSH\"\n{tokyo}\n"
+            ),
             "c.toml:6",
             "not a reference",
         ),
-        (format!("[cloud.accounts.a]\n{ROLE}\nregions = [\"Mars\"]\n"), "c.toml:6", "region"),
-        (format!("[cloud.accounts.a]\n{ROLE}\nimages = [\"ami-1\"]\n"), "c.toml:6", "ami-1"),
-        (format!("[cloud.accounts.a]\n{ROLE}\nimages = [\"\"]\n"), "c.toml:6", "begins"),
-        (format!("[cloud.accounts.a]\n{ROLE}\n{tokyo}\ncolour = 1\n"), "c.toml:7", "colour"),
+        (
+            format!("[cloud.accounts.a]\n{ROLE}\nregions = [\"Mars\"]\n"),
+            "c.toml:6",
+            "region",
+        ),
+        (
+            format!("[cloud.accounts.a]\n{ROLE}\nimages = [\"ami-1\"]\n"),
+            "c.toml:6",
+            "ami-1",
+        ),
+        (
+            format!("[cloud.accounts.a]\n{ROLE}\nimages = [\"\"]\n"),
+            "c.toml:6",
+            "begins",
+        ),
+        (
+            format!("[cloud.accounts.a]\n{ROLE}\n{tokyo}\ncolour = 1\n"),
+            "c.toml:7",
+            "colour",
+        ),
     ] {
         let Problems(problems) = read(&text).unwrap_err();
         assert_eq!(problems.len(), 1, "{text}: {problems:?}");
-        assert!(problems[0].problem.contains(told) && problems[0].field == place, "{text}: {problems:?}");
+        assert!(
+            problems[0].problem.contains(told) && problems[0].field == place,
+            "{text}: {problems:?}"
+        );
         assert!(!format!("{problems:?}").contains("HUSH"));
     }
     // Different in image or region: nobody asks twice.

@@ -1,5 +1,6 @@
-//! The configuration: `sharehook.toml` and a few variables become a [`Config`], or every mistake with its place.
-//! In: text, the file's folder, variables. Out: values that can only be valid. It opens no socket.
+//! The configuration: `sharehook.toml` and a few variables become a [`Config`], or every mistake
+//! with its place. In: text, the file's folder, variables. Out: values that can only be valid. It
+//! opens no socket.
 
 mod accounts;
 mod parts;
@@ -44,7 +45,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a configuration from `text`, which stands in `file`; relative paths are relative to its folder.
+    /// Reads a configuration from `text`, which stands in `file`; relative paths are relative to
+    /// its folder.
     ///
     /// # Errors
     /// Every mistake, each with file and line as its field.
@@ -70,7 +72,9 @@ impl Config {
 
     /// The rules by which requests are read.
     pub fn rules(&self) -> RequestRules {
-        RequestRules { extra_regions: self.cloud.regions.clone() }
+        RequestRules {
+            extra_regions: self.cloud.regions.clone(),
+        }
     }
 }
 

@@ -62,7 +62,8 @@ pub struct SourceConfig {
     pub issuers: Vec<u8>,
     /// The handshake that it answers, if any.
     pub handshake: Option<Handshake>,
-    /// The CloudEvents sources whose events `POST /events` takes when this source's secret authenticates them.
+    /// The CloudEvents sources whose events `POST /events` takes when this source's secret
+    /// authenticates them.
     pub events: Vec<String>,
     /// How an event becomes a request.
     pub map: MapRef,

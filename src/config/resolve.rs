@@ -1,4 +1,5 @@
-//! From what was written to what is valid: paths, references, ranges. Collects every mistake before it gives up.
+//! From what was written to what is valid: paths, references, ranges. Collects every mistake before
+//! it gives up.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +13,8 @@ use crate::journal::JournalLocation;
 use super::raw::{RawCloud, RawConfig, RawLimits, RawSeal, RawSource, line_of};
 use super::{CloudConfig, Config, MapRef, SealConfig, SecretRef, Site, SourceConfig, Vars};
 
-/// The variables that override the file, for a deployment that learns them late. There are no others.
+/// The variables that override the file, for a deployment that learns them late. There are no
+/// others.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
 const ENDPOINT_VAR: &str = "SHAREHOOK_CLOUD_ENDPOINT";
 const SITE_VAR: &str = "SHAREHOOK_CLOUD_SITE";
@@ -25,11 +27,25 @@ pub(super) struct Reader<'a> {
     problems: Vec<Problem>,
 }
 
-pub(super) fn resolve(file: &str, text: &str, raw: RawConfig, vars: &Vars) -> Result<Config, Problems> {
+pub(super) fn resolve(
+    file: &str,
+    text: &str,
+    raw: RawConfig,
+    vars: &Vars,
+) -> Result<Config, Problems> {
     let root = Path::new(file).parent().unwrap_or(Path::new(""));
-    let mut reader = Reader { file, text, root, vars, problems: Vec::new() };
+    let mut reader = Reader {
+        file,
+        text,
+        root,
+        vars,
+        problems: Vec::new(),
+    };
     let journal = reader.journal(raw.journal);
-    let policy = root.join(raw.policy.map_or_else(|| "policy".to_owned(), Spanned::into_inner));
+    let policy = root.join(
+        raw.policy
+            .map_or_else(|| "policy".to_owned(), Spanned::into_inner),
+    );
     let cloud = reader.cloud(&raw.cloud);
     let (body_limit, budget_seconds) = reader.limits(&raw.limits);
     let sources = reader.sources(&raw.source);
@@ -37,7 +53,16 @@ pub(super) fn resolve(file: &str, text: &str, raw: RawConfig, vars: &Vars) -> Re
     if !reader.problems.is_empty() {
         return Err(Problems(reader.problems));
     }
-    Ok(Config { file: file.to_owned(), journal, policy, cloud, sources, seal, body_limit, budget_seconds })
+    Ok(Config {
+        file: file.to_owned(),
+        journal,
+        policy,
+        cloud,
+        sources,
+        seal,
+        body_limit,
+        budget_seconds,
+    })
 }
 
 impl Reader<'_> {
@@ -59,7 +84,10 @@ impl Reader<'_> {
         // A variable is the process's, so its path is relative to the process and not to the file.
         if let Some(text) = self.vars.get(JOURNAL_VAR).filter(|v| !v.is_empty()) {
             return text.parse().unwrap_or_else(|problem: Problem| {
-                self.problems.push(Problem { field: JOURNAL_VAR.to_owned(), ..problem });
+                self.problems.push(Problem {
+                    field: JOURNAL_VAR.to_owned(),
+                    ..problem
+                });
                 JournalLocation::Memory
             });
         }
@@ -75,7 +103,11 @@ impl Reader<'_> {
         match written.get_ref().parse::<JournalLocation>() {
             Ok(location) => location.relative_to(self.root),
             Err(problem) => {
-                self.problem(&written, format!("journal: {}", problem.problem), problem.remedy);
+                self.problem(
+                    &written,
+                    format!("journal: {}", problem.problem),
+                    problem.remedy,
+                );
                 JournalLocation::Memory
             }
         }
@@ -91,14 +123,22 @@ impl Reader<'_> {
             Some("cn") => Site::Cn,
             Some("") | None => raw.site.unwrap_or(Site::Intl),
             Some(_) => {
-                self.problems.push(Problem::new(SITE_VAR, "is neither intl nor cn", "write intl or cn"));
+                self.problems.push(Problem::new(
+                    SITE_VAR,
+                    "is neither intl nor cn",
+                    "write intl or cn",
+                ));
                 Site::Intl
             }
         };
         if raw.site.is_none() && !self.vars.contains_key(SITE_VAR) && endpoint.is_none() {
             let file = self.file;
             let remedy = "write site = \"intl\" or \"cn\" under [cloud]: the accounts of one site do not exist on the other";
-            self.problems.push(Problem::new(format!("{file}:1"), "cloud.site is missing", remedy));
+            self.problems.push(Problem::new(
+                format!("{file}:1"),
+                "cloud.site is missing",
+                remedy,
+            ));
         }
         let lighthouse_per_second = self.rate(raw.lighthouse_per_second.as_ref(), 20.0);
         let cvm_per_second = self.rate(raw.cvm_per_second.as_ref(), 10.0);
@@ -124,7 +164,13 @@ impl Reader<'_> {
         }
     }
 
-    fn count(&mut self, name: &str, written: Option<&Spanned<usize>>, most: usize, usual: usize) -> usize {
+    fn count(
+        &mut self,
+        name: &str,
+        written: Option<&Spanned<usize>>,
+        most: usize,
+        usual: usize,
+    ) -> usize {
         match written {
             Some(n) if !(1..=most).contains(n.get_ref()) => {
                 self.problem(
@@ -159,7 +205,11 @@ impl Reader<'_> {
         const SECONDS: u64 = 25;
         let body = match &raw.body_bytes {
             Some(n) if !(1_024..=6 * 1024 * 1024).contains(n.get_ref()) => {
-                self.problem(n, "body_bytes is not within 1024 to 6291456", "leave it out for 262144");
+                self.problem(
+                    n,
+                    "body_bytes is not within 1024 to 6291456",
+                    "leave it out for 262144",
+                );
                 BODY
             }
             Some(n) => *n.get_ref(),
@@ -182,7 +232,8 @@ impl Reader<'_> {
             Err((offset, problem)) => {
                 let place = self.place(offset);
                 let told = format!("seal.{}: {}", problem.field, problem.problem);
-                self.problems.push(Problem::new(place, told, problem.remedy));
+                self.problems
+                    .push(Problem::new(place, told, problem.remedy));
                 None
             }
         }
@@ -216,12 +267,19 @@ impl Reader<'_> {
             if let Some(written) = &source.handshake
                 && let Some(problem) = written.get_ref().problem(source.scheme.get_ref())
             {
-                self.problem(written, format!("{}: {}", problem.field, problem.problem), problem.remedy);
+                self.problem(
+                    written,
+                    format!("{}: {}", problem.field, problem.problem),
+                    problem.remedy,
+                );
             }
             let line = line_of(self.text, entry.span().start);
             if let (Some(name), Some(map)) = (name, map) {
                 let scheme = source.scheme.get_ref().clone();
-                let handshake = source.handshake.as_ref().map(|written| written.get_ref().clone());
+                let handshake = source
+                    .handshake
+                    .as_ref()
+                    .map(|written| written.get_ref().clone());
                 sources.push(SourceConfig {
                     name,
                     scheme,
@@ -240,12 +298,21 @@ impl Reader<'_> {
 
     fn secrets(&mut self, source: &RawSource) -> Vec<secrecy::SecretString> {
         let whose = format!("source {:?}", source.name.get_ref());
-        source.secrets.iter().filter_map(|written| self.secret(&whose, written)).collect()
+        source
+            .secrets
+            .iter()
+            .filter_map(|written| self.secret(&whose, written))
+            .collect()
     }
 
     /// The secret that a reference names.
-    pub(super) fn secret(&mut self, whose: &str, written: &Spanned<String>) -> Option<secrecy::SecretString> {
-        let found = SecretRef::parse(written.get_ref()).and_then(|r| r.resolve(self.root, self.vars));
+    pub(super) fn secret(
+        &mut self,
+        whose: &str,
+        written: &Spanned<String>,
+    ) -> Option<secrecy::SecretString> {
+        let found =
+            SecretRef::parse(written.get_ref()).and_then(|r| r.resolve(self.root, self.vars));
         match found {
             Ok(secret) => Some(secret),
             Err((problem, remedy)) => {
@@ -255,7 +322,8 @@ impl Reader<'_> {
         }
     }
 
-    /// `from` entries may be references `env:NAME`, because a template knows a queue's ARN only when it is deployed.
+    /// `from` entries may be references `env:NAME`, because a template knows a queue's ARN only
+    /// when it is deployed.
     fn from(&mut self, source: &RawSource) -> Vec<String> {
         let mut from = Vec::new();
         for written in &source.from {
@@ -278,7 +346,10 @@ impl Reader<'_> {
     fn events(&mut self, source: &RawSource) -> Vec<String> {
         for written in &source.events {
             if written.get_ref().trim().is_empty() || written.get_ref().contains('*') {
-                let problem = format!("events: {:?} is not a CloudEvents source", written.get_ref());
+                let problem = format!(
+                    "events: {:?} is not a CloudEvents source",
+                    written.get_ref()
+                );
                 self.problem(
                     written,
                     problem,
@@ -286,11 +357,17 @@ impl Reader<'_> {
                 );
             }
         }
-        source.events.iter().map(|written| written.get_ref().clone()).collect()
+        source
+            .events
+            .iter()
+            .map(|written| written.get_ref().clone())
+            .collect()
     }
 
     fn issuers(&mut self, source: &RawSource) -> Vec<u8> {
-        let Some(written) = &source.issuers else { return Vec::new() };
+        let Some(written) = &source.issuers else {
+            return Vec::new();
+        };
         if source.scheme.get_ref().name() != "sns" {
             self.problem(
                 written,
@@ -307,7 +384,9 @@ impl Reader<'_> {
     }
 
     fn map(&mut self, source: &RawSource) -> Option<MapRef> {
-        let Some(written) = &source.map else { return Some(MapRef::Builtin("native".to_owned())) };
+        let Some(written) = &source.map else {
+            return Some(MapRef::Builtin("native".to_owned()));
+        };
         let name = written.get_ref();
         if Map::builtin_names().any(|known| known == name) {
             return Some(MapRef::Builtin(name.clone()));

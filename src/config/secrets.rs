@@ -1,5 +1,6 @@
-//! A secret by reference: `env:NAME`, `file:PATH`, or in AWS. The configuration never holds one, and no error shows one.
-//! What lies in AWS is fetched before, and handed in among the variables, because nothing here opens a socket.
+//! A secret by reference: `env:NAME`, `file:PATH`, or in AWS. The configuration never holds one,
+//! and no error shows one. What lies in AWS is fetched before, and handed in among the variables,
+//! because nothing here opens a socket.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -56,7 +57,11 @@ impl AwsSecret {
             !text.is_empty() && text.len() <= 2_048 && text.bytes().all(|b| b.is_ascii_graphic())
         };
         let whole = named(id) && field.as_deref().is_none_or(named);
-        whole.then(|| Self { store, id: id.to_owned(), field })
+        whole.then(|| Self {
+            store,
+            id: id.to_owned(),
+            field,
+        })
     }
 
     /// Puts what fetching it came to among the variables, under a name that no variable has.
@@ -75,11 +80,14 @@ impl fmt::Display for AwsSecret {
             AwsStore::ParameterStore => "aws-ssm",
         };
         write!(f, "{scheme}:{}", self.id)?;
-        self.field.as_ref().map_or(Ok(()), |field| write!(f, "#{field}"))
+        self.field
+            .as_ref()
+            .map_or(Ok(()), |field| write!(f, "#{field}"))
     }
 }
 
-/// Every secret in AWS that a configuration names, wherever it stands. A text that is not TOML names none.
+/// Every secret in AWS that a configuration names, wherever it stands. A text that is not TOML
+/// names none.
 pub fn aws_secrets(text: &str) -> BTreeSet<AwsSecret> {
     fn walk(value: &toml::Value, found: &mut BTreeSet<AwsSecret>) {
         match value {
@@ -130,20 +138,28 @@ impl SecretRef {
         match self {
             Self::Env(name) => match vars.get(name) {
                 Some(value) if !value.is_empty() => Ok(SecretString::from(value.clone())),
-                Some(_) => Err((format!("the variable {name} is empty"), format!("give {name} a value"))),
+                Some(_) => Err((
+                    format!("the variable {name} is empty"),
+                    format!("give {name} a value"),
+                )),
                 None => Err((
                     format!("the variable {name} is not set"),
                     format!("set {name} to the sender's secret"),
                 )),
             },
             Self::File(path) => read(&root.join(path)).map(SecretString::from),
-            Self::Aws(secret) => match (vars.get(&secret.to_string()), vars.get(&format!("{secret} failed")))
-            {
+            Self::Aws(secret) => match (
+                vars.get(&secret.to_string()),
+                vars.get(&format!("{secret} failed")),
+            ) {
                 (Some(value), _) if !value.is_empty() => Ok(SecretString::from(value.clone())),
                 (Some(_), _) => Err((format!("{secret} is empty"), "give it a value".to_owned())),
                 (None, failed) => {
                     let why = failed.map_or("nobody fetched it", String::as_str);
-                    Err((format!("{secret}: {why}"), "see docs/secrets.md, or write env:NAME".to_owned()))
+                    Err((
+                        format!("{secret}: {why}"),
+                        "see docs/secrets.md, or write env:NAME".to_owned(),
+                    ))
                 }
             },
         }
@@ -159,14 +175,22 @@ fn read(path: &Path) -> Result<String, (String, String)> {
             "name the file that holds the secret alone".into(),
         ));
     }
-    let mut text = size.and_then(|_| std::fs::read_to_string(path)).map_err(|error| {
-        (format!("{shown} cannot be read: {error}"), "name an existing, readable file".to_owned())
-    })?;
+    let mut text = size
+        .and_then(|_| std::fs::read_to_string(path))
+        .map_err(|error| {
+            (
+                format!("{shown} cannot be read: {error}"),
+                "name an existing, readable file".to_owned(),
+            )
+        })?;
     if text.ends_with('\n') {
         text.truncate(text.len() - if text.ends_with("\r\n") { 2 } else { 1 });
     }
     if text.is_empty() {
-        return Err((format!("{shown} is empty"), "put the secret into it".to_owned()));
+        return Err((
+            format!("{shown} is empty"),
+            "put the secret into it".to_owned(),
+        ));
     }
     Ok(text)
 }

@@ -3,7 +3,10 @@
 use super::*;
 
 fn vars(pairs: &[(&str, &str)]) -> Vars {
-    pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect()
 }
 
 const GOOD: &str = r#"
@@ -38,18 +41,30 @@ fn paths_are_relative_to_the_file() {
     assert_eq!(config.policy, Path::new("deploy/prod/policy"));
     assert_eq!(config.sources[1].from, ["arn:aws:sqs:r:1:q"]);
     assert_eq!(config.sources[1].map, MapRef::Builtin("native".to_owned()));
-    assert_eq!((config.cloud.lighthouse_per_second, config.cloud.cvm_per_second), (20.0, 10.0));
+    assert_eq!(
+        (
+            config.cloud.lighthouse_per_second,
+            config.cloud.cvm_per_second
+        ),
+        (20.0, 10.0)
+    );
 }
 
 #[test]
 fn three_variables_override_the_file() {
     let mut vars = good_vars();
     vars.insert("SHAREHOOK_JOURNAL".into(), "s3://bucket/prefix".into());
-    vars.insert("SHAREHOOK_CLOUD_ENDPOINT".into(), "http://127.0.0.1:18300".into());
+    vars.insert(
+        "SHAREHOOK_CLOUD_ENDPOINT".into(),
+        "http://127.0.0.1:18300".into(),
+    );
     vars.insert("SHAREHOOK_CLOUD_SITE".into(), "cn".into());
     let config = Config::read("sharehook.toml", GOOD, &vars).unwrap();
     assert_eq!(config.journal.to_string(), "s3://bucket/prefix");
-    assert_eq!(config.cloud.endpoint.as_deref(), Some("http://127.0.0.1:18300"));
+    assert_eq!(
+        config.cloud.endpoint.as_deref(),
+        Some("http://127.0.0.1:18300")
+    );
     assert_eq!(config.cloud.site, Site::Cn);
 }
 
@@ -94,7 +109,10 @@ scheme = "trusted"
         "c.toml:20",
     ];
     assert_eq!(places, wanted, "{problems:#?}");
-    assert!(!format!("{problems:?}").contains("plain-text-secret"), "a pasted secret is shown");
+    assert!(
+        !format!("{problems:?}").contains("plain-text-secret"),
+        "a pasted secret is shown"
+    );
 }
 
 #[test]
@@ -114,7 +132,8 @@ fn unknown_fields_and_schemes_are_refused_by_name() {
 
 #[test]
 fn the_site_is_never_guessed() {
-    let Problems(problems) = Config::read("c.toml", "journal = \"memory:\"\n", &vars(&[])).unwrap_err();
+    let Problems(problems) =
+        Config::read("c.toml", "journal = \"memory:\"\n", &vars(&[])).unwrap_err();
     assert!(problems[0].problem.contains("cloud.site"));
 }
 
@@ -123,8 +142,15 @@ fn a_secret_in_a_file_loses_one_line_end() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("s"), "secret\r\n").unwrap();
     std::fs::write(folder.path().join("empty"), "\n").unwrap();
-    let read = |text: &str| SecretRef::parse(text).unwrap().resolve(folder.path(), &vars(&[]));
-    assert_eq!(secrecy::ExposeSecret::expose_secret(&read("file:s").unwrap()), "secret");
+    let read = |text: &str| {
+        SecretRef::parse(text)
+            .unwrap()
+            .resolve(folder.path(), &vars(&[]))
+    };
+    assert_eq!(
+        secrecy::ExposeSecret::expose_secret(&read("file:s").unwrap()),
+        "secret"
+    );
     assert!(read("file:empty").unwrap_err().0.contains("empty"));
     assert!(read("file:gone").unwrap_err().0.contains("cannot be read"));
 }

@@ -36,14 +36,18 @@ pub enum ErrorClass {
 impl ErrorClass {
     /// Whether the same call may well be answered later, with nobody doing anything about it.
     pub fn passing(self) -> bool {
-        matches!(self, Self::Transient | Self::Throttled | Self::Ambiguous | Self::NotSent)
+        matches!(
+            self,
+            Self::Transient | Self::Throttled | Self::Ambiguous | Self::NotSent
+        )
     }
 }
 
 /// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct CloudError {
-    /// The cloud's code in full, or ours when no answer came: `Timeout`, `ConnectFailed`, `BadAnswer`, `HttpStatus`, `NoCredentials`.
+    /// The cloud's code in full, or ours when no answer came: `Timeout`, `ConnectFailed`,
+    /// `BadAnswer`, `HttpStatus`, `NoCredentials`.
     pub code: String,
     /// The cloud's message, or what was attempted, how often and for how long.
     pub message: String,

@@ -1,5 +1,6 @@
 //! Identifiers that can only be valid: account, image, blueprint, region, source, request identity.
-//! In: text. Out: a newtype, or the problem with it. Shapes: the API pages and the examples of the SDKs.
+//! In: text. Out: a newtype, or the problem with it. Shapes: the API pages and the examples of the
+//! SDKs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::{Problem, shown};
 
-/// Implements `Display`, `AsRef<str>`, `TryFrom<String>` and `Into<String>` for a newtype over `String` that has `FromStr`.
+/// Implements `Display`, `AsRef<str>`, `TryFrom<String>` and `Into<String>` for a newtype over
+/// `String` that has `FromStr`.
 macro_rules! text_newtype {
     ($name:ident) => {
         impl fmt::Display for $name {
@@ -36,7 +38,8 @@ macro_rules! text_newtype {
     };
 }
 
-/// A root account's id (UIN): decimal, no leading zero, always text (it is not a number to compute with).
+/// A root account's id (UIN): decimal, no leading zero, always text (it is not a number to compute
+/// with).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AccountId(String);
@@ -59,7 +62,10 @@ impl FromStr for AccountId {
 
 fn image_suffix(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {
-        (6..=16).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+        (6..=16).contains(&rest.len())
+            && rest
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
     })
 }
 
@@ -186,7 +192,8 @@ pub(super) const LIGHTHOUSE_REGIONS: [&str; 15] = [
     "sa-saopaulo",
 ];
 
-/// CVM regions beyond those. The CVM page names no list; an operator adds a newer one in `cloud.regions`.
+/// CVM regions beyond those. The CVM page names no list; an operator adds a newer one in
+/// `cloud.regions`.
 pub(super) const OTHER_CVM_REGIONS: [&str; 8] = [
     "ap-beijing-fsi",
     "ap-chongqing",
@@ -198,7 +205,8 @@ pub(super) const OTHER_CVM_REGIONS: [&str; 8] = [
     "na-toronto",
 ];
 
-/// A region's name, well-formed; whether a service runs there is asked with [`Region::serves_lighthouse`] or of the rules.
+/// A region's name, well-formed; whether a service runs there is asked with
+/// [`Region::serves_lighthouse`] or of the rules.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Region(String);
@@ -219,7 +227,11 @@ impl Region {
 impl FromStr for Region {
     type Err = Problem;
     fn from_str(text: &str) -> Result<Self, Problem> {
-        let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let word = |w: &str| {
+            !w.is_empty()
+                && w.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        };
         if text.len() <= 32 && text.split('-').count() >= 2 && text.split('-').all(word) {
             return Ok(Self(text.to_owned()));
         }
@@ -252,7 +264,8 @@ impl FromStr for SourceName {
     }
 }
 
-/// What a request *is*: the source that authenticated it and its id there. The same identity never acts twice.
+/// What a request *is*: the source that authenticated it and its id there. The same identity never
+/// acts twice.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// Who authenticated it.
@@ -293,9 +306,19 @@ mod tests {
 
     #[test]
     fn images_are_told_apart_by_prefix() {
-        assert_eq!("lhbp-6jc6l8yb".parse::<ImageRef>().unwrap().kind(), "blueprint");
+        assert_eq!(
+            "lhbp-6jc6l8yb".parse::<ImageRef>().unwrap().kind(),
+            "blueprint"
+        );
         assert_eq!("img-dw8adx".parse::<ImageRef>().unwrap().kind(), "cvm");
-        for bad in ["", "img-", "img-UPPER123", "lhbp-6jc6l8y/", "ami-12345678", "img-12345678901234567"] {
+        for bad in [
+            "",
+            "img-",
+            "img-UPPER123",
+            "lhbp-6jc6l8y/",
+            "ami-12345678",
+            "img-12345678901234567",
+        ] {
             assert!(bad.parse::<ImageRef>().is_err(), "{bad:?}");
         }
     }

@@ -1,5 +1,5 @@
-//! The words of the trade: accounts, images, regions, requests, results. In: text that somebody typed.
-//! Out: values that can only be valid. Knows no clock, no I/O and no vendor's JSON.
+//! The words of the trade: accounts, images, regions, requests, results. In: text that somebody
+//! typed. Out: values that can only be valid. Knows no clock, no I/O and no vendor's JSON.
 
 mod cloud_error;
 mod ids;

@@ -1,5 +1,6 @@
-//! The native share request: what every map must produce and what a caller may send directly.
-//! In: a JSON value. Out: a [`ShareRequest`], or every problem with it at once. Unknown fields are refused by name.
+//! The native share request: what every map must produce and what a caller may send directly. In: a
+//! JSON value. Out: a [`ShareRequest`], or every problem with it at once. Unknown fields are
+//! refused by name.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,8 @@ use super::ids::{AccountId, ImageRef, LIGHTHOUSE_REGIONS, Region};
 use super::problem::{Problem, Problems, shown};
 use super::request::{Action, Expiry, RequestRules, ShareRequest, Target};
 
-/// More accounts than this in one request are refused: a CVM image can be shared with 500 accounts at most (CVM page).
+/// More accounts than this in one request are refused: a CVM image can be shared with 500 accounts
+/// at most (CVM page).
 const MOST_ACCOUNTS: usize = 500;
 /// More approvers than this are refused; nobody has so many.
 const MOST_APPROVERS: usize = 50;
@@ -38,11 +40,17 @@ impl ShareRequest {
     /// Every problem found, each with its field and remedy; nothing is defaulted on bad input.
     pub fn from_json(value: &Value, rules: &RequestRules) -> Result<Self, Problems> {
         let Value::Object(map) = value else {
-            return Err(
-                Problem::new("request", format!("is {}", kind_of(value)), "send a JSON object").into()
-            );
+            return Err(Problem::new(
+                "request",
+                format!("is {}", kind_of(value)),
+                "send a JSON object",
+            )
+            .into());
         };
-        let mut reader = Reader { map, problems: Vec::new() };
+        let mut reader = Reader {
+            map,
+            problems: Vec::new(),
+        };
         for name in map.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
             reader.problems.push(Problem::new(
                 clip(name),
@@ -74,7 +82,10 @@ impl Reader<'_> {
         }
         let requester = self.text("requester", 256);
         if requester.is_none() && self.absent("requester") {
-            self.missing("requester", "name who asks, as the ticket system knows them");
+            self.missing(
+                "requester",
+                "name who asks, as the ticket system knows them",
+            );
         }
         let approvers = self.approvers();
         let ticket = self.text("ticket", 200);
@@ -82,12 +93,20 @@ impl Reader<'_> {
         let not_before = self.instant("not_before");
         let expires = self.expiry();
         if action == Some(Action::Cancel) && expires.is_some() {
-            self.problem("expires_at", "a cancel does not expire", "remove expires_at and expires_in");
+            self.problem(
+                "expires_at",
+                "a cancel does not expire",
+                "remove expires_at and expires_in",
+            );
         }
         if let (Some(start), Some(Expiry::At(end))) = (not_before, &expires)
             && *end <= start
         {
-            self.problem("expires_at", "is not after not_before", "let the share end after it begins");
+            self.problem(
+                "expires_at",
+                "is not after not_before",
+                "let the share end after it begins",
+            );
         }
         Some(ShareRequest {
             id,
@@ -126,18 +145,28 @@ impl Reader<'_> {
                 None
             }
             Value::String(text) if text.chars().count() > most => {
-                self.problem(field, format!("is longer than {most} characters"), "shorten it");
+                self.problem(
+                    field,
+                    format!("is longer than {most} characters"),
+                    "shorten it",
+                );
                 None
             }
             Value::String(text)
-                if text.chars().any(|c| c.is_control() && !(field == "reason" && c.is_whitespace())) =>
+                if text
+                    .chars()
+                    .any(|c| c.is_control() && !(field == "reason" && c.is_whitespace())) =>
             {
                 self.problem(field, "contains control characters", "remove them");
                 None
             }
             Value::String(text) => Some(text),
             other => {
-                self.problem(field, format!("is {}", kind_of(&other)), "write it as a JSON string");
+                self.problem(
+                    field,
+                    format!("is {}", kind_of(&other)),
+                    "write it as a JSON string",
+                );
                 None
             }
         }
@@ -162,7 +191,10 @@ impl Reader<'_> {
 
     fn region(&mut self) -> Option<Region> {
         if self.absent("region") {
-            self.missing("region", "write the region of the image, as in \"ap-singapore\"");
+            self.missing(
+                "region",
+                "write the region of the image, as in \"ap-singapore\"",
+            );
             return None;
         }
         let parsed = self.text("region", 64)?.parse();
@@ -175,7 +207,9 @@ impl Reader<'_> {
             let problem = format!("Lighthouse does not serve {}", shown(region.as_str()));
             let remedy = format!("use one of {}", LIGHTHOUSE_REGIONS.join(", "));
             self.problem("region", problem, remedy);
-        } else if !needs_lighthouse && !region.serves_cvm() && !rules.extra_regions.contains(region.as_str())
+        } else if !needs_lighthouse
+            && !region.serves_cvm()
+            && !rules.extra_regions.contains(region.as_str())
         {
             let problem = format!("{} is not a known CVM region", shown(region.as_str()));
             self.problem(
@@ -190,7 +224,10 @@ impl Reader<'_> {
         let accounts = self.accounts();
         let lighthouse = self.flag("lighthouse");
         if self.absent("image") {
-            self.missing("image", "write a blueprint id (lhbp-…) or a CVM image id (img-…)");
+            self.missing(
+                "image",
+                "write a blueprint id (lhbp-…) or a CVM image id (img-…)",
+            );
             return None;
         }
         let image = match self.text("image", 64)?.parse::<ImageRef>() {
@@ -218,7 +255,9 @@ impl Reader<'_> {
                 );
                 None
             }
-            (ImageRef::Blueprint(image), false, false) => Some(Target::Blueprint { image, accounts }),
+            (ImageRef::Blueprint(image), false, false) => {
+                Some(Target::Blueprint { image, accounts })
+            }
             (ImageRef::Cvm(image), false, false) => Some(Target::Cvm { image, accounts }),
             (ImageRef::Cvm(image), true, true) => Some(Target::Lighthouse { image }),
             (ImageRef::Cvm(image), true, false) => Some(Target::Chain { image, accounts }),
@@ -230,7 +269,11 @@ impl Reader<'_> {
             None => Some(false),
             Some(Value::Bool(flag)) => Some(flag),
             Some(other) => {
-                self.problem(field, format!("is {}", kind_of(&other)), "write true or false");
+                self.problem(
+                    field,
+                    format!("is {}", kind_of(&other)),
+                    "write true or false",
+                );
                 None
             }
         }
@@ -241,7 +284,11 @@ impl Reader<'_> {
             None => return Some(Vec::new()),
             Some(Value::Array(list)) => list,
             Some(other) => {
-                self.problem("accounts", format!("is {}", kind_of(&other)), "write a JSON array of strings");
+                self.problem(
+                    "accounts",
+                    format!("is {}", kind_of(&other)),
+                    "write a JSON array of strings",
+                );
                 return None;
             }
         };
@@ -264,9 +311,11 @@ impl Reader<'_> {
                     Ok(_) => {}
                     Err(problem) => self.problems.push(Problem { field, ..problem }),
                 },
-                other => {
-                    self.problem(&field, format!("is {}", kind_of(other)), "write the id as a JSON string")
-                }
+                other => self.problem(
+                    &field,
+                    format!("is {}", kind_of(other)),
+                    "write the id as a JSON string",
+                ),
             }
         }
         (self.problems.len() == before).then_some(accounts)
@@ -278,11 +327,19 @@ impl Reader<'_> {
             Some(Value::Array(list)) if list.len() <= MOST_APPROVERS => list,
             Some(Value::Array(list)) => {
                 let problem = format!("has {} entries", list.len());
-                self.problem("approvers", problem, format!("name {MOST_APPROVERS} at most"));
+                self.problem(
+                    "approvers",
+                    problem,
+                    format!("name {MOST_APPROVERS} at most"),
+                );
                 return None;
             }
             Some(other) => {
-                self.problem("approvers", format!("is {}", kind_of(&other)), "write a JSON array of strings");
+                self.problem(
+                    "approvers",
+                    format!("is {}", kind_of(&other)),
+                    "write a JSON array of strings",
+                );
                 return None;
             }
         };
@@ -290,7 +347,8 @@ impl Reader<'_> {
         for (index, entry) in list.into_iter().enumerate() {
             match entry {
                 Value::String(text)
-                    if (1..=256).contains(&text.trim().len()) && !text.chars().any(char::is_control) =>
+                    if (1..=256).contains(&text.trim().len())
+                        && !text.chars().any(char::is_control) =>
                 {
                     if !approvers.contains(&text) {
                         approvers.push(text);
@@ -320,7 +378,11 @@ impl Reader<'_> {
             Ok(instant) => Some(instant),
             Err(_) => {
                 let problem = format!("{} is not an RFC 3339 instant", shown(&text));
-                self.problem(field, problem, "write date, time and offset, as in \"2026-12-31T00:00:00Z\"");
+                self.problem(
+                    field,
+                    problem,
+                    "write date, time and offset, as in \"2026-12-31T00:00:00Z\"",
+                );
                 None
             }
         }
@@ -328,14 +390,21 @@ impl Reader<'_> {
 
     fn expiry(&mut self) -> Option<Expiry> {
         if !self.absent("expires_at") && !self.absent("expires_in") {
-            self.problem("expires_in", "stands beside expires_at", "keep one of the two");
+            self.problem(
+                "expires_in",
+                "stands beside expires_at",
+                "keep one of the two",
+            );
             return None;
         }
         if let Some(instant) = self.instant("expires_at") {
             return Some(Expiry::At(instant));
         }
         let parsed = self.text("expires_in", 32)?.parse();
-        parsed.map_err(|problem| self.problems.push(problem)).map(Expiry::In).ok()
+        parsed
+            .map_err(|problem| self.problems.push(problem))
+            .map(Expiry::In)
+            .ok()
     }
 }
 
@@ -404,14 +473,24 @@ mod tests {
         let fields: Vec<&str> = problems.0.iter().map(|p| p.field.as_str()).collect();
         assert_eq!(
             fields,
-            ["colour", "action", "region", "accounts[0]", "accounts[1]", "image", "requester"]
+            [
+                "colour",
+                "action",
+                "region",
+                "accounts[0]",
+                "accounts[1]",
+                "image",
+                "requester"
+            ]
         );
     }
 
     #[test]
     fn refusals_name_the_field() {
         let long = "x".repeat(3_000);
-        let many: Vec<String> = (0..501).map(|n| format!("{}", 700_000_000_000_u64 + n)).collect();
+        let many: Vec<String> = (0..501)
+            .map(|n| format!("{}", 700_000_000_000_u64 + n))
+            .collect();
         for (value, field) in [
             (with("accounts", json!([])), "accounts"),
             (with("accounts", json!(null)), "accounts"),
@@ -438,13 +517,20 @@ mod tests {
             ),
         ] {
             let problems = read(value.clone()).unwrap_err();
-            assert!(problems.0.iter().any(|p| p.field == field), "{value}: {problems}");
+            assert!(
+                problems.0.iter().any(|p| p.field == field),
+                "{value}: {problems}"
+            );
         }
     }
 
     #[test]
     fn duplicates_of_an_account_count_once() {
-        let request = read(with("accounts", json!(["700000164995", "909619400", "700000164995"]))).unwrap();
+        let request = read(with(
+            "accounts",
+            json!(["700000164995", "909619400", "700000164995"]),
+        ))
+        .unwrap();
         assert_eq!(request.target.accounts().len(), 2);
     }
 
@@ -462,7 +548,9 @@ mod tests {
         let mut value = with("image", json!("img-6pb6lrmy"));
         value["region"] = json!("ap-osaka");
         assert!(read(value.clone()).is_err());
-        let rules = RequestRules { extra_regions: ["ap-osaka".to_owned()].into() };
+        let rules = RequestRules {
+            extra_regions: ["ap-osaka".to_owned()].into(),
+        };
         assert!(ShareRequest::from_json(&value, &rules).is_ok());
     }
 
@@ -470,6 +558,9 @@ mod tests {
     fn expires_in_counts_from_approval() {
         let request = read(with("expires_in", json!("30d"))).unwrap();
         let approved: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
-        assert_eq!(request.expires_at(approved).unwrap().to_string(), "2026-12-01T00:00:00Z");
+        assert_eq!(
+            request.expires_at(approved).unwrap().to_string(),
+            "2026-12-01T00:00:00Z"
+        );
     }
 }

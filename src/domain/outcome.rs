@@ -1,4 +1,5 @@
-//! What became of a request: one result per account (and one for Lighthouse), and the status that sums them up.
+//! What became of a request: one result per account (and one for Lighthouse), and the status that
+//! sums them up.
 
 use std::fmt;
 
@@ -77,7 +78,11 @@ pub struct ItemResult {
 impl ItemResult {
     /// A result of `item`.
     pub fn new(item: Item, kind: ResultKind, request_id: Option<String>) -> Self {
-        Self { item, kind, request_id }
+        Self {
+            item,
+            kind,
+            request_id,
+        }
     }
 
     /// Whether this item is done and as wanted.
@@ -145,7 +150,11 @@ mod tests {
     use super::*;
 
     fn result(kind: ResultKind) -> ItemResult {
-        ItemResult::new(Item::Account("700000164995".parse().unwrap()), kind, Some("r-1".into()))
+        ItemResult::new(
+            Item::Account("700000164995".parse().unwrap()),
+            kind,
+            Some("r-1".into()),
+        )
     }
 
     #[test]
@@ -155,20 +164,36 @@ mod tests {
             r#"{"account":"700000164995","result":"already_shared","request_id":"r-1"}"#
         );
         let image: CvmImageId = "img-xkd784jw".parse().unwrap();
-        let there = ResultKind::Available { blueprint: "lhbp-su83x02a".parse().ok(), already: false };
-        let text = serde_json::to_string(&ItemResult::new(Item::Lighthouse(image), there, None)).unwrap();
-        assert_eq!(text, r#"{"image":"img-xkd784jw","result":"available","blueprint":"lhbp-su83x02a"}"#);
+        let there = ResultKind::Available {
+            blueprint: "lhbp-su83x02a".parse().ok(),
+            already: false,
+        };
+        let text =
+            serde_json::to_string(&ItemResult::new(Item::Lighthouse(image), there, None)).unwrap();
+        assert_eq!(
+            text,
+            r#"{"image":"img-xkd784jw","result":"available","blueprint":"lhbp-su83x02a"}"#
+        );
         let back: ItemResult = serde_json::from_str(&text).unwrap();
         assert!(back.succeeded());
     }
 
     #[test]
     fn statuses_add_up() {
-        let bad = || result(ResultKind::Failed { code: "X".into(), message: "m".into(), retryable: false });
+        let bad = || {
+            result(ResultKind::Failed {
+                code: "X".into(),
+                message: "m".into(),
+                retryable: false,
+            })
+        };
         let good = || result(ResultKind::Shared);
         assert_eq!(Status::of(&[good(), good()]), Status::Completed);
         assert_eq!(Status::of(&[good(), bad()]), Status::Partial);
         assert_eq!(Status::of(&[bad()]), Status::Failed);
-        assert_eq!(Status::of(&[bad(), result(ResultKind::Pending)]), Status::Pending);
+        assert_eq!(
+            Status::of(&[bad(), result(ResultKind::Pending)]),
+            Status::Pending
+        );
     }
 }

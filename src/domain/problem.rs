@@ -1,4 +1,5 @@
-//! What is wrong with an input, told so that its author can mend it: the field, the problem, the remedy.
+//! What is wrong with an input, told so that its author can mend it: the field, the problem, the
+//! remedy.
 
 use std::fmt;
 
@@ -17,8 +18,16 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of `field`.
-    pub fn new(field: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { field: field.into(), problem: problem.into(), remedy: remedy.into() }
+    pub fn new(
+        field: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            field: field.into(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 

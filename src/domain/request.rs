@@ -1,5 +1,5 @@
-//! A share or cancel request that is valid in itself; whether it is *allowed* is the policy's question.
-//! How it is read from JSON stands in `native`.
+//! A share or cancel request that is valid in itself; whether it is *allowed* is the policy's
+//! question. How it is read from JSON stands in `native`.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,8 @@ impl Action {
     }
 }
 
-/// Which image, and who or what receives it. Every variant names at least one receiver: "all" cannot be said.
+/// Which image, and who or what receives it. Every variant names at least one receiver: "all"
+/// cannot be said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Target {
@@ -76,9 +77,9 @@ impl Target {
     /// The receiving accounts; none for Lighthouse alone.
     pub fn accounts(&self) -> &[AccountId] {
         match self {
-            Self::Blueprint { accounts, .. } | Self::Cvm { accounts, .. } | Self::Chain { accounts, .. } => {
-                accounts
-            }
+            Self::Blueprint { accounts, .. }
+            | Self::Cvm { accounts, .. }
+            | Self::Chain { accounts, .. } => accounts,
             Self::Lighthouse { .. } => &[],
         }
     }
@@ -95,7 +96,8 @@ impl Target {
 pub enum Expiry {
     /// `expires_at`.
     At(Timestamp),
-    /// `expires_in`, counted from approval: from the moment the approved request was first verified here.
+    /// `expires_in`, counted from approval: from the moment the approved request was first verified
+    /// here.
     In(Span),
 }
 
@@ -135,7 +137,10 @@ impl ShareRequest {
     /// SHA-256 of the content, hex: what an identity is bound to. The id is not part of it, and
     /// `expires_in` counts as written, so the same ticket delivered later has the same digest.
     pub fn digest(&self) -> String {
-        let content = Self { id: None, ..self.clone() };
+        let content = Self {
+            id: None,
+            ..self.clone()
+        };
         let text = serde_json::to_vec(&content).unwrap_or_default();
         hex::encode(Sha256::digest(text))
     }
@@ -144,7 +149,9 @@ impl ShareRequest {
     pub fn expires_at(&self, approved: Timestamp) -> Option<Timestamp> {
         match self.expires.as_ref()? {
             Expiry::At(instant) => Some(*instant),
-            Expiry::In(span) => approved.checked_add(jiff::SignedDuration::from_secs(span.seconds())).ok(),
+            Expiry::In(span) => approved
+                .checked_add(jiff::SignedDuration::from_secs(span.seconds()))
+                .ok(),
         }
     }
 }

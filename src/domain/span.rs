@@ -43,12 +43,21 @@ impl FromStr for Span {
             _ => return Err(wrong()),
         };
         let digits = text.strip_suffix(unit).unwrap_or_default();
-        if digits.is_empty() || digits.starts_with('0') || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        if digits.is_empty()
+            || digits.starts_with('0')
+            || !digits.bytes().all(|b| b.is_ascii_digit())
+        {
             return Err(wrong());
         }
         let count: i64 = digits.parse().map_err(|_| wrong())?;
-        let seconds = count.checked_mul(factor).filter(|s| *s <= TEN_YEARS).ok_or_else(wrong)?;
-        Ok(Self { text: text.to_owned(), seconds })
+        let seconds = count
+            .checked_mul(factor)
+            .filter(|s| *s <= TEN_YEARS)
+            .ok_or_else(wrong)?;
+        Ok(Self {
+            text: text.to_owned(),
+            seconds,
+        })
     }
 }
 
@@ -79,9 +88,19 @@ mod tests {
     fn a_day_is_24_hours() {
         assert_eq!("30d".parse::<Span>().unwrap().seconds(), 30 * 86_400);
         assert_eq!("2w".parse::<Span>().unwrap().seconds(), 14 * 86_400);
-        for bad in
-            ["", "d", "0d", "-1d", "1.5h", "P30D", "30 d", "30", "99999999999999999999d", "11000w", "٣d"]
-        {
+        for bad in [
+            "",
+            "d",
+            "0d",
+            "-1d",
+            "1.5h",
+            "P30D",
+            "30 d",
+            "30",
+            "99999999999999999999d",
+            "11000w",
+            "٣d",
+        ] {
             assert!(bad.parse::<Span>().is_err(), "{bad:?}");
         }
     }

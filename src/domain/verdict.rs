@@ -1,4 +1,5 @@
-//! The policy's verdict as data that the journal can keep: who decided, by which policies, on which policy text.
+//! The policy's verdict as data that the journal can keep: who decided, by which policies, on which
+//! policy text.
 
 use serde::{Deserialize, Serialize};
 

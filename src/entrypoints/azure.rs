@@ -1,5 +1,6 @@
-//! An Azure Functions custom handler: the host forwards HTTP under its route prefix, and posts every other trigger's
-//! event as an envelope to `/FUNCTION`. In: such requests. Out: what the host expects back.
+//! An Azure Functions custom handler: the host forwards HTTP under its route prefix, and posts
+//! every other trigger's event as an envelope to `/FUNCTION`. In: such requests. Out: what the host
+//! expects back.
 
 use std::sync::Arc;
 
@@ -20,15 +21,19 @@ const PREFIX_SETTING: &str = "azurefunctionsjobhost__extensions__http__routepref
 /// How the host was told to hand requests over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handler {
-    /// Without a prefix a stranger's request could have the path of an envelope, so envelopes are refused then.
+    /// Without a prefix a stranger's request could have the path of an envelope, so envelopes are
+    /// refused then.
     prefix: Option<String>,
 }
 
 impl Handler {
-    /// Reads the route prefix from `host.json`'s text and the settings. Without a readable file nothing is assumed.
+    /// Reads the route prefix from `host.json`'s text and the settings. Without a readable file
+    /// nothing is assumed.
     pub(crate) fn new(host_json: Option<&str>, vars: &Vars) -> Self {
         let written = host_json.and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let setting = vars.iter().find(|(name, _)| name.eq_ignore_ascii_case(PREFIX_SETTING));
+        let setting = vars
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(PREFIX_SETTING));
         let prefix = match (&written, setting) {
             (None, _) => None,
             (Some(_), Some((_, value))) => Some(value.as_str()),
@@ -37,8 +42,12 @@ impl Handler {
                 Some(prefix) => prefix.as_str(),
             },
         };
-        let prefix = prefix.map(|prefix| prefix.trim_matches('/')).filter(|prefix| !prefix.is_empty());
-        Self { prefix: prefix.map(str::to_owned) }
+        let prefix = prefix
+            .map(|prefix| prefix.trim_matches('/'))
+            .filter(|prefix| !prefix.is_empty());
+        Self {
+            prefix: prefix.map(str::to_owned),
+        }
     }
 
     /// The function whose envelope this is; none when it is a forwarded HTTP request.
@@ -51,12 +60,19 @@ impl Handler {
         (request.method == "POST" && named && !ours).then_some(name)
     }
 
-    pub(crate) async fn respond(&self, app: &Arc<App>, request: HttpDelivery, deadline: Deadline) -> Served {
+    pub(crate) async fn respond(
+        &self,
+        app: &Arc<App>,
+        request: HttpDelivery,
+        deadline: Deadline,
+    ) -> Served {
         if let Some(function) = self.envelope_of(&request) {
             return Served::Json(invoke(app, function, &request.body, deadline).await);
         }
-        let rest =
-            self.prefix.as_deref().and_then(|prefix| request.path.strip_prefix('/')?.strip_prefix(prefix));
+        let rest = self
+            .prefix
+            .as_deref()
+            .and_then(|prefix| request.path.strip_prefix('/')?.strip_prefix(prefix));
         match rest.filter(|rest| rest.starts_with('/')).map(str::to_owned) {
             Some(path) => respond(app, HttpDelivery { path, ..request }, deadline).await,
             None => respond(app, request, deadline).await,
@@ -64,23 +80,31 @@ impl Handler {
     }
 }
 
-/// A success has the envelope's form; the host takes any other status for a failed invocation and tries again.
+/// A success has the envelope's form; the host takes any other status for a failed invocation and
+/// tries again.
 async fn invoke(app: &Arc<App>, function: &str, body: &[u8], deadline: Deadline) -> HttpAnswer {
     let done = match event_of(function, body) {
         Ok(Event::Timer) => match app.sweep(deadline).await {
             Ok(report) => Ok(json!(report)),
-            Err(error) => Err(NamedError { name: "Unavailable", text: error.to_string() }),
+            Err(error) => Err(NamedError {
+                name: "Unavailable",
+                text: error.to_string(),
+            }),
         },
         Ok(Event::Message(message)) => message::all_or_error(app, vec![message], deadline).await,
         Err(problem) => {
             tracing::error!(function, problem, "an envelope was refused");
-            Err(NamedError { name: "UnknownEvent", text: problem.to_owned() })
+            Err(NamedError {
+                name: "UnknownEvent",
+                text: problem.to_owned(),
+            })
         }
     };
     match done {
-        Ok(answer) => {
-            HttpAnswer::new(200, json!({ "Outputs": {}, "Logs": [answer.to_string()], "ReturnValue": null }))
-        }
+        Ok(answer) => HttpAnswer::new(
+            200,
+            json!({ "Outputs": {}, "Logs": [answer.to_string()], "ReturnValue": null }),
+        ),
         Err(error) => HttpAnswer::error(500, format!("{}: {}", error.name, error.text)),
     }
 }
@@ -91,24 +115,42 @@ enum Event {
     Message(Message),
 }
 
-/// A queue's message is a text under the binding's name; a timer's an object with its schedule. An HTTP request that is
-/// not forwarded is an object too, and it is nobody's message: a stranger may have sent it.
+/// A queue's message is a text under the binding's name; a timer's an object with its schedule. An
+/// HTTP request that is not forwarded is an object too, and it is nobody's message: a stranger may
+/// have sent it.
 fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
     let envelope: Value = serde_json::from_slice(body).map_err(|_| "is not JSON")?;
-    let data = envelope.get("Data").and_then(Value::as_object).ok_or("has no Data")?;
-    let metadata = envelope.get("Metadata").filter(|m| m.is_object()).ok_or("has no Metadata")?;
+    let data = envelope
+        .get("Data")
+        .and_then(Value::as_object)
+        .ok_or("has no Data")?;
+    let metadata = envelope
+        .get("Metadata")
+        .filter(|m| m.is_object())
+        .ok_or("has no Metadata")?;
     let (1, Some(item)) = (data.len(), data.values().next()) else {
-        return Err("has more than one binding in Data; give the function its trigger and no input");
+        return Err(
+            "has more than one binding in Data; give the function its trigger and no input",
+        );
     };
     match item {
         Value::String(text) => {
             // Some versions of the host write the text as JSON once more.
-            let id = metadata.get("Id").and_then(Value::as_str).map(|id| id.trim_matches('"').to_owned());
+            let id = metadata
+                .get("Id")
+                .and_then(Value::as_str)
+                .map(|id| id.trim_matches('"').to_owned());
             let text = serde_json::from_str::<String>(text).unwrap_or_else(|_| text.clone());
             let origin = format!("azure:{function}");
-            Ok(Event::Message(Message { origin, id, body: text.into() }))
+            Ok(Event::Message(Message {
+                origin,
+                id,
+                body: text.into(),
+            }))
         }
-        Value::Object(timer) if timer.contains_key("IsPastDue") && !timer.contains_key("Method") => {
+        Value::Object(timer)
+            if timer.contains_key("IsPastDue") && !timer.contains_key("Method") =>
+        {
             Ok(Event::Timer)
         }
         _ => Err(
@@ -123,14 +165,22 @@ mod tests {
 
     fn request(method: &str, path: &str) -> HttpDelivery {
         let body = bytes::Bytes::new();
-        HttpDelivery { method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body }
+        HttpDelivery {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body,
+        }
     }
 
     #[test]
     fn an_envelope_is_believed_only_where_http_cannot_have_its_path() {
         let none = Vars::new();
         let setting = |value: &str| {
-            Vars::from([("AzureFunctionsJobHost__Extensions__Http__RoutePrefix".into(), value.into())])
+            Vars::from([(
+                "AzureFunctionsJobHost__Extensions__Http__RoutePrefix".into(),
+                value.into(),
+            )])
         };
         let empty = r#"{"extensions":{"http":{"routePrefix":"/"}}}"#;
         let hooks = r#"{"extensions":{"http":{"routePrefix":"share/v1"}}}"#;
@@ -142,7 +192,11 @@ mod tests {
             (Some(hooks), &none, Some("share/v1")),
             (Some("{}"), &setting(""), None),
             (Some(empty), &setting("x"), Some("x")),
-            (Some(r#"{"extensions":{"http":{"routePrefix":null}}}"#), &none, None),
+            (
+                Some(r#"{"extensions":{"http":{"routePrefix":null}}}"#),
+                &none,
+                None,
+            ),
         ] {
             let handler = Handler::new(host, vars);
             assert_eq!(handler.prefix.as_deref(), prefix, "{host:?}");
@@ -161,14 +215,23 @@ mod tests {
             ("POST", "/hooks/jira"),
             ("POST", "/events"),
         ] {
-            assert_eq!(handler.envelope_of(&request(method, path)), None, "{method} {path}");
+            assert_eq!(
+                handler.envelope_of(&request(method, path)),
+                None,
+                "{method} {path}"
+            );
         }
     }
 
     #[test]
     fn an_http_request_in_an_envelope_is_nobodys_message() {
         let told = |data: Value| {
-            event_of("F", json!({"Data": data, "Metadata": {"Id": "\"m-1\""}}).to_string().as_bytes())
+            event_of(
+                "F",
+                json!({"Data": data, "Metadata": {"Id": "\"m-1\""}})
+                    .to_string()
+                    .as_bytes(),
+            )
         };
         let message = |body: &str| {
             Ok(Event::Message(Message {
@@ -178,8 +241,14 @@ mod tests {
             }))
         };
         assert_eq!(told(json!({"item": "{\"a\":1}"})), message("{\"a\":1}"));
-        assert_eq!(told(json!({"item": "\"{\\\"a\\\":1}\""})), message("{\"a\":1}"));
-        assert_eq!(told(json!({"timer": {"Schedule": {}, "IsPastDue": false}})), Ok(Event::Timer));
+        assert_eq!(
+            told(json!({"item": "\"{\\\"a\\\":1}\""})),
+            message("{\"a\":1}")
+        );
+        assert_eq!(
+            told(json!({"timer": {"Schedule": {}, "IsPastDue": false}})),
+            Ok(Event::Timer)
+        );
         for bad in [
             json!({}),
             json!([]),

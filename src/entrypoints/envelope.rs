@@ -1,5 +1,6 @@
 //! HTTP requests that a host hands over as JSON, and answers in the form in which the request came.
-//! In: an event of API Gateway, a function URL or a load balancer. Out: an [`HttpDelivery`]; and back.
+//! In: an event of API Gateway, a function URL or a load balancer. Out: an [`HttpDelivery`]; and
+//! back.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,11 +15,13 @@ use super::reply::HttpAnswer;
 pub(crate) enum Form {
     /// API Gateway's payload version 2.0, which a Lambda function URL shares.
     Version2,
-    /// API Gateway's REST API, or an HTTP API with payload version 1.0. Tencent's function URL takes it too.
+    /// API Gateway's REST API, or an HTTP API with payload version 1.0. Tencent's function URL
+    /// takes it too.
     Version1,
     /// A load balancer whose target group has single-value headers.
     Balancer,
-    /// A load balancer whose target group has multi-value headers: it reads no others from the answer.
+    /// A load balancer whose target group has multi-value headers: it reads no others from the
+    /// answer.
     BalancerMulti,
 }
 
@@ -27,7 +30,12 @@ pub(crate) enum Form {
 /// # Errors
 /// What is not as the host writes it.
 pub(crate) fn request(event: &Value, method: &str, path: String) -> Result<HttpDelivery, String> {
-    Ok(HttpDelivery { method: method.to_owned(), path, headers: headers(event)?, body: body(event)? })
+    Ok(HttpDelivery {
+        method: method.to_owned(),
+        path,
+        headers: headers(event)?,
+        body: body(event)?,
+    })
 }
 
 /// The path without the stage that stands before it; `$default` never does.
@@ -40,7 +48,8 @@ pub(crate) fn without_stage(path: &str, stage: Option<&str>) -> String {
     }
 }
 
-/// All values of all headers: `multiValueHeaders` where they are, because a repetition must be seen.
+/// All values of all headers: `multiValueHeaders` where they are, because a repetition must be
+/// seen.
 fn headers(event: &Value) -> Result<Vec<(String, String)>, String> {
     let object = |name: &str| match event.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -52,12 +61,18 @@ fn headers(event: &Value) -> Result<Vec<(String, String)>, String> {
     if let Some(multi) = object("multiValueHeaders")? {
         for (name, values) in multi {
             for value in values.as_array().ok_or_else(|| not_text(name))? {
-                pairs.push((name.clone(), value.as_str().ok_or_else(|| not_text(name))?.to_owned()));
+                pairs.push((
+                    name.clone(),
+                    value.as_str().ok_or_else(|| not_text(name))?.to_owned(),
+                ));
             }
         }
     } else if let Some(single) = object("headers")? {
         for (name, value) in single {
-            pairs.push((name.clone(), value.as_str().ok_or_else(|| not_text(name))?.to_owned()));
+            pairs.push((
+                name.clone(),
+                value.as_str().ok_or_else(|| not_text(name))?.to_owned(),
+            ));
         }
     }
     Ok(pairs)
@@ -71,7 +86,9 @@ fn body(event: &Value) -> Result<Bytes, String> {
         Some(_) => return Err("has a body that is not text".to_owned()),
     };
     match event.get("isBase64Encoded") {
-        None | Some(Value::Null | Value::Bool(false)) => Ok(Bytes::copy_from_slice(text.as_bytes())),
+        None | Some(Value::Null | Value::Bool(false)) => {
+            Ok(Bytes::copy_from_slice(text.as_bytes()))
+        }
         Some(Value::Bool(true)) => STANDARD
             .decode(text)
             .map(Bytes::from)
@@ -83,7 +100,11 @@ fn body(event: &Value) -> Result<Bytes, String> {
 /// The answer in the request's form.
 pub(crate) fn response(form: Form, served: Served) -> Value {
     let (answer, kind, body) = match served {
-        Served::Text(text) => (HttpAnswer::new(200, Value::Null), "text/plain; version=0.0.4", text),
+        Served::Text(text) => (
+            HttpAnswer::new(200, Value::Null),
+            "text/plain; version=0.0.4",
+            text,
+        ),
         Served::Json(answer) => {
             let body = answer.body.to_string();
             (answer, "application/json", body)
@@ -91,21 +112,34 @@ pub(crate) fn response(form: Form, served: Served) -> Value {
     };
     let status = answer.status;
     let mut headers = vec![("content-type", kind.to_owned())];
-    headers.extend(answer.retry_after.map(|seconds| ("retry-after", seconds.to_string())));
+    headers.extend(
+        answer
+            .retry_after
+            .map(|seconds| ("retry-after", seconds.to_string())),
+    );
     headers.extend(answer.headers);
     let single = |headers: &[(&str, String)]| -> Map<String, Value> {
-        headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
+        headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .collect()
     };
     let multi = |headers: &[(&str, String)]| -> Map<String, Value> {
-        headers.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect()
+        headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!([value])))
+            .collect()
     };
     let mut answer = json!({ "statusCode": status, "body": body, "isBase64Encoded": false });
-    let Some(map) = answer.as_object_mut() else { return answer };
+    let Some(map) = answer.as_object_mut() else {
+        return answer;
+    };
     let described = || Value::String(format!("{status} {}", reason(status)));
     match form {
         Form::Version2 => {
             map.insert("headers".to_owned(), Value::Object(single(&headers)));
-            // It may be absent on AWS; who reads the answer with `aws_lambda_events`, as cargo-lambda does, needs it.
+            // It may be absent on AWS; who reads the answer with `aws_lambda_events`, as
+            // cargo-lambda does, needs it.
             map.insert("cookies".to_owned(), json!([]));
         }
         Form::Version1 => {
@@ -116,7 +150,10 @@ pub(crate) fn response(form: Form, served: Served) -> Value {
             map.insert("statusDescription".to_owned(), described());
         }
         Form::BalancerMulti => {
-            map.insert("multiValueHeaders".to_owned(), Value::Object(multi(&headers)));
+            map.insert(
+                "multiValueHeaders".to_owned(),
+                Value::Object(multi(&headers)),
+            );
             map.insert("statusDescription".to_owned(), described());
         }
     }
@@ -141,18 +178,34 @@ mod tests {
     fn each_form_is_one_that_the_shared_types_read() {
         let busy = |form| response(form, Served::Json(HttpAnswer::busy()));
         let v2: ApiGatewayV2httpResponse = serde_json::from_value(busy(Form::Version2)).unwrap();
-        assert_eq!((v2.status_code, &v2.headers["retry-after"]), (429, &"1".parse().unwrap()));
-        let v1: ApiGatewayProxyResponse = serde_json::from_value(busy(Form::Version1)).unwrap();
-        assert_eq!((v1.status_code, &v1.headers["retry-after"]), (429, &"1".parse().unwrap()));
-        let single: AlbTargetGroupResponse = serde_json::from_value(busy(Form::Balancer)).unwrap();
-        assert_eq!(single.status_description.as_deref(), Some("429 Too Many Requests"));
         assert_eq!(
-            (&single.headers["retry-after"], single.multi_value_headers.len()),
+            (v2.status_code, &v2.headers["retry-after"]),
+            (429, &"1".parse().unwrap())
+        );
+        let v1: ApiGatewayProxyResponse = serde_json::from_value(busy(Form::Version1)).unwrap();
+        assert_eq!(
+            (v1.status_code, &v1.headers["retry-after"]),
+            (429, &"1".parse().unwrap())
+        );
+        let single: AlbTargetGroupResponse = serde_json::from_value(busy(Form::Balancer)).unwrap();
+        assert_eq!(
+            single.status_description.as_deref(),
+            Some("429 Too Many Requests")
+        );
+        assert_eq!(
+            (
+                &single.headers["retry-after"],
+                single.multi_value_headers.len()
+            ),
             (&"1".parse().unwrap(), 0)
         );
-        let multi: AlbTargetGroupResponse = serde_json::from_value(busy(Form::BalancerMulti)).unwrap();
+        let multi: AlbTargetGroupResponse =
+            serde_json::from_value(busy(Form::BalancerMulti)).unwrap();
         assert_eq!(
-            (&multi.multi_value_headers["retry-after"], multi.headers.len()),
+            (
+                &multi.multi_value_headers["retry-after"],
+                multi.headers.len()
+            ),
             (&"1".parse().unwrap(), 0)
         );
     }
@@ -185,6 +238,12 @@ mod tests {
         }
         let repeated = json!({"headers": {"a": "2"}, "multiValueHeaders": {"a": ["1", "2"]}});
         let read = request(&repeated, "POST", "/".to_owned()).unwrap();
-        assert_eq!(read.headers, [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())]);
+        assert_eq!(
+            read.headers,
+            [
+                ("a".to_owned(), "1".to_owned()),
+                ("a".to_owned(), "2".to_owned())
+            ]
+        );
     }
 }

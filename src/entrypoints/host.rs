@@ -26,16 +26,23 @@ pub(crate) enum HttpHost {
     Alibaba,
 }
 
-/// The variables that name the port, the most specific first; Azure's host is on the same machine, the others are not.
+/// The variables that name the port, the most specific first; Azure's host is on the same machine,
+/// the others are not.
 const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
-    ("FUNCTIONS_CUSTOMHANDLER_PORT", Ipv4Addr::LOCALHOST, HttpHost::Azure),
+    (
+        "FUNCTIONS_CUSTOMHANDLER_PORT",
+        Ipv4Addr::LOCALHOST,
+        HttpHost::Azure,
+    ),
     ("PORT", Ipv4Addr::UNSPECIFIED, HttpHost::Plain),
     ("FC_SERVER_PORT", Ipv4Addr::UNSPECIFIED, HttpHost::Alibaba),
 ];
 
 /// The marks of hosts that name no port, and expect 9000.
-const MARKS: [(&str, HttpHost); 2] =
-    [("FC_FUNCTION_NAME", HttpHost::Alibaba), ("SCF_FUNCTIONNAME", HttpHost::Plain)];
+const MARKS: [(&str, HttpHost); 2] = [
+    ("FC_FUNCTION_NAME", HttpHost::Alibaba),
+    ("SCF_FUNCTIONNAME", HttpHost::Plain),
+];
 const UNNAMED_PORT: u16 = 9000;
 
 /// The host, by its marks; `Ok(None)` on a machine that is none.
@@ -52,13 +59,23 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, String> {
     }
     for (name, address, host) in PORT_VARS {
         if let Some(value) = vars.get(name) {
-            let port =
-                value.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(|| {
+            let port = value
+                .parse::<u16>()
+                .ok()
+                .filter(|port| *port != 0)
+                .ok_or_else(|| {
                     format!("{name} is {value:?}, which is not a port; set it to 1 to 65535")
                 })?;
             // Function Compute may name its port in either variable; its mark tells.
-            let host = if is_set("FC_FUNCTION_NAME") { HttpHost::Alibaba } else { host };
-            return Ok(Some(Host::Http(SocketAddr::new(IpAddr::V4(address), port), host)));
+            let host = if is_set("FC_FUNCTION_NAME") {
+                HttpHost::Alibaba
+            } else {
+                host
+            };
+            return Ok(Some(Host::Http(
+                SocketAddr::new(IpAddr::V4(address), port),
+                host,
+            )));
         }
     }
     let marked = MARKS.iter().find(|(mark, _)| is_set(mark));
@@ -66,13 +83,20 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, String> {
     Ok(marked.map(|(_, host)| Host::Http(address, *host)))
 }
 
-/// Whether the host writes the credentials of its role into the headers of every request: SCF does, where it hands HTTP over
-/// as it is. The headers of an event of its runtime API are the sender's own, as they are on every other host. Users cannot
-/// set variables with these two beginnings on SCF.
+/// Whether the host writes the credentials of its role into the headers of every request: SCF does,
+/// where it hands HTTP over as it is. The headers of an event of its runtime API are the sender's
+/// own, as they are on every other host. Users cannot set variables with these two beginnings on
+/// SCF.
 pub(crate) fn brings_credentials(vars: &Vars) -> bool {
     let plain = matches!(detect(vars), Ok(Some(Host::Http(_, HttpHost::Plain))));
-    let named = vars.get("SCF_FUNCTIONNAME").is_some_and(|name| !name.is_empty());
-    plain && named && vars.get("TENCENTCLOUD_RUNENV").is_some_and(|host| host == "SCF")
+    let named = vars
+        .get("SCF_FUNCTIONNAME")
+        .is_some_and(|name| !name.is_empty());
+    plain
+        && named
+        && vars
+            .get("TENCENTCLOUD_RUNENV")
+            .is_some_and(|host| host == "SCF")
 }
 
 #[cfg(test)]
@@ -84,7 +108,11 @@ mod tests {
         let scf = [("SCF_FUNCTIONNAME", "f"), ("TENCENTCLOUD_RUNENV", "SCF")];
         let brings = |more: &[(&str, &str)], marks: &[(&str, &str)]| {
             let pairs = marks.iter().chain(more);
-            brings_credentials(&pairs.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+            brings_credentials(
+                &pairs
+                    .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                    .collect(),
+            )
         };
         assert!(brings(&[], &scf) && brings(&[("PORT", "9000")], &scf));
         for more in [
@@ -101,7 +129,12 @@ mod tests {
     }
 
     fn on(pairs: &[(&str, &str)]) -> Result<Option<Host>, String> {
-        detect(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+        detect(
+            &pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -113,12 +146,24 @@ mod tests {
             on(&[("PORT", "80"), ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071")]),
             at("127.0.0.1:7071", HttpHost::Azure)
         );
-        assert_eq!(on(&[("FC_SERVER_PORT", "9001")]), at("0.0.0.0:9001", HttpHost::Alibaba));
-        assert_eq!(on(&[("FC_FUNCTION_NAME", "f")]), at("0.0.0.0:9000", HttpHost::Alibaba));
-        assert_eq!(on(&[("FC_FUNCTION_NAME", "f"), ("PORT", "8000")]), at("0.0.0.0:8000", HttpHost::Alibaba));
+        assert_eq!(
+            on(&[("FC_SERVER_PORT", "9001")]),
+            at("0.0.0.0:9001", HttpHost::Alibaba)
+        );
+        assert_eq!(
+            on(&[("FC_FUNCTION_NAME", "f")]),
+            at("0.0.0.0:9000", HttpHost::Alibaba)
+        );
+        assert_eq!(
+            on(&[("FC_FUNCTION_NAME", "f"), ("PORT", "8000")]),
+            at("0.0.0.0:8000", HttpHost::Alibaba)
+        );
         let runtime = [("SCF_FUNCTIONNAME", "f"), ("SCF_RUNTIME_API", "127.0.0.1")];
         assert_eq!(on(&runtime), Ok(Some(Host::Scf)));
-        assert_eq!(on(&[("SCF_FUNCTIONNAME", "f")]), at("0.0.0.0:9000", HttpHost::Plain));
+        assert_eq!(
+            on(&[("SCF_FUNCTIONNAME", "f")]),
+            at("0.0.0.0:9000", HttpHost::Plain)
+        );
         assert_eq!(
             on(&[("PORT", "80"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")]),
             Ok(Some(Host::Lambda))
@@ -128,7 +173,10 @@ mod tests {
     #[test]
     fn what_is_no_port_is_told() {
         for value in ["http", "", "0", "65536", "-1"] {
-            assert!(on(&[("PORT", value)]).unwrap_err().contains("PORT"), "{value}");
+            assert!(
+                on(&[("PORT", value)]).unwrap_err().contains("PORT"),
+                "{value}"
+            );
         }
     }
 }

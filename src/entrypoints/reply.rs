@@ -1,4 +1,5 @@
-//! The tables: how a reply becomes an HTTP status, a batch failure or a named error, and the exit codes.
+//! The tables: how a reply becomes an HTTP status, a batch failure or a named error, and the exit
+//! codes.
 
 use serde_json::{Value, json};
 
@@ -24,7 +25,13 @@ pub(crate) struct HttpAnswer {
 
 impl HttpAnswer {
     pub(crate) fn new(status: u16, body: Value) -> Self {
-        Self { status, retry_after: None, headers: Vec::new(), body, failed_event: false }
+        Self {
+            status,
+            retry_after: None,
+            headers: Vec::new(),
+            body,
+            failed_event: false,
+        }
     }
 
     pub(crate) fn error(status: u16, text: impl Into<String>) -> Self {
@@ -33,7 +40,10 @@ impl HttpAnswer {
 
     /// Too many deliveries at once.
     pub(crate) fn busy() -> Self {
-        Self { retry_after: Some(1), ..Self::error(429, "too many deliveries at once; send it again") }
+        Self {
+            retry_after: Some(1),
+            ..Self::error(429, "too many deliveries at once; send it again")
+        }
     }
 
     /// Another method than POST, where no handshake asks for one.
@@ -43,7 +53,10 @@ impl HttpAnswer {
 
     /// A body beyond the limit.
     pub(crate) fn too_large(limit: usize) -> Self {
-        Self::error(413, format!("the body is larger than {limit} bytes; a share request is a few kilobytes"))
+        Self::error(
+            413,
+            format!("the body is larger than {limit} bytes; a share request is a few kilobytes"),
+        )
     }
 }
 
@@ -65,37 +78,49 @@ pub(crate) fn to_http(reply: &Reply) -> HttpAnswer {
             let status = reply.ending().map_or(200, status_of);
             let body = match answers.as_slice() {
                 [(_, only)] => json!(only),
-                many => json!({ "answers": many.iter().map(|(_, answer)| answer).collect::<Vec<_>>() }),
+                many => {
+                    json!({ "answers": many.iter().map(|(_, answer)| answer).collect::<Vec<_>>() })
+                }
             };
             let retry_after = (status == 503).then_some(RETRY_AFTER);
-            HttpAnswer { retry_after, ..HttpAnswer::new(status, body) }
+            HttpAnswer {
+                retry_after,
+                ..HttpAnswer::new(status, body)
+            }
         }
-        Reply::Greeting(greeting) => {
-            HttpAnswer { headers: greeting.headers.clone(), ..HttpAnswer::new(200, greeting.body.clone()) }
-        }
+        Reply::Greeting(greeting) => HttpAnswer {
+            headers: greeting.headers.clone(),
+            ..HttpAnswer::new(200, greeting.body.clone())
+        },
         Reply::Unauthorised => HttpAnswer::error(401, UNAUTHORISED),
         Reply::NotNow => HttpAnswer {
             retry_after: Some(RETRY_AFTER),
-            ..HttpAnswer::error(503, "the delivery cannot be checked now; send it again later")
+            ..HttpAnswer::error(
+                503,
+                "the delivery cannot be checked now; send it again later",
+            )
         },
         Reply::UnknownSource => HttpAnswer::error(404, "no source of this name is configured"),
         Reply::UnsupportedType => HttpAnswer::error(
             415,
             "this source's deliveries have another content type; send application/json",
         ),
-        Reply::Unreadable(problem) => {
-            HttpAnswer::new(400, json!({ "error": problem.to_string(), "problems": [problem] }))
-        }
-        Reply::Invalid(problems) => {
-            HttpAnswer::new(422, json!({ "error": problems.to_string(), "problems": problems.0 }))
-        }
+        Reply::Unreadable(problem) => HttpAnswer::new(
+            400,
+            json!({ "error": problem.to_string(), "problems": [problem] }),
+        ),
+        Reply::Invalid(problems) => HttpAnswer::new(
+            422,
+            json!({ "error": problems.to_string(), "problems": problems.0 }),
+        ),
     }
 }
 
-/// Whether a queue should deliver the message again, and in the end put it into its dead-letter queue.
+/// Whether a queue should deliver the message again, and in the end put it into its dead-letter
+/// queue.
 ///
-/// What a person has to look at (unreadable, invalid, unauthenticated) goes there too: nothing is lost. What was
-/// decided and journalled does not.
+/// What a person has to look at (unreadable, invalid, unauthenticated) goes there too: nothing is
+/// lost. What was decided and journalled does not.
 pub(crate) fn should_retry(reply: &Reply) -> bool {
     match reply {
         Reply::Answers(_) => reply.ending().is_some_and(|ending| match ending {
@@ -112,8 +137,8 @@ pub(crate) fn should_retry(reply: &Reply) -> bool {
     }
 }
 
-/// The name of a refusal, which a caller matches: `Catch` in Step Functions, the error type of an asynchronous
-/// invocation. None when there is an outcome, also one that is not finished.
+/// The name of a refusal, which a caller matches: `Catch` in Step Functions, the error type of an
+/// asynchronous invocation. None when there is an outcome, also one that is not finished.
 pub(crate) fn error_name(reply: &Reply) -> Option<&'static str> {
     match reply {
         Reply::Answers(_) => match reply.ending()? {
@@ -163,8 +188,18 @@ mod tests {
             (Reply::UnknownSource, 404, true, Some("Unauthorised")),
             (Reply::NotNow, 503, true, Some("Unavailable")),
             (Reply::UnsupportedType, 415, true, Some("Invalid")),
-            (Reply::Unreadable(Problem::new("body", "p", "r")), 400, true, Some("Unreadable")),
-            (Reply::Invalid(Problem::new("body", "p", "r").into()), 422, true, Some("Invalid")),
+            (
+                Reply::Unreadable(Problem::new("body", "p", "r")),
+                400,
+                true,
+                Some("Unreadable"),
+            ),
+            (
+                Reply::Invalid(Problem::new("body", "p", "r").into()),
+                422,
+                true,
+                Some("Invalid"),
+            ),
         ] {
             assert_eq!(to_http(&reply).status, status, "{reply:?}");
             assert_eq!(should_retry(&reply), retried, "{reply:?}");

@@ -1,5 +1,6 @@
-//! A verified body becomes one JSON value. In: bytes, JSON or a form. Out: the value, or what makes it unreadable.
-//! `serde_json` refuses nesting beyond 128, which the map engine's own reader would overflow the stack on.
+//! A verified body becomes one JSON value. In: bytes, JSON or a form. Out: the value, or what makes
+//! it unreadable. `serde_json` refuses nesting beyond 128, which the map engine's own reader would
+//! overflow the stack on.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +11,44 @@ use crate::domain::Problem;
 
 /// Reads a body.
 pub(super) fn read(body: &[u8], form: bool) -> Result<Value, Problem> {
-    if form { fields(body) } else { json(body, "body") }
+    if form {
+        fields(body)
+    } else {
+        json(body, "body")
+    }
 }
 
 fn json(text: &[u8], what: &str) -> Result<Value, Problem> {
     serde_json::from_slice(text).map_err(|error| {
-        let problem = if text.is_empty() { "is empty".to_owned() } else { format!("is not JSON: {error}") };
-        Problem::new(what, problem, "send one JSON value, nested at most 128 deep")
+        let problem = if text.is_empty() {
+            "is empty".to_owned()
+        } else {
+            format!("is not JSON: {error}")
+        };
+        Problem::new(
+            what,
+            problem,
+            "send one JSON value, nested at most 128 deep",
+        )
     })
 }
 
-/// A form's fields as an object of strings; a field `payload` holds the JSON that is meant (Slack's interactivity).
+/// A form's fields as an object of strings; a field `payload` holds the JSON that is meant (Slack's
+/// interactivity).
 fn fields(body: &[u8]) -> Result<Value, Problem> {
-    let wrong =
-        |problem: String| Problem::new("body", problem, "send application/x-www-form-urlencoded, UTF-8");
+    let wrong = |problem: String| {
+        Problem::new(
+            "body",
+            problem,
+            "send application/x-www-form-urlencoded, UTF-8",
+        )
+    };
     let mut fields = BTreeMap::new();
     for pair in body.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
         let mut halves = pair.splitn(2, |b| *b == b'=');
-        let mut half =
-            || decode(halves.next().unwrap_or_default()).ok_or_else(|| wrong("is not a form".into()));
+        let mut half = || {
+            decode(halves.next().unwrap_or_default()).ok_or_else(|| wrong("is not a form".into()))
+        };
         let (name, value) = (half()?, half()?);
         if fields.contains_key(&name) {
             return Err(wrong(format!("names field {} twice", clipped(&name))));
@@ -37,13 +57,17 @@ fn fields(body: &[u8]) -> Result<Value, Problem> {
     }
     match fields.get("payload") {
         Some(payload) => json(payload.as_bytes(), "body field payload"),
-        None => {
-            Ok(Value::Object(fields.into_iter().map(|(name, value)| (name, Value::String(value))).collect()))
-        }
+        None => Ok(Value::Object(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name, Value::String(value)))
+                .collect(),
+        )),
     }
 }
 
-/// Undoes `+` and `%41`; nothing when a percent sign is not followed by two hex digits or the text is not UTF-8.
+/// Undoes `+` and `%41`; nothing when a percent sign is not followed by two hex digits or the text
+/// is not UTF-8.
 fn decode(text: &[u8]) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();
@@ -68,13 +92,25 @@ mod tests {
     #[test]
     fn a_form_is_an_object_and_its_payload_is_the_json() {
         let read = |text: &str| read(text.as_bytes(), true);
-        assert_eq!(read("a=1&b=x+y%26%C3%A9&c").unwrap(), json!({"a": "1", "b": "x y&é", "c": ""}));
+        assert_eq!(
+            read("a=1&b=x+y%26%C3%A9&c").unwrap(),
+            json!({"a": "1", "b": "x y&é", "c": ""})
+        );
         assert_eq!(read("").unwrap(), json!({}));
         assert_eq!(
             read("payload=%7B%22type%22%3A%22block_actions%22%7D").unwrap(),
             json!({"type": "block_actions"})
         );
-        for bad in ["a=%", "a=%4", "a=%zz", "a=%+1", "a=%ff", "a=1&a=2", "payload=%7B", "payload="] {
+        for bad in [
+            "a=%",
+            "a=%4",
+            "a=%zz",
+            "a=%+1",
+            "a=%ff",
+            "a=1&a=2",
+            "payload=%7B",
+            "payload=",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

@@ -1,6 +1,7 @@
-//! CloudEvents 1.0 over HTTP: binary, structured and batched content mode. In: headers and a body, first as a stranger's
-//! claim, then verified. Out: one verified delivery per event, each a JSON object with the attributes and `data`.
-//! Source: cloudevents/spec, bindings/http-protocol-binding.md and formats/json-format.md.
+//! CloudEvents 1.0 over HTTP: binary, structured and batched content mode. In: headers and a body,
+//! first as a stranger's claim, then verified. Out: one verified delivery per event, each a JSON
+//! object with the attributes and `data`. Source: cloudevents/spec,
+//! bindings/http-protocol-binding.md and formats/json-format.md.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -37,19 +38,29 @@ struct Event {
 /// # Errors
 /// Why it cannot be read.
 pub fn claimed_sources(headers: &Headers, body: &[u8]) -> Result<Vec<String>, Problem> {
-    Ok(read(headers, body)?.into_iter().map(|event| event.source).collect())
+    Ok(read(headers, body)?
+        .into_iter()
+        .map(|event| event.source)
+        .collect())
 }
 
-/// The events of a verified request, each a delivery of its own. Its id is the event's source and id, which together name
-/// an event; they are as authentic as the request.
+/// The events of a verified request, each a delivery of its own. Its id is the event's source and
+/// id, which together name an event; they are as authentic as the request.
 ///
 /// # Errors
-/// Why it cannot be read; or it is in binary mode and signed: a signature covers the body, and not the attributes that
-/// stand in headers.
-pub fn open(verified: &VerifiedDelivery, headers: &Headers) -> Result<Vec<VerifiedDelivery>, Problem> {
+/// Why it cannot be read; or it is in binary mode and signed: a signature covers the body, and not
+/// the attributes that stand in headers.
+pub fn open(
+    verified: &VerifiedDelivery,
+    headers: &Headers,
+) -> Result<Vec<VerifiedDelivery>, Problem> {
     if verified.signed() && mode_of(headers)? == Mode::Binary {
         let remedy = "send structured mode (application/cloudevents+json)";
-        return Err(Problem::new("content-type", "the signature does not cover the ce- headers", remedy));
+        return Err(Problem::new(
+            "content-type",
+            "the signature does not cover the ce- headers",
+            remedy,
+        ));
     }
     let events = read(headers, verified.body())?;
     Ok(events
@@ -76,30 +87,50 @@ fn read(headers: &Headers, body: &[u8]) -> Result<Vec<Event>, Problem> {
         Mode::Structured => Ok(vec![event(json()?, "")?]),
         Mode::Batch => {
             let Value::Array(list) = json()? else {
-                return Err(Problem::new("body", "is not an array", "send a JSON array of events"));
+                return Err(Problem::new(
+                    "body",
+                    "is not an array",
+                    "send a JSON array of events",
+                ));
             };
             if list.len() > MOST_EVENTS {
                 let problem = format!("has {} events", list.len());
-                return Err(Problem::new("body", problem, format!("send at most {MOST_EVENTS} at once")));
+                return Err(Problem::new(
+                    "body",
+                    problem,
+                    format!("send at most {MOST_EVENTS} at once"),
+                ));
             }
-            list.into_iter().enumerate().map(|(index, item)| event(item, &format!("[{index}]."))).collect()
+            list.into_iter()
+                .enumerate()
+                .map(|(index, item)| event(item, &format!("[{index}].")))
+                .collect()
         }
     }
 }
 
 /// By the prefix of the media type, which has no case; the batch's name begins with the other's.
 fn mode_of(headers: &Headers) -> Result<Mode, Problem> {
-    let text = one(headers, "content-type")?.unwrap_or_default().to_ascii_lowercase();
+    let text = one(headers, "content-type")?
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let mode = match text.as_str() {
         text if text.starts_with("application/cloudevents-batch") => Mode::Batch,
         text if text.starts_with("application/cloudevents") => Mode::Structured,
         _ => return Ok(Mode::Binary),
     };
     let name = text.split(';').next().unwrap_or_default().trim();
-    if matches!(name, "application/cloudevents+json" | "application/cloudevents-batch+json") {
+    if matches!(
+        name,
+        "application/cloudevents+json" | "application/cloudevents-batch+json"
+    ) {
         return Ok(mode);
     }
-    Err(Problem::new("content-type", format!("{} is not served", clipped(name)), "send the JSON format"))
+    Err(Problem::new(
+        "content-type",
+        format!("{} is not served", clipped(name)),
+        "send the JSON format",
+    ))
 }
 
 fn one<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a str>, Problem> {
@@ -113,11 +144,19 @@ fn binary(headers: &Headers, body: &[u8]) -> Result<Value, Problem> {
     for header in headers.names().filter(|name| name.starts_with("ce-")) {
         let name = header.trim_start_matches("ce-");
         if !is_attribute(name) || matches!(name, "data" | "datacontenttype" | "data_base64") {
-            return Err(Problem::new(header, "is not an attribute", "use lower-case letters and digits"));
+            return Err(Problem::new(
+                header,
+                "is not an attribute",
+                "use lower-case letters and digits",
+            ));
         }
         let text = one(headers, header)?.unwrap_or_default();
         let value = decoded(text).ok_or_else(|| {
-            Problem::new(header, "is not UTF-8 when decoded", "percent-encode the UTF-8 bytes")
+            Problem::new(
+                header,
+                "is not UTF-8 when decoded",
+                "percent-encode the UTF-8 bytes",
+            )
         })?;
         object.insert(name.to_owned(), Value::String(value));
     }
@@ -131,19 +170,29 @@ fn binary(headers: &Headers, body: &[u8]) -> Result<Value, Problem> {
 }
 
 fn is_attribute(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 fn data(bytes: &[u8], what: &str) -> Result<Value, Problem> {
     serde_json::from_slice(bytes).map_err(|error| {
-        Problem::new(what, format!("is not JSON: {error}"), "send data as JSON, nested at most 128 deep")
+        Problem::new(
+            what,
+            format!("is not JSON: {error}"),
+            "send data as JSON, nested at most 128 deep",
+        )
     })
 }
 
-/// A header's value: quotes and percent signs are undone, once. A percent sign without two hex digits is itself: the
-/// JavaScript SDK encodes nothing, the Python one everything that the specification names.
+/// A header's value: quotes and percent signs are undone, once. A percent sign without two hex
+/// digits is itself: the JavaScript SDK encodes nothing, the Python one everything that the
+/// specification names.
 fn decoded(text: &str) -> Option<String> {
-    let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
     let quoted = inner.is_some();
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = inner.unwrap_or(text).bytes().peekable();
@@ -167,15 +216,24 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// An event that has what every event has. `data_base64` becomes `data`, so that a map finds it in one place.
+/// An event that has what every event has. `data_base64` becomes `data`, so that a map finds it in
+/// one place.
 fn event(value: Value, place: &str) -> Result<Event, Problem> {
     let wrong = |name: &str, problem: &str| {
-        Problem::new(format!("{place}{name}"), problem, "send a CloudEvent of version 1.0")
+        Problem::new(
+            format!("{place}{name}"),
+            problem,
+            "send a CloudEvent of version 1.0",
+        )
     };
-    let Value::Object(mut object) = value else { return Err(wrong("event", "is not an object")) };
+    let Value::Object(mut object) = value else {
+        return Err(wrong("event", "is not an object"));
+    };
     let text = |name: &str| match object.get(name) {
         Some(Value::String(text)) if text.is_empty() => Err(wrong(name, "is empty")),
-        Some(Value::String(text)) if text.chars().count() > MOST_CHARS => Err(wrong(name, "is too long")),
+        Some(Value::String(text)) if text.chars().count() > MOST_CHARS => {
+            Err(wrong(name, "is too long"))
+        }
         Some(Value::String(text)) if text.chars().any(char::is_control) => {
             Err(wrong(name, "has control characters"))
         }
@@ -240,17 +298,29 @@ mod tests {
     fn the_mode_is_the_media_types_prefix() {
         for (kind, mode) in [
             ("application/cloudevents+json", Mode::Structured),
-            ("Application/CloudEvents+JSON; charset=UTF-8", Mode::Structured),
+            (
+                "Application/CloudEvents+JSON; charset=UTF-8",
+                Mode::Structured,
+            ),
             ("application/cloudevents-batch+json", Mode::Batch),
             ("application/json", Mode::Binary),
             ("text/plain; x=application/cloudevents+json", Mode::Binary),
         ] {
-            assert_eq!(mode_of(&headers(&[("content-type", kind)])), Ok(mode), "{kind}");
+            assert_eq!(
+                mode_of(&headers(&[("content-type", kind)])),
+                Ok(mode),
+                "{kind}"
+            );
         }
-        for kind in
-            ["application/cloudevents", "application/cloudevents+avro", "application/cloudeventsx+json"]
-        {
-            assert!(mode_of(&headers(&[("content-type", kind)])).is_err(), "{kind}");
+        for kind in [
+            "application/cloudevents",
+            "application/cloudevents+avro",
+            "application/cloudeventsx+json",
+        ] {
+            assert!(
+                mode_of(&headers(&[("content-type", kind)])).is_err(),
+                "{kind}"
+            );
         }
         assert_eq!(mode_of(&headers(&[])), Ok(Mode::Binary));
     }
@@ -261,13 +331,19 @@ mod tests {
         let object = json!({"specversion": "1.0", "id": "a-1", "source": "/desk", "type": "t",
                             "datacontenttype": "application/json", "data": {"a": 1}});
         assert_eq!(Value::Object(read[0].object.clone()), object);
-        assert_eq!((read[0].id.as_str(), read[0].source.as_str()), ("a-1", "/desk"));
+        assert_eq!(
+            (read[0].id.as_str(), read[0].source.as_str()),
+            ("a-1", "/desk")
+        );
     }
 
     #[test]
     fn what_is_no_event_is_a_problem() {
         for missing in ["ce-specversion", "ce-id", "ce-source", "ce-type"] {
-            let rest: Vec<_> = BINARY.into_iter().filter(|(name, _)| *name != missing).collect();
+            let rest: Vec<_> = BINARY
+                .into_iter()
+                .filter(|(name, _)| *name != missing)
+                .collect();
             assert!(read(&headers(&rest), b"{}").is_err(), "{missing}");
         }
         for (name, value) in [
@@ -307,9 +383,17 @@ mod tests {
         let batch = |n: usize| read(&kind, json!(vec![one.clone(); n]).to_string().as_bytes());
         assert_eq!(batch(0), Ok(vec![]));
         let events = batch(MOST_EVENTS).unwrap();
-        assert_eq!((events.len(), &events[0].object["data"]), (MOST_EVENTS, &json!({"a": 1})));
+        assert_eq!(
+            (events.len(), &events[0].object["data"]),
+            (MOST_EVENTS, &json!({"a": 1}))
+        );
         assert!(batch(MOST_EVENTS + 1).is_err());
         let bad = json!([one, {}]).to_string();
-        assert!(read(&kind, bad.as_bytes()).unwrap_err().field.starts_with("[1]."));
+        assert!(
+            read(&kind, bad.as_bytes())
+                .unwrap_err()
+                .field
+                .starts_with("[1].")
+        );
     }
 }

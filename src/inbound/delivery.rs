@@ -1,5 +1,6 @@
-//! What arrived, before anything about it is believed. In: header pairs and a body, or a trigger's origin and a body.
-//! Out: a [`Delivery`] whose headers can be asked without being fooled by case, white space or repetition.
+//! What arrived, before anything about it is believed. In: header pairs and a body, or a trigger's
+//! origin and a body. Out: a [`Delivery`] whose headers can be asked without being fooled by case,
+//! white space or repetition.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +8,14 @@ use bytes::Bytes;
 
 use crate::domain::SourceName;
 
-/// The header stands there more than once, with different values: which one another hop believed cannot be known.
+/// The header stands there more than once, with different values: which one another hop believed
+/// cannot be known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header {0} stands there twice with different values")]
 pub struct Twice(pub String);
 
-/// Request headers: names in lower case, values without optional white space around them (RFC 9110, 5.5).
+/// Request headers: names in lower case, values without optional white space around them (RFC 9110,
+/// 5.5).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers(BTreeMap<String, Vec<String>>);
 
@@ -22,7 +25,9 @@ impl Headers {
         let mut map: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in pairs {
             let value = value.as_ref().trim_matches([' ', '\t']).to_owned();
-            map.entry(name.as_ref().to_ascii_lowercase()).or_default().push(value);
+            map.entry(name.as_ref().to_ascii_lowercase())
+                .or_default()
+                .push(value);
         }
         Self(map)
     }
@@ -33,7 +38,9 @@ impl Headers {
     /// [`Twice`] when the header stands there with different values.
     pub fn one(&self, name: &str) -> Result<Option<&str>, Twice> {
         let name = name.to_ascii_lowercase();
-        let Some(values) = self.0.get(&name) else { return Ok(None) };
+        let Some(values) = self.0.get(&name) else {
+            return Ok(None);
+        };
         let mut values = values.iter();
         let first = values.next();
         if values.any(|value| Some(value) != first) {
@@ -42,7 +49,8 @@ impl Headers {
         Ok(first.map(String::as_str))
     }
 
-    /// Takes a header out: its one value, as [`Headers::one`] tells it. Nothing that sees the headers later sees it.
+    /// Takes a header out: its one value, as [`Headers::one`] tells it. Nothing that sees the
+    /// headers later sees it.
     ///
     /// # Errors
     /// [`Twice`] when the header stood there with different values.
@@ -70,7 +78,8 @@ pub enum Via {
     Http(Headers),
     /// A trigger whose host authenticated the sender: queue, topic, event bus, direct invocation.
     Host {
-        /// Who the host says it is: the ARN of a queue or topic, a CloudEvents source, or `invoke` for a direct invocation.
+        /// Who the host says it is: the ARN of a queue or topic, a CloudEvents source, or `invoke`
+        /// for a direct invocation.
         origin: String,
         /// The host's own id of the message, the same when it is delivered again.
         id: Option<String>,
@@ -80,7 +89,8 @@ pub enum Via {
 /// Something arrived for a source. Nothing in it is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The configured source it claims to come from: the path of the request, or the trigger's configuration.
+    /// The configured source it claims to come from: the path of the request, or the trigger's
+    /// configuration.
     pub source: SourceName,
     /// By which door.
     pub via: Via,
@@ -109,11 +119,19 @@ mod tests {
 
     #[test]
     fn a_repetition_counts_once_and_a_contradiction_is_refused() {
-        let same = Headers::new([("webhook-id", "a"), ("Webhook-Id", "a "), ("WEBHOOK-ID", "a")]);
+        let same = Headers::new([
+            ("webhook-id", "a"),
+            ("Webhook-Id", "a "),
+            ("WEBHOOK-ID", "a"),
+        ]);
         assert_eq!(same.one("webhook-id"), Ok(Some("a")));
         for second in ["b", "", "A"] {
             let twice = Headers::new([("webhook-id", "a"), ("Webhook-Id", second)]);
-            assert_eq!(twice.one("webhook-id"), Err(Twice("webhook-id".into())), "{second:?}");
+            assert_eq!(
+                twice.one("webhook-id"),
+                Err(Twice("webhook-id".into())),
+                "{second:?}"
+            );
         }
     }
 }

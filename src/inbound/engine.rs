@@ -1,5 +1,6 @@
-//! The jq engine behind a narrow door: text in, filter out; JSON in, JSON out. Knows nothing of deliveries and requests.
-//! A filter is compiled once and shared: it holds no values, so it is `Send` and `Sync` although the engine's values are not.
+//! The jq engine behind a narrow door: text in, filter out; JSON in, JSON out. Knows nothing of
+//! deliveries and requests. A filter is compiled once and shared: it holds no values, so it is
+//! `Send` and `Sync` although the engine's values are not.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -21,8 +22,8 @@ use crate::domain::{Problem, Problems};
 /// A compiled map.
 pub(super) type Filter = jaq_core::Filter<JustLut<Val>>;
 
-/// The parser recurses with the nesting of the text; a map of nothing but brackets fits into this. It is reserved, not
-/// used: an honest map touches a few pages of it.
+/// The parser recurses with the nesting of the text; a map of nothing but brackets fits into this.
+/// It is reserved, not used: an honest map touches a few pages of it.
 const LOADING_STACK: usize = 512 * 1024 * 1024;
 /// The map as a definition beside the library's; the linter keeps maps from calling it.
 const MAP: &str = "__map";
@@ -36,10 +37,14 @@ const MOST_DEPTH: usize = 16;
 /// Lints and compiles a map, on a stack of its own. `name` is how problems call it.
 pub(super) fn compile(text: &str, name: &str) -> Result<Filter, Problems> {
     thread::scope(|scope| {
-        let thread = thread::Builder::new().name("map".into()).stack_size(LOADING_STACK);
+        let thread = thread::Builder::new()
+            .name("map".into())
+            .stack_size(LOADING_STACK);
         let failed = |problem: &str| Err(Problem::new(name, problem, "simplify the map").into());
         match thread.spawn_scoped(scope, || compile_here(text, name)) {
-            Ok(thread) => thread.join().unwrap_or_else(|_| failed("breaks the jq parser")),
+            Ok(thread) => thread
+                .join()
+                .unwrap_or_else(|_| failed("breaks the jq parser")),
             Err(_) => failed("could not be loaded: no thread"),
         }
     })
@@ -50,39 +55,71 @@ fn compile_here(text: &str, name: &str) -> Result<Filter, Problems> {
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
-    let wrong = |problem: String| Problem::new(name, problem, "check it with `jq -f` and a sample event");
+    let wrong =
+        |problem: String| Problem::new(name, problem, "check it with `jq -f` and a sample event");
     let unread = || Problems::from(wrong("is not a jq filter".into()));
     let tokens = Lexer::new(text).lex().map_err(|_| unread())?;
-    let map = Parser::new(&tokens).parse(|parser| parser.term()).map_err(|_| unread())?;
-    let map = Def { name: MAP, args: Vec::new(), body: fuel::metered(map) };
-    let library = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+    let map = Parser::new(&tokens)
+        .parse(|parser| parser.term())
+        .map_err(|_| unread())?;
+    let map = Def {
+        name: MAP,
+        args: Vec::new(),
+        body: fuel::metered(map),
+    };
+    let library = jaq_core::defs()
+        .chain(jaq_std::defs())
+        .chain(jaq_json::defs());
     let defs = library.map(fuel::metered_def).chain([map]);
     let arena = Arena::default();
     // The loader reads a name; what it stands for is metered already.
-    let modules = Loader::new(defs).load(&arena, File { code: MAP, path: () }).map_err(|_| unread())?;
-    let compiler = Compiler::default().with_funs(functions()).with_global_vars(["$now"]);
+    let modules = Loader::new(defs)
+        .load(
+            &arena,
+            File {
+                code: MAP,
+                path: (),
+            },
+        )
+        .map_err(|_| unread())?;
+    let compiler = Compiler::default()
+        .with_funs(functions())
+        .with_global_vars(["$now"]);
     compiler.compile(modules).map_err(|errors| {
         let undefined = errors.into_iter().flat_map(|(_, errors)| errors);
         Problems(
-            undefined.map(|(what, kind)| wrong(format!("{} {what} is not defined", kind.as_str()))).collect(),
+            undefined
+                .map(|(what, kind)| wrong(format!("{} {what} is not defined", kind.as_str())))
+                .collect(),
         )
     })
 }
 
-/// The standard functions, except that `fromjson` (and with it `tonumber`) reads through `serde_json`: the engine's own
-/// reader overflows the stack on a deeply nested text, and that text comes from a ticket.
+/// The standard functions, except that `fromjson` (and with it `tonumber`) reads through
+/// `serde_json`: the engine's own reader overflows the stack on a deeply nested text, and that text
+/// comes from a ticket.
 fn functions() -> impl Iterator<Item = Fun<JustLut<Val>>> {
-    let std = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-    std.filter(|(name, ..)| *name != "fromjson").chain([from_json()]).chain(fuel::functions())
+    let std = jaq_core::funs()
+        .chain(jaq_std::funs())
+        .chain(jaq_json::funs());
+    std.filter(|(name, ..)| *name != "fromjson")
+        .chain([from_json()])
+        .chain(fuel::functions())
 }
 
 fn from_json<D: for<'a> DataT<V<'a> = Val>>() -> Fun<D> {
     native::run(("fromjson", v(0), |cv| {
         bome(match &cv.1 {
             Val::TStr(text) => serde_json::from_slice(text).map_err(|error| {
-                Error::str(format_args!("cannot parse {} as JSON: {error}", shortened(&cv.1)))
+                Error::str(format_args!(
+                    "cannot parse {} as JSON: {error}",
+                    shortened(&cv.1)
+                ))
             }),
-            other => Err(Error::str(format_args!("cannot parse {} as JSON: not a text", shortened(other)))),
+            other => Err(Error::str(format_args!(
+                "cannot parse {} as JSON: not a text",
+                shortened(other)
+            ))),
         })
     }))
 }
@@ -97,13 +134,22 @@ pub(super) fn run(filter: &Filter, event: Value, now: i64) -> Result<Vec<Value>,
 }
 
 /// The same with other steps than a map has; for each part of the event there are more.
-pub(super) fn run_within(filter: &Filter, event: Value, now: i64, steps: u64) -> Result<Vec<Value>, String> {
-    // The filter is not changed by running it, so nothing half-done outlives a panic inside the engine.
-    catch_unwind(AssertUnwindSafe(|| outputs(filter, event, now, steps))).unwrap_or_else(|payload| {
-        let why =
-            payload.downcast_ref::<Exhausted>().map_or("the jq engine failed on this event", |why| why.0);
-        Err(why.to_owned())
-    })
+pub(super) fn run_within(
+    filter: &Filter,
+    event: Value,
+    now: i64,
+    steps: u64,
+) -> Result<Vec<Value>, String> {
+    // The filter is not changed by running it, so nothing half-done outlives a panic inside the
+    // engine.
+    catch_unwind(AssertUnwindSafe(|| outputs(filter, event, now, steps))).unwrap_or_else(
+        |payload| {
+            let why = payload
+                .downcast_ref::<Exhausted>()
+                .map_or("the jq engine failed on this event", |why| why.0);
+            Err(why.to_owned())
+        },
+    )
 }
 
 fn outputs(filter: &Filter, event: Value, now: i64, steps: u64) -> Result<Vec<Value>, String> {
@@ -128,13 +174,16 @@ fn outputs(filter: &Filter, event: Value, now: i64, steps: u64) -> Result<Vec<Va
 
 /// An output as JSON, while `left` lasts.
 fn json(value: &Val, depth: usize, left: &mut usize) -> Result<Value, String> {
-    let text =
-        |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| "its output is not UTF-8".to_owned());
+    let text = |bytes: &[u8]| {
+        String::from_utf8(bytes.to_vec()).map_err(|_| "its output is not UTF-8".to_owned())
+    };
     let size = match value {
         Val::TStr(bytes) | Val::BStr(bytes) => bytes.len() + 1,
         _ => 1,
     };
-    *left = left.checked_sub(size).ok_or_else(|| format!("its output is larger than {MOST_SIZE} bytes"))?;
+    *left = left
+        .checked_sub(size)
+        .ok_or_else(|| format!("its output is larger than {MOST_SIZE} bytes"))?;
     if depth > MOST_DEPTH {
         return Err(format!("its output is nested more than {MOST_DEPTH} deep"));
     }
@@ -143,14 +192,17 @@ fn json(value: &Val, depth: usize, left: &mut usize) -> Result<Value, String> {
         Val::Bool(flag) => Value::Bool(*flag),
         Val::Num(number) => {
             let written = number.to_string();
-            let number: Number =
-                serde_json::from_str(&written).map_err(|_| format!("{written} is not a JSON number"))?;
+            let number: Number = serde_json::from_str(&written)
+                .map_err(|_| format!("{written} is not a JSON number"))?;
             Value::Number(number)
         }
         Val::TStr(bytes) | Val::BStr(bytes) => Value::String(text(bytes)?),
-        Val::Arr(items) => {
-            Value::Array(items.iter().map(|item| json(item, depth + 1, left)).collect::<Result<_, _>>()?)
-        }
+        Val::Arr(items) => Value::Array(
+            items
+                .iter()
+                .map(|item| json(item, depth + 1, left))
+                .collect::<Result<_, _>>()?,
+        ),
         Val::Obj(pairs) => {
             let mut object = JsonMap::new();
             for (key, value) in pairs.iter() {
@@ -194,16 +246,24 @@ mod tests {
         let deep = "[".repeat(200_000);
         for filter in [".a | fromjson", ".a | tonumber", ".a | toboolean"] {
             let error = run_text(filter, json!({"a": deep})).unwrap_err();
-            assert!(error.contains("cannot parse") && error.len() <= 400, "{error}");
+            assert!(
+                error.contains("cannot parse") && error.len() <= 400,
+                "{error}"
+            );
         }
-        assert_eq!(run_text(".a | tonumber", json!({"a": "12"})).unwrap(), [json!(12)]);
-        assert_eq!(run_text(".a | fromjson | .b", json!({"a": "{\"b\":[1]}"})).unwrap(), [json!([1])]);
+        assert_eq!(
+            run_text(".a | tonumber", json!({"a": "12"})).unwrap(),
+            [json!(12)]
+        );
+        assert_eq!(
+            run_text(".a | fromjson | .b", json!({"a": "{\"b\":[1]}"})).unwrap(),
+            [json!([1])]
+        );
     }
 
     #[test]
     fn values_survive_the_engine() {
-        let event =
-            json!({"a": [1, -2, 1.5, 18_446_744_073_709_551_615_u64, null, true, "é\u{0}"], "b": {"": {}}});
+        let event = json!({"a": [1, -2, 1.5, 18_446_744_073_709_551_615_u64, null, true, "é\u{0}"], "b": {"": {}}});
         assert_eq!(run_text(".", event.clone()).unwrap(), [event]);
     }
 
@@ -211,24 +271,46 @@ mod tests {
     fn outputs_are_bounded() {
         let list = |n: usize| json!(vec!["x"; n]);
         assert_eq!(run_text(".[]", list(20)).unwrap().len(), 20);
-        assert!(run_text(".[]", list(21)).unwrap_err().contains("more than 20"));
-        assert!(run_text(".", json!("x".repeat(MOST_SIZE))).unwrap_err().contains("larger"));
         assert!(
-            run_text("[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]", json!(1))
+            run_text(".[]", list(21))
                 .unwrap_err()
-                .contains("nested")
+                .contains("more than 20")
         );
         assert!(
-            run_text("{(\"1\"|tonumber|tostring): 1} | with_entries(.key |= tonumber)", json!(1))
+            run_text(".", json!("x".repeat(MOST_SIZE)))
                 .unwrap_err()
-                .contains("key")
+                .contains("larger")
+        );
+        assert!(
+            run_text(
+                "[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]|[.]",
+                json!(1)
+            )
+            .unwrap_err()
+            .contains("nested")
+        );
+        assert!(
+            run_text(
+                "{(\"1\"|tonumber|tostring): 1} | with_entries(.key |= tonumber)",
+                json!(1)
+            )
+            .unwrap_err()
+            .contains("key")
         );
     }
 
     #[test]
     fn what_fails_is_told_shortly() {
-        assert!(run_text(".a + 1", json!({"a": "x".repeat(9_000)})).unwrap_err().len() <= 1_300);
-        assert_eq!(run_text("error(\"no image\")", json!(null)).unwrap_err(), "\"no image\"");
+        assert!(
+            run_text(".a + 1", json!({"a": "x".repeat(9_000)}))
+                .unwrap_err()
+                .len()
+                <= 1_300
+        );
+        assert_eq!(
+            run_text("error(\"no image\")", json!(null)).unwrap_err(),
+            "\"no image\""
+        );
     }
 
     #[test]
@@ -241,10 +323,14 @@ mod tests {
 
     #[test]
     fn a_hostile_map_ends_in_a_problem() {
-        let told = |text: &str| compile(text, "m.jq").err().map(|problems| problems.to_string());
+        let told = |text: &str| {
+            compile(text, "m.jq")
+                .err()
+                .map(|problems| problems.to_string())
+        };
         for piece in [
-            "[", "{", "(", "-", "if ", "1|", "1 as $x|", "try ", "\"\\(", "def f:", ".[", "reduce ", "1//",
-            "{a:",
+            "[", "{", "(", "-", "if ", "1|", "1 as $x|", "try ", "\"\\(", "def f:", ".[",
+            "reduce ", "1//", "{a:",
         ] {
             let text = piece.repeat(MOST_BYTES / piece.len() - 1);
             for end in ["", "1"] {
@@ -257,10 +343,21 @@ mod tests {
 
     #[test]
     fn the_deepest_map_that_loads_also_runs() {
-        for (open, close) in [("[", "]"), ("-", ""), ("{a: ", "}"), ("if . then ", " end"), ("try ", "")] {
+        for (open, close) in [
+            ("[", "]"),
+            ("-", ""),
+            ("{a: ", "}"),
+            ("if . then ", " end"),
+            ("try ", ""),
+        ] {
             let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
-            assert!(compile(&nested(MOST_DEPTH_OF_MAP + 1), "m.jq").is_err(), "{open}");
-            let filter = compile(&format!("{} | 1", nested(MOST_DEPTH_OF_MAP - 3)), "m.jq").ok().unwrap();
+            assert!(
+                compile(&nested(MOST_DEPTH_OF_MAP + 1), "m.jq").is_err(),
+                "{open}"
+            );
+            let filter = compile(&format!("{} | 1", nested(MOST_DEPTH_OF_MAP - 3)), "m.jq")
+                .ok()
+                .unwrap();
             assert_eq!(run(&filter, json!({}), 0).unwrap(), [json!(1)], "{open}");
         }
     }

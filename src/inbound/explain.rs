@@ -1,5 +1,6 @@
-//! A verification told step by step, for people. It is the verification itself that writes these steps down; there is
-//! no second computation. In: notes taken on the way. Out: [`Step`]s as data. No step shows a secret.
+//! A verification told step by step, for people. It is the verification itself that writes these
+//! steps down; there is no second computation. In: notes taken on the way. Out: [`Step`]s as data.
+//! No step shows a secret.
 
 use serde::Serialize;
 
@@ -43,7 +44,11 @@ impl Trace {
     /// Notes a step; `shown` runs only when notes are taken.
     pub(super) fn note(&mut self, what: &'static str, ok: bool, shown: impl FnOnce() -> String) {
         if let Some(steps) = &mut self.0 {
-            steps.push(Step { what, shown: shown(), ok });
+            steps.push(Step {
+                what,
+                shown: shown(),
+                ok,
+            });
         }
     }
 
@@ -63,13 +68,21 @@ pub(super) fn readable(prefix: &[u8], body: &[u8]) -> String {
         let lossy = String::from_utf8_lossy(bytes);
         lossy
             .chars()
-            .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+            .flat_map(|c| {
+                if c.is_control() {
+                    c.escape_default().collect()
+                } else {
+                    vec![c]
+                }
+            })
             .collect()
     };
     if total <= HEAD {
         return format!("{} ({total} bytes)", escaped(&all));
     }
-    let tail = body.get(body.len().saturating_sub(TAIL.min(total - HEAD))..).unwrap_or_default();
+    let tail = body
+        .get(body.len().saturating_sub(TAIL.min(total - HEAD))..)
+        .unwrap_or_default();
     format!("{} … {} ({total} bytes)", escaped(&all), escaped(tail))
 }
 
@@ -80,9 +93,15 @@ mod tests {
     #[test]
     fn long_and_binary_bodies_stay_readable() {
         assert_eq!(readable(b"a.1.", b"{}"), "a.1.{} (6 bytes)");
-        assert_eq!(readable(b"", b"\x00\x1b[31m\xff"), "\\u{0}\\u{1b}[31m\u{fffd} (7 bytes)");
+        assert_eq!(
+            readable(b"", b"\x00\x1b[31m\xff"),
+            "\\u{0}\\u{1b}[31m\u{fffd} (7 bytes)"
+        );
         let long = readable(b"x.", &[b'y'; 1_000_000]);
-        assert!(long.len() < 320 && long.ends_with("(1000002 bytes)"), "{long}");
+        assert!(
+            long.len() < 320 && long.ends_with("(1000002 bytes)"),
+            "{long}"
+        );
     }
 
     #[test]

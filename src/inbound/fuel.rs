@@ -1,5 +1,6 @@
-//! The bound on a map's work: the engine has none, so each map is compiled with a meter in it.
-//! In: a filter's terms. Out: the same with a step wherever outputs multiply or values grow. Knows no clock: work is counted, not timed.
+//! The bound on a map's work: the engine has none, so each map is compiled with a meter in it. In:
+//! a filter's terms. Out: the same with a step wherever outputs multiply or values grow. Knows no
+//! clock: work is counted, not timed.
 
 use std::cell::Cell;
 use std::panic::resume_unwind;
@@ -42,7 +43,14 @@ const PAIRS: &str = "!pairs";
 const OTHER: &str = "$!other";
 
 /// Natives whose work follows their input's whole weight.
-const WHOLE: [&str; 6] = ["sort", "sort_by", "group_by", "min_by_or_empty", "max_by_or_empty", "tojson"];
+const WHOLE: [&str; 6] = [
+    "sort",
+    "sort_by",
+    "group_by",
+    "min_by_or_empty",
+    "max_by_or_empty",
+    "tojson",
+];
 /// Natives that compile a regular expression.
 const REGEXES: [&str; 3] = ["matches", "split_matches", "split_"];
 /// Natives whose work is a product.
@@ -86,7 +94,8 @@ fn units(bytes: usize) -> u64 {
     1 + (bytes / TEXT_UNIT) as u64
 }
 
-/// The weight of a value with all that it holds, charged while it is counted: what is too heavy is not counted to its end.
+/// The weight of a value with all that it holds, charged while it is counted: what is too heavy is
+/// not counted to its end.
 fn weight(value: &Val, depth: u32) -> u64 {
     if depth > MOST_DEPTH {
         stop("it nests values too deep");
@@ -178,7 +187,11 @@ pub(super) fn functions() -> [Fun<Data>; 5] {
 /// A definition of the standard library with the meter in it. Its tail calls stay tail calls.
 pub(super) fn metered_def<'a>(def: Def<&'static str>) -> Def<&'a str> {
     let Def { name, args, body } = def;
-    Def { name, args, body: Meter { library: true }.term(body) }
+    Def {
+        name,
+        args,
+        body: Meter { library: true }.term(body),
+    }
 }
 
 /// A map with the meter in it.
@@ -222,7 +235,10 @@ impl Meter {
                     (_, None) => (key, None),
                     _ => (self.key(key), value.map(|value| self.term(value))),
                 };
-                pipe(Term::Obj(pairs.into_iter().map(pair).collect()), call(WEIGH))
+                pipe(
+                    Term::Obj(pairs.into_iter().map(pair).collect()),
+                    call(WEIGH),
+                )
             }
             Term::Neg(inner) => pipe(Term::Neg(self.boxed(*inner)), call(STEP)),
             Term::Label(name, inner) => Term::Label(name, self.boxed(*inner)),
@@ -237,10 +253,16 @@ impl Meter {
             }
             Term::IfThenElse(branches, last) => {
                 let branch = |(condition, then)| (self.term(condition), self.term(then));
-                Term::IfThenElse(branches.into_iter().map(branch).collect(), last.map(|t| self.boxed(*t)))
+                Term::IfThenElse(
+                    branches.into_iter().map(branch).collect(),
+                    last.map(|t| self.boxed(*t)),
+                )
             }
             Term::Def(defs, body) => {
-                let def = |def: Def<&'a str>| Def { body: self.term(def.body), ..def };
+                let def = |def: Def<&'a str>| Def {
+                    body: self.term(def.body),
+                    ..def
+                };
                 Term::Def(defs.into_iter().map(def).collect(), self.boxed(*body))
             }
             Term::Call(name, args) => self.call(name, args),
@@ -250,8 +272,7 @@ impl Meter {
 
     /// A literal key stays one: the engine reads its form.
     fn key<'a>(&self, key: Term<&'a str>) -> Term<&'a str> {
-        let literal =
-            matches!(&key, Term::Str(_, parts) if parts.iter().all(|part| !matches!(part, StrPart::Term(_))));
+        let literal = matches!(&key, Term::Str(_, parts) if parts.iter().all(|part| !matches!(part, StrPart::Term(_))));
         if literal { key } else { self.term(key) }
     }
 
@@ -275,7 +296,9 @@ impl Meter {
                 return Term::BinOp(left, BinaryOp::Pipe(Some(self.pattern(pattern))), right);
             }
             BinaryOp::Comma if self.library => return Term::BinOp(left, op, right),
-            BinaryOp::Comma | BinaryOp::Alt | BinaryOp::Or | BinaryOp::And | BinaryOp::Cmp(_) => STEP,
+            BinaryOp::Comma | BinaryOp::Alt | BinaryOp::Or | BinaryOp::And | BinaryOp::Cmp(_) => {
+                STEP
+            }
             _ => WEIGH,
         };
         pipe(Term::BinOp(left, op, right), call(after))
@@ -286,10 +309,15 @@ impl Meter {
         if PRODUCTS.contains(&name)
             && let (Some(other), true) = (args.pop(), args.is_empty())
         {
-            let counted =
-                pipe(Term::Call(PAIRS, vec![Term::Var(OTHER)]), Term::Call(name, vec![Term::Var(OTHER)]));
+            let counted = pipe(
+                Term::Call(PAIRS, vec![Term::Var(OTHER)]),
+                Term::Call(name, vec![Term::Var(OTHER)]),
+            );
             let named = BinaryOp::Pipe(Some(Pattern::Var(OTHER)));
-            return pipe(Term::BinOp(Box::new(other), named, Box::new(counted)), call(WEIGH));
+            return pipe(
+                Term::BinOp(Box::new(other), named, Box::new(counted)),
+                call(WEIGH),
+            );
         }
         let before = match name {
             name if WHOLE.contains(&name) => WEIGH,
@@ -299,7 +327,11 @@ impl Meter {
         let counted = pipe(call(before), Term::Call(name, args));
         // After it there would be no tail call.
         let native = before != LENGTH;
-        if self.library && !native { counted } else { pipe(counted, call(WEIGH)) }
+        if self.library && !native {
+            counted
+        } else {
+            pipe(counted, call(WEIGH))
+        }
     }
 
     fn path<'a>(
@@ -325,10 +357,15 @@ impl Meter {
     fn pattern<'a>(&self, pattern: Pattern<&'a str>) -> Pattern<&'a str> {
         match pattern {
             Pattern::Var(_) => pattern,
-            Pattern::Arr(inner) => Pattern::Arr(inner.into_iter().map(|p| self.pattern(p)).collect()),
-            Pattern::Obj(pairs) => {
-                Pattern::Obj(pairs.into_iter().map(|(key, p)| (self.key(key), self.pattern(p))).collect())
+            Pattern::Arr(inner) => {
+                Pattern::Arr(inner.into_iter().map(|p| self.pattern(p)).collect())
             }
+            Pattern::Obj(pairs) => Pattern::Obj(
+                pairs
+                    .into_iter()
+                    .map(|(key, p)| (self.key(key), self.pattern(p)))
+                    .collect(),
+            ),
         }
     }
 }
@@ -383,7 +420,9 @@ mod tests {
             let filter = compile(map, "m.jq").unwrap();
             let why = run_within(&filter, event.clone(), 0, 100_000).expect_err(map);
             assert!(
-                ["too long", "too large", "too deep"].iter().any(|word| why.contains(word)),
+                ["too long", "too large", "too deep"]
+                    .iter()
+                    .any(|word| why.contains(word)),
                 "{map}: {why}"
             );
         }
@@ -396,7 +435,10 @@ mod tests {
             ("map(. + 1) | length", 16_384),
             ("[.. | numbers] | length", 16_384),
             ("[.[] | select(. == 1)] | length", 16_384),
-            ("walk(if type == \"object\" then 1 else . end) | length", 16_384),
+            (
+                "walk(if type == \"object\" then 1 else . end) | length",
+                16_384,
+            ),
             ("[to_entries[] | {a: .value, b: .key}] | length", 16_384),
             ("unique | length", 1),
             ("add", 16_384),
@@ -406,7 +448,11 @@ mod tests {
             ("flatten | length", 16_384),
             ("reduce .[] as $x (0; . + $x)", 16_384),
         ] {
-            assert_eq!(told(map, &list(16_384)).as_deref(), Ok(&[json!(length)][..]), "{map}");
+            assert_eq!(
+                told(map, &list(16_384)).as_deref(),
+                Ok(&[json!(length)][..]),
+                "{map}"
+            );
         }
     }
 
@@ -414,20 +460,52 @@ mod tests {
     fn a_map_means_the_same_with_its_meter() {
         for (map, event, outputs) in [
             (".a |= . + 1", json!({"a": 1}), vec![json!({"a": 2})]),
-            ("(.a, .b) += 1", json!({"a": 1, "b": 2}), vec![json!({"a": 2, "b": 3})]),
-            ("(.[] | select(. > 1)) |= empty", json!([1, 2]), vec![json!([1])]),
+            (
+                "(.a, .b) += 1",
+                json!({"a": 1, "b": 2}),
+                vec![json!({"a": 2, "b": 3})],
+            ),
+            (
+                "(.[] | select(. > 1)) |= empty",
+                json!([1, 2]),
+                vec![json!([1])],
+            ),
             ("[paths]", json!({"a": [1]}), vec![json!([["a"], ["a", 0]])]),
-            ("path(.a[0] // .b)", json!({"a": [null]}), vec![json!(["b"])]),
-            ("del(.a, .b)", json!({"a": 1, "b": 2, "c": 3}), vec![json!({"c": 3})]),
+            (
+                "path(.a[0] // .b)",
+                json!({"a": [null]}),
+                vec![json!(["b"])],
+            ),
+            (
+                "del(.a, .b)",
+                json!({"a": 1, "b": 2, "c": 3}),
+                vec![json!({"c": 3})],
+            ),
             (
                 "{a, \"b\": 2, (.k): 3, $now}",
                 json!({"a": 1, "k": "c"}),
                 vec![json!({"a": 1, "b": 2, "c": 3, "now": 0})],
             ),
-            (". as {a: [$x, {$y}]} | [$x, $y]", json!({"a": [1, {"y": 2}]}), vec![json!([1, 2])]),
-            ("label $f | .[] | ., break $f", json!([1, 2]), vec![json!(1)]),
-            ("first(.[] | select(. > 1))", json!([1, 2, 3]), vec![json!(2)]),
-            ("contains(\"a\", \"c\")", json!("ab"), vec![json!(true), json!(false)]),
+            (
+                ". as {a: [$x, {$y}]} | [$x, $y]",
+                json!({"a": [1, {"y": 2}]}),
+                vec![json!([1, 2])],
+            ),
+            (
+                "label $f | .[] | ., break $f",
+                json!([1, 2]),
+                vec![json!(1)],
+            ),
+            (
+                "first(.[] | select(. > 1))",
+                json!([1, 2, 3]),
+                vec![json!(2)],
+            ),
+            (
+                "contains(\"a\", \"c\")",
+                json!("ab"),
+                vec![json!(true), json!(false)],
+            ),
             (
                 "[.[] | inside([1, 2])?], (index(\",\")? | values)",
                 json!([[1], [3]]),
@@ -443,7 +521,11 @@ mod tests {
                 json!({"a": 1, "b": "x"}),
                 vec![json!("1-x"), json!("MQ==")],
             ),
-            ("def f(g; $x): g + $x; f(.a; 1, 2)", json!({"a": 1}), vec![json!(2), json!(3)]),
+            (
+                "def f(g; $x): g + $x; f(.a; 1, 2)",
+                json!({"a": 1}),
+                vec![json!(2), json!(3)],
+            ),
             (
                 "gsub(\"a\"; \"b\"), [match(\"a\"; \"g\").offset], ascii_downcase",
                 json!("aXa"),

@@ -1,5 +1,6 @@
-//! A sender asks whether this address wants its deliveries. In: the source's configured handshake, the request. Out: what to
-//! echo, or nothing. Only a source that names a handshake answers one, bounded, and where it is signed after its signature.
+//! A sender asks whether this address wants its deliveries. In: the source's configured handshake,
+//! the request. Out: what to echo, or nothing. Only a source that names a handshake answers one,
+//! bounded, and where it is signed after its signature.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,7 +25,8 @@ pub enum Handshake {
     Zoom,
     /// Okta event hooks: a GET with the source's static secret and `X-Okta-Verification-Challenge`.
     Okta,
-    /// Asana: a POST that brings the secret of the new webhook in `X-Hook-Secret`, which is echoed and not kept.
+    /// Asana: a POST that brings the secret of the new webhook in `X-Hook-Secret`, which is echoed
+    /// and not kept.
     Asana,
     /// CloudEvents, "HTTP 1.1 Web Hooks", 4: an OPTIONS request of one of these origins.
     Cloudevents {
@@ -51,7 +53,10 @@ pub struct Greeting {
 
 impl Greeting {
     fn body(body: Value) -> Self {
-        Self { headers: Vec::new(), body }
+        Self {
+            headers: Vec::new(),
+            body,
+        }
     }
 }
 
@@ -72,16 +77,26 @@ impl Handshake {
     /// Why this handshake cannot be used with this scheme.
     pub fn problem(&self, spec: &SchemeSpec) -> Option<Problem> {
         let (fits, wanted) = match self {
-            Self::Slack => (spec.name() == SchemeName::Slack.as_str(), "scheme = \"slack\""),
-            Self::Zoom => (spec.name() == SchemeName::Zoom.as_str(), "scheme = \"zoom\""),
-            Self::Asana => (spec.name() == SchemeName::Asana.as_str(), "scheme = \"asana\""),
+            Self::Slack => (
+                spec.name() == SchemeName::Slack.as_str(),
+                "scheme = \"slack\"",
+            ),
+            Self::Zoom => (
+                spec.name() == SchemeName::Zoom.as_str(),
+                "scheme = \"zoom\"",
+            ),
+            Self::Asana => (
+                spec.name() == SchemeName::Asana.as_str(),
+                "scheme = \"asana\"",
+            ),
             Self::Okta => (
                 matches!(spec.kind(), SchemeKind::Token { .. }),
                 "scheme = { like = \"token\", header = \"authorization\" }",
             ),
-            Self::Cloudevents { .. } => {
-                (!matches!(spec.kind(), SchemeKind::Trusted | SchemeKind::Sns), "a scheme that takes HTTP")
-            }
+            Self::Cloudevents { .. } => (
+                !matches!(spec.kind(), SchemeKind::Trusted | SchemeKind::Sns),
+                "a scheme that takes HTTP",
+            ),
         };
         if !fits {
             let problem = format!("does not go with scheme {}", spec.name());
@@ -91,18 +106,36 @@ impl Handshake {
                 format!("use {wanted}, or remove the handshake"),
             ));
         }
-        let Self::Cloudevents { origins, per_minute } = self else { return None };
+        let Self::Cloudevents {
+            origins,
+            per_minute,
+        } = self
+        else {
+            return None;
+        };
         if origins.is_empty() || *per_minute == 0 {
             let remedy = "list at least one origin, and grant at least one delivery per minute";
-            return Some(Problem::new("handshake.cloudevents", "grants nothing", remedy));
+            return Some(Problem::new(
+                "handshake.cloudevents",
+                "grants nothing",
+                remedy,
+            ));
         }
-        origins.iter().find(|origin| !echoable(origin) || origin.contains('*')).map(|origin| {
-            let problem = format!("{} is not an origin", clipped(origin));
-            Problem::new("handshake.cloudevents", problem, "write host names in full; there are no wildcards")
-        })
+        origins
+            .iter()
+            .find(|origin| !echoable(origin) || origin.contains('*'))
+            .map(|origin| {
+                let problem = format!("{} is not an origin", clipped(origin));
+                Problem::new(
+                    "handshake.cloudevents",
+                    problem,
+                    "write host names in full; there are no wildcards",
+                )
+            })
     }
 
-    /// Answers what is asked before a delivery can be signed; nothing when the request is not this handshake.
+    /// Answers what is asked before a delivery can be signed; nothing when the request is not this
+    /// handshake.
     ///
     /// # Errors
     /// Okta's challenge without the source's secret is refused like any delivery.
@@ -112,12 +145,23 @@ impl Handshake {
         verifier: &Verifier,
         now: Timestamp,
     ) -> Option<Result<Greeting, Refusal>> {
-        let header = |name: &str| knock.headers.one(name).ok().flatten().filter(|text| echoable(text));
+        let header = |name: &str| {
+            knock
+                .headers
+                .one(name)
+                .ok()
+                .flatten()
+                .filter(|text| echoable(text))
+        };
         match (self, knock.method) {
             (Self::Okta, "GET") => {
                 let challenge = header("x-okta-verification-challenge")?.to_owned();
                 let via = Via::Http(knock.headers.clone());
-                let delivery = Delivery { source: knock.source.clone(), via, body: bytes::Bytes::new() };
+                let delivery = Delivery {
+                    source: knock.source.clone(),
+                    via,
+                    body: bytes::Bytes::new(),
+                };
                 let known = verifier.verify(delivery, now);
                 Some(known.map(|_| Greeting::body(json!({ "verification": challenge }))))
             }
@@ -127,19 +171,35 @@ impl Handshake {
                 if !empty || knock.headers.has("x-hook-signature") {
                     return None;
                 }
-                Some(Ok(Greeting { headers: vec![("x-hook-secret", secret.to_owned())], body: json!({}) }))
+                Some(Ok(Greeting {
+                    headers: vec![("x-hook-secret", secret.to_owned())],
+                    body: json!({}),
+                }))
             }
-            (Self::Cloudevents { origins, per_minute }, "OPTIONS") => {
+            (
+                Self::Cloudevents {
+                    origins,
+                    per_minute,
+                },
+                "OPTIONS",
+            ) => {
                 let asked = header("webhook-request-origin")?;
-                let origin = origins.iter().find(|origin| origin.eq_ignore_ascii_case(asked))?;
+                let origin = origins
+                    .iter()
+                    .find(|origin| origin.eq_ignore_ascii_case(asked))?;
                 let rate = header("webhook-request-rate").and_then(|text| text.parse::<u32>().ok());
-                let rate = rate.filter(|rate| *rate > 0).map_or(*per_minute, |rate| rate.min(*per_minute));
+                let rate = rate
+                    .filter(|rate| *rate > 0)
+                    .map_or(*per_minute, |rate| rate.min(*per_minute));
                 let headers = vec![
                     ("webhook-allowed-origin", origin.clone()),
                     ("webhook-allowed-rate", rate.to_string()),
                     ("allow", "POST".to_owned()),
                 ];
-                Some(Ok(Greeting { headers, body: json!({}) }))
+                Some(Ok(Greeting {
+                    headers,
+                    body: json!({}),
+                }))
             }
             _ => None,
         }
@@ -148,19 +208,31 @@ impl Handshake {
     /// Answers a verified delivery that is a handshake and no event.
     pub fn answer(&self, verified: &VerifiedDelivery, verifier: &Verifier) -> Option<Greeting> {
         let text = |value: &Value, pointer: &str| {
-            value.pointer(pointer).and_then(Value::as_str).filter(|text| echoable(text)).map(str::to_owned)
+            value
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .filter(|text| echoable(text))
+                .map(str::to_owned)
         };
-        let body = || serde_json::from_slice::<Value>(verified.body()).ok().filter(|_| !verified.is_form());
+        let body = || {
+            serde_json::from_slice::<Value>(verified.body())
+                .ok()
+                .filter(|_| !verified.is_form())
+        };
         match self {
             Self::Slack => {
                 let body = body().filter(|body| body["type"] == "url_verification")?;
-                Some(Greeting::body(json!({ "challenge": text(&body, "/challenge")? })))
+                Some(Greeting::body(
+                    json!({ "challenge": text(&body, "/challenge")? }),
+                ))
             }
             Self::Zoom => {
                 let body = body().filter(|body| body["event"] == "endpoint.url_validation")?;
                 let token = text(&body, "/payload/plainToken")?;
                 let mac = verifier.mac_of(verified, token.as_bytes())?;
-                Some(Greeting::body(json!({ "plainToken": token, "encryptedToken": hex::encode(mac) })))
+                Some(Greeting::body(
+                    json!({ "plainToken": token, "encryptedToken": hex::encode(mac) }),
+                ))
             }
             Self::Okta | Self::Asana | Self::Cloudevents { .. } => None,
         }

@@ -1,5 +1,6 @@
-//! Does this HTTP request carry a fresh MAC of one of our keys? In: record, keys, headers, body, now. Out: what was proven,
-//! or the refusal. Order: the MAC, then the time, then the media type: a stranger learns nothing but 401.
+//! Does this HTTP request carry a fresh MAC of one of our keys? In: record, keys, headers, body,
+//! now. Out: what was proven, or the refusal. Order: the MAC, then the time, then the media type: a
+//! stranger learns nothing but 401.
 
 use serde_json::Value;
 use subtle::ConstantTimeEq;
@@ -10,7 +11,9 @@ use super::explain::{Trace, readable};
 use super::refusal::Refusal;
 use super::scheme::{HmacScheme, IdSource, TimeSource};
 use super::secret::Key;
-use super::template::{candidates, encode, id_header, is_id, items, rfc3339, signed_prefix, unix_seconds};
+use super::template::{
+    candidates, encode, id_header, is_id, items, rfc3339, signed_prefix, unix_seconds,
+};
 use crate::domain::Timestamp;
 
 /// What a good signature proves.
@@ -34,25 +37,37 @@ pub(super) fn check(
 ) -> Result<Proven, Refusal> {
     let record = family(record, headers);
     let field = needed(headers, &record.header)?;
-    trace.note("signature header", true, || format!("{}: {}", record.header, clipped(field)));
+    trace.note("signature header", true, || {
+        format!("{}: {}", record.header, clipped(field))
+    });
     let time = signed_time(record, headers, field)?;
     let prefix = signed_prefix(record, &time.text, |name| id_text(headers, name))?;
     trace.note("signed bytes", true, || readable(&prefix, body));
     let fingerprint = matching(record, keys, field, &prefix, body, trace)?;
-    let json = record.needs_json().then(|| serde_json::from_slice::<Value>(body).ok()).flatten();
+    let json = record
+        .needs_json()
+        .then(|| serde_json::from_slice::<Value>(body).ok())
+        .flatten();
     if let Some(at) = instant(record, time.at, json.as_ref())? {
         fresh(record.window, at, now, trace)?;
     }
     let (id, claimed_id) = ids(record, headers, json.as_ref());
     trace.note("delivery id", true, || match (&id, &claimed_id) {
         (Some(id), _) => clipped(id),
-        (None, Some(claimed)) => format!("{} (not signed: it identifies nothing)", clipped(claimed)),
+        (None, Some(claimed)) => {
+            format!("{} (not signed: it identifies nothing)", clipped(claimed))
+        }
         (None, None) => "none".to_owned(),
     });
-    Ok(Proven { fingerprint, id, claimed_id })
+    Ok(Proven {
+        fingerprint,
+        id,
+        claimed_id,
+    })
 }
 
-/// The record, or its fallback when one of the record's headers is absent and so it cannot have been used.
+/// The record, or its fallback when one of the record's headers is absent and so it cannot have
+/// been used.
 fn family<'a>(record: &'a HmacScheme, headers: &Headers) -> &'a HmacScheme {
     match &record.fallback {
         Some(fallback)
@@ -69,7 +84,9 @@ fn family<'a>(record: &'a HmacScheme, headers: &Headers) -> &'a HmacScheme {
 pub(super) fn needed<'a>(headers: &'a Headers, name: &str) -> Result<&'a str, Refusal> {
     match headers.one(name)? {
         Some(text) if !text.is_empty() => Ok(text),
-        _ => Err(Refusal::Missing { what: format!("header {name}") }),
+        _ => Err(Refusal::Missing {
+            what: format!("header {name}"),
+        }),
     }
 }
 
@@ -79,7 +96,10 @@ fn id_text(headers: &Headers, name: &str) -> Result<String, Refusal> {
         return Ok(text.to_owned());
     }
     let why = "1 to 128 letters, digits, - or _ are allowed, so that it cannot pass for two parts";
-    Err(Refusal::Malformed { what: format!("header {name}"), why })
+    Err(Refusal::Malformed {
+        what: format!("header {name}"),
+        why,
+    })
 }
 
 /// The time as it is signed, and the instant where the text itself says it.
@@ -92,7 +112,12 @@ fn signed_time(record: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
     const UNIX: &str = "unix seconds are digits only, without a leading zero";
     const INSTANT: &str = "it is not an RFC 3339 instant";
     let (what, text, at, why) = match &record.time {
-        None | Some(TimeSource::MillisPointer(_)) => return Ok(SignedTime { text: String::new(), at: None }),
+        None | Some(TimeSource::MillisPointer(_)) => {
+            return Ok(SignedTime {
+                text: String::new(),
+                at: None,
+            });
+        }
         Some(TimeSource::UnixHeader(name)) => {
             let text = needed(headers, name)?;
             (format!("header {name}"), text, unix_seconds(text), UNIX)
@@ -105,7 +130,9 @@ fn signed_time(record: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
             let what = format!("item {key} of header {}", record.header);
             let mut values =
                 items(record, field).filter_map(|item| item.strip_prefix(key)?.strip_prefix('='));
-            let Some(text) = values.next() else { return Err(Refusal::Missing { what }) };
+            let Some(text) = values.next() else {
+                return Err(Refusal::Missing { what });
+            };
             if values.any(|other| other != text) {
                 return Err(Refusal::Twice { what });
             }
@@ -115,7 +142,10 @@ fn signed_time(record: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
     if at.is_none() {
         return Err(Refusal::Malformed { what, why });
     }
-    Ok(SignedTime { text: text.to_owned(), at })
+    Ok(SignedTime {
+        text: text.to_owned(),
+        at,
+    })
 }
 
 /// Compares every signature of the header with the MAC of every key; neither loop ends early.
@@ -135,7 +165,9 @@ fn matching(
     }
     let mut matched = None;
     for key in keys {
-        let Some(mac) = key.mac(prefix, body) else { continue };
+        let Some(mac) = key.mac(prefix, body) else {
+            continue;
+        };
         let mut found = false;
         for candidate in &received {
             found |= bool::from(mac.ct_eq(candidate));
@@ -155,16 +187,22 @@ fn instant(
     at: Option<Timestamp>,
     json: Option<&Value>,
 ) -> Result<Option<Timestamp>, Refusal> {
-    let Some(TimeSource::MillisPointer(pointer)) = &record.time else { return Ok(at) };
+    let Some(TimeSource::MillisPointer(pointer)) = &record.time else {
+        return Ok(at);
+    };
     let what = || format!("body field {pointer}");
     let Some(value) = json.and_then(|json| json.pointer(pointer)) else {
         return Err(Refusal::Missing { what: what() });
     };
-    match value.as_i64().and_then(|millis| Timestamp::from_millisecond(millis).ok()) {
+    match value
+        .as_i64()
+        .and_then(|millis| Timestamp::from_millisecond(millis).ok())
+    {
         Some(at) => Ok(Some(at)),
-        None => {
-            Err(Refusal::Malformed { what: what(), why: "it is not a whole number of unix milliseconds" })
-        }
+        None => Err(Refusal::Malformed {
+            what: what(),
+            why: "it is not a whole number of unix milliseconds",
+        }),
     }
 }
 
@@ -179,19 +217,44 @@ fn fresh(window: u32, at: Timestamp, now: Timestamp, trace: &mut Trace) -> Resul
             milliseconds.unsigned_abs() % 1_000
         )
     });
-    if ok { Ok(()) } else { Err(Refusal::Stale { milliseconds, window }) }
+    if ok {
+        Ok(())
+    } else {
+        Err(Refusal::Stale {
+            milliseconds,
+            window,
+        })
+    }
 }
 
 /// The delivery's id: signed, and merely claimed.
-fn ids(record: &HmacScheme, headers: &Headers, json: Option<&Value>) -> (Option<String>, Option<String>) {
+fn ids(
+    record: &HmacScheme,
+    headers: &Headers,
+    json: Option<&Value>,
+) -> (Option<String>, Option<String>) {
     if let Some(IdSource::Pointer(pointer)) = &record.id {
-        let text = json.and_then(|json| json.pointer(pointer)).and_then(Value::as_str);
-        let good = |text: &&str| (1..=128).contains(&text.len()) && !text.chars().any(char::is_control);
+        let text = json
+            .and_then(|json| json.pointer(pointer))
+            .and_then(Value::as_str);
+        let good =
+            |text: &&str| (1..=128).contains(&text.len()) && !text.chars().any(char::is_control);
         return (text.filter(good).map(str::to_owned), None);
     }
-    let Some(name) = id_header(record) else { return (None, None) };
-    let text = headers.one(name).ok().flatten().filter(|text| is_id(text)).map(str::to_owned);
-    if record.signs_header(name) { (text, None) } else { (None, text) }
+    let Some(name) = id_header(record) else {
+        return (None, None);
+    };
+    let text = headers
+        .one(name)
+        .ok()
+        .flatten()
+        .filter(|text| is_id(text))
+        .map(str::to_owned);
+    if record.signs_header(name) {
+        (text, None)
+    } else {
+        (None, text)
+    }
 }
 
 impl HmacScheme {

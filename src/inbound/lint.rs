@@ -1,5 +1,6 @@
-//! A map must come to an end and see nothing but the event. In: the text of a jq filter. Out: every reason to refuse it.
-//! The engine takes no measures against endless filters, so what cannot be shown to end is not loaded.
+//! A map must come to an end and see nothing but the event. In: the text of a jq filter. Out: every
+//! reason to refuse it. The engine takes no measures against endless filters, so what cannot be
+//! shown to end is not loaded.
 
 use jaq_core::load::lex::{Lexer, StrPart};
 use jaq_core::load::parse::{BinaryOp, Def, Parser, Pattern, Term};
@@ -20,24 +21,57 @@ const MOST_ERRORS: usize = 5;
 /// What is refused by name, and why.
 const BANNED: [(&[&str], &str); 5] = [
     (
-        &["repeat", "until", "while", "recurse", "range", "limit", "combinations", "transpose", "__map"],
+        &[
+            "repeat",
+            "until",
+            "while",
+            "recurse",
+            "range",
+            "limit",
+            "combinations",
+            "transpose",
+            "__map",
+        ],
         "it may not come to an end",
     ),
-    (&["halt", "halt_error", "debug", "stderr"], "a map has no process and no log"),
-    (&["env", "$ENV", "get_search_list"], "a map sees the event and nothing else"),
-    (&["input", "inputs", "input_filename", "input_line_number"], "there is one event"),
-    (&["now", "localtime", "mktime", "strflocaltime"], "time is the argument $now, in unix seconds, UTC"),
+    (
+        &["halt", "halt_error", "debug", "stderr"],
+        "a map has no process and no log",
+    ),
+    (
+        &["env", "$ENV", "get_search_list"],
+        "a map sees the event and nothing else",
+    ),
+    (
+        &["input", "inputs", "input_filename", "input_line_number"],
+        "there is one event",
+    ),
+    (
+        &["now", "localtime", "mktime", "strflocaltime"],
+        "time is the argument $now, in unix seconds, UTC",
+    ),
 ];
 
 /// Every reason why this filter is not loaded; none when it may be compiled.
 ///
-/// The parser recurses with the text's nesting: call this where the stack is deep enough for [`MOST_BYTES`] of it.
+/// The parser recurses with the text's nesting: call this where the stack is deep enough for
+/// [`MOST_BYTES`] of it.
 pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
     if text.len() > MOST_BYTES {
         let problem = format!("is {} bytes long", text.len());
-        return vec![Problem::new(name, problem, format!("a map has {MOST_BYTES} bytes at most"))];
+        return vec![Problem::new(
+            name,
+            problem,
+            format!("a map has {MOST_BYTES} bytes at most"),
+        )];
     }
-    let mut lint = Lint { text, name, scope: Vec::new(), problems: Vec::new(), too_deep: false };
+    let mut lint = Lint {
+        text,
+        name,
+        scope: Vec::new(),
+        problems: Vec::new(),
+        too_deep: false,
+    };
     match Lexer::new(text).lex() {
         Err(errors) => {
             for (_, found) in errors.into_iter().take(MOST_ERRORS) {
@@ -89,14 +123,22 @@ impl<'a> Lint<'a> {
 
     fn syntax(&mut self, at: &str, expected: &str) {
         let first = at.split_whitespace().next().unwrap_or_default();
-        if self.text.split_whitespace().any(|word| ["include", "import", "module"].contains(&word)) {
+        if self
+            .text
+            .split_whitespace()
+            .any(|word| ["include", "import", "module"].contains(&word))
+        {
             return self.say(
                 at,
                 format!("{} cannot stand here", clipped(first)),
                 "a map is one file: no include, import or module",
             );
         }
-        let found = if first.is_empty() { "the end".to_owned() } else { clipped(first) };
+        let found = if first.is_empty() {
+            "the end".to_owned()
+        } else {
+            clipped(first)
+        };
         self.say(
             at,
             format!("{found} stands where jq expects {expected}"),
@@ -106,12 +148,20 @@ impl<'a> Lint<'a> {
 
     fn banned(&mut self, at: &'a str) {
         if let Some((_, why)) = BANNED.iter().find(|(names, _)| names.contains(&at)) {
-            self.say(at, format!("{at} is not available: {why}"), "write the map without it");
+            self.say(
+                at,
+                format!("{at} is not available: {why}"),
+                "write the map without it",
+            );
         }
     }
 
     fn call(&mut self, name: &'a str, arity: usize) {
-        let known = self.scope.iter().rev().find(|known| known.name == name && known.arity == arity);
+        let known = self
+            .scope
+            .iter()
+            .rev()
+            .find(|known| known.name == name && known.arity == arity);
         match known.map(|known| known.open) {
             Some(true) => {
                 let problem = format!("{name} calls itself: it may not come to an end");
@@ -124,9 +174,17 @@ impl<'a> Lint<'a> {
 
     fn define(&mut self, def: &Def<&'a str>, depth: usize) {
         let own = self.scope.len();
-        self.scope.push(Known { name: def.name, arity: def.args.len(), open: true });
+        self.scope.push(Known {
+            name: def.name,
+            arity: def.args.len(),
+            open: true,
+        });
         for arg in &def.args {
-            self.scope.push(Known { name: arg.trim_start_matches('$'), arity: 0, open: false });
+            self.scope.push(Known {
+                name: arg.trim_start_matches('$'),
+                arity: 0,
+                open: false,
+            });
         }
         self.term(&def.body, depth);
         self.scope.truncate(own + 1);
@@ -138,7 +196,11 @@ impl<'a> Lint<'a> {
     fn term(&mut self, term: &Term<&'a str>, depth: usize) {
         if depth > MOST_DEPTH {
             if !std::mem::replace(&mut self.too_deep, true) {
-                self.say("", format!("is nested more than {MOST_DEPTH} deep"), "split it into definitions");
+                self.say(
+                    "",
+                    format!("is nested more than {MOST_DEPTH} deep"),
+                    "split it into definitions",
+                );
             }
             return;
         }
@@ -155,7 +217,9 @@ impl<'a> Lint<'a> {
                     }
                 }
             }
-            Term::Arr(Some(inner)) | Term::Neg(inner) | Term::Label(_, inner) => self.term(inner, depth),
+            Term::Arr(Some(inner)) | Term::Neg(inner) | Term::Label(_, inner) => {
+                self.term(inner, depth)
+            }
             Term::Obj(pairs) => {
                 for (key, value) in pairs {
                     self.term(key, depth);
@@ -225,7 +289,9 @@ impl<'a> Lint<'a> {
             BinaryOp::Math(Math::Mul) | BinaryOp::UpdateMath(Math::Mul)
                 if !object(left) && !object(right) =>
             {
-                let at = first_text(left).or_else(|| first_text(right)).unwrap_or_default();
+                let at = first_text(left)
+                    .or_else(|| first_text(right))
+                    .unwrap_or_default();
                 self.say(
                     at,
                     "* may repeat a text without end".into(),
@@ -244,7 +310,9 @@ impl<'a> Lint<'a> {
         }
         match pattern {
             Pattern::Var(_) => {}
-            Pattern::Arr(inner) => inner.iter().for_each(|pattern| self.pattern(pattern, depth + 1)),
+            Pattern::Arr(inner) => inner
+                .iter()
+                .for_each(|pattern| self.pattern(pattern, depth + 1)),
             Pattern::Obj(pairs) => {
                 for (key, pattern) in pairs {
                     self.term(key, depth + 1);
@@ -259,13 +327,21 @@ impl<'a> Lint<'a> {
 fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
     match term {
         Term::Num(text) | Term::Var(text) | Term::Call(text, _) => Some(text),
-        Term::Str(_, parts) => {
-            parts.iter().find_map(|part| if let StrPart::Str(text) = part { Some(*text) } else { None })
-        }
-        Term::Path(_, Path(parts)) => parts.iter().find_map(|(part, _)| match part {
-            Part::Index(Term::Str(_, inner)) => {
-                inner.iter().find_map(|part| if let StrPart::Str(text) = part { Some(*text) } else { None })
+        Term::Str(_, parts) => parts.iter().find_map(|part| {
+            if let StrPart::Str(text) = part {
+                Some(*text)
+            } else {
+                None
             }
+        }),
+        Term::Path(_, Path(parts)) => parts.iter().find_map(|(part, _)| match part {
+            Part::Index(Term::Str(_, inner)) => inner.iter().find_map(|part| {
+                if let StrPart::Str(text) = part {
+                    Some(*text)
+                } else {
+                    None
+                }
+            }),
             _ => None,
         }),
         _ => None,
@@ -284,7 +360,11 @@ mod tests {
     use super::*;
 
     fn problems(text: &str) -> String {
-        lint(text, "m.jq").iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        lint(text, "m.jq")
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     #[test]
@@ -374,7 +454,11 @@ mod tests {
             "{}",
             problems(".a\n| .b\n| range(3)\n")
         );
-        assert!(problems("{\n a: ]\n}").starts_with("m.jq:"), "{}", problems("{\n a: ]\n}"));
+        assert!(
+            problems("{\n a: ]\n}").starts_with("m.jq:"),
+            "{}",
+            problems("{\n a: ]\n}")
+        );
         assert!(problems("{a: 1,\n b: \"x\" * 9}").starts_with("m.jq:2:"));
     }
 }

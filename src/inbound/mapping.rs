@@ -1,5 +1,6 @@
-//! A verified delivery becomes share requests, by a jq filter that ships or that the operator wrote.
-//! In: the delivery, now, the deployment's rules. Out: none, one or several valid requests, or every problem. Decides nothing.
+//! A verified delivery becomes share requests, by a jq filter that ships or that the operator
+//! wrote. In: the delivery, now, the deployment's rules. Out: none, one or several valid requests,
+//! or every problem. Decides nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,7 +37,9 @@ pub struct Map {
 
 impl fmt::Debug for Map {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Map").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Map")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -55,11 +58,14 @@ impl Map {
     /// Compiles a map; `name` is how problems call it, such as its path.
     ///
     /// # Errors
-    /// Every reason not to load it, with the line where that is known: syntax, undefined names, recursion, what may not
-    /// end or sees more than the event, `include` and `import`.
+    /// Every reason not to load it, with the line where that is known: syntax, undefined names,
+    /// recursion, what may not end or sees more than the event, `include` and `import`.
     pub fn load(text: &str, name: &str) -> Result<Self, Problems> {
         let filter = engine::compile(text, name)?;
-        Ok(Self { name: name.into(), filter: Arc::new(filter) })
+        Ok(Self {
+            name: name.into(),
+            filter: Arc::new(filter),
+        })
     }
 
     /// A map that ships; none when there is none of that name.
@@ -69,7 +75,10 @@ impl Map {
 
     /// The text of a map that ships, to start one's own from.
     pub fn builtin_text(name: &str) -> Option<&'static str> {
-        BUILTIN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+        BUILTIN
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, text)| *text)
     }
 
     /// The names of the maps that ship.
@@ -85,18 +94,21 @@ impl Map {
     /// Makes share requests of a delivery; none when the event asks for nothing.
     ///
     /// # Errors
-    /// [`MapRefusal::Unreadable`] before the map runs, [`MapRefusal::Invalid`] after; with several outputs each problem
-    /// says of which one it is, as in `[1].accounts`.
+    /// [`MapRefusal::Unreadable`] before the map runs, [`MapRefusal::Invalid`] after; with several
+    /// outputs each problem says of which one it is, as in `[1].accounts`.
     pub fn apply(
         &self,
         delivery: &VerifiedDelivery,
         now: Timestamp,
         rules: &RequestRules,
     ) -> Result<Vec<ShareRequest>, MapRefusal> {
-        let event = body::read(delivery.body(), delivery.is_form()).map_err(MapRefusal::Unreadable)?;
+        let event =
+            body::read(delivery.body(), delivery.is_form()).map_err(MapRefusal::Unreadable)?;
         let outputs = engine::run(&self.filter, event, now.as_second()).map_err(|error| {
             let event = body::read(delivery.body(), delivery.is_form()).unwrap_or_default();
-            let place = places(&event, &error).map(|place| format!(", at {place}")).unwrap_or_default();
+            let place = places(&event, &error)
+                .map(|place| format!(", at {place}"))
+                .unwrap_or_default();
             let problem = format!("failed on this event: {}{place}", one_line(&error));
             let remedy = "mend the map, or what the sender puts into the event";
             MapRefusal::Invalid(Problem::new(format!("map {}", self.name), problem, remedy).into())
@@ -108,16 +120,26 @@ impl Map {
             match ShareRequest::from_json(output, rules) {
                 Ok(request) => requests.push(request),
                 Err(found) => problems.extend(found.0.into_iter().map(|problem| match several {
-                    true => Problem { field: format!("[{index}].{}", problem.field), ..problem },
+                    true => Problem {
+                        field: format!("[{index}].{}", problem.field),
+                        ..problem
+                    },
                     false => problem,
                 })),
             }
         }
-        if problems.is_empty() { Ok(requests) } else { Err(MapRefusal::Invalid(Problems(problems))) }
+        if problems.is_empty() {
+            Ok(requests)
+        } else {
+            Err(MapRefusal::Invalid(Problems(problems)))
+        }
     }
 }
 
 /// An engine's error on one line: it quotes the event, which may hold anything.
 fn one_line(error: &str) -> String {
-    error.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    error
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }

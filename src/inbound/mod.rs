@@ -1,5 +1,6 @@
-//! A delivery is verified and becomes share requests. In: bytes that a stranger sent, or that a host's trigger vouches for.
-//! Out: [`VerifiedDelivery`], then [`crate::domain::ShareRequest`]s. Knows no host, no clock, no I/O and no policy.
+//! A delivery is verified and becomes share requests. In: bytes that a stranger sent, or that a
+//! host's trigger vouches for. Out: [`VerifiedDelivery`], then [`crate::domain::ShareRequest`]s.
+//! Knows no host, no clock, no I/O and no policy.
 
 mod body;
 pub mod cloudevents;

@@ -1,5 +1,5 @@
-//! The senders that are known by name, each as data of the one record. Sources: the senders' documents and libraries.
-//! Knows no secret and computes nothing.
+//! The senders that are known by name, each as data of the one record. Sources: the senders'
+//! documents and libraries. Knows no secret and computes nothing.
 
 use super::scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};
 use super::spec::{SchemeKind, SchemeName};
@@ -12,10 +12,12 @@ pub(super) fn preset(name: SchemeName) -> SchemeKind {
     let hmac = |record| SchemeKind::Hmac(Box::new(record));
     match name {
         SchemeName::StandardWebhooks => hmac(webhooks("webhook")),
-        SchemeName::Svix => {
-            hmac(HmacScheme { fallback: Some(Box::new(webhooks("webhook"))), ..webhooks("svix") })
-        }
-        // GitLab's signing token (19.0): a hook that has one must verify; the older X-Gitlab-Token is a `token` source.
+        SchemeName::Svix => hmac(HmacScheme {
+            fallback: Some(Box::new(webhooks("webhook"))),
+            ..webhooks("svix")
+        }),
+        // GitLab's signing token (19.0): a hook that has one must verify; the older X-Gitlab-Token
+        // is a `token` source.
         SchemeName::Gitlab => hmac(webhooks("webhook")),
         SchemeName::Github => hmac(github()),
         SchemeName::Jira => hmac(jira()),
@@ -28,7 +30,9 @@ pub(super) fn preset(name: SchemeName) -> SchemeKind {
         SchemeName::Zoom => hmac(zoom()),
         SchemeName::Asana => hmac(HmacScheme::over_body("X-Hook-Signature")),
         SchemeName::Sns => SchemeKind::Sns,
-        SchemeName::Token => SchemeKind::Token { header: TOKEN_HEADER.to_owned() },
+        SchemeName::Token => SchemeKind::Token {
+            header: TOKEN_HEADER.to_owned(),
+        },
         SchemeName::Basic => SchemeKind::Basic,
         SchemeName::Bearer => SchemeKind::Bearer,
         SchemeName::Trusted => SchemeKind::Trusted,
@@ -47,14 +51,21 @@ fn webhooks(family: &str) -> HmacScheme {
         prefix: "v1,".to_owned(),
         encoding: Encoding::Base64,
         key: KeyDecoding::Whsec,
-        signed: vec![Part::Header(id.clone()), text("."), Part::Time, text("."), Part::Body],
+        signed: vec![
+            Part::Header(id.clone()),
+            text("."),
+            Part::Time,
+            text("."),
+            Part::Body,
+        ],
         time: Some(TimeSource::UnixHeader(format!("{family}-timestamp"))),
         id: Some(IdSource::Header(id)),
         ..HmacScheme::over_body(&format!("{family}-signature"))
     }
 }
 
-/// GitHub, "Validating webhook deliveries". Only the SHA-256 header counts; the legacy SHA-1 one is not looked at.
+/// GitHub, "Validating webhook deliveries". Only the SHA-256 header counts; the legacy SHA-1 one is
+/// not looked at.
 fn github() -> HmacScheme {
     HmacScheme {
         prefix: "sha256=".to_owned(),
@@ -63,22 +74,30 @@ fn github() -> HmacScheme {
     }
 }
 
-/// Jira Cloud admin webhooks and Jira Data Center: WebSub's `method=signature`, of which only sha256 is served.
+/// Jira Cloud admin webhooks and Jira Data Center: WebSub's `method=signature`, of which only
+/// sha256 is served.
 fn jira() -> HmacScheme {
     HmacScheme {
         prefix: "sha256=".to_owned(),
-        id: Some(IdSource::Header("X-Atlassian-Webhook-Identifier".to_owned())),
+        id: Some(IdSource::Header(
+            "X-Atlassian-Webhook-Identifier".to_owned(),
+        )),
         ..HmacScheme::over_body("X-Hub-Signature")
     }
 }
 
-/// Zendesk, "Verifying webhooks": base64 of HMAC over timestamp and body with nothing between. It publishes no window.
+/// Zendesk, "Verifying webhooks": base64 of HMAC over timestamp and body with nothing between. It
+/// publishes no window.
 fn zendesk() -> HmacScheme {
     HmacScheme {
         encoding: Encoding::Base64,
         signed: vec![Part::Time, Part::Body],
-        time: Some(TimeSource::Rfc3339Header("X-Zendesk-Webhook-Signature-Timestamp".to_owned())),
-        id: Some(IdSource::Header("X-Zendesk-Webhook-Invocation-Id".to_owned())),
+        time: Some(TimeSource::Rfc3339Header(
+            "X-Zendesk-Webhook-Signature-Timestamp".to_owned(),
+        )),
+        id: Some(IdSource::Header(
+            "X-Zendesk-Webhook-Invocation-Id".to_owned(),
+        )),
         ..HmacScheme::over_body("X-Zendesk-Webhook-Signature")
     }
 }
@@ -93,15 +112,19 @@ fn version_0(header: &str, time: &str) -> HmacScheme {
     }
 }
 
-/// Slack, "Verifying requests from Slack". Interactivity and slash commands come as forms, the Events API as JSON.
+/// Slack, "Verifying requests from Slack". Interactivity and slash commands come as forms, the
+/// Events API as JSON.
 fn slack() -> HmacScheme {
     let mut record = version_0("X-Slack-Signature", "X-Slack-Request-Timestamp");
-    record.content_types.push("application/x-www-form-urlencoded".to_owned());
+    record
+        .content_types
+        .push("application/x-www-form-urlencoded".to_owned());
     record.id = Some(IdSource::Pointer("/event_id".to_owned()));
     record
 }
 
-/// PagerDuty V3: a comma list; its Go client decodes the hex, so either case is the sender's own rule.
+/// PagerDuty V3: a comma list; its Go client decodes the hex, so either case is the sender's own
+/// rule.
 fn pagerduty() -> HmacScheme {
     HmacScheme {
         separator: Separator::Comma,
@@ -112,8 +135,8 @@ fn pagerduty() -> HmacScheme {
     }
 }
 
-/// Linear: the time that counts is inside the signed body, and 60 seconds is its SDK's window. The header
-/// `Linear-Timestamp` is not signed and is ignored.
+/// Linear: the time that counts is inside the signed body, and 60 seconds is its SDK's window. The
+/// header `Linear-Timestamp` is not signed and is ignored.
 fn linear() -> HmacScheme {
     HmacScheme {
         time: Some(TimeSource::MillisPointer("/webhookTimestamp".to_owned())),
@@ -148,7 +171,10 @@ fn teams() -> HmacScheme {
 
 /// Zoom: its secret tokens are shorter than 24 characters, yet random.
 fn zoom() -> HmacScheme {
-    HmacScheme { least_key: 16, ..version_0("x-zm-signature", "x-zm-request-timestamp") }
+    HmacScheme {
+        least_key: 16,
+        ..version_0("x-zm-signature", "x-zm-request-timestamp")
+    }
 }
 
 #[cfg(test)]
@@ -166,7 +192,13 @@ mod tests {
 
     #[test]
     fn an_unsigned_time_header_is_never_a_time_source() {
-        let SchemeKind::Hmac(linear) = preset(SchemeName::Linear) else { panic!("linear is an HMAC scheme") };
-        assert!(linear.needed_headers().all(|name| name != "Linear-Timestamp"));
+        let SchemeKind::Hmac(linear) = preset(SchemeName::Linear) else {
+            panic!("linear is an HMAC scheme")
+        };
+        assert!(
+            linear
+                .needed_headers()
+                .all(|name| name != "Linear-Timestamp")
+        );
     }
 }

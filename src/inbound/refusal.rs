@@ -1,9 +1,11 @@
-//! Why a delivery was not believed. The reason is for the log and for `explain`; the sender sees one text for all of them.
+//! Why a delivery was not believed. The reason is for the log and for `explain`; the sender sees
+//! one text for all of them.
 
 use super::clipped;
 use super::delivery::Twice;
 
-/// Why a delivery is refused. `Display` is for operators: it quotes what the sender wrote, shortened, and never a secret.
+/// Why a delivery is refused. `Display` is for operators: it quotes what the sender wrote,
+/// shortened, and never a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// A trusted source was addressed over HTTP, or any other source by a trigger.
@@ -65,19 +67,33 @@ pub enum Refusal {
 fn away(milliseconds: i64) -> String {
     let seconds = milliseconds.unsigned_abs() / 1_000;
     let rest = milliseconds.unsigned_abs() % 1_000;
-    let side = if milliseconds < 0 { "in the future" } else { "ago" };
-    if rest == 0 { format!("{seconds} s {side}") } else { format!("{seconds}.{rest:03} s {side}") }
+    let side = if milliseconds < 0 {
+        "in the future"
+    } else {
+        "ago"
+    };
+    if rest == 0 {
+        format!("{seconds} s {side}")
+    } else {
+        format!("{seconds}.{rest:03} s {side}")
+    }
 }
 
 impl Refusal {
-    /// Whether the sender is authentic and only the media type is wrong (HTTP 415); everything else is 401.
+    /// Whether the sender is authentic and only the media type is wrong (HTTP 415); everything else
+    /// is 401.
     pub fn is_media_type(&self) -> bool {
         matches!(self, Self::MediaType { .. })
     }
 
-    /// What the sender is told: one text for every failure of authentication, so that probing teaches nothing.
+    /// What the sender is told: one text for every failure of authentication, so that probing
+    /// teaches nothing.
     pub fn public_text(&self) -> &'static str {
-        if self.is_media_type() { "unsupported content type" } else { "not authenticated" }
+        if self.is_media_type() {
+            "unsupported content type"
+        } else {
+            "not authenticated"
+        }
     }
 
     /// A short word for counters and log fields, from a closed list.
@@ -97,7 +113,9 @@ impl Refusal {
 
 impl From<Twice> for Refusal {
     fn from(Twice(name): Twice) -> Self {
-        Self::Twice { what: format!("header {name}") }
+        Self::Twice {
+            what: format!("header {name}"),
+        }
     }
 }
 
@@ -107,22 +125,48 @@ mod tests {
 
     #[test]
     fn the_sender_learns_only_whether_the_media_type_was_wrong() {
-        let stale = Refusal::Stale { milliseconds: 301_000, window: 300 };
-        let mismatch = Refusal::Mismatch { what: "header x".into() };
+        let stale = Refusal::Stale {
+            milliseconds: 301_000,
+            window: 300,
+        };
+        let mismatch = Refusal::Mismatch {
+            what: "header x".into(),
+        };
         assert_eq!(stale.public_text(), mismatch.public_text());
-        assert_ne!(Refusal::MediaType { found: "text/plain".into() }.public_text(), stale.public_text());
+        assert_ne!(
+            Refusal::MediaType {
+                found: "text/plain".into()
+            }
+            .public_text(),
+            stale.public_text()
+        );
     }
 
     #[test]
     fn what_a_stranger_wrote_is_shortened_and_escaped() {
-        let text = Refusal::ForeignOrigin { origin: format!("a\n{}", "b".repeat(9_000)) }.to_string();
+        let text = Refusal::ForeignOrigin {
+            origin: format!("a\n{}", "b".repeat(9_000)),
+        }
+        .to_string();
         assert!(text.len() < 120 && !text.contains('\n'), "{text}");
     }
 
     #[test]
     fn the_clock_difference_has_a_direction() {
-        let told = |ms| Refusal::Stale { milliseconds: ms, window: 60 }.to_string();
-        assert_eq!(told(60_001), "signed 60.001 s ago; at most 60 s are allowed");
-        assert_eq!(told(-61_000), "signed 61 s in the future; at most 60 s are allowed");
+        let told = |ms| {
+            Refusal::Stale {
+                milliseconds: ms,
+                window: 60,
+            }
+            .to_string()
+        };
+        assert_eq!(
+            told(60_001),
+            "signed 60.001 s ago; at most 60 s are allowed"
+        );
+        assert_eq!(
+            told(-61_000),
+            "signed 61 s in the future; at most 60 s are allowed"
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! One record describes any HMAC-SHA256 sender: where its signature stands, how it is written, what is signed, how old it may be.
-//! In: a preset or an operator's inline table. Out: a record that is safe to verify with, or every problem with it.
+//! One record describes any HMAC-SHA256 sender: where its signature stands, how it is written, what
+//! is signed, how old it may be. In: a preset or an operator's inline table. Out: a record that is
+//! safe to verify with, or every problem with it.
 
 use serde::Deserialize;
 
@@ -20,7 +21,8 @@ pub enum Separator {
     Kv,
 }
 
-/// How the 32 bytes of the MAC are written. Items are decoded and compared as bytes, in constant time.
+/// How the 32 bytes of the MAC are written. Items are decoded and compared as bytes, in constant
+/// time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
@@ -44,7 +46,8 @@ pub enum KeyDecoding {
     Whsec,
 }
 
-/// One part of the signed text. Header and time are signed as they were written, never as they were understood.
+/// One part of the signed text. Header and time are signed as they were written, never as they were
+/// understood.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
@@ -97,7 +100,8 @@ pub struct HmacScheme {
     pub key: KeyDecoding,
     /// What is signed, in order.
     pub signed: Vec<Part>,
-    /// Where the signed time stands; without one, age is not checked and only identity stops a replay.
+    /// Where the signed time stands; without one, age is not checked and only identity stops a
+    /// replay.
     pub time: Option<TimeSource>,
     /// How far the signed time may be from now, in seconds, to either side.
     pub window: u32,
@@ -107,7 +111,8 @@ pub struct HmacScheme {
     pub content_types: Vec<String>,
     /// The fewest bytes of a key. Standard Webhooks asks for 24.
     pub least_key: usize,
-    /// Another set of headers, used when one of this record's headers is absent (Svix and `webhook-*`).
+    /// Another set of headers, used when one of this record's headers is absent (Svix and
+    /// `webhook-*`).
     pub fallback: Option<Box<HmacScheme>>,
 }
 
@@ -119,7 +124,8 @@ pub(super) const WINDOW: u32 = 300;
 pub(super) const LEAST_KEY: usize = 24;
 
 impl HmacScheme {
-    /// The sender whose signature covers the body and nothing else: lower-case hex, the secret's text as key.
+    /// The sender whose signature covers the body and nothing else: lower-case hex, the secret's
+    /// text as key.
     pub fn over_body(header: &str) -> Self {
         Self {
             header: header.to_owned(),
@@ -140,14 +146,18 @@ impl HmacScheme {
     /// The headers without which nothing can be verified.
     pub(super) fn needed_headers(&self) -> impl Iterator<Item = &str> {
         let time = match &self.time {
-            Some(TimeSource::UnixHeader(name) | TimeSource::Rfc3339Header(name)) => Some(name.as_str()),
+            Some(TimeSource::UnixHeader(name) | TimeSource::Rfc3339Header(name)) => {
+                Some(name.as_str())
+            }
             _ => None,
         };
         let signed = self.signed.iter().filter_map(|part| match part {
             Part::Header(name) => Some(name.as_str()),
             _ => None,
         });
-        std::iter::once(self.header.as_str()).chain(time).chain(signed)
+        std::iter::once(self.header.as_str())
+            .chain(time)
+            .chain(signed)
     }
 
     /// Whether the MAC covers this header's text.
@@ -170,10 +180,19 @@ impl HmacScheme {
                 "write it as in \"X-Signature\"",
             );
         }
-        if self.signed.iter().filter(|part| **part == Part::Body).count() != 1
+        if self
+            .signed
+            .iter()
+            .filter(|part| **part == Part::Body)
+            .count()
+            != 1
             || self.signed.last() != Some(&Part::Body)
         {
-            say("signed", "does not end with the body".into(), "name \"body\" once, as the last part");
+            say(
+                "signed",
+                "does not end with the body".into(),
+                "name \"body\" once, as the last part",
+            );
         }
         let timed = self.signed.contains(&Part::Time);
         match &self.time {
@@ -184,9 +203,9 @@ impl HmacScheme {
                     "set time to a header, or remove the part",
                 );
             }
-            Some(TimeSource::UnixHeader(_) | TimeSource::Rfc3339Header(_) | TimeSource::UnixItem(_))
-                if !timed =>
-            {
+            Some(
+                TimeSource::UnixHeader(_) | TimeSource::Rfc3339Header(_) | TimeSource::UnixItem(_),
+            ) if !timed => {
                 say(
                     "signed",
                     "does not cover the time".into(),
@@ -194,7 +213,11 @@ impl HmacScheme {
                 );
             }
             Some(TimeSource::UnixItem(_)) if self.separator != Separator::Kv => {
-                say("separator", "has no items to find the time in".into(), "set separator = \"kv\"");
+                say(
+                    "separator",
+                    "has no items to find the time in".into(),
+                    "set separator = \"kv\"",
+                );
             }
             _ => {}
         }
@@ -206,21 +229,47 @@ impl HmacScheme {
             );
         }
         if !(1..=86_400).contains(&self.window) {
-            say("window", format!("is {} s", self.window), "write 1 to 86400 seconds");
+            say(
+                "window",
+                format!("is {} s", self.window),
+                "write 1 to 86400 seconds",
+            );
         }
         if self.least_key < 16 {
-            say("least_key", format!("is {} bytes", self.least_key), "write at least 16");
+            say(
+                "least_key",
+                format!("is {} bytes", self.least_key),
+                "write at least 16",
+            );
         }
         if self.content_types.is_empty() {
-            say("content_types", "is empty".into(), "name at least one, such as \"application/json\"");
+            say(
+                "content_types",
+                "is empty".into(),
+                "name at least one, such as \"application/json\"",
+            );
         }
         let pointers = [
-            self.time
-                .as_ref()
-                .and_then(|t| if let TimeSource::MillisPointer(p) = t { Some(p) } else { None }),
-            self.id.as_ref().and_then(|i| if let IdSource::Pointer(p) = i { Some(p) } else { None }),
+            self.time.as_ref().and_then(|t| {
+                if let TimeSource::MillisPointer(p) = t {
+                    Some(p)
+                } else {
+                    None
+                }
+            }),
+            self.id.as_ref().and_then(|i| {
+                if let IdSource::Pointer(p) = i {
+                    Some(p)
+                } else {
+                    None
+                }
+            }),
         ];
-        for pointer in pointers.into_iter().flatten().filter(|pointer| !pointer.starts_with('/')) {
+        for pointer in pointers
+            .into_iter()
+            .flatten()
+            .filter(|pointer| !pointer.starts_with('/'))
+        {
             say(
                 "pointer",
                 format!("{} is not a JSON pointer", clipped(pointer)),
@@ -233,8 +282,8 @@ impl HmacScheme {
         found
     }
 
-    /// The first variable part whose end cannot be told from the beginning of the next one, so that the same signed
-    /// bytes could be cut in two ways. An RFC 3339 instant ends by its own syntax.
+    /// The first variable part whose end cannot be told from the beginning of the next one, so that
+    /// the same signed bytes could be cut in two ways. An RFC 3339 instant ends by its own syntax.
     fn run_together(&self) -> Option<&'static str> {
         let unix = !matches!(self.time, Some(TimeSource::Rfc3339Header(_)));
         self.signed.iter().zip(self.signed.iter().skip(1)).find_map(|(part, next)| {
@@ -254,7 +303,11 @@ impl HmacScheme {
     /// Every problem found.
     pub fn check(&self) -> Result<(), Problems> {
         let problems = self.problems();
-        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Problems(problems))
+        }
     }
 }
 
@@ -282,14 +335,48 @@ mod tests {
         assert_eq!(base.problems(), []);
         let unix = Some(TimeSource::UnixHeader("x-time".into()));
         let cases = [
-            ("signed", HmacScheme { signed: vec![], ..base.clone() }),
-            ("signed", HmacScheme { signed: vec![Part::Body, text(".")], ..base.clone() }),
-            ("signed", HmacScheme { signed: vec![Part::Body, Part::Body], ..base.clone() }),
-            ("signed", HmacScheme { signed: vec![Part::Time, text("."), Part::Body], ..base.clone() }),
-            ("signed", HmacScheme { time: unix.clone(), ..base.clone() }),
             (
                 "signed",
-                HmacScheme { time: unix.clone(), signed: vec![Part::Time, Part::Body], ..base.clone() },
+                HmacScheme {
+                    signed: vec![],
+                    ..base.clone()
+                },
+            ),
+            (
+                "signed",
+                HmacScheme {
+                    signed: vec![Part::Body, text(".")],
+                    ..base.clone()
+                },
+            ),
+            (
+                "signed",
+                HmacScheme {
+                    signed: vec![Part::Body, Part::Body],
+                    ..base.clone()
+                },
+            ),
+            (
+                "signed",
+                HmacScheme {
+                    signed: vec![Part::Time, text("."), Part::Body],
+                    ..base.clone()
+                },
+            ),
+            (
+                "signed",
+                HmacScheme {
+                    time: unix.clone(),
+                    ..base.clone()
+                },
+            ),
+            (
+                "signed",
+                HmacScheme {
+                    time: unix.clone(),
+                    signed: vec![Part::Time, Part::Body],
+                    ..base.clone()
+                },
             ),
             (
                 "signed",
@@ -299,21 +386,90 @@ mod tests {
                     ..base.clone()
                 },
             ),
-            ("signed", HmacScheme { signed: vec![header("a"), Part::Body], ..base.clone() }),
             (
                 "signed",
-                HmacScheme { signed: vec![header("a"), header("b"), text("."), Part::Body], ..base.clone() },
+                HmacScheme {
+                    signed: vec![header("a"), Part::Body],
+                    ..base.clone()
+                },
             ),
-            ("signed", HmacScheme { signed: vec![header("a"), text(""), Part::Body], ..base.clone() }),
-            ("signed", HmacScheme { signed: vec![header("a"), text("-"), Part::Body], ..base.clone() }),
-            ("header", HmacScheme { header: "x sig".into(), ..base.clone() }),
-            ("header", HmacScheme { signed: vec![header(""), text("."), Part::Body], ..base.clone() }),
-            ("window", HmacScheme { window: 0, ..base.clone() }),
-            ("window", HmacScheme { window: 90_000, ..base.clone() }),
-            ("least_key", HmacScheme { least_key: 8, ..base.clone() }),
-            ("content_types", HmacScheme { content_types: vec![], ..base.clone() }),
-            ("pointer", HmacScheme { id: Some(IdSource::Pointer("id".into())), ..base.clone() }),
-            ("pointer", HmacScheme { time: Some(TimeSource::MillisPointer("t".into())), ..base.clone() }),
+            (
+                "signed",
+                HmacScheme {
+                    signed: vec![header("a"), header("b"), text("."), Part::Body],
+                    ..base.clone()
+                },
+            ),
+            (
+                "signed",
+                HmacScheme {
+                    signed: vec![header("a"), text(""), Part::Body],
+                    ..base.clone()
+                },
+            ),
+            (
+                "signed",
+                HmacScheme {
+                    signed: vec![header("a"), text("-"), Part::Body],
+                    ..base.clone()
+                },
+            ),
+            (
+                "header",
+                HmacScheme {
+                    header: "x sig".into(),
+                    ..base.clone()
+                },
+            ),
+            (
+                "header",
+                HmacScheme {
+                    signed: vec![header(""), text("."), Part::Body],
+                    ..base.clone()
+                },
+            ),
+            (
+                "window",
+                HmacScheme {
+                    window: 0,
+                    ..base.clone()
+                },
+            ),
+            (
+                "window",
+                HmacScheme {
+                    window: 90_000,
+                    ..base.clone()
+                },
+            ),
+            (
+                "least_key",
+                HmacScheme {
+                    least_key: 8,
+                    ..base.clone()
+                },
+            ),
+            (
+                "content_types",
+                HmacScheme {
+                    content_types: vec![],
+                    ..base.clone()
+                },
+            ),
+            (
+                "pointer",
+                HmacScheme {
+                    id: Some(IdSource::Pointer("id".into())),
+                    ..base.clone()
+                },
+            ),
+            (
+                "pointer",
+                HmacScheme {
+                    time: Some(TimeSource::MillisPointer("t".into())),
+                    ..base.clone()
+                },
+            ),
             (
                 "separator",
                 HmacScheme {
@@ -326,10 +482,15 @@ mod tests {
         for (field, record) in cases {
             let problems = record.problems();
             assert!(
-                problems.iter().any(|p| p.field == format!("scheme.{field}")),
+                problems
+                    .iter()
+                    .any(|p| p.field == format!("scheme.{field}")),
                 "{field}: {record:?}: {problems:?}"
             );
-            let nested = HmacScheme { fallback: Some(Box::new(record)), ..base.clone() };
+            let nested = HmacScheme {
+                fallback: Some(Box::new(record)),
+                ..base.clone()
+            };
             assert!(nested.check().is_err());
         }
     }

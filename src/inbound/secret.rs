@@ -1,5 +1,6 @@
-//! A configured secret becomes a key. In: the secret's text and the scheme. Out: a [`Key`] that can prove and never be read back.
-//! Empty, short and publicly known secrets are refused here, before anything is verified with them.
+//! A configured secret becomes a key. In: the secret's text and the scheme. Out: a [`Key`] that can
+//! prove and never be read back. Empty, short and publicly known secrets are refused here, before
+//! anything is verified with them.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
@@ -23,7 +24,8 @@ pub enum SecretRules {
     AllowKnown,
 }
 
-/// Secrets that are printed in public documents or used by senders' test buttons. Whoever holds a document could sign.
+/// Secrets that are printed in public documents or used by senders' test buttons. Whoever holds a
+/// document could sign.
 const KNOWN: [&str; 8] = [
     // Zendesk signs test deliveries of webhooks that are not yet created with this one.
     "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==",
@@ -41,8 +43,8 @@ const KNOWN: [&str; 8] = [
     "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=",
 ];
 
-/// Secrets are written with and without padding, and cut off in the middle of a byte; the whole bytes count, as in the
-/// official libraries.
+/// Secrets are written with and without padding, and cut off in the middle of a byte; the whole
+/// bytes count, as in the official libraries.
 const SECRET_BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -50,9 +52,11 @@ const SECRET_BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// One usable secret: for a signature a keyed MAC, for a static secret its digest. The text itself is not kept.
+/// One usable secret: for a signature a keyed MAC, for a static secret its digest. The text itself
+/// is not kept.
 pub(super) struct Key {
-    /// The first 8 hex digits of the SHA-256 of the secret's text as configured: tells secrets apart while rotating.
+    /// The first 8 hex digits of the SHA-256 of the secret's text as configured: tells secrets
+    /// apart while rotating.
     pub(super) fingerprint: String,
     matter: Matter,
 }
@@ -98,7 +102,10 @@ impl Key {
                 }
             },
             SchemeKind::Basic if !text.contains(':') => {
-                return problem("is not user:password", "write user, a colon, and the password");
+                return problem(
+                    "is not user:password",
+                    "write user, a colon, and the password",
+                );
             }
             _ => (SecretSlice::from(text.as_bytes().to_vec()), LEAST_KEY),
         };
@@ -116,22 +123,29 @@ impl Key {
             },
             _ => Matter::Digest(Sha256::digest(bytes.expose_secret()).into()),
         };
-        Ok(Self { fingerprint: fingerprint(text), matter })
+        Ok(Self {
+            fingerprint: fingerprint(text),
+            matter,
+        })
     }
 
     /// The MAC over the two pieces; none for a static secret.
     pub(super) fn mac(&self, prefix: &[u8], body: &[u8]) -> Option<[u8; 32]> {
-        let Matter::Mac(mac) = &self.matter else { return None };
+        let Matter::Mac(mac) = &self.matter else {
+            return None;
+        };
         let mut mac = mac.clone();
         mac.update(prefix);
         mac.update(body);
         Some(mac.finalize().into_bytes().into())
     }
 
-    /// Whether the presented bytes are this static secret: digests are compared, so that neither length nor content
-    /// shows in the time it takes.
+    /// Whether the presented bytes are this static secret: digests are compared, so that neither
+    /// length nor content shows in the time it takes.
     pub(super) fn is(&self, presented: &[u8]) -> bool {
-        let Matter::Digest(digest) = &self.matter else { return false };
+        let Matter::Digest(digest) = &self.matter else {
+            return false;
+        };
         let presented: [u8; 32] = Sha256::digest(presented).into();
         digest.ct_eq(&presented).into()
     }
@@ -144,7 +158,11 @@ fn fingerprint(text: &str) -> String {
 }
 
 fn known(text: &str) -> bool {
-    let bare = |text: &str| text.trim_start_matches("whsec_").trim_end_matches('=').to_owned();
+    let bare = |text: &str| {
+        text.trim_start_matches("whsec_")
+            .trim_end_matches('=')
+            .to_owned()
+    };
     KNOWN.iter().any(|known| bare(known) == bare(text))
 }
 
@@ -181,21 +199,46 @@ mod tests {
             (N::Github, "0123456789abcdef01234567\n", "white space"),
             (N::Github, "It's a Secret to Everybody", "public"),
             (N::Jira, "It's a Secret to Everybody", "public"),
-            (N::Zendesk, "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==", "public"),
-            (N::StandardWebhooks, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "public"),
-            (N::Gitlab, "whsec_dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q", "public"),
+            (
+                N::Zendesk,
+                "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==",
+                "public",
+            ),
+            (
+                N::StandardWebhooks,
+                "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                "public",
+            ),
+            (
+                N::Gitlab,
+                "whsec_dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q",
+                "public",
+            ),
             (N::StandardWebhooks, "whsec_", "0 bytes"),
-            (N::StandardWebhooks, "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRY=", "23 bytes"),
+            (
+                N::StandardWebhooks,
+                "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRY=",
+                "23 bytes",
+            ),
             (N::StandardWebhooks, "whsec_!!!not-base64!!!", "not base64"),
-            (N::StandardWebhooks, "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx", "not base64"),
+            (
+                N::StandardWebhooks,
+                "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx",
+                "not base64",
+            ),
             (N::Teams, "not base64 at all, is it?!", "not base64"),
             (N::Token, "short-token", "11 bytes"),
             (N::Bearer, "short-token", "11 bytes"),
             (N::Basic, "long-enough-but-without-a-colon", "user:password"),
             (N::Basic, "svc_share:pa:ss", "15 bytes"),
         ] {
-            let problem = read(name, secret).err().unwrap_or_else(|| panic!("{name:?} {secret:?} was taken"));
-            assert!(problem.problem.contains(says), "{name:?} {secret:?}: {problem}");
+            let problem = read(name, secret)
+                .err()
+                .unwrap_or_else(|| panic!("{name:?} {secret:?} was taken"));
+            assert!(
+                problem.problem.contains(says),
+                "{name:?} {secret:?}: {problem}"
+            );
             assert!(
                 secret.is_empty() || !problem.to_string().contains(secret),
                 "the secret stands in: {problem}"
@@ -205,10 +248,20 @@ mod tests {
 
     #[test]
     fn padding_of_a_secret_does_not_matter() {
-        let padded =
-            read(SchemeName::StandardWebhooks, "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGA==").unwrap();
-        let bare = read(SchemeName::StandardWebhooks, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGA").unwrap();
-        assert_eq!(padded.mac(b"a.", b"b").unwrap(), bare.mac(b"a", b".b").unwrap());
+        let padded = read(
+            SchemeName::StandardWebhooks,
+            "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGA==",
+        )
+        .unwrap();
+        let bare = read(
+            SchemeName::StandardWebhooks,
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGA",
+        )
+        .unwrap();
+        assert_eq!(
+            padded.mac(b"a.", b"b").unwrap(),
+            bare.mac(b"a", b".b").unwrap()
+        );
     }
 
     #[test]
@@ -216,7 +269,9 @@ mod tests {
         let key = read(SchemeName::Token, "s3cr3t-token-0123456789abcdef").unwrap();
         let sum = hex::encode(Sha256::digest(b"s3cr3t-token-0123456789abcdef"));
         assert_eq!(Some(key.fingerprint.as_str()), sum.get(..8));
-        assert!(key.is(b"s3cr3t-token-0123456789abcdef") && !key.is(b"s3cr3t-token-0123456789abcdeF"));
+        assert!(
+            key.is(b"s3cr3t-token-0123456789abcdef") && !key.is(b"s3cr3t-token-0123456789abcdeF")
+        );
         assert_eq!(key.mac(b"", b""), None);
     }
 }

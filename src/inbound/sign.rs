@@ -1,5 +1,5 @@
-//! The sender's side, for test deliveries and the demo. In: scheme, secret, body, id, now. Out: the headers to send.
-//! The signed bytes come from the same template that verification uses.
+//! The sender's side, for test deliveries and the demo. In: scheme, secret, body, id, now. Out: the
+//! headers to send. The signed bytes come from the same template that verification uses.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,13 +11,14 @@ use super::spec::{SchemeKind, SchemeSpec};
 use super::template::{encode, id_header, is_id, signed_prefix, time_text};
 use crate::domain::{Problem, Problems, Timestamp};
 
-/// The headers with which a delivery of `body` verifies at `now`: content type first, then what the scheme needs.
-/// `id` is used where the scheme has an id header. A scheme whose time stands in the body signs the body as it is.
-/// The secret may be short or published: what a real source refuses is decided where it verifies.
+/// The headers with which a delivery of `body` verifies at `now`: content type first, then what the
+/// scheme needs. `id` is used where the scheme has an id header. A scheme whose time stands in the
+/// body signs the body as it is. The secret may be short or published: what a real source refuses
+/// is decided where it verifies.
 ///
 /// # Errors
-/// An unusable secret, an id that the scheme cannot carry, a custom scheme that signs headers of unknown content, or
-/// the scheme `trusted`, for which no header helps.
+/// An unusable secret, an id that the scheme cannot carry, a custom scheme that signs headers of
+/// unknown content, or the scheme `trusted`, for which no header helps.
 pub fn sign(
     spec: &SchemeSpec,
     secret: &SecretString,
@@ -35,7 +36,11 @@ pub fn sign(
             let json = |served: &&String| {
                 served.ends_with("json") == matches!(body.first(), None | Some(b'{' | b'['))
             };
-            let content_type = record.content_types.iter().find(json).or(record.content_types.first());
+            let content_type = record
+                .content_types
+                .iter()
+                .find(json)
+                .or(record.content_types.first());
             if let (Some(content_type), Some(first)) = (content_type, headers.first_mut())
                 && !content_type.contains('*')
             {
@@ -45,16 +50,19 @@ pub fn sign(
         }
         SchemeKind::Token { header } => headers.push((header.clone(), plain.to_owned())),
         SchemeKind::Bearer => headers.push(("authorization".to_owned(), format!("Bearer {plain}"))),
-        SchemeKind::Basic => {
-            headers.push(("authorization".to_owned(), format!("Basic {}", STANDARD.encode(plain))))
-        }
+        SchemeKind::Basic => headers.push((
+            "authorization".to_owned(),
+            format!("Basic {}", STANDARD.encode(plain)),
+        )),
         SchemeKind::Sns => {
             let remedy = "publish to a topic that is subscribed to this address";
             return Err(Problem::new("scheme", "only Amazon SNS can sign for it", remedy).into());
         }
         SchemeKind::Trusted => {
             let remedy = "send it through the queue, topic or bus that `from` names";
-            return Err(Problem::new("scheme", "a trusted source takes nothing over HTTP", remedy).into());
+            return Err(
+                Problem::new("scheme", "a trusted source takes nothing over HTTP", remedy).into(),
+            );
         }
     }
     Ok(headers)
@@ -71,7 +79,11 @@ fn hmac_headers(
     let id_name = id_header(record);
     if let Some(name) = id_name {
         if !is_id(id) {
-            return Err(Problem::new("id", "is not a delivery id", "use 1 to 128 letters, digits, - or _"));
+            return Err(Problem::new(
+                "id",
+                "is not a delivery id",
+                "use 1 to 128 letters, digits, - or _",
+            ));
         }
         headers.push((name.to_owned(), id.to_owned()));
     }
@@ -85,7 +97,11 @@ fn hmac_headers(
         )),
     })?;
     let Some(mac) = key.mac(&prefix, body) else {
-        return Err(Problem::new("secret", "is no key", "use a scheme that signs"));
+        return Err(Problem::new(
+            "secret",
+            "is no key",
+            "use a scheme that signs",
+        ));
     };
     let mut signature = encode(record, &mac);
     match &record.time {

@@ -1,12 +1,13 @@
-//! Amazon SNS over HTTPS: an RSA signature inside the body, by a certificate that the message names. In: the message, a
-//! [`Certificate`] that was fetched elsewhere, the topics that may speak. Out: what was proven. Does no I/O.
+//! Amazon SNS over HTTPS: an RSA signature inside the body, by a certificate that the message
+//! names. In: the message, a [`Certificate`] that was fetched elsewhere, the topics that may speak.
+//! Out: what was proven. Does no I/O.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, UnparsedPublicKey};
 use rustls::pki_types::{
-    AlgorithmIdentifier, CertificateDer, InvalidSignature, ServerName, SignatureVerificationAlgorithm,
-    TrustAnchor, UnixTime, alg_id, pem::PemObject as _,
+    AlgorithmIdentifier, CertificateDer, InvalidSignature, ServerName,
+    SignatureVerificationAlgorithm, TrustAnchor, UnixTime, alg_id, pem::PemObject as _,
 };
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -17,7 +18,8 @@ use super::hmac_check::Proven;
 use super::refusal::Refusal;
 use crate::domain::{Problem, Timestamp};
 
-/// How long after its publication a message is taken: SNS repeats a failed delivery for minutes, not for days.
+/// How long after its publication a message is taken: SNS repeats a failed delivery for minutes,
+/// not for days.
 const WINDOW: u32 = 3600;
 /// More certificates than a chain has.
 const MOST_CERTIFICATES: usize = 8;
@@ -42,8 +44,10 @@ pub(super) struct Message {
 impl Message {
     /// Reads a message of one of these topics whose certificate lies where SNS keeps them.
     pub(super) fn read(body: &[u8], topics: &[String]) -> Result<Self, Refusal> {
-        let body: Value = serde_json::from_slice(body)
-            .map_err(|_| Refusal::Malformed { what: "body".to_owned(), why: "it is not an SNS message" })?;
+        let body: Value = serde_json::from_slice(body).map_err(|_| Refusal::Malformed {
+            what: "body".to_owned(),
+            why: "it is not an SNS message",
+        })?;
         let topic = field(&body, "TopicArn")?.to_owned();
         if !topics.contains(&topic) {
             return Err(Refusal::ForeignOrigin { origin: topic });
@@ -51,9 +55,16 @@ impl Message {
         let certificate = field(&body, "SigningCertURL")?.to_owned();
         if !is_certificate_url(&certificate) || !same_region(&certificate, &topic) {
             let why = "it is no certificate of SNS in the topic's region";
-            return Err(Refusal::Malformed { what: "body field SigningCertURL".to_owned(), why });
+            return Err(Refusal::Malformed {
+                what: "body field SigningCertURL".to_owned(),
+                why,
+            });
         }
-        Ok(Self { body, topic, certificate })
+        Ok(Self {
+            body,
+            topic,
+            certificate,
+        })
     }
 
     /// Where its certificate is to be fetched; the host is one of SNS's own.
@@ -66,8 +77,13 @@ impl Message {
         match self.body.get("Type")?.as_str()? {
             "SubscriptionConfirmation" => {
                 let url = field(&self.body, "SubscribeURL").ok()?;
-                let confirms = url.contains("Action=ConfirmSubscription") && same_region(url, &self.topic);
-                Some(if confirms { Subscription::Confirm(url.to_owned()) } else { Subscription::Other })
+                let confirms =
+                    url.contains("Action=ConfirmSubscription") && same_region(url, &self.topic);
+                Some(if confirms {
+                    Subscription::Confirm(url.to_owned())
+                } else {
+                    Subscription::Other
+                })
             }
             "Notification" => None,
             _ => Some(Subscription::Other),
@@ -82,40 +98,70 @@ impl Message {
         trace: &mut Trace,
     ) -> Result<Proven, Refusal> {
         let what = || "body field Signature".to_owned();
-        let algorithm: &dyn SignatureVerificationAlgorithm = match field(&self.body, "SignatureVersion")? {
-            "2" => webpki::ring::RSA_PKCS1_2048_8192_SHA256,
-            "1" => &LegacySha1,
-            _ => {
-                let why = "1 and 2 are known";
-                return Err(Refusal::Malformed { what: "body field SignatureVersion".to_owned(), why });
-            }
-        };
+        let algorithm: &dyn SignatureVerificationAlgorithm =
+            match field(&self.body, "SignatureVersion")? {
+                "2" => webpki::ring::RSA_PKCS1_2048_8192_SHA256,
+                "1" => &LegacySha1,
+                _ => {
+                    let why = "1 and 2 are known";
+                    return Err(Refusal::Malformed {
+                        what: "body field SignatureVersion".to_owned(),
+                        why,
+                    });
+                }
+            };
         let signature = STANDARD
             .decode(field(&self.body, "Signature")?)
-            .map_err(|_| Refusal::Malformed { what: what(), why: "it is not base64" })?;
+            .map_err(|_| Refusal::Malformed {
+                what: what(),
+                why: "it is not base64",
+            })?;
         let text = self.string_to_sign()?;
         trace.note("signed bytes", true, || readable(text.as_bytes(), b""));
         let mismatch = |_| Refusal::Mismatch { what: what() };
         let leaf = EndEntityCert::try_from(&certificate.leaf).map_err(mismatch)?;
         let verified = leaf.verify_signature(algorithm, text.as_bytes(), &signature);
-        trace.note("signature", verified.is_ok(), || format!("by certificate {}", certificate.fingerprint));
+        trace.note("signature", verified.is_ok(), || {
+            format!("by certificate {}", certificate.fingerprint)
+        });
         verified.map_err(mismatch)?;
         self.fresh(now, trace)?;
         let id = field(&self.body, "MessageId").ok().map(str::to_owned);
-        Ok(Proven { fingerprint: certificate.fingerprint.clone(), id, claimed_id: None })
+        Ok(Proven {
+            fingerprint: certificate.fingerprint.clone(),
+            id,
+            claimed_id: None,
+        })
     }
 
     /// Each field's name and value on a line of its own, in the order of the names.
     fn string_to_sign(&self) -> Result<String, Refusal> {
-        const EVENT: [&str; 6] = ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"];
-        const ABOUT: [&str; 7] =
-            ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"];
+        const EVENT: [&str; 6] = [
+            "Message",
+            "MessageId",
+            "Subject",
+            "Timestamp",
+            "TopicArn",
+            "Type",
+        ];
+        const ABOUT: [&str; 7] = [
+            "Message",
+            "MessageId",
+            "SubscribeURL",
+            "Timestamp",
+            "Token",
+            "TopicArn",
+            "Type",
+        ];
         let names: &[&str] = match field(&self.body, "Type")? {
             "Notification" => &EVENT,
             "SubscriptionConfirmation" | "UnsubscribeConfirmation" => &ABOUT,
             _ => {
                 let why = "it is no type of SNS";
-                return Err(Refusal::Malformed { what: "body field Type".to_owned(), why });
+                return Err(Refusal::Malformed {
+                    what: "body field Type".to_owned(),
+                    why,
+                });
             }
         };
         let mut text = String::new();
@@ -124,7 +170,10 @@ impl Message {
                 continue;
             }
             let value = if *name == "Message" || *name == "Subject" {
-                self.body.get(name).and_then(Value::as_str).ok_or_else(|| missing(name))?
+                self.body
+                    .get(name)
+                    .and_then(Value::as_str)
+                    .ok_or_else(|| missing(name))?
             } else {
                 field(&self.body, name)?
             };
@@ -136,48 +185,77 @@ impl Message {
     fn fresh(&self, now: Timestamp, trace: &mut Trace) -> Result<(), Refusal> {
         let written = field(&self.body, "Timestamp")?;
         let what = || "body field Timestamp".to_owned();
-        let at = super::template::rfc3339(written)
-            .ok_or_else(|| Refusal::Malformed { what: what(), why: "it is not an RFC 3339 instant" })?;
+        let at = super::template::rfc3339(written).ok_or_else(|| Refusal::Malformed {
+            what: what(),
+            why: "it is not an RFC 3339 instant",
+        })?;
         let milliseconds = now.as_millisecond().saturating_sub(at.as_millisecond());
         let ok = milliseconds.unsigned_abs() <= u64::from(WINDOW) * 1_000;
-        trace.note("clock difference", ok, || format!("{milliseconds} ms; {WINDOW} s are allowed"));
-        if ok { Ok(()) } else { Err(Refusal::Stale { milliseconds, window: WINDOW }) }
+        trace.note("clock difference", ok, || {
+            format!("{milliseconds} ms; {WINDOW} s are allowed")
+        });
+        if ok {
+            Ok(())
+        } else {
+            Err(Refusal::Stale {
+                milliseconds,
+                window: WINDOW,
+            })
+        }
     }
 }
 
 fn missing(name: &str) -> Refusal {
-    Refusal::Missing { what: format!("body field {name}") }
+    Refusal::Missing {
+        what: format!("body field {name}"),
+    }
 }
 
 fn field<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refusal> {
-    body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or_else(|| missing(name))
+    body.get(name)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| missing(name))
 }
 
-/// The region of an `https` address of SNS, without user, port, escape or anything else beside host and path.
+/// The region of an `https` address of SNS, without user, port, escape or anything else beside host
+/// and path.
 fn region_of(url: &str) -> Option<&str> {
     let (host, _) = url.strip_prefix("https://sns.")?.split_once('/')?;
-    let region = host.strip_suffix(".amazonaws.com").or_else(|| host.strip_suffix(".amazonaws.com.cn"))?;
+    let region = host
+        .strip_suffix(".amazonaws.com")
+        .or_else(|| host.strip_suffix(".amazonaws.com.cn"))?;
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (region.len() >= 3 && region.bytes().all(plain)).then_some(region)
 }
 
 fn is_certificate_url(url: &str) -> bool {
     let path = region_of(url).and_then(|_| url.strip_prefix("https://")?.split_once('/'));
-    let name =
-        path.and_then(|(_, path)| path.strip_prefix("SimpleNotificationService-")?.strip_suffix(".pem"));
-    name.is_some_and(|name| (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric()))
+    let name = path.and_then(|(_, path)| {
+        path.strip_prefix("SimpleNotificationService-")?
+            .strip_suffix(".pem")
+    });
+    name.is_some_and(|name| {
+        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric())
+    })
 }
 
 fn same_region(url: &str, topic: &str) -> bool {
     region_of(url).is_some() && topic.split(':').nth(3) == region_of(url)
 }
 
-/// SHA-1 with RSA, which SNS's signature version 1 has. A topic says otherwise with `SignatureVersion = 2`.
+/// SHA-1 with RSA, which SNS's signature version 1 has. A topic says otherwise with
+/// `SignatureVersion = 2`.
 #[derive(Debug)]
 struct LegacySha1;
 
 impl SignatureVerificationAlgorithm for LegacySha1 {
-    fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+    fn verify_signature(
+        &self,
+        key: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, key)
             .verify(message, signature)
             .map_err(|_| InvalidSignature)
@@ -200,8 +278,8 @@ pub struct Issuers {
 }
 
 impl Issuers {
-    /// `roots` end a chain. `added`: PEM of certificates that a fetched file may leave out between itself and a root;
-    /// a signing certificate that is itself among them is trusted as it is.
+    /// `roots` end a chain. `added`: PEM of certificates that a fetched file may leave out between
+    /// itself and a root; a signing certificate that is itself among them is trusted as it is.
     ///
     /// # Errors
     /// What is not PEM, or holds too many certificates.
@@ -213,7 +291,8 @@ impl Issuers {
         Ok(Self { roots, added })
     }
 
-    /// The added certificates, as ones that may themselves have signed: a host without a way out needs no other.
+    /// The added certificates, as ones that may themselves have signed: a host without a way out
+    /// needs no other.
     pub fn pinned(&self) -> impl Iterator<Item = Certificate> {
         self.added.iter().cloned().map(Certificate::of)
     }
@@ -231,9 +310,19 @@ impl Certificate {
     ///
     /// # Errors
     /// Why it is not trusted.
-    pub fn check(pem: &[u8], url: &str, issuers: &Issuers, now: Timestamp) -> Result<Self, Refusal> {
-        let refused = |why| Refusal::Malformed { what: "the signing certificate".to_owned(), why };
-        let mut chain = certificates(pem).ok_or_else(|| refused("it is not PEM"))?.into_iter();
+    pub fn check(
+        pem: &[u8],
+        url: &str,
+        issuers: &Issuers,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let refused = |why| Refusal::Malformed {
+            what: "the signing certificate".to_owned(),
+            why,
+        };
+        let mut chain = certificates(pem)
+            .ok_or_else(|| refused("it is not PEM"))?
+            .into_iter();
         let leaf = chain.next().ok_or_else(|| refused("the file holds none"))?;
         if !issuers.added.contains(&leaf) {
             let between: Vec<_> = chain.chain(issuers.added.iter().cloned()).collect();
@@ -251,9 +340,13 @@ impl Certificate {
                     None,
                     None,
                 )
-                .map_err(|_| refused("no chain leads to a root; add what lies between to `issuers`"))?;
-            let host =
-                url.strip_prefix("https://").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+                .map_err(|_| {
+                    refused("no chain leads to a root; add what lies between to `issuers`")
+                })?;
+            let host = url
+                .strip_prefix("https://")
+                .and_then(|rest| rest.split('/').next())
+                .unwrap_or_default();
             let named = |name: &str| {
                 ServerName::try_from(name)
                     .is_ok_and(|name| parsed.verify_is_valid_for_subject_name(&name).is_ok())
@@ -273,6 +366,8 @@ impl Certificate {
 }
 
 fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
-    let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).take(MOST_CERTIFICATES + 1).collect();
+    let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem)
+        .take(MOST_CERTIFICATES + 1)
+        .collect();
     list.ok().filter(|list| list.len() <= MOST_CERTIFICATES)
 }

@@ -1,5 +1,6 @@
-//! What the configuration may write as `scheme`: a preset's name, or an inline table. In: TOML. Out: a [`SchemeSpec`].
-//! A table describes a sender in full, or starts from a preset with `like` and changes single fields.
+//! What the configuration may write as `scheme`: a preset's name, or an inline table. In: TOML.
+//! Out: a [`SchemeSpec`]. A table describes a sender in full, or starts from a preset with `like`
+//! and changes single fields.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +11,9 @@ use serde::{Deserialize, Deserializer};
 
 use super::clipped;
 use super::presets::preset;
-use super::scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource, is_token};
+use super::scheme::{
+    Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource, is_token,
+};
 use crate::domain::Problem;
 
 /// The presets.
@@ -105,14 +108,17 @@ impl SchemeName {
 impl FromStr for SchemeName {
     type Err = Problem;
     fn from_str(text: &str) -> Result<Self, Problem> {
-        Self::ALL.into_iter().find(|name| name.as_str() == text).ok_or_else(|| {
-            let known = Self::ALL.map(Self::as_str).join(", ");
-            Problem::new(
-                "scheme",
-                format!("{} is not a scheme", clipped(text)),
-                format!("write one of {known}, or an inline table"),
-            )
-        })
+        Self::ALL
+            .into_iter()
+            .find(|name| name.as_str() == text)
+            .ok_or_else(|| {
+                let known = Self::ALL.map(Self::as_str).join(", ");
+                Problem::new(
+                    "scheme",
+                    format!("{} is not a scheme", clipped(text)),
+                    format!("write one of {known}, or an inline table"),
+                )
+            })
     }
 }
 
@@ -146,20 +152,33 @@ pub struct SchemeSpec {
 impl SchemeSpec {
     /// A preset.
     pub fn preset(name: SchemeName) -> Self {
-        Self { name: name.as_str(), kind: preset(name) }
+        Self {
+            name: name.as_str(),
+            kind: preset(name),
+        }
     }
 
     /// A described HMAC sender; its name is `custom`.
     pub fn custom(record: HmacScheme) -> Self {
-        Self { name: "custom", kind: SchemeKind::Hmac(Box::new(record)) }
+        Self {
+            name: "custom",
+            kind: SchemeKind::Hmac(Box::new(record)),
+        }
     }
 
-    /// A static secret in a header of the sender's choice, such as `X-Gitlab-Token`; its name is `token`.
+    /// A static secret in a header of the sender's choice, such as `X-Gitlab-Token`; its name is
+    /// `token`.
     pub fn token(header: &str) -> Self {
-        Self { name: SchemeName::Token.as_str(), kind: SchemeKind::Token { header: header.to_owned() } }
+        Self {
+            name: SchemeName::Token.as_str(),
+            kind: SchemeKind::Token {
+                header: header.to_owned(),
+            },
+        }
     }
 
-    /// The preset's name, also when `like` changed some of its fields, else `custom`: the policy's attribute `scheme`.
+    /// The preset's name, also when `like` changed some of its fields, else `custom`: the policy's
+    /// attribute `scheme`.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -203,7 +222,9 @@ impl<'de> Visitor<'de> for SpecVisitor {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SchemeSpec, E> {
-        text.parse().map_err(|problem: Problem| E::custom(format!("{}; {}", problem.problem, problem.remedy)))
+        text.parse().map_err(|problem: Problem| {
+            E::custom(format!("{}; {}", problem.problem, problem.remedy))
+        })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SchemeSpec, A::Error> {
@@ -233,16 +254,20 @@ struct Table {
 impl Table {
     fn spec(self) -> Result<SchemeSpec, String> {
         let base = match self.like.as_deref() {
-            Some(name) => {
-                name.parse::<SchemeSpec>().map_err(|p| format!("like: {}; {}", p.problem, p.remedy))?
-            }
+            Some(name) => name
+                .parse::<SchemeSpec>()
+                .map_err(|p| format!("like: {}; {}", p.problem, p.remedy))?,
             None => match (&self.header, &self.signed) {
                 (Some(header), Some(_)) => SchemeSpec::custom(HmacScheme::over_body(header)),
                 (None, _) => {
-                    return Err("header is missing; name the header that carries the signature".into());
+                    return Err(
+                        "header is missing; name the header that carries the signature".into(),
+                    );
                 }
                 (_, None) => {
-                    return Err("signed is missing; list what is signed, as in signed = [\"body\"]".into());
+                    return Err(
+                        "signed is missing; list what is signed, as in signed = [\"body\"]".into(),
+                    );
                 }
             },
         };
@@ -251,18 +276,27 @@ impl Table {
             SchemeKind::Token { header } => {
                 let header = self.only_header(base.name)?.unwrap_or(header);
                 if !is_token(&header) {
-                    return Err(format!("header: {} is not a header's name", clipped(&header)));
+                    return Err(format!(
+                        "header: {} is not a header's name",
+                        clipped(&header)
+                    ));
                 }
                 SchemeKind::Token { header }
             }
             other => match self.only_header(base.name)? {
                 Some(_) => {
-                    return Err(format!("{} has no field to change; write scheme = \"{0}\"", base.name));
+                    return Err(format!(
+                        "{} has no field to change; write scheme = \"{0}\"",
+                        base.name
+                    ));
                 }
                 None => other,
             },
         };
-        Ok(SchemeSpec { name: base.name, kind })
+        Ok(SchemeSpec {
+            name: base.name,
+            kind,
+        })
     }
 
     fn over(self, base: HmacScheme) -> Result<HmacScheme, String> {
@@ -279,10 +313,16 @@ impl Table {
             content_types: self.content_types.unwrap_or(base.content_types),
             least_key: self.least_key.unwrap_or(base.least_key),
             fallback: base.fallback.map(|fallback| {
-                Box::new(HmacScheme { window: self.window.unwrap_or(fallback.window), ..*fallback })
+                Box::new(HmacScheme {
+                    window: self.window.unwrap_or(fallback.window),
+                    ..*fallback
+                })
             }),
         };
-        record.check().map_err(|problems| problems.to_string()).map(|()| record)
+        record
+            .check()
+            .map_err(|problems| problems.to_string())
+            .map(|()| record)
     }
 
     /// The header, when nothing that only an HMAC scheme has is set beside it.
@@ -300,7 +340,9 @@ impl Table {
             ("least_key", self.least_key.is_some()),
         ];
         match set.into_iter().find(|(_, is_set)| *is_set) {
-            Some((field, _)) => Err(format!("{field} is not a field of {name}, which signs nothing")),
+            Some((field, _)) => Err(format!(
+                "{field} is not a field of {name}, which signs nothing"
+            )),
             None => Ok(self.header),
         }
     }
@@ -316,7 +358,9 @@ mod tests {
     }
 
     fn read(toml: &str) -> Result<SchemeSpec, String> {
-        toml::from_str::<Source>(toml).map(|source| source.scheme).map_err(|error| error.to_string())
+        toml::from_str::<Source>(toml)
+            .map(|source| source.scheme)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -338,7 +382,9 @@ mod tests {
         .unwrap();
         assert_eq!(spec.name(), "custom");
         assert!(spec.signed());
-        let SchemeKind::Hmac(record) = spec.kind() else { panic!("not HMAC") };
+        let SchemeKind::Hmac(record) = spec.kind() else {
+            panic!("not HMAC")
+        };
         assert_eq!(record.signed.len(), 5);
         assert_eq!(record.window, 120);
         assert!(record.signs_header("x-acme-id"));
@@ -347,13 +393,20 @@ mod tests {
     #[test]
     fn like_changes_single_fields_of_a_preset() {
         let spec = read(r#"scheme = { like = "zendesk", window = 30 }"#).unwrap();
-        let SchemeKind::Hmac(record) = spec.kind() else { panic!("not HMAC") };
-        assert_eq!((record.window, record.header.as_str()), (30, "X-Zendesk-Webhook-Signature"));
+        let SchemeKind::Hmac(record) = spec.kind() else {
+            panic!("not HMAC")
+        };
+        assert_eq!(
+            (record.window, record.header.as_str()),
+            (30, "X-Zendesk-Webhook-Signature")
+        );
         assert_eq!(spec.name(), "zendesk");
         let token = read(r#"scheme = { like = "token", header = "X-Gitlab-Token" }"#).unwrap();
         assert_eq!(token, SchemeSpec::token("X-Gitlab-Token"));
         let svix = read(r#"scheme = { like = "svix", window = 30 }"#).unwrap();
-        let SchemeKind::Hmac(record) = svix.kind() else { panic!("not HMAC") };
+        let SchemeKind::Hmac(record) = svix.kind() else {
+            panic!("not HMAC")
+        };
         assert_eq!(record.fallback.as_ref().unwrap().window, 30);
     }
 
@@ -365,8 +418,14 @@ mod tests {
             (r#"scheme = 7"#, "inline table"),
             (r#"scheme = {}"#, "header is missing"),
             (r#"scheme = { header = "x" }"#, "signed is missing"),
-            (r#"scheme = { header = "x", signed = ["body"], colour = "red" }"#, "colour"),
-            (r#"scheme = { header = "x", signed = ["body"], fallback = {} }"#, "fallback"),
+            (
+                r#"scheme = { header = "x", signed = ["body"], colour = "red" }"#,
+                "colour",
+            ),
+            (
+                r#"scheme = { header = "x", signed = ["body"], fallback = {} }"#,
+                "fallback",
+            ),
             (r#"scheme = { header = "x", signed = ["bodi"] }"#, "bodi"),
             (
                 r#"scheme = { header = "x", signed = ["time", "body"], time = { unix_header = "t" } }"#,

@@ -1,5 +1,6 @@
-//! Both sides of a signature share this: the signed bytes before the body, and reading and writing of the header.
-//! In: a record and the texts of its parts. Out: bytes, candidates, header text. Knows no key and no clock.
+//! Both sides of a signature share this: the signed bytes before the body, and reading and writing
+//! of the header. In: a record and the texts of its parts. Out: bytes, candidates, header text.
+//! Knows no key and no clock.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +11,8 @@ use crate::domain::Timestamp;
 /// More signatures in one header than any sender needs while rotating; the rest is not looked at.
 const MOST_CANDIDATES: usize = 32;
 
-/// The signed bytes up to the body, which is the last part of every record. `header` gives the text of a signed header.
+/// The signed bytes up to the body, which is the last part of every record. `header` gives the text
+/// of a signed header.
 pub(super) fn signed_prefix<'a, E>(
     record: &'a HmacScheme,
     time: &str,
@@ -37,11 +39,14 @@ pub(super) fn items<'a>(record: &HmacScheme, field: &'a str) -> impl Iterator<It
     };
     let whole = separator.is_none().then_some(field);
     let list = separator.map(|separator| field.split(separator));
-    whole.into_iter().chain(list.into_iter().flatten()).filter(|item| !item.is_empty())
+    whole
+        .into_iter()
+        .chain(list.into_iter().flatten())
+        .filter(|item| !item.is_empty())
 }
 
-/// The signatures in a header that could be right. An item with another prefix, or that does not decode to 32 bytes,
-/// is skipped: senders add versions while they rotate.
+/// The signatures in a header that could be right. An item with another prefix, or that does not
+/// decode to 32 bytes, is skipped: senders add versions while they rotate.
 pub(super) fn candidates(record: &HmacScheme, field: &str) -> Vec<[u8; 32]> {
     items(record, field)
         .take(MOST_CANDIDATES)
@@ -76,9 +81,13 @@ pub(super) fn unix_seconds(text: &str) -> Option<Timestamp> {
     Timestamp::from_second(text.parse().ok()?).ok()
 }
 
-/// An RFC 3339 instant and nothing that a lenient parser would also take, such as a time zone in brackets.
+/// An RFC 3339 instant and nothing that a lenient parser would also take, such as a time zone in
+/// brackets.
 pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
-    let shape = text.len() <= 35 && text.bytes().all(|b| b.is_ascii_digit() || b"-:TZ.+".contains(&b));
+    let shape = text.len() <= 35
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b"-:TZ.+".contains(&b));
     let full = shape && text.contains('T') && (text.ends_with('Z') || text.len() > 20);
     if full { text.parse().ok() } else { None }
 }
@@ -116,7 +125,10 @@ mod tests {
 
     #[test]
     fn one_instant_has_one_text() {
-        assert_eq!(unix_seconds("1614265330").unwrap().as_second(), 1_614_265_330);
+        assert_eq!(
+            unix_seconds("1614265330").unwrap().as_second(),
+            1_614_265_330
+        );
         for bad in [
             "",
             "0",
@@ -139,7 +151,11 @@ mod tests {
 
     #[test]
     fn an_instant_is_strictly_rfc_3339() {
-        for good in ["2021-03-25T05:09:27Z", "2021-03-25T05:09:27.123Z", "2021-03-25T07:09:27+02:00"] {
+        for good in [
+            "2021-03-25T05:09:27Z",
+            "2021-03-25T05:09:27.123Z",
+            "2021-03-25T07:09:27+02:00",
+        ] {
             assert!(rfc3339(good).is_some(), "{good}");
         }
         for bad in [
@@ -159,7 +175,10 @@ mod tests {
     #[test]
     fn signatures_have_one_spelling() {
         let mac = [0xab; 32];
-        let hex = HmacScheme { prefix: "sha256=".into(), ..HmacScheme::over_body("x") };
+        let hex = HmacScheme {
+            prefix: "sha256=".into(),
+            ..HmacScheme::over_body("x")
+        };
         let lower = encode(&hex, &mac);
         assert_eq!(candidates(&hex, &lower), [mac]);
         for bad in [
@@ -173,7 +192,10 @@ mod tests {
         ] {
             assert_eq!(candidates(&hex, &bad), [[0; 32]; 0], "{bad}");
         }
-        let base64 = HmacScheme { encoding: Encoding::Base64, ..HmacScheme::over_body("x") };
+        let base64 = HmacScheme {
+            encoding: Encoding::Base64,
+            ..HmacScheme::over_body("x")
+        };
         let text = encode(&base64, &mac);
         assert_eq!(candidates(&base64, &text), [mac]);
         assert!(
@@ -185,7 +207,10 @@ mod tests {
 
     #[test]
     fn a_list_of_a_million_signatures_costs_little() {
-        let record = HmacScheme { separator: Separator::Comma, ..HmacScheme::over_body("x") };
+        let record = HmacScheme {
+            separator: Separator::Comma,
+            ..HmacScheme::over_body("x")
+        };
         let item = encode(&record, &[1; 32]);
         let list = vec![item; 1_000].join(",");
         assert_eq!(candidates(&record, &list).len(), MOST_CANDIDATES);

@@ -1,5 +1,6 @@
-//! The door: a [`Delivery`] becomes a [`VerifiedDelivery`] or a [`Refusal`]. Only this file can make a verified one.
-//! In: scheme, secrets and origins from the configuration, the delivery, and now. Knows no host and no clock.
+//! The door: a [`Delivery`] becomes a [`VerifiedDelivery`] or a [`Refusal`]. Only this file can
+//! make a verified one. In: scheme, secrets and origins from the configuration, the delivery, and
+//! now. Knows no host and no clock.
 
 use std::fmt;
 
@@ -22,7 +23,8 @@ use crate::domain::{Problem, Problems, SourceName, Timestamp};
 /// A form, as Slack's interactivity sends it.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A delivery whose sender is known. That it is authentic does not mean that it may have what it asks for.
+/// A delivery whose sender is known. That it is authentic does not mean that it may have what it
+/// asks for.
 #[derive(Debug, Clone)]
 pub struct VerifiedDelivery {
     source: SourceName,
@@ -56,9 +58,16 @@ impl VerifiedDelivery {
         &self.body
     }
 
-    /// One of several events that the verified bytes hold. For `inbound` alone, which takes them from those bytes.
+    /// One of several events that the verified bytes hold. For `inbound` alone, which takes them
+    /// from those bytes.
     pub(super) fn part(&self, body: Bytes, id: String) -> Self {
-        Self { body, form: false, delivery_id: Some(id), claimed_id: None, ..self.clone() }
+        Self {
+            body,
+            form: false,
+            delivery_id: Some(id),
+            claimed_id: None,
+            ..self.clone()
+        }
     }
 
     /// Whether the body is a form instead of JSON.
@@ -66,8 +75,8 @@ impl VerifiedDelivery {
         self.form
     }
 
-    /// The delivery's id, where the signature covers it or the host vouches for it, and only there: whoever replays a
-    /// captured request can write any other.
+    /// The delivery's id, where the signature covers it or the host vouches for it, and only there:
+    /// whoever replays a captured request can write any other.
     pub fn delivery_id(&self) -> Option<&str> {
         self.delivery_id.as_deref()
     }
@@ -77,7 +86,8 @@ impl VerifiedDelivery {
         self.claimed_id.as_deref()
     }
 
-    /// The first 8 hex digits of the SHA-256 of the secret that matched; none for a trusted trigger.
+    /// The first 8 hex digits of the SHA-256 of the secret that matched; none for a trusted
+    /// trigger.
     pub fn secret_fingerprint(&self) -> Option<&str> {
         self.secret_fingerprint.as_deref()
     }
@@ -92,7 +102,11 @@ pub struct Verifier {
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secrets: Vec<&str> = self.keys.iter().map(|key| key.fingerprint.as_str()).collect();
+        let secrets: Vec<&str> = self
+            .keys
+            .iter()
+            .map(|key| key.fingerprint.as_str())
+            .collect();
         f.debug_struct("Verifier")
             .field("scheme", &self.spec.name())
             .field("secrets", &secrets)
@@ -101,20 +115,27 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// A verifier for a real source. `secrets`: several while rotating, any of them may match; `from`: the origins of a
-    /// trusted source, to the letter.
+    /// A verifier for a real source. `secrets`: several while rotating, any of them may match;
+    /// `from`: the origins of a trusted source, to the letter.
     ///
     /// # Errors
-    /// Every problem: no secret, an empty, short (fewer than 24 bytes after decoding; for `basic` user, colon and
-    /// password together) or published secret, `from` missing or out of place, an unsafe inline table.
-    pub fn new(spec: SchemeSpec, secrets: Vec<SecretString>, from: Vec<String>) -> Result<Self, Problems> {
+    /// Every problem: no secret, an empty, short (fewer than 24 bytes after decoding; for `basic`
+    /// user, colon and password together) or published secret, `from` missing or out of place, an
+    /// unsafe inline table.
+    pub fn new(
+        spec: SchemeSpec,
+        secrets: Vec<SecretString>,
+        from: Vec<String>,
+    ) -> Result<Self, Problems> {
         Self::with_rules(spec, secrets, from, SecretRules::Production)
     }
 
-    /// As [`Verifier::new`], with a say in which secrets may be used: published vectors are verified on this same path.
+    /// As [`Verifier::new`], with a say in which secrets may be used: published vectors are
+    /// verified on this same path.
     ///
     /// # Errors
-    /// As [`Verifier::new`], but with [`SecretRules::AllowKnown`] only an empty or undecodable secret is refused.
+    /// As [`Verifier::new`], but with [`SecretRules::AllowKnown`] only an empty or undecodable
+    /// secret is refused.
     pub fn with_rules(
         spec: SchemeSpec,
         secrets: Vec<SecretString>,
@@ -129,7 +150,11 @@ impl Verifier {
         let listed = spec.speaks_for_listed();
         if listed && !secrets.is_empty() {
             let problem = format!("a source with scheme {} has none", spec.name());
-            problems.push(Problem::new("secrets", problem, "remove them; `from` says who may speak"));
+            problems.push(Problem::new(
+                "secrets",
+                problem,
+                "remove them; `from` says who may speak",
+            ));
         }
         if !listed && secrets.is_empty() {
             problems.push(Problem::new(
@@ -145,7 +170,11 @@ impl Verifier {
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() { Ok(Self { spec, keys, from }) } else { Err(Problems(problems)) }
+        if problems.is_empty() {
+            Ok(Self { spec, keys, from })
+        } else {
+            Err(Problems(problems))
+        }
     }
 
     /// The scheme.
@@ -155,8 +184,10 @@ impl Verifier {
 
     /// The MAC of `text` under the secret that verified a delivery.
     pub(super) fn mac_of(&self, verified: &VerifiedDelivery, text: &[u8]) -> Option<[u8; 32]> {
-        let key =
-            self.keys.iter().find(|key| Some(key.fingerprint.as_str()) == verified.secret_fingerprint())?;
+        let key = self
+            .keys
+            .iter()
+            .find(|key| Some(key.fingerprint.as_str()) == verified.secret_fingerprint())?;
         key.mac(b"", text)
     }
 
@@ -168,7 +199,8 @@ impl Verifier {
         self.check(delivery, None, now, &mut Trace::off())
     }
 
-    /// Verifies a delivery whose sender signs with a certificate, which the caller fetched and had checked.
+    /// Verifies a delivery whose sender signs with a certificate, which the caller fetched and had
+    /// checked.
     ///
     /// # Errors
     /// As [`Verifier::verify`].
@@ -181,8 +213,9 @@ impl Verifier {
         self.check(delivery, Some(certificate), now, &mut Trace::off())
     }
 
-    /// Where the certificate lies that a delivery needs; none when its scheme has no certificates. It is asked for
-    /// before anything is verified, so only an address of SNS, for a listed topic, ever comes out.
+    /// Where the certificate lies that a delivery needs; none when its scheme has no certificates.
+    /// It is asked for before anything is verified, so only an address of SNS, for a listed topic,
+    /// ever comes out.
     ///
     /// # Errors
     /// What would be refused whatever the certificate is.
@@ -199,7 +232,12 @@ impl Verifier {
     /// What a verified SNS message says of its subscription, when it is about that and no event.
     pub fn subscription(&self, verified: &VerifiedDelivery) -> Option<Subscription> {
         let sns = *self.spec.kind() == SchemeKind::Sns;
-        sns.then(|| Message::read(&verified.body, &self.from).ok()?.subscription()).flatten()
+        sns.then(|| {
+            Message::read(&verified.body, &self.from)
+                .ok()?
+                .subscription()
+        })
+        .flatten()
     }
 
     /// Verifies a delivery and tells how. The outcome is the one that [`Verifier::verify`] has.
@@ -214,7 +252,10 @@ impl Verifier {
             }),
             Err(refusal) => trace.note("refused", false, || refusal.to_string()),
         }
-        Explanation { steps: trace.steps(), outcome }
+        Explanation {
+            steps: trace.steps(),
+            outcome,
+        }
     }
 
     fn check(
@@ -251,9 +292,12 @@ impl Verifier {
             }
             SchemeKind::Sns => {
                 let message = Message::read(&verified.body, &self.from)?;
-                trace.note("certificate", certificate.is_some(), || message.certificate_url().to_owned());
+                trace.note("certificate", certificate.is_some(), || {
+                    message.certificate_url().to_owned()
+                });
                 let certificate = certificate.ok_or_else(|| Refusal::Missing {
-                    what: "the signing certificate, which only a running server fetches,".to_owned(),
+                    what: "the signing certificate, which only a running server fetches,"
+                        .to_owned(),
                 })?;
                 message.verify(certificate, now, trace)?
             }
@@ -261,9 +305,11 @@ impl Verifier {
                 self.presented(header, needed(&headers, header)?.as_bytes(), trace)?
             }
             SchemeKind::Basic => self.presented("authorization", &basic(&headers)?, trace)?,
-            SchemeKind::Bearer => {
-                self.presented("authorization", credentials(&headers, "bearer")?.as_bytes(), trace)?
-            }
+            SchemeKind::Bearer => self.presented(
+                "authorization",
+                credentials(&headers, "bearer")?.as_bytes(),
+                trace,
+            )?,
             SchemeKind::Trusted => return Err(self.wrong_door("HTTP")),
         };
         verified.form = media_type(self.spec.kind(), &headers, trace)?;
@@ -274,29 +320,49 @@ impl Verifier {
     }
 
     fn wrong_door(&self, door: &'static str) -> Refusal {
-        Refusal::WrongDoor { scheme: self.spec.name(), door }
+        Refusal::WrongDoor {
+            scheme: self.spec.name(),
+            door,
+        }
     }
 
     /// A trusted trigger's origin must be on the list, to the letter.
     fn vouched(&self, origin: &str, trace: &mut Trace) -> Result<(), Refusal> {
         let listed = self.from.iter().any(|from| from == origin);
         trace.note("origin", listed, || clipped(origin));
-        if listed { Ok(()) } else { Err(Refusal::ForeignOrigin { origin: origin.to_owned() }) }
+        if listed {
+            Ok(())
+        } else {
+            Err(Refusal::ForeignOrigin {
+                origin: origin.to_owned(),
+            })
+        }
     }
 
     /// A static secret was presented: every key is tried, none of the comparisons ends early.
-    fn presented(&self, header: &str, presented: &[u8], trace: &mut Trace) -> Result<Proven, Refusal> {
+    fn presented(
+        &self,
+        header: &str,
+        presented: &[u8],
+        trace: &mut Trace,
+    ) -> Result<Proven, Refusal> {
         let mut fingerprint = None;
         for key in &self.keys {
             let found = key.is(presented);
-            trace.note("compared", found, || format!("header {header} with secret {}", key.fingerprint));
+            trace.note("compared", found, || {
+                format!("header {header} with secret {}", key.fingerprint)
+            });
             if found && fingerprint.is_none() {
                 fingerprint = Some(key.fingerprint.clone());
             }
         }
         let what = || format!("header {header}");
         let fingerprint = fingerprint.ok_or_else(|| Refusal::Mismatch { what: what() })?;
-        Ok(Proven { fingerprint, id: None, claimed_id: None })
+        Ok(Proven {
+            fingerprint,
+            id: None,
+            claimed_id: None,
+        })
     }
 }
 
@@ -304,14 +370,23 @@ impl Verifier {
 fn origins(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
     let trusted = spec.speaks_for_listed();
     let (problem, remedy) = if !trusted && !from.is_empty() {
-        (format!("does nothing for scheme {}", spec.name()), "remove it, or use scheme = \"trusted\"")
+        (
+            format!("does nothing for scheme {}", spec.name()),
+            "remove it, or use scheme = \"trusted\"",
+        )
     } else if trusted && from.is_empty() {
         (
             "is missing".to_owned(),
             "list the exact queues, topics, buses or CloudEvents sources that may speak",
         )
-    } else if let Some(wild) = from.iter().find(|from| from.trim().is_empty() || from.contains('*')) {
-        (format!("{} is not an origin", clipped(wild)), "write each origin in full; there are no wildcards")
+    } else if let Some(wild) = from
+        .iter()
+        .find(|from| from.trim().is_empty() || from.contains('*'))
+    {
+        (
+            format!("{} is not an origin", clipped(wild)),
+            "write each origin in full; there are no wildcards",
+        )
     } else {
         return None;
     };
@@ -327,21 +402,36 @@ fn credentials<'a>(headers: &'a Headers, word: &str) -> Result<&'a str, Refusal>
     };
     let (scheme, rest) = text.split_once(' ').ok_or_else(wrong)?;
     let rest = rest.trim_start_matches(' ');
-    if scheme.eq_ignore_ascii_case(word) && !rest.is_empty() { Ok(rest) } else { Err(wrong()) }
+    if scheme.eq_ignore_ascii_case(word) && !rest.is_empty() {
+        Ok(rest)
+    } else {
+        Err(wrong())
+    }
 }
 
-/// `user:password`, decoded. It is compared as a whole, so a password may contain colons (RFC 7617).
+/// `user:password`, decoded. It is compared as a whole, so a password may contain colons (RFC
+/// 7617).
 fn basic(headers: &Headers) -> Result<Vec<u8>, Refusal> {
-    STANDARD.decode(credentials(headers, "basic")?).map_err(|_| Refusal::Malformed {
-        what: "header authorization".into(),
-        why: "the credentials are not base64",
-    })
+    STANDARD
+        .decode(credentials(headers, "basic")?)
+        .map_err(|_| Refusal::Malformed {
+            what: "header authorization".into(),
+            why: "the credentials are not base64",
+        })
 }
 
-/// Whether the body is a form. A request that names no media type is taken at its bytes, which must then parse.
+/// Whether the body is a form. A request that names no media type is taken at its bytes, which must
+/// then parse.
 fn media_type(kind: &SchemeKind, headers: &Headers, trace: &mut Trace) -> Result<bool, Refusal> {
-    let Some(text) = headers.one("content-type")? else { return Ok(false) };
-    let name = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some(text) = headers.one("content-type")? else {
+        return Ok(false);
+    };
+    let name = text
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     let served = match kind {
         SchemeKind::Hmac(record) => record.serves(&name),
         // SNS posts JSON as text/plain.
@@ -349,18 +439,28 @@ fn media_type(kind: &SchemeKind, headers: &Headers, trace: &mut Trace) -> Result
         _ => JSON_TYPES.iter().any(|served| is_type(&name, served)),
     };
     trace.note("content type", served, || clipped(text));
-    if served { Ok(name == FORM) } else { Err(Refusal::MediaType { found: text.to_owned() }) }
+    if served {
+        Ok(name == FORM)
+    } else {
+        Err(Refusal::MediaType {
+            found: text.to_owned(),
+        })
+    }
 }
 
 impl HmacScheme {
     fn serves(&self, name: &str) -> bool {
-        self.content_types.iter().any(|served| is_type(name, served))
+        self.content_types
+            .iter()
+            .any(|served| is_type(name, served))
     }
 }
 
 fn is_type(name: &str, served: &str) -> bool {
     if served == "application/*+json" {
-        let middle = name.strip_prefix("application/").and_then(|rest| rest.strip_suffix("+json"));
+        let middle = name
+            .strip_prefix("application/")
+            .and_then(|rest| rest.strip_suffix("+json"));
         return middle.is_some_and(|middle| !middle.is_empty());
     }
     name.eq_ignore_ascii_case(served)

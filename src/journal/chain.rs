@@ -1,8 +1,9 @@
-//! Verification of one stream, file by file. In: the files' bytes in the order of their numbers. Out: records that
-//! hang together, or what is wrong with which file. Knows no store.
+//! Verification of one stream, file by file. In: the files' bytes in the order of their numbers.
+//! Out: records that hang together, or what is wrong with which file. Knows no store.
 //!
-//! What the chain alone cannot see: that the *newest* files of a stream are gone, for nothing follows them, and an
-//! edit of the newest file by somebody who recomputes its checksum line. Seals over the records close that later.
+//! What the chain alone cannot see: that the *newest* files of a stream are gone, for nothing
+//! follows them, and an edit of the newest file by somebody who recomputes its checksum line. Seals
+//! over the records close that later.
 
 use std::fmt;
 
@@ -50,12 +51,14 @@ pub struct Chain {
     stream: StreamId,
     next: u64,
     prev: Option<String>,
-    /// Whether the file before was found wrong: then it is no news that this one does not follow it.
+    /// Whether the file before was found wrong: then it is no news that this one does not follow
+    /// it.
     doubtful: bool,
     story: Option<Story>,
     /// Whether a record could not be told as part of the story: then the rest cannot be either.
     lost: bool,
-    /// Whether records before this place are archived: then the story begins with the record that says so.
+    /// Whether records before this place are archived: then the story begins with the record that
+    /// says so.
     passed: bool,
 }
 
@@ -73,15 +76,30 @@ pub enum File<'a> {
 impl Chain {
     /// The walk along `stream`, before record 0.
     pub fn new(stream: StreamId) -> Self {
-        Self { stream, next: 0, prev: None, doubtful: false, story: None, lost: false, passed: false }
+        Self {
+            stream,
+            next: 0,
+            prev: None,
+            doubtful: false,
+            story: None,
+            lost: false,
+            passed: false,
+        }
     }
 
-    /// The walk along an archived stream, before its last record. What is there of the ones before it is not looked at.
+    /// The walk along an archived stream, before its last record. What is there of the ones before
+    /// it is not looked at.
     pub fn at_last(stream: StreamId, seq: u64) -> Self {
-        Self { next: seq, doubtful: true, passed: true, ..Self::new(stream) }
+        Self {
+            next: seq,
+            doubtful: true,
+            passed: true,
+            ..Self::new(stream)
+        }
     }
 
-    /// Passes over a record that was archived and removed; `hash` is what its file had when it was sealed.
+    /// Passes over a record that was archived and removed; `hash` is what its file had when it was
+    /// sealed.
     pub fn pass(&mut self, hash: String) {
         self.next += 1;
         self.prev = Some(hash);
@@ -93,13 +111,16 @@ impl Chain {
     /// Takes the next file.
     ///
     /// # Errors
-    /// What is wrong with it. The walk can go on: later files are checked as far as that is possible.
+    /// What is wrong with it. The walk can go on: later files are checked as far as that is
+    /// possible.
     pub fn push(&mut self, file: File<'_>) -> Result<Stored, Finding> {
         let seq = self.next;
         self.next += 1;
         let followed = match file {
             File::Bytes(bytes) if bytes.len() as u64 <= MOST_BYTES => self.follow(seq, bytes),
-            File::Bytes(bytes) => Err(Flaw::TooLarge { bytes: bytes.len() as u64 }),
+            File::Bytes(bytes) => Err(Flaw::TooLarge {
+                bytes: bytes.len() as u64,
+            }),
             File::TooLarge(bytes) => Err(Flaw::TooLarge { bytes }),
             File::Absent => Err(Flaw::Missing),
         };
@@ -115,8 +136,8 @@ impl Chain {
         })
     }
 
-    /// Notes that the file just taken was found wrong by other means: then it is no news that the next one does not
-    /// follow it.
+    /// Notes that the file just taken was found wrong by other means: then it is no news that the
+    /// next one does not follow it.
     pub fn doubt(&mut self) {
         self.doubtful = true;
         self.lost = true;
@@ -131,7 +152,10 @@ impl Chain {
         let stored = Stored::read(bytes)?;
         let record = &stored.record;
         if record.stream != self.stream {
-            return Err(Flaw::Foreign(format!("it belongs to stream {}", record.stream)));
+            return Err(Flaw::Foreign(format!(
+                "it belongs to stream {}",
+                record.stream
+            )));
         }
         if record.seq != seq {
             return Err(Flaw::Reordered { says: record.seq });
@@ -139,11 +163,15 @@ impl Chain {
         let named_after = match &record.event {
             Event::Opened(intent) => Some(StreamId::of(&intent.identity)),
             Event::Archived(archive) => Some(StreamId::of(&archive.intent.identity)),
-            Event::Conflict(conflict) => Some(StreamId::of_conflict(&conflict.identity, &conflict.digest)),
+            Event::Conflict(conflict) => {
+                Some(StreamId::of_conflict(&conflict.identity, &conflict.digest))
+            }
             _ => None,
         };
         if named_after.is_some_and(|stream| stream != self.stream) {
-            return Err(Flaw::Foreign("the stream is not named after the request in it".to_owned()));
+            return Err(Flaw::Foreign(
+                "the stream is not named after the request in it".to_owned(),
+            ));
         }
         if record.prev != self.prev && !self.doubtful {
             return Err(Flaw::Unlinked);
@@ -156,7 +184,9 @@ impl Chain {
             return Ok(stored);
         }
         let told = match self.story.take() {
-            None if self.passed && !matches!(stored.record.event, Event::Archived(_)) => return Ok(stored),
+            None if self.passed && !matches!(stored.record.event, Event::Archived(_)) => {
+                return Ok(stored);
+            }
             None if self.passed => Story::restore(&stored),
             None => Story::begin(&stored),
             Some(story) => story.after(&stored),
@@ -210,7 +240,11 @@ mod tests {
         files[1] = Tale::of(identity("other")).files()[1].clone();
         assert_eq!(walk(stream, &files), [(1, "foreign")]);
         let other = StreamId::of(&identity("third"));
-        assert!(walk(other, &files).iter().all(|(_, flaw)| *flaw == "foreign"));
+        assert!(
+            walk(other, &files)
+                .iter()
+                .all(|(_, flaw)| *flaw == "foreign")
+        );
     }
 
     #[test]
@@ -220,7 +254,11 @@ mod tests {
             let mut chain = Chain::new(stream);
             let mut found = Vec::new();
             for (index, bytes) in files.iter().enumerate() {
-                let file = if index == gone { File::Absent } else { File::Bytes(bytes) };
+                let file = if index == gone {
+                    File::Absent
+                } else {
+                    File::Bytes(bytes)
+                };
                 found.extend(chain.push(file).err());
             }
             assert_eq!(found, [Finding::of(stream, gone as u64, Flaw::Missing)]);
@@ -243,7 +281,10 @@ mod tests {
         let wrong = StreamId::of(&identity("elsewhere"));
         let mut record = Stored::read(&files[0]).unwrap().record;
         record.stream = wrong;
-        assert_eq!(walk(wrong, &[Stored::write(record).unwrap().1]), [(0, "foreign")]);
+        assert_eq!(
+            walk(wrong, &[Stored::write(record).unwrap().1]),
+            [(0, "foreign")]
+        );
     }
 
     #[test]
@@ -252,8 +293,14 @@ mod tests {
         let mut chain = Chain::new(stream);
         let finding = chain.push(File::TooLarge(MOST_BYTES + 1)).unwrap_err();
         assert_eq!(finding.flaw.name(), "too_large");
-        assert!(chain.push(File::Bytes(&files[1])).is_ok(), "the walk goes on");
-        assert_eq!(walk(stream, &[vec![b'x'; MOST_BYTES as usize + 1]]), [(0, "too_large")]);
+        assert!(
+            chain.push(File::Bytes(&files[1])).is_ok(),
+            "the walk goes on"
+        );
+        assert_eq!(
+            walk(stream, &[vec![b'x'; MOST_BYTES as usize + 1]]),
+            [(0, "too_large")]
+        );
     }
 
     #[test]

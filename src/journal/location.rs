@@ -1,4 +1,5 @@
-//! Where the journal lies. In: the configuration's text. Out: a [`JournalLocation`], or the problem with it. Pure.
+//! Where the journal lies. In: the configuration's text. Out: a [`JournalLocation`], or the problem
+//! with it. Pure.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -39,12 +40,15 @@ pub enum JournalLocation {
 const SERVED: &str =
     "write file:DIR, memory:, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
 
-/// Why there is no journal on Tencent Cloud Object Storage. `x-cos-forbid-overwrite`, which it has instead, does not
-/// hold in a bucket that ever had versioning: two workers could each believe that a request is theirs.
-const NO_COS: &str = "Tencent COS has no create-only write (If-None-Match) that a journal could rely on";
+/// Why there is no journal on Tencent Cloud Object Storage. `x-cos-forbid-overwrite`, which it has
+/// instead, does not hold in a bucket that ever had versioning: two workers could each believe that
+/// a request is theirs.
+const NO_COS: &str =
+    "Tencent COS has no create-only write (If-None-Match) that a journal could rely on";
 
 impl JournalLocation {
-    /// The same place with a relative directory counted from `base`, the folder of the configuration.
+    /// The same place with a relative directory counted from `base`, the folder of the
+    /// configuration.
     pub fn relative_to(self, base: &Path) -> Self {
         match self {
             Self::Directory(dir) => Self::Directory(base.join(dir)),
@@ -84,9 +88,10 @@ impl FromStr for JournalLocation {
         match scheme {
             "file" => directory(rest),
             "memory" if rest.is_empty() => Ok(Self::Memory),
-            "memory" => {
-                refused("memory: has something behind its colon".to_owned(), "write memory: and nothing else")
-            }
+            "memory" => refused(
+                "memory: has something behind its colon".to_owned(),
+                "write memory: and nothing else",
+            ),
             "s3" => {
                 let (bucket, prefix) = parted(scheme, rest, 63, ".")?;
                 Ok(Self::S3 { bucket, prefix })
@@ -99,7 +104,10 @@ impl FromStr for JournalLocation {
                 let (container, prefix) = parted(scheme, rest, 63, "")?;
                 Ok(Self::Azure { container, prefix })
             }
-            "cos" => refused(NO_COS.to_owned(), "keep the journal in a directory (file:DIR) or on S3"),
+            "cos" => refused(
+                NO_COS.to_owned(),
+                "keep the journal in a directory (file:DIR) or on S3",
+            ),
             other => refused(format!("{:?} is not served", shortened(other)), SERVED),
         }
     }
@@ -130,8 +138,14 @@ fn directory(rest: &str) -> Result<JournalLocation, Problem> {
 /// <https://cloud.google.com/storage/docs/buckets#naming>,
 /// <https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata>.
 /// For the prefix only characters that need no escaping anywhere are taken.
-fn parted(scheme: &str, rest: &str, longest: usize, marks: &str) -> Result<(String, String), Problem> {
-    let remedy = format!("write {scheme}://NAME/PREFIX, as in \"{scheme}://acme-share-journal/prod\"");
+fn parted(
+    scheme: &str,
+    rest: &str,
+    longest: usize,
+    marks: &str,
+) -> Result<(String, String), Problem> {
+    let remedy =
+        format!("write {scheme}://NAME/PREFIX, as in \"{scheme}://acme-share-journal/prod\"");
     let wrong = |problem: String| Err(Problem::new("journal", problem, remedy.clone()));
     let Some(rest) = rest.strip_prefix("//") else {
         return wrong(format!("{scheme}: is not followed by //"));
@@ -139,7 +153,9 @@ fn parted(scheme: &str, rest: &str, longest: usize, marks: &str) -> Result<(Stri
     let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let named = (3..=longest).contains(&name.len())
-        && name.bytes().all(|b| alphanumeric(b) || b == b'-' || marks.as_bytes().contains(&b))
+        && name
+            .bytes()
+            .all(|b| alphanumeric(b) || b == b'-' || marks.as_bytes().contains(&b))
         && name.bytes().next().is_some_and(alphanumeric)
         && name.bytes().last().is_some_and(alphanumeric);
     if !named {
@@ -150,7 +166,8 @@ fn parted(scheme: &str, rest: &str, longest: usize, marks: &str) -> Result<(Stri
         !s.is_empty()
             && s != "."
             && s != ".."
-            && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b))
+            && s.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b))
     };
     if prefix.len() > 256 || !(prefix.is_empty() || prefix.split('/').all(segment)) {
         let problem = format!("{:?} is not a prefix for the journal", shortened(prefix));
@@ -182,7 +199,10 @@ mod tests {
             ("s3://acme-journal", "s3://acme-journal"),
             ("s3://acme-journal/", "s3://acme-journal"),
             ("s3://acme-journal/prod/eu/", "s3://acme-journal/prod/eu"),
-            ("gs://acme_journal.example/prod", "gs://acme_journal.example/prod"),
+            (
+                "gs://acme_journal.example/prod",
+                "gs://acme_journal.example/prod",
+            ),
             ("az://acme-journal/", "az://acme-journal"),
         ];
         for (text, shown) in cases {
@@ -193,7 +213,12 @@ mod tests {
     #[test]
     fn a_relative_directory_counts_from_the_configuration() {
         let base = Path::new("/etc/sharehook");
-        let at = |text: &str| text.parse::<JournalLocation>().unwrap().relative_to(base).to_string();
+        let at = |text: &str| {
+            text.parse::<JournalLocation>()
+                .unwrap()
+                .relative_to(base)
+                .to_string()
+        };
         assert_eq!(at("file:journal"), "file:/etc/sharehook/journal");
         assert_eq!(at("file:/srv/j"), "file:/srv/j");
         assert_eq!(at("s3://acme-journal/x"), "s3://acme-journal/x");
@@ -201,8 +226,13 @@ mod tests {
 
     #[test]
     fn the_cloud_s_own_storage_is_refused_with_the_reason() {
-        let problem = "cos://acme-journal-125/x".parse::<JournalLocation>().unwrap_err();
-        assert!(problem.problem.contains("no create-only write"), "{problem}");
+        let problem = "cos://acme-journal-125/x"
+            .parse::<JournalLocation>()
+            .unwrap_err();
+        assert!(
+            problem.problem.contains("no create-only write"),
+            "{problem}"
+        );
     }
 
     #[test]
@@ -233,10 +263,20 @@ mod tests {
             let problem = bad.parse::<JournalLocation>().unwrap_err();
             assert_eq!(problem.field, "journal", "{bad:?}");
         }
-        for other in ["https://bucket.s3.amazonaws.com/x", "postgres://x", "adl://container/x"] {
+        for other in [
+            "https://bucket.s3.amazonaws.com/x",
+            "postgres://x",
+            "adl://container/x",
+        ] {
             let problem = other.parse::<JournalLocation>().unwrap_err();
             assert!(problem.problem.contains("is not served"), "{problem}");
-            for served in ["file:DIR", "memory:", "s3://bucket/prefix", "gs://", "az://"] {
+            for served in [
+                "file:DIR",
+                "memory:",
+                "s3://bucket/prefix",
+                "gs://",
+                "az://",
+            ] {
                 assert!(problem.remedy.contains(served), "{problem}");
             }
         }

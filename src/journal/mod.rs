@@ -1,20 +1,25 @@
-//! The append-only journal: idempotency claim, resumable state, register of grants and audit trail in one write.
+//! The append-only journal: idempotency claim, resumable state, register of grants and audit trail
+//! in one write.
 //!
-//! Each request has a *stream*: the files `requests/<stream>/000000.json`, `000001.json` … in a directory or a bucket.
-//! A file is created, never overwritten: whoever creates number *n* owns that step, and record 0 is the claim to the
-//! request. Each record bears the SHA-256 of its predecessor's file. What the records add up to is a `State`.
+//! Each request has a *stream*: the files `requests/<stream>/000000.json`, `000001.json` … in a
+//! directory or a bucket. A file is created, never overwritten: whoever creates number *n* owns
+//! that step, and record 0 is the claim to the request. Each record bears the SHA-256 of its
+//! predecessor's file. What the records add up to is a `State`.
 //!
-//! Beside the records lies an index of empty files: `due` says when to look at which request, `images` which requests concern
-//! whom. It only says where to look, and can be made anew from the records.
+//! Beside the records lies an index of empty files: `due` says when to look at which request,
+//! `images` which requests concern whom. It only says where to look, and can be made anew from the
+//! records.
 //!
-//! `record`, `chain`, `seal`, `state`, `export` and `location` are pure; `store` is the only one that touches the place.
+//! `record`, `chain`, `seal`, `state`, `export` and `location` are pure; `store` is the only one
+//! that touches the place.
 //!
 //! # What is found, and what is not
-//! An altered byte in any file, a file that is missing before another one, files that were swapped or put in from
-//! elsewhere, and a step that cannot follow are all found by `Journal::verify` and stop the work on that request.
-//! The chain alone does not detect that the newest records of a stream were removed, nor a newest record that was
-//! rewritten together with its checksum line by somebody who may write to the place. `Journal::verify_sealed` does,
-//! for every record that a seal (`seals/000001.seal` …) covers.
+//! An altered byte in any file, a file that is missing before another one, files that were swapped
+//! or put in from elsewhere, and a step that cannot follow are all found by `Journal::verify` and
+//! stop the work on that request. The chain alone does not detect that the newest records of a
+//! stream were removed, nor a newest record that was rewritten together with its checksum line by
+//! somebody who may write to the place. `Journal::verify_sealed` does, for every record that a seal
+//! (`seals/000001.seal` …) covers.
 
 mod chain;
 pub mod export;
@@ -30,11 +35,13 @@ mod testing;
 pub use chain::{Chain, File, Finding};
 pub use location::JournalLocation;
 pub use record::{
-    Archive, CallNote, Conflict, Deferral, Ended, Event, Flaw, Intent, Lease, Progress, Record, Stored,
-    StreamId, Worker,
+    Archive, CallNote, Conflict, Deferral, Ended, Event, Flaw, Intent, Lease, Progress, Record,
+    Stored, StreamId, Worker,
 };
-pub use state::{BrokenRecord, Concern, Grant, Head, Hint, Hour, Phase, Receiver, State, Story, Work};
+pub use state::{
+    BrokenRecord, Concern, Grant, Head, Hint, Hour, Phase, Receiver, State, Story, Work,
+};
 pub use store::{
-    Access, AppendError, Claim, Filed, History, Indexed, Journal, JournalError, LONGEST_PAUSE, Opened,
-    Opening, PlaceError, Removal, Report, Sealing, StoreFault, Turn,
+    Access, AppendError, Claim, Filed, History, Indexed, Journal, JournalError, LONGEST_PAUSE,
+    Opened, Opening, PlaceError, Removal, Report, Sealing, StoreFault, Turn,
 };

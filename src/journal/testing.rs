@@ -1,15 +1,17 @@
-//! A small journal to test on: one chain request with three accounts, from its claim to its revocation.
+//! A small journal to test on: one chain request with three accounts, from its claim to its
+//! revocation.
 
 use jiff::SignedDuration;
 use serde_json::json;
 
 use super::record::{
-    Archive, CallNote, Conflict, Deferral, Ended, Event, Intent, Lease, Progress, Record, Stored, StreamId,
-    VERSION, Worker,
+    Archive, CallNote, Conflict, Deferral, Ended, Event, Intent, Lease, Progress, Record, Stored,
+    StreamId, VERSION, Worker,
 };
 use super::state::State;
 use crate::domain::{
-    AccountId, Identity, Item, ItemResult, RequestRules, ResultKind, ShareRequest, Status, Timestamp, Verdict,
+    AccountId, Identity, Item, ItemResult, RequestRules, ResultKind, ShareRequest, Status,
+    Timestamp, Verdict,
 };
 
 /// Seconds after the claim at which the share ends.
@@ -25,11 +27,16 @@ pub(super) fn worker(n: u64) -> Worker {
 }
 
 pub(super) fn identity(id: &str) -> Identity {
-    Identity { source: "jira".parse().unwrap(), id: id.to_owned() }
+    Identity {
+        source: "jira".parse().unwrap(),
+        id: id.to_owned(),
+    }
 }
 
 pub(super) fn account_id(n: usize) -> AccountId {
-    ["700000164995", "909619400", "1038493875"][n].parse().unwrap()
+    ["700000164995", "909619400", "1038493875"][n]
+        .parse()
+        .unwrap()
 }
 
 pub(super) fn account(n: usize) -> Item {
@@ -45,14 +52,22 @@ pub(super) fn result(item: Item, kind: ResultKind) -> ItemResult {
 }
 
 pub(super) fn failed() -> ResultKind {
-    ResultKind::Failed { code: "InvalidParameter".into(), message: "m".into(), retryable: false }
+    ResultKind::Failed {
+        code: "InvalidParameter".into(),
+        message: "m".into(),
+        retryable: false,
+    }
 }
 
 pub(super) fn available() -> ResultKind {
-    ResultKind::Available { blueprint: "lhbp-su83x02a".parse().ok(), already: false }
+    ResultKind::Available {
+        blueprint: "lhbp-su83x02a".parse().ok(),
+        already: false,
+    }
 }
 
-/// A request for the chain: the image to Lighthouse and the blueprint to three accounts. `change` overrides fields.
+/// A request for the chain: the image to Lighthouse and the blueprint to three accounts. `change`
+/// overrides fields.
 pub(super) fn request(change: serde_json::Value) -> ShareRequest {
     let mut value = json!({
         "action": "share", "image": "img-xkd784jw", "region": "ap-singapore", "lighthouse": true,
@@ -99,11 +114,19 @@ pub(super) fn progress(results: Vec<ItemResult>) -> Event {
         request_id: Some("r-1".into()),
         code: None,
     };
-    Event::Progress(Progress { results, blueprint: None, calls: vec![call] })
+    Event::Progress(Progress {
+        results,
+        blueprint: None,
+        calls: vec![call],
+    })
 }
 
 pub(super) fn deferred(seconds: i64) -> Event {
-    Event::Deferred(Deferral { results: vec![], why: "throttled".into(), not_before: at(seconds) })
+    Event::Deferred(Deferral {
+        results: vec![],
+        why: "throttled".into(),
+        not_before: at(seconds),
+    })
 }
 
 pub(super) fn closed(status: Status, results: Vec<ItemResult>) -> Event {
@@ -117,9 +140,18 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
         Event::Taken { until: at(60) },
         progress(vec![result(lighthouse(), available())]),
         deferred(120),
-        closed(Status::Completed, vec![result(account(0), ResultKind::Shared)]),
-        Event::Revoking { until: at(60), accounts: vec![account_id(0)], lighthouse: true },
-        Event::Revoked { results: vec![result(account(0), ResultKind::Cancelled)] },
+        closed(
+            Status::Completed,
+            vec![result(account(0), ResultKind::Shared)],
+        ),
+        Event::Revoking {
+            until: at(60),
+            accounts: vec![account_id(0)],
+            lighthouse: true,
+        },
+        Event::Revoked {
+            results: vec![result(account(0), ResultKind::Cancelled)],
+        },
         Event::Archived(Box::new(Archive {
             intent: intent(identity("CHG0030192"), request(json!({})), Some(60)),
             ended: Ended::Revoked,
@@ -143,7 +175,15 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
 /// A record that hangs on nothing.
 pub(super) fn record(seq: u64, event: Event) -> Record {
     let stream = StreamId::of(&identity("CHG0030192"));
-    Record { v: VERSION, stream, seq, prev: None, at: at(0), worker: worker(1), event }
+    Record {
+        v: VERSION,
+        stream,
+        seq,
+        prev: None,
+        at: at(0),
+        worker: worker(1),
+        event,
+    }
 }
 
 /// Records that hang together, as a stream in the making.
@@ -156,7 +196,11 @@ pub(super) struct Tale {
 
 impl Tale {
     pub(super) fn empty(identity: &Identity) -> Self {
-        Self { stream: StreamId::of(identity), records: vec![], bytes: vec![] }
+        Self {
+            stream: StreamId::of(identity),
+            records: vec![],
+            bytes: vec![],
+        }
     }
 
     /// Adds a record of `worker` at `seconds` after the claim, whether or not it may follow.
@@ -185,13 +229,20 @@ impl Tale {
         Self::of(identity("CHG0030192"))
     }
 
-    /// Claim, a first look, the image to Lighthouse, one account, a pause, another worker, one failure, the end; then
-    /// the expiry with a crash in its middle.
+    /// Claim, a first look, the image to Lighthouse, one account, a pause, another worker, one
+    /// failure, the end; then the expiry with a crash in its middle.
     pub(super) fn of(identity: Identity) -> Self {
         use ResultKind::{AlreadyShared, Cancelled, NotShared, Pending, Shared};
         Self::empty(&identity)
             .then(0, 1, opened(identity))
-            .then(1, 1, progress(vec![result(account(1), AlreadyShared), result(account(0), Pending)]))
+            .then(
+                1,
+                1,
+                progress(vec![
+                    result(account(1), AlreadyShared),
+                    result(account(0), Pending),
+                ]),
+            )
             .then(2, 1, progress(vec![result(lighthouse(), available())]))
             .then(3, 1, progress(vec![result(account(0), Shared)]))
             .then(4, 1, deferred(120))
@@ -201,11 +252,27 @@ impl Tale {
             .then(
                 EXPIRY,
                 3,
-                Event::Revoking { until: at(EXPIRY + 60), accounts: vec![account_id(0)], lighthouse: true },
+                Event::Revoking {
+                    until: at(EXPIRY + 60),
+                    accounts: vec![account_id(0)],
+                    lighthouse: true,
+                },
             )
             .then(EXPIRY + 1, 3, progress(vec![result(account(0), Cancelled)]))
-            .then(EXPIRY + 61, 4, Event::Taken { until: at(EXPIRY + 120) })
-            .then(EXPIRY + 62, 4, Event::Revoked { results: vec![result(lighthouse(), NotShared)] })
+            .then(
+                EXPIRY + 61,
+                4,
+                Event::Taken {
+                    until: at(EXPIRY + 120),
+                },
+            )
+            .then(
+                EXPIRY + 62,
+                4,
+                Event::Revoked {
+                    results: vec![result(lighthouse(), NotShared)],
+                },
+            )
     }
 
     /// With the record that archives what it adds up to, which must be finished.

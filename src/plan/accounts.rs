@@ -1,9 +1,11 @@
-//! The step machine that gives an image to accounts or takes it away: batches, repetition, read-back, bisection.
-//! In: what was seen after the last step. Out: the next step. It never sleeps, calls or reads a clock.
+//! The step machine that gives an image to accounts or takes it away: batches, repetition,
+//! read-back, bisection. In: what was seen after the last step. Out: the next step. It never
+//! sleeps, calls or reads a clock.
 //!
-//! None of the APIs answers per account and none takes an idempotency key, so the rules are: call with the delta
-//! only; after an end that leaves open whether the call was carried out, read back before repeating; when one
-//! account spoils a batch, halve the batch until the bad one stands alone and is named with its own code.
+//! None of the APIs answers per account and none takes an idempotency key, so the rules are: call
+//! with the delta only; after an end that leaves open whether the call was carried out, read back
+//! before repeating; when one account spoils a batch, halve the batch until the bad one stands
+//! alone and is named with its own code.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -32,7 +34,8 @@ pub enum AccountStep {
 pub enum AccountSeen {
     /// The call's end: the cloud's request id where it gave one, or the error.
     Called(Result<Option<String>, CloudError>),
-    /// The call carried accounts of other work too, and was refused in a way that may be due to one of those.
+    /// The call carried accounts of other work too, and was refused in a way that may be due to one
+    /// of those.
     InCompany,
     /// Who has the image now; an error when that could not be read.
     Shares(Result<BTreeSet<AccountId>, CloudError>),
@@ -68,8 +71,9 @@ pub struct AccountWork {
 }
 
 impl AccountWork {
-    /// Work for `accounts` in calls of at most `per_call` (at least 1). `readable`: whether [`AccountStep::Read`] can
-    /// be answered. `resumed`: an earlier attempt may have made these calls, so "already" may be its doing.
+    /// Work for `accounts` in calls of at most `per_call` (at least 1). `readable`: whether
+    /// [`AccountStep::Read`] can be answered. `resumed`: an earlier attempt may have made these
+    /// calls, so "already" may be its doing.
     pub fn new(
         action: Action,
         accounts: &[AccountId],
@@ -85,16 +89,28 @@ impl AccountWork {
             last: None,
         };
         let queue = accounts.chunks(per_call.max(1)).map(batch).collect();
-        Self { action, readable, most_tries, queue, next: Next::Call, done: BTreeMap::new() }
+        Self {
+            action,
+            readable,
+            most_tries,
+            queue,
+            next: Next::Call,
+            done: BTreeMap::new(),
+        }
     }
 
     /// The next step.
     pub fn next(&self) -> AccountStep {
-        let Some(front) = self.queue.front() else { return AccountStep::Finished };
+        let Some(front) = self.queue.front() else {
+            return AccountStep::Finished;
+        };
         match self.next {
             Next::Call => AccountStep::Call(front.accounts.clone()),
             Next::Read => AccountStep::Read,
-            Next::Wait(class) => AccountStep::Wait { tries: front.tries, class },
+            Next::Wait(class) => AccountStep::Wait {
+                tries: front.tries,
+                class,
+            },
         }
     }
 
@@ -119,7 +135,13 @@ impl AccountWork {
             }
             AccountSeen::Shares(Ok(shares)) => self.read_back(&shares),
             AccountSeen::Shares(Err(error)) => self.unreadable(error),
-            AccountSeen::Waited => self.next = if self.must_read_first() { Next::Read } else { Next::Call },
+            AccountSeen::Waited => {
+                self.next = if self.must_read_first() {
+                    Next::Read
+                } else {
+                    Next::Call
+                }
+            }
         }
     }
 
@@ -153,36 +175,54 @@ impl AccountWork {
     }
 
     fn must_read_first(&self) -> bool {
-        let unclear = |e: &CloudError| matches!(e.class, ErrorClass::Ambiguous | ErrorClass::Transient);
-        self.readable && self.queue.front().and_then(|b| b.last.as_ref()).is_some_and(unclear)
+        let unclear =
+            |e: &CloudError| matches!(e.class, ErrorClass::Ambiguous | ErrorClass::Transient);
+        self.readable
+            && self
+                .queue
+                .front()
+                .and_then(|b| b.last.as_ref())
+                .is_some_and(unclear)
     }
 
     fn refused(&mut self, error: CloudError) {
-        let Some(front) = self.queue.front_mut() else { return };
+        let Some(front) = self.queue.front_mut() else {
+            return;
+        };
         front.tries += 1;
         front.last = Some(error.clone());
         let alone = front.accounts.len() == 1;
         match error.class {
             ErrorClass::AsWanted if alone => {
-                let kind = if front.maybe_done { self.effected() } else { self.unchanged() };
+                let kind = if front.maybe_done {
+                    self.effected()
+                } else {
+                    self.unchanged()
+                };
                 self.settle_front(&kind, error.request_id);
             }
             ErrorClass::Account | ErrorClass::Quota if alone => self.fail_front(&error, false),
             ErrorClass::AsWanted if self.readable => self.next = Next::Read,
             ErrorClass::AsWanted => {
-                // The same as below, and nobody can tell: to say "shared" of what somebody else did is the safer
-                // record, because an expiry takes it away; the other way round it would stay for ever.
+                // The same as below, and nobody can tell: to say "shared" of what somebody else did
+                // is the safer record, because an expiry takes it away; the other way round it
+                // would stay for ever.
                 front.maybe_done = true;
                 self.halve();
             }
             ErrorClass::Account | ErrorClass::Quota => {
-                // Whether a refused batch changes nothing or is carried out up to the bad account is not
-                // documented, so the halves count as perhaps done: "already shared" will then be our own doing.
+                // Whether a refused batch changes nothing or is carried out up to the bad account
+                // is not documented, so the halves count as perhaps done: "already shared" will
+                // then be our own doing.
                 front.maybe_done = true;
                 self.halve();
             }
-            ErrorClass::Transient | ErrorClass::Throttled | ErrorClass::NotSent | ErrorClass::Ambiguous => {
-                front.maybe_done |= matches!(error.class, ErrorClass::Ambiguous | ErrorClass::Transient);
+            ErrorClass::Transient
+            | ErrorClass::Throttled
+            | ErrorClass::NotSent
+            | ErrorClass::Ambiguous => {
+                front.maybe_done |=
+                    matches!(error.class, ErrorClass::Ambiguous | ErrorClass::Transient);
                 if front.tries < self.most_tries {
                     self.next = Next::Wait(error.class);
                 } else if self.must_read_first() {
@@ -191,11 +231,17 @@ impl AccountWork {
                     self.fail_front(&error, true);
                 }
             }
-            ErrorClass::Permanent if error.code == "InvalidParameterValue.LimitExceeded" && !alone => {
+            ErrorClass::Permanent
+                if error.code == "InvalidParameterValue.LimitExceeded" && !alone =>
+            {
                 self.halve()
             }
-            ErrorClass::Permanent | ErrorClass::Operator | ErrorClass::Refresh | ErrorClass::Clock => {
-                // The image, the key or the role is wrong, not an account: no other batch can fare better.
+            ErrorClass::Permanent
+            | ErrorClass::Operator
+            | ErrorClass::Refresh
+            | ErrorClass::Clock => {
+                // The image, the key or the role is wrong, not an account: no other batch can fare
+                // better.
                 while !self.queue.is_empty() {
                     self.fail_front(&error, false);
                 }
@@ -205,18 +251,22 @@ impl AccountWork {
 
     /// Compares the front batch with what is there now, and decides how its refusal goes on.
     fn read_back(&mut self, shares: &BTreeSet<AccountId>) {
-        let wanted = |account: &AccountId| shares.contains(account) == (self.action == Action::Share);
-        let Some(front) = self.queue.front_mut() else { return };
+        let wanted =
+            |account: &AccountId| shares.contains(account) == (self.action == Action::Share);
+        let Some(front) = self.queue.front_mut() else {
+            return;
+        };
         let before = front.accounts.len();
-        let (there, missing): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut front.accounts).into_iter().partition(wanted);
+        let (there, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut front.accounts)
+            .into_iter()
+            .partition(wanted);
         front.accounts = missing;
         let (tries, last) = (front.tries, front.last.clone());
         let changed = front.accounts.len() < before;
         let request_id = last.as_ref().and_then(|e| e.request_id.clone());
-        // The accounts were not there when the plan was made, so what is there now is this work's doing,
-        // unless somebody else did the same in between; then saying "shared" is the safer record, because
-        // an expiry will take it away again.
+        // The accounts were not there when the plan was made, so what is there now is this work's
+        // doing, unless somebody else did the same in between; then saying "shared" is the safer
+        // record, because an expiry will take it away again.
         for account in there {
             self.settle(account, self.effected(), request_id.clone());
         }
@@ -236,12 +286,15 @@ impl AccountWork {
         }
     }
 
-    /// The read-back failed. For a passing reason: it is asked for again, and while it is not answered nothing is repeated.
-    /// Where nothing can be read: go on without. Sharing and cancelling are set operations, so a repetition is harmless
-    /// to the state; only the result may then say "already".
+    /// The read-back failed. For a passing reason: it is asked for again, and while it is not
+    /// answered nothing is repeated. Where nothing can be read: go on without. Sharing and
+    /// cancelling are set operations, so a repetition is harmless to the state; only the result may
+    /// then say "already".
     fn unreadable(&mut self, error: CloudError) {
         let unclear = self.must_read_first();
-        let Some(front) = self.queue.front_mut() else { return };
+        let Some(front) = self.queue.front_mut() else {
+            return;
+        };
         if error.class.passing() && unclear {
             front.tries += 1;
             if front.tries < self.most_tries {
@@ -264,13 +317,20 @@ impl AccountWork {
         }
     }
 
-    /// Splits the front batch in two. A batch that a read-back has shrunk to one is asked about again, alone,
-    /// so that it gets its own code and not that of a batch-mate.
+    /// Splits the front batch in two. A batch that a read-back has shrunk to one is asked about
+    /// again, alone, so that it gets its own code and not that of a batch-mate.
     fn halve(&mut self) {
-        let Some(mut front) = self.queue.pop_front() else { return };
+        let Some(mut front) = self.queue.pop_front() else {
+            return;
+        };
         self.next = Next::Call;
         let second = front.accounts.split_off(front.accounts.len().div_ceil(2));
-        let part = |accounts| Batch { accounts, tries: 0, maybe_done: front.maybe_done, last: None };
+        let part = |accounts| Batch {
+            accounts,
+            tries: 0,
+            maybe_done: front.maybe_done,
+            last: None,
+        };
         let (first, second) = (part(std::mem::take(&mut front.accounts)), part(second));
         if !second.accounts.is_empty() {
             self.queue.push_front(second);
@@ -298,7 +358,11 @@ pub(super) fn failure(error: &CloudError, retryable: bool) -> ResultKind {
         "" => error.message.clone(),
         remedy => format!("{} — {remedy}", error.message),
     };
-    ResultKind::Failed { code: error.code.clone(), message, retryable }
+    ResultKind::Failed {
+        code: error.code.clone(),
+        message,
+        retryable,
+    }
 }
 
 #[cfg(test)]

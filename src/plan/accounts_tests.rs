@@ -1,4 +1,5 @@
-//! The machine against a model cloud: whatever goes wrong, the state ends right and the results tell the truth.
+//! The machine against a model cloud: whatever goes wrong, the state ends right and the results
+//! tell the truth.
 
 use super::*;
 use proptest::prelude::*;
@@ -8,10 +9,17 @@ fn account(n: u64) -> AccountId {
 }
 
 fn error(code: &str, class: ErrorClass) -> CloudError {
-    CloudError { code: code.into(), message: "m".into(), class, remedy: String::new(), request_id: None }
+    CloudError {
+        code: code.into(),
+        message: "m".into(),
+        class,
+        remedy: String::new(),
+        request_id: None,
+    }
 }
 
-/// A cloud of one image. `bad` accounts spoil a batch; `partial` says whether the ones before it are applied.
+/// A cloud of one image. `bad` accounts spoil a batch; `partial` says whether the ones before it
+/// are applied.
 #[derive(Debug, Clone, Default)]
 struct Model {
     shares: BTreeSet<AccountId>,
@@ -32,19 +40,35 @@ enum Fault {
 }
 
 impl Model {
-    fn call(&mut self, action: Action, accounts: &[AccountId]) -> Result<Option<String>, CloudError> {
+    fn call(
+        &mut self,
+        action: Action,
+        accounts: &[AccountId],
+    ) -> Result<Option<String>, CloudError> {
         self.writes += 1;
         let fault = self.faults.pop_front().unwrap_or(Fault::None);
         if let Fault::Before(class) = fault {
             return Err(error("Injected", class));
         }
         let end = self.apply(action, accounts);
-        if fault == Fault::LostAnswer { Err(error("Timeout", ErrorClass::Ambiguous)) } else { end }
+        if fault == Fault::LostAnswer {
+            Err(error("Timeout", ErrorClass::Ambiguous))
+        } else {
+            end
+        }
     }
 
-    fn apply(&mut self, action: Action, accounts: &[AccountId]) -> Result<Option<String>, CloudError> {
+    fn apply(
+        &mut self,
+        action: Action,
+        accounts: &[AccountId],
+    ) -> Result<Option<String>, CloudError> {
         let had = accounts.iter().filter(|a| self.shares.contains(a)).count();
-        let refuse = if self.any_already_refuses { had > 0 } else { had == accounts.len() };
+        let refuse = if self.any_already_refuses {
+            had > 0
+        } else {
+            had == accounts.len()
+        };
         if action == Action::Share && refuse {
             return Err(error("AlreadyShared", ErrorClass::AsWanted));
         }
@@ -89,16 +113,28 @@ fn one_bad_account_of_ten_costs_the_others_nothing() {
     for (partial, readable) in [(false, true), (true, true), (false, false), (true, false)] {
         for bad in 0..10 {
             let accounts: Vec<_> = (0..10).map(account).collect();
-            let mut model = Model { bad: [account(bad)].into(), partial, ..Model::default() };
+            let mut model = Model {
+                bad: [account(bad)].into(),
+                partial,
+                ..Model::default()
+            };
             let mut work = AccountWork::new(Action::Share, &accounts, 10, readable, false, 6);
             drive(&mut work, &mut model, Action::Share, readable);
-            assert_eq!(model.shares.len(), 9, "partial={partial} readable={readable} bad={bad}");
+            assert_eq!(
+                model.shares.len(),
+                9,
+                "partial={partial} readable={readable} bad={bad}"
+            );
             let failed: Vec<_> = work.settled().filter(|r| !r.succeeded()).collect();
             assert_eq!(failed.len(), 1);
             assert_eq!(failed[0].item, Item::Account(account(bad)));
-            // Halving ten takes at most four levels of two calls; without a read, what was carried out up
-            // to the bad account has to be found by asking for it again.
-            assert!(model.writes <= if readable { 9 } else { 19 }, "{} calls", model.writes);
+            // Halving ten takes at most four levels of two calls; without a read, what was carried
+            // out up to the bad account has to be found by asking for it again.
+            assert!(
+                model.writes <= if readable { 9 } else { 19 },
+                "{} calls",
+                model.writes
+            );
         }
     }
 }
@@ -106,16 +142,28 @@ fn one_bad_account_of_ten_costs_the_others_nothing() {
 #[test]
 fn a_wrong_image_stops_every_batch_after_one_call() {
     let accounts: Vec<_> = (0..25).map(account).collect();
-    let mut model = Model { faults: [Fault::Before(ErrorClass::Permanent)].into(), ..Model::default() };
+    let mut model = Model {
+        faults: [Fault::Before(ErrorClass::Permanent)].into(),
+        ..Model::default()
+    };
     let mut work = AccountWork::new(Action::Share, &accounts, 10, true, false, 6);
     drive(&mut work, &mut model, Action::Share, true);
-    assert_eq!((model.writes, work.settled().filter(|r| !r.succeeded()).count()), (1, 25));
+    assert_eq!(
+        (
+            model.writes,
+            work.settled().filter(|r| !r.succeeded()).count()
+        ),
+        (1, 25)
+    );
 }
 
 #[test]
 fn a_lost_answer_is_read_back_and_not_repeated() {
     let accounts: Vec<_> = (0..3).map(account).collect();
-    let mut model = Model { faults: [Fault::LostAnswer].into(), ..Model::default() };
+    let mut model = Model {
+        faults: [Fault::LostAnswer].into(),
+        ..Model::default()
+    };
     let mut work = AccountWork::new(Action::Share, &accounts, 10, true, false, 6);
     drive(&mut work, &mut model, Action::Share, true);
     assert_eq!((model.writes, model.reads), (1, 1));
@@ -142,11 +190,19 @@ fn while_a_lost_answer_cannot_be_read_back_nothing_is_repeated() {
                 AccountStep::Finished => break,
             });
         }
-        assert_eq!((work.next(), calls), (AccountStep::Finished, 1), "{unanswered}");
+        assert_eq!(
+            (work.next(), calls),
+            (AccountStep::Finished, 1),
+            "{unanswered}"
+        );
         // Six tries, the call among them; what stays open is for a later turn, which looks first.
         match &work.settled().next().unwrap().kind {
             ResultKind::Cancelled => assert!(unanswered < 5),
-            ResultKind::Failed { code, retryable: true, .. } => assert!(unanswered >= 5 && code == "Timeout"),
+            ResultKind::Failed {
+                code,
+                retryable: true,
+                ..
+            } => assert!(unanswered >= 5 && code == "Timeout"),
             other => panic!("{other:?}"),
         }
     }
@@ -154,13 +210,21 @@ fn while_a_lost_answer_cannot_be_read_back_nothing_is_repeated() {
 
 #[test]
 fn a_cloud_that_stays_busy_ends_in_a_retryable_failure() {
-    let mut model =
-        Model { faults: vec![Fault::Before(ErrorClass::Throttled); 50].into(), ..Model::default() };
+    let mut model = Model {
+        faults: vec![Fault::Before(ErrorClass::Throttled); 50].into(),
+        ..Model::default()
+    };
     let mut work = AccountWork::new(Action::Share, &[account(1)], 10, true, false, 6);
     drive(&mut work, &mut model, Action::Share, true);
     assert_eq!(model.writes, 6);
     let only = work.settled().next().unwrap();
-    assert!(matches!(only.kind, ResultKind::Failed { retryable: true, .. }));
+    assert!(matches!(
+        only.kind,
+        ResultKind::Failed {
+            retryable: true,
+            ..
+        }
+    ));
 }
 
 #[test]
@@ -199,7 +263,8 @@ fn fault() -> impl Strategy<Value = Fault> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// Random accounts, bad ones, earlier shares and network faults, under every reading of the open questions.
+    /// Random accounts, bad ones, earlier shares and network faults, under every reading of the
+    /// open questions.
     #[test]
     fn the_state_ends_right_and_the_results_are_true(
         share in any::<bool>(),

@@ -1,5 +1,6 @@
-//! How long to wait before a repetition: full jitter, so that many waiters do not come back together.
-//! Rule: "Exponential Backoff And Jitter", AWS Architecture Blog; chance arrives as an argument.
+//! How long to wait before a repetition: full jitter, so that many waiters do not come back
+//! together. Rule: "Exponential Backoff And Jitter", AWS Architecture Blog; chance arrives as an
+//! argument.
 
 use std::time::Duration;
 
@@ -18,7 +19,11 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { base: Duration::from_millis(250), cap: Duration::from_secs(8), tries: 6 }
+        Self {
+            base: Duration::from_millis(250),
+            cap: Duration::from_secs(8),
+            tries: 6,
+        }
     }
 }
 
@@ -29,13 +34,18 @@ pub struct Patience {
     pub backoff: Backoff,
     /// Between two looks at a fresh blueprint that is not NORMAL yet.
     pub normal_pause: Duration,
-    /// How often it is looked at in one turn; then the request stays pending and a later turn goes on.
+    /// How often it is looked at in one turn; then the request stays pending and a later turn goes
+    /// on.
     pub normal_polls: u32,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { backoff: Backoff::default(), normal_pause: Duration::from_secs(1), normal_polls: 20 }
+        Self {
+            backoff: Backoff::default(),
+            normal_pause: Duration::from_secs(1),
+            normal_polls: 20,
+        }
     }
 }
 
@@ -44,7 +54,10 @@ pub fn wait_before(backoff: Backoff, tries: u32, class: ErrorClass, chance: u32)
     // Throttling says that others share the limit: start higher, so that the window can pass.
     let extra = if class == ErrorClass::Throttled { 2 } else { 0 };
     let doublings = tries.saturating_sub(1).saturating_add(extra).min(16);
-    let most = backoff.base.saturating_mul(1_u32 << doublings).min(backoff.cap);
+    let most = backoff
+        .base
+        .saturating_mul(1_u32 << doublings)
+        .min(backoff.cap);
     most.mul_f64(f64::from(chance) / f64::from(u32::MAX))
 }
 

@@ -41,7 +41,8 @@ pub enum Stage {
     },
 }
 
-/// What is to be done for one approved request. Only [`Plan::of`] makes one, and only of an [`Approved`].
+/// What is to be done for one approved request. Only [`Plan::of`] makes one, and only of an
+/// [`Approved`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     region: Region,
@@ -53,17 +54,31 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The delta between what was approved and what is. `done` are final results of earlier attempts: they stand.
-    /// `observed_before`: an earlier attempt has recorded what it saw before it called.
-    pub fn of(approved: &Approved, seen: &Observation, done: &[ItemResult], observed_before: bool) -> Self {
+    /// The delta between what was approved and what is. `done` are final results of earlier
+    /// attempts: they stand. `observed_before`: an earlier attempt has recorded what it saw before
+    /// it called.
+    pub fn of(
+        approved: &Approved,
+        seen: &Observation,
+        done: &[ItemResult],
+        observed_before: bool,
+    ) -> Self {
         let request = approved.request();
         let mut settled: Vec<ItemResult> = done.iter().filter(|r| !r.pending()).cloned().collect();
         let wanted: Vec<AccountId> = open_accounts(request.target.accounts(), &settled);
         // What is not in Lighthouse has no blueprint, so no account has one either.
-        let nowhere =
-            matches!(request.target, Target::Chain { .. }) && seen.readable && seen.blueprint.is_none();
-        let nobody = Observation { shares: Some(BTreeSet::new()), ..Observation::default() };
-        let holders = if nowhere && request.action == Action::Cancel { &nobody } else { seen };
+        let nowhere = matches!(request.target, Target::Chain { .. })
+            && seen.readable
+            && seen.blueprint.is_none();
+        let nobody = Observation {
+            shares: Some(BTreeSet::new()),
+            ..Observation::default()
+        };
+        let holders = if nowhere && request.action == Action::Cancel {
+            &nobody
+        } else {
+            seen
+        };
         let mut todo = Vec::new();
         for account in wanted {
             match holders.settles(request.action, &account, observed_before) {
@@ -71,35 +86,54 @@ impl Plan {
                 None => todo.push(account),
             }
         }
-        settled.extend(precheck::refused(request.action, &request.target, seen, observed_before, &mut todo));
-        let accounts_stage =
-            |image| Stage::Accounts { image, action: request.action, accounts: todo.clone() };
+        settled.extend(precheck::refused(
+            request.action,
+            &request.target,
+            seen,
+            observed_before,
+            &mut todo,
+        ));
+        let accounts_stage = |image| Stage::Accounts {
+            image,
+            action: request.action,
+            accounts: todo.clone(),
+        };
         let mut stages = Vec::new();
         match (&request.target, request.action) {
             (Target::Blueprint { image, .. }, _) => {
                 stages.push(accounts_stage(StageImage::Blueprint(image.clone())))
             }
-            (Target::Cvm { image, .. }, _) => stages.push(accounts_stage(StageImage::Cvm(image.clone()))),
+            (Target::Cvm { image, .. }, _) => {
+                stages.push(accounts_stage(StageImage::Cvm(image.clone())))
+            }
             (Target::Lighthouse { image } | Target::Chain { image, .. }, action) => {
                 let accounts = accounts_stage(match &seen.blueprint {
                     Some(blueprint) => StageImage::Blueprint(blueprint.clone()),
                     None => StageImage::BlueprintOf(image.clone()),
                 });
-                let lighthouse = lighthouse_stage(image, action, seen, observed_before, &mut settled);
+                let lighthouse =
+                    lighthouse_stage(image, action, seen, observed_before, &mut settled);
                 match action {
                     Action::Share => stages.extend(lighthouse.into_iter().chain([accounts])),
                     Action::Cancel => stages.extend([accounts].into_iter().chain(lighthouse)),
                 }
             }
         }
-        stages.retain(|stage| !matches!(stage, Stage::Accounts { accounts, .. } if accounts.is_empty()));
+        stages.retain(
+            |stage| !matches!(stage, Stage::Accounts { accounts, .. } if accounts.is_empty()),
+        );
         Self {
             region: request.region.clone(),
             stages,
             settled,
-            readable: seen.readable || seen.unreadable.as_ref().is_some_and(|error| error.class.passing()),
+            readable: seen.readable
+                || seen
+                    .unreadable
+                    .as_ref()
+                    .is_some_and(|error| error.class.passing()),
             resumed: observed_before,
-            settling: request.action == Action::Share && matches!(seen.readiness, Readiness::Later(_)),
+            settling: request.action == Action::Share
+                && matches!(seen.readiness, Readiness::Later(_)),
         }
     }
 
@@ -118,8 +152,8 @@ impl Plan {
         &self.settled
     }
 
-    /// Whether the current shares can be read, so that an ambiguous end can be checked. A look that failed for a passing
-    /// reason says nothing against the next one.
+    /// Whether the current shares can be read, so that an ambiguous end can be checked. A look that
+    /// failed for a passing reason says nothing against the next one.
     pub fn readable(&self) -> bool {
         self.readable
     }
@@ -141,8 +175,16 @@ impl Plan {
 }
 
 fn open_accounts(accounts: &[AccountId], settled: &[ItemResult]) -> Vec<AccountId> {
-    let is_settled = |id: &AccountId| settled.iter().any(|r| matches!(&r.item, Item::Account(a) if a == id));
-    accounts.iter().filter(|id| !is_settled(id)).cloned().collect()
+    let is_settled = |id: &AccountId| {
+        settled
+            .iter()
+            .any(|r| matches!(&r.item, Item::Account(a) if a == id))
+    };
+    accounts
+        .iter()
+        .filter(|id| !is_settled(id))
+        .cloned()
+        .collect()
 }
 
 /// The Lighthouse stage, unless it is settled already or by what was seen.
@@ -153,13 +195,17 @@ fn lighthouse_stage(
     observed_before: bool,
     settled: &mut Vec<ItemResult>,
 ) -> Option<Stage> {
-    if settled.iter().any(|r| matches!(r.item, Item::Lighthouse(_))) {
+    if settled
+        .iter()
+        .any(|r| matches!(r.item, Item::Lighthouse(_)))
+    {
         return None;
     }
     let kind = match (action, &seen.blueprint) {
-        (Action::Share, Some(id)) => {
-            ResultKind::Available { blueprint: Some(id.clone()), already: !observed_before }
-        }
+        (Action::Share, Some(id)) => ResultKind::Available {
+            blueprint: Some(id.clone()),
+            already: !observed_before,
+        },
         (Action::Cancel, None) if seen.readable && observed_before => ResultKind::Cancelled,
         (Action::Cancel, None) if seen.readable => ResultKind::NotShared,
         (Action::Share, None) => return Some(Stage::Publish(image.clone())),
@@ -172,10 +218,22 @@ fn lighthouse_stage(
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Publish(image) => write!(f, "lighthouse ModifyImageSharePermission SHARE {image}"),
-            Self::Unpublish(image) => write!(f, "lighthouse ModifyImageSharePermission CANCEL {image}"),
-            Self::Accounts { image, action, accounts } => {
-                let list = accounts.iter().map(AccountId::as_str).collect::<Vec<_>>().join(", ");
+            Self::Publish(image) => {
+                write!(f, "lighthouse ModifyImageSharePermission SHARE {image}")
+            }
+            Self::Unpublish(image) => {
+                write!(f, "lighthouse ModifyImageSharePermission CANCEL {image}")
+            }
+            Self::Accounts {
+                image,
+                action,
+                accounts,
+            } => {
+                let list = accounts
+                    .iter()
+                    .map(AccountId::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", ");
                 match (image, action) {
                     (StageImage::Cvm(id), Action::Share) => {
                         write!(f, "cvm ModifyImageSharePermission SHARE {id}: {list}")
@@ -187,10 +245,16 @@ impl fmt::Display for Stage {
                         write!(f, "lighthouse ShareBlueprintAcrossAccounts {id}: {list}")
                     }
                     (StageImage::Blueprint(id), Action::Cancel) => {
-                        write!(f, "lighthouse CancelShareBlueprintAcrossAccounts {id}: {list}")
+                        write!(
+                            f,
+                            "lighthouse CancelShareBlueprintAcrossAccounts {id}: {list}"
+                        )
                     }
                     (StageImage::BlueprintOf(id), Action::Share) => {
-                        write!(f, "lighthouse ShareBlueprintAcrossAccounts (the blueprint of {id}): {list}")
+                        write!(
+                            f,
+                            "lighthouse ShareBlueprintAcrossAccounts (the blueprint of {id}): {list}"
+                        )
                     }
                     (StageImage::BlueprintOf(id), Action::Cancel) => {
                         write!(
@@ -214,7 +278,11 @@ impl fmt::Display for Plan {
             );
         }
         if self.is_empty() {
-            return write!(f, "nothing to do in {}: everything is as wanted", self.region);
+            return write!(
+                f,
+                "nothing to do in {}: everything is as wanted",
+                self.region
+            );
         }
         for (index, stage) in self.stages.iter().enumerate() {
             if index > 0 {

@@ -1,7 +1,9 @@
-//! The step machine that puts a CVM image into Lighthouse or takes it out.
-//! In: what was seen after the last step. Out: the next step. Waits, calls and clocks are the caller's.
+//! The step machine that puts a CVM image into Lighthouse or takes it out. In: what was seen after
+//! the last step. Out: the next step. Waits, calls and clocks are the caller's.
 
-use crate::domain::{Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Item, ItemResult, ResultKind};
+use crate::domain::{
+    Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Item, ItemResult, ResultKind,
+};
 
 use super::accounts::failure;
 
@@ -56,7 +58,8 @@ pub struct LighthouseWork {
 }
 
 impl LighthouseWork {
-    /// Work for `image`; a share begins with the precheck. `resumed`: an earlier attempt may have made the call.
+    /// Work for `image`; a share begins with the precheck. `resumed`: an earlier attempt may have
+    /// made the call.
     pub fn new(image: CvmImageId, action: Action, resumed: bool, most_tries: u32) -> Self {
         let step = match action {
             Action::Share => LighthouseStep::Precheck,
@@ -89,23 +92,34 @@ impl LighthouseWork {
     /// Takes in what was seen after the step that [`next`](Self::next) named.
     pub fn see(&mut self, seen: LighthouseSeen) {
         match seen {
-            // A precheck only saves a doomed call: when it cannot be asked, the call itself decides.
+            // A precheck only saves a doomed call: when it cannot be asked, the call itself
+            // decides.
             LighthouseSeen::Prechecked(Ok(None) | Err(_)) => self.step = LighthouseStep::Call,
             LighthouseSeen::Prechecked(Ok(Some(reason))) => {
                 self.unshareable = Some(reason);
                 self.step = LighthouseStep::Find;
             }
-            LighthouseSeen::Called(Ok((blueprint, request_id))) => self.called(blueprint, request_id),
+            LighthouseSeen::Called(Ok((blueprint, request_id))) => {
+                self.called(blueprint, request_id)
+            }
             LighthouseSeen::Called(Err(error)) => self.refused(error),
             LighthouseSeen::Found(found) => self.found(found),
             LighthouseSeen::Waited => {
-                self.step = if self.maybe_done { LighthouseStep::Find } else { LighthouseStep::Call };
+                self.step = if self.maybe_done {
+                    LighthouseStep::Find
+                } else {
+                    LighthouseStep::Call
+                };
             }
         }
     }
 
     fn finish(&mut self, kind: ResultKind, request_id: Option<String>) {
-        self.result = Some(ItemResult::new(Item::Lighthouse(self.image.clone()), kind, request_id));
+        self.result = Some(ItemResult::new(
+            Item::Lighthouse(self.image.clone()),
+            kind,
+            request_id,
+        ));
         self.step = LighthouseStep::Finished;
     }
 
@@ -117,7 +131,13 @@ impl LighthouseWork {
         match (self.action, blueprint) {
             (Action::Cancel, _) => self.finish(ResultKind::Cancelled, request_id),
             (Action::Share, Some(id)) => {
-                self.finish(ResultKind::Available { blueprint: Some(id), already: false }, request_id);
+                self.finish(
+                    ResultKind::Available {
+                        blueprint: Some(id),
+                        already: false,
+                    },
+                    request_id,
+                );
             }
             (Action::Share, None) => {
                 self.effected = Some(request_id);
@@ -134,10 +154,17 @@ impl LighthouseWork {
                 Action::Share => self.step = LighthouseStep::Find,
                 Action::Cancel => self.finish(ResultKind::NotShared, error.request_id),
             },
-            ErrorClass::Transient | ErrorClass::Throttled | ErrorClass::NotSent | ErrorClass::Ambiguous => {
-                self.maybe_done |= matches!(error.class, ErrorClass::Ambiguous | ErrorClass::Transient);
+            ErrorClass::Transient
+            | ErrorClass::Throttled
+            | ErrorClass::NotSent
+            | ErrorClass::Ambiguous => {
+                self.maybe_done |=
+                    matches!(error.class, ErrorClass::Ambiguous | ErrorClass::Transient);
                 self.step = match (self.tries < self.most_tries, self.maybe_done) {
-                    (true, _) => LighthouseStep::Wait { tries: self.tries, class: error.class },
+                    (true, _) => LighthouseStep::Wait {
+                        tries: self.tries,
+                        class: error.class,
+                    },
                     (false, true) => LighthouseStep::Find,
                     (false, false) => return self.fail(&error, true),
                 };
@@ -156,7 +183,13 @@ impl LighthouseWork {
         if let Some(request_id) = self.effected.take() {
             // The share succeeded; without the blueprint's id it still is available.
             let blueprint = found.ok().flatten();
-            return self.finish(ResultKind::Available { blueprint, already: false }, request_id);
+            return self.finish(
+                ResultKind::Available {
+                    blueprint,
+                    already: false,
+                },
+                request_id,
+            );
         }
         let there = match found {
             Ok(there) => there,
@@ -165,7 +198,10 @@ impl LighthouseWork {
         let request_id = self.last.as_ref().and_then(|e| e.request_id.clone());
         match (self.action, there) {
             (Action::Share, Some(id)) => {
-                let kind = ResultKind::Available { blueprint: Some(id), already: !self.maybe_done };
+                let kind = ResultKind::Available {
+                    blueprint: Some(id),
+                    already: !self.maybe_done,
+                };
                 self.finish(kind, request_id);
             }
             (Action::Cancel, None) => self.finish(ResultKind::Cancelled, request_id),
@@ -189,8 +225,15 @@ impl LighthouseWork {
         }
         match self.last.clone() {
             Some(error) if error.class == ErrorClass::AsWanted => {
-                // "Already shared", yet no blueprint names the image: it is available, its id stays unknown.
-                self.finish(ResultKind::Available { blueprint: None, already: true }, error.request_id);
+                // "Already shared", yet no blueprint names the image: it is available, its id stays
+                // unknown.
+                self.finish(
+                    ResultKind::Available {
+                        blueprint: None,
+                        already: true,
+                    },
+                    error.request_id,
+                );
             }
             Some(error) if self.tries >= self.most_tries => self.fail(&error, true),
             _ => self.step = LighthouseStep::Call,
@@ -205,13 +248,23 @@ impl LighthouseWork {
         }
         match self.last.clone() {
             Some(last) if last.class == ErrorClass::AsWanted => {
-                self.finish(ResultKind::Available { blueprint: None, already: true }, last.request_id);
+                self.finish(
+                    ResultKind::Available {
+                        blueprint: None,
+                        already: true,
+                    },
+                    last.request_id,
+                );
             }
             Some(last) if self.tries >= self.most_tries => self.fail(&last, true),
-            // Nothing is repeated while it is open whether it was carried out, and a read may still tell.
+            // Nothing is repeated while it is open whether it was carried out, and a read may still
+            // tell.
             Some(_) if self.maybe_done && error.class.passing() => {
                 self.tries += 1;
-                self.step = LighthouseStep::Wait { tries: self.tries, class: error.class };
+                self.step = LighthouseStep::Wait {
+                    tries: self.tries,
+                    class: error.class,
+                };
             }
             Some(_) => self.step = LighthouseStep::Call,
             None => self.fail(error, true),

@@ -48,27 +48,48 @@ fn shares_end_as_the_cloud_says() {
         ),
         (
             "null blueprint",
-            vec![ok(), Called(Ok((None, Some("r".into())))), Found(Ok(Some(blueprint())))],
+            vec![
+                ok(),
+                Called(Ok((None, Some("r".into())))),
+                Found(Ok(Some(blueprint()))),
+            ],
             available(Some(blueprint()), false),
         ),
         (
             "null blueprint, unreadable",
-            vec![ok(), Called(Ok((None, Some("r".into())))), Found(Err(error(ErrorClass::Operator)))],
+            vec![
+                ok(),
+                Called(Ok((None, Some("r".into())))),
+                Found(Err(error(ErrorClass::Operator))),
+            ],
             available(None, false),
         ),
         (
             "already",
-            vec![ok(), Called(Err(error(ErrorClass::AsWanted))), Found(Ok(Some(blueprint())))],
+            vec![
+                ok(),
+                Called(Err(error(ErrorClass::AsWanted))),
+                Found(Ok(Some(blueprint()))),
+            ],
             available(Some(blueprint()), true),
         ),
         (
             "already, found nowhere",
-            vec![ok(), Called(Err(error(ErrorClass::AsWanted))), Found(Ok(None))],
+            vec![
+                ok(),
+                Called(Err(error(ErrorClass::AsWanted))),
+                Found(Ok(None)),
+            ],
             available(None, true),
         ),
         (
             "lost answer, done",
-            vec![ok(), Called(Err(error(ErrorClass::Ambiguous))), Waited, Found(Ok(Some(blueprint())))],
+            vec![
+                ok(),
+                Called(Err(error(ErrorClass::Ambiguous))),
+                Waited,
+                Found(Ok(Some(blueprint()))),
+            ],
             available(Some(blueprint()), false),
         ),
         (
@@ -84,7 +105,10 @@ fn shares_end_as_the_cloud_says() {
         ),
         (
             "unshareable because it is there",
-            vec![Prechecked(Ok(Some("镜像已共享。".into()))), Found(Ok(Some(blueprint())))],
+            vec![
+                Prechecked(Ok(Some("镜像已共享。".into()))),
+                Found(Ok(Some(blueprint()))),
+            ],
             available(Some(blueprint()), true),
         ),
     ];
@@ -95,9 +119,14 @@ fn shares_end_as_the_cloud_says() {
 
 #[test]
 fn an_unshareable_image_is_never_called() {
-    let (steps, result) = run(Action::Share, vec![Prechecked(Ok(Some("imported".into()))), Found(Ok(None))]);
+    let (steps, result) = run(
+        Action::Share,
+        vec![Prechecked(Ok(Some("imported".into()))), Found(Ok(None))],
+    );
     assert!(!steps.contains(&LighthouseStep::Call));
-    let ResultKind::Failed { code, message, .. } = result.kind else { panic!() };
+    let ResultKind::Failed { code, message, .. } = result.kind else {
+        panic!()
+    };
     assert_eq!(code, "NotShareable");
     assert!(message.contains("imported"));
 }
@@ -105,9 +134,22 @@ fn an_unshareable_image_is_never_called() {
 #[test]
 fn cancels_end_as_the_cloud_says() {
     let cases = [
-        (vec![Called(Ok((None, Some("r".into()))))], ResultKind::Cancelled),
-        (vec![Called(Err(error(ErrorClass::AsWanted)))], ResultKind::NotShared),
-        (vec![Called(Err(error(ErrorClass::Ambiguous))), Waited, Found(Ok(None))], ResultKind::Cancelled),
+        (
+            vec![Called(Ok((None, Some("r".into()))))],
+            ResultKind::Cancelled,
+        ),
+        (
+            vec![Called(Err(error(ErrorClass::AsWanted)))],
+            ResultKind::NotShared,
+        ),
+        (
+            vec![
+                Called(Err(error(ErrorClass::Ambiguous))),
+                Waited,
+                Found(Ok(None)),
+            ],
+            ResultKind::Cancelled,
+        ),
         (
             // A read that fails is asked for again; the call is not.
             vec![
@@ -130,6 +172,15 @@ fn a_busy_cloud_is_tried_a_bounded_number_of_times() {
     let busy = || Called(Err(error(ErrorClass::Throttled)));
     let seen = vec![Prechecked(Ok(None)), busy(), Waited, busy(), Waited, busy()];
     let (steps, result) = run(Action::Share, seen);
-    assert_eq!(steps.iter().filter(|s| **s == LighthouseStep::Call).count(), 3);
-    assert!(matches!(result.kind, ResultKind::Failed { retryable: true, .. }));
+    assert_eq!(
+        steps.iter().filter(|s| **s == LighthouseStep::Call).count(),
+        3
+    );
+    assert!(matches!(
+        result.kind,
+        ResultKind::Failed {
+            retryable: true,
+            ..
+        }
+    ));
 }

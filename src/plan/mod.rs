@@ -1,5 +1,6 @@
-//! What exactly is to be done, and what next after each answer? In: what the policy allowed, what the cloud holds,
-//! what was seen after a step. Out: the delta as data, the next step. Makes no call and reads no clock.
+//! What exactly is to be done, and what next after each answer? In: what the policy allowed, what
+//! the cloud holds, what was seen after a step. Out: the delta as data, the next step. Makes no
+//! call and reads no clock.
 
 mod accounts;
 mod backoff;

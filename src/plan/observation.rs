@@ -17,7 +17,8 @@ pub struct Observation {
     pub readiness: Readiness,
     /// With how many accounts it can be shared; `None` where that is not known.
     pub most_accounts: Option<usize>,
-    /// Whether the reads above were answered. False means: stay safe, every call is made and none is assumed done.
+    /// Whether the reads above were answered. False means: stay safe, every call is made and none
+    /// is assumed done.
     pub readable: bool,
     /// Why something could not be read, for the answer and the journal.
     pub unreadable: Option<CloudError>,
@@ -26,9 +27,15 @@ pub struct Observation {
 impl Observation {
     /// The result of `action` for `account` when nothing has to be done for it.
     ///
-    /// `observed_before`: the journal holds an earlier look of the same request, in which this account was not yet
-    /// as wanted. What is there now is then this request's own doing, whose answer was lost.
-    pub fn settles(&self, action: Action, account: &AccountId, observed_before: bool) -> Option<ResultKind> {
+    /// `observed_before`: the journal holds an earlier look of the same request, in which this
+    /// account was not yet as wanted. What is there now is then this request's own doing, whose
+    /// answer was lost.
+    pub fn settles(
+        &self,
+        action: Action,
+        account: &AccountId,
+        observed_before: bool,
+    ) -> Option<ResultKind> {
         let has = self.shares.as_ref()?.contains(account);
         match (action, has, observed_before) {
             (Action::Share, true, false) => Some(ResultKind::AlreadyShared),

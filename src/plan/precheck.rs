@@ -1,6 +1,7 @@
-//! What a share's calls could only be refused for, known before the first of them. In: what was seen. Out: results with reasons.
-//! Only what was read is judged: an absent or new value is for the call itself, which has the documented code.
-//! Rule: only what is NORMAL can be shared, only an own custom image, with 500 accounts at most (API pages).
+//! What a share's calls could only be refused for, known before the first of them. In: what was
+//! seen. Out: results with reasons. Only what was read is judged: an absent or new value is for the
+//! call itself, which has the documented code. Rule: only what is NORMAL can be shared, only an own
+//! custom image, with 500 accounts at most (API pages).
 
 use crate::domain::{AccountId, Action, Item, ItemResult, ResultKind, Target};
 
@@ -21,11 +22,20 @@ pub enum Readiness {
 impl Readiness {
     /// By `BlueprintState`.
     pub fn of_blueprint(state: Option<&str>) -> Self {
-        const FOR_GOOD: [&str; 7] =
-            ["OFFLINE", "CREATEFAILED", "SYNCING_FAILED", "ISOLATING", "ISOLATED", "DELETING", "DESTROYING"];
+        const FOR_GOOD: [&str; 7] = [
+            "OFFLINE",
+            "CREATEFAILED",
+            "SYNCING_FAILED",
+            "ISOLATING",
+            "ISOLATED",
+            "DELETING",
+            "DESTROYING",
+        ];
         match state {
             Some("SYNCING") => Self::Later("SYNCING".to_owned()),
-            Some(state) if FOR_GOOD.contains(&state) => Self::Never(format!("its state is {state}")),
+            Some(state) if FOR_GOOD.contains(&state) => {
+                Self::Never(format!("its state is {state}"))
+            }
             _ => Self::Ready,
         }
     }
@@ -36,7 +46,9 @@ impl Readiness {
             (Some("SHARED_IMAGE"), _) => {
                 Self::Never("it was received from another account (SHARED_IMAGE)".to_owned())
             }
-            (Some("PUBLIC_IMAGE"), _) => Self::Never("it is the provider's own (PUBLIC_IMAGE)".to_owned()),
+            (Some("PUBLIC_IMAGE"), _) => {
+                Self::Never("it is the provider's own (PUBLIC_IMAGE)".to_owned())
+            }
             (_, Some(state @ ("CREATEFAILED" | "IMPORTFAILED"))) => {
                 Self::Never(format!("its state is {state}"))
             }
@@ -64,7 +76,11 @@ impl Readiness {
                 ("NotShareable", message, false)
             }
         };
-        Some(ResultKind::Failed { code: code.to_owned(), message, retryable })
+        Some(ResultKind::Failed {
+            code: code.to_owned(),
+            message,
+            retryable,
+        })
     }
 }
 
@@ -76,13 +92,17 @@ pub(super) fn refused(
     observed_before: bool,
     todo: &mut Vec<AccountId>,
 ) -> Vec<ItemResult> {
-    // A call of an earlier turn may have been carried out: where nobody can tell, only the call's own answer counts.
+    // A call of an earlier turn may have been carried out: where nobody can tell, only the call's
+    // own answer counts.
     let unsure = observed_before && seen.shares.is_none();
     if action != Action::Share || unsure {
         return Vec::new();
     }
     let failed = |accounts: Vec<AccountId>, kind: &ResultKind| {
-        accounts.into_iter().map(|a| ItemResult::new(Item::Account(a), kind.clone(), None)).collect()
+        accounts
+            .into_iter()
+            .map(|a| ItemResult::new(Item::Account(a), kind.clone(), None))
+            .collect()
     };
     if let never @ Readiness::Never(_) = &seen.readiness
         && let Some(kind) = never.failure()
@@ -115,29 +135,49 @@ mod tests {
     #[test]
     fn only_known_states_and_types_stand_in_the_way() {
         let never = |readiness| matches!(readiness, Readiness::Never(_));
-        for (state, kind) in
-            [(None, None), (Some("NORMAL"), Some("PRIVATE_IMAGE")), (Some("HOLOGRAM"), Some("NEW"))]
-        {
+        for (state, kind) in [
+            (None, None),
+            (Some("NORMAL"), Some("PRIVATE_IMAGE")),
+            (Some("HOLOGRAM"), Some("NEW")),
+        ] {
             assert_eq!(Readiness::of_cvm(state, kind), Readiness::Ready);
             assert_eq!(Readiness::of_blueprint(state), Readiness::Ready);
         }
-        assert_eq!(Readiness::of_blueprint(Some("SYNCING")), Readiness::Later("SYNCING".into()));
+        assert_eq!(
+            Readiness::of_blueprint(Some("SYNCING")),
+            Readiness::Later("SYNCING".into())
+        );
         assert_eq!(
             Readiness::of_cvm(Some("CREATING"), Some("PRIVATE_IMAGE")),
             Readiness::Later("CREATING".into())
         );
         assert!(never(Readiness::of_blueprint(Some("ISOLATED"))));
         assert!(never(Readiness::of_cvm(Some("IMPORTFAILED"), None)));
-        assert!(never(Readiness::of_cvm(Some("NORMAL"), Some("SHARED_IMAGE"))));
-        assert!(never(Readiness::of_cvm(Some("CREATING"), Some("PUBLIC_IMAGE"))));
+        assert!(never(Readiness::of_cvm(
+            Some("NORMAL"),
+            Some("SHARED_IMAGE")
+        )));
+        assert!(never(Readiness::of_cvm(
+            Some("CREATING"),
+            Some("PUBLIC_IMAGE")
+        )));
     }
     #[test]
     fn a_call_that_may_have_been_carried_out_is_judged_by_what_was_read_alone() {
-        let accounts: Vec<AccountId> =
-            ["700000000001", "700000000002"].iter().map(|a| a.parse().unwrap()).collect();
-        let target = Target::Cvm { image: "img-6pb6lrmy".parse().unwrap(), accounts: accounts.clone() };
+        let accounts: Vec<AccountId> = ["700000000001", "700000000002"]
+            .iter()
+            .map(|a| a.parse().unwrap())
+            .collect();
+        let target = Target::Cvm {
+            image: "img-6pb6lrmy".parse().unwrap(),
+            accounts: accounts.clone(),
+        };
         let refused = |action, shares: Option<usize>, readiness: &Readiness, observed_before| {
-            let shares = shares.map(|n| (0..n).map(|n| format!("71000000000{n}").parse().unwrap()).collect());
+            let shares = shares.map(|n| {
+                (0..n)
+                    .map(|n| format!("71000000000{n}").parse().unwrap())
+                    .collect()
+            });
             let seen = Observation {
                 shares,
                 readiness: readiness.clone(),
@@ -151,13 +191,25 @@ mod tests {
         };
         let (ready, never) = (Readiness::Ready, Readiness::Never("ISOLATED".into()));
         assert_eq!(refused(Action::Share, None, &never, false), 2);
-        assert_eq!(refused(Action::Share, None, &never, true), 0, "an earlier turn may have shared it");
+        assert_eq!(
+            refused(Action::Share, None, &never, true),
+            0,
+            "an earlier turn may have shared it"
+        );
         assert_eq!(refused(Action::Share, Some(0), &never, true), 2);
         assert_eq!(refused(Action::Cancel, Some(0), &never, false), 0);
         for (have, beyond) in [(0, 0), (1, 0), (2, 1), (3, 2), (9, 2)] {
-            assert_eq!(refused(Action::Share, Some(have), &ready, false), beyond, "{have} have it");
+            assert_eq!(
+                refused(Action::Share, Some(have), &ready, false),
+                beyond,
+                "{have} have it"
+            );
             assert_eq!(refused(Action::Cancel, Some(have), &ready, false), 0);
         }
-        assert_eq!(refused(Action::Share, None, &ready, false), 0, "shares that nobody read are not counted");
+        assert_eq!(
+            refused(Action::Share, None, &ready, false),
+            0,
+            "shares that nobody read are not counted"
+        );
     }
 }

@@ -5,7 +5,8 @@ use crate::domain::{AccountId, Action, Identity, ShareRequest, Target, Timestamp
 
 use super::rules::EXPIRY;
 
-/// A request that may be carried out. It comes into being through one of three doors, and there is no other:
+/// A request that may be carried out. It comes into being through one of three doors, and there is
+/// no other:
 ///
 /// 1. [`PolicySet::decide`](super::PolicySet::decide) allowed it;
 /// 2. [`Approved::recall`]: it was allowed, and the journal holds the verdict;
@@ -45,11 +46,16 @@ impl Approved {
         verdict: Verdict,
         approved_at: Timestamp,
     ) -> Self {
-        Self { request: Box::new(request.clone()), identity: identity.clone(), verdict, approved_at }
+        Self {
+            request: Box::new(request.clone()),
+            identity: identity.clone(),
+            verdict,
+            approved_at,
+        }
     }
 
-    /// The second door, for work that was begun: the verdict that the journal recorded stands, also after the policies have
-    /// changed. The caller vouches that all four come from the same record.
+    /// The second door, for work that was begun: the verdict that the journal recorded stands, also
+    /// after the policies have changed. The caller vouches that all four come from the same record.
     ///
     /// None unless that verdict allowed it without a reservation.
     pub fn recall(
@@ -63,12 +69,14 @@ impl Approved {
         (allowed && ends).then(|| Self::granted(request, identity, verdict.clone(), approved_at))
     }
 
-    /// The third door: the service's own revocation of a share that has expired, which needs no policy. It takes back at
-    /// most what `granted` gave, of that `accounts_to_cancel`, and Lighthouse if `lighthouse` says so.
+    /// The third door: the service's own revocation of a share that has expired, which needs no
+    /// policy. It takes back at most what `granted` gave, of that `accounts_to_cancel`, and
+    /// Lighthouse if `lighthouse` says so.
     ///
-    /// None unless `granted` is a share and `expired_at` has passed; none if nothing is left to take back. None, too, for a chain
-    /// of which only accounts are to be cancelled: those hold the blueprint that was made from the image, and a cancel of the
-    /// `img-…` could not leave Lighthouse alone. Pass that share as [`Target::Blueprint`] with the recorded blueprint.
+    /// None unless `granted` is a share and `expired_at` has passed; none if nothing is left to
+    /// take back. None, too, for a chain of which only accounts are to be cancelled: those hold the
+    /// blueprint that was made from the image, and a cancel of the `img-…` could not leave
+    /// Lighthouse alone. Pass that share as [`Target::Blueprint`] with the recorded blueprint.
     pub fn expiry(
         granted: &ShareRequest,
         identity: &Identity,
@@ -81,16 +89,28 @@ impl Approved {
             return None;
         }
         let given = granted.target.accounts();
-        let accounts: Vec<AccountId> =
-            given.iter().filter(|account| accounts_to_cancel.contains(account)).cloned().collect();
+        let accounts: Vec<AccountId> = given
+            .iter()
+            .filter(|account| accounts_to_cancel.contains(account))
+            .cloned()
+            .collect();
         let target = match (&granted.target, accounts.is_empty(), lighthouse) {
-            (Target::Blueprint { image, .. }, false, _) => {
-                Target::Blueprint { image: image.clone(), accounts }
-            }
-            (Target::Cvm { image, .. }, false, _) => Target::Cvm { image: image.clone(), accounts },
-            (Target::Chain { image, .. }, false, true) => Target::Chain { image: image.clone(), accounts },
+            (Target::Blueprint { image, .. }, false, _) => Target::Blueprint {
+                image: image.clone(),
+                accounts,
+            },
+            (Target::Cvm { image, .. }, false, _) => Target::Cvm {
+                image: image.clone(),
+                accounts,
+            },
+            (Target::Chain { image, .. }, false, true) => Target::Chain {
+                image: image.clone(),
+                accounts,
+            },
             (Target::Chain { image, .. } | Target::Lighthouse { image }, true, true) => {
-                Target::Lighthouse { image: image.clone() }
+                Target::Lighthouse {
+                    image: image.clone(),
+                }
             }
             _ => return None,
         };
@@ -157,7 +177,10 @@ mod tests {
     }
 
     fn identity() -> Identity {
-        Identity { source: "jira".parse().unwrap(), id: "CHG1".to_owned() }
+        Identity {
+            source: "jira".parse().unwrap(),
+            id: "CHG1".to_owned(),
+        }
     }
 
     const NOON: &str = "2026-11-01T12:00:00Z";
@@ -182,9 +205,16 @@ mod tests {
         assert_eq!(approved.expires_at(), Some(at("2026-12-01T12:00:00Z")));
 
         assert!(recall(&verdict(false)).is_none());
-        let refused = vec![Refused { what: "account 700000164995".into(), why: "w".into() }];
+        let refused = vec![Refused {
+            what: "account 700000164995".into(),
+            why: "w".into(),
+        }];
         assert!(
-            recall(&Verdict { refused, ..verdict(true) }).is_none(),
+            recall(&Verdict {
+                refused,
+                ..verdict(true)
+            })
+            .is_none(),
             "contradictory records permit nothing"
         );
     }
@@ -208,7 +238,12 @@ mod tests {
             (&cvm, &ids[..1], true, Some(("cvm", 1))),
             (&cvm, &["123456789"][..], false, None),
             (&cvm, &[][..], true, None),
-            (&blueprint, &["909619400", "123456789"][..], false, Some(("blueprint", 1))),
+            (
+                &blueprint,
+                &["909619400", "123456789"][..],
+                false,
+                Some(("blueprint", 1)),
+            ),
             (&blueprint, &[][..], false, None),
             (&chain, &ids[..], true, Some(("chain", 2))),
             (&chain, &[][..], true, Some(("lighthouse", 0))),
@@ -218,13 +253,27 @@ mod tests {
             (&lighthouse, &ids[..], false, None),
         ] {
             let due = at("2026-12-01T12:00:00Z");
-            let made = Approved::expiry(granted, &identity(), due, due, accounts(left), in_lighthouse);
+            let made = Approved::expiry(
+                granted,
+                &identity(),
+                due,
+                due,
+                accounts(left),
+                in_lighthouse,
+            );
             let told = made.as_ref().map(|approved| {
                 let target = serde_json::to_value(&approved.request().target).unwrap();
-                (target["kind"].as_str().unwrap().to_owned(), approved.request().target.accounts().len())
+                (
+                    target["kind"].as_str().unwrap().to_owned(),
+                    approved.request().target.accounts().len(),
+                )
             });
             let wanted = wanted.map(|(kind, count)| (kind.to_owned(), count));
-            assert_eq!(told, wanted, "{:?} {left:?} {in_lighthouse}", granted.target);
+            assert_eq!(
+                told, wanted,
+                "{:?} {left:?} {in_lighthouse}",
+                granted.target
+            );
             if let Some(approved) = made {
                 assert_eq!(approved.request().action, Action::Cancel);
                 assert_eq!(approved.request().region, granted.region);
@@ -243,7 +292,11 @@ mod tests {
         let before = at("2026-12-01T11:59:59.999999999Z");
         assert!(Approved::expiry(&granted, &identity(), due, before, all(), false).is_none());
         assert!(Approved::expiry(&granted, &identity(), due, due, all(), false).is_some());
-        let cancel = ShareRequest { action: Action::Cancel, expires: None, ..granted };
+        let cancel = ShareRequest {
+            action: Action::Cancel,
+            expires: None,
+            ..granted
+        };
         assert!(Approved::expiry(&cancel, &identity(), due, due, all(), false).is_none());
     }
 }

@@ -1,5 +1,5 @@
-//! The names that program and policies share, and the schema that carries them. In: the directory's schema, if it has one.
-//! Out: a parsed schema that still knows every name of the built-in one.
+//! The names that program and policies share, and the schema that carries them. In: the directory's
+//! schema, if it has one. Out: a parsed schema that still knows every name of the built-in one.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -25,7 +25,11 @@ impl Contract {
     pub(super) fn new() -> Result<Self, Problem> {
         let name = |text: &str| {
             EntityTypeName::from_str(text).map_err(|error| {
-                Problem::new(SCHEMA, error.to_string(), "this is a defect of sharehook: report it")
+                Problem::new(
+                    SCHEMA,
+                    error.to_string(),
+                    "this is a defect of sharehook: report it",
+                )
             })
         };
         Ok(Self {
@@ -39,7 +43,14 @@ impl Contract {
 
     /// Whether a request brings entities of this type along, so that nobody needs to list them.
     pub(super) fn brought(&self, name: &EntityTypeName) -> bool {
-        [&self.source, &self.requester, &self.image, &self.account, &self.action].contains(&name)
+        [
+            &self.source,
+            &self.requester,
+            &self.image,
+            &self.account,
+            &self.action,
+        ]
+        .contains(&name)
     }
 
     /// The action to ask about: for an account, or for Lighthouse.
@@ -64,19 +75,30 @@ impl Contract {
         };
         let schema = parse(text)?;
         let types = |schema: &Schema| -> BTreeSet<String> {
-            schema.entity_types().map(|name| format!("entity {name}")).collect()
+            schema
+                .entity_types()
+                .map(|name| format!("entity {name}"))
+                .collect()
         };
         let actions = |schema: &Schema| -> BTreeSet<String> {
-            schema.actions().map(|uid| format!("action {uid}")).collect()
+            schema
+                .actions()
+                .map(|uid| format!("action {uid}"))
+                .collect()
         };
         let has = &types(&schema) | &actions(&schema);
         let needs = &types(&builtin) | &actions(&builtin);
         let missing = needs.difference(&has).map(|name| {
-            let remedy = "keep every name of the built-in schema; to use that one as it is, delete the file";
+            let remedy =
+                "keep every name of the built-in schema; to use that one as it is, delete the file";
             Problem::new(format!("{SCHEMA}:1"), format!("lacks {name}"), remedy)
         });
         let missing: Vec<Problem> = missing.collect();
-        if missing.is_empty() { Ok(schema) } else { Err(Problems(missing)) }
+        if missing.is_empty() {
+            Ok(schema)
+        } else {
+            Err(Problems(missing))
+        }
     }
 }
 
@@ -98,8 +120,9 @@ pub(super) fn uid(name: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id))
 }
 
-/// A person's id in the policy: namespaced by the source, so that the same name elsewhere is somebody else. An address is
-/// compared without regard to case, else `Alice@…` could approve what `alice@…` asks for.
+/// A person's id in the policy: namespaced by the source, so that the same name elsewhere is
+/// somebody else. An address is compared without regard to case, else `Alice@…` could approve what
+/// `alice@…` asks for.
 pub(super) fn person(source: &SourceName, name: &str) -> String {
     format!("{source}/{}", folded(name))
 }
@@ -107,28 +130,50 @@ pub(super) fn person(source: &SourceName, name: &str) -> String {
 /// A person's name as the policy compares it.
 pub(super) fn folded(name: &str) -> String {
     let name = name.trim();
-    if name.contains('@') { name.to_lowercase() } else { name.to_owned() }
+    if name.contains('@') {
+        name.to_lowercase()
+    } else {
+        name.to_owned()
+    }
 }
 
 /// The address that a name is, if it is one.
 pub(super) fn address(name: &str) -> Option<&str> {
     let (local, domain) = name.split_once('@')?;
-    let plain = |text: &str| !text.is_empty() && !text.contains(|c: char| c == '@' || c.is_whitespace());
+    let plain =
+        |text: &str| !text.is_empty() && !text.contains(|c: char| c == '@' || c.is_whitespace());
     let dotted = domain.split('.').count() > 1 && domain.split('.').all(|label| !label.is_empty());
     (plain(local) && plain(domain) && dotted).then_some(name)
 }
 
 /// What Cedar says, at the line where it says it; at `fallback` (an offset) when it names no place.
-pub(super) fn told_problem(told: &DetailedError, file: &str, text: &str, fallback: usize) -> Problem {
-    let offset = told.source_locations.first().map_or(fallback, |label| label.loc.start);
-    let label = told.source_locations.first().and_then(|label| label.label.as_deref());
+pub(super) fn told_problem(
+    told: &DetailedError,
+    file: &str,
+    text: &str,
+    fallback: usize,
+) -> Problem {
+    let offset = told
+        .source_locations
+        .first()
+        .map_or(fallback, |label| label.loc.start);
+    let label = told
+        .source_locations
+        .first()
+        .and_then(|label| label.label.as_deref());
     let mut problem = told.message.clone();
     if let Some(label) = label.filter(|label| !problem.contains(*label)) {
         problem = format!("{problem}: {label}");
     }
-    let remedy =
-        told.help.as_deref().unwrap_or("correct it; https://docs.cedarpolicy.com explains the language");
-    Problem::new(scan::place(file, text, offset), clipped(&problem), clipped(remedy))
+    let remedy = told
+        .help
+        .as_deref()
+        .unwrap_or("correct it; https://docs.cedarpolicy.com explains the language");
+    Problem::new(
+        scan::place(file, text, offset),
+        clipped(&problem),
+        clipped(remedy),
+    )
 }
 
 /// A message, at most 500 characters.
@@ -148,7 +193,11 @@ mod tests {
 
     fn fields_of(schema: &str) -> Vec<(String, String)> {
         let problems = Contract::new().unwrap().schema(Some(schema)).unwrap_err();
-        problems.0.into_iter().map(|p| (p.field, p.problem)).collect()
+        problems
+            .0
+            .into_iter()
+            .map(|p| (p.field, p.problem))
+            .collect()
     }
 
     #[test]
@@ -170,12 +219,19 @@ mod tests {
                 r#"lacks action Share::Action::"unpublish""#,
             ),
             ("entity SourceGroup;\n", "", "failed to resolve"),
-            ("namespace Share", "namespace Shares", "lacks entity Share::Account"),
+            (
+                "namespace Share",
+                "namespace Shares",
+                "lacks entity Share::Account",
+            ),
         ] {
             let schema = builtin_schema().replace(from, to);
             assert_ne!(schema, builtin_schema());
             let problems = fields_of(&schema);
-            assert!(problems.iter().any(|(_, problem)| problem.contains(lacks)), "{problems:?}");
+            assert!(
+                problems.iter().any(|(_, problem)| problem.contains(lacks)),
+                "{problems:?}"
+            );
         }
     }
 
@@ -190,13 +246,24 @@ mod tests {
         for good in ["alice@example.com", "a.b+c@d.example"] {
             assert_eq!(address(good), Some(good));
         }
-        for bad in
-            ["alice", "@example.com", "alice@", "alice@host", "a@b@c.d", "a b@c.d", "a@.d", "a@c..d", ""]
-        {
+        for bad in [
+            "alice",
+            "@example.com",
+            "alice@",
+            "alice@host",
+            "a@b@c.d",
+            "a b@c.d",
+            "a@.d",
+            "a@c..d",
+            "",
+        ] {
             assert_eq!(address(bad), None, "{bad:?}");
         }
         let jira: SourceName = "jira".parse().unwrap();
-        assert_eq!(person(&jira, " Alice@Example.com"), "jira/alice@example.com");
+        assert_eq!(
+            person(&jira, " Alice@Example.com"),
+            "jira/alice@example.com"
+        );
         assert_eq!(person(&jira, "557058:AbC"), "jira/557058:AbC");
     }
 }

@@ -1,5 +1,6 @@
-//! The decision: one authorization per account, and one for Lighthouse; all must be allowed.
-//! In: a [`Question`]. Out: a [`Decision`], with the policies that determined it and why anything was refused.
+//! The decision: one authorization per account, and one for Lighthouse; all must be allowed. In: a
+//! [`Question`]. Out: a [`Decision`], with the policies that determined it and why anything was
+//! refused.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,8 @@ use super::scene::{Asked, Scene, refused};
 use super::{Approved, PolicySet, explain};
 use crate::domain::{Identity, Refused, ShareRequest, SourceName, Timestamp, Verdict};
 
-/// So many refusals of one request are explained in full; the others are only named. It bounds the work of a denial.
+/// So many refusals of one request are explained in full; the others are only named. It bounds the
+/// work of a denial.
 const MOST_EXPLAINED: usize = 20;
 
 /// What is asked: may this request, which this source authenticated, be carried out now?
@@ -39,8 +41,8 @@ pub enum Decision {
 }
 
 impl PolicySet {
-    /// Decides. Anything that goes wrong on the way is a refusal: Cedar skips a policy that it cannot evaluate, which
-    /// for a `forbid` would be a permission.
+    /// Decides. Anything that goes wrong on the way is a refusal: Cedar skips a policy that it
+    /// cannot evaluate, which for a `forbid` would be a permission.
     pub fn decide(&self, question: Question<'_>) -> Decision {
         let judged = with_room(|| self.judge(&question)).unwrap_or_else(Judged::failed);
         let verdict = Verdict {
@@ -52,22 +54,35 @@ impl PolicySet {
         if !verdict.allowed {
             return Decision::Deny(verdict);
         }
-        Decision::Allow(Approved::granted(question.request, question.identity, verdict, question.approved_at))
+        Decision::Allow(Approved::granted(
+            question.request,
+            question.identity,
+            verdict,
+            question.approved_at,
+        ))
     }
 
     fn judge(&self, question: &Question<'_>) -> Judged {
         let mut judged = Judged::default();
         if question.identity.source != *question.source {
-            let why = format!("{} is not an identity of source {}", question.identity, question.source);
+            let why = format!(
+                "{} is not an identity of source {}",
+                question.identity, question.source
+            );
             judged.refused.push(refused(clipped(&why)));
         } else if !self.known.sources.contains(question.source) {
-            judged.refused.push(refused(format!("source {} is not configured", question.source)));
+            judged.refused.push(refused(format!(
+                "source {} is not configured",
+                question.source
+            )));
         }
         if !judged.refused.is_empty() {
             return judged;
         }
         match Scene::new(self, question) {
-            Ok(scene) => scene.asked().for_each(|asked| self.ask(&scene, asked, &mut judged)),
+            Ok(scene) => scene
+                .asked()
+                .for_each(|asked| self.ask(&scene, asked, &mut judged)),
             Err(why) => judged.refused.push(refused(why)),
         }
         judged
@@ -80,8 +95,16 @@ impl PolicySet {
             Err(why) => return judged.refuse(asked, why, BTreeSet::new()),
         };
         let response = Authorizer::new().is_authorized(&request, &self.rules, &scene.entities);
-        let reasons: BTreeSet<String> = response.diagnostics().reason().map(ToString::to_string).collect();
-        let errors: Vec<String> = response.diagnostics().errors().map(ToString::to_string).collect();
+        let reasons: BTreeSet<String> = response
+            .diagnostics()
+            .reason()
+            .map(ToString::to_string)
+            .collect();
+        let errors: Vec<String> = response
+            .diagnostics()
+            .errors()
+            .map(ToString::to_string)
+            .collect();
         if !errors.is_empty() {
             let why = format!("a policy could not be evaluated: {}", errors.join("; "));
             return judged.refuse(asked, why, BTreeSet::new());
@@ -104,7 +127,8 @@ impl PolicySet {
     }
 }
 
-/// The answers so far. The policies are those that allow, until something is refused; then those that refuse.
+/// The answers so far. The policies are those that allow, until something is refused; then those
+/// that refuse.
 #[derive(Default)]
 struct Judged {
     asked: usize,
@@ -115,7 +139,10 @@ struct Judged {
 impl Judged {
     fn failed() -> Self {
         let why = "the decision could not be made: its thread failed".to_owned();
-        Self { refused: vec![refused(why)], ..Self::default() }
+        Self {
+            refused: vec![refused(why)],
+            ..Self::default()
+        }
     }
 
     fn refuse(&mut self, asked: Asked<'_>, why: String, policies: BTreeSet<String>) {
@@ -123,7 +150,10 @@ impl Judged {
             self.policies.clear();
         }
         self.policies.extend(policies);
-        self.refused.push(Refused { what: asked.what(), why: clipped(&why) });
+        self.refused.push(Refused {
+            what: asked.what(),
+            why: clipped(&why),
+        });
     }
 }
 
@@ -165,7 +195,13 @@ mod tests {
     /// The samples' rules replaced by one text.
     fn with_rules(text: &str) -> Result<PolicySet, Problems> {
         let policies = vec![("a.cedar".to_owned(), text.to_owned())];
-        PolicySet::load(&PolicyFiles { policies, ..sample_files() }, &sources())
+        PolicySet::load(
+            &PolicyFiles {
+                policies,
+                ..sample_files()
+            },
+            &sources(),
+        )
     }
 
     fn native(extra: Value) -> Value {
@@ -180,10 +216,18 @@ mod tests {
     fn decide_for(policies: &PolicySet, source: &str, value: &Value) -> Decision {
         let request = ShareRequest::from_json(value, &RequestRules::default()).unwrap();
         let source: SourceName = source.parse().unwrap();
-        let identity = Identity { source: source.clone(), id: "CHG0030192".to_owned() };
+        let identity = Identity {
+            source: source.clone(),
+            id: "CHG0030192".to_owned(),
+        };
         let now = NOW.parse().unwrap();
-        let question =
-            Question { source: &source, identity: &identity, request: &request, now, approved_at: now };
+        let question = Question {
+            source: &source,
+            identity: &identity,
+            request: &request,
+            now,
+            approved_at: now,
+        };
         policies.decide(question)
     }
 
@@ -203,7 +247,8 @@ mod tests {
     #[test]
     fn the_sample_policy_decides_as_its_readers_expect() {
         let policies = sample();
-        let partner = |expiry: Value| native(json!({"accounts": ["700000000101"], "expires_in": expiry}));
+        let partner =
+            |expiry: Value| native(json!({"accounts": ["700000000101"], "expires_in": expiry}));
         let lighthouse = |action: &str| {
             let mut value = cvm(json!({"lighthouse": true, "action": action}));
             value.as_object_mut().unwrap().remove("accounts");
@@ -211,18 +256,50 @@ mod tests {
         };
         let other_image = native(json!({"image": "lhbp-00000000"}));
         let sandbox = |requester: &str| {
-            native(json!({"accounts": ["700000000201"], "requester": requester, "approvers": ["bob"]}))
+            native(
+                json!({"accounts": ["700000000201"], "requester": requester, "approvers": ["bob"]}),
+            )
         };
         let desk = |accounts: &str| {
             native(json!({"accounts": [accounts], "requester": "alice", "approvers": ["bob"]}))
         };
         let table: Vec<(&str, &str, Value, bool, Vec<&str>)> = vec![
-            ("listed", "jira", native(json!({})), true, vec!["golden-images-to-staging"]),
-            ("listed, by queue", "queue", native(json!({})), true, vec!["golden-images-to-staging"]),
-            ("a CVM image", "jira", cvm(json!({})), true, vec!["golden-images-to-staging"]),
-            ("unknown account", "jira", native(json!({"accounts": ["999999999"]})), false, vec![]),
+            (
+                "listed",
+                "jira",
+                native(json!({})),
+                true,
+                vec!["golden-images-to-staging"],
+            ),
+            (
+                "listed, by queue",
+                "queue",
+                native(json!({})),
+                true,
+                vec!["golden-images-to-staging"],
+            ),
+            (
+                "a CVM image",
+                "jira",
+                cvm(json!({})),
+                true,
+                vec!["golden-images-to-staging"],
+            ),
+            (
+                "unknown account",
+                "jira",
+                native(json!({"accounts": ["999999999"]})),
+                false,
+                vec![],
+            ),
             ("other image", "jira", other_image, false, vec![]),
-            ("unknown person", "jira", native(json!({"requester": "mallory@example.com"})), false, vec![]),
+            (
+                "unknown person",
+                "jira",
+                native(json!({"requester": "mallory@example.com"})),
+                false,
+                vec![],
+            ),
             (
                 "own approver",
                 "jira",
@@ -244,16 +321,76 @@ mod tests {
                 false,
                 vec!["four-eyes"],
             ),
-            ("no approver", "jira", native(json!({"approvers": []})), false, vec!["four-eyes"]),
-            ("partner, 30 days", "jira", partner(json!("30d")), true, vec!["golden-images-to-partners"]),
-            ("partner, 31 days", "jira", partner(json!("31d")), false, vec!["expiry-cap"]),
-            ("partner, for ever", "jira", partner(Value::Null), false, vec!["expiry-cap"]),
-            ("other source's alice@example.com", "github", native(json!({})), false, vec![]),
-            ("source in no group", "stranger", native(json!({})), false, vec![]),
-            ("unsigned to staging", "desk", desk("700000164995"), false, vec!["unsigned-sources"]),
-            ("unsigned to a sandbox", "desk", sandbox("alice"), true, vec!["golden-images-to-sandboxes"]),
-            ("publish", "jira", lighthouse("share"), true, vec!["golden-images-into-lighthouse"]),
-            ("unpublish", "jira", lighthouse("cancel"), true, vec!["take-back-golden-images"]),
+            (
+                "no approver",
+                "jira",
+                native(json!({"approvers": []})),
+                false,
+                vec!["four-eyes"],
+            ),
+            (
+                "partner, 30 days",
+                "jira",
+                partner(json!("30d")),
+                true,
+                vec!["golden-images-to-partners"],
+            ),
+            (
+                "partner, 31 days",
+                "jira",
+                partner(json!("31d")),
+                false,
+                vec!["expiry-cap"],
+            ),
+            (
+                "partner, for ever",
+                "jira",
+                partner(Value::Null),
+                false,
+                vec!["expiry-cap"],
+            ),
+            (
+                "other source's alice@example.com",
+                "github",
+                native(json!({})),
+                false,
+                vec![],
+            ),
+            (
+                "source in no group",
+                "stranger",
+                native(json!({})),
+                false,
+                vec![],
+            ),
+            (
+                "unsigned to staging",
+                "desk",
+                desk("700000164995"),
+                false,
+                vec!["unsigned-sources"],
+            ),
+            (
+                "unsigned to a sandbox",
+                "desk",
+                sandbox("alice"),
+                true,
+                vec!["golden-images-to-sandboxes"],
+            ),
+            (
+                "publish",
+                "jira",
+                lighthouse("share"),
+                true,
+                vec!["golden-images-into-lighthouse"],
+            ),
+            (
+                "unpublish",
+                "jira",
+                lighthouse("cancel"),
+                true,
+                vec!["take-back-golden-images"],
+            ),
             (
                 "chain",
                 "jira",
@@ -290,10 +427,18 @@ mod tests {
     fn an_allowed_request_comes_back_whole() {
         let policies = sample();
         let value = native(json!({"expires_in": "7d"}));
-        let Decision::Allow(approved) = decide_for(&policies, "jira", &value) else { panic!("denied") };
-        assert_eq!(approved.request(), &ShareRequest::from_json(&value, &RequestRules::default()).unwrap());
+        let Decision::Allow(approved) = decide_for(&policies, "jira", &value) else {
+            panic!("denied")
+        };
+        assert_eq!(
+            approved.request(),
+            &ShareRequest::from_json(&value, &RequestRules::default()).unwrap()
+        );
         assert_eq!(approved.identity().to_string(), "jira/CHG0030192");
-        assert_eq!(approved.expires_at().unwrap().to_string(), "2026-11-08T12:00:00Z");
+        assert_eq!(
+            approved.expires_at().unwrap().to_string(),
+            "2026-11-08T12:00:00Z"
+        );
     }
 
     #[test]
@@ -301,10 +446,14 @@ mod tests {
         let policies = sample();
         let value = cvm(json!({"lighthouse": true, "accounts": ["999999999"]}));
         let refused = verdict(decide_for(&policies, "jira", &value)).refused;
-        assert_eq!(refused.iter().map(|r| r.what.as_str()).collect::<Vec<_>>(), ["account 999999999"]);
+        assert_eq!(
+            refused.iter().map(|r| r.what.as_str()).collect::<Vec<_>>(),
+            ["account 999999999"]
+        );
 
-        let share_only =
-            with_rules("@id(\"s\") permit (principal, action == Share::Action::\"share\", resource);");
+        let share_only = with_rules(
+            "@id(\"s\") permit (principal, action == Share::Action::\"share\", resource);",
+        );
         let value = cvm(json!({"lighthouse": true}));
         let refused = verdict(decide_for(&share_only.unwrap(), "jira", &value)).refused;
         assert_eq!(refused[0].what, "Lighthouse");
@@ -315,9 +464,16 @@ mod tests {
     fn one_bad_account_of_ten_denies_all_and_is_named() {
         let mut accounts: Vec<String> = (1..10).map(|n| format!("70000000000{n}")).collect();
         accounts.insert(4, "999999999".to_owned());
-        let verdict = verdict(decide_for(&sample(), "jira", &native(json!({"accounts": accounts}))));
+        let verdict = verdict(decide_for(
+            &sample(),
+            "jira",
+            &native(json!({"accounts": accounts})),
+        ));
         assert!(!verdict.allowed);
-        assert!(verdict.policies.is_empty(), "what allowed the others did not decide: {verdict:?}");
+        assert!(
+            verdict.policies.is_empty(),
+            "what allowed the others did not decide: {verdict:?}"
+        );
         assert_eq!(verdict.refused.len(), 1);
         assert_eq!(verdict.refused[0].what, "account 999999999");
     }
@@ -325,7 +481,11 @@ mod tests {
     #[test]
     fn a_refusal_says_why() {
         let policies = sample();
-        let why = |value: Value| verdict(decide_for(&policies, "jira", &value)).refused[0].why.clone();
+        let why = |value: Value| {
+            verdict(decide_for(&policies, "jira", &value)).refused[0]
+                .why
+                .clone()
+        };
         assert_eq!(
             why(native(json!({"accounts": ["999999999"]}))),
             "no policy allows it; nearest: \
@@ -334,7 +494,9 @@ mod tests {
         );
         let why_image = why(native(json!({"image": "lhbp-00000000"})));
         assert!(
-            why_image.contains(r#"golden-images-to-staging: resource in Share::ImageSet::"golden" is false"#),
+            why_image.contains(
+                r#"golden-images-to-staging: resource in Share::ImageSet::"golden" is false"#
+            ),
             "{why_image}"
         );
         assert_eq!(
@@ -367,7 +529,11 @@ mod tests {
                 "@id(\"all\") permit (principal, action, resource);
                  @id(\"broken\") {effect} (principal, action, resource) when {{ {OVERFLOW} }};"
             );
-            let verdict = verdict(decide_for(&with_rules(&text).unwrap(), "jira", &native(json!({}))));
+            let verdict = verdict(decide_for(
+                &with_rules(&text).unwrap(),
+                "jira",
+                &native(json!({})),
+            ));
             assert!(!verdict.allowed, "{effect}");
             assert!(verdict.policies.is_empty());
             assert!(verdict.refused[0].why.contains("broken"), "{verdict:?}");
@@ -377,22 +543,44 @@ mod tests {
 
     #[test]
     fn nothing_is_allowed_without_a_policy() {
-        let verdict = verdict(decide_for(&with_rules("").unwrap(), "jira", &native(json!({}))));
+        let verdict = verdict(decide_for(
+            &with_rules("").unwrap(),
+            "jira",
+            &native(json!({})),
+        ));
         assert_eq!((verdict.allowed, verdict.policies.len()), (false, 0));
-        assert_eq!(verdict.refused[0].why, "no policy allows it; none is about share");
+        assert_eq!(
+            verdict.refused[0].why,
+            "no policy allows it; none is about share"
+        );
     }
 
     #[test]
     fn a_foreign_identity_and_an_unknown_source_are_refused() {
         let policies = with_rules("@id(\"all\") permit (principal, action, resource);").unwrap();
-        assert!(matches!(decide_for(&policies, "jira", &native(json!({}))), Decision::Allow(_)));
-        assert!(matches!(decide_for(&policies, "nowhere", &native(json!({}))), Decision::Deny(_)));
-        let request = ShareRequest::from_json(&native(json!({})), &RequestRules::default()).unwrap();
-        let identity = Identity { source: "github".parse().unwrap(), id: "1".into() };
+        assert!(matches!(
+            decide_for(&policies, "jira", &native(json!({}))),
+            Decision::Allow(_)
+        ));
+        assert!(matches!(
+            decide_for(&policies, "nowhere", &native(json!({}))),
+            Decision::Deny(_)
+        ));
+        let request =
+            ShareRequest::from_json(&native(json!({})), &RequestRules::default()).unwrap();
+        let identity = Identity {
+            source: "github".parse().unwrap(),
+            id: "1".into(),
+        };
         let now = NOW.parse().unwrap();
         let source: SourceName = "jira".parse().unwrap();
-        let question =
-            Question { source: &source, identity: &identity, request: &request, now, approved_at: now };
+        let question = Question {
+            source: &source,
+            identity: &identity,
+            request: &request,
+            now,
+            approved_at: now,
+        };
         assert!(matches!(policies.decide(question), Decision::Deny(_)));
     }
 
@@ -400,9 +588,15 @@ mod tests {
     fn a_share_that_would_be_over_is_refused_and_so_is_one_beyond_the_calendar() {
         let policies = with_rules("@id(\"all\") permit (principal, action, resource);").unwrap();
         let source: SourceName = "jira".parse().unwrap();
-        let identity = Identity { source: source.clone(), id: "1".into() };
-        let request =
-            ShareRequest::from_json(&native(json!({"expires_in": "1h"})), &RequestRules::default()).unwrap();
+        let identity = Identity {
+            source: source.clone(),
+            id: "1".into(),
+        };
+        let request = ShareRequest::from_json(
+            &native(json!({"expires_in": "1h"})),
+            &RequestRules::default(),
+        )
+        .unwrap();
         let at = |now: &str, approved_at: Timestamp| {
             let now = now.parse().unwrap();
             verdict(policies.decide(Question {
@@ -415,9 +609,18 @@ mod tests {
         };
         let approved: Timestamp = NOW.parse().unwrap();
         assert!(at("2026-11-01T12:59:59Z", approved).allowed);
-        assert!(at("2026-11-01T13:00:00Z", approved).refused[0].why.contains("ended"));
-        assert!(at("2026-11-01T13:00:00Z", Timestamp::MAX).refused[0].why.contains("calendar"));
-        // Nanoseconds and far years are said in Cedar's own form, or refused; they never count as "no expiry".
+        assert!(
+            at("2026-11-01T13:00:00Z", approved).refused[0]
+                .why
+                .contains("ended")
+        );
+        assert!(
+            at("2026-11-01T13:00:00Z", Timestamp::MAX).refused[0]
+                .why
+                .contains("calendar")
+        );
+        // Nanoseconds and far years are said in Cedar's own form, or refused; they never count as
+        // "no expiry".
         assert!(at("2026-11-01T12:00:00.123456789Z", approved).allowed);
         assert!(!at("-000044-03-15T12:00:00Z", approved).allowed);
     }
@@ -442,10 +645,21 @@ mod tests {
 
     #[test]
     fn five_hundred_strangers_are_all_named() {
-        let accounts: Vec<String> = (0..500).map(|n| format!("{}", 800_000_000_000_u64 + n)).collect();
-        let verdict = verdict(decide_for(&sample(), "jira", &native(json!({"accounts": accounts}))));
+        let accounts: Vec<String> = (0..500)
+            .map(|n| format!("{}", 800_000_000_000_u64 + n))
+            .collect();
+        let verdict = verdict(decide_for(
+            &sample(),
+            "jira",
+            &native(json!({"accounts": accounts})),
+        ));
         assert_eq!(verdict.refused.len(), 500);
-        assert!(verdict.refused.iter().all(|refused| refused.why.chars().count() <= 500));
+        assert!(
+            verdict
+                .refused
+                .iter()
+                .all(|refused| refused.why.chars().count() <= 500)
+        );
         assert!(verdict.refused[499].why.starts_with("no policy allows it"));
     }
 }

@@ -1,5 +1,6 @@
 //! Who and what is known: `entities.json` and the configured sources become Cedar's entity store.
-//! In: JSON in Cedar's own entity format, source facts, the schema. Out: the store, or every problem with its line.
+//! In: JSON in Cedar's own entity format, source facts, the schema. Out: the store, or every
+//! problem with its line.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -16,9 +17,11 @@ use crate::domain::{AccountId, ImageRef, Problem, Problems, SourceName};
 /// Everything that is known before a request comes.
 #[derive(Debug)]
 pub(super) struct Known {
-    /// Ready to decide with. An image without a region in the file is not in it: only a request tells its region.
+    /// Ready to decide with. An image without a region in the file is not in it: only a request
+    /// tells its region.
     pub(super) store: Entities,
-    /// The images of the file, as written: tags, names and groups to which a request's region and kind are added.
+    /// The images of the file, as written: tags, names and groups to which a request's region and
+    /// kind are added.
     pub(super) images: HashMap<String, Value>,
     /// The names of the configured sources.
     pub(super) sources: BTreeSet<SourceName>,
@@ -26,13 +29,18 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// A warning when `group`, which a policy names at `place`, is nowhere in the entities: it has no members then.
+    /// A warning when `group`, which a policy names at `place`, is nowhere in the entities: it has
+    /// no members then.
     pub(super) fn unlisted(&self, group: &EntityUid, place: &str) -> Option<Problem> {
         if self.store.get(group).is_some() {
             return None;
         }
         let remedy = format!("correct the name, or list the group in {ENTITIES}");
-        Some(Problem::new(place, format!("names {group}, which {ENTITIES} does not list"), remedy))
+        Some(Problem::new(
+            place,
+            format!("names {group}, which {ENTITIES} does not list"),
+            remedy,
+        ))
     }
 }
 
@@ -46,7 +54,8 @@ struct Element {
 /// Reads the file and adds the configured sources.
 ///
 /// # Errors
-/// What is not JSON; an entity that the schema refuses; one that stands twice; an account or image id that can never occur.
+/// What is not JSON; an entity that the schema refuses; one that stands twice; an account or image
+/// id that can never occur.
 pub(super) fn read(
     text: Option<&str>,
     sources: &[SourceFacts],
@@ -56,15 +65,25 @@ pub(super) fn read(
     let text = text.unwrap_or("[]");
     let mut problems = Vec::new();
     let elements = elements(text, &mut problems)?;
-    let facts: BTreeMap<&str, &SourceFacts> =
-        sources.iter().map(|facts| (facts.name.as_str(), facts)).collect();
+    let facts: BTreeMap<&str, &SourceFacts> = sources
+        .iter()
+        .map(|facts| (facts.name.as_str(), facts))
+        .collect();
     let mut seen: HashMap<EntityUid, usize> = HashMap::new();
     let mut images = HashMap::new();
     let mut entities = Vec::new();
-    for Element { mut value, uid: id, offset } in elements {
+    for Element {
+        mut value,
+        uid: id,
+        offset,
+    } in elements
+    {
         let place = || scan::place(ENTITIES, text, offset);
         if let Some(first) = seen.insert(id.clone(), offset) {
-            let problem = format!("{id} stands at {} already", scan::place(ENTITIES, text, first));
+            let problem = format!(
+                "{id} stands at {} already",
+                scan::place(ENTITIES, text, first)
+            );
             problems.push(Problem::new(place(), problem, "make one entity of the two"));
             continue;
         }
@@ -78,7 +97,12 @@ pub(super) fn read(
         match Entity::from_json_value(value.clone(), Some(schema)) {
             Ok(entity) if regional => entities.push(entity),
             Ok(_) => {}
-            Err(error) => problems.push(told_problem(&DetailedError::from(&error), ENTITIES, text, offset)),
+            Err(error) => problems.push(told_problem(
+                &DetailedError::from(&error),
+                ENTITIES,
+                text,
+                offset,
+            )),
         }
         if *id.type_name() == contract.image {
             images.insert(id.id().unescaped().to_owned(), value);
@@ -89,7 +113,12 @@ pub(super) fn read(
         if !seen.contains_key(&id) {
             match Entity::from_json_value(source_json(facts), Some(schema)) {
                 Ok(entity) => entities.push(entity),
-                Err(error) => problems.push(told_problem(&DetailedError::from(&error), ENTITIES, text, 0)),
+                Err(error) => problems.push(told_problem(
+                    &DetailedError::from(&error),
+                    ENTITIES,
+                    text,
+                    0,
+                )),
             }
         }
     }
@@ -99,18 +128,30 @@ pub(super) fn read(
     let warnings = strangers(&entities, &seen, text, contract);
     let store = Entities::from_entities(entities, Some(schema))
         .map_err(|error| told_problem(&DetailedError::from(&error), ENTITIES, text, 0))?;
-    Ok(Known { store, images, sources: sources.iter().map(|facts| facts.name.clone()).collect(), warnings })
+    Ok(Known {
+        store,
+        images,
+        sources: sources.iter().map(|facts| facts.name.clone()).collect(),
+        warnings,
+    })
 }
 
 /// The file's elements, each with its offset; elements without a readable uid become problems.
 fn elements(text: &str, problems: &mut Vec<Problem>) -> Result<Vec<Element>, Problem> {
-    const SHAPE: &str =
-        "write a JSON array of entities: {\"uid\": {\"type\", \"id\"}, \"attrs\": {}, \"parents\": []}";
+    const SHAPE: &str = "write a JSON array of entities: {\"uid\": {\"type\", \"id\"}, \"attrs\": {}, \"parents\": []}";
     let json: JsonValueWithNoDuplicateKeys = serde_json::from_str(text).map_err(|error| {
-        Problem::new(format!("{ENTITIES}:{}", error.line()), clipped(&error.to_string()), SHAPE)
+        Problem::new(
+            format!("{ENTITIES}:{}", error.line()),
+            clipped(&error.to_string()),
+            SHAPE,
+        )
     })?;
     let Value::Array(values) = Value::from(json) else {
-        return Err(Problem::new(format!("{ENTITIES}:1"), "is not an array", SHAPE));
+        return Err(Problem::new(
+            format!("{ENTITIES}:1"),
+            "is not an array",
+            SHAPE,
+        ));
     };
     if let Some(stray) = values.iter().position(|value| !value.is_object()) {
         return Err(Problem::new(
@@ -126,15 +167,19 @@ fn elements(text: &str, problems: &mut Vec<Problem>) -> Result<Vec<Element>, Pro
             Ok(uid) => elements.push(Element { value, uid, offset }),
             Err(error) => {
                 let problem = format!("the uid is not readable: {error}");
-                problems.push(Problem::new(scan::place(ENTITIES, text, offset), clipped(&problem), SHAPE));
+                problems.push(Problem::new(
+                    scan::place(ENTITIES, text, offset),
+                    clipped(&problem),
+                    SHAPE,
+                ));
             }
         }
     }
     Ok(elements)
 }
 
-/// Fills in what the file may leave out and overrides what it has no say in. Returns whether the entity is complete
-/// without a request: false for an image whose region the file does not tell.
+/// Fills in what the file may leave out and overrides what it has no say in. Returns whether the
+/// entity is complete without a request: false for an image whose region the file does not tell.
 fn complete(
     value: &mut Value,
     id: &EntityUid,
@@ -143,7 +188,9 @@ fn complete(
 ) -> Result<bool, (String, String)> {
     let text = id.id().unescaped();
     let name = id.type_name();
-    let Some(entity) = value.as_object_mut() else { return Ok(true) };
+    let Some(entity) = value.as_object_mut() else {
+        return Ok(true);
+    };
     entity.entry("parents").or_insert_with(|| json!([]));
     let attrs = entity.entry("attrs").or_insert_with(|| json!({}));
     let Some(attrs) = attrs.as_object_mut() else {
@@ -153,23 +200,36 @@ fn complete(
         ));
     };
     if *name == contract.account {
-        text.parse::<AccountId>().map_err(|problem| (problem.problem, problem.remedy))?;
+        text.parse::<AccountId>()
+            .map_err(|problem| (problem.problem, problem.remedy))?;
     } else if *name == contract.source {
-        text.parse::<SourceName>().map_err(|problem| (problem.problem, problem.remedy))?;
+        text.parse::<SourceName>()
+            .map_err(|problem| (problem.problem, problem.remedy))?;
         let facts = facts.get(text);
-        attrs.insert("scheme".into(), json!(facts.map_or("", |facts| facts.scheme.as_str())));
-        attrs.insert("signed".into(), json!(facts.is_some_and(|facts| facts.signed)));
+        attrs.insert(
+            "scheme".into(),
+            json!(facts.map_or("", |facts| facts.scheme.as_str())),
+        );
+        attrs.insert(
+            "signed".into(),
+            json!(facts.is_some_and(|facts| facts.signed)),
+        );
     } else if *name == contract.requester {
-        let remedy =
-            || "write source/name, as in \"jira/alice@example.com\", an address in lower case".to_owned();
-        let (source, person) =
-            text.split_once('/').ok_or_else(|| (format!("{id} names no source"), remedy()))?;
+        let remedy = || {
+            "write source/name, as in \"jira/alice@example.com\", an address in lower case"
+                .to_owned()
+        };
+        let (source, person) = text
+            .split_once('/')
+            .ok_or_else(|| (format!("{id} names no source"), remedy()))?;
         if source.parse::<SourceName>().is_err() || folded(person) != person || person.is_empty() {
             return Err((format!("{id} can never be a requester"), remedy()));
         }
         requester_attrs(attrs, source, person);
     } else if *name == contract.image {
-        let image: ImageRef = text.parse().map_err(|problem: Problem| (problem.problem, problem.remedy))?;
+        let image: ImageRef = text
+            .parse()
+            .map_err(|problem: Problem| (problem.problem, problem.remedy))?;
         if attrs.get("kind").is_some_and(|kind| kind != image.kind()) {
             return Err((
                 format!("{id} is of kind {:?}", image.kind()),
@@ -187,7 +247,10 @@ fn complete(
 
 /// The attributes that follow from a requester's id.
 pub(super) fn requester_attrs(attrs: &mut Map<String, Value>, source: &str, person: &str) {
-    attrs.insert("source".into(), json!({"type": "Share::Source", "id": source}));
+    attrs.insert(
+        "source".into(),
+        json!({"type": "Share::Source", "id": source}),
+    );
     match address(person) {
         Some(address) => attrs.insert("email".into(), json!(address)),
         None => attrs.remove("email"),
@@ -202,7 +265,8 @@ fn source_json(facts: &SourceFacts) -> Value {
     })
 }
 
-/// Warnings about groups of which there are members but no entry of their own: most likely misspelt.
+/// Warnings about groups of which there are members but no entry of their own: most likely
+/// misspelt.
 fn strangers(
     entities: &[Entity],
     seen: &HashMap<EntityUid, usize>,
@@ -214,12 +278,19 @@ fn strangers(
     for entity in entities {
         let (uid, _, parents) = entity.clone().into_inner();
         let known = |name: &EntityTypeName| contract.brought(name);
-        for parent in parents.iter().filter(|parent| !seen.contains_key(parent) && !known(parent.type_name()))
+        for parent in parents
+            .iter()
+            .filter(|parent| !seen.contains_key(parent) && !known(parent.type_name()))
         {
             if told.insert(parent.to_string()) {
-                let place = scan::place(ENTITIES, text, seen.get(&uid).copied().unwrap_or_default());
+                let place =
+                    scan::place(ENTITIES, text, seen.get(&uid).copied().unwrap_or_default());
                 let problem = format!("{uid} is in {parent}, which has no entry of its own");
-                warnings.push(Problem::new(place, problem, "correct the name, or add the group to the file"));
+                warnings.push(Problem::new(
+                    place,
+                    problem,
+                    "correct the name, or add the group to the file",
+                ));
             }
         }
     }
@@ -232,13 +303,22 @@ mod tests {
     use super::*;
 
     fn facts(name: &str, scheme: &str, signed: bool) -> SourceFacts {
-        SourceFacts { name: name.parse().unwrap(), scheme: scheme.to_owned(), signed }
+        SourceFacts {
+            name: name.parse().unwrap(),
+            scheme: scheme.to_owned(),
+            signed,
+        }
     }
 
     fn read_text(text: &str) -> Result<Known, Problems> {
         let contract = Contract::new().unwrap();
         let schema = contract.schema(None).unwrap();
-        read(Some(text), &[facts("jira", "jira", true)], &schema, &contract)
+        read(
+            Some(text),
+            &[facts("jira", "jira", true)],
+            &schema,
+            &contract,
+        )
     }
 
     #[test]
@@ -259,10 +339,20 @@ mod tests {
         let attrs = |id: &str| {
             let entity: EntityUid = format!("Share::Source::{id:?}").parse().unwrap();
             let entity = known.store.get(&entity).unwrap();
-            (format!("{:?}", entity.attr("signed")), format!("{:?}", entity.attr("scheme")))
+            (
+                format!("{:?}", entity.attr("signed")),
+                format!("{:?}", entity.attr("scheme")),
+            )
         };
-        assert!(attrs("jira").0.contains("true") && attrs("jira").1.contains("jira"), "{:?}", attrs("jira"));
-        assert!(attrs("other").0.contains("false"), "an unconfigured source has signed nothing");
+        assert!(
+            attrs("jira").0.contains("true") && attrs("jira").1.contains("jira"),
+            "{:?}",
+            attrs("jira")
+        );
+        assert!(
+            attrs("other").0.contains("false"),
+            "an unconfigured source has signed nothing"
+        );
     }
 
     #[test]
@@ -273,26 +363,48 @@ mod tests {
             {"uid":{"__entity":{"type":"Share::Account","id":"700000164995"}}}]"#;
         let known = read_text(text).unwrap();
         assert_eq!(known.images.len(), 1);
-        assert!(known.store.get(&r#"Share::Image::"img-6pb6lrmy""#.parse().unwrap()).is_none());
-        let alice =
-            known.store.get(&r#"Share::Requester::"jira/alice@example.com""#.parse().unwrap()).unwrap();
+        assert!(
+            known
+                .store
+                .get(&r#"Share::Image::"img-6pb6lrmy""#.parse().unwrap())
+                .is_none()
+        );
+        let alice = known
+            .store
+            .get(&r#"Share::Requester::"jira/alice@example.com""#.parse().unwrap())
+            .unwrap();
         assert!(format!("{:?}", alice.attr("email")).contains("alice@example.com"));
     }
 
     #[test]
     fn refusals_name_the_line() {
-        let account = r#"{"uid":{"type":"Share::Account","id":"700000164995"},"attrs":{},"parents":[]}"#;
+        let account =
+            r#"{"uid":{"type":"Share::Account","id":"700000164995"},"attrs":{},"parents":[]}"#;
         let of = |entity: &str| format!("[\n{account},\n{entity}\n]");
         for (text, field, says) in [
             ("[".to_owned(), "entities.json:1", "EOF"),
             ("{}".to_owned(), "entities.json:1", "not an array"),
             ("[\n1]".to_owned(), "entities.json:1", "not an object"),
-            (of(r#"{"uid":{"type":"Share::Account"}}"#), "entities.json:3", "uid"),
-            (of(account), "entities.json:3", "entities.json:2 already"),
-            (of(r#"{"uid":{"type":"Share::Account","id":"7000"}}"#), "entities.json:3", "not an account id"),
-            (of(r#"{"uid":{"type":"Share::Image","id":"ami-1"}}"#), "entities.json:3", "not an image id"),
             (
-                of(r#"{"uid":{"type":"Share::Image","id":"img-6pb6lrmy"},"attrs":{"kind":"blueprint"}}"#),
+                of(r#"{"uid":{"type":"Share::Account"}}"#),
+                "entities.json:3",
+                "uid",
+            ),
+            (of(account), "entities.json:3", "entities.json:2 already"),
+            (
+                of(r#"{"uid":{"type":"Share::Account","id":"7000"}}"#),
+                "entities.json:3",
+                "not an account id",
+            ),
+            (
+                of(r#"{"uid":{"type":"Share::Image","id":"ami-1"}}"#),
+                "entities.json:3",
+                "not an image id",
+            ),
+            (
+                of(
+                    r#"{"uid":{"type":"Share::Image","id":"img-6pb6lrmy"},"attrs":{"kind":"blueprint"}}"#,
+                ),
                 "entities.json:3",
                 "of kind \"cvm\"",
             ),
@@ -301,14 +413,26 @@ mod tests {
                 "entities.json:3",
                 "size",
             ),
-            (of(r#"{"uid":{"type":"Share::Requester","id":"alice"}}"#), "entities.json:3", "names no source"),
+            (
+                of(r#"{"uid":{"type":"Share::Requester","id":"alice"}}"#),
+                "entities.json:3",
+                "names no source",
+            ),
             (
                 of(r#"{"uid":{"type":"Share::Requester","id":"jira/Alice@example.com"}}"#),
                 "entities.json:3",
                 "never",
             ),
-            (of(r#"{"uid":{"type":"Share::Banana","id":"x"}}"#), "entities.json:3", "Banana"),
-            (of(r#"{"uid":{"type":"Share::Team","id":"x"},"attrs":7}"#), "entities.json:3", "not an object"),
+            (
+                of(r#"{"uid":{"type":"Share::Banana","id":"x"}}"#),
+                "entities.json:3",
+                "Banana",
+            ),
+            (
+                of(r#"{"uid":{"type":"Share::Team","id":"x"},"attrs":7}"#),
+                "entities.json:3",
+                "not an object",
+            ),
             (
                 of(
                     r#"{"uid":{"type":"Share::Account","id":"12345"},"parents":[{"type":"Share::Team","id":"x"}]}"#,

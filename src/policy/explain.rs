@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use cedar_policy::pst::{BinaryOp, Clause, Expr, UnaryOp};
 use cedar_policy::{
-    ActionConstraint, Effect, Entities, EvalResult, Expression, Policy, PolicyId, PrincipalConstraint,
-    Request, ResourceConstraint, eval_expression,
+    ActionConstraint, Effect, Entities, EvalResult, Expression, Policy, PolicyId,
+    PrincipalConstraint, Request, ResourceConstraint, eval_expression,
 };
 
 use super::contract::clipped;
@@ -34,14 +34,18 @@ struct Part {
 enum Outcome {
     Met,
     Unmet(String),
-    /// It could not be evaluated, which an earlier condition (`context has expires`) would have prevented.
+    /// It could not be evaluated, which an earlier condition (`context has expires`) would have
+    /// prevented.
     Moot,
 }
 
 /// Takes every permit apart.
 pub(super) fn permits(rules: &cedar_policy::PolicySet) -> Vec<Permit> {
-    let mut permits: Vec<Permit> =
-        rules.policies().filter(|policy| policy.effect() == Effect::Permit).map(permit).collect();
+    let mut permits: Vec<Permit> = rules
+        .policies()
+        .filter(|policy| policy.effect() == Effect::Permit)
+        .map(permit)
+        .collect();
     permits.sort_by(|a, b| a.id.cmp(&b.id));
     permits
 }
@@ -70,7 +74,12 @@ fn permit(policy: &Policy) -> Permit {
             Some(format!("action in [{}]", uids.join(", ")))
         }
     };
-    parts.extend(principal.into_iter().chain(resource).filter_map(|text| part(text, true)));
+    parts.extend(
+        principal
+            .into_iter()
+            .chain(resource)
+            .filter_map(|text| part(text, true)),
+    );
     if let Ok(tree) = policy.to_pst() {
         for clause in tree.body().clauses() {
             match clause {
@@ -80,10 +89,15 @@ fn permit(policy: &Policy) -> Permit {
         }
     }
     let action = action.and_then(|text| Expression::from_str(&text).ok());
-    Permit { id: policy.id().to_string(), action, parts }
+    Permit {
+        id: policy.id().to_string(),
+        action,
+        parts,
+    }
 }
 
-/// Splits what has to hold (`wanted`), or must not hold, into conditions that can be told one by one.
+/// Splits what has to hold (`wanted`), or must not hold, into conditions that can be told one by
+/// one.
 fn flatten(expression: &Expr, wanted: bool, parts: &mut Vec<Part>) {
     let joint = if wanted { BinaryOp::And } else { BinaryOp::Or };
     match expression {
@@ -91,14 +105,21 @@ fn flatten(expression: &Expr, wanted: bool, parts: &mut Vec<Part>) {
             flatten(left, wanted, parts);
             flatten(right, wanted, parts);
         }
-        Expr::UnaryOp { op: UnaryOp::Not, expr } => flatten(expr, !wanted, parts),
+        Expr::UnaryOp {
+            op: UnaryOp::Not,
+            expr,
+        } => flatten(expr, !wanted, parts),
         other => parts.extend(part(other.to_string(), wanted)),
     }
 }
 
 fn part(text: String, wanted: bool) -> Option<Part> {
     let expression = Expression::from_str(&text).ok()?;
-    Some(Part { text, expression, wanted })
+    Some(Part {
+        text,
+        expression,
+        wanted,
+    })
 }
 
 impl Part {
@@ -111,10 +132,14 @@ impl Part {
     }
 }
 
-/// The permits for this action of which the fewest conditions are unmet, two at most, and those conditions.
+/// The permits for this action of which the fewest conditions are unmet, two at most, and those
+/// conditions.
 pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities) -> String {
     let mut nearest: Vec<(&Permit, Vec<String>)> = Vec::new();
-    for permit in permits.iter().filter(|permit| speaks_of(permit, request, entities)) {
+    for permit in permits
+        .iter()
+        .filter(|permit| speaks_of(permit, request, entities))
+    {
         let unmet: Vec<String> = permit
             .parts
             .iter()
@@ -123,14 +148,20 @@ pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities
                 Outcome::Met | Outcome::Moot => None,
             })
             .collect();
-        match nearest.first().map(|(_, fewest)| unmet.len().cmp(&fewest.len())) {
+        match nearest
+            .first()
+            .map(|(_, fewest)| unmet.len().cmp(&fewest.len()))
+        {
             Some(std::cmp::Ordering::Greater) => {}
             Some(std::cmp::Ordering::Equal) => nearest.push((permit, unmet)),
             Some(std::cmp::Ordering::Less) | None => nearest = vec![(permit, unmet)],
         }
     }
     if nearest.is_empty() {
-        let action = request.action().map(|uid| uid.id().unescaped()).unwrap_or_default();
+        let action = request
+            .action()
+            .map(|uid| uid.id().unescaped())
+            .unwrap_or_default();
         return format!("no policy allows it; none is about {action}");
     }
     let told: Vec<String> = nearest
@@ -141,14 +172,19 @@ pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities
             false => format!("{}: {}", permit.id, unmet.join(" and ")),
         })
         .collect();
-    clipped(&format!("no policy allows it; nearest: {}", told.join("; ")))
+    clipped(&format!(
+        "no policy allows it; nearest: {}",
+        told.join("; ")
+    ))
 }
 
 fn speaks_of(permit: &Permit, request: &Request, entities: &Entities) -> bool {
-    permit
-        .action
-        .as_ref()
-        .is_none_or(|action| matches!(eval_expression(request, entities, action), Ok(EvalResult::Bool(true))))
+    permit.action.as_ref().is_none_or(|action| {
+        matches!(
+            eval_expression(request, entities, action),
+            Ok(EvalResult::Bool(true))
+        )
+    })
 }
 
 /// Which policies forbade it, each with its `@reason` if it gives one.
@@ -157,7 +193,10 @@ pub(super) fn forbidden(rules: &cedar_policy::PolicySet, ids: &BTreeSet<String>)
         .iter()
         .map(|id| {
             let policy = rules.policy(&PolicyId::new(id));
-            match policy.and_then(|policy| policy.annotation("reason")).filter(|reason| !reason.is_empty()) {
+            match policy
+                .and_then(|policy| policy.annotation("reason"))
+                .filter(|reason| !reason.is_empty())
+            {
                 Some(reason) => format!("{id} ({reason})"),
                 None => id.clone(),
             }

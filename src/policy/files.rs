@@ -1,5 +1,5 @@
-//! The policy directory as text. In: what somebody read from it. Out: the same, measured against the limits, and its digest.
-//! Knows neither directories nor Cedar.
+//! The policy directory as text. In: what somebody read from it. Out: the same, measured against
+//! the limits, and its digest. Knows neither directories nor Cedar.
 
 use sha2::{Digest, Sha256};
 
@@ -35,14 +35,28 @@ pub fn builtin_schema() -> &'static str {
 /// The sample policy directory, as it ships.
 pub fn sample_files() -> PolicyFiles {
     let policies = [
-        ("allow-list.cedar", include_str!("../../policy/allow-list.cedar")),
-        ("expiry-cap.cedar", include_str!("../../policy/expiry-cap.cedar")),
-        ("four-eyes.cedar", include_str!("../../policy/four-eyes.cedar")),
-        ("unsigned-sources.cedar", include_str!("../../policy/unsigned-sources.cedar")),
+        (
+            "allow-list.cedar",
+            include_str!("../../policy/allow-list.cedar"),
+        ),
+        (
+            "expiry-cap.cedar",
+            include_str!("../../policy/expiry-cap.cedar"),
+        ),
+        (
+            "four-eyes.cedar",
+            include_str!("../../policy/four-eyes.cedar"),
+        ),
+        (
+            "unsigned-sources.cedar",
+            include_str!("../../policy/unsigned-sources.cedar"),
+        ),
     ];
     PolicyFiles {
         schema: Some(builtin_schema().to_owned()),
-        policies: policies.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
+        policies: policies
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .into(),
         entities: Some(include_str!("../../policy/entities.json").to_owned()),
     }
 }
@@ -51,9 +65,18 @@ impl PolicyFiles {
     /// Refuses what would exhaust memory or the parser's stack.
     pub(super) fn guard(&self) -> Result<(), Problems> {
         let mut problems = Vec::new();
-        let schema = self.schema.iter().map(|text| (SCHEMA, text, Language::Schema));
-        let policies = self.policies.iter().map(|(name, text)| (name.as_str(), text, Language::Policy));
-        let entities = self.entities.iter().map(|text| (ENTITIES, text, Language::Json));
+        let schema = self
+            .schema
+            .iter()
+            .map(|text| (SCHEMA, text, Language::Schema));
+        let policies = self
+            .policies
+            .iter()
+            .map(|(name, text)| (name.as_str(), text, Language::Policy));
+        let entities = self
+            .entities
+            .iter()
+            .map(|text| (ENTITIES, text, Language::Json));
         let mut together = 0_usize;
         for (name, text, language) in schema.chain(policies).chain(entities) {
             together = together.saturating_add(text.len());
@@ -76,10 +99,15 @@ impl PolicyFiles {
                 "put accounts and images in groups; 8 MiB is the most",
             ));
         }
-        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Problems(problems))
+        }
     }
 
-    /// SHA-256, hex. Every part is preceded by its length, so that no text can pass for another division of itself.
+    /// SHA-256, hex. Every part is preceded by its length, so that no text can pass for another
+    /// division of itself.
     pub(super) fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut part = |text: &str| {
@@ -111,8 +139,15 @@ mod tests {
         assert_eq!(files.digest(), turned.digest());
         assert_eq!(files.digest().len(), 64);
 
-        let builtin = PolicyFiles { schema: None, ..files.clone() };
-        assert_eq!(files.digest(), builtin.digest(), "the sample carries the built-in schema");
+        let builtin = PolicyFiles {
+            schema: None,
+            ..files.clone()
+        };
+        assert_eq!(
+            files.digest(),
+            builtin.digest(),
+            "the sample carries the built-in schema"
+        );
 
         let mut changed: Vec<PolicyFiles> = vec![files.clone(); 4];
         changed[0].schema = Some(format!("{} ", builtin_schema()));
@@ -127,8 +162,15 @@ mod tests {
     #[test]
     fn moving_text_from_one_file_to_the_next_changes_the_digest() {
         let of = |a: &str, b: &str| {
-            let policies = vec![("a.cedar".to_owned(), a.to_owned()), ("b.cedar".to_owned(), b.to_owned())];
-            PolicyFiles { policies, ..PolicyFiles::default() }.digest()
+            let policies = vec![
+                ("a.cedar".to_owned(), a.to_owned()),
+                ("b.cedar".to_owned(), b.to_owned()),
+            ];
+            PolicyFiles {
+                policies,
+                ..PolicyFiles::default()
+            }
+            .digest()
         };
         assert_ne!(of("xy", "z"), of("x", "yz"));
     }
@@ -136,14 +178,23 @@ mod tests {
     #[test]
     fn large_files_are_refused_by_name() {
         let mut files = sample_files();
-        files.policies.push(("big.cedar".into(), " ".repeat(MOST_PER_FILE + 1)));
+        files
+            .policies
+            .push(("big.cedar".into(), " ".repeat(MOST_PER_FILE + 1)));
         files.entities = Some(" ".repeat(MOST_PER_FILE + 1));
         let problems = files.guard().unwrap_err();
         let fields: Vec<&str> = problems.0.iter().map(|p| p.field.as_str()).collect();
         assert_eq!(fields, ["big.cedar:1", "entities.json:1"]);
 
-        let many = (0..9).map(|n| (format!("{n}.cedar"), " ".repeat(MOST_PER_FILE))).collect();
-        let problems = PolicyFiles { policies: many, ..PolicyFiles::default() }.guard().unwrap_err();
+        let many = (0..9)
+            .map(|n| (format!("{n}.cedar"), " ".repeat(MOST_PER_FILE)))
+            .collect();
+        let problems = PolicyFiles {
+            policies: many,
+            ..PolicyFiles::default()
+        }
+        .guard()
+        .unwrap_err();
         assert_eq!(problems.0[0].field, "policy");
     }
 }

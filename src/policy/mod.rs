@@ -1,5 +1,6 @@
-//! May this request be carried out? In: policy files, configured sources, a request. Out: an `Approved`, which only this
-//! module can make, or the verdict that refuses. Pure: no I/O, no clock; no Cedar type leaves this folder.
+//! May this request be carried out? In: policy files, configured sources, a request. Out: an
+//! `Approved`, which only this module can make, or the verdict that refuses. Pure: no I/O, no
+//! clock; no Cedar type leaves this folder.
 
 mod approved;
 mod contract;
@@ -25,7 +26,8 @@ use contract::Contract;
 use entities::Known;
 use explain::Permit;
 
-/// What the policy may know of a configured source. It comes from the configuration, never from `entities.json`.
+/// What the policy may know of a configured source. It comes from the configuration, never from
+/// `entities.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFacts {
     /// Its name, as in `/hooks/{source}`.
@@ -43,7 +45,8 @@ pub struct PolicySet {
     contract: Contract,
     rules: cedar_policy::PolicySet,
     known: Known,
-    /// Conditions of the permits, taken apart. Only denials need them, so the first denial makes them.
+    /// Conditions of the permits, taken apart. Only denials need them, so the first denial makes
+    /// them.
     permits: OnceLock<Vec<Permit>>,
     warnings: Vec<Problem>,
     digest: String,
@@ -53,8 +56,9 @@ impl PolicySet {
     /// Parses and validates everything that decides: schema, policies, entities.
     ///
     /// # Errors
-    /// Every problem of the first stage that has any (sizes and nesting; schema; policies and entities), each with
-    /// `file:line` as its field. There is no partial success: a policy set that does not validate decides nothing.
+    /// Every problem of the first stage that has any (sizes and nesting; schema; policies and
+    /// entities), each with `file:line` as its field. There is no partial success: a policy set
+    /// that does not validate decides nothing.
     pub fn load(files: &PolicyFiles, sources: &[SourceFacts]) -> Result<Self, Problems> {
         files.guard()?;
         let loaded = room::with_room(|| Self::load_guarded(files, sources));
@@ -74,12 +78,22 @@ impl PolicySet {
             (Ok(rules), Ok(known)) => (rules, known),
             (rules, known) => {
                 let both = [rules.err(), known.err()];
-                return Err(Problems(both.into_iter().flatten().flat_map(|problems| problems.0).collect()));
+                return Err(Problems(
+                    both.into_iter()
+                        .flatten()
+                        .flat_map(|problems| problems.0)
+                        .collect(),
+                ));
             }
         };
         let mut warnings = rules.warnings;
         warnings.extend(known.warnings.iter().cloned());
-        warnings.extend(rules.groups.iter().filter_map(|group| known.unlisted(&group.uid, &group.place)));
+        warnings.extend(
+            rules
+                .groups
+                .iter()
+                .filter_map(|group| known.unlisted(&group.uid, &group.place)),
+        );
         let policies = Self {
             schema,
             contract,
@@ -98,7 +112,8 @@ impl PolicySet {
         &self.digest
     }
 
-    /// What loaded but is probably not meant: a rule that can never apply, a group that nobody lists.
+    /// What loaded but is probably not meant: a rule that can never apply, a group that nobody
+    /// lists.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
     }
@@ -110,22 +125,36 @@ mod tests {
     use crate::domain::{Identity, RequestRules, ShareRequest, Timestamp};
 
     fn jira() -> Vec<SourceFacts> {
-        vec![SourceFacts { name: "jira".parse().unwrap(), scheme: "jira".to_owned(), signed: true }]
+        vec![SourceFacts {
+            name: "jira".parse().unwrap(),
+            scheme: "jira".to_owned(),
+            signed: true,
+        }]
     }
 
     fn with_policy(text: &str) -> PolicyFiles {
-        PolicyFiles { policies: vec![("a.cedar".to_owned(), text.to_owned())], ..sample_files() }
+        PolicyFiles {
+            policies: vec![("a.cedar".to_owned(), text.to_owned())],
+            ..sample_files()
+        }
     }
 
     fn fields(problems: &Problems) -> Vec<&str> {
-        problems.0.iter().map(|problem| problem.field.as_str()).collect()
+        problems
+            .0
+            .iter()
+            .map(|problem| problem.field.as_str())
+            .collect()
     }
 
     fn ask(policies: &PolicySet) -> Decision {
         let native = serde_json::json!({"action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore",
             "accounts": ["700000164995"], "requester": "alice@example.com", "approvers": ["bob@example.com"]});
         let request = ShareRequest::from_json(&native, &RequestRules::default()).unwrap();
-        let identity = Identity { source: "jira".parse().unwrap(), id: "1".to_owned() };
+        let identity = Identity {
+            source: "jira".parse().unwrap(),
+            id: "1".to_owned(),
+        };
         let now: Timestamp = "2026-11-01T12:00:00Z".parse().unwrap();
         policies.decide(Question {
             source: &identity.source,
@@ -146,50 +175,84 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_refused_before_the_parser_sees_it() {
-        let deep =
-            format!("@id(\"x\") permit (principal, action, resource) when {{ {}1", "(".repeat(200_000));
+        let deep = format!(
+            "@id(\"x\") permit (principal, action, resource) when {{ {}1",
+            "(".repeat(200_000)
+        );
         let problems = PolicySet::load(&with_policy(&deep), &jira()).unwrap_err();
         assert_eq!(fields(&problems), ["a.cedar:1"]);
         assert!(problems.0[0].problem.contains("nest"));
     }
 
-    /// What `scan` lets pass must overflow no stack, whoever calls: here a thread with 256 KiB, in a build without
-    /// optimisation. Nor may it run out of room in validation, which would then find no fault, or in a decision.
+    /// What `scan` lets pass must overflow no stack, whoever calls: here a thread with 256 KiB, in
+    /// a build without optimisation. Nor may it run out of room in validation, which would then
+    /// find no fault, or in a decision.
     #[test]
     fn the_deepest_text_that_passes_is_judged_in_full_from_a_small_stack() {
         let parens = |open: &str, n: usize| format!("{}true{}", open.repeat(n), ")".repeat(n));
         let valid = [
             parens("(", 49),
             parens("(if true then true else ", 49),
-            parens("(resource.kind == \"x\" || resource.region == \"x\" || ", 46),
+            parens(
+                "(resource.kind == \"x\" || resource.region == \"x\" || ",
+                46,
+            ),
             format!("{} true", "if true then true else ".repeat(298)),
             format!("true{}", " && true".repeat(298)),
-            format!("{}resource.kind == \"blueprint\"", "resource.kind == \"x\" || ".repeat(98)),
-            format!("{}1{}{} > 0", "(".repeat(49), " + 1)".repeat(49), " + 1".repeat(240)),
+            format!(
+                "{}resource.kind == \"blueprint\"",
+                "resource.kind == \"x\" || ".repeat(98)
+            ),
+            format!(
+                "{}1{}{} > 0",
+                "(".repeat(49),
+                " + 1)".repeat(49),
+                " + 1".repeat(240)
+            ),
         ];
         let invalid = [
             format!("context{}", ".a".repeat(298)),
-            format!("{}principal{}.contains(principal)", "[".repeat(49), "]".repeat(49)),
+            format!(
+                "{}principal{}.contains(principal)",
+                "[".repeat(49),
+                "]".repeat(49)
+            ),
         ];
-        let all = valid.into_iter().map(|text| (text, true)).chain(invalid.map(|text| (text, false)));
+        let all = valid
+            .into_iter()
+            .map(|text| (text, true))
+            .chain(invalid.map(|text| (text, false)));
         for (condition, valid) in all {
-            let rule = format!("@id(\"x\") permit (principal, action, resource) when {{ {condition} }};");
-            let small = std::thread::Builder::new().stack_size(256 << 10).spawn(move || {
-                let policies = PolicySet::load(&with_policy(&rule), &jira());
-                policies.map(|policies| matches!(ask(&policies), Decision::Allow(_)))
-            });
+            let rule =
+                format!("@id(\"x\") permit (principal, action, resource) when {{ {condition} }};");
+            let small = std::thread::Builder::new()
+                .stack_size(256 << 10)
+                .spawn(move || {
+                    let policies = PolicySet::load(&with_policy(&rule), &jira());
+                    policies.map(|policies| matches!(ask(&policies), Decision::Allow(_)))
+                });
             let outcome = small.unwrap().join().unwrap();
-            assert_eq!(outcome.as_ref().ok(), valid.then_some(&true), "{condition:.60}: {outcome:?}");
+            assert_eq!(
+                outcome.as_ref().ok(),
+                valid.then_some(&true),
+                "{condition:.60}: {outcome:?}"
+            );
         }
     }
 
     #[test]
     fn a_schema_that_asks_for_more_than_a_request_tells_is_refused() {
         for (from, to) in [
-            ("\"ticket\": Ticket,", "\"ticket\": Ticket, \"change\": String,"),
+            (
+                "\"ticket\": Ticket,",
+                "\"ticket\": Ticket, \"change\": String,",
+            ),
             ("\"expires\"?: datetime,", "\"expires\": datetime,"),
             ("\"expires\"?: datetime,", ""),
-            ("\"email\"?: String,", "\"email\"?: String, \"badge\": Long,"),
+            (
+                "\"email\"?: String,",
+                "\"email\"?: String, \"badge\": Long,",
+            ),
             ("\"name\"?: String,", "\"name\": String,"),
             (
                 "entity Account in [AccountGroup];",
@@ -199,10 +262,20 @@ mod tests {
         ] {
             let schema = builtin_schema().replacen(from, to, 1);
             assert_ne!(schema, builtin_schema());
-            let files = PolicyFiles { schema: Some(schema), ..PolicyFiles::default() };
+            let files = PolicyFiles {
+                schema: Some(schema),
+                ..PolicyFiles::default()
+            };
             let problems = PolicySet::load(&files, &jira()).unwrap_err();
-            assert_eq!(fields(&problems), ["schema.cedarschema:1"], "{to}: {problems}");
-            assert!(problems.0[0].problem.contains("cannot be met"), "{problems}");
+            assert_eq!(
+                fields(&problems),
+                ["schema.cedarschema:1"],
+                "{to}: {problems}"
+            );
+            assert!(
+                problems.0[0].problem.contains("cannot be met"),
+                "{problems}"
+            );
         }
     }
 
@@ -220,15 +293,24 @@ mod tests {
         files.entities = Some(
             r#"[{"uid": {"type": "Share::Requester", "id": "jira/alice@example.com"}, "attrs": {"badge": 7}}]"#.into(),
         );
-        assert!(matches!(ask(&PolicySet::load(&files, &jira()).unwrap()), Decision::Allow(_)));
+        assert!(matches!(
+            ask(&PolicySet::load(&files, &jira()).unwrap()),
+            Decision::Allow(_)
+        ));
     }
 
     #[test]
     fn the_built_in_schema_serves_when_the_directory_has_none() {
-        let files = PolicyFiles { schema: None, ..sample_files() };
+        let files = PolicyFiles {
+            schema: None,
+            ..sample_files()
+        };
         let policies = PolicySet::load(&files, &jira()).unwrap();
         assert!(matches!(ask(&policies), Decision::Allow(_)));
-        assert_eq!(policies.digest(), PolicySet::load(&sample_files(), &jira()).unwrap().digest());
+        assert_eq!(
+            policies.digest(),
+            PolicySet::load(&sample_files(), &jira()).unwrap().digest()
+        );
     }
 
     /// `policy/cases.json` is written for the `cedar` tool; this keeps it true without the tool.
@@ -238,17 +320,34 @@ mod tests {
         let policies = PolicySet::load(&sample_files(), &jira()).unwrap();
         let schema = Some(&policies.schema);
         let entities = Entities::from_json_str(&sample_files().entities.unwrap(), schema).unwrap();
-        let cases: serde_json::Value = serde_json::from_str(include_str!("../../policy/cases.json")).unwrap();
+        let cases: serde_json::Value =
+            serde_json::from_str(include_str!("../../policy/cases.json")).unwrap();
         assert!(cases.as_array().unwrap().len() >= 7);
         for case in cases.as_array().unwrap() {
-            let uid = |name: &str| case["request"][name].as_str().unwrap().parse::<EntityUid>().unwrap();
+            let uid = |name: &str| {
+                case["request"][name]
+                    .as_str()
+                    .unwrap()
+                    .parse::<EntityUid>()
+                    .unwrap()
+            };
             let action = uid("action");
             let context = case["request"]["context"].clone();
-            let context = Context::from_json_value(context, Some((&policies.schema, &action))).unwrap();
-            let request = Request::new(uid("principal"), action, uid("resource"), context, schema).unwrap();
+            let context =
+                Context::from_json_value(context, Some((&policies.schema, &action))).unwrap();
+            let request =
+                Request::new(uid("principal"), action, uid("resource"), context, schema).unwrap();
             let answer = Authorizer::new().is_authorized(&request, &policies.rules, &entities);
-            let decision = if answer.decision() == Answer::Allow { "allow" } else { "deny" };
-            let reason: Vec<String> = answer.diagnostics().reason().map(ToString::to_string).collect();
+            let decision = if answer.decision() == Answer::Allow {
+                "allow"
+            } else {
+                "deny"
+            };
+            let reason: Vec<String> = answer
+                .diagnostics()
+                .reason()
+                .map(ToString::to_string)
+                .collect();
             assert_eq!(
                 (&case["decision"], &case["reason"]),
                 (&decision.into(), &reason.into()),
@@ -281,14 +380,17 @@ mod tests {
             .collect();
         files.policies.push(("many.cedar".to_owned(), rules));
         let policies = PolicySet::load(&files, &jira()).unwrap();
-        let Decision::Allow(approved) = ask(&policies) else { panic!("denied") };
+        let Decision::Allow(approved) = ask(&policies) else {
+            panic!("denied")
+        };
         assert_eq!(approved.verdict().policies, ["golden-images-to-staging"]);
     }
 
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
 
-        /// Whatever stands in the files, loading ends with policies or with problems of a file, not with a failed thread.
+        /// Whatever stands in the files, loading ends with policies or with problems of a file, not
+        /// with a failed thread.
         #[test]
         fn any_text_ends_in_policies_or_problems(
             tokens in proptest::collection::vec(proptest::sample::select(vec![

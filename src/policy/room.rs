@@ -1,15 +1,19 @@
-//! Room for Cedar's recursion. In: work that parses, validates or evaluates policies. Out: its result, or nothing.
-//! Knows nothing of the work.
+//! Room for Cedar's recursion. In: work that parses, validates or evaluates policies. Out: its
+//! result, or nothing. Knows nothing of the work.
 
-/// The stack for it, in bytes; only what is used of it is ever real memory. The deepest text that [`scan`](super::scan)
-/// lets pass needs less than half of it in a build without optimisation. Short of stack Cedar's parser ends the process, its
-/// validator finds no fault, and its evaluator fails: none of that may depend on who calls.
+/// The stack for it, in bytes; only what is used of it is ever real memory. The deepest text that
+/// [`scan`](super::scan) lets pass needs less than half of it in a build without optimisation.
+/// Short of stack Cedar's parser ends the process, its validator finds no fault, and its evaluator
+/// fails: none of that may depend on who calls.
 const ROOM: usize = 32 << 20;
 
-/// Does the work on a stack of its own. None when the thread cannot be had, or when the work panics: the caller refuses then.
+/// Does the work on a stack of its own. None when the thread cannot be had, or when the work
+/// panics: the caller refuses then.
 pub(super) fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("policy".to_owned()).stack_size(ROOM);
+        let thread = std::thread::Builder::new()
+            .name("policy".to_owned())
+            .stack_size(ROOM);
         thread.spawn_scoped(scope, work).ok()?.join().ok()
     })
 }

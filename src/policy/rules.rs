@@ -51,7 +51,8 @@ impl Site<'_> {
 /// Parses and validates every file.
 ///
 /// # Errors
-/// What does not parse; a policy without `@id`, or with another's; a template; what strict validation refuses.
+/// What does not parse; a policy without `@id`, or with another's; a template; what strict
+/// validation refuses.
 pub(super) fn read(
     files: &[(String, String)],
     schema: &Schema,
@@ -81,8 +82,11 @@ pub(super) fn read(
         }
         None => told_problem(&told, "policy", "", 0),
     };
-    problems
-        .extend(judged.validation_errors().map(|error| told(error.policy_id(), DetailedError::from(error))));
+    problems.extend(
+        judged
+            .validation_errors()
+            .map(|error| told(error.policy_id(), DetailedError::from(error))),
+    );
     if !problems.is_empty() {
         problems.sort_by(|a, b| a.field.cmp(&b.field));
         problems.dedup();
@@ -94,30 +98,48 @@ pub(super) fn read(
         .collect();
     if sites.is_empty() {
         let remedy = "write a *.cedar file with a permit in it";
-        warnings.push(Problem::new("policy", "has no policy: every request is refused", remedy));
+        warnings.push(Problem::new(
+            "policy",
+            "has no policy: every request is refused",
+            remedy,
+        ));
     }
     let groups = groups(&set, &sites, contract);
-    Ok(Rules { set, warnings, groups })
+    Ok(Rules {
+        set,
+        warnings,
+        groups,
+    })
 }
 
 /// The policies of one file in their order, each with its place.
 fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Site<'a>)>, Problems> {
-    let parsed: cedar_policy::PolicySet = text.parse().map_err(|errors: cedar_policy::ParseErrors| {
-        Problems(
-            errors.iter().map(|error| told_problem(&DetailedError::from(error), file, text, 0)).collect(),
-        )
-    })?;
+    let parsed: cedar_policy::PolicySet =
+        text.parse().map_err(|errors: cedar_policy::ParseErrors| {
+            Problems(
+                errors
+                    .iter()
+                    .map(|error| told_problem(&DetailedError::from(error), file, text, 0))
+                    .collect(),
+            )
+        })?;
     if parsed.num_of_templates() > 0 {
         let remedy = "write the entity in place of ?principal and ?resource";
         return Err(Problem::new(format!("{file}:1"), "has a template", remedy).into());
     }
     // Cedar numbers the policies of a text in their order: policy0, policy1 …
     let number = |policy: &Policy| {
-        AsRef::<str>::as_ref(policy.id()).trim_start_matches("policy").parse::<usize>().unwrap_or_default()
+        AsRef::<str>::as_ref(policy.id())
+            .trim_start_matches("policy")
+            .parse::<usize>()
+            .unwrap_or_default()
     };
     let mut policies: Vec<Policy> = parsed.policies().cloned().collect();
     policies.sort_by_key(number);
-    let texts: Vec<String> = policies.iter().map(|policy| policy.to_cedar().unwrap_or_default()).collect();
+    let texts: Vec<String> = policies
+        .iter()
+        .map(|policy| policy.to_cedar().unwrap_or_default())
+        .collect();
     let offsets = scan::offsets(text, texts.iter().map(String::as_str));
     Ok(policies
         .into_iter()
@@ -132,28 +154,38 @@ fn add<'a>(
     policy: &Policy,
     site: Site<'a>,
 ) -> Result<(), Problem> {
-    const NAME_IT: &str = "write @id(\"a-name-of-its-own\") before it; answers and records call it by that";
+    const NAME_IT: &str =
+        "write @id(\"a-name-of-its-own\") before it; answers and records call it by that";
     let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
         return Err(site.problem("a policy has no @id", NAME_IT));
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if id.len() > 100 || !id.chars().all(plain) {
-        let problem = format!("{:?} is not usable as an @id", id.chars().take(40).collect::<String>());
+        let problem = format!(
+            "{:?} is not usable as an @id",
+            id.chars().take(40).collect::<String>()
+        );
         return Err(site.problem(problem, "use 1 to 100 letters, digits, - _ or ."));
     }
     if id == EXPIRY {
-        return Err(
-            site.problem("the @id \"expiry\" is taken: it marks sharehook's own revocations", NAME_IT)
-        );
+        return Err(site.problem(
+            "the @id \"expiry\" is taken: it marks sharehook's own revocations",
+            NAME_IT,
+        ));
     }
     let id = PolicyId::new(id);
     if let Some(first) = sites.get(&id) {
         return Err(site.problem(
-            format!("the @id {:?} stands at {} already", AsRef::<str>::as_ref(&id), first.place()),
+            format!(
+                "the @id {:?} stands at {} already",
+                AsRef::<str>::as_ref(&id),
+                first.place()
+            ),
             NAME_IT,
         ));
     }
-    set.add(policy.new_id(id.clone())).map_err(|error| site.problem(error.to_string(), NAME_IT))?;
+    set.add(policy.new_id(id.clone()))
+        .map_err(|error| site.problem(error.to_string(), NAME_IT))?;
     sites.insert(id, site);
     Ok(())
 }
@@ -165,9 +197,18 @@ fn groups(
 ) -> Vec<Named> {
     let mut first: BTreeMap<String, Named> = BTreeMap::new();
     for policy in set.policies() {
-        let Some(site) = sites.get(policy.id()) else { continue };
-        for uid in policy.entity_literals().into_iter().filter(|uid| !contract.brought(uid.type_name())) {
-            first.entry(uid.to_string()).or_insert_with(|| Named { uid, place: site.place() });
+        let Some(site) = sites.get(policy.id()) else {
+            continue;
+        };
+        for uid in policy
+            .entity_literals()
+            .into_iter()
+            .filter(|uid| !contract.brought(uid.type_name()))
+        {
+            first.entry(uid.to_string()).or_insert_with(|| Named {
+                uid,
+                place: site.place(),
+            });
         }
     }
     first.into_values().collect()
@@ -184,8 +225,10 @@ mod tests {
     }
 
     fn read_texts(texts: &[(&str, &str)]) -> Result<Rules, Problems> {
-        let files: Vec<(String, String)> =
-            texts.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
+        let files: Vec<(String, String)> = texts
+            .iter()
+            .map(|(n, t)| ((*n).to_owned(), (*t).to_owned()))
+            .collect();
         checked(&files)
     }
 
@@ -196,19 +239,26 @@ mod tests {
         let rules = checked(&sample_files().policies).unwrap();
         assert_eq!(rules.set.policies().count(), 9);
         assert!(rules.warnings.is_empty(), "{:?}", rules.warnings);
-        let groups: Vec<String> = rules.groups.iter().map(|group| group.uid.to_string()).collect();
+        let groups: Vec<String> = rules
+            .groups
+            .iter()
+            .map(|group| group.uid.to_string())
+            .collect();
         assert_eq!(groups.len(), 6, "{groups:?}");
     }
 
     #[test]
     fn refusals_name_file_and_line() {
         let same = format!("@id(\"x\") {ANY}\n\n@id(\"x\")\n{ANY}");
-        let type_error = "@id(\"x\")\npermit (principal, action, resource)\nwhen { resource.kind > 3 };";
+        let type_error =
+            "@id(\"x\")\npermit (principal, action, resource)\nwhen { resource.kind > 3 };";
         let attribute = "@id(\"x\")\npermit (principal, action == Share::Action::\"share\", resource)\nwhen { context.acount in Share::AccountGroup::\"s\" };";
-        let optional =
-            "@id(\"x\")\npermit (principal, action, resource)\nwhen {\n  resource.name == \"base\" };";
+        let optional = "@id(\"x\")\npermit (principal, action, resource)\nwhen {\n  resource.name == \"base\" };";
         let entity = "@id(\"x\")\npermit (principal in Share::Taem::\"p\", action, resource);";
-        let template = format!("@id(\"x\") {}", ANY.replace("principal,", "principal == ?principal,"));
+        let template = format!(
+            "@id(\"x\") {}",
+            ANY.replace("principal,", "principal == ?principal,")
+        );
         for (text, field, says) in [
             (ANY, "a.cedar:1", "no @id"),
             (&format!("// {ANY}\n\n{ANY}"), "a.cedar:3", "no @id"),
@@ -216,7 +266,11 @@ mod tests {
             (&format!("@id(\"a b\") {ANY}"), "a.cedar:1", "not usable"),
             (&format!("@id(\"expiry\") {ANY}"), "a.cedar:1", "taken"),
             (&same, "a.cedar:3", "a.cedar:1 already"),
-            ("@id(\"x\")\npermit (principal, action resource);", "a.cedar:2", "unexpected token"),
+            (
+                "@id(\"x\")\npermit (principal, action resource);",
+                "a.cedar:2",
+                "unexpected token",
+            ),
             (type_error, "a.cedar:3", "unexpected type"),
             (attribute, "a.cedar:3", "acount"),
             (optional, "a.cedar:4", "optional attribute"),
@@ -239,19 +293,27 @@ mod tests {
 
     #[test]
     fn every_problem_is_told_at_once() {
-        let wrong = "@id(\"y\") permit (principal, action, resource) when { resource.knid == \"cvm\" };";
+        let wrong =
+            "@id(\"y\") permit (principal, action, resource) when { resource.knid == \"cvm\" };";
         let problems =
             read_texts(&[("a.cedar", ANY), ("b.cedar", wrong), ("c.cedar", "permit")]).unwrap_err();
         let fields: Vec<&str> = problems.0.iter().map(|p| p.field.as_str()).collect();
-        assert_eq!(fields, ["a.cedar:1", "b.cedar:1", "c.cedar:1"], "{problems}");
+        assert_eq!(
+            fields,
+            ["a.cedar:1", "b.cedar:1", "c.cedar:1"],
+            "{problems}"
+        );
     }
 
     #[test]
     fn a_rule_that_can_never_apply_is_a_warning() {
-        let never =
-            "@id(\"x\") permit (principal, action, resource) when { resource.kind == \"a\" && false };";
+        let never = "@id(\"x\") permit (principal, action, resource) when { resource.kind == \"a\" && false };";
         let rules = read_texts(&[("a.cedar", never)]).unwrap();
-        assert!(rules.warnings.iter().any(|w| w.field == "a.cedar:1"), "{:?}", rules.warnings);
+        assert!(
+            rules.warnings.iter().any(|w| w.field == "a.cedar:1"),
+            "{:?}",
+            rules.warnings
+        );
         assert_eq!(read_texts(&[]).unwrap().warnings[0].field, "policy");
     }
 }

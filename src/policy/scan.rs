@@ -1,9 +1,11 @@
-//! A look at a text's surface, before any parser sees it: how deep it nests, which line an offset is on, what is a comment.
-//! In: text of a known language. Out: a problem, a line. Knows tokens, not meaning.
+//! A look at a text's surface, before any parser sees it: how deep it nests, which line an offset
+//! is on, what is a comment. In: text of a known language. Out: a problem, a line. Knows tokens,
+//! not meaning.
 
 use crate::domain::Problem;
 
-/// Deeper nesting is refused: Cedar's parser recurses, and a stack that overflows takes the process with it.
+/// Deeper nesting is refused: Cedar's parser recurses, and a stack that overflows takes the process
+/// with it.
 const DEEPEST: usize = 50;
 /// More operators in one policy are refused: a chain of `&&` is as deep a tree as it is long.
 const MOST_OPERATORS: usize = 300;
@@ -61,7 +63,10 @@ impl Tokens<'_> {
         let start = self.at;
         self.skip(|b| !(b.is_ascii_alphanumeric() || b == b'_'));
         let word = self.text.get(start..self.at).unwrap_or_default();
-        let deepens = matches!(word, b"if" | b"in" | b"has" | b"like" | b"is" | b"when" | b"unless");
+        let deepens = matches!(
+            word,
+            b"if" | b"in" | b"has" | b"like" | b"is" | b"when" | b"unless"
+        );
         deepens.then_some(Token::Operator)
     }
 }
@@ -90,16 +95,22 @@ impl Iterator for Tokens<'_> {
                 (b'<', _) if self.language == Language::Schema => Token::Open,
                 (b'>', _) if self.language == Language::Schema => Token::Close,
                 (b';', _) => Token::Semicolon,
-                (b'&' | b'|' | b'=' | b'!' | b'<' | b'>' | b'+' | b'-' | b'*' | b'.' | b'/' | b'%', _) => {
-                    Token::Operator
-                }
+                (
+                    b'&' | b'|' | b'=' | b'!' | b'<' | b'>' | b'+' | b'-' | b'*' | b'.' | b'/'
+                    | b'%',
+                    _,
+                ) => Token::Operator,
                 _ => {
                     self.at += 1;
                     continue;
                 }
             };
             // `&&`, `||`, `==` are one token.
-            self.at += if token == Token::Operator && self.byte(0) == self.byte(1) { 2 } else { 1 };
+            self.at += if token == Token::Operator && self.byte(0) == self.byte(1) {
+                2
+            } else {
+                1
+            };
             return Some((start, token));
         }
         None
@@ -109,7 +120,11 @@ impl Iterator for Tokens<'_> {
 /// Refuses a text that would overflow the parser's stack, naming file and line.
 pub(super) fn guard(file: &str, text: &str, language: Language) -> Result<(), Problem> {
     let (mut depth, mut operators) = (0_usize, 0_usize);
-    for (offset, token) in (Tokens { text: text.as_bytes(), at: 0, language }) {
+    for (offset, token) in (Tokens {
+        text: text.as_bytes(),
+        at: 0,
+        language,
+    }) {
         match token {
             Token::Open => depth += 1,
             Token::Close => depth = depth.saturating_sub(1),
@@ -132,14 +147,21 @@ pub(super) fn guard(file: &str, text: &str, language: Language) -> Result<(), Pr
 /// `file:line` of a byte offset; lines count from 1.
 pub(super) fn place(file: &str, text: &str, offset: usize) -> String {
     let before = text.as_bytes().iter().take(offset);
-    format!("{file}:{}", 1 + before.filter(|byte| **byte == b'\n').count())
+    format!(
+        "{file}:{}",
+        1 + before.filter(|byte| **byte == b'\n').count()
+    )
 }
 
 /// The offsets at which the elements of a JSON array of objects begin.
 pub(super) fn elements(json: &str) -> Vec<usize> {
     let mut depth = 0_usize;
     let mut starts = Vec::new();
-    for (offset, token) in (Tokens { text: json.as_bytes(), at: 0, language: Language::Json }) {
+    for (offset, token) in (Tokens {
+        text: json.as_bytes(),
+        at: 0,
+        language: Language::Json,
+    }) {
         match token {
             Token::Open => {
                 depth += 1;
@@ -154,13 +176,18 @@ pub(super) fn elements(json: &str) -> Vec<usize> {
     starts
 }
 
-/// Where the policies `pieces` stand in `text`, in their order: the offset of each. A copy inside a comment does not count.
+/// Where the policies `pieces` stand in `text`, in their order: the offset of each. A copy inside a
+/// comment does not count.
 pub(super) fn offsets<'a>(text: &str, pieces: impl Iterator<Item = &'a str>) -> Vec<usize> {
     let mut from = 0;
     let mut found = Vec::new();
     for piece in pieces {
         let start = loop {
-            let Some(at) = text.get(from..).and_then(|rest| rest.find(piece)).map(|at| from + at) else {
+            let Some(at) = text
+                .get(from..)
+                .and_then(|rest| rest.find(piece))
+                .map(|at| from + at)
+            else {
                 break from;
             };
             if !commented(text, at) {
@@ -177,8 +204,8 @@ pub(super) fn offsets<'a>(text: &str, pieces: impl Iterator<Item = &'a str>) -> 
     found
 }
 
-/// Whether only a comment's beginning and no string stands before `offset` on its line. A policy begins outside any
-/// string, so `//` before it on its line is a comment.
+/// Whether only a comment's beginning and no string stands before `offset` on its line. A policy
+/// begins outside any string, so `//` before it on its line is a comment.
 fn commented(text: &str, offset: usize) -> bool {
     let before = text.get(..offset).unwrap_or_default();
     let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
@@ -204,15 +231,23 @@ mod tests {
         let problem = guard("a.cedar", &text, Language::Policy).unwrap_err();
         assert_eq!(problem.field, "a.cedar:2");
         assert!(problem.problem.contains("nest"), "{problem}");
-        let schema = format!("type A = {}Long{};", "Set<".repeat(5_000), ">".repeat(5_000));
+        let schema = format!(
+            "type A = {}Long{};",
+            "Set<".repeat(5_000),
+            ">".repeat(5_000)
+        );
         assert!(guard("s", &schema, Language::Schema).is_err());
         assert!(guard("s", &"[".repeat(5_000), Language::Json).is_err());
     }
 
     #[test]
     fn chains_are_refused_and_counted_per_policy() {
-        let policy =
-            |n| format!("permit (principal, action, resource) when {{ true{} }};\n", " && true".repeat(n));
+        let policy = |n| {
+            format!(
+                "permit (principal, action, resource) when {{ true{} }};\n",
+                " && true".repeat(n)
+            )
+        };
         assert!(guard("a", &policy(MOST_OPERATORS - 1), Language::Policy).is_ok());
         assert!(guard("a", &policy(MOST_OPERATORS), Language::Policy).is_err());
         assert!(guard("a", &policy(100).repeat(100), Language::Policy).is_ok());
@@ -235,7 +270,10 @@ mod tests {
             assert!(guard("a", &text, Language::Policy).is_ok(), "{text:.20}");
         }
         let after = format!("\"\\\\\"{many}");
-        assert!(guard("a", &after, Language::Policy).is_err(), "the string ends before the brackets");
+        assert!(
+            guard("a", &after, Language::Policy).is_err(),
+            "the string ends before the brackets"
+        );
         assert!(
             guard("a", &format!("// c\r{many}"), Language::Policy).is_err(),
             "a comment ends at \\r, too"

@@ -1,5 +1,6 @@
-//! A question in Cedar's terms: principal, image, entities and contexts, all checked against the schema.
-//! In: a [`Question`]. Out: one Cedar request per account, and one for Lighthouse. Decides nothing.
+//! A question in Cedar's terms: principal, image, entities and contexts, all checked against the
+//! schema. In: a [`Question`]. Out: one Cedar request per account, and one for Lighthouse. Decides
+//! nothing.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,7 +12,9 @@ use super::contract::{clipped, folded, person, uid};
 use super::decide::Question;
 use super::entities::requester_attrs;
 use super::{PolicySet, SourceFacts};
-use crate::domain::{AccountId, Identity, Problem, Problems, Refused, RequestRules, ShareRequest, Timestamp};
+use crate::domain::{
+    AccountId, Identity, Problem, Problems, Refused, RequestRules, ShareRequest, Timestamp,
+};
 
 /// One thing to ask about.
 #[derive(Debug, Clone, Copy)]
@@ -52,15 +55,22 @@ impl<'a> Scene<'a> {
         let expires = match (&request.expires, request.expires_at(question.approved_at)) {
             (None, _) => None,
             (Some(_), Some(instant)) if instant > question.now => Some(datetime(instant)),
-            (Some(_), Some(instant)) => return Err(format!("it would have ended at {instant} already")),
+            (Some(_), Some(instant)) => {
+                return Err(format!("it would have ended at {instant} already"));
+            }
             (Some(_), None) => return Err("its expiry is beyond the calendar".to_owned()),
         };
         let requester = person(question.source, &request.requester);
-        let approvers: BTreeSet<String> =
-            request.approvers.iter().map(|name| person(question.source, name)).collect();
+        let approvers: BTreeSet<String> = request
+            .approvers
+            .iter()
+            .map(|name| person(question.source, name))
+            .collect();
         let ticket = request.ticket.as_ref().unwrap_or(&question.identity.id);
-        let members: Vec<Value> =
-            approvers.iter().map(|id| json!({"type": "Share::Requester", "id": id})).collect();
+        let members: Vec<Value> = approvers
+            .iter()
+            .map(|id| json!({"type": "Share::Requester", "id": id}))
+            .collect();
         let Value::Object(context) =
             json!({"ticket": {"id": ticket}, "approvers": members, "now": datetime(question.now)})
         else {
@@ -79,19 +89,27 @@ impl<'a> Scene<'a> {
         Ok(scene)
     }
 
-    /// Adds what the known entities lack: people and accounts that no list names (they are in no group, so that nothing is
-    /// allowed for their sake), and the image as it is in the request's region.
+    /// Adds what the known entities lack: people and accounts that no list names (they are in no
+    /// group, so that nothing is allowed for their sake), and the image as it is in the request's
+    /// region.
     fn bring(&mut self, question: &Question<'_>, people: BTreeSet<String>) -> Result<(), String> {
         let (schema, contract) = (&self.policies.schema, &self.policies.contract);
         let store = &self.policies.known.store;
         let unknown = |id: &EntityUid| store.get(id).is_none();
         let read = |value: Value| {
-            Entity::from_json_value(value, Some(schema)).map_err(|error| clipped(&error.to_string()))
+            Entity::from_json_value(value, Some(schema))
+                .map_err(|error| clipped(&error.to_string()))
         };
         let mut brought = Vec::new();
         let requester = self.principal.id().unescaped().to_owned();
-        let people = people.into_iter().chain([requester]).collect::<BTreeSet<String>>();
-        for id in people.iter().filter(|id| unknown(&uid(&contract.requester, id))) {
+        let people = people
+            .into_iter()
+            .chain([requester])
+            .collect::<BTreeSet<String>>();
+        for id in people
+            .iter()
+            .filter(|id| unknown(&uid(&contract.requester, id)))
+        {
             let mut attrs = Map::new();
             let name = id.split_once('/').map_or(id.as_str(), |(_, name)| name);
             requester_attrs(&mut attrs, question.source.as_str(), &folded(name));
@@ -106,7 +124,10 @@ impl<'a> Scene<'a> {
             }
         }
         let image = read(self.image_json())?;
-        if store.get(&self.image).is_none_or(|known| !same_place(known, &image)) {
+        if store
+            .get(&self.image)
+            .is_none_or(|known| !same_place(known, &image))
+        {
             brought.push(image);
         }
         if !brought.is_empty() {
@@ -133,7 +154,11 @@ impl<'a> Scene<'a> {
     pub(super) fn asked(&self) -> impl Iterator<Item = Asked<'a>> + use<'a> {
         let target = &self.request.target;
         let lighthouse = target.lighthouse().then_some(Asked::Lighthouse);
-        target.accounts().iter().map(Asked::Account).chain(lighthouse)
+        target
+            .accounts()
+            .iter()
+            .map(Asked::Account)
+            .chain(lighthouse)
     }
 
     /// The Cedar request for one of them.
@@ -142,18 +167,30 @@ impl<'a> Scene<'a> {
     /// What the schema refuses, for people.
     pub(super) fn request(&self, asked: Asked<'_>) -> Result<Request, String> {
         let schema = &self.policies.schema;
-        let action = self.policies.contract.action(self.request.action, matches!(asked, Asked::Lighthouse));
+        let action = self
+            .policies
+            .contract
+            .action(self.request.action, matches!(asked, Asked::Lighthouse));
         let mut context = self.context.clone();
         if let Asked::Account(account) = asked {
-            context.insert("account".into(), json!({"type": "Share::Account", "id": account.as_str()}));
+            context.insert(
+                "account".into(),
+                json!({"type": "Share::Account", "id": account.as_str()}),
+            );
             if let Some(expires) = &self.expires {
                 context.insert("expires".into(), json!(expires));
             }
         }
         let context = Context::from_json_value(Value::Object(context), Some((schema, &action)))
             .map_err(|error| clipped(&error.to_string()))?;
-        Request::new(self.principal.clone(), action, self.image.clone(), context, Some(schema))
-            .map_err(|error| clipped(&error.to_string()))
+        Request::new(
+            self.principal.clone(),
+            action,
+            self.image.clone(),
+            context,
+            Some(schema),
+        )
+        .map_err(|error| clipped(&error.to_string()))
     }
 }
 
@@ -172,23 +209,40 @@ fn datetime(instant: Timestamp) -> String {
 }
 
 impl PolicySet {
-    /// Asks one question of every shape, so that a schema which wants more than a request can tell is refused when it
-    /// is loaded, and not with the first ticket.
+    /// Asks one question of every shape, so that a schema which wants more than a request can tell
+    /// is refused when it is loaded, and not with the first ticket.
     pub(super) fn rehearse(&self) -> Result<(), Problems> {
         let wrong = |why: String| {
-            let remedy = "make what you added to the built-in schema optional, and keep what it says";
-            Problem::new(format!("{}:1", super::files::SCHEMA), format!("cannot be met: {why}"), remedy)
+            let remedy =
+                "make what you added to the built-in schema optional, and keep what it says";
+            Problem::new(
+                format!("{}:1", super::files::SCHEMA),
+                format!("cannot be met: {why}"),
+                remedy,
+            )
         };
         let source = "rehearsal".parse()?;
-        let facts = SourceFacts { name: source, scheme: "rehearsal".to_owned(), signed: false };
-        let identity = Identity { source: facts.name.clone(), id: "rehearsal".to_owned() };
+        let facts = SourceFacts {
+            name: source,
+            scheme: "rehearsal".to_owned(),
+            signed: false,
+        };
+        let identity = Identity {
+            source: facts.name.clone(),
+            id: "rehearsal".to_owned(),
+        };
         let shape = |action: &str, expiry: Value, approvers: Value, ticket: Value| {
             json!({"action": action, "image": "img-rehearsal", "region": "ap-singapore", "accounts": ["1000000000"],
                 "lighthouse": true, "requester": "a", "expires_in": expiry, "approvers": approvers, "ticket": ticket})
         };
         for native in [
             shape("share", Value::Null, json!([]), Value::Null),
-            shape("share", json!("1d"), json!(["b@example.com", "c"]), json!("t")),
+            shape(
+                "share",
+                json!("1d"),
+                json!(["b@example.com", "c"]),
+                json!("t"),
+            ),
             shape("cancel", Value::Null, json!([]), Value::Null),
         ] {
             let request = ShareRequest::from_json(&native, &RequestRules::default())?;
@@ -211,5 +265,8 @@ impl PolicySet {
 
 /// A refusal of the request as a whole.
 pub(super) fn refused(why: String) -> Refused {
-    Refused { what: "request".to_owned(), why }
+    Refused {
+        what: "request".to_owned(),
+        why,
+    }
 }

@@ -1,5 +1,5 @@
-//! Which accounts exist in the sandbox: a rule on the text of the id, so that every test and every reader of the
-//! README can tell without a list.
+//! Which accounts exist in the sandbox: a rule on the text of the id, so that every test and every
+//! reader of the README can tell without a list.
 
 use super::seed::SANDBOX_OWNER;
 

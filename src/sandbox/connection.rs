@@ -1,5 +1,5 @@
-//! Connections that can fail on command: a listener for axum whose streams reset, or end in the middle of a body.
-//! It knows bytes and the end of an HTTP head, nothing else of HTTP.
+//! Connections that can fail on command: a listener for axum whose streams reset, or end in the
+//! middle of a body. It knows bytes and the end of an HTTP head, nothing else of HTTP.
 
 use std::io;
 use std::net::SocketAddr;
@@ -52,7 +52,13 @@ impl Listener for Breakable {
         let (stream, peer) = Listener::accept(&mut self.0).await;
         // Small answers go out at once; a failure costs nothing but that.
         let _ = stream.set_nodelay(true);
-        (Connection { stream, link: Link(Arc::new(AtomicU8::new(WHOLE))) }, peer)
+        (
+            Connection {
+                stream,
+                link: Link(Arc::new(AtomicU8::new(WHOLE))),
+            },
+            peer,
+        )
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -81,14 +87,18 @@ impl AsyncRead for Connection {
     }
 }
 
-/// Vectored writes are not offered, so that head and body of a small answer arrive in one buffer and [`CUT`] can
-/// find the body.
+/// Vectored writes are not offered, so that head and body of a small answer arrive in one buffer
+/// and [`CUT`] can find the body.
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.link.0.load(Ordering::SeqCst) {
             RESET => {
-                // Without lingering the kernel sends RST when the stream is dropped; if that cannot be set, the
-                // caller sees the connection end without an answer instead.
+                // Without lingering the kernel sends RST when the stream is dropped; if that cannot
+                // be set, the caller sees the connection end without an answer instead.
                 let _ = self.stream.set_zero_linger();
                 broken()
             }
@@ -116,7 +126,10 @@ impl AsyncWrite for Connection {
 
 /// How much of an answer is sent when it is cut: the head and half of what follows.
 fn half_of_body(answer: &[u8]) -> usize {
-    let head = answer.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
+    let head = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .map_or(0, |at| at + 4);
     head + (answer.len() - head) / 2
 }
 

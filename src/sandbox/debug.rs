@@ -1,5 +1,5 @@
-//! The unsigned side door: what exists, what was called, which faults wait. For calls to a loopback host name only, so
-//! that a page in the user's browser cannot reach it through a name of its own.
+//! The unsigned side door: what exists, what was called, which faults wait. For calls to a loopback
+//! host name only, so that a page in the user's browser cannot reach it through a name of its own.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -11,12 +11,16 @@ use super::state::State;
 /// Answers `method path` under `/sandbox/`: a status and a JSON value.
 pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> (StatusCode, Value) {
     if !request.is_to_loopback() {
-        return refuse(StatusCode::FORBIDDEN, "only a loopback host name may be asked for this");
+        return refuse(
+            StatusCode::FORBIDDEN,
+            "only a loopback host name may be asked for this",
+        );
     }
     match (request.method.as_str(), path) {
-        ("GET", "/sandbox/state") => {
-            (StatusCode::OK, json!({"regions": state.world.regions, "faults": waiting(state)}))
-        }
+        ("GET", "/sandbox/state") => (
+            StatusCode::OK,
+            json!({"regions": state.world.regions, "faults": waiting(state)}),
+        ),
         ("GET", "/sandbox/calls") => (StatusCode::OK, json!({"calls": state.log.calls()})),
         ("GET", "/sandbox/faults") => (StatusCode::OK, json!({"faults": waiting(state)})),
         ("POST", "/sandbox/faults") => inject(state, request),
@@ -24,10 +28,14 @@ pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> (Statu
             state.faults.clear();
             (StatusCode::OK, json!({"faults": []}))
         }
-        (_, "/sandbox/state" | "/sandbox/calls" | "/sandbox/faults") => {
-            refuse(StatusCode::METHOD_NOT_ALLOWED, "this path does not have that method")
-        }
-        _ => refuse(StatusCode::NOT_FOUND, "there are /, /sandbox/state, /sandbox/calls and /sandbox/faults"),
+        (_, "/sandbox/state" | "/sandbox/calls" | "/sandbox/faults") => refuse(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this path does not have that method",
+        ),
+        _ => refuse(
+            StatusCode::NOT_FOUND,
+            "there are /, /sandbox/state, /sandbox/calls and /sandbox/faults",
+        ),
     }
 }
 
@@ -37,10 +45,16 @@ fn waiting(state: &State) -> Vec<String> {
 
 /// Adds all the faults of the body, or none.
 fn inject(state: &mut State, request: &Request) -> (StatusCode, Value) {
-    // A form in a web page can post to loopback, but not with this type unless the browser has asked first.
-    let json = request.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
+    // A form in a web page can post to loopback, but not with this type unless the browser has
+    // asked first.
+    let json = request
+        .header("content-type")
+        .is_some_and(|kind| kind.starts_with("application/json"));
     if !json {
-        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json");
+        return refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send Content-Type: application/json",
+        );
     }
     let texts: Vec<String> = match serde_json::from_slice(&request.body) {
         Ok(Value::String(text)) => vec![text],
@@ -48,7 +62,8 @@ fn inject(state: &mut State, request: &Request) -> (StatusCode, Value) {
         _ => Vec::new(),
     };
     if texts.is_empty() {
-        let problem = "the body is neither a JSON string nor an array of strings; write \"*:reset-after@2\"";
+        let problem =
+            "the body is neither a JSON string nor an array of strings; write \"*:reset-after@2\"";
         return refuse(StatusCode::BAD_REQUEST, problem);
     }
     let faults: Vec<Fault> = match texts.iter().map(|text| text.parse()).collect() {
@@ -59,7 +74,10 @@ fn inject(state: &mut State, request: &Request) -> (StatusCode, Value) {
         }
     };
     if !faults.into_iter().all(|fault| state.inject(fault)) {
-        return refuse(StatusCode::INSUFFICIENT_STORAGE, "too many faults wait already; DELETE removes them");
+        return refuse(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "too many faults wait already; DELETE removes them",
+        );
     }
     (StatusCode::OK, json!({"faults": waiting(state)}))
 }
@@ -79,7 +97,10 @@ mod tests {
         let headers = [("host", host), ("content-type", "application/json")];
         let request = Request {
             method: method.to_owned(),
-            headers: headers.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+            headers: headers
+                .into_iter()
+                .map(|(n, v)| (n.to_owned(), v.to_owned()))
+                .collect(),
             body: Bytes::from(body.to_owned()),
             ..Request::default()
         };
@@ -90,14 +111,27 @@ mod tests {
     #[test]
     fn faults_come_and_go() {
         let mut state = State::new(SandboxOptions::seeded(|| NOW), [0; 16]);
-        let mut ask = |method, body| ask(&mut state, method, "/sandbox/faults", "127.0.0.1:1", body);
+        let mut ask =
+            |method, body| ask(&mut state, method, "/sandbox/faults", "127.0.0.1:1", body);
         assert_eq!(ask("POST", "\"*:reset-after@2\"").0, 200);
         let both = json!({"faults": ["*:reset-after@2", "*:html-ok"]});
         assert_eq!(ask("POST", "[\"*:html-ok\"]"), (200, both.clone()));
-        for bad in ["", "7", "[7]", "{}", "[]", "\"explode\"", "[\"*:html-ok\", \"explode\"]"] {
+        for bad in [
+            "",
+            "7",
+            "[7]",
+            "{}",
+            "[]",
+            "\"explode\"",
+            "[\"*:html-ok\", \"explode\"]",
+        ] {
             assert_eq!(ask("POST", bad).0, 400, "{bad}");
         }
-        assert_eq!(ask("GET", ""), (200, both), "a list with a bad one adds none");
+        assert_eq!(
+            ask("GET", ""),
+            (200, both),
+            "a list with a bad one adds none"
+        );
         assert_eq!(ask("DELETE", ""), (200, json!({"faults": []})));
     }
 
@@ -112,9 +146,16 @@ mod tests {
             ("POST", "/sandbox/state", "localhost", 405),
             ("GET", "/other", "localhost", 404),
         ] {
-            assert_eq!(ask(&mut state, method, path, host, "").0, status, "{method} {path} {host}");
+            assert_eq!(
+                ask(&mut state, method, path, host, "").0,
+                status,
+                "{method} {path} {host}"
+            );
         }
         let (_, seen) = ask(&mut state, "GET", "/sandbox/state", "localhost", "");
-        assert_eq!(seen["regions"]["ap-singapore"]["blueprints"]["lhbp-syncing0"]["state"], "SYNCING");
+        assert_eq!(
+            seen["regions"]["ap-singapore"]["blueprints"]["lhbp-syncing0"]["state"],
+            "SYNCING"
+        );
     }
 }

@@ -14,26 +14,41 @@ pub(super) struct ApiError {
 
 impl ApiError {
     pub(super) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into() }
+        Self {
+            code: code.into(),
+            message: message.into(),
+        }
     }
 
     pub(super) fn missing(name: &str) -> Self {
         Self::new(
             "MissingParameter",
-            format!("The request is missing the required parameter `{}`.", clip(name)),
+            format!(
+                "The request is missing the required parameter `{}`.",
+                clip(name)
+            ),
         )
     }
 
     pub(super) fn unknown(name: &str) -> Self {
-        Self::new("UnknownParameter", format!("The parameter `{}` is not recognized.", clip(name)))
+        Self::new(
+            "UnknownParameter",
+            format!("The parameter `{}` is not recognized.", clip(name)),
+        )
     }
 
     pub(super) fn wrong_type(name: &str, wanted: &str) -> Self {
-        Self::new("InvalidParameter", format!("The parameter `{}` must be {wanted}.", clip(name)))
+        Self::new(
+            "InvalidParameter",
+            format!("The parameter `{}` must be {wanted}.", clip(name)),
+        )
     }
 
     pub(super) fn invalid_value(name: &str, problem: &str) -> Self {
-        Self::new("InvalidParameterValue", format!("The value of `{}` {problem}.", clip(name)))
+        Self::new(
+            "InvalidParameterValue",
+            format!("The value of `{}` {problem}.", clip(name)),
+        )
     }
 }
 

@@ -1,5 +1,6 @@
-//! Things that go wrong on purpose: text such as `ShareBlueprintAcrossAccounts:reset-after@2` becomes a [`Fault`].
-//! Which call a fault meets is decided in `state`, how it reaches the wire in `server`.
+//! Things that go wrong on purpose: text such as `ShareBlueprintAcrossAccounts:reset-after@2`
+//! becomes a [`Fault`]. Which call a fault meets is decided in `state`, how it reaches the wire in
+//! `server`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +12,8 @@ use super::error::clip;
 /// The longest wait that a fault may ask for.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// How a call goes wrong. Only a call that passed authentication, rate limit and parameter checks meets a fault.
+/// How a call goes wrong. Only a call that passed authentication, rate limit and parameter checks
+/// meets a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
     /// This code, and nothing is changed.
@@ -35,14 +37,18 @@ pub enum FaultKind {
 impl FaultKind {
     /// Whether the call is carried out all the same.
     pub(super) fn is_after(&self) -> bool {
-        matches!(self, Self::ErrorAfter(_) | Self::ResetAfter | Self::CutBody | Self::Slow(_))
+        matches!(
+            self,
+            Self::ErrorAfter(_) | Self::ResetAfter | Self::CutBody | Self::Slow(_)
+        )
     }
 }
 
 /// A kind of failure, and the calls that meet it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// An action (`ShareBlueprintAcrossAccounts`), one of a service (`cvm.ModifyImageSharePermission`), or `*`.
+    /// An action (`ShareBlueprintAcrossAccounts`), one of a service
+    /// (`cvm.ModifyImageSharePermission`), or `*`.
     pub on: String,
     /// What happens.
     pub kind: FaultKind,
@@ -89,7 +95,11 @@ impl fmt::Display for Fault {
             FaultKind::CutBody => f.write_str("cut-body")?,
             FaultKind::Slow(wait) => write!(f, "slow:{}ms", wait.as_millis())?,
         }
-        if self.times == 1 { Ok(()) } else { write!(f, "@{}", self.times) }
+        if self.times == 1 {
+            Ok(())
+        } else {
+            write!(f, "@{}", self.times)
+        }
     }
 }
 
@@ -118,13 +128,20 @@ impl FromStr for Fault {
         let mut parts = rest.splitn(3, ':');
         let (on, kind, arg) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
         if !Action::ALL.iter().any(|action| names(on, *action)) {
-            return Err(refuse(format!("there is no action \"{}\"", clip(on)), &known_actions()));
+            return Err(refuse(
+                format!("there is no action \"{}\"", clip(on)),
+                &known_actions(),
+            ));
         }
         let Some(kind) = kind else {
             return Err(refuse("no kind of failure is named".to_owned(), KINDS));
         };
         let kind = read_kind(kind, arg).map_err(|problem| refuse(problem, KINDS))?;
-        Ok(Self { on: on.to_owned(), kind, times })
+        Ok(Self {
+            on: on.to_owned(),
+            kind,
+            times,
+        })
     }
 }
 
@@ -133,7 +150,10 @@ const KINDS: &str = "write action:kind[:arg][@times] with error-before:CODE, err
 
 fn known_actions() -> String {
     let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
-    format!("write * or one of {}, with lighthouse. or cvm. before it where both have it", names.join(", "))
+    format!(
+        "write * or one of {}, with lighthouse. or cvm. before it where both have it",
+        names.join(", ")
+    )
 }
 
 fn read_kind(kind: &str, arg: Option<&str>) -> Result<FaultKind, String> {
@@ -144,7 +164,10 @@ fn read_kind(kind: &str, arg: Option<&str>) -> Result<FaultKind, String> {
     };
     let bare = |found: FaultKind| match arg {
         None => Ok(found),
-        Some(other) => Err(format!("{kind} takes no argument, but \"{}\" follows", clip(other))),
+        Some(other) => Err(format!(
+            "{kind} takes no argument, but \"{}\" follows",
+            clip(other)
+        )),
     };
     match kind {
         "error-before" => code().map(FaultKind::ErrorBefore),
@@ -159,7 +182,10 @@ fn read_kind(kind: &str, arg: Option<&str>) -> Result<FaultKind, String> {
         },
         "slow" => match arg.and_then(read_wait) {
             Some(wait) => Ok(FaultKind::Slow(wait)),
-            None => Err(format!("slow needs a time such as 250ms or 2s, at most {}s", LONGEST.as_secs())),
+            None => Err(format!(
+                "slow needs a time such as 250ms or 2s, at most {}s",
+                LONGEST.as_secs()
+            )),
         },
         other => Err(format!("there is no kind \"{}\"", clip(other))),
     }
@@ -167,7 +193,9 @@ fn read_kind(kind: &str, arg: Option<&str>) -> Result<FaultKind, String> {
 
 fn is_code(text: &str) -> bool {
     (1..=128).contains(&text.len())
-        && text.split('.').all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric()))
+        && text
+            .split('.')
+            .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 fn read_wait(text: &str) -> Option<Duration> {
@@ -176,7 +204,11 @@ fn read_wait(text: &str) -> Option<Duration> {
         None => (text.strip_suffix('s')?, 1_000),
     };
     let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    let millis = digits.parse::<u64>().ok().filter(|_| plain)?.checked_mul(unit)?;
+    let millis = digits
+        .parse::<u64>()
+        .ok()
+        .filter(|_| plain)?
+        .checked_mul(unit)?;
     Some(Duration::from_millis(millis)).filter(|wait| *wait <= LONGEST)
 }
 
@@ -199,7 +231,14 @@ mod tests {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
         let slow = "*:slow:2s@1".parse::<Fault>().unwrap();
-        assert_eq!(slow, Fault { on: "*".into(), kind: FaultKind::Slow(Duration::from_secs(2)), times: 1 });
+        assert_eq!(
+            slow,
+            Fault {
+                on: "*".into(),
+                kind: FaultKind::Slow(Duration::from_secs(2)),
+                times: 1
+            }
+        );
     }
 
     #[test]

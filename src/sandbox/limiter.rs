@@ -14,9 +14,9 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    /// Counts the call, or says no when `limit` calls lie within the second that ends now. The window slides: twenty
-    /// calls at the end of one second and twenty at the start of the next are too many, as a peer that is to find a
-    /// client's mistakes should hold.
+    /// Counts the call, or says no when `limit` calls lie within the second that ends now. The
+    /// window slides: twenty calls at the end of one second and twenty at the start of the next are
+    /// too many, as a peer that is to find a client's mistakes should hold.
     pub(super) fn admit(
         &mut self,
         action: Action,
@@ -25,8 +25,14 @@ impl Limiter {
         limit: u32,
         now: Timestamp,
     ) -> bool {
-        let calls = self.recent.entry((action, region.to_owned(), key.to_owned())).or_default();
-        while calls.front().is_some_and(|first| now.duration_since(*first) >= SignedDuration::from_secs(1)) {
+        let calls = self
+            .recent
+            .entry((action, region.to_owned(), key.to_owned()))
+            .or_default();
+        while calls
+            .front()
+            .is_some_and(|first| now.duration_since(*first) >= SignedDuration::from_secs(1))
+        {
             calls.pop_front();
         }
         let free = calls.len() < limit as usize;
@@ -45,9 +51,13 @@ mod tests {
     fn any_second_holds_the_limit_and_no_more() {
         let mut limiter = Limiter::default();
         let at = |millis: i64| Timestamp::from_millisecond(1_767_225_600_000 + millis).unwrap();
-        let mut admit = |millis| limiter.admit(Action::ShareImage, "ap-singapore", "k", 2, at(millis));
+        let mut admit =
+            |millis| limiter.admit(Action::ShareImage, "ap-singapore", "k", 2, at(millis));
         assert!(admit(900) && admit(950) && !admit(999));
-        assert!(!admit(1_001), "the window slides over the turn of the second");
+        assert!(
+            !admit(1_001),
+            "the window slides over the turn of the second"
+        );
         assert!(admit(1_900) && !admit(1_949) && admit(1_950));
     }
 

@@ -1,6 +1,7 @@
-//! A stateful stand-in for the Tencent Cloud APIs that share images: an HTTP server on loopback against which tests,
-//! the demo and people with a laptop run the real client. It checks signatures, limits and conditions itself and
-//! answers with the documented codes; where the documentation is silent, `Behaviour` names the choice.
+//! A stateful stand-in for the Tencent Cloud APIs that share images: an HTTP server on loopback
+//! against which tests, the demo and people with a laptop run the real client. It checks
+//! signatures, limits and conditions itself and answers with the documented codes; where the
+//! documentation is silent, `Behaviour` names the choice.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -12,7 +13,8 @@
 //! # }
 //! ```
 //!
-//! Beside the API at `/` the server has, unsigned and for calls to a loopback host only, as aids in debugging:
+//! Beside the API at `/` the server has, unsigned and for calls to a loopback host only, as aids in
+//! debugging:
 //!
 //! | request | answers |
 //! |---|---|
@@ -50,6 +52,6 @@ pub use options::{Batch, Behaviour, RateLimits, SandboxKey, SandboxOptions, Serv
 pub use seed::{SANDBOX_OWNER, SANDBOX_REGIONS, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 pub use server::{Running, Sandbox};
 pub use world::{
-    Blueprint, BlueprintKind, BlueprintState, Busy, CvmImage, ImageClass, ImageSource, ImageState, ImageType,
-    Shares, Stock, World,
+    Blueprint, BlueprintKind, BlueprintState, Busy, CvmImage, ImageClass, ImageSource, ImageState,
+    ImageType, Shares, Stock, World,
 };

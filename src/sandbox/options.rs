@@ -1,5 +1,5 @@
-//! What a caller decides about a sandbox: where it listens, whom it knows, how it behaves where the real cloud's
-//! behaviour is not documented.
+//! What a caller decides about a sandbox: where it listens, whom it knows, how it behaves where the
+//! real cloud's behaviour is not documented.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,38 +21,57 @@ pub struct SandboxKey {
     pub id: String,
     /// `SecretKey`.
     pub secret: SecretString,
-    /// The session token of temporary credentials: then every call must carry it, and otherwise none may.
+    /// The session token of temporary credentials: then every call must carry it, and otherwise
+    /// none may.
     pub token: Option<SecretString>,
 }
 
 impl SandboxKey {
     /// A permanent key pair.
     pub fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self { id: id.into(), secret: SecretString::from(secret.into()), token: None }
+        Self {
+            id: id.into(),
+            secret: SecretString::from(secret.into()),
+            token: None,
+        }
     }
 
-    /// Whether a call carries the session token that belongs to this key, and none where none belongs.
+    /// Whether a call carries the session token that belongs to this key, and none where none
+    /// belongs.
     pub(super) fn check_token(&self, given: Option<&str>) -> Result<(), ApiError> {
         let right = match (&self.token, given) {
-            (Some(token), Some(given)) => token.expose_secret().as_bytes().ct_eq(given.as_bytes()).into(),
+            (Some(token), Some(given)) => token
+                .expose_secret()
+                .as_bytes()
+                .ct_eq(given.as_bytes())
+                .into(),
             (None, None) => true,
             _ => false,
         };
         if right {
             return Ok(());
         }
-        Err(ApiError::new("AuthFailure.TokenFailure", "The token does not belong to this SecretId."))
+        Err(ApiError::new(
+            "AuthFailure.TokenFailure",
+            "The token does not belong to this SecretId.",
+        ))
     }
 
     /// The same pair as temporary credentials.
     pub fn with_token(self, token: impl Into<String>) -> Self {
-        Self { token: Some(SecretString::from(token.into())), ..self }
+        Self {
+            token: Some(SecretString::from(token.into())),
+            ..self
+        }
     }
 }
 
 impl fmt::Debug for SandboxKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SandboxKey").field("id", &self.id).field("temporary", &self.token.is_some()).finish()
+        f.debug_struct("SandboxKey")
+            .field("id", &self.id)
+            .field("temporary", &self.token.is_some())
+            .finish()
     }
 }
 
@@ -87,19 +106,24 @@ pub struct RateLimits {
 
 impl RateLimits {
     /// No limit at all.
-    pub const OFF: Self = Self { lighthouse: None, cvm_modify: None };
+    pub const OFF: Self = Self {
+        lighthouse: None,
+        cvm_modify: None,
+    };
 }
 
 /// How the sandbox behaves where the documentation gives a number or leaves a question open.
 #[derive(Debug, Clone)]
 pub struct Behaviour {
-    /// Whether `DescribeBlueprintsShareAcrossAccountInfos` exists; the international site does not offer it.
+    /// Whether `DescribeBlueprintsShareAcrossAccountInfos` exists; the international site does not
+    /// offer it.
     pub read_shares_api: bool,
     /// For `ShareBlueprintAcrossAccounts`.
     pub lighthouse_batch: Batch,
     /// For CVM's `ModifyImageSharePermission`.
     pub cvm_batch: Batch,
-    /// Whether one account that has the blueprint already is enough for `BlueprintAlreadyShared`; otherwise all must.
+    /// Whether one account that has the blueprint already is enough for `BlueprintAlreadyShared`;
+    /// otherwise all must.
     pub any_already_shared_refuses: bool,
     /// Accounts that one blueprint can be shared with. A quota exists; its size is not documented.
     pub lighthouse_accounts_per_image: usize,
@@ -130,7 +154,10 @@ impl Default for Behaviour {
             publish_delay: Duration::ZERO,
             modifying_delay: Duration::ZERO,
             service_role: ServiceRole::Granted,
-            rate_limits: RateLimits { lighthouse: Some(20), cvm_modify: Some(10) },
+            rate_limits: RateLimits {
+                lighthouse: Some(20),
+                cvm_modify: Some(10),
+            },
         }
     }
 }
@@ -173,8 +200,14 @@ mod tests {
     #[test]
     fn secrets_do_not_print() {
         let key = SandboxKey::new("AKIDx", "hush-hush").with_token("also-hush");
-        let options = SandboxOptions { keys: vec![key], ..SandboxOptions::seeded(|| Timestamp::UNIX_EPOCH) };
+        let options = SandboxOptions {
+            keys: vec![key],
+            ..SandboxOptions::seeded(|| Timestamp::UNIX_EPOCH)
+        };
         let shown = format!("{options:?}");
-        assert!(shown.contains("AKIDx") && !shown.contains("hush"), "{shown}");
+        assert!(
+            shown.contains("AKIDx") && !shown.contains("hush"),
+            "{shown}"
+        );
     }
 }

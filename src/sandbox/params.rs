@@ -1,5 +1,5 @@
-//! An action's parameters, checked against the table of its page: nothing unknown, nothing missing, every type right.
-//! What the values mean is left to the actions.
+//! An action's parameters, checked against the table of its page: nothing unknown, nothing missing,
+//! every type right. What the values mean is left to the actions.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,20 @@ pub(super) struct Field {
 
 /// A row that must be given.
 pub(super) const fn required(name: &'static str, kind: Kind) -> Field {
-    Field { name, kind, required: true }
+    Field {
+        name,
+        kind,
+        required: true,
+    }
 }
 
 /// A row that may be given.
 pub(super) const fn optional(name: &'static str, kind: Kind) -> Field {
-    Field { name, kind, required: false }
+    Field {
+        name,
+        kind,
+        required: false,
+    }
 }
 
 /// `Filter`: a name and the values of which one must match.
@@ -51,14 +59,19 @@ pub(super) struct Params {
 }
 
 impl Params {
-    /// Checks `given` against `fields`. `spelled` is true for a GET, whose integers are text. A JSON `null` counts
-    /// as not given.
+    /// Checks `given` against `fields`. `spelled` is true for a GET, whose integers are text. A
+    /// JSON `null` counts as not given.
     ///
     /// Errors: `UnknownParameter`, `MissingParameter`, `InvalidParameter` for a wrong type.
-    pub(super) fn read(given: Map<String, Value>, fields: &[Field], spelled: bool) -> Result<Self, ApiError> {
+    pub(super) fn read(
+        given: Map<String, Value>,
+        fields: &[Field],
+        spelled: bool,
+    ) -> Result<Self, ApiError> {
         let mut params = Self::default();
-        if let Some(stranger) =
-            given.keys().find(|name| fields.iter().all(|field| field.name != name.as_str()))
+        if let Some(stranger) = given
+            .keys()
+            .find(|name| fields.iter().all(|field| field.name != name.as_str()))
         {
             return Err(ApiError::unknown(stranger));
         }
@@ -101,7 +114,10 @@ impl Params {
 }
 
 fn text(name: &str, value: &Value) -> Result<String, ApiError> {
-    value.as_str().map(str::to_owned).ok_or_else(|| ApiError::wrong_type(name, "a string"))
+    value
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| ApiError::wrong_type(name, "a string"))
 }
 
 fn integer(name: &str, value: &Value, spelled: bool) -> Result<i64, ApiError> {
@@ -113,12 +129,15 @@ fn integer(name: &str, value: &Value, spelled: bool) -> Result<i64, ApiError> {
 }
 
 fn entries<'a>(name: &str, value: &'a Value) -> Result<&'a Vec<Value>, ApiError> {
-    value.as_array().ok_or_else(|| ApiError::wrong_type(name, "an array"))
+    value
+        .as_array()
+        .ok_or_else(|| ApiError::wrong_type(name, "an array"))
 }
 
 fn texts(name: &str, value: &Value) -> Result<Vec<String>, ApiError> {
     let list = entries(name, value)?.iter().enumerate();
-    list.map(|(index, entry)| text(&format!("{name}.{index}"), entry)).collect()
+    list.map(|(index, entry)| text(&format!("{name}.{index}"), entry))
+        .collect()
 }
 
 fn filters(name: &str, value: &Value) -> Result<Vec<Filter>, ApiError> {
@@ -126,12 +145,19 @@ fn filters(name: &str, value: &Value) -> Result<Vec<Filter>, ApiError> {
     list.map(|(index, entry)| {
         let place = format!("{name}.{index}");
         let Some(fields) = entry.as_object() else {
-            return Err(ApiError::wrong_type(&place, "an object with Name and Values"));
+            return Err(ApiError::wrong_type(
+                &place,
+                "an object with Name and Values",
+            ));
         };
         if let Some(stranger) = fields.keys().find(|key| *key != "Name" && *key != "Values") {
             return Err(ApiError::unknown(&format!("{place}.{}", clip(stranger))));
         }
-        let part = |key: &str| fields.get(key).ok_or_else(|| ApiError::missing(&format!("{place}.{key}")));
+        let part = |key: &str| {
+            fields
+                .get(key)
+                .ok_or_else(|| ApiError::missing(&format!("{place}.{key}")))
+        };
         Ok(Filter {
             name: text(&format!("{place}.Name"), part("Name")?)?,
             values: texts(&format!("{place}.Values"), part("Values")?)?,
@@ -153,7 +179,9 @@ mod tests {
     ];
 
     fn read(value: Value, spelled: bool) -> Result<Params, ApiError> {
-        let Value::Object(map) = value else { panic!("{value}") };
+        let Value::Object(map) = value else {
+            panic!("{value}")
+        };
         Params::read(map, &FIELDS, spelled)
     }
 
@@ -162,17 +190,57 @@ mod tests {
         for (value, code, name) in [
             (json!({}), "MissingParameter", "ImageId"),
             (json!({"ImageId": null}), "MissingParameter", "ImageId"),
-            (json!({"ImageId": "i", "ClientToken": "x"}), "UnknownParameter", "ClientToken"),
-            (json!({"ImageId": "i", "imageid": "x"}), "UnknownParameter", "imageid"),
+            (
+                json!({"ImageId": "i", "ClientToken": "x"}),
+                "UnknownParameter",
+                "ClientToken",
+            ),
+            (
+                json!({"ImageId": "i", "imageid": "x"}),
+                "UnknownParameter",
+                "imageid",
+            ),
             (json!({"ImageId": 7}), "InvalidParameter", "ImageId"),
-            (json!({"ImageId": "i", "AccountIds": "700000164995"}), "InvalidParameter", "AccountIds"),
-            (json!({"ImageId": "i", "AccountIds": ["7", 7]}), "InvalidParameter", "AccountIds.1"),
-            (json!({"ImageId": "i", "Limit": "20"}), "InvalidParameter", "Limit"),
-            (json!({"ImageId": "i", "Limit": 1.5}), "InvalidParameter", "Limit"),
-            (json!({"ImageId": "i", "Limit": 1e30}), "InvalidParameter", "Limit"),
-            (json!({"ImageId": "i", "Filters": {}}), "InvalidParameter", "Filters"),
-            (json!({"ImageId": "i", "Filters": ["x"]}), "InvalidParameter", "Filters.0"),
-            (json!({"ImageId": "i", "Filters": [{"Name": "x"}]}), "MissingParameter", "Filters.0.Values"),
+            (
+                json!({"ImageId": "i", "AccountIds": "700000164995"}),
+                "InvalidParameter",
+                "AccountIds",
+            ),
+            (
+                json!({"ImageId": "i", "AccountIds": ["7", 7]}),
+                "InvalidParameter",
+                "AccountIds.1",
+            ),
+            (
+                json!({"ImageId": "i", "Limit": "20"}),
+                "InvalidParameter",
+                "Limit",
+            ),
+            (
+                json!({"ImageId": "i", "Limit": 1.5}),
+                "InvalidParameter",
+                "Limit",
+            ),
+            (
+                json!({"ImageId": "i", "Limit": 1e30}),
+                "InvalidParameter",
+                "Limit",
+            ),
+            (
+                json!({"ImageId": "i", "Filters": {}}),
+                "InvalidParameter",
+                "Filters",
+            ),
+            (
+                json!({"ImageId": "i", "Filters": ["x"]}),
+                "InvalidParameter",
+                "Filters.0",
+            ),
+            (
+                json!({"ImageId": "i", "Filters": [{"Name": "x"}]}),
+                "MissingParameter",
+                "Filters.0.Values",
+            ),
             (
                 json!({"ImageId": "i", "Filters": [{"Name": "x", "Values": [1]}]}),
                 "InvalidParameter",
@@ -186,7 +254,11 @@ mod tests {
         ] {
             let error = read(value.clone(), false).unwrap_err();
             assert_eq!(error.code, code, "{value}");
-            assert!(error.message.contains(&format!("`{name}`")), "{value}: {}", error.message);
+            assert!(
+                error.message.contains(&format!("`{name}`")),
+                "{value}: {}",
+                error.message
+            );
         }
     }
 
@@ -195,6 +267,9 @@ mod tests {
         let params = read(json!({"ImageId": "i", "Limit": "-5"}), true).unwrap();
         assert_eq!(params.integer("Limit"), Some(-5));
         assert!(read(json!({"ImageId": "i", "Limit": "five"}), true).is_err());
-        assert_eq!((params.list("AccountIds").len(), params.text("Nothing")), (0, ""));
+        assert_eq!(
+            (params.list("AccountIds").len(), params.text("Nothing")),
+            (0, "")
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! A GET request's query becomes the JSON object that a POST would have carried: `AccountIds.0=1` is the first entry
-//! of an array, `Filters.0.Values.0=x` is nested. Every value stays text.
+//! A GET request's query becomes the JSON object that a POST would have carried: `AccountIds.0=1`
+//! is the first entry of an array, `Filters.0.Values.0=x` is nested. Every value stays text.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::error::ApiError;
 
-/// The largest query of a GET request; the real gateway answers a larger one with an HTML page and status 414.
+/// The largest query of a GET request; the real gateway answers a larger one with an HTML page and
+/// status 414.
 pub(super) const LARGEST_QUERY: usize = 32 * 1024;
 
 const DEEPEST: usize = 6;
@@ -38,7 +39,10 @@ pub(super) fn decode(query: &str) -> Result<Map<String, Value>, ApiError> {
             ));
         }
     }
-    root.below.into_iter().map(|(name, node)| Ok((name.clone(), value_of(&name, node)?))).collect()
+    root.below
+        .into_iter()
+        .map(|(name, node)| Ok((name.clone(), value_of(&name, node)?)))
+        .collect()
 }
 
 fn value_of(name: &str, node: Node) -> Result<Value, ApiError> {
@@ -50,32 +54,54 @@ fn value_of(name: &str, node: Node) -> Result<Value, ApiError> {
 }
 
 fn branch_of(name: &str, below: BTreeMap<String, Node>) -> Result<Value, ApiError> {
-    let indexed: Option<BTreeMap<u32, &String>> =
-        below.keys().map(|key| key.parse::<u32>().ok().map(|index| (index, key))).collect();
+    let indexed: Option<BTreeMap<u32, &String>> = below
+        .keys()
+        .map(|key| key.parse::<u32>().ok().map(|index| (index, key)))
+        .collect();
     let Some(indexed) = indexed else {
-        let fields = below.into_iter().map(|(key, node)| Ok((key.clone(), value_of(&key, node)?)));
+        let fields = below
+            .into_iter()
+            .map(|(key, node)| Ok((key.clone(), value_of(&key, node)?)));
         return fields.collect::<Result<Map<_, _>, _>>().map(Value::Object);
     };
-    let contiguous = indexed.len() == below.len() && indexed.keys().copied().eq(0..indexed.len() as u32);
+    let contiguous =
+        indexed.len() == below.len() && indexed.keys().copied().eq(0..indexed.len() as u32);
     if !contiguous {
-        return Err(ApiError::wrong_type(name, "a list counted from 0 without a gap"));
+        return Err(ApiError::wrong_type(
+            name,
+            "a list counted from 0 without a gap",
+        ));
     }
-    let mut entries: Vec<(u32, Node)> =
-        below.into_iter().filter_map(|(key, node)| Some((key.parse().ok()?, node))).collect();
+    let mut entries: Vec<(u32, Node)> = below
+        .into_iter()
+        .filter_map(|(key, node)| Some((key.parse().ok()?, node)))
+        .collect();
     entries.sort_by_key(|(index, _)| *index);
-    entries.into_iter().map(|(_, node)| value_of(name, node)).collect::<Result<Vec<_>, _>>().map(Value::Array)
+    entries
+        .into_iter()
+        .map(|(_, node)| value_of(name, node))
+        .collect::<Result<Vec<_>, _>>()
+        .map(Value::Array)
 }
 
 /// Undoes percent-encoding and reads `+` as a space, as the official SDKs write it.
 fn unescape(text: &str) -> Result<String, ApiError> {
-    let broken = || ApiError::new("InvalidParameter", "The query is not percent-encoded UTF-8.");
+    let broken = || {
+        ApiError::new(
+            "InvalidParameter",
+            "The query is not percent-encoded UTF-8.",
+        )
+    };
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let pair = [rest.next().ok_or_else(broken)?, rest.next().ok_or_else(broken)?];
+                let pair = [
+                    rest.next().ok_or_else(broken)?,
+                    rest.next().ok_or_else(broken)?,
+                ];
                 let mut one = [0_u8];
                 hex::decode_to_slice(pair, &mut one).map_err(|_| broken())?;
                 let [decoded] = one;
@@ -130,7 +156,10 @@ mod tests {
             "A.4294967295=1",
         ] {
             let code = decode(query).unwrap_err().code;
-            assert!(code == "InvalidParameter" || code == "UnknownParameter", "{query}: {code}");
+            assert!(
+                code == "InvalidParameter" || code == "UnknownParameter",
+                "{query}: {code}"
+            );
         }
     }
 }

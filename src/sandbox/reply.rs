@@ -27,7 +27,8 @@ pub(super) enum Manner {
     Html(u16),
 }
 
-/// Request ids: UUIDs that never repeat within a state, and differ between states with different seeds.
+/// Request ids: UUIDs that never repeat within a state, and differ between states with different
+/// seeds.
 #[derive(Debug)]
 pub(super) struct RequestIds {
     seed: [u8; 16],
@@ -41,9 +42,13 @@ impl RequestIds {
 
     pub(super) fn next(&mut self) -> String {
         self.count += 1;
-        let digest = Sha256::new().chain_update(self.seed).chain_update(self.count.to_be_bytes()).finalize();
+        let digest = Sha256::new()
+            .chain_update(self.seed)
+            .chain_update(self.count.to_be_bytes())
+            .finalize();
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = <[u8; 32]>::from(digest);
-        // Version 4 and the RFC's variant, so that a reader who checks the form of a UUID is content.
+        // Version 4 and the RFC's variant, so that a reader who checks the form of a UUID is
+        // content.
         let (version, variant) = ((g & 0x0f) | 0x40, (i & 0x3f) | 0x80);
         let part = |bytes: &[u8]| hex::encode(bytes);
         format!(
@@ -65,11 +70,17 @@ mod tests {
     #[test]
     fn request_ids_are_uuids_and_unique() {
         let (mut one, mut other) = (RequestIds::new([1; 16]), RequestIds::new([2; 16]));
-        let ids: BTreeSet<String> = (0..1_000).flat_map(|_| [one.next(), other.next()]).collect();
+        let ids: BTreeSet<String> = (0..1_000)
+            .flat_map(|_| [one.next(), other.next()])
+            .collect();
         assert_eq!(ids.len(), 2_000);
         for id in ids {
             let lengths: Vec<usize> = id.split('-').map(str::len).collect();
-            assert_eq!((lengths.as_slice(), &id[14..15]), ([8, 4, 4, 4, 12].as_slice(), "4"), "{id}");
+            assert_eq!(
+                (lengths.as_slice(), &id[14..15]),
+                ([8, 4, 4, 4, 12].as_slice(), "4"),
+                "{id}"
+            );
         }
     }
 }

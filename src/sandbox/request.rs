@@ -1,5 +1,6 @@
-//! One HTTP request as the sandbox sees it, and the common parameters that every call carries in its headers.
-//! Source: the pages "Request Structure" and "Common Request Parameters" of Tencent Cloud API 3.0.
+//! One HTTP request as the sandbox sees it, and the common parameters that every call carries in
+//! its headers. Source: the pages "Request Structure" and "Common Request Parameters" of Tencent
+//! Cloud API 3.0.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -34,7 +35,10 @@ pub(super) struct Common {
 impl Request {
     /// A header's trimmed value; an empty one counts as absent.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.headers
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     /// The `Host` header without its port.
@@ -49,35 +53,65 @@ impl Request {
     /// Whether the `Host` header names this machine.
     pub(super) fn is_to_loopback(&self) -> bool {
         let name = self.host_name();
-        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let address = name
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<IpAddr>();
         name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
     }
 
-    /// Checks method, size and content type, and reads the common parameters, except the region: its need
-    /// depends on the action.
+    /// Checks method, size and content type, and reads the common parameters, except the region:
+    /// its need depends on the action.
     pub(super) fn common(&self) -> Result<Common, ApiError> {
         let content_type = self.header("content-type").unwrap_or_default();
         let kind = content_type.split(';').next().unwrap_or_default().trim();
         let wanted = match self.method.as_str() {
             "POST" => "application/json",
             "GET" => "application/x-www-form-urlencoded",
-            _ => return Err(ApiError::new("UnsupportedProtocol", "Only GET and POST are supported.")),
+            _ => {
+                return Err(ApiError::new(
+                    "UnsupportedProtocol",
+                    "Only GET and POST are supported.",
+                ));
+            }
         };
         if self.body.len() > LARGEST_BODY {
-            return Err(ApiError::new("RequestSizeLimitExceeded", "A request body has at most 10 MB."));
+            return Err(ApiError::new(
+                "RequestSizeLimitExceeded",
+                "A request body has at most 10 MB.",
+            ));
         }
         if !kind.eq_ignore_ascii_case(wanted) {
-            let message = format!("A signed {} request has the Content-Type {wanted}.", self.method);
+            let message = format!(
+                "A signed {} request has the Content-Type {wanted}.",
+                self.method
+            );
             return Err(ApiError::new("UnsupportedProtocol", message));
         }
-        let action = self.header("x-tc-action").ok_or_else(|| ApiError::missing("Action"))?.to_owned();
-        let version = self.header("x-tc-version").ok_or_else(|| ApiError::missing("Version"))?.to_owned();
-        let text = self.header("x-tc-timestamp").ok_or_else(|| ApiError::missing("Timestamp"))?;
+        let action = self
+            .header("x-tc-action")
+            .ok_or_else(|| ApiError::missing("Action"))?
+            .to_owned();
+        let version = self
+            .header("x-tc-version")
+            .ok_or_else(|| ApiError::missing("Version"))?
+            .to_owned();
+        let text = self
+            .header("x-tc-timestamp")
+            .ok_or_else(|| ApiError::missing("Timestamp"))?;
         let plain = text.bytes().all(|b| b.is_ascii_digit());
         let Some(timestamp) = text.parse::<i64>().ok().filter(|_| plain) else {
-            return Err(ApiError::invalid_value("Timestamp", "is not a count of seconds since 1970"));
+            return Err(ApiError::invalid_value(
+                "Timestamp",
+                "is not a count of seconds since 1970",
+            ));
         };
-        Ok(Common { action, version, timestamp, timestamp_text: text.to_owned() })
+        Ok(Common {
+            action,
+            version,
+            timestamp,
+            timestamp_text: text.to_owned(),
+        })
     }
 }
 
@@ -86,8 +120,15 @@ mod tests {
     use super::*;
 
     fn request(method: &str, headers: &[(&str, &str)]) -> Request {
-        let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        Request { method: method.to_owned(), headers, ..Request::default() }
+        let headers = headers
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
+        Request {
+            method: method.to_owned(),
+            headers,
+            ..Request::default()
+        }
     }
 
     #[test]
@@ -97,23 +138,44 @@ mod tests {
         for (request, code) in [
             (request("PUT", &[json]), "UnsupportedProtocol"),
             (request("POST", &[]), "UnsupportedProtocol"),
-            (request("POST", &[("content-type", "multipart/form-data")]), "UnsupportedProtocol"),
+            (
+                request("POST", &[("content-type", "multipart/form-data")]),
+                "UnsupportedProtocol",
+            ),
             (request("GET", &[json]), "UnsupportedProtocol"),
             (request("POST", &[json, version]), "MissingParameter"),
             (request("POST", &[json, action]), "MissingParameter"),
-            (request("POST", &[json, action, version]), "MissingParameter"),
-            (request("POST", &[json, action, version, ("x-tc-timestamp", " ")]), "MissingParameter"),
-            (request("POST", &[json, action, version, ("x-tc-timestamp", "+5")]), "InvalidParameterValue"),
             (
-                request("POST", &[json, action, version, ("x-tc-timestamp", &"9".repeat(30))]),
+                request("POST", &[json, action, version]),
+                "MissingParameter",
+            ),
+            (
+                request("POST", &[json, action, version, ("x-tc-timestamp", " ")]),
+                "MissingParameter",
+            ),
+            (
+                request("POST", &[json, action, version, ("x-tc-timestamp", "+5")]),
+                "InvalidParameterValue",
+            ),
+            (
+                request(
+                    "POST",
+                    &[json, action, version, ("x-tc-timestamp", &"9".repeat(30))],
+                ),
                 "InvalidParameterValue",
             ),
         ] {
             assert_eq!(request.common().unwrap_err().code, code, "{request:?}");
         }
-        let good = request("POST", &[json, action, version, ("x-tc-timestamp", "1767225600")]);
+        let good = request(
+            "POST",
+            &[json, action, version, ("x-tc-timestamp", "1767225600")],
+        );
         assert_eq!(good.common().unwrap().timestamp, 1_767_225_600);
-        let large = Request { body: Bytes::from(vec![b' '; LARGEST_BODY + 1]), ..good };
+        let large = Request {
+            body: Bytes::from(vec![b' '; LARGEST_BODY + 1]),
+            ..good
+        };
         assert_eq!(large.common().unwrap_err().code, "RequestSizeLimitExceeded");
     }
 
@@ -127,7 +189,11 @@ mod tests {
             ("127.0.0.1.example.com", false),
             ("", false),
         ] {
-            assert_eq!(request("POST", &[("host", host)]).is_to_loopback(), loopback, "{host}");
+            assert_eq!(
+                request("POST", &[("host", host)]).is_to_loopback(),
+                loopback,
+                "{host}"
+            );
         }
     }
 }

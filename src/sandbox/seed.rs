@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::world::{
-    Blueprint, BlueprintKind, BlueprintState, Busy, CvmImage, ImageClass, ImageSource, ImageState, ImageType,
-    Shares, Stock, World,
+    Blueprint, BlueprintKind, BlueprintState, Busy, CvmImage, ImageClass, ImageSource, ImageState,
+    ImageType, Shares, Stock, World,
 };
 
 /// The id of the key pair that a sandbox accepts unless told otherwise. It opens nothing else.
@@ -41,13 +41,22 @@ impl World {
     /// | `img-creating`, `img-inuse000`, `img-occupied` | `CREATING`, `USING`, held by another operation: neither, for now |
     /// | `img-received`, `img-public00` | another account's, the vendor's: not ours to share |
     pub fn seeded() -> Self {
-        let stock = Stock { blueprints: blueprints(), images: images() };
-        Self { regions: SANDBOX_REGIONS.iter().map(|region| ((*region).to_owned(), stock.clone())).collect() }
+        let stock = Stock {
+            blueprints: blueprints(),
+            images: images(),
+        };
+        Self {
+            regions: SANDBOX_REGIONS
+                .iter()
+                .map(|region| ((*region).to_owned(), stock.clone()))
+                .collect(),
+        }
     }
 }
 
 impl Blueprint {
-    /// A custom image made in Lighthouse, ready and shared with nobody: a start for a test's own world.
+    /// A custom image made in Lighthouse, ready and shared with nobody: a start for a test's own
+    /// world.
     pub fn custom(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -93,39 +102,147 @@ fn blueprints() -> BTreeMap<String, Blueprint> {
     let custom = Blueprint::custom;
     let seeds = [
         ("lhbp-6jc6l8yb", custom("golden-base")),
-        ("lhbp-syncing0", Blueprint { state: BlueprintState::Syncing, ..custom("being-copied") }),
-        ("lhbp-isolated", Blueprint { state: BlueprintState::Isolated, ..custom("held-back") }),
-        ("lhbp-appimage", Blueprint { kind: BlueprintKind::AppOs, ..custom("WordPress") }),
-        ("lhbp-operated", Blueprint { busy: Some(Busy::InOperation), ..custom("in-operation") }),
-        ("lhbp-unfinish", Blueprint { busy: Some(Busy::LatestUnfinished), ..custom("unfinished") }),
-        ("lhbp-occupied", Blueprint { busy: Some(Busy::Occupied), ..custom("occupied") }),
+        (
+            "lhbp-syncing0",
+            Blueprint {
+                state: BlueprintState::Syncing,
+                ..custom("being-copied")
+            },
+        ),
+        (
+            "lhbp-isolated",
+            Blueprint {
+                state: BlueprintState::Isolated,
+                ..custom("held-back")
+            },
+        ),
+        (
+            "lhbp-appimage",
+            Blueprint {
+                kind: BlueprintKind::AppOs,
+                ..custom("WordPress")
+            },
+        ),
+        (
+            "lhbp-operated",
+            Blueprint {
+                busy: Some(Busy::InOperation),
+                ..custom("in-operation")
+            },
+        ),
+        (
+            "lhbp-unfinish",
+            Blueprint {
+                busy: Some(Busy::LatestUnfinished),
+                ..custom("unfinished")
+            },
+        ),
+        (
+            "lhbp-occupied",
+            Blueprint {
+                busy: Some(Busy::Occupied),
+                ..custom("occupied")
+            },
+        ),
     ];
-    seeds.into_iter().map(|(id, blueprint)| (id.to_owned(), blueprint)).collect()
+    seeds
+        .into_iter()
+        .map(|(id, blueprint)| (id.to_owned(), blueprint))
+        .collect()
 }
 
 fn images() -> BTreeMap<String, CvmImage> {
     let custom = CvmImage::custom;
-    let official = CvmImage { source: ImageSource::Official, ..custom("CentOS 7.9") };
-    let old =
-        CvmImage { os_name: "CentOS 6.5 64bit".into(), platform: "CentOS".into(), ..custom("old-system") };
+    let official = CvmImage {
+        source: ImageSource::Official,
+        ..custom("CentOS 7.9")
+    };
+    let old = CvmImage {
+        os_name: "CentOS 6.5 64bit".into(),
+        platform: "CentOS".into(),
+        ..custom("old-system")
+    };
     let seeds = [
         ("img-6pb6lrmy", custom("web-2026-06")),
         ("img-gvbnzy6f", custom("batch-2026-06")),
         ("img-xkd784jw", custom("build-agent")),
         ("img-cs2rrmp0", custom("ubuntu")),
-        ("img-imported", CvmImage { source: ImageSource::Imported, ..custom("imported") }),
-        ("img-nocloudi", CvmImage { cloud_init: false, ..custom("without-cloud-init") }),
+        (
+            "img-imported",
+            CvmImage {
+                source: ImageSource::Imported,
+                ..custom("imported")
+            },
+        ),
+        (
+            "img-nocloudi",
+            CvmImage {
+                cloud_init: false,
+                ..custom("without-cloud-init")
+            },
+        ),
         ("img-centos65", old),
-        ("img-wholeins", CvmImage { class: ImageClass::Instance, ..custom("whole-instance") }),
-        ("img-encryptd", CvmImage { encrypted: true, ..custom("encrypted") }),
-        ("img-byol0000", CvmImage { byol: true, ..custom("own-licence") }),
-        ("img-creating", CvmImage { state: ImageState::Creating, ..custom("being-made") }),
-        ("img-inuse000", CvmImage { state: ImageState::Using, ..custom("in-use") }),
-        ("img-occupied", CvmImage { occupied: true, ..custom("occupied") }),
-        ("img-received", CvmImage { kind: ImageType::Shared, ..custom("from-another-account") }),
-        ("img-public00", CvmImage { kind: ImageType::Public, ..official }),
+        (
+            "img-wholeins",
+            CvmImage {
+                class: ImageClass::Instance,
+                ..custom("whole-instance")
+            },
+        ),
+        (
+            "img-encryptd",
+            CvmImage {
+                encrypted: true,
+                ..custom("encrypted")
+            },
+        ),
+        (
+            "img-byol0000",
+            CvmImage {
+                byol: true,
+                ..custom("own-licence")
+            },
+        ),
+        (
+            "img-creating",
+            CvmImage {
+                state: ImageState::Creating,
+                ..custom("being-made")
+            },
+        ),
+        (
+            "img-inuse000",
+            CvmImage {
+                state: ImageState::Using,
+                ..custom("in-use")
+            },
+        ),
+        (
+            "img-occupied",
+            CvmImage {
+                occupied: true,
+                ..custom("occupied")
+            },
+        ),
+        (
+            "img-received",
+            CvmImage {
+                kind: ImageType::Shared,
+                ..custom("from-another-account")
+            },
+        ),
+        (
+            "img-public00",
+            CvmImage {
+                kind: ImageType::Public,
+                ..official
+            },
+        ),
     ];
-    seeds.into_iter().map(|(id, image)| (id.to_owned(), image)).collect()
+    seeds
+        .into_iter()
+        .map(|(id, image)| (id.to_owned(), image))
+        .collect()
 }
 
 #[cfg(test)]
@@ -144,7 +261,12 @@ mod tests {
             assert!(stock.blueprints.keys().all(|id| is_image_id(id, "lhbp-")));
             assert!(stock.images.keys().all(|id| is_image_id(id, "img-")));
             assert!(stock.blueprints.values().all(|b| b.shares.is_empty()));
-            assert!(stock.images.values().all(|i| i.shares.is_empty() && i.published.is_none()));
+            assert!(
+                stock
+                    .images
+                    .values()
+                    .all(|i| i.shares.is_empty() && i.published.is_none())
+            );
         }
         assert_eq!(MADE.to_string(), "2026-06-01T08:00:00Z");
     }

@@ -1,4 +1,5 @@
-//! The sandbox on the wire: HTTP requests become the state machine's, its replies become HTTP. Decides nothing.
+//! The sandbox on the wire: HTTP requests become the state machine's, its replies become HTTP.
+//! Decides nothing.
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,8 +28,8 @@ use super::request::{LARGEST_BODY, Request};
 use super::state::State;
 use super::world::World;
 
-/// How much of a request is read at all. It is more than the API's limit, so that a client that sends too much reads
-/// the refusal instead of a broken connection.
+/// How much of a request is read at all. It is more than the API's limit, so that a client that
+/// sends too much reads the refusal instead of a broken connection.
 const MOST_READ: usize = 3 * LARGEST_BODY;
 /// How long `stop` waits for calls under way.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -38,14 +39,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Sandbox;
 
 impl Sandbox {
-    /// Starts a server within the current tokio runtime. It stops when the returned value is dropped.
+    /// Starts a server within the current tokio runtime. It stops when the returned value is
+    /// dropped.
     ///
     /// # Errors
     /// An address that is not loopback, one that cannot be bound, or no randomness for request ids.
     pub async fn start(options: SandboxOptions) -> Result<Running, io::Error> {
         if !options.listen.ip().is_loopback() {
-            let problem =
-                format!("the sandbox listens on loopback only, not on {}; use 127.0.0.1", options.listen);
+            let problem = format!(
+                "the sandbox listens on loopback only, not on {}; use 127.0.0.1",
+                options.listen
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
         let mut seed = [0; 16];
@@ -55,12 +59,22 @@ impl Sandbox {
         let clock = options.clock;
         let state = Arc::new(Mutex::new(State::new(options, seed)));
         let (stop, stopped) = watch::channel(false);
-        let desk = Desk { state: Arc::clone(&state), clock, stopped: stopped.clone() };
+        let desk = Desk {
+            state: Arc::clone(&state),
+            clock,
+            stopped: stopped.clone(),
+        };
         let router = Router::new().fallback(serve).with_state(desk);
         let service = router.into_make_service_with_connect_info::<Link>();
-        let server = axum::serve(Breakable(listener), service).with_graceful_shutdown(until(stopped));
+        let server =
+            axum::serve(Breakable(listener), service).with_graceful_shutdown(until(stopped));
         let task = tokio::spawn(async move { server.await });
-        Ok(Running { addr, state, stop, task })
+        Ok(Running {
+            addr,
+            state,
+            stop,
+            task,
+        })
     }
 }
 
@@ -100,7 +114,8 @@ impl Running {
         lock(&self.state).log.forget();
     }
 
-    /// Adds a fault behind those that wait; with 1 000 waiting it is not added, and `false` is returned.
+    /// Adds a fault behind those that wait; with 1 000 waiting it is not added, and `false` is
+    /// returned.
     pub fn inject(&self, fault: Fault) -> bool {
         lock(&self.state).inject(fault)
     }
@@ -164,7 +179,10 @@ async fn serve(
         Manner::Reset => link.reset(),
         Manner::Cut => link.cut(),
         Manner::Html(status) => {
-            return html(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), &desk);
+            return html(
+                StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY),
+                &desk,
+            );
         }
         Manner::Slow(wait) => tokio::select! {
             () = tokio::time::sleep(wait) => {}
@@ -186,13 +204,18 @@ async fn read(incoming: HttpRequest) -> Option<Request> {
     };
     for (name, value) in &head.headers {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        request.headers.entry(name.as_str().to_owned()).or_insert(value);
+        request
+            .headers
+            .entry(name.as_str().to_owned())
+            .or_insert(value);
     }
     Some(request)
 }
 
 fn html(status: StatusCode, desk: &Desk) -> Response<Body> {
-    let page = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n");
+    let page = format!(
+        "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n"
+    );
     send(status, "text/html", page, desk)
 }
 

@@ -1,5 +1,5 @@
-//! The stand-in cloud as a state machine: a request and the instant come in, an answer goes out, the world may change.
-//! Pure: no socket, no clock, no randomness beyond the seed it was made with.
+//! The stand-in cloud as a state machine: a request and the instant come in, an answer goes out,
+//! the world may change. Pure: no socket, no clock, no randomness beyond the seed it was made with.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -62,7 +62,9 @@ impl State {
             Ok(admitted) => self.perform(&admitted, now, &mut call),
         };
         call.code = match (&answer, &manner) {
-            (Err(refusal), Manner::Plain | Manner::Slow(_) | Manner::Cut) => Some(refusal.code.to_string()),
+            (Err(refusal), Manner::Plain | Manner::Slow(_) | Manner::Cut) => {
+                Some(refusal.code.to_string())
+            }
             _ => None,
         };
         let body = envelope(answer, &call.request_id);
@@ -79,27 +81,44 @@ impl State {
         room
     }
 
-    /// Authentication, then action, region, rate and parameters, in the order in which the real gateway asks.
-    fn admit(&mut self, request: &Request, now: Timestamp, call: &mut Call) -> Result<Admitted, ApiError> {
+    /// Authentication, then action, region, rate and parameters, in the order in which the real
+    /// gateway asks.
+    fn admit(
+        &mut self,
+        request: &Request,
+        now: Timestamp,
+        call: &mut Call,
+    ) -> Result<Admitted, ApiError> {
         let common = request.common()?;
         let header = request.header("authorization").unwrap_or_default();
         let authorization = Authorization::parse(header)?;
         call.key_id = clip(&authorization.secret_id);
         call.service = clip(&authorization.service);
-        let key = self.keys.iter().find(|key| key.id == authorization.secret_id).ok_or_else(|| {
-            let message = format!("The SecretId `{}` is not found.", clip(&authorization.secret_id));
-            ApiError::new("AuthFailure.SecretIdNotFound", message)
-        })?;
+        let key = self
+            .keys
+            .iter()
+            .find(|key| key.id == authorization.secret_id)
+            .ok_or_else(|| {
+                let message = format!(
+                    "The SecretId `{}` is not found.",
+                    clip(&authorization.secret_id)
+                );
+                ApiError::new("AuthFailure.SecretIdNotFound", message)
+            })?;
         authorization.verify(request, &common, &key.secret, now)?;
         key.check_token(request.header("x-tc-token"))?;
         let action = self.find_action(&authorization.service, &common.version, &common.action)?;
-        let region = request.header("x-tc-region").ok_or_else(|| ApiError::missing("Region"))?;
+        let region = request
+            .header("x-tc-region")
+            .ok_or_else(|| ApiError::missing("Region"))?;
         if !action.service().serves(region) {
             let message = format!("The region `{}` is not supported.", clip(region));
             return Err(ApiError::new("UnsupportedRegion", message));
         }
         if let Some(limit) = action.per_second(self.behaviour.rate_limits)
-            && !self.limiter.admit(action, region, &authorization.secret_id, limit, now)
+            && !self
+                .limiter
+                .admit(action, region, &authorization.secret_id, limit, now)
         {
             let message = format!("The rate of {limit} calls per second is exceeded.");
             return Err(ApiError::new("RequestLimitExceeded", message));
@@ -110,40 +129,74 @@ impl State {
         } else {
             params.text("ImageId")
         });
-        call.accounts = params.list("AccountIds").iter().map(|account| clip(account)).collect();
+        call.accounts = params
+            .list("AccountIds")
+            .iter()
+            .map(|account| clip(account))
+            .collect();
         call.permission = clip(params.text("Permission"));
-        Ok(Admitted { action, region: region.to_owned(), params })
+        Ok(Admitted {
+            action,
+            region: region.to_owned(),
+            params,
+        })
     }
 
     fn find_action(&self, service: &str, version: &str, name: &str) -> Result<Action, ApiError> {
         let service = Service::find(service).ok_or_else(|| {
-            ApiError::new("NoSuchProduct", format!("There is no product `{}`.", clip(service)))
+            ApiError::new(
+                "NoSuchProduct",
+                format!("There is no product `{}`.", clip(service)),
+            )
         })?;
         if version != service.version() {
-            return Err(ApiError::new("NoSuchVersion", format!("There is no version `{}`.", clip(version))));
+            return Err(ApiError::new(
+                "NoSuchVersion",
+                format!("There is no version `{}`.", clip(version)),
+            ));
         }
-        let offered = |action: &Action| self.behaviour.read_shares_api || *action != Action::BlueprintShares;
-        Action::find(service, name)
-            .filter(offered)
-            .ok_or_else(|| ApiError::new("InvalidAction", format!("There is no action `{}`.", clip(name))))
+        let offered =
+            |action: &Action| self.behaviour.read_shares_api || *action != Action::BlueprintShares;
+        Action::find(service, name).filter(offered).ok_or_else(|| {
+            ApiError::new(
+                "InvalidAction",
+                format!("There is no action `{}`.", clip(name)),
+            )
+        })
     }
 
-    /// Carries the action out, unless a fault comes before; a fault after decides only what the caller sees.
-    fn perform(&mut self, admitted: &Admitted, now: Timestamp, call: &mut Call) -> (Answer, Manner) {
+    /// Carries the action out, unless a fault comes before; a fault after decides only what the
+    /// caller sees.
+    fn perform(
+        &mut self,
+        admitted: &Admitted,
+        now: Timestamp,
+        call: &mut Call,
+    ) -> (Answer, Manner) {
         let fault = self.take_fault(admitted.action);
         call.fault = fault.as_ref().map(Fault::to_string);
         let mut answer = Ok(Map::new());
         if fault.as_ref().is_none_or(|fault| fault.kind.is_after()) {
-            let stock = self.world.regions.entry(admitted.region.clone()).or_default();
-            let scene = Scene { stock, params: &admitted.params, behaviour: &self.behaviour, now };
+            let stock = self
+                .world
+                .regions
+                .entry(admitted.region.clone())
+                .or_default();
+            let scene = Scene {
+                stock,
+                params: &admitted.params,
+                behaviour: &self.behaviour,
+                now,
+            };
             answer = admitted.action.run(scene);
             call.carried_out = answer.is_ok();
         }
         match fault.map(|fault| fault.kind) {
             None => (answer, Manner::Plain),
-            Some(FaultKind::ErrorBefore(code) | FaultKind::ErrorAfter(code)) => {
-                (Err(ApiError::new(code, "A fault of the sandbox.")), Manner::Plain)
-            }
+            Some(FaultKind::ErrorBefore(code) | FaultKind::ErrorAfter(code)) => (
+                Err(ApiError::new(code, "A fault of the sandbox.")),
+                Manner::Plain,
+            ),
             Some(FaultKind::ResetBefore | FaultKind::ResetAfter) => (answer, Manner::Reset),
             Some(FaultKind::Status(status)) => (answer, Manner::Html(status)),
             Some(FaultKind::HtmlOk) => (answer, Manner::Html(200)),
@@ -156,7 +209,10 @@ impl State {
     fn take_fault(&mut self, action: Action) -> Option<Fault> {
         let fault = self.faults.iter_mut().find(|fault| fault.meets(action))?;
         fault.times -= 1;
-        let met = Fault { times: 1, ..fault.clone() };
+        let met = Fault {
+            times: 1,
+            ..fault.clone()
+        };
         self.faults.retain(|fault| fault.times > 0);
         Some(met)
     }
@@ -164,7 +220,11 @@ impl State {
 
 fn first_entry(request: &Request, now: Timestamp, request_id: String) -> Call {
     let claimed = |name: &str| clip(request.header(name).unwrap_or_default());
-    let params: &[u8] = if request.method == "GET" { request.query.as_bytes() } else { &request.body };
+    let params: &[u8] = if request.method == "GET" {
+        request.query.as_bytes()
+    } else {
+        &request.body
+    };
     Call {
         at: now,
         key_id: String::new(),
@@ -188,16 +248,20 @@ fn read_params(request: &Request, action: Action) -> Result<Params, ApiError> {
     }
     match serde_json::from_slice::<Value>(&request.body) {
         Ok(Value::Object(given)) => Params::read(given, action.fields(), false),
-        _ => Err(ApiError::new("InvalidParameter", "The request body is not a JSON object.")),
+        _ => Err(ApiError::new(
+            "InvalidParameter",
+            "The request body is not a JSON object.",
+        )),
     }
 }
 
 fn envelope(answer: Answer, request_id: &str) -> String {
     let mut response = match answer {
         Ok(fields) => fields,
-        Err(ApiError { code, message }) => {
-            Map::from_iter([("Error".to_owned(), json!({"Code": code, "Message": message}))])
-        }
+        Err(ApiError { code, message }) => Map::from_iter([(
+            "Error".to_owned(),
+            json!({"Code": code, "Message": message}),
+        )]),
     };
     response.insert("RequestId".to_owned(), Value::from(request_id));
     json!({"Response": response}).to_string()

@@ -53,16 +53,32 @@ impl Draft {
 
     /// The same for CVM.
     pub(super) fn cvm(action: &'static str, params: Value) -> Self {
-        Self { service: "cvm", version: "2017-03-12", ..Self::lighthouse(action, params) }
+        Self {
+            service: "cvm",
+            version: "2017-03-12",
+            ..Self::lighthouse(action, params)
+        }
     }
 
     /// The signed request: a GET when there is a query, otherwise a POST.
     pub(super) fn sign(&self) -> Request {
         let (method, query, body, content_type) = match &self.query {
-            Some(query) => ("GET", query.clone(), String::new(), "application/x-www-form-urlencoded"),
-            None => ("POST", String::new(), self.params.to_string(), "application/json"),
+            Some(query) => (
+                "GET",
+                query.clone(),
+                String::new(),
+                "application/x-www-form-urlencoded",
+            ),
+            None => (
+                "POST",
+                String::new(),
+                self.params.to_string(),
+                "application/json",
+            ),
         };
-        let date = self.date.map_or_else(|| self.at.strftime("%Y-%m-%d").to_string(), str::to_owned);
+        let date = self
+            .date
+            .map_or_else(|| self.at.strftime("%Y-%m-%d").to_string(), str::to_owned);
         let seconds = self.at.as_second().to_string();
         let (host, action) = (self.host.to_lowercase(), self.action.to_lowercase());
         let canonical = format!(
@@ -71,13 +87,19 @@ impl Draft {
             hex::encode(Sha256::digest(&body))
         );
         let scope = format!("{date}/{}/tc3_request", self.service);
-        let to_sign =
-            format!("TC3-HMAC-SHA256\n{seconds}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
+        let to_sign = format!(
+            "TC3-HMAC-SHA256\n{seconds}\n{scope}\n{}",
+            hex::encode(Sha256::digest(canonical))
+        );
         let steps = [date.as_str(), self.service, "tc3_request", &to_sign];
-        let signature = steps.iter().fold(format!("TC3{}", self.key).into_bytes(), |key, step| {
-            let mac = Hmac::<Sha256>::new_from_slice(&key).unwrap().chain_update(step);
-            mac.finalize().into_bytes().to_vec()
-        });
+        let signature = steps
+            .iter()
+            .fold(format!("TC3{}", self.key).into_bytes(), |key, step| {
+                let mac = Hmac::<Sha256>::new_from_slice(&key)
+                    .unwrap()
+                    .chain_update(step);
+                mac.finalize().into_bytes().to_vec()
+            });
         let authorization = format!(
             "TC3-HMAC-SHA256 Credential={}/{scope}, SignedHeaders=content-type;host;x-tc-action, Signature={}",
             self.id,
@@ -94,7 +116,13 @@ impl Draft {
             ("authorization", &authorization),
         ];
         let sent = headers.into_iter().filter(|(_, value)| !value.is_empty());
-        let headers: BTreeMap<String, String> = sent.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-        Request { method: method.to_owned(), query, headers, body: Bytes::from(body) }
+        let headers: BTreeMap<String, String> =
+            sent.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        Request {
+            method: method.to_owned(),
+            query,
+            headers,
+            body: Bytes::from(body),
+        }
     }
 }

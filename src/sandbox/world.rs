@@ -76,7 +76,8 @@ spelled! {
 }
 
 spelled! {
-    /// What another operation is doing with a blueprint: each makes sharing wait, with a code of its own.
+    /// What another operation is doing with a blueprint: each makes sharing wait, with a code of
+    /// its own.
     Busy {
         /// `OperationDenied.BlueprintOperationInProgress`.
         InOperation = "IN_OPERATION",
@@ -223,26 +224,44 @@ pub struct CvmImage {
 impl World {
     /// Accounts that a blueprint is shared with, sorted; empty when there is no such blueprint.
     pub fn blueprint_accounts(&self, region: &str, blueprint: &str) -> Vec<String> {
-        let found = self.regions.get(region).and_then(|stock| stock.blueprints.get(blueprint));
-        found.map(|blueprint| blueprint.shares.keys().cloned().collect()).unwrap_or_default()
+        let found = self
+            .regions
+            .get(region)
+            .and_then(|stock| stock.blueprints.get(blueprint));
+        found
+            .map(|blueprint| blueprint.shares.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Accounts that a CVM image is shared with, sorted; empty when there is no such image.
     pub fn image_accounts(&self, region: &str, image: &str) -> Vec<String> {
-        let found = self.regions.get(region).and_then(|stock| stock.images.get(image));
-        found.map(|image| image.shares.keys().cloned().collect()).unwrap_or_default()
+        let found = self
+            .regions
+            .get(region)
+            .and_then(|stock| stock.images.get(image));
+        found
+            .map(|image| image.shares.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// The blueprint that a CVM image is in Lighthouse, if it is.
     pub fn published(&self, region: &str, image: &str) -> Option<String> {
-        self.regions.get(region)?.images.get(image)?.published.clone()
+        self.regions
+            .get(region)?
+            .images
+            .get(image)?
+            .published
+            .clone()
     }
 }
 
 /// `prefix` and 6 to 16 of `[0-9a-z]`: the shape of every image id in the API's examples.
 pub(super) fn is_image_id(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {
-        (6..=16).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+        (6..=16).contains(&rest.len())
+            && rest
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
     })
 }
 
@@ -264,9 +283,15 @@ mod tests {
     #[test]
     fn image_ids_have_one_shape() {
         assert!(is_image_id("img-gvbnzy6f", "img-") && is_image_id("img-dw8adx", "img-"));
-        for bad in
-            ["", "img-", "img-12345", "img-UPPER123", "lhbp-6jc6l8yb", "img-12345678901234567", "img-é23456"]
-        {
+        for bad in [
+            "",
+            "img-",
+            "img-12345",
+            "img-UPPER123",
+            "lhbp-6jc6l8yb",
+            "img-12345678901234567",
+            "img-é23456",
+        ] {
             assert!(!is_image_id(bad, "img-"), "{bad}");
         }
     }

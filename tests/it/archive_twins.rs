@@ -1,5 +1,6 @@
-//! Random lives of two worlds that differ in one thing: in the first finished requests are archived, sealed and removed
-//! all the time, also by runs that are stopped. Nobody who asks may see a difference. Seeds as for the schedules.
+//! Random lives of two worlds that differ in one thing: in the first finished requests are
+//! archived, sealed and removed all the time, also by runs that are stopped. Nobody who asks may
+//! see a difference. Seeds as for the schedules.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +38,10 @@ struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
 }
@@ -54,8 +58,14 @@ fn requests() -> Vec<Value> {
         request("CANCEL2", json!({"action": "cancel", "accounts": two})),
         request("LATER", later),
         request("DENIED", json!({"accounts": [STRANGER]})),
-        request("CHAIN", json!({"image": CHAIN_IMAGE, "lighthouse": true, "expires_in": "5d"})),
-        request("LEAVES", json!({"action": "cancel", "image": CHAIN_IMAGE, "lighthouse": true})),
+        request(
+            "CHAIN",
+            json!({"image": CHAIN_IMAGE, "lighthouse": true, "expires_in": "5d"}),
+        ),
+        request(
+            "LEAVES",
+            json!({"action": "cancel", "image": CHAIN_IMAGE, "lighthouse": true}),
+        ),
     ]
 }
 
@@ -63,13 +73,20 @@ fn life(chance: &mut Chance) -> Vec<Act> {
     let requests = requests();
     let act = |chance: &mut Chance| match chance.below(12) {
         0..=4 => Act::Deliver(requests[chance.below(requests.len() as u64) as usize].clone()),
-        5 | 6 => Act::Wait([60, 3_600, 5 * 86_400, 40 * 86_400, 40 * 86_400][chance.below(5) as usize]),
+        5 | 6 => {
+            Act::Wait([60, 3_600, 5 * 86_400, 40 * 86_400, 40 * 86_400][chance.below(5) as usize])
+        }
         7 => Act::Sweep,
         _ => {
-            let disturbed =
-                (chance.below(3) == 0).then(|| (chance.below(10), Break::ALL[chance.below(4) as usize]));
+            let disturbed = (chance.below(3) == 0)
+                .then(|| (chance.below(10), Break::ALL[chance.below(4) as usize]));
             let (delete, seal) = (chance.below(4) > 0, chance.below(4) > 0);
-            Act::Archive { delete, seal, twice: chance.below(4) == 0, disturbed }
+            Act::Archive {
+                delete,
+                seal,
+                twice: chance.below(4) == 0,
+                disturbed,
+            }
         }
     };
     (0..16 + chance.below(16)).map(|_| act(chance)).collect()
@@ -82,7 +99,11 @@ fn notary() -> Notary {
 /// A run of the archiver, or two at once; then perhaps a seal.
 async fn put_away(world: &World, to: &Journal, delete: bool, seal: bool, twice: bool) {
     let key = Some(notary().verifier().clone());
-    let order = ArchiveOrder { age: "30d".parse().unwrap(), delete, key };
+    let order = ArchiveOrder {
+        age: "30d".parse().unwrap(),
+        delete,
+        key,
+    };
     let run = || async { drop(archive(&world.journal, to, &order, world.now()).await) };
     if twice {
         tokio::join!(run(), run());
@@ -111,13 +132,28 @@ async fn lived(world: &mut World, acts: &[Act], to: Option<&Journal>) -> Seen {
         match (act, to) {
             (Act::Deliver(request), _) => {
                 let (ending, answer) = world.deliver(request).await;
-                let kinds: Vec<_> = answer.results.iter().map(|result| result.kind.clone()).collect();
-                answers.push(format!("{ending:?} {} {} {:?}", answer.status, answer.duplicate, kinds));
+                let kinds: Vec<_> = answer
+                    .results
+                    .iter()
+                    .map(|result| result.kind.clone())
+                    .collect();
+                answers.push(format!(
+                    "{ending:?} {} {} {:?}",
+                    answer.status, answer.duplicate, kinds
+                ));
                 world.advance(1);
             }
             (Act::Wait(seconds), _) => world.advance(*seconds),
             (Act::Sweep, _) => drop(world.sweep().await),
-            (Act::Archive { delete, seal, twice, disturbed }, Some(to)) => {
+            (
+                Act::Archive {
+                    delete,
+                    seal,
+                    twice,
+                    disturbed,
+                },
+                Some(to),
+            ) => {
                 let (nth, how) = disturbed.unwrap_or((u64::MAX, Break::FailBefore));
                 world.fuse.arm(nth, how);
                 tokio::select! {
@@ -133,9 +169,27 @@ async fn lived(world: &mut World, acts: &[Act], to: Option<&Journal>) -> Seen {
     let listed = world.app.requests().await.unwrap();
     assert_eq!(listed.flaws, [""; 0]);
     let state = |state: &str| state.replace(", archived", "");
-    let requests = listed.entries.iter().map(|e| (e.identity.clone(), state(&e.state))).collect();
-    let grants = world.app.grants().await.unwrap().entries.iter().map(|grant| json!(grant)).collect();
-    Seen { answers, requests, grants, shares: world.shares(), effects: world.effects() }
+    let requests = listed
+        .entries
+        .iter()
+        .map(|e| (e.identity.clone(), state(&e.state)))
+        .collect();
+    let grants = world
+        .app
+        .grants()
+        .await
+        .unwrap()
+        .entries
+        .iter()
+        .map(|grant| json!(grant))
+        .collect();
+    Seen {
+        answers,
+        requests,
+        grants,
+        shares: world.shares(),
+        effects: world.effects(),
+    }
 }
 
 /// How many records were removed in the first world.
@@ -149,7 +203,11 @@ async fn compared(world: &mut World, seed: u64) -> u64 {
     let with = lived(world, &acts, Some(&to)).await;
     assert_eq!(with, without, "{acts:#?}; {told}");
     let key = notary().verifier().clone();
-    let report = world.journal.verify_archived(&key, None, std::slice::from_ref(&to)).await.unwrap();
+    let report = world
+        .journal
+        .verify_archived(&key, None, std::slice::from_ref(&to))
+        .await
+        .unwrap();
     assert!(report.clean(), "{:?}; {told}", report.findings);
     report.archived
 }
@@ -161,8 +219,8 @@ fn setting(name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_sees_whether_requests_were_archived() {
-    let first =
-        setting("SHAREHOOK_SEED").unwrap_or_else(|| u64::from_be_bytes(clock::fresh_bytes().unwrap()) >> 16);
+    let first = setting("SHAREHOOK_SEED")
+        .unwrap_or_else(|| u64::from_be_bytes(clock::fresh_bytes().unwrap()) >> 16);
     let count = setting("SHAREHOOK_SCHEDULES").unwrap_or(LIVES);
     println!("SHAREHOOK_SEED={first} SHAREHOOK_SCHEDULES={count}");
     let mut lanes = tokio::task::JoinSet::new();
@@ -181,5 +239,8 @@ async fn nobody_sees_whether_requests_were_archived() {
         removed += end.unwrap();
     }
     println!("{count} lives, {removed} records archived and removed in them");
-    assert!(removed > 0 || count < LIVES, "not one record was removed: the lives are too short");
+    assert!(
+        removed > 0 || count < LIVES,
+        "not one record was removed: the lives are too short"
+    );
 }

@@ -23,13 +23,19 @@ async fn extension(unready: usize) -> (u16, Seen) {
     let seen: Seen = Arc::default();
     let log = Arc::clone(&seen);
     let answer = move |uri: Uri, headers: HeaderMap| async move {
-        if headers.get("x-aws-parameters-secrets-token").is_none_or(|token| token != TOKEN) {
+        if headers
+            .get("x-aws-parameters-secrets-token")
+            .is_none_or(|token| token != TOKEN)
+        {
             return (StatusCode::UNAUTHORIZED, "HUSH".to_owned());
         }
         let mut log = log.lock().unwrap();
         log.push(uri.to_string());
         if log.len() <= unready {
-            return (StatusCode::BAD_REQUEST, "not ready to serve traffic, please wait".to_owned());
+            return (
+                StatusCode::BAD_REQUEST,
+                "not ready to serve traffic, please wait".to_owned(),
+            );
         }
         let several = json!({ "JIRA": "a-long-enough-secret-of-jira-0001", "PORT": 7 }).to_string();
         let answer = match uri.to_string().as_str() {
@@ -48,14 +54,19 @@ async fn extension(unready: usize) -> (u16, Seen) {
 
 fn vars(port: u16, token: &str) -> Vars {
     BTreeMap::from([
-        ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT".to_owned(), port.to_string()),
+        (
+            "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT".to_owned(),
+            port.to_string(),
+        ),
         ("AWS_SESSION_TOKEN".to_owned(), token.to_owned()),
     ])
 }
 
 fn text(secrets: &[&str]) -> String {
     let source = |(n, secret)| {
-        format!("[[source]]\nname = \"s{n}\"\nscheme = \"jira\"\nsecrets = [\"{secret}\"]\nmap = \"jira\"\n")
+        format!(
+            "[[source]]\nname = \"s{n}\"\nscheme = \"jira\"\nsecrets = [\"{secret}\"]\nmap = \"jira\"\n"
+        )
     };
     let sources: String = secrets.iter().enumerate().map(source).collect();
     format!("journal = \"memory:\"\n[cloud]\nsite = \"intl\"\n{sources}")
@@ -75,11 +86,25 @@ async fn secrets_and_parameters_are_fetched_once_each() {
         "aws-secretsmanager:prod/sharehook",
     ]);
     let config = read(&text, vars(port, TOKEN)).await.unwrap();
-    let secrets: Vec<&str> = config.sources.iter().map(|source| source.secrets[0].expose_secret()).collect();
-    assert_eq!(&secrets[..2], ["a-long-enough-secret-of-jira-0001", "a-long-enough-secret-of-github-1"]);
+    let secrets: Vec<&str> = config
+        .sources
+        .iter()
+        .map(|source| source.secrets[0].expose_secret())
+        .collect();
+    assert_eq!(
+        &secrets[..2],
+        [
+            "a-long-enough-secret-of-jira-0001",
+            "a-long-enough-secret-of-github-1"
+        ]
+    );
     assert!(secrets[2].starts_with('{'));
     assert!(!format!("{config:?}").contains("long-enough"));
-    assert_eq!(seen.lock().unwrap().len(), 4, "twice not ready, then one request for each");
+    assert_eq!(
+        seen.lock().unwrap().len(),
+        4,
+        "twice not ready, then one request for each"
+    );
 }
 
 #[tokio::test]
@@ -94,14 +119,23 @@ async fn what_cannot_be_had_is_told_with_its_line() {
         "aws-ssm:",
     ]);
     let Problems(problems) = read(&text, vars(port, TOKEN)).await.unwrap_err();
-    let told =
-        ["no field GITHUB", "is not text", "holds no text", "not JSON", "HTTP 400", "not followed by a name"];
+    let told = [
+        "no field GITHUB",
+        "is not text",
+        "holds no text",
+        "not JSON",
+        "HTTP 400",
+        "not followed by a name",
+    ];
     for (index, (problem, told)) in problems.iter().zip(told).enumerate() {
         assert_eq!(problem.field, format!("c.toml:{}", 7 + 5 * index));
         assert!(problem.problem.contains(told), "{problem:?}");
     }
     assert_eq!(problems.len(), told.len());
-    assert!(!format!("{problems:?}").contains("HUSH") && !format!("{problems:?}").contains("long-enough"));
+    assert!(
+        !format!("{problems:?}").contains("HUSH")
+            && !format!("{problems:?}").contains("long-enough")
+    );
 }
 
 #[tokio::test]
@@ -128,7 +162,12 @@ async fn without_the_extension_the_error_says_what_is_missing() {
 }
 
 async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Bad input: each has its documented status and a text that names the problem, and nothing reaches the cloud.
+//! Bad input: each has its documented status and a text that names the problem, and nothing reaches
+//! the cloud.
 
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
@@ -10,7 +11,11 @@ fn native(body: &str) -> Vec<(String, String)> {
 }
 
 async fn untouched(service: &Service) {
-    assert!(service.cloud.calls().is_empty(), "the cloud was called: {:?}", service.cloud.calls());
+    assert!(
+        service.cloud.calls().is_empty(),
+        "the cloud was called: {:?}",
+        service.cloud.calls()
+    );
     assert_eq!(service.records(), 0, "the journal was written");
 }
 
@@ -19,7 +24,12 @@ async fn whoever_cannot_prove_it_gets_one_generic_401() {
     let service = Service::start().await;
     let body = request("A-1", json!({})).to_string();
     let good = native(&body);
-    let without = |name: &str| good.iter().filter(|(n, _)| n != name).cloned().collect::<Vec<_>>();
+    let without = |name: &str| {
+        good.iter()
+            .filter(|(n, _)| n != name)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     let with = |name: &str, value: &str| {
         let mut headers = without(name);
         headers.push((name.to_owned(), value.to_owned()));
@@ -42,24 +52,46 @@ async fn whoever_cannot_prove_it_gets_one_generic_401() {
     let tampered = body.replace("700000164995", "700000000666");
     type Headers = Vec<(String, String)>;
     let cases: Vec<(&str, Headers, &str)> = vec![
-        ("unsigned", vec![("content-type".to_owned(), "application/json".to_owned())], &body),
+        (
+            "unsigned",
+            vec![("content-type".to_owned(), "application/json".to_owned())],
+            &body,
+        ),
         ("no id", without("webhook-id"), &body),
         ("tampered", good.clone(), &tampered),
         ("stale", stale, &body),
-        ("another time", with("webhook-timestamp", "1700000000"), &body),
-        ("not a time", with("webhook-timestamp", "+1700000000"), &body),
+        (
+            "another time",
+            with("webhook-timestamp", "1700000000"),
+            &body,
+        ),
+        (
+            "not a time",
+            with("webhook-timestamp", "+1700000000"),
+            &body,
+        ),
         ("not base64", with("webhook-signature", "v1,%%%"), &body),
-        ("another scheme", signed(SchemeName::Jira, JIRA_SECRET, "1", &body), &body),
+        (
+            "another scheme",
+            signed(SchemeName::Jira, JIRA_SECRET, "1", &body),
+            &body,
+        ),
         ("two signatures headers", twice, &body),
     ];
     let mut texts = Vec::new();
     for (name, headers, body) in cases {
-        let answer = service.post("/hooks/native", &headers, body.as_bytes().to_vec()).await;
+        let answer = service
+            .post("/hooks/native", &headers, body.as_bytes().to_vec())
+            .await;
         assert_eq!(answer.status, 401, "{name}: {answer:?}");
         texts.push(answer.body.to_string());
     }
     texts.dedup();
-    assert_eq!(texts.len(), 1, "a stranger can tell the failures apart: {texts:?}");
+    assert_eq!(
+        texts.len(),
+        1,
+        "a stranger can tell the failures apart: {texts:?}"
+    );
     untouched(&service).await;
 }
 
@@ -72,7 +104,10 @@ async fn a_trusted_source_takes_nothing_over_http() {
         for body in [body.clone(), envelope.to_string()] {
             let headers = [("content-type".to_owned(), "application/json".to_owned())];
             assert_eq!(
-                service.post(&format!("/hooks/{source}"), &headers, body.into_bytes()).await.status,
+                service
+                    .post(&format!("/hooks/{source}"), &headers, body.into_bytes())
+                    .await
+                    .status,
                 401
             );
         }
@@ -89,25 +124,64 @@ async fn what_is_verified_and_still_wrong_is_told_with_field_and_remedy() {
         ("cut", 400, r#"{"action": "sha"#.to_owned(), "JSON"),
         ("deep", 400, deep, "nest"),
         ("not an object", 422, "[]".to_owned(), "object"),
-        ("unknown field", 422, request("U-1", json!({"colour": "red"})).to_string(), "colour"),
-        ("empty accounts", 422, request("U-2", json!({"accounts": []})).to_string(), "accounts"),
-        ("letters", 422, request("U-3", json!({"accounts": ["abc"]})).to_string(), "accounts[0]"),
-        ("a number", 422, request("U-4", json!({"accounts": [700000164995_u64]})).to_string(), "accounts[0]"),
-        ("unknown region", 422, request("U-5", json!({"region": "mars-north-1"})).to_string(), "region"),
+        (
+            "unknown field",
+            422,
+            request("U-1", json!({"colour": "red"})).to_string(),
+            "colour",
+        ),
+        (
+            "empty accounts",
+            422,
+            request("U-2", json!({"accounts": []})).to_string(),
+            "accounts",
+        ),
+        (
+            "letters",
+            422,
+            request("U-3", json!({"accounts": ["abc"]})).to_string(),
+            "accounts[0]",
+        ),
+        (
+            "a number",
+            422,
+            request("U-4", json!({"accounts": [700000164995_u64]})).to_string(),
+            "accounts[0]",
+        ),
+        (
+            "unknown region",
+            422,
+            request("U-5", json!({"region": "mars-north-1"})).to_string(),
+            "region",
+        ),
         (
             "cvm region unknown",
             422,
-            request("U-6", json!({"image": "img-6pb6lrmy", "region": "ap-atlantis"})).to_string(),
+            request(
+                "U-6",
+                json!({"image": "img-6pb6lrmy", "region": "ap-atlantis"}),
+            )
+            .to_string(),
             "region",
         ),
-        ("unknown action", 422, request("U-7", json!({"action": "give"})).to_string(), "action"),
+        (
+            "unknown action",
+            422,
+            request("U-7", json!({"action": "give"})).to_string(),
+            "action",
+        ),
         (
             "image of another cloud",
             422,
             request("U-8", json!({"image": "ami-12345678"})).to_string(),
             "image",
         ),
-        ("no requester", 422, request("U-9", json!({"requester": null})).to_string(), "requester"),
+        (
+            "no requester",
+            422,
+            request("U-9", json!({"requester": null})).to_string(),
+            "requester",
+        ),
         (
             "over already",
             422,
@@ -122,11 +196,21 @@ async fn what_is_verified_and_still_wrong_is_told_with_field_and_remedy() {
         ),
     ];
     for (name, status, body, word) in cases {
-        let answer = service.post("/hooks/native", &native(&body), body.into_bytes()).await;
+        let answer = service
+            .post("/hooks/native", &native(&body), body.into_bytes())
+            .await;
         assert_eq!(answer.status, status, "{name}: {answer:?}");
-        assert!(answer.body.to_string().contains(word), "{name} does not name {word}: {answer:?}");
+        assert!(
+            answer.body.to_string().contains(word),
+            "{name} does not name {word}: {answer:?}"
+        );
         let problems = answer.body["problems"].as_array().unwrap();
-        assert!(problems.iter().all(|p| !p["remedy"].as_str().unwrap().is_empty()), "{name}: {answer:?}");
+        assert!(
+            problems
+                .iter()
+                .all(|p| !p["remedy"].as_str().unwrap().is_empty()),
+            "{name}: {answer:?}"
+        );
     }
     untouched(&service).await;
 }
@@ -136,21 +220,43 @@ async fn sizes_types_paths_and_methods_have_their_codes() {
     let service = Service::start().await;
     let body = request("S-1", json!({})).to_string();
     let huge = format!("{}{}", body, " ".repeat(300 * 1024));
-    // The rest of a body that is too large is not read, so a client that still sends may miss the answer.
+    // The rest of a body that is too large is not read, so a client that still sends may miss the
+    // answer.
     let mut answer = None;
     for _ in 0..20 {
-        answer = service.try_post("/hooks/native", &native(&huge), huge.clone().into_bytes()).await.ok();
+        answer = service
+            .try_post("/hooks/native", &native(&huge), huge.clone().into_bytes())
+            .await
+            .ok();
         if answer.is_some() {
             break;
         }
     }
     assert_eq!(answer.unwrap().status, 413);
-    let mut text: Vec<_> = native(&body).into_iter().filter(|(n, _)| n != "content-type").collect();
+    let mut text: Vec<_> = native(&body)
+        .into_iter()
+        .filter(|(n, _)| n != "content-type")
+        .collect();
     text.push(("content-type".to_owned(), "text/plain".to_owned()));
-    assert_eq!(service.post("/hooks/native", &text, body.clone().into_bytes()).await.status, 415);
-    for path in ["/hooks/nobody", "/hooks/", "/hooks/a/b", "/hooks/NATIVE", "/hooks/%6eative", "/", "/admin"]
-    {
-        let answer = service.post(path, &native(&body), body.clone().into_bytes()).await;
+    assert_eq!(
+        service
+            .post("/hooks/native", &text, body.clone().into_bytes())
+            .await
+            .status,
+        415
+    );
+    for path in [
+        "/hooks/nobody",
+        "/hooks/",
+        "/hooks/a/b",
+        "/hooks/NATIVE",
+        "/hooks/%6eative",
+        "/",
+        "/admin",
+    ] {
+        let answer = service
+            .post(path, &native(&body), body.clone().into_bytes())
+            .await;
         assert_eq!(answer.status, 404, "{path}: {answer:?}");
     }
     assert_eq!(service.get("/hooks/native").await.0, 405);
@@ -158,7 +264,10 @@ async fn sizes_types_paths_and_methods_have_their_codes() {
     assert_eq!(service.get("/readyz").await.0, 200);
     let (status, metrics) = service.get("/metrics").await;
     assert_eq!(status, 200);
-    assert!(metrics.contains("sharehook_deliveries_total{result=\"completed\"} 0"), "{metrics}");
+    assert!(
+        metrics.contains("sharehook_deliveries_total{result=\"completed\"} 0"),
+        "{metrics}"
+    );
     untouched(&service).await;
 }
 
@@ -166,31 +275,59 @@ async fn sizes_types_paths_and_methods_have_their_codes() {
 async fn what_the_policy_refuses_is_journalled_and_not_called() {
     let service = Service::start().await;
     for (id, changes, word) in [
-        ("D-1", json!({"accounts": ["700000164995", "700000999999"]}), "700000999999"),
-        ("D-2", json!({"approvers": ["alice@example.com"]}), "four-eyes"),
+        (
+            "D-1",
+            json!({"accounts": ["700000164995", "700000999999"]}),
+            "700000999999",
+        ),
+        (
+            "D-2",
+            json!({"approvers": ["alice@example.com"]}),
+            "four-eyes",
+        ),
         ("D-3", json!({"approvers": []}), "four-eyes"),
         ("D-4", json!({"image": "lhbp-aaaaaaaa"}), "no policy"),
-        ("D-5", json!({"requester": "mallory@example.com"}), "no policy"),
+        (
+            "D-5",
+            json!({"requester": "mallory@example.com"}),
+            "no policy",
+        ),
         ("D-6", json!({"accounts": ["700000000101"]}), "expiry-cap"),
     ] {
         let answer = service.native(&request(id, changes)).await;
-        assert_eq!((answer.status, &answer.body["status"]), (403, &json!("denied")), "{id}: {answer:?}");
-        assert!(answer.body.to_string().contains(word), "{id} does not say {word}: {answer:?}");
+        assert_eq!(
+            (answer.status, &answer.body["status"]),
+            (403, &json!("denied")),
+            "{id}: {answer:?}"
+        );
+        assert!(
+            answer.body.to_string().contains(word),
+            "{id} does not say {word}: {answer:?}"
+        );
         let results = answer.body["results"].as_array().unwrap();
         assert!(
             !results.is_empty() && results.iter().all(|r| r["code"] == "PolicyDenied"),
             "{id}: {answer:?}"
         );
         let again = service.native(&request(id, json!({}))).await;
-        assert_eq!(again.status, 422, "{id}: a denied id is bound to its content as well");
+        assert_eq!(
+            again.status, 422,
+            "{id}: a denied id is bound to its content as well"
+        );
     }
     let body = request("D-7", json!({})).to_string();
     let token = signed(SchemeName::Token, HELPDESK_TOKEN, "", &body);
-    let unsigned = service.post("/hooks/helpdesk", &token, body.into_bytes()).await;
+    let unsigned = service
+        .post("/hooks/helpdesk", &token, body.into_bytes())
+        .await;
     assert_eq!(unsigned.status, 403);
     assert!(unsigned.body.to_string().contains("unsigned-sources"));
     assert!(service.cloud.calls().is_empty());
-    assert_eq!(service.records(), 13, "seven denials and six conflicts are on record");
+    assert_eq!(
+        service.records(),
+        13,
+        "seven denials and six conflicts are on record"
+    );
 }
 
 #[tokio::test]
@@ -204,14 +341,25 @@ async fn without_its_journal_nothing_is_done_and_the_sender_is_told_to_retry() {
     });
     assert!(replaced);
     let answer = service.native(&request("N-1", json!({}))).await;
-    assert_eq!((answer.status, answer.retry_after.as_deref()), (503, Some("30")), "{answer:?}");
-    assert!(answer.body["message"].as_str().unwrap().contains("journal"), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.retry_after.as_deref()),
+        (503, Some("30")),
+        "{answer:?}"
+    );
+    assert!(
+        answer.body["message"].as_str().unwrap().contains("journal"),
+        "{answer:?}"
+    );
     assert_eq!(service.get("/readyz").await.0, 503);
     assert!(service.cloud.calls().is_empty());
     std::fs::remove_file(&journal).unwrap();
     std::fs::create_dir(&journal).unwrap();
     let retried = service.native(&request("N-1", json!({}))).await;
-    assert_eq!((retried.status, &retried.body["status"]), (200, &json!("completed")), "{retried:?}");
+    assert_eq!(
+        (retried.status, &retried.body["status"]),
+        (200, &json!("completed")),
+        "{retried:?}"
+    );
 }
 
 #[tokio::test]
@@ -225,18 +373,37 @@ async fn a_start_with_anything_wrong_names_every_problem_and_ends_with_3() {
     )
     .unwrap();
     let config = folder.path().join("sharehook.toml");
-    let text = std::fs::read_to_string(&config).unwrap().replace("env:GITHUB_SECRET", "env:NOT_THERE");
+    let text = std::fs::read_to_string(&config)
+        .unwrap()
+        .replace("env:GITHUB_SECRET", "env:NOT_THERE");
     std::fs::write(&config, text).unwrap();
-    let run = |args: &[&str]| crate::service::command(folder.path()).args(args).output().unwrap();
+    let run = |args: &[&str]| {
+        crate::service::command(folder.path())
+            .args(args)
+            .output()
+            .unwrap()
+    };
     let output = run(&["check"]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("sharehook.toml:"), "{output:?}");
-    let fixed = std::fs::read_to_string(&config).unwrap().replace("env:NOT_THERE", "env:GITHUB_SECRET");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("sharehook.toml:"),
+        "{output:?}"
+    );
+    let fixed = std::fs::read_to_string(&config)
+        .unwrap()
+        .replace("env:NOT_THERE", "env:GITHUB_SECRET");
     std::fs::write(&config, fixed).unwrap();
-    for args in [&["check"][..], &["serve", "--listen", "127.0.0.1:0"], &["sweep"]] {
+    for args in [
+        &["check"][..],
+        &["serve", "--listen", "127.0.0.1:0"],
+        &["sweep"],
+    ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(3), "{args:?} {output:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("mine.cedar:"), "{output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("mine.cedar:"),
+            "{output:?}"
+        );
     }
     assert_eq!(run(&["no-such-command"]).status.code(), Some(64));
     assert_eq!(run(&[]).status.code(), Some(64));
@@ -246,11 +413,23 @@ async fn a_start_with_anything_wrong_names_every_problem_and_ends_with_3() {
 async fn no_secret_is_in_any_output() {
     let service = Service::start().await;
     let body = request("Z-1", json!({})).to_string();
-    service.post("/hooks/native", &native(&body), body.into_bytes()).await;
-    for args in [&["check"][..], &["requests", "Z-1", "--json"], &["requests", "--json"], &["--help"]] {
+    service
+        .post("/hooks/native", &native(&body), body.into_bytes())
+        .await;
+    for args in [
+        &["check"][..],
+        &["requests", "Z-1", "--json"],
+        &["requests", "--json"],
+        &["--help"],
+    ] {
         let output = service.run(args);
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        for secret in [NATIVE_SECRET, JIRA_SECRET, HELPDESK_TOKEN, sharehook::sandbox::SANDBOX_SECRET_KEY] {
+        for secret in [
+            NATIVE_SECRET,
+            JIRA_SECRET,
+            HELPDESK_TOKEN,
+            sharehook::sandbox::SANDBOX_SECRET_KEY,
+        ] {
             assert!(!text.contains(secret), "{args:?} shows a secret");
         }
     }
@@ -263,6 +442,16 @@ async fn no_secret_is_in_any_output() {
 }
 
 fn walk(folder: std::path::PathBuf) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { walk(path) } else { vec![path] }).collect()
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                walk(path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }

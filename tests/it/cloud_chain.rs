@@ -1,5 +1,5 @@
-//! The chain CVM image → Lighthouse → accounts: it survives a stop at any of its steps, waits for its blueprint, and finds
-//! the blueprint of an image that is in Lighthouse already.
+//! The chain CVM image → Lighthouse → accounts: it survives a stop at any of its steps, waits for
+//! its blueprint, and finds the blueprint of an image that is in Lighthouse already.
 
 use std::time::Duration;
 
@@ -16,7 +16,11 @@ fn chain() -> Value {
 }
 
 fn carried_out(stage: &Stage, service: &str) -> usize {
-    stage.writes(0).iter().filter(|call| call.carried_out && call.service == service).count()
+    stage
+        .writes(0)
+        .iter()
+        .filter(|call| call.carried_out && call.service == service)
+        .count()
 }
 
 /// Everything is as the ticket says, was done once, and is told as this ticket's doing.
@@ -24,15 +28,27 @@ fn check(stage: &Stage, answer: &Value, case: &str) {
     assert_eq!(answer["status"], "completed", "{case}: {answer}");
     let blueprint = stage.cloud.state().published(REGION, IMAGE).unwrap();
     assert_eq!(json!(stage.has(&blueprint)), json!(ACCOUNTS), "{case}");
-    assert_eq!(carried_out(stage, "lighthouse"), 2, "{case}: one publication, one share");
-    let told: Vec<&str> =
-        answer["results"].as_array().unwrap().iter().map(|r| r["result"].as_str().unwrap()).collect();
+    assert_eq!(
+        carried_out(stage, "lighthouse"),
+        2,
+        "{case}: one publication, one share"
+    );
+    let told: Vec<&str> = answer["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["result"].as_str().unwrap())
+        .collect();
     assert!(
         told.contains(&"available") && told.iter().filter(|r| **r == "shared").count() == 2,
         "{case}: {answer}"
     );
-    let available =
-        answer["results"].as_array().unwrap().iter().find(|r| r["result"] == "available").unwrap();
+    let available = answer["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|r| r["result"] == "available")
+        .unwrap();
     assert_eq!(available["blueprint"], json!(blueprint), "{case}: {answer}");
     assert!(available["already"].is_null(), "{case}: {answer}");
 }
@@ -40,22 +56,33 @@ fn check(stage: &Stage, answer: &Value, case: &str) {
 /// The process ends while the sandbox holds back the answer to one call; another one goes on.
 #[tokio::test]
 async fn a_stop_at_any_call_is_survived() {
-    for call in
-        ["lighthouse.ModifyImageSharePermission", "DescribeBlueprints", "ShareBlueprintAcrossAccounts"]
-    {
+    for call in [
+        "lighthouse.ModifyImageSharePermission",
+        "DescribeBlueprints",
+        "ShareBlueprintAcrossAccounts",
+    ] {
         for fault in ["slow:30s", "reset-before"] {
             let mut stage = Stage::new(unlimited(), "file:journal").await;
             if fault != "slow:30s" {
                 // The first call of this kind fails, and its repetition is held back.
-                stage.cloud.inject(format!("{call}:{fault}").parse().unwrap());
+                stage
+                    .cloud
+                    .inject(format!("{call}:{fault}").parse().unwrap());
             }
-            stage.cloud.inject(format!("{call}:slow:30s").parse().unwrap());
+            stage
+                .cloud
+                .inject(format!("{call}:slow:30s").parse().unwrap());
             let app = stage.app.clone();
             let first = tokio::spawn(async move {
                 deliver(&app, &chain(), Deadline::after(Duration::from_secs(20))).await
             });
-            let held =
-                || stage.cloud.calls().iter().any(|c| c.fault.as_deref().is_some_and(|f| f.contains("slow")));
+            let held = || {
+                stage
+                    .cloud
+                    .calls()
+                    .iter()
+                    .any(|c| c.fault.as_deref().is_some_and(|f| f.contains("slow")))
+            };
             while !held() {
                 assert!(!first.is_finished(), "{call}: nothing was held back");
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -65,7 +92,10 @@ async fn a_stop_at_any_call_is_survived() {
             stage.cloud.clear_faults();
             stage.restart().await;
             let early = stage.send(&chain()).await;
-            assert_eq!(early["status"], "pending", "{call}: the stopped worker's lease still runs: {early}");
+            assert_eq!(
+                early["status"], "pending",
+                "{call}: the stopped worker's lease still runs: {early}"
+            );
             stage.wait(60);
             let answer = stage.send(&chain()).await;
             check(&stage, &answer, &format!("stopped at {call} after {fault}"));
@@ -75,23 +105,37 @@ async fn a_stop_at_any_call_is_survived() {
 
 #[tokio::test]
 async fn a_blueprint_in_the_making_is_waited_for() {
-    let behaviour = Behaviour { publish_delay: Duration::from_millis(150), ..unlimited() };
+    let behaviour = Behaviour {
+        publish_delay: Duration::from_millis(150),
+        ..unlimited()
+    };
     let stage = Stage::new(behaviour, "memory:").await;
     let answer = stage.send(&chain()).await;
     check(&stage, &answer, "150 ms");
-    assert_eq!(stage.writes(0).len(), 2, "it was not shared before it was NORMAL");
+    assert_eq!(
+        stage.writes(0).len(),
+        2,
+        "it was not shared before it was NORMAL"
+    );
 }
 
-/// The wait has a bound: then the ticket is pending, and the next turn, which knows the blueprint at once, waits too.
+/// The wait has a bound: then the ticket is pending, and the next turn, which knows the blueprint
+/// at once, waits too.
 #[tokio::test]
 async fn a_wait_for_a_blueprint_is_bounded_and_goes_on_later() {
-    let behaviour = Behaviour { publish_delay: Duration::from_millis(1_000), ..unlimited() };
+    let behaviour = Behaviour {
+        publish_delay: Duration::from_millis(1_000),
+        ..unlimited()
+    };
     let stage = Stage::new(behaviour, "memory:").await;
     let first = stage.send(&chain()).await;
     assert_eq!(first["status"], "pending", "{first}");
     let mut answer = first;
     for _ in 0..10 {
-        assert!(stage.writes(0).len() <= 2, "it was not shared before it was NORMAL");
+        assert!(
+            stage.writes(0).len() <= 2,
+            "it was not shared before it was NORMAL"
+        );
         if answer["status"] != "pending" {
             break;
         }
@@ -104,7 +148,9 @@ async fn a_wait_for_a_blueprint_is_bounded_and_goes_on_later() {
 #[tokio::test]
 async fn an_image_that_is_there_already_is_found() {
     let stage = Stage::new(unlimited(), "memory:").await;
-    stage.send(&ticket("before", "share", IMAGE, &[], true)).await;
+    stage
+        .send(&ticket("before", "share", IMAGE, &[], true))
+        .await;
     let answer = stage.send(&chain()).await;
     assert_eq!(answer["status"], "completed", "{answer}");
     let results = answer["results"].as_array().unwrap();
@@ -116,5 +162,9 @@ async fn an_image_that_is_there_already_is_found() {
         "{answer}"
     );
     assert_eq!(json!(stage.has(&blueprint)), json!(ACCOUNTS));
-    assert_eq!(carried_out(&stage, "lighthouse"), 2, "it was not published again");
+    assert_eq!(
+        carried_out(&stage, "lighthouse"),
+        2,
+        "it was not published again"
+    );
 }

@@ -1,5 +1,5 @@
-//! Each error code of the five API pages × its operation, answered by the sandbox to every call: the documented result,
-//! the number of calls, and an answer that names the next action.
+//! Each error code of the five API pages × its operation, answered by the sandbox to every call:
+//! the documented result, the number of calls, and an answer that names the next action.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,10 +34,10 @@ pub(crate) enum End {
     Later,
 }
 
-/// A class: its codes, what a ticket for one item comes to, how many calls that takes, and how many ten accounts take.
-/// With three tries, a passing failure costs three; a code that one account may have caused is narrowed down by
-/// halving: 10 accounts alone and 9 batches above them. A limit on the number of accounts that refuses even one (10, 5,
-/// 3, 2, 1) would refuse any.
+/// A class: its codes, what a ticket for one item comes to, how many calls that takes, and how many
+/// ten accounts take. With three tries, a passing failure costs three; a code that one account may
+/// have caused is narrowed down by halving: 10 accounts alone and 9 batches above them. A limit on
+/// the number of accounts that refuses even one (10, 5, 3, 2, 1) would refuse any.
 pub(crate) struct Class {
     pub(crate) end: End,
     pub(crate) calls: usize,
@@ -101,7 +101,12 @@ const CANCEL_BLUEPRINT: &[Class] = &[
         calls_for_ten: 19,
         codes: &["UnsupportedOperation.BlueprintHasNotShared"],
     },
-    Class { end: End::Final, calls: 1, calls_for_ten: 5, codes: &["InvalidParameterValue.LimitExceeded"] },
+    Class {
+        end: End::Final,
+        calls: 1,
+        calls_for_ten: 5,
+        codes: &["InvalidParameterValue.LimitExceeded"],
+    },
     Class {
         end: End::Final,
         calls: 1,
@@ -150,7 +155,12 @@ const SHARE_IMAGE: &[Class] = &[
             "OverQuota",
         ],
     },
-    Class { end: End::Final, calls: 1, calls_for_ten: 5, codes: &["InvalidParameterValue.LimitExceeded"] },
+    Class {
+        end: End::Final,
+        calls: 1,
+        calls_for_ten: 5,
+        codes: &["InvalidParameterValue.LimitExceeded"],
+    },
     Class {
         end: End::Final,
         calls: 1,
@@ -212,9 +222,17 @@ const PUBLISH: &[Class] = &[
     },
 ];
 
-/// `DescribeImagesToShare`: whether `images` may be asked again later. As the precheck of a share it blocks nothing.
+/// `DescribeImagesToShare`: whether `images` may be asked again later. As the precheck of a share
+/// it blocks nothing.
 const IMAGES_TO_SHARE: [(bool, &[&str]); 2] = [
-    (true, &["FailedOperation", "FailedOperation.DescribeImagesFailed", "FailedOperation.RequestError"]),
+    (
+        true,
+        &[
+            "FailedOperation",
+            "FailedOperation.DescribeImagesFailed",
+            "FailedOperation.RequestError",
+        ],
+    ),
     (
         false,
         &[
@@ -280,14 +298,22 @@ pub(crate) const OPERATIONS: [Operation; 4] = [
 #[test]
 fn the_table_has_every_code_of_the_five_pages() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/api-codes.json")).unwrap();
-    let pages: BTreeMap<String, BTreeSet<String>> = serde_json::from_value(vectors["codes"].clone()).unwrap();
+    let pages: BTreeMap<String, BTreeSet<String>> =
+        serde_json::from_value(vectors["codes"].clone()).unwrap();
     assert_eq!(pages.values().map(BTreeSet::len).sum::<usize>(), 79);
     let mut table: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for operation in &OPERATIONS {
         let codes = operation.classes.iter().flat_map(|class| class.codes);
-        table.insert(operation.page.to_owned(), codes.map(|code| (*code).to_owned()).collect());
+        table.insert(
+            operation.page.to_owned(),
+            codes.map(|code| (*code).to_owned()).collect(),
+        );
     }
-    let read = IMAGES_TO_SHARE.iter().flat_map(|(_, codes)| *codes).map(|code| (*code).to_owned()).collect();
+    let read = IMAGES_TO_SHARE
+        .iter()
+        .flat_map(|(_, codes)| *codes)
+        .map(|code| (*code).to_owned())
+        .collect();
     table.insert("lighthouse/DescribeImagesToShare".to_owned(), read);
     assert_eq!(table, pages);
 }
@@ -300,9 +326,15 @@ pub(crate) fn inject(stage: &Stage, fault: &str) {
 
 /// Every text that an answer gives to the operator.
 fn told(answer: &Value) -> String {
-    let texts =
-        answer["results"].as_array().unwrap().iter().map(|r| r["message"].as_str().unwrap_or_default());
-    texts.chain([answer["message"].as_str().unwrap_or_default()]).collect::<Vec<_>>().join("\n")
+    let texts = answer["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["message"].as_str().unwrap_or_default());
+    texts
+        .chain([answer["message"].as_str().unwrap_or_default()])
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn check(answer: &Value, end: End, code: &str, case: &str) {
@@ -327,31 +359,56 @@ fn check(answer: &Value, end: End, code: &str, case: &str) {
     }
     if !matches!(end, End::Settled(_)) {
         let text = told(answer);
-        let (_, remedy) =
-            text.split_once(" — ").unwrap_or_else(|| panic!("{case}: no next action in {text}"));
-        assert!(remedy.len() > 20 && !remedy.contains("not one that this program knows"), "{case}: {text}");
-        assert!(matches!(end, End::Final) || text.contains(code), "{case}: {text}");
+        let (_, remedy) = text
+            .split_once(" — ")
+            .unwrap_or_else(|| panic!("{case}: no next action in {text}"));
+        assert!(
+            remedy.len() > 20 && !remedy.contains("not one that this program knows"),
+            "{case}: {text}"
+        );
+        assert!(
+            matches!(end, End::Final) || text.contains(code),
+            "{case}: {text}"
+        );
     }
 }
 
-/// Each code of a class against one account, and against ten where the operation names accounts: result and calls are as
-/// the class says, and nothing was carried out.
+/// Each code of a class against one account, and against ten where the operation names accounts:
+/// result and calls are as the class says, and nothing was carried out.
 pub(crate) async fn ends_as_documented(stage: &Stage, operation: &Operation, class: &Class) {
     for code in class.codes {
         let alone: &[&str] = if operation.lighthouse { &[] } else { &TEN[..1] };
         let cases = [(alone, class.calls), (&TEN[..], class.calls_for_ten)];
         for (accounts, calls) in cases.into_iter().filter(|(_, calls)| *calls > 0) {
             let case = format!("{} {code} × {}", operation.page, accounts.len());
-            stage.reset(if operation.action == "cancel" { accounts } else { &[] });
+            stage.reset(if operation.action == "cancel" {
+                accounts
+            } else {
+                &[]
+            });
             let before = stage.has(operation.image);
             inject(stage, &format!("{}:error-before:{code}", operation.fault));
             let from = stage.cloud.calls().len();
-            let request = ticket(&case, operation.action, operation.image, accounts, operation.lighthouse);
+            let request = ticket(
+                &case,
+                operation.action,
+                operation.image,
+                accounts,
+                operation.lighthouse,
+            );
             let answer = stage.send(&request).await;
             check(&answer, class.end, code, &case);
             assert_eq!(stage.writes(from).len(), calls, "{case}: {answer}");
-            assert_eq!(stage.has(operation.image), before, "{case}: nothing was carried out");
-            assert_eq!(stage.cloud.state().published(REGION, IMAGE), None, "{case}: nothing was carried out");
+            assert_eq!(
+                stage.has(operation.image),
+                before,
+                "{case}: nothing was carried out"
+            );
+            assert_eq!(
+                stage.cloud.state().published(REGION, IMAGE),
+                None,
+                "{case}: nothing was carried out"
+            );
         }
     }
 }
@@ -369,19 +426,46 @@ async fn each_code_ends_in_the_documented_result() {
 #[tokio::test]
 async fn a_list_that_cannot_be_read_is_told_and_stops_no_share() {
     let stage = Stage::new(unlimited(), "memory:").await;
-    for (again, code) in
-        IMAGES_TO_SHARE.iter().flat_map(|(again, codes)| codes.iter().map(move |c| (again, c)))
+    for (again, code) in IMAGES_TO_SHARE
+        .iter()
+        .flat_map(|(again, codes)| codes.iter().map(move |c| (again, c)))
     {
         stage.reset(&[]);
-        inject(&stage, &format!("DescribeImagesToShare:error-before:{code}"));
+        inject(
+            &stage,
+            &format!("DescribeImagesToShare:error-before:{code}"),
+        );
         let from = stage.cloud.calls().len();
         let region = REGION.parse().unwrap();
-        let error = stage.app.images(&region, ImagesQuery::All, stage.app.budget()).await.unwrap_err();
+        let error = stage
+            .app
+            .images(&region, ImagesQuery::All, stage.app.budget())
+            .await
+            .unwrap_err();
         assert_eq!(error.code, **code);
-        assert_eq!(error.class == sharehook::domain::ErrorClass::Transient, *again, "{code}: {error:?}");
-        assert!(error.remedy.len() > 20 && error.request_id.is_some(), "{code}: {error:?}");
-        assert_eq!(stage.cloud.calls().len() - from, 1, "{code}: a list is asked for once");
-        let answer = stage.send(&ticket(&format!("precheck {code}"), "share", IMAGE, &[], true)).await;
+        assert_eq!(
+            error.class == sharehook::domain::ErrorClass::Transient,
+            *again,
+            "{code}: {error:?}"
+        );
+        assert!(
+            error.remedy.len() > 20 && error.request_id.is_some(),
+            "{code}: {error:?}"
+        );
+        assert_eq!(
+            stage.cloud.calls().len() - from,
+            1,
+            "{code}: a list is asked for once"
+        );
+        let answer = stage
+            .send(&ticket(
+                &format!("precheck {code}"),
+                "share",
+                IMAGE,
+                &[],
+                true,
+            ))
+            .await;
         assert_eq!(answer["status"], "completed", "{code}: {answer}");
         assert_eq!(stage.writes(from).len(), 1, "{code}");
     }

@@ -1,5 +1,5 @@
-//! The 38 error codes that every action may answer with × each operation, answered by the sandbox to every call: the result,
-//! the number of calls, and an answer that names the next action.
+//! The 38 error codes that every action may answer with × each operation, answered by the sandbox
+//! to every call: the result, the number of calls, and an answer that names the next action.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::cloud_stage::{IMAGE, REGION, Stage, ticket, unlimited};
 /// What a table says of its codes to a list: the error's class, and how often it is asked for.
 type Listed = (ErrorClass, usize);
 
-/// The classes. With three tries, a passing failure costs three calls; a refusal for the clock is repeated once with the
-/// cloud's time; a quota is narrowed down by halving.
+/// The classes. With three tries, a passing failure costs three calls; a refusal for the clock is
+/// repeated once with the cloud's time; a quota is narrowed down by halving.
 const CLASSES: [(Class, Listed); 7] = [
     (
         Class {
@@ -36,15 +36,30 @@ const CLASSES: [(Class, Listed); 7] = [
     ),
     (
         // Repeated once with new credentials, where there are any: here there are none.
-        Class { end: End::Final, calls: 1, calls_for_ten: 1, codes: &["AuthFailure.TokenFailure"] },
+        Class {
+            end: End::Final,
+            calls: 1,
+            calls_for_ten: 1,
+            codes: &["AuthFailure.TokenFailure"],
+        },
         (ErrorClass::Refresh, 1),
     ),
     (
-        Class { end: End::Final, calls: 2, calls_for_ten: 2, codes: &["AuthFailure.SignatureExpire"] },
+        Class {
+            end: End::Final,
+            calls: 2,
+            calls_for_ten: 2,
+            codes: &["AuthFailure.SignatureExpire"],
+        },
         (ErrorClass::Clock, 2),
     ),
     (
-        Class { end: End::Final, calls: 1, calls_for_ten: 19, codes: &["LimitExceeded"] },
+        Class {
+            end: End::Final,
+            calls: 1,
+            calls_for_ten: 19,
+            codes: &["LimitExceeded"],
+        },
         (ErrorClass::Quota, 1),
     ),
     (
@@ -109,14 +124,23 @@ const CLASSES: [(Class, Listed); 7] = [
 #[test]
 fn the_table_has_every_common_code() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/api-codes.json")).unwrap();
-    let common: BTreeSet<&str> =
-        vectors["common"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
-    let table: Vec<&str> = CLASSES.iter().flat_map(|(class, _)| class.codes).copied().collect();
+    let common: BTreeSet<&str> = vectors["common"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap())
+        .collect();
+    let table: Vec<&str> = CLASSES
+        .iter()
+        .flat_map(|(class, _)| class.codes)
+        .copied()
+        .collect();
     assert_eq!((common.len(), table.len()), (38, 38));
     assert_eq!(table.into_iter().collect::<BTreeSet<_>>(), common);
 }
 
-/// Each operation and class has an application of its own: what is throttled slows down all that comes after it.
+/// Each operation and class has an application of its own: what is throttled slows down all that
+/// comes after it.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_common_code_ends_the_same_way_for_each_operation() {
     let mut running = tokio::task::JoinSet::new();
@@ -124,8 +148,20 @@ async fn each_common_code_ends_the_same_way_for_each_operation() {
         for (class, _) in &CLASSES {
             running.spawn(async move {
                 let stage = Stage::new(unlimited(), "memory:").await;
-                let calls_for_ten = if operation.lighthouse { 0 } else { class.calls_for_ten };
-                ends_as_documented(&stage, operation, &Class { calls_for_ten, ..*class }).await;
+                let calls_for_ten = if operation.lighthouse {
+                    0
+                } else {
+                    class.calls_for_ten
+                };
+                ends_as_documented(
+                    &stage,
+                    operation,
+                    &Class {
+                        calls_for_ten,
+                        ..*class
+                    },
+                )
+                .await;
             });
         }
     }
@@ -140,14 +176,32 @@ async fn a_list_tells_each_common_code_and_stops_no_share() {
         let stage = Stage::new(unlimited(), "memory:").await;
         for code in class.codes {
             stage.reset(&[]);
-            inject(&stage, &format!("DescribeImagesToShare:error-before:{code}"));
+            inject(
+                &stage,
+                &format!("DescribeImagesToShare:error-before:{code}"),
+            );
             let from = stage.cloud.calls().len();
             let region = REGION.parse().unwrap();
-            let error = stage.app.images(&region, ImagesQuery::All, stage.app.budget()).await.unwrap_err();
+            let error = stage
+                .app
+                .images(&region, ImagesQuery::All, stage.app.budget())
+                .await
+                .unwrap_err();
             assert_eq!((error.code.as_str(), error.class), (*code, *expected));
-            assert!(error.remedy.len() > 20 && error.request_id.is_some(), "{code}: {error:?}");
+            assert!(
+                error.remedy.len() > 20 && error.request_id.is_some(),
+                "{code}: {error:?}"
+            );
             assert_eq!(stage.cloud.calls().len() - from, *calls, "{code}");
-            let answer = stage.send(&ticket(&format!("precheck {code}"), "share", IMAGE, &[], true)).await;
+            let answer = stage
+                .send(&ticket(
+                    &format!("precheck {code}"),
+                    "share",
+                    IMAGE,
+                    &[],
+                    true,
+                ))
+                .await;
             assert_eq!(answer["status"], "completed", "{code}: {answer}");
             assert_eq!(stage.writes(from).len(), 1, "{code}");
         }

@@ -1,5 +1,5 @@
-//! What does not fit the deadline: the pace leaves no turn before it, so nothing is sent, the ticket stays pending in the
-//! journal, and a sweep finishes it.
+//! What does not fit the deadline: the pace leaves no turn before it, so nothing is sent, the
+//! ticket stays pending in the journal, and a sweep finishes it.
 
 use std::time::Duration;
 
@@ -15,25 +15,62 @@ async fn a_call_without_a_turn_in_time_is_not_sent_and_a_sweep_makes_it() {
     // One call a second, and all that is in hand is half of one.
     let stage = Stage::with(unlimited(), World::seeded(), "memory:", (1.0, 1.0)).await;
     for (image, cancelled) in [(BLUEPRINT, "lhbp"), (IMAGE, "img")] {
-        let first = stage.send(&ticket(&format!("{cancelled}-1"), "share", image, &ACCOUNT, false)).await;
+        let first = stage
+            .send(&ticket(
+                &format!("{cancelled}-1"),
+                "share",
+                image,
+                &ACCOUNT,
+                false,
+            ))
+            .await;
         assert_eq!(first["status"], "completed", "{first}");
         let from = stage.cloud.calls().len();
-        let late = ticket(&format!("{cancelled}-2"), "share", image, &["700000000002"], false);
-        let answer = deliver(&stage.app, &late, Deadline::after(Duration::from_millis(400))).await;
+        let late = ticket(
+            &format!("{cancelled}-2"),
+            "share",
+            image,
+            &["700000000002"],
+            false,
+        );
+        let answer = deliver(
+            &stage.app,
+            &late,
+            Deadline::after(Duration::from_millis(400)),
+        )
+        .await;
         assert_eq!(answer["status"], "pending", "{answer}");
         assert_eq!(answer["results"][0]["result"], "pending", "{answer}");
         assert!(stage.writes(from).is_empty(), "{:?}", stage.writes(from));
-        assert_eq!(stage.has(image).iter().filter(|a| *a == "700000000002").count(), 0);
+        assert_eq!(
+            stage
+                .has(image)
+                .iter()
+                .filter(|a| *a == "700000000002")
+                .count(),
+            0
+        );
         // After the lease of the worker that gave up.
         stage.wait(60);
-        let report = stage.app.sweep(Deadline::after(Duration::from_secs(20))).await.unwrap();
-        assert_eq!((report.finished.len(), report.unfinished.len()), (1, 0), "{report}");
+        let report = stage
+            .app
+            .sweep(Deadline::after(Duration::from_secs(20)))
+            .await
+            .unwrap();
+        assert_eq!(
+            (report.finished.len(), report.unfinished.len()),
+            (1, 0),
+            "{report}"
+        );
         assert!(report.failures.is_empty(), "{report}");
         assert_eq!(stage.writes(from).len(), 1, "{:?}", stage.writes(from));
         assert!(stage.has(image).contains(&"700000000002".to_owned()));
         let again = stage.send(&late).await;
         assert_eq!(
-            (again["status"].as_str(), again["results"][0]["result"].as_str()),
+            (
+                again["status"].as_str(),
+                again["results"][0]["result"].as_str()
+            ),
             (Some("completed"), Some("shared")),
             "{again}"
         );

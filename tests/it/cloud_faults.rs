@@ -1,5 +1,6 @@
-//! Everything that can go wrong on the way × each operation × each reading of what the documentation leaves open:
-//! the final state is right, the answer is truthful, nothing is carried out twice.
+//! Everything that can go wrong on the way × each operation × each reading of what the
+//! documentation leaves open: the final state is right, the answer is truthful, nothing is carried
+//! out twice.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,28 +58,85 @@ const fn operation(
     image: &'static str,
     accounts: &'static [&'static str],
 ) -> Operation {
-    Operation { name, fault, action, image, accounts, lighthouse: false, before: &[] }
+    Operation {
+        name,
+        fault,
+        action,
+        image,
+        accounts,
+        lighthouse: false,
+        before: &[],
+    }
 }
 
 const OPERATIONS: [Operation; 12] = [
     operation("share blueprint", SHARE, "share", BLUEPRINT, ABC),
-    operation("share blueprint, one bad", SHARE, "share", BLUEPRINT, ONE_BAD),
-    Operation { before: &[B], ..operation("share blueprint, one has it", SHARE, "share", BLUEPRINT, ABC) },
-    Operation { before: ABC, ..operation("cancel blueprint", CANCEL, "cancel", BLUEPRINT, ABC) },
-    Operation { before: &[B], ..operation("cancel blueprint, one has it", CANCEL, "cancel", BLUEPRINT, ABC) },
+    operation(
+        "share blueprint, one bad",
+        SHARE,
+        "share",
+        BLUEPRINT,
+        ONE_BAD,
+    ),
+    Operation {
+        before: &[B],
+        ..operation(
+            "share blueprint, one has it",
+            SHARE,
+            "share",
+            BLUEPRINT,
+            ABC,
+        )
+    },
+    Operation {
+        before: ABC,
+        ..operation("cancel blueprint", CANCEL, "cancel", BLUEPRINT, ABC)
+    },
+    Operation {
+        before: &[B],
+        ..operation(
+            "cancel blueprint, one has it",
+            CANCEL,
+            "cancel",
+            BLUEPRINT,
+            ABC,
+        )
+    },
     operation("share image", CVM, "share", IMAGE, ABC),
     operation("share image, one bad", CVM, "share", IMAGE, ONE_BAD),
-    Operation { before: ABC, ..operation("cancel image", CVM, "cancel", IMAGE, ABC) },
-    Operation { lighthouse: true, ..operation("publish", LIGHTHOUSE, "share", IMAGE, &[]) },
-    Operation { lighthouse: true, ..operation("unpublish", LIGHTHOUSE, "cancel", IMAGE, &[]) },
-    Operation { lighthouse: true, ..operation("chain, first call", LIGHTHOUSE, "share", IMAGE, ABC) },
-    Operation { lighthouse: true, ..operation("chain, second call", SHARE, "share", IMAGE, ABC) },
+    Operation {
+        before: ABC,
+        ..operation("cancel image", CVM, "cancel", IMAGE, ABC)
+    },
+    Operation {
+        lighthouse: true,
+        ..operation("publish", LIGHTHOUSE, "share", IMAGE, &[])
+    },
+    Operation {
+        lighthouse: true,
+        ..operation("unpublish", LIGHTHOUSE, "cancel", IMAGE, &[])
+    },
+    Operation {
+        lighthouse: true,
+        ..operation("chain, first call", LIGHTHOUSE, "share", IMAGE, ABC)
+    },
+    Operation {
+        lighthouse: true,
+        ..operation("chain, second call", SHARE, "share", IMAGE, ABC)
+    },
 ];
 
-/// The open questions, answered in half of the sixteen ways: any three of them in every combination, so none follows from
-/// another two. No call sees more than three: a call of one product never meets the other's way with batches.
+/// The open questions, answered in half of the sixteen ways: any three of them in every
+/// combination, so none follows from another two. No call sees more than three: a call of one
+/// product never meets the other's way with batches.
 fn behaviours() -> Vec<Behaviour> {
-    let way = |partly: bool| if partly { Batch::UntilFirstBad } else { Batch::AllOrNothing };
+    let way = |partly: bool| {
+        if partly {
+            Batch::UntilFirstBad
+        } else {
+            Batch::AllOrNothing
+        }
+    };
     let mut all = Vec::new();
     for lighthouse_partly in [false, true] {
         for any_already_shared_refuses in [false, true] {
@@ -101,7 +159,12 @@ fn behaviours() -> Vec<Behaviour> {
 fn any_three_of_the_open_questions_are_answered_in_every_combination() {
     let answers = |b: &Behaviour| {
         let partly = |batch| batch == Batch::UntilFirstBad;
-        [partly(b.lighthouse_batch), partly(b.cvm_batch), b.any_already_shared_refuses, b.read_shares_api]
+        [
+            partly(b.lighthouse_batch),
+            partly(b.cvm_batch),
+            b.any_already_shared_refuses,
+            b.read_shares_api,
+        ]
     };
     for left_out in 0..4 {
         let three = |b: &Behaviour| {
@@ -114,7 +177,8 @@ fn any_three_of_the_open_questions_are_answered_in_every_combination() {
     }
 }
 
-/// Delivers until the answer is final; in between, as long passes as a sender or the sweep would wait.
+/// Delivers until the answer is final; in between, as long passes as a sender or the sweep would
+/// wait.
 async fn to_the_end(stage: &Stage, request: &Value, deadline: Duration) -> Value {
     for _ in 0..4 {
         let answer = deliver(&stage.app, request, Deadline::after(deadline)).await;
@@ -128,16 +192,27 @@ async fn to_the_end(stage: &Stage, request: &Value, deadline: Duration) -> Value
 
 /// The results by item, without what is not decided by the fault.
 fn results(answer: &Value) -> BTreeMap<String, String> {
-    let item = |r: &Value| r["account"].as_str().or(r["image"].as_str()).unwrap().to_owned();
+    let item = |r: &Value| {
+        r["account"]
+            .as_str()
+            .or(r["image"].as_str())
+            .unwrap()
+            .to_owned()
+    };
     let kind = |r: &Value| match r["result"].as_str().unwrap() {
         "failed" => r["code"].as_str().unwrap().to_owned(),
         other => other.to_owned(),
     };
-    answer["results"].as_array().unwrap().iter().map(|r| (item(r), kind(r))).collect()
+    answer["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (item(r), kind(r)))
+        .collect()
 }
 
-/// What an operation comes to, whatever goes wrong on the way. Where the site cannot tell who has a blueprint, a share
-/// that somebody had before cannot be told from one whose answer was lost.
+/// What an operation comes to, whatever goes wrong on the way. Where the site cannot tell who has a
+/// blueprint, a share that somebody had before cannot be told from one whose answer was lost.
 fn expected(operation: &Operation, reads: bool) -> BTreeMap<String, Vec<&'static str>> {
     let mut expected = BTreeMap::new();
     for account in operation.accounts {
@@ -155,13 +230,23 @@ fn expected(operation: &Operation, reads: bool) -> BTreeMap<String, Vec<&'static
         expected.insert((*account).to_owned(), ends.to_vec());
     }
     if operation.lighthouse {
-        let end = if operation.action == "share" { "available" } else { "cancelled" };
+        let end = if operation.action == "share" {
+            "available"
+        } else {
+            "cancelled"
+        };
         expected.insert(operation.image.to_owned(), vec![end]);
     }
     expected
 }
 
-async fn check(stage: &Stage, operation: &Operation, fault: &str, behaviour: &Behaviour, number: usize) {
+async fn check(
+    stage: &Stage,
+    operation: &Operation,
+    fault: &str,
+    behaviour: &Behaviour,
+    number: usize,
+) {
     let case = format!(
         "{} × {fault}, Lighthouse {:?}, CVM {:?}, any already refuses: {}, reads: {}",
         operation.name,
@@ -173,27 +258,57 @@ async fn check(stage: &Stage, operation: &Operation, fault: &str, behaviour: &Be
     stage.reset(operation.before);
     stage.cloud.clear_faults();
     if operation.name == "unpublish" {
-        stage.send(&ticket(&format!("before {number}"), "share", IMAGE, &[], true)).await;
+        stage
+            .send(&ticket(
+                &format!("before {number}"),
+                "share",
+                IMAGE,
+                &[],
+                true,
+            ))
+            .await;
     }
     let met: Fault = format!("{}:{fault}", operation.fault).parse().unwrap();
     assert!(stage.cloud.inject(met));
     let from = stage.cloud.calls().len();
     let id = format!("t-{number}");
-    let request = ticket(&id, operation.action, operation.image, operation.accounts, operation.lighthouse);
-    let patience =
-        if fault.starts_with("slow") { Duration::from_millis(350) } else { Duration::from_secs(10) };
+    let request = ticket(
+        &id,
+        operation.action,
+        operation.image,
+        operation.accounts,
+        operation.lighthouse,
+    );
+    let patience = if fault.starts_with("slow") {
+        Duration::from_millis(350)
+    } else {
+        Duration::from_secs(10)
+    };
     let answer = to_the_end(stage, &request, patience).await;
     let reads = behaviour.read_shares_api || operation.image == IMAGE;
     let (got, wanted) = (results(&answer), expected(operation, reads));
-    assert_eq!(got.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "{case}: {answer}");
+    assert_eq!(
+        got.keys().collect::<Vec<_>>(),
+        wanted.keys().collect::<Vec<_>>(),
+        "{case}: {answer}"
+    );
     for (item, kind) in &got {
-        assert!(wanted[item].contains(&kind.as_str()), "{case}: {item} is {kind}: {answer}");
+        assert!(
+            wanted[item].contains(&kind.as_str()),
+            "{case}: {item} is {kind}: {answer}"
+        );
     }
     check_state(stage, operation, &case);
     let mut effects: BTreeMap<(String, String), u32> = BTreeMap::new();
     for call in stage.writes(from).iter().filter(|call| call.carried_out) {
-        let items = if call.accounts.is_empty() { vec![call.image.clone()] } else { call.accounts.clone() };
-        items.into_iter().for_each(|item| *effects.entry((call.action.clone(), item)).or_default() += 1);
+        let items = if call.accounts.is_empty() {
+            vec![call.image.clone()]
+        } else {
+            call.accounts.clone()
+        };
+        items
+            .into_iter()
+            .for_each(|item| *effects.entry((call.action.clone(), item)).or_default() += 1);
     }
     let doubled: Vec<_> = effects.iter().filter(|(_, times)| **times > 1).collect();
     assert!(doubled.is_empty(), "{case}: carried out twice: {doubled:?}");
@@ -202,9 +317,18 @@ async fn check(stage: &Stage, operation: &Operation, fault: &str, behaviour: &Be
 fn check_state(stage: &Stage, operation: &Operation, case: &str) {
     let world = stage.cloud.state();
     let published = world.published("ap-singapore", IMAGE);
-    assert_eq!(published.is_some(), operation.lighthouse && operation.action == "share", "{case}");
+    assert_eq!(
+        published.is_some(),
+        operation.lighthouse && operation.action == "share",
+        "{case}"
+    );
     let mut wanted: Vec<&str> = match operation.action {
-        "share" => operation.accounts.iter().filter(|a| **a != BAD).copied().collect(),
+        "share" => operation
+            .accounts
+            .iter()
+            .filter(|a| **a != BAD)
+            .copied()
+            .collect(),
         _ => Vec::new(),
     };
     wanted.sort_unstable();
@@ -234,7 +358,8 @@ async fn whatever_goes_wrong_the_end_is_right() {
     }
 }
 
-/// What lasts longer than one delivery's tries, so that later turns go on with what earlier ones left.
+/// What lasts longer than one delivery's tries, so that later turns go on with what earlier ones
+/// left.
 const STORMS: [&str; 8] = [
     "error-before:RequestLimitExceeded@8",
     "error-before:InternalError@8",
@@ -252,7 +377,10 @@ async fn a_storm_is_sat_out() {
     for read_shares_api in [true, false] {
         for storm in STORMS {
             running.spawn(async move {
-                let behaviour = Behaviour { read_shares_api, ..unlimited() };
+                let behaviour = Behaviour {
+                    read_shares_api,
+                    ..unlimited()
+                };
                 let mut stage = Stage::new(behaviour.clone(), "memory:").await;
                 for (number, operation) in OPERATIONS.iter().enumerate() {
                     if storm.contains("RequestLimitExceeded") {
@@ -263,7 +391,11 @@ async fn a_storm_is_sat_out() {
                     check(&stage, operation, storm, &behaviour, number).await;
                     if storm.starts_with("error-before") {
                         let calls = stage.cloud.calls();
-                        let met = calls.iter().skip(from).filter(|call| call.fault.is_some()).count();
+                        let met = calls
+                            .iter()
+                            .skip(from)
+                            .filter(|call| call.fault.is_some())
+                            .count();
                         assert_eq!(met, 8, "{} × {storm}", operation.name);
                     }
                 }
@@ -282,7 +414,12 @@ async fn whatever_goes_wrong_a_list_is_whole_or_an_error() {
     let region = REGION.parse().unwrap();
     let list = |within| {
         let (stage, region) = (&stage, &region);
-        async move { stage.app.images(region, ImagesQuery::All, Deadline::after(within)).await }
+        async move {
+            stage
+                .app
+                .images(region, ImagesQuery::All, Deadline::after(within))
+                .await
+        }
     };
     let long = Duration::from_secs(10);
     let whole = list(long).await.unwrap();
@@ -291,7 +428,11 @@ async fn whatever_goes_wrong_a_list_is_whole_or_an_error() {
         stage.cloud.clear_faults();
         let met: Fault = format!("DescribeImagesToShare:{fault}").parse().unwrap();
         assert!(stage.cloud.inject(met));
-        let within = if fault.starts_with("slow") { Duration::from_millis(200) } else { long };
+        let within = if fault.starts_with("slow") {
+            Duration::from_millis(200)
+        } else {
+            long
+        };
         let error = list(within).await.unwrap_err();
         let passes = matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled);
         assert!(passes && error.remedy.len() > 20, "{fault}: {error:?}");

@@ -1,4 +1,5 @@
-//! Natural batching: tickets that wait for the same image share its calls, and each keeps its own result and record.
+//! Natural batching: tickets that wait for the same image share its calls, and each keeps its own
+//! result and record.
 
 use std::process::Command;
 use std::time::Duration;
@@ -20,7 +21,10 @@ async fn at_once(stage: &Stage, tickets: Vec<Value>) -> Vec<Value> {
     for (index, ticket) in tickets.into_iter().enumerate() {
         let app = stage.app.clone();
         running.spawn(async move {
-            (index, deliver(&app, &ticket, Deadline::after(Duration::from_secs(30))).await)
+            (
+                index,
+                deliver(&app, &ticket, Deadline::after(Duration::from_secs(30))).await,
+            )
         });
     }
     let mut answers = running.join_all().await;
@@ -36,13 +40,24 @@ fn slow_calls(stage: &Stage, action: &str, times: u32) {
 
 #[tokio::test]
 async fn a_hundred_tickets_for_one_image_share_its_calls() {
-    for (image, action) in
-        [(BLUEPRINT, "ShareBlueprintAcrossAccounts"), (IMAGE, "cvm.ModifyImageSharePermission")]
-    {
+    for (image, action) in [
+        (BLUEPRINT, "ShareBlueprintAcrossAccounts"),
+        (IMAGE, "cvm.ModifyImageSharePermission"),
+    ] {
         let stage = Stage::new(unlimited(), "memory:").await;
         slow_calls(&stage, action, 500);
         let tickets = |action| {
-            (0..100).map(|n| ticket(&format!("{action} {n}"), action, image, &[&account(n)], false)).collect()
+            (0..100)
+                .map(|n| {
+                    ticket(
+                        &format!("{action} {n}"),
+                        action,
+                        image,
+                        &[&account(n)],
+                        false,
+                    )
+                })
+                .collect()
         };
         let answers = at_once(&stage, tickets("share")).await;
         for (n, answer) in answers.iter().enumerate() {
@@ -55,16 +70,31 @@ async fn a_hundred_tickets_for_one_image_share_its_calls() {
             );
             assert!(result["request_id"].is_string(), "{answer}");
         }
-        let records: std::collections::BTreeSet<&str> =
-            answers.iter().map(|a| a["record"].as_str().unwrap()).collect();
+        let records: std::collections::BTreeSet<&str> = answers
+            .iter()
+            .map(|a| a["record"].as_str().unwrap())
+            .collect();
         assert_eq!(records.len(), 100, "each has its own record");
         assert_eq!(stage.has(image).len(), 100);
         let calls = stage.writes(0);
-        assert!(calls.len() <= 20, "{} calls for 100 tickets of one account", calls.len());
-        assert!(calls.iter().all(|call| call.accounts.len() <= 10 && call.code.is_none()));
+        assert!(
+            calls.len() <= 20,
+            "{} calls for 100 tickets of one account",
+            calls.len()
+        );
+        assert!(
+            calls
+                .iter()
+                .all(|call| call.accounts.len() <= 10 && call.code.is_none())
+        );
         let from = stage.cloud.calls().len();
         let answers = at_once(&stage, tickets("cancel")).await;
-        assert!(answers.iter().all(|a| a["results"][0]["result"] == "cancelled"), "{answers:?}");
+        assert!(
+            answers
+                .iter()
+                .all(|a| a["results"][0]["result"] == "cancelled"),
+            "{answers:?}"
+        );
         assert!(stage.writes(from).len() <= 20 && stage.has(image).is_empty());
     }
 }
@@ -74,10 +104,16 @@ async fn a_hundred_tickets_for_one_image_share_its_calls() {
 async fn nobody_waits_when_nothing_is_under_way() {
     let stage = Stage::new(unlimited(), "memory:").await;
     let begun = std::time::Instant::now();
-    let answer = stage.send(&ticket("one", "share", BLUEPRINT, &[&account(1)], false)).await;
+    let answer = stage
+        .send(&ticket("one", "share", BLUEPRINT, &[&account(1)], false))
+        .await;
     assert_eq!(answer["status"], "completed");
     assert_eq!(stage.writes(0).len(), 1);
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 /// Under every reading of what one bad account does to the others of a call.
@@ -93,15 +129,30 @@ async fn a_bad_account_costs_only_its_own_ticket() {
                 ..unlimited()
             };
             for (image, code, action) in [
-                (BLUEPRINT, "InvalidParameterValue.AccountIdsNotExist", "ShareBlueprintAcrossAccounts"),
-                (IMAGE, "InvalidAccountId.NotFound", "cvm.ModifyImageSharePermission"),
+                (
+                    BLUEPRINT,
+                    "InvalidParameterValue.AccountIdsNotExist",
+                    "ShareBlueprintAcrossAccounts",
+                ),
+                (
+                    IMAGE,
+                    "InvalidAccountId.NotFound",
+                    "cvm.ModifyImageSharePermission",
+                ),
             ] {
                 let case = format!("{image} {batch:?} reads: {reads}, refuses: {refuses}");
                 let stage = Stage::new(behaviour.clone(), "memory:").await;
                 slow_calls(&stage, action, 2);
-                let who = |n: usize| if n % 7 == 3 { format!("9990000000{n:02}") } else { account(n) };
-                let tickets =
-                    (0..30).map(|n| ticket(&format!("t{n}"), "share", image, &[&who(n)], false)).collect();
+                let who = |n: usize| {
+                    if n % 7 == 3 {
+                        format!("9990000000{n:02}")
+                    } else {
+                        account(n)
+                    }
+                };
+                let tickets = (0..30)
+                    .map(|n| ticket(&format!("t{n}"), "share", image, &[&who(n)], false))
+                    .collect();
                 let answers = at_once(&stage, tickets).await;
                 for (n, answer) in answers.iter().enumerate() {
                     let result = &answer["results"][0];
@@ -116,42 +167,70 @@ async fn a_bad_account_costs_only_its_own_ticket() {
                         assert_eq!(result["result"], "shared", "{case}: {answer}");
                     }
                 }
-                assert_eq!(stage.has(image).len(), (0..30).filter(|n| n % 7 != 3).count(), "{case}");
+                assert_eq!(
+                    stage.has(image).len(),
+                    (0..30).filter(|n| n % 7 != 3).count(),
+                    "{case}"
+                );
             }
         }
     }
 }
 
-/// Two tickets for one account never ride in one call: the second learns that the first has done it.
+/// Two tickets for one account never ride in one call: the second learns that the first has done
+/// it.
 #[tokio::test]
 async fn tickets_for_one_account_get_an_end_each() {
     let stage = Stage::new(unlimited(), "memory:").await;
     slow_calls(&stage, "cvm.ModifyImageSharePermission", 5);
-    let tickets = (0..5).map(|n| ticket(&format!("t{n}"), "share", IMAGE, &[&account(1)], false)).collect();
+    let tickets = (0..5)
+        .map(|n| ticket(&format!("t{n}"), "share", IMAGE, &[&account(1)], false))
+        .collect();
     let answers = at_once(&stage, tickets).await;
-    let count = |kind: &str| answers.iter().filter(|a| a["results"][0]["result"] == kind).count();
-    assert_eq!((count("shared"), count("already_shared")), (1, 4), "{answers:?}");
+    let count = |kind: &str| {
+        answers
+            .iter()
+            .filter(|a| a["results"][0]["result"] == kind)
+            .count()
+    };
+    assert_eq!(
+        (count("shared"), count("already_shared")),
+        (1, 4),
+        "{answers:?}"
+    );
 }
 
 /// Whoever is stopped in the middle of a call that others ride with: they read back and end right.
 #[tokio::test]
 async fn a_stopped_leader_costs_its_riders_nothing() {
     let stage = Stage::new(unlimited(), "memory:").await;
-    stage.cloud.inject("ShareBlueprintAcrossAccounts:slow:60ms".parse().unwrap());
-    stage.cloud.inject("ShareBlueprintAcrossAccounts:slow:30s".parse().unwrap());
+    stage
+        .cloud
+        .inject("ShareBlueprintAcrossAccounts:slow:60ms".parse().unwrap());
+    stage
+        .cloud
+        .inject("ShareBlueprintAcrossAccounts:slow:30s".parse().unwrap());
     let mut running = Vec::new();
     for n in 0..6 {
-        let (app, request) =
-            (stage.app.clone(), ticket(&format!("t{n}"), "share", BLUEPRINT, &[&account(n)], false));
+        let (app, request) = (
+            stage.app.clone(),
+            ticket(&format!("t{n}"), "share", BLUEPRINT, &[&account(n)], false),
+        );
         running.push(tokio::spawn(async move {
             deliver(&app, &request, Deadline::after(Duration::from_secs(8))).await
         }));
     }
-    let held = || stage.writes(0).iter().any(|c| c.fault.as_deref().is_some_and(|f| f.contains("30000")));
+    let held = || {
+        stage
+            .writes(0)
+            .iter()
+            .any(|c| c.fault.as_deref().is_some_and(|f| f.contains("30000")))
+    };
     while !held() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    // One of those who are left leads the held call; which one is not known here, so each is stopped until it is met.
+    // One of those who are left leads the held call; which one is not known here, so each is
+    // stopped until it is met.
     let mut stopped = 0;
     for task in &running {
         task.abort();
@@ -165,8 +244,15 @@ async fn a_stopped_leader_costs_its_riders_nothing() {
     for task in running {
         ends.extend(task.await.ok());
     }
-    assert!(ends.iter().all(|a| a["results"][0]["result"] == "shared"), "{ends:?}");
-    assert!(stopped + ends.len() >= 6, "{stopped} stopped, {} ended", ends.len());
+    assert!(
+        ends.iter().all(|a| a["results"][0]["result"] == "shared"),
+        "{ends:?}"
+    );
+    assert!(
+        stopped + ends.len() >= 6,
+        "{stopped} stopped, {} ended",
+        ends.len()
+    );
 }
 
 /// An SQS batch through the program itself: ten messages for one image, one of them wrong.
@@ -192,17 +278,28 @@ async fn a_queue_batch_shares_its_calls() {
         std::fs::write(&event, json!({ "Records": records }).to_string()).unwrap();
         let from = stage.cloud.calls().len();
         let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
-        command.args(["invoke", "--json", "--config"]).arg(&config).arg(&event);
+        command
+            .args(["invoke", "--json", "--config"])
+            .arg(&config)
+            .arg(&event);
         command
             .env("TENCENTCLOUD_SECRET_ID", SANDBOX_SECRET_ID)
             .env("TENCENTCLOUD_SECRET_KEY", SANDBOX_SECRET_KEY);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+            .await
+            .unwrap();
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        let failed: Vec<String> =
-            (0..10).map(|n| format!("\"m{n}\"")).filter(|id| told.contains(id.as_str())).collect();
+        let failed: Vec<String> = (0..10)
+            .map(|n| format!("\"m{n}\""))
+            .filter(|id| told.contains(id.as_str()))
+            .collect();
         let calls = stage.writes(from).len();
         if queue.ends_with(".fifo") {
-            assert_eq!(failed, ["\"m4\"", "\"m5\"", "\"m6\"", "\"m7\"", "\"m8\"", "\"m9\""], "{told}");
+            assert_eq!(
+                failed,
+                ["\"m4\"", "\"m5\"", "\"m6\"", "\"m7\"", "\"m8\"", "\"m9\""],
+                "{told}"
+            );
             assert_eq!(
                 (calls, stage.has(BLUEPRINT).len()),
                 (4, 4),
@@ -210,8 +307,12 @@ async fn a_queue_batch_shares_its_calls() {
             );
         } else {
             assert_eq!(failed, ["\"m4\""], "{told}");
-            // Two when all arrive together; a busy machine lets some come later. Without sharing there are nine.
-            assert!(calls <= 6 && stage.has(BLUEPRINT).len() == 9, "{calls} calls");
+            // Two when all arrive together; a busy machine lets some come later. Without sharing
+            // there are nine.
+            assert!(
+                calls <= 6 && stage.has(BLUEPRINT).len() == 9,
+                "{calls} calls"
+            );
         }
     }
 }
@@ -219,7 +320,11 @@ async fn a_queue_batch_shares_its_calls() {
 fn queue_config(folder: &std::path::Path, url: &str, arn: &str) -> std::path::PathBuf {
     let policy = folder.join("policy");
     std::fs::create_dir_all(&policy).unwrap();
-    std::fs::write(policy.join("all.cedar"), "@id(\"all\") permit (principal, action, resource);\n").unwrap();
+    std::fs::write(
+        policy.join("all.cedar"),
+        "@id(\"all\") permit (principal, action, resource);\n",
+    )
+    .unwrap();
     std::fs::write(policy.join("entities.json"), "[]").unwrap();
     let text = format!(
         "journal = \"file:journal\"\npolicy = \"policy\"\n[cloud]\nsite = \"intl\"\nendpoint = \"{url}\"\n\

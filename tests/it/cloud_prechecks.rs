@@ -1,5 +1,5 @@
-//! Calls that could only be refused are not made: the state and type of an image, the quota of a CVM image.
-//! What cannot be read blocks nothing, and the reads stay few.
+//! Calls that could only be refused are not made: the state and type of an image, the quota of a
+//! CVM image. What cannot be read blocks nothing, and the reads stay few.
 
 use std::time::Duration;
 
@@ -11,7 +11,12 @@ use sharehook::sandbox::{BlueprintState, Fault, ImageState, Stock, World};
 use crate::cloud_stage::{BLUEPRINT, IMAGE, REGION, Stage, deliver, ticket, unlimited};
 
 const TWO: [&str; 2] = ["700000000001", "700000000002"];
-const FOUR: [&str; 4] = ["700000000001", "700000000002", "700000000003", "700000000004"];
+const FOUR: [&str; 4] = [
+    "700000000001",
+    "700000000002",
+    "700000000003",
+    "700000000004",
+];
 const READS: [&str; 2] = ["DescribeBlueprints", "DescribeImages"];
 
 async fn stage() -> Stage {
@@ -19,17 +24,26 @@ async fn stage() -> Stage {
 }
 
 fn edit(stage: &Stage, change: impl FnOnce(&mut Stock)) {
-    stage.cloud.edit(|world: &mut World| change(world.regions.get_mut(REGION).unwrap()));
+    stage
+        .cloud
+        .edit(|world: &mut World| change(world.regions.get_mut(REGION).unwrap()));
 }
 
 fn reads(stage: &Stage) -> usize {
-    stage.cloud.calls().iter().filter(|call| READS.contains(&call.action.as_str())).count()
+    stage
+        .cloud
+        .calls()
+        .iter()
+        .filter(|call| READS.contains(&call.action.as_str()))
+        .count()
 }
 
 /// Every result's name, or its code when it failed.
 fn ends(answer: &Value) -> Vec<&str> {
     let results = answer["results"].as_array().unwrap().iter();
-    results.map(|r| r["code"].as_str().or(r["result"].as_str()).unwrap()).collect()
+    results
+        .map(|r| r["code"].as_str().or(r["result"].as_str()).unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -40,16 +54,31 @@ async fn accounts_beyond_the_quota_of_an_image_are_named_and_the_others_get_it()
         shares.extend((0..498).map(|n| (format!("710000000{n:03}"), system_now())));
         shares.insert(FOUR[1].to_owned(), system_now());
     });
-    let answer = stage.send(&ticket("quota", "share", IMAGE, &FOUR, false)).await;
+    let answer = stage
+        .send(&ticket("quota", "share", IMAGE, &FOUR, false))
+        .await;
     assert_eq!(answer["status"], "partial", "{answer}");
-    assert_eq!(ends(&answer), ["shared", "already_shared", "QuotaPrecheck", "QuotaPrecheck"], "{answer}");
+    assert_eq!(
+        ends(&answer),
+        ["shared", "already_shared", "QuotaPrecheck", "QuotaPrecheck"],
+        "{answer}"
+    );
     let message = answer["results"][2]["message"].as_str().unwrap();
-    assert!(message.contains("499 accounts") && message.contains(" — cancel shares"), "{message}");
+    assert!(
+        message.contains("499 accounts") && message.contains(" — cancel shares"),
+        "{message}"
+    );
     let writes = stage.writes(0);
-    assert_eq!(writes.len(), 1, "one call for the one that fits: {writes:?}");
+    assert_eq!(
+        writes.len(),
+        1,
+        "one call for the one that fits: {writes:?}"
+    );
     assert_eq!(writes[0].accounts, [FOUR[0]]);
     // Whatever the quota, what is there can be taken away.
-    let answer = stage.send(&ticket("cancel", "cancel", IMAGE, &FOUR[..2], false)).await;
+    let answer = stage
+        .send(&ticket("cancel", "cancel", IMAGE, &FOUR[..2], false))
+        .await;
     assert_eq!(ends(&answer), ["cancelled", "cancelled"], "{answer}");
 }
 
@@ -61,11 +90,16 @@ async fn an_image_that_cannot_be_shared_costs_no_call_and_the_reason_is_told() {
         ("img-public00", "the provider's own"),
         ("lhbp-isolated", "its state is ISOLATED"),
     ] {
-        let answer = stage.send(&ticket(image, "share", image, &TWO, false)).await;
+        let answer = stage
+            .send(&ticket(image, "share", image, &TWO, false))
+            .await;
         assert_eq!(answer["status"], "failed", "{answer}");
         assert_eq!(ends(&answer), ["NotShareable"; 2], "{answer}");
         let message = answer["results"][1]["message"].as_str().unwrap();
-        assert!(message.contains(reason) && message.contains(" — share a custom image"), "{message}");
+        assert!(
+            message.contains(reason) && message.contains(" — share a custom image"),
+            "{message}"
+        );
         assert_eq!(answer["results"][0]["retryable"], false);
     }
     assert!(stage.writes(0).is_empty(), "{:?}", stage.writes(0));
@@ -75,11 +109,21 @@ async fn an_image_that_cannot_be_shared_costs_no_call_and_the_reason_is_told() {
 async fn what_lighthouse_does_not_take_costs_no_call_and_its_reason_is_passed_on() {
     let stage = stage().await;
     let region = REGION.parse().unwrap();
-    let listed = stage.app.images(&region, ImagesQuery::All, stage.app.budget()).await.unwrap();
-    let refused: Vec<_> = listed.into_iter().filter(|image| image.is_shareable == Some(false)).collect();
+    let listed = stage
+        .app
+        .images(&region, ImagesQuery::All, stage.app.budget())
+        .await
+        .unwrap();
+    let refused: Vec<_> = listed
+        .into_iter()
+        .filter(|image| image.is_shareable == Some(false))
+        .collect();
     assert!(!refused.is_empty());
     for image in refused {
-        let (id, reason) = (image.image_id.to_string(), image.unshareable_reason.unwrap());
+        let (id, reason) = (
+            image.image_id.to_string(),
+            image.unshareable_reason.unwrap(),
+        );
         let from = stage.cloud.calls().len();
         let answer = stage.send(&ticket(&id, "share", &id, &[], true)).await;
         assert_eq!(
@@ -87,7 +131,13 @@ async fn what_lighthouse_does_not_take_costs_no_call_and_its_reason_is_passed_on
             (Some("failed"), vec!["NotShareable"]),
             "{answer}"
         );
-        assert!(answer["results"][0]["message"].as_str().unwrap().contains(&reason), "{reason}: {answer}");
+        assert!(
+            answer["results"][0]["message"]
+                .as_str()
+                .unwrap()
+                .contains(&reason),
+            "{reason}: {answer}"
+        );
         assert!(stage.writes(from).is_empty(), "{:?}", stage.writes(from));
     }
 }
@@ -100,7 +150,12 @@ async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() 
         let from = stage.cloud.calls().len();
         let answer = stage.send(&request).await;
         assert_eq!(answer["status"], "pending", "{answer}");
-        assert!(answer.to_string().contains(&format!("the image is {state}")), "no reason: {answer}");
+        assert!(
+            answer
+                .to_string()
+                .contains(&format!("the image is {state}")),
+            "no reason: {answer}"
+        );
         assert!(stage.writes(from).is_empty(), "{:?}", stage.writes(from));
         edit(&stage, |stock| match stock.images.get_mut(image) {
             Some(found) => found.state = ImageState::Normal,
@@ -109,7 +164,11 @@ async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() 
         stage.wait(120);
         let answer = stage.send(&request).await;
         assert_eq!(answer["status"], "completed", "{answer}");
-        assert_eq!((ends(&answer), stage.writes(from).len()), (vec!["shared"; 2], 1), "{answer}");
+        assert_eq!(
+            (ends(&answer), stage.writes(from).len()),
+            (vec!["shared"; 2], 1),
+            "{answer}"
+        );
     }
     // Within the deadline, the same delivery sees it through.
     edit(&stage, |stock| {
@@ -118,8 +177,14 @@ async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() 
         blueprint.normal_at = Some(system_now() + jiff::SignedDuration::from_millis(150));
     });
     let from = stage.cloud.calls().len();
-    let answer = stage.send(&ticket("soon", "share", BLUEPRINT, &TWO, false)).await;
-    assert_eq!((answer["status"].as_str(), stage.writes(from).len()), (Some("completed"), 1), "{answer}");
+    let answer = stage
+        .send(&ticket("soon", "share", BLUEPRINT, &TWO, false))
+        .await;
+    assert_eq!(
+        (answer["status"].as_str(), stage.writes(from).len()),
+        (Some("completed"), 1),
+        "{answer}"
+    );
 }
 
 /// An hour after its approval a share that never became possible is given up, with the reason.
@@ -130,30 +195,53 @@ async fn what_never_becomes_ready_is_given_up_with_its_reason() {
     assert_eq!(stage.send(&request).await["status"], "pending");
     stage.wait(3_700);
     let answer = stage.send(&request).await;
-    assert_eq!((answer["status"].as_str(), ends(&answer)), (Some("failed"), vec!["NotReady"; 2]), "{answer}");
+    assert_eq!(
+        (answer["status"].as_str(), ends(&answer)),
+        (Some("failed"), vec!["NotReady"; 2]),
+        "{answer}"
+    );
     assert!(stage.writes(0).is_empty());
 }
 
 #[tokio::test]
 async fn a_precheck_that_cannot_be_read_blocks_nothing() {
-    let faults = ["error-before:UnauthorizedOperation", "error-before:InternalError", "reset-before"];
+    let faults = [
+        "error-before:UnauthorizedOperation",
+        "error-before:InternalError",
+        "reset-before",
+    ];
     let more = ["html-ok", "status:502", "cut-body"];
     for fault in faults.into_iter().chain(more) {
         let stage = stage().await;
         for (image, read) in [(BLUEPRINT, "DescribeBlueprints"), (IMAGE, "DescribeImages")] {
             let met: Fault = format!("{read}:{fault}@50").parse().unwrap();
             assert!(stage.cloud.inject(met));
-            let answer = stage.send(&ticket(image, "share", image, &TWO, false)).await;
+            let answer = stage
+                .send(&ticket(image, "share", image, &TWO, false))
+                .await;
             assert_eq!(answer["status"], "completed", "{read} {fault}: {answer}");
         }
         assert_eq!(stage.writes(0).len(), 2, "{fault}");
-        assert_eq!(reads(&stage), 2, "{fault}: it is asked once, not again and again");
+        assert_eq!(
+            reads(&stage),
+            2,
+            "{fault}: it is asked once, not again and again"
+        );
     }
     // One that hangs costs a few seconds of the share's time, and not the share.
     let stage = stage().await;
-    assert!(stage.cloud.inject("DescribeBlueprints:slow:30s".parse().unwrap()));
+    assert!(
+        stage
+            .cloud
+            .inject("DescribeBlueprints:slow:30s".parse().unwrap())
+    );
     let request = ticket("slow", "share", BLUEPRINT, &TWO, false);
-    let answer = deliver(&stage.app, &request, Deadline::after(Duration::from_secs(20))).await;
+    let answer = deliver(
+        &stage.app,
+        &request,
+        Deadline::after(Duration::from_secs(20)),
+    )
+    .await;
     assert_eq!(answer["status"], "completed", "{answer}");
 }
 
@@ -166,18 +254,40 @@ async fn tickets_for_one_image_share_the_precheck_and_a_cancel_makes_none() {
         .map(|account| ticket(account, "share", BLUEPRINT, &[account.as_str()], false))
         .collect();
     let answers = all_at_once(&stage, requests).await;
-    assert!(answers.iter().all(|answer| answer["status"] == "completed"), "{answers:?}");
-    assert!(reads(&stage) <= 4, "{} reads of the state for {} tickets", reads(&stage), accounts.len());
+    assert!(
+        answers.iter().all(|answer| answer["status"] == "completed"),
+        "{answers:?}"
+    );
+    assert!(
+        reads(&stage) <= 4,
+        "{} reads of the state for {} tickets",
+        reads(&stage),
+        accounts.len()
+    );
     let before = reads(&stage);
-    let answer = stage.send(&ticket("cancel", "cancel", BLUEPRINT, &[accounts[0].as_str()], false)).await;
-    assert_eq!((ends(&answer), reads(&stage)), (vec!["cancelled"], before), "{answer}");
+    let answer = stage
+        .send(&ticket(
+            "cancel",
+            "cancel",
+            BLUEPRINT,
+            &[accounts[0].as_str()],
+            false,
+        ))
+        .await;
+    assert_eq!(
+        (ends(&answer), reads(&stage)),
+        (vec!["cancelled"], before),
+        "{answer}"
+    );
 }
 
 async fn all_at_once(stage: &Stage, requests: Vec<Value>) -> Vec<Value> {
     let mut running = tokio::task::JoinSet::new();
     for request in requests {
         let app = std::sync::Arc::clone(&stage.app);
-        running.spawn(async move { deliver(&app, &request, Deadline::after(Duration::from_secs(20))).await });
+        running.spawn(async move {
+            deliver(&app, &request, Deadline::after(Duration::from_secs(20))).await
+        });
     }
     running.join_all().await
 }

@@ -1,5 +1,6 @@
-//! What the tests of cloud calls share: a sandbox, the application in front of it, tickets as native requests.
-//! In: how the cloud behaves. Out: answers, the sandbox's state and its log of calls.
+//! What the tests of cloud calls share: a sandbox, the application in front of it, tickets as
+//! native requests. In: how the cloud behaves. Out: answers, the sandbox's state and its log of
+//! calls.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use sharehook::clock::{Clock, system_now};
 use sharehook::config::{Config, Vars};
 use sharehook::domain::Timestamp;
 use sharehook::sandbox::{
-    Behaviour, Call, RateLimits, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions,
-    World,
+    Behaviour, Call, RateLimits, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox,
+    SandboxOptions, World,
 };
 
 pub(crate) const REGION: &str = "ap-singapore";
@@ -20,8 +21,11 @@ pub(crate) const BLUEPRINT: &str = "lhbp-6jc6l8yb";
 pub(crate) const IMAGE: &str = "img-6pb6lrmy";
 
 /// The actions that change something.
-const WRITES: [&str; 3] =
-    ["ShareBlueprintAcrossAccounts", "CancelShareBlueprintAcrossAccounts", "ModifyImageSharePermission"];
+const WRITES: [&str; 3] = [
+    "ShareBlueprintAcrossAccounts",
+    "CancelShareBlueprintAcrossAccounts",
+    "ModifyImageSharePermission",
+];
 
 pub(crate) struct Stage {
     pub(crate) app: Arc<App>,
@@ -33,13 +37,24 @@ pub(crate) struct Stage {
 
 /// Three tries and waits of a few milliseconds.
 pub(crate) fn short() -> Patience {
-    let backoff = Backoff { base: Duration::from_millis(1), cap: Duration::from_millis(4), tries: 3 };
-    Patience { backoff, normal_pause: Duration::from_millis(20), normal_polls: 20 }
+    let backoff = Backoff {
+        base: Duration::from_millis(1),
+        cap: Duration::from_millis(4),
+        tries: 3,
+    };
+    Patience {
+        backoff,
+        normal_pause: Duration::from_millis(20),
+        normal_polls: 20,
+    }
 }
 
 /// A sandbox without rates.
 pub(crate) fn unlimited() -> Behaviour {
-    Behaviour { rate_limits: RateLimits::OFF, ..Behaviour::default() }
+    Behaviour {
+        rate_limits: RateLimits::OFF,
+        ..Behaviour::default()
+    }
 }
 
 impl Stage {
@@ -55,19 +70,46 @@ impl Stage {
         journal: &'static str,
         rates: (f64, f64),
     ) -> Self {
-        let options = SandboxOptions { behaviour, world, ..SandboxOptions::seeded(system_now) };
+        let options = SandboxOptions {
+            behaviour,
+            world,
+            ..SandboxOptions::seeded(system_now)
+        };
         let cloud = Sandbox::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::at("2026-11-21T10:00:00Z".parse().unwrap());
-        let app = Arc::new(app(folder.path().to_owned(), &cloud.url(), journal, &clock, rates).await);
-        Self { app, cloud, clock, folder, journal }
+        let app = Arc::new(
+            app(
+                folder.path().to_owned(),
+                &cloud.url(),
+                journal,
+                &clock,
+                rates,
+            )
+            .await,
+        );
+        Self {
+            app,
+            cloud,
+            clock,
+            folder,
+            journal,
+        }
     }
 
     /// Another process on the same journal.
     pub(crate) async fn restart(&mut self) {
         let folder = self.folder.path().to_owned();
-        self.app =
-            Arc::new(app(folder, &self.cloud.url(), self.journal, &self.clock, (1000.0, 1000.0)).await);
+        self.app = Arc::new(
+            app(
+                folder,
+                &self.cloud.url(),
+                self.journal,
+                &self.clock,
+                (1000.0, 1000.0),
+            )
+            .await,
+        );
     }
 
     /// Moves the application's clock; leases and pauses of the journal are counted by it.
@@ -83,7 +125,11 @@ impl Stage {
     /// The calls that would change something, since `from`.
     pub(crate) fn writes(&self, from: usize) -> Vec<Call> {
         let calls = self.cloud.calls();
-        calls.into_iter().skip(from).filter(|c| WRITES.contains(&c.action.as_str())).collect()
+        calls
+            .into_iter()
+            .skip(from)
+            .filter(|c| WRITES.contains(&c.action.as_str()))
+            .collect()
     }
 
     pub(crate) fn has(&self, image: &str) -> Vec<String> {
@@ -101,8 +147,18 @@ impl Stage {
             let stock = world.regions.get_mut(REGION).unwrap();
             let now = system_now();
             for account in having {
-                stock.blueprints.get_mut(BLUEPRINT).unwrap().shares.insert((*account).to_owned(), now);
-                stock.images.get_mut(IMAGE).unwrap().shares.insert((*account).to_owned(), now);
+                stock
+                    .blueprints
+                    .get_mut(BLUEPRINT)
+                    .unwrap()
+                    .shares
+                    .insert((*account).to_owned(), now);
+                stock
+                    .images
+                    .get_mut(IMAGE)
+                    .unwrap()
+                    .shares
+                    .insert((*account).to_owned(), now);
             }
         });
     }
@@ -110,9 +166,15 @@ impl Stage {
 
 /// Hands a native request to the application as a trusted trigger does; the one answer as JSON.
 pub(crate) async fn deliver(app: &App, request: &Value, deadline: Deadline) -> Value {
-    let via = Via::Host { origin: "invoke".to_owned(), id: None };
-    let delivery =
-        Delivery { source: "invoke".parse().unwrap(), via, body: request.to_string().into_bytes().into() };
+    let via = Via::Host {
+        origin: "invoke".to_owned(),
+        id: None,
+    };
+    let delivery = Delivery {
+        source: "invoke".parse().unwrap(),
+        via,
+        body: request.to_string().into_bytes().into(),
+    };
     match app.receive(delivery, deadline).await {
         Reply::Answers(answers) => json!(answers[0].1),
         other => panic!("{other:?}"),
@@ -120,7 +182,13 @@ pub(crate) async fn deliver(app: &App, request: &Value, deadline: Deadline) -> V
 }
 
 /// A ticket.
-pub(crate) fn ticket(id: &str, action: &str, image: &str, accounts: &[&str], lighthouse: bool) -> Value {
+pub(crate) fn ticket(
+    id: &str,
+    action: &str,
+    image: &str,
+    accounts: &[&str],
+    lighthouse: bool,
+) -> Value {
     json!({
         "id": id, "action": action, "image": image, "region": REGION, "accounts": accounts,
         "lighthouse": lighthouse, "requester": "alice@example.com", "approvers": ["bob@example.com"],
@@ -131,7 +199,11 @@ pub(crate) fn ticket(id: &str, action: &str, image: &str, accounts: &[&str], lig
 async fn app(folder: PathBuf, url: &str, journal: &str, clock: &Clock, rates: (f64, f64)) -> App {
     let policy = folder.join("policy");
     std::fs::create_dir_all(&policy).unwrap();
-    std::fs::write(policy.join("all.cedar"), "@id(\"all\") permit (principal, action, resource);\n").unwrap();
+    std::fs::write(
+        policy.join("all.cedar"),
+        "@id(\"all\") permit (principal, action, resource);\n",
+    )
+    .unwrap();
     std::fs::write(policy.join("entities.json"), "[]").unwrap();
     let text = format!(
         "journal = \"{journal}\"\npolicy = \"policy\"\n[cloud]\nsite = \"intl\"\nendpoint = \"{url}\"\n\
@@ -139,11 +211,24 @@ async fn app(folder: PathBuf, url: &str, journal: &str, clock: &Clock, rates: (f
     );
     let file = folder.join("sharehook.toml");
     std::fs::write(&file, text).unwrap();
-    let pairs =
-        [("TENCENTCLOUD_SECRET_ID", SANDBOX_SECRET_ID), ("TENCENTCLOUD_SECRET_KEY", SANDBOX_SECRET_KEY)];
-    let vars: Vars = pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    let pairs = [
+        ("TENCENTCLOUD_SECRET_ID", SANDBOX_SECRET_ID),
+        ("TENCENTCLOUD_SECRET_KEY", SANDBOX_SECRET_KEY),
+    ];
+    let vars: Vars = pairs
+        .into_iter()
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect();
     let mut config = Config::load(&file, &vars).unwrap();
     // Beyond the published rates on purpose: the sandbox of most tests has none.
-    (config.cloud.lighthouse_per_second, config.cloud.cvm_per_second) = rates;
-    Prepared::new(config).unwrap().with_patience(short()).open(&vars, clock.clone()).await.unwrap()
+    (
+        config.cloud.lighthouse_per_second,
+        config.cloud.cvm_per_second,
+    ) = rates;
+    Prepared::new(config)
+        .unwrap()
+        .with_patience(short())
+        .open(&vars, clock.clone())
+        .await
+        .unwrap()
 }

@@ -1,4 +1,5 @@
-//! CloudEvents over HTTP in every content mode: who is believed, what acts once, and what never gains trust.
+//! CloudEvents over HTTP in every content mode: who is believed, what acts once, and what never
+//! gains trust.
 
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
@@ -9,7 +10,8 @@ use crate::service::{Answer, NATIVE_SECRET, QUEUE_ARN, Service, request, signed}
 const TOKEN: &str = "test-only-events-token-0123456789abcdef";
 const DESK: &str = "https://desk.example.com/approvals";
 
-/// A service with two more sources: `desk` presents a bearer token, `native` may send signed events too.
+/// A service with two more sources: `desk` presents a bearer token, `native` may send signed events
+/// too.
 async fn start() -> Service {
     Service::prepared(|folder| {
         let path = folder.join("sharehook.toml");
@@ -53,7 +55,9 @@ const STRUCTURED: &str = "application/cloudevents+json; charset=utf-8";
 const BATCH: &str = "application/cloudevents-batch+json";
 
 async fn send(service: &Service, headers: &[(String, String)], body: &Value) -> Answer {
-    service.post("/events", headers, body.to_string().into_bytes()).await
+    service
+        .post("/events", headers, body.to_string().into_bytes())
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,18 +70,35 @@ async fn each_content_mode_is_one_event_and_acts_once() {
     };
     let data = without_id(json!({"accounts": ["700000000012"]}));
     let mut binary = bearer("application/json");
-    for (name, value) in
-        [("specversion", "1.0"), ("id", "e-1"), ("source", DESK), ("type", "t"), ("subject", "100%25 %C3%A9")]
-    {
+    for (name, value) in [
+        ("specversion", "1.0"),
+        ("id", "e-1"),
+        ("source", DESK),
+        ("type", "t"),
+        ("subject", "100%25 %C3%A9"),
+    ] {
         binary.push((format!("ce-{name}"), value.to_owned()));
     }
     let first = send(&service, &binary, &data).await;
-    assert_eq!((first.status, first.body["status"].as_str()), (200, Some("completed")), "{first:?}");
+    assert_eq!(
+        (first.status, first.body["status"].as_str()),
+        (200, Some("completed")),
+        "{first:?}"
+    );
     assert_eq!(first.body["id"], format!("delivery:{DESK}#e-1"));
 
     // The same event in the other modes is the same request; another event of the batch is not.
-    let again = send(&service, &bearer(STRUCTURED), &structured("e-1", DESK, data.clone())).await;
-    assert_eq!((again.status, again.body["duplicate"].as_bool()), (200, Some(true)), "{again:?}");
+    let again = send(
+        &service,
+        &bearer(STRUCTURED),
+        &structured("e-1", DESK, data.clone()),
+    )
+    .await;
+    assert_eq!(
+        (again.status, again.body["duplicate"].as_bool()),
+        (200, Some(true)),
+        "{again:?}"
+    );
     let batch = json!([
         structured("e-1", DESK, data.clone()),
         structured("e-2", DESK, json!({"action": "share"})),
@@ -86,29 +107,52 @@ async fn each_content_mode_is_one_event_and_acts_once() {
     let batch = send(&service, &bearer(BATCH), &batch).await;
     let answers = batch.body["answers"].as_array().unwrap();
     assert_eq!((batch.status, answers.len()), (422, 3), "{batch:?}");
-    assert_eq!((&answers[0]["duplicate"], &answers[2]["status"]), (&json!(true), &json!("completed")));
-    assert!(!answers[1]["problems"].as_array().unwrap().is_empty(), "{batch:?}");
+    assert_eq!(
+        (&answers[0]["duplicate"], &answers[2]["status"]),
+        (&json!(true), &json!("completed"))
+    );
+    assert!(
+        !answers[1]["problems"].as_array().unwrap().is_empty(),
+        "{batch:?}"
+    );
     let empty = send(&service, &bearer(BATCH), &json!([])).await;
     assert_eq!((empty.status, &empty.body), (200, &json!({"answers": []})));
-    assert_eq!(service.blueprint_accounts("lhbp-6jc6l8yb"), ["700000000012"]);
+    assert_eq!(
+        service.blueprint_accounts("lhbp-6jc6l8yb"),
+        ["700000000012"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_covers_a_structured_event_and_never_a_binary_one() {
     let service = start().await;
     let sign = |id: &str, kind: &str, body: &Value| {
-        let mut headers = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, id, &body.to_string());
+        let mut headers = signed(
+            SchemeName::StandardWebhooks,
+            NATIVE_SECRET,
+            id,
+            &body.to_string(),
+        );
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
         headers.push(("content-type".to_owned(), kind.to_owned()));
         headers
     };
     let event = structured("s-1", "/signed", request("S-1", json!({})));
     let answer = send(&service, &sign("m-1", STRUCTURED, &event), &event).await;
-    assert_eq!((answer.status, answer.body["status"].as_str()), (200, Some("completed")), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.body["status"].as_str()),
+        (200, Some("completed")),
+        "{answer:?}"
+    );
 
     let data = request("S-2", json!({}));
     let mut binary = sign("m-2", "application/json", &data);
-    for (name, value) in [("specversion", "1.0"), ("id", "s-2"), ("source", "/signed"), ("type", "t")] {
+    for (name, value) in [
+        ("specversion", "1.0"),
+        ("id", "s-2"),
+        ("source", "/signed"),
+        ("type", "t"),
+    ] {
         binary.push((format!("ce-{name}"), value.to_owned()));
     }
     let answer = send(&service, &binary, &data).await;
@@ -121,16 +165,34 @@ async fn who_is_not_the_sources_own_sender_gets_the_one_401() {
     let service = start().await;
     let good = structured("x-1", DESK, share("X-1"));
     let json_type = ("content-type".to_owned(), STRUCTURED.to_owned());
-    let wrong = vec![("authorization".to_owned(), format!("Bearer {TOKEN}x")), json_type.clone()];
+    let wrong = vec![
+        ("authorization".to_owned(), format!("Bearer {TOKEN}x")),
+        json_type.clone(),
+    ];
     let cases = [
         (vec![json_type.clone()], good.clone()),
         (wrong.clone(), good.clone()),
         // The token is desk's, and the event's source is another's, a trusted origin, or nobody's.
-        (bearer(STRUCTURED), structured("x-2", "/signed", share("X-2"))),
-        (bearer(STRUCTURED), structured("x-3", QUEUE_ARN, share("X-3"))),
-        (bearer(STRUCTURED), structured("x-4", "invoke", share("X-4"))),
-        (bearer(STRUCTURED), structured("x-5", &format!("{DESK}/"), share("X-5"))),
-        (bearer(BATCH), json!([good, structured("x-6", "/signed", share("X-6"))])),
+        (
+            bearer(STRUCTURED),
+            structured("x-2", "/signed", share("X-2")),
+        ),
+        (
+            bearer(STRUCTURED),
+            structured("x-3", QUEUE_ARN, share("X-3")),
+        ),
+        (
+            bearer(STRUCTURED),
+            structured("x-4", "invoke", share("X-4")),
+        ),
+        (
+            bearer(STRUCTURED),
+            structured("x-5", &format!("{DESK}/"), share("X-5")),
+        ),
+        (
+            bearer(BATCH),
+            json!([good, structured("x-6", "/signed", share("X-6"))]),
+        ),
         // What cannot be read is explained to those who may send, and to nobody else.
         (wrong, json!({"specversion": "1.0"})),
     ];
@@ -139,9 +201,22 @@ async fn who_is_not_the_sources_own_sender_gets_the_one_401() {
         assert_eq!(answer.status, 401, "{body}: {answer:?}");
         assert!(answer.body.to_string().contains("unauthorised"));
     }
-    let told = send(&service, &bearer(STRUCTURED), &json!({"specversion": "1.0"})).await;
-    assert!(told.status == 400 && told.body.to_string().contains("id"), "{told:?}");
-    let kind = send(&service, &bearer("application/cloudevents+avro"), &json!({})).await;
+    let told = send(
+        &service,
+        &bearer(STRUCTURED),
+        &json!({"specversion": "1.0"}),
+    )
+    .await;
+    assert!(
+        told.status == 400 && told.body.to_string().contains("id"),
+        "{told:?}"
+    );
+    let kind = send(
+        &service,
+        &bearer("application/cloudevents+avro"),
+        &json!({}),
+    )
+    .await;
     assert_eq!(kind.status, 415, "{kind:?}");
     assert!(service.cloud.calls().is_empty());
     assert_eq!(service.records(), 0);
@@ -163,5 +238,8 @@ async fn a_trusted_source_cannot_list_events() {
     std::fs::write(&path, text.replacen("name = \"queue\"\n", one, 1)).unwrap();
     let done = service.run(&["check"]);
     let shown = told(&done.stdout) + &told(&done.stderr);
-    assert!(done.status.code() == Some(3) && shown.contains("never reach such a source"), "{shown}");
+    assert!(
+        done.status.code() == Some(3) && shown.contains("never reach such a source"),
+        "{shown}"
+    );
 }

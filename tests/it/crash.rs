@@ -1,5 +1,6 @@
-//! Crash enumeration: each scenario is stopped at every store write and every cloud call, before and after its effect;
-//! then everything is delivered again and swept. What comes out must be what comes out undisturbed.
+//! Crash enumeration: each scenario is stopped at every store write and every cloud call, before
+//! and after its effect; then everything is delivered again and swept. What comes out must be what
+//! comes out undisturbed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +29,8 @@ enum Disturb {
     Nothing,
     /// The n-th write of the store, from 0.
     Store(u64, Break),
-    /// The n-th call of the cloud, from 0: it is carried out, and the process stops before it hears of it.
+    /// The n-th call of the cloud, from 0: it is carried out, and the process stops before it hears
+    /// of it.
     CallCrash(u32),
     /// The n-th call of the cloud ends in this fault, and the process lives on.
     CallFault(u32, &'static str),
@@ -61,7 +63,9 @@ async fn run(world: &mut World, acts: &[Act], disturb: Disturb) -> Ran {
         // At most one disturbance: the second try is never stopped.
         for _ in 0..2 {
             if let Act::Until(seconds) = act {
-                world.clock.set(start + jiff::SignedDuration::from_secs(*seconds));
+                world
+                    .clock
+                    .set(start + jiff::SignedDuration::from_secs(*seconds));
             }
             let stopped = tokio::select! {
                 () = perform(world, act) => false,
@@ -90,11 +94,18 @@ async fn run(world: &mut World, acts: &[Act], disturb: Disturb) -> Ran {
         Disturb::CallCrash(_) => stopped_by_cloud(world),
         Disturb::CallFault(_, kind) => {
             let name = kind.split(':').next().unwrap();
-            world.cloud.calls().iter().any(|call| call.fault.as_ref().is_some_and(|f| f.contains(name)))
+            world
+                .cloud
+                .calls()
+                .iter()
+                .any(|call| call.fault.as_ref().is_some_and(|f| f.contains(name)))
         }
         Disturb::Nothing => true,
     };
-    Ran { left: left(world).await, met }
+    Ran {
+        left: left(world).await,
+        met,
+    }
 }
 
 async fn perform(world: &World, act: &Act) {
@@ -117,13 +128,21 @@ async fn perform(world: &World, act: &Act) {
 /// Calls meet faults first come, first served: waiting for nothing counts up to the n-th.
 fn fault(world: &World, nth: u32, kind: &str) {
     if nth > 0 {
-        assert!(world.cloud.inject(format!("*:slow:0ms@{nth}").parse().unwrap()));
+        assert!(
+            world
+                .cloud
+                .inject(format!("*:slow:0ms@{nth}").parse().unwrap())
+        );
     }
     assert!(world.cloud.inject(format!("*:{kind}").parse().unwrap()));
 }
 
 fn stopped_by_cloud(world: &World) -> bool {
-    world.cloud.calls().iter().any(|call| call.fault.as_ref().is_some_and(|f| f.contains("slow:600000ms")))
+    world.cloud.calls().iter().any(|call| {
+        call.fault
+            .as_ref()
+            .is_some_and(|f| f.contains("slow:600000ms"))
+    })
 }
 
 /// Ends when a call hangs; once per run.
@@ -138,10 +157,19 @@ async fn left(world: &World) -> Left {
     let listed = world.app.requests().await.unwrap();
     assert_eq!(listed.flaws, [""; 0]);
     let answers = listed.entries.into_iter().map(|entry| {
-        let kinds = entry.answer.results.into_iter().map(|result| result.kind).collect();
+        let kinds = entry
+            .answer
+            .results
+            .into_iter()
+            .map(|result| result.kind)
+            .collect();
         (entry.identity, (entry.state, kinds))
     });
-    Left { shares: world.shares(), effects: world.effects(), answers: answers.collect() }
+    Left {
+        shares: world.shares(),
+        effects: world.effects(),
+        answers: answers.collect(),
+    }
 }
 
 fn share(change: Value) -> Act {
@@ -150,20 +178,41 @@ fn share(change: Value) -> Act {
 
 fn scenarios() -> Vec<(&'static str, Vec<Act>, Value)> {
     let ends = "2026-11-21T10:00:00Z";
-    let cancel = |image: &str| Act::Deliver(request("CHG2", json!({"action": "cancel", "image": image})));
+    let cancel =
+        |image: &str| Act::Deliver(request("CHG2", json!({"action": "cancel", "image": image})));
     let mut all: Vec<&str> = ACCOUNTS.to_vec();
     all.sort_unstable();
     vec![
         ("share", vec![share(json!({}))], json!({ BLUEPRINT: all })),
-        ("share of a CVM image", vec![share(json!({"image": CVM_IMAGE}))], json!({ CVM_IMAGE: all })),
+        (
+            "share of a CVM image",
+            vec![share(json!({"image": CVM_IMAGE}))],
+            json!({ CVM_IMAGE: all }),
+        ),
         (
             "chain",
             vec![share(json!({"image": CHAIN_IMAGE, "lighthouse": true}))],
             json!({ CHAINED: all, format!("{CHAIN_IMAGE} in Lighthouse"): [CHAINED] }),
         ),
-        ("cancel", vec![share(json!({})), cancel(BLUEPRINT)], json!({})),
-        ("cancel of a CVM image", vec![share(json!({"image": CVM_IMAGE})), cancel(CVM_IMAGE)], json!({})),
-        ("expiry", vec![share(json!({"expires_at": ends})), Act::Until(3 * 3600), Act::Sweep], json!({})),
+        (
+            "cancel",
+            vec![share(json!({})), cancel(BLUEPRINT)],
+            json!({}),
+        ),
+        (
+            "cancel of a CVM image",
+            vec![share(json!({"image": CVM_IMAGE})), cancel(CVM_IMAGE)],
+            json!({}),
+        ),
+        (
+            "expiry",
+            vec![
+                share(json!({"expires_at": ends})),
+                Act::Until(3 * 3600),
+                Act::Sweep,
+            ],
+            json!({}),
+        ),
         (
             "expiry of a chain",
             vec![
@@ -175,13 +224,24 @@ fn scenarios() -> Vec<(&'static str, Vec<Act>, Value)> {
         ),
         (
             "start at its time",
-            vec![share(json!({"not_before": "2026-11-21T09:00:00Z"})), Act::Until(3700), Act::Sweep],
+            vec![
+                share(json!({"not_before": "2026-11-21T09:00:00Z"})),
+                Act::Until(3700),
+                Act::Sweep,
+            ],
             json!({ BLUEPRINT: all }),
         ),
-        ("denied", vec![share(json!({"accounts": [STRANGER]}))], json!({})),
+        (
+            "denied",
+            vec![share(json!({"accounts": [STRANGER]}))],
+            json!({}),
+        ),
         (
             "conflict",
-            vec![share(json!({"accounts": [ACCOUNTS[0]]})), share(json!({"accounts": [ACCOUNTS[1]]}))],
+            vec![
+                share(json!({"accounts": [ACCOUNTS[0]]})),
+                share(json!({"accounts": [ACCOUNTS[1]]})),
+            ],
             json!({ BLUEPRINT: [ACCOUNTS[0]] }),
         ),
     ]
@@ -200,12 +260,21 @@ const FAMILIES: [Family; 8] = [
     |n| Disturb::CallFault(n, "cut-body"),
 ];
 
-/// Runs the scenario with every disturbance of the family that it reaches; returns how many those were.
+/// Runs the scenario with every disturbance of the family that it reaches; returns how many those
+/// were.
 async fn enumerate(name: &str, acts: &[Act], wanted: &Value, family: Family) -> usize {
     let mut world = World::with(Place::Sealed, |_| ()).await;
     let undisturbed = run(&mut world, acts, Disturb::Nothing).await.left;
-    assert_eq!(serde_json::to_value(&undisturbed.shares).unwrap(), *wanted, "{name}, in {REGION}");
-    assert!(undisturbed.effects.values().all(|count| *count == 1), "{name}: {:?}", undisturbed.effects);
+    assert_eq!(
+        serde_json::to_value(&undisturbed.shares).unwrap(),
+        *wanted,
+        "{name}, in {REGION}"
+    );
+    assert!(
+        undisturbed.effects.values().all(|count| *count == 1),
+        "{name}: {:?}",
+        undisturbed.effects
+    );
     let mut reached = 0;
     for nth in 0.. {
         assert!(nth < 200, "{name}: the scenario does not end");
@@ -220,7 +289,8 @@ async fn enumerate(name: &str, acts: &[Act], wanted: &Value, family: Family) -> 
     reached
 }
 
-/// A share that was carried out and never told of, found only after its end: it must not stand for ever.
+/// A share that was carried out and never told of, found only after its end: it must not stand for
+/// ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first() {
     for change in [
@@ -231,8 +301,10 @@ async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first(
         for readable in [true, false] {
             let mut request = request("CHG1", change.clone());
             request["expires_in"] = json!("1h");
-            let mut world =
-                World::with(Place::Brittle, |options| options.behaviour.read_shares_api = readable).await;
+            let mut world = World::with(Place::Brittle, |options| {
+                options.behaviour.read_shares_api = readable
+            })
+            .await;
             for nth in 0..12 {
                 world.reset().await;
                 fault(&world, nth, "slow:600s");
@@ -246,23 +318,37 @@ async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first(
                     world.sweep().await;
                     world.advance(1_000);
                 }
-                assert_eq!(world.shares(), BTreeMap::new(), "{request}, call {nth}, readable {readable}");
+                assert_eq!(
+                    world.shares(),
+                    BTreeMap::new(),
+                    "{request}, call {nth}, readable {readable}"
+                );
                 world.verify().await.unwrap();
             }
         }
     }
 }
 
-/// The looks before a call fail, and then the call's answer is lost: it is not made again before somebody has looked.
+/// The looks before a call fail, and then the call's answer is lost: it is not made again before
+/// somebody has looked.
 #[tokio::test]
 async fn nothing_is_repeated_that_was_not_looked_at() {
     for image in [BLUEPRINT, CVM_IMAGE] {
         for failing in 1..5 {
             let mut world = World::new().await;
             world.reset().await;
-            world.deliver(&request("CHG1", json!({"image": image, "expires_in": "1h"}))).await;
+            world
+                .deliver(&request(
+                    "CHG1",
+                    json!({"image": image, "expires_in": "1h"}),
+                ))
+                .await;
             world.advance(3600);
-            assert!(world.cloud.inject(format!("*:reset-before@{failing}").parse().unwrap()));
+            assert!(
+                world
+                    .cloud
+                    .inject(format!("*:reset-before@{failing}").parse().unwrap())
+            );
             assert!(world.cloud.inject("*:cut-body@1".parse().unwrap()));
             assert!(world.cloud.inject("*:reset-after@2".parse().unwrap()));
             for _ in 0..3 {
@@ -271,7 +357,10 @@ async fn nothing_is_repeated_that_was_not_looked_at() {
             }
             assert_eq!(world.shares(), BTreeMap::new());
             let effects = world.effects();
-            assert!(effects.values().all(|count| *count == 1), "{failing}: {effects:?}");
+            assert!(
+                effects.values().all(|count| *count == 1),
+                "{failing}: {effects:?}"
+            );
         }
     }
 }
@@ -296,6 +385,12 @@ async fn whatever_is_interrupted_is_finished_once() {
         *reached.entry(name).or_default() += count;
     }
     // Even a denial is written: before and after, stopped and failed.
-    assert!(reached.len() == 10 && reached.values().all(|count| *count >= 4), "{reached:?}");
-    println!("{} disturbances, each with the undisturbed end: {reached:?}", reached.values().sum::<usize>());
+    assert!(
+        reached.len() == 10 && reached.values().all(|count| *count >= 4),
+        "{reached:?}"
+    );
+    println!(
+        "{} disturbances, each with the undisturbed end: {reached:?}",
+        reached.values().sum::<usize>()
+    );
 }

@@ -15,7 +15,12 @@ use sharehook::sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
 use tokio::net::TcpListener;
 
 async fn sandbox(keys: Vec<SandboxKey>) -> Running {
-    Sandbox::start(SandboxOptions { keys, ..SandboxOptions::seeded(clock::system_now) }).await.unwrap()
+    Sandbox::start(SandboxOptions {
+        keys,
+        ..SandboxOptions::seeded(clock::system_now)
+    })
+    .await
+    .unwrap()
 }
 
 /// A folder with a policy that allows everything, and a configuration with `accounts`.
@@ -42,7 +47,10 @@ async fn app(folder: &Path, vars: &Vars, plan: bool) -> App {
 
 fn vars(url: &str, pairs: &[(&str, &str)]) -> Vars {
     let own = [("SHAREHOOK_CLOUD_ENDPOINT", url)];
-    own.iter().chain(pairs).map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+    own.iter()
+        .chain(pairs)
+        .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+        .collect()
 }
 
 fn ticket(id: &str, image: &str, region: &str) -> serde_json::Value {
@@ -54,10 +62,19 @@ fn ticket(id: &str, image: &str, region: &str) -> serde_json::Value {
 
 /// The answer's status, and the lines of its plan.
 async fn send(app: &App, ticket: &serde_json::Value) -> (Status, Vec<String>) {
-    let via = Via::Host { origin: "invoke".to_owned(), id: Some("d".to_owned()) };
+    let via = Via::Host {
+        origin: "invoke".to_owned(),
+        id: Some("d".to_owned()),
+    };
     let body = ticket.to_string().into();
-    let delivery = Delivery { source: "invoke".parse().unwrap(), via, body };
-    let Reply::Answers(mut answers) = app.receive(delivery, Deadline::NEVER).await else { panic!("refused") };
+    let delivery = Delivery {
+        source: "invoke".parse().unwrap(),
+        via,
+        body,
+    };
+    let Reply::Answers(mut answers) = app.receive(delivery, Deadline::NEVER).await else {
+        panic!("refused")
+    };
     let (_, answer) = answers.pop().unwrap();
     (answer.status, answer.plan)
 }
@@ -116,12 +133,19 @@ async fn tickets_of_different_regions_and_images_are_signed_by_different_keys() 
     let planning = app(folder.path(), &vars, true).await;
     for (id, image, region, account) in cases {
         let (status, plan) = send(&planning, &ticket(id, image, region)).await;
-        assert_eq!((status, plan[0].as_str()), (Status::Planned, format!("as account {account}").as_str()));
+        assert_eq!(
+            (status, plan[0].as_str()),
+            (Status::Planned, format!("as account {account}").as_str())
+        );
     }
     let app = app(folder.path(), &vars, false).await;
     for (id, image, region, account) in cases {
         let before = sandbox.calls().len();
-        assert_eq!(send(&app, &ticket(id, image, region)).await.0, Status::Completed, "{id}");
+        assert_eq!(
+            send(&app, &ticket(id, image, region)).await.0,
+            Status::Completed,
+            "{id}"
+        );
         let calls = sandbox.calls();
         assert!(calls.len() > before);
         for call in &calls[before..] {
@@ -139,8 +163,18 @@ async fn one_accounts_wrong_key_does_not_stop_the_others() {
     let sandbox = sandbox(vec![SandboxKey::new("AKIDdefault", "HUSH-default")]).await;
     let folder = folder(ACCOUNTS);
     let app = app(folder.path(), &vars(&sandbox.url(), &KEYS), false).await;
-    assert_eq!(send(&app, &ticket("CHG-1", "lhbp-6jc6l8yb", "ap-guangzhou")).await.0, Status::Failed);
-    assert_eq!(send(&app, &ticket("CHG-2", "lhbp-6jc6l8yb", "ap-singapore")).await.0, Status::Completed);
+    assert_eq!(
+        send(&app, &ticket("CHG-1", "lhbp-6jc6l8yb", "ap-guangzhou"))
+            .await
+            .0,
+        Status::Failed
+    );
+    assert_eq!(
+        send(&app, &ticket("CHG-2", "lhbp-6jc6l8yb", "ap-singapore"))
+            .await
+            .0,
+        Status::Completed
+    );
 }
 
 #[tokio::test]
@@ -157,16 +191,28 @@ async fn without_accounts_nothing_names_one_and_the_machines_role_will_do() {
         }
     };
     tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
-    let sandbox = sandbox(vec![SandboxKey::new("AKIDrole", "HUSH-role").with_token("HUSH-token")]).await;
+    let sandbox = sandbox(vec![
+        SandboxKey::new("AKIDrole", "HUSH-role").with_token("HUSH-token"),
+    ])
+    .await;
     let folder = folder("");
-    let vars = vars(&sandbox.url(), &[("SHAREHOOK_METADATA_ENDPOINT", &metadata)]);
+    let vars = vars(
+        &sandbox.url(),
+        &[("SHAREHOOK_METADATA_ENDPOINT", &metadata)],
+    );
     let app = app(folder.path(), &vars, false).await;
-    assert_eq!(send(&app, &ticket("CHG-1", "img-6pb6lrmy", "ap-singapore")).await.0, Status::Completed);
+    assert_eq!(
+        send(&app, &ticket("CHG-1", "img-6pb6lrmy", "ap-singapore"))
+            .await
+            .0,
+        Status::Completed
+    );
     assert!(sandbox.calls().iter().all(|call| call.key_id == "AKIDrole"));
     assert!(!journal(folder.path()).contains(" as "));
 }
 
-/// The sandbox with a token service before it. Everything else goes through byte for byte, its `Host` too, which is signed.
+/// The sandbox with a token service before it. Everything else goes through byte for byte, its
+/// `Host` too, which is signed.
 async fn with_sts(sandbox: &Running) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -177,7 +223,16 @@ async fn with_sts(sandbox: &Running) -> String {
             return json!({ "Response": { "Credentials": keys, "ExpiredTime": 4_000_000_000_i64, "RequestId": "r" } })
                 .to_string();
         }
-        client.post(behind).headers(headers).body(body).send().await.unwrap().text().await.unwrap()
+        client
+            .post(behind)
+            .headers(headers)
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
     };
     tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
     url
@@ -188,20 +243,34 @@ async fn a_roles_account_is_served_with_its_keys_and_its_owner_is_never_asked_fo
     let key = SandboxKey::new("AKIDassumed", "HUSH-assumed").with_token("HUSH-token");
     let sandbox = sandbox(vec![key]).await;
     let role = "role_arn = \"qcs::cam::uin/100000000001:roleName/sharehook\"";
-    let folder = folder(&format!("[cloud.accounts.golden]\n{role}\nimages = [\"img-\"]\n"));
-    let app = app(folder.path(), &vars(&with_sts(&sandbox).await, &KEYS), false).await;
+    let folder = folder(&format!(
+        "[cloud.accounts.golden]\n{role}\nimages = [\"img-\"]\n"
+    ));
+    let app = app(
+        folder.path(),
+        &vars(&with_sts(&sandbox).await, &KEYS),
+        false,
+    )
+    .await;
     let mut ticket = ticket("CHG-1", "img-6pb6lrmy", "ap-singapore");
     ticket["accounts"] = json!(["100000000001", "700000164995"]);
     assert_eq!(send(&app, &ticket).await.0, Status::Partial);
-    let writes: Vec<_> =
-        sandbox.calls().into_iter().filter(|call| call.action == "ModifyImageSharePermission").collect();
+    let writes: Vec<_> = sandbox
+        .calls()
+        .into_iter()
+        .filter(|call| call.action == "ModifyImageSharePermission")
+        .collect();
     assert_eq!(writes.len(), 1, "{writes:?}");
     assert_eq!(
         (writes[0].key_id.as_str(), writes[0].accounts.as_slice()),
         ("AKIDassumed", ["700000164995".to_owned()].as_slice())
     );
     let written = journal(folder.path());
-    assert!(written.contains("OwnAccount") && written.contains(" as golden\"") && !written.contains("HUSH"));
+    assert!(
+        written.contains("OwnAccount")
+            && written.contains(" as golden\"")
+            && !written.contains("HUSH")
+    );
 }
 
 #[tokio::test]
@@ -220,11 +289,17 @@ async fn a_wrong_role_or_key_is_a_configuration_error_with_its_line() {
     ] {
         let folder = folder(accounts);
         let path = folder.path().join("sharehook.toml");
-        let config =
-            Config::load(&path, &vars("http://127.0.0.1:1", &[("A", "id"), ("B", "HU SH")])).unwrap();
+        let config = Config::load(
+            &path,
+            &vars("http://127.0.0.1:1", &[("A", "id"), ("B", "HU SH")]),
+        )
+        .unwrap();
         let problems = Prepared::new(config).unwrap_err();
         assert_eq!(problems.0.len(), 1, "{problems:?}");
         assert_eq!(problems.0[0].field, format!("{}:{line}", path.display()));
-        assert!(problems.to_string().contains(told) && !problems.to_string().contains("HU SH"), "{problems}");
+        assert!(
+            problems.to_string().contains(told) && !problems.to_string().contains("HU SH"),
+            "{problems}"
+        );
     }
 }

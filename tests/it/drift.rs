@@ -1,4 +1,5 @@
-//! Drift: what is shared in the cloud and what the journal gave, compared; and the cancel of what nobody gave.
+//! Drift: what is shared in the cloud and what the journal gave, compared; and the cancel of what
+//! nobody gave.
 
 use serde_json::json;
 use sharehook::app::{Difference, DriftReport};
@@ -7,8 +8,8 @@ use sharehook::sandbox::World as Cloud;
 
 use crate::support::process::{Process, post, run};
 use crate::support::{
-    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, STRANGER, World, deadline, request,
-    write_configuration,
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, STRANGER, World, deadline,
+    request, write_configuration,
 };
 
 async fn drift(world: &World) -> DriftReport {
@@ -16,13 +17,25 @@ async fn drift(world: &World) -> DriftReport {
 }
 
 fn found(report: &DriftReport) -> Vec<(&str, &str, Difference)> {
-    report.differences.iter().map(|d| (d.image.as_str(), d.to.as_str(), d.difference)).collect()
+    report
+        .differences
+        .iter()
+        .map(|d| (d.image.as_str(), d.to.as_str(), d.difference))
+        .collect()
 }
 
 /// Changes the shares of the blueprint behind everybody's back.
 fn by_hand(cloud: &mut Cloud, add: &str, remove: &str) {
-    let blueprint = cloud.regions.get_mut(REGION).unwrap().blueprints.get_mut(BLUEPRINT).unwrap();
-    blueprint.shares.insert(add.to_owned(), jiff::Timestamp::UNIX_EPOCH);
+    let blueprint = cloud
+        .regions
+        .get_mut(REGION)
+        .unwrap()
+        .blueprints
+        .get_mut(BLUEPRINT)
+        .unwrap();
+    blueprint
+        .shares
+        .insert(add.to_owned(), jiff::Timestamp::UNIX_EPOCH);
     blueprint.shares.remove(remove);
 }
 
@@ -30,8 +43,15 @@ fn by_hand(cloud: &mut Cloud, add: &str, remove: &str) {
 async fn what_was_given_and_stands_is_no_difference() {
     let world = World::new().await;
     world.deliver(&request("CHG1", json!({}))).await;
-    world.deliver(&request("CHG2", json!({"image": CVM_IMAGE}))).await;
-    world.deliver(&request("CHG3", json!({"image": CHAIN_IMAGE, "lighthouse": true}))).await;
+    world
+        .deliver(&request("CHG2", json!({"image": CVM_IMAGE})))
+        .await;
+    world
+        .deliver(&request(
+            "CHG3",
+            json!({"image": CHAIN_IMAGE, "lighthouse": true}),
+        ))
+        .await;
     let report = drift(&world).await;
     assert!(report.agrees() && found(&report).is_empty(), "{report}");
     // The chain counts twice: its image in Lighthouse, and its blueprint's accounts.
@@ -45,7 +65,12 @@ async fn what_was_given_and_stands_is_no_difference() {
 async fn unknown_missing_and_extra_are_told_apart() {
     let world = World::new().await;
     world.deliver(&request("CHG1", json!({}))).await;
-    world.deliver(&request("CHG2", json!({"action": "cancel", "accounts": [ACCOUNTS[1]]}))).await;
+    world
+        .deliver(&request(
+            "CHG2",
+            json!({"action": "cancel", "accounts": [ACCOUNTS[1]]}),
+        ))
+        .await;
     world.cloud.edit(|cloud| {
         by_hand(cloud, STRANGER, ACCOUNTS[0]);
         by_hand(cloud, ACCOUNTS[1], "");
@@ -68,14 +93,20 @@ async fn unknown_missing_and_extra_are_told_apart() {
 async fn an_image_that_left_lighthouse_is_missing_there() {
     let world = World::new().await;
     world
-        .deliver(&request("CHG1", json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null})))
+        .deliver(&request(
+            "CHG1",
+            json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null}),
+        ))
         .await;
     world.cloud.edit(|cloud| {
         let stock = cloud.regions.get_mut(REGION).unwrap();
         stock.images.get_mut(CHAIN_IMAGE).unwrap().published = None;
         stock.blueprints.remove(CHAINED);
     });
-    assert_eq!(found(&drift(&world).await), [(CHAIN_IMAGE, "Lighthouse", Difference::Missing)]);
+    assert_eq!(
+        found(&drift(&world).await),
+        [(CHAIN_IMAGE, "Lighthouse", Difference::Missing)]
+    );
 }
 
 #[tokio::test]
@@ -85,39 +116,65 @@ async fn unknown_shares_are_cancelled_through_policy_and_journal() {
     world.cloud.edit(|cloud| by_hand(cloud, STRANGER, ""));
     let source = "invoke".parse().unwrap();
     let mut report = drift(&world).await;
-    let mallory = world.app.cancel_unknown(&mut report, &source, "mallory@example.com", deadline()).await;
+    let mallory = world
+        .app
+        .cancel_unknown(&mut report, &source, "mallory@example.com", deadline())
+        .await;
     mallory.unwrap();
     assert_eq!(report.cancels[0].status, Status::Denied);
     assert_eq!(world.has(BLUEPRINT).len(), 4);
     world.advance(1);
     let mut report = drift(&world).await;
-    world.app.cancel_unknown(&mut report, &source, "alice@example.com", deadline()).await.unwrap();
+    world
+        .app
+        .cancel_unknown(&mut report, &source, "alice@example.com", deadline())
+        .await
+        .unwrap();
     assert_eq!(report.cancels[0].status, Status::Completed);
     assert_eq!(world.has(BLUEPRINT).len(), 3);
     let recorded = world.app.requests().await.unwrap().entries;
-    assert_eq!(recorded.iter().filter(|e| e.action == "cancel").count(), 2, "both are in the journal");
+    assert_eq!(
+        recorded.iter().filter(|e| e.action == "cancel").count(),
+        2,
+        "both are in the journal"
+    );
     assert!(drift(&world).await.agrees());
     let signed = "jira".parse().unwrap();
-    let refused = world.app.cancel_unknown(&mut report, &signed, "alice@example.com", deadline()).await;
+    let refused = world
+        .app
+        .cancel_unknown(&mut report, &signed, "alice@example.com", deadline())
+        .await;
     assert!(refused.unwrap_err().contains("trusted"));
 }
 
 #[tokio::test]
 async fn a_site_without_the_read_is_said_to_be_one() {
-    let world = World::with(Place::Brittle, |options| options.behaviour.read_shares_api = false).await;
+    let world = World::with(Place::Brittle, |options| {
+        options.behaviour.read_shares_api = false
+    })
+    .await;
     world.deliver(&request("CHG1", json!({}))).await;
-    world.deliver(&request("CHG2", json!({"image": CVM_IMAGE}))).await;
+    world
+        .deliver(&request("CHG2", json!({"image": CVM_IMAGE})))
+        .await;
     let report = drift(&world).await;
     assert!(report.agrees());
     assert_eq!((report.compared, report.unread.len()), (1, 1));
-    assert!(report.unread[0].no_read_api && report.to_string().contains("not compared"), "{report}");
+    assert!(
+        report.unread[0].no_read_api && report.to_string().contains("not compared"),
+        "{report}"
+    );
 }
 
 #[tokio::test]
 async fn a_read_that_fails_is_not_agreement() {
     let world = World::new().await;
-    world.deliver(&request("CHG2", json!({"image": CVM_IMAGE}))).await;
-    world.cloud.inject("*:error-before:UnauthorizedOperation".parse().unwrap());
+    world
+        .deliver(&request("CHG2", json!({"image": CVM_IMAGE})))
+        .await;
+    world
+        .cloud
+        .inject("*:error-before:UnauthorizedOperation".parse().unwrap());
     let report = drift(&world).await;
     assert!(!report.agrees() && report.unread.len() == 1, "{report}");
 }
@@ -129,21 +186,45 @@ async fn the_command_tells_by_its_exit_code() {
     write_configuration(folder.path(), &sandbox.url, "file:journal");
     let service = Process::serve(folder.path());
     let client = sharehook::app::http_client().unwrap();
-    let (status, _) = post(&client, &service.url, &request("CHG1", json!({}))).await.unwrap();
+    let (status, _) = post(&client, &service.url, &request("CHG1", json!({})))
+        .await
+        .unwrap();
     assert_eq!(status, 200);
     assert_eq!(run(folder.path(), &["drift"]).status.code(), Some(0));
     // The journal forgets, as if somebody had shared by hand.
     std::fs::remove_dir_all(folder.path().join("journal")).unwrap();
     let image = ["--image", BLUEPRINT, "--region", REGION];
-    let told = run(folder.path(), &[&["drift", "--json"][..], &image[..]].concat());
+    let told = run(
+        folder.path(),
+        &[&["drift", "--json"][..], &image[..]].concat(),
+    );
     assert_eq!(told.status.code(), Some(1));
     let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
     assert_eq!(told["differences"][0]["difference"], "unknown");
-    assert_eq!(run(folder.path(), &["drift", "--revoke-unknown"]).status.code(), Some(64));
+    assert_eq!(
+        run(folder.path(), &["drift", "--revoke-unknown"])
+            .status
+            .code(),
+        Some(64)
+    );
     let revoke = ["--revoke-unknown", "--as", "invoke/alice@example.com"];
-    let revoked = run(folder.path(), &[&["drift"][..], &image[..], &revoke[..]].concat());
-    assert!(String::from_utf8_lossy(&revoked.stdout).contains("completed"), "{revoked:?}");
-    assert_eq!(run(folder.path(), &[&["drift"][..], &image[..]].concat()).status.code(), Some(0));
-    let register = run(folder.path(), &["grants", "--json", "--account", ACCOUNTS[0]]);
+    let revoked = run(
+        folder.path(),
+        &[&["drift"][..], &image[..], &revoke[..]].concat(),
+    );
+    assert!(
+        String::from_utf8_lossy(&revoked.stdout).contains("completed"),
+        "{revoked:?}"
+    );
+    assert_eq!(
+        run(folder.path(), &[&["drift"][..], &image[..]].concat())
+            .status
+            .code(),
+        Some(0)
+    );
+    let register = run(
+        folder.path(),
+        &["grants", "--json", "--account", ACCOUNTS[0]],
+    );
     assert_eq!(register.stdout, b"[]\n");
 }

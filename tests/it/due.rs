@@ -1,5 +1,5 @@
-//! The index of what is due: a sweep reads what is due and no more, and whatever happens to the index, nothing that is due
-//! is forgotten for good.
+//! The index of what is due: a sweep reads what is due and no more, and whatever happens to the
+//! index, nothing that is due is forgotten for good.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,17 +25,37 @@ async fn on_disk() -> (World, tempfile::TempDir) {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
     let mut all: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     all.sort_unstable();
-    all.into_iter().flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    all.into_iter()
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 /// What the verification says of the index, as paths.
 async fn unlisted(world: &World) -> Vec<String> {
     let report = world.journal.verify().await.unwrap();
-    assert!(report.findings.iter().all(|finding| finding.flaw.name() == "unlisted"), "{report:?}");
-    report.findings.into_iter().map(|finding| finding.path).collect()
+    assert!(
+        report
+            .findings
+            .iter()
+            .all(|finding| finding.flaw.name() == "unlisted"),
+        "{report:?}"
+    );
+    report
+        .findings
+        .into_iter()
+        .map(|finding| finding.path)
+        .collect()
 }
 
 #[tokio::test]
@@ -45,18 +65,29 @@ async fn a_sweep_reads_what_is_due_and_not_what_ever_was() {
         let world = World::new().await;
         world.sweep().await;
         for n in 0..finished {
-            world.deliver(&request(&format!("CHG{n}"), json!({"accounts": ONE}))).await;
+            world
+                .deliver(&request(&format!("CHG{n}"), json!({"accounts": ONE})))
+                .await;
         }
         // The lease of each is looked at once, and never again.
         world.advance(HOUR);
         world.sweep().await;
         world.advance(3 * HOUR);
         world.sweep().await;
-        world.deliver(&request("LAST", json!({"image": CVM_IMAGE, "expires_in": "1h"}))).await;
+        world
+            .deliver(&request(
+                "LAST",
+                json!({"image": CVM_IMAGE, "expires_in": "1h"}),
+            ))
+            .await;
         world.advance(HOUR);
         let before = world.fuse.reads();
         let report = world.sweep().await;
-        assert_eq!((report.revoked.len(), &report.failures[..]), (1, &[][..]), "{report}");
+        assert_eq!(
+            (report.revoked.len(), &report.failures[..]),
+            (1, &[][..]),
+            "{report}"
+        );
         reads.push(world.fuse.reads() - before);
         world.verify().await.unwrap();
     }
@@ -67,19 +98,39 @@ async fn a_sweep_reads_what_is_due_and_not_what_ever_was() {
 async fn a_journal_without_an_index_gets_one() {
     let (world, folder) = on_disk().await;
     world.sweep().await;
-    world.deliver(&request("CHG1", json!({"expires_in": "1h"}))).await;
-    world.deliver(&request("CHG2", json!({"accounts": ONE, "expires_in": "5h"}))).await;
+    world
+        .deliver(&request("CHG1", json!({"expires_in": "1h"})))
+        .await;
+    world
+        .deliver(&request(
+            "CHG2",
+            json!({"accounts": ONE, "expires_in": "5h"}),
+        ))
+        .await;
     for index in ["due", "images", "swept"] {
         fs::remove_dir_all(folder.path().join("journal").join(index)).unwrap();
     }
     // A week later only the longer share was renewed.
-    world.deliver(&request("CHG3", json!({"accounts": ONE, "expires_in": "30d"}))).await;
+    world
+        .deliver(&request(
+            "CHG3",
+            json!({"accounts": ONE, "expires_in": "30d"}),
+        ))
+        .await;
     world.advance(7 * 24 * HOUR);
-    assert_eq!(world.sweep().await.revoked.len(), 0, "the third covers a part of both");
+    assert_eq!(
+        world.sweep().await.revoked.len(),
+        0,
+        "the third covers a part of both"
+    );
     assert_eq!(world.has(BLUEPRINT), ONE);
     world.advance(24 * 24 * HOUR);
     let report = world.sweep().await;
-    assert_eq!(report.revoked, ["invoke/CHG1"], "the others found the account there");
+    assert_eq!(
+        report.revoked,
+        ["invoke/CHG1"],
+        "the others found the account there"
+    );
     assert!(world.has(BLUEPRINT).is_empty());
     world.verify().await.unwrap();
 }
@@ -88,7 +139,9 @@ async fn a_journal_without_an_index_gets_one() {
 async fn whatever_the_index_loses_is_found_and_mended() {
     let (world, folder) = on_disk().await;
     world.sweep().await;
-    world.deliver(&request("CHG1", json!({"expires_in": "5h"}))).await;
+    world
+        .deliver(&request("CHG1", json!({"expires_in": "5h"})))
+        .await;
     let chain = json!({"image": CHAIN_IMAGE, "lighthouse": true, "expires_in": "6h"});
     world.deliver(&request("CHG2", chain)).await;
     let later = json!({"image": CVM_IMAGE, "accounts": ONE, "not_before": "2026-11-21T10:00:00Z"});
@@ -100,16 +153,25 @@ async fn whatever_the_index_loses_is_found_and_mended() {
     assert_eq!(index.len(), 2 + 2 + 1 + 7 + 1);
     for file in index {
         fs::remove_file(&file).unwrap();
-        assert_eq!(unlisted(&world).await, [file.strip_prefix(&journal).unwrap().to_string_lossy()]);
+        assert_eq!(
+            unlisted(&world).await,
+            [file.strip_prefix(&journal).unwrap().to_string_lossy()]
+        );
         assert_eq!(world.app.reindex().await.unwrap().mended, 1);
         assert_eq!(unlisted(&world).await, [""; 0]);
         fs::write(&file, "x").unwrap();
         let report = world.journal.verify().await.unwrap();
-        assert!(report.findings.len() == 1 && report.findings[0].flaw.name() == "foreign", "{report:?}");
+        assert!(
+            report.findings.len() == 1 && report.findings[0].flaw.name() == "foreign",
+            "{report:?}"
+        );
         fs::write(&file, "").unwrap();
     }
     // A hint that is said to be settled and is not is as good as none.
-    let hint = files(&journal.join("due")).into_iter().find(|f| f.to_string_lossy().contains("T13")).unwrap();
+    let hint = files(&journal.join("due"))
+        .into_iter()
+        .find(|f| f.to_string_lossy().contains("T13"))
+        .unwrap();
     fs::write(format!("{}.done", hint.display()), "").unwrap();
     assert_eq!(unlisted(&world).await.len(), 1);
     world.app.reindex().await.unwrap();
@@ -118,35 +180,54 @@ async fn whatever_the_index_loses_is_found_and_mended() {
     assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
 }
 
-/// After sweeps: what is settled stays so, and a mark that somebody sets hides nothing from the verification.
+/// After sweeps: what is settled stays so, and a mark that somebody sets hides nothing from the
+/// verification.
 #[tokio::test]
 async fn what_a_sweep_notes_is_checked_too() {
     let (world, folder) = on_disk().await;
     world.sweep().await;
-    world.deliver(&request("CHG1", json!({"accounts": ONE, "expires_in": "5h"}))).await;
+    world
+        .deliver(&request(
+            "CHG1",
+            json!({"accounts": ONE, "expires_in": "5h"}),
+        ))
+        .await;
     for _ in 0..4 {
         world.advance(HOUR);
         world.sweep().await;
     }
     // Any later record: the verification has no clock of its own.
-    world.deliver(&request("CHG2", json!({"image": CVM_IMAGE}))).await;
+    world
+        .deliver(&request("CHG2", json!({"image": CVM_IMAGE})))
+        .await;
     assert_eq!(unlisted(&world).await, [""; 0]);
     let journal = folder.path().join("journal");
-    let done =
-        files(&journal.join("due")).into_iter().find(|f| f.to_string_lossy().ends_with(".done")).unwrap();
+    let done = files(&journal.join("due"))
+        .into_iter()
+        .find(|f| f.to_string_lossy().ends_with(".done"))
+        .unwrap();
     let hint = done.with_extension("");
     for file in [&done, &hint] {
         fs::remove_file(file).unwrap();
-        assert_eq!(unlisted(&world).await, [hint.strip_prefix(&journal).unwrap().to_string_lossy()]);
+        assert_eq!(
+            unlisted(&world).await,
+            [hint.strip_prefix(&journal).unwrap().to_string_lossy()]
+        );
         world.app.reindex().await.unwrap();
         assert_eq!(unlisted(&world).await, [""; 0]);
     }
     world.sweep().await;
     world.advance(2 * HOUR);
-    world.deliver(&request("CHG3", json!({"image": CVM_IMAGE}))).await;
+    world
+        .deliver(&request("CHG3", json!({"image": CVM_IMAGE})))
+        .await;
     fs::write(journal.join("swept/2026-11/21T14"), "").unwrap();
     let found = unlisted(&world).await;
-    assert_eq!(found.len(), 2, "{found:?}: CHG1 is due at 13:00 and nobody would look, nor at CHG2");
+    assert_eq!(
+        found.len(),
+        2,
+        "{found:?}: CHG1 is due at 13:00 and nobody would look, nor at CHG2"
+    );
     world.app.reindex().await.unwrap();
     assert_eq!(unlisted(&world).await, [""; 0]);
     assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
@@ -164,10 +245,16 @@ async fn the_command_that_mends_says_what_it_did() {
     let verified = sweep(&["audit", "verify", "--json"]);
     assert_eq!(verified.status.code(), Some(1));
     let text = String::from_utf8_lossy(&verified.stdout).into_owned();
-    assert!(text.contains("due/2036-01-01T00/0000-") && text.contains("sweep --rebuild"), "{text}");
+    assert!(
+        text.contains("due/2036-01-01T00/0000-") && text.contains("sweep --rebuild"),
+        "{text}"
+    );
     let mended = sweep(&["sweep", "--rebuild"]);
     let text = String::from_utf8_lossy(&mended.stdout).into_owned();
-    assert!(text.starts_with("index: 3 files asked for by the records; missing and written now: "), "{text}");
+    assert!(
+        text.starts_with("index: 3 files asked for by the records; missing and written now: "),
+        "{text}"
+    );
     assert_eq!(sweep(&["audit", "verify"]).status.code(), Some(0));
 }
 
@@ -179,22 +266,29 @@ async fn two_sweeps_at_once_do_everything_once() {
         for (n, account) in ACCOUNTS.iter().enumerate() {
             let expiring = json!({"accounts": [account], "expires_in": "1h"});
             world.deliver(&request(&format!("A{n}"), expiring)).await;
-            let waiting =
-                json!({"accounts": [account], "image": CVM_IMAGE, "not_before": "2026-11-21T09:00:00Z"});
+            let waiting = json!({"accounts": [account], "image": CVM_IMAGE, "not_before": "2026-11-21T09:00:00Z"});
             world.deliver(&request(&format!("B{n}"), waiting)).await;
         }
         world.advance(HOUR);
         let (other, third) = (world.another(), world.another());
-        let (one, two, three) =
-            tokio::join!(world.app.sweep(deadline()), other.sweep(deadline()), third.sweep(deadline()));
-        let failures = [one, two, three].map(|report| report.unwrap().failures).concat();
+        let (one, two, three) = tokio::join!(
+            world.app.sweep(deadline()),
+            other.sweep(deadline()),
+            third.sweep(deadline())
+        );
+        let failures = [one, two, three]
+            .map(|report| report.unwrap().failures)
+            .concat();
         assert_eq!(failures, [""; 0], "round {round}");
         world.advance(120);
         world.sweep().await;
         assert!(world.has(BLUEPRINT).is_empty());
         assert_eq!(world.has_image(CVM_IMAGE).len(), ACCOUNTS.len());
         let effects = world.effects();
-        assert!(effects.len() == 9 && effects.values().all(|count| *count == 1), "{effects:?}");
+        assert!(
+            effects.len() == 9 && effects.values().all(|count| *count == 1),
+            "{effects:?}"
+        );
         world.verify().await.unwrap();
     }
 }
@@ -204,11 +298,21 @@ async fn two_sweeps_at_once_do_everything_once() {
 async fn what_two_gave_is_taken_back_once() {
     for image in [BLUEPRINT, CVM_IMAGE] {
         let world = World::new().await;
-        world.deliver(&request("CHG1", json!({"image": image, "accounts": ONE, "expires_in": "3h"}))).await;
+        world
+            .deliver(&request(
+                "CHG1",
+                json!({"image": image, "accounts": ONE, "expires_in": "3h"}),
+            ))
+            .await;
         let cancel = json!({"image": image, "accounts": ONE, "action": "cancel"});
         world.deliver(&request("CHG2", cancel)).await;
         world.advance(60);
-        world.deliver(&request("CHG3", json!({"image": image, "accounts": ONE, "expires_in": "2h"}))).await;
+        world
+            .deliver(&request(
+                "CHG3",
+                json!({"image": image, "accounts": ONE, "expires_in": "2h"}),
+            ))
+            .await;
         world.advance(3 * HOUR);
         assert!(world.cloud.inject("*:slow:40ms@50".parse().unwrap()));
         assert_eq!(world.sweep().await.revoked.len(), 2);
@@ -219,7 +323,8 @@ async fn what_two_gave_is_taken_back_once() {
     }
 }
 
-/// The process stops after the hint and before the record; a sweep passes; only then, an hour later, the record comes.
+/// The process stops after the hint and before the record; a sweep passes; only then, an hour
+/// later, the record comes.
 #[tokio::test]
 async fn a_hint_waits_for_its_record() {
     let mut world = World::new().await;
@@ -235,7 +340,11 @@ async fn a_hint_waits_for_its_record() {
     assert!(world.sweep().await.is_quiet());
     let writes = world.fuse.writes();
     assert!(world.sweep().await.is_quiet());
-    assert_eq!(world.fuse.writes(), writes, "nothing is settled that is on its way");
+    assert_eq!(
+        world.fuse.writes(),
+        writes,
+        "nothing is settled that is on its way"
+    );
     world.deliver(&expiring).await;
     assert_eq!(world.has(BLUEPRINT), ONE);
     world.advance(2 * HOUR);
@@ -255,7 +364,11 @@ async fn a_hint_waits_for_its_record() {
         world.advance(hours * HOUR);
         world.fuse.arm(u64::MAX, Break::FailBefore);
         assert!(world.sweep().await.is_quiet());
-        assert_eq!(world.fuse.writes(), settled + 1, "and the hours before are left");
+        assert_eq!(
+            world.fuse.writes(),
+            settled + 1,
+            "and the hours before are left"
+        );
     }
 }
 
@@ -263,18 +376,29 @@ async fn a_hint_waits_for_its_record() {
 async fn a_damaged_request_is_told_of_until_it_is_restored() {
     let (world, folder) = on_disk().await;
     world.sweep().await;
-    world.deliver(&request("CHG1", json!({"accounts": ONE, "expires_in": "1h"}))).await;
+    world
+        .deliver(&request(
+            "CHG1",
+            json!({"accounts": ONE, "expires_in": "1h"}),
+        ))
+        .await;
     let record = files(&folder.path().join("journal/requests")).remove(1);
     let good = fs::read(&record).unwrap();
     fs::write(&record, b"{}").unwrap();
     for _ in 0..4 {
         world.advance(20 * HOUR);
         let report = world.sweep().await;
-        assert!(report.failures.len() == 1 && report.failures[0].contains("000001.json"), "{report}");
+        assert!(
+            report.failures.len() == 1 && report.failures[0].contains("000001.json"),
+            "{report}"
+        );
     }
     // The hours behind it are left nevertheless: its hint came along.
     let marks = files(&folder.path().join("journal/swept"));
-    assert!(marks.last().unwrap().ends_with("2026-11/24T15"), "{marks:?}");
+    assert!(
+        marks.last().unwrap().ends_with("2026-11/24T15"),
+        "{marks:?}"
+    );
     fs::write(&record, good).unwrap();
     assert_eq!(world.sweep().await.revoked.len(), 1);
     assert!(world.has(BLUEPRINT).is_empty());
@@ -291,7 +415,9 @@ async fn a_clock_that_was_ahead_once_hides_nothing() {
     world.clock.set(start);
     for day in 1..4 {
         let id = format!("CHG{day}");
-        world.deliver(&request(&id, json!({"accounts": ONE, "expires_in": "20h"}))).await;
+        world
+            .deliver(&request(&id, json!({"accounts": ONE, "expires_in": "20h"})))
+            .await;
         world.advance(24 * HOUR);
         assert_eq!(world.sweep().await.revoked, [format!("invoke/{id}")]);
     }
@@ -302,10 +428,27 @@ async fn one_of_many_accounts_is_covered_by_another_request() {
     let world = World::new().await;
     world.sweep().await;
     // Twelve accounts are listed together, and found by each of them.
-    let many: Vec<String> = (1..=12).map(|n| format!("{}", 700_000_000_000_u64 + n)).collect();
-    world.deliver(&request("MANY", json!({"accounts": many, "expires_in": "5h"}))).await;
-    world.deliver(&request("CHG1", json!({"accounts": many[..1], "expires_in": "1h"}))).await;
-    world.deliver(&request("CHG2", json!({"accounts": ONE, "expires_in": "1h"}))).await;
+    let many: Vec<String> = (1..=12)
+        .map(|n| format!("{}", 700_000_000_000_u64 + n))
+        .collect();
+    world
+        .deliver(&request(
+            "MANY",
+            json!({"accounts": many, "expires_in": "5h"}),
+        ))
+        .await;
+    world
+        .deliver(&request(
+            "CHG1",
+            json!({"accounts": many[..1], "expires_in": "1h"}),
+        ))
+        .await;
+    world
+        .deliver(&request(
+            "CHG2",
+            json!({"accounts": ONE, "expires_in": "1h"}),
+        ))
+        .await;
     assert_eq!(world.has(BLUEPRINT).len(), 13);
     world.advance(HOUR);
     world.sweep().await;
@@ -317,42 +460,63 @@ async fn one_of_many_accounts_is_covered_by_another_request() {
     assert!(world.has(BLUEPRINT).is_empty());
 }
 
-/// The other way round: of many accounts whose share ends, the one that another request covers stays.
+/// The other way round: of many accounts whose share ends, the one that another request covers
+/// stays.
 #[tokio::test]
 async fn one_account_covers_itself_among_many() {
     for image in [BLUEPRINT, CVM_IMAGE] {
         let world = World::new().await;
         world.sweep().await;
-        let many: Vec<String> = (1..=12).map(|n| format!("{}", 700_000_000_000_u64 + n)).collect();
+        let many: Vec<String> = (1..=12)
+            .map(|n| format!("{}", 700_000_000_000_u64 + n))
+            .collect();
         let ends = json!({"image": image, "accounts": many, "expires_in": "1h"});
         world.deliver(&request("MANY", ends)).await;
-        world.deliver(&request("CHG1", json!({"image": image, "accounts": many[3..4]}))).await;
+        world
+            .deliver(&request(
+                "CHG1",
+                json!({"image": image, "accounts": many[3..4]}),
+            ))
+            .await;
         world.advance(HOUR);
         world.sweep().await;
-        assert_eq!(world.shares(), [(image.to_owned(), many[3..4].to_vec())].into());
+        assert_eq!(
+            world.shares(),
+            [(image.to_owned(), many[3..4].to_vec())].into()
+        );
     }
 }
 
-/// An image leaves Lighthouse only when nobody is served by it there: neither by another chain nor by a share of what it
-/// has become.
+/// An image leaves Lighthouse only when nobody is served by it there: neither by another chain nor
+/// by a share of what it has become.
 #[tokio::test]
 async fn an_image_that_serves_others_stays_in_lighthouse() {
     let world = World::new().await;
     world.sweep().await;
     let chain = |account: &str, end: &str| json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": [account], "expires_in": end});
-    world.deliver(&request("CHG1", chain(ACCOUNTS[0], "1h"))).await;
-    world.deliver(&request("CHG2", chain(ACCOUNTS[1], "3h"))).await;
+    world
+        .deliver(&request("CHG1", chain(ACCOUNTS[0], "1h")))
+        .await;
+    world
+        .deliver(&request("CHG2", chain(ACCOUNTS[1], "3h")))
+        .await;
     let direct = json!({"image": CHAINED, "accounts": [ACCOUNTS[2]], "expires_in": "5h"});
     world.deliver(&request("CHG3", direct)).await;
     assert_eq!(world.has(CHAINED).len(), 3);
-    for (hours, left) in [(1, &[ACCOUNTS[1], ACCOUNTS[2]][..]), (2, &[ACCOUNTS[2]]), (2, &[])] {
+    for (hours, left) in [
+        (1, &[ACCOUNTS[1], ACCOUNTS[2]][..]),
+        (2, &[ACCOUNTS[2]]),
+        (2, &[]),
+    ] {
         world.advance(hours * HOUR);
         world.sweep().await;
         world.sweep().await;
         let mut left = left.to_vec();
         left.sort_unstable();
         assert_eq!(world.has(CHAINED), left);
-        let there = world.cloud.state().regions[REGION].images[CHAIN_IMAGE].published.is_some();
+        let there = world.cloud.state().regions[REGION].images[CHAIN_IMAGE]
+            .published
+            .is_some();
         assert_eq!(there, !left.is_empty(), "{hours} {left:?}");
     }
     world.verify().await.unwrap();
@@ -363,7 +527,12 @@ async fn an_image_that_serves_others_stays_in_lighthouse() {
 async fn nothing_is_taken_back_that_somebody_is_sharing() {
     let mut world = World::new().await;
     world.reset().await;
-    world.deliver(&request("CHG1", json!({"accounts": ONE, "expires_in": "1h"}))).await;
+    world
+        .deliver(&request(
+            "CHG1",
+            json!({"accounts": ONE, "expires_in": "1h"}),
+        ))
+        .await;
     world.advance(HOUR);
     // It has seen that the account has the image, and stops before it says so.
     world.fuse.arm(3, Break::CrashBefore);
@@ -374,7 +543,11 @@ async fn nothing_is_taken_back_that_somebody_is_sharing() {
     }
     world.restart();
     let report = world.sweep().await;
-    assert_eq!((report.revoked.len(), report.unfinished.len()), (0, 1), "{report}");
+    assert_eq!(
+        (report.revoked.len(), report.unfinished.len()),
+        (0, 1),
+        "{report}"
+    );
     assert_eq!(world.has(BLUEPRINT), ONE);
     world.advance(120);
     for _ in 0..2 {

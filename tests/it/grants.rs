@@ -1,5 +1,5 @@
-//! The register of grants, expiry and start by the clock: only what a grant gave is taken back, and only when no other
-//! grant covers it.
+//! The register of grants, expiry and start by the clock: only what a grant gave is taken back, and
+//! only when no other grant covers it.
 
 use serde_json::json;
 use sharehook::app::{Ending, GrantFilter};
@@ -12,14 +12,26 @@ const ONE: [&str; 1] = [ACCOUNTS[0]];
 async fn receivers(world: &World) -> Vec<(String, String)> {
     let listed = world.app.grants().await.unwrap();
     assert!(listed.flaws.is_empty());
-    listed.entries.into_iter().map(|entry| (entry.ticket, entry.to)).collect()
+    listed
+        .entries
+        .into_iter()
+        .map(|entry| (entry.ticket, entry.to))
+        .collect()
 }
 
 #[tokio::test]
 async fn expires_in_counts_from_approval_and_the_sweep_takes_back() {
     let world = World::new().await;
-    let (_, answer) = world.deliver(&request("CHG1", json!({"accounts": ONE, "expires_in": "2h"}))).await;
-    assert_eq!(answer.expires_at.unwrap().to_string(), "2026-11-21T10:00:00Z");
+    let (_, answer) = world
+        .deliver(&request(
+            "CHG1",
+            json!({"accounts": ONE, "expires_in": "2h"}),
+        ))
+        .await;
+    assert_eq!(
+        answer.expires_at.unwrap().to_string(),
+        "2026-11-21T10:00:00Z"
+    );
     world.advance(2 * 3600 - 1);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), ONE);
@@ -52,9 +64,16 @@ async fn who_had_it_before_keeps_it() {
     let now = world.now();
     world.cloud.edit(|cloud| {
         let stock = cloud.regions.get_mut("ap-singapore").unwrap();
-        stock.blueprints.get_mut(BLUEPRINT).unwrap().shares.insert(ACCOUNTS[0].to_owned(), now);
+        stock
+            .blueprints
+            .get_mut(BLUEPRINT)
+            .unwrap()
+            .shares
+            .insert(ACCOUNTS[0].to_owned(), now);
     });
-    world.deliver(&request("CHG1", json!({"expires_in": "1h"}))).await;
+    world
+        .deliver(&request("CHG1", json!({"expires_in": "1h"})))
+        .await;
     assert_eq!(world.has(BLUEPRINT).len(), 3);
     assert_eq!(receivers(&world).await.len(), 2);
     world.advance(3600);
@@ -65,8 +84,15 @@ async fn who_had_it_before_keeps_it() {
 #[tokio::test]
 async fn an_account_that_another_grant_covers_stays_until_that_one_ends() {
     let world = World::new().await;
-    world.deliver(&request("CHG1", json!({"expires_in": "1h"}))).await;
-    world.deliver(&request("CHG2", json!({"accounts": ONE, "expires_in": "5h"}))).await;
+    world
+        .deliver(&request("CHG1", json!({"expires_in": "1h"})))
+        .await;
+    world
+        .deliver(&request(
+            "CHG2",
+            json!({"accounts": ONE, "expires_in": "5h"}),
+        ))
+        .await;
     world.advance(3600);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), ONE);
@@ -82,12 +108,27 @@ async fn an_account_that_another_grant_covers_stays_until_that_one_ends() {
 #[tokio::test]
 async fn what_a_later_cancel_took_is_no_grant_and_covers_nobody() {
     let world = World::new().await;
-    world.deliver(&request("CHG1", json!({"accounts": &ACCOUNTS[..2]}))).await;
+    world
+        .deliver(&request("CHG1", json!({"accounts": &ACCOUNTS[..2]})))
+        .await;
     world.advance(60);
-    world.deliver(&request("CHG2", json!({"action": "cancel", "accounts": ONE}))).await;
-    assert_eq!(receivers(&world).await, [("CHG1".to_owned(), ACCOUNTS[1].to_owned())]);
+    world
+        .deliver(&request(
+            "CHG2",
+            json!({"action": "cancel", "accounts": ONE}),
+        ))
+        .await;
+    assert_eq!(
+        receivers(&world).await,
+        [("CHG1".to_owned(), ACCOUNTS[1].to_owned())]
+    );
     world.advance(60);
-    world.deliver(&request("CHG3", json!({"accounts": ONE, "expires_in": "1h"}))).await;
+    world
+        .deliver(&request(
+            "CHG3",
+            json!({"accounts": ONE, "expires_in": "1h"}),
+        ))
+        .await;
     assert_eq!(receivers(&world).await.len(), 2);
     world.advance(3600);
     world.sweep().await;
@@ -97,7 +138,9 @@ async fn what_a_later_cancel_took_is_no_grant_and_covers_nobody() {
 #[tokio::test]
 async fn filters_take_what_they_name() {
     let world = World::new().await;
-    world.deliver(&request("CHG1", json!({"accounts": ONE}))).await;
+    world
+        .deliver(&request("CHG1", json!({"accounts": ONE})))
+        .await;
     let chain = json!({"image": CHAIN_IMAGE, "lighthouse": true, "expires_in": "1h"});
     world.deliver(&request("CHG2", chain)).await;
     world.advance(3600);
@@ -105,12 +148,52 @@ async fn filters_take_what_they_name() {
     let text = |text: &str| Some(text.to_owned());
     let count = |filter: GrantFilter| entries.iter().filter(|entry| filter.takes(entry)).count();
     assert_eq!(count(GrantFilter::default()), 5);
-    assert_eq!(count(GrantFilter { image: text(BLUEPRINT), ..Default::default() }), 1);
-    assert_eq!(count(GrantFilter { image: text(CHAIN_IMAGE), ..Default::default() }), 4);
-    assert_eq!(count(GrantFilter { image: text(CHAINED), ..Default::default() }), 4);
-    assert_eq!(count(GrantFilter { account: text(ACCOUNTS[0]), ..Default::default() }), 2);
-    assert_eq!(count(GrantFilter { ticket: text("CHG1"), ..Default::default() }), 1);
-    assert_eq!(count(GrantFilter { expired: true, ..Default::default() }), 4);
-    let both = GrantFilter { account: text(ACCOUNTS[0]), expired: true, ..Default::default() };
+    assert_eq!(
+        count(GrantFilter {
+            image: text(BLUEPRINT),
+            ..Default::default()
+        }),
+        1
+    );
+    assert_eq!(
+        count(GrantFilter {
+            image: text(CHAIN_IMAGE),
+            ..Default::default()
+        }),
+        4
+    );
+    assert_eq!(
+        count(GrantFilter {
+            image: text(CHAINED),
+            ..Default::default()
+        }),
+        4
+    );
+    assert_eq!(
+        count(GrantFilter {
+            account: text(ACCOUNTS[0]),
+            ..Default::default()
+        }),
+        2
+    );
+    assert_eq!(
+        count(GrantFilter {
+            ticket: text("CHG1"),
+            ..Default::default()
+        }),
+        1
+    );
+    assert_eq!(
+        count(GrantFilter {
+            expired: true,
+            ..Default::default()
+        }),
+        4
+    );
+    let both = GrantFilter {
+        account: text(ACCOUNTS[0]),
+        expired: true,
+        ..Default::default()
+    };
     assert_eq!(count(both), 1);
 }

@@ -1,11 +1,13 @@
-//! AWS Lambda's triggers, in the shapes that AWS sends: each event file goes through the real binary to the sandbox.
-//! That the shapes are AWS's is held by `aws_lambda_events`, which others wrote from the same documents.
+//! AWS Lambda's triggers, in the shapes that AWS sends: each event file goes through the real
+//! binary to the sandbox. That the shapes are AWS's is held by `aws_lambda_events`, which others
+//! wrote from the same documents.
 
 use std::path::Path;
 
 use aws_lambda_events::alb::{AlbTargetGroupRequest, AlbTargetGroupResponse};
 use aws_lambda_events::apigw::{
-    ApiGatewayProxyRequest, ApiGatewayProxyResponse, ApiGatewayV2httpRequest, ApiGatewayV2httpResponse,
+    ApiGatewayProxyRequest, ApiGatewayProxyResponse, ApiGatewayV2httpRequest,
+    ApiGatewayV2httpResponse,
 };
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::sns::SnsEvent;
@@ -18,7 +20,9 @@ use crate::service::{QUEUE_ARN, Service, command, request, write_folder};
 
 /// An event file of the repository.
 pub(crate) fn event(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("events")
+        .join(name);
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
@@ -30,7 +34,9 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn start(queue: &[&str], bus: &[&str]) -> Self {
-        let cloud = Sandbox::start(SandboxOptions::seeded(sharehook::clock::system_now)).await.unwrap();
+        let cloud = Sandbox::start(SandboxOptions::seeded(sharehook::clock::system_now))
+            .await
+            .unwrap();
         let folder = tempfile::tempdir().unwrap();
         write_folder(folder.path(), &cloud.url());
         trust(folder.path(), queue, bus);
@@ -46,7 +52,10 @@ impl Stage {
             .args(["invoke", "event.json", "--json"])
             .output()
             .unwrap();
-        (done.status.code().unwrap(), String::from_utf8(done.stdout).unwrap().trim().to_owned())
+        (
+            done.status.code().unwrap(),
+            String::from_utf8(done.stdout).unwrap().trim().to_owned(),
+        )
     }
 
     pub(crate) fn answered(&self, event: &Value) -> Value {
@@ -56,16 +65,26 @@ impl Stage {
     }
 
     pub(crate) fn shares(&self, blueprint: &str) -> Vec<String> {
-        self.cloud.state().regions["ap-singapore"].blueprints[blueprint].shares.keys().cloned().collect()
+        self.cloud.state().regions["ap-singapore"].blueprints[blueprint]
+            .shares
+            .keys()
+            .cloned()
+            .collect()
     }
 }
 
-/// Lets `origins` speak: those of `queue` in native requests, those of `bus` through a map that reads `detail` or `data`.
+/// Lets `origins` speak: those of `queue` in native requests, those of `bus` through a map that
+/// reads `detail` or `data`.
 pub(crate) fn trust(folder: &Path, queue: &[&str], bus: &[&str]) {
     let config = folder.join("sharehook.toml");
     let text = std::fs::read_to_string(&config).unwrap();
-    let text = text.replace(&format!("from = [\"{QUEUE_ARN}\"]"), &format!("from = {queue:?}"));
-    let bus = format!("[[source]]\nname = \"bus\"\nscheme = \"trusted\"\nfrom = {bus:?}\nmap = \"bus.jq\"\n");
+    let text = text.replace(
+        &format!("from = [\"{QUEUE_ARN}\"]"),
+        &format!("from = {queue:?}"),
+    );
+    let bus = format!(
+        "[[source]]\nname = \"bus\"\nscheme = \"trusted\"\nfrom = {bus:?}\nmap = \"bus.jq\"\n"
+    );
     std::fs::write(&config, text + &bus).unwrap();
     std::fs::write(folder.join("bus.jq"), ".detail // .data").unwrap();
     like_the_queue(folder, "bus", "trusted");
@@ -79,7 +98,8 @@ pub(crate) fn like_the_queue(folder: &Path, name: &str, scheme: &str) {
         .lines()
         .flat_map(|line| {
             let copy = (line.contains("\"queue\"") || line.contains("\"queue/")).then(|| {
-                line.replace("\"queue", &format!("\"{name}")).replace("\"trusted\"", &format!("{scheme:?}"))
+                line.replace("\"queue", &format!("\"{name}"))
+                    .replace("\"trusted\"", &format!("{scheme:?}"))
             });
             [Some(line.to_owned()), copy].into_iter().flatten()
         })
@@ -111,9 +131,17 @@ async fn each_http_trigger_of_lambda_is_answered_in_its_own_form() {
         for event in [plain, encoded] {
             let answer = stage.answered(&event);
             let (code, body) = status(&answer);
-            assert_eq!((code, body["status"].as_str()), (200, Some("completed")), "{name}: {body}");
+            assert_eq!(
+                (code, body["status"].as_str()),
+                (200, Some("completed")),
+                "{name}: {body}"
+            );
             // All eight are the same ticket: it is shared once.
-            assert_eq!(body["duplicate"].as_bool(), (!first).then_some(true), "{name}");
+            assert_eq!(
+                body["duplicate"].as_bool(),
+                (!first).then_some(true),
+                "{name}"
+            );
             first = false;
             match name {
                 "http-jira-approved" => {
@@ -133,17 +161,30 @@ async fn each_http_trigger_of_lambda_is_answered_in_its_own_form() {
             }
         }
     }
-    assert_eq!(stage.cloud.calls().iter().filter(|c| c.action == "ShareBlueprintAcrossAccounts").count(), 1);
+    assert_eq!(
+        stage
+            .cloud
+            .calls()
+            .iter()
+            .filter(|c| c.action == "ShareBlueprintAcrossAccounts")
+            .count(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_that_stands_there_twice_is_seen_and_refused() {
     let stage = Stage::start(&["q"], &["b"]).await;
-    for name in ["http-jira-approved-rest.json", "http-jira-approved-alb-multi.json"] {
+    for name in [
+        "http-jira-approved-rest.json",
+        "http-jira-approved-alb-multi.json",
+    ] {
         let mut event = event(name);
         let headers = event["multiValueHeaders"].as_object_mut().unwrap();
-        let (_, values) =
-            headers.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case("x-hub-signature")).unwrap();
+        let (_, values) = headers
+            .iter_mut()
+            .find(|(n, _)| n.eq_ignore_ascii_case("x-hub-signature"))
+            .unwrap();
         values.as_array_mut().unwrap().push(json!("sha256=00"));
         let (code, text) = stage.invoke(&event);
         assert_eq!(code, 2, "{text}");
@@ -156,14 +197,21 @@ async fn a_header_that_stands_there_twice_is_seen_and_refused() {
 async fn a_topic_is_believed_when_it_is_listed() {
     let notification = event("sns-native.json");
     serde_json::from_value::<SnsEvent>(notification.clone()).unwrap();
-    let stage = Stage::start(&["arn:aws:sns:us-east-1:000000000000:share-approvals"], &["b"]).await;
+    let stage = Stage::start(
+        &["arn:aws:sns:us-east-1:000000000000:share-approvals"],
+        &["b"],
+    )
+    .await;
     assert_eq!(stage.answered(&notification)["status"], "completed");
     assert_eq!(stage.answered(&notification)["duplicate"], true);
     assert_eq!(stage.shares("lhbp-6jc6l8yb"), ["909619400"]);
 
     let stranger = Stage::start(&["arn:aws:sns:us-east-1:000000000000:another"], &["b"]).await;
     let (code, text) = stranger.invoke(&notification);
-    assert!(code == 2 && text.starts_with("Unauthorised"), "{code} {text}");
+    assert!(
+        code == 2 && text.starts_with("Unauthorised"),
+        "{code} {text}"
+    );
     assert!(stranger.cloud.calls().is_empty());
 }
 
@@ -171,14 +219,23 @@ async fn a_topic_is_believed_when_it_is_listed() {
 async fn an_event_bus_speaks_by_region_account_and_source() {
     let approved = event("eventbridge-approved.json");
     serde_json::from_value::<EventBridgeEvent>(approved.clone()).unwrap();
-    let stage = Stage::start(&["q"], &["events:us-east-1:000000000000:com.example.tickets"]).await;
-    for (field, other) in
-        [("region", "eu-west-1"), ("account", "111111111111"), ("source", "com.example.other")]
-    {
+    let stage = Stage::start(
+        &["q"],
+        &["events:us-east-1:000000000000:com.example.tickets"],
+    )
+    .await;
+    for (field, other) in [
+        ("region", "eu-west-1"),
+        ("account", "111111111111"),
+        ("source", "com.example.other"),
+    ] {
         let mut foreign = approved.clone();
         foreign[field] = json!(other);
         let (code, text) = stage.invoke(&foreign);
-        assert!(code == 2 && text.starts_with("Unauthorised"), "{field}: {code} {text}");
+        assert!(
+            code == 2 && text.starts_with("Unauthorised"),
+            "{field}: {code} {text}"
+        );
     }
     assert!(stage.cloud.calls().is_empty());
     assert_eq!(stage.answered(&approved)["status"], "completed");
@@ -192,7 +249,9 @@ async fn a_schedule_sweeps_as_a_rule_and_as_a_scheduler() {
     let from_scheduler = stage.answered(&event("schedule-sweep.json"));
     assert_eq!(stage.answered(&event("schedule-rule.json")), from_scheduler);
     assert!(
-        from_scheduler.as_object().is_some_and(|report| !report.contains_key("status")),
+        from_scheduler
+            .as_object()
+            .is_some_and(|report| !report.contains_key("status")),
         "{from_scheduler}"
     );
 }
@@ -210,17 +269,37 @@ async fn in_a_fifo_queue_nothing_overtakes_a_message_that_failed() {
         let one = |i: &usize| json!({"itemIdentifier": batch["Records"][*i]["messageId"]});
         json!({"batchItemFailures": ids.iter().map(one).collect::<Vec<_>>()}).to_string()
     };
-    assert_eq!(text, failed(&[1, 2]), "the second fails, so the third waits");
-    assert!(stage.cloud.state().regions["ap-singapore"].images["img-6pb6lrmy"].shares.is_empty());
+    assert_eq!(
+        text,
+        failed(&[1, 2]),
+        "the second fails, so the third waits"
+    );
+    assert!(
+        stage.cloud.state().regions["ap-singapore"].images["img-6pb6lrmy"]
+            .shares
+            .is_empty()
+    );
     let (_, text) = stage.invoke(&event("sqs-three-requests.json"));
-    assert_eq!(text, failed(&[1]), "in a standard queue the third does not wait");
-    assert_eq!(stage.cloud.state().regions["ap-singapore"].images["img-6pb6lrmy"].shares.len(), 1);
+    assert_eq!(
+        text,
+        failed(&[1]),
+        "in a standard queue the third does not wait"
+    );
+    assert_eq!(
+        stage.cloud.state().regions["ap-singapore"].images["img-6pb6lrmy"]
+            .shares
+            .len(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_machine_gets_the_outcome_or_an_error_with_a_name() {
     let stage = Stage::start(&["q"], &["b"]).await;
-    assert_eq!(stage.answered(&event("invoke-native.json"))["status"], "completed");
+    assert_eq!(
+        stage.answered(&event("invoke-native.json"))["status"],
+        "completed"
+    );
     for (changes, name) in [
         (json!({"id": "D-1", "accounts": ["100000000009"]}), "Denied"),
         (json!({"id": "D-2", "accounts": []}), "Invalid"),
@@ -230,7 +309,10 @@ async fn a_state_machine_gets_the_outcome_or_an_error_with_a_name() {
         assert!(text.starts_with(&format!("{name}: ")), "{code} {text}");
     }
     let (_, text) = stage.invoke(&json!({"awslogs": {"data": ""}}));
-    assert!(text.starts_with("UnknownEvent: ") && text.contains("awslogs"), "{text}");
+    assert!(
+        text.starts_with("UnknownEvent: ") && text.contains("awslogs"),
+        "{text}"
+    );
 }
 
 /// Whatever a stranger writes into a body stays a body.
@@ -239,13 +321,20 @@ async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
     let service = Service::start().await;
     let kind = [("content-type".to_owned(), "application/json".to_owned())];
     let stage = Stage::start(
-        &[QUEUE_ARN, "arn:aws:sns:us-east-1:000000000000:share-approvals", "invoke-by-http"],
+        &[
+            QUEUE_ARN,
+            "arn:aws:sns:us-east-1:000000000000:share-approvals",
+            "invoke-by-http",
+        ],
         &["events:us-east-1:000000000000:com.example.tickets"],
     )
     .await;
-    for name in
-        ["sqs-three-requests.json", "sns-native.json", "eventbridge-approved.json", "invoke-native.json"]
-    {
+    for name in [
+        "sqs-three-requests.json",
+        "sns-native.json",
+        "eventbridge-approved.json",
+        "invoke-native.json",
+    ] {
         let body = event(name).to_string();
         for (path, expected) in [
             ("/hooks/queue", 401),
@@ -259,14 +348,19 @@ async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
             assert_eq!(answer.status, expected, "{name} to {path}: {answer:?}");
         }
         // The same through Lambda's own HTTP triggers, where the body is a text inside an event.
-        for (form, path) in [("http-jira-approved.json", "rawPath"), ("http-jira-approved-alb.json", "path")]
-        {
+        for (form, path) in [
+            ("http-jira-approved.json", "rawPath"),
+            ("http-jira-approved-alb.json", "path"),
+        ] {
             for source in ["queue", "bus", "invoke", "jira"] {
                 let mut wrapped = event(form);
                 wrapped["body"] = json!(body);
                 wrapped[path] = json!(format!("/hooks/{source}"));
                 let (code, text) = stage.invoke(&wrapped);
-                assert!(code == 2 && text.contains("unauthorised"), "{name} to {source}: {code} {text}");
+                assert!(
+                    code == 2 && text.contains("unauthorised"),
+                    "{name} to {source}: {code} {text}"
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The hosts that speak HTTP: the real binary without a command, found by its host's variables, and stopped by SIGTERM.
+//! The hosts that speak HTTP: the real binary without a command, found by its host's variables, and
+//! stopped by SIGTERM.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -23,13 +24,20 @@ pub(crate) struct Hosted {
 }
 
 impl Hosted {
-    /// Starts it with the host's variables, `port_var` set to a free port, after `prepare` has written what the host would.
+    /// Starts it with the host's variables, `port_var` set to a free port, after `prepare` has
+    /// written what the host would.
     async fn start(port_var: &str, vars: &[(&str, &str)], prepare: impl Fn(&Path)) -> Self {
-        let cloud = Sandbox::start(SandboxOptions::seeded(sharehook::clock::system_now)).await.unwrap();
+        let cloud = Sandbox::start(SandboxOptions::seeded(sharehook::clock::system_now))
+            .await
+            .unwrap();
         let folder = tempfile::tempdir().unwrap();
         write_folder(folder.path(), &cloud.url());
         prepare(folder.path());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let mut child = command(folder.path())
             .envs(vars.iter().copied())
             .env(port_var, port.to_string())
@@ -38,10 +46,23 @@ impl Hosted {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = lines.find_map(|line| line.unwrap().strip_prefix("listening on ").map(str::to_owned));
-        let expected = if port_var == "FUNCTIONS_CUSTOMHANDLER_PORT" { "127.0.0.1" } else { "0.0.0.0" };
+        let address = lines.find_map(|line| {
+            line.unwrap()
+                .strip_prefix("listening on ")
+                .map(str::to_owned)
+        });
+        let expected = if port_var == "FUNCTIONS_CUSTOMHANDLER_PORT" {
+            "127.0.0.1"
+        } else {
+            "0.0.0.0"
+        };
         assert_eq!(address, Some(format!("http://{expected}:{port}")));
-        Self { child, url: format!("http://127.0.0.1:{port}"), folder, cloud }
+        Self {
+            child,
+            url: format!("http://127.0.0.1:{port}"),
+            folder,
+            cloud,
+        }
     }
 
     async fn send(
@@ -62,12 +83,20 @@ impl Hosted {
     /// One signed delivery under `path`.
     async fn deliver(&self, path: &str, id: &str) -> (u16, Value) {
         let body = request(id, json!({})).to_string();
-        let headers = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, &format!("msg_{id}"), &body);
+        let headers = signed(
+            SchemeName::StandardWebhooks,
+            NATIVE_SECRET,
+            &format!("msg_{id}"),
+            &body,
+        );
         self.send("POST", path, &headers, body).await
     }
 
     fn terminate(&self) {
-        let done = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let done = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(done.success());
     }
 
@@ -78,7 +107,10 @@ impl Hosted {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return (status.code(), began.elapsed());
             }
-            assert!(began.elapsed() < Duration::from_secs(20), "the process does not end");
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "the process does not end"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -111,25 +143,37 @@ async fn send(
 ) -> Result<(u16, Value), reqwest::Error> {
     let client = sharehook::cloud::http_client().unwrap();
     let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-    let mut request =
-        client.request(method, format!("{url}{path}")).timeout(Duration::from_secs(25)).body(body);
+    let mut request = client
+        .request(method, format!("{url}{path}"))
+        .timeout(Duration::from_secs(25))
+        .body(body);
     for (name, value) in headers {
         request = request.header(name, value);
     }
     let answer = request.send().await?;
     let status = answer.status().as_u16();
     let text = answer.text().await?;
-    Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    Ok((
+        status,
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    ))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_listens_on_its_port_and_answers_probes() {
     let hosted = Hosted::start("PORT", &[("K_SERVICE", "sharehook")], |_| {}).await;
     for (path, status) in [("/healthz", "ok"), ("/readyz", "ready")] {
-        assert_eq!(hosted.send("GET", path, &[], String::new()).await, (200, json!({"status": status})));
+        assert_eq!(
+            hosted.send("GET", path, &[], String::new()).await,
+            (200, json!({"status": status}))
+        );
     }
     let (status, answer) = hosted.deliver("/hooks/native", "P-1").await;
-    assert_eq!((status, answer["status"].as_str()), (200, Some("completed")), "{answer}");
+    assert_eq!(
+        (status, answer["status"].as_str()),
+        (200, Some("completed")),
+        "{answer}"
+    );
     assert_eq!(hosted.deliver("/hooks/queue", "P-2").await.0, 401);
 }
 
@@ -143,16 +187,24 @@ async fn azure_forwards_http_under_its_prefix_and_posts_queue_messages() {
     };
     let hosted = Hosted::start("FUNCTIONS_CUSTOMHANDLER_PORT", &[("PORT", "1")], prepare).await;
     let (status, answer) = hosted.deliver("/api/hooks/native", "Z-1").await;
-    assert_eq!((status, answer["status"].as_str()), (200, Some("completed")), "{answer}");
+    assert_eq!(
+        (status, answer["status"].as_str()),
+        (200, Some("completed")),
+        "{answer}"
+    );
 
     let envelope = event("azure-queue.json");
     let (status, answer) = hosted.post("/Requests", &envelope).await;
     assert_eq!((status, &answer["Outputs"]), (200, &json!({})), "{answer}");
     let outcome: Value = serde_json::from_str(answer["Logs"][0].as_str().unwrap()).unwrap();
     assert_eq!(outcome["status"], "completed");
-    assert_eq!(hosted.post("/Timer", &event("azure-timer.json")).await.0, 200);
+    assert_eq!(
+        hosted.post("/Timer", &event("azure-timer.json")).await.0,
+        200
+    );
 
-    // Another queue's function, an HTTP request in an envelope, and the same envelope by the HTTP route.
+    // Another queue's function, an HTTP request in an envelope, and the same envelope by the HTTP
+    // route.
     assert_eq!(hosted.post("/Others", &envelope).await.0, 500);
     let http = json!({"Data": {"req": {"Url": "https://x/api/Requests", "Method": "POST", "Body": "{}"}}, "Metadata": {}});
     assert_eq!(hosted.post("/Requests", &http).await.0, 500);
@@ -163,10 +215,17 @@ async fn azure_forwards_http_under_its_prefix_and_posts_queue_messages() {
 async fn azure_without_a_route_prefix_believes_no_envelope() {
     let prepare = |folder: &Path| {
         trust(folder, &["azure:Requests"], &["b"]);
-        std::fs::write(folder.join("host.json"), r#"{"extensions":{"http":{"routePrefix":""}}}"#).unwrap();
+        std::fs::write(
+            folder.join("host.json"),
+            r#"{"extensions":{"http":{"routePrefix":""}}}"#,
+        )
+        .unwrap();
     };
     let hosted = Hosted::start("FUNCTIONS_CUSTOMHANDLER_PORT", &[], prepare).await;
-    assert_eq!(hosted.post("/Requests", &event("azure-queue.json")).await.0, 404);
+    assert_eq!(
+        hosted.post("/Requests", &event("azure-queue.json")).await.0,
+        404
+    );
     assert_eq!(hosted.deliver("/hooks/native", "Z-2").await.0, 200);
     assert_eq!(
         hosted
@@ -182,11 +241,17 @@ async fn azure_without_a_route_prefix_believes_no_envelope() {
 #[tokio::test(flavor = "multi_thread")]
 async fn function_compute_starts_stops_and_sweeps_but_is_not_trusted() {
     let prepare = |folder: &Path| trust(folder, &["invoke-by-event"], &["b"]);
-    let hosted = Hosted::start("FC_SERVER_PORT", &[("FC_FUNCTION_NAME", "sharehook")], prepare).await;
+    let hosted = Hosted::start(
+        "FC_SERVER_PORT",
+        &[("FC_FUNCTION_NAME", "sharehook")],
+        prepare,
+    )
+    .await;
     for path in ["/initialize", "/pre-stop"] {
         assert_eq!(hosted.post(path, &json!({})).await.0, 200, "{path}");
     }
-    let timer = json!({"triggerTime": "2026-11-02T06:55:00Z", "triggerName": "sweep", "payload": ""});
+    let timer =
+        json!({"triggerTime": "2026-11-02T06:55:00Z", "triggerName": "sweep", "payload": ""});
     assert_eq!(hosted.post("/invoke", &timer).await.0, 200);
     let refused = sharehook::cloud::http_client()
         .unwrap()
@@ -196,7 +261,13 @@ async fn function_compute_starts_stops_and_sweeps_but_is_not_trusted() {
         .send()
         .await
         .unwrap();
-    assert_eq!((refused.status().as_u16(), refused.headers()["x-fc-status"].to_str().unwrap()), (404, "404"));
+    assert_eq!(
+        (
+            refused.status().as_u16(),
+            refused.headers()["x-fc-status"].to_str().unwrap()
+        ),
+        (404, "404")
+    );
     assert!(hosted.cloud.calls().is_empty());
     assert_eq!(hosted.deliver("/hooks/native", "F-1").await.0, 200);
 }
@@ -204,35 +275,76 @@ async fn function_compute_starts_stops_and_sweeps_but_is_not_trusted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_stops_intake_and_finishes_what_runs() {
     let mut hosted = Hosted::start("PORT", &[], |_| {}).await;
-    assert!(hosted.cloud.inject("ShareBlueprintAcrossAccounts:slow:2s@1".parse().unwrap()));
+    assert!(
+        hosted
+            .cloud
+            .inject("ShareBlueprintAcrossAccounts:slow:2s@1".parse().unwrap())
+    );
     let body = request("T-1", json!({})).to_string();
-    let headers = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "msg_T-1", &body);
+    let headers = signed(
+        SchemeName::StandardWebhooks,
+        NATIVE_SECRET,
+        "msg_T-1",
+        &body,
+    );
     let url = hosted.url.clone();
-    let running = tokio::spawn(async move { send(&url, "POST", "/hooks/native", &headers, body).await });
+    let running =
+        tokio::spawn(async move { send(&url, "POST", "/hooks/native", &headers, body).await });
     hosted.called("ShareBlueprintAcrossAccounts").await;
     hosted.terminate();
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(send(&hosted.url, "GET", "/healthz", &[], String::new()).await.is_err(), "intake goes on");
+    assert!(
+        send(&hosted.url, "GET", "/healthz", &[], String::new())
+            .await
+            .is_err(),
+        "intake goes on"
+    );
     let (status, answer) = running.await.unwrap().unwrap();
-    assert_eq!((status, answer["status"].as_str()), (200, Some("completed")), "{answer}");
+    assert_eq!(
+        (status, answer["status"].as_str()),
+        (200, Some("completed")),
+        "{answer}"
+    );
     let (code, took) = hosted.ended().await;
-    assert!(code == Some(0) && took < Duration::from_secs(5), "{code:?} after {took:?}");
+    assert!(
+        code == Some(0) && took < Duration::from_secs(5),
+        "{code:?} after {took:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_too_long_is_left_to_the_journal_within_the_bound() {
     let mut hosted = Hosted::start("PORT", &[], |_| {}).await;
-    assert!(hosted.cloud.inject("ShareBlueprintAcrossAccounts:slow:30s@9".parse().unwrap()));
+    assert!(
+        hosted
+            .cloud
+            .inject("ShareBlueprintAcrossAccounts:slow:30s@9".parse().unwrap())
+    );
     let body = request("T-2", json!({})).to_string();
-    let headers = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "msg_T-2", &body);
+    let headers = signed(
+        SchemeName::StandardWebhooks,
+        NATIVE_SECRET,
+        "msg_T-2",
+        &body,
+    );
     let url = hosted.url.clone();
-    let running = tokio::spawn(async move { send(&url, "POST", "/hooks/native", &headers, body).await });
+    let running =
+        tokio::spawn(async move { send(&url, "POST", "/hooks/native", &headers, body).await });
     hosted.called("ShareBlueprintAcrossAccounts").await;
     hosted.terminate();
     let (code, took) = hosted.ended().await;
-    assert!(code == Some(0) && took < Duration::from_secs(10), "{code:?} after {took:?}");
-    assert!(running.await.unwrap().is_err(), "the sender hears nothing, and sends again");
-    let shown = command(hosted.folder.path()).args(["requests", "T-2", "--json"]).output().unwrap();
+    assert!(
+        code == Some(0) && took < Duration::from_secs(10),
+        "{code:?} after {took:?}"
+    );
+    assert!(
+        running.await.unwrap().is_err(),
+        "the sender hears nothing, and sends again"
+    );
+    let shown = command(hosted.folder.path())
+        .args(["requests", "T-2", "--json"])
+        .output()
+        .unwrap();
     let request: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert!(request.to_string().contains("\"pending\""), "{request}");
 }

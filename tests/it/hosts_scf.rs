@@ -1,5 +1,5 @@
-//! Tencent SCF's custom runtime: the real binary against a loopback stand-in of the runtime API, which hands out one
-//! event after the other and keeps what is answered.
+//! Tencent SCF's custom runtime: the real binary against a loopback stand-in of the runtime API,
+//! which hands out one event after the other and keeps what is answered.
 
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
@@ -39,8 +39,14 @@ async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
             .unwrap();
     }
     let body = to_bytes(request.into_body(), 1 << 20).await.unwrap();
-    let end = path.strip_prefix("/runtime/").expect("a path of the runtime API").to_owned();
-    api.posted.send((end, String::from_utf8(body.to_vec()).unwrap())).await.unwrap();
+    let end = path
+        .strip_prefix("/runtime/")
+        .expect("a path of the runtime API")
+        .to_owned();
+    api.posted
+        .send((end, String::from_utf8(body.to_vec()).unwrap()))
+        .await
+        .unwrap();
     Response::new(Body::empty())
 }
 
@@ -57,20 +63,31 @@ impl Function {
     /// Started with temporary credentials under SCF's own names, and no others.
     async fn start(queue: &[&str], bus: &[&str]) -> Self {
         let options = SandboxOptions::seeded(sharehook::clock::system_now);
-        let key = SandboxKey::new("AKIDscf0000000000000000000000000000", "scf-secret-key-000000000000000000");
-        let options = SandboxOptions { keys: vec![key.with_token("scf-session-token")], ..options };
+        let key = SandboxKey::new(
+            "AKIDscf0000000000000000000000000000",
+            "scf-secret-key-000000000000000000",
+        );
+        let options = SandboxOptions {
+            keys: vec![key.with_token("scf-session-token")],
+            ..options
+        };
         let cloud = Sandbox::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         write_folder(folder.path(), &cloud.url());
         trust(folder.path(), queue, bus);
         let (events, receiver) = mpsc::channel(8);
         let (sender, posted) = mpsc::channel(8);
-        let api = Arc::new(Api { events: Mutex::new(receiver), posted: sender });
+        let api = Arc::new(Api {
+            events: Mutex::new(receiver),
+            posted: sender,
+        });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let SocketAddr::V4(address) = listener.local_addr().unwrap() else { panic!() };
-        tokio::spawn(
-            async move { axum::serve(listener, Router::new().fallback(serve).with_state(api)).await },
-        );
+        let SocketAddr::V4(address) = listener.local_addr().unwrap() else {
+            panic!()
+        };
+        tokio::spawn(async move {
+            axum::serve(listener, Router::new().fallback(serve).with_state(api)).await
+        });
         let child = command(folder.path())
             .env_remove("TENCENTCLOUD_SECRET_ID")
             .env_remove("TENCENTCLOUD_SECRET_KEY")
@@ -79,22 +96,41 @@ impl Function {
                 ("SCF_RUNTIME_API_PORT", &address.port().to_string()),
                 ("SCF_FUNCTIONNAME", "sharehook"),
                 ("TENCENTCLOUD_RUNENV", "SCF"),
-                ("TENCENTCLOUD_SECRETID", "AKIDscf0000000000000000000000000000"),
-                ("TENCENTCLOUD_SECRETKEY", "scf-secret-key-000000000000000000"),
+                (
+                    "TENCENTCLOUD_SECRETID",
+                    "AKIDscf0000000000000000000000000000",
+                ),
+                (
+                    "TENCENTCLOUD_SECRETKEY",
+                    "scf-secret-key-000000000000000000",
+                ),
                 ("TENCENTCLOUD_SESSIONTOKEN", "scf-session-token"),
             ])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut function = Self { child, events, posted, cloud, folder };
+        let mut function = Self {
+            child,
+            events,
+            posted,
+            cloud,
+            folder,
+        };
         let (path, body) = function.next().await;
-        assert_eq!((path.as_str(), body.len()), ("init/ready", 1), "it says once that it is ready");
+        assert_eq!(
+            (path.as_str(), body.len()),
+            ("init/ready", 1),
+            "it says once that it is ready"
+        );
         function
     }
 
     async fn next(&mut self) -> Posted {
-        tokio::time::timeout(Duration::from_secs(20), self.posted.recv()).await.unwrap().unwrap()
+        tokio::time::timeout(Duration::from_secs(20), self.posted.recv())
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// Hands out one event: whether the function answered or failed, and with which text.
@@ -116,7 +152,10 @@ impl Function {
 
     async fn failed(&mut self, event: &Value, name: &str) {
         let (answered, body) = self.invoke(&event.to_string()).await;
-        assert!(!answered && body.starts_with(&format!("{name}: ")), "{name}: {body}");
+        assert!(
+            !answered && body.starts_with(&format!("{name}: ")),
+            "{name}: {body}"
+        );
     }
 }
 
@@ -129,8 +168,10 @@ impl Drop for Function {
 }
 
 fn url(source: &str, headers: &[(String, String)], body: &str) -> Value {
-    let headers: serde_json::Map<String, Value> =
-        headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), json!(value))).collect();
+    let headers: serde_json::Map<String, Value> = headers
+        .iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), json!(value)))
+        .collect();
     json!({"body": body, "headers": headers, "httpMethod": "POST", "path": format!("/hooks/{source}"), "queryString": {}})
 }
 
@@ -151,38 +192,72 @@ async fn each_trigger_of_scf_is_served_and_a_bad_event_costs_only_itself() {
     let mut function = Function::start(&queue, &["eventbridge:ap-singapore:desk.example"]).await;
 
     let body = request("U-1", json!({})).to_string();
-    let signed = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "msg_U-1", &body);
+    let signed = signed(
+        SchemeName::StandardWebhooks,
+        NATIVE_SECRET,
+        "msg_U-1",
+        &body,
+    );
     let answer = function.answered(&url("native", &signed, &body)).await;
     assert_eq!(answer["statusCode"], 200, "{answer}");
-    assert!(answer["body"].as_str().unwrap().contains("\"completed\""), "{answer}");
+    assert!(
+        answer["body"].as_str().unwrap().contains("\"completed\""),
+        "{answer}"
+    );
     // The headers of an event are its sender's: on this host no key in them is believed.
     let mut with_key = request("U-0", json!({}));
     with_key["accounts"] = json!(["700000000001"]);
     let with_key = with_key.to_string();
-    let mut headers =
-        crate::service::signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "msg_U-0", &with_key);
+    let mut headers = crate::service::signed(
+        SchemeName::StandardWebhooks,
+        NATIVE_SECRET,
+        "msg_U-0",
+        &with_key,
+    );
     for name in ["X-Scf-Secret-Id", "X-Scf-Secret-Key", "X-Scf-Session-Token"] {
         headers.push((name.to_owned(), "of-the-sender".to_owned()));
     }
     let answer = function.answered(&url("native", &headers, &with_key)).await;
-    assert!(answer["body"].as_str().unwrap().contains("\"completed\""), "{answer}");
-    assert!(function.cloud.calls().iter().all(|call| call.key_id.starts_with("AKIDscf")));
-    let forged = function.answered(&url("native", &signed, &body.replace("U-1", "U-2"))).await;
+    assert!(
+        answer["body"].as_str().unwrap().contains("\"completed\""),
+        "{answer}"
+    );
+    assert!(
+        function
+            .cloud
+            .calls()
+            .iter()
+            .all(|call| call.key_id.starts_with("AKIDscf"))
+    );
+    let forged = function
+        .answered(&url("native", &signed, &body.replace("U-1", "U-2")))
+        .await;
     assert_eq!(forged["statusCode"], 401, "{forged}");
 
     let (answered, text) = function.invoke("{ not JSON").await;
     assert!(!answered && text.starts_with("Unreadable: "), "{text}");
-    function.failed(&request("X-1", json!({})), "UnknownEvent").await;
+    function
+        .failed(&request("X-1", json!({})), "UnknownEvent")
+        .await;
 
     let one = |id: &str, account: &str| request(id, json!({"accounts": [account]})).to_string();
-    let batch = [one("K-1", "909619400"), "not JSON".to_owned(), one("K-2", "700000000001")];
+    let batch = [
+        one("K-1", "909619400"),
+        "not JSON".to_owned(),
+        one("K-2", "700000000001"),
+    ];
     let answers = function.answered(&kafka("approvals", &batch)).await;
     let answers = answers["answers"].as_array().unwrap();
-    assert_eq!((&answers[0]["status"], &answers[2]["status"]), (&json!("completed"), &json!("completed")));
+    assert_eq!(
+        (&answers[0]["status"], &answers[2]["status"]),
+        (&json!("completed"), &json!("completed"))
+    );
     assert!(answers[1]["error"].is_string(), "{answers:?}");
 
     assert_eq!(
-        function.answered(&tdmq("1251000000", &one("C-1", "700000000002"))).await["status"],
+        function
+            .answered(&tdmq("1251000000", &one("C-1", "700000000002")))
+            .await["status"],
         "completed"
     );
     let event = |source: &str, data: Value| {
@@ -191,30 +266,57 @@ async fn each_trigger_of_scf_is_served_and_a_bad_event_costs_only_itself() {
             "region": "ap-singapore", "datacontenttype": "application/json;charset=utf-8", "data": data})
     };
     let data = request("B-1", json!({"accounts": ["700000000003"]}));
-    assert_eq!(function.answered(&event("desk.example", data.clone())).await["status"], "completed");
-    let timer =
-        json!({"Type": "Timer", "TriggerName": "sweep", "Time": "2026-11-02T06:55:00Z", "Message": ""});
+    assert_eq!(
+        function
+            .answered(&event("desk.example", data.clone()))
+            .await["status"],
+        "completed"
+    );
+    let timer = json!({"Type": "Timer", "TriggerName": "sweep", "Time": "2026-11-02T06:55:00Z", "Message": ""});
     assert!(function.answered(&timer).await.get("status").is_none());
 
     // Who is not listed gains nothing, however the event is shaped.
-    function.failed(&tdmq("1251000001", &one("C-2", "700000000004")), "Unauthorised").await;
-    function.failed(&event("other.example", data), "Unauthorised").await;
-    let passed_over = function.answered(&kafka("others", &[one("K-3", "700000000004")])).await;
-    assert!(passed_over["answers"][0]["error"].is_string(), "{passed_over}");
-    let wrapped = function.answered(&url("queue", &[], &kafka("approvals", &batch).to_string())).await;
+    function
+        .failed(
+            &tdmq("1251000001", &one("C-2", "700000000004")),
+            "Unauthorised",
+        )
+        .await;
+    function
+        .failed(&event("other.example", data), "Unauthorised")
+        .await;
+    let passed_over = function
+        .answered(&kafka("others", &[one("K-3", "700000000004")]))
+        .await;
+    assert!(
+        passed_over["answers"][0]["error"].is_string(),
+        "{passed_over}"
+    );
+    let wrapped = function
+        .answered(&url("queue", &[], &kafka("approvals", &batch).to_string()))
+        .await;
     assert_eq!(wrapped["statusCode"], 401);
 
     let world = function.cloud.state();
     let shares = &world.regions["ap-singapore"].blueprints["lhbp-6jc6l8yb"].shares;
-    let expected =
-        ["1038493875", "700000000001", "700000000002", "700000000003", "700000164995", "909619400"];
+    let expected = [
+        "1038493875",
+        "700000000001",
+        "700000000002",
+        "700000000003",
+        "700000164995",
+        "909619400",
+    ];
     assert_eq!(shares.keys().collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_waits_for_what_a_repetition_can_mend() {
     let mut function = Function::start(&["ckafka:approvals"], &["b"]).await;
-    let batch = kafka("approvals", &[request("W-1", json!({"accounts": ["909619400"]})).to_string()]);
+    let batch = kafka(
+        "approvals",
+        &[request("W-1", json!({"accounts": ["909619400"]})).to_string()],
+    );
     // The journal's folder cannot be used while a file stands in its place.
     let journal = function.folder.path().join("journal");
     drop(std::fs::remove_dir_all(&journal));
@@ -222,5 +324,8 @@ async fn a_stream_waits_for_what_a_repetition_can_mend() {
     function.failed(&batch, "Unavailable").await;
     assert!(function.cloud.calls().is_empty());
     std::fs::remove_file(&journal).unwrap();
-    assert_eq!(function.answered(&batch).await["answers"][0]["status"], "completed");
+    assert_eq!(
+        function.answered(&batch).await["answers"][0]["status"],
+        "completed"
+    );
 }

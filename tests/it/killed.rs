@@ -1,5 +1,6 @@
-//! The real binary, killed with SIGKILL at random moments while it shares, over a journal in a directory and a sandbox
-//! of its own process; and fifty identical deliveries at once over two processes on one directory.
+//! The real binary, killed with SIGKILL at random moments while it shares, over a journal in a
+//! directory and a sandbox of its own process; and fifty identical deliveries at once over two
+//! processes on one directory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,19 +8,29 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::process::{Process, post, run};
-use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, request, write_configuration};
+use crate::support::{
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, request, write_configuration,
+};
 
 /// Sets faults of a sandbox process.
 async fn faults(client: &reqwest::Client, sandbox: &Process, faults: Value) {
     let post = client.post(format!("{}/sandbox/faults", sandbox.url));
-    let answer = post.header("content-type", "application/json").body(faults.to_string()).send().await;
+    let answer = post
+        .header("content-type", "application/json")
+        .body(faults.to_string())
+        .send()
+        .await;
     assert!(answer.unwrap().status().is_success());
 }
 
 /// How often each change was carried out, from the sandbox's own log.
 async fn effects(sandbox: &Process) -> BTreeMap<String, usize> {
     let told = sandbox.ask("/sandbox/calls").await;
-    let calls = told.as_array().or_else(|| told["calls"].as_array()).unwrap().clone();
+    let calls = told
+        .as_array()
+        .or_else(|| told["calls"].as_array())
+        .unwrap()
+        .clone();
     let mut counts = BTreeMap::new();
     for call in &calls {
         let action = call["action"].as_str().unwrap();
@@ -30,7 +41,9 @@ async fn effects(sandbox: &Process) -> BTreeMap<String, usize> {
             }
             for account in accounts {
                 let permission = &call["permission"];
-                *counts.entry(format!("{action} {permission} {} {account}", call["image"])).or_default() += 1;
+                *counts
+                    .entry(format!("{action} {permission} {} {account}", call["image"]))
+                    .or_default() += 1;
             }
         }
     }
@@ -40,16 +53,25 @@ async fn effects(sandbox: &Process) -> BTreeMap<String, usize> {
 fn folder(sandbox: &Process) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     write_configuration(folder.path(), &sandbox.url, "file:journal");
-    // A short budget is a short lease: the next process need not wait long for what the killed one held.
+    // A short budget is a short lease: the next process need not wait long for what the killed one
+    // held.
     let file = folder.path().join("sharehook.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replacen("\n[cloud]", "\n[limits]\nseconds = 2\n\n[cloud]", 1)).unwrap();
+    std::fs::write(
+        &file,
+        text.replacen("\n[cloud]", "\n[limits]\nseconds = 2\n\n[cloud]", 1),
+    )
+    .unwrap();
     folder
 }
 
 fn verify(folder: &tempfile::TempDir) {
     let verified = run(folder.path(), &["audit", "verify"]);
-    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    assert!(
+        verified.status.success(),
+        "{}",
+        String::from_utf8_lossy(&verified.stdout)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,15 +116,27 @@ async fn a_killed_service_finishes_after_the_next_delivery() {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         let (status, body) = last.unwrap();
-        assert_eq!((status, &body["status"]), (200, &json!("completed")), "{body}");
-        let shared = body["results"].as_array().unwrap().iter().filter(|r| r["result"] == "shared").count();
+        assert_eq!(
+            (status, &body["status"]),
+            (200, &json!("completed")),
+            "{body}"
+        );
+        let shared = body["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|r| r["result"] == "shared")
+            .count();
         assert_eq!(shared, ACCOUNTS.len(), "{body}");
     }
     drop(service);
     let effects = effects(&sandbox).await;
     assert_eq!(effects.len(), 3 * ACCOUNTS.len() + 1, "{effects:?}");
     assert!(effects.values().all(|count| *count == 1), "{effects:?}");
-    assert!(effects.keys().any(|effect| effect.contains(CHAINED)), "{effects:?}");
+    assert!(
+        effects.keys().any(|effect| effect.contains(CHAINED)),
+        "{effects:?}"
+    );
     verify(&folder);
 }
 
@@ -128,11 +162,17 @@ async fn fifty_identical_deliveries_to_two_processes_act_once() {
     }
     assert!(first >= 1 && settled >= 1, "{first} {settled}");
     let (status, body) = post(&client, &services[1].url, &request).await.unwrap();
-    assert_eq!((status, &body["duplicate"], &body["status"]), (200, &json!(true), &json!("completed")));
+    assert_eq!(
+        (status, &body["duplicate"], &body["status"]),
+        (200, &json!(true), &json!("completed"))
+    );
     let effects = effects(&sandbox).await;
     assert_eq!(effects.len(), ACCOUNTS.len(), "{effects:?}");
     assert!(effects.values().all(|count| *count == 1), "{effects:?}");
-    assert!(effects.keys().all(|effect| effect.contains(BLUEPRINT)), "{effects:?}");
+    assert!(
+        effects.keys().all(|effect| effect.contains(BLUEPRINT)),
+        "{effects:?}"
+    );
     drop(services);
     verify(&folder);
 }

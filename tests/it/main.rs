@@ -1,7 +1,13 @@
-//! The integration tests, one binary: each module shows one capability through the public way, over HTTP to the sandbox.
+//! The integration tests, one binary: each module shows one capability through the public way, over
+//! HTTP to the sandbox.
 
 // A test that panics has failed, which is what a test is for.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod archive;
 mod archive_twins;

@@ -1,5 +1,6 @@
-//! The credentials that SCF writes into each request's headers: the real binary as SCF starts it, and the sandbox, which says
-//! with which key each call came. Everything that the process printed and journalled is searched for secrets.
+//! The credentials that SCF writes into each request's headers: the real binary as SCF starts it,
+//! and the sandbox, which says with which key each call came. Everything that the process printed
+//! and journalled is searched for secrets.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -14,7 +15,10 @@ use tempfile::TempDir;
 use crate::service::{NATIVE_SECRET, command, request, signed, write_folder};
 
 /// What SCF sets in a function made of an image: no key.
-const IMAGE_FUNCTION: [(&str, &str); 2] = [("SCF_FUNCTIONNAME", "sharehook"), ("TENCENTCLOUD_RUNENV", "SCF")];
+const IMAGE_FUNCTION: [(&str, &str); 2] = [
+    ("SCF_FUNCTIONNAME", "sharehook"),
+    ("TENCENTCLOUD_RUNENV", "SCF"),
+];
 /// What it sets besides in a function made of a package.
 const ENVIRONMENT: [(&str, &str); 3] = [
     ("TENCENTCLOUD_SECRETID", "AKIDenvironment"),
@@ -39,21 +43,33 @@ struct Function {
 impl Function {
     async fn start(vars: &[(&str, &str)], keys: &[&str]) -> Self {
         let keys = keys.iter().map(|name| key(name)).collect();
-        let options = SandboxOptions { keys, ..SandboxOptions::seeded(sharehook::clock::system_now) };
+        let options = SandboxOptions {
+            keys,
+            ..SandboxOptions::seeded(sharehook::clock::system_now)
+        };
         let cloud = Sandbox::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         write_folder(folder.path(), &cloud.url());
         let config = folder.path().join("sharehook.toml");
         let events = "name = \"native\"\nevents = [\"/signed\"]\nmap = \"data.jq\"\n";
-        let text = fs::read_to_string(&config).unwrap().replacen("name = \"native\"\n", events, 1);
+        let text = fs::read_to_string(&config)
+            .unwrap()
+            .replacen("name = \"native\"\n", events, 1);
         fs::write(config, text).unwrap();
         fs::write(folder.path().join("data.jq"), ".data // .").unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let output = |name: &str| Stdio::from(File::create(folder.path().join(name)).unwrap());
         let child = command(folder.path())
             .env_remove("TENCENTCLOUD_SECRET_ID")
             .env_remove("TENCENTCLOUD_SECRET_KEY")
-            .envs([("SHAREHOOK_METADATA_ENDPOINT", "off"), ("RUST_LOG", "debug")])
+            .envs([
+                ("SHAREHOOK_METADATA_ENDPOINT", "off"),
+                ("RUST_LOG", "debug"),
+            ])
             .envs(vars.iter().copied())
             .env("PORT", port.to_string())
             .stdout(output("stdout"))
@@ -61,9 +77,21 @@ impl Function {
             .spawn()
             .unwrap();
         let client = sharehook::cloud::http_client().unwrap();
-        let function = Self { child, url: format!("http://127.0.0.1:{port}"), folder, cloud, client };
+        let function = Self {
+            child,
+            url: format!("http://127.0.0.1:{port}"),
+            folder,
+            cloud,
+            client,
+        };
         for _ in 0..400 {
-            if function.client.get(format!("{}/healthz", function.url)).send().await.is_ok() {
+            if function
+                .client
+                .get(format!("{}/healthz", function.url))
+                .send()
+                .await
+                .is_ok()
+            {
                 return function;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
@@ -71,10 +99,16 @@ impl Function {
         panic!("it does not listen");
     }
 
-    /// A delivery for one account with these headers besides its signature: the status, and the first result.
+    /// A delivery for one account with these headers besides its signature: the status, and the
+    /// first result.
     async fn deliver(&self, id: &str, account: &str, more: &[(&str, String)]) -> (u16, Value) {
         let body = request(id, json!({ "accounts": [account] })).to_string();
-        let signature = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, &format!("msg_{id}"), &body);
+        let signature = signed(
+            SchemeName::StandardWebhooks,
+            NATIVE_SECRET,
+            &format!("msg_{id}"),
+            &body,
+        );
         self.post("/hooks/native", &signature, more, body).await
     }
 
@@ -94,13 +128,21 @@ impl Function {
         }
         let answer = post.send().await.unwrap();
         let status = answer.status().as_u16();
-        (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+        (
+            status,
+            serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default(),
+        )
     }
 
     /// The keys of the calls since `from`, each once.
     fn signers(&self, from: usize) -> Vec<String> {
-        let mut keys: Vec<String> =
-            self.cloud.calls().into_iter().skip(from).map(|call| call.key_id).collect();
+        let mut keys: Vec<String> = self
+            .cloud
+            .calls()
+            .into_iter()
+            .skip(from)
+            .map(|call| call.key_id)
+            .collect();
         keys.sort();
         keys.dedup();
         keys
@@ -118,7 +160,8 @@ impl Function {
         fs::read_to_string(self.folder.path().join(name)).unwrap()
     }
 
-    /// Nothing that was printed or written holds a secret, or the name of a header that carries one with its value.
+    /// Nothing that was printed or written holds a secret, or the name of a header that carries one
+    /// with its value.
     fn keeps_secrets(&self) {
         let mut texts = vec![self.printed("stdout"), self.printed("stderr")];
         assert!(texts[0].contains("listening on"), "{texts:?}");
@@ -166,35 +209,94 @@ async fn each_invocation_of_an_image_function_is_signed_with_what_it_brought() {
     let (status, answer) = function.deliver("T-0", "700000000001", &[]).await;
     assert_eq!(status, 200, "{answer}");
     let told = answer.to_string();
-    assert!(told.contains("NoCredentials") && told.contains("headers of SCF's invocations"), "{told}");
-    assert!(told.contains(" — give the function an execution role"), "{told}");
+    assert!(
+        told.contains("NoCredentials") && told.contains("headers of SCF's invocations"),
+        "{told}"
+    );
+    assert!(
+        told.contains(" — give the function an execution role"),
+        "{told}"
+    );
     assert!(function.cloud.calls().is_empty());
 
-    assert_eq!(function.signer("T-1", "700000000002", &brings("first")).await, ["AKIDfirst"]);
-    assert_eq!(function.signer("T-2", "700000000003", &brings("second")).await, ["AKIDsecond"]);
+    assert_eq!(
+        function
+            .signer("T-1", "700000000002", &brings("first"))
+            .await,
+        ["AKIDfirst"]
+    );
+    assert_eq!(
+        function
+            .signer("T-2", "700000000003", &brings("second"))
+            .await,
+        ["AKIDsecond"]
+    );
     // Work that no invocation brought a key for is signed with the newest known: so is a sweep's.
-    assert_eq!(function.signer("T-3", "909619400", &[]).await, ["AKIDsecond"]);
+    assert_eq!(
+        function.signer("T-3", "909619400", &[]).await,
+        ["AKIDsecond"]
+    );
 
     // Whoever cannot prove who they are changes nothing, whatever their headers say.
     let body = request("T-4", json!({})).to_string();
-    let wrong = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "msg_T-4", "other bytes");
-    assert_eq!(function.post("/hooks/native", &wrong, &brings("forged"), body.clone()).await.0, 401);
-    assert_eq!(function.post("/hooks/native", &[], &brings("forged"), body).await.0, 401);
-    assert_eq!(function.signer("T-5", "700000164995", &[]).await, ["AKIDsecond"]);
+    let wrong = signed(
+        SchemeName::StandardWebhooks,
+        NATIVE_SECRET,
+        "msg_T-4",
+        "other bytes",
+    );
+    assert_eq!(
+        function
+            .post("/hooks/native", &wrong, &brings("forged"), body.clone())
+            .await
+            .0,
+        401
+    );
+    assert_eq!(
+        function
+            .post("/hooks/native", &[], &brings("forged"), body)
+            .await
+            .0,
+        401
+    );
+    assert_eq!(
+        function.signer("T-5", "700000164995", &[]).await,
+        ["AKIDsecond"]
+    );
 
     // A part of a set, or one that contradicts itself, is told and left.
     let mut twice = brings("first");
     twice.push(("x-scf-secret-key", "HUSH-other".to_owned()));
-    let blank =
-        vec![brings("first")[0].clone(), brings("first")[1].clone(), ("x-scf-session-token", String::new())];
-    let parts = [brings("first")[..2].to_vec(), brings("first")[1..].to_vec(), blank, twice];
+    let blank = vec![
+        brings("first")[0].clone(),
+        brings("first")[1].clone(),
+        ("x-scf-session-token", String::new()),
+    ];
+    let parts = [
+        brings("first")[..2].to_vec(),
+        brings("first")[1..].to_vec(),
+        blank,
+        twice,
+    ];
     for (index, part) in parts.iter().enumerate() {
         let account = ["1038493875", "700000000004", "700000000005", "700000000006"][index];
-        assert_eq!(function.signer(&format!("P-{index}"), account, part).await, ["AKIDsecond"], "{part:?}");
+        assert_eq!(
+            function.signer(&format!("P-{index}"), account, part).await,
+            ["AKIDsecond"],
+            "{part:?}"
+        );
     }
-    let warnings = function.printed("stderr").matches("an invocation's credentials are not used").count();
+    let warnings = function
+        .printed("stderr")
+        .matches("an invocation's credentials are not used")
+        .count();
     assert_eq!(warnings, parts.len(), "{}", function.printed("stderr"));
-    assert_eq!(function.signer("T-6", "700000000007", &brings("first")).await, ["AKIDfirst"]);
+    assert_eq!(
+        function
+            .signer("T-6", "700000000007", &brings("first"))
+            .await,
+        ["AKIDfirst"]
+    );
     function.keeps_secrets();
 }
 
@@ -202,52 +304,101 @@ async fn each_invocation_of_an_image_function_is_signed_with_what_it_brought() {
 async fn what_was_set_for_the_process_comes_before_what_a_request_brings() {
     let package = [&IMAGE_FUNCTION[..], &ENVIRONMENT].concat();
     let function = Function::start(&package, &["environment", "brought"]).await;
-    assert_eq!(function.signer("T-1", "700000000001", &brings("brought")).await, ["AKIDenvironment"]);
+    assert_eq!(
+        function
+            .signer("T-1", "700000000001", &brings("brought"))
+            .await,
+        ["AKIDenvironment"]
+    );
     function.keeps_secrets();
 
-    let named = [("TENCENTCLOUD_SECRET_ID", "AKIDnamed"), ("TENCENTCLOUD_SECRET_KEY", "HUSH-key-named")];
+    let named = [
+        ("TENCENTCLOUD_SECRET_ID", "AKIDnamed"),
+        ("TENCENTCLOUD_SECRET_KEY", "HUSH-key-named"),
+    ];
     let token = [("TENCENTCLOUD_TOKEN", "HUSH-token-named")];
-    let function =
-        Function::start(&[&IMAGE_FUNCTION[..], &named, &token].concat(), &["named", "brought"]).await;
-    assert_eq!(function.signer("T-1", "700000000001", &brings("brought")).await, ["AKIDnamed"]);
+    let function = Function::start(
+        &[&IMAGE_FUNCTION[..], &named, &token].concat(),
+        &["named", "brought"],
+    )
+    .await;
+    assert_eq!(
+        function
+            .signer("T-1", "700000000001", &brings("brought"))
+            .await,
+        ["AKIDnamed"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_environment_that_has_gone_stale_gives_way_to_what_invocations_bring() {
     let mut stale = ENVIRONMENT;
     stale[2].1 = "HUSH-token-of-yesterday";
-    let function =
-        Function::start(&[&IMAGE_FUNCTION[..], &stale].concat(), &["environment", "brought"]).await;
-    // The first call is refused for its token, and repeated with the key that came with this invocation.
-    let signers = function.signer("T-1", "700000000001", &brings("brought")).await;
+    let function = Function::start(
+        &[&IMAGE_FUNCTION[..], &stale].concat(),
+        &["environment", "brought"],
+    )
+    .await;
+    // The first call is refused for its token, and repeated with the key that came with this
+    // invocation.
+    let signers = function
+        .signer("T-1", "700000000001", &brings("brought"))
+        .await;
     assert_eq!(signers, ["AKIDbrought", "AKIDenvironment"]);
-    assert_eq!(function.signer("T-2", "700000000002", &[]).await, ["AKIDbrought"]);
+    assert_eq!(
+        function.signer("T-2", "700000000002", &[]).await,
+        ["AKIDbrought"]
+    );
 
-    let function =
-        Function::start(&[&IMAGE_FUNCTION[..], &stale].concat(), &["environment", "brought"]).await;
+    let function = Function::start(
+        &[&IMAGE_FUNCTION[..], &stale].concat(),
+        &["environment", "brought"],
+    )
+    .await;
     let (_, answer) = function.deliver("T-1", "700000000001", &[]).await;
-    assert!(answer.to_string().contains("AuthFailure.TokenFailure"), "{answer}");
-    assert_eq!(function.signer("T-2", "700000000002", &brings("brought")).await, ["AKIDbrought"]);
-    assert_eq!(function.signer("T-3", "700000000003", &[]).await, ["AKIDbrought"]);
+    assert!(
+        answer.to_string().contains("AuthFailure.TokenFailure"),
+        "{answer}"
+    );
+    assert_eq!(
+        function
+            .signer("T-2", "700000000002", &brings("brought"))
+            .await,
+        ["AKIDbrought"]
+    );
+    assert_eq!(
+        function.signer("T-3", "700000000003", &[]).await,
+        ["AKIDbrought"]
+    );
     function.keeps_secrets();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_any_other_host_the_headers_are_a_strangers_words() {
     for marks in [&IMAGE_FUNCTION[..1], &IMAGE_FUNCTION[1..], &[]] {
-        let own = [("TENCENTCLOUD_SECRETID", "AKIDown"), ("TENCENTCLOUD_SECRETKEY", "HUSH-key-own")];
+        let own = [
+            ("TENCENTCLOUD_SECRETID", "AKIDown"),
+            ("TENCENTCLOUD_SECRETKEY", "HUSH-key-own"),
+        ];
         let token = [("TENCENTCLOUD_SESSIONTOKEN", "HUSH-token-own")];
         let function = Function::start(&[marks, &own, &token].concat(), &["own", "brought"]).await;
         assert_eq!(
-            function.signer("T-1", "700000000001", &brings("brought")).await,
+            function
+                .signer("T-1", "700000000001", &brings("brought"))
+                .await,
             ["AKIDown"],
             "{marks:?}"
         );
         function.keeps_secrets();
         // Not even where there is nothing else.
         let function = Function::start(marks, &["brought"]).await;
-        let (_, answer) = function.deliver("T-2", "700000000002", &brings("brought")).await;
-        assert!(answer.to_string().contains("NoCredentials"), "{marks:?}: {answer}");
+        let (_, answer) = function
+            .deliver("T-2", "700000000002", &brings("brought"))
+            .await;
+        assert!(
+            answer.to_string().contains("NoCredentials"),
+            "{marks:?}: {answer}"
+        );
         assert!(function.cloud.calls().is_empty(), "{marks:?}");
         function.keeps_secrets();
     }
@@ -257,9 +408,20 @@ async fn on_any_other_host_the_headers_are_a_strangers_words() {
 async fn the_functions_owner_is_never_asked_for() {
     let owner = [("TENCENTCLOUD_UIN", "700000000007")];
     let function = Function::start(&[&IMAGE_FUNCTION[..], &owner].concat(), &["brought"]).await;
-    let body = request("T-1", json!({ "accounts": ["700000000006", "700000000007"] })).to_string();
-    let signature = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "msg_T-1", &body);
-    let (_, answer) = function.post("/hooks/native", &signature, &brings("brought"), body).await;
+    let body = request(
+        "T-1",
+        json!({ "accounts": ["700000000006", "700000000007"] }),
+    )
+    .to_string();
+    let signature = signed(
+        SchemeName::StandardWebhooks,
+        NATIVE_SECRET,
+        "msg_T-1",
+        &body,
+    );
+    let (_, answer) = function
+        .post("/hooks/native", &signature, &brings("brought"), body)
+        .await;
     let results = &answer["results"];
     assert_eq!(
         (&results[0]["result"], &results[1]["code"]),
@@ -267,7 +429,12 @@ async fn the_functions_owner_is_never_asked_for() {
         "{answer}"
     );
     let calls = function.cloud.calls();
-    assert!(calls.iter().all(|call| !call.accounts.contains(&"700000000007".to_owned())), "{calls:?}");
+    assert!(
+        calls
+            .iter()
+            .all(|call| !call.accounts.contains(&"700000000007".to_owned())),
+        "{calls:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -275,22 +442,37 @@ async fn a_cloudevent_brings_its_key_too_and_an_unsigned_one_none() {
     let function = Function::start(&IMAGE_FUNCTION, &["first", "forged"]).await;
     let event = |id: &str, account: &str| {
         let data = request(id, json!({ "accounts": [account] }));
-        json!({ "specversion": "1.0", "id": id, "source": "/signed", "type": "t", "data": data }).to_string()
+        json!({ "specversion": "1.0", "id": id, "source": "/signed", "type": "t", "data": data })
+            .to_string()
     };
     let sign = |id: &str, body: &str| {
         let mut headers = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, id, body);
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
-        headers.push(("content-type".to_owned(), "application/cloudevents+json".to_owned()));
+        headers.push((
+            "content-type".to_owned(),
+            "application/cloudevents+json".to_owned(),
+        ));
         headers
     };
     for (id, account, bytes, key, expected, signers) in [
         ("E-1", "700000000001", None, "first", 200, vec!["AKIDfirst"]),
-        ("E-2", "700000000002", Some("other bytes"), "forged", 401, vec![]),
+        (
+            "E-2",
+            "700000000002",
+            Some("other bytes"),
+            "forged",
+            401,
+            vec![],
+        ),
         ("E-3", "700000000003", None, "", 200, vec!["AKIDfirst"]),
     ] {
         let body = event(id, account);
         let signature = sign(id, bytes.unwrap_or(&body));
-        let brought = if key.is_empty() { Vec::new() } else { brings(key) };
+        let brought = if key.is_empty() {
+            Vec::new()
+        } else {
+            brings(key)
+        };
         let from = function.cloud.calls().len();
         let (status, answer) = function.post("/events", &signature, &brought, body).await;
         assert_eq!(

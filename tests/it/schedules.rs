@@ -1,5 +1,6 @@
-//! Random schedules: deliveries, duplicate workers, crashes, clock jumps, store errors and lost answers, in an order
-//! that a printed seed tells. `SHAREHOOK_SEED` repeats one, `SHAREHOOK_SCHEDULES` says how many (300 in the suite).
+//! Random schedules: deliveries, duplicate workers, crashes, clock jumps, store errors and lost
+//! answers, in an order that a printed seed tells. `SHAREHOOK_SEED` repeats one,
+//! `SHAREHOOK_SCHEDULES` says how many (300 in the suite).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,7 +34,11 @@ impl Chance {
 fn requests(chance: &mut Chance) -> Vec<Value> {
     let mut all = Vec::new();
     for (index, account) in ACCOUNTS.iter().enumerate() {
-        let image = if chance.below(2) == 0 { BLUEPRINT } else { CVM_IMAGE };
+        let image = if chance.below(2) == 0 {
+            BLUEPRINT
+        } else {
+            CVM_IMAGE
+        };
         let mut change = json!({"image": image, "accounts": [account]});
         match chance.below(3) {
             0 => change["expires_in"] = json!("2h"),
@@ -59,9 +64,10 @@ async fn step(world: &World, request: &Value, kind: u64) {
         7 => drop(world.app.sweep(crate::support::deadline()).await),
         _ => {
             let other = world.another();
-            tokio::join!(async { drop(world.app.sweep(crate::support::deadline()).await) }, async {
-                drop(other.sweep(crate::support::deadline()).await)
-            },);
+            tokio::join!(
+                async { drop(world.app.sweep(crate::support::deadline()).await) },
+                async { drop(other.sweep(crate::support::deadline()).await) },
+            );
         }
     }
 }
@@ -77,7 +83,12 @@ async fn schedule(world: &mut World, seed: u64) {
             world.fuse.arm(chance.below(8), how);
         }
         if chance.below(8) == 0 {
-            let kinds = ["reset-before", "reset-after", "cut-body", "error-before:InternalError"];
+            let kinds = [
+                "reset-before",
+                "reset-after",
+                "cut-body",
+                "error-before:InternalError",
+            ];
             let kind = kinds[chance.below(4) as usize];
             world.cloud.inject(format!("*:{kind}").parse().unwrap());
         }
@@ -108,7 +119,10 @@ async fn finish(world: &mut World, requests: &[Value]) {
         let mut open = false;
         for request in requests {
             let (ending, _) = world.deliver(request).await;
-            open |= matches!(ending, Ending::Pending | Ending::Waiting | Ending::Unavailable);
+            open |= matches!(
+                ending,
+                Ending::Pending | Ending::Waiting | Ending::Unavailable
+            );
         }
         if !open {
             break;
@@ -125,20 +139,40 @@ async fn finish(world: &mut World, requests: &[Value]) {
 
 async fn check(world: &World, requests: &[Value], seed: u64) {
     let told = format!("repeat with SHAREHOOK_SEED={seed} SHAREHOOK_SCHEDULES=1");
-    world.verify().await.unwrap_or_else(|flaw| panic!("{flaw}; {told}"));
+    world
+        .verify()
+        .await
+        .unwrap_or_else(|flaw| panic!("{flaw}; {told}"));
     let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for request in requests.iter().filter(|request| request.get("expires_in").is_none()) {
+    for request in requests
+        .iter()
+        .filter(|request| request.get("expires_in").is_none())
+    {
         let image = request["image"].as_str().unwrap().to_owned();
-        wanted.entry(image).or_default().push(request["accounts"][0].as_str().unwrap().to_owned());
+        wanted
+            .entry(image)
+            .or_default()
+            .push(request["accounts"][0].as_str().unwrap().to_owned());
     }
-    wanted.values_mut().for_each(|accounts| accounts.sort_unstable());
+    wanted
+        .values_mut()
+        .for_each(|accounts| accounts.sort_unstable());
     assert_eq!(world.shares(), wanted, "{told}");
     // A share, and at most one cancel of it: each exactly once, whatever happened in between.
     let effects = world.effects();
-    assert!(effects.values().all(|count| *count == 1), "{effects:?}; {told}");
-    let shared = effects.keys().filter(|effect| !effect.to_lowercase().contains("cancel")).count();
+    assert!(
+        effects.values().all(|count| *count == 1),
+        "{effects:?}; {told}"
+    );
+    let shared = effects
+        .keys()
+        .filter(|effect| !effect.to_lowercase().contains("cancel"))
+        .count();
     let unmade = world.app.requests().await.unwrap().entries;
-    let made = unmade.iter().filter(|e| e.answer.status.to_string() == "completed").count();
+    let made = unmade
+        .iter()
+        .filter(|e| e.answer.status.to_string() == "completed")
+        .count();
     assert_eq!(shared, made, "{effects:?}; {told}");
 }
 
@@ -149,8 +183,8 @@ fn setting(name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn random_schedules_end_as_they_should() {
-    let first =
-        setting("SHAREHOOK_SEED").unwrap_or_else(|| u64::from_be_bytes(clock::fresh_bytes().unwrap()) >> 16);
+    let first = setting("SHAREHOOK_SEED")
+        .unwrap_or_else(|| u64::from_be_bytes(clock::fresh_bytes().unwrap()) >> 16);
     let count = setting("SHAREHOOK_SCHEDULES").unwrap_or(300);
     println!("SHAREHOOK_SEED={first} SHAREHOOK_SCHEDULES={count}");
     let began = tokio::time::Instant::now();
@@ -162,7 +196,9 @@ async fn random_schedules_end_as_they_should() {
             for seed in (lane..count).step_by(LANES as usize) {
                 let run = Box::pin(schedule(&mut world, first + seed));
                 let told = || panic!("seed {} hangs", first + seed);
-                tokio::time::timeout(Duration::from_secs(120), run).await.unwrap_or_else(|_| told());
+                tokio::time::timeout(Duration::from_secs(120), run)
+                    .await
+                    .unwrap_or_else(|_| told());
                 done += 1;
             }
             done
@@ -172,6 +208,9 @@ async fn random_schedules_end_as_they_should() {
     while let Some(end) = lanes.join_next().await {
         done += end.unwrap();
     }
-    println!("{done} schedules in {:.1?}, from seed {first} on", began.elapsed());
+    println!(
+        "{done} schedules in {:.1?}, from seed {first} on",
+        began.elapsed()
+    );
     assert_eq!(done, count);
 }

@@ -1,5 +1,6 @@
-//! `sharehook.schema.json` against the program: the sample configurations, the field names, the closed lists, and what it refuses.
-//! The checker knows the words of JSON Schema that the schema uses, and fails on any other.
+//! `sharehook.schema.json` against the program: the sample configurations, the field names, the
+//! closed lists, and what it refuses. The checker knows the words of JSON Schema that the schema
+//! uses, and fails on any other.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ fn root() -> &'static Path {
 }
 
 fn schema() -> Value {
-    serde_json::from_str(&fs::read_to_string(root().join("sharehook.schema.json")).unwrap()).unwrap()
+    serde_json::from_str(&fs::read_to_string(root().join("sharehook.schema.json")).unwrap())
+        .unwrap()
 }
 
 /// Every mismatch, as a path and a word of the schema.
@@ -21,14 +23,19 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
     for (word, rule) in schema.as_object().unwrap() {
         let each = |rules: &Value| {
             let rules = rules.as_array().unwrap().clone();
-            rules.into_iter().map(|rule| check(root, &rule, value, at)).collect::<Vec<_>>()
+            rules
+                .into_iter()
+                .map(|rule| check(root, &rule, value, at))
+                .collect::<Vec<_>>()
         };
         let text = value.as_str();
         let number = value.as_f64();
         let fits = match word.as_str() {
             "$schema" | "$defs" | "title" | "description" | "default" => true,
             "$ref" => {
-                let target = root.pointer(rule.as_str().unwrap().strip_prefix('#').unwrap()).unwrap();
+                let target = root
+                    .pointer(rule.as_str().unwrap().strip_prefix('#').unwrap())
+                    .unwrap();
                 wrong.extend(check(root, target, value, at));
                 true
             }
@@ -43,7 +50,9 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
             "properties" => {
                 for (name, field) in value.as_object().into_iter().flatten() {
                     let known = rule.get(name).into_iter();
-                    wrong.extend(known.flat_map(|known| check(root, known, field, &format!("{at}.{name}"))));
+                    wrong.extend(
+                        known.flat_map(|known| check(root, known, field, &format!("{at}.{name}"))),
+                    );
                 }
                 true
             }
@@ -60,16 +69,25 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
                 true
             }
             "propertyNames" => {
-                let names = value.as_object().into_iter().flatten().map(|(name, _)| json!(name));
+                let names = value
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, _)| json!(name));
                 wrong.extend(names.flat_map(|name| check(root, rule, &name, at)));
                 true
             }
-            "required" => {
-                rule.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some())
-            }
+            "required" => rule
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|name| value.get(name.as_str().unwrap()).is_some()),
             "dependentRequired" => rule.as_object().unwrap().iter().all(|(name, needed)| {
                 let needed = needed.as_array().unwrap();
-                value.get(name).is_none() || needed.iter().all(|n| value.get(n.as_str().unwrap()).is_some())
+                value.get(name).is_none()
+                    || needed
+                        .iter()
+                        .all(|n| value.get(n.as_str().unwrap()).is_some())
             }),
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
@@ -82,13 +100,23 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
             "not" => !check(root, rule, value, at).is_empty(),
             "anyOf" => each(rule).iter().any(Vec::is_empty),
             "allOf" => each(rule).iter().all(Vec::is_empty),
-            "pattern" => text.is_none_or(|t| regex::Regex::new(rule.as_str().unwrap()).unwrap().is_match(t)),
+            "pattern" => text.is_none_or(|t| {
+                regex::Regex::new(rule.as_str().unwrap())
+                    .unwrap()
+                    .is_match(t)
+            }),
             "minLength" => text.is_none_or(|t| t.chars().count() as u64 >= rule.as_u64().unwrap()),
             "minimum" => number.is_none_or(|n| n >= rule.as_f64().unwrap()),
             "maximum" => number.is_none_or(|n| n <= rule.as_f64().unwrap()),
-            "minItems" => value.as_array().is_none_or(|a| a.len() as u64 >= rule.as_u64().unwrap()),
-            "minProperties" => value.as_object().is_none_or(|o| o.len() as u64 >= rule.as_u64().unwrap()),
-            "maxProperties" => value.as_object().is_none_or(|o| o.len() as u64 <= rule.as_u64().unwrap()),
+            "minItems" => value
+                .as_array()
+                .is_none_or(|a| a.len() as u64 >= rule.as_u64().unwrap()),
+            "minProperties" => value
+                .as_object()
+                .is_none_or(|o| o.len() as u64 >= rule.as_u64().unwrap()),
+            "maxProperties" => value
+                .as_object()
+                .is_none_or(|o| o.len() as u64 <= rule.as_u64().unwrap()),
             other => panic!("this checker does not know {other}"),
         };
         if !fits {
@@ -118,7 +146,11 @@ fn every_sample_configuration_fits_and_names_the_schema() {
     for sample in samples {
         let text = fs::read_to_string(&sample).unwrap();
         assert_eq!(mismatches(&text), [""; 0], "{}", sample.display());
-        assert!(text.starts_with("#:schema ./sharehook.schema.json\n"), "{}", sample.display());
+        assert!(
+            text.starts_with("#:schema ./sharehook.schema.json\n"),
+            "{}",
+            sample.display()
+        );
     }
 }
 
@@ -126,7 +158,11 @@ fn every_sample_configuration_fits_and_names_the_schema() {
 #[test]
 fn every_example_of_the_documentation_fits() {
     let mut seen = 0;
-    for file in ["docs/credentials.md", "docs/secrets.md", "docs/configuration.md"] {
+    for file in [
+        "docs/credentials.md",
+        "docs/secrets.md",
+        "docs/configuration.md",
+    ] {
         let text = fs::read_to_string(root().join(file)).unwrap();
         for block in text.split("```toml\n").skip(1) {
             let block = block.split("```").next().unwrap();
@@ -143,7 +179,10 @@ fn fields(file: &str, structures: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     let mut inside = false;
     for line in text.lines() {
-        if let Some(rest) = line.trim_start_matches("pub(super) ").strip_prefix("struct ") {
+        if let Some(rest) = line
+            .trim_start_matches("pub(super) ")
+            .strip_prefix("struct ")
+        {
             let name: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
             inside = structures.is_empty() || structures.contains(&name.as_str());
         } else if line == "}" {
@@ -205,8 +244,16 @@ fn every_field_that_the_program_reads_is_in_the_schema_and_the_other_way_round()
 fn the_closed_lists_are_the_programs() {
     let schema = schema();
     let names = |pointer: &str| schema.pointer(pointer).unwrap().as_array().unwrap().clone();
-    assert_eq!(names("/$defs/preset/enum"), SchemeName::ALL.map(|name| json!(name.as_str())));
-    assert_eq!(names("/$defs/map/enum"), Map::builtin_names().map(|name| json!(name)).collect::<Vec<_>>());
+    assert_eq!(
+        names("/$defs/preset/enum"),
+        SchemeName::ALL.map(|name| json!(name.as_str()))
+    );
+    assert_eq!(
+        names("/$defs/map/enum"),
+        Map::builtin_names()
+            .map(|name| json!(name))
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -215,22 +262,41 @@ fn mistakes_are_found() {
         ("jurnal = \"memory:\"", ".jurnal: unknown"),
         ("journal = \"ftp://x\"", ".journal: pattern"),
         ("[cloud]\nsite = \"moon\"", ".cloud.site: enum"),
-        ("[cloud]\ncvm_per_second = 50", ".cloud.cvm_per_second: maximum"),
+        (
+            "[cloud]\ncvm_per_second = 50",
+            ".cloud.cvm_per_second: maximum",
+        ),
         (
             "[cloud.accounts.default]\nrole_arn = \"qcs::cam::uin/1:roleName/x\"\nregions = []",
             ".cloud.accounts: not",
         ),
-        ("[cloud.accounts.a]\nregions = []", ".cloud.accounts.a: allOf"),
-        ("[cloud.accounts.a]\nrole_arn = \"qcs::cam::uin/1:roleName/x\"", ".cloud.accounts.a: allOf"),
+        (
+            "[cloud.accounts.a]\nregions = []",
+            ".cloud.accounts.a: allOf",
+        ),
+        (
+            "[cloud.accounts.a]\nrole_arn = \"qcs::cam::uin/1:roleName/x\"",
+            ".cloud.accounts.a: allOf",
+        ),
         ("[[source]]\nname = \"a\"", ".source[0]: required"),
-        ("[[source]]\nname = \"a\"\nscheme = \"sns-v9\"", ".source[0].scheme: anyOf"),
-        ("[[source]]\nname = \"a\"\nscheme = { like = \"jira\", colour = 1 }", ".source[0].scheme: anyOf"),
+        (
+            "[[source]]\nname = \"a\"\nscheme = \"sns-v9\"",
+            ".source[0].scheme: anyOf",
+        ),
+        (
+            "[[source]]\nname = \"a\"\nscheme = { like = \"jira\", colour = 1 }",
+            ".source[0].scheme: anyOf",
+        ),
         (
             "[[source]]\nname = \"a\"\nscheme = \"jira\"\nsecrets = [\"plain\"]",
             ".source[0].secrets[0]: pattern",
         ),
     ] {
-        assert!(mismatches(text).contains(&told.to_owned()), "{text}: {:?}", mismatches(text));
+        assert!(
+            mismatches(text).contains(&told.to_owned()),
+            "{text}: {:?}",
+            mismatches(text)
+        );
     }
     let good = "[[source]]\nname = \"a\"\nscheme = { header = \"X\", signed = [{ header = \"I\" }, { text = \".\" }, \"time\", \"body\"], time = { unix_header = \"T\" } }";
     assert_eq!(mismatches(good), [""; 0]);

@@ -1,4 +1,5 @@
-//! Every sender: the published vectors, the maps with their traps, the handshakes, and one real request per preset.
+//! Every sender: the published vectors, the maps with their traps, the handshakes, and one real
+//! request per preset.
 
 mod docs;
 mod maps;

@@ -1,5 +1,6 @@
-//! The real binary, as an operator starts it: `serve` on loopback against a sandbox of the test's own.
-//! In: a configuration's sources. Out: HTTP answers, the sandbox's calls and state, the journal's folder.
+//! The real binary, as an operator starts it: `serve` on loopback against a sandbox of the test's
+//! own. In: a configuration's sources. Out: HTTP answers, the sandbox's calls and state, the
+//! journal's folder.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -54,10 +55,17 @@ pub(crate) fn write_folder(folder: &Path, endpoint: &str) {
     }
     let entities = folder.join("policy").join("entities.json");
     let text = std::fs::read_to_string(&entities).unwrap();
-    let line = text.lines().find(|line| line.contains("700000000012")).expect("a staging account");
+    let line = text
+        .lines()
+        .find(|line| line.contains("700000000012"))
+        .expect("a staging account");
     std::fs::write(
         entities,
-        text.replacen(line, &format!("{}\n{line}", line.replace("700000000012", STRANGER)), 1),
+        text.replacen(
+            line,
+            &format!("{}\n{line}", line.replace("700000000012", STRANGER)),
+            1,
+        ),
     )
     .unwrap();
     let text = format!(
@@ -103,7 +111,10 @@ pub(crate) fn command(folder: &Path) -> Command {
     command.env_clear().current_dir(folder);
     command.envs([
         ("NATIVE_SECRET", NATIVE_SECRET),
-        ("OLD_NATIVE_SECRET", "whsec_dGVzdC1vbmx5LW9sZC1zZWNyZXQtMDEyMzQ1Njc4OTA="),
+        (
+            "OLD_NATIVE_SECRET",
+            "whsec_dGVzdC1vbmx5LW9sZC1zZWNyZXQtMDEyMzQ1Njc4OTA=",
+        ),
         ("JIRA_SECRET", JIRA_SECRET),
         ("GITHUB_SECRET", GITHUB_SECRET),
         ("HELPDESK_TOKEN", HELPDESK_TOKEN),
@@ -114,9 +125,21 @@ pub(crate) fn command(folder: &Path) -> Command {
 }
 
 /// The headers with which `body` is a delivery of this scheme.
-pub(crate) fn signed(scheme: SchemeName, secret: &str, id: &str, body: &str) -> Vec<(String, String)> {
+pub(crate) fn signed(
+    scheme: SchemeName,
+    secret: &str,
+    id: &str,
+    body: &str,
+) -> Vec<(String, String)> {
     let secret = SecretString::from(secret.to_owned());
-    sign(&SchemeSpec::preset(scheme), &secret, body.as_bytes(), id, now()).unwrap()
+    sign(
+        &SchemeSpec::preset(scheme),
+        &secret,
+        body.as_bytes(),
+        id,
+        now(),
+    )
+    .unwrap()
 }
 
 impl Service {
@@ -130,7 +153,11 @@ impl Service {
 
     /// After `prepare` has changed what lies in the folder.
     pub(crate) async fn prepared(prepare: impl Fn(&Path)) -> Self {
-        Self::on(SandboxOptions::seeded(sharehook::clock::system_now), prepare).await
+        Self::on(
+            SandboxOptions::seeded(sharehook::clock::system_now),
+            prepare,
+        )
+        .await
     }
 
     async fn on(options: SandboxOptions, prepare: impl Fn(&Path)) -> Self {
@@ -146,14 +173,26 @@ impl Service {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let said = "listening on ";
-        let url =
-            lines.find_map(|line| line.unwrap().strip_prefix(said).map(str::to_owned)).expect("an address");
+        let url = lines
+            .find_map(|line| line.unwrap().strip_prefix(said).map(str::to_owned))
+            .expect("an address");
         let client = sharehook::cloud::http_client().unwrap();
-        Self { child, url, folder, cloud, client }
+        Self {
+            child,
+            url,
+            folder,
+            cloud,
+            client,
+        }
     }
 
     /// One delivery over HTTP.
-    pub(crate) async fn post(&self, path: &str, headers: &[(String, String)], body: Vec<u8>) -> Answer {
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> Answer {
         self.try_post(path, headers, body).await.unwrap()
     }
 
@@ -170,26 +209,43 @@ impl Service {
         }
         let answer = request.send().await?;
         let status = answer.status().as_u16();
-        let retry_after = answer.headers().get("retry-after").map(|v| v.to_str().unwrap().to_owned());
+        let retry_after = answer
+            .headers()
+            .get("retry-after")
+            .map(|v| v.to_str().unwrap().to_owned());
         let text = answer.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Ok(Answer { status, retry_after, body })
+        Ok(Answer {
+            status,
+            retry_after,
+            body,
+        })
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
-        let answer = self.client.get(format!("{}{path}", self.url)).send().await.unwrap();
+        let answer = self
+            .client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     /// A native request, signed by the source `native`.
     pub(crate) async fn native(&self, request: &Value) -> Answer {
-        self.native_as(&format!("msg_{}", request["id"].as_str().unwrap_or("none")), request).await
+        self.native_as(
+            &format!("msg_{}", request["id"].as_str().unwrap_or("none")),
+            request,
+        )
+        .await
     }
 
     pub(crate) async fn native_as(&self, delivery: &str, request: &Value) -> Answer {
         let body = request.to_string();
         let headers = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, delivery, &body);
-        self.post("/hooks/native", &headers, body.into_bytes()).await
+        self.post("/hooks/native", &headers, body.into_bytes())
+            .await
     }
 
     /// A command of the same binary on the same folder.
@@ -199,7 +255,11 @@ impl Service {
 
     /// How many calls of `action` the sandbox has carried out.
     pub(crate) fn carried_out(&self, action: &str) -> usize {
-        self.cloud.calls().iter().filter(|call| call.action == action && call.carried_out).count()
+        self.cloud
+            .calls()
+            .iter()
+            .filter(|call| call.action == action && call.carried_out)
+            .count()
     }
 
     pub(crate) fn called(&self, action: &str) -> bool {
@@ -209,18 +269,28 @@ impl Service {
     pub(crate) fn blueprint_accounts(&self, id: &str) -> Vec<String> {
         let world = self.cloud.state();
         let blueprint = world.regions["ap-singapore"].blueprints.get(id);
-        blueprint.map(|b| b.shares.keys().cloned().collect()).unwrap_or_default()
+        blueprint
+            .map(|b| b.shares.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     pub(crate) fn image_accounts(&self, id: &str) -> Vec<String> {
-        self.cloud.state().regions["ap-singapore"].images[id].shares.keys().cloned().collect()
+        self.cloud.state().regions["ap-singapore"].images[id]
+            .shares
+            .keys()
+            .cloned()
+            .collect()
     }
 
     /// The processes of the files below the journal's `requests`.
     pub(crate) fn records(&self) -> usize {
         let requests = self.folder.path().join("journal").join("requests");
-        let Ok(streams) = std::fs::read_dir(requests) else { return 0 };
-        streams.map(|stream| std::fs::read_dir(stream.unwrap().path()).unwrap().count()).sum()
+        let Ok(streams) = std::fs::read_dir(requests) else {
+            return 0;
+        };
+        streams
+            .map(|stream| std::fs::read_dir(stream.unwrap().path()).unwrap().count())
+            .sum()
     }
 }
 

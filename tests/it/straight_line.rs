@@ -1,9 +1,12 @@
-//! A signed ticket becomes a share: every operation, sharing and cancelling, over HTTP, with the journal as witness.
+//! A signed ticket becomes a share: every operation, sharing and cancelling, over HTTP, with the
+//! journal as witness.
 
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
 
-use crate::service::{Answer, GITHUB_SECRET, JIRA_SECRET, NATIVE_SECRET, STRANGER, Service, request, signed};
+use crate::service::{
+    Answer, GITHUB_SECRET, JIRA_SECRET, NATIVE_SECRET, STRANGER, Service, request, signed,
+};
 
 fn event(name: &str) -> String {
     std::fs::read_to_string(format!("{}/events/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -11,80 +14,165 @@ fn event(name: &str) -> String {
 
 /// The results of an answer that must be completed: `account or image: result`.
 fn results(answer: &Answer) -> Vec<String> {
-    assert_eq!((answer.status, &answer.body["status"]), (200, &json!("completed")), "{answer:?}");
-    assert!(answer.body["record"].as_str().unwrap().contains(" sha256:"), "{answer:?}");
+    assert_eq!(
+        (answer.status, &answer.body["status"]),
+        (200, &json!("completed")),
+        "{answer:?}"
+    );
+    assert!(
+        answer.body["record"].as_str().unwrap().contains(" sha256:"),
+        "{answer:?}"
+    );
     let line = |r: &Value| {
         let item = r.get("account").or(r.get("image")).unwrap();
-        format!("{}: {}", item.as_str().unwrap(), r["result"].as_str().unwrap())
+        format!(
+            "{}: {}",
+            item.as_str().unwrap(),
+            r["result"].as_str().unwrap()
+        )
     };
-    answer.body["results"].as_array().unwrap().iter().map(line).collect()
+    answer.body["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(line)
+        .collect()
 }
 
 #[tokio::test]
 async fn a_blueprint_is_shared_with_accounts_and_taken_back() {
     let service = Service::start().await;
     let shared = service.native(&request("B-1", json!({}))).await;
-    assert_eq!(results(&shared), ["700000164995: shared", "1038493875: shared"]);
+    assert_eq!(
+        results(&shared),
+        ["700000164995: shared", "1038493875: shared"]
+    );
     assert_eq!(shared.body["policy"], json!(["golden-images-to-staging"]));
-    assert_eq!(service.blueprint_accounts("lhbp-6jc6l8yb"), ["1038493875", "700000164995"]);
+    assert_eq!(
+        service.blueprint_accounts("lhbp-6jc6l8yb"),
+        ["1038493875", "700000164995"]
+    );
     let cancelled = service
-        .native(&request("B-2", json!({"action": "cancel", "accounts": ["1038493875", "909619400"]})))
+        .native(&request(
+            "B-2",
+            json!({"action": "cancel", "accounts": ["1038493875", "909619400"]}),
+        ))
         .await;
-    assert_eq!(results(&cancelled), ["1038493875: cancelled", "909619400: not_shared"]);
-    assert_eq!(service.blueprint_accounts("lhbp-6jc6l8yb"), ["700000164995"]);
-    assert!(service.called("DescribeBlueprintsShareAcrossAccountInfos"), "who has it now was not asked");
+    assert_eq!(
+        results(&cancelled),
+        ["1038493875: cancelled", "909619400: not_shared"]
+    );
+    assert_eq!(
+        service.blueprint_accounts("lhbp-6jc6l8yb"),
+        ["700000164995"]
+    );
+    assert!(
+        service.called("DescribeBlueprintsShareAcrossAccountInfos"),
+        "who has it now was not asked"
+    );
 }
 
 #[tokio::test]
 async fn a_cvm_image_is_shared_with_accounts_and_taken_back() {
     let service = Service::start().await;
-    let shared = service.native(&request("C-1", json!({"image": "img-6pb6lrmy"}))).await;
-    assert_eq!(results(&shared), ["700000164995: shared", "1038493875: shared"]);
-    assert_eq!(service.image_accounts("img-6pb6lrmy"), ["1038493875", "700000164995"]);
+    let shared = service
+        .native(&request("C-1", json!({"image": "img-6pb6lrmy"})))
+        .await;
+    assert_eq!(
+        results(&shared),
+        ["700000164995: shared", "1038493875: shared"]
+    );
+    assert_eq!(
+        service.image_accounts("img-6pb6lrmy"),
+        ["1038493875", "700000164995"]
+    );
     let more = json!({"image": "img-6pb6lrmy", "accounts": ["700000164995", "909619400"]});
     assert_eq!(
         results(&service.native(&request("C-2", more)).await),
         ["700000164995: already_shared", "909619400: shared"]
     );
-    let cancelled =
-        service.native(&request("C-3", json!({"action": "cancel", "image": "img-6pb6lrmy"}))).await;
-    assert_eq!(results(&cancelled), ["700000164995: cancelled", "1038493875: cancelled"]);
+    let cancelled = service
+        .native(&request(
+            "C-3",
+            json!({"action": "cancel", "image": "img-6pb6lrmy"}),
+        ))
+        .await;
+    assert_eq!(
+        results(&cancelled),
+        ["700000164995: cancelled", "1038493875: cancelled"]
+    );
     assert_eq!(service.image_accounts("img-6pb6lrmy"), ["909619400"]);
-    assert!(service.called("DescribeImageSharePermission"), "who has it now was not asked");
+    assert!(
+        service.called("DescribeImageSharePermission"),
+        "who has it now was not asked"
+    );
 }
 
 #[tokio::test]
 async fn a_cvm_image_is_made_available_in_lighthouse_and_taken_back() {
     let service = Service::start().await;
     let only = |id, action| {
-        request(id, json!({"action": action, "image": "img-xkd784jw", "accounts": [], "lighthouse": true}))
+        request(
+            id,
+            json!({"action": action, "image": "img-xkd784jw", "accounts": [], "lighthouse": true}),
+        )
     };
     let shared = service.native(&only("L-1", "share")).await;
     assert_eq!(results(&shared), ["img-xkd784jw: available"]);
     assert_eq!(shared.body["results"][0]["blueprint"], "lhbp-su83x02a");
-    assert!(service.called("DescribeImagesToShare"), "the check before sharing to Lighthouse was not made");
-    assert_eq!(results(&service.native(&only("L-2", "share")).await), ["img-xkd784jw: available"]);
+    assert!(
+        service.called("DescribeImagesToShare"),
+        "the check before sharing to Lighthouse was not made"
+    );
+    assert_eq!(
+        results(&service.native(&only("L-2", "share")).await),
+        ["img-xkd784jw: available"]
+    );
     assert_eq!(
         service.carried_out("ModifyImageSharePermission"),
         1,
         "an available image is not shared again"
     );
-    assert_eq!(results(&service.native(&only("L-3", "cancel")).await), ["img-xkd784jw: cancelled"]);
-    assert_eq!(results(&service.native(&only("L-4", "cancel")).await), ["img-xkd784jw: not_shared"]);
+    assert_eq!(
+        results(&service.native(&only("L-3", "cancel")).await),
+        ["img-xkd784jw: cancelled"]
+    );
+    assert_eq!(
+        results(&service.native(&only("L-4", "cancel")).await),
+        ["img-xkd784jw: not_shared"]
+    );
 }
 
 #[tokio::test]
 async fn the_chain_shares_the_blueprint_that_comes_of_the_image() {
     let service = Service::start().await;
-    let chain =
-        |id, action| request(id, json!({"action": action, "image": "img-xkd784jw", "lighthouse": true}));
+    let chain = |id, action| {
+        request(
+            id,
+            json!({"action": action, "image": "img-xkd784jw", "lighthouse": true}),
+        )
+    };
     let shared = service.native(&chain("K-1", "share")).await;
-    assert_eq!(results(&shared), ["img-xkd784jw: available", "700000164995: shared", "1038493875: shared"]);
-    assert_eq!(service.blueprint_accounts("lhbp-su83x02a"), ["1038493875", "700000164995"]);
+    assert_eq!(
+        results(&shared),
+        [
+            "img-xkd784jw: available",
+            "700000164995: shared",
+            "1038493875: shared"
+        ]
+    );
+    assert_eq!(
+        service.blueprint_accounts("lhbp-su83x02a"),
+        ["1038493875", "700000164995"]
+    );
     let cancelled = service.native(&chain("K-2", "cancel")).await;
     assert_eq!(
         results(&cancelled),
-        ["img-xkd784jw: cancelled", "700000164995: cancelled", "1038493875: cancelled"]
+        [
+            "img-xkd784jw: cancelled",
+            "700000164995: cancelled",
+            "1038493875: cancelled"
+        ]
     );
     assert!(service.blueprint_accounts("lhbp-su83x02a").is_empty());
 }
@@ -96,16 +184,29 @@ async fn what_can_be_shared_is_listed() {
     assert!(output.status.success(), "{output:?}");
     let images: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     let shareable = |id: &str| {
-        images.iter().find(|i| i["image_id"] == id).unwrap_or_else(|| panic!("{id}"))["is_shareable"].clone()
+        images
+            .iter()
+            .find(|i| i["image_id"] == id)
+            .unwrap_or_else(|| panic!("{id}"))["is_shareable"]
+            .clone()
     };
     assert_eq!(shareable("img-xkd784jw"), true);
     assert!(
         images.iter().any(|image| image["is_shareable"] == false),
         "the seed has images that cannot be shared"
     );
-    let wrong = service.run(&["images", "--region", "ap-singapore", "--filter", "colour=red"]);
+    let wrong = service.run(&[
+        "images",
+        "--region",
+        "ap-singapore",
+        "--filter",
+        "colour=red",
+    ]);
     assert_eq!(wrong.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&wrong.stderr).contains("InvalidFilter"), "{wrong:?}");
+    assert!(
+        String::from_utf8_lossy(&wrong.stderr).contains("InvalidFilter"),
+        "{wrong:?}"
+    );
 }
 
 #[tokio::test]
@@ -114,13 +215,25 @@ async fn one_bad_account_of_ten_does_not_cost_the_nine_others() {
     for (id, image) in [("T-1", "lhbp-6jc6l8yb"), ("T-2", "img-6pb6lrmy")] {
         let mut accounts: Vec<String> = (1..10).map(|n| format!("7000000000{n:02}")).collect();
         accounts.insert(4, STRANGER.to_owned());
-        let answer = service.native(&request(id, json!({"image": image, "accounts": accounts}))).await;
-        assert_eq!((answer.status, &answer.body["status"]), (200, &json!("partial")), "{answer:?}");
+        let answer = service
+            .native(&request(id, json!({"image": image, "accounts": accounts})))
+            .await;
+        assert_eq!(
+            (answer.status, &answer.body["status"]),
+            (200, &json!("partial")),
+            "{answer:?}"
+        );
         let results = answer.body["results"].as_array().unwrap();
         let failed: Vec<&Value> = results.iter().filter(|r| r["result"] == "failed").collect();
         assert_eq!((results.len(), failed.len()), (10, 1), "{answer:?}");
-        assert_eq!((&failed[0]["account"], &failed[0]["retryable"]), (&json!(STRANGER), &json!(false)));
-        assert!(failed[0]["code"].as_str().unwrap().contains("Account"), "{failed:?}");
+        assert_eq!(
+            (&failed[0]["account"], &failed[0]["retryable"]),
+            (&json!(STRANGER), &json!(false))
+        );
+        assert!(
+            failed[0]["code"].as_str().unwrap().contains("Account"),
+            "{failed:?}"
+        );
     }
     assert_eq!(service.blueprint_accounts("lhbp-6jc6l8yb").len(), 9);
     assert_eq!(service.image_accounts("img-6pb6lrmy").len(), 9);
@@ -131,22 +244,44 @@ async fn a_jira_ticket_is_shared_once_however_often_it_comes() {
     let service = Service::start().await;
     let body = event("body-jira-approved.json");
     let headers = signed(SchemeName::Jira, JIRA_SECRET, "1", &body);
-    let first = service.post("/hooks/jira", &headers, body.clone().into_bytes()).await;
-    assert_eq!(results(&first), ["700000164995: shared", "1038493875: shared"]);
-    assert_eq!(first.body["id"], "SHARE-101/31001", "the id names the approval, not the ticket");
+    let first = service
+        .post("/hooks/jira", &headers, body.clone().into_bytes())
+        .await;
+    assert_eq!(
+        results(&first),
+        ["700000164995: shared", "1038493875: shared"]
+    );
+    assert_eq!(
+        first.body["id"], "SHARE-101/31001",
+        "the id names the approval, not the ticket"
+    );
     let calls = service.cloud.calls().len();
     let records = service.records();
     for _ in 0..3 {
-        let again = service.post("/hooks/jira", &headers, body.clone().into_bytes()).await;
-        assert_eq!((again.status, &again.body["duplicate"]), (200, &json!(true)));
+        let again = service
+            .post("/hooks/jira", &headers, body.clone().into_bytes())
+            .await;
+        assert_eq!(
+            (again.status, &again.body["duplicate"]),
+            (200, &json!(true))
+        );
         assert_eq!(again.body["results"], first.body["results"]);
     }
-    assert_eq!(service.cloud.calls().len(), calls, "a duplicate calls nothing");
+    assert_eq!(
+        service.cloud.calls().len(),
+        calls,
+        "a duplicate calls nothing"
+    );
     assert_eq!(service.records(), records, "and writes nothing");
     let edited = event("body-jira-edited.json");
     let headers = signed(SchemeName::Jira, JIRA_SECRET, "2", &edited);
-    let ignored = service.post("/hooks/jira", &headers, edited.into_bytes()).await;
-    assert_eq!((ignored.status, &ignored.body["status"]), (200, &json!("ignored")));
+    let ignored = service
+        .post("/hooks/jira", &headers, edited.into_bytes())
+        .await;
+    assert_eq!(
+        (ignored.status, &ignored.body["status"]),
+        (200, &json!("ignored"))
+    );
 }
 
 #[tokio::test]
@@ -154,7 +289,9 @@ async fn a_github_issue_labelled_approved_is_shared() {
     let service = Service::start().await;
     let body = event("body-github-approved.json");
     let headers = signed(SchemeName::Github, GITHUB_SECRET, "1", &body);
-    let answer = service.post("/hooks/github", &headers, body.into_bytes()).await;
+    let answer = service
+        .post("/hooks/github", &headers, body.into_bytes())
+        .await;
     assert!(!results(&answer).is_empty());
 }
 
@@ -163,9 +300,16 @@ async fn a_replayed_ticket_does_not_share_again_after_its_share_was_cancelled() 
     let service = Service::start().await;
     let share = request("R-1", json!({}));
     results(&service.native(&share).await);
-    results(&service.native(&request("R-2", json!({"action": "cancel"}))).await);
+    results(
+        &service
+            .native(&request("R-2", json!({"action": "cancel"})))
+            .await,
+    );
     let replayed = service.native_as("msg_another", &share).await;
-    assert_eq!((replayed.status, &replayed.body["duplicate"]), (200, &json!(true)));
+    assert_eq!(
+        (replayed.status, &replayed.body["duplicate"]),
+        (200, &json!(true))
+    );
     assert!(service.blueprint_accounts("lhbp-6jc6l8yb").is_empty());
 }
 
@@ -174,11 +318,19 @@ async fn the_same_id_with_other_content_is_a_journalled_conflict() {
     let service = Service::start().await;
     results(&service.native(&request("X-1", json!({}))).await);
     let records = service.records();
-    let other = service.native(&request("X-1", json!({"accounts": ["909619400"]}))).await;
+    let other = service
+        .native(&request("X-1", json!({"accounts": ["909619400"]})))
+        .await;
     assert_eq!(other.status, 422);
     assert_eq!(other.body["problems"][0]["field"], "id");
-    assert_eq!(service.records(), records + 1, "the conflict is on record, once");
-    service.native(&request("X-1", json!({"accounts": ["909619400"]}))).await;
+    assert_eq!(
+        service.records(),
+        records + 1,
+        "the conflict is on record, once"
+    );
+    service
+        .native(&request("X-1", json!({"accounts": ["909619400"]})))
+        .await;
     assert_eq!(service.records(), records + 1);
     assert_eq!(service.blueprint_accounts("lhbp-6jc6l8yb").len(), 2);
 }
@@ -193,19 +345,40 @@ async fn an_old_secret_works_while_both_are_configured() {
         "m1",
         &body,
     );
-    results(&service.post("/hooks/native", &old, body.clone().into_bytes()).await);
+    results(
+        &service
+            .post("/hooks/native", &old, body.clone().into_bytes())
+            .await,
+    );
     let new = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "m2", &body);
-    assert_eq!(service.post("/hooks/native", &new, body.into_bytes()).await.body["duplicate"], true);
+    assert_eq!(
+        service
+            .post("/hooks/native", &new, body.into_bytes())
+            .await
+            .body["duplicate"],
+        true
+    );
 }
 
 #[tokio::test]
 async fn the_journal_shows_and_proves_what_happened() {
     let service = Service::start().await;
-    results(&service.native(&request("J-1", json!({"expires_in": "30d", "ticket": "CHG1"}))).await);
-    let shown: Value = serde_json::from_slice(&service.run(&["requests", "J-1", "--json"]).stdout).unwrap();
+    results(
+        &service
+            .native(&request(
+                "J-1",
+                json!({"expires_in": "30d", "ticket": "CHG1"}),
+            ))
+            .await,
+    );
+    let shown: Value =
+        serde_json::from_slice(&service.run(&["requests", "J-1", "--json"]).stdout).unwrap();
     assert_eq!(shown["status"], "completed");
     let table = String::from_utf8(service.run(&["requests"]).stdout).unwrap();
-    assert!(table.contains("native/J-1") && table.contains("completed"), "{table}");
+    assert!(
+        table.contains("native/J-1") && table.contains("completed"),
+        "{table}"
+    );
     let grants = String::from_utf8(service.run(&["grants"]).stdout).unwrap();
     assert!(
         grants
@@ -217,7 +390,13 @@ async fn the_journal_shows_and_proves_what_happened() {
     );
     let verified = service.run(&["audit", "verify"]);
     assert_eq!(verified.status.code(), Some(0), "{verified:?}");
-    let record = shown["record"].as_str().unwrap().split(' ').next().unwrap().to_owned();
+    let record = shown["record"]
+        .as_str()
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .to_owned();
     let file = service.folder.path().join("journal").join(&record);
     let mut bytes = std::fs::read(&file).unwrap();
     bytes[100] ^= 1;
@@ -261,12 +440,23 @@ fn a_signature_is_explained_and_its_secret_is_not_shown() {
     for (signature, now, code, word) in [
         (good, "1614265330", 0, "accepted"),
         (good, "2021-02-25T15:07:11Z", 2, "refused"),
-        ("v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "1614265330", 2, "computed"),
+        (
+            "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "1614265330",
+            2,
+            "computed",
+        ),
     ] {
         let output = run(signature, now);
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(code), "{text}");
-        assert!(text.contains(word) && text.contains("signed bytes"), "{text}");
-        assert!(!text.contains("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), "the secret is shown: {text}");
+        assert!(
+            text.contains(word) && text.contains("signed bytes"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            "the secret is shown: {text}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Where copies may go: apart from the journal, and not into memory. In: two places. Out: the second as it is to be
-//! named in records, or what is wrong with it.
+//! Where copies may go: apart from the journal, and not into memory. In: two places. Out: the
+//! second as it is to be named in records, or what is wrong with it.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -12,18 +12,29 @@ use crate::journal::JournalLocation;
 /// # Errors
 /// A place that is not served, that does not last, or that is the journal's or inside it.
 pub fn archive_place(journal: &JournalLocation, text: &str) -> Result<JournalLocation, Problem> {
-    let named = |problem: Problem| Problem { field: "--to".to_owned(), ..problem };
+    let named = |problem: Problem| Problem {
+        field: "--to".to_owned(),
+        ..problem
+    };
     let place = match text.parse().map_err(named)? {
         JournalLocation::Directory(dir) => JournalLocation::Directory(real(&dir)),
         other => other,
     };
     if !place.durable() {
         let remedy = "name a place that lasts, as in file:archive or s3://bucket/archive";
-        return Err(Problem::new("--to", "memory: is gone with this process", remedy));
+        return Err(Problem::new(
+            "--to",
+            "memory: is gone with this process",
+            remedy,
+        ));
     }
     if within(&place, journal) {
         let problem = format!("{place} is the journal or inside it");
-        return Err(Problem::new("--to", problem, "name a place apart from the journal"));
+        return Err(Problem::new(
+            "--to",
+            problem,
+            "name a place apart from the journal",
+        ));
     }
     Ok(place)
 }
@@ -32,9 +43,36 @@ fn within(place: &JournalLocation, journal: &JournalLocation) -> bool {
     use JournalLocation::{Azure, Directory, Gcs, S3};
     match (place, journal) {
         (Directory(place), Directory(journal)) => place.starts_with(real(journal)),
-        (S3 { bucket: a, prefix: p }, S3 { bucket: b, prefix: q })
-        | (Gcs { bucket: a, prefix: p }, Gcs { bucket: b, prefix: q })
-        | (Azure { container: a, prefix: p }, Azure { container: b, prefix: q }) => {
+        (
+            S3 {
+                bucket: a,
+                prefix: p,
+            },
+            S3 {
+                bucket: b,
+                prefix: q,
+            },
+        )
+        | (
+            Gcs {
+                bucket: a,
+                prefix: p,
+            },
+            Gcs {
+                bucket: b,
+                prefix: q,
+            },
+        )
+        | (
+            Azure {
+                container: a,
+                prefix: p,
+            },
+            Azure {
+                container: b,
+                prefix: q,
+            },
+        ) => {
             // As paths, so that `archive-2` is not inside `archive`.
             a == b && Path::new(p).starts_with(q)
         }
@@ -45,9 +83,17 @@ fn within(place: &JournalLocation, journal: &JournalLocation) -> bool {
 /// The absolute path without links, as far as it exists.
 fn real(path: &Path) -> PathBuf {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let known = whole.ancestors().find_map(|known| Some((fs::canonicalize(known).ok()?, known)));
-    let Some((mut real, known)) = known else { return whole };
-    for part in whole.strip_prefix(known).unwrap_or(Path::new("")).components() {
+    let known = whole
+        .ancestors()
+        .find_map(|known| Some((fs::canonicalize(known).ok()?, known)));
+    let Some((mut real, known)) = known else {
+        return whole;
+    };
+    for part in whole
+        .strip_prefix(known)
+        .unwrap_or(Path::new(""))
+        .components()
+    {
         match part {
             Component::ParentDir => drop(real.pop()),
             other => real.push(other),
@@ -82,8 +128,18 @@ mod tests {
         ] {
             // Bucket names are three letters at least.
             let long = |text: &str| text.replace("//b/", "//bbb/").replace("//c/", "//ccc/");
-            let long = |text: &str| if text.ends_with("//b") { "s3://bbb".to_owned() } else { long(text) };
-            assert_eq!(refused(&long(journal), &long(to)), wrong, "{journal} to {to}");
+            let long = |text: &str| {
+                if text.ends_with("//b") {
+                    "s3://bbb".to_owned()
+                } else {
+                    long(text)
+                }
+            };
+            assert_eq!(
+                refused(&long(journal), &long(to)),
+                wrong,
+                "{journal} to {to}"
+            );
         }
     }
 
@@ -93,7 +149,13 @@ mod tests {
         fs::create_dir_all(dir.path().join("journal/requests")).unwrap();
         let journal = format!("file:{}", dir.path().join("journal").display());
         let at = |inner: &str| format!("file:{}", dir.path().join(inner).display());
-        for wrong in ["journal", "journal/", "journal/x/y", "x/../journal/deep", "./journal/../journal"] {
+        for wrong in [
+            "journal",
+            "journal/",
+            "journal/x/y",
+            "x/../journal/deep",
+            "./journal/../journal",
+        ] {
             assert!(refused(&journal, &at(wrong)), "{wrong}");
         }
         for good in ["archive", "journal-archive", "journal/../archive"] {
@@ -101,10 +163,16 @@ mod tests {
         }
         #[cfg(unix)]
         {
-            std::os::unix::fs::symlink(dir.path().join("journal"), dir.path().join("link")).unwrap();
+            std::os::unix::fs::symlink(dir.path().join("journal"), dir.path().join("link"))
+                .unwrap();
             assert!(refused(&journal, &at("link/archive")));
         }
-        let told = archive_place(&journal.parse().unwrap(), "file:some/archive").unwrap().to_string();
-        assert!(told.starts_with("file:/") && told.ends_with("some/archive"), "{told}");
+        let told = archive_place(&journal.parse().unwrap(), "file:some/archive")
+            .unwrap()
+            .to_string();
+        assert!(
+            told.starts_with("file:/") && told.ends_with("some/archive"),
+            "{told}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What an action is to the rest of the module: what identifies it, what it is for, and the trait that one function sends by.
+//! What an action is to the rest of the module: what identifies it, what it is for, and the trait
+//! that one function sends by.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,8 +25,8 @@ impl Service {
     }
 }
 
-/// What a call is for. It decides what an error means: a share that exists already is as wanted for a
-/// share, and an answer that never came is harmless for a read only.
+/// What a call is for. It decides what an error means: a share that exists already is as wanted for
+/// a share, and an answer that never came is harmless for a read only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// Give access.
@@ -43,8 +44,8 @@ impl Purpose {
     }
 }
 
-/// `Permission` of the two actions that both share and cancel. The documentation's example value `CANEL` is a
-/// misprint of its own parameter table.
+/// `Permission` of the two actions that both share and cancel. The documentation's example value
+/// `CANEL` is a misprint of its own parameter table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Permission {

@@ -1,5 +1,6 @@
-//! `CancelShareBlueprintAcrossAccounts`: takes a Lighthouse custom image of one's own away from root accounts that have it.
-//! Limits: 10 accounts, 20 calls a second. <https://cloud.tencent.com/document/api/1207/101339>
+//! `CancelShareBlueprintAcrossAccounts`: takes a Lighthouse custom image of one's own away from
+//! root accounts that have it. Limits: 10 accounts, 20 calls a second.
+//! <https://cloud.tencent.com/document/api/1207/101339>
 
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +8,11 @@ use super::{Action, Api, Limit, Purpose, Service, limits};
 use crate::domain::{AccountId, BlueprintId};
 
 /// What identifies it.
-pub const API: Api =
-    Api { service: Service::Lighthouse, version: "2020-03-24", action: "CancelShareBlueprintAcrossAccounts" };
+pub const API: Api = Api {
+    service: Service::Lighthouse,
+    version: "2020-03-24",
+    action: "CancelShareBlueprintAcrossAccounts",
+};
 /// The most accounts in one call.
 pub const MOST_ACCOUNTS: usize = 10;
 
@@ -46,8 +50,24 @@ mod tests {
     #[test]
     fn eleven_accounts_are_one_too_many() {
         let image = "lhbp-6jc6l8yb".parse().unwrap();
-        let accounts: Vec<AccountId> = (10..21).map(|n| format!("7000001649{n}").parse().unwrap()).collect();
-        assert!(Request { blueprint_id: &image, account_ids: &accounts }.check().is_err());
-        assert!(Request { blueprint_id: &image, account_ids: &accounts[..10] }.check().is_ok());
+        let accounts: Vec<AccountId> = (10..21)
+            .map(|n| format!("7000001649{n}").parse().unwrap())
+            .collect();
+        assert!(
+            Request {
+                blueprint_id: &image,
+                account_ids: &accounts
+            }
+            .check()
+            .is_err()
+        );
+        assert!(
+            Request {
+                blueprint_id: &image,
+                account_ids: &accounts[..10]
+            }
+            .check()
+            .is_ok()
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! CVM `ModifyImageSharePermission`: gives root accounts a CVM image in its own region, or takes it away.
-//! Limits: 500 accounts an image, state NORMAL, 10 calls a second. <https://cloud.tencent.com/document/api/213/15710>
+//! CVM `ModifyImageSharePermission`: gives root accounts a CVM image in its own region, or takes it
+//! away. Limits: 500 accounts an image, state NORMAL, 10 calls a second.
+//! <https://cloud.tencent.com/document/api/213/15710>
 
 use serde::{Deserialize, Serialize};
 
@@ -7,9 +8,13 @@ use super::{Action, Api, Limit, Permission, Purpose, Service, limits};
 use crate::domain::{AccountId, CvmImageId};
 
 /// What identifies it.
-pub const API: Api =
-    Api { service: Service::Cvm, version: "2017-03-12", action: "ModifyImageSharePermission" };
-/// The most accounts that an image can be shared with. How many one call takes is not published; the settings say.
+pub const API: Api = Api {
+    service: Service::Cvm,
+    version: "2017-03-12",
+    action: "ModifyImageSharePermission",
+};
+/// The most accounts that an image can be shared with. How many one call takes is not published;
+/// the settings say.
 pub const MOST_ACCOUNTS: usize = 500;
 
 /// The request.
@@ -59,9 +64,26 @@ mod tests {
             most_accounts: 10,
         };
         let body = serde_json::to_string(&request).unwrap();
-        assert_eq!(body, r#"{"ImageId":"img-6pb6lrmy","AccountIds":["1038493875"],"Permission":"SHARE"}"#);
+        assert_eq!(
+            body,
+            r#"{"ImageId":"img-6pb6lrmy","AccountIds":["1038493875"],"Permission":"SHARE"}"#
+        );
         assert!(request.check().is_ok());
-        assert!(Request { account_ids: &[], ..request.clone() }.check().is_err());
-        assert!(Request { most_accounts: 0, ..request }.check().is_err());
+        assert!(
+            Request {
+                account_ids: &[],
+                ..request.clone()
+            }
+            .check()
+            .is_err()
+        );
+        assert!(
+            Request {
+                most_accounts: 0,
+                ..request
+            }
+            .check()
+            .is_err()
+        );
     }
 }

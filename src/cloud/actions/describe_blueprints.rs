@@ -1,5 +1,6 @@
-//! `DescribeBlueprints`: the Lighthouse images of the account; also how the blueprint of a CVM image is found.
-//! Limits: ids or filters, 100 ids, 10 filters of 100 values, 100 a page. <https://cloud.tencent.com/document/api/1207/47689>
+//! `DescribeBlueprints`: the Lighthouse images of the account; also how the blueprint of a CVM
+//! image is found. Limits: ids or filters, 100 ids, 10 filters of 100 values, 100 a page.
+//! <https://cloud.tencent.com/document/api/1207/47689>
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +9,11 @@ use super::{Action, Api, Limit, PAGE_LIMIT, Page, Paged, Purpose, Service, limit
 use crate::domain::BlueprintId;
 
 /// What identifies it.
-pub const API: Api =
-    Api { service: Service::Lighthouse, version: "2020-03-24", action: "DescribeBlueprints" };
+pub const API: Api = Api {
+    service: Service::Lighthouse,
+    version: "2020-03-24",
+    action: "DescribeBlueprints",
+};
 
 /// The request for one page.
 #[derive(Debug, Clone, Serialize)]
@@ -30,14 +34,27 @@ pub struct Request {
 impl Request {
     /// One image.
     pub fn of(image: BlueprintId) -> Self {
-        Self { blueprint_ids: Some(vec![image]), filters: None, offset: 0, limit: PAGE_LIMIT }
+        Self {
+            blueprint_ids: Some(vec![image]),
+            filters: None,
+            offset: 0,
+            limit: PAGE_LIMIT,
+        }
     }
 
     /// The images that are the account's own or came to it from CVM: not the public ones.
     pub fn custom() -> Self {
         let values = vec!["PRIVATE".into(), "SHARED".into()];
-        let filters = Some(vec![Filter { name: "blueprint-type".into(), values }]);
-        Self { blueprint_ids: None, filters, offset: 0, limit: PAGE_LIMIT }
+        let filters = Some(vec![Filter {
+            name: "blueprint-type".into(),
+            values,
+        }]);
+        Self {
+            blueprint_ids: None,
+            filters,
+            offset: 0,
+            limit: PAGE_LIMIT,
+        }
     }
 }
 
@@ -49,7 +66,8 @@ pub struct Answer {
     blueprint_set: Option<Vec<Blueprint>>,
 }
 
-/// A Lighthouse image. All but the id may be absent; enum-like values stay text, because the cloud adds new ones.
+/// A Lighthouse image. All but the id may be absent; enum-like values stay text, because the cloud
+/// adds new ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all(deserialize = "PascalCase", serialize = "snake_case"))]
 pub struct Blueprint {
@@ -92,11 +110,17 @@ impl Paged for Request {
     type Item = Blueprint;
 
     fn at(&self, offset: u64) -> Self {
-        Self { offset, ..self.clone() }
+        Self {
+            offset,
+            ..self.clone()
+        }
     }
 
     fn page(answer: Answer) -> Page<Blueprint> {
-        Page { items: answer.blueprint_set.unwrap_or_default(), total: answer.total_count }
+        Page {
+            items: answer.blueprint_set.unwrap_or_default(),
+            total: answer.total_count,
+        }
     }
 
     fn key(item: &Blueprint) -> String {
@@ -122,6 +146,13 @@ mod tests {
         let by_id = Request::of("lhbp-6jc6l8yb".parse().unwrap());
         assert!(by_id.check().is_ok());
         assert!(Request::custom().check().is_ok());
-        assert!(Request { blueprint_ids: by_id.blueprint_ids, ..Request::custom() }.check().is_err());
+        assert!(
+            Request {
+                blueprint_ids: by_id.blueprint_ids,
+                ..Request::custom()
+            }
+            .check()
+            .is_err()
+        );
     }
 }

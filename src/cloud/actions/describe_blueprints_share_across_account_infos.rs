@@ -1,5 +1,6 @@
-//! `DescribeBlueprintsShareAcrossAccountInfos`: which root accounts have a Lighthouse custom image. Not every site has it.
-//! Limits: 100 a page, 20 calls a second. <https://cloud.tencent.com/document/product/1207/132389>
+//! `DescribeBlueprintsShareAcrossAccountInfos`: which root accounts have a Lighthouse custom image.
+//! Not every site has it. Limits: 100 a page, 20 calls a second.
+//! <https://cloud.tencent.com/document/product/1207/132389>
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +29,11 @@ pub struct Request {
 impl Request {
     /// The first page for one image.
     pub fn new(image: BlueprintId) -> Self {
-        Self { blueprint_ids: vec![image], offset: 0, limit: PAGE_LIMIT }
+        Self {
+            blueprint_ids: vec![image],
+            offset: 0,
+            limit: PAGE_LIMIT,
+        }
     }
 }
 
@@ -69,12 +74,17 @@ impl Paged for Request {
     type Item = Share;
 
     fn at(&self, offset: u64) -> Self {
-        Self { offset, ..self.clone() }
+        Self {
+            offset,
+            ..self.clone()
+        }
     }
 
     fn page(answer: Answer) -> Page<Share> {
         Page {
-            items: answer.blueprint_share_across_account_info_set.unwrap_or_default(),
+            items: answer
+                .blueprint_share_across_account_info_set
+                .unwrap_or_default(),
             total: answer.total_count,
         }
     }
@@ -102,6 +112,9 @@ mod tests {
     fn the_body_has_the_image_and_the_page() {
         let request = Request::new("lhbp-6jc6l8yb".parse().unwrap());
         let body = serde_json::to_string(&request).unwrap();
-        assert_eq!(body, r#"{"BlueprintIds":["lhbp-6jc6l8yb"],"Offset":0,"Limit":100}"#);
+        assert_eq!(
+            body,
+            r#"{"BlueprintIds":["lhbp-6jc6l8yb"],"Offset":0,"Limit":100}"#
+        );
     }
 }

@@ -7,8 +7,11 @@ use super::{Action, Api, Limit, Purpose, Service};
 use crate::domain::{AccountId, CvmImageId};
 
 /// What identifies it.
-pub const API: Api =
-    Api { service: Service::Cvm, version: "2017-03-12", action: "DescribeImageSharePermission" };
+pub const API: Api = Api {
+    service: Service::Cvm,
+    version: "2017-03-12",
+    action: "DescribeImageSharePermission",
+};
 
 /// The request.
 #[derive(Debug, Clone, Serialize)]
@@ -55,11 +58,16 @@ mod tests {
 
     #[test]
     fn shares_are_read_and_an_unreadable_account_is_never_dropped() {
-        let good =
-            r#"{"SharePermissionSet":[{"AccountId":"1038493875","CreatedTime":"2026-01-01T00:00:00Z"}]}"#;
+        let good = r#"{"SharePermissionSet":[{"AccountId":"1038493875","CreatedTime":"2026-01-01T00:00:00Z"}]}"#;
         let answer: Answer = serde_json::from_str(good).unwrap();
-        assert_eq!(answer.share_permission_set.unwrap()[0].account_id.as_str(), "1038493875");
-        for bad in [r#"{"SharePermissionSet":[{"AccountId":"me"}]}"#, r#"{"SharePermissionSet":[{}]}"#] {
+        assert_eq!(
+            answer.share_permission_set.unwrap()[0].account_id.as_str(),
+            "1038493875"
+        );
+        for bad in [
+            r#"{"SharePermissionSet":[{"AccountId":"me"}]}"#,
+            r#"{"SharePermissionSet":[{}]}"#,
+        ] {
             assert!(serde_json::from_str::<Answer>(bad).is_err(), "{bad}");
         }
     }

@@ -7,7 +7,11 @@ use super::{Action, Api, Limit, PAGE_LIMIT, Purpose, Service, limits};
 use crate::domain::CvmImageId;
 
 /// What identifies it.
-pub const API: Api = Api { service: Service::Cvm, version: "2017-03-12", action: "DescribeImages" };
+pub const API: Api = Api {
+    service: Service::Cvm,
+    version: "2017-03-12",
+    action: "DescribeImages",
+};
 
 /// The request.
 #[derive(Debug, Clone, Serialize)]
@@ -22,7 +26,10 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// The named images.
     pub fn of(image_ids: &'a [CvmImageId]) -> Self {
-        Self { image_ids, limit: PAGE_LIMIT }
+        Self {
+            image_ids,
+            limit: PAGE_LIMIT,
+        }
     }
 }
 
@@ -34,7 +41,8 @@ pub struct Answer {
     pub image_set: Option<Vec<CvmImage>>,
 }
 
-/// A CVM image. All but the id may be absent; enum-like values stay text, because the cloud adds new ones.
+/// A CVM image. All but the id may be absent; enum-like values stay text, because the cloud adds
+/// new ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all(deserialize = "PascalCase", serialize = "snake_case"))]
 pub struct CvmImage {

@@ -1,5 +1,5 @@
-//! `DescribeImagesToShare`: the CVM images of the account and whether each can be made available in Lighthouse.
-//! Limits: ids or filters, 10 filters of 5 values, 100 a page, 20 calls a second.
+//! `DescribeImagesToShare`: the CVM images of the account and whether each can be made available in
+//! Lighthouse. Limits: ids or filters, 10 filters of 5 values, 100 a page, 20 calls a second.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +7,11 @@ use super::{Action, Api, Limit, PAGE_LIMIT, Page, Paged, Purpose, Service, limit
 use crate::domain::CvmImageId;
 
 /// What identifies it.
-pub const API: Api =
-    Api { service: Service::Lighthouse, version: "2020-03-24", action: "DescribeImagesToShare" };
+pub const API: Api = Api {
+    service: Service::Lighthouse,
+    version: "2020-03-24",
+    action: "DescribeImagesToShare",
+};
 /// The most values of one filter.
 pub const MOST_FILTER_VALUES: usize = 5;
 
@@ -58,7 +61,12 @@ impl Request {
             ImagesQuery::Ids(ids) => (Some(ids), None),
             ImagesQuery::Filters(filters) => (None, Some(filters)),
         };
-        Self { image_ids, filters, offset: 0, limit: PAGE_LIMIT }
+        Self {
+            image_ids,
+            filters,
+            offset: 0,
+            limit: PAGE_LIMIT,
+        }
     }
 }
 
@@ -70,8 +78,8 @@ pub struct Answer {
     image_set: Option<Vec<ImageToShare>>,
 }
 
-/// An image and whether it can be shared to Lighthouse. All but the id may be absent; enum-like values stay text,
-/// because the cloud adds new ones.
+/// An image and whether it can be shared to Lighthouse. All but the id may be absent; enum-like
+/// values stay text, because the cloud adds new ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all(deserialize = "PascalCase", serialize = "snake_case"))]
 pub struct ImageToShare {
@@ -115,7 +123,12 @@ impl Action for Request {
 
     fn check(&self) -> Result<(), Limit> {
         let ids = self.image_ids.as_ref().map(Vec::len);
-        limits::selection(ids, self.filters.as_deref(), PAGE_LIMIT as usize, MOST_FILTER_VALUES)?;
+        limits::selection(
+            ids,
+            self.filters.as_deref(),
+            PAGE_LIMIT as usize,
+            MOST_FILTER_VALUES,
+        )?;
         limits::page(self.limit)
     }
 }
@@ -124,11 +137,17 @@ impl Paged for Request {
     type Item = ImageToShare;
 
     fn at(&self, offset: u64) -> Self {
-        Self { offset, ..self.clone() }
+        Self {
+            offset,
+            ..self.clone()
+        }
     }
 
     fn page(answer: Answer) -> Page<ImageToShare> {
-        Page { items: answer.image_set.unwrap_or_default(), total: answer.total_count }
+        Page {
+            items: answer.image_set.unwrap_or_default(),
+            total: answer.total_count,
+        }
     }
 
     fn key(item: &ImageToShare) -> String {
@@ -159,10 +178,25 @@ mod tests {
             r#"{"ImageSet":[{"ImageId":"img-cs2rrmp0"}]}"#,
             r#"{"ImageSet":[{"ImageId":"img-cs2rrmp0","ImageState":"TELEPORTING","ImageName":null,"New":{"a":[1]}}]}"#,
         ] {
-            assert_eq!(Request::page(serde_json::from_str(text).unwrap()).items.len(), 1, "{text}");
+            assert_eq!(
+                Request::page(serde_json::from_str(text).unwrap())
+                    .items
+                    .len(),
+                1,
+                "{text}"
+            );
         }
-        assert_eq!(Request::page(serde_json::from_str(r#"{"ImageSet":null}"#).unwrap()).items.len(), 0);
-        for bad in [r#"{"ImageSet":[{}]}"#, r#"{"ImageSet":[{"ImageId":"x"}]}"#, r#"{"ImageSet":{}}"#] {
+        assert_eq!(
+            Request::page(serde_json::from_str(r#"{"ImageSet":null}"#).unwrap())
+                .items
+                .len(),
+            0
+        );
+        for bad in [
+            r#"{"ImageSet":[{}]}"#,
+            r#"{"ImageSet":[{"ImageId":"x"}]}"#,
+            r#"{"ImageSet":{}}"#,
+        ] {
             assert!(serde_json::from_str::<Answer>(bad).is_err(), "{bad}");
         }
     }
@@ -172,13 +206,33 @@ mod tests {
         let id: CvmImageId = "img-cs2rrmp0".parse().unwrap();
         let by_id = Request::new(ImagesQuery::Ids(vec![id]));
         let body = serde_json::to_string(&by_id).unwrap();
-        assert_eq!(body, r#"{"ImageIds":["img-cs2rrmp0"],"Offset":0,"Limit":100}"#);
+        assert_eq!(
+            body,
+            r#"{"ImageIds":["img-cs2rrmp0"],"Offset":0,"Limit":100}"#
+        );
         assert!(by_id.check().is_ok());
-        let filter = Filter { name: "image-type".into(), values: vec!["PRIVATE_IMAGE".into()] };
+        let filter = Filter {
+            name: "image-type".into(),
+            values: vec!["PRIVATE_IMAGE".into()],
+        };
         let filtered = Request::new(ImagesQuery::Filters(vec![filter]));
         assert!(filtered.check().is_ok());
-        assert!(Request { filters: filtered.filters.clone(), ..by_id }.check().is_err());
-        assert!(Request { limit: 101, ..filtered }.check().is_err());
+        assert!(
+            Request {
+                filters: filtered.filters.clone(),
+                ..by_id
+            }
+            .check()
+            .is_err()
+        );
+        assert!(
+            Request {
+                limit: 101,
+                ..filtered
+            }
+            .check()
+            .is_err()
+        );
         assert_eq!(
             serde_json::to_string(&Request::new(ImagesQuery::All).at(200)).unwrap(),
             r#"{"Offset":200,"Limit":100}"#

@@ -1,5 +1,6 @@
-//! Lighthouse `ModifyImageSharePermission`: makes a CVM image available in Lighthouse of the same account and region, or not.
-//! Limits: see the image's `IsShareable`; 20 calls a second. CVM has an action of the same name for accounts.
+//! Lighthouse `ModifyImageSharePermission`: makes a CVM image available in Lighthouse of the same
+//! account and region, or not. Limits: see the image's `IsShareable`; 20 calls a second. CVM has an
+//! action of the same name for accounts.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +8,11 @@ use super::{Action, Api, Limit, Permission, Purpose, Service};
 use crate::domain::{BlueprintId, CvmImageId};
 
 /// What identifies it.
-pub const API: Api =
-    Api { service: Service::Lighthouse, version: "2020-03-24", action: "ModifyImageSharePermission" };
+pub const API: Api = Api {
+    service: Service::Lighthouse,
+    version: "2020-03-24",
+    action: "ModifyImageSharePermission",
+};
 
 /// The request.
 #[derive(Debug, Clone, Serialize)]
@@ -29,8 +33,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The image as Lighthouse knows it; null when the cloud gives none. A value of another shape counts as none:
-    /// the write has succeeded, and the list of blueprints tells the id too.
+    /// The image as Lighthouse knows it; null when the cloud gives none. A value of another shape
+    /// counts as none: the write has succeeded, and the list of blueprints tells the id too.
     pub fn blueprint(&self) -> Option<BlueprintId> {
         self.blueprint_id.as_deref()?.parse().ok()
     }
@@ -56,7 +60,10 @@ mod tests {
     #[test]
     fn the_body_says_cancel_in_full() {
         let image = "img-xkd784jw".parse().unwrap();
-        let request = Request { image_id: &image, permission: Permission::Cancel };
+        let request = Request {
+            image_id: &image,
+            permission: Permission::Cancel,
+        };
         let body = serde_json::to_string(&request).unwrap();
         assert_eq!(body, r#"{"ImageId":"img-xkd784jw","Permission":"CANCEL"}"#);
         assert_eq!(request.purpose(), Purpose::Cancel);
@@ -72,7 +79,11 @@ mod tests {
             ("{}", None),
         ] {
             let answer: Answer = serde_json::from_str(text).unwrap();
-            assert_eq!(answer.blueprint().as_ref().map(BlueprintId::as_str), id, "{text}");
+            assert_eq!(
+                answer.blueprint().as_ref().map(BlueprintId::as_str),
+                id,
+                "{text}"
+            );
         }
     }
 }

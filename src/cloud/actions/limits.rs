@@ -1,5 +1,5 @@
-//! The limits that the documentation publishes, as checks. In: a request's parts. Out: nothing, or the limit that is broken,
-//! so that a request which the cloud must refuse is never sent.
+//! The limits that the documentation publishes, as checks. In: a request's parts. Out: nothing, or
+//! the limit that is broken, so that a request which the cloud must refuse is never sent.
 
 use super::Service;
 use super::describe_images_to_share::Filter;
@@ -20,7 +20,10 @@ pub struct Limit {
 
 impl Limit {
     fn broken(what: impl Into<String>, limit: impl Into<String>) -> Self {
-        Self { what: what.into(), limit: limit.into() }
+        Self {
+            what: what.into(),
+            limit: limit.into(),
+        }
     }
 }
 
@@ -28,9 +31,10 @@ impl Limit {
 pub(super) fn accounts(accounts: &[AccountId], most: usize) -> Result<(), Limit> {
     match accounts.len() {
         0 => Err(Limit::broken("0 accounts", "AccountIds is required")),
-        n if n > most => {
-            Err(Limit::broken(format!("{n} accounts"), format!("AccountIds takes {most} at most")))
-        }
+        n if n > most => Err(Limit::broken(
+            format!("{n} accounts"),
+            format!("AccountIds takes {most} at most"),
+        )),
         _ => Ok(()),
     }
 }
@@ -44,7 +48,8 @@ pub(super) fn region(service: Service, region: &Region) -> Result<(), Limit> {
     Ok(())
 }
 
-/// Identifiers and filters exclude each other; ids from 1 (an empty list must not become "all") to `most_ids`, filters up to 10 with up to `most_values` each.
+/// Identifiers and filters exclude each other; ids from 1 (an empty list must not become "all") to
+/// `most_ids`, filters up to 10 with up to `most_values` each.
 pub(super) fn selection(
     ids: Option<usize>,
     filters: Option<&[Filter]>,
@@ -53,23 +58,35 @@ pub(super) fn selection(
 ) -> Result<(), Limit> {
     const MOST_FILTERS: usize = 10;
     if ids.is_some() && filters.is_some() {
-        return Err(Limit::broken("ids and filters", "ids and Filters cannot be specified simultaneously"));
+        return Err(Limit::broken(
+            "ids and filters",
+            "ids and Filters cannot be specified simultaneously",
+        ));
     }
     if let Some(n) = ids
         && !(1..=most_ids).contains(&n)
     {
-        return Err(Limit::broken(format!("{n} ids"), format!("1 to {most_ids} per request")));
+        return Err(Limit::broken(
+            format!("{n} ids"),
+            format!("1 to {most_ids} per request"),
+        ));
     }
     let filters = filters.unwrap_or_default();
     if filters.len() > MOST_FILTERS {
         let what = format!("{} filters", filters.len());
-        return Err(Limit::broken(what, format!("{MOST_FILTERS} Filters per request at most")));
+        return Err(Limit::broken(
+            what,
+            format!("{MOST_FILTERS} Filters per request at most"),
+        ));
     }
     for filter in filters {
         let n = filter.values.len();
         if n > most_values || n == 0 {
             let what = format!("filter {} has {n} values", filter.name);
-            return Err(Limit::broken(what, format!("1 to {most_values} Filter.Values")));
+            return Err(Limit::broken(
+                what,
+                format!("1 to {most_values} Filter.Values"),
+            ));
         }
     }
     Ok(())
@@ -80,7 +97,10 @@ pub(super) fn page(limit: u32) -> Result<(), Limit> {
     if (1..=PAGE_LIMIT).contains(&limit) {
         return Ok(());
     }
-    Err(Limit::broken(format!("Limit {limit}"), format!("1 to {PAGE_LIMIT}")))
+    Err(Limit::broken(
+        format!("Limit {limit}"),
+        format!("1 to {PAGE_LIMIT}"),
+    ))
 }
 
 #[cfg(test)]
@@ -89,12 +109,17 @@ mod tests {
 
     #[test]
     fn accounts_have_two_ends() {
-        let ids: Vec<AccountId> = (0..11).map(|n| format!("7000001649{n:02}").parse().unwrap()).collect();
+        let ids: Vec<AccountId> = (0..11)
+            .map(|n| format!("7000001649{n:02}").parse().unwrap())
+            .collect();
         assert!(accounts(&ids[..0], 10).is_err());
         assert!(accounts(&ids[..1], 10).is_ok());
         assert!(accounts(&ids[..10], 10).is_ok());
         let broken = accounts(&ids, 10).unwrap_err();
-        assert_eq!(broken.to_string(), "11 accounts: AccountIds takes 10 at most");
+        assert_eq!(
+            broken.to_string(),
+            "11 accounts: AccountIds takes 10 at most"
+        );
     }
 
     #[test]
@@ -107,7 +132,10 @@ mod tests {
 
     #[test]
     fn ids_exclude_filters_and_both_have_a_most() {
-        let filter = |n: usize| Filter { name: "image-id".into(), values: vec!["img-abcdef".into(); n] };
+        let filter = |n: usize| Filter {
+            name: "image-id".into(),
+            values: vec!["img-abcdef".into(); n],
+        };
         let list = |n: usize| vec![filter(1); n];
         assert!(selection(None, None, 100, 5).is_ok());
         assert!(selection(Some(100), None, 100, 5).is_ok());

@@ -1,11 +1,13 @@
-//! Reading a list that comes in pages. In: each page as it arrives. Out: the next offset, or the whole list.
-//! Bounded, and never trusting: the sum may change between pages, and a server may ignore the offset.
+//! Reading a list that comes in pages. In: each page as it arrives. Out: the next offset, or the
+//! whole list. Bounded, and never trusting: the sum may change between pages, and a server may
+//! ignore the offset.
 
 use std::collections::BTreeSet;
 
 use super::Action;
 
-/// More pages than this are not asked for: 20 000 entries, far beyond any quota of images or shares.
+/// More pages than this are not asked for: 20 000 entries, far beyond any quota of images or
+/// shares.
 pub const MOST_PAGES: usize = 200;
 
 /// One page of a list.
@@ -54,17 +56,27 @@ pub struct Pager<T> {
 
 impl<T> Default for Pager<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), seen: BTreeSet::new(), offset: 0, pages: 0 }
+        Self {
+            items: Vec::new(),
+            seen: BTreeSet::new(),
+            offset: 0,
+            pages: 0,
+        }
     }
 }
 
 impl<T> Pager<T> {
-    /// Takes a page; returns the next offset to ask for, or `None` when the list is complete. The offset grows by
-    /// what a page held, not by what was asked for, so that a server with a smaller page loses nothing.
+    /// Takes a page; returns the next offset to ask for, or `None` when the list is complete. The
+    /// offset grows by what a page held, not by what was asked for, so that a server with a smaller
+    /// page loses nothing.
     ///
     /// # Errors
     /// [`PagingError`], instead of a list that is silently too short or a loop without end.
-    pub fn take(&mut self, page: Page<T>, key: impl Fn(&T) -> String) -> Result<Option<u64>, PagingError> {
+    pub fn take(
+        &mut self,
+        page: Page<T>,
+        key: impl Fn(&T) -> String,
+    ) -> Result<Option<u64>, PagingError> {
         let held = page.items.len() as u64;
         self.pages += 1;
         self.offset += held;
@@ -102,7 +114,10 @@ mod tests {
         loop {
             calls += 1;
             let items = (offset..total.min(offset + served)).collect();
-            let page = Page { items, total: tell.then_some(total) };
+            let page = Page {
+                items,
+                total: tell.then_some(total),
+            };
             match pager.take(page, u64::to_string) {
                 Ok(Some(next)) => offset = next,
                 Ok(None) => return (Ok(pager.into_items()), calls),
@@ -125,7 +140,11 @@ mod tests {
             (250, 100, false, 4),
         ] {
             let (list, made) = read(total, served, tell);
-            assert_eq!(list.unwrap(), (0..total).collect::<Vec<_>>(), "{total} by {served}");
+            assert_eq!(
+                list.unwrap(),
+                (0..total).collect::<Vec<_>>(),
+                "{total} by {served}"
+            );
             assert_eq!(made, calls, "{total} by {served}");
         }
     }
@@ -139,15 +158,24 @@ mod tests {
     #[test]
     fn a_server_that_ignores_the_offset_is_an_error() {
         let mut pager = Pager::default();
-        let page = || Page { items: vec![1_u64, 2, 3], total: Some(250) };
+        let page = || Page {
+            items: vec![1_u64, 2, 3],
+            total: Some(250),
+        };
         assert_eq!(pager.take(page(), u64::to_string), Ok(Some(3)));
-        assert_eq!(pager.take(page(), u64::to_string), Err(PagingError::Repeating));
+        assert_eq!(
+            pager.take(page(), u64::to_string),
+            Err(PagingError::Repeating)
+        );
     }
 
     #[test]
     fn an_entry_that_moves_to_the_next_page_is_kept_once() {
         let mut pager = Pager::default();
-        let page = |items: &[u64]| Page { items: items.to_vec(), total: Some(4) };
+        let page = |items: &[u64]| Page {
+            items: items.to_vec(),
+            total: Some(4),
+        };
         assert_eq!(pager.take(page(&[1, 2]), u64::to_string), Ok(Some(2)));
         assert_eq!(pager.take(page(&[2, 3]), u64::to_string), Ok(None));
         assert_eq!(pager.into_items(), [1, 2, 3]);

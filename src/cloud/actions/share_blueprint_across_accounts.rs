@@ -1,5 +1,5 @@
-//! `ShareBlueprintAcrossAccounts`: gives root accounts a Lighthouse custom image. The answer names no account.
-//! Limits: 10 accounts, state NORMAL, 20 calls a second.
+//! `ShareBlueprintAcrossAccounts`: gives root accounts a Lighthouse custom image. The answer names
+//! no account. Limits: 10 accounts, state NORMAL, 20 calls a second.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +7,11 @@ use super::{Action, Api, Limit, Purpose, Service, limits};
 use crate::domain::{AccountId, BlueprintId};
 
 /// What identifies it.
-pub const API: Api =
-    Api { service: Service::Lighthouse, version: "2020-03-24", action: "ShareBlueprintAcrossAccounts" };
+pub const API: Api = Api {
+    service: Service::Lighthouse,
+    version: "2020-03-24",
+    action: "ShareBlueprintAcrossAccounts",
+};
 /// The most accounts in one call.
 pub const MOST_ACCOUNTS: usize = 10;
 
@@ -47,9 +50,15 @@ mod tests {
     fn the_body_is_the_documentation_s_example() {
         let image = "lhbp-6jc6l8yb".parse().unwrap();
         let accounts = ["700000164995".parse().unwrap()];
-        let request = Request { blueprint_id: &image, account_ids: &accounts };
+        let request = Request {
+            blueprint_id: &image,
+            account_ids: &accounts,
+        };
         let body = serde_json::to_string(&request).unwrap();
-        assert_eq!(body, r#"{"BlueprintId":"lhbp-6jc6l8yb","AccountIds":["700000164995"]}"#);
+        assert_eq!(
+            body,
+            r#"{"BlueprintId":"lhbp-6jc6l8yb","AccountIds":["700000164995"]}"#
+        );
         assert!(request.check().is_ok());
     }
 }

@@ -1,5 +1,6 @@
-//! The credentials in use. In: a chain, and how to ask beyond this process. Out: what it gave last, until shortly before its end or
-//! until the cloud says that it has expired. Callers that come at once share one look-up, and its failure.
+//! The credentials in use. In: a chain, and how to ask beyond this process. Out: what it gave last,
+//! until shortly before its end or until the cloud says that it has expired. Callers that come at
+//! once share one look-up, and its failure.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,8 @@ use crate::domain::Timestamp;
 
 /// So long before their end temporary credentials are replaced, as the Python and Go SDKs do.
 const EARLY: SignedDuration = SignedDuration::from_secs(300);
-/// So long a look-up that gave nothing newer is not repeated while the credentials at hand still hold.
+/// So long a look-up that gave nothing newer is not repeated while the credentials at hand still
+/// hold.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 type Loaded = Result<Arc<Credentials>, CredentialsError>;
@@ -40,7 +42,12 @@ struct Slot {
 impl CredentialCache {
     /// Nothing is looked up yet.
     pub fn new(chain: CredentialChain, remote: Remote) -> Self {
-        Self { chain, remote, slot: Mutex::default(), looking: tokio::sync::Mutex::new(()) }
+        Self {
+            chain,
+            remote,
+            slot: Mutex::default(),
+            looking: tokio::sync::Mutex::new(()),
+        }
     }
 
     /// The credentials in use, looked up when there are none that will do.
@@ -58,13 +65,14 @@ impl CredentialCache {
         within(deadline, Box::pin(self.look(looks))).await
     }
 
-    /// The root account of the credentials at hand, where their place tells; nothing is looked up for it.
+    /// The root account of the credentials at hand, where their place tells; nothing is looked up
+    /// for it.
     pub fn owner(&self) -> Option<String> {
         self.lock().current.as_ref()?.owner.clone()
     }
 
-    /// Looks the credentials up anew after the cloud refused `used`. `None` when the chain still gives the same:
-    /// repeating a call with them is pointless.
+    /// Looks the credentials up anew after the cloud refused `used`. `None` when the chain still
+    /// gives the same: repeating a call with them is pointless.
     ///
     /// # Errors
     /// As [`CredentialCache::current`].
@@ -94,7 +102,11 @@ impl CredentialCache {
         let Err(problem) = found else { return found };
         let now = self.remote.now();
         let mut slot = self.lock();
-        match slot.current.clone().filter(|held| held.expires.is_some_and(|end| end > now)) {
+        match slot
+            .current
+            .clone()
+            .filter(|held| held.expires.is_some_and(|end| end > now))
+        {
             Some(held) => {
                 slot.next_look = now.checked_add(PAUSE).ok();
                 tracing::warn!(%problem, "credentials were not refreshed; the present ones hold a little longer");
@@ -147,10 +159,15 @@ impl Slot {
 }
 
 /// A look is rare and its future large and deep, so it stands on the heap without its type.
-async fn within(deadline: Deadline, look: Pin<Box<dyn Future<Output = Loaded> + Send + '_>>) -> Loaded {
+async fn within(
+    deadline: Deadline,
+    look: Pin<Box<dyn Future<Output = Loaded> + Send + '_>>,
+) -> Loaded {
     match deadline.remaining(Instant::now()) {
         None => look.await,
-        Some(left) => timeout(left, look).await.unwrap_or(Err(CredentialsError::OutOfTime)),
+        Some(left) => timeout(left, look)
+            .await
+            .unwrap_or(Err(CredentialsError::OutOfTime)),
     }
 }
 

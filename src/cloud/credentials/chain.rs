@@ -1,5 +1,6 @@
-//! The chain of places. In: variables, a home directory, a way to read files. Out: the first credentials found, or every place
-//! that was looked at. Above it, when configured, an account's own key and a role to assume. Prints no secret.
+//! The chain of places. In: variables, a home directory, a way to read files. Out: the first
+//! credentials found, or every place that was looked at. Above it, when configured, an account's
+//! own key and a role to assume. Prints no secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,7 +40,12 @@ pub struct Credentials {
 
 impl Credentials {
     pub(super) fn same_as(&self, other: &Self) -> bool {
-        let token = |credentials: &Self| credentials.token.as_ref().map(|t| t.expose_secret().to_owned());
+        let token = |credentials: &Self| {
+            credentials
+                .token
+                .as_ref()
+                .map(|t| t.expose_secret().to_owned())
+        };
         self.secret_id == other.secret_id
             && self.secret_key.expose_secret() == other.secret_key.expose_secret()
             && token(self) == token(other)
@@ -55,7 +61,8 @@ pub enum CredentialsError {
         /// Every place, in order.
         looked: Vec<String>,
     },
-    /// A place has some that cannot be used. The places after it are not asked: somebody meant this one.
+    /// A place has some that cannot be used. The places after it are not asked: somebody meant this
+    /// one.
     #[error("the credentials in {place} cannot be used: {problem}")]
     Unusable {
         /// A variable or a file.
@@ -79,11 +86,15 @@ pub enum CredentialsError {
 impl From<CredentialsError> for CloudError {
     fn from(error: CredentialsError) -> Self {
         let (code, class, remedy) = match &error {
-            CredentialsError::Missing { looked } if looked.iter().any(|place| place == NONE_CAME) => (
-                own::NO_CREDENTIALS,
-                ErrorClass::Operator,
-                "give the function an execution role: SCF then brings its keys by itself",
-            ),
+            CredentialsError::Missing { looked }
+                if looked.iter().any(|place| place == NONE_CAME) =>
+            {
+                (
+                    own::NO_CREDENTIALS,
+                    ErrorClass::Operator,
+                    "give the function an execution role: SCF then brings its keys by itself",
+                )
+            }
             CredentialsError::Missing { .. } => (
                 own::NO_CREDENTIALS,
                 ErrorClass::Operator,
@@ -99,9 +110,11 @@ impl From<CredentialsError> for CloudError {
                 ErrorClass::NotSent,
                 "none at once: it is repeated; if it persists, check the way to it",
             ),
-            CredentialsError::OutOfTime => {
-                (own::DEADLINE, ErrorClass::NotSent, "none at once: it is repeated later")
-            }
+            CredentialsError::OutOfTime => (
+                own::DEADLINE,
+                ErrorClass::NotSent,
+                "none at once: it is repeated later",
+            ),
         };
         CloudError {
             code: code.to_owned(),
@@ -128,14 +141,34 @@ pub struct CredentialChain {
 }
 
 impl CredentialChain {
-    /// From the process's variables (those of other programs are not kept), the user's home and a way to read files.
-    pub fn new(variables: &BTreeMap<String, String>, home: Option<PathBuf>, read: ReadFile) -> Self {
-        const OURS: [&str; 4] = ["TENCENTCLOUD_", "TCCLI_", "TKE_", metadata::ENDPOINT_VARIABLE];
+    /// From the process's variables (those of other programs are not kept), the user's home and a
+    /// way to read files.
+    pub fn new(
+        variables: &BTreeMap<String, String>,
+        home: Option<PathBuf>,
+        read: ReadFile,
+    ) -> Self {
+        const OURS: [&str; 4] = [
+            "TENCENTCLOUD_",
+            "TCCLI_",
+            "TKE_",
+            metadata::ENDPOINT_VARIABLE,
+        ];
         let ours = |name: &str| OURS.iter().any(|prefix| name.starts_with(prefix));
-        let kept = variables.iter().filter(|(name, value)| ours(name) && !value.is_empty());
-        let variables =
-            kept.map(|(name, value)| (name.clone(), SecretString::from(value.as_str()))).collect();
-        Self { variables, home, read, handed: Handed::default(), key: None, role: None }
+        let kept = variables
+            .iter()
+            .filter(|(name, value)| ours(name) && !value.is_empty());
+        let variables = kept
+            .map(|(name, value)| (name.clone(), SecretString::from(value.as_str())))
+            .collect();
+        Self {
+            variables,
+            home,
+            read,
+            handed: Handed::default(),
+            key: None,
+            role: None,
+        }
     }
 
     /// Reading files of the file system, at most 64 KiB of each.
@@ -143,7 +176,8 @@ impl CredentialChain {
         Self::new(variables, home, Arc::new(read_small_file))
     }
 
-    /// Where the credentials go that invocations bring: this chain's, and that of every chain made of it.
+    /// Where the credentials go that invocations bring: this chain's, and that of every chain made
+    /// of it.
     pub fn handed(&self) -> Handed {
         self.handed.clone()
     }
@@ -161,13 +195,19 @@ impl CredentialChain {
         let place = format!("the key of account {account}");
         let (id, key) = (id.expose_secret(), key.expose_secret());
         let key = CredentialSource::Account.checked(place, Some(id), Some(key), None)?;
-        Ok(Self { key: Some(key), ..self })
+        Ok(Self {
+            key: Some(key),
+            ..self
+        })
     }
 
     /// Assuming `role` with what the key or the places give.
     #[must_use]
     pub fn assuming(self, role: RoleArn) -> Self {
-        Self { role: Some(role.into()), ..self }
+        Self {
+            role: Some(role.into()),
+            ..self
+        }
     }
 
     /// The first credentials found, and the role's when one is to be assumed.
@@ -179,7 +219,9 @@ impl CredentialChain {
             Some(key) => key.clone(),
             None => self.first(remote).await?,
         };
-        let Some(role) = &self.role else { return Ok(base) };
+        let Some(role) = &self.role else {
+            return Ok(base);
+        };
         let assumed = sts::assume(remote, &base, role).await;
         if assumed.is_err() {
             // The keys of a function's environment grow stale; what its invocations bring does not.
@@ -201,8 +243,8 @@ impl CredentialChain {
         Err(CredentialsError::Missing { looked })
     }
 
-    /// Whether permanent-looking keys may change under this process: the cloud's function platform replaces a role's keys
-    /// between invocations, and marks none of them with an end.
+    /// Whether permanent-looking keys may change under this process: the cloud's function platform
+    /// replaces a role's keys between invocations, and marks none of them with an end.
     pub(super) fn keeps_nothing(&self) -> bool {
         self.variable("TENCENTCLOUD_RUNENV") == Some("SCF")
     }
@@ -226,7 +268,9 @@ impl fmt::Debug for CredentialChain {
 
 fn read_small_file(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
+    std::fs::File::open(path)?
+        .take(LARGEST_FILE + 1)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -240,16 +284,24 @@ mod tests {
     const TCCLI: &str = "/home/a/.tccli/default.credential";
 
     fn load(chain: &CredentialChain) -> Result<Credentials, CredentialsError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(chain.load(&Remote::nowhere()))
     }
 
     fn chain(variables: &[(&str, &str)], files: &[(&str, &str)]) -> CredentialChain {
         let off = (metadata::ENDPOINT_VARIABLE, "off");
         let variables = [variables, &[off]].concat();
-        let variables = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let files: BTreeMap<PathBuf, String> =
-            files.iter().map(|(p, t)| (PathBuf::from(p), (*t).to_owned())).collect();
+        let variables = variables
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
+        let files: BTreeMap<PathBuf, String> = files
+            .iter()
+            .map(|(p, t)| (PathBuf::from(p), (*t).to_owned()))
+            .collect();
         let read = move |path: &Path| match files.get(path).map(String::as_str) {
             Some("DENIED") => Err(io::Error::from(io::ErrorKind::PermissionDenied)),
             Some(text) => Ok(text.to_owned()),
@@ -259,8 +311,15 @@ mod tests {
     }
 
     fn shown(credentials: &Credentials) -> (String, String, Option<String>) {
-        let token = credentials.token.as_ref().map(|t| t.expose_secret().to_owned());
-        (credentials.secret_id.clone(), credentials.secret_key.expose_secret().to_owned(), token)
+        let token = credentials
+            .token
+            .as_ref()
+            .map(|t| t.expose_secret().to_owned());
+        (
+            credentials.secret_id.clone(),
+            credentials.secret_key.expose_secret().to_owned(),
+            token,
+        )
     }
 
     const ID: (&str, &str) = ("TENCENTCLOUD_SECRET_ID", "id");
@@ -274,24 +333,54 @@ mod tests {
     const TCCLI_TEXT: &str = r#"{"secretId":"cli-id","secretKey":"cli-key","token":"cli-token"}"#;
 
     type Texts = &'static [(&'static str, &'static str)];
-    type Expected = (CredentialSource, (&'static str, &'static str, Option<&'static str>));
+    type Expected = (
+        CredentialSource,
+        (&'static str, &'static str, Option<&'static str>),
+    );
 
     #[test]
     fn each_place_is_found_and_earlier_ones_win() {
         use CredentialSource::*;
         let cases: [(Texts, Texts, Expected); 12] = [
             (&[ID, KEY], &[], (Environment, ("id", "key", None))),
-            (&[ID, KEY, ("TENCENTCLOUD_SESSION_TOKEN", "t")], &[], (Environment, ("id", "key", Some("t")))),
-            (&[ID, KEY, ("TENCENTCLOUD_TOKEN", "t")], &[], (Environment, ("id", "key", Some("t")))),
-            (&[ID, KEY, ("TENCENTCLOUD_SECURITY_TOKEN", "t")], &[], (Environment, ("id", "key", Some("t")))),
-            (&SCF, &[(SDK, SDK_TEXT)], (FunctionEnvironment, ("scf-id", "scf-key", Some("scf-token")))),
-            (&[ID, KEY, SCF[0], SCF[1], SCF[2]], &[], (Environment, ("id", "key", None))),
+            (
+                &[ID, KEY, ("TENCENTCLOUD_SESSION_TOKEN", "t")],
+                &[],
+                (Environment, ("id", "key", Some("t"))),
+            ),
+            (
+                &[ID, KEY, ("TENCENTCLOUD_TOKEN", "t")],
+                &[],
+                (Environment, ("id", "key", Some("t"))),
+            ),
+            (
+                &[ID, KEY, ("TENCENTCLOUD_SECURITY_TOKEN", "t")],
+                &[],
+                (Environment, ("id", "key", Some("t"))),
+            ),
+            (
+                &SCF,
+                &[(SDK, SDK_TEXT)],
+                (
+                    FunctionEnvironment,
+                    ("scf-id", "scf-key", Some("scf-token")),
+                ),
+            ),
+            (
+                &[ID, KEY, SCF[0], SCF[1], SCF[2]],
+                &[],
+                (Environment, ("id", "key", None)),
+            ),
             (
                 &[],
                 &[(SDK, SDK_TEXT), (ETC, "x"), (TCCLI, TCCLI_TEXT)],
                 (SdkFile, ("file-id", "file-key", None)),
             ),
-            (&[], &[(ETC, SDK_TEXT), (TCCLI, TCCLI_TEXT)], (SdkFile, ("file-id", "file-key", None))),
+            (
+                &[],
+                &[(ETC, SDK_TEXT), (TCCLI, TCCLI_TEXT)],
+                (SdkFile, ("file-id", "file-key", None)),
+            ),
             (
                 &[],
                 &[(SDK, "[other]\nsecret_id=x\n"), (ETC, SDK_TEXT)],
@@ -302,7 +391,11 @@ mod tests {
                 &[("/k", SDK_TEXT), (SDK, "x")],
                 (SdkFile, ("file-id", "file-key", None)),
             ),
-            (&[], &[(TCCLI, TCCLI_TEXT)], (TccliFile, ("cli-id", "cli-key", Some("cli-token")))),
+            (
+                &[],
+                &[(TCCLI, TCCLI_TEXT)],
+                (TccliFile, ("cli-id", "cli-key", Some("cli-token"))),
+            ),
             (
                 &[("TCCLI_PROFILE", "ops")],
                 &[(TCCLI, "x"), ("/home/a/.tccli/ops.credential", TCCLI_TEXT)],
@@ -310,10 +403,14 @@ mod tests {
             ),
         ];
         for (variables, files, (source, (id, key, token))) in cases {
-            let found =
-                load(&chain(variables, files)).unwrap_or_else(|e| panic!("{variables:?} {files:?}: {e}"));
+            let found = load(&chain(variables, files))
+                .unwrap_or_else(|e| panic!("{variables:?} {files:?}: {e}"));
             let expected = (id.to_owned(), key.to_owned(), token.map(str::to_owned));
-            assert_eq!((found.source, shown(&found)), (source, expected), "{variables:?} {files:?}");
+            assert_eq!(
+                (found.source, shown(&found)),
+                (source, expected),
+                "{variables:?} {files:?}"
+            );
         }
     }
 
@@ -326,8 +423,21 @@ mod tests {
             (&[SCF[0]], good, "missing"),
             (&[("TENCENTCLOUD_SECRET_ID", "id\n"), KEY], good, "blanks"),
             (&[ID, ("TENCENTCLOUD_SECRET_KEY", "k ey")], good, "blanks"),
-            (&[ID, KEY, ("TENCENTCLOUD_TOKEN", "a\u{e9}")], good, "beyond ASCII"),
-            (&[ID, KEY, ("TENCENTCLOUD_TOKEN", "a"), ("TENCENTCLOUD_SESSION_TOKEN", "b")], good, "differ"),
+            (
+                &[ID, KEY, ("TENCENTCLOUD_TOKEN", "a\u{e9}")],
+                good,
+                "beyond ASCII",
+            ),
+            (
+                &[
+                    ID,
+                    KEY,
+                    ("TENCENTCLOUD_TOKEN", "a"),
+                    ("TENCENTCLOUD_SESSION_TOKEN", "b"),
+                ],
+                good,
+                "differ",
+            ),
             (&[], (SDK, "[default]\nsecret_id = only\n"), "missing"),
             (&[], (SDK, "DENIED"), "cannot be read"),
             (&[], (SDK, "[default]\nHUSH-HUSH\n"), "line 2"),
@@ -336,34 +446,66 @@ mod tests {
         ];
         for (variables, file, problem) in cases {
             let error = load(&chain(variables, &[file])).unwrap_err();
-            assert!(matches!(error, CredentialsError::Unusable { .. }), "{variables:?}: {error}");
+            assert!(
+                matches!(error, CredentialsError::Unusable { .. }),
+                "{variables:?}: {error}"
+            );
             let text = error.to_string();
-            assert!(text.contains(problem) && !text.contains("HUSH"), "{variables:?}: {text}");
+            assert!(
+                text.contains(problem) && !text.contains("HUSH"),
+                "{variables:?}: {text}"
+            );
         }
         let huge = format!("[default]\n{}", "#\n".repeat(40_000));
-        assert!(load(&chain(&[], &[(SDK, &huge)])).unwrap_err().to_string().contains("64 KiB"));
+        assert!(
+            load(&chain(&[], &[(SDK, &huge)]))
+                .unwrap_err()
+                .to_string()
+                .contains("64 KiB")
+        );
     }
 
     #[test]
     fn nothing_anywhere_lists_every_place() {
         let error = load(&chain(&[("TENCENTCLOUD_SECRET_ID", "")], &[])).unwrap_err();
         let text = error.to_string();
-        for place in ["TENCENTCLOUD_SECRET_ID/", "TENCENTCLOUD_SECRETID/", SDK, ETC, TCCLI, "TKE_", "CVM"] {
+        for place in [
+            "TENCENTCLOUD_SECRET_ID/",
+            "TENCENTCLOUD_SECRETID/",
+            SDK,
+            ETC,
+            TCCLI,
+            "TKE_",
+            "CVM",
+        ] {
             assert!(text.contains(place), "{place} in {text}");
         }
         let error = CloudError::from(error);
-        assert_eq!((error.code.as_str(), error.class), ("NoCredentials", ErrorClass::Operator));
+        assert_eq!(
+            (error.code.as_str(), error.class),
+            ("NoCredentials", ErrorClass::Operator)
+        );
     }
 
     #[test]
     fn without_a_home_the_files_of_the_machine_are_still_asked() {
-        let chain = CredentialChain { home: None, ..chain(&[], &[(ETC, SDK_TEXT)]) };
+        let chain = CredentialChain {
+            home: None,
+            ..chain(&[], &[(ETC, SDK_TEXT)])
+        };
         assert_eq!(load(&chain).unwrap().secret_id, "file-id");
     }
 
     #[test]
     fn no_secret_is_printed() {
-        let chain = chain(&[ID, ("TENCENTCLOUD_SECRET_KEY", "HUSH"), ("TENCENTCLOUD_TOKEN", "HUSH")], &[]);
+        let chain = chain(
+            &[
+                ID,
+                ("TENCENTCLOUD_SECRET_KEY", "HUSH"),
+                ("TENCENTCLOUD_TOKEN", "HUSH"),
+            ],
+            &[],
+        );
         let credentials = load(&chain).unwrap();
         for text in [format!("{chain:?}"), format!("{credentials:?}")] {
             assert!(!text.contains("HUSH"), "{text}");

@@ -1,6 +1,6 @@
-//! The credentials that a host hands over with an invocation. In: what the newest one that is believed brought. Out: that set, for
-//! every chain that shares the slot. Whom to believe is not decided here.
-//! Source: Tencent's page on functions made of images, "Common Headers".
+//! The credentials that a host hands over with an invocation. In: what the newest one that is
+//! believed brought. Out: that set, for every chain that shares the slot. Whom to believe is not
+//! decided here. Source: Tencent's page on functions made of images, "Common Headers".
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,8 +22,8 @@ struct Slot {
 }
 
 impl Handed {
-    /// Takes an id, a key and a token in place of the set before, which stays when this one is not whole: a role's
-    /// credentials are temporary, so none is without its token.
+    /// Takes an id, a key and a token in place of the set before, which stays when this one is not
+    /// whole: a role's credentials are temporary, so none is without its token.
     ///
     /// # Errors
     /// What is missing or cannot be sent, without any value.
@@ -45,8 +45,8 @@ impl Handed {
         self.lock().newest.clone()
     }
 
-    /// The cloud refused credentials for their token. Those of the environment are as old as the process and never get
-    /// better, so from now on what is handed over comes before them.
+    /// The cloud refused credentials for their token. Those of the environment are as old as the
+    /// process and never get better, so from now on what is handed over comes before them.
     pub(super) fn refused(&self, used: &Credentials) {
         if used.source == CredentialSource::FunctionEnvironment {
             self.lock().environment_refused = true;
@@ -79,21 +79,44 @@ mod tests {
     #[test]
     fn a_set_that_is_not_whole_is_told_and_the_one_before_stays() {
         let handed = Handed::default();
-        handed.take(Some("id"), Some("HUSH"), Some("HUSH-token")).unwrap();
+        handed
+            .take(Some("id"), Some("HUSH"), Some("HUSH-token"))
+            .unwrap();
         let cases = [
-            ([None, Some("HUSH-2"), Some("HUSH-2")], "the id or the key is missing"),
-            ([Some("id-2"), None, Some("HUSH-2")], "the id or the key is missing"),
-            ([Some("id-2"), Some(""), Some("HUSH-2")], "the id or the key is missing"),
+            (
+                [None, Some("HUSH-2"), Some("HUSH-2")],
+                "the id or the key is missing",
+            ),
+            (
+                [Some("id-2"), None, Some("HUSH-2")],
+                "the id or the key is missing",
+            ),
+            (
+                [Some("id-2"), Some(""), Some("HUSH-2")],
+                "the id or the key is missing",
+            ),
             ([Some("id-2"), Some("HUSH-2"), None], "the token is missing"),
-            ([Some("id-2"), Some("HUSH-2"), Some("")], "the token is missing"),
-            ([Some("id-2"), Some("HUSH 2"), Some("HUSH-2")], "the key contains blanks"),
+            (
+                [Some("id-2"), Some("HUSH-2"), Some("")],
+                "the token is missing",
+            ),
+            (
+                [Some("id-2"), Some("HUSH 2"), Some("HUSH-2")],
+                "the key contains blanks",
+            ),
         ];
         for ([id, key, token], problem) in cases {
             let error = handed.take(id, key, token).unwrap_err().to_string();
-            assert!(error.contains(problem) && error.contains("X-Scf-Secret-Id"), "{error}");
+            assert!(
+                error.contains(problem) && error.contains("X-Scf-Secret-Id"),
+                "{error}"
+            );
             assert!(!error.contains("HUSH"), "{error}");
             let newest = handed.newest().unwrap();
-            assert_eq!((newest.secret_id.as_str(), newest.secret_key.expose_secret()), ("id", "HUSH"));
+            assert_eq!(
+                (newest.secret_id.as_str(), newest.secret_key.expose_secret()),
+                ("id", "HUSH")
+            );
         }
         assert!(!format!("{handed:?}").contains("HUSH"));
     }

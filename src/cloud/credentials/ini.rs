@@ -1,10 +1,14 @@
-//! The little INI that credentials files need. In: text. Out: the names and values of one section, or the line that is wrong.
+//! The little INI that credentials files need. In: text. Out: the names and values of one section,
+//! or the line that is wrong.
 
 use std::collections::BTreeMap;
 
-/// The values of `[wanted]`; none when the section is not there. Comments are whole lines that begin with `#` or `;`.
-/// Problems name the line, never its text: it may be a secret.
-pub(super) fn section<'a>(text: &'a str, wanted: &str) -> Result<BTreeMap<&'a str, &'a str>, String> {
+/// The values of `[wanted]`; none when the section is not there. Comments are whole lines that
+/// begin with `#` or `;`. Problems name the line, never its text: it may be a secret.
+pub(super) fn section<'a>(
+    text: &'a str,
+    wanted: &str,
+) -> Result<BTreeMap<&'a str, &'a str>, String> {
     let mut values = BTreeMap::new();
     let mut inside = false;
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
@@ -13,11 +17,15 @@ pub(super) fn section<'a>(text: &'a str, wanted: &str) -> Result<BTreeMap<&'a st
             continue;
         }
         if let Some(name) = line.strip_prefix('[') {
-            let name = name.strip_suffix(']').ok_or_else(|| format!("line {number}: a section has no ]"))?;
+            let name = name
+                .strip_suffix(']')
+                .ok_or_else(|| format!("line {number}: a section has no ]"))?;
             inside = name.trim() == wanted;
             continue;
         }
-        let (name, value) = line.split_once('=').ok_or_else(|| format!("line {number}: there is no ="))?;
+        let (name, value) = line
+            .split_once('=')
+            .ok_or_else(|| format!("line {number}: there is no ="))?;
         if inside && values.insert(name.trim(), value.trim()).is_some() {
             return Err(format!("line {number}: the name stands twice"));
         }

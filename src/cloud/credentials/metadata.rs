@@ -1,6 +1,6 @@
-//! The role of the CVM that this runs on. In: the machine's metadata over HTTP. Out: its temporary credentials, or nothing where
-//! there is no such machine or no role. The address is fixed; another one must be on loopback.
-//! Source: cloud.tencent.com/document/product/213/4934.
+//! The role of the CVM that this runs on. In: the machine's metadata over HTTP. Out: its temporary
+//! credentials, or nothing where there is no such machine or no role. The address is fixed; another
+//! one must be on loopback. Source: cloud.tencent.com/document/product/213/4934.
 
 use std::time::Duration;
 
@@ -19,11 +19,16 @@ pub(super) const ENDPOINT_VARIABLE: &str = "SHAREHOOK_METADATA_ENDPOINT";
 const ROLE_VARIABLE: &str = "TENCENTCLOUD_CAM_ROLE_NAME";
 const ENDPOINT: &str = "http://metadata.tencentyun.com";
 const PATH: &str = "latest/meta-data/cam/security-credentials/";
-/// The neighbour answers in milliseconds; elsewhere nobody answers, and nobody should wait long for that.
+/// The neighbour answers in milliseconds; elsewhere nobody answers, and nobody should wait long for
+/// that.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// The credentials of this machine's role.
-pub(super) async fn of_machine(remote: &Remote, chain: &CredentialChain, looked: &mut Vec<String>) -> Found {
+pub(super) async fn of_machine(
+    remote: &Remote,
+    chain: &CredentialChain,
+    looked: &mut Vec<String>,
+) -> Found {
     let endpoint = chain.variable(ENDPOINT_VARIABLE).unwrap_or(ENDPOINT);
     if endpoint == "off" {
         looked.push(format!("the CVM's role ({ENDPOINT_VARIABLE} is off)"));
@@ -34,11 +39,16 @@ pub(super) async fn of_machine(remote: &Remote, chain: &CredentialChain, looked:
     let role = match chain.variable(ROLE_VARIABLE) {
         Some(role) => role.to_owned(),
         None => match ask(remote, &base).await {
-            Ok((200, body)) => {
-                String::from_utf8_lossy(&body).lines().next().unwrap_or_default().trim().to_owned()
-            }
+            Ok((200, body)) => String::from_utf8_lossy(&body)
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
             Ok((status, _)) => {
-                looked.push(format!("the CVM's role at {place} (HTTP {status}: it has none)"));
+                looked.push(format!(
+                    "the CVM's role at {place} (HTTP {status}: it has none)"
+                ));
                 return Ok(None);
             }
             Err(problem) => {
@@ -51,26 +61,42 @@ pub(super) async fn of_machine(remote: &Remote, chain: &CredentialChain, looked:
         looked.push(format!("the CVM's role at {place} (it has none)"));
         return Ok(None);
     }
-    let named =
-        role.len() <= 128 && role.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b));
-    let url = base.join(&role).ok().filter(|_| named && !role.starts_with('.'));
-    let Some(url) = url else { return Err(unusable(&place, "its answer is not a role's name")) };
+    let named = role.len() <= 128
+        && role
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b));
+    let url = base
+        .join(&role)
+        .ok()
+        .filter(|_| named && !role.starts_with('.'));
+    let Some(url) = url else {
+        return Err(unusable(&place, "its answer is not a role's name"));
+    };
     let place = url.to_string();
     match ask(remote, &url).await {
         Ok((200, body)) => read(&place, &body).map(Some),
-        Ok((status, _)) if status < 500 => Err(unusable(&place, format!("it answers HTTP {status}"))),
+        Ok((status, _)) if status < 500 => {
+            Err(unusable(&place, format!("it answers HTTP {status}")))
+        }
         Ok((status, _)) => Err(unreachable(place, format!("it answers HTTP {status}"))),
         Err(problem) => Err(unreachable(place, problem)),
     }
 }
 
 fn address(endpoint: &str) -> Result<Url, CredentialsError> {
-    let url = Url::parse(endpoint).ok().and_then(|url| url.join(&format!("/{PATH}")).ok());
+    let url = Url::parse(endpoint)
+        .ok()
+        .and_then(|url| url.join(&format!("/{PATH}")).ok());
     let right = url.filter(|url| {
         let loopback = url.scheme() == "http" && url.host_str().is_some_and(is_loopback);
         endpoint == ENDPOINT || loopback
     });
-    right.ok_or_else(|| unusable(ENDPOINT_VARIABLE, "it is neither off nor an http address on loopback"))
+    right.ok_or_else(|| {
+        unusable(
+            ENDPOINT_VARIABLE,
+            "it is neither off nor an http address on loopback",
+        )
+    })
 }
 
 async fn ask(remote: &Remote, url: &Url) -> Result<(u16, Vec<u8>), String> {
@@ -87,12 +113,20 @@ fn read(place: &str, body: &[u8]) -> Result<Credentials, CredentialsError> {
         serde_json::from_slice(body).map_err(|_| unusable(place, "its answer is not JSON"))?;
     let text = |field: &str| answer.get(field).and_then(Value::as_str);
     if text("Code") != Some("Success") {
-        return Err(unreachable(place.to_owned(), "its answer has no Code \"Success\"".to_owned()));
+        return Err(unreachable(
+            place.to_owned(),
+            "its answer has no Code \"Success\"".to_owned(),
+        ));
     }
     let expires = answer.get("ExpiredTime").and_then(Value::as_i64);
     let expires = expires.and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let Some(expires) = expires else { return Err(unusable(place, "its answer has no ExpiredTime")) };
+    let Some(expires) = expires else {
+        return Err(unusable(place, "its answer has no ExpiredTime"));
+    };
     let (id, key, token) = (text("TmpSecretId"), text("TmpSecretKey"), text("Token"));
     let credentials = CredentialSource::CvmRole.checked(place.to_owned(), id, key, token)?;
-    Ok(Credentials { expires: Some(expires), ..credentials })
+    Ok(Credentials {
+        expires: Some(expires),
+        ..credentials
+    })
 }

@@ -1,5 +1,6 @@
-//! Where the keys come from. In: variables, a home directory, a way to read files, a way to ask the neighbours. Out: credentials,
-//! kept until shortly before they end or the cloud says so. Names are the ecosystem's. A new kind of place is a row of `source`.
+//! Where the keys come from. In: variables, a home directory, a way to read files, a way to ask the
+//! neighbours. Out: credentials, kept until shortly before they end or the cloud says so. Names are
+//! the ecosystem's. A new kind of place is a row of `source`.
 
 mod cache;
 mod chain;

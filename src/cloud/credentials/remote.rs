@@ -1,4 +1,5 @@
-//! How places beyond this process are asked. In: the cloud's settings. Out: an HTTP client, the token service's address, the time.
+//! How places beyond this process are asked. In: the cloud's settings. Out: an HTTP client, the
+//! token service's address, the time.
 
 use crate::cloud::client::{self, Client};
 use crate::cloud::endpoint::Endpoint;
@@ -38,6 +39,10 @@ impl Remote {
     #[cfg(test)]
     pub(super) fn nowhere() -> Self {
         let endpoint = Some("http://127.0.0.1:1".to_owned());
-        Self::new(&CloudSettings { endpoint, ..CloudSettings::new(|| Timestamp::UNIX_EPOCH) }).unwrap()
+        Self::new(&CloudSettings {
+            endpoint,
+            ..CloudSettings::new(|| Timestamp::UNIX_EPOCH)
+        })
+        .unwrap()
     }
 }

@@ -1,5 +1,6 @@
-//! The places that may have credentials, in the order in which they are asked: one table. In: a chain's variables and files.
-//! Out: credentials, nothing, or what is wrong with a place that has something.
+//! The places that may have credentials, in the order in which they are asked: one table. In: a
+//! chain's variables and files. Out: credentials, nothing, or what is wrong with a place that has
+//! something.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,8 +35,8 @@ pub enum CredentialSource {
     AssumedRole,
 }
 
-/// Every place, in order. What is set for this very process comes before what the machine offers to every process on it,
-/// therefore TKE before CVM.
+/// Every place, in order. What is set for this very process comes before what the machine offers to
+/// every process on it, therefore TKE before CVM.
 pub const SOURCES: [CredentialSource; 7] = [
     CredentialSource::Environment,
     CredentialSource::FunctionEnvironment,
@@ -46,7 +47,8 @@ pub const SOURCES: [CredentialSource; 7] = [
     CredentialSource::CvmRole,
 ];
 
-/// The three variables of one place; the token has several names, of which those that are set must agree.
+/// The three variables of one place; the token has several names, of which those that are set must
+/// agree.
 struct Variables {
     id: &'static str,
     key: &'static str,
@@ -56,7 +58,11 @@ struct Variables {
 const ENVIRONMENT: Variables = Variables {
     id: "TENCENTCLOUD_SECRET_ID",
     key: "TENCENTCLOUD_SECRET_KEY",
-    tokens: &["TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"],
+    tokens: &[
+        "TENCENTCLOUD_SESSION_TOKEN",
+        "TENCENTCLOUD_TOKEN",
+        "TENCENTCLOUD_SECURITY_TOKEN",
+    ],
 };
 
 const FUNCTION_ENVIRONMENT: Variables = Variables {
@@ -102,9 +108,16 @@ impl CredentialSource {
         }
     }
 
-    fn in_variables(self, chain: &CredentialChain, names: &Variables, looked: &mut Vec<String>) -> Found {
-        let mut tokens =
-            names.tokens.iter().filter_map(|name| chain.variable(name).map(|value| (*name, value)));
+    fn in_variables(
+        self,
+        chain: &CredentialChain,
+        names: &Variables,
+        looked: &mut Vec<String>,
+    ) -> Found {
+        let mut tokens = names
+            .tokens
+            .iter()
+            .filter_map(|name| chain.variable(name).map(|value| (*name, value)));
         let first = tokens.next();
         let place = format!("{}/{}", names.id, names.key);
         let (id, key) = (chain.variable(names.id), chain.variable(names.key));
@@ -116,17 +129,24 @@ impl CredentialSource {
             if let Some((name, token)) = first
                 && token != value
             {
-                return Err(unusable(&place, format!("{name} and {other} differ; keep one")));
+                return Err(unusable(
+                    &place,
+                    format!("{name} and {other} differ; keep one"),
+                ));
             }
         }
-        self.checked(place, id, key, first.map(|(_, token)| token)).map(Some)
+        self.checked(place, id, key, first.map(|(_, token)| token))
+            .map(Some)
     }
 
     fn in_sdk_files(self, chain: &CredentialChain, looked: &mut Vec<String>) -> Found {
         let paths: Vec<PathBuf> = match (chain.variable(FILE_VARIABLE), &chain.home) {
             (Some(path), _) => vec![PathBuf::from(path)],
             (None, Some(home)) => {
-                vec![home.join(".tencentcloud/credentials"), PathBuf::from("/etc/tencentcloud/credentials")]
+                vec![
+                    home.join(".tencentcloud/credentials"),
+                    PathBuf::from("/etc/tencentcloud/credentials"),
+                ]
             }
             (None, None) => vec![PathBuf::from("/etc/tencentcloud/credentials")],
         };
@@ -136,7 +156,8 @@ impl CredentialSource {
                 looked.push(place);
                 continue;
             };
-            let values = ini::section(&text, "default").map_err(|problem| unusable(&place, problem))?;
+            let values =
+                ini::section(&text, "default").map_err(|problem| unusable(&place, problem))?;
             let value = |name: &str| values.get(name).copied();
             let (id, key) = (value("secret_id"), value("secret_key"));
             if id.is_none() && key.is_none() {
@@ -148,7 +169,8 @@ impl CredentialSource {
         Ok(None)
     }
 
-    /// Both halves, of visible characters only: a line break copied along would break the request's headers.
+    /// Both halves, of visible characters only: a line break copied along would break the request's
+    /// headers.
     pub(super) fn checked(
         self,
         place: String,
@@ -161,7 +183,11 @@ impl CredentialSource {
             return Err(unusable(&place, "the id or the key is missing"));
         };
         let token = present(token);
-        for (name, value) in [("id", Some(&id)), ("key", Some(&key)), ("token", token.as_ref())] {
+        for (name, value) in [
+            ("id", Some(&id)),
+            ("key", Some(&key)),
+            ("token", token.as_ref()),
+        ] {
             if value.is_some_and(|v| !v.bytes().all(|b| b.is_ascii_graphic())) {
                 return Err(unusable(
                     &place,
@@ -181,27 +207,44 @@ impl CredentialSource {
     }
 }
 
-/// A function's role is its owner's, and the platform says who that is. Users cannot set variables of this name there.
+/// A function's role is its owner's, and the platform says who that is. Users cannot set variables
+/// of this name there.
 fn of_function(chain: &CredentialChain, found: Credentials) -> Credentials {
-    Credentials { owner: chain.variable("TENCENTCLOUD_UIN").map(str::to_owned), ..found }
+    Credentials {
+        owner: chain.variable("TENCENTCLOUD_UIN").map(str::to_owned),
+        ..found
+    }
 }
 
 pub(super) fn unusable(place: &str, problem: impl Into<String>) -> CredentialsError {
-    CredentialsError::Unusable { place: place.to_owned(), problem: problem.into() }
+    CredentialsError::Unusable {
+        place: place.to_owned(),
+        problem: problem.into(),
+    }
 }
 
 /// A file's text, or nothing when there is no such file.
-pub(super) fn read(chain: &CredentialChain, path: &Path) -> Result<Option<String>, CredentialsError> {
+pub(super) fn read(
+    chain: &CredentialChain,
+    path: &Path,
+) -> Result<Option<String>, CredentialsError> {
     match (chain.read)(path) {
-        Ok(text) if text.len() as u64 > LARGEST_FILE => {
-            Err(unusable(&path.display().to_string(), "it is larger than 64 KiB"))
-        }
+        Ok(text) if text.len() as u64 > LARGEST_FILE => Err(unusable(
+            &path.display().to_string(),
+            "it is larger than 64 KiB",
+        )),
         Ok(text) => Ok(Some(text)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             Ok(None)
         }
-        Err(error) => {
-            Err(unusable(&path.display().to_string(), format!("it cannot be read: {}", error.kind())))
-        }
+        Err(error) => Err(unusable(
+            &path.display().to_string(),
+            format!("it cannot be read: {}", error.kind()),
+        )),
     }
 }

@@ -1,5 +1,6 @@
-//! The token service, 2018-08-13: `AssumeRole`, signed with the credentials at hand, and `AssumeRoleWithWebIdentity`, which is not
-//! signed. In: a role. Out: its temporary credentials. Nothing of a good answer is ever shown: all of it is secret.
+//! The token service, 2018-08-13: `AssumeRole`, signed with the credentials at hand, and
+//! `AssumeRoleWithWebIdentity`, which is not signed. In: a role. Out: its temporary credentials.
+//! Nothing of a good answer is ever shown: all of it is secret.
 
 use std::fmt;
 use std::str::FromStr;
@@ -36,19 +37,30 @@ pub struct RoleArn(String);
 impl FromStr for RoleArn {
     type Err = Problem;
     fn from_str(text: &str) -> Result<Self, Problem> {
-        let parts = text.strip_prefix("qcs::cam::uin/").and_then(|rest| rest.split_once(':'));
+        let parts = text
+            .strip_prefix("qcs::cam::uin/")
+            .and_then(|rest| rest.split_once(':'));
         let named = parts.is_some_and(|(owner, role)| {
-            let role = role.strip_prefix("roleName/").or_else(|| role.strip_prefix("role/"));
-            let digits = !owner.is_empty() && owner.len() <= 20 && owner.bytes().all(|b| b.is_ascii_digit());
+            let role = role
+                .strip_prefix("roleName/")
+                .or_else(|| role.strip_prefix("role/"));
+            let digits =
+                !owner.is_empty() && owner.len() <= 20 && owner.bytes().all(|b| b.is_ascii_digit());
             digits
-                && role
-                    .is_some_and(|r| (1..=128).contains(&r.len()) && r.bytes().all(|b| b.is_ascii_graphic()))
+                && role.is_some_and(|r| {
+                    (1..=128).contains(&r.len()) && r.bytes().all(|b| b.is_ascii_graphic())
+                })
         });
         if named {
             return Ok(Self(text.to_owned()));
         }
-        let remedy = "write it as the console shows it: qcs::cam::uin/100000000001:roleName/sharehook";
-        Err(Problem::new("role_arn", format!("{} is not a role", clip(&format!("{text:?}"), 80)), remedy))
+        let remedy =
+            "write it as the console shows it: qcs::cam::uin/100000000001:roleName/sharehook";
+        Err(Problem::new(
+            "role_arn",
+            format!("{} is not a role", clip(&format!("{text:?}"), 80)),
+            remedy,
+        ))
     }
 }
 
@@ -77,13 +89,19 @@ impl Session {
     /// `None` when the name cannot be one: 1 to 128 visible characters.
     pub(super) fn new(role: RoleArn, name: &str) -> Option<Self> {
         let right = (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
-        right.then(|| Self { role, name: name.to_owned() })
+        right.then(|| Self {
+            role,
+            name: name.to_owned(),
+        })
     }
 }
 
 impl From<RoleArn> for Session {
     fn from(role: RoleArn) -> Self {
-        Self { role, name: SESSION.to_owned() }
+        Self {
+            role,
+            name: SESSION.to_owned(),
+        }
     }
 }
 
@@ -104,35 +122,58 @@ pub(super) async fn assume(
         body: body.to_string().into_bytes(),
     };
     let assumed = call.send(CredentialSource::AssumedRole).await?;
-    Ok(Credentials { owner: role.owner(), ..assumed })
+    Ok(Credentials {
+        owner: role.owner(),
+        ..assumed
+    })
 }
 
-/// The credentials of the role that TKE gives this pod. Its token's file is read anew each time: TKE replaces it.
+/// The credentials of the role that TKE gives this pod. Its token's file is read anew each time:
+/// TKE replaces it.
 pub(super) async fn with_web_identity(
     remote: &Remote,
     chain: &CredentialChain,
     looked: &mut Vec<String>,
 ) -> Found {
-    const NAMES: [&str; 4] = ["TKE_REGION", "TKE_PROVIDER_ID", "TKE_WEB_IDENTITY_TOKEN_FILE", "TKE_ROLE_ARN"];
+    const NAMES: [&str; 4] = [
+        "TKE_REGION",
+        "TKE_PROVIDER_ID",
+        "TKE_WEB_IDENTITY_TOKEN_FILE",
+        "TKE_ROLE_ARN",
+    ];
     let values = NAMES.map(|name| chain.variable(name));
     let place = NAMES.join("/");
     let [Some(region), Some(provider), Some(file), Some(role)] = values else {
-        let missing: Vec<&str> = NAMES.into_iter().filter(|name| chain.variable(name).is_none()).collect();
+        let missing: Vec<&str> = NAMES
+            .into_iter()
+            .filter(|name| chain.variable(name).is_none())
+            .collect();
         if missing.len() == NAMES.len()
-            || missing == ["TKE_PROVIDER_ID", "TKE_WEB_IDENTITY_TOKEN_FILE", "TKE_ROLE_ARN"]
+            || missing
+                == [
+                    "TKE_PROVIDER_ID",
+                    "TKE_WEB_IDENTITY_TOKEN_FILE",
+                    "TKE_ROLE_ARN",
+                ]
         {
             looked.push(place);
             return Ok(None);
         }
         return Err(unusable(&place, format!("{} not set", missing.join(", "))));
     };
-    let role: RoleArn =
-        role.parse().map_err(|problem: Problem| unusable("TKE_ROLE_ARN", problem.to_string()))?;
-    if !region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+    let role: RoleArn = role
+        .parse()
+        .map_err(|problem: Problem| unusable("TKE_ROLE_ARN", problem.to_string()))?;
+    if !region
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    {
         return Err(unusable("TKE_REGION", "it is not a region"));
     }
     let path = std::path::Path::new(file);
-    let Some(token) = read(chain, path)? else { return Err(unusable(file, "there is no such file")) };
+    let Some(token) = read(chain, path)? else {
+        return Err(unusable(file, "there is no such file"));
+    };
     let body = json!({
         "ProviderId": provider,
         "WebIdentityToken": token.trim(),
@@ -149,7 +190,10 @@ pub(super) async fn with_web_identity(
         body: body.to_string().into_bytes(),
     };
     let exchanged = call.send(CredentialSource::TkeIdentity).await?;
-    Ok(Some(Credentials { owner: role.owner(), ..exchanged }))
+    Ok(Some(Credentials {
+        owner: role.owner(),
+        ..exchanged
+    }))
 }
 
 /// One call of the service.
@@ -165,29 +209,47 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Once; a second time when the cloud says that this machine's clock is off, with the cloud's own time.
+    /// Once; a second time when the cloud says that this machine's clock is off, with the cloud's
+    /// own time.
     async fn send(&self, source: CredentialSource) -> Result<Credentials, CredentialsError> {
         let answer = match self.once(self.remote.now()).await {
-            (Err(error), Some(theirs)) if error.class == ErrorClass::Clock => self.once(theirs).await.0,
+            (Err(error), Some(theirs)) if error.class == ErrorClass::Clock => {
+                self.once(theirs).await.0
+            }
             (answer, _) => answer,
         };
-        answer.map_err(|error| self.told(&error)).and_then(|answer| self.read(source, &answer))
+        answer
+            .map_err(|error| self.told(&error))
+            .and_then(|answer| self.read(source, &answer))
     }
 
     /// The answer's fields or the error, and the cloud's time when it told it.
-    async fn once(&self, now: Timestamp) -> (Result<Map<String, Value>, CloudError>, Option<Timestamp>) {
+    async fn once(
+        &self,
+        now: Timestamp,
+    ) -> (Result<Map<String, Value>, CloudError>, Option<Timestamp>) {
         let (endpoint, headers) = (&self.remote.sts, self.headers(now));
         let host = &endpoint.host;
-        let sent =
-            client::post(&self.remote.client, &endpoint.url, &headers, self.body.clone(), LONGEST).await;
+        let sent = client::post(
+            &self.remote.client,
+            &endpoint.url,
+            &headers,
+            self.body.clone(),
+            LONGEST,
+        )
+        .await;
         let problem = match sent {
             Ok(incoming) => {
-                let theirs = incoming.date.and_then(|d| DateTimeParser::new().parse_timestamp(&d).ok());
+                let theirs = incoming
+                    .date
+                    .and_then(|d| DateTimeParser::new().parse_timestamp(&d).ok());
                 let opened = envelope::open(incoming.status, &incoming.body, Purpose::Read);
                 return (opened.map(|answered| answered.answer), theirs);
             }
             Err(Failure::NotConnected(cause)) => format!("no connection to {host}: {cause}"),
-            Err(Failure::Timeout) => format!("{host} gave no answer within {} s", LONGEST.as_secs()),
+            Err(Failure::Timeout) => {
+                format!("{host} gave no answer within {} s", LONGEST.as_secs())
+            }
             Err(Failure::Lost(cause)) => format!("the connection to {host} ended: {cause}"),
             Err(Failure::TooLarge) => format!("the answer of {host} is too large"),
         };
@@ -196,7 +258,11 @@ impl Call<'_> {
 
     fn headers(&self, now: Timestamp) -> Vec<(&'static str, String)> {
         let host = self.remote.sts.host.as_str();
-        let signed = [("content-type", CONTENT_TYPE), ("host", host), ("x-tc-action", self.action)];
+        let signed = [
+            ("content-type", CONTENT_TYPE),
+            ("host", host),
+            ("x-tc-action", self.action),
+        ];
         let authorization = match self.signer {
             None => "SKIP".to_owned(),
             Some(base) => {
@@ -205,7 +271,12 @@ impl Call<'_> {
                     secret_key: base.secret_key.expose_secret(),
                     service: "sts",
                     timestamp: now,
-                    request: SignedParts { method: "POST", query: "", headers: &signed, payload: &self.body },
+                    request: SignedParts {
+                        method: "POST",
+                        query: "",
+                        headers: &signed,
+                        payload: &self.body,
+                    },
                 })
                 .authorization
             }
@@ -235,9 +306,13 @@ impl Call<'_> {
             _ => format!("{}: {}: {}", self.action, error.code, error.message),
         };
         match error.class {
-            ErrorClass::Transient | ErrorClass::Throttled | ErrorClass::NotSent | ErrorClass::Ambiguous => {
-                CredentialsError::Unreachable { place: self.place.clone(), problem }
-            }
+            ErrorClass::Transient
+            | ErrorClass::Throttled
+            | ErrorClass::NotSent
+            | ErrorClass::Ambiguous => CredentialsError::Unreachable {
+                place: self.place.clone(),
+                problem,
+            },
             _ => unusable(&self.place, problem),
         }
     }
@@ -247,14 +322,25 @@ impl Call<'_> {
         source: CredentialSource,
         answer: &Map<String, Value>,
     ) -> Result<Credentials, CredentialsError> {
-        let text = |field: &str| answer.get("Credentials").and_then(|c| c.get(field)).and_then(Value::as_str);
+        let text = |field: &str| {
+            answer
+                .get("Credentials")
+                .and_then(|c| c.get(field))
+                .and_then(Value::as_str)
+        };
         let expires = answer.get("ExpiredTime").and_then(Value::as_i64);
         let expires = expires.and_then(|seconds| Timestamp::from_second(seconds).ok());
         let Some(expires) = expires else {
-            return Err(unusable(&self.place, format!("{} answered without ExpiredTime", self.action)));
+            return Err(unusable(
+                &self.place,
+                format!("{} answered without ExpiredTime", self.action),
+            ));
         };
         let (id, key, token) = (text("TmpSecretId"), text("TmpSecretKey"), text("Token"));
         let credentials = source.checked(self.place.clone(), id, key, token)?;
-        Ok(Credentials { expires: Some(expires), ..credentials })
+        Ok(Credentials {
+            expires: Some(expires),
+            ..credentials
+        })
     }
 }

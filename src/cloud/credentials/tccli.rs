@@ -1,5 +1,6 @@
-//! What `tccli` goes by: a profile's file, and the role that the file or two variables name. In: a chain. Out: the file's
-//! credentials, or those of the role. As tccli 3.1 reads them: a role needs its session's name too, and the variables win.
+//! What `tccli` goes by: a profile's file, and the role that the file or two variables name. In: a
+//! chain. Out: the file's credentials, or those of the role. As tccli 3.1 reads them: a role needs
+//! its session's name too, and the variables win.
 
 use serde::Deserialize;
 
@@ -30,9 +31,16 @@ struct File {
 }
 
 /// The credentials of the profile, or of the role that it names.
-pub(super) async fn of_profile(remote: &Remote, chain: &CredentialChain, looked: &mut Vec<String>) -> Found {
+pub(super) async fn of_profile(
+    remote: &Remote,
+    chain: &CredentialChain,
+    looked: &mut Vec<String>,
+) -> Found {
     let profile = chain.variable(PROFILE_VARIABLE).unwrap_or("default");
-    if !profile.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
+    if !profile
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    {
         return Err(unusable(PROFILE_VARIABLE, "it is not a profile's name"));
     }
     let Some(home) = &chain.home else {
@@ -47,12 +55,20 @@ pub(super) async fn of_profile(remote: &Remote, chain: &CredentialChain, looked:
     };
     let file: File = serde_json::from_str(&text).map_err(|error| {
         let at = format!("line {} column {}", error.line(), error.column());
-        unusable(&place, format!("it is not JSON with secretId and secretKey as text ({at})"))
+        unusable(
+            &place,
+            format!("it is not JSON with secretId and secretKey as text ({at})"),
+        )
     })?;
     let named = in_variables(chain)?;
     if file.r#type.as_deref() == Some("cvm-role") && named.is_none() {
         let machines = metadata::of_machine(remote, chain, looked).await?;
-        let none = || unusable(&place, "its type is cvm-role, and there is no such role here");
+        let none = || {
+            unusable(
+                &place,
+                "its type is cvm-role, and there is no such role here",
+            )
+        };
         return machines.ok_or_else(none).map(Some);
     }
     let session = match named {
@@ -69,8 +85,14 @@ pub(super) async fn of_profile(remote: &Remote, chain: &CredentialChain, looked:
 }
 
 /// The credentials of the variables, or of the role that two more variables name.
-pub(super) async fn of_variables(remote: &Remote, chain: &CredentialChain, base: Credentials) -> Found {
-    in_session(remote, base, in_variables(chain)?).await.map(Some)
+pub(super) async fn of_variables(
+    remote: &Remote,
+    chain: &CredentialChain,
+    base: Credentials,
+) -> Found {
+    in_session(remote, base, in_variables(chain)?)
+        .await
+        .map(Some)
 }
 
 async fn in_session(
@@ -86,11 +108,15 @@ async fn in_session(
 
 fn in_variables(chain: &CredentialChain) -> Result<Option<Session>, CredentialsError> {
     let names = [ROLE_VARIABLE, SESSION_VARIABLE];
-    both(&names.join("/"), names, names.map(|name| chain.variable(name)))
+    both(
+        &names.join("/"),
+        names,
+        names.map(|name| chain.variable(name)),
+    )
 }
 
-/// A role and its session's name. tccli does without the role where one of them is missing; to call with more than the
-/// role's rights is not what somebody meant who named a role, so that is told.
+/// A role and its session's name. tccli does without the role where one of them is missing; to call
+/// with more than the role's rights is not what somebody meant who named a role, so that is told.
 fn both(
     place: &str,
     names: [&str; 2],
@@ -108,8 +134,14 @@ fn both(
                 .map(Some)
                 .ok_or_else(|| unusable(place, format!("{session_name} is not a session's name")))
         }
-        (Some(_), None) => Err(unusable(place, format!("{role_name} stands without {session_name}"))),
-        (None, Some(_)) => Err(unusable(place, format!("{session_name} stands without {role_name}"))),
+        (Some(_), None) => Err(unusable(
+            place,
+            format!("{role_name} stands without {session_name}"),
+        )),
+        (None, Some(_)) => Err(unusable(
+            place,
+            format!("{session_name} stands without {role_name}"),
+        )),
     }
 }
 

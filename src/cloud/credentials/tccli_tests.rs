@@ -1,4 +1,5 @@
-//! tccli's file and variables for roles, against stand-ins for the token service and the machine's metadata on loopback.
+//! tccli's file and variables for roles, against stand-ins for the token service and the machine's
+//! metadata on loopback.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -35,8 +36,12 @@ async fn stand_in() -> (String, Asked) {
             machines["Code"] = json!("Success");
             return machines.to_string();
         }
-        let signer = parse_authorization(headers["authorization"].to_str().unwrap()).unwrap().secret_id;
-        log.lock().unwrap().push((signer, serde_json::from_slice(&body).unwrap()));
+        let signer = parse_authorization(headers["authorization"].to_str().unwrap())
+            .unwrap()
+            .secret_id;
+        log.lock()
+            .unwrap()
+            .push((signer, serde_json::from_slice(&body).unwrap()));
         json!({ "Response": { "Credentials": keys, "ExpiredTime": 4_000_000_000_i64, "RequestId": "r" } })
             .to_string()
     };
@@ -44,7 +49,8 @@ async fn stand_in() -> (String, Asked) {
     (url, asked)
 }
 
-/// What the chain gives with these variables and this file of the profile, and who asked for which role in whose name.
+/// What the chain gives with these variables and this file of the profile, and who asked for which
+/// role in whose name.
 async fn load(
     variables: Pairs<'_>,
     file: Option<Value>,
@@ -53,19 +59,38 @@ async fn load(
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir(home.path().join(".tccli")).unwrap();
     if let Some(file) = file {
-        std::fs::write(home.path().join(".tccli/default.credential"), file.to_string()).unwrap();
+        std::fs::write(
+            home.path().join(".tccli/default.credential"),
+            file.to_string(),
+        )
+        .unwrap();
     }
-    let own = [("SHAREHOOK_METADATA_ENDPOINT", url.as_str()), ("TENCENTCLOUD_CAM_ROLE_NAME", "machine")];
-    let variables: BTreeMap<String, String> =
-        own.iter().chain(variables).map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-    let settings = CloudSettings { endpoint: Some(url), ..CloudSettings::new(|| Timestamp::UNIX_EPOCH) };
+    let own = [
+        ("SHAREHOOK_METADATA_ENDPOINT", url.as_str()),
+        ("TENCENTCLOUD_CAM_ROLE_NAME", "machine"),
+    ];
+    let variables: BTreeMap<String, String> = own
+        .iter()
+        .chain(variables)
+        .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+        .collect();
+    let settings = CloudSettings {
+        endpoint: Some(url),
+        ..CloudSettings::new(|| Timestamp::UNIX_EPOCH)
+    };
     let chain = CredentialChain::from_disk(&variables, Some(home.path().to_owned()));
     let found = chain.load(&Remote::new(&settings).unwrap()).await;
     let text = |body: &Value, field: &str| body[field].as_str().unwrap().to_owned();
     let asked = asked.lock().unwrap();
     let asked = asked
         .iter()
-        .map(|(signer, body)| [signer.clone(), text(body, "RoleArn"), text(body, "RoleSessionName")])
+        .map(|(signer, body)| {
+            [
+                signer.clone(),
+                text(body, "RoleArn"),
+                text(body, "RoleSessionName"),
+            ]
+        })
         .collect();
     (found, asked)
 }
@@ -74,23 +99,39 @@ fn roles(arn: &str, session: &str) -> Value {
     json!({ "secretId": "file-id", "secretKey": "HUSH", "role-arn": arn, "role-session-name": session })
 }
 
-const KEY: [(&str, &str); 2] = [("TENCENTCLOUD_SECRET_ID", "id"), ("TENCENTCLOUD_SECRET_KEY", "HUSH")];
-const VARIABLES: [(&str, &str); 2] =
-    [("TENCENTCLOUD_ROLE_ARN", ROLE), ("TENCENTCLOUD_ROLE_SESSION_NAME", "alice")];
+const KEY: [(&str, &str); 2] = [
+    ("TENCENTCLOUD_SECRET_ID", "id"),
+    ("TENCENTCLOUD_SECRET_KEY", "HUSH"),
+];
+const VARIABLES: [(&str, &str); 2] = [
+    ("TENCENTCLOUD_ROLE_ARN", ROLE),
+    ("TENCENTCLOUD_ROLE_SESSION_NAME", "alice"),
+];
 
 #[tokio::test]
 async fn the_role_of_the_file_or_of_the_variables_is_assumed_with_the_key_beside_it() {
     let with_key = [&KEY[..], &VARIABLES].concat();
     let cases: [(Pairs<'_>, Option<Value>, [&str; 3]); 4] = [
         (&[], Some(roles(ROLE, "alice")), ["file-id", ROLE, "alice"]),
-        (&VARIABLES, Some(json!({ "secretId": "file-id", "secretKey": "HUSH" })), ["file-id", ROLE, "alice"]),
-        (&VARIABLES, Some(roles(OTHER, "bob")), ["file-id", ROLE, "alice"]),
+        (
+            &VARIABLES,
+            Some(json!({ "secretId": "file-id", "secretKey": "HUSH" })),
+            ["file-id", ROLE, "alice"],
+        ),
+        (
+            &VARIABLES,
+            Some(roles(OTHER, "bob")),
+            ["file-id", ROLE, "alice"],
+        ),
         (&with_key, Some(roles(OTHER, "bob")), ["id", ROLE, "alice"]),
     ];
     for (variables, file, expected) in cases {
         let (found, asked) = load(variables, file).await;
         let found = found.unwrap();
-        assert_eq!((found.secret_id.as_str(), found.source), ("assumed", CredentialSource::AssumedRole));
+        assert_eq!(
+            (found.secret_id.as_str(), found.source),
+            ("assumed", CredentialSource::AssumedRole)
+        );
         assert!(found.token.is_some() && found.expires.is_some());
         assert_eq!(found.owner.as_deref(), Some("100000000001"));
         assert_eq!(asked, [expected.map(str::to_owned)], "{variables:?}");
@@ -110,7 +151,12 @@ async fn a_profile_of_the_machines_role_is_the_machines_role() {
         ("assumed", CredentialSource::CvmRole, 0)
     );
     let (found, _) = load(&[("SHAREHOOK_METADATA_ENDPOINT", "off")], Some(file)).await;
-    assert!(found.unwrap_err().to_string().contains("there is no such role here"));
+    assert!(
+        found
+            .unwrap_err()
+            .to_string()
+            .contains("there is no such role here")
+    );
     // tccli refreshes these itself; what it wrote last is what counts here too.
     let file = json!({ "type": "sso", "secretId": "sso-id", "secretKey": "HUSH", "token": "HUSH", "expiresAt": 1, "sso": {} });
     assert_eq!(load(&[], Some(file)).await.0.unwrap().secret_id, "sso-id");
@@ -130,10 +176,26 @@ async fn half_a_role_is_told_and_nothing_is_called_with_more_rights_than_meant()
             None,
             "TENCENTCLOUD_ROLE_SESSION_NAME stands without TENCENTCLOUD_ROLE_ARN",
         ),
-        (&[], Some(roles(ROLE, "")), "role-arn stands without role-session-name"),
-        (&[], Some(roles("", "alice")), "role-session-name stands without role-arn"),
-        (&[], Some(roles("acs:ram::1:role/x", "alice")), "role-arn: \"acs:ram::1:role/x\" is not a role"),
-        (&[], Some(roles(ROLE, &long)), "role-session-name is not a session's name"),
+        (
+            &[],
+            Some(roles(ROLE, "")),
+            "role-arn stands without role-session-name",
+        ),
+        (
+            &[],
+            Some(roles("", "alice")),
+            "role-session-name stands without role-arn",
+        ),
+        (
+            &[],
+            Some(roles("acs:ram::1:role/x", "alice")),
+            "role-arn: \"acs:ram::1:role/x\" is not a role",
+        ),
+        (
+            &[],
+            Some(roles(ROLE, &long)),
+            "role-session-name is not a session's name",
+        ),
         (
             &[],
             Some(json!({ "role-arn": ROLE, "role-session-name": "alice" })),
@@ -143,9 +205,15 @@ async fn half_a_role_is_told_and_nothing_is_called_with_more_rights_than_meant()
     for (variables, file, told) in cases {
         let (found, asked) = load(variables, file).await;
         let error = found.unwrap_err();
-        assert!(matches!(error, CredentialsError::Unusable { .. }), "{error:?}");
+        assert!(
+            matches!(error, CredentialsError::Unusable { .. }),
+            "{error:?}"
+        );
         let error = error.to_string();
-        assert!(error.contains(told) && !error.contains("HUSH"), "{told}: {error}");
+        assert!(
+            error.contains(told) && !error.contains("HUSH"),
+            "{told}: {error}"
+        );
         assert!(asked.is_empty());
     }
 }

@@ -8,7 +8,8 @@ use super::canonical_request::SignedParts;
 use super::string_to_sign::{ALGORITHM, CredentialScope, TERMINATION};
 use super::{SigningInput, sign};
 
-/// No genuine header is longer: temporary ids have a few dozen characters, three to five headers are signed.
+/// No genuine header is longer: temporary ids have a few dozen characters, three to five headers
+/// are signed.
 const LONGEST_HEADER: usize = 4096;
 
 /// A parsed header.
@@ -50,11 +51,17 @@ pub fn parse_authorization(text: &str) -> Result<Authorization, Refusal> {
     if text.len() > LONGEST_HEADER {
         return Err(wrong("it is too long"));
     }
-    let rest = text.strip_prefix(ALGORITHM).and_then(|rest| rest.strip_prefix(' '));
+    let rest = text
+        .strip_prefix(ALGORITHM)
+        .and_then(|rest| rest.strip_prefix(' '));
     let rest = rest.ok_or(wrong("it does not begin with TC3-HMAC-SHA256"))?;
     let mut fields = rest.split(',').map(str::trim);
-    let mut field =
-        |name: &str, problem| fields.next().and_then(|field| field.strip_prefix(name)).ok_or(wrong(problem));
+    let mut field = |name: &str, problem| {
+        fields
+            .next()
+            .and_then(|field| field.strip_prefix(name))
+            .ok_or(wrong(problem))
+    };
     let credential = field("Credential=", "Credential is missing or not first")?;
     let names = field("SignedHeaders=", "SignedHeaders is missing or not second")?;
     let signature = field("Signature=", "Signature is missing or not third")?;
@@ -62,23 +69,37 @@ pub fn parse_authorization(text: &str) -> Result<Authorization, Refusal> {
         return Err(wrong("something follows the signature"));
     }
     let mut parts = credential.split('/');
-    let (Some(secret_id), Some(date), Some(service), Some(TERMINATION), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-    else {
+    let (Some(secret_id), Some(date), Some(service), Some(TERMINATION), None) = (
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+    ) else {
         return Err(wrong("Credential is not <id>/<date>/<service>/tc3_request"));
     };
     if secret_id.is_empty() || date.len() != 10 || service.is_empty() {
         return Err(wrong("Credential has an empty part"));
     }
     let signed_headers: Vec<String> = names.split(';').map(str::to_owned).collect();
-    let sorted = signed_headers.iter().zip(signed_headers.iter().skip(1)).all(|(one, next)| one < next);
-    if !sorted || signed_headers.iter().any(|name| *name != name.to_ascii_lowercase()) {
+    let sorted = signed_headers
+        .iter()
+        .zip(signed_headers.iter().skip(1))
+        .all(|(one, next)| one < next);
+    if !sorted
+        || signed_headers
+            .iter()
+            .any(|name| *name != name.to_ascii_lowercase())
+    {
         return Err(wrong("SignedHeaders is not lower-case and ascending"));
     }
     if signature.len() != 64 || !signature.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(wrong("Signature is not 64 hex digits"));
     }
-    let scope = CredentialScope { date: date.to_owned(), service: service.to_owned() };
+    let scope = CredentialScope {
+        date: date.to_owned(),
+        service: service.to_owned(),
+    };
     Ok(Authorization {
         secret_id: secret_id.to_owned(),
         scope,
@@ -87,8 +108,8 @@ pub fn parse_authorization(text: &str) -> Result<Authorization, Refusal> {
     })
 }
 
-/// Recomputes the signature over `request`, whose `headers` are all that arrived, and compares in constant time.
-/// `timestamp` is `X-TC-Timestamp`; how old it may be is the caller's question.
+/// Recomputes the signature over `request`, whose `headers` are all that arrived, and compares in
+/// constant time. `timestamp` is `X-TC-Timestamp`; how old it may be is the caller's question.
 ///
 /// # Errors
 /// The first [`Refusal`] met.
@@ -99,13 +120,20 @@ pub fn verify(
     request: &SignedParts<'_>,
 ) -> Result<(), Refusal> {
     for name in ["content-type", "host"] {
-        if !authorization.signed_headers.iter().any(|signed| signed == name) {
+        if !authorization
+            .signed_headers
+            .iter()
+            .any(|signed| signed == name)
+        {
             return Err(Refusal::MissingHeader(name.to_owned()));
         }
     }
     let mut headers: Vec<(&str, &str)> = Vec::new();
     for name in &authorization.signed_headers {
-        let mut found = request.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case(name));
+        let mut found = request
+            .headers
+            .iter()
+            .filter(|(header, _)| header.eq_ignore_ascii_case(name));
         match (found.next(), found.next()) {
             (Some(header), None) => headers.push(*header),
             _ => return Err(Refusal::MissingHeader(name.clone())),
@@ -119,10 +147,20 @@ pub fn verify(
         secret_key,
         service: &authorization.scope.service,
         timestamp,
-        request: SignedParts { headers: &headers, ..*request },
+        request: SignedParts {
+            headers: &headers,
+            ..*request
+        },
     });
-    let same = signed.signature.as_bytes().ct_eq(authorization.signature.as_bytes());
-    if bool::from(same) { Ok(()) } else { Err(Refusal::WrongSignature) }
+    let same = signed
+        .signature
+        .as_bytes()
+        .ct_eq(authorization.signature.as_bytes());
+    if bool::from(same) {
+        Ok(())
+    } else {
+        Err(Refusal::WrongSignature)
+    }
 }
 
 #[cfg(test)]
@@ -140,9 +178,20 @@ mod tests {
     }
 
     fn signed() -> String {
-        let request = SignedParts { method: "POST", query: "", headers: &HEADERS, payload: b"{}" };
-        sign(&SigningInput { secret_id: "id", secret_key: "key", service: "cvm", timestamp: now(), request })
-            .authorization
+        let request = SignedParts {
+            method: "POST",
+            query: "",
+            headers: &HEADERS,
+            payload: b"{}",
+        };
+        sign(&SigningInput {
+            secret_id: "id",
+            secret_key: "key",
+            service: "cvm",
+            timestamp: now(),
+            request,
+        })
+        .authorization
     }
 
     fn check(
@@ -156,7 +205,12 @@ mod tests {
             Ok(authorization) => authorization,
             Err(refusal) => return Some(refusal),
         };
-        let request = SignedParts { method: "POST", query: "", headers, payload };
+        let request = SignedParts {
+            method: "POST",
+            query: "",
+            headers,
+            payload,
+        };
         verify(&authorization, key, at, &request).err()
     }
 
@@ -165,14 +219,29 @@ mod tests {
         let text = signed();
         let more = [HEADERS.as_slice(), &[("x-tc-region", "ap-tokyo")]].concat();
         assert_eq!(check(&text, "key", now(), &more, b"{}"), None);
-        assert_eq!(check(&text, "kez", now(), &HEADERS, b"{}"), Some(Refusal::WrongSignature));
-        assert_eq!(check(&text, "key", now(), &HEADERS, b"{} "), Some(Refusal::WrongSignature));
+        assert_eq!(
+            check(&text, "kez", now(), &HEADERS, b"{}"),
+            Some(Refusal::WrongSignature)
+        );
+        assert_eq!(
+            check(&text, "key", now(), &HEADERS, b"{} "),
+            Some(Refusal::WrongSignature)
+        );
         let second = now() + jiff::SignedDuration::from_secs(1);
-        assert_eq!(check(&text, "key", second, &HEADERS, b"{}"), Some(Refusal::WrongSignature));
+        assert_eq!(
+            check(&text, "key", second, &HEADERS, b"{}"),
+            Some(Refusal::WrongSignature)
+        );
         let yesterday = now() - jiff::SignedDuration::from_secs(1);
-        assert_eq!(check(&text, "key", yesterday, &HEADERS, b"{}"), Some(Refusal::WrongDate));
+        assert_eq!(
+            check(&text, "key", yesterday, &HEADERS, b"{}"),
+            Some(Refusal::WrongDate)
+        );
         let other = [HEADERS[0], HEADERS[1], ("X-TC-Action", "DeleteImages")];
-        assert_eq!(check(&text, "key", now(), &other, b"{}"), Some(Refusal::WrongSignature));
+        assert_eq!(
+            check(&text, "key", now(), &other, b"{}"),
+            Some(Refusal::WrongSignature)
+        );
     }
 
     #[test]
@@ -182,7 +251,8 @@ mod tests {
         assert_eq!(check(&text, "key", now(), &HEADERS[..2], b"{}"), missing);
         let twice = [HEADERS.as_slice(), &[("x-tc-action", "Other")]].concat();
         assert_eq!(check(&text, "key", now(), &twice, b"{}"), missing);
-        let unsigned_host = text.replace("content-type;host;x-tc-action", "content-type;x-tc-action");
+        let unsigned_host =
+            text.replace("content-type;host;x-tc-action", "content-type;x-tc-action");
         let refusal = check(&unsigned_host, "key", now(), &HEADERS, b"{}");
         assert_eq!(refusal, Some(Refusal::MissingHeader("host".into())));
     }
@@ -208,7 +278,13 @@ mod tests {
             format!("{good}{}", "0".repeat(5_000)),
             "TC3-HMAC-SHA256 Credential=\u{1F600}".into(),
         ] {
-            assert!(matches!(parse_authorization(&bad), Err(Refusal::InvalidAuthorization(_))), "{bad:.120}");
+            assert!(
+                matches!(
+                    parse_authorization(&bad),
+                    Err(Refusal::InvalidAuthorization(_))
+                ),
+                "{bad:.120}"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Step 1 of TC3: a request becomes the canonical text that is hashed. In: method, query, the headers to sign, the body.
-//! Out: text. Knows no key and no time. Rule: <https://www.tencentcloud.com/document/product/1084/39391>.
+//! Step 1 of TC3: a request becomes the canonical text that is hashed. In: method, query, the
+//! headers to sign, the body. Out: text. Knows no key and no time. Rule:
+//! <https://www.tencentcloud.com/document/product/1084/39391>.
 
 use sha2::{Digest, Sha256};
 
@@ -13,8 +14,8 @@ pub struct SignedParts<'a> {
     pub method: &'a str,
     /// The query exactly as sent, without `?`; empty for POST.
     pub query: &'a str,
-    /// Name and value of each header to sign, in any order. `content-type` and `host` are mandatory in the
-    /// protocol; a port that is not the scheme's own belongs to the host.
+    /// Name and value of each header to sign, in any order. `content-type` and `host` are mandatory
+    /// in the protocol; a port that is not the scheme's own belongs to the host.
     pub headers: &'a [(&'a str, &'a str)],
     /// The body's bytes exactly as sent, or [`UNSIGNED_PAYLOAD`]; empty for GET.
     pub payload: &'a [u8],
@@ -34,9 +35,13 @@ pub struct CanonicalRequest {
 impl CanonicalRequest {
     /// Builds the canonical text. The URI is always `/`: the API has no other.
     pub fn of(parts: &SignedParts<'_>) -> Self {
-        let mut headers: Vec<(String, String)> = parts.headers.iter().map(canonical_header).collect();
+        let mut headers: Vec<(String, String)> =
+            parts.headers.iter().map(canonical_header).collect();
         headers.sort();
-        let block: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let block: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}:{value}\n"))
+            .collect();
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
         let signed_headers = names.join(";");
         let hashed_payload = hex::encode(Sha256::digest(parts.payload));
@@ -45,7 +50,11 @@ impl CanonicalRequest {
             parts.method.to_ascii_uppercase(),
             parts.query
         );
-        Self { text, signed_headers, hashed_payload }
+        Self {
+            text,
+            signed_headers,
+            hashed_payload,
+        }
     }
 
     /// SHA-256 of the text, hex.
@@ -54,11 +63,16 @@ impl CanonicalRequest {
     }
 }
 
-/// Names and values are lower-cased and trimmed, except that the host is taken as it is sent: the official
-/// Python signer does so, and a client that sends its host in lower case satisfies both readings of the rule.
+/// Names and values are lower-cased and trimmed, except that the host is taken as it is sent: the
+/// official Python signer does so, and a client that sends its host in lower case satisfies both
+/// readings of the rule.
 fn canonical_header((name, value): &(&str, &str)) -> (String, String) {
     let name = name.trim().to_ascii_lowercase();
-    let value = if name == "host" { value.trim().to_owned() } else { value.trim().to_ascii_lowercase() };
+    let value = if name == "host" {
+        value.trim().to_owned()
+    } else {
+        value.trim().to_ascii_lowercase()
+    };
     (name, value)
 }
 
@@ -67,7 +81,12 @@ mod tests {
     use super::*;
 
     fn canonical(headers: &[(&str, &str)], payload: &[u8]) -> CanonicalRequest {
-        CanonicalRequest::of(&SignedParts { method: "post", query: "", headers, payload })
+        CanonicalRequest::of(&SignedParts {
+            method: "post",
+            query: "",
+            headers,
+            payload,
+        })
     }
 
     #[test]
@@ -94,10 +113,29 @@ mod tests {
         let host = [("host", "a"), ("content-type", "b")];
         let base = canonical(&host, b"{}").hashed();
         assert_ne!(base, canonical(&host, b"{ }").hashed());
-        assert_ne!(base, canonical(&[("host", "A"), ("content-type", "b")], b"{}").hashed());
-        assert_ne!(base, canonical(&[("host", "a"), ("content-type", "c")], b"{}").hashed());
-        let query = SignedParts { method: "POST", query: "a=1", headers: &host, payload: b"{}" };
+        assert_ne!(
+            base,
+            canonical(&[("host", "A"), ("content-type", "b")], b"{}").hashed()
+        );
+        assert_ne!(
+            base,
+            canonical(&[("host", "a"), ("content-type", "c")], b"{}").hashed()
+        );
+        let query = SignedParts {
+            method: "POST",
+            query: "a=1",
+            headers: &host,
+            payload: b"{}",
+        };
         assert_ne!(base, CanonicalRequest::of(&query).hashed());
-        assert_ne!(base, CanonicalRequest::of(&SignedParts { method: "GET", query: "", ..query }).hashed());
+        assert_ne!(
+            base,
+            CanonicalRequest::of(&SignedParts {
+                method: "GET",
+                query: "",
+                ..query
+            })
+            .hashed()
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! TC3-HMAC-SHA256, the API's request signature. In: keys, an instant, the parts of a request. Out: the `Authorization`
-//! header with every intermediate value, or a verdict on one. Imports nothing of this crate, reads no clock, sends nothing.
+//! TC3-HMAC-SHA256, the API's request signature. In: keys, an instant, the parts of a request. Out:
+//! the `Authorization` header with every intermediate value, or a verdict on one. Imports nothing
+//! of this crate, reads no clock, sends nothing.
 
 mod authorization;
 mod canonical_request;
@@ -76,11 +77,14 @@ mod tests {
 
     use super::*;
 
-    /// The official Python signer, the documentation's worked examples and independently computed values.
+    /// The official Python signer, the documentation's worked examples and independently computed
+    /// values.
     const VECTORS: &str = include_str!("../../../tests/vectors/tc3.json");
 
     fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-        object[field].as_str().unwrap_or_else(|| panic!("{field} in {object}"))
+        object[field]
+            .as_str()
+            .unwrap_or_else(|| panic!("{field} in {object}"))
     }
 
     fn check(vector: &Value) {
@@ -91,10 +95,17 @@ mod tests {
             ("x-tc-action", text(input, "action")),
         ];
         let signed_names: Vec<&str> = text(input, "signed_headers").split(';').collect();
-        let headers: Vec<(&str, &str)> = all.into_iter().filter(|(n, _)| signed_names.contains(n)).collect();
+        let headers: Vec<(&str, &str)> = all
+            .into_iter()
+            .filter(|(n, _)| signed_names.contains(n))
+            .collect();
         assert_eq!(headers.len(), signed_names.len(), "{name}");
         let unsigned = input["unsigned_payload"].as_bool().unwrap();
-        let payload = if unsigned { UNSIGNED_PAYLOAD } else { text(input, "payload") };
+        let payload = if unsigned {
+            UNSIGNED_PAYLOAD
+        } else {
+            text(input, "payload")
+        };
         let timestamp = Timestamp::from_second(input["timestamp"].as_i64().unwrap()).unwrap();
         let request = SignedParts {
             method: text(input, "method"),
@@ -109,7 +120,11 @@ mod tests {
             timestamp,
             request,
         });
-        assert_eq!(signed.hashed_payload, text(expected, "hashed_payload"), "{name}: hashed_payload");
+        assert_eq!(
+            signed.hashed_payload,
+            text(expected, "hashed_payload"),
+            "{name}: hashed_payload"
+        );
         assert_eq!(
             signed.canonical_request,
             text(expected, "canonical_request"),
@@ -120,16 +135,40 @@ mod tests {
             text(expected, "hashed_canonical_request"),
             "{name}: hashed_canonical_request"
         );
-        assert_eq!(signed.scope.to_string(), text(expected, "credential_scope"), "{name}: credential_scope");
-        assert_eq!(signed.string_to_sign, text(expected, "string_to_sign"), "{name}: string_to_sign");
-        assert_eq!(signed.signature, text(expected, "signature"), "{name}: signature");
-        assert_eq!(signed.authorization, text(expected, "authorization"), "{name}: authorization");
+        assert_eq!(
+            signed.scope.to_string(),
+            text(expected, "credential_scope"),
+            "{name}: credential_scope"
+        );
+        assert_eq!(
+            signed.string_to_sign,
+            text(expected, "string_to_sign"),
+            "{name}: string_to_sign"
+        );
+        assert_eq!(
+            signed.signature,
+            text(expected, "signature"),
+            "{name}: signature"
+        );
+        assert_eq!(
+            signed.authorization,
+            text(expected, "authorization"),
+            "{name}: authorization"
+        );
         if let Some(key) = expected["secret_signing_hex"].as_str() {
             let derived = signing_key(text(input, "secret_key"), &signed.scope);
-            assert_eq!(hex::encode(derived.as_slice()), key, "{name}: secret_signing");
+            assert_eq!(
+                hex::encode(derived.as_slice()),
+                key,
+                "{name}: secret_signing"
+            );
         }
         let read = parse_authorization(&signed.authorization).unwrap();
-        assert_eq!(verify(&read, text(input, "secret_key"), timestamp, &request), Ok(()), "{name}: verify");
+        assert_eq!(
+            verify(&read, text(input, "secret_key"), timestamp, &request),
+            Ok(()),
+            "{name}: verify"
+        );
         let refused = verify(&read, "another key", timestamp, &request);
         assert_eq!(refused, Err(Refusal::WrongSignature), "{name}: another key");
     }
@@ -149,6 +188,9 @@ mod tests {
             let mut all = file["vectors"].as_array().unwrap().iter();
             all.find(|v| v["name"] == name).unwrap()["expected"]["signature"].clone()
         };
-        assert_eq!(find("lh_cancel_with_token"), find("lh_cancel_without_token_same_sig"));
+        assert_eq!(
+            find("lh_cancel_with_token"),
+            find("lh_cancel_without_token_same_sig")
+        );
     }
 }

@@ -20,15 +20,23 @@ pub fn signing_key(secret_key: &str, scope: &CredentialScope) -> Zeroizing<[u8; 
 
 /// The signature of `string_to_sign`, lower-case hex.
 pub fn signature(secret_key: &str, scope: &CredentialScope, string_to_sign: &str) -> String {
-    hex::encode(hmac(signing_key(secret_key, scope).as_slice(), string_to_sign.as_bytes()))
+    hex::encode(hmac(
+        signing_key(secret_key, scope).as_slice(),
+        string_to_sign.as_bytes(),
+    ))
 }
 
-/// HMAC-SHA256. The key is brought to the block's length here, as RFC 2104 has it (hashed when longer, padded
-/// with zeros when shorter), because the fixed-length constructor is the one that cannot fail.
+/// HMAC-SHA256. The key is brought to the block's length here, as RFC 2104 has it (hashed when
+/// longer, padded with zeros when shorter), because the fixed-length constructor is the one that
+/// cannot fail.
 fn hmac(key: &[u8], message: &[u8]) -> Digest32 {
     let mut block = Zeroizing::new([0_u8; 64]);
     let hashed: Digest32 = Sha256::digest(key).into();
-    let key = if key.len() > block.len() { hashed.as_slice() } else { key };
+    let key = if key.len() > block.len() {
+        hashed.as_slice()
+    } else {
+        key
+    };
     for (place, byte) in block.iter_mut().zip(key) {
         *place = *byte;
     }
@@ -47,7 +55,11 @@ mod tests {
         let long = [0xaa_u8; 131];
         let short = [0x0b_u8; 20];
         let cases: [(&[u8], &[u8], &str); 3] = [
-            (&short, b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+            (
+                &short,
+                b"Hi There",
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            ),
             (
                 b"Jefe",
                 b"what do ya want for nothing?",
@@ -67,7 +79,10 @@ mod tests {
     /// The documentation's worked example: <https://cloud.tencent.com/document/api/213/30654>.
     #[test]
     fn the_signing_key_is_the_documentation_s() {
-        let scope = CredentialScope { date: "2019-02-25".into(), service: "cvm".into() };
+        let scope = CredentialScope {
+            date: "2019-02-25".into(),
+            service: "cvm".into(),
+        };
         let key = signing_key(&"*".repeat(32), &scope);
         assert_eq!(
             hex::encode(key.as_slice()),

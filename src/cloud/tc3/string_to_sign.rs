@@ -1,5 +1,5 @@
-//! Step 2 of TC3: the canonical request's hash, the second of the request and its scope become the string to sign.
-//! In: instant, service, hash. Out: text. Knows no key.
+//! Step 2 of TC3: the canonical request's hash, the second of the request and its scope become the
+//! string to sign. In: instant, service, hash. Out: text. Knows no key.
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -22,7 +22,10 @@ impl CredentialScope {
     /// The scope of a request to `service` at `now`; the day is UTC's, whatever the machine's zone.
     pub fn of(service: &str, now: Timestamp) -> Self {
         let date = Offset::UTC.to_datetime(now).date();
-        Self { date: date.to_string(), service: service.to_owned() }
+        Self {
+            date: date.to_string(),
+            service: service.to_owned(),
+        }
     }
 }
 
@@ -33,8 +36,15 @@ impl std::fmt::Display for CredentialScope {
 }
 
 /// The four lines that are signed.
-pub fn string_to_sign(now: Timestamp, scope: &CredentialScope, hashed_canonical_request: &str) -> String {
-    format!("{ALGORITHM}\n{}\n{scope}\n{hashed_canonical_request}", now.as_second())
+pub fn string_to_sign(
+    now: Timestamp,
+    scope: &CredentialScope,
+    hashed_canonical_request: &str,
+) -> String {
+    format!(
+        "{ALGORITHM}\n{}\n{scope}\n{hashed_canonical_request}",
+        now.as_second()
+    )
 }
 
 #[cfg(test)]
@@ -59,6 +69,9 @@ mod tests {
         let now: Timestamp = "2026-01-01T00:00:00.999Z".parse().unwrap();
         let scope = CredentialScope::of("lighthouse", now);
         let text = string_to_sign(now, &scope, "ab");
-        assert_eq!(text, "TC3-HMAC-SHA256\n1767225600\n2026-01-01/lighthouse/tc3_request\nab");
+        assert_eq!(
+            text,
+            "TC3-HMAC-SHA256\n1767225600\n2026-01-01/lighthouse/tc3_request\nab"
+        );
     }
 }

@@ -7,8 +7,9 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 /// Turns an approved ticket into a cloud image share, and into nothing else.
 ///
-/// Without a command it finds its host from the environment: AWS Lambda (AWS_LAMBDA_RUNTIME_API), SCF (SCF_RUNTIME_API), or HTTP on the
-/// host's port variable (FUNCTIONS_CUSTOMHANDLER_PORT, PORT, FC_SERVER_PORT).
+/// Without a command it finds its host from the environment: AWS Lambda (AWS_LAMBDA_RUNTIME_API),
+/// SCF (SCF_RUNTIME_API), or HTTP on the host's port variable (FUNCTIONS_CUSTOMHANDLER_PORT, PORT,
+/// FC_SERVER_PORT).
 #[derive(Debug, Parser)]
 #[command(
     name = "sharehook",
@@ -16,7 +17,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
     after_help = "Exit codes: 0 done, 1 failed or differs, 2 refused or denied, 3 configuration or policy invalid, 64 usage."
 )]
 pub(crate) struct Args {
-    /// The configuration file [default: SHAREHOOK_CONFIG, else sharehook.toml beside the binary or here]
+    /// The configuration file [default: SHAREHOOK_CONFIG, else sharehook.toml beside the binary or
+    /// here]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Print JSON instead of text
@@ -43,11 +45,13 @@ pub(crate) enum Command {
         /// Where to listen; loopback only
         #[arg(long, default_value = "127.0.0.1:18300", value_name = "ADDR")]
         listen: SocketAddr,
-        /// Make calls fail: ACTION:KIND[:ARG][@TIMES], for example ShareBlueprintAcrossAccounts:reset-after@1
+        /// Make calls fail: ACTION:KIND[:ARG][@TIMES], for example
+        /// ShareBlueprintAcrossAccounts:reset-after@1
         #[arg(long = "fault", value_name = "FAULT")]
         faults: Vec<String>,
     },
-    /// Start service and sandbox, send signed tickets through the real path, show each step, check the journal
+    /// Start service and sandbox, send signed tickets through the real path, show each step, check
+    /// the journal
     #[cfg(feature = "sandbox")]
     Demo {
         /// Keep the demo's folder (configuration, policy, journal) and print its path
@@ -80,13 +84,15 @@ pub(crate) enum Command {
         /// A request's id, or source/id
         id: Option<String>,
     },
-    /// Show the active grants: who has which image, since when, until when, by which ticket and policy
+    /// Show the active grants: who has which image, since when, until when, by which ticket and
+    /// policy
     Grants(GrantsOptions),
     /// Finish what is unfinished, start what is due, revoke what has expired
     Sweep(SweepOptions),
     /// Compare the cloud's actual shares with the journal; exit 1 on a difference
     Drift(DriftOptions),
-    /// Write one self-contained page for people who would rather look; exit 1 when the journal is not whole
+    /// Write one self-contained page for people who would rather look; exit 1 when the journal is
+    /// not whole
     Report {
         /// The page's file; one that is there is replaced
         #[arg(long, value_name = "FILE")]
@@ -101,9 +107,11 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
-    /// Check every record against its hash chain and the seals; exit 1 names what was altered, dropped or put in
+    /// Check every record against its hash chain and the seals; exit 1 names what was altered,
+    /// dropped or put in
     Verify(AuditVerifyOptions),
-    /// Seal all records that no seal covers; prints the signed checkpoint, which is worth keeping elsewhere
+    /// Seal all records that no seal covers; prints the signed checkpoint, which is worth keeping
+    /// elsewhere
     Seal,
     /// Print the public key that checks the seals
     Key,
@@ -116,11 +124,13 @@ pub(crate) enum Audit {
         /// The record's number [default: the newest that is sealed]
         #[arg(long, value_name = "N")]
         seq: Option<u64>,
-        /// A place that records were archived to, when the record is not in the journal any more; several are allowed
+        /// A place that records were archived to, when the record is not in the journal any more;
+        /// several are allowed
         #[arg(long = "archive", value_name = "PLACE")]
         archives: Vec<String>,
     },
-    /// Copy the records of old finished requests elsewhere; one record of each stays and answers for it
+    /// Copy the records of old finished requests elsewhere; one record of each stays and answers
+    /// for it
     Archive(AuditArchiveOptions),
     /// Check a proof with nothing but the public key; exit 0 proven, 2 not
     CheckProof {
@@ -166,7 +176,8 @@ pub(crate) struct AuditArchiveOptions {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct AuditExportOptions {
-    /// ocsf: events of OCSF 1.8.0, one JSON object a line; csv: for spreadsheets; jsonl: the records as they are
+    /// ocsf: events of OCSF 1.8.0, one JSON object a line; csv: for spreadsheets; jsonl: the
+    /// records as they are
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: ExportFormat,
     /// Only records written at this instant or later, RFC 3339
@@ -215,10 +226,12 @@ pub(crate) struct DriftOptions {
     /// The region of every --image
     #[arg(long, value_name = "R")]
     pub(crate) region: Option<String>,
-    /// Cancel what is shared without any grant, as requests that the policy decides and the journal records
+    /// Cancel what is shared without any grant, as requests that the policy decides and the journal
+    /// records
     #[arg(long, requires = "requester")]
     pub(crate) revoke_unknown: bool,
-    /// Who asks for it: a source with scheme "trusted", and a requester, as in invoke/alice@example.com
+    /// Who asks for it: a source with scheme "trusted", and a requester, as in
+    /// invoke/alice@example.com
     #[arg(long = "as", value_name = "SOURCE/REQUESTER")]
     pub(crate) requester: Option<String>,
 }
@@ -226,7 +239,12 @@ pub(crate) struct DriftOptions {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct VerifyOptions {
     /// A configured source
-    #[arg(long, value_name = "NAME", required_unless_present = "scheme", conflicts_with = "scheme")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "scheme",
+        conflicts_with = "scheme"
+    )]
     pub(crate) source: Option<String>,
     /// A preset, without a configuration file
     #[arg(long, value_name = "NAME", requires = "secrets")]

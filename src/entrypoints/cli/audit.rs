@@ -25,7 +25,9 @@ pub(super) async fn run(context: &Context, what: Audit) -> Exit {
         Audit::Seal => seal(context).await,
         Audit::Key => key(context).await,
         Audit::Export(options) => audit_export::run(context, &options).await,
-        Audit::Prove { id, seq, archives } => audit_proof::prove(context, &id, seq, &archives).await,
+        Audit::Prove { id, seq, archives } => {
+            audit_proof::prove(context, &id, seq, &archives).await
+        }
         Audit::Archive(options) => audit_archive::run(context, &options).await,
         Audit::CheckProof { file, key } => audit_proof::check(context, &file, &key),
     }
@@ -67,19 +69,29 @@ pub(super) async fn examined(context: &Context) -> Result<(Report, bool), Exit> 
 }
 
 /// The report, and whether the seals could be looked at.
-async fn try_verify(context: &Context, options: &AuditVerifyOptions) -> Result<(Report, bool), Exit> {
+async fn try_verify(
+    context: &Context,
+    options: &AuditVerifyOptions,
+) -> Result<(Report, bool), Exit> {
     let wrong = |problem: Problem| failed(&problem.to_string());
-    let given = options.key.as_deref().map(str::parse::<VerifierKey>).transpose().map_err(|problem| {
-        eprintln!("sharehook: {problem}");
-        Exit::Usage
-    })?;
+    let given = options
+        .key
+        .as_deref()
+        .map(str::parse::<VerifierKey>)
+        .transpose()
+        .map_err(|problem| {
+            eprintln!("sharehook: {problem}");
+            Exit::Usage
+        })?;
     let (journal, configured) = match &options.journal {
         Some(place) => (open_at(context, "--journal", place)?, None),
         None => {
             let (config, journal) = opened(context)?;
             let configured = match given {
                 Some(_) => None,
-                None => notary(&config).map_err(wrong)?.map(|notary| notary.verifier().clone()),
+                None => notary(&config)
+                    .map_err(wrong)?
+                    .map(|notary| notary.verifier().clone()),
             };
             (journal, configured)
         }
@@ -94,17 +106,25 @@ async fn try_verify(context: &Context, options: &AuditVerifyOptions) -> Result<(
             ));
         }
         if kept.is_some() || journal.has_seals().await.map_err(unreadable)? {
-            return Err(failed("the seals cannot be checked without their public key; give it with --key"));
+            return Err(failed(
+                "the seals cannot be checked without their public key; give it with --key",
+            ));
         }
         return Ok((journal.verify().await.map_err(unreadable)?, false));
     };
-    let report = journal.verify_archived(&key, kept.as_deref(), &archives).await.map_err(unreadable)?;
+    let report = journal
+        .verify_archived(&key, kept.as_deref(), &archives)
+        .await
+        .map_err(unreadable)?;
     Ok((report, true))
 }
 
 /// The archives that `--archive` names.
 pub(super) fn open_archives(context: &Context, places: &[String]) -> Result<Vec<Journal>, Exit> {
-    places.iter().map(|place| open_at(context, "--archive", place)).collect()
+    places
+        .iter()
+        .map(|place| open_at(context, "--archive", place))
+        .collect()
 }
 
 /// A journal without a configuration: an auditor has neither the senders' secrets nor the cloud's.
@@ -116,7 +136,10 @@ fn open_at(context: &Context, option: &str, place: &str) -> Result<Journal, Exit
     if let JournalLocation::Directory(dir) = &location
         && !dir.is_dir()
     {
-        return Err(failed(&format!("{} is not a directory; name one that holds a journal", dir.display())));
+        return Err(failed(&format!(
+            "{} is not a directory; name one that holds a journal",
+            dir.display()
+        )));
     }
     let http = crate::app::http_client().map_err(|problem| failed(&problem.to_string()))?;
     let opened = Journal::open(&location, &Access::of(&context.vars, http));
@@ -136,7 +159,10 @@ fn shown(context: &Context, report: &Report, sealed: bool, copies: bool) -> Exit
             "streams": report.streams, "records": report.records, "left_off": report.left_off,
             "seals": report.seals, "sealed": report.sealed, "archived": report.archived,
         });
-        outln!("{}", json!({ "whole": whole, "counts": counts, "findings": findings }));
+        outln!(
+            "{}",
+            json!({ "whole": whole, "counts": counts, "findings": findings })
+        );
     } else if whole {
         outln!(
             "{} records of {} requests: every record is whole and in its place",
@@ -146,9 +172,15 @@ fn shown(context: &Context, report: &Report, sealed: bool, copies: bool) -> Exit
         if sealed {
             let covered = report.sealed.saturating_sub(report.archived);
             let newer = report.records.saturating_sub(covered);
-            outln!("{} seals cover {covered} of them; {newer} are newer than the last seal", report.seals);
+            outln!(
+                "{} seals cover {covered} of them; {newer} are newer than the last seal",
+                report.seals
+            );
             if report.archived > 0 && copies {
-                outln!("{} more are archived, and their copies are what was sealed", report.archived);
+                outln!(
+                    "{} more are archived, and their copies are what was sealed",
+                    report.archived
+                );
             } else if report.archived > 0 {
                 outln!(
                     "{} more are archived and not here; --archive PLACE checks their copies",
@@ -159,7 +191,9 @@ fn shown(context: &Context, report: &Report, sealed: bool, copies: bool) -> Exit
                 "(what no seal covers can be removed from its stream's end unseen; --checkpoint FILE shows whether seals were removed)"
             );
         } else {
-            outln!("(not sealed: the chain cannot see that the newest record of a request was removed)");
+            outln!(
+                "(not sealed: the chain cannot see that the newest record of a request was removed)"
+            );
         }
     } else {
         for finding in &report.findings {
@@ -192,10 +226,17 @@ async fn seal(context: &Context) -> Exit {
             json!({ "sealed": sealing.sealed, "size": sealing.size, "checkpoint": sealing.checkpoint })
         );
     } else {
-        eprintln!("{} records sealed now, {} in all; the checkpoint:", sealing.sealed, sealing.size);
+        eprintln!(
+            "{} records sealed now, {} in all; the checkpoint:",
+            sealing.sealed, sealing.size
+        );
         outln!("{}", sealing.checkpoint.unwrap_or_default().trim_end());
     }
-    if sealing.left_out.is_empty() { Exit::Done } else { Exit::Failed }
+    if sealing.left_out.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
 }
 
 async fn key(context: &Context) -> Exit {

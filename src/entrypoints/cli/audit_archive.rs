@@ -1,8 +1,11 @@
-//! `audit archive`: the records of old finished requests go elsewhere, and one record of each stays.
+//! `audit archive`: the records of old finished requests go elsewhere, and one record of each
+//! stays.
 
 use serde_json::json;
 
-use crate::app::{Age, ArchiveOrder, Archiving, archivable, archive, archive_place, http_client, notary};
+use crate::app::{
+    Age, ArchiveOrder, Archiving, archivable, archive, archive_place, http_client, notary,
+};
 use crate::clock;
 use crate::domain::Problem;
 use crate::entrypoints::cli::print::outln;
@@ -38,8 +41,14 @@ async fn try_run(context: &Context, options: &AuditArchiveOptions) -> Result<Exi
         let to = opened_at(context, &place)?;
         let key = notary(&config).map_err(|problem| failed(&problem.to_string()))?;
         let key = key.map(|notary| notary.verifier().clone());
-        let order = ArchiveOrder { age, delete: options.delete, key };
-        archive(&journal, &to, &order, now).await.map_err(unreadable)?
+        let order = ArchiveOrder {
+            age,
+            delete: options.delete,
+            key,
+        };
+        archive(&journal, &to, &order, now)
+            .await
+            .map_err(unreadable)?
     };
     if context.json {
         outln!("{}", json!(done));
@@ -50,7 +59,10 @@ async fn try_run(context: &Context, options: &AuditArchiveOptions) -> Result<Exi
         eprintln!("sharehook: {failure}");
     }
     if done.failures.len() > MOST_SHOWN {
-        eprintln!("sharehook: {} more failures", done.failures.len() - MOST_SHOWN);
+        eprintln!(
+            "sharehook: {} more failures",
+            done.failures.len() - MOST_SHOWN
+        );
     }
     let seals = config.seal.is_some();
     if options.delete && !seals {
@@ -74,7 +86,14 @@ fn opened_at(context: &Context, place: &JournalLocation) -> Result<Journal, Exit
 }
 
 fn show(options: &AuditArchiveOptions, done: &Archiving, place: &str) {
-    let Archiving { archived, copied, before, kept, removed, .. } = done;
+    let Archiving {
+        archived,
+        copied,
+        before,
+        kept,
+        removed,
+        ..
+    } = done;
     if options.dry_run {
         outln!("would be archived to {place}: {archived} requests; nothing was written");
     } else {

@@ -1,5 +1,5 @@
-//! `audit export`: every record as OCSF events, as a table, or as it is. Stream by stream, each in the order of its
-//! records, so its memory is one request's.
+//! `audit export`: every record as OCSF events, as a table, or as it is. Stream by stream, each in
+//! the order of its records, so its memory is one request's.
 
 use std::io::{self, Write};
 
@@ -26,7 +26,10 @@ impl Span {
             let remedy = "write it as RFC 3339 does, as in 2026-11-21T08:00:00Z";
             parsed.map_err(|error| Problem::new(name, error.to_string(), remedy))
         };
-        Ok(Self { since: read("--since", &options.since)?, until: read("--until", &options.until)? })
+        Ok(Self {
+            since: read("--since", &options.since)?,
+            until: read("--until", &options.until)?,
+        })
     }
 
     fn holds(&self, at: Timestamp) -> bool {
@@ -50,7 +53,10 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Exit
         Site::Intl => "intl",
         Site::Cn => "cn",
     };
-    let origin = Origin { site: site.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let origin = Origin {
+        site: site.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
     let streams = match journal.streams().await {
         Ok(streams) => streams,
         Err(error) => return failed(&error.to_string()),
@@ -58,7 +64,11 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Exit
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut exit = Exit::Done;
     let mut elsewhere: u64 = 0;
-    let begun = if options.format == ExportFormat::Csv { writeln!(out, "{CSV_HEADER}\r") } else { Ok(()) };
+    let begun = if options.format == ExportFormat::Csv {
+        writeln!(out, "{CSV_HEADER}\r")
+    } else {
+        Ok(())
+    };
     if begun.is_err() {
         return Exit::Failed;
     }
@@ -99,19 +109,29 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Exit
     }
 }
 
-/// A stream's whole records with their lines, up to the first that is not what was written, and what is wrong there.
+/// A stream's whole records with their lines, up to the first that is not what was written, and
+/// what is wrong there.
 async fn read(
     journal: &Journal,
     stream: StreamId,
 ) -> Result<(Vec<Stored>, Vec<String>, Option<String>), String> {
-    let (mut chain, files) = journal.stored(stream).await.map_err(|error| error.to_string())?;
+    let (mut chain, files) = journal
+        .stored(stream)
+        .await
+        .map_err(|error| error.to_string())?;
     let (mut records, mut lines) = (Vec::new(), Vec::new());
     for bytes in &files {
         match chain.push(File::Bytes(bytes)) {
             Ok(stored) => records.push(stored),
             Err(finding) => return Ok((records, lines, Some(finding.to_string()))),
         }
-        lines.push(String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned());
+        lines.push(
+            String::from_utf8_lossy(bytes)
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        );
     }
     Ok((records, lines, None))
 }

@@ -1,5 +1,5 @@
-//! `audit prove` and `audit check-proof`: one record's place in the sealed journal, shown to somebody who has only the
-//! public key.
+//! `audit prove` and `audit check-proof`: one record's place in the sealed journal, shown to
+//! somebody who has only the public key.
 
 use std::path::Path;
 
@@ -15,7 +15,12 @@ use crate::journal::{Event, Journal, JournalError, StreamId};
 use super::Context;
 use super::audit::{failed, open_archives, opened, text_of};
 
-pub(super) async fn prove(context: &Context, id: &str, seq: Option<u64>, archives: &[String]) -> Exit {
+pub(super) async fn prove(
+    context: &Context,
+    id: &str,
+    seq: Option<u64>,
+    archives: &[String],
+) -> Exit {
     let (config, journal) = match opened(context) {
         Ok(opened) => opened,
         Err(exit) => return exit,
@@ -35,7 +40,9 @@ pub(super) async fn prove(context: &Context, id: &str, seq: Option<u64>, archive
     };
     let stream = match streams.as_slice() {
         [] => {
-            return failed(&format!("the journal holds no request {id:?}; `sharehook requests` lists them"));
+            return failed(&format!(
+                "the journal holds no request {id:?}; `sharehook requests` lists them"
+            ));
         }
         [one] => *one,
         _ => {
@@ -47,7 +54,10 @@ pub(super) async fn prove(context: &Context, id: &str, seq: Option<u64>, archive
         Ok(archives) => archives,
         Err(exit) => return exit,
     };
-    match journal.prove_archived(notary.verifier(), stream, seq, &archives).await {
+    match journal
+        .prove_archived(notary.verifier(), stream, seq, &archives)
+        .await
+    {
         Ok(Some(proof)) => {
             outln!("{:#}", json!(proof));
             Exit::Done
@@ -80,7 +90,10 @@ async fn named(journal: &Journal, id: &str) -> Result<Vec<StreamId>, JournalErro
     if let Some((source, id)) = id.split_once('/')
         && let Ok(source) = source.parse()
     {
-        let stream = StreamId::of(&Identity { source, id: id.to_owned() });
+        let stream = StreamId::of(&Identity {
+            source,
+            id: id.to_owned(),
+        });
         if journal.read(stream).await?.is_some() {
             return Ok(vec![stream]);
         }
@@ -88,7 +101,11 @@ async fn named(journal: &Journal, id: &str) -> Result<Vec<StreamId>, JournalErro
     let mut found = Vec::new();
     for stream in journal.streams().await? {
         let history = journal.read(stream).await?;
-        if history.as_ref().and_then(|history| history.state()).is_some_and(|s| s.identity().id == id) {
+        if history
+            .as_ref()
+            .and_then(|history| history.state())
+            .is_some_and(|s| s.identity().id == id)
+        {
             found.push(stream);
         }
     }
@@ -107,8 +124,8 @@ pub(super) fn check(context: &Context, file: &Path, key: &str) -> Exit {
         Ok(text) => text,
         Err(exit) => return exit,
     };
-    let checked =
-        Proof::read(&text).and_then(|proof| proof.check(&key).map(|checkpoint| (proof, checkpoint)));
+    let checked = Proof::read(&text)
+        .and_then(|proof| proof.check(&key).map(|checkpoint| (proof, checkpoint)));
     match checked {
         Ok((proof, checkpoint)) => {
             let (stream, seq) = proof.about();

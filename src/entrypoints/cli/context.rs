@@ -15,7 +15,8 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The configuration file: `--config`, `SHAREHOOK_CONFIG`, beside the binary, or in the current folder.
+    /// The configuration file: `--config`, `SHAREHOOK_CONFIG`, beside the binary, or in the current
+    /// folder.
     fn config_path(&self) -> PathBuf {
         if let Some(path) = &self.config {
             return path.clone();
@@ -23,11 +24,16 @@ impl Context {
         if let Some(path) = self.vars.get("SHAREHOOK_CONFIG").filter(|v| !v.is_empty()) {
             return PathBuf::from(path);
         }
-        let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("sharehook.toml")));
-        beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("sharehook.toml"))
+        let beside = std::env::current_exe()
+            .ok()
+            .and_then(|exe| Some(exe.parent()?.join("sharehook.toml")));
+        beside
+            .filter(|path| path.is_file())
+            .unwrap_or_else(|| PathBuf::from("sharehook.toml"))
     }
 
-    /// Fetches what the configuration keeps in AWS. What cannot be had is told where the configuration is read.
+    /// Fetches what the configuration keeps in AWS. What cannot be had is told where the
+    /// configuration is read.
     pub(super) async fn fetch_secrets(&mut self) {
         if let Ok(text) = std::fs::read_to_string(self.config_path()) {
             crate::app::fetch_secrets(&text, &mut self.vars).await;

@@ -1,4 +1,5 @@
-//! `drift`: the cloud's actual shares against the journal, and on demand the cancel of what nobody gave.
+//! `drift`: the cloud's actual shares against the journal, and on demand the cancel of what nobody
+//! gave.
 
 use serde_json::json;
 
@@ -38,28 +39,51 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Exit {
         eprintln!("warning: {flaw}");
     }
     if let (true, Some((source, requester))) = (options.revoke_unknown, requester)
-        && let Err(problem) = app.cancel_unknown(&mut report, &source, &requester, deadline).await
+        && let Err(problem) = app
+            .cancel_unknown(&mut report, &source, &requester, deadline)
+            .await
     {
         return usage(&problem);
     }
-    outln!("{}", if context.json { json!(report).to_string() } else { report.to_string() });
-    if report.cancels.iter().any(|answer| answer.status == Status::Denied) {
+    outln!(
+        "{}",
+        if context.json {
+            json!(report).to_string()
+        } else {
+            report.to_string()
+        }
+    );
+    if report
+        .cancels
+        .iter()
+        .any(|answer| answer.status == Status::Denied)
+    {
         return Exit::Refused;
     }
-    if report.agrees() { Exit::Done } else { Exit::Failed }
+    if report.agrees() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
 }
 
 /// The images that are to be looked at although the journal does not name them.
 fn named(options: &DriftOptions, rules: &RequestRules) -> Result<Vec<(ImageRef, Region)>, String> {
-    let Some(region) = &options.region else { return Ok(Vec::new()) };
-    let region: Region = region.parse().map_err(|error| format!("--region: {error}"))?;
+    let Some(region) = &options.region else {
+        return Ok(Vec::new());
+    };
+    let region: Region = region
+        .parse()
+        .map_err(|error| format!("--region: {error}"))?;
     if !region.serves_cvm() && !rules.extra_regions.contains(region.as_str()) {
         return Err(format!(
             "--region: {region} is not a known region; add it to `cloud.regions` if it is new"
         ));
     }
     let image = |text: &String| {
-        let image = text.parse::<ImageRef>().map_err(|error| format!("--image: {error}"))?;
+        let image = text
+            .parse::<ImageRef>()
+            .map_err(|error| format!("--image: {error}"))?;
         Ok((image, region.clone()))
     };
     options.images.iter().map(image).collect()
@@ -69,7 +93,9 @@ fn split(text: &str) -> Result<(SourceName, String), String> {
     let (source, requester) = text
         .split_once('/')
         .filter(|(_, requester)| !requester.is_empty())
-        .ok_or_else(|| format!("--as: {text:?} is not SOURCE/REQUESTER, as in invoke/alice@example.com"))?;
+        .ok_or_else(|| {
+            format!("--as: {text:?} is not SOURCE/REQUESTER, as in invoke/alice@example.com")
+        })?;
     let source = source.parse().map_err(|error| format!("--as: {error}"))?;
     Ok((source, requester.to_owned()))
 }

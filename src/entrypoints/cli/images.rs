@@ -23,7 +23,14 @@ pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Exit {
         Ok(app) => app,
         Err(error) => return cannot_start(&error),
     };
-    let images = match app.images(&region, query, Deadline::after(std::time::Duration::from_secs(60))).await {
+    let images = match app
+        .images(
+            &region,
+            query,
+            Deadline::after(std::time::Duration::from_secs(60)),
+        )
+        .await
+    {
         Ok(images) => images,
         Err(error) => {
             eprintln!("sharehook: {error}");
@@ -53,24 +60,38 @@ pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Exit {
             ]
         })
         .collect();
-    outln!("{}", table(&["IMAGE", "NAME", "OS", "STATE", "SHAREABLE"], &rows));
+    outln!(
+        "{}",
+        table(&["IMAGE", "NAME", "OS", "STATE", "SHAREABLE"], &rows)
+    );
     Exit::Done
 }
 
 fn query(options: &ImagesOptions) -> Result<ImagesQuery, String> {
     if !options.images.is_empty() {
-        let ids: Result<Vec<_>, _> =
-            options.images.iter().map(|text| text.parse().map_err(|p| format!("--image: {p}"))).collect();
+        let ids: Result<Vec<_>, _> = options
+            .images
+            .iter()
+            .map(|text| text.parse().map_err(|p| format!("--image: {p}")))
+            .collect();
         return Ok(ImagesQuery::Ids(ids?));
     }
     let mut filters: Vec<ImageFilter> = Vec::new();
     for text in &options.filters {
-        let (name, value) =
-            text.split_once('=').ok_or_else(|| format!("--filter {text:?} is not NAME=VALUE"))?;
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| format!("--filter {text:?} is not NAME=VALUE"))?;
         match filters.iter_mut().find(|known| known.name == name) {
             Some(known) => known.values.push(value.to_owned()),
-            None => filters.push(ImageFilter { name: name.to_owned(), values: vec![value.to_owned()] }),
+            None => filters.push(ImageFilter {
+                name: name.to_owned(),
+                values: vec![value.to_owned()],
+            }),
         }
     }
-    Ok(if filters.is_empty() { ImagesQuery::All } else { ImagesQuery::Filters(filters) })
+    Ok(if filters.is_empty() {
+        ImagesQuery::All
+    } else {
+        ImagesQuery::Filters(filters)
+    })
 }

@@ -26,23 +26,41 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Exit {
         Err(error) => return cannot_start(&error),
     };
     let deadline = app.budget();
-    // The same file again is the same invocation: its content is its id, as a host's retry keeps the request id.
-    let request_id = format!("invoke-{}", crate::app::short_digest(event.to_string().as_bytes()));
+    // The same file again is the same invocation: its content is its id, as a host's retry keeps
+    // the request id.
+    let request_id = format!(
+        "invoke-{}",
+        crate::app::short_digest(event.to_string().as_bytes())
+    );
     let answered = if scf::is_of_scf(&event) {
         let error = |refused: scf::NamedError| (refused.name.to_owned(), refused.text);
         scf::answer(&app, &event, deadline).await.map_err(error)
     } else {
-        let error = |refused: lambda_runtime::Diagnostic| (refused.error_type, refused.error_message);
-        lambda::answer(&app, event, &request_id, deadline).await.map_err(error)
+        let error =
+            |refused: lambda_runtime::Diagnostic| (refused.error_type, refused.error_message);
+        lambda::answer(&app, event, &request_id, deadline)
+            .await
+            .map_err(error)
     };
     match answered {
         Ok(answer) => {
-            outln!("{}", if context.json { answer.to_string() } else { readable(&answer) });
+            outln!(
+                "{}",
+                if context.json {
+                    answer.to_string()
+                } else {
+                    readable(&answer)
+                }
+            );
             exit_of(&answer)
         }
         Err((name, text)) => {
             outln!("{name}: {text}");
-            if matches!(name.as_str(), "Denied" | "Unauthorised") { Exit::Refused } else { Exit::Failed }
+            if matches!(name.as_str(), "Denied" | "Unauthorised") {
+                Exit::Refused
+            } else {
+                Exit::Failed
+            }
         }
     }
 }
@@ -54,15 +72,19 @@ async fn start(context: &Context, plan: bool) -> Result<crate::app::App, StartEr
 }
 
 fn read(path: &Path) -> Result<Value, String> {
-    let text = std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    serde_json::from_slice(&text).map_err(|error| format!("{} is not JSON: {error}", path.display()))
+    let text = std::fs::read(path)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| format!("{} is not JSON: {error}", path.display()))
 }
 
 /// An HTTP answer's body is JSON inside JSON: unfolded, people can read it.
 fn readable(answer: &Value) -> String {
     let mut shown = answer.clone();
-    if let Some(body) =
-        shown.get("body").and_then(Value::as_str).and_then(|text| serde_json::from_str::<Value>(text).ok())
+    if let Some(body) = shown
+        .get("body")
+        .and_then(Value::as_str)
+        .and_then(|text| serde_json::from_str::<Value>(text).ok())
         && let Some(map) = shown.as_object_mut()
     {
         map.insert("body".to_owned(), body);
@@ -72,12 +94,22 @@ fn readable(answer: &Value) -> String {
 
 fn exit_of(answer: &Value) -> Exit {
     if let Some(failures) = answer.get("batchItemFailures").and_then(Value::as_array) {
-        return if failures.is_empty() { Exit::Done } else { Exit::Failed };
+        return if failures.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Failed
+        };
     }
-    let body =
-        answer.get("body").and_then(Value::as_str).and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let failed =
-        |body: &Value| matches!(body.get("status").and_then(Value::as_str), Some("failed" | "partial"));
+    let body = answer
+        .get("body")
+        .and_then(Value::as_str)
+        .and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let failed = |body: &Value| {
+        matches!(
+            body.get("status").and_then(Value::as_str),
+            Some("failed" | "partial")
+        )
+    };
     match answer.get("statusCode").and_then(Value::as_u64) {
         Some(401 | 403 | 404) => Exit::Refused,
         Some(200 | 202) if body.as_ref().is_some_and(failed) => Exit::Failed,

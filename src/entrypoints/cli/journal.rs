@@ -31,8 +31,11 @@ pub(super) async fn requests(context: &Context, id: Option<String>) -> Exit {
             outln!("{}", json!(listed.entries));
         } else {
             let row = |e: &crate::app::RequestEntry| {
-                let accounts =
-                    if e.accounts.is_empty() { "Lighthouse".to_owned() } else { e.accounts.join(",") };
+                let accounts = if e.accounts.is_empty() {
+                    "Lighthouse".to_owned()
+                } else {
+                    e.accounts.join(",")
+                };
                 vec![
                     e.identity.clone(),
                     e.state.clone(),
@@ -48,36 +51,71 @@ pub(super) async fn requests(context: &Context, id: Option<String>) -> Exit {
             outln!(
                 "{}",
                 table(
-                    &["REQUEST", "STATE", "ACTION", "IMAGE", "REGION", "ACCOUNTS", "REQUESTER", "AT"],
+                    &[
+                        "REQUEST",
+                        "STATE",
+                        "ACTION",
+                        "IMAGE",
+                        "REGION",
+                        "ACCOUNTS",
+                        "REQUESTER",
+                        "AT"
+                    ],
                     &rows
                 )
             );
         }
-        return if listed.flaws.is_empty() { Exit::Done } else { Exit::Failed };
+        return if listed.flaws.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Failed
+        };
     };
-    let found: Vec<_> = listed.entries.iter().filter(|e| e.identity == id || e.answer.id == id).collect();
+    let found: Vec<_> = listed
+        .entries
+        .iter()
+        .filter(|e| e.identity == id || e.answer.id == id)
+        .collect();
     match found.as_slice() {
         [] => {
-            eprintln!("sharehook: the journal holds no request {id:?}; `sharehook requests` lists them");
+            eprintln!(
+                "sharehook: the journal holds no request {id:?}; `sharehook requests` lists them"
+            );
             Exit::Failed
         }
         [one] => {
-            let shown =
-                if context.json { json!(one.answer).to_string() } else { format!("{:#}", json!(one.answer)) };
+            let shown = if context.json {
+                json!(one.answer).to_string()
+            } else {
+                format!("{:#}", json!(one.answer))
+            };
             outln!("{shown}");
             Exit::Done
         }
         several => {
             let names: Vec<_> = several.iter().map(|e| e.identity.as_str()).collect();
-            eprintln!("sharehook: {id:?} is the id of several requests; name one of {}", names.join(", "));
+            eprintln!(
+                "sharehook: {id:?} is the id of several requests; name one of {}",
+                names.join(", ")
+            );
             Exit::Usage
         }
     }
 }
 
 pub(super) async fn grants(context: &Context, options: GrantsOptions) -> Exit {
-    let GrantsOptions { image, account, ticket, expired } = options;
-    let filter = GrantFilter { image, account, ticket, expired };
+    let GrantsOptions {
+        image,
+        account,
+        ticket,
+        expired,
+    } = options;
+    let filter = GrantFilter {
+        image,
+        account,
+        ticket,
+        expired,
+    };
     let app = match context.start().await {
         Ok(app) => app,
         Err(error) => return cannot_start(&error),
@@ -91,7 +129,11 @@ pub(super) async fn grants(context: &Context, options: GrantsOptions) -> Exit {
     }
     listed.entries.retain(|entry| filter.takes(entry));
     // A register with a hole in it is not a whole answer.
-    let exit = if listed.flaws.is_empty() { Exit::Done } else { Exit::Failed };
+    let exit = if listed.flaws.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    };
     if context.json {
         outln!("{}", json!(listed.entries));
         return exit;
@@ -109,7 +151,15 @@ pub(super) async fn grants(context: &Context, options: GrantsOptions) -> Exit {
         ]
     };
     let rows: Vec<_> = listed.entries.iter().map(row).collect();
-    outln!("{}", table(&["IMAGE", "REGION", "TO", "SINCE", "UNTIL", "TICKET", "POLICY"], &rows));
+    outln!(
+        "{}",
+        table(
+            &[
+                "IMAGE", "REGION", "TO", "SINCE", "UNTIL", "TICKET", "POLICY"
+            ],
+            &rows
+        )
+    );
     exit
 }
 
@@ -141,7 +191,11 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Exit {
                 }
                 outln!("{report}");
             }
-            if report.failures.is_empty() { Exit::Done } else { Exit::Failed }
+            if report.failures.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Failed
+            }
         }
         Err(error) => unreadable(&error.to_string()),
     }

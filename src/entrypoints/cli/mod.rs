@@ -39,22 +39,40 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         Ok(args) => args,
         Err(error) => {
             // Help and version are no errors; they go to stdout.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
             drop(error.print());
             return exit as u8;
         }
     };
-    let mut context = Context { config: args.config, json: args.json, vars };
+    let mut context = Context {
+        config: args.config,
+        json: args.json,
+        vars,
+    };
     let host = match (&args.command, detect(&context.vars)) {
         (None, Err(problem)) => return usage(&problem) as u8,
         (None, Ok(host)) => host,
         (Some(_), _) => None,
     };
-    let format = if host.is_some() { LogFormat::Json } else { LogFormat::Text };
-    let filter = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"].iter().find_map(|name| context.vars.get(*name));
+    let format = if host.is_some() {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    };
+    let filter = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"]
+        .iter()
+        .find_map(|name| context.vars.get(*name));
     let quiet = quiet_filter(host.is_some(), args.command.as_ref());
     telemetry::init(format, Some(filter.map_or(quiet, String::as_str)));
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("sharehook: the runtime cannot start: {error}");
@@ -68,7 +86,8 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     exit as u8
 }
 
-/// What is logged where `RUST_LOG` does not say: hosts everything of note, commands only what they do not print anyway.
+/// What is logged where `RUST_LOG` does not say: hosts everything of note, commands only what they
+/// do not print anyway.
 fn quiet_filter(on_host: bool, command: Option<&Command>) -> &'static str {
     match command {
         _ if on_host => "info",

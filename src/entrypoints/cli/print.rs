@@ -1,4 +1,5 @@
-//! What a command prints: lines that a closed pipe does not turn into a panic, and plain tables for people.
+//! What a command prints: lines that a closed pipe does not turn into a panic, and plain tables for
+//! people.
 
 use std::fmt;
 use std::io::Write as _;
@@ -17,12 +18,21 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
 /// Columns aligned by the widest cell; the last one is not padded.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(header.get(column).map(|h| h.chars().count())).max().unwrap_or(0)
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count());
+        cells
+            .chain(header.get(column).map(|h| h.chars().count()))
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |cells: Vec<&str>| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let padded = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     let mut text = line(header.to_vec());
@@ -39,7 +49,10 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let text = table(&["ID", "STATUS"], &[vec!["CHG0030192".into(), "completed".into()]]);
+        let text = table(
+            &["ID", "STATUS"],
+            &[vec!["CHG0030192".into(), "completed".into()]],
+        );
         assert_eq!(text, "ID          STATUS\nCHG0030192  completed");
     }
 }

@@ -18,7 +18,8 @@ use super::{Context, cannot_start};
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long a background sweep may take.
 const SWEEP_BUDGET: Duration = Duration::from_secs(50);
-/// How long after the signal running deliveries may go on; what is not finished then is in the journal.
+/// How long after the signal running deliveries may go on; what is not finished then is in the
+/// journal.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 
 pub(super) async fn on_host(context: &Context, host: Host) -> Exit {
@@ -68,16 +69,25 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
             Err(error) => cannot_start(&error),
         };
     }
-    let running = match super::sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0)), Vec::new()).await {
-        Ok(running) => running,
-        Err(error) => {
-            eprintln!("sharehook: the sandbox cannot start: {error}");
-            return Exit::Failed;
-        }
-    };
+    let running =
+        match super::sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0)), Vec::new()).await {
+            Ok(running) => running,
+            Err(error) => {
+                eprintln!("sharehook: the sandbox cannot start: {error}");
+                return Exit::Failed;
+            }
+        };
     let vars = super::sandbox::vars_for(&context.vars, &running.url());
-    let context = Context { config: context.config.clone(), json: context.json, vars };
-    outln!("stand-in cloud on {} (state: {}/sandbox/state)", running.url(), running.url());
+    let context = Context {
+        config: context.config.clone(),
+        json: context.json,
+        vars,
+    };
+    outln!(
+        "stand-in cloud on {} (state: {}/sandbox/state)",
+        running.url(),
+        running.url()
+    );
     match context.start().await {
         Ok(app) => listen(ready(app, &context), Dialect::Plain, address).await,
         Err(error) => cannot_start(&error),
@@ -99,10 +109,15 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
 /// The application as a server has it.
 fn ready(app: App, context: &Context) -> Arc<App> {
     let app = app.echoing(to_stdout);
-    Arc::new(if brings_credentials(&context.vars) { app.believing_invocations() } else { app })
+    Arc::new(if brings_credentials(&context.vars) {
+        app.believing_invocations()
+    } else {
+        app
+    })
 }
 
-/// Each record's line goes to the host's log service too. A host that has closed our output must not end the work.
+/// Each record's line goes to the host's log service too. A host that has closed our output must
+/// not end the work.
 fn to_stdout(line: &str) {
     use std::io::Write as _;
     drop(writeln!(std::io::stdout().lock(), "{line}"));
@@ -112,7 +127,9 @@ async fn listen(app: Arc<App>, dialect: Dialect, address: SocketAddr) -> Exit {
     let listener = match http::bind(address).await {
         Ok(listener) => listener,
         Err(error) => {
-            eprintln!("sharehook: cannot listen on {address}: {error}; choose another address with --listen");
+            eprintln!(
+                "sharehook: cannot listen on {address}: {error}; choose another address with --listen"
+            );
             return Exit::Failed;
         }
     };
@@ -168,7 +185,8 @@ async fn signal() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
-        let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        let Ok(mut terminated) =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         else {
             drop(interrupted.await);
             return;

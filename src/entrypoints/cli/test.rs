@@ -1,5 +1,5 @@
-//! `test`: the user's own cases. Each event goes the real way, signed with the source's own secret, up to the plan;
-//! nothing is journalled and no cloud is called.
+//! `test`: the user's own cases. Each event goes the real way, signed with the source's own secret,
+//! up to the plan; nothing is journalled and no cloud is called.
 
 use std::path::{Path, PathBuf};
 
@@ -63,7 +63,10 @@ pub(super) async fn run(context: &Context, dir: Option<PathBuf>) -> Exit {
         }
         Ok(files) => files,
         Err(error) => {
-            eprintln!("sharehook: {}: {error}; name the folder of your cases", dir.display());
+            eprintln!(
+                "sharehook: {}: {error}; name the folder of your cases",
+                dir.display()
+            );
             return Exit::Failed;
         }
     };
@@ -81,7 +84,10 @@ pub(super) async fn run(context: &Context, dir: Option<PathBuf>) -> Exit {
 }
 
 fn report(as_json: bool, results: &[(String, Vec<String>)]) -> Exit {
-    let failed = results.iter().filter(|(_, differences)| !differences.is_empty()).count();
+    let failed = results
+        .iter()
+        .filter(|(_, differences)| !differences.is_empty())
+        .count();
     if as_json {
         let list: Vec<Value> = results
             .iter()
@@ -90,14 +96,25 @@ fn report(as_json: bool, results: &[(String, Vec<String>)]) -> Exit {
         outln!("{}", json!(list));
     } else {
         for (name, differences) in results {
-            outln!("{} {name}", if differences.is_empty() { "ok    " } else { "FAILED" });
+            outln!(
+                "{} {name}",
+                if differences.is_empty() {
+                    "ok    "
+                } else {
+                    "FAILED"
+                }
+            );
             for difference in differences {
                 outln!("         {difference}");
             }
         }
         outln!("{} cases, {failed} failed", results.len());
     }
-    if failed == 0 { Exit::Done } else { Exit::Failed }
+    if failed == 0 {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
 }
 
 fn case_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -125,7 +142,11 @@ fn differences(prepared: &Prepared, file: &Path, case: &Case) -> Vec<String> {
         Err(error) => return vec![format!("event {}: {error}", path.display())],
     };
     let now = case.now.unwrap_or_else(clock::system_now);
-    match prepared.try_case(CaseInput { source: &case.source, body, now }) {
+    match prepared.try_case(CaseInput {
+        source: &case.source,
+        body,
+        now,
+    }) {
         Ok(outcomes) => compare(&case.expect, &outcomes),
         Err(problem) => vec![problem],
     }
@@ -135,19 +156,33 @@ fn compare(expect: &Expect, outcomes: &[CaseOutcome]) -> Vec<String> {
     let mut differences = Vec::new();
     let decision = outcomes.first().map_or("ignored", |o| o.decision.as_str());
     if expect.decision != decision {
-        let why = outcomes.iter().flat_map(|o| &o.why).cloned().collect::<Vec<_>>().join("; ");
+        let why = outcomes
+            .iter()
+            .flat_map(|o| &o.why)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("; ");
         differences.push(format!(
             "decision: expected {}, got {decision}{}",
             expect.decision,
-            if why.is_empty() { why } else { format!(" ({why})") }
+            if why.is_empty() {
+                why
+            } else {
+                format!(" ({why})")
+            }
         ));
     }
-    let Some(outcome) = outcomes.first() else { return differences };
+    let Some(outcome) = outcomes.first() else {
+        return differences;
+    };
     if let Some(wanted) = &expect.policies {
         let mut wanted = wanted.clone();
         wanted.sort();
         if wanted != outcome.policies {
-            differences.push(format!("policies: expected {wanted:?}, got {:?}", outcome.policies));
+            differences.push(format!(
+                "policies: expected {wanted:?}, got {:?}",
+                outcome.policies
+            ));
         }
     }
     if let Some(Value::Object(fields)) = &expect.request {

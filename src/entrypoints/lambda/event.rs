@@ -15,7 +15,8 @@ pub(super) enum Shape {
     Http(Box<HttpDelivery>, Form),
     /// A batch of SQS messages.
     Queue(SqsEvent),
-    /// SNS, or an event of EventBridge: asynchronous, so that only an error makes Lambda deliver it again.
+    /// SNS, or an event of EventBridge: asynchronous, so that only an error makes Lambda deliver it
+    /// again.
     Messages(Vec<Message>),
     /// A schedule: `{"task":"sweep"}`, or an EventBridge rule's own "Scheduled Event".
     Sweep,
@@ -24,8 +25,15 @@ pub(super) enum Shape {
 }
 
 /// Marks of events that other triggers send. A direct invocation never has them.
-const FOREIGN_MARKS: [&str; 7] =
-    ["Records", "records", "requestContext", "httpMethod", "detail-type", "awslogs", "version"];
+const FOREIGN_MARKS: [&str; 7] = [
+    "Records",
+    "records",
+    "requestContext",
+    "httpMethod",
+    "detail-type",
+    "awslogs",
+    "version",
+];
 
 const SERVED: &str = "use a function URL, API Gateway, a load balancer, SQS, SNS, EventBridge, a schedule or a direct invocation";
 
@@ -49,7 +57,10 @@ pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
     if object.contains_key("detail-type") && object.contains_key("detail") {
         return bus(&event);
     }
-    if let Some(mark) = FOREIGN_MARKS.iter().find(|mark| object.contains_key(**mark)) {
+    if let Some(mark) = FOREIGN_MARKS
+        .iter()
+        .find(|mark| object.contains_key(**mark))
+    {
         let problem = format!("has {mark:?} and is of a trigger that is not served");
         return Err(Problem::new("event", problem, SERVED));
     }
@@ -58,10 +69,14 @@ pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
 
 /// Records are all of one trigger; SQS and SNS spell the name of its field differently.
 fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
-    let refused = |problem: String| Problem::new("Records", problem, "let SQS or SNS invoke the function");
-    let Some(list) = records.as_array() else { return Err(refused("is not an array".to_owned())) };
+    let refused =
+        |problem: String| Problem::new("Records", problem, "let SQS or SNS invoke the function");
+    let Some(list) = records.as_array() else {
+        return Err(refused("is not an array".to_owned()));
+    };
     let all = |field: &str, name: &str| {
-        list.iter().all(|record| record.get(field).and_then(Value::as_str) == Some(name))
+        list.iter()
+            .all(|record| record.get(field).and_then(Value::as_str) == Some(name))
     };
     if all("eventSource", "aws:sqs") {
         let batch: SqsEvent = serde_json::from_value(event.clone())
@@ -75,7 +90,9 @@ fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
         });
         return Ok(Shape::Messages(messages.collect::<Result<_, _>>()?));
     }
-    Err(refused("are not all messages of SQS, or all of SNS".to_owned()))
+    Err(refused(
+        "are not all messages of SQS, or all of SNS".to_owned(),
+    ))
 }
 
 /// A topic speaks for a source by its ARN. The id is the same when SNS or Lambda delivers again.
@@ -92,17 +109,22 @@ fn notification(record: &Value) -> Option<Message> {
     })
 }
 
-/// An event does not name its bus. Who speaks is the region, the account that put it there, and its `source`:
-/// `events:REGION:ACCOUNT:SOURCE`. EventBridge writes the first two, and keeps sources that begin with `aws.` to itself.
+/// An event does not name its bus. Who speaks is the region, the account that put it there, and its
+/// `source`: `events:REGION:ACCOUNT:SOURCE`. EventBridge writes the first two, and keeps sources
+/// that begin with `aws.` to itself.
 fn bus(event: &Value) -> Result<Shape, Problem> {
     let text = |name: &str| {
-        event.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or_else(|| {
-            Problem::new(
-                name,
-                "is missing in an event of EventBridge",
-                "let an event bus invoke the function",
-            )
-        })
+        event
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| {
+                Problem::new(
+                    name,
+                    "is missing in an event of EventBridge",
+                    "let an event bus invoke the function",
+                )
+            })
     };
     let (region, account, source) = (text("region")?, text("account")?, text("source")?);
     if (text("detail-type")?, source) == ("Scheduled Event", "aws.events") {
@@ -110,7 +132,11 @@ fn bus(event: &Value) -> Result<Shape, Problem> {
     }
     let origin = format!("events:{region}:{account}:{source}");
     // The map sees the whole event, so that it can ask for the detail type.
-    let message = Message { origin, id: Some(text("id")?.to_owned()), body: event.to_string().into() };
+    let message = Message {
+        origin,
+        id: Some(text("id")?.to_owned()),
+        body: event.to_string().into(),
+    };
     Ok(Shape::Messages(vec![message]))
 }
 
@@ -120,21 +146,38 @@ fn http(event: &Value) -> Result<Shape, Problem> {
     let stage = at("/requestContext/stage");
     let (method, path, form) = if event.pointer("/requestContext/http").is_some() {
         if at("/version") != Some("2.0") {
-            return Err(refused("is an HTTP event of another payload version than 2.0".to_owned()));
+            return Err(refused(
+                "is an HTTP event of another payload version than 2.0".to_owned(),
+            ));
         }
         let path = envelope::without_stage(at("/rawPath").unwrap_or_default(), stage);
         (at("/requestContext/http/method"), path, Form::Version2)
     } else if event.pointer("/requestContext/elb").is_some() {
         let multi = event.get("multiValueHeaders").is_some_and(Value::is_object);
-        let form = if multi { Form::BalancerMulti } else { Form::Balancer };
-        (at("/httpMethod"), at("/path").unwrap_or_default().to_owned(), form)
+        let form = if multi {
+            Form::BalancerMulti
+        } else {
+            Form::Balancer
+        };
+        (
+            at("/httpMethod"),
+            at("/path").unwrap_or_default().to_owned(),
+            form,
+        )
     } else if event.get("resource").is_some() && matches!(at("/version"), None | Some("1.0")) {
         let path = at("/path").unwrap_or_default();
-        // A REST API leaves the stage out of `path` and puts it into the context's; where both are the same it may be in.
+        // A REST API leaves the stage out of `path` and puts it into the context's; where both are
+        // the same it may be in.
         let same = at("/requestContext/path") == Some(path);
-        (at("/httpMethod"), envelope::without_stage(path, stage.filter(|_| same)), Form::Version1)
+        (
+            at("/httpMethod"),
+            envelope::without_stage(path, stage.filter(|_| same)),
+            Form::Version1,
+        )
     } else {
-        return Err(refused("has a requestContext of no HTTP trigger that is served".to_owned()));
+        return Err(refused(
+            "has a requestContext of no HTTP trigger that is served".to_owned(),
+        ));
     };
     let method = method.ok_or_else(|| refused("is an HTTP event without a method".to_owned()))?;
     let request = envelope::request(event, method, path).map_err(refused)?;
@@ -157,9 +200,15 @@ mod tests {
 
     #[test]
     fn http_bodies_are_decoded_before_anything_reads_them() {
-        let Ok(Shape::Http(request, Form::Version2)) = shape_of(http_event()) else { panic!() };
+        let Ok(Shape::Http(request, Form::Version2)) = shape_of(http_event()) else {
+            panic!()
+        };
         assert_eq!(
-            (request.method.as_str(), request.path.as_str(), &request.body[..]),
+            (
+                request.method.as_str(),
+                request.path.as_str(),
+                &request.body[..]
+            ),
             ("POST", "/hooks/jira", &b"{\"a\":1}"[..])
         );
     }
@@ -169,7 +218,9 @@ mod tests {
         let mut event = http_event();
         event["requestContext"]["stage"] = json!("prod");
         event["rawPath"] = json!("/prod/hooks/jira");
-        let Ok(Shape::Http(request, Form::Version2)) = shape_of(event) else { panic!() };
+        let Ok(Shape::Http(request, Form::Version2)) = shape_of(event) else {
+            panic!()
+        };
         assert_eq!(request.path, "/hooks/jira");
     }
 
@@ -203,31 +254,49 @@ mod tests {
 
     #[test]
     fn a_task_with_company_is_no_sweep() {
-        assert!(matches!(shape_of(json!({"task": "sweep"})), Ok(Shape::Sweep)));
-        assert!(matches!(shape_of(json!({"task": "sweep", "action": "share"})), Ok(Shape::Direct(_))));
+        assert!(matches!(
+            shape_of(json!({"task": "sweep"})),
+            Ok(Shape::Sweep)
+        ));
+        assert!(matches!(
+            shape_of(json!({"task": "sweep", "action": "share"})),
+            Ok(Shape::Direct(_))
+        ));
     }
 
     #[test]
     fn a_topic_and_a_bus_speak_by_what_their_host_wrote() {
         let sns = json!({"Records": [{"EventSource": "aws:sns", "Sns": {
             "Type": "Notification", "MessageId": "m-1", "TopicArn": "arn:aws:sns:r:1:t", "Message": "{}"}}]});
-        let Ok(Shape::Messages(messages)) = shape_of(sns) else { panic!() };
-        let expected =
-            Message { origin: "arn:aws:sns:r:1:t".into(), id: Some("m-1".into()), body: "{}".into() };
+        let Ok(Shape::Messages(messages)) = shape_of(sns) else {
+            panic!()
+        };
+        let expected = Message {
+            origin: "arn:aws:sns:r:1:t".into(),
+            id: Some("m-1".into()),
+            body: "{}".into(),
+        };
         assert_eq!(messages, [expected]);
         let event = |source: &str, kind: &str| {
             json!({"version": "0", "id": "e-1", "detail-type": kind, "source": source, "account": "1",
                    "region": "r", "detail": {}})
         };
-        let Ok(Shape::Messages(messages)) = shape_of(event("com.example", "Image Share Approved")) else {
+        let Ok(Shape::Messages(messages)) = shape_of(event("com.example", "Image Share Approved"))
+        else {
             panic!()
         };
         assert_eq!(
             (messages[0].origin.as_str(), messages[0].id.as_deref()),
             ("events:r:1:com.example", Some("e-1"))
         );
-        assert!(matches!(shape_of(event("aws.events", "Scheduled Event")), Ok(Shape::Sweep)));
-        assert!(matches!(shape_of(event("com.example", "Scheduled Event")), Ok(Shape::Messages(_))));
+        assert!(matches!(
+            shape_of(event("aws.events", "Scheduled Event")),
+            Ok(Shape::Sweep)
+        ));
+        assert!(matches!(
+            shape_of(event("com.example", "Scheduled Event")),
+            Ok(Shape::Messages(_))
+        ));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The Lambda host: one handler for every trigger. In: raw events. Out: what each trigger expects back.
+//! The Lambda host: one handler for every trigger. In: raw events. Out: what each trigger expects
+//! back.
 
 mod deadline;
 mod event;
@@ -41,9 +42,10 @@ pub(crate) async fn answer(
     deadline: Deadline,
 ) -> Result<Value, Diagnostic> {
     match event::shape_of(event) {
-        Ok(Shape::Http(request, form)) => {
-            Ok(envelope::response(form, respond(app, *request, deadline).await))
-        }
+        Ok(Shape::Http(request, form)) => Ok(envelope::response(
+            form,
+            respond(app, *request, deadline).await,
+        )),
         Ok(Shape::Messages(messages)) => message::all_or_error(app, messages, deadline)
             .await
             .map_err(|NamedError { name, text }| diagnostic(name, text)),
@@ -60,9 +62,11 @@ pub(crate) async fn answer(
     }
 }
 
-/// A direct invocation: whoever may call `lambda:InvokeFunction` speaks for the source named `invoke`.
+/// A direct invocation: whoever may call `lambda:InvokeFunction` speaks for the source named
+/// `invoke`.
 ///
-/// What was decided returns as the answer; a refusal is an error with a name, so that a caller can tell them apart.
+/// What was decided returns as the answer; a refusal is an error with a name, so that a caller can
+/// tell them apart.
 async fn direct(
     app: &Arc<App>,
     body: &Value,
@@ -71,15 +75,31 @@ async fn direct(
 ) -> Result<Value, Diagnostic> {
     let Some(source) = app.source_of("invoke") else {
         let remedy = "configure a source with scheme = \"trusted\" and from = [\"invoke\"] to allow direct invocations";
-        return Err(diagnostic("Unauthorised", format!("no source accepts direct invocations; {remedy}")));
+        return Err(diagnostic(
+            "Unauthorised",
+            format!("no source accepts direct invocations; {remedy}"),
+        ));
     };
-    let via = Via::Host { origin: "invoke".to_owned(), id: Some(request_id.to_owned()) };
-    let delivery = Delivery { source, via, body: body.to_string().into() };
+    let via = Via::Host {
+        origin: "invoke".to_owned(),
+        id: Some(request_id.to_owned()),
+    };
+    let delivery = Delivery {
+        source,
+        via,
+        body: body.to_string().into(),
+    };
     let reply = app.receive(delivery, deadline).await;
     let body = to_http(&reply).body;
-    error_name(&reply).map_or_else(|| Ok(body.clone()), |name| Err(diagnostic(name, body.to_string())))
+    error_name(&reply).map_or_else(
+        || Ok(body.clone()),
+        |name| Err(diagnostic(name, body.to_string())),
+    )
 }
 
 fn diagnostic(kind: &str, message: String) -> Diagnostic {
-    Diagnostic { error_type: kind.to_owned(), error_message: message }
+    Diagnostic {
+        error_type: kind.to_owned(),
+        error_message: message,
+    }
 }

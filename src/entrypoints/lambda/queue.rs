@@ -17,21 +17,39 @@ use crate::entrypoints::reply::{should_retry, to_http};
 const MOST_AT_ONCE: usize = 100;
 
 pub(super) async fn batch(app: &Arc<App>, batch: SqsEvent, deadline: Deadline) -> Value {
-    let fifo =
-        |message: &SqsMessage| message.event_source_arn.as_deref().is_some_and(|arn| arn.ends_with(".fifo"));
-    let ids: Vec<String> = batch.records.iter().map(|m| m.message_id.clone().unwrap_or_default()).collect();
+    let fifo = |message: &SqsMessage| {
+        message
+            .event_source_arn
+            .as_deref()
+            .is_some_and(|arn| arn.ends_with(".fifo"))
+    };
+    let ids: Vec<String> = batch
+        .records
+        .iter()
+        .map(|m| m.message_id.clone().unwrap_or_default())
+        .collect();
     let done = if batch.records.iter().any(fifo) {
         in_order(app, batch.records, deadline).await
     } else {
         at_once(app, batch.records, deadline).await
     };
-    let failed = ids.into_iter().enumerate().filter(|(index, _)| !done.contains(index));
-    let failures: Vec<Value> = failed.map(|(_, id)| json!({ "itemIdentifier": id })).collect();
+    let failed = ids
+        .into_iter()
+        .enumerate()
+        .filter(|(index, _)| !done.contains(index));
+    let failures: Vec<Value> = failed
+        .map(|(_, id)| json!({ "itemIdentifier": id }))
+        .collect();
     json!({ "batchItemFailures": failures })
 }
 
-/// The places of the messages that are done with. In a FIFO queue nothing may overtake a message that failed.
-async fn in_order(app: &Arc<App>, messages: Vec<SqsMessage>, deadline: Deadline) -> BTreeSet<usize> {
+/// The places of the messages that are done with. In a FIFO queue nothing may overtake a message
+/// that failed.
+async fn in_order(
+    app: &Arc<App>,
+    messages: Vec<SqsMessage>,
+    deadline: Deadline,
+) -> BTreeSet<usize> {
     let mut done = BTreeSet::new();
     for (index, message) in messages.into_iter().enumerate() {
         if !processed(app, message, deadline).await {
@@ -64,7 +82,9 @@ async fn processed(app: &Arc<App>, message: SqsMessage, deadline: Deadline) -> b
         id: id.clone(),
         body: message.body.unwrap_or_default().into(),
     };
-    let Some(reply) = receive(app, message, deadline).await else { return false };
+    let Some(reply) = receive(app, message, deadline).await else {
+        return false;
+    };
     let retry = should_retry(&reply);
     if retry {
         let answer = to_http(&reply);

@@ -1,5 +1,5 @@
-//! Which trigger of Tencent's SCF is it? Told by shape, strictly: an unknown shape is an error, never a guess.
-//! In: a raw event. Out: one of the shapes that are served.
+//! Which trigger of Tencent's SCF is it? Told by shape, strictly: an unknown shape is an error,
+//! never a guess. In: a raw event. Out: one of the shapes that are served.
 
 use serde_json::Value;
 
@@ -14,18 +14,22 @@ pub(super) enum Shape {
     Http(Box<HttpDelivery>),
     /// A timer: whatever its message, it sweeps.
     Sweep,
-    /// A topic of TDMQ (formerly CMQ), or an event of EventBridge: a failure is delivered again, and in the end kept.
+    /// A topic of TDMQ (formerly CMQ), or an event of EventBridge: a failure is delivered again,
+    /// and in the end kept.
     Messages(Vec<Message>),
     /// A CKafka topic: a failure holds up everything behind it, thousands of times.
     Stream(Vec<Message>),
 }
 
-const SERVED: &str =
-    "use a function URL, a timer, CKafka, TDMQ or EventBridge; direct invocations are not served on SCF";
+const SERVED: &str = "use a function URL, a timer, CKafka, TDMQ or EventBridge; direct invocations are not served on SCF";
 
 /// Whether an event has the marks of SCF, for a file that may be of any host.
 pub(crate) fn is_of_scf(event: &Value) -> bool {
-    let record = |name| event.pointer("/Records/0").is_some_and(|record| record.get(name).is_some());
+    let record = |name| {
+        event
+            .pointer("/Records/0")
+            .is_some_and(|record| record.get(name).is_some())
+    };
     let url = event.get("httpMethod").is_some() && event.get("queryString").is_some();
     url || record("Ckafka") || record("CMQ") || is_timer(event) || is_event(event)
 }
@@ -36,7 +40,9 @@ fn is_timer(event: &Value) -> bool {
 }
 
 fn is_event(event: &Value) -> bool {
-    event.get("specversion").is_some() && event.get("source").is_some() && event.get("region").is_some()
+    event.get("specversion").is_some()
+        && event.get("source").is_some()
+        && event.get("region").is_some()
 }
 
 pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
@@ -46,8 +52,11 @@ pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
     }
     if let Some(records) = event.get("Records") {
         let records = records.as_array().filter(|records| !records.is_empty());
-        let records = records.ok_or_else(|| refused("has Records that are not a list of messages"))?;
-        let all = |read: fn(&Value) -> Option<Message>| records.iter().map(read).collect::<Option<Vec<_>>>();
+        let records =
+            records.ok_or_else(|| refused("has Records that are not a list of messages"))?;
+        let all = |read: fn(&Value) -> Option<Message>| {
+            records.iter().map(read).collect::<Option<Vec<_>>>()
+        };
         return all(kafka)
             .map(Shape::Stream)
             .or_else(|| all(topic).map(Shape::Messages))
@@ -57,43 +66,73 @@ pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
         return http(event).map_err(|problem| refused(&problem));
     }
     if is_event(event) {
-        let message =
-            bus(event).ok_or_else(|| refused("is an event of EventBridge without id, region or source"))?;
+        let message = bus(event)
+            .ok_or_else(|| refused("is an event of EventBridge without id, region or source"))?;
         return Ok(Shape::Messages(vec![message]));
     }
     Err(refused("has the shape of no trigger that is served"))
 }
 
-/// The path of a function URL is the request's own. The gateway's stage stands in its context, not in `path`.
+/// The path of a function URL is the request's own. The gateway's stage stands in its context, not
+/// in `path`.
 fn http(event: &Value) -> Result<Shape, String> {
     let text = |name: &str| event.get(name).and_then(Value::as_str);
     let method = text("httpMethod").ok_or("has an httpMethod that is not text")?;
-    let path = text("path").ok_or("is an HTTP event without a path")?.to_owned();
-    Ok(Shape::Http(Box::new(envelope::request(event, method, path)?)))
+    let path = text("path")
+        .ok_or("is an HTTP event without a path")?
+        .to_owned();
+    Ok(Shape::Http(Box::new(envelope::request(
+        event, method, path,
+    )?)))
 }
 
 /// `ckafka:TOPIC`. Partition and offset name a record.
 fn kafka(record: &Value) -> Option<Message> {
     let kafka = record.get("Ckafka")?;
     let topic = kafka.get("topic")?.as_str()?;
-    let id = format!("{topic}/{}/{}", number(kafka.get("partition")?)?, number(kafka.get("offset")?)?);
+    let id = format!(
+        "{topic}/{}/{}",
+        number(kafka.get("partition")?)?,
+        number(kafka.get("offset")?)?
+    );
     let body = kafka.get("msgBody")?.as_str()?.to_owned().into();
-    Some(Message { origin: format!("ckafka:{topic}"), id: Some(id), body })
+    Some(Message {
+        origin: format!("ckafka:{topic}"),
+        id: Some(id),
+        body,
+    })
 }
 
 /// `cmq:OWNER:TOPIC`. The owner is a number or a text, as the documentation shows both.
 fn topic(record: &Value) -> Option<Message> {
     let topic = record.get("CMQ")?;
-    let origin = format!("cmq:{}:{}", number(topic.get("topicOwner")?)?, topic.get("topicName")?.as_str()?);
+    let origin = format!(
+        "cmq:{}:{}",
+        number(topic.get("topicOwner")?)?,
+        topic.get("topicName")?.as_str()?
+    );
     let body = topic.get("msgBody")?.as_str()?.to_owned().into();
-    Some(Message { origin, id: Some(topic.get("msgId")?.as_str()?.to_owned()), body })
+    Some(Message {
+        origin,
+        id: Some(topic.get("msgId")?.as_str()?.to_owned()),
+        body,
+    })
 }
 
 /// `eventbridge:REGION:SOURCE`. The map sees the whole event.
 fn bus(event: &Value) -> Option<Message> {
-    let text = |name: &str| event.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = |name: &str| {
+        event
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
     let origin = format!("eventbridge:{}:{}", text("region")?, text("source")?);
-    Some(Message { origin, id: Some(text("id")?.to_owned()), body: event.to_string().into() })
+    Some(Message {
+        origin,
+        id: Some(text("id")?.to_owned()),
+        body: event.to_string().into(),
+    })
 }
 
 fn number(value: &Value) -> Option<String> {
@@ -133,7 +172,13 @@ mod tests {
         }
         let event = json!({"specversion": "1.0", "id": "e", "type": "x", "source": "tdmq.cloud.tencent", "region": "ap-guangzhou",
             "subject": "s", "time": "1615430559146", "datacontenttype": "application/json;charset=utf-8", "data": {}});
-        assert_eq!(messages(&event), [("eventbridge:ap-guangzhou:tdmq.cloud.tencent".to_owned(), some("e"))]);
+        assert_eq!(
+            messages(&event),
+            [(
+                "eventbridge:ap-guangzhou:tdmq.cloud.tencent".to_owned(),
+                some("e")
+            )]
+        );
     }
 
     #[test]

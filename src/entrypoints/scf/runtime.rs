@@ -1,5 +1,5 @@
-//! The runtime API of SCF: ready once, then next, and a response or an error, for ever. In: its address. Out: only when
-//! it cannot be reached any more.
+//! The runtime API of SCF: ready once, then next, and a response or an error, for ever. In: its
+//! address. Out: only when it cannot be reached any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,14 @@ const MOST_FAILURES: u32 = 5;
 /// # Errors
 /// Why it cannot be used.
 pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
-    let host = vars.get("SCF_RUNTIME_API").map(String::as_str).unwrap_or_default();
-    let base = match vars.get("SCF_RUNTIME_API_PORT").filter(|port| !port.is_empty()) {
+    let host = vars
+        .get("SCF_RUNTIME_API")
+        .map(String::as_str)
+        .unwrap_or_default();
+    let base = match vars
+        .get("SCF_RUNTIME_API_PORT")
+        .filter(|port| !port.is_empty())
+    {
         Some(port) => format!("http://{host}:{port}/runtime"),
         None => format!("http://{host}/runtime"),
     };
@@ -38,13 +44,30 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
             if !answer.status().is_success() {
                 return Err(format!("next was answered {}", answer.status()));
             }
-            let deadline =
-                deadline_of(&app, answer.headers().get("time_limit_in_ms").and_then(|v| v.to_str().ok()));
+            let deadline = deadline_of(
+                &app,
+                answer
+                    .headers()
+                    .get("time_limit_in_ms")
+                    .and_then(|v| v.to_str().ok()),
+            );
             let body = answer.bytes().await.map_err(|error| error.to_string())?;
             match invocation(&app, &body, deadline).await {
-                Ok(answer) => post(&client, &format!("{base}/invocation/response"), answer.to_string()).await,
+                Ok(answer) => {
+                    post(
+                        &client,
+                        &format!("{base}/invocation/response"),
+                        answer.to_string(),
+                    )
+                    .await
+                }
                 Err(NamedError { name, text }) => {
-                    post(&client, &format!("{base}/invocation/error"), format!("{name}: {text}")).await
+                    post(
+                        &client,
+                        &format!("{base}/invocation/error"),
+                        format!("{name}: {text}"),
+                    )
+                    .await
                 }
             }
         };
@@ -57,7 +80,9 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
             }
         }
     }
-    Err(format!("the runtime API failed {MOST_FAILURES} times in a row"))
+    Err(format!(
+        "the runtime API failed {MOST_FAILURES} times in a row"
+    ))
 }
 
 /// A panic costs its own invocation only.
@@ -69,16 +94,35 @@ async fn invocation(app: &Arc<App>, body: &[u8], deadline: Deadline) -> Result<V
     let worker = Arc::clone(app);
     tokio::spawn(async move { super::answer(&worker, &event, deadline).await })
         .await
-        .unwrap_or_else(|_| Err(NamedError { name: "Panicked", text: "the log tells more".to_owned() }))
+        .unwrap_or_else(|_| {
+            Err(NamedError {
+                name: "Panicked",
+                text: "the log tells more".to_owned(),
+            })
+        })
 }
 
 /// The time limit less the reserve; the configured budget when the header is missing.
 fn deadline_of(app: &App, limit: Option<&str>) -> Deadline {
-    let limit = limit.and_then(|text| text.trim().parse::<u64>().ok()).map(Duration::from_millis);
-    limit.map_or_else(|| app.budget(), |limit| Deadline::after(limit.saturating_sub(RESERVE)))
+    let limit = limit
+        .and_then(|text| text.trim().parse::<u64>().ok())
+        .map(Duration::from_millis);
+    limit.map_or_else(
+        || app.budget(),
+        |limit| Deadline::after(limit.saturating_sub(RESERVE)),
+    )
 }
 
 async fn post(client: &reqwest::Client, url: &str, body: String) -> Result<(), String> {
-    let answer = client.post(url).body(body).send().await.map_err(|error| error.to_string())?;
-    if answer.status().is_success() { Ok(()) } else { Err(format!("{url} was answered {}", answer.status())) }
+    let answer = client
+        .post(url)
+        .body(body)
+        .send()
+        .await
+        .map_err(|error| error.to_string())?;
+    if answer.status().is_success() {
+        Ok(())
+    } else {
+        Err(format!("{url} was answered {}", answer.status()))
+    }
 }

@@ -1,5 +1,5 @@
-//! A row per record for people who work in spreadsheets (RFC 4180). A cell that a spreadsheet would take for a formula
-//! is written with a leading apostrophe: its text comes from tickets.
+//! A row per record for people who work in spreadsheets (RFC 4180). A cell that a spreadsheet would
+//! take for a formula is written with a leading apostrophe: its text comes from tickets.
 
 use super::Entry;
 use crate::domain::{ItemResult, ResultKind};
@@ -44,14 +44,23 @@ pub(super) fn row(entry: &Entry<'_>) -> String {
         text(request.map(|r| r.approvers.join(" "))),
         text(request.and_then(|r| r.ticket.clone())),
         text(request.and_then(|r| r.reason.clone())),
-        text(entry.intent.and_then(|intent| intent.expires_at).map(|at| at.to_string())),
+        text(
+            entry
+                .intent
+                .and_then(|intent| intent.expires_at)
+                .map(|at| at.to_string()),
+        ),
         text(entry.intent.map(|intent| intent.verdict.policies.join(" "))),
         results.iter().map(result).collect::<Vec<_>>().join("; "),
         calls.iter().map(call).collect::<Vec<_>>().join("; "),
         record.stream.to_string(),
         entry.stored.hash.clone(),
     ];
-    cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",")
+    cells
+        .iter()
+        .map(|cell| quoted(cell))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn result(result: &ItemResult) -> String {
@@ -69,12 +78,20 @@ fn result(result: &ItemResult) -> String {
 
 fn call(call: &CallNote) -> String {
     let end = call.code.as_deref().unwrap_or("ok");
-    format!("{} {end} {}", call.action, call.request_id.as_deref().unwrap_or("-"))
+    format!(
+        "{} {end} {}",
+        call.action,
+        call.request_id.as_deref().unwrap_or("-")
+    )
 }
 
 /// <https://owasp.org/www-community/attacks/CSV_Injection>: these first characters begin a formula.
 pub(super) fn quoted(cell: &str) -> String {
-    let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
+    let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
+        "'"
+    } else {
+        ""
+    };
     if cell.contains(['"', ',', '\n', '\r', ';', '\t']) || cell.starts_with(' ') {
         format!("\"{guard}{}\"", cell.replace('"', "\"\""))
     } else {

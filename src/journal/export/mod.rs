@@ -1,5 +1,5 @@
-//! Records in the forms that others read: OCSF events, a table for spreadsheets, the records' own lines. Pure.
-//! In: a stream's records and where the cloud is. Out: lines of text.
+//! Records in the forms that others read: OCSF events, a table for spreadsheets, the records' own
+//! lines. Pure. In: a stream's records and where the cloud is. Out: lines of text.
 
 mod csv;
 mod ocsf;
@@ -32,15 +32,24 @@ pub struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// A stream's records, each with what the ones before it say.
     pub fn all(records: &'a [Stored]) -> Vec<Self> {
-        let intent = records.first().and_then(|stored| match &stored.record.event {
-            Event::Opened(intent) => Some(&**intent),
-            Event::Archived(archive) => Some(&archive.intent),
-            _ => None,
-        });
+        let intent = records
+            .first()
+            .and_then(|stored| match &stored.record.event {
+                Event::Opened(intent) => Some(&**intent),
+                Event::Archived(archive) => Some(&archive.intent),
+                _ => None,
+            });
         let mut revoking = false;
         let entry = |stored: &'a Stored| {
-            revoking |= matches!(stored.record.event, Event::Revoking { .. } | Event::Revoked { .. });
-            Self { stored, intent, revoking }
+            revoking |= matches!(
+                stored.record.event,
+                Event::Revoking { .. } | Event::Revoked { .. }
+            );
+            Self {
+                stored,
+                intent,
+                revoking,
+            }
         };
         records.iter().map(entry).collect()
     }
@@ -73,7 +82,11 @@ impl<'a> Entry<'a> {
     /// Whether access is given or taken away.
     fn action(&self) -> Option<Action> {
         let intent = self.intent?;
-        Some(if self.revoking { Action::Cancel } else { intent.request.action })
+        Some(if self.revoking {
+            Action::Cancel
+        } else {
+            intent.request.action
+        })
     }
 
     /// What the record says of the request, in one word.

@@ -1,5 +1,6 @@
-//! Records as events of the Open Cybersecurity Schema Framework 1.8.0: class API Activity (6003) with the profiles cloud,
-//! datetime and security_control. What has no place there stands in `unmapped`. <https://schema.ocsf.io/1.8.0/classes/api_activity>
+//! Records as events of the Open Cybersecurity Schema Framework 1.8.0: class API Activity (6003)
+//! with the profiles cloud, datetime and security_control. What has no place there stands in
+//! `unmapped`. <https://schema.ocsf.io/1.8.0/classes/api_activity>
 
 use serde_json::{Map, Value, json};
 
@@ -59,7 +60,11 @@ pub(super) fn event(entry: &Entry<'_>, origin: &Origin) -> Value {
     put(&mut event, "status_id", Some(json!(status_id)));
     put(&mut event, "status_code", code.map(Value::from));
     if let Some(allowed) = verdict(entry) {
-        let (action, disposition) = if allowed { ("Allowed", "Allowed") } else { ("Denied", "Blocked") };
+        let (action, disposition) = if allowed {
+            ("Allowed", "Allowed")
+        } else {
+            ("Denied", "Blocked")
+        };
         let id = if allowed { 1 } else { 2 };
         put(&mut event, "action", Some(json!(action)));
         put(&mut event, "action_id", Some(json!(id)));
@@ -106,7 +111,12 @@ fn end(entry: &Entry<'_>) -> End {
     };
     match &entry.stored.record.event {
         Event::Opened(intent) if !intent.verdict.allowed => of(Status::Denied),
-        Event::Progress(progress) => match progress.calls.iter().rev().find_map(|call| call.code.clone()) {
+        Event::Progress(progress) => match progress
+            .calls
+            .iter()
+            .rev()
+            .find_map(|call| call.code.clone())
+        {
             Some(code) => End::Failure(code),
             None => End::Success,
         },
@@ -129,12 +139,20 @@ fn verdict(entry: &Entry<'_>) -> Option<bool> {
 
 fn message(entry: &Entry<'_>) -> String {
     match &entry.stored.record.event {
-        Event::Deferred(deferral) => format!("deferred until {}: {}", deferral.not_before, deferral.why),
+        Event::Deferred(deferral) => {
+            format!("deferred until {}: {}", deferral.not_before, deferral.why)
+        }
         Event::Opened(intent) if !intent.verdict.allowed => {
-            let refused = intent.verdict.refused.iter().map(|r| format!("{}: {}", r.what, r.why));
+            let refused = intent
+                .verdict
+                .refused
+                .iter()
+                .map(|r| format!("{}: {}", r.what, r.why));
             format!("denied: {}", refused.collect::<Vec<_>>().join("; "))
         }
-        Event::Conflict(_) => "a known request came with other content and was not carried out".to_owned(),
+        Event::Conflict(_) => {
+            "a known request came with other content and was not carried out".to_owned()
+        }
         _ => match entry.outcome().as_str() {
             "" => entry.name().to_owned(),
             outcome => format!("{}: {outcome}", entry.name()),
@@ -144,8 +162,11 @@ fn message(entry: &Entry<'_>) -> String {
 
 fn policy(intent: &Intent) -> Value {
     let verdict = &intent.verdict;
-    let names =
-        if verdict.policies.is_empty() { "default deny".to_owned() } else { verdict.policies.join(" ") };
+    let names = if verdict.policies.is_empty() {
+        "default deny".to_owned()
+    } else {
+        verdict.policies.join(" ")
+    };
     json!({ "uid": names, "name": names, "version": verdict.policy_digest, "is_applied": true })
 }
 
@@ -161,7 +182,9 @@ fn actor(entry: &Entry<'_>) -> Value {
                 "policy": policy(intent),
             }],
         }),
-        (None, Event::Conflict(conflict)) => json!({ "app_name": conflict.identity.source.as_str() }),
+        (None, Event::Conflict(conflict)) => {
+            json!({ "app_name": conflict.identity.source.as_str() })
+        }
         (None, _) => json!({ "app_name": "sharehook" }),
     }
 }
@@ -179,35 +202,63 @@ fn api(entry: &Entry<'_>) -> Value {
         return json!({ "operation": operation, "service": { "name": "sharehook" } });
     };
     let mut api = json!({ "operation": call.action, "service": { "name": "Tencent Cloud API" } });
-    put(&mut api, "request", call.request_id.as_ref().map(|uid| json!({ "uid": uid })));
-    put(&mut api, "response", call.code.as_ref().map(|code| json!({ "error": code })));
+    put(
+        &mut api,
+        "request",
+        call.request_id.as_ref().map(|uid| json!({ "uid": uid })),
+    );
+    put(
+        &mut api,
+        "response",
+        call.code.as_ref().map(|code| json!({ "error": code })),
+    );
     api
 }
 
 fn cloud(entry: &Entry<'_>, origin: &Origin) -> Value {
     let mut cloud = json!({ "provider": "Tencent Cloud", "cloud_partition": origin.site });
-    put(&mut cloud, "region", entry.intent.map(|intent| json!(intent.request.region.to_string())));
+    put(
+        &mut cloud,
+        "region",
+        entry
+            .intent
+            .map(|intent| json!(intent.request.region.to_string())),
+    );
     cloud
 }
 
 /// Where the request came from is known as the source that authenticated it, not as an address.
 fn source(entry: &Entry<'_>) -> Value {
     match (entry.intent, &entry.stored.record.event) {
-        (Some(intent), _) => json!({ "name": intent.identity.source.as_str(), "svc_name": intent.scheme }),
+        (Some(intent), _) => {
+            json!({ "name": intent.identity.source.as_str(), "svc_name": intent.scheme })
+        }
         (None, Event::Conflict(conflict)) => json!({ "name": conflict.identity.source.as_str() }),
         (None, _) => json!({ "name": "unknown" }),
     }
 }
 
 fn resources(entry: &Entry<'_>) -> Value {
-    let Some(intent) = entry.intent else { return json!([]) };
+    let Some(intent) = entry.intent else {
+        return json!([]);
+    };
     let request = &intent.request;
     let image = request.target.image();
     let first = json!({ "uid": image.as_str(), "type": format!("{} image", image.kind()), "region": request.region.to_string() });
-    let accounts =
-        request.target.accounts().iter().map(|id| json!({ "uid": id.to_string(), "type": "account" }));
-    let lighthouse = request.target.lighthouse().then(|| json!({ "uid": "lighthouse", "type": "service" }));
-    [first].into_iter().chain(accounts).chain(lighthouse).collect()
+    let accounts = request
+        .target
+        .accounts()
+        .iter()
+        .map(|id| json!({ "uid": id.to_string(), "type": "account" }));
+    let lighthouse = request
+        .target
+        .lighthouse()
+        .then(|| json!({ "uid": "lighthouse", "type": "service" }));
+    [first]
+        .into_iter()
+        .chain(accounts)
+        .chain(lighthouse)
+        .collect()
 }
 
 fn metadata(entry: &Entry<'_>, origin: &Origin) -> Value {
@@ -221,8 +272,18 @@ fn metadata(entry: &Entry<'_>, origin: &Origin) -> Value {
         "event_code": entry.name(),
         "log_name": "journal",
     });
-    let ticket = entry.intent.map(|intent| intent.request.ticket.as_ref().unwrap_or(&intent.identity.id));
-    put(&mut metadata, "correlation_uid", ticket.map(|ticket| json!(ticket)));
+    let ticket = entry.intent.map(|intent| {
+        intent
+            .request
+            .ticket
+            .as_ref()
+            .unwrap_or(&intent.identity.id)
+    });
+    put(
+        &mut metadata,
+        "correlation_uid",
+        ticket.map(|ticket| json!(ticket)),
+    );
     metadata
 }
 
@@ -244,7 +305,10 @@ fn unmapped(entry: &Entry<'_>) -> Value {
         Event::Deferred(deferral) => Some(&deferral.results),
         Event::Closed { results, .. } | Event::Revoked { results } => Some(results),
         Event::Archived(archive) => {
-            unmapped.insert("requester".to_owned(), json!(archive.intent.request.requester));
+            unmapped.insert(
+                "requester".to_owned(),
+                json!(archive.intent.request.requester),
+            );
             unmapped.insert("allowed".to_owned(), json!(archive.intent.verdict.allowed));
             unmapped.insert("ended".to_owned(), json!(archive.ended));
             unmapped.insert("revoked".to_owned(), json!(archive.revoked));

@@ -1,4 +1,5 @@
-//! Every kind of record in every form: OCSF against the published schema, CSV against what spreadsheets do.
+//! Every kind of record in every form: OCSF against the published schema, CSV against what
+//! spreadsheets do.
 
 use serde_json::{Value, json};
 
@@ -6,7 +7,10 @@ use super::*;
 use crate::journal::testing::*;
 
 fn origin() -> Origin {
-    Origin { site: "intl".into(), version: "0.1.0".into() }
+    Origin {
+        site: "intl".into(),
+        version: "0.1.0".into(),
+    }
 }
 
 /// Streams that hold every event, a denial and a conflict among them.
@@ -20,13 +24,22 @@ fn streams() -> Vec<Vec<Stored>> {
         Tale::full().records,
         Tale::full().archived(EXPIRY * 9).records,
         Tale::full().archived(EXPIRY * 9).records.split_off(12),
-        Tale::empty(&identity("denied")).then(0, 1, Event::Opened(Box::new(denied))).records,
+        Tale::empty(&identity("denied"))
+            .then(0, 1, Event::Opened(Box::new(denied)))
+            .records,
         Tale::empty(&id).then(0, 1, conflict).records,
-        Tale::opened().then(1, 1, closed(Status::Failed, vec![result(account(0), failed())])).records,
+        Tale::opened()
+            .then(
+                1,
+                1,
+                closed(Status::Failed, vec![result(account(0), failed())]),
+            )
+            .records,
     ]
 }
 
-/// The part of JSON Schema that OCSF's schema uses, strictly: a keyword that is not known here fails.
+/// The part of JSON Schema that OCSF's schema uses, strictly: a keyword that is not known here
+/// fails.
 fn check(schema: &Value, value: &Value, at: &str, root: &Value, wrong: &mut Vec<String>) {
     for (keyword, rule) in schema.as_object().unwrap() {
         let holds = match keyword.as_str() {
@@ -50,11 +63,17 @@ fn check(schema: &Value, value: &Value, at: &str, root: &Value, wrong: &mut Vec<
             "additionalProperties" if *rule == json!(true) => true,
             "additionalProperties" => {
                 let known = &schema["properties"];
-                value.as_object().into_iter().flatten().all(|(name, _)| known.get(name).is_some())
+                value
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .all(|(name, _)| known.get(name).is_some())
             }
-            "required" => {
-                rule.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some())
-            }
+            "required" => rule
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|name| value.get(name.as_str().unwrap()).is_some()),
             "items" => {
                 for (index, inner) in value.as_array().into_iter().flatten().enumerate() {
                     check(rule, inner, &format!("{at}[{index}]"), root, wrong);
@@ -65,18 +84,25 @@ fn check(schema: &Value, value: &Value, at: &str, root: &Value, wrong: &mut Vec<
             "const" => rule == value,
             "minimum" => value.as_f64().is_none_or(|n| n >= rule.as_f64().unwrap()),
             "maximum" => value.as_f64().is_none_or(|n| n <= rule.as_f64().unwrap()),
-            "maxLength" => value.as_str().is_none_or(|s| s.chars().count() as u64 <= rule.as_u64().unwrap()),
+            "maxLength" => value
+                .as_str()
+                .is_none_or(|s| s.chars().count() as u64 <= rule.as_u64().unwrap()),
             "anyOf" => rule.as_array().unwrap().iter().any(|one| {
                 let mut inner = Vec::new();
                 check(one, value, at, root, &mut inner);
                 inner.is_empty()
             }),
             // Patterns are left to the validator of tests/peers/ocsf.py.
-            "pattern" | "title" | "deprecated" | "description" | "$defs" | "$id" | "$schema" => true,
+            "pattern" | "title" | "deprecated" | "description" | "$defs" | "$id" | "$schema" => {
+                true
+            }
             other => panic!("the keyword {other} is not known here"),
         };
         if !holds {
-            wrong.push(format!("{at}: {keyword} {}", value.to_string().chars().take(80).collect::<String>()));
+            wrong.push(format!(
+                "{at}: {keyword} {}",
+                value.to_string().chars().take(80).collect::<String>()
+            ));
         }
     }
 }
@@ -95,9 +121,10 @@ fn is(kind: &str, value: &Value) -> bool {
 }
 
 fn flaws(event: &Value) -> Vec<String> {
-    let schema: Value =
-        serde_json::from_str(include_str!("../../../tests/vectors/ocsf-1.8.0-api_activity.schema.json"))
-            .unwrap();
+    let schema: Value = serde_json::from_str(include_str!(
+        "../../../tests/vectors/ocsf-1.8.0-api_activity.schema.json"
+    ))
+    .unwrap();
     let mut wrong = Vec::new();
     check(&schema, event, "event", &schema, &mut wrong);
     wrong
@@ -106,7 +133,9 @@ fn flaws(event: &Value) -> Vec<String> {
 fn events() -> Vec<Value> {
     let streams = streams();
     let entries = streams.iter().flat_map(|records| Entry::all(records));
-    entries.map(|entry| serde_json::from_str(&entry.ocsf(&origin())).unwrap()).collect()
+    entries
+        .map(|entry| serde_json::from_str(&entry.ocsf(&origin())).unwrap())
+        .collect()
 }
 
 #[test]
@@ -114,7 +143,10 @@ fn every_record_is_a_valid_event_of_the_schema() {
     let mut kinds = std::collections::BTreeSet::new();
     for event in events() {
         assert_eq!(flaws(&event), Vec::<String>::new(), "{event:#}");
-        assert_eq!(event["type_uid"], json!(600_300 + event["activity_id"].as_u64().unwrap()));
+        assert_eq!(
+            event["type_uid"],
+            json!(600_300 + event["activity_id"].as_u64().unwrap())
+        );
         kinds.insert(event["metadata"]["event_code"].as_str().unwrap().to_owned());
     }
     assert_eq!(kinds.len(), 9, "every type of event: {kinds:?}");
@@ -134,10 +166,22 @@ fn the_check_finds_what_the_schema_forbids() {
     ] {
         let mut bad = good.clone();
         let (object, name) = pointer.rsplit_once('/').unwrap();
-        bad.pointer_mut(object).unwrap().as_object_mut().unwrap().insert(name.into(), value);
+        bad.pointer_mut(object)
+            .unwrap()
+            .as_object_mut()
+            .unwrap()
+            .insert(name.into(), value);
         assert!(!flaws(&bad).is_empty(), "{pointer}");
     }
-    for name in ["api", "actor", "cloud", "metadata", "src_endpoint", "time", "severity_id"] {
+    for name in [
+        "api",
+        "actor",
+        "cloud",
+        "metadata",
+        "src_endpoint",
+        "time",
+        "severity_id",
+    ] {
         let mut bad = good.clone();
         bad.as_object_mut().unwrap().remove(name);
         assert!(!flaws(&bad).is_empty(), "{name}");
@@ -147,19 +191,39 @@ fn the_check_finds_what_the_schema_forbids() {
 #[test]
 fn decisions_calls_and_expiries_are_told_apart() {
     let all = events();
-    let of = |code: &str| all.iter().filter(move |e| e["metadata"]["event_code"] == code).collect::<Vec<_>>();
-    let [allowed, _, denied, _] = of("opened")[..] else { panic!() };
+    let of = |code: &str| {
+        all.iter()
+            .filter(move |e| e["metadata"]["event_code"] == code)
+            .collect::<Vec<_>>()
+    };
+    let [allowed, _, denied, _] = of("opened")[..] else {
+        panic!()
+    };
     assert_eq!(
-        (&allowed["activity_id"], &allowed["action_id"], &allowed["status_id"]),
+        (
+            &allowed["activity_id"],
+            &allowed["action_id"],
+            &allowed["status_id"]
+        ),
         (&json!(1), &json!(1), &json!(1))
     );
-    assert_eq!((&denied["action_id"], &denied["disposition_id"]), (&json!(2), &json!(2)));
+    assert_eq!(
+        (&denied["action_id"], &denied["disposition_id"]),
+        (&json!(2), &json!(2))
+    );
     assert_eq!(
         (&denied["status_code"], &denied["policy"]["name"]),
         (&json!("PolicyDenied"), &json!("default deny"))
     );
-    assert_eq!(denied["metadata"]["correlation_uid"], "denied", "without a ticket the request's id");
-    assert_eq!(of("revoked")[0]["activity_id"], json!(4), "an expiry takes away");
+    assert_eq!(
+        denied["metadata"]["correlation_uid"], "denied",
+        "without a ticket the request's id"
+    );
+    assert_eq!(
+        of("revoked")[0]["activity_id"],
+        json!(4),
+        "an expiry takes away"
+    );
     assert_eq!(of("conflict")[0]["action_id"], json!(2));
     let call = &of("progress")[0]["api"];
     assert_eq!(
@@ -170,10 +234,20 @@ fn decisions_calls_and_expiries_are_told_apart() {
     let archived = of("archived");
     assert_eq!(archived.len(), 2, "after the others, and alone");
     for event in archived {
-        assert_eq!((&event["activity_id"], &event["activity_name"]), (&json!(99), &json!("Archival")));
-        assert_eq!(event["actor"], json!({"app_name": "sharehook"}), "nobody asked for that");
+        assert_eq!(
+            (&event["activity_id"], &event["activity_name"]),
+            (&json!(99), &json!("Archival"))
+        );
+        assert_eq!(
+            event["actor"],
+            json!({"app_name": "sharehook"}),
+            "nobody asked for that"
+        );
         assert_eq!(event["unmapped"]["requester"], json!("alice@example.com"));
-        assert_eq!((&event["unmapped"]["ended"], &event["status_id"]), (&json!("revoked"), &json!(1)));
+        assert_eq!(
+            (&event["unmapped"]["ended"], &event["status_id"]),
+            (&json!("revoked"), &json!(1))
+        );
         assert_eq!(event["metadata"]["correlation_uid"], json!("CHG0030192"));
         assert_eq!(event.get("action_id"), None, "it is no decision");
     }
@@ -212,12 +286,30 @@ fn every_row_has_a_cell_for_every_column() {
 
 #[test]
 fn a_cell_never_becomes_a_formula_and_never_breaks_its_row() {
-    for evil in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "=cmd|'/c calc'!A1", "=\"a\",\"b\""]
-    {
+    for evil in [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "=cmd|'/c calc'!A1",
+        "=\"a\",\"b\"",
+    ] {
         let cell = csv::quoted(evil);
         assert_eq!(cells(&cell), [format!("'{evil}")], "{evil:?}");
     }
-    for plain in ["", "a", "a,b", "say \"hi\"", "two\nlines", "a;b", " lead", "1=1"] {
+    for plain in [
+        "",
+        "a",
+        "a,b",
+        "say \"hi\"",
+        "two\nlines",
+        "a;b",
+        " lead",
+        "1=1",
+    ] {
         assert_eq!(cells(&csv::quoted(plain)), [plain]);
     }
     let request = request(json!({"reason": "=HYPERLINK(\"http://x\",\"y\")", "requester": "@eve"}));

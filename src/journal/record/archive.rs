@@ -1,5 +1,6 @@
-//! The last record of a finished request: all that its earlier records add up to, so that they can be kept elsewhere.
-//! In: what the fold made of them. Out: a value that the fold can begin with in their stead.
+//! The last record of a finished request: all that its earlier records add up to, so that they can
+//! be kept elsewhere. In: what the fold made of them. Out: a value that the fold can begin with in
+//! their stead.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +30,8 @@ pub struct Archive {
     /// The first record that told of a share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given_at: Option<Timestamp>,
-    /// When the request's last step was written. The archived record itself is younger and is no step.
+    /// When the request's last step was written. The archived record itself is younger and is no
+    /// step.
     pub updated_at: Timestamp,
     /// The place that the earlier records were copied to, as it was named then.
     pub copied_to: String,

@@ -1,8 +1,9 @@
-//! A record's file: two lines, the record as JSON and, as a JSON string, the SHA-256 of the first line's bytes.
+//! A record's file: two lines, the record as JSON and, as a JSON string, the SHA-256 of the first
+//! line's bytes.
 //!
-//! The second line finds an accident or a careless edit even in the newest record, which no successor covers yet.
-//! Whoever edits on purpose can recompute it: against that stands the chain (`prev`), and for the newest record a
-//! signed seal over it.
+//! The second line finds an accident or a careless edit even in the newest record, which no
+//! successor covers yet. Whoever edits on purpose can recompute it: against that stands the chain
+//! (`prev`), and for the newest record a signed seal over it.
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -49,7 +50,9 @@ impl Stored {
     pub fn read(bytes: &[u8]) -> Result<Self, Flaw> {
         let altered = |why: &str| Flaw::Altered(why.to_owned());
         let text = std::str::from_utf8(bytes).map_err(|_| altered("it is not text"))?;
-        let (line, rest) = text.split_once('\n').ok_or_else(|| altered("it has no checksum line"))?;
+        let (line, rest) = text
+            .split_once('\n')
+            .ok_or_else(|| altered("it has no checksum line"))?;
         if rest != checksum_line(line.as_bytes()) {
             return Err(altered("its checksum line does not match its record"));
         }
@@ -62,7 +65,10 @@ impl Stored {
             )));
         }
         match serde_json::from_str(line) {
-            Ok(record) => Ok(Self { record, hash: Self::hash_of(bytes) }),
+            Ok(record) => Ok(Self {
+                record,
+                hash: Self::hash_of(bytes),
+            }),
             Err(error) => match serde_json::from_str::<Kind>(line) {
                 Ok(kind) if !TYPES.contains(&kind.event.r#type.as_str()) => {
                     let name: String = kind.event.r#type.chars().take(40).collect();
@@ -87,7 +93,8 @@ impl Stored {
     }
 }
 
-/// The second line with its line feed: there is exactly one right one, so that every other byte is found.
+/// The second line with its line feed: there is exactly one right one, so that every other byte is
+/// found.
 fn checksum_line(line: &[u8]) -> String {
     format!("\"sha256:{}\"\n", Stored::hash_of(line))
 }
@@ -130,7 +137,12 @@ mod tests {
     #[test]
     fn garbage_is_an_error_of_its_kind() {
         let (_, good) = Stored::write(record(1, event_of_every_type().remove(1))).unwrap();
-        let line = String::from_utf8(good.clone()).unwrap().lines().next().unwrap().to_owned();
+        let line = String::from_utf8(good.clone())
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned();
         let mut doubled = good.clone();
         doubled.extend_from_slice(&good);
         let cases: [(Vec<u8>, &str); 11] = [
@@ -143,8 +155,14 @@ mod tests {
             (sealed("[]"), "unreadable"),
             (sealed(&"[".repeat(100_000)), "unreadable"),
             (sealed(&line.replace(r#""v":1"#, r#""v":2"#)), "newer"),
-            (sealed(&line.replace(r#""type":"taken""#, r#""type":"delegated""#)), "newer"),
-            (sealed(&line.replace(r#""until":""#, r#""until":"x"#)), "unreadable"),
+            (
+                sealed(&line.replace(r#""type":"taken""#, r#""type":"delegated""#)),
+                "newer",
+            ),
+            (
+                sealed(&line.replace(r#""until":""#, r#""until":"x"#)),
+                "unreadable",
+            ),
         ];
         for (bytes, name) in cases {
             let flaw = Stored::read(&bytes).unwrap_err();
@@ -164,7 +182,11 @@ mod tests {
             for bit in 0..8 {
                 let mut bytes = good.clone();
                 bytes[index] ^= 1 << bit;
-                assert_eq!(Stored::read(&bytes).unwrap_err().name(), "altered", "byte {index}, bit {bit}");
+                assert_eq!(
+                    Stored::read(&bytes).unwrap_err().name(),
+                    "altered",
+                    "byte {index}, bit {bit}"
+                );
             }
         }
     }

@@ -1,9 +1,12 @@
-//! What a record can say. A closed set: a type that this program does not know was written by a newer one.
+//! What a record can say. A closed set: a type that this program does not know was written by a
+//! newer one.
 
 use serde::{Deserialize, Serialize};
 
 use super::Archive;
-use crate::domain::{AccountId, BlueprintId, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict};
+use crate::domain::{
+    AccountId, BlueprintId, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict,
+};
 
 /// One step. Its JSON has the variant's name as `type`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +14,8 @@ use crate::domain::{AccountId, BlueprintId, Identity, ItemResult, ShareRequest, 
 pub enum Event {
     /// Record 0 of a request: the claim and the intent in one. Nothing has been called yet.
     Opened(Box<Intent>),
-    /// A worker takes its turn: after a lease ended, when a waiting request became due, or to prolong its own lease.
+    /// A worker takes its turn: after a lease ended, when a waiting request became due, or to
+    /// prolong its own lease.
     Taken {
         /// The new end of the lease.
         until: Timestamp,
@@ -41,15 +45,19 @@ pub enum Event {
         /// The results of taking back.
         results: Vec<ItemResult>,
     },
-    /// Record 0, and the only one, of a conflict's stream: a known identity came with other content.
+    /// Record 0, and the only one, of a conflict's stream: a known identity came with other
+    /// content.
     Conflict(Conflict),
-    /// The last record of a finished request: what all before it add up to. Copies of those lie elsewhere.
+    /// The last record of a finished request: what all before it add up to. Copies of those lie
+    /// elsewhere.
     Archived(Box<Archive>),
 }
 
 /// The names in `type` that this program reads.
-pub(super) const TYPES: [&str; 9] =
-    ["opened", "taken", "progress", "deferred", "closed", "revoking", "revoked", "archived", "conflict"];
+pub(super) const TYPES: [&str; 9] = [
+    "opened", "taken", "progress", "deferred", "closed", "revoking", "revoked", "archived",
+    "conflict",
+];
 
 /// Who asked for what, who approved, and what the policy said, before anything is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

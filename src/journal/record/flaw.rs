@@ -16,7 +16,8 @@ pub enum Flaw {
     },
     /// The file belongs to another stream or is not the journal's at all.
     Foreign(String),
-    /// The file is whole in itself but does not follow its predecessor: one of the two was replaced.
+    /// The file is whole in itself but does not follow its predecessor: one of the two was
+    /// replaced.
     Unlinked,
     /// The bytes are the ones that were written, and yet no record.
     Unreadable(String),
@@ -76,7 +77,9 @@ impl Flaw {
             Self::CopyAltered | Self::CopyMissing => {
                 "find out who changed the archive and restore it from a backup, or name the archive that holds it"
             }
-            Self::Unlisted(_) => "run `sharehook sweep --rebuild`, which makes it anew from the records",
+            Self::Unlisted(_) => {
+                "run `sharehook sweep --rebuild`, which makes it anew from the records"
+            }
             Self::Missing | Self::Dropped => {
                 "restore it from a backup; until then nothing is done for this request"
             }
@@ -94,20 +97,25 @@ impl fmt::Display for Flaw {
             Self::Missing => f.write_str("missing, although a later record exists"),
             Self::Reordered { says } => write!(f, "reordered: it holds record {says}"),
             Self::Foreign(why) => write!(f, "foreign: {why}"),
-            Self::Unlinked => {
-                f.write_str("does not follow its predecessor: this file or the one before it was replaced")
-            }
+            Self::Unlinked => f.write_str(
+                "does not follow its predecessor: this file or the one before it was replaced",
+            ),
             Self::Unreadable(why) => write!(f, "unreadable: {why}"),
             Self::Newer(why) => write!(f, "written by a newer sharehook: {why}"),
             Self::TooLarge { bytes } => {
-                write!(f, "{bytes} bytes long, more than any record; it was not read")
+                write!(
+                    f,
+                    "{bytes} bytes long, more than any record; it was not read"
+                )
             }
             Self::Resealed => f.write_str("altered: it is not the record that was sealed"),
             Self::Dropped => f.write_str("dropped: a seal holds it and it is not there"),
             Self::Unlisted(lost) => write!(f, "missing in the index: {lost}"),
             Self::BrokenSeal(why) => write!(f, "broken seal: {why}"),
             Self::CopyAltered => f.write_str("altered: it is not the copy of the journal's file"),
-            Self::CopyMissing => f.write_str("missing: the journal's file was copied there and is gone"),
+            Self::CopyMissing => {
+                f.write_str("missing: the journal's file was copied there and is gone")
+            }
             Self::Impossible(why) => write!(f, "tells an impossible step: {why}"),
         }
     }

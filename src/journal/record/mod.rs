@@ -1,5 +1,6 @@
-//! One record of the journal: what it says ([`Event`]), whose it is ([`StreamId`]), and how it lies in its file.
-//! In: values of the domain. Out: bytes with their own checksum, and back. Knows no store and no clock.
+//! One record of the journal: what it says ([`Event`]), whose it is ([`StreamId`]), and how it lies
+//! in its file. In: values of the domain. Out: bytes with their own checksum, and back. Knows no
+//! store and no clock.
 
 mod archive;
 mod bytes;

@@ -1,4 +1,5 @@
-//! The name of a stream: 128 bits of the SHA-256 of whom it is about. In: an identity. Out: 32 hex digits.
+//! The name of a stream: 128 bits of the SHA-256 of whom it is about. In: an identity. Out: 32 hex
+//! digits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{Identity, Problem};
 
-/// A stream's name. Written as 32 lower-case hex digits: it tells nothing about the ticket, fits every store's rules
-/// for names, and spreads load over an object store's partitions.
+/// A stream's name. Written as 32 lower-case hex digits: it tells nothing about the ticket, fits
+/// every store's rules for names, and spreads load over an object store's partitions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StreamId([u8; 16]);
@@ -20,8 +21,9 @@ impl StreamId {
         Self::digest(&[identity.source.as_str(), &identity.id])
     }
 
-    /// The stream of a conflict: the same identity with other content. Every such content has its own stream, so that
-    /// it never races the request's worker and a sender that repeats it writes one record only.
+    /// The stream of a conflict: the same identity with other content. Every such content has its
+    /// own stream, so that it never races the request's worker and a sender that repeats it writes
+    /// one record only.
     pub fn of_conflict(identity: &Identity, digest: &str) -> Self {
         Self::digest(&[identity.source.as_str(), &identity.id, "conflict", digest])
     }
@@ -58,7 +60,9 @@ impl FromStr for StreamId {
     type Err = Problem;
     fn from_str(text: &str) -> Result<Self, Problem> {
         let mut id = [0; 16];
-        if text.bytes().any(|b| b.is_ascii_uppercase()) || hex::decode_to_slice(text, &mut id).is_err() {
+        if text.bytes().any(|b| b.is_ascii_uppercase())
+            || hex::decode_to_slice(text, &mut id).is_err()
+        {
             return Err(Problem::new(
                 "stream",
                 "is not the name of a stream",
@@ -87,27 +91,46 @@ mod tests {
     use super::*;
 
     fn identity(source: &str, id: &str) -> Identity {
-        Identity { source: source.parse().unwrap(), id: id.to_owned() }
+        Identity {
+            source: source.parse().unwrap(),
+            id: id.to_owned(),
+        }
     }
 
     #[test]
     fn a_stream_is_named_by_the_first_half_of_the_sha_256() {
         let whole = hex::encode(Sha256::digest(b"jira\0CHG0030192"));
-        assert_eq!(StreamId::of(&identity("jira", "CHG0030192")).to_string(), whole[..32]);
+        assert_eq!(
+            StreamId::of(&identity("jira", "CHG0030192")).to_string(),
+            whole[..32]
+        );
         let whole = hex::encode(Sha256::digest(b"jira\0CHG0030192\0conflict\0abc"));
-        assert_eq!(StreamId::of_conflict(&identity("jira", "CHG0030192"), "abc").to_string(), whole[..32]);
+        assert_eq!(
+            StreamId::of_conflict(&identity("jira", "CHG0030192"), "abc").to_string(),
+            whole[..32]
+        );
     }
 
     #[test]
     fn source_and_id_do_not_run_together() {
-        assert_ne!(StreamId::of(&identity("jira", "x")), StreamId::of(&identity("jirax", "")));
+        assert_ne!(
+            StreamId::of(&identity("jira", "x")),
+            StreamId::of(&identity("jirax", ""))
+        );
     }
 
     #[test]
     fn only_32_lower_case_hex_digits_are_a_name() {
         let good = StreamId::of(&identity("a", "b")).to_string();
         assert_eq!(good.parse::<StreamId>().unwrap().to_string(), good);
-        for bad in ["", "00", &good[1..], &good.to_uppercase(), &format!("{good}0"), "zz"] {
+        for bad in [
+            "",
+            "00",
+            &good[1..],
+            &good.to_uppercase(),
+            &format!("{good}0"),
+            "zz",
+        ] {
             assert!(bad.parse::<StreamId>().is_err(), "{bad}");
         }
     }

@@ -1,4 +1,5 @@
-//! The mark of one worker in one turn. In: 8 random bytes from the caller. Out: 16 hex digits in each record it writes.
+//! The mark of one worker in one turn. In: 8 random bytes from the caller. Out: 16 hex digits in
+//! each record it writes.
 
 use std::fmt;
 
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::Problem;
 
 /// A nonce that marks the records of one turn, so that a worker knows its own after a lost answer.
-/// Draw fresh random bytes for every turn: two turns with one mark could each take the other's claim for their own.
+/// Draw fresh random bytes for every turn: two turns with one mark could each take the other's
+/// claim for their own.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Worker(String);
@@ -43,7 +45,11 @@ impl TryFrom<String> for Worker {
         if text.len() == 16 && text.bytes().all(digit) {
             return Ok(Self(text));
         }
-        Err(Problem::new("worker", "is not 16 lower-case hex digits", "leave journal files as they are"))
+        Err(Problem::new(
+            "worker",
+            "is not 16 lower-case hex digits",
+            "leave journal files as they are",
+        ))
     }
 }
 

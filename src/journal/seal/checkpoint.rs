@@ -1,5 +1,6 @@
-//! A checkpoint, as <https://c2sp.org/tlog-checkpoint> describes it: origin, size and root of the tree as lines of
-//! text, and one line of ours with the instant of sealing. In: text. Out: values, and back, byte for byte.
+//! A checkpoint, as <https://c2sp.org/tlog-checkpoint> describes it: origin, size and root of the
+//! tree as lines of text, and one line of ours with the instant of sealing. In: text. Out: values,
+//! and back, byte for byte.
 
 use std::fmt;
 
@@ -24,8 +25,17 @@ pub struct Checkpoint {
 
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { origin, size, root, at } = self;
-        write!(f, "{origin}\n{size}\n{}\nsealed at {at}\n", STANDARD.encode(root))
+        let Self {
+            origin,
+            size,
+            root,
+            at,
+        } = self;
+        write!(
+            f,
+            "{origin}\n{size}\n{}\nsealed at {at}\n",
+            STANDARD.encode(root)
+        )
     }
 }
 
@@ -37,11 +47,15 @@ impl Checkpoint {
     pub fn open(note: &str, key: &VerifierKey) -> Result<Self, NoteFlaw> {
         let text = key.open(note)?;
         let read = Self::read(text).filter(|read| read.to_string() == text);
-        let read = read.ok_or(NoteFlaw::Malformed("its text is not a checkpoint of a journal"))?;
+        let read = read.ok_or(NoteFlaw::Malformed(
+            "its text is not a checkpoint of a journal",
+        ))?;
         if read.origin == key.name() {
             Ok(read)
         } else {
-            Err(NoteFlaw::Malformed("it is the checkpoint of another journal"))
+            Err(NoteFlaw::Malformed(
+                "it is the checkpoint of another journal",
+            ))
         }
     }
 
@@ -51,7 +65,12 @@ impl Checkpoint {
         let size = lines.next()?.parse().ok()?;
         let root = Hash::try_from(STANDARD.decode(lines.next()?).ok()?).ok()?;
         let at = lines.next()?.strip_prefix("sealed at ")?.parse().ok()?;
-        Some(Self { origin, size, root, at })
+        Some(Self {
+            origin,
+            size,
+            root,
+            at,
+        })
     }
 }
 
@@ -68,12 +87,23 @@ mod tests {
     #[test]
     fn a_checkpoint_comes_back_and_only_under_its_own_name() {
         let at = "2026-11-21T08:00:00Z".parse().unwrap();
-        let made = Checkpoint { origin: "acme".into(), size: 3, root: [9; 32], at };
+        let made = Checkpoint {
+            origin: "acme".into(),
+            size: 3,
+            root: [9; 32],
+            at,
+        };
         let note = notary("acme").sign(&made.to_string());
-        assert_eq!(Checkpoint::open(&note, notary("acme").verifier()).unwrap(), made);
+        assert_eq!(
+            Checkpoint::open(&note, notary("acme").verifier()).unwrap(),
+            made
+        );
         assert!(Checkpoint::open(&note, notary("other").verifier()).is_err());
         let foreign = notary("other").sign(&made.to_string());
-        assert!(Checkpoint::open(&foreign, notary("other").verifier()).is_err(), "the origin is another's");
+        assert!(
+            Checkpoint::open(&foreign, notary("other").verifier()).is_err(),
+            "the origin is another's"
+        );
     }
 
     #[test]

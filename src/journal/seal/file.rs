@@ -1,5 +1,6 @@
-//! A seal's file: the signed checkpoint, an empty line, and one line for each record that it adds to the tree.
-//! In: bytes. Out: values, and back; there is exactly one way to write a seal, so every other byte is found.
+//! A seal's file: the signed checkpoint, an empty line, and one line for each record that it adds
+//! to the tree. In: bytes. Out: values, and back; there is exactly one way to write a seal, so
+//! every other byte is found.
 
 use std::fmt;
 
@@ -18,7 +19,8 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// Its hash in the tree: that of its line without the line feed, so that its place is covered too.
+    /// Its hash in the tree: that of its line without the line feed, so that its place is covered
+    /// too.
     pub fn in_tree(&self) -> Hash {
         leaf_hash(self.to_string().as_bytes())
     }
@@ -56,15 +58,23 @@ impl Seal {
     /// What is wrong with it.
     pub fn read(bytes: &[u8]) -> Result<Self, &'static str> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not text")?;
-        let (before, lines) = text.rsplit_once("\n\n").ok_or("it is not a note and a list of records")?;
+        let (before, lines) = text
+            .rsplit_once("\n\n")
+            .ok_or("it is not a note and a list of records")?;
         let note = format!("{before}\n");
         let leaves: Option<Vec<Leaf>> = lines.lines().map(leaf).collect();
-        let seal = Self { note, leaves: leaves.ok_or("a line of it names no record")? };
+        let seal = Self {
+            note,
+            leaves: leaves.ok_or("a line of it names no record")?,
+        };
         let one_signature = seal.note.matches("\n— ").count() == 1;
         if seal.write() != bytes || !one_signature {
             return Err("it is not written as this program writes it");
         }
-        if !seal.leaves.is_sorted_by(|a, b| (a.stream, a.seq) < (b.stream, b.seq)) {
+        if !seal
+            .leaves
+            .is_sorted_by(|a, b| (a.stream, a.seq) < (b.stream, b.seq))
+        {
             return Err("its records are not in order");
         }
         Ok(seal)

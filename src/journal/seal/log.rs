@@ -1,12 +1,13 @@
-//! All seals together. In: seal files in the order of their numbers, and the key. Out: which record had which hash when
-//! it was sealed, or what is wrong with which seal.
+//! All seals together. In: seal files in the order of their numbers, and the key. Out: which record
+//! had which hash when it was sealed, or what is wrong with which seal.
 
 use std::collections::BTreeMap;
 
 use super::super::record::{Flaw, StreamId};
 use super::{Checkpoint, Hash, Leaf, NoteFlaw, Seal, Tree, VerifierKey};
 
-/// What all seals up to one add up to. Its memory grows by about a hundred bytes with every sealed record.
+/// What all seals up to one add up to. Its memory grows by about a hundred bytes with every sealed
+/// record.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     tree: Tree,
@@ -19,7 +20,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Takes the next seal. After an error the log is as it was before, and no later seal can follow.
+    /// Takes the next seal. After an error the log is as it was before, and no later seal can
+    /// follow.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -29,9 +31,13 @@ impl Log {
         let told = |flaw: NoteFlaw| Flaw::BrokenSeal(flaw.to_string());
         let checkpoint = Checkpoint::open(&seal.note, key).map_err(told)?;
         let mut tree = self.tree.clone();
-        seal.leaves.iter().for_each(|leaf| tree.push(leaf.in_tree()));
+        seal.leaves
+            .iter()
+            .for_each(|leaf| tree.push(leaf.in_tree()));
         if seal.leaves.is_empty() || tree.size() != checkpoint.size {
-            return Err(broken("its records do not add up to the size that was signed"));
+            return Err(broken(
+                "its records do not add up to the size that was signed",
+            ));
         }
         if tree.root() != checkpoint.root {
             return Err(broken(
@@ -40,9 +46,13 @@ impl Log {
         }
         let mut next: BTreeMap<StreamId, u64> = BTreeMap::new();
         for leaf in &seal.leaves {
-            let expected = next.entry(leaf.stream).or_insert_with(|| self.sealed(leaf.stream).len() as u64);
+            let expected = next
+                .entry(leaf.stream)
+                .or_insert_with(|| self.sealed(leaf.stream).len() as u64);
             if leaf.seq != *expected {
-                return Err(broken("it seals a record before the one that it follows, or twice"));
+                return Err(broken(
+                    "it seals a record before the one that it follows, or twice",
+                ));
             }
             *expected += 1;
         }
@@ -71,7 +81,10 @@ impl Log {
             )));
         }
         let mut tree = Tree::default();
-        self.leaves.iter().zip(0..kept.size).for_each(|(leaf, _)| tree.push(leaf.in_tree()));
+        self.leaves
+            .iter()
+            .zip(0..kept.size)
+            .for_each(|(leaf, _)| tree.push(leaf.in_tree()));
         if tree.root() == kept.root {
             return Ok(());
         }
@@ -113,7 +126,9 @@ impl Log {
 
     /// The newest checkpoint and its signed note.
     pub fn newest(&self) -> Option<(&Checkpoint, &str)> {
-        self.newest.as_ref().map(|(checkpoint, note)| (checkpoint, note.as_str()))
+        self.newest
+            .as_ref()
+            .map(|(checkpoint, note)| (checkpoint, note.as_str()))
     }
 
     /// The tree as it is now, to be grown by the next seal.

@@ -1,5 +1,5 @@
-//! The Merkle tree of RFC 6962 (section 2.1, as restated in RFC 9162): roots and inclusion proofs over SHA-256.
-//! In: leaf hashes. Out: hashes. Knows nothing of what the leaves are.
+//! The Merkle tree of RFC 6962 (section 2.1, as restated in RFC 9162): roots and inclusion proofs
+//! over SHA-256. In: leaf hashes. Out: hashes. Knows nothing of what the leaves are.
 
 use sha2::{Digest, Sha256};
 
@@ -59,12 +59,18 @@ impl Tree {
 
     /// Its root; that of an empty tree is the hash of nothing.
     pub fn root(&self) -> Hash {
-        let fold = self.peaks.iter().rev().copied().reduce(|right, left| node_hash(&left, &right));
+        let fold = self
+            .peaks
+            .iter()
+            .rev()
+            .copied()
+            .reduce(|right, left| node_hash(&left, &right));
         fold.unwrap_or_else(|| Sha256::digest([]).into())
     }
 }
 
-/// The inclusion proof of leaf `index`: the hashes beside its way to the root, from below. `None`: no such leaf.
+/// The inclusion proof of leaf `index`: the hashes beside its way to the root, from below. `None`:
+/// no such leaf.
 pub fn inclusion(leaves: &[Hash], index: usize) -> Option<Vec<Hash>> {
     if index >= leaves.len() {
         return None;
@@ -135,14 +141,22 @@ mod tests {
     }
 
     fn leaves() -> Vec<Hash> {
-        vectors().leaves.iter().map(|text| leaf_hash(&hex::decode(text).unwrap())).collect()
+        vectors()
+            .leaves
+            .iter()
+            .map(|text| leaf_hash(&hex::decode(text).unwrap()))
+            .collect()
     }
 
     #[test]
     fn roots_are_those_of_certificate_transparency() {
         let (leaves, roots) = (leaves(), vectors().roots);
         for (size, root) in roots.iter().enumerate() {
-            assert_eq!(hex::encode(Tree::of(&leaves[..size]).root()), *root, "size {size}");
+            assert_eq!(
+                hex::encode(Tree::of(&leaves[..size]).root()),
+                *root,
+                "size {size}"
+            );
         }
     }
 
@@ -151,7 +165,10 @@ mod tests {
         let leaves = leaves();
         for vector in vectors().paths {
             let path = inclusion(&leaves[..vector.size], vector.index).unwrap();
-            assert_eq!(path.iter().map(hex::encode).collect::<Vec<_>>(), vector.path);
+            assert_eq!(
+                path.iter().map(hex::encode).collect::<Vec<_>>(),
+                vector.path
+            );
         }
     }
 
@@ -169,7 +186,10 @@ mod tests {
                 assert!(!holds(&leaf_hash(b"other"), index, size, &path));
                 assert!(!holds(leaf, index, index, &path), "beyond the tree");
                 for other in (0..size).filter(|other| *other != index) {
-                    assert!(!holds(leaf, other, size, &path), "{index} as {other} of {size}");
+                    assert!(
+                        !holds(leaf, other, size, &path),
+                        "{index} as {other} of {size}"
+                    );
                 }
                 for cut in 0..path.len() {
                     assert!(!holds(leaf, index, size, &path[..cut]));

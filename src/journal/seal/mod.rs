@@ -1,5 +1,6 @@
-//! Seals: signed checkpoints of a Merkle tree over all records, so that what no chain can see is found too. Pure.
-//! In: records' hashes and a key. Out: seal files, what they add up to, proofs. Knows no store and no clock.
+//! Seals: signed checkpoints of a Merkle tree over all records, so that what no chain can see is
+//! found too. Pure. In: records' hashes and a key. Out: seal files, what they add up to, proofs.
+//! Knows no store and no clock.
 
 mod checkpoint;
 mod file;

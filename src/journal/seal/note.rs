@@ -1,5 +1,6 @@
-//! Signed notes, as <https://c2sp.org/signed-note> describes them: a text, and Ed25519 signatures of it in lines of
-//! their own. In: key material as text. Out: notes, or why one is not believed. No error shows a private key.
+//! Signed notes, as <https://c2sp.org/signed-note> describes them: a text, and Ed25519 signatures
+//! of it in lines of their own. In: key material as text. Out: notes, or why one is not believed.
+//! No error shows a private key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -49,7 +50,11 @@ impl VerifierKey {
         for (to, from) in short.iter_mut().zip(hash.finalize()) {
             *to = from;
         }
-        Self { name: name.to_owned(), hash: short, key }
+        Self {
+            name: name.to_owned(),
+            hash: short,
+            key,
+        }
     }
 
     /// The name that it signs under.
@@ -65,21 +70,35 @@ impl VerifierKey {
         if note.len() > MOST_BYTES {
             return Err(NoteFlaw::Malformed("it is too long"));
         }
-        let (text, signatures) =
-            note.rsplit_once("\n\n").ok_or(NoteFlaw::Malformed("no empty line before the signatures"))?;
-        let signed = note.get(..=text.len()).ok_or(NoteFlaw::Malformed("no text"))?;
-        let lines = signatures.strip_suffix('\n').ok_or(NoteFlaw::Malformed("no line feed at its end"))?;
+        let (text, signatures) = note
+            .rsplit_once("\n\n")
+            .ok_or(NoteFlaw::Malformed("no empty line before the signatures"))?;
+        let signed = note
+            .get(..=text.len())
+            .ok_or(NoteFlaw::Malformed("no text"))?;
+        let lines = signatures
+            .strip_suffix('\n')
+            .ok_or(NoteFlaw::Malformed("no line feed at its end"))?;
         for line in lines.split('\n') {
-            let rest = line.strip_prefix("— ").ok_or(NoteFlaw::Malformed("a line that is no signature"))?;
-            let (name, blob) = rest.split_once(' ').ok_or(NoteFlaw::Malformed("a signature without name"))?;
-            let blob = STANDARD.decode(blob).map_err(|_| NoteFlaw::Malformed("a signature not in base64"))?;
+            let rest = line
+                .strip_prefix("— ")
+                .ok_or(NoteFlaw::Malformed("a line that is no signature"))?;
+            let (name, blob) = rest
+                .split_once(' ')
+                .ok_or(NoteFlaw::Malformed("a signature without name"))?;
+            let blob = STANDARD
+                .decode(blob)
+                .map_err(|_| NoteFlaw::Malformed("a signature not in base64"))?;
             let Some((hash, signature)) = blob.split_first_chunk::<4>() else {
                 return Err(NoteFlaw::Malformed("a signature without key hash"));
             };
             if name == self.name && *hash == self.hash {
                 let forged = |_| NoteFlaw::Forged(self.name.clone());
                 let key = UnparsedPublicKey::new(&ED25519, self.key);
-                return key.verify(signed.as_bytes(), signature).map_err(forged).map(|()| signed);
+                return key
+                    .verify(signed.as_bytes(), signature)
+                    .map_err(forged)
+                    .map(|()| signed);
             }
         }
         Err(NoteFlaw::Unsigned(self.to_string()))
@@ -89,7 +108,13 @@ impl VerifierKey {
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let typed: Vec<u8> = [ED25519_TYPE].into_iter().chain(self.key).collect();
-        write!(f, "{}+{}+{}", self.name, hex::encode(self.hash), STANDARD.encode(typed))
+        write!(
+            f,
+            "{}+{}+{}",
+            self.name,
+            hex::encode(self.hash),
+            STANDARD.encode(typed)
+        )
     }
 }
 
@@ -97,21 +122,29 @@ impl FromStr for VerifierKey {
     type Err = Problem;
     fn from_str(text: &str) -> Result<Self, Problem> {
         let wrong = |why: &str| {
-            Problem::new("key", why, "write the line that `sharehook audit key` prints: name+hash+key")
+            Problem::new(
+                "key",
+                why,
+                "write the line that `sharehook audit key` prints: name+hash+key",
+            )
         };
         let mut parts = text.trim().splitn(3, '+');
         let (Some(name), Some(hash), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(wrong("is not of the form name+hash+key"));
         };
         check_name(name)?;
-        let bytes = STANDARD.decode(key).map_err(|_| wrong("is not in base64 behind its second +"))?;
+        let bytes = STANDARD
+            .decode(key)
+            .map_err(|_| wrong("is not in base64 behind its second +"))?;
         let key = match bytes.split_first() {
             Some((&ED25519_TYPE, key)) => <[u8; 32]>::try_from(key).ok(),
             _ => None,
         };
         let made = Self::new(name, key.ok_or_else(|| wrong("is not an Ed25519 key"))?);
         if hex::encode(made.hash) != hash {
-            return Err(wrong("has a hash that is not that of name and key: it was miscopied"));
+            return Err(wrong(
+                "has a hash that is not that of name and key: it was miscopied",
+            ));
         }
         Ok(made)
     }
@@ -120,7 +153,9 @@ impl FromStr for VerifierKey {
 /// A key's name must be usable in a note's lines.
 fn check_name(name: &str) -> Result<(), Problem> {
     let good = (1..=100).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
     if good {
         return Ok(());
     }
@@ -138,8 +173,9 @@ pub struct Notary {
 }
 
 /// What stands before the seed in a PKCS #8 file of an Ed25519 key (RFC 8410).
-const PKCS8_BEFORE_SEED: [u8; 16] =
-    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+const PKCS8_BEFORE_SEED: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
 
 impl Notary {
     /// Reads a private key: PKCS #8 as PEM or base64, or the 32 bytes of a seed in base64.
@@ -153,9 +189,15 @@ impl Notary {
                           `openssl genpkey -algorithm ed25519` makes one";
             Problem::new("seal.key", why, remedy)
         };
-        let body: String =
-            key.expose_secret().lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
-        let bytes = STANDARD.decode(body).map_err(|_| wrong("is neither PEM nor base64"))?;
+        let body: String = key
+            .expose_secret()
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .map(str::trim)
+            .collect();
+        let bytes = STANDARD
+            .decode(body)
+            .map_err(|_| wrong("is neither PEM nor base64"))?;
         let pair = match bytes.len() {
             32 => Ed25519KeyPair::from_seed_unchecked(&bytes),
             _ => Ed25519KeyPair::from_pkcs8_maybe_unchecked(&bytes),
@@ -170,7 +212,9 @@ impl Notary {
     pub fn pem(seed: &[u8; 32]) -> SecretString {
         let der: Vec<u8> = PKCS8_BEFORE_SEED.iter().chain(seed).copied().collect();
         let body = STANDARD.encode(der);
-        SecretString::from(format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
+        SecretString::from(format!(
+            "-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"
+        ))
     }
 
     /// The key that checks what this one signs.
@@ -181,8 +225,18 @@ impl Notary {
     /// The note of a text that ends with a line feed.
     pub fn sign(&self, text: &str) -> String {
         let signature = self.pair.sign(text.as_bytes());
-        let blob: Vec<u8> = self.verifier.hash.iter().chain(signature.as_ref()).copied().collect();
-        format!("{text}\n— {} {}\n", self.verifier.name, STANDARD.encode(blob))
+        let blob: Vec<u8> = self
+            .verifier
+            .hash
+            .iter()
+            .chain(signature.as_ref())
+            .copied()
+            .collect();
+        format!(
+            "{text}\n— {} {}\n",
+            self.verifier.name,
+            STANDARD.encode(blob)
+        )
     }
 }
 
@@ -203,7 +257,11 @@ mod tests {
     const GO_NOTE: &str = include_str!("../../../tests/vectors/go-note.txt");
 
     fn notary() -> Notary {
-        Notary::read("acme/journal", &SecretString::from(STANDARD.encode([7; 32]))).unwrap()
+        Notary::read(
+            "acme/journal",
+            &SecretString::from(STANDARD.encode([7; 32])),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -213,7 +271,11 @@ mod tests {
         assert_eq!(key.open(GO_NOTE).unwrap(), GO_TEXT);
         // The private key there is base64 of the type byte and the seed.
         let typed = STANDARD.decode(format!("AYEK{GO_SEED}")).unwrap();
-        let signer = Notary::read("PeterNeumann", &SecretString::from(STANDARD.encode(&typed[1..]))).unwrap();
+        let signer = Notary::read(
+            "PeterNeumann",
+            &SecretString::from(STANDARD.encode(&typed[1..])),
+        )
+        .unwrap();
         assert_eq!(signer.verifier(), &key);
         assert_eq!(signer.sign(GO_TEXT), GO_NOTE);
     }
@@ -225,7 +287,9 @@ mod tests {
             for bit in 0..8 {
                 let mut bytes = GO_NOTE.as_bytes().to_vec();
                 bytes[index] ^= 1 << bit;
-                let Ok(text) = String::from_utf8(bytes) else { continue };
+                let Ok(text) = String::from_utf8(bytes) else {
+                    continue;
+                };
                 assert!(key.open(&text).is_err(), "byte {index}, bit {bit}");
             }
         }
@@ -237,19 +301,44 @@ mod tests {
         let note = ours.sign(text);
         let cosigned = note.replace("\n— ", "\n— witness AAAAAGk=\n— ");
         assert_eq!(ours.verifier().open(&cosigned).unwrap(), text);
-        let stranger = Notary::read("acme/journal", &SecretString::from(STANDARD.encode([8; 32]))).unwrap();
-        assert!(matches!(stranger.verifier().open(&note), Err(NoteFlaw::Unsigned(_))));
-        for bad in ["", "\n\n", "a\n\n", "a\n\n— x", "a\n\n— x y\n", "a\n\nx\n", "a\n\n— x AA==\n"] {
-            assert!(matches!(ours.verifier().open(bad), Err(NoteFlaw::Malformed(_))), "{bad:?}");
+        let stranger = Notary::read(
+            "acme/journal",
+            &SecretString::from(STANDARD.encode([8; 32])),
+        )
+        .unwrap();
+        assert!(matches!(
+            stranger.verifier().open(&note),
+            Err(NoteFlaw::Unsigned(_))
+        ));
+        for bad in [
+            "",
+            "\n\n",
+            "a\n\n",
+            "a\n\n— x",
+            "a\n\n— x y\n",
+            "a\n\nx\n",
+            "a\n\n— x AA==\n",
+        ] {
+            assert!(
+                matches!(ours.verifier().open(bad), Err(NoteFlaw::Malformed(_))),
+                "{bad:?}"
+            );
         }
     }
 
     #[test]
     fn keys_are_read_in_three_forms_and_never_shown() {
         let pem = Notary::pem(&[7; 32]);
-        let inner: String = pem.expose_secret().lines().filter(|l| !l.starts_with('-')).collect();
+        let inner: String = pem
+            .expose_secret()
+            .lines()
+            .filter(|l| !l.starts_with('-'))
+            .collect();
         for form in [pem, SecretString::from(inner)] {
-            assert_eq!(Notary::read("acme/journal", &form).unwrap().verifier(), notary().verifier());
+            assert_eq!(
+                Notary::read("acme/journal", &form).unwrap().verifier(),
+                notary().verifier()
+            );
         }
         for bad in ["", "hunter2-hunter2", "AAAA", &STANDARD.encode([1; 48])] {
             let problem = Notary::read("a", &SecretString::from(bad)).unwrap_err();
@@ -265,7 +354,14 @@ mod tests {
     fn a_miscopied_verifier_key_is_refused() {
         let good = notary().verifier().to_string();
         assert_eq!(good.parse::<VerifierKey>().unwrap(), *notary().verifier());
-        for bad in ["", "a", "a+b", &good[1..], &good[..good.len() - 1], &good.replace("acme", "acne")] {
+        for bad in [
+            "",
+            "a",
+            "a+b",
+            &good[1..],
+            &good[..good.len() - 1],
+            &good.replace("acme", "acne"),
+        ] {
             assert!(bad.parse::<VerifierKey>().is_err(), "{bad}");
         }
     }

@@ -1,5 +1,6 @@
-//! The proof that one record is in a sealed journal: complete in itself, checked with nothing but the public key.
-//! In: a log and a record's bytes, or a proof's JSON. Out: the proof, or why it proves nothing.
+//! The proof that one record is in a sealed journal: complete in itself, checked with nothing but
+//! the public key. In: a log and a record's bytes, or a proof's JSON. Out: the proof, or why it
+//! proves nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -49,10 +50,13 @@ pub enum ProofFlaw {
 }
 
 impl Proof {
-    /// The proof of record `seq` of `stream`, of which `bytes` are the file. `None`: it is not sealed, or the bytes are
-    /// not the ones that were.
+    /// The proof of record `seq` of `stream`, of which `bytes` are the file. `None`: it is not
+    /// sealed, or the bytes are not the ones that were.
     pub fn of(log: &Log, stream: StreamId, seq: u64, bytes: &[u8]) -> Option<Self> {
-        let index = log.leaves().iter().position(|leaf| leaf.stream == stream && leaf.seq == seq)?;
+        let index = log
+            .leaves()
+            .iter()
+            .position(|leaf| leaf.stream == stream && leaf.seq == seq)?;
         let leaf = log.leaves().get(index)?;
         let (_, note) = log.newest()?;
         if <Hash>::from(Sha256::digest(bytes)) != leaf.hash {
@@ -66,7 +70,10 @@ impl Proof {
             sha256: hex::encode(leaf.hash),
             record: String::from_utf8(bytes.to_vec()).ok()?,
             index: index as u64,
-            path: inclusion(&leaves, index)?.iter().map(|hash| STANDARD.encode(hash)).collect(),
+            path: inclusion(&leaves, index)?
+                .iter()
+                .map(|hash| STANDARD.encode(hash))
+                .collect(),
             checkpoint: note.to_owned(),
         })
     }
@@ -95,10 +102,19 @@ impl Proof {
         if hex::encode(hash) != self.sha256 {
             return Err(ProofFlaw::Record);
         }
-        let leaf = Leaf { stream: self.stream, seq: self.seq, hash }.in_tree();
-        let path: Option<Vec<Hash>> =
-            self.path.iter().map(|text| Hash::try_from(STANDARD.decode(text).ok()?).ok()).collect();
-        let path = path.ok_or_else(|| ProofFlaw::Malformed("a hash of its path is none".to_owned()))?;
+        let leaf = Leaf {
+            stream: self.stream,
+            seq: self.seq,
+            hash,
+        }
+        .in_tree();
+        let path: Option<Vec<Hash>> = self
+            .path
+            .iter()
+            .map(|text| Hash::try_from(STANDARD.decode(text).ok()?).ok())
+            .collect();
+        let path =
+            path.ok_or_else(|| ProofFlaw::Malformed("a hash of its path is none".to_owned()))?;
         if inclusion_holds(&leaf, self.index, checkpoint.size, &path, &checkpoint.root) {
             Ok(checkpoint)
         } else {

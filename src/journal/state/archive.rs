@@ -1,5 +1,6 @@
-//! A finished request in one record. In: a state after which nothing is ever due. Out: the [`Archive`] that says what
-//! its records add up to; and the same state again, made of that record alone.
+//! A finished request in one record. In: a state after which nothing is ever due. Out: the
+//! [`Archive`] that says what its records add up to; and the same state again, made of that record
+//! alone.
 
 use crate::domain::{ItemResult, Status};
 
@@ -21,8 +22,9 @@ impl Story {
 }
 
 impl State {
-    /// What a finished request's records add up to; `None` as long as anything may be due. Whether something that has
-    /// no end still stands is another question: a later request may have taken it away.
+    /// What a finished request's records add up to; `None` as long as anything may be due. Whether
+    /// something that has no end still stands is another question: a later request may have taken
+    /// it away.
     pub fn archive(&self, copied_to: String) -> Option<Archive> {
         if self.due_at().is_some() {
             return None;
@@ -47,7 +49,8 @@ impl State {
         })
     }
 
-    /// Takes in the record that archives the request: it must say exactly what the records before it add up to.
+    /// Takes in the record that archives the request: it must say exactly what the records before
+    /// it add up to.
     pub(super) fn set_aside(&mut self, archive: &Archive) -> Result<(), BrokenRecord> {
         match self.archive(archive.copied_to.clone()) {
             None => broken("archived before it was finished"),
@@ -68,7 +71,10 @@ impl State {
             return broken("archived without a record before it");
         }
         let allowed = archive.intent.verdict.allowed;
-        let closed = matches!(archive.status, Some(Status::Completed | Status::Partial | Status::Failed));
+        let closed = matches!(
+            archive.status,
+            Some(Status::Completed | Status::Partial | Status::Failed)
+        );
         let phase = match archive.ended {
             Ended::Denied if !allowed && archive.status.is_none() => Phase::Denied,
             Ended::Closed if allowed && closed => Phase::Closed,

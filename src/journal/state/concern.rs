@@ -1,5 +1,6 @@
-//! Whom a request concerns. In: a state. Out: the names under which the journal's index of images lists it, so that who
-//! takes back a share finds every other request about the same image and receiver without reading all.
+//! Whom a request concerns. In: a state. Out: the names under which the journal's index of images
+//! lists it, so that who takes back a share finds every other request about the same image and
+//! receiver without reading all.
 
 use crate::domain::{AccountId, ImageRef, Region, Target};
 
@@ -44,20 +45,25 @@ pub struct Concern {
 impl Concern {
     /// Whether both may be about the same receiver of the same image.
     pub fn meets(&self, other: &Self) -> bool {
-        let alike =
-            self.receiver == other.receiver || [&self.receiver, &other.receiver].contains(&&Receiver::Many);
+        let alike = self.receiver == other.receiver
+            || [&self.receiver, &other.receiver].contains(&&Receiver::Many);
         self.region == other.region && self.image == other.image && alike
     }
 }
 
 impl State {
-    /// Whom the request concerns, as far as it is known: the accounts of a chain only once it has its blueprint.
+    /// Whom the request concerns, as far as it is known: the accounts of a chain only once it has
+    /// its blueprint.
     pub fn concerns(&self) -> Vec<Concern> {
         if self.phase == Phase::Denied {
             return Vec::new();
         }
         let (request, target) = (&self.intent.request, &self.intent.request.target);
-        let concern = |image, receiver| Concern { region: request.region.clone(), image, receiver };
+        let concern = |image, receiver| Concern {
+            region: request.region.clone(),
+            image,
+            receiver,
+        };
         let subject = self.subject();
         let unmade = matches!(target, Target::Chain { .. }) && self.blueprint.is_none();
         let receivers = match target.accounts() {
@@ -65,7 +71,10 @@ impl State {
             accounts if accounts.len() > MOST_SINGLE => vec![Receiver::Many],
             accounts => accounts.iter().cloned().map(Receiver::Account).collect(),
         };
-        let mut all: Vec<Concern> = receivers.into_iter().map(|to| concern(subject.clone(), to)).collect();
+        let mut all: Vec<Concern> = receivers
+            .into_iter()
+            .map(|to| concern(subject.clone(), to))
+            .collect();
         if target.lighthouse() {
             all.push(concern(target.image(), Receiver::Lighthouse));
         }
@@ -99,17 +108,26 @@ mod tests {
         let published = "ap-singapore/img-xkd784jw/lighthouse".to_owned();
         assert_eq!(names(&Tale::opened()).join(" "), published);
         let shared = |n| format!("ap-singapore/lhbp-su83x02a/{}", account_id(n));
-        assert_eq!(names(&Tale::full()), [shared(0), shared(1), shared(2), published]);
+        assert_eq!(
+            names(&Tale::full()),
+            [shared(0), shared(1), shared(2), published]
+        );
     }
 
     #[test]
     fn many_accounts_are_listed_once_and_a_denial_concerns_nobody() {
-        let accounts =
-            |count: usize| (0..count).map(|n| format!("{}", 700_000_000_000 + n)).collect::<Vec<_>>();
+        let accounts = |count: usize| {
+            (0..count)
+                .map(|n| format!("{}", 700_000_000_000 + n))
+                .collect::<Vec<_>>()
+        };
         let some = json!({"lighthouse": false, "accounts": accounts(10)});
         assert_eq!(names(&opened(some.clone(), true)).len(), 10);
         let many = json!({"lighthouse": false, "accounts": accounts(11)});
-        assert_eq!(names(&opened(many, true)), ["ap-singapore/img-xkd784jw/many"]);
+        assert_eq!(
+            names(&opened(many, true)),
+            ["ap-singapore/img-xkd784jw/many"]
+        );
         assert_eq!(names(&opened(some, false)), [""; 0]);
     }
 }

@@ -1,5 +1,6 @@
-//! How each record changes the state. In: a state and the next record. Out: the state after it, or why that record
-//! cannot follow. The same rules check a record before it is written and after it is read.
+//! How each record changes the state. In: a state and the next record. Out: the state after it, or
+//! why that record cannot follow. The same rules check a record before it is written and after it
+//! is read.
 
 use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
 
@@ -63,8 +64,13 @@ impl State {
         let phase = match (intent.verdict.allowed, intent.lease) {
             (false, None) => Phase::Denied,
             (false, Some(_)) => return broken("a denied request with a lease"),
-            (true, None) => Phase::Waiting { until: intent.request.not_before.unwrap_or(record.at) },
-            (true, Some(lease)) => Phase::Working { lease_until: lease.until, worker: record.worker.clone() },
+            (true, None) => Phase::Waiting {
+                until: intent.request.not_before.unwrap_or(record.at),
+            },
+            (true, Some(lease)) => Phase::Working {
+                lease_until: lease.until,
+                worker: record.worker.clone(),
+            },
         };
         let state = Self {
             stream: record.stream,
@@ -78,7 +84,11 @@ impl State {
             observed: false,
             given_at: None,
             updated_at: record.at,
-            head: Head { stream: record.stream, next_seq: 1, hash: first.hash.clone() },
+            head: Head {
+                stream: record.stream,
+                next_seq: 1,
+                hash: first.hash.clone(),
+            },
             archived: false,
             hints: Vec::new(),
         };
@@ -102,8 +112,11 @@ impl State {
         if !self.archived {
             self.updated_at = record.at;
         }
-        self.head =
-            Head { stream: self.stream, next_seq: record.seq.saturating_add(1), hash: next.hash.clone() };
+        self.head = Head {
+            stream: self.stream,
+            next_seq: record.seq.saturating_add(1),
+            hash: next.hash.clone(),
+        };
         Ok(self.hinted(due, record))
     }
 
@@ -111,8 +124,10 @@ impl State {
     fn hinted(mut self, before: Option<Timestamp>, record: &Record) -> Self {
         let due = self.due_at();
         if due != before {
-            // What is due already is so from now on: nobody looks for it in hours that are done with.
-            self.hints.extend(due.map(|due| Hint::new(due.max(record.at), record.stream, record.seq)));
+            // What is due already is so from now on: nobody looks for it in hours that are done
+            // with.
+            self.hints
+                .extend(due.map(|due| Hint::new(due.max(record.at), record.stream, record.seq)));
         }
         self
     }
@@ -125,8 +140,15 @@ impl State {
             Event::Progress(progress) => self.progress(record, progress),
             Event::Deferred(deferral) => self.deferred(record, deferral),
             Event::Closed { status, results } => self.closed(record, *status, results),
-            Event::Revoking { until, accounts, lighthouse } => {
-                let revoking = Revoking { accounts: accounts.clone(), lighthouse: *lighthouse };
+            Event::Revoking {
+                until,
+                accounts,
+                lighthouse,
+            } => {
+                let revoking = Revoking {
+                    accounts: accounts.clone(),
+                    lighthouse: *lighthouse,
+                };
                 self.begin_revoking(record, *until, revoking)
             }
             Event::Revoked { results } => self.end_revoking(record, results),
@@ -143,11 +165,15 @@ impl State {
         let worker = record.worker.clone();
         self.phase = match self.phase {
             Phase::Waiting { .. } | Phase::Working { .. } | Phase::Deferred { .. } => {
-                Phase::Working { lease_until: until, worker }
+                Phase::Working {
+                    lease_until: until,
+                    worker,
+                }
             }
-            Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
-                Phase::Revoking { lease_until: until, worker }
-            }
+            Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => Phase::Revoking {
+                lease_until: until,
+                worker,
+            },
             Phase::Denied | Phase::Closed | Phase::Revoked => {
                 return broken("a turn was taken where nothing is left to do");
             }
@@ -210,7 +236,11 @@ impl State {
             return broken("taken back before it expired");
         }
         let standing = self.standing();
-        if let Some(foreign) = revoking.accounts.iter().find(|account| !standing.contains(account)) {
+        if let Some(foreign) = revoking
+            .accounts
+            .iter()
+            .find(|account| !standing.contains(account))
+        {
             return broken(format!(
                 "taken back from account {foreign}, which did not get it from this request"
             ));
@@ -219,11 +249,18 @@ impl State {
             return broken("taken back from Lighthouse, where this request did not put it");
         }
         self.revoking = Some(revoking);
-        self.phase = Phase::Revoking { lease_until: until, worker: record.worker.clone() };
+        self.phase = Phase::Revoking {
+            lease_until: until,
+            worker: record.worker.clone(),
+        };
         Ok(())
     }
 
-    fn end_revoking(&mut self, record: &Record, results: &[ItemResult]) -> Result<(), BrokenRecord> {
+    fn end_revoking(
+        &mut self,
+        record: &Record,
+        results: &[ItemResult],
+    ) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         if !matches!(self.phase, Phase::Revoking { .. }) {
             return broken("the expiry ends without having begun");
@@ -241,8 +278,8 @@ impl State {
         }
     }
 
-    /// A worker whose lease is over may still write as long as nobody has taken over: whoever creates the next
-    /// number decides that.
+    /// A worker whose lease is over may still write as long as nobody has taken over: whoever
+    /// creates the next number decides that.
     fn held_by(&self, worker: &Worker) -> Result<(), BrokenRecord> {
         match self.holder() {
             Some(holder) if holder == worker => Ok(()),
@@ -260,7 +297,10 @@ impl State {
                 (None, _) => true,
             };
             if !asked || !mine.contains(&result.item) {
-                return broken(format!("a result for {}, which was not asked for", result.item));
+                return broken(format!(
+                    "a result for {}, which was not asked for",
+                    result.item
+                ));
             }
         }
         if self.revoking.is_some() {
@@ -272,7 +312,10 @@ impl State {
             self.blueprint = Some(named.clone());
         }
         let gave = results.iter().any(|result| {
-            matches!(result.kind, ResultKind::Shared | ResultKind::Available { already: false, .. })
+            matches!(
+                result.kind,
+                ResultKind::Shared | ResultKind::Available { already: false, .. }
+            )
         });
         if gave {
             self.given_at.get_or_insert(at);

@@ -1,5 +1,6 @@
-//! A hint: when somebody should look at a request again. In: an instant, a stream, a record's number. Out: its name in the
-//! journal's index, and back. It only says where to look; what is to be done there the records alone tell.
+//! A hint: when somebody should look at a request again. In: an instant, a stream, a record's
+//! number. Out: its name in the journal's index, and back. It only says where to look; what is to
+//! be done there the records alone tell.
 
 use std::fmt;
 
@@ -22,7 +23,10 @@ impl Hour {
 
     /// The next hour; none at the end of time.
     pub fn next(self) -> Option<Self> {
-        self.0.checked_add(SignedDuration::from_hours(1)).ok().map(Self)
+        self.0
+            .checked_add(SignedDuration::from_hours(1))
+            .ok()
+            .map(Self)
     }
 
     /// Reads `2026-11-21T08`.
@@ -34,12 +38,17 @@ impl Hour {
 
 impl fmt::Display for Hour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H"))
+        write!(
+            f,
+            "{}",
+            self.0.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H")
+        )
     }
 }
 
-/// That a request should be looked at, from an instant on. Record `seq` made it necessary: it is announced before that
-/// record is written, so there may be a hint without its record, and never a record without its hint.
+/// That a request should be looked at, from an instant on. Record `seq` made it necessary: it is
+/// announced before that record is written, so there may be a hint without its record, and never a
+/// record without its hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hint {
     /// Not before this whole second.
@@ -53,7 +62,9 @@ pub struct Hint {
 impl Hint {
     /// A hint for the first whole second at or after `due`.
     pub fn new(due: Timestamp, stream: StreamId, seq: u64) -> Self {
-        let second = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil);
+        let second = TimestampRound::new()
+            .smallest(Unit::Second)
+            .mode(RoundMode::Ceil);
         // Only the last second of time cannot be rounded up.
         let at = due.round(second).unwrap_or(due);
         Self { at, stream, seq }
@@ -67,7 +78,13 @@ impl Hint {
     /// Its name in there: `mmss-<stream>-<seq>`.
     pub fn name(&self) -> String {
         let second = self.at.as_second().rem_euclid(3_600);
-        format!("{:02}{:02}-{}-{:06}", second / 60, second % 60, self.stream, self.seq)
+        format!(
+            "{:02}{:02}-{}-{:06}",
+            second / 60,
+            second % 60,
+            self.stream,
+            self.seq
+        )
     }
 
     /// Reads a name; `None`: it is no hint's.
@@ -77,7 +94,11 @@ impl Hint {
         let number: i64 = clock.parse().ok()?;
         let second = (number / 100).checked_mul(60)?.checked_add(number % 100)?;
         let at = hour.0.checked_add(SignedDuration::from_secs(second)).ok()?;
-        let hint = Self { at, stream: stream.parse().ok()?, seq: seq.parse().ok()? };
+        let hint = Self {
+            at,
+            stream: stream.parse().ok()?,
+            seq: seq.parse().ok()?,
+        };
         (parts.next().is_none() && hint.hour() == hour && hint.name() == name).then_some(hint)
     }
 }
@@ -145,8 +166,17 @@ mod tests {
         let hour = Hour::of(at("2026-12-31T23:59:59Z"));
         assert_eq!(hour.to_string(), "2026-12-31T23");
         assert_eq!(Hour::read("2026-12-31T23"), Some(hour));
-        assert_eq!(hour.next().map(|next| next.to_string()).as_deref(), Some("2027-01-01T00"));
-        for bad in ["", "2026-12-31", "2026-12-31T24", "2026-12-31t23", "2026-12-31T23:30"] {
+        assert_eq!(
+            hour.next().map(|next| next.to_string()).as_deref(),
+            Some("2027-01-01T00")
+        );
+        for bad in [
+            "",
+            "2026-12-31",
+            "2026-12-31T24",
+            "2026-12-31t23",
+            "2026-12-31T23:30",
+        ] {
             assert_eq!(Hour::read(bad), None, "{bad}");
         }
     }
@@ -154,9 +184,11 @@ mod tests {
     #[test]
     fn whatever_will_be_due_has_a_hint_of_the_record_that_made_it_so() {
         let tale = Tale::full();
-        let hints =
-            (1..=tale.records.len()).map(|length| State::fold(&tale.records[..length]).unwrap().hint());
-        let told: Vec<_> = hints.map(|hint| hint.map(|hint| (hint.seq, hint.at))).collect();
+        let hints = (1..=tale.records.len())
+            .map(|length| State::fold(&tale.records[..length]).unwrap().hint());
+        let told: Vec<_> = hints
+            .map(|hint| hint.map(|hint| (hint.seq, hint.at)))
+            .collect();
         let lease = Some((0, testing::at(60)));
         let end = EXPIRY;
         let wanted = [
@@ -176,6 +208,12 @@ mod tests {
         assert_eq!(told, wanted);
         // What is due when it is written is looked for from then on.
         let late = Tale::opened().then(1, 1, deferred(-500));
-        assert_eq!(State::fold(&late.records).unwrap().hint().map(|hint| hint.at), Some(testing::at(1)));
+        assert_eq!(
+            State::fold(&late.records)
+                .unwrap()
+                .hint()
+                .map(|hint| hint.at),
+            Some(testing::at(1))
+        );
     }
 }

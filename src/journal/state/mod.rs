@@ -1,5 +1,6 @@
-//! What the records of one stream add up to. In: records in their order. Out: a [`Story`]: a request's [`State`], or
-//! a conflict. Pure: the present instant is an argument of every question that needs it.
+//! What the records of one stream add up to. In: records in their order. Out: a [`Story`]: a
+//! request's [`State`], or a conflict. Pure: the present instant is an argument of every question
+//! that needs it.
 
 mod archive;
 mod concern;

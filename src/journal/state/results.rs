@@ -1,23 +1,26 @@
-//! One result per item. In: results of several records, some of them repeated after a crash. Out: for each item the
-//! one that says most.
+//! One result per item. In: results of several records, some of them repeated after a crash. Out:
+//! for each item the one that says most.
 
 use crate::domain::{Item, ItemResult, ResultKind, ShareRequest};
 
 use super::{Phase, State};
 
 impl State {
-    /// One result for every item of the request, Lighthouse first, then the accounts in the request's order; `pending`
-    /// where no record tells one. Empty for a denied request, for which nothing was tried.
+    /// One result for every item of the request, Lighthouse first, then the accounts in the
+    /// request's order; `pending` where no record tells one. Empty for a denied request, for which
+    /// nothing was tried.
     pub fn results(&self) -> Vec<ItemResult> {
         if self.phase == Phase::Denied {
             return Vec::new();
         }
         items(&self.intent.request)
             .into_iter()
-            .map(|item| match self.results.iter().find(|result| result.item == item) {
-                Some(result) => result.clone(),
-                None => ItemResult::new(item, ResultKind::Pending, None),
-            })
+            .map(
+                |item| match self.results.iter().find(|result| result.item == item) {
+                    Some(result) => result.clone(),
+                    None => ItemResult::new(item, ResultKind::Pending, None),
+                },
+            )
             .collect()
     }
 
@@ -39,18 +42,24 @@ pub(super) fn items(request: &ShareRequest) -> Vec<Item> {
     items
 }
 
-/// How much a result says. A worker that takes over finds the share of its predecessor in place and may call it
-/// "already shared": the record that says who made it must win, or the expiry would leave it standing.
+/// How much a result says. A worker that takes over finds the share of its predecessor in place and
+/// may call it "already shared": the record that says who made it must win, or the expiry would
+/// leave it standing.
 fn weight(kind: &ResultKind) -> u8 {
     match kind {
         ResultKind::Pending => 0,
         ResultKind::Failed { .. } => 1,
-        ResultKind::AlreadyShared | ResultKind::NotShared | ResultKind::Available { already: true, .. } => 2,
-        ResultKind::Shared | ResultKind::Cancelled | ResultKind::Available { already: false, .. } => 3,
+        ResultKind::AlreadyShared
+        | ResultKind::NotShared
+        | ResultKind::Available { already: true, .. } => 2,
+        ResultKind::Shared
+        | ResultKind::Cancelled
+        | ResultKind::Available { already: false, .. } => 3,
     }
 }
 
-/// Puts new results over old ones: the weightier wins, of equals the newer. A blueprint once named stays named.
+/// Puts new results over old ones: the weightier wins, of equals the newer. A blueprint once named
+/// stays named.
 pub(super) fn merge(old: &mut Vec<ItemResult>, new: &[ItemResult]) {
     for result in new {
         let Some(known) = old.iter_mut().find(|known| known.item == result.item) else {
@@ -81,11 +90,18 @@ mod tests {
     use crate::journal::testing::account;
 
     fn failed() -> ResultKind {
-        ResultKind::Failed { code: "X".into(), message: "m".into(), retryable: true }
+        ResultKind::Failed {
+            code: "X".into(),
+            message: "m".into(),
+            retryable: true,
+        }
     }
 
     fn available(blueprint: Option<&str>, already: bool) -> ResultKind {
-        ResultKind::Available { blueprint: blueprint.map(|id| id.parse().unwrap()), already }
+        ResultKind::Available {
+            blueprint: blueprint.map(|id| id.parse().unwrap()),
+            already,
+        }
     }
 
     #[test]
@@ -101,18 +117,36 @@ mod tests {
             (Shared, failed(), Shared),
             (AlreadyShared, failed(), AlreadyShared),
             (Cancelled, NotShared, Cancelled),
-            (available(None, false), available(Some("lhbp-su83x02a"), true), named()),
+            (
+                available(None, false),
+                available(Some("lhbp-su83x02a"), true),
+                named(),
+            ),
             (named(), available(None, false), named()),
             (available(None, true), named(), named()),
         ];
         for (old, new, wanted) in cases {
-            let mut results = vec![ItemResult::new(account(0), old.clone(), Some("r-old".into()))];
-            merge(&mut results, &[ItemResult::new(account(0), new.clone(), Some("r-new".into()))]);
+            let mut results = vec![ItemResult::new(
+                account(0),
+                old.clone(),
+                Some("r-old".into()),
+            )];
+            merge(
+                &mut results,
+                &[ItemResult::new(
+                    account(0),
+                    new.clone(),
+                    Some("r-new".into()),
+                )],
+            );
             assert_eq!(results.len(), 1);
             assert_eq!(results[0].kind, wanted, "{old:?} then {new:?}");
         }
         let mut results = vec![ItemResult::new(account(0), Shared, Some("r-1".into()))];
-        merge(&mut results, &[ItemResult::new(account(0), Shared, Some("r-2".into()))]);
+        merge(
+            &mut results,
+            &[ItemResult::new(account(0), Shared, Some("r-2".into()))],
+        );
         assert_eq!(results[0].request_id.as_deref(), Some("r-2"));
     }
 }

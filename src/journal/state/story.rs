@@ -1,7 +1,9 @@
-//! Where a request stands, and what may be asked of it. In: what the fold made of its records. Out: answers.
+//! Where a request stands, and what may be asked of it. In: what the fold made of its records. Out:
+//! answers.
 
 use crate::domain::{
-    AccountId, BlueprintId, Identity, ImageRef, ItemResult, ShareRequest, Status, Target, Timestamp, Verdict,
+    AccountId, BlueprintId, Identity, ImageRef, ItemResult, ShareRequest, Status, Target,
+    Timestamp, Verdict,
 };
 
 use super::super::record::{Conflict, Intent, Stored, StreamId, Worker};
@@ -111,7 +113,8 @@ impl State {
     /// Adds up the records of a request's stream, from record 0 on.
     ///
     /// # Errors
-    /// [`BrokenRecord`] when a step cannot follow the ones before it, when there is none, or for a conflict's stream.
+    /// [`BrokenRecord`] when a step cannot follow the ones before it, when there is none, or for a
+    /// conflict's stream.
     pub fn fold(records: &[Stored]) -> Result<Self, BrokenRecord> {
         fold::fold(records)
     }
@@ -151,7 +154,8 @@ impl State {
         self.intent.expires_at
     }
 
-    /// Whether the share's end has come. Nothing may be shared any more then, however unfinished the request is.
+    /// Whether the share's end has come. Nothing may be shared any more then, however unfinished
+    /// the request is.
     pub fn expired(&self, now: Timestamp) -> bool {
         self.intent.expires_at.is_some_and(|end| end <= now)
     }
@@ -170,9 +174,13 @@ impl State {
         }
     }
 
-    /// When it is to be looked at again, and the record that made it so; none when nothing will be due.
+    /// When it is to be looked at again, and the record that made it so; none when nothing will be
+    /// due.
     pub fn hint(&self) -> Option<Hint> {
-        self.hints.last().copied().filter(|_| self.due_at().is_some())
+        self.hints
+            .last()
+            .copied()
+            .filter(|_| self.due_at().is_some())
     }
 
     /// Every hint that its records announced so far.
@@ -193,13 +201,14 @@ impl State {
         self.blueprint.as_ref()
     }
 
-    /// Whether any look at the cloud or any call has been recorded. As long as this is false nothing is known of what
-    /// the cloud had before this request.
+    /// Whether any look at the cloud or any call has been recorded. As long as this is false
+    /// nothing is known of what the cloud had before this request.
     pub fn observed(&self) -> bool {
         self.observed
     }
 
-    /// Whether the records before the newest may be elsewhere. Nothing is ever written of it any more.
+    /// Whether the records before the newest may be elsewhere. Nothing is ever written of it any
+    /// more.
     pub fn archived(&self) -> bool {
         self.archived
     }

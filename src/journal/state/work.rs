@@ -1,5 +1,6 @@
-//! What is left to do, and what is shared. In: a state and the present instant. Out: [`Work`] and [`Grant`].
-//! Only what a request itself gave is ever taken back: who had the image before keeps it.
+//! What is left to do, and what is shared. In: a state and the present instant. Out: [`Work`] and
+//! [`Grant`]. Only what a request itself gave is ever taken back: who had the image before keeps
+//! it.
 
 use crate::domain::{
     AccountId, Action, BlueprintId, Identity, ImageRef, Item, Region, ResultKind, Timestamp,
@@ -11,9 +12,11 @@ use super::{Phase, State};
 /// What a sweep, or the next delivery, has to do for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
-    /// The moment of a request that was to wait has come. Look at [`State::expired`] before anything is shared.
+    /// The moment of a request that was to wait has come. Look at [`State::expired`] before
+    /// anything is shared.
     Start,
-    /// Begun and not finished: find out what is done already and finish it. The same look at the expiry applies.
+    /// Begun and not finished: find out what is done already and finish it. The same look at the
+    /// expiry applies.
     Finish,
     /// The share has expired: take it back from whom it was given to and is not yet taken from.
     Revoke {
@@ -68,20 +71,27 @@ impl State {
             Phase::Waiting { .. } => Some(Work::Start),
             Phase::Working { .. } | Phase::Deferred { .. } => Some(Work::Finish),
             Phase::Closed | Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
-                Some(Work::Revoke { accounts: self.standing(), lighthouse: self.in_lighthouse() })
+                Some(Work::Revoke {
+                    accounts: self.standing(),
+                    lighthouse: self.in_lighthouse(),
+                })
             }
         }
     }
 
-    /// When there will be something to do if nobody does anything before; `None` when the story is over.
+    /// When there will be something to do if nobody does anything before; `None` when the story is
+    /// over.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.phase {
             Phase::Denied | Phase::Revoked => None,
             Phase::Waiting { until } => Some(*until),
-            Phase::Working { lease_until, .. } | Phase::Revoking { lease_until, .. } => Some(*lease_until),
+            Phase::Working { lease_until, .. } | Phase::Revoking { lease_until, .. } => {
+                Some(*lease_until)
+            }
             Phase::Deferred { not_before, .. } => {
-                // An expiry that falls into the pause ends it: the sooner it is closed, the sooner it is taken back.
-                // One that was over already when the pause began does not, or the pause would be none.
+                // An expiry that falls into the pause ends it: the sooner it is closed, the sooner
+                // it is taken back. One that was over already when the pause began does not, or the
+                // pause would be none.
                 let end = self.intent.expires_at.filter(|end| *end > self.updated_at);
                 Some(end.map_or(*not_before, |end| end.min(*not_before)))
             }
@@ -121,7 +131,9 @@ impl State {
     /// The accounts that got the image from this request and have not been seen without it since.
     pub(super) fn standing(&self) -> Vec<AccountId> {
         let gave = |item: &Item| {
-            self.results.iter().any(|result| result.item == *item && result.kind == ResultKind::Shared)
+            self.results
+                .iter()
+                .any(|result| result.item == *item && result.kind == ResultKind::Shared)
         };
         let accounts = self.intent.request.target.accounts().iter();
         accounts
@@ -147,6 +159,8 @@ impl State {
     }
 
     fn taken_back(&self, item: &Item) -> bool {
-        self.revoked.iter().any(|result| result.item == *item && result.succeeded())
+        self.revoked
+            .iter()
+            .any(|result| result.item == *item && result.succeeded())
     }
 }

@@ -1,12 +1,13 @@
-//! What opening a remote place needs. In: the process's variables and a client. Out: an [`Access`] with those variables
-//! that a place could want.
+//! What opening a remote place needs. In: the process's variables and a client. Out: an [`Access`]
+//! with those variables that a place could want.
 
 use secrecy::SecretString;
 
 /// What opening a remote place needs; nothing of it is used for a directory or memory.
 #[derive(Debug, Default)]
 pub struct Access {
-    /// The variables of the process's environment that [`Access::takes`]: region, credentials, endpoint.
+    /// The variables of the process's environment that [`Access::takes`]: region, credentials,
+    /// endpoint.
     pub variables: Vec<(String, SecretString)>,
     /// The client for calls to the place.
     pub http: Option<reqwest::Client>,
@@ -19,13 +20,20 @@ impl Access {
         http: reqwest::Client,
     ) -> Self {
         let taken = variables.into_iter().filter(|(name, _)| Self::takes(name));
-        let variables = taken.map(|(name, value)| (name.clone(), value.clone().into())).collect();
-        Self { variables, http: Some(http) }
+        let variables = taken
+            .map(|(name, value)| (name.clone(), value.clone().into()))
+            .collect();
+        Self {
+            variables,
+            http: Some(http),
+        }
     }
 
     /// Whether a variable is looked at, by its name. Each place takes only those of its own cloud.
     pub fn takes(name: &str) -> bool {
         name == "IDENTITY_ENDPOINT"
-            || ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|cloud| name.starts_with(cloud))
+            || ["AWS_", "GOOGLE_", "AZURE_"]
+                .iter()
+                .any(|cloud| name.starts_with(cloud))
     }
 }

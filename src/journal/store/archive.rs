@@ -1,5 +1,6 @@
-//! Archiving a finished request: its records are copied elsewhere, one record stands for them, and once that one is
-//! sealed they may be removed. In: streams and a second place. Out: what was done. Every step may be repeated.
+//! Archiving a finished request: its records are copied elsewhere, one record stands for them, and
+//! once that one is sealed they may be removed. In: streams and a second place. Out: what was done.
+//! Every step may be repeated.
 
 use std::collections::BTreeSet;
 
@@ -46,17 +47,22 @@ pub(super) struct Last {
 
 impl Last {
     pub(super) fn into_history(self, stream: StreamId) -> History {
-        History { stream, records: vec![self.stored], story: self.story }
+        History {
+            stream,
+            records: vec![self.stored],
+            story: self.story,
+        }
     }
 }
 
 impl Journal {
-    /// Copies a finished request's records to `to`, unchanged and under the same paths, then appends the record that
-    /// says what they add up to. Whether a share without an end still stands is not looked at here.
+    /// Copies a finished request's records to `to`, unchanged and under the same paths, then
+    /// appends the record that says what they add up to. Whether a share without an end still
+    /// stands is not looked at here.
     ///
     /// # Errors
-    /// A request that is not finished, records or copies that are not as they should be, else what the store said.
-    /// Nothing is lost then, and the same call may be made again.
+    /// A request that is not finished, records or copies that are not as they should be, else what
+    /// the store said. Nothing is lost then, and the same call may be made again.
     pub async fn archive(
         &self,
         stream: StreamId,
@@ -66,7 +72,9 @@ impl Journal {
     ) -> Result<Filed, JournalError> {
         let (mut chain, files) = self.stored(stream).await?;
         for bytes in &files {
-            chain.push(File::Bytes(bytes)).map_err(|finding| self.damaged(finding))?;
+            chain
+                .push(File::Bytes(bytes))
+                .map_err(|finding| self.damaged(finding))?;
         }
         let refused = |why: &str| JournalError::Refused(format!("stream {stream} {why}"));
         let Some(Story::Request(state)) = chain.into_story() else {
@@ -75,7 +83,9 @@ impl Journal {
         if state.archived() {
             return Ok(Filed::Before);
         }
-        let archive = state.archive(to.place.to_string()).ok_or_else(|| refused("is not finished"))?;
+        let archive = state
+            .archive(to.place.to_string())
+            .ok_or_else(|| refused("is not finished"))?;
         for (seq, bytes) in (0..).zip(&files) {
             to.take_copy(stream, seq, bytes).await?;
         }
@@ -95,17 +105,19 @@ impl Journal {
             Created::Theirs(found) => {
                 let damaged = |flaw| self.damaged(Finding::of(stream, head.next_seq, flaw));
                 let found = Stored::read(&found).map_err(damaged)?;
-                self.follows_as_archived(&state, &found).map(|()| Filed::Before)
+                self.follows_as_archived(&state, &found)
+                    .map(|()| Filed::Before)
             }
         }
     }
 
-    /// Removes the records before a sealed archived record, after `to` was found to hold each of them as it was sealed
-    /// and all of them were found to add up to what the archived record says. The lowest numbers go first.
+    /// Removes the records before a sealed archived record, after `to` was found to hold each of
+    /// them as it was sealed and all of them were found to add up to what the archived record says.
+    /// The lowest numbers go first.
     ///
     /// # Errors
-    /// Records or copies that are not as they should be: then none is removed. Else what the store said: then some
-    /// may be, and the same call may be made again.
+    /// Records or copies that are not as they should be: then none is removed. Else what the store
+    /// said: then some may be, and the same call may be made again.
     pub async fn remove_archived(
         &self,
         stream: StreamId,
@@ -116,7 +128,9 @@ impl Journal {
         if folder.count <= 1 {
             return Ok(Removal::Removed(0));
         }
-        let Some((last, earlier)) = log.sealed(stream).split_last() else { return Ok(Removal::Unsealed) };
+        let Some((last, earlier)) = log.sealed(stream).split_last() else {
+            return Ok(Removal::Unsealed);
+        };
         let seq = earlier.len() as u64;
         let mut chain = Chain::new(stream);
         let mut present = Vec::new();
@@ -130,19 +144,25 @@ impl Journal {
         }
         for start in (0..seq).step_by(RECORDS as usize) {
             let fetched = self.fetch(stream, start, seq.min(start + RECORDS)).await?;
-            let hashes = earlier.iter().skip(usize::try_from(start).unwrap_or(usize::MAX));
+            let hashes = earlier
+                .iter()
+                .skip(usize::try_from(start).unwrap_or(usize::MAX));
             for ((seq, fetched), hash) in (start..).zip(fetched).zip(hashes) {
                 let copy = self.copied(stream, seq, &fetched, hash, to).await?;
                 if !matches!(fetched, Fetched::Absent) {
                     present.push(seq);
                 }
-                chain.push(File::Bytes(&copy)).map_err(|finding| self.damaged(finding))?;
+                chain
+                    .push(File::Bytes(&copy))
+                    .map_err(|finding| self.damaged(finding))?;
             }
         }
         if !is(&archived, last) {
             return Err(self.damaged(Finding::of(stream, seq, Flaw::Resealed)));
         }
-        chain.push(File::Bytes(&archived)).map_err(|finding| self.damaged(finding))?;
+        chain
+            .push(File::Bytes(&archived))
+            .map_err(|finding| self.damaged(finding))?;
         for seq in &present {
             self.remove(stream, *seq).await?;
         }
@@ -152,16 +172,24 @@ impl Journal {
     /// Copies every seal that `to` does not have yet; how many those were.
     ///
     /// # Errors
-    /// When `to` has other seals, so that it is the archive of another journal; else what the stores said.
+    /// When `to` has other seals, so that it is the archive of another journal; else what the
+    /// stores said.
     pub async fn copy_seals(&self, to: &Self) -> Result<u64, JournalError> {
         let (here, there) = (self.seal_numbers().await?, to.seal_numbers().await?);
         // The newest that both have tells for those before it: its checkpoint is over all of them.
         let newest = here.intersection(&there).max().copied();
         let mut copied = 0;
-        for number in here.iter().filter(|number| Some(**number) == newest || !there.contains(number)) {
+        for number in here
+            .iter()
+            .filter(|number| Some(**number) == newest || !there.contains(number))
+        {
             let name = seal_name(*number);
-            let about =
-                |flaw| Finding { path: format!("seals/{name}"), stream: String::new(), seq: None, flaw };
+            let about = |flaw| Finding {
+                path: format!("seals/{name}"),
+                stream: String::new(),
+                seq: None,
+                flaw,
+            };
             let Fetched::Bytes(bytes) = self.fetch_one(&self.path(&["seals", &name])).await? else {
                 return Err(self.damaged(about(Flaw::Missing)));
             };
@@ -181,8 +209,9 @@ impl Journal {
         Ok(copied)
     }
 
-    /// The history of a stream of which a record is missing: that of an archived one begins with its last record. The
-    /// folder is listed anew: the archived record may have been written after the first look.
+    /// The history of a stream of which a record is missing: that of an archived one begins with
+    /// its last record. The folder is listed anew: the archived record may have been written after
+    /// the first look.
     pub(super) async fn read_archived(
         &self,
         stream: StreamId,
@@ -224,13 +253,22 @@ impl Journal {
         stream: StreamId,
         end: u64,
     ) -> Result<Option<Last>, JournalError> {
-        let Some(seq) = end.checked_sub(1) else { return Ok(None) };
+        let Some(seq) = end.checked_sub(1) else {
+            return Ok(None);
+        };
         let Fetched::Bytes(bytes) = self.fetch_one(&self.record_path(stream, seq)).await? else {
             return Ok(None);
         };
         let mut chain = Chain::at_last(stream, seq);
-        let Ok(stored) = chain.push(File::Bytes(&bytes)) else { return Ok(None) };
-        Ok(chain.into_story().map(|story| Last { seq, bytes, stored, story }))
+        let Ok(stored) = chain.push(File::Bytes(&bytes)) else {
+            return Ok(None);
+        };
+        Ok(chain.into_story().map(|story| Last {
+            seq,
+            bytes,
+            stored,
+            story,
+        }))
     }
 
     /// The record's copy in `to`, made now when only the journal has it, and read back.
@@ -263,8 +301,16 @@ impl Journal {
     }
 
     /// Takes in the copy of a record of another journal.
-    async fn take_copy(&self, stream: StreamId, seq: u64, bytes: &[u8]) -> Result<(), JournalError> {
-        match self.create_at(&self.record_path(stream, seq), bytes).await? {
+    async fn take_copy(
+        &self,
+        stream: StreamId,
+        seq: u64,
+        bytes: &[u8],
+    ) -> Result<(), JournalError> {
+        match self
+            .create_at(&self.record_path(stream, seq), bytes)
+            .await?
+        {
             Put::Ours => Ok(()),
             Put::Theirs(_) | Put::TooLarge(_) => {
                 Err(self.damaged(Finding::of(stream, seq, Flaw::CopyAltered)))
@@ -274,7 +320,8 @@ impl Journal {
 
     /// Whether a record archives what the state says.
     fn follows_as_archived(&self, state: &State, stored: &Stored) -> Result<(), JournalError> {
-        let impossible = |why: String| Finding::of(state.stream(), stored.record.seq, Flaw::Impossible(why));
+        let impossible =
+            |why: String| Finding::of(state.stream(), stored.record.seq, Flaw::Impossible(why));
         match state.clone().after(stored) {
             Ok(after) if after.archived() => Ok(()),
             Ok(_) => Err(self.damaged(impossible("it follows the end of the request".to_owned()))),
@@ -284,7 +331,11 @@ impl Journal {
 
     pub(super) async fn seal_numbers(&self) -> Result<BTreeSet<u64>, JournalError> {
         let listed = self.list_seals().await?;
-        Ok(listed.objects.iter().filter_map(|o| o.location.filename().and_then(seal_number)).collect())
+        Ok(listed
+            .objects
+            .iter()
+            .filter_map(|o| o.location.filename().and_then(seal_number))
+            .collect())
     }
 }
 

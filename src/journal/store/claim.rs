@@ -1,5 +1,6 @@
-//! The right to work on a request, and what its holder writes. A [`Claim`] comes of winning a record, at the opening
-//! or by taking a turn, and of nothing else: without one, nobody writes of a request.
+//! The right to work on a request, and what its holder writes. A [`Claim`] comes of winning a
+//! record, at the opening or by taking a turn, and of nothing else: without one, nobody writes of a
+//! request.
 
 use jiff::SignedDuration;
 
@@ -9,8 +10,9 @@ use super::files::Created;
 use super::{AppendError, Journal, JournalError};
 use crate::domain::Timestamp;
 
-/// A worker that has not written for so long has lost its claim, whatever the journal says: the request may have been
-/// finished by another since, archived and its records removed, so that their numbers seem free.
+/// A worker that has not written for so long has lost its claim, whatever the journal says: the
+/// request may have been finished by another since, archived and its records removed, so that their
+/// numbers seem free.
 pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
 /// A turn that somebody wants to take.
@@ -18,7 +20,8 @@ pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 pub struct Turn {
     /// The present instant.
     pub now: Timestamp,
-    /// The end of the lease: later than `now`, and late enough for the work. Others take over after it.
+    /// The end of the lease: later than `now`, and late enough for the work. Others take over after
+    /// it.
     pub until: Timestamp,
     /// The mark of this turn, of fresh random bytes.
     pub worker: Worker,
@@ -57,13 +60,15 @@ impl Claim {
         self.state
     }
 
-    /// Appends what was done or found out: [`Event::Progress`], [`Event::Deferred`], [`Event::Closed`],
-    /// [`Event::Revoked`], or [`Event::Taken`] to prolong the lease. It is durable when this returns.
+    /// Appends what was done or found out: [`Event::Progress`], [`Event::Deferred`],
+    /// [`Event::Closed`], [`Event::Revoked`], or [`Event::Taken`] to prolong the lease. It is
+    /// durable when this returns.
     ///
     /// # Errors
-    /// [`AppendError::Lost`]: another worker has taken over; stop. [`AppendError::Store`]: the journal failed, or the
-    /// event cannot follow and nothing was written. After a failure of the store the same event may be recorded again:
-    /// should the first attempt have been stored after all, that is found out.
+    /// [`AppendError::Lost`]: another worker has taken over; stop. [`AppendError::Store`]: the
+    /// journal failed, or the event cannot follow and nothing was written. After a failure of the
+    /// store the same event may be recorded again: should the first attempt have been stored after
+    /// all, that is found out.
     pub async fn record(
         &mut self,
         journal: &Journal,
@@ -101,20 +106,33 @@ impl Claim {
 }
 
 impl Journal {
-    /// Takes a turn at a request that is due: after a lease ended, when its moment came, or when its share expired.
-    /// `None`: it is not due, or another worker was quicker. What has to be done is returned with the claim.
+    /// Takes a turn at a request that is due: after a lease ended, when its moment came, or when
+    /// its share expired. `None`: it is not due, or another worker was quicker. What has to be done
+    /// is returned with the claim.
     ///
     /// # Errors
     /// What the store said, or a turn that ends before it begins.
-    pub async fn take(&self, state: State, turn: Turn) -> Result<Option<(Claim, Work)>, JournalError> {
+    pub async fn take(
+        &self,
+        state: State,
+        turn: Turn,
+    ) -> Result<Option<(Claim, Work)>, JournalError> {
         let turn = turn.checked()?;
         let Some(work) = state.needs_work(turn.now) else {
             return Ok(None);
         };
         let event = match (&work, state.phase()) {
-            (Work::Revoke { accounts, lighthouse }, Phase::Closed) => {
-                Event::Revoking { until: turn.until, accounts: accounts.clone(), lighthouse: *lighthouse }
-            }
+            (
+                Work::Revoke {
+                    accounts,
+                    lighthouse,
+                },
+                Phase::Closed,
+            ) => Event::Revoking {
+                until: turn.until,
+                accounts: accounts.clone(),
+                lighthouse: *lighthouse,
+            },
             _ => Event::Taken { until: turn.until },
         };
         let (stored, bytes) = next(&state, turn.now, &turn.worker, event)?;
@@ -127,10 +145,17 @@ impl Journal {
         }
     }
 
-    /// The record that somebody else put at the next number. Garbage there is damage, not another worker.
+    /// The record that somebody else put at the next number. Garbage there is damage, not another
+    /// worker.
     fn follower(&self, state: &State, bytes: &[u8]) -> Result<Stored, JournalError> {
         let head = state.head();
-        let damaged = |flaw| self.damaged(super::super::chain::Finding::of(head.stream, head.next_seq, flaw));
+        let damaged = |flaw| {
+            self.damaged(super::super::chain::Finding::of(
+                head.stream,
+                head.next_seq,
+                flaw,
+            ))
+        };
         Stored::read(bytes).map_err(damaged)
     }
 }
@@ -161,5 +186,8 @@ pub(super) fn write(record: Record) -> Result<(Stored, Vec<u8>), JournalError> {
 
 /// The state after a record. A record that cannot follow is refused here, before it is written.
 fn follow(state: &State, stored: &Stored) -> Result<State, JournalError> {
-    state.clone().after(stored).map_err(|broken| JournalError::Refused(broken.to_string()))
+    state
+        .clone()
+        .after(stored)
+        .map_err(|broken| JournalError::Refused(broken.to_string()))
 }

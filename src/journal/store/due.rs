@@ -1,9 +1,11 @@
-//! The index of what is due: `due/<hour>/<mmss>-<stream>-<seq>`, an empty file beside the records that says when a request
-//! is to be looked at. In: states and instants. Out: hints. It only says where to look; it can be made anew from the records.
+//! The index of what is due: `due/<hour>/<mmss>-<stream>-<seq>`, an empty file beside the records
+//! that says when a request is to be looked at. In: states and instants. Out: hints. It only says
+//! where to look; it can be made anew from the records.
 //!
-//! A hint is written before the record that makes it necessary, so no record is without one. Who looked and found
-//! nothing left to do settles it: a file of the same name and `.done`. Once an hour is long over and all of its hints are
-//! settled, `swept/<month>/<day>T<hour>` says that nobody has to list the hours before it again.
+//! A hint is written before the record that makes it necessary, so no record is without one. Who
+//! looked and found nothing left to do settles it: a file of the same name and `.done`. Once an
+//! hour is long over and all of its hints are settled, `swept/<month>/<day>T<hour>` says that
+//! nobody has to list the hours before it again.
 
 use futures_util::TryStreamExt as _;
 use futures_util::future::try_join_all;
@@ -15,9 +17,11 @@ use super::files::{LISTING, PATIENCE};
 use super::{Journal, JournalError};
 use crate::domain::{ImageRef, Region, Timestamp};
 
-/// An hour is left so long after its end: by then every clock and every write that was on its way has passed it.
+/// An hour is left so long after its end: by then every clock and every write that was on its way
+/// has passed it.
 pub(super) const GRACE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
-/// A hint whose record has not come after that long never gets one: its writer stopped between the two.
+/// A hint whose record has not come after that long never gets one: its writer stopped between the
+/// two.
 const OLD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// Files that are listed or written at once.
 const AT_ONCE: usize = 16;
@@ -31,22 +35,40 @@ impl Hint {
 }
 
 impl Journal {
-    /// Announces what a record is about to change: when the request is to be looked at, and whom it concerns.
-    pub(super) async fn announce(&self, before: Option<&State>, after: &State) -> Result<(), JournalError> {
-        let hint = after.hint().filter(|hint| before.and_then(State::hint) != Some(*hint));
+    /// Announces what a record is about to change: when the request is to be looked at, and whom it
+    /// concerns.
+    pub(super) async fn announce(
+        &self,
+        before: Option<&State>,
+        after: &State,
+    ) -> Result<(), JournalError> {
+        let hint = after
+            .hint()
+            .filter(|hint| before.and_then(State::hint) != Some(*hint));
         let known = before.map(State::concerns).unwrap_or_default();
         let mut concerns = after.concerns();
         concerns.retain(|concern| !known.contains(concern));
-        let entries = concerns.iter().map(|concern| self.entry(concern, after.stream()));
-        self.touch_all(hint.map(|hint| self.hint_path(&hint)).into_iter().chain(entries).collect()).await
+        let entries = concerns
+            .iter()
+            .map(|concern| self.entry(concern, after.stream()));
+        self.touch_all(
+            hint.map(|hint| self.hint_path(&hint))
+                .into_iter()
+                .chain(entries)
+                .collect(),
+        )
+        .await
     }
 
-    /// The hints whose time has come and that nobody has settled, oldest first; `None` for a journal without an index.
+    /// The hints whose time has come and that nobody has settled, oldest first; `None` for a
+    /// journal without an index.
     ///
     /// # Errors
     /// What the store said.
     pub async fn due(&self, now: Timestamp) -> Result<Option<Vec<Hint>>, JournalError> {
-        let Some(first) = self.swept(now).await? else { return Ok(None) };
+        let Some(first) = self.swept(now).await? else {
+            return Ok(None);
+        };
         let mut hints = self.open_hints(first, Hour::of(now)).await?;
         hints.retain(|hint| hint.at <= now);
         Ok(Some(hints))
@@ -60,12 +82,14 @@ impl Journal {
         self.touch(&self.done_path(hint)).await
     }
 
-    /// Moves an old hint that cannot be settled to the present, so that the hours before need not be kept for it.
+    /// Moves an old hint that cannot be settled to the present, so that the hours before need not
+    /// be kept for it.
     ///
     /// # Errors
     /// What the store said; then it stays where it is.
     pub async fn postpone(&self, hint: &Hint, now: Timestamp) -> Result<(), JournalError> {
-        self.touch(&self.hint_path(&Hint::new(now, hint.stream, hint.seq))).await?;
+        self.touch(&self.hint_path(&Hint::new(now, hint.stream, hint.seq)))
+            .await?;
         self.settle(hint).await
     }
 
@@ -94,19 +118,31 @@ impl Journal {
     ) -> Result<Vec<StreamId>, JournalError> {
         let folder = self.path(&["images", region.as_str(), &image.to_string()]);
         let folder = receiver.map_or(folder.clone(), |receiver| folder.join(receiver));
-        let found = self.store.list(Some(&folder)).map_ok(|object| object.location).try_collect();
+        let found = self
+            .store
+            .list(Some(&folder))
+            .map_ok(|object| object.location)
+            .try_collect();
         let paths: Vec<Path> = self.listing(&folder, LISTING, found).await?;
-        Ok(paths.iter().filter_map(|path| path.filename()?.parse().ok()).collect())
+        Ok(paths
+            .iter()
+            .filter_map(|path| path.filename()?.parse().ok())
+            .collect())
     }
 
-    /// The hints from `first` to `last` that nobody has settled, oldest first. One listing for each hour.
+    /// The hints from `first` to `last` that nobody has settled, oldest first. One listing for each
+    /// hour.
     async fn open_hints(&self, first: Hour, last: Hour) -> Result<Vec<Hint>, JournalError> {
-        let hours = std::iter::successors(Some(first), |hour| hour.next()).take_while(|hour| *hour <= last);
+        let hours =
+            std::iter::successors(Some(first), |hour| hour.next()).take_while(|hour| *hour <= last);
         let hours: Vec<Hour> = hours.collect();
         let mut hints = Vec::new();
         for some in hours.chunks(AT_ONCE) {
             hints.extend(
-                try_join_all(some.iter().map(|hour| self.hints_of(*hour))).await?.into_iter().flatten(),
+                try_join_all(some.iter().map(|hour| self.hints_of(*hour)))
+                    .await?
+                    .into_iter()
+                    .flatten(),
             );
         }
         hints.sort_unstable();
@@ -114,12 +150,20 @@ impl Journal {
     }
 
     async fn hints_of(&self, hour: Hour) -> Result<Vec<Hint>, JournalError> {
-        let listed = self.listed(&self.path(&["due", &hour.to_string()]), LISTING).await?;
-        Ok(unsettled(hour, listed.objects.iter().filter_map(|object| object.location.filename())))
+        let listed = self
+            .listed(&self.path(&["due", &hour.to_string()]), LISTING)
+            .await?;
+        Ok(unsettled(
+            hour,
+            listed
+                .objects
+                .iter()
+                .filter_map(|object| object.location.filename()),
+        ))
     }
 
-    /// The first hour that has to be listed; `None` when the index was never begun. A mark from the future is of a clock
-    /// that was wrong: it must hide nothing.
+    /// The first hour that has to be listed; `None` when the index was never begun. A mark from the
+    /// future is of a clock that was wrong: it must hide nothing.
     async fn swept(&self, now: Timestamp) -> Result<Option<Hour>, JournalError> {
         let newest = Hour::of(now.checked_sub(GRACE).unwrap_or(Timestamp::MIN));
         let months = self.listed(&self.path(&["swept"]), PATIENCE).await?;
@@ -127,8 +171,12 @@ impl Journal {
         months.sort_unstable();
         for month in months.iter().rev() {
             let marks = self.listed(month, PATIENCE).await?;
-            let name = |path: &Path| Hour::read(&format!("{}-{}", month.filename()?, path.filename()?));
-            let hours = marks.objects.iter().filter_map(|object| name(&object.location));
+            let name =
+                |path: &Path| Hour::read(&format!("{}-{}", month.filename()?, path.filename()?));
+            let hours = marks
+                .objects
+                .iter()
+                .filter_map(|object| name(&object.location));
             if let Some(mark) = hours.filter(|hour| *hour <= newest).max() {
                 return Ok(Some(mark));
             }
@@ -147,12 +195,26 @@ impl Journal {
     }
 
     pub(super) fn done_path(&self, hint: &Hint) -> Path {
-        self.path(&["due", &hint.hour().to_string(), &format!("{}{DONE}", hint.name())])
+        self.path(&[
+            "due",
+            &hint.hour().to_string(),
+            &format!("{}{DONE}", hint.name()),
+        ])
     }
 
     pub(super) fn entry(&self, concern: &Concern, stream: StreamId) -> Path {
-        let Concern { region, image, receiver } = concern;
-        self.path(&["images", region.as_str(), &image.to_string(), receiver.name(), &stream.to_string()])
+        let Concern {
+            region,
+            image,
+            receiver,
+        } = concern;
+        self.path(&[
+            "images",
+            region.as_str(),
+            &image.to_string(),
+            receiver.name(),
+            &stream.to_string(),
+        ])
     }
 
     pub(super) async fn touch_all(&self, paths: Vec<Path>) -> Result<(), JournalError> {
@@ -171,6 +233,10 @@ impl Journal {
 /// Of the names in an hour's folder the hints without a `.done` beside them.
 fn unsettled<'a>(hour: Hour, names: impl Iterator<Item = &'a str>) -> Vec<Hint> {
     let (done, open): (Vec<&str>, Vec<&str>) = names.partition(|name| name.ends_with(DONE));
-    let done: std::collections::BTreeSet<&str> = done.iter().filter_map(|n| n.strip_suffix(DONE)).collect();
-    open.iter().filter(|name| !done.contains(*name)).filter_map(|name| Hint::read(hour, name)).collect()
+    let done: std::collections::BTreeSet<&str> =
+        done.iter().filter_map(|n| n.strip_suffix(DONE)).collect();
+    open.iter()
+        .filter(|name| !done.contains(*name))
+        .filter_map(|name| Hint::read(hour, name))
+        .collect()
 }

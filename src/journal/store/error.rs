@@ -1,5 +1,5 @@
-//! What can go wrong with the journal. In: an error of the store. Out: what was attempted where, why it failed, and
-//! what to do, with no credential in any text or source.
+//! What can go wrong with the journal. In: an error of the store. Out: what was attempted where,
+//! why it failed, and what to do, with no credential in any text or source.
 
 use std::error::Error;
 use std::fmt;
@@ -28,7 +28,8 @@ pub enum JournalError {
         /// Why it failed.
         source: StoreFault,
     },
-    /// No answer in time. A write may have been carried out all the same; a repetition finds that out.
+    /// No answer in time. A write may have been carried out all the same; a repetition finds that
+    /// out.
     #[error("journal {place}: {doing} {path} had no answer within {} s; see whether the place can be reached", after.as_secs())]
     TimedOut {
         /// The journal's place.
@@ -48,7 +49,8 @@ pub enum JournalError {
         /// Which file, and what is wrong.
         finding: Box<Finding>,
     },
-    /// What was to be recorded cannot follow, or cannot be recorded at all: a mistake of the caller.
+    /// What was to be recorded cannot follow, or cannot be recorded at all: a mistake of the
+    /// caller.
     #[error("not recorded: {0}")]
     Refused(String),
 }
@@ -66,7 +68,10 @@ pub struct PlaceError {
 
 impl From<Problem> for JournalError {
     fn from(problem: Problem) -> Self {
-        Self::Place(PlaceError { problem, source: None })
+        Self::Place(PlaceError {
+            problem,
+            source: None,
+        })
     }
 }
 
@@ -81,8 +86,8 @@ pub enum AppendError {
     Store(#[from] JournalError),
 }
 
-/// An error of the store as text that may be shown: credentials and the bodies of answers are taken out, also from
-/// its sources.
+/// An error of the store as text that may be shown: credentials and the bodies of answers are taken
+/// out, also from its sources.
 #[derive(Debug)]
 pub struct StoreFault {
     text: String,
@@ -139,7 +144,8 @@ impl Scrub {
         let source = source.map(|source| Box::new(self.fault_to(source, deeper - 1)));
         let denied = match error.downcast_ref::<object_store::Error>() {
             Some(
-                object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. },
+                object_store::Error::PermissionDenied { .. }
+                | object_store::Error::Unauthenticated { .. },
             ) => true,
             _ => error.downcast_ref::<std::io::Error>().is_some_and(|io| {
                 matches!(
@@ -150,9 +156,15 @@ impl Scrub {
         };
         let text = self.clean(&error.to_string());
         // The store has no variant for a listing that was refused; the status is in its text only.
-        let refused = ["401 Unauthorized", "403 Forbidden"].iter().any(|status| text.contains(status));
+        let refused = ["401 Unauthorized", "403 Forbidden"]
+            .iter()
+            .any(|status| text.contains(status));
         let denied = denied || refused || source.as_ref().is_some_and(|source| source.denied);
-        StoreFault { text, denied, source }
+        StoreFault {
+            text,
+            denied,
+            source,
+        }
     }
 
     fn clean(&self, text: &str) -> String {
@@ -169,8 +181,9 @@ impl Scrub {
     }
 }
 
-/// S3 and Azure answer a wrong signature with the request as they saw it, the session token among its headers, once as text and
-/// once as a hex dump. Of an answer's XML only `Code` and `Message` are kept.
+/// S3 and Azure answer a wrong signature with the request as they saw it, the session token among
+/// its headers, once as text and once as a hex dump. Of an answer's XML only `Code` and `Message`
+/// are kept.
 fn without_body(text: &str) -> String {
     let Some((head, body)) = text.find('<').map(|start| text.split_at(start)) else {
         return text.to_owned();
@@ -191,17 +204,28 @@ mod tests {
     use super::*;
 
     fn scrub() -> Scrub {
-        Scrub::new(vec![SecretString::from("AKIDSECRETSECRET"), SecretString::from("us")])
+        Scrub::new(vec![
+            SecretString::from("AKIDSECRETSECRET"),
+            SecretString::from("us"),
+        ])
     }
 
     fn generic(text: &str) -> object_store::Error {
-        object_store::Error::Generic { store: "S3", source: text.to_owned().into() }
+        object_store::Error::Generic {
+            store: "S3",
+            source: text.to_owned().into(),
+        }
     }
 
     #[test]
     fn credentials_leave_the_text_and_every_source() {
         let fault = scrub().fault(&generic("signed by AKIDSECRETSECRET in us-east-1"));
-        assert!(fault.to_string().contains("signed by [secret] in us-east-1"), "{fault}");
+        assert!(
+            fault
+                .to_string()
+                .contains("signed by [secret] in us-east-1"),
+            "{fault}"
+        );
         let inner = fault.source().unwrap().to_string();
         assert_eq!(inner, "signed by [secret] in us-east-1");
         assert!(!format!("{fault:?}").contains("AKID"));
@@ -218,20 +242,44 @@ mod tests {
             text.ends_with("403: SignatureDoesNotMatch: The request signature does not match."),
             "{text}"
         );
-        let text = scrub().fault(&generic("502: <html>proxy says hello</html>")).to_string();
-        assert!(text.ends_with("502: (an answer that is not the store's)"), "{text}");
+        let text = scrub()
+            .fault(&generic("502: <html>proxy says hello</html>"))
+            .to_string();
+        assert!(
+            text.ends_with("502: (an answer that is not the store's)"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_long_text_is_cut() {
-        assert!(scrub().fault(&generic(&"ä".repeat(100_000))).to_string().len() < 1_100);
+        assert!(
+            scrub()
+                .fault(&generic(&"ä".repeat(100_000)))
+                .to_string()
+                .len()
+                < 1_100
+        );
     }
 
     #[test]
     fn a_refusal_names_what_to_allow() {
         let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-        let error = object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(denied) };
-        assert!(scrub().fault(&error).remedy("read").contains("create files"));
-        assert!(scrub().fault(&generic("broken pipe")).remedy("read").contains("try again"));
+        let error = object_store::Error::Generic {
+            store: "LocalFileSystem",
+            source: Box::new(denied),
+        };
+        assert!(
+            scrub()
+                .fault(&error)
+                .remedy("read")
+                .contains("create files")
+        );
+        assert!(
+            scrub()
+                .fault(&generic("broken pipe"))
+                .remedy("read")
+                .contains("try again")
+        );
     }
 }

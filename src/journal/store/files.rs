@@ -1,5 +1,5 @@
-//! The journal's files as they lie in the store. In: streams and numbers. Out: bytes. Every operation has a bound on
-//! its time, and nothing larger than a record is ever read.
+//! The journal's files as they lie in the store. In: streams and numbers. Out: bytes. Every
+//! operation has a bound on its time, and nothing larger than a record is ever read.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -21,7 +21,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const LISTING: Duration = Duration::from_secs(120);
 /// Records of one stream are read this many at a time.
 const AT_ONCE: u64 = 16;
-/// An "already exists" without an object behind it (S3 answers so while another write is under way) is tried again.
+/// An "already exists" without an object behind it (S3 answers so while another write is under way)
+/// is tried again.
 const TRIES: u32 = 3;
 
 /// Whose record stands at the number that was to be written.
@@ -67,12 +68,12 @@ pub(super) struct Folder {
 }
 
 impl Journal {
-    /// Reads a stream and checks its chain. `None`: there is no such stream. An archived one whose earlier records were
-    /// removed is read from its last record.
+    /// Reads a stream and checks its chain. `None`: there is no such stream. An archived one whose
+    /// earlier records were removed is read from its last record.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`] when a file is missing or wrong, which is never taken for an absent stream; else
-    /// what the store said.
+    /// [`JournalError::Damaged`] when a file is missing or wrong, which is never taken for an
+    /// absent stream; else what the store said.
     pub async fn read(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
         let Folder { end, count, .. } = self.folder(stream).await?;
         if count < end
@@ -90,10 +91,15 @@ impl Journal {
                 }
             }
         }
-        Ok(chain.into_story().map(|story| History { stream, records, story }))
+        Ok(chain.into_story().map(|story| History {
+            stream,
+            records,
+            story,
+        }))
     }
 
-    /// The names of all streams, sorted. Its memory grows with their number, not with what they hold.
+    /// The names of all streams, sorted. Its memory grows with their number, not with what they
+    /// hold.
     ///
     /// # Errors
     /// What the store said.
@@ -105,11 +111,13 @@ impl Journal {
         Ok(streams)
     }
 
-    /// A stream's files as they are, in the order of their numbers, unchecked, and the walk that checks them; none when
-    /// there is no such stream. Of an archived one whose earlier records were removed it is the last file.
+    /// A stream's files as they are, in the order of their numbers, unchecked, and the walk that
+    /// checks them; none when there is no such stream. Of an archived one whose earlier records
+    /// were removed it is the last file.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`] for a file that is missing or too large to be a record; else what the store said.
+    /// [`JournalError::Damaged`] for a file that is missing or too large to be a record; else what
+    /// the store said.
     pub async fn stored(&self, stream: StreamId) -> Result<(Chain, Vec<Bytes>), JournalError> {
         let end = self.folder(stream).await?.end;
         let mut files = Vec::new();
@@ -124,13 +132,16 @@ impl Journal {
                     Fetched::Absent => Flaw::Missing,
                     Fetched::TooLarge(bytes) => Flaw::TooLarge { bytes },
                 };
-                return self.stored_archived(stream, Finding::of(stream, seq, flaw)).await;
+                return self
+                    .stored_archived(stream, Finding::of(stream, seq, flaw))
+                    .await;
             }
         }
         Ok((Chain::new(stream), files))
     }
 
-    /// Whether the place can be reached and listed. It writes nothing: the first write tells whether that is allowed.
+    /// Whether the place can be reached and listed. It writes nothing: the first write tells
+    /// whether that is allowed.
     ///
     /// # Errors
     /// What the store said.
@@ -141,7 +152,8 @@ impl Journal {
             let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
             return Err(self.failed("list", "requests", &gone));
         }
-        // No identity has this stream: finding it empty costs one short listing in a journal of any size.
+        // No identity has this stream: finding it empty costs one short listing in a journal of any
+        // size.
         let nobody = self.path(&["requests", "00000000000000000000000000000000"]);
         self.listed(&nobody, PATIENCE).await.map(|_| ())
     }
@@ -154,11 +166,16 @@ impl Journal {
         bytes: &[u8],
     ) -> Result<Created, JournalError> {
         if bytes.len() as u64 > MOST_BYTES {
-            let problem = format!("a record of {} bytes; {MOST_BYTES} are the most", bytes.len());
+            let problem = format!(
+                "a record of {} bytes; {MOST_BYTES} are the most",
+                bytes.len()
+            );
             return Err(JournalError::Refused(problem));
         }
         if seq >= MOST_RECORDS {
-            return Err(JournalError::Refused(format!("stream {stream} has {MOST_RECORDS} records already")));
+            return Err(JournalError::Refused(format!(
+                "stream {stream} has {MOST_RECORDS} records already"
+            )));
         }
         let path = self.record_path(stream, seq);
         match self.create_at(&path, bytes).await? {
@@ -169,7 +186,9 @@ impl Journal {
                 Ok(Created::Ours)
             }
             Put::Theirs(found) => Ok(Created::Theirs(found)),
-            Put::TooLarge(bytes) => Err(self.damaged(Finding::of(stream, seq, Flaw::TooLarge { bytes }))),
+            Put::TooLarge(bytes) => {
+                Err(self.damaged(Finding::of(stream, seq, Flaw::TooLarge { bytes })))
+            }
         }
     }
 
@@ -177,8 +196,11 @@ impl Journal {
     pub(super) async fn create_at(&self, path: &Path, bytes: &[u8]) -> Result<Put, JournalError> {
         let payload = Bytes::copy_from_slice(bytes);
         for attempt in 1..=TRIES {
-            let put =
-                self.store.put_opts(path, PutPayload::from_bytes(payload.clone()), PutMode::Create.into());
+            let put = self.store.put_opts(
+                path,
+                PutPayload::from_bytes(payload.clone()),
+                PutMode::Create.into(),
+            );
             match self.bounded("create", path, PATIENCE, put).await? {
                 Ok(_) => return Ok(Put::Ours),
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
@@ -202,17 +224,26 @@ impl Journal {
     /// Removes a record; one that is not there is no error.
     pub(super) async fn remove(&self, stream: StreamId, seq: u64) -> Result<(), JournalError> {
         let path = self.record_path(stream, seq);
-        match self.bounded("delete", &path, PATIENCE, self.store.delete(&path)).await? {
+        match self
+            .bounded("delete", &path, PATIENCE, self.store.delete(&path))
+            .await?
+        {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.store_failed("delete", &path, &error)),
         }
     }
 
-    /// What lies in a stream's folder. Only the highest number is concluded from a listing: one that runs while
-    /// records are created may well miss a lower one.
+    /// What lies in a stream's folder. Only the highest number is concluded from a listing: one
+    /// that runs while records are created may well miss a lower one.
     pub(super) async fn folder(&self, stream: StreamId) -> Result<Folder, JournalError> {
-        let listed = self.listed(&self.path(&["requests", &stream.to_string()]), PATIENCE).await?;
-        let mut folder = Folder { end: 0, count: 0, foreign: Vec::new() };
+        let listed = self
+            .listed(&self.path(&["requests", &stream.to_string()]), PATIENCE)
+            .await?;
+        let mut folder = Folder {
+            end: 0,
+            count: 0,
+            foreign: Vec::new(),
+        };
         for object in &listed.objects {
             match object.location.filename().and_then(file_seq) {
                 Some(seq) => {
@@ -222,7 +253,9 @@ impl Journal {
                 None => folder.foreign.push(self.shown(&object.location)),
             }
         }
-        folder.foreign.extend(listed.common_prefixes.iter().map(|path| self.shown(path)));
+        folder
+            .foreign
+            .extend(listed.common_prefixes.iter().map(|path| self.shown(path)));
         Ok(folder)
     }
 
@@ -240,7 +273,8 @@ impl Journal {
         }
         let mut files = BTreeMap::new();
         while let Some(joined) = tasks.join_next().await {
-            let (seq, fetched) = joined.map_err(|error| self.failed("read", &stream.to_string(), &error))?;
+            let (seq, fetched) =
+                joined.map_err(|error| self.failed("read", &stream.to_string(), &error))?;
             files.insert(seq, fetched?);
         }
         Ok(files.into_values().collect())
@@ -271,8 +305,8 @@ impl Journal {
         self.listed(&self.path(&["seals"]), LISTING).await
     }
 
-    /// How many records each stream has by its highest number, from one listing of everything: a listing by stream
-    /// would cost a call for each.
+    /// How many records each stream has by its highest number, from one listing of everything: a
+    /// listing by stream would cost a call for each.
     pub(super) async fn ends(&self) -> Result<BTreeMap<StreamId, u64>, JournalError> {
         let root = self.path(&["requests"]);
         let walk = async {
@@ -292,8 +326,13 @@ impl Journal {
         self.listing(&root, LISTING, walk).await
     }
 
-    pub(super) async fn listed(&self, path: &Path, patience: Duration) -> Result<ListResult, JournalError> {
-        self.listing(path, patience, self.store.list_with_delimiter(Some(path))).await
+    pub(super) async fn listed(
+        &self,
+        path: &Path,
+        patience: Duration,
+    ) -> Result<ListResult, JournalError> {
+        self.listing(path, patience, self.store.list_with_delimiter(Some(path)))
+            .await
     }
 
     /// What a listing of `path` yields, within the bound.
@@ -316,12 +355,14 @@ impl Journal {
         after: Duration,
         work: impl Future<Output = T>,
     ) -> Result<T, JournalError> {
-        tokio::time::timeout(after, work).await.map_err(|_| JournalError::TimedOut {
-            place: self.place.to_string(),
-            doing,
-            path: self.shown(path),
-            after,
-        })
+        tokio::time::timeout(after, work)
+            .await
+            .map_err(|_| JournalError::TimedOut {
+                place: self.place.to_string(),
+                doing,
+                path: self.shown(path),
+                after,
+            })
     }
 
     fn store_failed(&self, doing: &'static str, path: &Path, error: &Error) -> JournalError {
@@ -344,7 +385,10 @@ impl Journal {
 
     /// The error for a file that is not as it was written.
     pub(super) fn damaged(&self, finding: Finding) -> JournalError {
-        JournalError::Damaged { place: self.place.to_string(), finding: Box::new(finding) }
+        JournalError::Damaged {
+            place: self.place.to_string(),
+            finding: Box::new(finding),
+        }
     }
 
     pub(super) fn record_path(&self, stream: StreamId, seq: u64) -> Path {
@@ -352,7 +396,9 @@ impl Journal {
     }
 
     pub(super) fn path(&self, parts: &[&str]) -> Path {
-        parts.iter().fold(self.root.clone(), |path, part| path.join(*part))
+        parts
+            .iter()
+            .fold(self.root.clone(), |path, part| path.join(*part))
     }
 
     /// A path from the journal's root, as findings and errors name it.

@@ -1,6 +1,7 @@
-//! Google Cloud Storage as the journal's place. In: a bucket and the process's `GOOGLE_…` variables. Out: a store whose
-//! create-only write is `x-goog-if-generation-match: 0`. Asks no variable itself; without any of them the library looks
-//! for gcloud's default credentials and then asks the metadata server.
+//! Google Cloud Storage as the journal's place. In: a bucket and the process's `GOOGLE_…`
+//! variables. Out: a store whose create-only write is `x-goog-if-generation-match: 0`. Asks no
+//! variable itself; without any of them the library looks for gcloud's default credentials and then
+//! asks the metadata server.
 
 use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey as Key};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,7 +17,8 @@ const SERVICE: &str = "https://storage.googleapis.com";
 /// The bucket as a store.
 ///
 /// # Errors
-/// [`JournalError::Place`]: no client, an endpoint without TLS beyond loopback, credentials that cannot be read.
+/// [`JournalError::Place`]: no client, an endpoint without TLS beyond loopback, credentials that
+/// cannot be read.
 pub(super) fn store(
     bucket: &str,
     access: &Access,
@@ -65,10 +67,15 @@ pub(super) fn scrub(access: &Access) -> Scrub {
     Scrub::new(secrets)
 }
 
-/// The variables that say which credentials and where. Unsigned requests and another bucket are not taken from there.
+/// The variables that say which credentials and where. Unsigned requests and another bucket are not
+/// taken from there.
 fn served(access: &Access) -> impl Iterator<Item = (Key, &str, &SecretString)> {
     access.variables.iter().filter_map(|(name, value)| {
-        let key: Key = name.strip_prefix("GOOGLE_").map(|_| name.to_ascii_lowercase())?.parse().ok()?;
+        let key: Key = name
+            .strip_prefix("GOOGLE_")
+            .map(|_| name.to_ascii_lowercase())?
+            .parse()
+            .ok()?;
         let taken = matches!(
             key,
             Key::ServiceAccount

@@ -1,5 +1,6 @@
-//! The index held against the records. In: the files of the index, and states. Out: what the records ask for and the index
-//! lacks, as findings or mended. A journal without any file of the index is not checked: its first sweep makes one.
+//! The index held against the records. In: the files of the index, and states. Out: what the
+//! records ask for and the index lacks, as findings or mended. A journal without any file of the
+//! index is not checked: its first sweep makes one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,33 +66,65 @@ impl Journal {
     /// What a request asks of the index.
     pub(super) fn wanted(&self, state: &State) -> Wanted {
         let stream = state.stream();
-        let entries = state.concerns().iter().map(|concern| self.entry(concern, stream)).collect();
+        let entries = state
+            .concerns()
+            .iter()
+            .map(|concern| self.entry(concern, stream))
+            .collect();
         let (written, at) = (state.head().next_seq, state.updated_at());
-        Wanted { stream, written, at, hints: state.hints().to_vec(), current: state.hint(), entries }
+        Wanted {
+            stream,
+            written,
+            at,
+            hints: state.hints().to_vec(),
+            current: state.hint(),
+            entries,
+        }
     }
 
-    /// What the index lacks, and what is in it and should not be. A request that went on since it was read is left out: its
-    /// hints came and went.
+    /// What the index lacks, and what is in it and should not be. A request that went on since it
+    /// was read is left out: its hints came and went.
     pub(super) async fn check_index(&self, all: &[Wanted]) -> Result<Vec<Finding>, JournalError> {
-        let newest = all.iter().map(|wanted| wanted.at).max().unwrap_or(Timestamp::MIN);
-        let Some(index) = self.read_index(newest).await? else { return Ok(Vec::new()) };
+        let newest = all
+            .iter()
+            .map(|wanted| wanted.at)
+            .max()
+            .unwrap_or(Timestamp::MIN);
+        let Some(index) = self.read_index(newest).await? else {
+            return Ok(Vec::new());
+        };
         let mut findings = index.foreign.clone();
         for wanted in all {
             let lacks = index.lacks(wanted);
             if !lacks.is_empty() && self.folder(wanted.stream).await?.end == wanted.written {
-                findings.extend(lacks.into_iter().map(|lack| self.lacking(wanted.stream, lack)));
+                findings.extend(
+                    lacks
+                        .into_iter()
+                        .map(|lack| self.lacking(wanted.stream, lack)),
+                );
             }
         }
         let unlisted = |hint: &Hint, why| {
             let path = self.shown(&self.hint_path(hint));
-            Finding { path, stream: hint.stream.to_string(), seq: Some(hint.seq), flaw: Flaw::Unlisted(why) }
+            Finding {
+                path,
+                stream: hint.stream.to_string(),
+                seq: Some(hint.seq),
+                flaw: Flaw::Unlisted(why),
+            }
         };
         findings.extend(index.left.iter().map(|hint| {
-            unlisted(hint, "its hour is done with and it is not settled: no sweep would come to it")
+            unlisted(
+                hint,
+                "its hour is done with and it is not settled: no sweep would come to it",
+            )
         }));
         for hint in &index.orphans {
             // A listing that ran while both were written may have missed the first.
-            if matches!(self.fetch_one(&self.hint_path(hint)).await?, Fetched::Absent) {
+            if matches!(
+                self.fetch_one(&self.hint_path(hint)).await?,
+                Fetched::Absent
+            ) {
                 findings.push(unlisted(hint, "it is settled and not there"));
             }
         }
@@ -100,8 +133,8 @@ impl Journal {
         Ok(findings)
     }
 
-    /// Writes what the index lacks of these states, and a hint to each `damaged` stream, so that it is told of. From then on
-    /// [`Journal::due`] knows everything.
+    /// Writes what the index lacks of these states, and a hint to each `damaged` stream, so that it
+    /// is told of. From then on [`Journal::due`] knows everything.
     ///
     /// # Errors
     /// What the store said; the index is not relied on then.
@@ -124,7 +157,8 @@ impl Journal {
                         missing.push(self.hint_path(&hint));
                         missing.extend((hint.hour() < first).then(|| self.done_path(&hint)));
                     }
-                    // Where it was it would not be found: its hour is left, or it is said to be settled.
+                    // Where it was it would not be found: its hour is left, or it is said to be
+                    // settled.
                     Lack::Current(hint) => {
                         let there = index.hints.contains_key(&hint);
                         missing.extend((!there).then(|| self.hint_path(&hint)));
@@ -137,11 +171,21 @@ impl Journal {
             }
         }
         missing.extend(index.orphans.iter().map(|hint| self.hint_path(hint)));
-        let older = index.hints.iter().filter(|(hint, open)| **open && hint.hour() < first);
+        let older = index
+            .hints
+            .iter()
+            .filter(|(hint, open)| **open && hint.hour() < first);
         for hint in older.map(|(hint, _)| hint).chain(&index.left) {
-            missing.extend([self.hint_path(&Hint::new(now, hint.stream, hint.seq)), self.done_path(hint)]);
+            missing.extend([
+                self.hint_path(&Hint::new(now, hint.stream, hint.seq)),
+                self.done_path(hint),
+            ]);
         }
-        missing.extend(damaged.iter().map(|stream| self.hint_path(&Hint::new(now, *stream, 0))));
+        missing.extend(
+            damaged
+                .iter()
+                .map(|stream| self.hint_path(&Hint::new(now, *stream, 0))),
+        );
         missing.sort_unstable();
         missing.dedup();
         let mended = missing.len() as u64;
@@ -152,17 +196,31 @@ impl Journal {
 
     fn lacking(&self, stream: StreamId, lack: Lack) -> Finding {
         let (path, seq, why) = match lack {
-            Lack::Past(hint) => (self.hint_path(&hint), Some(hint.seq), "a record announced it"),
+            Lack::Past(hint) => (
+                self.hint_path(&hint),
+                Some(hint.seq),
+                "a record announced it",
+            ),
             Lack::Current(hint) => {
                 let why = "no sweep would come to what is due of this request";
                 (self.hint_path(&hint), Some(hint.seq), why)
             }
-            Lack::Entry(path) => (path, None, "who takes back another share would not see this request"),
+            Lack::Entry(path) => (
+                path,
+                None,
+                "who takes back another share would not see this request",
+            ),
         };
-        Finding { path: self.shown(&path), stream: stream.to_string(), seq, flaw: Flaw::Unlisted(why) }
+        Finding {
+            path: self.shown(&path),
+            stream: stream.to_string(),
+            seq,
+            flaw: Flaw::Unlisted(why),
+        }
     }
 
-    /// Reads the index; `None`: there is none. Marks later than `newest` are of a clock that was ahead, and are not believed.
+    /// Reads the index; `None`: there is none. Marks later than `newest` are of a clock that was
+    /// ahead, and are not believed.
     async fn read_index(&self, newest: Timestamp) -> Result<Option<Index>, JournalError> {
         // The marks first: what they say of the hints is true of every later listing.
         let marks = self.list_index("swept").await?;
@@ -173,13 +231,19 @@ impl Journal {
         }
         let mut index = Index::default();
         let hours: Vec<Option<Hour>> = marks.keys().map(|path| self.marked(path)).collect();
-        let left = hours.iter().flatten().filter(|hour| **hour <= Hour::of(newest)).max();
+        let left = hours
+            .iter()
+            .flatten()
+            .filter(|hour| **hour <= Hour::of(newest))
+            .max();
         let mut settled = BTreeSet::new();
         for path in due.keys() {
             match self.hinted(path) {
                 Some((hint, true)) => drop(settled.insert(hint)),
                 Some((hint, false)) => drop(index.hints.insert(hint, true)),
-                None => index.foreign.push(self.foreign(path, "its name is not a hint's")),
+                None => index
+                    .foreign
+                    .push(self.foreign(path, "its name is not a hint's")),
             }
         }
         for (hint, open) in &mut index.hints {
@@ -191,13 +255,25 @@ impl Journal {
                 _ => {}
             }
         }
-        index.orphans = settled.into_iter().filter(|hint| !index.hints.contains_key(hint)).collect();
+        index.orphans = settled
+            .into_iter()
+            .filter(|hint| !index.hints.contains_key(hint))
+            .collect();
         let nameless = marks.keys().zip(&hours).filter(|(_, hour)| hour.is_none());
-        index.foreign.extend(nameless.map(|(path, _)| self.foreign(path, "its name is not an hour's")));
+        index
+            .foreign
+            .extend(nameless.map(|(path, _)| self.foreign(path, "its name is not an hour's")));
         let strange = images.keys().filter(|path| !self.is_entry(path));
-        index.foreign.extend(strange.map(|path| self.foreign(path, "its name is not an entry's")));
-        let full = [&marks, &due, &images].into_iter().flatten().filter(|(_, size)| **size > 0);
-        index.foreign.extend(full.map(|(path, _)| self.foreign(path, "a file of the index is empty")));
+        index
+            .foreign
+            .extend(strange.map(|path| self.foreign(path, "its name is not an entry's")));
+        let full = [&marks, &due, &images]
+            .into_iter()
+            .flatten()
+            .filter(|(_, size)| **size > 0);
+        index
+            .foreign
+            .extend(full.map(|(path, _)| self.foreign(path, "a file of the index is empty")));
         index.entries = images.into_keys().collect();
         Ok(Some(index))
     }
@@ -225,7 +301,10 @@ impl Journal {
     /// Every file in a folder of the index, with its size.
     async fn list_index(&self, folder: &str) -> Result<BTreeMap<Path, u64>, JournalError> {
         let folder = self.path(&[folder]);
-        let found = self.store.list(Some(&folder)).map_ok(|object| (object.location, object.size));
+        let found = self
+            .store
+            .list(Some(&folder))
+            .map_ok(|object| (object.location, object.size));
         self.listing(&folder, LISTING, found.try_collect()).await
     }
 }
@@ -241,7 +320,10 @@ impl Index {
                 lacks.push(Lack::Past(*hint));
             }
         }
-        let entries = wanted.entries.iter().filter(|entry| !self.entries.contains(*entry));
+        let entries = wanted
+            .entries
+            .iter()
+            .filter(|entry| !self.entries.contains(*entry));
         lacks.extend(entries.cloned().map(Lack::Entry));
         lacks
     }

@@ -1,6 +1,6 @@
-//! The edge of the journal: a directory, an object store or memory behind one small set of operations. In: a place and
-//! what is to be recorded. Out: claims, states, findings. Knows nothing of the cloud that is shared in, and reads no
-//! clock.
+//! The edge of the journal: a directory, an object store or memory behind one small set of
+//! operations. In: a place and what is to be recorded. Out: claims, states, findings. Knows nothing
+//! of the cloud that is shared in, and reads no clock.
 
 mod access;
 mod archive;
@@ -39,8 +39,8 @@ use super::record::{Stored, StreamId};
 use super::state::{State, Story};
 use error::Scrub;
 
-/// The journal. Cheap to clone; clones are the same journal. Safe to use from many tasks, and, on a directory or an
-/// object store, from many processes at once.
+/// The journal. Cheap to clone; clones are the same journal. Safe to use from many tasks, and, on a
+/// directory or an object store, from many processes at once.
 #[derive(Clone)]
 pub struct Journal {
     store: Arc<dyn ObjectStore>,
@@ -58,7 +58,8 @@ type Echo = Arc<dyn Fn(&[u8]) + Send + Sync>;
 pub struct History {
     /// The stream's name.
     pub stream: StreamId,
-    /// From record 0 on, at least one; of an archived request whose earlier records were removed, the last one.
+    /// From record 0 on, at least one; of an archived request whose earlier records were removed,
+    /// the last one.
     pub records: Vec<Stored>,
     /// What they add up to.
     pub story: Story,
@@ -72,7 +73,8 @@ impl History {
 
     /// How many records it has.
     pub fn written(&self) -> u64 {
-        self.state().map_or(self.records.len() as u64, |state| state.head().next_seq)
+        self.state()
+            .map_or(self.records.len() as u64, |state| state.head().next_seq)
     }
 
     /// [`History::state`], without the records.
@@ -90,21 +92,30 @@ impl Journal {
         &self.place
     }
 
-    /// The same journal, which tells `echo` each record's line of JSON once it is stored: a second copy as it happens,
-    /// for a host's log service. A record whose answer was lost may be told twice.
+    /// The same journal, which tells `echo` each record's line of JSON once it is stored: a second
+    /// copy as it happens, for a host's log service. A record whose answer was lost may be told
+    /// twice.
     #[must_use]
     pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let first_line = move |bytes: &[u8]| {
-            let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let line = bytes
+                .split(|byte| *byte == b'\n')
+                .next()
+                .unwrap_or_default();
             echo(&String::from_utf8_lossy(line));
         };
-        Self { echo: Some(Arc::new(first_line)), ..self }
+        Self {
+            echo: Some(Arc::new(first_line)),
+            ..self
+        }
     }
 }
 
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Journal")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,5 @@
-//! The opening of a request: claim and intent in one create-only write. In: an authenticated request and its verdict.
-//! Out: a claim, or what is known of that identity already.
+//! The opening of a request: claim and intent in one create-only write. In: an authenticated
+//! request and its verdict. Out: a claim, or what is known of that identity already.
 
 use super::super::record::{Conflict, Event, Intent, Lease, Record, StreamId, VERSION, Worker};
 use super::super::state::{State, Story};
@@ -36,17 +36,18 @@ pub enum Opened {
     Kept(Box<State>),
     /// A duplicate: the same identity with the same content.
     Existing(Box<State>),
-    /// The same identity with other content: not carried out, and journalled as a conflict. The state is that of the
-    /// request which has the identity.
+    /// The same identity with other content: not carried out, and journalled as a conflict. The
+    /// state is that of the request which has the identity.
     Conflict(Box<State>),
 }
 
 impl Journal {
-    /// Records a request unless its identity is known. However many do so at once, one gets [`Opened::New`].
+    /// Records a request unless its identity is known. However many do so at once, one gets
+    /// [`Opened::New`].
     ///
     /// # Errors
-    /// What the store said: then nothing may be carried out. A stored record that is damaged is never taken for an
-    /// unknown identity.
+    /// What the store said: then nothing may be carried out. A stored record that is damaged is
+    /// never taken for an unknown identity.
     pub async fn open_request(&self, opening: Opening) -> Result<Opened, JournalError> {
         if opening.identity.id.contains('\0') {
             let problem = format!("the id {:?} contains a zero byte", opening.identity.id);
@@ -60,7 +61,8 @@ impl Journal {
         let intent = intent(&opening);
         let leased = intent.lease.is_some();
         let (stored, bytes) = write(first(stream, &turn, Event::Opened(Box::new(intent))))?;
-        let refused = |error: super::super::state::BrokenRecord| JournalError::Refused(error.to_string());
+        let refused =
+            |error: super::super::state::BrokenRecord| JournalError::Refused(error.to_string());
         let state = State::fold(std::slice::from_ref(&stored)).map_err(refused)?;
         self.announce(None, &state).await?;
         match self.create(stream, 0, &bytes).await? {
@@ -68,7 +70,9 @@ impl Journal {
             Created::Ours => Ok(Opened::Kept(Box::new(state))),
             Created::Theirs(_) => match self.read(stream).await? {
                 Some(known) => self.known(known.story, opening).await,
-                None => Err(JournalError::Refused(format!("stream {stream} vanished while it was opened"))),
+                None => Err(JournalError::Refused(format!(
+                    "stream {stream} vanished while it was opened"
+                ))),
             },
         }
     }
@@ -85,8 +89,17 @@ impl Journal {
             return Ok(Opened::Existing(state));
         }
         let stream = StreamId::of_conflict(&opening.identity, &digest);
-        let Opening { identity, delivery_id, turn, .. } = opening;
-        let conflict = Conflict { identity, digest, delivery_id };
+        let Opening {
+            identity,
+            delivery_id,
+            turn,
+            ..
+        } = opening;
+        let conflict = Conflict {
+            identity,
+            digest,
+            delivery_id,
+        };
         let (_, bytes) = write(first(stream, &turn, Event::Conflict(conflict)))?;
         // Theirs is the record of an earlier delivery with that content: one is enough.
         if let Created::Theirs(_) = self.create(stream, 0, &bytes).await? {
@@ -97,7 +110,15 @@ impl Journal {
 }
 
 fn intent(opening: &Opening) -> Intent {
-    let Opening { identity, delivery_id, secret_fingerprint, scheme, request, verdict, turn } = opening;
+    let Opening {
+        identity,
+        delivery_id,
+        secret_fingerprint,
+        scheme,
+        request,
+        verdict,
+        turn,
+    } = opening;
     let waits = request.not_before.is_some_and(|start| start > turn.now);
     let lease = (verdict.allowed && !waits).then_some(Lease { until: turn.until });
     Intent {
@@ -116,5 +137,13 @@ fn intent(opening: &Opening) -> Intent {
 
 fn first(stream: StreamId, turn: &Turn, event: Event) -> Record {
     let worker: Worker = turn.worker.clone();
-    Record { v: VERSION, stream, seq: 0, prev: None, at: turn.now, worker, event }
+    Record {
+        v: VERSION,
+        stream,
+        seq: 0,
+        prev: None,
+        at: turn.now,
+        worker,
+        event,
+    }
 }

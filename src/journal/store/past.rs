@@ -1,5 +1,6 @@
-//! Verification of what was archived. In: streams with a sealed archived record, and the archives to look into. Out:
-//! which of the records before it are elsewhere, and what is wrong with the copies.
+//! Verification of what was archived. In: streams with a sealed archived record, and the archives
+//! to look into. Out: which of the records before it are elsewhere, and what is wrong with the
+//! copies.
 
 use std::sync::Arc;
 
@@ -21,12 +22,23 @@ pub(super) struct Past {
 }
 
 impl Past {
-    pub(super) fn new(journal: &Journal, stream: StreamId, log: Arc<Log>, archives: Arc<[Journal]>) -> Self {
-        Self { journal: journal.clone(), stream, log, archives, archived: None }
+    pub(super) fn new(
+        journal: &Journal,
+        stream: StreamId,
+        log: Arc<Log>,
+        archives: Arc<[Journal]>,
+    ) -> Self {
+        Self {
+            journal: journal.clone(),
+            stream,
+            log,
+            archives,
+            archived: None,
+        }
     }
 
-    /// Looks at a record that may have been archived: where archives are given, at its copy too. Whether it was removed
-    /// because of that, so that nothing is left to check of it.
+    /// Looks at a record that may have been archived: where archives are given, at its copy too.
+    /// Whether it was removed because of that, so that nothing is left to check of it.
     pub(super) async fn look(
         &mut self,
         seq: u64,
@@ -39,7 +51,9 @@ impl Past {
             return Ok(false);
         }
         let log = Arc::clone(&self.log);
-        let Some((_, earlier)) = log.sealed(self.stream).split_last() else { return Ok(false) };
+        let Some((_, earlier)) = log.sealed(self.stream).split_last() else {
+            return Ok(false);
+        };
         let Some(hash) = usize::try_from(seq).ok().and_then(|seq| earlier.get(seq)) else {
             return Ok(false);
         };
@@ -48,9 +62,11 @@ impl Past {
             report.archived = report.archived.saturating_add(1);
             report.needs_seals = report.needs_seals.max(self.log.sealed_in(self.stream));
             match &copy {
-                Ok(Some(bytes)) => {
-                    drop(chain.push(File::Bytes(bytes)).map_err(|finding| report.find(finding)))
-                }
+                Ok(Some(bytes)) => drop(
+                    chain
+                        .push(File::Bytes(bytes))
+                        .map_err(|finding| report.find(finding)),
+                ),
                 _ => chain.pass(hex::encode(hash)),
             }
         }
@@ -60,7 +76,8 @@ impl Past {
         Ok(gone)
     }
 
-    /// Whether a sealed record says that the stream is archived: only then may records before it be elsewhere.
+    /// Whether a sealed record says that the stream is archived: only then may records before it be
+    /// elsewhere.
     async fn archived(&mut self) -> Result<bool, JournalError> {
         if let Some(known) = self.archived {
             return Ok(known);
@@ -80,8 +97,9 @@ impl Past {
         Ok(archived)
     }
 
-    /// The record's copy as it was sealed, from the first archive that has one; `None` when there is no archive to look
-    /// into. One that was altered is told even where another archive has it whole.
+    /// The record's copy as it was sealed, from the first archive that has one; `None` when there
+    /// is no archive to look into. One that was altered is told even where another archive has it
+    /// whole.
     async fn copy(
         &self,
         seq: u64,
@@ -91,9 +109,15 @@ impl Past {
         for archive in &*self.archives {
             let about = |flaw| {
                 let inner = format!("requests/{}/{}", self.stream, file_name(seq));
-                Finding { path: beneath(archive, &inner), ..Finding::of(self.stream, seq, flaw) }
+                Finding {
+                    path: beneath(archive, &inner),
+                    ..Finding::of(self.stream, seq, flaw)
+                }
             };
-            match archive.fetch_one(&archive.record_path(self.stream, seq)).await? {
+            match archive
+                .fetch_one(&archive.record_path(self.stream, seq))
+                .await?
+            {
                 Fetched::Bytes(bytes) if is(&bytes, hash) => whole = Some(bytes),
                 Fetched::Absent => {
                     flaw.get_or_insert_with(|| about(Flaw::CopyMissing));
@@ -109,8 +133,8 @@ impl Past {
 }
 
 impl Journal {
-    /// Checks the seals' copies: every one up to the newest that removed records need must be in an archive, and none
-    /// may differ from the journal's own.
+    /// Checks the seals' copies: every one up to the newest that removed records need must be in an
+    /// archive, and none may differ from the journal's own.
     pub(super) async fn verify_copied_seals(
         &self,
         archives: &[Self],
@@ -122,10 +146,17 @@ impl Journal {
         }
         for number in 1..=newest {
             let inner = format!("seals/{}", seal_name(number));
-            let here = self.fetch_one(&self.path(&["seals", &seal_name(number)])).await?;
+            let here = self
+                .fetch_one(&self.path(&["seals", &seal_name(number)]))
+                .await?;
             let mut found = false;
             for archive in archives {
-                match (archive.fetch_one(&archive.path(&["seals", &seal_name(number)])).await?, &here) {
+                match (
+                    archive
+                        .fetch_one(&archive.path(&["seals", &seal_name(number)]))
+                        .await?,
+                    &here,
+                ) {
                     (Fetched::Absent, _) => continue,
                     (Fetched::Bytes(there), Fetched::Bytes(here)) if there == *here => {}
                     // Which of the two is wrong is told by the journal's own seals.
@@ -142,10 +173,18 @@ impl Journal {
 }
 
 fn seal_copy(archive: &Journal, inner: &str, flaw: Flaw) -> Finding {
-    Finding { path: beneath(archive, inner), stream: String::new(), seq: None, flaw }
+    Finding {
+        path: beneath(archive, inner),
+        stream: String::new(),
+        seq: None,
+        flaw,
+    }
 }
 
 /// A file of an archive, as findings name it.
 fn beneath(archive: &Journal, inner: &str) -> String {
-    format!("{}/{inner}", archive.place.to_string().trim_end_matches('/'))
+    format!(
+        "{}/{inner}",
+        archive.place.to_string().trim_end_matches('/')
+    )
 }

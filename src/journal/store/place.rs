@@ -1,4 +1,5 @@
-//! Opening a place. In: a location and what its access needs. Out: a [`Journal`], or what is wrong with the place.
+//! Opening a place. In: a location and what its access needs. Out: a [`Journal`], or what is wrong
+//! with the place.
 
 use std::io;
 use std::path::Path as FsPath;
@@ -15,14 +16,19 @@ use super::{Access, Journal, azure, gcs, s3};
 use crate::domain::Problem;
 
 impl Journal {
-    /// Opens the journal at `location`. A directory is made, durably, when it is not there; no remote place is called yet.
+    /// Opens the journal at `location`. A directory is made, durably, when it is not there; no
+    /// remote place is called yet.
     ///
     /// # Errors
     /// [`JournalError::Place`] with what to mend.
     pub fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
         let (store, root, scrub): (Arc<dyn ObjectStore>, Path, Scrub) = match location {
-            JournalLocation::Directory(dir) => (Arc::new(directory(dir)?), Path::default(), Scrub::default()),
-            JournalLocation::Memory => (Arc::new(InMemory::new()), Path::default(), Scrub::default()),
+            JournalLocation::Directory(dir) => {
+                (Arc::new(directory(dir)?), Path::default(), Scrub::default())
+            }
+            JournalLocation::Memory => {
+                (Arc::new(InMemory::new()), Path::default(), Scrub::default())
+            }
             JournalLocation::S3 { bucket, prefix } => {
                 let scrub = s3::scrub(access);
                 let store = s3::store(bucket, access, location, &scrub)?;
@@ -39,14 +45,27 @@ impl Journal {
                 (Arc::new(store), root(prefix, location)?, scrub)
             }
         };
-        Ok(Self { store, root, place: Arc::new(location.clone()), scrub: Arc::new(scrub), echo: None })
+        Ok(Self {
+            store,
+            root,
+            place: Arc::new(location.clone()),
+            scrub: Arc::new(scrub),
+            echo: None,
+        })
     }
 
-    /// A journal in a store of the caller's, shown as `memory:`: tests put stores that fail beneath one.
+    /// A journal in a store of the caller's, shown as `memory:`: tests put stores that fail beneath
+    /// one.
     #[doc(hidden)]
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
         let place = Arc::new(JournalLocation::Memory);
-        Self { store, root: Path::default(), place, scrub: Arc::new(Scrub::default()), echo: None }
+        Self {
+            store,
+            root: Path::default(),
+            place,
+            scrub: Arc::new(Scrub::default()),
+            echo: None,
+        }
     }
 }
 
@@ -54,18 +73,23 @@ fn root(prefix: &str, location: &JournalLocation) -> Result<Path, JournalError> 
     Path::parse(prefix).map_err(|error| place_error(location, &Scrub::default(), &error))
 }
 
-/// The store's own writes are synced, the folders they make too; what remains is the journal's own folder.
+/// The store's own writes are synced, the folders they make too; what remains is the journal's own
+/// folder.
 fn directory(dir: &FsPath) -> Result<LocalFileSystem, JournalError> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
-        place_error(&JournalLocation::Directory(dir.to_owned()), &Scrub::default(), error)
+        place_error(
+            &JournalLocation::Directory(dir.to_owned()),
+            &Scrub::default(),
+            error,
+        )
     };
     make_durably(dir).map_err(|error| failed(&error))?;
     let store = LocalFileSystem::new_with_prefix(dir).map_err(|error| failed(&error))?;
     Ok(store.with_fsync(true))
 }
 
-/// Makes a directory and syncs every directory that got a new entry by it. Otherwise a power cut could take the whole
-/// new journal with the first, well synced, record in it.
+/// Makes a directory and syncs every directory that got a new entry by it. Otherwise a power cut
+/// could take the whole new journal with the first, well synced, record in it.
 fn make_durably(dir: &FsPath) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
@@ -73,7 +97,9 @@ fn make_durably(dir: &FsPath) -> io::Result<()> {
     let missing: Vec<&FsPath> = dir.ancestors().take_while(|path| !is_there(path)).collect();
     std::fs::create_dir_all(dir)?;
     for made in missing {
-        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = made
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         sync(parent.unwrap_or(FsPath::new(".")))?;
     }
     Ok(())
@@ -112,6 +138,13 @@ pub(super) fn place_error(
         }
         _ => "correct the place or the AWS_ variables",
     };
-    let problem = Problem::new("journal", format!("{location} cannot be opened: {fault}"), remedy);
-    JournalError::Place(PlaceError { problem, source: Some(fault) })
+    let problem = Problem::new(
+        "journal",
+        format!("{location} cannot be opened: {fault}"),
+        remedy,
+    );
+    JournalError::Place(PlaceError {
+        problem,
+        source: Some(fault),
+    })
 }

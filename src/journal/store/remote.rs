@@ -1,5 +1,5 @@
-//! What all remote places have in common. In: what opening needs. Out: the caller's client for the store, the bounds on
-//! its repetitions, and whether an endpoint is encrypted.
+//! What all remote places have in common. In: what opening needs. Out: the caller's client for the
+//! store, the bounds on its repetitions, and whether an endpoint is encrypted.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::domain::Problem;
 const RETRY_FOR: Duration = Duration::from_secs(8);
 const RETRIES: usize = 3;
 
-/// Hands out the caller's client. The one that the store would make itself needs a process-wide TLS provider, which
-/// a library cannot count on.
+/// Hands out the caller's client. The one that the store would make itself needs a process-wide TLS
+/// provider, which a library cannot count on.
 #[derive(Debug)]
 pub(super) struct CallersClient(reqwest::Client);
 
@@ -31,10 +31,14 @@ impl HttpConnector for CallersClient {
 ///
 /// # Errors
 /// [`JournalError::Place`]: there is none.
-pub(super) fn client(access: &Access, location: &JournalLocation) -> Result<CallersClient, JournalError> {
+pub(super) fn client(
+    access: &Access,
+    location: &JournalLocation,
+) -> Result<CallersClient, JournalError> {
     let problem = || format!("{location} needs an HTTP client and there is none");
     let http = access.http.as_ref();
-    let http = http.ok_or_else(|| Problem::new("journal", problem(), "open it where calls can be made"))?;
+    let http =
+        http.ok_or_else(|| Problem::new("journal", problem(), "open it where calls can be made"))?;
     Ok(CallersClient(http.clone()))
 }
 
@@ -45,7 +49,11 @@ pub(super) fn retries() -> RetryConfig {
         max_backoff: Duration::from_secs(2),
         base: 2.0,
     };
-    RetryConfig { backoff, max_retries: RETRIES, retry_timeout: RETRY_FOR }
+    RetryConfig {
+        backoff,
+        max_retries: RETRIES,
+        retry_timeout: RETRY_FOR,
+    }
 }
 
 /// Whether an endpoint uses TLS; plain http is for a stand-in on loopback only.
@@ -64,9 +72,15 @@ pub(super) fn encrypted(name: &str, endpoint: &str) -> Result<bool, JournalError
         ("https", Some(_)) => Ok(true),
         ("http", Some(host)) => {
             let bare = host.trim_start_matches('[').trim_end_matches(']');
-            let loopback =
-                host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-            if loopback { Ok(false) } else { refused("is plain http and not on loopback") }
+            let loopback = host == "localhost"
+                || bare
+                    .parse::<IpAddr>()
+                    .is_ok_and(|address| address.is_loopback());
+            if loopback {
+                Ok(false)
+            } else {
+                refused("is plain http and not on loopback")
+            }
         }
         _ => refused("is neither https:// nor http://"),
     }

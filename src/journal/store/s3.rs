@@ -1,7 +1,10 @@
-//! S3 as the journal's place. In: a bucket and the process's `AWS_…` variables. Out: a store that signs, retries
-//! within bounds and calls through the caller's HTTP client. Reads no environment itself.
+//! S3 as the journal's place. In: a bucket and the process's `AWS_…` variables. Out: a store that
+//! signs, retries within bounds and calls through the caller's HTTP client. Reads no environment
+//! itself.
 
-use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key, Checksum, S3ConditionalPut};
+use object_store::aws::{
+    AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key, Checksum, S3ConditionalPut,
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::location::JournalLocation;
@@ -12,7 +15,8 @@ use super::{Access, remote};
 /// The bucket as a store.
 ///
 /// # Errors
-/// [`JournalError::Place`]: no client, an endpoint without TLS beyond loopback, variables that do not fit together.
+/// [`JournalError::Place`]: no client, an endpoint without TLS beyond loopback, variables that do
+/// not fit together.
 pub(super) fn store(
     bucket: &str,
     access: &Access,
@@ -47,14 +51,24 @@ pub(super) fn scrub(access: &Access) -> Scrub {
         matches!(key, Key::AccessKeyId | Key::SecretAccessKey | Key::Token)
             || matches!(key, Key::Encryption(_))
     };
-    Scrub::new(served(access).filter(|(key, ..)| secret(key)).map(|(.., value)| value.clone()).collect())
+    Scrub::new(
+        served(access)
+            .filter(|(key, ..)| secret(key))
+            .map(|(.., value)| value.clone())
+            .collect(),
+    )
 }
 
-/// The variables that say which credentials, where, and how to encrypt. Whatever would change *what* is written or
-/// weaken it (unsigned requests, no conditions, plain http anywhere, another bucket) is not taken from there.
+/// The variables that say which credentials, where, and how to encrypt. Whatever would change
+/// *what* is written or weaken it (unsigned requests, no conditions, plain http anywhere, another
+/// bucket) is not taken from there.
 fn served(access: &Access) -> impl Iterator<Item = (Key, &str, &SecretString)> {
     access.variables.iter().filter_map(|(name, value)| {
-        let key: Key = name.strip_prefix("AWS_").map(|_| name.to_ascii_lowercase())?.parse().ok()?;
+        let key: Key = name
+            .strip_prefix("AWS_")
+            .map(|_| name.to_ascii_lowercase())?
+            .parse()
+            .ok()?;
         let taken = matches!(
             key,
             Key::AccessKeyId

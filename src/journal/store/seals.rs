@@ -1,5 +1,6 @@
-//! Seals in the store: `seals/000001.seal` and on, created and never overwritten. In: who signs, and the instant.
-//! Out: a seal over every record that none covers yet, or what the seals say of the records.
+//! Seals in the store: `seals/000001.seal` and on, created and never overwritten. In: who signs,
+//! and the instant. Out: a seal over every record that none covers yet, or what the seals say of
+//! the records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use tokio::task::JoinSet;
 use super::super::chain::{Chain, Finding};
 use super::super::record::{Event, Flaw, Stored, StreamId};
 use super::super::seal::{
-    Checkpoint, Hash, Leaf, Log, MOST_LEAVES, Notary, Proof, Seal, Tree, VerifierKey, seal_name, seal_number,
+    Checkpoint, Hash, Leaf, Log, MOST_LEAVES, Notary, Proof, Seal, Tree, VerifierKey, seal_name,
+    seal_number,
 };
 use super::files::{Fetched, Put};
 use super::{Journal, JournalError, Report};
@@ -26,20 +28,24 @@ pub struct Sealing {
     pub sealed: u64,
     /// Records that are sealed now.
     pub size: u64,
-    /// The newest checkpoint, a signed note: worth keeping where nobody who writes to the journal can write.
+    /// The newest checkpoint, a signed note: worth keeping where nobody who writes to the journal
+    /// can write.
     pub checkpoint: Option<String>,
-    /// Records that were left out, and all after them in their streams, because they are not what was written.
+    /// Records that were left out, and all after them in their streams, because they are not what
+    /// was written.
     pub left_out: Vec<Finding>,
     /// Whether another sealer was quicker; what it did not seal goes into the next seal.
     pub overtaken: bool,
 }
 
 impl Journal {
-    /// Seals every record that no seal covers, by stream and number. Records that are written meanwhile are left to
-    /// the next seal. Its cost grows with the number of all records: one listing, and every earlier seal is read.
+    /// Seals every record that no seal covers, by stream and number. Records that are written
+    /// meanwhile are left to the next seal. Its cost grows with the number of all records: one
+    /// listing, and every earlier seal is read.
     ///
     /// # Errors
-    /// A seal that is damaged or signed with another key: nothing is sealed on top of it. Else what the store said.
+    /// A seal that is damaged or signed with another key: nothing is sealed on top of it. Else what
+    /// the store said.
     pub async fn seal(&self, notary: &Notary, now: Timestamp) -> Result<Sealing, JournalError> {
         let log = self.whole_log(notary.verifier()).await?;
         let (leaves, left_out) = self.unsealed(&log).await?;
@@ -74,28 +80,45 @@ impl Journal {
     /// A newest seal that `key` has not signed; else what the store said.
     pub async fn sealed_at(&self, key: &VerifierKey) -> Result<Option<Timestamp>, JournalError> {
         let listed = self.list_seals().await?;
-        let newest = listed.objects.iter().filter_map(|o| o.location.filename().and_then(seal_number)).max();
-        let Some(number) = newest else { return Ok(None) };
-        let fetched = self.fetch_one(&self.path(&["seals", &seal_name(number)])).await?;
+        let newest = listed
+            .objects
+            .iter()
+            .filter_map(|o| o.location.filename().and_then(seal_number))
+            .max();
+        let Some(number) = newest else {
+            return Ok(None);
+        };
+        let fetched = self
+            .fetch_one(&self.path(&["seals", &seal_name(number)]))
+            .await?;
         let broken = |why: String| self.damaged(self.about_seal(number, Flaw::BrokenSeal(why)));
-        let Fetched::Bytes(bytes) = fetched else { return Err(broken("it cannot be read".to_owned())) };
+        let Fetched::Bytes(bytes) = fetched else {
+            return Err(broken("it cannot be read".to_owned()));
+        };
         let seal = Seal::read(&bytes).map_err(|why| broken(why.to_owned()))?;
-        let checkpoint = Checkpoint::open(&seal.note, key).map_err(|flaw| broken(flaw.to_string()))?;
+        let checkpoint =
+            Checkpoint::open(&seal.note, key).map_err(|flaw| broken(flaw.to_string()))?;
         Ok(Some(checkpoint.at))
     }
 
-    /// Checks every record against its chain and every seal: signature, growth from one checkpoint to the next, and
-    /// that each sealed record is there unaltered. `kept` is an older checkpoint from elsewhere: only that shows that
-    /// the newest seals themselves were removed. No seal covers the records that are newer than it.
+    /// Checks every record against its chain and every seal: signature, growth from one checkpoint
+    /// to the next, and that each sealed record is there unaltered. `kept` is an older checkpoint
+    /// from elsewhere: only that shows that the newest seals themselves were removed. No seal
+    /// covers the records that are newer than it.
     ///
     /// # Errors
-    /// `kept` that `key` has not signed; else what the store said. What is wrong with the files is in the report.
-    pub async fn verify_sealed(&self, key: &VerifierKey, kept: Option<&str>) -> Result<Report, JournalError> {
+    /// `kept` that `key` has not signed; else what the store said. What is wrong with the files is
+    /// in the report.
+    pub async fn verify_sealed(
+        &self,
+        key: &VerifierKey,
+        kept: Option<&str>,
+    ) -> Result<Report, JournalError> {
         self.verify_archived(key, kept, &[]).await
     }
 
-    /// [`Journal::verify_sealed`], and each archived record's copy against what was sealed. Without archives, records
-    /// that a sealed archived record stands for may be missing; they are counted.
+    /// [`Journal::verify_sealed`], and each archived record's copy against what was sealed. Without
+    /// archives, records that a sealed archived record stands for may be missing; they are counted.
     ///
     /// # Errors
     /// As there; also what an archive's store said.
@@ -107,13 +130,20 @@ impl Journal {
     ) -> Result<Report, JournalError> {
         let kept = match kept {
             Some(note) => Some(Checkpoint::open(note, key).map_err(|flaw| {
-                Problem::new("checkpoint", flaw.to_string(), "give one that `sharehook audit seal` printed")
+                Problem::new(
+                    "checkpoint",
+                    flaw.to_string(),
+                    "give one that `sharehook audit seal` printed",
+                )
             })?),
             None => None,
         };
         let (log, findings) = self.read_log(key).await?;
-        // Where a seal is damaged already, it is no news that the rest does not add up to the kept checkpoint.
-        let disagreement = kept.filter(|_| findings.is_empty()).and_then(|kept| log.agrees(&kept).err());
+        // Where a seal is damaged already, it is no news that the rest does not add up to the kept
+        // checkpoint.
+        let disagreement = kept
+            .filter(|_| findings.is_empty())
+            .and_then(|kept| log.agrees(&kept).err());
         let last = log.seals();
         let mut report = self.verify_against(Arc::new(log), archives).await?;
         self.verify_copied_seals(archives, &mut report).await?;
@@ -127,8 +157,9 @@ impl Journal {
         Ok(report)
     }
 
-    /// The proof that a record is sealed, as of the newest seal; without a number that of the newest sealed record,
-    /// which bears the hashes of those before it. `None`: it is not sealed, or not what was sealed.
+    /// The proof that a record is sealed, as of the newest seal; without a number that of the
+    /// newest sealed record, which bears the hashes of those before it. `None`: it is not sealed,
+    /// or not what was sealed.
     ///
     /// # Errors
     /// A damaged seal; else what the store said.
@@ -141,7 +172,8 @@ impl Journal {
         self.prove_archived(key, stream, seq, &[]).await
     }
 
-    /// [`Journal::prove`], with the record taken from one of `archives` when it is not in the journal any more.
+    /// [`Journal::prove`], with the record taken from one of `archives` when it is not in the
+    /// journal any more.
     ///
     /// # Errors
     /// As there; also what an archive's store said.
@@ -154,7 +186,9 @@ impl Journal {
     ) -> Result<Option<Proof>, JournalError> {
         let log = self.whole_log(key).await?;
         let newest = (log.sealed(stream).len() as u64).checked_sub(1);
-        let Some(seq) = seq.or(newest).filter(|seq| Some(*seq) <= newest) else { return Ok(None) };
+        let Some(seq) = seq.or(newest).filter(|seq| Some(*seq) <= newest) else {
+            return Ok(None);
+        };
         for place in [self].into_iter().chain(archives) {
             match place.fetch_one(&place.record_path(stream, seq)).await? {
                 Fetched::Bytes(bytes) => return Ok(Proof::of(&log, stream, seq, &bytes)),
@@ -188,8 +222,11 @@ impl Journal {
     /// All seals up to the first that is wrong, and what is wrong.
     async fn read_log(&self, key: &VerifierKey) -> Result<(Log, Vec<Finding>), JournalError> {
         let listed = self.list_seals().await?;
-        let mut findings: Vec<Finding> =
-            listed.common_prefixes.iter().map(|path| self.foreign(path, "it is not a seal")).collect();
+        let mut findings: Vec<Finding> = listed
+            .common_prefixes
+            .iter()
+            .map(|path| self.foreign(path, "it is not a seal"))
+            .collect();
         let mut end = 0;
         for object in &listed.objects {
             match object.location.filename().and_then(seal_number) {
@@ -199,7 +236,10 @@ impl Journal {
         }
         let mut log = Log::default();
         for number in 1..=end {
-            let pushed = match self.fetch_one(&self.path(&["seals", &seal_name(number)])).await? {
+            let pushed = match self
+                .fetch_one(&self.path(&["seals", &seal_name(number)]))
+                .await?
+            {
                 Fetched::Bytes(bytes) => log.push(&bytes, key),
                 Fetched::Absent => Err(Flaw::Missing),
                 Fetched::TooLarge(bytes) => Err(Flaw::TooLarge { bytes }),
@@ -229,9 +269,13 @@ impl Journal {
                 && let Some((stream, start, end, before)) = waiting.pop()
             {
                 let journal = self.clone();
-                reads.spawn(async move { (stream, journal.new_leaves(stream, start, end, before).await) });
+                reads.spawn(async move {
+                    (stream, journal.new_leaves(stream, start, end, before).await)
+                });
             }
-            let Some(joined) = reads.join_next().await else { break };
+            let Some(joined) = reads.join_next().await else {
+                break;
+            };
             let broken = |error| JournalError::Refused(format!("the sealing broke off: {error}"));
             let (stream, read) = joined.map_err(broken)?;
             let (leaves, finding) = read?;
@@ -242,7 +286,8 @@ impl Journal {
         Ok((found.into_values().flatten().collect(), left_out))
     }
 
-    /// The records `start..end` of a stream as leaves, up to the first that does not follow the one before it.
+    /// The records `start..end` of a stream as leaves, up to the first that does not follow the one
+    /// before it.
     async fn new_leaves(
         &self,
         stream: StreamId,
@@ -270,12 +315,15 @@ impl Journal {
         Ok((leaves, None))
     }
 
-    /// Why an archived record does not say what the records before it add up to. Once it is sealed it may stand for
-    /// them, so none is sealed that does not.
+    /// Why an archived record does not say what the records before it add up to. Once it is sealed
+    /// it may stand for them, so none is sealed that does not.
     async fn untrue(&self, stream: StreamId, seq: u64) -> Result<Option<Finding>, JournalError> {
         let mut chain = Chain::new(stream);
         for from in (0..=seq).step_by(RECORDS as usize) {
-            for fetched in self.fetch(stream, from, seq.saturating_add(1).min(from + RECORDS)).await? {
+            for fetched in self
+                .fetch(stream, from, seq.saturating_add(1).min(from + RECORDS))
+                .await?
+            {
                 if let Err(finding) = chain.push(fetched.as_file()) {
                     return Ok(Some(finding));
                 }
@@ -285,7 +333,12 @@ impl Journal {
     }
 
     fn about_seal(&self, number: u64, flaw: Flaw) -> Finding {
-        Finding { path: format!("seals/{}", seal_name(number)), stream: String::new(), seq: None, flaw }
+        Finding {
+            path: format!("seals/{}", seal_name(number)),
+            stream: String::new(),
+            seq: None,
+            flaw,
+        }
     }
 }
 
@@ -303,16 +356,22 @@ fn follows(
     };
     let stored = Stored::read(bytes)?;
     if stored.record.stream != stream {
-        return Err(Flaw::Foreign(format!("it belongs to stream {}", stored.record.stream)));
+        return Err(Flaw::Foreign(format!(
+            "it belongs to stream {}",
+            stored.record.stream
+        )));
     }
     if stored.record.seq != seq {
-        return Err(Flaw::Reordered { says: stored.record.seq });
+        return Err(Flaw::Reordered {
+            says: stored.record.seq,
+        });
     }
     if stored.record.prev != before.map(hex::encode) {
         return Err(Flaw::Unlinked);
     }
     let mut hash: Hash = [0; 32];
-    hex::decode_to_slice(&stored.hash, &mut hash).map_err(|error| Flaw::Unreadable(error.to_string()))?;
+    hex::decode_to_slice(&stored.hash, &mut hash)
+        .map_err(|error| Flaw::Unreadable(error.to_string()))?;
     Ok((hash, matches!(stored.record.event, Event::Archived(_))))
 }
 
@@ -320,6 +379,14 @@ fn follows(
 fn signed(tree: &mut Tree, notary: &Notary, leaves: &[Leaf], now: Timestamp) -> Seal {
     leaves.iter().for_each(|leaf| tree.push(leaf.in_tree()));
     let origin = notary.verifier().name().to_owned();
-    let checkpoint = Checkpoint { origin, size: tree.size(), root: tree.root(), at: now };
-    Seal { note: notary.sign(&checkpoint.to_string()), leaves: leaves.to_vec() }
+    let checkpoint = Checkpoint {
+        origin,
+        size: tree.size(),
+        root: tree.root(),
+        at: now,
+    };
+    Seal {
+        note: notary.sign(&checkpoint.to_string()),
+        leaves: leaves.to_vec(),
+    }
 }

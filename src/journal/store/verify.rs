@@ -1,5 +1,5 @@
-//! Verification of the whole journal. In: every file. Out: a [`Report`]. Its memory is bounded: a few records at a
-//! time, the streams' names, and the first findings.
+//! Verification of the whole journal. In: every file. Out: a [`Report`]. Its memory is bounded: a
+//! few records at a time, the streams' names, and the first findings.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use super::{Journal, JournalError};
 /// Streams that are checked at once, and records of each that are held at once.
 const STREAMS: usize = 8;
 const RECORDS: u64 = 8;
-/// After so many missing records in a row a stream is not looked at further: a single stray file with a high number
-/// must not cost a million reads.
+/// After so many missing records in a row a stream is not looked at further: a single stray file
+/// with a high number must not cost a million reads.
 const MOST_MISSING: u64 = 100;
 /// More findings than these are counted, not kept.
 const MOST_FINDINGS: usize = 1_000;
@@ -43,7 +43,8 @@ pub struct Report {
     pub archived: u64,
     /// The newest seal that those need.
     pub(super) needs_seals: u64,
-    /// Findings beyond those, and records that were not looked at because so many before them are missing.
+    /// Findings beyond those, and records that were not looked at because so many before them are
+    /// missing.
     pub left_off: u64,
 }
 
@@ -74,8 +75,9 @@ impl Report {
 }
 
 impl Journal {
-    /// Checks every file under `requests/`. Not detected by the chain alone: that the newest records of a stream, or
-    /// all of them, were removed, and a newest record rewritten together with its checksum line.
+    /// Checks every file under `requests/`. Not detected by the chain alone: that the newest
+    /// records of a stream, or all of them, were removed, and a newest record rewritten together
+    /// with its checksum line.
     ///
     /// # Errors
     /// What the store said. What is wrong with the files is in the report.
@@ -83,14 +85,19 @@ impl Journal {
         self.verify_against(Arc::default(), &[]).await
     }
 
-    /// Checks every file under `requests/` against its chain and against what was sealed, and copies in archives.
+    /// Checks every file under `requests/` against its chain and against what was sealed, and
+    /// copies in archives.
     pub(super) async fn verify_against(
         &self,
         log: Arc<Log>,
         archives: &[Self],
     ) -> Result<Report, JournalError> {
         let archives: Arc<[Self]> = archives.into();
-        let mut report = Report { seals: log.seals(), sealed: log.size(), ..Report::default() };
+        let mut report = Report {
+            seals: log.seals(),
+            sealed: log.size(),
+            ..Report::default()
+        };
         let listed = self.list_requests().await?;
         for object in &listed.objects {
             report.find(self.foreign(&object.location, "it lies in no stream"));
@@ -109,7 +116,8 @@ impl Journal {
             while checks.len() < STREAMS
                 && let Some(stream) = waiting.pop()
             {
-                let (journal, log, archives) = (self.clone(), Arc::clone(&log), Arc::clone(&archives));
+                let (journal, log, archives) =
+                    (self.clone(), Arc::clone(&log), Arc::clone(&archives));
                 checks.spawn(async move { journal.verify_stream(stream, log, archives).await });
             }
             match checks.join_next().await {
@@ -119,7 +127,9 @@ impl Journal {
                     wanted.extend(asks);
                 }
                 Some(Err(error)) => {
-                    return Err(JournalError::Refused(format!("the verification broke off: {error}")));
+                    return Err(JournalError::Refused(format!(
+                        "the verification broke off: {error}"
+                    )));
                 }
                 None => break,
             }
@@ -141,10 +151,18 @@ impl Journal {
         let sealed = log.sealed(stream);
         let mut past = Past::new(self, stream, Arc::clone(&log), archives);
         let folder = self.folder(stream).await?;
-        let mut report = Report { streams: u64::from(folder.end > 0), ..Report::default() };
+        let mut report = Report {
+            streams: u64::from(folder.end > 0),
+            ..Report::default()
+        };
         for path in folder.foreign {
             let flaw = Flaw::Foreign("its name is not a record's".to_owned());
-            report.find(Finding { path, stream: stream.to_string(), seq: None, flaw });
+            report.find(Finding {
+                path,
+                stream: stream.to_string(),
+                seq: None,
+                flaw,
+            });
         }
         let mut chain = Chain::new(stream);
         let mut missing = 0;
@@ -153,12 +171,18 @@ impl Journal {
                 report.left_off = report.left_off.saturating_add(folder.end - start);
                 break;
             }
-            let fetched = self.fetch(stream, start, folder.end.min(start + RECORDS)).await?;
+            let fetched = self
+                .fetch(stream, start, folder.end.min(start + RECORDS))
+                .await?;
             for (seq, fetched) in (start..).zip(fetched) {
                 if past.look(seq, &fetched, &mut chain, &mut report).await? {
                     continue;
                 }
-                missing = if matches!(fetched, Fetched::Absent) { missing + 1 } else { 0 };
+                missing = if matches!(fetched, Fetched::Absent) {
+                    missing + 1
+                } else {
+                    0
+                };
                 let pushed = chain.push(fetched.as_file());
                 let known = usize::try_from(seq).ok().and_then(|seq| sealed.get(seq));
                 let other = known.is_some_and(|hash| !is_sealed(&fetched, hash));
@@ -177,7 +201,10 @@ impl Journal {
             report.find(Finding::of(stream, seq, Flaw::Dropped));
         }
         let story = chain.into_story();
-        let wanted = story.as_ref().and_then(Story::state).map(|state| self.wanted(state));
+        let wanted = story
+            .as_ref()
+            .and_then(Story::state)
+            .map(|state| self.wanted(state));
         Ok((report, wanted))
     }
 

@@ -1,6 +1,6 @@
-//! lighthouse `DescribeBlueprintsShareAcrossAccountInfos`: which accounts have which blueprints, since when.
-//! Source: cloud.tencent.com/document/product/1207/132389; the international site does not have it. A blueprint that
-//! does not exist has no entries: the page lists no code for it.
+//! lighthouse `DescribeBlueprintsShareAcrossAccountInfos`: which accounts have which blueprints,
+//! since when. Source: cloud.tencent.com/document/product/1207/132389; the international site does
+//! not have it. A blueprint that does not exist has no entries: the page lists no code for it.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,11 @@ const FILTERS: FilterRules = FilterRules {
 
 pub(super) fn run(scene: Scene<'_>) -> Answer {
     let params = scene.params;
-    let page = Page::read(params, "InvalidParameterValue.Negative", "InvalidParameterValue.OutOfRange")?;
+    let page = Page::read(
+        params,
+        "InvalidParameterValue.Negative",
+        "InvalidParameterValue.OutOfRange",
+    )?;
     let ids = params.list("BlueprintIds");
     if ids.is_empty() || ids.len() > MOST_IDS {
         let message = format!("BlueprintIds has from 1 to {MOST_IDS} entries.");
@@ -30,13 +34,21 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
     }
     if let Some(bad) = ids.iter().find(|id| !is_image_id(id, "lhbp-")) {
         let message = format!("The image ID `{}` is malformed.", clip(bad));
-        return Err(ApiError::new("InvalidParameterValue.BlueprintIdMalformed", message));
+        return Err(ApiError::new(
+            "InvalidParameterValue.BlueprintIdMalformed",
+            message,
+        ));
     }
     FILTERS.check(params.filters())?;
-    let chosen =
-        scene.stock.blueprints.iter().filter(|(id, blueprint)| ids.contains(id) && blueprint.is_custom());
-    let shares = chosen.flat_map(|(id, blueprint)| blueprint.shares.iter().map(move |share| (id, share)));
-    let asked = shares.filter(|(_, (account, _))| matches(params.filters(), |_| Some((*account).clone())));
+    let chosen = scene
+        .stock
+        .blueprints
+        .iter()
+        .filter(|(id, blueprint)| ids.contains(id) && blueprint.is_custom());
+    let shares =
+        chosen.flat_map(|(id, blueprint)| blueprint.shares.iter().map(move |share| (id, share)));
+    let asked =
+        shares.filter(|(_, (account, _))| matches(params.filters(), |_| Some((*account).clone())));
     let entries: Vec<Value> = asked
         .map(|(id, (account, since))| json!({"BlueprintId": id, "AccountId": account, "CreatedTime": api_time(*since)}))
         .collect();
@@ -55,15 +67,29 @@ mod tests {
     fn shares_are_listed_page_by_page() {
         let mut bench = Bench::new();
         let now = bench.now;
-        let blueprint = bench.world.regions.get_mut(SG).unwrap().blueprints.get_mut(GOOD).unwrap();
+        let blueprint = bench
+            .world
+            .regions
+            .get_mut(SG)
+            .unwrap()
+            .blueprints
+            .get_mut(GOOD)
+            .unwrap();
         blueprint.shares = (0..250).map(|n| (format!("70000000{n:04}"), now)).collect();
         let mut seen = Vec::new();
         for offset in [0, 100, 200, 300] {
-            let call = json!({"BlueprintIds": [GOOD, "lhbp-nowhere0"], "Offset": offset, "Limit": 100});
+            let call =
+                json!({"BlueprintIds": [GOOD, "lhbp-nowhere0"], "Offset": offset, "Limit": 100});
             let answer = bench.call(Action::BlueprintShares, call).unwrap();
             assert_eq!(answer["TotalCount"], 250);
-            let page = answer["BlueprintShareAcrossAccountInfoSet"].as_array().unwrap().clone();
-            seen.extend(page.iter().map(|entry| entry["AccountId"].as_str().unwrap().to_owned()));
+            let page = answer["BlueprintShareAcrossAccountInfoSet"]
+                .as_array()
+                .unwrap()
+                .clone();
+            seen.extend(
+                page.iter()
+                    .map(|entry| entry["AccountId"].as_str().unwrap().to_owned()),
+            );
         }
         assert_eq!(seen, bench.world.blueprint_accounts(SG, GOOD));
     }
@@ -74,11 +100,17 @@ mod tests {
         let two = json!({"BlueprintId": GOOD, "AccountIds": ["700000164995", "909619400"]});
         bench.call(Action::ShareBlueprint, two).unwrap();
         let filter = json!([{"Name": "account-id", "Values": ["909619400", "1038493875"]}]);
-        let answer =
-            bench.call(Action::BlueprintShares, json!({"BlueprintIds": [GOOD], "Filters": filter})).unwrap();
-        let entry =
-            json!({"BlueprintId": GOOD, "AccountId": "909619400", "CreatedTime": api_time(bench.now)});
-        assert_eq!(answer, json!({"TotalCount": 1, "BlueprintShareAcrossAccountInfoSet": [entry]}));
+        let answer = bench
+            .call(
+                Action::BlueprintShares,
+                json!({"BlueprintIds": [GOOD], "Filters": filter}),
+            )
+            .unwrap();
+        let entry = json!({"BlueprintId": GOOD, "AccountId": "909619400", "CreatedTime": api_time(bench.now)});
+        assert_eq!(
+            answer,
+            json!({"TotalCount": 1, "BlueprintShareAcrossAccountInfoSet": [entry]})
+        );
     }
 
     #[test]
@@ -87,10 +119,19 @@ mod tests {
         for (params, code) in [
             (json!({"BlueprintIds": []}), RANGE),
             (json!({"BlueprintIds": vec![GOOD; 101]}), RANGE),
-            (json!({"BlueprintIds": ["img-6pb6lrmy"]}), "InvalidParameterValue.BlueprintIdMalformed"),
+            (
+                json!({"BlueprintIds": ["img-6pb6lrmy"]}),
+                "InvalidParameterValue.BlueprintIdMalformed",
+            ),
             (json!({"BlueprintIds": [GOOD], "Limit": 1000}), RANGE),
-            (json!({"BlueprintIds": [GOOD], "Offset": -1}), "InvalidParameterValue.Negative"),
-            (json!({"BlueprintIds": [GOOD], "Filters": [{"Name": "uin", "Values": ["1"]}]}), RANGE),
+            (
+                json!({"BlueprintIds": [GOOD], "Offset": -1}),
+                "InvalidParameterValue.Negative",
+            ),
+            (
+                json!({"BlueprintIds": [GOOD], "Filters": [{"Name": "uin", "Values": ["1"]}]}),
+                RANGE,
+            ),
         ] {
             let outcome = Bench::new().call(Action::BlueprintShares, params.clone());
             assert_eq!(outcome, Err(code.to_owned()), "{params}");

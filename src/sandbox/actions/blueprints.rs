@@ -28,7 +28,11 @@ const FILTERS: FilterRules = FilterRules {
 
 pub(super) fn run(scene: Scene<'_>) -> Answer {
     let (params, now) = (scene.params, scene.now);
-    let page = Page::read(params, "InvalidParameterValue.Negative", "InvalidParameterValue.OutOfRange")?;
+    let page = Page::read(
+        params,
+        "InvalidParameterValue.Negative",
+        "InvalidParameterValue.OutOfRange",
+    )?;
     let (ids, filters) = (params.list("BlueprintIds"), params.filters());
     if !ids.is_empty() && !filters.is_empty() {
         let message = "BlueprintIds and Filters cannot be specified simultaneously.";
@@ -36,18 +40,34 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
     }
     if ids.len() > MOST_IDS {
         let message = format!("There are {MOST_IDS} BlueprintIds at most.");
-        return Err(ApiError::new("InvalidParameterValue.LimitExceeded", message));
+        return Err(ApiError::new(
+            "InvalidParameterValue.LimitExceeded",
+            message,
+        ));
     }
     if let Some(bad) = ids.iter().find(|id| !is_image_id(id, "lhbp-")) {
         let message = format!("The image ID `{}` is malformed.", clip(bad));
-        return Err(ApiError::new("InvalidParameterValue.BlueprintIdMalformed", message));
+        return Err(ApiError::new(
+            "InvalidParameterValue.BlueprintIdMalformed",
+            message,
+        ));
     }
     FILTERS.check(filters)?;
     let listed = |id: &String, blueprint: &Blueprint| {
-        (ids.is_empty() || ids.contains(id)) && matches(filters, |name| field(name, id, blueprint, now))
+        (ids.is_empty() || ids.contains(id))
+            && matches(filters, |name| field(name, id, blueprint, now))
     };
-    let found = scene.stock.blueprints.iter().filter(|(id, blueprint)| listed(id, blueprint));
-    Ok(page.of("BlueprintSet", found.map(|(id, blueprint)| entry(id, blueprint, now)).collect()))
+    let found = scene
+        .stock
+        .blueprints
+        .iter()
+        .filter(|(id, blueprint)| listed(id, blueprint));
+    Ok(page.of(
+        "BlueprintSet",
+        found
+            .map(|(id, blueprint)| entry(id, blueprint, now))
+            .collect(),
+    ))
 }
 
 fn field(name: &str, id: &str, blueprint: &Blueprint, now: Timestamp) -> Option<String> {
@@ -63,7 +83,11 @@ fn field(name: &str, id: &str, blueprint: &Blueprint, now: Timestamp) -> Option<
 }
 
 fn platform_type(blueprint: &Blueprint) -> &'static str {
-    if blueprint.platform.starts_with("WINDOWS") { "WINDOWS" } else { "LINUX_UNIX" }
+    if blueprint.platform.starts_with("WINDOWS") {
+        "WINDOWS"
+    } else {
+        "LINUX_UNIX"
+    }
 }
 
 fn entry(id: &str, blueprint: &Blueprint, now: Timestamp) -> Value {
@@ -108,7 +132,10 @@ mod tests {
     fn the_flag_tells_whether_anybody_has_it() {
         let mut bench = Bench::new();
         let one = json!({"BlueprintIds": ["lhbp-6jc6l8yb"]});
-        assert_eq!(list(&mut bench, one.clone()).unwrap()[0]["BlueprintShared"], false);
+        assert_eq!(
+            list(&mut bench, one.clone()).unwrap()[0]["BlueprintShared"],
+            false
+        );
         let share = json!({"BlueprintId": "lhbp-6jc6l8yb", "AccountIds": ["700000164995"]});
         bench.call(Action::ShareBlueprint, share).unwrap();
         assert_eq!(list(&mut bench, one).unwrap()[0]["BlueprintShared"], true);
@@ -119,7 +146,12 @@ mod tests {
         let mut bench = Bench::new();
         let shared = json!({"Filters": [{"Name": "blueprint-type", "Values": ["SHARED"]}]});
         assert_eq!(list(&mut bench, shared.clone()), Ok(vec![]));
-        bench.call(Action::PublishImage, json!({"ImageId": "img-xkd784jw", "Permission": "SHARE"})).unwrap();
+        bench
+            .call(
+                Action::PublishImage,
+                json!({"ImageId": "img-xkd784jw", "Permission": "SHARE"}),
+            )
+            .unwrap();
         let found = list(&mut bench, shared).unwrap();
         assert_eq!(found.len(), 1);
         for (name, value) in [
@@ -138,11 +170,15 @@ mod tests {
     fn filters_and_ids_choose() {
         let mut bench = Bench::new();
         assert_eq!(list(&mut bench, json!({})).unwrap().len(), 7);
-        let state = json!({"Filters": [{"Name": "blueprint-state", "Values": ["SYNCING", "ISOLATED"]}]});
+        let state =
+            json!({"Filters": [{"Name": "blueprint-state", "Values": ["SYNCING", "ISOLATED"]}]});
         assert_eq!(list(&mut bench, state).unwrap().len(), 2);
         let tagged = json!({"Filters": [{"Name": "tag:team", "Values": ["web"]}]});
         assert_eq!(list(&mut bench, tagged), Ok(vec![]));
-        assert_eq!(list(&mut bench, json!({"BlueprintIds": ["lhbp-nowhere0"]})), Ok(vec![]));
+        assert_eq!(
+            list(&mut bench, json!({"BlueprintIds": ["lhbp-nowhere0"]})),
+            Ok(vec![])
+        );
     }
 
     #[test]
@@ -153,8 +189,14 @@ mod tests {
                 json!({"BlueprintIds": ["lhbp-6jc6l8yb"], "Filters": by_name}),
                 "InvalidParameter.ParameterConflict",
             ),
-            (json!({"BlueprintIds": ["x"]}), "InvalidParameterValue.BlueprintIdMalformed"),
-            (json!({"BlueprintIds": vec!["lhbp-6jc6l8yb"; 101]}), "InvalidParameterValue.LimitExceeded"),
+            (
+                json!({"BlueprintIds": ["x"]}),
+                "InvalidParameterValue.BlueprintIdMalformed",
+            ),
+            (
+                json!({"BlueprintIds": vec!["lhbp-6jc6l8yb"; 101]}),
+                "InvalidParameterValue.LimitExceeded",
+            ),
             (
                 json!({"Filters": [{"Name": "colour", "Values": ["x"]}]}),
                 "InvalidParameter.InvalidFilterNotSupportedName",
@@ -165,7 +207,11 @@ mod tests {
             ),
             (json!({"Limit": 101}), "InvalidParameterValue.OutOfRange"),
         ] {
-            assert_eq!(list(&mut Bench::new(), params.clone()), Err(code.to_owned()), "{params}");
+            assert_eq!(
+                list(&mut Bench::new(), params.clone()),
+                Err(code.to_owned()),
+                "{params}"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
-//! lighthouse `CancelShareBlueprintAcrossAccounts`: accounts lose the use of a blueprint.
-//! The English page's condition is a mistranslation; the Chinese page says: a custom image of yours that is shared to
-//! the accounts given. Accounts that never had it are passed over, as long as anybody has it.
+//! lighthouse `CancelShareBlueprintAcrossAccounts`: accounts lose the use of a blueprint. The
+//! English page's condition is a mistranslation; the Chinese page says: a custom image of yours
+//! that is shared to the accounts given. Accounts that never had it are passed over, as long as
+//! anybody has it.
 
 use serde_json::Map;
 
@@ -15,7 +16,10 @@ pub(super) fn run(mut scene: Scene<'_>) -> Answer {
     let blueprint = ready(&mut scene)?;
     if blueprint.shares.is_empty() {
         let message = "The image has not been shared.";
-        return Err(ApiError::new("UnsupportedOperation.BlueprintHasNotShared", message));
+        return Err(ApiError::new(
+            "UnsupportedOperation.BlueprintHasNotShared",
+            message,
+        ));
     }
     let before = blueprint.shares.len();
     for account in params.list("AccountIds") {
@@ -36,16 +40,30 @@ mod tests {
     const GOOD: &str = "lhbp-6jc6l8yb";
 
     fn cancel(bench: &mut Bench, blueprint: &str, accounts: Value) -> Result<Value, String> {
-        bench.call(Action::CancelBlueprint, json!({"BlueprintId": blueprint, "AccountIds": accounts}))
+        bench.call(
+            Action::CancelBlueprint,
+            json!({"BlueprintId": blueprint, "AccountIds": accounts}),
+        )
     }
 
     #[test]
     fn only_the_named_accounts_lose_it() {
         let mut bench = Bench::new();
         let three = json!(["700000000001", "700000000002", "700000000003"]);
-        bench.call(Action::ShareBlueprint, json!({"BlueprintId": GOOD, "AccountIds": three})).unwrap();
-        assert_eq!(cancel(&mut bench, GOOD, json!(["700000000002", "700000000009"])), Ok(json!({})));
-        assert_eq!(bench.world.blueprint_accounts(SG, GOOD), ["700000000001", "700000000003"]);
+        bench
+            .call(
+                Action::ShareBlueprint,
+                json!({"BlueprintId": GOOD, "AccountIds": three}),
+            )
+            .unwrap();
+        assert_eq!(
+            cancel(&mut bench, GOOD, json!(["700000000002", "700000000009"])),
+            Ok(json!({}))
+        );
+        assert_eq!(
+            bench.world.blueprint_accounts(SG, GOOD),
+            ["700000000001", "700000000003"]
+        );
         assert!(cancel(&mut bench, GOOD, json!(["700000000001", "700000000003"])).is_ok());
         let none = Err("UnsupportedOperation.BlueprintHasNotShared".to_owned());
         assert_eq!(cancel(&mut bench, GOOD, json!(["700000000001"])), none);
@@ -56,20 +74,56 @@ mod tests {
         let eleven = json!(vec!["700000164995"; 11]);
         let one = json!(["700000164995"]);
         for (blueprint, accounts, code) in [
-            ("lhbp-x", one.clone(), "InvalidParameterValue.BlueprintIdMalformed"),
+            (
+                "lhbp-x",
+                one.clone(),
+                "InvalidParameterValue.BlueprintIdMalformed",
+            ),
             (GOOD, json!([]), "InvalidParameterValue"),
             (GOOD, eleven, "InvalidParameterValue.LimitExceeded"),
-            ("lhbp-nowhere0", one.clone(), "ResourceNotFound.BlueprintIdNotFound"),
-            ("lhbp-appimage", one.clone(), "ResourceNotFound.PrivateBlueprintNotFound"),
-            ("lhbp-syncing0", one.clone(), "UnsupportedOperation.BlueprintCurStateInvalid"),
-            ("lhbp-isolated", one.clone(), "InvalidParameterValue.InvalidBlueprintState"),
-            ("lhbp-operated", one.clone(), "OperationDenied.BlueprintOperationInProgress"),
-            ("lhbp-unfinish", one.clone(), "UnsupportedOperation.BlueprintLatestOperationUnfinished"),
-            ("lhbp-occupied", one.clone(), "UnsupportedOperation.BlueprintOccupied"),
+            (
+                "lhbp-nowhere0",
+                one.clone(),
+                "ResourceNotFound.BlueprintIdNotFound",
+            ),
+            (
+                "lhbp-appimage",
+                one.clone(),
+                "ResourceNotFound.PrivateBlueprintNotFound",
+            ),
+            (
+                "lhbp-syncing0",
+                one.clone(),
+                "UnsupportedOperation.BlueprintCurStateInvalid",
+            ),
+            (
+                "lhbp-isolated",
+                one.clone(),
+                "InvalidParameterValue.InvalidBlueprintState",
+            ),
+            (
+                "lhbp-operated",
+                one.clone(),
+                "OperationDenied.BlueprintOperationInProgress",
+            ),
+            (
+                "lhbp-unfinish",
+                one.clone(),
+                "UnsupportedOperation.BlueprintLatestOperationUnfinished",
+            ),
+            (
+                "lhbp-occupied",
+                one.clone(),
+                "UnsupportedOperation.BlueprintOccupied",
+            ),
             (GOOD, one, "UnsupportedOperation.BlueprintHasNotShared"),
         ] {
             let mut bench = Bench::new();
-            assert_eq!(cancel(&mut bench, blueprint, accounts), Err(code.to_owned()), "{blueprint}");
+            assert_eq!(
+                cancel(&mut bench, blueprint, accounts),
+                Err(code.to_owned()),
+                "{blueprint}"
+            );
         }
     }
 }

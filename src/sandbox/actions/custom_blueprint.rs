@@ -1,5 +1,5 @@
-//! The conditions that sharing a blueprint and cancelling it have in common: a custom image of the caller's, `NORMAL`,
-//! and no other operation on it.
+//! The conditions that sharing a blueprint and cancelling it have in common: a custom image of the
+//! caller's, `NORMAL`, and no other operation on it.
 
 use jiff::Timestamp;
 
@@ -10,13 +10,17 @@ use crate::sandbox::world::{Blueprint, BlueprintState, Busy, is_image_id};
 /// Accounts in one call; both pages say 10.
 const MOST_ACCOUNTS: usize = 10;
 
-/// Checks the id's form and the number of accounts. Too many are `InvalidParameterValue.LimitExceeded` for both: the
-/// page on sharing states the limit and lists no code for it, the page on cancelling lists this one.
+/// Checks the id's form and the number of accounts. Too many are
+/// `InvalidParameterValue.LimitExceeded` for both: the page on sharing states the limit and lists
+/// no code for it, the page on cancelling lists this one.
 pub(super) fn check_form(scene: &Scene<'_>) -> Result<(), ApiError> {
     let id = scene.params.text("BlueprintId");
     if !is_image_id(id, "lhbp-") {
         let message = format!("The image ID `{}` is malformed.", clip(id));
-        return Err(ApiError::new("InvalidParameterValue.BlueprintIdMalformed", message));
+        return Err(ApiError::new(
+            "InvalidParameterValue.BlueprintIdMalformed",
+            message,
+        ));
     }
     match scene.params.list("AccountIds").len() {
         0 => Err(ApiError::invalid_value("AccountIds", "names no account")),
@@ -32,35 +36,52 @@ pub(super) fn check_form(scene: &Scene<'_>) -> Result<(), ApiError> {
 pub(super) fn ready<'a>(scene: &'a mut Scene<'_>) -> Result<&'a mut Blueprint, ApiError> {
     let (id, now) = (scene.params.text("BlueprintId"), scene.now);
     let refuse = |code: &'static str, problem: &str| {
-        Err(ApiError::new(code, format!("The image `{}` {problem}.", clip(id))))
+        Err(ApiError::new(
+            code,
+            format!("The image `{}` {problem}.", clip(id)),
+        ))
     };
     let Some(blueprint) = scene.stock.blueprints.get_mut(id) else {
-        return refuse("ResourceNotFound.BlueprintIdNotFound", "does not exist in this region");
+        return refuse(
+            "ResourceNotFound.BlueprintIdNotFound",
+            "does not exist in this region",
+        );
     };
     if !blueprint.is_custom() {
-        return refuse("ResourceNotFound.PrivateBlueprintNotFound", "is not a custom image");
+        return refuse(
+            "ResourceNotFound.PrivateBlueprintNotFound",
+            "is not a custom image",
+        );
     }
     match blueprint.state_at(now) {
         BlueprintState::Normal => {}
         BlueprintState::Syncing => {
-            return refuse("UnsupportedOperation.BlueprintCurStateInvalid", "is SYNCING");
+            return refuse(
+                "UnsupportedOperation.BlueprintCurStateInvalid",
+                "is SYNCING",
+            );
         }
         other => {
-            return refuse("InvalidParameterValue.InvalidBlueprintState", &format!("is {}", other.as_str()));
+            return refuse(
+                "InvalidParameterValue.InvalidBlueprintState",
+                &format!("is {}", other.as_str()),
+            );
         }
     }
     match blueprint.busy {
-        Some(Busy::InOperation) => {
-            refuse("OperationDenied.BlueprintOperationInProgress", "is being operated on")
-        }
+        Some(Busy::InOperation) => refuse(
+            "OperationDenied.BlueprintOperationInProgress",
+            "is being operated on",
+        ),
         Some(Busy::LatestUnfinished) => refuse(
             "UnsupportedOperation.BlueprintLatestOperationUnfinished",
             "has an operation that is not finished",
         ),
         Some(Busy::Occupied) => refuse("UnsupportedOperation.BlueprintOccupied", "is in use"),
-        None if modifying(blueprint, now) => {
-            refuse("ResourceInUse.BlueprintModifyingSharePermission", "has its shares being changed")
-        }
+        None if modifying(blueprint, now) => refuse(
+            "ResourceInUse.BlueprintModifyingSharePermission",
+            "has its shares being changed",
+        ),
         None => Ok(blueprint),
     }
 }

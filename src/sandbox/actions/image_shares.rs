@@ -1,5 +1,5 @@
-//! cvm `DescribeImageSharePermission`: every account that has a CVM image, since when. It has no pages.
-//! Source: its API page and the shape that the official SDKs read.
+//! cvm `DescribeImageSharePermission`: every account that has a CVM image, since when. It has no
+//! pages. Source: its API page and the shape that the official SDKs read.
 
 use serde_json::{Map, Value, json};
 
@@ -10,9 +10,12 @@ use crate::sandbox::world::api_time;
 pub(super) fn run(scene: Scene<'_>) -> Answer {
     let image = own_image(scene)?;
     let shares = image.shares.iter();
-    let entries =
-        shares.map(|(account, since)| json!({"CreatedTime": api_time(*since), "AccountId": account}));
-    Ok(Map::from_iter([("SharePermissionSet".to_owned(), Value::Array(entries.collect()))]))
+    let entries = shares
+        .map(|(account, since)| json!({"CreatedTime": api_time(*since), "AccountId": account}));
+    Ok(Map::from_iter([(
+        "SharePermissionSet".to_owned(),
+        Value::Array(entries.collect()),
+    )]))
 }
 
 #[cfg(test)]
@@ -27,10 +30,10 @@ mod tests {
         let read = json!({"ImageId": "img-6pb6lrmy"});
         let none = json!({"SharePermissionSet": []});
         assert_eq!(bench.call(Action::ImageShares, read.clone()), Ok(none));
-        let share = json!({"ImageId": "img-6pb6lrmy", "AccountIds": ["1038493875"], "Permission": "SHARE"});
+        let share =
+            json!({"ImageId": "img-6pb6lrmy", "AccountIds": ["1038493875"], "Permission": "SHARE"});
         bench.call(Action::ShareImage, share).unwrap();
-        let one =
-            json!({"SharePermissionSet": [{"CreatedTime": api_time(bench.now), "AccountId": "1038493875"}]});
+        let one = json!({"SharePermissionSet": [{"CreatedTime": api_time(bench.now), "AccountId": "1038493875"}]});
         assert_eq!(bench.call(Action::ImageShares, read), Ok(one));
     }
 
@@ -39,7 +42,10 @@ mod tests {
         for (image, code) in [
             ("img-", "InvalidImageId.Malformed"),
             ("img-nowhere0", "InvalidImageId.NotFound"),
-            ("img-received", "UnauthorizedOperation.ImageNotBelongToAccount"),
+            (
+                "img-received",
+                "UnauthorizedOperation.ImageNotBelongToAccount",
+            ),
         ] {
             let outcome = Bench::new().call(Action::ImageShares, json!({"ImageId": image}));
             assert_eq!(outcome, Err(code.to_owned()), "{image}");

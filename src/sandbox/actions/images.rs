@@ -1,5 +1,6 @@
-//! cvm `DescribeImages`: the images that the account can use. Unlike Lighthouse's listings an unknown id is an error.
-//! Source: cloud.tencent.com/document/api/213/15715. `InstanceType` is accepted and does not narrow the list.
+//! cvm `DescribeImages`: the images that the account can use. Unlike Lighthouse's listings an
+//! unknown id is an error. Source: cloud.tencent.com/document/api/213/15715. `InstanceType` is
+//! accepted and does not narrow the list.
 
 use serde_json::{Value, json};
 
@@ -19,11 +20,18 @@ const FILTERS: FilterRules = FilterRules {
 
 pub(super) fn run(scene: Scene<'_>) -> Answer {
     let params = scene.params;
-    let page = Page::read(params, "InvalidParameterValue", "InvalidParameterValue.LimitExceeded")?;
+    let page = Page::read(
+        params,
+        "InvalidParameterValue",
+        "InvalidParameterValue.LimitExceeded",
+    )?;
     let (ids, filters) = (params.list("ImageIds"), params.filters());
     if !ids.is_empty() && !filters.is_empty() {
         let message = "ImageIds and Filters cannot be specified simultaneously.";
-        return Err(ApiError::new("InvalidParameter.InvalidParameterCoexistImageIdsFilters", message));
+        return Err(ApiError::new(
+            "InvalidParameter.InvalidParameterCoexistImageIdsFilters",
+            message,
+        ));
     }
     FILTERS.check(filters)?;
     for id in ids {
@@ -32,7 +40,10 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
             false => "InvalidImageId.NotFound",
             true => continue,
         };
-        return Err(ApiError::new(code, format!("There is no image `{}`.", clip(id))));
+        return Err(ApiError::new(
+            code,
+            format!("There is no image `{}`.", clip(id)),
+        ));
     }
     let listed = |id: &String, image: &CvmImage| {
         (ids.is_empty() || ids.contains(id))
@@ -44,8 +55,15 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
                 _ => None,
             })
     };
-    let found = scene.stock.images.iter().filter(|(id, image)| listed(id, image));
-    Ok(page.of("ImageSet", found.map(|(id, image)| entry(id, image)).collect()))
+    let found = scene
+        .stock
+        .images
+        .iter()
+        .filter(|(id, image)| listed(id, image));
+    Ok(page.of(
+        "ImageSet",
+        found.map(|(id, image)| entry(id, image)).collect(),
+    ))
 }
 
 fn entry(id: &str, image: &CvmImage) -> Value {
@@ -85,13 +103,21 @@ mod tests {
 
     #[test]
     fn images_are_chosen_by_id_or_filter() {
-        let one = list(json!({"ImageIds": ["img-byol0000"], "InstanceType": "SA5.MEDIUM2"})).unwrap();
-        assert_eq!((&one["TotalCount"], &one["ImageSet"][0]["LicenseType"]), (&json!(1), &json!("BYOL")));
-        let public = list(json!({"Filters": [{"Name": "image-type", "Values": ["PUBLIC_IMAGE"]}]})).unwrap();
+        let one =
+            list(json!({"ImageIds": ["img-byol0000"], "InstanceType": "SA5.MEDIUM2"})).unwrap();
+        assert_eq!(
+            (&one["TotalCount"], &one["ImageSet"][0]["LicenseType"]),
+            (&json!(1), &json!("BYOL"))
+        );
+        let public =
+            list(json!({"Filters": [{"Name": "image-type", "Values": ["PUBLIC_IMAGE"]}]})).unwrap();
         assert_eq!(public["ImageSet"][0]["ImageSource"], "OFFICIAL");
         let paged = list(json!({"Offset": 10, "Limit": 3})).unwrap();
         assert_eq!(
-            (paged["TotalCount"].as_i64(), paged["ImageSet"].as_array().unwrap().len()),
+            (
+                paged["TotalCount"].as_i64(),
+                paged["ImageSet"].as_array().unwrap().len()
+            ),
             (Some(15), 3)
         );
     }
@@ -103,11 +129,17 @@ mod tests {
                 json!({"ImageIds": ["img-byol0000"], "Filters": [{"Name": "platform", "Values": ["x"]}]}),
                 "InvalidParameter.InvalidParameterCoexistImageIdsFilters",
             ),
-            (json!({"ImageIds": ["img-nowhere0"]}), "InvalidImageId.NotFound"),
+            (
+                json!({"ImageIds": ["img-nowhere0"]}),
+                "InvalidImageId.NotFound",
+            ),
             (json!({"ImageIds": ["nowhere"]}), "InvalidImageId.Malformed"),
             (json!({"Limit": 101}), "InvalidParameterValue.LimitExceeded"),
             (json!({"Offset": -1}), "InvalidParameterValue"),
-            (json!({"Filters": [{"Name": "colour", "Values": ["x"]}]}), "InvalidFilter"),
+            (
+                json!({"Filters": [{"Name": "colour", "Values": ["x"]}]}),
+                "InvalidFilter",
+            ),
             (
                 json!({"Filters": [{"Name": "platform", "Values": vec!["x"; 6]}]}),
                 "InvalidFilterValue.LimitExceeded",

@@ -1,7 +1,7 @@
-//! lighthouse `DescribeImagesToShare`: CVM images of the account with the word whether they may go to Lighthouse.
-//! Source: its API page. Chosen here, as the page is silent: only private images are listed unless ids or an
-//! `image-type` filter ask for others; an id that does not exist is left out; at most 100 ids; a filter value has at
-//! most 128 characters.
+//! lighthouse `DescribeImagesToShare`: CVM images of the account with the word whether they may go
+//! to Lighthouse. Source: its API page. Chosen here, as the page is silent: only private images are
+//! listed unless ids or an `image-type` filter ask for others; an id that does not exist is left
+//! out; at most 100 ids; a filter value has at most 128 characters.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,11 @@ const FILTERS: FilterRules = FilterRules {
 
 pub(super) fn run(scene: Scene<'_>) -> Answer {
     let params = scene.params;
-    let page = Page::read(params, "InvalidParameterValue.Negative", "InvalidParameterValue.OutOfRange")?;
+    let page = Page::read(
+        params,
+        "InvalidParameterValue.Negative",
+        "InvalidParameterValue.OutOfRange",
+    )?;
     check(params)?;
     scene.check_service_role()?;
     let (ids, filters) = (params.list("ImageIds"), params.filters());
@@ -42,8 +46,15 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
                 _ => None,
             })
     };
-    let found = scene.stock.images.iter().filter(|(id, image)| listed(id, image));
-    Ok(page.of("ImageSet", found.map(|(id, image)| entry(id, image)).collect()))
+    let found = scene
+        .stock
+        .images
+        .iter()
+        .filter(|(id, image)| listed(id, image));
+    Ok(page.of(
+        "ImageSet",
+        found.map(|(id, image)| entry(id, image)).collect(),
+    ))
 }
 
 fn check(params: &Params) -> Result<(), ApiError> {
@@ -54,28 +65,42 @@ fn check(params: &Params) -> Result<(), ApiError> {
     }
     if ids.len() > MOST_IDS {
         let message = format!("There are {MOST_IDS} ImageIds at most.");
-        return Err(ApiError::new("InvalidParameterValue.LimitExceeded", message));
+        return Err(ApiError::new(
+            "InvalidParameterValue.LimitExceeded",
+            message,
+        ));
     }
     if let Some(bad) = ids.iter().find(|id| !is_image_id(id, "img-")) {
         let message = format!("The image ID `{}` is malformed.", clip(bad));
-        return Err(ApiError::new("InvalidParameterValue.InvalidImageIdMalformed", message));
+        return Err(ApiError::new(
+            "InvalidParameterValue.InvalidImageIdMalformed",
+            message,
+        ));
     }
     FILTERS.check(filters)?;
     let values = filters.iter().flat_map(|filter| &filter.values);
-    if values.clone().any(|value| value.chars().count() > LONGEST_VALUE) {
+    if values
+        .clone()
+        .any(|value| value.chars().count() > LONGEST_VALUE)
+    {
         let message = format!("A filter's value has {LONGEST_VALUE} characters at most.");
         return Err(ApiError::new("InvalidParameterValue.TooLong", message));
     }
     let names = filters.iter().map(|filter| &filter.name);
     let mut seen = BTreeSet::new();
     if !ids.iter().chain(names).all(|value| seen.insert(value)) {
-        return Err(ApiError::new("InvalidParameterValue.Duplicated", "Duplicate values are not allowed."));
+        return Err(ApiError::new(
+            "InvalidParameterValue.Duplicated",
+            "Duplicate values are not allowed.",
+        ));
     }
     Ok(())
 }
 
 fn entry(id: &str, image: &CvmImage) -> Value {
-    let reason = obstacle(image).map(|refusal| refusal.message).unwrap_or_default();
+    let reason = obstacle(image)
+        .map(|refusal| refusal.message)
+        .unwrap_or_default();
     json!({
         "ImageId": id,
         "ImageName": image.name,
@@ -105,7 +130,12 @@ mod tests {
     }
 
     fn ids(answer: &Value) -> Vec<&str> {
-        answer["ImageSet"].as_array().unwrap().iter().map(|i| i["ImageId"].as_str().unwrap()).collect()
+        answer["ImageSet"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|i| i["ImageId"].as_str().unwrap())
+            .collect()
     }
 
     #[test]
@@ -124,9 +154,16 @@ mod tests {
     #[test]
     fn shareable_is_what_sharing_would_answer() {
         let mut bench = Bench::new();
-        bench.call(Action::PublishImage, json!({"ImageId": "img-gvbnzy6f", "Permission": "SHARE"})).unwrap();
+        bench
+            .call(
+                Action::PublishImage,
+                json!({"ImageId": "img-gvbnzy6f", "Permission": "SHARE"}),
+            )
+            .unwrap();
         let images: Vec<String> = bench.world.regions[SG].images.keys().cloned().collect();
-        let answer = bench.call(Action::ImagesToShare, json!({"ImageIds": images})).unwrap();
+        let answer = bench
+            .call(Action::ImagesToShare, json!({"ImageIds": images}))
+            .unwrap();
         assert_eq!(answer["TotalCount"], images.len());
         for entry in answer["ImageSet"].as_array().unwrap() {
             let call = json!({"ImageId": entry["ImageId"], "Permission": "SHARE"});
@@ -139,8 +176,9 @@ mod tests {
     #[test]
     fn filters_choose() {
         assert_eq!(ids(&list(json!({})).unwrap()).len(), 13, "the private ones");
-        let typed =
-            |kind: &str| list(json!({"Filters": [{"Name": "image-type", "Values": [kind]}]})).unwrap();
+        let typed = |kind: &str| {
+            list(json!({"Filters": [{"Name": "image-type", "Values": [kind]}]})).unwrap()
+        };
         assert_eq!(ids(&typed("SHARED_IMAGE")), ["img-received"]);
         assert_eq!(ids(&typed("PUBLIC_IMAGE")), ["img-public00"]);
         let named = json!({"Filters": [
@@ -149,8 +187,14 @@ mod tests {
         ]});
         assert_eq!(ids(&list(named).unwrap()), ["img-xkd784jw"]);
         let page = list(json!({"Offset": 12, "Limit": 5})).unwrap();
-        assert_eq!((page["TotalCount"].as_i64(), ids(&page).len()), (Some(13), 1));
-        assert_eq!(list(json!({"ImageIds": ["img-nowhere0"]})).unwrap()["TotalCount"], 0);
+        assert_eq!(
+            (page["TotalCount"].as_i64(), ids(&page).len()),
+            (Some(13), 1)
+        );
+        assert_eq!(
+            list(json!({"ImageIds": ["img-nowhere0"]})).unwrap()["TotalCount"],
+            0
+        );
     }
 
     #[test]
@@ -162,12 +206,30 @@ mod tests {
                 json!({"ImageIds": ["img-cs2rrmp0"], "Filters": [filter("image-id", one("img-cs2rrmp0"))]}),
                 "InvalidParameter.InvalidFilter",
             ),
-            (json!({"Filters": [filter("colour", one("red"))]}), "InvalidParameter.InvalidFilter"),
-            (json!({"Filters": [filter("image-id", vec![])]}), "InvalidParameter.InvalidFilter"),
-            (json!({"ImageIds": ["ami-1"]}), "InvalidParameterValue.InvalidImageIdMalformed"),
-            (json!({"ImageIds": ["img-cs2rrmp0", "img-cs2rrmp0"]}), "InvalidParameterValue.Duplicated"),
-            (json!({"ImageIds": vec!["img-cs2rrmp0"; 101]}), "InvalidParameterValue.LimitExceeded"),
-            (json!({"Filters": vec![filter("image-id", one("a")); 2]}), "InvalidParameterValue.Duplicated"),
+            (
+                json!({"Filters": [filter("colour", one("red"))]}),
+                "InvalidParameter.InvalidFilter",
+            ),
+            (
+                json!({"Filters": [filter("image-id", vec![])]}),
+                "InvalidParameter.InvalidFilter",
+            ),
+            (
+                json!({"ImageIds": ["ami-1"]}),
+                "InvalidParameterValue.InvalidImageIdMalformed",
+            ),
+            (
+                json!({"ImageIds": ["img-cs2rrmp0", "img-cs2rrmp0"]}),
+                "InvalidParameterValue.Duplicated",
+            ),
+            (
+                json!({"ImageIds": vec!["img-cs2rrmp0"; 101]}),
+                "InvalidParameterValue.LimitExceeded",
+            ),
+            (
+                json!({"Filters": vec![filter("image-id", one("a")); 2]}),
+                "InvalidParameterValue.Duplicated",
+            ),
             (
                 json!({"Filters": vec![filter("image-id", one("a")); 11]}),
                 "InvalidParameterValue.LimitExceeded",

@@ -1,5 +1,6 @@
-//! What each API action does: a call's parameters and one region's stock come in, the answer's fields or a refusal go
-//! out. Pure, a file per action; authentication, rates and the wire are none of its business.
+//! What each API action does: a call's parameters and one region's stock come in, the answer's
+//! fields or a refusal go out. Pure, a file per action; authentication, rates and the wire are none
+//! of its business.
 
 mod scene;
 mod service;

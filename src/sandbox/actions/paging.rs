@@ -1,5 +1,6 @@
-//! What the listing actions have in common: one page of a list, ids or filters but not both, filters with limits.
-//! The actions differ in the codes that their pages list, so a refusal's code is an argument.
+//! What the listing actions have in common: one page of a list, ids or filters but not both,
+//! filters with limits. The actions differ in the codes that their pages list, so a refusal's code
+//! is an argument.
 
 use serde_json::{Map, Value};
 
@@ -18,30 +19,42 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Reads `Offset` (0 unless given) and `Limit` (20 unless given, 1 to 100). `negative` and `range` are the codes
-    /// for a value below 0 and one outside the range.
+    /// Reads `Offset` (0 unless given) and `Limit` (20 unless given, 1 to 100). `negative` and
+    /// `range` are the codes for a value below 0 and one outside the range.
     pub(super) fn read(
         params: &Params,
         negative: &'static str,
         range: &'static str,
     ) -> Result<Self, ApiError> {
         let number = |name: &str, default: i64| match params.integer(name).unwrap_or(default) {
-            below if below < 0 => Err(ApiError::new(negative, format!("`{name}` cannot be negative."))),
+            below if below < 0 => Err(ApiError::new(
+                negative,
+                format!("`{name}` cannot be negative."),
+            )),
             given => Ok(given),
         };
         let (offset, limit) = (number("Offset", 0)?, number("Limit", DEFAULT_LIMIT)?);
         if !(1..=LARGEST_LIMIT).contains(&limit) {
-            return Err(ApiError::new(range, format!("`Limit` must be from 1 to {LARGEST_LIMIT}.")));
+            return Err(ApiError::new(
+                range,
+                format!("`Limit` must be from 1 to {LARGEST_LIMIT}."),
+            ));
         }
         let size = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
-        Ok(Self { offset: size(offset), limit: size(limit) })
+        Ok(Self {
+            offset: size(offset),
+            limit: size(limit),
+        })
     }
 
     /// `TotalCount` of all, and this page of them under `name`.
     pub(super) fn of(self, name: &str, all: Vec<Value>) -> Map<String, Value> {
         let total = Value::from(all.len());
         let page = all.into_iter().skip(self.offset).take(self.limit).collect();
-        Map::from_iter([("TotalCount".to_owned(), total), (name.to_owned(), Value::Array(page))])
+        Map::from_iter([
+            ("TotalCount".to_owned(), total),
+            (name.to_owned(), Value::Array(page)),
+        ])
     }
 }
 
@@ -62,11 +75,16 @@ impl FilterRules {
     /// Checks number and names of the filters.
     pub(super) fn check(&self, filters: &[Filter]) -> Result<(), ApiError> {
         if filters.len() > MOST_FILTERS {
-            return Err(ApiError::new(self.too_many, format!("There are {MOST_FILTERS} Filters at most.")));
+            return Err(ApiError::new(
+                self.too_many,
+                format!("There are {MOST_FILTERS} Filters at most."),
+            ));
         }
         for filter in filters {
-            let tag =
-                self.tags && ["tag:", "tag-key", "tag-value"].iter().any(|t| filter.name.starts_with(t));
+            let tag = self.tags
+                && ["tag:", "tag-key", "tag-value"]
+                    .iter()
+                    .any(|t| filter.name.starts_with(t));
             if !tag && !self.names.contains(&filter.name.as_str()) {
                 let message = format!("There is no filter `{}`.", clip(&filter.name));
                 return Err(ApiError::new(self.unknown, message));
@@ -86,10 +104,12 @@ impl FilterRules {
     }
 }
 
-/// Whether one value of every filter is what `field` says of its name. A name that the field function does not know
-/// matches nothing.
+/// Whether one value of every filter is what `field` says of its name. A name that the field
+/// function does not know matches nothing.
 pub(super) fn matches(filters: &[Filter], field: impl Fn(&str) -> Option<String>) -> bool {
-    filters.iter().all(|filter| field(&filter.name).is_some_and(|found| filter.values.contains(&found)))
+    filters
+        .iter()
+        .all(|filter| field(&filter.name).is_some_and(|found| filter.values.contains(&found)))
 }
 
 #[cfg(test)]
@@ -99,7 +119,10 @@ mod tests {
     use serde_json::json;
 
     fn page(value: Value) -> Result<Page, String> {
-        let fields = [optional("Offset", Kind::Integer), optional("Limit", Kind::Integer)];
+        let fields = [
+            optional("Offset", Kind::Integer),
+            optional("Limit", Kind::Integer),
+        ];
         let Value::Object(map) = value else { panic!() };
         let params = Params::read(map, &fields, false).unwrap();
         Page::read(&params, "Negative", "OutOfRange").map_err(|e| e.code.into_owned())
@@ -107,8 +130,20 @@ mod tests {
 
     #[test]
     fn pages_have_bounds() {
-        assert_eq!(page(json!({})), Ok(Page { offset: 0, limit: 20 }));
-        assert_eq!(page(json!({"Offset": 7, "Limit": 100})), Ok(Page { offset: 7, limit: 100 }));
+        assert_eq!(
+            page(json!({})),
+            Ok(Page {
+                offset: 0,
+                limit: 20
+            })
+        );
+        assert_eq!(
+            page(json!({"Offset": 7, "Limit": 100})),
+            Ok(Page {
+                offset: 7,
+                limit: 100
+            })
+        );
         for (value, code) in [
             (json!({"Offset": -1}), "Negative"),
             (json!({"Limit": -1}), "Negative"),
@@ -130,7 +165,14 @@ mod tests {
             seen.extend(found["Set"].as_array().unwrap().clone());
         }
         assert_eq!(seen, all);
-        let beyond = Page { offset: usize::MAX, limit: 100 }.of("Set", all);
-        assert_eq!((&beyond["TotalCount"], &beyond["Set"]), (&json!(250), &json!([])));
+        let beyond = Page {
+            offset: usize::MAX,
+            limit: 100,
+        }
+        .of("Set", all);
+        assert_eq!(
+            (&beyond["TotalCount"], &beyond["Set"]),
+            (&json!(250), &json!([]))
+        );
     }
 }

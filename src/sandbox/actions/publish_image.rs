@@ -1,6 +1,7 @@
-//! lighthouse `ModifyImageSharePermission`: a CVM custom image becomes a blueprint in Lighthouse, or is one no longer.
-//! Source: its API page. Undocumented and chosen here: CANCEL of an image that is not in Lighthouse succeeds, and
-//! CANCEL is not held up by accounts that the blueprint is shared with; they lose it with the blueprint.
+//! lighthouse `ModifyImageSharePermission`: a CVM custom image becomes a blueprint in Lighthouse,
+//! or is one no longer. Source: its API page. Undocumented and chosen here: CANCEL of an image that
+//! is not in Lighthouse succeeds, and CANCEL is not held up by accounts that the blueprint is
+//! shared with; they lose it with the blueprint.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -8,7 +9,9 @@ use sha2::{Digest, Sha256};
 use super::scene::{Answer, Scene};
 use super::shareable::obstacle;
 use crate::sandbox::error::{ApiError, clip};
-use crate::sandbox::world::{Blueprint, BlueprintKind, BlueprintState, CvmImage, Shares, is_image_id};
+use crate::sandbox::world::{
+    Blueprint, BlueprintKind, BlueprintState, CvmImage, Shares, is_image_id,
+};
 
 /// The pair of the page's example.
 const EXAMPLE: (&str, &str) = ("img-xkd784jw", "lhbp-su83x02a");
@@ -17,12 +20,20 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
     let id = scene.params.text("ImageId");
     if !is_image_id(id, "img-") {
         let message = format!("The image ID `{}` is malformed.", clip(id));
-        return Err(ApiError::new("InvalidParameterValue.InvalidImageIdMalformed", message));
+        return Err(ApiError::new(
+            "InvalidParameterValue.InvalidImageIdMalformed",
+            message,
+        ));
     }
     let share = match scene.params.text("Permission") {
         "SHARE" => true,
         "CANCEL" => false,
-        _ => return Err(ApiError::invalid_value("Permission", "is neither SHARE nor CANCEL")),
+        _ => {
+            return Err(ApiError::invalid_value(
+                "Permission",
+                "is neither SHARE nor CANCEL",
+            ));
+        }
     };
     scene.check_service_role()?;
     let delay = scene.behaviour.publish_delay;
@@ -41,12 +52,19 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
         let blueprint_id = blueprint_id_of(id);
         image.published = Some(blueprint_id.clone());
         let blueprint = Blueprint {
-            state: if normal_at.is_some() { BlueprintState::Syncing } else { BlueprintState::Normal },
+            state: if normal_at.is_some() {
+                BlueprintState::Syncing
+            } else {
+                BlueprintState::Normal
+            },
             normal_at,
             created: now,
             ..published(id, image)
         };
-        scene.stock.blueprints.insert(blueprint_id.clone(), blueprint);
+        scene
+            .stock
+            .blueprints
+            .insert(blueprint_id.clone(), blueprint);
         Value::String(blueprint_id)
     } else {
         if let Some(blueprint_id) = image.published.take() {
@@ -72,14 +90,17 @@ fn published(id: &str, image: &CvmImage) -> Blueprint {
 /// The blueprint that an image becomes: always the same one, so that a test can name it beforehand.
 pub(super) fn blueprint_id_of(image: &str) -> String {
     const ALPHABET: [char; 36] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j',
-        'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z',
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h',
+        'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z',
     ];
     if image == EXAMPLE.0 {
         return EXAMPLE.1.to_owned();
     }
     let digest = Sha256::digest(image);
-    let letters = digest.iter().take(8).filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()));
+    let letters = digest
+        .iter()
+        .take(8)
+        .filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()));
     format!("lhbp-{}", letters.collect::<String>())
 }
 
@@ -93,28 +114,46 @@ mod tests {
     use std::time::Duration;
 
     fn modify(bench: &mut Bench, image: &str, permission: &str) -> Result<Value, String> {
-        bench.call(Action::PublishImage, json!({"ImageId": image, "Permission": permission}))
+        bench.call(
+            Action::PublishImage,
+            json!({"ImageId": image, "Permission": permission}),
+        )
     }
 
     #[test]
     fn an_image_becomes_a_blueprint_and_is_one_no_longer() {
         let mut bench = Bench::new();
-        assert_eq!(modify(&mut bench, "img-xkd784jw", "SHARE"), Ok(json!({"BlueprintId": "lhbp-su83x02a"})));
+        assert_eq!(
+            modify(&mut bench, "img-xkd784jw", "SHARE"),
+            Ok(json!({"BlueprintId": "lhbp-su83x02a"}))
+        );
         let blueprint = &bench.world.regions[SG].blueprints["lhbp-su83x02a"];
-        assert_eq!((blueprint.kind, blueprint.image_id.as_str()), (BlueprintKind::Shared, "img-xkd784jw"));
+        assert_eq!(
+            (blueprint.kind, blueprint.image_id.as_str()),
+            (BlueprintKind::Shared, "img-xkd784jw")
+        );
         assert_eq!(blueprint.state_at(bench.now), BlueprintState::Normal);
         let again = Err("UnsupportedOperation.ImageAlreadyShared".to_owned());
         assert_eq!(modify(&mut bench, "img-xkd784jw", "SHARE"), again);
         let accounts = json!({"BlueprintId": "lhbp-su83x02a", "AccountIds": ["700000164995"]});
         bench.call(Action::ShareBlueprint, accounts).unwrap();
-        assert_eq!(modify(&mut bench, "img-xkd784jw", "CANCEL"), Ok(json!({"BlueprintId": null})));
+        assert_eq!(
+            modify(&mut bench, "img-xkd784jw", "CANCEL"),
+            Ok(json!({"BlueprintId": null}))
+        );
         assert_eq!(bench.world, Bench::new().world);
-        assert_eq!(modify(&mut bench, "img-xkd784jw", "CANCEL"), Ok(json!({"BlueprintId": null})));
+        assert_eq!(
+            modify(&mut bench, "img-xkd784jw", "CANCEL"),
+            Ok(json!({"BlueprintId": null}))
+        );
     }
 
     #[test]
     fn ids_are_the_same_every_time_and_differ_by_image() {
-        let (a, b) = (blueprint_id_of("img-6pb6lrmy"), blueprint_id_of("img-gvbnzy6f"));
+        let (a, b) = (
+            blueprint_id_of("img-6pb6lrmy"),
+            blueprint_id_of("img-gvbnzy6f"),
+        );
         assert_eq!(a, blueprint_id_of("img-6pb6lrmy"));
         assert_ne!(a, b);
         assert!(is_image_id(&a, "lhbp-") && a.len() == 13, "{a}");
@@ -136,8 +175,16 @@ mod tests {
     fn every_condition_has_its_code() {
         const UNABLE: &str = "UnsupportedOperation.ImageUnableToShare";
         for (image, permission, code) in [
-            ("img-", "SHARE", "InvalidParameterValue.InvalidImageIdMalformed"),
-            ("lhbp-6jc6l8yb", "SHARE", "InvalidParameterValue.InvalidImageIdMalformed"),
+            (
+                "img-",
+                "SHARE",
+                "InvalidParameterValue.InvalidImageIdMalformed",
+            ),
+            (
+                "lhbp-6jc6l8yb",
+                "SHARE",
+                "InvalidParameterValue.InvalidImageIdMalformed",
+            ),
             ("img-xkd784jw", "CANEL", "InvalidParameterValue"),
             ("img-xkd784jw", "share", "InvalidParameterValue"),
             ("img-nowhere0", "SHARE", "ResourceNotFound.ImageIdNotFound"),
@@ -150,12 +197,24 @@ mod tests {
             ("img-centos65", "SHARE", UNABLE),
             ("img-received", "SHARE", UNABLE),
             ("img-public00", "SHARE", UNABLE),
-            ("img-creating", "SHARE", "UnsupportedOperation.ImageOccupied"),
-            ("img-occupied", "SHARE", "UnsupportedOperation.ImageOccupied"),
+            (
+                "img-creating",
+                "SHARE",
+                "UnsupportedOperation.ImageOccupied",
+            ),
+            (
+                "img-occupied",
+                "SHARE",
+                "UnsupportedOperation.ImageOccupied",
+            ),
             ("img-inuse000", "SHARE", "ResourceInUse.ImageInUse"),
         ] {
             let mut bench = Bench::new();
-            assert_eq!(modify(&mut bench, image, permission), Err(code.to_owned()), "{image} {permission}");
+            assert_eq!(
+                modify(&mut bench, image, permission),
+                Err(code.to_owned()),
+                "{image} {permission}"
+            );
             assert_eq!(bench.world, Bench::new().world);
         }
     }
@@ -164,12 +223,21 @@ mod tests {
     fn without_the_service_role_nothing_goes_to_lighthouse() {
         for (role, code) in [
             (ServiceRole::Missing, "ResourceNotFound.RoleNotFound"),
-            (ServiceRole::NotAssumable, "UnsupportedOperation.AssumeRoleFailed"),
+            (
+                ServiceRole::NotAssumable,
+                "UnsupportedOperation.AssumeRoleFailed",
+            ),
         ] {
             let mut bench = Bench::new();
             bench.behaviour.service_role = role;
-            assert_eq!(modify(&mut bench, "img-xkd784jw", "SHARE"), Err(code.to_owned()));
-            assert_eq!(bench.call(Action::ImagesToShare, json!({})), Err(code.to_owned()));
+            assert_eq!(
+                modify(&mut bench, "img-xkd784jw", "SHARE"),
+                Err(code.to_owned())
+            );
+            assert_eq!(
+                bench.call(Action::ImagesToShare, json!({})),
+                Err(code.to_owned())
+            );
         }
     }
 }

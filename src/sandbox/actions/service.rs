@@ -40,7 +40,9 @@ const CVM_ONLY_REGIONS: [&str; 8] = [
 impl Service {
     /// Finds a service by its short name.
     pub(in crate::sandbox) fn find(name: &str) -> Option<Self> {
-        [Self::Lighthouse, Self::Cvm].into_iter().find(|service| service.name() == name)
+        [Self::Lighthouse, Self::Cvm]
+            .into_iter()
+            .find(|service| service.name() == name)
     }
 
     pub(in crate::sandbox) fn name(self) -> &'static str {
@@ -58,6 +60,7 @@ impl Service {
     }
 
     pub(in crate::sandbox) fn serves(self, region: &str) -> bool {
-        LIGHTHOUSE_REGIONS.contains(&region) || (self == Self::Cvm && CVM_ONLY_REGIONS.contains(&region))
+        LIGHTHOUSE_REGIONS.contains(&region)
+            || (self == Self::Cvm && CVM_ONLY_REGIONS.contains(&region))
     }
 }

@@ -1,5 +1,5 @@
-//! lighthouse `ShareBlueprintAcrossAccounts`: a custom blueprint becomes usable by other root accounts.
-//! Source: its API page; what that page leaves open is an option of the sandbox.
+//! lighthouse `ShareBlueprintAcrossAccounts`: a custom blueprint becomes usable by other root
+//! accounts. Source: its API page; what that page leaves open is an option of the sandbox.
 
 use serde_json::Map;
 
@@ -16,7 +16,10 @@ pub(super) fn run(mut scene: Scene<'_>) -> Answer {
     let until = modifying_until(&scene);
     let blueprint = ready(&mut scene)?;
     let accounts = distinct(params.list("AccountIds"));
-    if accounts.iter().all(|account| blueprint.shares.contains_key(*account)) {
+    if accounts
+        .iter()
+        .all(|account| blueprint.shares.contains_key(*account))
+    {
         return Err(already_shared());
     }
     let check = |shares: &Shares, account: &str| {
@@ -24,10 +27,20 @@ pub(super) fn run(mut scene: Scene<'_>) -> Answer {
         if !shares.contains_key(account) {
             return check_quota(shares, behaviour.lighthouse_accounts_per_image);
         }
-        if behaviour.any_already_shared_refuses { Err(already_shared()) } else { Ok(()) }
+        if behaviour.any_already_shared_refuses {
+            Err(already_shared())
+        } else {
+            Ok(())
+        }
     };
     let before = blueprint.shares.len();
-    let outcome = add(&mut blueprint.shares, &accounts, behaviour.lighthouse_batch, now, check);
+    let outcome = add(
+        &mut blueprint.shares,
+        &accounts,
+        behaviour.lighthouse_batch,
+        now,
+        check,
+    );
     if blueprint.shares.len() != before {
         blueprint.modifying_until = until;
     }
@@ -36,23 +49,32 @@ pub(super) fn run(mut scene: Scene<'_>) -> Answer {
 
 fn check_account(account: &str) -> Result<(), ApiError> {
     let refuse = |code: &'static str, problem: &str| {
-        Err(ApiError::new(code, format!("The account `{}` {problem}.", clip(account))))
+        Err(ApiError::new(
+            code,
+            format!("The account `{}` {problem}.", clip(account)),
+        ))
     };
     match AccountKind::of(account) {
         AccountKind::Root => Ok(()),
-        AccountKind::Owner => refuse("InvalidParameterValue.AccountIdSameWithUin", "is the current user"),
+        AccountKind::Owner => refuse(
+            "InvalidParameterValue.AccountIdSameWithUin",
+            "is the current user",
+        ),
         AccountKind::Missing | AccountKind::Malformed => {
             refuse("InvalidParameterValue.AccountIdsNotExist", "does not exist")
         }
-        AccountKind::SubAccount => {
-            refuse("InvalidParameterValue.AccountIdsNotOwnerAccount", "is not a root account")
-        }
-        AccountKind::OtherSite => {
-            refuse("InvalidParameterValue.AccountIdInvalidAccountArea", "belongs to another site")
-        }
-        AccountKind::QuotaFull => {
-            refuse("LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded", "has no image quota left")
-        }
+        AccountKind::SubAccount => refuse(
+            "InvalidParameterValue.AccountIdsNotOwnerAccount",
+            "is not a root account",
+        ),
+        AccountKind::OtherSite => refuse(
+            "InvalidParameterValue.AccountIdInvalidAccountArea",
+            "belongs to another site",
+        ),
+        AccountKind::QuotaFull => refuse(
+            "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded",
+            "has no image quota left",
+        ),
     }
 }
 
@@ -61,11 +83,17 @@ fn check_quota(shares: &Shares, most: usize) -> Result<(), ApiError> {
         return Ok(());
     }
     let message = format!("The image is shared with {most} accounts already.");
-    Err(ApiError::new("LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded", message))
+    Err(ApiError::new(
+        "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded",
+        message,
+    ))
 }
 
 fn already_shared() -> ApiError {
-    ApiError::new("UnsupportedOperation.BlueprintAlreadyShared", "The image has already been shared.")
+    ApiError::new(
+        "UnsupportedOperation.BlueprintAlreadyShared",
+        "The image has already been shared.",
+    )
 }
 
 #[cfg(test)]
@@ -79,18 +107,34 @@ mod tests {
     const GOOD: &str = "lhbp-6jc6l8yb";
 
     fn share(bench: &mut Bench, blueprint: &str, accounts: Value) -> Result<Value, String> {
-        bench.call(Action::ShareBlueprint, json!({"BlueprintId": blueprint, "AccountIds": accounts}))
+        bench.call(
+            Action::ShareBlueprint,
+            json!({"BlueprintId": blueprint, "AccountIds": accounts}),
+        )
     }
 
     #[test]
     fn a_custom_normal_blueprint_is_shared() {
         let mut bench = Bench::new();
         assert_eq!(
-            share(&mut bench, GOOD, json!(["700000164995", "909619400", "700000164995"])),
+            share(
+                &mut bench,
+                GOOD,
+                json!(["700000164995", "909619400", "700000164995"])
+            ),
             Ok(json!({}))
         );
-        assert_eq!(bench.world.blueprint_accounts(SG, GOOD), ["700000164995", "909619400"]);
-        assert!(bench.world.blueprint_accounts("ap-guangzhou", GOOD).is_empty(), "regions are apart");
+        assert_eq!(
+            bench.world.blueprint_accounts(SG, GOOD),
+            ["700000164995", "909619400"]
+        );
+        assert!(
+            bench
+                .world
+                .blueprint_accounts("ap-guangzhou", GOOD)
+                .is_empty(),
+            "regions are apart"
+        );
     }
 
     #[test]
@@ -98,24 +142,88 @@ mod tests {
         let ten: Vec<String> = (1..=11).map(|n| format!("7000000000{n:02}")).collect();
         let one = json!(["700000164995"]);
         for (blueprint, accounts, code) in [
-            ("lhbp-", one.clone(), "InvalidParameterValue.BlueprintIdMalformed"),
-            ("img-6pb6lrmy", one.clone(), "InvalidParameterValue.BlueprintIdMalformed"),
-            ("", one.clone(), "InvalidParameterValue.BlueprintIdMalformed"),
+            (
+                "lhbp-",
+                one.clone(),
+                "InvalidParameterValue.BlueprintIdMalformed",
+            ),
+            (
+                "img-6pb6lrmy",
+                one.clone(),
+                "InvalidParameterValue.BlueprintIdMalformed",
+            ),
+            (
+                "",
+                one.clone(),
+                "InvalidParameterValue.BlueprintIdMalformed",
+            ),
             (GOOD, json!([]), "InvalidParameterValue"),
             (GOOD, json!(ten), "InvalidParameterValue.LimitExceeded"),
-            ("lhbp-nowhere0", one.clone(), "ResourceNotFound.BlueprintIdNotFound"),
-            ("lhbp-appimage", one.clone(), "ResourceNotFound.PrivateBlueprintNotFound"),
-            ("lhbp-syncing0", one.clone(), "UnsupportedOperation.BlueprintCurStateInvalid"),
-            ("lhbp-isolated", one.clone(), "InvalidParameterValue.InvalidBlueprintState"),
-            ("lhbp-operated", one.clone(), "OperationDenied.BlueprintOperationInProgress"),
-            ("lhbp-unfinish", one.clone(), "UnsupportedOperation.BlueprintLatestOperationUnfinished"),
-            ("lhbp-occupied", one.clone(), "UnsupportedOperation.BlueprintOccupied"),
-            (GOOD, json!(["100000000001"]), "InvalidParameterValue.AccountIdSameWithUin"),
-            (GOOD, json!(["999000000001"]), "InvalidParameterValue.AccountIdsNotExist"),
-            (GOOD, json!(["not-a-number"]), "InvalidParameterValue.AccountIdsNotExist"),
-            (GOOD, json!(["888000000001"]), "InvalidParameterValue.AccountIdsNotOwnerAccount"),
-            (GOOD, json!(["777000000001"]), "InvalidParameterValue.AccountIdInvalidAccountArea"),
-            (GOOD, json!(["666000000001"]), "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded"),
+            (
+                "lhbp-nowhere0",
+                one.clone(),
+                "ResourceNotFound.BlueprintIdNotFound",
+            ),
+            (
+                "lhbp-appimage",
+                one.clone(),
+                "ResourceNotFound.PrivateBlueprintNotFound",
+            ),
+            (
+                "lhbp-syncing0",
+                one.clone(),
+                "UnsupportedOperation.BlueprintCurStateInvalid",
+            ),
+            (
+                "lhbp-isolated",
+                one.clone(),
+                "InvalidParameterValue.InvalidBlueprintState",
+            ),
+            (
+                "lhbp-operated",
+                one.clone(),
+                "OperationDenied.BlueprintOperationInProgress",
+            ),
+            (
+                "lhbp-unfinish",
+                one.clone(),
+                "UnsupportedOperation.BlueprintLatestOperationUnfinished",
+            ),
+            (
+                "lhbp-occupied",
+                one.clone(),
+                "UnsupportedOperation.BlueprintOccupied",
+            ),
+            (
+                GOOD,
+                json!(["100000000001"]),
+                "InvalidParameterValue.AccountIdSameWithUin",
+            ),
+            (
+                GOOD,
+                json!(["999000000001"]),
+                "InvalidParameterValue.AccountIdsNotExist",
+            ),
+            (
+                GOOD,
+                json!(["not-a-number"]),
+                "InvalidParameterValue.AccountIdsNotExist",
+            ),
+            (
+                GOOD,
+                json!(["888000000001"]),
+                "InvalidParameterValue.AccountIdsNotOwnerAccount",
+            ),
+            (
+                GOOD,
+                json!(["777000000001"]),
+                "InvalidParameterValue.AccountIdInvalidAccountArea",
+            ),
+            (
+                GOOD,
+                json!(["666000000001"]),
+                "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded",
+            ),
         ] {
             let mut bench = Bench::new();
             let before = bench.world.clone();
@@ -147,7 +255,10 @@ mod tests {
         assert_eq!(share(&mut bench, GOOD, json!(["700000000001"])), already);
         let mut any = bench.clone();
         any.behaviour.any_already_shared_refuses = true;
-        assert_eq!(share(&mut any, GOOD, json!(["700000000002", "700000000001"])), already);
+        assert_eq!(
+            share(&mut any, GOOD, json!(["700000000002", "700000000001"])),
+            already
+        );
         assert_eq!(any.world, bench.world);
         assert!(share(&mut bench, GOOD, json!(["700000000002", "700000000001"])).is_ok());
         assert_eq!(bench.world.blueprint_accounts(SG, GOOD).len(), 2);
@@ -158,7 +269,14 @@ mod tests {
         let mut bench = Bench::new();
         bench.behaviour.lighthouse_accounts_per_image = 2;
         let code = Err("LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded".to_owned());
-        assert_eq!(share(&mut bench, GOOD, json!(["700000000001", "700000000002", "700000000003"])), code);
+        assert_eq!(
+            share(
+                &mut bench,
+                GOOD,
+                json!(["700000000001", "700000000002", "700000000003"])
+            ),
+            code
+        );
         assert!(share(&mut bench, GOOD, json!(["700000000001", "700000000002"])).is_ok());
         assert_eq!(share(&mut bench, GOOD, json!(["700000000003"])), code);
     }

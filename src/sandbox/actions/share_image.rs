@@ -1,6 +1,6 @@
-//! cvm `ModifyImageSharePermission`: accounts gain or lose the use of a CVM custom image, in the same region.
-//! Source: its API page. Undocumented and chosen here: CANCEL passes over accounts that do not have the image, and
-//! checks only that the image is the caller's and `NORMAL`.
+//! cvm `ModifyImageSharePermission`: accounts gain or lose the use of a CVM custom image, in the
+//! same region. Source: its API page. Undocumented and chosen here: CANCEL passes over accounts
+//! that do not have the image, and checks only that the image is the caller's and `NORMAL`.
 
 use serde_json::Map;
 
@@ -15,25 +15,41 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
     let share = match params.text("Permission") {
         "SHARE" => true,
         "CANCEL" => false,
-        _ => return Err(ApiError::invalid_value("Permission", "is neither SHARE nor CANCEL")),
+        _ => {
+            return Err(ApiError::invalid_value(
+                "Permission",
+                "is neither SHARE nor CANCEL",
+            ));
+        }
     };
     let accounts = distinct(params.list("AccountIds"));
     if accounts.is_empty() {
         return Err(ApiError::invalid_value("AccountIds", "names no account"));
     }
-    let (count, most) = (params.list("AccountIds").len(), behaviour.cvm_accounts_per_call);
+    let (count, most) = (
+        params.list("AccountIds").len(),
+        behaviour.cvm_accounts_per_call,
+    );
     if count > most {
         let message = format!("AccountIds has {count} entries; the maximum is {most}.");
-        return Err(ApiError::new("InvalidParameterValue.LimitExceeded", message));
+        return Err(ApiError::new(
+            "InvalidParameterValue.LimitExceeded",
+            message,
+        ));
     }
     let now = scene.now;
     let image = own_image(scene)?;
     if image.state != ImageState::Normal || image.occupied {
         let message = "The image has another ongoing task.";
-        return Err(ApiError::new("InvalidParameterValue.InvalidImageState", message));
+        return Err(ApiError::new(
+            "InvalidParameterValue.InvalidImageState",
+            message,
+        ));
     }
     if !share {
-        image.shares.retain(|account, _| !accounts.contains(&account.as_str()));
+        image
+            .shares
+            .retain(|account, _| !accounts.contains(&account.as_str()));
         return Ok(Map::new());
     }
     check_image(image)?;
@@ -41,7 +57,10 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
         check_account(account)?;
         if shares.contains_key(account) {
             let message = format!("The image is shared with `{}` already.", clip(account));
-            return Err(ApiError::new("FailedOperation.AccountAlreadyExists", message));
+            return Err(ApiError::new(
+                "FailedOperation.AccountAlreadyExists",
+                message,
+            ));
         }
         if shares.len() >= behaviour.cvm_accounts_per_image {
             return Err(ApiError::new(
@@ -51,41 +70,62 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
         }
         Ok(())
     };
-    add(&mut image.shares, &accounts, behaviour.cvm_batch, now, check).map(|()| Map::new())
+    add(
+        &mut image.shares,
+        &accounts,
+        behaviour.cvm_batch,
+        now,
+        check,
+    )
+    .map(|()| Map::new())
 }
 
 /// The image of the call, when it is the caller's own.
 pub(super) fn own_image(scene: Scene<'_>) -> Result<&mut CvmImage, ApiError> {
     let id = scene.params.text("ImageId");
     let refuse = |code: &'static str, problem: &str| {
-        Err(ApiError::new(code, format!("The image `{}` {problem}.", clip(id))))
+        Err(ApiError::new(
+            code,
+            format!("The image `{}` {problem}.", clip(id)),
+        ))
     };
     if !is_image_id(id, "img-") {
         return refuse("InvalidImageId.Malformed", "has no well-formed ID");
     }
     match scene.stock.images.get_mut(id) {
         None => refuse("InvalidImageId.NotFound", "does not exist"),
-        Some(image) if image.kind == ImageType::Public => {
-            refuse("InvalidParameterValue.InvalidImageId", "does not support this operation")
-        }
-        Some(image) if image.kind == ImageType::Shared => {
-            refuse("UnauthorizedOperation.ImageNotBelongToAccount", "does not belong to the user")
-        }
+        Some(image) if image.kind == ImageType::Public => refuse(
+            "InvalidParameterValue.InvalidImageId",
+            "does not support this operation",
+        ),
+        Some(image) if image.kind == ImageType::Shared => refuse(
+            "UnauthorizedOperation.ImageNotBelongToAccount",
+            "does not belong to the user",
+        ),
         Some(image) => Ok(image),
     }
 }
 
 fn check_image(image: &CvmImage) -> Result<(), ApiError> {
     if image.byol {
-        return Err(ApiError::new("FailedOperation.BYOLImageShareFailed", "BYOL images cannot be shared."));
+        return Err(ApiError::new(
+            "FailedOperation.BYOLImageShareFailed",
+            "BYOL images cannot be shared.",
+        ));
     }
     if image.class == ImageClass::Instance {
         let message = "This API does not support instance images.";
-        return Err(ApiError::new("InvalidParameter.InstanceImageNotSupport", message));
+        return Err(ApiError::new(
+            "InvalidParameter.InstanceImageNotSupport",
+            message,
+        ));
     }
     if image.encrypted {
         let message = "Encrypted images are not supported.";
-        return Err(ApiError::new("UnsupportedOperation.EncryptedImagesNotSupported", message));
+        return Err(ApiError::new(
+            "UnsupportedOperation.EncryptedImagesNotSupported",
+            message,
+        ));
     }
     Ok(())
 }
@@ -93,7 +133,10 @@ fn check_image(image: &CvmImage) -> Result<(), ApiError> {
 /// The page has no code for an account of the other site: it is not found there.
 fn check_account(account: &str) -> Result<(), ApiError> {
     let refuse = |code: &'static str, problem: &str| {
-        Err(ApiError::new(code, format!("The account `{}` {problem}.", clip(account))))
+        Err(ApiError::new(
+            code,
+            format!("The account `{}` {problem}.", clip(account)),
+        ))
     };
     match AccountKind::of(account) {
         AccountKind::Root => Ok(()),
@@ -101,9 +144,15 @@ fn check_account(account: &str) -> Result<(), ApiError> {
         AccountKind::Missing | AccountKind::OtherSite => {
             refuse("InvalidAccountId.NotFound", "does not exist")
         }
-        AccountKind::SubAccount => refuse("FailedOperation.NotMasterAccount", "is a collaborator account"),
+        AccountKind::SubAccount => refuse(
+            "FailedOperation.NotMasterAccount",
+            "is a collaborator account",
+        ),
         AccountKind::QuotaFull => refuse("OverQuota", "has no image quota left"),
-        AccountKind::Malformed => refuse("InvalidParameterValue.InvalidAppIdFormat", "is not an account ID"),
+        AccountKind::Malformed => refuse(
+            "InvalidParameterValue.InvalidAppIdFormat",
+            "is not an account ID",
+        ),
     }
 }
 
@@ -116,7 +165,12 @@ mod tests {
 
     const GOOD: &str = "img-6pb6lrmy";
 
-    fn modify(bench: &mut Bench, image: &str, accounts: Value, permission: &str) -> Result<Value, String> {
+    fn modify(
+        bench: &mut Bench,
+        image: &str,
+        accounts: Value,
+        permission: &str,
+    ) -> Result<Value, String> {
         let call = json!({"ImageId": image, "AccountIds": accounts, "Permission": permission});
         bench.call(Action::ShareImage, call)
     }
@@ -124,12 +178,34 @@ mod tests {
     #[test]
     fn accounts_gain_and_lose_an_image() {
         let mut bench = Bench::new();
-        assert_eq!(modify(&mut bench, GOOD, json!(["1038493875", "100022975249"]), "SHARE"), Ok(json!({})));
-        assert_eq!(bench.world.image_accounts(SG, GOOD), ["100022975249", "1038493875"]);
-        assert_eq!(modify(&mut bench, GOOD, json!(["1038493875", "909619400"]), "CANCEL"), Ok(json!({})));
+        assert_eq!(
+            modify(
+                &mut bench,
+                GOOD,
+                json!(["1038493875", "100022975249"]),
+                "SHARE"
+            ),
+            Ok(json!({}))
+        );
+        assert_eq!(
+            bench.world.image_accounts(SG, GOOD),
+            ["100022975249", "1038493875"]
+        );
+        assert_eq!(
+            modify(
+                &mut bench,
+                GOOD,
+                json!(["1038493875", "909619400"]),
+                "CANCEL"
+            ),
+            Ok(json!({}))
+        );
         assert_eq!(bench.world.image_accounts(SG, GOOD), ["100022975249"]);
         for other in ["img-imported", "img-nocloudi", "img-centos65"] {
-            assert!(modify(&mut bench, other, json!(["1038493875"]), "SHARE").is_ok(), "{other}");
+            assert!(
+                modify(&mut bench, other, json!(["1038493875"]), "SHARE").is_ok(),
+                "{other}"
+            );
         }
     }
 
@@ -139,24 +215,104 @@ mod tests {
         for (image, accounts, permission, code) in [
             (GOOD, one.clone(), "CANEL", "InvalidParameterValue"),
             (GOOD, json!([]), "SHARE", "InvalidParameterValue"),
-            (GOOD, json!(vec!["1038493875"; 51]), "SHARE", "InvalidParameterValue.LimitExceeded"),
+            (
+                GOOD,
+                json!(vec!["1038493875"; 51]),
+                "SHARE",
+                "InvalidParameterValue.LimitExceeded",
+            ),
             ("img-", one.clone(), "SHARE", "InvalidImageId.Malformed"),
-            ("img-nowhere0", one.clone(), "SHARE", "InvalidImageId.NotFound"),
-            ("img-nowhere0", one.clone(), "CANCEL", "InvalidImageId.NotFound"),
-            ("img-public00", one.clone(), "SHARE", "InvalidParameterValue.InvalidImageId"),
-            ("img-received", one.clone(), "SHARE", "UnauthorizedOperation.ImageNotBelongToAccount"),
-            ("img-creating", one.clone(), "SHARE", "InvalidParameterValue.InvalidImageState"),
-            ("img-inuse000", one.clone(), "CANCEL", "InvalidParameterValue.InvalidImageState"),
-            ("img-occupied", one.clone(), "SHARE", "InvalidParameterValue.InvalidImageState"),
-            ("img-byol0000", one.clone(), "SHARE", "FailedOperation.BYOLImageShareFailed"),
-            ("img-wholeins", one.clone(), "SHARE", "InvalidParameter.InstanceImageNotSupport"),
-            ("img-encryptd", one, "SHARE", "UnsupportedOperation.EncryptedImagesNotSupported"),
-            (GOOD, json!(["100000000001"]), "SHARE", "FailedOperation.AccountIsYourSelf"),
-            (GOOD, json!(["999000000001"]), "SHARE", "InvalidAccountId.NotFound"),
-            (GOOD, json!(["777000000001"]), "SHARE", "InvalidAccountId.NotFound"),
-            (GOOD, json!(["888000000001"]), "SHARE", "FailedOperation.NotMasterAccount"),
+            (
+                "img-nowhere0",
+                one.clone(),
+                "SHARE",
+                "InvalidImageId.NotFound",
+            ),
+            (
+                "img-nowhere0",
+                one.clone(),
+                "CANCEL",
+                "InvalidImageId.NotFound",
+            ),
+            (
+                "img-public00",
+                one.clone(),
+                "SHARE",
+                "InvalidParameterValue.InvalidImageId",
+            ),
+            (
+                "img-received",
+                one.clone(),
+                "SHARE",
+                "UnauthorizedOperation.ImageNotBelongToAccount",
+            ),
+            (
+                "img-creating",
+                one.clone(),
+                "SHARE",
+                "InvalidParameterValue.InvalidImageState",
+            ),
+            (
+                "img-inuse000",
+                one.clone(),
+                "CANCEL",
+                "InvalidParameterValue.InvalidImageState",
+            ),
+            (
+                "img-occupied",
+                one.clone(),
+                "SHARE",
+                "InvalidParameterValue.InvalidImageState",
+            ),
+            (
+                "img-byol0000",
+                one.clone(),
+                "SHARE",
+                "FailedOperation.BYOLImageShareFailed",
+            ),
+            (
+                "img-wholeins",
+                one.clone(),
+                "SHARE",
+                "InvalidParameter.InstanceImageNotSupport",
+            ),
+            (
+                "img-encryptd",
+                one,
+                "SHARE",
+                "UnsupportedOperation.EncryptedImagesNotSupported",
+            ),
+            (
+                GOOD,
+                json!(["100000000001"]),
+                "SHARE",
+                "FailedOperation.AccountIsYourSelf",
+            ),
+            (
+                GOOD,
+                json!(["999000000001"]),
+                "SHARE",
+                "InvalidAccountId.NotFound",
+            ),
+            (
+                GOOD,
+                json!(["777000000001"]),
+                "SHARE",
+                "InvalidAccountId.NotFound",
+            ),
+            (
+                GOOD,
+                json!(["888000000001"]),
+                "SHARE",
+                "FailedOperation.NotMasterAccount",
+            ),
             (GOOD, json!(["666000000001"]), "SHARE", "OverQuota"),
-            (GOOD, json!(["uin/1038493875"]), "SHARE", "InvalidParameterValue.InvalidAppIdFormat"),
+            (
+                GOOD,
+                json!(["uin/1038493875"]),
+                "SHARE",
+                "InvalidParameterValue.InvalidAppIdFormat",
+            ),
         ] {
             let mut bench = Bench::new();
             assert_eq!(
@@ -178,18 +334,26 @@ mod tests {
         assert_eq!(bench.world.image_accounts(SG, GOOD), ["700000000002"]);
         bench.behaviour.cvm_batch = Batch::UntilFirstBad;
         assert_eq!(modify(&mut bench, GOOD, batch, "SHARE"), exists);
-        assert_eq!(bench.world.image_accounts(SG, GOOD), ["700000000001", "700000000002"]);
+        assert_eq!(
+            bench.world.image_accounts(SG, GOOD),
+            ["700000000001", "700000000002"]
+        );
     }
 
     #[test]
     fn five_hundred_accounts_and_no_more() {
         let mut bench = Bench::new();
         for batch in 0..10 {
-            let accounts: Vec<String> = (0..50).map(|n| format!("70000001{:04}", batch * 50 + n)).collect();
+            let accounts: Vec<String> = (0..50)
+                .map(|n| format!("70000001{:04}", batch * 50 + n))
+                .collect();
             modify(&mut bench, GOOD, json!(accounts), "SHARE").unwrap();
         }
         assert_eq!(bench.world.image_accounts(SG, GOOD).len(), 500);
-        assert_eq!(modify(&mut bench, GOOD, json!(["700000020000"]), "SHARE"), Err("OverQuota".to_owned()));
+        assert_eq!(
+            modify(&mut bench, GOOD, json!(["700000020000"]), "SHARE"),
+            Err("OverQuota".to_owned())
+        );
         modify(&mut bench, GOOD, json!(["700000010000"]), "CANCEL").unwrap();
         assert!(modify(&mut bench, GOOD, json!(["700000020000"]), "SHARE").is_ok());
     }

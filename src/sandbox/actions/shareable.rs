@@ -1,5 +1,6 @@
-//! Whether a CVM image may go to Lighthouse: the six conditions on the page of lighthouse `ModifyImageSharePermission`.
-//! Both that action and `DescribeImagesToShare` ask here, so that `IsShareable` tells what sharing would answer.
+//! Whether a CVM image may go to Lighthouse: the six conditions on the page of lighthouse
+//! `ModifyImageSharePermission`. Both that action and `DescribeImagesToShare` ask here, so that
+//! `IsShareable` tells what sharing would answer.
 
 use crate::sandbox::error::ApiError;
 use crate::sandbox::world::{CvmImage, ImageClass, ImageSource, ImageState, ImageType};
@@ -13,16 +14,25 @@ const SYSTEMS: [(&str, (u32, u32)); 5] = [
     ("tencentos", (2, 4)),
 ];
 
-/// Why an image cannot be shared to Lighthouse: the code that sharing answers and a text for people.
+/// Why an image cannot be shared to Lighthouse: the code that sharing answers and a text for
+/// people.
 pub(super) fn obstacle(image: &CvmImage) -> Option<ApiError> {
     const UNABLE: &str = "UnsupportedOperation.ImageUnableToShare";
     const OCCUPIED: &str = "UnsupportedOperation.ImageOccupied";
     let unable = |reason: &str| Some(ApiError::new(UNABLE, format!("{reason}.")));
     match image.state {
         ImageState::Normal => {}
-        ImageState::Using => return Some(ApiError::new("ResourceInUse.ImageInUse", "The image is in use.")),
+        ImageState::Using => {
+            return Some(ApiError::new(
+                "ResourceInUse.ImageInUse",
+                "The image is in use.",
+            ));
+        }
         ImageState::Creating | ImageState::Syncing | ImageState::Importing => {
-            return Some(ApiError::new(OCCUPIED, format!("The image is {}.", image.state.as_str())));
+            return Some(ApiError::new(
+                OCCUPIED,
+                format!("The image is {}.", image.state.as_str()),
+            ));
         }
         ImageState::CreateFailed | ImageState::ImportFailed => {
             return unable("The image is not in the NORMAL state");
@@ -49,7 +59,8 @@ pub(super) fn obstacle(image: &CvmImage) -> Option<ApiError> {
     if !image.cloud_init {
         return unable("The image does not support cloud-init");
     }
-    // Not among the six conditions; refused because neither kind leaves the account through CVM either.
+    // Not among the six conditions; refused because neither kind leaves the account through CVM
+    // either.
     if image.encrypted || image.byol {
         return unable("Encrypted images and images under an own licence cannot be shared");
     }
@@ -64,7 +75,10 @@ fn system_is_taken(platform: &str, os_name: &str) -> bool {
     let Some((_, lowest)) = SYSTEMS.iter().find(|(name, _)| platform.starts_with(name)) else {
         return false;
     };
-    os_name.split_whitespace().find_map(version).is_some_and(|version| version >= *lowest)
+    os_name
+        .split_whitespace()
+        .find_map(version)
+        .is_some_and(|version| version >= *lowest)
 }
 
 fn version(word: &str) -> Option<(u32, u32)> {

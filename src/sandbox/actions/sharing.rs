@@ -1,4 +1,5 @@
-//! Adding accounts to an image's shares, all or nothing or as far as it goes: the question that the pages leave open.
+//! Adding accounts to an image's shares, all or nothing or as far as it goes: the question that the
+//! pages leave open.
 
 use jiff::Timestamp;
 
@@ -9,11 +10,15 @@ use crate::sandbox::world::Shares;
 /// The accounts of a call, each once, in the order given.
 pub(super) fn distinct(accounts: &[String]) -> Vec<&str> {
     let mut seen = std::collections::BTreeSet::new();
-    accounts.iter().map(String::as_str).filter(|account| seen.insert(*account)).collect()
+    accounts
+        .iter()
+        .map(String::as_str)
+        .filter(|account| seen.insert(*account))
+        .collect()
 }
 
-/// Shares with every account that `check` passes, given the shares so far. At the first refusal nothing was changed,
-/// or the accounts before it were added, as `batch` says.
+/// Shares with every account that `check` passes, given the shares so far. At the first refusal
+/// nothing was changed, or the accounts before it were added, as `batch` says.
 pub(super) fn add(
     shares: &mut Shares,
     accounts: &[&str],
@@ -22,13 +27,15 @@ pub(super) fn add(
     check: impl Fn(&Shares, &str) -> Result<(), ApiError>,
 ) -> Result<(), ApiError> {
     let mut wanted = shares.clone();
-    let refusal = accounts.iter().find_map(|account| match check(&wanted, account) {
-        Ok(()) => {
-            wanted.entry((*account).to_owned()).or_insert(now);
-            None
-        }
-        Err(refusal) => Some(refusal),
-    });
+    let refusal = accounts
+        .iter()
+        .find_map(|account| match check(&wanted, account) {
+            Ok(()) => {
+                wanted.entry((*account).to_owned()).or_insert(now);
+                None
+            }
+            Err(refusal) => Some(refusal),
+        });
     if refusal.is_none() || batch == Batch::UntilFirstBad {
         *shares = wanted;
     }

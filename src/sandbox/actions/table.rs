@@ -1,4 +1,5 @@
-//! The API actions as one closed table: name, service, parameters, rate, and the function that carries each out.
+//! The API actions as one closed table: name, service, parameters, rate, and the function that
+//! carries each out.
 
 use super::scene::{Answer, Scene};
 use super::service::Service;
@@ -39,7 +40,9 @@ impl Action {
 
     /// Finds an action of a service by its name.
     pub(in crate::sandbox) fn find(service: Service, name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.service() == service && action.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|action| action.service() == service && action.name() == name)
     }
 
     pub(in crate::sandbox) fn service(self) -> Service {
@@ -66,10 +69,20 @@ impl Action {
     pub(in crate::sandbox) fn fields(self) -> &'static [Field] {
         match self {
             Self::ShareBlueprint | Self::CancelBlueprint => {
-                const { &[required("BlueprintId", Kind::Text), required("AccountIds", Kind::Texts)] }
+                const {
+                    &[
+                        required("BlueprintId", Kind::Text),
+                        required("AccountIds", Kind::Texts),
+                    ]
+                }
             }
             Self::PublishImage => {
-                const { &[required("ImageId", Kind::Text), required("Permission", Kind::Text)] }
+                const {
+                    &[
+                        required("ImageId", Kind::Text),
+                        required("Permission", Kind::Text),
+                    ]
+                }
             }
             Self::ShareImage => {
                 const {
@@ -81,10 +94,28 @@ impl Action {
                 }
             }
             Self::ImageShares => const { &[required("ImageId", Kind::Text)] },
-            Self::ImagesToShare => const { &[optional("ImageIds", Kind::Texts), OFFSET, LIMIT, FILTERS] },
-            Self::Blueprints => const { &[optional("BlueprintIds", Kind::Texts), OFFSET, LIMIT, FILTERS] },
+            Self::ImagesToShare => {
+                const { &[optional("ImageIds", Kind::Texts), OFFSET, LIMIT, FILTERS] }
+            }
+            Self::Blueprints => {
+                const {
+                    &[
+                        optional("BlueprintIds", Kind::Texts),
+                        OFFSET,
+                        LIMIT,
+                        FILTERS,
+                    ]
+                }
+            }
             Self::BlueprintShares => {
-                const { &[required("BlueprintIds", Kind::Texts), OFFSET, LIMIT, FILTERS] }
+                const {
+                    &[
+                        required("BlueprintIds", Kind::Texts),
+                        OFFSET,
+                        LIMIT,
+                        FILTERS,
+                    ]
+                }
             }
             Self::Images => {
                 const {

@@ -1,4 +1,5 @@
-//! A bench on which the actions' tests call one action after another, without server, signature or rate.
+//! A bench on which the actions' tests call one action after another, without server, signature or
+//! rate.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -21,7 +22,11 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new() -> Self {
         let now = Timestamp::constant(1_767_225_600, 0);
-        Self { world: World::seeded(), behaviour: Behaviour::default(), now }
+        Self {
+            world: World::seeded(),
+            behaviour: Behaviour::default(),
+            now,
+        }
     }
 
     pub(super) fn wait(&mut self, seconds: i64) {
@@ -30,11 +35,18 @@ impl Bench {
 
     /// The answer's fields, or the code of the refusal.
     pub(super) fn call(&mut self, action: Action, params: Value) -> Result<Value, String> {
-        let Value::Object(given) = params else { panic!("not an object: {params}") };
+        let Value::Object(given) = params else {
+            panic!("not an object: {params}")
+        };
         let code = |refusal: crate::sandbox::error::ApiError| refusal.code.into_owned();
         let params = Params::read(given, action.fields(), false).map_err(code)?;
         let stock = self.world.regions.get_mut(SG).unwrap();
-        let scene = Scene { stock, params: &params, behaviour: &self.behaviour, now: self.now };
+        let scene = Scene {
+            stock,
+            params: &params,
+            behaviour: &self.behaviour,
+            now: self.now,
+        };
         action.run(scene).map(Value::Object).map_err(code)
     }
 }

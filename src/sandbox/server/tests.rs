@@ -8,17 +8,29 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 async fn running() -> Running {
-    Sandbox::start(SandboxOptions::seeded(|| NOW)).await.unwrap()
+    Sandbox::start(SandboxOptions::seeded(|| NOW))
+        .await
+        .unwrap()
 }
 
 fn share(running: &Running) -> Draft {
     let params = json!({"BlueprintId": "lhbp-6jc6l8yb", "AccountIds": ["700000164995"]});
-    Draft { host: running.addr.to_string(), ..Draft::lighthouse("ShareBlueprintAcrossAccounts", params) }
+    Draft {
+        host: running.addr.to_string(),
+        ..Draft::lighthouse("ShareBlueprintAcrossAccounts", params)
+    }
 }
 
 fn wire(request: &Request, path: &str) -> Vec<u8> {
-    let target = if request.query.is_empty() { path.to_owned() } else { format!("{path}?{}", request.query) };
-    let mut text = format!("{} {target} HTTP/1.1\r\nconnection: close\r\n", request.method);
+    let target = if request.query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", request.query)
+    };
+    let mut text = format!(
+        "{} {target} HTTP/1.1\r\nconnection: close\r\n",
+        request.method
+    );
     for (name, value) in &request.headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -31,12 +43,15 @@ async fn exchange(running: &Running, bytes: Vec<u8>) -> Result<String, (String, 
     let addr = running.addr;
     let talk = move || {
         let mut stream = TcpStream::connect(addr).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         stream.write_all(&bytes).unwrap();
         let mut seen = Vec::new();
         let end = stream.read_to_end(&mut seen);
         let seen = String::from_utf8(seen).unwrap();
-        end.map(|_| seen.clone()).map_err(|error| (seen, error.kind()))
+        end.map(|_| seen.clone())
+            .map_err(|error| (seen, error.kind()))
     };
     tokio::task::spawn_blocking(talk).await.unwrap()
 }
@@ -48,27 +63,47 @@ fn body(answer: &str) -> Value {
 #[tokio::test]
 async fn a_signed_call_shares_over_http() {
     let running = running().await;
-    let answer = exchange(&running, wire(&share(&running).sign(), "/")).await.unwrap();
+    let answer = exchange(&running, wire(&share(&running).sign(), "/"))
+        .await
+        .unwrap();
     let head = answer.split_once("\r\n\r\n").unwrap().0;
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     assert!(
         head.contains("content-type: application/json\r\n"),
         "the official SDK compares it exactly: {head}"
     );
-    assert!(head.to_lowercase().contains("date: thu, 01 jan 2026 00:00:00 gmt"), "{head}");
+    assert!(
+        head.to_lowercase()
+            .contains("date: thu, 01 jan 2026 00:00:00 gmt"),
+        "{head}"
+    );
     let call = running.calls().remove(0);
-    assert_eq!(body(&answer), json!({"Response": {"RequestId": call.request_id}}));
-    assert_eq!(running.state().blueprint_accounts("ap-singapore", "lhbp-6jc6l8yb"), ["700000164995"]);
+    assert_eq!(
+        body(&answer),
+        json!({"Response": {"RequestId": call.request_id}})
+    );
+    assert_eq!(
+        running
+            .state()
+            .blueprint_accounts("ap-singapore", "lhbp-6jc6l8yb"),
+        ["700000164995"]
+    );
     running.stop().await;
 }
 
 #[tokio::test]
 async fn a_wrong_key_is_refused_with_status_200() {
     let running = running().await;
-    let draft = Draft { key: "another", ..share(&running) };
+    let draft = Draft {
+        key: "another",
+        ..share(&running)
+    };
     let answer = exchange(&running, wire(&draft.sign(), "/")).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK"));
-    assert_eq!(body(&answer)["Response"]["Error"]["Code"], "AuthFailure.SignatureFailure");
+    assert_eq!(
+        body(&answer)["Response"]["Error"]["Code"],
+        "AuthFailure.SignatureFailure"
+    );
     assert!(body(&answer)["Response"]["RequestId"].is_string());
 }
 
@@ -91,20 +126,34 @@ async fn faults_reach_the_wire() {
             }
             ("*:cut-body", Ok(seen) | Err((seen, _))) => {
                 let (head, part) = seen.split_once("\r\n\r\n").unwrap();
-                let length: usize =
-                    head.split_once("content-length: ").unwrap().1.lines().next().unwrap().parse().unwrap();
+                let length: usize = head
+                    .split_once("content-length: ")
+                    .unwrap()
+                    .1
+                    .lines()
+                    .next()
+                    .unwrap()
+                    .parse()
+                    .unwrap();
                 assert_eq!(part.len(), length / 2, "{seen}");
             }
             ("*:status:503", Ok(seen)) => {
                 assert!(seen.starts_with("HTTP/1.1 503") && seen.contains("<html>"))
             }
-            ("*:html-ok", Ok(seen)) => assert!(seen.starts_with("HTTP/1.1 200") && seen.contains("<html>")),
+            ("*:html-ok", Ok(seen)) => {
+                assert!(seen.starts_with("HTTP/1.1 200") && seen.contains("<html>"))
+            }
             other => panic!("{other:?}"),
         }
-        let accounts = running.state().blueprint_accounts("ap-singapore", "lhbp-6jc6l8yb");
+        let accounts = running
+            .state()
+            .blueprint_accounts("ap-singapore", "lhbp-6jc6l8yb");
         assert_eq!(!accounts.is_empty(), changed, "{fault}");
         let next = exchange(&running, bytes).await.unwrap();
-        assert!(body(&next)["Response"]["RequestId"].is_string(), "the next call is whole again");
+        assert!(
+            body(&next)["Response"]["RequestId"].is_string(),
+            "the next call is whole again"
+        );
     }
 }
 
@@ -131,37 +180,66 @@ async fn too_much_is_refused_and_not_dropped() {
     let mut large = share(&running).sign();
     large.body = Bytes::from(vec![b' '; LARGEST_BODY + 1]);
     let answer = exchange(&running, wire(&large, "/")).await.unwrap();
-    assert_eq!(body(&answer)["Response"]["Error"]["Code"], "RequestSizeLimitExceeded");
+    assert_eq!(
+        body(&answer)["Response"]["Error"]["Code"],
+        "RequestSizeLimitExceeded"
+    );
     let query = Some(format!("ImageId={}", "x".repeat(LARGEST_QUERY)));
-    let long = Draft { query, ..share(&running) };
+    let long = Draft {
+        query,
+        ..share(&running)
+    };
     let answer = exchange(&running, wire(&long.sign(), "/")).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 414") && answer.contains("<html>"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 414") && answer.contains("<html>"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
 async fn the_side_door_shows_calls_and_takes_faults() {
     let running = running().await;
-    exchange(&running, wire(&share(&running).sign(), "/")).await.unwrap();
+    exchange(&running, wire(&share(&running).sign(), "/"))
+        .await
+        .unwrap();
     let plain = |method: &str, body: &'static str| Request {
         method: method.to_owned(),
-        headers: [("host", running.addr.to_string()), ("content-type", "application/json".to_owned())]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
+        headers: [
+            ("host", running.addr.to_string()),
+            ("content-type", "application/json".to_owned()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect(),
         body: Bytes::from(body),
         ..Request::default()
     };
-    let calls = exchange(&running, wire(&plain("GET", ""), "/sandbox/calls")).await.unwrap();
-    assert_eq!(body(&calls)["calls"][0]["accounts"], json!(["700000164995"]));
-    let added = exchange(&running, wire(&plain("POST", "\"*:html-ok\""), "/sandbox/faults")).await.unwrap();
+    let calls = exchange(&running, wire(&plain("GET", ""), "/sandbox/calls"))
+        .await
+        .unwrap();
+    assert_eq!(
+        body(&calls)["calls"][0]["accounts"],
+        json!(["700000164995"])
+    );
+    let added = exchange(
+        &running,
+        wire(&plain("POST", "\"*:html-ok\""), "/sandbox/faults"),
+    )
+    .await
+    .unwrap();
     assert_eq!(body(&added), json!({"faults": ["*:html-ok"]}));
-    let unknown = exchange(&running, wire(&plain("GET", ""), "/elsewhere")).await.unwrap();
+    let unknown = exchange(&running, wire(&plain("GET", ""), "/elsewhere"))
+        .await
+        .unwrap();
     assert!(unknown.starts_with("HTTP/1.1 404"), "{unknown}");
 }
 
 #[tokio::test]
 async fn only_loopback_is_listened_on() {
-    let options = SandboxOptions { listen: ([0, 0, 0, 0], 0).into(), ..SandboxOptions::seeded(|| NOW) };
+    let options = SandboxOptions {
+        listen: ([0, 0, 0, 0], 0).into(),
+        ..SandboxOptions::seeded(|| NOW)
+    };
     let error = Sandbox::start(options).await.unwrap_err();
     assert!(error.to_string().contains("loopback"), "{error}");
 }

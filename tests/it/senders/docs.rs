@@ -1,4 +1,5 @@
-//! docs/senders.md says what is so: its configuration loads, its bodies are read, and the tests that it names exist.
+//! docs/senders.md says what is so: its configuration loads, its bodies are read, and the tests
+//! that it names exist.
 
 use sharehook::app::Prepared;
 use sharehook::config::{Config, Vars};
@@ -7,7 +8,10 @@ const TEXT: &str = include_str!("../../../docs/senders.md");
 
 fn blocks(language: &str) -> Vec<&'static str> {
     let open = format!("```{language}\n");
-    TEXT.split(open.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+    TEXT.split(open.as_str())
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect()
 }
 
 #[test]
@@ -20,7 +24,10 @@ fn every_configuration_block_loads() {
             true => block.to_owned(),
             false => format!("[[source]]\nname = \"custom\"\nsecrets = [\"env:CUSTOM\"]\n{block}"),
         };
-        let names = block.split("env:").skip(1).map(|rest| rest.split('"').next().unwrap());
+        let names = block
+            .split("env:")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap());
         let vars: Vars = names
             .map(|name| {
                 (
@@ -47,13 +54,19 @@ fn every_configuration_block_loads() {
 #[test]
 fn every_json_block_is_json() {
     for block in blocks("json") {
-        serde_json::from_str::<serde_json::Value>(block).unwrap_or_else(|error| panic!("{error}: {block}"));
+        serde_json::from_str::<serde_json::Value>(block)
+            .unwrap_or_else(|error| panic!("{error}: {block}"));
     }
 }
 
 #[test]
 fn every_named_test_exists() {
-    let tests = [include_str!("maps.rs"), include_str!("sns.rs"), include_str!("wire.rs")].concat();
+    let tests = [
+        include_str!("maps.rs"),
+        include_str!("sns.rs"),
+        include_str!("wire.rs"),
+    ]
+    .concat();
     let is_name = |word: &&str| {
         word.matches('_').count() > 4 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     };

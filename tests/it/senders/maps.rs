@@ -1,8 +1,11 @@
-//! The shipped maps on events as their senders post them, and each trap that the senders set for a map.
+//! The shipped maps on events as their senders post them, and each trap that the senders set for a
+//! map.
 
 use serde_json::{Value, json};
 use sharehook::domain::{RequestRules, ShareRequest, Timestamp};
-use sharehook::inbound::{Delivery, Headers, Map, MapRefusal, SchemeSpec, VerifiedDelivery, Verifier, Via};
+use sharehook::inbound::{
+    Delivery, Headers, Map, MapRefusal, SchemeSpec, VerifiedDelivery, Verifier, Via,
+};
 
 const TOKEN: &str = "a-token-for-tests-only-0123456789";
 
@@ -22,13 +25,22 @@ fn delivered(body: Vec<u8>, content_type: &str) -> VerifiedDelivery {
             via: Via::Http(Headers::new(signed)),
             body: body.into(),
         };
-        return Verifier::new(record, vec![TOKEN.into()], vec![]).unwrap().verify(delivery, now).unwrap();
+        return Verifier::new(record, vec![TOKEN.into()], vec![])
+            .unwrap()
+            .verify(delivery, now)
+            .unwrap();
     } else {
         SchemeSpec::token("x-token")
     };
-    let delivery =
-        Delivery { source: "s".parse().unwrap(), via: Via::Http(Headers::new(headers)), body: body.into() };
-    Verifier::new(scheme, vec![TOKEN.into()], vec![]).unwrap().verify(delivery, now()).unwrap()
+    let delivery = Delivery {
+        source: "s".parse().unwrap(),
+        via: Via::Http(Headers::new(headers)),
+        body: body.into(),
+    };
+    Verifier::new(scheme, vec![TOKEN.into()], vec![])
+        .unwrap()
+        .verify(delivery, now())
+        .unwrap()
 }
 
 fn now() -> Timestamp {
@@ -37,7 +49,11 @@ fn now() -> Timestamp {
 
 fn apply(map: &str, event: &Value) -> Result<Vec<ShareRequest>, MapRefusal> {
     let map = Map::builtin(map).unwrap().unwrap();
-    map.apply(&delivered(event.to_string().into_bytes(), "application/json"), now(), &RequestRules::default())
+    map.apply(
+        &delivered(event.to_string().into_bytes(), "application/json"),
+        now(),
+        &RequestRules::default(),
+    )
 }
 
 fn one(map: &str, event: &Value) -> Value {
@@ -73,11 +89,17 @@ fn every_map_that_ships_loads_and_has_an_event() {
     let names: Vec<_> = Map::builtin_names().collect();
     assert_eq!(names.len(), 13);
     for name in names {
-        Map::builtin(name).unwrap().unwrap_or_else(|problems| panic!("{name}: {problems}"));
+        Map::builtin(name)
+            .unwrap()
+            .unwrap_or_else(|problems| panic!("{name}: {problems}"));
         let folder = format!("{}/events", env!("CARGO_MANIFEST_DIR"));
-        let mut files =
-            std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-        assert!(files.any(|file| file.starts_with(&format!("body-{name}"))), "no event for {name}");
+        let mut files = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap());
+        assert!(
+            files.any(|file| file.starts_with(&format!("body-{name}"))),
+            "no event for {name}"
+        );
     }
 }
 
@@ -87,31 +109,83 @@ fn a_later_edit_of_what_was_approved_asks_for_nothing() {
     let gitlab = event("gitlab-approved");
     let label = gitlab["changes"]["labels"]["current"].clone();
     ignored("gitlab", &with(&gitlab, "/changes/labels/previous", label));
-    ignored("gitlab", &with(&gitlab, "/changes", json!({"title": {"previous": "a", "current": "b"}})));
+    ignored(
+        "gitlab",
+        &with(
+            &gitlab,
+            "/changes",
+            json!({"title": {"previous": "a", "current": "b"}}),
+        ),
+    );
     let linear = event("linear-approved");
-    ignored("linear", &with(&linear, "/updatedFrom", json!({"title": "before"})));
+    ignored(
+        "linear",
+        &with(&linear, "/updatedFrom", json!({"title": "before"})),
+    );
     let pagerduty = event("pagerduty-approved");
     let other = pagerduty["event"]["data"]["custom_fields"][0].clone();
-    ignored("pagerduty", &with(&pagerduty, "/event/data/changed_custom_fields", json!([other])));
+    ignored(
+        "pagerduty",
+        &with(
+            &pagerduty,
+            "/event/data/changed_custom_fields",
+            json!([other]),
+        ),
+    );
 }
 
 #[test]
 fn approving_again_is_a_new_request_and_delivering_again_is_not() {
     for (map, name, pointer, later) in [
         ("jira", "jira-approved", "/changelog/id", json!("31999")),
-        ("servicenow", "servicenow-approved", "/sys_id", json!("9d3c1b2f47a2021042f0ad2c3a1e9b78")),
-        ("zendesk", "zendesk-approved", "/ticket/updated_at", json!("2026-12-01T00:00:00Z")),
+        (
+            "servicenow",
+            "servicenow-approved",
+            "/sys_id",
+            json!("9d3c1b2f47a2021042f0ad2c3a1e9b78"),
+        ),
+        (
+            "zendesk",
+            "zendesk-approved",
+            "/ticket/updated_at",
+            json!("2026-12-01T00:00:00Z"),
+        ),
         (
             "freshservice",
             "freshservice-approved",
             "/freshdesk_webhook/approved_at",
             json!("2026-12-01T00:00:00Z"),
         ),
-        ("gitlab", "gitlab-approved", "/object_attributes/updated_at", json!("2026-12-01 00:00:00 UTC")),
-        ("linear", "linear-approved", "/data/updatedAt", json!("2026-12-01T00:00:00.000Z")),
-        ("pagerduty", "pagerduty-approved", "/event/id", json!("01DVUHQFQ9RS2FT2JPMV3Z7WUA")),
-        ("opsgenie", "opsgenie-approved", "/alert/alertId", json!("152652ac-5d1c-464a-812a-7dd18bbfba8c")),
-        ("eventbridge", "eventbridge-approved", "/id", json!("27793124-05d4-b198-2fde-7ededc63b103")),
+        (
+            "gitlab",
+            "gitlab-approved",
+            "/object_attributes/updated_at",
+            json!("2026-12-01 00:00:00 UTC"),
+        ),
+        (
+            "linear",
+            "linear-approved",
+            "/data/updatedAt",
+            json!("2026-12-01T00:00:00.000Z"),
+        ),
+        (
+            "pagerduty",
+            "pagerduty-approved",
+            "/event/id",
+            json!("01DVUHQFQ9RS2FT2JPMV3Z7WUA"),
+        ),
+        (
+            "opsgenie",
+            "opsgenie-approved",
+            "/alert/alertId",
+            json!("152652ac-5d1c-464a-812a-7dd18bbfba8c"),
+        ),
+        (
+            "eventbridge",
+            "eventbridge-approved",
+            "/id",
+            json!("27793124-05d4-b198-2fde-7ededc63b103"),
+        ),
         (
             "stepfunctions",
             "stepfunctions-approved",
@@ -124,9 +198,13 @@ fn approving_again_is_a_new_request_and_delivering_again_is_not() {
         assert_eq!(one(map, &first)["id"], id, "{map}");
         assert_ne!(one(map, &with(&first, pointer, later))["id"], id, "{map}");
     }
-    // What changes with each edit of the record, and is no approval of its own, is not part of the id.
+    // What changes with each edit of the record, and is no approval of its own, is not part of the
+    // id.
     let edited = with(&event("servicenow-approved"), "/sys_mod_count", json!("9"));
-    assert_eq!(one("servicenow", &edited)["id"], one("servicenow", &event("servicenow-approved"))["id"]);
+    assert_eq!(
+        one("servicenow", &edited)["id"],
+        one("servicenow", &event("servicenow-approved"))["id"]
+    );
 }
 
 #[test]
@@ -146,64 +224,137 @@ fn servicenow_has_three_reference_forms_and_one_person_in_each() {
             "{form}"
         );
         // Whoever approves what they opened for somebody else is the requester, in every form.
-        let own = with(&with(&base, "/approver", form.clone()), "/record/opened_by", form.clone());
+        let own = with(
+            &with(&base, "/approver", form.clone()),
+            "/record/opened_by",
+            form.clone(),
+        );
         let own = one("servicenow", &own);
         assert_eq!(own["approvers"], json!([own["requester"]]), "{form}");
     }
-    refused("servicenow", &with(&base, "/approver", json!("Bob Example")), "no sys_id");
-    refused("servicenow", &with(&base, "/approver", json!({"display_value": "Bob"})), "no sys_id");
+    refused(
+        "servicenow",
+        &with(&base, "/approver", json!("Bob Example")),
+        "no sys_id",
+    );
+    refused(
+        "servicenow",
+        &with(&base, "/approver", json!({"display_value": "Bob"})),
+        "no sys_id",
+    );
 }
 
 #[test]
 fn servicenow_writes_utc_without_a_zone_and_truth_as_text() {
     let base = event("servicenow-approved");
     assert!(
-        one("servicenow", &base)["expires"].to_string().contains("2026-11-30T00:00:00Z"),
+        one("servicenow", &base)["expires"]
+            .to_string()
+            .contains("2026-11-30T00:00:00Z"),
         "{}",
         one("servicenow", &base)
     );
     let lighthouse = with(&base, "/record/variables/image", json!("img-6pb6lrmy"));
     for (written, meant) in [("true", true), ("1", true), ("false", false), ("", false)] {
-        let request = one("servicenow", &with(&lighthouse, "/record/variables/lighthouse", json!(written)));
-        assert_eq!(request["target"]["kind"] == "chain", meant, "{written:?}: {request}");
+        let request = one(
+            "servicenow",
+            &with(&lighthouse, "/record/variables/lighthouse", json!(written)),
+        );
+        assert_eq!(
+            request["target"]["kind"] == "chain",
+            meant,
+            "{written:?}: {request}"
+        );
     }
-    refused("servicenow", &with(&base, "/record/variables/lighthouse", json!("maybe")), "lighthouse");
+    refused(
+        "servicenow",
+        &with(&base, "/record/variables/lighthouse", json!("maybe")),
+        "lighthouse",
+    );
     ignored("servicenow", &with(&base, "/state", json!("requested")));
-    ignored("servicenow", &with(&base, "/record/approval", json!("requested")));
+    ignored(
+        "servicenow",
+        &with(&base, "/record/approval", json!("requested")),
+    );
 }
 
 #[test]
 fn zendesk_placeholders_are_text_whatever_they_stand_for() {
     let base = event("zendesk-approved");
     let lighthouse = with(&base, "/ticket/image", json!("img-6pb6lrmy"));
-    let lighthouse = one("zendesk", &with(&lighthouse, "/ticket/lighthouse", json!("true")));
+    let lighthouse = one(
+        "zendesk",
+        &with(&lighthouse, "/ticket/lighthouse", json!("true")),
+    );
     assert!(lighthouse["target"]["kind"] == "chain", "{lighthouse}");
     // An empty field is an empty text, not a missing one.
-    let bare = one("zendesk", &with(&with(&base, "/ticket/expires", json!("")), "/ticket/title", json!("")));
-    assert!(bare["expires"].is_null() && bare["reason"].is_null(), "{bare}");
-    refused("zendesk", &with(&base, "/ticket/accounts", json!("")), "accounts");
-    refused("zendesk", &with(&base, "/ticket/image", json!("{{ticket.ticket_field_1}}")), "placeholder");
-    refused("zendesk", &with(&base, "/ticket/updated_at", json!("")), "updated_at");
+    let bare = one(
+        "zendesk",
+        &with(
+            &with(&base, "/ticket/expires", json!("")),
+            "/ticket/title",
+            json!(""),
+        ),
+    );
+    assert!(
+        bare["expires"].is_null() && bare["reason"].is_null(),
+        "{bare}"
+    );
+    refused(
+        "zendesk",
+        &with(&base, "/ticket/accounts", json!("")),
+        "accounts",
+    );
+    refused(
+        "zendesk",
+        &with(&base, "/ticket/image", json!("{{ticket.ticket_field_1}}")),
+        "placeholder",
+    );
+    refused(
+        "zendesk",
+        &with(&base, "/ticket/updated_at", json!("")),
+        "updated_at",
+    );
     ignored("zendesk", &with(&base, "/approval", json!("")));
 }
 
 #[test]
 fn freshservice_comes_with_and_without_its_wrapper() {
     let wrapped = event("freshservice-approved");
-    assert_eq!(one("freshservice", &wrapped), one("freshservice", &wrapped["freshdesk_webhook"]));
-    ignored("freshservice", &with(&wrapped, "/freshdesk_webhook/approval_status", json!("Requested")));
-    refused("freshservice", &with(&wrapped, "/freshdesk_webhook/approved_at", json!("")), "approved_at");
+    assert_eq!(
+        one("freshservice", &wrapped),
+        one("freshservice", &wrapped["freshdesk_webhook"])
+    );
+    ignored(
+        "freshservice",
+        &with(
+            &wrapped,
+            "/freshdesk_webhook/approval_status",
+            json!("Requested"),
+        ),
+    );
+    refused(
+        "freshservice",
+        &with(&wrapped, "/freshdesk_webhook/approved_at", json!("")),
+        "approved_at",
+    );
 }
 
 #[test]
 fn slack_posts_a_form_and_the_button_holds_the_request() {
-    let path = format!("{}/events/body-slack-approved.form", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/events/body-slack-approved.form",
+        env!("CARGO_MANIFEST_DIR")
+    );
     let body = std::fs::read(path).unwrap();
     let map = Map::builtin("slack").unwrap().unwrap();
     let form = delivered(body, "application/x-www-form-urlencoded");
     assert!(form.is_form());
     let request = json!(map.apply(&form, now(), &RequestRules::default()).unwrap()[0]);
-    assert_eq!((&request["requester"], &request["approvers"]), (&json!("U061F7AUR"), &json!(["U061F1EUR"])));
+    assert_eq!(
+        (&request["requester"], &request["approvers"]),
+        (&json!("U061F7AUR"), &json!(["U061F1EUR"]))
+    );
     let click = |ask: Value, action: &str| {
         json!({"type": "block_actions", "user": {"id": "U2222", "team_id": "T1"}, "team": {"id": "T1"},
             "container": {"message_ts": "1.2", "channel_id": "C1"}, "actions": [{"action_id": action, "value": ask.to_string()}]})
@@ -212,11 +363,17 @@ fn slack_posts_a_form_and_the_button_holds_the_request() {
         "requester": "U1111", "approvers": ["U9999"], "id": "mine"});
     // The button cannot name its own approver or identity.
     let request = one("slack", &click(ask.clone(), "approve_share"));
-    assert_eq!((&request["id"], &request["approvers"]), (&json!("T1/C1/1.2/U2222"), &json!(["U2222"])));
+    assert_eq!(
+        (&request["id"], &request["approvers"]),
+        (&json!("T1/C1/1.2/U2222"), &json!(["U2222"]))
+    );
     ignored("slack", &click(ask.clone(), "deny_share"));
     refused(
         "slack",
-        &click(with(&ask, "/requester", json!("alice@example.com")), "approve_share"),
+        &click(
+            with(&ask, "/requester", json!("alice@example.com")),
+            "approve_share",
+        ),
         "Slack user id",
     );
 }
@@ -230,20 +387,36 @@ fn a_topic_before_a_queue_encodes_twice() {
         one("eventbridge", &event("eventbridge-by-sns")),
         one("eventbridge", &event("eventbridge-approved"))
     );
-    refused("native", &with(&wrapped, "/Message", json!("not json")), "map native");
+    refused(
+        "native",
+        &with(&wrapped, "/Message", json!("not json")),
+        "map native",
+    );
     // Something that only resembles the envelope is a request with unknown fields.
-    refused("native", &with(&wrapped, "/Type", json!("Other")), "MessageId");
+    refused(
+        "native",
+        &with(&wrapped, "/Type", json!("Other")),
+        "MessageId",
+    );
 }
 
 #[test]
 fn whoever_only_looks_like_a_person_approves_nothing() {
-    let linear = with(&event("linear-approved"), "/actor/type", json!("integration"));
+    let linear = with(
+        &event("linear-approved"),
+        "/actor/type",
+        json!("integration"),
+    );
     assert_eq!(one("linear", &linear)["approvers"], json!([]));
     let pagerduty = with(&event("pagerduty-approved"), "/event/agent", Value::Null);
     assert_eq!(one("pagerduty", &pagerduty)["approvers"], json!([]));
     refused(
         "pagerduty",
-        &with(&event("pagerduty-approved"), "/event/data/custom_fields/3/value", json!("alice@example.com")),
+        &with(
+            &event("pagerduty-approved"),
+            "/event/data/custom_fields/3/value",
+            json!("alice@example.com"),
+        ),
         "user id",
     );
 }
@@ -259,10 +432,20 @@ fn the_token_of_a_task_is_not_part_of_the_request() {
 #[test]
 fn a_map_that_fails_says_where_in_the_event() {
     let map = Map::load(".issue.fields.accounts | map(tostring)", "mine.jq").unwrap();
-    let event = json!({"issue": {"fields": {"accounts": 700000164995_u64}}}).to_string().into_bytes();
-    let refusal =
-        map.apply(&delivered(event, "application/json"), now(), &RequestRules::default()).unwrap_err();
-    assert!(refusal.to_string().contains("at .issue.fields.accounts"), "{refusal}");
+    let event = json!({"issue": {"fields": {"accounts": 700000164995_u64}}})
+        .to_string()
+        .into_bytes();
+    let refusal = map
+        .apply(
+            &delivered(event, "application/json"),
+            now(),
+            &RequestRules::default(),
+        )
+        .unwrap_err();
+    assert!(
+        refusal.to_string().contains("at .issue.fields.accounts"),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -279,7 +462,10 @@ fn no_map_breaks_on_a_foreign_event() {
     for map in Map::builtin_names() {
         for event in &odd {
             // An error or nothing; never a request.
-            assert!(apply(map, event).map_or(true, |requests| requests.is_empty()), "{map} {event}");
+            assert!(
+                apply(map, event).map_or(true, |requests| requests.is_empty()),
+                "{map} {event}"
+            );
         }
     }
 }

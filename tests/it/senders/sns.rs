@@ -1,4 +1,5 @@
-//! Amazon SNS over HTTPS: whose certificate is believed, for which topics, and what happens to a subscription.
+//! Amazon SNS over HTTPS: whose certificate is believed, for which topics, and what happens to a
+//! subscription.
 
 use rustls::pki_types::{CertificateDer, TrustAnchor, pem::PemObject as _};
 use serde_json::{Value, json};
@@ -19,25 +20,43 @@ fn now() -> Timestamp {
 
 fn delivery(body: &str) -> Delivery {
     let headers = Headers::new([("content-type", "text/plain; charset=UTF-8")]);
-    Delivery { source: "topic".parse().unwrap(), via: Via::Http(headers), body: body.to_owned().into() }
+    Delivery {
+        source: "topic".parse().unwrap(),
+        via: Via::Http(headers),
+        body: body.to_owned().into(),
+    }
 }
 
 fn verifier(topic: &str) -> Verifier {
-    Verifier::new(SchemeSpec::preset(SchemeName::Sns), Vec::new(), vec![topic.to_owned()]).unwrap()
+    Verifier::new(
+        SchemeSpec::preset(SchemeName::Sns),
+        Vec::new(),
+        vec![topic.to_owned()],
+    )
+    .unwrap()
 }
 
-/// A vector of SNS, as the application verifies it: address rule, certificate, signature. Its certificate is self-signed,
-/// so it is trusted by name.
+/// A vector of SNS, as the application verifies it: address rule, certificate, signature. Its
+/// certificate is self-signed, so it is trusted by name.
 pub(super) fn verified(vector: &Value, file: &Value) -> Result<(), String> {
     let pem = file["shared"]["sns_cert_pem"].as_str().unwrap().as_bytes();
     let issuers = Issuers::new(Vec::new(), pem).unwrap();
     let delivery = delivery(vector["body"].as_str().unwrap());
     let verifier = verifier(TOPIC);
-    let url = verifier.certificate_url(&delivery).map_err(|refusal| refusal.to_string())?;
-    let certificate =
-        Certificate::check(pem, &url.unwrap(), &issuers, "2026-11-22T00:00:00Z".parse().unwrap());
+    let url = verifier
+        .certificate_url(&delivery)
+        .map_err(|refusal| refusal.to_string())?;
+    let certificate = Certificate::check(
+        pem,
+        &url.unwrap(),
+        &issuers,
+        "2026-11-22T00:00:00Z".parse().unwrap(),
+    );
     let certificate = certificate.map_err(|refusal| refusal.to_string())?;
-    verifier.verify_certified(delivery, &certificate, now()).map(drop).map_err(|refusal| refusal.to_string())
+    verifier
+        .verify_certified(delivery, &certificate, now())
+        .map(drop)
+        .map_err(|refusal| refusal.to_string())
 }
 
 fn file() -> Value {
@@ -46,15 +65,23 @@ fn file() -> Value {
 
 fn vector(id: &str) -> Value {
     let file = file();
-    let found = file["vectors"].as_array().unwrap().iter().find(|vector| vector["id"] == id);
+    let found = file["vectors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|vector| vector["id"] == id);
     serde_json::from_str(found.unwrap()["body"].as_str().unwrap()).unwrap()
 }
 
 #[test]
 fn a_certificate_is_only_ever_fetched_from_sns_for_a_listed_topic() {
     let asked = |url: &str, topic: &str| {
-        let body = json!({"TopicArn": topic, "SigningCertURL": url, "Type": "Notification"}).to_string();
-        verifier(TOPIC).certificate_url(&delivery(&body)).ok().flatten()
+        let body =
+            json!({"TopicArn": topic, "SigningCertURL": url, "Type": "Notification"}).to_string();
+        verifier(TOPIC)
+            .certificate_url(&delivery(&body))
+            .ok()
+            .flatten()
     };
     assert_eq!(asked(URL, TOPIC).as_deref(), Some(URL));
     let name = "SimpleNotificationService-a1.pem";
@@ -77,7 +104,10 @@ fn a_certificate_is_only_ever_fetched_from_sns_for_a_listed_topic() {
     ] {
         assert_eq!(asked(&url, TOPIC), None, "{url}");
     }
-    assert_eq!(asked(URL, "arn:aws:sns:us-west-2:123456789012:another-topic"), None);
+    assert_eq!(
+        asked(URL, "arn:aws:sns:us-west-2:123456789012:another-topic"),
+        None
+    );
 }
 
 #[test]
@@ -85,8 +115,9 @@ fn a_chain_must_lead_to_a_root_and_name_sns() {
     let chain: Value = serde_json::from_str(include_str!("../../vectors/sns-chain.json")).unwrap();
     let pem = |name: &str| chain[name].as_str().unwrap().to_owned();
     let root = CertificateDer::from_pem_slice(pem("root").as_bytes()).unwrap();
-    let anchors =
-        || -> Vec<TrustAnchor<'static>> { vec![webpki::anchor_from_trusted_cert(&root).unwrap().to_owned()] };
+    let anchors = || -> Vec<TrustAnchor<'static>> {
+        vec![webpki::anchor_from_trusted_cert(&root).unwrap().to_owned()]
+    };
     let check = |file: &str, roots, added: &str, at: &str| {
         let issuers = Issuers::new(roots, added.as_bytes()).unwrap();
         Certificate::check(file.as_bytes(), URL, &issuers, at.parse().unwrap())
@@ -95,41 +126,93 @@ fn a_chain_must_lead_to_a_root_and_name_sns() {
     };
     let (leaf, between) = (pem("leaf"), pem("intermediate"));
     let today = "2027-01-01T00:00:00Z";
-    assert_eq!(check(&format!("{leaf}{between}"), anchors(), "", today), Ok(()));
+    assert_eq!(
+        check(&format!("{leaf}{between}"), anchors(), "", today),
+        Ok(())
+    );
     // A file with the leaf alone needs what lies between from the operator.
-    assert!(check(&leaf, anchors(), "", today).unwrap_err().contains("issuers"));
-    assert_eq!(check(&leaf, anchors(), &between, today), Ok(()));
-    assert!(check(&format!("{leaf}{between}"), Vec::new(), "", today).unwrap_err().contains("root"));
     assert!(
-        check(&format!("{}{between}", pem("foreign")), anchors(), "", today).unwrap_err().contains("host")
+        check(&leaf, anchors(), "", today)
+            .unwrap_err()
+            .contains("issuers")
+    );
+    assert_eq!(check(&leaf, anchors(), &between, today), Ok(()));
+    assert!(
+        check(&format!("{leaf}{between}"), Vec::new(), "", today)
+            .unwrap_err()
+            .contains("root")
     );
     assert!(
-        check(&format!("{leaf}{between}"), anchors(), "", "2200-01-01T00:00:00Z").is_err(),
+        check(
+            &format!("{}{between}", pem("foreign")),
+            anchors(),
+            "",
+            today
+        )
+        .unwrap_err()
+        .contains("host")
+    );
+    assert!(
+        check(
+            &format!("{leaf}{between}"),
+            anchors(),
+            "",
+            "2200-01-01T00:00:00Z"
+        )
+        .is_err(),
         "after its end"
     );
     assert!(
-        check(&format!("{leaf}{between}"), anchors(), "", "2001-01-01T00:00:00Z").is_err(),
+        check(
+            &format!("{leaf}{between}"),
+            anchors(),
+            "",
+            "2001-01-01T00:00:00Z"
+        )
+        .is_err(),
         "before its begin"
     );
-    for nonsense in ["", "not PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-        assert!(check(nonsense, anchors(), "", today).is_err(), "{nonsense:?}");
+    for nonsense in [
+        "",
+        "not PEM",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
+        assert!(
+            check(nonsense, anchors(), "", today).is_err(),
+            "{nonsense:?}"
+        );
     }
-    let own = file()["shared"]["sns_cert_pem"].as_str().unwrap().to_owned();
+    let own = file()["shared"]["sns_cert_pem"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert!(check(&own, anchors(), "", today).is_err(), "self-signed");
 }
 
 #[test]
 fn a_subscription_is_confirmed_at_sns_in_the_topics_region_only() {
-    let pem = file()["shared"]["sns_cert_pem"].as_str().unwrap().to_owned();
-    let certificate = Issuers::new(Vec::new(), pem.as_bytes()).unwrap().pinned().next().unwrap();
+    let pem = file()["shared"]["sns_cert_pem"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let certificate = Issuers::new(Vec::new(), pem.as_bytes())
+        .unwrap()
+        .pinned()
+        .next()
+        .unwrap();
     let verifier = verifier(TOPIC);
     let asked = |body: &Value| {
-        let verified = verifier.verify_certified(delivery(&body.to_string()), &certificate, now()).ok()?;
+        let verified = verifier
+            .verify_certified(delivery(&body.to_string()), &certificate, now())
+            .ok()?;
         verifier.subscription(&verified)
     };
     let confirmation = vector("sns-04-subscription-confirmation");
     let url = confirmation["SubscribeURL"].as_str().unwrap();
-    assert_eq!(asked(&confirmation), Some(Subscription::Confirm(url.to_owned())));
+    assert_eq!(
+        asked(&confirmation),
+        Some(Subscription::Confirm(url.to_owned()))
+    );
     assert_eq!(asked(&vector("sns-01-v2-notification")), None);
     // The address is signed: with another one the message is nobody's.
     let mut changed = confirmation.clone();
@@ -139,7 +222,10 @@ fn a_subscription_is_confirmed_at_sns_in_the_topics_region_only() {
 }
 
 async fn app(folder: &std::path::Path) -> App {
-    let pem = file()["shared"]["sns_cert_pem"].as_str().unwrap().to_owned();
+    let pem = file()["shared"]["sns_cert_pem"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     std::fs::write(folder.join("pinned.pem"), pem).unwrap();
     let text = format!(
         "journal = \"memory:\"\npolicy = \"{}/policy\"\n[cloud]\nsite = \"intl\"\n[[source]]\nname = \"topic\"\n\
@@ -148,7 +234,11 @@ async fn app(folder: &std::path::Path) -> App {
     );
     let path = folder.join("sharehook.toml");
     let config = Config::read(path.to_str().unwrap(), &text, &Vars::new()).unwrap();
-    Prepared::new(config).unwrap().open(&Vars::new(), Clock::at(now())).await.unwrap()
+    Prepared::new(config)
+        .unwrap()
+        .open(&Vars::new(), Clock::at(now()))
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -156,11 +246,17 @@ async fn the_application_believes_a_pinned_certificate_without_a_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let app = app(folder.path()).await;
     let reply = async |body: &Value| {
-        app.receive(delivery(&body.to_string()), Deadline::after(std::time::Duration::from_secs(5))).await
+        app.receive(
+            delivery(&body.to_string()),
+            Deadline::after(std::time::Duration::from_secs(5)),
+        )
+        .await
     };
     let good = vector("sns-01-v2-notification");
     // Verified and unwrapped: the map speaks of what stands in `Message`.
-    let Reply::Invalid(problems) = reply(&good).await else { panic!("not verified") };
+    let Reply::Invalid(problems) = reply(&good).await else {
+        panic!("not verified")
+    };
     assert!(problems.to_string().contains("state"), "{problems}");
     let changed = |name: &str, value: &str| {
         let mut body = good.clone();
@@ -168,8 +264,14 @@ async fn the_application_believes_a_pinned_certificate_without_a_way_out() {
         body
     };
     for body in [
-        changed("TopicArn", "arn:aws:sns:us-west-2:123456789012:another-topic"),
-        changed("SigningCertURL", "https://sns.us-west-2.amazonaws.com.evil.example/c.pem"),
+        changed(
+            "TopicArn",
+            "arn:aws:sns:us-west-2:123456789012:another-topic",
+        ),
+        changed(
+            "SigningCertURL",
+            "https://sns.us-west-2.amazonaws.com.evil.example/c.pem",
+        ),
         json!({}),
         json!([]),
         json!("x"),
@@ -190,7 +292,10 @@ fn the_configuration_of_a_topic_is_checked() {
             .map(drop)
             .map_err(|p| p.to_string())
     };
-    assert_eq!(read(&format!("scheme = \"sns\"\nfrom = [\"{TOPIC}\"]\n")), Ok(()));
+    assert_eq!(
+        read(&format!("scheme = \"sns\"\nfrom = [\"{TOPIC}\"]\n")),
+        Ok(())
+    );
     for (lines, says) in [
         ("scheme = \"sns\"\n".to_owned(), "from"),
         (format!("scheme = \"sns\"\nfrom = [\"{TOPIC}\"]\nissuers = \"none.pem\"\n"), "none.pem"),

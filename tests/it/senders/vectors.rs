@@ -1,4 +1,5 @@
-//! All of tests/vectors/webhooks.json through the public verify path; none is skipped, and their number is asserted.
+//! All of tests/vectors/webhooks.json through the public verify path; none is skipped, and their
+//! number is asserted.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 use sharehook::domain::Timestamp;
 use sharehook::inbound::{
-    Delivery, Greeting, Handshake, Headers, Knock, SchemeSpec, SecretRules, VerifiedDelivery, Verifier, Via,
+    Delivery, Greeting, Handshake, Headers, Knock, SchemeSpec, SecretRules, VerifiedDelivery,
+    Verifier, Via,
 };
 
 const TEXT: &str = include_str!("../../vectors/webhooks.json");
@@ -27,7 +29,11 @@ fn headers(vector: &Value) -> Headers {
 
 fn delivery(vector: &Value) -> Delivery {
     let body = text(vector, "body").to_owned().into();
-    Delivery { source: "vector".parse().unwrap(), via: Via::Http(headers(vector)), body }
+    Delivery {
+        source: "vector".parse().unwrap(),
+        via: Via::Http(headers(vector)),
+        body,
+    }
 }
 
 fn spec(vector: &Value) -> SchemeSpec {
@@ -49,16 +55,22 @@ fn spec(vector: &Value) -> SchemeSpec {
 }
 
 fn now(vector: &Value) -> Timestamp {
-    let millis = |value: &Value| value.as_i64().map(|ms| Timestamp::from_millisecond(ms).unwrap());
+    let millis = |value: &Value| {
+        value
+            .as_i64()
+            .map(|ms| Timestamp::from_millisecond(ms).unwrap())
+    };
     let seconds = |value: &Value| value.as_i64().map(|s| Timestamp::from_second(s).unwrap());
     let instant = |value: &Value| value.as_str().map(|text| text.parse().unwrap());
     millis(&vector["now_ms"])
         .or_else(|| seconds(&vector["now"]))
         .or_else(|| instant(&vector["now"]))
-        // Where the vector has none, it is the instant that the sender signed, or one that does not matter.
+        // Where the vector has none, it is the instant that the sender signed, or one that does not
+        // matter.
         .or_else(|| {
             seconds(
-                &serde_json::from_str(text(&vector["headers"], "x-zm-request-timestamp")).unwrap_or_default(),
+                &serde_json::from_str(text(&vector["headers"], "x-zm-request-timestamp"))
+                    .unwrap_or_default(),
             )
         })
         .unwrap_or_else(|| "2026-09-10T00:27:00Z".parse().unwrap())
@@ -67,17 +79,27 @@ fn now(vector: &Value) -> Timestamp {
 fn verifier(vector: &Value) -> Result<Verifier, String> {
     // A handshake that comes before there is a secret needs a source that has one.
     let own = vector["secret"].as_str().or_else(|| {
-        vector["headers"]["Authorization"].as_str().filter(|_| text(vector, "scheme") == "handshake-okta")
+        vector["headers"]["Authorization"]
+            .as_str()
+            .filter(|_| text(vector, "scheme") == "handshake-okta")
     });
-    let more = vector["additional_secrets"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let secrets = [own.unwrap_or("a-secret-of-the-source-itself")].into_iter().chain(more);
+    let more = vector["additional_secrets"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    let secrets = [own.unwrap_or("a-secret-of-the-source-itself")]
+        .into_iter()
+        .chain(more);
     let secrets = secrets.map(SecretString::from).collect();
     Verifier::with_rules(spec(vector), secrets, Vec::new(), SecretRules::AllowKnown)
         .map_err(|p| p.to_string())
 }
 
 fn verified(vector: &Value) -> Result<VerifiedDelivery, String> {
-    verifier(vector)?.verify(delivery(vector), now(vector)).map_err(|refusal| refusal.to_string())
+    verifier(vector)?
+        .verify(delivery(vector), now(vector))
+        .map_err(|refusal| refusal.to_string())
 }
 
 /// Greets as the HTTP host does: before verification, then after.
@@ -86,21 +108,29 @@ fn greeted(vector: &Value) -> Result<Greeting, String> {
         "handshake-zoom" => Handshake::Zoom,
         "handshake-asana" => Handshake::Asana,
         "handshake-okta" => Handshake::Okta,
-        "handshake-cloudevents" => {
-            Handshake::Cloudevents { origins: vec!["eventemitter.example.com".to_owned()], per_minute: 100 }
-        }
+        "handshake-cloudevents" => Handshake::Cloudevents {
+            origins: vec!["eventemitter.example.com".to_owned()],
+            per_minute: 100,
+        },
         _ => Handshake::Slack,
     };
     let verifier = verifier(vector)?;
     assert_eq!(handshake.problem(verifier.spec()), None);
     let (source, headers) = ("vector".parse().unwrap(), headers(vector));
     let method = vector["method"].as_str().unwrap_or("POST");
-    let knock = Knock { source: &source, method, headers: &headers, body: text(vector, "body").as_bytes() };
+    let knock = Knock {
+        source: &source,
+        method,
+        headers: &headers,
+        body: text(vector, "body").as_bytes(),
+    };
     if let Some(answer) = handshake.greet(&knock, &verifier, now(vector)) {
         return answer.map_err(|refusal| refusal.to_string());
     }
     let verified = verified(vector)?;
-    handshake.answer(&verified, &verifier).ok_or_else(|| "no handshake".to_owned())
+    handshake
+        .answer(&verified, &verifier)
+        .ok_or_else(|| "no handshake".to_owned())
 }
 
 fn expected(vector: &Value, greeting: &Greeting) {
@@ -114,8 +144,15 @@ fn expected(vector: &Value, greeting: &Greeting) {
         assert!(greeting.body.to_string().contains(part), "{id}");
     }
     for (name, value) in wanted["headers"].as_object().into_iter().flatten() {
-        let found = greeting.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        assert_eq!(found.map(|(_, value)| value.as_str()), value.as_str(), "{id}: {name}");
+        let found = greeting
+            .headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        assert_eq!(
+            found.map(|(_, value)| value.as_str()),
+            value.as_str(),
+            "{id}: {name}"
+        );
     }
 }
 
@@ -145,5 +182,8 @@ fn every_vector_ends_as_it_says() {
         *ends.entry(expect).or_default() += 1;
     }
     assert_eq!(wrong, [""; 0]);
-    assert_eq!(ends, BTreeMap::from([("accept", 31), ("handshake", 4), ("reject", 68)]));
+    assert_eq!(
+        ends,
+        BTreeMap::from([("accept", 31), ("handshake", 4), ("reject", 68)])
+    );
 }

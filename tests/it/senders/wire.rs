@@ -1,4 +1,5 @@
-//! A running `sharehook serve --sandbox`: one real request per preset, accepted and refused; handshakes; rotation.
+//! A running `sharehook serve --sandbox`: one real request per preset, accepted and refused;
+//! handshakes; rotation.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -38,12 +39,16 @@ fn secret_of(name: SchemeName) -> &'static str {
 }
 
 fn over_http() -> Vec<SchemeName> {
-    SchemeName::ALL.into_iter().filter(|name| !matches!(name.as_str(), "trusted" | "sns")).collect()
+    SchemeName::ALL
+        .into_iter()
+        .filter(|name| !matches!(name.as_str(), "trusted" | "sns"))
+        .collect()
 }
 
 fn config() -> String {
     let policy = format!("{}/policy", env!("CARGO_MANIFEST_DIR"));
-    let mut text = format!("journal = \"file:journal\"\npolicy = {policy:?}\n[cloud]\nsite = \"intl\"\n");
+    let mut text =
+        format!("journal = \"file:journal\"\npolicy = {policy:?}\n[cloud]\nsite = \"intl\"\n");
     for name in over_http() {
         let handshake = match name {
             SchemeName::Slack | SchemeName::Zoom | SchemeName::Asana => {
@@ -68,12 +73,23 @@ fn config() -> String {
 fn serve() -> Served {
     let folder = tempfile::tempdir().unwrap();
     for name in over_http() {
-        std::fs::write(folder.path().join(format!("{}.secret", name.as_str())), secret_of(name)).unwrap();
+        std::fs::write(
+            folder.path().join(format!("{}.secret", name.as_str())),
+            secret_of(name),
+        )
+        .unwrap();
     }
     std::fs::write(folder.path().join("old.secret"), OLD_SECRET).unwrap();
     std::fs::write(folder.path().join("sharehook.toml"), config()).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_sharehook"))
-        .args(["serve", "--sandbox", "--listen", "127.0.0.1:0", "--config", "sharehook.toml"])
+        .args([
+            "serve",
+            "--sandbox",
+            "--listen",
+            "127.0.0.1:0",
+            "--config",
+            "sharehook.toml",
+        ])
         .current_dir(folder.path())
         .env_remove("SHAREHOOK_JOURNAL")
         .stdout(Stdio::piped())
@@ -85,7 +101,11 @@ fn serve() -> Served {
         .map_while(Result::ok)
         .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
         .expect("the server says where it listens");
-    Served { child, address, folder }
+    Served {
+        child,
+        address,
+        folder,
+    }
 }
 
 fn request(id: &str, millis: i64) -> Vec<u8> {
@@ -109,14 +129,20 @@ async fn send(
     body: Vec<u8>,
 ) -> Sent {
     let client = sharehook::cloud::http_client().unwrap();
-    let mut request = client.request(method.parse().unwrap(), format!("{}{path}", served.address)).body(body);
+    let mut request = client
+        .request(method.parse().unwrap(), format!("{}{path}", served.address))
+        .body(body);
     for (name, value) in headers {
         request = request.header(name, value);
     }
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.unwrap();
-    Sent { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+    Sent {
+        status,
+        headers,
+        body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    }
 }
 
 fn now() -> Timestamp {
@@ -127,7 +153,8 @@ fn signed(spec: &SchemeSpec, secret: &str, body: &[u8], id: &str) -> Vec<(String
     sign(spec, &SecretString::from(secret), body, id, now()).unwrap()
 }
 
-/// Native requests carry no field of Linear's: its time stands in the body, so the map names the extra field.
+/// Native requests carry no field of Linear's: its time stands in the body, so the map names the
+/// extra field.
 fn accepted_status(spec: &SchemeSpec) -> (u16, &'static str) {
     match spec.kind() {
         SchemeKind::Hmac(record) if matches!(record.time, Some(TimeSource::MillisPointer(_))) => {
@@ -154,25 +181,48 @@ async fn one_real_request_per_preset_is_accepted_and_refused() {
         // Verified: the policy or the map speaks, neither of which a stranger ever reaches.
         let sent = send(&served, "POST", &path, &headers, body.clone()).await;
         assert_eq!(sent.status, status, "{name:?}: {}", sent.body);
-        assert!(sent.body.to_string().contains(says), "{name:?}: {}", sent.body);
+        assert!(
+            sent.body.to_string().contains(says),
+            "{name:?}: {}",
+            sent.body
+        );
         let wrong = if name == SchemeName::Basic {
             "svc_share:another-password-for-tests1"
         } else {
             "YW5vdGhlci1zZWNyZXQtZm9yLXRlc3RzLW9ubHktMDE="
         };
         let forged = signed(&spec, wrong, &body, "msg_1");
-        assert_eq!(send(&served, "POST", &path, &forged, body.clone()).await.status, 401, "{name:?} forged");
+        assert_eq!(
+            send(&served, "POST", &path, &forged, body.clone())
+                .await
+                .status,
+            401,
+            "{name:?} forged"
+        );
         if spec.signed() {
             let mut changed = body.clone();
             let place = changed.iter().position(|b| *b == b'7').unwrap();
             changed[place] = b'8';
-            assert_eq!(send(&served, "POST", &path, &headers, changed).await.status, 401, "{name:?} changed");
+            assert_eq!(
+                send(&served, "POST", &path, &headers, changed).await.status,
+                401,
+                "{name:?} changed"
+            );
         }
         let bare = [("content-type".to_owned(), "application/json".to_owned())];
-        assert_eq!(send(&served, "POST", &path, &bare, body).await.status, 401, "{name:?} bare");
+        assert_eq!(
+            send(&served, "POST", &path, &bare, body).await.status,
+            401,
+            "{name:?} bare"
+        );
     }
     // No HTTP request reaches a source whose host vouches for the sender.
-    assert_eq!(send(&served, "POST", "/hooks/topic", &[], request("x", 1)).await.status, 401);
+    assert_eq!(
+        send(&served, "POST", "/hooks/topic", &[], request("x", 1))
+            .await
+            .status,
+        401
+    );
 }
 
 #[tokio::test]
@@ -182,63 +232,173 @@ async fn every_handshake_is_answered_and_only_where_it_is_enabled() {
     let slack = json!({"type": "url_verification", "challenge": "3eZbrw1aBm2rZgRN", "token": "t"})
         .to_string()
         .into_bytes();
-    let headers = signed(&SchemeSpec::preset(SchemeName::Slack), TEXT_SECRET, &slack, "x");
+    let headers = signed(
+        &SchemeSpec::preset(SchemeName::Slack),
+        TEXT_SECRET,
+        &slack,
+        "x",
+    );
     let sent = send(&served, "POST", "/hooks/p-slack", &headers, slack.clone()).await;
-    assert_eq!((sent.status, sent.body), (200, json!({"challenge": "3eZbrw1aBm2rZgRN"})));
+    assert_eq!(
+        (sent.status, sent.body),
+        (200, json!({"challenge": "3eZbrw1aBm2rZgRN"}))
+    );
     let sent = send(&served, "POST", "/hooks/p-slack", &[], slack.clone()).await;
-    assert!(sent.status == 401 && !sent.body.to_string().contains("3eZbrw1aBm2rZgRN"), "an oracle");
+    assert!(
+        sent.status == 401 && !sent.body.to_string().contains("3eZbrw1aBm2rZgRN"),
+        "an oracle"
+    );
 
     let zoom =
         json!({"event": "endpoint.url_validation", "payload": {"plainToken": "qgg8vlvZRS6UYooatFL8Aw"}})
             .to_string()
             .into_bytes();
-    let headers = signed(&SchemeSpec::preset(SchemeName::Zoom), TEXT_SECRET, &zoom, "x");
-    let sent = send(&served, "POST", "/hooks/p-zoom", &headers, zoom.clone()).await;
-    assert_eq!((sent.status, sent.body["encryptedToken"].as_str().unwrap().len()), (200, 64));
-    assert_eq!(send(&served, "POST", "/hooks/p-zoom", &[], zoom).await.status, 401);
-
-    let challenge = pair("x-okta-verification-challenge", "abc123");
-    let sent =
-        send(&served, "GET", "/hooks/okta", &[challenge.clone(), pair("authorization", TEXT_SECRET)], vec![])
-            .await;
-    assert_eq!((sent.status, sent.body), (200, json!({"verification": "abc123"})));
-    assert_eq!(
-        send(&served, "GET", "/hooks/okta", std::slice::from_ref(&challenge), vec![]).await.status,
-        401
+    let headers = signed(
+        &SchemeSpec::preset(SchemeName::Zoom),
+        TEXT_SECRET,
+        &zoom,
+        "x",
     );
-    assert_eq!(send(&served, "GET", "/hooks/p-github", &[challenge], vec![]).await.status, 405);
-
-    let secret = pair("x-hook-secret", "b537207f20cbfa02357cf448134da559");
-    let sent = send(&served, "POST", "/hooks/p-asana", std::slice::from_ref(&secret), b"{}".to_vec()).await;
-    assert_eq!((sent.status, sent.headers["x-hook-secret"].to_str().unwrap()), (200, secret.1.as_str()));
-    for path in ["/hooks/p-github", "/hooks/okta"] {
-        let sent = send(&served, "POST", path, std::slice::from_ref(&secret), b"{}".to_vec()).await;
-        assert!(sent.status == 401 && !sent.headers.contains_key("x-hook-secret"), "{path}");
-    }
-    // With an event in it, or too long, it is a delivery like any other.
+    let sent = send(&served, "POST", "/hooks/p-zoom", &headers, zoom.clone()).await;
     assert_eq!(
-        send(&served, "POST", "/hooks/p-asana", std::slice::from_ref(&secret), b"{\"a\":1}".to_vec())
+        (
+            sent.status,
+            sent.body["encryptedToken"].as_str().unwrap().len()
+        ),
+        (200, 64)
+    );
+    assert_eq!(
+        send(&served, "POST", "/hooks/p-zoom", &[], zoom)
             .await
             .status,
         401
     );
-    let long = pair("x-hook-secret", &"a".repeat(600));
-    assert_eq!(send(&served, "POST", "/hooks/p-asana", &[long], b"{}".to_vec()).await.status, 401);
 
-    let origin = |name: &str| [pair("webhook-request-origin", name), pair("webhook-request-rate", "120")];
-    let sent = send(&served, "OPTIONS", "/hooks/p-bearer", &origin("Events.example.com"), vec![]).await;
+    let challenge = pair("x-okta-verification-challenge", "abc123");
+    let sent = send(
+        &served,
+        "GET",
+        "/hooks/okta",
+        &[challenge.clone(), pair("authorization", TEXT_SECRET)],
+        vec![],
+    )
+    .await;
+    assert_eq!(
+        (sent.status, sent.body),
+        (200, json!({"verification": "abc123"}))
+    );
+    assert_eq!(
+        send(
+            &served,
+            "GET",
+            "/hooks/okta",
+            std::slice::from_ref(&challenge),
+            vec![]
+        )
+        .await
+        .status,
+        401
+    );
+    assert_eq!(
+        send(&served, "GET", "/hooks/p-github", &[challenge], vec![])
+            .await
+            .status,
+        405
+    );
+
+    let secret = pair("x-hook-secret", "b537207f20cbfa02357cf448134da559");
+    let sent = send(
+        &served,
+        "POST",
+        "/hooks/p-asana",
+        std::slice::from_ref(&secret),
+        b"{}".to_vec(),
+    )
+    .await;
+    assert_eq!(
+        (sent.status, sent.headers["x-hook-secret"].to_str().unwrap()),
+        (200, secret.1.as_str())
+    );
+    for path in ["/hooks/p-github", "/hooks/okta"] {
+        let sent = send(
+            &served,
+            "POST",
+            path,
+            std::slice::from_ref(&secret),
+            b"{}".to_vec(),
+        )
+        .await;
+        assert!(
+            sent.status == 401 && !sent.headers.contains_key("x-hook-secret"),
+            "{path}"
+        );
+    }
+    // With an event in it, or too long, it is a delivery like any other.
+    assert_eq!(
+        send(
+            &served,
+            "POST",
+            "/hooks/p-asana",
+            std::slice::from_ref(&secret),
+            b"{\"a\":1}".to_vec()
+        )
+        .await
+        .status,
+        401
+    );
+    let long = pair("x-hook-secret", &"a".repeat(600));
+    assert_eq!(
+        send(&served, "POST", "/hooks/p-asana", &[long], b"{}".to_vec())
+            .await
+            .status,
+        401
+    );
+
+    let origin = |name: &str| {
+        [
+            pair("webhook-request-origin", name),
+            pair("webhook-request-rate", "120"),
+        ]
+    };
+    let sent = send(
+        &served,
+        "OPTIONS",
+        "/hooks/p-bearer",
+        &origin("Events.example.com"),
+        vec![],
+    )
+    .await;
     assert_eq!(sent.status, 200);
     assert_eq!(sent.headers["webhook-allowed-origin"], "events.example.com");
     assert_eq!(
-        (&sent.headers["webhook-allowed-rate"], &sent.headers["allow"]),
+        (
+            &sent.headers["webhook-allowed-rate"],
+            &sent.headers["allow"]
+        ),
         (&"100".parse().unwrap(), &"POST".parse().unwrap())
     );
     assert_eq!(
-        send(&served, "OPTIONS", "/hooks/p-bearer", &origin("evil.example.com"), vec![]).await.status,
+        send(
+            &served,
+            "OPTIONS",
+            "/hooks/p-bearer",
+            &origin("evil.example.com"),
+            vec![]
+        )
+        .await
+        .status,
         405
     );
     assert_eq!(
-        send(&served, "OPTIONS", "/hooks/p-github", &origin("events.example.com"), vec![]).await.status,
+        send(
+            &served,
+            "OPTIONS",
+            "/hooks/p-github",
+            &origin("events.example.com"),
+            vec![]
+        )
+        .await
+        .status,
         405
     );
 }
@@ -269,12 +429,26 @@ async fn any_active_secret_counts_and_the_journal_says_which() {
         value.as_object_mut().unwrap().remove("webhookTimestamp");
         let body = value.to_string().into_bytes();
         let headers = signed(&SchemeSpec::preset(SchemeName::Github), secret, &body, id);
-        assert_eq!(send(&served, "POST", "/hooks/rotating", &headers, body).await.status, 403, "{id}");
-        prints.push(hex::encode(sha2::Sha256::digest(secret)).chars().take(8).collect::<String>());
+        assert_eq!(
+            send(&served, "POST", "/hooks/rotating", &headers, body)
+                .await
+                .status,
+            403,
+            "{id}"
+        );
+        prints.push(
+            hex::encode(sha2::Sha256::digest(secret))
+                .chars()
+                .take(8)
+                .collect::<String>(),
+        );
     }
     let journal = journal_text(&served.folder.path().join("journal"));
     for (print, secret) in prints.iter().zip([TEXT_SECRET, OLD_SECRET]) {
-        assert!(journal.contains(print.as_str()), "fingerprint {print} is not journalled");
+        assert!(
+            journal.contains(print.as_str()),
+            "fingerprint {print} is not journalled"
+        );
         assert!(!journal.contains(secret), "a secret stands in the journal");
     }
 }

@@ -1,4 +1,5 @@
-//! What the integration tests stand on: a whole application over a sandbox, with a clock, a store and a cloud that obey.
+//! What the integration tests stand on: a whole application over a sandbox, with a clock, a store
+//! and a cloud that obey.
 #![allow(dead_code)] // Each test file uses its own part of it.
 
 pub(crate) mod process;
@@ -11,7 +12,9 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use sharehook::app::{Answer, App, Deadline, Delivery, Ending, Prepared, Reply, Via, notary, open_journal};
+use sharehook::app::{
+    Answer, App, Deadline, Delivery, Ending, Prepared, Reply, Via, notary, open_journal,
+};
 use sharehook::clock::{self, Clock};
 use sharehook::config::{Config, Vars};
 use sharehook::domain::Timestamp;
@@ -70,12 +73,20 @@ impl World {
         change(&mut options);
         let cloud = Sandbox::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let at = if let Place::At(text) = place { text.to_owned() } else { "memory:".to_owned() };
+        let at = if let Place::At(text) = place {
+            text.to_owned()
+        } else {
+            "memory:".to_owned()
+        };
         write_configuration(folder.path(), &cloud.url(), &at);
         let vars = variables();
         let mut config = Config::load(&folder.path().join("sharehook.toml"), &vars).unwrap();
-        // No configuration may ask for more than the published rates; a test need not wait for them.
-        (config.cloud.lighthouse_per_second, config.cloud.cvm_per_second) = (1000.0, 1000.0);
+        // No configuration may ask for more than the published rates; a test need not wait for
+        // them.
+        (
+            config.cloud.lighthouse_per_second,
+            config.cloud.cvm_per_second,
+        ) = (1000.0, 1000.0);
         match place {
             Place::Brittle => config.seal = None,
             Place::Sealed => {
@@ -86,22 +97,37 @@ impl World {
         }
         let fuse = Arc::new(Fuse::default());
         let journal = match place {
-            Place::Brittle | Place::Sealed => Journal::over(Arc::new(Brittle::new(Arc::clone(&fuse)))),
+            Place::Brittle | Place::Sealed => {
+                Journal::over(Arc::new(Brittle::new(Arc::clone(&fuse))))
+            }
             Place::At(_) => open_journal(&config, &vars).unwrap(),
         };
         let prepared = Arc::new(Prepared::new(config).unwrap());
         let clock = Clock::at(START.parse().unwrap());
         let app = open(&prepared, &journal, &vars, &clock);
-        Self { folder, cloud, clock, fuse, journal, app, prepared, vars }
+        Self {
+            folder,
+            cloud,
+            clock,
+            fuse,
+            journal,
+            app,
+            prepared,
+            vars,
+        }
     }
 
     /// An empty journal in memory, the seeded cloud, the first instant: quicker than a new world.
     pub(crate) async fn reset(&mut self) {
-        self.cloud.edit(|world| *world = sharehook::sandbox::World::seeded());
+        self.cloud
+            .edit(|world| *world = sharehook::sandbox::World::seeded());
         let client = sharehook::app::http_client().unwrap();
         // On a busy machine even loopback may take longer than the client is willing to wait.
         for attempt in 0..5 {
-            let cleared = client.delete(format!("{}/sandbox/faults", self.cloud.url())).send().await;
+            let cleared = client
+                .delete(format!("{}/sandbox/faults", self.cloud.url()))
+                .send()
+                .await;
             assert!(cleared.is_ok() || attempt < 4, "{cleared:?}");
             if cleared.is_ok() {
                 break;
@@ -129,7 +155,8 @@ impl World {
 
     /// The clock, `seconds` later.
     pub(crate) fn advance(&self, seconds: i64) {
-        self.clock.set(self.clock.now() + jiff::SignedDuration::from_secs(seconds));
+        self.clock
+            .set(self.clock.now() + jiff::SignedDuration::from_secs(seconds));
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -161,9 +188,12 @@ impl World {
         let stock = &state.regions[REGION];
         let blueprints = stock.blueprints.iter().map(|(id, b)| (id, &b.shares));
         let images = stock.images.iter().map(|(id, i)| (id, &i.shares));
-        let held = blueprints.chain(images).filter(|(_, shares)| !shares.is_empty());
-        let mut all: BTreeMap<String, Vec<String>> =
-            held.map(|(id, shares)| (id.clone(), shares.keys().cloned().collect())).collect();
+        let held = blueprints
+            .chain(images)
+            .filter(|(_, shares)| !shares.is_empty());
+        let mut all: BTreeMap<String, Vec<String>> = held
+            .map(|(id, shares)| (id.clone(), shares.keys().cloned().collect()))
+            .collect();
         for (id, image) in &stock.images {
             if let Some(blueprint) = &image.published {
                 all.insert(format!("{id} in Lighthouse"), vec![blueprint.clone()]);
@@ -185,7 +215,11 @@ impl World {
             None => self.journal.verify().await,
         };
         let report = report.map_err(|error| error.to_string())?;
-        if report.clean() { Ok(()) } else { Err(format!("{:?}", report.findings)) }
+        if report.clean() {
+            Ok(())
+        } else {
+            Err(format!("{:?}", report.findings))
+        }
     }
 }
 
@@ -202,7 +236,10 @@ pub(crate) fn deadline() -> Deadline {
 pub(crate) async fn deliver(app: &App, request: &Value) -> (Ending, Answer) {
     let delivery = Delivery {
         source: "invoke".parse().unwrap(),
-        via: Via::Host { origin: "invoke".to_owned(), id: None },
+        via: Via::Host {
+            origin: "invoke".to_owned(),
+            id: None,
+        },
         body: serde_json::to_vec(request).unwrap().into(),
     };
     match app.receive(delivery, deadline()).await {
@@ -230,10 +267,20 @@ pub(crate) fn request(id: &str, change: Value) -> Value {
 /// See [`World::effects`].
 pub(crate) fn effects(calls: &[Call]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for call in calls.iter().filter(|call| call.carried_out && !call.action.starts_with("Describe")) {
-        let what = format!("{}.{} {} {}", call.service, call.action, call.permission, call.image);
+    for call in calls
+        .iter()
+        .filter(|call| call.carried_out && !call.action.starts_with("Describe"))
+    {
+        let what = format!(
+            "{}.{} {} {}",
+            call.service, call.action, call.permission, call.image
+        );
         let nobody = ["-".to_owned()];
-        let receivers: &[String] = if call.accounts.is_empty() { &nobody } else { &call.accounts };
+        let receivers: &[String] = if call.accounts.is_empty() {
+            &nobody
+        } else {
+            &call.accounts
+        };
         for account in receivers {
             *counts.entry(format!("{what} {account}")).or_default() += 1;
         }
@@ -244,10 +291,21 @@ pub(crate) fn effects(calls: &[Call]) -> BTreeMap<String, usize> {
 /// The variables of a laptop's process, the sandbox's keys among them.
 pub(crate) fn variables() -> Vars {
     let text = include_str!("../../../events/local.env");
-    let pairs = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
-    let mut vars: Vars = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    vars.insert("TENCENTCLOUD_SECRET_ID".to_owned(), SANDBOX_SECRET_ID.to_owned());
-    vars.insert("TENCENTCLOUD_SECRET_KEY".to_owned(), SANDBOX_SECRET_KEY.to_owned());
+    let pairs = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('='));
+    let mut vars: Vars = pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    vars.insert(
+        "TENCENTCLOUD_SECRET_ID".to_owned(),
+        SANDBOX_SECRET_ID.to_owned(),
+    );
+    vars.insert(
+        "TENCENTCLOUD_SECRET_KEY".to_owned(),
+        SANDBOX_SECRET_KEY.to_owned(),
+    );
     vars
 }
 
@@ -255,8 +313,9 @@ pub(crate) fn variables() -> Vars {
 pub(crate) fn write_configuration(folder: &Path, cloud: &str, journal: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("sharehook.local.toml")).unwrap();
-    let text =
-        text.replace("http://127.0.0.1:18300", cloud).replace("\"file:journal\"", &format!("{journal:?}"));
+    let text = text
+        .replace("http://127.0.0.1:18300", cloud)
+        .replace("\"file:journal\"", &format!("{journal:?}"));
     std::fs::write(folder.join("sharehook.toml"), text).unwrap();
     let policy = folder.join("policy");
     std::fs::create_dir_all(&policy).unwrap();

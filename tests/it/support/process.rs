@@ -21,12 +21,20 @@ pub(crate) struct Process {
 impl Process {
     /// `sharehook sandbox`.
     pub(crate) fn sandbox() -> Self {
-        Self::start(&["sandbox", "--listen", "127.0.0.1:0"], Path::new("."), "stand-in cloud on ")
+        Self::start(
+            &["sandbox", "--listen", "127.0.0.1:0"],
+            Path::new("."),
+            "stand-in cloud on ",
+        )
     }
 
     /// `sharehook serve` with the configuration in `folder`.
     pub(crate) fn serve(folder: &Path) -> Self {
-        Self::start(&["serve", "--listen", "127.0.0.1:0"], folder, "listening on ")
+        Self::start(
+            &["serve", "--listen", "127.0.0.1:0"],
+            folder,
+            "listening on ",
+        )
     }
 
     fn start(arguments: &[&str], folder: &Path, before: &str) -> Self {
@@ -36,8 +44,13 @@ impl Process {
             .spawn()
             .expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with(before));
-        let url = line.expect("it prints its address")[before.len()..].trim().to_owned();
+        let line = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find(|line| line.starts_with(before));
+        let url = line.expect("it prints its address")[before.len()..]
+            .trim()
+            .to_owned();
         // The rest of its output must go somewhere, or a full pipe stops it.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, url }
@@ -52,7 +65,11 @@ impl Process {
     /// The JSON behind an address of its own.
     pub(crate) async fn ask(&self, path: &str) -> Value {
         let client = sharehook::app::http_client().unwrap();
-        let answer = client.get(format!("{}{path}", self.url)).send().await.unwrap();
+        let answer = client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap();
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
 }
@@ -66,14 +83,23 @@ impl Drop for Process {
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
-    command.args(arguments).current_dir(folder).env_clear().envs(variables()).stdin(Stdio::null());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .envs(variables())
+        .stdin(Stdio::null());
     command
 }
 
 /// A command of the binary that is killed after so long, if it runs as long; whether it did.
 pub(crate) fn run_and_kill(folder: &Path, arguments: &[&str], after: std::time::Duration) -> bool {
     let mut command = command(folder, arguments);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     std::thread::sleep(after);
     child.kill().unwrap();
     !child.wait().unwrap().success()
@@ -85,7 +111,11 @@ pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// A signed delivery over HTTP: the status and the body, or nothing when no answer came.
-pub(crate) async fn post(client: &reqwest::Client, url: &str, request: &Value) -> Option<(u16, Value)> {
+pub(crate) async fn post(
+    client: &reqwest::Client,
+    url: &str,
+    request: &Value,
+) -> Option<(u16, Value)> {
     let body = request.to_string();
     let scheme: SchemeSpec = serde_json::from_value(Value::from("standard-webhooks")).unwrap();
     let secret = SecretString::from(variables()["NATIVE_WEBHOOK_SECRET"].clone());

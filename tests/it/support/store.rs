@@ -1,4 +1,5 @@
-//! A store that breaks at the k-th write: the process stops there, or the write fails, before or after its effect.
+//! A store that breaks at the k-th write: the process stops there, or the write fails, before or
+//! after its effect.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use futures_util::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use tokio::sync::Notify;
 
@@ -30,8 +31,12 @@ pub(crate) enum Break {
 }
 
 impl Break {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::CrashBefore, Self::CrashAfter, Self::FailBefore, Self::FailAfter];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::CrashBefore,
+        Self::CrashAfter,
+        Self::FailBefore,
+        Self::FailAfter,
+    ];
 }
 
 /// Decides which write breaks, and tells when one did.
@@ -109,7 +114,10 @@ impl Fuse {
 }
 
 fn failure() -> object_store::Error {
-    object_store::Error::Generic { store: "brittle", source: "broken on purpose".into() }
+    object_store::Error::Generic {
+        store: "brittle",
+        source: "broken on purpose".into(),
+    }
 }
 
 /// Memory beneath a fuse.
@@ -121,7 +129,10 @@ pub(crate) struct Brittle {
 
 impl Brittle {
     pub(crate) fn new(fuse: Arc<Fuse>) -> Self {
-        Self { inner: Arc::new(InMemory::new()), fuse }
+        Self {
+            inner: Arc::new(InMemory::new()),
+            fuse,
+        }
     }
 }
 
@@ -133,8 +144,15 @@ impl fmt::Display for Brittle {
 
 #[async_trait]
 impl ObjectStore for Brittle {
-    async fn put_opts(&self, at: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.fuse.around(self.inner.put_opts(at, payload, options)).await
+    async fn put_opts(
+        &self,
+        at: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        self.fuse
+            .around(self.inner.put_opts(at, payload, options))
+            .await
     }
 
     async fn put_multipart_opts(
@@ -150,7 +168,10 @@ impl ObjectStore for Brittle {
         self.inner.get_opts(at, options).await
     }
 
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
         let (inner, fuse) = (Arc::clone(&self.inner), Arc::clone(&self.fuse));
         let delete = move |at: Result<Path>| {
             let (inner, fuse) = (Arc::clone(&inner), Arc::clone(&fuse));

@@ -1,4 +1,5 @@
-//! The credentials in use, against stand-ins for the machine's metadata and the token service on loopback.
+//! The credentials in use, against stand-ins for the machine's metadata and the token service on
+//! loopback.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -43,20 +44,34 @@ impl StandIn {
         let seen: Seen = Arc::default();
         let (next, log) = (Arc::clone(&script), Arc::clone(&seen));
         let answer = move |uri: Uri, headers: HeaderMap, body: Bytes| async move {
-            let headers =
-                headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect();
-            log.lock().unwrap().push((uri.path().to_owned(), headers, body.to_vec()));
+            let headers = headers
+                .iter()
+                .map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned()))
+                .collect();
+            log.lock()
+                .unwrap()
+                .push((uri.path().to_owned(), headers, body.to_vec()));
             // Long enough for everybody to be waiting.
             tokio::time::sleep(Duration::from_millis(30)).await;
             let mut next = next.lock().unwrap();
-            let (status, text) =
-                if next.len() > 1 { next.pop_front() } else { next.front().cloned() }.unwrap();
+            let (status, text) = if next.len() > 1 {
+                next.pop_front()
+            } else {
+                next.front().cloned()
+            }
+            .unwrap();
             let mut response = (StatusCode::from_u16(status).unwrap(), text).into_response();
-            response.headers_mut().insert("date", "Thu, 01 Jan 2026 01:00:00 GMT".parse().unwrap());
+            response
+                .headers_mut()
+                .insert("date", "Thu, 01 Jan 2026 01:00:00 GMT".parse().unwrap());
             response
         };
         tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
-        Self { address, script, seen }
+        Self {
+            address,
+            script,
+            seen,
+        }
     }
 
     fn now_answers(&self, status: u16, text: String) {
@@ -73,8 +88,7 @@ impl StandIn {
 }
 
 fn sts_answer(name: &str, expires: i64) -> String {
-    let credentials =
-        json!({ "TmpSecretId": name, "TmpSecretKey": format!("HUSH-{name}"), "Token": "HUSH-token" });
+    let credentials = json!({ "TmpSecretId": name, "TmpSecretKey": format!("HUSH-{name}"), "Token": "HUSH-token" });
     json!({ "Response": { "Credentials": credentials, "ExpiredTime": expires, "RequestId": "r" } })
         .to_string()
 }
@@ -85,18 +99,27 @@ fn metadata_answer(name: &str, expires: i64) -> String {
 }
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+        .collect()
 }
 
 fn remote(endpoint: &str, clock: fn() -> Timestamp) -> Remote {
     let endpoint = Some(endpoint.to_owned());
-    Remote::new(&CloudSettings { endpoint, ..CloudSettings::new(clock) }).unwrap()
+    Remote::new(&CloudSettings {
+        endpoint,
+        ..CloudSettings::new(clock)
+    })
+    .unwrap()
 }
 
 fn keyed() -> CredentialChain {
     let secret = |text: &str| SecretString::from(text);
     let chain = CredentialChain::from_disk(&BTreeMap::new(), None);
-    chain.with_key("prod", &secret("id"), &secret("key")).unwrap()
+    chain
+        .with_key("prod", &secret("id"), &secret("key"))
+        .unwrap()
 }
 
 fn never() -> Deadline {
@@ -107,8 +130,9 @@ fn never() -> Deadline {
 async fn credentials_are_kept_until_renewed_and_renewal_tells_whether_anything_changed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("k");
-    let write =
-        |id: &str| std::fs::write(&path, format!("[default]\nsecret_id={id}\nsecret_key=k\n")).unwrap();
+    let write = |id: &str| {
+        std::fs::write(&path, format!("[default]\nsecret_id={id}\nsecret_key=k\n")).unwrap()
+    };
     write("one");
     let name = path.display().to_string();
     let off = ("SHAREHOOK_METADATA_ENDPOINT", "off");
@@ -121,7 +145,10 @@ async fn credentials_are_kept_until_renewed_and_renewal_tells_whether_anything_c
     assert_eq!(cache.current(never()).await.unwrap().secret_id, "two");
     assert!(cache.renew(&two, never()).await.unwrap().is_none());
     // Whoever was refused with the old ones takes the new ones without another look.
-    assert_eq!(cache.renew(&one, never()).await.unwrap().unwrap().secret_id, "two");
+    assert_eq!(
+        cache.renew(&one, never()).await.unwrap().unwrap().secret_id,
+        "two"
+    );
     std::fs::remove_file(&path).unwrap();
     assert!(cache.renew(&two, never()).await.is_err());
     assert_eq!(cache.current(never()).await.unwrap().secret_id, "two");
@@ -131,10 +158,14 @@ async fn credentials_are_kept_until_renewed_and_renewal_tells_whether_anything_c
 async fn on_the_function_platform_each_call_looks_anew() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("k");
-    let write =
-        |id: &str| std::fs::write(&path, format!("[default]\nsecret_id={id}\nsecret_key=k\n")).unwrap();
+    let write = |id: &str| {
+        std::fs::write(&path, format!("[default]\nsecret_id={id}\nsecret_key=k\n")).unwrap()
+    };
     let name = path.display().to_string();
-    let vars = variables(&[("TENCENTCLOUD_CREDENTIALS_FILE", &name), ("TENCENTCLOUD_RUNENV", "SCF")]);
+    let vars = variables(&[
+        ("TENCENTCLOUD_CREDENTIALS_FILE", &name),
+        ("TENCENTCLOUD_RUNENV", "SCF"),
+    ]);
     let cache = CredentialCache::new(CredentialChain::from_disk(&vars, None), Remote::nowhere());
     for id in ["one", "two"] {
         write(id);
@@ -144,20 +175,46 @@ async fn on_the_function_platform_each_call_looks_anew() {
 
 /// Checks the signature with the verifier that the published vectors check.
 fn assert_signed(headers: &BTreeMap<String, String>, body: &[u8], timestamp: i64) {
-    let all: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let all: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.as_str()))
+        .collect();
     let authorization = parse_authorization(&headers["authorization"]).unwrap();
-    assert_eq!((authorization.secret_id.as_str(), authorization.scope.service.as_str()), ("id", "sts"));
+    assert_eq!(
+        (
+            authorization.secret_id.as_str(),
+            authorization.scope.service.as_str()
+        ),
+        ("id", "sts")
+    );
     assert_eq!(headers["x-tc-timestamp"], timestamp.to_string());
-    let parts = SignedParts { method: "POST", query: "", headers: &all, payload: body };
-    verify(&authorization, "key", Timestamp::from_second(timestamp).unwrap(), &parts).unwrap();
+    let parts = SignedParts {
+        method: "POST",
+        query: "",
+        headers: &all,
+        payload: body,
+    };
+    verify(
+        &authorization,
+        "key",
+        Timestamp::from_second(timestamp).unwrap(),
+        &parts,
+    )
+    .unwrap();
 }
 
 #[tokio::test]
 async fn a_role_is_assumed_with_a_signed_call_and_kept() {
     let sts = StandIn::start(&[(200, sts_answer("tmp", NOW + 7_200))]).await;
-    let cache = CredentialCache::new(keyed().assuming(ROLE.parse().unwrap()), remote(&sts.url(), clock));
+    let cache = CredentialCache::new(
+        keyed().assuming(ROLE.parse().unwrap()),
+        remote(&sts.url(), clock),
+    );
     let got = cache.current(never()).await.unwrap();
-    assert_eq!((got.secret_id.as_str(), got.source), ("tmp", CredentialSource::AssumedRole));
+    assert_eq!(
+        (got.secret_id.as_str(), got.source),
+        ("tmp", CredentialSource::AssumedRole)
+    );
     assert_eq!(got.token.as_ref().unwrap().expose_secret(), "HUSH-token");
     assert_eq!(cache.owner().as_deref(), Some("100000000001"));
     cache.current(never()).await.unwrap();
@@ -166,20 +223,32 @@ async fn a_role_is_assumed_with_a_signed_call_and_kept() {
     assert_eq!(seen.len(), 1);
     let (_, headers, body) = &seen[0];
     assert_eq!(
-        (headers["x-tc-action"].as_str(), headers["x-tc-version"].as_str()),
+        (
+            headers["x-tc-action"].as_str(),
+            headers["x-tc-version"].as_str()
+        ),
         ("AssumeRole", "2018-08-13")
     );
     assert_signed(headers, body, NOW);
     let body: Value = serde_json::from_slice(body).unwrap();
-    assert_eq!(body, json!({ "RoleArn": ROLE, "RoleSessionName": "sharehook", "DurationSeconds": 7200 }));
+    assert_eq!(
+        body,
+        json!({ "RoleArn": ROLE, "RoleSessionName": "sharehook", "DurationSeconds": 7200 })
+    );
 }
 
 #[tokio::test]
 async fn a_wrong_clock_is_mended_by_the_answers_date() {
-    let expired =
-        r#"{"Response":{"Error":{"Code":"AuthFailure.SignatureExpire","Message":"m"},"RequestId":"r"}}"#;
-    let sts = StandIn::start(&[(200, expired.to_owned()), (200, sts_answer("tmp", NOW + 9_000))]).await;
-    let cache = CredentialCache::new(keyed().assuming(ROLE.parse().unwrap()), remote(&sts.url(), clock));
+    let expired = r#"{"Response":{"Error":{"Code":"AuthFailure.SignatureExpire","Message":"m"},"RequestId":"r"}}"#;
+    let sts = StandIn::start(&[
+        (200, expired.to_owned()),
+        (200, sts_answer("tmp", NOW + 9_000)),
+    ])
+    .await;
+    let cache = CredentialCache::new(
+        keyed().assuming(ROLE.parse().unwrap()),
+        remote(&sts.url(), clock),
+    );
     cache.current(never()).await.unwrap();
     let seen = sts.seen.lock().unwrap();
     assert_signed(&seen[1].1, &seen[1].2, NOW + 3_600);
@@ -187,8 +256,13 @@ async fn a_wrong_clock_is_mended_by_the_answers_date() {
 
 #[tokio::test]
 async fn callers_at_once_share_one_look_and_its_failure() {
-    let refused = r#"{"Response":{"Error":{"Code":"InternalError","Message":"busy"},"RequestId":"r"}}"#;
-    let sts = StandIn::start(&[(200, refused.to_owned()), (200, sts_answer("tmp", NOW + 7_200))]).await;
+    let refused =
+        r#"{"Response":{"Error":{"Code":"InternalError","Message":"busy"},"RequestId":"r"}}"#;
+    let sts = StandIn::start(&[
+        (200, refused.to_owned()),
+        (200, sts_answer("tmp", NOW + 7_200)),
+    ])
+    .await;
     let chain = keyed().assuming(ROLE.parse().unwrap());
     let cache = Arc::new(CredentialCache::new(chain, remote(&sts.url(), clock)));
     for good in [false, true] {
@@ -209,40 +283,66 @@ async fn callers_at_once_share_one_look_and_its_failure() {
 async fn the_machines_role_is_refreshed_early_and_outlives_a_failure() {
     static SECONDS: AtomicI64 = AtomicI64::new(NOW);
     let moving = || Timestamp::from_second(SECONDS.load(Ordering::Relaxed)).unwrap();
-    let machine =
-        StandIn::start(&[(200, "sharehook-role\n".into()), (200, metadata_answer("one", NOW + 1_000))]).await;
+    let machine = StandIn::start(&[
+        (200, "sharehook-role\n".into()),
+        (200, metadata_answer("one", NOW + 1_000)),
+    ])
+    .await;
     let vars = variables(&[("SHAREHOOK_METADATA_ENDPOINT", &machine.url())]);
-    let cache =
-        CredentialCache::new(CredentialChain::from_disk(&vars, None), remote("http://127.0.0.1:1", moving));
-    let id = async || cache.current(Deadline::NEVER).await.map(|c| c.secret_id.clone());
+    let cache = CredentialCache::new(
+        CredentialChain::from_disk(&vars, None),
+        remote("http://127.0.0.1:1", moving),
+    );
+    let id = async || {
+        cache
+            .current(Deadline::NEVER)
+            .await
+            .map(|c| c.secret_id.clone())
+    };
     assert_eq!(id().await.unwrap(), "one");
     assert_eq!(id().await.unwrap(), "one");
     assert_eq!(machine.count(), 2, "kept");
     let path = machine.seen.lock().unwrap()[1].0.clone();
-    assert_eq!(path, "/latest/meta-data/cam/security-credentials/sharehook-role");
+    assert_eq!(
+        path,
+        "/latest/meta-data/cam/security-credentials/sharehook-role"
+    );
 
-    // Within the last 300 seconds it is replaced; a failure lets it stand, and is not repeated for each call.
+    // Within the last 300 seconds it is replaced; a failure lets it stand, and is not repeated for
+    // each call.
     SECONDS.store(NOW + 701, Ordering::Relaxed);
     machine.now_answers(500, "HUSH".into());
-    assert_eq!((id().await.unwrap(), id().await.unwrap()), ("one".into(), "one".into()));
+    assert_eq!(
+        (id().await.unwrap(), id().await.unwrap()),
+        ("one".into(), "one".into())
+    );
     assert_eq!(machine.count(), 3);
     SECONDS.store(NOW + 720, Ordering::Relaxed);
-    *machine.script.lock().unwrap() =
-        VecDeque::from([(200, "sharehook-role".into()), (200, metadata_answer("two", NOW + 9_000))]);
+    *machine.script.lock().unwrap() = VecDeque::from([
+        (200, "sharehook-role".into()),
+        (200, metadata_answer("two", NOW + 9_000)),
+    ]);
     assert_eq!(id().await.unwrap(), "two");
 
     // After their end nothing stands any more.
     SECONDS.store(NOW + 9_001, Ordering::Relaxed);
     machine.now_answers(404, String::new());
     let error = id().await.unwrap_err().to_string();
-    assert!(error.contains("HTTP 404") && !error.contains("HUSH"), "{error}");
+    assert!(
+        error.contains("HTTP 404") && !error.contains("HUSH"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_pods_token_is_exchanged_unsigned_and_its_file_read_anew() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("token");
-    let sts = StandIn::start(&[(200, sts_answer("a", NOW + 100)), (200, sts_answer("b", NOW + 7_200))]).await;
+    let sts = StandIn::start(&[
+        (200, sts_answer("a", NOW + 100)),
+        (200, sts_answer("b", NOW + 7_200)),
+    ])
+    .await;
     let name = file.display().to_string();
     let vars = variables(&[
         ("TKE_REGION", "ap-singapore"),
@@ -251,7 +351,10 @@ async fn a_pods_token_is_exchanged_unsigned_and_its_file_read_anew() {
         ("TKE_ROLE_ARN", ROLE),
         ("SHAREHOOK_METADATA_ENDPOINT", "off"),
     ]);
-    let cache = CredentialCache::new(CredentialChain::from_disk(&vars, None), remote(&sts.url(), clock));
+    let cache = CredentialCache::new(
+        CredentialChain::from_disk(&vars, None),
+        remote(&sts.url(), clock),
+    );
     std::fs::write(&file, "jwt-one\n").unwrap();
     let a = cache.current(never()).await.unwrap();
     std::fs::write(&file, "jwt-two\n").unwrap();
@@ -265,10 +368,16 @@ async fn a_pods_token_is_exchanged_unsigned_and_its_file_read_anew() {
     for ((_, headers, body), token) in seen.iter().zip(["jwt-one", "jwt-two"]) {
         let body: Value = serde_json::from_slice(body).unwrap();
         assert_eq!(
-            (headers["authorization"].as_str(), headers["x-tc-region"].as_str()),
+            (
+                headers["authorization"].as_str(),
+                headers["x-tc-region"].as_str()
+            ),
             ("SKIP", "ap-singapore")
         );
-        assert_eq!((&body["WebIdentityToken"], &body["ProviderId"]), (&json!(token), &json!("cls-1")));
+        assert_eq!(
+            (&body["WebIdentityToken"], &body["ProviderId"]),
+            (&json!(token), &json!("cls-1"))
+        );
     }
 }
 
@@ -277,7 +386,11 @@ async fn a_bad_answer_is_told_without_its_text() {
     let cut = sts_answer("tmp", NOW).replace("\"ExpiredTime\"", "\"Other\"");
     for (status, answer, told) in [
         (200, cut.as_str(), "without ExpiredTime"),
-        (200, "{\"Response\":{\"Credentials\":{\"Token\":\"HUSH", "not the API's"),
+        (
+            200,
+            "{\"Response\":{\"Credentials\":{\"Token\":\"HUSH",
+            "not the API's",
+        ),
         (502, "HUSH", "not the API's"),
         (
             200,
@@ -286,7 +399,10 @@ async fn a_bad_answer_is_told_without_its_text() {
         ),
     ] {
         let sts = StandIn::start(&[(status, answer.to_owned())]).await;
-        let cache = CredentialCache::new(keyed().assuming(ROLE.parse().unwrap()), remote(&sts.url(), clock));
+        let cache = CredentialCache::new(
+            keyed().assuming(ROLE.parse().unwrap()),
+            remote(&sts.url(), clock),
+        );
         let error = cache.current(never()).await.unwrap_err().to_string();
         assert!(error.contains(told) && !error.contains("HUSH"), "{error}");
     }
@@ -297,7 +413,8 @@ async fn a_bad_answer_is_told_without_its_text() {
     ] {
         let machine = StandIn::start(&[(200, "role".into()), (200, body.into())]).await;
         let vars = variables(&[("SHAREHOOK_METADATA_ENDPOINT", &machine.url())]);
-        let cache = CredentialCache::new(CredentialChain::from_disk(&vars, None), Remote::nowhere());
+        let cache =
+            CredentialCache::new(CredentialChain::from_disk(&vars, None), Remote::nowhere());
         let error = cache.current(never()).await.unwrap_err().to_string();
         assert!(error.contains(told) && !error.contains("HUSH"), "{error}");
     }
@@ -305,15 +422,31 @@ async fn a_bad_answer_is_told_without_its_text() {
 
 #[tokio::test]
 async fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
-    for endpoint in ["http://metadata.example.com", "https://127.0.0.1:1", "ftp://127.0.0.1", "nonsense"] {
+    for endpoint in [
+        "http://metadata.example.com",
+        "https://127.0.0.1:1",
+        "ftp://127.0.0.1",
+        "nonsense",
+    ] {
         let vars = variables(&[("SHAREHOOK_METADATA_ENDPOINT", endpoint)]);
-        let cache = CredentialCache::new(CredentialChain::from_disk(&vars, None), Remote::nowhere());
+        let cache =
+            CredentialCache::new(CredentialChain::from_disk(&vars, None), Remote::nowhere());
         let error = cache.current(never()).await.unwrap_err().to_string();
         assert!(error.contains("loopback"), "{endpoint}: {error}");
     }
-    let vars = variables(&[("TKE_ROLE_ARN", ROLE), ("SHAREHOOK_METADATA_ENDPOINT", "off")]);
+    let vars = variables(&[
+        ("TKE_ROLE_ARN", ROLE),
+        ("SHAREHOOK_METADATA_ENDPOINT", "off"),
+    ]);
     let cache = CredentialCache::new(CredentialChain::from_disk(&vars, None), Remote::nowhere());
-    assert!(cache.current(never()).await.unwrap_err().to_string().contains("TKE_PROVIDER_ID"));
+    assert!(
+        cache
+            .current(never())
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("TKE_PROVIDER_ID")
+    );
     for role in [
         "",
         "arn:aws:iam::1:role/x",
@@ -321,7 +454,10 @@ async fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
         "qcs::cam::uin/1:roleName/",
         "qcs::cam::uin/1:x/y",
     ] {
-        assert!(role.parse::<crate::cloud::credentials::RoleArn>().is_err(), "{role}");
+        assert!(
+            role.parse::<crate::cloud::credentials::RoleArn>().is_err(),
+            "{role}"
+        );
     }
 }
 
@@ -338,16 +474,21 @@ async fn the_deadline_ends_a_look() {
         }
     });
     let cache = CredentialCache::new(keyed().assuming(ROLE.parse().unwrap()), remote(&url, clock));
-    let end = cache.current(Deadline::after(Duration::from_millis(100))).await;
+    let end = cache
+        .current(Deadline::after(Duration::from_millis(100)))
+        .await;
     assert!(matches!(end, Err(CredentialsError::OutOfTime)), "{end:?}");
     assert_eq!(ASKED.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
 async fn a_role_is_assumed_with_what_invocations_bring_once_the_environment_is_stale() {
-    let refused =
-        r#"{"Response":{"Error":{"Code":"AuthFailure.TokenFailure","Message":"m"},"RequestId":"r"}}"#;
-    let sts = StandIn::start(&[(200, refused.to_owned()), (200, sts_answer("tmp", NOW + 7_200))]).await;
+    let refused = r#"{"Response":{"Error":{"Code":"AuthFailure.TokenFailure","Message":"m"},"RequestId":"r"}}"#;
+    let sts = StandIn::start(&[
+        (200, refused.to_owned()),
+        (200, sts_answer("tmp", NOW + 7_200)),
+    ])
+    .await;
     let vars = variables(&[
         ("TENCENTCLOUD_RUNENV", "SCF"),
         ("TENCENTCLOUD_SECRETID", "stale"),
@@ -355,13 +496,23 @@ async fn a_role_is_assumed_with_what_invocations_bring_once_the_environment_is_s
         ("TENCENTCLOUD_SESSIONTOKEN", "HUSH"),
     ]);
     let chain = CredentialChain::from_disk(&vars, None);
-    chain.handed().take(Some("brought"), Some("HUSH-2"), Some("HUSH-3")).unwrap();
-    let cache = CredentialCache::new(chain.assuming(ROLE.parse().unwrap()), remote(&sts.url(), clock));
+    chain
+        .handed()
+        .take(Some("brought"), Some("HUSH-2"), Some("HUSH-3"))
+        .unwrap();
+    let cache = CredentialCache::new(
+        chain.assuming(ROLE.parse().unwrap()),
+        remote(&sts.url(), clock),
+    );
     assert_eq!(cache.current(never()).await.unwrap().secret_id, "tmp");
     let seen = sts.seen.lock().unwrap();
     let signers: Vec<String> = seen
         .iter()
-        .map(|(_, headers, _)| parse_authorization(&headers["authorization"]).unwrap().secret_id)
+        .map(|(_, headers, _)| {
+            parse_authorization(&headers["authorization"])
+                .unwrap()
+                .secret_id
+        })
         .collect();
     assert_eq!(signers, ["stale", "brought"]);
 }

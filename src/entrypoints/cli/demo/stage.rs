@@ -1,4 +1,5 @@
-//! The demo's stage: a folder with configuration, policy and journal; a sandbox; the service. Built, used, struck.
+//! The demo's stage: a folder with configuration, policy and journal; a sandbox; the service.
+//! Built, used, struck.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -61,34 +62,56 @@ impl Stage {
     pub(super) async fn build(vars: &Vars) -> Result<Self, String> {
         let mark = hex::encode(clock::fresh_bytes().map_err(|e| text(&e))?);
         let folder = std::env::temp_dir().join(format!("sharehook-demo-{mark}"));
-        let cloud =
-            sandbox::start(SocketAddr::from((LOOPBACK, 0)), Vec::new()).await.map_err(|e| text(&e))?;
+        let cloud = sandbox::start(SocketAddr::from((LOOPBACK, 0)), Vec::new())
+            .await
+            .map_err(|e| text(&e))?;
         let secret: String = (0..4)
             .map(|_| clock::fresh_bytes().map(hex::encode))
             .collect::<Result<_, _>>()
             .map_err(|e| text(&e))?;
-        write_folder(&folder, &cloud.url(), &secret).map_err(|e| format!("{}: {e}", folder.display()))?;
+        write_folder(&folder, &cloud.url(), &secret)
+            .map_err(|e| format!("{}: {e}", folder.display()))?;
         let vars = sandbox::vars_for(&without_overrides(vars), &cloud.url());
         let config = Config::load(&folder.join("sharehook.toml"), &vars).map_err(|e| text(&e))?;
-        let scheme = config.sources.first().map(|s| s.scheme.clone()).ok_or("the demo has no source")?;
+        let scheme = config
+            .sources
+            .first()
+            .map(|s| s.scheme.clone())
+            .ok_or("the demo has no source")?;
         let app = start(config.clone(), &vars).await.map_err(|e| text(&e))?;
-        let listener = http::bind(SocketAddr::from((LOOPBACK, 0))).await.map_err(|e| text(&e))?;
+        let listener = http::bind(SocketAddr::from((LOOPBACK, 0)))
+            .await
+            .map_err(|e| text(&e))?;
         let url = format!("http://{}", listener.local_addr().map_err(|e| text(&e))?);
         let (stop, stopped) = oneshot::channel::<()>();
-        let service =
-            tokio::spawn(http::serve(
-                Arc::new(app),
-                Dialect::Plain,
-                listener,
-                async move { drop(stopped.await) },
-            ));
-        outln!("stand-in cloud   {}   (it checks every signature itself)", cloud.url());
+        let service = tokio::spawn(http::serve(
+            Arc::new(app),
+            Dialect::Plain,
+            listener,
+            async move { drop(stopped.await) },
+        ));
+        outln!(
+            "stand-in cloud   {}   (it checks every signature itself)",
+            cloud.url()
+        );
         outln!("sharehook        {url}   POST /hooks/jira");
         outln!("folder           {}", folder.display());
         let client = http_client().map_err(|e| text(&e))?;
         let secret = SecretString::from(secret);
         let stop = Some(stop);
-        Ok(Self { folder, vars, config, scheme, secret, cloud, url, client, stop, service, failed: 0 })
+        Ok(Self {
+            folder,
+            vars,
+            config,
+            scheme,
+            secret,
+            cloud,
+            url,
+            client,
+            stop,
+            service,
+            failed: 0,
+        })
     }
 
     /// Headers of a delivery of the demo's source.
@@ -109,21 +132,41 @@ impl Stage {
     /// An answer as people read it: what it says, a line each.
     pub(super) fn show(&self, answer: &Answered) {
         let text = |name: &str| answer.at(name).as_str().unwrap_or_default().to_owned();
-        let duplicate = if answer.at("duplicate") == true { ", duplicate" } else { "" };
+        let duplicate = if answer.at("duplicate") == true {
+            ", duplicate"
+        } else {
+            ""
+        };
         self.tell(
             "answer",
-            &format!("HTTP {} {}{}{duplicate}", answer.status, text("status"), text("error")),
+            &format!(
+                "HTTP {} {}{}{duplicate}",
+                answer.status,
+                text("status"),
+                text("error")
+            ),
         );
         for result in answer.at("results").as_array().into_iter().flatten() {
             let field = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or_default();
             let more = [field("code"), field("request_id")].join("");
-            self.tell("", &format!("account {} {} ({more})", field("account"), field("result")));
+            self.tell(
+                "",
+                &format!("account {} {} ({more})", field("account"), field("result")),
+            );
         }
         for refused in answer.at("refused").as_array().into_iter().flatten() {
-            let field = |name: &str| refused.get(name).and_then(Value::as_str).unwrap_or_default();
+            let field = |name: &str| {
+                refused
+                    .get(name)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+            };
             self.tell("", &format!("{}: {}", field("what"), field("why")));
         }
-        for name in ["expires_at", "record"].into_iter().filter(|name| !text(name).is_empty()) {
+        for name in ["expires_at", "record"]
+            .into_iter()
+            .filter(|name| !text(name).is_empty())
+        {
             self.tell("", &format!("{name} {}", text(name)));
         }
     }
@@ -143,20 +186,29 @@ impl Stage {
     /// The signature of `body`, on a body with one other byte.
     pub(super) async fn send_forged(&self, body: &str) -> Result<Answered, String> {
         let headers = self.headers(body)?;
-        self.post(body.replacen("SHARE-101", "SHARE-102", 1), headers).await
+        self.post(body.replacen("SHARE-101", "SHARE-102", 1), headers)
+            .await
     }
 
     async fn post(&self, body: String, headers: Vec<(String, String)>) -> Result<Answered, String> {
-        let mut request = self.client.post(format!("{}/hooks/jira", self.url)).body(body);
+        let mut request = self
+            .client
+            .post(format!("{}/hooks/jira", self.url))
+            .body(body);
         for (name, value) in headers {
             if !name.eq_ignore_ascii_case("content-type") {
                 request = request.header(name, value);
             }
         }
-        let answer = request.header("content-type", "application/json").send().await.map_err(|e| text(&e))?;
+        let answer = request
+            .header("content-type", "application/json")
+            .send()
+            .await
+            .map_err(|e| text(&e))?;
         let status = answer.status().as_u16();
         let bytes = answer.bytes().await.map_err(|e| text(&e))?;
-        let body = serde_json::from_slice(&bytes).map_err(|e| format!("the answer is not JSON: {e}"))?;
+        let body =
+            serde_json::from_slice(&bytes).map_err(|e| format!("the answer is not JSON: {e}"))?;
         Ok(Answered { status, body })
     }
 
@@ -167,16 +219,19 @@ impl Stage {
 
     /// How many sharing calls it has verified and carried out.
     pub(super) fn verified_shares(&self) -> usize {
-        let shared =
-            |call: &&crate::sandbox::Call| call.action == "ShareBlueprintAcrossAccounts" && call.carried_out;
+        let shared = |call: &&crate::sandbox::Call| {
+            call.action == "ShareBlueprintAcrossAccounts" && call.carried_out
+        };
         self.cloud.calls().iter().filter(shared).count()
     }
 
     /// Whether the sandbox's state holds the demo's share for this account.
     pub(super) fn has_share(&self, account: &str) -> bool {
         let world = self.cloud.state();
-        let blueprint =
-            world.regions.get("ap-singapore").and_then(|stock| stock.blueprints.get("lhbp-6jc6l8yb"));
+        let blueprint = world
+            .regions
+            .get("ap-singapore")
+            .and_then(|stock| stock.blueprints.get("lhbp-6jc6l8yb"));
         blueprint.is_some_and(|blueprint| blueprint.shares.contains_key(account))
     }
 
@@ -200,8 +255,11 @@ impl Stage {
         let byte = bytes.get_mut(middle).ok_or("a record is empty")?;
         *byte = if *byte == b'0' { b'1' } else { b'0' };
         fs::write(&file, bytes).map_err(|e| text(&e))?;
-        let name =
-            file.strip_prefix(self.folder.join("journal")).map_err(|e| text(&e))?.display().to_string();
+        let name = file
+            .strip_prefix(self.folder.join("journal"))
+            .map_err(|e| text(&e))?
+            .display()
+            .to_string();
         self.tell("changed", &format!("byte {middle} of {name}"));
         Ok(name)
     }
@@ -243,8 +301,14 @@ fn write_folder(folder: &Path, url: &str, secret: &str) -> std::io::Result<()> {
     for (name, text) in files.policies {
         fs::write(policy.join(name), text)?;
     }
-    fs::write(policy.join("schema.cedarschema"), files.schema.unwrap_or_default())?;
-    fs::write(policy.join("entities.json"), files.entities.unwrap_or_default())?;
+    fs::write(
+        policy.join("schema.cedarschema"),
+        files.schema.unwrap_or_default(),
+    )?;
+    fs::write(
+        policy.join("entities.json"),
+        files.entities.unwrap_or_default(),
+    )?;
     fs::write(folder.join("jira.secret"), secret)?;
     let text = format!(
         "journal = \"file:journal\"\npolicy = \"policy\"\n\n[cloud]\nsite = \"intl\"\nendpoint = \"{url}\"\n\n\
@@ -259,5 +323,8 @@ fn first_entry(folder: &Path) -> Result<PathBuf, String> {
         .filter_map(|entry| entry.ok().map(|e| e.path()))
         .collect();
     entries.sort();
-    entries.into_iter().next().ok_or_else(|| format!("{} is empty", folder.display()))
+    entries
+        .into_iter()
+        .next()
+        .ok_or_else(|| format!("{} is empty", folder.display()))
 }

@@ -1,5 +1,5 @@
-//! `report --html FILE`: who has what, what needs attention and whether the journal is whole, as one page that needs nothing
-//! else. In: the journal. Out: a file.
+//! `report --html FILE`: who has what, what needs attention and whether the journal is whole, as
+//! one page that needs nothing else. In: the journal. Out: a file.
 
 mod page;
 
@@ -33,7 +33,11 @@ pub(super) async fn run(context: &Context, file: &Path) -> Exit {
     } else {
         outln!("{}: {}", file.display(), page.summary());
     }
-    if page.whole.findings.is_empty() && page.unreadable.is_empty() { Exit::Done } else { Exit::Failed }
+    if page.whole.findings.is_empty() && page.unreadable.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
 }
 
 async fn page(context: &Context, app: &App) -> Result<Page, Exit> {

@@ -1,5 +1,5 @@
-//! The page itself. In: grants, requests, findings. Out: HTML without scripts, pictures or addresses, in which every text from
-//! a ticket is only ever text.
+//! The page itself. In: grants, requests, findings. Out: HTML without scripts, pictures or
+//! addresses, in which every text from a ticket is only ever text.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -50,7 +50,9 @@ impl Display for Text<'_> {
             '"' => f.write_str("&quot;"),
             '\'' => f.write_str("&#39;"),
             // Nothing may turn the direction of what follows it, or hide in it.
-            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+            c if c.is_control()
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
                 write!(f, "\\u{{{:x}}}", u32::from(c))
             }
             c => write!(f, "{c}"),
@@ -81,21 +83,37 @@ impl Page {
     }
 
     fn figures(&self) -> [(usize, &'static str); 4] {
-        let requests = |status| self.requests.iter().filter(|r| r.answer.status == status).count();
+        let requests = |status| {
+            self.requests
+                .iter()
+                .filter(|r| r.answer.status == status)
+                .count()
+        };
         [
             (self.grants.len(), "active grants"),
-            (self.grants.iter().filter(|grant| grant.overdue).count(), "overdue"),
+            (
+                self.grants.iter().filter(|grant| grant.overdue).count(),
+                "overdue",
+            ),
             (requests(Status::Pending), "unfinished requests"),
             (requests(Status::Denied), "denied requests"),
         ]
     }
 
     fn evidence(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Whole { records, sealed, findings, more } = &self.whole;
+        let Whole {
+            records,
+            sealed,
+            findings,
+            more,
+        } = &self.whole;
         let class = if findings.is_empty() { "good" } else { "bad" };
         write!(f, "<section class=\"{class}\"><h2>Journal</h2>")?;
         if findings.is_empty() {
-            write!(f, "<p>{records} records: every one is whole and in its place.</p>")?;
+            write!(
+                f,
+                "<p>{records} records: every one is whole and in its place.</p>"
+            )?;
         } else {
             let all = findings.len() as u64 + more;
             write!(f, "<p>{all} findings; {records} records are whole.</p><ul>")?;
@@ -114,24 +132,56 @@ impl Page {
     }
 
     fn open(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let overdue = self.grants.iter().filter(|grant| grant.overdue).map(|grant| {
-            let until = grant.until.map(|until| until.to_string()).unwrap_or_default();
-            format!("{} is still shared with {}, which ended at {until}", grant.image, grant.to)
+        let overdue = self
+            .grants
+            .iter()
+            .filter(|grant| grant.overdue)
+            .map(|grant| {
+                let until = grant
+                    .until
+                    .map(|until| until.to_string())
+                    .unwrap_or_default();
+                format!(
+                    "{} is still shared with {}, which ended at {until}",
+                    grant.image, grant.to
+                )
+            });
+        let open = self
+            .requests
+            .iter()
+            .filter(|request| request.answer.status == Status::Pending);
+        let open = open.map(|r| {
+            format!(
+                "{}: {}",
+                r.identity,
+                r.answer.message.as_ref().unwrap_or(&r.state)
+            )
         });
-        let open = self.requests.iter().filter(|request| request.answer.status == Status::Pending);
-        let open = open.map(|r| format!("{}: {}", r.identity, r.answer.message.as_ref().unwrap_or(&r.state)));
-        let all: Vec<String> = overdue.chain(open).chain(self.unreadable.iter().cloned()).collect();
+        let all: Vec<String> = overdue
+            .chain(open)
+            .chain(self.unreadable.iter().cloned())
+            .collect();
         if all.is_empty() {
             return Ok(());
         }
         f.write_str("<section><h2>Open</h2><ul>")?;
-        all.iter().try_for_each(|line| write!(f, "<li>{}</li>", Text(line)))?;
+        all.iter()
+            .try_for_each(|line| write!(f, "<li>{}</li>", Text(line)))?;
         f.write_str("</ul></section>")
     }
 
     fn grants(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let header =
-            ["Image", "Region", "Given to", "Since", "Until", "Ticket", "Asked by", "Approved by", "Policy"];
+        let header = [
+            "Image",
+            "Region",
+            "Given to",
+            "Since",
+            "Until",
+            "Ticket",
+            "Asked by",
+            "Approved by",
+            "Policy",
+        ];
         let rows = self.grants.iter().map(|grant| {
             let until = grant.until.map_or_else(|| "no end".to_owned(), short);
             let class = if grant.overdue { "bad" } else { "" };
@@ -156,27 +206,34 @@ impl Page {
     }
 
     fn requests(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let header =
-            ["Request", "Approved", "Asked by", "Action", "Image", "Region", "Accounts", "State", "Policy"];
-        let rows = self.requests.iter().rev().take(MOST_REQUESTS).map(|request| {
-            let class = match request.answer.status {
-                Status::Completed => "good",
-                Status::Denied | Status::Failed | Status::Partial => "bad",
-                _ => "",
-            };
-            let cells = [
-                request.identity.clone(),
-                short(request.at),
-                request.requester.clone(),
-                request.action.clone(),
-                request.image.clone(),
-                request.region.clone(),
-                some(&request.accounts),
-                request.state.clone(),
-                request.answer.policy.join(", "),
-            ];
-            (class, cells.to_vec())
-        });
+        let header = [
+            "Request", "Approved", "Asked by", "Action", "Image", "Region", "Accounts", "State",
+            "Policy",
+        ];
+        let rows = self
+            .requests
+            .iter()
+            .rev()
+            .take(MOST_REQUESTS)
+            .map(|request| {
+                let class = match request.answer.status {
+                    Status::Completed => "good",
+                    Status::Denied | Status::Failed | Status::Partial => "bad",
+                    _ => "",
+                };
+                let cells = [
+                    request.identity.clone(),
+                    short(request.at),
+                    request.requester.clone(),
+                    request.action.clone(),
+                    request.image.clone(),
+                    request.region.clone(),
+                    some(&request.accounts),
+                    request.state.clone(),
+                    request.answer.policy.join(", "),
+                ];
+                (class, cells.to_vec())
+            });
         let title = match self.requests.len() {
             all if all > MOST_REQUESTS => format!("Requests (the newest {MOST_REQUESTS} of {all})"),
             _ => "Requests".to_owned(),
@@ -187,7 +244,12 @@ impl Page {
 
 /// The first accounts of a long list.
 fn some(accounts: &[String]) -> String {
-    let first = accounts.iter().take(MOST_ACCOUNTS).map(String::as_str).collect::<Vec<_>>().join(" ");
+    let first = accounts
+        .iter()
+        .take(MOST_ACCOUNTS)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(" ");
     match accounts.len().saturating_sub(MOST_ACCOUNTS) {
         0 => first,
         more => format!("{first} and {more} more"),
@@ -199,17 +261,26 @@ fn short(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-fn table(f: &mut Formatter<'_>, title: &str, header: &[&str], rows: Vec<(&str, Vec<String>)>) -> fmt::Result {
+fn table(
+    f: &mut Formatter<'_>,
+    title: &str,
+    header: &[&str],
+    rows: Vec<(&str, Vec<String>)>,
+) -> fmt::Result {
     write!(f, "<section><h2>{}</h2>", Text(title))?;
     if rows.is_empty() {
         return f.write_str("<p>None.</p></section>");
     }
     f.write_str("<div class=\"wide\"><table><thead><tr>")?;
-    header.iter().try_for_each(|name| write!(f, "<th scope=\"col\">{name}</th>"))?;
+    header
+        .iter()
+        .try_for_each(|name| write!(f, "<th scope=\"col\">{name}</th>"))?;
     f.write_str("</tr></thead><tbody>\n")?;
     for (class, cells) in rows {
         write!(f, "<tr class=\"{class}\">")?;
-        cells.iter().try_for_each(|cell| write!(f, "<td>{}</td>", Text(cell)))?;
+        cells
+            .iter()
+            .try_for_each(|cell| write!(f, "<td>{}</td>", Text(cell)))?;
         f.write_str("</tr>\n")?;
     }
     f.write_str("</tbody></table></div></section>")
@@ -219,8 +290,13 @@ impl Display for Page {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">")?;
         f.write_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">")?;
-        f.write_str("<meta name=\"viewport\" content=\"width=device-width\"><title>Image shares</title>")?;
-        write!(f, "<style>{STYLE}</style></head><body><header><h1>Image shares</h1>")?;
+        f.write_str(
+            "<meta name=\"viewport\" content=\"width=device-width\"><title>Image shares</title>",
+        )?;
+        write!(
+            f,
+            "<style>{STYLE}</style></head><body><header><h1>Image shares</h1>"
+        )?;
         write!(
             f,
             "<p>sharehook, journal {}, as of {} UTC</p></header><main>",
@@ -261,25 +337,47 @@ mod tests {
             policies: vec!["golden-images-to-staging".to_owned()],
         };
         let findings: Vec<String> = findings.iter().map(|text| (*text).to_owned()).collect();
-        let whole = Whole { records: 4, sealed: None, findings, more: 0 };
+        let whole = Whole {
+            records: 4,
+            sealed: None,
+            findings,
+            more: 0,
+        };
         let journal = "file:journal".to_owned();
-        Page { journal, at, grants: vec![grant], requests: vec![], unreadable: vec![], whole }
+        Page {
+            journal,
+            at,
+            grants: vec![grant],
+            requests: vec![],
+            unreadable: vec![],
+            whole,
+        }
     }
 
     #[test]
     fn what_a_ticket_says_is_only_ever_text() {
-        let html = page("<script>alert('x')</script>&\"\u{202e}\u{7}", &["<b>altered</b>"]).to_string();
+        let html = page(
+            "<script>alert('x')</script>&\"\u{202e}\u{7}",
+            &["<b>altered</b>"],
+        )
+        .to_string();
         assert!(
             !html.contains("<script") && !html.contains("<b>altered") && !html.contains('\u{202e}'),
             "{html}"
         );
-        assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;\\u{202e}\\u{7}"));
+        assert!(
+            html.contains(
+                "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;\\u{202e}\\u{7}"
+            )
+        );
     }
 
     #[test]
     fn the_page_needs_nothing_from_elsewhere() {
         let html = page("alice@example.com", &[]).to_string();
-        for outside in ["http:", "https:", "src=", "href=", "url(", "@import", "<script"] {
+        for outside in [
+            "http:", "https:", "src=", "href=", "url(", "@import", "<script",
+        ] {
             assert!(!html.contains(outside), "{outside}");
         }
     }
@@ -287,8 +385,12 @@ mod tests {
     #[test]
     fn what_is_overdue_or_wrong_stands_out() {
         let good = page("alice@example.com", &[]);
-        assert!(good.to_string().contains("lhbp-6jc6l8yb is still shared with 700000164995, which ended at"));
-        let wanted = "1 active grants (1 overdue), 0 unfinished requests, 0 denied; 4 records, 0 findings";
+        assert!(
+            good.to_string()
+                .contains("lhbp-6jc6l8yb is still shared with 700000164995, which ended at")
+        );
+        let wanted =
+            "1 active grants (1 overdue), 0 unfinished requests, 0 denied; 4 records, 0 findings";
         assert_eq!(good.summary(), wanted);
         let bad = page("alice@example.com", &["requests/x: altered"]).to_string();
         assert!(bad.contains("<section class=\"bad\"><h2>Journal</h2><p>1 findings;"));

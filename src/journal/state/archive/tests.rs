@@ -1,4 +1,5 @@
-//! Finished requests in one record: what it must say, what may not follow it, and the same state from it alone.
+//! Finished requests in one record: what it must say, what may not follow it, and the same state
+//! from it alone.
 
 use serde_json::json;
 
@@ -15,7 +16,9 @@ fn begun_with(request: crate::domain::ShareRequest, allowed: bool) -> Tale {
 }
 
 fn gone() -> Vec<ItemResult> {
-    (0..3).map(|n| result(account(n), ResultKind::Cancelled)).collect()
+    (0..3)
+        .map(|n| result(account(n), ResultKind::Cancelled))
+        .collect()
 }
 
 /// A request at each of its ends.
@@ -25,7 +28,9 @@ fn finished() -> Vec<Tale> {
     cancel["action"] = json!("cancel");
     cancel["expires_at"] = json!(null);
     let failed: Vec<ItemResult> = (0..3).map(|n| result(account(n), failed())).collect();
-    let shared: Vec<ItemResult> = (0..3).map(|n| result(account(n), ResultKind::Shared)).collect();
+    let shared: Vec<ItemResult> = (0..3)
+        .map(|n| result(account(n), ResultKind::Shared))
+        .collect();
     let mut endless = plain.clone();
     endless["expires_at"] = json!(null);
     vec![
@@ -44,17 +49,28 @@ fn an_archived_record_alone_gives_the_state_of_all_records_before_it() {
         let tale = tale.archived(EXPIRY * 9);
         let whole = State::fold(&tale.records).unwrap();
         let last = tale.records.last().unwrap();
-        let Story::Request(alone) = Story::restore(last).unwrap() else { panic!() };
+        let Story::Request(alone) = Story::restore(last).unwrap() else {
+            panic!()
+        };
         for state in [&whole, &*alone] {
             assert!(state.archived() && !before.archived());
             assert_eq!(state.head().hash, last.hash);
             assert_eq!(state.head().next_seq, tale.records.len() as u64);
-            assert_eq!((state.due_at(), state.needs_work(at(EXPIRY * 99))), (None, None));
+            assert_eq!(
+                (state.due_at(), state.needs_work(at(EXPIRY * 99))),
+                (None, None)
+            );
             assert_eq!(state.grant(at(5)), before.grant(at(5)));
             let (stated, was) = (state.archive(String::new()), before.archive(String::new()));
             assert_eq!(stated, was, "all that the records add up to");
-            assert_eq!((state.status(), state.updated_at()), (before.status(), before.updated_at()));
-            assert_eq!((state.results(), state.revoked()), (before.results(), before.revoked()));
+            assert_eq!(
+                (state.status(), state.updated_at()),
+                (before.status(), before.updated_at())
+            );
+            assert_eq!(
+                (state.results(), state.revoked()),
+                (before.results(), before.revoked())
+            );
         }
     }
 }
@@ -63,12 +79,17 @@ fn an_archived_record_alone_gives_the_state_of_all_records_before_it() {
 fn nothing_follows_it_neither_after_the_whole_nor_after_it_alone() {
     for tale in finished() {
         let tale = tale.archived(EXPIRY * 9);
-        let Story::Request(alone) = Story::restore(tale.records.last().unwrap()).unwrap() else { panic!() };
+        let Story::Request(alone) = Story::restore(tale.records.last().unwrap()).unwrap() else {
+            panic!()
+        };
         for event in event_of_every_type() {
             for who in [1, 4, 99] {
                 let more = tale.clone().then(EXPIRY * 10, who, event.clone());
                 assert!(State::fold(&more.records).is_err(), "{event:?}");
-                assert!(alone.clone().after(more.records.last().unwrap()).is_err(), "{event:?}");
+                assert!(
+                    alone.clone().after(more.records.last().unwrap()).is_err(),
+                    "{event:?}"
+                );
             }
         }
     }
@@ -77,10 +98,17 @@ fn nothing_follows_it_neither_after_the_whole_nor_after_it_alone() {
 #[test]
 fn what_is_unfinished_cannot_be_archived() {
     let full = Tale::full();
-    let archive = State::fold(&full.records).unwrap().archive("file:/a".into()).unwrap();
+    let archive = State::fold(&full.records)
+        .unwrap()
+        .archive("file:/a".into())
+        .unwrap();
     for length in 1..full.records.len() {
         let state = State::fold(&full.records[..length]).unwrap();
-        assert_eq!(state.archive("file:/a".into()), None, "after {length} records");
+        assert_eq!(
+            state.archive("file:/a".into()),
+            None,
+            "after {length} records"
+        );
         let mut tale = Tale::empty(&identity("CHG0030192"));
         for stored in &full.records[..length] {
             let seconds = stored.record.at.duration_since(at(0)).as_secs();
@@ -88,29 +116,51 @@ fn what_is_unfinished_cannot_be_archived() {
             tale = tale.then(seconds, who, stored.record.event.clone());
         }
         let early = tale.then(EXPIRY * 9, 1, Event::Archived(Box::new(archive.clone())));
-        assert!(State::fold(&early.records).unwrap_err().to_string().contains("before it was finished"));
+        assert!(
+            State::fold(&early.records)
+                .unwrap_err()
+                .to_string()
+                .contains("before it was finished")
+        );
     }
 }
 
 #[test]
 fn an_archived_record_that_says_something_else_is_broken() {
     for tale in finished() {
-        let good = State::fold(&tale.records).unwrap().archive("file:/a".into()).unwrap();
+        let good = State::fold(&tale.records)
+            .unwrap()
+            .archive("file:/a".into())
+            .unwrap();
         let with = |change: &dyn Fn(&mut Archive)| {
             let mut archive = good.clone();
             change(&mut archive);
             assert_ne!(archive, good);
-            tale.clone().then(EXPIRY * 9, 99, Event::Archived(Box::new(archive))).records
+            tale.clone()
+                .then(EXPIRY * 9, 99, Event::Archived(Box::new(archive)))
+                .records
         };
         let changes: [&dyn Fn(&mut Archive); 9] = [
             &|archive| archive.intent.request.requester = "eve@example.com".into(),
             &|archive| archive.intent.digest = "00".into(),
             &|archive| {
-                archive.ended = if archive.ended == Ended::Denied { Ended::Closed } else { Ended::Denied }
+                archive.ended = if archive.ended == Ended::Denied {
+                    Ended::Closed
+                } else {
+                    Ended::Denied
+                }
             },
             &|archive| archive.status = archive.status.map_or(Some(Status::Completed), |_| None),
-            &|archive| archive.results.push(result(account(0), ResultKind::NotShared)),
-            &|archive| archive.revoked.push(result(account(1), ResultKind::Cancelled)),
+            &|archive| {
+                archive
+                    .results
+                    .push(result(account(0), ResultKind::NotShared))
+            },
+            &|archive| {
+                archive
+                    .revoked
+                    .push(result(account(1), ResultKind::Cancelled))
+            },
             &|archive| archive.observed = !archive.observed,
             &|archive| archive.given_at = archive.given_at.map_or(Some(at(1)), |_| None),
             &|archive| archive.updated_at = at(77),
@@ -126,20 +176,44 @@ fn an_archived_record_that_says_something_else_is_broken() {
 #[test]
 fn alone_it_must_at_least_make_sense() {
     let tale = Tale::full();
-    let good = State::fold(&tale.records).unwrap().archive("file:/a".into()).unwrap();
+    let good = State::fold(&tale.records)
+        .unwrap()
+        .archive("file:/a".into())
+        .unwrap();
     let alone = |archive: Archive, tale: &Tale| {
-        let tale = tale.clone().then(EXPIRY * 9, 99, Event::Archived(Box::new(archive)));
+        let tale = tale
+            .clone()
+            .then(EXPIRY * 9, 99, Event::Archived(Box::new(archive)));
         Story::restore(tale.records.last().unwrap())
     };
     assert!(alone(good.clone(), &tale).is_ok());
-    assert!(alone(good.clone(), &Tale::empty(&identity("CHG0030192"))).is_err(), "it is record 0");
-    let unfinished = Archive { ended: Ended::Closed, revoked: vec![], ..good.clone() };
-    assert!(alone(unfinished, &tale).is_err(), "a share with an end still stands");
-    let denied = Archive { ended: Ended::Denied, ..good.clone() };
+    assert!(
+        alone(good.clone(), &Tale::empty(&identity("CHG0030192"))).is_err(),
+        "it is record 0"
+    );
+    let unfinished = Archive {
+        ended: Ended::Closed,
+        revoked: vec![],
+        ..good.clone()
+    };
+    assert!(
+        alone(unfinished, &tale).is_err(),
+        "a share with an end still stands"
+    );
+    let denied = Archive {
+        ended: Ended::Denied,
+        ..good.clone()
+    };
     assert!(alone(denied, &tale).is_err(), "the verdict is another");
-    let pending = Archive { results: vec![], ..good.clone() };
+    let pending = Archive {
+        results: vec![],
+        ..good.clone()
+    };
     assert!(alone(pending, &tale).is_err());
-    let planned = Archive { status: Some(Status::Planned), ..good };
+    let planned = Archive {
+        status: Some(Status::Planned),
+        ..good
+    };
     assert!(alone(planned, &tale).is_err());
     assert!(Story::restore(&tale.records[3]).is_err());
 }

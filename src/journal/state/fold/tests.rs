@@ -33,7 +33,12 @@ fn every_prefix_of_a_history_folds_to_something_that_goes_on() {
         assert_eq!(state.head().next_seq, length as u64);
         assert_eq!(state.head().hash, tale.records[length - 1].hash);
         let last = length == tale.records.len();
-        assert_eq!(state.needs_work(far).is_none(), last, "after {length} records: {:?}", state.phase());
+        assert_eq!(
+            state.needs_work(far).is_none(),
+            last,
+            "after {length} records: {:?}",
+            state.phase()
+        );
         assert_eq!(state.due_at().is_none(), last);
     }
 }
@@ -41,7 +46,12 @@ fn every_prefix_of_a_history_folds_to_something_that_goes_on() {
 #[test]
 fn what_is_to_be_done_after_each_record_of_a_history() {
     let tale = Tale::full();
-    let revoke = |accounts: Vec<_>, lighthouse| Some(Work::Revoke { accounts, lighthouse });
+    let revoke = |accounts: Vec<_>, lighthouse| {
+        Some(Work::Revoke {
+            accounts,
+            lighthouse,
+        })
+    };
     // After so many records: nothing is due just before the first instant, and this is due at it.
     let table = [
         (1, 60, Some(Work::Finish)),
@@ -55,7 +65,11 @@ fn what_is_to_be_done_after_each_record_of_a_history() {
     ];
     for (length, due, work) in table {
         let state = State::fold(&tale.records[..length]).unwrap();
-        assert_eq!(state.needs_work(at(due - 1)), None, "after {length} records");
+        assert_eq!(
+            state.needs_work(at(due - 1)),
+            None,
+            "after {length} records"
+        );
         assert_eq!(state.needs_work(at(due)), work, "after {length} records");
     }
 }
@@ -68,12 +82,22 @@ fn the_story_so_far_is_told_by_the_state() {
     assert_eq!(after(1).status(), Status::Pending);
     assert_eq!(after(1).blueprint(), None);
     assert_eq!(after(3).blueprint().unwrap().as_str(), "lhbp-su83x02a");
-    assert!(matches!(after(4).phase(), Phase::Working { lease_until, .. } if *lease_until == at(60)));
+    assert!(
+        matches!(after(4).phase(), Phase::Working { lease_until, .. } if *lease_until == at(60))
+    );
     assert!(matches!(after(5).phase(), Phase::Deferred { why, .. } if why == "throttled"));
     assert_eq!(after(8).phase(), &Phase::Closed);
     assert_eq!(after(12).phase(), &Phase::Revoked);
-    assert_eq!(after(12).status(), Status::Partial, "a revocation does not change how the request ended");
-    let kinds: Vec<ResultKind> = after(12).results().into_iter().map(|result| result.kind).collect();
+    assert_eq!(
+        after(12).status(),
+        Status::Partial,
+        "a revocation does not change how the request ended"
+    );
+    let kinds: Vec<ResultKind> = after(12)
+        .results()
+        .into_iter()
+        .map(|result| result.kind)
+        .collect();
     assert_eq!(kinds, [available(), Shared, AlreadyShared, failed()]);
     assert_eq!(after(12).revoked().len(), 2);
     assert_eq!(after(12).updated_at(), at(EXPIRY + 62));
@@ -93,11 +117,24 @@ fn a_denial_is_the_end_and_has_no_results() {
     denied.verdict = verdict(false);
     let tale = Tale::empty(&identity).then(0, 1, Event::Opened(Box::new(denied.clone())));
     let state = fold(&tale).unwrap();
-    assert_eq!((state.phase(), state.status()), (&Phase::Denied, Status::Denied));
-    assert_eq!((state.due_at(), state.needs_work(at(EXPIRY)), state.grant(at(1))), (None, None, None));
+    assert_eq!(
+        (state.phase(), state.status()),
+        (&Phase::Denied, Status::Denied)
+    );
+    assert_eq!(
+        (
+            state.due_at(),
+            state.needs_work(at(EXPIRY)),
+            state.grant(at(1))
+        ),
+        (None, None, None)
+    );
     assert!(state.results().is_empty());
     for event in event_of_every_type() {
-        assert!(fold(&tale.clone().then(EXPIRY * 2, 1, event.clone())).is_err(), "{event:?}");
+        assert!(
+            fold(&tale.clone().then(EXPIRY * 2, 1, event.clone())).is_err(),
+            "{event:?}"
+        );
     }
     denied.lease = Some(crate::journal::record::Lease { until: at(60) });
     assert!(fold(&Tale::empty(&identity).then(0, 1, Event::Opened(Box::new(denied)))).is_err());
@@ -106,14 +143,21 @@ fn a_denial_is_the_end_and_has_no_results() {
 #[test]
 fn a_request_for_later_waits_and_starts_then() {
     let identity = identity("CHG0030192");
-    let later = intent(identity.clone(), request(json!({"not_before": at(500)})), None);
+    let later = intent(
+        identity.clone(),
+        request(json!({"not_before": at(500)})),
+        None,
+    );
     let tale = Tale::empty(&identity).then(0, 1, Event::Opened(Box::new(later)));
     let state = fold(&tale).unwrap();
     assert_eq!(state.phase(), &Phase::Waiting { until: at(500) });
     assert_eq!(state.needs_work(at(499)), None);
     assert_eq!(state.needs_work(at(500)), Some(Work::Start));
     assert!(fold(&tale.clone().then(499, 2, Event::Taken { until: at(560) })).is_err());
-    assert!(fold(&tale.clone().then(500, 2, progress(vec![]))).is_err(), "nobody has the turn yet");
+    assert!(
+        fold(&tale.clone().then(500, 2, progress(vec![]))).is_err(),
+        "nobody has the turn yet"
+    );
     let taken = fold(&tale.then(500, 2, Event::Taken { until: at(560) })).unwrap();
     assert_eq!(taken.needs_work(at(560)), Some(Work::Finish));
     assert!(!taken.expired(at(EXPIRY - 1)) && taken.expired(at(EXPIRY)));
@@ -122,41 +166,109 @@ fn a_request_for_later_waits_and_starts_then() {
 #[test]
 fn steps_that_cannot_follow_are_broken() {
     let done = || closed(Status::Failed, vec![]);
-    let revoking = |accounts, lighthouse| Event::Revoking { until: at(EXPIRY * 2), accounts, lighthouse };
+    let revoking = |accounts, lighthouse| Event::Revoking {
+        until: at(EXPIRY * 2),
+        accounts,
+        lighthouse,
+    };
     let foreign = Item::Account("123456789".parse().unwrap());
     let other_image = Item::Lighthouse("img-00000000".parse().unwrap());
     let shut = Tale::opened().then(1, 1, closed(Status::Completed, all(Shared)));
-    let gone = shut.clone().then(EXPIRY, 2, revoking(vec![account_id(0)], false));
+    let gone = shut
+        .clone()
+        .then(EXPIRY, 2, revoking(vec![account_id(0)], false));
     let cases = [
-        ("somebody else's turn", Tale::opened().then(1, 2, progress(vec![]))),
-        ("taken too early", Tale::opened().then(59, 2, Event::Taken { until: at(90) })),
-        ("opened twice", Tale::opened().then(1, 1, opened(identity("CHG0030192")))),
-        ("a foreign account", Tale::opened().then(1, 1, progress(vec![result(foreign, Shared)]))),
-        ("a foreign image", Tale::opened().then(1, 1, progress(vec![result(other_image, available())]))),
+        (
+            "somebody else's turn",
+            Tale::opened().then(1, 2, progress(vec![])),
+        ),
+        (
+            "taken too early",
+            Tale::opened().then(59, 2, Event::Taken { until: at(90) }),
+        ),
+        (
+            "opened twice",
+            Tale::opened().then(1, 1, opened(identity("CHG0030192"))),
+        ),
+        (
+            "a foreign account",
+            Tale::opened().then(1, 1, progress(vec![result(foreign, Shared)])),
+        ),
+        (
+            "a foreign image",
+            Tale::opened().then(1, 1, progress(vec![result(other_image, available())])),
+        ),
         ("closed while pending", Tale::opened().then(1, 1, done())),
-        ("closed as pending", Tale::opened().then(1, 1, closed(Status::Pending, all(Shared)))),
-        ("closed as denied", Tale::opened().then(1, 1, closed(Status::Denied, all(Shared)))),
-        ("closed twice", shut.clone().then(2, 1, closed(Status::Completed, all(Shared)))),
-        ("written after the end", shut.clone().then(2, 1, progress(vec![]))),
-        ("taken after the end", shut.clone().then(EXPIRY, 2, Event::Taken { until: at(EXPIRY * 2) })),
-        ("revoked while working", Tale::opened().then(EXPIRY, 1, revoking(vec![], false))),
-        ("revoked before the expiry", shut.clone().then(EXPIRY - 1, 2, revoking(vec![account_id(0)], true))),
-        ("revoked without beginning", shut.clone().then(EXPIRY, 1, Event::Revoked { results: vec![] })),
-        ("closed while revoking", gone.clone().then(EXPIRY, 2, closed(Status::Completed, all(Shared)))),
+        (
+            "closed as pending",
+            Tale::opened().then(1, 1, closed(Status::Pending, all(Shared))),
+        ),
+        (
+            "closed as denied",
+            Tale::opened().then(1, 1, closed(Status::Denied, all(Shared))),
+        ),
+        (
+            "closed twice",
+            shut.clone()
+                .then(2, 1, closed(Status::Completed, all(Shared))),
+        ),
+        (
+            "written after the end",
+            shut.clone().then(2, 1, progress(vec![])),
+        ),
+        (
+            "taken after the end",
+            shut.clone().then(
+                EXPIRY,
+                2,
+                Event::Taken {
+                    until: at(EXPIRY * 2),
+                },
+            ),
+        ),
+        (
+            "revoked while working",
+            Tale::opened().then(EXPIRY, 1, revoking(vec![], false)),
+        ),
+        (
+            "revoked before the expiry",
+            shut.clone()
+                .then(EXPIRY - 1, 2, revoking(vec![account_id(0)], true)),
+        ),
+        (
+            "revoked without beginning",
+            shut.clone()
+                .then(EXPIRY, 1, Event::Revoked { results: vec![] }),
+        ),
+        (
+            "closed while revoking",
+            gone.clone()
+                .then(EXPIRY, 2, closed(Status::Completed, all(Shared))),
+        ),
         (
             "a result outside the revocation",
-            gone.clone().then(EXPIRY, 2, progress(vec![result(account(1), Cancelled)])),
+            gone.clone()
+                .then(EXPIRY, 2, progress(vec![result(account(1), Cancelled)])),
         ),
         (
             "Lighthouse outside it",
-            gone.clone().then(EXPIRY, 2, progress(vec![result(lighthouse(), Cancelled)])),
+            gone.clone()
+                .then(EXPIRY, 2, progress(vec![result(lighthouse(), Cancelled)])),
         ),
-        ("nothing after a deferral", Tale::opened().then(1, 1, deferred(9)).then(2, 1, progress(vec![]))),
+        (
+            "nothing after a deferral",
+            Tale::opened()
+                .then(1, 1, deferred(9))
+                .then(2, 1, progress(vec![])),
+        ),
     ];
     for (name, tale) in cases {
         assert!(fold(&tale).is_err(), "{name}");
     }
-    assert!(fold(&gone.then(EXPIRY, 2, Event::Revoked { results: vec![] })).is_ok(), "the control");
+    assert!(
+        fold(&gone.then(EXPIRY, 2, Event::Revoked { results: vec![] })).is_ok(),
+        "the control"
+    );
 }
 
 #[test]
@@ -188,9 +300,15 @@ fn a_conflict_stands_alone() {
 fn a_holder_may_prolong_its_lease_and_write_after_it() {
     let tale = Tale::opened().then(10, 1, Event::Taken { until: at(100) });
     assert_eq!(fold(&tale).unwrap().due_at(), Some(at(100)));
-    assert!(fold(&tale.clone().then(500, 1, progress(vec![]))).is_ok(), "nobody has taken over");
+    assert!(
+        fold(&tale.clone().then(500, 1, progress(vec![]))).is_ok(),
+        "nobody has taken over"
+    );
     let over = tale.then(100, 2, Event::Taken { until: at(160) });
-    assert!(fold(&over.clone().then(101, 1, progress(vec![]))).is_err(), "somebody has");
+    assert!(
+        fold(&over.clone().then(101, 1, progress(vec![]))).is_err(),
+        "somebody has"
+    );
     assert!(fold(&over.then(101, 2, progress(vec![]))).is_ok());
 }
 
@@ -204,25 +322,40 @@ fn an_expiry_ends_a_pause_but_not_one_that_began_after_it() {
 
 #[test]
 fn only_what_the_request_gave_is_taken_back() {
-    let there = ResultKind::Available { blueprint: None, already: true };
+    let there = ResultKind::Available {
+        blueprint: None,
+        already: true,
+    };
     let state = closed_after(vec![
         result(lighthouse(), there),
         result(account(0), Shared),
         result(account(1), AlreadyShared),
         result(account(2), failed()),
     ]);
-    let wanted = Work::Revoke { accounts: vec![account_id(0)], lighthouse: false };
+    let wanted = Work::Revoke {
+        accounts: vec![account_id(0)],
+        lighthouse: false,
+    };
     assert_eq!(state.needs_work(at(EXPIRY)), Some(wanted));
     let tale = |accounts, lighthouse| {
-        Tale::opened().then(1, 1, closed(Status::Partial, state.results())).then(
-            EXPIRY,
-            2,
-            Event::Revoking { until: at(EXPIRY + 60), accounts, lighthouse },
-        )
+        Tale::opened()
+            .then(1, 1, closed(Status::Partial, state.results()))
+            .then(
+                EXPIRY,
+                2,
+                Event::Revoking {
+                    until: at(EXPIRY + 60),
+                    accounts,
+                    lighthouse,
+                },
+            )
     };
     assert!(fold(&tale(vec![account_id(0)], false)).is_ok());
-    for (accounts, lighthouse) in [(vec![account_id(1)], false), (vec![account_id(2)], false), (vec![], true)]
-    {
+    for (accounts, lighthouse) in [
+        (vec![account_id(1)], false),
+        (vec![account_id(2)], false),
+        (vec![], true),
+    ] {
         let error = fold(&tale(accounts, lighthouse)).unwrap_err();
         assert!(error.to_string().starts_with("taken back from"), "{error}");
     }
@@ -231,9 +364,18 @@ fn only_what_the_request_gave_is_taken_back() {
 #[test]
 fn who_had_it_before_is_never_due() {
     let mut results = all(AlreadyShared);
-    results[0] = result(lighthouse(), ResultKind::Available { blueprint: None, already: true });
+    results[0] = result(
+        lighthouse(),
+        ResultKind::Available {
+            blueprint: None,
+            already: true,
+        },
+    );
     let state = closed_after(results);
-    assert_eq!((state.needs_work(at(EXPIRY * 9)), state.grant(at(1))), (None, None));
+    assert_eq!(
+        (state.needs_work(at(EXPIRY * 9)), state.grant(at(1))),
+        (None, None)
+    );
 }
 
 #[test]
@@ -250,18 +392,34 @@ fn a_worker_that_finds_its_predecessors_share_does_not_hide_it() {
 #[test]
 fn a_grant_says_who_has_what_by_which_right() {
     let tale = Tale::full();
-    let grant = |length: usize, seconds| State::fold(&tale.records[..length]).unwrap().grant(at(seconds));
+    let grant = |length: usize, seconds| {
+        State::fold(&tale.records[..length])
+            .unwrap()
+            .grant(at(seconds))
+    };
     assert!(grant(2, 2).is_none(), "nothing is shared yet");
     let running = grant(8, 200).unwrap();
     assert_eq!(running.identity, identity("CHG0030192"));
     assert_eq!(running.ticket.as_deref(), Some("CHG0030192"));
-    assert_eq!((running.image.as_str(), running.region.as_str()), ("img-xkd784jw", "ap-singapore"));
+    assert_eq!(
+        (running.image.as_str(), running.region.as_str()),
+        ("img-xkd784jw", "ap-singapore")
+    );
     assert_eq!(running.blueprint.unwrap().as_str(), "lhbp-su83x02a");
-    assert_eq!((running.accounts, running.lighthouse), (vec![account_id(0)], true));
-    assert_eq!((running.since, running.until, running.overdue), (at(2), Some(at(EXPIRY)), false));
+    assert_eq!(
+        (running.accounts, running.lighthouse),
+        (vec![account_id(0)], true)
+    );
+    assert_eq!(
+        (running.since, running.until, running.overdue),
+        (at(2), Some(at(EXPIRY)), false)
+    );
     assert_eq!(running.policies, ["golden-images-to-staging"]);
     let half = grant(10, EXPIRY + 2).unwrap();
-    assert_eq!((half.accounts, half.lighthouse, half.overdue), (vec![], true, true));
+    assert_eq!(
+        (half.accounts, half.lighthouse, half.overdue),
+        (vec![], true, true)
+    );
     assert!(grant(12, EXPIRY + 63).is_none(), "all of it is taken back");
 }
 
@@ -272,9 +430,19 @@ fn what_could_not_be_taken_back_stays_in_the_register() {
         .then(
             EXPIRY,
             2,
-            Event::Revoking { until: at(EXPIRY + 60), accounts: vec![account_id(0)], lighthouse: false },
+            Event::Revoking {
+                until: at(EXPIRY + 60),
+                accounts: vec![account_id(0)],
+                lighthouse: false,
+            },
         )
-        .then(EXPIRY + 1, 2, Event::Revoked { results: vec![result(account(0), failed())] });
+        .then(
+            EXPIRY + 1,
+            2,
+            Event::Revoked {
+                results: vec![result(account(0), failed())],
+            },
+        );
     let state = fold(&tale).unwrap();
     let grant = state.grant(at(EXPIRY + 2)).unwrap();
     assert!(grant.overdue && grant.accounts.contains(&account_id(0)));
@@ -294,12 +462,22 @@ fn a_revocation_that_is_deferred_goes_on_with_what_is_left() {
                 lighthouse: true,
             },
         )
-        .then(EXPIRY + 1, 2, progress(vec![result(account(1), NotShared), result(account(2), Pending)]))
+        .then(
+            EXPIRY + 1,
+            2,
+            progress(vec![
+                result(account(1), NotShared),
+                result(account(2), Pending),
+            ]),
+        )
         .then(EXPIRY + 2, 2, deferred(EXPIRY + 300));
     let state = fold(&tale).unwrap();
     assert!(matches!(state.phase(), Phase::RevokeDeferred { .. }));
     assert_eq!(state.needs_work(at(EXPIRY + 299)), None);
-    let left = Work::Revoke { accounts: vec![account_id(0), account_id(2)], lighthouse: true };
+    let left = Work::Revoke {
+        accounts: vec![account_id(0), account_id(2)],
+        lighthouse: true,
+    };
     assert_eq!(state.needs_work(at(EXPIRY + 300)), Some(left));
 }
 
@@ -308,7 +486,11 @@ fn a_cancel_gives_nothing_and_never_expires() {
     let identity = identity("CHG0030192");
     let cancel = request(json!({"action": "cancel", "expires_at": null}));
     let tale = Tale::empty(&identity)
-        .then(0, 1, Event::Opened(Box::new(intent(identity.clone(), cancel, Some(60)))))
+        .then(
+            0,
+            1,
+            Event::Opened(Box::new(intent(identity.clone(), cancel, Some(60)))),
+        )
         .then(
             1,
             1,
@@ -334,10 +516,12 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(failed())
     ];
     let results = proptest::collection::vec((0_usize..3, kind), 0..4).prop_map(|list| {
-        list.into_iter().map(|(n, kind)| result(account(n), kind)).collect::<Vec<ItemResult>>()
+        list.into_iter()
+            .map(|(n, kind)| result(account(n), kind))
+            .collect::<Vec<ItemResult>>()
     });
-    (results, 0_i64..EXPIRY * 3, 0_usize..9, any::<bool>()).prop_map(|(results, until, which, lighthouse)| {
-        match which {
+    (results, 0_i64..EXPIRY * 3, 0_usize..9, any::<bool>()).prop_map(
+        |(results, until, which, lighthouse)| match which {
             0 | 1 => Event::Taken { until: at(until) },
             2 | 3 => progress(results),
             4 => deferred(until),
@@ -348,16 +532,20 @@ fn any_event() -> impl Strategy<Value = Event> {
                     Item::Account(account) => Some(account.clone()),
                     Item::Lighthouse(_) => None,
                 });
-                Event::Revoking { until: at(until), accounts: accounts.collect(), lighthouse }
+                Event::Revoking {
+                    until: at(until),
+                    accounts: accounts.collect(),
+                    lighthouse,
+                }
             }
             _ => Event::Revoked { results },
-        }
-    })
+        },
+    )
 }
 
 proptest! {
-    /// Whatever records come, in whatever order, from whomever: those that may follow leave a state whose promises
-    /// hold, and the others are refused without a panic.
+    /// Whatever records come, in whatever order, from whomever: those that may follow leave a state
+    /// whose promises hold, and the others are refused without a panic.
     #[test]
     fn no_sequence_of_records_breaks_the_promises(
         steps in proptest::collection::vec((any_event(), 0_i64..EXPIRY * 3, 1_u64..4), 0..40)

@@ -9,8 +9,13 @@ use crate::journal::{Access, Journal, JournalError, JournalLocation};
 const KEY: &str = "bm90LWEtcmVhbC1hY2NvdW50LWtleQ==";
 
 fn access(variables: &[(&str, &str)]) -> Access {
-    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into()));
-    Access { variables: variables.collect(), http: Some(client()) }
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into()));
+    Access {
+        variables: variables.collect(),
+        http: Some(client()),
+    }
 }
 
 fn open(variables: &[(&str, &str)]) -> Result<Journal, JournalError> {
@@ -43,32 +48,62 @@ async fn an_error_of_the_container_shows_no_credential() {
 #[test]
 fn plain_http_is_for_loopback_only() {
     let at = |name: &str, url: &str| {
-        open(&[("AZURE_STORAGE_ACCOUNT_NAME", "acme"), ("AZURE_STORAGE_ACCOUNT_KEY", KEY), (name, url)])
+        open(&[
+            ("AZURE_STORAGE_ACCOUNT_NAME", "acme"),
+            ("AZURE_STORAGE_ACCOUNT_KEY", KEY),
+            (name, url),
+        ])
     };
-    for name in ["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT", "AZURE_AUTHORITY_HOST"] {
-        for good in ["https://acme.blob.example.com", "http://127.0.0.1:10000/acme", ""] {
+    for name in [
+        "AZURE_STORAGE_ENDPOINT",
+        "AZURE_ENDPOINT",
+        "AZURE_AUTHORITY_HOST",
+    ] {
+        for good in [
+            "https://acme.blob.example.com",
+            "http://127.0.0.1:10000/acme",
+            "",
+        ] {
             at(name, good).unwrap();
         }
-        for bad in ["http://acme.blob.example.com", "http://169.254.1.1", "https://u:password@example.com"] {
+        for bad in [
+            "http://acme.blob.example.com",
+            "http://169.254.1.1",
+            "https://u:password@example.com",
+        ] {
             let text = at(name, bad).unwrap_err().to_string();
-            assert!(text.starts_with(name) && !text.contains("password"), "{text}");
+            assert!(
+                text.starts_with(name) && !text.contains("password"),
+                "{text}"
+            );
         }
     }
 }
 
 #[test]
 fn a_missing_account_and_a_bad_key_are_told_without_it() {
-    let text = open(&[("AZURE_STORAGE_ACCOUNT_KEY", KEY)]).unwrap_err().to_string();
-    assert!(text.contains("AZURE_STORAGE_ACCOUNT_NAME must be among them"), "{text}");
+    let text = open(&[("AZURE_STORAGE_ACCOUNT_KEY", KEY)])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("AZURE_STORAGE_ACCOUNT_NAME must be among them"),
+        "{text}"
+    );
     let bad = "this-is-not-base64!";
-    let error =
-        open(&[("AZURE_STORAGE_ACCOUNT_NAME", "acme"), ("AZURE_STORAGE_ACCOUNT_KEY", bad)]).unwrap_err();
+    let error = open(&[
+        ("AZURE_STORAGE_ACCOUNT_NAME", "acme"),
+        ("AZURE_STORAGE_ACCOUNT_KEY", bad),
+    ])
+    .unwrap_err();
     assert!(!format!("{error} {error:?}").contains(bad), "{error:?}");
 }
 
 #[test]
 fn of_a_shared_access_signature_no_form_is_shown() {
-    let access = access(&[("AZURE_STORAGE_SAS_TOKEN", "?sv=2024-11-04&sp=rcl&sig=abcdef%2Bghijkl%3D")]);
+    let access = access(&[(
+        "AZURE_STORAGE_SAS_TOKEN",
+        "?sv=2024-11-04&sp=rcl&sig=abcdef%2Bghijkl%3D",
+    )]);
     let told = std::io::Error::other("at sig=abcdef%2Bghijkl%3D and abcdef+ghijkl= it ended");
     let text = scrub(&access).fault(&told).to_string();
     assert_eq!(text, "at sig=[secret] and [secret] it ended");

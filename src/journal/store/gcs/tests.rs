@@ -8,8 +8,13 @@ use crate::journal::{Access, Journal, JournalError, JournalLocation};
 const TOKEN: &str = "ya29.EXAMPLE-TOKEN-OF-NOBODY";
 
 fn access(variables: &[(&str, &str)]) -> Access {
-    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into()));
-    Access { variables: variables.collect(), http: Some(client()) }
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into()));
+    Access {
+        variables: variables.collect(),
+        http: Some(client()),
+    }
 }
 
 fn open(variables: &[(&str, &str)]) -> Result<Journal, JournalError> {
@@ -19,7 +24,10 @@ fn open(variables: &[(&str, &str)]) -> Result<Journal, JournalError> {
 
 async fn bucket() -> (Stand, Journal) {
     let (stand, address) = stand_in(Cloud::Google).await;
-    let journal = open(&[("GOOGLE_BEARER_TOKEN", TOKEN), ("GOOGLE_BASE_URL", &format!("{address}/"))]);
+    let journal = open(&[
+        ("GOOGLE_BEARER_TOKEN", TOKEN),
+        ("GOOGLE_BASE_URL", &format!("{address}/")),
+    ]);
     (stand, journal.unwrap())
 }
 
@@ -38,14 +46,25 @@ async fn an_error_of_the_bucket_shows_no_credential() {
 #[test]
 fn plain_http_is_for_loopback_only() {
     let at = |url: &str| open(&[("GOOGLE_BEARER_TOKEN", TOKEN), ("GOOGLE_BASE_URL", url)]);
-    for good in ["https://storage.example.com", "http://127.0.0.1:4443", "http://localhost:4443", ""] {
+    for good in [
+        "https://storage.example.com",
+        "http://127.0.0.1:4443",
+        "http://localhost:4443",
+        "",
+    ] {
         at(good).unwrap();
     }
-    for bad in
-        ["http://storage.example.com", "ftp://localhost", "localhost:1", "https://u:password@example.com"]
-    {
+    for bad in [
+        "http://storage.example.com",
+        "ftp://localhost",
+        "localhost:1",
+        "https://u:password@example.com",
+    ] {
         let text = at(bad).unwrap_err().to_string();
-        assert!(text.starts_with("GOOGLE_BASE_URL") && !text.contains("password"), "{text}");
+        assert!(
+            text.starts_with("GOOGLE_BASE_URL") && !text.contains("password"),
+            "{text}"
+        );
     }
 }
 
@@ -55,8 +74,14 @@ fn a_key_that_cannot_be_read_is_told_without_it() {
     for bad in [key, "\"-----BEGIN SECRET\"", "-----BEGIN SECRET", "{}"] {
         let error = open(&[("GOOGLE_SERVICE_ACCOUNT_KEY", bad)]).unwrap_err();
         let text = format!("{error} {error:?}");
-        assert!(text.contains("correct the place or the GOOGLE_ variables"), "{text}");
-        assert!(!text.contains("SECRET\"") && !text.contains("a1b2c3d4e5f6"), "{text}");
+        assert!(
+            text.contains("correct the place or the GOOGLE_ variables"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("SECRET\"") && !text.contains("a1b2c3d4e5f6"),
+            "{text}"
+        );
     }
 }
 
@@ -71,5 +96,8 @@ fn variables_that_would_weaken_it_are_not_taken() {
         ("AWS_ACCESS_KEY_ID", "x"),
         ("GOOGLE_SERVICE_ACCOUNT", "/key.json"),
     ]);
-    assert_eq!(served(&access).map(|(_, name, _)| name).collect::<Vec<_>>(), ["GOOGLE_SERVICE_ACCOUNT"]);
+    assert_eq!(
+        served(&access).map(|(_, name, _)| name).collect::<Vec<_>>(),
+        ["GOOGLE_SERVICE_ACCOUNT"]
+    );
 }

@@ -1,4 +1,5 @@
-//! S3 against a stand-in on loopback that knows create-only writes, reads and listings, and counts what it is asked.
+//! S3 against a stand-in on loopback that knows create-only writes, reads and listings, and counts
+//! what it is asked.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -35,7 +36,10 @@ async fn answer(Shared(stand): Shared<Stand>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, 10_000_000).await.unwrap();
     let mut bucket = stand.lock().unwrap();
-    assert!(parts.headers.contains_key("authorization"), "every request is signed");
+    assert!(
+        parts.headers.contains_key("authorization"),
+        "every request is signed"
+    );
     if bucket.refuse {
         let body = format!(
             "<?xml version=\"1.0\"?><Error><Code>SignatureDoesNotMatch</Code><Message>No match.</Message>\
@@ -43,11 +47,20 @@ async fn answer(Shared(stand): Shared<Stand>, request: Request) -> Response {
         );
         return (StatusCode::FORBIDDEN, body).into_response();
     }
-    let key = parts.uri.path().trim_start_matches("/acme-journal").trim_start_matches('/').to_owned();
+    let key = parts
+        .uri
+        .path()
+        .trim_start_matches("/acme-journal")
+        .trim_start_matches('/')
+        .to_owned();
     match parts.method {
         Method::PUT => {
-            assert_eq!(parts.headers["if-none-match"], "*", "nothing is ever overwritten");
-            // A bucket with Object Lock wants it: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+            assert_eq!(
+                parts.headers["if-none-match"], "*",
+                "nothing is ever overwritten"
+            );
+            // A bucket with Object Lock wants it:
+            // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
             let checksum = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&bytes));
             assert_eq!(parts.headers["x-amz-checksum-sha256"], checksum);
             bucket.writes += 1;
@@ -64,7 +77,10 @@ async fn answer(Shared(stand): Shared<Stand>, request: Request) -> Response {
         Method::GET if key.is_empty() => list(&bucket, parts.uri.query().unwrap_or_default()),
         Method::GET => match bucket.objects.get(&key) {
             Some(bytes) => {
-                let headers = [("etag", "\"1\""), ("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT")];
+                let headers = [
+                    ("etag", "\"1\""),
+                    ("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT"),
+                ];
                 (StatusCode::OK, headers, bytes.clone()).into_response()
             }
             None => (StatusCode::NOT_FOUND, "").into_response(),
@@ -75,11 +91,20 @@ async fn answer(Shared(stand): Shared<Stand>, request: Request) -> Response {
 
 fn list(bucket: &Bucket, query: &str) -> Response {
     let url = reqwest::Url::parse(&format!("http://x/?{query}")).unwrap();
-    let prefix = url.query_pairs().find(|(name, _)| name == "prefix").unwrap().1.into_owned();
+    let prefix = url
+        .query_pairs()
+        .find(|(name, _)| name == "prefix")
+        .unwrap()
+        .1
+        .into_owned();
     let delimited = url.query_pairs().any(|(name, _)| name == "delimiter");
     let mut xml = String::new();
     let mut folders = std::collections::BTreeSet::new();
-    for (key, bytes) in bucket.objects.iter().filter(|(key, _)| key.starts_with(&prefix)) {
+    for (key, bytes) in bucket
+        .objects
+        .iter()
+        .filter(|(key, _)| key.starts_with(&prefix))
+    {
         match key[prefix.len()..].split_once('/').filter(|_| delimited) {
             Some((folder, _)) => {
                 folders.insert(format!("{prefix}{folder}/"));
@@ -92,7 +117,9 @@ fn list(bucket: &Bucket, query: &str) -> Response {
         }
     }
     for folder in folders {
-        xml.push_str(&format!("<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>"));
+        xml.push_str(&format!(
+            "<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>"
+        ));
     }
     format!(
         "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>false</IsTruncated>{xml}</ListBucketResult>"
@@ -117,13 +144,21 @@ fn client() -> reqwest::Client {
 fn access(variables: &[(&str, &str)]) -> Access {
     let base = [
         ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
-        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"),
+        (
+            "AWS_SECRET_ACCESS_KEY",
+            "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY",
+        ),
         ("AWS_SESSION_TOKEN", TOKEN),
         ("AWS_REGION", "ap-southeast-1"),
     ];
     let all = base.iter().chain(variables);
-    let variables = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into())).collect();
-    Access { variables, http: Some(client()) }
+    let variables = all
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into()))
+        .collect();
+    Access {
+        variables,
+        http: Some(client()),
+    }
 }
 
 fn journal(address: &str) -> Journal {
@@ -139,12 +174,18 @@ fn opening(who: u64) -> Opening {
         scheme: "jira".into(),
         request: request(serde_json::json!({})),
         verdict: verdict(true),
-        turn: Turn { now: at(0), until: at(60), worker: worker(who) },
+        turn: Turn {
+            now: at(0),
+            until: at(60),
+            worker: worker(who),
+        },
     }
 }
 
 fn every_result() -> Vec<crate::domain::ItemResult> {
-    let mut results: Vec<_> = (0..3).map(|n| result(account(n), crate::domain::ResultKind::Shared)).collect();
+    let mut results: Vec<_> = (0..3)
+        .map(|n| result(account(n), crate::domain::ResultKind::Shared))
+        .collect();
     results.push(result(lighthouse(), available()));
     results
 }
@@ -154,37 +195,91 @@ async fn a_request_lives_its_life_in_a_bucket() {
     let (stand, address) = stand_in().await;
     let journal = journal(&address);
     journal.check().await.unwrap();
-    let Opened::New(mut claim) = journal.open_request(opening(1)).await.unwrap() else { panic!() };
-    assert!(matches!(journal.open_request(opening(2)).await.unwrap(), Opened::Existing(_)));
-    claim.record(&journal, at(1), closed(Status::Completed, every_result())).await.unwrap();
+    let Opened::New(mut claim) = journal.open_request(opening(1)).await.unwrap() else {
+        panic!()
+    };
+    assert!(matches!(
+        journal.open_request(opening(2)).await.unwrap(),
+        Opened::Existing(_)
+    ));
+    claim
+        .record(&journal, at(1), closed(Status::Completed, every_result()))
+        .await
+        .unwrap();
     let stream = claim.state().stream();
-    let keys: Vec<String> =
-        stand.lock().unwrap().objects.keys().filter(|key| key.contains("/requests/")).cloned().collect();
-    assert_eq!(keys, [0, 1].map(|n| format!("prod/eu/requests/{stream}/00000{n}.json")));
+    let keys: Vec<String> = stand
+        .lock()
+        .unwrap()
+        .objects
+        .keys()
+        .filter(|key| key.contains("/requests/"))
+        .cloned()
+        .collect();
+    assert_eq!(
+        keys,
+        [0, 1].map(|n| format!("prod/eu/requests/{stream}/00000{n}.json"))
+    );
     assert_eq!(journal.streams().await.unwrap(), [stream]);
-    assert_eq!(journal.read(stream).await.unwrap().unwrap().state().unwrap().status(), Status::Completed);
+    assert_eq!(
+        journal
+            .read(stream)
+            .await
+            .unwrap()
+            .unwrap()
+            .state()
+            .unwrap()
+            .status(),
+        Status::Completed
+    );
     let report = journal.verify().await.unwrap();
-    assert_eq!((report.streams, report.records, report.clean()), (1, 2, true));
+    assert_eq!(
+        (report.streams, report.records, report.clean()),
+        (1, 2, true)
+    );
     stand.lock().unwrap().objects.remove(&keys[0]);
     let report = journal.verify().await.unwrap();
-    assert_eq!(report.findings[0].path, format!("requests/{stream}/000000.json"));
+    assert_eq!(
+        report.findings[0].path,
+        format!("requests/{stream}/000000.json")
+    );
 }
 
 #[tokio::test]
 async fn a_bucket_is_sealed_and_checked() {
     let (stand, address) = stand_in().await;
     let journal = journal(&address);
-    let Opened::New(mut claim) = journal.open_request(opening(1)).await.unwrap() else { panic!() };
-    claim.record(&journal, at(1), closed(Status::Completed, every_result())).await.unwrap();
+    let Opened::New(mut claim) = journal.open_request(opening(1)).await.unwrap() else {
+        panic!()
+    };
+    claim
+        .record(&journal, at(1), closed(Status::Completed, every_result()))
+        .await
+        .unwrap();
     let notary = Notary::read("acme", &Notary::pem(&[7; 32])).unwrap();
     stand.lock().unwrap().lose_answers = 1;
     let sealing = journal.seal(&notary, at(100)).await.unwrap();
-    assert_eq!((sealing.sealed, sealing.overtaken), (2, false), "a lost answer is known as our own seal");
-    assert!(stand.lock().unwrap().objects.contains_key("prod/eu/seals/000001.seal"));
-    assert_eq!(journal.sealed_at(notary.verifier()).await.unwrap(), Some(at(100)));
+    assert_eq!(
+        (sealing.sealed, sealing.overtaken),
+        (2, false),
+        "a lost answer is known as our own seal"
+    );
+    assert!(
+        stand
+            .lock()
+            .unwrap()
+            .objects
+            .contains_key("prod/eu/seals/000001.seal")
+    );
+    assert_eq!(
+        journal.sealed_at(notary.verifier()).await.unwrap(),
+        Some(at(100))
+    );
     let newest = format!("prod/eu/requests/{}/000001.json", claim.state().stream());
     stand.lock().unwrap().objects.remove(&newest);
-    let report = journal.verify_sealed(notary.verifier(), None).await.unwrap();
+    let report = journal
+        .verify_sealed(notary.verifier(), None)
+        .await
+        .unwrap();
     assert_eq!(report.findings.len(), 1);
     assert_eq!(report.findings[0].flaw.name(), "dropped");
 }
@@ -204,10 +299,16 @@ async fn a_write_whose_answer_was_lost_is_repeated_and_known_as_our_own() {
 async fn an_error_of_the_bucket_shows_no_credential() {
     let (stand, address) = stand_in().await;
     stand.lock().unwrap().refuse = true;
-    let error = journal(&address).open_request(opening(1)).await.unwrap_err();
+    let error = journal(&address)
+        .open_request(opening(1))
+        .await
+        .unwrap_err();
     let text = error.to_string();
     assert!(text.contains("SignatureDoesNotMatch: No match."), "{text}");
-    assert!(text.contains("let this process list, read and create"), "{text}");
+    assert!(
+        text.contains("let this process list, read and create"),
+        "{text}"
+    );
     let mut all = format!("{error:?}");
     let mut source = std::error::Error::source(&error);
     while let Some(inner) = source {
@@ -242,10 +343,17 @@ fn plain_http_is_for_loopback_only() {
         "localhost:9000",
         "https://user:password@s3.example.com",
     ] {
-        for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS"] {
+        for name in [
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_S3",
+            "AWS_ENDPOINT_URL_STS",
+        ] {
             let error = open(name, bad).unwrap_err();
             let text = error.to_string();
-            assert!(matches!(error, JournalError::Place(_)) && text.starts_with(name), "{text}");
+            assert!(
+                matches!(error, JournalError::Place(_)) && text.starts_with(name),
+                "{text}"
+            );
             assert!(!text.contains("password"), "{text}");
         }
     }
@@ -280,11 +388,19 @@ fn variables_that_would_weaken_it_are_not_taken() {
 fn half_a_key_pair_and_a_missing_client_are_told() {
     let location: JournalLocation = "s3://acme-journal".parse().unwrap();
     let half = Access {
-        variables: vec![("AWS_ACCESS_KEY_ID".into(), "AKIAIOSFODNN7EXAMPLE".to_owned().into())],
+        variables: vec![(
+            "AWS_ACCESS_KEY_ID".into(),
+            "AKIAIOSFODNN7EXAMPLE".to_owned().into(),
+        )],
         http: Some(client()),
     };
     let text = Journal::open(&location, &half).unwrap_err().to_string();
-    assert!(text.contains("cannot be opened") && text.contains("AWS_ variables"), "{text}");
-    let text = Journal::open(&location, &Access::default()).unwrap_err().to_string();
+    assert!(
+        text.contains("cannot be opened") && text.contains("AWS_ variables"),
+        "{text}"
+    );
+    let text = Journal::open(&location, &Access::default())
+        .unwrap_err()
+        .to_string();
     assert!(text.contains("needs an HTTP client"), "{text}");
 }

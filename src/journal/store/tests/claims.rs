@@ -34,12 +34,22 @@ async fn of_fifty_takeovers_exactly_one_wins() {
     let state = claim(&journal, "same").await.into_state();
     let mut tasks = tokio::task::JoinSet::new();
     for who in 100..150 {
-        // Every second task has a journal of its own on the same directory, as another process would.
-        let journal = if who % 2 == 0 { journal.clone() } else { directory(dir.path()) };
+        // Every second task has a journal of its own on the same directory, as another process
+        // would.
+        let journal = if who % 2 == 0 {
+            journal.clone()
+        } else {
+            directory(dir.path())
+        };
         let state = state.clone();
         tasks.spawn(async move { journal.take(state, turn(60, who)).await.unwrap().is_some() });
     }
-    let won = tasks.join_all().await.into_iter().filter(|won| *won).count();
+    let won = tasks
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|won| *won)
+        .count();
     assert_eq!(won, 1);
 }
 
@@ -47,10 +57,16 @@ async fn of_fifty_takeovers_exactly_one_wins() {
 async fn a_duplicate_finds_what_was_recorded() {
     let journal = memory();
     finished(&journal, "first").await;
-    let Opened::Existing(state) = journal.open_request(plain("first", 2)).await.unwrap() else { panic!() };
+    let Opened::Existing(state) = journal.open_request(plain("first", 2)).await.unwrap() else {
+        panic!()
+    };
     assert_eq!(state.status(), Status::Completed);
     assert_eq!(state.results().len(), 4);
-    assert_eq!(state.intent().delivery_id.as_deref(), Some("d-1"), "the first delivery counts");
+    assert_eq!(
+        state.intent().delivery_id.as_deref(),
+        Some("d-1"),
+        "the first delivery counts"
+    );
 }
 
 #[tokio::test]
@@ -60,16 +76,27 @@ async fn other_content_under_a_known_identity_is_a_conflict_and_is_noted_once() 
     for who in 2..6 {
         let other = opening("first", request(json!({"reason": "another"})), who);
         let digest = other.request.digest();
-        let Opened::Conflict(known) = journal.open_request(other).await.unwrap() else { panic!() };
-        assert_eq!(known.head(), state.head(), "the request itself is untouched");
+        let Opened::Conflict(known) = journal.open_request(other).await.unwrap() else {
+            panic!()
+        };
+        assert_eq!(
+            known.head(),
+            state.head(),
+            "the request itself is untouched"
+        );
         let stream = StreamId::of_conflict(&identity("first"), &digest);
         let noted = journal.read(stream).await.unwrap().unwrap();
-        let Story::Conflict(conflict) = &noted.story else { panic!() };
+        let Story::Conflict(conflict) = &noted.story else {
+            panic!()
+        };
         assert_eq!(conflict.delivery_id.as_deref(), Some("d-2"));
         assert_eq!(noted.records.len(), 1);
     }
     let third = opening("first", request(json!({"reason": "a third"})), 7);
-    assert!(matches!(journal.open_request(third).await.unwrap(), Opened::Conflict(_)));
+    assert!(matches!(
+        journal.open_request(third).await.unwrap(),
+        Opened::Conflict(_)
+    ));
     assert_eq!(journal.streams().await.unwrap().len(), 3);
     assert!(journal.verify().await.unwrap().clean());
 }
@@ -77,17 +104,33 @@ async fn other_content_under_a_known_identity_is_a_conflict_and_is_noted_once() 
 #[tokio::test]
 async fn a_denial_and_a_later_start_are_kept_without_a_claim() {
     let journal = memory();
-    let denied = Opening { verdict: verdict(false), ..plain("denied", 1) };
-    let Opened::Kept(state) = journal.open_request(denied).await.unwrap() else { panic!() };
+    let denied = Opening {
+        verdict: verdict(false),
+        ..plain("denied", 1)
+    };
+    let Opened::Kept(state) = journal.open_request(denied).await.unwrap() else {
+        panic!()
+    };
     assert_eq!(state.status(), Status::Denied);
     let later = opening("later", request(json!({"not_before": at(500)})), 1);
-    let Opened::Kept(state) = journal.open_request(later).await.unwrap() else { panic!() };
-    assert!(journal.take((*state).clone(), turn(499, 2)).await.unwrap().is_none());
+    let Opened::Kept(state) = journal.open_request(later).await.unwrap() else {
+        panic!()
+    };
+    assert!(
+        journal
+            .take((*state).clone(), turn(499, 2))
+            .await
+            .unwrap()
+            .is_none()
+    );
     let (claim, work) = journal.take(*state, turn(500, 2)).await.unwrap().unwrap();
     assert_eq!(work, Work::Start);
     assert_eq!(claim.state().head().next_seq, 2);
     let begun = opening("begun", request(json!({"not_before": at(0)})), 1);
-    assert!(matches!(journal.open_request(begun).await.unwrap(), Opened::New(_)));
+    assert!(matches!(
+        journal.open_request(begun).await.unwrap(),
+        Opened::New(_)
+    ));
 }
 
 #[tokio::test]
@@ -95,8 +138,18 @@ async fn a_takeover_waits_for_the_end_of_the_lease_and_ends_the_old_turn() {
     let journal = memory();
     let mut old = claim(&journal, "first").await;
     let state = old.state().clone();
-    assert!(journal.take(state.clone(), turn(59, 2)).await.unwrap().is_none());
-    let (mut new, work) = journal.take(state.clone(), turn(60, 2)).await.unwrap().unwrap();
+    assert!(
+        journal
+            .take(state.clone(), turn(59, 2))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let (mut new, work) = journal
+        .take(state.clone(), turn(60, 2))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(work, Work::Finish);
     let late = old.record(&journal, at(61), progress(all(Shared))).await;
     assert!(matches!(late, Err(AppendError::Lost)), "{late:?}");
@@ -104,8 +157,13 @@ async fn a_takeover_waits_for_the_end_of_the_lease_and_ends_the_old_turn() {
         journal.take(state, turn(200, 3)).await.unwrap().is_none(),
         "from a state that is not the newest"
     );
-    new.record(&journal, at(62), closed(Status::Completed, all(Shared))).await.unwrap();
-    assert!(matches!(old.record(&journal, at(63), deferred(90)).await, Err(AppendError::Lost)));
+    new.record(&journal, at(62), closed(Status::Completed, all(Shared)))
+        .await
+        .unwrap();
+    assert!(matches!(
+        old.record(&journal, at(63), deferred(90)).await,
+        Err(AppendError::Lost)
+    ));
     assert!(journal.verify().await.unwrap().clean());
 }
 
@@ -113,17 +171,52 @@ async fn a_takeover_waits_for_the_end_of_the_lease_and_ends_the_old_turn() {
 async fn an_expired_share_is_taken_back_step_by_step() {
     let journal = memory();
     let state = finished(&journal, "first").await;
-    assert!(journal.take(state.clone(), turn(EXPIRY - 1, 2)).await.unwrap().is_none());
+    assert!(
+        journal
+            .take(state.clone(), turn(EXPIRY - 1, 2))
+            .await
+            .unwrap()
+            .is_none()
+    );
     let (mut first, work) = journal.take(state, turn(EXPIRY, 2)).await.unwrap().unwrap();
     let accounts = (0..3).map(account_id).collect();
-    assert_eq!(work, Work::Revoke { accounts, lighthouse: true });
-    first.record(&journal, at(EXPIRY + 1), progress(vec![result(account(0), Cancelled)])).await.unwrap();
+    assert_eq!(
+        work,
+        Work::Revoke {
+            accounts,
+            lighthouse: true
+        }
+    );
+    first
+        .record(
+            &journal,
+            at(EXPIRY + 1),
+            progress(vec![result(account(0), Cancelled)]),
+        )
+        .await
+        .unwrap();
     let crashed = first.into_state();
-    let (mut second, work) = journal.take(crashed, turn(EXPIRY + 60, 3)).await.unwrap().unwrap();
-    assert_eq!(work, Work::Revoke { accounts: vec![account_id(1), account_id(2)], lighthouse: true });
-    let rest =
-        vec![result(account(1), Cancelled), result(account(2), Cancelled), result(lighthouse(), Cancelled)];
-    second.record(&journal, at(EXPIRY + 61), Event::Revoked { results: rest }).await.unwrap();
+    let (mut second, work) = journal
+        .take(crashed, turn(EXPIRY + 60, 3))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        work,
+        Work::Revoke {
+            accounts: vec![account_id(1), account_id(2)],
+            lighthouse: true
+        }
+    );
+    let rest = vec![
+        result(account(1), Cancelled),
+        result(account(2), Cancelled),
+        result(lighthouse(), Cancelled),
+    ];
+    second
+        .record(&journal, at(EXPIRY + 61), Event::Revoked { results: rest })
+        .await
+        .unwrap();
     assert!(second.state().grant(at(EXPIRY + 62)).is_none());
     assert!(journal.verify().await.unwrap().clean());
 }
@@ -134,12 +227,29 @@ async fn an_event_that_cannot_follow_is_refused_and_not_written() {
     let mut claim = claim(&journal, "first").await;
     let pending = closed(Status::Completed, vec![result(account(0), Shared)]);
     let refused = claim.record(&journal, at(1), pending).await;
-    assert!(matches!(refused, Err(AppendError::Store(JournalError::Refused(_)))), "{refused:?}");
-    assert_eq!(journal.stored(claim.state().stream()).await.unwrap().1.len(), 1);
-    let huge =
-        crate::journal::record::Deferral { results: vec![], why: "x".repeat(5_000_000), not_before: at(1) };
+    assert!(
+        matches!(refused, Err(AppendError::Store(JournalError::Refused(_)))),
+        "{refused:?}"
+    );
+    assert_eq!(
+        journal
+            .stored(claim.state().stream())
+            .await
+            .unwrap()
+            .1
+            .len(),
+        1
+    );
+    let huge = crate::journal::record::Deferral {
+        results: vec![],
+        why: "x".repeat(5_000_000),
+        not_before: at(1),
+    };
     let refused = claim.record(&journal, at(1), Event::Deferred(huge)).await;
-    assert!(matches!(refused, Err(AppendError::Store(JournalError::Refused(_)))));
+    assert!(matches!(
+        refused,
+        Err(AppendError::Store(JournalError::Refused(_)))
+    ));
     claim.record(&journal, at(2), deferred(9)).await.unwrap();
 }
 
@@ -147,9 +257,21 @@ async fn an_event_that_cannot_follow_is_refused_and_not_written() {
 async fn openings_and_turns_that_make_no_sense_are_refused() {
     let journal = memory();
     let zero = plain("a\0b", 1);
-    assert!(matches!(journal.open_request(zero).await, Err(JournalError::Refused(_))));
-    let ended = Opening { turn: Turn { until: at(0), ..turn(0, 1) }, ..plain("first", 1) };
-    assert!(matches!(journal.open_request(ended).await, Err(JournalError::Refused(_))));
+    assert!(matches!(
+        journal.open_request(zero).await,
+        Err(JournalError::Refused(_))
+    ));
+    let ended = Opening {
+        turn: Turn {
+            until: at(0),
+            ..turn(0, 1)
+        },
+        ..plain("first", 1)
+    };
+    assert!(matches!(
+        journal.open_request(ended).await,
+        Err(JournalError::Refused(_))
+    ));
     assert!(journal.streams().await.unwrap().is_empty());
 }
 
@@ -168,10 +290,18 @@ async fn a_write_that_is_repeated_after_a_lost_answer_is_our_own() {
             event: opened(identity("first")),
         };
         let (_, bytes) = write(record(1)).unwrap();
-        assert!(matches!(journal.create(stream, 0, &bytes).await.unwrap(), Created::Ours));
-        assert!(matches!(journal.create(stream, 0, &bytes).await.unwrap(), Created::Ours));
+        assert!(matches!(
+            journal.create(stream, 0, &bytes).await.unwrap(),
+            Created::Ours
+        ));
+        assert!(matches!(
+            journal.create(stream, 0, &bytes).await.unwrap(),
+            Created::Ours
+        ));
         let (_, others) = write(record(2)).unwrap();
-        let Created::Theirs(found) = journal.create(stream, 0, &others).await.unwrap() else { panic!() };
+        let Created::Theirs(found) = journal.create(stream, 0, &others).await.unwrap() else {
+            panic!()
+        };
         assert_eq!(found, bytes, "a record is never overwritten");
     }
 }
@@ -196,13 +326,26 @@ async fn a_claim_finds_its_own_record_whose_answer_was_lost() {
     // The store has it, the claim does not know; the event is recorded again, a moment later.
     let event = progress(vec![result(account(0), Shared)]);
     let head = claim.state().head().clone();
-    journal.create(head.stream, 1, &stored(event.clone(), 1, &head)).await.unwrap();
+    journal
+        .create(head.stream, 1, &stored(event.clone(), 1, &head))
+        .await
+        .unwrap();
     claim.record(&journal, at(2), event.clone()).await.unwrap();
     assert_eq!(claim.state().head().next_seq, 2, "it was not written twice");
     // The same, and then something else comes: it goes behind the unknown record.
     let head = claim.state().head().clone();
-    journal.create(head.stream, 2, &stored(event, 3, &head)).await.unwrap();
-    claim.record(&journal, at(4), closed(Status::Completed, all(AlreadyShared))).await.unwrap();
+    journal
+        .create(head.stream, 2, &stored(event, 3, &head))
+        .await
+        .unwrap();
+    claim
+        .record(
+            &journal,
+            at(4),
+            closed(Status::Completed, all(AlreadyShared)),
+        )
+        .await
+        .unwrap();
     assert_eq!(claim.state().head().next_seq, 4);
     assert!(journal.verify().await.unwrap().clean());
 }

@@ -1,4 +1,5 @@
-//! What must hold on every object store: a request's life, seals, fifty claims at once, lost answers, refusals.
+//! What must hold on every object store: a request's life, seals, fifty claims at once, lost
+//! answers, refusals.
 
 use std::error::Error as _;
 
@@ -16,11 +17,16 @@ fn opening(who: u64) -> Opening {
         scheme: "jira".into(),
         request: request(serde_json::json!({})),
         verdict: verdict(true),
-        turn: Turn { now: at(0), until: at(60), worker: worker(who) },
+        turn: Turn {
+            now: at(0),
+            until: at(60),
+            worker: worker(who),
+        },
     }
 }
 
-/// Fifty workers claim one request; the winner finishes it, it is sealed, and a record that goes is missed.
+/// Fifty workers claim one request; the winner finishes it, it is sealed, and a record that goes is
+/// missed.
 pub(in super::super) async fn a_request_lives_its_life(stand: &Stand, journal: &Journal) {
     journal.check().await.unwrap();
     let mut workers = tokio::task::JoinSet::new();
@@ -37,27 +43,71 @@ pub(in super::super) async fn a_request_lives_its_life(stand: &Stand, journal: &
     }
     assert_eq!(claims.len(), 1, "one of fifty has the request");
     let mut claim = claims.pop().unwrap();
-    let mut results: Vec<_> = (0..3).map(|n| result(account(n), ResultKind::Shared)).collect();
+    let mut results: Vec<_> = (0..3)
+        .map(|n| result(account(n), ResultKind::Shared))
+        .collect();
     results.push(result(lighthouse(), available()));
     stand.lock().unwrap().lose_answers = 1;
-    claim.record(journal, at(1), closed(Status::Completed, results)).await.unwrap();
-    assert_eq!(stand.lock().unwrap().lose_answers, 0, "a write whose answer was lost is known as our own");
+    claim
+        .record(journal, at(1), closed(Status::Completed, results))
+        .await
+        .unwrap();
+    assert_eq!(
+        stand.lock().unwrap().lose_answers,
+        0,
+        "a write whose answer was lost is known as our own"
+    );
     let stream = claim.state().stream();
-    let keys: Vec<String> =
-        stand.lock().unwrap().objects.keys().filter(|key| key.contains("/requests/")).cloned().collect();
-    assert_eq!(keys, [0, 1].map(|n| format!("prod/eu/requests/{stream}/00000{n}.json")));
+    let keys: Vec<String> = stand
+        .lock()
+        .unwrap()
+        .objects
+        .keys()
+        .filter(|key| key.contains("/requests/"))
+        .cloned()
+        .collect();
+    assert_eq!(
+        keys,
+        [0, 1].map(|n| format!("prod/eu/requests/{stream}/00000{n}.json"))
+    );
     assert_eq!(journal.streams().await.unwrap(), [stream]);
-    assert_eq!(journal.read(stream).await.unwrap().unwrap().state().unwrap().status(), Status::Completed);
+    assert_eq!(
+        journal
+            .read(stream)
+            .await
+            .unwrap()
+            .unwrap()
+            .state()
+            .unwrap()
+            .status(),
+        Status::Completed
+    );
 
     let notary = Notary::read("acme", &Notary::pem(&[7; 32])).unwrap();
     stand.lock().unwrap().lose_answers = 1;
     let sealing = journal.seal(&notary, at(100)).await.unwrap();
     assert_eq!((sealing.sealed, sealing.overtaken), (2, false));
-    let report = journal.verify_sealed(notary.verifier(), None).await.unwrap();
-    assert_eq!((report.streams, report.records, report.clean()), (1, 2, true));
+    let report = journal
+        .verify_sealed(notary.verifier(), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        (report.streams, report.records, report.clean()),
+        (1, 2, true)
+    );
     stand.lock().unwrap().objects.remove(&keys[1]);
-    let report = journal.verify_sealed(notary.verifier(), None).await.unwrap();
-    assert_eq!(report.findings.iter().map(|f| f.flaw.name()).collect::<Vec<_>>(), ["dropped"]);
+    let report = journal
+        .verify_sealed(notary.verifier(), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        report
+            .findings
+            .iter()
+            .map(|f| f.flaw.name())
+            .collect::<Vec<_>>(),
+        ["dropped"]
+    );
 }
 
 /// An answer that repeats the credentials, as some do, shows none of them, nor do its sources.
@@ -70,7 +120,10 @@ pub(in super::super) async fn a_refusal_shows_no_credential(
     let error = journal.open_request(opening(1)).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("AuthenticationFailed: No match."), "{text}");
-    assert!(text.contains("let this process list, read and create"), "{text}");
+    assert!(
+        text.contains("let this process list, read and create"),
+        "{text}"
+    );
     let mut all = format!("{error:?}");
     let mut source = error.source();
     while let Some(inner) = source {

@@ -24,7 +24,11 @@ use crate::journal::state::{Phase, Work};
 use crate::journal::testing::*;
 
 fn directory(dir: &Path) -> Journal {
-    Journal::open(&JournalLocation::Directory(dir.to_owned()), &Access::default()).unwrap()
+    Journal::open(
+        &JournalLocation::Directory(dir.to_owned()),
+        &Access::default(),
+    )
+    .unwrap()
 }
 
 fn memory() -> Journal {
@@ -32,7 +36,11 @@ fn memory() -> Journal {
 }
 
 fn turn(seconds: i64, who: u64) -> Turn {
-    Turn { now: at(seconds), until: at(seconds + 60), worker: worker(who) }
+    Turn {
+        now: at(seconds),
+        until: at(seconds + 60),
+        worker: worker(who),
+    }
 }
 
 fn opening(id: &str, request: ShareRequest, who: u64) -> Opening {
@@ -67,8 +75,14 @@ fn all(kind: crate::domain::ResultKind) -> Vec<ItemResult> {
 /// A request that was carried out and closed: three records.
 async fn finished(journal: &Journal, id: &str) -> State {
     let mut claim = claim(journal, id).await;
-    claim.record(journal, at(1), progress(all(Shared))).await.unwrap();
-    claim.record(journal, at(2), closed(Status::Completed, all(Shared))).await.unwrap();
+    claim
+        .record(journal, at(1), progress(all(Shared)))
+        .await
+        .unwrap();
+    claim
+        .record(journal, at(2), closed(Status::Completed, all(Shared)))
+        .await
+        .unwrap();
     claim.into_state()
 }
 
@@ -78,7 +92,10 @@ async fn small(dir: &Path) -> Journal {
     finished(&journal, "first").await;
     finished(&journal, "second").await;
     let other = opening("first", request(json!({"reason": "another"})), 9);
-    assert!(matches!(journal.open_request(other).await.unwrap(), Opened::Conflict(_)));
+    assert!(matches!(
+        journal.open_request(other).await.unwrap(),
+        Opened::Conflict(_)
+    ));
     journal
 }
 
@@ -94,5 +111,12 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 async fn names(journal: &Journal) -> Vec<&'static str> {
-    journal.verify().await.unwrap().findings.iter().map(|finding| finding.flaw.name()).collect()
+    journal
+        .verify()
+        .await
+        .unwrap()
+        .findings
+        .iter()
+        .map(|finding| finding.flaw.name())
+        .collect()
 }

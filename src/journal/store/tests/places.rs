@@ -36,11 +36,23 @@ async fn two_journals_on_one_directory_see_each_other() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (directory(dir.path()), directory(dir.path()));
     let mut claim = claim(&one, "first").await;
-    assert!(matches!(two.open_request(plain("first", 2)).await.unwrap(), Opened::Existing(_)));
+    assert!(matches!(
+        two.open_request(plain("first", 2)).await.unwrap(),
+        Opened::Existing(_)
+    ));
     claim.record(&one, at(1), deferred(9)).await.unwrap();
-    let state = two.read(claim.state().stream()).await.unwrap().unwrap().into_state().unwrap();
+    let state = two
+        .read(claim.state().stream())
+        .await
+        .unwrap()
+        .unwrap()
+        .into_state()
+        .unwrap();
     let (mut taken, _) = two.take(state, turn(9, 2)).await.unwrap().unwrap();
-    taken.record(&two, at(10), closed(Status::Completed, all(Shared))).await.unwrap();
+    taken
+        .record(&two, at(10), closed(Status::Completed, all(Shared)))
+        .await
+        .unwrap();
     let seen = one.read(taken.state().stream()).await.unwrap().unwrap();
     assert_eq!(seen.state().unwrap().status(), Status::Completed);
 }
@@ -49,20 +61,29 @@ async fn two_journals_on_one_directory_see_each_other() {
 async fn two_memories_are_two_journals() {
     let (one, two) = (memory(), memory());
     claim(&one, "first").await;
-    assert!(matches!(two.open_request(plain("first", 2)).await.unwrap(), Opened::New(_)));
+    assert!(matches!(
+        two.open_request(plain("first", 2)).await.unwrap(),
+        Opened::New(_)
+    ));
 }
 
 #[tokio::test]
 async fn a_place_that_cannot_be_made_is_refused_with_a_remedy() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), "").unwrap();
-    for bad in [dir.path().join("file"), dir.path().join("file/journal"), PathBuf::from("/proc/none/journal")]
-    {
+    for bad in [
+        dir.path().join("file"),
+        dir.path().join("file/journal"),
+        PathBuf::from("/proc/none/journal"),
+    ] {
         let location = JournalLocation::Directory(bad.clone());
         let error = Journal::open(&location, &Access::default()).unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, JournalError::Place(_)), "{text}");
-        assert!(text.contains(bad.to_str().unwrap()) && text.contains("name a directory"), "{text}");
+        assert!(
+            text.contains(bad.to_str().unwrap()) && text.contains("name a directory"),
+            "{text}"
+        );
     }
 }
 
@@ -70,11 +91,17 @@ async fn a_place_that_cannot_be_made_is_refused_with_a_remedy() {
 async fn a_place_that_cannot_be_written_is_told_and_nothing_is_claimed() {
     let dir = tempfile::tempdir().unwrap();
     let journal = directory(dir.path());
-    // A file where the folder would be refuses writers of every kind, also the system's administrator.
+    // A file where the folder would be refuses writers of every kind, also the system's
+    // administrator.
     fs::write(dir.path().join("requests"), "").unwrap();
     let error = journal.open_request(plain("first", 1)).await.unwrap_err();
-    let JournalError::Store { doing, path, .. } = &error else { panic!("{error}") };
-    assert!(["list", "create"].contains(doing) && path.starts_with("requests/"), "{error}");
+    let JournalError::Store { doing, path, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(
+        ["list", "create"].contains(doing) && path.starts_with("requests/"),
+        "{error}"
+    );
 }
 
 #[cfg(unix)]
@@ -98,7 +125,10 @@ async fn a_read_only_directory_is_a_clear_error_and_can_still_be_read() {
     assert!(read.unwrap().is_some());
     if bound {
         let error = opened.unwrap_err().to_string();
-        assert!(error.contains("create requests/") && error.contains("let this process"), "{error}");
+        assert!(
+            error.contains("create requests/") && error.contains("let this process"),
+            "{error}"
+        );
     }
 }
 
@@ -108,7 +138,14 @@ async fn a_directory_that_went_away_is_not_ready() {
     let journal = directory(dir.path());
     journal.check().await.unwrap();
     dir.close().unwrap();
-    assert!(journal.check().await.unwrap_err().to_string().contains("list requests failed"));
+    assert!(
+        journal
+            .check()
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("list requests failed")
+    );
 }
 
 #[tokio::test]
@@ -116,7 +153,10 @@ async fn nothing_of_a_claim_is_shown_that_should_not_be() {
     let journal = memory();
     assert_eq!(format!("{journal:?}"), "Journal { place: Memory, .. }");
     let access = Access {
-        variables: vec![("AWS_SECRET_ACCESS_KEY".into(), "very-secret-value".to_owned().into())],
+        variables: vec![(
+            "AWS_SECRET_ACCESS_KEY".into(),
+            "very-secret-value".to_owned().into(),
+        )],
         http: None,
     };
     assert!(!format!("{access:?}").contains("very-secret-value"));
@@ -130,8 +170,20 @@ async fn each_stored_record_is_told_once_as_its_line_and_nothing_else_is() {
     let journal = memory().echoing(move |line| to.lock().unwrap().push(line.to_owned()));
     let state = finished(&journal, "first").await;
     let known = journal.open_request(plain("first", 2)).await.unwrap();
-    assert!(matches!(known, Opened::Existing(_)), "a duplicate writes nothing");
+    assert!(
+        matches!(known, Opened::Existing(_)),
+        "a duplicate writes nothing"
+    );
     let files = journal.stored(state.stream()).await.unwrap();
-    let line = |bytes: &bytes::Bytes| String::from_utf8_lossy(bytes).lines().next().unwrap().to_owned();
-    assert_eq!(*told.lock().unwrap(), files.1.iter().map(line).collect::<Vec<_>>());
+    let line = |bytes: &bytes::Bytes| {
+        String::from_utf8_lossy(bytes)
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(
+        *told.lock().unwrap(),
+        files.1.iter().map(line).collect::<Vec<_>>()
+    );
 }

@@ -1,5 +1,6 @@
-//! A stand-in on loopback for Google Cloud Storage and Azure Blob Storage: create-only writes, reads and listings in
-//! each one's own words. It holds the program to its conditions; signatures it only asks for.
+//! A stand-in on loopback for Google Cloud Storage and Azure Blob Storage: create-only writes,
+//! reads and listings in each one's own words. It holds the program to its conditions; signatures
+//! it only asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -35,7 +36,9 @@ pub(in super::super) async fn stand_in(cloud: Cloud) -> (Stand, String) {
     let stand = Stand::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().fallback(answer).with_state((cloud, stand.clone()));
+    let router = Router::new()
+        .fallback(answer)
+        .with_state((cloud, stand.clone()));
     tokio::spawn(async move { axum::serve(listener, router).await });
     (stand, address)
 }
@@ -56,7 +59,11 @@ async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request
     let bytes = axum::body::to_bytes(body, 10_000_000).await.unwrap();
     let mut bucket = stand.lock().unwrap();
     let signed = parts.headers["authorization"].to_str().unwrap();
-    assert!(signed.starts_with(if cloud == Cloud::Google { "Bearer " } else { "SharedKey acme:" }));
+    assert!(signed.starts_with(if cloud == Cloud::Google {
+        "Bearer "
+    } else {
+        "SharedKey acme:"
+    }));
     if let Some(told) = &bucket.refuse {
         let body = format!(
             "<?xml version=\"1.0\"?><Error><Code>AuthenticationFailed</Code><Message>No match.</Message>\
@@ -65,19 +72,33 @@ async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request
         return (StatusCode::FORBIDDEN, body).into_response();
     }
     let path = decoded(parts.uri.path());
-    let key = path.strip_prefix("/acme-journal").unwrap().trim_start_matches('/').to_owned();
-    let found = [("etag", "\"1\""), ("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT")];
+    let key = path
+        .strip_prefix("/acme-journal")
+        .unwrap()
+        .trim_start_matches('/')
+        .to_owned();
+    let found = [
+        ("etag", "\"1\""),
+        ("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT"),
+    ];
     match parts.method {
         Method::PUT => {
             let (condition, wanted) = match cloud {
                 Cloud::Google => ("x-goog-if-generation-match", "0"),
                 Cloud::Azure => ("if-none-match", "*"),
             };
-            assert_eq!(parts.headers[condition], wanted, "nothing is ever overwritten");
+            assert_eq!(
+                parts.headers[condition], wanted,
+                "nothing is ever overwritten"
+            );
             bucket.writes += 1;
             if bucket.objects.contains_key(&key) {
                 let google = cloud == Cloud::Google;
-                let status = if google { StatusCode::PRECONDITION_FAILED } else { StatusCode::CONFLICT };
+                let status = if google {
+                    StatusCode::PRECONDITION_FAILED
+                } else {
+                    StatusCode::CONFLICT
+                };
                 return (status, "").into_response();
             }
             bucket.objects.insert(key, bytes);
@@ -87,7 +108,9 @@ async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request
             }
             (StatusCode::CREATED, found, [("x-goog-generation", "1")], "").into_response()
         }
-        Method::GET if key.is_empty() => list(cloud, &bucket, parts.uri.query().unwrap_or_default()),
+        Method::GET if key.is_empty() => {
+            list(cloud, &bucket, parts.uri.query().unwrap_or_default())
+        }
         Method::GET => match bucket.objects.get(&key) {
             Some(bytes) => (StatusCode::OK, found, bytes.clone()).into_response(),
             None => (StatusCode::NOT_FOUND, "").into_response(),
@@ -98,11 +121,20 @@ async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request
 
 fn list(cloud: Cloud, bucket: &Bucket, query: &str) -> Response {
     let url = Url::parse(&format!("http://x/?{query}")).unwrap();
-    let prefix = url.query_pairs().find(|(name, _)| name == "prefix").unwrap().1.into_owned();
+    let prefix = url
+        .query_pairs()
+        .find(|(name, _)| name == "prefix")
+        .unwrap()
+        .1
+        .into_owned();
     let delimited = url.query_pairs().any(|(name, _)| name == "delimiter");
     let mut files = String::new();
     let mut folders = BTreeSet::new();
-    for (key, bytes) in bucket.objects.iter().filter(|(key, _)| key.starts_with(&prefix)) {
+    for (key, bytes) in bucket
+        .objects
+        .iter()
+        .filter(|(key, _)| key.starts_with(&prefix))
+    {
         let size = bytes.len();
         match (key[prefix.len()..].split_once('/').filter(|_| delimited), cloud) {
             (Some((folder, _)), _) => {
@@ -122,14 +154,20 @@ fn list(cloud: Cloud, bucket: &Bucket, query: &str) -> Response {
     let folders = folders.iter();
     let body = match cloud {
         Cloud::Google => {
-            let folders = folders.map(|f| format!("<CommonPrefixes><Prefix>{f}</Prefix></CommonPrefixes>"));
+            let folders =
+                folders.map(|f| format!("<CommonPrefixes><Prefix>{f}</Prefix></CommonPrefixes>"));
             let folders: String = folders.collect();
-            format!("<ListBucketResult><IsTruncated>false</IsTruncated>{files}{folders}</ListBucketResult>")
+            format!(
+                "<ListBucketResult><IsTruncated>false</IsTruncated>{files}{folders}</ListBucketResult>"
+            )
         }
         Cloud::Azure => {
-            let folders: String =
-                folders.map(|f| format!("<BlobPrefix><Name>{f}</Name></BlobPrefix>")).collect();
-            format!("<EnumerationResults><Blobs>{files}{folders}</Blobs><NextMarker/></EnumerationResults>")
+            let folders: String = folders
+                .map(|f| format!("<BlobPrefix><Name>{f}</Name></BlobPrefix>"))
+                .collect();
+            format!(
+                "<EnumerationResults><Blobs>{files}{folders}</Blobs><NextMarker/></EnumerationResults>"
+            )
         }
     };
     format!("<?xml version=\"1.0\" encoding=\"utf-8\"?>{body}").into_response()

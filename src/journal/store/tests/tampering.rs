@@ -7,11 +7,24 @@ async fn every_altered_byte_of_every_file_is_found_and_named() {
     let dir = tempfile::tempdir().unwrap();
     let journal = small(dir.path()).await;
     let report = journal.verify().await.unwrap();
-    assert_eq!((report.streams, report.records, report.clean()), (3, 7, true));
-    let stores: BTreeMap<PathBuf, Vec<u8>> =
-        files(dir.path()).into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    assert_eq!(
+        (report.streams, report.records, report.clean()),
+        (3, 7, true)
+    );
+    let stores: BTreeMap<PathBuf, Vec<u8>> = files(dir.path())
+        .into_iter()
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
     for (path, good) in &stores {
-        let stream: StreamId = path.parent().unwrap().file_name().unwrap().to_str().unwrap().parse().unwrap();
+        let stream: StreamId = path
+            .parent()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
         let shown = path.strip_prefix(dir.path()).unwrap().to_str().unwrap();
         for index in 0..good.len() {
             let mut bytes = good.clone();
@@ -22,15 +35,24 @@ async fn every_altered_byte_of_every_file_is_found_and_named() {
                 journal.verify().await.unwrap().findings
             } else {
                 let error = journal.read(stream).await.unwrap_err();
-                let JournalError::Damaged { finding, .. } = error else { panic!("{error}") };
+                let JournalError::Damaged { finding, .. } = error else {
+                    panic!("{error}")
+                };
                 vec![*finding]
             };
             assert_eq!(findings.len(), 1, "byte {index} of {shown}");
-            assert_eq!((findings[0].path.as_str(), findings[0].flaw.name()), (shown, "altered"));
+            assert_eq!(
+                (findings[0].path.as_str(), findings[0].flaw.name()),
+                (shown, "altered")
+            );
         }
         for cut in [0, 1, good.len() / 2, good.len() - 1] {
             fs::write(path, &good[..cut]).unwrap();
-            assert_eq!(names(&journal).await, ["altered"], "{shown} cut to {cut} bytes");
+            assert_eq!(
+                names(&journal).await,
+                ["altered"],
+                "{shown} cut to {cut} bytes"
+            );
         }
         fs::write(path, good).unwrap();
     }
@@ -43,16 +65,25 @@ async fn every_removed_file_is_found_unless_it_was_the_newest_of_its_stream() {
     let journal = small(dir.path()).await;
     for path in files(dir.path()) {
         let good = fs::read(&path).unwrap();
-        let newest = !files(dir.path()).iter().any(|p| p.parent() == path.parent() && *p > path);
+        let newest = !files(dir.path())
+            .iter()
+            .any(|p| p.parent() == path.parent() && *p > path);
         fs::remove_file(&path).unwrap();
         let report = journal.verify().await.unwrap();
         if newest {
-            assert!(report.clean(), "not detected by the chain alone: {:?}", report.findings);
+            assert!(
+                report.clean(),
+                "not detected by the chain alone: {:?}",
+                report.findings
+            );
         } else {
             let shown = path.strip_prefix(dir.path()).unwrap().to_str().unwrap();
             assert_eq!(report.findings.len(), 1);
             assert_eq!(
-                (report.findings[0].path.as_str(), report.findings[0].flaw.name()),
+                (
+                    report.findings[0].path.as_str(),
+                    report.findings[0].flaw.name()
+                ),
                 (shown, "missing")
             );
         }
@@ -85,7 +116,12 @@ async fn swapped_files_are_found() {
                 fs::write(two, &a).unwrap();
                 let found = names(&journal).await;
                 assert_eq!(found.len(), 2, "{one:?} and {two:?}: {found:?}");
-                assert!(found.iter().all(|name| ["reordered", "foreign"].contains(name)), "{found:?}");
+                assert!(
+                    found
+                        .iter()
+                        .all(|name| ["reordered", "foreign"].contains(name)),
+                    "{found:?}"
+                );
                 fs::write(one, &a).unwrap();
                 fs::write(two, &b).unwrap();
             }
@@ -108,7 +144,11 @@ async fn foreign_files_are_reported_and_do_no_harm() {
     fs::write(inside.join("folder/000000.json"), "{}").unwrap();
     fs::write(dir.path().join("beside.txt"), "not ours to judge").unwrap();
     let report = journal.verify().await.unwrap();
-    let paths: Vec<&str> = report.findings.iter().map(|finding| finding.path.as_str()).collect();
+    let paths: Vec<&str> = report
+        .findings
+        .iter()
+        .map(|finding| finding.path.as_str())
+        .collect();
     let wanted = [
         format!("requests/{stream}/1.json"),
         format!("requests/{stream}/folder"),
@@ -119,7 +159,12 @@ async fn foreign_files_are_reported_and_do_no_harm() {
     let mut sorted: Vec<String> = wanted.to_vec();
     sorted.sort();
     assert_eq!(paths, sorted);
-    assert!(report.findings.iter().all(|finding| finding.flaw.name() == "foreign"));
+    assert!(
+        report
+            .findings
+            .iter()
+            .all(|finding| finding.flaw.name() == "foreign")
+    );
     assert_eq!(journal.streams().await.unwrap().len(), 3);
     assert!(journal.read(stream).await.unwrap().is_some());
 }
@@ -131,15 +176,28 @@ async fn a_record_0_of_garbage_is_an_error_that_names_the_file_and_the_remedy() 
     let stream = StreamId::of(&identity("first"));
     let folder = dir.path().join(format!("requests/{stream}"));
     fs::create_dir_all(&folder).unwrap();
-    for garbage in [&b""[..], b"\n", b"{}\n{}\n", &[0xff; 64], &vec![b'['; 5_000_000]] {
+    for garbage in [
+        &b""[..],
+        b"\n",
+        b"{}\n{}\n",
+        &[0xff; 64],
+        &vec![b'['; 5_000_000],
+    ] {
         fs::write(folder.join("000000.json"), garbage).unwrap();
         for error in [
             journal.read(stream).await.map(|_| ()).unwrap_err(),
-            journal.open_request(plain("first", 1)).await.map(|_| ()).unwrap_err(),
+            journal
+                .open_request(plain("first", 1))
+                .await
+                .map(|_| ())
+                .unwrap_err(),
         ] {
             let text = error.to_string();
             assert!(matches!(error, JournalError::Damaged { .. }), "{text}");
-            assert!(text.contains(&format!("requests/{stream}/000000.json")), "{text}");
+            assert!(
+                text.contains(&format!("requests/{stream}/000000.json")),
+                "{text}"
+            );
             assert!(text.contains("restore it from a backup"), "{text}");
         }
         assert_eq!(names(&journal).await.len(), 1);
@@ -152,10 +210,18 @@ async fn garbage_at_the_next_number_is_damage_and_not_another_worker() {
     let journal = directory(dir.path());
     let mut claim = claim(&journal, "first").await;
     let state = claim.state().clone();
-    let next = dir.path().join(format!("requests/{}/{}", state.stream(), file_name(1)));
+    let next = dir
+        .path()
+        .join(format!("requests/{}/{}", state.stream(), file_name(1)));
     fs::write(next, "garbage").unwrap();
-    let error = claim.record(&journal, at(1), deferred(9)).await.unwrap_err();
-    assert!(matches!(error, AppendError::Store(JournalError::Damaged { .. })), "{error}");
+    let error = claim
+        .record(&journal, at(1), deferred(9))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, AppendError::Store(JournalError::Damaged { .. })),
+        "{error}"
+    );
     let error = journal.take(state, turn(60, 2)).await.unwrap_err();
     assert!(error.to_string().contains("000001.json"), "{error}");
 }
@@ -170,7 +236,10 @@ async fn findings_are_kept_up_to_a_thousand_and_counted_beyond() {
         fs::write(requests.join(format!("x{n}")), "").unwrap();
     }
     let report = journal.verify().await.unwrap();
-    assert_eq!((report.findings.len(), report.left_off, report.clean()), (1_000, 5, false));
+    assert_eq!(
+        (report.findings.len(), report.left_off, report.clean()),
+        (1_000, 5, false)
+    );
 }
 
 #[tokio::test]
@@ -178,10 +247,31 @@ async fn a_stray_file_with_a_high_number_does_not_cost_a_million_reads() {
     let dir = tempfile::tempdir().unwrap();
     let journal = small(dir.path()).await;
     let stream = StreamId::of(&identity("first"));
-    fs::write(dir.path().join(format!("requests/{stream}/999999.json")), "").unwrap();
+    fs::write(
+        dir.path().join(format!("requests/{stream}/999999.json")),
+        "",
+    )
+    .unwrap();
     let report = journal.verify().await.unwrap();
-    assert!(!report.clean() && report.findings.len() < 200, "{}", report.findings.len());
-    assert_eq!(report.findings[0].path, format!("requests/{stream}/000003.json"));
-    assert_eq!(report.records + report.findings.len() as u64 + report.left_off, 1_000_000 + 4);
-    assert!(journal.read(stream).await.unwrap_err().to_string().contains("000003.json"));
+    assert!(
+        !report.clean() && report.findings.len() < 200,
+        "{}",
+        report.findings.len()
+    );
+    assert_eq!(
+        report.findings[0].path,
+        format!("requests/{stream}/000003.json")
+    );
+    assert_eq!(
+        report.records + report.findings.len() as u64 + report.left_off,
+        1_000_000 + 4
+    );
+    assert!(
+        journal
+            .read(stream)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("000003.json")
+    );
 }
