@@ -3,43 +3,43 @@
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start has nothing to say.
 
-#[path = "stage/naive.rs"]
+#[path = "setup/naive.rs"]
 mod naive;
-#[path = "stage/mod.rs"]
-mod stage;
+#[path = "setup/mod.rs"]
+mod setup;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use stage::{SHARE, Stage, account, blueprint, refused};
+use setup::{SHARE, Setup, account, blueprint, refused};
 
 const TICKETS: usize = 1_000;
-const MOST_CALLS: usize = 110;
+const MAX_CALLS: usize = 110;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let tickets: Vec<(String, String)> = (0..TICKETS).map(|n| (blueprint(0), account(n))).collect();
     println!("{TICKETS} tickets of one account for one image");
 
-    let stage = Stage::new(1).await;
+    let setup = Setup::new(1).await;
     let begun = Instant::now();
-    let done = stage.send(tickets.clone()).await;
+    let done = setup.send(tickets.clone()).await;
     let took = begun.elapsed().as_secs_f64();
-    let (calls, all) = (stage.calls(SHARE), stage.cloud.calls());
+    let (calls, all) = (setup.calls(SHARE), setup.cloud.calls());
     println!(
         "sharehook    {done} completed in {took:.2} s, {} calls that share and {} that read, {} refused for rate",
         calls.len(),
         all.len() - calls.len(),
         refused(&all)
     );
-    let has = stage
+    let has = setup
         .cloud
         .state()
-        .blueprint_accounts(stage::REGION, &blueprint(0))
+        .blueprint_accounts(setup::REGION, &blueprint(0))
         .len();
     println!("             the cloud lists {has} accounts");
 
-    let plain = Stage::new(1).await;
+    let plain = Setup::new(1).await;
     let begun = Instant::now();
     let did = naive::share(&plain, &tickets).await;
     let calls = plain.calls(SHARE);
@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
         calls.len(),
         refused(&calls)
     );
-    let kept = done == TICKETS && has == TICKETS && stage.calls(SHARE).len() <= MOST_CALLS;
+    let kept = done == TICKETS && has == TICKETS && setup.calls(SHARE).len() <= MAX_CALLS;
     if kept {
         ExitCode::SUCCESS
     } else {

@@ -7,8 +7,8 @@
 #![allow(clippy::disallowed_methods)] // Its settings come from the environment, as for every benchmark.
 
 #[allow(dead_code)] // Shared with the benchmarks of calls.
-#[path = "stage/mod.rs"]
-mod stage;
+#[path = "setup/mod.rs"]
+mod setup;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 use object_store::local::LocalFileSystem;
 use serde_json::json;
+use setup::{REGION, Setup, account, blueprint};
 use sharehook::app::Deadline;
 use sharehook::clock::Clock;
 use sharehook::domain::{
@@ -24,7 +25,6 @@ use sharehook::domain::{
 };
 use sharehook::journal::seal::Notary;
 use sharehook::journal::{Access, Event, Journal, JournalLocation, Opened, Opening, Turn, Worker};
-use stage::{REGION, Stage, account, blueprint};
 
 const DUE: usize = 100;
 const IMAGES: usize = 100;
@@ -46,9 +46,9 @@ async fn main() -> ExitCode {
     let begun = Instant::now();
     fill(&place, finished, start).await;
     let clock = Clock::at(start);
-    let stage = Stage::with(IMAGES, &format!("file:{}", place.display()), clock.clone()).await;
+    let setup = Setup::with(IMAGES, &format!("file:{}", place.display()), clock.clone()).await;
     let due = (0..DUE).map(|n| (blueprint(n % 10), account(n))).collect();
-    let shared = stage.send_for(due, Some("24h")).await;
+    let shared = setup.send_for(due, Some("24h")).await;
     println!(
         "{finished} finished requests and {shared} that expire, written in {:.1?}",
         begun.elapsed()
@@ -62,7 +62,7 @@ async fn main() -> ExitCode {
     let sweep = async |at: Timestamp, what: &str| {
         clock.set(at);
         let begun = Instant::now();
-        let report = stage
+        let report = setup
             .app
             .sweep(Deadline::after(Duration::from_secs(3_600)))
             .await
@@ -81,7 +81,7 @@ async fn main() -> ExitCode {
     let quiet = sweep(hours(2), "nothing is due").await;
     let report = sweep(hours(25), &format!("{DUE} shares have expired")).await;
     let begun = Instant::now();
-    let all = stage.app.requests().await.expect("a list");
+    let all = setup.app.requests().await.expect("a list");
     println!(
         "full scan    {:>9.3} s  every request is read",
         begun.elapsed().as_secs_f64()

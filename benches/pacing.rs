@@ -4,15 +4,15 @@
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start has nothing to say.
 
-#[path = "stage/naive.rs"]
+#[path = "setup/naive.rs"]
 mod naive;
-#[path = "stage/mod.rs"]
-mod stage;
+#[path = "setup/mod.rs"]
+mod setup;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use stage::{SHARE, Stage, account, blueprint, refused};
+use setup::{SHARE, Setup, account, blueprint, refused};
 
 const TICKETS: usize = 80;
 /// Calls a second (API page).
@@ -24,19 +24,19 @@ async fn main() -> ExitCode {
     let limit = TICKETS as f64 / RATE;
     println!("{TICKETS} tickets, one image each, {RATE} calls a second: {limit:.2} s at the limit");
 
-    let stage = Stage::new(TICKETS).await;
+    let setup = Setup::new(TICKETS).await;
     let begun = Instant::now();
-    let done = stage.send(tickets.clone()).await;
+    let done = setup.send(tickets.clone()).await;
     let took = begun.elapsed().as_secs_f64();
-    let calls = stage.calls(SHARE);
-    let (ours, all) = (refused(&calls), refused(&stage.cloud.calls()));
+    let calls = setup.calls(SHARE);
+    let (ours, all) = (refused(&calls), refused(&setup.cloud.calls()));
     let share = 100.0 * (took / limit - 1.0);
     println!(
         "sharehook    {done} completed in {took:.2} s ({share:+.1} % of the limit), {} calls, {ours} of them and {all} of all refused for rate",
         calls.len()
     );
 
-    let plain = Stage::new(TICKETS).await;
+    let plain = Setup::new(TICKETS).await;
     let begun = Instant::now();
     let did = naive::share(&plain, &tickets).await;
     let calls = plain.calls(SHARE);

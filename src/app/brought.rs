@@ -2,7 +2,7 @@
 //! the headers without them; and, on a host that writes them itself, once the sender has proved who
 //! it is, the set that signs the calls from then on.
 
-use crate::cloud::credentials::Handed;
+use crate::cloud::credentials::InvocationCredentials;
 use crate::inbound::{Headers, Twice};
 
 use super::App;
@@ -25,12 +25,12 @@ impl Brought {
         Self([Ok(None), Ok(None), Ok(None)])
     }
 
-    /// Puts a whole set into `handed`; one that is not whole is told and left.
-    fn hand_to(&self, handed: &Handed) {
+    /// Puts a whole set into `invocation_credentials`; one that is not whole is told and left.
+    fn hand_to(&self, invocation_credentials: &InvocationCredentials) {
         let Self([id, key, token]) = self;
         let taken = match (id, key, token) {
             (Ok(None), Ok(None), Ok(None)) => return,
-            (Ok(id), Ok(key), Ok(token)) => handed
+            (Ok(id), Ok(key), Ok(token)) => invocation_credentials
                 .take(id.as_deref(), key.as_deref(), token.as_deref())
                 .map_err(|problem| problem.to_string()),
             (Err(twice), _, _) | (_, Err(twice), _) | (_, _, Err(twice)) => Err(twice.to_string()),
@@ -57,8 +57,8 @@ impl App {
     /// word that nobody else writes these headers is then not all that stands between a stranger
     /// and the key of every call.
     pub(super) fn accept(&self, brought: &Brought) {
-        if let Some(handed) = self.clouds.handed() {
-            brought.hand_to(handed);
+        if let Some(invocation_credentials) = self.clouds.invocation_credentials() {
+            brought.hand_to(invocation_credentials);
         }
     }
 }

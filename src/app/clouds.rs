@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::cloud::credentials::{Handed, RoleArn};
+use crate::cloud::credentials::{InvocationCredentials, RoleArn};
 use crate::cloud::{Cloud, CloudSettings, CredentialChain};
 use crate::config::{AccountConfig, Config, DEFAULT_ACCOUNT, Vars};
 use crate::domain::{
@@ -17,7 +17,7 @@ pub(super) struct Clouds {
     default: Cloud,
     named: BTreeMap<String, Cloud>,
     /// Where the credentials go that invocations bring.
-    handed: Handed,
+    invocation_credentials: InvocationCredentials,
     believes_invocations: bool,
 }
 
@@ -38,7 +38,7 @@ impl Clouds {
     ) -> Result<Self, Problems> {
         let home = vars.get("HOME").map(PathBuf::from);
         let chain = CredentialChain::from_disk(vars, home);
-        let handed = chain.handed();
+        let invocation_credentials = chain.invocation_credentials();
         let mut named = BTreeMap::new();
         for account in &config.cloud.accounts {
             let chain = chain_of(&config.file, account, chain.clone())?;
@@ -48,7 +48,7 @@ impl Clouds {
         Ok(Self {
             default,
             named,
-            handed,
+            invocation_credentials,
             believes_invocations: false,
         })
     }
@@ -60,8 +60,9 @@ impl Clouds {
 
     /// Where to put what an invocation brought; none where nobody but its sender can have written
     /// it.
-    pub(super) fn handed(&self) -> Option<&Handed> {
-        self.believes_invocations.then_some(&self.handed)
+    pub(super) fn invocation_credentials(&self) -> Option<&InvocationCredentials> {
+        self.believes_invocations
+            .then_some(&self.invocation_credentials)
     }
 
     /// By the beginning of the image's id, then by region, as the configuration says.

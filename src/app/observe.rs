@@ -118,7 +118,7 @@ async fn look(means: &Means<'_>, request: &ShareRequest) -> Observation {
             );
             seen.take_shares(read.map(Some));
             seen.readiness = readiness;
-            seen.most_accounts = Some(means.cvm_accounts_per_image);
+            seen.max_accounts = Some(means.cvm_accounts_per_image);
         }
         Target::Lighthouse { image } | Target::Chain { image, .. } => {
             match retried(means, || cloud.blueprint_of_image(region, image, deadline)).await {

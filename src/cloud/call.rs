@@ -227,7 +227,7 @@ impl Attempt<'_> {
     ) -> (Result<Answered<A::Answer>, CloudError>, Option<String>) {
         let endpoint = self.cloud.endpoint(A::API.service);
         let begin = Instant::now();
-        let longest = self.cloud.settings.longest_call;
+        let longest = self.cloud.settings.call_timeout;
         let longest = self
             .deadline
             .remaining(begin)
@@ -352,7 +352,7 @@ impl Attempt<'_> {
             Failure::TooLarge => {
                 let message = format!(
                     "{what}: the answer of {host} exceeds {} bytes",
-                    envelope::LARGEST_BODY
+                    envelope::MAX_BODY_BYTES
                 );
                 unanswered(own::BAD_ANSWER, &message, self.purpose)
             }
@@ -540,7 +540,7 @@ mod tests {
             ),
             (reply("<html>Welcome</html>"), ErrorClass::Ambiguous),
             (
-                reply(&"x".repeat(envelope::LARGEST_BODY + 1)),
+                reply(&"x".repeat(envelope::MAX_BODY_BYTES + 1)),
                 ErrorClass::Ambiguous,
             ),
         ] {
@@ -627,7 +627,7 @@ mod tests {
         }])
         .await;
         let settings = CloudSettings {
-            longest_call: Duration::from_millis(200),
+            call_timeout: Duration::from_millis(200),
             ..settings(server.address)
         };
         let cloud = cloud_with(settings, &variables());

@@ -10,7 +10,7 @@ use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue};
 pub use reqwest::{Client, Url};
 use tokio::time::timeout;
 
-use super::envelope::LARGEST_BODY;
+use super::envelope::MAX_BODY_BYTES;
 use super::error::clip;
 use crate::domain::{Problem, Problems};
 
@@ -69,7 +69,7 @@ pub(super) fn build(proxy: Option<&str>) -> Result<Client, Problems> {
 /// # Errors
 /// Why there is none, for the log.
 pub async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, String> {
-    const MOST: usize = 64 * 1024;
+    const MAX_BYTES: usize = 64 * 1024;
     let mut response = client
         .get(url)
         .send()
@@ -80,8 +80,8 @@ pub async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, String> {
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| causes(&error))? {
-        if body.len() + chunk.len() > MOST {
-            return Err(format!("more than {MOST} bytes"));
+        if body.len() + chunk.len() > MAX_BYTES {
+            return Err(format!("more than {MAX_BYTES} bytes"));
         }
         body.extend_from_slice(&chunk);
     }
@@ -169,7 +169,7 @@ async fn exchange(
             .map(str::to_owned);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
-            if body.len() + chunk.len() > LARGEST_BODY {
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
                 return Err(Failure::TooLarge);
             }
             body.extend_from_slice(&chunk);

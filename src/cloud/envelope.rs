@@ -11,7 +11,7 @@ use super::error::{answered, clip, own, unanswered};
 use crate::domain::{CloudError, ErrorClass};
 
 /// More of a body than this is not read: the largest page of any action here is a fraction of it.
-pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
+pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// An answer that says success.
 #[derive(Debug, Clone)]

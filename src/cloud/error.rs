@@ -31,8 +31,8 @@ pub mod own {
 }
 
 /// The most characters of the cloud's text that an error keeps.
-const LONGEST_MESSAGE: usize = 600;
-const LONGEST_CODE: usize = 120;
+const MAX_MESSAGE_CHARS: usize = 600;
+const MAX_CODE_CHARS: usize = 120;
 
 /// Looks a code up: in full, then by its part before the first dot, then by what its first word
 /// says.
@@ -101,8 +101,8 @@ pub(super) fn answered(
 ) -> CloudError {
     let (class, remedy) = classify(code, purpose);
     CloudError {
-        code: clip(code, LONGEST_CODE),
-        message: clip(message, LONGEST_MESSAGE),
+        code: clip(code, MAX_CODE_CHARS),
+        message: clip(message, MAX_MESSAGE_CHARS),
         class,
         remedy: remedy.to_owned(),
         request_id,
@@ -146,7 +146,7 @@ pub(super) fn unanswered(code: &str, message: &str, purpose: Purpose) -> CloudEr
     };
     CloudError {
         code: code.to_owned(),
-        message: clip(message, LONGEST_MESSAGE),
+        message: clip(message, MAX_MESSAGE_CHARS),
         class,
         remedy: remedy.to_owned(),
         request_id: None,

@@ -94,12 +94,12 @@ impl Cloud {
         permission: Permission,
         deadline: Deadline,
     ) -> Result<Receipt, CloudError> {
-        let most_accounts = self.settings.cvm_accounts_per_call;
+        let max_accounts = self.settings.cvm_accounts_per_call;
         let request = cvm_modify::Request {
             image_id: image,
             account_ids: accounts,
             permission,
-            most_accounts,
+            max_accounts,
         };
         let answered = self.call(region, &request, deadline).await?;
         Ok(Receipt {

@@ -74,7 +74,7 @@ pub struct CloudSettings {
     /// The most accounts in one CVM call; the documentation publishes no number.
     pub cvm_accounts_per_call: usize,
     /// The longest that one call may take, its answer included.
-    pub longest_call: Duration,
+    pub call_timeout: Duration,
     /// What time it is.
     pub clock: Clock,
 }
@@ -89,7 +89,7 @@ impl CloudSettings {
             lighthouse_per_second: 20.0,
             cvm_per_second: 10.0,
             cvm_accounts_per_call: 10,
-            longest_call: Duration::from_secs(10),
+            call_timeout: Duration::from_secs(10),
             clock,
         }
     }

@@ -64,7 +64,7 @@ enum Next {
 pub struct AccountWork {
     action: Action,
     readable: bool,
-    most_tries: u32,
+    max_tries: u32,
     queue: VecDeque<Batch>,
     next: Next,
     done: BTreeMap<AccountId, ItemResult>,
@@ -80,7 +80,7 @@ impl AccountWork {
         per_call: usize,
         readable: bool,
         resumed: bool,
-        most_tries: u32,
+        max_tries: u32,
     ) -> Self {
         let batch = |chunk: &[AccountId]| Batch {
             accounts: chunk.to_vec(),
@@ -92,7 +92,7 @@ impl AccountWork {
         Self {
             action,
             readable,
-            most_tries,
+            max_tries,
             queue,
             next: Next::Call,
             done: BTreeMap::new(),
@@ -223,7 +223,7 @@ impl AccountWork {
             | ErrorClass::Ambiguous => {
                 front.maybe_done |=
                     matches!(error.class, ErrorClass::Ambiguous | ErrorClass::Transient);
-                if front.tries < self.most_tries {
+                if front.tries < self.max_tries {
                     self.next = Next::Wait(error.class);
                 } else if self.must_read_first() {
                     self.next = Next::Read;
@@ -281,7 +281,7 @@ impl AccountWork {
         }
         match error.class {
             ErrorClass::AsWanted if !changed => self.halve(),
-            _ if tries >= self.most_tries => self.fail_front(&error, true),
+            _ if tries >= self.max_tries => self.fail_front(&error, true),
             _ => self.next = Next::Call,
         }
     }
@@ -297,7 +297,7 @@ impl AccountWork {
         };
         if error.class.passing() && unclear {
             front.tries += 1;
-            if front.tries < self.most_tries {
+            if front.tries < self.max_tries {
                 self.next = Next::Wait(error.class);
             } else {
                 let last = front.last.clone().unwrap_or(error);
@@ -312,7 +312,7 @@ impl AccountWork {
                 front.maybe_done = true;
                 self.halve();
             }
-            _ if front.tries >= self.most_tries => self.fail_front(&last, true),
+            _ if front.tries >= self.max_tries => self.fail_front(&last, true),
             _ => self.next = Next::Call,
         }
     }

@@ -45,7 +45,7 @@ pub enum LighthouseSeen {
 pub struct LighthouseWork {
     image: CvmImageId,
     action: Action,
-    most_tries: u32,
+    max_tries: u32,
     tries: u32,
     step: LighthouseStep,
     last: Option<CloudError>,
@@ -60,7 +60,7 @@ pub struct LighthouseWork {
 impl LighthouseWork {
     /// Work for `image`; a share begins with the precheck. `resumed`: an earlier attempt may have
     /// made the call.
-    pub fn new(image: CvmImageId, action: Action, resumed: bool, most_tries: u32) -> Self {
+    pub fn new(image: CvmImageId, action: Action, resumed: bool, max_tries: u32) -> Self {
         let step = match action {
             Action::Share => LighthouseStep::Precheck,
             Action::Cancel => LighthouseStep::Call,
@@ -68,7 +68,7 @@ impl LighthouseWork {
         Self {
             image,
             action,
-            most_tries,
+            max_tries,
             tries: 0,
             step,
             last: None,
@@ -160,7 +160,7 @@ impl LighthouseWork {
             | ErrorClass::Ambiguous => {
                 self.maybe_done |=
                     matches!(error.class, ErrorClass::Ambiguous | ErrorClass::Transient);
-                self.step = match (self.tries < self.most_tries, self.maybe_done) {
+                self.step = match (self.tries < self.max_tries, self.maybe_done) {
                     (true, _) => LighthouseStep::Wait {
                         tries: self.tries,
                         class: error.class,
@@ -235,7 +235,7 @@ impl LighthouseWork {
                     error.request_id,
                 );
             }
-            Some(error) if self.tries >= self.most_tries => self.fail(&error, true),
+            Some(error) if self.tries >= self.max_tries => self.fail(&error, true),
             _ => self.step = LighthouseStep::Call,
         }
     }
@@ -256,7 +256,7 @@ impl LighthouseWork {
                     last.request_id,
                 );
             }
-            Some(last) if self.tries >= self.most_tries => self.fail(&last, true),
+            Some(last) if self.tries >= self.max_tries => self.fail(&last, true),
             // Nothing is repeated while it is open whether it was carried out, and a read may still
             // tell.
             Some(_) if self.maybe_done && error.class.passing() => {

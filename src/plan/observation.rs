@@ -16,7 +16,7 @@ pub struct Observation {
     /// Whether the image can be shared as it is.
     pub readiness: Readiness,
     /// With how many accounts it can be shared; `None` where that is not known.
-    pub most_accounts: Option<usize>,
+    pub max_accounts: Option<usize>,
     /// Whether the reads above were answered. False means: stay safe, every call is made and none
     /// is assumed done.
     pub readable: bool,

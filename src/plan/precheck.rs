@@ -109,7 +109,7 @@ pub(super) fn refused(
     {
         return failed(std::mem::take(todo), &kind);
     }
-    match (target, &seen.shares, seen.most_accounts) {
+    match (target, &seen.shares, seen.max_accounts) {
         (Target::Cvm { .. }, Some(shares), Some(most)) if shares.len() + todo.len() > most => {
             let beyond = todo.split_off(most.saturating_sub(shares.len()));
             failed(beyond, &over_quota(shares.len(), most))
@@ -181,7 +181,7 @@ mod tests {
             let seen = Observation {
                 shares,
                 readiness: readiness.clone(),
-                most_accounts: Some(3),
+                max_accounts: Some(3),
                 ..Observation::default()
             };
             let mut todo = accounts.clone();

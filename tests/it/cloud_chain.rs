@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sharehook::app::Deadline;
 use sharehook::sandbox::Behaviour;
 
-use crate::cloud_stage::{IMAGE, REGION, Stage, deliver, ticket, unlimited};
+use crate::cloud_setup::{IMAGE, REGION, Setup, deliver, ticket, unlimited};
 
 const ACCOUNTS: [&str; 2] = ["700000000001", "700000000002"];
 
@@ -15,8 +15,8 @@ fn chain() -> Value {
     ticket("chain", "share", IMAGE, &ACCOUNTS, true)
 }
 
-fn carried_out(stage: &Stage, service: &str) -> usize {
-    stage
+fn carried_out(setup: &Setup, service: &str) -> usize {
+    setup
         .writes(0)
         .iter()
         .filter(|call| call.carried_out && call.service == service)
@@ -24,12 +24,12 @@ fn carried_out(stage: &Stage, service: &str) -> usize {
 }
 
 /// Everything is as the ticket says, was done once, and is told as this ticket's doing.
-fn check(stage: &Stage, answer: &Value, case: &str) {
+fn check(setup: &Setup, answer: &Value, case: &str) {
     assert_eq!(answer["status"], "completed", "{case}: {answer}");
-    let blueprint = stage.cloud.state().published(REGION, IMAGE).unwrap();
-    assert_eq!(json!(stage.has(&blueprint)), json!(ACCOUNTS), "{case}");
+    let blueprint = setup.cloud.state().published(REGION, IMAGE).unwrap();
+    assert_eq!(json!(setup.has(&blueprint)), json!(ACCOUNTS), "{case}");
     assert_eq!(
-        carried_out(stage, "lighthouse"),
+        carried_out(setup, "lighthouse"),
         2,
         "{case}: one publication, one share"
     );
@@ -62,22 +62,22 @@ async fn a_stop_at_any_call_is_survived() {
         "ShareBlueprintAcrossAccounts",
     ] {
         for fault in ["slow:30s", "reset-before"] {
-            let mut stage = Stage::new(unlimited(), "file:journal").await;
+            let mut setup = Setup::new(unlimited(), "file:journal").await;
             if fault != "slow:30s" {
                 // The first call of this kind fails, and its repetition is held back.
-                stage
+                setup
                     .cloud
                     .inject(format!("{call}:{fault}").parse().unwrap());
             }
-            stage
+            setup
                 .cloud
                 .inject(format!("{call}:slow:30s").parse().unwrap());
-            let app = stage.app.clone();
+            let app = setup.app.clone();
             let first = tokio::spawn(async move {
                 deliver(&app, &chain(), Deadline::after(Duration::from_secs(20))).await
             });
             let held = || {
-                stage
+                setup
                     .cloud
                     .calls()
                     .iter()
@@ -89,16 +89,16 @@ async fn a_stop_at_any_call_is_survived() {
             }
             first.abort();
             drop(first.await);
-            stage.cloud.clear_faults();
-            stage.restart().await;
-            let early = stage.send(&chain()).await;
+            setup.cloud.clear_faults();
+            setup.restart().await;
+            let early = setup.send(&chain()).await;
             assert_eq!(
                 early["status"], "pending",
                 "{call}: the stopped worker's lease still runs: {early}"
             );
-            stage.wait(60);
-            let answer = stage.send(&chain()).await;
-            check(&stage, &answer, &format!("stopped at {call} after {fault}"));
+            setup.wait(60);
+            let answer = setup.send(&chain()).await;
+            check(&setup, &answer, &format!("stopped at {call} after {fault}"));
         }
     }
 }
@@ -109,11 +109,11 @@ async fn a_blueprint_in_the_making_is_waited_for() {
         publish_delay: Duration::from_millis(150),
         ..unlimited()
     };
-    let stage = Stage::new(behaviour, "memory:").await;
-    let answer = stage.send(&chain()).await;
-    check(&stage, &answer, "150 ms");
+    let setup = Setup::new(behaviour, "memory:").await;
+    let answer = setup.send(&chain()).await;
+    check(&setup, &answer, "150 ms");
     assert_eq!(
-        stage.writes(0).len(),
+        setup.writes(0).len(),
         2,
         "it was not shared before it was NORMAL"
     );
@@ -127,43 +127,43 @@ async fn a_wait_for_a_blueprint_is_bounded_and_goes_on_later() {
         publish_delay: Duration::from_millis(1_000),
         ..unlimited()
     };
-    let stage = Stage::new(behaviour, "memory:").await;
-    let first = stage.send(&chain()).await;
+    let setup = Setup::new(behaviour, "memory:").await;
+    let first = setup.send(&chain()).await;
     assert_eq!(first["status"], "pending", "{first}");
     let mut answer = first;
     for _ in 0..10 {
         assert!(
-            stage.writes(0).len() <= 2,
+            setup.writes(0).len() <= 2,
             "it was not shared before it was NORMAL"
         );
         if answer["status"] != "pending" {
             break;
         }
-        stage.wait(60);
-        answer = stage.send(&chain()).await;
+        setup.wait(60);
+        answer = setup.send(&chain()).await;
     }
-    check(&stage, &answer, "1 s");
+    check(&setup, &answer, "1 s");
 }
 
 #[tokio::test]
 async fn an_image_that_is_there_already_is_found() {
-    let stage = Stage::new(unlimited(), "memory:").await;
-    stage
+    let setup = Setup::new(unlimited(), "memory:").await;
+    setup
         .send(&ticket("before", "share", IMAGE, &[], true))
         .await;
-    let answer = stage.send(&chain()).await;
+    let answer = setup.send(&chain()).await;
     assert_eq!(answer["status"], "completed", "{answer}");
     let results = answer["results"].as_array().unwrap();
     let available = results.iter().find(|r| r["result"] == "available").unwrap();
-    let blueprint = stage.cloud.state().published(REGION, IMAGE).unwrap();
+    let blueprint = setup.cloud.state().published(REGION, IMAGE).unwrap();
     assert_eq!(
         (&available["blueprint"], &available["already"]),
         (&json!(blueprint), &json!(true)),
         "{answer}"
     );
-    assert_eq!(json!(stage.has(&blueprint)), json!(ACCOUNTS));
+    assert_eq!(json!(setup.has(&blueprint)), json!(ACCOUNTS));
     assert_eq!(
-        carried_out(&stage, "lighthouse"),
+        carried_out(&setup, "lighthouse"),
         2,
         "it was not published again"
     );

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sharehook::app::ImagesQuery;
 use sharehook::sandbox::Fault;
 
-use crate::cloud_stage::{BLUEPRINT, IMAGE, REGION, Stage, ticket, unlimited};
+use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, ticket, unlimited};
 
 /// Ten accounts that may have an image.
 const TEN: [&str; 10] = [
@@ -318,10 +318,10 @@ fn the_table_has_every_code_of_the_five_pages() {
     assert_eq!(table, pages);
 }
 
-pub(crate) fn inject(stage: &Stage, fault: &str) {
-    stage.cloud.clear_faults();
+pub(crate) fn inject(setup: &Setup, fault: &str) {
+    setup.cloud.clear_faults();
     let fault: Fault = format!("{fault}@500").parse().unwrap();
-    assert!(stage.cloud.inject(fault));
+    assert!(setup.cloud.inject(fault));
 }
 
 /// Every text that an answer gives to the operator.
@@ -375,20 +375,20 @@ fn check(answer: &Value, end: End, code: &str, case: &str) {
 
 /// Each code of a class against one account, and against ten where the operation names accounts:
 /// result and calls are as the class says, and nothing was carried out.
-pub(crate) async fn ends_as_documented(stage: &Stage, operation: &Operation, class: &Class) {
+pub(crate) async fn ends_as_documented(setup: &Setup, operation: &Operation, class: &Class) {
     for code in class.codes {
         let alone: &[&str] = if operation.lighthouse { &[] } else { &TEN[..1] };
         let cases = [(alone, class.calls), (&TEN[..], class.calls_for_ten)];
         for (accounts, calls) in cases.into_iter().filter(|(_, calls)| *calls > 0) {
             let case = format!("{} {code} × {}", operation.page, accounts.len());
-            stage.reset(if operation.action == "cancel" {
+            setup.reset(if operation.action == "cancel" {
                 accounts
             } else {
                 &[]
             });
-            let before = stage.has(operation.image);
-            inject(stage, &format!("{}:error-before:{code}", operation.fault));
-            let from = stage.cloud.calls().len();
+            let before = setup.has(operation.image);
+            inject(setup, &format!("{}:error-before:{code}", operation.fault));
+            let from = setup.cloud.calls().len();
             let request = ticket(
                 &case,
                 operation.action,
@@ -396,16 +396,16 @@ pub(crate) async fn ends_as_documented(stage: &Stage, operation: &Operation, cla
                 accounts,
                 operation.lighthouse,
             );
-            let answer = stage.send(&request).await;
+            let answer = setup.send(&request).await;
             check(&answer, class.end, code, &case);
-            assert_eq!(stage.writes(from).len(), calls, "{case}: {answer}");
+            assert_eq!(setup.writes(from).len(), calls, "{case}: {answer}");
             assert_eq!(
-                stage.has(operation.image),
+                setup.has(operation.image),
                 before,
                 "{case}: nothing was carried out"
             );
             assert_eq!(
-                stage.cloud.state().published(REGION, IMAGE),
+                setup.cloud.state().published(REGION, IMAGE),
                 None,
                 "{case}: nothing was carried out"
             );
@@ -415,31 +415,31 @@ pub(crate) async fn ends_as_documented(stage: &Stage, operation: &Operation, cla
 
 #[tokio::test]
 async fn each_code_ends_in_the_documented_result() {
-    let stage = Stage::new(unlimited(), "memory:").await;
+    let setup = Setup::new(unlimited(), "memory:").await;
     for operation in &OPERATIONS {
         for class in operation.classes {
-            ends_as_documented(&stage, operation, class).await;
+            ends_as_documented(&setup, operation, class).await;
         }
     }
 }
 
 #[tokio::test]
 async fn a_list_that_cannot_be_read_is_told_and_stops_no_share() {
-    let stage = Stage::new(unlimited(), "memory:").await;
+    let setup = Setup::new(unlimited(), "memory:").await;
     for (again, code) in IMAGES_TO_SHARE
         .iter()
         .flat_map(|(again, codes)| codes.iter().map(move |c| (again, c)))
     {
-        stage.reset(&[]);
+        setup.reset(&[]);
         inject(
-            &stage,
+            &setup,
             &format!("DescribeImagesToShare:error-before:{code}"),
         );
-        let from = stage.cloud.calls().len();
+        let from = setup.cloud.calls().len();
         let region = REGION.parse().unwrap();
-        let error = stage
+        let error = setup
             .app
-            .images(&region, ImagesQuery::All, stage.app.budget())
+            .images(&region, ImagesQuery::All, setup.app.budget())
             .await
             .unwrap_err();
         assert_eq!(error.code, **code);
@@ -453,11 +453,11 @@ async fn a_list_that_cannot_be_read_is_told_and_stops_no_share() {
             "{code}: {error:?}"
         );
         assert_eq!(
-            stage.cloud.calls().len() - from,
+            setup.cloud.calls().len() - from,
             1,
             "{code}: a list is asked for once"
         );
-        let answer = stage
+        let answer = setup
             .send(&ticket(
                 &format!("precheck {code}"),
                 "share",
@@ -467,6 +467,6 @@ async fn a_list_that_cannot_be_read_is_told_and_stops_no_share() {
             ))
             .await;
         assert_eq!(answer["status"], "completed", "{code}: {answer}");
-        assert_eq!(stage.writes(from).len(), 1, "{code}");
+        assert_eq!(setup.writes(from).len(), 1, "{code}");
     }
 }

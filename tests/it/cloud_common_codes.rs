@@ -8,7 +8,7 @@ use sharehook::app::ImagesQuery;
 use sharehook::domain::ErrorClass;
 
 use crate::cloud_codes::{Class, End, OPERATIONS, ends_as_documented, inject};
-use crate::cloud_stage::{IMAGE, REGION, Stage, ticket, unlimited};
+use crate::cloud_setup::{IMAGE, REGION, Setup, ticket, unlimited};
 
 /// What a table says of its codes to a list: the error's class, and how often it is asked for.
 type Listed = (ErrorClass, usize);
@@ -147,14 +147,14 @@ async fn each_common_code_ends_the_same_way_for_each_operation() {
     for operation in &OPERATIONS {
         for (class, _) in &CLASSES {
             running.spawn(async move {
-                let stage = Stage::new(unlimited(), "memory:").await;
+                let setup = Setup::new(unlimited(), "memory:").await;
                 let calls_for_ten = if operation.lighthouse {
                     0
                 } else {
                     class.calls_for_ten
                 };
                 ends_as_documented(
-                    &stage,
+                    &setup,
                     operation,
                     &Class {
                         calls_for_ten,
@@ -173,18 +173,18 @@ async fn each_common_code_ends_the_same_way_for_each_operation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_tells_each_common_code_and_stops_no_share() {
     for (class, (expected, calls)) in &CLASSES {
-        let stage = Stage::new(unlimited(), "memory:").await;
+        let setup = Setup::new(unlimited(), "memory:").await;
         for code in class.codes {
-            stage.reset(&[]);
+            setup.reset(&[]);
             inject(
-                &stage,
+                &setup,
                 &format!("DescribeImagesToShare:error-before:{code}"),
             );
-            let from = stage.cloud.calls().len();
+            let from = setup.cloud.calls().len();
             let region = REGION.parse().unwrap();
-            let error = stage
+            let error = setup
                 .app
-                .images(&region, ImagesQuery::All, stage.app.budget())
+                .images(&region, ImagesQuery::All, setup.app.budget())
                 .await
                 .unwrap_err();
             assert_eq!((error.code.as_str(), error.class), (*code, *expected));
@@ -192,8 +192,8 @@ async fn a_list_tells_each_common_code_and_stops_no_share() {
                 error.remedy.len() > 20 && error.request_id.is_some(),
                 "{code}: {error:?}"
             );
-            assert_eq!(stage.cloud.calls().len() - from, *calls, "{code}");
-            let answer = stage
+            assert_eq!(setup.cloud.calls().len() - from, *calls, "{code}");
+            let answer = setup
                 .send(&ticket(
                     &format!("precheck {code}"),
                     "share",
@@ -203,7 +203,7 @@ async fn a_list_tells_each_common_code_and_stops_no_share() {
                 ))
                 .await;
             assert_eq!(answer["status"], "completed", "{code}: {answer}");
-            assert_eq!(stage.writes(from).len(), 1, "{code}");
+            assert_eq!(setup.writes(from).len(), 1, "{code}");
         }
     }
 }

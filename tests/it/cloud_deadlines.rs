@@ -6,16 +6,16 @@ use std::time::Duration;
 use sharehook::app::Deadline;
 use sharehook::sandbox::World;
 
-use crate::cloud_stage::{BLUEPRINT, IMAGE, Stage, deliver, ticket, unlimited};
+use crate::cloud_setup::{BLUEPRINT, IMAGE, Setup, deliver, ticket, unlimited};
 
 const ACCOUNT: [&str; 1] = ["700000000001"];
 
 #[tokio::test]
 async fn a_call_without_a_turn_in_time_is_not_sent_and_a_sweep_makes_it() {
     // One call a second, and all that is in hand is half of one.
-    let stage = Stage::with(unlimited(), World::seeded(), "memory:", (1.0, 1.0)).await;
+    let setup = Setup::with(unlimited(), World::seeded(), "memory:", (1.0, 1.0)).await;
     for (image, cancelled) in [(BLUEPRINT, "lhbp"), (IMAGE, "img")] {
-        let first = stage
+        let first = setup
             .send(&ticket(
                 &format!("{cancelled}-1"),
                 "share",
@@ -25,7 +25,7 @@ async fn a_call_without_a_turn_in_time_is_not_sent_and_a_sweep_makes_it() {
             ))
             .await;
         assert_eq!(first["status"], "completed", "{first}");
-        let from = stage.cloud.calls().len();
+        let from = setup.cloud.calls().len();
         let late = ticket(
             &format!("{cancelled}-2"),
             "share",
@@ -34,16 +34,16 @@ async fn a_call_without_a_turn_in_time_is_not_sent_and_a_sweep_makes_it() {
             false,
         );
         let answer = deliver(
-            &stage.app,
+            &setup.app,
             &late,
             Deadline::after(Duration::from_millis(400)),
         )
         .await;
         assert_eq!(answer["status"], "pending", "{answer}");
         assert_eq!(answer["results"][0]["result"], "pending", "{answer}");
-        assert!(stage.writes(from).is_empty(), "{:?}", stage.writes(from));
+        assert!(setup.writes(from).is_empty(), "{:?}", setup.writes(from));
         assert_eq!(
-            stage
+            setup
                 .has(image)
                 .iter()
                 .filter(|a| *a == "700000000002")
@@ -51,8 +51,8 @@ async fn a_call_without_a_turn_in_time_is_not_sent_and_a_sweep_makes_it() {
             0
         );
         // After the lease of the worker that gave up.
-        stage.wait(60);
-        let report = stage
+        setup.wait(60);
+        let report = setup
             .app
             .sweep(Deadline::after(Duration::from_secs(20)))
             .await
@@ -63,9 +63,9 @@ async fn a_call_without_a_turn_in_time_is_not_sent_and_a_sweep_makes_it() {
             "{report}"
         );
         assert!(report.failures.is_empty(), "{report}");
-        assert_eq!(stage.writes(from).len(), 1, "{:?}", stage.writes(from));
-        assert!(stage.has(image).contains(&"700000000002".to_owned()));
-        let again = stage.send(&late).await;
+        assert_eq!(setup.writes(from).len(), 1, "{:?}", setup.writes(from));
+        assert!(setup.has(image).contains(&"700000000002".to_owned()));
+        let again = setup.send(&late).await;
         assert_eq!(
             (
                 again["status"].as_str(),

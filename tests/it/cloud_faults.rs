@@ -10,7 +10,7 @@ use sharehook::app::{Deadline, ImagesQuery};
 use sharehook::domain::ErrorClass;
 use sharehook::sandbox::{Batch, Behaviour, Fault};
 
-use crate::cloud_stage::{BLUEPRINT, IMAGE, REGION, Stage, deliver, ticket, unlimited};
+use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, deliver, ticket, unlimited};
 
 const A: &str = "700000000001";
 const B: &str = "700000000002";
@@ -179,13 +179,13 @@ fn any_three_of_the_open_questions_are_answered_in_every_combination() {
 
 /// Delivers until the answer is final; in between, as long passes as a sender or the sweep would
 /// wait.
-async fn to_the_end(stage: &Stage, request: &Value, deadline: Duration) -> Value {
+async fn to_the_end(setup: &Setup, request: &Value, deadline: Duration) -> Value {
     for _ in 0..4 {
-        let answer = deliver(&stage.app, request, Deadline::after(deadline)).await;
+        let answer = deliver(&setup.app, request, Deadline::after(deadline)).await;
         if answer["status"] != "pending" {
             return answer;
         }
-        stage.wait(120);
+        setup.wait(120);
     }
     panic!("still pending: {request}");
 }
@@ -241,7 +241,7 @@ fn expected(operation: &Operation, reads: bool) -> BTreeMap<String, Vec<&'static
 }
 
 async fn check(
-    stage: &Stage,
+    setup: &Setup,
     operation: &Operation,
     fault: &str,
     behaviour: &Behaviour,
@@ -255,10 +255,10 @@ async fn check(
         behaviour.any_already_shared_refuses,
         behaviour.read_shares_api
     );
-    stage.reset(operation.before);
-    stage.cloud.clear_faults();
+    setup.reset(operation.before);
+    setup.cloud.clear_faults();
     if operation.name == "unpublish" {
-        stage
+        setup
             .send(&ticket(
                 &format!("before {number}"),
                 "share",
@@ -269,8 +269,8 @@ async fn check(
             .await;
     }
     let met: Fault = format!("{}:{fault}", operation.fault).parse().unwrap();
-    assert!(stage.cloud.inject(met));
-    let from = stage.cloud.calls().len();
+    assert!(setup.cloud.inject(met));
+    let from = setup.cloud.calls().len();
     let id = format!("t-{number}");
     let request = ticket(
         &id,
@@ -284,7 +284,7 @@ async fn check(
     } else {
         Duration::from_secs(10)
     };
-    let answer = to_the_end(stage, &request, patience).await;
+    let answer = to_the_end(setup, &request, patience).await;
     let reads = behaviour.read_shares_api || operation.image == IMAGE;
     let (got, wanted) = (results(&answer), expected(operation, reads));
     assert_eq!(
@@ -298,9 +298,9 @@ async fn check(
             "{case}: {item} is {kind}: {answer}"
         );
     }
-    check_state(stage, operation, &case);
+    check_state(setup, operation, &case);
     let mut effects: BTreeMap<(String, String), u32> = BTreeMap::new();
-    for call in stage.writes(from).iter().filter(|call| call.carried_out) {
+    for call in setup.writes(from).iter().filter(|call| call.carried_out) {
         let items = if call.accounts.is_empty() {
             vec![call.image.clone()]
         } else {
@@ -314,8 +314,8 @@ async fn check(
     assert!(doubled.is_empty(), "{case}: carried out twice: {doubled:?}");
 }
 
-fn check_state(stage: &Stage, operation: &Operation, case: &str) {
-    let world = stage.cloud.state();
+fn check_state(setup: &Setup, operation: &Operation, case: &str) {
+    let world = setup.cloud.state();
     let published = world.published("ap-singapore", IMAGE);
     assert_eq!(
         published.is_some(),
@@ -334,7 +334,7 @@ fn check_state(stage: &Stage, operation: &Operation, case: &str) {
     wanted.sort_unstable();
     if !operation.accounts.is_empty() {
         let image = published.unwrap_or_else(|| operation.image.to_owned());
-        assert_eq!(json!(stage.has(&image)), json!(wanted), "{case}");
+        assert_eq!(json!(setup.has(&image)), json!(wanted), "{case}");
     }
 }
 
@@ -343,12 +343,12 @@ async fn whatever_goes_wrong_the_end_is_right() {
     let mut running = tokio::task::JoinSet::new();
     for behaviour in behaviours() {
         running.spawn(async move {
-            let stage = Stage::new(behaviour.clone(), "memory:").await;
+            let setup = Setup::new(behaviour.clone(), "memory:").await;
             let mut number = 0;
             for fault in FAULTS {
                 for operation in &OPERATIONS {
                     number += 1;
-                    check(&stage, operation, fault, &behaviour, number).await;
+                    check(&setup, operation, fault, &behaviour, number).await;
                 }
             }
         });
@@ -381,16 +381,16 @@ async fn a_storm_is_sat_out() {
                     read_shares_api,
                     ..unlimited()
                 };
-                let mut stage = Stage::new(behaviour.clone(), "memory:").await;
+                let mut setup = Setup::new(behaviour.clone(), "memory:").await;
                 for (number, operation) in OPERATIONS.iter().enumerate() {
                     if storm.contains("RequestLimitExceeded") {
                         // Throttling slows down all that comes after it.
-                        stage = Stage::new(behaviour.clone(), "memory:").await;
+                        setup = Setup::new(behaviour.clone(), "memory:").await;
                     }
-                    let from = stage.cloud.calls().len();
-                    check(&stage, operation, storm, &behaviour, number).await;
+                    let from = setup.cloud.calls().len();
+                    check(&setup, operation, storm, &behaviour, number).await;
                     if storm.starts_with("error-before") {
-                        let calls = stage.cloud.calls();
+                        let calls = setup.cloud.calls();
                         let met = calls
                             .iter()
                             .skip(from)
@@ -410,12 +410,12 @@ async fn a_storm_is_sat_out() {
 /// The list that `images` shows is whole or an error, never a part.
 #[tokio::test]
 async fn whatever_goes_wrong_a_list_is_whole_or_an_error() {
-    let stage = Stage::new(unlimited(), "memory:").await;
+    let setup = Setup::new(unlimited(), "memory:").await;
     let region = REGION.parse().unwrap();
     let list = |within| {
-        let (stage, region) = (&stage, &region);
+        let (setup, region) = (&setup, &region);
         async move {
-            stage
+            setup
                 .app
                 .images(region, ImagesQuery::All, Deadline::after(within))
                 .await
@@ -425,9 +425,9 @@ async fn whatever_goes_wrong_a_list_is_whole_or_an_error() {
     let whole = list(long).await.unwrap();
     assert!(whole.len() > 2);
     for fault in FAULTS {
-        stage.cloud.clear_faults();
+        setup.cloud.clear_faults();
         let met: Fault = format!("DescribeImagesToShare:{fault}").parse().unwrap();
-        assert!(stage.cloud.inject(met));
+        assert!(setup.cloud.inject(met));
         let within = if fault.starts_with("slow") {
             Duration::from_millis(200)
         } else {
@@ -436,7 +436,7 @@ async fn whatever_goes_wrong_a_list_is_whole_or_an_error() {
         let error = list(within).await.unwrap_err();
         let passes = matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled);
         assert!(passes && error.remedy.len() > 20, "{fault}: {error:?}");
-        stage.cloud.clear_faults();
+        setup.cloud.clear_faults();
         assert_eq!(list(long).await.unwrap(), whole, "{fault}");
     }
 }

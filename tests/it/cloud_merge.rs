@@ -9,17 +9,17 @@ use sharehook::app::Deadline;
 use sharehook::sandbox::{Batch, Behaviour, Fault, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 use tokio::task::JoinSet;
 
-use crate::cloud_stage::{BLUEPRINT, IMAGE, Stage, deliver, ticket, unlimited};
+use crate::cloud_setup::{BLUEPRINT, IMAGE, Setup, deliver, ticket, unlimited};
 
 fn account(n: usize) -> String {
     format!("{}", 700_000_000_000 + n)
 }
 
 /// Sends tickets at once; the answers in the order of the tickets.
-async fn at_once(stage: &Stage, tickets: Vec<Value>) -> Vec<Value> {
+async fn at_once(setup: &Setup, tickets: Vec<Value>) -> Vec<Value> {
     let mut running = JoinSet::new();
     for (index, ticket) in tickets.into_iter().enumerate() {
-        let app = stage.app.clone();
+        let app = setup.app.clone();
         running.spawn(async move {
             (
                 index,
@@ -33,9 +33,9 @@ async fn at_once(stage: &Stage, tickets: Vec<Value>) -> Vec<Value> {
 }
 
 /// The first calls take a while, so that the others come meanwhile.
-fn slow_calls(stage: &Stage, action: &str, times: u32) {
+fn slow_calls(setup: &Setup, action: &str, times: u32) {
     let fault: Fault = format!("{action}:slow:40ms@{times}").parse().unwrap();
-    assert!(stage.cloud.inject(fault));
+    assert!(setup.cloud.inject(fault));
 }
 
 #[tokio::test]
@@ -44,8 +44,8 @@ async fn a_hundred_tickets_for_one_image_share_its_calls() {
         (BLUEPRINT, "ShareBlueprintAcrossAccounts"),
         (IMAGE, "cvm.ModifyImageSharePermission"),
     ] {
-        let stage = Stage::new(unlimited(), "memory:").await;
-        slow_calls(&stage, action, 500);
+        let setup = Setup::new(unlimited(), "memory:").await;
+        slow_calls(&setup, action, 500);
         let tickets = |action| {
             (0..100)
                 .map(|n| {
@@ -59,7 +59,7 @@ async fn a_hundred_tickets_for_one_image_share_its_calls() {
                 })
                 .collect()
         };
-        let answers = at_once(&stage, tickets("share")).await;
+        let answers = at_once(&setup, tickets("share")).await;
         for (n, answer) in answers.iter().enumerate() {
             assert_eq!(answer["status"], "completed", "{answer}");
             let result = &answer["results"][0];
@@ -75,8 +75,8 @@ async fn a_hundred_tickets_for_one_image_share_its_calls() {
             .map(|a| a["record"].as_str().unwrap())
             .collect();
         assert_eq!(records.len(), 100, "each has its own record");
-        assert_eq!(stage.has(image).len(), 100);
-        let calls = stage.writes(0);
+        assert_eq!(setup.has(image).len(), 100);
+        let calls = setup.writes(0);
         assert!(
             calls.len() <= 20,
             "{} calls for 100 tickets of one account",
@@ -87,28 +87,28 @@ async fn a_hundred_tickets_for_one_image_share_its_calls() {
                 .iter()
                 .all(|call| call.accounts.len() <= 10 && call.code.is_none())
         );
-        let from = stage.cloud.calls().len();
-        let answers = at_once(&stage, tickets("cancel")).await;
+        let from = setup.cloud.calls().len();
+        let answers = at_once(&setup, tickets("cancel")).await;
         assert!(
             answers
                 .iter()
                 .all(|a| a["results"][0]["result"] == "cancelled"),
             "{answers:?}"
         );
-        assert!(stage.writes(from).len() <= 20 && stage.has(image).is_empty());
+        assert!(setup.writes(from).len() <= 20 && setup.has(image).is_empty());
     }
 }
 
 /// A ticket alone makes the reads and the call that it made before: nothing waits for company.
 #[tokio::test]
 async fn nobody_waits_when_nothing_is_under_way() {
-    let stage = Stage::new(unlimited(), "memory:").await;
+    let setup = Setup::new(unlimited(), "memory:").await;
     let begun = std::time::Instant::now();
-    let answer = stage
+    let answer = setup
         .send(&ticket("one", "share", BLUEPRINT, &[&account(1)], false))
         .await;
     assert_eq!(answer["status"], "completed");
-    assert_eq!(stage.writes(0).len(), 1);
+    assert_eq!(setup.writes(0).len(), 1);
     assert!(
         begun.elapsed() < Duration::from_secs(2),
         "{:?}",
@@ -141,8 +141,8 @@ async fn a_bad_account_costs_only_its_own_ticket() {
                 ),
             ] {
                 let case = format!("{image} {batch:?} reads: {reads}, refuses: {refuses}");
-                let stage = Stage::new(behaviour.clone(), "memory:").await;
-                slow_calls(&stage, action, 2);
+                let setup = Setup::new(behaviour.clone(), "memory:").await;
+                slow_calls(&setup, action, 2);
                 let who = |n: usize| {
                     if n % 7 == 3 {
                         format!("9990000000{n:02}")
@@ -153,7 +153,7 @@ async fn a_bad_account_costs_only_its_own_ticket() {
                 let tickets = (0..30)
                     .map(|n| ticket(&format!("t{n}"), "share", image, &[&who(n)], false))
                     .collect();
-                let answers = at_once(&stage, tickets).await;
+                let answers = at_once(&setup, tickets).await;
                 for (n, answer) in answers.iter().enumerate() {
                     let result = &answer["results"][0];
                     assert_eq!(result["account"], who(n), "{case}");
@@ -168,7 +168,7 @@ async fn a_bad_account_costs_only_its_own_ticket() {
                     }
                 }
                 assert_eq!(
-                    stage.has(image).len(),
+                    setup.has(image).len(),
                     (0..30).filter(|n| n % 7 != 3).count(),
                     "{case}"
                 );
@@ -181,12 +181,12 @@ async fn a_bad_account_costs_only_its_own_ticket() {
 /// it.
 #[tokio::test]
 async fn tickets_for_one_account_get_an_end_each() {
-    let stage = Stage::new(unlimited(), "memory:").await;
-    slow_calls(&stage, "cvm.ModifyImageSharePermission", 5);
+    let setup = Setup::new(unlimited(), "memory:").await;
+    slow_calls(&setup, "cvm.ModifyImageSharePermission", 5);
     let tickets = (0..5)
         .map(|n| ticket(&format!("t{n}"), "share", IMAGE, &[&account(1)], false))
         .collect();
-    let answers = at_once(&stage, tickets).await;
+    let answers = at_once(&setup, tickets).await;
     let count = |kind: &str| {
         answers
             .iter()
@@ -203,17 +203,17 @@ async fn tickets_for_one_account_get_an_end_each() {
 /// Whoever is stopped in the middle of a call that others ride with: they read back and end right.
 #[tokio::test]
 async fn a_stopped_leader_costs_its_riders_nothing() {
-    let stage = Stage::new(unlimited(), "memory:").await;
-    stage
+    let setup = Setup::new(unlimited(), "memory:").await;
+    setup
         .cloud
         .inject("ShareBlueprintAcrossAccounts:slow:60ms".parse().unwrap());
-    stage
+    setup
         .cloud
         .inject("ShareBlueprintAcrossAccounts:slow:30s".parse().unwrap());
     let mut running = Vec::new();
     for n in 0..6 {
         let (app, request) = (
-            stage.app.clone(),
+            setup.app.clone(),
             ticket(&format!("t{n}"), "share", BLUEPRINT, &[&account(n)], false),
         );
         running.push(tokio::spawn(async move {
@@ -221,7 +221,7 @@ async fn a_stopped_leader_costs_its_riders_nothing() {
         }));
     }
     let held = || {
-        stage
+        setup
             .writes(0)
             .iter()
             .any(|c| c.fault.as_deref().is_some_and(|f| f.contains("30000")))
@@ -236,7 +236,7 @@ async fn a_stopped_leader_costs_its_riders_nothing() {
         task.abort();
         stopped += 1;
         tokio::time::sleep(Duration::from_millis(30)).await;
-        if stage.writes(0).len() > 2 || running.iter().all(|t| t.is_finished()) {
+        if setup.writes(0).len() > 2 || running.iter().all(|t| t.is_finished()) {
             break;
         }
     }
@@ -258,13 +258,13 @@ async fn a_stopped_leader_costs_its_riders_nothing() {
 /// An SQS batch through the program itself: ten messages for one image, one of them wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_batch_shares_its_calls() {
-    let stage = Stage::new(unlimited(), "memory:").await;
-    slow_calls(&stage, "ShareBlueprintAcrossAccounts", 500);
+    let setup = Setup::new(unlimited(), "memory:").await;
+    slow_calls(&setup, "ShareBlueprintAcrossAccounts", 500);
     for queue in ["share-requests", "share-requests.fifo"] {
-        stage.reset(&[]);
+        setup.reset(&[]);
         let folder = tempfile::tempdir().unwrap();
         let arn = format!("arn:aws:sqs:eu-central-1:123456789012:{queue}");
-        let config = queue_config(folder.path(), &stage.cloud.url(), &arn);
+        let config = queue_config(folder.path(), &setup.cloud.url(), &arn);
         let record = |n: usize| {
             let body = if n == 4 {
                 "not json".to_owned()
@@ -276,7 +276,7 @@ async fn a_queue_batch_shares_its_calls() {
         let event = folder.path().join("event.json");
         let records: Vec<Value> = (0..10).map(record).collect();
         std::fs::write(&event, json!({ "Records": records }).to_string()).unwrap();
-        let from = stage.cloud.calls().len();
+        let from = setup.cloud.calls().len();
         let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
         command
             .args(["invoke", "--json", "--config"])
@@ -293,7 +293,7 @@ async fn a_queue_batch_shares_its_calls() {
             .map(|n| format!("\"m{n}\""))
             .filter(|id| told.contains(id.as_str()))
             .collect();
-        let calls = stage.writes(from).len();
+        let calls = setup.writes(from).len();
         if queue.ends_with(".fifo") {
             assert_eq!(
                 failed,
@@ -301,7 +301,7 @@ async fn a_queue_batch_shares_its_calls() {
                 "{told}"
             );
             assert_eq!(
-                (calls, stage.has(BLUEPRINT).len()),
+                (calls, setup.has(BLUEPRINT).len()),
                 (4, 4),
                 "in order: one call each, up to the bad one"
             );
@@ -310,7 +310,7 @@ async fn a_queue_batch_shares_its_calls() {
             // Two when all arrive together; a busy machine lets some come later. Without sharing
             // there are nine.
             assert!(
-                calls <= 6 && stage.has(BLUEPRINT).len() == 9,
+                calls <= 6 && setup.has(BLUEPRINT).len() == 9,
                 "{calls} calls"
             );
         }

@@ -8,7 +8,7 @@ use sharehook::app::{Deadline, ImagesQuery};
 use sharehook::clock::system_now;
 use sharehook::sandbox::{BlueprintState, Fault, ImageState, Stock, World};
 
-use crate::cloud_stage::{BLUEPRINT, IMAGE, REGION, Stage, deliver, ticket, unlimited};
+use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, deliver, ticket, unlimited};
 
 const TWO: [&str; 2] = ["700000000001", "700000000002"];
 const FOUR: [&str; 4] = [
@@ -19,18 +19,18 @@ const FOUR: [&str; 4] = [
 ];
 const READS: [&str; 2] = ["DescribeBlueprints", "DescribeImages"];
 
-async fn stage() -> Stage {
-    Stage::new(unlimited(), "memory:").await
+async fn setup() -> Setup {
+    Setup::new(unlimited(), "memory:").await
 }
 
-fn edit(stage: &Stage, change: impl FnOnce(&mut Stock)) {
-    stage
+fn edit(setup: &Setup, change: impl FnOnce(&mut Stock)) {
+    setup
         .cloud
         .edit(|world: &mut World| change(world.regions.get_mut(REGION).unwrap()));
 }
 
-fn reads(stage: &Stage) -> usize {
-    stage
+fn reads(setup: &Setup) -> usize {
+    setup
         .cloud
         .calls()
         .iter()
@@ -48,13 +48,13 @@ fn ends(answer: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn accounts_beyond_the_quota_of_an_image_are_named_and_the_others_get_it() {
-    let stage = stage().await;
-    edit(&stage, |stock| {
+    let setup = setup().await;
+    edit(&setup, |stock| {
         let shares = &mut stock.images.get_mut(IMAGE).unwrap().shares;
         shares.extend((0..498).map(|n| (format!("710000000{n:03}"), system_now())));
         shares.insert(FOUR[1].to_owned(), system_now());
     });
-    let answer = stage
+    let answer = setup
         .send(&ticket("quota", "share", IMAGE, &FOUR, false))
         .await;
     assert_eq!(answer["status"], "partial", "{answer}");
@@ -68,7 +68,7 @@ async fn accounts_beyond_the_quota_of_an_image_are_named_and_the_others_get_it()
         message.contains("499 accounts") && message.contains(" — cancel shares"),
         "{message}"
     );
-    let writes = stage.writes(0);
+    let writes = setup.writes(0);
     assert_eq!(
         writes.len(),
         1,
@@ -76,7 +76,7 @@ async fn accounts_beyond_the_quota_of_an_image_are_named_and_the_others_get_it()
     );
     assert_eq!(writes[0].accounts, [FOUR[0]]);
     // Whatever the quota, what is there can be taken away.
-    let answer = stage
+    let answer = setup
         .send(&ticket("cancel", "cancel", IMAGE, &FOUR[..2], false))
         .await;
     assert_eq!(ends(&answer), ["cancelled", "cancelled"], "{answer}");
@@ -84,13 +84,13 @@ async fn accounts_beyond_the_quota_of_an_image_are_named_and_the_others_get_it()
 
 #[tokio::test]
 async fn an_image_that_cannot_be_shared_costs_no_call_and_the_reason_is_told() {
-    let stage = stage().await;
+    let setup = setup().await;
     for (image, reason) in [
         ("img-received", "received from another account"),
         ("img-public00", "the provider's own"),
         ("lhbp-isolated", "its state is ISOLATED"),
     ] {
-        let answer = stage
+        let answer = setup
             .send(&ticket(image, "share", image, &TWO, false))
             .await;
         assert_eq!(answer["status"], "failed", "{answer}");
@@ -102,16 +102,16 @@ async fn an_image_that_cannot_be_shared_costs_no_call_and_the_reason_is_told() {
         );
         assert_eq!(answer["results"][0]["retryable"], false);
     }
-    assert!(stage.writes(0).is_empty(), "{:?}", stage.writes(0));
+    assert!(setup.writes(0).is_empty(), "{:?}", setup.writes(0));
 }
 
 #[tokio::test]
 async fn what_lighthouse_does_not_take_costs_no_call_and_its_reason_is_passed_on() {
-    let stage = stage().await;
+    let setup = setup().await;
     let region = REGION.parse().unwrap();
-    let listed = stage
+    let listed = setup
         .app
-        .images(&region, ImagesQuery::All, stage.app.budget())
+        .images(&region, ImagesQuery::All, setup.app.budget())
         .await
         .unwrap();
     let refused: Vec<_> = listed
@@ -124,8 +124,8 @@ async fn what_lighthouse_does_not_take_costs_no_call_and_its_reason_is_passed_on
             image.image_id.to_string(),
             image.unshareable_reason.unwrap(),
         );
-        let from = stage.cloud.calls().len();
-        let answer = stage.send(&ticket(&id, "share", &id, &[], true)).await;
+        let from = setup.cloud.calls().len();
+        let answer = setup.send(&ticket(&id, "share", &id, &[], true)).await;
         assert_eq!(
             (answer["status"].as_str(), ends(&answer)),
             (Some("failed"), vec!["NotShareable"]),
@@ -138,17 +138,17 @@ async fn what_lighthouse_does_not_take_costs_no_call_and_its_reason_is_passed_on
                 .contains(&reason),
             "{reason}: {answer}"
         );
-        assert!(stage.writes(from).is_empty(), "{:?}", stage.writes(from));
+        assert!(setup.writes(from).is_empty(), "{:?}", setup.writes(from));
     }
 }
 
 #[tokio::test]
 async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() {
-    let stage = stage().await;
+    let setup = setup().await;
     for (image, state) in [("img-creating", "CREATING"), ("lhbp-syncing0", "SYNCING")] {
         let request = ticket(image, "share", image, &TWO, false);
-        let from = stage.cloud.calls().len();
-        let answer = stage.send(&request).await;
+        let from = setup.cloud.calls().len();
+        let answer = setup.send(&request).await;
         assert_eq!(answer["status"], "pending", "{answer}");
         assert!(
             answer
@@ -156,32 +156,32 @@ async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() 
                 .contains(&format!("the image is {state}")),
             "no reason: {answer}"
         );
-        assert!(stage.writes(from).is_empty(), "{:?}", stage.writes(from));
-        edit(&stage, |stock| match stock.images.get_mut(image) {
+        assert!(setup.writes(from).is_empty(), "{:?}", setup.writes(from));
+        edit(&setup, |stock| match stock.images.get_mut(image) {
             Some(found) => found.state = ImageState::Normal,
             None => stock.blueprints.get_mut(image).unwrap().state = BlueprintState::Normal,
         });
-        stage.wait(120);
-        let answer = stage.send(&request).await;
+        setup.wait(120);
+        let answer = setup.send(&request).await;
         assert_eq!(answer["status"], "completed", "{answer}");
         assert_eq!(
-            (ends(&answer), stage.writes(from).len()),
+            (ends(&answer), setup.writes(from).len()),
             (vec!["shared"; 2], 1),
             "{answer}"
         );
     }
     // Within the deadline, the same delivery sees it through.
-    edit(&stage, |stock| {
+    edit(&setup, |stock| {
         let blueprint = stock.blueprints.get_mut(BLUEPRINT).unwrap();
         blueprint.state = BlueprintState::Syncing;
         blueprint.normal_at = Some(system_now() + jiff::SignedDuration::from_millis(150));
     });
-    let from = stage.cloud.calls().len();
-    let answer = stage
+    let from = setup.cloud.calls().len();
+    let answer = setup
         .send(&ticket("soon", "share", BLUEPRINT, &TWO, false))
         .await;
     assert_eq!(
-        (answer["status"].as_str(), stage.writes(from).len()),
+        (answer["status"].as_str(), setup.writes(from).len()),
         (Some("completed"), 1),
         "{answer}"
     );
@@ -190,17 +190,17 @@ async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() 
 /// An hour after its approval a share that never became possible is given up, with the reason.
 #[tokio::test]
 async fn what_never_becomes_ready_is_given_up_with_its_reason() {
-    let stage = stage().await;
+    let setup = setup().await;
     let request = ticket("never", "share", "lhbp-syncing0", &TWO, false);
-    assert_eq!(stage.send(&request).await["status"], "pending");
-    stage.wait(3_700);
-    let answer = stage.send(&request).await;
+    assert_eq!(setup.send(&request).await["status"], "pending");
+    setup.wait(3_700);
+    let answer = setup.send(&request).await;
     assert_eq!(
         (answer["status"].as_str(), ends(&answer)),
         (Some("failed"), vec!["NotReady"; 2]),
         "{answer}"
     );
-    assert!(stage.writes(0).is_empty());
+    assert!(setup.writes(0).is_empty());
 }
 
 #[tokio::test]
@@ -212,32 +212,32 @@ async fn a_precheck_that_cannot_be_read_blocks_nothing() {
     ];
     let more = ["html-ok", "status:502", "cut-body"];
     for fault in faults.into_iter().chain(more) {
-        let stage = stage().await;
+        let setup = setup().await;
         for (image, read) in [(BLUEPRINT, "DescribeBlueprints"), (IMAGE, "DescribeImages")] {
             let met: Fault = format!("{read}:{fault}@50").parse().unwrap();
-            assert!(stage.cloud.inject(met));
-            let answer = stage
+            assert!(setup.cloud.inject(met));
+            let answer = setup
                 .send(&ticket(image, "share", image, &TWO, false))
                 .await;
             assert_eq!(answer["status"], "completed", "{read} {fault}: {answer}");
         }
-        assert_eq!(stage.writes(0).len(), 2, "{fault}");
+        assert_eq!(setup.writes(0).len(), 2, "{fault}");
         assert_eq!(
-            reads(&stage),
+            reads(&setup),
             2,
             "{fault}: it is asked once, not again and again"
         );
     }
     // One that hangs costs a few seconds of the share's time, and not the share.
-    let stage = stage().await;
+    let setup = setup().await;
     assert!(
-        stage
+        setup
             .cloud
             .inject("DescribeBlueprints:slow:30s".parse().unwrap())
     );
     let request = ticket("slow", "share", BLUEPRINT, &TWO, false);
     let answer = deliver(
-        &stage.app,
+        &setup.app,
         &request,
         Deadline::after(Duration::from_secs(20)),
     )
@@ -247,25 +247,25 @@ async fn a_precheck_that_cannot_be_read_blocks_nothing() {
 
 #[tokio::test]
 async fn tickets_for_one_image_share_the_precheck_and_a_cancel_makes_none() {
-    let stage = stage().await;
+    let setup = setup().await;
     let accounts: Vec<String> = (0..40).map(|n| format!("7000000001{n:02}")).collect();
     let requests: Vec<Value> = accounts
         .iter()
         .map(|account| ticket(account, "share", BLUEPRINT, &[account.as_str()], false))
         .collect();
-    let answers = all_at_once(&stage, requests).await;
+    let answers = all_at_once(&setup, requests).await;
     assert!(
         answers.iter().all(|answer| answer["status"] == "completed"),
         "{answers:?}"
     );
     assert!(
-        reads(&stage) <= 4,
+        reads(&setup) <= 4,
         "{} reads of the state for {} tickets",
-        reads(&stage),
+        reads(&setup),
         accounts.len()
     );
-    let before = reads(&stage);
-    let answer = stage
+    let before = reads(&setup);
+    let answer = setup
         .send(&ticket(
             "cancel",
             "cancel",
@@ -275,16 +275,16 @@ async fn tickets_for_one_image_share_the_precheck_and_a_cancel_makes_none() {
         ))
         .await;
     assert_eq!(
-        (ends(&answer), reads(&stage)),
+        (ends(&answer), reads(&setup)),
         (vec!["cancelled"], before),
         "{answer}"
     );
 }
 
-async fn all_at_once(stage: &Stage, requests: Vec<Value>) -> Vec<Value> {
+async fn all_at_once(setup: &Setup, requests: Vec<Value>) -> Vec<Value> {
     let mut running = tokio::task::JoinSet::new();
     for request in requests {
-        let app = std::sync::Arc::clone(&stage.app);
+        let app = std::sync::Arc::clone(&setup.app);
         running.spawn(async move {
             deliver(&app, &request, Deadline::after(Duration::from_secs(20))).await
         });

@@ -20,7 +20,7 @@ mod cloud_deadlines;
 mod cloud_faults;
 mod cloud_merge;
 mod cloud_prechecks;
-mod cloud_stage;
+mod cloud_setup;
 mod cloudevents;
 mod crash;
 mod credentials;

@@ -15,7 +15,7 @@ pub const API: Api = Api {
 };
 /// The most accounts that an image can be shared with. How many one call takes is not published;
 /// the settings say.
-pub const MOST_ACCOUNTS: usize = 500;
+pub const MAX_ACCOUNTS: usize = 500;
 
 /// The request.
 #[derive(Debug, Clone, Serialize)]
@@ -29,7 +29,7 @@ pub struct Request<'a> {
     pub permission: Permission,
     /// How many accounts the settings allow in one call.
     #[serde(skip)]
-    pub most_accounts: usize,
+    pub max_accounts: usize,
 }
 
 /// The answer has no field besides `RequestId`.
@@ -45,7 +45,7 @@ impl Action for Request<'_> {
     }
 
     fn check(&self) -> Result<(), Limit> {
-        limits::accounts(self.account_ids, self.most_accounts.min(MOST_ACCOUNTS))
+        limits::accounts(self.account_ids, self.max_accounts.min(MAX_ACCOUNTS))
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
             image_id: &image,
             account_ids: &accounts,
             permission: Permission::Share,
-            most_accounts: 10,
+            max_accounts: 10,
         };
         let body = serde_json::to_string(&request).unwrap();
         assert_eq!(
@@ -79,7 +79,7 @@ mod tests {
         );
         assert!(
             Request {
-                most_accounts: 0,
+                max_accounts: 0,
                 ..request
             }
             .check()

@@ -13,7 +13,7 @@ pub const API: Api = Api {
     action: "DescribeImagesToShare",
 };
 /// The most values of one filter.
-pub const MOST_FILTER_VALUES: usize = 5;
+pub const MAX_FILTER_VALUES: usize = 5;
 
 /// A filter of a list: an entry passes when it has one of the values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -127,7 +127,7 @@ impl Action for Request {
             ids,
             self.filters.as_deref(),
             PAGE_LIMIT as usize,
-            MOST_FILTER_VALUES,
+            MAX_FILTER_VALUES,
         )?;
         limits::page(self.limit)
     }

@@ -49,14 +49,14 @@ pub(super) fn region(service: Service, region: &Region) -> Result<(), Limit> {
 }
 
 /// Identifiers and filters exclude each other; ids from 1 (an empty list must not become "all") to
-/// `most_ids`, filters up to 10 with up to `most_values` each.
+/// `max_ids`, filters up to 10 with up to `max_values` each.
 pub(super) fn selection(
     ids: Option<usize>,
     filters: Option<&[Filter]>,
-    most_ids: usize,
-    most_values: usize,
+    max_ids: usize,
+    max_values: usize,
 ) -> Result<(), Limit> {
-    const MOST_FILTERS: usize = 10;
+    const MAX_FILTERS: usize = 10;
     if ids.is_some() && filters.is_some() {
         return Err(Limit::broken(
             "ids and filters",
@@ -64,28 +64,28 @@ pub(super) fn selection(
         ));
     }
     if let Some(n) = ids
-        && !(1..=most_ids).contains(&n)
+        && !(1..=max_ids).contains(&n)
     {
         return Err(Limit::broken(
             format!("{n} ids"),
-            format!("1 to {most_ids} per request"),
+            format!("1 to {max_ids} per request"),
         ));
     }
     let filters = filters.unwrap_or_default();
-    if filters.len() > MOST_FILTERS {
+    if filters.len() > MAX_FILTERS {
         let what = format!("{} filters", filters.len());
         return Err(Limit::broken(
             what,
-            format!("{MOST_FILTERS} Filters per request at most"),
+            format!("{MAX_FILTERS} Filters per request at most"),
         ));
     }
     for filter in filters {
         let n = filter.values.len();
-        if n > most_values || n == 0 {
+        if n > max_values || n == 0 {
             let what = format!("filter {} has {n} values", filter.name);
             return Err(Limit::broken(
                 what,
-                format!("1 to {most_values} Filter.Values"),
+                format!("1 to {max_values} Filter.Values"),
             ));
         }
     }

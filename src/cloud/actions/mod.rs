@@ -17,7 +17,7 @@ pub mod share_blueprint_across_accounts;
 
 pub use action::{Action, Api, Permission, Purpose, Service};
 pub use limits::{Limit, PAGE_LIMIT};
-pub use paging::{MOST_PAGES, Page, Paged, Pager, PagingError};
+pub use paging::{MAX_PAGES, Page, Paged, Pager, PagingError};
 
 use crate::domain::Region;
 

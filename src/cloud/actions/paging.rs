@@ -8,7 +8,7 @@ use super::Action;
 
 /// More pages than this are not asked for: 20 000 entries, far beyond any quota of images or
 /// shares.
-pub const MOST_PAGES: usize = 200;
+pub const MAX_PAGES: usize = 200;
 
 /// One page of a list.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub trait Paged: Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PagingError {
     /// The list does not end.
-    #[error("the list has more than {MOST_PAGES} pages")]
+    #[error("the list has more than {MAX_PAGES} pages")]
     Endless,
     /// A page brought nothing that was not there before.
     #[error("a page repeats entries of the pages before it")]
@@ -92,7 +92,7 @@ impl<T> Pager<T> {
         if held == 0 || page.total.is_some_and(|total| self.offset >= total) {
             return Ok(None);
         }
-        if self.pages >= MOST_PAGES {
+        if self.pages >= MAX_PAGES {
             return Err(PagingError::Endless);
         }
         Ok(Some(self.offset))
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_list_without_end_is_an_error() {
         let (list, calls) = read(u64::MAX, 10, true);
-        assert_eq!((list, calls), (Err(PagingError::Endless), MOST_PAGES));
+        assert_eq!((list, calls), (Err(PagingError::Endless), MAX_PAGES));
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub const API: Api = Api {
     action: "ShareBlueprintAcrossAccounts",
 };
 /// The most accounts in one call.
-pub const MOST_ACCOUNTS: usize = 10;
+pub const MAX_ACCOUNTS: usize = 10;
 
 /// The request.
 #[derive(Debug, Clone, Serialize)]
@@ -21,7 +21,7 @@ pub const MOST_ACCOUNTS: usize = 10;
 pub struct Request<'a> {
     /// The image.
     pub blueprint_id: &'a BlueprintId,
-    /// 1 to [`MOST_ACCOUNTS`].
+    /// 1 to [`MAX_ACCOUNTS`].
     pub account_ids: &'a [AccountId],
 }
 
@@ -38,7 +38,7 @@ impl Action for Request<'_> {
     }
 
     fn check(&self) -> Result<(), Limit> {
-        limits::accounts(self.account_ids, MOST_ACCOUNTS)
+        limits::accounts(self.account_ids, MAX_ACCOUNTS)
     }
 }
 

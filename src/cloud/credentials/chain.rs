@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::handed::{Handed, NONE_CAME};
+use super::invocation_credentials::{InvocationCredentials, NONE_CAME};
 use super::metadata;
 use super::remote::Remote;
 use super::source::{CredentialSource, SOURCES};
@@ -19,7 +19,7 @@ use crate::cloud::error::own;
 use crate::domain::{CloudError, ErrorClass, Timestamp};
 
 /// No credentials file is larger.
-pub(super) const LARGEST_FILE: u64 = 64 * 1024;
+pub(super) const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 /// A key, and the token that goes with a temporary one.
 #[derive(Debug, Clone)]
@@ -135,7 +135,7 @@ pub struct CredentialChain {
     variables: BTreeMap<String, SecretString>,
     pub(super) home: Option<PathBuf>,
     pub(super) read: ReadFile,
-    pub(super) handed: Handed,
+    pub(super) invocation_credentials: InvocationCredentials,
     key: Option<Credentials>,
     role: Option<Session>,
 }
@@ -165,7 +165,7 @@ impl CredentialChain {
             variables,
             home,
             read,
-            handed: Handed::default(),
+            invocation_credentials: InvocationCredentials::default(),
             key: None,
             role: None,
         }
@@ -178,8 +178,8 @@ impl CredentialChain {
 
     /// Where the credentials go that invocations bring: this chain's, and that of every chain made
     /// of it.
-    pub fn handed(&self) -> Handed {
-        self.handed.clone()
+    pub fn invocation_credentials(&self) -> InvocationCredentials {
+        self.invocation_credentials.clone()
     }
 
     /// With the key of `account` in place of the chain's places.
@@ -225,9 +225,9 @@ impl CredentialChain {
         let assumed = sts::assume(remote, &base, role).await;
         if assumed.is_err() {
             // The keys of a function's environment grow stale; what its invocations bring does not.
-            self.handed.refused(&base);
+            self.invocation_credentials.refused(&base);
         }
-        if assumed.is_err() && self.handed.replaces(&base) {
+        if assumed.is_err() && self.invocation_credentials.replaces(&base) {
             return sts::assume(remote, &self.first(remote).await?, role).await;
         }
         assumed
@@ -269,7 +269,7 @@ impl fmt::Debug for CredentialChain {
 fn read_small_file(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     std::fs::File::open(path)?
-        .take(LARGEST_FILE + 1)
+        .take(MAX_FILE_BYTES + 1)
         .read_to_string(&mut text)?;
     Ok(text)
 }

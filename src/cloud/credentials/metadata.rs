@@ -21,7 +21,7 @@ const ENDPOINT: &str = "http://metadata.tencentyun.com";
 const PATH: &str = "latest/meta-data/cam/security-credentials/";
 /// The neighbour answers in milliseconds; elsewhere nobody answers, and nobody should wait long for
 /// that.
-const LONGEST: Duration = Duration::from_secs(2);
+const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The credentials of this machine's role.
 pub(super) async fn of_machine(
@@ -100,7 +100,7 @@ fn address(endpoint: &str) -> Result<Url, CredentialsError> {
 }
 
 async fn ask(remote: &Remote, url: &Url) -> Result<(u16, Vec<u8>), String> {
-    client::get(&remote.direct, url, &[], LONGEST).await
+    client::get(&remote.direct, url, &[], METADATA_TIMEOUT).await
 }
 
 fn unreachable(place: String, problem: String) -> CredentialsError {

@@ -4,8 +4,8 @@
 
 mod cache;
 mod chain;
-mod handed;
 mod ini;
+mod invocation_credentials;
 mod metadata;
 mod remote;
 mod source;
@@ -14,7 +14,7 @@ mod tccli;
 
 pub use cache::CredentialCache;
 pub use chain::{CredentialChain, Credentials, CredentialsError, ReadFile};
-pub use handed::Handed;
+pub use invocation_credentials::InvocationCredentials;
 pub use remote::Remote;
 pub use source::{CredentialSource, SOURCES};
 pub use sts::RoleArn;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::chain::{CredentialChain, Credentials, CredentialsError, LARGEST_FILE};
-use super::handed::NONE_CAME;
+use super::chain::{CredentialChain, Credentials, CredentialsError, MAX_FILE_BYTES};
+use super::invocation_credentials::NONE_CAME;
 use super::remote::Remote;
 use super::{ini, metadata, sts, tccli};
 
@@ -89,12 +89,14 @@ impl CredentialSource {
                 Some(base) => tccli::of_variables(remote, chain, base).await,
                 None => Ok(None),
             },
-            Self::FunctionEnvironment if chain.handed.replaces_environment() => Ok(None),
+            Self::FunctionEnvironment if chain.invocation_credentials.replaces_environment() => {
+                Ok(None)
+            }
             Self::FunctionEnvironment => Ok(self
                 .in_variables(chain, &FUNCTION_ENVIRONMENT, looked)?
                 .map(|found| of_function(chain, found))),
             Self::Invocation => {
-                let newest = chain.handed.newest();
+                let newest = chain.invocation_credentials.newest();
                 if newest.is_none() && chain.keeps_nothing() {
                     looked.push(NONE_CAME.to_owned());
                 }
@@ -229,7 +231,7 @@ pub(super) fn read(
     path: &Path,
 ) -> Result<Option<String>, CredentialsError> {
     match (chain.read)(path) {
-        Ok(text) if text.len() as u64 > LARGEST_FILE => Err(unusable(
+        Ok(text) if text.len() as u64 > MAX_FILE_BYTES => Err(unusable(
             &path.display().to_string(),
             "it is larger than 64 KiB",
         )),

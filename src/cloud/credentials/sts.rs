@@ -28,7 +28,7 @@ const REGION: &str = "ap-guangzhou";
 const SESSION: &str = "sharehook";
 /// The documented default, 2 hours.
 const SECONDS: u32 = 7_200;
-const LONGEST: Duration = Duration::from_secs(5);
+const STS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The name of a role: `qcs::cam::uin/<owner>:roleName/<name>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,7 +235,7 @@ impl Call<'_> {
             &endpoint.url,
             &headers,
             self.body.clone(),
-            LONGEST,
+            STS_TIMEOUT,
         )
         .await;
         let problem = match sent {
@@ -248,7 +248,7 @@ impl Call<'_> {
             }
             Err(Failure::NotConnected(cause)) => format!("no connection to {host}: {cause}"),
             Err(Failure::Timeout) => {
-                format!("{host} gave no answer within {} s", LONGEST.as_secs())
+                format!("{host} gave no answer within {} s", STS_TIMEOUT.as_secs())
             }
             Err(Failure::Lost(cause)) => format!("the connection to {host} ended: {cause}"),
             Err(Failure::TooLarge) => format!("the answer of {host} is too large"),

@@ -10,7 +10,7 @@ use super::{SigningInput, sign};
 
 /// No genuine header is longer: temporary ids have a few dozen characters, three to five headers
 /// are signed.
-const LONGEST_HEADER: usize = 4096;
+const MAX_HEADER_BYTES: usize = 4096;
 
 /// A parsed header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum Refusal {
 /// [`Refusal::InvalidAuthorization`] with the part that is wrong.
 pub fn parse_authorization(text: &str) -> Result<Authorization, Refusal> {
     let wrong = Refusal::InvalidAuthorization;
-    if text.len() > LONGEST_HEADER {
+    if text.len() > MAX_HEADER_BYTES {
         return Err(wrong("it is too long"));
     }
     let rest = text

@@ -497,7 +497,7 @@ async fn a_role_is_assumed_with_what_invocations_bring_once_the_environment_is_s
     ]);
     let chain = CredentialChain::from_disk(&vars, None);
     chain
-        .handed()
+        .invocation_credentials()
         .take(Some("brought"), Some("HUSH-2"), Some("HUSH-3"))
         .unwrap();
     let cache = CredentialCache::new(

@@ -27,7 +27,7 @@ const WRITES: [&str; 3] = [
     "ModifyImageSharePermission",
 ];
 
-pub(crate) struct Stage {
+pub(crate) struct Setup {
     pub(crate) app: Arc<App>,
     pub(crate) cloud: Running,
     pub(crate) clock: Clock,
@@ -57,7 +57,7 @@ pub(crate) fn unlimited() -> Behaviour {
     }
 }
 
-impl Stage {
+impl Setup {
     pub(crate) async fn new(behaviour: Behaviour, journal: &'static str) -> Self {
         let world = World::seeded();
         Self::with(behaviour, world, journal, (1000.0, 1000.0)).await

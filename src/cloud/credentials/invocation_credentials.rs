@@ -13,7 +13,7 @@ const PLACE: &str = "the invocation's headers X-Scf-Secret-Id/X-Scf-Secret-Key/X
 
 /// A slot for the newest set; clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Handed(Arc<Mutex<Slot>>);
+pub struct InvocationCredentials(Arc<Mutex<Slot>>);
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -21,7 +21,7 @@ struct Slot {
     environment_refused: bool,
 }
 
-impl Handed {
+impl InvocationCredentials {
     /// Takes an id, a key and a token in place of the set before, which stays when this one is not
     /// whole: a role's credentials are temporary, so none is without its token.
     ///
@@ -46,7 +46,7 @@ impl Handed {
     }
 
     /// The cloud refused credentials for their token. Those of the environment are as old as the
-    /// process and never get better, so from now on what is handed over comes before them.
+    /// process and never get better, so from now on what an invocation brings comes before them.
     pub(super) fn refused(&self, used: &Credentials) {
         if used.source == CredentialSource::FunctionEnvironment {
             self.lock().environment_refused = true;
@@ -78,9 +78,8 @@ mod tests {
 
     #[test]
     fn a_set_that_is_not_whole_is_told_and_the_one_before_stays() {
-        let handed = Handed::default();
-        handed
-            .take(Some("id"), Some("HUSH"), Some("HUSH-token"))
+        let slot = InvocationCredentials::default();
+        slot.take(Some("id"), Some("HUSH"), Some("HUSH-token"))
             .unwrap();
         let cases = [
             (
@@ -106,18 +105,18 @@ mod tests {
             ),
         ];
         for ([id, key, token], problem) in cases {
-            let error = handed.take(id, key, token).unwrap_err().to_string();
+            let error = slot.take(id, key, token).unwrap_err().to_string();
             assert!(
                 error.contains(problem) && error.contains("X-Scf-Secret-Id"),
                 "{error}"
             );
             assert!(!error.contains("HUSH"), "{error}");
-            let newest = handed.newest().unwrap();
+            let newest = slot.newest().unwrap();
             assert_eq!(
                 (newest.secret_id.as_str(), newest.secret_key.expose_secret()),
                 ("id", "HUSH")
             );
         }
-        assert!(!format!("{handed:?}").contains("HUSH"));
+        assert!(!format!("{slot:?}").contains("HUSH"));
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use sharehook::clock::system_now;
 use sharehook::cloud::{Cloud, CloudSettings, CredentialChain, Deadline};
 
-use super::stage::{REGION, Stage, vars};
+use super::setup::{REGION, Setup, vars};
 
 /// Shares each `(image, account)` alone. Faster than any published rate, as nothing holds it back.
-pub(crate) async fn share(stage: &Stage, tickets: &[(String, String)]) -> usize {
+pub(crate) async fn share(setup: &Setup, tickets: &[(String, String)]) -> usize {
     let settings = CloudSettings {
-        endpoint: Some(stage.cloud.url()),
+        endpoint: Some(setup.cloud.url()),
         lighthouse_per_second: 1000.0,
         ..CloudSettings::new(system_now)
     };

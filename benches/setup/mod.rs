@@ -20,7 +20,7 @@ pub(crate) const REGION: &str = "ap-singapore";
 pub(crate) const SHARE: &str = "ShareBlueprintAcrossAccounts";
 
 /// A sandbox and the application.
-pub(crate) struct Stage {
+pub(crate) struct Setup {
     /// The application.
     pub(crate) app: Arc<App>,
     /// The stand-in cloud; it refuses the 21st call of an action within any second.
@@ -49,7 +49,7 @@ pub(crate) fn vars() -> Vars {
         .collect()
 }
 
-impl Stage {
+impl Setup {
     /// With `images` blueprints, a journal in memory, and the configuration as it ships.
     pub(crate) async fn new(images: usize) -> Self {
         Self::with(images, "memory:", Clock::System).await
