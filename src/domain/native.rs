@@ -13,9 +13,9 @@ use super::request::{Action, Expiry, RequestRules, ShareRequest, Target};
 
 /// More accounts than this in one request are refused: a CVM image can be shared with 500 accounts
 /// at most (CVM page).
-const MOST_ACCOUNTS: usize = 500;
+const MAX_ACCOUNTS: usize = 500;
 /// More approvers than this are refused; nobody has so many.
-const MOST_APPROVERS: usize = 50;
+const MAX_APPROVERS: usize = 50;
 
 const FIELDS: [&str; 13] = [
     "id",
@@ -292,11 +292,13 @@ impl Reader<'_> {
                 return None;
             }
         };
-        if list.len() > MOST_ACCOUNTS {
+        if list.len() > MAX_ACCOUNTS {
             self.problem(
                 "accounts",
                 format!("has {} entries", list.len()),
-                format!("an image can be shared with {MOST_ACCOUNTS} accounts at most; split the request"),
+                format!(
+                    "an image can be shared with {MAX_ACCOUNTS} accounts at most; split the request"
+                ),
             );
             return None;
         }
@@ -324,13 +326,13 @@ impl Reader<'_> {
     fn approvers(&mut self) -> Option<Vec<String>> {
         let list = match self.present("approvers").cloned() {
             None => return Some(Vec::new()),
-            Some(Value::Array(list)) if list.len() <= MOST_APPROVERS => list,
+            Some(Value::Array(list)) if list.len() <= MAX_APPROVERS => list,
             Some(Value::Array(list)) => {
                 let problem = format!("has {} entries", list.len());
                 self.problem(
                     "approvers",
                     problem,
-                    format!("name {MOST_APPROVERS} at most"),
+                    format!("name {MAX_APPROVERS} at most"),
                 );
                 return None;
             }

@@ -63,9 +63,9 @@ impl From<Problem> for Problems {
 
 /// A value as it may be shown in an error: quoted, escaped, at most 40 characters.
 pub(crate) fn shown(text: &str) -> String {
-    const MOST: usize = 40;
-    let mut cut: String = text.chars().take(MOST).collect();
-    if text.chars().count() > MOST {
+    const MAX_SHOWN: usize = 40;
+    let mut cut: String = text.chars().take(MAX_SHOWN).collect();
+    if text.chars().count() > MAX_SHOWN {
         cut.push('…');
     }
     format!("{cut:?}")

@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 
 use cedar_policy::Authorizer;
 
-use super::contract::clipped;
+use super::authorization_request::{Asked, AuthorizationRequest, refused};
 use super::room::with_room;
-use super::scene::{Asked, Scene, refused};
+use super::schema::clipped;
 use super::{Approved, PolicySet, explain};
 use crate::domain::{Identity, Refused, ShareRequest, SourceName, Timestamp, Verdict};
 
 /// So many refusals of one request are explained in full; the others are only named. It bounds the
 /// work of a denial.
-const MOST_EXPLAINED: usize = 20;
+const MAX_EXPLAINED: usize = 20;
 
 /// What is asked: may this request, which this source authenticated, be carried out now?
 #[derive(Debug, Clone, Copy)]
@@ -44,11 +44,11 @@ impl PolicySet {
     /// Decides. Anything that goes wrong on the way is a refusal: Cedar skips a policy that it
     /// cannot evaluate, which for a `forbid` would be a permission.
     pub fn decide(&self, question: Question<'_>) -> Decision {
-        let judged = with_room(|| self.judge(&question)).unwrap_or_else(Judged::failed);
+        let findings = with_room(|| self.judge(&question)).unwrap_or_else(Findings::failed);
         let verdict = Verdict {
-            allowed: judged.refused.is_empty() && judged.asked > 0,
-            policies: judged.policies.into_iter().collect(),
-            refused: judged.refused,
+            allowed: findings.refused.is_empty() && findings.asked > 0,
+            policies: findings.policies.into_iter().collect(),
+            refused: findings.refused,
             policy_digest: self.digest.clone(),
         };
         if !verdict.allowed {
@@ -62,39 +62,45 @@ impl PolicySet {
         ))
     }
 
-    fn judge(&self, question: &Question<'_>) -> Judged {
-        let mut judged = Judged::default();
+    fn judge(&self, question: &Question<'_>) -> Findings {
+        let mut findings = Findings::default();
         if question.identity.source != *question.source {
             let why = format!(
                 "{} is not an identity of source {}",
                 question.identity, question.source
             );
-            judged.refused.push(refused(clipped(&why)));
+            findings.refused.push(refused(clipped(&why)));
         } else if !self.known.sources.contains(question.source) {
-            judged.refused.push(refused(format!(
+            findings.refused.push(refused(format!(
                 "source {} is not configured",
                 question.source
             )));
         }
-        if !judged.refused.is_empty() {
-            return judged;
+        if !findings.refused.is_empty() {
+            return findings;
         }
-        match Scene::new(self, question) {
-            Ok(scene) => scene
+        match AuthorizationRequest::new(self, question) {
+            Ok(asked_request) => asked_request
                 .asked()
-                .for_each(|asked| self.ask(&scene, asked, &mut judged)),
-            Err(why) => judged.refused.push(refused(why)),
+                .for_each(|asked| self.ask(&asked_request, asked, &mut findings)),
+            Err(why) => findings.refused.push(refused(why)),
         }
-        judged
+        findings
     }
 
-    fn ask(&self, scene: &Scene<'_>, asked: Asked<'_>, judged: &mut Judged) {
-        judged.asked += 1;
-        let request = match scene.request(asked) {
+    fn ask(
+        &self,
+        asked_request: &AuthorizationRequest<'_>,
+        asked: Asked<'_>,
+        findings: &mut Findings,
+    ) {
+        findings.asked += 1;
+        let request = match asked_request.request(asked) {
             Ok(request) => request,
-            Err(why) => return judged.refuse(asked, why, BTreeSet::new()),
+            Err(why) => return findings.refuse(asked, why, BTreeSet::new()),
         };
-        let response = Authorizer::new().is_authorized(&request, &self.rules, &scene.entities);
+        let response =
+            Authorizer::new().is_authorized(&request, &self.rules, &asked_request.entities);
         let reasons: BTreeSet<String> = response
             .diagnostics()
             .reason()
@@ -107,36 +113,36 @@ impl PolicySet {
             .collect();
         if !errors.is_empty() {
             let why = format!("a policy could not be evaluated: {}", errors.join("; "));
-            return judged.refuse(asked, why, BTreeSet::new());
+            return findings.refuse(asked, why, BTreeSet::new());
         }
         if response.decision() == cedar_policy::Decision::Allow {
-            if judged.refused.is_empty() {
-                judged.policies.extend(reasons);
+            if findings.refused.is_empty() {
+                findings.policies.extend(reasons);
             }
             return;
         }
         let why = if !reasons.is_empty() {
             explain::forbidden(&self.rules, &reasons)
-        } else if judged.refused.len() >= MOST_EXPLAINED {
+        } else if findings.refused.len() >= MAX_EXPLAINED {
             "no policy allows it".to_owned()
         } else {
             let permits = self.permits.get_or_init(|| explain::permits(&self.rules));
-            explain::nearest(permits, &request, &scene.entities)
+            explain::nearest(permits, &request, &asked_request.entities)
         };
-        judged.refuse(asked, why, reasons);
+        findings.refuse(asked, why, reasons);
     }
 }
 
 /// The answers so far. The policies are those that allow, until something is refused; then those
 /// that refuse.
 #[derive(Default)]
-struct Judged {
+struct Findings {
     asked: usize,
     policies: BTreeSet<String>,
     refused: Vec<Refused>,
 }
 
-impl Judged {
+impl Findings {
     fn failed() -> Self {
         let why = "the decision could not be made: its thread failed".to_owned();
         Self {

@@ -9,14 +9,14 @@ use cedar_policy::{Entities, Entity, EntityTypeName, EntityUid, Schema};
 use serde_json::{Map, Value, json};
 
 use super::SourceFacts;
-use super::contract::{Contract, address, clipped, folded, told_problem, uid};
 use super::files::ENTITIES;
 use super::scan;
+use super::schema::{SchemaNames, address, cedar_problem, clipped, folded, uid};
 use crate::domain::{AccountId, ImageRef, Problem, Problems, SourceName};
 
 /// Everything that is known before a request comes.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct KnownEntities {
     /// Ready to decide with. An image without a region in the file is not in it: only a request
     /// tells its region.
     pub(super) store: Entities,
@@ -28,7 +28,7 @@ pub(super) struct Known {
     pub(super) warnings: Vec<Problem>,
 }
 
-impl Known {
+impl KnownEntities {
     /// A warning when `group`, which a policy names at `place`, is nowhere in the entities: it has
     /// no members then.
     pub(super) fn unlisted(&self, group: &EntityUid, place: &str) -> Option<Problem> {
@@ -60,8 +60,8 @@ pub(super) fn read(
     text: Option<&str>,
     sources: &[SourceFacts],
     schema: &Schema,
-    contract: &Contract,
-) -> Result<Known, Problems> {
+    names: &SchemaNames,
+) -> Result<KnownEntities, Problems> {
     let text = text.unwrap_or("[]");
     let mut problems = Vec::new();
     let elements = elements(text, &mut problems)?;
@@ -87,7 +87,7 @@ pub(super) fn read(
             problems.push(Problem::new(place(), problem, "make one entity of the two"));
             continue;
         }
-        let regional = match complete(&mut value, &id, &facts, contract) {
+        let regional = match complete(&mut value, &id, &facts, names) {
             Ok(regional) => regional,
             Err((problem, remedy)) => {
                 problems.push(Problem::new(place(), problem, remedy));
@@ -97,23 +97,23 @@ pub(super) fn read(
         match Entity::from_json_value(value.clone(), Some(schema)) {
             Ok(entity) if regional => entities.push(entity),
             Ok(_) => {}
-            Err(error) => problems.push(told_problem(
+            Err(error) => problems.push(cedar_problem(
                 &DetailedError::from(&error),
                 ENTITIES,
                 text,
                 offset,
             )),
         }
-        if *id.type_name() == contract.image {
+        if *id.type_name() == names.image {
             images.insert(id.id().unescaped().to_owned(), value);
         }
     }
     for facts in sources {
-        let id = uid(&contract.source, facts.name.as_str());
+        let id = uid(&names.source, facts.name.as_str());
         if !seen.contains_key(&id) {
             match Entity::from_json_value(source_json(facts), Some(schema)) {
                 Ok(entity) => entities.push(entity),
-                Err(error) => problems.push(told_problem(
+                Err(error) => problems.push(cedar_problem(
                     &DetailedError::from(&error),
                     ENTITIES,
                     text,
@@ -125,10 +125,10 @@ pub(super) fn read(
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
-    let warnings = strangers(&entities, &seen, text, contract);
+    let warnings = strangers(&entities, &seen, text, names);
     let store = Entities::from_entities(entities, Some(schema))
-        .map_err(|error| told_problem(&DetailedError::from(&error), ENTITIES, text, 0))?;
-    Ok(Known {
+        .map_err(|error| cedar_problem(&DetailedError::from(&error), ENTITIES, text, 0))?;
+    Ok(KnownEntities {
         store,
         images,
         sources: sources.iter().map(|facts| facts.name.clone()).collect(),
@@ -184,7 +184,7 @@ fn complete(
     value: &mut Value,
     id: &EntityUid,
     facts: &BTreeMap<&str, &SourceFacts>,
-    contract: &Contract,
+    names: &SchemaNames,
 ) -> Result<bool, (String, String)> {
     let text = id.id().unescaped();
     let name = id.type_name();
@@ -199,10 +199,10 @@ fn complete(
             "write {} or leave them out".to_owned(),
         ));
     };
-    if *name == contract.account {
+    if *name == names.account {
         text.parse::<AccountId>()
             .map_err(|problem| (problem.problem, problem.remedy))?;
-    } else if *name == contract.source {
+    } else if *name == names.source {
         text.parse::<SourceName>()
             .map_err(|problem| (problem.problem, problem.remedy))?;
         let facts = facts.get(text);
@@ -214,7 +214,7 @@ fn complete(
             "signed".into(),
             json!(facts.is_some_and(|facts| facts.signed)),
         );
-    } else if *name == contract.requester {
+    } else if *name == names.requester {
         let remedy = || {
             "write source/name, as in \"jira/alice@example.com\", an address in lower case"
                 .to_owned()
@@ -226,7 +226,7 @@ fn complete(
             return Err((format!("{id} can never be a requester"), remedy()));
         }
         requester_attrs(attrs, source, person);
-    } else if *name == contract.image {
+    } else if *name == names.image {
         let image: ImageRef = text
             .parse()
             .map_err(|problem: Problem| (problem.problem, problem.remedy))?;
@@ -271,13 +271,13 @@ fn strangers(
     entities: &[Entity],
     seen: &HashMap<EntityUid, usize>,
     text: &str,
-    contract: &Contract,
+    names: &SchemaNames,
 ) -> Vec<Problem> {
     let mut told: BTreeSet<String> = BTreeSet::new();
     let mut warnings = Vec::new();
     for entity in entities {
         let (uid, _, parents) = entity.clone().into_inner();
-        let known = |name: &EntityTypeName| contract.brought(name);
+        let known = |name: &EntityTypeName| names.is_supplied(name);
         for parent in parents
             .iter()
             .filter(|parent| !seen.contains_key(parent) && !known(parent.type_name()))
@@ -310,20 +310,15 @@ mod tests {
         }
     }
 
-    fn read_text(text: &str) -> Result<Known, Problems> {
-        let contract = Contract::new().unwrap();
-        let schema = contract.schema(None).unwrap();
-        read(
-            Some(text),
-            &[facts("jira", "jira", true)],
-            &schema,
-            &contract,
-        )
+    fn read_text(text: &str) -> Result<KnownEntities, Problems> {
+        let names = SchemaNames::new().unwrap();
+        let schema = names.schema(None).unwrap();
+        read(Some(text), &[facts("jira", "jira", true)], &schema, &names)
     }
 
     #[test]
     fn the_sample_is_readable_by_cedar_itself() {
-        let schema = Contract::new().unwrap().schema(None).unwrap();
+        let schema = SchemaNames::new().unwrap().schema(None).unwrap();
         let text = sample_files().entities.unwrap();
         let entities = Entities::from_json_str(&text, Some(&schema)).unwrap();
         assert!(entities.iter().count() > 40);

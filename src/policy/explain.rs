@@ -10,7 +10,7 @@ use cedar_policy::{
     PrincipalConstraint, Request, ResourceConstraint, eval_expression,
 };
 
-use super::contract::clipped;
+use super::schema::clipped;
 
 /// A permit whose nearness is measured.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use super::scan::{self, Language};
 use crate::domain::{Problem, Problems};
 
 /// A file beyond this is refused, in bytes.
-const MOST_PER_FILE: usize = 1 << 20;
+const MAX_FILE_BYTES: usize = 1 << 20;
 /// All files together beyond this are refused, in bytes: ten thousand policies are a third of it.
-const MOST_TOGETHER: usize = 8 << 20;
+const MAX_TOTAL_BYTES: usize = 8 << 20;
 
 /// The name under which problems of the schema are reported.
 pub(super) const SCHEMA: &str = "schema.cedarschema";
@@ -80,7 +80,7 @@ impl PolicyFiles {
         let mut together = 0_usize;
         for (name, text, language) in schema.chain(policies).chain(entities) {
             together = together.saturating_add(text.len());
-            if text.len() > MOST_PER_FILE {
+            if text.len() > MAX_FILE_BYTES {
                 let problem = format!("has {} bytes", text.len());
                 problems.push(Problem::new(
                     format!("{name}:1"),
@@ -91,7 +91,7 @@ impl PolicyFiles {
                 problems.push(problem);
             }
         }
-        if together > MOST_TOGETHER {
+        if together > MAX_TOTAL_BYTES {
             let problem = format!("has {together} bytes in all");
             problems.push(Problem::new(
                 "policy",
@@ -180,14 +180,14 @@ mod tests {
         let mut files = sample_files();
         files
             .policies
-            .push(("big.cedar".into(), " ".repeat(MOST_PER_FILE + 1)));
-        files.entities = Some(" ".repeat(MOST_PER_FILE + 1));
+            .push(("big.cedar".into(), " ".repeat(MAX_FILE_BYTES + 1)));
+        files.entities = Some(" ".repeat(MAX_FILE_BYTES + 1));
         let problems = files.guard().unwrap_err();
         let fields: Vec<&str> = problems.0.iter().map(|p| p.field.as_str()).collect();
         assert_eq!(fields, ["big.cedar:1", "entities.json:1"]);
 
         let many = (0..9)
-            .map(|n| (format!("{n}.cedar"), " ".repeat(MOST_PER_FILE)))
+            .map(|n| (format!("{n}.cedar"), " ".repeat(MAX_FILE_BYTES)))
             .collect();
         let problems = PolicyFiles {
             policies: many,

@@ -3,7 +3,7 @@
 //! clock; no Cedar type leaves this folder.
 
 mod approved;
-mod contract;
+mod authorization_request;
 mod decide;
 mod entities;
 mod explain;
@@ -11,7 +11,7 @@ mod files;
 mod room;
 mod rules;
 mod scan;
-mod scene;
+mod schema;
 
 pub use approved::Approved;
 pub use decide::{Decision, Question};
@@ -22,9 +22,9 @@ use std::sync::OnceLock;
 use cedar_policy::Schema;
 
 use crate::domain::{Problem, Problems, SourceName};
-use contract::Contract;
-use entities::Known;
+use entities::KnownEntities;
 use explain::Permit;
+use schema::SchemaNames;
 
 /// What the policy may know of a configured source. It comes from the configuration, never from
 /// `entities.json`.
@@ -42,9 +42,9 @@ pub struct SourceFacts {
 #[derive(Debug)]
 pub struct PolicySet {
     schema: Schema,
-    contract: Contract,
+    names: SchemaNames,
     rules: cedar_policy::PolicySet,
-    known: Known,
+    known: KnownEntities,
     /// Conditions of the permits, taken apart. Only denials need them, so the first denial makes
     /// them.
     permits: OnceLock<Vec<Permit>>,
@@ -70,10 +70,10 @@ impl PolicySet {
     }
 
     fn load_guarded(files: &PolicyFiles, sources: &[SourceFacts]) -> Result<Self, Problems> {
-        let contract = Contract::new()?;
-        let schema = contract.schema(files.schema.as_deref())?;
-        let rules = rules::read(&files.policies, &schema, &contract);
-        let known = entities::read(files.entities.as_deref(), sources, &schema, &contract);
+        let names = SchemaNames::new()?;
+        let schema = names.schema(files.schema.as_deref())?;
+        let rules = rules::read(&files.policies, &schema, &names);
+        let known = entities::read(files.entities.as_deref(), sources, &schema, &names);
         let (rules, known) = match (rules, known) {
             (Ok(rules), Ok(known)) => (rules, known),
             (rules, known) => {
@@ -96,7 +96,7 @@ impl PolicySet {
         );
         let policies = Self {
             schema,
-            contract,
+            names,
             rules: rules.set,
             known,
             permits: OnceLock::new(),

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{EntityUid, Policy, PolicyId, Schema, ValidationMode, Validator};
 
-use super::contract::{Contract, told_problem};
 use super::scan;
+use super::schema::{SchemaNames, cedar_problem};
 use crate::domain::{Problem, Problems};
 
 /// The id under which the service's own revocations are recorded; no policy may take it.
@@ -19,12 +19,12 @@ pub(super) struct Rules {
     pub(super) set: cedar_policy::PolicySet,
     pub(super) warnings: Vec<Problem>,
     /// Every group that a policy names, and where the first one does.
-    pub(super) groups: Vec<Named>,
+    pub(super) groups: Vec<NamedGroup>,
 }
 
 /// A group that a policy names: an entity that no request brings along.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(super) struct NamedGroup {
     pub(super) uid: EntityUid,
     /// `file:line` of the policy.
     pub(super) place: String,
@@ -56,7 +56,7 @@ impl Site<'_> {
 pub(super) fn read(
     files: &[(String, String)],
     schema: &Schema,
-    contract: &Contract,
+    names: &SchemaNames,
 ) -> Result<Rules, Problems> {
     let mut sites: BTreeMap<PolicyId, Site<'_>> = BTreeMap::new();
     let mut set = cedar_policy::PolicySet::new();
@@ -73,17 +73,17 @@ pub(super) fn read(
             Err(found) => problems.extend(found.0),
         }
     }
-    let judged = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
+    let findings = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
     let told = |id: &PolicyId, told: DetailedError| match sites.get(id) {
         Some(site) => {
-            let mut problem = told_problem(&told, site.file, site.text, site.offset);
+            let mut problem = cedar_problem(&told, site.file, site.text, site.offset);
             problem.problem = problem.problem.replacen("for policy", "policy", 1);
             problem
         }
-        None => told_problem(&told, "policy", "", 0),
+        None => cedar_problem(&told, "policy", "", 0),
     };
     problems.extend(
-        judged
+        findings
             .validation_errors()
             .map(|error| told(error.policy_id(), DetailedError::from(error))),
     );
@@ -92,7 +92,7 @@ pub(super) fn read(
         problems.dedup();
         return Err(Problems(problems));
     }
-    let mut warnings: Vec<Problem> = judged
+    let mut warnings: Vec<Problem> = findings
         .validation_warnings()
         .map(|warning| told(warning.policy_id(), DetailedError::from(warning)))
         .collect();
@@ -104,7 +104,7 @@ pub(super) fn read(
             remedy,
         ));
     }
-    let groups = groups(&set, &sites, contract);
+    let groups = groups(&set, &sites, names);
     Ok(Rules {
         set,
         warnings,
@@ -119,7 +119,7 @@ fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Site<'a>)>, Pr
             Problems(
                 errors
                     .iter()
-                    .map(|error| told_problem(&DetailedError::from(error), file, text, 0))
+                    .map(|error| cedar_problem(&DetailedError::from(error), file, text, 0))
                     .collect(),
             )
         })?;
@@ -193,9 +193,9 @@ fn add<'a>(
 fn groups(
     set: &cedar_policy::PolicySet,
     sites: &BTreeMap<PolicyId, Site<'_>>,
-    contract: &Contract,
-) -> Vec<Named> {
-    let mut first: BTreeMap<String, Named> = BTreeMap::new();
+    names: &SchemaNames,
+) -> Vec<NamedGroup> {
+    let mut first: BTreeMap<String, NamedGroup> = BTreeMap::new();
     for policy in set.policies() {
         let Some(site) = sites.get(policy.id()) else {
             continue;
@@ -203,9 +203,9 @@ fn groups(
         for uid in policy
             .entity_literals()
             .into_iter()
-            .filter(|uid| !contract.brought(uid.type_name()))
+            .filter(|uid| !names.is_supplied(uid.type_name()))
         {
-            first.entry(uid.to_string()).or_insert_with(|| Named {
+            first.entry(uid.to_string()).or_insert_with(|| NamedGroup {
                 uid,
                 place: site.place(),
             });
@@ -220,8 +220,8 @@ mod tests {
     use super::*;
 
     fn checked(files: &[(String, String)]) -> Result<Rules, Problems> {
-        let contract = Contract::new().unwrap();
-        read(files, &contract.schema(None).unwrap(), &contract)
+        let names = SchemaNames::new().unwrap();
+        read(files, &names.schema(None).unwrap(), &names)
     }
 
     fn read_texts(texts: &[(&str, &str)]) -> Result<Rules, Problems> {

@@ -6,9 +6,9 @@ use crate::domain::Problem;
 
 /// Deeper nesting is refused: Cedar's parser recurses, and a stack that overflows takes the process
 /// with it.
-const DEEPEST: usize = 50;
+const MAX_NESTING: usize = 50;
 /// More operators in one policy are refused: a chain of `&&` is as deep a tree as it is long.
-const MOST_OPERATORS: usize = 300;
+const MAX_OPERATORS: usize = 300;
 
 /// What the text is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,10 +131,10 @@ pub(super) fn guard(file: &str, text: &str, language: Language) -> Result<(), Pr
             Token::Operator => operators += 1,
             Token::Semicolon => operators = 0,
         }
-        let problem = if depth > DEEPEST {
-            format!("brackets nest more than {DEEPEST} deep")
-        } else if language == Language::Policy && operators > MOST_OPERATORS {
-            format!("one policy has more than {MOST_OPERATORS} operators")
+        let problem = if depth > MAX_NESTING {
+            format!("brackets nest more than {MAX_NESTING} deep")
+        } else if language == Language::Policy && operators > MAX_OPERATORS {
+            format!("one policy has more than {MAX_OPERATORS} operators")
         } else {
             continue;
         };
@@ -226,8 +226,8 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_refused_with_its_line() {
-        assert!(guard("a.cedar", &nested(DEEPEST - 1), Language::Policy).is_ok());
-        let text = format!("// one\n{}", nested(DEEPEST));
+        assert!(guard("a.cedar", &nested(MAX_NESTING - 1), Language::Policy).is_ok());
+        let text = format!("// one\n{}", nested(MAX_NESTING));
         let problem = guard("a.cedar", &text, Language::Policy).unwrap_err();
         assert_eq!(problem.field, "a.cedar:2");
         assert!(problem.problem.contains("nest"), "{problem}");
@@ -248,8 +248,8 @@ mod tests {
                 " && true".repeat(n)
             )
         };
-        assert!(guard("a", &policy(MOST_OPERATORS - 1), Language::Policy).is_ok());
-        assert!(guard("a", &policy(MOST_OPERATORS), Language::Policy).is_err());
+        assert!(guard("a", &policy(MAX_OPERATORS - 1), Language::Policy).is_ok());
+        assert!(guard("a", &policy(MAX_OPERATORS), Language::Policy).is_err());
         assert!(guard("a", &policy(100).repeat(100), Language::Policy).is_ok());
         let ifs = format!(
             "permit (principal, action, resource) when {{ {} true }};",

@@ -13,7 +13,7 @@ use crate::domain::{Action, Problem, Problems, SourceName};
 
 /// The entity types and actions of the built-in schema that the program itself writes.
 #[derive(Debug)]
-pub(super) struct Contract {
+pub(super) struct SchemaNames {
     pub(super) source: EntityTypeName,
     pub(super) requester: EntityTypeName,
     pub(super) image: EntityTypeName,
@@ -21,7 +21,7 @@ pub(super) struct Contract {
     action: EntityTypeName,
 }
 
-impl Contract {
+impl SchemaNames {
     pub(super) fn new() -> Result<Self, Problem> {
         let name = |text: &str| {
             EntityTypeName::from_str(text).map_err(|error| {
@@ -42,7 +42,7 @@ impl Contract {
     }
 
     /// Whether a request brings entities of this type along, so that nobody needs to list them.
-    pub(super) fn brought(&self, name: &EntityTypeName) -> bool {
+    pub(super) fn is_supplied(&self, name: &EntityTypeName) -> bool {
         [
             &self.source,
             &self.requester,
@@ -110,7 +110,7 @@ fn parse(text: &str) -> Result<Schema, Problem> {
                 CedarSchemaError::Parse(error) => DetailedError::from(error),
                 other => DetailedError::from(other),
             };
-            Err(told_problem(&told, SCHEMA, text, 0))
+            Err(cedar_problem(&told, SCHEMA, text, 0))
         }
     }
 }
@@ -147,7 +147,7 @@ pub(super) fn address(name: &str) -> Option<&str> {
 }
 
 /// What Cedar says, at the line where it says it; at `fallback` (an offset) when it names no place.
-pub(super) fn told_problem(
+pub(super) fn cedar_problem(
     told: &DetailedError,
     file: &str,
     text: &str,
@@ -178,11 +178,11 @@ pub(super) fn told_problem(
 
 /// A message, at most 500 characters.
 pub(super) fn clipped(text: &str) -> String {
-    const MOST: usize = 500;
-    if text.chars().count() <= MOST {
+    const MAX_CHARS: usize = 500;
+    if text.chars().count() <= MAX_CHARS {
         return text.to_owned();
     }
-    let mut cut: String = text.chars().take(MOST - 1).collect();
+    let mut cut: String = text.chars().take(MAX_CHARS - 1).collect();
     cut.push('…');
     cut
 }
@@ -192,7 +192,10 @@ mod tests {
     use super::*;
 
     fn fields_of(schema: &str) -> Vec<(String, String)> {
-        let problems = Contract::new().unwrap().schema(Some(schema)).unwrap_err();
+        let problems = SchemaNames::new()
+            .unwrap()
+            .schema(Some(schema))
+            .unwrap_err();
         problems
             .0
             .into_iter()
@@ -207,7 +210,7 @@ mod tests {
             "entity Country; entity Account in [AccountGroup, Country];",
         );
         assert_ne!(larger, builtin_schema());
-        assert!(Contract::new().unwrap().schema(Some(&larger)).is_ok());
+        assert!(SchemaNames::new().unwrap().schema(Some(&larger)).is_ok());
     }
 
     #[test]

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request};
 use serde_json::{Map, Value, json};
 
-use super::contract::{clipped, folded, person, uid};
 use super::decide::Question;
 use super::entities::requester_attrs;
+use super::schema::{clipped, folded, person, uid};
 use super::{PolicySet, SourceFacts};
 use crate::domain::{
     AccountId, Identity, Problem, Problems, Refused, RequestRules, ShareRequest, Timestamp,
@@ -34,7 +34,7 @@ impl Asked<'_> {
 }
 
 /// Everything about a question that its authorizations share.
-pub(super) struct Scene<'a> {
+pub(super) struct AuthorizationRequest<'a> {
     policies: &'a PolicySet,
     request: &'a ShareRequest,
     principal: EntityUid,
@@ -46,12 +46,12 @@ pub(super) struct Scene<'a> {
     expires: Option<String>,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> AuthorizationRequest<'a> {
     /// # Errors
     /// What of the question cannot be said in the schema's terms, for people.
     pub(super) fn new(policies: &'a PolicySet, question: &Question<'a>) -> Result<Self, String> {
         let request = question.request;
-        let contract = &policies.contract;
+        let names = &policies.names;
         let expires = match (&request.expires, request.expires_at(question.approved_at)) {
             (None, _) => None,
             (Some(_), Some(instant)) if instant > question.now => Some(datetime(instant)),
@@ -76,24 +76,24 @@ impl<'a> Scene<'a> {
         else {
             return Err("its context is not a record".to_owned());
         };
-        let mut scene = Self {
+        let mut asked_request = Self {
             policies,
             request,
-            principal: uid(&contract.requester, &requester),
-            image: uid(&contract.image, request.target.image().as_str()),
+            principal: uid(&names.requester, &requester),
+            image: uid(&names.image, request.target.image().as_str()),
             entities: Cow::Borrowed(&policies.known.store),
             context,
             expires,
         };
-        scene.bring(question, approvers)?;
-        Ok(scene)
+        asked_request.bring(question, approvers)?;
+        Ok(asked_request)
     }
 
     /// Adds what the known entities lack: people and accounts that no list names (they are in no
     /// group, so that nothing is allowed for their sake), and the image as it is in the request's
     /// region.
     fn bring(&mut self, question: &Question<'_>, people: BTreeSet<String>) -> Result<(), String> {
-        let (schema, contract) = (&self.policies.schema, &self.policies.contract);
+        let (schema, names) = (&self.policies.schema, &self.policies.names);
         let store = &self.policies.known.store;
         let unknown = |id: &EntityUid| store.get(id).is_none();
         let read = |value: Value| {
@@ -108,7 +108,7 @@ impl<'a> Scene<'a> {
             .collect::<BTreeSet<String>>();
         for id in people
             .iter()
-            .filter(|id| unknown(&uid(&contract.requester, id)))
+            .filter(|id| unknown(&uid(&names.requester, id)))
         {
             let mut attrs = Map::new();
             let name = id.split_once('/').map_or(id.as_str(), |(_, name)| name);
@@ -118,7 +118,7 @@ impl<'a> Scene<'a> {
             )?);
         }
         for account in self.request.target.accounts() {
-            if unknown(&uid(&contract.account, account.as_str())) {
+            if unknown(&uid(&names.account, account.as_str())) {
                 let id = json!({"type": "Share::Account", "id": account.as_str()});
                 brought.push(read(json!({"uid": id, "attrs": {}, "parents": []}))?);
             }
@@ -169,7 +169,7 @@ impl<'a> Scene<'a> {
         let schema = &self.policies.schema;
         let action = self
             .policies
-            .contract
+            .names
             .action(self.request.action, matches!(asked, Asked::Lighthouse));
         let mut context = self.context.clone();
         if let Asked::Account(account) = asked {
@@ -254,9 +254,9 @@ impl PolicySet {
                 now,
                 approved_at: now,
             };
-            let scene = Scene::new(self, &question).map_err(wrong)?;
-            for asked in scene.asked() {
-                scene.request(asked).map_err(wrong)?;
+            let asked_request = AuthorizationRequest::new(self, &question).map_err(wrong)?;
+            for asked in asked_request.asked() {
+                asked_request.request(asked).map_err(wrong)?;
             }
         }
         Ok(())
