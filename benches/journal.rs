@@ -23,8 +23,10 @@ use sharehook::clock::Clock;
 use sharehook::domain::{
     Identity, Item, ItemResult, RequestRules, ResultKind, ShareRequest, Status, Timestamp, Verdict,
 };
-use sharehook::journal::seal::Notary;
-use sharehook::journal::{Access, Event, Journal, JournalLocation, Opened, Opening, Turn, Worker};
+use sharehook::journal::seal::NoteSigner;
+use sharehook::journal::{
+    Access, Event, Journal, JournalLocation, Opened, Opening, Worker, WorkerLease,
+};
 
 const DUE: usize = 100;
 const IMAGES: usize = 100;
@@ -87,9 +89,9 @@ async fn main() -> ExitCode {
         begun.elapsed().as_secs_f64()
     );
 
-    let notary = Notary::read("bench", &Notary::pem(&[7; 32])).expect("a key");
+    let signer = NoteSigner::read("bench", &NoteSigner::pem(&[7; 32])).expect("a key");
     let begun = Instant::now();
-    let sealing = journal.seal(&notary, hours(26)).await.expect("a seal");
+    let sealing = journal.seal(&signer, hours(26)).await.expect("a seal");
     println!(
         "audit seal   {:>9.3} s  {} records",
         begun.elapsed().as_secs_f64(),
@@ -97,7 +99,7 @@ async fn main() -> ExitCode {
     );
     let begun = Instant::now();
     let verified = journal
-        .verify_sealed(notary.verifier(), None)
+        .verify_sealed(signer.verifier(), None)
         .await
         .expect("a verification");
     let took = begun.elapsed().as_secs_f64();
@@ -161,7 +163,7 @@ async fn finish(journal: &Journal, n: usize, now: Timestamp) {
         scheme: "jira".to_owned(),
         request,
         verdict,
-        turn: Turn {
+        lease: WorkerLease {
             now,
             until: now + SignedDuration::from_secs(60),
             worker,

@@ -36,7 +36,7 @@ use crate::domain::{
 };
 use crate::inbound::{Map, Refusal, VerifiedDelivery};
 use crate::journal::{
-    Claim, History, Journal, JournalError, Opened, Opening, State, StreamId, Turn, Worker,
+    Claim, History, Journal, JournalError, Opened, Opening, State, StreamId, Worker, WorkerLease,
 };
 use crate::plan::Plan;
 use crate::policy::{Approved, Decision, Question};
@@ -52,7 +52,7 @@ pub use cases::{CaseInput, CaseOutcome};
 pub use drift::{Difference, DriftReport, Drifted, Unread};
 pub use lists::{GrantEntry, GrantFilter, Listed, RequestEntry};
 pub use prepare::{Prepared, StartError, open_journal};
-pub use seal::{SealError, notary, notary_or_new, seal_journal};
+pub use seal::{SealError, seal_journal, signer, signer_or_new};
 pub use secrets::fetch_secrets;
 pub use sweep::SweepReport;
 
@@ -232,7 +232,7 @@ impl App {
             scheme: case.delivery.scheme().to_owned(),
             request: case.request.clone(),
             verdict,
-            turn: self.turn(case.now, case.deadline)?,
+            lease: self.worker_lease(case.now, case.deadline)?,
         })
     }
 
@@ -383,12 +383,16 @@ impl App {
         now.checked_add(length).unwrap_or(Timestamp::MAX)
     }
 
-    /// A turn at a request's work, with fresh randomness as its mark.
-    fn turn(&self, now: Timestamp, deadline: Deadline) -> Result<Turn, JournalError> {
+    /// A lease on a request, marked with fresh random bytes.
+    fn worker_lease(
+        &self,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Result<WorkerLease, JournalError> {
         let none =
             |error| JournalError::Refused(format!("the system gives no randomness: {error}"));
         let worker = Worker::from_random(clock::fresh_bytes().map_err(none)?);
-        Ok(Turn {
+        Ok(WorkerLease {
             now,
             until: self.lease(now, deadline),
             worker,

@@ -36,7 +36,7 @@ impl App {
         now: Timestamp,
         deadline: Deadline,
     ) -> Result<State, JournalError> {
-        let turn = self.turn(now, deadline)?;
+        let lease = self.worker_lease(now, deadline)?;
         let stream = StreamId::of(state.identity());
         let approved = Approved::recall(
             state.request(),
@@ -45,7 +45,7 @@ impl App {
             state.approved_at(),
         );
         let expired = state.expired(now);
-        let (Some(approved), Some((claim, _))) = (approved, self.journal.take(state, turn).await?)
+        let (Some(approved), Some((claim, _))) = (approved, self.journal.take(state, lease).await?)
         else {
             return self.reread(stream).await;
         };

@@ -13,9 +13,7 @@ use tokio::task::JoinSet;
 use crate::clock;
 use crate::domain::{Problem, Span, Timestamp};
 use crate::journal::seal::VerifierKey;
-use crate::journal::{
-    Filed, Journal, JournalError, LONGEST_PAUSE, Removal, State, StreamId, Worker,
-};
+use crate::journal::{Filed, Journal, JournalError, MAX_PAUSE, Removal, State, StreamId, Worker};
 
 use super::lists::read_all;
 use super::register;
@@ -23,9 +21,9 @@ use super::register;
 pub use place::archive_place;
 
 /// Requests that are worked on at once.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT: usize = 8;
 
-/// How old a finished request must be: at least [`LONGEST_PAUSE`], so that no worker that once had
+/// How old a finished request must be: at least [`MAX_PAUSE`], so that no worker that once had
 /// it goes on with it.
 #[derive(Debug, Clone)]
 pub struct Age(Span);
@@ -38,7 +36,7 @@ impl FromStr for Age {
             ..problem
         };
         let span: Span = text.parse().map_err(named)?;
-        if span.seconds() < LONGEST_PAUSE.as_secs() {
+        if span.seconds() < MAX_PAUSE.as_secs() {
             let remedy = "write one day or more, as in \"365d\"";
             return Err(Problem::new(
                 "--older-than",
@@ -228,7 +226,7 @@ async fn each<T: Send + 'static, F: Future<Output = Result<T, JournalError>> + S
     let mut running = JoinSet::new();
     let mut stopped = false;
     loop {
-        while running.len() < AT_ONCE
+        while running.len() < MAX_CONCURRENT
             && !stopped
             && let Some(stream) = waiting.next()
         {

@@ -11,13 +11,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::clock;
 use crate::config::{Config, SealConfig, SealKey};
 use crate::domain::{Problem, Timestamp};
-use crate::journal::seal::Notary;
+use crate::journal::seal::NoteSigner;
 use crate::journal::{Journal, JournalError, JournalLocation, Sealing};
 
 use super::App;
 
 /// A larger file is no key.
-const MOST_BYTES: u64 = 16 * 1024;
+const MAX_KEY_BYTES: u64 = 16 * 1024;
 
 /// Why nothing was sealed.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +70,8 @@ async fn seal_if_due(
     journal: &Journal,
     now: Timestamp,
 ) -> Result<Option<Sealing>, SealError> {
-    if let Some(notary) = notary(config)?
-        && let Some(last) = journal.sealed_at(notary.verifier()).await?
+    if let Some(signer) = signer(config)?
+        && let Some(last) = journal.sealed_at(signer.verifier()).await?
         // A last seal from the future is a clock that was wrong once: it must not put an end to
         // sealing.
         && (0..seal.every.seconds()).contains(&now.duration_since(last).as_secs())
@@ -90,17 +90,17 @@ pub async fn seal_journal(
     journal: &Journal,
     now: Timestamp,
 ) -> Result<Sealing, SealError> {
-    let notary = notary_or_new(config, journal).await?;
-    Ok(journal.seal(&notary, now).await?)
+    let signer = signer_or_new(config, journal).await?;
+    Ok(journal.seal(&signer, now).await?)
 }
 
 /// The configured key, made now if this is its first use.
 ///
 /// # Errors
 /// [`SealError`]: no `[seal]`, a key that cannot be read or made, or seals of a key that is gone.
-pub async fn notary_or_new(config: &Config, journal: &Journal) -> Result<Notary, SealError> {
-    if let Some(notary) = notary(config)? {
-        return Ok(notary);
+pub async fn signer_or_new(config: &Config, journal: &Journal) -> Result<NoteSigner, SealError> {
+    if let Some(signer) = signer(config)? {
+        return Ok(signer);
     }
     let Some(SealConfig {
         key: SealKey::File(path),
@@ -122,12 +122,12 @@ pub async fn notary_or_new(config: &Config, journal: &Journal) -> Result<Notary,
         return Err(Problem::new("seal.key", problem, remedy).into());
     }
     let none = |error| Problem::new("seal.key", format!("cannot be made: {error}"), "try again");
-    let pem = Notary::pem(&clock::fresh_seed().map_err(none)?);
+    let pem = NoteSigner::pem(&clock::fresh_seed().map_err(none)?);
     match write_new(path, pem.expose_secret().as_bytes()) {
-        Ok(()) => Ok(Notary::read(name, &pem)?),
+        Ok(()) => Ok(NoteSigner::read(name, &pem)?),
         // Another process was quicker: its key is the key.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            notary(config)?.ok_or_else(|| {
+            signer(config)?.ok_or_else(|| {
                 Problem::new(
                     "seal.key",
                     format!("{shown} comes and goes"),
@@ -152,7 +152,7 @@ pub async fn notary_or_new(config: &Config, journal: &Journal) -> Result<Notary,
 ///
 /// # Errors
 /// A key that cannot be read, is no key, or lies inside the journal.
-pub fn notary(config: &Config) -> Result<Option<Notary>, Problem> {
+pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
     let Some(seal) = &config.seal else {
         return Ok(None);
     };
@@ -170,7 +170,8 @@ pub fn notary(config: &Config) -> Result<Option<Notary>, Problem> {
             })?
         }
     };
-    key.map(|key| Notary::read(&seal.name, &key)).transpose()
+    key.map(|key| NoteSigner::read(&seal.name, &key))
+        .transpose()
 }
 
 /// Whoever can write to the journal must not reach the key, by whatever links its path leads there.
@@ -195,7 +196,7 @@ fn outside(path: &Path, journal: &JournalLocation) -> Result<(), Problem> {
 
 fn read(path: &Path) -> io::Result<Option<SecretString>> {
     match fs::metadata(path) {
-        Ok(found) if found.len() > MOST_BYTES => {
+        Ok(found) if found.len() > MAX_KEY_BYTES => {
             Err(io::Error::other("it is too large to be a key"))
         }
         Ok(_) => fs::read_to_string(path).map(|text| Some(SecretString::from(text))),

@@ -323,14 +323,14 @@ impl App {
     ) -> Result<State, JournalError> {
         let stream = StreamId::of(state.identity());
         let others = self.others(&state).await?;
-        let turn = self.turn(now, deadline)?;
+        let lease = self.worker_lease(now, deadline)?;
         let Some((
             claim,
             Work::Revoke {
                 accounts,
                 lighthouse,
             },
-        )) = self.journal.take(state, turn).await?
+        )) = self.journal.take(state, lease).await?
         else {
             return self.reread(stream).await;
         };

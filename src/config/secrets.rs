@@ -105,7 +105,7 @@ pub fn aws_secrets(text: &str) -> BTreeSet<AwsSecret> {
 }
 
 /// A file larger than this is no secret.
-const MOST_BYTES: u64 = 64 * 1024;
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 impl SecretRef {
     /// Reads a reference.
@@ -169,9 +169,9 @@ impl SecretRef {
 fn read(path: &Path) -> Result<String, (String, String)> {
     let shown = path.display();
     let size = std::fs::metadata(path).map(|m| m.len());
-    if size.as_ref().is_ok_and(|n| *n > MOST_BYTES) {
+    if size.as_ref().is_ok_and(|n| *n > MAX_SECRET_BYTES) {
         return Err((
-            format!("{shown} is larger than {MOST_BYTES} bytes"),
+            format!("{shown} is larger than {MAX_SECRET_BYTES} bytes"),
             "name the file that holds the secret alone".into(),
         ));
     }

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::record::{Event, Flaw, MOST_BYTES, Stored, StreamId, file_name};
+use super::record::{Event, Flaw, MAX_RECORD_BYTES, Stored, StreamId, file_name};
 use super::state::Story;
 
 /// What is wrong with one file of the journal.
@@ -117,7 +117,7 @@ impl Chain {
         let seq = self.next;
         self.next += 1;
         let followed = match file {
-            File::Bytes(bytes) if bytes.len() as u64 <= MOST_BYTES => self.follow(seq, bytes),
+            File::Bytes(bytes) if bytes.len() as u64 <= MAX_RECORD_BYTES => self.follow(seq, bytes),
             File::Bytes(bytes) => Err(Flaw::TooLarge {
                 bytes: bytes.len() as u64,
             }),
@@ -199,7 +199,7 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::testing::{Tale, identity};
+    use crate::journal::testing::{StreamBuilder, identity};
 
     fn walk(stream: StreamId, files: &[Vec<u8>]) -> Vec<(u64, &'static str)> {
         let mut chain = Chain::new(stream);
@@ -211,8 +211,8 @@ mod tests {
     }
 
     fn files() -> (StreamId, Vec<Vec<u8>>) {
-        let tale = Tale::full();
-        (tale.stream, tale.files())
+        let builder = StreamBuilder::full();
+        (builder.stream, builder.files())
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_file_of_another_stream_is_foreign() {
         let (stream, mut files) = files();
-        files[1] = Tale::of(identity("other")).files()[1].clone();
+        files[1] = StreamBuilder::of(identity("other")).files()[1].clone();
         assert_eq!(walk(stream, &files), [(1, "foreign")]);
         let other = StreamId::of(&identity("third"));
         assert!(
@@ -291,14 +291,16 @@ mod tests {
     fn a_file_too_large_is_not_read() {
         let (stream, files) = files();
         let mut chain = Chain::new(stream);
-        let finding = chain.push(File::TooLarge(MOST_BYTES + 1)).unwrap_err();
+        let finding = chain
+            .push(File::TooLarge(MAX_RECORD_BYTES + 1))
+            .unwrap_err();
         assert_eq!(finding.flaw.name(), "too_large");
         assert!(
             chain.push(File::Bytes(&files[1])).is_ok(),
             "the walk goes on"
         );
         assert_eq!(
-            walk(stream, &[vec![b'x'; MOST_BYTES as usize + 1]]),
+            walk(stream, &[vec![b'x'; MAX_RECORD_BYTES as usize + 1]]),
             [(0, "too_large")]
         );
     }

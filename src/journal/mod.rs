@@ -42,6 +42,6 @@ pub use state::{
     BrokenRecord, Concern, Grant, Head, Hint, Hour, Phase, Receiver, State, Story, Work,
 };
 pub use store::{
-    Access, AppendError, Claim, Filed, History, Indexed, Journal, JournalError, LONGEST_PAUSE,
-    Opened, Opening, PlaceError, Removal, Report, Sealing, StoreFault, Turn,
+    Access, AppendError, Claim, Filed, History, Indexed, Journal, JournalError, MAX_PAUSE, Opened,
+    Opening, PlaceError, Removal, Report, Sealing, StoreFault, WorkerLease,
 };

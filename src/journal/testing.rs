@@ -188,13 +188,13 @@ pub(super) fn record(seq: u64, event: Event) -> Record {
 
 /// Records that hang together, as a stream in the making.
 #[derive(Clone)]
-pub(super) struct Tale {
+pub(super) struct StreamBuilder {
     pub(super) stream: StreamId,
     pub(super) records: Vec<Stored>,
     bytes: Vec<Vec<u8>>,
 }
 
-impl Tale {
+impl StreamBuilder {
     pub(super) fn empty(identity: &Identity) -> Self {
         Self {
             stream: StreamId::of(identity),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sharehook::app::{Answer, ArchiveOrder, Archiving, Ending, archivable, archive};
 use sharehook::domain::ResultKind;
 use sharehook::journal::Journal;
-use sharehook::journal::seal::{Notary, VerifierKey};
+use sharehook::journal::seal::{NoteSigner, VerifierKey};
 
 use crate::support::process::{run, run_and_kill};
 use crate::support::store::{Break, Brittle};
@@ -21,12 +21,16 @@ use crate::support::{ACCOUNTS, BLUEPRINT, CVM_IMAGE, Place, STRANGER, World, req
 
 const DAY: i64 = 86_400;
 
-fn notary() -> Notary {
-    Notary::read("acme/journal", &SecretString::from(Notary::pem(&[7; 32]))).unwrap()
+fn signer() -> NoteSigner {
+    NoteSigner::read(
+        "acme/journal",
+        &SecretString::from(NoteSigner::pem(&[7; 32])),
+    )
+    .unwrap()
 }
 
 fn key() -> VerifierKey {
-    notary().verifier().clone()
+    signer().verifier().clone()
 }
 
 fn order(delete: bool) -> ArchiveOrder {
@@ -44,7 +48,7 @@ async fn run_archive(world: &World, to: &Journal, delete: bool) -> Archiving {
 }
 
 async fn seal(world: &World) {
-    world.journal.seal(&notary(), world.now()).await.unwrap();
+    world.journal.seal(&signer(), world.now()).await.unwrap();
 }
 
 /// Archives, seals, removes.
@@ -376,7 +380,7 @@ async fn whatever_stops_an_archive_run_the_next_one_ends_it() {
                 world.fuse.arm(nth, how);
                 let steps = async {
                     drop(archive(&world.journal, &to, &order(true), world.now()).await);
-                    drop(world.journal.seal(&notary(), world.now()).await);
+                    drop(world.journal.seal(&signer(), world.now()).await);
                     drop(archive(&world.journal, &to, &order(true), world.now()).await);
                 };
                 tokio::select! {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sharehook::app::{ArchiveOrder, archive};
 use sharehook::clock;
 use sharehook::journal::Journal;
-use sharehook::journal::seal::Notary;
+use sharehook::journal::seal::NoteSigner;
 
 use crate::support::store::{Break, Brittle};
 use crate::support::{ACCOUNTS, CHAIN_IMAGE, CVM_IMAGE, STRANGER, World, request};
@@ -92,13 +92,17 @@ fn life(chance: &mut Chance) -> Vec<Act> {
     (0..16 + chance.below(16)).map(|_| act(chance)).collect()
 }
 
-fn notary() -> Notary {
-    Notary::read("acme/journal", &SecretString::from(Notary::pem(&[7; 32]))).unwrap()
+fn signer() -> NoteSigner {
+    NoteSigner::read(
+        "acme/journal",
+        &SecretString::from(NoteSigner::pem(&[7; 32])),
+    )
+    .unwrap()
 }
 
 /// A run of the archiver, or two at once; then perhaps a seal.
 async fn put_away(world: &World, to: &Journal, delete: bool, seal: bool, twice: bool) {
-    let key = Some(notary().verifier().clone());
+    let key = Some(signer().verifier().clone());
     let order = ArchiveOrder {
         age: "30d".parse().unwrap(),
         delete,
@@ -111,7 +115,7 @@ async fn put_away(world: &World, to: &Journal, delete: bool, seal: bool, twice: 
         run().await;
     }
     if seal {
-        drop(world.journal.seal(&notary(), world.now()).await);
+        drop(world.journal.seal(&signer(), world.now()).await);
     }
 }
 
@@ -202,7 +206,7 @@ async fn compared(world: &mut World, seed: u64) -> u64 {
     let to = Journal::over(Arc::new(Brittle::new(Arc::clone(&world.fuse))));
     let with = lived(world, &acts, Some(&to)).await;
     assert_eq!(with, without, "{acts:#?}; {told}");
-    let key = notary().verifier().clone();
+    let key = signer().verifier().clone();
     let report = world
         .journal
         .verify_archived(&key, None, std::slice::from_ref(&to))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::app::{notary, notary_or_new, open_journal, seal_journal};
+use crate::app::{open_journal, seal_journal, signer, signer_or_new};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::Problem;
@@ -89,9 +89,9 @@ async fn try_verify(
             let (config, journal) = opened(context)?;
             let configured = match given {
                 Some(_) => None,
-                None => notary(&config)
+                None => signer(&config)
                     .map_err(wrong)?
-                    .map(|notary| notary.verifier().clone()),
+                    .map(|signer| signer.verifier().clone()),
             };
             (journal, configured)
         }
@@ -244,9 +244,9 @@ async fn key(context: &Context) -> Exit {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    match notary_or_new(&config, &journal).await {
-        Ok(notary) if context.json => outln!("{}", json!({ "key": notary.verifier().to_string() })),
-        Ok(notary) => outln!("{}", notary.verifier()),
+    match signer_or_new(&config, &journal).await {
+        Ok(signer) if context.json => outln!("{}", json!({ "key": signer.verifier().to_string() })),
+        Ok(signer) => outln!("{}", signer.verifier()),
         Err(error) => return failed(&error.to_string()),
     }
     Exit::Done

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::app::{
-    Age, ArchiveOrder, Archiving, archivable, archive, archive_place, http_client, notary,
+    Age, ArchiveOrder, Archiving, archivable, archive, archive_place, http_client, signer,
 };
 use crate::clock;
 use crate::domain::Problem;
@@ -39,8 +39,8 @@ async fn try_run(context: &Context, options: &AuditArchiveOptions) -> Result<Exi
         archivable(&journal, &age, now).await.map_err(unreadable)?
     } else {
         let to = opened_at(context, &place)?;
-        let key = notary(&config).map_err(|problem| failed(&problem.to_string()))?;
-        let key = key.map(|notary| notary.verifier().clone());
+        let key = signer(&config).map_err(|problem| failed(&problem.to_string()))?;
+        let key = key.map(|signer| signer.verifier().clone());
         let order = ArchiveOrder {
             age,
             delete: options.delete,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::app::notary;
+use crate::app::signer;
 use crate::domain::Identity;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
@@ -25,8 +25,8 @@ pub(super) async fn prove(
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    let notary = match notary(&config) {
-        Ok(Some(notary)) => notary,
+    let signer = match signer(&config) {
+        Ok(Some(signer)) => signer,
         Ok(None) => {
             return failed(
                 "nothing is sealed yet: write [seal] into the configuration and run `sharehook audit seal`",
@@ -55,7 +55,7 @@ pub(super) async fn prove(
         Err(exit) => return exit,
     };
     match journal
-        .prove_archived(notary.verifier(), stream, seq, &archives)
+        .prove_archived(signer.verifier(), stream, seq, &archives)
         .await
     {
         Ok(Some(proof)) => {

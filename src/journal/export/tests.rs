@@ -21,14 +21,17 @@ fn streams() -> Vec<Vec<Stored>> {
     denied.verdict.policies.clear();
     let conflict = event_of_every_type().pop().unwrap();
     vec![
-        Tale::full().records,
-        Tale::full().archived(EXPIRY * 9).records,
-        Tale::full().archived(EXPIRY * 9).records.split_off(12),
-        Tale::empty(&identity("denied"))
+        StreamBuilder::full().records,
+        StreamBuilder::full().archived(EXPIRY * 9).records,
+        StreamBuilder::full()
+            .archived(EXPIRY * 9)
+            .records
+            .split_off(12),
+        StreamBuilder::empty(&identity("denied"))
             .then(0, 1, Event::Opened(Box::new(denied)))
             .records,
-        Tale::empty(&id).then(0, 1, conflict).records,
-        Tale::opened()
+        StreamBuilder::empty(&id).then(0, 1, conflict).records,
+        StreamBuilder::opened()
             .then(
                 1,
                 1,
@@ -313,12 +316,12 @@ fn a_cell_never_becomes_a_formula_and_never_breaks_its_row() {
         assert_eq!(cells(&csv::quoted(plain)), [plain]);
     }
     let request = request(json!({"reason": "=HYPERLINK(\"http://x\",\"y\")", "requester": "@eve"}));
-    let tale = Tale::empty(&identity("x")).then(
+    let builder = StreamBuilder::empty(&identity("x")).then(
         0,
         1,
         Event::Opened(Box::new(intent(identity("x"), request, Some(60)))),
     );
-    let row = Entry::all(&tale.records)[0].csv();
+    let row = Entry::all(&builder.records)[0].csv();
     assert!(
         cells(&row).contains(&"'@eve".to_owned()) && row.contains("\"'=HYPERLINK(\"\"http://x\"\""),
         "{row}"

@@ -24,10 +24,10 @@ use crate::domain::Timestamp;
 pub(in crate::journal) const VERSION: u32 = 1;
 
 /// Records in one stream are numbered with six digits.
-pub(in crate::journal) const MOST_RECORDS: u64 = 1_000_000;
+pub(in crate::journal) const MAX_RECORDS: u64 = 1_000_000;
 
 /// No record is larger: 500 accounts that each fail with a long message fit several times over.
-pub(in crate::journal) const MOST_BYTES: u64 = 4 * 1024 * 1024;
+pub(in crate::journal) const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 
 /// One step in the story of one request. It is written once and never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn only_our_own_file_names_are_read() {
         assert_eq!(file_seq(&file_name(7)), Some(7));
-        assert_eq!(file_seq(&file_name(MOST_RECORDS - 1)), Some(999_999));
+        assert_eq!(file_seq(&file_name(MAX_RECORDS - 1)), Some(999_999));
         for foreign in [
             "7.json",
             "0000007.json",

@@ -77,11 +77,11 @@ impl Checkpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::seal::Notary;
+    use crate::journal::seal::NoteSigner;
     use secrecy::SecretString;
 
-    fn notary(name: &str) -> Notary {
-        Notary::read(name, &SecretString::from(STANDARD.encode([7; 32]))).unwrap()
+    fn signer(name: &str) -> NoteSigner {
+        NoteSigner::read(name, &SecretString::from(STANDARD.encode([7; 32]))).unwrap()
     }
 
     #[test]
@@ -93,15 +93,15 @@ mod tests {
             root: [9; 32],
             at,
         };
-        let note = notary("acme").sign(&made.to_string());
+        let note = signer("acme").sign(&made.to_string());
         assert_eq!(
-            Checkpoint::open(&note, notary("acme").verifier()).unwrap(),
+            Checkpoint::open(&note, signer("acme").verifier()).unwrap(),
             made
         );
-        assert!(Checkpoint::open(&note, notary("other").verifier()).is_err());
-        let foreign = notary("other").sign(&made.to_string());
+        assert!(Checkpoint::open(&note, signer("other").verifier()).is_err());
+        let foreign = signer("other").sign(&made.to_string());
         assert!(
-            Checkpoint::open(&foreign, notary("other").verifier()).is_err(),
+            Checkpoint::open(&foreign, signer("other").verifier()).is_err(),
             "the origin is another's"
         );
     }
@@ -118,7 +118,7 @@ mod tests {
             "acme\n3\nAAAA\nsealed at 2026-11-21T08:00:00Z\n".to_owned(),
         ] {
             assert!(
-                Checkpoint::open(&notary("acme").sign(&text), notary("acme").verifier()).is_err(),
+                Checkpoint::open(&signer("acme").sign(&text), signer("acme").verifier()).is_err(),
                 "{text}"
             );
         }

@@ -13,11 +13,11 @@ pub use checkpoint::Checkpoint;
 pub use file::{Leaf, Seal};
 pub use log::Log;
 pub use merkle::{Hash, Tree, inclusion, inclusion_holds, leaf_hash};
-pub use note::{Notary, NoteFlaw, VerifierKey};
+pub use note::{NoteFlaw, NoteSigner, VerifierKey};
 pub use proof::{Proof, ProofFlaw};
 
 /// A seal holds so many records at most; more of them go into the next one.
-pub(in crate::journal) const MOST_LEAVES: usize = 20_000;
+pub(in crate::journal) const MAX_LEAVES: usize = 20_000;
 
 /// The name of seal `n`'s file, counted from 1: `000001.seal`.
 pub(in crate::journal) fn seal_name(n: u64) -> String {

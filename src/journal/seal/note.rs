@@ -16,7 +16,7 @@ use crate::domain::Problem;
 /// The type byte of Ed25519 keys in a note.
 const ED25519_TYPE: u8 = 1;
 /// Longer notes are not read.
-const MOST_BYTES: usize = 64 * 1024;
+const MAX_KEY_BYTES: usize = 64 * 1024;
 
 /// A public key with the name that it signs under, as `name+hash+key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl VerifierKey {
     /// # Errors
     /// [`NoteFlaw`].
     pub fn open<'a>(&self, note: &'a str) -> Result<&'a str, NoteFlaw> {
-        if note.len() > MOST_BYTES {
+        if note.len() > MAX_KEY_BYTES {
             return Err(NoteFlaw::Malformed("it is too long"));
         }
         let (text, signatures) = note
@@ -167,7 +167,7 @@ fn check_name(name: &str) -> Result<(), Problem> {
 }
 
 /// Who signs: a private key under a name.
-pub struct Notary {
+pub struct NoteSigner {
     pair: Ed25519KeyPair,
     verifier: VerifierKey,
 }
@@ -177,7 +177,7 @@ const PKCS8_BEFORE_SEED: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
 
-impl Notary {
+impl NoteSigner {
     /// Reads a private key: PKCS #8 as PEM or base64, or the 32 bytes of a seed in base64.
     ///
     /// # Errors
@@ -240,9 +240,9 @@ impl Notary {
     }
 }
 
-impl fmt::Debug for Notary {
+impl fmt::Debug for NoteSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Notary({})", self.verifier)
+        write!(f, "NoteSigner({})", self.verifier)
     }
 }
 
@@ -256,8 +256,8 @@ mod tests {
     const GO_TEXT: &str = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
     const GO_NOTE: &str = include_str!("../../../tests/vectors/go-note.txt");
 
-    fn notary() -> Notary {
-        Notary::read(
+    fn signer() -> NoteSigner {
+        NoteSigner::read(
             "acme/journal",
             &SecretString::from(STANDARD.encode([7; 32])),
         )
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(key.open(GO_NOTE).unwrap(), GO_TEXT);
         // The private key there is base64 of the type byte and the seed.
         let typed = STANDARD.decode(format!("AYEK{GO_SEED}")).unwrap();
-        let signer = Notary::read(
+        let signer = NoteSigner::read(
             "PeterNeumann",
             &SecretString::from(STANDARD.encode(&typed[1..])),
         )
@@ -297,11 +297,11 @@ mod tests {
 
     #[test]
     fn other_signatures_are_passed_over_but_never_believed() {
-        let (ours, text) = (notary(), "a\nb\n");
+        let (ours, text) = (signer(), "a\nb\n");
         let note = ours.sign(text);
         let cosigned = note.replace("\n— ", "\n— witness AAAAAGk=\n— ");
         assert_eq!(ours.verifier().open(&cosigned).unwrap(), text);
-        let stranger = Notary::read(
+        let stranger = NoteSigner::read(
             "acme/journal",
             &SecretString::from(STANDARD.encode([8; 32])),
         )
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn keys_are_read_in_three_forms_and_never_shown() {
-        let pem = Notary::pem(&[7; 32]);
+        let pem = NoteSigner::pem(&[7; 32]);
         let inner: String = pem
             .expose_secret()
             .lines()
@@ -336,24 +336,24 @@ mod tests {
             .collect();
         for form in [pem, SecretString::from(inner)] {
             assert_eq!(
-                Notary::read("acme/journal", &form).unwrap().verifier(),
-                notary().verifier()
+                NoteSigner::read("acme/journal", &form).unwrap().verifier(),
+                signer().verifier()
             );
         }
         for bad in ["", "hunter2-hunter2", "AAAA", &STANDARD.encode([1; 48])] {
-            let problem = Notary::read("a", &SecretString::from(bad)).unwrap_err();
+            let problem = NoteSigner::read("a", &SecretString::from(bad)).unwrap_err();
             assert!(bad.is_empty() || !format!("{problem:?}").contains(bad));
         }
-        assert!(!format!("{:?}", notary()).contains(&STANDARD.encode([7; 32])));
+        assert!(!format!("{:?}", signer()).contains(&STANDARD.encode([7; 32])));
         for name in ["", "a b", "a+b", "ä", &"x".repeat(101)] {
-            assert!(Notary::read(name, &SecretString::from(STANDARD.encode([7; 32]))).is_err());
+            assert!(NoteSigner::read(name, &SecretString::from(STANDARD.encode([7; 32]))).is_err());
         }
     }
 
     #[test]
     fn a_miscopied_verifier_key_is_refused() {
-        let good = notary().verifier().to_string();
-        assert_eq!(good.parse::<VerifierKey>().unwrap(), *notary().verifier());
+        let good = signer().verifier().to_string();
+        assert_eq!(good.parse::<VerifierKey>().unwrap(), *signer().verifier());
         for bad in [
             "",
             "a",

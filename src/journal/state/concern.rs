@@ -86,30 +86,32 @@ impl State {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::testing::{Tale, account_id, identity, intent, request, verdict};
+    use super::super::super::testing::{
+        StreamBuilder, account_id, identity, intent, request, verdict,
+    };
     use super::*;
     use crate::journal::Event;
 
-    fn names(tale: &Tale) -> Vec<String> {
-        let state = State::fold(&tale.records).unwrap();
+    fn names(builder: &StreamBuilder) -> Vec<String> {
+        let state = State::fold(&builder.records).unwrap();
         let name = |c: Concern| format!("{}/{}/{}", c.region, c.image, c.receiver.name());
         state.concerns().into_iter().map(name).collect()
     }
 
-    fn opened(change: serde_json::Value, allowed: bool) -> Tale {
+    fn opened(change: serde_json::Value, allowed: bool) -> StreamBuilder {
         let who = identity("CHG1");
         let mut intent = intent(who.clone(), request(change), allowed.then_some(60));
         intent.verdict = verdict(allowed);
-        Tale::empty(&who).then(0, 1, Event::Opened(Box::new(intent)))
+        StreamBuilder::empty(&who).then(0, 1, Event::Opened(Box::new(intent)))
     }
 
     #[test]
     fn a_chain_concerns_its_accounts_once_it_has_its_blueprint() {
         let published = "ap-singapore/img-xkd784jw/lighthouse".to_owned();
-        assert_eq!(names(&Tale::opened()).join(" "), published);
+        assert_eq!(names(&StreamBuilder::opened()).join(" "), published);
         let shared = |n| format!("ap-singapore/lhbp-su83x02a/{}", account_id(n));
         assert_eq!(
-            names(&Tale::full()),
+            names(&StreamBuilder::full()),
             [shared(0), shared(1), shared(2), published]
         );
     }

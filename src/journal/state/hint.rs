@@ -105,7 +105,7 @@ impl Hint {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{self, EXPIRY, Tale, deferred};
+    use super::super::super::testing::{self, EXPIRY, StreamBuilder, deferred};
     use super::super::State;
     use super::*;
 
@@ -183,9 +183,9 @@ mod tests {
 
     #[test]
     fn whatever_will_be_due_has_a_hint_of_the_record_that_made_it_so() {
-        let tale = Tale::full();
-        let hints = (1..=tale.records.len())
-            .map(|length| State::fold(&tale.records[..length]).unwrap().hint());
+        let builder = StreamBuilder::full();
+        let hints = (1..=builder.records.len())
+            .map(|length| State::fold(&builder.records[..length]).unwrap().hint());
         let told: Vec<_> = hints
             .map(|hint| hint.map(|hint| (hint.seq, hint.at)))
             .collect();
@@ -207,7 +207,7 @@ mod tests {
         ];
         assert_eq!(told, wanted);
         // What is due when it is written is looked for from then on.
-        let late = Tale::opened().then(1, 1, deferred(-500));
+        let late = StreamBuilder::opened().then(1, 1, deferred(-500));
         assert_eq!(
             State::fold(&late.records)
                 .unwrap()

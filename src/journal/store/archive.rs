@@ -12,7 +12,7 @@ use super::super::record::{Event, Flaw, Record, Stored, StreamId, VERSION, Worke
 use super::super::seal::{Hash, Log, seal_name, seal_number};
 use super::super::state::{State, Story};
 use super::claim::write;
-use super::files::{Created, Fetched, Put};
+use super::objects::{Created, Fetched, Put};
 use super::{History, Journal, JournalError};
 use crate::domain::Timestamp;
 

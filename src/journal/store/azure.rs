@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::super::location::JournalLocation;
 use super::error::{JournalError, Scrub};
-use super::place::place_error;
+use super::open_store::place_error;
 use super::{Access, remote};
 
 /// Set by hosts that give a managed identity; the address is the host's own, on this machine or

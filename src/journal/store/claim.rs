@@ -6,18 +6,18 @@ use jiff::SignedDuration;
 
 use super::super::record::{Event, Record, Stored, VERSION, Worker};
 use super::super::state::{Phase, State, Work};
-use super::files::Created;
+use super::objects::Created;
 use super::{AppendError, Journal, JournalError};
 use crate::domain::Timestamp;
 
 /// A worker that has not written for so long has lost its claim, whatever the journal says: the
 /// request may have been finished by another since, archived and its records removed, so that their
 /// numbers seem free.
-pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
+pub const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
 /// A turn that somebody wants to take.
 #[derive(Debug, Clone)]
-pub struct Turn {
+pub struct WorkerLease {
     /// The present instant.
     pub now: Timestamp,
     /// The end of the lease: later than `now`, and late enough for the work. Others take over after
@@ -27,7 +27,7 @@ pub struct Turn {
     pub worker: Worker,
 }
 
-impl Turn {
+impl WorkerLease {
     pub(super) fn checked(self) -> Result<Self, JournalError> {
         if self.until <= self.now {
             let problem = format!("a lease until {} that begins at {}", self.until, self.now);
@@ -75,7 +75,7 @@ impl Claim {
         at: Timestamp,
         event: Event,
     ) -> Result<(), AppendError> {
-        if at.duration_since(self.state.updated_at()) >= LONGEST_PAUSE {
+        if at.duration_since(self.state.updated_at()) >= MAX_PAUSE {
             return Err(AppendError::Lost);
         }
         // The second round is for an own record whose answer was lost: it is taken in first.
@@ -115,10 +115,10 @@ impl Journal {
     pub async fn take(
         &self,
         state: State,
-        turn: Turn,
+        lease: WorkerLease,
     ) -> Result<Option<(Claim, Work)>, JournalError> {
-        let turn = turn.checked()?;
-        let Some(work) = state.needs_work(turn.now) else {
+        let lease = lease.checked()?;
+        let Some(work) = state.needs_work(lease.now) else {
             return Ok(None);
         };
         let event = match (&work, state.phase()) {
@@ -129,18 +129,18 @@ impl Journal {
                 },
                 Phase::Closed,
             ) => Event::Revoking {
-                until: turn.until,
+                until: lease.until,
                 accounts: accounts.clone(),
                 lighthouse: *lighthouse,
             },
-            _ => Event::Taken { until: turn.until },
+            _ => Event::Taken { until: lease.until },
         };
-        let (stored, bytes) = next(&state, turn.now, &turn.worker, event)?;
+        let (stored, bytes) = next(&state, lease.now, &lease.worker, event)?;
         let after = follow(&state, &stored)?;
         self.announce(Some(&state), &after).await?;
         let head = state.head();
         match self.create(head.stream, head.next_seq, &bytes).await? {
-            Created::Ours => Ok(Some((Claim::won(after, turn.worker), work))),
+            Created::Ours => Ok(Some((Claim::won(after, lease.worker), work))),
             Created::Theirs(found) => self.follower(&state, &found).map(|_| None),
         }
     }

@@ -13,7 +13,7 @@ use object_store::path::Path;
 
 use super::super::record::StreamId;
 use super::super::state::{Concern, Hint, Hour, State};
-use super::files::{LISTING, PATIENCE};
+use super::objects::{LISTING_TIMEOUT, OPERATION_TIMEOUT};
 use super::{Journal, JournalError};
 use crate::domain::{ImageRef, Region, Timestamp};
 
@@ -24,7 +24,7 @@ pub(super) const GRACE: jiff::SignedDuration = jiff::SignedDuration::from_hours(
 /// two.
 const OLD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// Files that are listed or written at once.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT: usize = 16;
 pub(super) const DONE: &str = ".done";
 
 impl Hint {
@@ -123,7 +123,7 @@ impl Journal {
             .list(Some(&folder))
             .map_ok(|object| object.location)
             .try_collect();
-        let paths: Vec<Path> = self.listing(&folder, LISTING, found).await?;
+        let paths: Vec<Path> = self.listing(&folder, LISTING_TIMEOUT, found).await?;
         Ok(paths
             .iter()
             .filter_map(|path| path.filename()?.parse().ok())
@@ -137,7 +137,7 @@ impl Journal {
             std::iter::successors(Some(first), |hour| hour.next()).take_while(|hour| *hour <= last);
         let hours: Vec<Hour> = hours.collect();
         let mut hints = Vec::new();
-        for some in hours.chunks(AT_ONCE) {
+        for some in hours.chunks(MAX_CONCURRENT) {
             hints.extend(
                 try_join_all(some.iter().map(|hour| self.hints_of(*hour)))
                     .await?
@@ -151,7 +151,7 @@ impl Journal {
 
     async fn hints_of(&self, hour: Hour) -> Result<Vec<Hint>, JournalError> {
         let listed = self
-            .listed(&self.path(&["due", &hour.to_string()]), LISTING)
+            .listed(&self.path(&["due", &hour.to_string()]), LISTING_TIMEOUT)
             .await?;
         Ok(unsettled(
             hour,
@@ -166,11 +166,13 @@ impl Journal {
     /// future is of a clock that was wrong: it must hide nothing.
     async fn swept(&self, now: Timestamp) -> Result<Option<Hour>, JournalError> {
         let newest = Hour::of(now.checked_sub(GRACE).unwrap_or(Timestamp::MIN));
-        let months = self.listed(&self.path(&["swept"]), PATIENCE).await?;
+        let months = self
+            .listed(&self.path(&["swept"]), OPERATION_TIMEOUT)
+            .await?;
         let mut months: Vec<Path> = months.common_prefixes;
         months.sort_unstable();
         for month in months.iter().rev() {
-            let marks = self.listed(month, PATIENCE).await?;
+            let marks = self.listed(month, OPERATION_TIMEOUT).await?;
             let name =
                 |path: &Path| Hour::read(&format!("{}-{}", month.filename()?, path.filename()?));
             let hours = marks
@@ -218,7 +220,7 @@ impl Journal {
     }
 
     pub(super) async fn touch_all(&self, paths: Vec<Path>) -> Result<(), JournalError> {
-        for some in paths.chunks(AT_ONCE) {
+        for some in paths.chunks(MAX_CONCURRENT) {
             try_join_all(some.iter().map(|path| self.touch(path))).await?;
         }
         Ok(())

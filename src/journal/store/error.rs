@@ -124,10 +124,10 @@ impl Error for StoreFault {
 pub(super) struct Scrub(Vec<SecretString>);
 
 /// Shorter values are no credentials, and taking them out would only garble the text.
-const SHORTEST_SECRET: usize = 8;
+const MIN_SECRET_LEN: usize = 8;
 /// How deep sources are followed, and how long each text may be.
-const DEEPEST: usize = 8;
-const LONGEST: usize = 500;
+const MAX_SOURCES: usize = 8;
+const MAX_TEXT_CHARS: usize = 500;
 
 impl Scrub {
     pub(super) fn new(secrets: Vec<SecretString>) -> Self {
@@ -136,7 +136,7 @@ impl Scrub {
 
     /// The error and its sources as text that may be shown.
     pub(super) fn fault(&self, error: &(dyn Error + 'static)) -> StoreFault {
-        self.fault_to(error, DEEPEST)
+        self.fault_to(error, MAX_SOURCES)
     }
 
     fn fault_to(&self, error: &(dyn Error + 'static), deeper: usize) -> StoreFault {
@@ -170,11 +170,11 @@ impl Scrub {
     fn clean(&self, text: &str) -> String {
         let mut text = without_body(text);
         for secret in self.0.iter().map(ExposeSecret::expose_secret) {
-            if secret.len() >= SHORTEST_SECRET {
+            if secret.len() >= MIN_SECRET_LEN {
                 text = text.replace(secret, "[secret]");
             }
         }
-        match text.char_indices().nth(LONGEST) {
+        match text.char_indices().nth(MAX_TEXT_CHARS) {
             Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
             None => text,
         }

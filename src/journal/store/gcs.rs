@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::location::JournalLocation;
 use super::error::{JournalError, Scrub};
-use super::place::place_error;
+use super::open_store::place_error;
 use super::{Access, remote};
 
 const SERVICE: &str = "https://storage.googleapis.com";

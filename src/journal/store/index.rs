@@ -12,7 +12,7 @@ use super::super::chain::Finding;
 use super::super::record::{Flaw, StreamId};
 use super::super::state::{Hint, Hour, State};
 use super::due::{DONE, GRACE};
-use super::files::{Fetched, LISTING};
+use super::objects::{Fetched, LISTING_TIMEOUT};
 use super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
@@ -305,7 +305,8 @@ impl Journal {
             .store
             .list(Some(&folder))
             .map_ok(|object| (object.location, object.size));
-        self.listing(&folder, LISTING, found.try_collect()).await
+        self.listing(&folder, LISTING_TIMEOUT, found.try_collect())
+            .await
     }
 }
 

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::super::location::JournalLocation;
 use super::error::{JournalError, Scrub};
-use super::place::place_error;
+use super::open_store::place_error;
 use super::{Access, remote};
 
 /// The bucket as a store.

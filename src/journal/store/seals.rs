@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 use super::super::chain::{Chain, Finding};
 use super::super::record::{Event, Flaw, Stored, StreamId};
 use super::super::seal::{
-    Checkpoint, Hash, Leaf, Log, MOST_LEAVES, Notary, Proof, Seal, Tree, VerifierKey, seal_name,
+    Checkpoint, Hash, Leaf, Log, MAX_LEAVES, NoteSigner, Proof, Seal, Tree, VerifierKey, seal_name,
     seal_number,
 };
-use super::files::{Fetched, Put};
+use super::objects::{Fetched, Put};
 use super::{Journal, JournalError, Report};
 use crate::domain::{Problem, Timestamp};
 
@@ -46,8 +46,8 @@ impl Journal {
     /// # Errors
     /// A seal that is damaged or signed with another key: nothing is sealed on top of it. Else what
     /// the store said.
-    pub async fn seal(&self, notary: &Notary, now: Timestamp) -> Result<Sealing, JournalError> {
-        let log = self.whole_log(notary.verifier()).await?;
+    pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
+        let log = self.whole_log(signer.verifier()).await?;
         let (leaves, left_out) = self.unsealed(&log).await?;
         let mut sealing = Sealing {
             size: log.size(),
@@ -56,8 +56,8 @@ impl Journal {
             ..Sealing::default()
         };
         let mut tree = log.tree().clone();
-        for (number, part) in (log.seals() + 1..).zip(leaves.chunks(MOST_LEAVES)) {
-            let seal = signed(&mut tree, notary, part, now);
+        for (number, part) in (log.seals() + 1..).zip(leaves.chunks(MAX_LEAVES)) {
+            let seal = signed(&mut tree, signer, part, now);
             let path = self.path(&["seals", &seal_name(number)]);
             match self.create_at(&path, &seal.write()).await? {
                 Put::Ours => {
@@ -376,9 +376,9 @@ fn follows(
 }
 
 /// The seal that adds `leaves` to the tree.
-fn signed(tree: &mut Tree, notary: &Notary, leaves: &[Leaf], now: Timestamp) -> Seal {
+fn signed(tree: &mut Tree, signer: &NoteSigner, leaves: &[Leaf], now: Timestamp) -> Seal {
     leaves.iter().for_each(|leaf| tree.push(leaf.in_tree()));
-    let origin = notary.verifier().name().to_owned();
+    let origin = signer.verifier().name().to_owned();
     let checkpoint = Checkpoint {
         origin,
         size: tree.size(),
@@ -386,7 +386,7 @@ fn signed(tree: &mut Tree, notary: &Notary, leaves: &[Leaf], now: Timestamp) -> 
         at: now,
     };
     Seal {
-        note: notary.sign(&checkpoint.to_string()),
+        note: signer.sign(&checkpoint.to_string()),
         leaves: leaves.to_vec(),
     }
 }

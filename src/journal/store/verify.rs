@@ -12,9 +12,9 @@ use super::super::chain::{Chain, Finding};
 use super::super::record::{Flaw, StreamId};
 use super::super::seal::{Hash, Log};
 use super::super::state::Story;
-use super::files::Fetched;
 use super::index::Wanted;
-use super::past::Past;
+use super::objects::Fetched;
+use super::verify_archived::ArchivedRecords;
 use super::{Journal, JournalError};
 
 /// Streams that are checked at once, and records of each that are held at once.
@@ -22,9 +22,9 @@ const STREAMS: usize = 8;
 const RECORDS: u64 = 8;
 /// After so many missing records in a row a stream is not looked at further: a single stray file
 /// with a high number must not cost a million reads.
-const MOST_MISSING: u64 = 100;
+const MAX_MISSING: u64 = 100;
 /// More findings than these are counted, not kept.
-const MOST_FINDINGS: usize = 1_000;
+const MAX_FINDINGS: usize = 1_000;
 
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Report {
     }
 
     pub(super) fn find(&mut self, finding: Finding) {
-        if self.findings.len() < MOST_FINDINGS {
+        if self.findings.len() < MAX_FINDINGS {
             self.findings.push(finding);
         } else {
             self.left_off = self.left_off.saturating_add(1);
@@ -149,7 +149,7 @@ impl Journal {
         archives: Arc<[Self]>,
     ) -> Result<(Report, Option<Wanted>), JournalError> {
         let sealed = log.sealed(stream);
-        let mut past = Past::new(self, stream, Arc::clone(&log), archives);
+        let mut past = ArchivedRecords::new(self, stream, Arc::clone(&log), archives);
         let folder = self.folder(stream).await?;
         let mut report = Report {
             streams: u64::from(folder.end > 0),
@@ -167,7 +167,7 @@ impl Journal {
         let mut chain = Chain::new(stream);
         let mut missing = 0;
         for start in (0..folder.end).step_by(RECORDS as usize) {
-            if missing >= MOST_MISSING {
+            if missing >= MAX_MISSING {
                 report.left_off = report.left_off.saturating_add(folder.end - start);
                 break;
             }

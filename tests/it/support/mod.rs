@@ -13,13 +13,13 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sharehook::app::{
-    Answer, App, Deadline, Delivery, Ending, Prepared, Reply, Via, notary, open_journal,
+    Answer, App, Deadline, Delivery, Ending, Prepared, Reply, Via, open_journal, signer,
 };
 use sharehook::clock::{self, Clock};
 use sharehook::config::{Config, Vars};
 use sharehook::domain::Timestamp;
 use sharehook::journal::Journal;
-use sharehook::journal::seal::Notary;
+use sharehook::journal::seal::NoteSigner;
 use sharehook::sandbox::{
     Call, RateLimits, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions,
 };
@@ -90,7 +90,7 @@ impl World {
         match place {
             Place::Brittle => config.seal = None,
             Place::Sealed => {
-                let key = Notary::pem(&[7; 32]);
+                let key = NoteSigner::pem(&[7; 32]);
                 std::fs::write(folder.path().join("seal.key"), key.expose_secret()).unwrap();
             }
             Place::At(_) => {}
@@ -209,9 +209,9 @@ impl World {
 
     /// The journal, all of it, is whole; also as far as it is sealed.
     pub(crate) async fn verify(&self) -> Result<(), String> {
-        let notary = notary(self.app.config()).map_err(|problem| problem.to_string())?;
-        let report = match notary {
-            Some(notary) => self.journal.verify_sealed(notary.verifier(), None).await,
+        let signer = signer(self.app.config()).map_err(|problem| problem.to_string())?;
+        let report = match signer {
+            Some(signer) => self.journal.verify_sealed(signer.verifier(), None).await,
             None => self.journal.verify().await,
         };
         let report = report.map_err(|error| error.to_string())?;

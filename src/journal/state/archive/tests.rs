@@ -8,11 +8,11 @@ use crate::domain::{ItemResult, ResultKind};
 use crate::journal::record::Intent;
 use crate::journal::testing::*;
 
-fn begun_with(request: crate::domain::ShareRequest, allowed: bool) -> Tale {
+fn begun_with(request: crate::domain::ShareRequest, allowed: bool) -> StreamBuilder {
     let id = identity("CHG0030192");
     let mut intent: Intent = intent(id.clone(), request, allowed.then_some(60));
     intent.verdict = verdict(allowed);
-    Tale::empty(&id).then(0, 1, Event::Opened(Box::new(intent)))
+    StreamBuilder::empty(&id).then(0, 1, Event::Opened(Box::new(intent)))
 }
 
 fn gone() -> Vec<ItemResult> {
@@ -22,7 +22,7 @@ fn gone() -> Vec<ItemResult> {
 }
 
 /// A request at each of its ends.
-fn finished() -> Vec<Tale> {
+fn finished() -> Vec<StreamBuilder> {
     let plain = json!({"image": "lhbp-6jc6l8yb", "lighthouse": false});
     let mut cancel = plain.clone();
     cancel["action"] = json!("cancel");
@@ -34,7 +34,7 @@ fn finished() -> Vec<Tale> {
     let mut endless = plain.clone();
     endless["expires_at"] = json!(null);
     vec![
-        Tale::full(),
+        StreamBuilder::full(),
         begun_with(request(plain.clone()), false),
         begun_with(request(plain), true).then(1, 1, closed(Status::Failed, failed)),
         begun_with(request(cancel), true).then(1, 1, closed(Status::Completed, gone())),
@@ -44,18 +44,18 @@ fn finished() -> Vec<Tale> {
 
 #[test]
 fn an_archived_record_alone_gives_the_state_of_all_records_before_it() {
-    for tale in finished() {
-        let before = State::fold(&tale.records).unwrap();
-        let tale = tale.archived(EXPIRY * 9);
-        let whole = State::fold(&tale.records).unwrap();
-        let last = tale.records.last().unwrap();
+    for builder in finished() {
+        let before = State::fold(&builder.records).unwrap();
+        let builder = builder.archived(EXPIRY * 9);
+        let whole = State::fold(&builder.records).unwrap();
+        let last = builder.records.last().unwrap();
         let Story::Request(alone) = Story::restore(last).unwrap() else {
             panic!()
         };
         for state in [&whole, &*alone] {
             assert!(state.archived() && !before.archived());
             assert_eq!(state.head().hash, last.hash);
-            assert_eq!(state.head().next_seq, tale.records.len() as u64);
+            assert_eq!(state.head().next_seq, builder.records.len() as u64);
             assert_eq!(
                 (state.due_at(), state.needs_work(at(EXPIRY * 99))),
                 (None, None)
@@ -77,14 +77,14 @@ fn an_archived_record_alone_gives_the_state_of_all_records_before_it() {
 
 #[test]
 fn nothing_follows_it_neither_after_the_whole_nor_after_it_alone() {
-    for tale in finished() {
-        let tale = tale.archived(EXPIRY * 9);
-        let Story::Request(alone) = Story::restore(tale.records.last().unwrap()).unwrap() else {
+    for builder in finished() {
+        let builder = builder.archived(EXPIRY * 9);
+        let Story::Request(alone) = Story::restore(builder.records.last().unwrap()).unwrap() else {
             panic!()
         };
         for event in event_of_every_type() {
             for who in [1, 4, 99] {
-                let more = tale.clone().then(EXPIRY * 10, who, event.clone());
+                let more = builder.clone().then(EXPIRY * 10, who, event.clone());
                 assert!(State::fold(&more.records).is_err(), "{event:?}");
                 assert!(
                     alone.clone().after(more.records.last().unwrap()).is_err(),
@@ -97,7 +97,7 @@ fn nothing_follows_it_neither_after_the_whole_nor_after_it_alone() {
 
 #[test]
 fn what_is_unfinished_cannot_be_archived() {
-    let full = Tale::full();
+    let full = StreamBuilder::full();
     let archive = State::fold(&full.records)
         .unwrap()
         .archive("file:/a".into())
@@ -109,13 +109,13 @@ fn what_is_unfinished_cannot_be_archived() {
             None,
             "after {length} records"
         );
-        let mut tale = Tale::empty(&identity("CHG0030192"));
+        let mut builder = StreamBuilder::empty(&identity("CHG0030192"));
         for stored in &full.records[..length] {
             let seconds = stored.record.at.duration_since(at(0)).as_secs();
             let who = u64::from_str_radix(stored.record.worker.as_str(), 16).unwrap();
-            tale = tale.then(seconds, who, stored.record.event.clone());
+            builder = builder.then(seconds, who, stored.record.event.clone());
         }
-        let early = tale.then(EXPIRY * 9, 1, Event::Archived(Box::new(archive.clone())));
+        let early = builder.then(EXPIRY * 9, 1, Event::Archived(Box::new(archive.clone())));
         assert!(
             State::fold(&early.records)
                 .unwrap_err()
@@ -127,8 +127,8 @@ fn what_is_unfinished_cannot_be_archived() {
 
 #[test]
 fn an_archived_record_that_says_something_else_is_broken() {
-    for tale in finished() {
-        let good = State::fold(&tale.records)
+    for builder in finished() {
+        let good = State::fold(&builder.records)
             .unwrap()
             .archive("file:/a".into())
             .unwrap();
@@ -136,7 +136,8 @@ fn an_archived_record_that_says_something_else_is_broken() {
             let mut archive = good.clone();
             change(&mut archive);
             assert_ne!(archive, good);
-            tale.clone()
+            builder
+                .clone()
                 .then(EXPIRY * 9, 99, Event::Archived(Box::new(archive)))
                 .records
         };
@@ -175,20 +176,20 @@ fn an_archived_record_that_says_something_else_is_broken() {
 
 #[test]
 fn alone_it_must_at_least_make_sense() {
-    let tale = Tale::full();
-    let good = State::fold(&tale.records)
+    let builder = StreamBuilder::full();
+    let good = State::fold(&builder.records)
         .unwrap()
         .archive("file:/a".into())
         .unwrap();
-    let alone = |archive: Archive, tale: &Tale| {
-        let tale = tale
+    let alone = |archive: Archive, builder: &StreamBuilder| {
+        let builder = builder
             .clone()
             .then(EXPIRY * 9, 99, Event::Archived(Box::new(archive)));
-        Story::restore(tale.records.last().unwrap())
+        Story::restore(builder.records.last().unwrap())
     };
-    assert!(alone(good.clone(), &tale).is_ok());
+    assert!(alone(good.clone(), &builder).is_ok());
     assert!(
-        alone(good.clone(), &Tale::empty(&identity("CHG0030192"))).is_err(),
+        alone(good.clone(), &StreamBuilder::empty(&identity("CHG0030192"))).is_err(),
         "it is record 0"
     );
     let unfinished = Archive {
@@ -197,23 +198,23 @@ fn alone_it_must_at_least_make_sense() {
         ..good.clone()
     };
     assert!(
-        alone(unfinished, &tale).is_err(),
+        alone(unfinished, &builder).is_err(),
         "a share with an end still stands"
     );
     let denied = Archive {
         ended: Ended::Denied,
         ..good.clone()
     };
-    assert!(alone(denied, &tale).is_err(), "the verdict is another");
+    assert!(alone(denied, &builder).is_err(), "the verdict is another");
     let pending = Archive {
         results: vec![],
         ..good.clone()
     };
-    assert!(alone(pending, &tale).is_err());
+    assert!(alone(pending, &builder).is_err());
     let planned = Archive {
         status: Some(Status::Planned),
         ..good
     };
-    assert!(alone(planned, &tale).is_err());
-    assert!(Story::restore(&tale.records[3]).is_err());
+    assert!(alone(planned, &builder).is_err());
+    assert!(Story::restore(&builder.records[3]).is_err());
 }

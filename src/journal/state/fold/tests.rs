@@ -9,13 +9,13 @@ use crate::journal::record::StreamId;
 use crate::journal::state::Work;
 use crate::journal::testing::*;
 
-fn fold(tale: &Tale) -> Result<State, BrokenRecord> {
-    State::fold(&tale.records)
+fn fold(builder: &StreamBuilder) -> Result<State, BrokenRecord> {
+    State::fold(&builder.records)
 }
 
 fn closed_after(results: Vec<ItemResult>) -> State {
     let status = Status::of(&results);
-    fold(&Tale::opened().then(1, 1, closed(status, results))).unwrap()
+    fold(&StreamBuilder::opened().then(1, 1, closed(status, results))).unwrap()
 }
 
 fn all(kind: ResultKind) -> Vec<ItemResult> {
@@ -26,13 +26,13 @@ fn all(kind: ResultKind) -> Vec<ItemResult> {
 
 #[test]
 fn every_prefix_of_a_history_folds_to_something_that_goes_on() {
-    let tale = Tale::full();
+    let builder = StreamBuilder::full();
     let far = at(EXPIRY * 10);
-    for length in 1..=tale.records.len() {
-        let state = State::fold(&tale.records[..length]).unwrap();
+    for length in 1..=builder.records.len() {
+        let state = State::fold(&builder.records[..length]).unwrap();
         assert_eq!(state.head().next_seq, length as u64);
-        assert_eq!(state.head().hash, tale.records[length - 1].hash);
-        let last = length == tale.records.len();
+        assert_eq!(state.head().hash, builder.records[length - 1].hash);
+        let last = length == builder.records.len();
         assert_eq!(
             state.needs_work(far).is_none(),
             last,
@@ -45,7 +45,7 @@ fn every_prefix_of_a_history_folds_to_something_that_goes_on() {
 
 #[test]
 fn what_is_to_be_done_after_each_record_of_a_history() {
-    let tale = Tale::full();
+    let builder = StreamBuilder::full();
     let revoke = |accounts: Vec<_>, lighthouse| {
         Some(Work::Revoke {
             accounts,
@@ -64,7 +64,7 @@ fn what_is_to_be_done_after_each_record_of_a_history() {
         (11, EXPIRY + 120, revoke(vec![], true)),
     ];
     for (length, due, work) in table {
-        let state = State::fold(&tale.records[..length]).unwrap();
+        let state = State::fold(&builder.records[..length]).unwrap();
         assert_eq!(
             state.needs_work(at(due - 1)),
             None,
@@ -76,8 +76,8 @@ fn what_is_to_be_done_after_each_record_of_a_history() {
 
 #[test]
 fn the_story_so_far_is_told_by_the_state() {
-    let tale = Tale::full();
-    let after = |length| State::fold(&tale.records[..length]).unwrap();
+    let builder = StreamBuilder::full();
+    let after = |length| State::fold(&builder.records[..length]).unwrap();
     assert!(!after(1).observed() && after(2).observed());
     assert_eq!(after(1).status(), Status::Pending);
     assert_eq!(after(1).blueprint(), None);
@@ -105,7 +105,7 @@ fn the_story_so_far_is_told_by_the_state() {
 
 #[test]
 fn every_item_has_one_result_even_before_anything_is_known() {
-    let state = fold(&Tale::opened()).unwrap();
+    let state = fold(&StreamBuilder::opened()).unwrap();
     assert_eq!(state.results().len(), 4);
     assert!(state.results().iter().all(ItemResult::pending));
 }
@@ -115,8 +115,9 @@ fn a_denial_is_the_end_and_has_no_results() {
     let identity = identity("CHG0030192");
     let mut denied = intent(identity.clone(), request(json!({})), None);
     denied.verdict = verdict(false);
-    let tale = Tale::empty(&identity).then(0, 1, Event::Opened(Box::new(denied.clone())));
-    let state = fold(&tale).unwrap();
+    let builder =
+        StreamBuilder::empty(&identity).then(0, 1, Event::Opened(Box::new(denied.clone())));
+    let state = fold(&builder).unwrap();
     assert_eq!(
         (state.phase(), state.status()),
         (&Phase::Denied, Status::Denied)
@@ -132,12 +133,14 @@ fn a_denial_is_the_end_and_has_no_results() {
     assert!(state.results().is_empty());
     for event in event_of_every_type() {
         assert!(
-            fold(&tale.clone().then(EXPIRY * 2, 1, event.clone())).is_err(),
+            fold(&builder.clone().then(EXPIRY * 2, 1, event.clone())).is_err(),
             "{event:?}"
         );
     }
     denied.lease = Some(crate::journal::record::Lease { until: at(60) });
-    assert!(fold(&Tale::empty(&identity).then(0, 1, Event::Opened(Box::new(denied)))).is_err());
+    assert!(
+        fold(&StreamBuilder::empty(&identity).then(0, 1, Event::Opened(Box::new(denied)))).is_err()
+    );
 }
 
 #[test]
@@ -148,17 +151,24 @@ fn a_request_for_later_waits_and_starts_then() {
         request(json!({"not_before": at(500)})),
         None,
     );
-    let tale = Tale::empty(&identity).then(0, 1, Event::Opened(Box::new(later)));
-    let state = fold(&tale).unwrap();
+    let builder = StreamBuilder::empty(&identity).then(0, 1, Event::Opened(Box::new(later)));
+    let state = fold(&builder).unwrap();
     assert_eq!(state.phase(), &Phase::Waiting { until: at(500) });
     assert_eq!(state.needs_work(at(499)), None);
     assert_eq!(state.needs_work(at(500)), Some(Work::Start));
-    assert!(fold(&tale.clone().then(499, 2, Event::Taken { until: at(560) })).is_err());
     assert!(
-        fold(&tale.clone().then(500, 2, progress(vec![]))).is_err(),
+        fold(
+            &builder
+                .clone()
+                .then(499, 2, Event::Taken { until: at(560) })
+        )
+        .is_err()
+    );
+    assert!(
+        fold(&builder.clone().then(500, 2, progress(vec![]))).is_err(),
         "nobody has the turn yet"
     );
-    let taken = fold(&tale.then(500, 2, Event::Taken { until: at(560) })).unwrap();
+    let taken = fold(&builder.then(500, 2, Event::Taken { until: at(560) })).unwrap();
     assert_eq!(taken.needs_work(at(560)), Some(Work::Finish));
     assert!(!taken.expired(at(EXPIRY - 1)) && taken.expired(at(EXPIRY)));
 }
@@ -173,39 +183,42 @@ fn steps_that_cannot_follow_are_broken() {
     };
     let foreign = Item::Account("123456789".parse().unwrap());
     let other_image = Item::Lighthouse("img-00000000".parse().unwrap());
-    let shut = Tale::opened().then(1, 1, closed(Status::Completed, all(Shared)));
+    let shut = StreamBuilder::opened().then(1, 1, closed(Status::Completed, all(Shared)));
     let gone = shut
         .clone()
         .then(EXPIRY, 2, revoking(vec![account_id(0)], false));
     let cases = [
         (
             "somebody else's turn",
-            Tale::opened().then(1, 2, progress(vec![])),
+            StreamBuilder::opened().then(1, 2, progress(vec![])),
         ),
         (
             "taken too early",
-            Tale::opened().then(59, 2, Event::Taken { until: at(90) }),
+            StreamBuilder::opened().then(59, 2, Event::Taken { until: at(90) }),
         ),
         (
             "opened twice",
-            Tale::opened().then(1, 1, opened(identity("CHG0030192"))),
+            StreamBuilder::opened().then(1, 1, opened(identity("CHG0030192"))),
         ),
         (
             "a foreign account",
-            Tale::opened().then(1, 1, progress(vec![result(foreign, Shared)])),
+            StreamBuilder::opened().then(1, 1, progress(vec![result(foreign, Shared)])),
         ),
         (
             "a foreign image",
-            Tale::opened().then(1, 1, progress(vec![result(other_image, available())])),
+            StreamBuilder::opened().then(1, 1, progress(vec![result(other_image, available())])),
         ),
-        ("closed while pending", Tale::opened().then(1, 1, done())),
+        (
+            "closed while pending",
+            StreamBuilder::opened().then(1, 1, done()),
+        ),
         (
             "closed as pending",
-            Tale::opened().then(1, 1, closed(Status::Pending, all(Shared))),
+            StreamBuilder::opened().then(1, 1, closed(Status::Pending, all(Shared))),
         ),
         (
             "closed as denied",
-            Tale::opened().then(1, 1, closed(Status::Denied, all(Shared))),
+            StreamBuilder::opened().then(1, 1, closed(Status::Denied, all(Shared))),
         ),
         (
             "closed twice",
@@ -228,7 +241,7 @@ fn steps_that_cannot_follow_are_broken() {
         ),
         (
             "revoked while working",
-            Tale::opened().then(EXPIRY, 1, revoking(vec![], false)),
+            StreamBuilder::opened().then(EXPIRY, 1, revoking(vec![], false)),
         ),
         (
             "revoked before the expiry",
@@ -257,13 +270,13 @@ fn steps_that_cannot_follow_are_broken() {
         ),
         (
             "nothing after a deferral",
-            Tale::opened()
+            StreamBuilder::opened()
                 .then(1, 1, deferred(9))
                 .then(2, 1, progress(vec![])),
         ),
     ];
-    for (name, tale) in cases {
-        assert!(fold(&tale).is_err(), "{name}");
+    for (name, builder) in cases {
+        assert!(fold(&builder).is_err(), "{name}");
     }
     assert!(
         fold(&gone.then(EXPIRY, 2, Event::Revoked { results: vec![] })).is_ok(),
@@ -273,38 +286,38 @@ fn steps_that_cannot_follow_are_broken() {
 
 #[test]
 fn a_story_begins_with_record_0_and_hangs_together() {
-    let tale = Tale::full();
+    let builder = StreamBuilder::full();
     assert!(State::fold(&[]).is_err());
-    assert!(State::fold(&tale.records[1..]).is_err());
-    let mut gap = tale.records.clone();
+    assert!(State::fold(&builder.records[1..]).is_err());
+    let mut gap = builder.records.clone();
     gap.remove(3);
     assert!(State::fold(&gap).is_err());
-    let other = Tale::of(identity("other"));
-    assert!(State::fold(&[tale.records[0].clone(), other.records[1].clone()]).is_err());
+    let other = StreamBuilder::of(identity("other"));
+    assert!(State::fold(&[builder.records[0].clone(), other.records[1].clone()]).is_err());
 }
 
 #[test]
 fn a_conflict_stands_alone() {
     let conflict = event_of_every_type().pop().unwrap();
-    let mut tale = Tale::empty(&identity("CHG0030192"));
-    tale.stream = StreamId::of_conflict(&identity("CHG0030192"), "ab");
-    let tale = tale.then(0, 1, conflict);
-    let story = Story::begin(&tale.records[0]).unwrap();
+    let mut builder = StreamBuilder::empty(&identity("CHG0030192"));
+    builder.stream = StreamId::of_conflict(&identity("CHG0030192"), "ab");
+    let builder = builder.then(0, 1, conflict);
+    let story = Story::begin(&builder.records[0]).unwrap();
     assert!(story.state().is_none());
-    assert!(State::fold(&tale.records).is_err());
-    let more = tale.then(1, 1, progress(vec![]));
+    assert!(State::fold(&builder.records).is_err());
+    let more = builder.then(1, 1, progress(vec![]));
     assert!(story.after(&more.records[1]).is_err());
 }
 
 #[test]
 fn a_holder_may_prolong_its_lease_and_write_after_it() {
-    let tale = Tale::opened().then(10, 1, Event::Taken { until: at(100) });
-    assert_eq!(fold(&tale).unwrap().due_at(), Some(at(100)));
+    let builder = StreamBuilder::opened().then(10, 1, Event::Taken { until: at(100) });
+    assert_eq!(fold(&builder).unwrap().due_at(), Some(at(100)));
     assert!(
-        fold(&tale.clone().then(500, 1, progress(vec![]))).is_ok(),
+        fold(&builder.clone().then(500, 1, progress(vec![]))).is_ok(),
         "nobody has taken over"
     );
-    let over = tale.then(100, 2, Event::Taken { until: at(160) });
+    let over = builder.then(100, 2, Event::Taken { until: at(160) });
     assert!(
         fold(&over.clone().then(101, 1, progress(vec![]))).is_err(),
         "somebody has"
@@ -314,9 +327,9 @@ fn a_holder_may_prolong_its_lease_and_write_after_it() {
 
 #[test]
 fn an_expiry_ends_a_pause_but_not_one_that_began_after_it() {
-    let before = fold(&Tale::opened().then(1, 1, deferred(EXPIRY * 2))).unwrap();
+    let before = fold(&StreamBuilder::opened().then(1, 1, deferred(EXPIRY * 2))).unwrap();
     assert_eq!(before.due_at(), Some(at(EXPIRY)));
-    let after = fold(&Tale::opened().then(EXPIRY, 1, deferred(EXPIRY * 2))).unwrap();
+    let after = fold(&StreamBuilder::opened().then(EXPIRY, 1, deferred(EXPIRY * 2))).unwrap();
     assert_eq!(after.due_at(), Some(at(EXPIRY * 2)));
 }
 
@@ -337,8 +350,8 @@ fn only_what_the_request_gave_is_taken_back() {
         lighthouse: false,
     };
     assert_eq!(state.needs_work(at(EXPIRY)), Some(wanted));
-    let tale = |accounts, lighthouse| {
-        Tale::opened()
+    let builder = |accounts, lighthouse| {
+        StreamBuilder::opened()
             .then(1, 1, closed(Status::Partial, state.results()))
             .then(
                 EXPIRY,
@@ -350,13 +363,13 @@ fn only_what_the_request_gave_is_taken_back() {
                 },
             )
     };
-    assert!(fold(&tale(vec![account_id(0)], false)).is_ok());
+    assert!(fold(&builder(vec![account_id(0)], false)).is_ok());
     for (accounts, lighthouse) in [
         (vec![account_id(1)], false),
         (vec![account_id(2)], false),
         (vec![], true),
     ] {
-        let error = fold(&tale(accounts, lighthouse)).unwrap_err();
+        let error = fold(&builder(accounts, lighthouse)).unwrap_err();
         assert!(error.to_string().starts_with("taken back from"), "{error}");
     }
 }
@@ -380,20 +393,20 @@ fn who_had_it_before_is_never_due() {
 
 #[test]
 fn a_worker_that_finds_its_predecessors_share_does_not_hide_it() {
-    let tale = Tale::opened()
+    let builder = StreamBuilder::opened()
         .then(1, 1, progress(vec![result(account(0), Shared)]))
         .then(60, 2, Event::Taken { until: at(120) })
         .then(61, 2, closed(Status::Completed, all(AlreadyShared)));
-    let grant = fold(&tale).unwrap().grant(at(62)).unwrap();
+    let grant = fold(&builder).unwrap().grant(at(62)).unwrap();
     assert_eq!(grant.accounts, [account_id(0)]);
     assert_eq!(grant.since, at(1));
 }
 
 #[test]
 fn a_grant_says_who_has_what_by_which_right() {
-    let tale = Tale::full();
+    let builder = StreamBuilder::full();
     let grant = |length: usize, seconds| {
-        State::fold(&tale.records[..length])
+        State::fold(&builder.records[..length])
             .unwrap()
             .grant(at(seconds))
     };
@@ -425,7 +438,7 @@ fn a_grant_says_who_has_what_by_which_right() {
 
 #[test]
 fn what_could_not_be_taken_back_stays_in_the_register() {
-    let tale = Tale::opened()
+    let builder = StreamBuilder::opened()
         .then(1, 1, closed(Status::Completed, all(Shared)))
         .then(
             EXPIRY,
@@ -443,7 +456,7 @@ fn what_could_not_be_taken_back_stays_in_the_register() {
                 results: vec![result(account(0), failed())],
             },
         );
-    let state = fold(&tale).unwrap();
+    let state = fold(&builder).unwrap();
     let grant = state.grant(at(EXPIRY + 2)).unwrap();
     assert!(grant.overdue && grant.accounts.contains(&account_id(0)));
     assert_eq!(state.needs_work(at(EXPIRY * 9)), None);
@@ -451,7 +464,7 @@ fn what_could_not_be_taken_back_stays_in_the_register() {
 
 #[test]
 fn a_revocation_that_is_deferred_goes_on_with_what_is_left() {
-    let tale = Tale::opened()
+    let builder = StreamBuilder::opened()
         .then(1, 1, closed(Status::Completed, all(Shared)))
         .then(
             EXPIRY,
@@ -471,7 +484,7 @@ fn a_revocation_that_is_deferred_goes_on_with_what_is_left() {
             ]),
         )
         .then(EXPIRY + 2, 2, deferred(EXPIRY + 300));
-    let state = fold(&tale).unwrap();
+    let state = fold(&builder).unwrap();
     assert!(matches!(state.phase(), Phase::RevokeDeferred { .. }));
     assert_eq!(state.needs_work(at(EXPIRY + 299)), None);
     let left = Work::Revoke {
@@ -485,7 +498,7 @@ fn a_revocation_that_is_deferred_goes_on_with_what_is_left() {
 fn a_cancel_gives_nothing_and_never_expires() {
     let identity = identity("CHG0030192");
     let cancel = request(json!({"action": "cancel", "expires_at": null}));
-    let tale = Tale::empty(&identity)
+    let builder = StreamBuilder::empty(&identity)
         .then(
             0,
             1,
@@ -502,7 +515,7 @@ fn a_cancel_gives_nothing_and_never_expires() {
                     .collect(),
             ),
         );
-    let state = fold(&tale).unwrap();
+    let state = fold(&builder).unwrap();
     assert_eq!((state.due_at(), state.grant(at(2))), (None, None));
 }
 
@@ -550,14 +563,14 @@ proptest! {
     fn no_sequence_of_records_breaks_the_promises(
         steps in proptest::collection::vec((any_event(), 0_i64..EXPIRY * 3, 1_u64..4), 0..40)
     ) {
-        let mut tale = Tale::opened();
+        let mut builder = StreamBuilder::opened();
         let mut seconds = 0;
         let mut given = Vec::new();
         for (event, later, who) in steps {
             seconds = seconds.max(later);
-            let longer = tale.clone().then(seconds, who, event);
+            let longer = builder.clone().then(seconds, who, event);
             let Ok(state) = fold(&longer) else { continue };
-            tale = longer;
+            builder = longer;
             prop_assert_eq!(state.results().len(), 4);
             for result in state.results() {
                 if result.kind == Shared {

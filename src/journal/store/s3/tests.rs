@@ -15,9 +15,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::served;
 use crate::domain::Status;
-use crate::journal::seal::Notary;
+use crate::journal::seal::NoteSigner;
 use crate::journal::testing::*;
-use crate::journal::{Access, Journal, JournalError, JournalLocation, Opened, Opening, Turn};
+use crate::journal::{
+    Access, Journal, JournalError, JournalLocation, Opened, Opening, WorkerLease,
+};
 
 const TOKEN: &str = "IQoJb3JpZ2luX2VjEXAMPLETOKEN";
 
@@ -174,7 +176,7 @@ fn opening(who: u64) -> Opening {
         scheme: "jira".into(),
         request: request(serde_json::json!({})),
         verdict: verdict(true),
-        turn: Turn {
+        lease: WorkerLease {
             now: at(0),
             until: at(60),
             worker: worker(who),
@@ -255,9 +257,9 @@ async fn a_bucket_is_sealed_and_checked() {
         .record(&journal, at(1), closed(Status::Completed, every_result()))
         .await
         .unwrap();
-    let notary = Notary::read("acme", &Notary::pem(&[7; 32])).unwrap();
+    let signer = NoteSigner::read("acme", &NoteSigner::pem(&[7; 32])).unwrap();
     stand.lock().unwrap().lose_answers = 1;
-    let sealing = journal.seal(&notary, at(100)).await.unwrap();
+    let sealing = journal.seal(&signer, at(100)).await.unwrap();
     assert_eq!(
         (sealing.sealed, sealing.overtaken),
         (2, false),
@@ -271,13 +273,13 @@ async fn a_bucket_is_sealed_and_checked() {
             .contains_key("prod/eu/seals/000001.seal")
     );
     assert_eq!(
-        journal.sealed_at(notary.verifier()).await.unwrap(),
+        journal.sealed_at(signer.verifier()).await.unwrap(),
         Some(at(100))
     );
     let newest = format!("prod/eu/requests/{}/000001.json", claim.state().stream());
     stand.lock().unwrap().objects.remove(&newest);
     let report = journal
-        .verify_sealed(notary.verifier(), None)
+        .verify_sealed(signer.verifier(), None)
         .await
         .unwrap();
     assert_eq!(report.findings.len(), 1);

@@ -5,16 +5,20 @@ use secrecy::SecretString;
 
 use super::*;
 use crate::journal::record::{Event, Flaw};
-use crate::journal::seal::{Notary, Proof, VerifierKey};
+use crate::journal::seal::{NoteSigner, Proof, VerifierKey};
 
 const LATE: i64 = EXPIRY * 9;
 
-fn notary() -> Notary {
-    Notary::read("acme/journal", &SecretString::from(Notary::pem(&[7; 32]))).unwrap()
+fn signer() -> NoteSigner {
+    NoteSigner::read(
+        "acme/journal",
+        &SecretString::from(NoteSigner::pem(&[7; 32])),
+    )
+    .unwrap()
 }
 
 fn key() -> VerifierKey {
-    notary().verifier().clone()
+    signer().verifier().clone()
 }
 
 fn stream(id: &str) -> StreamId {
@@ -95,13 +99,13 @@ async fn remove(journal: &Journal, to: &Journal, id: &str) -> Result<Removal, Jo
 /// All three archived and sealed, `one` also removed; the newest checkpoint.
 async fn archived(dir: &Path) -> (Journal, Journal, String) {
     let (journal, to) = begun(dir).await;
-    journal.seal(&notary(), at(100)).await.unwrap();
+    journal.seal(&signer(), at(100)).await.unwrap();
     for (id, records) in [("one", 3), ("two", 1), ("three", 3)] {
         assert_eq!(file(&journal, &to, id).await, Filed::Now(records));
         assert_eq!(file(&journal, &to, id).await, Filed::Before);
     }
     let kept = journal
-        .seal(&notary(), at(LATE + 1))
+        .seal(&signer(), at(LATE + 1))
         .await
         .unwrap()
         .checkpoint
@@ -302,7 +306,7 @@ async fn whichever_records_are_gone_the_request_is_known_and_acts_no_more() {
         assert!(matches!(other, Opened::Conflict(_)), "{other:?}");
         assert!(
             journal
-                .take(state, turn(LATE * 2, 6))
+                .take(state, lease(LATE * 2, 6))
                 .await
                 .unwrap()
                 .is_none()
@@ -335,7 +339,7 @@ async fn a_worker_of_the_past_finds_its_request_archived() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, to) = begun(dir.path()).await;
     let state = finished(&journal, "late").await;
-    let Ok(Some((mut claim, _))) = journal.take(state.clone(), turn(EXPIRY, 4)).await else {
+    let Ok(Some((mut claim, _))) = journal.take(state.clone(), lease(EXPIRY, 4)).await else {
         panic!()
     };
     let copy = Journal::open(journal.place(), &Access::default()).unwrap();
@@ -358,7 +362,7 @@ async fn a_worker_of_the_past_finds_its_request_archived() {
     assert_eq!(file(&journal, &to, "late").await, Filed::Now(5));
     let stale = claim.state().clone();
     assert!(stale.needs_work(at(LATE)).is_none());
-    journal.seal(&notary(), at(LATE)).await.unwrap();
+    journal.seal(&signer(), at(LATE)).await.unwrap();
     assert_eq!(
         remove(&journal, &to, "late").await.unwrap(),
         Removal::Removed(5)
@@ -416,7 +420,7 @@ async fn nothing_is_removed_before_the_archived_record_is_sealed() {
         (report.findings[0].flaw.name(), report.archived),
         ("missing", 0)
     );
-    let sealing = journal.seal(&notary(), at(LATE)).await.unwrap();
+    let sealing = journal.seal(&signer(), at(LATE)).await.unwrap();
     let missing = format!("requests/{}/000000.json", stream("one"));
     assert!(
         sealing
@@ -426,7 +430,7 @@ async fn nothing_is_removed_before_the_archived_record_is_sealed() {
         "{sealing:?}"
     );
     fs::write(&path, good).unwrap();
-    journal.seal(&notary(), at(LATE + 1)).await.unwrap();
+    journal.seal(&signer(), at(LATE + 1)).await.unwrap();
     assert_eq!(
         remove(&journal, &to, "one").await.unwrap(),
         Removal::Removed(3)
@@ -447,7 +451,7 @@ async fn an_archived_record_that_tells_something_else_is_not_sealed() {
     };
     archive.results[0].kind = crate::domain::ResultKind::NotShared;
     fs::write(&path, Stored::write(record).unwrap().1).unwrap();
-    let sealing = journal.seal(&notary(), at(LATE)).await.unwrap();
+    let sealing = journal.seal(&signer(), at(LATE)).await.unwrap();
     assert_eq!(
         sealing.sealed,
         3 + 1 + 3 + 3 + 1,
@@ -547,8 +551,8 @@ async fn a_place_with_other_files_takes_no_copies() {
         .unwrap_err();
     assert!(refused.to_string().contains("is not finished"), "{refused}");
     // Another journal's archive has other seals.
-    to.seal(&notary(), at(50)).await.unwrap();
-    journal.seal(&notary(), at(100)).await.unwrap();
+    to.seal(&signer(), at(50)).await.unwrap();
+    journal.seal(&signer(), at(100)).await.unwrap();
     let error = journal.copy_seals(&to).await.unwrap_err();
     assert!(error.to_string().contains("seals/000001.seal"), "{error}");
 }
@@ -612,7 +616,7 @@ async fn copies_may_lie_in_several_archives() {
     let second = directory(&dir.path().join("second"));
     cancelled(&journal, "four").await;
     assert_eq!(file(&journal, &second, "four").await, Filed::Now(3));
-    journal.seal(&notary(), at(LATE + 2)).await.unwrap();
+    journal.seal(&signer(), at(LATE + 2)).await.unwrap();
     assert_eq!(journal.copy_seals(&second).await.unwrap(), 3);
     assert_eq!(
         remove(&journal, &second, "four").await.unwrap(),

@@ -42,7 +42,7 @@ async fn of_fifty_takeovers_exactly_one_wins() {
             directory(dir.path())
         };
         let state = state.clone();
-        tasks.spawn(async move { journal.take(state, turn(60, who)).await.unwrap().is_some() });
+        tasks.spawn(async move { journal.take(state, lease(60, who)).await.unwrap().is_some() });
     }
     let won = tasks
         .join_all()
@@ -118,12 +118,12 @@ async fn a_denial_and_a_later_start_are_kept_without_a_claim() {
     };
     assert!(
         journal
-            .take((*state).clone(), turn(499, 2))
+            .take((*state).clone(), lease(499, 2))
             .await
             .unwrap()
             .is_none()
     );
-    let (claim, work) = journal.take(*state, turn(500, 2)).await.unwrap().unwrap();
+    let (claim, work) = journal.take(*state, lease(500, 2)).await.unwrap().unwrap();
     assert_eq!(work, Work::Start);
     assert_eq!(claim.state().head().next_seq, 2);
     let begun = opening("begun", request(json!({"not_before": at(0)})), 1);
@@ -140,13 +140,13 @@ async fn a_takeover_waits_for_the_end_of_the_lease_and_ends_the_old_turn() {
     let state = old.state().clone();
     assert!(
         journal
-            .take(state.clone(), turn(59, 2))
+            .take(state.clone(), lease(59, 2))
             .await
             .unwrap()
             .is_none()
     );
     let (mut new, work) = journal
-        .take(state.clone(), turn(60, 2))
+        .take(state.clone(), lease(60, 2))
         .await
         .unwrap()
         .unwrap();
@@ -154,7 +154,7 @@ async fn a_takeover_waits_for_the_end_of_the_lease_and_ends_the_old_turn() {
     let late = old.record(&journal, at(61), progress(all(Shared))).await;
     assert!(matches!(late, Err(AppendError::Lost)), "{late:?}");
     assert!(
-        journal.take(state, turn(200, 3)).await.unwrap().is_none(),
+        journal.take(state, lease(200, 3)).await.unwrap().is_none(),
         "from a state that is not the newest"
     );
     new.record(&journal, at(62), closed(Status::Completed, all(Shared)))
@@ -173,12 +173,16 @@ async fn an_expired_share_is_taken_back_step_by_step() {
     let state = finished(&journal, "first").await;
     assert!(
         journal
-            .take(state.clone(), turn(EXPIRY - 1, 2))
+            .take(state.clone(), lease(EXPIRY - 1, 2))
             .await
             .unwrap()
             .is_none()
     );
-    let (mut first, work) = journal.take(state, turn(EXPIRY, 2)).await.unwrap().unwrap();
+    let (mut first, work) = journal
+        .take(state, lease(EXPIRY, 2))
+        .await
+        .unwrap()
+        .unwrap();
     let accounts = (0..3).map(account_id).collect();
     assert_eq!(
         work,
@@ -197,7 +201,7 @@ async fn an_expired_share_is_taken_back_step_by_step() {
         .unwrap();
     let crashed = first.into_state();
     let (mut second, work) = journal
-        .take(crashed, turn(EXPIRY + 60, 3))
+        .take(crashed, lease(EXPIRY + 60, 3))
         .await
         .unwrap()
         .unwrap();
@@ -262,9 +266,9 @@ async fn openings_and_turns_that_make_no_sense_are_refused() {
         Err(JournalError::Refused(_))
     ));
     let ended = Opening {
-        turn: Turn {
+        lease: WorkerLease {
             until: at(0),
-            ..turn(0, 1)
+            ..lease(0, 1)
         },
         ..plain("first", 1)
     };

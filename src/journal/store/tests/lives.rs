@@ -5,9 +5,9 @@ use std::error::Error as _;
 
 use super::stand_in::Stand;
 use crate::domain::{ResultKind, Status};
-use crate::journal::seal::Notary;
+use crate::journal::seal::NoteSigner;
 use crate::journal::testing::*;
-use crate::journal::{Journal, Opened, Opening, Turn};
+use crate::journal::{Journal, Opened, Opening, WorkerLease};
 
 fn opening(who: u64) -> Opening {
     Opening {
@@ -17,7 +17,7 @@ fn opening(who: u64) -> Opening {
         scheme: "jira".into(),
         request: request(serde_json::json!({})),
         verdict: verdict(true),
-        turn: Turn {
+        lease: WorkerLease {
             now: at(0),
             until: at(60),
             worker: worker(who),
@@ -83,12 +83,12 @@ pub(in super::super) async fn a_request_lives_its_life(stand: &Stand, journal: &
         Status::Completed
     );
 
-    let notary = Notary::read("acme", &Notary::pem(&[7; 32])).unwrap();
+    let signer = NoteSigner::read("acme", &NoteSigner::pem(&[7; 32])).unwrap();
     stand.lock().unwrap().lose_answers = 1;
-    let sealing = journal.seal(&notary, at(100)).await.unwrap();
+    let sealing = journal.seal(&signer, at(100)).await.unwrap();
     assert_eq!((sealing.sealed, sealing.overtaken), (2, false));
     let report = journal
-        .verify_sealed(notary.verifier(), None)
+        .verify_sealed(signer.verifier(), None)
         .await
         .unwrap();
     assert_eq!(
@@ -97,7 +97,7 @@ pub(in super::super) async fn a_request_lives_its_life(stand: &Stand, journal: &
     );
     stand.lock().unwrap().objects.remove(&keys[1]);
     let report = journal
-        .verify_sealed(notary.verifier(), None)
+        .verify_sealed(signer.verifier(), None)
         .await
         .unwrap();
     assert_eq!(

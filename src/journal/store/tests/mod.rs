@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::claim::write;
-use super::files::Created;
+use super::objects::Created;
 use super::*;
 use crate::domain::ResultKind::{AlreadyShared, Cancelled, Shared};
 use crate::domain::{ItemResult, ShareRequest, Status};
@@ -35,8 +35,8 @@ fn memory() -> Journal {
     Journal::open(&JournalLocation::Memory, &Access::default()).unwrap()
 }
 
-fn turn(seconds: i64, who: u64) -> Turn {
-    Turn {
+fn lease(seconds: i64, who: u64) -> WorkerLease {
+    WorkerLease {
         now: at(seconds),
         until: at(seconds + 60),
         worker: worker(who),
@@ -51,7 +51,7 @@ fn opening(id: &str, request: ShareRequest, who: u64) -> Opening {
         scheme: "jira".into(),
         request,
         verdict: verdict(true),
-        turn: turn(0, who),
+        lease: lease(0, who),
     }
 }
 

@@ -4,14 +4,18 @@
 use secrecy::SecretString;
 
 use super::*;
-use crate::journal::seal::{Notary, Proof, ProofFlaw, VerifierKey};
+use crate::journal::seal::{NoteSigner, Proof, ProofFlaw, VerifierKey};
 
-fn notary(n: u8) -> Notary {
-    Notary::read("acme/journal", &SecretString::from(Notary::pem(&[n; 32]))).unwrap()
+fn signer(n: u8) -> NoteSigner {
+    NoteSigner::read(
+        "acme/journal",
+        &SecretString::from(NoteSigner::pem(&[n; 32])),
+    )
+    .unwrap()
 }
 
 fn key() -> VerifierKey {
-    notary(7).verifier().clone()
+    signer(7).verifier().clone()
 }
 
 /// Every file of the journal, seals too, with its bytes.
@@ -31,9 +35,9 @@ fn everything(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// The small journal, sealed twice: the second request came after the first seal.
 async fn sealed(dir: &Path) -> (Journal, String) {
     let journal = small(dir).await;
-    journal.seal(&notary(7), at(100)).await.unwrap();
+    journal.seal(&signer(7), at(100)).await.unwrap();
     finished(&journal, "third").await;
-    let sealing = journal.seal(&notary(7), at(200)).await.unwrap();
+    let sealing = journal.seal(&signer(7), at(200)).await.unwrap();
     assert_eq!(
         (sealing.sealed, sealing.size, sealing.overtaken),
         (3, 10, false)
@@ -60,9 +64,9 @@ async fn an_untouched_sealed_journal_is_clean_and_says_what_is_covered() {
         (report.clean(), report.records, report.seals, report.sealed),
         (true, 13, 2, 10)
     );
-    let again = journal.seal(&notary(7), at(300)).await.unwrap();
+    let again = journal.seal(&signer(7), at(300)).await.unwrap();
     assert_eq!((again.sealed, again.size), (3, 13));
-    let idle = journal.seal(&notary(7), at(400)).await.unwrap();
+    let idle = journal.seal(&signer(7), at(400)).await.unwrap();
     assert_eq!(
         (idle.sealed, idle.size, idle.checkpoint),
         (0, 13, again.checkpoint),
@@ -186,7 +190,7 @@ async fn seals_of_another_key_are_not_believed_and_not_built_upon() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, kept) = sealed(dir.path()).await;
     let report = journal
-        .verify_sealed(notary(8).verifier(), None)
+        .verify_sealed(signer(8).verifier(), None)
         .await
         .unwrap();
     assert_eq!(report.findings[0].path, "seals/000001.seal");
@@ -198,14 +202,14 @@ async fn seals_of_another_key_are_not_believed_and_not_built_upon() {
         "{report:?}"
     );
     let error = journal
-        .seal(&notary(8), at(300))
+        .seal(&signer(8), at(300))
         .await
         .unwrap_err()
         .to_string();
     assert!(error.contains("seals/000001.seal"), "{error}");
     assert!(
         journal
-            .verify_sealed(notary(8).verifier(), Some(&kept))
+            .verify_sealed(signer(8).verifier(), Some(&kept))
             .await
             .is_err()
     );
@@ -223,7 +227,7 @@ async fn a_history_that_was_rewritten_and_sealed_anew_contradicts_a_kept_checkpo
     )
     .unwrap();
     finished(&journal, "fourth").await;
-    journal.seal(&notary(7), at(300)).await.unwrap();
+    journal.seal(&signer(7), at(300)).await.unwrap();
     assert_eq!(
         found(&journal, None).await,
         [],
@@ -241,7 +245,7 @@ async fn ten_sealers_at_once_seal_each_record_once() {
     let journal = small(dir.path()).await;
     let sealers = (0..10).map(|n| {
         let journal = directory(dir.path());
-        tokio::spawn(async move { journal.seal(&notary(7), at(100 + n)).await.unwrap() })
+        tokio::spawn(async move { journal.seal(&signer(7), at(100 + n)).await.unwrap() })
     });
     let mut sealed = 0;
     for sealer in sealers.collect::<Vec<_>>() {
@@ -259,7 +263,7 @@ async fn a_damaged_record_is_left_out_and_the_rest_is_sealed() {
     let stream = StreamId::of(&identity("first"));
     let path = dir.path().join(format!("requests/{stream}/000001.json"));
     fs::write(&path, "x").unwrap();
-    let sealing = journal.seal(&notary(7), at(100)).await.unwrap();
+    let sealing = journal.seal(&signer(7), at(100)).await.unwrap();
     assert_eq!(sealing.sealed, 5, "record 0 of that stream, and the others");
     assert_eq!(sealing.left_out.len(), 1);
     assert_eq!(
@@ -311,7 +315,7 @@ async fn a_proof_of_every_record_holds_offline_and_no_altered_one_does() {
         assert_eq!(read.check(&key()).unwrap().size, 10);
         assert_eq!(read.about(), (stream, seq));
         assert!(matches!(
-            read.check(notary(8).verifier()),
+            read.check(signer(8).verifier()),
             Err(ProofFlaw::Checkpoint(_))
         ));
     }

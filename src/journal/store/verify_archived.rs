@@ -8,11 +8,11 @@ use super::super::chain::{Chain, File, Finding};
 use super::super::record::{Event, Flaw, Stored, StreamId, file_name};
 use super::super::seal::{Hash, Log, seal_name};
 use super::archive::is;
-use super::files::Fetched;
+use super::objects::Fetched;
 use super::{Journal, JournalError, Report};
 
 /// What the verification of one stream knows of its past.
-pub(super) struct Past {
+pub(super) struct ArchivedRecords {
     journal: Journal,
     stream: StreamId,
     log: Arc<Log>,
@@ -21,7 +21,7 @@ pub(super) struct Past {
     archived: Option<bool>,
 }
 
-impl Past {
+impl ArchivedRecords {
     pub(super) fn new(
         journal: &Journal,
         stream: StreamId,

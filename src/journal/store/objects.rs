@@ -12,15 +12,15 @@ use object_store::{Error, GetOptions, ListResult, ObjectStoreExt as _, PutMode, 
 use tokio::task::JoinSet;
 
 use super::super::chain::{Chain, File, Finding};
-use super::super::record::{Flaw, MOST_BYTES, MOST_RECORDS, StreamId, file_name, file_seq};
+use super::super::record::{Flaw, MAX_RECORD_BYTES, MAX_RECORDS, StreamId, file_name, file_seq};
 use super::{History, Journal, JournalError};
 
 /// No single read or write may take longer: whoever waits for it holds a lease or a delivery.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Listing every stream of a large journal takes many pages.
-pub(super) const LISTING: Duration = Duration::from_secs(120);
+pub(super) const LISTING_TIMEOUT: Duration = Duration::from_secs(120);
 /// Records of one stream are read this many at a time.
-const AT_ONCE: u64 = 16;
+const MAX_CONCURRENT: u64 = 16;
 /// An "already exists" without an object behind it (S3 answers so while another write is under way)
 /// is tried again.
 const TRIES: u32 = 3;
@@ -83,8 +83,11 @@ impl Journal {
         }
         let mut chain = Chain::new(stream);
         let mut records = Vec::new();
-        for start in (0..end).step_by(AT_ONCE as usize) {
-            for fetched in self.fetch(stream, start, end.min(start + AT_ONCE)).await? {
+        for start in (0..end).step_by(MAX_CONCURRENT as usize) {
+            for fetched in self
+                .fetch(stream, start, end.min(start + MAX_CONCURRENT))
+                .await?
+            {
                 match chain.push(fetched.as_file()) {
                     Ok(stored) => records.push(stored),
                     Err(finding) => return self.read_archived(stream, finding).await,
@@ -121,8 +124,10 @@ impl Journal {
     pub async fn stored(&self, stream: StreamId) -> Result<(Chain, Vec<Bytes>), JournalError> {
         let end = self.folder(stream).await?.end;
         let mut files = Vec::new();
-        for start in (0..end).step_by(AT_ONCE as usize) {
-            let fetched = self.fetch(stream, start, end.min(start + AT_ONCE)).await?;
+        for start in (0..end).step_by(MAX_CONCURRENT as usize) {
+            let fetched = self
+                .fetch(stream, start, end.min(start + MAX_CONCURRENT))
+                .await?;
             for (seq, fetched) in (start..).zip(fetched) {
                 let flaw = match fetched {
                     Fetched::Bytes(bytes) => {
@@ -155,7 +160,7 @@ impl Journal {
         // No identity has this stream: finding it empty costs one short listing in a journal of any
         // size.
         let nobody = self.path(&["requests", "00000000000000000000000000000000"]);
-        self.listed(&nobody, PATIENCE).await.map(|_| ())
+        self.listed(&nobody, OPERATION_TIMEOUT).await.map(|_| ())
     }
 
     /// Creates record `seq` of `stream`, never overwriting one.
@@ -165,16 +170,16 @@ impl Journal {
         seq: u64,
         bytes: &[u8],
     ) -> Result<Created, JournalError> {
-        if bytes.len() as u64 > MOST_BYTES {
+        if bytes.len() as u64 > MAX_RECORD_BYTES {
             let problem = format!(
-                "a record of {} bytes; {MOST_BYTES} are the most",
+                "a record of {} bytes; {MAX_RECORD_BYTES} are the most",
                 bytes.len()
             );
             return Err(JournalError::Refused(problem));
         }
-        if seq >= MOST_RECORDS {
+        if seq >= MAX_RECORDS {
             return Err(JournalError::Refused(format!(
-                "stream {stream} has {MOST_RECORDS} records already"
+                "stream {stream} has {MAX_RECORDS} records already"
             )));
         }
         let path = self.record_path(stream, seq);
@@ -201,7 +206,7 @@ impl Journal {
                 PutPayload::from_bytes(payload.clone()),
                 PutMode::Create.into(),
             );
-            match self.bounded("create", path, PATIENCE, put).await? {
+            match self.bounded("create", path, OPERATION_TIMEOUT, put).await? {
                 Ok(_) => return Ok(Put::Ours),
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
                 Err(error) => return Err(self.store_failed("create", path, &error)),
@@ -225,7 +230,7 @@ impl Journal {
     pub(super) async fn remove(&self, stream: StreamId, seq: u64) -> Result<(), JournalError> {
         let path = self.record_path(stream, seq);
         match self
-            .bounded("delete", &path, PATIENCE, self.store.delete(&path))
+            .bounded("delete", &path, OPERATION_TIMEOUT, self.store.delete(&path))
             .await?
         {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
@@ -237,7 +242,10 @@ impl Journal {
     /// that runs while records are created may well miss a lower one.
     pub(super) async fn folder(&self, stream: StreamId) -> Result<Folder, JournalError> {
         let listed = self
-            .listed(&self.path(&["requests", &stream.to_string()]), PATIENCE)
+            .listed(
+                &self.path(&["requests", &stream.to_string()]),
+                OPERATION_TIMEOUT,
+            )
             .await?;
         let mut folder = Folder {
             end: 0,
@@ -283,12 +291,12 @@ impl Journal {
     pub(super) async fn fetch_one(&self, path: &Path) -> Result<Fetched, JournalError> {
         let read = async {
             let found = self.store.get_opts(path, GetOptions::default()).await?;
-            if found.meta.size > MOST_BYTES {
+            if found.meta.size > MAX_RECORD_BYTES {
                 return Ok(Fetched::TooLarge(found.meta.size));
             }
             found.bytes().await.map(Fetched::Bytes)
         };
-        match self.bounded("read", path, PATIENCE, read).await? {
+        match self.bounded("read", path, OPERATION_TIMEOUT, read).await? {
             Ok(fetched) => Ok(fetched),
             Err(Error::NotFound { .. }) => Ok(Fetched::Absent),
             Err(error) => Err(self.store_failed("read", path, &error)),
@@ -297,12 +305,13 @@ impl Journal {
 
     /// Everything directly under `requests/`.
     pub(super) async fn list_requests(&self) -> Result<ListResult, JournalError> {
-        self.listed(&self.path(&["requests"]), LISTING).await
+        self.listed(&self.path(&["requests"]), LISTING_TIMEOUT)
+            .await
     }
 
     /// The seals' folder.
     pub(super) async fn list_seals(&self) -> Result<ListResult, JournalError> {
-        self.listed(&self.path(&["seals"]), LISTING).await
+        self.listed(&self.path(&["seals"]), LISTING_TIMEOUT).await
     }
 
     /// How many records each stream has by its highest number, from one listing of everything: a
@@ -323,7 +332,7 @@ impl Journal {
             }
             Ok(ends)
         };
-        self.listing(&root, LISTING, walk).await
+        self.listing(&root, LISTING_TIMEOUT, walk).await
     }
 
     pub(super) async fn listed(

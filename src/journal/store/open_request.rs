@@ -4,8 +4,8 @@
 use super::super::record::{Conflict, Event, Intent, Lease, Record, StreamId, VERSION, Worker};
 use super::super::state::{State, Story};
 use super::claim::write;
-use super::files::Created;
-use super::{Claim, Journal, JournalError, Turn};
+use super::objects::Created;
+use super::{Claim, Journal, JournalError, WorkerLease};
 use crate::domain::{Identity, ShareRequest, Verdict};
 
 /// A request as it is first recorded, and the turn that its recorder wants to take at it.
@@ -24,7 +24,7 @@ pub struct Opening {
     /// The policy's verdict.
     pub verdict: Verdict,
     /// The turn; `turn.now` is when the request counts as approved.
-    pub turn: Turn,
+    pub lease: WorkerLease,
 }
 
 /// What an opening found.
@@ -57,16 +57,16 @@ impl Journal {
         if let Some(known) = self.read(stream).await? {
             return self.known(known.story, opening).await;
         }
-        let turn = opening.turn.clone().checked()?;
+        let lease = opening.lease.clone().checked()?;
         let intent = intent(&opening);
         let leased = intent.lease.is_some();
-        let (stored, bytes) = write(first(stream, &turn, Event::Opened(Box::new(intent))))?;
+        let (stored, bytes) = write(first(stream, &lease, Event::Opened(Box::new(intent))))?;
         let refused =
             |error: super::super::state::BrokenRecord| JournalError::Refused(error.to_string());
         let state = State::fold(std::slice::from_ref(&stored)).map_err(refused)?;
         self.announce(None, &state).await?;
         match self.create(stream, 0, &bytes).await? {
-            Created::Ours if leased => Ok(Opened::New(Box::new(Claim::won(state, turn.worker)))),
+            Created::Ours if leased => Ok(Opened::New(Box::new(Claim::won(state, lease.worker)))),
             Created::Ours => Ok(Opened::Kept(Box::new(state))),
             Created::Theirs(_) => match self.read(stream).await? {
                 Some(known) => self.known(known.story, opening).await,
@@ -92,7 +92,7 @@ impl Journal {
         let Opening {
             identity,
             delivery_id,
-            turn,
+            lease,
             ..
         } = opening;
         let conflict = Conflict {
@@ -100,7 +100,7 @@ impl Journal {
             digest,
             delivery_id,
         };
-        let (_, bytes) = write(first(stream, &turn, Event::Conflict(conflict)))?;
+        let (_, bytes) = write(first(stream, &lease, Event::Conflict(conflict)))?;
         // Theirs is the record of an earlier delivery with that content: one is enough.
         if let Created::Theirs(_) = self.create(stream, 0, &bytes).await? {
             self.read(stream).await?;
@@ -117,10 +117,10 @@ fn intent(opening: &Opening) -> Intent {
         scheme,
         request,
         verdict,
-        turn,
+        lease,
     } = opening;
-    let waits = request.not_before.is_some_and(|start| start > turn.now);
-    let lease = (verdict.allowed && !waits).then_some(Lease { until: turn.until });
+    let waits = request.not_before.is_some_and(|start| start > lease.now);
+    let first_lease = (verdict.allowed && !waits).then_some(Lease { until: lease.until });
     Intent {
         identity: identity.clone(),
         digest: request.digest(),
@@ -128,21 +128,21 @@ fn intent(opening: &Opening) -> Intent {
         secret_fingerprint: secret_fingerprint.clone(),
         scheme: scheme.clone(),
         request: request.clone(),
-        approved_at: turn.now,
-        expires_at: request.expires_at(turn.now),
+        approved_at: lease.now,
+        expires_at: request.expires_at(lease.now),
         verdict: verdict.clone(),
-        lease,
+        lease: first_lease,
     }
 }
 
-fn first(stream: StreamId, turn: &Turn, event: Event) -> Record {
-    let worker: Worker = turn.worker.clone();
+fn first(stream: StreamId, lease: &WorkerLease, event: Event) -> Record {
+    let worker: Worker = lease.worker.clone();
     Record {
         v: VERSION,
         stream,
         seq: 0,
         prev: None,
-        at: turn.now,
+        at: lease.now,
         worker,
         event,
     }
