@@ -6,9 +6,9 @@ test:
 
 # The quick part: format, lints, tests
 check:
-    cargo fmt --check
-    cargo clippy --all-targets -- -D warnings
-    cargo test
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo test --workspace
 
 # The service on a laptop, with the stand-in cloud
 serve:

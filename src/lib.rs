@@ -23,8 +23,5 @@ pub mod journal;
 pub mod plan;
 // May it? Cedar decides; only this module can make an `Approved`. Pure.
 pub mod policy;
-// A stateful stand-in for the cloud, on loopback.
-#[cfg(feature = "sandbox")]
-pub mod sandbox;
 // Log subscriber, counters, field names.
 pub mod telemetry;

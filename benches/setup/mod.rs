@@ -9,7 +9,7 @@ use sharehook::app::{App, Deadline, Delivery, Prepared, Reply, Via};
 use sharehook::clock::{Clock, system_now};
 use sharehook::config::{Config, Vars};
 use sharehook::domain::Status;
-use sharehook::sandbox::{
+use sharehook_sandbox::{
     Behaviour, Blueprint, Call, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox,
     SandboxOptions, World,
 };

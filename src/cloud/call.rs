@@ -19,9 +19,9 @@ use super::endpoint::Endpoint;
 use super::envelope::{self, Answered};
 use super::error::{not_sent, over_limit, own, unanswered};
 use super::settings::CloudSettings;
-use super::tc3::{SignedParts, SigningInput, sign};
 use super::throttle::Throttle;
 use crate::domain::{CloudError, ErrorClass, Problems, Region, Timestamp};
+use tc3::{SignedParts, SigningInput, sign};
 
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 /// The documented alphabet of this header has no slash.

@@ -15,9 +15,9 @@ use axum::response::IntoResponse;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-use super::tc3::{SignedParts, parse_authorization, verify};
 use super::*;
 use crate::domain::{AccountId, BlueprintId, CvmImageId, Region, Timestamp};
+use tc3::{SignedParts, parse_authorization, verify};
 
 pub(super) const NOW: i64 = 1_767_225_600;
 

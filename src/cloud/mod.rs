@@ -19,8 +19,6 @@ pub mod error;
 mod operations;
 mod pace;
 mod settings;
-/// The request signature.
-pub mod tc3;
 /// Pacing of calls.
 pub mod throttle;
 

@@ -428,7 +428,7 @@ async fn no_secret_is_in_any_output() {
             NATIVE_SECRET,
             JIRA_SECRET,
             HELPDESK_TOKEN,
-            sharehook::sandbox::SANDBOX_SECRET_KEY,
+            sharehook_sandbox::SANDBOX_SECRET_KEY,
         ] {
             assert!(!text.contains(secret), "{args:?} shows a secret");
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sharehook::app::Deadline;
-use sharehook::sandbox::Behaviour;
+use sharehook_sandbox::Behaviour;
 
 use crate::cloud_setup::{IMAGE, REGION, Setup, deliver, ticket, unlimited};
 

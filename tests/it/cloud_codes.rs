@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sharehook::app::ImagesQuery;
-use sharehook::sandbox::Fault;
+use sharehook_sandbox::Fault;
 
 use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, ticket, unlimited};
 

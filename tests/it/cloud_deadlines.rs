@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sharehook::app::Deadline;
-use sharehook::sandbox::World;
+use sharehook_sandbox::World;
 
 use crate::cloud_setup::{BLUEPRINT, IMAGE, Setup, deliver, ticket, unlimited};
 

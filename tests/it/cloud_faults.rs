@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sharehook::app::{Deadline, ImagesQuery};
 use sharehook::domain::ErrorClass;
-use sharehook::sandbox::{Batch, Behaviour, Fault};
+use sharehook_sandbox::{Batch, Behaviour, Fault};
 
 use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, deliver, ticket, unlimited};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sharehook::app::Deadline;
-use sharehook::sandbox::{Batch, Behaviour, Fault, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
+use sharehook_sandbox::{Batch, Behaviour, Fault, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 use tokio::task::JoinSet;
 
 use crate::cloud_setup::{BLUEPRINT, IMAGE, Setup, deliver, ticket, unlimited};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sharehook::app::{Deadline, ImagesQuery};
 use sharehook::clock::system_now;
-use sharehook::sandbox::{BlueprintState, Fault, ImageState, Stock, World};
+use sharehook_sandbox::{BlueprintState, Fault, ImageState, Stock, World};
 
 use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, deliver, ticket, unlimited};
 

@@ -11,7 +11,7 @@ use sharehook::app::{App, Backoff, Deadline, Delivery, Patience, Prepared, Reply
 use sharehook::clock::{Clock, system_now};
 use sharehook::config::{Config, Vars};
 use sharehook::domain::Timestamp;
-use sharehook::sandbox::{
+use sharehook_sandbox::{
     Behaviour, Call, RateLimits, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox,
     SandboxOptions, World,
 };

@@ -11,7 +11,7 @@ use sharehook::app::{App, Deadline, Delivery, Prepared, Reply, Via, http_client}
 use sharehook::clock::{self, Clock};
 use sharehook::config::{Config, Vars};
 use sharehook::domain::Status;
-use sharehook::sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
+use sharehook_sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
 use tokio::net::TcpListener;
 
 async fn sandbox(keys: Vec<SandboxKey>) -> Running {

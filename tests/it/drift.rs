@@ -4,7 +4,7 @@
 use serde_json::json;
 use sharehook::app::{Difference, DriftReport};
 use sharehook::domain::Status;
-use sharehook::sandbox::World as Cloud;
+use sharehook_sandbox::World as Cloud;
 
 use crate::support::process::{Process, post, run};
 use crate::support::{

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use sharehook::sandbox::SandboxOptions;
+use sharehook_sandbox::SandboxOptions;
 
 use crate::support::process::run;
 use crate::support::store::Break;

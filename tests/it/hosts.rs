@@ -13,7 +13,7 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::sns::SnsEvent;
 use base64::Engine as _;
 use serde_json::{Value, json};
-use sharehook::sandbox::{Running, Sandbox, SandboxOptions};
+use sharehook_sandbox::{Running, Sandbox, SandboxOptions};
 use tempfile::TempDir;
 
 use crate::service::{QUEUE_ARN, Service, command, request, write_folder};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
-use sharehook::sandbox::{Running, Sandbox, SandboxOptions};
+use sharehook_sandbox::{Running, Sandbox, SandboxOptions};
 use tempfile::TempDir;
 
 use crate::hosts::{event, trust};

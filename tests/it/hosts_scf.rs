@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
-use sharehook::sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
+use sharehook_sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, mpsc};
 

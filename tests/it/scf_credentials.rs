@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
-use sharehook::sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
+use sharehook_sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
 use tempfile::TempDir;
 
 use crate::service::{NATIVE_SECRET, command, request, signed, write_folder};

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use sharehook::domain::Timestamp;
 use sharehook::inbound::{SchemeName, SchemeSpec, sign};
-use sharehook::sandbox::{Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions};
+use sharehook_sandbox::{Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions};
 use tempfile::TempDir;
 
 /// Secrets of the test's sources; each is long enough for a production source.

@@ -17,8 +17,8 @@ use crate::cloud::actions::Purpose;
 use crate::cloud::client::{self, Failure};
 use crate::cloud::envelope;
 use crate::cloud::error::{clip, not_sent, own};
-use crate::cloud::tc3::{SignedParts, SigningInput, sign};
 use crate::domain::{CloudError, ErrorClass, Problem, Timestamp};
+use tc3::{SignedParts, SigningInput, sign};
 
 const VERSION: &str = "2018-08-13";
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";

@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::cloud::settings::CloudSettings;
-use crate::cloud::tc3::parse_authorization;
 use crate::domain::Timestamp;
+use tc3::parse_authorization;
 
 const ROLE: &str = "qcs::cam::uin/100000000001:roleName/deploy";
 const OTHER: &str = "qcs::cam::uin/100000000002:roleName/other";

@@ -41,15 +41,7 @@ pub(crate) enum Command {
     },
     /// Run the stand-in cloud alone, on loopback
     #[cfg(feature = "sandbox")]
-    Sandbox {
-        /// Where to listen; loopback only
-        #[arg(long, default_value = "127.0.0.1:18300", value_name = "ADDR")]
-        listen: SocketAddr,
-        /// Make calls fail: ACTION:KIND[:ARG][@TIMES], for example
-        /// ShareBlueprintAcrossAccounts:reset-after@1
-        #[arg(long = "fault", value_name = "FAULT")]
-        faults: Vec<String>,
-    },
+    Sandbox(sharehook_sandbox::cli::Arguments),
     /// Start service and sandbox, send signed tickets through the real path, show each step, check
     /// the journal
     #[cfg(feature = "sandbox")]

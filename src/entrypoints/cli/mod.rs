@@ -119,7 +119,7 @@ async fn run(context: &Context, host: Option<Host>, command: Option<Command>) ->
     match command {
         Command::Serve { listen, sandbox } => serve::run(context, listen, sandbox).await,
         #[cfg(feature = "sandbox")]
-        Command::Sandbox { listen, faults } => sandbox::run(listen, &faults).await,
+        Command::Sandbox(arguments) => sandbox::run(arguments).await,
         #[cfg(feature = "sandbox")]
         Command::Demo { keep } => demo::run(context, keep).await,
         Command::Invoke { event, plan } => invoke::run(context, &event, plan).await,

@@ -69,14 +69,13 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
             Err(error) => cannot_start(&error),
         };
     }
-    let running =
-        match super::sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0)), Vec::new()).await {
-            Ok(running) => running,
-            Err(error) => {
-                eprintln!("sharehook: the sandbox cannot start: {error}");
-                return Exit::Failed;
-            }
-        };
+    let running = match super::sandbox::start().await {
+        Ok(running) => running,
+        Err(error) => {
+            eprintln!("sharehook: the sandbox cannot start: {error}");
+            return Exit::Failed;
+        }
+    };
     let vars = super::sandbox::vars_for(&context.vars, &running.url());
     let context = Context {
         config: context.config.clone(),

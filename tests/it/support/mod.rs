@@ -20,7 +20,7 @@ use sharehook::config::{Config, Vars};
 use sharehook::domain::Timestamp;
 use sharehook::journal::Journal;
 use sharehook::journal::seal::NoteSigner;
-use sharehook::sandbox::{
+use sharehook_sandbox::{
     Call, RateLimits, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions,
 };
 
@@ -120,7 +120,7 @@ impl World {
     /// An empty journal in memory, the seeded cloud, the first instant: quicker than a new world.
     pub(crate) async fn reset(&mut self) {
         self.cloud
-            .edit(|world| *world = sharehook::sandbox::World::seeded());
+            .edit(|world| *world = sharehook_sandbox::World::seeded());
         let client = sharehook::app::http_client().unwrap();
         // On a busy machine even loopback may take longer than the client is willing to wait.
         for attempt in 0..5 {

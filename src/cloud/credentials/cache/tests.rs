@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::cloud::credentials::CredentialSource;
 use crate::cloud::settings::CloudSettings;
-use crate::cloud::tc3::{SignedParts, parse_authorization, verify};
+use tc3::{SignedParts, parse_authorization, verify};
 
 const NOW: i64 = 1_767_225_600;
 const ROLE: &str = "qcs::cam::uin/100000000001:roleName/sharehook";

@@ -21,7 +21,7 @@ use crate::entrypoints::http;
 use crate::inbound::{SchemeSpec, sign};
 use crate::journal::Report;
 use crate::policy::sample_files;
-use crate::sandbox::Running;
+use sharehook_sandbox::Running;
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 
@@ -62,9 +62,7 @@ impl Stage {
     pub(super) async fn build(vars: &Vars) -> Result<Self, String> {
         let mark = hex::encode(clock::fresh_bytes().map_err(|e| text(&e))?);
         let folder = std::env::temp_dir().join(format!("sharehook-demo-{mark}"));
-        let cloud = sandbox::start(SocketAddr::from((LOOPBACK, 0)), Vec::new())
-            .await
-            .map_err(|e| text(&e))?;
+        let cloud = sandbox::start().await.map_err(|e| text(&e))?;
         let secret: String = (0..4)
             .map(|_| clock::fresh_bytes().map(hex::encode))
             .collect::<Result<_, _>>()
@@ -219,7 +217,7 @@ impl Stage {
 
     /// How many sharing calls it has verified and carried out.
     pub(super) fn verified_shares(&self) -> usize {
-        let shared = |call: &&crate::sandbox::Call| {
+        let shared = |call: &&sharehook_sandbox::Call| {
             call.action == "ShareBlueprintAcrossAccounts" && call.carried_out
         };
         self.cloud.calls().iter().filter(shared).count()

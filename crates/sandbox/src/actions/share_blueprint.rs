@@ -6,9 +6,9 @@ use serde_json::Map;
 use super::custom_blueprint::{check_form, modifying_until, ready};
 use super::scene::{Answer, Scene};
 use super::sharing::{add, distinct};
-use crate::sandbox::accounts::AccountKind;
-use crate::sandbox::error::{ApiError, clip};
-use crate::sandbox::world::Shares;
+use crate::accounts::AccountKind;
+use crate::error::{ApiError, clip};
+use crate::world::Shares;
 
 pub(super) fn run(mut scene: Scene<'_>) -> Answer {
     check_form(&scene)?;
@@ -99,8 +99,8 @@ fn already_shared() -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Bench, SG};
-    use crate::sandbox::actions::Action;
-    use crate::sandbox::options::Batch;
+    use crate::actions::Action;
+    use crate::options::Batch;
     use serde_json::{Value, json};
     use std::time::Duration;
 

@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 
 use super::scene::Scene;
-use crate::sandbox::error::{ApiError, clip};
-use crate::sandbox::world::{Blueprint, BlueprintState, Busy, is_image_id};
+use crate::error::{ApiError, clip};
+use crate::world::{Blueprint, BlueprintState, Busy, is_image_id};
 
 /// Accounts in one call; both pages say 10.
 const MOST_ACCOUNTS: usize = 10;

@@ -1,7 +1,7 @@
 //! TC3-HMAC-SHA256 from the receiving side: an Authorization header is read, and its signature
 //! computed again. Deliberately written from the documentation
 //! (cloud.tencent.com/document/api/213/30654) without sharing a line with the client's signer in
-//! `cloud::tc3`: two readings of one rule that must agree. It knows no keys and no clock.
+//! the crate `tc3`: two readings of one rule that must agree. It knows no keys and no clock.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
@@ -229,8 +229,7 @@ mod tests {
     }
 
     fn vectors() -> Vec<Vector> {
-        let file: Value =
-            serde_json::from_str(include_str!("../../tests/vectors/tc3.json")).unwrap();
+        let file: Value = serde_json::from_str(include_str!("../../tc3/vectors/tc3.json")).unwrap();
         file["vectors"]
             .as_array()
             .unwrap()

@@ -2,7 +2,7 @@
 
 /// A product of the cloud, told apart by the service in the credential scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::sandbox) enum Service {
+pub(crate) enum Service {
     Lighthouse,
     Cvm,
 }
@@ -39,27 +39,27 @@ const CVM_ONLY_REGIONS: [&str; 8] = [
 
 impl Service {
     /// Finds a service by its short name.
-    pub(in crate::sandbox) fn find(name: &str) -> Option<Self> {
+    pub(crate) fn find(name: &str) -> Option<Self> {
         [Self::Lighthouse, Self::Cvm]
             .into_iter()
             .find(|service| service.name() == name)
     }
 
-    pub(in crate::sandbox) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Lighthouse => "lighthouse",
             Self::Cvm => "cvm",
         }
     }
 
-    pub(in crate::sandbox) fn version(self) -> &'static str {
+    pub(crate) fn version(self) -> &'static str {
         match self {
             Self::Lighthouse => "2020-03-24",
             Self::Cvm => "2017-03-12",
         }
     }
 
-    pub(in crate::sandbox) fn serves(self, region: &str) -> bool {
+    pub(crate) fn serves(self, region: &str) -> bool {
         LIGHTHOUSE_REGIONS.contains(&region)
             || (self == Self::Cvm && CVM_ONLY_REGIONS.contains(&region))
     }

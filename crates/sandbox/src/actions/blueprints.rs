@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::paging::{FilterRules, Page, matches};
 use super::scene::{Answer, Scene};
-use crate::sandbox::error::{ApiError, clip};
-use crate::sandbox::world::{Blueprint, BlueprintKind, api_time, is_image_id};
+use crate::error::{ApiError, clip};
+use crate::world::{Blueprint, BlueprintKind, api_time, is_image_id};
 
 const MOST_IDS: usize = 100;
 
@@ -121,7 +121,7 @@ fn entry(id: &str, blueprint: &Blueprint, now: Timestamp) -> Value {
 mod tests {
     use super::super::testing::Bench;
     use super::*;
-    use crate::sandbox::actions::Action;
+    use crate::actions::Action;
 
     fn list(bench: &mut Bench, params: Value) -> Result<Vec<Value>, String> {
         let answer = bench.call(Action::Blueprints, params)?;

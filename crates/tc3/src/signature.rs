@@ -2,8 +2,8 @@
 //! In: secret key, scope, text. Out: hex. Leaves no copy of the secret key behind.
 
 use hmac::{Hmac, KeyInit, Mac};
-use secrecy::zeroize::Zeroizing;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::string_to_sign::{CredentialScope, TERMINATION};
 

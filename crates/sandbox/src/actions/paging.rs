@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::sandbox::error::{ApiError, clip};
-use crate::sandbox::params::{Filter, Params};
+use crate::error::{ApiError, clip};
+use crate::params::{Filter, Params};
 
 /// Items of a page unless told otherwise, and the most that may be asked for.
 const DEFAULT_LIMIT: i64 = 20;
@@ -115,7 +115,7 @@ pub(super) fn matches(filters: &[Filter], field: impl Fn(&str) -> Option<String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::params::{Kind, optional};
+    use crate::params::{Kind, optional};
     use serde_json::json;
 
     fn page(value: Value) -> Result<Page, String> {

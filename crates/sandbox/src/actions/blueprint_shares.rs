@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::paging::{FilterRules, Page, matches};
 use super::scene::{Answer, Scene};
-use crate::sandbox::error::{ApiError, clip};
-use crate::sandbox::world::{api_time, is_image_id};
+use crate::error::{ApiError, clip};
+use crate::world::{api_time, is_image_id};
 
 /// Ids in one call: not documented, so the number of `DescribeBlueprints`.
 const MOST_IDS: usize = 100;
@@ -59,7 +59,7 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
 mod tests {
     use super::super::testing::{Bench, SG};
     use super::*;
-    use crate::sandbox::actions::Action;
+    use crate::actions::Action;
 
     const GOOD: &str = "lhbp-6jc6l8yb";
 

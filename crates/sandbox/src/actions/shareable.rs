@@ -2,8 +2,8 @@
 //! `ModifyImageSharePermission`. Both that action and `DescribeImagesToShare` ask here, so that
 //! `IsShareable` tells what sharing would answer.
 
-use crate::sandbox::error::ApiError;
-use crate::sandbox::world::{CvmImage, ImageClass, ImageSource, ImageState, ImageType};
+use crate::error::ApiError;
+use crate::world::{CvmImage, ImageClass, ImageSource, ImageState, ImageType};
 
 /// Systems that Lighthouse takes, and from which version (the vendor's guide to shared images).
 const SYSTEMS: [(&str, (u32, u32)); 5] = [

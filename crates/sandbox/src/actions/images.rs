@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::paging::{FilterRules, Page, matches};
 use super::scene::{Answer, Scene};
-use crate::sandbox::error::{ApiError, clip};
-use crate::sandbox::seed::SANDBOX_OWNER;
-use crate::sandbox::world::{CvmImage, ImageType, api_time, is_image_id};
+use crate::error::{ApiError, clip};
+use crate::seed::SANDBOX_OWNER;
+use crate::world::{CvmImage, ImageType, api_time, is_image_id};
 
 const FILTERS: FilterRules = FilterRules {
     names: &["image-id", "image-type", "image-name", "platform"],
@@ -95,7 +95,7 @@ fn entry(id: &str, image: &CvmImage) -> Value {
 mod tests {
     use super::super::testing::Bench;
     use super::*;
-    use crate::sandbox::actions::Action;
+    use crate::actions::Action;
 
     fn list(params: Value) -> Result<Value, String> {
         Bench::new().call(Action::Images, params)

@@ -5,17 +5,17 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::sandbox::error::ApiError;
-use crate::sandbox::options::{Behaviour, ServiceRole};
-use crate::sandbox::params::Params;
-use crate::sandbox::world::Stock;
+use crate::error::ApiError;
+use crate::options::{Behaviour, ServiceRole};
+use crate::params::Params;
+use crate::world::Stock;
 
 /// What an action works with.
-pub(in crate::sandbox) struct Scene<'a> {
-    pub(in crate::sandbox) stock: &'a mut Stock,
-    pub(in crate::sandbox) params: &'a Params,
-    pub(in crate::sandbox) behaviour: &'a Behaviour,
-    pub(in crate::sandbox) now: Timestamp,
+pub(crate) struct Scene<'a> {
+    pub(crate) stock: &'a mut Stock,
+    pub(crate) params: &'a Params,
+    pub(crate) behaviour: &'a Behaviour,
+    pub(crate) now: Timestamp,
 }
 
 impl Scene<'_> {
@@ -42,4 +42,4 @@ impl Scene<'_> {
 }
 
 /// The fields of `Response` beside `RequestId`, or a refusal.
-pub(in crate::sandbox) type Answer = Result<Map<String, Value>, ApiError>;
+pub(crate) type Answer = Result<Map<String, Value>, ApiError>;

@@ -3,12 +3,12 @@
 
 use super::scene::{Answer, Scene};
 use super::service::Service;
-use crate::sandbox::options::RateLimits;
-use crate::sandbox::params::{Field, Kind, optional, required};
+use crate::options::RateLimits;
+use crate::params::{Field, Kind, optional, required};
 
 /// The actions that the sandbox knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::sandbox) enum Action {
+pub(crate) enum Action {
     ShareBlueprint,
     CancelBlueprint,
     PublishImage,
@@ -26,7 +26,7 @@ const FILTERS: Field = optional("Filters", Kind::Filters);
 
 impl Action {
     /// Every action, in the order of the code map.
-    pub(in crate::sandbox) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::ShareBlueprint,
         Self::CancelBlueprint,
         Self::PublishImage,
@@ -39,20 +39,20 @@ impl Action {
     ];
 
     /// Finds an action of a service by its name.
-    pub(in crate::sandbox) fn find(service: Service, name: &str) -> Option<Self> {
+    pub(crate) fn find(service: Service, name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|action| action.service() == service && action.name() == name)
     }
 
-    pub(in crate::sandbox) fn service(self) -> Service {
+    pub(crate) fn service(self) -> Service {
         match self {
             Self::ShareImage | Self::ImageShares | Self::Images => Service::Cvm,
             _ => Service::Lighthouse,
         }
     }
 
-    pub(in crate::sandbox) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ShareBlueprint => "ShareBlueprintAcrossAccounts",
             Self::CancelBlueprint => "CancelShareBlueprintAcrossAccounts",
@@ -66,7 +66,7 @@ impl Action {
     }
 
     /// The page's parameter table.
-    pub(in crate::sandbox) fn fields(self) -> &'static [Field] {
+    pub(crate) fn fields(self) -> &'static [Field] {
         match self {
             Self::ShareBlueprint | Self::CancelBlueprint => {
                 const {
@@ -132,7 +132,7 @@ impl Action {
     }
 
     /// Calls per second under these limits; `None` does not limit.
-    pub(in crate::sandbox) fn per_second(self, limits: RateLimits) -> Option<u32> {
+    pub(crate) fn per_second(self, limits: RateLimits) -> Option<u32> {
         match self {
             Self::ShareImage => limits.cvm_modify,
             Self::ImageShares | Self::Images => None,
@@ -141,7 +141,7 @@ impl Action {
     }
 
     /// Carries the action out.
-    pub(in crate::sandbox) fn run(self, scene: Scene<'_>) -> Answer {
+    pub(crate) fn run(self, scene: Scene<'_>) -> Answer {
         match self {
             Self::ShareBlueprint => super::share_blueprint::run(scene),
             Self::CancelBlueprint => super::cancel_blueprint::run(scene),

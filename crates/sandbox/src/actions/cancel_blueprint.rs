@@ -7,7 +7,7 @@ use serde_json::Map;
 
 use super::custom_blueprint::{check_form, modifying_until, ready};
 use super::scene::{Answer, Scene};
-use crate::sandbox::error::ApiError;
+use crate::error::ApiError;
 
 pub(super) fn run(mut scene: Scene<'_>) -> Answer {
     check_form(&scene)?;
@@ -34,7 +34,7 @@ pub(super) fn run(mut scene: Scene<'_>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Bench, SG};
-    use crate::sandbox::actions::Action;
+    use crate::actions::Action;
     use serde_json::{Value, json};
 
     const GOOD: &str = "lhbp-6jc6l8yb";

@@ -3,9 +3,9 @@
 
 use jiff::Timestamp;
 
-use crate::sandbox::error::ApiError;
-use crate::sandbox::options::Batch;
-use crate::sandbox::world::Shares;
+use crate::error::ApiError;
+use crate::options::Batch;
+use crate::world::Shares;
 
 /// The accounts of a call, each once, in the order given.
 pub(super) fn distinct(accounts: &[String]) -> Vec<&str> {

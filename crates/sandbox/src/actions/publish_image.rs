@@ -8,10 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::scene::{Answer, Scene};
 use super::shareable::obstacle;
-use crate::sandbox::error::{ApiError, clip};
-use crate::sandbox::world::{
-    Blueprint, BlueprintKind, BlueprintState, CvmImage, Shares, is_image_id,
-};
+use crate::error::{ApiError, clip};
+use crate::world::{Blueprint, BlueprintKind, BlueprintState, CvmImage, Shares, is_image_id};
 
 /// The pair of the page's example.
 const EXAMPLE: (&str, &str) = ("img-xkd784jw", "lhbp-su83x02a");
@@ -108,8 +106,8 @@ pub(super) fn blueprint_id_of(image: &str) -> String {
 mod tests {
     use super::super::testing::{Bench, SG};
     use super::*;
-    use crate::sandbox::actions::Action;
-    use crate::sandbox::options::ServiceRole;
+    use crate::actions::Action;
+    use crate::options::ServiceRole;
     use serde_json::json;
     use std::time::Duration;
 

@@ -5,9 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Action, Scene};
-use crate::sandbox::options::Behaviour;
-use crate::sandbox::params::Params;
-use crate::sandbox::world::World;
+use crate::options::Behaviour;
+use crate::params::Params;
+use crate::world::World;
 
 /// The region in which the bench calls.
 pub(super) const SG: &str = "ap-singapore";
@@ -38,7 +38,7 @@ impl Bench {
         let Value::Object(given) = params else {
             panic!("not an object: {params}")
         };
-        let code = |refusal: crate::sandbox::error::ApiError| refusal.code.into_owned();
+        let code = |refusal: crate::error::ApiError| refusal.code.into_owned();
         let params = Params::read(given, action.fields(), false).map_err(code)?;
         let stock = self.world.regions.get_mut(SG).unwrap();
         let scene = Scene {

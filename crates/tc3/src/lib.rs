@@ -1,6 +1,8 @@
-//! TC3-HMAC-SHA256, the API's request signature. In: keys, an instant, the parts of a request. Out:
-//! the `Authorization` header with every intermediate value, or a verdict on one. Imports nothing
-//! of this crate, reads no clock, sends nothing.
+//! TC3-HMAC-SHA256, the request signature of the Tencent Cloud API 3.0. Takes keys, an instant and
+//! the parts of a request; returns the `Authorization` header with every intermediate value, or a
+//! verdict on one. Reads no clock and performs no I/O.
+//!
+#![doc = include_str!("../README.md")]
 
 mod authorization;
 mod canonical_request;
@@ -79,7 +81,7 @@ mod tests {
 
     /// The official Python signer, the documentation's worked examples and independently computed
     /// values.
-    const VECTORS: &str = include_str!("../../../tests/vectors/tc3.json");
+    const VECTORS: &str = include_str!("../vectors/tc3.json");
 
     fn text<'a>(object: &'a Value, field: &str) -> &'a str {
         object[field]

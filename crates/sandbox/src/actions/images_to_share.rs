@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::paging::{FilterRules, Page, matches};
 use super::scene::{Answer, Scene};
 use super::shareable::obstacle;
-use crate::sandbox::error::{ApiError, clip};
-use crate::sandbox::params::Params;
-use crate::sandbox::world::{CvmImage, ImageType, api_time, is_image_id};
+use crate::error::{ApiError, clip};
+use crate::params::Params;
+use crate::world::{CvmImage, ImageType, api_time, is_image_id};
 
 const MOST_IDS: usize = 100;
 const LONGEST_VALUE: usize = 128;
@@ -123,7 +123,7 @@ fn entry(id: &str, image: &CvmImage) -> Value {
 mod tests {
     use super::super::testing::{Bench, SG};
     use super::*;
-    use crate::sandbox::actions::Action;
+    use crate::actions::Action;
 
     fn list(params: Value) -> Result<Value, String> {
         Bench::new().call(Action::ImagesToShare, params)

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::scene::{Answer, Scene};
 use super::share_image::own_image;
-use crate::sandbox::world::api_time;
+use crate::world::api_time;
 
 pub(super) fn run(scene: Scene<'_>) -> Answer {
     let image = own_image(scene)?;
@@ -22,7 +22,7 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
 mod tests {
     use super::super::testing::Bench;
     use super::*;
-    use crate::sandbox::actions::Action;
+    use crate::actions::Action;
 
     #[test]
     fn every_account_is_listed_with_its_time() {

@@ -6,9 +6,9 @@ use serde_json::Map;
 
 use super::scene::{Answer, Scene};
 use super::sharing::{add, distinct};
-use crate::sandbox::accounts::AccountKind;
-use crate::sandbox::error::{ApiError, clip};
-use crate::sandbox::world::{CvmImage, ImageClass, ImageState, ImageType, Shares, is_image_id};
+use crate::accounts::AccountKind;
+use crate::error::{ApiError, clip};
+use crate::world::{CvmImage, ImageClass, ImageState, ImageType, Shares, is_image_id};
 
 pub(super) fn run(scene: Scene<'_>) -> Answer {
     let (params, behaviour) = (scene.params, scene.behaviour);
@@ -159,8 +159,8 @@ fn check_account(account: &str) -> Result<(), ApiError> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Bench, SG};
-    use crate::sandbox::actions::Action;
-    use crate::sandbox::options::Batch;
+    use crate::actions::Action;
+    use crate::options::Batch;
     use serde_json::{Value, json};
 
     const GOOD: &str = "img-6pb6lrmy";

@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
-//! use sharehook::sandbox::{Sandbox, SandboxOptions};
+//! use sharehook_sandbox::{Sandbox, SandboxOptions};
 //! let running = Sandbox::start(SandboxOptions::seeded(|| jiff::Timestamp::UNIX_EPOCH)).await?;
 //! println!("endpoint = {:?}", running.url());
 //! running.stop().await;
@@ -26,6 +26,8 @@
 
 mod accounts;
 mod actions;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod connection;
 mod debug;
 mod error;

@@ -1,0 +1,98 @@
+//! The sandbox as a command: its arguments, and a server that runs until Ctrl-C. Used by this
+//! package's own program and by programs that offer the sandbox as a subcommand.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+
+use super::fault::Fault;
+use super::options::SandboxOptions;
+use super::seed::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
+use super::server::Sandbox;
+
+/// What the command line says about a sandbox.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Arguments {
+    /// Where to listen; loopback only
+    #[arg(long, default_value = "127.0.0.1:18300", value_name = "ADDR", value_parser = loopback)]
+    pub listen: SocketAddr,
+    /// Make calls fail: ACTION:KIND[:ARG][@TIMES], for example
+    /// ShareBlueprintAcrossAccounts:reset-after@1
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<Fault>,
+}
+
+/// Starts a sandbox, prints its address and keys, and serves until Ctrl-C.
+///
+/// # Errors
+/// The address cannot be bound, or the system has no randomness.
+pub async fn run(arguments: Arguments, clock: fn() -> Timestamp) -> io::Result<()> {
+    let running = Sandbox::start(SandboxOptions {
+        listen: arguments.listen,
+        faults: arguments.faults,
+        ..SandboxOptions::seeded(clock)
+    })
+    .await?;
+    let url = running.url();
+    // Keeps serving when the reader of standard output has gone away.
+    drop(writeln!(
+        io::stdout().lock(),
+        "stand-in cloud on {url}\n  \
+         TENCENTCLOUD_SECRET_ID={SANDBOX_SECRET_ID}\n  \
+         TENCENTCLOUD_SECRET_KEY={SANDBOX_SECRET_KEY}\n  \
+         state: GET {url}/sandbox/state   calls: GET {url}/sandbox/calls"
+    ));
+    drop(tokio::signal::ctrl_c().await);
+    running.stop().await;
+    Ok(())
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "write IP:PORT".to_owned())?;
+    if !address.ip().is_loopback() {
+        return Err(
+            "the sandbox's key is public, so it listens on loopback only; use 127.0.0.1:PORT"
+                .to_owned(),
+        );
+    }
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn an_address_that_is_not_loopback_is_refused() {
+        let parse = |address| Program::try_parse_from(["sandbox", "--listen", address]);
+        for good in ["127.0.0.1:0", "[::1]:18300"] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        for bad in ["0.0.0.0:18300", "192.0.2.1:80", "localhost:80", "127.0.0.1"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn faults_are_read_where_they_are_written() {
+        let good = [
+            "sandbox",
+            "--fault",
+            "*:status:502@2",
+            "--fault",
+            "*:html-ok",
+        ];
+        let program = Program::try_parse_from(good).unwrap();
+        assert_eq!(program.arguments.faults.len(), 2);
+        let refused = Program::try_parse_from(["sandbox", "--fault", "*:no-such-kind"]);
+        assert!(refused.unwrap_err().to_string().contains("no-such-kind"));
+    }
+}

@@ -1,0 +1,32 @@
+//! The stand-in cloud as a program of its own.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sharehook_sandbox::cli::{Arguments, run};
+
+/// A stand-in for the Tencent Cloud APIs that share images, on loopback.
+#[derive(Debug, Parser)]
+#[command(name = "sharehook-sandbox", version)]
+struct Program {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Program { arguments } = Program::parse();
+    let listen = arguments.listen;
+    match run(arguments, system_now).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sharehook-sandbox: cannot listen on {listen}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // The program's one reader of the clock.
+fn system_now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
