@@ -2,29 +2,29 @@
 //! closed, answered. In: a [`Delivery`] from any host, and until when an answer is of use. Out: a
 //! [`Reply`]. Knows no host's types.
 
-mod again;
 mod answer;
 mod archive;
-mod asked;
-mod brought;
-mod calls;
-mod cases;
-mod certified;
-mod clouds;
+mod claim_writer;
+mod cloud_accounts;
+mod coalesce;
+mod context;
 mod drift;
 mod events;
 mod execute;
-mod greet;
+mod grants;
+mod handshake;
 mod identity;
-mod ledger;
-mod lists;
-mod merge;
+mod invocation_credentials;
 mod observe;
+mod policy_test;
 mod precheck;
-mod prepare;
-mod register;
+mod queries;
+mod resume;
 mod seal;
 mod secrets;
+mod sharing_calls;
+mod sns_certificates;
+mod startup;
 mod sweep;
 
 use std::sync::Arc;
@@ -47,31 +47,31 @@ pub use crate::inbound::{Delivery, Headers, Knock, Via};
 pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
 pub use archive::{Age, ArchiveOrder, Archiving, archivable, archive, archive_place};
-pub use asked::short_digest;
-pub use cases::{CaseInput, CaseOutcome};
 pub use drift::{Difference, DriftReport, Drifted, Unread};
-pub use lists::{GrantEntry, GrantFilter, Listed, RequestEntry};
-pub use prepare::{Prepared, StartError, open_journal};
+pub use policy_test::{CaseInput, CaseOutcome};
+pub use queries::short_digest;
+pub use queries::{GrantEntry, GrantFilter, Listed, RequestEntry};
 pub use seal::{SealError, seal_journal, signer, signer_or_new};
 pub use secrets::fetch_secrets;
+pub use startup::{Prepared, StartError, open_journal};
 pub use sweep::SweepReport;
 
 use answer::{conflict, items, refused_items, unavailable};
-use brought::Brought;
-use certified::{Certificates, Unverified};
-use clouds::{Clouds, own_account};
-use execute::Means;
+use claim_writer::{ClaimWriter, Stop};
+use cloud_accounts::{CloudAccounts, own_account};
+use context::{CallQueues, ExecutionContext, ReadQueues};
 use identity::identity_of;
-use ledger::{Ledger, Stop};
+use invocation_credentials::CredentialHeaders;
+use sns_certificates::{Certificates, Unverified};
 
 /// Everything that a delivery needs.
 #[derive(Debug)]
 pub struct App {
     prepared: Arc<Prepared>,
     journal: Journal,
-    clouds: Clouds,
-    calls: calls::CallLanes,
-    looks: observe::LookLanes,
+    clouds: CloudAccounts,
+    calls: CallQueues,
+    reads: ReadQueues,
     clock: Clock,
     counters: Counters,
     certificates: Certificates,
@@ -91,9 +91,9 @@ impl App {
     pub async fn receive(&self, mut delivery: Delivery, deadline: Deadline) -> Reply {
         let now = self.clock.now();
         let source = delivery.source.clone();
-        let brought = match &mut delivery.via {
-            Via::Http(headers) => Brought::out_of(headers),
-            Via::Host { .. } => Brought::nothing(),
+        let credential_headers = match &mut delivery.via {
+            Via::Http(headers) => CredentialHeaders::take_from(headers),
+            Via::Host { .. } => CredentialHeaders::none(),
         };
         let Some(intake) = self.prepared.intake(&source) else {
             return self.turned_away(Reply::UnknownSource);
@@ -103,7 +103,7 @@ impl App {
             Err(Unverified::Refused(refusal)) => return self.unauthorised(&source, &refusal),
             Err(Unverified::NotNow(why)) => return self.not_now(&why),
         };
-        self.accept(&brought);
+        self.use_credentials(&credential_headers);
         if let Some(reply) = self.subscribed(intake, &verified).await {
             return reply;
         }
@@ -270,9 +270,9 @@ impl App {
         deadline: Deadline,
     ) -> Result<(Ending, Answer), JournalError> {
         let stream = StreamId::of(approved.identity());
-        let mut ledger = Ledger::new(&self.journal, &self.clock, claim);
-        let answer = match self.work(&mut ledger, approved, deadline).await {
-            Ok(()) => self.recorded(ledger.state()),
+        let mut writer = ClaimWriter::new(&self.journal, &self.clock, claim);
+        let answer = match self.work(&mut writer, approved, deadline).await {
+            Ok(()) => self.recorded(writer.state()),
             Err(Stop::Lost) => self.recorded(&self.reread(stream).await?),
             Err(Stop::Journal(error)) => return Err(error),
         };
@@ -281,31 +281,31 @@ impl App {
 
     async fn work(
         &self,
-        ledger: &mut Ledger<'_>,
+        writer: &mut ClaimWriter<'_>,
         approved: &Approved,
         deadline: Deadline,
     ) -> Result<(), Stop> {
-        let results = self.carry_out(ledger, approved, deadline).await?;
-        ledger.close(results).await
+        let results = self.carry_out(writer, approved, deadline).await?;
+        writer.close(results).await
     }
 
     /// Looks, plans, and does what is left to do: the same for a new request, a resumed one and an
     /// expiry.
     async fn carry_out(
         &self,
-        ledger: &mut Ledger<'_>,
+        writer: &mut ClaimWriter<'_>,
         approved: &Approved,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
         // Of the request as it was made: an expiry may name the blueprint that a chain made of an
         // image.
-        let means = self.means(ledger.state().request(), deadline);
-        let seen = observe::observe(&means, approved.request()).await;
-        let mut done = ledger.results();
-        done.extend(own_account(means.cloud, approved.request()));
-        let plan = Plan::of(approved, &seen, &done, ledger.observed());
-        ledger.planned(&plan).await?;
-        execute::carry_out(&means, &plan, ledger).await
+        let context = self.context(writer.state().request(), deadline);
+        let seen = observe::observe(&context, approved.request()).await;
+        let mut done = writer.results();
+        done.extend(own_account(context.cloud, approved.request()));
+        let plan = Plan::of(approved, &seen, &done, writer.observed());
+        writer.planned(&plan).await?;
+        execute::carry_out(&context, &plan, writer).await
     }
 
     /// A dry run: what would be decided and done, and nothing written.
@@ -327,9 +327,11 @@ impl App {
                 );
             }
         };
-        let means = self.means(case.request, case.deadline);
-        let seen = observe::observe(&means, case.request).await;
-        let done: Vec<ItemResult> = own_account(means.cloud, case.request).into_iter().collect();
+        let context = self.context(case.request, case.deadline);
+        let seen = observe::observe(&context, case.request).await;
+        let done: Vec<ItemResult> = own_account(context.cloud, case.request)
+            .into_iter()
+            .collect();
         let plan = Plan::of(approved, &seen, &done, false);
         let settled = |item: Item| {
             let known = plan
@@ -340,7 +342,7 @@ impl App {
             known.unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
         };
         let results = items(case.request).into_iter().map(settled).collect();
-        let account = means.account.map(|name| format!("as account {name}"));
+        let account = context.account.map(|name| format!("as account {name}"));
         let lines = account
             .into_iter()
             .chain(plan.to_string().lines().map(str::to_owned))
@@ -359,14 +361,14 @@ impl App {
         )
     }
 
-    fn means(&self, request: &ShareRequest, deadline: Deadline) -> Means<'_> {
+    fn context(&self, request: &ShareRequest, deadline: Deadline) -> ExecutionContext<'_> {
         let image = request.target.image().to_string();
         let chosen = self.clouds.of(self.config(), Some(&image), &request.region);
-        Means {
+        ExecutionContext {
             cloud: chosen.cloud,
             account: chosen.account,
             calls: &self.calls,
-            looks: &self.looks,
+            reads: &self.reads,
             counters: &self.counters,
             cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
             cvm_accounts_per_image: self.config().cloud.cvm_accounts_per_image,
@@ -379,7 +381,7 @@ impl App {
     /// margin for its last write.
     fn lease(&self, now: Timestamp, deadline: Deadline) -> Timestamp {
         const MARGIN: std::time::Duration = std::time::Duration::from_secs(15);
-        let length = execute::left(deadline).saturating_add(MARGIN);
+        let length = context::left(deadline).saturating_add(MARGIN);
         now.checked_add(length).unwrap_or(Timestamp::MAX)
     }
 

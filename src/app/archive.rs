@@ -15,8 +15,8 @@ use crate::domain::{Problem, Span, Timestamp};
 use crate::journal::seal::VerifierKey;
 use crate::journal::{Filed, Journal, JournalError, MAX_PAUSE, Removal, State, StreamId, Worker};
 
-use super::lists::read_all;
-use super::register;
+use super::grants;
+use super::queries::read_all;
 
 pub use place::archive_place;
 
@@ -132,7 +132,7 @@ async fn sorted(journal: &Journal, age: &Age, now: Timestamp) -> Result<Sorted, 
         .into_iter()
         .map(|(_, error)| error.to_string())
         .collect();
-    let cancels = register::cancels(&states);
+    let cancels = grants::cancels(&states);
     let (mut due, mut filed) = (Vec::new(), Vec::new());
     let mut report = Archiving {
         failures,
@@ -155,7 +155,7 @@ async fn sorted(journal: &Journal, age: &Age, now: Timestamp) -> Result<Sorted, 
 fn finished(state: &State, cancels: &[&State], age: &Age, now: Timestamp) -> bool {
     now.duration_since(state.updated_at()).as_secs() >= age.0.seconds()
         && state.due_at().is_none()
-        && register::standing(state, cancels, now).is_none()
+        && grants::standing(state, cancels, now).is_none()
 }
 
 /// Copies and archives; whether both places could be used to the end.

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::domain::{Action, CloudError, CvmImageId, ImageRef, Region, SourceName, Target};
 use crate::journal::{JournalError, Phase, State};
 
-use super::{Answer, App, Deadline, Delivery, Ending, Reply, Via, register};
+use super::{Answer, App, Deadline, Delivery, Ending, Reply, Via, grants};
 
 /// Lighthouse as a receiver, as the register names it.
 const LIGHTHOUSE: &str = "Lighthouse";
@@ -199,13 +199,13 @@ impl App {
 
     /// Everything that the journal says, by what the receivers see.
     fn places(&self, states: &[State]) -> Places {
-        let cancels = register::cancels(states);
+        let cancels = grants::cancels(states);
         let mut places = Places::new();
         let shares = |state: &&State| {
             state.request().action == Action::Share && !matches!(state.phase(), Phase::Denied)
         };
         for state in states.iter().filter(shares) {
-            let grant = register::standing(state, &cancels, self.now());
+            let grant = grants::standing(state, &cancels, self.now());
             let request = state.request();
             let accounts = request.target.accounts().iter().map(ToString::to_string);
             let key = (

@@ -8,7 +8,7 @@ use crate::domain::{Problems, SourceName, Status};
 use crate::inbound::{Delivery, Headers, Via, cloudevents};
 
 use super::answer::{Answer, Ending, Reply};
-use super::brought::Brought;
+use super::invocation_credentials::CredentialHeaders;
 use super::{App, Deadline};
 
 impl App {
@@ -20,7 +20,7 @@ impl App {
         deadline: Deadline,
     ) -> Reply {
         let now = self.now();
-        let brought = Brought::out_of(&mut headers);
+        let credential_headers = CredentialHeaders::take_from(&mut headers);
         for source in self.believers(&headers, &body) {
             let Some(intake) = self.prepared.intake(&source) else {
                 continue;
@@ -41,7 +41,7 @@ impl App {
                     continue;
                 }
             };
-            self.accept(&brought);
+            self.use_credentials(&credential_headers);
             let events = match cloudevents::open(&verified, &headers) {
                 Ok(events) => events,
                 Err(problem) => return self.turned_away(Reply::Unreadable(problem)),

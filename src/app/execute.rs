@@ -2,56 +2,30 @@
 //! journal. In: a [`Plan`], which only an approved request can become. Out: a result for every
 //! item; `pending` where time ran out.
 
-use std::time::Duration;
-
 use crate::clock;
-use crate::cloud::{Cloud, Deadline, ImagesQuery};
+use crate::cloud::ImagesQuery;
 use crate::domain::{
-    AccountId, Action, BlueprintId, CloudError, CvmImageId, Item, ItemResult, Region, ResultKind,
+    AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef, Item, ItemResult, Region,
+    ResultKind,
 };
 use crate::plan::{
-    AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork,
-    Patience, Plan, Readiness, Stage, StageImage, wait_before,
+    AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Plan,
+    Readiness, Stage, StageImage, wait_before,
 };
-use crate::telemetry::Counters;
 
-use super::calls::{self, CallLanes, Subject};
-use super::ledger::{Ledger, Stop};
-use super::observe::LookLanes;
+use super::claim_writer::{ClaimWriter, Stop};
+use super::context::{ExecutionContext, pause};
 use super::precheck::until_ready;
-
-/// Everything the work needs besides the plan.
-pub(super) struct Means<'a> {
-    pub(super) cloud: &'a Cloud,
-    /// The owner account whose cloud it is, where there are several.
-    pub(super) account: Option<&'a str>,
-    pub(super) calls: &'a CallLanes,
-    pub(super) looks: &'a LookLanes,
-    pub(super) counters: &'a Counters,
-    pub(super) cvm_accounts_per_call: usize,
-    pub(super) cvm_accounts_per_image: usize,
-    pub(super) deadline: Deadline,
-    pub(super) patience: Patience,
-}
-
-impl Means<'_> {
-    /// A call's name in the journal, with the account that made it.
-    fn named(&self, call: String) -> String {
-        match self.account {
-            Some(account) => format!("{call} as {account}"),
-            None => call,
-        }
-    }
-}
+use super::sharing_calls;
 
 /// Does what the plan says, stage by stage.
 ///
 /// # Errors
 /// [`Stop`] when the claim is lost or the journal cannot be written: then nothing more is called.
 pub(super) async fn carry_out(
-    means: &Means<'_>,
+    context: &ExecutionContext<'_>,
     plan: &Plan,
-    ledger: &mut Ledger<'_>,
+    writer: &mut ClaimWriter<'_>,
 ) -> Result<Vec<ItemResult>, Stop> {
     let mut results = plan.settled().to_vec();
     let mut blueprint: Option<BlueprintId> = available_blueprint(&results);
@@ -63,7 +37,7 @@ pub(super) async fn carry_out(
                 } else {
                     Action::Cancel
                 };
-                let result = lighthouse(means, plan, image, action, ledger).await?;
+                let result = lighthouse(context, plan, image, action, writer).await?;
                 results.push(result);
                 blueprint = available_blueprint(&results);
             }
@@ -71,9 +45,9 @@ pub(super) async fn carry_out(
                 image,
                 action,
                 accounts,
-            } => match subject(means, plan, image, *action, blueprint.take(), &results).await {
+            } => match subject(context, plan, image, *action, blueprint.take(), &results).await {
                 Ok(subject) => results.extend(
-                    accounts_stage(means, plan, &subject, *action, accounts, ledger).await?,
+                    accounts_stage(context, plan, &subject, *action, accounts, writer).await?,
                 ),
                 Err(kind) => {
                     let each = |a: &AccountId| {
@@ -89,21 +63,21 @@ pub(super) async fn carry_out(
 
 /// What an account stage works on, once it can be shared; else what that means for the accounts.
 async fn subject(
-    means: &Means<'_>,
+    context: &ExecutionContext<'_>,
     plan: &Plan,
     image: &StageImage,
     action: Action,
     found: Option<BlueprintId>,
     results: &[ItemResult],
-) -> Result<Subject, ResultKind> {
+) -> Result<ImageRef, ResultKind> {
     let chain = results
         .iter()
         .any(|r| matches!(r.item, Item::Lighthouse(_)));
     let subject = match image {
-        StageImage::Cvm(id) => Subject::Cvm(id.clone()),
-        StageImage::Blueprint(id) => Subject::Blueprint(id.clone()),
+        StageImage::Cvm(id) => ImageRef::Cvm(id.clone()),
+        StageImage::Blueprint(id) => ImageRef::Blueprint(id.clone()),
         StageImage::BlueprintOf(image) => {
-            Subject::Blueprint(chained(means, plan.region(), image, found, results).await?)
+            ImageRef::Blueprint(chained(context, plan.region(), image, found, results).await?)
         }
     };
     // A chain's blueprint may still be in the making, also when a turn that resumes the chain knows
@@ -111,7 +85,7 @@ async fn subject(
     if action == Action::Cancel || !(chain || plan.settling()) {
         return Ok(subject);
     }
-    match until_ready(means, plan.region(), &subject).await {
+    match until_ready(context, plan.region(), &subject).await {
         Readiness::Later(_) if chain => Err(ResultKind::Pending),
         readiness => readiness.failure().map_or(Ok(subject), Err),
     }
@@ -126,7 +100,7 @@ fn available_blueprint(results: &[ItemResult]) -> Option<BlueprintId> {
 
 /// The blueprint of a chain's first step; else what its absence means for the accounts.
 async fn chained(
-    means: &Means<'_>,
+    context: &ExecutionContext<'_>,
     region: &Region,
     image: &CvmImageId,
     found: Option<BlueprintId>,
@@ -151,9 +125,9 @@ async fn chained(
     };
     match found {
         Some(id) => Ok(id),
-        None => match means
+        None => match context
             .cloud
-            .blueprint_of_image(region, image, means.deadline)
+            .blueprint_of_image(region, image, context.deadline)
             .await
         {
             Ok(Some(blueprint)) => Ok(blueprint.blueprint_id),
@@ -180,38 +154,22 @@ fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {
     }
 }
 
-/// The time that is left; a very long one when nobody waits.
-pub(super) fn left(deadline: Deadline) -> Duration {
-    deadline
-        .remaining(tokio::time::Instant::now())
-        .unwrap_or(Duration::from_secs(3_600))
-}
-
-/// Sleeps when the deadline leaves room for it and for a call after it; false when it does not.
-pub(super) async fn pause(deadline: Deadline, wait: Duration) -> bool {
-    if left(deadline) < wait.saturating_add(Duration::from_millis(300)) {
-        return false;
-    }
-    tokio::time::sleep(wait).await;
-    true
-}
-
 async fn accounts_stage(
-    means: &Means<'_>,
+    context: &ExecutionContext<'_>,
     plan: &Plan,
-    subject: &Subject,
+    subject: &ImageRef,
     action: Action,
     accounts: &[AccountId],
-    ledger: &mut Ledger<'_>,
+    writer: &mut ClaimWriter<'_>,
 ) -> Result<Vec<ItemResult>, Stop> {
-    let per_call = subject.per_call(means);
+    let per_call = sharing_calls::accounts_per_call(subject, context);
     let mut work = AccountWork::new(
         action,
         accounts,
         per_call,
         plan.readable(),
         plan.resumed(),
-        means.patience.backoff.tries,
+        context.patience.backoff.tries,
     );
     let mut told = 0;
     let mut alone = false;
@@ -220,8 +178,8 @@ async fn accounts_stage(
             AccountStep::Finished => break,
             AccountStep::Wait { tries, class } => {
                 if !pause(
-                    means.deadline,
-                    wait_before(means.patience.backoff, tries, class, clock::chance()),
+                    context.deadline,
+                    wait_before(context.patience.backoff, tries, class, clock::chance()),
                 )
                 .await
                 {
@@ -230,16 +188,17 @@ async fn accounts_stage(
                 work.see(AccountSeen::Waited);
             }
             AccountStep::Read => work.see(AccountSeen::Shares(
-                calls::shares(means, plan.region(), subject).await,
+                sharing_calls::shares(context, plan.region(), subject).await,
             )),
             AccountStep::Call(batch) => {
                 let called =
-                    calls::change(means, plan.region(), subject, action, &batch, alone).await;
+                    sharing_calls::change(context, plan.region(), subject, action, &batch, alone)
+                        .await;
                 let error = called.end.as_ref().err();
-                if error.is_some_and(calls::out_of_time) {
+                if error.is_some_and(sharing_calls::out_of_time) {
                     break;
                 }
-                alone = called.in_company && error.is_some_and(calls::names_one_of_many);
+                alone = called.batched && error.is_some_and(sharing_calls::names_one_of_many);
                 work.see(if alone {
                     AccountSeen::InCompany
                 } else {
@@ -248,11 +207,18 @@ async fn accounts_stage(
                 let settled: Vec<ItemResult> = work.settled().cloned().collect();
                 if settled.len() > told {
                     told = settled.len();
-                    ledger
-                        .progress(&settled, &means.named(subject.name(action)), &called.end)
+                    writer
+                        .progress(
+                            &settled,
+                            &context.named(sharing_calls::name(subject, action)),
+                            &called.end,
+                        )
                         .await?;
                 } else {
-                    let (action, error) = (subject.name(action), called.end.err().map(|e| e.code));
+                    let (action, error) = (
+                        sharing_calls::name(subject, action),
+                        called.end.err().map(|e| e.code),
+                    );
                     tracing::info!(
                         action,
                         accounts = batch.len(),
@@ -276,18 +242,18 @@ async fn accounts_stage(
 }
 
 async fn lighthouse(
-    means: &Means<'_>,
+    context: &ExecutionContext<'_>,
     plan: &Plan,
     image: &CvmImageId,
     action: Action,
-    ledger: &mut Ledger<'_>,
+    writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
     let pending = || ItemResult::new(Item::Lighthouse(image.clone()), ResultKind::Pending, None);
     let mut work = LighthouseWork::new(
         image.clone(),
         action,
         plan.resumed(),
-        means.patience.backoff.tries,
+        context.patience.backoff.tries,
     );
     let region = plan.region();
     let mut last = None;
@@ -296,8 +262,8 @@ async fn lighthouse(
             LighthouseStep::Finished => break,
             LighthouseStep::Wait { tries, class } => {
                 if !pause(
-                    means.deadline,
-                    wait_before(means.patience.backoff, tries, class, clock::chance()),
+                    context.deadline,
+                    wait_before(context.patience.backoff, tries, class, clock::chance()),
                 )
                 .await
                 {
@@ -306,30 +272,30 @@ async fn lighthouse(
                 work.see(LighthouseSeen::Waited);
             }
             LighthouseStep::Precheck => work.see(LighthouseSeen::Prechecked(
-                precheck(means, region, image).await,
+                precheck(context, region, image).await,
             )),
             LighthouseStep::Find => {
-                let found = means
+                let found = context
                     .cloud
-                    .blueprint_of_image(region, image, means.deadline)
+                    .blueprint_of_image(region, image, context.deadline)
                     .await;
                 work.see(LighthouseSeen::Found(
                     found.map(|b| b.map(|b| b.blueprint_id)),
                 ));
             }
             LighthouseStep::Call => {
-                means.counters.count_call();
-                let end = means
+                context.counters.count_call();
+                let end = context
                     .cloud
                     .modify_lighthouse_sharing(
                         region,
                         image,
-                        calls::permission(action),
-                        means.deadline,
+                        sharing_calls::permission(action),
+                        context.deadline,
                     )
                     .await;
                 let end = end.map(|r| (r.blueprint, r.request_id));
-                if end.as_ref().err().is_some_and(calls::out_of_time) {
+                if end.as_ref().err().is_some_and(sharing_calls::out_of_time) {
                     return Ok(pending());
                 }
                 last = Some(
@@ -347,8 +313,8 @@ async fn lighthouse(
             "lighthouse ModifyImageSharePermission {} {image}",
             action.as_str().to_uppercase()
         );
-        ledger
-            .progress(std::slice::from_ref(&result), &means.named(name), &end)
+        writer
+            .progress(std::slice::from_ref(&result), &context.named(name), &end)
             .await?;
     }
     Ok(result)
@@ -356,14 +322,14 @@ async fn lighthouse(
 
 /// `None` when Lighthouse says that the image can be shared to it, else its reason.
 async fn precheck(
-    means: &Means<'_>,
+    context: &ExecutionContext<'_>,
     region: &Region,
     image: &CvmImageId,
 ) -> Result<Option<String>, CloudError> {
     let query = ImagesQuery::Ids(vec![image.clone()]);
-    let listed = means
+    let listed = context
         .cloud
-        .images_to_share(region, query, means.deadline)
+        .images_to_share(region, query, context.deadline)
         .await?;
     let found = listed.into_iter().find(|listed| listed.image_id == *image);
     // An image that the list does not know is for the call to judge: it has the documented code for

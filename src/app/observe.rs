@@ -3,38 +3,18 @@
 
 use crate::clock;
 use crate::cloud::error::own;
-use crate::domain::{Action, CloudError, ErrorClass, ImageRef, Region, ShareRequest, Target};
+use crate::domain::{Action, CloudError, ErrorClass, ImageRef, ShareRequest, Target};
 use crate::plan::{Observation, Readiness, wait_before};
 
-use super::calls::{Subject, out_of_time};
-use super::execute::{Means, pause};
-use super::merge::{Lanes, Place};
+use super::coalesce::Joined;
+use super::context::{Depth, ExecutionContext, ReadKey, pause};
 use super::precheck::readiness;
+use super::sharing_calls::out_of_time;
 
 /// A read is tried this often; a plan without it is still safe, only less sparing.
-const MOST_READS: u32 = 3;
+const MAX_READS: u32 = 3;
 
-/// Looks that may be one: an owner account, a region and what is looked at.
-type Look = (Option<String>, Region, ImageRef, Depth);
-
-/// Requests that wait for the same look share the next one: it begins after each of them asked, so
-/// it is fresh for all.
-pub(super) type LookLanes = Lanes<Look, (), Observation>;
-
-/// How much of an image is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Depth {
-    /// Who has it and whether it can be shared, before a share.
-    ToShare,
-    /// Who has it, before a cancellation.
-    ToCancel,
-    /// Whether it is in Lighthouse.
-    Lighthouse,
-    /// The same, and who has its blueprint.
-    Chain,
-}
-
-fn look_of(means: &Means<'_>, request: &ShareRequest) -> Look {
+fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
     let depth = match (&request.target, request.action) {
         (Target::Lighthouse { .. }, _) => Depth::Lighthouse,
         (Target::Chain { .. }, _) => Depth::Chain,
@@ -42,7 +22,7 @@ fn look_of(means: &Means<'_>, request: &ShareRequest) -> Look {
         (_, Action::Cancel) => Depth::ToCancel,
     };
     (
-        means.account.map(str::to_owned),
+        context.account.map(str::to_owned),
         request.region.clone(),
         request.target.image(),
         depth,
@@ -50,37 +30,37 @@ fn look_of(means: &Means<'_>, request: &ShareRequest) -> Look {
 }
 
 /// What the cloud holds, in one look with everybody who waits for the same.
-pub(super) async fn observe(means: &Means<'_>, request: &ShareRequest) -> Observation {
+pub(super) async fn observe(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observation {
     loop {
-        let lead = match means
-            .looks
-            .enter(look_of(means, request), (), means.deadline)
+        let leader = match context
+            .reads
+            .enter(key_of(context, request), (), context.deadline)
             .await
         {
-            Place::Lead(lead) => lead,
+            Joined::Leader(leader) => leader,
             // The leader had less time than there is here.
-            Place::Rode(seen)
-                if seen.unreadable.as_ref().is_some_and(out_of_time) && in_time(means) =>
+            Joined::Answered(seen)
+                if seen.unreadable.as_ref().is_some_and(out_of_time) && in_time(context) =>
             {
                 continue;
             }
-            Place::Rode(seen) => return seen,
-            Place::Lost if in_time(means) => continue,
-            Place::Lost | Place::Late => {
+            Joined::Answered(seen) => return seen,
+            Joined::Lost if in_time(context) => continue,
+            Joined::Lost | Joined::Late => {
                 let mut seen = Observation::default();
                 seen.cannot_read(late());
                 return seen;
             }
         };
-        let company = lead.company(|()| true);
-        let seen = look(means, request).await;
-        company.answer(&seen);
+        let batch = leader.batch(|()| true);
+        let seen = look(context, request).await;
+        batch.answer(&seen);
         return seen;
     }
 }
 
-fn in_time(means: &Means<'_>) -> bool {
-    means.deadline.allows(tokio::time::Instant::now())
+fn in_time(context: &ExecutionContext<'_>) -> bool {
+    context.deadline.allows(tokio::time::Instant::now())
 }
 
 fn late() -> CloudError {
@@ -93,42 +73,46 @@ fn late() -> CloudError {
     }
 }
 
-async fn look(means: &Means<'_>, request: &ShareRequest) -> Observation {
+async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observation {
     let mut seen = Observation {
         readable: true,
         ..Observation::default()
     };
     let region = &request.region;
-    let (cloud, deadline) = (means.cloud, means.deadline);
+    let (cloud, deadline) = (context.cloud, context.deadline);
     match &request.target {
         Target::Blueprint { image, .. } => {
-            let shares = retried(means, || cloud.blueprint_shares(region, image, deadline));
+            let shares = retried(context, || cloud.blueprint_shares(region, image, deadline));
             let (read, readiness) = tokio::join!(
                 shares,
-                before_share(means, request, Subject::Blueprint(image.clone()))
+                before_share(context, request, ImageRef::Blueprint(image.clone()))
             );
             seen.take_shares(read);
             seen.readiness = readiness;
         }
         Target::Cvm { image, .. } => {
-            let shares = retried(means, || cloud.cvm_shares(region, image, deadline));
+            let shares = retried(context, || cloud.cvm_shares(region, image, deadline));
             let (read, readiness) = tokio::join!(
                 shares,
-                before_share(means, request, Subject::Cvm(image.clone()))
+                before_share(context, request, ImageRef::Cvm(image.clone()))
             );
             seen.take_shares(read.map(Some));
             seen.readiness = readiness;
-            seen.max_accounts = Some(means.cvm_accounts_per_image);
+            seen.max_accounts = Some(context.cvm_accounts_per_image);
         }
         Target::Lighthouse { image } | Target::Chain { image, .. } => {
-            match retried(means, || cloud.blueprint_of_image(region, image, deadline)).await {
+            match retried(context, || {
+                cloud.blueprint_of_image(region, image, deadline)
+            })
+            .await
+            {
                 Ok(found) => seen.blueprint = found.map(|blueprint| blueprint.blueprint_id),
                 Err(error) => seen.cannot_read(error),
             }
             if let (Target::Chain { .. }, Some(blueprint)) =
                 (&request.target, seen.blueprint.clone())
             {
-                let read = retried(means, || {
+                let read = retried(context, || {
                     cloud.blueprint_shares(region, &blueprint, deadline)
                 })
                 .await;
@@ -141,15 +125,22 @@ async fn look(means: &Means<'_>, request: &ShareRequest) -> Observation {
 
 /// Whether an image can be shared as it is. Nobody asks before a cancellation: what is to go, goes
 /// in any state.
-async fn before_share(means: &Means<'_>, request: &ShareRequest, subject: Subject) -> Readiness {
+async fn before_share(
+    context: &ExecutionContext<'_>,
+    request: &ShareRequest,
+    image: ImageRef,
+) -> Readiness {
     match request.action {
-        Action::Share => readiness(means, &request.region, &subject).await,
+        Action::Share => readiness(context, &request.region, &image).await,
         Action::Cancel => Readiness::Ready,
     }
 }
 
 /// Repeats a read that failed for a passing reason.
-async fn retried<T, F>(means: &Means<'_>, read: impl Fn() -> F) -> Result<T, CloudError>
+async fn retried<T, F>(
+    context: &ExecutionContext<'_>,
+    read: impl Fn() -> F,
+) -> Result<T, CloudError>
 where
     F: Future<Output = Result<T, CloudError>>,
 {
@@ -160,8 +151,13 @@ where
             Err(error) => error,
         };
         tries += 1;
-        let wait = wait_before(means.patience.backoff, tries, error.class, clock::chance());
-        if !error.class.passing() || tries >= MOST_READS || !pause(means.deadline, wait).await {
+        let wait = wait_before(
+            context.patience.backoff,
+            tries,
+            error.class,
+            clock::chance(),
+        );
+        if !error.class.passing() || tries >= MAX_READS || !pause(context.deadline, wait).await {
             return Err(error);
         }
     }

@@ -5,24 +5,27 @@
 use std::time::Duration;
 
 use crate::cloud::Deadline;
-use crate::domain::Region;
+use crate::domain::{ImageRef, Region};
 use crate::plan::Readiness;
 
-use super::calls::Subject;
-use super::execute::{Means, pause};
+use super::context::{ExecutionContext, pause};
 
 /// The longest that a share waits for one of these reads.
 const READ: Duration = Duration::from_secs(5);
 
 /// One read of the image's state; ready when that cannot be read.
-pub(super) async fn readiness(means: &Means<'_>, region: &Region, subject: &Subject) -> Readiness {
-    let deadline = means.deadline.or_sooner(Deadline::after(READ));
-    match subject {
-        Subject::Blueprint(id) => match means.cloud.blueprint(region, id, deadline).await {
+pub(super) async fn readiness(
+    context: &ExecutionContext<'_>,
+    region: &Region,
+    image: &ImageRef,
+) -> Readiness {
+    let deadline = context.deadline.or_sooner(Deadline::after(READ));
+    match image {
+        ImageRef::Blueprint(id) => match context.cloud.blueprint(region, id, deadline).await {
             Ok(Some(found)) => Readiness::of_blueprint(found.blueprint_state.as_deref()),
             Ok(None) | Err(_) => Readiness::Ready,
         },
-        Subject::Cvm(id) => match means.cloud.cvm_image(region, id, deadline).await {
+        ImageRef::Cvm(id) => match context.cloud.cvm_image(region, id, deadline).await {
             Ok(Some(found)) => {
                 Readiness::of_cvm(found.image_state.as_deref(), found.image_type.as_deref())
             }
@@ -33,15 +36,15 @@ pub(super) async fn readiness(means: &Means<'_>, region: &Region, subject: &Subj
 
 /// Waits, within bounds, while the image's state is one that passes.
 pub(super) async fn until_ready(
-    means: &Means<'_>,
+    context: &ExecutionContext<'_>,
     region: &Region,
-    subject: &Subject,
+    image: &ImageRef,
 ) -> Readiness {
     let mut last = Readiness::Ready;
-    for _ in 0..means.patience.normal_polls {
-        last = readiness(means, region, subject).await;
+    for _ in 0..context.patience.normal_polls {
+        last = readiness(context, region, image).await;
         let passing = matches!(last, Readiness::Later(_));
-        if !passing || !pause(means.deadline, means.patience.normal_pause).await {
+        if !passing || !pause(context.deadline, context.patience.normal_pause).await {
             break;
         }
     }

@@ -11,12 +11,12 @@ use serde::Serialize;
 
 use crate::domain::{AccountId, ImageRef, ItemResult, Target, Timestamp};
 use crate::journal::{
-    Concern, Hint, History, Indexed, JournalError, Phase, Receiver, State, StreamId, Work,
+    Affected, History, Indexed, JournalError, Phase, Receiver, State, StreamId, WakeUp, Work,
 };
 use crate::policy::Approved;
 
-use super::ledger::{Ledger, Stop};
-use super::register::{covered, serving};
+use super::claim_writer::{ClaimWriter, Stop};
+use super::grants::{covered, serving};
 use super::{App, Deadline};
 
 /// Nothing is begun with less time left.
@@ -84,13 +84,13 @@ impl fmt::Display for SweepReport {
 }
 
 /// A request that hints point at.
-struct Lead {
+struct DueStream {
     stream: StreamId,
-    hints: Vec<Hint>,
+    wake_ups: Vec<WakeUp>,
 }
 
 /// The same, read and found due.
-type Due<'a> = (&'a Lead, State);
+type Due<'a> = (&'a DueStream, State);
 
 /// A sweep under way.
 struct Round {
@@ -98,7 +98,7 @@ struct Round {
     deadline: Deadline,
     report: SweepReport,
     /// Hints that are neither settled nor moved.
-    open: Vec<Hint>,
+    open: Vec<WakeUp>,
 }
 
 impl App {
@@ -114,15 +114,15 @@ impl App {
             report: SweepReport::default(),
             open: Vec::new(),
         };
-        let hints = match self.journal.due(round.now).await? {
-            Some(hints) => hints,
+        let wake_ups = match self.journal.due(round.now).await? {
+            Some(wake_ups) => wake_ups,
             None => {
                 Box::pin(self.reindex()).await?;
                 self.journal.due(round.now).await?.unwrap_or_default()
             }
         };
-        for leads in by_stream(hints).chunks(LEADS) {
-            if super::execute::left(deadline) < LEAST {
+        for leads in by_stream(wake_ups).chunks(LEADS) {
+            if super::context::left(deadline) < LEAST {
                 round.report.out_of_time = true;
                 break;
             }
@@ -149,7 +149,7 @@ impl App {
 
     /// Reads some requests and does what is due of them: first what is unfinished, so that who
     /// takes back sees what others have come to hold.
-    async fn follow(&self, leads: &[Lead], round: &mut Round) {
+    async fn follow(&self, leads: &[DueStream], round: &mut Round) {
         let mut reads = Vec::new();
         for some in leads.chunks(READERS) {
             reads.extend(join_all(some.iter().map(|lead| self.journal.read(lead.stream))).await);
@@ -178,10 +178,10 @@ impl App {
         }
         // What is taken back of one image side by side goes in one call.
         revoke.sort_by_cached_key(|(_, state)| (state.request().region.clone(), state.subject()));
-        let concerns = |due: &Due<'_>| due.1.concerns();
-        for due in side_by_side(finish, concerns)
+        let affected = |due: &Due<'_>| due.1.affected();
+        for due in side_by_side(finish, affected)
             .into_iter()
-            .chain(side_by_side(revoke, concerns))
+            .chain(side_by_side(revoke, affected))
         {
             let work = due
                 .iter()
@@ -202,20 +202,20 @@ impl App {
 
     /// Puts hints away, with the number of records of a request that needs nothing now; `None`: it
     /// still does.
-    async fn put_away(&self, ends: &[(&Lead, Option<u64>)], round: &mut Round) {
-        let hints: Vec<(Hint, Option<u64>)> = ends
+    async fn put_away(&self, ends: &[(&DueStream, Option<u64>)], round: &mut Round) {
+        let wake_ups: Vec<(WakeUp, Option<u64>)> = ends
             .iter()
-            .flat_map(|(lead, rests)| lead.hints.iter().map(|hint| (*hint, *rests)))
+            .flat_map(|(lead, rests)| lead.wake_ups.iter().map(|wake_up| (*wake_up, *rests)))
             .collect();
-        for some in hints.chunks(READERS) {
+        for some in wake_ups.chunks(READERS) {
             let away = join_all(
                 some.iter()
-                    .map(|(hint, rests)| self.put_one(hint, *rests, round.now)),
+                    .map(|(wake_up, rests)| self.put_one(wake_up, *rests, round.now)),
             )
             .await;
-            for ((hint, _), away) in some.iter().zip(away) {
+            for ((wake_up, _), away) in some.iter().zip(away) {
                 if !matches!(away, Ok(true)) {
-                    round.open.push(*hint);
+                    round.open.push(*wake_up);
                 }
                 round
                     .report
@@ -229,16 +229,16 @@ impl App {
     /// for.
     async fn put_one(
         &self,
-        hint: &Hint,
+        wake_up: &WakeUp,
         rests: Option<u64>,
         now: Timestamp,
     ) -> Result<bool, JournalError> {
-        let old = hint.is_old(now);
+        let old = wake_up.is_old(now);
         match rests {
-            Some(written) if hint.seq < written || old => {
-                self.journal.settle(hint).await.map(|()| true)
+            Some(written) if wake_up.seq < written || old => {
+                self.journal.settle(wake_up).await.map(|()| true)
             }
-            None if old => self.journal.postpone(hint, now).await.map(|()| true),
+            None if old => self.journal.postpone(wake_up, now).await.map(|()| true),
             _ => Ok(false),
         }
     }
@@ -250,7 +250,7 @@ impl App {
         state: State,
         deadline: Deadline,
     ) -> Result<Option<State>, JournalError> {
-        if super::execute::left(deadline) < LEAST {
+        if super::context::left(deadline) < LEAST {
             return Ok(None);
         }
         let now = self.now();
@@ -271,9 +271,9 @@ impl App {
     async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
         let region = &state.request().region;
         let mut streams = BTreeSet::new();
-        for Concern {
+        for Affected {
             image, receiver, ..
-        } in state.concerns()
+        } in state.affected()
         {
             let many = Receiver::Many.name();
             let names: Vec<&str> = match &receiver {
@@ -293,13 +293,13 @@ impl App {
             for some in names.chunks(READERS) {
                 let lists = some
                     .iter()
-                    .map(|name| self.journal.concerning(region, &image, Some(name)));
+                    .map(|name| self.journal.affecting(region, &image, Some(name)));
                 streams.extend(try_join_all(lists).await?.into_iter().flatten());
             }
         }
         if let (true, Some(blueprint)) = (state.request().target.lighthouse(), state.blueprint()) {
             let blueprint = ImageRef::Blueprint(blueprint.clone());
-            streams.extend(self.journal.concerning(region, &blueprint, None).await?);
+            streams.extend(self.journal.affecting(region, &blueprint, None).await?);
         }
         let mut others = Vec::new();
         for stream in streams {
@@ -334,8 +334,8 @@ impl App {
         else {
             return self.reread(stream).await;
         };
-        let mut ledger = Ledger::new(&self.journal, &self.clock, claim);
-        let held = covered(ledger.state(), &accounts, &others, now);
+        let mut writer = ClaimWriter::new(&self.journal, &self.clock, claim);
+        let held = covered(writer.state(), &accounts, &others, now);
         let free: Vec<AccountId> = accounts
             .iter()
             .filter(|a| !held.iter().any(|(id, _)| id == *a))
@@ -343,29 +343,29 @@ impl App {
             .collect();
         // An image that still serves somebody through Lighthouse must stay there.
         let serves = if lighthouse {
-            serving(ledger.state(), &others, now)
+            serving(writer.state(), &others, now)
         } else {
             None
         };
         let lighthouse = lighthouse && held.is_empty() && serves.is_none();
-        let approved = expiry_of(ledger.state(), now, free, lighthouse);
+        let approved = expiry_of(writer.state(), now, free, lighthouse);
         let end = async {
             let results = match &approved {
-                Some(approved) => self.carry_out(&mut ledger, approved, deadline).await?,
-                None => ledger.results(),
+                Some(approved) => self.carry_out(&mut writer, approved, deadline).await?,
+                None => writer.results(),
             };
             match held.iter().map(|(_, until)| *until).chain(serves).min() {
-                None => ledger.close(results).await,
+                None => writer.close(results).await,
                 Some(until) => {
                     let done = results.into_iter().filter(ItemResult::succeeded).collect();
-                    ledger
+                    writer
                         .defer(done, "another grant covers the same".to_owned(), until)
                         .await
                 }
             }
         };
         match end.await {
-            Ok(()) => Ok(ledger.state().clone()),
+            Ok(()) => Ok(writer.state().clone()),
             Err(Stop::Lost) => self.reread(stream).await,
             Err(Stop::Journal(error)) => Err(error),
         }
@@ -374,11 +374,11 @@ impl App {
 
 /// Requests that may be worked on at once: no two of them about the same image and account, or one
 /// would do what the other has done already.
-fn side_by_side<T>(due: Vec<T>, concerns: impl Fn(&T) -> Vec<Concern>) -> Vec<Vec<T>> {
-    let mut waves: Vec<(Vec<Concern>, Vec<T>)> = Vec::new();
+fn side_by_side<T>(due: Vec<T>, affected: impl Fn(&T) -> Vec<Affected>) -> Vec<Vec<T>> {
+    let mut waves: Vec<(Vec<Affected>, Vec<T>)> = Vec::new();
     for one in due {
-        let mine = concerns(&one);
-        let free = |taken: &[Concern]| {
+        let mine = affected(&one);
+        let free = |taken: &[Affected]| {
             !taken
                 .iter()
                 .any(|other| mine.iter().any(|c| c.meets(other)))
@@ -398,16 +398,16 @@ fn side_by_side<T>(due: Vec<T>, concerns: impl Fn(&T) -> Vec<Concern>) -> Vec<Ve
 }
 
 /// The requests that hints point at, those with the oldest hint first.
-fn by_stream(hints: Vec<Hint>) -> Vec<Lead> {
-    let mut leads: Vec<Lead> = Vec::new();
+fn by_stream(wake_ups: Vec<WakeUp>) -> Vec<DueStream> {
+    let mut leads: Vec<DueStream> = Vec::new();
     let mut places: BTreeMap<StreamId, usize> = BTreeMap::new();
-    for hint in hints {
-        let place = *places.entry(hint.stream).or_insert(leads.len());
+    for wake_up in wake_ups {
+        let place = *places.entry(wake_up.stream).or_insert(leads.len());
         match leads.get_mut(place) {
-            Some(lead) => lead.hints.push(hint),
-            None => leads.push(Lead {
-                stream: hint.stream,
-                hints: vec![hint],
+            Some(lead) => lead.wake_ups.push(wake_up),
+            None => leads.push(DueStream {
+                stream: wake_up.stream,
+                wake_ups: vec![wake_up],
             }),
         }
     }
@@ -461,13 +461,13 @@ impl SweepReport {
 mod tests {
     use super::*;
 
-    fn concern(image: &str, receiver: &str) -> Concern {
+    fn affected(image: &str, receiver: &str) -> Affected {
         let receiver = match receiver {
             "many" => Receiver::Many,
             "lighthouse" => Receiver::Lighthouse,
             account => Receiver::Account(account.parse().unwrap()),
         };
-        Concern {
+        Affected {
             region: "ap-singapore".parse().unwrap(),
             image: image.parse().unwrap(),
             receiver,
@@ -485,7 +485,7 @@ mod tests {
             (5, a, "many"),
             (6, b, "lighthouse"),
         ];
-        let waves = side_by_side(due, |(_, image, receiver)| vec![concern(image, receiver)]);
+        let waves = side_by_side(due, |(_, image, receiver)| vec![affected(image, receiver)]);
         let waves: Vec<Vec<u32>> = waves
             .into_iter()
             .map(|w| w.into_iter().map(|(n, ..)| n).collect())

@@ -8,7 +8,7 @@
 use std::fmt;
 
 use super::record::{Event, Flaw, MAX_RECORD_BYTES, Stored, StreamId, file_name};
-use super::state::Story;
+use super::state::StreamState;
 
 /// What is wrong with one file of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +54,7 @@ pub struct Chain {
     /// Whether the file before was found wrong: then it is no news that this one does not follow
     /// it.
     doubtful: bool,
-    story: Option<Story>,
+    stream_state: Option<StreamState>,
     /// Whether a record could not be told as part of the story: then the rest cannot be either.
     lost: bool,
     /// Whether records before this place are archived: then the story begins with the record that
@@ -81,7 +81,7 @@ impl Chain {
             next: 0,
             prev: None,
             doubtful: false,
-            story: None,
+            stream_state: None,
             lost: false,
             passed: false,
         }
@@ -104,7 +104,7 @@ impl Chain {
         self.next += 1;
         self.prev = Some(hash);
         self.doubtful = false;
-        self.story = None;
+        self.stream_state = None;
         self.passed = true;
     }
 
@@ -144,8 +144,8 @@ impl Chain {
     }
 
     /// The story that all files told, when there was at least one and none was found wrong.
-    pub fn into_story(self) -> Option<Story> {
-        self.story.filter(|_| !self.lost)
+    pub fn into_stream_state(self) -> Option<StreamState> {
+        self.stream_state.filter(|_| !self.lost)
     }
 
     fn follow(&self, seq: u64, bytes: &[u8]) -> Result<Stored, Flaw> {
@@ -183,15 +183,15 @@ impl Chain {
         if self.lost {
             return Ok(stored);
         }
-        let told = match self.story.take() {
+        let told = match self.stream_state.take() {
             None if self.passed && !matches!(stored.record.event, Event::Archived(_)) => {
                 return Ok(stored);
             }
-            None if self.passed => Story::restore(&stored),
-            None => Story::begin(&stored),
-            Some(story) => story.after(&stored),
+            None if self.passed => StreamState::restore(&stored),
+            None => StreamState::begin(&stored),
+            Some(stream_state) => stream_state.apply(&stored),
         };
-        self.story = Some(told.map_err(|broken| Flaw::Impossible(broken.to_string()))?);
+        self.stream_state = Some(told.map_err(|broken| Flaw::Impossible(broken.to_string()))?);
         Ok(stored)
     }
 }
@@ -223,8 +223,8 @@ mod tests {
         for bytes in &files {
             chain.push(File::Bytes(bytes)).unwrap();
         }
-        assert!(chain.into_story().is_some());
-        assert!(Chain::new(stream).into_story().is_none());
+        assert!(chain.into_stream_state().is_some());
+        assert!(Chain::new(stream).into_stream_state().is_none());
     }
 
     #[test]
@@ -262,7 +262,7 @@ mod tests {
                 found.extend(chain.push(file).err());
             }
             assert_eq!(found, [Finding::of(stream, gone as u64, Flaw::Missing)]);
-            assert!(chain.into_story().is_none());
+            assert!(chain.into_stream_state().is_none());
         }
     }
 

@@ -39,7 +39,7 @@ pub use record::{
     Stored, StreamId, Worker,
 };
 pub use state::{
-    BrokenRecord, Concern, Grant, Head, Hint, Hour, Phase, Receiver, State, Story, Work,
+    Affected, BrokenRecord, Grant, Head, Hour, Phase, Receiver, State, StreamState, WakeUp, Work,
 };
 pub use store::{
     Access, AppendError, Claim, Filed, History, Indexed, Journal, JournalError, MAX_PAUSE, Opened,

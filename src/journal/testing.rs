@@ -277,7 +277,7 @@ impl StreamBuilder {
 
     /// With the record that archives what it adds up to, which must be finished.
     pub(super) fn archived(self, seconds: i64) -> Self {
-        let state = State::fold(&self.records).unwrap();
+        let state = State::from_records(&self.records).unwrap();
         let archive = state.archive("file:/archive".to_owned()).unwrap();
         self.then(seconds, 99, Event::Archived(Box::new(archive)))
     }

@@ -168,11 +168,11 @@ async fn whatever_the_index_loses_is_found_and_mended() {
         fs::write(&file, "").unwrap();
     }
     // A hint that is said to be settled and is not is as good as none.
-    let hint = files(&journal.join("due"))
+    let wake_up = files(&journal.join("due"))
         .into_iter()
         .find(|f| f.to_string_lossy().contains("T13"))
         .unwrap();
-    fs::write(format!("{}.done", hint.display()), "").unwrap();
+    fs::write(format!("{}.done", wake_up.display()), "").unwrap();
     assert_eq!(unlisted(&world).await.len(), 1);
     world.app.reindex().await.unwrap();
     assert_eq!(unlisted(&world).await, [""; 0]);
@@ -206,12 +206,12 @@ async fn what_a_sweep_notes_is_checked_too() {
         .into_iter()
         .find(|f| f.to_string_lossy().ends_with(".done"))
         .unwrap();
-    let hint = done.with_extension("");
-    for file in [&done, &hint] {
+    let wake_up = done.with_extension("");
+    for file in [&done, &wake_up] {
         fs::remove_file(file).unwrap();
         assert_eq!(
             unlisted(&world).await,
-            [hint.strip_prefix(&journal).unwrap().to_string_lossy()]
+            [wake_up.strip_prefix(&journal).unwrap().to_string_lossy()]
         );
         world.app.reindex().await.unwrap();
         assert_eq!(unlisted(&world).await, [""; 0]);

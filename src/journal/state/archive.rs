@@ -5,10 +5,10 @@
 use crate::domain::{ItemResult, Status};
 
 use super::super::record::{Archive, Ended, Event, Stored};
-use super::fold::{BrokenRecord, broken};
-use super::{Head, Phase, State, Story};
+use super::apply::{BrokenRecord, broken};
+use super::{Head, Phase, State, StreamState};
 
-impl Story {
+impl StreamState {
     /// The story of an archived request, from its last record alone.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl State {
                 hash: last.hash.clone(),
             },
             archived: true,
-            hints: Vec::new(),
+            wake_ups: Vec::new(),
         };
         if state.due_at().is_some() || state.results().iter().any(ItemResult::pending) {
             return broken("archived before it was finished");

@@ -2,18 +2,18 @@
 //! request's [`State`], or a conflict. Pure: the present instant is an argument of every question
 //! that needs it.
 
+mod affected;
+mod apply;
 mod archive;
-mod concern;
-mod fold;
-mod hint;
+mod request_state;
 mod results;
-mod story;
+mod wake_up;
 mod work;
 
-pub use concern::{Concern, Receiver};
-pub use fold::BrokenRecord;
-pub use hint::{Hint, Hour};
-pub use story::{Head, Phase, State, Story};
+pub use affected::{Affected, Receiver};
+pub use apply::BrokenRecord;
+pub use request_state::{Head, Phase, State, StreamState};
+pub use wake_up::{Hour, WakeUp};
 pub use work::{Grant, Work};
 
-use story::Revoking;
+use request_state::Revoking;

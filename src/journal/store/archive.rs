@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::super::chain::{Chain, File, Finding};
 use super::super::record::{Event, Flaw, Record, Stored, StreamId, VERSION, Worker};
 use super::super::seal::{Hash, Log, seal_name, seal_number};
-use super::super::state::{State, Story};
+use super::super::state::{State, StreamState};
 use super::claim::write;
 use super::objects::{Created, Fetched, Put};
 use super::{History, Journal, JournalError};
@@ -42,7 +42,7 @@ pub(super) struct Last {
     seq: u64,
     bytes: Bytes,
     stored: Stored,
-    story: Story,
+    stream_state: StreamState,
 }
 
 impl Last {
@@ -50,7 +50,7 @@ impl Last {
         History {
             stream,
             records: vec![self.stored],
-            story: self.story,
+            stream_state: self.stream_state,
         }
     }
 }
@@ -77,7 +77,7 @@ impl Journal {
                 .map_err(|finding| self.damaged(finding))?;
         }
         let refused = |why: &str| JournalError::Refused(format!("stream {stream} {why}"));
-        let Some(Story::Request(state)) = chain.into_story() else {
+        let Some(StreamState::Request(state)) = chain.into_stream_state() else {
             return Err(refused("holds no request"));
         };
         if state.archived() {
@@ -263,11 +263,11 @@ impl Journal {
         let Ok(stored) = chain.push(File::Bytes(&bytes)) else {
             return Ok(None);
         };
-        Ok(chain.into_story().map(|story| Last {
+        Ok(chain.into_stream_state().map(|stream_state| Last {
             seq,
             bytes,
             stored,
-            story,
+            stream_state,
         }))
     }
 
@@ -322,7 +322,7 @@ impl Journal {
     fn follows_as_archived(&self, state: &State, stored: &Stored) -> Result<(), JournalError> {
         let impossible =
             |why: String| Finding::of(state.stream(), stored.record.seq, Flaw::Impossible(why));
-        match state.clone().after(stored) {
+        match state.clone().apply(stored) {
             Ok(after) if after.archived() => Ok(()),
             Ok(_) => Err(self.damaged(impossible("it follows the end of the request".to_owned()))),
             Err(broken) => Err(self.damaged(impossible(broken.to_string()))),

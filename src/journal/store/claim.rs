@@ -188,6 +188,6 @@ pub(super) fn write(record: Record) -> Result<(Stored, Vec<u8>), JournalError> {
 fn follow(state: &State, stored: &Stored) -> Result<State, JournalError> {
     state
         .clone()
-        .after(stored)
+        .apply(stored)
         .map_err(|broken| JournalError::Refused(broken.to_string()))
 }

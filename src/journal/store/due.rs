@@ -12,7 +12,7 @@ use futures_util::future::try_join_all;
 use object_store::path::Path;
 
 use super::super::record::StreamId;
-use super::super::state::{Concern, Hint, Hour, State};
+use super::super::state::{Affected, Hour, State, WakeUp};
 use super::objects::{LISTING_TIMEOUT, OPERATION_TIMEOUT};
 use super::{Journal, JournalError};
 use crate::domain::{ImageRef, Region, Timestamp};
@@ -27,7 +27,7 @@ const OLD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 const MAX_CONCURRENT: usize = 16;
 pub(super) const DONE: &str = ".done";
 
-impl Hint {
+impl WakeUp {
     /// Whether the record that it announced will not come any more if it has not.
     pub fn is_old(&self, now: Timestamp) -> bool {
         now.duration_since(self.at) > OLD
@@ -42,17 +42,18 @@ impl Journal {
         before: Option<&State>,
         after: &State,
     ) -> Result<(), JournalError> {
-        let hint = after
-            .hint()
-            .filter(|hint| before.and_then(State::hint) != Some(*hint));
-        let known = before.map(State::concerns).unwrap_or_default();
-        let mut concerns = after.concerns();
-        concerns.retain(|concern| !known.contains(concern));
-        let entries = concerns
+        let wake_up = after
+            .wake_up()
+            .filter(|wake_up| before.and_then(State::wake_up) != Some(*wake_up));
+        let known = before.map(State::affected).unwrap_or_default();
+        let mut affected = after.affected();
+        affected.retain(|affected| !known.contains(affected));
+        let entries = affected
             .iter()
-            .map(|concern| self.entry(concern, after.stream()));
+            .map(|affected| self.entry(affected, after.stream()));
         self.touch_all(
-            hint.map(|hint| self.hint_path(&hint))
+            wake_up
+                .map(|wake_up| self.wake_up_path(&wake_up))
                 .into_iter()
                 .chain(entries)
                 .collect(),
@@ -65,21 +66,21 @@ impl Journal {
     ///
     /// # Errors
     /// What the store said.
-    pub async fn due(&self, now: Timestamp) -> Result<Option<Vec<Hint>>, JournalError> {
+    pub async fn due(&self, now: Timestamp) -> Result<Option<Vec<WakeUp>>, JournalError> {
         let Some(first) = self.swept(now).await? else {
             return Ok(None);
         };
-        let mut hints = self.open_hints(first, Hour::of(now)).await?;
-        hints.retain(|hint| hint.at <= now);
-        Ok(Some(hints))
+        let mut wake_ups = self.open_wake_ups(first, Hour::of(now)).await?;
+        wake_ups.retain(|wake_up| wake_up.at <= now);
+        Ok(Some(wake_ups))
     }
 
     /// Notes that nothing is left to do where a hint points.
     ///
     /// # Errors
     /// What the store said; then the hint is looked at once more.
-    pub async fn settle(&self, hint: &Hint) -> Result<(), JournalError> {
-        self.touch(&self.done_path(hint)).await
+    pub async fn settle(&self, wake_up: &WakeUp) -> Result<(), JournalError> {
+        self.touch(&self.done_path(wake_up)).await
     }
 
     /// Moves an old hint that cannot be settled to the present, so that the hours before need not
@@ -87,19 +88,19 @@ impl Journal {
     ///
     /// # Errors
     /// What the store said; then it stays where it is.
-    pub async fn postpone(&self, hint: &Hint, now: Timestamp) -> Result<(), JournalError> {
-        self.touch(&self.hint_path(&Hint::new(now, hint.stream, hint.seq)))
+    pub async fn postpone(&self, wake_up: &WakeUp, now: Timestamp) -> Result<(), JournalError> {
+        self.touch(&self.wake_up_path(&WakeUp::new(now, wake_up.stream, wake_up.seq)))
             .await?;
-        self.settle(hint).await
+        self.settle(wake_up).await
     }
 
     /// Leaves the hours in which nothing is `open` any more and nothing new can come to lie.
     ///
     /// # Errors
     /// What the store said; then they are listed once more.
-    pub async fn leave_hours(&self, open: &[Hint], now: Timestamp) -> Result<(), JournalError> {
+    pub async fn leave_hours(&self, open: &[WakeUp], now: Timestamp) -> Result<(), JournalError> {
         let old = Hour::of(now.checked_sub(GRACE).unwrap_or(Timestamp::MIN));
-        let first = open.iter().map(Hint::hour).fold(old, Hour::min);
+        let first = open.iter().map(WakeUp::hour).fold(old, Hour::min);
         if self.swept(now).await?.is_some_and(|known| known >= first) {
             return Ok(());
         }
@@ -110,7 +111,7 @@ impl Journal {
     ///
     /// # Errors
     /// What the store said.
-    pub async fn concerning(
+    pub async fn affecting(
         &self,
         region: &Region,
         image: &ImageRef,
@@ -132,24 +133,24 @@ impl Journal {
 
     /// The hints from `first` to `last` that nobody has settled, oldest first. One listing for each
     /// hour.
-    async fn open_hints(&self, first: Hour, last: Hour) -> Result<Vec<Hint>, JournalError> {
+    async fn open_wake_ups(&self, first: Hour, last: Hour) -> Result<Vec<WakeUp>, JournalError> {
         let hours =
             std::iter::successors(Some(first), |hour| hour.next()).take_while(|hour| *hour <= last);
         let hours: Vec<Hour> = hours.collect();
-        let mut hints = Vec::new();
+        let mut wake_ups = Vec::new();
         for some in hours.chunks(MAX_CONCURRENT) {
-            hints.extend(
+            wake_ups.extend(
                 try_join_all(some.iter().map(|hour| self.hints_of(*hour)))
                     .await?
                     .into_iter()
                     .flatten(),
             );
         }
-        hints.sort_unstable();
-        Ok(hints)
+        wake_ups.sort_unstable();
+        Ok(wake_ups)
     }
 
-    async fn hints_of(&self, hour: Hour) -> Result<Vec<Hint>, JournalError> {
+    async fn hints_of(&self, hour: Hour) -> Result<Vec<WakeUp>, JournalError> {
         let listed = self
             .listed(&self.path(&["due", &hour.to_string()]), LISTING_TIMEOUT)
             .await?;
@@ -192,24 +193,24 @@ impl Journal {
         self.path(&["swept", month, rest.trim_start_matches('-')])
     }
 
-    pub(super) fn hint_path(&self, hint: &Hint) -> Path {
-        self.path(&["due", &hint.hour().to_string(), &hint.name()])
+    pub(super) fn wake_up_path(&self, wake_up: &WakeUp) -> Path {
+        self.path(&["due", &wake_up.hour().to_string(), &wake_up.name()])
     }
 
-    pub(super) fn done_path(&self, hint: &Hint) -> Path {
+    pub(super) fn done_path(&self, wake_up: &WakeUp) -> Path {
         self.path(&[
             "due",
-            &hint.hour().to_string(),
-            &format!("{}{DONE}", hint.name()),
+            &wake_up.hour().to_string(),
+            &format!("{}{DONE}", wake_up.name()),
         ])
     }
 
-    pub(super) fn entry(&self, concern: &Concern, stream: StreamId) -> Path {
-        let Concern {
+    pub(super) fn entry(&self, affected: &Affected, stream: StreamId) -> Path {
+        let Affected {
             region,
             image,
             receiver,
-        } = concern;
+        } = affected;
         self.path(&[
             "images",
             region.as_str(),
@@ -233,12 +234,12 @@ impl Journal {
 }
 
 /// Of the names in an hour's folder the hints without a `.done` beside them.
-fn unsettled<'a>(hour: Hour, names: impl Iterator<Item = &'a str>) -> Vec<Hint> {
+fn unsettled<'a>(hour: Hour, names: impl Iterator<Item = &'a str>) -> Vec<WakeUp> {
     let (done, open): (Vec<&str>, Vec<&str>) = names.partition(|name| name.ends_with(DONE));
     let done: std::collections::BTreeSet<&str> =
         done.iter().filter_map(|n| n.strip_suffix(DONE)).collect();
     open.iter()
         .filter(|name| !done.contains(*name))
-        .filter_map(|name| Hint::read(hour, name))
+        .filter_map(|name| WakeUp::read(hour, name))
         .collect()
 }

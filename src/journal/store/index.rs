@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::super::chain::Finding;
 use super::super::record::{Flaw, StreamId};
-use super::super::state::{Hint, Hour, State};
+use super::super::state::{Hour, State, WakeUp};
 use super::due::{DONE, GRACE};
 use super::objects::{Fetched, LISTING_TIMEOUT};
 use super::{Journal, JournalError};
@@ -29,15 +29,15 @@ pub struct Indexed {
 #[derive(Default)]
 struct Index {
     /// Each hint, and whether a sweep will come to it.
-    hints: BTreeMap<Hint, bool>,
+    wake_ups: BTreeMap<WakeUp, bool>,
     /// Streams and records with a hint, and with one that a sweep will come to.
     told: BTreeSet<(StreamId, u64)>,
     open: BTreeSet<(StreamId, u64)>,
     entries: BTreeSet<Path>,
     /// Settled hints that are not there.
-    orphans: Vec<Hint>,
+    orphans: Vec<WakeUp>,
     /// Hints in hours that are left, and that are not settled.
-    left: Vec<Hint>,
+    left: Vec<WakeUp>,
     /// What does not belong there.
     foreign: Vec<Finding>,
 }
@@ -48,17 +48,17 @@ pub(super) struct Wanted {
     stream: StreamId,
     written: u64,
     at: Timestamp,
-    hints: Vec<Hint>,
-    current: Option<Hint>,
+    wake_ups: Vec<WakeUp>,
+    current: Option<WakeUp>,
     entries: Vec<Path>,
 }
 
 /// Something that is not there.
 enum Lack {
     /// A hint that once was current.
-    Past(Hint),
+    Past(WakeUp),
     /// The hint to what is due next.
-    Current(Hint),
+    Current(WakeUp),
     Entry(Path),
 }
 
@@ -67,17 +67,17 @@ impl Journal {
     pub(super) fn wanted(&self, state: &State) -> Wanted {
         let stream = state.stream();
         let entries = state
-            .concerns()
+            .affected()
             .iter()
-            .map(|concern| self.entry(concern, stream))
+            .map(|affected| self.entry(affected, stream))
             .collect();
         let (written, at) = (state.head().next_seq, state.updated_at());
         Wanted {
             stream,
             written,
             at,
-            hints: state.hints().to_vec(),
-            current: state.hint(),
+            wake_ups: state.wake_ups().to_vec(),
+            current: state.wake_up(),
             entries,
         }
     }
@@ -104,28 +104,28 @@ impl Journal {
                 );
             }
         }
-        let unlisted = |hint: &Hint, why| {
-            let path = self.shown(&self.hint_path(hint));
+        let unlisted = |wake_up: &WakeUp, why| {
+            let path = self.shown(&self.wake_up_path(wake_up));
             Finding {
                 path,
-                stream: hint.stream.to_string(),
-                seq: Some(hint.seq),
+                stream: wake_up.stream.to_string(),
+                seq: Some(wake_up.seq),
                 flaw: Flaw::Unlisted(why),
             }
         };
-        findings.extend(index.left.iter().map(|hint| {
+        findings.extend(index.left.iter().map(|wake_up| {
             unlisted(
-                hint,
+                wake_up,
                 "its hour is done with and it is not settled: no sweep would come to it",
             )
         }));
-        for hint in &index.orphans {
+        for wake_up in &index.orphans {
             // A listing that ran while both were written may have missed the first.
             if matches!(
-                self.fetch_one(&self.hint_path(hint)).await?,
+                self.fetch_one(&self.wake_up_path(wake_up)).await?,
                 Fetched::Absent
             ) {
-                findings.push(unlisted(hint, "it is settled and not there"));
+                findings.push(unlisted(wake_up, "it is settled and not there"));
             }
         }
         findings.sort_by(|a, b| a.path.cmp(&b.path));
@@ -149,42 +149,52 @@ impl Journal {
         let (mut wanted, mut missing) = (0, Vec::new());
         for state in states {
             let asked = self.wanted(state);
-            wanted += (asked.hints.len() + asked.entries.len()) as u64;
+            wanted += (asked.wake_ups.len() + asked.entries.len()) as u64;
             for lack in index.lacks(&asked) {
                 match lack {
                     Lack::Entry(path) => missing.push(path),
-                    Lack::Past(hint) => {
-                        missing.push(self.hint_path(&hint));
-                        missing.extend((hint.hour() < first).then(|| self.done_path(&hint)));
+                    Lack::Past(wake_up) => {
+                        missing.push(self.wake_up_path(&wake_up));
+                        missing.extend((wake_up.hour() < first).then(|| self.done_path(&wake_up)));
                     }
                     // Where it was it would not be found: its hour is left, or it is said to be
                     // settled.
-                    Lack::Current(hint) => {
-                        let there = index.hints.contains_key(&hint);
-                        missing.extend((!there).then(|| self.hint_path(&hint)));
-                        if there || hint.hour() < first {
-                            missing.extend((hint.hour() < first).then(|| self.done_path(&hint)));
-                            missing.push(self.hint_path(&Hint::new(now, hint.stream, hint.seq)));
+                    Lack::Current(wake_up) => {
+                        let there = index.wake_ups.contains_key(&wake_up);
+                        missing.extend((!there).then(|| self.wake_up_path(&wake_up)));
+                        if there || wake_up.hour() < first {
+                            missing
+                                .extend((wake_up.hour() < first).then(|| self.done_path(&wake_up)));
+                            missing.push(self.wake_up_path(&WakeUp::new(
+                                now,
+                                wake_up.stream,
+                                wake_up.seq,
+                            )));
                         }
                     }
                 }
             }
         }
-        missing.extend(index.orphans.iter().map(|hint| self.hint_path(hint)));
+        missing.extend(
+            index
+                .orphans
+                .iter()
+                .map(|wake_up| self.wake_up_path(wake_up)),
+        );
         let older = index
-            .hints
+            .wake_ups
             .iter()
-            .filter(|(hint, open)| **open && hint.hour() < first);
-        for hint in older.map(|(hint, _)| hint).chain(&index.left) {
+            .filter(|(wake_up, open)| **open && wake_up.hour() < first);
+        for wake_up in older.map(|(wake_up, _)| wake_up).chain(&index.left) {
             missing.extend([
-                self.hint_path(&Hint::new(now, hint.stream, hint.seq)),
-                self.done_path(hint),
+                self.wake_up_path(&WakeUp::new(now, wake_up.stream, wake_up.seq)),
+                self.done_path(wake_up),
             ]);
         }
         missing.extend(
             damaged
                 .iter()
-                .map(|stream| self.hint_path(&Hint::new(now, *stream, 0))),
+                .map(|stream| self.wake_up_path(&WakeUp::new(now, *stream, 0))),
         );
         missing.sort_unstable();
         missing.dedup();
@@ -196,14 +206,14 @@ impl Journal {
 
     fn lacking(&self, stream: StreamId, lack: Lack) -> Finding {
         let (path, seq, why) = match lack {
-            Lack::Past(hint) => (
-                self.hint_path(&hint),
-                Some(hint.seq),
+            Lack::Past(wake_up) => (
+                self.wake_up_path(&wake_up),
+                Some(wake_up.seq),
                 "a record announced it",
             ),
-            Lack::Current(hint) => {
+            Lack::Current(wake_up) => {
                 let why = "no sweep would come to what is due of this request";
-                (self.hint_path(&hint), Some(hint.seq), why)
+                (self.wake_up_path(&wake_up), Some(wake_up.seq), why)
             }
             Lack::Entry(path) => (
                 path,
@@ -238,26 +248,26 @@ impl Journal {
             .max();
         let mut settled = BTreeSet::new();
         for path in due.keys() {
-            match self.hinted(path) {
-                Some((hint, true)) => drop(settled.insert(hint)),
-                Some((hint, false)) => drop(index.hints.insert(hint, true)),
+            match self.read_wake_up(path) {
+                Some((wake_up, true)) => drop(settled.insert(wake_up)),
+                Some((wake_up, false)) => drop(index.wake_ups.insert(wake_up, true)),
                 None => index
                     .foreign
-                    .push(self.foreign(path, "its name is not a hint's")),
+                    .push(self.foreign(path, "its name is not a wake_up's")),
             }
         }
-        for (hint, open) in &mut index.hints {
-            index.told.insert((hint.stream, hint.seq));
-            *open = !settled.contains(hint);
-            match left.is_some_and(|left| hint.hour() < *left) {
-                true if *open => index.left.push(*hint),
-                false if *open => drop(index.open.insert((hint.stream, hint.seq))),
+        for (wake_up, open) in &mut index.wake_ups {
+            index.told.insert((wake_up.stream, wake_up.seq));
+            *open = !settled.contains(wake_up);
+            match left.is_some_and(|left| wake_up.hour() < *left) {
+                true if *open => index.left.push(*wake_up),
+                false if *open => drop(index.open.insert((wake_up.stream, wake_up.seq))),
                 _ => {}
             }
         }
         index.orphans = settled
             .into_iter()
-            .filter(|hint| !index.hints.contains_key(hint))
+            .filter(|wake_up| !index.wake_ups.contains_key(wake_up))
             .collect();
         let nameless = marks.keys().zip(&hours).filter(|(_, hour)| hour.is_none());
         index
@@ -279,11 +289,11 @@ impl Journal {
     }
 
     /// The hint that a file below `due` is, and whether it says that the hint is settled.
-    fn hinted(&self, path: &Path) -> Option<(Hint, bool)> {
+    fn read_wake_up(&self, path: &Path) -> Option<(WakeUp, bool)> {
         let shown = self.shown(path);
         let (hour, name) = shown.strip_prefix("due/")?.split_once('/')?;
-        let hint = Hint::read(Hour::read(hour)?, name.strip_suffix(DONE).unwrap_or(name))?;
-        Some((hint, name.ends_with(DONE)))
+        let wake_up = WakeUp::read(Hour::read(hour)?, name.strip_suffix(DONE).unwrap_or(name))?;
+        Some((wake_up, name.ends_with(DONE)))
     }
 
     fn is_entry(&self, path: &Path) -> bool {
@@ -313,12 +323,12 @@ impl Journal {
 impl Index {
     fn lacks(&self, wanted: &Wanted) -> Vec<Lack> {
         let mut lacks = Vec::new();
-        for hint in &wanted.hints {
-            let name = (hint.stream, hint.seq);
-            if Some(*hint) == wanted.current && !self.open.contains(&name) {
-                lacks.push(Lack::Current(*hint));
+        for wake_up in &wanted.wake_ups {
+            let name = (wake_up.stream, wake_up.seq);
+            if Some(*wake_up) == wanted.current && !self.open.contains(&name) {
+                lacks.push(Lack::Current(*wake_up));
             } else if !self.told.contains(&name) {
-                lacks.push(Lack::Past(*hint));
+                lacks.push(Lack::Past(*wake_up));
             }
         }
         let entries = wanted

@@ -36,7 +36,7 @@ use object_store::path::Path;
 
 use super::location::JournalLocation;
 use super::record::{Stored, StreamId};
-use super::state::{State, Story};
+use super::state::{State, StreamState};
 use error::Scrub;
 
 /// The journal. Cheap to clone; clones are the same journal. Safe to use from many tasks, and, on a
@@ -62,13 +62,13 @@ pub struct History {
     /// the last one.
     pub records: Vec<Stored>,
     /// What they add up to.
-    pub story: Story,
+    pub stream_state: StreamState,
 }
 
 impl History {
     /// The request's state; none for a conflict.
     pub fn state(&self) -> Option<&State> {
-        self.story.state()
+        self.stream_state.state()
     }
 
     /// How many records it has.
@@ -79,9 +79,9 @@ impl History {
 
     /// [`History::state`], without the records.
     pub fn into_state(self) -> Option<State> {
-        match self.story {
-            Story::Request(state) => Some(*state),
-            Story::Conflict(_) => None,
+        match self.stream_state {
+            StreamState::Request(state) => Some(*state),
+            StreamState::Conflict(_) => None,
         }
     }
 }

@@ -94,10 +94,10 @@ impl Journal {
                 }
             }
         }
-        Ok(chain.into_story().map(|story| History {
+        Ok(chain.into_stream_state().map(|stream_state| History {
             stream,
             records,
-            story,
+            stream_state,
         }))
     }
 

@@ -2,7 +2,7 @@
 //! request and its verdict. Out: a claim, or what is known of that identity already.
 
 use super::super::record::{Conflict, Event, Intent, Lease, Record, StreamId, VERSION, Worker};
-use super::super::state::{State, Story};
+use super::super::state::{State, StreamState};
 use super::claim::write;
 use super::objects::Created;
 use super::{Claim, Journal, JournalError, WorkerLease};
@@ -55,7 +55,7 @@ impl Journal {
         }
         let stream = StreamId::of(&opening.identity);
         if let Some(known) = self.read(stream).await? {
-            return self.known(known.story, opening).await;
+            return self.known(known.stream_state, opening).await;
         }
         let lease = opening.lease.clone().checked()?;
         let intent = intent(&opening);
@@ -63,13 +63,13 @@ impl Journal {
         let (stored, bytes) = write(first(stream, &lease, Event::Opened(Box::new(intent))))?;
         let refused =
             |error: super::super::state::BrokenRecord| JournalError::Refused(error.to_string());
-        let state = State::fold(std::slice::from_ref(&stored)).map_err(refused)?;
+        let state = State::from_records(std::slice::from_ref(&stored)).map_err(refused)?;
         self.announce(None, &state).await?;
         match self.create(stream, 0, &bytes).await? {
             Created::Ours if leased => Ok(Opened::New(Box::new(Claim::won(state, lease.worker)))),
             Created::Ours => Ok(Opened::Kept(Box::new(state))),
             Created::Theirs(_) => match self.read(stream).await? {
-                Some(known) => self.known(known.story, opening).await,
+                Some(known) => self.known(known.stream_state, opening).await,
                 None => Err(JournalError::Refused(format!(
                     "stream {stream} vanished while it was opened"
                 ))),
@@ -77,8 +77,12 @@ impl Journal {
         }
     }
 
-    async fn known(&self, story: Story, opening: Opening) -> Result<Opened, JournalError> {
-        let Story::Request(state) = story else {
+    async fn known(
+        &self,
+        stream_state: StreamState,
+        opening: Opening,
+    ) -> Result<Opened, JournalError> {
+        let StreamState::Request(state) = stream_state else {
             return Err(JournalError::Refused(format!(
                 "the stream of {} holds a conflict",
                 opening.identity

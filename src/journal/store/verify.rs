@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::super::chain::{Chain, Finding};
 use super::super::record::{Flaw, StreamId};
 use super::super::seal::{Hash, Log};
-use super::super::state::Story;
+use super::super::state::StreamState;
 use super::index::Wanted;
 use super::objects::Fetched;
 use super::verify_archived::ArchivedRecords;
@@ -200,10 +200,10 @@ impl Journal {
         for seq in folder.end..sealed.len() as u64 {
             report.find(Finding::of(stream, seq, Flaw::Dropped));
         }
-        let story = chain.into_story();
-        let wanted = story
+        let stream_state = chain.into_stream_state();
+        let wanted = stream_state
             .as_ref()
-            .and_then(Story::state)
+            .and_then(StreamState::state)
             .map(|state| self.wanted(state));
         Ok((report, wanted))
     }

@@ -45,11 +45,11 @@ fn finished() -> Vec<StreamBuilder> {
 #[test]
 fn an_archived_record_alone_gives_the_state_of_all_records_before_it() {
     for builder in finished() {
-        let before = State::fold(&builder.records).unwrap();
+        let before = State::from_records(&builder.records).unwrap();
         let builder = builder.archived(EXPIRY * 9);
-        let whole = State::fold(&builder.records).unwrap();
+        let whole = State::from_records(&builder.records).unwrap();
         let last = builder.records.last().unwrap();
-        let Story::Request(alone) = Story::restore(last).unwrap() else {
+        let StreamState::Request(alone) = StreamState::restore(last).unwrap() else {
             panic!()
         };
         for state in [&whole, &*alone] {
@@ -79,15 +79,17 @@ fn an_archived_record_alone_gives_the_state_of_all_records_before_it() {
 fn nothing_follows_it_neither_after_the_whole_nor_after_it_alone() {
     for builder in finished() {
         let builder = builder.archived(EXPIRY * 9);
-        let Story::Request(alone) = Story::restore(builder.records.last().unwrap()).unwrap() else {
+        let StreamState::Request(alone) =
+            StreamState::restore(builder.records.last().unwrap()).unwrap()
+        else {
             panic!()
         };
         for event in event_of_every_type() {
             for who in [1, 4, 99] {
                 let more = builder.clone().then(EXPIRY * 10, who, event.clone());
-                assert!(State::fold(&more.records).is_err(), "{event:?}");
+                assert!(State::from_records(&more.records).is_err(), "{event:?}");
                 assert!(
-                    alone.clone().after(more.records.last().unwrap()).is_err(),
+                    alone.clone().apply(more.records.last().unwrap()).is_err(),
                     "{event:?}"
                 );
             }
@@ -98,12 +100,12 @@ fn nothing_follows_it_neither_after_the_whole_nor_after_it_alone() {
 #[test]
 fn what_is_unfinished_cannot_be_archived() {
     let full = StreamBuilder::full();
-    let archive = State::fold(&full.records)
+    let archive = State::from_records(&full.records)
         .unwrap()
         .archive("file:/a".into())
         .unwrap();
     for length in 1..full.records.len() {
-        let state = State::fold(&full.records[..length]).unwrap();
+        let state = State::from_records(&full.records[..length]).unwrap();
         assert_eq!(
             state.archive("file:/a".into()),
             None,
@@ -117,7 +119,7 @@ fn what_is_unfinished_cannot_be_archived() {
         }
         let early = builder.then(EXPIRY * 9, 1, Event::Archived(Box::new(archive.clone())));
         assert!(
-            State::fold(&early.records)
+            State::from_records(&early.records)
                 .unwrap_err()
                 .to_string()
                 .contains("before it was finished")
@@ -128,7 +130,7 @@ fn what_is_unfinished_cannot_be_archived() {
 #[test]
 fn an_archived_record_that_says_something_else_is_broken() {
     for builder in finished() {
-        let good = State::fold(&builder.records)
+        let good = State::from_records(&builder.records)
             .unwrap()
             .archive("file:/a".into())
             .unwrap();
@@ -167,17 +169,19 @@ fn an_archived_record_that_says_something_else_is_broken() {
             &|archive| archive.updated_at = at(77),
         ];
         for change in changes {
-            let error = State::fold(&with(change)).unwrap_err();
+            let error = State::from_records(&with(change)).unwrap_err();
             assert!(error.to_string().contains("something else"), "{error}");
         }
-        assert!(State::fold(&with(&|archive| archive.copied_to = "file:/b".into())).is_ok());
+        assert!(
+            State::from_records(&with(&|archive| archive.copied_to = "file:/b".into())).is_ok()
+        );
     }
 }
 
 #[test]
 fn alone_it_must_at_least_make_sense() {
     let builder = StreamBuilder::full();
-    let good = State::fold(&builder.records)
+    let good = State::from_records(&builder.records)
         .unwrap()
         .archive("file:/a".into())
         .unwrap();
@@ -185,7 +189,7 @@ fn alone_it_must_at_least_make_sense() {
         let builder = builder
             .clone()
             .then(EXPIRY * 9, 99, Event::Archived(Box::new(archive)));
-        Story::restore(builder.records.last().unwrap())
+        StreamState::restore(builder.records.last().unwrap())
     };
     assert!(alone(good.clone(), &builder).is_ok());
     assert!(
@@ -216,5 +220,5 @@ fn alone_it_must_at_least_make_sense() {
         ..good
     };
     assert!(alone(planned, &builder).is_err());
-    assert!(Story::restore(&builder.records[3]).is_err());
+    assert!(StreamState::restore(&builder.records[3]).is_err());
 }

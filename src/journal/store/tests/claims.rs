@@ -86,7 +86,7 @@ async fn other_content_under_a_known_identity_is_a_conflict_and_is_noted_once() 
         );
         let stream = StreamId::of_conflict(&identity("first"), &digest);
         let noted = journal.read(stream).await.unwrap().unwrap();
-        let Story::Conflict(conflict) = &noted.story else {
+        let StreamState::Conflict(conflict) = &noted.stream_state else {
             panic!()
         };
         assert_eq!(conflict.delivery_id.as_deref(), Some("d-2"));

@@ -50,7 +50,7 @@ impl fmt::Display for Hour {
 /// announced before that record is written, so there may be a hint without its record, and never a
 /// record without its hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Hint {
+pub struct WakeUp {
     /// Not before this whole second.
     pub at: Timestamp,
     /// The request.
@@ -59,7 +59,7 @@ pub struct Hint {
     pub seq: u64,
 }
 
-impl Hint {
+impl WakeUp {
     /// A hint for the first whole second at or after `due`.
     pub fn new(due: Timestamp, stream: StreamId, seq: u64) -> Self {
         let second = TimestampRound::new()
@@ -94,12 +94,13 @@ impl Hint {
         let number: i64 = clock.parse().ok()?;
         let second = (number / 100).checked_mul(60)?.checked_add(number % 100)?;
         let at = hour.0.checked_add(SignedDuration::from_secs(second)).ok()?;
-        let hint = Self {
+        let wake_up = Self {
             at,
             stream: stream.parse().ok()?,
             seq: seq.parse().ok()?,
         };
-        (parts.next().is_none() && hint.hour() == hour && hint.name() == name).then_some(hint)
+        (parts.next().is_none() && wake_up.hour() == hour && wake_up.name() == name)
+            .then_some(wake_up)
     }
 }
 
@@ -115,16 +116,16 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn hint(due: &str) -> Hint {
-        Hint::new(at(due), STREAM.parse().unwrap(), 3)
+    fn wake_up(due: &str) -> WakeUp {
+        WakeUp::new(at(due), STREAM.parse().unwrap(), 3)
     }
 
     #[test]
     fn a_hint_is_named_after_its_second_its_stream_and_its_record() {
-        let hint = hint("2026-11-21T08:15:30Z");
-        assert_eq!(hint.hour().to_string(), "2026-11-21T08");
-        assert_eq!(hint.name(), format!("1530-{STREAM}-000003"));
-        assert_eq!(Hint::read(hint.hour(), &hint.name()), Some(hint));
+        let wake_up = wake_up("2026-11-21T08:15:30Z");
+        assert_eq!(wake_up.hour().to_string(), "2026-11-21T08");
+        assert_eq!(wake_up.name(), format!("1530-{STREAM}-000003"));
+        assert_eq!(WakeUp::read(wake_up.hour(), &wake_up.name()), Some(wake_up));
     }
 
     #[test]
@@ -134,11 +135,11 @@ mod tests {
             ("2026-11-21T08:59:59.5Z", "2026-11-21T09:00:00Z"),
             ("1969-12-31T23:59:59.5Z", "1970-01-01T00:00:00Z"),
         ] {
-            let hint = hint(due);
-            assert_eq!(hint.at, at(second));
-            assert_eq!(Hint::read(hint.hour(), &hint.name()), Some(hint));
+            let wake_up = wake_up(due);
+            assert_eq!(wake_up.at, at(second));
+            assert_eq!(WakeUp::read(wake_up.hour(), &wake_up.name()), Some(wake_up));
         }
-        let last = Hint::new(Timestamp::MAX, STREAM.parse().unwrap(), 0);
+        let last = WakeUp::new(Timestamp::MAX, STREAM.parse().unwrap(), 0);
         assert_eq!(last.hour().to_string(), "9999-12-30T22");
     }
 
@@ -146,7 +147,7 @@ mod tests {
     fn what_is_no_hint_is_not_read() {
         let hour = Hour::of(at("2026-11-21T08:00:00Z"));
         let good = format!("1530-{STREAM}-000003");
-        assert!(Hint::read(hour, &good).is_some());
+        assert!(WakeUp::read(hour, &good).is_some());
         for bad in [
             String::new(),
             good.clone() + ".done",
@@ -157,7 +158,7 @@ mod tests {
             good.replace("000003", "3"),
             good.to_uppercase(),
         ] {
-            assert_eq!(Hint::read(hour, &bad), None, "{bad}");
+            assert_eq!(WakeUp::read(hour, &bad), None, "{bad}");
         }
     }
 
@@ -184,10 +185,13 @@ mod tests {
     #[test]
     fn whatever_will_be_due_has_a_hint_of_the_record_that_made_it_so() {
         let builder = StreamBuilder::full();
-        let hints = (1..=builder.records.len())
-            .map(|length| State::fold(&builder.records[..length]).unwrap().hint());
-        let told: Vec<_> = hints
-            .map(|hint| hint.map(|hint| (hint.seq, hint.at)))
+        let wake_ups = (1..=builder.records.len()).map(|length| {
+            State::from_records(&builder.records[..length])
+                .unwrap()
+                .wake_up()
+        });
+        let told: Vec<_> = wake_ups
+            .map(|wake_up| wake_up.map(|wake_up| (wake_up.seq, wake_up.at)))
             .collect();
         let lease = Some((0, testing::at(60)));
         let end = EXPIRY;
@@ -209,10 +213,10 @@ mod tests {
         // What is due when it is written is looked for from then on.
         let late = StreamBuilder::opened().then(1, 1, deferred(-500));
         assert_eq!(
-            State::fold(&late.records)
+            State::from_records(&late.records)
                 .unwrap()
-                .hint()
-                .map(|hint| hint.at),
+                .wake_up()
+                .map(|wake_up| wake_up.at),
             Some(testing::at(1))
         );
     }

@@ -1,14 +1,18 @@
-//! The journal as lists: every request, every active grant. A stream that cannot be read is named,
-//! not skipped.
+//! What a host reads from the application: its configuration and clock, its readiness, the requests
+//! and active grants of the journal, the images that can be shared. Reports each stream that cannot
+//! be read; changes nothing.
 
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use crate::domain::Timestamp;
+use crate::cloud::{Deadline, ImageToShare, ImagesQuery};
+use crate::config::Config;
+use crate::domain::{CloudError, Region, SourceName, Timestamp};
 use crate::journal::{Grant, History, Journal, JournalError, Phase, State, StreamId};
+use crate::telemetry::Counters;
 
 use super::answer::Answer;
-use super::{App, register};
+use super::{App, grants};
 
 /// Requests that are read at once.
 const AT_ONCE: usize = 16;
@@ -110,6 +114,68 @@ impl GrantFilter {
 }
 
 impl App {
+    /// The same application, which tells `echo` each record's line of JSON once it is stored.
+    #[must_use]
+    pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self {
+            journal: self.journal.echoing(echo),
+            ..self
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        self.prepared.config()
+    }
+
+    /// The counters behind `/metrics`.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The current instant of this application's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How long a delivery may take when its host does not say.
+    pub fn budget(&self) -> Deadline {
+        Deadline::after(std::time::Duration::from_secs(self.config().budget_seconds))
+    }
+
+    /// The trusted source for which `origin` may speak.
+    pub fn source_of(&self, origin: &str) -> Option<SourceName> {
+        self.prepared.source_of(origin)
+    }
+
+    /// Whether the journal can be used now.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn ready(&self) -> Result<(), JournalError> {
+        self.journal.check().await
+    }
+
+    /// All pages of what can be shared to Lighthouse.
+    ///
+    /// # Errors
+    /// The cloud's refusal, or why it did not answer.
+    pub async fn images(
+        &self,
+        region: &Region,
+        query: ImagesQuery,
+        deadline: Deadline,
+    ) -> Result<Vec<ImageToShare>, CloudError> {
+        let image = match &query {
+            ImagesQuery::Ids(ids) => ids.first().map(ToString::to_string),
+            _ => None,
+        };
+        let chosen = self.clouds.of(self.config(), image.as_deref(), region);
+        chosen.cloud.images_to_share(region, query, deadline).await
+    }
+}
+
+impl App {
     /// Every request of the journal.
     ///
     /// # Errors
@@ -129,10 +195,10 @@ impl App {
     pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
         let now = self.now();
         let (states, flaws) = self.states().await?;
-        let cancels = register::cancels(&states);
+        let cancels = grants::cancels(&states);
         let grants = states
             .iter()
-            .filter_map(|state| register::standing(state, &cancels, now));
+            .filter_map(|state| grants::standing(state, &cancels, now));
         let entries = grants.flat_map(|grant| lines(&grant)).collect();
         Ok(Listed { entries, flaws })
     }
@@ -225,4 +291,13 @@ fn lines(grant: &Grant) -> Vec<GrantEntry> {
         policies: grant.policies.clone(),
     };
     lighthouse.into_iter().chain(accounts).map(line).collect()
+}
+
+/// The first 16 hex digits of a SHA-256: enough to tell two local events apart.
+pub fn short_digest(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    hex::encode(sha2::Sha256::digest(bytes))
+        .chars()
+        .take(16)
+        .collect()
 }

@@ -17,11 +17,11 @@ use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
 use crate::telemetry::Counters;
 
 use super::App;
-use super::certified::Certificates;
-use super::clouds::{self, Clouds};
+use super::cloud_accounts::{self, CloudAccounts};
+use super::sns_certificates::Certificates;
 
 /// A policy file larger than this is not read.
-const MOST_POLICY_BYTES: u64 = 1024 * 1024;
+const MAX_POLICY_BYTES: u64 = 1024 * 1024;
 
 /// Why the application cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ impl Prepared {
             }
         }
         problems.extend(two_for_one_origin(&config));
-        problems.extend(clouds::problems(&config));
+        problems.extend(cloud_accounts::problems(&config));
         let facts: Vec<SourceFacts> = intakes
             .values()
             .map(|intake| intake.facts.clone())
@@ -129,16 +129,16 @@ impl Prepared {
         vars: &Vars,
         clock: Clock,
     ) -> Result<App, StartError> {
-        let clouds = Clouds::new(&prepared.config, &settings(&prepared.config), vars)?;
+        let clouds = CloudAccounts::new(&prepared.config, &settings(&prepared.config), vars)?;
         let certificates = Certificates::new(cloud::http_client()?);
-        let (calls, looks) = Default::default();
+        let (calls, reads) = Default::default();
         let counters = Counters::default();
         Ok(App {
             prepared,
             journal,
             clouds,
             calls,
-            looks,
+            reads,
             clock,
             counters,
             certificates,
@@ -305,10 +305,10 @@ fn read_policies(folder: &Path) -> Result<PolicyFiles, Problems> {
         let size = fs::metadata(path)
             .map_err(|error| cannot(path, &error))?
             .len();
-        if size > MOST_POLICY_BYTES {
+        if size > MAX_POLICY_BYTES {
             return Err(cannot(
                 path,
-                &format!("it has {size} bytes, {MOST_POLICY_BYTES} at most"),
+                &format!("it has {size} bytes, {MAX_POLICY_BYTES} at most"),
             ));
         }
         fs::read_to_string(path).map_err(|error| cannot(path, &error))

@@ -8,7 +8,7 @@ use crate::plan::{Observation, Plan};
 use crate::policy::Approved;
 
 use super::answer::{Answer, Ending};
-use super::ledger::{Ledger, Stop};
+use super::claim_writer::{ClaimWriter, Stop};
 use super::{App, Deadline, observe};
 
 impl App {
@@ -49,14 +49,14 @@ impl App {
         else {
             return self.reread(stream).await;
         };
-        let mut ledger = Ledger::new(&self.journal, &self.clock, claim);
+        let mut writer = ClaimWriter::new(&self.journal, &self.clock, claim);
         let end = if expired {
-            self.close_late(&mut ledger, &approved, deadline).await
+            self.close_late(&mut writer, &approved, deadline).await
         } else {
-            self.work(&mut ledger, &approved, deadline).await
+            self.work(&mut writer, &approved, deadline).await
         };
         match end {
-            Ok(()) => Ok(ledger.state().clone()),
+            Ok(()) => Ok(writer.state().clone()),
             Err(Stop::Lost) => self.reread(stream).await,
             Err(Stop::Journal(error)) => Err(error),
         }
@@ -67,18 +67,18 @@ impl App {
     /// out first, or it would stand for ever.
     async fn close_late(
         &self,
-        ledger: &mut Ledger<'_>,
+        writer: &mut ClaimWriter<'_>,
         approved: &Approved,
         deadline: Deadline,
     ) -> Result<(), Stop> {
-        let known = ledger.results();
-        if !ledger.observed() {
-            return ledger
+        let known = writer.results();
+        if !writer.observed() {
+            return writer
                 .close(known.into_iter().map(too_late).collect())
                 .await;
         }
         let seen = observe::observe(
-            &self.means(approved.request(), deadline),
+            &self.context(approved.request(), deadline),
             approved.request(),
         )
         .await;
@@ -90,7 +90,7 @@ impl App {
                 .find(|settled| settled.item == result.item);
             settled.cloned().unwrap_or_else(|| unsettled(result, &seen))
         };
-        ledger.close(known.into_iter().map(settle).collect()).await
+        writer.close(known.into_iter().map(settle).collect()).await
     }
 
     /// A request's state as the journal holds it now.

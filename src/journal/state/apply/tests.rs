@@ -10,7 +10,7 @@ use crate::journal::state::Work;
 use crate::journal::testing::*;
 
 fn fold(builder: &StreamBuilder) -> Result<State, BrokenRecord> {
-    State::fold(&builder.records)
+    State::from_records(&builder.records)
 }
 
 fn closed_after(results: Vec<ItemResult>) -> State {
@@ -29,7 +29,7 @@ fn every_prefix_of_a_history_folds_to_something_that_goes_on() {
     let builder = StreamBuilder::full();
     let far = at(EXPIRY * 10);
     for length in 1..=builder.records.len() {
-        let state = State::fold(&builder.records[..length]).unwrap();
+        let state = State::from_records(&builder.records[..length]).unwrap();
         assert_eq!(state.head().next_seq, length as u64);
         assert_eq!(state.head().hash, builder.records[length - 1].hash);
         let last = length == builder.records.len();
@@ -64,7 +64,7 @@ fn what_is_to_be_done_after_each_record_of_a_history() {
         (11, EXPIRY + 120, revoke(vec![], true)),
     ];
     for (length, due, work) in table {
-        let state = State::fold(&builder.records[..length]).unwrap();
+        let state = State::from_records(&builder.records[..length]).unwrap();
         assert_eq!(
             state.needs_work(at(due - 1)),
             None,
@@ -77,7 +77,7 @@ fn what_is_to_be_done_after_each_record_of_a_history() {
 #[test]
 fn the_story_so_far_is_told_by_the_state() {
     let builder = StreamBuilder::full();
-    let after = |length| State::fold(&builder.records[..length]).unwrap();
+    let after = |length| State::from_records(&builder.records[..length]).unwrap();
     assert!(!after(1).observed() && after(2).observed());
     assert_eq!(after(1).status(), Status::Pending);
     assert_eq!(after(1).blueprint(), None);
@@ -287,13 +287,13 @@ fn steps_that_cannot_follow_are_broken() {
 #[test]
 fn a_story_begins_with_record_0_and_hangs_together() {
     let builder = StreamBuilder::full();
-    assert!(State::fold(&[]).is_err());
-    assert!(State::fold(&builder.records[1..]).is_err());
+    assert!(State::from_records(&[]).is_err());
+    assert!(State::from_records(&builder.records[1..]).is_err());
     let mut gap = builder.records.clone();
     gap.remove(3);
-    assert!(State::fold(&gap).is_err());
+    assert!(State::from_records(&gap).is_err());
     let other = StreamBuilder::of(identity("other"));
-    assert!(State::fold(&[builder.records[0].clone(), other.records[1].clone()]).is_err());
+    assert!(State::from_records(&[builder.records[0].clone(), other.records[1].clone()]).is_err());
 }
 
 #[test]
@@ -302,11 +302,11 @@ fn a_conflict_stands_alone() {
     let mut builder = StreamBuilder::empty(&identity("CHG0030192"));
     builder.stream = StreamId::of_conflict(&identity("CHG0030192"), "ab");
     let builder = builder.then(0, 1, conflict);
-    let story = Story::begin(&builder.records[0]).unwrap();
-    assert!(story.state().is_none());
-    assert!(State::fold(&builder.records).is_err());
+    let stream_state = StreamState::begin(&builder.records[0]).unwrap();
+    assert!(stream_state.state().is_none());
+    assert!(State::from_records(&builder.records).is_err());
     let more = builder.then(1, 1, progress(vec![]));
-    assert!(story.after(&more.records[1]).is_err());
+    assert!(stream_state.apply(&more.records[1]).is_err());
 }
 
 #[test]
@@ -406,7 +406,7 @@ fn a_worker_that_finds_its_predecessors_share_does_not_hide_it() {
 fn a_grant_says_who_has_what_by_which_right() {
     let builder = StreamBuilder::full();
     let grant = |length: usize, seconds| {
-        State::fold(&builder.records[..length])
+        State::from_records(&builder.records[..length])
             .unwrap()
             .grant(at(seconds))
     };

@@ -1,4 +1,4 @@
-//! The lanes without a cloud: who leads, who rides, and that nobody waits for ever, whoever is
+//! The queues without a cloud: who leads, who rides, and that nobody waits for ever, whoever is
 //! stopped.
 
 use std::time::Duration;
@@ -7,75 +7,75 @@ use proptest::prelude::*;
 
 use super::*;
 
-type Test = Lanes<&'static str, u32, u32>;
+type Test = Queues<&'static str, u32, u32>;
 
-async fn lead(lanes: &Test) -> Lead<'_, &'static str, u32, u32> {
-    match lanes.enter("k", 0, Deadline::NEVER).await {
-        Place::Lead(lead) => lead,
+async fn lead(queues: &Test) -> Leader<'_, &'static str, u32, u32> {
+    match queues.enter("k", 0, Deadline::NEVER).await {
+        Joined::Leader(lead) => lead,
         _ => panic!("the lane is not free"),
     }
 }
 
-fn waiting(lanes: &Test) -> usize {
-    lanes.lock().get("k").map_or(0, VecDeque::len)
+fn waiting(queues: &Test) -> usize {
+    queues.lock().get("k").map_or(0, VecDeque::len)
 }
 
-async fn until_waiting(lanes: &Test, count: usize) {
-    while waiting(lanes) < count {
+async fn until_waiting(queues: &Test, count: usize) {
+    while waiting(queues) < count {
         tokio::task::yield_now().await;
     }
 }
 
 /// Enters and, when it leads, answers its own part.
-async fn ride(lanes: Arc<Test>, part: u32, deadline: Deadline) -> &'static str {
-    match lanes.enter("k", part, deadline).await {
-        Place::Lead(_) => "led",
-        Place::Rode(7) => "rode",
-        Place::Rode(_) => "rode elsewhere",
-        Place::Late => "late",
-        Place::Lost => "lost",
+async fn ride(queues: Arc<Test>, part: u32, deadline: Deadline) -> &'static str {
+    match queues.enter("k", part, deadline).await {
+        Joined::Leader(_) => "led",
+        Joined::Answered(7) => "rode",
+        Joined::Answered(_) => "rode elsewhere",
+        Joined::Late => "late",
+        Joined::Lost => "lost",
     }
 }
 
 #[tokio::test]
 async fn those_who_wait_ride_with_the_next_call_if_they_fit() {
-    let lanes = Arc::new(Test::default());
-    let first = lead(&lanes).await;
+    let queues = Arc::new(Test::default());
+    let first = lead(&queues).await;
     assert!(
         matches!(
-            lanes.enter("other", 0, Deadline::NEVER).await,
-            Place::Lead(_)
+            queues.enter("other", 0, Deadline::NEVER).await,
+            Joined::Leader(_)
         ),
         "keys are apart"
     );
     let mut others = Vec::new();
     for part in 1..=4 {
         others.push(tokio::spawn(ride(
-            Arc::clone(&lanes),
+            Arc::clone(&queues),
             part,
             Deadline::NEVER,
         )));
-        until_waiting(&lanes, part as usize).await;
+        until_waiting(&queues, part as usize).await;
     }
-    first.company(|part| part % 2 == 0).answer(&7);
+    first.batch(|part| part % 2 == 0).answer(&7);
     drop(first);
     let mut ends = Vec::new();
     for other in others {
         ends.push(other.await.unwrap());
     }
     assert_eq!(ends, ["led", "rode", "led", "rode"]);
-    assert!(lanes.lock().is_empty(), "a lane without calls is gone");
+    assert!(queues.lock().is_empty(), "a lane without calls is gone");
 }
 
 #[tokio::test]
 async fn a_stopped_leader_leaves_nobody_waiting() {
-    let lanes = Arc::new(Test::default());
-    let first = lead(&lanes).await;
-    let taken = tokio::spawn(ride(Arc::clone(&lanes), 1, Deadline::NEVER));
-    until_waiting(&lanes, 1).await;
-    let left = tokio::spawn(ride(Arc::clone(&lanes), 2, Deadline::NEVER));
-    until_waiting(&lanes, 2).await;
-    let company = first.company(|part| *part == 1);
+    let queues = Arc::new(Test::default());
+    let first = lead(&queues).await;
+    let taken = tokio::spawn(ride(Arc::clone(&queues), 1, Deadline::NEVER));
+    until_waiting(&queues, 1).await;
+    let left = tokio::spawn(ride(Arc::clone(&queues), 2, Deadline::NEVER));
+    until_waiting(&queues, 2).await;
+    let company = first.batch(|part| *part == 1);
     drop((company, first));
     assert_eq!(
         taken.await.unwrap(),
@@ -87,30 +87,30 @@ async fn a_stopped_leader_leaves_nobody_waiting() {
 
 #[tokio::test]
 async fn a_deadline_ends_the_wait_and_tells_whether_a_call_began() {
-    let lanes = Arc::new(Test::default());
-    let first = lead(&lanes).await;
+    let queues = Arc::new(Test::default());
+    let first = lead(&queues).await;
     let soon = || Deadline::after(Duration::from_millis(30));
-    let queued = ride(Arc::clone(&lanes), 1, soon()).await;
-    assert_eq!((queued, waiting(&lanes)), ("late", 0));
-    let taken = tokio::spawn(ride(Arc::clone(&lanes), 2, soon()));
-    until_waiting(&lanes, 1).await;
-    let company = first.company(|_| true);
+    let queued = ride(Arc::clone(&queues), 1, soon()).await;
+    assert_eq!((queued, waiting(&queues)), ("late", 0));
+    let taken = tokio::spawn(ride(Arc::clone(&queues), 2, soon()));
+    until_waiting(&queues, 1).await;
+    let company = first.batch(|_| true);
     assert_eq!(taken.await.unwrap(), "lost");
     company.answer(&7);
 }
 
 #[tokio::test]
 async fn a_stopped_waiter_passes_the_lane_on() {
-    let lanes = Arc::new(Test::default());
-    let first = lead(&lanes).await;
-    let mut stopped = Box::pin(lanes.enter("k", 1, Deadline::NEVER));
+    let queues = Arc::new(Test::default());
+    let first = lead(&queues).await;
+    let mut stopped = Box::pin(queues.enter("k", 1, Deadline::NEVER));
     assert!(
         tokio::time::timeout(Duration::from_millis(5), &mut stopped)
             .await
             .is_err()
     );
-    let next = tokio::spawn(ride(Arc::clone(&lanes), 2, Deadline::NEVER));
-    until_waiting(&lanes, 2).await;
+    let next = tokio::spawn(ride(Arc::clone(&queues), 2, Deadline::NEVER));
+    until_waiting(&queues, 2).await;
     drop(first); // told to the first waiter, who is stopped before it hears of it
     drop(stopped);
     assert_eq!(next.await.unwrap(), "led");
@@ -118,21 +118,21 @@ async fn a_stopped_waiter_passes_the_lane_on() {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-    /// Callers that come, call, run out of time or are stopped in any order: all end, and the lanes
+    /// Callers that come, call, run out of time or are stopped in any order: all end, and the queues
     /// are free again.
     #[test]
     fn nobody_waits_for_ever(callers in prop::collection::vec((0_u64..4, 0_u64..6, any::<bool>()), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let lanes = Arc::new(Test::default());
+            let queues = Arc::new(Test::default());
             let mut tasks = Vec::new();
             for (at, (wait, length, stop)) in callers.into_iter().enumerate() {
-                let lanes = Arc::clone(&lanes);
+                let queues = Arc::clone(&queues);
                 let deadline = Deadline::after(Duration::from_millis(2 + wait * 3));
                 tasks.push((stop, tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_millis(wait)).await;
-                    if let Place::Lead(lead) = lanes.enter("k", at as u32, deadline).await {
-                        let company = lead.company(|part| part % 3 != 0);
+                    if let Joined::Leader(lead) = queues.enter("k", at as u32, deadline).await {
+                        let company = lead.batch(|part| part % 3 != 0);
                         tokio::time::sleep(Duration::from_millis(length)).await;
                         company.answer(&7);
                     }
@@ -146,7 +146,7 @@ proptest! {
                 let end = tokio::time::timeout(Duration::from_secs(5), task).await;
                 assert!(end.is_ok(), "somebody waits for ever");
             }
-            assert!(lanes.lock().is_empty());
+            assert!(queues.lock().is_empty());
         });
     }
 }

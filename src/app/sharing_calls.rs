@@ -11,79 +11,49 @@ use crate::cloud::actions::{
 };
 use crate::cloud::error::own;
 use crate::cloud::{Deadline, Permission};
-use crate::domain::{AccountId, Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Region};
+use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region};
 
-use super::execute::Means;
-use super::merge::{Company, Lanes, Place};
+use super::coalesce::{Batch, Joined};
+use super::context::{CallEnd, CallPart, ExecutionContext};
 
 /// The most that Lighthouse takes in one call (API pages).
 const LIGHTHOUSE_ACCOUNTS: usize = 10;
 
-/// What an account stage works on, once a chain's blueprint is known.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Subject {
-    Blueprint(BlueprintId),
-    Cvm(CvmImageId),
-}
-
-/// Calls that may be one: the owner account, the region, the image and what is to be done. The
-/// account is no function of the image, because a chain's blueprint goes by the CVM image that it
-/// came from.
-type Lane = (Option<String>, Region, Subject, Action);
-
-/// What a request wants of the next call.
-#[derive(Debug)]
-pub(super) struct Part {
-    accounts: Vec<AccountId>,
-    /// After a refusal in company: only alone does it get an end of its own.
-    alone: bool,
-}
-
-/// A call's end: the cloud's request id where it gave one, or the error.
-pub(super) type End = Result<Option<String>, CloudError>;
-
-/// The lanes of all calls that change who has an image. One image's changes exclude each other in
-/// the cloud anyway (`ResourceInUse.BlueprintModifyingSharePermission`), so to make them one after
-/// the other costs nothing.
-pub(super) type CallLanes = Lanes<Lane, Part, End>;
-
 /// How a call ended for one request.
 pub(super) struct Called {
-    pub(super) end: End,
+    pub(super) end: CallEnd,
     /// Whether it carried accounts of other requests too.
-    pub(super) in_company: bool,
+    pub(super) batched: bool,
 }
 
-impl Subject {
-    /// The most accounts of one call.
-    pub(super) fn per_call(&self, means: &Means<'_>) -> usize {
-        match self {
-            Self::Blueprint(_) => LIGHTHOUSE_ACCOUNTS,
-            Self::Cvm(_) => means.cvm_accounts_per_call,
-        }
+/// The most accounts of one call.
+pub(super) fn accounts_per_call(image: &ImageRef, context: &ExecutionContext<'_>) -> usize {
+    match image {
+        ImageRef::Blueprint(_) => LIGHTHOUSE_ACCOUNTS,
+        ImageRef::Cvm(_) => context.cvm_accounts_per_call,
     }
+}
 
-    fn api(&self, action: Action) -> Api {
-        match (self, action) {
-            (Self::Blueprint(_), Action::Share) => share_blueprint::API,
-            (Self::Blueprint(_), Action::Cancel) => cancel_blueprint::API,
-            (Self::Cvm(_), _) => cvm_modify::API,
-        }
+fn api(image: &ImageRef, action: Action) -> Api {
+    match (image, action) {
+        (ImageRef::Blueprint(_), Action::Share) => share_blueprint::API,
+        (ImageRef::Blueprint(_), Action::Cancel) => cancel_blueprint::API,
+        (ImageRef::Cvm(_), _) => cvm_modify::API,
     }
+}
 
-    /// The call's name for records and logs.
-    pub(super) fn name(&self, action: Action) -> String {
-        match (self, action) {
-            (Self::Blueprint(id), Action::Share) => {
-                format!("lighthouse ShareBlueprintAcrossAccounts {id}")
-            }
-            (Self::Blueprint(id), Action::Cancel) => {
-                format!("lighthouse CancelShareBlueprintAcrossAccounts {id}")
-            }
-            (Self::Cvm(id), Action::Share) => format!("cvm ModifyImageSharePermission SHARE {id}"),
-            (Self::Cvm(id), Action::Cancel) => {
-                format!("cvm ModifyImageSharePermission CANCEL {id}")
-            }
+/// The call's name for records and logs.
+pub(super) fn name(image: &ImageRef, action: Action) -> String {
+    match (image, action) {
+        (ImageRef::Blueprint(id), Action::Share) => {
+            format!("lighthouse ShareBlueprintAcrossAccounts {id}")
+        }
+        (ImageRef::Blueprint(id), Action::Cancel) => {
+            format!("lighthouse CancelShareBlueprintAcrossAccounts {id}")
+        }
+        (ImageRef::Cvm(id), Action::Share) => format!("cvm ModifyImageSharePermission SHARE {id}"),
+        (ImageRef::Cvm(id), Action::Cancel) => {
+            format!("cvm ModifyImageSharePermission CANCEL {id}")
         }
     }
 }
@@ -106,69 +76,68 @@ pub(super) fn names_one_of_many(error: &CloudError) -> bool {
 
 /// Calls for `batch`, together with whoever waits for the same when `alone` is false.
 pub(super) async fn change(
-    means: &Means<'_>,
+    context: &ExecutionContext<'_>,
     region: &Region,
-    subject: &Subject,
+    image: &ImageRef,
     action: Action,
     batch: &[AccountId],
     alone: bool,
 ) -> Called {
     loop {
-        let lane = (
-            means.account.map(str::to_owned),
+        let key = (
+            context.account.map(str::to_owned),
             region.clone(),
-            subject.clone(),
+            image.clone(),
             action,
         );
-        let part = Part {
+        let part = CallPart {
             accounts: batch.to_vec(),
             alone,
         };
-        let lead = match means.calls.enter(lane, part, means.deadline).await {
-            Place::Lead(lead) => lead,
+        let leader = match context.calls.enter(key, part, context.deadline).await {
+            Joined::Leader(leader) => leader,
             // The leader had less time than there is here: nothing was sent, so ask again.
-            Place::Rode(Err(error)) if out_of_time(&error) && has_time(means.deadline) => continue,
-            Place::Rode(end) => {
+            Joined::Answered(Err(error)) if out_of_time(&error) && has_time(context.deadline) => {
+                continue;
+            }
+            Joined::Answered(end) => {
+                return Called { end, batched: true };
+            }
+            Joined::Late => {
                 return Called {
-                    end,
-                    in_company: true,
+                    end: Err(late(image, action)),
+                    batched: false,
                 };
             }
-            Place::Late => {
+            Joined::Lost => {
                 return Called {
-                    end: Err(late(subject, action)),
-                    in_company: false,
-                };
-            }
-            Place::Lost => {
-                return Called {
-                    end: Err(lost(subject, action)),
-                    in_company: false,
+                    end: Err(lost(image, action)),
+                    batched: false,
                 };
             }
         };
         let mut accounts = batch.to_vec();
-        let company = if alone {
-            Company::none()
+        let waiters = if alone {
+            Batch::none()
         } else {
             // Whoever comes while the pace holds the call back can still come along.
-            means
+            context
                 .cloud
-                .until_free(subject.api(action), region, means.deadline)
+                .until_free(api(image, action), region, context.deadline)
                 .await;
-            let most = subject.per_call(means);
-            lead.company(|part| fits(&mut accounts, part, most))
+            let most = accounts_per_call(image, context);
+            leader.batch(|part| fits(&mut accounts, part, most))
         };
-        let end = send(means, region, subject, action, &accounts).await;
-        let in_company = !company.is_empty();
-        company.answer(&end);
-        return Called { end, in_company };
+        let end = send(context, region, image, action, &accounts).await;
+        let batched = !waiters.is_empty();
+        waiters.answer(&end);
+        return Called { end, batched };
     }
 }
 
 /// Adds a part to a call when it has room and names nobody twice: two requests for one account get
 /// an end each.
-fn fits(accounts: &mut Vec<AccountId>, part: &Part, most: usize) -> bool {
+fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
     if part.alone
         || !room
@@ -187,12 +156,12 @@ fn has_time(deadline: Deadline) -> bool {
     deadline.allows(tokio::time::Instant::now())
 }
 
-fn late(subject: &Subject, action: Action) -> CloudError {
+fn late(image: &ImageRef, action: Action) -> CloudError {
     CloudError {
         code: own::DEADLINE.to_owned(),
         message: format!(
             "{} was not sent: the deadline passed while it waited",
-            subject.name(action)
+            name(image, action)
         ),
         class: ErrorClass::NotSent,
         remedy: "none at once: it is repeated later".to_owned(),
@@ -200,12 +169,12 @@ fn late(subject: &Subject, action: Action) -> CloudError {
     }
 }
 
-fn lost(subject: &Subject, action: Action) -> CloudError {
+fn lost(image: &ImageRef, action: Action) -> CloudError {
     CloudError {
         code: own::TIMEOUT.to_owned(),
         message: format!(
             "{}: the end of a call that others made too is not known",
-            subject.name(action)
+            name(image, action)
         ),
         class: ErrorClass::Ambiguous,
         remedy: "read back before repeating: it may have been carried out".to_owned(),
@@ -214,22 +183,22 @@ fn lost(subject: &Subject, action: Action) -> CloudError {
 }
 
 async fn send(
-    means: &Means<'_>,
+    context: &ExecutionContext<'_>,
     region: &Region,
-    subject: &Subject,
+    image: &ImageRef,
     action: Action,
     accounts: &[AccountId],
-) -> End {
-    means.counters.count_call();
-    let (cloud, deadline) = (means.cloud, means.deadline);
-    let receipt = match (subject, action) {
-        (Subject::Blueprint(id), Action::Share) => {
+) -> CallEnd {
+    context.counters.count_call();
+    let (cloud, deadline) = (context.cloud, context.deadline);
+    let receipt = match (image, action) {
+        (ImageRef::Blueprint(id), Action::Share) => {
             cloud.share_blueprint(region, id, accounts, deadline).await
         }
-        (Subject::Blueprint(id), Action::Cancel) => {
+        (ImageRef::Blueprint(id), Action::Cancel) => {
             cloud.cancel_blueprint(region, id, accounts, deadline).await
         }
-        (Subject::Cvm(id), _) => {
+        (ImageRef::Cvm(id), _) => {
             cloud
                 .modify_cvm_sharing(region, id, accounts, permission(action), deadline)
                 .await
@@ -248,15 +217,15 @@ pub(super) fn permission(action: Action) -> Permission {
 
 /// Who has the image now.
 pub(super) async fn shares(
-    means: &Means<'_>,
+    context: &ExecutionContext<'_>,
     region: &Region,
-    subject: &Subject,
+    image: &ImageRef,
 ) -> Result<BTreeSet<AccountId>, CloudError> {
-    match subject {
-        Subject::Cvm(id) => means.cloud.cvm_shares(region, id, means.deadline).await,
-        Subject::Blueprint(id) => match means
+    match image {
+        ImageRef::Cvm(id) => context.cloud.cvm_shares(region, id, context.deadline).await,
+        ImageRef::Blueprint(id) => match context
             .cloud
-            .blueprint_shares(region, id, means.deadline)
+            .blueprint_shares(region, id, context.deadline)
             .await
         {
             Ok(Some(shares)) => Ok(shares),

@@ -41,13 +41,13 @@ const LATER: Duration = Duration::from_secs(60);
 const MUCH_LATER: Duration = Duration::from_secs(900);
 
 /// The claim together with where it is written.
-pub(super) struct Ledger<'a> {
+pub(super) struct ClaimWriter<'a> {
     journal: &'a Journal,
     clock: &'a Clock,
     claim: Claim,
 }
 
-impl<'a> Ledger<'a> {
+impl<'a> ClaimWriter<'a> {
     pub(super) fn new(journal: &'a Journal, clock: &'a Clock, claim: Claim) -> Self {
         Self {
             journal,

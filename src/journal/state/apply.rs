@@ -6,7 +6,7 @@ use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
 
 use super::super::record::{Deferral, Event, Intent, Progress, Record, Stored, Worker};
 use super::results::{blueprint, items, merge};
-use super::{Head, Hint, Phase, Revoking, State, Story};
+use super::{Head, Phase, Revoking, State, StreamState, WakeUp};
 
 /// A record that cannot follow the ones before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,19 +17,7 @@ pub(super) fn broken<T>(why: impl Into<String>) -> Result<T, BrokenRecord> {
     Err(BrokenRecord(why.into()))
 }
 
-/// [`State::fold`].
-pub(super) fn fold(records: &[Stored]) -> Result<State, BrokenRecord> {
-    let Some((first, rest)) = records.split_first() else {
-        return broken("a stream without a record");
-    };
-    let story = rest.iter().try_fold(Story::begin(first)?, Story::after)?;
-    match story {
-        Story::Request(state) => Ok(*state),
-        Story::Conflict(_) => broken("the stream of a conflict, not of a request"),
-    }
-}
-
-impl Story {
+impl StreamState {
     /// The story that record 0 begins.
     ///
     /// # Errors
@@ -50,15 +38,33 @@ impl Story {
     ///
     /// # Errors
     /// When that record cannot follow.
-    pub fn after(self, next: &Stored) -> Result<Self, BrokenRecord> {
+    pub fn apply(self, next: &Stored) -> Result<Self, BrokenRecord> {
         match self {
-            Self::Request(state) => Ok(Self::Request(Box::new(state.after(next)?))),
+            Self::Request(state) => Ok(Self::Request(Box::new(state.apply(next)?))),
             Self::Conflict(_) => broken("nothing follows a conflict"),
         }
     }
 }
 
 impl State {
+    /// The state that the records of a request's stream add up to, from record 0 on.
+    ///
+    /// # Errors
+    /// [`BrokenRecord`] when a record cannot follow the ones before it, when there is none, or for a
+    /// conflict's stream.
+    pub fn from_records(records: &[Stored]) -> Result<Self, BrokenRecord> {
+        let Some((first, rest)) = records.split_first() else {
+            return broken("a stream without a record");
+        };
+        let state = rest
+            .iter()
+            .try_fold(StreamState::begin(first)?, StreamState::apply)?;
+        match state {
+            StreamState::Request(state) => Ok(*state),
+            StreamState::Conflict(_) => broken("the stream of a conflict, not of a request"),
+        }
+    }
+
     fn open(first: &Stored, intent: &Intent) -> Result<Self, BrokenRecord> {
         let record = &first.record;
         let phase = match (intent.verdict.allowed, intent.lease) {
@@ -90,16 +96,16 @@ impl State {
                 hash: first.hash.clone(),
             },
             archived: false,
-            hints: Vec::new(),
+            wake_ups: Vec::new(),
         };
-        Ok(state.hinted(None, record))
+        Ok(state.with_wake_up(None, record))
     }
 
     /// The state with one more record.
     ///
     /// # Errors
     /// When that record cannot follow.
-    pub fn after(mut self, next: &Stored) -> Result<Self, BrokenRecord> {
+    pub fn apply(mut self, next: &Stored) -> Result<Self, BrokenRecord> {
         let record = &next.record;
         if record.stream != self.stream
             || record.seq != self.head.next_seq
@@ -117,17 +123,17 @@ impl State {
             next_seq: record.seq.saturating_add(1),
             hash: next.hash.clone(),
         };
-        Ok(self.hinted(due, record))
+        Ok(self.with_wake_up(due, record))
     }
 
     /// Notes when it is to be looked at again, if `record` changed that.
-    fn hinted(mut self, before: Option<Timestamp>, record: &Record) -> Self {
+    fn with_wake_up(mut self, before: Option<Timestamp>, record: &Record) -> Self {
         let due = self.due_at();
         if due != before {
             // What is due already is so from now on: nobody looks for it in hours that are done
             // with.
-            self.hints
-                .extend(due.map(|due| Hint::new(due.max(record.at), record.stream, record.seq)));
+            self.wake_ups
+                .extend(due.map(|due| WakeUp::new(due.max(record.at), record.stream, record.seq)));
         }
         self
     }

@@ -13,7 +13,7 @@ use crate::domain::{
 
 /// A cloud for each configured account, and one for what the process finds by itself.
 #[derive(Debug)]
-pub(super) struct Clouds {
+pub(super) struct CloudAccounts {
     default: Cloud,
     named: BTreeMap<String, Cloud>,
     /// Where the credentials go that invocations bring.
@@ -29,7 +29,7 @@ pub(super) struct Chosen<'a> {
     pub(super) account: Option<&'a str>,
 }
 
-impl Clouds {
+impl CloudAccounts {
     /// Looks nothing up yet. Each account keeps its own pace, because the cloud counts by account.
     pub(super) fn new(
         config: &Config,

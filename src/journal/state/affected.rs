@@ -7,7 +7,7 @@ use crate::domain::{AccountId, ImageRef, Region, Target};
 use super::{Phase, State};
 
 /// A request that names more accounts than one call does is listed once under `many`.
-const MOST_SINGLE: usize = 10;
+const MAX_LISTED: usize = 10;
 
 /// Who receives, or loses, an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +33,7 @@ impl Receiver {
 
 /// An image in a region and one who receives it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Concern {
+pub struct Affected {
     /// Where.
     pub region: Region,
     /// The image as the receiver sees it.
@@ -42,7 +42,7 @@ pub struct Concern {
     pub receiver: Receiver,
 }
 
-impl Concern {
+impl Affected {
     /// Whether both may be about the same receiver of the same image.
     pub fn meets(&self, other: &Self) -> bool {
         let alike = self.receiver == other.receiver
@@ -54,12 +54,12 @@ impl Concern {
 impl State {
     /// Whom the request concerns, as far as it is known: the accounts of a chain only once it has
     /// its blueprint.
-    pub fn concerns(&self) -> Vec<Concern> {
+    pub fn affected(&self) -> Vec<Affected> {
         if self.phase == Phase::Denied {
             return Vec::new();
         }
         let (request, target) = (&self.intent.request, &self.intent.request.target);
-        let concern = |image, receiver| Concern {
+        let affected = |image, receiver| Affected {
             region: request.region.clone(),
             image,
             receiver,
@@ -68,15 +68,15 @@ impl State {
         let unmade = matches!(target, Target::Chain { .. }) && self.blueprint.is_none();
         let receivers = match target.accounts() {
             _ if unmade => Vec::new(),
-            accounts if accounts.len() > MOST_SINGLE => vec![Receiver::Many],
+            accounts if accounts.len() > MAX_LISTED => vec![Receiver::Many],
             accounts => accounts.iter().cloned().map(Receiver::Account).collect(),
         };
-        let mut all: Vec<Concern> = receivers
+        let mut all: Vec<Affected> = receivers
             .into_iter()
-            .map(|to| concern(subject.clone(), to))
+            .map(|to| affected(subject.clone(), to))
             .collect();
         if target.lighthouse() {
-            all.push(concern(target.image(), Receiver::Lighthouse));
+            all.push(affected(target.image(), Receiver::Lighthouse));
         }
         all
     }
@@ -93,9 +93,9 @@ mod tests {
     use crate::journal::Event;
 
     fn names(builder: &StreamBuilder) -> Vec<String> {
-        let state = State::fold(&builder.records).unwrap();
-        let name = |c: Concern| format!("{}/{}/{}", c.region, c.image, c.receiver.name());
-        state.concerns().into_iter().map(name).collect()
+        let state = State::from_records(&builder.records).unwrap();
+        let name = |c: Affected| format!("{}/{}/{}", c.region, c.image, c.receiver.name());
+        state.affected().into_iter().map(name).collect()
     }
 
     fn opened(change: serde_json::Value, allowed: bool) -> StreamBuilder {

@@ -12,7 +12,7 @@ use crate::domain::Timestamp;
 use crate::inbound::{Certificate, Delivery, Greeting, Refusal, Subscription, VerifiedDelivery};
 use crate::telemetry::Counted;
 
-use super::prepare::Intake;
+use super::startup::Intake;
 use super::{App, Reply};
 
 /// A certificate is fetched and checked again after this many seconds.

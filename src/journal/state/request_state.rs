@@ -6,19 +6,19 @@ use crate::domain::{
     Timestamp, Verdict,
 };
 
-use super::super::record::{Conflict, Intent, Stored, StreamId, Worker};
-use super::{BrokenRecord, Hint, fold};
+use super::super::record::{Conflict, Intent, StreamId, Worker};
+use super::WakeUp;
 
 /// What a stream is about.
 #[derive(Debug, Clone)]
-pub enum Story {
+pub enum StreamState {
     /// A request, from its claim to its end.
     Request(Box<State>),
     /// A known identity that came with other content.
     Conflict(Conflict),
 }
 
-impl Story {
+impl StreamState {
     /// The request's state; none for a conflict.
     pub fn state(&self) -> Option<&State> {
         match self {
@@ -99,7 +99,7 @@ pub struct State {
     pub(super) updated_at: Timestamp,
     pub(super) head: Head,
     pub(super) archived: bool,
-    pub(super) hints: Vec<Hint>,
+    pub(super) wake_ups: Vec<WakeUp>,
 }
 
 /// What an expiry takes back.
@@ -110,15 +110,6 @@ pub(super) struct Revoking {
 }
 
 impl State {
-    /// Adds up the records of a request's stream, from record 0 on.
-    ///
-    /// # Errors
-    /// [`BrokenRecord`] when a step cannot follow the ones before it, when there is none, or for a
-    /// conflict's stream.
-    pub fn fold(records: &[Stored]) -> Result<Self, BrokenRecord> {
-        fold::fold(records)
-    }
-
     /// The stream's name.
     pub fn stream(&self) -> StreamId {
         self.stream
@@ -176,16 +167,16 @@ impl State {
 
     /// When it is to be looked at again, and the record that made it so; none when nothing will be
     /// due.
-    pub fn hint(&self) -> Option<Hint> {
-        self.hints
+    pub fn wake_up(&self) -> Option<WakeUp> {
+        self.wake_ups
             .last()
             .copied()
             .filter(|_| self.due_at().is_some())
     }
 
     /// Every hint that its records announced so far.
-    pub fn hints(&self) -> &[Hint] {
-        &self.hints
+    pub fn wake_ups(&self) -> &[WakeUp] {
+        &self.wake_ups
     }
 
     /// What the accounts of the request see: of a chain the blueprint, once it is known.

@@ -1,0 +1,89 @@
+//! What carrying out a plan needs besides the plan: the cloud of one owner account, the queues of
+//! coalesced calls and reads, limits and the deadline. Makes no calls itself.
+
+use std::time::Duration;
+
+use crate::cloud::{Cloud, Deadline};
+use crate::domain::{AccountId, Action, CloudError, ImageRef, Region};
+use crate::plan::{Observation, Patience};
+use crate::telemetry::Counters;
+
+use super::coalesce::Queues;
+
+/// The key of calls that can be one: owner account, region, image and action. The account is not a
+/// function of the image: a chain's blueprint belongs to the account of its CVM image.
+pub(super) type CallKey = (Option<String>, Region, ImageRef, Action);
+
+/// The accounts that one request adds to a call.
+#[derive(Debug)]
+pub(super) struct CallPart {
+    pub(super) accounts: Vec<AccountId>,
+    /// Set to retry unbatched: the error may belong to another request in the batch.
+    pub(super) alone: bool,
+}
+
+/// A call's end: the cloud's request id where it gave one, or the error.
+pub(super) type CallEnd = Result<Option<String>, CloudError>;
+
+/// Coalesces calls that change who has an image. The cloud excludes concurrent changes of one image
+/// anyway (`ResourceInUse.BlueprintModifyingSharePermission`), so one call at a time costs nothing.
+pub(super) type CallQueues = Queues<CallKey, CallPart, CallEnd>;
+
+/// The key of reads that can be one: owner account, region, image and depth.
+pub(super) type ReadKey = (Option<String>, Region, ImageRef, Depth);
+
+/// Coalesces reads. The next read begins after each of its waiters asked, so it is fresh for all.
+pub(super) type ReadQueues = Queues<ReadKey, (), Observation>;
+
+/// How much is read about an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Depth {
+    /// Who has it and whether it can be shared, before a share.
+    ToShare,
+    /// Who has it, before a cancellation.
+    ToCancel,
+    /// Whether it is in Lighthouse.
+    Lighthouse,
+    /// Whether it is in Lighthouse, and who has its blueprint.
+    Chain,
+}
+
+/// Everything the work needs besides the plan.
+pub(super) struct ExecutionContext<'a> {
+    pub(super) cloud: &'a Cloud,
+    /// The owner account whose cloud it is, where there are several.
+    pub(super) account: Option<&'a str>,
+    pub(super) calls: &'a CallQueues,
+    pub(super) reads: &'a ReadQueues,
+    pub(super) counters: &'a Counters,
+    pub(super) cvm_accounts_per_call: usize,
+    pub(super) cvm_accounts_per_image: usize,
+    pub(super) deadline: Deadline,
+    pub(super) patience: Patience,
+}
+
+impl ExecutionContext<'_> {
+    /// A call's name in the journal, with the account that made it.
+    pub(super) fn named(&self, call: String) -> String {
+        match self.account {
+            Some(account) => format!("{call} as {account}"),
+            None => call,
+        }
+    }
+}
+
+/// The time that is left; a very long one when nobody waits.
+pub(super) fn left(deadline: Deadline) -> Duration {
+    deadline
+        .remaining(tokio::time::Instant::now())
+        .unwrap_or(Duration::from_secs(3_600))
+}
+
+/// Sleeps when the deadline leaves room for it and for a call after it; false when it does not.
+pub(super) async fn pause(deadline: Deadline, wait: Duration) -> bool {
+    if left(deadline) < wait.saturating_add(Duration::from_millis(300)) {
+        return false;
+    }
+    tokio::time::sleep(wait).await;
+    true
+}

@@ -1,0 +1,62 @@
+//! The credentials of an invocation. Takes a delivery's headers and removes the three that carry
+//! credentials. On a host that writes these headers itself, the set signs the calls that follow, once
+//! the sender is verified.
+
+use crate::cloud::credentials::InvocationCredentials;
+use crate::inbound::{Headers, Twice};
+
+use super::App;
+
+/// The values of the three headers, not used yet. It has no `Debug`: all of it is secret.
+pub(super) struct CredentialHeaders([Result<Option<String>, Twice>; 3]);
+
+impl CredentialHeaders {
+    /// Takes the three headers out, on every host: no later step can see, log or keep them.
+    pub(super) fn take_from(headers: &mut Headers) -> Self {
+        Self(
+            ["x-scf-secret-id", "x-scf-secret-key", "x-scf-session-token"]
+                .map(|name| headers.take(name)),
+        )
+    }
+
+    /// The headers of a delivery that has none.
+    pub(super) fn none() -> Self {
+        Self([Ok(None), Ok(None), Ok(None)])
+    }
+
+    /// Replaces `credentials` by a complete set; logs and skips an incomplete one.
+    fn replace(&self, credentials: &InvocationCredentials) {
+        let Self([id, key, token]) = self;
+        let taken = match (id, key, token) {
+            (Ok(None), Ok(None), Ok(None)) => return,
+            (Ok(id), Ok(key), Ok(token)) => credentials
+                .take(id.as_deref(), key.as_deref(), token.as_deref())
+                .map_err(|problem| problem.to_string()),
+            (Err(twice), _, _) | (_, Err(twice), _) | (_, _, Err(twice)) => Err(twice.to_string()),
+        };
+        if let Err(problem) = taken {
+            tracing::warn!(
+                problem,
+                "the credentials of an invocation are not used; the ones before it still are"
+            );
+        }
+    }
+}
+
+impl App {
+    /// The same application on a host that writes the credentials of its role into each request's
+    /// headers. On any other host a sender can write these headers.
+    #[must_use]
+    pub fn believing_invocations(mut self) -> Self {
+        self.clouds.believe_invocations();
+        self
+    }
+
+    /// Uses the credentials of a delivery. Call it only after the sender is verified, so that not
+    /// only the platform's word keeps a stranger from choosing the key of every call.
+    pub(super) fn use_credentials(&self, headers: &CredentialHeaders) {
+        if let Some(credentials) = self.clouds.invocation_credentials() {
+            headers.replace(credentials);
+        }
+    }
+}
