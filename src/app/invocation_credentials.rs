@@ -37,7 +37,7 @@ impl CredentialHeaders {
         if let Err(problem) = taken {
             tracing::warn!(
                 problem,
-                "the credentials of an invocation are not used; the ones before it still are"
+                "an invocation's credentials are not used; the ones before it still are"
             );
         }
     }
