@@ -152,10 +152,9 @@ impl Prepared {
 
     /// What loaded but is probably not meant.
     pub fn warnings(&self) -> Vec<String> {
-        self.policies
-            .warnings()
-            .iter()
-            .map(ToString::to_string)
+        let policies = self.policies.warnings().iter().map(ToString::to_string);
+        policies
+            .chain(super::seal_key::warnings(&self.config))
             .collect()
     }
 

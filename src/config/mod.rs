@@ -17,7 +17,7 @@ use crate::journal::JournalLocation;
 
 pub use accounts::{AccountConfig, DEFAULT_ACCOUNT};
 pub use parts::{CloudConfig, MapRef, Site, SourceConfig};
-pub use seal::{SealConfig, SealKey};
+pub use seal::{SEAL_KEY_VAR, SealConfig, SealKey};
 pub use secrets::{AwsSecret, AwsStore, SecretRef, aws_secrets};
 
 /// The process's variables, taken once at the entrance.

@@ -20,7 +20,8 @@ pub(super) struct RawConfig {
     pub(super) cloud: RawCloud,
     #[serde(default)]
     pub(super) limits: RawLimits,
-    pub(super) seal: Option<RawSeal>,
+    #[serde(default)]
+    pub(super) seal: RawSeal,
     #[serde(default)]
     pub(super) source: Vec<Spanned<RawSource>>,
 }
@@ -47,10 +48,10 @@ pub(super) struct RawLimits {
     pub(super) seconds: Option<Spanned<u64>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSeal {
-    pub(super) key: Spanned<String>,
+    pub(super) key: Option<Spanned<String>>,
     pub(super) name: Option<Spanned<String>>,
     pub(super) every: Option<Spanned<String>>,
 }

@@ -49,7 +49,7 @@ pub(super) fn resolve(
     let cloud = reader.cloud(&raw.cloud);
     let (body_limit, budget_seconds) = reader.limits(&raw.limits);
     let sources = reader.sources(&raw.source);
-    let seal = reader.seal(raw.seal.as_ref(), &journal);
+    let seal = reader.seal(&raw.seal, &journal);
     if !reader.problems.is_empty() {
         return Err(Problems(reader.problems));
     }
@@ -226,9 +226,9 @@ impl Reader<'_> {
         (body, seconds)
     }
 
-    fn seal(&mut self, raw: Option<&RawSeal>, journal: &JournalLocation) -> Option<SealConfig> {
-        match SealConfig::read(raw?, self.root, self.vars, journal) {
-            Ok(seal) => Some(seal),
+    fn seal(&mut self, raw: &RawSeal, journal: &JournalLocation) -> Option<SealConfig> {
+        match SealConfig::read(raw, self.root, self.vars, journal) {
+            Ok(seal) => seal,
             Err((offset, problem)) => {
                 let place = self.place(offset);
                 let told = format!("seal.{}: {}", problem.field, problem.problem);

@@ -1,9 +1,11 @@
-//! `[seal]`: with which key the journal is sealed, under which name and how often. In: text. Out: a
-//! [`SealConfig`]; the key file itself is not looked at here, because it is made on first use.
+//! `[seal]`: the key that signs seals, the journal's name in them, and how often a seal is made.
+//! Takes the raw table, the variables and the journal's place; returns a [`SealConfig`]. Does not
+//! read the key file, because it is made on first use.
 
 use std::path::{Component, Path, PathBuf};
 
 use secrecy::SecretString;
+use toml::Spanned;
 
 use crate::domain::{Problem, Span};
 use crate::journal::JournalLocation;
@@ -11,10 +13,11 @@ use crate::journal::JournalLocation;
 use super::raw::RawSeal;
 use super::{SecretRef, Vars};
 
-/// The name in checkpoints when none is written.
-const NAME: &str = "sharehook-journal";
-/// How long the background sweep waits from one seal to the next.
-const EVERY: &str = "1h";
+/// Overrides `key`: a deployment gets its key from a secret, and the file is the same everywhere.
+pub const SEAL_KEY_VAR: &str = "SHAREHOOK_SEAL_KEY";
+/// The key of a journal in a directory when no other is configured, beside the configuration.
+const DEFAULT_KEY_FILE: &str = "seal.key";
+const DEFAULT_NAME: &str = "sharehook-journal";
 
 /// How the journal is sealed.
 #[derive(Debug, Clone)]
@@ -23,8 +26,9 @@ pub struct SealConfig {
     pub name: String,
     /// Where the private key is.
     pub key: SealKey,
-    /// How long a sweep waits from one seal to the next.
-    pub every: Span,
+    /// The least time between two seals; `None`, the default for a directory: a seal follows each
+    /// write.
+    pub every: Option<Span>,
 }
 
 /// Where the private key is.
@@ -36,66 +40,120 @@ pub enum SealKey {
     Secret(SecretString),
 }
 
+/// A mistake in `[seal]`, with the offset of the value that it is about.
+type Mistake = (usize, Problem);
+
 impl SealConfig {
-    /// Reads the table; an error comes with the offset of the value that it is about.
+    /// Reads the table. `None`: the journal is not sealed, because it is in memory, or elsewhere
+    /// than in a directory and there is no key.
     pub(super) fn read(
         raw: &RawSeal,
         root: &Path,
         vars: &Vars,
         journal: &JournalLocation,
-    ) -> Result<Self, (usize, Problem)> {
-        let at_key = |(problem, remedy): (String, String)| {
-            (raw.key.span().start, Problem::new("key", problem, remedy))
+    ) -> Result<Option<Self>, Mistake> {
+        let Some(key) = key(raw, root, vars, journal)? else {
+            return Ok(None);
         };
-        let reference = SecretRef::parse(raw.key.get_ref()).map_err(at_key)?;
-        let key = match &reference {
-            SecretRef::File(path) => SealKey::File(root.join(path)),
-            SecretRef::Env(_) | SecretRef::Aws(_) => {
-                SealKey::Secret(reference.resolve(root, vars).map_err(at_key)?)
-            }
-        };
-        if let (SealKey::File(path), JournalLocation::Directory(dir)) = (&key, journal)
-            && plain(path).starts_with(plain(dir))
-        {
-            let problem =
-                "lies inside the journal: whoever can write there could seal what they like";
-            let remedy = "keep the key where those who may write to the journal cannot";
-            return Err(at_key((problem.to_owned(), remedy.to_owned())));
-        }
-        let name = raw
-            .name
-            .as_ref()
-            .map_or(NAME, |name| name.get_ref())
-            .to_owned();
-        let good = (1..=100).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
-        if !good {
-            let start = raw.name.as_ref().map_or(0, |name| name.span().start);
-            let remedy = "use letters, digits, - _ . / and 100 characters at most";
-            return Err((
-                start,
-                Problem::new("name", "cannot stand in a checkpoint", remedy),
-            ));
-        }
-        let every = raw
-            .every
-            .as_ref()
-            .map_or(EVERY, |every| every.get_ref())
-            .parse();
-        let every = every.map_err(|problem: Problem| {
-            let start = raw.every.as_ref().map_or(0, |every| every.span().start);
-            (
-                start,
-                Problem {
-                    field: "every".to_owned(),
-                    ..problem
-                },
-            )
-        })?;
-        Ok(Self { name, key, every })
+        Ok(Some(Self {
+            name: name(raw.name.as_ref())?,
+            key,
+            every: every(raw.every.as_ref(), journal)?,
+        }))
     }
+}
+
+fn key(
+    raw: &RawSeal,
+    root: &Path,
+    vars: &Vars,
+    journal: &JournalLocation,
+) -> Result<Option<SealKey>, Mistake> {
+    if let Some(value) = vars.get(SEAL_KEY_VAR).filter(|value| !value.is_empty()) {
+        return Ok(Some(SealKey::Secret(value.clone().into())));
+    }
+    let Some(written) = &raw.key else {
+        return match journal {
+            JournalLocation::Directory(_) => {
+                let path = root.join(DEFAULT_KEY_FILE);
+                outside(&path, journal).map_err(|problem| (0, problem))?;
+                Ok(Some(SealKey::File(path)))
+            }
+            JournalLocation::Memory => Ok(None),
+            JournalLocation::S3 { .. }
+            | JournalLocation::Gcs { .. }
+            | JournalLocation::Azure { .. } => match start(&raw.name).or(start(&raw.every)) {
+                None => Ok(None),
+                Some(offset) => {
+                    let remedy = format!("write key = \"env:NAME\", or set {SEAL_KEY_VAR}");
+                    Err((offset, Problem::new("key", "is missing", remedy)))
+                }
+            },
+        };
+    };
+    let at_key = |(problem, remedy): (String, String)| {
+        (written.span().start, Problem::new("key", problem, remedy))
+    };
+    let reference = SecretRef::parse(written.get_ref()).map_err(at_key)?;
+    match &reference {
+        SecretRef::File(path) => {
+            let path = root.join(path);
+            outside(&path, journal).map_err(|problem| (written.span().start, problem))?;
+            Ok(Some(SealKey::File(path)))
+        }
+        SecretRef::Env(_) | SecretRef::Aws(_) => {
+            let secret = reference.resolve(root, vars).map_err(at_key)?;
+            Ok(Some(SealKey::Secret(secret)))
+        }
+    }
+}
+
+/// Refuses a key file inside the journal, as far as the paths' text shows it.
+fn outside(path: &Path, journal: &JournalLocation) -> Result<(), Problem> {
+    match journal {
+        JournalLocation::Directory(dir) if plain(path).starts_with(plain(dir)) => {
+            let remedy = "write [seal] with a key outside the journal's directory";
+            let problem = format!(
+                "{} lies inside the journal: anyone who can write there could sign seals",
+                path.display()
+            );
+            Err(Problem::new("key", problem, remedy))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn name(written: Option<&Spanned<String>>) -> Result<String, Mistake> {
+    let name = written.map_or(DEFAULT_NAME, |name| name.get_ref());
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
+    if (1..=100).contains(&name.len()) && name.bytes().all(allowed) {
+        return Ok(name.to_owned());
+    }
+    let remedy = "use letters, digits, - _ . / and 100 characters at most";
+    let problem = Problem::new("name", "cannot stand in a checkpoint", remedy);
+    Err((written.map_or(0, |name| name.span().start), problem))
+}
+
+fn every(
+    written: Option<&Spanned<String>>,
+    journal: &JournalLocation,
+) -> Result<Option<Span>, Mistake> {
+    let text = match (written, journal) {
+        (Some(text), _) => text.get_ref().as_str(),
+        (None, JournalLocation::Directory(_)) => return Ok(None),
+        (None, _) => "1h",
+    };
+    text.parse().map(Some).map_err(|problem: Problem| {
+        let field = "every".to_owned();
+        (
+            written.map_or(0, |every| every.span().start),
+            Problem { field, ..problem },
+        )
+    })
+}
+
+fn start(written: &Option<Spanned<String>>) -> Option<usize> {
+    written.as_ref().map(|written| written.span().start)
 }
 
 /// The path without `.` and, as far as its text tells, without `..`.
@@ -119,45 +177,97 @@ fn plain(path: &Path) -> PathBuf {
 mod tests {
     use crate::config::{Config, SealKey, Vars};
 
-    fn read(seal: &str) -> Result<Config, String> {
-        let text =
-            format!("journal = \"file:journal\"\n[cloud]\nsite = \"intl\"\n[seal]\n{seal}\n");
-        let vars: Vars = [("SEAL".to_owned(), "abc".to_owned())].into();
+    fn read_at(journal: &str, seal: &str, more: &[(&str, &str)]) -> Result<Config, String> {
+        let text = format!("journal = \"{journal}\"\n[cloud]\nsite = \"intl\"\n[seal]\n{seal}\n");
+        let given = [("SEAL", "abc")].iter().chain(more);
+        let vars: Vars = given
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         Config::read("conf/sharehook.toml", &text, &vars).map_err(|problems| problems.to_string())
+    }
+
+    fn read(seal: &str) -> Result<Config, String> {
+        read_at("file:journal", seal, &[])
     }
 
     #[test]
     fn a_key_is_a_file_beside_the_configuration_or_a_variable() {
         let seal = read("key = \"file:seal.key\"").unwrap().seal.unwrap();
         assert!(matches!(&seal.key, SealKey::File(path) if path.to_str() == Some("conf/seal.key")));
-        assert_eq!(
-            (seal.name.as_str(), seal.every.seconds()),
-            ("sharehook-journal", 3600)
-        );
+        assert_eq!(seal.name, "sharehook-journal");
         let seal = read("key = \"env:SEAL\"\nname = \"acme/j\"\nevery = \"5m\"")
             .unwrap()
             .seal
             .unwrap();
         assert!(matches!(seal.key, SealKey::Secret(_)));
-        assert_eq!((seal.name.as_str(), seal.every.seconds()), ("acme/j", 300));
+        assert_eq!(seal.name, "acme/j");
+        assert_eq!(seal.every.map(|every| every.seconds()), Some(300));
+    }
+
+    #[test]
+    fn a_directory_is_sealed_by_default_and_other_places_with_a_key() {
+        let seal = read("").unwrap().seal.unwrap();
+        assert!(matches!(&seal.key, SealKey::File(path) if path.to_str() == Some("conf/seal.key")));
+        assert!(seal.every.is_none(), "a seal follows each write");
+        let variable = [("SHAREHOOK_SEAL_KEY", "k")];
+        for place in [
+            "s3://acme-journal/x",
+            "gs://acme-journal",
+            "az://acme-journal",
+            "memory:",
+        ] {
+            assert!(read_at(place, "", &[]).unwrap().seal.is_none(), "{place}");
+            let seal = read_at(place, "", &variable).unwrap().seal.unwrap();
+            assert!(matches!(seal.key, SealKey::Secret(_)));
+            assert_eq!(seal.every.map(|every| every.seconds()), Some(3_600));
+        }
+        let over_the_file = read_at("file:journal", "key = \"file:other.key\"", &variable).unwrap();
+        assert!(matches!(
+            over_the_file.seal.unwrap().key,
+            SealKey::Secret(_)
+        ));
+        let empty = read_at("file:journal", "", &[("SHAREHOOK_SEAL_KEY", "")]).unwrap();
+        assert!(matches!(empty.seal.unwrap().key, SealKey::File(_)));
     }
 
     #[test]
     fn what_cannot_be_is_refused_with_its_line() {
-        for (seal, line, word) in [
-            ("key = \"file:journal/seal.key\"", 5, "inside the journal"),
+        for (journal, seal, line, word) in [
             (
+                "file:journal",
+                "key = \"file:journal/seal.key\"",
+                5,
+                "inside the journal",
+            ),
+            (
+                "file:journal",
                 "key = \"file:./x/../journal/deeper/seal.key\"",
                 5,
                 "inside the journal",
             ),
-            ("key = \"MC4CAQAw\"", 5, "not a reference"),
-            ("key = \"env:OTHER\"", 5, "OTHER is not set"),
-            ("key = \"file:seal.key\"\nname = \"a b\"", 6, "name"),
-            ("key = \"file:seal.key\"\nevery = \"soon\"", 6, "every"),
-            ("every = \"1h\"", 4, "key"),
+            ("file:.", "", 1, "inside the journal"),
+            ("file:journal", "key = \"MC4CAQAw\"", 5, "not a reference"),
+            ("file:journal", "key = \"env:OTHER\"", 5, "OTHER is not set"),
+            (
+                "file:journal",
+                "key = \"file:seal.key\"\nname = \"a b\"",
+                6,
+                "name",
+            ),
+            (
+                "file:journal",
+                "key = \"file:seal.key\"\nevery = \"soon\"",
+                6,
+                "every",
+            ),
+            (
+                "s3://acme-journal",
+                "every = \"1h\"",
+                5,
+                "SHAREHOOK_SEAL_KEY",
+            ),
         ] {
-            let problems = read(seal).unwrap_err();
+            let problems = read_at(journal, seal, &[]).unwrap_err();
             assert!(
                 problems.contains(&format!("sharehook.toml:{line}")),
                 "{problems}"

@@ -43,5 +43,5 @@ pub use state::{
 };
 pub use store::{
     Access, AppendError, Claim, Filed, History, Indexed, Journal, JournalError, MAX_PAUSE, Opened,
-    Opening, PlaceError, Removal, Report, Sealing, StoreFault, WorkerLease,
+    Opening, PlaceError, Removal, Report, Sealing, StoreFault, Unsealed, WorkerLease,
 };

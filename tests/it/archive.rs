@@ -713,11 +713,6 @@ async fn the_binary_refuses_what_cannot_be_meant() {
     let (_, err) = told(folder, 64, &["audit", "archive", "--to", "file:archive"]);
     assert!(err.contains("--older-than"), "{err}");
     fs::remove_dir_all(folder.join("journal/seals")).unwrap();
-    let file = folder.join("sharehook.toml");
-    let text = fs::read_to_string(&file).unwrap();
-    let start = text.find("[seal]").unwrap();
-    let end = start + text[start..].find("[[source]]").unwrap();
-    fs::write(&file, format!("{}{}", &text[..start], &text[end..])).unwrap();
     let all = [
         "audit",
         "archive",
@@ -727,12 +722,21 @@ async fn the_binary_refuses_what_cannot_be_meant() {
         "file:archive",
         "--delete",
     ];
-    let (out, err) = told(folder, 1, &all);
+    let (out, err) = told(folder, 0, &all);
     assert!(
-        out.contains("archived: 3 requests") && err.contains("write [seal] into the configuration"),
+        out.contains("archived: 3 requests")
+            && err.contains("3 archived requests keep their records until they are sealed"),
         "{out}{err}"
     );
-    let (_, err) = told(folder, 1, &["audit", "verify", "--archive", "file:archive"]);
+    let keyless = [
+        "audit",
+        "verify",
+        "--journal",
+        "file:journal",
+        "--archive",
+        "file:archive",
+    ];
+    let (_, err) = told(folder, 1, &keyless);
     assert!(err.contains("give it with --key"), "{err}");
     told(folder, 0, &["audit", "verify"]);
 }

@@ -5,19 +5,32 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+use sha2::{Digest as _, Sha256};
 
-/// A folder with a configuration, and a journal of three requests that the policy denied: no cloud
-/// is needed.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// A request, named ID, for an account on no list.
+const EVENT: &str = r#"{"id":"ID","action":"share","image":"img-xkd784jw","region":"ap-singapore","accounts":["100000000001"],
+    "requester":"=alice@example.com","approvers":["bob@example.com"],"ticket":"ID"}"#;
+
+/// A folder with a configuration and a journal of requests that the policy denied: no cloud is
+/// needed.
 struct Site(tempfile::TempDir);
 
 impl Site {
+    /// Three requests that no seal covers yet; the first seal is due at once, the next an hour
+    /// later.
     fn new() -> Self {
-        let site = Self(tempfile::tempdir().unwrap());
-        site.configure("[seal]\nkey = \"file:seal.key\"\nname = \"acme/journal\"\n");
+        let site = Self::empty("[seal]\nname = \"acme/journal\"\nevery = \"1h\"\n");
         for id in ["one", "two", "three"] {
             site.ask(id);
         }
+        fs::remove_dir_all(site.path().join("journal/seals")).unwrap();
+        site
+    }
+
+    fn empty(seal: &str) -> Self {
+        let site = Self(tempfile::tempdir().unwrap());
+        site.configure(seal);
         site
     }
 
@@ -36,10 +49,7 @@ impl Site {
 
     /// A request for an account on no list.
     fn ask(&self, id: &str) {
-        let event = format!(
-            r#"{{"id":"{id}","action":"share","image":"img-xkd784jw","region":"ap-singapore","accounts":["100000000001"],
-            "requester":"=alice@example.com","approvers":["bob@example.com"],"ticket":"{id}"}}"#
-        );
+        let event = EVENT.replace("ID", id);
         let file = self.path().join("event.json");
         fs::write(&file, event).unwrap();
         assert_eq!(
@@ -187,7 +197,7 @@ fn a_report_shows_requests_and_whether_the_journal_is_whole() {
 }
 
 #[test]
-fn a_sweep_seals_when_it_is_time() {
+fn a_sweep_keeps_the_configured_interval_between_seals() {
     let site = Site::new();
     site.out(&["sweep"]);
     assert!(
@@ -207,12 +217,186 @@ fn a_sweep_seals_when_it_is_time() {
     );
 }
 
+/// The newest record of the only request, as if somebody else had asked for it; its checksum fits.
+fn rewrite_the_newest_record(journal: &Path) {
+    let stream = fs::read_dir(journal.join("requests"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let newest = fs::read_dir(stream)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .max()
+        .unwrap();
+    let text = fs::read_to_string(&newest).unwrap();
+    let line = text.lines().next().unwrap();
+    let forged = line.replace("alice@example.com", "mallory@example.com");
+    assert_ne!(forged, line);
+    let checksum = hex::encode(Sha256::digest(forged.as_bytes()));
+    fs::write(&newest, format!("{forged}\n\"sha256:{checksum}\"\n")).unwrap();
+}
+
+#[test]
+fn by_default_a_changed_newest_record_with_a_new_checksum_is_found() {
+    let site = Site::empty("");
+    site.ask("one");
+    assert!(
+        site.out(&["audit", "verify"])
+            .contains("1 seals cover 1 of them; 0 are newer")
+    );
+    rewrite_the_newest_record(&site.path().join("journal"));
+    let told = site.refused(1, &["audit", "verify"]);
+    assert!(
+        told.contains("it is not the record that was sealed"),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_key_is_made_once_by_processes_that_start_at_once() {
+    let site = Site::empty("");
+    site.ask("first");
+    fs::remove_dir_all(site.path().join("journal/seals")).unwrap();
+    fs::remove_file(site.path().join("seal.key")).unwrap();
+    let file = site.path().join("event.json");
+    let invocations: Vec<_> = (0..6)
+        .map(|_| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
+            command
+                .env_clear()
+                .current_dir(site.path())
+                .arg("invoke")
+                .arg(&file)
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped());
+            command.spawn().unwrap()
+        })
+        .collect();
+    for invocation in invocations {
+        let output = invocation.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(!told.contains("was not sealed"), "{told}");
+    }
+    let keys: Vec<_> = fs::read_dir(site.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("seal.key"))
+        .collect();
+    assert_eq!(keys, ["seal.key"], "no half-made key is left");
+    assert!(site.out(&["audit", "verify"]).contains("; 0 are newer"));
+}
+
+#[test]
+fn a_lost_or_exchanged_key_is_an_error_and_never_replaced() {
+    let site = Site::empty("");
+    site.ask("one");
+    let key = site.path().join("seal.key");
+    let kept = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    site.ask("two");
+    assert!(!key.exists(), "invoke makes no new key");
+    let told = site.refused(1, &["sweep"]);
+    assert!(
+        told.contains("the journal has seals of that key") && told.contains("restore the key file"),
+        "{told}"
+    );
+    assert!(!key.exists(), "nor does a sweep");
+    assert!(
+        site.out(&["check"])
+            .contains("warning  seal.key: seal.key is not there, and the journal has seals")
+    );
+    fs::write(&key, "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
+    let told = site.refused(1, &["sweep"]);
+    assert!(
+        told.contains("seals/000001.seal") && told.contains("it is not signed by"),
+        "{told}"
+    );
+    fs::write(&key, kept).unwrap();
+    site.out(&["sweep"]);
+    assert!(site.out(&["audit", "verify"]).contains("; 0 are newer"));
+}
+
+#[test]
+fn check_warns_of_a_place_that_nothing_seals() {
+    let site = Site::empty("");
+    let checked = |journal: &str, key: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
+        let output = command
+            .env_clear()
+            .env("SHAREHOOK_JOURNAL", journal)
+            .env("SHAREHOOK_SEAL_KEY", key)
+            .current_dir(site.path())
+            .arg("check")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{journal}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for place in [
+        "s3://acme-journal/x",
+        "gs://acme-journal",
+        "az://acme-journal",
+    ] {
+        let told = checked(place, "");
+        assert!(
+            told.contains("the journal is not sealed") && told.contains("SHAREHOOK_SEAL_KEY"),
+            "{told}"
+        );
+        let seed = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+        let told = checked(place, seed);
+        assert!(
+            !told.contains("not sealed") && !told.contains("seal.key"),
+            "{told}"
+        );
+        let told = checked(place, "not-a-key-but-a-secret");
+        assert!(
+            told.contains("warning") && !told.contains("but-a-secret"),
+            "{told}"
+        );
+    }
+    for place in ["memory:", "file:journal"] {
+        let told = checked(place, "");
+        assert!(!told.contains("warning"), "{place}: {told}");
+    }
+    assert!(!site.path().join("seal.key").exists(), "check makes no key");
+}
+
+#[test]
+fn the_template_seals_and_protects_seals_as_it_does_records() {
+    let template = fs::read_to_string(Path::new(ROOT).join("template.yaml")).unwrap();
+    assert!(template.contains("SHAREHOOK_SEAL_KEY: !Sub"));
+    let statement = |sid: &str| {
+        let (_, rest) = template.split_once(&format!("Sid: {sid}\n")).unwrap();
+        rest.split("- Sid:").next().unwrap().to_owned()
+    };
+    let created = statement("CreatedOnce");
+    assert!(created.contains("Action: s3:PutObject") && created.contains("s3:if-none-match"));
+    for (folder, sid) in [
+        ("requests", "RecordsAreNeverDeleted"),
+        ("seals", "SealsAreNeverDeleted"),
+    ] {
+        let kept = statement(sid);
+        let resource = format!("${{JournalBucket.Arn}}/${{JournalPrefix}}/{folder}/*");
+        assert!(
+            created.contains(&resource) && kept.contains(&resource),
+            "{folder}"
+        );
+        assert!(
+            kept.contains("Effect: Deny")
+                && kept.contains("[s3:DeleteObject, s3:DeleteObjectVersion]")
+        );
+    }
+}
+
 #[test]
 fn a_proof_is_checked_without_journal_and_configuration() {
     let site = Site::new();
     assert!(
         site.refused(1, &["audit", "prove", "one"])
-            .contains("nothing is sealed yet")
+            .contains("no seal covers that record")
     );
     site.out(&["audit", "seal"]);
     let key = site.out(&["audit", "key"]).trim().to_owned();
@@ -257,12 +441,16 @@ fn a_key_that_could_be_forged_or_is_gone_is_refused() {
             "by a link too"
         );
     }
-    site.configure("");
+    let text = fs::read_to_string(site.path().join("sharehook.toml")).unwrap();
+    let in_memory = text
+        .replace("file:journal", "memory:")
+        .replace("[seal]\nkey = \"file:elsewhere/seal.key\"\n", "");
+    fs::write(site.path().join("sharehook.toml"), in_memory).unwrap();
     assert!(
         site.refused(1, &["audit", "seal"])
             .contains("is not configured")
     );
-    site.configure("[seal]\nkey = \"file:seal.key\"\n");
+    site.configure("[seal]\nkey = \"file:seal.key\"\nevery = \"1h\"\n");
     site.out(&["audit", "seal"]);
     fs::remove_file(site.path().join("seal.key")).unwrap();
     site.ask("four");
@@ -370,44 +558,67 @@ impl Drop for Running {
     }
 }
 
+/// `serve` with a source that takes native requests with a static token.
+struct Server {
+    running: Running,
+    lines: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+    address: String,
+}
+
+impl Server {
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+    fn start(site: &Site) -> Self {
+        use std::io::{BufRead as _, BufReader};
+        let configuration = site.path().join("sharehook.toml");
+        let text = fs::read_to_string(&configuration).unwrap()
+            + "[[source]]\nname = \"desk\"\nscheme = \"token\"\nsecrets = [\"env:DESK\"]\nmap = \"native\"\n";
+        fs::write(&configuration, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
+        command
+            .env_clear()
+            .env("DESK", Self::TOKEN)
+            .current_dir(site.path())
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null());
+        let mut running = Running(command.spawn().unwrap());
+        let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        let address = first.strip_prefix("listening on http://").unwrap();
+        Self {
+            address: address.to_owned(),
+            running,
+            lines,
+        }
+    }
+
+    /// The answer's first line.
+    fn post(&self, body: &str) -> String {
+        use std::io::{Read as _, Write as _};
+        let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
+        write!(
+            stream,
+            "POST /hooks/desk HTTP/1.1\r\nhost: x\r\nx-sharehook-token: {}\r\ncontent-type: application/json\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            Self::TOKEN,
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
 #[test]
 fn a_host_prints_each_record_as_the_line_that_it_stored() {
-    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     let site = Site::new();
-    let configuration = site.path().join("sharehook.toml");
-    let token = "0123456789abcdef0123456789abcdef";
-    let text = fs::read_to_string(&configuration).unwrap()
-        + "[[source]]\nname = \"desk\"\nscheme = \"token\"\nsecrets = [\"env:DESK\"]\nmap = \"native\"\n";
-    fs::write(&configuration, text).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
-    command
-        .env_clear()
-        .env("DESK", token)
-        .current_dir(site.path())
-        .args(["serve", "--listen", "127.0.0.1:0"]);
-    command
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null());
-    let mut serving = Running(command.spawn().unwrap());
-    let mut lines = BufReader::new(serving.0.stdout.take().unwrap()).lines();
-    let first = lines.next().unwrap().unwrap();
-    let address = first
-        .strip_prefix("listening on http://")
-        .unwrap()
-        .to_owned();
+    let mut server = Server::start(&site);
     let body = fs::read_to_string(site.path().join("event.json")).unwrap();
-    let mut stream = std::net::TcpStream::connect(&address).unwrap();
-    write!(
-        stream,
-        "POST /hooks/desk HTTP/1.1\r\nhost: x\r\nx-sharehook-token: {token}\r\ncontent-type: application/json\r\n\
-         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = server.post(&body);
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
-    let told = lines.next().unwrap().unwrap();
+    let told = server.lines.next().unwrap().unwrap();
     let record: serde_json::Value = serde_json::from_str(&told).unwrap();
     let file = format!(
         "journal/requests/{}/000000.json",
@@ -415,4 +626,27 @@ fn a_host_prints_each_record_as_the_line_that_it_stored() {
     );
     let stored = fs::read_to_string(site.path().join(file)).unwrap();
     assert_eq!(stored.lines().next(), Some(told.as_str()));
+}
+
+#[test]
+fn a_server_seals_by_default_soon_after_it_wrote() {
+    let site = Site::empty("");
+    let server = Server::start(&site);
+    let body = EVENT.replace("ID", "one");
+    assert!(server.post(&body).starts_with("HTTP/1.1 403 "));
+    let seals = site.path().join("journal/seals");
+    let sealed = || fs::read_dir(&seals).is_ok_and(|mut seals| seals.next().is_some());
+    let begun = std::time::Instant::now();
+    while !sealed() && begun.elapsed().as_secs() < 30 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    drop(server.running);
+    rewrite_the_newest_record(&site.path().join("journal"));
+    // The server's secret is not needed to read the journal.
+    site.configure("");
+    let told = site.refused(1, &["audit", "verify"]);
+    assert!(
+        told.contains("it is not the record that was sealed"),
+        "{told}"
+    );
 }

@@ -24,6 +24,8 @@ PACKAGE = ROOT / "target" / "package" / "bootstrap.zip"
 # The template waits six minutes before a message is tried again and tries five times; a test cannot.
 VISIBILITY_SECONDS = 5
 RECEIVES = 2
+# An Ed25519 seed, as `openssl rand -base64 32` makes one.
+SEAL_KEY = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
 
 
 class Aws:
@@ -64,7 +66,7 @@ class Deployed:
         self.objects.create_bucket(Bucket="packages")
         self.objects.upload_file(str(PACKAGE), "packages", "bootstrap.zip")
         secret = self.aws.client("secretsmanager").create_secret(
-            Name="sharehook", SecretString=json.dumps(LOCAL))
+            Name="sharehook", SecretString=json.dumps({**LOCAL, "SHAREHOOK_SEAL_KEY": SEAL_KEY}))
         template = (ROOT / "template.yaml").read_text(encoding="utf-8")
         local = "CodeUri: target/package/bootstrap.zip"
         check(local in template, f"template.yaml to say {local!r}")

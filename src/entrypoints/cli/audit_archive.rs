@@ -67,7 +67,7 @@ async fn try_run(context: &Context, options: &AuditArchiveOptions) -> Result<Exi
     let seals = config.seal.is_some();
     if options.delete && !seals {
         eprintln!(
-            "sharehook: nothing was removed: write [seal] into the configuration, run `sharehook audit seal`, then this again"
+            "sharehook: nothing was removed, because the journal is not sealed: write [seal] with a key into the configuration, run `sharehook audit seal`, then this again"
         );
     } else if done.unsealed > 0 {
         eprintln!(

@@ -28,9 +28,7 @@ pub(super) async fn prove(
     let signer = match signer(&config) {
         Ok(Some(signer)) => signer,
         Ok(None) => {
-            return failed(
-                "nothing is sealed yet: write [seal] into the configuration and run `sharehook audit seal`",
-            );
+            return failed("nothing is sealed yet: run `sharehook audit seal`");
         }
         Err(problem) => return failed(&problem.to_string()),
     };

@@ -42,6 +42,9 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Exit {
             .await
             .map_err(error)
     };
+    if !plan && let Some(problem) = app.seal_when_due().await {
+        eprintln!("sharehook: {problem}");
+    }
     match answered {
         Ok(answer) => {
             outln!(

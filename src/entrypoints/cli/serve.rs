@@ -21,6 +21,8 @@ const SWEEP_BUDGET: Duration = Duration::from_secs(50);
 /// How long after the signal running deliveries may go on; what is not finished then is in the
 /// journal.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
+/// How long the last seal may take.
+const SEAL_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn on_host(context: &Context, host: Host) -> Exit {
     let app = match context.start().await {
@@ -137,13 +139,15 @@ async fn listen(app: Arc<App>, dialect: Dialect, address: SocketAddr) -> Exit {
         Err(error) => tracing::warn!(%error, "the address is not known"),
     }
     let sweeper = tokio::spawn(sweep_for_ever(Arc::clone(&app)));
+    let sealer = Arc::clone(&app);
+    let sealer = tokio::spawn(async move { sealer.seal_after_writes().await });
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let stop = async move {
         signal().await;
         tracing::info!("stopping: no new connections; what runs may finish");
         drop(stopping);
     };
-    let served = http::serve(app, dialect, listener, stop);
+    let served = http::serve(Arc::clone(&app), dialect, listener, stop);
     let bound = async {
         // Resolves when the signal came and the time to finish is over.
         drop(stopped.await);
@@ -163,6 +167,12 @@ async fn listen(app: Arc<App>, dialect: Dialect, address: SocketAddr) -> Exit {
         }
     };
     sweeper.abort();
+    sealer.abort();
+    match tokio::time::timeout(SEAL_WITHIN, app.seal_when_due()).await {
+        Ok(None) => {}
+        Ok(Some(problem)) => tracing::error!(problem),
+        Err(_) => tracing::warn!("stopped before the journal was sealed; the next start seals it"),
+    }
     exit
 }
 

@@ -16,6 +16,7 @@ mod open_store;
 mod remote;
 mod s3;
 mod seals;
+mod unsealed;
 mod verify;
 mod verify_archived;
 
@@ -26,6 +27,7 @@ pub use error::{AppendError, JournalError, PlaceError, StoreFault};
 pub use index::Indexed;
 pub use open_request::{Opened, Opening};
 pub use seals::Sealing;
+pub use unsealed::Unsealed;
 pub use verify::Report;
 
 use std::fmt;
@@ -48,6 +50,7 @@ pub struct Journal {
     place: Arc<JournalLocation>,
     scrub: Arc<Scrub>,
     echo: Option<Echo>,
+    unsealed: Arc<Unsealed>,
 }
 
 /// Is told each record's file once it is stored.
@@ -90,6 +93,11 @@ impl Journal {
     /// Where it lies.
     pub fn place(&self) -> &JournalLocation {
         &self.place
+    }
+
+    /// Whether this process has written records that it has not sealed.
+    pub fn unsealed(&self) -> &Unsealed {
+        &self.unsealed
     }
 
     /// The same journal, which tells `echo` each record's line of JSON once it is stored: a second

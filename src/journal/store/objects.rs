@@ -185,6 +185,7 @@ impl Journal {
         let path = self.record_path(stream, seq);
         match self.create_at(&path, bytes).await? {
             Put::Ours => {
+                self.unsealed.note_write();
                 if let Some(echo) = &self.echo {
                     echo(bytes);
                 }

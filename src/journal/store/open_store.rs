@@ -51,6 +51,7 @@ impl Journal {
             place: Arc::new(location.clone()),
             scrub: Arc::new(scrub),
             echo: None,
+            unsealed: Arc::default(),
         })
     }
 
@@ -65,6 +66,7 @@ impl Journal {
             place,
             scrub: Arc::new(Scrub::default()),
             echo: None,
+            unsealed: Arc::default(),
         }
     }
 }

@@ -48,7 +48,7 @@ impl Journal {
     /// the store said.
     pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
         let log = self.whole_log(signer.verifier()).await?;
-        let (leaves, left_out) = self.unsealed(&log).await?;
+        let (leaves, left_out) = self.new_leaves(&log).await?;
         let mut sealing = Sealing {
             size: log.size(),
             checkpoint: log.newest().map(|(_, note)| note.to_owned()),
@@ -253,7 +253,7 @@ impl Journal {
     }
 
     /// Every record that no seal covers, in the order of a seal; and which were left out.
-    async fn unsealed(&self, log: &Log) -> Result<(Vec<Leaf>, Vec<Finding>), JournalError> {
+    async fn new_leaves(&self, log: &Log) -> Result<(Vec<Leaf>, Vec<Finding>), JournalError> {
         let mut waiting: Vec<(StreamId, u64, u64, Option<Hash>)> = Vec::new();
         for (stream, end) in self.ends().await? {
             let sealed = log.sealed(stream);
@@ -270,7 +270,10 @@ impl Journal {
             {
                 let journal = self.clone();
                 reads.spawn(async move {
-                    (stream, journal.new_leaves(stream, start, end, before).await)
+                    (
+                        stream,
+                        journal.new_leaves_of(stream, start, end, before).await,
+                    )
                 });
             }
             let Some(joined) = reads.join_next().await else {
@@ -288,7 +291,7 @@ impl Journal {
 
     /// The records `start..end` of a stream as leaves, up to the first that does not follow the one
     /// before it.
-    async fn new_leaves(
+    async fn new_leaves_of(
         &self,
         stream: StreamId,
         start: u64,

@@ -73,10 +73,15 @@ async fn play(stage: &mut Stage) -> Result<(), String> {
     stage.check("and the cloud is not called again", stage.calls() == calls);
 
     stage.say("5. The journal");
+    stage.seal().await?;
     let report = stage.verify().await?;
     stage.check(
         "every record is whole and in its place",
         report.clean() && report.records >= 4,
+    );
+    stage.check(
+        "and sealed with a key that lies outside the journal",
+        report.sealed == report.records,
     );
     let changed = stage.flip_one_byte()?;
     let report = stage.verify().await?;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::app::{App, Prepared, StartError, http_client, open_journal};
+use crate::app::{App, Prepared, StartError, http_client, open_journal, seal_journal, signer};
 use crate::clock::{self, Clock};
 use crate::config::{Config, Vars};
 use crate::entrypoints::cli::print::outln;
@@ -237,10 +237,20 @@ impl Stage {
         !record.is_empty() && self.folder.join("journal").join(record).is_file()
     }
 
+    /// Seals the journal, as `serve` does by itself after each write.
+    pub(super) async fn seal(&self) -> Result<(), String> {
+        let journal = open_journal(&self.config, &self.vars).map_err(|e| text(&e))?;
+        let sealed = seal_journal(&self.config, &journal, clock::system_now()).await;
+        sealed.map(drop).map_err(|e| text(&e))
+    }
+
     /// What `audit verify` says.
     pub(super) async fn verify(&self) -> Result<Report, String> {
         let journal = open_journal(&self.config, &self.vars).map_err(|e| text(&e))?;
-        journal.verify().await.map_err(|e| text(&e))
+        let signer = signer(&self.config).map_err(|e| text(&e))?;
+        let signer = signer.ok_or("the journal has no key")?;
+        let verified = journal.verify_sealed(signer.verifier(), None).await;
+        verified.map_err(|e| text(&e))
     }
 
     /// Changes the middle byte of the first record file; returns the file's name below the journal.
