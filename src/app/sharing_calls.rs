@@ -66,12 +66,9 @@ pub(super) fn out_of_time(error: &CloudError) -> bool {
 }
 
 /// Whether a refusal may be due to one account of many, so that it says nothing of the others in
-/// the same call. A code that nobody knows counts as such.
+/// the same call.
 pub(super) fn names_one_of_many(error: &CloudError) -> bool {
-    matches!(
-        error.class,
-        ErrorClass::AsWanted | ErrorClass::Account | ErrorClass::Quota | ErrorClass::Permanent
-    )
+    error.class == ErrorClass::Permanent || error.class.may_be_one_account()
 }
 
 /// Calls for `batch`, together with whoever waits for the same when `alone` is false.

@@ -113,6 +113,8 @@ pub(super) const TABLE: &[Group] = &[
         Transient,
         "none at once: another operation on the image must end first, then it is repeated",
         &[
+            // "The image is busy, try again later" (comment of the SDK).
+            "FailedOperation.InvalidImageState",
             "InvalidParameterValue.InvalidImageState",
             "OperationDenied.BlueprintOperationInProgress",
             "ResourceInUse",
@@ -126,7 +128,10 @@ pub(super) const TABLE: &[Group] = &[
     always(
         Transient,
         "look at the image's state: it must be NORMAL; while it is being created or synchronized, waiting helps",
-        &["UnsupportedOperation.BlueprintCurStateInvalid"],
+        &[
+            "InvalidImageId.IncorrectState",
+            "UnsupportedOperation.BlueprintCurStateInvalid",
+        ],
     ),
     always(
         Throttled,
@@ -230,20 +235,20 @@ pub(super) const TABLE: &[Group] = &[
         "choose another image: this one cannot be shared (encrypted, imported, whole-instance, market, foreign or not custom)",
         &[
             "FailedOperation.BYOLImageShareFailed",
-            "FailedOperation.InvalidImageState",
             "FailedOperation.QImageShareFailed",
             "FailedOperation.RImageShareFailed",
             "InvalidImageId.InShared",
-            "InvalidImageId.IncorrectState",
             "InvalidParameter.InstanceImageNotSupport",
             "InvalidParameterValue.InvalidBlueprintState",
             "InvalidParameterValue.InvalidImageId",
+            "InvalidParameterValue.InvalidImageIdIsShared",
             "UnauthorizedOperation.ImageNotBelongToAccount",
             "UnsupportedOperation.BlueprintTypeNotSupportOperation",
             "UnsupportedOperation.EncryptedImagesNotSupported",
             "UnsupportedOperation.ImageUnableToShare",
             "UnsupportedOperation.LocationImageNotSupported",
             "UnsupportedOperation.NotSupportSharedBlueprint",
+            "UnsupportedOperation.SharedImageModifyUnsupported",
         ],
     ),
     always(

@@ -4,7 +4,7 @@
 
 use super::actions::{Limit, Purpose};
 use super::codes::{Meaning, TABLE};
-use crate::domain::{CloudError, ErrorClass};
+use crate::domain::{CloudError, ErrorClass, Family};
 
 /// Our own codes, for calls that got no answer from the API.
 pub mod own {
@@ -34,28 +34,42 @@ pub mod own {
 const MAX_MESSAGE_CHARS: usize = 600;
 const MAX_CODE_CHARS: usize = 120;
 
-/// Looks a code up: in full, then by its part before the first dot, then by what its first word
-/// says.
+/// Looks a code up in full; an unlisted one by its part before the first dot, then by its first
+/// word.
+///
+/// An unlisted code may be about one account of many, whatever its prefix, so it gets a class of its
+/// own. Prefixes that already name the account, a quota, the call rate or the key keep their class.
 pub fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
-    let found = lookup(code, purpose).or_else(|| lookup(code.split('.').next()?, purpose));
-    found.unwrap_or_else(|| {
-        const PASSING: [&str; 4] = [
+    if let Some(listed) = lookup(code, purpose) {
+        return listed;
+    }
+    let prefix = code.split('.').next().unwrap_or_default();
+    let Some((class, remedy)) = lookup(prefix, purpose) else {
+        let passing = [
             "Internal",
             "ResourceInUse",
             "RequestLimit",
             "FailedOperation",
-        ];
-        let passing = PASSING.iter().any(|prefix| code.starts_with(prefix));
-        let class = if passing {
-            ErrorClass::Transient
+        ]
+        .iter()
+        .any(|word| code.starts_with(word));
+        let family = if passing {
+            Family::Passing
         } else {
-            ErrorClass::Permanent
+            Family::Final
         };
-        (
-            class,
-            "look the code up in the API's documentation; it is not one that this program knows",
-        )
-    })
+        return (
+            ErrorClass::Unlisted(family),
+            "look the code up in the API's documentation: this program does not know it",
+        );
+    };
+    let class = match class {
+        ErrorClass::Transient => ErrorClass::Unlisted(Family::Passing),
+        ErrorClass::Permanent => ErrorClass::Unlisted(Family::Final),
+        ErrorClass::Operator if prefix != "AuthFailure" => ErrorClass::Unlisted(Family::Operator),
+        other => other,
+    };
+    (class, remedy)
 }
 
 fn lookup(code: &str, purpose: Purpose) -> Option<(ErrorClass, &'static str)> {
@@ -260,6 +274,8 @@ mod tests {
                 Permanent,
             ),
             ("FailedOperation.BYOLImageShareFailed", Share, Permanent),
+            ("FailedOperation.InvalidImageState", Share, Transient),
+            ("InvalidImageId.IncorrectState", Share, Transient),
             ("OverQuota", Share, Quota),
             ("UnauthorizedOperation.InvalidToken", Share, Refresh),
             ("UnauthorizedOperation.TokenInvalid", Cancel, Refresh),
@@ -275,21 +291,33 @@ mod tests {
     }
 
     #[test]
-    fn unknown_codes_go_by_their_first_part() {
+    fn unlisted_codes_go_by_their_prefix_and_may_be_one_account_s() {
         for (code, class) in [
-            ("InvalidParameterValue.Novel", Permanent),
-            ("FailedOperation.Novel", Transient),
-            ("RequestLimitExceeded.Novel", Throttled),
-            ("ResourceInUse.Novel", Transient),
-            ("UnauthorizedOperation.Novel", Operator),
+            (
+                "InvalidParameterValue.AccountFrozen",
+                Unlisted(Family::Final),
+            ),
+            ("FailedOperation.Novel", Unlisted(Family::Passing)),
+            ("ResourceInUse.Novel", Unlisted(Family::Passing)),
+            ("UnauthorizedOperation.Novel", Unlisted(Family::Operator)),
+            ("InternalNovelty", Unlisted(Family::Passing)),
+            ("FailedOperationNovel.X", Unlisted(Family::Passing)),
+            ("Novel", Unlisted(Family::Final)),
+            ("", Unlisted(Family::Final)),
+            (".", Unlisted(Family::Final)),
+            (
+                "unsupportedoperation.imagealreadyshared",
+                Unlisted(Family::Final),
+            ),
+        ] {
+            assert_eq!(classify(code, Purpose::Share).0, class, "{code:?}");
+            assert!(class.may_be_one_account(), "{code:?}");
+        }
+        for (code, class) in [
             ("AuthFailure.Novel", Operator),
+            ("RequestLimitExceeded.Novel", Throttled),
             ("LimitExceeded.Novel", Quota),
-            ("InternalNovelty", Transient),
-            ("FailedOperationNovel.X", Transient),
-            ("Novel", Permanent),
-            ("", Permanent),
-            (".", Permanent),
-            ("unsupportedoperation.imagealreadyshared", Permanent),
+            ("InvalidAccountId.Novel", Account),
         ] {
             assert_eq!(classify(code, Purpose::Share).0, class, "{code:?}");
         }

@@ -3,11 +3,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 /// What a failed call means for the work at hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
     /// The state may already be as wanted: confirm by reading back.
     AsWanted,
@@ -31,15 +28,49 @@ pub enum ErrorClass {
     Ambiguous,
     /// Never sent (no connection, no credentials in time): safe to repeat.
     NotSent,
+    /// A code that the table does not list: it may be about one account of many. Its family says
+    /// how the call of a single account ends.
+    Unlisted(Family),
+}
+
+/// What the prefix of an unlisted code says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Like [`ErrorClass::Transient`].
+    Passing,
+    /// Like [`ErrorClass::Operator`].
+    Operator,
+    /// Like [`ErrorClass::Permanent`].
+    Final,
 }
 
 impl ErrorClass {
-    /// Whether the same call may well be answered later, with nobody doing anything about it.
+    /// Whether the same call may succeed later without anyone's action.
     pub fn passing(self) -> bool {
         matches!(
             self,
-            Self::Transient | Self::Throttled | Self::Ambiguous | Self::NotSent
+            Self::Transient
+                | Self::Throttled
+                | Self::Ambiguous
+                | Self::NotSent
+                | Self::Unlisted(Family::Passing)
         )
+    }
+
+    /// Whether the cloud refused the call for a reason that may lie with one of its accounts, so
+    /// that the other accounts must be tried without it.
+    pub fn may_be_one_account(self) -> bool {
+        match self {
+            Self::AsWanted | Self::Account | Self::Quota | Self::Unlisted(_) => true,
+            Self::Transient
+            | Self::Throttled
+            | Self::Operator
+            | Self::Refresh
+            | Self::Clock
+            | Self::Permanent
+            | Self::Ambiguous
+            | Self::NotSent => false,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ mod request;
 mod span;
 mod verdict;
 
-pub use cloud_error::{CloudError, ErrorClass};
+pub use cloud_error::{CloudError, ErrorClass, Family};
 pub use ids::{AccountId, BlueprintId, CvmImageId, Identity, ImageRef, Region, SourceName};
 pub use outcome::{Item, ItemResult, ResultKind, Status};
 pub use problem::{Problem, Problems};

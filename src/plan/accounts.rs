@@ -9,7 +9,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::domain::{AccountId, Action, CloudError, ErrorClass, Item, ItemResult, ResultKind};
+use crate::domain::{
+    AccountId, Action, CloudError, ErrorClass, Family, Item, ItemResult, ResultKind,
+};
+
+use super::failure::{failure, may_have_acted};
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,8 +179,7 @@ impl AccountWork {
     }
 
     fn must_read_first(&self) -> bool {
-        let unclear =
-            |e: &CloudError| matches!(e.class, ErrorClass::Ambiguous | ErrorClass::Transient);
+        let unclear = |e: &CloudError| may_have_acted(e.class);
         self.readable
             && self
                 .queue
@@ -201,7 +204,13 @@ impl AccountWork {
                 };
                 self.settle_front(&kind, error.request_id);
             }
-            ErrorClass::Account | ErrorClass::Quota if alone => self.fail_front(&error, false),
+            ErrorClass::Account
+            | ErrorClass::Quota
+            | ErrorClass::Unlisted(Family::Operator | Family::Final)
+                if alone =>
+            {
+                self.fail_front(&error, false)
+            }
             ErrorClass::AsWanted if self.readable => self.next = Next::Read,
             ErrorClass::AsWanted => {
                 // The same as below, and nobody can tell: to say "shared" of what somebody else did
@@ -210,7 +219,8 @@ impl AccountWork {
                 front.maybe_done = true;
                 self.halve();
             }
-            ErrorClass::Account | ErrorClass::Quota => {
+            ErrorClass::Unlisted(Family::Passing) if alone => self.repeat(error),
+            ErrorClass::Account | ErrorClass::Quota | ErrorClass::Unlisted(_) => {
                 // Whether a refused batch changes nothing or is carried out up to the bad account
                 // is not documented, so the halves count as perhaps done: "already shared" will
                 // then be our own doing.
@@ -220,17 +230,7 @@ impl AccountWork {
             ErrorClass::Transient
             | ErrorClass::Throttled
             | ErrorClass::NotSent
-            | ErrorClass::Ambiguous => {
-                front.maybe_done |=
-                    matches!(error.class, ErrorClass::Ambiguous | ErrorClass::Transient);
-                if front.tries < self.max_tries {
-                    self.next = Next::Wait(error.class);
-                } else if self.must_read_first() {
-                    self.next = Next::Read;
-                } else {
-                    self.fail_front(&error, true);
-                }
-            }
+            | ErrorClass::Ambiguous => self.repeat(error),
             ErrorClass::Permanent
                 if error.code == "InvalidParameterValue.LimitExceeded" && !alone =>
             {
@@ -246,6 +246,22 @@ impl AccountWork {
                     self.fail_front(&error, false);
                 }
             }
+        }
+    }
+
+    /// Waits and repeats the front batch, reading back first where the call may have been carried
+    /// out; fails it after the last try.
+    fn repeat(&mut self, error: CloudError) {
+        let Some(front) = self.queue.front_mut() else {
+            return;
+        };
+        front.maybe_done |= may_have_acted(error.class);
+        if front.tries < self.max_tries {
+            self.next = Next::Wait(error.class);
+        } else if self.must_read_first() {
+            self.next = Next::Read;
+        } else {
+            self.fail_front(&error, true);
         }
     }
 
@@ -349,19 +365,6 @@ impl AccountWork {
 
     fn fail_front(&mut self, error: &CloudError, retryable: bool) {
         self.settle_front(&failure(error, retryable), error.request_id.clone());
-    }
-}
-
-/// An error as an item's final result.
-pub(super) fn failure(error: &CloudError, retryable: bool) -> ResultKind {
-    let message = match error.remedy.as_str() {
-        "" => error.message.clone(),
-        remedy => format!("{} — {remedy}", error.message),
-    };
-    ResultKind::Failed {
-        code: error.code.clone(),
-        message,
-        retryable,
     }
 }
 

@@ -24,6 +24,8 @@ fn error(code: &str, class: ErrorClass) -> CloudError {
 struct Model {
     shares: BTreeSet<AccountId>,
     bad: BTreeSet<AccountId>,
+    /// The class of the refusal of a bad account; `Account` without one.
+    bad_class: Option<ErrorClass>,
     partial: bool,
     any_already_refuses: bool,
     /// One entry per coming call: what the network does to it.
@@ -72,12 +74,13 @@ impl Model {
         if action == Action::Share && refuse {
             return Err(error("AlreadyShared", ErrorClass::AsWanted));
         }
+        let refusal = error("BadAccount", self.bad_class.unwrap_or(ErrorClass::Account));
         if !self.partial && accounts.iter().any(|a| self.bad.contains(a)) {
-            return Err(error("BadAccount", ErrorClass::Account));
+            return Err(refusal);
         }
         for a in accounts {
             if self.bad.contains(a) {
-                return Err(error("BadAccount", ErrorClass::Account));
+                return Err(refusal);
             }
             match action {
                 Action::Share => self.shares.insert(a.clone()),
@@ -134,6 +137,33 @@ fn one_bad_account_of_ten_costs_the_others_nothing() {
                 model.writes <= if readable { 9 } else { 19 },
                 "{} calls",
                 model.writes
+            );
+        }
+    }
+}
+
+#[test]
+fn an_unlisted_code_of_one_account_costs_the_others_nothing() {
+    for family in [Family::Passing, Family::Operator, Family::Final] {
+        for (partial, readable) in [(false, true), (true, true), (false, false), (true, false)] {
+            let case = format!("{family:?} partial={partial} readable={readable}");
+            let accounts: Vec<_> = (0..25).map(account).collect();
+            let mut model = Model {
+                bad: [account(3)].into(),
+                bad_class: Some(ErrorClass::Unlisted(family)),
+                partial,
+                ..Model::default()
+            };
+            let mut work = AccountWork::new(Action::Share, &accounts, 10, readable, false, 6);
+            drive(&mut work, &mut model, Action::Share, readable);
+            assert_eq!(model.shares.len(), 24, "{case}");
+            let failed: Vec<_> = work.settled().filter(|r| !r.succeeded()).collect();
+            assert_eq!(failed.len(), 1, "{case}");
+            assert_eq!(failed[0].item, Item::Account(account(3)), "{case}");
+            let passing = family == Family::Passing;
+            assert!(
+                matches!(failed[0].kind, ResultKind::Failed { retryable, .. } if retryable == passing),
+                "{case}: {failed:?}"
             );
         }
     }
@@ -256,6 +286,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::Before(ErrorClass::Transient)),
         1 => Just(Fault::Before(ErrorClass::Ambiguous)),
         1 => Just(Fault::Before(ErrorClass::NotSent)),
+        1 => Just(Fault::Before(ErrorClass::Unlisted(Family::Passing))),
         2 => Just(Fault::LostAnswer),
     ]
 }

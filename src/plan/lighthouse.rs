@@ -2,10 +2,10 @@
 //! the last step. Out: the next step. Waits, calls and clocks are the caller's.
 
 use crate::domain::{
-    Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Item, ItemResult, ResultKind,
+    Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Family, Item, ItemResult, ResultKind,
 };
 
-use super::accounts::failure;
+use super::failure::{failure, may_have_acted};
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,9 +157,9 @@ impl LighthouseWork {
             ErrorClass::Transient
             | ErrorClass::Throttled
             | ErrorClass::NotSent
-            | ErrorClass::Ambiguous => {
-                self.maybe_done |=
-                    matches!(error.class, ErrorClass::Ambiguous | ErrorClass::Transient);
+            | ErrorClass::Ambiguous
+            | ErrorClass::Unlisted(Family::Passing) => {
+                self.maybe_done |= may_have_acted(error.class);
                 self.step = match (self.tries < self.max_tries, self.maybe_done) {
                     (true, _) => LighthouseStep::Wait {
                         tries: self.tries,
@@ -174,7 +174,8 @@ impl LighthouseWork {
             | ErrorClass::Operator
             | ErrorClass::Refresh
             | ErrorClass::Clock
-            | ErrorClass::Permanent => self.fail(&error, false),
+            | ErrorClass::Permanent
+            | ErrorClass::Unlisted(Family::Operator | Family::Final) => self.fail(&error, false),
         }
     }
 

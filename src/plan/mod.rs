@@ -5,6 +5,7 @@
 mod accounts;
 mod backoff;
 mod delta;
+mod failure;
 mod lighthouse;
 mod observation;
 mod precheck;

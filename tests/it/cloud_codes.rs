@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sharehook::app::ImagesQuery;
-use sharehook_sandbox::Fault;
+use sharehook_sandbox::{Behaviour, Fault};
 
 use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, ticket, unlimited};
 
@@ -468,5 +468,42 @@ async fn a_list_that_cannot_be_read_is_told_and_stops_no_share() {
             .await;
         assert_eq!(answer["status"], "completed", "{code}: {answer}");
         assert_eq!(setup.writes(from).len(), 1, "{code}");
+    }
+}
+
+/// A code that no page lists, for one account of three: the other two get the image.
+#[tokio::test]
+async fn an_unlisted_code_does_not_fail_the_other_accounts() {
+    const FROZEN: &str = "555000000001";
+    for image in [BLUEPRINT, IMAGE] {
+        for with_reads in [true, false] {
+            let behaviour = Behaviour {
+                read_shares_api: with_reads,
+                ..unlimited()
+            };
+            let setup = Setup::new(behaviour, "memory:").await;
+            let accounts = [TEN[0], FROZEN, TEN[1]];
+            let answer = setup
+                .send(&ticket("frozen", "share", image, &accounts, false))
+                .await;
+            assert_eq!(answer["status"], "partial", "{image}: {answer}");
+            assert_eq!(setup.has(image), [TEN[0], TEN[1]], "{image}");
+            let result = &answer["results"][1];
+            assert_eq!(
+                (
+                    &result["account"],
+                    &result["result"],
+                    &result["code"],
+                    &result["retryable"]
+                ),
+                (
+                    &json!(FROZEN),
+                    &json!("failed"),
+                    &json!("InvalidParameterValue.AccountFrozen"),
+                    &json!(false)
+                ),
+                "{image}: {answer}"
+            );
+        }
     }
 }

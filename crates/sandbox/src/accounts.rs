@@ -12,6 +12,7 @@ use super::seed::SANDBOX_OWNER;
 /// | `888…` | a sub-account (collaborator), not a root account |
 /// | `777…` | a root account of the other site (mainland or international) |
 /// | `666…` | a root account whose quota of received images is used up |
+/// | `555…` | a root account that is frozen: refused with a code that no page lists |
 /// | any other 5 to 20 digits without a leading zero | a root account that can receive images |
 /// | anything else | no account id at all |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub enum AccountKind {
     OtherSite,
     /// A root account whose quota is used up.
     QuotaFull,
+    /// A root account that is frozen.
+    Frozen,
     /// Not an account id.
     Malformed,
 }
@@ -43,6 +46,7 @@ impl AccountKind {
             Some("888") => Self::SubAccount,
             Some("777") => Self::OtherSite,
             Some("666") => Self::QuotaFull,
+            Some("555") => Self::Frozen,
             _ => Self::Root,
         }
     }
@@ -66,6 +70,7 @@ mod tests {
             ("888000000001", AccountKind::SubAccount),
             ("777000000001", AccountKind::OtherSite),
             ("666000000001", AccountKind::QuotaFull),
+            ("555000000001", AccountKind::Frozen),
             ("1234", AccountKind::Malformed),
             ("0700000164995", AccountKind::Malformed),
             ("", AccountKind::Malformed),

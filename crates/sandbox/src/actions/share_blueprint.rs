@@ -75,6 +75,7 @@ fn check_account(account: &str) -> Result<(), ApiError> {
             "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded",
             "has no image quota left",
         ),
+        AccountKind::Frozen => refuse("InvalidParameterValue.AccountFrozen", "is frozen"),
     }
 }
 
@@ -218,6 +219,11 @@ mod tests {
                 GOOD,
                 json!(["777000000001"]),
                 "InvalidParameterValue.AccountIdInvalidAccountArea",
+            ),
+            (
+                GOOD,
+                json!(["555000000001"]),
+                "InvalidParameterValue.AccountFrozen",
             ),
             (
                 GOOD,

@@ -149,6 +149,7 @@ fn check_account(account: &str) -> Result<(), ApiError> {
             "is a collaborator account",
         ),
         AccountKind::QuotaFull => refuse("OverQuota", "has no image quota left"),
+        AccountKind::Frozen => refuse("InvalidParameterValue.AccountFrozen", "is frozen"),
         AccountKind::Malformed => refuse(
             "InvalidParameterValue.InvalidAppIdFormat",
             "is not an account ID",
@@ -307,6 +308,12 @@ mod tests {
                 "FailedOperation.NotMasterAccount",
             ),
             (GOOD, json!(["666000000001"]), "SHARE", "OverQuota"),
+            (
+                GOOD,
+                json!(["555000000001"]),
+                "SHARE",
+                "InvalidParameterValue.AccountFrozen",
+            ),
             (
                 GOOD,
                 json!(["uin/1038493875"]),

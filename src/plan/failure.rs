@@ -1,0 +1,24 @@
+//! What a failed call means for the state of the cloud and for an item's result.
+
+use crate::domain::{CloudError, ErrorClass, Family, ResultKind};
+
+/// Whether the cloud may have carried out a call that failed in this way.
+pub(super) fn may_have_acted(class: ErrorClass) -> bool {
+    matches!(
+        class,
+        ErrorClass::Ambiguous | ErrorClass::Transient | ErrorClass::Unlisted(Family::Passing)
+    )
+}
+
+/// An error as an item's final result.
+pub(super) fn failure(error: &CloudError, retryable: bool) -> ResultKind {
+    let message = match error.remedy.as_str() {
+        "" => error.message.clone(),
+        remedy => format!("{} — {remedy}", error.message),
+    };
+    ResultKind::Failed {
+        code: error.code.clone(),
+        message,
+        retryable,
+    }
+}
