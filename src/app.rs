@@ -19,6 +19,7 @@ mod observe;
 mod policy_test;
 mod precheck;
 mod queries;
+mod refused_chain;
 mod resume;
 mod seal_key;
 mod sealing;
@@ -288,6 +289,9 @@ impl App {
         deadline: Deadline,
     ) -> Result<(), Stop> {
         let results = self.carry_out(writer, approved, deadline).await?;
+        let results = self
+            .settle_refused_chain(writer, approved, results, deadline)
+            .await?;
         writer.close(results).await
     }
 

@@ -159,7 +159,7 @@ impl<'a> ClaimWriter<'a> {
                 Event::Revoked { results: done }
             } else {
                 Event::Closed {
-                    status: Status::of(&done),
+                    status: Status::of(self.state().request().action, &done),
                     results: done,
                 }
             };

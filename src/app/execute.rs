@@ -37,7 +37,9 @@ pub(super) async fn carry_out(
                 } else {
                     Action::Cancel
                 };
-                let result = lighthouse(context, plan, image, action, writer).await?;
+                let resumed = plan.resumed();
+                let result =
+                    lighthouse(context, plan.region(), image, action, resumed, writer).await?;
                 results.push(result);
                 blueprint = available_blueprint(&results);
             }
@@ -241,21 +243,31 @@ async fn accounts_stage(
     Ok(accounts.iter().map(result_of).collect())
 }
 
+/// Takes an image out of Lighthouse that this request put there.
+pub(super) async fn take_back_publication(
+    context: &ExecutionContext<'_>,
+    region: &Region,
+    image: &CvmImageId,
+    writer: &mut ClaimWriter<'_>,
+) -> Result<ItemResult, Stop> {
+    lighthouse(context, region, image, Action::Cancel, true, writer).await
+}
+
 async fn lighthouse(
     context: &ExecutionContext<'_>,
-    plan: &Plan,
+    region: &Region,
     image: &CvmImageId,
     action: Action,
+    resumed: bool,
     writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
     let pending = || ItemResult::new(Item::Lighthouse(image.clone()), ResultKind::Pending, None);
     let mut work = LighthouseWork::new(
         image.clone(),
         action,
-        plan.resumed(),
+        resumed,
         context.patience.backoff.tries,
     );
-    let region = plan.region();
     let mut last = None;
     loop {
         match work.next() {

@@ -268,7 +268,7 @@ impl App {
 
     /// Every other request that concerns what this one gave. One whose records are damaged covers
     /// nobody: an end must come.
-    async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
+    pub(super) async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
         let region = &state.request().region;
         let mut streams = BTreeSet::new();
         for Affected {

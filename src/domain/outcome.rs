@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AccountId, BlueprintId, CvmImageId};
+use super::request::Action;
 
 /// What a result is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -85,6 +86,17 @@ impl ItemResult {
         }
     }
 
+    /// Whether the item ended as `action` wants it. A share that was taken back did not.
+    pub fn as_wanted(&self, action: Action) -> bool {
+        match self.kind {
+            ResultKind::Shared | ResultKind::AlreadyShared | ResultKind::Available { .. } => {
+                action == Action::Share
+            }
+            ResultKind::Cancelled | ResultKind::NotShared => action == Action::Cancel,
+            ResultKind::Pending | ResultKind::Failed { .. } => false,
+        }
+    }
+
     /// Whether this item is done and as wanted.
     pub fn succeeded(&self) -> bool {
         !matches!(self.kind, ResultKind::Pending | ResultKind::Failed { .. })
@@ -117,12 +129,12 @@ pub enum Status {
 }
 
 impl Status {
-    /// The status that a complete list of results adds up to.
-    pub fn of(results: &[ItemResult]) -> Self {
+    /// The status that a complete list of results of `action` adds up to.
+    pub fn of(action: Action, results: &[ItemResult]) -> Self {
         if results.iter().any(ItemResult::pending) {
             return Self::Pending;
         }
-        let good = results.iter().filter(|r| r.succeeded()).count();
+        let good = results.iter().filter(|r| r.as_wanted(action)).count();
         match (good, results.len()) {
             (0, n) if n > 0 => Self::Failed,
             (g, n) if g == n => Self::Completed,
@@ -188,11 +200,23 @@ mod tests {
             })
         };
         let good = || result(ResultKind::Shared);
-        assert_eq!(Status::of(&[good(), good()]), Status::Completed);
-        assert_eq!(Status::of(&[good(), bad()]), Status::Partial);
-        assert_eq!(Status::of(&[bad()]), Status::Failed);
         assert_eq!(
-            Status::of(&[bad(), result(ResultKind::Pending)]),
+            Status::of(Action::Share, &[good(), good()]),
+            Status::Completed
+        );
+        assert_eq!(Status::of(Action::Share, &[good(), bad()]), Status::Partial);
+        assert_eq!(Status::of(Action::Share, &[bad()]), Status::Failed);
+        let taken_back = || result(ResultKind::Cancelled);
+        assert_eq!(
+            Status::of(Action::Share, &[taken_back(), bad()]),
+            Status::Failed
+        );
+        assert_eq!(
+            Status::of(Action::Cancel, &[taken_back(), bad()]),
+            Status::Partial
+        );
+        assert_eq!(
+            Status::of(Action::Share, &[bad(), result(ResultKind::Pending)]),
             Status::Pending
         );
     }

@@ -9,6 +9,7 @@ use crate::domain::{
 };
 use crate::policy::Approved;
 
+use super::chain::taken_back_before;
 use super::observation::Observation;
 use super::precheck::{self, Readiness};
 
@@ -93,6 +94,14 @@ impl Plan {
             observed_before,
             &mut todo,
         ));
+        if let (Target::Chain { image, .. }, Action::Share) = (&request.target, request.action)
+            && settled
+                .iter()
+                .any(|r| matches!(r.item, Item::Lighthouse(_)) && r.kind == ResultKind::Cancelled)
+        {
+            let refused = |id| ItemResult::new(Item::Account(id), taken_back_before(image), None);
+            settled.extend(todo.drain(..).map(refused));
+        }
         let accounts_stage = |image| Stage::Accounts {
             image,
             action: request.action,

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod backoff;
+mod chain;
 mod delta;
 mod failure;
 mod lighthouse;
@@ -12,6 +13,7 @@ mod precheck;
 
 pub use accounts::{AccountSeen, AccountStep, AccountWork};
 pub use backoff::{Backoff, Patience, wait_before};
+pub use chain::{Publication, RefusedChain};
 pub use delta::{Plan, Stage, StageImage};
 pub use lighthouse::{LighthouseSeen, LighthouseStep, LighthouseWork};
 pub use observation::Observation;

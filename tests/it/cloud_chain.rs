@@ -168,3 +168,104 @@ async fn an_image_that_is_there_already_is_found() {
         "it was not published again"
     );
 }
+
+fn custom_images_only() -> Behaviour {
+    Behaviour {
+        shares_published_blueprints: false,
+        ..unlimited()
+    }
+}
+
+/// Each account failed as `ChainRefused`, for a reason that has `part`.
+fn check_refused(answer: &Value, part: &str) {
+    let accounts: Vec<&Value> = answer["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|r| r["account"].is_string())
+        .collect();
+    assert_eq!(accounts.len(), 2, "{answer}");
+    for result in accounts {
+        assert_eq!(
+            (&result["result"], &result["code"], &result["retryable"]),
+            (&json!("failed"), &json!("ChainRefused"), &json!(false)),
+            "{answer}"
+        );
+        let message = result["message"].as_str().unwrap();
+        for part in [part, "PrivateBlueprintNotFound", " — approve a new request"] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+}
+
+/// The other reading of "custom images only": a published blueprint is none.
+#[tokio::test]
+async fn a_refused_chain_takes_its_publication_back() {
+    let setup = Setup::new(custom_images_only(), "file:journal").await;
+    let answer = setup.send(&chain()).await;
+    assert_eq!(answer["status"], "failed", "{answer}");
+    check_refused(&answer, "the image was taken out of Lighthouse again");
+    assert_eq!(answer["results"][0]["result"], "cancelled", "{answer}");
+    assert_eq!(setup.cloud.state().published(REGION, IMAGE), None);
+    assert!(
+        setup.app.grants().await.unwrap().entries.is_empty(),
+        "nothing is given"
+    );
+    let calls = setup.writes(0).len();
+    assert_eq!(calls, 3, "published, refused once, taken back");
+    let again = setup.send(&chain()).await;
+    assert_eq!(
+        (&again["status"], &again["duplicate"]),
+        (&json!("failed"), &json!(true))
+    );
+    assert_eq!(setup.writes(0).len(), calls, "a duplicate acts no more");
+}
+
+#[tokio::test]
+async fn a_refused_chain_leaves_a_publication_of_before() {
+    let setup = Setup::new(custom_images_only(), "memory:").await;
+    setup
+        .send(&ticket("before", "share", IMAGE, &[], true))
+        .await;
+    let answer = setup.send(&chain()).await;
+    assert_eq!(answer["status"], "partial", "{answer}");
+    check_refused(&answer, "where it was before this request");
+    assert!(setup.cloud.state().published(REGION, IMAGE).is_some());
+}
+
+/// The cloud is too busy to take it back, or the process stops at that call: a later turn does it.
+#[tokio::test]
+async fn a_publication_that_could_not_be_taken_back_is_taken_back_later() {
+    let mut setup = Setup::new(custom_images_only(), "file:journal").await;
+    let publish = "lighthouse.ModifyImageSharePermission";
+    // The publication succeeds; each of the three tries to take it back is refused.
+    let fault = |text: &str| format!("{publish}:{text}").parse().unwrap();
+    setup.cloud.inject(fault("slow:1ms"));
+    setup
+        .cloud
+        .inject(fault("error-before:ResourceInUse.ImageInUse@3"));
+    let answer = setup.send(&chain()).await;
+    assert_eq!(answer["status"], "pending", "{answer}");
+    assert!(setup.cloud.state().published(REGION, IMAGE).is_some());
+
+    // The next turn takes it back, and stops before it can close the request.
+    setup.wait(61);
+    setup.cloud.inject(fault("slow:30s"));
+    let app = setup.app.clone();
+    let stopped = tokio::spawn(async move {
+        deliver(&app, &chain(), Deadline::after(Duration::from_secs(20))).await
+    });
+    while setup.cloud.state().published(REGION, IMAGE).is_some() {
+        assert!(!stopped.is_finished());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    stopped.abort();
+    drop(stopped.await);
+    setup.restart().await;
+    setup.wait(61);
+    let answer = setup.send(&chain()).await;
+    assert_eq!(answer["status"], "failed", "{answer}");
+    assert_eq!(setup.cloud.state().published(REGION, IMAGE), None);
+    let code = &answer["results"][1]["code"];
+    assert_eq!(code, "ChainRefused", "{answer}");
+}

@@ -125,6 +125,9 @@ pub struct Behaviour {
     /// Whether one account that has the blueprint already is enough for `BlueprintAlreadyShared`;
     /// otherwise all must.
     pub any_already_shared_refuses: bool,
+    /// Whether `ShareBlueprintAcrossAccounts` takes a blueprint that was published from a CVM
+    /// image. Its page says "custom images only" and not whether such a blueprint is one.
+    pub shares_published_blueprints: bool,
     /// Accounts that one blueprint can be shared with. A quota exists; its size is not documented.
     pub lighthouse_accounts_per_image: usize,
     /// Accounts that one CVM image can be shared with. The page says 500.
@@ -148,6 +151,7 @@ impl Default for Behaviour {
             lighthouse_batch: Batch::AllOrNothing,
             cvm_batch: Batch::AllOrNothing,
             any_already_shared_refuses: false,
+            shares_published_blueprints: true,
             lighthouse_accounts_per_image: 500,
             cvm_accounts_per_image: 500,
             cvm_accounts_per_call: 50,

@@ -98,7 +98,7 @@ impl<'a> Entry<'a> {
                 "call failed".to_owned()
             }
             Event::Closed { status, .. } => status.to_string(),
-            Event::Revoked { results } => Status::of(results).to_string(),
+            Event::Revoked { results } => Status::of(Action::Cancel, results).to_string(),
             Event::Conflict(_) => "refused".to_owned(),
             Event::Archived(archive) => archive.status.unwrap_or(Status::Denied).to_string(),
             _ => String::new(),

@@ -122,7 +122,9 @@ fn end(entry: &Entry<'_>) -> End {
         },
         Event::Deferred(_) => End::Other("Deferred"),
         Event::Closed { status, .. } => of(*status),
-        Event::Revoked { results } if !results.is_empty() => of(Status::of(results)),
+        Event::Revoked { results } if !results.is_empty() => {
+            of(Status::of(Action::Cancel, results))
+        }
         Event::Conflict(_) => End::Failure("Conflict".to_owned()),
         _ => End::Success,
     }

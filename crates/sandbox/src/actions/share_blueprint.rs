@@ -8,13 +8,19 @@ use super::scene::{Answer, Scene};
 use super::sharing::{add, distinct};
 use crate::accounts::AccountKind;
 use crate::error::{ApiError, clip};
-use crate::world::Shares;
+use crate::world::{BlueprintKind, Shares};
 
 pub(super) fn run(mut scene: Scene<'_>) -> Answer {
     check_form(&scene)?;
     let (params, behaviour, now) = (scene.params, scene.behaviour, scene.now);
     let until = modifying_until(&scene);
     let blueprint = ready(&mut scene)?;
+    if blueprint.kind == BlueprintKind::Shared && !behaviour.shares_published_blueprints {
+        return Err(ApiError::new(
+            "ResourceNotFound.PrivateBlueprintNotFound",
+            "The custom image does not exist: this one was published from CVM.",
+        ));
+    }
     let accounts = distinct(params.list("AccountIds"));
     if accounts
         .iter()
@@ -268,6 +274,27 @@ mod tests {
         assert_eq!(any.world, bench.world);
         assert!(share(&mut bench, GOOD, json!(["700000000002", "700000000001"])).is_ok());
         assert_eq!(bench.world.blueprint_accounts(SG, GOOD).len(), 2);
+    }
+
+    #[test]
+    fn a_published_blueprint_is_shared_or_refused_as_the_reading_says() {
+        for (shares, outcome) in [
+            (true, Ok(json!({}))),
+            (
+                false,
+                Err("ResourceNotFound.PrivateBlueprintNotFound".to_owned()),
+            ),
+        ] {
+            let mut bench = Bench::new();
+            bench.behaviour.shares_published_blueprints = shares;
+            let publish = json!({"ImageId": "img-xkd784jw", "Permission": "SHARE"});
+            bench.call(Action::PublishImage, publish).unwrap();
+            assert_eq!(
+                share(&mut bench, "lhbp-su83x02a", json!(["700000000001"])),
+                outcome
+            );
+            assert!(share(&mut bench, GOOD, json!(["700000000001"])).is_ok());
+        }
     }
 
     #[test]

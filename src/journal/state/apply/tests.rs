@@ -14,7 +14,7 @@ fn fold(builder: &StreamBuilder) -> Result<State, BrokenRecord> {
 }
 
 fn closed_after(results: Vec<ItemResult>) -> State {
-    let status = Status::of(&results);
+    let status = Status::of(crate::domain::Action::Share, &results);
     fold(&StreamBuilder::opened().then(1, 1, closed(status, results))).unwrap()
 }
 
@@ -539,7 +539,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             2 | 3 => progress(results),
             4 => deferred(until),
             5 => closed(Status::Completed, all(Shared)),
-            6 => closed(Status::of(&results), results),
+            6 => closed(Status::of(crate::domain::Action::Share, &results), results),
             7 => {
                 let accounts = results.iter().filter_map(|r| match &r.item {
                     Item::Account(account) => Some(account.clone()),

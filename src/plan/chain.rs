@@ -1,0 +1,291 @@
+//! The assumption under every chain, and what follows when the cloud does not share it.
+//!
+//! A chain publishes a CVM image to Lighthouse and shares the blueprint that comes of it with
+//! accounts. The page of `ShareBlueprintAcrossAccounts` says "custom images only" and does not say
+//! whether such a blueprint counts as one. When the cloud refuses it for that reason, the chain has
+//! no end to reach: the publication that this request made is taken back, and each account's
+//! result says so. In: a request and its results. Out: whether that happened, and the final results.
+
+use crate::domain::{
+    Action, BlueprintId, CvmImageId, Item, ItemResult, ResultKind, ShareRequest, Target,
+};
+
+/// Codes that say "this is no custom image of yours": the one of the page, then two of the SDK.
+const NOT_CUSTOM: [&str; 3] = [
+    "ResourceNotFound.PrivateBlueprintNotFound",
+    "UnsupportedOperation.BlueprintTypeNotSupportOperation",
+    "UnsupportedOperation.NotSupportSharedBlueprint",
+];
+
+/// Codes that say that the blueprint is gone. After a stop, an earlier turn may have taken it back
+/// without recording that.
+const GONE: [&str; 2] = [
+    "ResourceNotFound.BlueprintIdNotFound",
+    "ResourceNotFound.BlueprintNotFound",
+];
+
+/// A chain whose accounts cannot get the blueprint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedChain {
+    image: CvmImageId,
+    blueprint: Option<BlueprintId>,
+    code: String,
+    published_here: bool,
+}
+
+/// What became of the image's publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Publication {
+    /// It was taken back.
+    TakenBack,
+    /// The image was in Lighthouse before this request.
+    FoundThere,
+    /// Another request needs it.
+    NeededByOthers,
+    /// The cloud refused to take it back.
+    Stands {
+        /// The cloud's reason.
+        why: String,
+        /// Whether a later attempt may succeed.
+        retryable: bool,
+    },
+}
+
+impl RefusedChain {
+    /// Whether the results say that the cloud refuses to share the chain's blueprint at all.
+    pub fn of(request: &ShareRequest, results: &[ItemResult]) -> Option<Self> {
+        let (Target::Chain { image, .. }, Action::Share) = (&request.target, request.action) else {
+            return None;
+        };
+        let available = results.iter().find_map(|result| match &result.kind {
+            ResultKind::Available { blueprint, already } => Some((blueprint.clone(), !already)),
+            _ => None,
+        });
+        let (blueprint, published_here) = available.unwrap_or_default();
+        let code = results
+            .iter()
+            .find_map(|result| refusing_code(&result.kind, published_here))?;
+        let shared = |result: &ItemResult| {
+            matches!(result.kind, ResultKind::Shared | ResultKind::AlreadyShared)
+        };
+        if results.iter().any(shared) {
+            return None;
+        }
+        Some(Self {
+            image: image.clone(),
+            blueprint,
+            code: code.to_owned(),
+            published_here,
+        })
+    }
+
+    /// The image to take out of Lighthouse, when this request put it there.
+    pub fn published(&self) -> Option<&CvmImageId> {
+        self.published_here.then_some(&self.image)
+    }
+
+    /// The results with the reason for each account, and what became of the publication.
+    pub fn settle(&self, results: Vec<ItemResult>, publication: &Publication) -> Vec<ItemResult> {
+        let settle = |result: ItemResult| match (&result.item, &result.kind) {
+            (Item::Account(_), kind) if refusing_code(kind, self.published_here).is_some() => {
+                ItemResult {
+                    kind: self.refusal(publication),
+                    ..result
+                }
+            }
+            (Item::Lighthouse(_), _) if *publication == Publication::TakenBack => ItemResult {
+                kind: ResultKind::Cancelled,
+                ..result
+            },
+            _ => result,
+        };
+        results.into_iter().map(settle).collect()
+    }
+
+    fn refusal(&self, publication: &Publication) -> ResultKind {
+        let blueprint = match &self.blueprint {
+            Some(id) => format!("the blueprint {id} of {}", self.image),
+            None => format!("the blueprint of {}", self.image),
+        };
+        let (publication, retryable) = match publication {
+            Publication::TakenBack => (
+                "the image was taken out of Lighthouse again".to_owned(),
+                false,
+            ),
+            Publication::FoundThere => (
+                "the image stays in Lighthouse, where it was before this request".to_owned(),
+                false,
+            ),
+            Publication::NeededByOthers => (
+                "the image stays in Lighthouse, because another request needs it there".to_owned(),
+                false,
+            ),
+            Publication::Stands { why, retryable } => (
+                format!("the image could not be taken out of Lighthouse again: {why}"),
+                *retryable,
+            ),
+        };
+        refusal(
+            &format!(
+                "the cloud refuses to share {blueprint} with accounts ({}); {publication}",
+                self.code
+            ),
+            retryable,
+        )
+    }
+}
+
+/// The code of an account's failure that refuses the whole chain.
+fn refusing_code(kind: &ResultKind, published_here: bool) -> Option<&str> {
+    match kind {
+        ResultKind::Failed { code, .. }
+            if NOT_CUSTOM.contains(&code.as_str())
+                || published_here && GONE.contains(&code.as_str()) =>
+        {
+            Some(code)
+        }
+        _ => None,
+    }
+}
+
+/// The result of an account when an earlier turn took the publication back and then stopped.
+pub(super) fn taken_back_before(image: &CvmImageId) -> ResultKind {
+    refusal(
+        &format!(
+            "the cloud refuses to share the blueprint of {image} with accounts; the image was taken out of Lighthouse again"
+        ),
+        false,
+    )
+}
+
+fn refusal(message: &str, retryable: bool) -> ResultKind {
+    ResultKind::Failed {
+        code: "ChainRefused".to_owned(),
+        message: format!(
+            "{message} — approve a new request: only a custom image made in Lighthouse may be shareable by its lhbp-… id; the CVM image itself can be shared with \"lighthouse\": false"
+        ),
+        retryable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::AccountId;
+
+    fn request(action: Action) -> ShareRequest {
+        ShareRequest {
+            id: None,
+            action,
+            target: Target::Chain {
+                image: "img-6pb6lrmy".parse().unwrap(),
+                accounts: vec![account(1), account(2)],
+            },
+            region: "ap-singapore".parse().unwrap(),
+            requester: "alice@example.com".into(),
+            approvers: Vec::new(),
+            ticket: None,
+            reason: None,
+            not_before: None,
+            expires: None,
+        }
+    }
+
+    fn account(n: u8) -> AccountId {
+        format!("70000000000{n}").parse().unwrap()
+    }
+
+    fn of_account(n: u8, kind: ResultKind) -> ItemResult {
+        ItemResult::new(Item::Account(account(n)), kind, None)
+    }
+
+    fn available(already: bool) -> ItemResult {
+        let kind = ResultKind::Available {
+            blueprint: "lhbp-su83x02a".parse().ok(),
+            already,
+        };
+        ItemResult::new(
+            Item::Lighthouse("img-6pb6lrmy".parse().unwrap()),
+            kind,
+            None,
+        )
+    }
+
+    fn failed(code: &str) -> ResultKind {
+        ResultKind::Failed {
+            code: code.into(),
+            message: "m".into(),
+            retryable: false,
+        }
+    }
+
+    #[test]
+    fn only_a_code_that_says_no_custom_image_refuses_the_chain() {
+        for code in NOT_CUSTOM {
+            let results = [available(false), of_account(1, failed(code))];
+            let refused = RefusedChain::of(&request(Action::Share), &results).unwrap();
+            assert!(refused.published().is_some(), "{code}");
+            assert_eq!(RefusedChain::of(&request(Action::Cancel), &results), None);
+        }
+        for code in GONE {
+            let gone = |already| [available(already), of_account(1, failed(code))];
+            let of = |already| RefusedChain::of(&request(Action::Share), &gone(already));
+            assert!(of(false).is_some(), "{code}: an earlier turn took it back");
+            assert_eq!(of(true), None, "{code}: it was never ours");
+        }
+        let other = of_account(1, failed("InvalidParameterValue.AccountIdsNotExist"));
+        let results = [available(false), other];
+        assert_eq!(RefusedChain::of(&request(Action::Share), &results), None);
+        let results = [
+            available(false),
+            of_account(1, failed(NOT_CUSTOM[0])),
+            of_account(2, ResultKind::Shared),
+        ];
+        assert_eq!(
+            RefusedChain::of(&request(Action::Share), &results),
+            None,
+            "an account got it, so the cloud does share it"
+        );
+    }
+
+    #[test]
+    fn what_was_there_before_is_not_taken_back() {
+        let results = [available(true), of_account(1, failed(NOT_CUSTOM[0]))];
+        let refused = RefusedChain::of(&request(Action::Share), &results).unwrap();
+        assert_eq!(refused.published(), None);
+    }
+
+    #[test]
+    fn each_account_learns_the_reason_and_what_became_of_the_publication() {
+        let results = vec![
+            available(false),
+            of_account(1, failed(NOT_CUSTOM[0])),
+            of_account(2, failed("InvalidParameterValue.AccountIdsNotExist")),
+        ];
+        let refused = RefusedChain::of(&request(Action::Share), &results).unwrap();
+        for (publication, part) in [
+            (Publication::TakenBack, "taken out of Lighthouse again"),
+            (Publication::FoundThere, "before this request"),
+            (Publication::NeededByOthers, "another request needs it"),
+            (
+                Publication::Stands {
+                    why: "ResourceInUse.ImageInUse".into(),
+                    retryable: true,
+                },
+                "could not be taken out of Lighthouse again: ResourceInUse.ImageInUse",
+            ),
+        ] {
+            let settled = refused.settle(results.clone(), &publication);
+            let ResultKind::Failed { code, message, .. } = &settled[1].kind else {
+                panic!("{settled:?}")
+            };
+            assert_eq!(code, "ChainRefused");
+            for part in [part, NOT_CUSTOM[0], "lhbp-su83x02a", "img-6pb6lrmy", " — "] {
+                assert!(message.contains(part), "{part} in {message}");
+            }
+            assert_eq!(settled[2], results[2], "its own reason stays");
+            let taken_back = publication == Publication::TakenBack;
+            assert_eq!(settled[0].kind == ResultKind::Cancelled, taken_back);
+        }
+    }
+}
