@@ -21,7 +21,7 @@ use setup::{REGION, Setup, account, blueprint};
 use sharehook::app::Deadline;
 use sharehook::clock::Clock;
 use sharehook::domain::{
-    Identity, Item, ItemResult, RequestRules, ResultKind, ShareRequest, Status, Timestamp, Verdict,
+    Identity, Item, ItemResult, ResultKind, ServedRegions, ShareRequest, Status, Timestamp, Verdict,
 };
 use sharehook::journal::seal::NoteSigner;
 use sharehook::journal::{
@@ -144,7 +144,7 @@ async fn finish(journal: &Journal, n: usize, now: Timestamp) {
         "action": "share", "image": blueprint(n % IMAGES), "region": REGION, "accounts": [to],
         "requester": "alice@example.com", "approvers": ["bob@example.com"], "ticket": format!("CHG{n}"),
     });
-    let request = ShareRequest::from_json(&request, &RequestRules::default()).expect("a request");
+    let request = ShareRequest::from_json(&request, &ServedRegions::default()).expect("a request");
     let policies = vec!["golden-images-to-staging".to_owned()];
     let verdict = Verdict {
         allowed: true,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::clock::{self, Clock};
 use crate::cloud::{self, CloudSettings};
-use crate::config::{Config, MapRef, Site, SourceConfig, Vars};
+use crate::config::{Config, MapRef, SourceConfig, Vars};
 use crate::domain::{Problem, Problems, SourceName};
 use crate::inbound::{Handshake, Issuers, Map, Verifier};
 use crate::journal::{Access, Journal};
@@ -342,12 +342,8 @@ pub fn open_journal(config: &Config, vars: &Vars) -> Result<Journal, StartError>
 }
 
 fn settings(config: &Config) -> CloudSettings {
-    let site = match config.cloud.site {
-        Site::Intl => cloud::Site::Intl,
-        Site::Cn => cloud::Site::Cn,
-    };
     CloudSettings {
-        site,
+        site: config.cloud.site,
         endpoint: config.cloud.endpoint.clone(),
         lighthouse_per_second: config.cloud.lighthouse_per_second,
         cvm_per_second: config.cloud.cvm_per_second,

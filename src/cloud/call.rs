@@ -84,7 +84,9 @@ impl Cloud {
         request: &A,
         deadline: Deadline,
     ) -> Result<Answered<A::Answer>, CloudError> {
-        actions::check(request, region).map_err(|limit| over_limit(A::API.action, &limit))?;
+        request
+            .check()
+            .map_err(|limit| over_limit(A::API.action, &limit))?;
         let body = serde_json::to_vec(request)
             .map_err(|error| not_sent(own::BAD_ANSWER, error.to_string(), "report this"))?;
         let (mut clock_fixed, mut renewed) = (false, false);

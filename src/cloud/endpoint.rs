@@ -7,7 +7,7 @@ use super::actions::Service;
 use super::client::Url;
 use super::error::shown;
 use super::settings::CloudSettings;
-use crate::domain::Problem;
+use crate::domain::{Problem, Site};
 
 /// The address of one product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Endpoint {
     pub(super) fn named(settings: &CloudSettings, product: &str) -> Result<Self, Problem> {
         let text = match &settings.endpoint {
             Some(text) => text.clone(),
-            None => format!("https://{}", settings.site.host_of(product)),
+            None => format!("https://{}", host_of(settings.site, product)),
         };
         let wrong = |problem: &str, remedy: &str| {
             Problem::new(
@@ -71,6 +71,14 @@ impl Endpoint {
     }
 }
 
+/// The host of a product by its short name.
+fn host_of(site: Site, product: &str) -> String {
+    match site {
+        Site::Intl => format!("{product}.intl.tencentcloudapi.com"),
+        Site::Cn => format!("{product}.tencentcloudapi.com"),
+    }
+}
+
 pub(super) fn is_loopback(host: &str) -> bool {
     let address = host
         .trim_start_matches('[')
@@ -91,6 +99,22 @@ mod tests {
             ..CloudSettings::new(|| Timestamp::UNIX_EPOCH)
         };
         Endpoint::of(&settings, Service::Cvm)
+    }
+
+    #[test]
+    fn hosts_follow_site_and_product() {
+        for (site, product, host) in [
+            (
+                Site::Intl,
+                "lighthouse",
+                "lighthouse.intl.tencentcloudapi.com",
+            ),
+            (Site::Intl, "cvm", "cvm.intl.tencentcloudapi.com"),
+            (Site::Cn, "lighthouse", "lighthouse.tencentcloudapi.com"),
+            (Site::Cn, "cvm", "cvm.tencentcloudapi.com"),
+        ] {
+            assert_eq!(host_of(site, product), host);
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use credentials::{CredentialChain, CredentialSource, Credentials, Credential
 pub use deadline::Deadline;
 pub use endpoint::Endpoint;
 pub use operations::{Blueprint, CvmImage, LighthouseReceipt, Receipt};
-pub use settings::{Clock, CloudSettings, Site};
+pub use settings::{Clock, CloudSettings};
 
 #[cfg(test)]
 mod loopback;

@@ -1,59 +1,11 @@
 //! How the cloud is reached. In: what the operator configured. Out: settings that are whole, or
 //! every problem with them.
 
-use std::str::FromStr;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use super::actions::Service;
 use super::endpoint::Endpoint;
-use super::error::shown;
-use crate::domain::{Problem, Timestamp};
-
-/// The cloud's two sites. They share no accounts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Site {
-    /// The international site.
-    #[default]
-    Intl,
-    /// The Chinese site.
-    Cn,
-}
-
-impl Site {
-    /// The host of a product.
-    pub fn host(self, service: Service) -> String {
-        self.host_of(service.name())
-    }
-
-    /// The host of any product by its short name.
-    pub(super) fn host_of(self, name: &str) -> String {
-        match self {
-            Self::Intl => format!("{name}.intl.tencentcloudapi.com"),
-            Self::Cn => format!("{name}.tencentcloudapi.com"),
-        }
-    }
-}
-
-impl FromStr for Site {
-    type Err = Problem;
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        match text {
-            "intl" => Ok(Self::Intl),
-            "cn" => Ok(Self::Cn),
-            other => {
-                let problem = format!("{} is not a site", shown(other));
-                Err(Problem::new(
-                    "cloud.site",
-                    problem,
-                    "write \"intl\" or \"cn\"",
-                ))
-            }
-        }
-    }
-}
+use crate::domain::{Problem, Site, Timestamp};
 
 /// The reader of the system's clock, handed in by whoever is allowed to read it.
 pub type Clock = fn() -> Timestamp;
@@ -128,24 +80,6 @@ mod tests {
 
     fn settings() -> CloudSettings {
         CloudSettings::new(|| Timestamp::UNIX_EPOCH)
-    }
-
-    #[test]
-    fn hosts_follow_site_and_product() {
-        assert_eq!(
-            Site::Intl.host(Service::Lighthouse),
-            "lighthouse.intl.tencentcloudapi.com"
-        );
-        assert_eq!(
-            Site::Intl.host(Service::Cvm),
-            "cvm.intl.tencentcloudapi.com"
-        );
-        assert_eq!(
-            Site::Cn.host(Service::Lighthouse),
-            "lighthouse.tencentcloudapi.com"
-        );
-        assert_eq!(Site::Cn.host(Service::Cvm), "cvm.tencentcloudapi.com");
-        assert!("int".parse::<Site>().is_err());
     }
 
     #[test]

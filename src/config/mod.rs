@@ -12,11 +12,12 @@ mod secrets;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Problem, Problems, RequestRules};
+use crate::domain::{Problem, Problems, ServedRegions};
 use crate::journal::JournalLocation;
 
+pub use crate::domain::Site;
 pub use accounts::{AccountConfig, DEFAULT_ACCOUNT};
-pub use parts::{CloudConfig, MapRef, Site, SourceConfig};
+pub use parts::{CloudConfig, MapRef, SourceConfig};
 pub use seal::{SEAL_KEY_VAR, SealConfig, SealKey};
 pub use secrets::{AwsSecret, AwsStore, SecretRef, aws_secrets};
 
@@ -70,10 +71,11 @@ impl Config {
         Self::read(&path.display().to_string(), &text, vars)
     }
 
-    /// The rules by which requests are read.
-    pub fn rules(&self) -> RequestRules {
-        RequestRules {
-            extra_regions: self.cloud.regions.clone(),
+    /// The regions that requests may name.
+    pub fn rules(&self) -> ServedRegions {
+        ServedRegions {
+            site: self.cloud.site,
+            added: self.cloud.regions.clone(),
         }
     }
 }

@@ -2,20 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::SourceName;
+use crate::domain::{Site, SourceName};
 use crate::inbound::{Handshake, SchemeSpec};
 
 use super::AccountConfig;
-
-/// Which of the cloud's two sites the accounts belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Site {
-    /// `*.intl.tencentcloudapi.com`
-    Intl,
-    /// `*.tencentcloudapi.com`
-    Cn,
-}
 
 /// The cloud's settings.
 #[derive(Debug, Clone)]
@@ -32,7 +22,7 @@ pub struct CloudConfig {
     pub cvm_accounts_per_call: usize,
     /// Accounts that one CVM image can be shared with; the published quota is 500.
     pub cvm_accounts_per_image: usize,
-    /// CVM regions newer than this program.
+    /// Regions newer than this program, of both products.
     pub regions: BTreeSet<String>,
     /// Owner accounts beside the one that the process finds by itself.
     pub accounts: Vec<AccountConfig>,

@@ -118,18 +118,15 @@ impl Reader<'_> {
             Some(url) => Some(url.clone()),
             None => raw.endpoint.as_ref().map(|e| e.get_ref().clone()),
         };
-        let site = match self.vars.get(SITE_VAR).map(String::as_str) {
-            Some("intl") => Site::Intl,
-            Some("cn") => Site::Cn,
-            Some("") | None => raw.site.unwrap_or(Site::Intl),
-            Some(_) => {
-                self.problems.push(Problem::new(
-                    SITE_VAR,
-                    "is neither intl nor cn",
-                    "write intl or cn",
-                ));
-                Site::Intl
-            }
+        let site = match self.vars.get(SITE_VAR).filter(|v| !v.is_empty()) {
+            None => raw.site.unwrap_or_default(),
+            Some(text) => text.parse().unwrap_or_else(|problem| {
+                self.problems.push(Problem {
+                    field: SITE_VAR.to_owned(),
+                    ..problem
+                });
+                Site::default()
+            }),
         };
         if raw.site.is_none() && !self.vars.contains_key(SITE_VAR) && endpoint.is_none() {
             let file = self.file;

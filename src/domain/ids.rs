@@ -1,4 +1,4 @@
-//! Identifiers that can only be valid: account, image, blueprint, region, source, request identity.
+//! Identifiers that can only be valid: account, image, blueprint, source, request identity.
 //! In: text. Out: a newtype, or the problem with it. Shapes: the API pages and the examples of the
 //! SDKs.
 
@@ -37,6 +37,7 @@ macro_rules! text_newtype {
         }
     };
 }
+pub(super) use text_newtype;
 
 /// A root account's id (UIN): decimal, no leading zero, always text (it is not a number to compute
 /// with).
@@ -170,76 +171,6 @@ impl TryFrom<String> for ImageRef {
 impl From<ImageRef> for String {
     fn from(id: ImageRef) -> String {
         id.as_str().to_owned()
-    }
-}
-
-/// The regions that the five Lighthouse pages list, in their order.
-pub(super) const LIGHTHOUSE_REGIONS: [&str; 15] = [
-    "ap-bangkok",
-    "ap-beijing",
-    "ap-chengdu",
-    "ap-guangzhou",
-    "ap-hongkong",
-    "ap-jakarta",
-    "ap-nanjing",
-    "ap-seoul",
-    "ap-shanghai",
-    "ap-singapore",
-    "ap-tokyo",
-    "eu-frankfurt",
-    "na-ashburn",
-    "na-siliconvalley",
-    "sa-saopaulo",
-];
-
-/// CVM regions beyond those. The CVM page names no list; an operator adds a newer one in
-/// `cloud.regions`.
-pub(super) const OTHER_CVM_REGIONS: [&str; 8] = [
-    "ap-beijing-fsi",
-    "ap-chongqing",
-    "ap-mumbai",
-    "ap-shanghai-fsi",
-    "ap-shenzhen-fsi",
-    "ap-taipei",
-    "me-saudi-arabia",
-    "na-toronto",
-];
-
-/// A region's name, well-formed; whether a service runs there is asked with
-/// [`Region::serves_lighthouse`] or of the rules.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Region(String);
-text_newtype!(Region);
-
-impl Region {
-    /// Whether the Lighthouse pages list this region.
-    pub fn serves_lighthouse(&self) -> bool {
-        LIGHTHOUSE_REGIONS.contains(&self.as_str())
-    }
-
-    /// Whether this is a region where CVM is known to run.
-    pub fn serves_cvm(&self) -> bool {
-        self.serves_lighthouse() || OTHER_CVM_REGIONS.contains(&self.as_str())
-    }
-}
-
-impl FromStr for Region {
-    type Err = Problem;
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        let word = |w: &str| {
-            !w.is_empty()
-                && w.bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-        };
-        if text.len() <= 32 && text.split('-').count() >= 2 && text.split('-').all(word) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Problem::new(
-            "region",
-            format!("{} is not a region", shown(text)),
-            "write a region's name, as in \"ap-singapore\"",
-        ))
     }
 }
 

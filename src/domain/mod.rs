@@ -6,15 +6,19 @@ mod ids;
 mod native;
 mod outcome;
 mod problem;
+mod region;
 mod request;
+mod site;
 mod span;
 mod verdict;
 
 pub use cloud_error::{CloudError, ErrorClass, Family};
-pub use ids::{AccountId, BlueprintId, CvmImageId, Identity, ImageRef, Region, SourceName};
+pub use ids::{AccountId, BlueprintId, CvmImageId, Identity, ImageRef, SourceName};
 pub use outcome::{Item, ItemResult, ResultKind, Status};
 pub use problem::{Problem, Problems};
-pub use request::{Action, Expiry, RequestRules, ShareRequest, Target};
+pub use region::{Region, ServedRegions};
+pub use request::{Action, Expiry, ShareRequest, Target};
+pub use site::Site;
 pub use span::Span;
 pub use verdict::{Refused, Verdict};
 

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Timestamp;
-use super::ids::{AccountId, ImageRef, LIGHTHOUSE_REGIONS, Region};
+use super::ids::{AccountId, ImageRef};
 use super::problem::{Problem, Problems, shown};
-use super::request::{Action, Expiry, RequestRules, ShareRequest, Target};
+use super::region::{Region, ServedRegions};
+use super::request::{Action, Expiry, ShareRequest, Target};
 
 /// More accounts than this in one request are refused: a CVM image can be shared with 500 accounts
 /// at most (CVM page).
@@ -38,7 +39,7 @@ impl ShareRequest {
     ///
     /// # Errors
     /// Every problem found, each with its field and remedy; nothing is defaulted on bad input.
-    pub fn from_json(value: &Value, rules: &RequestRules) -> Result<Self, Problems> {
+    pub fn from_json(value: &Value, rules: &ServedRegions) -> Result<Self, Problems> {
         let Value::Object(map) = value else {
             return Err(Problem::new(
                 "request",
@@ -72,7 +73,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn request(&mut self, rules: &RequestRules) -> Option<ShareRequest> {
+    fn request(&mut self, rules: &ServedRegions) -> Option<ShareRequest> {
         let id = self.text("id", 200);
         let action = self.action();
         let region = self.region();
@@ -201,23 +202,14 @@ impl Reader<'_> {
         parsed.map_err(|problem| self.problems.push(problem)).ok()
     }
 
-    fn served(&mut self, target: &Target, region: &Region, rules: &RequestRules) {
-        let needs_lighthouse = target.lighthouse() || matches!(target, Target::Blueprint { .. });
-        if needs_lighthouse && !region.serves_lighthouse() {
-            let problem = format!("Lighthouse does not serve {}", shown(region.as_str()));
-            let remedy = format!("use one of {}", LIGHTHOUSE_REGIONS.join(", "));
-            self.problem("region", problem, remedy);
-        } else if !needs_lighthouse
-            && !region.serves_cvm()
-            && !rules.extra_regions.contains(region.as_str())
-        {
-            let problem = format!("{} is not a known CVM region", shown(region.as_str()));
-            self.problem(
-                "region",
-                problem,
-                "correct it, or let the operator add a new region to cloud.regions",
-            );
-        }
+    fn served(&mut self, target: &Target, region: &Region, served: &ServedRegions) {
+        let checked = match target {
+            Target::Blueprint { .. } | Target::Lighthouse { .. } | Target::Chain { .. } => {
+                served.check_lighthouse(region)
+            }
+            Target::Cvm { .. } => served.check_cvm(region),
+        };
+        self.problems.extend(checked.err());
     }
 
     fn target(&mut self) -> Option<Target> {
@@ -431,7 +423,7 @@ mod tests {
     use serde_json::json;
 
     fn read(value: Value) -> Result<ShareRequest, Problems> {
-        ShareRequest::from_json(&value, &RequestRules::default())
+        ShareRequest::from_json(&value, &ServedRegions::default())
     }
 
     fn base() -> Value {
@@ -550,10 +542,17 @@ mod tests {
         let mut value = with("image", json!("img-6pb6lrmy"));
         value["region"] = json!("ap-osaka");
         assert!(read(value.clone()).is_err());
-        let rules = RequestRules {
-            extra_regions: ["ap-osaka".to_owned()].into(),
+        let rules = ServedRegions {
+            added: ["ap-osaka".to_owned()].into(),
+            ..ServedRegions::default()
         };
         assert!(ShareRequest::from_json(&value, &rules).is_ok());
+        for (image, lighthouse) in [("img-6pb6lrmy", true), ("lhbp-6jc6l8yb", false)] {
+            value["image"] = json!(image);
+            value["lighthouse"] = json!(lighthouse);
+            assert!(read(value.clone()).is_err(), "{image}");
+            assert!(ShareRequest::from_json(&value, &rules).is_ok(), "{image}");
+        }
     }
 
     #[test]

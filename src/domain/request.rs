@@ -1,13 +1,12 @@
 //! A share or cancel request that is valid in itself; whether it is *allowed* is the policy's
 //! question. How it is read from JSON stands in `native`.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Timestamp;
-use super::ids::{AccountId, BlueprintId, CvmImageId, ImageRef, Region};
+use super::ids::{AccountId, BlueprintId, CvmImageId, ImageRef};
+use super::region::Region;
 use super::span::Span;
 
 /// Give or take away.
@@ -124,13 +123,6 @@ pub struct ShareRequest {
     pub not_before: Option<Timestamp>,
     /// Cancelled by itself then.
     pub expires: Option<Expiry>,
-}
-
-/// What a deployment allows beyond the built-in tables.
-#[derive(Debug, Clone, Default)]
-pub struct RequestRules {
-    /// CVM regions newer than this program (`cloud.regions`).
-    pub extra_regions: BTreeSet<String>,
 }
 
 impl ShareRequest {

@@ -9,7 +9,7 @@ use super::body;
 use super::engine::{self, Filter};
 use super::verify::VerifiedDelivery;
 use super::whereabouts::places;
-use crate::domain::{Problem, Problems, RequestRules, ShareRequest, Timestamp};
+use crate::domain::{Problem, Problems, ServedRegions, ShareRequest, Timestamp};
 
 /// The maps that ship, by name.
 const BUILTIN: [(&str, &str); 13] = [
@@ -100,7 +100,7 @@ impl Map {
         &self,
         delivery: &VerifiedDelivery,
         now: Timestamp,
-        rules: &RequestRules,
+        rules: &ServedRegions,
     ) -> Result<Vec<ShareRequest>, MapRefusal> {
         let event =
             body::read(delivery.body(), delivery.is_form()).map_err(MapRefusal::Unreadable)?;

@@ -10,7 +10,7 @@ use super::record::{
 };
 use super::state::State;
 use crate::domain::{
-    AccountId, Identity, Item, ItemResult, RequestRules, ResultKind, ShareRequest, Status,
+    AccountId, Identity, Item, ItemResult, ResultKind, ServedRegions, ShareRequest, Status,
     Timestamp, Verdict,
 };
 
@@ -77,7 +77,7 @@ pub(super) fn request(change: serde_json::Value) -> ShareRequest {
     for (field, new) in change.as_object().unwrap() {
         value[field] = new.clone();
     }
-    ShareRequest::from_json(&value, &RequestRules::default()).unwrap()
+    ShareRequest::from_json(&value, &ServedRegions::default()).unwrap()
 }
 
 pub(super) fn verdict(allowed: bool) -> Verdict {

@@ -157,7 +157,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{Refused, RequestRules};
+    use crate::domain::{Refused, ServedRegions};
 
     fn request(extra: &Value) -> ShareRequest {
         let mut value = json!({"action": "share", "image": "img-6pb6lrmy", "region": "ap-singapore",
@@ -165,7 +165,7 @@ mod tests {
         for (name, field) in extra.as_object().unwrap() {
             value[name] = field.clone();
         }
-        ShareRequest::from_json(&value, &RequestRules::default()).unwrap()
+        ShareRequest::from_json(&value, &ServedRegions::default()).unwrap()
     }
 
     fn accounts(ids: &[&str]) -> Vec<AccountId> {

@@ -13,7 +13,7 @@ use super::entities::requester_attrs;
 use super::schema::{clipped, folded, person, uid};
 use super::{PolicySet, SourceFacts};
 use crate::domain::{
-    AccountId, Identity, Problem, Problems, Refused, RequestRules, ShareRequest, Timestamp,
+    AccountId, Identity, Problem, Problems, Refused, ServedRegions, ShareRequest, Timestamp,
 };
 
 /// One thing to ask about.
@@ -245,7 +245,7 @@ impl PolicySet {
             ),
             shape("cancel", Value::Null, json!([]), Value::Null),
         ] {
-            let request = ShareRequest::from_json(&native, &RequestRules::default())?;
+            let request = ShareRequest::from_json(&native, &ServedRegions::default())?;
             let now = Timestamp::UNIX_EPOCH;
             let question = Question {
                 source: &facts.name,

@@ -169,7 +169,7 @@ mod tests {
 
     use super::super::{PolicyFiles, SourceFacts, sample_files};
     use super::*;
-    use crate::domain::{Problems, RequestRules};
+    use crate::domain::{Problems, ServedRegions};
 
     const NOW: &str = "2026-11-01T12:00:00Z";
 
@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn decide_for(policies: &PolicySet, source: &str, value: &Value) -> Decision {
-        let request = ShareRequest::from_json(value, &RequestRules::default()).unwrap();
+        let request = ShareRequest::from_json(value, &ServedRegions::default()).unwrap();
         let source: SourceName = source.parse().unwrap();
         let identity = Identity {
             source: source.clone(),
@@ -438,7 +438,7 @@ mod tests {
         };
         assert_eq!(
             approved.request(),
-            &ShareRequest::from_json(&value, &RequestRules::default()).unwrap()
+            &ShareRequest::from_json(&value, &ServedRegions::default()).unwrap()
         );
         assert_eq!(approved.identity().to_string(), "jira/CHG0030192");
         assert_eq!(
@@ -573,7 +573,7 @@ mod tests {
             Decision::Deny(_)
         ));
         let request =
-            ShareRequest::from_json(&native(json!({})), &RequestRules::default()).unwrap();
+            ShareRequest::from_json(&native(json!({})), &ServedRegions::default()).unwrap();
         let identity = Identity {
             source: "github".parse().unwrap(),
             id: "1".into(),
@@ -600,7 +600,7 @@ mod tests {
         };
         let request = ShareRequest::from_json(
             &native(json!({"expires_in": "1h"})),
-            &RequestRules::default(),
+            &ServedRegions::default(),
         )
         .unwrap();
         let at = |now: &str, approved_at: Timestamp| {

@@ -122,7 +122,7 @@ impl PolicySet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Identity, RequestRules, ShareRequest, Timestamp};
+    use crate::domain::{Identity, ServedRegions, ShareRequest, Timestamp};
 
     fn jira() -> Vec<SourceFacts> {
         vec![SourceFacts {
@@ -150,7 +150,7 @@ mod tests {
     fn ask(policies: &PolicySet) -> Decision {
         let native = serde_json::json!({"action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore",
             "accounts": ["700000164995"], "requester": "alice@example.com", "approvers": ["bob@example.com"]});
-        let request = ShareRequest::from_json(&native, &RequestRules::default()).unwrap();
+        let request = ShareRequest::from_json(&native, &ServedRegions::default()).unwrap();
         let identity = Identity {
             source: "jira".parse().unwrap(),
             id: "1".to_owned(),

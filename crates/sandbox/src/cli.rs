@@ -1,11 +1,14 @@
 //! The sandbox as a command: its arguments, and a server that runs until Ctrl-C. Used by this
 //! package's own program and by programs that offer the sandbox as a subcommand.
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::behaviour::{Behaviour, Reading, Site};
 use super::fault::Fault;
 use super::options::SandboxOptions;
 use super::seed::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
@@ -21,14 +24,35 @@ pub struct Arguments {
     /// ShareBlueprintAcrossAccounts:reset-after@1
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<Fault>,
+    /// Which site to stand in for: intl, which cannot tell who has a blueprint, or cn
+    #[arg(long, default_value = "intl", value_name = "SITE")]
+    pub site: Site,
+    /// Answer open questions as the real cloud did: a file of scripts/real-cloud
+    #[arg(long, value_name = "FILE", conflicts_with = "site")]
+    pub reading: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn behaviour(&self) -> io::Result<Behaviour> {
+        let Some(path) = &self.reading else {
+            return Ok(Behaviour::of(self.site));
+        };
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let text = fs::read_to_string(path).map_err(named)?;
+        let reading = Reading::parse(&text).map_err(|error| named(error.into()))?;
+        Ok(reading.behaviour())
+    }
 }
 
 /// Starts a sandbox, prints its address and keys, and serves until Ctrl-C.
 ///
 /// # Errors
-/// The address cannot be bound, or the system has no randomness.
+/// The address cannot be bound, the reading cannot be read, or the system has no randomness.
 pub async fn run(arguments: Arguments, clock: fn() -> Timestamp) -> io::Result<()> {
+    let behaviour = arguments.behaviour()?;
     let running = Sandbox::start(SandboxOptions {
+        behaviour,
         listen: arguments.listen,
         faults: arguments.faults,
         ..SandboxOptions::seeded(clock)
@@ -79,6 +103,28 @@ mod tests {
         for bad in ["0.0.0.0:18300", "192.0.2.1:80", "localhost:80", "127.0.0.1"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_site_or_a_reading_decides_the_behaviour() {
+        let behaviour = |arguments: &[&str]| {
+            let program = Program::try_parse_from([&["sandbox"], arguments].concat());
+            program.unwrap().arguments.behaviour()
+        };
+        assert!(!behaviour(&[]).unwrap().read_shares_api);
+        assert!(behaviour(&["--site", "cn"]).unwrap().read_shares_api);
+        assert!(Program::try_parse_from(["sandbox", "--site", "mars"]).is_err());
+        let path = std::env::temp_dir().join(format!("reading-{}.json", std::process::id()));
+        let text = r#"{"site": "intl", "shares_published_blueprints": false}"#;
+        fs::write(&path, text).unwrap();
+        let name = path.to_str().unwrap();
+        let read = behaviour(&["--reading", name]).unwrap();
+        assert!(!read.shares_published_blueprints);
+        fs::write(&path, "{").unwrap();
+        let error = behaviour(&["--reading", name]).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+        fs::remove_file(&path).unwrap();
+        assert!(behaviour(&["--reading", name]).is_err());
     }
 
     #[test]

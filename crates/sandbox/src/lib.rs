@@ -26,6 +26,7 @@
 
 mod accounts;
 mod actions;
+mod behaviour;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod connection;
@@ -48,9 +49,10 @@ mod testing;
 mod world;
 
 pub use accounts::AccountKind;
+pub use behaviour::{Batch, Behaviour, RateLimits, Reading, ServiceRole, Site};
 pub use fault::{Fault, FaultError, FaultKind};
 pub use log::Call;
-pub use options::{Batch, Behaviour, RateLimits, SandboxKey, SandboxOptions, ServiceRole};
+pub use options::{SandboxKey, SandboxOptions};
 pub use seed::{SANDBOX_OWNER, SANDBOX_REGIONS, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 pub use server::{Running, Sandbox};
 pub use world::{

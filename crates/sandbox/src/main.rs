@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
     match run(arguments, system_now).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sharehook-sandbox: cannot listen on {listen}: {error}");
+            eprintln!("sharehook-sandbox: cannot start on {listen}: {error}");
             ExitCode::FAILURE
         }
     }

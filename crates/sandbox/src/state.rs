@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::actions::{Action, Answer, Scene, Service};
+use super::behaviour::Behaviour;
 use super::error::{ApiError, clip};
 use super::fault::{Fault, FaultKind};
 use super::limiter::Limiter;
 use super::log::{Call, Log};
-use super::options::{Behaviour, SandboxKey, SandboxOptions};
+use super::options::{SandboxKey, SandboxOptions};
 use super::params::Params;
 use super::query;
 use super::reply::{Manner, Reply, RequestIds};
@@ -111,7 +112,9 @@ impl State {
         let region = request
             .header("x-tc-region")
             .ok_or_else(|| ApiError::missing("Region"))?;
-        if !action.service().serves(region) {
+        let served = action.service().serves(self.behaviour.site, region)
+            || self.world.regions.contains_key(region);
+        if !served {
             let message = format!("The region `{}` is not supported.", clip(region));
             return Err(ApiError::new("UnsupportedRegion", message));
         }

@@ -1,9 +1,8 @@
 //! The limits that the documentation publishes, as checks. In: a request's parts. Out: nothing, or
 //! the limit that is broken, so that a request which the cloud must refuse is never sent.
 
-use super::Service;
 use super::describe_images_to_share::Filter;
-use crate::domain::{AccountId, Region};
+use crate::domain::AccountId;
 
 /// The largest page that the paged reads allow.
 pub const PAGE_LIMIT: u32 = 100;
@@ -37,15 +36,6 @@ pub(super) fn accounts(accounts: &[AccountId], most: usize) -> Result<(), Limit>
         )),
         _ => Ok(()),
     }
-}
-
-/// Lighthouse lists its regions on every page; CVM names none.
-pub(super) fn region(service: Service, region: &Region) -> Result<(), Limit> {
-    if service == Service::Lighthouse && !region.serves_lighthouse() {
-        let limit = "the Lighthouse API lists 15 regions, and this is none of them";
-        return Err(Limit::broken(format!("region {region}"), limit));
-    }
-    Ok(())
 }
 
 /// Identifiers and filters exclude each other; ids from 1 (an empty list must not become "all") to
@@ -120,14 +110,6 @@ mod tests {
             broken.to_string(),
             "11 accounts: AccountIds takes 10 at most"
         );
-    }
-
-    #[test]
-    fn only_lighthouse_lists_its_regions() {
-        let toronto: Region = "na-toronto".parse().unwrap();
-        assert!(region(Service::Cvm, &toronto).is_ok());
-        assert!(region(Service::Lighthouse, &toronto).is_err());
-        assert!(region(Service::Lighthouse, &"ap-singapore".parse().unwrap()).is_ok());
     }
 
     #[test]

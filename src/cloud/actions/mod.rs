@@ -19,17 +19,6 @@ pub use action::{Action, Api, Permission, Purpose, Service};
 pub use limits::{Limit, PAGE_LIMIT};
 pub use paging::{MAX_PAGES, Page, Paged, Pager, PagingError};
 
-use crate::domain::Region;
-
-/// Holds a request and its region against the published limits.
-///
-/// # Errors
-/// The first limit that it breaks.
-pub fn check<A: Action>(request: &A, region: &Region) -> Result<(), Limit> {
-    limits::region(A::API.service, region)?;
-    request.check()
-}
-
 /// Every action, for tables and tests.
 pub const ALL: [Api; 9] = [
     share_blueprint_across_accounts::API,

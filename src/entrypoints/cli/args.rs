@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+#[cfg(feature = "sandbox")]
+use crate::domain::Site;
+
 /// Turns an approved ticket into a cloud image share, and into nothing else.
 ///
 /// Without a command it finds its host from the environment: AWS Lambda (AWS_LAMBDA_RUNTIME_API),
@@ -28,6 +31,11 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
 }
 
+#[cfg(feature = "sandbox")]
+fn site(text: &str) -> Result<Site, String> {
+    text.parse::<Site>().map_err(|problem| problem.to_string())
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve over HTTP: POST /hooks/{source}, GET /healthz, /readyz, /metrics
@@ -46,6 +54,9 @@ pub(crate) enum Command {
     /// the journal
     #[cfg(feature = "sandbox")]
     Demo {
+        /// Stand in for this site of the cloud: intl or cn
+        #[arg(long, default_value = "intl", value_name = "SITE", value_parser = site)]
+        site: Site,
         /// Keep the demo's folder (configuration, policy, journal) and print its path
         #[arg(long)]
         keep: bool,

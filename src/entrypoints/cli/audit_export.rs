@@ -3,7 +3,6 @@
 
 use std::io::{self, Write};
 
-use crate::config::Site;
 use crate::domain::{Problem, Timestamp};
 use crate::entrypoints::reply::Exit;
 use crate::journal::export::{CSV_HEADER, Entry, Origin};
@@ -49,12 +48,8 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Exit
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    let site = match config.cloud.site {
-        Site::Intl => "intl",
-        Site::Cn => "cn",
-    };
     let origin = Origin {
-        site: site.to_owned(),
+        site: config.cloud.site.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let streams = match journal.streams().await {

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::app::Deadline;
-use crate::domain::{ImageRef, Region, RequestRules, SourceName, Status};
+use crate::domain::{ImageRef, Region, ServedRegions, SourceName, Status};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::reply::Exit;
 
@@ -68,17 +68,17 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Exit {
 }
 
 /// The images that are to be looked at although the journal does not name them.
-fn named(options: &DriftOptions, rules: &RequestRules) -> Result<Vec<(ImageRef, Region)>, String> {
+fn named(options: &DriftOptions, rules: &ServedRegions) -> Result<Vec<(ImageRef, Region)>, String> {
     let Some(region) = &options.region else {
         return Ok(Vec::new());
     };
     let region: Region = region
         .parse()
         .map_err(|error| format!("--region: {error}"))?;
-    if !region.serves_cvm() && !rules.extra_regions.contains(region.as_str()) {
-        return Err(format!(
-            "--region: {region} is not a known region; add it to `cloud.regions` if it is new"
-        ));
+    if rules.check_cvm(&region).is_err()
+        && let Err(problem) = rules.check_lighthouse(&region)
+    {
+        return Err(format!("--region: {problem}"));
     }
     let image = |text: &String| {
         let image = text

@@ -23,6 +23,9 @@ pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Exit {
         Ok(app) => app,
         Err(error) => return cannot_start(&error),
     };
+    if let Err(problem) = app.config().rules().check_lighthouse(&region) {
+        return super::usage(&format!("--region: {problem}"));
+    }
     let images = match app
         .images(
             &region,

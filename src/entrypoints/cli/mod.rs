@@ -121,7 +121,7 @@ async fn run(context: &Context, host: Option<Host>, command: Option<Command>) ->
         #[cfg(feature = "sandbox")]
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         #[cfg(feature = "sandbox")]
-        Command::Demo { keep } => demo::run(context, keep).await,
+        Command::Demo { site, keep } => demo::run(context, site, keep).await,
         Command::Invoke { event, plan } => invoke::run(context, &event, plan).await,
         Command::Check => check::run(context),
         Command::Test { dir } => test::run(context, dir).await,

@@ -1,7 +1,7 @@
 //! `sandbox`: the stand-in cloud alone, and the variables that point a process at one.
 
 use crate::clock;
-use crate::config::Vars;
+use crate::config::{Site, Vars};
 use crate::entrypoints::reply::Exit;
 use sharehook_sandbox::cli::Arguments;
 use sharehook_sandbox::{Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions};
@@ -28,8 +28,13 @@ pub(super) fn vars_for(vars: &Vars, url: &str) -> Vars {
     vars
 }
 
-pub(super) async fn start() -> std::io::Result<Running> {
-    Sandbox::start(SandboxOptions::seeded(clock::system_now)).await
+/// Starts the stand-in of the configured site.
+pub(super) async fn start(site: Site) -> std::io::Result<Running> {
+    let site = match site {
+        Site::Intl => sharehook_sandbox::Site::Intl,
+        Site::Cn => sharehook_sandbox::Site::Cn,
+    };
+    Sandbox::start(SandboxOptions::seeded(clock::system_now).on(site)).await
 }
 
 pub(super) async fn run(arguments: Arguments) -> Exit {
@@ -37,7 +42,7 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
     match sharehook_sandbox::cli::run(arguments, clock::system_now).await {
         Ok(()) => Exit::Done,
         Err(error) => {
-            eprintln!("sharehook: the sandbox cannot listen on {listen}: {error}");
+            eprintln!("sharehook: the sandbox cannot start on {listen}: {error}");
             Exit::Failed
         }
     }

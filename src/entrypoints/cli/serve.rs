@@ -71,7 +71,11 @@ pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -
             Err(error) => cannot_start(&error),
         };
     }
-    let running = match super::sandbox::start().await {
+    let site = match context.load() {
+        Ok(config) => config.cloud.site,
+        Err(error) => return cannot_start(&error),
+    };
+    let running = match super::sandbox::start(site).await {
         Ok(running) => running,
         Err(error) => {
             eprintln!("sharehook: the sandbox cannot start: {error}");

@@ -2,7 +2,7 @@
 //! map.
 
 use serde_json::{Value, json};
-use sharehook::domain::{RequestRules, ShareRequest, Timestamp};
+use sharehook::domain::{ServedRegions, ShareRequest, Timestamp};
 use sharehook::inbound::{
     Delivery, Headers, Map, MapRefusal, SchemeSpec, VerifiedDelivery, Verifier, Via,
 };
@@ -52,7 +52,7 @@ fn apply(map: &str, event: &Value) -> Result<Vec<ShareRequest>, MapRefusal> {
     map.apply(
         &delivered(event.to_string().into_bytes(), "application/json"),
         now(),
-        &RequestRules::default(),
+        &ServedRegions::default(),
     )
 }
 
@@ -350,7 +350,7 @@ fn slack_posts_a_form_and_the_button_holds_the_request() {
     let map = Map::builtin("slack").unwrap().unwrap();
     let form = delivered(body, "application/x-www-form-urlencoded");
     assert!(form.is_form());
-    let request = json!(map.apply(&form, now(), &RequestRules::default()).unwrap()[0]);
+    let request = json!(map.apply(&form, now(), &ServedRegions::default()).unwrap()[0]);
     assert_eq!(
         (&request["requester"], &request["approvers"]),
         (&json!("U061F7AUR"), &json!(["U061F1EUR"]))
@@ -439,7 +439,7 @@ fn a_map_that_fails_says_where_in_the_event() {
         .apply(
             &delivered(event, "application/json"),
             now(),
-            &RequestRules::default(),
+            &ServedRegions::default(),
         )
         .unwrap_err();
     assert!(

@@ -1,7 +1,7 @@
 //! lighthouse `CancelShareBlueprintAcrossAccounts`: accounts lose the use of a blueprint. The
 //! English page's condition is a mistranslation; the Chinese page says: a custom image of yours
-//! that is shared to the accounts given. Accounts that never had it are passed over, as long as
-//! anybody has it.
+//! that is shared to the accounts given. Whether one account that never had it refuses the call is
+//! a reading; by default it is passed over as long as any account has it.
 
 use serde_json::Map;
 
@@ -11,10 +11,14 @@ use crate::error::ApiError;
 
 pub(super) fn run(mut scene: Scene<'_>) -> Answer {
     check_form(&scene)?;
-    let params = scene.params;
+    let (params, refuses_any) = (scene.params, scene.behaviour.any_not_shared_refuses);
     let until = modifying_until(&scene);
     let blueprint = ready(&mut scene)?;
-    if blueprint.shares.is_empty() {
+    let accounts = params.list("AccountIds");
+    let any_missing = accounts
+        .iter()
+        .any(|account| !blueprint.shares.contains_key(account));
+    if blueprint.shares.is_empty() || (any_missing && refuses_any) {
         let message = "The image has not been shared.";
         return Err(ApiError::new(
             "UnsupportedOperation.BlueprintHasNotShared",
@@ -22,7 +26,7 @@ pub(super) fn run(mut scene: Scene<'_>) -> Answer {
         ));
     }
     let before = blueprint.shares.len();
-    for account in params.list("AccountIds") {
+    for account in accounts {
         blueprint.shares.remove(account);
     }
     if blueprint.shares.len() != before {
@@ -67,6 +71,24 @@ mod tests {
         assert!(cancel(&mut bench, GOOD, json!(["700000000001", "700000000003"])).is_ok());
         let none = Err("UnsupportedOperation.BlueprintHasNotShared".to_owned());
         assert_eq!(cancel(&mut bench, GOOD, json!(["700000000001"])), none);
+    }
+
+    #[test]
+    fn one_account_without_it_refuses_the_call_under_the_other_reading() {
+        let mut bench = Bench::new();
+        bench.behaviour.any_not_shared_refuses = true;
+        let one = json!(["700000000001"]);
+        bench
+            .call(
+                Action::ShareBlueprint,
+                json!({"BlueprintId": GOOD, "AccountIds": one}),
+            )
+            .unwrap();
+        let refused = Err("UnsupportedOperation.BlueprintHasNotShared".to_owned());
+        let both = json!(["700000000001", "700000000009"]);
+        assert_eq!(cancel(&mut bench, GOOD, both), refused);
+        assert_eq!(bench.world.blueprint_accounts(SG, GOOD), ["700000000001"]);
+        assert!(cancel(&mut bench, GOOD, one).is_ok());
     }
 
     #[test]

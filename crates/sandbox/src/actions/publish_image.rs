@@ -107,7 +107,7 @@ mod tests {
     use super::super::testing::{Bench, SG};
     use super::*;
     use crate::actions::Action;
-    use crate::options::ServiceRole;
+    use crate::behaviour::ServiceRole;
     use serde_json::json;
     use std::time::Duration;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use crate::behaviour::{Behaviour, ServiceRole};
 use crate::error::ApiError;
-use crate::options::{Behaviour, ServiceRole};
 use crate::params::Params;
 use crate::world::Stock;
 

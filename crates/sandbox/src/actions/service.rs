@@ -1,5 +1,7 @@
 //! The two products that the sandbox stands in for: their names, versions and regions.
 
+use crate::behaviour::Site;
+
 /// A product of the cloud, told apart by the service in the credential scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Service {
@@ -7,7 +9,7 @@ pub(crate) enum Service {
     Cvm,
 }
 
-/// The regions that every Lighthouse page lists.
+/// The regions that every Lighthouse page of the international site lists.
 const LIGHTHOUSE_REGIONS: [&str; 15] = [
     "ap-bangkok",
     "ap-beijing",
@@ -59,8 +61,9 @@ impl Service {
         }
     }
 
-    pub(crate) fn serves(self, region: &str) -> bool {
-        LIGHTHOUSE_REGIONS.contains(&region)
-            || (self == Self::Cvm && CVM_ONLY_REGIONS.contains(&region))
+    /// Whether a site serves a region. Only the international site's Lighthouse pages list theirs.
+    pub(crate) fn serves(self, site: Site, region: &str) -> bool {
+        let listed_only = self == Self::Lighthouse && site == Site::Intl;
+        LIGHTHOUSE_REGIONS.contains(&region) || (!listed_only && CVM_ONLY_REGIONS.contains(&region))
     }
 }

@@ -107,7 +107,7 @@ fn already_shared() -> ApiError {
 mod tests {
     use super::super::testing::{Bench, SG};
     use crate::actions::Action;
-    use crate::options::Batch;
+    use crate::behaviour::Batch;
     use serde_json::{Value, json};
     use std::time::Duration;
 

@@ -161,7 +161,7 @@ fn check_account(account: &str) -> Result<(), ApiError> {
 mod tests {
     use super::super::testing::{Bench, SG};
     use crate::actions::Action;
-    use crate::options::Batch;
+    use crate::behaviour::Batch;
     use serde_json::{Value, json};
 
     const GOOD: &str = "img-6pb6lrmy";

@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 
+use crate::behaviour::Batch;
 use crate::error::ApiError;
-use crate::options::Batch;
 use crate::world::Shares;
 
 /// The accounts of a call, each once, in the order given.

@@ -3,7 +3,7 @@
 
 use super::scene::{Answer, Scene};
 use super::service::Service;
-use crate::options::RateLimits;
+use crate::behaviour::RateLimits;
 use crate::params::{Field, Kind, optional, required};
 
 /// The actions that the sandbox knows.

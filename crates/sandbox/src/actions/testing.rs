@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Action, Scene};
-use crate::options::Behaviour;
+use crate::behaviour::Behaviour;
 use crate::params::Params;
 use crate::world::World;
 

@@ -1,7 +1,7 @@
 //! The state machine as a whole: what the gateway asks before an action is carried out, faults, the
 //! log.
 
-use super::super::options::RateLimits;
+use super::super::behaviour::RateLimits;
 use super::super::testing::{Draft, NOW};
 use super::*;
 use jiff::SignedDuration;

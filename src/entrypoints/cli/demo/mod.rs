@@ -6,6 +6,7 @@ mod stage;
 
 use serde_json::{Value, json};
 
+use crate::config::Site;
 use crate::entrypoints::reply::Exit;
 
 use super::Context;
@@ -14,9 +15,9 @@ use stage::{Answered, Stage};
 /// A real-shaped Jira event: its changelog moves the status to Approved.
 const TICKET: &str = include_str!("../../../../events/body-jira-approved.json");
 
-/// Runs the demo; `keep` leaves its folder for a closer look.
-pub(super) async fn run(context: &Context, keep: bool) -> Exit {
-    let mut stage = match Stage::build(&context.vars).await {
+/// Runs the demo on a site; `keep` leaves its folder for a closer look.
+pub(super) async fn run(context: &Context, site: Site, keep: bool) -> Exit {
+    let mut stage = match Stage::build(&context.vars, site).await {
         Ok(stage) => stage,
         Err(error) => {
             eprintln!("sharehook demo: {error}");

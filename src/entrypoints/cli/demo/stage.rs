@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::{App, Prepared, StartError, http_client, open_journal, seal_journal, signer};
 use crate::clock::{self, Clock};
-use crate::config::{Config, Vars};
+use crate::config::{Config, Site, Vars};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::cli::sandbox;
 use crate::entrypoints::dialect::Dialect;
@@ -59,15 +59,15 @@ fn text(error: &dyn std::fmt::Display) -> String {
 
 impl Stage {
     /// Writes the folder, starts sandbox and service.
-    pub(super) async fn build(vars: &Vars) -> Result<Self, String> {
+    pub(super) async fn build(vars: &Vars, site: Site) -> Result<Self, String> {
         let mark = hex::encode(clock::fresh_bytes().map_err(|e| text(&e))?);
         let folder = std::env::temp_dir().join(format!("sharehook-demo-{mark}"));
-        let cloud = sandbox::start().await.map_err(|e| text(&e))?;
+        let cloud = sandbox::start(site).await.map_err(|e| text(&e))?;
         let secret: String = (0..4)
             .map(|_| clock::fresh_bytes().map(hex::encode))
             .collect::<Result<_, _>>()
             .map_err(|e| text(&e))?;
-        write_folder(&folder, &cloud.url(), &secret)
+        write_folder(&folder, site, &cloud.url(), &secret)
             .map_err(|e| format!("{}: {e}", folder.display()))?;
         let vars = sandbox::vars_for(&without_overrides(vars), &cloud.url());
         let config = Config::load(&folder.join("sharehook.toml"), &vars).map_err(|e| text(&e))?;
@@ -302,7 +302,7 @@ async fn start(config: Config, vars: &Vars) -> Result<App, StartError> {
     Prepared::new(config)?.open(vars, Clock::System).await
 }
 
-fn write_folder(folder: &Path, url: &str, secret: &str) -> std::io::Result<()> {
+fn write_folder(folder: &Path, site: Site, url: &str, secret: &str) -> std::io::Result<()> {
     let policy = folder.join("policy");
     fs::create_dir_all(&policy)?;
     let files = sample_files();
@@ -319,7 +319,7 @@ fn write_folder(folder: &Path, url: &str, secret: &str) -> std::io::Result<()> {
     )?;
     fs::write(folder.join("jira.secret"), secret)?;
     let text = format!(
-        "journal = \"file:journal\"\npolicy = \"policy\"\n\n[cloud]\nsite = \"intl\"\nendpoint = \"{url}\"\n\n\
+        "journal = \"file:journal\"\npolicy = \"policy\"\n\n[cloud]\nsite = \"{site}\"\nendpoint = \"{url}\"\n\n\
          [[source]]\nname = \"jira\"\nscheme = \"jira\"\nsecrets = [\"file:jira.secret\"]\nmap = \"jira\"\n"
     );
     fs::write(folder.join("sharehook.toml"), text)

@@ -1,0 +1,230 @@
+//! How the sandbox behaves where the documentation gives a number, differs by site or leaves a
+//! question open. A [`Reading`] is what the real cloud answered to the open questions: a file that
+//! `scripts/real-cloud` writes and that a sandbox can be set to.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A site of the cloud. The two differ in which actions and regions their documents list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Site {
+    /// The international site.
+    #[default]
+    Intl,
+    /// The Chinese site.
+    Cn,
+}
+
+impl FromStr for Site {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "intl" => Ok(Self::Intl),
+            "cn" => Ok(Self::Cn),
+            _ => Err("write intl or cn".to_owned()),
+        }
+    }
+}
+
+/// What one bad account does to the others of its call. The API pages leave it open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Batch {
+    /// Nothing is changed.
+    AllOrNothing,
+    /// The accounts before it are served; it and those after it are not.
+    UntilFirstBad,
+}
+
+/// The service role through which Lighthouse reads CVM images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceRole {
+    /// In place.
+    Granted,
+    /// Never approved: `ResourceNotFound.RoleNotFound`.
+    Missing,
+    /// There, but unusable: `UnsupportedOperation.AssumeRoleFailed`.
+    NotAssumable,
+}
+
+/// Calls per second for each action, region and key; `None` does not limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Every Lighthouse action. The pages say 20.
+    pub lighthouse: Option<u32>,
+    /// CVM's `ModifyImageSharePermission`. The page says 10. CVM's reads are not limited here.
+    pub cvm_modify: Option<u32>,
+}
+
+impl RateLimits {
+    /// No limit at all.
+    pub const OFF: Self = Self {
+        lighthouse: None,
+        cvm_modify: None,
+    };
+}
+
+/// How the sandbox behaves where the documentation gives a number or leaves a question open.
+#[derive(Debug, Clone)]
+pub struct Behaviour {
+    /// Which site it stands in for. It decides which regions Lighthouse serves.
+    pub site: Site,
+    /// Whether `DescribeBlueprintsShareAcrossAccountInfos` exists. The international site's
+    /// documents and SDK do not list it.
+    pub read_shares_api: bool,
+    /// For `ShareBlueprintAcrossAccounts`.
+    pub lighthouse_batch: Batch,
+    /// For CVM's `ModifyImageSharePermission`.
+    pub cvm_batch: Batch,
+    /// Whether one account that has the blueprint already is enough for `BlueprintAlreadyShared`;
+    /// otherwise all must.
+    pub any_already_shared_refuses: bool,
+    /// Whether one account that does not have the blueprint is enough for `BlueprintHasNotShared`;
+    /// otherwise no account may have it.
+    pub any_not_shared_refuses: bool,
+    /// Whether `ShareBlueprintAcrossAccounts` takes a blueprint that was published from a CVM
+    /// image. Its page says "custom images only" and not whether such a blueprint is one.
+    pub shares_published_blueprints: bool,
+    /// Accounts that one blueprint can be shared with. A quota exists; its size is not documented.
+    pub lighthouse_accounts_per_image: usize,
+    /// Accounts that one CVM image can be shared with. The page says 500.
+    pub cvm_accounts_per_image: usize,
+    /// Accounts in one CVM call. A limit exists; its size is not documented.
+    pub cvm_accounts_per_call: usize,
+    /// How long an image that was shared to Lighthouse stays `SYNCING` there.
+    pub publish_delay: Duration,
+    /// How long a blueprint refuses further changes after its shares were changed.
+    pub modifying_delay: Duration,
+    /// Lighthouse's role.
+    pub service_role: ServiceRole,
+    /// Call rates.
+    pub rate_limits: RateLimits,
+}
+
+impl Behaviour {
+    /// As the documents of a site describe it; open questions are answered as a naive reader would.
+    pub fn of(site: Site) -> Self {
+        Self {
+            site,
+            read_shares_api: match site {
+                Site::Intl => false,
+                Site::Cn => true,
+            },
+            lighthouse_batch: Batch::AllOrNothing,
+            cvm_batch: Batch::AllOrNothing,
+            any_already_shared_refuses: false,
+            any_not_shared_refuses: false,
+            shares_published_blueprints: true,
+            lighthouse_accounts_per_image: 500,
+            cvm_accounts_per_image: 500,
+            cvm_accounts_per_call: 50,
+            publish_delay: Duration::ZERO,
+            modifying_delay: Duration::ZERO,
+            service_role: ServiceRole::Granted,
+            rate_limits: RateLimits {
+                lighthouse: Some(20),
+                cvm_modify: Some(10),
+            },
+        }
+    }
+}
+
+impl Default for Behaviour {
+    /// The international site.
+    fn default() -> Self {
+        Self::of(Site::default())
+    }
+}
+
+/// What the real cloud answered to the questions that its pages leave open. A question that is not
+/// answered keeps the site's default.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    /// The site that was asked.
+    pub site: Site,
+    /// See [`Behaviour::read_shares_api`].
+    pub read_shares_api: Option<bool>,
+    /// See [`Behaviour::lighthouse_batch`].
+    pub lighthouse_batch: Option<Batch>,
+    /// See [`Behaviour::cvm_batch`].
+    pub cvm_batch: Option<Batch>,
+    /// See [`Behaviour::any_already_shared_refuses`].
+    pub any_already_shared_refuses: Option<bool>,
+    /// See [`Behaviour::any_not_shared_refuses`].
+    pub any_not_shared_refuses: Option<bool>,
+    /// See [`Behaviour::shares_published_blueprints`].
+    pub shares_published_blueprints: Option<bool>,
+    /// See [`Behaviour::cvm_accounts_per_call`].
+    pub cvm_accounts_per_call: Option<usize>,
+    /// See [`Behaviour::publish_delay`], in whole seconds.
+    pub publish_delay_seconds: Option<u64>,
+    /// The calls that led to these answers, for people. The sandbox ignores them.
+    #[serde(default)]
+    pub calls: Value,
+}
+
+impl Reading {
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// The text is not JSON of this form; the message has the line.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// The behaviour of a sandbox that answers like the cloud that was asked.
+    pub fn behaviour(&self) -> Behaviour {
+        let of_site = Behaviour::of(self.site);
+        Behaviour {
+            read_shares_api: self.read_shares_api.unwrap_or(of_site.read_shares_api),
+            lighthouse_batch: self.lighthouse_batch.unwrap_or(of_site.lighthouse_batch),
+            cvm_batch: self.cvm_batch.unwrap_or(of_site.cvm_batch),
+            any_already_shared_refuses: self
+                .any_already_shared_refuses
+                .unwrap_or(of_site.any_already_shared_refuses),
+            any_not_shared_refuses: self
+                .any_not_shared_refuses
+                .unwrap_or(of_site.any_not_shared_refuses),
+            shares_published_blueprints: self
+                .shares_published_blueprints
+                .unwrap_or(of_site.shares_published_blueprints),
+            cvm_accounts_per_call: self
+                .cvm_accounts_per_call
+                .unwrap_or(of_site.cvm_accounts_per_call),
+            publish_delay: self
+                .publish_delay_seconds
+                .map_or(of_site.publish_delay, Duration::from_secs),
+            ..of_site
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_changes_what_it_answers_and_nothing_else() {
+        let text = r#"{"site": "cn", "lighthouse_batch": "until_first_bad",
+            "shares_published_blueprints": false, "publish_delay_seconds": 7, "calls": [1]}"#;
+        let behaviour = Reading::parse(text).unwrap().behaviour();
+        assert_eq!(behaviour.lighthouse_batch, Batch::UntilFirstBad);
+        assert_eq!(behaviour.cvm_batch, Batch::AllOrNothing);
+        assert!(behaviour.read_shares_api && !behaviour.shares_published_blueprints);
+        assert_eq!(behaviour.publish_delay, Duration::from_secs(7));
+    }
+
+    #[test]
+    fn a_question_that_the_sandbox_does_not_know_is_refused_with_its_line() {
+        let error = Reading::parse("{\n\"site\": \"intl\",\n\"moon_phase\": true}").unwrap_err();
+        assert!(error.to_string().contains("moon_phase"), "{error}");
+        assert_eq!(error.line(), 3);
+        assert!(Reading::parse("{}").is_err(), "the site is required");
+    }
+}

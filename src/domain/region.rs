@@ -1,0 +1,157 @@
+//! Regions, and which of them a product is known to serve. In: text, the configured site and what an
+//! operator added. Out: a region, or the problem with it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::text_newtype;
+use super::problem::{Problem, shown};
+use super::site::Site;
+
+/// The regions that the five Lighthouse pages of the international site list, in their order.
+const LIGHTHOUSE_REGIONS: [&str; 15] = [
+    "ap-bangkok",
+    "ap-beijing",
+    "ap-chengdu",
+    "ap-guangzhou",
+    "ap-hongkong",
+    "ap-jakarta",
+    "ap-nanjing",
+    "ap-seoul",
+    "ap-shanghai",
+    "ap-singapore",
+    "ap-tokyo",
+    "eu-frankfurt",
+    "na-ashburn",
+    "na-siliconvalley",
+    "sa-saopaulo",
+];
+
+/// Regions beyond those where CVM is known to run. Its page lists none.
+const OTHER_CVM_REGIONS: [&str; 8] = [
+    "ap-beijing-fsi",
+    "ap-chongqing",
+    "ap-mumbai",
+    "ap-shanghai-fsi",
+    "ap-shenzhen-fsi",
+    "ap-taipei",
+    "me-saudi-arabia",
+    "na-toronto",
+];
+
+/// A region's name, well-formed. [`ServedRegions`] knows whether a product runs there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Region(String);
+text_newtype!(Region);
+
+impl FromStr for Region {
+    type Err = Problem;
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let word = |w: &str| {
+            !w.is_empty()
+                && w.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        };
+        if text.len() <= 32 && text.split('-').count() >= 2 && text.split('-').all(word) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Problem::new(
+            "region",
+            format!("{} is not a region", shown(text)),
+            "write a region's name, as in \"ap-singapore\"",
+        ))
+    }
+}
+
+/// Which regions a deployment lets requests name.
+#[derive(Debug, Clone, Default)]
+pub struct ServedRegions {
+    /// The configured site (`cloud.site`).
+    pub site: Site,
+    /// Regions newer than this program (`cloud.regions`).
+    pub added: BTreeSet<String>,
+}
+
+impl ServedRegions {
+    /// Refuses a region that Lighthouse is known not to serve. Only the pages of the international
+    /// site list its regions; on the Chinese site the cloud decides.
+    ///
+    /// # Errors
+    /// The problem with it.
+    pub fn check_lighthouse(&self, region: &Region) -> Result<(), Problem> {
+        if self.site == Site::Cn
+            || LIGHTHOUSE_REGIONS.contains(&region.as_str())
+            || self.added.contains(region.as_str())
+        {
+            return Ok(());
+        }
+        Err(Problem::new(
+            "region",
+            format!(
+                "{} is not a known Lighthouse region",
+                shown(region.as_str())
+            ),
+            format!(
+                "use one of {}, or let the operator add a new region to cloud.regions",
+                LIGHTHOUSE_REGIONS.join(", ")
+            ),
+        ))
+    }
+
+    /// Refuses a region where CVM is not known to run: a guard against typing mistakes.
+    ///
+    /// # Errors
+    /// The problem with it.
+    pub fn check_cvm(&self, region: &Region) -> Result<(), Problem> {
+        let known = [&LIGHTHOUSE_REGIONS[..], &OTHER_CVM_REGIONS[..]].concat();
+        if known.contains(&region.as_str()) || self.added.contains(region.as_str()) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            "region",
+            format!("{} is not a known CVM region", shown(region.as_str())),
+            "correct it, or let the operator add a new region to cloud.regions",
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(text: &str) -> Region {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_list_of_lighthouse_regions_is_that_of_the_international_site() {
+        let served = |site| ServedRegions {
+            site,
+            added: BTreeSet::new(),
+        };
+        let (intl, cn) = (served(Site::Intl), served(Site::Cn));
+        assert!(intl.check_lighthouse(&region("ap-singapore")).is_ok());
+        let refused = intl.check_lighthouse(&region("na-toronto")).unwrap_err();
+        assert!(refused.remedy.contains("cloud.regions"), "{refused}");
+        assert!(cn.check_lighthouse(&region("na-toronto")).is_ok());
+        for served in [intl, cn] {
+            assert!(served.check_cvm(&region("na-toronto")).is_ok());
+            assert!(served.check_cvm(&region("ap-osaka")).is_err());
+        }
+    }
+
+    #[test]
+    fn an_added_region_is_served_by_both_products() {
+        let served = ServedRegions {
+            site: Site::Intl,
+            added: ["ap-osaka".to_owned()].into(),
+        };
+        assert!(served.check_lighthouse(&region("ap-osaka")).is_ok());
+        assert!(served.check_cvm(&region("ap-osaka")).is_ok());
+        assert!(served.check_lighthouse(&region("ap-osaka-2")).is_err());
+    }
+}
