@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sharehook::app::Deadline;
-use sharehook_sandbox::Behaviour;
+use sharehook_sandbox::{Behaviour, Site};
 
-use crate::cloud_setup::{IMAGE, REGION, Setup, deliver, ticket, unlimited};
+use crate::cloud_setup::{IMAGE, REGION, Setup, deliver, ticket, unlimited, unlimited_on};
 
 const ACCOUNTS: [&str; 2] = ["700000000001", "700000000002"];
 
@@ -201,7 +201,17 @@ fn check_refused(answer: &Value, part: &str) {
 /// The other reading of "custom images only": a published blueprint is none.
 #[tokio::test]
 async fn a_refused_chain_takes_its_publication_back() {
-    let setup = Setup::new(custom_images_only(), "file:journal").await;
+    for site in [Site::Intl, Site::Cn] {
+        a_refused_chain_takes_its_publication_back_on(site).await;
+    }
+}
+
+async fn a_refused_chain_takes_its_publication_back_on(site: Site) {
+    let behaviour = Behaviour {
+        shares_published_blueprints: false,
+        ..unlimited_on(site)
+    };
+    let setup = Setup::new(behaviour, "file:journal").await;
     let answer = setup.send(&chain()).await;
     assert_eq!(answer["status"], "failed", "{answer}");
     check_refused(&answer, "the image was taken out of Lighthouse again");

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use sharehook::app::ImagesQuery;
-use sharehook_sandbox::{Behaviour, Fault};
+use sharehook_sandbox::{Fault, Site};
 
-use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, ticket, unlimited};
+use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, ticket, unlimited, unlimited_on};
 
 /// Ten accounts that may have an image.
 const TEN: [&str; 10] = [
@@ -373,6 +373,17 @@ fn check(answer: &Value, end: End, code: &str, case: &str) {
     }
 }
 
+/// A class's end on the site of `setup`. Where nothing can be read back, an account of a halved batch
+/// may have got its share from the batch, so "already" counts as this ticket's doing.
+fn end_on(setup: &Setup, operation: &Operation, end: End, accounts: &[&str]) -> End {
+    let halved = accounts.len() > 1 && operation.image == BLUEPRINT && setup.site == Site::Intl;
+    match end {
+        End::Settled("already_shared") if halved => End::Settled("shared"),
+        End::Settled("not_shared") if halved => End::Settled("cancelled"),
+        end => end,
+    }
+}
+
 /// Each code of a class against one account, and against ten where the operation names accounts:
 /// result and calls are as the class says, and nothing was carried out.
 pub(crate) async fn ends_as_documented(setup: &Setup, operation: &Operation, class: &Class) {
@@ -397,7 +408,12 @@ pub(crate) async fn ends_as_documented(setup: &Setup, operation: &Operation, cla
                 operation.lighthouse,
             );
             let answer = setup.send(&request).await;
-            check(&answer, class.end, code, &case);
+            check(
+                &answer,
+                end_on(setup, operation, class.end, accounts),
+                code,
+                &case,
+            );
             assert_eq!(setup.writes(from).len(), calls, "{case}: {answer}");
             assert_eq!(
                 setup.has(operation.image),
@@ -415,10 +431,12 @@ pub(crate) async fn ends_as_documented(setup: &Setup, operation: &Operation, cla
 
 #[tokio::test]
 async fn each_code_ends_in_the_documented_result() {
-    let setup = Setup::new(unlimited(), "memory:").await;
-    for operation in &OPERATIONS {
-        for class in operation.classes {
-            ends_as_documented(&setup, operation, class).await;
+    for site in [Site::Intl, Site::Cn] {
+        let setup = Setup::new(unlimited_on(site), "memory:").await;
+        for operation in &OPERATIONS {
+            for class in operation.classes {
+                ends_as_documented(&setup, operation, class).await;
+            }
         }
     }
 }
@@ -476,12 +494,8 @@ async fn a_list_that_cannot_be_read_is_told_and_stops_no_share() {
 async fn an_unlisted_code_does_not_fail_the_other_accounts() {
     const FROZEN: &str = "555000000001";
     for image in [BLUEPRINT, IMAGE] {
-        for with_reads in [true, false] {
-            let behaviour = Behaviour {
-                read_shares_api: with_reads,
-                ..unlimited()
-            };
-            let setup = Setup::new(behaviour, "memory:").await;
+        for site in [Site::Intl, Site::Cn] {
+            let setup = Setup::new(unlimited_on(site), "memory:").await;
             let accounts = [TEN[0], FROZEN, TEN[1]];
             let answer = setup
                 .send(&ticket("frozen", "share", image, &accounts, false))

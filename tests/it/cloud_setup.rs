@@ -13,7 +13,7 @@ use sharehook::config::{Config, Vars};
 use sharehook::domain::Timestamp;
 use sharehook_sandbox::{
     Behaviour, Call, RateLimits, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox,
-    SandboxOptions, World,
+    SandboxOptions, Site, World,
 };
 
 pub(crate) const REGION: &str = "ap-singapore";
@@ -33,6 +33,7 @@ pub(crate) struct Setup {
     pub(crate) clock: Clock,
     folder: tempfile::TempDir,
     journal: &'static str,
+    pub(crate) site: Site,
 }
 
 /// Three tries and waits of a few milliseconds.
@@ -49,11 +50,16 @@ pub(crate) fn short() -> Patience {
     }
 }
 
-/// A sandbox without rates.
+/// A sandbox without rates, of the site that can tell who has a blueprint.
 pub(crate) fn unlimited() -> Behaviour {
+    unlimited_on(Site::Cn)
+}
+
+/// A sandbox of a site without rates.
+pub(crate) fn unlimited_on(site: Site) -> Behaviour {
     Behaviour {
         rate_limits: RateLimits::OFF,
-        ..Behaviour::default()
+        ..Behaviour::of(site)
     }
 }
 
@@ -70,6 +76,7 @@ impl Setup {
         journal: &'static str,
         rates: (f64, f64),
     ) -> Self {
+        let site = behaviour.site;
         let options = SandboxOptions {
             behaviour,
             world,
@@ -81,6 +88,7 @@ impl Setup {
         let app = Arc::new(
             app(
                 folder.path().to_owned(),
+                site,
                 &cloud.url(),
                 journal,
                 &clock,
@@ -94,6 +102,7 @@ impl Setup {
             clock,
             folder,
             journal,
+            site,
         }
     }
 
@@ -103,6 +112,7 @@ impl Setup {
         self.app = Arc::new(
             app(
                 folder,
+                self.site,
                 &self.cloud.url(),
                 self.journal,
                 &self.clock,
@@ -196,7 +206,14 @@ pub(crate) fn ticket(
     })
 }
 
-async fn app(folder: PathBuf, url: &str, journal: &str, clock: &Clock, rates: (f64, f64)) -> App {
+async fn app(
+    folder: PathBuf,
+    site: Site,
+    url: &str,
+    journal: &str,
+    clock: &Clock,
+    rates: (f64, f64),
+) -> App {
     let policy = folder.join("policy");
     std::fs::create_dir_all(&policy).unwrap();
     std::fs::write(
@@ -205,8 +222,12 @@ async fn app(folder: PathBuf, url: &str, journal: &str, clock: &Clock, rates: (f
     )
     .unwrap();
     std::fs::write(policy.join("entities.json"), "[]").unwrap();
+    let site = match site {
+        Site::Intl => "intl",
+        Site::Cn => "cn",
+    };
     let text = format!(
-        "journal = \"{journal}\"\npolicy = \"policy\"\n[cloud]\nsite = \"intl\"\nendpoint = \"{url}\"\n\
+        "journal = \"{journal}\"\npolicy = \"policy\"\n[cloud]\nsite = \"{site}\"\nendpoint = \"{url}\"\n\
          [[source]]\nname = \"invoke\"\nscheme = \"trusted\"\nfrom = [\"invoke\"]\n"
     );
     let file = folder.join("sharehook.toml");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sharehook::app::Ending;
 use sharehook::domain::ResultKind;
+use sharehook_sandbox::Site;
 
 use crate::support::store::Break;
 use crate::support::{
@@ -301,8 +302,9 @@ async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first(
         for readable in [true, false] {
             let mut request = request("CHG1", change.clone());
             request["expires_in"] = json!("1h");
+            let site = if readable { Site::Cn } else { Site::Intl };
             let mut world = World::with(Place::Brittle, |options| {
-                options.behaviour.read_shares_api = readable
+                *options = options.clone().on(site)
             })
             .await;
             for nth in 0..12 {

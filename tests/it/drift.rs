@@ -4,7 +4,7 @@
 use serde_json::json;
 use sharehook::app::{Difference, DriftReport};
 use sharehook::domain::Status;
-use sharehook_sandbox::World as Cloud;
+use sharehook_sandbox::{Site, World as Cloud};
 
 use crate::support::process::{Process, post, run};
 use crate::support::{
@@ -150,7 +150,7 @@ async fn unknown_shares_are_cancelled_through_policy_and_journal() {
 #[tokio::test]
 async fn a_site_without_the_read_is_said_to_be_one() {
     let world = World::with(Place::Brittle, |options| {
-        options.behaviour.read_shares_api = false
+        *options = options.clone().on(Site::Intl)
     })
     .await;
     world.deliver(&request("CHG1", json!({}))).await;
@@ -183,7 +183,7 @@ async fn a_read_that_fails_is_not_agreement() {
 async fn the_command_tells_by_its_exit_code() {
     let sandbox = Process::sandbox();
     let folder = tempfile::tempdir().unwrap();
-    write_configuration(folder.path(), &sandbox.url, "file:journal");
+    write_configuration(folder.path(), Site::Cn, &sandbox.url, "file:journal");
     let service = Process::serve(folder.path());
     let client = sharehook::app::http_client().unwrap();
     let (status, _) = post(&client, &service.url, &request("CHG1", json!({})))

@@ -52,7 +52,7 @@ async fn effects(sandbox: &Process) -> BTreeMap<String, usize> {
 
 fn folder(sandbox: &Process) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    write_configuration(folder.path(), &sandbox.url, "file:journal");
+    write_configuration(folder.path(), Site::Cn, &sandbox.url, "file:journal");
     // A short budget is a short lease: the next process need not wait long for what the killed one
     // held.
     let file = folder.path().join("sharehook.toml");

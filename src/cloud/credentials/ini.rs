@@ -1,57 +1,162 @@
-//! The little INI that credentials files need. In: text. Out: the names and values of one section,
-//! or the line that is wrong.
+//! Credential files as the SDKs read them: Python's `configparser` with its default settings. In:
+//! text. Out: the names and values of one section, or the line that is wrong. The differences are
+//! lenient ones: a byte order mark and blanks inside a section's brackets are ignored.
+//!
+//! Source: CPython, `Lib/configparser.py`, `RawConfigParser._read`; fixtures made with it are in
+//! `tests/vectors/credential-files.json`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The values of `[wanted]`; none when the section is not there. Comments are whole lines that
-/// begin with `#` or `;`. Problems name the line, never its text: it may be a secret.
-pub(super) fn section<'a>(
-    text: &'a str,
-    wanted: &str,
-) -> Result<BTreeMap<&'a str, &'a str>, String> {
-    let mut values = BTreeMap::new();
-    let mut inside = false;
+/// The section whose values `configparser` keeps apart, and may appear more than once.
+const DEFAULT_SECTION: &str = "DEFAULT";
+
+/// What has been read of a file.
+#[derive(Default)]
+struct Reader {
+    sections: BTreeSet<String>,
+    /// Each option of each section, with the lines of its value.
+    options: BTreeMap<(String, String), Vec<String>>,
+    section: Option<String>,
+    /// The option that an indented line continues.
+    option: Option<String>,
+    indent: usize,
+}
+
+/// The values of `[wanted]`, by lower-case name; none when the file has no such section. Problems
+/// name the line, never its text: it may be a secret.
+pub(super) fn section(text: &str, wanted: &str) -> Result<BTreeMap<String, String>, String> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let mut reader = Reader::default();
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with(['#', ';']) {
-            continue;
+        reader
+            .line(line)
+            .map_err(|problem| format!("line {number}: {problem}"))?;
+    }
+    let of_section = reader
+        .options
+        .into_iter()
+        .filter(|((section, _), _)| section == wanted);
+    Ok(of_section
+        .map(|((_, name), lines)| (name, lines.join("\n").trim().to_owned()))
+        .collect())
+}
+
+impl Reader {
+    fn line(&mut self, line: &str) -> Result<(), &'static str> {
+        let value = line.trim();
+        if value.starts_with(['#', ';']) {
+            return Ok(());
         }
-        if let Some(name) = line.strip_prefix('[') {
-            let name = name
-                .strip_suffix(']')
-                .ok_or_else(|| format!("line {number}: a section has no ]"))?;
-            inside = name.trim() == wanted;
-            continue;
+        if value.is_empty() {
+            // A value may contain empty lines; trailing ones are trimmed at the end.
+            self.continue_option(value);
+            return Ok(());
         }
-        let (name, value) = line
-            .split_once('=')
-            .ok_or_else(|| format!("line {number}: there is no ="))?;
-        if inside && values.insert(name.trim(), value.trim()).is_some() {
-            return Err(format!("line {number}: the name stands twice"));
+        let indent = line.chars().take_while(|c| c.is_whitespace()).count();
+        if indent > self.indent && self.continue_option(value) {
+            return Ok(());
+        }
+        self.indent = indent;
+        match header(value) {
+            Some(name) => self.open(name),
+            None => self.set(value),
         }
     }
-    Ok(values)
+
+    /// Adds a line to the value of the present option, if there is one.
+    fn continue_option(&mut self, value: &str) -> bool {
+        let (Some(section), Some(option)) = (&self.section, &self.option) else {
+            return false;
+        };
+        let key = (section.clone(), option.clone());
+        self.options.entry(key).or_default().push(value.to_owned());
+        true
+    }
+
+    fn open(&mut self, name: &str) -> Result<(), &'static str> {
+        self.option = None;
+        self.section = Some(name.to_owned());
+        if name != DEFAULT_SECTION && !self.sections.insert(name.to_owned()) {
+            return Err("the section is there twice; keep one");
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, line: &str) -> Result<(), &'static str> {
+        let Some(section) = &self.section else {
+            return Err("it comes before any [section]");
+        };
+        let (name, value) = line
+            .split_once(['=', ':'])
+            .ok_or("it has neither = nor :")?;
+        let name = name.trim().to_lowercase();
+        if name.is_empty() {
+            return Err("it has no name before = or :");
+        }
+        self.option = Some(name.clone());
+        let key = (section.clone(), name);
+        if self
+            .options
+            .insert(key, vec![value.trim().to_owned()])
+            .is_some()
+        {
+            return Err("the name is there twice; keep one");
+        }
+        Ok(())
+    }
+}
+
+/// The name between `[` and the last `]`; what follows is ignored.
+fn header(line: &str) -> Option<&str> {
+    let (name, _) = line.strip_prefix('[')?.rsplit_once(']')?;
+    (!name.is_empty()).then(|| name.trim())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
-    fn one_section_is_read() {
+    fn a_file_means_what_python_s_configparser_reads() {
+        let vectors = include_str!("../../../tests/vectors/credential-files.json");
+        let vectors: Value = serde_json::from_str(vectors).unwrap();
+        let cases = vectors["cases"].as_array().unwrap();
+        assert!(cases.len() >= 40, "{}", cases.len());
+        for case in cases {
+            let text = case["text"].as_str().unwrap();
+            let read = section(text, "default");
+            match &case["default"] {
+                Value::Null => assert!(read.is_err(), "configparser refuses {text:?}: {read:?}"),
+                values => assert_eq!(serde_json::json!(read.unwrap()), *values, "{text:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_blanks_in_brackets_are_ignored() {
         let text = "\u{feff}# comment\r\n[other]\nsecret_id = no\n\n[ default ]\n; more\nsecret_id=yes\nsecret_key = a=b \n";
         let values = section(text, "default").unwrap();
-        assert_eq!(values.get("secret_id"), Some(&"yes"));
-        assert_eq!(values.get("secret_key"), Some(&"a=b"));
+        assert_eq!(values["secret_id"], "yes");
+        assert_eq!(values["secret_key"], "a=b");
         assert!(section(text, "absent").unwrap().is_empty());
     }
 
     #[test]
     fn a_problem_names_the_line_and_not_its_text() {
         for (text, problem) in [
-            ("[default\nx=1", "line 1: a section has no ]"),
-            ("[default]\nSECRET", "line 2: there is no ="),
-            ("[default]\na=1\na=2", "line 3: the name stands twice"),
+            ("[default\nx=1", "line 1: it comes before any [section]"),
+            ("[default]\nSECRET", "line 2: it has neither = nor :"),
+            ("[default]\n=SECRET", "line 2: it has no name before = or :"),
+            (
+                "[default]\na=1\nA=2",
+                "line 3: the name is there twice; keep one",
+            ),
+            (
+                "[default]\n[a]\n[default]",
+                "line 3: the section is there twice; keep one",
+            ),
         ] {
             assert_eq!(section(text, "default").unwrap_err(), problem);
         }

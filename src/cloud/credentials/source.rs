@@ -160,7 +160,7 @@ impl CredentialSource {
             };
             let values =
                 ini::section(&text, "default").map_err(|problem| unusable(&place, problem))?;
-            let value = |name: &str| values.get(name).copied();
+            let value = |name: &str| values.get(name).map(String::as_str);
             let (id, key) = (value("secret_id"), value("secret_key"));
             if id.is_none() && key.is_none() {
                 looked.push(format!("{place} [default]"));

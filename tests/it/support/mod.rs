@@ -21,7 +21,7 @@ use sharehook::domain::Timestamp;
 use sharehook::journal::Journal;
 use sharehook::journal::seal::NoteSigner;
 use sharehook_sandbox::{
-    Call, RateLimits, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions,
+    Call, RateLimits, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions, Site,
 };
 
 use store::{Brittle, Fuse};
@@ -68,9 +68,11 @@ impl World {
 
     /// The same with the sandbox's options changed, and the journal in `place`.
     pub(crate) async fn with(place: Place<'_>, change: impl FnOnce(&mut SandboxOptions)) -> Self {
-        let mut options = SandboxOptions::seeded(clock::system_now);
-        options.behaviour.rate_limits = RateLimits::OFF;
+        // The site that can tell who has a blueprint; tests that need the other change it.
+        let mut options = SandboxOptions::seeded(clock::system_now).on(Site::Cn);
         change(&mut options);
+        options.behaviour.rate_limits = RateLimits::OFF;
+        let site = options.behaviour.site;
         let cloud = Sandbox::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let at = if let Place::At(text) = place {
@@ -78,7 +80,7 @@ impl World {
         } else {
             "memory:".to_owned()
         };
-        write_configuration(folder.path(), &cloud.url(), &at);
+        write_configuration(folder.path(), site, &cloud.url(), &at);
         let vars = variables();
         let mut config = Config::load(&folder.path().join("sharehook.toml"), &vars).unwrap();
         // No configuration may ask for more than the published rates; a test need not wait for
@@ -310,10 +312,18 @@ pub(crate) fn variables() -> Vars {
 }
 
 /// The laptop's configuration with this cloud and this journal, and the sample policy beside it.
-pub(crate) fn write_configuration(folder: &Path, cloud: &str, journal: &str) {
+pub(crate) fn write_configuration(folder: &Path, site: Site, cloud: &str, journal: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("sharehook.local.toml")).unwrap();
     let text = text
+        .replace(
+            "\"intl\"",
+            if site == Site::Cn {
+                "\"cn\""
+            } else {
+                "\"intl\""
+            },
+        )
         .replace("http://127.0.0.1:18300", cloud)
         .replace("\"file:journal\"", &format!("{journal:?}"));
     std::fs::write(folder.join("sharehook.toml"), text).unwrap();

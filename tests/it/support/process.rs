@@ -19,10 +19,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// `sharehook sandbox`.
+    /// `sharehook sandbox`, of the site that can tell who has a blueprint.
     pub(crate) fn sandbox() -> Self {
         Self::start(
-            &["sandbox", "--listen", "127.0.0.1:0"],
+            &["sandbox", "--site", "cn", "--listen", "127.0.0.1:0"],
             Path::new("."),
             "stand-in cloud on ",
         )
