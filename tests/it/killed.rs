@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sharehook_sandbox::Site;
 
 use crate::support::process::{Process, post, run};
 use crate::support::{
