@@ -338,7 +338,9 @@ async fn precheck(
     region: &Region,
     image: &CvmImageId,
 ) -> Result<Option<String>, CloudError> {
-    let query = ImagesQuery::Ids(vec![image.clone()]);
+    let query = ImagesQuery::Ids {
+        image_ids: vec![image.clone()],
+    };
     let listed = context
         .cloud
         .images_to_share(region, query, context.deadline)

@@ -167,7 +167,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<Vec<ImageToShare>, CloudError> {
         let image = match &query {
-            ImagesQuery::Ids(ids) => ids.first().map(ToString::to_string),
+            ImagesQuery::Ids { image_ids } => image_ids.first().map(ToString::to_string),
             _ => None,
         };
         let chosen = self.clouds.of(self.config(), image.as_deref(), region);

@@ -3,10 +3,8 @@
 
 use std::net::IpAddr;
 
-use super::actions::Service;
 use super::client::Url;
 use super::error::shown;
-use super::settings::CloudSettings;
 use crate::domain::{Problem, Site};
 
 /// The address of one product.
@@ -19,20 +17,15 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The configured address, else the site's host for `service`.
+    /// `cloud.endpoint` where it is configured, else the site's host for a product by its short name.
     ///
     /// # Errors
     /// `cloud.endpoint` is not an address of scheme, host and port, or is plain `http` beyond
     /// loopback: signed requests carry tokens, which plain text would show to everyone on the way.
-    pub fn of(settings: &CloudSettings, service: Service) -> Result<Self, Problem> {
-        Self::named(settings, service.name())
-    }
-
-    /// The same for a product by its short name.
-    pub(super) fn named(settings: &CloudSettings, product: &str) -> Result<Self, Problem> {
-        let text = match &settings.endpoint {
-            Some(text) => text.clone(),
-            None => format!("https://{}", host_of(settings.site, product)),
+    pub fn of(endpoint: Option<&str>, site: Site, product: &str) -> Result<Self, Problem> {
+        let text = match endpoint {
+            Some(text) => text.to_owned(),
+            None => format!("https://{}", host_of(site, product)),
         };
         let wrong = |problem: &str, remedy: &str| {
             Problem::new(
@@ -90,15 +83,9 @@ pub(super) fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Timestamp;
 
     fn of(endpoint: Option<&str>) -> Result<Endpoint, Problem> {
-        let endpoint = endpoint.map(str::to_owned);
-        let settings = CloudSettings {
-            endpoint,
-            ..CloudSettings::new(|| Timestamp::UNIX_EPOCH)
-        };
-        Endpoint::of(&settings, Service::Cvm)
+        Endpoint::of(endpoint, Site::Intl, "cvm")
     }
 
     #[test]

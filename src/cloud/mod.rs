@@ -22,8 +22,8 @@ mod settings;
 /// Pacing of calls.
 pub mod throttle;
 
-pub use actions::describe_images_to_share::{Filter, ImageToShare, ImagesQuery};
-pub use actions::{Permission, Purpose, Service};
+pub use actions::describe_images_to_share::{ImageToShare, ImagesQuery};
+pub use actions::{Filter, Permission, Purpose, Service};
 pub use call::Cloud;
 pub use client::{fetch, http_client};
 pub use credentials::{CredentialChain, CredentialSource, Credentials, CredentialsError};

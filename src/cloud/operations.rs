@@ -161,7 +161,7 @@ impl Cloud {
         if self.lists_no_blueprint_shares.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let request = blueprint_shares::Request::new(image.clone());
+        let request = blueprint_shares::Request::new(image);
         match self.all_pages(region, request, deadline).await {
             Ok(shares) => {
                 let of_image = shares
@@ -230,7 +230,7 @@ impl Cloud {
         image: &BlueprintId,
         deadline: Deadline,
     ) -> Result<Option<Blueprint>, CloudError> {
-        let request = describe_blueprints::Request::of(image.clone());
+        let request = describe_blueprints::Request::of(image);
         let found = absent_is_empty(self.all_pages(region, request, deadline).await)?;
         Ok(found
             .into_iter()
@@ -247,9 +247,8 @@ impl Cloud {
         image: &CvmImageId,
         deadline: Deadline,
     ) -> Result<Option<CvmImage>, CloudError> {
-        let ids = std::slice::from_ref(image);
         let answered = self
-            .call(region, &describe_images::Request::of(ids), deadline)
+            .call(region, &describe_images::Request::of(image), deadline)
             .await;
         let found = absent_is_empty(answered.map(|a| a.answer.image_set.unwrap_or_default()))?;
         Ok(found.into_iter().find(|one| one.image_id == *image))

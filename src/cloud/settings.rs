@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::actions::Service;
 use super::endpoint::Endpoint;
 use crate::domain::{Problem, Site, Timestamp};
 
@@ -46,6 +45,14 @@ impl CloudSettings {
         }
     }
 
+    /// Where the calls of a product go.
+    ///
+    /// # Errors
+    /// As [`Endpoint::of`].
+    pub(super) fn endpoint_of(&self, product: &str) -> Result<Endpoint, Problem> {
+        Endpoint::of(self.endpoint.as_deref(), self.site, product)
+    }
+
     /// Everything wrong with the settings.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -69,7 +76,7 @@ impl CloudSettings {
             let remedy = "write 1 to 500: an image can be shared with 500 accounts";
             problems.push(Problem::new("cloud.cvm_accounts_per_call", problem, remedy));
         }
-        problems.extend(Endpoint::of(self, Service::Lighthouse).err());
+        problems.extend(self.endpoint_of("lighthouse").err());
         problems
     }
 }

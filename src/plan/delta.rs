@@ -11,7 +11,8 @@ use crate::policy::Approved;
 
 use super::chain::taken_back_before;
 use super::observation::Observation;
-use super::precheck::{self, Readiness};
+use super::precheck;
+use super::readiness::Readiness;
 
 /// The image of an account stage.
 #[derive(Debug, Clone, PartialEq, Eq)]

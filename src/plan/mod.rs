@@ -10,6 +10,7 @@ mod failure;
 mod lighthouse;
 mod observation;
 mod precheck;
+mod readiness;
 
 pub use accounts::{AccountSeen, AccountStep, AccountWork};
 pub use backoff::{Backoff, Patience, wait_before};
@@ -17,4 +18,4 @@ pub use chain::{Publication, RefusedChain};
 pub use delta::{Plan, Stage, StageImage};
 pub use lighthouse::{LighthouseSeen, LighthouseStep, LighthouseWork};
 pub use observation::Observation;
-pub use precheck::Readiness;
+pub use readiness::Readiness;

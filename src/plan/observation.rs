@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::{AccountId, Action, BlueprintId, CloudError, ResultKind};
 
-use super::precheck::Readiness;
+use super::readiness::Readiness;
 
 /// The current state of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,83 +6,7 @@
 use crate::domain::{AccountId, Action, Item, ItemResult, ResultKind, Target};
 
 use super::observation::Observation;
-
-/// Whether an image can be shared as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Readiness {
-    /// It can, or nobody could tell: the call decides.
-    #[default]
-    Ready,
-    /// It is in this state, which passes.
-    Later(String),
-    /// For this reason it cannot.
-    Never(String),
-}
-
-impl Readiness {
-    /// By `BlueprintState`.
-    pub fn of_blueprint(state: Option<&str>) -> Self {
-        const FOR_GOOD: [&str; 7] = [
-            "OFFLINE",
-            "CREATEFAILED",
-            "SYNCING_FAILED",
-            "ISOLATING",
-            "ISOLATED",
-            "DELETING",
-            "DESTROYING",
-        ];
-        match state {
-            Some("SYNCING") => Self::Later("SYNCING".to_owned()),
-            Some(state) if FOR_GOOD.contains(&state) => {
-                Self::Never(format!("its state is {state}"))
-            }
-            _ => Self::Ready,
-        }
-    }
-
-    /// By `ImageState` and `ImageType`.
-    pub fn of_cvm(state: Option<&str>, kind: Option<&str>) -> Self {
-        match (kind, state) {
-            (Some("SHARED_IMAGE"), _) => {
-                Self::Never("it was received from another account (SHARED_IMAGE)".to_owned())
-            }
-            (Some("PUBLIC_IMAGE"), _) => {
-                Self::Never("it is the provider's own (PUBLIC_IMAGE)".to_owned())
-            }
-            (_, Some(state @ ("CREATEFAILED" | "IMPORTFAILED"))) => {
-                Self::Never(format!("its state is {state}"))
-            }
-            (_, Some(state @ ("CREATING" | "USING" | "SYNCING" | "IMPORTING"))) => {
-                Self::Later(state.to_owned())
-            }
-            _ => Self::Ready,
-        }
-    }
-
-    /// What it means for every account that was to get the image; nothing when the image is ready.
-    pub fn failure(&self) -> Option<ResultKind> {
-        let (code, message, retryable) = match self {
-            Self::Ready => return None,
-            Self::Later(state) => {
-                let message = format!(
-                    "the image is {state}, and only NORMAL can be shared — none at once: it is looked at again later"
-                );
-                ("NotReady", message, true)
-            }
-            Self::Never(why) => {
-                let message = format!(
-                    "the image cannot be shared: {why} — share a custom image of this account that is NORMAL"
-                );
-                ("NotShareable", message, false)
-            }
-        };
-        Some(ResultKind::Failed {
-            code: code.to_owned(),
-            message,
-            retryable,
-        })
-    }
-}
+use super::readiness::Readiness;
 
 /// Takes out of `todo` whom no call can give the image, with the reason for each.
 pub(super) fn refused(
@@ -132,36 +56,6 @@ fn over_quota(have: usize, most: usize) -> ResultKind {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_known_states_and_types_stand_in_the_way() {
-        let never = |readiness| matches!(readiness, Readiness::Never(_));
-        for (state, kind) in [
-            (None, None),
-            (Some("NORMAL"), Some("PRIVATE_IMAGE")),
-            (Some("HOLOGRAM"), Some("NEW")),
-        ] {
-            assert_eq!(Readiness::of_cvm(state, kind), Readiness::Ready);
-            assert_eq!(Readiness::of_blueprint(state), Readiness::Ready);
-        }
-        assert_eq!(
-            Readiness::of_blueprint(Some("SYNCING")),
-            Readiness::Later("SYNCING".into())
-        );
-        assert_eq!(
-            Readiness::of_cvm(Some("CREATING"), Some("PRIVATE_IMAGE")),
-            Readiness::Later("CREATING".into())
-        );
-        assert!(never(Readiness::of_blueprint(Some("ISOLATED"))));
-        assert!(never(Readiness::of_cvm(Some("IMPORTFAILED"), None)));
-        assert!(never(Readiness::of_cvm(
-            Some("NORMAL"),
-            Some("SHARED_IMAGE")
-        )));
-        assert!(never(Readiness::of_cvm(
-            Some("CREATING"),
-            Some("PUBLIC_IMAGE")
-        )));
-    }
     #[test]
     fn a_call_that_may_have_been_carried_out_is_judged_by_what_was_read_alone() {
         let accounts: Vec<AccountId> = ["700000000001", "700000000002"]

@@ -10,7 +10,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use sharehook::domain::Timestamp;
 use sharehook::inbound::{SchemeName, SchemeSpec, sign};
-use sharehook_sandbox::{Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions};
+use sharehook_sandbox::{
+    Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions, Site,
+};
 use tempfile::TempDir;
 
 /// Secrets of the test's sources; each is long enough for a production source.
@@ -161,9 +163,15 @@ impl Service {
     }
 
     async fn on(options: SandboxOptions, prepare: impl Fn(&Path)) -> Self {
+        let site = options.behaviour.site;
         let cloud = Sandbox::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         write_folder(folder.path(), &cloud.url());
+        if site == Site::Cn {
+            let file = folder.path().join("sharehook.toml");
+            let text = std::fs::read_to_string(&file).unwrap();
+            std::fs::write(file, text.replace("\"intl\"", "\"cn\"")).unwrap();
+        }
         prepare(folder.path());
         let mut child = command(folder.path())
             .args(["serve", "--listen", "127.0.0.1:0"])

@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::describe_images_to_share::Filter;
-use super::{Action, Api, Limit, PAGE_LIMIT, Page, Paged, Purpose, Service, limits};
+use super::filter::Filter;
+use super::{Action, Api, PAGE_LIMIT, Page, Paged, Purpose, Service};
 use crate::domain::BlueprintId;
 
 /// What identifies it.
@@ -15,43 +15,47 @@ pub const API: Api = Api {
     action: "DescribeBlueprints",
 };
 
+/// Which images. Ids and filters exclude each other.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum Query<'a> {
+    #[serde(rename_all = "PascalCase")]
+    Ids { blueprint_ids: [&'a BlueprintId; 1] },
+    #[serde(rename_all = "PascalCase")]
+    Filters { filters: [Filter; 1] },
+}
+
 /// The request for one page.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Request {
-    /// Those named; excludes `filters`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub blueprint_ids: Option<Vec<BlueprintId>>,
-    /// Those that pass; excludes `blueprint_ids`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub filters: Option<Vec<Filter>>,
-    /// Where the page begins.
-    pub offset: u64,
-    /// How long it may be.
-    pub limit: u32,
+pub struct Request<'a> {
+    #[serde(flatten)]
+    query: Query<'a>,
+    offset: u64,
+    limit: u32,
 }
 
-impl Request {
+impl<'a> Request<'a> {
     /// One image.
-    pub fn of(image: BlueprintId) -> Self {
-        Self {
-            blueprint_ids: Some(vec![image]),
-            filters: None,
-            offset: 0,
-            limit: PAGE_LIMIT,
-        }
+    pub fn of(image: &'a BlueprintId) -> Self {
+        Self::first(Query::Ids {
+            blueprint_ids: [image],
+        })
     }
 
     /// The images that are the account's own or came to it from CVM: not the public ones.
     pub fn custom() -> Self {
-        let values = vec!["PRIVATE".into(), "SHARED".into()];
-        let filters = Some(vec![Filter {
-            name: "blueprint-type".into(),
-            values,
-        }]);
+        Self::first(Query::Filters {
+            filters: [Filter {
+                name: "blueprint-type".into(),
+                values: vec!["PRIVATE".into(), "SHARED".into()],
+            }],
+        })
+    }
+
+    fn first(query: Query<'a>) -> Self {
         Self {
-            blueprint_ids: None,
-            filters,
+            query,
             offset: 0,
             limit: PAGE_LIMIT,
         }
@@ -91,29 +95,20 @@ pub struct Blueprint {
     pub created_time: Option<String>,
 }
 
-impl Action for Request {
+impl Action for Request<'_> {
     const API: Api = API;
     type Answer = Answer;
 
     fn purpose(&self) -> Purpose {
         Purpose::Read
     }
-
-    fn check(&self) -> Result<(), Limit> {
-        let ids = self.blueprint_ids.as_ref().map(Vec::len);
-        limits::selection(ids, self.filters.as_deref(), 100, 100)?;
-        limits::page(self.limit)
-    }
 }
 
-impl Paged for Request {
+impl Paged for Request<'_> {
     type Item = Blueprint;
 
-    fn at(&self, offset: u64) -> Self {
-        Self {
-            offset,
-            ..self.clone()
-        }
+    fn at(self, offset: u64) -> Self {
+        Self { offset, ..self }
     }
 
     fn page(answer: Answer) -> Page<Blueprint> {
@@ -143,16 +138,18 @@ mod tests {
 
     #[test]
     fn ids_and_filters_exclude_each_other() {
-        let by_id = Request::of("lhbp-6jc6l8yb".parse().unwrap());
-        assert!(by_id.check().is_ok());
-        assert!(Request::custom().check().is_ok());
-        assert!(
-            Request {
-                blueprint_ids: by_id.blueprint_ids,
-                ..Request::custom()
-            }
-            .check()
-            .is_err()
-        );
+        let image = "lhbp-6jc6l8yb".parse().unwrap();
+        for (request, body) in [
+            (
+                Request::of(&image),
+                r#"{"BlueprintIds":["lhbp-6jc6l8yb"],"Offset":0,"Limit":100}"#,
+            ),
+            (
+                Request::custom(),
+                r#"{"Filters":[{"Name":"blueprint-type","Values":["PRIVATE","SHARED"]}],"Offset":0,"Limit":100}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&request).unwrap(), body);
+        }
     }
 }

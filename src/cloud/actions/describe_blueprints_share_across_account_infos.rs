@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Api, Limit, PAGE_LIMIT, Page, Paged, Purpose, Service, limits};
+use super::{Action, Api, PAGE_LIMIT, Page, Paged, Purpose, Service};
 use crate::domain::{AccountId, BlueprintId};
 
 /// What identifies it.
@@ -17,20 +17,20 @@ pub const API: Api = Api {
 /// The request for one page.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Request {
-    /// The images; required.
-    pub blueprint_ids: Vec<BlueprintId>,
+pub struct Request<'a> {
+    /// The image; required.
+    pub blueprint_ids: [&'a BlueprintId; 1],
     /// Where the page begins.
     pub offset: u64,
     /// How long it may be.
     pub limit: u32,
 }
 
-impl Request {
+impl<'a> Request<'a> {
     /// The first page for one image.
-    pub fn new(image: BlueprintId) -> Self {
+    pub fn new(image: &'a BlueprintId) -> Self {
         Self {
-            blueprint_ids: vec![image],
+            blueprint_ids: [image],
             offset: 0,
             limit: PAGE_LIMIT,
         }
@@ -57,27 +57,20 @@ pub struct Share {
     pub created_time: Option<String>,
 }
 
-impl Action for Request {
+impl Action for Request<'_> {
     const API: Api = API;
     type Answer = Answer;
 
     fn purpose(&self) -> Purpose {
         Purpose::Read
     }
-
-    fn check(&self) -> Result<(), Limit> {
-        limits::page(self.limit)
-    }
 }
 
-impl Paged for Request {
+impl Paged for Request<'_> {
     type Item = Share;
 
-    fn at(&self, offset: u64) -> Self {
-        Self {
-            offset,
-            ..self.clone()
-        }
+    fn at(self, offset: u64) -> Self {
+        Self { offset, ..self }
     }
 
     fn page(answer: Answer) -> Page<Share> {
@@ -110,7 +103,8 @@ mod tests {
 
     #[test]
     fn the_body_has_the_image_and_the_page() {
-        let request = Request::new("lhbp-6jc6l8yb".parse().unwrap());
+        let image = "lhbp-6jc6l8yb".parse().unwrap();
+        let request = Request::new(&image);
         let body = serde_json::to_string(&request).unwrap();
         assert_eq!(
             body,

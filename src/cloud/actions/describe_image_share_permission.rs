@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Api, Limit, Purpose, Service};
+use super::{Action, Api, Purpose, Service};
 use crate::domain::{AccountId, CvmImageId};
 
 /// What identifies it.
@@ -45,10 +45,6 @@ impl Action for Request<'_> {
 
     fn purpose(&self) -> Purpose {
         Purpose::Read
-    }
-
-    fn check(&self) -> Result<(), Limit> {
-        Ok(())
     }
 }
 

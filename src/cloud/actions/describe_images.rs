@@ -1,9 +1,9 @@
-//! CVM `DescribeImages`, used for one image by its id. Limits: ids or filters; 100 a page.
+//! CVM `DescribeImages`, used for one image by its id. Without paging: one image is one entry.
 //! <https://cloud.tencent.com/document/api/213/15715>
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Api, Limit, PAGE_LIMIT, Purpose, Service, limits};
+use super::{Action, Api, Purpose, Service};
 use crate::domain::CvmImageId;
 
 /// What identifies it.
@@ -17,19 +17,14 @@ pub const API: Api = Api {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Request<'a> {
-    /// Those named.
-    pub image_ids: &'a [CvmImageId],
-    /// How many to return.
-    pub limit: u32,
+    /// The image.
+    pub image_ids: [&'a CvmImageId; 1],
 }
 
 impl<'a> Request<'a> {
-    /// The named images.
-    pub fn of(image_ids: &'a [CvmImageId]) -> Self {
-        Self {
-            image_ids,
-            limit: PAGE_LIMIT,
-        }
+    /// One image.
+    pub fn of(image: &'a CvmImageId) -> Self {
+        Self { image_ids: [image] }
     }
 }
 
@@ -82,11 +77,6 @@ impl Action for Request<'_> {
     fn purpose(&self) -> Purpose {
         Purpose::Read
     }
-
-    fn check(&self) -> Result<(), Limit> {
-        limits::selection(Some(self.image_ids.len()), None, PAGE_LIMIT as usize, 0)?;
-        limits::page(self.limit)
-    }
 }
 
 #[cfg(test)]
@@ -103,9 +93,9 @@ mod tests {
     }
 
     #[test]
-    fn the_body_has_the_ids() {
-        let ids = ["img-6pb6lrmy".parse().unwrap()];
-        let body = serde_json::to_string(&Request::of(&ids)).unwrap();
-        assert_eq!(body, r#"{"ImageIds":["img-6pb6lrmy"],"Limit":100}"#);
+    fn the_body_has_the_id() {
+        let image = "img-6pb6lrmy".parse().unwrap();
+        let body = serde_json::to_string(&Request::of(&image)).unwrap();
+        assert_eq!(body, r#"{"ImageIds":["img-6pb6lrmy"]}"#);
     }
 }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::filter::Filter;
 use super::{Action, Api, Limit, PAGE_LIMIT, Page, Paged, Purpose, Service, limits};
 use crate::domain::CvmImageId;
 
@@ -15,38 +16,34 @@ pub const API: Api = Api {
 /// The most values of one filter.
 pub const MAX_FILTER_VALUES: usize = 5;
 
-/// A filter of a list: an entry passes when it has one of the values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Filter {
-    /// `image-id`, `image-name`, `image-type` here; other lists have others.
-    pub name: String,
-    /// Alternatives.
-    pub values: Vec<String>,
-}
-
-/// Which images: the two ways exclude each other.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Which images. Ids and filters exclude each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum ImagesQuery {
     /// All.
     #[default]
     All,
-    /// Those named, at most 100.
-    Ids(Vec<CvmImageId>),
-    /// Those that pass every filter.
-    Filters(Vec<Filter>),
+    /// Those named, 1 to 100.
+    #[serde(rename_all = "PascalCase")]
+    Ids {
+        /// Their ids.
+        image_ids: Vec<CvmImageId>,
+    },
+    /// Those that pass every filter, 10 at most.
+    #[serde(rename_all = "PascalCase")]
+    Filters {
+        /// The filters.
+        filters: Vec<Filter>,
+    },
 }
 
 /// The request for one page.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Request {
-    /// Those named; excludes `filters`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image_ids: Option<Vec<CvmImageId>>,
-    /// Those that pass; excludes `image_ids`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub filters: Option<Vec<Filter>>,
+    /// Which images.
+    #[serde(flatten)]
+    pub query: ImagesQuery,
     /// Where the page begins.
     pub offset: u64,
     /// How long it may be.
@@ -56,14 +53,8 @@ pub struct Request {
 impl Request {
     /// The first page of `query`.
     pub fn new(query: ImagesQuery) -> Self {
-        let (image_ids, filters) = match query {
-            ImagesQuery::All => (None, None),
-            ImagesQuery::Ids(ids) => (Some(ids), None),
-            ImagesQuery::Filters(filters) => (None, Some(filters)),
-        };
         Self {
-            image_ids,
-            filters,
+            query,
             offset: 0,
             limit: PAGE_LIMIT,
         }
@@ -122,25 +113,19 @@ impl Action for Request {
     }
 
     fn check(&self) -> Result<(), Limit> {
-        let ids = self.image_ids.as_ref().map(Vec::len);
-        limits::selection(
-            ids,
-            self.filters.as_deref(),
-            PAGE_LIMIT as usize,
-            MAX_FILTER_VALUES,
-        )?;
-        limits::page(self.limit)
+        match &self.query {
+            ImagesQuery::All => Ok(()),
+            ImagesQuery::Ids { image_ids } => limits::ids(image_ids.len()),
+            ImagesQuery::Filters { filters } => limits::filters(filters, MAX_FILTER_VALUES),
+        }
     }
 }
 
 impl Paged for Request {
     type Item = ImageToShare;
 
-    fn at(&self, offset: u64) -> Self {
-        Self {
-            offset,
-            ..self.clone()
-        }
+    fn at(self, offset: u64) -> Self {
+        Self { offset, ..self }
     }
 
     fn page(answer: Answer) -> Page<ImageToShare> {
@@ -202,37 +187,24 @@ mod tests {
     }
 
     #[test]
-    fn a_request_names_ids_or_filters_never_both() {
-        let id: CvmImageId = "img-cs2rrmp0".parse().unwrap();
-        let by_id = Request::new(ImagesQuery::Ids(vec![id]));
-        let body = serde_json::to_string(&by_id).unwrap();
+    fn a_request_names_ids_or_filters_or_neither() {
+        let image_ids = vec!["img-cs2rrmp0".parse().unwrap()];
+        let by_id = Request::new(ImagesQuery::Ids { image_ids });
         assert_eq!(
-            body,
+            serde_json::to_string(&by_id).unwrap(),
             r#"{"ImageIds":["img-cs2rrmp0"],"Offset":0,"Limit":100}"#
         );
         assert!(by_id.check().is_ok());
-        let filter = Filter {
+        let filters = vec![Filter {
             name: "image-type".into(),
             values: vec!["PRIVATE_IMAGE".into()],
-        };
-        let filtered = Request::new(ImagesQuery::Filters(vec![filter]));
+        }];
+        let filtered = Request::new(ImagesQuery::Filters { filters });
+        assert_eq!(
+            serde_json::to_string(&filtered).unwrap(),
+            r#"{"Filters":[{"Name":"image-type","Values":["PRIVATE_IMAGE"]}],"Offset":0,"Limit":100}"#
+        );
         assert!(filtered.check().is_ok());
-        assert!(
-            Request {
-                filters: filtered.filters.clone(),
-                ..by_id
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            Request {
-                limit: 101,
-                ..filtered
-            }
-            .check()
-            .is_err()
-        );
         assert_eq!(
             serde_json::to_string(&Request::new(ImagesQuery::All).at(200)).unwrap(),
             r#"{"Offset":200,"Limit":100}"#

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Api, Limit, Permission, Purpose, Service};
+use super::{Action, Api, Permission, Purpose, Service};
 use crate::domain::{BlueprintId, CvmImageId};
 
 /// What identifies it.
@@ -46,10 +46,6 @@ impl Action for Request<'_> {
 
     fn purpose(&self) -> Purpose {
         self.permission.purpose()
-    }
-
-    fn check(&self) -> Result<(), Limit> {
-        Ok(())
     }
 }
 

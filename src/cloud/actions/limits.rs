@@ -1,11 +1,8 @@
 //! The limits that the documentation publishes, as checks. In: a request's parts. Out: nothing, or
 //! the limit that is broken, so that a request which the cloud must refuse is never sent.
 
-use super::describe_images_to_share::Filter;
+use super::filter::Filter;
 use crate::domain::AccountId;
-
-/// The largest page that the paged reads allow.
-pub const PAGE_LIMIT: u32 = 100;
 
 /// A published limit, and how a request breaks it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,59 +35,37 @@ pub(super) fn accounts(accounts: &[AccountId], most: usize) -> Result<(), Limit>
     }
 }
 
-/// Identifiers and filters exclude each other; ids from 1 (an empty list must not become "all") to
-/// `max_ids`, filters up to 10 with up to `max_values` each.
-pub(super) fn selection(
-    ids: Option<usize>,
-    filters: Option<&[Filter]>,
-    max_ids: usize,
-    max_values: usize,
-) -> Result<(), Limit> {
-    const MAX_FILTERS: usize = 10;
-    if ids.is_some() && filters.is_some() {
-        return Err(Limit::broken(
-            "ids and filters",
-            "ids and Filters cannot be specified simultaneously",
-        ));
-    }
-    if let Some(n) = ids
-        && !(1..=max_ids).contains(&n)
-    {
-        return Err(Limit::broken(
+/// From 1 to 100 ids: an empty list must not become "all".
+pub(super) fn ids(count: usize) -> Result<(), Limit> {
+    const MAX_IDS: usize = 100;
+    match count {
+        1..=MAX_IDS => Ok(()),
+        n => Err(Limit::broken(
             format!("{n} ids"),
-            format!("1 to {max_ids} per request"),
-        ));
+            format!("1 to {MAX_IDS} per request"),
+        )),
     }
-    let filters = filters.unwrap_or_default();
+}
+
+/// Up to 10 filters with 1 to `max_values` values each.
+pub(super) fn filters(filters: &[Filter], max_values: usize) -> Result<(), Limit> {
+    const MAX_FILTERS: usize = 10;
     if filters.len() > MAX_FILTERS {
-        let what = format!("{} filters", filters.len());
         return Err(Limit::broken(
-            what,
+            format!("{} filters", filters.len()),
             format!("{MAX_FILTERS} Filters per request at most"),
         ));
     }
     for filter in filters {
         let n = filter.values.len();
         if n > max_values || n == 0 {
-            let what = format!("filter {} has {n} values", filter.name);
             return Err(Limit::broken(
-                what,
+                format!("filter {} has {n} values", filter.name),
                 format!("1 to {max_values} Filter.Values"),
             ));
         }
     }
     Ok(())
-}
-
-/// A page has 1 to [`PAGE_LIMIT`] entries.
-pub(super) fn page(limit: u32) -> Result<(), Limit> {
-    if (1..=PAGE_LIMIT).contains(&limit) {
-        return Ok(());
-    }
-    Err(Limit::broken(
-        format!("Limit {limit}"),
-        format!("1 to {PAGE_LIMIT}"),
-    ))
 }
 
 #[cfg(test)]
@@ -113,29 +88,20 @@ mod tests {
     }
 
     #[test]
-    fn ids_exclude_filters_and_both_have_a_most() {
+    fn ids_and_filters_are_bounded() {
         let filter = |n: usize| Filter {
             name: "image-id".into(),
             values: vec!["img-abcdef".into(); n],
         };
-        let list = |n: usize| vec![filter(1); n];
-        assert!(selection(None, None, 100, 5).is_ok());
-        assert!(selection(Some(100), None, 100, 5).is_ok());
-        assert!(selection(Some(101), None, 100, 5).is_err());
-        assert!(selection(Some(0), None, 100, 5).is_err());
-        assert!(selection(Some(1), Some(&[]), 100, 5).is_err());
-        assert!(selection(None, Some(&list(10)), 100, 5).is_ok());
-        assert!(selection(None, Some(&list(11)), 100, 5).is_err());
-        assert!(selection(None, Some(&[filter(5)]), 100, 5).is_ok());
-        assert!(selection(None, Some(&[filter(6)]), 100, 5).is_err());
-        assert!(selection(None, Some(&[filter(0)]), 100, 5).is_err());
-    }
-
-    #[test]
-    fn a_page_is_never_empty_and_never_too_long() {
-        assert!(page(0).is_err());
-        assert!(page(1).is_ok());
-        assert!(page(PAGE_LIMIT).is_ok());
-        assert!(page(PAGE_LIMIT + 1).is_err());
+        for (count, fits) in [(0, false), (1, true), (100, true), (101, false)] {
+            assert_eq!(ids(count).is_ok(), fits, "{count} ids");
+        }
+        for (count, fits) in [(0, true), (10, true), (11, false)] {
+            let many = vec![filter(1); count];
+            assert_eq!(filters(&many, 5).is_ok(), fits, "{count} filters");
+        }
+        for (count, fits) in [(0, false), (5, true), (6, false)] {
+            assert_eq!(filters(&[filter(count)], 5).is_ok(), fits, "{count} values");
+        }
     }
 }

@@ -10,14 +10,16 @@ pub mod describe_blueprints_share_across_account_infos;
 pub mod describe_image_share_permission;
 pub mod describe_images;
 pub mod describe_images_to_share;
+mod filter;
 pub mod lighthouse_modify_image_share_permission;
 mod limits;
 mod paging;
 pub mod share_blueprint_across_accounts;
 
 pub use action::{Action, Api, Permission, Purpose, Service};
-pub use limits::{Limit, PAGE_LIMIT};
-pub use paging::{MAX_PAGES, Page, Paged, Pager, PagingError};
+pub use filter::Filter;
+pub use limits::Limit;
+pub use paging::{MAX_PAGES, PAGE_LIMIT, Page, Paged, Pager, PagingError};
 
 /// Every action, for tables and tests.
 pub const ALL: [Api; 9] = [

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use super::Action;
 
+/// The largest page that the paged reads allow.
+pub const PAGE_LIMIT: u32 = 100;
 /// More pages than this are not asked for: 20 000 entries, far beyond any quota of images or
 /// shares.
 pub const MAX_PAGES: usize = 200;
@@ -25,7 +27,8 @@ pub trait Paged: Action {
     type Item: Send;
 
     /// The same request from `offset` on.
-    fn at(&self, offset: u64) -> Self;
+    #[must_use]
+    fn at(self, offset: u64) -> Self;
 
     /// The page in an answer.
     fn page(answer: Self::Answer) -> Page<Self::Item>;

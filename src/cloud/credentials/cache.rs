@@ -81,7 +81,7 @@ impl CredentialCache {
         used: &Credentials,
         deadline: Deadline,
     ) -> Result<Option<Arc<Credentials>>, CredentialsError> {
-        self.chain.invocation_credentials.refused(used);
+        self.chain.refused(used);
         let looks = {
             let slot = self.lock();
             match &slot.current {

@@ -4,138 +4,23 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::invocation_credentials::{InvocationCredentials, NONE_CAME};
-use super::metadata;
+use super::environment::{Environment, ReadFile, read_small_file};
+use super::error::CredentialsError;
+use super::invocation_credentials::InvocationCredentials;
+use super::key::{CredentialSource, Credentials};
 use super::remote::Remote;
-use super::source::{CredentialSource, SOURCES};
+use super::source::SOURCES;
 use super::sts::{self, RoleArn, Session};
-use crate::cloud::error::own;
-use crate::domain::{CloudError, ErrorClass, Timestamp};
-
-/// No credentials file is larger.
-pub(super) const MAX_FILE_BYTES: u64 = 64 * 1024;
-
-/// A key, and the token that goes with a temporary one.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    /// The public half.
-    pub secret_id: String,
-    /// The secret half.
-    pub secret_key: SecretString,
-    /// `X-TC-Token`, for temporary credentials.
-    pub token: Option<SecretString>,
-    /// When temporary ones end.
-    pub expires: Option<Timestamp>,
-    /// The root account that they belong to, where the place tells.
-    pub owner: Option<String>,
-    /// Where they were found.
-    pub source: CredentialSource,
-}
-
-impl Credentials {
-    pub(super) fn same_as(&self, other: &Self) -> bool {
-        let token = |credentials: &Self| {
-            credentials
-                .token
-                .as_ref()
-                .map(|t| t.expose_secret().to_owned())
-        };
-        self.secret_id == other.secret_id
-            && self.secret_key.expose_secret() == other.secret_key.expose_secret()
-            && token(self) == token(other)
-    }
-}
-
-/// Why there are no credentials.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CredentialsError {
-    /// No place has any.
-    #[error("no credentials; looked at {}", looked.join(", "))]
-    Missing {
-        /// Every place, in order.
-        looked: Vec<String>,
-    },
-    /// A place has some that cannot be used. The places after it are not asked: somebody meant this
-    /// one.
-    #[error("the credentials in {place} cannot be used: {problem}")]
-    Unusable {
-        /// A variable or a file.
-        place: String,
-        /// What is wrong, without any value.
-        problem: String,
-    },
-    /// A place that gives temporary ones did not answer now. Waiting may help.
-    #[error("credentials of {place} could not be had: {problem}")]
-    Unreachable {
-        /// Whom was asked, for what.
-        place: String,
-        /// What happened.
-        problem: String,
-    },
-    /// The caller's time ended first.
-    #[error("the deadline passed before there were credentials")]
-    OutOfTime,
-}
-
-impl From<CredentialsError> for CloudError {
-    fn from(error: CredentialsError) -> Self {
-        let (code, class, remedy) = match &error {
-            CredentialsError::Missing { looked }
-                if looked.iter().any(|place| place == NONE_CAME) =>
-            {
-                (
-                    own::NO_CREDENTIALS,
-                    ErrorClass::Operator,
-                    "give the function an execution role: SCF then brings its keys by itself",
-                )
-            }
-            CredentialsError::Missing { .. } => (
-                own::NO_CREDENTIALS,
-                ErrorClass::Operator,
-                "set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or write one of the files",
-            ),
-            CredentialsError::Unusable { .. } => (
-                own::NO_CREDENTIALS,
-                ErrorClass::Operator,
-                "correct it, or remove it so that the next place is asked",
-            ),
-            CredentialsError::Unreachable { .. } => (
-                own::NO_CREDENTIALS,
-                ErrorClass::NotSent,
-                "none at once: it is repeated; if it persists, check the way to it",
-            ),
-            CredentialsError::OutOfTime => (
-                own::DEADLINE,
-                ErrorClass::NotSent,
-                "none at once: it is repeated later",
-            ),
-        };
-        CloudError {
-            code: code.to_owned(),
-            message: error.to_string(),
-            class,
-            remedy: remedy.to_owned(),
-            request_id: None,
-        }
-    }
-}
-
-/// How files are read.
-pub type ReadFile = Arc<dyn Fn(&Path) -> io::Result<String> + Send + Sync>;
 
 /// All places in order, as they are at one moment of configuration. Files are read anew each time.
 #[derive(Clone)]
 pub struct CredentialChain {
-    variables: BTreeMap<String, SecretString>,
-    pub(super) home: Option<PathBuf>,
-    pub(super) read: ReadFile,
-    pub(super) invocation_credentials: InvocationCredentials,
+    environment: Environment,
     key: Option<Credentials>,
     role: Option<Session>,
 }
@@ -148,24 +33,8 @@ impl CredentialChain {
         home: Option<PathBuf>,
         read: ReadFile,
     ) -> Self {
-        const OURS: [&str; 4] = [
-            "TENCENTCLOUD_",
-            "TCCLI_",
-            "TKE_",
-            metadata::ENDPOINT_VARIABLE,
-        ];
-        let ours = |name: &str| OURS.iter().any(|prefix| name.starts_with(prefix));
-        let kept = variables
-            .iter()
-            .filter(|(name, value)| ours(name) && !value.is_empty());
-        let variables = kept
-            .map(|(name, value)| (name.clone(), SecretString::from(value.as_str())))
-            .collect();
         Self {
-            variables,
-            home,
-            read,
-            invocation_credentials: InvocationCredentials::default(),
+            environment: Environment::new(variables, home, read),
             key: None,
             role: None,
         }
@@ -179,7 +48,7 @@ impl CredentialChain {
     /// Where the credentials go that invocations bring: this chain's, and that of every chain made
     /// of it.
     pub fn invocation_credentials(&self) -> InvocationCredentials {
-        self.invocation_credentials.clone()
+        self.environment.invocation_credentials.clone()
     }
 
     /// With the key of `account` in place of the chain's places.
@@ -225,9 +94,9 @@ impl CredentialChain {
         let assumed = sts::assume(remote, &base, role).await;
         if assumed.is_err() {
             // The keys of a function's environment grow stale; what its invocations bring does not.
-            self.invocation_credentials.refused(&base);
+            self.environment.invocation_credentials.refused(&base);
         }
-        if assumed.is_err() && self.invocation_credentials.replaces(&base) {
+        if assumed.is_err() && self.environment.invocation_credentials.replaces(&base) {
             return sts::assume(remote, &self.first(remote).await?, role).await;
         }
         assumed
@@ -236,47 +105,44 @@ impl CredentialChain {
     async fn first(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {
         let mut looked = Vec::new();
         for source in SOURCES {
-            if let Some(credentials) = source.find(self, remote, &mut looked).await? {
+            if let Some(credentials) = source.find(&self.environment, remote, &mut looked).await? {
                 return Ok(credentials);
             }
         }
         Err(CredentialsError::Missing { looked })
     }
 
-    /// Whether permanent-looking keys may change under this process: the cloud's function platform
-    /// replaces a role's keys between invocations, and marks none of them with an end.
+    /// See [`Environment::keeps_nothing`].
     pub(super) fn keeps_nothing(&self) -> bool {
-        self.variable("TENCENTCLOUD_RUNENV") == Some("SCF")
+        self.environment.keeps_nothing()
     }
 
-    pub(super) fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(ExposeSecret::expose_secret)
+    /// Notes that the cloud refused these credentials for their token.
+    pub(super) fn refused(&self, used: &Credentials) {
+        self.environment.invocation_credentials.refused(used);
     }
 }
 
 impl fmt::Debug for CredentialChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&String> = self.variables.keys().collect();
+        let names: Vec<&String> = self.environment.names().collect();
         f.debug_struct("CredentialChain")
             .field("variables", &names)
-            .field("home", &self.home)
+            .field("home", &self.environment.home)
             .field("key", &self.key)
             .field("role", &self.role)
             .finish_non_exhaustive()
     }
 }
 
-fn read_small_file(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_string(&mut text)?;
-    Ok(text)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::super::environment::METADATA_ENDPOINT;
     use super::*;
+    use crate::domain::{CloudError, ErrorClass};
 
     const HOME: &str = "/home/a";
     const SDK: &str = "/home/a/.tencentcloud/credentials";
@@ -292,7 +158,7 @@ mod tests {
     }
 
     fn chain(variables: &[(&str, &str)], files: &[(&str, &str)]) -> CredentialChain {
-        let off = (metadata::ENDPOINT_VARIABLE, "off");
+        let off = (METADATA_ENDPOINT, "off");
         let variables = [variables, &[off]].concat();
         let variables = variables
             .iter()
@@ -489,10 +355,8 @@ mod tests {
 
     #[test]
     fn without_a_home_the_files_of_the_machine_are_still_asked() {
-        let chain = CredentialChain {
-            home: None,
-            ..chain(&[], &[(ETC, SDK_TEXT)])
-        };
+        let mut chain = chain(&[], &[(ETC, SDK_TEXT)]);
+        chain.environment.home = None;
         assert_eq!(load(&chain).unwrap().secret_id, "file-id");
     }
 

@@ -4,11 +4,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::chain::{Credentials, CredentialsError};
-use super::source::{CredentialSource, unusable};
+use super::error::{CredentialsError, unusable};
+use super::key::{CredentialSource, Credentials};
 
-/// How the place is named among those that have nothing.
-pub(super) const NONE_CAME: &str = "the headers of SCF's invocations";
 const PLACE: &str = "the invocation's headers X-Scf-Secret-Id/X-Scf-Secret-Key/X-Scf-Session-Token";
 
 /// A slot for the newest set; clones share it.

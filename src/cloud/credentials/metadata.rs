@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::chain::{CredentialChain, Credentials, CredentialsError};
+use super::environment::{Environment, METADATA_ENDPOINT};
+use super::error::{CredentialsError, unusable};
+use super::key::{CredentialSource, Credentials, Found};
 use super::remote::Remote;
-use super::source::{CredentialSource, Found, unusable};
 use crate::cloud::client::{self, Url};
 use crate::cloud::endpoint::is_loopback;
 use crate::domain::Timestamp;
 
-/// The variable that names another address, on loopback, or `off`.
-pub(super) const ENDPOINT_VARIABLE: &str = "SHAREHOOK_METADATA_ENDPOINT";
 /// Terraform's variable for the role's name; without it the machine is asked.
 const ROLE_VARIABLE: &str = "TENCENTCLOUD_CAM_ROLE_NAME";
 const ENDPOINT: &str = "http://metadata.tencentyun.com";
@@ -26,17 +25,17 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 /// The credentials of this machine's role.
 pub(super) async fn of_machine(
     remote: &Remote,
-    chain: &CredentialChain,
+    environment: &Environment,
     looked: &mut Vec<String>,
 ) -> Found {
-    let endpoint = chain.variable(ENDPOINT_VARIABLE).unwrap_or(ENDPOINT);
+    let endpoint = environment.variable(METADATA_ENDPOINT).unwrap_or(ENDPOINT);
     if endpoint == "off" {
-        looked.push(format!("the CVM's role ({ENDPOINT_VARIABLE} is off)"));
+        looked.push(format!("the CVM's role ({METADATA_ENDPOINT} is off)"));
         return Ok(None);
     }
     let base = address(endpoint)?;
     let place = base.to_string();
-    let role = match chain.variable(ROLE_VARIABLE) {
+    let role = match environment.variable(ROLE_VARIABLE) {
         Some(role) => role.to_owned(),
         None => match ask(remote, &base).await {
             Ok((200, body)) => String::from_utf8_lossy(&body)
@@ -93,7 +92,7 @@ fn address(endpoint: &str) -> Result<Url, CredentialsError> {
     });
     right.ok_or_else(|| {
         unusable(
-            ENDPOINT_VARIABLE,
+            METADATA_ENDPOINT,
             "it is neither off nor an http address on loopback",
         )
     })

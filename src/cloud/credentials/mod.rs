@@ -4,17 +4,24 @@
 
 mod cache;
 mod chain;
+mod environment;
+mod error;
 mod ini;
 mod invocation_credentials;
+mod key;
 mod metadata;
 mod remote;
+mod sdk_file;
 mod source;
 mod sts;
 mod tccli;
 
 pub use cache::CredentialCache;
-pub use chain::{CredentialChain, Credentials, CredentialsError, ReadFile};
+pub use chain::CredentialChain;
+pub use environment::ReadFile;
+pub use error::CredentialsError;
 pub use invocation_credentials::InvocationCredentials;
+pub use key::{CredentialSource, Credentials};
 pub use remote::Remote;
-pub use source::{CredentialSource, SOURCES};
+pub use source::SOURCES;
 pub use sts::RoleArn;

@@ -26,7 +26,7 @@ impl Remote {
         Ok(Self {
             client: client::build(settings.proxy.as_deref())?,
             direct: client::http_client()?,
-            sts: Endpoint::named(settings, "sts")?,
+            sts: settings.endpoint_of("sts")?,
             clock: settings.clock,
         })
     }

@@ -10,9 +10,10 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use super::chain::{CredentialChain, Credentials, CredentialsError};
+use super::environment::Environment;
+use super::error::{CredentialsError, unusable};
+use super::key::{CredentialSource, Credentials, Found};
 use super::remote::Remote;
-use super::source::{CredentialSource, Found, read, unusable};
 use crate::cloud::actions::Purpose;
 use crate::cloud::client::{self, Failure};
 use crate::cloud::envelope;
@@ -132,7 +133,7 @@ pub(super) async fn assume(
 /// TKE replaces it.
 pub(super) async fn with_web_identity(
     remote: &Remote,
-    chain: &CredentialChain,
+    environment: &Environment,
     looked: &mut Vec<String>,
 ) -> Found {
     const NAMES: [&str; 4] = [
@@ -141,12 +142,12 @@ pub(super) async fn with_web_identity(
         "TKE_WEB_IDENTITY_TOKEN_FILE",
         "TKE_ROLE_ARN",
     ];
-    let values = NAMES.map(|name| chain.variable(name));
+    let values = NAMES.map(|name| environment.variable(name));
     let place = NAMES.join("/");
     let [Some(region), Some(provider), Some(file), Some(role)] = values else {
         let missing: Vec<&str> = NAMES
             .into_iter()
-            .filter(|name| chain.variable(name).is_none())
+            .filter(|name| environment.variable(name).is_none())
             .collect();
         if missing.len() == NAMES.len()
             || missing
@@ -171,7 +172,7 @@ pub(super) async fn with_web_identity(
         return Err(unusable("TKE_REGION", "it is not a region"));
     }
     let path = std::path::Path::new(file);
-    let Some(token) = read(chain, path)? else {
+    let Some(token) = environment.read_file(path)? else {
         return Err(unusable(file, "there is no such file"));
     };
     let body = json!({
@@ -305,16 +306,13 @@ impl Call<'_> {
             own::CONNECT_FAILED => format!("{}: {}", self.action, error.message),
             _ => format!("{}: {}: {}", self.action, error.code, error.message),
         };
-        match error.class {
-            ErrorClass::Transient
-            | ErrorClass::Throttled
-            | ErrorClass::NotSent
-            | ErrorClass::Ambiguous => CredentialsError::Unreachable {
+        if error.class.passing() {
+            return CredentialsError::Unreachable {
                 place: self.place.clone(),
                 problem,
-            },
-            _ => unusable(&self.place, problem),
+            };
         }
+        unusable(&self.place, problem)
     }
 
     fn read(

@@ -4,10 +4,11 @@
 
 use serde::Deserialize;
 
-use super::chain::{CredentialChain, Credentials, CredentialsError};
+use super::environment::Environment;
+use super::error::{CredentialsError, unusable};
+use super::key::{CredentialSource, Credentials, Found};
 use super::metadata;
 use super::remote::Remote;
-use super::source::{CredentialSource, Found, read, unusable};
 use super::sts::{self, Session};
 
 /// The variable that names the profile.
@@ -33,23 +34,23 @@ struct File {
 /// The credentials of the profile, or of the role that it names.
 pub(super) async fn of_profile(
     remote: &Remote,
-    chain: &CredentialChain,
+    environment: &Environment,
     looked: &mut Vec<String>,
 ) -> Found {
-    let profile = chain.variable(PROFILE_VARIABLE).unwrap_or("default");
+    let profile = environment.variable(PROFILE_VARIABLE).unwrap_or("default");
     if !profile
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     {
         return Err(unusable(PROFILE_VARIABLE, "it is not a profile's name"));
     }
-    let Some(home) = &chain.home else {
+    let Some(home) = &environment.home else {
         looked.push(format!("~/.tccli/{profile}.credential (no home directory)"));
         return Ok(None);
     };
     let path = home.join(".tccli").join(format!("{profile}.credential"));
     let place = path.display().to_string();
-    let Some(text) = read(chain, &path)? else {
+    let Some(text) = environment.read_file(&path)? else {
         looked.push(place);
         return Ok(None);
     };
@@ -60,9 +61,9 @@ pub(super) async fn of_profile(
             format!("it is not JSON with secretId and secretKey as text ({at})"),
         )
     })?;
-    let named = in_variables(chain)?;
+    let named = in_variables(environment)?;
     if file.r#type.as_deref() == Some("cvm-role") && named.is_none() {
-        let machines = metadata::of_machine(remote, chain, looked).await?;
+        let machines = metadata::of_machine(remote, environment, looked).await?;
         let none = || {
             unusable(
                 &place,
@@ -87,10 +88,10 @@ pub(super) async fn of_profile(
 /// The credentials of the variables, or of the role that two more variables name.
 pub(super) async fn of_variables(
     remote: &Remote,
-    chain: &CredentialChain,
+    environment: &Environment,
     base: Credentials,
 ) -> Found {
-    in_session(remote, base, in_variables(chain)?)
+    in_session(remote, base, in_variables(environment)?)
         .await
         .map(Some)
 }
@@ -106,12 +107,12 @@ async fn in_session(
     }
 }
 
-fn in_variables(chain: &CredentialChain) -> Result<Option<Session>, CredentialsError> {
+fn in_variables(environment: &Environment) -> Result<Option<Session>, CredentialsError> {
     let names = [ROLE_VARIABLE, SESSION_VARIABLE];
     both(
         &names.join("/"),
         names,
-        names.map(|name| chain.variable(name)),
+        names.map(|name| environment.variable(name)),
     )
 }
 

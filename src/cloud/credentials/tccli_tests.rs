@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::super::chain::CredentialChain;
 use super::*;
 use crate::cloud::settings::CloudSettings;
 use crate::domain::Timestamp;

@@ -77,7 +77,7 @@ fn query(options: &ImagesOptions) -> Result<ImagesQuery, String> {
             .iter()
             .map(|text| text.parse().map_err(|p| format!("--image: {p}")))
             .collect();
-        return Ok(ImagesQuery::Ids(ids?));
+        return Ok(ImagesQuery::Ids { image_ids: ids? });
     }
     let mut filters: Vec<ImageFilter> = Vec::new();
     for text in &options.filters {
@@ -95,6 +95,6 @@ fn query(options: &ImagesOptions) -> Result<ImagesQuery, String> {
     Ok(if filters.is_empty() {
         ImagesQuery::All
     } else {
-        ImagesQuery::Filters(filters)
+        ImagesQuery::Filters { filters }
     })
 }

@@ -1,7 +1,7 @@
 //! The state machine as a whole: what the gateway asks before an action is carried out, faults, the
 //! log.
 
-use super::super::behaviour::RateLimits;
+use super::super::behaviour::{RateLimits, Site};
 use super::super::testing::{Draft, NOW};
 use super::*;
 use jiff::SignedDuration;
@@ -235,16 +235,31 @@ fn the_international_site_lacks_the_reading_of_shares() {
         "DescribeBlueprintsShareAcrossAccountInfos",
         json!({"BlueprintIds": ["lhbp-6jc6l8yb"]}),
     );
-    let mut options = SandboxOptions::seeded(|| NOW);
-    assert_eq!(
-        code(&State::new(options.clone(), [7; 16]).answer(&draft.sign(), NOW)),
-        "OK"
-    );
-    options.behaviour.read_shares_api = false;
-    assert_eq!(
-        code(&State::new(options, [7; 16]).answer(&draft.sign(), NOW)),
-        "InvalidAction"
-    );
+    for (site, outcome) in [(Site::Intl, "InvalidAction"), (Site::Cn, "OK")] {
+        let options = SandboxOptions::seeded(|| NOW).on(site);
+        let mut state = State::new(options, [7; 16]);
+        assert_eq!(code(&state.answer(&draft.sign(), NOW)), outcome);
+    }
+}
+
+#[test]
+fn lighthouse_s_list_of_regions_is_that_of_the_international_site() {
+    for (site, region, outcome) in [
+        (Site::Intl, "na-toronto", "UnsupportedRegion"),
+        (Site::Cn, "na-toronto", "OK"),
+        (Site::Intl, "ap-osaka", "OK"),
+    ] {
+        let draft = Draft {
+            region,
+            ..Draft::lighthouse("DescribeBlueprints", json!({}))
+        };
+        let mut options = SandboxOptions::seeded(|| NOW).on(site);
+        // A region of the world is served, however new it is.
+        let stock = options.world.regions["ap-singapore"].clone();
+        options.world.regions.insert("ap-osaka".to_owned(), stock);
+        let mut state = State::new(options, [7; 16]);
+        assert_eq!(code(&state.answer(&draft.sign(), NOW)), outcome, "{region}");
+    }
 }
 
 #[test]

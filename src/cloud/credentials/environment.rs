@@ -1,0 +1,100 @@
+//! What every place reads: the process's variables, files, and the credentials that invocations
+//! bring. Knows no place and asks no other machine.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::error::{CredentialsError, unusable};
+use super::invocation_credentials::InvocationCredentials;
+
+/// No credentials file is larger.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+/// The variable that names another address of the machine's metadata, on loopback, or `off`.
+pub(super) const METADATA_ENDPOINT: &str = "SHAREHOOK_METADATA_ENDPOINT";
+
+/// How files are read.
+pub type ReadFile = Arc<dyn Fn(&Path) -> io::Result<String> + Send + Sync>;
+
+/// The surroundings of a process, as they are at one moment of configuration.
+#[derive(Clone)]
+pub(super) struct Environment {
+    variables: BTreeMap<String, SecretString>,
+    pub(super) home: Option<PathBuf>,
+    read: ReadFile,
+    pub(super) invocation_credentials: InvocationCredentials,
+}
+
+impl Environment {
+    /// Keeps the variables of the places alone.
+    pub(super) fn new(
+        variables: &BTreeMap<String, String>,
+        home: Option<PathBuf>,
+        read: ReadFile,
+    ) -> Self {
+        const OURS: [&str; 4] = ["TENCENTCLOUD_", "TCCLI_", "TKE_", METADATA_ENDPOINT];
+        let ours = |name: &str| OURS.iter().any(|prefix| name.starts_with(prefix));
+        let kept = variables
+            .iter()
+            .filter(|(name, value)| ours(name) && !value.is_empty());
+        Self {
+            variables: kept
+                .map(|(name, value)| (name.clone(), SecretString::from(value.as_str())))
+                .collect(),
+            home,
+            read,
+            invocation_credentials: InvocationCredentials::default(),
+        }
+    }
+
+    /// A variable that is set and not empty.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(ExposeSecret::expose_secret)
+    }
+
+    /// The names of the variables, without their values.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.variables.keys()
+    }
+
+    /// Whether permanent-looking keys may change under this process: the cloud's function platform
+    /// replaces a role's keys between invocations, and marks none of them with an end.
+    pub(super) fn keeps_nothing(&self) -> bool {
+        self.variable("TENCENTCLOUD_RUNENV") == Some("SCF")
+    }
+
+    /// A file's text, or nothing when there is no such file.
+    pub(super) fn read_file(&self, path: &Path) -> Result<Option<String>, CredentialsError> {
+        match (self.read)(path) {
+            Ok(text) if text.len() as u64 > MAX_FILE_BYTES => Err(unusable(
+                &path.display().to_string(),
+                "it is larger than 64 KiB",
+            )),
+            Ok(text) => Ok(Some(text)),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(unusable(
+                &path.display().to_string(),
+                format!("it cannot be read: {}", error.kind()),
+            )),
+        }
+    }
+}
+
+/// Reads at most 64 KiB and one byte of a file.
+pub(super) fn read_small_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}

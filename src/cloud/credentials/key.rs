@@ -1,0 +1,103 @@
+//! A key with the place that it was found in. In: the texts of its parts. Out: a key whose parts can
+//! be sent in a header, or what is wrong with them. Prints no secret.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::error::{CredentialsError, unusable};
+use crate::domain::Timestamp;
+
+/// A kind of place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CredentialSource {
+    /// The variables of the SDKs, the command line tool and Terraform.
+    Environment,
+    /// The variables that the cloud's function platform sets for the execution role.
+    FunctionEnvironment,
+    /// The headers of the newest invocation that is believed, on the function platform.
+    Invocation,
+    /// The SDKs' file: `~/.tencentcloud/credentials`, then `/etc/tencentcloud/credentials`.
+    SdkFile,
+    /// The command line tool's file: `~/.tccli/<profile>.credential`.
+    TccliFile,
+    /// A Kubernetes service account of TKE: its token is exchanged for a role's credentials.
+    TkeIdentity,
+    /// The role of the CVM that this runs on.
+    CvmRole,
+    /// The key of a configured account. Not a place of the chain.
+    Account,
+    /// A role that was assumed with credentials of another place. Not a place of the chain.
+    AssumedRole,
+}
+
+/// A key, and the token that goes with a temporary one.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The public half.
+    pub secret_id: String,
+    /// The secret half.
+    pub secret_key: SecretString,
+    /// `X-TC-Token`, for temporary credentials.
+    pub token: Option<SecretString>,
+    /// When temporary ones end.
+    pub expires: Option<Timestamp>,
+    /// The root account that they belong to, where the place tells.
+    pub owner: Option<String>,
+    /// Where they were found.
+    pub source: CredentialSource,
+}
+
+impl Credentials {
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        let token = |credentials: &Self| {
+            credentials
+                .token
+                .as_ref()
+                .map(|t| t.expose_secret().to_owned())
+        };
+        self.secret_id == other.secret_id
+            && self.secret_key.expose_secret() == other.secret_key.expose_secret()
+            && token(self) == token(other)
+    }
+}
+
+/// The credentials of a place, if it has any.
+pub(super) type Found = Result<Option<Credentials>, CredentialsError>;
+
+impl CredentialSource {
+    /// Both halves, of visible characters only: a line break copied along would break the request's
+    /// headers.
+    pub(super) fn checked(
+        self,
+        place: String,
+        id: Option<&str>,
+        key: Option<&str>,
+        token: Option<&str>,
+    ) -> Result<Credentials, CredentialsError> {
+        let present = |value: Option<&str>| value.filter(|v| !v.is_empty()).map(str::to_owned);
+        let (Some(id), Some(key)) = (present(id), present(key)) else {
+            return Err(unusable(&place, "the id or the key is missing"));
+        };
+        let token = present(token);
+        for (name, value) in [
+            ("id", Some(&id)),
+            ("key", Some(&key)),
+            ("token", token.as_ref()),
+        ] {
+            if value.is_some_and(|v| !v.bytes().all(|b| b.is_ascii_graphic())) {
+                return Err(unusable(
+                    &place,
+                    format!("the {name} contains blanks or characters beyond ASCII"),
+                ));
+            }
+        }
+        let token = token.map(SecretString::from);
+        Ok(Credentials {
+            secret_id: id,
+            secret_key: SecretString::from(key),
+            token,
+            expires: None,
+            owner: None,
+            source: self,
+        })
+    }
+}

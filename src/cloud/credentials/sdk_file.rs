@@ -1,0 +1,44 @@
+//! The SDKs' file: `~/.tencentcloud/credentials`, then `/etc/tencentcloud/credentials`, section
+//! `[default]`.
+
+use std::path::PathBuf;
+
+use super::environment::Environment;
+use super::error::unusable;
+use super::ini;
+use super::key::{CredentialSource, Found};
+
+/// The variable that names another file in place of the SDKs' two.
+const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
+
+/// The credentials of the first file that has some.
+pub(super) fn of_files(environment: &Environment, looked: &mut Vec<String>) -> Found {
+    let paths: Vec<PathBuf> = match (environment.variable(FILE_VARIABLE), &environment.home) {
+        (Some(path), _) => vec![PathBuf::from(path)],
+        (None, Some(home)) => {
+            vec![
+                home.join(".tencentcloud/credentials"),
+                PathBuf::from("/etc/tencentcloud/credentials"),
+            ]
+        }
+        (None, None) => vec![PathBuf::from("/etc/tencentcloud/credentials")],
+    };
+    for path in paths {
+        let place = path.display().to_string();
+        let Some(text) = environment.read_file(&path)? else {
+            looked.push(place);
+            continue;
+        };
+        let values = ini::section(&text, "default").map_err(|problem| unusable(&place, problem))?;
+        let value = |name: &str| values.get(name).map(String::as_str);
+        let (id, key) = (value("secret_id"), value("secret_key"));
+        if id.is_none() && key.is_none() {
+            looked.push(format!("{place} [default]"));
+            continue;
+        }
+        return CredentialSource::SdkFile
+            .checked(place, id, key, value("token"))
+            .map(Some);
+    }
+    Ok(None)
+}

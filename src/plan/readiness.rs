@@ -1,0 +1,118 @@
+//! Whether an image can be shared as it is. In: the state and type that the cloud names. Out:
+//! [`Readiness`]. A state that this program does not know stops nothing: the call itself decides.
+//! Rule: only what is NORMAL can be shared, only an own custom image (API pages).
+
+use crate::domain::ResultKind;
+
+/// Whether an image can be shared as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can, or nobody could tell: the call decides.
+    #[default]
+    Ready,
+    /// It is in this state, which passes.
+    Later(String),
+    /// For this reason it cannot.
+    Never(String),
+}
+
+impl Readiness {
+    /// By `BlueprintState`.
+    pub fn of_blueprint(state: Option<&str>) -> Self {
+        const FOR_GOOD: [&str; 7] = [
+            "OFFLINE",
+            "CREATEFAILED",
+            "SYNCING_FAILED",
+            "ISOLATING",
+            "ISOLATED",
+            "DELETING",
+            "DESTROYING",
+        ];
+        match state {
+            Some("SYNCING") => Self::Later("SYNCING".to_owned()),
+            Some(state) if FOR_GOOD.contains(&state) => {
+                Self::Never(format!("its state is {state}"))
+            }
+            _ => Self::Ready,
+        }
+    }
+
+    /// By `ImageState` and `ImageType`.
+    pub fn of_cvm(state: Option<&str>, kind: Option<&str>) -> Self {
+        match (kind, state) {
+            (Some("SHARED_IMAGE"), _) => {
+                Self::Never("it was received from another account (SHARED_IMAGE)".to_owned())
+            }
+            (Some("PUBLIC_IMAGE"), _) => {
+                Self::Never("it is the provider's own (PUBLIC_IMAGE)".to_owned())
+            }
+            (_, Some(state @ ("CREATEFAILED" | "IMPORTFAILED"))) => {
+                Self::Never(format!("its state is {state}"))
+            }
+            (_, Some(state @ ("CREATING" | "USING" | "SYNCING" | "IMPORTING"))) => {
+                Self::Later(state.to_owned())
+            }
+            _ => Self::Ready,
+        }
+    }
+
+    /// What it means for every account that was to get the image; nothing when the image is ready.
+    pub fn failure(&self) -> Option<ResultKind> {
+        let (code, message, retryable) = match self {
+            Self::Ready => return None,
+            Self::Later(state) => {
+                let message = format!(
+                    "the image is {state}, and only NORMAL can be shared — none at once: it is looked at again later"
+                );
+                ("NotReady", message, true)
+            }
+            Self::Never(why) => {
+                let message = format!(
+                    "the image cannot be shared: {why} — share a custom image of this account that is NORMAL"
+                );
+                ("NotShareable", message, false)
+            }
+        };
+        Some(ResultKind::Failed {
+            code: code.to_owned(),
+            message,
+            retryable,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_states_and_types_stand_in_the_way() {
+        let never = |readiness| matches!(readiness, Readiness::Never(_));
+        for (state, kind) in [
+            (None, None),
+            (Some("NORMAL"), Some("PRIVATE_IMAGE")),
+            (Some("HOLOGRAM"), Some("NEW")),
+        ] {
+            assert_eq!(Readiness::of_cvm(state, kind), Readiness::Ready);
+            assert_eq!(Readiness::of_blueprint(state), Readiness::Ready);
+        }
+        assert_eq!(
+            Readiness::of_blueprint(Some("SYNCING")),
+            Readiness::Later("SYNCING".into())
+        );
+        assert_eq!(
+            Readiness::of_cvm(Some("CREATING"), Some("PRIVATE_IMAGE")),
+            Readiness::Later("CREATING".into())
+        );
+        assert!(never(Readiness::of_blueprint(Some("ISOLATED"))));
+        assert!(never(Readiness::of_cvm(Some("IMPORTFAILED"), None)));
+        assert!(never(Readiness::of_cvm(
+            Some("NORMAL"),
+            Some("SHARED_IMAGE")
+        )));
+        assert!(never(Readiness::of_cvm(
+            Some("CREATING"),
+            Some("PUBLIC_IMAGE")
+        )));
+    }
+}
