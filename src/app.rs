@@ -44,7 +44,7 @@ use crate::policy::{Approved, Decision, Question};
 use crate::telemetry::{Counted, Counters};
 
 pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
-pub use crate::inbound::{Delivery, Headers, Knock, Via};
+pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Via};
 pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
 pub use archive::{Age, ArchiveOrder, Archiving, archivable, archive, archive_place};
@@ -109,13 +109,13 @@ impl App {
         if let Some(reply) = self.subscribed(intake, &verified).await {
             return reply;
         }
-        if let Some(greeting) = intake
+        if let Some(reply) = intake
             .handshake
             .as_ref()
             .and_then(|handshake| handshake.answer(&verified, &intake.verifier))
         {
             self.counters.count(Counted::Ignored);
-            return Reply::Greeting(greeting);
+            return Reply::Handshake(reply);
         }
         self.receive_verified(&verified, &intake.map, now, deadline)
             .await

@@ -7,7 +7,7 @@ use crate::domain::{
     Identity, Item, ItemResult, Problem, Problems, Refused, ResultKind, ShareRequest, Status,
     Target, Verdict,
 };
-use crate::inbound::{Greeting, MapRefusal};
+use crate::inbound::{HandshakeReply, MapRefusal};
 use crate::journal::{JournalError, Phase, State};
 
 /// The code of an item that the policy refused.
@@ -198,7 +198,7 @@ pub enum Reply {
     /// Verified and mapped: one answer per request.
     Answers(Vec<(Ending, Answer)>),
     /// A handshake, and no event: nothing is asked for.
-    Greeting(Greeting),
+    Handshake(HandshakeReply),
     /// Any failure of authentication; the reason is in the log only.
     Unauthorised,
     /// No source of this name.
