@@ -3,6 +3,7 @@
 //! [`Reply`]. Knows no host's types.
 
 mod answer;
+mod approver_origin;
 mod archive;
 mod claim_writer;
 mod cloud_accounts;
@@ -47,6 +48,7 @@ pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuer
 pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Via};
 pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
+pub use approver_origin::{ApproverOrigin, SourceSummary};
 pub use archive::{Age, ArchiveOrder, Archiving, archivable, archive, archive_place};
 pub use drift::{Difference, DriftReport, Drifted, Unread};
 pub use policy_test::{CaseInput, CaseOutcome};
@@ -58,7 +60,7 @@ pub use secrets::fetch_secrets;
 pub use startup::{Prepared, StartError, open_journal};
 pub use sweep::SweepReport;
 
-use answer::{conflict, items, refused_items, unavailable};
+use answer::{conflict, refused_items, unavailable};
 use claim_writer::{ClaimWriter, Stop};
 use cloud_accounts::{CloudAccounts, own_account};
 use context::{CallQueues, ExecutionContext, ReadQueues};
@@ -148,7 +150,7 @@ impl App {
                 now,
                 deadline,
             };
-            answers.push(self.handle(&case).await);
+            answers.push(Box::pin(self.handle(&case)).await);
         }
         Reply::Answers(answers)
     }
@@ -343,7 +345,13 @@ impl App {
                 .cloned();
             known.unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
         };
-        let results = items(case.request).into_iter().map(settled).collect();
+        let results = case
+            .request
+            .target
+            .items()
+            .into_iter()
+            .map(settled)
+            .collect();
         let account = context.account.map(|name| format!("as account {name}"));
         let lines = account
             .into_iter()

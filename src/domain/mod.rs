@@ -5,6 +5,7 @@ mod cloud_error;
 mod ids;
 mod native;
 mod outcome;
+mod person;
 mod problem;
 mod request;
 mod span;
@@ -13,10 +14,11 @@ mod verdict;
 pub use cloud_error::{CloudError, ErrorClass};
 pub use ids::{AccountId, BlueprintId, CvmImageId, Identity, ImageRef, Region, SourceName};
 pub use outcome::{Item, ItemResult, ResultKind, Status};
+pub use person::PersonName;
 pub use problem::{Problem, Problems};
 pub use request::{Action, Expiry, RequestRules, ShareRequest, Target};
 pub use span::Span;
-pub use verdict::{Refused, Verdict};
+pub use verdict::{Approval, Refused, Verdict};
 
 /// An instant, UTC; RFC 3339 in every text that we write.
 pub type Timestamp = jiff::Timestamp;

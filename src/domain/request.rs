@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Timestamp;
 use super::ids::{AccountId, BlueprintId, CvmImageId, ImageRef, Region};
+use super::outcome::Item;
 use super::span::Span;
 
 /// Give or take away.
@@ -82,6 +83,19 @@ impl Target {
             | Self::Chain { accounts, .. } => accounts,
             Self::Lighthouse { .. } => &[],
         }
+    }
+
+    /// Everything that needs a decision and a result of its own: Lighthouse first, then the accounts
+    /// in their order.
+    pub fn items(&self) -> Vec<Item> {
+        let lighthouse = match self {
+            Self::Lighthouse { image } | Self::Chain { image, .. } => {
+                Some(Item::Lighthouse(image.clone()))
+            }
+            Self::Blueprint { .. } | Self::Cvm { .. } => None,
+        };
+        let accounts = self.accounts().iter().cloned().map(Item::Account);
+        lighthouse.into_iter().chain(accounts).collect()
     }
 
     /// Whether the image is to appear in (or leave) Lighthouse.

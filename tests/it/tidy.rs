@@ -51,7 +51,7 @@ const MAX_MOD_LINES: usize = 120;
 const MAX_FUNCTION_LINES: usize = 70;
 
 /// Files that are part of an import cycle today. The list only shrinks.
-const IN_A_CYCLE: [&str; 79] = [
+const IN_A_CYCLE: [&str; 78] = [
     "crates/sandbox/src/actions/blueprint_shares.rs",
     "crates/sandbox/src/actions/blueprints.rs",
     "crates/sandbox/src/actions/cancel_blueprint.rs",
@@ -128,7 +128,6 @@ const IN_A_CYCLE: [&str; 79] = [
     "src/plan/observation.rs",
     "src/plan/precheck.rs",
     "src/policy/authorization_request.rs",
-    "src/policy/decide.rs",
     "src/policy/entities.rs",
     "src/policy/mod.rs",
 ];
