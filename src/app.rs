@@ -3,6 +3,7 @@
 //! [`Reply`]. Knows no host's types.
 
 mod answer;
+mod approver_origin;
 mod archive;
 mod claim_writer;
 mod cloud_accounts;
@@ -45,9 +46,10 @@ use crate::policy::{Approved, Decision, Question};
 use crate::telemetry::{Counted, Counters};
 
 pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
-pub use crate::inbound::{Delivery, Headers, Knock, Via};
+pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Via};
 pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
+pub use approver_origin::{ApproverOrigin, SourceSummary};
 pub use archive::{Age, ArchiveOrder, Archiving, archivable, archive, archive_place};
 pub use drift::{Difference, DriftReport, Drifted, Unread};
 pub use policy_test::{CaseInput, CaseOutcome};
@@ -59,7 +61,7 @@ pub use secrets::fetch_secrets;
 pub use startup::{Prepared, StartError, open_journal};
 pub use sweep::SweepReport;
 
-use answer::{conflict, items, refused_items, unavailable};
+use answer::{conflict, refused_items, unavailable};
 use claim_writer::{ClaimWriter, Stop};
 use cloud_accounts::{CloudAccounts, own_account};
 use context::{CallQueues, ExecutionContext, ReadQueues};
@@ -110,13 +112,13 @@ impl App {
         if let Some(reply) = self.subscribed(intake, &verified).await {
             return reply;
         }
-        if let Some(greeting) = intake
+        if let Some(reply) = intake
             .handshake
             .as_ref()
             .and_then(|handshake| handshake.answer(&verified, &intake.verifier))
         {
             self.counters.count(Counted::Ignored);
-            return Reply::Greeting(greeting);
+            return Reply::Handshake(reply);
         }
         self.receive_verified(&verified, &intake.map, now, deadline)
             .await
@@ -149,7 +151,7 @@ impl App {
                 now,
                 deadline,
             };
-            answers.push(self.handle(&case).await);
+            answers.push(Box::pin(self.handle(&case)).await);
         }
         Reply::Answers(answers)
     }
@@ -347,7 +349,13 @@ impl App {
                 .cloned();
             known.unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
         };
-        let results = items(case.request).into_iter().map(settled).collect();
+        let results = case
+            .request
+            .target
+            .items()
+            .into_iter()
+            .map(settled)
+            .collect();
         let account = context.account.map(|name| format!("as account {name}"));
         let lines = account
             .into_iter()

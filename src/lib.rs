@@ -19,6 +19,8 @@ pub mod entrypoints;
 pub mod inbound;
 // The append-only record of every request: claim, resumable state, grants and evidence in one.
 pub mod journal;
+// An event and a jq program become values, bounded in time and memory. Pure.
+pub mod mapping;
 // What exactly is to be done, and what next after each answer? Pure.
 pub mod plan;
 // May it? Cedar decides; only this module can make an `Approved`. Pure.

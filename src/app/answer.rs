@@ -4,10 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Identity, Item, ItemResult, Problem, Problems, Refused, ResultKind, ShareRequest, Status,
-    Target, Verdict,
+    Approval, Identity, Item, ItemResult, Problem, Problems, Refused, ResultKind, ShareRequest,
+    Status, Verdict,
 };
-use crate::inbound::{Greeting, MapRefusal};
+use crate::inbound::{HandshakeReply, MapRefusal};
 use crate::journal::{JournalError, Phase, State};
 
 /// The code of an item that the policy refused.
@@ -24,6 +24,9 @@ pub struct Answer {
     pub results: Vec<ItemResult>,
     /// Determining policies; empty when no policy allowed it.
     pub policy: Vec<String>,
+    /// The approvers who counted, each with the policies that let them approve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
     /// Where the journal holds it, and the record's hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
@@ -55,6 +58,7 @@ impl Answer {
             status,
             results: Vec::new(),
             policy: Vec::new(),
+            approvals: Vec::new(),
             record: None,
             duplicate: false,
             expires_at: None,
@@ -70,6 +74,7 @@ impl Answer {
     pub(super) fn with_verdict(self, verdict: &Verdict) -> Self {
         Self {
             policy: verdict.policies.clone(),
+            approvals: verdict.approvals.clone(),
             refused: verdict.refused.clone(),
             ..self
         }
@@ -107,11 +112,10 @@ fn results_of(state: &State) -> Vec<ItemResult> {
 /// The items of a denied request as results.
 pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<ItemResult> {
     let result = |item: Item| {
-        let name = match &item {
-            Item::Account(id) => format!("account {id}"),
-            Item::Lighthouse(_) => "Lighthouse".to_owned(),
-        };
-        let own = verdict.refused.iter().find(|refused| refused.what == name);
+        let own = verdict
+            .refused
+            .iter()
+            .find(|refused| refused.item.as_ref() == Some(&item));
         let with_others = "not carried out: a request is carried out only if all of it is allowed";
         let message = own.map_or_else(|| with_others.to_owned(), |refused| refused.why.clone());
         ItemResult::new(
@@ -124,21 +128,7 @@ pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<It
             None,
         )
     };
-    items(request).into_iter().map(result).collect()
-}
-
-/// Everything that a request needs a result for, in the answer's order.
-pub(super) fn items(request: &ShareRequest) -> Vec<Item> {
-    let lighthouse = match &request.target {
-        Target::Lighthouse { image } | Target::Chain { image, .. } => {
-            Some(Item::Lighthouse(image.clone()))
-        }
-        Target::Blueprint { .. } | Target::Cvm { .. } => None,
-    };
-    lighthouse
-        .into_iter()
-        .chain(request.target.accounts().iter().cloned().map(Item::Account))
-        .collect()
+    request.target.items().into_iter().map(result).collect()
 }
 
 /// Why a request is not finished, for people.
@@ -198,7 +188,7 @@ pub enum Reply {
     /// Verified and mapped: one answer per request.
     Answers(Vec<(Ending, Answer)>),
     /// A handshake, and no event: nothing is asked for.
-    Greeting(Greeting),
+    Handshake(HandshakeReply),
     /// Any failure of authentication; the reason is in the log only.
     Unauthorised,
     /// No source of this name.

@@ -104,10 +104,7 @@ impl fmt::Display for DriftReport {
                 .results
                 .iter()
                 .map(|r| format!("{}: {:?}", r.item, r.kind));
-            let refused = answer
-                .refused
-                .iter()
-                .map(|r| format!("{}: {}", r.what, r.why));
+            let refused = answer.refused.iter().map(ToString::to_string);
             let why: Vec<String> = told.chain(refused).chain(answer.message.clone()).collect();
             writeln!(
                 f,

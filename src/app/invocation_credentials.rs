@@ -3,12 +3,12 @@
 //! the sender is verified.
 
 use crate::cloud::credentials::InvocationCredentials;
-use crate::inbound::{Headers, Twice};
+use crate::inbound::{DuplicateHeader, Headers};
 
 use super::App;
 
 /// The values of the three headers, not used yet. It has no `Debug`: all of it is secret.
-pub(super) struct CredentialHeaders([Result<Option<String>, Twice>; 3]);
+pub(super) struct CredentialHeaders([Result<Option<String>, DuplicateHeader>; 3]);
 
 impl CredentialHeaders {
     /// Takes the three headers out, on every host: no later step can see, log or keep them.

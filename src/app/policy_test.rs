@@ -129,11 +129,7 @@ impl Prepared {
             }
             Decision::Deny(verdict) => ("deny", verdict, Vec::new()),
         };
-        let why = verdict
-            .refused
-            .iter()
-            .map(|refused| format!("{}: {}", refused.what, refused.why))
-            .collect();
+        let why = verdict.refused.iter().map(ToString::to_string).collect();
         CaseOutcome {
             decision: name.to_owned(),
             policies: verdict.policies.clone(),

@@ -9,7 +9,9 @@ use tokio::sync::Mutex;
 use crate::cloud::client::Client;
 use crate::cloud::fetch;
 use crate::domain::Timestamp;
-use crate::inbound::{Certificate, Delivery, Greeting, Refusal, Subscription, VerifiedDelivery};
+use crate::inbound::{
+    Certificate, Delivery, HandshakeReply, Refusal, Subscription, VerifiedDelivery,
+};
 use crate::telemetry::Counted;
 
 use super::startup::Intake;
@@ -119,7 +121,7 @@ impl App {
         tracing::info!(source = %verified.source(), confirmed, "a message about a topic's subscription");
         self.counters.count(Counted::Ignored);
         let body = serde_json::json!({ "confirmed": confirmed });
-        Some(Reply::Greeting(Greeting {
+        Some(Reply::Handshake(HandshakeReply {
             headers: Vec::new(),
             body,
         }))

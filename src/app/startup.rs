@@ -17,6 +17,7 @@ use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
 use crate::telemetry::Counters;
 
 use super::App;
+use super::approver_origin::{ApproverOrigin, SourceSummary};
 use super::cloud_accounts::{self, CloudAccounts};
 use super::sns_certificates::Certificates;
 
@@ -44,6 +45,18 @@ pub(super) struct Intake {
     events: Vec<String>,
     pub(super) issuers: Issuers,
     facts: SourceFacts,
+    approvers: ApproverOrigin,
+}
+
+impl Intake {
+    fn summary(&self) -> SourceSummary {
+        SourceSummary {
+            name: self.facts.name.clone(),
+            scheme: self.facts.scheme.clone(),
+            signed: self.facts.signed,
+            approvers: self.approvers,
+        }
+    }
 }
 
 /// A valid configuration with everything compiled that it names.
@@ -76,8 +89,8 @@ impl Prepared {
             .values()
             .map(|intake| intake.facts.clone())
             .collect();
-        let policies =
-            read_policies(&config.policy).and_then(|files| PolicySet::load(&files, &facts));
+        let policies = read_policies(&config.policy)
+            .and_then(|files| PolicySet::load(&files, &facts, config.approvals));
         match policies {
             Ok(policies) if problems.is_empty() => Ok(Self {
                 config,
@@ -163,17 +176,9 @@ impl Prepared {
         self.policies.digest()
     }
 
-    /// Each source in one line, for people.
-    pub fn sources(&self) -> Vec<String> {
-        let line = |intake: &Intake| {
-            let signed = if intake.facts.signed {
-                "signed"
-            } else {
-                "unsigned"
-            };
-            format!("{} ({}, {signed})", intake.facts.name, intake.facts.scheme)
-        };
-        self.intakes.values().map(line).collect()
+    /// Each source, in the order of their names.
+    pub fn sources(&self) -> Vec<SourceSummary> {
+        self.intakes.values().map(Intake::summary).collect()
     }
 
     pub(super) fn policies(&self) -> &PolicySet {
@@ -259,6 +264,7 @@ fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
         issuers,
         events: source.events.clone(),
         facts,
+        approvers: ApproverOrigin::of(source),
     })
 }
 

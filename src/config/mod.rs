@@ -33,6 +33,8 @@ pub struct Config {
     pub journal: JournalLocation,
     /// The policy directory.
     pub policy: PathBuf,
+    /// How many of the approvers whom a share names must be allowed to approve it; 0 asks none.
+    pub approvals: usize,
     /// The cloud.
     pub cloud: CloudConfig,
     /// The sources, in the file's order; names are unique.

@@ -1,8 +1,11 @@
 //! `sharehook.toml` as written: the field names of the contract, every value with its place.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::domain::{Problem, Problems};
@@ -15,7 +18,7 @@ use super::accounts::RawAccount;
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
     pub(super) journal: Option<Spanned<String>>,
-    pub(super) policy: Option<Spanned<String>>,
+    pub(super) policy: Option<Spanned<RawPolicy>>,
     #[serde(default)]
     pub(super) cloud: RawCloud,
     #[serde(default)]
@@ -24,6 +27,49 @@ pub(super) struct RawConfig {
     pub(super) seal: RawSeal,
     #[serde(default)]
     pub(super) source: Vec<Spanned<RawSource>>,
+}
+
+/// `policy = "DIR"`, or `[policy]` with `dir` and `approvals`: TOML allows a key only one form.
+#[derive(Debug, Default)]
+pub(super) struct RawPolicy {
+    pub(super) dir: Option<String>,
+    pub(super) approvals: Option<usize>,
+}
+
+impl<'de> Deserialize<'de> for RawPolicy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            dir: Option<String>,
+            approvals: Option<usize>,
+        }
+
+        struct DirOrTable;
+
+        impl<'de> Visitor<'de> for DirOrTable {
+            type Value = RawPolicy;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a directory, or a table with `dir` and `approvals`")
+            }
+
+            fn visit_str<E>(self, dir: &str) -> Result<RawPolicy, E> {
+                let dir = Some(dir.to_owned());
+                Ok(RawPolicy {
+                    dir,
+                    approvals: None,
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawPolicy, A::Error> {
+                let Table { dir, approvals } = Table::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RawPolicy { dir, approvals })
+            }
+        }
+
+        deserializer.deserialize_any(DirOrTable)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -2,7 +2,7 @@
 //! it gives up.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
@@ -10,7 +10,7 @@ use crate::domain::{Problem, Problems, SourceName};
 use crate::inbound::Map;
 use crate::journal::JournalLocation;
 
-use super::raw::{RawCloud, RawConfig, RawLimits, RawSeal, RawSource, line_of};
+use super::raw::{RawCloud, RawConfig, RawLimits, RawPolicy, RawSeal, RawSource, line_of};
 use super::{CloudConfig, Config, MapRef, SealConfig, SecretRef, Site, SourceConfig, Vars};
 
 /// The variables that override the file, for a deployment that learns them late. There are no
@@ -42,10 +42,7 @@ pub(super) fn resolve(
         problems: Vec::new(),
     };
     let journal = reader.journal(raw.journal);
-    let policy = root.join(
-        raw.policy
-            .map_or_else(|| "policy".to_owned(), Spanned::into_inner),
-    );
+    let (policy, approvals) = reader.policy(raw.policy);
     let cloud = reader.cloud(&raw.cloud);
     let (body_limit, budget_seconds) = reader.limits(&raw.limits);
     let sources = reader.sources(&raw.source);
@@ -57,6 +54,7 @@ pub(super) fn resolve(
         file: file.to_owned(),
         journal,
         policy,
+        approvals,
         cloud,
         sources,
         seal,
@@ -111,6 +109,25 @@ impl Reader<'_> {
                 JournalLocation::Memory
             }
         }
+    }
+
+    fn policy(&mut self, written: Option<Spanned<RawPolicy>>) -> (PathBuf, usize) {
+        /// No request names more approvers.
+        const MAX_APPROVALS: usize = 50;
+        let approvals = written.as_ref().and_then(|w| w.get_ref().approvals);
+        if let Some(at) = written
+            .as_ref()
+            .filter(|_| approvals.is_some_and(|n| n > MAX_APPROVALS))
+        {
+            self.problem(
+                at,
+                format!("policy.approvals is not within 0 to {MAX_APPROVALS}"),
+                "leave it out for 1; 0 asks no approver",
+            );
+        }
+        let dir = written.and_then(|written| written.into_inner().dir);
+        let dir = self.root.join(dir.as_deref().unwrap_or("policy"));
+        (dir, approvals.unwrap_or(1))
     }
 
     fn cloud(&mut self, raw: &RawCloud) -> CloudConfig {

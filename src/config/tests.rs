@@ -154,3 +154,38 @@ fn a_secret_in_a_file_loses_one_line_end() {
     assert!(read("file:empty").unwrap_err().0.contains("empty"));
     assert!(read("file:gone").unwrap_err().0.contains("cannot be read"));
 }
+
+#[test]
+fn the_policy_is_a_directory_or_a_table() {
+    let read = |policy: &str| {
+        let text = GOOD.replace("[cloud]", &format!("{policy}\n[cloud]"));
+        Config::read("prod/sharehook.toml", &text, &good_vars())
+    };
+    for (policy, dir, approvals) in [
+        ("", "prod/policy", 1),
+        ("policy = \"rules\"", "prod/rules", 1),
+        ("[policy]\napprovals = 0", "prod/policy", 0),
+        ("[policy]\ndir = \"rules\"\napprovals = 2", "prod/rules", 2),
+        ("policy = { dir = \"rules\" }", "prod/rules", 1),
+    ] {
+        let config = read(policy).unwrap();
+        assert_eq!(
+            (config.policy.as_path(), config.approvals),
+            (Path::new(dir), approvals),
+            "{policy}"
+        );
+    }
+    for (policy, says) in [
+        ("[policy]\napprovals = 51", "within 0 to 50"),
+        ("[policy]\napprovals = -1", "invalid value"),
+        ("[policy]\napprovers = 1", "unknown field"),
+        ("policy = 7", "a directory, or a table"),
+    ] {
+        let problems = read(policy).unwrap_err();
+        assert!(problems.0[0].problem.contains(says), "{policy}: {problems}");
+        assert!(
+            problems.0[0].field.starts_with("prod/sharehook.toml:"),
+            "{problems}"
+        );
+    }
+}

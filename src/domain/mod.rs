@@ -1,10 +1,12 @@
 //! The words of the trade: accounts, images, regions, requests, results. In: text that somebody
 //! typed. Out: values that can only be valid. Knows no clock, no I/O and no vendor's JSON.
 
+mod action;
 mod cloud_error;
 mod ids;
 mod native;
 mod outcome;
+mod person;
 mod problem;
 mod region;
 mod request;
@@ -12,15 +14,17 @@ mod site;
 mod span;
 mod verdict;
 
+pub use action::Action;
 pub use cloud_error::{CloudError, ErrorClass, Family};
 pub use ids::{AccountId, BlueprintId, CvmImageId, Identity, ImageRef, SourceName};
 pub use outcome::{Item, ItemResult, ResultKind, Status};
+pub use person::PersonName;
 pub use problem::{Problem, Problems};
 pub use region::{Region, ServedRegions};
-pub use request::{Action, Expiry, ShareRequest, Target};
+pub use request::{Expiry, ShareRequest, Target};
 pub use site::Site;
 pub use span::Span;
-pub use verdict::{Refused, Verdict};
+pub use verdict::{Approval, Refused, Verdict};
 
 /// An instant, UTC; RFC 3339 in every text that we write.
 pub type Timestamp = jiff::Timestamp;

@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Timestamp;
+use super::action::Action;
 use super::ids::{AccountId, ImageRef};
+use super::person::PersonName;
 use super::problem::{Problem, Problems, shown};
 use super::region::{Region, ServedRegions};
-use super::request::{Action, Expiry, ShareRequest, Target};
+use super::request::{Expiry, ShareRequest, Target};
 
 /// More accounts than this in one request are refused: a CVM image can be shared with 500 accounts
 /// at most (CVM page).
@@ -81,13 +83,7 @@ impl Reader<'_> {
         if let (Some(target), Some(region)) = (&target, &region) {
             self.served(target, region, rules);
         }
-        let requester = self.text("requester", 256);
-        if requester.is_none() && self.absent("requester") {
-            self.missing(
-                "requester",
-                "name who asks, as the ticket system knows them",
-            );
-        }
+        let requester = self.requester();
         let approvers = self.approvers();
         let ticket = self.text("ticket", 200);
         let reason = self.text("reason", 2_000);
@@ -337,33 +333,45 @@ impl Reader<'_> {
                 return None;
             }
         };
+        let before = self.problems.len();
         let mut approvers = Vec::with_capacity(list.len());
         for (index, entry) in list.into_iter().enumerate() {
-            match entry {
-                Value::String(text)
-                    if (1..=256).contains(&text.trim().len())
-                        && !text.chars().any(char::is_control) =>
-                {
-                    if !approvers.contains(&text) {
-                        approvers.push(text);
-                    }
-                }
-                other => {
-                    let problem = if other.is_string() {
-                        "is empty or too long".into()
-                    } else {
-                        format!("is {}", kind_of(&other))
-                    };
-                    self.problem(
-                        &format!("approvers[{index}]"),
-                        problem,
-                        "write a person's name or address as a JSON string",
-                    );
-                    return None;
-                }
+            let name = self.person(&format!("approvers[{index}]"), &entry);
+            approvers.extend(name.filter(|name| !approvers.contains(name)));
+        }
+        (self.problems.len() == before).then_some(approvers)
+    }
+
+    fn requester(&mut self) -> Option<String> {
+        let Some(value) = self.present("requester").cloned() else {
+            self.missing(
+                "requester",
+                "name who asks, as the ticket system knows them",
+            );
+            return None;
+        };
+        self.person("requester", &value)
+    }
+
+    /// A person's name as written: the policy compares names in their normal form, and the content
+    /// that an identity is bound to stays the sender's.
+    fn person(&mut self, field: &str, value: &Value) -> Option<String> {
+        let Value::String(text) = value else {
+            self.problem(
+                field,
+                format!("is {}", kind_of(value)),
+                "write a person's user id or address as a JSON string",
+            );
+            return None;
+        };
+        match text.parse::<PersonName>() {
+            Ok(_) => Some(text.clone()),
+            Err(problem) => {
+                let field = field.to_owned();
+                self.problems.push(Problem { field, ..problem });
+                None
             }
         }
-        Some(approvers)
     }
 
     fn instant(&mut self, field: &str) -> Option<Timestamp> {
@@ -501,6 +509,21 @@ mod tests {
             (with("not_before", json!("2026-12-31")), "not_before"),
             (with("expires_in", json!("P30D")), "expires_in"),
             (with("approvers", json!(["ok", 3])), "approvers[1]"),
+            (with("approvers", json!(["ok", " "])), "approvers[1]"),
+            (
+                with("approvers", json!(["ok", "Alice <alice@example.com>"])),
+                "approvers[1]",
+            ),
+            (
+                with("requester", json!("alice\u{200b}@example.com")),
+                "requester",
+            ),
+            (
+                with("requester", json!("\u{430}lice@example.com")),
+                "requester",
+            ),
+            (with("requester", json!(7)), "requester"),
+            (with("requester", json!("x".repeat(257))), "requester"),
             (
                 json!({"action":"cancel","image":"lhbp-6jc6l8yb","region":"ap-singapore","accounts":["700000164995"],"requester":"a","expires_in":"3d"}),
                 "expires_at",
@@ -516,6 +539,24 @@ mod tests {
                 "{value}: {problems}"
             );
         }
+    }
+
+    #[test]
+    fn people_are_kept_as_written() {
+        let mut value = with("approvers", json!(["Bob@Example.com ", "bob@example.com"]));
+        value["requester"] = json!(" Alice@example.com");
+        let request = read(value).unwrap();
+        assert_eq!(request.requester, " Alice@example.com");
+        assert_eq!(request.approvers, ["Bob@Example.com ", "bob@example.com"]);
+    }
+
+    #[test]
+    fn every_bad_name_is_told_with_its_remedy() {
+        let names = json!(["bob", "mailto:bob@example.com", "bob@example.com."]);
+        let problems = read(with("approvers", names)).unwrap_err();
+        let fields: Vec<&str> = problems.0.iter().map(|p| p.field.as_str()).collect();
+        assert_eq!(fields, ["approvers[1]", "approvers[2]"]);
+        assert!(problems.0.iter().all(|p| !p.remedy.is_empty()));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::action::Action;
 use super::ids::{AccountId, BlueprintId, CvmImageId};
-use super::request::Action;
 
 /// What a result is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -5,29 +5,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Timestamp;
+use super::action::Action;
 use super::ids::{AccountId, BlueprintId, CvmImageId, ImageRef};
+use super::outcome::Item;
 use super::region::Region;
 use super::span::Span;
-
-/// Give or take away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// Make the image available.
-    Share,
-    /// Stop making it available.
-    Cancel,
-}
-
-impl Action {
-    /// `share` or `cancel`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Share => "share",
-            Self::Cancel => "cancel",
-        }
-    }
-}
 
 /// Which image, and who or what receives it. Every variant names at least one receiver: "all"
 /// cannot be said.
@@ -81,6 +63,19 @@ impl Target {
             | Self::Chain { accounts, .. } => accounts,
             Self::Lighthouse { .. } => &[],
         }
+    }
+
+    /// Everything that needs a decision and a result of its own: Lighthouse first, then the accounts
+    /// in their order.
+    pub fn items(&self) -> Vec<Item> {
+        let lighthouse = match self {
+            Self::Lighthouse { image } | Self::Chain { image, .. } => {
+                Some(Item::Lighthouse(image.clone()))
+            }
+            Self::Blueprint { .. } | Self::Cvm { .. } => None,
+        };
+        let accounts = self.accounts().iter().cloned().map(Item::Account);
+        lighthouse.into_iter().chain(accounts).collect()
     }
 
     /// Whether the image is to appear in (or leave) Lighthouse.

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::outcome::Item;
+
 /// A decision as it is recorded. Holding one permits nothing: only `policy::Approved` does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -10,6 +12,9 @@ pub struct Verdict {
     pub allowed: bool,
     /// Determining policies, by `@id`, sorted, without duplicates. Empty for a default deny.
     pub policies: Vec<String>,
+    /// The approvers who counted. Empty for a denial, and for an action that needs no approval.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
     /// For a denial: each thing that was refused, and why, for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refused>,
@@ -17,11 +22,65 @@ pub struct Verdict {
     pub policy_digest: String,
 }
 
+/// An approver who may approve the request, or a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// As the policy knows the person: `jira/bob@example.com`.
+    pub approver: String,
+    /// The policies that let this person approve, by `@id`, sorted.
+    pub policies: Vec<String>,
+    /// What this approval counts for; empty when it counts for the whole request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Item>,
+}
+
 /// One authorization that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// `account 700000164995`, or `Lighthouse`.
-    pub what: String,
+    /// The account, or the image in Lighthouse; none when the request as a whole was refused.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Item>,
     /// Which policies forbade it, or that none allowed it, or which error the evaluation met.
     pub why: String,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.item {
+            Some(item) => write!(f, "{item}: {}", self.why),
+            None => write!(f, "request: {}", self.why),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_its_item_as_a_result_does() {
+        let account = Item::Account("700000164995".parse().unwrap());
+        let image = Item::Lighthouse("img-6pb6lrmy".parse().unwrap());
+        for (item, json, text) in [
+            (
+                Some(account),
+                r#"{"account":"700000164995","why":"w"}"#,
+                "account 700000164995: w",
+            ),
+            (
+                Some(image),
+                r#"{"image":"img-6pb6lrmy","why":"w"}"#,
+                "img-6pb6lrmy in Lighthouse: w",
+            ),
+            (None, r#"{"why":"w"}"#, "request: w"),
+        ] {
+            let refused = Refused {
+                item,
+                why: "w".to_owned(),
+            };
+            assert_eq!(serde_json::to_string(&refused).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Refused>(json).unwrap(), refused);
+            assert_eq!(refused.to_string(), text);
+        }
+    }
 }

@@ -14,7 +14,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::app::{App, Deadline, Delivery, Headers, Knock, Via};
+use crate::app::{App, Deadline, Delivery, HandshakeRequest, Headers, Via};
 use crate::domain::SourceName;
 
 use super::dialect::Dialect;
@@ -65,7 +65,7 @@ pub(crate) async fn respond(app: &App, request: HttpDelivery, deadline: Deadline
                 Err(_) => HttpAnswer::error(404, "no source of this name is configured"),
                 Ok(source) => {
                     let headers = Headers::new(request.headers);
-                    let knock = Knock {
+                    let knock = HandshakeRequest {
                         source: &source,
                         method,
                         headers: &headers,

@@ -88,9 +88,9 @@ pub(crate) fn to_http(reply: &Reply) -> HttpAnswer {
                 ..HttpAnswer::new(status, body)
             }
         }
-        Reply::Greeting(greeting) => HttpAnswer {
-            headers: greeting.headers.clone(),
-            ..HttpAnswer::new(200, greeting.body.clone())
+        Reply::Handshake(reply) => HttpAnswer {
+            headers: reply.headers.clone(),
+            ..HttpAnswer::new(200, reply.body.clone())
         },
         Reply::Unauthorised => HttpAnswer::error(401, UNAUTHORISED),
         Reply::NotNow => HttpAnswer {
@@ -127,7 +127,7 @@ pub(crate) fn should_retry(reply: &Reply) -> bool {
             Ending::Done | Ending::Waiting | Ending::Denied => false,
             Ending::Pending | Ending::Invalid | Ending::Unavailable => true,
         }),
-        Reply::Greeting(_) => false,
+        Reply::Handshake(_) => false,
         Reply::Unauthorised
         | Reply::NotNow
         | Reply::UnknownSource
@@ -147,7 +147,7 @@ pub(crate) fn error_name(reply: &Reply) -> Option<&'static str> {
             Ending::Invalid => Some("Invalid"),
             Ending::Unavailable => Some("Unavailable"),
         },
-        Reply::Greeting(_) => None,
+        Reply::Handshake(_) => None,
         Reply::NotNow => Some("Unavailable"),
         Reply::Unauthorised | Reply::UnknownSource => Some("Unauthorised"),
         Reply::Unreadable(_) => Some("Unreadable"),

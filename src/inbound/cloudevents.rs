@@ -13,9 +13,9 @@ use super::verify::VerifiedDelivery;
 use crate::domain::Problem;
 
 /// More events than this in one batch are refused.
-const MOST_EVENTS: usize = 50;
+const MAX_EVENTS: usize = 50;
 /// No `id` or `source` is longer.
-const MOST_CHARS: usize = 256;
+const MAX_CHARS: usize = 256;
 
 /// How the events lie in the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,12 +93,12 @@ fn read(headers: &Headers, body: &[u8]) -> Result<Vec<Event>, Problem> {
                     "send a JSON array of events",
                 ));
             };
-            if list.len() > MOST_EVENTS {
+            if list.len() > MAX_EVENTS {
                 let problem = format!("has {} events", list.len());
                 return Err(Problem::new(
                     "body",
                     problem,
-                    format!("send at most {MOST_EVENTS} at once"),
+                    format!("send at most {MAX_EVENTS} at once"),
                 ));
             }
             list.into_iter()
@@ -134,7 +134,8 @@ fn mode_of(headers: &Headers) -> Result<Mode, Problem> {
 }
 
 fn one<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a str>, Problem> {
-    let twice = |error: super::Twice| Problem::new(name, error.to_string(), "send it once");
+    let twice =
+        |error: super::DuplicateHeader| Problem::new(name, error.to_string(), "send it once");
     headers.one(name).map_err(twice)
 }
 
@@ -231,7 +232,7 @@ fn event(value: Value, place: &str) -> Result<Event, Problem> {
     };
     let text = |name: &str| match object.get(name) {
         Some(Value::String(text)) if text.is_empty() => Err(wrong(name, "is empty")),
-        Some(Value::String(text)) if text.chars().count() > MOST_CHARS => {
+        Some(Value::String(text)) if text.chars().count() > MAX_CHARS => {
             Err(wrong(name, "is too long"))
         }
         Some(Value::String(text)) if text.chars().any(char::is_control) => {
@@ -382,12 +383,12 @@ mod tests {
         let one = json!({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data_base64": "eyJhIjoxfQ=="});
         let batch = |n: usize| read(&kind, json!(vec![one.clone(); n]).to_string().as_bytes());
         assert_eq!(batch(0), Ok(vec![]));
-        let events = batch(MOST_EVENTS).unwrap();
+        let events = batch(MAX_EVENTS).unwrap();
         assert_eq!(
             (events.len(), &events[0].object["data"]),
-            (MOST_EVENTS, &json!({"a": 1}))
+            (MAX_EVENTS, &json!({"a": 1}))
         );
-        assert!(batch(MOST_EVENTS + 1).is_err());
+        assert!(batch(MAX_EVENTS + 1).is_err());
         let bad = json!([one, {}]).to_string();
         assert!(
             read(&kind, bad.as_bytes())

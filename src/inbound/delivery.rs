@@ -12,7 +12,7 @@ use crate::domain::SourceName;
 /// cannot be known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header {0} stands there twice with different values")]
-pub struct Twice(pub String);
+pub struct DuplicateHeader(pub String);
 
 /// Request headers: names in lower case, values without optional white space around them (RFC 9110,
 /// 5.5).
@@ -35,8 +35,8 @@ impl Headers {
     /// The one value of a header, however its name is spelt. The same value repeated counts once.
     ///
     /// # Errors
-    /// [`Twice`] when the header stands there with different values.
-    pub fn one(&self, name: &str) -> Result<Option<&str>, Twice> {
+    /// [`DuplicateHeader`] when the header stands there with different values.
+    pub fn one(&self, name: &str) -> Result<Option<&str>, DuplicateHeader> {
         let name = name.to_ascii_lowercase();
         let Some(values) = self.0.get(&name) else {
             return Ok(None);
@@ -44,7 +44,7 @@ impl Headers {
         let mut values = values.iter();
         let first = values.next();
         if values.any(|value| Some(value) != first) {
-            return Err(Twice(name));
+            return Err(DuplicateHeader(name));
         }
         Ok(first.map(String::as_str))
     }
@@ -53,8 +53,8 @@ impl Headers {
     /// headers later sees it.
     ///
     /// # Errors
-    /// [`Twice`] when the header stood there with different values.
-    pub fn take(&mut self, name: &str) -> Result<Option<String>, Twice> {
+    /// [`DuplicateHeader`] when the header stood there with different values.
+    pub fn take(&mut self, name: &str) -> Result<Option<String>, DuplicateHeader> {
         let value = self.one(name).map(|value| value.map(str::to_owned));
         self.0.remove(&name.to_ascii_lowercase());
         value
@@ -129,7 +129,7 @@ mod tests {
             let twice = Headers::new([("webhook-id", "a"), ("Webhook-Id", second)]);
             assert_eq!(
                 twice.one("webhook-id"),
-                Err(Twice("webhook-id".into())),
+                Err(DuplicateHeader("webhook-id".into())),
                 "{second:?}"
             );
         }

@@ -44,14 +44,14 @@ fn hundred() -> u32 {
 
 /// What is answered to a handshake, with status 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Greeting {
+pub struct HandshakeReply {
     /// Headers to send, names in lower case.
     pub headers: Vec<(&'static str, String)>,
     /// The JSON body.
     pub body: Value,
 }
 
-impl Greeting {
+impl HandshakeReply {
     fn body(body: Value) -> Self {
         Self {
             headers: Vec::new(),
@@ -62,7 +62,7 @@ impl Greeting {
 
 /// A request that may be a handshake before any signature is looked at.
 #[derive(Debug)]
-pub struct Knock<'a> {
+pub struct HandshakeRequest<'a> {
     /// The source that is addressed.
     pub source: &'a SourceName,
     /// The HTTP method, in capitals.
@@ -141,10 +141,10 @@ impl Handshake {
     /// Okta's challenge without the source's secret is refused like any delivery.
     pub fn greet(
         &self,
-        knock: &Knock<'_>,
+        knock: &HandshakeRequest<'_>,
         verifier: &Verifier,
         now: Timestamp,
-    ) -> Option<Result<Greeting, Refusal>> {
+    ) -> Option<Result<HandshakeReply, Refusal>> {
         let header = |name: &str| {
             knock
                 .headers
@@ -163,7 +163,7 @@ impl Handshake {
                     body: bytes::Bytes::new(),
                 };
                 let known = verifier.verify(delivery, now);
-                Some(known.map(|_| Greeting::body(json!({ "verification": challenge }))))
+                Some(known.map(|_| HandshakeReply::body(json!({ "verification": challenge }))))
             }
             (Self::Asana, "POST") => {
                 let secret = header("x-hook-secret")?;
@@ -171,7 +171,7 @@ impl Handshake {
                 if !empty || knock.headers.has("x-hook-signature") {
                     return None;
                 }
-                Some(Ok(Greeting {
+                Some(Ok(HandshakeReply {
                     headers: vec![("x-hook-secret", secret.to_owned())],
                     body: json!({}),
                 }))
@@ -196,7 +196,7 @@ impl Handshake {
                     ("webhook-allowed-rate", rate.to_string()),
                     ("allow", "POST".to_owned()),
                 ];
-                Some(Ok(Greeting {
+                Some(Ok(HandshakeReply {
                     headers,
                     body: json!({}),
                 }))
@@ -206,7 +206,11 @@ impl Handshake {
     }
 
     /// Answers a verified delivery that is a handshake and no event.
-    pub fn answer(&self, verified: &VerifiedDelivery, verifier: &Verifier) -> Option<Greeting> {
+    pub fn answer(
+        &self,
+        verified: &VerifiedDelivery,
+        verifier: &Verifier,
+    ) -> Option<HandshakeReply> {
         let text = |value: &Value, pointer: &str| {
             value
                 .pointer(pointer)
@@ -222,7 +226,7 @@ impl Handshake {
         match self {
             Self::Slack => {
                 let body = body().filter(|body| body["type"] == "url_verification")?;
-                Some(Greeting::body(
+                Some(HandshakeReply::body(
                     json!({ "challenge": text(&body, "/challenge")? }),
                 ))
             }
@@ -230,7 +234,7 @@ impl Handshake {
                 let body = body().filter(|body| body["event"] == "endpoint.url_validation")?;
                 let token = text(&body, "/payload/plainToken")?;
                 let mac = verifier.mac_of(verified, token.as_bytes())?;
-                Some(Greeting::body(
+                Some(HandshakeReply::body(
                     json!({ "plainToken": token, "encryptedToken": hex::encode(mac) }),
                 ))
             }

@@ -2,7 +2,7 @@
 //! one text for all of them.
 
 use super::clipped;
-use super::delivery::Twice;
+use super::delivery::DuplicateHeader;
 
 /// Why a delivery is refused. `Display` is for operators: it quotes what the sender wrote,
 /// shortened, and never a secret.
@@ -30,7 +30,7 @@ pub enum Refusal {
     },
     /// A header that the scheme needs stands there with two values.
     #[error("{what} stands there twice with different values")]
-    Twice {
+    Duplicate {
         /// The header or list item.
         what: String,
     },
@@ -102,7 +102,7 @@ impl Refusal {
             Self::WrongDoor { .. } => "wrong_door",
             Self::ForeignOrigin { .. } => "foreign_origin",
             Self::Missing { .. } => "missing",
-            Self::Twice { .. } => "twice",
+            Self::Duplicate { .. } => "twice",
             Self::Malformed { .. } => "malformed",
             Self::Mismatch { .. } => "mismatch",
             Self::Stale { .. } => "stale",
@@ -111,9 +111,9 @@ impl Refusal {
     }
 }
 
-impl From<Twice> for Refusal {
-    fn from(Twice(name): Twice) -> Self {
-        Self::Twice {
+impl From<DuplicateHeader> for Refusal {
+    fn from(DuplicateHeader(name): DuplicateHeader) -> Self {
+        Self::Duplicate {
             what: format!("header {name}"),
         }
     }

@@ -121,7 +121,7 @@ pub(super) const JSON_TYPES: [&str; 2] = ["application/json", "application/*+jso
 /// The five minutes of every reference library.
 pub(super) const WINDOW: u32 = 300;
 /// The fewest bytes of a key or static secret.
-pub(super) const LEAST_KEY: usize = 24;
+pub(super) const MIN_KEY: usize = 24;
 
 impl HmacScheme {
     /// The sender whose signature covers the body and nothing else: lower-case hex, the secret's
@@ -138,7 +138,7 @@ impl HmacScheme {
             window: WINDOW,
             id: None,
             content_types: JSON_TYPES.map(str::to_owned).to_vec(),
-            least_key: LEAST_KEY,
+            least_key: MIN_KEY,
             fallback: None,
         }
     }

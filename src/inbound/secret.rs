@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::scheme::{KeyDecoding, LEAST_KEY};
+use super::scheme::{KeyDecoding, MIN_KEY};
 use super::spec::{SchemeKind, SchemeSpec};
 use crate::domain::Problem;
 
@@ -107,7 +107,7 @@ impl Key {
                     "write user, a colon, and the password",
                 );
             }
-            _ => (SecretSlice::from(text.as_bytes().to_vec()), LEAST_KEY),
+            _ => (SecretSlice::from(text.as_bytes().to_vec()), MIN_KEY),
         };
         let length = bytes.expose_secret().len();
         if length == 0 || (rules == SecretRules::Production && length < least) {

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use webpki::{EndEntityCert, KeyUsage};
 
 use super::explain::{Trace, readable};
-use super::hmac_check::Proven;
+use super::hmac::Proven;
 use super::refusal::Refusal;
 use crate::domain::{Problem, Timestamp};
 
@@ -22,7 +22,7 @@ use crate::domain::{Problem, Timestamp};
 /// not for days.
 const WINDOW: u32 = 3600;
 /// More certificates than a chain has.
-const MOST_CERTIFICATES: usize = 8;
+const MAX_CERTIFICATES: usize = 8;
 
 /// A message that is about a topic's subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -285,7 +285,7 @@ impl Issuers {
     /// What is not PEM, or holds too many certificates.
     pub fn new(roots: Vec<TrustAnchor<'static>>, added: &[u8]) -> Result<Self, Problem> {
         let added = certificates(added).ok_or_else(|| {
-            let remedy = format!("write at most {MOST_CERTIFICATES} certificates as PEM");
+            let remedy = format!("write at most {MAX_CERTIFICATES} certificates as PEM");
             Problem::new("issuers", "is not a file of certificates", remedy)
         })?;
         Ok(Self { roots, added })
@@ -367,7 +367,7 @@ impl Certificate {
 
 fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem)
-        .take(MOST_CERTIFICATES + 1)
+        .take(MAX_CERTIFICATES + 1)
         .collect();
-    list.ok().filter(|list| list.len() <= MOST_CERTIFICATES)
+    list.ok().filter(|list| list.len() <= MAX_CERTIFICATES)
 }

@@ -9,7 +9,7 @@ use super::scheme::{Encoding, HmacScheme, IdSource, Part, Separator, TimeSource}
 use crate::domain::Timestamp;
 
 /// More signatures in one header than any sender needs while rotating; the rest is not looked at.
-const MOST_CANDIDATES: usize = 32;
+const MAX_CANDIDATES: usize = 32;
 
 /// The signed bytes up to the body, which is the last part of every record. `header` gives the text
 /// of a signed header.
@@ -49,7 +49,7 @@ pub(super) fn items<'a>(record: &HmacScheme, field: &'a str) -> impl Iterator<It
 /// decode to 32 bytes, is skipped: senders add versions while they rotate.
 pub(super) fn candidates(record: &HmacScheme, field: &str) -> Vec<[u8; 32]> {
     items(record, field)
-        .take(MOST_CANDIDATES)
+        .take(MAX_CANDIDATES)
         .filter_map(|item| decode(record.encoding, item.strip_prefix(record.prefix.as_str())?))
         .collect()
 }
@@ -213,6 +213,6 @@ mod tests {
         };
         let item = encode(&record, &[1; 32]);
         let list = vec![item; 1_000].join(",");
-        assert_eq!(candidates(&record, &list).len(), MOST_CANDIDATES);
+        assert_eq!(candidates(&record, &list).len(), MAX_CANDIDATES);
     }
 }

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use super::clipped;
 use super::delivery::{Delivery, Headers, Via};
 use super::explain::{Explanation, Trace};
-use super::hmac_check::{self, Proven, needed};
+use super::hmac::{self, Proven, needed};
 use super::refusal::Refusal;
 use super::scheme::{HmacScheme, JSON_TYPES};
 use super::secret::{Key, SecretRules};
@@ -288,7 +288,7 @@ impl Verifier {
         };
         let proven = match self.spec.kind() {
             SchemeKind::Hmac(record) => {
-                hmac_check::check(record, &self.keys, &headers, &verified.body, now, trace)?
+                hmac::check(record, &self.keys, &headers, &verified.body, now, trace)?
             }
             SchemeKind::Sns => {
                 let message = Message::read(&verified.body, &self.from)?;

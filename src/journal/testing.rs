@@ -84,6 +84,7 @@ pub(super) fn verdict(allowed: bool) -> Verdict {
     Verdict {
         allowed,
         policies: vec!["golden-images-to-staging".into()],
+        approvals: Vec::new(),
         refused: vec![],
         policy_digest: "00".into(),
     }

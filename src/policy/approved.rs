@@ -125,6 +125,7 @@ impl Approved {
         let verdict = Verdict {
             allowed: true,
             policies: vec![EXPIRY.to_owned()],
+            approvals: Vec::new(),
             refused: Vec::new(),
             policy_digest: String::new(),
         };
@@ -189,6 +190,7 @@ mod tests {
         Verdict {
             allowed,
             policies: vec!["p".to_owned()],
+            approvals: Vec::new(),
             refused: Vec::new(),
             policy_digest: "d".to_owned(),
         }
@@ -206,7 +208,7 @@ mod tests {
 
         assert!(recall(&verdict(false)).is_none());
         let refused = vec![Refused {
-            what: "account 700000164995".into(),
+            item: None,
             why: "w".into(),
         }];
         assert!(

@@ -1,6 +1,6 @@
-//! A question in Cedar's terms: principal, image, entities and contexts, all checked against the
-//! schema. In: a [`Question`]. Out: one Cedar request per account, and one for Lighthouse. Decides
-//! nothing.
+//! A question in Cedar's terms: principals, image, entities and contexts, all checked against the
+//! schema. Takes a [`Question`]; returns one Cedar request per item, and one per item and approver.
+//! Decides nothing.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,41 +8,27 @@ use std::collections::BTreeSet;
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request};
 use serde_json::{Map, Value, json};
 
-use super::decide::Question;
 use super::entities::requester_attrs;
-use super::schema::{clipped, folded, person, uid};
+use super::question::Question;
+use super::schema::{clipped, requester_id, uid};
 use super::{PolicySet, SourceFacts};
 use crate::domain::{
-    AccountId, Identity, Problem, Problems, Refused, ServedRegions, ShareRequest, Timestamp,
+    Action, Identity, Item, PersonName, Problem, Problems, ServedRegions, ShareRequest, SourceName,
+    Timestamp,
 };
-
-/// One thing to ask about.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Asked<'a> {
-    Account(&'a AccountId),
-    Lighthouse,
-}
-
-impl Asked<'_> {
-    /// How a refusal names it.
-    pub(super) fn what(self) -> String {
-        match self {
-            Self::Account(id) => format!("account {id}"),
-            Self::Lighthouse => "Lighthouse".to_owned(),
-        }
-    }
-}
 
 /// Everything about a question that its authorizations share.
 pub(super) struct AuthorizationRequest<'a> {
     policies: &'a PolicySet,
     request: &'a ShareRequest,
     principal: EntityUid,
+    /// Each approver once, in the order of their ids.
+    pub(super) approvers: Vec<EntityUid>,
     image: EntityUid,
     /// The known entities, and those that only this question brings along.
     pub(super) entities: Cow<'a, Entities>,
-    /// What every context says: ticket, approvers, now.
-    context: Map<String, Value>,
+    ticket: Value,
+    now: String,
     expires: Option<String>,
 }
 
@@ -51,7 +37,6 @@ impl<'a> AuthorizationRequest<'a> {
     /// What of the question cannot be said in the schema's terms, for people.
     pub(super) fn new(policies: &'a PolicySet, question: &Question<'a>) -> Result<Self, String> {
         let request = question.request;
-        let names = &policies.names;
         let expires = match (&request.expires, request.expires_at(question.approved_at)) {
             (None, _) => None,
             (Some(_), Some(instant)) if instant > question.now => Some(datetime(instant)),
@@ -60,84 +45,85 @@ impl<'a> AuthorizationRequest<'a> {
             }
             (Some(_), None) => return Err("its expiry is beyond the calendar".to_owned()),
         };
-        let requester = person(question.source, &request.requester);
-        let approvers: BTreeSet<String> = request
+        let person = |field: &str, name: &str| {
+            name.parse::<PersonName>()
+                .map_err(|problem| format!("{field} {}", problem.problem))
+        };
+        let requester = person("the requester", &request.requester)?;
+        let approvers = request
             .approvers
             .iter()
-            .map(|name| person(question.source, name))
-            .collect();
+            .map(|name| person("an approver", name))
+            .collect::<Result<BTreeSet<PersonName>, String>>()?;
         let ticket = request.ticket.as_ref().unwrap_or(&question.identity.id);
-        let members: Vec<Value> = approvers
-            .iter()
-            .map(|id| json!({"type": "Share::Requester", "id": id}))
-            .collect();
-        let Value::Object(context) =
-            json!({"ticket": {"id": ticket}, "approvers": members, "now": datetime(question.now)})
-        else {
-            return Err("its context is not a record".to_owned());
+        let requester_uid = |name: &PersonName| {
+            uid(
+                &policies.names.requester,
+                &requester_id(question.source, name),
+            )
         };
-        let mut asked_request = Self {
+        let mut asked = Self {
             policies,
             request,
-            principal: uid(&names.requester, &requester),
-            image: uid(&names.image, request.target.image().as_str()),
+            principal: requester_uid(&requester),
+            approvers: approvers.iter().map(requester_uid).collect(),
+            image: uid(&policies.names.image, request.target.image().as_str()),
             entities: Cow::Borrowed(&policies.known.store),
-            context,
+            ticket: json!({ "id": ticket }),
+            now: datetime(question.now),
             expires,
         };
-        asked_request.bring(question, approvers)?;
-        Ok(asked_request)
+        let people = approvers.iter().chain([&requester]).collect();
+        asked.add_unlisted(question.source, people)?;
+        Ok(asked)
     }
 
     /// Adds what the known entities lack: people and accounts that no list names (they are in no
     /// group, so that nothing is allowed for their sake), and the image as it is in the request's
     /// region.
-    fn bring(&mut self, question: &Question<'_>, people: BTreeSet<String>) -> Result<(), String> {
+    fn add_unlisted(
+        &mut self,
+        source: &SourceName,
+        people: BTreeSet<&PersonName>,
+    ) -> Result<(), String> {
         let (schema, names) = (&self.policies.schema, &self.policies.names);
         let store = &self.policies.known.store;
-        let unknown = |id: &EntityUid| store.get(id).is_none();
+        let is_listed = |id: &EntityUid| store.get(id).is_some();
         let read = |value: Value| {
             Entity::from_json_value(value, Some(schema))
                 .map_err(|error| clipped(&error.to_string()))
         };
-        let mut brought = Vec::new();
-        let requester = self.principal.id().unescaped().to_owned();
-        let people = people
-            .into_iter()
-            .chain([requester])
-            .collect::<BTreeSet<String>>();
-        for id in people
-            .iter()
-            .filter(|id| unknown(&uid(&names.requester, id)))
-        {
-            let mut attrs = Map::new();
-            let name = id.split_once('/').map_or(id.as_str(), |(_, name)| name);
-            requester_attrs(&mut attrs, question.source.as_str(), &folded(name));
-            brought.push(read(
-                json!({"uid": {"type": "Share::Requester", "id": id}, "attrs": attrs, "parents": []}),
-            )?);
+        let mut added = Vec::new();
+        for name in people {
+            let id = requester_id(source, name);
+            if !is_listed(&uid(&names.requester, &id)) {
+                let mut attrs = Map::new();
+                requester_attrs(&mut attrs, source.as_str(), name);
+                let id = json!({"type": "Share::Requester", "id": id});
+                added.push(read(json!({"uid": id, "attrs": attrs, "parents": []}))?);
+            }
         }
         for account in self.request.target.accounts() {
-            if unknown(&uid(&names.account, account.as_str())) {
+            if !is_listed(&uid(&names.account, account.as_str())) {
                 let id = json!({"type": "Share::Account", "id": account.as_str()});
-                brought.push(read(json!({"uid": id, "attrs": {}, "parents": []}))?);
+                added.push(read(json!({"uid": id, "attrs": {}, "parents": []}))?);
             }
         }
         let image = read(self.image_json())?;
         if store
             .get(&self.image)
-            .is_none_or(|known| !same_place(known, &image))
+            .is_none_or(|known| !same_region(known, &image))
         {
-            brought.push(image);
+            added.push(image);
         }
-        if !brought.is_empty() {
-            let all = store.clone().upsert_entities(brought, Some(schema));
+        if !added.is_empty() {
+            let all = store.clone().upsert_entities(added, Some(schema));
             self.entities = Cow::Owned(all.map_err(|error| clipped(&error.to_string()))?);
         }
         Ok(())
     }
 
-    /// The image as the file describes it, in the region and of the kind that the request tells.
+    /// The image as the file describes it, in the request's region and of its kind.
     fn image_json(&self) -> Value {
         let image = self.request.target.image();
         let id = json!({"type": "Share::Image", "id": image.as_str()});
@@ -150,41 +136,57 @@ impl<'a> AuthorizationRequest<'a> {
         value
     }
 
-    /// Everything that has to be allowed.
-    pub(super) fn asked(&self) -> impl Iterator<Item = Asked<'a>> + use<'a> {
-        let target = &self.request.target;
-        let lighthouse = target.lighthouse().then_some(Asked::Lighthouse);
-        target
-            .accounts()
-            .iter()
-            .map(Asked::Account)
-            .chain(lighthouse)
-    }
-
-    /// The Cedar request for one of them.
+    /// The Cedar request for one item.
     ///
     /// # Errors
     /// What the schema refuses, for people.
-    pub(super) fn request(&self, asked: Asked<'_>) -> Result<Request, String> {
-        let schema = &self.policies.schema;
-        let action = self
-            .policies
-            .names
-            .action(self.request.action, matches!(asked, Asked::Lighthouse));
-        let mut context = self.context.clone();
-        if let Asked::Account(account) = asked {
-            context.insert(
-                "account".into(),
-                json!({"type": "Share::Account", "id": account.as_str()}),
-            );
-            if let Some(expires) = &self.expires {
-                context.insert("expires".into(), json!(expires));
-            }
+    pub(super) fn request(&self, item: &Item) -> Result<Request, String> {
+        let approvers: Vec<Value> = self.approvers.iter().map(entity_json).collect();
+        let mut context = self.context(item);
+        context.insert("approvers".into(), json!(approvers));
+        if let (Item::Account(_), Some(expires)) = (item, &self.expires) {
+            context.insert("expires".into(), json!(expires));
         }
+        let action = action_name(self.request.action, item);
+        self.cedar_request(&self.principal, action, context)
+    }
+
+    /// The Cedar request whether `approver` may approve one item.
+    ///
+    /// # Errors
+    /// What the schema refuses, for people.
+    pub(super) fn approval(&self, item: &Item, approver: &EntityUid) -> Result<Request, String> {
+        let mut context = self.context(item);
+        context.insert("requester".into(), entity_json(&self.principal));
+        let action = action_name(self.request.action, item);
+        context.insert("action".into(), json!(action));
+        self.cedar_request(approver, APPROVE, context)
+    }
+
+    /// What every context says: ticket, now and, for an account, which.
+    fn context(&self, item: &Item) -> Map<String, Value> {
+        let mut context = Map::new();
+        context.insert("ticket".into(), self.ticket.clone());
+        context.insert("now".into(), json!(self.now));
+        if let Item::Account(account) = item {
+            let account = json!({"type": "Share::Account", "id": account.as_str()});
+            context.insert("account".into(), account);
+        }
+        context
+    }
+
+    fn cedar_request(
+        &self,
+        principal: &EntityUid,
+        action: &str,
+        context: Map<String, Value>,
+    ) -> Result<Request, String> {
+        let schema = &self.policies.schema;
+        let action = self.policies.names.action(action);
         let context = Context::from_json_value(Value::Object(context), Some((schema, &action)))
             .map_err(|error| clipped(&error.to_string()))?;
         Request::new(
-            self.principal.clone(),
+            principal.clone(),
             action,
             self.image.clone(),
             context,
@@ -194,8 +196,25 @@ impl<'a> AuthorizationRequest<'a> {
     }
 }
 
-/// Whether a known image is the requested one already, so that the store serves as it is.
-fn same_place(known: &Entity, image: &Entity) -> bool {
+/// The action that asks whether a named approver may approve.
+pub(super) const APPROVE: &str = "approve";
+
+/// The action to ask about for one item.
+fn action_name(action: Action, item: &Item) -> &'static str {
+    match (action, item) {
+        (Action::Share, Item::Account(_)) => "share",
+        (Action::Cancel, Item::Account(_)) => "cancel",
+        (Action::Share, Item::Lighthouse(_)) => "publish",
+        (Action::Cancel, Item::Lighthouse(_)) => "unpublish",
+    }
+}
+
+fn entity_json(uid: &EntityUid) -> Value {
+    json!({"type": uid.type_name().to_string(), "id": uid.id().unescaped()})
+}
+
+/// Whether a known image is in the requested region already, so that the store serves as it is.
+fn same_region(known: &Entity, image: &Entity) -> bool {
     let region = |entity: &Entity| match entity.attr("region") {
         Some(Ok(value)) => Some(value),
         _ => None,
@@ -209,7 +228,7 @@ fn datetime(instant: Timestamp) -> String {
 }
 
 impl PolicySet {
-    /// Asks one question of every shape, so that a schema which wants more than a request can tell
+    /// Builds one request of every shape, so that a schema which wants more than a request can tell
     /// is refused when it is loaded, and not with the first ticket.
     pub(super) fn rehearse(&self) -> Result<(), Problems> {
         let wrong = |why: String| {
@@ -254,19 +273,14 @@ impl PolicySet {
                 now,
                 approved_at: now,
             };
-            let asked_request = AuthorizationRequest::new(self, &question).map_err(wrong)?;
-            for asked in asked_request.asked() {
-                asked_request.request(asked).map_err(wrong)?;
+            let asked = AuthorizationRequest::new(self, &question).map_err(wrong)?;
+            for item in request.target.items() {
+                asked.request(&item).map_err(wrong)?;
+                for approver in &asked.approvers {
+                    asked.approval(&item, approver).map_err(wrong)?;
+                }
             }
         }
         Ok(())
-    }
-}
-
-/// A refusal of the request as a whole.
-pub(super) fn refused(why: String) -> Refused {
-    Refused {
-        what: "request".to_owned(),
-        why,
     }
 }

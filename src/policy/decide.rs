@@ -1,35 +1,21 @@
-//! The decision: one authorization per account, and one for Lighthouse; all must be allowed. In: a
-//! [`Question`]. Out: a [`Decision`], with the policies that determined it and why anything was
-//! refused.
+//! The decision: one authorization per item of the request, and for a share enough approvers for
+//! each; all must be allowed. Takes a [`Question`]; returns a [`Decision`], with the policies that
+//! determined it, who approved, and why anything was refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::Authorizer;
+use cedar_policy::{Authorizer, Entities, Request};
 
-use super::authorization_request::{Asked, AuthorizationRequest, refused};
+use super::authorization_request::AuthorizationRequest;
+use super::question::Question;
 use super::room::with_room;
 use super::schema::clipped;
 use super::{Approved, PolicySet, explain};
-use crate::domain::{Identity, Refused, ShareRequest, SourceName, Timestamp, Verdict};
+use crate::domain::{Action, Approval, Item, Refused, Verdict};
 
 /// So many refusals of one request are explained in full; the others are only named. It bounds the
 /// work of a denial.
 const MAX_EXPLAINED: usize = 20;
-
-/// What is asked: may this request, which this source authenticated, be carried out now?
-#[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
-    /// The configured source that authenticated the delivery.
-    pub source: &'a SourceName,
-    /// The request's identity; of the same source.
-    pub identity: &'a Identity,
-    /// The request.
-    pub request: &'a ShareRequest,
-    /// The time of the decision.
-    pub now: Timestamp,
-    /// When the approved request was first verified here: an `expires_in` counts from it.
-    pub approved_at: Timestamp,
-}
 
 /// The answer.
 #[derive(Debug, Clone)]
@@ -44,13 +30,10 @@ impl PolicySet {
     /// Decides. Anything that goes wrong on the way is a refusal: Cedar skips a policy that it
     /// cannot evaluate, which for a `forbid` would be a permission.
     pub fn decide(&self, question: Question<'_>) -> Decision {
-        let findings = with_room(|| self.judge(&question)).unwrap_or_else(Findings::failed);
-        let verdict = Verdict {
-            allowed: findings.refused.is_empty() && findings.asked > 0,
-            policies: findings.policies.into_iter().collect(),
-            refused: findings.refused,
-            policy_digest: self.digest.clone(),
-        };
+        let findings = with_room(|| self.judge(&question)).unwrap_or_else(|| {
+            Findings::refused("the decision could not be made: its thread failed".to_owned())
+        });
+        let verdict = findings.into_verdict(&self.digest);
         if !verdict.allowed {
             return Decision::Deny(verdict);
         }
@@ -63,103 +46,209 @@ impl PolicySet {
     }
 
     fn judge(&self, question: &Question<'_>) -> Findings {
-        let mut findings = Findings::default();
         if question.identity.source != *question.source {
-            let why = format!(
+            return Findings::refused(format!(
                 "{} is not an identity of source {}",
                 question.identity, question.source
-            );
-            findings.refused.push(refused(clipped(&why)));
-        } else if !self.known.sources.contains(question.source) {
-            findings.refused.push(refused(format!(
-                "source {} is not configured",
-                question.source
-            )));
+            ));
         }
-        if !findings.refused.is_empty() {
-            return findings;
+        if !self.known.sources.contains(question.source) {
+            return Findings::refused(format!("source {} is not configured", question.source));
         }
-        match AuthorizationRequest::new(self, question) {
-            Ok(asked_request) => asked_request
-                .asked()
-                .for_each(|asked| self.ask(&asked_request, asked, &mut findings)),
-            Err(why) => findings.refused.push(refused(why)),
+        let asked = match AuthorizationRequest::new(self, question) {
+            Ok(asked) => asked,
+            Err(why) => return Findings::refused(why),
+        };
+        let mut findings = Findings::default();
+        for item in question.request.target.items() {
+            let explain = findings.refused.len() < MAX_EXPLAINED;
+            let allowed = self
+                .authorize(asked.request(&item), &asked.entities, explain)
+                .and_then(|policies| {
+                    let approvals = match question.request.action {
+                        Action::Share => self.approvals(&asked, &item, explain)?,
+                        Action::Cancel => Vec::new(),
+                    };
+                    Ok(Allowed {
+                        policies,
+                        approvals,
+                    })
+                });
+            findings.add(item, allowed);
         }
         findings
     }
 
-    fn ask(
+    /// The approvers who may approve one item, as many as are needed, each with the policies that
+    /// say so. Only what gives access needs an approval: taking it away must stay easy.
+    fn approvals(
         &self,
-        asked_request: &AuthorizationRequest<'_>,
-        asked: Asked<'_>,
-        findings: &mut Findings,
-    ) {
-        findings.asked += 1;
-        let request = match asked_request.request(asked) {
-            Ok(request) => request,
-            Err(why) => return findings.refuse(asked, why, BTreeSet::new()),
+        asked: &AuthorizationRequest<'_>,
+        item: &Item,
+        explain: bool,
+    ) -> Result<Vec<Counted>, Denial> {
+        let mut counted = Vec::new();
+        let mut refused = Vec::new();
+        let mut forbidding = BTreeSet::new();
+        for approver in &asked.approvers {
+            if counted.len() == self.approvals {
+                break;
+            }
+            // One explanation is enough to mend the request.
+            let explain = explain && refused.is_empty();
+            match self.authorize(asked.approval(item, approver), &asked.entities, explain) {
+                Ok(policies) => counted.push(Counted {
+                    approver: approver.id().unescaped().to_owned(),
+                    policies,
+                }),
+                Err(denial) => {
+                    refused.push(format!("{}: {}", approver.id().unescaped(), denial.why));
+                    forbidding.extend(denial.policies);
+                }
+            }
+        }
+        if counted.len() == self.approvals {
+            return Ok(counted);
+        }
+        let needed = match self.approvals {
+            1 => "needs 1 approver who may approve it".to_owned(),
+            n => format!("needs {n} approvers who may approve it"),
         };
-        let response =
-            Authorizer::new().is_authorized(&request, &self.rules, &asked_request.entities);
-        let reasons: BTreeSet<String> = response
-            .diagnostics()
-            .reason()
-            .map(ToString::to_string)
-            .collect();
-        let errors: Vec<String> = response
-            .diagnostics()
-            .errors()
-            .map(ToString::to_string)
-            .collect();
+        let named = match (asked.approvers.len(), counted.len()) {
+            (0, _) => "names none".to_owned(),
+            (named, counts) => format!("of {named} named {counts} may: {}", refused.join("; ")),
+        };
+        Err(Denial {
+            why: format!("{needed}, and {named}"),
+            policies: forbidding,
+        })
+    }
+
+    /// One question to Cedar: the policies that allow, or why it is denied.
+    fn authorize(
+        &self,
+        request: Result<Request, String>,
+        entities: &Entities,
+        explain: bool,
+    ) -> Result<BTreeSet<String>, Denial> {
+        let denied = |why, policies| Err(Denial { why, policies });
+        let request = match request {
+            Ok(request) => request,
+            Err(why) => return denied(why, BTreeSet::new()),
+        };
+        let response = Authorizer::new().is_authorized(&request, &self.rules, entities);
+        let diagnostics = response.diagnostics();
+        let policies: BTreeSet<String> = diagnostics.reason().map(ToString::to_string).collect();
+        let errors: Vec<String> = diagnostics.errors().map(ToString::to_string).collect();
         if !errors.is_empty() {
             let why = format!("a policy could not be evaluated: {}", errors.join("; "));
-            return findings.refuse(asked, why, BTreeSet::new());
+            return denied(why, BTreeSet::new());
         }
         if response.decision() == cedar_policy::Decision::Allow {
-            if findings.refused.is_empty() {
-                findings.policies.extend(reasons);
-            }
-            return;
+            return Ok(policies);
         }
-        let why = if !reasons.is_empty() {
-            explain::forbidden(&self.rules, &reasons)
-        } else if findings.refused.len() >= MAX_EXPLAINED {
-            "no policy allows it".to_owned()
-        } else {
+        let why = if !policies.is_empty() {
+            explain::forbidden(&self.rules, &policies)
+        } else if explain {
             let permits = self.permits.get_or_init(|| explain::permits(&self.rules));
-            explain::nearest(permits, &request, &asked_request.entities)
+            explain::nearest(permits, &request, entities)
+        } else {
+            "no policy allows it".to_owned()
         };
-        findings.refuse(asked, why, reasons);
+        denied(why, policies)
     }
+}
+
+/// One item that is allowed.
+struct Allowed {
+    policies: BTreeSet<String>,
+    approvals: Vec<Counted>,
+}
+
+/// An approver who may approve one item, and the policies that say so.
+struct Counted {
+    approver: String,
+    policies: BTreeSet<String>,
+}
+
+/// One authorization that was denied.
+struct Denial {
+    why: String,
+    /// The policies that forbade it; none for a default deny.
+    policies: BTreeSet<String>,
 }
 
 /// The answers so far. The policies are those that allow, until something is refused; then those
 /// that refuse.
 #[derive(Default)]
 struct Findings {
-    asked: usize,
+    /// The items that are allowed.
+    allowed: usize,
     policies: BTreeSet<String>,
+    /// By approver: what they approved, and by which policies.
+    approvals: BTreeMap<String, (Vec<Item>, BTreeSet<String>)>,
     refused: Vec<Refused>,
 }
 
 impl Findings {
-    fn failed() -> Self {
-        let why = "the decision could not be made: its thread failed".to_owned();
+    /// The request as a whole is refused.
+    fn refused(why: String) -> Self {
+        let refused = Refused {
+            item: None,
+            why: clipped(&why),
+        };
         Self {
-            refused: vec![refused(why)],
+            refused: vec![refused],
             ..Self::default()
         }
     }
 
-    fn refuse(&mut self, asked: Asked<'_>, why: String, policies: BTreeSet<String>) {
-        if self.refused.is_empty() {
-            self.policies.clear();
+    fn add(&mut self, item: Item, outcome: Result<Allowed, Denial>) {
+        match outcome {
+            Ok(Allowed {
+                policies,
+                approvals,
+            }) => {
+                self.allowed += 1;
+                for counted in approvals {
+                    let (items, by) = self.approvals.entry(counted.approver).or_default();
+                    items.push(item.clone());
+                    by.extend(counted.policies);
+                }
+                if self.refused.is_empty() {
+                    self.policies.extend(policies);
+                }
+            }
+            Err(denial) => {
+                if self.refused.is_empty() {
+                    self.policies.clear();
+                }
+                self.policies.extend(denial.policies);
+                self.refused.push(Refused {
+                    item: Some(item),
+                    why: clipped(&denial.why),
+                });
+            }
         }
-        self.policies.extend(policies);
-        self.refused.push(Refused {
-            what: asked.what(),
-            why: clipped(&why),
+    }
+
+    fn into_verdict(self, policy_digest: &str) -> Verdict {
+        let allowed = self.refused.is_empty() && self.allowed > 0;
+        let approvals = self.approvals.into_iter().map(|(approver, (items, by))| {
+            let whole = items.len() == self.allowed;
+            Approval {
+                approver,
+                policies: by.into_iter().collect(),
+                items: if whole { Vec::new() } else { items },
+            }
         });
+        Verdict {
+            allowed,
+            policies: self.policies.into_iter().collect(),
+            approvals: approvals.filter(|_| allowed).collect(),
+            refused: self.refused,
+            policy_digest: policy_digest.to_owned(),
+        }
     }
 }
 
@@ -169,7 +258,7 @@ mod tests {
 
     use super::super::{PolicyFiles, SourceFacts, sample_files};
     use super::*;
-    use crate::domain::{Problems, ServedRegions};
+    use crate::domain::{Identity, Problems, ServedRegions, ShareRequest, SourceName, Timestamp};
 
     const NOW: &str = "2026-11-01T12:00:00Z";
 
@@ -192,10 +281,11 @@ mod tests {
         let mut files = sample_files();
         // A source that cannot sign, with a person of the team, as an operator would add them.
         let extra = r#", {"uid": {"type": "Share::Source", "id": "desk"}, "parents": [{"type": "Share::SourceGroup", "id": "ticketing"}]},
-            {"uid": {"type": "Share::Requester", "id": "desk/alice"}, "parents": [{"type": "Share::Team", "id": "platform"}]}]"#;
+            {"uid": {"type": "Share::Requester", "id": "desk/alice"}, "parents": [{"type": "Share::Team", "id": "platform"}]},
+            {"uid": {"type": "Share::Requester", "id": "desk/bob"}, "parents": [{"type": "Share::Team", "id": "approvers"}]}]"#;
         let entities = files.entities.take().unwrap();
         files.entities = Some(entities.trim_end().strip_suffix(']').unwrap().to_owned() + extra);
-        PolicySet::load(&files, &sources()).unwrap()
+        PolicySet::load(&files, &sources(), 1).unwrap()
     }
 
     /// The samples' rules replaced by one text.
@@ -207,6 +297,7 @@ mod tests {
                 ..sample_files()
             },
             &sources(),
+            1,
         )
     }
 
@@ -235,6 +326,10 @@ mod tests {
             approved_at: now,
         };
         policies.decide(question)
+    }
+
+    fn account(id: &str) -> Option<Item> {
+        Some(Item::Account(id.parse().unwrap()))
     }
 
     fn verdict(decision: Decision) -> Verdict {
@@ -412,6 +507,56 @@ mod tests {
                 vec!["take-back-golden-images"],
             ),
             (
+                "a queue's cancel for a partner",
+                "queue",
+                native(json!({"action": "cancel", "accounts": ["700000000101"]})),
+                false,
+                vec!["unsigned-sources"],
+            ),
+            (
+                "a token's cancel for staging",
+                "desk",
+                native(json!({"action": "cancel", "requester": "alice"})),
+                false,
+                vec!["unsigned-sources"],
+            ),
+            (
+                "a token's cancel for a sandbox",
+                "desk",
+                native(json!({"action": "cancel", "requester": "alice",
+                    "accounts": ["700000000201"]})),
+                true,
+                vec!["take-back-golden-images"],
+            ),
+            (
+                "a queue's unpublish",
+                "queue",
+                lighthouse("cancel"),
+                false,
+                vec!["unsigned-sources-lighthouse"],
+            ),
+            (
+                "an approver whom no list names",
+                "jira",
+                native(json!({"approvers": ["nobody-knows-me"]})),
+                false,
+                vec![],
+            ),
+            (
+                "a colleague who is no approver",
+                "jira",
+                native(json!({"requester": "bob@example.com", "approvers": ["alice@example.com"]})),
+                false,
+                vec![],
+            ),
+            (
+                "an approver of another source",
+                "github",
+                native(json!({"requester": "alice", "approvers": ["bob@example.com"]})),
+                false,
+                vec![],
+            ),
+            (
                 "cancel of another image",
                 "jira",
                 native(json!({"action": "cancel", "image": "lhbp-00000000"})),
@@ -427,6 +572,191 @@ mod tests {
             assert_eq!(verdict.policy_digest, policies.digest());
         }
         assert!(policies.warnings().is_empty(), "{:?}", policies.warnings());
+    }
+
+    /// The sample with so many approvals, and two more approvers: carol for staging accounts only,
+    /// dave for partners only.
+    fn wanting(approvals: usize) -> PolicySet {
+        let mut files = sample_files();
+        let rules = |name: &str, group: &str| {
+            format!(
+                "@id(\"{name}-approves\") permit (principal == Share::Requester::\"jira/{name}@example.com\", \
+                 action == Share::Action::\"approve\", resource) \
+                 when {{ context has account && context.account in Share::AccountGroup::\"{group}\" }};"
+            )
+        };
+        let text = rules("carol", "staging") + &rules("dave", "partners");
+        files.policies.push(("more.cedar".to_owned(), text));
+        PolicySet::load(&files, &sources(), approvals).unwrap()
+    }
+
+    fn approved_by(names: &[&str]) -> Value {
+        native(json!({"approvers": names, "expires_in": "7d",
+            "accounts": ["700000164995", "700000000101"]}))
+    }
+
+    fn approval(approver: &str, policies: &[&str], accounts: &[&str]) -> Approval {
+        Approval {
+            approver: approver.to_owned(),
+            policies: policies.iter().map(|&id| id.to_owned()).collect(),
+            items: accounts.iter().filter_map(|id| account(id)).collect(),
+        }
+    }
+
+    #[test]
+    fn the_verdict_names_who_counted_for_what_and_by_which_policies() {
+        let bob = ["approve-for-own-accounts", "approve-for-partners"];
+        for (wanted, names, counted) in [
+            (
+                1,
+                &["Bob@Example.com "][..],
+                vec![approval("jira/bob@example.com", &bob, &[])],
+            ),
+            (
+                1,
+                &["nobody@example.com", "bob@example.com"],
+                vec![approval("jira/bob@example.com", &bob, &[])],
+            ),
+            (
+                1,
+                &["dave@example.com", "carol@example.com"],
+                vec![
+                    approval(
+                        "jira/carol@example.com",
+                        &["carol-approves"],
+                        &["700000164995"],
+                    ),
+                    approval(
+                        "jira/dave@example.com",
+                        &["dave-approves"],
+                        &["700000000101"],
+                    ),
+                ],
+            ),
+            (
+                2,
+                &["bob@example.com", "carol@example.com", "dave@example.com"],
+                vec![
+                    approval("jira/bob@example.com", &bob, &[]),
+                    approval(
+                        "jira/carol@example.com",
+                        &["carol-approves"],
+                        &["700000164995"],
+                    ),
+                    approval(
+                        "jira/dave@example.com",
+                        &["dave-approves"],
+                        &["700000000101"],
+                    ),
+                ],
+            ),
+            (0, &["nobody@example.com"], vec![]),
+        ] {
+            let verdict = verdict(decide_for(&wanting(wanted), "jira", &approved_by(names)));
+            assert!(verdict.allowed, "{wanted} {names:?}: {verdict:?}");
+            assert_eq!(verdict.approvals, counted, "{wanted} {names:?}");
+        }
+    }
+
+    #[test]
+    fn too_few_approvers_refuse_the_item_and_say_who_was_asked() {
+        for (wanted, names, refused, why) in [
+            (
+                1,
+                &["carol@example.com"][..],
+                "700000000101",
+                "needs 1 approver who may approve it, and of 1 named 0 may: \
+                 jira/carol@example.com: no policy allows it; nearest: ",
+            ),
+            (
+                2,
+                &["bob@example.com", "BOB@example.com", "dave@example.com"],
+                "700000164995",
+                "needs 2 approvers who may approve it, and of 2 named 1 may: \
+                 jira/dave@example.com: no policy allows it; nearest: ",
+            ),
+        ] {
+            let verdict = verdict(decide_for(&wanting(wanted), "jira", &approved_by(names)));
+            assert!(!verdict.allowed);
+            assert!(verdict.approvals.is_empty(), "{verdict:?}");
+            assert_eq!(verdict.refused.len(), 1, "{verdict:?}");
+            assert_eq!(verdict.refused[0].item, account(refused));
+            assert!(verdict.refused[0].why.starts_with(why), "{verdict:?}");
+        }
+        let all = "@id(\"all\") permit (principal, action, resource);";
+        let nobody = native(json!({"approvers": []}));
+        let refused = verdict(decide_for(&with_rules(all).unwrap(), "jira", &nobody)).refused;
+        assert_eq!(
+            refused[0].why,
+            "needs 1 approver who may approve it, and names none"
+        );
+    }
+
+    #[test]
+    fn an_approval_that_cannot_be_evaluated_does_not_count() {
+        let text = "@id(\"all\") permit (principal, action, resource);
+             @id(\"broken\") forbid (principal, action == Share::Action::\"approve\", resource)
+             when { 9223372036854775807 + context.now.toTime().toMilliseconds() > 0 };";
+        let verdict = verdict(decide_for(
+            &with_rules(text).unwrap(),
+            "jira",
+            &native(json!({})),
+        ));
+        assert!(!verdict.allowed);
+        assert!(verdict.refused[0].why.contains("broken"), "{verdict:?}");
+    }
+
+    #[test]
+    fn an_approval_can_depend_on_requester_action_account_ticket_and_time() {
+        let text = "@id(\"share\") permit (principal, action in [Share::Action::\"share\", Share::Action::\"publish\"], resource);
+             @id(\"approve\") permit (principal, action == Share::Action::\"approve\", resource in Share::ImageSet::\"golden\")
+             when { context.requester != principal && context.requester in Share::Team::\"platform\" &&
+                    context.ticket.id like \"CHG*\" && context.now > datetime(\"2026-11-01T00:00:00Z\") }
+             when { context has account && context.action == \"share\" && context.account in Share::AccountGroup::\"staging\" };";
+        let policies = with_rules(text).unwrap();
+        for (value, allowed) in [
+            (native(json!({})), true),
+            (native(json!({"ticket": "INC1"})), false),
+            (native(json!({"accounts": ["700000000101"]})), false),
+            (native(json!({"requester": "mallory@example.com"})), false),
+            (native(json!({"approvers": ["alice@example.com"]})), false),
+            (cvm(json!({"lighthouse": true})), false),
+        ] {
+            let verdict = verdict(decide_for(&policies, "jira", &value));
+            assert_eq!(verdict.allowed, allowed, "{value}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_recorded_name_that_would_be_refused_today_is_refused_again() {
+        let policies = with_rules("@id(\"all\") permit (principal, action, resource);").unwrap();
+        let source: SourceName = "jira".parse().unwrap();
+        let identity = Identity {
+            source: source.clone(),
+            id: "1".into(),
+        };
+        let now: Timestamp = NOW.parse().unwrap();
+        let good = ShareRequest::from_json(&native(json!({})), &ServedRegions::default()).unwrap();
+        for request in [
+            ShareRequest {
+                requester: "alice@example.com\u{200b}".to_owned(),
+                ..good.clone()
+            },
+            ShareRequest {
+                approvers: vec!["mailto:alice@example.com".to_owned()],
+                ..good.clone()
+            },
+        ] {
+            let verdict = verdict(policies.decide(Question {
+                source: &source,
+                identity: &identity,
+                request: &request,
+                now,
+                approved_at: now,
+            }));
+            assert!(!verdict.allowed, "{verdict:?}");
+            assert_eq!(verdict.refused[0].item, None);
+        }
     }
 
     #[test]
@@ -453,16 +783,17 @@ mod tests {
         let value = cvm(json!({"lighthouse": true, "accounts": ["999999999"]}));
         let refused = verdict(decide_for(&policies, "jira", &value)).refused;
         assert_eq!(
-            refused.iter().map(|r| r.what.as_str()).collect::<Vec<_>>(),
-            ["account 999999999"]
+            refused.iter().map(|r| r.item.clone()).collect::<Vec<_>>(),
+            [account("999999999")]
         );
 
         let share_only = with_rules(
-            "@id(\"s\") permit (principal, action == Share::Action::\"share\", resource);",
+            "@id(\"s\") permit (principal, action in [Share::Action::\"share\", Share::Action::\"approve\"], resource);",
         );
         let value = cvm(json!({"lighthouse": true}));
         let refused = verdict(decide_for(&share_only.unwrap(), "jira", &value)).refused;
-        assert_eq!(refused[0].what, "Lighthouse");
+        let image = Item::Lighthouse("img-6pb6lrmy".parse().unwrap());
+        assert_eq!(refused[0].item, Some(image));
         assert_eq!(refused[0].why, "no policy allows it; none is about publish");
     }
 
@@ -481,7 +812,7 @@ mod tests {
             "what allowed the others did not decide: {verdict:?}"
         );
         assert_eq!(verdict.refused.len(), 1);
-        assert_eq!(verdict.refused[0].what, "account 999999999");
+        assert_eq!(verdict.refused[0].item, account("999999999"));
     }
 
     #[test]
@@ -634,7 +965,8 @@ mod tests {
     #[test]
     fn the_ticket_names_neither_region_nor_kind_of_its_own() {
         let policies = with_rules(
-            "@id(\"tokyo\") permit (principal, action, resource)
+            "@id(\"approve\") permit (principal, action == Share::Action::\"approve\", resource);
+             @id(\"tokyo\") permit (principal, action, resource)
              when { resource.region == \"ap-tokyo\" && resource has name && resource.name == \"base-july\" && resource.hasTag(\"os\")
                     && principal has email && principal.email == \"alice@example.com\" && context.ticket.id == \"CHG0030192\" };",
         )

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use super::SourceFacts;
 use super::files::ENTITIES;
 use super::scan;
-use super::schema::{SchemaNames, address, cedar_problem, clipped, folded, uid};
-use crate::domain::{AccountId, ImageRef, Problem, Problems, SourceName};
+use super::schema::{SchemaNames, cedar_problem, clipped, uid};
+use crate::domain::{AccountId, ImageRef, PersonName, Problem, Problems, SourceName};
 
 /// Everything that is known before a request comes.
 #[derive(Debug)]
@@ -222,10 +222,13 @@ fn complete(
         let (source, person) = text
             .split_once('/')
             .ok_or_else(|| (format!("{id} names no source"), remedy()))?;
-        if source.parse::<SourceName>().is_err() || folded(person) != person || person.is_empty() {
+        let normal = person
+            .parse::<PersonName>()
+            .map_err(|problem| (format!("{id} {}", problem.problem), problem.remedy))?;
+        if source.parse::<SourceName>().is_err() || normal.as_str() != person {
             return Err((format!("{id} can never be a requester"), remedy()));
         }
-        requester_attrs(attrs, source, person);
+        requester_attrs(attrs, source, &normal);
     } else if *name == names.image {
         let image: ImageRef = text
             .parse()
@@ -246,12 +249,12 @@ fn complete(
 }
 
 /// The attributes that follow from a requester's id.
-pub(super) fn requester_attrs(attrs: &mut Map<String, Value>, source: &str, person: &str) {
+pub(super) fn requester_attrs(attrs: &mut Map<String, Value>, source: &str, person: &PersonName) {
     attrs.insert(
         "source".into(),
         json!({"type": "Share::Source", "id": source}),
     );
-    match address(person) {
+    match person.address() {
         Some(address) => attrs.insert("email".into(), json!(address)),
         None => attrs.remove("email"),
     };
@@ -417,6 +420,16 @@ mod tests {
                 of(r#"{"uid":{"type":"Share::Requester","id":"jira/Alice@example.com"}}"#),
                 "entities.json:3",
                 "never",
+            ),
+            (
+                of(r#"{"uid":{"type":"Share::Requester","id":"jira/Alice <alice@example.com>"}}"#),
+                "entities.json:3",
+                "display name",
+            ),
+            (
+                of(r#"{"uid":{"type":"Share::Requester","id":"jira/"}}"#),
+                "entities.json:3",
+                "is empty",
             ),
             (
                 of(r#"{"uid":{"type":"Share::Banana","id":"x"}}"#),

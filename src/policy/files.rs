@@ -40,6 +40,10 @@ pub fn sample_files() -> PolicyFiles {
             include_str!("../../policy/allow-list.cedar"),
         ),
         (
+            "approvals.cedar",
+            include_str!("../../policy/approvals.cedar"),
+        ),
+        (
             "expiry-cap.cedar",
             include_str!("../../policy/expiry-cap.cedar"),
         ),

@@ -8,20 +8,23 @@ mod decide;
 mod entities;
 mod explain;
 mod files;
+mod question;
 mod room;
 mod rules;
 mod scan;
 mod schema;
 
 pub use approved::Approved;
-pub use decide::{Decision, Question};
+pub use decide::Decision;
 pub use files::{PolicyFiles, builtin_schema, sample_files};
+pub use question::Question;
 
 use std::sync::OnceLock;
 
 use cedar_policy::Schema;
 
 use crate::domain::{Problem, Problems, SourceName};
+use authorization_request::APPROVE;
 use entities::KnownEntities;
 use explain::Permit;
 use schema::SchemaNames;
@@ -48,20 +51,27 @@ pub struct PolicySet {
     /// Conditions of the permits, taken apart. Only denials need them, so the first denial makes
     /// them.
     permits: OnceLock<Vec<Permit>>,
+    /// How many of the named approvers must be allowed to approve a share.
+    approvals: usize,
     warnings: Vec<Problem>,
     digest: String,
 }
 
 impl PolicySet {
-    /// Parses and validates everything that decides: schema, policies, entities.
+    /// Parses and validates everything that decides: schema, policies, entities. `approvals` of the
+    /// approvers whom a share names must be allowed to approve it; 0 asks none.
     ///
     /// # Errors
     /// Every problem of the first stage that has any (sizes and nesting; schema; policies and
     /// entities), each with `file:line` as its field. There is no partial success: a policy set
     /// that does not validate decides nothing.
-    pub fn load(files: &PolicyFiles, sources: &[SourceFacts]) -> Result<Self, Problems> {
+    pub fn load(
+        files: &PolicyFiles,
+        sources: &[SourceFacts],
+        approvals: usize,
+    ) -> Result<Self, Problems> {
         files.guard()?;
-        let loaded = room::with_room(|| Self::load_guarded(files, sources));
+        let loaded = room::with_room(|| Self::load_guarded(files, sources, approvals));
         loaded.unwrap_or_else(|| {
             let remedy =
                 "give the process more memory; if it has enough, this is a defect of sharehook: report it";
@@ -69,7 +79,11 @@ impl PolicySet {
         })
     }
 
-    fn load_guarded(files: &PolicyFiles, sources: &[SourceFacts]) -> Result<Self, Problems> {
+    fn load_guarded(
+        files: &PolicyFiles,
+        sources: &[SourceFacts],
+        approvals: usize,
+    ) -> Result<Self, Problems> {
         let names = SchemaNames::new()?;
         let schema = names.schema(files.schema.as_deref())?;
         let rules = rules::read(&files.policies, &schema, &names);
@@ -86,7 +100,7 @@ impl PolicySet {
                 ));
             }
         };
-        let mut warnings = rules.warnings;
+        let mut warnings = rules.warnings.clone();
         warnings.extend(known.warnings.iter().cloned());
         warnings.extend(
             rules
@@ -94,12 +108,20 @@ impl PolicySet {
                 .iter()
                 .filter_map(|group| known.unlisted(&group.uid, &group.place)),
         );
+        if approvals > 0 && !rules.permits(&names.action(APPROVE)) {
+            warnings.push(Problem::new(
+                "policy",
+                "no permit is about \"approve\": every share is refused",
+                "write a permit for the action \"approve\", or set `approvals = 0`",
+            ));
+        }
         let policies = Self {
             schema,
             names,
             rules: rules.set,
             known,
             permits: OnceLock::new(),
+            approvals,
             warnings,
             digest: files.digest(),
         };
@@ -169,7 +191,7 @@ mod tests {
     fn policies_and_entities_are_told_together() {
         let mut files = with_policy("permit (principal, action, resource);");
         files.entities = Some("[\n{}]".to_owned());
-        let problems = PolicySet::load(&files, &jira()).unwrap_err();
+        let problems = PolicySet::load(&files, &jira(), 1).unwrap_err();
         assert_eq!(fields(&problems), ["a.cedar:1", "entities.json:2"]);
     }
 
@@ -179,7 +201,7 @@ mod tests {
             "@id(\"x\") permit (principal, action, resource) when {{ {}1",
             "(".repeat(200_000)
         );
-        let problems = PolicySet::load(&with_policy(&deep), &jira()).unwrap_err();
+        let problems = PolicySet::load(&with_policy(&deep), &jira(), 1).unwrap_err();
         assert_eq!(fields(&problems), ["a.cedar:1"]);
         assert!(problems.0[0].problem.contains("nest"));
     }
@@ -228,7 +250,7 @@ mod tests {
             let small = std::thread::Builder::new()
                 .stack_size(256 << 10)
                 .spawn(move || {
-                    let policies = PolicySet::load(&with_policy(&rule), &jira());
+                    let policies = PolicySet::load(&with_policy(&rule), &jira(), 1);
                     policies.map(|policies| matches!(ask(&policies), Decision::Allow(_)))
                 });
             let outcome = small.unwrap().join().unwrap();
@@ -266,7 +288,7 @@ mod tests {
                 schema: Some(schema),
                 ..PolicyFiles::default()
             };
-            let problems = PolicySet::load(&files, &jira()).unwrap_err();
+            let problems = PolicySet::load(&files, &jira(), 1).unwrap_err();
             assert_eq!(
                 fields(&problems),
                 ["schema.cedarschema:1"],
@@ -285,16 +307,20 @@ mod tests {
             "@id(\"x\") permit (principal, action == Share::Action::\"share\", resource)
              when { principal has badge && principal.badge == 7 };",
         );
+        files.policies.push(sample_files().policies.swap_remove(1));
         files.schema = Some(builtin_schema().replacen(
             "\"email\"?: String,",
             "\"email\"?: String, \"badge\"?: Long,",
             1,
         ));
         files.entities = Some(
-            r#"[{"uid": {"type": "Share::Requester", "id": "jira/alice@example.com"}, "attrs": {"badge": 7}}]"#.into(),
+            r#"[{"uid": {"type": "Share::Requester", "id": "jira/alice@example.com"}, "attrs": {"badge": 7}},
+                {"uid": {"type": "Share::Requester", "id": "jira/bob@example.com"}, "parents": [{"type": "Share::Team", "id": "approvers"}]},
+                {"uid": {"type": "Share::Image", "id": "lhbp-6jc6l8yb"}, "parents": [{"type": "Share::ImageSet", "id": "golden"}]},
+                {"uid": {"type": "Share::Account", "id": "700000164995"}, "parents": [{"type": "Share::AccountGroup", "id": "staging"}]}]"#.into(),
         );
         assert!(matches!(
-            ask(&PolicySet::load(&files, &jira()).unwrap()),
+            ask(&PolicySet::load(&files, &jira(), 1).unwrap()),
             Decision::Allow(_)
         ));
     }
@@ -305,11 +331,13 @@ mod tests {
             schema: None,
             ..sample_files()
         };
-        let policies = PolicySet::load(&files, &jira()).unwrap();
+        let policies = PolicySet::load(&files, &jira(), 1).unwrap();
         assert!(matches!(ask(&policies), Decision::Allow(_)));
         assert_eq!(
             policies.digest(),
-            PolicySet::load(&sample_files(), &jira()).unwrap().digest()
+            PolicySet::load(&sample_files(), &jira(), 1)
+                .unwrap()
+                .digest()
         );
     }
 
@@ -317,7 +345,7 @@ mod tests {
     #[test]
     fn the_shipped_cases_decide_as_they_say() {
         use cedar_policy::{Authorizer, Context, Decision as Answer, Entities, EntityUid, Request};
-        let policies = PolicySet::load(&sample_files(), &jira()).unwrap();
+        let policies = PolicySet::load(&sample_files(), &jira(), 1).unwrap();
         let schema = Some(&policies.schema);
         let entities = Entities::from_json_str(&sample_files().entities.unwrap(), schema).unwrap();
         let cases: serde_json::Value =
@@ -361,10 +389,19 @@ mod tests {
     fn a_misspelt_group_in_a_policy_is_a_warning() {
         let text = "@id(\"x\") forbid (principal, action == Share::Action::\"share\", resource)\n\
                     when { context.account in Share::AccountGroup::\"partner\" || resource == Share::Image::\"img-unlisted\" };";
-        let policies = PolicySet::load(&with_policy(text), &jira()).unwrap();
-        assert_eq!(policies.warnings().len(), 1, "{:?}", policies.warnings());
-        assert_eq!(policies.warnings()[0].field, "a.cedar:1");
-        assert!(policies.warnings()[0].problem.contains("\"partner\""));
+        let policies = PolicySet::load(&with_policy(text), &jira(), 1).unwrap();
+        let warnings = policies.warnings();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert_eq!(warnings[0].field, "a.cedar:1");
+        assert!(warnings[0].problem.contains("\"partner\""));
+        assert!(
+            warnings[1]
+                .problem
+                .contains("no permit is about \"approve\""),
+            "{warnings:?}"
+        );
+        let without = PolicySet::load(&with_policy(text), &jira(), 0).unwrap();
+        assert_eq!(without.warnings().len(), 1);
     }
 
     #[test]
@@ -379,7 +416,7 @@ mod tests {
             })
             .collect();
         files.policies.push(("many.cedar".to_owned(), rules));
-        let policies = PolicySet::load(&files, &jira()).unwrap();
+        let policies = PolicySet::load(&files, &jira(), 1).unwrap();
         let Decision::Allow(approved) = ask(&policies) else {
             panic!("denied")
         };
@@ -407,7 +444,7 @@ mod tests {
                 1 => files.schema = Some(text),
                 _ => files.entities = Some(format!("[{{{text}}}]")),
             }
-            if let Err(problems) = PolicySet::load(&files, &jira()) {
+            if let Err(problems) = PolicySet::load(&files, &jira(), 1) {
                 proptest::prop_assert!(problems.0.iter().all(|problem| problem.field.contains(':')), "{}", problems);
             }
         }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::{EntityUid, Policy, PolicyId, Schema, ValidationMode, Validator};
+use cedar_policy::{
+    ActionConstraint, Effect, EntityUid, Policy, PolicyId, Schema, ValidationMode, Validator,
+};
 
 use super::scan;
 use super::schema::{SchemaNames, cedar_problem};
@@ -20,6 +22,20 @@ pub(super) struct Rules {
     pub(super) warnings: Vec<Problem>,
     /// Every group that a policy names, and where the first one does.
     pub(super) groups: Vec<NamedGroup>,
+}
+
+impl Rules {
+    /// Whether some permit is about `action` by its name.
+    pub(super) fn permits(&self, action: &EntityUid) -> bool {
+        let about = |policy: &Policy| match policy.action_constraint() {
+            ActionConstraint::Any => true,
+            ActionConstraint::Eq(uid) => uid == *action,
+            ActionConstraint::In(uids) => uids.contains(action),
+        };
+        self.set
+            .policies()
+            .any(|policy| policy.effect() == Effect::Permit && about(policy))
+    }
 }
 
 /// A group that a policy names: an entity that no request brings along.
@@ -237,14 +253,14 @@ mod tests {
     #[test]
     fn the_samples_validate_without_a_warning() {
         let rules = checked(&sample_files().policies).unwrap();
-        assert_eq!(rules.set.policies().count(), 9);
+        assert_eq!(rules.set.policies().count(), 13);
         assert!(rules.warnings.is_empty(), "{:?}", rules.warnings);
         let groups: Vec<String> = rules
             .groups
             .iter()
             .map(|group| group.uid.to_string())
             .collect();
-        assert_eq!(groups.len(), 6, "{groups:?}");
+        assert_eq!(groups.len(), 9, "{groups:?}");
     }
 
     #[test]

@@ -278,6 +278,8 @@ fn mistakes_are_found() {
             "[cloud.accounts.a]\nrole_arn = \"qcs::cam::uin/1:roleName/x\"",
             ".cloud.accounts.a: allOf",
         ),
+        ("[policy]\napprovals = 51", ".policy: anyOf"),
+        ("[policy]\napprovers = 1", ".policy: anyOf"),
         ("[[source]]\nname = \"a\"", ".source[0]: required"),
         (
             "[[source]]\nname = \"a\"\nscheme = \"sns-v9\"",

@@ -12,9 +12,10 @@ use imports::Package;
 use source::rust_files;
 
 /// Which of our modules a module may import. A new arrow fails here until somebody argues for it.
-const MAY_IMPORT: [(&str, &[&str]); 11] = [
+const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("domain", &[]),
-    ("inbound", &["domain"]),
+    ("mapping", &["domain"]),
+    ("inbound", &["domain", "mapping"]),
     ("policy", &["domain"]),
     ("plan", &["domain", "policy"]),
     ("journal", &["domain"]),
@@ -50,7 +51,7 @@ const MAX_MOD_LINES: usize = 120;
 const MAX_FUNCTION_LINES: usize = 70;
 
 /// Files that are part of an import cycle today. The list only shrinks.
-const IN_A_CYCLE: [&str; 79] = [
+const IN_A_CYCLE: [&str; 78] = [
     "crates/sandbox/src/actions/blueprint_shares.rs",
     "crates/sandbox/src/actions/blueprints.rs",
     "crates/sandbox/src/actions/cancel_blueprint.rs",
@@ -103,7 +104,7 @@ const IN_A_CYCLE: [&str; 79] = [
     "src/entrypoints/dialect.rs",
     "src/entrypoints/http.rs",
     "src/inbound/explain.rs",
-    "src/inbound/hmac_check.rs",
+    "src/inbound/hmac.rs",
     "src/inbound/mod.rs",
     "src/inbound/presets.rs",
     "src/inbound/scheme.rs",
@@ -127,7 +128,6 @@ const IN_A_CYCLE: [&str; 79] = [
     "src/plan/observation.rs",
     "src/plan/precheck.rs",
     "src/policy/authorization_request.rs",
-    "src/policy/decide.rs",
     "src/policy/entities.rs",
     "src/policy/mod.rs",
 ];
@@ -145,7 +145,7 @@ const TOO_LONG: [&str; 19] = [
     "src/entrypoints/cli/demo/mod.rs",
     "src/entrypoints/cli/journal.rs fn requests",
     "src/entrypoints/cli/mod.rs",
-    "src/inbound/lint.rs fn term",
+    "src/mapping/lint.rs fn term",
     "src/inbound/scheme.rs fn problems",
     "src/inbound/verify.rs",
     "src/journal/store/mod.rs",

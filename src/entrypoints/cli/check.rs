@@ -22,15 +22,22 @@ pub(super) fn run(context: &Context) -> Exit {
     if context.json {
         outln!(
             "{}",
-            json!({ "problems": [], "warnings": warnings, "policy_digest": prepared.policy_digest() })
+            json!({
+                "problems": [],
+                "warnings": warnings,
+                "policy_digest": prepared.policy_digest(),
+                "approvals": config.approvals,
+                "sources": prepared.sources(),
+            })
         );
         return Exit::Done;
     }
     outln!("{}: valid", config.file);
     outln!("  journal  {}", config.journal);
     outln!(
-        "  policy   {} (digest {})",
+        "  policy   {} (approvals {}, digest {})",
         config.policy.display(),
+        config.approvals,
         prepared.policy_digest().get(..12).unwrap_or_default()
     );
     for source in prepared.sources() {

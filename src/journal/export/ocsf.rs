@@ -145,11 +145,7 @@ fn message(entry: &Entry<'_>) -> String {
             format!("deferred until {}: {}", deferral.not_before, deferral.why)
         }
         Event::Opened(intent) if !intent.verdict.allowed => {
-            let refused = intent
-                .verdict
-                .refused
-                .iter()
-                .map(|r| format!("{}: {}", r.what, r.why));
+            let refused = intent.verdict.refused.iter().map(ToString::to_string);
             format!("denied: {}", refused.collect::<Vec<_>>().join("; "))
         }
         Event::Conflict(_) => {

@@ -5,7 +5,7 @@
 use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
 
 use super::super::record::{Deferral, Event, Intent, Progress, Record, Stored, Worker};
-use super::results::{blueprint, items, merge};
+use super::results::{blueprint, merge};
 use super::{Head, Phase, Revoking, State, StreamState, WakeUp};
 
 /// A record that cannot follow the ones before it.
@@ -295,7 +295,7 @@ impl State {
     }
 
     fn take_in(&mut self, at: Timestamp, results: &[ItemResult]) -> Result<(), BrokenRecord> {
-        let mine = items(&self.intent.request);
+        let mine = self.intent.request.target.items();
         for result in results {
             let asked = match (&self.revoking, &result.item) {
                 (Some(revoking), Item::Account(account)) => revoking.accounts.contains(account),

@@ -1,7 +1,7 @@
 //! One result per item. In: results of several records, some of them repeated after a crash. Out:
 //! for each item the one that says most.
 
-use crate::domain::{Item, ItemResult, ResultKind, ShareRequest};
+use crate::domain::{ItemResult, ResultKind};
 
 use super::{Phase, State};
 
@@ -13,7 +13,10 @@ impl State {
         if self.phase == Phase::Denied {
             return Vec::new();
         }
-        items(&self.intent.request)
+        self.intent
+            .request
+            .target
+            .items()
             .into_iter()
             .map(
                 |item| match self.results.iter().find(|result| result.item == item) {
@@ -28,18 +31,6 @@ impl State {
     pub fn revoked(&self) -> &[ItemResult] {
         &self.revoked
     }
-}
-
-/// Everything that a request needs a result for.
-pub(super) fn items(request: &ShareRequest) -> Vec<Item> {
-    let mut items = Vec::new();
-    if request.target.lighthouse()
-        && let crate::domain::ImageRef::Cvm(image) = request.target.image()
-    {
-        items.push(Item::Lighthouse(image));
-    }
-    items.extend(request.target.accounts().iter().cloned().map(Item::Account));
-    items
 }
 
 /// How much a result says. A worker that takes over finds the share of its predecessor in place and

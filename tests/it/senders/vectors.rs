@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 use sharehook::domain::Timestamp;
 use sharehook::inbound::{
-    Delivery, Greeting, Handshake, Headers, Knock, SchemeSpec, SecretRules, VerifiedDelivery,
-    Verifier, Via,
+    Delivery, Handshake, HandshakeReply, HandshakeRequest, Headers, SchemeSpec, SecretRules,
+    VerifiedDelivery, Verifier, Via,
 };
 
 const TEXT: &str = include_str!("../../vectors/webhooks.json");
@@ -103,7 +103,7 @@ fn verified(vector: &Value) -> Result<VerifiedDelivery, String> {
 }
 
 /// Greets as the HTTP host does: before verification, then after.
-fn greeted(vector: &Value) -> Result<Greeting, String> {
+fn greeted(vector: &Value) -> Result<HandshakeReply, String> {
     let handshake = match text(vector, "scheme") {
         "handshake-zoom" => Handshake::Zoom,
         "handshake-asana" => Handshake::Asana,
@@ -118,7 +118,7 @@ fn greeted(vector: &Value) -> Result<Greeting, String> {
     assert_eq!(handshake.problem(verifier.spec()), None);
     let (source, headers) = ("vector".parse().unwrap(), headers(vector));
     let method = vector["method"].as_str().unwrap_or("POST");
-    let knock = Knock {
+    let knock = HandshakeRequest {
         source: &source,
         method,
         headers: &headers,
@@ -133,7 +133,7 @@ fn greeted(vector: &Value) -> Result<Greeting, String> {
         .ok_or_else(|| "no handshake".to_owned())
 }
 
-fn expected(vector: &Value, greeting: &Greeting) {
+fn expected(vector: &Value, greeting: &HandshakeReply) {
     let id = text(vector, "id");
     let wanted = &vector["expect_response"];
     assert_eq!(wanted["status"], 200, "{id}");

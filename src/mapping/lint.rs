@@ -7,16 +7,16 @@ use jaq_core::load::parse::{BinaryOp, Def, Parser, Pattern, Term};
 use jaq_core::ops::Math;
 use jaq_core::path::{Part, Path};
 
-use super::clipped;
+use super::shortened::shortened as clipped;
 use crate::domain::Problem;
 
 /// Longer than any map that a person reads.
-pub(super) const MOST_BYTES: usize = 32 * 1024;
+pub(super) const MAX_BYTES: usize = 32 * 1024;
 /// Deeper than any map that a person wrote: the engine evaluates a term's depth on the stack.
-pub(super) const MOST_DEPTH: usize = 100;
+pub(super) const MAX_DEPTH: usize = 100;
 
 /// One unclosed bracket makes many errors; the first few show it.
-const MOST_ERRORS: usize = 5;
+const MAX_ERRORS: usize = 5;
 
 /// What is refused by name, and why.
 const BANNED: [(&[&str], &str); 5] = [
@@ -55,14 +55,14 @@ const BANNED: [(&[&str], &str); 5] = [
 /// Every reason why this filter is not loaded; none when it may be compiled.
 ///
 /// The parser recurses with the text's nesting: call this where the stack is deep enough for
-/// [`MOST_BYTES`] of it.
+/// [`MAX_BYTES`] of it.
 pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
-    if text.len() > MOST_BYTES {
+    if text.len() > MAX_BYTES {
         let problem = format!("is {} bytes long", text.len());
         return vec![Problem::new(
             name,
             problem,
-            format!("a map has {MOST_BYTES} bytes at most"),
+            format!("a map has {MAX_BYTES} bytes at most"),
         )];
     }
     let mut lint = Lint {
@@ -74,7 +74,7 @@ pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
     };
     match Lexer::new(text).lex() {
         Err(errors) => {
-            for (_, found) in errors.into_iter().take(MOST_ERRORS) {
+            for (_, found) in errors.into_iter().take(MAX_ERRORS) {
                 lint.say(
                     found,
                     "cannot be read here".into(),
@@ -85,7 +85,7 @@ pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
         Ok(tokens) => match Parser::new(&tokens).parse(|parser| parser.term()) {
             Ok(term) => lint.term(&term, 0),
             Err(errors) => {
-                for (expected, found) in errors.into_iter().take(MOST_ERRORS) {
+                for (expected, found) in errors.into_iter().take(MAX_ERRORS) {
                     let at = found.map_or("", |token| token.0);
                     lint.syntax(at, expected.as_str());
                 }
@@ -194,11 +194,11 @@ impl<'a> Lint<'a> {
     }
 
     fn term(&mut self, term: &Term<&'a str>, depth: usize) {
-        if depth > MOST_DEPTH {
+        if depth > MAX_DEPTH {
             if !std::mem::replace(&mut self.too_deep, true) {
                 self.say(
                     "",
-                    format!("is nested more than {MOST_DEPTH} deep"),
+                    format!("is nested more than {MAX_DEPTH} deep"),
                     "split it into definitions",
                 );
             }
@@ -305,7 +305,7 @@ impl<'a> Lint<'a> {
     }
 
     fn pattern(&mut self, pattern: &Pattern<&'a str>, depth: usize) {
-        if depth > MOST_DEPTH {
+        if depth > MAX_DEPTH {
             return;
         }
         match pattern {

@@ -14,12 +14,37 @@ use jaq_core::{Compiler, Ctx, DataT, Error, Vars};
 use jaq_json::Val;
 use serde_json::{Map as JsonMap, Number, Value};
 
-use super::clipped;
-use super::fuel::{self, Exhausted};
+use super::bound::{self, Exhausted};
+use super::error_path::places;
 use super::lint::lint;
+use super::shortened::shortened as clipped;
 use crate::domain::{Problem, Problems};
 
-/// A compiled map.
+/// A compiled program. It holds no values, so threads can share it.
+pub struct Program(Filter);
+
+impl Program {
+    /// Checks and compiles a program; `name` is how problems call it.
+    ///
+    /// # Errors
+    /// Every reason not to load it, with the line where that is known: syntax, undefined names,
+    /// recursion, what may not end or sees more than the event, `include` and `import`.
+    pub fn compile(text: &str, name: &str) -> Result<Self, Problems> {
+        compile(text, name).map(Self)
+    }
+
+    /// Runs the program on an event. `now` is unix seconds.
+    ///
+    /// # Errors
+    /// What went wrong, for people: the program failed on this event, or exceeded a bound.
+    pub fn run(&self, event: &Value, now: i64) -> Result<Vec<Value>, String> {
+        run(&self.0, event.clone(), now).map_err(|error| match places(event, &error) {
+            Some(place) => format!("{error}, at {place}"),
+            None => error,
+        })
+    }
+}
+
 pub(super) type Filter = jaq_core::Filter<JustLut<Val>>;
 
 /// The parser recurses with the nesting of the text; a map of nothing but brackets fits into this.
@@ -28,11 +53,11 @@ const LOADING_STACK: usize = 512 * 1024 * 1024;
 /// The map as a definition beside the library's; the linter keeps maps from calling it.
 const MAP: &str = "__map";
 /// More requests than one event asks for.
-const MOST_OUTPUTS: usize = 20;
+const MAX_OUTPUTS: usize = 20;
 /// Larger than any request: values and bytes of text in one event's outputs together.
-const MOST_SIZE: usize = 256 * 1024;
+const MAX_SIZE: usize = 256 * 1024;
 /// Deeper than any request.
-const MOST_DEPTH: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// Lints and compiles a map, on a stack of its own. `name` is how problems call it.
 pub(super) fn compile(text: &str, name: &str) -> Result<Filter, Problems> {
@@ -65,12 +90,12 @@ fn compile_here(text: &str, name: &str) -> Result<Filter, Problems> {
     let map = Def {
         name: MAP,
         args: Vec::new(),
-        body: fuel::metered(map),
+        body: bound::metered(map),
     };
     let library = jaq_core::defs()
         .chain(jaq_std::defs())
         .chain(jaq_json::defs());
-    let defs = library.map(fuel::metered_def).chain([map]);
+    let defs = library.map(bound::metered_def).chain([map]);
     let arena = Arena::default();
     // The loader reads a name; what it stands for is metered already.
     let modules = Loader::new(defs)
@@ -104,7 +129,7 @@ fn functions() -> impl Iterator<Item = Fun<JustLut<Val>>> {
         .chain(jaq_json::funs());
     std.filter(|(name, ..)| *name != "fromjson")
         .chain([from_json()])
-        .chain(fuel::functions())
+        .chain(bound::functions())
 }
 
 fn from_json<D: for<'a> DataT<V<'a> = Val>>() -> Fun<D> {
@@ -130,7 +155,7 @@ fn shortened(value: &impl ToString) -> String {
 
 /// Runs a map on an event. Out: its outputs, or what went wrong, for people. `now` is unix seconds.
 pub(super) fn run(filter: &Filter, event: Value, now: i64) -> Result<Vec<Value>, String> {
-    run_within(filter, event, now, fuel::STEPS)
+    run_within(filter, event, now, bound::STEPS)
 }
 
 /// The same with other steps than a map has; for each part of the event there are more.
@@ -154,18 +179,18 @@ pub(super) fn run_within(
 
 fn outputs(filter: &Filter, event: Value, now: i64, steps: u64) -> Result<Vec<Value>, String> {
     let event: Val = serde_json::from_value(event).map_err(|error| error.to_string())?;
-    fuel::fill(&event, steps);
+    bound::fill(&event, steps);
     let now = Val::from(isize::try_from(now).unwrap_or_default());
     let ctx = Ctx::<JustLut<Val>>::new(&filter.lut, Vars::new([now]));
-    let mut left = MOST_SIZE;
+    let mut left = MAX_SIZE;
     let mut outputs = Vec::new();
     for output in filter.id.run((ctx, event)) {
         let output = output.map_err(|exception| match exception.get_err() {
             Ok(error) => error.to_string().chars().take(300).collect(),
             Err(_) => "it stopped without an output".to_owned(),
         })?;
-        if outputs.len() == MOST_OUTPUTS {
-            return Err(format!("it yields more than {MOST_OUTPUTS} requests"));
+        if outputs.len() == MAX_OUTPUTS {
+            return Err(format!("it yields more than {MAX_OUTPUTS} requests"));
         }
         outputs.push(json(&output, 0, &mut left)?);
     }
@@ -183,9 +208,9 @@ fn json(value: &Val, depth: usize, left: &mut usize) -> Result<Value, String> {
     };
     *left = left
         .checked_sub(size)
-        .ok_or_else(|| format!("its output is larger than {MOST_SIZE} bytes"))?;
-    if depth > MOST_DEPTH {
-        return Err(format!("its output is nested more than {MOST_DEPTH} deep"));
+        .ok_or_else(|| format!("its output is larger than {MAX_SIZE} bytes"))?;
+    if depth > MAX_DEPTH {
+        return Err(format!("its output is nested more than {MAX_DEPTH} deep"));
     }
     Ok(match value {
         Val::Null => Value::Null,
@@ -219,7 +244,7 @@ fn json(value: &Val, depth: usize, left: &mut usize) -> Result<Value, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lint::{MOST_BYTES, MOST_DEPTH as MOST_DEPTH_OF_MAP};
+    use super::super::lint::{MAX_BYTES, MAX_DEPTH as MAX_DEPTH_OF_MAP};
     use super::*;
     use serde_json::json;
 
@@ -277,7 +302,7 @@ mod tests {
                 .contains("more than 20")
         );
         assert!(
-            run_text(".", json!("x".repeat(MOST_SIZE)))
+            run_text(".", json!("x".repeat(MAX_SIZE)))
                 .unwrap_err()
                 .contains("larger")
         );
@@ -332,12 +357,12 @@ mod tests {
             "[", "{", "(", "-", "if ", "1|", "1 as $x|", "try ", "\"\\(", "def f:", ".[",
             "reduce ", "1//", "{a:",
         ] {
-            let text = piece.repeat(MOST_BYTES / piece.len() - 1);
+            let text = piece.repeat(MAX_BYTES / piece.len() - 1);
             for end in ["", "1"] {
                 assert!(told(&format!("{text}{end}")).is_some(), "{piece}");
             }
         }
-        let long = "1,".repeat(MOST_BYTES);
+        let long = "1,".repeat(MAX_BYTES);
         assert!(told(&long).is_some_and(|told| told.contains("bytes long")));
     }
 
@@ -352,10 +377,10 @@ mod tests {
         ] {
             let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
             assert!(
-                compile(&nested(MOST_DEPTH_OF_MAP + 1), "m.jq").is_err(),
+                compile(&nested(MAX_DEPTH_OF_MAP + 1), "m.jq").is_err(),
                 "{open}"
             );
-            let filter = compile(&format!("{} | 1", nested(MOST_DEPTH_OF_MAP - 3)), "m.jq")
+            let filter = compile(&format!("{} | 1", nested(MAX_DEPTH_OF_MAP - 3)), "m.jq")
                 .ok()
                 .unwrap();
             assert_eq!(run(&filter, json!({}), 0).unwrap(), [json!(1)], "{open}");

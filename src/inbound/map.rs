@@ -6,10 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::body;
-use super::engine::{self, Filter};
 use super::verify::VerifiedDelivery;
-use super::whereabouts::places;
 use crate::domain::{Problem, Problems, ServedRegions, ShareRequest, Timestamp};
+use crate::mapping::Program;
 
 /// The maps that ship, by name.
 const BUILTIN: [(&str, &str); 13] = [
@@ -32,7 +31,7 @@ const BUILTIN: [(&str, &str); 13] = [
 #[derive(Clone)]
 pub struct Map {
     name: Arc<str>,
-    filter: Arc<Filter>,
+    program: Arc<Program>,
 }
 
 impl fmt::Debug for Map {
@@ -61,10 +60,10 @@ impl Map {
     /// Every reason not to load it, with the line where that is known: syntax, undefined names,
     /// recursion, what may not end or sees more than the event, `include` and `import`.
     pub fn load(text: &str, name: &str) -> Result<Self, Problems> {
-        let filter = engine::compile(text, name)?;
+        let program = Program::compile(text, name)?;
         Ok(Self {
             name: name.into(),
-            filter: Arc::new(filter),
+            program: Arc::new(program),
         })
     }
 
@@ -104,12 +103,8 @@ impl Map {
     ) -> Result<Vec<ShareRequest>, MapRefusal> {
         let event =
             body::read(delivery.body(), delivery.is_form()).map_err(MapRefusal::Unreadable)?;
-        let outputs = engine::run(&self.filter, event, now.as_second()).map_err(|error| {
-            let event = body::read(delivery.body(), delivery.is_form()).unwrap_or_default();
-            let place = places(&event, &error)
-                .map(|place| format!(", at {place}"))
-                .unwrap_or_default();
-            let problem = format!("failed on this event: {}{place}", one_line(&error));
+        let outputs = self.program.run(&event, now.as_second()).map_err(|error| {
+            let problem = format!("failed on this event: {}", one_line(&error));
             let remedy = "mend the map, or what the sender puts into the event";
             MapRefusal::Invalid(Problem::new(format!("map {}", self.name), problem, remedy).into())
         })?;

@@ -7,9 +7,9 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 /// More places than this say nothing.
-const MOST_PLACES: usize = 3;
+const MAX_PLACES: usize = 3;
 /// More values than this are not looked at.
-const MOST_VALUES: usize = 100_000;
+const MAX_VALUES: usize = 100_000;
 /// How the engine begins a sentence about a value.
 const BEGINNINGS: [&str; 4] = [
     "cannot index ",
@@ -27,11 +27,11 @@ pub(super) fn places(event: &Value, error: &str) -> Option<String> {
     let mut search = Search {
         quoted: quoted.as_bytes(),
         found: Vec::new(),
-        left: MOST_VALUES,
+        left: MAX_VALUES,
     };
     search.walk(event, &mut String::new());
     let found = search.found;
-    (!found.is_empty() && found.len() <= MOST_PLACES).then(|| found.join(" or "))
+    (!found.is_empty() && found.len() <= MAX_PLACES).then(|| found.join(" or "))
 }
 
 struct Search<'a> {
@@ -43,7 +43,7 @@ struct Search<'a> {
 impl Search<'_> {
     /// The event was read by `serde_json`, which bounds its depth.
     fn walk(&mut self, value: &Value, path: &mut String) {
-        if self.left == 0 || self.found.len() > MOST_PLACES {
+        if self.left == 0 || self.found.len() > MAX_PLACES {
             return;
         }
         self.left -= 1;
@@ -91,7 +91,7 @@ fn step(name: &str) -> String {
     if plain {
         format!(".{name}")
     } else {
-        format!("[{}]", super::clipped(name))
+        format!("[{}]", super::shortened::shortened(name))
     }
 }
 

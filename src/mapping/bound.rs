@@ -23,9 +23,9 @@ const STEPS_PER_UNIT: u64 = 10;
 /// Bytes of text that weigh as much as one value.
 const TEXT_UNIT: usize = 16;
 /// The heaviest value, beside the event's own weight: a million numbers, or 16 MiB of text.
-const MOST_WEIGHT: u64 = 1_000_000;
+const MAX_WEIGHT: u64 = 1_000_000;
 /// Deeper than any event (128): a value's depth is on the stack when it is dropped.
-const MOST_DEPTH: u32 = 500;
+const MAX_DEPTH: u32 = 500;
 /// What compiling and running a regular expression costs, beside the length of the text.
 const REGEX: u64 = 2_000;
 
@@ -70,7 +70,7 @@ pub(super) fn fill(event: &Val, steps: u64) {
     HEAVIEST.set(u64::MAX);
     let own = weight(event, 0);
     LEFT.set(own.saturating_mul(STEPS_PER_UNIT).saturating_add(steps));
-    HEAVIEST.set(own.saturating_mul(2).saturating_add(MOST_WEIGHT));
+    HEAVIEST.set(own.saturating_mul(2).saturating_add(MAX_WEIGHT));
 }
 
 /// The steps that this thread has left.
@@ -97,7 +97,7 @@ fn units(bytes: usize) -> u64 {
 /// The weight of a value with all that it holds, charged while it is counted: what is too heavy is
 /// not counted to its end.
 fn weight(value: &Val, depth: u32) -> u64 {
-    if depth > MOST_DEPTH {
+    if depth > MAX_DEPTH {
         stop("it nests values too deep");
     }
     let mut all = match value {

@@ -134,7 +134,7 @@ fn signed_time(record: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
                 return Err(Refusal::Missing { what });
             };
             if values.any(|other| other != text) {
-                return Err(Refusal::Twice { what });
+                return Err(Refusal::Duplicate { what });
             }
             (what, text, unix_seconds(text), UNIX)
         }

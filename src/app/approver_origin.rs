@@ -1,0 +1,105 @@
+//! Who says who approved: the ticket system, the sender, or a map of the operator's own. `check`
+//! prints it, because a policy that names approvers is worth no more than their origin.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::config::{MapRef, SourceConfig};
+use crate::domain::SourceName;
+
+/// A configured source as `check` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceSummary {
+    /// As in `/hooks/{name}`.
+    pub name: SourceName,
+    /// A preset's name, or `custom`.
+    pub scheme: String,
+    /// Whether the scheme signs the body.
+    pub signed: bool,
+    /// Who says who approved.
+    pub approvers: ApproverOrigin,
+}
+
+impl fmt::Display for SourceSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signed = if self.signed { "signed" } else { "unsigned" };
+        let (name, scheme) = (&self.name, &self.scheme);
+        write!(f, "{name} ({scheme}, {signed}): {}", self.approvers)
+    }
+}
+
+/// Where a source's approvers come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApproverOrigin {
+    /// The ticket system writes who acted into an event that it signs.
+    Recorded,
+    /// The sender writes any name: whoever may send, or knows the static secret, states it.
+    Stated,
+    /// A map of the operator's own takes them from a signed event.
+    OwnMap,
+}
+
+impl ApproverOrigin {
+    pub(super) fn of(source: &SourceConfig) -> Self {
+        match &source.map {
+            _ if !source.scheme.signed() => Self::Stated,
+            MapRef::File(..) => Self::OwnMap,
+            // These maps take the approvers from a request that the sender wrote.
+            MapRef::Builtin(name)
+                if ["native", "stepfunctions", "eventbridge"].contains(&name.as_str()) =>
+            {
+                Self::Stated
+            }
+            MapRef::Builtin(_) => Self::Recorded,
+        }
+    }
+}
+
+impl fmt::Display for ApproverOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Recorded => "the ticket system says who approved",
+            Self::Stated => "the sender states who approved",
+            Self::OwnMap => "your map says who approved",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Vars};
+
+    #[test]
+    fn unsigned_sources_and_maps_of_a_request_state_their_approvers() {
+        let source = |scheme: &str, map: &str| {
+            let more = match scheme {
+                "trusted" => "from = [\"invoke\"]",
+                _ => "secrets = [\"env:SECRET\"]",
+            };
+            let text = format!(
+                "journal = \"memory:\"\n[cloud]\nsite = \"intl\"\n[[source]]\nname = \"a\"\n\
+                 scheme = \"{scheme}\"\nmap = \"{map}\"\n{more}\n"
+            );
+            let vars = Vars::from([(
+                "SECRET".to_owned(),
+                "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned(),
+            )]);
+            let config = Config::read("sharehook.toml", &text, &vars).unwrap();
+            ApproverOrigin::of(&config.sources[0])
+        };
+        for (scheme, map, origin) in [
+            ("jira", "jira", ApproverOrigin::Recorded),
+            ("slack", "slack", ApproverOrigin::Recorded),
+            ("standard-webhooks", "native", ApproverOrigin::Stated),
+            ("trusted", "stepfunctions", ApproverOrigin::Stated),
+            ("token", "jira", ApproverOrigin::Stated),
+            ("bearer", "servicenow", ApproverOrigin::Stated),
+            ("jira", "maps/jira.jq", ApproverOrigin::OwnMap),
+        ] {
+            assert_eq!(source(scheme, map), origin, "{scheme} {map}");
+        }
+    }
+}

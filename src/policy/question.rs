@@ -1,0 +1,18 @@
+//! What the policy is asked about one request.
+
+use crate::domain::{Identity, ShareRequest, SourceName, Timestamp};
+
+/// What is asked: may this request, which this source authenticated, be carried out now?
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The configured source that authenticated the delivery.
+    pub source: &'a SourceName,
+    /// The request's identity; of the same source.
+    pub identity: &'a Identity,
+    /// The request.
+    pub request: &'a ShareRequest,
+    /// The time of the decision.
+    pub now: Timestamp,
+    /// When the approved request was first verified here: an `expires_in` counts from it.
+    pub approved_at: Timestamp,
+}
