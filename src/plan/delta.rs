@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::domain::{
-    AccountId, Action, BlueprintId, CvmImageId, Item, ItemResult, Region, ResultKind, Target,
+    AccountId, Action, BlueprintId, CloudError, CvmImageId, Item, ItemResult, Region, ResultKind,
+    ShareRequest, Target,
 };
 use crate::policy::Approved;
 
@@ -56,9 +57,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The delta between what was approved and what is. `done` are final results of earlier
-    /// attempts: they stand. `observed_before`: an earlier attempt has recorded what it saw before
-    /// it called.
+    /// The delta between what was approved and what the cloud holds. `done` are final results of
+    /// earlier attempts. `observed_before`: an earlier attempt has recorded what it saw before it
+    /// called.
     pub fn of(
         approved: &Approved,
         seen: &Observation,
@@ -67,80 +68,17 @@ impl Plan {
     ) -> Self {
         let request = approved.request();
         let mut settled: Vec<ItemResult> = done.iter().filter(|r| !r.pending()).cloned().collect();
-        let wanted: Vec<AccountId> = open_accounts(request.target.accounts(), &settled);
-        // What is not in Lighthouse has no blueprint, so no account has one either.
-        let nowhere = matches!(request.target, Target::Chain { .. })
-            && seen.readable
-            && seen.blueprint.is_none();
-        let nobody = Observation {
-            shares: Some(BTreeSet::new()),
-            ..Observation::default()
-        };
-        let holders = if nowhere && request.action == Action::Cancel {
-            &nobody
-        } else {
-            seen
-        };
-        let mut todo = Vec::new();
-        for account in wanted {
-            match holders.settles(request.action, &account, observed_before) {
-                Some(kind) => settled.push(ItemResult::new(Item::Account(account), kind, None)),
-                None => todo.push(account),
-            }
-        }
-        settled.extend(precheck::refused(
-            request.action,
-            &request.target,
-            seen,
-            observed_before,
-            &mut todo,
-        ));
-        if let (Target::Chain { image, .. }, Action::Share) = (&request.target, request.action)
-            && settled
-                .iter()
-                .any(|r| matches!(r.item, Item::Lighthouse(_)) && r.kind == ResultKind::Cancelled)
-        {
-            let refused = |id| ItemResult::new(Item::Account(id), taken_back_before(image), None);
-            settled.extend(todo.drain(..).map(refused));
-        }
-        let accounts_stage = |image| Stage::Accounts {
-            image,
-            action: request.action,
-            accounts: todo.clone(),
-        };
-        let mut stages = Vec::new();
-        match (&request.target, request.action) {
-            (Target::Blueprint { image, .. }, _) => {
-                stages.push(accounts_stage(StageImage::Blueprint(image.clone())))
-            }
-            (Target::Cvm { image, .. }, _) => {
-                stages.push(accounts_stage(StageImage::Cvm(image.clone())))
-            }
-            (Target::Lighthouse { image } | Target::Chain { image, .. }, action) => {
-                let accounts = accounts_stage(match &seen.blueprint {
-                    Some(blueprint) => StageImage::Blueprint(blueprint.clone()),
-                    None => StageImage::BlueprintOf(image.clone()),
-                });
-                let lighthouse =
-                    lighthouse_stage(image, action, seen, observed_before, &mut settled);
-                match action {
-                    Action::Share => stages.extend(lighthouse.into_iter().chain([accounts])),
-                    Action::Cancel => stages.extend([accounts].into_iter().chain(lighthouse)),
-                }
-            }
-        }
+        let todo = unsettled_accounts(request, seen, observed_before, &mut settled);
+        let mut stages = stages(request, seen, observed_before, todo, &mut settled);
         stages.retain(
             |stage| !matches!(stage, Stage::Accounts { accounts, .. } if accounts.is_empty()),
         );
+        let read_later = |error: &CloudError| error.class.passing();
         Self {
             region: request.region.clone(),
             stages,
             settled,
-            readable: seen.readable
-                || seen
-                    .unreadable
-                    .as_ref()
-                    .is_some_and(|error| error.class.passing()),
+            readable: seen.readable || seen.unreadable.as_ref().is_some_and(read_later),
             resumed: observed_before,
             settling: request.action == Action::Share
                 && matches!(seen.readiness, Readiness::Later(_)),
@@ -181,6 +119,83 @@ impl Plan {
     /// Whether nothing has to be done.
     pub fn is_empty(&self) -> bool {
         self.stages.is_empty()
+    }
+}
+
+/// The accounts that a call is needed for. Adds the results of all others to `settled`.
+fn unsettled_accounts(
+    request: &ShareRequest,
+    seen: &Observation,
+    observed_before: bool,
+    settled: &mut Vec<ItemResult>,
+) -> Vec<AccountId> {
+    let chain = match &request.target {
+        Target::Chain { image, .. } => Some(image),
+        _ => None,
+    };
+    // What is not in Lighthouse has no blueprint, so no account has one either.
+    let nobody = Observation {
+        shares: Some(BTreeSet::new()),
+        ..Observation::default()
+    };
+    let nowhere = chain.is_some() && seen.readable && seen.blueprint.is_none();
+    let holders = if nowhere && request.action == Action::Cancel {
+        &nobody
+    } else {
+        seen
+    };
+    let mut todo = Vec::new();
+    for account in open_accounts(request.target.accounts(), settled) {
+        match holders.settles(request.action, &account, observed_before) {
+            Some(kind) => settled.push(ItemResult::new(Item::Account(account), kind, None)),
+            None => todo.push(account),
+        }
+    }
+    settled.extend(precheck::refused(
+        request.action,
+        &request.target,
+        seen,
+        observed_before,
+        &mut todo,
+    ));
+    let taken_back = settled
+        .iter()
+        .any(|r| matches!(r.item, Item::Lighthouse(_)) && r.kind == ResultKind::Cancelled);
+    if let (Some(image), Action::Share, true) = (chain, request.action, taken_back) {
+        let refused = |id| ItemResult::new(Item::Account(id), taken_back_before(image), None);
+        settled.extend(todo.drain(..).map(refused));
+    }
+    todo
+}
+
+/// What is to be done, in order: a share publishes first, a cancel unpublishes last.
+fn stages(
+    request: &ShareRequest,
+    seen: &Observation,
+    observed_before: bool,
+    accounts: Vec<AccountId>,
+    settled: &mut Vec<ItemResult>,
+) -> Vec<Stage> {
+    let action = request.action;
+    let of_accounts = |image| Stage::Accounts {
+        image,
+        action,
+        accounts,
+    };
+    match &request.target {
+        Target::Blueprint { image, .. } => vec![of_accounts(StageImage::Blueprint(image.clone()))],
+        Target::Cvm { image, .. } => vec![of_accounts(StageImage::Cvm(image.clone()))],
+        Target::Lighthouse { image } | Target::Chain { image, .. } => {
+            let accounts = of_accounts(match &seen.blueprint {
+                Some(blueprint) => StageImage::Blueprint(blueprint.clone()),
+                None => StageImage::BlueprintOf(image.clone()),
+            });
+            let lighthouse = lighthouse_stage(image, action, seen, observed_before, settled);
+            match action {
+                Action::Share => lighthouse.into_iter().chain([accounts]).collect(),
+                Action::Cancel => [accounts].into_iter().chain(lighthouse).collect(),
+            }
+        }
     }
 }
 

@@ -152,21 +152,26 @@ fn blueprints() -> BTreeMap<String, Blueprint> {
 }
 
 fn images() -> BTreeMap<String, CvmImage> {
+    let seeds = shareable_images()
+        .into_iter()
+        .chain(images_for_accounts_only())
+        .chain(images_that_cannot_be_shared());
+    seeds.map(|(id, image)| (id.to_owned(), image)).collect()
+}
+
+fn shareable_images() -> [(&'static str, CvmImage); 4] {
     let custom = CvmImage::custom;
-    let official = CvmImage {
-        source: ImageSource::Official,
-        ..custom("CentOS 7.9")
-    };
-    let old = CvmImage {
-        os_name: "CentOS 6.5 64bit".into(),
-        platform: "CentOS".into(),
-        ..custom("old-system")
-    };
-    let seeds = [
+    [
         ("img-6pb6lrmy", custom("web-2026-06")),
         ("img-gvbnzy6f", custom("batch-2026-06")),
         ("img-xkd784jw", custom("build-agent")),
         ("img-cs2rrmp0", custom("ubuntu")),
+    ]
+}
+
+fn images_for_accounts_only() -> [(&'static str, CvmImage); 3] {
+    let custom = CvmImage::custom;
+    [
         (
             "img-imported",
             CvmImage {
@@ -181,7 +186,20 @@ fn images() -> BTreeMap<String, CvmImage> {
                 ..custom("without-cloud-init")
             },
         ),
-        ("img-centos65", old),
+        (
+            "img-centos65",
+            CvmImage {
+                os_name: "CentOS 6.5 64bit".into(),
+                platform: "CentOS".into(),
+                ..custom("old-system")
+            },
+        ),
+    ]
+}
+
+fn images_that_cannot_be_shared() -> [(&'static str, CvmImage); 8] {
+    let custom = CvmImage::custom;
+    [
         (
             "img-wholeins",
             CvmImage {
@@ -235,14 +253,11 @@ fn images() -> BTreeMap<String, CvmImage> {
             "img-public00",
             CvmImage {
                 kind: ImageType::Public,
-                ..official
+                source: ImageSource::Official,
+                ..custom("CentOS 7.9")
             },
         ),
-    ];
-    seeds
-        .into_iter()
-        .map(|(id, image)| (id.to_owned(), image))
-        .collect()
+    ]
 }
 
 #[cfg(test)]
