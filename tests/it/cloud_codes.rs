@@ -7,7 +7,7 @@ use serde_json::Value;
 use sharehook::app::ImagesQuery;
 use sharehook_sandbox::Fault;
 
-use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, ticket, unlimited};
+use crate::support::cloud::{BLUEPRINT, IMAGE, REGION, Setup, ticket, unlimited};
 
 /// Ten accounts that may have an image.
 const TEN: [&str; 10] = [
