@@ -611,3 +611,74 @@ fn a_server_seals_by_default_soon_after_it_wrote() {
         "{told}"
     );
 }
+
+/// The first record of a stream.
+fn record_0(site: &Site, stream: &str) -> serde_json::Value {
+    let file = format!("journal/requests/{stream}/000000.json");
+    let text = fs::read_to_string(site.path().join(file)).unwrap();
+    serde_json::from_str(text.lines().next().unwrap()).unwrap()
+}
+
+#[test]
+fn record_0_ties_to_the_bytes_that_came_and_to_what_read_them() {
+    let site = Site::empty("");
+    let mut server = Server::start(&site);
+    let sha256 = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    let config = sha256(&fs::read(site.path().join("sharehook.toml")).unwrap());
+    let map = sha256(&fs::read(Path::new(ROOT).join("maps/native.jq")).unwrap());
+    let first = EVENT.replace("ID", "one");
+    // The same request in other bytes is a duplicate; other content under the same id is a conflict.
+    let spaced = first.replace(":", ": ");
+    let other = first.replace("img-xkd784jw", "img-6pb6lrmy");
+    for (body, status) in [(&first, "403"), (&spaced, "403"), (&other, "422")] {
+        let answer = server.post(body);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+    }
+    for (body, kind) in [(&first, "opened"), (&other, "conflict")] {
+        let printed: serde_json::Value =
+            serde_json::from_str(&server.lines.next().unwrap().unwrap()).unwrap();
+        let record = record_0(&site, printed["stream"].as_str().unwrap());
+        let event = &record["event"];
+        assert_eq!(event["type"], kind);
+        assert_eq!(event["body_digest"], sha256(body.as_bytes()), "{kind}");
+        assert_eq!(event["map_digest"], map);
+        assert_eq!(event["config_digest"], config);
+        assert_eq!(event["version"], env!("CARGO_PKG_VERSION"));
+    }
+    drop(server.running);
+    site.configure("");
+    let digest = sha256(first.as_bytes());
+    for format in ["ocsf", "csv", "jsonl"] {
+        let exported = site.out(&["audit", "export", "--format", format]);
+        assert_eq!(exported.matches(&digest).count(), 1, "{format}");
+        assert_eq!(exported.matches(&config).count(), 2, "{format}");
+    }
+}
+
+#[test]
+fn a_record_of_the_old_format_is_refused_by_name() {
+    let site = Site::empty("");
+    site.ask("one");
+    fs::remove_dir_all(site.path().join("journal/seals")).unwrap();
+    let stream = fs::read_dir(site.path().join("journal/requests"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let file = stream.path().join("000000.json");
+    let text = fs::read_to_string(&file).unwrap();
+    let old = text.lines().next().unwrap().replace("{\"v\":2", "{\"v\":1");
+    let checksum = hex::encode(Sha256::digest(old.as_bytes()));
+    fs::write(&file, format!("{old}\n\"sha256:{checksum}\"\n")).unwrap();
+    let told = site.refused(1, &["audit", "verify"]);
+    assert!(
+        told.contains("written by an older sharehook: its version is 1")
+            && told.contains("begin a new journal"),
+        "{told}"
+    );
+    let told = site.refused(1, &["invoke", "event.json"]);
+    assert!(told.contains("written by an older sharehook"), "{told}");
+}

@@ -1,7 +1,9 @@
 //! The opening of a request: claim and intent in one create-only write. In: an authenticated
 //! request and its verdict. Out: a claim, or what is known of that identity already.
 
-use super::super::record::{Conflict, Event, Intent, Lease, Record, StreamId, VERSION, Worker};
+use super::super::record::{
+    Conflict, Event, Intent, Lease, Received, Record, StreamId, VERSION, Worker,
+};
 use super::super::state::{State, StreamState};
 use super::claim::write;
 use super::objects::Created;
@@ -19,6 +21,8 @@ pub struct Opening {
     pub secret_fingerprint: Option<String>,
     /// The scheme that authenticated the delivery.
     pub scheme: String,
+    /// What was received, and what it was read with.
+    pub received: Received,
     /// The request as it was mapped.
     pub request: ShareRequest,
     /// The policy's verdict.
@@ -96,6 +100,7 @@ impl Journal {
         let Opening {
             identity,
             delivery_id,
+            received,
             lease,
             ..
         } = opening;
@@ -103,6 +108,7 @@ impl Journal {
             identity,
             digest,
             delivery_id,
+            received,
         };
         let (_, bytes) = write(first(stream, &lease, Event::Conflict(conflict)))?;
         // Theirs is the record of an earlier delivery with that content: one is enough.
@@ -119,6 +125,7 @@ fn intent(opening: &Opening) -> Intent {
         delivery_id,
         secret_fingerprint,
         scheme,
+        received,
         request,
         verdict,
         lease,
@@ -131,6 +138,7 @@ fn intent(opening: &Opening) -> Intent {
         delivery_id: delivery_id.clone(),
         secret_fingerprint: secret_fingerprint.clone(),
         scheme: scheme.clone(),
+        received: received.clone(),
         request: request.clone(),
         approved_at: lease.now,
         expires_at: request.expires_at(lease.now),
