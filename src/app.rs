@@ -418,9 +418,7 @@ impl App {
         now: Timestamp,
         deadline: Deadline,
     ) -> Result<WorkerLease, JournalError> {
-        let none =
-            |error| JournalError::Refused(format!("the system gives no randomness: {error}"));
-        let worker = Worker::from_random(clock::fresh_bytes().map_err(none)?);
+        let worker = Worker::from_random(clock::fresh_bytes().map_err(JournalError::NoRandomness)?);
         Ok(WorkerLease {
             now,
             until: self.lease(now, deadline),

@@ -33,7 +33,7 @@ mod store;
 mod testing;
 
 pub use chain::{Chain, File, Finding};
-pub use location::JournalLocation;
+pub use location::{Bucket, JournalLocation};
 pub use record::{
     Archive, CallNote, Conflict, Deferral, Ended, Event, Flaw, Intent, Lease, Progress, Received,
     Record, Stored, StreamId, Worker,

@@ -54,8 +54,8 @@ impl Journal {
     /// never taken for an unknown identity.
     pub async fn open_request(&self, opening: Opening) -> Result<Opened, JournalError> {
         if opening.identity.id.contains('\0') {
-            let problem = format!("the id {:?} contains a zero byte", opening.identity.id);
-            return Err(JournalError::Refused(problem));
+            let id = opening.identity.id;
+            return Err(JournalError::ZeroByteInId { id });
         }
         let stream = StreamId::of(&opening.identity);
         if let Some(known) = self.read(stream).await? {
@@ -65,18 +65,14 @@ impl Journal {
         let intent = intent(&opening);
         let leased = intent.lease.is_some();
         let (stored, bytes) = write(first(stream, &lease, Event::Opened(Box::new(intent))))?;
-        let refused =
-            |error: super::super::state::BrokenRecord| JournalError::Refused(error.to_string());
-        let state = State::from_records(std::slice::from_ref(&stored)).map_err(refused)?;
+        let state = State::from_records(std::slice::from_ref(&stored))?;
         self.announce(None, &state).await?;
         match self.create(stream, 0, &bytes).await? {
             Created::Ours if leased => Ok(Opened::New(Box::new(Claim::won(state, lease.worker)))),
             Created::Ours => Ok(Opened::Kept(Box::new(state))),
             Created::Theirs(_) => match self.read(stream).await? {
                 Some(known) => self.known(known.stream_state, opening).await,
-                None => Err(JournalError::Refused(format!(
-                    "stream {stream} vanished while it was opened"
-                ))),
+                None => Err(JournalError::Gone { stream }),
             },
         }
     }
@@ -87,10 +83,8 @@ impl Journal {
         opening: Opening,
     ) -> Result<Opened, JournalError> {
         let StreamState::Request(state) = stream_state else {
-            return Err(JournalError::Refused(format!(
-                "the stream of {} holds a conflict",
-                opening.identity
-            )));
+            let stream = StreamId::of(&opening.identity);
+            return Err(JournalError::NotARequest { stream });
         };
         let digest = opening.request.digest();
         if state.intent().digest == digest {
