@@ -647,7 +647,7 @@ fn record_0_ties_to_the_bytes_that_came_and_to_what_read_them() {
         assert_eq!(event["config_digest"], config);
         assert_eq!(event["version"], env!("CARGO_PKG_VERSION"));
     }
-    drop(server.running);
+    drop(server.process);
     site.configure("");
     let digest = sha256(first.as_bytes());
     for format in ["ocsf", "csv", "jsonl"] {

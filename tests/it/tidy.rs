@@ -51,7 +51,7 @@ const MAX_MOD_LINES: usize = 120;
 const MAX_FUNCTION_LINES: usize = 70;
 
 /// Files that are part of an import cycle today. The list only shrinks.
-const IN_A_CYCLE: [&str; 78] = [
+const IN_A_CYCLE: [&str; 74] = [
     "crates/sandbox/src/actions/blueprint_shares.rs",
     "crates/sandbox/src/actions/blueprints.rs",
     "crates/sandbox/src/actions/cancel_blueprint.rs",
@@ -129,7 +129,7 @@ const IN_A_CYCLE: [&str; 78] = [
 ];
 
 /// Files and functions that are too long today. The list only shrinks.
-const TOO_LONG: [&str; 19] = [
+const TOO_LONG: [&str; 18] = [
     "crates/sandbox/src/seed.rs fn images",
     "src/app.rs",
     "src/app/execute.rs fn accounts_stage",
