@@ -25,7 +25,7 @@ use sharehook::domain::{
 };
 use sharehook::journal::seal::NoteSigner;
 use sharehook::journal::{
-    Access, Event, Journal, JournalLocation, Opened, Opening, Worker, WorkerLease,
+    Access, Event, Journal, JournalLocation, Opened, Opening, Received, Worker, WorkerLease,
 };
 
 const DUE: usize = 100;
@@ -162,6 +162,12 @@ async fn finish(journal: &Journal, n: usize, now: Timestamp) {
         delivery_id: None,
         secret_fingerprint: None,
         scheme: "jira".to_owned(),
+        received: Received {
+            body_digest: "00".repeat(32),
+            map_digest: "00".repeat(32),
+            config_digest: "00".repeat(32),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
         request,
         verdict,
         lease: WorkerLease {

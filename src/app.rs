@@ -32,6 +32,8 @@ mod sweep;
 
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::clock::{self, Clock};
 use crate::domain::{
     Identity, Item, ItemResult, Problem, ResultKind, ShareRequest, SourceName, Status, Timestamp,
@@ -39,7 +41,8 @@ use crate::domain::{
 };
 use crate::inbound::{Map, Refusal, VerifiedDelivery};
 use crate::journal::{
-    Claim, History, Journal, JournalError, Opened, Opening, State, StreamId, Worker, WorkerLease,
+    Claim, History, Journal, JournalError, Opened, Opening, Received, State, StreamId, Worker,
+    WorkerLease,
 };
 use crate::plan::Plan;
 use crate::policy::{Approved, Decision, Question};
@@ -87,6 +90,7 @@ struct Case<'a> {
     identity: Identity,
     request: &'a ShareRequest,
     delivery: &'a VerifiedDelivery,
+    received: &'a Received,
     now: Timestamp,
     deadline: Deadline,
 }
@@ -141,6 +145,7 @@ impl App {
             let id = verified.delivery_id().unwrap_or_default().to_owned();
             return Reply::Answers(vec![(Ending::Done, Answer::new(id, Status::Ignored))]);
         }
+        let received = self.received(verified, map);
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
             let identity = identity_of(request, verified, index);
@@ -148,12 +153,23 @@ impl App {
                 identity,
                 request,
                 delivery: verified,
+                received: &received,
                 now,
                 deadline,
             };
             answers.push(Box::pin(self.handle(&case)).await);
         }
         Reply::Answers(answers)
+    }
+
+    /// What the journal ties every request of this delivery to.
+    fn received(&self, verified: &VerifiedDelivery, map: &Map) -> Received {
+        Received {
+            body_digest: hex::encode(Sha256::digest(verified.body())),
+            map_digest: map.digest().to_owned(),
+            config_digest: self.config().digest.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
     }
 
     /// The whole way of one verified request.
@@ -235,6 +251,7 @@ impl App {
             delivery_id: case.delivery.delivery_id().map(str::to_owned),
             secret_fingerprint: case.delivery.secret_fingerprint().map(str::to_owned),
             scheme: case.delivery.scheme().to_owned(),
+            received: case.received.clone(),
             request: case.request.clone(),
             verdict,
             lease: self.worker_lease(case.now, case.deadline)?,
@@ -405,9 +422,7 @@ impl App {
         now: Timestamp,
         deadline: Deadline,
     ) -> Result<WorkerLease, JournalError> {
-        let none =
-            |error| JournalError::Refused(format!("the system gives no randomness: {error}"));
-        let worker = Worker::from_random(clock::fresh_bytes().map_err(none)?);
+        let worker = Worker::from_random(clock::fresh_bytes().map_err(JournalError::NoRandomness)?);
         Ok(WorkerLease {
             now,
             until: self.lease(now, deadline),

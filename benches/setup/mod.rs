@@ -5,17 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use sharehook::app::{App, Deadline, Delivery, Prepared, Reply, Via};
+use sharehook::app::{App, Deadline, Prepared, Reply};
 use sharehook::clock::{Clock, system_now};
-use sharehook::config::{Config, Vars};
+use sharehook::config::Config;
 use sharehook::domain::Status;
-use sharehook_sandbox::{
-    Behaviour, Blueprint, Call, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox,
-    SandboxOptions, World,
-};
+use sharehook_sandbox::{Behaviour, Blueprint, Call, Running, Sandbox, SandboxOptions, World};
+
+// What the tests stand on.
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unused_imports
+)]
+#[path = "../../tests/it/support/mod.rs"]
+mod support;
 
 /// Where everything happens.
-pub(crate) const REGION: &str = "ap-singapore";
+pub(crate) const REGION: &str = support::REGION;
 /// The action that is measured.
 pub(crate) const SHARE: &str = "ShareBlueprintAcrossAccounts";
 
@@ -37,17 +45,7 @@ pub(crate) fn account(n: usize) -> String {
     format!("{}", 700_000_000_000 + n)
 }
 
-/// The variables of a process that calls the sandbox.
-pub(crate) fn vars() -> Vars {
-    let pairs = [
-        ("TENCENTCLOUD_SECRET_ID", SANDBOX_SECRET_ID),
-        ("TENCENTCLOUD_SECRET_KEY", SANDBOX_SECRET_KEY),
-    ];
-    pairs
-        .into_iter()
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .collect()
-}
+pub(crate) use support::sandbox_keys as vars;
 
 impl Setup {
     /// With `images` blueprints, a journal in memory, and the configuration as it ships.
@@ -76,20 +74,8 @@ impl Setup {
             .await
             .expect("a free port on loopback");
         let folder = tempfile::tempdir().expect("a scratch folder");
-        let policy = folder.path().join("policy");
-        std::fs::create_dir_all(&policy).expect("a policy folder");
-        std::fs::write(
-            policy.join("all.cedar"),
-            "@id(\"all\") permit (principal, action, resource);\n",
-        )
-        .expect("a policy");
-        let text = format!(
-            "journal = {journal:?}\npolicy = \"policy\"\n[cloud]\nsite = \"intl\"\nendpoint = \"{}\"\n\
-             [[source]]\nname = \"invoke\"\nscheme = \"trusted\"\nfrom = [\"invoke\"]\n",
-            cloud.url()
-        );
-        let file = folder.path().join("sharehook.toml");
-        std::fs::write(&file, text).expect("a configuration");
+        let cloud_text = format!("endpoint = {:?}", cloud.url());
+        let file = support::write_open_configuration(folder.path(), journal, &cloud_text);
         let config = Config::load(&file, &vars()).expect("a valid configuration");
         let prepared = Prepared::new(config).expect("a valid policy");
         let app = Arc::new(prepared.open(&vars(), clock).await.expect("an application"));
@@ -148,16 +134,7 @@ async fn completed(app: &App, n: usize, image: &str, account: &str, life: Option
         "id": format!("bench-{n}"), "action": "share", "image": image, "region": REGION, "accounts": [account],
         "requester": "alice@example.com", "approvers": ["bob@example.com"], "expires_in": life,
     });
-    let via = Via::Host {
-        origin: "invoke".to_owned(),
-        id: None,
-    };
-    let source = "invoke".parse().expect("a source's name");
-    let delivery = Delivery {
-        source,
-        via,
-        body: ticket.to_string().into_bytes().into(),
-    };
+    let delivery = support::invocation(&ticket);
     match app
         .receive(delivery, Deadline::after(Duration::from_secs(300)))
         .await

@@ -166,8 +166,7 @@ async fn file(
     now: Timestamp,
     report: &mut Archiving,
 ) -> Result<bool, JournalError> {
-    let none = |error| JournalError::Refused(format!("the system gives no randomness: {error}"));
-    let worker = Worker::from_random(clock::fresh_bytes().map_err(none)?);
+    let worker = Worker::from_random(clock::fresh_bytes().map_err(JournalError::NoRandomness)?);
     let work = |stream| {
         let (journal, to, worker) = (journal.clone(), to.clone(), worker.clone());
         async move { journal.archive(stream, &to, now, worker).await }
@@ -235,15 +234,11 @@ async fn each<T: Send + 'static, F: Future<Output = Result<T, JournalError>> + S
         let Some(joined) = running.join_next().await else {
             return Ok(!stopped);
         };
-        match joined
-            .map_err(|error| JournalError::Refused(format!("the archiving broke off: {error}")))?
-        {
+        let doing = "the archiving";
+        match joined.map_err(|source| JournalError::BrokeOff { doing, source })? {
             Ok(end) => done(end),
             Err(error) => {
-                stopped |= !matches!(
-                    error,
-                    JournalError::Damaged { .. } | JournalError::Refused(_)
-                );
+                stopped |= !error.concerns_one_request();
                 failures.push(error.to_string());
             }
         }

@@ -95,12 +95,11 @@ impl App {
 
     /// A request's state as the journal holds it now.
     pub(super) async fn reread(&self, stream: StreamId) -> Result<State, JournalError> {
-        let gone = || JournalError::Refused(format!("the records of stream {stream} are gone"));
         self.journal
             .read(stream)
             .await?
             .and_then(crate::journal::History::into_state)
-            .ok_or_else(gone)
+            .ok_or(JournalError::Gone { stream })
     }
 
     /// The recorded state as an answer.

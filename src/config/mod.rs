@@ -29,6 +29,8 @@ pub type Vars = BTreeMap<String, String>;
 pub struct Config {
     /// The file it came from, as given.
     pub file: String,
+    /// SHA-256, hex, of the file's text.
+    pub digest: String,
     /// Where the journal lies; a directory is relative to the process, no longer to the file.
     pub journal: JournalLocation,
     /// The policy directory.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
 use crate::domain::{Problem, Problems, SourceName};
@@ -52,6 +53,7 @@ pub(super) fn resolve(
     }
     Ok(Config {
         file: file.to_owned(),
+        digest: hex::encode(Sha256::digest(text)),
         journal,
         policy,
         approvals,

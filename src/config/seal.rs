@@ -80,15 +80,15 @@ fn key(
                 Ok(Some(SealKey::File(path)))
             }
             JournalLocation::Memory => Ok(None),
-            JournalLocation::S3 { .. }
-            | JournalLocation::Gcs { .. }
-            | JournalLocation::Azure { .. } => match start(&raw.name).or(start(&raw.every)) {
-                None => Ok(None),
-                Some(offset) => {
-                    let remedy = format!("write key = \"env:NAME\", or set {SEAL_KEY_VAR}");
-                    Err((offset, Problem::new("key", "is missing", remedy)))
+            JournalLocation::S3(_) | JournalLocation::Gcs(_) | JournalLocation::Azure(_) => {
+                match start(&raw.name).or(start(&raw.every)) {
+                    None => Ok(None),
+                    Some(offset) => {
+                        let remedy = format!("write key = \"env:NAME\", or set {SEAL_KEY_VAR}");
+                        Err((offset, Problem::new("key", "is missing", remedy)))
+                    }
                 }
-            },
+            }
         };
     };
     let at_key = |(problem, remedy): (String, String)| {

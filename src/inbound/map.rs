@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use super::body;
 use super::verify::VerifiedDelivery;
 use crate::domain::{Problem, Problems, ServedRegions, ShareRequest, Timestamp};
@@ -31,6 +33,7 @@ const BUILTIN: [(&str, &str); 13] = [
 #[derive(Clone)]
 pub struct Map {
     name: Arc<str>,
+    digest: Arc<str>,
     program: Arc<Program>,
 }
 
@@ -63,6 +66,7 @@ impl Map {
         let program = Program::compile(text, name)?;
         Ok(Self {
             name: name.into(),
+            digest: hex::encode(Sha256::digest(text)).into(),
             program: Arc::new(program),
         })
     }
@@ -88,6 +92,11 @@ impl Map {
     /// The name under which it was loaded.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// SHA-256, hex, of its text.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Makes share requests of a delivery; none when the event asks for nothing.

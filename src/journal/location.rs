@@ -1,5 +1,5 @@
-//! Where the journal lies. In: the configuration's text. Out: a [`JournalLocation`], or the problem
-//! with it. Pure.
+//! Where the journal lies: reads the configuration's `journal` into a [`JournalLocation`], or says
+//! what is wrong with it. Opens nothing.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,26 +15,35 @@ pub enum JournalLocation {
     /// `memory:`: gone with the process; for trials.
     Memory,
     /// `s3://bucket/prefix`.
-    S3 {
-        /// The bucket.
-        bucket: String,
-        /// Without slashes at its ends; may be empty.
-        prefix: String,
-    },
+    S3(Bucket),
     /// `gs://bucket/prefix`: Google Cloud Storage.
-    Gcs {
-        /// The bucket.
-        bucket: String,
-        /// Without slashes at its ends; may be empty.
-        prefix: String,
-    },
+    Gcs(Bucket),
     /// `az://container/prefix`: Azure Blob Storage; the account is in a variable.
-    Azure {
-        /// The container.
-        container: String,
-        /// Without slashes at its ends; may be empty.
-        prefix: String,
-    },
+    Azure(Bucket),
+}
+
+/// A part of a bucket, or of a container in Azure's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// The bucket's name.
+    pub name: String,
+    /// Without slashes at its ends; may be empty.
+    pub prefix: String,
+}
+
+impl Bucket {
+    /// Whether every object of this part lies in `other` too. Prefixes are compared as paths, so
+    /// that `archive-2` is not inside `archive`.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.name == other.name && Path::new(&self.prefix).starts_with(&other.prefix)
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slash = if self.prefix.is_empty() { "" } else { "/" };
+        write!(f, "{}{slash}{}", self.name, self.prefix)
+    }
 }
 
 const SERVED: &str =
@@ -67,16 +76,11 @@ impl fmt::Display for JournalLocation {
         match self {
             Self::Directory(dir) => write!(f, "file:{}", dir.display()),
             Self::Memory => f.write_str("memory:"),
-            Self::S3 { bucket, prefix } => remote(f, "s3", bucket, prefix),
-            Self::Gcs { bucket, prefix } => remote(f, "gs", bucket, prefix),
-            Self::Azure { container, prefix } => remote(f, "az", container, prefix),
+            Self::S3(bucket) => write!(f, "s3://{bucket}"),
+            Self::Gcs(bucket) => write!(f, "gs://{bucket}"),
+            Self::Azure(bucket) => write!(f, "az://{bucket}"),
         }
     }
-}
-
-fn remote(f: &mut fmt::Formatter<'_>, scheme: &str, bucket: &str, prefix: &str) -> fmt::Result {
-    let slash = if prefix.is_empty() { "" } else { "/" };
-    write!(f, "{scheme}://{bucket}{slash}{prefix}")
 }
 
 impl FromStr for JournalLocation {
@@ -92,18 +96,9 @@ impl FromStr for JournalLocation {
                 "memory: has something behind its colon".to_owned(),
                 "write memory: and nothing else",
             ),
-            "s3" => {
-                let (bucket, prefix) = parted(scheme, rest, 63, ".")?;
-                Ok(Self::S3 { bucket, prefix })
-            }
-            "gs" => {
-                let (bucket, prefix) = parted(scheme, rest, 222, "._")?;
-                Ok(Self::Gcs { bucket, prefix })
-            }
-            "az" => {
-                let (container, prefix) = parted(scheme, rest, 63, "")?;
-                Ok(Self::Azure { container, prefix })
-            }
+            "s3" => bucket(scheme, rest, 63, ".").map(Self::S3),
+            "gs" => bucket(scheme, rest, 222, "._").map(Self::Gcs),
+            "az" => bucket(scheme, rest, 63, "").map(Self::Azure),
             "cos" => refused(
                 NO_COS.to_owned(),
                 "keep the journal in a directory (file:DIR) or on S3",
@@ -138,12 +133,7 @@ fn directory(rest: &str) -> Result<JournalLocation, Problem> {
 /// <https://cloud.google.com/storage/docs/buckets#naming>,
 /// <https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata>.
 /// For the prefix only characters that need no escaping anywhere are taken.
-fn parted(
-    scheme: &str,
-    rest: &str,
-    longest: usize,
-    marks: &str,
-) -> Result<(String, String), Problem> {
+fn bucket(scheme: &str, rest: &str, max_len: usize, marks: &str) -> Result<Bucket, Problem> {
     let remedy =
         format!("write {scheme}://NAME/PREFIX, as in \"{scheme}://acme-share-journal/prod\"");
     let wrong = |problem: String| Err(Problem::new("journal", problem, remedy.clone()));
@@ -152,7 +142,7 @@ fn parted(
     };
     let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let named = (3..=longest).contains(&name.len())
+    let named = (3..=max_len).contains(&name.len())
         && name
             .bytes()
             .all(|b| alphanumeric(b) || b == b'-' || marks.as_bytes().contains(&b))
@@ -174,7 +164,10 @@ fn parted(
         let remedy = "use letters, digits, - _ . = and single slashes, 256 characters at most";
         return Err(Problem::new("journal", problem, remedy));
     }
-    Ok((name.to_owned(), prefix.to_owned()))
+    Ok(Bucket {
+        name: name.to_owned(),
+        prefix: prefix.to_owned(),
+    })
 }
 
 fn refused(problem: String, remedy: &str) -> Result<JournalLocation, Problem> {

@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::record::{
-    Archive, CallNote, Conflict, Deferral, Ended, Event, Intent, Lease, Progress, Record, Stored,
-    StreamId, VERSION, Worker,
+    Archive, CallNote, Conflict, Deferral, Ended, Event, Intent, Lease, Progress, Received, Record,
+    Stored, StreamId, VERSION, Worker,
 };
 use super::state::State;
 use crate::domain::{
@@ -90,6 +90,15 @@ pub(super) fn verdict(allowed: bool) -> Verdict {
     }
 }
 
+pub(super) fn received() -> Received {
+    Received {
+        body_digest: "b0".into(),
+        map_digest: "a0".into(),
+        config_digest: "c0".into(),
+        version: "0.1.0".into(),
+    }
+}
+
 pub(super) fn intent(identity: Identity, request: ShareRequest, lease: Option<i64>) -> Intent {
     Intent {
         identity,
@@ -97,6 +106,7 @@ pub(super) fn intent(identity: Identity, request: ShareRequest, lease: Option<i6
         delivery_id: Some("d-1".into()),
         secret_fingerprint: Some("5f1d".into()),
         scheme: "jira".into(),
+        received: received(),
         approved_at: at(0),
         expires_at: request.expires_at(at(0)),
         request,
@@ -169,6 +179,7 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
             identity: identity("CHG0030192"),
             digest: "ab".into(),
             delivery_id: None,
+            received: received(),
         }),
     ]
 }

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
 
-use crate::service::{HELPDESK_TOKEN, JIRA_SECRET, NATIVE_SECRET, Service, request, signed};
+use crate::support::process::signed;
+use crate::support::service::{self, HELPDESK_TOKEN, JIRA_SECRET, NATIVE_SECRET, Service, request};
 
 fn native(body: &str) -> Vec<(String, String)> {
     signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "msg_1", body)
@@ -37,7 +38,7 @@ async fn whoever_cannot_prove_it_gets_one_generic_401() {
     };
     let stale = {
         let secret = secrecy::SecretString::from(NATIVE_SECRET.to_owned());
-        let then = crate::service::now() - jiff::SignedDuration::from_mins(6);
+        let then = service::now() - jiff::SignedDuration::from_mins(6);
         sharehook::inbound::sign(
             &sharehook::inbound::SchemeSpec::preset(SchemeName::StandardWebhooks),
             &secret,
@@ -99,7 +100,7 @@ async fn whoever_cannot_prove_it_gets_one_generic_401() {
 async fn a_trusted_source_takes_nothing_over_http() {
     let service = Service::start().await;
     let body = request("Q-1", json!({})).to_string();
-    let envelope = json!({"Records": [{"eventSource": "aws:sqs", "eventSourceARN": crate::service::QUEUE_ARN, "messageId": "1", "body": body}]});
+    let envelope = json!({"Records": [{"eventSource": "aws:sqs", "eventSourceARN": service::QUEUE_ARN, "messageId": "1", "body": body}]});
     for source in ["queue", "invoke"] {
         for body in [body.clone(), envelope.to_string()] {
             let headers = [("content-type".to_owned(), "application/json".to_owned())];
@@ -342,7 +343,7 @@ async fn without_its_journal_nothing_is_done_and_the_sender_is_told_to_retry() {
     assert!(replaced);
     let answer = service.native(&request("N-1", json!({}))).await;
     assert_eq!(
-        (answer.status, answer.retry_after.as_deref()),
+        (answer.status, answer.header("retry-after")),
         (503, Some("30")),
         "{answer:?}"
     );
@@ -365,7 +366,7 @@ async fn without_its_journal_nothing_is_done_and_the_sender_is_told_to_retry() {
 #[tokio::test]
 async fn a_start_with_anything_wrong_names_every_problem_and_ends_with_3() {
     let folder = tempfile::tempdir().unwrap();
-    crate::service::write_folder(folder.path(), "http://127.0.0.1:1");
+    service::write_folder(folder.path(), "http://127.0.0.1:1");
     let policy = folder.path().join("policy").join("mine.cedar");
     std::fs::write(
         &policy,
@@ -377,12 +378,7 @@ async fn a_start_with_anything_wrong_names_every_problem_and_ends_with_3() {
         .unwrap()
         .replace("env:GITHUB_SECRET", "env:NOT_THERE");
     std::fs::write(&config, text).unwrap();
-    let run = |args: &[&str]| {
-        crate::service::command(folder.path())
-            .args(args)
-            .output()
-            .unwrap()
-    };
+    let run = |args: &[&str]| service::command(folder.path()).args(args).output().unwrap();
     let output = run(&["check"]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sharehook::app::Deadline;
 use sharehook_sandbox::{Behaviour, Site};
 
-use crate::cloud_setup::{IMAGE, REGION, Setup, deliver, ticket, unlimited, unlimited_on};
+use crate::support::cloud::{IMAGE, REGION, Setup, deliver, ticket, unlimited, unlimited_on};
 
 const ACCOUNTS: [&str; 2] = ["700000000001", "700000000002"];
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sharehook::app::ImagesQuery;
 use sharehook_sandbox::{Fault, Site};
 
-use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, ticket, unlimited, unlimited_on};
+use crate::support::cloud::{BLUEPRINT, IMAGE, REGION, Setup, ticket, unlimited, unlimited_on};
 
 /// Ten accounts that may have an image.
 const TEN: [&str; 10] = [

@@ -8,7 +8,7 @@ use sharehook::app::ImagesQuery;
 use sharehook::domain::ErrorClass;
 
 use crate::cloud_codes::{Class, End, OPERATIONS, ends_as_documented, inject};
-use crate::cloud_setup::{IMAGE, REGION, Setup, ticket, unlimited};
+use crate::support::cloud::{IMAGE, REGION, Setup, ticket, unlimited};
 
 /// What a table says of its codes to a list: the error's class, and how often it is asked for.
 type Listed = (ErrorClass, usize);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sharehook::app::Deadline;
 use sharehook_sandbox::World;
 
-use crate::cloud_setup::{BLUEPRINT, IMAGE, Setup, deliver, ticket, unlimited};
+use crate::support::cloud::{BLUEPRINT, IMAGE, Setup, deliver, ticket, unlimited};
 
 const ACCOUNT: [&str; 1] = ["700000000001"];
 

@@ -10,7 +10,7 @@ use sharehook::app::{Deadline, ImagesQuery};
 use sharehook::domain::ErrorClass;
 use sharehook_sandbox::{Batch, Behaviour, Fault};
 
-use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, deliver, ticket, unlimited};
+use crate::support::cloud::{BLUEPRINT, IMAGE, REGION, Setup, deliver, ticket, unlimited};
 
 const A: &str = "700000000001";
 const B: &str = "700000000002";

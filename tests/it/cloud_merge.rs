@@ -9,7 +9,7 @@ use sharehook::app::Deadline;
 use sharehook_sandbox::{Batch, Behaviour, Fault, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 use tokio::task::JoinSet;
 
-use crate::cloud_setup::{BLUEPRINT, IMAGE, Setup, deliver, ticket, unlimited};
+use crate::support::cloud::{BLUEPRINT, IMAGE, Setup, deliver, ticket, unlimited};
 
 fn account(n: usize) -> String {
     format!("{}", 700_000_000_000 + n)

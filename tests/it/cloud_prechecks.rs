@@ -8,7 +8,7 @@ use sharehook::app::{Deadline, ImagesQuery};
 use sharehook::clock::system_now;
 use sharehook_sandbox::{BlueprintState, Fault, ImageState, Stock, World};
 
-use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION, Setup, deliver, ticket, unlimited};
+use crate::support::cloud::{BLUEPRINT, IMAGE, REGION, Setup, deliver, ticket, unlimited};
 
 const TWO: [&str; 2] = ["700000000001", "700000000002"];
 const FOUR: [&str; 4] = [

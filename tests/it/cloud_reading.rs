@@ -11,7 +11,7 @@ use sharehook_sandbox::{
     SandboxOptions, Site,
 };
 
-use crate::cloud_setup::{BLUEPRINT, IMAGE, REGION};
+use crate::support::cloud::{BLUEPRINT, IMAGE, REGION};
 
 fn script(arguments: &[&str]) -> Command {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/real-cloud");

@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
 
-use crate::hosts::like_the_queue;
-use crate::service::{Answer, NATIVE_SECRET, QUEUE_ARN, Service, request, signed};
+use crate::support::http::Answer;
+use crate::support::process::signed;
+use crate::support::service::{NATIVE_SECRET, QUEUE_ARN, Service, like_the_queue, request};
 
 const TOKEN: &str = "test-only-events-token-0123456789abcdef";
 const DESK: &str = "https://desk.example.com/approvals";

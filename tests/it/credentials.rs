@@ -7,12 +7,14 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Uri};
 use serde_json::json;
-use sharehook::app::{App, Deadline, Delivery, Prepared, Reply, Via, http_client};
+use sharehook::app::{App, Deadline, Prepared, Reply, http_client};
 use sharehook::clock::{self, Clock};
 use sharehook::config::{Config, Vars};
 use sharehook::domain::Status;
 use sharehook_sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
 use tokio::net::TcpListener;
+
+use crate::support::{invocation, write_open_configuration};
 
 async fn sandbox(keys: Vec<SandboxKey>) -> Running {
     Sandbox::start(SandboxOptions {
@@ -26,15 +28,7 @@ async fn sandbox(keys: Vec<SandboxKey>) -> Running {
 /// A folder with a policy that allows everything, and a configuration with `accounts`.
 fn folder(accounts: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("policy")).unwrap();
-    let everything = "@id(\"everything\")\npermit (principal, action, resource);\n";
-    fs::write(folder.path().join("policy/everything.cedar"), everything).unwrap();
-    fs::write(folder.path().join("policy/entities.json"), "[]").unwrap();
-    let text = format!(
-        "journal = \"file:journal\"\n[cloud]\nsite = \"intl\"\n{accounts}\n\
-         [[source]]\nname = \"invoke\"\nscheme = \"trusted\"\nfrom = [\"invoke\"]\n"
-    );
-    fs::write(folder.path().join("sharehook.toml"), text).unwrap();
+    write_open_configuration(folder.path(), "file:journal", accounts);
     folder
 }
 
@@ -62,17 +56,7 @@ fn ticket(id: &str, image: &str, region: &str) -> serde_json::Value {
 
 /// The answer's status, and the lines of its plan.
 async fn send(app: &App, ticket: &serde_json::Value) -> (Status, Vec<String>) {
-    let via = Via::Host {
-        origin: "invoke".to_owned(),
-        id: Some("d".to_owned()),
-    };
-    let body = ticket.to_string().into();
-    let delivery = Delivery {
-        source: "invoke".parse().unwrap(),
-        via,
-        body,
-    };
-    let Reply::Answers(mut answers) = app.receive(delivery, Deadline::NEVER).await else {
+    let Reply::Answers(mut answers) = app.receive(invocation(ticket), Deadline::NEVER).await else {
         panic!("refused")
     };
     let (_, answer) = answers.pop().unwrap();

@@ -185,8 +185,7 @@ async fn the_command_tells_by_its_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     write_configuration(folder.path(), Site::Cn, &sandbox.url, "file:journal");
     let service = Process::serve(folder.path());
-    let client = sharehook::app::http_client().unwrap();
-    let (status, _) = post(&client, &service.url, &request("CHG1", json!({})))
+    let (status, _) = post(&service.url, &request("CHG1", json!({})))
         .await
         .unwrap();
     assert_eq!(status, 200);

@@ -3,9 +3,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use sha2::{Digest as _, Sha256};
+
+use crate::support::process::{Process, program};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// A request, named ID, for an account on no list.
@@ -59,13 +61,7 @@ impl Site {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
-        command
-            .env_clear()
-            .current_dir(self.path())
-            .args(args)
-            .output()
-            .unwrap()
+        program(self.path()).args(args).output().unwrap()
     }
 
     /// Standard output of a command that must succeed.
@@ -118,7 +114,6 @@ fn a_journal_is_sealed_and_checked_by_somebody_who_has_only_the_public_key() {
     let auditor = tempfile::tempdir().unwrap();
     let place = format!("file:{}", site.path().join("journal").display());
     let verify = |key: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
         let args = [
             "audit",
             "verify",
@@ -129,13 +124,8 @@ fn a_journal_is_sealed_and_checked_by_somebody_who_has_only_the_public_key() {
             key,
             "--checkpoint",
         ];
-        command
-            .env_clear()
-            .current_dir(auditor.path())
-            .args(args)
-            .arg(&kept)
-            .output()
-            .unwrap()
+        let mut command = program(auditor.path());
+        command.args(args).arg(&kept).output().unwrap()
     };
     assert_eq!(verify(&key).status.code(), Some(0));
     assert_eq!(verify("acme/journal+00000000+AAAA").status.code(), Some(64));
@@ -263,10 +253,8 @@ fn the_key_is_made_once_by_processes_that_start_at_once() {
     let file = site.path().join("event.json");
     let invocations: Vec<_> = (0..6)
         .map(|_| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
+            let mut command = program(site.path());
             command
-                .env_clear()
-                .current_dir(site.path())
                 .arg("invoke")
                 .arg(&file)
                 .stdout(std::process::Stdio::piped())
@@ -323,12 +311,9 @@ fn a_lost_or_exchanged_key_is_an_error_and_never_replaced() {
 fn check_warns_of_a_place_that_nothing_seals() {
     let site = Site::empty("");
     let checked = |journal: &str, key: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
-        let output = command
-            .env_clear()
+        let output = program(site.path())
             .env("SHAREHOOK_JOURNAL", journal)
             .env("SHAREHOOK_SEAL_KEY", key)
-            .current_dir(site.path())
             .arg("check")
             .output()
             .unwrap();
@@ -548,55 +533,31 @@ fn an_export_holds_every_record_in_each_form_and_says_what_it_could_not_read() {
     );
 }
 
-/// A program that is ended with the test.
-struct Running(std::process::Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 /// `serve` with a source that takes native requests with a static token.
 struct Server {
-    running: Running,
+    process: Process,
     lines: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
-    address: String,
 }
 
 impl Server {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
     fn start(site: &Site) -> Self {
-        use std::io::{BufRead as _, BufReader};
         let configuration = site.path().join("sharehook.toml");
         let text = fs::read_to_string(&configuration).unwrap()
             + "[[source]]\nname = \"desk\"\nscheme = \"token\"\nsecrets = [\"env:DESK\"]\nmap = \"native\"\n";
         fs::write(&configuration, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
-        command
-            .env_clear()
-            .env("DESK", Self::TOKEN)
-            .current_dir(site.path())
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::null());
-        let mut running = Running(command.spawn().unwrap());
-        let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines();
-        let first = lines.next().unwrap().unwrap();
-        let address = first.strip_prefix("listening on http://").unwrap();
-        Self {
-            address: address.to_owned(),
-            running,
-            lines,
-        }
+        let mut command = program(site.path());
+        command.env("DESK", Self::TOKEN);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        let (process, lines) = Process::listening(&mut command, "listening on http://");
+        Self { process, lines }
     }
 
     /// The answer's first line.
     fn post(&self, body: &str) -> String {
         use std::io::{Read as _, Write as _};
-        let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
+        let mut stream = std::net::TcpStream::connect(&self.process.url).unwrap();
         write!(
             stream,
             "POST /hooks/desk HTTP/1.1\r\nhost: x\r\nx-sharehook-token: {}\r\ncontent-type: application/json\r\n\
@@ -634,13 +595,12 @@ fn a_server_seals_by_default_soon_after_it_wrote() {
     let server = Server::start(&site);
     let body = EVENT.replace("ID", "one");
     assert!(server.post(&body).starts_with("HTTP/1.1 403 "));
-    let seals = site.path().join("journal/seals");
-    let sealed = || fs::read_dir(&seals).is_ok_and(|mut seals| seals.next().is_some());
+    let seal = site.path().join("journal/seals/000001.seal");
     let begun = std::time::Instant::now();
-    while !sealed() && begun.elapsed().as_secs() < 30 {
+    while !seal.exists() && begun.elapsed().as_secs() < 30 {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    drop(server.running);
+    drop(server.process);
     rewrite_the_newest_record(&site.path().join("journal"));
     // The server's secret is not needed to read the journal.
     site.configure("");
@@ -649,4 +609,75 @@ fn a_server_seals_by_default_soon_after_it_wrote() {
         told.contains("it is not the record that was sealed"),
         "{told}"
     );
+}
+
+/// The first record of a stream.
+fn record_0(site: &Site, stream: &str) -> serde_json::Value {
+    let file = format!("journal/requests/{stream}/000000.json");
+    let text = fs::read_to_string(site.path().join(file)).unwrap();
+    serde_json::from_str(text.lines().next().unwrap()).unwrap()
+}
+
+#[test]
+fn record_0_ties_to_the_bytes_that_came_and_to_what_read_them() {
+    let site = Site::empty("");
+    let mut server = Server::start(&site);
+    let sha256 = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    let config = sha256(&fs::read(site.path().join("sharehook.toml")).unwrap());
+    let map = sha256(&fs::read(Path::new(ROOT).join("maps/native.jq")).unwrap());
+    let first = EVENT.replace("ID", "one");
+    // The same request in other bytes is a duplicate; other content under the same id is a conflict.
+    let spaced = first.replace(":", ": ");
+    let other = first.replace("img-xkd784jw", "img-6pb6lrmy");
+    for (body, status) in [(&first, "403"), (&spaced, "403"), (&other, "422")] {
+        let answer = server.post(body);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+    }
+    for (body, kind) in [(&first, "opened"), (&other, "conflict")] {
+        let printed: serde_json::Value =
+            serde_json::from_str(&server.lines.next().unwrap().unwrap()).unwrap();
+        let record = record_0(&site, printed["stream"].as_str().unwrap());
+        let event = &record["event"];
+        assert_eq!(event["type"], kind);
+        assert_eq!(event["body_digest"], sha256(body.as_bytes()), "{kind}");
+        assert_eq!(event["map_digest"], map);
+        assert_eq!(event["config_digest"], config);
+        assert_eq!(event["version"], env!("CARGO_PKG_VERSION"));
+    }
+    drop(server.process);
+    site.configure("");
+    let digest = sha256(first.as_bytes());
+    for format in ["ocsf", "csv", "jsonl"] {
+        let exported = site.out(&["audit", "export", "--format", format]);
+        assert_eq!(exported.matches(&digest).count(), 1, "{format}");
+        assert_eq!(exported.matches(&config).count(), 2, "{format}");
+    }
+}
+
+#[test]
+fn a_record_of_the_old_format_is_refused_by_name() {
+    let site = Site::empty("");
+    site.ask("one");
+    fs::remove_dir_all(site.path().join("journal/seals")).unwrap();
+    let stream = fs::read_dir(site.path().join("journal/requests"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let file = stream.path().join("000000.json");
+    let text = fs::read_to_string(&file).unwrap();
+    let old = text.lines().next().unwrap().replace("{\"v\":2", "{\"v\":1");
+    let checksum = hex::encode(Sha256::digest(old.as_bytes()));
+    fs::write(&file, format!("{old}\n\"sha256:{checksum}\"\n")).unwrap();
+    let told = site.refused(1, &["audit", "verify"]);
+    assert!(
+        told.contains("written by an older sharehook: its version is 1")
+            && told.contains("begin a new journal"),
+        "{told}"
+    );
+    let told = site.refused(1, &["invoke", "event.json"]);
+    assert!(told.contains("written by an older sharehook"), "{told}");
 }

@@ -2,8 +2,6 @@
 //! binary to the sandbox. That the shapes are AWS's is held by `aws_lambda_events`, which others
 //! wrote from the same documents.
 
-use std::path::Path;
-
 use aws_lambda_events::alb::{AlbTargetGroupRequest, AlbTargetGroupResponse};
 use aws_lambda_events::apigw::{
     ApiGatewayProxyRequest, ApiGatewayProxyResponse, ApiGatewayV2httpRequest,
@@ -13,99 +11,8 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::sns::SnsEvent;
 use base64::Engine as _;
 use serde_json::{Value, json};
-use sharehook_sandbox::{Running, Sandbox, SandboxOptions};
-use tempfile::TempDir;
 
-use crate::service::{QUEUE_ARN, Service, command, request, write_folder};
-
-/// An event file of the repository.
-pub(crate) fn event(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("events")
-        .join(name);
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-}
-
-/// A sandbox, and a configuration whose sources `queue` and `bus` are trusted with these origins.
-pub(crate) struct Stage {
-    pub(crate) cloud: Running,
-    pub(crate) folder: TempDir,
-}
-
-impl Stage {
-    pub(crate) async fn start(queue: &[&str], bus: &[&str]) -> Self {
-        let cloud = Sandbox::start(SandboxOptions::seeded(sharehook::clock::system_now))
-            .await
-            .unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        write_folder(folder.path(), &cloud.url());
-        trust(folder.path(), queue, bus);
-        Self { cloud, folder }
-    }
-
-    /// What `sharehook invoke` prints and its exit code.
-    pub(crate) fn invoke(&self, event: &Value) -> (i32, String) {
-        let path = self.folder.path().join("event.json");
-        std::fs::write(&path, event.to_string()).unwrap();
-        let done = command(self.folder.path())
-            .env("JIRA_SECRET", "local-jira-secret-for-a-laptop-only")
-            .args(["invoke", "event.json", "--json"])
-            .output()
-            .unwrap();
-        (
-            done.status.code().unwrap(),
-            String::from_utf8(done.stdout).unwrap().trim().to_owned(),
-        )
-    }
-
-    pub(crate) fn answered(&self, event: &Value) -> Value {
-        let (code, text) = self.invoke(event);
-        assert_eq!(code, 0, "{text}");
-        serde_json::from_str(&text).unwrap()
-    }
-
-    pub(crate) fn shares(&self, blueprint: &str) -> Vec<String> {
-        self.cloud.state().regions["ap-singapore"].blueprints[blueprint]
-            .shares
-            .keys()
-            .cloned()
-            .collect()
-    }
-}
-
-/// Lets `origins` speak: those of `queue` in native requests, those of `bus` through a map that
-/// reads `detail` or `data`.
-pub(crate) fn trust(folder: &Path, queue: &[&str], bus: &[&str]) {
-    let config = folder.join("sharehook.toml");
-    let text = std::fs::read_to_string(&config).unwrap();
-    let text = text.replace(
-        &format!("from = [\"{QUEUE_ARN}\"]"),
-        &format!("from = {queue:?}"),
-    );
-    let bus = format!(
-        "[[source]]\nname = \"bus\"\nscheme = \"trusted\"\nfrom = {bus:?}\nmap = \"bus.jq\"\n"
-    );
-    std::fs::write(&config, text + &bus).unwrap();
-    std::fs::write(folder.join("bus.jq"), ".detail // .data").unwrap();
-    like_the_queue(folder, "bus", "trusted");
-}
-
-/// Gives a source the standing that the sample policy gives to `queue`.
-pub(crate) fn like_the_queue(folder: &Path, name: &str, scheme: &str) {
-    let path = folder.join("policy/entities.json");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let lines: Vec<String> = text
-        .lines()
-        .flat_map(|line| {
-            let copy = (line.contains("\"queue\"") || line.contains("\"queue/")).then(|| {
-                line.replace("\"queue", &format!("\"{name}"))
-                    .replace("\"trusted\"", &format!("{scheme:?}"))
-            });
-            [Some(line.to_owned()), copy].into_iter().flatten()
-        })
-        .collect();
-    std::fs::write(path, lines.join("\n")).unwrap();
-}
+use crate::support::service::{QUEUE_ARN, Service, Site, event, request};
 
 fn status(answer: &Value) -> (u64, Value) {
     let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
@@ -114,7 +21,7 @@ fn status(answer: &Value) -> (u64, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_http_trigger_of_lambda_is_answered_in_its_own_form() {
-    let stage = Stage::start(&["q"], &["b"]).await;
+    let stage = Site::trusting(&["q"], &["b"]).await;
     let mut first = true;
     for name in [
         "http-jira-approved",
@@ -174,7 +81,7 @@ async fn each_http_trigger_of_lambda_is_answered_in_its_own_form() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_that_stands_there_twice_is_seen_and_refused() {
-    let stage = Stage::start(&["q"], &["b"]).await;
+    let stage = Site::trusting(&["q"], &["b"]).await;
     for name in [
         "http-jira-approved-rest.json",
         "http-jira-approved-alb-multi.json",
@@ -197,16 +104,16 @@ async fn a_header_that_stands_there_twice_is_seen_and_refused() {
 async fn a_topic_is_believed_when_it_is_listed() {
     let notification = event("sns-native.json");
     serde_json::from_value::<SnsEvent>(notification.clone()).unwrap();
-    let stage = Stage::start(
+    let stage = Site::trusting(
         &["arn:aws:sns:us-east-1:000000000000:share-approvals"],
         &["b"],
     )
     .await;
     assert_eq!(stage.answered(&notification)["status"], "completed");
     assert_eq!(stage.answered(&notification)["duplicate"], true);
-    assert_eq!(stage.shares("lhbp-6jc6l8yb"), ["909619400"]);
+    assert_eq!(stage.blueprint_accounts("lhbp-6jc6l8yb"), ["909619400"]);
 
-    let stranger = Stage::start(&["arn:aws:sns:us-east-1:000000000000:another"], &["b"]).await;
+    let stranger = Site::trusting(&["arn:aws:sns:us-east-1:000000000000:another"], &["b"]).await;
     let (code, text) = stranger.invoke(&notification);
     assert!(
         code == 2 && text.starts_with("Unauthorised"),
@@ -219,7 +126,7 @@ async fn a_topic_is_believed_when_it_is_listed() {
 async fn an_event_bus_speaks_by_region_account_and_source() {
     let approved = event("eventbridge-approved.json");
     serde_json::from_value::<EventBridgeEvent>(approved.clone()).unwrap();
-    let stage = Stage::start(
+    let stage = Site::trusting(
         &["q"],
         &["events:us-east-1:000000000000:com.example.tickets"],
     )
@@ -239,12 +146,12 @@ async fn an_event_bus_speaks_by_region_account_and_source() {
     }
     assert!(stage.cloud.calls().is_empty());
     assert_eq!(stage.answered(&approved)["status"], "completed");
-    assert_eq!(stage.shares("lhbp-6jc6l8yb"), ["1038493875"]);
+    assert_eq!(stage.blueprint_accounts("lhbp-6jc6l8yb"), ["1038493875"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_sweeps_as_a_rule_and_as_a_scheduler() {
-    let stage = Stage::start(&["q"], &["b"]).await;
+    let stage = Site::trusting(&["q"], &["b"]).await;
     serde_json::from_value::<EventBridgeEvent>(event("schedule-rule.json")).unwrap();
     let from_scheduler = stage.answered(&event("schedule-sweep.json"));
     assert_eq!(stage.answered(&event("schedule-rule.json")), from_scheduler);
@@ -259,7 +166,7 @@ async fn a_schedule_sweeps_as_a_rule_and_as_a_scheduler() {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_fifo_queue_nothing_overtakes_a_message_that_failed() {
     let fifo = "arn:aws:sqs:us-east-1:000000000000:share-requests.fifo";
-    let stage = Stage::start(&[QUEUE_ARN, fifo], &["b"]).await;
+    let stage = Site::trusting(&[QUEUE_ARN, fifo], &["b"]).await;
     let mut batch = event("sqs-three-requests.json");
     for record in batch["Records"].as_array_mut().unwrap() {
         record["eventSourceARN"] = json!(fifo);
@@ -295,7 +202,7 @@ async fn in_a_fifo_queue_nothing_overtakes_a_message_that_failed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_machine_gets_the_outcome_or_an_error_with_a_name() {
-    let stage = Stage::start(&["q"], &["b"]).await;
+    let stage = Site::trusting(&["q"], &["b"]).await;
     assert_eq!(
         stage.answered(&event("invoke-native.json"))["status"],
         "completed"
@@ -320,7 +227,7 @@ async fn a_state_machine_gets_the_outcome_or_an_error_with_a_name() {
 async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
     let service = Service::start().await;
     let kind = [("content-type".to_owned(), "application/json".to_owned())];
-    let stage = Stage::start(
+    let stage = Site::trusting(
         &[
             QUEUE_ARN,
             "arn:aws:sns:us-east-1:000000000000:share-approvals",

@@ -1,67 +1,60 @@
 //! The hosts that speak HTTP: the real binary without a command, found by its host's variables, and
 //! stopped by SIGTERM.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
-use sharehook_sandbox::{Running, Sandbox, SandboxOptions};
-use tempfile::TempDir;
+use sharehook_sandbox::SandboxOptions;
 
-use crate::hosts::{event, trust};
-use crate::service::{NATIVE_SECRET, command, request, signed, write_folder};
+use crate::support::http::send;
+use crate::support::process::{Process, signed};
+use crate::support::service::{NATIVE_SECRET, Site, event, request, trust};
 
 /// The program on a host. It ends with the value.
 pub(crate) struct Hosted {
-    child: Child,
+    site: Site,
+    process: Process,
     url: String,
-    folder: TempDir,
-    cloud: Running,
+}
+
+impl Deref for Hosted {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
 }
 
 impl Hosted {
     /// Starts it with the host's variables, `port_var` set to a free port, after `prepare` has
     /// written what the host would.
     async fn start(port_var: &str, vars: &[(&str, &str)], prepare: impl Fn(&Path)) -> Self {
-        let cloud = Sandbox::start(SandboxOptions::seeded(sharehook::clock::system_now))
-            .await
-            .unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        write_folder(folder.path(), &cloud.url());
-        prepare(folder.path());
+        let options = SandboxOptions::seeded(sharehook::clock::system_now);
+        let site = Site::new(options, prepare).await;
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
             .port();
-        let mut child = command(folder.path())
+        let mut command = site.command();
+        command
             .envs(vars.iter().copied())
-            .env(port_var, port.to_string())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = lines.find_map(|line| {
-            line.unwrap()
-                .strip_prefix("listening on ")
-                .map(str::to_owned)
-        });
+            .env(port_var, port.to_string());
+        let process = Process::serving(&mut command);
         let expected = if port_var == "FUNCTIONS_CUSTOMHANDLER_PORT" {
             "127.0.0.1"
         } else {
             "0.0.0.0"
         };
-        assert_eq!(address, Some(format!("http://{expected}:{port}")));
+        assert_eq!(process.url, format!("http://{expected}:{port}"));
         Self {
-            child,
+            site,
+            process,
             url: format!("http://127.0.0.1:{port}"),
-            folder,
-            cloud,
         }
     }
 
@@ -72,7 +65,8 @@ impl Hosted {
         headers: &[(String, String)],
         body: String,
     ) -> (u16, Value) {
-        send(&self.url, method, path, headers, body).await.unwrap()
+        let answer = send(&self.url, method, path, headers, body).await.unwrap();
+        (answer.status, answer.body)
     }
 
     async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
@@ -92,71 +86,15 @@ impl Hosted {
         self.send("POST", path, &headers, body).await
     }
 
-    fn terminate(&self) {
-        let done = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(done.success());
-    }
-
-    /// Waits for the end of the process, and says with which code and how long it took.
-    async fn ended(&mut self) -> (Option<i32>, Duration) {
-        let began = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status.code(), began.elapsed());
-            }
-            assert!(
-                began.elapsed() < Duration::from_secs(20),
-                "the process does not end"
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn called(&self, action: &str) {
+    async fn wait_for(&self, action: &str) {
         for _ in 0..200 {
-            if self.cloud.calls().iter().any(|call| call.action == action) {
+            if self.called(action) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
         panic!("{action} was not called");
     }
-}
-
-impl Drop for Hosted {
-    fn drop(&mut self) {
-        // The process is this test's own.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-async fn send(
-    url: &str,
-    method: &str,
-    path: &str,
-    headers: &[(String, String)],
-    body: String,
-) -> Result<(u16, Value), reqwest::Error> {
-    let client = sharehook::cloud::http_client().unwrap();
-    let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-    let mut request = client
-        .request(method, format!("{url}{path}"))
-        .timeout(Duration::from_secs(25))
-        .body(body);
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    let answer = request.send().await?;
-    let status = answer.status().as_u16();
-    let text = answer.text().await?;
-    Ok((
-        status,
-        serde_json::from_str(&text).unwrap_or(Value::String(text)),
-    ))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,8 +228,8 @@ async fn sigterm_stops_intake_and_finishes_what_runs() {
     let url = hosted.url.clone();
     let running =
         tokio::spawn(async move { send(&url, "POST", "/hooks/native", &headers, body).await });
-    hosted.called("ShareBlueprintAcrossAccounts").await;
-    hosted.terminate();
+    hosted.wait_for("ShareBlueprintAcrossAccounts").await;
+    hosted.process.terminate();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(
         send(&hosted.url, "GET", "/healthz", &[], String::new())
@@ -299,13 +237,14 @@ async fn sigterm_stops_intake_and_finishes_what_runs() {
             .is_err(),
         "intake goes on"
     );
-    let (status, answer) = running.await.unwrap().unwrap();
+    let answer = running.await.unwrap().unwrap();
+    let (status, answer) = (answer.status, answer.body);
     assert_eq!(
         (status, answer["status"].as_str()),
         (200, Some("completed")),
         "{answer}"
     );
-    let (code, took) = hosted.ended().await;
+    let (code, took) = hosted.process.ended().await;
     assert!(
         code == Some(0) && took < Duration::from_secs(5),
         "{code:?} after {took:?}"
@@ -330,9 +269,9 @@ async fn what_takes_too_long_is_left_to_the_journal_within_the_bound() {
     let url = hosted.url.clone();
     let running =
         tokio::spawn(async move { send(&url, "POST", "/hooks/native", &headers, body).await });
-    hosted.called("ShareBlueprintAcrossAccounts").await;
-    hosted.terminate();
-    let (code, took) = hosted.ended().await;
+    hosted.wait_for("ShareBlueprintAcrossAccounts").await;
+    hosted.process.terminate();
+    let (code, took) = hosted.process.ended().await;
     assert!(
         code == Some(0) && took < Duration::from_secs(10),
         "{code:?} after {took:?}"
@@ -341,10 +280,7 @@ async fn what_takes_too_long_is_left_to_the_journal_within_the_bound() {
         running.await.unwrap().is_err(),
         "the sender hears nothing, and sends again"
     );
-    let shown = command(hosted.folder.path())
-        .args(["requests", "T-2", "--json"])
-        .output()
-        .unwrap();
+    let shown = hosted.run(&["requests", "T-2", "--json"]);
     let request: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert!(request.to_string().contains("\"pending\""), "{request}");
 }

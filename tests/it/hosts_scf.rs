@@ -2,7 +2,8 @@
 //! which hands out one event after the other and keeps what is answered.
 
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::ops::Deref;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +13,11 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
-use sharehook_sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
-use tempfile::TempDir;
+use sharehook_sandbox::{SandboxKey, SandboxOptions};
 use tokio::sync::{Mutex, mpsc};
 
-use crate::hosts::trust;
-use crate::service::{NATIVE_SECRET, command, request, signed, write_folder};
+use crate::support::process::{Process, signed};
+use crate::support::service::{NATIVE_SECRET, Site, request, trust};
 
 /// What the function posted: the path's end and the body.
 type Posted = (String, String);
@@ -52,11 +52,18 @@ async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
 
 /// The function on its host. It ends with the value.
 struct Function {
-    child: Child,
+    site: Site,
+    _process: Process,
     events: mpsc::Sender<String>,
     posted: mpsc::Receiver<Posted>,
-    cloud: Running,
-    folder: TempDir,
+}
+
+impl Deref for Function {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
 }
 
 impl Function {
@@ -71,10 +78,7 @@ impl Function {
             keys: vec![key.with_token("scf-session-token")],
             ..options
         };
-        let cloud = Sandbox::start(options).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        write_folder(folder.path(), &cloud.url());
-        trust(folder.path(), queue, bus);
+        let site = Site::new(options, |folder| trust(folder, queue, bus)).await;
         let (events, receiver) = mpsc::channel(8);
         let (sender, posted) = mpsc::channel(8);
         let api = Arc::new(Api {
@@ -88,7 +92,8 @@ impl Function {
         tokio::spawn(async move {
             axum::serve(listener, Router::new().fallback(serve).with_state(api)).await
         });
-        let child = command(folder.path())
+        let mut command = site.command();
+        command
             .env_remove("TENCENTCLOUD_SECRET_ID")
             .env_remove("TENCENTCLOUD_SECRET_KEY")
             .envs([
@@ -107,15 +112,12 @@ impl Function {
                 ("TENCENTCLOUD_SESSIONTOKEN", "scf-session-token"),
             ])
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
         let mut function = Self {
-            child,
+            site,
+            _process: Process::start(&mut command),
             events,
             posted,
-            cloud,
-            folder,
         };
         let (path, body) = function.next().await;
         assert_eq!(
@@ -159,14 +161,6 @@ impl Function {
     }
 }
 
-impl Drop for Function {
-    fn drop(&mut self) {
-        // The process is this test's own.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 fn url(source: &str, headers: &[(String, String)], body: &str) -> Value {
     let headers: serde_json::Map<String, Value> = headers
         .iter()
@@ -192,13 +186,13 @@ async fn each_trigger_of_scf_is_served_and_a_bad_event_costs_only_itself() {
     let mut function = Function::start(&queue, &["eventbridge:ap-singapore:desk.example"]).await;
 
     let body = request("U-1", json!({})).to_string();
-    let signed = signed(
+    let delivered = signed(
         SchemeName::StandardWebhooks,
         NATIVE_SECRET,
         "msg_U-1",
         &body,
     );
-    let answer = function.answered(&url("native", &signed, &body)).await;
+    let answer = function.answered(&url("native", &delivered, &body)).await;
     assert_eq!(answer["statusCode"], 200, "{answer}");
     assert!(
         answer["body"].as_str().unwrap().contains("\"completed\""),
@@ -208,7 +202,7 @@ async fn each_trigger_of_scf_is_served_and_a_bad_event_costs_only_itself() {
     let mut with_key = request("U-0", json!({}));
     with_key["accounts"] = json!(["700000000001"]);
     let with_key = with_key.to_string();
-    let mut headers = crate::service::signed(
+    let mut headers = signed(
         SchemeName::StandardWebhooks,
         NATIVE_SECRET,
         "msg_U-0",
@@ -230,7 +224,7 @@ async fn each_trigger_of_scf_is_served_and_a_bad_event_costs_only_itself() {
             .all(|call| call.key_id.starts_with("AKIDscf"))
     );
     let forged = function
-        .answered(&url("native", &signed, &body.replace("U-1", "U-2")))
+        .answered(&url("native", &delivered, &body.replace("U-1", "U-2")))
         .await;
     assert_eq!(forged["statusCode"], 401, "{forged}");
 

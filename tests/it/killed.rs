@@ -8,20 +8,24 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sharehook_sandbox::Site;
 
+use crate::support::http::send;
 use crate::support::process::{Process, post, run};
 use crate::support::{
     ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, request, write_configuration,
 };
 
 /// Sets faults of a sandbox process.
-async fn faults(client: &reqwest::Client, sandbox: &Process, faults: Value) {
-    let post = client.post(format!("{}/sandbox/faults", sandbox.url));
-    let answer = post
-        .header("content-type", "application/json")
-        .body(faults.to_string())
-        .send()
-        .await;
-    assert!(answer.unwrap().status().is_success());
+async fn faults(sandbox: &Process, faults: Value) {
+    let json = [("content-type".to_owned(), "application/json".to_owned())];
+    let answer = send(
+        &sandbox.url,
+        "POST",
+        "/sandbox/faults",
+        &json,
+        faults.to_string(),
+    )
+    .await;
+    assert_eq!(answer.unwrap().status, 200);
 }
 
 /// How often each change was carried out, from the sandbox's own log.
@@ -78,7 +82,6 @@ fn verify(folder: &tempfile::TempDir) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_service_finishes_after_the_next_delivery() {
     let sandbox = Process::sandbox();
-    let client = sharehook::app::http_client().unwrap();
     let folder = folder(&sandbox);
     let requests = [
         request("CHG1", json!({})),
@@ -88,12 +91,12 @@ async fn a_killed_service_finishes_after_the_next_delivery() {
     let mut killed = 0;
     for round in 0..8_u64 {
         let mut service = Process::serve(folder.path());
-        faults(&client, &sandbox, json!(["*:slow:60ms@4"])).await;
+        faults(&sandbox, json!(["*:slow:60ms@4"])).await;
         let deliveries: Vec<_> = requests
             .iter()
             .map(|request| {
-                let (client, url, request) = (client.clone(), service.url.clone(), request.clone());
-                tokio::spawn(async move { post(&client, &url, &request).await })
+                let (url, request) = (service.url.clone(), request.clone());
+                tokio::spawn(async move { post(&url, &request).await })
             })
             .collect();
         let moment = u64::from(sharehook::clock::chance() % 60) + 25 * round;
@@ -110,7 +113,7 @@ async fn a_killed_service_finishes_after_the_next_delivery() {
         let mut last = None;
         // What a killed process held is free once its lease is over: 2 s and a margin of 15 s.
         for _ in 0..60 {
-            last = post(&client, &service.url, request).await;
+            last = post(&service.url, request).await;
             if last.as_ref().is_some_and(|(status, _)| *status == 200) {
                 break;
             }
@@ -144,14 +147,13 @@ async fn a_killed_service_finishes_after_the_next_delivery() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_identical_deliveries_to_two_processes_act_once() {
     let sandbox = Process::sandbox();
-    let client = sharehook::app::http_client().unwrap();
     let folder = folder(&sandbox);
     let services = [Process::serve(folder.path()), Process::serve(folder.path())];
     let request = request("CHG50", json!({}));
     let mut deliveries = tokio::task::JoinSet::new();
     for n in 0..50 {
-        let (client, url, request) = (client.clone(), services[n % 2].url.clone(), request.clone());
-        deliveries.spawn(async move { post(&client, &url, &request).await.unwrap() });
+        let (url, request) = (services[n % 2].url.clone(), request.clone());
+        deliveries.spawn(async move { post(&url, &request).await.unwrap() });
     }
     let (mut first, mut settled) = (0, 0);
     while let Some(answer) = deliveries.join_next().await {
@@ -162,7 +164,7 @@ async fn fifty_identical_deliveries_to_two_processes_act_once() {
         settled += usize::from(status == 200);
     }
     assert!(first >= 1 && settled >= 1, "{first} {settled}");
-    let (status, body) = post(&client, &services[1].url, &request).await.unwrap();
+    let (status, body) = post(&services[1].url, &request).await.unwrap();
     assert_eq!(
         (status, &body["duplicate"], &body["status"]),
         (200, &json!(true), &json!("completed"))

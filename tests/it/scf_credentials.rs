@@ -4,15 +4,18 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::process::{Child, Stdio};
+use std::ops::Deref;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
-use sharehook_sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
-use tempfile::TempDir;
+use sharehook_sandbox::{SandboxKey, SandboxOptions};
 
-use crate::service::{NATIVE_SECRET, command, request, signed, write_folder};
+use crate::support::http::send;
+use crate::support::process::{Process, signed};
+use crate::support::service::{NATIVE_SECRET, Site, request};
 
 /// What SCF sets in a function made of an image: no key.
 const IMAGE_FUNCTION: [(&str, &str); 2] = [
@@ -33,11 +36,17 @@ fn key(name: &str) -> SandboxKey {
 
 /// The function as a process, with the output in files. It ends with the value.
 struct Function {
-    child: Child,
+    site: Site,
+    _process: Process,
     url: String,
-    folder: TempDir,
-    cloud: Running,
-    client: reqwest::Client,
+}
+
+impl Deref for Function {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
 }
 
 impl Function {
@@ -47,23 +56,22 @@ impl Function {
             keys,
             ..SandboxOptions::seeded(sharehook::clock::system_now)
         };
-        let cloud = Sandbox::start(options).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        write_folder(folder.path(), &cloud.url());
-        let config = folder.path().join("sharehook.toml");
-        let events = "name = \"native\"\nevents = [\"/signed\"]\nmap = \"data.jq\"\n";
-        let text = fs::read_to_string(&config)
-            .unwrap()
-            .replacen("name = \"native\"\n", events, 1);
-        fs::write(config, text).unwrap();
-        fs::write(folder.path().join("data.jq"), ".data // .").unwrap();
+        let prepare = |folder: &Path| {
+            let config = folder.join("sharehook.toml");
+            let events = "name = \"native\"\nevents = [\"/signed\"]\nmap = \"data.jq\"\n";
+            let text = fs::read_to_string(&config).unwrap();
+            fs::write(config, text.replacen("name = \"native\"\n", events, 1)).unwrap();
+            fs::write(folder.join("data.jq"), ".data // .").unwrap();
+        };
+        let site = Site::new(options, prepare).await;
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
             .port();
-        let output = |name: &str| Stdio::from(File::create(folder.path().join(name)).unwrap());
-        let child = command(folder.path())
+        let output = |name: &str| Stdio::from(File::create(site.folder.path().join(name)).unwrap());
+        let mut command = site.command();
+        command
             .env_remove("TENCENTCLOUD_SECRET_ID")
             .env_remove("TENCENTCLOUD_SECRET_KEY")
             .envs([
@@ -73,25 +81,15 @@ impl Function {
             .envs(vars.iter().copied())
             .env("PORT", port.to_string())
             .stdout(output("stdout"))
-            .stderr(output("stderr"))
-            .spawn()
-            .unwrap();
-        let client = sharehook::cloud::http_client().unwrap();
+            .stderr(output("stderr"));
         let function = Self {
-            child,
+            _process: Process::start(&mut command),
+            site,
             url: format!("http://127.0.0.1:{port}"),
-            folder,
-            cloud,
-            client,
         };
         for _ in 0..400 {
-            if function
-                .client
-                .get(format!("{}/healthz", function.url))
-                .send()
-                .await
-                .is_ok()
-            {
+            let probe = send(&function.url, "GET", "/healthz", &[], Vec::new());
+            if probe.await.is_ok() {
                 return function;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
@@ -119,19 +117,12 @@ impl Function {
         more: &[(&str, String)],
         body: String,
     ) -> (u16, Value) {
-        let mut post = self.client.post(format!("{}{path}", self.url)).body(body);
-        for (name, value) in signature {
-            post = post.header(name, value);
-        }
-        for (name, value) in more {
-            post = post.header(*name, value);
-        }
-        let answer = post.send().await.unwrap();
-        let status = answer.status().as_u16();
-        (
-            status,
-            serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default(),
-        )
+        let more = more
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let headers: Vec<_> = signature.iter().cloned().chain(more).collect();
+        let answer = send(&self.url, "POST", path, &headers, body).await.unwrap();
+        (answer.status, answer.body)
     }
 
     /// The keys of the calls since `from`, each once.
@@ -183,14 +174,6 @@ impl Function {
         for text in texts {
             assert!(!text.contains("HUSH"), "{text}");
         }
-    }
-}
-
-impl Drop for Function {
-    fn drop(&mut self) {
-        // The process is this test's own.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 

@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
 use sharehook_sandbox::{SandboxOptions, Site};
 
-use crate::service::{
-    Answer, GITHUB_SECRET, JIRA_SECRET, NATIVE_SECRET, STRANGER, Service, request, signed,
+use crate::support::http::Answer;
+use crate::support::process::{program, signed};
+use crate::support::service::{
+    GITHUB_SECRET, JIRA_SECRET, NATIVE_SECRET, STRANGER, Service, request,
 };
 
 fn event(name: &str) -> String {
@@ -431,7 +433,7 @@ fn a_signature_is_explained_and_its_secret_is_not_shown() {
             &format!("webhook-signature: {signature}"),
         ]
         .map(str::to_owned);
-        let mut command = crate::service::command(folder.path());
+        let mut command = program(folder.path());
         command.args([
             "verify",
             "--scheme",

@@ -51,7 +51,7 @@ const MAX_MOD_LINES: usize = 120;
 const MAX_FUNCTION_LINES: usize = 70;
 
 /// Files that are part of an import cycle today. The list only shrinks.
-const IN_A_CYCLE: [&str; 49] = [
+const IN_A_CYCLE: [&str; 45] = [
     "src/app.rs",
     "src/app/archive.rs",
     "src/app/invocation_credentials.rs",
@@ -92,10 +92,6 @@ const IN_A_CYCLE: [&str; 49] = [
     "src/journal/export/ocsf.rs",
     "src/journal/record/archive.rs",
     "src/journal/record/event.rs",
-    "src/journal/store/azure.rs",
-    "src/journal/store/gcs.rs",
-    "src/journal/store/open_store.rs",
-    "src/journal/store/s3.rs",
     "src/journal/store/verify.rs",
     "src/journal/store/verify_archived.rs",
     "src/policy/authorization_request.rs",
@@ -104,7 +100,7 @@ const IN_A_CYCLE: [&str; 49] = [
 ];
 
 /// Files and functions that are too long today. The list only shrinks.
-const TOO_LONG: [&str; 16] = [
+const TOO_LONG: [&str; 15] = [
     "src/app.rs",
     "src/app/execute.rs fn accounts_stage",
     "src/app/execute.rs fn lighthouse",
@@ -118,7 +114,6 @@ const TOO_LONG: [&str; 16] = [
     "src/inbound/scheme.rs fn problems",
     "src/inbound/verify.rs",
     "src/journal/store/mod.rs",
-    "src/journal/store/objects.rs",
     "src/policy/entities.rs fn read",
     "src/policy/mod.rs",
 ];

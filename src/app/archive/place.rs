@@ -40,43 +40,20 @@ pub fn archive_place(journal: &JournalLocation, text: &str) -> Result<JournalLoc
 }
 
 fn within(place: &JournalLocation, journal: &JournalLocation) -> bool {
-    use JournalLocation::{Azure, Directory, Gcs, S3};
-    match (place, journal) {
-        (Directory(place), Directory(journal)) => place.starts_with(real(journal)),
-        (
-            S3 {
-                bucket: a,
-                prefix: p,
-            },
-            S3 {
-                bucket: b,
-                prefix: q,
-            },
-        )
-        | (
-            Gcs {
-                bucket: a,
-                prefix: p,
-            },
-            Gcs {
-                bucket: b,
-                prefix: q,
-            },
-        )
-        | (
-            Azure {
-                container: a,
-                prefix: p,
-            },
-            Azure {
-                container: b,
-                prefix: q,
-            },
-        ) => {
-            // As paths, so that `archive-2` is not inside `archive`.
-            a == b && Path::new(p).starts_with(q)
+    match place {
+        JournalLocation::Directory(place) => {
+            matches!(journal, JournalLocation::Directory(journal) if place.starts_with(real(journal)))
         }
-        _ => false,
+        JournalLocation::Memory => *journal == JournalLocation::Memory,
+        JournalLocation::S3(place) => {
+            matches!(journal, JournalLocation::S3(journal) if place.is_within(journal))
+        }
+        JournalLocation::Gcs(place) => {
+            matches!(journal, JournalLocation::Gcs(journal) if place.is_within(journal))
+        }
+        JournalLocation::Azure(place) => {
+            matches!(journal, JournalLocation::Azure(journal) if place.is_within(journal))
+        }
     }
 }
 

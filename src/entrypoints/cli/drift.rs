@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Exit {
         Err(problem) => return usage(&problem),
     };
     let deadline = Deadline::after(BUDGET);
-    let mut report = match app.drift(&also, deadline).await {
+    let mut report = match Box::pin(app.drift(&also, deadline)).await {
         Ok(report) => report,
         Err(error) => {
             eprintln!("sharehook: {error}");

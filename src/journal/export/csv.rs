@@ -7,7 +7,8 @@ use crate::journal::record::{CallNote, Event};
 
 /// The columns.
 pub const HEADER: &str = "at,request,record,event,outcome,action,image,region,accounts,requester,approvers,ticket,reason,\
-                          expires_at,policies,results,calls,stream,sha256";
+                          expires_at,policies,results,calls,stream,sha256,policy_digest,body_digest,map_digest,\
+                          config_digest,version";
 
 pub(super) fn row(entry: &Entry<'_>) -> String {
     let record = &entry.stored.record;
@@ -23,6 +24,7 @@ pub(super) fn row(entry: &Entry<'_>) -> String {
         (_, Some(intent)) => intent.identity.to_string(),
         _ => String::new(),
     };
+    let received = entry.received();
     let request = entry.intent.map(|intent| &intent.request);
     let text = |of: Option<String>| of.unwrap_or_default();
     let accounts = request.map(|r| {
@@ -55,6 +57,15 @@ pub(super) fn row(entry: &Entry<'_>) -> String {
         calls.iter().map(call).collect::<Vec<_>>().join("; "),
         record.stream.to_string(),
         entry.stored.hash.clone(),
+        text(
+            entry
+                .intent
+                .map(|intent| intent.verdict.policy_digest.clone()),
+        ),
+        text(received.map(|received| received.body_digest.clone())),
+        text(received.map(|received| received.map_digest.clone())),
+        text(received.map(|received| received.config_digest.clone())),
+        text(received.map(|received| received.version.clone())),
     ];
     cells
         .iter()

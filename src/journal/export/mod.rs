@@ -4,7 +4,7 @@
 mod csv;
 mod ocsf;
 
-use super::record::{Event, Intent, Stored};
+use super::record::{Event, Intent, Received, Stored};
 use crate::domain::{Action, Status};
 
 pub use csv::HEADER as CSV_HEADER;
@@ -62,6 +62,14 @@ impl<'a> Entry<'a> {
     /// The record as a row of the table under [`CSV_HEADER`], without line feed.
     pub fn csv(&self) -> String {
         csv::row(self)
+    }
+
+    /// What was received.
+    fn received(&self) -> Option<&'a Received> {
+        match (&self.stored.record.event, self.intent) {
+            (Event::Conflict(conflict), _) => Some(&conflict.received),
+            (_, intent) => intent.map(|intent| &intent.received),
+        }
     }
 
     /// The event's name in the journal.

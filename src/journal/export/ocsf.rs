@@ -96,7 +96,7 @@ fn activity(entry: &Entry<'_>) -> Activity {
         }
         Event::Progress(progress) if progress.calls.is_empty() => Activity::Read,
         Event::Progress(_) => given_or_taken(entry),
-        Event::Taken { .. } | Event::Revoking { .. } => Activity::Other("Turn"),
+        Event::Taken { .. } | Event::Revoking { .. } => Activity::Other("Lease"),
         Event::Deferred(_) => Activity::Other("Deferral"),
         Event::Archived(_) => Activity::Other("Archival"),
     }
@@ -291,6 +291,9 @@ fn unmapped(entry: &Entry<'_>) -> Value {
     unmapped.insert("sha256".to_owned(), json!(entry.stored.hash));
     unmapped.insert("previous_sha256".to_owned(), json!(record.prev));
     unmapped.insert("worker".to_owned(), json!(record.worker));
+    if let Some(received) = entry.received() {
+        unmapped.insert("received".to_owned(), json!(received));
+    }
     if let Some(intent) = entry.intent {
         unmapped.insert("request".to_owned(), json!(intent.identity.to_string()));
         unmapped.insert("approvers".to_owned(), json!(intent.request.approvers));

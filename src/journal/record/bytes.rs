@@ -5,6 +5,8 @@
 //! successor covers yet. Whoever edits on purpose can recompute it: against that stands the chain
 //! (`prev`), and for the newest record a signed seal over it.
 
+use std::cmp::Ordering;
+
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -58,11 +60,16 @@ impl Stored {
         }
         let unreadable = |error: serde_json::Error| Flaw::Unreadable(error.to_string());
         let envelope: Envelope = serde_json::from_str(line).map_err(unreadable)?;
-        if envelope.v > u64::from(VERSION) {
-            return Err(Flaw::Newer(format!(
-                "its version is {}, this program reads up to {VERSION}",
+        let other = || {
+            format!(
+                "its version is {}, this program reads version {VERSION}",
                 envelope.v
-            )));
+            )
+        };
+        match envelope.v.cmp(&u64::from(VERSION)) {
+            Ordering::Greater => return Err(Flaw::Newer(other())),
+            Ordering::Less => return Err(Flaw::Older(other())),
+            Ordering::Equal => {}
         }
         match serde_json::from_str(line) {
             Ok(record) => Ok(Self {
@@ -127,7 +134,7 @@ mod tests {
         let text = String::from_utf8(bytes).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2);
-        assert!(lines[0].starts_with(r#"{"v":1,"stream":""#), "{}", lines[0]);
+        assert!(lines[0].starts_with(r#"{"v":2,"stream":""#), "{}", lines[0]);
         assert_eq!(
             serde_json::from_str::<String>(lines[1]).unwrap(),
             format!("sha256:{}", Stored::hash_of(lines[0].as_bytes()))
@@ -145,7 +152,7 @@ mod tests {
             .to_owned();
         let mut doubled = good.clone();
         doubled.extend_from_slice(&good);
-        let cases: [(Vec<u8>, &str); 11] = [
+        let cases: [(Vec<u8>, &str); 12] = [
             (Vec::new(), "altered"),
             (vec![0xff; 100], "altered"),
             (b"{}".to_vec(), "altered"),
@@ -154,7 +161,8 @@ mod tests {
             (sealed("{}"), "unreadable"),
             (sealed("[]"), "unreadable"),
             (sealed(&"[".repeat(100_000)), "unreadable"),
-            (sealed(&line.replace(r#""v":1"#, r#""v":2"#)), "newer"),
+            (sealed(&line.replace(r#""v":2"#, r#""v":3"#)), "newer"),
+            (sealed(&line.replace(r#""v":2"#, r#""v":1"#)), "older"),
             (
                 sealed(&line.replace(r#""type":"taken""#, r#""type":"delegated""#)),
                 "newer",

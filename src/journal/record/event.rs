@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Archive;
+use super::{Archive, Received};
 use crate::domain::{
     AccountId, BlueprintId, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict,
 };
@@ -74,6 +74,9 @@ pub struct Intent {
     pub secret_fingerprint: Option<String>,
     /// The scheme that authenticated the delivery.
     pub scheme: String,
+    /// What was received, and what it was read with.
+    #[serde(flatten)]
+    pub received: Received,
     /// The request as it was mapped.
     pub request: ShareRequest,
     /// When the approved request was first verified here.
@@ -139,6 +142,9 @@ pub struct Conflict {
     pub identity: Identity,
     /// SHA-256, hex, of the content that was refused.
     pub digest: String,
+    /// What was received, and what it was read with.
+    #[serde(flatten)]
+    pub received: Received,
     /// The sender's own id of the delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_id: Option<String>,

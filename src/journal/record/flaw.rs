@@ -23,6 +23,8 @@ pub enum Flaw {
     Unreadable(String),
     /// Written by a newer program.
     Newer(String),
+    /// Written by an older program, in a format that this one does not read.
+    Older(String),
     /// Larger than any record that this program writes; it was not read.
     TooLarge {
         /// The file's size in bytes.
@@ -55,6 +57,7 @@ impl Flaw {
             Self::Unlinked => "unlinked",
             Self::Unreadable(_) => "unreadable",
             Self::Newer(_) => "newer",
+            Self::Older(_) => "older",
             Self::TooLarge { .. } => "too_large",
             Self::Impossible(_) => "impossible",
             Self::Resealed => "altered_since_sealed",
@@ -70,6 +73,9 @@ impl Flaw {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Newer(_) => "run the newer sharehook, or upgrade this one",
+            Self::Older(_) => {
+                "begin a new journal with this sharehook, and read the old one with the sharehook that wrote it"
+            }
             Self::Foreign(_) => "find out who put it there and move it out of the journal",
             Self::BrokenSeal(_) => {
                 "find out who changed it and restore it from a backup; until then nothing more is sealed"
@@ -102,6 +108,7 @@ impl fmt::Display for Flaw {
             ),
             Self::Unreadable(why) => write!(f, "unreadable: {why}"),
             Self::Newer(why) => write!(f, "written by a newer sharehook: {why}"),
+            Self::Older(why) => write!(f, "written by an older sharehook: {why}"),
             Self::TooLarge { bytes } => {
                 write!(
                     f,

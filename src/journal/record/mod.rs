@@ -6,6 +6,7 @@ mod archive;
 mod bytes;
 mod event;
 mod flaw;
+mod received;
 mod stream;
 mod worker;
 
@@ -13,6 +14,7 @@ pub use archive::{Archive, Ended};
 pub use bytes::Stored;
 pub use event::{CallNote, Conflict, Deferral, Event, Intent, Lease, Progress};
 pub use flaw::Flaw;
+pub use received::Received;
 pub use stream::StreamId;
 pub use worker::Worker;
 
@@ -20,8 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
 
-/// The version that this program writes, and the newest that it reads.
-pub(in crate::journal) const VERSION: u32 = 1;
+/// The version of the format that this program writes, and the only one that it reads. Version 2
+/// has [`Received`] in record 0.
+pub(in crate::journal) const VERSION: u32 = 2;
 
 /// Records in one stream are numbered with six digits.
 pub(in crate::journal) const MAX_RECORDS: u64 = 1_000_000;
@@ -32,7 +35,7 @@ pub(in crate::journal) const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 /// One step in the story of one request. It is written once and never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The version of the format, 1 so far.
+    /// The version of the format.
     pub v: u32,
     /// The stream it belongs to.
     pub stream: StreamId,

@@ -76,16 +76,15 @@ impl Journal {
                 .push(File::Bytes(bytes))
                 .map_err(|finding| self.damaged(finding))?;
         }
-        let refused = |why: &str| JournalError::Refused(format!("stream {stream} {why}"));
         let Some(StreamState::Request(state)) = chain.into_stream_state() else {
-            return Err(refused("holds no request"));
+            return Err(JournalError::NotARequest { stream });
         };
         if state.archived() {
             return Ok(Filed::Before);
         }
         let archive = state
             .archive(to.place.to_string())
-            .ok_or_else(|| refused("is not finished"))?;
+            .ok_or(JournalError::NotFinished { stream })?;
         for (seq, bytes) in (0..).zip(&files) {
             to.take_copy(stream, seq, bytes).await?;
         }

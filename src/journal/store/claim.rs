@@ -30,8 +30,10 @@ pub struct WorkerLease {
 impl WorkerLease {
     pub(super) fn checked(self) -> Result<Self, JournalError> {
         if self.until <= self.now {
-            let problem = format!("a lease until {} that begins at {}", self.until, self.now);
-            return Err(JournalError::Refused(problem));
+            return Err(JournalError::EmptyLease {
+                from: self.now,
+                until: self.until,
+            });
         }
         Ok(self)
     }
@@ -181,13 +183,10 @@ fn next(
 
 /// A record as bytes.
 pub(super) fn write(record: Record) -> Result<(Stored, Vec<u8>), JournalError> {
-    Stored::write(record).map_err(|error| JournalError::Refused(error.to_string()))
+    Ok(Stored::write(record)?)
 }
 
 /// The state after a record. A record that cannot follow is refused here, before it is written.
 fn follow(state: &State, stored: &Stored) -> Result<State, JournalError> {
-    state
-        .clone()
-        .apply(stored)
-        .map_err(|broken| JournalError::Refused(broken.to_string()))
+    state.clone().apply(stored).map_err(JournalError::from)
 }

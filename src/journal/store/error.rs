@@ -8,7 +8,10 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::chain::Finding;
-use crate::domain::Problem;
+use super::super::location::JournalLocation;
+use super::super::record::{MAX_RECORD_BYTES, MAX_RECORDS, StreamId};
+use super::super::state::BrokenRecord;
+use crate::domain::{Problem, Timestamp};
 
 /// The journal could not do what was asked. Nothing may be carried out on the strength of it.
 #[derive(Debug, thiserror::Error)]
@@ -49,10 +52,90 @@ pub enum JournalError {
         /// Which file, and what is wrong.
         finding: Box<Finding>,
     },
-    /// What was to be recorded cannot follow, or cannot be recorded at all: a mistake of the
-    /// caller.
+    /// The event cannot follow the request's newest record.
     #[error("not recorded: {0}")]
-    Refused(String),
+    CannotFollow(#[from] BrokenRecord),
+    /// The request's id holds a zero byte, which separates source and id in a stream's name.
+    #[error("not recorded: the id {id:?} contains a zero byte")]
+    ZeroByteInId {
+        /// The request's id.
+        id: String,
+    },
+    /// The lease ends before it begins.
+    #[error("not recorded: a lease until {until} that begins at {from}")]
+    EmptyLease {
+        /// When it would begin.
+        from: Timestamp,
+        /// When it would end.
+        until: Timestamp,
+    },
+    /// The record is larger than any that is read.
+    #[error("not recorded: a record of {bytes} bytes; {MAX_RECORD_BYTES} are the most")]
+    RecordTooLarge {
+        /// Its size in bytes.
+        bytes: u64,
+    },
+    /// The stream has no number left.
+    #[error("not recorded: stream {stream} has {MAX_RECORDS} records already")]
+    StreamFull {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// The record cannot be written as JSON.
+    #[error("not recorded: {0}")]
+    Unwritable(#[from] serde_json::Error),
+    /// The stream holds a conflict, not a request.
+    #[error("stream {stream} holds no request")]
+    NotARequest {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// The request is not finished, so it cannot be archived.
+    #[error("the request of stream {stream} is not finished")]
+    NotFinished {
+        /// Its stream.
+        stream: StreamId,
+    },
+    /// The stream had records a moment ago and has none now.
+    #[error("the records of stream {stream} are gone; restore them from a backup")]
+    Gone {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// The operating system has no random bytes to give.
+    #[error("not recorded: the system gives no randomness: {0}")]
+    NoRandomness(getrandom::Error),
+    /// A task of this process ended before its work did.
+    #[error("{doing} broke off: {source}; try again")]
+    BrokeOff {
+        /// What it did.
+        doing: &'static str,
+        /// Why it ended.
+        source: tokio::task::JoinError,
+    },
+}
+
+impl JournalError {
+    /// Whether the error is about one request alone, so that work on others may go on.
+    pub fn concerns_one_request(&self) -> bool {
+        match self {
+            Self::Damaged { .. }
+            | Self::CannotFollow(_)
+            | Self::ZeroByteInId { .. }
+            | Self::EmptyLease { .. }
+            | Self::RecordTooLarge { .. }
+            | Self::StreamFull { .. }
+            | Self::Unwritable(_)
+            | Self::NotARequest { .. }
+            | Self::NotFinished { .. }
+            | Self::Gone { .. } => true,
+            Self::Place(_)
+            | Self::Store { .. }
+            | Self::TimedOut { .. }
+            | Self::NoRandomness(_)
+            | Self::BrokeOff { .. } => false,
+        }
+    }
 }
 
 /// A place that cannot be used as configured.
@@ -73,6 +156,35 @@ impl From<Problem> for JournalError {
             source: None,
         })
     }
+}
+
+/// The place could not be opened.
+pub(super) fn place_error(
+    location: &JournalLocation,
+    scrub: &Scrub,
+    error: &(dyn Error + 'static),
+) -> JournalError {
+    let fault = scrub.fault(error);
+    let remedy = match location {
+        JournalLocation::Directory(_) => {
+            "name a directory that this process may create, list and write, on a file system with hard links"
+        }
+        JournalLocation::Gcs(_) => "correct the place or the GOOGLE_ variables",
+        JournalLocation::Azure(_) => {
+            "correct the place or the AZURE_ variables; AZURE_STORAGE_ACCOUNT_NAME must be among them"
+        }
+        JournalLocation::S3(_) => "correct the place or the AWS_ variables",
+        JournalLocation::Memory => "try again",
+    };
+    let problem = Problem::new(
+        "journal",
+        format!("{location} cannot be opened: {fault}"),
+        remedy,
+    );
+    JournalError::Place(PlaceError {
+        problem,
+        source: Some(fault),
+    })
 }
 
 /// A record was not appended.

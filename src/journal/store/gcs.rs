@@ -1,54 +1,48 @@
-//! Google Cloud Storage as the journal's place. In: a bucket and the process's `GOOGLE_…`
-//! variables. Out: a store whose create-only write is `x-goog-if-generation-match: 0`. Asks no
-//! variable itself; without any of them the library looks for gcloud's default credentials and then
-//! asks the metadata server.
+//! Google Cloud Storage as the journal's store. Takes a bucket and the process's `GOOGLE_…`
+//! variables. Its create-only write is `x-goog-if-generation-match: 0`. Without any variable the
+//! library looks for gcloud's default credentials, then asks the metadata server.
 
+use object_store::RetryConfig;
 use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey as Key};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::super::location::JournalLocation;
-use super::error::{JournalError, Scrub};
-use super::open_store::place_error;
-use super::{Access, remote};
+use super::remote::{CallersClient, Service, parsed};
 
 const SERVICE: &str = "https://storage.googleapis.com";
 
-/// The bucket as a store.
-///
-/// # Errors
-/// [`JournalError::Place`]: no client, an endpoint without TLS beyond loopback, credentials that
-/// cannot be read.
-pub(super) fn store(
-    bucket: &str,
-    access: &Access,
-    location: &JournalLocation,
-    scrub: &Scrub,
-) -> Result<GoogleCloudStorage, JournalError> {
-    let http = remote::client(access, location)?;
-    // Named here, or else a key file could name another one, and without TLS.
-    let mut builder = GoogleCloudStorageBuilder::new().with_base_url(SERVICE);
-    for (key, name, value) in served(access) {
-        let value = value.expose_secret();
-        if matches!(key, Key::BaseUrl) {
-            remote::encrypted(name, value)?;
-            builder = builder.with_config(key, value.trim_end_matches('/'));
-        } else {
-            builder = builder.with_config(key, value);
-        }
-    }
-    builder
-        .with_bucket_name(bucket)
-        .with_retry(remote::retries())
-        .with_http_connector(http)
-        .build()
-        .map_err(|error| place_error(location, scrub, &error))
-}
+/// The builder of a client for Google Cloud Storage.
+pub(super) struct Gcs(GoogleCloudStorageBuilder);
 
-/// The values that must never be shown: the token, the key's JSON, and every text in it.
-pub(super) fn scrub(access: &Access) -> Scrub {
-    let mut secrets = Vec::new();
-    for (key, _, value) in served(access) {
+impl Service for Gcs {
+    type Key = Key;
+    type Store = GoogleCloudStorage;
+
+    fn new(bucket: &str) -> Self {
+        // Named here, because a key file could name another address, and one without TLS.
+        let builder = GoogleCloudStorageBuilder::new().with_base_url(SERVICE);
+        Self(builder.with_bucket_name(bucket))
+    }
+
+    fn key(variable: &str) -> Option<Key> {
+        parsed(variable, "GOOGLE_").filter(|key| {
+            matches!(
+                key,
+                Key::ServiceAccount
+                    | Key::ServiceAccountKey
+                    | Key::ApplicationCredentials
+                    | Key::BearerToken
+                    | Key::BaseUrl
+            )
+        })
+    }
+
+    fn is_endpoint(key: &Key) -> bool {
+        matches!(key, Key::BaseUrl)
+    }
+
+    /// The token, the key's JSON, and the secret texts in it.
+    fn secrets(key: &Key, value: &SecretString, secrets: &mut Vec<SecretString>) {
         if matches!(key, Key::BearerToken | Key::ServiceAccountKey) {
             secrets.push(value.clone());
         }
@@ -64,28 +58,24 @@ pub(super) fn scrub(access: &Access) -> Scrub {
             }
         }
     }
-    Scrub::new(secrets)
-}
 
-/// The variables that say which credentials and where. Unsigned requests and another bucket are not
-/// taken from there.
-fn served(access: &Access) -> impl Iterator<Item = (Key, &str, &SecretString)> {
-    access.variables.iter().filter_map(|(name, value)| {
-        let key: Key = name
-            .strip_prefix("GOOGLE_")
-            .map(|_| name.to_ascii_lowercase())?
-            .parse()
-            .ok()?;
-        let taken = matches!(
-            key,
-            Key::ServiceAccount
-                | Key::ServiceAccountKey
-                | Key::ApplicationCredentials
-                | Key::BearerToken
-                | Key::BaseUrl
-        );
-        (taken && !value.expose_secret().is_empty()).then_some((key, name.as_str(), value))
-    })
+    fn set(self, key: Key, value: &str) -> Self {
+        let value = match key {
+            Key::BaseUrl => value.trim_end_matches('/'),
+            _ => value,
+        };
+        Self(self.0.with_config(key, value))
+    }
+
+    /// The base URL alone says whether TLS is used.
+    fn build(
+        self,
+        _plain_http: bool,
+        retries: RetryConfig,
+        http: CallersClient,
+    ) -> object_store::Result<GoogleCloudStorage> {
+        self.0.with_retry(retries).with_http_connector(http).build()
+    }
 }
 
 #[cfg(test)]

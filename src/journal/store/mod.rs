@@ -16,6 +16,7 @@ mod open_store;
 mod remote;
 mod s3;
 mod seals;
+mod streams;
 mod unsealed;
 mod verify;
 mod verify_archived;

@@ -1,5 +1,6 @@
-//! The journal's files as they lie in the store. In: streams and numbers. Out: bytes. Every
-//! operation has a bound on its time, and nothing larger than a record is ever read.
+//! The journal's objects: creates, reads, lists and removes them in the store, by stream and number
+//! or by path. Every operation is bounded in time, and nothing larger than a record is read. Checks
+//! no contents.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,16 +12,16 @@ use object_store::path::Path;
 use object_store::{Error, GetOptions, ListResult, ObjectStoreExt as _, PutMode, PutPayload};
 use tokio::task::JoinSet;
 
-use super::super::chain::{Chain, File, Finding};
+use super::super::chain::{File, Finding};
 use super::super::record::{Flaw, MAX_RECORD_BYTES, MAX_RECORDS, StreamId, file_name, file_seq};
-use super::{History, Journal, JournalError};
+use super::{Journal, JournalError};
 
 /// No single read or write may take longer: whoever waits for it holds a lease or a delivery.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Listing every stream of a large journal takes many pages.
 pub(super) const LISTING_TIMEOUT: Duration = Duration::from_secs(120);
 /// Records of one stream are read this many at a time.
-const MAX_CONCURRENT: u64 = 16;
+pub(super) const MAX_CONCURRENT: u64 = 16;
 /// An "already exists" without an object behind it (S3 answers so while another write is under way)
 /// is tried again.
 const TRIES: u32 = 3;
@@ -68,101 +69,6 @@ pub(super) struct Folder {
 }
 
 impl Journal {
-    /// Reads a stream and checks its chain. `None`: there is no such stream. An archived one whose
-    /// earlier records were removed is read from its last record.
-    ///
-    /// # Errors
-    /// [`JournalError::Damaged`] when a file is missing or wrong, which is never taken for an
-    /// absent stream; else what the store said.
-    pub async fn read(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
-        let Folder { end, count, .. } = self.folder(stream).await?;
-        if count < end
-            && let Some(last) = self.last_of_archived(stream, end).await?
-        {
-            return Ok(Some(last.into_history(stream)));
-        }
-        let mut chain = Chain::new(stream);
-        let mut records = Vec::new();
-        for start in (0..end).step_by(MAX_CONCURRENT as usize) {
-            for fetched in self
-                .fetch(stream, start, end.min(start + MAX_CONCURRENT))
-                .await?
-            {
-                match chain.push(fetched.as_file()) {
-                    Ok(stored) => records.push(stored),
-                    Err(finding) => return self.read_archived(stream, finding).await,
-                }
-            }
-        }
-        Ok(chain.into_stream_state().map(|stream_state| History {
-            stream,
-            records,
-            stream_state,
-        }))
-    }
-
-    /// The names of all streams, sorted. Its memory grows with their number, not with what they
-    /// hold.
-    ///
-    /// # Errors
-    /// What the store said.
-    pub async fn streams(&self) -> Result<Vec<StreamId>, JournalError> {
-        let listed = self.list_requests().await?;
-        let names = listed.common_prefixes.iter().filter_map(Path::filename);
-        let mut streams: Vec<StreamId> = names.filter_map(|name| name.parse().ok()).collect();
-        streams.sort_unstable();
-        Ok(streams)
-    }
-
-    /// A stream's files as they are, in the order of their numbers, unchecked, and the walk that
-    /// checks them; none when there is no such stream. Of an archived one whose earlier records
-    /// were removed it is the last file.
-    ///
-    /// # Errors
-    /// [`JournalError::Damaged`] for a file that is missing or too large to be a record; else what
-    /// the store said.
-    pub async fn stored(&self, stream: StreamId) -> Result<(Chain, Vec<Bytes>), JournalError> {
-        let end = self.folder(stream).await?.end;
-        let mut files = Vec::new();
-        for start in (0..end).step_by(MAX_CONCURRENT as usize) {
-            let fetched = self
-                .fetch(stream, start, end.min(start + MAX_CONCURRENT))
-                .await?;
-            for (seq, fetched) in (start..).zip(fetched) {
-                let flaw = match fetched {
-                    Fetched::Bytes(bytes) => {
-                        files.push(bytes);
-                        continue;
-                    }
-                    Fetched::Absent => Flaw::Missing,
-                    Fetched::TooLarge(bytes) => Flaw::TooLarge { bytes },
-                };
-                return self
-                    .stored_archived(stream, Finding::of(stream, seq, flaw))
-                    .await;
-            }
-        }
-        Ok((Chain::new(stream), files))
-    }
-
-    /// Whether the place can be reached and listed. It writes nothing: the first write tells
-    /// whether that is allowed.
-    ///
-    /// # Errors
-    /// What the store said.
-    pub async fn check(&self) -> Result<(), JournalError> {
-        if let super::JournalLocation::Directory(dir) = &*self.place
-            && !dir.is_dir()
-        {
-            let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(self.failed("list", "requests", &gone));
-        }
-        // No identity has this stream: finding it empty costs one short listing in a journal of any
-        // size.
-        let nobody = self.path(&["requests", "00000000000000000000000000000000"]);
-        self.listed(&nobody, OPERATION_TIMEOUT).await.map(|_| ())
-    }
-
     /// Creates record `seq` of `stream`, never overwriting one.
     pub(super) async fn create(
         &self,
@@ -170,17 +76,12 @@ impl Journal {
         seq: u64,
         bytes: &[u8],
     ) -> Result<Created, JournalError> {
-        if bytes.len() as u64 > MAX_RECORD_BYTES {
-            let problem = format!(
-                "a record of {} bytes; {MAX_RECORD_BYTES} are the most",
-                bytes.len()
-            );
-            return Err(JournalError::Refused(problem));
+        let size = bytes.len() as u64;
+        if size > MAX_RECORD_BYTES {
+            return Err(JournalError::RecordTooLarge { bytes: size });
         }
         if seq >= MAX_RECORDS {
-            return Err(JournalError::Refused(format!(
-                "stream {stream} has {MAX_RECORDS} records already"
-            )));
+            return Err(JournalError::StreamFull { stream });
         }
         let path = self.record_path(stream, seq);
         match self.create_at(&path, bytes).await? {
@@ -379,7 +280,7 @@ impl Journal {
         self.failed(doing, &self.shown(path), error)
     }
 
-    fn failed(
+    pub(super) fn failed(
         &self,
         doing: &'static str,
         path: &str,

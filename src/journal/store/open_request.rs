@@ -1,7 +1,9 @@
 //! The opening of a request: claim and intent in one create-only write. In: an authenticated
 //! request and its verdict. Out: a claim, or what is known of that identity already.
 
-use super::super::record::{Conflict, Event, Intent, Lease, Record, StreamId, VERSION, Worker};
+use super::super::record::{
+    Conflict, Event, Intent, Lease, Received, Record, StreamId, VERSION, Worker,
+};
 use super::super::state::{State, StreamState};
 use super::claim::write;
 use super::objects::Created;
@@ -19,6 +21,8 @@ pub struct Opening {
     pub secret_fingerprint: Option<String>,
     /// The scheme that authenticated the delivery.
     pub scheme: String,
+    /// What was received, and what it was read with.
+    pub received: Received,
     /// The request as it was mapped.
     pub request: ShareRequest,
     /// The policy's verdict.
@@ -50,8 +54,8 @@ impl Journal {
     /// never taken for an unknown identity.
     pub async fn open_request(&self, opening: Opening) -> Result<Opened, JournalError> {
         if opening.identity.id.contains('\0') {
-            let problem = format!("the id {:?} contains a zero byte", opening.identity.id);
-            return Err(JournalError::Refused(problem));
+            let id = opening.identity.id;
+            return Err(JournalError::ZeroByteInId { id });
         }
         let stream = StreamId::of(&opening.identity);
         if let Some(known) = self.read(stream).await? {
@@ -61,18 +65,14 @@ impl Journal {
         let intent = intent(&opening);
         let leased = intent.lease.is_some();
         let (stored, bytes) = write(first(stream, &lease, Event::Opened(Box::new(intent))))?;
-        let refused =
-            |error: super::super::state::BrokenRecord| JournalError::Refused(error.to_string());
-        let state = State::from_records(std::slice::from_ref(&stored)).map_err(refused)?;
+        let state = State::from_records(std::slice::from_ref(&stored))?;
         self.announce(None, &state).await?;
         match self.create(stream, 0, &bytes).await? {
             Created::Ours if leased => Ok(Opened::New(Box::new(Claim::won(state, lease.worker)))),
             Created::Ours => Ok(Opened::Kept(Box::new(state))),
             Created::Theirs(_) => match self.read(stream).await? {
                 Some(known) => self.known(known.stream_state, opening).await,
-                None => Err(JournalError::Refused(format!(
-                    "stream {stream} vanished while it was opened"
-                ))),
+                None => Err(JournalError::Gone { stream }),
             },
         }
     }
@@ -83,10 +83,8 @@ impl Journal {
         opening: Opening,
     ) -> Result<Opened, JournalError> {
         let StreamState::Request(state) = stream_state else {
-            return Err(JournalError::Refused(format!(
-                "the stream of {} holds a conflict",
-                opening.identity
-            )));
+            let stream = StreamId::of(&opening.identity);
+            return Err(JournalError::NotARequest { stream });
         };
         let digest = opening.request.digest();
         if state.intent().digest == digest {
@@ -96,6 +94,7 @@ impl Journal {
         let Opening {
             identity,
             delivery_id,
+            received,
             lease,
             ..
         } = opening;
@@ -103,6 +102,7 @@ impl Journal {
             identity,
             digest,
             delivery_id,
+            received,
         };
         let (_, bytes) = write(first(stream, &lease, Event::Conflict(conflict)))?;
         // Theirs is the record of an earlier delivery with that content: one is enough.
@@ -119,6 +119,7 @@ fn intent(opening: &Opening) -> Intent {
         delivery_id,
         secret_fingerprint,
         scheme,
+        received,
         request,
         verdict,
         lease,
@@ -131,6 +132,7 @@ fn intent(opening: &Opening) -> Intent {
         delivery_id: delivery_id.clone(),
         secret_fingerprint: secret_fingerprint.clone(),
         scheme: scheme.clone(),
+        received: received.clone(),
         request: request.clone(),
         approved_at: lease.now,
         expires_at: request.expires_at(lease.now),

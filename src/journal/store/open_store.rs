@@ -1,5 +1,5 @@
-//! Opening a place. In: a location and what its access needs. Out: a [`Journal`], or what is wrong
-//! with the place.
+//! Opens the journal's store: a directory, an object store or memory. Takes a location and the
+//! credentials for it; returns a [`Journal`], or what is wrong with the location.
 
 use std::io;
 use std::path::Path as FsPath;
@@ -11,9 +11,11 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 
 use super::super::location::JournalLocation;
-use super::error::{JournalError, PlaceError, Scrub};
-use super::{Access, Journal, azure, gcs, s3};
-use crate::domain::Problem;
+use super::azure::Azure;
+use super::error::{JournalError, Scrub, place_error};
+use super::gcs::Gcs;
+use super::s3::S3;
+use super::{Access, Journal, remote};
 
 impl Journal {
     /// Opens the journal at `location`. A directory is made, durably, when it is not there; no
@@ -22,28 +24,13 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Place`] with what to mend.
     pub fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
-        let (store, root, scrub): (Arc<dyn ObjectStore>, Path, Scrub) = match location {
-            JournalLocation::Directory(dir) => {
-                (Arc::new(directory(dir)?), Path::default(), Scrub::default())
-            }
-            JournalLocation::Memory => {
-                (Arc::new(InMemory::new()), Path::default(), Scrub::default())
-            }
-            JournalLocation::S3 { bucket, prefix } => {
-                let scrub = s3::scrub(access);
-                let store = s3::store(bucket, access, location, &scrub)?;
-                (Arc::new(store), root(prefix, location)?, scrub)
-            }
-            JournalLocation::Gcs { bucket, prefix } => {
-                let scrub = gcs::scrub(access);
-                let store = gcs::store(bucket, access, location, &scrub)?;
-                (Arc::new(store), root(prefix, location)?, scrub)
-            }
-            JournalLocation::Azure { container, prefix } => {
-                let scrub = azure::scrub(access);
-                let store = azure::store(container, access, location, &scrub)?;
-                (Arc::new(store), root(prefix, location)?, scrub)
-            }
+        let local = |store: Arc<dyn ObjectStore>| (store, Path::default(), Scrub::default());
+        let (store, root, scrub) = match location {
+            JournalLocation::Directory(dir) => local(Arc::new(directory(dir)?)),
+            JournalLocation::Memory => local(Arc::new(InMemory::new())),
+            JournalLocation::S3(bucket) => remote::open::<S3>(bucket, access, location)?,
+            JournalLocation::Gcs(bucket) => remote::open::<Gcs>(bucket, access, location)?,
+            JournalLocation::Azure(bucket) => remote::open::<Azure>(bucket, access, location)?,
         };
         Ok(Self {
             store,
@@ -69,10 +56,6 @@ impl Journal {
             unsealed: Arc::default(),
         }
     }
-}
-
-fn root(prefix: &str, location: &JournalLocation) -> Result<Path, JournalError> {
-    Path::parse(prefix).map_err(|error| place_error(location, &Scrub::default(), &error))
 }
 
 /// The store's own writes are synced, the folders they make too; what remains is the journal's own
@@ -121,32 +104,4 @@ fn sync(dir: &FsPath) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync(_dir: &FsPath) -> io::Result<()> {
     Ok(())
-}
-
-/// The place could not be opened.
-pub(super) fn place_error(
-    location: &JournalLocation,
-    scrub: &Scrub,
-    error: &(dyn std::error::Error + 'static),
-) -> JournalError {
-    let fault = scrub.fault(error);
-    let remedy = match location {
-        JournalLocation::Directory(_) => {
-            "name a directory that this process may create, list and write, on a file system with hard links"
-        }
-        JournalLocation::Gcs { .. } => "correct the place or the GOOGLE_ variables",
-        JournalLocation::Azure { .. } => {
-            "correct the place or the AZURE_ variables; AZURE_STORAGE_ACCOUNT_NAME must be among them"
-        }
-        _ => "correct the place or the AWS_ variables",
-    };
-    let problem = Problem::new(
-        "journal",
-        format!("{location} cannot be opened: {fault}"),
-        remedy,
-    );
-    JournalError::Place(PlaceError {
-        problem,
-        source: Some(fault),
-    })
 }

@@ -279,7 +279,10 @@ impl Journal {
             let Some(joined) = reads.join_next().await else {
                 break;
             };
-            let broken = |error| JournalError::Refused(format!("the sealing broke off: {error}"));
+            let broken = |source| JournalError::BrokeOff {
+                doing: "the sealing",
+                source,
+            };
             let (stream, read) = joined.map_err(broken)?;
             let (leaves, finding) = read?;
             found.insert(stream, leaves);

@@ -126,10 +126,9 @@ impl Journal {
                     report.add(checked);
                     wanted.extend(asks);
                 }
-                Some(Err(error)) => {
-                    return Err(JournalError::Refused(format!(
-                        "the verification broke off: {error}"
-                    )));
+                Some(Err(source)) => {
+                    let doing = "the verification";
+                    return Err(JournalError::BrokeOff { doing, source });
                 }
                 None => break,
             }

@@ -1,14 +1,15 @@
 //! A running `sharehook serve --sandbox`: one real request per preset, accepted and refused;
 //! handshakes; rotation.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sharehook::domain::Timestamp;
 use sharehook::inbound::{SchemeKind, SchemeName, SchemeSpec, TimeSource, sign};
+
+use crate::support::http::{self, Answer};
+use crate::support::process::{Process, program};
 
 const TEXT_SECRET: &str = "a-secret-for-tests-only-0123456789";
 const OLD_SECRET: &str = "an-older-secret-that-still-counts-1";
@@ -17,16 +18,8 @@ const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:share-requests";
 
 /// A server with one source per preset, ended when it goes out of scope.
 struct Served {
-    child: Child,
-    address: String,
+    process: Process,
     folder: tempfile::TempDir,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 fn secret_of(name: SchemeName) -> &'static str {
@@ -81,29 +74,11 @@ fn serve() -> Served {
     }
     std::fs::write(folder.path().join("old.secret"), OLD_SECRET).unwrap();
     std::fs::write(folder.path().join("sharehook.toml"), config()).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sharehook"))
-        .args([
-            "serve",
-            "--sandbox",
-            "--listen",
-            "127.0.0.1:0",
-            "--config",
-            "sharehook.toml",
-        ])
-        .current_dir(folder.path())
-        .env_remove("SHAREHOOK_JOURNAL")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let address = lines
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
-        .expect("the server says where it listens");
+    let mut command = program(folder.path());
+    command.args(["serve", "--sandbox", "--listen", "127.0.0.1:0"]);
+    command.args(["--config", "sharehook.toml"]);
     Served {
-        child,
-        address,
+        process: Process::serving(&mut command),
         folder,
     }
 }
@@ -115,34 +90,15 @@ fn request(id: &str, millis: i64) -> Vec<u8> {
     .into_bytes()
 }
 
-struct Sent {
-    status: u16,
-    headers: reqwest::header::HeaderMap,
-    body: Value,
-}
-
 async fn send(
     served: &Served,
     method: &str,
     path: &str,
     headers: &[(String, String)],
     body: Vec<u8>,
-) -> Sent {
-    let client = sharehook::cloud::http_client().unwrap();
-    let mut request = client
-        .request(method.parse().unwrap(), format!("{}{path}", served.address))
-        .body(body);
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    let response = request.send().await.unwrap();
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let text = response.text().await.unwrap();
-    Sent {
-        status,
-        headers,
-        body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
-    }
+) -> Answer {
+    let url = &served.process.url;
+    http::send(url, method, path, headers, body).await.unwrap()
 }
 
 fn now() -> Timestamp {

@@ -2,11 +2,14 @@
 //! and a cloud that obey.
 #![allow(dead_code)] // Each test file uses its own part of it.
 
+pub(crate) mod cloud;
+pub(crate) mod http;
 pub(crate) mod process;
+pub(crate) mod service;
 pub(crate) mod store;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -234,17 +237,21 @@ pub(crate) fn deadline() -> Deadline {
     Deadline::after(Duration::from_secs(40))
 }
 
-/// One request through the real path of `app`.
-pub(crate) async fn deliver(app: &App, request: &Value) -> (Ending, Answer) {
-    let delivery = Delivery {
+/// A native request as a direct invocation hands it over.
+pub(crate) fn invocation(request: &Value) -> Delivery {
+    Delivery {
         source: "invoke".parse().unwrap(),
         via: Via::Host {
             origin: "invoke".to_owned(),
             id: None,
         },
-        body: serde_json::to_vec(request).unwrap().into(),
-    };
-    match app.receive(delivery, deadline()).await {
+        body: request.to_string().into_bytes().into(),
+    }
+}
+
+/// One request through the real path of `app`.
+pub(crate) async fn deliver(app: &App, request: &Value) -> (Ending, Answer) {
+    match app.receive(invocation(request), deadline()).await {
         Reply::Answers(mut answers) if answers.len() == 1 => answers.remove(0),
         other => panic!("not one answer: {other:?}"),
     }
@@ -300,15 +307,58 @@ pub(crate) fn variables() -> Vars {
     let mut vars: Vars = pairs
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    vars.insert(
-        "TENCENTCLOUD_SECRET_ID".to_owned(),
-        SANDBOX_SECRET_ID.to_owned(),
-    );
-    vars.insert(
-        "TENCENTCLOUD_SECRET_KEY".to_owned(),
-        SANDBOX_SECRET_KEY.to_owned(),
-    );
+    vars.extend(sandbox_keys());
     vars
+}
+
+/// The variables with the keys that a sandbox accepts.
+pub(crate) fn sandbox_keys() -> Vars {
+    let pairs = [
+        ("TENCENTCLOUD_SECRET_ID", SANDBOX_SECRET_ID),
+        ("TENCENTCLOUD_SECRET_KEY", SANDBOX_SECRET_KEY),
+    ];
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// Copies the sample policy to `policy/`.
+pub(crate) fn copy_policy(folder: &Path) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("policy");
+    let to = folder.join("policy");
+    std::fs::create_dir_all(&to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+}
+
+/// A configuration with the source `invoke`, `cloud` below `[cloud]`, and a policy that allows
+/// everything; returns its file.
+pub(crate) fn write_open_configuration(folder: &Path, journal: &str, cloud: &str) -> PathBuf {
+    let policy = folder.join("policy");
+    std::fs::create_dir_all(&policy).unwrap();
+    let everything = "@id(\"everything\") permit (principal, action, resource);\n";
+    std::fs::write(policy.join("everything.cedar"), everything).unwrap();
+    std::fs::write(policy.join("entities.json"), "[]").unwrap();
+    let text = format!(
+        "journal = {journal:?}\n[cloud]\nsite = \"intl\"\n{cloud}\n\
+         [[source]]\nname = \"invoke\"\nscheme = \"trusted\"\nfrom = [\"invoke\"]\n"
+    );
+    let file = folder.join("sharehook.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// Sets the site in the configuration of `folder`, which names the international one.
+pub(crate) fn configure_site(folder: &Path, site: Site) {
+    if site == Site::Cn {
+        let file = folder.join("sharehook.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, text.replacen("\"intl\"", "\"cn\"", 1)).unwrap();
+    }
 }
 
 /// The laptop's configuration with this cloud and this journal, and the sample policy beside it.
@@ -316,27 +366,14 @@ pub(crate) fn write_configuration(folder: &Path, site: Site, cloud: &str, journa
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("sharehook.local.toml")).unwrap();
     let text = text
-        .replace(
-            "\"intl\"",
-            if site == Site::Cn {
-                "\"cn\""
-            } else {
-                "\"intl\""
-            },
-        )
         .replace("http://127.0.0.1:18300", cloud)
         .replace("\"file:journal\"", &format!("{journal:?}"));
     std::fs::write(folder.join("sharehook.toml"), text).unwrap();
-    let policy = folder.join("policy");
-    std::fs::create_dir_all(&policy).unwrap();
-    for entry in std::fs::read_dir(root.join("policy")).unwrap() {
-        let path = entry.unwrap().path();
-        // These tests speak for a direct invocation, and let it do what the sample leaves to signed
-        // sources.
-        if path.is_file() && !path.ends_with("unsigned-sources.cedar") {
-            std::fs::copy(&path, policy.join(path.file_name().unwrap())).unwrap();
-        }
-    }
+    configure_site(folder, site);
+    copy_policy(folder);
+    // These tests speak for a direct invocation, and let it do what the sample leaves to signed
+    // sources.
+    std::fs::remove_file(folder.join("policy/unsigned-sources.cedar")).unwrap();
     // What a chain makes may be shared by itself too.
     let chained = format!(
         "@id(\"chained\") permit (principal in Share::Team::\"platform\", action == Share::Action::\"share\", \
@@ -344,5 +381,5 @@ pub(crate) fn write_configuration(folder: &Path, site: Site, cloud: &str, journa
          @id(\"approve-any\") permit (principal in Share::Team::\"approvers\", \
          action == Share::Action::\"approve\", resource);\n"
     );
-    std::fs::write(policy.join("chained.cedar"), chained).unwrap();
+    std::fs::write(folder.join("policy/chained.cedar"), chained).unwrap();
 }

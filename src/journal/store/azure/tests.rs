@@ -1,8 +1,9 @@
 //! Azure Blob Storage against a stand-in on loopback.
 
+use super::super::remote::{scrub, settings};
 use super::super::tests::lives::{a_refusal_shows_no_credential, a_request_lives_its_life};
 use super::super::tests::stand_in::{Cloud, Stand, client, stand_in};
-use super::{scrub, served};
+use super::Azure;
 use crate::journal::{Access, Journal, JournalError, JournalLocation};
 
 /// Base64 of a text that says so.
@@ -105,7 +106,7 @@ fn of_a_shared_access_signature_no_form_is_shown() {
         "?sv=2024-11-04&sp=rcl&sig=abcdef%2Bghijkl%3D",
     )]);
     let told = std::io::Error::other("at sig=abcdef%2Bghijkl%3D and abcdef+ghijkl= it ended");
-    let text = scrub(&access).fault(&told).to_string();
+    let text = scrub::<Azure>(&access).fault(&told).to_string();
     assert_eq!(text, "at sig=[secret] and [secret] it ended");
 }
 
@@ -122,7 +123,9 @@ fn variables_that_would_weaken_it_are_not_taken() {
         ("AZURE_CLIENT_ID", "0"),
         ("IDENTITY_ENDPOINT", "http://169.254.129.2:8081/msi/token"),
     ]);
-    let names: Vec<&str> = served(&access).map(|(_, name, _)| name).collect();
+    let names: Vec<&str> = settings::<Azure>(&access)
+        .map(|(_, name, _)| name)
+        .collect();
     assert_eq!(names, ["AZURE_CLIENT_ID", "IDENTITY_ENDPOINT"]);
     assert!(Access::takes("IDENTITY_ENDPOINT") && !Access::takes("TENCENTCLOUD_SECRET_KEY"));
 }

@@ -1,8 +1,9 @@
 //! Google Cloud Storage against a stand-in on loopback.
 
+use super::super::remote::settings;
 use super::super::tests::lives::{a_refusal_shows_no_credential, a_request_lives_its_life};
 use super::super::tests::stand_in::{Cloud, Stand, client, stand_in};
-use super::served;
+use super::Gcs;
 use crate::journal::{Access, Journal, JournalError, JournalLocation};
 
 const TOKEN: &str = "ya29.EXAMPLE-TOKEN-OF-NOBODY";
@@ -97,7 +98,9 @@ fn variables_that_would_weaken_it_are_not_taken() {
         ("GOOGLE_SERVICE_ACCOUNT", "/key.json"),
     ]);
     assert_eq!(
-        served(&access).map(|(_, name, _)| name).collect::<Vec<_>>(),
+        settings::<Gcs>(&access)
+            .map(|(_, name, _)| name)
+            .collect::<Vec<_>>(),
         ["GOOGLE_SERVICE_ACCOUNT"]
     );
 }

@@ -13,7 +13,8 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use sha2::{Digest as _, Sha256};
 
-use super::served;
+use super::super::remote::settings;
+use super::S3;
 use crate::domain::Status;
 use crate::journal::seal::NoteSigner;
 use crate::journal::testing::*;
@@ -174,6 +175,7 @@ fn opening(who: u64) -> Opening {
         delivery_id: None,
         secret_fingerprint: None,
         scheme: "jira".into(),
+        received: crate::journal::testing::received(),
         request: request(serde_json::json!({})),
         verdict: verdict(true),
         lease: WorkerLease {
@@ -373,7 +375,7 @@ fn variables_that_would_weaken_it_are_not_taken() {
         ("AWS_LAMBDA_FUNCTION_NAME", "x"),
         ("AWS_SERVER_SIDE_ENCRYPTION", "aws:kms"),
     ]);
-    let names: Vec<&str> = served(&access).map(|(_, name, _)| name).collect();
+    let names: Vec<&str> = settings::<S3>(&access).map(|(_, name, _)| name).collect();
     assert_eq!(
         names,
         [

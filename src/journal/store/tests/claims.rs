@@ -232,7 +232,10 @@ async fn an_event_that_cannot_follow_is_refused_and_not_written() {
     let pending = closed(Status::Completed, vec![result(account(0), Shared)]);
     let refused = claim.record(&journal, at(1), pending).await;
     assert!(
-        matches!(refused, Err(AppendError::Store(JournalError::Refused(_)))),
+        matches!(
+            refused,
+            Err(AppendError::Store(JournalError::CannotFollow(_)))
+        ),
         "{refused:?}"
     );
     assert_eq!(
@@ -252,18 +255,20 @@ async fn an_event_that_cannot_follow_is_refused_and_not_written() {
     let refused = claim.record(&journal, at(1), Event::Deferred(huge)).await;
     assert!(matches!(
         refused,
-        Err(AppendError::Store(JournalError::Refused(_)))
+        Err(AppendError::Store(JournalError::RecordTooLarge {
+            bytes: 5_000_000..
+        }))
     ));
     claim.record(&journal, at(2), deferred(9)).await.unwrap();
 }
 
 #[tokio::test]
-async fn openings_and_turns_that_make_no_sense_are_refused() {
+async fn requests_and_leases_that_make_no_sense_are_refused() {
     let journal = memory();
     let zero = plain("a\0b", 1);
     assert!(matches!(
         journal.open_request(zero).await,
-        Err(JournalError::Refused(_))
+        Err(JournalError::ZeroByteInId { .. })
     ));
     let ended = Opening {
         lease: WorkerLease {
@@ -274,7 +279,7 @@ async fn openings_and_turns_that_make_no_sense_are_refused() {
     };
     assert!(matches!(
         journal.open_request(ended).await,
-        Err(JournalError::Refused(_))
+        Err(JournalError::EmptyLease { .. })
     ));
     assert!(journal.streams().await.unwrap().is_empty());
 }

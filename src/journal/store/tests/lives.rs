@@ -15,6 +15,7 @@ fn opening(who: u64) -> Opening {
         delivery_id: None,
         secret_fingerprint: None,
         scheme: "jira".into(),
+        received: crate::journal::testing::received(),
         request: request(serde_json::json!({})),
         verdict: verdict(true),
         lease: WorkerLease {

@@ -49,6 +49,7 @@ fn opening(id: &str, request: ShareRequest, who: u64) -> Opening {
         delivery_id: Some(format!("d-{who}")),
         secret_fingerprint: None,
         scheme: "jira".into(),
+        received: crate::journal::testing::received(),
         request,
         verdict: verdict(true),
         lease: lease(0, who),

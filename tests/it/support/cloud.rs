@@ -2,23 +2,20 @@
 //! native requests. In: how the cloud behaves. Out: answers, the sandbox's state and its log of
 //! calls.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sharehook::app::{App, Backoff, Deadline, Delivery, Patience, Prepared, Reply, Via};
+use sharehook::app::{App, Backoff, Deadline, Patience, Prepared, Reply};
 use sharehook::clock::{Clock, system_now};
-use sharehook::config::{Config, Vars};
-use sharehook::domain::Timestamp;
+use sharehook::config::Config;
 use sharehook_sandbox::{
-    Behaviour, Call, RateLimits, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox,
-    SandboxOptions, Site, World,
+    Behaviour, Call, RateLimits, Running, Sandbox, SandboxOptions, Site, World,
 };
 
-pub(crate) const REGION: &str = "ap-singapore";
-pub(crate) const BLUEPRINT: &str = "lhbp-6jc6l8yb";
-pub(crate) const IMAGE: &str = "img-6pb6lrmy";
+pub(crate) use super::{BLUEPRINT, CVM_IMAGE as IMAGE, REGION};
+use super::{configure_site, invocation, sandbox_keys, write_open_configuration};
 
 /// The actions that change something.
 const WRITES: [&str; 3] = [
@@ -85,17 +82,7 @@ impl Setup {
         let cloud = Sandbox::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::at("2026-11-21T10:00:00Z".parse().unwrap());
-        let app = Arc::new(
-            app(
-                folder.path().to_owned(),
-                site,
-                &cloud.url(),
-                journal,
-                &clock,
-                rates,
-            )
-            .await,
-        );
+        let app = app(folder.path(), site, &cloud.url(), journal, &clock, rates).await;
         Self {
             app,
             cloud,
@@ -108,24 +95,15 @@ impl Setup {
 
     /// Another process on the same journal.
     pub(crate) async fn restart(&mut self) {
-        let folder = self.folder.path().to_owned();
-        self.app = Arc::new(
-            app(
-                folder,
-                self.site,
-                &self.cloud.url(),
-                self.journal,
-                &self.clock,
-                (1000.0, 1000.0),
-            )
-            .await,
-        );
+        let (folder, url) = (self.folder.path(), self.cloud.url());
+        let rates = (1000.0, 1000.0);
+        self.app = app(folder, self.site, &url, self.journal, &self.clock, rates).await;
     }
 
     /// Moves the application's clock; leases and pauses of the journal are counted by it.
     pub(crate) fn wait(&self, seconds: i64) {
-        let later: Timestamp = self.clock.now() + jiff::SignedDuration::from_secs(seconds);
-        self.clock.set(later);
+        let waited = jiff::SignedDuration::from_secs(seconds);
+        self.clock.set(self.clock.now() + waited);
     }
 
     pub(crate) async fn send(&self, request: &Value) -> Value {
@@ -176,16 +154,7 @@ impl Setup {
 
 /// Hands a native request to the application as a trusted trigger does; the one answer as JSON.
 pub(crate) async fn deliver(app: &App, request: &Value, deadline: Deadline) -> Value {
-    let via = Via::Host {
-        origin: "invoke".to_owned(),
-        id: None,
-    };
-    let delivery = Delivery {
-        source: "invoke".parse().unwrap(),
-        via,
-        body: request.to_string().into_bytes().into(),
-    };
-    match app.receive(delivery, deadline).await {
+    match app.receive(invocation(request), deadline).await {
         Reply::Answers(answers) => json!(answers[0].1),
         other => panic!("{other:?}"),
     }
@@ -207,49 +176,22 @@ pub(crate) fn ticket(
 }
 
 async fn app(
-    folder: PathBuf,
+    folder: &Path,
     site: Site,
     url: &str,
     journal: &str,
     clock: &Clock,
     rates: (f64, f64),
-) -> App {
-    let policy = folder.join("policy");
-    std::fs::create_dir_all(&policy).unwrap();
-    std::fs::write(
-        policy.join("all.cedar"),
-        "@id(\"all\") permit (principal, action, resource);\n",
-    )
-    .unwrap();
-    std::fs::write(policy.join("entities.json"), "[]").unwrap();
-    let site = match site {
-        Site::Intl => "intl",
-        Site::Cn => "cn",
-    };
-    let text = format!(
-        "journal = \"{journal}\"\npolicy = \"policy\"\n[cloud]\nsite = \"{site}\"\nendpoint = \"{url}\"\n\
-         [[source]]\nname = \"invoke\"\nscheme = \"trusted\"\nfrom = [\"invoke\"]\n"
-    );
-    let file = folder.join("sharehook.toml");
-    std::fs::write(&file, text).unwrap();
-    let pairs = [
-        ("TENCENTCLOUD_SECRET_ID", SANDBOX_SECRET_ID),
-        ("TENCENTCLOUD_SECRET_KEY", SANDBOX_SECRET_KEY),
-    ];
-    let vars: Vars = pairs
-        .into_iter()
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .collect();
-    let mut config = Config::load(&file, &vars).unwrap();
+) -> Arc<App> {
+    let file = write_open_configuration(folder, journal, &format!("endpoint = {url:?}"));
+    configure_site(folder, site);
+    let mut config = Config::load(&file, &sandbox_keys()).unwrap();
     // Beyond the published rates on purpose: the sandbox of most tests has none.
     (
         config.cloud.lighthouse_per_second,
         config.cloud.cvm_per_second,
     ) = rates;
-    Prepared::new(config)
-        .unwrap()
-        .with_patience(short())
-        .open(&vars, clock.clone())
-        .await
-        .unwrap()
+    let prepared = Prepared::new(config).unwrap().with_patience(short());
+    let app = prepared.open(&sandbox_keys(), clock.clone()).await;
+    Arc::new(app.unwrap())
 }
