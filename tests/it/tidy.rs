@@ -247,3 +247,22 @@ fn the_edges_are_where_they_are_said_to_be() {
         ["clock"]
     );
 }
+
+/// Every path that the guides name exists.
+#[test]
+fn the_guides_name_paths_that_exist() {
+    let folders = [
+        "src/", "crates/", "tests/", "maps/", "docs/", "scripts/", "policy/", "events/",
+    ];
+    for guide in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root().join(guide)).unwrap();
+        let named: Vec<&str> = text
+            .split(|c: char| c == '`' || c.is_whitespace())
+            .filter(|word| folders.iter().any(|folder| word.starts_with(folder)))
+            .collect();
+        assert!(!named.is_empty(), "{guide}");
+        for path in named {
+            assert!(root().join(path).exists(), "{guide} names {path}");
+        }
+    }
+}
