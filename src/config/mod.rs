@@ -16,7 +16,7 @@ use crate::domain::{Problem, Problems, RequestRules};
 use crate::journal::JournalLocation;
 
 pub use accounts::{AccountConfig, DEFAULT_ACCOUNT};
-pub use parts::{CloudConfig, MapRef, Site, SourceConfig};
+pub use parts::{CloudConfig, HttpConfig, MapRef, Site, SourceConfig};
 pub use seal::{SEAL_KEY_VAR, SealConfig, SealKey};
 pub use secrets::{AwsSecret, AwsStore, SecretRef, aws_secrets};
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub approvals: usize,
     /// The cloud.
     pub cloud: CloudConfig,
+    /// The HTTP function.
+    pub http: HttpConfig,
     /// The sources, in the file's order; names are unique.
     pub sources: Vec<SourceConfig>,
     /// How the journal is sealed; `None`: not at all.

@@ -51,7 +51,7 @@ const MAX_MOD_LINES: usize = 120;
 const MAX_FUNCTION_LINES: usize = 70;
 
 /// Files that are part of an import cycle today. The list only shrinks.
-const IN_A_CYCLE: [&str; 74] = [
+const IN_A_CYCLE: [&str; 63] = [
     "crates/sandbox/src/actions/blueprint_shares.rs",
     "crates/sandbox/src/actions/blueprints.rs",
     "crates/sandbox/src/actions/cancel_blueprint.rs",
@@ -92,17 +92,6 @@ const IN_A_CYCLE: [&str; 74] = [
     "src/config/resolve.rs",
     "src/config/seal.rs",
     "src/config/secrets.rs",
-    "src/entrypoints/azure.rs",
-    "src/entrypoints/cli/audit.rs",
-    "src/entrypoints/cli/audit_archive.rs",
-    "src/entrypoints/cli/audit_export.rs",
-    "src/entrypoints/cli/audit_proof.rs",
-    "src/entrypoints/cli/drift.rs",
-    "src/entrypoints/cli/images.rs",
-    "src/entrypoints/cli/mod.rs",
-    "src/entrypoints/cli/signature.rs",
-    "src/entrypoints/dialect.rs",
-    "src/entrypoints/http.rs",
     "src/inbound/explain.rs",
     "src/inbound/hmac.rs",
     "src/inbound/mod.rs",
@@ -129,7 +118,7 @@ const IN_A_CYCLE: [&str; 74] = [
 ];
 
 /// Files and functions that are too long today. The list only shrinks.
-const TOO_LONG: [&str; 18] = [
+const TOO_LONG: [&str; 14] = [
     "crates/sandbox/src/seed.rs fn images",
     "src/app.rs",
     "src/app/execute.rs fn accounts_stage",
@@ -137,10 +126,6 @@ const TOO_LONG: [&str; 18] = [
     "src/app/sweep.rs",
     "src/config/resolve.rs",
     "src/domain/native.rs",
-    "src/entrypoints/cli/audit_export.rs fn run",
-    "src/entrypoints/cli/demo/mod.rs",
-    "src/entrypoints/cli/journal.rs fn requests",
-    "src/entrypoints/cli/mod.rs",
     "src/mapping/lint.rs fn term",
     "src/inbound/scheme.rs fn problems",
     "src/inbound/verify.rs",

@@ -1,8 +1,9 @@
 //! `sandbox`: the stand-in cloud alone, and the variables that point a process at one.
 
+use super::Failure;
 use crate::clock;
 use crate::config::Vars;
-use crate::entrypoints::reply::Exit;
+use crate::entrypoints::outcome::Exit;
 use sharehook_sandbox::cli::Arguments;
 use sharehook_sandbox::{Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions};
 
@@ -32,13 +33,12 @@ pub(super) async fn start() -> std::io::Result<Running> {
     Sandbox::start(SandboxOptions::seeded(clock::system_now)).await
 }
 
-pub(super) async fn run(arguments: Arguments) -> Exit {
+pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let listen = arguments.listen;
-    match sharehook_sandbox::cli::run(arguments, clock::system_now).await {
-        Ok(()) => Exit::Done,
-        Err(error) => {
-            eprintln!("sharehook: the sandbox cannot listen on {listen}: {error}");
-            Exit::Failed
-        }
-    }
+    sharehook_sandbox::cli::run(arguments, clock::system_now)
+        .await
+        .map_err(|error| {
+            Failure::Failed(format!("the sandbox cannot listen on {listen}: {error}"))
+        })?;
+    Ok(Exit::Done)
 }
