@@ -71,24 +71,43 @@ pub enum Counted {
     Unavailable,
 }
 
-const LABELS: [&str; 11] = [
-    "completed",
-    "partial",
-    "failed",
-    "denied",
-    "ignored",
-    "pending",
-    "duplicate",
-    "conflict",
-    "unauthorised",
-    "invalid",
-    "unavailable",
-];
+impl Counted {
+    /// Every variant, in its order.
+    const ALL: [Self; 11] = [
+        Self::Completed,
+        Self::Partial,
+        Self::Failed,
+        Self::Denied,
+        Self::Ignored,
+        Self::Pending,
+        Self::Duplicate,
+        Self::Conflict,
+        Self::Unauthorised,
+        Self::Invalid,
+        Self::Unavailable,
+    ];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+            Self::Ignored => "ignored",
+            Self::Pending => "pending",
+            Self::Duplicate => "duplicate",
+            Self::Conflict => "conflict",
+            Self::Unauthorised => "unauthorised",
+            Self::Invalid => "invalid",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
 
 /// The process's counters. They start at zero with the process, as Prometheus expects.
 #[derive(Debug, Default)]
 pub struct Counters {
-    deliveries: [AtomicU64; LABELS.len()],
+    deliveries: [AtomicU64; Counted::ALL.len()],
     calls: AtomicU64,
 }
 
@@ -110,8 +129,8 @@ impl Counters {
         let mut text = String::from(
             "# HELP sharehook_deliveries_total Deliveries by how they ended.\n# TYPE sharehook_deliveries_total counter\n",
         );
-        for (label, counter) in LABELS.iter().zip(&self.deliveries) {
-            let value = counter.load(Ordering::Relaxed);
+        for (counted, counter) in Counted::ALL.iter().zip(&self.deliveries) {
+            let (label, value) = (counted.label(), counter.load(Ordering::Relaxed));
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
@@ -134,6 +153,9 @@ mod tests {
 
     #[test]
     fn every_count_has_its_label() {
+        for (index, counted) in Counted::ALL.into_iter().enumerate() {
+            assert_eq!(counted as usize, index, "{counted:?}");
+        }
         let counters = Counters::default();
         counters.count(Counted::Completed);
         counters.count(Counted::Unavailable);

@@ -134,11 +134,7 @@ struct Known {
     lighthouse: bool,
 }
 
-type Places = BTreeMap<(ImageRefKey, Region), Known>;
-
-/// An image in the order of its id.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct ImageRefKey(String);
+type Places = BTreeMap<(ImageRef, Region), Known>;
 
 impl App {
     /// Compares the cloud with the journal, for every image that the journal names and those in
@@ -158,23 +154,18 @@ impl App {
         };
         let mut places = self.places(&states);
         for (image, region) in also {
-            places
-                .entry((ImageRefKey(image.to_string()), region.clone()))
-                .or_default();
+            places.entry((image.clone(), region.clone())).or_default();
         }
         for ((image, region), known) in &places {
-            let Ok(image) = image.0.parse::<ImageRef>() else {
-                continue;
-            };
             match self
-                .receivers(&image, region, known.lighthouse, deadline)
+                .receivers(image, region, known.lighthouse, deadline)
                 .await
             {
                 Ok(Some(actual)) => {
                     report.compared += 1;
                     report
                         .differences
-                        .extend(compare(&image, region, known, &actual));
+                        .extend(compare(image, region, known, &actual));
                 }
                 Ok(None) => report.unread.push(Unread {
                     image: image.to_string(),
@@ -205,10 +196,7 @@ impl App {
             let grant = grants::standing(state, &cancels, self.now());
             let request = state.request();
             let accounts = request.target.accounts().iter().map(ToString::to_string);
-            let key = (
-                ImageRefKey(state.subject().to_string()),
-                request.region.clone(),
-            );
+            let key = (state.subject(), request.region.clone());
             let chain_unmade =
                 matches!(request.target, Target::Chain { .. }) && state.blueprint().is_none();
             if !chain_unmade && !matches!(request.target, Target::Lighthouse { .. }) {
@@ -221,10 +209,7 @@ impl App {
                 known.granted.extend(held);
             }
             if request.target.lighthouse() {
-                let key = (
-                    ImageRefKey(request.target.image().to_string()),
-                    request.region.clone(),
-                );
+                let key = (request.target.image(), request.region.clone());
                 let known = places.entry(key).or_default();
                 known.lighthouse = true;
                 known.named.insert(LIGHTHOUSE.to_owned());

@@ -17,7 +17,7 @@ use crate::journal::JournalLocation;
 
 pub use crate::domain::Site;
 pub use accounts::{AccountConfig, DEFAULT_ACCOUNT};
-pub use parts::{CloudConfig, MapRef, SourceConfig};
+pub use parts::{CloudConfig, HttpConfig, MapRef, SourceConfig};
 pub use seal::{SEAL_KEY_VAR, SealConfig, SealKey};
 pub use secrets::{AwsSecret, AwsStore, SecretRef, aws_secrets};
 
@@ -39,6 +39,8 @@ pub struct Config {
     pub approvals: usize,
     /// The cloud.
     pub cloud: CloudConfig,
+    /// The HTTP function.
+    pub http: HttpConfig,
     /// The sources, in the file's order; names are unique.
     pub sources: Vec<SourceConfig>,
     /// How the journal is sealed; `None`: not at all.

@@ -60,3 +60,11 @@ pub struct SourceConfig {
     /// The line of its `[[source]]`, for errors found later.
     pub line: usize,
 }
+
+/// How the service is reached over HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// The base path under which a gateway or proxy publishes the service, as in `/share`: it is
+    /// removed from paths that begin with it.
+    pub strip_prefix: Option<String>,
+}

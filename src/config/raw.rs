@@ -22,6 +22,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) cloud: RawCloud,
     #[serde(default)]
+    pub(super) http: RawHttp,
+    #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) seal: RawSeal,
@@ -85,6 +87,12 @@ pub(super) struct RawCloud {
     pub(super) regions: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) accounts: BTreeMap<String, Spanned<RawAccount>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHttp {
+    pub(super) strip_prefix: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -11,8 +11,10 @@ use crate::domain::{Problem, Problems, SourceName};
 use crate::inbound::Map;
 use crate::journal::JournalLocation;
 
-use super::raw::{RawCloud, RawConfig, RawLimits, RawPolicy, RawSeal, RawSource, line_of};
-use super::{CloudConfig, Config, MapRef, SealConfig, SecretRef, Site, SourceConfig, Vars};
+use super::raw::{RawCloud, RawConfig, RawHttp, RawLimits, RawPolicy, RawSeal, RawSource, line_of};
+use super::{
+    CloudConfig, Config, HttpConfig, MapRef, SealConfig, SecretRef, Site, SourceConfig, Vars,
+};
 
 /// The variables that override the file, for a deployment that learns them late. There are no
 /// others.
@@ -45,6 +47,7 @@ pub(super) fn resolve(
     let journal = reader.journal(raw.journal);
     let (policy, approvals) = reader.policy(raw.policy);
     let cloud = reader.cloud(&raw.cloud);
+    let http = reader.http(raw.http);
     let (body_limit, budget_seconds) = reader.limits(&raw.limits);
     let sources = reader.sources(&raw.source);
     let seal = reader.seal(&raw.seal, &journal);
@@ -58,6 +61,7 @@ pub(super) fn resolve(
         policy,
         approvals,
         cloud,
+        http,
         sources,
         seal,
         body_limit,
@@ -214,6 +218,27 @@ impl Reader<'_> {
             Some(rate) => *rate.get_ref(),
             None => published,
         }
+    }
+
+    fn http(&mut self, raw: RawHttp) -> HttpConfig {
+        let strip_prefix =
+            raw.strip_prefix.map(|written| {
+                let segments = written.get_ref().strip_prefix('/');
+                let plain = |segment: &str| {
+                    let good = |b: u8| b.is_ascii_alphanumeric() || b"-._~%".contains(&b);
+                    !segment.is_empty() && segment.bytes().all(good)
+                };
+                if !segments.is_some_and(|segments| segments.split('/').all(plain)) {
+                    self.problem(
+                    &written,
+                    format!("http.strip_prefix: {:?} is not a base path", written.get_ref()),
+                    "write it as it stands in the address: a slash before each segment and none \
+                     at the end, as in \"/share\"",
+                );
+                }
+                written.into_inner()
+            });
+        HttpConfig { strip_prefix }
     }
 
     fn limits(&mut self, raw: &RawLimits) -> (usize, u64) {

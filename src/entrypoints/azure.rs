@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Deadline};
 use crate::config::Vars;
+use crate::domain::Problem;
 
-use super::http::{HttpDelivery, Served, respond};
-use super::message::{self, Message, NamedError};
-use super::reply::HttpAnswer;
+use super::http::{HttpRequest, HttpResponse, respond};
+use super::invocation::{self, Invocation};
+use super::message::{self, Message};
 
 /// The prefix that Functions puts before every HTTP route unless `host.json` says otherwise.
 const DEFAULT_PREFIX: &str = "api";
@@ -51,7 +52,7 @@ impl Handler {
     }
 
     /// The function whose envelope this is; none when it is a forwarded HTTP request.
-    fn envelope_of<'a>(&self, request: &'a HttpDelivery) -> Option<&'a str> {
+    fn envelope_of<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
         let prefix = self.prefix.as_deref()?;
         let name = request.path.strip_prefix('/')?;
         let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
@@ -60,52 +61,49 @@ impl Handler {
         (request.method == "POST" && named && !ours).then_some(name)
     }
 
+    /// Answers one request.
     pub(crate) async fn respond(
         &self,
         app: &Arc<App>,
-        request: HttpDelivery,
+        request: HttpRequest,
         deadline: Deadline,
-    ) -> Served {
+    ) -> HttpResponse {
         if let Some(function) = self.envelope_of(&request) {
-            return Served::Json(invoke(app, function, &request.body, deadline).await);
+            return in_envelope(invoke(app, function, &request.body, deadline).await);
         }
         let rest = self
             .prefix
             .as_deref()
             .and_then(|prefix| request.path.strip_prefix('/')?.strip_prefix(prefix));
         match rest.filter(|rest| rest.starts_with('/')).map(str::to_owned) {
-            Some(path) => respond(app, HttpDelivery { path, ..request }, deadline).await,
+            Some(path) => respond(app, HttpRequest { path, ..request }, deadline).await,
             None => respond(app, request, deadline).await,
         }
     }
 }
 
-/// A success has the envelope's form; the host takes any other status for a failed invocation and
-/// tries again.
-async fn invoke(app: &Arc<App>, function: &str, body: &[u8], deadline: Deadline) -> HttpAnswer {
-    let done = match event_of(function, body) {
-        Ok(Event::Timer) => match app.sweep(deadline).await {
-            Ok(report) => Ok(json!(report)),
-            Err(error) => Err(NamedError {
-                name: "Unavailable",
-                text: error.to_string(),
-            }),
-        },
+async fn invoke(app: &Arc<App>, function: &str, body: &[u8], deadline: Deadline) -> Invocation {
+    match event_of(function, body) {
+        Ok(Event::Timer) => invocation::sweep(app, deadline).await,
         Ok(Event::Message(message)) => message::all_or_error(app, vec![message], deadline).await,
-        Err(problem) => {
-            tracing::error!(function, problem, "an envelope was refused");
-            Err(NamedError {
-                name: "UnknownEvent",
-                text: problem.to_owned(),
-            })
+        Err(problem) => Invocation::unknown_event(&Problem::new(
+            function,
+            format!("the envelope {problem}"),
+            "use a queue, a timer, or HTTP with enableForwardingHttpRequest",
+        )),
+    }
+}
+
+/// A success has the envelope's form. The host takes any status but 200 for a failed invocation and
+/// tries again.
+fn in_envelope(Invocation { outcome, answer }: Invocation) -> HttpResponse {
+    match answer {
+        Ok(answer) => {
+            let logs = [answer.to_string()];
+            let body = json!({ "Outputs": {}, "Logs": logs, "ReturnValue": null });
+            HttpResponse::json(outcome, &body).with_status(200)
         }
-    };
-    match done {
-        Ok(answer) => HttpAnswer::new(
-            200,
-            json!({ "Outputs": {}, "Logs": [answer.to_string()], "ReturnValue": null }),
-        ),
-        Err(error) => HttpAnswer::error(500, format!("{}: {}", error.name, error.text)),
+        Err(error) => HttpResponse::error(outcome, error.to_string()).with_status(500),
     }
 }
 
@@ -129,9 +127,7 @@ fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
         .filter(|m| m.is_object())
         .ok_or("has no Metadata")?;
     let (1, Some(item)) = (data.len(), data.values().next()) else {
-        return Err(
-            "has more than one binding in Data; give the function its trigger and no input",
-        );
+        return Err("does not have exactly one binding in Data");
     };
     match item {
         Value::String(text) => {
@@ -153,9 +149,7 @@ fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
         {
             Ok(Event::Timer)
         }
-        _ => Err(
-            "is of a trigger that is not served; use a queue, a timer, or HTTP with enableForwardingHttpRequest",
-        ),
+        _ => Err("is of a trigger that is not served"),
     }
 }
 
@@ -163,9 +157,9 @@ fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
 mod tests {
     use super::*;
 
-    fn request(method: &str, path: &str) -> HttpDelivery {
+    fn request(method: &str, path: &str) -> HttpRequest {
         let body = bytes::Bytes::new();
-        HttpDelivery {
+        HttpRequest {
             method: method.to_owned(),
             path: path.to_owned(),
             headers: Vec::new(),

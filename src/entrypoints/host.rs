@@ -23,7 +23,7 @@ pub(crate) enum HttpHost {
     /// Azure Functions' custom handler.
     Azure,
     /// Alibaba Function Compute's custom runtime.
-    Alibaba,
+    FunctionCompute,
 }
 
 /// The variables that name the port, the most specific first; Azure's host is on the same machine,
@@ -35,12 +35,16 @@ const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
         HttpHost::Azure,
     ),
     ("PORT", Ipv4Addr::UNSPECIFIED, HttpHost::Plain),
-    ("FC_SERVER_PORT", Ipv4Addr::UNSPECIFIED, HttpHost::Alibaba),
+    (
+        "FC_SERVER_PORT",
+        Ipv4Addr::UNSPECIFIED,
+        HttpHost::FunctionCompute,
+    ),
 ];
 
 /// The marks of hosts that name no port, and expect 9000.
 const MARKS: [(&str, HttpHost); 2] = [
-    ("FC_FUNCTION_NAME", HttpHost::Alibaba),
+    ("FC_FUNCTION_NAME", HttpHost::FunctionCompute),
     ("SCF_FUNCTIONNAME", HttpHost::Plain),
 ];
 const UNNAMED_PORT: u16 = 9000;
@@ -68,7 +72,7 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, String> {
                 })?;
             // Function Compute may name its port in either variable; its mark tells.
             let host = if is_set("FC_FUNCTION_NAME") {
-                HttpHost::Alibaba
+                HttpHost::FunctionCompute
             } else {
                 host
             };
@@ -148,15 +152,15 @@ mod tests {
         );
         assert_eq!(
             on(&[("FC_SERVER_PORT", "9001")]),
-            at("0.0.0.0:9001", HttpHost::Alibaba)
+            at("0.0.0.0:9001", HttpHost::FunctionCompute)
         );
         assert_eq!(
             on(&[("FC_FUNCTION_NAME", "f")]),
-            at("0.0.0.0:9000", HttpHost::Alibaba)
+            at("0.0.0.0:9000", HttpHost::FunctionCompute)
         );
         assert_eq!(
             on(&[("FC_FUNCTION_NAME", "f"), ("PORT", "8000")]),
-            at("0.0.0.0:8000", HttpHost::Alibaba)
+            at("0.0.0.0:8000", HttpHost::FunctionCompute)
         );
         let runtime = [("SCF_FUNCTIONNAME", "f"), ("SCF_RUNTIME_API", "127.0.0.1")];
         assert_eq!(on(&runtime), Ok(Some(Host::Scf)));

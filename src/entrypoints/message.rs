@@ -1,14 +1,17 @@
 //! A message of a trigger whose host authenticated the sender: queue, topic, stream, event bus. In:
-//! who the host says it is, its id, its bytes. Out: a reply, also when no source trusts the origin.
+//! the origin that the host names, the message's id and bytes. Out: its outcome and body, also when
+//! no source trusts the origin.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::app::{App, Deadline, Delivery, Reply, Via};
+use crate::app::{App, Deadline, Delivery, Via};
 
-use super::reply::{error_name, should_retry, to_http};
+use super::invocation::Invocation;
+use super::outcome::{Outcome, Redelivery};
+use super::reply;
 
 /// One message, before anything about it is believed.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,79 +23,82 @@ pub(crate) struct Message {
     pub(crate) body: Bytes,
 }
 
-/// Why the host must deliver an event again: a named error, as hosts and state machines know them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NamedError {
-    pub(crate) name: &'static str,
-    pub(crate) text: String,
+/// What one message came to.
+pub(crate) struct Received {
+    pub(crate) outcome: Outcome,
+    pub(crate) body: Value,
 }
 
-/// The whole way of one message; `None` when its work ended without an answer. A panic costs its
-/// own message only.
-pub(crate) async fn receive(app: &Arc<App>, message: Message, deadline: Deadline) -> Option<Reply> {
+/// Receives one message. A panic is its own outcome and costs no other message.
+pub(crate) async fn receive(app: &Arc<App>, message: Message, deadline: Deadline) -> Received {
     let Message { origin, id, body } = message;
     let Some(source) = app.source_of(&origin) else {
-        tracing::error!(%origin, "no source trusts this origin; list it in a trusted source's `from`");
-        return Some(Reply::UnknownSource);
+        let text = format!(
+            "no source trusts {origin:?}; list it in `from` of a source with scheme = \"trusted\""
+        );
+        tracing::error!(
+            origin,
+            "no source trusts this origin; list it in a trusted source's `from`"
+        );
+        return Received {
+            outcome: Outcome::UnknownSource,
+            body: reply::error(text),
+        };
     };
+    let message_id = id.clone();
     let delivery = Delivery {
         source,
-        via: Via::Host {
-            origin,
-            id: id.clone(),
-        },
+        via: Via::Host { origin, id },
         body,
     };
     let worker = Arc::clone(app);
     match tokio::spawn(async move { worker.receive(delivery, deadline).await }).await {
-        Ok(reply) => Some(reply),
+        Ok(reply) => Received {
+            outcome: Outcome::of(&reply),
+            body: reply::body_of(&reply),
+        },
         Err(error) => {
             let panicked = error.is_panic();
             tracing::error!(
-                message_id = id,
+                message_id,
                 panicked,
-                "the message's work ended without an answer"
+                "a message's task ended without an answer"
             );
-            None
+            Received {
+                outcome: Outcome::Panicked,
+                body: reply::error("internal error; see the log"),
+            }
         }
     }
 }
 
-/// Messages of a trigger that knows only "done" and "failed" for all of them together. All are
-/// tried; a repetition of those that were done acts once.
-///
-/// # Errors
-/// The first failure that a repetition may mend, or that a person must see in the dead-letter
-/// queue.
+/// Receives the messages of a trigger that knows only "done" and "failed" for all of them together.
+/// Each is tried; a repetition of those that are done acts once. The first failure is the
+/// invocation's.
 pub(crate) async fn all_or_error(
     app: &Arc<App>,
     messages: Vec<Message>,
     deadline: Deadline,
-) -> Result<Value, NamedError> {
+) -> Invocation {
     let mut answers = Vec::with_capacity(messages.len());
+    let mut worst = Outcome::Done;
     let mut failed = None;
     for message in messages {
-        let Some(reply) = receive(app, message, deadline).await else {
-            failed = failed.or(Some(NamedError {
-                name: "Panicked",
-                text: "the log tells more".to_owned(),
-            }));
-            continue;
-        };
-        let answer = to_http(&reply);
-        if should_retry(&reply) {
-            let name = error_name(&reply).unwrap_or("Pending");
-            tracing::warn!(name, answer = %answer.body, "the event is not done with");
-            failed = failed.or(Some(NamedError {
-                name,
-                text: answer.body.to_string(),
-            }));
+        let Received { outcome, body } = receive(app, message, deadline).await;
+        worst = worst.max(outcome);
+        if outcome.redelivery() != Redelivery::None {
+            tracing::warn!(?outcome, answer = %body, "the event has to be delivered again");
+            failed = failed.or_else(|| Some(Invocation::failed(outcome, body.to_string())));
         }
-        answers.push(answer.body);
+        answers.push(body);
     }
-    match (failed, answers.len()) {
-        (Some(error), _) => Err(error),
-        (None, 1) => Ok(answers.pop().unwrap_or_default()),
-        (None, _) => Ok(json!({ "answers": answers })),
+    failed.unwrap_or_else(|| Invocation::answered(worst, together(answers)))
+}
+
+/// One answer alone, several in `answers`.
+fn together(mut answers: Vec<Value>) -> Value {
+    match answers.len() {
+        1 => answers.pop().unwrap_or_default(),
+        _ => json!({ "answers": answers }),
     }
 }

@@ -2,11 +2,12 @@
 
 mod azure;
 pub mod cli;
-mod dialect;
-mod envelope;
+mod function_compute;
 mod host;
 mod http;
+mod invocation;
 mod lambda;
 mod message;
+mod outcome;
 mod reply;
 mod scf;

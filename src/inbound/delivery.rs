@@ -49,6 +49,12 @@ impl Headers {
         Ok(first.map(String::as_str))
     }
 
+    /// All values of a header, in the order in which they came.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let values = self.0.get(&name.to_ascii_lowercase());
+        values.into_iter().flatten().map(String::as_str)
+    }
+
     /// Takes a header out: its one value, as [`Headers::one`] tells it. Nothing that sees the
     /// headers later sees it.
     ///

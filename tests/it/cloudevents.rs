@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
 
-use crate::support::http::Answer;
+use crate::support::http::{self, Answer};
 use crate::support::process::signed;
 use crate::support::service::{NATIVE_SECRET, QUEUE_ARN, Service, like_the_queue, request};
 
@@ -19,7 +19,7 @@ async fn start() -> Service {
         let text = std::fs::read_to_string(&path).unwrap();
         let text = text.replacen("name = \"native\"\n", "name = \"native\"\nevents = [\"/signed\"]\n", 1);
         let desk = format!(
-            "[[source]]\nname = \"desk\"\nscheme = \"bearer\"\nsecrets = [\"file:token\"]\nevents = [{DESK:?}]\nmap = \"data.jq\"\n"
+            "[[source]]\nname = \"desk\"\nscheme = \"bearer\"\nsecrets = [\"file:token\"]\nevents = [{DESK:?}]\nmap = \"data.jq\"\nhandshake = {{ cloudevents = {{ origins = [\"eventgrid.azure.net\"] }} }}\n"
         );
         let text = text.replacen("events = [\"/signed\"]", "events = [\"/signed\"]\nmap = \"data.jq\"", 1);
         std::fs::write(path, text + &desk).unwrap();
@@ -49,6 +49,7 @@ fn bearer(kind: &str) -> Vec<(String, String)> {
     vec![
         ("authorization".to_owned(), format!("Bearer {TOKEN}")),
         ("content-type".to_owned(), kind.to_owned()),
+        ("prefer".to_owned(), "reply".to_owned()),
     ]
 }
 
@@ -136,6 +137,7 @@ async fn a_signature_covers_a_structured_event_and_never_a_binary_one() {
         );
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
         headers.push(("content-type".to_owned(), kind.to_owned()));
+        headers.push(("prefer".to_owned(), "reply".to_owned()));
         headers
     };
     let event = structured("s-1", "/signed", request("S-1", json!({})));
@@ -243,4 +245,164 @@ async fn a_trusted_source_cannot_list_events() {
         done.status.code() == Some(3) && shown.contains("never reach such a source"),
         "{shown}"
     );
+}
+
+/// A broker repeats and dead-letters a delivery whose 2xx answer has a body that is no CloudEvent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloudevent_is_answered_in_the_protocol_of_its_sender() {
+    let service = start().await;
+    let silent = |kind: &str| {
+        let mut headers = bearer(kind);
+        headers.retain(|(name, _)| name != "prefer");
+        headers
+    };
+    let mut binary = silent("application/json");
+    for (name, value) in [
+        ("specversion", "1.0"),
+        ("id", "p-1"),
+        ("source", DESK),
+        ("type", "t"),
+    ] {
+        binary.push((format!("ce-{name}"), value.to_owned()));
+    }
+    let waiting = share("P-3").as_object().unwrap().clone();
+    let waiting = json!({"not_before": "2030-01-01T00:00:00Z"})
+        .as_object()
+        .unwrap()
+        .clone()
+        .into_iter()
+        .chain(waiting)
+        .collect::<serde_json::Map<_, _>>();
+    let event = structured("p-2", DESK, share("P-2"));
+    for (path, headers, body, status) in [
+        ("/events", binary.clone(), share("P-1"), 200),
+        ("/events", silent(STRUCTURED), event.clone(), 200),
+        ("/events", silent(BATCH), json!([event.clone()]), 200),
+        (
+            "/events",
+            silent(STRUCTURED),
+            structured("p-3", DESK, waiting.into()),
+            202,
+        ),
+        // A source's own address takes CloudEvents too.
+        ("/hooks/desk", silent(STRUCTURED), event.clone(), 200),
+    ] {
+        let answer = service
+            .post(path, &headers, body.to_string().into_bytes())
+            .await;
+        assert_eq!(
+            (answer.status, &answer.body),
+            (status, &json!("")),
+            "{path} {body}: {answer:?}"
+        );
+        assert_eq!(
+            answer.header("content-type").unwrap_or_default(),
+            "",
+            "{path} {body}"
+        );
+    }
+    assert_eq!(
+        service.blueprint_accounts("lhbp-6jc6l8yb"),
+        ["700000000012"]
+    );
+
+    binary.push(("prefer".to_owned(), "reply".to_owned()));
+    let reply = send(&service, &binary, &share("P-1")).await;
+    assert_eq!(
+        (reply.status, &reply.body["id"]),
+        (200, &json!("P-1")),
+        "{reply:?}"
+    );
+    for (name, value) in [
+        ("ce-specversion", "1.0"),
+        ("ce-source", "/sharehook"),
+        ("ce-type", "sharehook.request.completed"),
+        ("content-type", "application/json"),
+    ] {
+        assert_eq!(reply.header(name).unwrap_or_default(), value, "{reply:?}");
+    }
+    assert!(
+        !reply.header("ce-id").unwrap_or_default().is_empty(),
+        "{reply:?}"
+    );
+
+    // What is refused is explained in JSON: a sender that reads it reads it as an error.
+    let denied = structured(
+        "p-4",
+        DESK,
+        request("P-4", json!({"accounts": ["999999999999"]})),
+    );
+    let denied = send(&service, &silent(STRUCTURED), &denied).await;
+    assert_eq!(
+        (denied.status, &denied.body["status"]),
+        (403, &json!("denied"))
+    );
+    let plain = [("content-type".to_owned(), "application/json".to_owned())];
+    let refused = send(&service, &plain, &json!({})).await;
+    assert!(
+        refused.status == 401 && refused.body["error"].is_string(),
+        "{refused:?}"
+    );
+    let other = json!({"data": share("P-5")}).to_string().into_bytes();
+    let answer = service
+        .post("/hooks/desk", &silent("application/json"), other)
+        .await;
+    assert_eq!(
+        answer.body["status"], "completed",
+        "other deliveries keep their body"
+    );
+}
+
+/// Event Grid validates the address that will receive the events, not that of a source.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_is_answered_at_the_address_that_receives_the_events() {
+    let service = start().await;
+    let asks = |origin: &str| vec![("webhook-request-origin".to_owned(), origin.to_owned())];
+    for path in ["/events", "/hooks/desk"] {
+        let answer = http::send(
+            &service.url,
+            "OPTIONS",
+            path,
+            &asks("EventGrid.azure.net"),
+            Vec::new(),
+        )
+        .await
+        .unwrap();
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        assert_eq!(
+            answer.header("webhook-allowed-origin").unwrap_or_default(),
+            "eventgrid.azure.net",
+            "{path}"
+        );
+        assert_eq!(
+            answer.header("webhook-allowed-rate").unwrap_or_default(),
+            "100",
+            "{path}"
+        );
+        for headers in [asks("other.example"), Vec::new()] {
+            let answer = http::send(&service.url, "OPTIONS", path, &headers, Vec::new())
+                .await
+                .unwrap();
+            assert_eq!(
+                (
+                    answer.status,
+                    answer.header("allow").unwrap_or_default(),
+                    answer.header("webhook-allowed-origin").unwrap_or_default()
+                ),
+                (405, "POST", ""),
+                "{path}"
+            );
+        }
+    }
+    // The address of a source without the handshake stays without it.
+    let other = http::send(
+        &service.url,
+        "OPTIONS",
+        "/hooks/native",
+        &asks("eventgrid.azure.net"),
+        Vec::new(),
+    )
+    .await
+    .unwrap();
+    assert_eq!(other.status, 405);
 }

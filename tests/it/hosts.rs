@@ -21,7 +21,7 @@ fn status(answer: &Value) -> (u64, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_http_trigger_of_lambda_is_answered_in_its_own_form() {
-    let stage = Site::trusting(&["q"], &["b"]).await;
+    let site = Site::trusting(&["q"], &["b"]).await;
     let mut first = true;
     for name in [
         "http-jira-approved",
@@ -36,7 +36,7 @@ async fn each_http_trigger_of_lambda_is_answered_in_its_own_form() {
         encoded["body"] = json!(base64::engine::general_purpose::STANDARD.encode(text));
         encoded["isBase64Encoded"] = json!(true);
         for event in [plain, encoded] {
-            let answer = stage.answered(&event);
+            let answer = site.answered(&event);
             let (code, body) = status(&answer);
             assert_eq!(
                 (code, body["status"].as_str()),
@@ -69,8 +69,7 @@ async fn each_http_trigger_of_lambda_is_answered_in_its_own_form() {
         }
     }
     assert_eq!(
-        stage
-            .cloud
+        site.cloud
             .calls()
             .iter()
             .filter(|c| c.action == "ShareBlueprintAcrossAccounts")
@@ -81,7 +80,7 @@ async fn each_http_trigger_of_lambda_is_answered_in_its_own_form() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_that_stands_there_twice_is_seen_and_refused() {
-    let stage = Site::trusting(&["q"], &["b"]).await;
+    let site = Site::trusting(&["q"], &["b"]).await;
     for name in [
         "http-jira-approved-rest.json",
         "http-jira-approved-alb-multi.json",
@@ -93,25 +92,25 @@ async fn a_header_that_stands_there_twice_is_seen_and_refused() {
             .find(|(n, _)| n.eq_ignore_ascii_case("x-hub-signature"))
             .unwrap();
         values.as_array_mut().unwrap().push(json!("sha256=00"));
-        let (code, text) = stage.invoke(&event);
+        let (code, text) = site.invoke(&event);
         assert_eq!(code, 2, "{text}");
         assert!(text.contains("unauthorised"), "{text}");
     }
-    assert!(stage.cloud.calls().is_empty());
+    assert!(site.cloud.calls().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_is_believed_when_it_is_listed() {
     let notification = event("sns-native.json");
     serde_json::from_value::<SnsEvent>(notification.clone()).unwrap();
-    let stage = Site::trusting(
+    let site = Site::trusting(
         &["arn:aws:sns:us-east-1:000000000000:share-approvals"],
         &["b"],
     )
     .await;
-    assert_eq!(stage.answered(&notification)["status"], "completed");
-    assert_eq!(stage.answered(&notification)["duplicate"], true);
-    assert_eq!(stage.blueprint_accounts("lhbp-6jc6l8yb"), ["909619400"]);
+    assert_eq!(site.answered(&notification)["status"], "completed");
+    assert_eq!(site.answered(&notification)["duplicate"], true);
+    assert_eq!(site.blueprint_accounts("lhbp-6jc6l8yb"), ["909619400"]);
 
     let stranger = Site::trusting(&["arn:aws:sns:us-east-1:000000000000:another"], &["b"]).await;
     let (code, text) = stranger.invoke(&notification);
@@ -126,7 +125,7 @@ async fn a_topic_is_believed_when_it_is_listed() {
 async fn an_event_bus_speaks_by_region_account_and_source() {
     let approved = event("eventbridge-approved.json");
     serde_json::from_value::<EventBridgeEvent>(approved.clone()).unwrap();
-    let stage = Site::trusting(
+    let site = Site::trusting(
         &["q"],
         &["events:us-east-1:000000000000:com.example.tickets"],
     )
@@ -138,23 +137,23 @@ async fn an_event_bus_speaks_by_region_account_and_source() {
     ] {
         let mut foreign = approved.clone();
         foreign[field] = json!(other);
-        let (code, text) = stage.invoke(&foreign);
+        let (code, text) = site.invoke(&foreign);
         assert!(
             code == 2 && text.starts_with("Unauthorised"),
             "{field}: {code} {text}"
         );
     }
-    assert!(stage.cloud.calls().is_empty());
-    assert_eq!(stage.answered(&approved)["status"], "completed");
-    assert_eq!(stage.blueprint_accounts("lhbp-6jc6l8yb"), ["1038493875"]);
+    assert!(site.cloud.calls().is_empty());
+    assert_eq!(site.answered(&approved)["status"], "completed");
+    assert_eq!(site.blueprint_accounts("lhbp-6jc6l8yb"), ["1038493875"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_sweeps_as_a_rule_and_as_a_scheduler() {
-    let stage = Site::trusting(&["q"], &["b"]).await;
+    let site = Site::trusting(&["q"], &["b"]).await;
     serde_json::from_value::<EventBridgeEvent>(event("schedule-rule.json")).unwrap();
-    let from_scheduler = stage.answered(&event("schedule-sweep.json"));
-    assert_eq!(stage.answered(&event("schedule-rule.json")), from_scheduler);
+    let from_scheduler = site.answered(&event("schedule-sweep.json"));
+    assert_eq!(site.answered(&event("schedule-rule.json")), from_scheduler);
     assert!(
         from_scheduler
             .as_object()
@@ -166,12 +165,12 @@ async fn a_schedule_sweeps_as_a_rule_and_as_a_scheduler() {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_fifo_queue_nothing_overtakes_a_message_that_failed() {
     let fifo = "arn:aws:sqs:us-east-1:000000000000:share-requests.fifo";
-    let stage = Site::trusting(&[QUEUE_ARN, fifo], &["b"]).await;
+    let site = Site::trusting(&[QUEUE_ARN, fifo], &["b"]).await;
     let mut batch = event("sqs-three-requests.json");
     for record in batch["Records"].as_array_mut().unwrap() {
         record["eventSourceARN"] = json!(fifo);
     }
-    let (_, text) = stage.invoke(&batch);
+    let (_, text) = site.invoke(&batch);
     let failed = |ids: &[usize]| {
         let one = |i: &usize| json!({"itemIdentifier": batch["Records"][*i]["messageId"]});
         json!({"batchItemFailures": ids.iter().map(one).collect::<Vec<_>>()}).to_string()
@@ -182,18 +181,18 @@ async fn in_a_fifo_queue_nothing_overtakes_a_message_that_failed() {
         "the second fails, so the third waits"
     );
     assert!(
-        stage.cloud.state().regions["ap-singapore"].images["img-6pb6lrmy"]
+        site.cloud.state().regions["ap-singapore"].images["img-6pb6lrmy"]
             .shares
             .is_empty()
     );
-    let (_, text) = stage.invoke(&event("sqs-three-requests.json"));
+    let (_, text) = site.invoke(&event("sqs-three-requests.json"));
     assert_eq!(
         text,
         failed(&[1]),
         "in a standard queue the third does not wait"
     );
     assert_eq!(
-        stage.cloud.state().regions["ap-singapore"].images["img-6pb6lrmy"]
+        site.cloud.state().regions["ap-singapore"].images["img-6pb6lrmy"]
             .shares
             .len(),
         1
@@ -202,20 +201,39 @@ async fn in_a_fifo_queue_nothing_overtakes_a_message_that_failed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_machine_gets_the_outcome_or_an_error_with_a_name() {
-    let stage = Site::trusting(&["q"], &["b"]).await;
+    let site = Site::trusting(&["q"], &["b"]).await;
     assert_eq!(
-        stage.answered(&event("invoke-native.json"))["status"],
+        site.answered(&event("invoke-native.json"))["status"],
         "completed"
     );
-    for (changes, name) in [
-        (json!({"id": "D-1", "accounts": ["100000000009"]}), "Denied"),
-        (json!({"id": "D-2", "accounts": []}), "Invalid"),
-        (json!({"id": "D-3", "colour": "red"}), "Invalid"),
+    // A denial is a result, as it is over HTTP and for a queue, unless the caller asks for errors.
+    let denied = json!({"id": "D-1", "accounts": ["100000000009"]});
+    let (code, text) = site.invoke(&request("D-1", denied.clone()));
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &answer["status"]), (2, &json!("denied")), "{text}");
+    for (changes, named_errors, name) in [
+        (denied.clone(), json!(true), "Denied"),
+        (
+            json!({"id": "D-2", "accounts": []}),
+            json!(false),
+            "Invalid",
+        ),
+        (
+            json!({"id": "D-3", "colour": "red"}),
+            json!(true),
+            "Invalid",
+        ),
+        (json!({}), json!("yes"), "Invalid"),
     ] {
-        let (code, text) = stage.invoke(&request("D-1", changes));
+        let mut event = request("D-1", changes);
+        event["named_errors"] = named_errors;
+        let (code, text) = site.invoke(&event);
         assert!(text.starts_with(&format!("{name}: ")), "{code} {text}");
     }
-    let (_, text) = stage.invoke(&json!({"awslogs": {"data": ""}}));
+    let mut event = request("D-1", denied);
+    event["named_errors"] = json!(false);
+    assert!(site.invoke(&event).1.contains("\"duplicate\":true"));
+    let (_, text) = site.invoke(&json!({"awslogs": {"data": ""}}));
     assert!(
         text.starts_with("UnknownEvent: ") && text.contains("awslogs"),
         "{text}"
@@ -227,7 +245,7 @@ async fn a_state_machine_gets_the_outcome_or_an_error_with_a_name() {
 async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
     let service = Service::start().await;
     let kind = [("content-type".to_owned(), "application/json".to_owned())];
-    let stage = Site::trusting(
+    let site = Site::trusting(
         &[
             QUEUE_ARN,
             "arn:aws:sns:us-east-1:000000000000:share-approvals",
@@ -263,7 +281,7 @@ async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
                 let mut wrapped = event(form);
                 wrapped["body"] = json!(body);
                 wrapped[path] = json!(format!("/hooks/{source}"));
-                let (code, text) = stage.invoke(&wrapped);
+                let (code, text) = site.invoke(&wrapped);
                 assert!(
                     code == 2 && text.contains("unauthorised"),
                     "{name} to {source}: {code} {text}"
@@ -271,6 +289,84 @@ async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
             }
         }
     }
-    assert!(service.cloud.calls().is_empty() && stage.cloud.calls().is_empty());
+    assert!(service.cloud.calls().is_empty() && site.cloud.calls().is_empty());
     assert_eq!(service.records(), 0);
+}
+
+/// The journal holds a pending request, and the sweep finishes it. A queue that delivered it again
+/// five times would put a healthy request into its dead-letter queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_message_is_done_with() {
+    let topic = "arn:aws:sns:us-east-1:000000000000:share-approvals";
+    let site = Site::trusting(&[QUEUE_ARN, topic], &["b"]).await;
+    let config = site.folder.path().join("sharehook.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text + "[limits]\nseconds = 2\n").unwrap();
+    let slow = "ShareBlueprintAcrossAccounts:slow:30s@9";
+    assert!(site.cloud.inject(slow.parse().unwrap()));
+    let mut batch = event("sqs-three-requests.json");
+    let records = batch["Records"].as_array_mut().unwrap();
+    records.truncate(1);
+    let sent: Value = serde_json::from_str(records[0]["body"].as_str().unwrap()).unwrap();
+    let done = json!({"batchItemFailures": []});
+    assert_eq!(site.answered(&batch), done);
+    let mut notification = event("sns-native.json");
+    let other = request("S-9", json!({"accounts": ["700000000001"]})).to_string();
+    notification["Records"][0]["Sns"]["Message"] = json!(other);
+    let pending = site.answered(&notification);
+    assert_eq!(
+        pending["status"], "pending",
+        "a topic's message is done with too"
+    );
+    let shown = |id: &Value| {
+        let done = site
+            .command()
+            .args(["requests", id.as_str().unwrap(), "--json"])
+            .output()
+            .unwrap();
+        let answer: Value = serde_json::from_slice(&done.stdout).unwrap();
+        answer["status"].clone()
+    };
+    assert_eq!(shown(&sent["id"]), "pending");
+}
+
+/// A custom domain's base path stands before the path, and the resource tells where it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_path_is_not_part_of_the_route() {
+    let site = Site::trusting(&["q"], &["b"]).await;
+    let (code, body) = status(&site.answered(&event("http-jira-approved-base-path.json")));
+    assert_eq!(
+        (code, &body["status"]),
+        (200, &json!("completed")),
+        "{body}"
+    );
+    let mut payload_2 = event("http-jira-approved.json");
+    payload_2["rawPath"] = json!("/share/hooks/jira");
+    assert_eq!(
+        status(&serde_json::from_str(&site.invoke(&payload_2).1).unwrap()).0,
+        404
+    );
+    payload_2["routeKey"] = json!("POST /hooks/{source}");
+    payload_2["pathParameters"] = json!({"source": "jira"});
+    let (code, body) = status(&site.answered(&payload_2));
+    assert_eq!((code, &body["duplicate"]), (200, &json!(true)), "{body}");
+
+    // Where the event does not tell, the setting does.
+    let config = site.folder.path().join("sharehook.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text + "[http]\nstrip_prefix = \"/share\"\n").unwrap();
+    for (name, field) in [
+        ("http-jira-approved.json", "rawPath"),
+        ("http-jira-approved-alb.json", "path"),
+        ("http-jira-approved-rest.json", "path"),
+    ] {
+        let mut event = event(name);
+        event[field] = json!("/share/hooks/jira");
+        let (code, body) = status(&site.answered(&event));
+        assert_eq!(
+            (code, &body["duplicate"]),
+            (200, &json!(true)),
+            "{name}: {body}"
+        );
+    }
 }

@@ -12,7 +12,7 @@ use sharehook_sandbox::SandboxOptions;
 
 use crate::support::http::send;
 use crate::support::process::{Process, signed};
-use crate::support::service::{NATIVE_SECRET, Site, event, request, trust};
+use crate::support::service::{NATIVE_SECRET, Service, Site, event, request, trust};
 
 /// The program on a host. It ends with the value.
 pub(crate) struct Hosted {
@@ -283,4 +283,94 @@ async fn what_takes_too_long_is_left_to_the_journal_within_the_bound() {
     let shown = hosted.run(&["requests", "T-2", "--json"]);
     let request: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert!(request.to_string().contains("\"pending\""), "{request}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_405_names_the_methods_that_are_allowed() {
+    let service = Service::start().await;
+    for (path, allowed) in [
+        ("/healthz", "GET, HEAD"),
+        ("/readyz", "GET, HEAD"),
+        ("/metrics", "GET, HEAD"),
+        ("/events", "POST"),
+        ("/hooks/native", "POST"),
+        ("/hooks/unknown", "POST"),
+        ("/hooks/Not-A-Name", "POST"),
+    ] {
+        for method in [
+            "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE",
+        ] {
+            let answer = send(&service.url, method, path, &[], Vec::new())
+                .await
+                .unwrap();
+            let expected = if allowed.split(", ").any(|name| name == method) {
+                ""
+            } else {
+                allowed
+            };
+            assert_eq!(
+                answer.header("allow").unwrap_or_default(),
+                expected,
+                "{method} {path}"
+            );
+            assert_eq!(
+                answer.status == 405,
+                !expected.is_empty(),
+                "{method} {path}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_path_is_stripped_where_it_is_configured() {
+    let service = Service::prepared(|folder| {
+        let path = folder.join("sharehook.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(
+            path,
+            text.replace("[cloud]", "[http]\nstrip_prefix = \"/a/share\"\n[cloud]"),
+        )
+        .unwrap();
+    })
+    .await;
+    let body = request("B-1", json!({})).to_string();
+    let headers = signed(
+        SchemeName::StandardWebhooks,
+        NATIVE_SECRET,
+        "msg_B-1",
+        &body,
+    );
+    for (path, status) in [
+        ("/a/share/hooks/native", 200),
+        ("/hooks/native", 200),
+        ("/a/sharehooks/native", 404),
+        ("/a/share/a/share/hooks/native", 404),
+        ("/a/share", 404),
+        ("/share/hooks/native", 404),
+    ] {
+        let answer = service
+            .post(path, &headers, body.clone().into_bytes())
+            .await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+    }
+    assert_eq!(service.get("/a/share/readyz").await.0, 200);
+    assert_eq!(
+        service.get("/readyz").await.0,
+        200,
+        "a probe comes past the gateway"
+    );
+
+    let config = service.folder.path().join("sharehook.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    for bad in ["share", "/share/", "/", "", "/a//b", "/a b", "/a?b"] {
+        std::fs::write(&config, text.replace("/a/share", bad)).unwrap();
+        let done = service.run(&["check"]);
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(3), "{bad:?}");
+        assert!(
+            told.contains("strip_prefix") && told.contains(":4: "),
+            "{told}"
+        );
+    }
 }

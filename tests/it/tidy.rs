@@ -51,7 +51,7 @@ const MAX_MOD_LINES: usize = 120;
 const MAX_FUNCTION_LINES: usize = 70;
 
 /// Files that are part of an import cycle today. The list only shrinks.
-const IN_A_CYCLE: [&str; 45] = [
+const IN_A_CYCLE: [&str; 34] = [
     "src/app.rs",
     "src/app/archive.rs",
     "src/app/invocation_credentials.rs",
@@ -65,17 +65,6 @@ const IN_A_CYCLE: [&str; 45] = [
     "src/config/resolve.rs",
     "src/config/seal.rs",
     "src/config/secrets.rs",
-    "src/entrypoints/azure.rs",
-    "src/entrypoints/cli/audit.rs",
-    "src/entrypoints/cli/audit_archive.rs",
-    "src/entrypoints/cli/audit_export.rs",
-    "src/entrypoints/cli/audit_proof.rs",
-    "src/entrypoints/cli/drift.rs",
-    "src/entrypoints/cli/images.rs",
-    "src/entrypoints/cli/mod.rs",
-    "src/entrypoints/cli/signature.rs",
-    "src/entrypoints/dialect.rs",
-    "src/entrypoints/http.rs",
     "src/inbound/explain.rs",
     "src/inbound/hmac.rs",
     "src/inbound/mod.rs",
@@ -100,16 +89,13 @@ const IN_A_CYCLE: [&str; 45] = [
 ];
 
 /// Files and functions that are too long today. The list only shrinks.
-const TOO_LONG: [&str; 15] = [
+const TOO_LONG: [&str; 12] = [
     "src/app.rs",
     "src/app/execute.rs fn accounts_stage",
     "src/app/execute.rs fn lighthouse",
     "src/app/sweep.rs",
     "src/config/resolve.rs",
     "src/domain/native.rs",
-    "src/entrypoints/cli/demo/mod.rs",
-    "src/entrypoints/cli/journal.rs fn requests",
-    "src/entrypoints/cli/mod.rs",
     "src/mapping/lint.rs fn term",
     "src/inbound/scheme.rs fn problems",
     "src/inbound/verify.rs",

@@ -7,61 +7,47 @@ use crate::app::{
     Age, ArchiveOrder, Archiving, archivable, archive, archive_place, http_client, signer,
 };
 use crate::clock;
-use crate::domain::Problem;
 use crate::entrypoints::cli::print::outln;
-use crate::entrypoints::reply::Exit;
+use crate::entrypoints::outcome::Exit;
 use crate::journal::{Access, Journal, JournalLocation};
 
-use super::Context;
 use super::args::AuditArchiveOptions;
-use super::audit::{failed, opened};
+use super::audit_input::opened;
+use super::{Context, Failure};
 
 /// More failures than these are counted, not printed.
-const MOST_SHOWN: usize = 20;
+const MAX_SHOWN: usize = 20;
 
-pub(super) async fn run(context: &Context, options: &AuditArchiveOptions) -> Exit {
-    match try_run(context, options).await {
-        Ok(exit) | Err(exit) => exit,
-    }
-}
-
-async fn try_run(context: &Context, options: &AuditArchiveOptions) -> Result<Exit, Exit> {
-    let wrong = |problem: Problem| {
-        eprintln!("sharehook: {problem}");
-        Exit::Usage
-    };
-    let age: Age = options.older_than.parse().map_err(wrong)?;
+pub(super) async fn run(context: &Context, options: &AuditArchiveOptions) -> Result<Exit, Failure> {
+    let age: Age = options.older_than.parse().map_err(Failure::usage)?;
     let (config, journal) = opened(context)?;
-    let place = archive_place(&config.journal, &options.to).map_err(wrong)?;
+    let place = archive_place(&config.journal, &options.to).map_err(Failure::usage)?;
     let now = clock::system_now();
-    let unreadable = |error| failed(&format!("nothing more was archived: {error}"));
+    let stopped = |error| Failure::Failed(format!("nothing more was archived: {error}"));
     let done = if options.dry_run {
-        archivable(&journal, &age, now).await.map_err(unreadable)?
+        archivable(&journal, &age, now).await.map_err(stopped)?
     } else {
         let to = opened_at(context, &place)?;
-        let key = signer(&config).map_err(|problem| failed(&problem.to_string()))?;
-        let key = key.map(|signer| signer.verifier().clone());
+        let key = signer(&config)?.map(|signer| signer.verifier().clone());
         let order = ArchiveOrder {
             age,
             delete: options.delete,
             key,
         };
-        archive(&journal, &to, &order, now)
-            .await
-            .map_err(unreadable)?
+        archive(&journal, &to, &order, now).await.map_err(stopped)?
     };
     if context.json {
         outln!("{}", json!(done));
     } else {
         show(options, &done, &place.to_string());
     }
-    for failure in done.failures.iter().take(MOST_SHOWN) {
+    for failure in done.failures.iter().take(MAX_SHOWN) {
         eprintln!("sharehook: {failure}");
     }
-    if done.failures.len() > MOST_SHOWN {
+    if done.failures.len() > MAX_SHOWN {
         eprintln!(
             "sharehook: {} more failures",
-            done.failures.len() - MOST_SHOWN
+            done.failures.len() - MAX_SHOWN
         );
     }
     let seals = config.seal.is_some();
@@ -79,10 +65,10 @@ async fn try_run(context: &Context, options: &AuditArchiveOptions) -> Result<Exi
     Ok(if whole { Exit::Done } else { Exit::Failed })
 }
 
-fn opened_at(context: &Context, place: &JournalLocation) -> Result<Journal, Exit> {
-    let http = http_client().map_err(|problem| failed(&problem.to_string()))?;
-    let to = Journal::open(place, &Access::of(&context.vars, http));
-    to.map_err(|error| failed(&format!("the archive: {error}")))
+fn opened_at(context: &Context, place: &JournalLocation) -> Result<Journal, Failure> {
+    let http = http_client().map_err(Failure::failed)?;
+    Journal::open(place, &Access::of(&context.vars, http))
+        .map_err(|error| Failure::Failed(format!("the archive: {error}")))
 }
 
 fn show(options: &AuditArchiveOptions, done: &Archiving, place: &str) {

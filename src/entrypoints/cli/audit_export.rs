@@ -4,13 +4,13 @@
 use std::io::{self, Write};
 
 use crate::domain::{Problem, Timestamp};
-use crate::entrypoints::reply::Exit;
+use crate::entrypoints::outcome::Exit;
 use crate::journal::export::{CSV_HEADER, Entry, Origin};
-use crate::journal::{File, Journal, Stored, StreamId};
+use crate::journal::{File, Finding, Journal, JournalError, Stored, StreamId};
 
-use super::Context;
 use super::args::{AuditExportOptions, ExportFormat};
-use super::audit::{failed, opened};
+use super::audit_input::opened;
+use super::{Context, Failure};
 
 /// The records that are wanted, by when they were written.
 struct Span {
@@ -36,61 +36,48 @@ impl Span {
     }
 }
 
-pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Exit {
-    let span = match Span::of(options) {
-        Ok(span) => span,
-        Err(problem) => {
-            eprintln!("sharehook: {problem}");
-            return Exit::Usage;
-        }
-    };
-    let (config, journal) = match opened(context) {
-        Ok(opened) => opened,
-        Err(exit) => return exit,
-    };
+pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Result<Exit, Failure> {
+    let span = Span::of(options).map_err(Failure::usage)?;
+    let (config, journal) = opened(context)?;
     let origin = Origin {
         site: config.cloud.site.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let streams = match journal.streams().await {
-        Ok(streams) => streams,
-        Err(error) => return failed(&error.to_string()),
-    };
     let mut out = io::BufWriter::new(io::stdout().lock());
+    // The reader has closed the pipe, or the disk is full.
+    let broken = |error: io::Error| Failure::Failed(format!("the export broke off: {error}"));
     let mut exit = Exit::Done;
     let mut elsewhere: u64 = 0;
-    let begun = if options.format == ExportFormat::Csv {
-        writeln!(out, "{CSV_HEADER}\r")
-    } else {
-        Ok(())
-    };
-    if begun.is_err() {
-        return Exit::Failed;
+    let streams = journal.streams().await?;
+    if options.format == ExportFormat::Csv {
+        writeln!(out, "{CSV_HEADER}\r").map_err(broken)?;
     }
     for stream in streams {
-        let (records, lines) = match read(&journal, stream).await {
-            Ok((records, lines, None)) => (records, lines),
-            Ok((records, lines, Some(why))) => {
-                exit = failed(&format!("not all of this request is exported: {why}"));
-                (records, lines)
-            }
-            Err(why) => {
-                exit = failed(&format!("not exported: {why}"));
+        let Lines {
+            records,
+            lines,
+            flaw,
+        } = match read(&journal, stream).await {
+            Ok(read) => read,
+            Err(error) => {
+                eprintln!("sharehook: not exported: {error}");
+                exit = Exit::Failed;
                 continue;
             }
         };
+        if let Some(flaw) = flaw {
+            eprintln!("sharehook: not all of this request is exported: {flaw}");
+            exit = Exit::Failed;
+        }
         elsewhere = elsewhere.saturating_add(records.first().map_or(0, |stored| stored.record.seq));
         let wanted = Entry::all(&records).into_iter().zip(&lines);
         for (entry, line) in wanted.filter(|(entry, _)| span.holds(entry.stored.record.at)) {
-            let written = match options.format {
+            match options.format {
                 ExportFormat::Ocsf => writeln!(out, "{}", entry.ocsf(&origin)),
                 ExportFormat::Csv => writeln!(out, "{}\r", entry.csv()),
                 ExportFormat::Jsonl => writeln!(out, "{line}"),
-            };
-            // Whoever reads has had enough, or the disk is full.
-            if let Err(error) = written {
-                return failed(&format!("the export broke off: {error}"));
             }
+            .map_err(broken)?;
         }
     }
     if elsewhere > 0 {
@@ -98,35 +85,35 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Exit
             "{elsewhere} records are archived and not here; an archive is exported as a journal: set `journal` to its place"
         );
     }
-    match out.flush() {
-        Ok(()) => exit,
-        Err(error) => failed(&format!("the export broke off: {error}")),
-    }
+    out.flush().map_err(broken)?;
+    Ok(exit)
 }
 
-/// A stream's whole records with their lines, up to the first that is not what was written, and
-/// what is wrong there.
-async fn read(
-    journal: &Journal,
-    stream: StreamId,
-) -> Result<(Vec<Stored>, Vec<String>, Option<String>), String> {
-    let (mut chain, files) = journal
-        .stored(stream)
-        .await
-        .map_err(|error| error.to_string())?;
-    let (mut records, mut lines) = (Vec::new(), Vec::new());
+/// A stream's intact records with their lines, up to the first that is not what was written.
+struct Lines {
+    records: Vec<Stored>,
+    lines: Vec<String>,
+    flaw: Option<Finding>,
+}
+
+async fn read(journal: &Journal, stream: StreamId) -> Result<Lines, JournalError> {
+    let (mut chain, files) = journal.stored(stream).await?;
+    let mut read = Lines {
+        records: Vec::new(),
+        lines: Vec::new(),
+        flaw: None,
+    };
     for bytes in &files {
         match chain.push(File::Bytes(bytes)) {
-            Ok(stored) => records.push(stored),
-            Err(finding) => return Ok((records, lines, Some(finding.to_string()))),
+            Ok(stored) => read.records.push(stored),
+            Err(finding) => {
+                read.flaw = Some(finding);
+                break;
+            }
         }
-        lines.push(
-            String::from_utf8_lossy(bytes)
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-        );
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.lines().next().unwrap_or_default();
+        read.lines.push(line.to_owned());
     }
-    Ok((records, lines, None))
+    Ok(read)
 }

@@ -8,66 +8,54 @@ use serde_json::json;
 use crate::app::signer;
 use crate::domain::Identity;
 use crate::entrypoints::cli::print::outln;
-use crate::entrypoints::reply::Exit;
+use crate::entrypoints::outcome::Exit;
 use crate::journal::seal::{Proof, VerifierKey};
 use crate::journal::{Event, Journal, JournalError, StreamId};
 
-use super::Context;
-use super::audit::{failed, open_archives, opened, text_of};
+use super::audit_input::{open_archives, opened, text_of};
+use super::{Context, Failure};
 
 pub(super) async fn prove(
     context: &Context,
     id: &str,
     seq: Option<u64>,
     archives: &[String],
-) -> Exit {
-    let (config, journal) = match opened(context) {
-        Ok(opened) => opened,
-        Err(exit) => return exit,
+) -> Result<Exit, Failure> {
+    let (config, journal) = opened(context)?;
+    let Some(signer) = signer(&config)? else {
+        return Err(Failure::failed(
+            "nothing is sealed yet: run `sharehook audit seal`",
+        ));
     };
-    let signer = match signer(&config) {
-        Ok(Some(signer)) => signer,
-        Ok(None) => {
-            return failed("nothing is sealed yet: run `sharehook audit seal`");
-        }
-        Err(problem) => return failed(&problem.to_string()),
-    };
-    let streams = match named(&journal, id).await {
-        Ok(streams) => streams,
-        Err(error) => return failed(&error.to_string()),
-    };
-    let stream = match streams.as_slice() {
+    let stream = match named(&journal, id).await?.as_slice() {
         [] => {
-            return failed(&format!(
+            return Err(Failure::Failed(format!(
                 "the journal holds no request {id:?}; `sharehook requests` lists them"
-            ));
+            )));
         }
         [one] => *one,
         _ => {
-            eprintln!("sharehook: {id:?} is the id of several requests; write it as source/id");
-            return Exit::Usage;
+            return Err(Failure::Usage(format!(
+                "{id:?} is the id of several requests; write it as source/id"
+            )));
         }
     };
-    let archives = match open_archives(context, archives) {
-        Ok(archives) => archives,
-        Err(exit) => return exit,
-    };
-    match journal
+    let archives = open_archives(context, archives)?;
+    let proof = journal
         .prove_archived(signer.verifier(), stream, seq, &archives)
-        .await
-    {
-        Ok(Some(proof)) => {
-            outln!("{:#}", json!(proof));
-            Exit::Done
-        }
-        Ok(None) if let Some(place) = archived_to(&journal, stream, seq).await => failed(&format!(
+        .await?;
+    if let Some(proof) = proof {
+        outln!("{:#}", json!(proof));
+        return Ok(Exit::Done);
+    }
+    Err(match archived_to(&journal, stream, seq).await {
+        Some(place) => Failure::Failed(format!(
             "that record was archived to {place} and removed from the journal; give --archive {place}"
         )),
-        Ok(None) => failed(
+        None => Failure::failed(
             "no seal covers that record as it is now; run `sharehook audit seal`, then `sharehook audit verify`",
         ),
-        Err(error) => failed(&error.to_string()),
-    }
+    })
 }
 
 /// Where a record was copied to that is not in the journal any more.
@@ -110,45 +98,33 @@ async fn named(journal: &Journal, id: &str) -> Result<Vec<StreamId>, JournalErro
     Ok(found)
 }
 
-pub(super) fn check(context: &Context, file: &Path, key: &str) -> Exit {
-    let key: VerifierKey = match key.parse() {
-        Ok(key) => key,
-        Err(problem) => {
-            eprintln!("sharehook: --key: {problem}");
-            return Exit::Usage;
-        }
-    };
-    let text = match text_of(file) {
-        Ok(text) => text,
-        Err(exit) => return exit,
-    };
+pub(super) fn check(context: &Context, file: &Path, key: &str) -> Result<Exit, Failure> {
+    let key: VerifierKey = key
+        .parse()
+        .map_err(|problem| Failure::Usage(format!("--key: {problem}")))?;
+    let text = text_of(file)?;
     let checked = Proof::read(&text)
         .and_then(|proof| proof.check(&key).map(|checkpoint| (proof, checkpoint)));
-    match checked {
-        Ok((proof, checkpoint)) => {
-            let (stream, seq) = proof.about();
-            if context.json {
-                outln!(
-                    "{}",
-                    json!({ "proven": true, "stream": stream, "seq": seq, "sealed_at": checkpoint.at, "size": checkpoint.size })
-                );
-            } else {
-                outln!(
-                    "proven: record {seq} of stream {stream} is one of {} records that {} sealed, the last at {}",
-                    checkpoint.size,
-                    key.name(),
-                    checkpoint.at
-                );
-                outln!("{}", proof.record());
-            }
-            Exit::Done
+    let (proof, checkpoint) = checked.map_err(|flaw| {
+        if context.json {
+            outln!("{}", json!({ "proven": false, "why": flaw.to_string() }));
         }
-        Err(flaw) => {
-            if context.json {
-                outln!("{}", json!({ "proven": false, "why": flaw.to_string() }));
-            }
-            eprintln!("sharehook: not proven: {flaw}");
-            Exit::Refused
-        }
+        Failure::Refused(format!("not proven: {flaw}"))
+    })?;
+    let (stream, seq) = proof.about();
+    if context.json {
+        outln!(
+            "{}",
+            json!({ "proven": true, "stream": stream, "seq": seq, "sealed_at": checkpoint.at, "size": checkpoint.size })
+        );
+    } else {
+        outln!(
+            "proven: record {seq} of stream {stream} is one of {} records that {} sealed, the last at {}",
+            checkpoint.size,
+            key.name(),
+            checkpoint.at
+        );
+        outln!("{}", proof.record());
     }
+    Ok(Exit::Done)
 }

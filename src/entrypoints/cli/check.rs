@@ -4,18 +4,18 @@ use serde_json::json;
 
 use crate::app::StartError;
 use crate::entrypoints::cli::print::outln;
-use crate::entrypoints::reply::Exit;
+use crate::entrypoints::outcome::Exit;
 
-use super::{Context, cannot_start};
+use super::{Context, Failure};
 
-pub(super) fn run(context: &Context) -> Exit {
+pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let prepared = match context.prepare() {
         Ok(prepared) => prepared,
         Err(StartError::Invalid(problems)) if context.json => {
             outln!("{}", json!({ "problems": problems.0 }));
-            return Exit::BadConfiguration;
+            return Ok(Exit::BadConfiguration);
         }
-        Err(error) => return cannot_start(&error),
+        Err(error) => return Err(error.into()),
     };
     let config = prepared.config();
     let warnings = prepared.warnings();
@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context) -> Exit {
                 "sources": prepared.sources(),
             })
         );
-        return Exit::Done;
+        return Ok(Exit::Done);
     }
     outln!("{}: valid", config.file);
     outln!("  journal  {}", config.journal);
@@ -46,5 +46,5 @@ pub(super) fn run(context: &Context) -> Exit {
     for warning in warnings {
         outln!("  warning  {warning}");
     }
-    Exit::Done
+    Ok(Exit::Done)
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use crate::app::{App, Prepared, StartError};
 use crate::clock::Clock;
 use crate::config::{Config, Vars};
-use crate::entrypoints::reply::Exit;
 
 /// What every command needs.
 pub(crate) struct Context {
@@ -52,14 +51,5 @@ impl Context {
     /// The whole application.
     pub(super) async fn start(&self) -> Result<App, StartError> {
         self.prepare()?.open(&self.vars, Clock::System).await
-    }
-}
-
-/// Prints why the program cannot start, and says with which code it ends.
-pub(super) fn cannot_start(error: &StartError) -> Exit {
-    eprintln!("{error}");
-    match error {
-        StartError::Invalid(_) => Exit::BadConfiguration,
-        StartError::Failed(_) => Exit::Failed,
     }
 }

@@ -3,99 +3,81 @@
 
 use serde_json::json;
 
-use crate::app::Deadline;
+use crate::app::{Answer, Deadline};
 use crate::domain::{ImageRef, Region, ServedRegions, SourceName, Status};
 use crate::entrypoints::cli::print::outln;
-use crate::entrypoints::reply::Exit;
+use crate::entrypoints::outcome::Exit;
 
 use super::args::DriftOptions;
-use super::{Context, cannot_start, usage};
+use super::{Context, Failure};
 
 /// How long a comparison may take.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
-pub(super) async fn run(context: &Context, options: DriftOptions) -> Exit {
-    let app = match context.start().await {
-        Ok(app) => app,
-        Err(error) => return cannot_start(&error),
-    };
-    let also = match named(&options, &app.config().rules()) {
-        Ok(also) => also,
-        Err(problem) => return usage(&problem),
-    };
-    let requester = match options.requester.as_deref().map(split).transpose() {
-        Ok(requester) => requester,
-        Err(problem) => return usage(&problem),
-    };
+pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit, Failure> {
+    let app = context.start().await?;
+    let also = named(&options, &app.config().rules())?;
+    let requester = options.requester.as_deref().map(split).transpose()?;
     let deadline = Deadline::after(BUDGET);
-    let mut report = match Box::pin(app.drift(&also, deadline)).await {
-        Ok(report) => report,
-        Err(error) => {
-            eprintln!("sharehook: {error}");
-            return Exit::Failed;
-        }
-    };
+    let mut report = Box::pin(app.drift(&also, deadline)).await?;
     for flaw in &report.flaws {
         eprintln!("warning: {flaw}");
     }
-    if let (true, Some((source, requester))) = (options.revoke_unknown, requester)
-        && let Err(problem) = app
-            .cancel_unknown(&mut report, &source, &requester, deadline)
+    if let (true, Some((source, requester))) = (options.revoke_unknown, requester) {
+        app.cancel_unknown(&mut report, &source, &requester, deadline)
             .await
-    {
-        return usage(&problem);
+            .map_err(Failure::usage)?;
     }
-    outln!(
-        "{}",
-        if context.json {
-            json!(report).to_string()
-        } else {
-            report.to_string()
-        }
-    );
-    if report
-        .cancels
-        .iter()
-        .any(|answer| answer.status == Status::Denied)
-    {
-        return Exit::Refused;
+    if context.json {
+        outln!("{}", json!(report));
+    } else {
+        outln!("{report}");
     }
-    if report.agrees() {
+    let denied = |answer: &Answer| answer.status == Status::Denied;
+    Ok(if report.cancels.iter().any(denied) {
+        Exit::Refused
+    } else if report.agrees() {
         Exit::Done
     } else {
         Exit::Failed
-    }
+    })
 }
 
-/// The images that are to be looked at although the journal does not name them.
-fn named(options: &DriftOptions, rules: &ServedRegions) -> Result<Vec<(ImageRef, Region)>, String> {
+/// The images that are compared although the journal does not name them.
+fn named(
+    options: &DriftOptions,
+    rules: &ServedRegions,
+) -> Result<Vec<(ImageRef, Region)>, Failure> {
     let Some(region) = &options.region else {
         return Ok(Vec::new());
     };
+    let wrong = |option: &str, problem| Failure::Usage(format!("{option}: {problem}"));
     let region: Region = region
         .parse()
-        .map_err(|error| format!("--region: {error}"))?;
+        .map_err(|problem| wrong("--region", problem))?;
     if rules.check_cvm(&region).is_err()
         && let Err(problem) = rules.check_lighthouse(&region)
     {
-        return Err(format!("--region: {problem}"));
+        return Err(wrong("--region", problem));
     }
     let image = |text: &String| {
-        let image = text
-            .parse::<ImageRef>()
-            .map_err(|error| format!("--image: {error}"))?;
+        let image = text.parse().map_err(|problem| wrong("--image", problem))?;
         Ok((image, region.clone()))
     };
     options.images.iter().map(image).collect()
 }
 
-fn split(text: &str) -> Result<(SourceName, String), String> {
+fn split(text: &str) -> Result<(SourceName, String), Failure> {
     let (source, requester) = text
         .split_once('/')
         .filter(|(_, requester)| !requester.is_empty())
         .ok_or_else(|| {
-            format!("--as: {text:?} is not SOURCE/REQUESTER, as in invoke/alice@example.com")
+            Failure::Usage(format!(
+                "--as: {text:?} is not SOURCE/REQUESTER, as in invoke/alice@example.com"
+            ))
         })?;
-    let source = source.parse().map_err(|error| format!("--as: {error}"))?;
+    let source = source
+        .parse()
+        .map_err(|problem| Failure::Usage(format!("--as: {problem}")))?;
     Ok((source, requester.to_owned()))
 }

@@ -4,45 +4,30 @@ use serde_json::json;
 
 use crate::app::{Deadline, ImageFilter, ImagesQuery};
 use crate::entrypoints::cli::print::outln;
-use crate::entrypoints::reply::Exit;
+use crate::entrypoints::outcome::Exit;
 
 use super::args::ImagesOptions;
 use super::print::table;
-use super::{Context, cannot_start};
+use super::{Context, Failure};
 
-pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Exit {
-    let region = match options.region.parse() {
-        Ok(region) => region,
-        Err(problem) => return super::usage(&format!("--region: {problem}")),
-    };
-    let query = match query(options) {
-        Ok(query) => query,
-        Err(problem) => return super::usage(&problem),
-    };
-    let app = match context.start().await {
-        Ok(app) => app,
-        Err(error) => return cannot_start(&error),
-    };
+/// How long the list may take.
+const BUDGET: std::time::Duration = std::time::Duration::from_secs(60);
+
+pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Result<Exit, Failure> {
+    let region = options
+        .region
+        .parse()
+        .map_err(|problem| Failure::Usage(format!("--region: {problem}")))?;
+    let query = query(options)?;
+    let app = context.start().await?;
     if let Err(problem) = app.config().rules().check_lighthouse(&region) {
-        return super::usage(&format!("--region: {problem}"));
+        return Err(Failure::Usage(format!("--region: {problem}")));
     }
-    let images = match app
-        .images(
-            &region,
-            query,
-            Deadline::after(std::time::Duration::from_secs(60)),
-        )
-        .await
-    {
-        Ok(images) => images,
-        Err(error) => {
-            eprintln!("sharehook: {error}");
-            return Exit::Failed;
-        }
-    };
+    let images = app.images(&region, query, Deadline::after(BUDGET)).await;
+    let images = images.map_err(Failure::failed)?;
     if context.json {
         outln!("{}", json!(images));
-        return Exit::Done;
+        return Ok(Exit::Done);
     }
     let rows: Vec<Vec<String>> = images
         .iter()
@@ -67,15 +52,18 @@ pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Exit {
         "{}",
         table(&["IMAGE", "NAME", "OS", "STATE", "SHAREABLE"], &rows)
     );
-    Exit::Done
+    Ok(Exit::Done)
 }
 
-fn query(options: &ImagesOptions) -> Result<ImagesQuery, String> {
+fn query(options: &ImagesOptions) -> Result<ImagesQuery, Failure> {
     if !options.images.is_empty() {
         let ids: Result<Vec<_>, _> = options
             .images
             .iter()
-            .map(|text| text.parse().map_err(|p| format!("--image: {p}")))
+            .map(|text| {
+                let wrong = |problem| Failure::Usage(format!("--image: {problem}"));
+                text.parse().map_err(wrong)
+            })
             .collect();
         return Ok(ImagesQuery::Ids { image_ids: ids? });
     }
@@ -83,7 +71,7 @@ fn query(options: &ImagesOptions) -> Result<ImagesQuery, String> {
     for text in &options.filters {
         let (name, value) = text
             .split_once('=')
-            .ok_or_else(|| format!("--filter {text:?} is not NAME=VALUE"))?;
+            .ok_or_else(|| Failure::Usage(format!("--filter {text:?} is not NAME=VALUE")))?;
         match filters.iter_mut().find(|known| known.name == name) {
             Some(known) => known.values.push(value.to_owned()),
             None => filters.push(ImageFilter {

@@ -2,108 +2,102 @@
 
 use serde_json::json;
 
-use crate::app::{Deadline, GrantFilter};
+use crate::app::{Deadline, GrantEntry, GrantFilter, Listed, RequestEntry};
 use crate::entrypoints::cli::print::outln;
-use crate::entrypoints::reply::Exit;
+use crate::entrypoints::outcome::Exit;
 use crate::journal::Indexed;
 
 use super::args::{GrantsOptions, SweepOptions};
 use super::print::table;
-use super::{Context, cannot_start};
+use super::{Context, Failure};
 
 /// How long a sweep by hand may take.
 const SWEEP_BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
-pub(super) async fn requests(context: &Context, id: Option<String>) -> Exit {
-    let app = match context.start().await {
-        Ok(app) => app,
-        Err(error) => return cannot_start(&error),
-    };
-    let listed = match app.requests().await {
-        Ok(listed) => listed,
-        Err(error) => return unreadable(&error.to_string()),
-    };
-    for flaw in &listed.flaws {
-        eprintln!("warning: {flaw}");
+pub(super) async fn requests(context: &Context, id: Option<String>) -> Result<Exit, Failure> {
+    let listed = context.start().await?.requests().await?;
+    let exit = warned(&listed);
+    if let Some(id) = id {
+        return request(context, &listed.entries, &id);
     }
-    let Some(id) = id else {
-        if context.json {
-            outln!("{}", json!(listed.entries));
+    if context.json {
+        outln!("{}", json!(listed.entries));
+        return Ok(exit);
+    }
+    let row = |e: &RequestEntry| {
+        let accounts = if e.accounts.is_empty() {
+            "Lighthouse".to_owned()
         } else {
-            let row = |e: &crate::app::RequestEntry| {
-                let accounts = if e.accounts.is_empty() {
-                    "Lighthouse".to_owned()
-                } else {
-                    e.accounts.join(",")
-                };
-                vec![
-                    e.identity.clone(),
-                    e.state.clone(),
-                    e.action.clone(),
-                    e.image.clone(),
-                    e.region.clone(),
-                    accounts,
-                    e.requester.clone(),
-                    e.at.to_string(),
-                ]
-            };
-            let rows: Vec<_> = listed.entries.iter().map(row).collect();
-            outln!(
-                "{}",
-                table(
-                    &[
-                        "REQUEST",
-                        "STATE",
-                        "ACTION",
-                        "IMAGE",
-                        "REGION",
-                        "ACCOUNTS",
-                        "REQUESTER",
-                        "AT"
-                    ],
-                    &rows
-                )
-            );
-        }
-        return if listed.flaws.is_empty() {
-            Exit::Done
-        } else {
-            Exit::Failed
+            e.accounts.join(",")
         };
+        vec![
+            e.identity.clone(),
+            e.state.clone(),
+            e.action.clone(),
+            e.image.clone(),
+            e.region.clone(),
+            accounts,
+            e.requester.clone(),
+            e.at.to_string(),
+        ]
     };
-    let found: Vec<_> = listed
-        .entries
+    let header = [
+        "REQUEST",
+        "STATE",
+        "ACTION",
+        "IMAGE",
+        "REGION",
+        "ACCOUNTS",
+        "REQUESTER",
+        "AT",
+    ];
+    let rows: Vec<_> = listed.entries.iter().map(row).collect();
+    outln!("{}", table(&header, &rows));
+    Ok(exit)
+}
+
+/// One request's answer, as its sender received it.
+fn request(context: &Context, entries: &[RequestEntry], id: &str) -> Result<Exit, Failure> {
+    let found: Vec<_> = entries
         .iter()
         .filter(|e| e.identity == id || e.answer.id == id)
         .collect();
     match found.as_slice() {
-        [] => {
-            eprintln!(
-                "sharehook: the journal holds no request {id:?}; `sharehook requests` lists them"
-            );
-            Exit::Failed
-        }
+        [] => Err(Failure::Failed(format!(
+            "the journal holds no request {id:?}; `sharehook requests` lists them"
+        ))),
         [one] => {
-            let shown = if context.json {
-                json!(one.answer).to_string()
+            let answer = json!(one.answer);
+            if context.json {
+                outln!("{answer}");
             } else {
-                format!("{:#}", json!(one.answer))
-            };
-            outln!("{shown}");
-            Exit::Done
+                outln!("{answer:#}");
+            }
+            Ok(Exit::Done)
         }
         several => {
             let names: Vec<_> = several.iter().map(|e| e.identity.as_str()).collect();
-            eprintln!(
-                "sharehook: {id:?} is the id of several requests; name one of {}",
+            Err(Failure::Usage(format!(
+                "{id:?} is the id of several requests; name one of {}",
                 names.join(", ")
-            );
-            Exit::Usage
+            )))
         }
     }
 }
 
-pub(super) async fn grants(context: &Context, options: GrantsOptions) -> Exit {
+/// Prints what could not be read. A list with a hole in it is not a complete answer.
+fn warned<T>(listed: &Listed<T>) -> Exit {
+    for flaw in &listed.flaws {
+        eprintln!("warning: {flaw}");
+    }
+    if listed.flaws.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
+}
+
+pub(super) async fn grants(context: &Context, options: GrantsOptions) -> Result<Exit, Failure> {
     let GrantsOptions {
         image,
         account,
@@ -116,29 +110,14 @@ pub(super) async fn grants(context: &Context, options: GrantsOptions) -> Exit {
         ticket,
         expired,
     };
-    let app = match context.start().await {
-        Ok(app) => app,
-        Err(error) => return cannot_start(&error),
-    };
-    let mut listed = match app.grants().await {
-        Ok(listed) => listed,
-        Err(error) => return unreadable(&error.to_string()),
-    };
-    for flaw in &listed.flaws {
-        eprintln!("warning: {flaw}");
-    }
+    let mut listed = context.start().await?.grants().await?;
+    let exit = warned(&listed);
     listed.entries.retain(|entry| filter.takes(entry));
-    // A register with a hole in it is not a whole answer.
-    let exit = if listed.flaws.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    };
     if context.json {
         outln!("{}", json!(listed.entries));
-        return exit;
+        return Ok(exit);
     }
-    let row = |g: &crate::app::GrantEntry| {
+    let row = |g: &GrantEntry| {
         let until = g.until.map_or_else(|| "-".to_owned(), |t| t.to_string());
         vec![
             g.image.clone(),
@@ -150,58 +129,38 @@ pub(super) async fn grants(context: &Context, options: GrantsOptions) -> Exit {
             g.policies.join(","),
         ]
     };
+    let header = [
+        "IMAGE", "REGION", "TO", "SINCE", "UNTIL", "TICKET", "POLICY",
+    ];
     let rows: Vec<_> = listed.entries.iter().map(row).collect();
-    outln!(
-        "{}",
-        table(
-            &[
-                "IMAGE", "REGION", "TO", "SINCE", "UNTIL", "TICKET", "POLICY"
-            ],
-            &rows
-        )
-    );
-    exit
+    outln!("{}", table(&header, &rows));
+    Ok(exit)
 }
 
-pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Exit {
-    let app = match context.start().await {
-        Ok(app) => app,
-        Err(error) => return cannot_start(&error),
-    };
+pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<Exit, Failure> {
+    let app = context.start().await?;
     let index = match options.rebuild {
-        true => match Box::pin(app.reindex()).await {
-            Ok(index) => Some(index),
-            Err(error) => return unreadable(&error.to_string()),
-        },
+        true => Some(Box::pin(app.reindex()).await?),
         false => None,
     };
-    match app.sweep(Deadline::after(SWEEP_BUDGET)).await {
-        Ok(report) => {
-            if context.json {
-                let mut told = json!(report);
-                if let (Some(index), Some(told)) = (index, told.as_object_mut()) {
-                    told.insert("index".to_owned(), json!(index));
-                }
-                outln!("{told}");
-            } else {
-                if let Some(Indexed { wanted, mended }) = index {
-                    outln!(
-                        "index: {wanted} files asked for by the records; missing and written now: {mended}"
-                    );
-                }
-                outln!("{report}");
-            }
-            if report.failures.is_empty() {
-                Exit::Done
-            } else {
-                Exit::Failed
-            }
+    let report = app.sweep(Deadline::after(SWEEP_BUDGET)).await?;
+    if context.json {
+        let mut shown = json!(report);
+        if let (Some(index), Some(shown)) = (index, shown.as_object_mut()) {
+            shown.insert("index".to_owned(), json!(index));
         }
-        Err(error) => unreadable(&error.to_string()),
+        outln!("{shown}");
+    } else {
+        if let Some(Indexed { wanted, mended }) = index {
+            outln!(
+                "index: {wanted} files asked for by the records; missing and written now: {mended}"
+            );
+        }
+        outln!("{report}");
     }
-}
-
-fn unreadable(error: &str) -> Exit {
-    eprintln!("sharehook: {error}");
-    Exit::Failed
+    Ok(if report.failures.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }

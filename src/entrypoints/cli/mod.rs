@@ -4,12 +4,15 @@ mod args;
 mod audit;
 mod audit_archive;
 mod audit_export;
+mod audit_input;
 mod audit_proof;
 mod check;
 mod context;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod dispatch;
 mod drift;
+mod failure;
 mod images;
 mod invoke;
 mod journal;
@@ -23,15 +26,16 @@ mod test;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 
 use crate::config::Vars;
 use crate::telemetry::{self, LogFormat};
 
-use super::host::{Host, detect};
-use super::reply::Exit;
+use super::host::detect;
+use super::outcome::Exit;
 use args::{Args, Command};
-use context::{Context, cannot_start};
+use context::Context;
+use failure::Failure;
 
 /// The whole program: returns the process's exit code.
 pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
@@ -54,7 +58,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         vars,
     };
     let host = match (&args.command, detect(&context.vars)) {
-        (None, Err(problem)) => return usage(&problem) as u8,
+        (None, Err(problem)) => return told(&Failure::Usage(problem)) as u8,
         (None, Ok(host)) => host,
         (Some(_), _) => None,
     };
@@ -75,15 +79,15 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("sharehook: the runtime cannot start: {error}");
-            return Exit::Failed as u8;
+            let text = format!("the runtime cannot start: {error}");
+            return told(&Failure::Failed(text)) as u8;
         }
     };
-    let exit = runtime.block_on(async {
+    let ended = runtime.block_on(async {
         context.fetch_secrets().await;
-        Box::pin(run(&context, host, args.command)).await
+        Box::pin(dispatch::run(&context, host, args.command)).await
     });
-    exit as u8
+    ended.unwrap_or_else(|failure| told(&failure)) as u8
 }
 
 /// What is logged where `RUST_LOG` does not say: hosts everything of note, commands only what they
@@ -98,41 +102,8 @@ fn quiet_filter(on_host: bool, command: Option<&Command>) -> &'static str {
     }
 }
 
-fn usage(problem: &str) -> Exit {
-    eprintln!("sharehook: {problem}");
-    Exit::Usage
-}
-
-async fn run(context: &Context, host: Option<Host>, command: Option<Command>) -> Exit {
-    let Some(command) = command else {
-        return match host {
-            Some(host) => Box::pin(serve::on_host(context, host)).await,
-            None => {
-                eprintln!(
-                    "sharehook: no command, and no host's variables are set (AWS_LAMBDA_RUNTIME_API, PORT, …)\n"
-                );
-                drop(Args::command().print_help());
-                Exit::Usage
-            }
-        };
-    };
-    match command {
-        Command::Serve { listen, sandbox } => serve::run(context, listen, sandbox).await,
-        #[cfg(feature = "sandbox")]
-        Command::Sandbox(arguments) => sandbox::run(arguments).await,
-        #[cfg(feature = "sandbox")]
-        Command::Demo { site, keep } => demo::run(context, site, keep).await,
-        Command::Invoke { event, plan } => invoke::run(context, &event, plan).await,
-        Command::Check => check::run(context),
-        Command::Test { dir } => test::run(context, dir).await,
-        Command::Verify(options) => signature::verify(context, &options),
-        Command::Sign(options) => signature::sign(context, &options),
-        Command::Images(options) => images::run(context, &options).await,
-        Command::Requests { id } => journal::requests(context, id).await,
-        Command::Grants(options) => journal::grants(context, options).await,
-        Command::Sweep(options) => journal::sweep(context, &options).await,
-        Command::Drift(options) => drift::run(context, options).await,
-        Command::Report { html } => report::run(context, &html).await,
-        Command::Audit { what } => audit::run(context, what).await,
-    }
+/// Prints why a command failed; returns its exit code.
+fn told(failure: &Failure) -> Exit {
+    eprint!("{failure}");
+    failure.exit()
 }

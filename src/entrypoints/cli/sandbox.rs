@@ -1,8 +1,9 @@
 //! `sandbox`: the stand-in cloud alone, and the variables that point a process at one.
 
+use super::Failure;
 use crate::clock;
 use crate::config::{Site, Vars};
-use crate::entrypoints::reply::Exit;
+use crate::entrypoints::outcome::Exit;
 use sharehook_sandbox::cli::Arguments;
 use sharehook_sandbox::{Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions};
 
@@ -37,13 +38,12 @@ pub(super) async fn start(site: Site) -> std::io::Result<Running> {
     Sandbox::start(SandboxOptions::seeded(clock::system_now).on(site)).await
 }
 
-pub(super) async fn run(arguments: Arguments) -> Exit {
+pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let listen = arguments.listen;
-    match sharehook_sandbox::cli::run(arguments, clock::system_now).await {
-        Ok(()) => Exit::Done,
-        Err(error) => {
-            eprintln!("sharehook: the sandbox cannot start on {listen}: {error}");
-            Exit::Failed
-        }
-    }
+    sharehook_sandbox::cli::run(arguments, clock::system_now)
+        .await
+        .map_err(|error| {
+            Failure::Failed(format!("the sandbox cannot start on {listen}: {error}"))
+        })?;
+    Ok(Exit::Done)
 }

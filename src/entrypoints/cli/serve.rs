@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::{App, Deadline};
-use crate::entrypoints::azure;
 use crate::entrypoints::cli::print::outln;
-use crate::entrypoints::dialect::Dialect;
 use crate::entrypoints::host::{Host, HttpHost, brings_credentials};
-use crate::entrypoints::reply::Exit;
-use crate::entrypoints::{http, lambda, scf};
+use crate::entrypoints::http::respond;
+use crate::entrypoints::http::server::{self, Handler};
+use crate::entrypoints::outcome::Exit;
+use crate::entrypoints::{azure, function_compute, lambda, scf};
 
-use super::{Context, cannot_start};
+use super::{Context, Failure};
 
 /// How often `serve` sweeps in the background.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -24,101 +24,102 @@ const STOP_WITHIN: Duration = Duration::from_secs(9);
 /// How long the last seal may take.
 const SEAL_WITHIN: Duration = Duration::from_secs(1);
 
-pub(super) async fn on_host(context: &Context, host: Host) -> Exit {
-    let app = match context.start().await {
-        Ok(app) => ready(app, context),
-        Err(error) => return cannot_start(&error),
-    };
+pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failure> {
+    let app = start(context).await?;
     match host {
-        Host::Lambda => match lambda::run(app).await {
-            Ok(()) => Exit::Done,
-            Err(error) => {
-                tracing::error!(%error, "the runtime API failed");
-                Exit::Failed
-            }
-        },
-        Host::Scf => match scf::run(app, &context.vars).await {
-            Ok(()) => Exit::Done,
-            Err(error) => {
-                tracing::error!(error, "the runtime API failed");
-                Exit::Failed
-            }
-        },
-        Host::Http(address, host) => listen(app, dialect(host, context), address).await,
+        Host::Lambda => lambda::run(app)
+            .await
+            .map_err(|error| Failure::Failed(format!("the runtime API failed: {error}")))?,
+        Host::Scf => scf::run(app, &context.vars)
+            .await
+            .map_err(Failure::failed)?,
+        Host::Http(address, host) => {
+            let handler = handler_on(host, context, &app);
+            return listen(app, handler, address).await;
+        }
     }
+    Ok(Exit::Done)
 }
 
-/// Azure's host starts a handler in the folder of its `host.json`.
-fn dialect(host: HttpHost, context: &Context) -> Dialect {
+/// How requests are answered on a host that speaks HTTP.
+fn handler_on(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
+    let app = Arc::clone(app);
     match host {
-        HttpHost::Plain => Dialect::Plain,
-        HttpHost::Alibaba => Dialect::Alibaba,
+        HttpHost::Plain => Box::new(move |request| {
+            let app = Arc::clone(&app);
+            Box::pin(async move { respond(&app, request, app.budget()).await })
+        }),
+        HttpHost::FunctionCompute => Box::new(move |request| {
+            let app = Arc::clone(&app);
+            Box::pin(async move { function_compute::respond_to(&app, request, app.budget()).await })
+        }),
         HttpHost::Azure => {
+            // Azure's host starts a handler in the folder of its `host.json`.
             let text = std::fs::read_to_string("host.json");
             if let Err(error) = &text {
                 tracing::warn!(%error, "host.json cannot be read, so only forwarded HTTP requests are served");
             }
-            Dialect::Azure(azure::Handler::new(text.ok().as_deref(), &context.vars))
+            let handler = azure::Handler::new(text.ok().as_deref(), &context.vars);
+            let handler = Arc::new(handler);
+            Box::new(move |request| {
+                let (app, handler) = (Arc::clone(&app), Arc::clone(&handler));
+                Box::pin(async move { handler.respond(&app, request, app.budget()).await })
+            })
         }
     }
 }
 
 #[cfg(feature = "sandbox")]
-pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -> Exit {
+pub(super) async fn run(
+    context: &Context,
+    address: SocketAddr,
+    sandbox: bool,
+) -> Result<Exit, Failure> {
     if !sandbox {
-        return match context.start().await {
-            Ok(app) => listen(ready(app, context), Dialect::Plain, address).await,
-            Err(error) => cannot_start(&error),
-        };
+        return serve(context, address).await;
     }
-    let site = match context.load() {
-        Ok(config) => config.cloud.site,
-        Err(error) => return cannot_start(&error),
-    };
-    let running = match super::sandbox::start(site).await {
-        Ok(running) => running,
-        Err(error) => {
-            eprintln!("sharehook: the sandbox cannot start: {error}");
-            return Exit::Failed;
-        }
-    };
-    let vars = super::sandbox::vars_for(&context.vars, &running.url());
+    let running = super::sandbox::start(context.load()?.cloud.site)
+        .await
+        .map_err(|error| Failure::Failed(format!("the sandbox cannot start: {error}")))?;
     let context = Context {
         config: context.config.clone(),
         json: context.json,
-        vars,
+        vars: super::sandbox::vars_for(&context.vars, &running.url()),
     };
     outln!(
-        "stand-in cloud on {} (state: {}/sandbox/state)",
-        running.url(),
+        "stand-in cloud on {0} (state: {0}/sandbox/state)",
         running.url()
     );
-    match context.start().await {
-        Ok(app) => listen(ready(app, &context), Dialect::Plain, address).await,
-        Err(error) => cannot_start(&error),
-    }
+    serve(&context, address).await
 }
 
 #[cfg(not(feature = "sandbox"))]
-pub(super) async fn run(context: &Context, address: SocketAddr, sandbox: bool) -> Exit {
+pub(super) async fn run(
+    context: &Context,
+    address: SocketAddr,
+    sandbox: bool,
+) -> Result<Exit, Failure> {
     if sandbox {
-        eprintln!("sharehook: this build has no sandbox; build it with the default features");
-        return Exit::Usage;
+        let text = "this build has no sandbox; build it with the default features";
+        return Err(Failure::usage(text));
     }
-    match context.start().await {
-        Ok(app) => listen(ready(app, context), Dialect::Plain, address).await,
-        Err(error) => cannot_start(&error),
-    }
+    serve(context, address).await
 }
 
-/// The application as a server has it.
-fn ready(app: App, context: &Context) -> Arc<App> {
-    let app = app.echoing(to_stdout);
-    Arc::new(if brings_credentials(&context.vars) {
+async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> {
+    let app = start(context).await?;
+    let handler = handler_on(HttpHost::Plain, context, &app);
+    listen(app, handler, address).await
+}
+
+/// The application as a server runs it.
+async fn start(context: &Context) -> Result<Arc<App>, Failure> {
+    let app = context.start().await?.echoing(to_stdout);
+    Ok(Arc::new(if brings_credentials(&context.vars) {
         app.believing_invocations()
     } else {
         app
-    })
+    }))
 }
 
 /// Each record's line goes to the host's log service too. A host that has closed our output must
@@ -128,46 +129,37 @@ fn to_stdout(line: &str) {
     drop(writeln!(std::io::stdout().lock(), "{line}"));
 }
 
-async fn listen(app: Arc<App>, dialect: Dialect, address: SocketAddr) -> Exit {
-    let listener = match http::bind(address).await {
-        Ok(listener) => listener,
-        Err(error) => {
-            eprintln!(
-                "sharehook: cannot listen on {address}: {error}; choose another address with --listen"
-            );
-            return Exit::Failed;
-        }
-    };
+async fn listen(app: Arc<App>, handler: Handler, address: SocketAddr) -> Result<Exit, Failure> {
+    let listener = server::bind(address).await.map_err(|error| {
+        Failure::Failed(format!(
+            "cannot listen on {address}: {error}; choose another address with --listen"
+        ))
+    })?;
     match listener.local_addr() {
         Ok(address) => outln!("listening on http://{address}"),
         Err(error) => tracing::warn!(%error, "the address is not known"),
     }
+    let body_limit = app.config().body_limit;
     let sweeper = tokio::spawn(sweep_for_ever(Arc::clone(&app)));
     let sealer = Arc::clone(&app);
     let sealer = tokio::spawn(async move { sealer.seal_after_writes().await });
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let stop = async move {
         signal().await;
-        tracing::info!("stopping: no new connections; what runs may finish");
+        tracing::info!("stopping: no new connections; running deliveries may finish");
         drop(stopping);
     };
-    let served = http::serve(Arc::clone(&app), dialect, listener, stop);
+    let served = server::serve(handler, body_limit, listener, stop);
     let bound = async {
-        // Resolves when the signal came and the time to finish is over.
+        // Ends when the signal came and the time to finish is over.
         drop(stopped.await);
         tokio::time::sleep(STOP_WITHIN).await;
     };
-    let exit = tokio::select! {
-        end = served => match end {
-            Ok(()) => Exit::Done,
-            Err(error) => {
-                tracing::error!(%error, "the listener failed");
-                Exit::Failed
-            }
-        },
+    let ended = tokio::select! {
+        end = served => end.map_err(|error| Failure::Failed(format!("the listener failed: {error}"))),
         () = bound => {
-            tracing::warn!("stopped before every delivery was answered; the journal knows what is unfinished");
-            Exit::Done
+            tracing::warn!("stopped before every delivery was answered; the journal holds what is unfinished");
+            Ok(())
         }
     };
     sweeper.abort();
@@ -177,7 +169,7 @@ async fn listen(app: Arc<App>, dialect: Dialect, address: SocketAddr) -> Exit {
         Ok(Some(problem)) => tracing::error!(problem),
         Err(_) => tracing::warn!("stopped before the journal was sealed; the next start seals it"),
     }
-    exit
+    ended.map(|()| Exit::Done)
 }
 
 async fn sweep_for_ever(app: Arc<App>) {

@@ -9,34 +9,23 @@ use serde_json::json;
 use crate::app::{Delivery, Headers, Via};
 use crate::clock;
 use crate::config::SourceConfig;
-use crate::domain::{SourceName, Timestamp};
+use crate::domain::{Problem, SourceName, Timestamp};
 use crate::entrypoints::cli::print::outln;
-use crate::entrypoints::reply::Exit;
+use crate::entrypoints::outcome::Exit;
 use crate::inbound::{SchemeName, SchemeSpec, SecretRules, Verifier, sign as sign_delivery};
 
 use super::args::{SignOptions, VerifyOptions};
-use super::{Context, cannot_start, usage};
+use super::{Context, Failure};
 
 /// Bodies beyond this are no deliveries.
-const MOST_BYTES: u64 = 8 * 1024 * 1024;
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-pub(super) fn verify(context: &Context, options: &VerifyOptions) -> Exit {
-    let (name, verifier) = match verifier(context, options) {
-        Ok(found) => found,
-        Err(exit) => return exit,
-    };
-    let headers: Result<Vec<(String, String)>, String> =
-        options.headers.iter().map(|text| header(text)).collect();
-    let (headers, body, now) = match (
-        headers,
-        read(&options.body),
-        instant(options.now.as_deref()),
-    ) {
-        (Ok(headers), Ok(body), Ok(now)) => (headers, body, now),
-        (Err(problem), _, _) | (_, Err(problem), _) | (_, _, Err(problem)) => {
-            return usage(&problem);
-        }
-    };
+pub(super) fn verify(context: &Context, options: &VerifyOptions) -> Result<Exit, Failure> {
+    let (name, verifier) = verifier(context, options)?;
+    let headers = options.headers.iter().map(|text| header(text));
+    let headers = headers.collect::<Result<Vec<_>, _>>()?;
+    let body = read(&options.body)?;
+    let now = instant(options.now.as_deref())?;
     let delivery = Delivery {
         source: name,
         via: Via::Http(Headers::new(headers)),
@@ -64,89 +53,65 @@ pub(super) fn verify(context: &Context, options: &VerifyOptions) -> Exit {
             Err(refusal) => outln!("refused: {refusal}"),
         }
     }
-    if accepted { Exit::Done } else { Exit::Refused }
+    Ok(if accepted { Exit::Done } else { Exit::Refused })
 }
 
-pub(super) fn sign(context: &Context, options: &SignOptions) -> Exit {
-    let source = match configured(context, &options.source) {
-        Ok(source) => source,
-        Err(exit) => return exit,
-    };
-    let (body, now) = match (read(&options.body), instant(options.now.as_deref())) {
-        (Ok(body), Ok(now)) => (body, now),
-        (Err(problem), _) | (_, Err(problem)) => return usage(&problem),
-    };
-    let Some(secret) = source.secrets.first() else {
-        return usage(&format!(
+pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Failure> {
+    let source = configured(context, &options.source)?;
+    let body = read(&options.body)?;
+    let now = instant(options.now.as_deref())?;
+    let secret = source.secrets.first().ok_or_else(|| {
+        Failure::Usage(format!(
             "source {} has no secret: its deliveries are not signed",
             source.name
-        ));
-    };
+        ))
+    })?;
     let id = options.id.clone().unwrap_or_else(|| {
         let seed = [body.as_slice(), now.to_string().as_bytes()].concat();
         format!("msg_{}", crate::app::short_digest(&seed))
     });
-    match sign_delivery(&source.scheme, secret, &body, &id, now) {
-        Ok(headers) if context.json => {
-            let map: serde_json::Map<_, _> = headers
-                .into_iter()
-                .map(|(name, value)| (name, json!(value)))
-                .collect();
-            outln!("{}", json!(map));
-            Exit::Done
-        }
-        Ok(headers) => {
-            // Ready to paste behind `curl`: none of the values contains a quote.
-            let options: Vec<String> = headers
-                .iter()
-                .map(|(name, value)| format!("-H '{name}: {value}'"))
-                .collect();
-            outln!("{}", options.join(" "));
-            Exit::Done
-        }
-        Err(problem) => usage(&problem.to_string()),
+    let headers = sign_delivery(&source.scheme, secret, &body, &id, now).map_err(Failure::usage)?;
+    if context.json {
+        let map: serde_json::Map<_, _> = headers
+            .into_iter()
+            .map(|(name, value)| (name, json!(value)))
+            .collect();
+        outln!("{}", json!(map));
+    } else {
+        // Ready to paste behind `curl`: none of the values contains a quote.
+        let options: Vec<String> = headers
+            .iter()
+            .map(|(name, value)| format!("-H '{name}: {value}'"))
+            .collect();
+        outln!("{}", options.join(" "));
     }
+    Ok(Exit::Done)
 }
 
-fn verifier(context: &Context, options: &VerifyOptions) -> Result<(SourceName, Verifier), Exit> {
-    let bad = |problem: &dyn std::fmt::Display| {
-        eprintln!("sharehook: {problem}");
-        Exit::BadConfiguration
+fn verifier(context: &Context, options: &VerifyOptions) -> Result<(SourceName, Verifier), Failure> {
+    if let Some(scheme) = &options.scheme {
+        let invalid = |problem: Problem| Failure::Invalid(problem.into());
+        let scheme: SchemeName = scheme.parse().map_err(invalid)?;
+        let name = "command-line".parse().map_err(invalid)?;
+        let secrets = options.secrets.iter().cloned();
+        let secrets = secrets.map(SecretString::from).collect();
+        // An example from somebody's documentation may be explained here; a real source refuses its
+        // secret.
+        let rules = SecretRules::AllowKnown;
+        let verifier = Verifier::with_rules(SchemeSpec::preset(scheme), secrets, Vec::new(), rules);
+        return Ok((name, verifier.map_err(Failure::Invalid)?));
+    }
+    let Some(name) = &options.source else {
+        let text = "name a configured --source, or a --scheme with its --secret";
+        return Err(Failure::usage(text));
     };
-    match (&options.scheme, &options.source) {
-        (Some(scheme), _) => {
-            let scheme: SchemeName = scheme
-                .parse()
-                .map_err(|problem: crate::domain::Problem| bad(&problem))?;
-            let name = "command-line"
-                .parse()
-                .map_err(|problem: crate::domain::Problem| bad(&problem))?;
-            let secrets = options
-                .secrets
-                .iter()
-                .cloned()
-                .map(SecretString::from)
-                .collect();
-            // An example from somebody's documentation may be explained here; a real source refuses
-            // its secret.
-            let rules = SecretRules::AllowKnown;
-            let verifier =
-                Verifier::with_rules(SchemeSpec::preset(scheme), secrets, Vec::new(), rules);
-            Ok((name, verifier.map_err(|problems| bad(&problems))?))
-        }
-        (None, Some(name)) => {
-            let source = configured(context, name)?;
-            let verifier = Verifier::new(source.scheme, source.secrets, source.from);
-            Ok((source.name, verifier.map_err(|problems| bad(&problems))?))
-        }
-        (None, None) => Err(usage(
-            "name a configured --source, or a --scheme with its --secret",
-        )),
-    }
+    let source = configured(context, name)?;
+    let verifier = Verifier::new(source.scheme, source.secrets, source.from);
+    Ok((source.name, verifier.map_err(Failure::Invalid)?))
 }
 
-fn configured(context: &Context, name: &str) -> Result<SourceConfig, Exit> {
-    let config = context.load().map_err(|error| cannot_start(&error))?;
+fn configured(context: &Context, name: &str) -> Result<SourceConfig, Failure> {
+    let config = context.load()?;
     let names: Vec<String> = config
         .sources
         .iter()
@@ -157,35 +122,34 @@ fn configured(context: &Context, name: &str) -> Result<SourceConfig, Exit> {
         .into_iter()
         .find(|source| source.name.as_str() == name);
     found.ok_or_else(|| {
-        usage(&format!(
+        Failure::Usage(format!(
             "no source {name:?} is configured; there are {}",
             names.join(", ")
         ))
     })
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
+fn header(text: &str) -> Result<(String, String), Failure> {
     let (name, value) = text
         .split_once(':')
-        .ok_or_else(|| format!("--header {text:?} is not 'Name: value'"))?;
+        .ok_or_else(|| Failure::Usage(format!("--header {text:?} is not 'Name: value'")))?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let shown = path.display();
-    let size = std::fs::metadata(path)
-        .map_err(|error| format!("{shown} cannot be read: {error}"))?
-        .len();
-    if size > MOST_BYTES {
-        return Err(format!(
-            "{shown} has {size} bytes; a delivery has {MOST_BYTES} at most"
-        ));
+    let unreadable = |error| Failure::Usage(format!("{shown} cannot be read: {error}"));
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if size > MAX_BYTES {
+        return Err(Failure::Usage(format!(
+            "{shown} has {size} bytes; a delivery has {MAX_BYTES} at most"
+        )));
     }
-    std::fs::read(path).map_err(|error| format!("{shown} cannot be read: {error}"))
+    std::fs::read(path).map_err(unreadable)
 }
 
 /// RFC 3339, or Unix seconds as most senders write them.
-fn instant(text: Option<&str>) -> Result<Timestamp, String> {
+fn instant(text: Option<&str>) -> Result<Timestamp, Failure> {
     let Some(text) = text else {
         return Ok(clock::system_now());
     };
@@ -193,7 +157,9 @@ fn instant(text: Option<&str>) -> Result<Timestamp, String> {
         .parse::<i64>()
         .ok()
         .and_then(|s| Timestamp::from_second(s).ok());
-    seconds
-        .or_else(|| text.parse().ok())
-        .ok_or_else(|| format!("--now {text:?} is neither RFC 3339 nor Unix seconds"))
+    seconds.or_else(|| text.parse().ok()).ok_or_else(|| {
+        Failure::Usage(format!(
+            "--now {text:?} is neither RFC 3339 nor Unix seconds"
+        ))
+    })
 }

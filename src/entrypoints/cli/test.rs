@@ -10,9 +10,9 @@ use crate::app::{CaseInput, CaseOutcome, Prepared};
 use crate::clock;
 use crate::domain::Timestamp;
 use crate::entrypoints::cli::print::outln;
-use crate::entrypoints::reply::Exit;
+use crate::entrypoints::outcome::Exit;
 
-use super::{Context, cannot_start};
+use super::{Context, Failure};
 
 /// A file of cases.
 #[derive(Debug, Deserialize)]
@@ -50,26 +50,18 @@ struct Expect {
     plan: Option<Vec<String>>,
 }
 
-pub(super) async fn run(context: &Context, dir: Option<PathBuf>) -> Exit {
-    let prepared = match context.prepare() {
-        Ok(prepared) => prepared,
-        Err(error) => return cannot_start(&error),
-    };
+pub(super) fn run(context: &Context, dir: Option<PathBuf>) -> Result<Exit, Failure> {
+    let prepared = context.prepare()?;
     let dir = dir.unwrap_or_else(|| prepared.config().policy.join("cases"));
-    let files = match case_files(&dir) {
-        Ok(files) if files.is_empty() => {
-            eprintln!("sharehook: {} holds no *.toml case file", dir.display());
-            return Exit::Failed;
-        }
-        Ok(files) => files,
-        Err(error) => {
-            eprintln!(
-                "sharehook: {}: {error}; name the folder of your cases",
-                dir.display()
-            );
-            return Exit::Failed;
-        }
-    };
+    let shown = dir.display();
+    let files = case_files(&dir).map_err(|error| {
+        Failure::Failed(format!("{shown}: {error}; name the folder of your cases"))
+    })?;
+    if files.is_empty() {
+        return Err(Failure::Failed(format!(
+            "{shown} holds no *.toml case file"
+        )));
+    }
     let mut results = Vec::new();
     for file in files {
         match read(&file) {
@@ -77,10 +69,10 @@ pub(super) async fn run(context: &Context, dir: Option<PathBuf>) -> Exit {
                 let differences = differences(&prepared, &file, &case);
                 (case.name, differences)
             })),
-            Err(error) => results.push((file.display().to_string(), vec![error])),
+            Err(error) => results.push((file.display().to_string(), vec![error.to_string()])),
         }
     }
-    report(context.json, &results)
+    Ok(report(context.json, &results))
 }
 
 fn report(as_json: bool, results: &[(String, Vec<String>)]) -> Exit {
@@ -129,9 +121,9 @@ fn case_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(file: &Path) -> Result<Vec<Case>, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-    let cases: CaseFile = toml::from_str(&text).map_err(|error| error.to_string())?;
+fn read(file: &Path) -> std::io::Result<Vec<Case>> {
+    let text = std::fs::read_to_string(file)?;
+    let cases: CaseFile = toml::from_str(&text).map_err(std::io::Error::other)?;
     Ok(cases.case)
 }
 

@@ -1,18 +1,20 @@
 //! Which trigger is it? Told by shape, strictly: an unknown shape is an error, never a guess.
 //! In: a raw event. Out: one of the shapes that are served.
 
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_lambda_events::sns::{SnsEvent, SnsRecord};
 use aws_lambda_events::sqs::SqsEvent;
 use serde_json::Value;
 
 use crate::domain::Problem;
-use crate::entrypoints::envelope::{self, Form};
-use crate::entrypoints::http::HttpDelivery;
+use crate::entrypoints::http::HttpRequest;
+use crate::entrypoints::http::event::{self as http_event, Form};
 use crate::entrypoints::message::Message;
 
 /// The events that are served.
 pub(super) enum Shape {
     /// API Gateway in either version, a function URL or a load balancer.
-    Http(Box<HttpDelivery>, Form),
+    Http(Box<HttpRequest>, Form),
     /// A batch of SQS messages.
     Queue(SqsEvent),
     /// SNS, or an event of EventBridge: asynchronous, so that only an error makes Lambda deliver it
@@ -84,11 +86,13 @@ fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
         return Ok(Shape::Queue(batch));
     }
     if all("EventSource", "aws:sns") {
-        let messages = list.iter().enumerate().map(|(index, record)| {
-            notification(record)
-                .ok_or_else(|| refused(format!("record {index} is not a notification of SNS")))
-        });
-        return Ok(Shape::Messages(messages.collect::<Result<_, _>>()?));
+        let batch: SnsEvent = serde_json::from_value(event.clone())
+            .map_err(|error| refused(format!("are not notifications of SNS: {error}")))?;
+        let messages = batch.records.into_iter().map(notification);
+        return messages
+            .collect::<Option<_>>()
+            .map(Shape::Messages)
+            .ok_or_else(|| refused("hold a message of SNS that is no notification".to_owned()));
     }
     Err(refused(
         "are not all messages of SQS, or all of SNS".to_owned(),
@@ -96,16 +100,11 @@ fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
 }
 
 /// A topic speaks for a source by its ARN. The id is the same when SNS or Lambda delivers again.
-fn notification(record: &Value) -> Option<Message> {
-    let sns = record.get("Sns")?;
-    let text = |name: &str| sns.get(name).and_then(Value::as_str);
-    if text("Type")? != "Notification" {
-        return None;
-    }
-    Some(Message {
-        origin: text("TopicArn")?.to_owned(),
-        id: Some(text("MessageId")?.to_owned()),
-        body: text("Message")?.to_owned().into(),
+fn notification(SnsRecord { sns, .. }: SnsRecord) -> Option<Message> {
+    (sns.sns_message_type == "Notification").then(|| Message {
+        origin: sns.topic_arn,
+        id: Some(sns.message_id),
+        body: sns.message.into(),
     })
 }
 
@@ -113,44 +112,45 @@ fn notification(record: &Value) -> Option<Message> {
 /// `source`: `events:REGION:ACCOUNT:SOURCE`. EventBridge writes the first two, and keeps sources
 /// that begin with `aws.` to itself.
 fn bus(event: &Value) -> Result<Shape, Problem> {
-    let text = |name: &str| {
-        event
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-            .ok_or_else(|| {
-                Problem::new(
-                    name,
-                    "is missing in an event of EventBridge",
-                    "let an event bus invoke the function",
-                )
-            })
+    let refused = |field: &str, problem: String| {
+        Problem::new(field, problem, "let an event bus invoke the function")
     };
-    let (region, account, source) = (text("region")?, text("account")?, text("source")?);
-    if (text("detail-type")?, source) == ("Scheduled Event", "aws.events") {
+    let read: EventBridgeEvent = serde_json::from_value(event.clone())
+        .map_err(|error| refused("event", format!("is not an event of EventBridge: {error}")))?;
+    let set = |name: &str, value: Option<String>| {
+        value
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| refused(name, "is missing in an event of EventBridge".to_owned()))
+    };
+    let region = set("region", read.region)?;
+    let account = set("account", read.account)?;
+    let source = set("source", Some(read.source))?;
+    if (read.detail_type.as_str(), source.as_str()) == ("Scheduled Event", "aws.events") {
         return Ok(Shape::Sweep);
     }
-    let origin = format!("events:{region}:{account}:{source}");
-    // The map sees the whole event, so that it can ask for the detail type.
+    // The map sees the whole event, so that it can read the detail type.
     let message = Message {
-        origin,
-        id: Some(text("id")?.to_owned()),
+        origin: format!("events:{region}:{account}:{source}"),
+        id: Some(set("id", read.id)?),
         body: event.to_string().into(),
     };
     Ok(Shape::Messages(vec![message]))
 }
 
 fn http(event: &Value) -> Result<Shape, Problem> {
-    let refused = |problem: String| Problem::new("event", problem, SERVED);
+    let refused = |problem: &str| Problem::new("event", problem, SERVED);
     let at = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
     let stage = at("/requestContext/stage");
     let (method, path, form) = if event.pointer("/requestContext/http").is_some() {
         if at("/version") != Some("2.0") {
             return Err(refused(
-                "is an HTTP event of another payload version than 2.0".to_owned(),
+                "is an HTTP event of another payload version than 2.0",
             ));
         }
-        let path = envelope::without_stage(at("/rawPath").unwrap_or_default(), stage);
+        let path = at("/rawPath").unwrap_or_default();
+        // A route key is a method and a resource, as in `POST /hooks/{source}`.
+        let resource = at("/routeKey").and_then(|key| Some(key.split_once(' ')?.1));
+        let path = routed(event, resource, path, stage);
         (at("/requestContext/http/method"), path, Form::Version2)
     } else if event.pointer("/requestContext/elb").is_some() {
         let multi = event.get("multiValueHeaders").is_some_and(Value::is_object);
@@ -159,29 +159,35 @@ fn http(event: &Value) -> Result<Shape, Problem> {
         } else {
             Form::Balancer
         };
-        (
-            at("/httpMethod"),
-            at("/path").unwrap_or_default().to_owned(),
-            form,
-        )
+        (at("/httpMethod"), at("/path").unwrap_or_default(), form)
     } else if event.get("resource").is_some() && matches!(at("/version"), None | Some("1.0")) {
         let path = at("/path").unwrap_or_default();
         // A REST API leaves the stage out of `path` and puts it into the context's; where both are
         // the same it may be in.
         let same = at("/requestContext/path") == Some(path);
-        (
-            at("/httpMethod"),
-            envelope::without_stage(path, stage.filter(|_| same)),
-            Form::Version1,
-        )
+        let path = routed(event, at("/resource"), path, stage.filter(|_| same));
+        (at("/httpMethod"), path, Form::Version1)
     } else {
         return Err(refused(
-            "has a requestContext of no HTTP trigger that is served".to_owned(),
+            "has a requestContext of no HTTP trigger that is served",
         ));
     };
-    let method = method.ok_or_else(|| refused("is an HTTP event without a method".to_owned()))?;
-    let request = envelope::request(event, method, path).map_err(refused)?;
+    let method = method.ok_or_else(|| refused("is an HTTP event without a method"))?;
+    let request = http_event::request(event, method, path.to_owned()).map_err(|p| refused(&p))?;
     Ok(Shape::Http(Box::new(request), form))
+}
+
+/// The path that is routed: below a custom domain's base path where the resource tells, else
+/// without the stage.
+fn routed<'a>(
+    event: &Value,
+    resource: Option<&str>,
+    path: &'a str,
+    stage: Option<&str>,
+) -> &'a str {
+    resource
+        .and_then(|resource| http_event::path_of_resource(event, resource, path))
+        .unwrap_or_else(|| http_event::without_stage(path, stage))
 }
 
 #[cfg(test)]
@@ -267,7 +273,10 @@ mod tests {
     #[test]
     fn a_topic_and_a_bus_speak_by_what_their_host_wrote() {
         let sns = json!({"Records": [{"EventSource": "aws:sns", "Sns": {
-            "Type": "Notification", "MessageId": "m-1", "TopicArn": "arn:aws:sns:r:1:t", "Message": "{}"}}]});
+            "Type": "Notification", "MessageId": "m-1", "TopicArn": "arn:aws:sns:r:1:t", "Message": "{}",
+            "Timestamp": "2026-11-02T06:53:59.003Z", "SignatureVersion": "1", "Signature": "EXAMPLE",
+            "SigningCertUrl": "EXAMPLE", "UnsubscribeUrl": "EXAMPLE", "MessageAttributes": {}},
+            "EventVersion": "1.0", "EventSubscriptionArn": "arn:aws:sns:r:1:t:s"}]});
         let Ok(Shape::Messages(messages)) = shape_of(sns) else {
             panic!()
         };

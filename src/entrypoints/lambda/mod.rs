@@ -8,16 +8,21 @@ mod queue;
 use std::sync::Arc;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::app::{App, Deadline, Delivery, Via};
+use crate::app::{App, Deadline};
+use crate::domain::Problem;
 
-use super::envelope;
-use super::http::respond;
-use super::message::{self, NamedError};
-use super::reply::{error_name, to_http};
+use super::http::{event as http_event, respond};
+use super::invocation::{self, Invocation, NamedError};
+use super::message::{self, Message, Received};
+use super::outcome::Outcome;
 use deadline::deadline_of;
 use event::Shape;
+
+/// With this field beside its request a direct invocation asks for the error `Denied` where it would
+/// get the answer `denied`.
+const NAMED_ERRORS: &str = "named_errors";
 
 /// Serves invocations until the host stops the process.
 ///
@@ -28,7 +33,14 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
         let app = Arc::clone(&app);
         async move {
             let deadline = deadline_of(&app, event.context.deadline);
-            answer(&app, event.payload, &event.context.request_id, deadline).await
+            let id = &event.context.request_id;
+            answer(&app, event.payload, id, deadline)
+                .await
+                .answer
+                .map_err(|NamedError { name, text }| Diagnostic {
+                    error_type: name.to_owned(),
+                    error_message: text,
+                })
         }
     }))
     .await
@@ -40,66 +52,47 @@ pub(crate) async fn answer(
     event: Value,
     request_id: &str,
     deadline: Deadline,
-) -> Result<Value, Diagnostic> {
+) -> Invocation {
     match event::shape_of(event) {
-        Ok(Shape::Http(request, form)) => Ok(envelope::response(
-            form,
-            respond(app, *request, deadline).await,
-        )),
-        Ok(Shape::Messages(messages)) => message::all_or_error(app, messages, deadline)
-            .await
-            .map_err(|NamedError { name, text }| diagnostic(name, text)),
-        Ok(Shape::Queue(batch)) => Ok(queue::batch(app, batch, deadline).await),
-        Ok(Shape::Sweep) => match app.sweep(deadline).await {
-            Ok(report) => Ok(json!(report)),
-            Err(error) => Err(diagnostic("Unavailable", error.to_string())),
-        },
-        Ok(Shape::Direct(body)) => direct(app, &body, request_id, deadline).await,
-        Err(problem) => {
-            tracing::error!(%problem, "an event of an unknown shape was refused");
-            Err(diagnostic("UnknownEvent", problem.to_string()))
+        Ok(Shape::Http(request, form)) => {
+            let response = respond(app, *request, deadline).await;
+            Invocation::answered(response.outcome, http_event::response(form, response))
         }
+        Ok(Shape::Messages(messages)) => message::all_or_error(app, messages, deadline).await,
+        Ok(Shape::Queue(batch)) => queue::batch(app, batch, deadline).await,
+        Ok(Shape::Sweep) => invocation::sweep(app, deadline).await,
+        Ok(Shape::Direct(body)) => direct(app, body, request_id, deadline).await,
+        Err(problem) => Invocation::unknown_event(&problem),
     }
 }
 
-/// A direct invocation: whoever may call `lambda:InvokeFunction` speaks for the source named
-/// `invoke`.
-///
-/// What was decided returns as the answer; a refusal is an error with a name, so that a caller can
-/// tell them apart.
+/// A direct invocation speaks for the source that lists `invoke`. IAM has decided who may invoke.
 async fn direct(
     app: &Arc<App>,
-    body: &Value,
+    mut body: Value,
     request_id: &str,
     deadline: Deadline,
-) -> Result<Value, Diagnostic> {
-    let Some(source) = app.source_of("invoke") else {
-        let remedy = "configure a source with scheme = \"trusted\" and from = [\"invoke\"] to allow direct invocations";
-        return Err(diagnostic(
-            "Unauthorised",
-            format!("no source accepts direct invocations; {remedy}"),
-        ));
+) -> Invocation {
+    let asked = body
+        .as_object_mut()
+        .and_then(|fields| fields.remove(NAMED_ERRORS));
+    let named_errors = match asked {
+        None => false,
+        Some(Value::Bool(asked)) => asked,
+        Some(_) => {
+            let problem = Problem::new(NAMED_ERRORS, "is not a boolean", "write true or false");
+            return Invocation::failed(Outcome::Invalid, problem.to_string());
+        }
     };
-    let via = Via::Host {
+    let message = Message {
         origin: "invoke".to_owned(),
         id: Some(request_id.to_owned()),
-    };
-    let delivery = Delivery {
-        source,
-        via,
         body: body.to_string().into(),
     };
-    let reply = app.receive(delivery, deadline).await;
-    let body = to_http(&reply).body;
-    error_name(&reply).map_or_else(
-        || Ok(body.clone()),
-        |name| Err(diagnostic(name, body.to_string())),
-    )
-}
-
-fn diagnostic(kind: &str, message: String) -> Diagnostic {
-    Diagnostic {
-        error_type: kind.to_owned(),
-        error_message: message,
+    let Received { outcome, body } = message::receive(app, message, deadline).await;
+    match outcome {
+        Outcome::Denied if !named_errors => Invocation::answered(outcome, body),
+        _ if outcome.error_name().is_some() => Invocation::failed(outcome, body.to_string()),
+        _ => Invocation::answered(outcome, body),
     }
 }

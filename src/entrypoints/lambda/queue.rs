@@ -1,22 +1,26 @@
 //! A batch of SQS messages: each is a delivery of its own, and each failure is named alone.
 //! In: the batch. Out: `batchItemFailures`, for a mapping with `ReportBatchItemFailures`.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use serde_json::{Value, json};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::app::{App, Deadline};
-use crate::entrypoints::message::{Message, receive};
-use crate::entrypoints::reply::{should_retry, to_http};
+use crate::entrypoints::invocation::Invocation;
+use crate::entrypoints::message::{Message, Received, receive};
+use crate::entrypoints::outcome::{Outcome, Redelivery};
 
 /// More messages of a batch than this are not worked on at once.
-const MOST_AT_ONCE: usize = 100;
+const MAX_AT_ONCE: usize = 100;
 
-pub(super) async fn batch(app: &Arc<App>, batch: SqsEvent, deadline: Deadline) -> Value {
+/// The outcome of each message that was tried, by its place in the batch.
+type Outcomes = BTreeMap<usize, Outcome>;
+
+pub(super) async fn batch(app: &Arc<App>, batch: SqsEvent, deadline: Deadline) -> Invocation {
     let fifo = |message: &SqsMessage| {
         message
             .event_source_arn
@@ -28,67 +32,65 @@ pub(super) async fn batch(app: &Arc<App>, batch: SqsEvent, deadline: Deadline) -
         .iter()
         .map(|m| m.message_id.clone().unwrap_or_default())
         .collect();
-    let done = if batch.records.iter().any(fifo) {
+    let outcomes = if batch.records.iter().any(fifo) {
         in_order(app, batch.records, deadline).await
     } else {
         at_once(app, batch.records, deadline).await
     };
-    let failed = ids
-        .into_iter()
-        .enumerate()
-        .filter(|(index, _)| !done.contains(index));
-    let failures: Vec<Value> = failed
-        .map(|(_, id)| json!({ "itemIdentifier": id }))
-        .collect();
-    json!({ "batchItemFailures": failures })
+    let mut response = SqsBatchResponse::default();
+    for (index, id) in ids.into_iter().enumerate() {
+        if outcomes
+            .get(&index)
+            .is_none_or(|outcome| is_failure(*outcome))
+        {
+            response.add_failure(id);
+        }
+    }
+    let worst = outcomes.into_values().max().unwrap_or(Outcome::Done);
+    Invocation::answered(worst, json!(response))
 }
 
-/// The places of the messages that are done with. In a FIFO queue nothing may overtake a message
-/// that failed.
-async fn in_order(
-    app: &Arc<App>,
-    messages: Vec<SqsMessage>,
-    deadline: Deadline,
-) -> BTreeSet<usize> {
-    let mut done = BTreeSet::new();
+fn is_failure(outcome: Outcome) -> bool {
+    outcome.redelivery() != Redelivery::None
+}
+
+/// In a FIFO queue no message may overtake one that failed.
+async fn in_order(app: &Arc<App>, messages: Vec<SqsMessage>, deadline: Deadline) -> Outcomes {
+    let mut outcomes = Outcomes::new();
     for (index, message) in messages.into_iter().enumerate() {
-        if !processed(app, message, deadline).await {
+        let outcome = processed(app, message, deadline).await;
+        outcomes.insert(index, outcome);
+        if is_failure(outcome) {
             break;
         }
-        done.insert(index);
     }
-    done
+    outcomes
 }
 
-/// The same for a queue without order: messages about one image then share its calls.
-async fn at_once(app: &Arc<App>, messages: Vec<SqsMessage>, deadline: Deadline) -> BTreeSet<usize> {
-    let room = Arc::new(Semaphore::new(MOST_AT_ONCE));
+/// In a standard queue all messages run at once: those about one image then share its calls.
+async fn at_once(app: &Arc<App>, messages: Vec<SqsMessage>, deadline: Deadline) -> Outcomes {
+    let permits = Arc::new(Semaphore::new(MAX_AT_ONCE));
     let mut running = JoinSet::new();
     for (index, message) in messages.into_iter().enumerate() {
-        let (app, room) = (Arc::clone(app), Arc::clone(&room));
+        let (app, permits) = (Arc::clone(app), Arc::clone(&permits));
         running.spawn(async move {
-            let _place = room.acquire().await.ok()?;
-            processed(&app, message, deadline).await.then_some(index)
+            let _permit = permits.acquire().await.ok()?;
+            Some((index, processed(&app, message, deadline).await))
         });
     }
     running.join_all().await.into_iter().flatten().collect()
 }
 
-/// Whether the message is done with.
-async fn processed(app: &Arc<App>, message: SqsMessage, deadline: Deadline) -> bool {
-    let id = message.message_id;
+async fn processed(app: &Arc<App>, message: SqsMessage, deadline: Deadline) -> Outcome {
+    let message_id = message.message_id.clone();
     let message = Message {
         origin: message.event_source_arn.unwrap_or_default(),
-        id: id.clone(),
+        id: message.message_id,
         body: message.body.unwrap_or_default().into(),
     };
-    let Some(reply) = receive(app, message, deadline).await else {
-        return false;
-    };
-    let retry = should_retry(&reply);
-    if retry {
-        let answer = to_http(&reply);
-        tracing::warn!(message_id = id, status = answer.status, answer = %answer.body, "the message goes back to its queue");
+    let Received { outcome, body } = receive(app, message, deadline).await;
+    if is_failure(outcome) {
+        tracing::warn!(message_id, ?outcome, answer = %body, "the message goes back to its queue");
     }
-    !retry
+    outcome
 }

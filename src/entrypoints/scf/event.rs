@@ -4,14 +4,14 @@
 use serde_json::Value;
 
 use crate::domain::Problem;
-use crate::entrypoints::envelope;
-use crate::entrypoints::http::HttpDelivery;
+use crate::entrypoints::http::HttpRequest;
+use crate::entrypoints::http::event as http_event;
 use crate::entrypoints::message::Message;
 
 /// The events that are served.
 pub(super) enum Shape {
     /// A function URL, or the former API gateway.
-    Http(Box<HttpDelivery>),
+    Http(Box<HttpRequest>),
     /// A timer: whatever its message, it sweeps.
     Sweep,
     /// A topic of TDMQ (formerly CMQ), or an event of EventBridge: a failure is delivered again,
@@ -81,7 +81,7 @@ fn http(event: &Value) -> Result<Shape, String> {
     let path = text("path")
         .ok_or("is an HTTP event without a path")?
         .to_owned();
-    Ok(Shape::Http(Box::new(envelope::request(
+    Ok(Shape::Http(Box::new(http_event::request(
         event, method, path,
     )?)))
 }

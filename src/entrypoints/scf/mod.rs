@@ -8,80 +8,52 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::app::{App, Deadline, Reply};
+use crate::app::{App, Deadline};
 
-use super::envelope::{self, Form};
+use super::http::event::{self as http_event, Form};
 use super::http::respond;
-use super::message::{self, Message};
-use super::reply::{error_name, should_retry, to_http};
+use super::invocation::{self, Invocation};
+use super::message::{self, Message, Received};
+use super::outcome::{Outcome, Redelivery};
 use event::Shape;
 
-pub(super) use super::message::NamedError;
 pub(super) use event::is_of_scf;
 pub(super) use runtime::run;
 
-/// One invocation, from a raw event to a raw answer: also what `invoke` runs on a laptop.
-///
-/// # Errors
-/// A failure that has a name; SCF delivers the event again by the trigger's own rule.
-pub(super) async fn answer(
-    app: &Arc<App>,
-    event: &Value,
-    deadline: Deadline,
-) -> Result<Value, NamedError> {
+/// One invocation, from a raw event to a raw answer: also what `invoke` runs on a laptop. SCF
+/// delivers a failed event again by the trigger's own rule.
+pub(super) async fn answer(app: &Arc<App>, event: &Value, deadline: Deadline) -> Invocation {
     match event::shape_of(event) {
-        Ok(Shape::Http(request)) => Ok(envelope::response(
-            Form::Version1,
-            respond(app, *request, deadline).await,
-        )),
-        Ok(Shape::Sweep) => match app.sweep(deadline).await {
-            Ok(report) => Ok(json!(report)),
-            Err(error) => Err(NamedError {
-                name: "Unavailable",
-                text: error.to_string(),
-            }),
-        },
+        Ok(Shape::Http(request)) => {
+            let response = respond(app, *request, deadline).await;
+            let outcome = response.outcome;
+            Invocation::answered(outcome, http_event::response(Form::Version1, response))
+        }
+        Ok(Shape::Sweep) => invocation::sweep(app, deadline).await,
         Ok(Shape::Messages(messages)) => message::all_or_error(app, messages, deadline).await,
         Ok(Shape::Stream(messages)) => stream(app, messages, deadline).await,
-        Err(problem) => {
-            tracing::error!(%problem, "an event of an unknown shape was refused");
-            Err(NamedError {
-                name: "UnknownEvent",
-                text: problem.to_string(),
-            })
-        }
+        Err(problem) => Invocation::unknown_event(&problem),
     }
 }
 
-/// What a repetition cannot mend is logged and passed over: the topic keeps the message, and what
-/// is behind it must not wait for a person. What it can mend fails the batch; those of it that were
-/// done act once.
-async fn stream(
-    app: &Arc<App>,
-    messages: Vec<Message>,
-    deadline: Deadline,
-) -> Result<Value, NamedError> {
+/// A record that cannot succeed is logged and passed over: the topic keeps it, and the records
+/// behind it must not wait for a person. One that may succeed fails the batch; when the batch comes
+/// again, its finished requests act no second time.
+async fn stream(app: &Arc<App>, messages: Vec<Message>, deadline: Deadline) -> Invocation {
     let mut answers = Vec::with_capacity(messages.len());
+    let mut worst = Outcome::Done;
     for message in messages {
         let id = message.id.clone();
-        let Some(reply) = message::receive(app, message, deadline).await else {
-            return Err(NamedError {
-                name: "Panicked",
-                text: "the log tells more".to_owned(),
-            });
-        };
-        let answer = to_http(&reply);
-        if should_retry(&reply) {
-            if matches!(reply, Reply::Answers(_)) && matches!(answer.status, 202 | 503) {
-                let name = error_name(&reply).unwrap_or("Pending");
-                return Err(NamedError {
-                    name,
-                    text: answer.body.to_string(),
-                });
+        let Received { outcome, body } = message::receive(app, message, deadline).await;
+        worst = worst.max(outcome);
+        match outcome.redelivery() {
+            Redelivery::None => {}
+            Redelivery::MaySucceed => return Invocation::failed(outcome, body.to_string()),
+            Redelivery::ForAPerson => {
+                tracing::error!(record = id, ?outcome, answer = %body, "a record was passed over");
             }
-            tracing::error!(record = id, status = answer.status, answer = %answer.body, "a record was passed over");
         }
-        answers.push(answer.body);
+        answers.push(body);
     }
-    Ok(json!({ "answers": answers }))
+    Invocation::answered(worst, json!({ "answers": answers }))
 }

@@ -8,14 +8,15 @@ use serde_json::Value;
 
 use crate::app::{App, Deadline, http_client};
 use crate::config::Vars;
-use crate::entrypoints::message::NamedError;
+use crate::entrypoints::invocation::Invocation;
+use crate::entrypoints::outcome::Outcome;
 
 /// `next` waits until there is an event, which may be tomorrow.
 const NEXT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The part of the time limit that is kept for writing the journal and answering.
 const RESERVE: Duration = Duration::from_millis(1_500);
 /// An API that fails this often in a row is gone; the platform starts the process again.
-const MOST_FAILURES: u32 = 5;
+const MAX_FAILURES: u32 = 5;
 
 /// Serves invocations until the runtime API is gone.
 ///
@@ -37,7 +38,7 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
     // One byte: whether an empty body is accepted is not documented.
     post(&client, &format!("{base}/init/ready"), " ".to_owned()).await?;
     let mut failures = 0;
-    while failures < MOST_FAILURES {
+    while failures < MAX_FAILURES {
         let served = async {
             let request = client.get(format!("{base}/invocation/next")).timeout(NEXT);
             let answer = request.send().await.map_err(|error| error.to_string())?;
@@ -52,24 +53,11 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
                     .and_then(|v| v.to_str().ok()),
             );
             let body = answer.bytes().await.map_err(|error| error.to_string())?;
-            match invocation(&app, &body, deadline).await {
-                Ok(answer) => {
-                    post(
-                        &client,
-                        &format!("{base}/invocation/response"),
-                        answer.to_string(),
-                    )
-                    .await
-                }
-                Err(NamedError { name, text }) => {
-                    post(
-                        &client,
-                        &format!("{base}/invocation/error"),
-                        format!("{name}: {text}"),
-                    )
-                    .await
-                }
-            }
+            let (end, body) = match invocation(&app, &body, deadline).await.answer {
+                Ok(answer) => ("response", answer.to_string()),
+                Err(error) => ("error", error.to_string()),
+            };
+            post(&client, &format!("{base}/invocation/{end}"), body).await
         };
         match served.await {
             Ok(()) => failures = 0,
@@ -81,25 +69,23 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
         }
     }
     Err(format!(
-        "the runtime API failed {MOST_FAILURES} times in a row"
+        "the runtime API failed {MAX_FAILURES} times in a row"
     ))
 }
 
 /// A panic costs its own invocation only.
-async fn invocation(app: &Arc<App>, body: &[u8], deadline: Deadline) -> Result<Value, NamedError> {
-    let event: Value = serde_json::from_slice(body).map_err(|error| NamedError {
-        name: "Unreadable",
-        text: format!("the event is not JSON: {error}"),
-    })?;
+async fn invocation(app: &Arc<App>, body: &[u8], deadline: Deadline) -> Invocation {
+    let event: Value = match serde_json::from_slice(body) {
+        Ok(event) => event,
+        Err(error) => {
+            let text = format!("the event is not JSON: {error}");
+            return Invocation::failed(Outcome::Unreadable, text);
+        }
+    };
     let worker = Arc::clone(app);
     tokio::spawn(async move { super::answer(&worker, &event, deadline).await })
         .await
-        .unwrap_or_else(|_| {
-            Err(NamedError {
-                name: "Panicked",
-                text: "the log tells more".to_owned(),
-            })
-        })
+        .unwrap_or_else(|_| Invocation::failed(Outcome::Panicked, "see the log".to_owned()))
 }
 
 /// The time limit less the reserve; the configured budget when the header is missing.

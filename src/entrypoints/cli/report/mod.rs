@@ -7,43 +7,33 @@ use std::path::Path;
 
 use crate::app::App;
 use crate::clock;
-use crate::entrypoints::reply::Exit;
+use crate::entrypoints::outcome::Exit;
 
 use super::print::outln;
-use super::{Context, audit, cannot_start};
+use super::{Context, Failure, audit};
 use page::{Page, Whole};
 
-pub(super) async fn run(context: &Context, file: &Path) -> Exit {
-    let app = match context.start().await {
-        Ok(app) => app,
-        Err(error) => return cannot_start(&error),
-    };
-    let page = match page(context, &app).await {
-        Ok(page) => page,
-        Err(exit) => return exit,
-    };
-    if let Err(error) = std::fs::write(file, page.to_string()) {
-        return audit::failed(&format!(
+pub(super) async fn run(context: &Context, file: &Path) -> Result<Exit, Failure> {
+    let app = context.start().await?;
+    let page = page(context, &app).await?;
+    std::fs::write(file, page.to_string()).map_err(|error| {
+        Failure::Failed(format!(
             "--html: {} cannot be written: {error}; name a file in a folder that this process may write to",
             file.display()
-        ));
-    }
+        ))
+    })?;
     if context.json {
         outln!("{}", page.counts(file));
     } else {
         outln!("{}: {}", file.display(), page.summary());
     }
-    if page.whole.findings.is_empty() && page.unreadable.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    }
+    let whole = page.whole.findings.is_empty() && page.unreadable.is_empty();
+    Ok(if whole { Exit::Done } else { Exit::Failed })
 }
 
-async fn page(context: &Context, app: &App) -> Result<Page, Exit> {
-    let unreadable = |error| audit::failed(&format!("the journal cannot be read: {error}"));
-    let grants = app.grants().await.map_err(unreadable)?;
-    let requests = app.requests().await.map_err(unreadable)?;
+async fn page(context: &Context, app: &App) -> Result<Page, Failure> {
+    let grants = app.grants().await?;
+    let requests = app.requests().await?;
     let (report, sealed) = audit::examined(context).await?;
     let whole = Whole {
         records: report.records,

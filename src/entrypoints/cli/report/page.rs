@@ -9,11 +9,11 @@ use crate::app::{GrantEntry, RequestEntry};
 use crate::domain::{Status, Timestamp};
 
 /// More requests than these are counted, not shown: a page is to be looked at.
-const MOST_REQUESTS: usize = 1_000;
+const MAX_REQUESTS: usize = 1_000;
 /// More accounts of one request than these are counted.
-const MOST_ACCOUNTS: usize = 3;
+const MAX_ACCOUNTS: usize = 3;
 /// More findings than these are counted.
-const MOST_FINDINGS: usize = 100;
+const MAX_FINDINGS: usize = 100;
 const STYLE: &str = include_str!("page.css");
 
 /// What is shown.
@@ -117,7 +117,7 @@ impl Page {
         } else {
             let all = findings.len() as u64 + more;
             write!(f, "<p>{all} findings; {records} records are whole.</p><ul>")?;
-            for finding in findings.iter().take(MOST_FINDINGS) {
+            for finding in findings.iter().take(MAX_FINDINGS) {
                 write!(f, "<li>{}</li>", Text(finding))?;
             }
             f.write_str("</ul>")?;
@@ -214,7 +214,7 @@ impl Page {
             .requests
             .iter()
             .rev()
-            .take(MOST_REQUESTS)
+            .take(MAX_REQUESTS)
             .map(|request| {
                 let class = match request.answer.status {
                     Status::Completed => "good",
@@ -235,7 +235,7 @@ impl Page {
                 (class, cells.to_vec())
             });
         let title = match self.requests.len() {
-            all if all > MOST_REQUESTS => format!("Requests (the newest {MOST_REQUESTS} of {all})"),
+            all if all > MAX_REQUESTS => format!("Requests (the newest {MAX_REQUESTS} of {all})"),
             _ => "Requests".to_owned(),
         };
         table(f, &title, &header, rows.collect())
@@ -246,11 +246,11 @@ impl Page {
 fn some(accounts: &[String]) -> String {
     let first = accounts
         .iter()
-        .take(MOST_ACCOUNTS)
+        .take(MAX_ACCOUNTS)
         .map(String::as_str)
         .collect::<Vec<_>>()
         .join(" ");
-    match accounts.len().saturating_sub(MOST_ACCOUNTS) {
+    match accounts.len().saturating_sub(MAX_ACCOUNTS) {
         0 => first,
         more => format!("{first} and {more} more"),
     }

@@ -1,5 +1,5 @@
 //! HTTP requests that a host hands over as JSON, and answers in the form in which the request came.
-//! In: an event of API Gateway, a function URL or a load balancer. Out: an [`HttpDelivery`]; and
+//! In: an event of API Gateway, a function URL or a load balancer. Out: an [`HttpRequest`]; and
 //! back.
 
 use base64::Engine as _;
@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::http::{HttpDelivery, Served};
-use super::reply::HttpAnswer;
+use super::request::HttpRequest;
+use super::response::HttpResponse;
 
 /// In which form the request came, and so the answer goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub(crate) enum Form {
 ///
 /// # Errors
 /// What is not as the host writes it.
-pub(crate) fn request(event: &Value, method: &str, path: String) -> Result<HttpDelivery, String> {
-    Ok(HttpDelivery {
+pub(crate) fn request(event: &Value, method: &str, path: String) -> Result<HttpRequest, String> {
+    Ok(HttpRequest {
         method: method.to_owned(),
         path,
         headers: headers(event)?,
@@ -39,13 +39,38 @@ pub(crate) fn request(event: &Value, method: &str, path: String) -> Result<HttpD
 }
 
 /// The path without the stage that stands before it; `$default` never does.
-pub(crate) fn without_stage(path: &str, stage: Option<&str>) -> String {
+pub(crate) fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
     let stage = stage.filter(|stage| !stage.is_empty() && *stage != "$default");
-    let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
-    match rest {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest.to_owned(),
-        _ => path.to_owned(),
+    stage
+        .and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage))
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        .unwrap_or(path)
+}
+
+/// The path below a custom domain's base path: the resource that API Gateway matched, as in
+/// `/hooks/{source}` or `/{proxy+}`, with its parameters filled in. `None` when the resource does
+/// not tell, or does not end the path.
+pub(crate) fn path_of_resource<'a>(
+    event: &Value,
+    resource: &str,
+    path: &'a str,
+) -> Option<&'a str> {
+    let mut filled = String::new();
+    for segment in resource.strip_prefix('/')?.split('/') {
+        let name = segment
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'));
+        filled.push('/');
+        filled.push_str(match name {
+            None => segment,
+            Some(name) => {
+                let name = name.strip_suffix('+').unwrap_or(name);
+                event.get("pathParameters")?.get(name)?.as_str()?
+            }
+        });
     }
+    let start = path.len().checked_sub(filled.len())?;
+    path.get(start..).filter(|end| *end == filled)
 }
 
 /// All values of all headers: `multiValueHeaders` where they are, because a repetition must be
@@ -98,66 +123,35 @@ fn body(event: &Value) -> Result<Bytes, String> {
 }
 
 /// The answer in the request's form.
-pub(crate) fn response(form: Form, served: Served) -> Value {
-    let (answer, kind, body) = match served {
-        Served::Text(text) => (
-            HttpAnswer::new(200, Value::Null),
-            "text/plain; version=0.0.4",
-            text,
-        ),
-        Served::Json(answer) => {
-            let body = answer.body.to_string();
-            (answer, "application/json", body)
-        }
-    };
-    let status = answer.status;
-    let mut headers = vec![("content-type", kind.to_owned())];
-    headers.extend(
-        answer
-            .retry_after
-            .map(|seconds| ("retry-after", seconds.to_string())),
-    );
-    headers.extend(answer.headers);
-    let single = |headers: &[(&str, String)]| -> Map<String, Value> {
-        headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), json!(value)))
-            .collect()
-    };
-    let multi = |headers: &[(&str, String)]| -> Map<String, Value> {
-        headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), json!([value])))
-            .collect()
-    };
-    let mut answer = json!({ "statusCode": status, "body": body, "isBase64Encoded": false });
-    let Some(map) = answer.as_object_mut() else {
-        return answer;
-    };
-    let described = || Value::String(format!("{status} {}", reason(status)));
+pub(crate) fn response(form: Form, response: HttpResponse) -> Value {
+    let status = response.status;
+    let headers = response.headers.into_iter();
+    let single = |(name, value): (&str, String)| (name.to_owned(), json!(value));
+    let multi = |(name, value): (&str, String)| (name.to_owned(), json!([value]));
+    let described = || format!("{status} {}", reason(status));
+    let mut answer = Map::new();
+    let mut set = |name: &str, value: Value| drop(answer.insert(name.to_owned(), value));
+    set("statusCode", json!(status));
+    set("body", json!(response.body));
+    set("isBase64Encoded", json!(false));
     match form {
+        // AWS does not need `cookies`; programs that read the answer with `aws_lambda_events`, as
+        // cargo-lambda does, refuse an answer without it.
         Form::Version2 => {
-            map.insert("headers".to_owned(), Value::Object(single(&headers)));
-            // It may be absent on AWS; who reads the answer with `aws_lambda_events`, as
-            // cargo-lambda does, needs it.
-            map.insert("cookies".to_owned(), json!([]));
+            set("headers", headers.map(single).collect());
+            set("cookies", json!([]));
         }
-        Form::Version1 => {
-            map.insert("headers".to_owned(), Value::Object(single(&headers)));
-        }
+        Form::Version1 => set("headers", headers.map(single).collect()),
         Form::Balancer => {
-            map.insert("headers".to_owned(), Value::Object(single(&headers)));
-            map.insert("statusDescription".to_owned(), described());
+            set("headers", headers.map(single).collect());
+            set("statusDescription", json!(described()));
         }
         Form::BalancerMulti => {
-            map.insert(
-                "multiValueHeaders".to_owned(),
-                Value::Object(multi(&headers)),
-            );
-            map.insert("statusDescription".to_owned(), described());
+            set("multiValueHeaders", headers.map(multi).collect());
+            set("statusDescription", json!(described()));
         }
     }
-    answer
+    Value::Object(answer)
 }
 
 fn reason(status: u16) -> &'static str {
@@ -173,10 +167,11 @@ mod tests {
     use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayV2httpResponse};
 
     use super::*;
+    use crate::entrypoints::outcome::Outcome;
 
     #[test]
     fn each_form_is_one_that_the_shared_types_read() {
-        let busy = |form| response(form, Served::Json(HttpAnswer::busy()));
+        let busy = |form| response(form, HttpResponse::error(Outcome::Busy, "later"));
         let v2: ApiGatewayV2httpResponse = serde_json::from_value(busy(Form::Version2)).unwrap();
         assert_eq!(
             (v2.status_code, &v2.headers["retry-after"]),
@@ -220,6 +215,51 @@ mod tests {
             ("/prod", Some("prod"), ""),
         ] {
             assert_eq!(without_stage(path, stage), rest, "{path} {stage:?}");
+        }
+    }
+
+    #[test]
+    fn the_resource_tells_where_a_base_path_ends() {
+        let proxy = json!({"pathParameters": {"proxy": "hooks/jira"}});
+        let named = json!({"pathParameters": {"source": "jira"}});
+        let none = json!({"pathParameters": null});
+        for (event, resource, path, rest) in [
+            (
+                &proxy,
+                "/{proxy+}",
+                "/share/hooks/jira",
+                Some("/hooks/jira"),
+            ),
+            (&proxy, "/{proxy+}", "/hooks/jira", Some("/hooks/jira")),
+            (
+                &named,
+                "/hooks/{source}",
+                "/a/b/hooks/jira",
+                Some("/hooks/jira"),
+            ),
+            (
+                &none,
+                "/hooks/jira",
+                "/share/hooks/jira",
+                Some("/hooks/jira"),
+            ),
+            (
+                &proxy,
+                "/share/{proxy+}",
+                "/share/hooks/jira",
+                Some("/share/hooks/jira"),
+            ),
+            (&proxy, "/{proxy+}", "/share/hooks/github", None),
+            (&proxy, "/{proxy+}", "/jira", None),
+            (&none, "/{proxy+}", "/share/hooks/jira", None),
+            (&proxy, "/{other+}", "/share/hooks/jira", None),
+            (&none, "$default", "/share/hooks/jira", None),
+        ] {
+            assert_eq!(
+                path_of_resource(event, resource, path),
+                rest,
+                "{resource} {path}"
+            );
         }
     }
 

@@ -1,4 +1,4 @@
-//! The demo's stage: a folder with configuration, policy and journal; a sandbox; the service.
+//! The demo's environment: a folder with configuration, policy and journal; a sandbox; the service.
 //! Built, used, struck.
 
 use std::fs;
@@ -14,10 +14,11 @@ use tokio::task::JoinHandle;
 use crate::app::{App, Prepared, StartError, http_client, open_journal, seal_journal, signer};
 use crate::clock::{self, Clock};
 use crate::config::{Config, Site, Vars};
+use crate::entrypoints::cli::Failure;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::cli::sandbox;
-use crate::entrypoints::dialect::Dialect;
-use crate::entrypoints::http;
+use crate::entrypoints::http::respond;
+use crate::entrypoints::http::server::{self, Handler};
 use crate::inbound::{SchemeSpec, sign};
 use crate::journal::Report;
 use crate::policy::sample_files;
@@ -39,7 +40,7 @@ impl Answered {
 }
 
 /// Everything that the demo runs on.
-pub(super) struct Stage {
+pub(super) struct Demo {
     folder: PathBuf,
     vars: Vars,
     config: Config,
@@ -53,48 +54,49 @@ pub(super) struct Stage {
     failed: u32,
 }
 
-fn text(error: &dyn std::fmt::Display) -> String {
-    error.to_string()
-}
-
-impl Stage {
+impl Demo {
     /// Writes the folder, starts sandbox and service.
-    pub(super) async fn build(vars: &Vars, site: Site) -> Result<Self, String> {
-        let mark = hex::encode(clock::fresh_bytes().map_err(|e| text(&e))?);
+    pub(super) async fn build(vars: &Vars, site: Site) -> Result<Self, Failure> {
+        let mark = hex::encode(clock::fresh_bytes().map_err(Failure::failed)?);
         let folder = std::env::temp_dir().join(format!("sharehook-demo-{mark}"));
-        let cloud = sandbox::start(site).await.map_err(|e| text(&e))?;
+        let cloud = sandbox::start(site).await.map_err(Failure::failed)?;
         let secret: String = (0..4)
             .map(|_| clock::fresh_bytes().map(hex::encode))
             .collect::<Result<_, _>>()
-            .map_err(|e| text(&e))?;
+            .map_err(Failure::failed)?;
         write_folder(&folder, site, &cloud.url(), &secret)
-            .map_err(|e| format!("{}: {e}", folder.display()))?;
+            .map_err(|e| Failure::Failed(format!("{}: {e}", folder.display())))?;
         let vars = sandbox::vars_for(&without_overrides(vars), &cloud.url());
-        let config = Config::load(&folder.join("sharehook.toml"), &vars).map_err(|e| text(&e))?;
+        let config =
+            Config::load(&folder.join("sharehook.toml"), &vars).map_err(Failure::failed)?;
         let scheme = config
             .sources
             .first()
             .map(|s| s.scheme.clone())
-            .ok_or("the demo has no source")?;
-        let app = start(config.clone(), &vars).await.map_err(|e| text(&e))?;
-        let listener = http::bind(SocketAddr::from((LOOPBACK, 0)))
+            .ok_or_else(|| Failure::failed("the demo has no source"))?;
+        let app = start(config.clone(), &vars)
             .await
-            .map_err(|e| text(&e))?;
-        let url = format!("http://{}", listener.local_addr().map_err(|e| text(&e))?);
+            .map_err(Failure::failed)?;
+        let listener = server::bind(SocketAddr::from((LOOPBACK, 0)))
+            .await
+            .map_err(Failure::failed)?;
+        let url = format!("http://{}", listener.local_addr().map_err(Failure::failed)?);
         let (stop, stopped) = oneshot::channel::<()>();
-        let service = tokio::spawn(http::serve(
-            Arc::new(app),
-            Dialect::Plain,
-            listener,
-            async move { drop(stopped.await) },
-        ));
+        let (app, body_limit) = (Arc::new(app), config.body_limit);
+        let handler: Handler = Box::new(move |request| {
+            let app = Arc::clone(&app);
+            Box::pin(async move { respond(&app, request, app.budget()).await })
+        });
+        let service = tokio::spawn(server::serve(handler, body_limit, listener, async move {
+            drop(stopped.await);
+        }));
         outln!(
             "stand-in cloud   {}   (it checks every signature itself)",
             cloud.url()
         );
         outln!("sharehook        {url}   POST /hooks/jira");
         outln!("folder           {}", folder.display());
-        let client = http_client().map_err(|e| text(&e))?;
+        let client = http_client().map_err(Failure::failed)?;
         let secret = SecretString::from(secret);
         let stop = Some(stop);
         Ok(Self {
@@ -113,10 +115,9 @@ impl Stage {
     }
 
     /// Headers of a delivery of the demo's source.
-    fn headers(&self, body: &str) -> Result<Vec<(String, String)>, String> {
+    fn headers(&self, body: &str) -> Result<Vec<(String, String)>, Failure> {
         let now = clock::system_now();
-        sign(&self.scheme, &self.secret, body.as_bytes(), "demo", now)
-            .map_err(|problems| problems.to_string())
+        sign(&self.scheme, &self.secret, body.as_bytes(), "demo", now).map_err(Failure::failed)
     }
 
     pub(super) fn say(&self, line: &str) {
@@ -176,19 +177,23 @@ impl Stage {
     }
 
     /// A delivery as Jira sends it.
-    pub(super) async fn send_signed(&self, body: &str) -> Result<Answered, String> {
+    pub(super) async fn send_signed(&self, body: &str) -> Result<Answered, Failure> {
         let headers = self.headers(body)?;
         self.post(body.to_owned(), headers).await
     }
 
     /// The signature of `body`, on a body with one other byte.
-    pub(super) async fn send_forged(&self, body: &str) -> Result<Answered, String> {
+    pub(super) async fn send_forged(&self, body: &str) -> Result<Answered, Failure> {
         let headers = self.headers(body)?;
         self.post(body.replacen("SHARE-101", "SHARE-102", 1), headers)
             .await
     }
 
-    async fn post(&self, body: String, headers: Vec<(String, String)>) -> Result<Answered, String> {
+    async fn post(
+        &self,
+        body: String,
+        headers: Vec<(String, String)>,
+    ) -> Result<Answered, Failure> {
         let mut request = self
             .client
             .post(format!("{}/hooks/jira", self.url))
@@ -202,11 +207,11 @@ impl Stage {
             .header("content-type", "application/json")
             .send()
             .await
-            .map_err(|e| text(&e))?;
+            .map_err(Failure::failed)?;
         let status = answer.status().as_u16();
-        let bytes = answer.bytes().await.map_err(|e| text(&e))?;
-        let body =
-            serde_json::from_slice(&bytes).map_err(|e| format!("the answer is not JSON: {e}"))?;
+        let bytes = answer.bytes().await.map_err(Failure::failed)?;
+        let body = serde_json::from_slice(&bytes)
+            .map_err(|e| Failure::Failed(format!("the answer is not JSON: {e}")))?;
         Ok(Answered { status, body })
     }
 
@@ -238,42 +243,43 @@ impl Stage {
     }
 
     /// Seals the journal, as `serve` does by itself after each write.
-    pub(super) async fn seal(&self) -> Result<(), String> {
-        let journal = open_journal(&self.config, &self.vars).map_err(|e| text(&e))?;
-        let sealed = seal_journal(&self.config, &journal, clock::system_now()).await;
-        sealed.map(drop).map_err(|e| text(&e))
+    pub(super) async fn seal(&self) -> Result<(), Failure> {
+        let journal = open_journal(&self.config, &self.vars)?;
+        seal_journal(&self.config, &journal, clock::system_now()).await?;
+        Ok(())
     }
 
     /// What `audit verify` says.
-    pub(super) async fn verify(&self) -> Result<Report, String> {
-        let journal = open_journal(&self.config, &self.vars).map_err(|e| text(&e))?;
-        let signer = signer(&self.config).map_err(|e| text(&e))?;
-        let signer = signer.ok_or("the journal has no key")?;
-        let verified = journal.verify_sealed(signer.verifier(), None).await;
-        verified.map_err(|e| text(&e))
+    pub(super) async fn verify(&self) -> Result<Report, Failure> {
+        let journal = open_journal(&self.config, &self.vars).map_err(Failure::failed)?;
+        let signer = signer(&self.config)?;
+        let signer = signer.ok_or_else(|| Failure::failed("the journal has no key"))?;
+        Ok(journal.verify_sealed(signer.verifier(), None).await?)
     }
 
     /// Changes the middle byte of the first record file; returns the file's name below the journal.
-    pub(super) fn flip_one_byte(&self) -> Result<String, String> {
+    pub(super) fn flip_one_byte(&self) -> Result<String, Failure> {
         let requests = self.folder.join("journal").join("requests");
         let stream = first_entry(&requests)?;
         let file = first_entry(&stream)?;
-        let mut bytes = fs::read(&file).map_err(|e| text(&e))?;
+        let mut bytes = fs::read(&file).map_err(Failure::failed)?;
         let middle = bytes.len() / 2;
-        let byte = bytes.get_mut(middle).ok_or("a record is empty")?;
+        let byte = bytes
+            .get_mut(middle)
+            .ok_or_else(|| Failure::failed("a record is empty"))?;
         *byte = if *byte == b'0' { b'1' } else { b'0' };
-        fs::write(&file, bytes).map_err(|e| text(&e))?;
+        fs::write(&file, bytes).map_err(Failure::failed)?;
         let name = file
             .strip_prefix(self.folder.join("journal"))
-            .map_err(|e| text(&e))?
+            .map_err(Failure::failed)?
             .display()
             .to_string();
         self.tell("changed", &format!("byte {middle} of {name}"));
         Ok(name)
     }
 
-    /// Stops everything, removes the folder; true when everything was seen.
-    pub(super) async fn strike(mut self, keep: bool) -> bool {
+    /// Stops everything and removes the folder; true when everything was seen.
+    pub(super) async fn stop(mut self, keep: bool) -> bool {
         drop(self.stop.take());
         drop(tokio::time::timeout(std::time::Duration::from_secs(5), &mut self.service).await);
         self.cloud.stop().await;
@@ -325,14 +331,14 @@ fn write_folder(folder: &Path, site: Site, url: &str, secret: &str) -> std::io::
     fs::write(folder.join("sharehook.toml"), text)
 }
 
-fn first_entry(folder: &Path) -> Result<PathBuf, String> {
+fn first_entry(folder: &Path) -> Result<PathBuf, Failure> {
     let mut entries: Vec<PathBuf> = fs::read_dir(folder)
-        .map_err(|e| format!("{}: {e}", folder.display()))?
+        .map_err(|e| Failure::Failed(format!("{}: {e}", folder.display())))?
         .filter_map(|entry| entry.ok().map(|e| e.path()))
         .collect();
     entries.sort();
     entries
         .into_iter()
         .next()
-        .ok_or_else(|| format!("{} is empty", folder.display()))
+        .ok_or_else(|| Failure::Failed(format!("{} is empty", folder.display())))
 }

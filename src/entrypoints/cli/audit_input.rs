@@ -1,0 +1,56 @@
+//! What the audit commands read: the configured journal, others that the command line names, and
+//! files.
+
+use std::path::Path;
+
+use crate::app::{http_client, open_journal};
+use crate::config::Config;
+use crate::journal::{Access, Journal, JournalLocation};
+
+use super::{Context, Failure};
+
+/// A checkpoint or a proof is never larger.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The configuration and its journal.
+pub(super) fn opened(context: &Context) -> Result<(Config, Journal), Failure> {
+    let config = context.load()?;
+    let journal = open_journal(&config, &context.vars)?;
+    Ok((config, journal))
+}
+
+/// The file's text, when it is not too large.
+pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
+    let read = std::fs::metadata(path).and_then(|found| {
+        if found.len() > MAX_BYTES {
+            return Err(std::io::Error::other("it is too large"));
+        }
+        std::fs::read_to_string(path)
+    });
+    read.map_err(|error| Failure::Failed(format!("{} cannot be read: {error}", path.display())))
+}
+
+/// The archives that `--archive` names.
+pub(super) fn open_archives(context: &Context, places: &[String]) -> Result<Vec<Journal>, Failure> {
+    places
+        .iter()
+        .map(|place| open_at(context, "--archive", place))
+        .collect()
+}
+
+/// A journal without a configuration: an auditor has neither the senders' secrets nor the cloud's.
+pub(super) fn open_at(context: &Context, option: &str, place: &str) -> Result<Journal, Failure> {
+    let location: JournalLocation = place
+        .parse()
+        .map_err(|problem| Failure::Usage(format!("{option}: {problem}")))?;
+    if let JournalLocation::Directory(dir) = &location
+        && !dir.is_dir()
+    {
+        return Err(Failure::Failed(format!(
+            "{} is not a directory; name one that holds a journal",
+            dir.display()
+        )));
+    }
+    let http = http_client().map_err(Failure::failed)?;
+    Ok(Journal::open(&location, &Access::of(&context.vars, http))?)
+}

@@ -1,0 +1,138 @@
+//! The demo's script: five deliveries and changes, and what must be seen after each.
+
+use serde_json::{Value, json};
+
+use crate::entrypoints::cli::Failure;
+
+use super::environment::{Answered, Demo};
+
+/// A real-shaped Jira event: its changelog moves the status to Approved.
+const TICKET: &str = include_str!("../../../../events/body-jira-approved.json");
+
+/// Plays the demo's steps, each with what must be seen.
+pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
+    demo.say("1. A signed Jira ticket, approved by somebody else than its requester");
+    let first = demo.send_signed(TICKET).await?;
+    demo.show(&first);
+    accepted(demo, &first).await?;
+
+    demo.say("2. The same ticket with one byte of its body changed, under the old signature");
+    let forged = demo.send_forged(TICKET).await?;
+    demo.show(&forged);
+    demo.check("a forged ticket is refused with 401", forged.status == 401);
+    demo.check(
+        "and nobody learns why",
+        forged.body == json!({"error": "unauthorised: the delivery could not be authenticated"}),
+    );
+
+    demo.say("3. A signed ticket for an account that is on no allow-list");
+    let denied = demo.send_signed(&denied_ticket()?).await?;
+    demo.show(&denied);
+    demo.check(
+        "the policy denies it with 403",
+        denied.status == 403 && denied.at("status") == "denied",
+    );
+
+    demo.say("4. The first ticket once more, as senders do");
+    let calls = demo.calls();
+    let again = demo.send_signed(TICKET).await?;
+    demo.show(&again);
+    demo.check(
+        "it gets the recorded answer",
+        again.status == 200 && again.at("duplicate") == true,
+    );
+    demo.check(
+        "with the recorded results",
+        again.at("results") == first.at("results"),
+    );
+    demo.check("and the cloud is not called again", demo.calls() == calls);
+
+    demo.say("5. The journal");
+    demo.seal().await?;
+    let report = demo.verify().await?;
+    demo.check(
+        "every record is whole and in its place",
+        report.clean() && report.records >= 4,
+    );
+    demo.check(
+        "and sealed with a key that lies outside the journal",
+        report.sealed == report.records,
+    );
+    let changed = demo.flip_one_byte()?;
+    let report = demo.verify().await?;
+    for finding in &report.findings {
+        demo.tell("found", &finding.to_string());
+    }
+    demo.check(
+        "one changed byte is found where it was changed",
+        report
+            .findings
+            .iter()
+            .any(|f| f.to_string().contains(&changed)),
+    );
+    Ok(())
+}
+
+async fn accepted(demo: &mut Demo, answer: &Answered) -> Result<(), Failure> {
+    demo.check(
+        "the ticket is accepted",
+        answer.status == 200 && answer.at("status") == "completed",
+    );
+    let policies: Vec<&str> = answer
+        .at("policy")
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    demo.check(
+        &format!("a policy allowed it: {}", policies.join(", ")),
+        !policies.is_empty(),
+    );
+    let accounts: Vec<&str> = answer
+        .at("results")
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|r| r.get("account")?.as_str())
+        .collect();
+    demo.check(
+        "the sandbox has verified a signed call",
+        demo.verified_shares() == 1,
+    );
+    demo.check(
+        &format!(
+            "the share is in the sandbox's state: {}",
+            accounts.join(", ")
+        ),
+        !accounts.is_empty() && accounts.iter().all(|a| demo.has_share(a)),
+    );
+    let record = answer
+        .at("record")
+        .as_str()
+        .and_then(|text| text.split(' ').next())
+        .unwrap_or_default();
+    let held = demo.journal_has(record);
+    demo.check(
+        &format!("the journal holds the record that the answer names: {record}"),
+        held,
+    );
+    Ok(())
+}
+
+/// The same ticket under another key, for another account.
+fn denied_ticket() -> Result<String, Failure> {
+    let wrong = |error| Failure::Failed(format!("the demo's ticket is not JSON: {error}"));
+    let mut ticket: Value = serde_json::from_str(TICKET).map_err(wrong)?;
+    let places = [
+        ("/issue/key", json!("SHARE-666")),
+        ("/issue/fields/customfield_10103", json!("700000999999")),
+    ];
+    for (place, value) in places {
+        let field = ticket
+            .pointer_mut(place)
+            .ok_or_else(|| Failure::Failed(format!("the demo's ticket has no {place}")))?;
+        *field = value;
+    }
+    Ok(ticket.to_string())
+}

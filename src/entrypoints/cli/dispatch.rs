@@ -1,0 +1,48 @@
+//! Each command and host becomes a call of its own file.
+
+use clap::CommandFactory as _;
+
+use crate::entrypoints::host::Host;
+use crate::entrypoints::outcome::Exit;
+
+use super::args::{Args, Command};
+use super::{
+    Context, Failure, audit, check, drift, images, invoke, journal, report, serve, signature, test,
+};
+#[cfg(feature = "sandbox")]
+use super::{demo, sandbox};
+
+pub(super) async fn run(
+    context: &Context,
+    host: Option<Host>,
+    command: Option<Command>,
+) -> Result<Exit, Failure> {
+    let Some(command) = command else {
+        let Some(host) = host else {
+            let text =
+                "no command, and no host's variables are set (AWS_LAMBDA_RUNTIME_API, PORT, …)";
+            drop(Args::command().print_help());
+            return Err(Failure::usage(text));
+        };
+        return Box::pin(serve::on_host(context, host)).await;
+    };
+    match command {
+        Command::Serve { listen, sandbox } => serve::run(context, listen, sandbox).await,
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(arguments) => sandbox::run(arguments).await,
+        #[cfg(feature = "sandbox")]
+        Command::Demo { site, keep } => demo::run(context, site, keep).await,
+        Command::Invoke { event, plan } => invoke::run(context, &event, plan).await,
+        Command::Check => check::run(context),
+        Command::Test { dir } => test::run(context, dir),
+        Command::Verify(options) => signature::verify(context, &options),
+        Command::Sign(options) => signature::sign(context, &options),
+        Command::Images(options) => images::run(context, &options).await,
+        Command::Requests { id } => journal::requests(context, id).await,
+        Command::Grants(options) => journal::grants(context, options).await,
+        Command::Sweep(options) => journal::sweep(context, &options).await,
+        Command::Drift(options) => drift::run(context, options).await,
+        Command::Report { html } => report::run(context, &html).await,
+        Command::Audit { what } => audit::run(context, what).await,
+    }
+}

@@ -1,0 +1,131 @@
+//! The reply to a CloudEvent in the protocol of its sender. A Knative broker reads a body of a 2xx
+//! response as an event, and counts anything else in it as a failed delivery (knative/eventing#6394);
+//! Dapr likewise expects an empty body. So a 2xx response is empty, or a CloudEvent in binary mode
+//! where the sender asks for one with `Prefer: reply`. Other responses keep their JSON body.
+
+use crate::app::{Headers, Reply, short_digest};
+use crate::entrypoints::outcome::Outcome;
+use crate::entrypoints::reply::body_of;
+
+use super::response::HttpResponse;
+
+/// The `source` attribute of our events.
+const SOURCE: &str = "/sharehook";
+
+/// In which form a delivery is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReplyMode {
+    /// The answer as JSON.
+    Json,
+    /// The status alone.
+    Empty,
+    /// A CloudEvent whose data is the answer.
+    Event,
+}
+
+impl ReplyMode {
+    /// For a request to `/events`.
+    pub(crate) fn of_event(headers: &Headers) -> Self {
+        if prefers_reply(headers) {
+            Self::Event
+        } else {
+            Self::Empty
+        }
+    }
+
+    /// For a request to `/hooks/{source}`, which may be a CloudEvent too.
+    pub(crate) fn of_delivery(headers: &Headers) -> Self {
+        let structured = headers.all("content-type").any(|kind| {
+            let kind = kind.trim_start().to_ascii_lowercase();
+            kind.starts_with("application/cloudevents")
+        });
+        if structured || headers.has("ce-specversion") {
+            Self::of_event(headers)
+        } else {
+            Self::Json
+        }
+    }
+
+    /// The response to a delivery.
+    pub(crate) fn response(self, reply: &Reply) -> HttpResponse {
+        let outcome = Outcome::of(reply);
+        let Reply::Answers(answers) = reply else {
+            return HttpResponse::from(reply);
+        };
+        if !(200..300).contains(&outcome.http_status()) {
+            return HttpResponse::from(reply);
+        }
+        match self {
+            Self::Json => HttpResponse::from(reply),
+            Self::Empty => HttpResponse {
+                headers: Vec::new(),
+                body: String::new(),
+                ..HttpResponse::from(reply)
+            },
+            Self::Event => {
+                let kind = match answers.as_slice() {
+                    [(_, only)] => format!("sharehook.request.{}", only.status),
+                    _ => "sharehook.requests.answered".to_owned(),
+                };
+                let body = body_of(reply);
+                let id = short_digest(body.to_string().as_bytes());
+                HttpResponse::json(outcome, &body)
+                    .with_header("ce-specversion", "1.0")
+                    .with_header("ce-id", id)
+                    .with_header("ce-source", SOURCE)
+                    .with_header("ce-type", kind)
+            }
+        }
+    }
+}
+
+/// Whether a `Prefer` header (RFC 7240) holds the preference `reply`.
+fn prefers_reply(headers: &Headers) -> bool {
+    headers.all("prefer").any(|value| {
+        value.split(',').any(|preference| {
+            let name = preference.split([';', '=']).next().unwrap_or_default();
+            name.trim().eq_ignore_ascii_case("reply")
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(pairs: &[(&str, &str)]) -> ReplyMode {
+        ReplyMode::of_delivery(&Headers::new(pairs.iter().copied()))
+    }
+
+    #[test]
+    fn a_cloudevent_is_answered_empty_unless_its_sender_prefers_a_reply() {
+        let event = ("ce-specversion", "1.0");
+        for (pairs, expected) in [
+            (&[("content-type", "application/json")][..], ReplyMode::Json),
+            (&[("prefer", "reply")], ReplyMode::Json),
+            (&[event], ReplyMode::Empty),
+            (&[event, ("prefer", "reply")], ReplyMode::Event),
+            (
+                &[event, ("Prefer", "respond-async, Reply; a=1")],
+                ReplyMode::Event,
+            ),
+            (
+                &[event, ("prefer", "wait=5"), ("prefer", "reply")],
+                ReplyMode::Event,
+            ),
+            (
+                &[event, ("prefer", "replying, return=reply")],
+                ReplyMode::Empty,
+            ),
+            (
+                &[(
+                    "Content-Type",
+                    "Application/CloudEvents-batch+json; charset=utf-8",
+                )],
+                ReplyMode::Empty,
+            ),
+        ] {
+            assert_eq!(mode(pairs), expected, "{pairs:?}");
+        }
+    }
+}

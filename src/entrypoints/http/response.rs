@@ -1,0 +1,77 @@
+//! One HTTP response, in the types of no framework and no host.
+
+use serde_json::Value;
+
+use crate::app::Reply;
+use crate::entrypoints::outcome::Outcome;
+use crate::entrypoints::reply;
+
+/// A response with its status, headers and body; `outcome` is what the status was made of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HttpResponse {
+    pub(crate) outcome: Outcome,
+    pub(crate) status: u16,
+    /// Names are in lower case.
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: String,
+}
+
+impl HttpResponse {
+    /// A JSON body under the status of `outcome`.
+    pub(crate) fn json(outcome: Outcome, body: &Value) -> Self {
+        Self::new(outcome, "application/json", body.to_string())
+    }
+
+    /// A JSON body that says what is wrong.
+    pub(crate) fn error(outcome: Outcome, text: impl Into<String>) -> Self {
+        Self::json(outcome, &reply::error(text))
+    }
+
+    pub(crate) fn new(outcome: Outcome, content_type: &str, body: String) -> Self {
+        let retry_after = outcome
+            .retry_after()
+            .map(|seconds| ("retry-after", seconds.to_string()));
+        Self {
+            outcome,
+            status: outcome.http_status(),
+            headers: [("content-type", content_type.to_owned())]
+                .into_iter()
+                .chain(retry_after)
+                .collect(),
+            body,
+        }
+    }
+
+    /// A body larger than `limit` bytes.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        Self::error(
+            Outcome::TooLarge,
+            format!("the body is larger than {limit} bytes; a share request is a few kilobytes"),
+        )
+    }
+
+    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same under a status that a host reads as its own signal, whatever the outcome was.
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+}
+
+impl From<&Reply> for HttpResponse {
+    fn from(reply: &Reply) -> Self {
+        let response = Self::json(Outcome::of(reply), &reply::body_of(reply));
+        match reply {
+            Reply::Handshake(handshake) => handshake
+                .headers
+                .iter()
+                .fold(response, |response, (name, value)| {
+                    response.with_header(name, value)
+                }),
+            _ => response,
+        }
+    }
+}

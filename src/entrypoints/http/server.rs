@@ -1,0 +1,129 @@
+//! The HTTP server: how many deliveries run at once, how large and how slow a body may be, a
+//! graceful stop. In: connections, and a handler that answers requests. It knows no host.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use tokio::sync::Semaphore;
+
+use crate::entrypoints::outcome::Outcome;
+
+use super::request::HttpRequest;
+use super::response::HttpResponse;
+
+/// More deliveries than this at once are answered 429.
+const MAX_AT_ONCE: usize = 64;
+/// A body that takes longer is answered 408.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Answers one request. Hosts differ in what they do here.
+pub(crate) type Handler =
+    Box<dyn Fn(HttpRequest) -> Pin<Box<dyn Future<Output = HttpResponse> + Send>> + Send + Sync>;
+
+struct Shared {
+    handler: Handler,
+    body_limit: usize,
+    permits: Semaphore,
+}
+
+/// Serves until `stop` ends; then accepts no new connection and finishes what runs.
+///
+/// # Errors
+/// When the listener fails.
+pub(crate) async fn serve(
+    handler: Handler,
+    body_limit: usize,
+    listener: tokio::net::TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let shared = Arc::new(Shared {
+        handler,
+        body_limit,
+        permits: Semaphore::new(MAX_AT_ONCE),
+    });
+    let router = Router::new().fallback(handle).with_state(shared);
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop)
+        .await
+}
+
+/// Binds the address on which `serve` listens.
+///
+/// # Errors
+/// When another process listens there, or the address is not this machine's.
+pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<tokio::net::TcpListener> {
+    tokio::net::TcpListener::bind(address).await
+}
+
+async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let Ok(_permit) = shared.permits.try_acquire() else {
+        let text = "too many deliveries at once; send it again";
+        return to_axum(HttpResponse::error(Outcome::Busy, text));
+    };
+    let (parts, body) = request.into_parts();
+    // Whatever the length header says, a body is read to its limit and no further.
+    let reading = axum::body::to_bytes(body, shared.body_limit);
+    let body = match tokio::time::timeout(BODY_TIMEOUT, reading).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return to_axum(HttpResponse::too_large(shared.body_limit)),
+        Err(_) => {
+            let text = format!(
+                "the body did not arrive within {} seconds",
+                BODY_TIMEOUT.as_secs()
+            );
+            return to_axum(HttpResponse::error(Outcome::TooSlow, text));
+        }
+    };
+    let request = HttpRequest {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        headers: pairs(&parts.headers),
+        body,
+    };
+    // A task of its own goes on when the sender hangs up: the work is journalled, and is better
+    // finished than interrupted.
+    let served = tokio::spawn((shared.handler)(request)).await;
+    to_axum(
+        served.unwrap_or_else(|_| {
+            HttpResponse::error(Outcome::Panicked, "internal error; see the log")
+        }),
+    )
+}
+
+/// Headers as text pairs. A value that is not text cannot be any scheme's signature and is left
+/// out. A CloudEvents attribute may be: the JavaScript SDK does not encode it, and Node sends it as
+/// UTF-8 or Latin-1.
+fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    let attribute = |bytes: &[u8]| {
+        String::from_utf8(bytes.to_vec())
+            .unwrap_or_else(|_| bytes.iter().copied().map(char::from).collect())
+    };
+    let text = |name: &str, value: &HeaderValue| match value.to_str() {
+        Ok(text) => Some(text.to_owned()),
+        Err(_) => name.starts_with("ce-").then(|| attribute(value.as_bytes())),
+    };
+    let pair = |(name, value): (&HeaderName, _)| {
+        Some((name.as_str().to_owned(), text(name.as_str(), value)?))
+    };
+    headers.iter().filter_map(pair).collect()
+}
+
+fn to_axum(answer: HttpResponse) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in answer.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}

@@ -1,0 +1,327 @@
+//! How a delivery, a message or an invocation ended, and the tables that turn that into an HTTP
+//! status, a batch failure, an error's name and an exit code. Hosts and commands derive these
+//! values from nothing else.
+
+use crate::app::{Ending, Reply};
+use crate::domain::Status;
+
+/// How it ended, ordered by seriousness: of several ends the last one in this list counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Outcome {
+    /// Processed. Also a probe, a handshake, and an event that requests nothing.
+    Done,
+    /// Processed, and something of it failed: the body says what.
+    DoneWithFailures,
+    /// Journalled; the work starts later.
+    Waiting,
+    /// Journalled, not finished: the next sweep continues it.
+    Pending,
+    /// Refused by the policy.
+    Denied,
+    /// Verified, but the map finds no valid request in it; or a known id with other content.
+    Invalid,
+    /// Verified, but the body is not JSON, or is nested too deeply.
+    Unreadable,
+    /// The body's content type is not one that the source's scheme sends.
+    UnsupportedType,
+    /// The body exceeds `[limits] body_bytes`.
+    TooLarge,
+    /// The body did not arrive in time.
+    TooSlow,
+    /// The path exists, but not with this method.
+    MethodNotAllowed,
+    /// The path does not exist.
+    NotFound,
+    /// An event of a trigger that this host does not serve.
+    UnknownEvent,
+    /// No configured source has this name, or trusts this origin.
+    UnknownSource,
+    /// The sender could not be authenticated.
+    Unauthorised,
+    /// Too many deliveries are being processed.
+    Busy,
+    /// The journal, or what verification needs, cannot be used now: nothing was done.
+    Unavailable,
+    /// The program panicked while it processed this.
+    Panicked,
+}
+
+/// What a queue or topic should do with a message after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Redelivery {
+    /// Nothing: the journal holds the request and its outcome, or the sweep continues it.
+    None,
+    /// Deliver it again: the next attempt may succeed.
+    MaySucceed,
+    /// Deliver it again until it reaches the dead-letter queue, where a person reads it: no attempt
+    /// can succeed.
+    ForAPerson,
+}
+
+/// The process's exit codes. The numbers are part of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Failed = 1,
+    Refused = 2,
+    BadConfiguration = 3,
+    Usage = 64,
+}
+
+impl Outcome {
+    /// The outcome of a whole delivery: the most serious one of its requests.
+    pub(crate) fn of(reply: &Reply) -> Self {
+        match reply {
+            Reply::Answers(answers) => answers
+                .iter()
+                .map(|(ending, answer)| Self::of_request(*ending, answer.status))
+                .max()
+                .unwrap_or(Self::Done),
+            Reply::Handshake(_) => Self::Done,
+            Reply::Unauthorised => Self::Unauthorised,
+            Reply::UnknownSource => Self::UnknownSource,
+            Reply::NotNow => Self::Unavailable,
+            Reply::UnsupportedType => Self::UnsupportedType,
+            Reply::Unreadable(_) => Self::Unreadable,
+            Reply::Invalid(_) => Self::Invalid,
+        }
+    }
+
+    fn of_request(ending: Ending, status: Status) -> Self {
+        match (ending, status) {
+            (Ending::Done, Status::Failed | Status::Partial) => Self::DoneWithFailures,
+            (Ending::Done, _) => Self::Done,
+            (Ending::Waiting, _) => Self::Waiting,
+            (Ending::Pending, _) => Self::Pending,
+            (Ending::Denied, _) => Self::Denied,
+            (Ending::Invalid, _) => Self::Invalid,
+            (Ending::Unavailable, _) => Self::Unavailable,
+        }
+    }
+
+    /// The HTTP status.
+    pub(crate) fn http_status(self) -> u16 {
+        match self {
+            Self::Done | Self::DoneWithFailures => 200,
+            Self::Waiting | Self::Pending => 202,
+            Self::Unreadable | Self::UnknownEvent => 400,
+            Self::Unauthorised => 401,
+            Self::Denied => 403,
+            Self::NotFound | Self::UnknownSource => 404,
+            Self::MethodNotAllowed => 405,
+            Self::TooSlow => 408,
+            Self::TooLarge => 413,
+            Self::UnsupportedType => 415,
+            Self::Invalid => 422,
+            Self::Busy => 429,
+            Self::Panicked => 500,
+            Self::Unavailable => 503,
+        }
+    }
+
+    /// Seconds after which an HTTP sender may try again.
+    pub(crate) fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::Busy => Some(1),
+            Self::Unavailable => Some(30),
+            _ => None,
+        }
+    }
+
+    /// What happens to a message: everything but `None` makes it a batch failure.
+    pub(crate) fn redelivery(self) -> Redelivery {
+        match self {
+            Self::Done | Self::DoneWithFailures | Self::Waiting | Self::Pending | Self::Denied => {
+                Redelivery::None
+            }
+            Self::Busy | Self::TooSlow | Self::Unavailable | Self::Panicked => {
+                Redelivery::MaySucceed
+            }
+            Self::Invalid
+            | Self::Unreadable
+            | Self::UnsupportedType
+            | Self::TooLarge
+            | Self::MethodNotAllowed
+            | Self::NotFound
+            | Self::UnknownEvent
+            | Self::UnknownSource
+            | Self::Unauthorised => Redelivery::ForAPerson,
+        }
+    }
+
+    /// The name that `Catch` in Step Functions matches, and the error type of an asynchronous
+    /// invocation. `None` when the journal holds an outcome or unfinished work.
+    pub(crate) fn error_name(self) -> Option<&'static str> {
+        match self {
+            Self::Done | Self::DoneWithFailures | Self::Waiting | Self::Pending => None,
+            Self::Denied => Some("Denied"),
+            Self::Invalid | Self::UnsupportedType | Self::TooLarge => Some("Invalid"),
+            Self::Unreadable => Some("Unreadable"),
+            Self::UnknownEvent | Self::MethodNotAllowed | Self::NotFound => Some("UnknownEvent"),
+            Self::UnknownSource | Self::Unauthorised => Some("Unauthorised"),
+            Self::TooSlow | Self::Busy | Self::Unavailable => Some("Unavailable"),
+            Self::Panicked => Some("Panicked"),
+        }
+    }
+
+    /// The exit code of `sharehook invoke`.
+    pub(crate) fn exit(self) -> Exit {
+        match self {
+            Self::Done | Self::Waiting | Self::Pending => Exit::Done,
+            Self::Denied | Self::NotFound | Self::UnknownSource | Self::Unauthorised => {
+                Exit::Refused
+            }
+            Self::DoneWithFailures
+            | Self::Invalid
+            | Self::Unreadable
+            | Self::UnsupportedType
+            | Self::TooLarge
+            | Self::TooSlow
+            | Self::MethodNotAllowed
+            | Self::UnknownEvent
+            | Self::Busy
+            | Self::Unavailable
+            | Self::Panicked => Exit::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Answer;
+    use crate::domain::Problem;
+
+    fn one(ending: Ending, status: Status) -> Reply {
+        Reply::Answers(vec![(ending, Answer::new("x", status))])
+    }
+
+    #[test]
+    fn each_reply_has_its_row_in_the_tables() {
+        use Redelivery::{ForAPerson, MaySucceed, None as Never};
+        let problem = || Problem::new("body", "p", "r");
+        for (reply, status, redelivery, name, exit) in [
+            (
+                one(Ending::Done, Status::Completed),
+                200,
+                Never,
+                None,
+                Exit::Done,
+            ),
+            (
+                one(Ending::Done, Status::Partial),
+                200,
+                Never,
+                None,
+                Exit::Failed,
+            ),
+            (
+                one(Ending::Done, Status::Failed),
+                200,
+                Never,
+                None,
+                Exit::Failed,
+            ),
+            (
+                one(Ending::Waiting, Status::Pending),
+                202,
+                Never,
+                None,
+                Exit::Done,
+            ),
+            (
+                one(Ending::Pending, Status::Pending),
+                202,
+                Never,
+                None,
+                Exit::Done,
+            ),
+            (
+                one(Ending::Denied, Status::Denied),
+                403,
+                Never,
+                Some("Denied"),
+                Exit::Refused,
+            ),
+            (
+                one(Ending::Invalid, Status::Failed),
+                422,
+                ForAPerson,
+                Some("Invalid"),
+                Exit::Failed,
+            ),
+            (
+                one(Ending::Unavailable, Status::Failed),
+                503,
+                MaySucceed,
+                Some("Unavailable"),
+                Exit::Failed,
+            ),
+            (
+                Reply::Unauthorised,
+                401,
+                ForAPerson,
+                Some("Unauthorised"),
+                Exit::Refused,
+            ),
+            (
+                Reply::UnknownSource,
+                404,
+                ForAPerson,
+                Some("Unauthorised"),
+                Exit::Refused,
+            ),
+            (
+                Reply::NotNow,
+                503,
+                MaySucceed,
+                Some("Unavailable"),
+                Exit::Failed,
+            ),
+            (
+                Reply::UnsupportedType,
+                415,
+                ForAPerson,
+                Some("Invalid"),
+                Exit::Failed,
+            ),
+            (
+                Reply::Unreadable(problem()),
+                400,
+                ForAPerson,
+                Some("Unreadable"),
+                Exit::Failed,
+            ),
+            (
+                Reply::Invalid(problem().into()),
+                422,
+                ForAPerson,
+                Some("Invalid"),
+                Exit::Failed,
+            ),
+            (Reply::Answers(Vec::new()), 200, Never, None, Exit::Done),
+        ] {
+            let outcome = Outcome::of(&reply);
+            assert_eq!(outcome.http_status(), status, "{reply:?}");
+            assert_eq!(outcome.redelivery(), redelivery, "{reply:?}");
+            assert_eq!(outcome.error_name(), name, "{reply:?}");
+            assert_eq!(outcome.exit(), exit, "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn the_most_serious_of_several_ends_counts() {
+        let mut answers = vec![(Ending::Done, Answer::new("a", Status::Partial))];
+        for (ending, status) in [
+            (Ending::Pending, 202),
+            (Ending::Denied, 403),
+            (Ending::Invalid, 422),
+            (Ending::Unavailable, 503),
+        ] {
+            answers.push((ending, Answer::new("b", Status::Failed)));
+            let outcome = Outcome::of(&Reply::Answers(answers.clone()));
+            assert_eq!(outcome.http_status(), status);
+        }
+        assert_eq!(Outcome::Unavailable.retry_after(), Some(30));
+    }
+}
