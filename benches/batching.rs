@@ -1,7 +1,8 @@
-//! 1 000 tickets of one account each for one image, all at once: how many calls they take. Beside
-//! it the loop that a script would run, one call each. Exits 1 when a promise is not kept.
+//! 1 000 tickets of one account each for one image, all at once: prints how many calls they take,
+//! beside the loop that a script would run, one call each. Exits 1 when a ticket is not completed
+//! or too many calls are made.
 
-#![allow(clippy::expect_used)] // A benchmark that cannot start has nothing to say.
+#![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 
 #[path = "setup/naive.rs"]
 mod naive;

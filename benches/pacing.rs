@@ -1,8 +1,9 @@
-//! 80 tickets for 80 images at once, against a cloud that takes 20 calls a second: how many are
-//! refused for their rate, and how long it takes. Beside it the loop that a script would run. Exits
-//! 1 when a promise is not kept.
+//! 80 tickets for 80 images at once, against a cloud that allows 20 calls a second: prints how many
+//! calls are refused for their rate and how long the work takes, beside the loop that a script
+//! would run. Exits 1 when a ticket is not completed or a call is refused for its rate; the time is
+//! only printed.
 
-#![allow(clippy::expect_used)] // A benchmark that cannot start has nothing to say.
+#![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 
 #[path = "setup/naive.rs"]
 mod naive;
@@ -46,7 +47,7 @@ async fn main() -> ExitCode {
         calls.len(),
         refused(&calls)
     );
-    if done == TICKETS && all == 0 && took <= limit * 1.05 {
+    if done == TICKETS && all == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
