@@ -1,31 +1,31 @@
-# The shortest names of what is done daily; everything here also works without `just`.
+# Short names for daily commands. Each also works without `just`.
 
-# Everything that CI runs
+# Runs everything that CI runs
 test:
     scripts/test
 
-# The quick part: format, lints, tests
+# Runs the quick part: format, lints, Rust tests
 check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
     cargo test --workspace
 
-# The service on a laptop, with the stand-in cloud
+# Serves on a laptop, with the stand-in cloud
 serve:
     set -a; . events/local.env; set +a; cargo run -- serve --config sharehook.local.toml --sandbox
 
-# One event file through the real path, as in: just invoke events/http-jira-approved.json
+# Sends one event file through the real path: just invoke events/http-jira-approved.json
 invoke event:
     set -a; . events/local.env; set +a; cargo run -- invoke --config sharehook.local.toml {{event}}
 
-# The benchmarks
+# Runs the benchmarks
 bench:
     cargo bench
 
-# What is deployed: target/package/bootstrap.zip
+# Builds the deployment package: target/package/bootstrap.zip
 package:
     scripts/package
 
-# Licences, sources and duplicates of the dependencies (needs cargo-deny)
+# Checks licences, sources and duplicates of the dependencies (needs cargo-deny)
 deny:
     cargo deny check licenses bans sources

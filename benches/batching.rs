@@ -2,7 +2,7 @@
 //! it the loop that a script would run, one call each. How many meet in a call depends on the
 //! machine, so it exits 1 only when an account does not get the image.
 
-#![allow(clippy::expect_used)] // A benchmark that cannot start has nothing to say.
+#![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 
 #[path = "setup/naive.rs"]
 mod naive;

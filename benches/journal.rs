@@ -1,9 +1,8 @@
-//! A journal of 100 000 finished requests, of which a hundred more are due: how long a sweep takes,
-//! beside reading every request as a sweep without an index would; and how many records a second
-//! `audit verify` checks. The journal lies in a directory below `TMPDIR`;
-//! `SHAREHOOK_BENCH_REQUESTS` makes it smaller or larger.
+//! A journal of 100 000 finished requests and a hundred due ones: measures a sweep, beside a sweep
+//! without an index that reads every request, and how many records a second `audit verify` checks.
+//! The journal lies in a directory below `TMPDIR`; `SHAREHOOK_BENCH_REQUESTS` sets its size.
 
-#![allow(clippy::expect_used)] // A benchmark that cannot start has nothing to say.
+#![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 #![allow(clippy::disallowed_methods)] // Its settings come from the environment, as for every benchmark.
 
 #[allow(dead_code)] // Shared with the benchmarks of calls.

@@ -3,7 +3,7 @@
 //! the figures beside their targets; time depends on the machine, so it exits 1 only when a ticket
 //! is not completed.
 
-#![allow(clippy::expect_used)] // A benchmark that cannot start has nothing to say.
+#![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 
 #[path = "setup/naive.rs"]
 mod naive;

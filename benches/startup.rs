@@ -1,6 +1,6 @@
-//! How long from the start of the process until it asks the Lambda runtime for its first event?
-//! Beside it: the interpreter and the import that a hand-written Python function with the vendor's
-//! SDK needs first. Run: `cargo bench --bench startup`. Prints the least and the middle of 25
+//! Measures the time from the start of the process to its first request for an event from the
+//! Lambda runtime, beside the interpreter and the import that a Python function with the vendor's
+//! SDK needs first. Run: `cargo bench --bench startup`. Prints the minimum and the median of 25
 //! starts, in milliseconds.
 
 // A benchmark that cannot run has failed.

@@ -1,6 +1,6 @@
 //! What a script does today: one call per ticket, one after the other, with the same signer and
-//! connection, without pace, merging, policy or journal. A call refused for its rate is repeated
-//! after a second, as the SDKs' examples do.
+//! connection, without pacing, batching, policy or journal. A call that is refused for its rate is
+//! repeated after a second, as the SDKs' examples do.
 
 use std::time::Duration;
 

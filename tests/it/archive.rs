@@ -1,6 +1,6 @@
-//! Retention: finished requests are archived, removed and still answer; whatever stops an archive
-//! run, and whoever else runs one, nothing acts again, no grant comes to life, and every record
-//! stays provable.
+//! Archiving: finished requests are copied, removed and still answer. An archive run that is
+//! stopped, or that overlaps another one, repeats no action, revives no grant, and leaves every
+//! record provable.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,6 @@
-//! Random lives of two worlds that differ in one thing: in the first finished requests are
-//! archived, sealed and removed all the time, also by runs that are stopped. Nobody who asks may
-//! see a difference. Seeds as for the schedules.
+//! Runs the same random schedule in two worlds. The first one archives, seals and removes finished
+//! requests all the time, also in runs that are stopped; both must answer every query alike. Seeds
+//! work as in `schedules`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Bad input: each has its documented status and a text that names the problem, and nothing reaches
-//! the cloud.
+//! Bad input: each kind has its documented status and an answer that names the problem, and none
+//! causes a call to the cloud.
 
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;

@@ -1,5 +1,5 @@
-//! The chain CVM image → Lighthouse → accounts: it survives a stop at any of its steps, waits for
-//! its blueprint, and finds the blueprint of an image that is in Lighthouse already.
+//! The chain CVM image → Lighthouse → accounts: it resumes after a stop at any step, waits for its
+//! blueprint, and finds the blueprint of an image that is in Lighthouse already.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Each error code of the five API pages × its operation, answered by the sandbox to every call:
-//! the documented result, the number of calls, and an answer that names the next action.
+//! Each error code of the five API pages × its operation, returned by the sandbox for every call:
+//! checks the documented result, the number of calls, and that the answer names the next action.
 
 use std::collections::{BTreeMap, BTreeSet};
 

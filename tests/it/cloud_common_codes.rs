@@ -1,5 +1,5 @@
-//! The 38 error codes that every action may answer with × each operation, answered by the sandbox
-//! to every call: the result, the number of calls, and an answer that names the next action.
+//! The 38 error codes that every action may return × each operation, returned by the sandbox for
+//! every call: checks the result, the number of calls, and that the answer names the next action.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What does not fit the deadline: the pace leaves no turn before it, so nothing is sent, the
+//! Calls that do not fit the deadline: when pacing has no free slot before it, nothing is sent, the
 //! ticket stays pending in the journal, and a sweep finishes it.
 
 use std::time::Duration;

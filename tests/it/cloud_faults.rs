@@ -1,6 +1,5 @@
-//! Everything that can go wrong on the way × each operation × each reading of what the
-//! documentation leaves open: the final state is right, the answer is truthful, nothing is carried
-//! out twice.
+//! Every fault × each operation × each reading of what the documentation leaves open: the final
+//! state is right, the answer is true, and nothing is carried out twice.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Natural batching: tickets that wait for the same image share its calls, and each keeps its own
-//! result and record.
+//! Batching: tickets that wait for the same image share its calls, and each keeps its own result
+//! and record.
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Calls that could only be refused are not made: the state and type of an image, the quota of a
-//! CVM image. What cannot be read blocks nothing, and the reads stay few.
+//! Prechecks: a call that the cloud could only refuse is not made (state and type of an image,
+//! quota of a CVM image). A precheck that cannot be read blocks nothing, and the reads stay few.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! CloudEvents over HTTP in every content mode: who is believed, what acts once, and what never
-//! gains trust.
+//! CloudEvents over HTTP in every content mode: which events are accepted, which act once, and
+//! which are never trusted.
 
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;

@@ -1,6 +1,6 @@
-//! Crash enumeration: each scenario is stopped at every store write and every cloud call, before
-//! and after its effect; then everything is delivered again and swept. What comes out must be what
-//! comes out undisturbed.
+//! Crash enumeration: stops each scenario at every store write and every cloud call, before and
+//! after its effect, then delivers everything again and sweeps. The end must equal that of an
+//! undisturbed run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Whose key signs: tickets go the whole way, and the sandbox says with which key each call came.
+//! Which key signs which call: tickets take the whole way, and the sandbox reports the key of each
+//! call.
 
 use std::fs;
 use std::path::Path;

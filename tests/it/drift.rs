@@ -1,5 +1,5 @@
-//! Drift: what is shared in the cloud and what the journal gave, compared; and the cancel of what
-//! nobody gave.
+//! Drift: compares what is shared in the cloud with what the journal granted, and cancels shares
+//! that no grant covers.
 
 use serde_json::json;
 use sharehook::app::{Difference, DriftReport};

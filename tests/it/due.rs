@@ -1,5 +1,5 @@
-//! The index of what is due: a sweep reads what is due and no more, and whatever happens to the
-//! index, nothing that is due is forgotten for good.
+//! The index of due work: a sweep reads what is due and no more, and damage to the index never
+//! loses due work for good.
 
 use std::fs;
 use std::path::{Path, PathBuf};

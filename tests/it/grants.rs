@@ -1,5 +1,5 @@
-//! The register of grants, expiry and start by the clock: only what a grant gave is taken back, and
-//! only when no other grant covers it.
+//! Grants, expiry and delayed starts: only what a grant gave is revoked, and only when no other
+//! grant covers it.
 
 use serde_json::json;
 use sharehook::app::{Ending, GrantFilter};

@@ -1,6 +1,6 @@
-//! AWS Lambda's triggers, in the shapes that AWS sends: each event file goes through the real
-//! binary to the sandbox. That the shapes are AWS's is held by `aws_lambda_events`, which others
-//! wrote from the same documents.
+//! AWS Lambda's triggers: each event file goes through the real binary to the sandbox. The types of
+//! `aws_lambda_events`, written by others from the same documents, hold that the shapes are those
+//! of AWS.
 
 use aws_lambda_events::alb::{AlbTargetGroupRequest, AlbTargetGroupResponse};
 use aws_lambda_events::apigw::{

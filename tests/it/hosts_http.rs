@@ -1,5 +1,5 @@
-//! The hosts that speak HTTP: the real binary without a command, found by its host's variables, and
-//! stopped by SIGTERM.
+//! The hosts that speak HTTP: starts the real binary without a command, lets it find its host in
+//! the variables, and stops it with SIGTERM.
 
 use std::net::TcpListener;
 use std::ops::Deref;

@@ -1,5 +1,5 @@
-//! Tencent SCF's custom runtime: the real binary against a loopback stand-in of the runtime API,
-//! which hands out one event after the other and keeps what is answered.
+//! Tencent SCF's custom runtime: the real binary against a loopback stand-in for the runtime API,
+//! which hands out one event after the other and keeps the answers.
 
 use std::net::SocketAddr;
 use std::ops::Deref;

@@ -1,5 +1,5 @@
-//! The real binary, killed with SIGKILL at random moments while it shares, over a journal in a
-//! directory and a sandbox of its own process; and fifty identical deliveries at once over two
+//! Kills the real binary with SIGKILL at random moments while it shares, over a journal in a
+//! directory and a sandbox in its own process; and sends fifty identical deliveries at once to two
 //! processes on one directory.
 
 use std::collections::BTreeMap;

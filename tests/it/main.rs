@@ -1,5 +1,5 @@
-//! The integration tests, one binary: each module shows one capability through the public way, over
-//! HTTP to the sandbox.
+//! The integration tests as one binary. Each module shows one capability through the public
+//! interfaces, over HTTP to the sandbox. `support` is their harness.
 
 // A test that panics has failed, which is what a test is for.
 #![allow(

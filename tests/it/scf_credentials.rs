@@ -1,6 +1,6 @@
-//! The credentials that SCF writes into each request's headers: the real binary as SCF starts it,
-//! and the sandbox, which says with which key each call came. Everything that the process printed
-//! and journalled is searched for secrets.
+//! The credentials that SCF writes into each request's headers: starts the real binary as SCF does,
+//! and lets the sandbox report the key of each call. Searches everything that the process printed
+//! and journalled for secrets.
 
 use std::fs::{self, File};
 use std::net::TcpListener;

@@ -1,6 +1,6 @@
 //! Random schedules: deliveries, duplicate workers, crashes, clock jumps, store errors and lost
-//! answers, in an order that a printed seed tells. `SHAREHOOK_SEED` repeats one,
-//! `SHAREHOOK_SCHEDULES` says how many (300 in the suite).
+//! answers, in an order that follows from a printed seed. `SHAREHOOK_SEED` repeats one,
+//! `SHAREHOOK_SCHEDULES` sets how many run (300 in the suite).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

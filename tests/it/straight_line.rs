@@ -1,5 +1,5 @@
-//! A signed ticket becomes a share: every operation, sharing and cancelling, over HTTP, with the
-//! journal as witness.
+//! A signed ticket becomes a share: every operation, sharing and cancelling, over HTTP, checked
+//! against the journal.
 
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;

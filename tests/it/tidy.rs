@@ -1,5 +1,5 @@
-//! The house rules that a machine can hold: who may import whom, how long files and functions may
-//! be, what each file begins with.
+//! The house rules that a machine can check: which layer may import which, import cycles, the
+//! length of files and functions, the first line of each file.
 
 mod imports;
 mod source;

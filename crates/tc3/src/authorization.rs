@@ -1,5 +1,5 @@
-//! The `Authorization` header: written when a request is signed, read when one is verified.
-//! In: a header and the request it came with. Out: whether its signature is the key's own.
+//! The `Authorization` header on the receiving side. Takes a header and the request that it came
+//! with; returns whether the key signed that request. Does not judge the age of a timestamp.
 
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
@@ -15,11 +15,10 @@ const MAX_HEADER_BYTES: usize = 4096;
 /// A parsed header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization {
-    /// Whose key; not yet believed.
+    /// The key that the header claims; not verified yet.
     pub secret_id: String,
-    /// For which day and service.
     pub scope: CredentialScope,
-    /// Names, lower-case, ascending, as written.
+    /// Lower-case names in ascending order, as written.
     pub signed_headers: Vec<String>,
     /// 64 hex digits, as written.
     pub signature: String,
@@ -31,13 +30,13 @@ pub enum Refusal {
     /// The header does not have the documented form.
     #[error("InvalidAuthorization: {0}")]
     InvalidAuthorization(&'static str),
-    /// A header that must be, or is said to be, signed is not there.
+    /// A header is missing that must be signed, or that `SignedHeaders` lists.
     #[error("InvalidAuthorization: the request has no header {0}")]
     MissingHeader(String),
     /// The scope's day is not the day of `X-TC-Timestamp`.
     #[error("SignatureFailure: the scope's date is not the day of the timestamp")]
     WrongDate,
-    /// Another key, or other content.
+    /// Another key signed, or the content differs.
     #[error("SignatureFailure: the signature is not that of this request with this key")]
     WrongSignature,
 }
@@ -45,7 +44,7 @@ pub enum Refusal {
 /// Reads `TC3-HMAC-SHA256 Credential=<id>/<scope>, SignedHeaders=<names>, Signature=<hex>`.
 ///
 /// # Errors
-/// [`Refusal::InvalidAuthorization`] with the part that is wrong.
+/// [`Refusal::InvalidAuthorization`] names the part that is wrong.
 pub fn parse_authorization(text: &str) -> Result<Authorization, Refusal> {
     let wrong = Refusal::InvalidAuthorization;
     if text.len() > MAX_HEADER_BYTES {
@@ -109,10 +108,11 @@ pub fn parse_authorization(text: &str) -> Result<Authorization, Refusal> {
 }
 
 /// Recomputes the signature over `request`, whose `headers` are all that arrived, and compares in
-/// constant time. `timestamp` is `X-TC-Timestamp`; how old it may be is the caller's question.
+/// constant time. `timestamp` is the value of `X-TC-Timestamp`; the caller decides how old it may
+/// be.
 ///
 /// # Errors
-/// The first [`Refusal`] met.
+/// The first [`Refusal`] that applies.
 pub fn verify(
     authorization: &Authorization,
     secret_key: &str,

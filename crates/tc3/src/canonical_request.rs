@@ -1,10 +1,10 @@
-//! Step 1 of TC3: a request becomes the canonical text that is hashed. In: method, query, the
-//! headers to sign, the body. Out: text. Knows no key and no time. Rule:
+//! Step 1 of TC3: the canonical request. Takes the method, the query, the headers to sign and the
+//! body; returns text. Knows no key and no time. The rule:
 //! <https://www.tencentcloud.com/document/product/1084/39391>.
 
 use sha2::{Digest, Sha256};
 
-/// What is hashed in place of the body when `X-TC-Content-SHA256: UNSIGNED-PAYLOAD` is sent.
+/// The text that is hashed instead of the body when `X-TC-Content-SHA256: UNSIGNED-PAYLOAD` is sent.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// The parts of a request that the signature covers.
@@ -21,7 +21,7 @@ pub struct SignedParts<'a> {
     pub payload: &'a [u8],
 }
 
-/// The canonical request and what its text is made of.
+/// The canonical request and its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CanonicalRequest {
     /// The six items joined by line feeds.
@@ -33,7 +33,7 @@ pub struct CanonicalRequest {
 }
 
 impl CanonicalRequest {
-    /// Builds the canonical text. The URI is always `/`: the API has no other.
+    /// Builds the canonical request. The URI is always `/`: the API has no other.
     pub fn of(parts: &SignedParts<'_>) -> Self {
         let mut headers: Vec<(String, String)> =
             parts.headers.iter().map(canonical_header).collect();
@@ -63,9 +63,8 @@ impl CanonicalRequest {
     }
 }
 
-/// Names and values are lower-cased and trimmed, except that the host is taken as it is sent: the
-/// official Python signer does so, and a client that sends its host in lower case satisfies both
-/// readings of the rule.
+/// Lower-cases and trims names and values, but keeps the host as it is sent, as the official Python
+/// signer does. A client that sends its host in lower case satisfies both readings of the rule.
 fn canonical_header((name, value): &(&str, &str)) -> (String, String) {
     let name = name.trim().to_ascii_lowercase();
     let value = if name == "host" {

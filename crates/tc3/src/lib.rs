@@ -16,22 +16,22 @@ pub use string_to_sign::{ALGORITHM, CredentialScope, string_to_sign};
 
 use jiff::Timestamp;
 
-/// Everything that a signature depends on. It has no `Debug`: it holds the secret key.
+/// Everything that a signature depends on. It has no `Debug`, because it holds the secret key.
 #[derive(Clone, Copy)]
 pub struct SigningInput<'a> {
-    /// The public half of the key.
+    /// The public id of the key pair.
     pub secret_id: &'a str,
-    /// The secret half.
+    /// The secret of the key pair.
     pub secret_key: &'a str,
     /// The product's short name: `lighthouse`, `cvm`.
     pub service: &'a str,
-    /// What is sent as `X-TC-Timestamp`, in whole seconds.
+    /// The instant that is sent as `X-TC-Timestamp`, in whole seconds.
     pub timestamp: Timestamp,
-    /// The request.
+    /// The parts of the request that are signed.
     pub request: SignedParts<'a>,
 }
 
-/// A signature and how it came about.
+/// A signature with every intermediate value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     /// SHA-256 of the body, hex.
@@ -40,7 +40,7 @@ pub struct Signed {
     pub canonical_request: String,
     /// SHA-256 of step 1, hex.
     pub hashed_canonical_request: String,
-    /// Day and service.
+    /// The day and the service.
     pub scope: CredentialScope,
     /// Step 2.
     pub string_to_sign: String,

@@ -1,5 +1,5 @@
-//! Step 3 of TC3: the key for day and service is derived, and the string to sign gets its MAC.
-//! In: secret key, scope, text. Out: hex. Leaves no copy of the secret key behind.
+//! Step 3 of TC3: derives the key for a day and a service, and computes the signature. Takes the
+//! secret key, the scope and the string to sign; returns hex. Wipes its copies of the secret key.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -26,9 +26,8 @@ pub fn signature(secret_key: &str, scope: &CredentialScope, string_to_sign: &str
     ))
 }
 
-/// HMAC-SHA256. The key is brought to the block's length here, as RFC 2104 has it (hashed when
-/// longer, padded with zeros when shorter), because the fixed-length constructor is the one that
-/// cannot fail.
+/// HMAC-SHA256. Brings the key to the block's length as in RFC 2104 section 2 (hashed when longer,
+/// padded with zeros when shorter), because only the fixed-length constructor cannot fail.
 fn hmac(key: &[u8], message: &[u8]) -> Digest32 {
     let mut block = Zeroizing::new([0_u8; 64]);
     let hashed: Digest32 = Sha256::digest(key).into();

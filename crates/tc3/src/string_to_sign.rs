@@ -1,5 +1,5 @@
-//! Step 2 of TC3: the canonical request's hash, the second of the request and its scope become the
-//! string to sign. In: instant, service, hash. Out: text. Knows no key.
+//! Step 2 of TC3: the string to sign. Takes the instant, the service and the canonical request's
+//! hash; returns text. Knows no key.
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -19,7 +19,7 @@ pub struct CredentialScope {
 }
 
 impl CredentialScope {
-    /// The scope of a request to `service` at `now`; the day is UTC's, whatever the machine's zone.
+    /// The scope of a request to `service` at `now`. The day is the day in UTC.
     pub fn of(service: &str, now: Timestamp) -> Self {
         let date = Offset::UTC.to_datetime(now).date();
         Self {

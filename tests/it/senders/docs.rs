@@ -1,5 +1,5 @@
-//! docs/senders.md says what is so: its configuration loads, its bodies are read, and the tests
-//! that it names exist.
+//! Checks docs/senders.md: its configuration loads, its bodies are read, and the tests that it
+//! names exist.
 
 use sharehook::app::Prepared;
 use sharehook::config::{Config, Vars};

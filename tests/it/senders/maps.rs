@@ -1,5 +1,4 @@
-//! The shipped maps on events as their senders post them, and each trap that the senders set for a
-//! map.
+//! The shipped maps on events as their senders post them, with the trap of each sender.
 
 use serde_json::{Value, json};
 use sharehook::domain::{ServedRegions, ShareRequest, Timestamp};

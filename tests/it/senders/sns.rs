@@ -1,4 +1,4 @@
-//! Amazon SNS over HTTPS: whose certificate is believed, for which topics, and what happens to a
+//! Amazon SNS over HTTPS: which certificates are accepted, for which topics, and what happens to a
 //! subscription.
 
 use rustls::pki_types::{CertificateDer, TrustAnchor, pem::PemObject as _};

@@ -1,5 +1,5 @@
-//! All of tests/vectors/webhooks.json through the public verify path; none is skipped, and their
-//! number is asserted.
+//! Runs every vector of tests/vectors/webhooks.json through the public verifier; none is skipped,
+//! and their number is asserted.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! A running `sharehook serve --sandbox`: one real request per preset, accepted and refused;
-//! handshakes; rotation.
+//! handshakes; rotation of secrets.
 
 use std::path::Path;
 

@@ -1,6 +1,5 @@
-//! What the tests of cloud calls share: a sandbox, the application in front of it, tickets as
-//! native requests. In: how the cloud behaves. Out: answers, the sandbox's state and its log of
-//! calls.
+//! What the tests of cloud calls share. `Setup` is an application over a sandbox whose behaviour
+//! the test chooses, with a policy that allows everything; tickets are native requests.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ pub(crate) struct Setup {
     pub(crate) site: Site,
 }
 
-/// Three tries and waits of a few milliseconds.
+/// Three tries, with waits of a few milliseconds.
 pub(crate) fn short() -> Patience {
     let backoff = Backoff {
         base: Duration::from_millis(1),
@@ -47,12 +46,12 @@ pub(crate) fn short() -> Patience {
     }
 }
 
-/// A sandbox without rates, of the site that can tell who has a blueprint.
+/// A sandbox without rate limits, of the site that can tell who has a blueprint.
 pub(crate) fn unlimited() -> Behaviour {
     unlimited_on(Site::Cn)
 }
 
-/// A sandbox of a site without rates.
+/// A sandbox of a site without rate limits.
 pub(crate) fn unlimited_on(site: Site) -> Behaviour {
     Behaviour {
         rate_limits: RateLimits::OFF,
@@ -93,14 +92,14 @@ impl Setup {
         }
     }
 
-    /// Another process on the same journal.
+    /// Starts another process on the same journal.
     pub(crate) async fn restart(&mut self) {
         let (folder, url) = (self.folder.path(), self.cloud.url());
         let rates = (1000.0, 1000.0);
         self.app = app(folder, self.site, &url, self.journal, &self.clock, rates).await;
     }
 
-    /// Moves the application's clock; leases and pauses of the journal are counted by it.
+    /// Moves the application's clock forward; the journal's leases and waits follow it.
     pub(crate) fn wait(&self, seconds: i64) {
         let waited = jiff::SignedDuration::from_secs(seconds);
         self.clock.set(self.clock.now() + waited);
@@ -128,7 +127,7 @@ impl Setup {
         }
     }
 
-    /// The seeded world again, with these accounts having the two images.
+    /// Seeds the world again and shares the two images with these accounts.
     pub(crate) fn reset(&self, having: &[&str]) {
         self.cloud.edit(|world| {
             *world = World::seeded();
@@ -186,7 +185,7 @@ async fn app(
     let file = write_open_configuration(folder, journal, &format!("endpoint = {url:?}"));
     configure_site(folder, site);
     let mut config = Config::load(&file, &sandbox_keys()).unwrap();
-    // Beyond the published rates on purpose: the sandbox of most tests has none.
+    // Above the published rates: the sandbox of most tests has no limits.
     (
         config.cloud.lighthouse_per_second,
         config.cloud.cvm_per_second,

@@ -1,5 +1,5 @@
-//! What the integration tests stand on: a whole application over a sandbox, with a clock, a store
-//! and a cloud that obey.
+//! The harness of the integration tests and benchmarks. `World` is a whole application over a
+//! sandbox, with a clock, a store and a cloud that the test controls.
 #![allow(dead_code)] // Each test file uses its own part of it.
 
 pub(crate) mod cloud;
@@ -36,14 +36,14 @@ pub(crate) const CHAIN_IMAGE: &str = "img-xkd784jw";
 pub(crate) const CHAINED: &str = "lhbp-su83x02a";
 pub(crate) const CVM_IMAGE: &str = "img-6pb6lrmy";
 pub(crate) const ACCOUNTS: [&str; 3] = ["700000164995", "1038493875", "909619400"];
-/// Nobody's group has it: the policy refuses.
+/// An account in no group, so the policy denies it.
 pub(crate) const STRANGER: &str = "123456789012";
 /// When a world's clock begins.
 pub(crate) const START: &str = "2026-11-21T08:00:00Z";
 
 /// Where a world's journal lies.
 pub(crate) enum Place<'a> {
-    /// In memory, over a store that breaks when it is told to; nothing is sealed.
+    /// In memory, over a store that a [`Fuse`] breaks; nothing is sealed.
     Brittle,
     /// The same, sealed by each sweep that comes an hour after the last seal.
     Sealed,
@@ -51,7 +51,7 @@ pub(crate) enum Place<'a> {
     At(&'a str),
 }
 
-/// A whole application over a sandbox of its own.
+/// An application over its own sandbox.
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) cloud: Running,
@@ -122,7 +122,8 @@ impl World {
         }
     }
 
-    /// An empty journal in memory, the seeded cloud, the first instant: quicker than a new world.
+    /// Goes back to an empty journal in memory, the seeded cloud and the first instant. Faster than a
+    /// new world.
     pub(crate) async fn reset(&mut self) {
         self.cloud
             .edit(|world| *world = sharehook_sandbox::World::seeded());
@@ -158,7 +159,7 @@ impl World {
         open(&self.prepared, &self.journal, &self.vars, &self.clock)
     }
 
-    /// The clock, `seconds` later.
+    /// Moves the clock forward.
     pub(crate) fn advance(&self, seconds: i64) {
         self.clock
             .set(self.clock.now() + jiff::SignedDuration::from_secs(seconds));
@@ -177,12 +178,12 @@ impl World {
         self.app.sweep(deadline()).await.unwrap()
     }
 
-    /// Who has a blueprint.
+    /// The accounts that a blueprint is shared with.
     pub(crate) fn has(&self, blueprint: &str) -> Vec<String> {
         self.cloud.state().blueprint_accounts(REGION, blueprint)
     }
 
-    /// Who has a CVM image.
+    /// The accounts that a CVM image is shared with.
     pub(crate) fn has_image(&self, image: &str) -> Vec<String> {
         self.cloud.state().image_accounts(REGION, image)
     }
@@ -207,12 +208,12 @@ impl World {
         all
     }
 
-    /// How often each effect took place: what was done, to which image, for whom.
+    /// Counts each change that was carried out: action, image and account.
     pub(crate) fn effects(&self) -> BTreeMap<String, usize> {
         effects(&self.cloud.calls())
     }
 
-    /// The journal, all of it, is whole; also as far as it is sealed.
+    /// Verifies the whole journal, and its seals where there are any.
     pub(crate) async fn verify(&self) -> Result<(), String> {
         let signer = signer(self.app.config()).map_err(|problem| problem.to_string())?;
         let report = match signer {
@@ -232,7 +233,7 @@ fn open(prepared: &Arc<Prepared>, journal: &Journal, vars: &Vars, clock: &Clock)
     Prepared::open_over(Arc::clone(prepared), journal.clone(), vars, clock.clone()).unwrap()
 }
 
-/// Time enough for everything; a step that needs it has failed.
+/// Longer than any step may take.
 pub(crate) fn deadline() -> Deadline {
     Deadline::after(Duration::from_secs(40))
 }

@@ -1,6 +1,6 @@
-//! The real binary, as an operator starts it: `serve` on loopback against a sandbox of the test's
-//! own. In: a configuration's sources. Out: HTTP answers, the sandbox's calls and state, the
-//! journal's folder.
+//! The real binary as an operator starts it. `Site` is a sandbox and a folder with a configuration
+//! for it; `Service` runs `serve` there. Tests look at HTTP answers, the sandbox's calls and state,
+//! and the journal's folder.
 
 use std::ops::Deref;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A store that breaks at the k-th write: the process stops there, or the write fails, before or
+//! A store that breaks at the n-th write: the process stops there, or the write fails, before or
 //! after its effect.
 
 use std::fmt;
@@ -22,11 +22,11 @@ use tokio::sync::Notify;
 pub(crate) enum Break {
     /// The process stops before the write has an effect.
     CrashBefore,
-    /// The process stops after it, before it hears of it.
+    /// The process stops after the write, before it learns the result.
     CrashAfter,
     /// The write fails without an effect.
     FailBefore,
-    /// The write has its effect, and is said to have failed.
+    /// The write has its effect but returns an error.
     FailAfter,
 }
 
@@ -39,7 +39,7 @@ impl Break {
     ];
 }
 
-/// Decides which write breaks, and tells when one did.
+/// Chooses the write that breaks, and reports whether it was reached.
 #[derive(Debug, Default)]
 pub(crate) struct Fuse {
     writes: AtomicU64,
@@ -50,7 +50,7 @@ pub(crate) struct Fuse {
 }
 
 impl Fuse {
-    /// From now on the `nth` write (from 0) breaks, once.
+    /// Breaks the `nth` write from now on (from 0), once.
     pub(crate) fn arm(&self, nth: u64, how: Break) {
         self.writes.store(0, Ordering::SeqCst);
         self.met.store(false, Ordering::SeqCst);
@@ -67,7 +67,7 @@ impl Fuse {
         self.writes.load(Ordering::SeqCst)
     }
 
-    /// Files and listings that were asked for so far.
+    /// Reads and listings so far.
     pub(crate) fn reads(&self) -> u64 {
         self.reads.load(Ordering::SeqCst)
     }
@@ -76,7 +76,7 @@ impl Fuse {
         self.reads.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Ends when the process is to stop.
+    /// Returns when the process must stop.
     pub(crate) async fn crashed(&self) {
         self.crashed.notified().await;
     }
@@ -106,7 +106,7 @@ impl Fuse {
         }
     }
 
-    /// Nothing of a stopped process goes on.
+    /// Never returns: a stopped process does nothing more.
     async fn stop<T>(&self) -> T {
         self.crashed.notify_one();
         std::future::pending().await
@@ -120,7 +120,7 @@ fn failure() -> object_store::Error {
     }
 }
 
-/// Memory beneath a fuse.
+/// A store in memory whose writes go through a fuse.
 #[derive(Debug)]
 pub(crate) struct Brittle {
     inner: Arc<InMemory>,
