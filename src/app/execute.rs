@@ -202,7 +202,7 @@ async fn accounts_stage(
                 }
                 alone = called.batched && error.is_some_and(sharing_calls::names_one_of_many);
                 work.see(if alone {
-                    AccountSeen::InCompany
+                    AccountSeen::Coalesced
                 } else {
                     AccountSeen::Called(called.end.clone())
                 });
