@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use percent_encoding::percent_decode;
 use serde_json::Value;
 
 use super::clipped;
@@ -69,19 +70,17 @@ fn fields(body: &[u8]) -> Result<Value, Problem> {
 /// Undoes `+` and `%41`; nothing when a percent sign is not followed by two hex digits or the text
 /// is not UTF-8.
 fn decode(text: &[u8]) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || char::from(*rest.next()?).to_digit(16);
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            other => *other,
-        });
+    let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let mut escapes = text.split(|byte| *byte == b'%').skip(1);
+    if !escapes.all(|rest| is_hex(rest.first()) && is_hex(rest.get(1))) {
+        return None;
     }
-    String::from_utf8(bytes).ok()
+    let spaced: Vec<u8> = text
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
+    let decoded = percent_decode(&spaced).decode_utf8().ok()?;
+    Some(decoded.into_owned())
 }
 
 #[cfg(test)]

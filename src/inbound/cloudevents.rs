@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::clipped;
@@ -187,34 +188,26 @@ fn data(bytes: &[u8], what: &str) -> Result<Value, Problem> {
     })
 }
 
-/// A header's value: quotes and percent signs are undone, once. A percent sign without two hex
-/// digits is itself: the JavaScript SDK encodes nothing, the Python one everything that the
-/// specification names.
+/// A header's value: quotes are undone, then percent signs, once (HTTP binding, 3.1.3.2). A percent
+/// sign without two hex digits is itself: the JavaScript SDK encodes nothing, the Python one
+/// everything that the specification names.
 fn decoded(text: &str) -> Option<String> {
     let inner = text
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'));
-    let quoted = inner.is_some();
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = inner.unwrap_or(text).bytes().peekable();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'\\' if quoted => bytes.push(rest.next()?),
-            b'%' => {
-                let mut ahead = rest.clone();
-                let mut digit = || char::from(ahead.next()?).to_digit(16);
-                match (digit(), digit()) {
-                    (Some(high), Some(low)) => {
-                        bytes.push(u8::try_from(high * 16 + low).ok()?);
-                        rest = ahead;
-                    }
-                    _ => bytes.push(b'%'),
-                }
+    let unquoted = match inner {
+        None => text.to_owned(),
+        Some(inner) => {
+            let mut unquoted = String::with_capacity(inner.len());
+            let mut rest = inner.chars();
+            while let Some(c) = rest.next() {
+                unquoted.push(if c == '\\' { rest.next()? } else { c });
             }
-            other => bytes.push(other),
+            unquoted
         }
-    }
-    String::from_utf8(bytes).ok()
+    };
+    let decoded = percent_decode_str(&unquoted).decode_utf8().ok()?;
+    Some(decoded.into_owned())
 }
 
 /// An event that has what every event has. `data_base64` becomes `data`, so that a map finds it in

@@ -58,6 +58,9 @@ def configure(stage: Stage):
     entities.append({"uid": {"type": "Share::Requester", "id": "desk/alice@example.com"},
                      "attrs": {"source": {"__entity": source}, "email": "alice@example.com"},
                      "parents": [{"type": "Share::Team", "id": "platform"}]})
+    entities.append({"uid": {"type": "Share::Requester", "id": "desk/bob@example.com"},
+                     "attrs": {"source": {"__entity": source}, "email": "bob@example.com"},
+                     "parents": [{"type": "Share::Team", "id": "approvers"}]})
     for entity in entities:
         if entity["uid"] == {"type": "Share::Account", "id": ACCOUNT}:
             entity["parents"].append({"type": "Share::AccountGroup", "id": "sandbox-accounts"})

@@ -20,9 +20,13 @@ pub struct Arguments {
     /// Where to listen; loopback only
     #[arg(long, default_value = "127.0.0.1:18300", value_name = "ADDR", value_parser = loopback)]
     pub listen: SocketAddr,
-    /// Make calls fail: ACTION:KIND[:ARG][@TIMES], for example
-    /// ShareBlueprintAcrossAccounts:reset-after@1
-    #[arg(long = "fault", value_name = "FAULT")]
+    /// The faults that calls meet.
+    #[arg(
+        long = "fault",
+        value_name = "FAULT",
+        help = "Make calls fail: ACTION:KIND[:ARG][@TIMES], for example \
+                ShareBlueprintAcrossAccounts:reset-after@1"
+    )]
     pub faults: Vec<Fault>,
     /// Which site to stand in for: intl, which cannot tell who has a blueprint, or cn
     #[arg(long, default_value = "intl", value_name = "SITE")]

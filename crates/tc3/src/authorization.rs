@@ -17,6 +17,7 @@ const MAX_HEADER_BYTES: usize = 4096;
 pub struct Authorization {
     /// The key that the header claims; not verified yet.
     pub secret_id: String,
+    /// The day and the service that the header claims.
     pub scope: CredentialScope,
     /// Lower-case names in ascending order, as written.
     pub signed_headers: Vec<String>,
