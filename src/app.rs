@@ -5,6 +5,7 @@
 mod answer;
 mod approver_origin;
 mod archive;
+mod call_off;
 mod claim_writer;
 mod cloud_accounts;
 mod coalesce;
@@ -22,6 +23,7 @@ mod precheck;
 mod queries;
 mod refused_chain;
 mod resume;
+mod revoke;
 mod seal_key;
 mod sealing;
 mod secrets;
@@ -29,6 +31,7 @@ mod sharing_calls;
 mod sns_certificates;
 mod startup;
 mod sweep;
+mod withhold;
 
 use std::sync::Arc;
 
@@ -41,11 +44,10 @@ use crate::domain::{
 };
 use crate::inbound::{Map, Refusal, VerifiedDelivery};
 use crate::journal::{
-    Claim, History, Journal, JournalError, Opened, Opening, Received, State, StreamId, Worker,
-    WorkerLease,
+    History, Journal, JournalError, Opened, Opening, Received, State, StreamId, Worker, WorkerLease,
 };
 use crate::plan::Plan;
-use crate::policy::{Approved, Decision, Question};
+use crate::policy::{Approved, Decision};
 use crate::telemetry::{Counted, Counters};
 
 pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
@@ -71,6 +73,8 @@ use context::{CallQueues, ExecutionContext, ReadQueues};
 use identity::identity_of;
 use invocation_credentials::CredentialHeaders;
 use sns_certificates::{Certificates, Unverified};
+use withhold::Permission;
+use withhold::trace;
 
 /// Everything that a delivery needs.
 #[derive(Debug)]
@@ -154,8 +158,9 @@ impl App {
                 request,
                 delivery: verified,
                 received: &received,
-                now,
-                deadline,
+                // A delivery of many requests takes its time: each is decided when its turn comes.
+                now: self.now(),
+                deadline: context::turn(deadline),
             };
             answers.push(Box::pin(self.handle(&case)).await);
         }
@@ -205,13 +210,15 @@ impl App {
                 },
             ));
         }
-        let decision = self.decide(case);
+        let decision = self.decide(&case.identity, case.request, case.now, case.now);
         if self.prepared.plan_only() {
             return Ok(self.show_plan(case, &decision).await);
         }
         match (self.open(case, &decision).await?, decision) {
             (Opened::New(claim), Decision::Allow(approved)) => {
-                self.finish(*claim, &approved, case.deadline).await
+                let permission = Permission::Granted(approved);
+                let state = Box::pin(self.finish(*claim, permission, case.deadline)).await?;
+                Ok(self.counted(self.recorded(&state)))
             }
             // A denial never comes with a claim; should it, the claim is dropped unused.
             (Opened::New(claim), Decision::Deny(_)) => {
@@ -221,16 +228,6 @@ impl App {
             (Opened::Existing(state), _) => self.again(case, *state).await,
             (Opened::Conflict(_), _) => Ok(self.refuse_conflict(case)),
         }
-    }
-
-    fn decide(&self, case: &Case<'_>) -> Decision {
-        self.prepared.policies().decide(Question {
-            source: &case.identity.source,
-            identity: &case.identity,
-            request: case.request,
-            now: case.now,
-            approved_at: case.now,
-        })
     }
 
     /// Claims the request: intent, verdict and lease are one create-only write. Nothing has been
@@ -284,36 +281,6 @@ impl App {
         (Ending::Invalid, conflict(&case.identity))
     }
 
-    /// Plans, carries out and closes what a claim holds.
-    async fn finish(
-        &self,
-        claim: Claim,
-        approved: &Approved,
-        deadline: Deadline,
-    ) -> Result<(Ending, Answer), JournalError> {
-        let stream = StreamId::of(approved.identity());
-        let mut writer = ClaimWriter::new(&self.journal, &self.clock, claim);
-        let answer = match self.work(&mut writer, approved, deadline).await {
-            Ok(()) => self.recorded(writer.state()),
-            Err(Stop::Lost) => self.recorded(&self.reread(stream).await?),
-            Err(Stop::Journal(error)) => return Err(error),
-        };
-        Ok(self.counted(answer))
-    }
-
-    async fn work(
-        &self,
-        writer: &mut ClaimWriter<'_>,
-        approved: &Approved,
-        deadline: Deadline,
-    ) -> Result<(), Stop> {
-        let results = self.carry_out(writer, approved, deadline).await?;
-        let results = self
-            .settle_refused_chain(writer, approved, results, deadline)
-            .await?;
-        writer.close(results).await
-    }
-
     /// Looks, plans, and does what is left to do: the same for a new request, a resumed one and an
     /// expiry.
     async fn carry_out(
@@ -328,9 +295,20 @@ impl App {
         let seen = observe::observe(&context, approved.request()).await;
         let mut done = writer.results();
         done.extend(own_account(context.cloud, approved.request()));
-        let plan = Plan::of(approved, &seen, &done, writer.observed());
+        let observed = writer.observed();
+        let plan = Plan::of(approved, &seen, &done, observed);
         writer.planned(&plan).await?;
-        execute::carry_out(&context, &plan, writer).await
+        let mut results = execute::carry_out(&context, &plan, writer).await?;
+        if observed {
+            // An interrupted worker may have given what was called off since.
+            let called_off = done.iter().filter(|result| result.called_off_by.is_some());
+            let given: Vec<ItemResult> = called_off
+                .filter_map(|result| trace(writer.state(), result, &seen))
+                .collect();
+            results.retain(|result| !given.iter().any(|given| given.item == result.item));
+            results.extend(given);
+        }
+        Ok(results)
     }
 
     /// A dry run: what would be decided and done, and nothing written.

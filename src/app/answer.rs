@@ -95,7 +95,8 @@ impl Answer {
             // What was never given does not end.
             expires_at: state.expires_at().filter(|_| state.verdict().allowed),
             message: message_of(state),
-            ..Self::new(&state.identity().id, state.status()).with_verdict(state.verdict())
+            ..Self::new(&state.identity().id, state.status())
+                .with_verdict(state.refusal().unwrap_or(state.verdict()))
         }
     }
 }
@@ -136,7 +137,9 @@ fn message_of(state: &State) -> Option<String> {
     match state.phase() {
         Phase::Waiting { until } => Some(format!("it is carried out from {until} on")),
         Phase::Deferred { why, .. } | Phase::RevokeDeferred { why, .. } => Some(why.clone()),
-        _ => None,
+        _ => state
+            .refusal()
+            .map(|_| "it was allowed when it came; the policies of today deny it".to_owned()),
     }
 }
 

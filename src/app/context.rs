@@ -72,6 +72,14 @@ impl ExecutionContext<'_> {
     }
 }
 
+/// No turn is longer: work that takes longer goes on in another turn, and is decided again there.
+const MAX_TURN: Duration = Duration::from_secs(180);
+
+/// The deadline of a turn that begins now.
+pub(super) fn turn(deadline: Deadline) -> Deadline {
+    deadline.or_sooner(Deadline::after(MAX_TURN))
+}
+
 /// The time that is left; a very long one when nobody waits.
 pub(super) fn left(deadline: Deadline) -> Duration {
     deadline

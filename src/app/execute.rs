@@ -192,6 +192,7 @@ async fn accounts_stage(
             AccountStep::Read => work.see(AccountSeen::Shares(
                 sharing_calls::shares(context, plan.region(), subject).await,
             )),
+            AccountStep::Call(_) if writer.lease_is_over() => break,
             AccountStep::Call(batch) => {
                 let called =
                     sharing_calls::change(context, plan.region(), subject, action, &batch, alone)
@@ -295,6 +296,7 @@ async fn lighthouse(
                     found.map(|b| b.map(|b| b.blueprint_id)),
                 ));
             }
+            LighthouseStep::Call if writer.lease_is_over() => return Ok(pending()),
             LighthouseStep::Call => {
                 context.counters.count_call();
                 let end = context

@@ -1,19 +1,17 @@
-//! A request that the journal knows: the recorded answer, or the work that an earlier delivery left
-//! unfinished.
+//! Works on a claimed request, in the turn of its opening or in a later one. A later turn decides
+//! again before it gives anything; takes a state and returns the state after the turn.
 
-use crate::cloud::error::image_is_missing;
-use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
-use crate::journal::{JournalError, Phase, State, StreamId, Work};
-use crate::plan::{Observation, Plan};
-use crate::policy::Approved;
+use crate::domain::{Action, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict};
+use crate::journal::{Claim, JournalError, Phase, State, StreamId, Work};
+use crate::policy::{Approved, Decision, Question};
 
 use super::answer::{Answer, Ending};
 use super::claim_writer::{ClaimWriter, Stop};
-use super::{App, Deadline, observe};
+use super::withhold::{Permission, Withheld, trace};
+use super::{App, Deadline, context, observe};
 
 impl App {
-    /// Goes on with a request where it stands; answers with what is recorded when there is nothing
-    /// to do.
+    /// Resumes a request where it stands; answers with the recorded state when nothing is to be done.
     pub(super) async fn resume(
         &self,
         state: State,
@@ -24,73 +22,147 @@ impl App {
         if !unfinished || self.prepared.plan_only() {
             return Ok(self.recorded(&state));
         }
-        let after = self.go_on(state, now, deadline).await?;
+        let after = self.take_turn(state, now, deadline).await?;
         Ok(self.recorded(&after))
     }
 
     /// Takes a turn at unfinished work; returns the state after it, also when another worker was
     /// quicker.
-    pub(super) async fn go_on(
+    pub(super) async fn take_turn(
         &self,
         state: State,
         now: Timestamp,
         deadline: Deadline,
     ) -> Result<State, JournalError> {
+        let deadline = context::turn(deadline);
+        let stream = state.stream();
         let lease = self.worker_lease(now, deadline)?;
-        let stream = StreamId::of(state.identity());
-        let approved = Approved::recall(
-            state.request(),
-            state.identity(),
-            state.verdict(),
-            state.approved_at(),
-        );
-        let expired = state.expired(now);
-        let (Some(approved), Some((claim, _))) = (approved, self.journal.take(state, lease).await?)
-        else {
+        let Some((claim, _)) = self.journal.take(state, lease).await? else {
             return self.reread(stream).await;
         };
-        let mut writer = ClaimWriter::new(&self.journal, &self.clock, claim);
-        let end = if expired {
-            self.close_late(&mut writer, &approved, deadline).await
-        } else {
-            self.work(&mut writer, &approved, deadline).await
+        let permission = self.permission(claim.state());
+        Box::pin(self.finish(claim, permission, deadline)).await
+    }
+
+    /// Decides recorded work again, under the policies of the present. Only what gives needs that:
+    /// a cancel that was allowed once is carried out.
+    fn permission(&self, state: &State) -> Permission {
+        let now = self.now();
+        let (identity, approved_at) = (state.identity(), state.approved_at());
+        if state.expired(now) {
+            return Permission::Withheld(Withheld::Expired);
+        }
+        let Some(request) = state.remaining() else {
+            return Permission::Withheld(Withheld::CalledOff);
         };
-        match end {
-            Ok(()) => Ok(writer.state().clone()),
-            Err(Stop::Lost) => self.reread(stream).await,
-            Err(Stop::Journal(error)) => Err(error),
+        let decision = match request.action {
+            Action::Share => self.decide(identity, &request, now, approved_at),
+            Action::Cancel => {
+                let recorded = state.verdict();
+                Approved::recorded_cancel(&request, identity, recorded, approved_at)
+                    .map_or_else(|| Decision::Deny(recorded.clone()), Decision::Allow)
+            }
+        };
+        match decision {
+            Decision::Allow(approved) => Permission::Granted(approved),
+            Decision::Deny(verdict) => Permission::Withheld(Withheld::Denied(verdict)),
         }
     }
 
-    /// Its end came before its work was done: nothing is shared any more, and what was is taken
-    /// back next. A turn that was interrupted may have shared without having told: that is found
-    /// out first, or it would stand for ever.
-    async fn close_late(
+    /// Asks the policies; `approved_at` is the instant that an `expires_in` counts from.
+    pub(super) fn decide(
+        &self,
+        identity: &Identity,
+        request: &ShareRequest,
+        now: Timestamp,
+        approved_at: Timestamp,
+    ) -> Decision {
+        self.prepared.policies().decide(Question {
+            source: &identity.source,
+            identity,
+            request,
+            now,
+            approved_at,
+        })
+    }
+
+    /// Carries out what a claim permits, closes the request, and takes back what was called off
+    /// meanwhile. Returns the state afterwards, also when another worker has taken over.
+    pub(super) async fn finish(
+        &self,
+        claim: Claim,
+        mut permission: Permission,
+        deadline: Deadline,
+    ) -> Result<State, JournalError> {
+        let stream = claim.state().stream();
+        let mut writer = ClaimWriter::new(&self.journal, &self.clock, claim);
+        let end = loop {
+            match self.work(&mut writer, &permission, deadline).await {
+                Err(Stop::CalledOff) => permission = self.permission(writer.state()),
+                end => break end,
+            }
+        };
+        let after = match end {
+            Ok(()) => writer.state().clone(),
+            Err(Stop::Lost | Stop::CalledOff) => return self.reread(stream).await,
+            Err(Stop::Journal(error)) => return Err(error),
+        };
+        let now = self.now();
+        let called_off = !after.expired(now) && after.needs_work(now).is_some();
+        if matches!(after.phase(), Phase::Closed) && called_off {
+            return self.revoke(after, now, deadline).await;
+        }
+        Ok(after)
+    }
+
+    async fn work(
         &self,
         writer: &mut ClaimWriter<'_>,
-        approved: &Approved,
+        permission: &Permission,
         deadline: Deadline,
     ) -> Result<(), Stop> {
-        let known = writer.results();
-        if !writer.observed() {
-            return writer
-                .close(known.into_iter().map(too_late).collect())
-                .await;
+        match permission {
+            Permission::Granted(approved) => {
+                if approved.request().action == Action::Cancel {
+                    let called_off = self.call_off_earlier(writer.state(), deadline).await;
+                    called_off.map_err(Stop::Journal)?;
+                }
+                let results = self.carry_out(writer, approved, deadline).await?;
+                let results = self
+                    .settle_refused_chain(writer, approved, results, deadline)
+                    .await?;
+                writer.close(results, None).await
+            }
+            Permission::Withheld(reason) => self.close_withheld(writer, reason, deadline).await,
         }
-        let seen = observe::observe(
-            &self.context(approved.request(), deadline),
-            approved.request(),
-        )
-        .await;
-        let plan = Plan::of(approved, &seen, &known, true);
-        let settle = |result: ItemResult| {
-            let settled = plan
-                .settled()
-                .iter()
-                .find(|settled| settled.item == result.item);
-            settled.cloned().unwrap_or_else(|| unsettled(result, &seen))
+    }
+
+    /// Closes a share that gives nothing more. An interrupted worker may have shared without recording
+    /// it: that is read back first, so that it is taken back at its end.
+    async fn close_withheld(
+        &self,
+        writer: &mut ClaimWriter<'_>,
+        reason: &Withheld,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        let request = writer.state().request().clone();
+        let seen = if writer.observed() {
+            Some(observe::observe(&self.context(&request, deadline), &request).await)
+        } else {
+            None
         };
-        writer.close(known.into_iter().map(settle).collect()).await
+        let close = |result: ItemResult| {
+            let given = seen
+                .as_ref()
+                .and_then(|seen| trace(writer.state(), &result, seen));
+            given.unwrap_or_else(|| reason.result(&request, result))
+        };
+        let results = writer.results().into_iter().map(close).collect();
+        let refusal: Option<&Verdict> = match reason {
+            Withheld::Denied(verdict) => Some(verdict),
+            Withheld::Expired | Withheld::CalledOff => None,
+        };
+        writer.close(results, refusal).await
     }
 
     /// A request's state as the journal holds it now.
@@ -113,33 +185,4 @@ impl App {
         };
         (ending, Answer::of_state(state))
     }
-}
-
-/// What is to be said of an item that the cloud does not show as given.
-fn unsettled(result: ItemResult, seen: &Observation) -> ItemResult {
-    match &seen.unreadable {
-        _ if !result.pending() => result,
-        None if seen.readable => too_late(result),
-        Some(error) if image_is_missing(&error.code) => too_late(result),
-        // It is asked again later.
-        Some(error) if error.class.passing() => result,
-        // Nobody can tell: taking it back is harmless where it was not given.
-        _ if matches!(result.item, Item::Account(_)) => ItemResult {
-            kind: ResultKind::Shared,
-            ..result
-        },
-        _ => too_late(result),
-    }
-}
-
-fn too_late(result: ItemResult) -> ItemResult {
-    if !result.pending() {
-        return result;
-    }
-    let kind = ResultKind::Failed {
-        code: "Expired".to_owned(),
-        message: "the share's end came before it could be made".to_owned(),
-        retryable: false,
-    };
-    ItemResult { kind, ..result }
 }

@@ -2,21 +2,18 @@
 //! journal's index. Out: a report. Two at once do no harm, because each piece of work is claimed
 //! before it is done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use serde::Serialize;
 
-use crate::domain::{AccountId, ImageRef, ItemResult, Target, Timestamp};
+use crate::domain::Timestamp;
 use crate::journal::{
-    Affected, History, Indexed, JournalError, Phase, Receiver, State, StreamId, WakeUp, Work,
+    Affected, History, Indexed, JournalError, Phase, State, StreamId, WakeUp, Work,
 };
-use crate::policy::Approved;
 
-use super::claim_writer::{ClaimWriter, Stop};
-use super::grants::{covered, serving};
 use super::{App, Deadline};
 
 /// Nothing is begun with less time left.
@@ -255,7 +252,9 @@ impl App {
         }
         let now = self.now();
         let after = match state.needs_work(now) {
-            Some(Work::Start | Work::Finish) => Box::pin(self.go_on(state, now, deadline)).await?,
+            Some(Work::Start | Work::Finish) => {
+                Box::pin(self.take_turn(state, now, deadline)).await?
+            }
             _ => state,
         };
         match after.needs_work(now) {
@@ -263,111 +262,6 @@ impl App {
                 Box::pin(self.revoke(after, now, deadline)).await.map(Some)
             }
             _ => Ok(Some(after)),
-        }
-    }
-
-    /// Every other request that concerns what this one gave. One whose records are damaged covers
-    /// nobody: an end must come.
-    pub(super) async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
-        let region = &state.request().region;
-        let mut streams = BTreeSet::new();
-        for Affected {
-            image, receiver, ..
-        } in state.affected()
-        {
-            let many = Receiver::Many.name();
-            let names: Vec<&str> = match &receiver {
-                Receiver::Lighthouse => vec![receiver.name()],
-                Receiver::Account(account) => vec![account.as_str(), many],
-                // It is listed once, and others by each account of theirs.
-                Receiver::Many => {
-                    let accounts = state
-                        .request()
-                        .target
-                        .accounts()
-                        .iter()
-                        .map(AccountId::as_str);
-                    accounts.chain([many]).collect()
-                }
-            };
-            for some in names.chunks(READERS) {
-                let lists = some
-                    .iter()
-                    .map(|name| self.journal.affecting(region, &image, Some(name)));
-                streams.extend(try_join_all(lists).await?.into_iter().flatten());
-            }
-        }
-        if let (true, Some(blueprint)) = (state.request().target.lighthouse(), state.blueprint()) {
-            let blueprint = ImageRef::Blueprint(blueprint.clone());
-            streams.extend(self.journal.affecting(region, &blueprint, None).await?);
-        }
-        let mut others = Vec::new();
-        for stream in streams {
-            match self.journal.read(stream).await {
-                Ok(history) => others.extend(history.and_then(History::into_state)),
-                Err(error @ JournalError::Damaged { .. }) => {
-                    tracing::error!(%error, "a request that covers nobody");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(others)
-    }
-
-    /// Takes back what an expired request gave, except what another grant covers.
-    async fn revoke(
-        &self,
-        state: State,
-        now: Timestamp,
-        deadline: Deadline,
-    ) -> Result<State, JournalError> {
-        let stream = StreamId::of(state.identity());
-        let others = self.others(&state).await?;
-        let lease = self.worker_lease(now, deadline)?;
-        let Some((
-            claim,
-            Work::Revoke {
-                accounts,
-                lighthouse,
-            },
-        )) = self.journal.take(state, lease).await?
-        else {
-            return self.reread(stream).await;
-        };
-        let mut writer = ClaimWriter::new(&self.journal, &self.clock, claim);
-        let held = covered(writer.state(), &accounts, &others, now);
-        let free: Vec<AccountId> = accounts
-            .iter()
-            .filter(|a| !held.iter().any(|(id, _)| id == *a))
-            .cloned()
-            .collect();
-        // An image that still serves somebody through Lighthouse must stay there.
-        let serves = if lighthouse {
-            serving(writer.state(), &others, now)
-        } else {
-            None
-        };
-        let lighthouse = lighthouse && held.is_empty() && serves.is_none();
-        let approved = expiry_of(writer.state(), now, free, lighthouse);
-        let end = async {
-            let results = match &approved {
-                Some(approved) => self.carry_out(&mut writer, approved, deadline).await?,
-                None => writer.results(),
-            };
-            match held.iter().map(|(_, until)| *until).chain(serves).min() {
-                None => writer.close(results).await,
-                Some(until) => {
-                    let done = results.into_iter().filter(ItemResult::succeeded).collect();
-                    writer
-                        .defer(done, "another grant covers the same".to_owned(), until)
-                        .await
-                }
-            }
-        };
-        match end.await {
-            Ok(()) => Ok(writer.state().clone()),
-            Err(Stop::Lost) => self.reread(stream).await,
-            Err(Stop::Journal(error)) => Err(error),
         }
     }
 }
@@ -414,27 +308,6 @@ fn by_stream(wake_ups: Vec<WakeUp>) -> Vec<DueStream> {
     leads
 }
 
-/// The permission to take back. A chain whose image was in Lighthouse before keeps it there: only
-/// the blueprint's accounts are cancelled then.
-fn expiry_of(
-    state: &State,
-    now: Timestamp,
-    accounts: Vec<AccountId>,
-    lighthouse: bool,
-) -> Option<Approved> {
-    let mut granted = state.request().clone();
-    if let (Target::Chain { accounts, .. }, false, Some(blueprint)) =
-        (&granted.target, lighthouse, state.blueprint())
-    {
-        granted.target = Target::Blueprint {
-            image: blueprint.clone(),
-            accounts: accounts.clone(),
-        };
-    }
-    let end = state.expires_at()?;
-    Approved::expiry(&granted, state.identity(), end, now, accounts, lighthouse)
-}
-
 impl SweepReport {
     fn tell(&mut self, name: String, end: Result<Option<State>, JournalError>) {
         match end {
@@ -460,6 +333,7 @@ impl SweepReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::Receiver;
 
     fn affected(image: &str, receiver: &str) -> Affected {
         let receiver = match receiver {

@@ -74,6 +74,10 @@ pub struct ItemResult {
     /// `RequestId` of the deciding call, for the cloud's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// For an item of a share that a later cancel called off: that cancel's ticket, else its
+    /// `source/id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_off_by: Option<String>,
 }
 
 impl ItemResult {
@@ -83,12 +87,15 @@ impl ItemResult {
             item,
             kind,
             request_id,
+            called_off_by: None,
         }
     }
 
-    /// Whether the item ended as `action` wants it. A share that was taken back did not.
+    /// Whether the item ended as `action` wants it. A share that was taken back or
+    /// called off did not.
     pub fn as_wanted(&self, action: Action) -> bool {
         match self.kind {
+            _ if self.called_off_by.is_some() => false,
             ResultKind::Shared | ResultKind::AlreadyShared | ResultKind::Available { .. } => {
                 action == Action::Share
             }
@@ -97,9 +104,10 @@ impl ItemResult {
         }
     }
 
-    /// Whether this item is done and as wanted.
+    /// Whether this item is done and as wanted. An item that was called off is not.
     pub fn succeeded(&self) -> bool {
-        !matches!(self.kind, ResultKind::Pending | ResultKind::Failed { .. })
+        self.called_off_by.is_none()
+            && !matches!(self.kind, ResultKind::Pending | ResultKind::Failed { .. })
     }
 
     /// Whether this item still waits for work.

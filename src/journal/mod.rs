@@ -35,8 +35,8 @@ mod testing;
 pub use chain::{Chain, File, Finding};
 pub use location::{Bucket, JournalLocation};
 pub use record::{
-    Archive, CallNote, Conflict, Deferral, Ended, Event, Flaw, Intent, Lease, Progress, Received,
-    Record, Stored, StreamId, Worker,
+    Archive, CallNote, CallOff, Conflict, Deferral, Ended, Event, FailedAttempt, Flaw, Intent,
+    Lease, Progress, Received, Record, Stored, StreamId, Worker,
 };
 pub use state::{
     Affected, BrokenRecord, Grant, Head, Hour, Phase, Receiver, State, StreamState, WakeUp, Work,

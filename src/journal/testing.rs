@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::record::{
-    Archive, CallNote, Conflict, Deferral, Ended, Event, Intent, Lease, Progress, Received, Record,
-    Stored, StreamId, VERSION, Worker,
+    Archive, CallNote, CallOff, Conflict, Deferral, Ended, Event, FailedAttempt, Intent, Lease,
+    Progress, Received, Record, Stored, StreamId, VERSION, Worker,
 };
 use super::state::State;
 use crate::domain::{
@@ -144,6 +144,27 @@ pub(super) fn closed(status: Status, results: Vec<ItemResult>) -> Event {
     Event::Closed { status, results }
 }
 
+pub(super) fn called_off(items: Vec<Item>) -> Event {
+    Event::CalledOff(CallOff {
+        items,
+        by: identity("CHG0030200"),
+        ticket: Some("CHG0030200".into()),
+    })
+}
+
+pub(super) fn not_revoked(seconds: i64) -> Event {
+    Event::NotRevoked(FailedAttempt {
+        results: vec![],
+        calls: vec![CallNote {
+            action: "CancelShareBlueprintAcrossAccounts".into(),
+            request_id: Some("r-1".into()),
+            code: Some("UnauthorizedOperation".into()),
+        }],
+        why: "no permission".into(),
+        not_before: at(seconds),
+    })
+}
+
 /// One event of each type, in the order of the table of types.
 pub(super) fn event_of_every_type() -> Vec<Event> {
     vec![
@@ -155,13 +176,20 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
             Status::Completed,
             vec![result(account(0), ResultKind::Shared)],
         ),
+        called_off(vec![account(0)]),
+        Event::Refused {
+            verdict: verdict(false),
+            results: vec![result(account(0), failed())],
+        },
         Event::Revoking {
             until: at(60),
             accounts: vec![account_id(0)],
             lighthouse: true,
         },
+        not_revoked(120),
         Event::Revoked {
             results: vec![result(account(0), ResultKind::Cancelled)],
+            calls: vec![],
         },
         Event::Archived(Box::new(Archive {
             intent: intent(identity("CHG0030192"), request(json!({})), Some(60)),
@@ -169,6 +197,8 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
             status: Some(Status::Completed),
             results: vec![result(account(0), ResultKind::Shared)],
             revoked: vec![result(account(0), ResultKind::Cancelled)],
+            called_off: vec![],
+            refusal: None,
             blueprint: "lhbp-su83x02a".parse().ok(),
             observed: true,
             given_at: Some(at(3)),
@@ -283,6 +313,7 @@ impl StreamBuilder {
                 4,
                 Event::Revoked {
                     results: vec![result(lighthouse(), NotShared)],
+                    calls: vec![],
                 },
             )
     }

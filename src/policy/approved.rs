@@ -1,16 +1,18 @@
 //! The permission, as a value: whoever wants to change a share has to hold an [`Approved`].
-//! In: a decision, a recorded verdict, or an expiry that has passed. There is no fourth door.
+//! Takes a decision; or, only to take away, a recorded verdict or the end of a share.
 
 use crate::domain::{AccountId, Action, Identity, ShareRequest, Target, Timestamp, Verdict};
 
 use super::rules::EXPIRY;
 
-/// A request that may be carried out. It comes into being through one of three doors, and there is
-/// no other:
+/// A request that may be carried out. Only a decision of the present policies may give:
 ///
 /// 1. [`PolicySet::decide`](super::PolicySet::decide) allowed it;
-/// 2. [`Approved::recall`]: it was allowed, and the journal holds the verdict;
-/// 3. [`Approved::expiry`]: a share's own end has come, and what was given is taken back.
+///
+/// Two more doors can only take away, which needs no new permission:
+///
+/// 2. [`Approved::recorded_cancel`]: a cancel that was allowed when it was recorded;
+/// 3. [`Approved::revocation`]: what a share gave, after its end or a call-off.
 ///
 /// Its fields are private, so that nobody writes one down:
 /// ```compile_fail
@@ -26,8 +28,8 @@ use super::rules::EXPIRY;
 /// use sharehook::domain::{Identity, ShareRequest, Timestamp, Verdict};
 /// use sharehook::policy::Approved;
 ///
-/// fn recall(request: ShareRequest, identity: Identity, verdict: Verdict, approved_at: Timestamp) -> Option<Approved> {
-///     Approved::recall(&request, &identity, &verdict, approved_at)
+/// fn cancel(request: ShareRequest, identity: Identity, verdict: Verdict, approved_at: Timestamp) -> Option<Approved> {
+///     Approved::recorded_cancel(&request, &identity, &verdict, approved_at)
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,15 @@ pub struct Approved {
     identity: Identity,
     verdict: Verdict,
     approved_at: Timestamp,
+}
+
+/// Why what a share gave is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Its end was at this instant.
+    Expired(Timestamp),
+    /// A later cancel called it off.
+    CalledOff,
 }
 
 impl Approved {
@@ -54,38 +65,40 @@ impl Approved {
         }
     }
 
-    /// The second door, for work that was begun: the verdict that the journal recorded stands, also
-    /// after the policies have changed. The caller vouches that all four come from the same record.
+    /// The second door, for a cancel whose work was begun: the verdict that the journal recorded
+    /// stands, also after the policies have changed. The caller vouches that all four come from the
+    /// same record.
     ///
-    /// None unless that verdict allowed it without a reservation.
-    pub fn recall(
+    /// None for a share, and unless that verdict allowed the cancel without a reservation.
+    pub fn recorded_cancel(
         request: &ShareRequest,
         identity: &Identity,
         verdict: &Verdict,
         approved_at: Timestamp,
     ) -> Option<Self> {
         let allowed = verdict.allowed && verdict.refused.is_empty();
-        let ends = request.expires.is_none() || request.expires_at(approved_at).is_some();
-        (allowed && ends).then(|| Self::granted(request, identity, verdict.clone(), approved_at))
+        let cancels = request.action == Action::Cancel;
+        (allowed && cancels).then(|| Self::granted(request, identity, verdict.clone(), approved_at))
     }
 
-    /// The third door: the service's own revocation of a share that has expired, which needs no
-    /// policy. It takes back at most what `granted` gave, of that `accounts_to_cancel`, and
-    /// Lighthouse if `lighthouse` says so.
+    /// The third door: the service's own revocation of what a share gave, which needs no policy. It
+    /// takes back at most what `granted` gave, of that `accounts_to_cancel`, and Lighthouse if
+    /// `lighthouse` says so.
     ///
-    /// None unless `granted` is a share and `expired_at` has passed; none if nothing is left to
-    /// take back. None, too, for a chain of which only accounts are to be cancelled: those hold the
-    /// blueprint that was made from the image, and a cancel of the `img-…` could not leave
-    /// Lighthouse alone. Pass that share as [`Target::Blueprint`] with the recorded blueprint.
-    pub fn expiry(
+    /// None unless `granted` is a share that has `ended`; none if nothing is left to take back. None,
+    /// too, for a chain of which only accounts are to be cancelled: those hold the blueprint that was
+    /// made from the image, and a cancel of the `img-…` could not leave Lighthouse alone. Pass that
+    /// share as [`Target::Blueprint`] with the recorded blueprint.
+    pub fn revocation(
         granted: &ShareRequest,
         identity: &Identity,
-        expired_at: Timestamp,
+        ended: Ended,
         now: Timestamp,
         accounts_to_cancel: Vec<AccountId>,
         lighthouse: bool,
     ) -> Option<Self> {
-        if granted.action != Action::Share || expired_at > now {
+        let early = matches!(ended, Ended::Expired(at) if at > now);
+        if granted.action != Action::Share || early {
             return None;
         }
         let given = granted.target.accounts();
@@ -124,7 +137,10 @@ impl Approved {
         // No policy was asked, so that there is no digest of one.
         let verdict = Verdict {
             allowed: true,
-            policies: vec![EXPIRY.to_owned()],
+            policies: match ended {
+                Ended::Expired(_) => vec![EXPIRY.to_owned()],
+                Ended::CalledOff => Vec::new(),
+            },
             approvals: Vec::new(),
             refused: Vec::new(),
             policy_digest: String::new(),
@@ -196,35 +212,63 @@ mod tests {
         }
     }
 
+    fn cancel_of(share: &ShareRequest) -> ShareRequest {
+        ShareRequest {
+            action: Action::Cancel,
+            expires: None,
+            ..share.clone()
+        }
+    }
+
     #[test]
-    fn a_recorded_verdict_is_recalled_only_if_it_allowed() {
-        let request = request(&json!({"accounts": ["700000164995"]}));
-        let recall = |verdict: &Verdict| Approved::recall(&request, &identity(), verdict, at(NOON));
-        let approved = recall(&verdict(true)).unwrap();
-        assert_eq!(approved.request(), &request);
+    fn a_recorded_verdict_permits_a_cancel_if_it_allowed_and_never_a_share() {
+        let share = request(&json!({"accounts": ["700000164995"]}));
+        let cancel = cancel_of(&share);
+        let recorded = |request: &ShareRequest, verdict: &Verdict| {
+            Approved::recorded_cancel(request, &identity(), verdict, at(NOON))
+        };
+        let approved = recorded(&cancel, &verdict(true)).unwrap();
+        assert_eq!(approved.request(), &cancel);
         assert_eq!(approved.identity(), &identity());
         assert_eq!(approved.verdict(), &verdict(true));
-        assert_eq!(approved.expires_at(), Some(at("2026-12-01T12:00:00Z")));
 
-        assert!(recall(&verdict(false)).is_none());
+        assert!(recorded(&share, &verdict(true)).is_none());
+        assert!(recorded(&cancel, &verdict(false)).is_none());
         let refused = vec![Refused {
             item: None,
             why: "w".into(),
         }];
         assert!(
-            recall(&Verdict {
-                refused,
-                ..verdict(true)
-            })
+            recorded(
+                &cancel,
+                &Verdict {
+                    refused,
+                    ..verdict(true)
+                }
+            )
             .is_none(),
             "contradictory records permit nothing"
         );
     }
 
     #[test]
-    fn an_expiry_beyond_the_calendar_is_not_recalled_as_none() {
-        let request = request(&json!({"accounts": ["700000164995"], "expires_in": "3000d"}));
-        assert!(Approved::recall(&request, &identity(), &verdict(true), Timestamp::MAX).is_none());
+    fn what_was_called_off_is_taken_back_before_its_end() {
+        let granted = request(&json!({"accounts": ["700000164995", "909619400"]}));
+        let some = accounts(&["909619400"]);
+        let made = Approved::revocation(
+            &granted,
+            &identity(),
+            Ended::CalledOff,
+            at(NOON),
+            some,
+            false,
+        );
+        let approved = made.unwrap();
+        assert_eq!(approved.request().action, Action::Cancel);
+        assert_eq!(
+            approved.request().target.accounts(),
+            accounts(&["909619400"])
+        );
     }
 
     #[test]
@@ -255,10 +299,10 @@ mod tests {
             (&lighthouse, &ids[..], false, None),
         ] {
             let due = at("2026-12-01T12:00:00Z");
-            let made = Approved::expiry(
+            let made = Approved::revocation(
                 granted,
                 &identity(),
-                due,
+                Ended::Expired(due),
                 due,
                 accounts(left),
                 in_lighthouse,
@@ -292,13 +336,11 @@ mod tests {
         let all = || accounts(&["700000164995"]);
         let due = at("2026-12-01T12:00:00Z");
         let before = at("2026-12-01T11:59:59.999999999Z");
-        assert!(Approved::expiry(&granted, &identity(), due, before, all(), false).is_none());
-        assert!(Approved::expiry(&granted, &identity(), due, due, all(), false).is_some());
-        let cancel = ShareRequest {
-            action: Action::Cancel,
-            expires: None,
-            ..granted
+        let expiry = |request: &ShareRequest, now| {
+            Approved::revocation(request, &identity(), Ended::Expired(due), now, all(), false)
         };
-        assert!(Approved::expiry(&cancel, &identity(), due, due, all(), false).is_none());
+        assert!(expiry(&granted, before).is_none());
+        assert!(expiry(&granted, due).is_some());
+        assert!(expiry(&cancel_of(&granted), due).is_none());
     }
 }

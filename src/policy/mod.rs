@@ -14,7 +14,7 @@ mod rules;
 mod scan;
 mod schema;
 
-pub use approved::Approved;
+pub use approved::{Approved, Ended};
 pub use decide::Decision;
 pub use files::{PolicyFiles, builtin_schema, sample_files};
 pub use question::Question;

@@ -24,6 +24,7 @@ mod cloud_reading;
 mod cloudevents;
 mod crash;
 mod credentials;
+mod decisions;
 mod demo;
 mod drift;
 mod due;

@@ -15,7 +15,9 @@ pub(super) fn row(entry: &Entry<'_>) -> String {
     let (results, calls): (&[ItemResult], &[CallNote]) = match &record.event {
         Event::Progress(progress) => (&progress.results, &progress.calls),
         Event::Deferred(deferral) => (&deferral.results, &[]),
-        Event::Closed { results, .. } | Event::Revoked { results } => (results, &[]),
+        Event::NotRevoked(attempt) => (&attempt.results, &attempt.calls),
+        Event::Closed { results, .. } | Event::Refused { results, .. } => (results, &[]),
+        Event::Revoked { results, calls } => (results, calls),
         Event::Archived(archive) => (&archive.results, &[]),
         _ => (&[], &[]),
     };
@@ -75,6 +77,9 @@ pub(super) fn row(entry: &Entry<'_>) -> String {
 }
 
 fn result(result: &ItemResult) -> String {
+    if let Some(cancel) = &result.called_off_by {
+        return format!("{}: called off by {cancel}", result.item);
+    }
     let word = match &result.kind {
         ResultKind::Shared => "shared",
         ResultKind::AlreadyShared => "already shared",

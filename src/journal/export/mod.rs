@@ -41,10 +41,9 @@ impl<'a> Entry<'a> {
             });
         let mut revoking = false;
         let entry = |stored: &'a Stored| {
-            revoking |= matches!(
-                stored.record.event,
-                Event::Revoking { .. } | Event::Revoked { .. }
-            );
+            use Event::{NotRevoked, Revoked, Revoking};
+            let event = &stored.record.event;
+            revoking |= matches!(event, Revoking { .. } | NotRevoked(_) | Revoked { .. });
             Self {
                 stored,
                 intent,
@@ -80,7 +79,10 @@ impl<'a> Entry<'a> {
             Event::Progress(_) => "progress",
             Event::Deferred(_) => "deferred",
             Event::Closed { .. } => "closed",
+            Event::CalledOff(_) => "called_off",
+            Event::Refused { .. } => "refused",
             Event::Revoking { .. } => "revoking",
+            Event::NotRevoked(_) => "not_revoked",
             Event::Revoked { .. } => "revoked",
             Event::Conflict(_) => "conflict",
             Event::Archived(_) => "archived",
@@ -101,12 +103,14 @@ impl<'a> Entry<'a> {
     fn outcome(&self) -> String {
         match &self.stored.record.event {
             Event::Opened(intent) if intent.verdict.allowed => "allowed".to_owned(),
-            Event::Opened(_) => "denied".to_owned(),
+            Event::Opened(_) | Event::Refused { .. } => "denied".to_owned(),
             Event::Progress(progress) if progress.calls.iter().any(|call| call.code.is_some()) => {
                 "call failed".to_owned()
             }
             Event::Closed { status, .. } => status.to_string(),
-            Event::Revoked { results } => Status::of(Action::Cancel, results).to_string(),
+            Event::Revoked { results, .. } => Status::of(Action::Cancel, results).to_string(),
+            Event::NotRevoked(_) => "call failed".to_owned(),
+            Event::CalledOff(call_off) => format!("called off by {}", call_off.name()),
             Event::Conflict(_) => "refused".to_owned(),
             Event::Archived(archive) => archive.status.unwrap_or(Status::Denied).to_string(),
             _ => String::new(),

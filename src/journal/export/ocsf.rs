@@ -5,8 +5,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{Entry, Origin};
-use crate::domain::{Action, ItemResult, Status};
-use crate::journal::record::{CallNote, Event, Intent};
+use crate::domain::{Action, ItemResult, Status, Verdict};
+use crate::journal::record::{CallNote, Event};
 
 const CLASS: u64 = 6003;
 
@@ -70,7 +70,11 @@ pub(super) fn event(entry: &Entry<'_>, origin: &Origin) -> Value {
         put(&mut event, "action_id", Some(json!(id)));
         put(&mut event, "disposition", Some(json!(disposition)));
         put(&mut event, "disposition_id", Some(json!(id)));
-        put(&mut event, "policy", entry.intent.map(policy));
+        let decided = match &record.event {
+            Event::Refused { verdict, .. } => Some(verdict),
+            _ => entry.intent.map(|intent| &intent.verdict),
+        };
+        put(&mut event, "policy", decided.map(policy));
     }
     event
 }
@@ -91,13 +95,17 @@ fn given_or_taken(entry: &Entry<'_>) -> Activity {
 
 fn activity(entry: &Entry<'_>) -> Activity {
     match &entry.stored.record.event {
-        Event::Opened(_) | Event::Closed { .. } | Event::Revoked { .. } | Event::Conflict(_) => {
-            given_or_taken(entry)
-        }
+        Event::Opened(_)
+        | Event::Closed { .. }
+        | Event::Refused { .. }
+        | Event::NotRevoked(_)
+        | Event::Revoked { .. }
+        | Event::Conflict(_) => given_or_taken(entry),
         Event::Progress(progress) if progress.calls.is_empty() => Activity::Read,
         Event::Progress(_) => given_or_taken(entry),
         Event::Taken { .. } | Event::Revoking { .. } => Activity::Other("Lease"),
         Event::Deferred(_) => Activity::Other("Deferral"),
+        Event::CalledOff(_) => Activity::Other("Call-off"),
         Event::Archived(_) => Activity::Other("Archival"),
     }
 }
@@ -111,18 +119,16 @@ fn end(entry: &Entry<'_>) -> End {
     };
     match &entry.stored.record.event {
         Event::Opened(intent) if !intent.verdict.allowed => of(Status::Denied),
-        Event::Progress(progress) => match progress
-            .calls
-            .iter()
-            .rev()
-            .find_map(|call| call.code.clone())
-        {
-            Some(code) => End::Failure(code),
-            None => End::Success,
-        },
+        Event::Progress(_) | Event::NotRevoked(_) => {
+            match calls(entry).iter().rev().find_map(|call| call.code.clone()) {
+                Some(code) => End::Failure(code),
+                None => End::Success,
+            }
+        }
+        Event::Refused { .. } => of(Status::Denied),
         Event::Deferred(_) => End::Other("Deferred"),
         Event::Closed { status, .. } => of(*status),
-        Event::Revoked { results } if !results.is_empty() => {
+        Event::Revoked { results, .. } if !results.is_empty() => {
             of(Status::of(Action::Cancel, results))
         }
         Event::Conflict(_) => End::Failure("Conflict".to_owned()),
@@ -134,6 +140,7 @@ fn end(entry: &Entry<'_>) -> End {
 fn verdict(entry: &Entry<'_>) -> Option<bool> {
     match &entry.stored.record.event {
         Event::Opened(intent) => Some(intent.verdict.allowed),
+        Event::Refused { verdict, .. } => Some(verdict.allowed),
         Event::Conflict(_) => Some(false),
         _ => None,
     }
@@ -144,10 +151,15 @@ fn message(entry: &Entry<'_>) -> String {
         Event::Deferred(deferral) => {
             format!("deferred until {}: {}", deferral.not_before, deferral.why)
         }
-        Event::Opened(intent) if !intent.verdict.allowed => {
-            let refused = intent.verdict.refused.iter().map(ToString::to_string);
-            format!("denied: {}", refused.collect::<Vec<_>>().join("; "))
+        Event::NotRevoked(attempt) => {
+            format!(
+                "not taken back before {}: {}",
+                attempt.not_before, attempt.why
+            )
         }
+        Event::Opened(intent) if !intent.verdict.allowed => denied(&intent.verdict),
+        Event::Refused { verdict, .. } => denied(verdict),
+        Event::CalledOff(call_off) => format!("called off by {}", call_off.name()),
         Event::Conflict(_) => {
             "a known request came with other content and was not carried out".to_owned()
         }
@@ -158,8 +170,12 @@ fn message(entry: &Entry<'_>) -> String {
     }
 }
 
-fn policy(intent: &Intent) -> Value {
-    let verdict = &intent.verdict;
+fn denied(verdict: &Verdict) -> String {
+    let reasons: Vec<String> = verdict.refused.iter().map(ToString::to_string).collect();
+    format!("denied: {}", reasons.join("; "))
+}
+
+fn policy(verdict: &Verdict) -> Value {
     let names = if verdict.policies.is_empty() {
         "default deny".to_owned()
     } else {
@@ -177,7 +193,7 @@ fn actor(entry: &Entry<'_>) -> Value {
             "app_name": intent.identity.source.as_str(),
             "authorizations": [{
                 "decision": if intent.verdict.allowed { "allowed" } else { "denied" },
-                "policy": policy(intent),
+                "policy": policy(&intent.verdict),
             }],
         }),
         (None, Event::Conflict(conflict)) => {
@@ -190,6 +206,8 @@ fn actor(entry: &Entry<'_>) -> Value {
 fn calls<'a>(entry: &Entry<'a>) -> &'a [CallNote] {
     match &entry.stored.record.event {
         Event::Progress(progress) => &progress.calls,
+        Event::NotRevoked(attempt) => &attempt.calls,
+        Event::Revoked { calls, .. } => calls,
         _ => &[],
     }
 }
@@ -304,7 +322,14 @@ fn unmapped(entry: &Entry<'_>) -> Value {
     let results: Option<&[ItemResult]> = match &record.event {
         Event::Progress(progress) => Some(&progress.results),
         Event::Deferred(deferral) => Some(&deferral.results),
-        Event::Closed { results, .. } | Event::Revoked { results } => Some(results),
+        Event::NotRevoked(attempt) => Some(&attempt.results),
+        Event::Closed { results, .. }
+        | Event::Refused { results, .. }
+        | Event::Revoked { results, .. } => Some(results),
+        Event::CalledOff(call_off) => {
+            unmapped.insert("called_off".to_owned(), json!(call_off));
+            None
+        }
         Event::Archived(archive) => {
             unmapped.insert(
                 "requester".to_owned(),
@@ -313,6 +338,7 @@ fn unmapped(entry: &Entry<'_>) -> Value {
             unmapped.insert("allowed".to_owned(), json!(archive.intent.verdict.allowed));
             unmapped.insert("ended".to_owned(), json!(archive.ended));
             unmapped.insert("revoked".to_owned(), json!(archive.revoked));
+            unmapped.insert("called_off".to_owned(), json!(archive.called_off));
             unmapped.insert("copied_to".to_owned(), json!(archive.copied_to));
             Some(&archive.results)
         }

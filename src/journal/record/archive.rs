@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Intent;
-use crate::domain::{BlueprintId, ItemResult, Status, Timestamp};
+use super::{CallOff, Intent};
+use crate::domain::{BlueprintId, ItemResult, Status, Timestamp, Verdict};
 
 /// What a finished request's records add up to, and where copies of them were laid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,12 @@ pub struct Archive {
     /// The results of taking back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<ItemResult>,
+    /// What later cancels called off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub called_off: Vec<CallOff>,
+    /// The verdict that refused the request when its work was to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Verdict>,
     /// The blueprint that came of a CVM image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blueprint: Option<BlueprintId>,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Archive, Received};
 use crate::domain::{
-    AccountId, BlueprintId, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict,
+    AccountId, BlueprintId, Identity, Item, ItemResult, ShareRequest, Status, Timestamp, Verdict,
 };
 
 /// One step. Its JSON has the variant's name as `type`.
@@ -31,7 +31,19 @@ pub enum Event {
         /// The results that the answer shows.
         results: Vec<ItemResult>,
     },
-    /// The share has expired; this worker takes back what the request gave.
+    /// A later cancel calls off items of a share that is not closed. Any worker may write it: a call-off
+    /// never waits for the share's worker, whose next record then collides with this one.
+    CalledOff(CallOff),
+    /// The policies of the present refuse a share that they allowed when it was opened: the request is
+    /// closed as denied.
+    Refused {
+        /// The new verdict; the first one is in record 0.
+        verdict: Verdict,
+        /// The results that the answer shows. What an interrupted worker had shared already is among
+        /// them.
+        results: Vec<ItemResult>,
+    },
+    /// The share has expired or was called off; this worker takes back what the request gave.
     Revoking {
         /// The end of its lease.
         until: Timestamp,
@@ -40,10 +52,15 @@ pub enum Event {
         /// Whether the image leaves Lighthouse too. Only when this very request put it there.
         lighthouse: bool,
     },
-    /// The expiry has been carried out.
+    /// An attempt to take back failed, in part or as a whole: the only record of that attempt.
+    NotRevoked(FailedAttempt),
+    /// What was to be taken back is taken back.
     Revoked {
         /// The results of taking back.
         results: Vec<ItemResult>,
+        /// The calls of this attempt, in order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        calls: Vec<CallNote>,
     },
     /// Record 0, and the only one, of a conflict's stream: a known identity came with other
     /// content.
@@ -54,8 +71,18 @@ pub enum Event {
 }
 
 /// The names in `type` that this program reads.
-pub(super) const TYPES: [&str; 9] = [
-    "opened", "taken", "progress", "deferred", "closed", "revoking", "revoked", "archived",
+pub(super) const TYPES: [&str; 12] = [
+    "opened",
+    "taken",
+    "progress",
+    "deferred",
+    "closed",
+    "called_off",
+    "refused",
+    "revoking",
+    "not_revoked",
+    "revoked",
+    "archived",
     "conflict",
 ];
 
@@ -132,6 +159,39 @@ pub struct Deferral {
     /// The reason, for people.
     pub why: String,
     /// The earliest next turn.
+    pub not_before: Timestamp,
+}
+
+/// Which items of a share a later cancel calls off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallOff {
+    /// The items. The others go on.
+    pub items: Vec<Item>,
+    /// The request that cancels.
+    pub by: Identity,
+    /// Its ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+}
+
+impl CallOff {
+    /// The cancel as people know it: its ticket, else `source/id`.
+    pub fn name(&self) -> String {
+        self.ticket.clone().unwrap_or_else(|| self.by.to_string())
+    }
+}
+
+/// An attempt to take back that did not succeed, and when the next may begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedAttempt {
+    /// What was taken back; items that are not named still stand.
+    pub results: Vec<ItemResult>,
+    /// The calls of this attempt, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<CallNote>,
+    /// The reason, for people.
+    pub why: String,
+    /// The earliest next attempt.
     pub not_before: Timestamp,
 }
 

@@ -12,7 +12,9 @@ mod worker;
 
 pub use archive::{Archive, Ended};
 pub use bytes::Stored;
-pub use event::{CallNote, Conflict, Deferral, Event, Intent, Lease, Progress};
+pub use event::{
+    CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, Intent, Lease, Progress,
+};
 pub use flaw::Flaw;
 pub use received::Received;
 pub use stream::StreamId;

@@ -2,9 +2,11 @@
 //! why that record cannot follow. The same rules check a record before it is written and after it
 //! is read.
 
-use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
+use crate::domain::{AccountId, Item, ItemResult, ResultKind, Status, Timestamp};
 
-use super::super::record::{Deferral, Event, Intent, Progress, Record, Stored, Worker};
+use super::super::record::{
+    Deferral, Event, FailedAttempt, Intent, Progress, Record, Stored, Worker,
+};
 use super::results::{blueprint, merge};
 use super::{Head, Phase, Revoking, State, StreamState, WakeUp};
 
@@ -86,6 +88,9 @@ impl State {
             results: Vec::new(),
             revoked: Vec::new(),
             revoking: None,
+            called_off: Vec::new(),
+            refusal: None,
+            failed_revocations: 0,
             blueprint: None,
             observed: false,
             given_at: None,
@@ -145,7 +150,20 @@ impl State {
             Event::Taken { until } => self.taken(record, *until),
             Event::Progress(progress) => self.progress(record, progress),
             Event::Deferred(deferral) => self.deferred(record, deferral),
-            Event::Closed { status, results } => self.closed(record, *status, results),
+            Event::Closed { status, results } => {
+                if !matches!(status, Status::Completed | Status::Partial | Status::Failed) {
+                    return broken(format!("closed as {status}"));
+                }
+                self.closed(record, *status, results)
+            }
+            Event::CalledOff(call_off) => self.call_off(record, call_off),
+            Event::Refused { verdict, results } => {
+                if verdict.allowed {
+                    return broken("refused by a verdict that allows");
+                }
+                self.refusal = Some(verdict.clone());
+                self.closed(record, Status::Denied, results)
+            }
             Event::Revoking {
                 until,
                 accounts,
@@ -154,10 +172,12 @@ impl State {
                 let revoking = Revoking {
                     accounts: accounts.clone(),
                     lighthouse: *lighthouse,
+                    expired: self.expired(record.at),
                 };
                 self.begin_revoking(record, *until, revoking)
             }
-            Event::Revoked { results } => self.end_revoking(record, results),
+            Event::NotRevoked(attempt) => self.not_revoked(record, attempt),
+            Event::Revoked { results, .. } => self.end_revoking(record, results),
             Event::Opened(_) | Event::Conflict(_) => broken("a second beginning"),
         }
     }
@@ -217,9 +237,6 @@ impl State {
         if !matches!(self.phase, Phase::Working { .. }) {
             return broken("closed a second time");
         }
-        if !matches!(status, Status::Completed | Status::Partial | Status::Failed) {
-            return broken(format!("closed as {status}"));
-        }
         self.take_in(record.at, results)?;
         if let Some(open) = self.results().iter().find(|result| result.pending()) {
             return broken(format!("closed while {} is pending", open.item));
@@ -238,7 +255,12 @@ impl State {
         if self.phase != Phase::Closed {
             return broken("taken back before it was closed");
         }
-        if !self.expired(record.at) {
+        let called_off =
+            |account: &AccountId| self.call_off_of(&Item::Account(account.clone())).is_some();
+        let ended = self.expired(record.at)
+            || revoking.accounts.iter().all(called_off)
+                && (!revoking.lighthouse || self.remaining().is_none());
+        if !ended {
             return broken("taken back before it expired");
         }
         let standing = self.standing();
@@ -267,13 +289,45 @@ impl State {
         record: &Record,
         results: &[ItemResult],
     ) -> Result<(), BrokenRecord> {
-        self.held_by(&record.worker)?;
-        if !matches!(self.phase, Phase::Revoking { .. }) {
-            return broken("the expiry ends without having begun");
-        }
+        self.revokes(record)?;
         self.take_in(record.at, results)?;
-        self.phase = Phase::Revoked;
+        // What was not called off stands until its own end.
+        let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
+        let stands = |item: &Item| self.call_off_of(item).is_none();
+        self.phase = if called_off && self.given().iter().any(stands) {
+            Phase::Closed
+        } else {
+            Phase::Revoked
+        };
         Ok(())
+    }
+
+    fn not_revoked(
+        &mut self,
+        record: &Record,
+        attempt: &FailedAttempt,
+    ) -> Result<(), BrokenRecord> {
+        self.revokes(record)?;
+        self.take_in(record.at, &attempt.results)?;
+        if attempt.calls.iter().any(|call| call.code.is_some()) {
+            self.failed_revocations = self.failed_revocations.saturating_add(1);
+        }
+        self.phase = Phase::RevokeDeferred {
+            why: attempt.why.clone(),
+            not_before: attempt.not_before,
+        };
+        Ok(())
+    }
+
+    /// Whether this worker may record the end of an attempt to take back. A later attempt takes no
+    /// turn: the intent is recorded, taking away twice does no harm, and the create-only write of the
+    /// outcome decides between two workers.
+    fn revokes(&self, record: &Record) -> Result<(), BrokenRecord> {
+        match &self.phase {
+            Phase::Revoking { .. } => self.held_by(&record.worker),
+            Phase::RevokeDeferred { not_before, .. } if *not_before <= record.at => Ok(()),
+            _ => broken("the end of a revocation that has not begun"),
+        }
     }
 
     /// Whose turn it is.

@@ -41,6 +41,8 @@ impl State {
             status: self.status,
             results: self.results.clone(),
             revoked: self.revoked.clone(),
+            called_off: self.called_off.clone(),
+            refusal: self.refusal.clone(),
             blueprint: self.blueprint.clone(),
             observed: self.observed,
             given_at: self.given_at,
@@ -74,7 +76,7 @@ impl State {
         let closed = matches!(
             archive.status,
             Some(Status::Completed | Status::Partial | Status::Failed)
-        );
+        ) || archive.refusal.is_some() && archive.status == Some(Status::Denied);
         let phase = match archive.ended {
             Ended::Denied if !allowed && archive.status.is_none() => Phase::Denied,
             Ended::Closed if allowed && closed => Phase::Closed,
@@ -89,6 +91,9 @@ impl State {
             results: archive.results.clone(),
             revoked: archive.revoked.clone(),
             revoking: None,
+            called_off: archive.called_off.clone(),
+            refusal: archive.refusal.clone(),
+            failed_revocations: 0,
             blueprint: archive.blueprint.clone(),
             observed: archive.observed,
             given_at: archive.given_at,

@@ -5,6 +5,7 @@
 mod affected;
 mod apply;
 mod archive;
+mod call_off;
 mod request_state;
 mod results;
 mod wake_up;

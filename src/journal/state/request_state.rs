@@ -6,7 +6,7 @@ use crate::domain::{
     Timestamp, Verdict,
 };
 
-use super::super::record::{Conflict, Intent, StreamId, Worker};
+use super::super::record::{CallOff, Conflict, Intent, StreamId, Worker};
 use super::WakeUp;
 
 /// What a stream is about.
@@ -93,6 +93,9 @@ pub struct State {
     pub(super) results: Vec<ItemResult>,
     pub(super) revoked: Vec<ItemResult>,
     pub(super) revoking: Option<Revoking>,
+    pub(super) called_off: Vec<CallOff>,
+    pub(super) refusal: Option<Verdict>,
+    pub(super) failed_revocations: u32,
     pub(super) blueprint: Option<BlueprintId>,
     pub(super) observed: bool,
     pub(super) given_at: Option<Timestamp>,
@@ -102,11 +105,13 @@ pub struct State {
     pub(super) wake_ups: Vec<WakeUp>,
 }
 
-/// What an expiry takes back.
+/// What is being taken back.
 #[derive(Debug, Clone)]
 pub(super) struct Revoking {
     pub(super) accounts: Vec<AccountId>,
     pub(super) lighthouse: bool,
+    /// Whether the share's end had come; else these items were called off.
+    pub(super) expired: bool,
 }
 
 impl State {
@@ -133,6 +138,17 @@ impl State {
     /// The policy's verdict.
     pub fn verdict(&self) -> &Verdict {
         &self.intent.verdict
+    }
+
+    /// The verdict that refused the request when its work was to go on: a later one than
+    /// [`State::verdict`], which allowed it.
+    pub fn refusal(&self) -> Option<&Verdict> {
+        self.refusal.as_ref()
+    }
+
+    /// How many attempts to take back have failed.
+    pub fn failed_revocations(&self) -> u32 {
+        self.failed_revocations
     }
 
     /// When the approved request was first verified.

@@ -1,30 +1,43 @@
 //! One result per item. In: results of several records, some of them repeated after a crash. Out:
 //! for each item the one that says most.
 
-use crate::domain::{ItemResult, ResultKind};
+use crate::domain::{Item, ItemResult, ResultKind};
 
+use super::super::record::CallOff;
 use super::{Phase, State};
 
 impl State {
     /// One result for every item of the request, Lighthouse first, then the accounts in the
-    /// request's order; `pending` where no record tells one. Empty for a denied request, for which
-    /// nothing was tried.
+    /// request's order; `pending` where no record tells one. An item that was called off is
+    /// `cancelled`, unless the request gave it and it still stands. Empty for a request that was
+    /// denied at once, for which nothing was tried.
     pub fn results(&self) -> Vec<ItemResult> {
         if self.phase == Phase::Denied {
             return Vec::new();
         }
-        self.intent
-            .request
-            .target
-            .items()
-            .into_iter()
-            .map(
-                |item| match self.results.iter().find(|result| result.item == item) {
-                    Some(result) => result.clone(),
-                    None => ItemResult::new(item, ResultKind::Pending, None),
-                },
-            )
-            .collect()
+        let items = self.intent.request.target.items().into_iter();
+        items.map(|item| self.result_of(item)).collect()
+    }
+
+    fn result_of(&self, item: Item) -> ItemResult {
+        let known = self.results.iter().find(|result| result.item == item);
+        let called_off = self.call_off_of(&item).map(CallOff::name);
+        let recorded = known
+            .cloned()
+            .unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None));
+        if called_off.is_none() {
+            return recorded;
+        }
+        let kind = if self.stands(&recorded) {
+            recorded.kind
+        } else {
+            ResultKind::Cancelled
+        };
+        ItemResult {
+            kind,
+            called_off_by: called_off,
+            ..recorded
+        }
     }
 
     /// What taking back has reached, one result per item that was tried; empty before the expiry.

@@ -3,7 +3,8 @@
 //! it.
 
 use crate::domain::{
-    AccountId, Action, BlueprintId, Identity, ImageRef, Item, Region, ResultKind, Timestamp,
+    AccountId, Action, BlueprintId, Identity, ImageRef, Item, ItemResult, Region, ResultKind,
+    Timestamp,
 };
 
 use super::super::record::StreamId;
@@ -70,10 +71,26 @@ impl State {
             Phase::Denied | Phase::Revoked => None,
             Phase::Waiting { .. } => Some(Work::Start),
             Phase::Working { .. } | Phase::Deferred { .. } => Some(Work::Finish),
-            Phase::Closed | Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
+            Phase::Closed => {
+                let ended = |item: &Item| self.expired(now) || self.ends_early(item);
+                let accounts = self.standing().into_iter();
                 Some(Work::Revoke {
-                    accounts: self.standing(),
-                    lighthouse: self.in_lighthouse(),
+                    accounts: accounts
+                        .filter(|account| ended(&Item::Account(account.clone())))
+                        .collect(),
+                    lighthouse: self.lighthouse_given().is_some_and(|item| ended(&item)),
+                })
+            }
+            Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
+                let begun = self.revoking.as_ref();
+                let accounts = self.standing().into_iter();
+                Some(Work::Revoke {
+                    accounts: accounts
+                        .filter(|account| {
+                            begun.is_some_and(|begun| begun.accounts.contains(account))
+                        })
+                        .collect(),
+                    lighthouse: begun.is_some_and(|begun| begun.lighthouse) && self.in_lighthouse(),
                 })
             }
         }
@@ -97,8 +114,11 @@ impl State {
             }
             Phase::RevokeDeferred { not_before, .. } => Some(*not_before),
             Phase::Closed => {
-                let stands = !self.standing().is_empty() || self.in_lighthouse();
-                self.intent.expires_at.filter(|_| stands)
+                let given = self.given();
+                if given.iter().any(|item| self.ends_early(item)) {
+                    return Some(self.updated_at);
+                }
+                self.intent.expires_at.filter(|_| !given.is_empty())
             }
         }
     }
@@ -130,32 +150,51 @@ impl State {
 
     /// The accounts that got the image from this request and have not been seen without it since.
     pub(super) fn standing(&self) -> Vec<AccountId> {
-        let gave = |item: &Item| {
-            self.results
-                .iter()
-                .any(|result| result.item == *item && result.kind == ResultKind::Shared)
+        let gave = |account: &&AccountId| {
+            self.results.iter().any(|result| {
+                matches!(&result.item, Item::Account(id) if id == *account) && self.stands(result)
+            })
         };
         let accounts = self.intent.request.target.accounts().iter();
-        accounts
-            .filter(|account| {
-                let item = Item::Account((*account).clone());
-                self.shares() && gave(&item) && !self.taken_back(&item)
-            })
-            .cloned()
-            .collect()
+        accounts.filter(gave).cloned().collect()
     }
 
     /// Whether the image is in Lighthouse because of this request.
     pub(super) fn in_lighthouse(&self) -> bool {
-        self.shares()
-            && self.results.iter().any(|result| {
-                matches!(result.kind, ResultKind::Available { already: false, .. })
-                    && !self.taken_back(&result.item)
-            })
+        self.lighthouse_given().is_some()
     }
 
-    fn shares(&self) -> bool {
-        self.intent.request.action == Action::Share
+    /// Lighthouse as an item, when the image is there because of this request.
+    fn lighthouse_given(&self) -> Option<Item> {
+        let given = self
+            .results
+            .iter()
+            .find(|result| matches!(result.item, Item::Lighthouse(_)) && self.stands(result));
+        given.map(|result| result.item.clone())
+    }
+
+    /// Every item that stands because of this request.
+    pub(super) fn given(&self) -> Vec<Item> {
+        let accounts = self.standing().into_iter().map(Item::Account);
+        self.lighthouse_given()
+            .into_iter()
+            .chain(accounts)
+            .collect()
+    }
+
+    /// Whether an item was called off and is still to be taken back.
+    fn ends_early(&self, item: &Item) -> bool {
+        let tried = self.revoked.iter().any(|result| result.item == *item);
+        self.call_off_of(item).is_some() && !tried
+    }
+
+    /// Whether a recorded result says that this request gave the item, and nothing took it back since.
+    pub(super) fn stands(&self, result: &ItemResult) -> bool {
+        let given = matches!(
+            result.kind,
+            ResultKind::Shared | ResultKind::Available { already: false, .. }
+        );
+        given && self.intent.request.action == Action::Share && !self.taken_back(&result.item)
     }
 
     fn taken_back(&self, item: &Item) -> bool {

@@ -4,7 +4,7 @@
 
 use jiff::SignedDuration;
 
-use super::super::record::{Event, Record, Stored, VERSION, Worker};
+use super::super::record::{CallOff, Event, Record, Stored, VERSION, Worker};
 use super::super::state::{Phase, State, Work};
 use super::objects::Created;
 use super::{AppendError, Journal, JournalError};
@@ -44,12 +44,18 @@ impl WorkerLease {
 pub struct Claim {
     state: State,
     worker: Worker,
+    /// When the turn began.
+    since: Timestamp,
 }
 
 impl Claim {
     /// Only for the winner of a record.
-    pub(super) fn won(state: State, worker: Worker) -> Self {
-        Self { state, worker }
+    pub(super) fn won(state: State, lease: WorkerLease) -> Self {
+        Self {
+            state,
+            worker: lease.worker,
+            since: lease.now,
+        }
     }
 
     /// The request as of the newest record.
@@ -67,7 +73,8 @@ impl Claim {
     /// durable when this returns.
     ///
     /// # Errors
-    /// [`AppendError::Lost`]: another worker has taken over; stop. [`AppendError::Store`]: the
+    /// [`AppendError::Lost`]: another worker has taken over; stop. [`AppendError::CalledOff`]: a cancel
+    /// called off some of the request; the claim still holds, and nothing was written. [`AppendError::Store`]: the
     /// journal failed, or the event cannot follow and nothing was written. After a failure of the
     /// store the same event may be recorded again: should the first attempt have been stored after
     /// all, that is found out.
@@ -77,7 +84,8 @@ impl Claim {
         at: Timestamp,
         event: Event,
     ) -> Result<(), AppendError> {
-        if at.duration_since(self.state.updated_at()) >= MAX_PAUSE {
+        let last = self.state.updated_at().max(self.since);
+        if at.duration_since(last) >= MAX_PAUSE {
             return Err(AppendError::Lost);
         }
         // The second round is for an own record whose answer was lost: it is taken in first.
@@ -93,10 +101,14 @@ impl Claim {
                 }
                 Created::Theirs(found) => {
                     let found = journal.follower(&self.state, &found)?;
-                    if found.record.worker != self.worker {
+                    let called_off = matches!(found.record.event, Event::CalledOff(_));
+                    if !called_off && found.record.worker != self.worker {
                         return Err(AppendError::Lost);
                     }
                     self.state = follow(&self.state, &found)?;
+                    if called_off {
+                        return Err(AppendError::CalledOff);
+                    }
                     if found.record.event == event {
                         return Ok(());
                     }
@@ -123,6 +135,10 @@ impl Journal {
         let Some(work) = state.needs_work(lease.now) else {
             return Ok(None);
         };
+        // A later attempt to take back needs no turn: see `State::revokes`.
+        if matches!(state.phase(), Phase::RevokeDeferred { .. }) {
+            return Ok(Some((Claim::won(state, lease), work)));
+        }
         let event = match (&work, state.phase()) {
             (
                 Work::Revoke {
@@ -142,8 +158,40 @@ impl Journal {
         self.announce(Some(&state), &after).await?;
         let head = state.head();
         match self.create(head.stream, head.next_seq, &bytes).await? {
-            Created::Ours => Ok(Some((Claim::won(after, lease.worker), work))),
+            Created::Ours => Ok(Some((Claim::won(after, lease), work))),
             Created::Theirs(found) => self.follower(&state, &found).map(|_| None),
+        }
+    }
+
+    /// Calls off what can still be called off of these items: appends the record to the share's stream
+    /// whoever works on it, so that a cancel never waits. Returns the share's state afterwards.
+    ///
+    /// # Errors
+    /// What the store said. Calling off again is safe.
+    pub async fn call_off(
+        &self,
+        mut state: State,
+        at: Timestamp,
+        worker: &Worker,
+        call_off: CallOff,
+    ) -> Result<State, JournalError> {
+        loop {
+            let mut wanted = call_off.clone();
+            wanted.items.retain(|item| state.can_be_called_off(item));
+            if wanted.items.is_empty() {
+                return Ok(state);
+            }
+            let (stored, bytes) = next(&state, at, worker, Event::CalledOff(wanted))?;
+            let after = follow(&state, &stored)?;
+            self.announce(Some(&state), &after).await?;
+            let head = state.head();
+            match self.create(head.stream, head.next_seq, &bytes).await? {
+                Created::Ours => return Ok(after),
+                Created::Theirs(found) => {
+                    let found = self.follower(&state, &found)?;
+                    state = follow(&state, &found)?;
+                }
+            }
         }
     }
 

@@ -193,6 +193,10 @@ pub enum AppendError {
     /// Another worker has written the next record: this one's turn is over, and it must stop.
     #[error("another worker has taken over this request")]
     Lost,
+    /// A later cancel called off some of the request. The claim has taken that in; the record was not
+    /// written.
+    #[error("a cancel has called off some of this request")]
+    CalledOff,
     /// The journal failed. The record may or may not be there; appending it again is safe.
     #[error(transparent)]
     Store(#[from] JournalError),

@@ -68,7 +68,7 @@ impl Journal {
         let state = State::from_records(std::slice::from_ref(&stored))?;
         self.announce(None, &state).await?;
         match self.create(stream, 0, &bytes).await? {
-            Created::Ours if leased => Ok(Opened::New(Box::new(Claim::won(state, lease.worker)))),
+            Created::Ours if leased => Ok(Opened::New(Box::new(Claim::won(state, lease)))),
             Created::Ours => Ok(Opened::Kept(Box::new(state))),
             Created::Theirs(_) => match self.read(stream).await? {
                 Some(known) => self.known(known.stream_state, opening).await,

@@ -16,7 +16,8 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sharehook::app::{
-    Answer, App, Deadline, Delivery, Ending, Prepared, Reply, Via, open_journal, signer,
+    Answer, App, Backoff, Deadline, Delivery, Ending, Patience, Prepared, Reply, Via, open_journal,
+    signer,
 };
 use sharehook::clock::{self, Clock};
 use sharehook::config::{Config, Vars};
@@ -60,6 +61,7 @@ pub(crate) struct World {
     pub(crate) journal: Journal,
     pub(crate) app: App,
     prepared: Arc<Prepared>,
+    patience: Option<Patience>,
     vars: Vars,
 }
 
@@ -118,6 +120,7 @@ impl World {
             journal,
             app,
             prepared,
+            patience: None,
             vars,
         }
     }
@@ -127,6 +130,19 @@ impl World {
     pub(crate) async fn reset(&mut self) {
         self.cloud
             .edit(|world| *world = sharehook_sandbox::World::seeded());
+        self.clear_faults().await;
+        self.cloud.forget_calls();
+        self.fuse = Arc::new(Fuse::default());
+        self.journal = Journal::over(Arc::new(Brittle::new(Arc::clone(&self.fuse))));
+        self.clock.set(START.parse().unwrap());
+        self.restart();
+        // From here on sweeps go by the index, which the first one of an empty journal begins.
+        self.sweep().await;
+        self.fuse.arm(u64::MAX, store::Break::FailBefore);
+    }
+
+    /// From now on the cloud answers every call.
+    pub(crate) async fn clear_faults(&self) {
         let client = sharehook::app::http_client().unwrap();
         // On a busy machine even loopback may take longer than the client is willing to wait.
         for attempt in 0..5 {
@@ -139,19 +155,50 @@ impl World {
                 break;
             }
         }
-        self.cloud.forget_calls();
-        self.fuse = Arc::new(Fuse::default());
-        self.journal = Journal::over(Arc::new(Brittle::new(Arc::clone(&self.fuse))));
-        self.clock.set(START.parse().unwrap());
-        self.restart();
-        // From here on sweeps go by the index, which the first one of an empty journal begins.
-        self.sweep().await;
-        self.fuse.arm(u64::MAX, store::Break::FailBefore);
     }
 
     /// A new process on the same journal and the same cloud.
     pub(crate) fn restart(&mut self) {
         self.app = self.another();
+    }
+
+    /// From now on the policies of `folder` decide, as `change` leaves `entities.json`.
+    pub(crate) fn change_entities(&mut self, change: impl FnOnce(String) -> String) {
+        let file = self.folder.path().join("policy/entities.json");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, change(text)).unwrap();
+        self.prepare_again();
+    }
+
+    /// From now on waits are too short to matter.
+    pub(crate) fn hurry(&mut self) {
+        let moment = Duration::from_millis(1);
+        self.patience = Some(Patience {
+            backoff: Backoff {
+                base: moment,
+                cap: moment,
+                tries: 6,
+            },
+            normal_pause: moment,
+            normal_polls: 2,
+        });
+        self.prepare_again();
+    }
+
+    fn prepare_again(&mut self) {
+        let prepared = Prepared::new(self.prepared.config().clone()).unwrap();
+        self.prepared = Arc::new(match self.patience {
+            Some(patience) => prepared.with_patience(patience),
+            None => prepared,
+        });
+        self.restart();
+    }
+
+    /// Undoes [`World::change_entities`].
+    pub(crate) fn restore_entities(&mut self) {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policy/entities.json");
+        let text = std::fs::read_to_string(shipped).unwrap();
+        self.change_entities(|_| text);
     }
 
     /// One more process beside the first.
@@ -377,7 +424,8 @@ pub(crate) fn write_configuration(folder: &Path, site: Site, cloud: &str, journa
     std::fs::remove_file(folder.join("policy/unsigned-sources.cedar")).unwrap();
     // What a chain makes may be shared by itself too.
     let chained = format!(
-        "@id(\"chained\") permit (principal in Share::Team::\"platform\", action == Share::Action::\"share\", \
+        "@id(\"chained\") permit (principal in Share::Team::\"platform\", \
+         action in [Share::Action::\"share\", Share::Action::\"cancel\"], \
          resource == Share::Image::\"{CHAINED}\");\n\
          @id(\"approve-any\") permit (principal in Share::Team::\"approvers\", \
          action == Share::Action::\"approve\", resource);\n"

@@ -250,8 +250,14 @@ fn steps_that_cannot_follow_are_broken() {
         ),
         (
             "revoked without beginning",
-            shut.clone()
-                .then(EXPIRY, 1, Event::Revoked { results: vec![] }),
+            shut.clone().then(
+                EXPIRY,
+                1,
+                Event::Revoked {
+                    results: vec![],
+                    calls: vec![],
+                },
+            ),
         ),
         (
             "closed while revoking",
@@ -279,7 +285,15 @@ fn steps_that_cannot_follow_are_broken() {
         assert!(fold(&builder).is_err(), "{name}");
     }
     assert!(
-        fold(&gone.then(EXPIRY, 2, Event::Revoked { results: vec![] })).is_ok(),
+        fold(&gone.then(
+            EXPIRY,
+            2,
+            Event::Revoked {
+                results: vec![],
+                calls: vec![]
+            }
+        ))
+        .is_ok(),
         "the control"
     );
 }
@@ -454,6 +468,7 @@ fn what_could_not_be_taken_back_stays_in_the_register() {
             2,
             Event::Revoked {
                 results: vec![result(account(0), failed())],
+                calls: vec![],
             },
         );
     let state = fold(&builder).unwrap();
@@ -495,6 +510,114 @@ fn a_revocation_that_is_deferred_goes_on_with_what_is_left() {
 }
 
 #[test]
+fn what_is_called_off_before_anything_was_called_is_closed_at_once() {
+    let waiting = {
+        let identity = identity("CHG0030192");
+        let share = request(json!({"not_before": at(500)}));
+        let intent = intent(identity.clone(), share, None);
+        StreamBuilder::empty(&identity).then(0, 1, Event::Opened(Box::new(intent)))
+    };
+    // Lighthouse takes the accounts of a chain with it; a part leaves the rest waiting.
+    let part = waiting.clone().then(5, 7, called_off(vec![account(1)]));
+    let state = fold(&part).unwrap();
+    assert_eq!(state.due_at(), Some(at(500)));
+    let left = state.remaining().unwrap();
+    assert_eq!(left.target.accounts(), [account_id(0), account_id(2)]);
+    let rest = vec![lighthouse(), account(0), account(2)];
+    let state = fold(&part.then(6, 8, called_off(rest))).unwrap();
+    assert_eq!((state.phase(), state.due_at()), (&Phase::Closed, None));
+    assert_eq!(state.status(), Status::Failed);
+    for result in state.results() {
+        assert_eq!(result.kind, Cancelled);
+        assert_eq!(result.called_off_by.as_deref(), Some("CHG0030200"));
+    }
+    assert!(fold(&waiting.then(5, 7, called_off(vec![]))).is_err());
+}
+
+#[test]
+fn what_was_given_is_taken_back_when_it_is_called_off_and_the_rest_at_its_end() {
+    let builder = StreamBuilder::opened()
+        .then(1, 1, progress(vec![]))
+        .then(2, 7, called_off(vec![account(0), account(1)]))
+        .then(3, 1, progress(vec![result(account(0), Shared)]));
+    // The holder keeps its claim; nobody calls off twice.
+    assert!(fold(&builder.clone().then(4, 7, called_off(vec![account(0)]))).is_err());
+    let rest = vec![
+        result(lighthouse(), available()),
+        result(account(0), Shared),
+        result(account(2), Shared),
+    ];
+    let builder = builder.then(4, 1, closed(Status::Partial, rest));
+    let state = fold(&builder).unwrap();
+    let called_off = Work::Revoke {
+        accounts: vec![account_id(0)],
+        lighthouse: false,
+    };
+    assert_eq!(state.needs_work(at(4)), Some(called_off));
+    let revoking = |accounts: Vec<_>| Event::Revoking {
+        until: at(60),
+        accounts,
+        lighthouse: false,
+    };
+    let wrong = builder.clone().then(5, 3, revoking(vec![account_id(2)]));
+    assert!(fold(&wrong).is_err(), "it was not called off");
+    let builder = builder
+        .then(5, 3, revoking(vec![account_id(0)]))
+        .then(6, 3, not_revoked(20));
+    let early = builder.clone().then(
+        19,
+        4,
+        Event::Revoked {
+            results: vec![],
+            calls: vec![],
+        },
+    );
+    assert!(fold(&early).is_err());
+    // The next attempt takes no turn: its outcome is its only record.
+    let builder = builder.then(
+        20,
+        4,
+        Event::Revoked {
+            results: vec![result(account(0), NotShared)],
+            calls: vec![],
+        },
+    );
+    let state = fold(&builder).unwrap();
+    assert_eq!(state.failed_revocations(), 1);
+    assert_eq!(state.phase(), &Phase::Closed);
+    assert_eq!(
+        state.results()[1].called_off_by.as_deref(),
+        Some("CHG0030200")
+    );
+    let left = Work::Revoke {
+        accounts: vec![account_id(2)],
+        lighthouse: true,
+    };
+    assert_eq!(state.needs_work(at(EXPIRY)), Some(left));
+    assert_eq!(state.needs_work(at(EXPIRY - 1)), None);
+}
+
+#[test]
+fn a_refusal_closes_as_denied_with_both_verdicts_and_keeps_what_was_given() {
+    let results = vec![
+        result(lighthouse(), available()),
+        result(account(0), failed()),
+        result(account(1), failed()),
+        result(account(2), failed()),
+    ];
+    let refused = |allowed| Event::Refused {
+        verdict: verdict(allowed),
+        results: results.clone(),
+    };
+    assert!(fold(&StreamBuilder::opened().then(1, 1, refused(true))).is_err());
+    let builder = StreamBuilder::opened().then(1, 1, refused(false));
+    let state = fold(&builder).unwrap();
+    assert_eq!(state.status(), Status::Denied);
+    assert!(state.verdict().allowed && !state.refusal().unwrap().allowed);
+    assert_eq!(state.due_at(), Some(at(EXPIRY)));
+}
+
+#[test]
 fn a_cancel_gives_nothing_and_never_expires() {
     let identity = identity("CHG0030192");
     let cancel = request(json!({"action": "cancel", "expires_at": null}));
@@ -533,7 +656,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             .map(|(n, kind)| result(account(n), kind))
             .collect::<Vec<ItemResult>>()
     });
-    (results, 0_i64..EXPIRY * 3, 0_usize..9, any::<bool>()).prop_map(
+    (results, 0_i64..EXPIRY * 3, 0_usize..13, any::<bool>()).prop_map(
         |(results, until, which, lighthouse)| match which {
             0 | 1 => Event::Taken { until: at(until) },
             2 | 3 => progress(results),
@@ -551,7 +674,17 @@ fn any_event() -> impl Strategy<Value = Event> {
                     lighthouse,
                 }
             }
-            _ => Event::Revoked { results },
+            8 => called_off(results.into_iter().map(|r| r.item).collect()),
+            9 => called_off(vec![crate::journal::testing::lighthouse()]),
+            10 => Event::Refused {
+                verdict: verdict(false),
+                results,
+            },
+            11 => not_revoked(until),
+            _ => Event::Revoked {
+                results,
+                calls: vec![],
+            },
         },
     )
 }

@@ -343,7 +343,7 @@ async fn a_worker_of_the_past_finds_its_request_archived() {
         panic!()
     };
     let copy = Journal::open(journal.place(), &Access::default()).unwrap();
-    let mut slow = Claim::won(claim.state().clone(), worker(4));
+    let mut slow = Claim::won(claim.state().clone(), lease(EXPIRY, 4));
     let taken: Vec<ItemResult> = (0..3).map(|n| result(account(n), Cancelled)).collect();
     let taken: Vec<ItemResult> = taken
         .into_iter()
@@ -355,6 +355,7 @@ async fn a_worker_of_the_past_finds_its_request_archived() {
             at(EXPIRY + 1),
             Event::Revoked {
                 results: taken.clone(),
+                calls: vec![],
             },
         )
         .await
@@ -373,7 +374,10 @@ async fn a_worker_of_the_past_finds_its_request_archived() {
         .record(
             &copy,
             at(EXPIRY + 86_400),
-            Event::Revoked { results: taken },
+            Event::Revoked {
+                results: taken,
+                calls: vec![],
+            },
         )
         .await;
     let state = journal

@@ -218,7 +218,14 @@ async fn an_expired_share_is_taken_back_step_by_step() {
         result(lighthouse(), Cancelled),
     ];
     second
-        .record(&journal, at(EXPIRY + 61), Event::Revoked { results: rest })
+        .record(
+            &journal,
+            at(EXPIRY + 61),
+            Event::Revoked {
+                results: rest,
+                calls: vec![],
+            },
+        )
         .await
         .unwrap();
     assert!(second.state().grant(at(EXPIRY + 62)).is_none());

@@ -1,0 +1,83 @@
+//! Closing a share that gives nothing more: it has expired, was called off, or is denied by now.
+//! Takes each item's recorded result and what the cloud shows; returns the result to close with.
+
+use crate::cloud::error::image_is_missing;
+use crate::domain::{Item, ItemResult, ResultKind, ShareRequest, Verdict};
+use crate::journal::State;
+use crate::plan::Observation;
+use crate::policy::Approved;
+
+use super::answer::refused_items;
+
+/// What a turn may do.
+#[derive(Debug)]
+pub(super) enum Permission {
+    /// Carry this out.
+    Granted(Approved),
+    /// Give nothing more, and close.
+    Withheld(Withheld),
+}
+
+/// Why a share gives nothing more.
+#[derive(Debug)]
+pub(super) enum Withheld {
+    /// Its end came before its work was done.
+    Expired,
+    /// Later cancels called all of it off.
+    CalledOff,
+    /// The present policies refuse it.
+    Denied(Verdict),
+}
+
+impl Withheld {
+    /// The result of an item that was not given.
+    pub(super) fn result(&self, request: &ShareRequest, result: ItemResult) -> ItemResult {
+        if !result.pending() {
+            return result;
+        }
+        let refused = match self {
+            // A result of a call-off is never pending.
+            Self::Expired | Self::CalledOff => None,
+            Self::Denied(verdict) => refused_items(request, verdict)
+                .into_iter()
+                .find(|refused| refused.item == result.item),
+        };
+        refused.unwrap_or_else(|| ItemResult {
+            kind: ResultKind::Failed {
+                code: "Expired".to_owned(),
+                message: "the share's end came before it could be made".to_owned(),
+                retryable: false,
+            },
+            ..result
+        })
+    }
+}
+
+/// What an interrupted worker may have given of an item that is not to be given any more: `None` when
+/// it gave nothing, a pending result when that has to be asked again later.
+pub(super) fn trace(state: &State, result: &ItemResult, seen: &Observation) -> Option<ItemResult> {
+    let called_off = result.called_off_by.is_some() && result.kind == ResultKind::Cancelled;
+    let open = result.pending() || called_off;
+    if !open || state.found_before(&result.item) {
+        return None;
+    }
+    let kind = match (&result.item, &seen.shares, &seen.unreadable) {
+        (Item::Account(account), Some(shares), _) => {
+            shares.contains(account).then_some(ResultKind::Shared)
+        }
+        (Item::Lighthouse(_), ..) if seen.blueprint.is_some() => Some(ResultKind::Available {
+            blueprint: seen.blueprint.clone(),
+            already: false,
+        }),
+        _ if seen.readable => None,
+        (_, _, Some(error)) if image_is_missing(&error.code) => None,
+        (_, _, Some(error)) if error.class.passing() => Some(ResultKind::Pending),
+        // The site cannot tell. Taking it back does no harm where it was not given.
+        (Item::Account(_), ..) => Some(ResultKind::Shared),
+        _ => None,
+    };
+    kind.map(|kind| ItemResult {
+        kind,
+        ..result.clone()
+    })
+}

@@ -1,0 +1,120 @@
+//! Calling off: a later cancel ends items of a share that is not closed. Takes a state and a
+//! `called_off` record; says which items may still be called off and which are.
+
+use crate::domain::{AccountId, Action, Item, ResultKind, ShareRequest, Status, Target};
+
+use super::super::record::{CallOff, Record};
+use super::apply::{BrokenRecord, broken};
+use super::{Phase, State};
+
+impl State {
+    /// Whether a cancel may call this item off: the share is not closed and nobody has called it off
+    /// before.
+    pub fn can_be_called_off(&self, item: &Item) -> bool {
+        let open = matches!(
+            self.phase,
+            Phase::Waiting { .. } | Phase::Working { .. } | Phase::Deferred { .. }
+        );
+        let request = &self.intent.request;
+        open && request.action == Action::Share
+            && self.call_off_of(item).is_none()
+            && request.target.items().contains(item)
+    }
+
+    /// The cancel that called this item off.
+    pub fn call_off_of(&self, item: &Item) -> Option<&CallOff> {
+        self.called_off
+            .iter()
+            .find(|call_off| call_off.items.contains(item))
+    }
+
+    /// Whether a record says that the cloud had this item before the request.
+    pub fn found_before(&self, item: &Item) -> bool {
+        self.results.iter().any(|result| {
+            let before = matches!(
+                result.kind,
+                ResultKind::AlreadyShared | ResultKind::Available { already: true, .. }
+            );
+            before && result.item == *item
+        })
+    }
+
+    /// The request without what was called off; `None` when nothing is left of it.
+    pub fn remaining(&self) -> Option<ShareRequest> {
+        let mut request = self.intent.request.clone();
+        let off = |item: &Item| self.call_off_of(item).is_some();
+        let keep = |accounts: &[AccountId]| -> Vec<AccountId> {
+            let kept = accounts
+                .iter()
+                .filter(|account| !off(&Item::Account((*account).clone())));
+            kept.cloned().collect()
+        };
+        match &mut request.target {
+            Target::Blueprint { accounts, .. } | Target::Cvm { accounts, .. } => {
+                *accounts = keep(accounts);
+                if accounts.is_empty() {
+                    return None;
+                }
+            }
+            Target::Lighthouse { image } => {
+                if off(&Item::Lighthouse(image.clone())) {
+                    return None;
+                }
+            }
+            Target::Chain { image, accounts } => {
+                if off(&Item::Lighthouse(image.clone())) {
+                    return None;
+                }
+                let kept = keep(accounts);
+                request.target = if kept.is_empty() {
+                    Target::Lighthouse {
+                        image: image.clone(),
+                    }
+                } else {
+                    Target::Chain {
+                        image: image.clone(),
+                        accounts: kept,
+                    }
+                };
+            }
+        }
+        Some(request)
+    }
+
+    /// Applies a `called_off` record. A share of which nothing is left, and for which nothing can have
+    /// been called yet, is closed by it; one that an earlier worker began has to be looked at.
+    pub(super) fn call_off(
+        &mut self,
+        record: &Record,
+        call_off: &CallOff,
+    ) -> Result<(), BrokenRecord> {
+        if call_off.items.is_empty() {
+            return broken("it calls nothing off");
+        }
+        if let Some(item) = call_off
+            .items
+            .iter()
+            .find(|item| !self.can_be_called_off(item))
+        {
+            return broken(format!("{item} cannot be called off"));
+        }
+        self.called_off.push(call_off.clone());
+        if self.remaining().is_some() {
+            return Ok(());
+        }
+        match self.phase {
+            Phase::Waiting { .. } | Phase::Deferred { .. } if !self.observed => {
+                self.status = Some(Status::of(Action::Share, &self.results()));
+                self.phase = Phase::Closed;
+            }
+            Phase::Deferred { .. } => {
+                self.phase = Phase::Deferred {
+                    why: format!("called off by {}", call_off.name()),
+                    not_before: record.at,
+                };
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,514 @@
+//! Approved means approved at the moment of sharing: work that waited is decided again, and a later
+//! cancel calls off an earlier share.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sharehook::app::Ending;
+use sharehook::domain::{ItemResult, ResultKind, Status};
+
+use crate::support::{
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, deliver, request,
+};
+
+const HOUR: i64 = 3600;
+const LATER: &str = "2026-11-21T09:00:00Z";
+
+/// Takes the account and the requester out of every group, as an operator would.
+fn forbid(world: &mut World) {
+    world.change_entities(|text| {
+        let keep = |line: &&str| {
+            !line.contains("invoke/alice@example.com")
+                && !ACCOUNTS.iter().any(|account| line.contains(account))
+        };
+        text.lines().filter(keep).collect::<Vec<_>>().join("\n")
+    });
+}
+
+fn cancel(id: &str, change: Value) -> Value {
+    let mut cancel = request(id, change);
+    cancel["action"] = json!("cancel");
+    cancel
+}
+
+async fn results_of(world: &World, id: &str) -> (Status, Vec<ItemResult>) {
+    let listed = world.app.requests().await.unwrap();
+    assert_eq!(listed.flaws, [""; 0]);
+    let wanted = format!("invoke/{id}");
+    let entry = listed
+        .entries
+        .into_iter()
+        .find(|entry| entry.identity == wanted);
+    let answer = entry.unwrap().answer;
+    (answer.status, answer.results)
+}
+
+fn called_off(results: &[ItemResult], by: &str) -> bool {
+    results.iter().all(|result| {
+        result.kind == ResultKind::Cancelled && result.called_off_by.as_deref() == Some(by)
+    })
+}
+
+/// A worker is stopped: at its first changing call, once the cloud has carried that out, or before it.
+async fn interrupt(world: &mut World, request: &Value, carried_out: bool) {
+    let action = if request["image"] == CVM_IMAGE {
+        "ModifyImageSharePermission"
+    } else {
+        "ShareBlueprintAcrossAccounts"
+    };
+    if carried_out {
+        assert!(
+            world
+                .cloud
+                .inject(format!("{action}:slow:600s").parse().unwrap())
+        );
+        tokio::select! {
+            _ = deliver(&world.app, request) => panic!("it was not stopped"),
+            () = until_stuck(world) => {}
+        }
+    } else {
+        // Four entries of the index, record 0, and then nothing more.
+        world.fuse.arm(5, crate::support::store::Break::CrashBefore);
+        tokio::select! {
+            _ = deliver(&world.app, request) => panic!("it was not stopped"),
+            () = world.fuse.crashed() => {}
+        }
+    }
+    world.restart();
+}
+
+async fn until_stuck(world: &World) {
+    let stuck = || {
+        let calls = world.cloud.calls();
+        calls.iter().any(|call| call.fault.is_some())
+    };
+    while !stuck() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_share_that_waited_is_decided_again_before_it_is_made() {
+    let mut world = World::new().await;
+    world.reset().await;
+    let share = request("CHG1", json!({"not_before": LATER}));
+    assert_eq!(world.deliver(&share).await.0, Ending::Waiting);
+    forbid(&mut world);
+    world.advance(2 * HOUR);
+    world.sweep().await;
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
+    assert_eq!(world.cloud.calls().len(), 0);
+    let (status, results) = results_of(&world, "CHG1").await;
+    assert_eq!((status, results.len()), (Status::Denied, 3));
+    let (ending, answer) = world.deliver(&share).await;
+    assert_eq!(ending, Ending::Denied);
+    assert!(answer.policy.is_empty() && !answer.refused.is_empty());
+    // Both verdicts are on record.
+    let stream = sharehook::journal::StreamId::of(&sharehook::domain::Identity {
+        source: "invoke".parse().unwrap(),
+        id: "CHG1".to_owned(),
+    });
+    let state = world.journal.read(stream).await.unwrap().unwrap();
+    let state = state.into_state().unwrap();
+    assert!(state.verdict().allowed && !state.refusal().unwrap().allowed);
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_interrupted_share_that_is_denied_by_now_keeps_what_it_gave_until_its_end() {
+    for image in [BLUEPRINT, CVM_IMAGE] {
+        let mut world = World::new().await;
+        world.reset().await;
+        let share = request("CHG1", json!({"image": image, "expires_in": "5h"}));
+        interrupt(&mut world, &share, true).await;
+        let given = world.shares();
+        forbid(&mut world);
+        world.advance(HOUR);
+        world.sweep().await;
+        let (status, results) = results_of(&world, "CHG1").await;
+        assert_eq!(status, Status::Denied, "{results:?}");
+        assert_eq!(world.shares(), given, "what stands is not touched");
+        assert_eq!(world.app.grants().await.unwrap().entries.len(), 3);
+        world.advance(5 * HOUR);
+        world.sweep().await;
+        assert!(world.shares().is_empty(), "{:?}", world.shares());
+        world.verify().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_that_was_allowed_once_is_carried_out() {
+    let mut world = World::new().await;
+    world.reset().await;
+    world.deliver(&request("CHG1", json!({}))).await;
+    world
+        .deliver(&cancel("CHG2", json!({"not_before": LATER})))
+        .await;
+    forbid(&mut world);
+    world.advance(2 * HOUR);
+    world.sweep().await;
+    assert!(world.shares().is_empty());
+    assert_eq!(results_of(&world, "CHG2").await.0, Status::Completed);
+}
+
+#[tokio::test]
+async fn a_later_cancel_calls_off_a_share_that_waits() {
+    let mut world = World::new().await;
+    world.reset().await;
+    let share = request("CHG1", json!({"not_before": LATER}));
+    world.deliver(&share).await;
+    world.advance(60);
+    let (_, answer) = world.deliver(&cancel("CHG2", json!({}))).await;
+    assert!(
+        answer
+            .results
+            .iter()
+            .all(|r| r.kind == ResultKind::NotShared),
+        "{answer:?}"
+    );
+    let (status, results) = results_of(&world, "CHG1").await;
+    assert_eq!(status, Status::Failed);
+    assert!(called_off(&results, "CHG2"), "{results:?}");
+    world.advance(2 * HOUR);
+    world.sweep().await;
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_rest_of_a_share_goes_on() {
+    let mut world = World::new().await;
+    world.reset().await;
+    world
+        .deliver(&request(
+            "CHG1",
+            json!({"not_before": LATER, "expires_in": "5h"}),
+        ))
+        .await;
+    world.advance(60);
+    let part = json!({"accounts": [ACCOUNTS[1]], "ticket": null});
+    world.deliver(&cancel("CHG2", part)).await;
+    world.advance(2 * HOUR);
+    world.sweep().await;
+    let mut left = vec![ACCOUNTS[0], ACCOUNTS[2]];
+    left.sort_unstable();
+    assert_eq!(world.has(BLUEPRINT), left);
+    let (status, results) = results_of(&world, "CHG1").await;
+    assert_eq!(status, Status::Partial);
+    assert!(called_off(&results[1..2], "invoke/CHG2"), "{results:?}");
+    world.advance(5 * HOUR);
+    world.sweep().await;
+    assert!(world.shares().is_empty());
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_earlier_cancel_that_is_resumed_leaves_a_later_share_alone() {
+    let mut world = World::new().await;
+    world.reset().await;
+    let early = cancel("CHG2", json!({}));
+    interrupt(&mut world, &early, false).await;
+    world.advance(60);
+    let share = request("CHG1", json!({"not_before": LATER}));
+    assert_eq!(world.deliver(&share).await.0, Ending::Waiting);
+    world.advance(300);
+    world.sweep().await;
+    assert_eq!(results_of(&world, "CHG2").await.0, Status::Completed);
+    world.advance(HOUR);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT).len(), 3);
+    assert_eq!(results_of(&world, "CHG1").await.0, Status::Completed);
+}
+
+#[tokio::test]
+async fn a_cancel_of_a_chains_blueprint_or_of_its_image_calls_the_chain_off() {
+    let chain = json!({"image": CHAIN_IMAGE, "lighthouse": true});
+    for stop in [
+        json!({"image": CHAIN_IMAGE, "lighthouse": true}),
+        json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null}),
+        json!({"image": CHAINED}),
+    ] {
+        let mut world = World::new().await;
+        world.reset().await;
+        // The journal knows the blueprint from a chain before.
+        world.deliver(&request("CHG0", chain.clone())).await;
+        let mut waiting = request("CHG1", chain.clone());
+        waiting["not_before"] = json!(LATER);
+        world.deliver(&waiting).await;
+        world.advance(60);
+        world.deliver(&cancel("CHG2", stop.clone())).await;
+        world.advance(2 * HOUR);
+        world.sweep().await;
+        let (_, results) = results_of(&world, "CHG1").await;
+        let accounts: Vec<_> = results
+            .into_iter()
+            .filter(|result| result.item.to_string().starts_with("account"))
+            .collect();
+        assert!(called_off(&accounts, "CHG2"), "{stop}: {accounts:?}");
+        assert_eq!(world.has(CHAINED), [""; 0], "{stop}");
+        world.verify().await.unwrap();
+    }
+}
+
+/// The share's worker lives: the cancel comes while its look or its call is on the way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_worker_gives_nothing_more_and_takes_back_what_it_gave() {
+    for (image, slow) in [
+        (BLUEPRINT, "DescribeBlueprints"),
+        (BLUEPRINT, "ShareBlueprintAcrossAccounts"),
+        (CVM_IMAGE, "DescribeImageSharePermission"),
+        (CVM_IMAGE, "cvm.ModifyImageSharePermission"),
+    ] {
+        let mut world = World::new().await;
+        world.reset().await;
+        let change = json!({"image": image});
+        assert!(
+            world
+                .cloud
+                .inject(format!("{slow}:slow:700ms").parse().unwrap())
+        );
+        let share = request("CHG1", change.clone());
+        let sharing = world.deliver(&share);
+        let another = world.another();
+        let cancelling = async {
+            until_stuck(&world).await;
+            world.advance(1);
+            deliver(&another, &cancel("CHG2", change.clone())).await
+        };
+        let ((_, shared), (_, cancelled)) = tokio::join!(sharing, cancelling);
+        assert_eq!(cancelled.status, Status::Completed, "{slow}: {cancelled:?}");
+        assert_eq!(shared.status, Status::Failed, "{slow}: {shared:?}");
+        assert!(called_off(&shared.results, "CHG2"), "{slow}: {shared:?}");
+        assert!(world.shares().is_empty(), "{slow}: {:?}", world.shares());
+        assert!(world.app.grants().await.unwrap().entries.is_empty());
+        let again = world.effects();
+        assert!(again.values().all(|count| *count == 1), "{slow}: {again:?}");
+        world.verify().await.unwrap();
+    }
+}
+
+/// The call of an interrupted worker has its effect only after the cancel has looked.
+#[tokio::test]
+async fn what_arrives_after_the_cancel_is_taken_back_unless_a_later_share_gave_it() {
+    for renewed in [false, true] {
+        let mut world = World::new().await;
+        world.reset().await;
+        let change = json!({"image": CVM_IMAGE});
+        let share = request("CHG1", change.clone());
+        interrupt(&mut world, &share, true).await;
+        // As if the call were still on its way.
+        let on_its_way = world.cloud.state().regions[REGION].images[CVM_IMAGE]
+            .shares
+            .clone();
+        world.cloud.edit(|cloud| {
+            let region = cloud.regions.get_mut(REGION).unwrap();
+            region.images.get_mut(CVM_IMAGE).unwrap().shares.clear();
+        });
+        world.clear_faults().await;
+        world.advance(2);
+        let (_, answer) = world.deliver(&cancel("CHG2", change.clone())).await;
+        assert_eq!(answer.status, Status::Completed);
+        if renewed {
+            world.advance(2);
+            let later = request(
+                "CHG3",
+                json!({"image": CVM_IMAGE, "accounts": [ACCOUNTS[0]]}),
+            );
+            world.deliver(&later).await;
+        }
+        world.cloud.edit(|cloud| {
+            let region = cloud.regions.get_mut(REGION).unwrap();
+            let shares = &mut region.images.get_mut(CVM_IMAGE).unwrap().shares;
+            shares.extend(on_its_way.clone());
+        });
+        for _ in 0..3 {
+            world.advance(HOUR);
+            world.sweep().await;
+        }
+        let left: &[&str] = if renewed { &ACCOUNTS[..1] } else { &[] };
+        assert_eq!(world.has_image(CVM_IMAGE), left);
+        let (_, results) = results_of(&world, "CHG1").await;
+        assert!(called_off(&results[1..], "CHG2"), "{results:?}");
+        world.verify().await.unwrap();
+    }
+}
+
+/// How the share stands when the cancel comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Waiting,
+    PutOff,
+    /// Stopped before its call had an effect.
+    Interrupted,
+    /// Stopped after its call had an effect.
+    InterruptedAfter,
+}
+
+/// When the cancel comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comes {
+    /// Before the share.
+    Before,
+    /// While the share stands there.
+    During,
+    /// After the share was resumed and closed.
+    After,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_interleaving_of_share_cancel_and_policy_ends_as_expected() {
+    use Stands::{Interrupted, InterruptedAfter, PutOff, Waiting};
+    let mut table = Vec::new();
+    for stands in [Waiting, PutOff, Interrupted, InterruptedAfter] {
+        for comes in [Comes::Before, Comes::During, Comes::After] {
+            for changed in [false, true] {
+                table.push((stands, comes, changed));
+            }
+        }
+    }
+    let mut world = World::new().await;
+    world.hurry();
+    for (stands, comes, changed) in table {
+        for killed in [false, true] {
+            let row =
+                format!("{stands:?}, cancel {comes:?}, policy changed {changed}, killed {killed}");
+            world.reset().await;
+            let mut share = request("CHG1", json!({}));
+            let stop = cancel(
+                "CHG2",
+                json!({"requester": "bob@example.com", "approvers": ["alice@example.com"]}),
+            );
+            if comes == Comes::Before {
+                world.deliver(&stop).await;
+                world.advance(1);
+            }
+            match stands {
+                Waiting => {
+                    share["not_before"] = json!(LATER);
+                    world.deliver(&share).await;
+                }
+                PutOff => {
+                    world.cloud.inject("*:reset-before@40".parse().unwrap());
+                    let (ending, _) = world.deliver(&share).await;
+                    assert_eq!(ending, Ending::Pending, "{row}");
+                    world.clear_faults().await;
+                }
+                Interrupted => interrupt(&mut world, &share, false).await,
+                InterruptedAfter => interrupt(&mut world, &share, true).await,
+            }
+            world.clear_faults().await;
+            world.advance(2);
+            // The cancel's own policy stands: only the share's requester and accounts lose theirs later.
+            if comes == Comes::During {
+                if killed {
+                    kill_and_resume(&mut world, &stop).await;
+                } else {
+                    world.deliver(&stop).await;
+                }
+            }
+            if changed {
+                forbid(&mut world);
+            }
+            world.advance(2 * HOUR);
+            world.sweep().await;
+            let (status, results) = results_of(&world, "CHG1").await;
+            let all = world.has(BLUEPRINT).len();
+            match (comes, changed) {
+                (Comes::During, _) => {
+                    assert!(called_off(&results, "CHG2"), "{row}: {results:?}");
+                    assert_eq!((status, all), (Status::Failed, 0), "{row}");
+                }
+                (_, false) => assert_eq!((status, all), (Status::Completed, 3), "{row}"),
+                (_, true) => {
+                    let given = if stands == InterruptedAfter { 3 } else { 0 };
+                    assert_eq!((status, all), (Status::Denied, given), "{row}: {results:?}");
+                }
+            }
+            if comes == Comes::After && !changed {
+                world.deliver(&stop).await;
+                world.sweep().await;
+                assert_eq!(world.has(BLUEPRINT).len(), 0, "{row}");
+                let (status, results) = results_of(&world, "CHG1").await;
+                assert_eq!(status, Status::Completed, "{row}: {results:?}");
+            }
+            world.verify().await.unwrap();
+            world.restore_entities();
+        }
+    }
+}
+
+/// The cancel's process stops at each of its writes in turn, until one run needs no stop.
+async fn kill_and_resume(world: &mut World, stop: &Value) {
+    for nth in 0..12 {
+        world
+            .fuse
+            .arm(nth, crate::support::store::Break::CrashAfter);
+        let done = tokio::select! {
+            (ending, _) = deliver(&world.app, stop) => ending == Ending::Done,
+            () = world.fuse.crashed() => false,
+        };
+        world.restart();
+        world.advance(300);
+        if done {
+            break;
+        }
+    }
+    world
+        .fuse
+        .arm(u64::MAX, crate::support::store::Break::FailBefore);
+    world.sweep().await;
+    world.deliver(stop).await;
+}
+
+#[tokio::test]
+async fn a_revocation_that_cannot_succeed_writes_one_record_and_backs_off_to_a_day() {
+    let mut world = World::with(Place::Brittle, |_| ()).await;
+    world.reset().await;
+    world
+        .deliver(&request("CHG1", json!({"expires_in": "1h"})))
+        .await;
+    world.advance(HOUR);
+    world.cloud.inject(
+        "CancelShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation@1000"
+            .parse()
+            .unwrap(),
+    );
+    let mut written = Vec::new();
+    let mut pauses = Vec::new();
+    let mut last = newest(&world).await;
+    let mut waited = 0;
+    while pauses.len() < 18 {
+        world.sweep().await;
+        let now = newest(&world).await;
+        if now > last {
+            written.push(now - last);
+            pauses.push(waited);
+            waited = 0;
+        }
+        last = now;
+        let step = if waited < 60 { 1 } else { waited / 30 };
+        world.advance(step);
+        waited += step;
+    }
+    // `revoking` and the outcome; then one record for each attempt.
+    assert_eq!(written[0], 2);
+    assert!(written[1..].iter().all(|count| *count == 1), "{written:?}");
+    let close = |pause: i64, wanted: i64| pause >= wanted && pause <= wanted + wanted / 10 + 2;
+    for (n, pause) in pauses[1..].iter().enumerate() {
+        let wanted = (5_i64 << n.min(20)).min(24 * HOUR);
+        assert!(close(*pause, wanted), "attempt {n}: {pauses:?}");
+    }
+    world.verify().await.unwrap();
+    world.clear_faults().await;
+    world.advance(25 * HOUR);
+    assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
+    assert!(world.shares().is_empty());
+    world.verify().await.unwrap();
+}
+
+/// The number of the only request's newest record.
+async fn newest(world: &World) -> u64 {
+    let listed = world.app.requests().await.unwrap();
+    let record = listed.entries[0].answer.record.clone().unwrap();
+    record.split(['/', '.']).nth(2).unwrap().parse().unwrap()
+}
