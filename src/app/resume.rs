@@ -2,7 +2,7 @@
 //! unfinished.
 
 use crate::cloud::error::image_is_missing;
-use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
+use crate::domain::{Item, ItemResult, ResultCode, ResultKind, Status, Timestamp};
 use crate::journal::{JournalError, Phase, State, StreamId, Work};
 use crate::plan::{Observation, Plan};
 use crate::policy::Approved;
@@ -137,7 +137,7 @@ fn too_late(result: ItemResult) -> ItemResult {
         return result;
     }
     let kind = ResultKind::Failed {
-        code: "Expired".to_owned(),
+        code: ResultCode::Expired.into(),
         message: "the share's end came before it could be made".to_owned(),
         retryable: false,
     };

@@ -1,7 +1,7 @@
 //! One call from request to answer: limits, pace, signature, sending, reading. In: an action's
-//! request. Out: its answer or error. Repeats by itself only what the cloud refused before doing
-//! anything: once after fixing the clock, once after renewing credentials. Every other decision to
-//! repeat is the caller's.
+//! request. Out: its answer or error. Repeats a call only when the cloud refused it before acting:
+//! once after fixing the clock, once after renewing credentials. The caller decides on every other
+//! repetition.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! The outbound edge: the cloud's sharing actions, signed, paced, and their answers understood. In:
-//! typed arguments and a deadline. Out: receipts and observations, or a classified error. Decides
-//! nothing about what to do next.
+//! Calls to the cloud: signs, paces and sends the sharing actions, and classifies their errors. In:
+//! typed arguments and a deadline. Out: receipts and observations, or a classified error. Does not
+//! decide what to do next.
 
 /// The API's actions, a file each, with their published limits.
 pub mod actions;

@@ -1,6 +1,5 @@
-//! The cloud in the words of this program. In: typed arguments and a deadline. Out: receipts and
-//! observations, or the error. Decides nothing: what to call next after an error is the caller's
-//! question.
+//! One method per operation, in this program's types. In: typed arguments and a deadline. Out:
+//! receipts and observations, or the error. The caller decides what to call after an error.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::endpoint::Endpoint;
 use crate::domain::{Problem, Site, Timestamp};
 
-/// The reader of the system's clock, handed in by whoever is allowed to read it.
+/// Reads the system's clock.
 pub type Clock = fn() -> Timestamp;
 
 /// How the cloud is reached.

@@ -38,9 +38,9 @@ pub enum AccountStep {
 pub enum AccountSeen {
     /// The call's end: the cloud's request id where it gave one, or the error.
     Called(Result<Option<String>, CloudError>),
-    /// The call carried accounts of other work too, and was refused in a way that may be due to one
-    /// of those.
-    InCompany,
+    /// The call was coalesced with other requests, and the refusal may be due to one of their
+    /// accounts.
+    Coalesced,
     /// Who has the image now; an error when that could not be read.
     Shares(Result<BTreeSet<AccountId>, CloudError>),
     /// The wait is over.
@@ -130,8 +130,8 @@ impl AccountWork {
                 self.next = Next::Call;
             }
             AccountSeen::Called(Err(error)) => self.refused(error),
-            AccountSeen::InCompany => {
-                // As with a refused batch of its own: it may have been carried out in part.
+            AccountSeen::Coalesced => {
+                // Like every refused batch, it may have been carried out in part.
                 if let Some(front) = self.queue.front_mut() {
                     front.maybe_done = true;
                 }
@@ -213,17 +213,15 @@ impl AccountWork {
             }
             ErrorClass::AsWanted if self.readable => self.next = Next::Read,
             ErrorClass::AsWanted => {
-                // The same as below, and nobody can tell: to say "shared" of what somebody else did
-                // is the safer record, because an expiry takes it away; the other way round it
-                // would stay for ever.
+                // As below, and the shares cannot be read. Record "shared" even if someone else did
+                // it: an expiry then takes it back. The other way round it would stay for ever.
                 front.maybe_done = true;
                 self.halve();
             }
             ErrorClass::Unlisted(Family::Passing) if alone => self.repeat(error),
             ErrorClass::Account | ErrorClass::Quota | ErrorClass::Unlisted(_) => {
-                // Whether a refused batch changes nothing or is carried out up to the bad account
-                // is not documented, so the halves count as perhaps done: "already shared" will
-                // then be our own doing.
+                // The pages do not say whether a refused batch is carried out up to the bad account.
+                // Mark the halves as perhaps done, so that "already shared" counts as our doing.
                 front.maybe_done = true;
                 self.halve();
             }
@@ -240,8 +238,7 @@ impl AccountWork {
             | ErrorClass::Operator
             | ErrorClass::Refresh
             | ErrorClass::Clock => {
-                // The image, the key or the role is wrong, not an account: no other batch can fare
-                // better.
+                // The image, the key or the role is wrong, not an account: all batches fail alike.
                 while !self.queue.is_empty() {
                     self.fail_front(&error, false);
                 }
@@ -280,9 +277,8 @@ impl AccountWork {
         let (tries, last) = (front.tries, front.last.clone());
         let changed = front.accounts.len() < before;
         let request_id = last.as_ref().and_then(|e| e.request_id.clone());
-        // The accounts were not there when the plan was made, so what is there now is this work's
-        // doing, unless somebody else did the same in between; then saying "shared" is the safer
-        // record, because an expiry will take it away again.
+        // The plan left out accounts that had the image, so this work has given it, unless someone
+        // else did the same in between. "Shared" is the safer record: an expiry takes it back.
         for account in there {
             self.settle(account, self.effected(), request_id.clone());
         }
@@ -302,10 +298,10 @@ impl AccountWork {
         }
     }
 
-    /// The read-back failed. For a passing reason: it is asked for again, and while it is not
-    /// answered nothing is repeated. Where nothing can be read: go on without. Sharing and
-    /// cancelling are set operations, so a repetition is harmless to the state; only the result may
-    /// then say "already".
+    /// Handles a failed read-back. After a passing failure it is repeated, and no call is made
+    /// before it succeeds. Where shares cannot be read at all, the work goes on without: sharing and
+    /// cancelling are set operations, so a repetition is harmless, and only the result may say
+    /// "already".
     fn unreadable(&mut self, error: CloudError) {
         let unclear = self.must_read_first();
         let Some(front) = self.queue.front_mut() else {
@@ -333,8 +329,8 @@ impl AccountWork {
         }
     }
 
-    /// Splits the front batch in two. A batch that a read-back has shrunk to one is asked about
-    /// again, alone, so that it gets its own code and not that of a batch-mate.
+    /// Splits the front batch in two. A batch that a read-back has shrunk to one account is called
+    /// again, so that the account gets its own code and not that of another one.
     fn halve(&mut self) {
         let Some(mut front) = self.queue.pop_front() else {
             return;

@@ -1,14 +1,13 @@
-//! What a share's calls could only be refused for, known before the first of them. In: what was
-//! seen. Out: results with reasons. Only what was read is judged: an absent or new value is for the
-//! call itself, which has the documented code. Rule: only what is NORMAL can be shared, only an own
-//! custom image, with 500 accounts at most (API pages).
+//! Finds the accounts that no call can give the image, before the first call. In: an observation.
+//! Out: their results with reasons. Judges only what was read: an absent or new value is left to the
+//! call, which returns the documented code. Rule: a CVM image has 500 accounts at most (API page).
 
 use crate::domain::{AccountId, Action, Item, ItemResult, ResultKind, Target};
 
 use super::observation::Observation;
 use super::readiness::Readiness;
 
-/// Takes out of `todo` whom no call can give the image, with the reason for each.
+/// Removes from `todo` the accounts that no call can give the image, and returns their results.
 pub(super) fn refused(
     action: Action,
     target: &Target,

@@ -7,12 +7,12 @@ use crate::domain::ResultKind;
 /// Whether an image can be shared as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Readiness {
-    /// It can, or nobody could tell: the call decides.
+    /// It can, or its state could not be read: the call decides.
     #[default]
     Ready,
-    /// It is in this state, which passes.
+    /// It is in this state, which will pass.
     Later(String),
-    /// For this reason it cannot.
+    /// It cannot, for this reason.
     Never(String),
 }
 

@@ -1,5 +1,5 @@
-//! The permission, as a value: whoever wants to change a share has to hold an [`Approved`].
-//! In: a decision, a recorded verdict, or an expiry that has passed. There is no fourth door.
+//! The permission to change a share, as a value. It comes from a decision, from a recorded verdict,
+//! or from an expiry that has passed, and from nothing else.
 
 use crate::domain::{AccountId, Action, Identity, ShareRequest, Target, Timestamp, Verdict};
 
@@ -12,7 +12,7 @@ use super::rules::EXPIRY;
 /// 2. [`Approved::recall`]: it was allowed, and the journal holds the verdict;
 /// 3. [`Approved::expiry`]: a share's own end has come, and what was given is taken back.
 ///
-/// Its fields are private, so that nobody writes one down:
+/// Its fields are private, so that no other module can construct one:
 /// ```compile_fail
 /// use sharehook::domain::{Identity, ShareRequest, Timestamp, Verdict};
 /// use sharehook::policy::Approved;
@@ -39,7 +39,7 @@ pub struct Approved {
 }
 
 impl Approved {
-    /// The first door; only `decide` has the key.
+    /// The first door, for [`decide`](super::PolicySet::decide) alone.
     pub(super) fn granted(
         request: &ShareRequest,
         identity: &Identity,
@@ -54,10 +54,10 @@ impl Approved {
         }
     }
 
-    /// The second door, for work that was begun: the verdict that the journal recorded stands, also
-    /// after the policies have changed. The caller vouches that all four come from the same record.
+    /// The second door, for work that has begun: the recorded verdict counts, also after the policies
+    /// have changed. The caller passes four values of one record.
     ///
-    /// None unless that verdict allowed it without a reservation.
+    /// None unless that verdict allowed the request and refused nothing.
     pub fn recall(
         request: &ShareRequest,
         identity: &Identity,
@@ -121,7 +121,7 @@ impl Approved {
             expires: None,
             ..granted.clone()
         };
-        // No policy was asked, so that there is no digest of one.
+        // No policy decides an expiry, so there is no policy digest.
         let verdict = Verdict {
             allowed: true,
             policies: vec![EXPIRY.to_owned()],
@@ -132,17 +132,17 @@ impl Approved {
         Some(Self::granted(&request, identity, verdict, now))
     }
 
-    /// What may be done.
+    /// The request that may be carried out.
     pub fn request(&self) -> &ShareRequest {
         &self.request
     }
 
-    /// Whose request it is.
+    /// The request's identity.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Why it may be done, for the record.
+    /// Why it may be carried out, for the record.
     pub fn verdict(&self) -> &Verdict {
         &self.verdict
     }

@@ -198,11 +198,11 @@ def aged(record: bytes, year: str = "2020") -> bytes:
 
 
 class Sandbox:
-    """`sharehook sandbox` on a free port, and what it can be asked."""
+    """`sharehook sandbox` on a free port, of the site that can tell who has a blueprint."""
 
     def __init__(self, stage: Stage):
         self.url = f"http://127.0.0.1:{free_port()}"
-        stage.start("sandbox", [binary(), "sandbox", "--listen", self.url.removeprefix("http://")])
+        stage.start("sandbox", [binary(), "sandbox", "--site", "cn", "--listen", self.url.removeprefix("http://")])
         stage.await_http("sandbox", f"{self.url}/sandbox/state")
 
     def ask(self, what: str) -> dict:

@@ -10,7 +10,7 @@ use super::actions::Action;
 use super::error::clip;
 
 /// The longest wait that a fault may ask for.
-const LONGEST: Duration = Duration::from_secs(600);
+const MAX_WAIT: Duration = Duration::from_secs(600);
 
 /// How a call goes wrong. Only a call that passed authentication, rate limit and parameter checks
 /// meets a fault.
@@ -184,7 +184,7 @@ fn read_kind(kind: &str, arg: Option<&str>) -> Result<FaultKind, String> {
             Some(wait) => Ok(FaultKind::Slow(wait)),
             None => Err(format!(
                 "slow needs a time such as 250ms or 2s, at most {}s",
-                LONGEST.as_secs()
+                MAX_WAIT.as_secs()
             )),
         },
         other => Err(format!("there is no kind \"{}\"", clip(other))),
@@ -209,7 +209,7 @@ fn read_wait(text: &str) -> Option<Duration> {
         .ok()
         .filter(|_| plain)?
         .checked_mul(unit)?;
-    Some(Duration::from_millis(millis)).filter(|wait| *wait <= LONGEST)
+    Some(Duration::from_millis(millis)).filter(|wait| *wait <= MAX_WAIT)
 }
 
 #[cfg(test)]

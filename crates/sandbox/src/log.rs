@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 /// The most calls that are kept; older ones are dropped first.
-const MOST_CALLS: usize = 10_000;
+const MAX_CALLS: usize = 10_000;
 /// The most accounts that are kept of one call.
-const MOST_ACCOUNTS: usize = 500;
+const MAX_ACCOUNTS: usize = 500;
 
 /// One call that reached the API, also one that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,8 +49,8 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn push(&mut self, mut call: Call) {
-        call.accounts.truncate(MOST_ACCOUNTS);
-        if self.calls.len() == MOST_CALLS {
+        call.accounts.truncate(MAX_ACCOUNTS);
+        if self.calls.len() == MAX_CALLS {
             self.calls.pop_front();
         }
         self.calls.push_back(call);
@@ -87,9 +87,9 @@ mod tests {
             request_id: n.to_string(),
         };
         let mut log = Log::default();
-        (0..=MOST_CALLS).for_each(|n| log.push(call(n % 2)));
-        assert_eq!(log.calls().len(), MOST_CALLS);
+        (0..=MAX_CALLS).for_each(|n| log.push(call(n % 2)));
+        assert_eq!(log.calls().len(), MAX_CALLS);
         assert_eq!(log.calls()[0].request_id, "1", "the oldest is dropped");
-        assert_eq!(log.calls()[0].accounts.len(), MOST_ACCOUNTS);
+        assert_eq!(log.calls()[0].accounts.len(), MAX_ACCOUNTS);
     }
 }

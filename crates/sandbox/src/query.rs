@@ -9,9 +9,9 @@ use super::error::ApiError;
 
 /// The largest query of a GET request; the real gateway answers a larger one with an HTML page and
 /// status 414.
-pub(super) const LARGEST_QUERY: usize = 32 * 1024;
+pub(super) const MAX_QUERY_BYTES: usize = 32 * 1024;
 
-const DEEPEST: usize = 6;
+const MAX_DEPTH: usize = 6;
 
 #[derive(Default)]
 struct Node {
@@ -26,7 +26,7 @@ pub(super) fn decode(query: &str) -> Result<Map<String, Value>, ApiError> {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (key, value) = (unescape(key)?, unescape(value)?);
         let mut node = &mut root;
-        if key.split('.').count() > DEEPEST {
+        if key.split('.').count() > MAX_DEPTH {
             return Err(ApiError::unknown(&key));
         }
         for word in key.split('.') {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::error::ApiError;
 
 /// The largest body of a signed POST request.
-pub(super) const LARGEST_BODY: usize = 10 * 1024 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
 /// Method, query and body as received; headers by lower-case name.
 #[derive(Debug, Clone, Default)]
@@ -75,7 +75,7 @@ impl Request {
                 ));
             }
         };
-        if self.body.len() > LARGEST_BODY {
+        if self.body.len() > MAX_BODY_BYTES {
             return Err(ApiError::new(
                 "RequestSizeLimitExceeded",
                 "A request body has at most 10 MB.",
@@ -173,7 +173,7 @@ mod tests {
         );
         assert_eq!(good.common().unwrap().timestamp, 1_767_225_600);
         let large = Request {
-            body: Bytes::from(vec![b' '; LARGEST_BODY + 1]),
+            body: Bytes::from(vec![b' '; MAX_BODY_BYTES + 1]),
             ..good
         };
         assert_eq!(large.common().unwrap_err().code, "RequestSizeLimitExceeded");

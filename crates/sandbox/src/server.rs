@@ -22,15 +22,15 @@ use super::debug;
 use super::fault::Fault;
 use super::log::Call;
 use super::options::SandboxOptions;
-use super::query::LARGEST_QUERY;
+use super::query::MAX_QUERY_BYTES;
 use super::reply::Manner;
-use super::request::{LARGEST_BODY, Request};
+use super::request::{MAX_BODY_BYTES, Request};
 use super::state::State;
 use super::world::World;
 
 /// How much of a request is read at all. It is more than the API's limit, so that a client that
 /// sends too much reads the refusal instead of a broken connection.
-const MOST_READ: usize = 3 * LARGEST_BODY;
+const MAX_READ_BYTES: usize = 3 * MAX_BODY_BYTES;
 /// How long `stop` waits for calls under way.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -170,7 +170,7 @@ async fn serve(
         return send(status, "application/json", value.to_string(), &desk);
     }
     // The real gateway refuses an over-long query before the API sees it, so there is no envelope.
-    if request.query.len() > LARGEST_QUERY {
+    if request.query.len() > MAX_QUERY_BYTES {
         return html(StatusCode::URI_TOO_LONG, &desk);
     }
     let reply = lock(&desk.state).answer(&request, (desk.clock)());
@@ -195,7 +195,7 @@ async fn serve(
 /// Reads a request to its end; `None` when it is too large even to refuse politely.
 async fn read(incoming: HttpRequest) -> Option<Request> {
     let (head, body) = incoming.into_parts();
-    let body: Bytes = to_bytes(body, MOST_READ).await.ok()?;
+    let body: Bytes = to_bytes(body, MAX_READ_BYTES).await.ok()?;
     let mut request = Request {
         method: head.method.as_str().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::actions::{Action, Answer, Scene, Service};
+use super::actions::{Action, ActionContext, Answer, Service};
 use super::behaviour::Behaviour;
 use super::error::{ApiError, clip};
 use super::fault::{Fault, FaultKind};
@@ -20,7 +20,7 @@ use super::signature::Authorization;
 use super::world::World;
 
 /// The most faults that wait at once.
-const MOST_FAULTS: usize = 1_000;
+const MAX_FAULTS: usize = 1_000;
 
 /// Everything that the sandbox remembers.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl State {
 
     /// Adds a fault behind those that wait already; `false` when too many do.
     pub(super) fn inject(&mut self, fault: Fault) -> bool {
-        let room = self.faults.len() < MOST_FAULTS;
+        let room = self.faults.len() < MAX_FAULTS;
         if room {
             self.faults.push(fault);
         }
@@ -185,13 +185,13 @@ impl State {
                 .regions
                 .entry(admitted.region.clone())
                 .or_default();
-            let scene = Scene {
+            let context = ActionContext {
                 stock,
                 params: &admitted.params,
                 behaviour: &self.behaviour,
                 now,
             };
-            answer = admitted.action.run(scene);
+            answer = admitted.action.run(context);
             call.carried_out = answer.is_ok();
         }
         match fault.map(|fault| fault.kind) {

@@ -18,8 +18,7 @@ use crate::domain::Timestamp;
 const ROLE_VARIABLE: &str = "TENCENTCLOUD_CAM_ROLE_NAME";
 const ENDPOINT: &str = "http://metadata.tencentyun.com";
 const PATH: &str = "latest/meta-data/cam/security-credentials/";
-/// The neighbour answers in milliseconds; elsewhere nobody answers, and nobody should wait long for
-/// that.
+/// On a CVM the metadata answer in milliseconds; elsewhere the request must fail soon.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The credentials of this machine's role.

@@ -4,32 +4,32 @@
 
 use serde_json::{Value, json};
 
+use super::context::{ActionContext, Answer};
 use super::paging::{FilterRules, Page, matches};
-use super::scene::{Answer, Scene};
 use crate::error::{ApiError, clip};
 use crate::world::{api_time, is_image_id};
 
 /// Ids in one call: not documented, so the number of `DescribeBlueprints`.
-const MOST_IDS: usize = 100;
+const MAX_IDS: usize = 100;
 
 const FILTERS: FilterRules = FilterRules {
     names: &["account-id"],
     tags: false,
-    most_values: 5,
+    max_values: 5,
     unknown: "InvalidParameterValue.OutOfRange",
     too_many: "InvalidParameterValue.OutOfRange",
 };
 
-pub(super) fn run(scene: Scene<'_>) -> Answer {
-    let params = scene.params;
+pub(super) fn run(context: ActionContext<'_>) -> Answer {
+    let params = context.params;
     let page = Page::read(
         params,
         "InvalidParameterValue.Negative",
         "InvalidParameterValue.OutOfRange",
     )?;
     let ids = params.list("BlueprintIds");
-    if ids.is_empty() || ids.len() > MOST_IDS {
-        let message = format!("BlueprintIds has from 1 to {MOST_IDS} entries.");
+    if ids.is_empty() || ids.len() > MAX_IDS {
+        let message = format!("BlueprintIds has from 1 to {MAX_IDS} entries.");
         return Err(ApiError::new("InvalidParameterValue.OutOfRange", message));
     }
     if let Some(bad) = ids.iter().find(|id| !is_image_id(id, "lhbp-")) {
@@ -40,7 +40,7 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
         ));
     }
     FILTERS.check(params.filters())?;
-    let chosen = scene
+    let chosen = context
         .stock
         .blueprints
         .iter()

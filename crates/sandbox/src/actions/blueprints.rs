@@ -4,12 +4,12 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::context::{ActionContext, Answer};
 use super::paging::{FilterRules, Page, matches};
-use super::scene::{Answer, Scene};
 use crate::error::{ApiError, clip};
 use crate::world::{Blueprint, BlueprintKind, api_time, is_image_id};
 
-const MOST_IDS: usize = 100;
+const MAX_IDS: usize = 100;
 
 const FILTERS: FilterRules = FilterRules {
     names: &[
@@ -18,16 +18,16 @@ const FILTERS: FilterRules = FilterRules {
         "platform-type",
         "blueprint-name",
         "blueprint-state",
-        "scene-id",
+        "context-id",
     ],
     tags: true,
-    most_values: 100,
+    max_values: 100,
     unknown: "InvalidParameter.InvalidFilterNotSupportedName",
     too_many: "InvalidParameterValue.LimitExceeded",
 };
 
-pub(super) fn run(scene: Scene<'_>) -> Answer {
-    let (params, now) = (scene.params, scene.now);
+pub(super) fn run(context: ActionContext<'_>) -> Answer {
+    let (params, now) = (context.params, context.now);
     let page = Page::read(
         params,
         "InvalidParameterValue.Negative",
@@ -38,8 +38,8 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
         let message = "BlueprintIds and Filters cannot be specified simultaneously.";
         return Err(ApiError::new("InvalidParameter.ParameterConflict", message));
     }
-    if ids.len() > MOST_IDS {
-        let message = format!("There are {MOST_IDS} BlueprintIds at most.");
+    if ids.len() > MAX_IDS {
+        let message = format!("There are {MAX_IDS} BlueprintIds at most.");
         return Err(ApiError::new(
             "InvalidParameterValue.LimitExceeded",
             message,
@@ -57,7 +57,7 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
         (ids.is_empty() || ids.contains(id))
             && matches(filters, |name| field(name, id, blueprint, now))
     };
-    let found = scene
+    let found = context
         .stock
         .blueprints
         .iter()

@@ -5,15 +5,15 @@
 
 use serde_json::Map;
 
+use super::context::{ActionContext, Answer};
 use super::custom_blueprint::{check_form, modifying_until, ready};
-use super::scene::{Answer, Scene};
 use crate::error::ApiError;
 
-pub(super) fn run(mut scene: Scene<'_>) -> Answer {
-    check_form(&scene)?;
-    let (params, refuses_any) = (scene.params, scene.behaviour.any_not_shared_refuses);
-    let until = modifying_until(&scene);
-    let blueprint = ready(&mut scene)?;
+pub(super) fn run(mut context: ActionContext<'_>) -> Answer {
+    check_form(&context)?;
+    let (params, refuses_any) = (context.params, context.behaviour.any_not_shared_refuses);
+    let until = modifying_until(&context);
+    let blueprint = ready(&mut context)?;
     let accounts = params.list("AccountIds");
     let any_missing = accounts
         .iter()

@@ -3,18 +3,18 @@
 
 use jiff::Timestamp;
 
-use super::scene::Scene;
+use super::context::ActionContext;
 use crate::error::{ApiError, clip};
 use crate::world::{Blueprint, BlueprintState, Busy, is_image_id};
 
 /// Accounts in one call; both pages say 10.
-const MOST_ACCOUNTS: usize = 10;
+const MAX_ACCOUNTS: usize = 10;
 
 /// Checks the id's form and the number of accounts. Too many are
 /// `InvalidParameterValue.LimitExceeded` for both: the page on sharing states the limit and lists
 /// no code for it, the page on cancelling lists this one.
-pub(super) fn check_form(scene: &Scene<'_>) -> Result<(), ApiError> {
-    let id = scene.params.text("BlueprintId");
+pub(super) fn check_form(context: &ActionContext<'_>) -> Result<(), ApiError> {
+    let id = context.params.text("BlueprintId");
     if !is_image_id(id, "lhbp-") {
         let message = format!("The image ID `{}` is malformed.", clip(id));
         return Err(ApiError::new(
@@ -22,26 +22,26 @@ pub(super) fn check_form(scene: &Scene<'_>) -> Result<(), ApiError> {
             message,
         ));
     }
-    match scene.params.list("AccountIds").len() {
+    match context.params.list("AccountIds").len() {
         0 => Err(ApiError::invalid_value("AccountIds", "names no account")),
-        1..=MOST_ACCOUNTS => Ok(()),
+        1..=MAX_ACCOUNTS => Ok(()),
         count => Err(ApiError::new(
             "InvalidParameterValue.LimitExceeded",
-            format!("AccountIds has {count} entries; the maximum is {MOST_ACCOUNTS}."),
+            format!("AccountIds has {count} entries; the maximum is {MAX_ACCOUNTS}."),
         )),
     }
 }
 
 /// The blueprint of the call, ready for a change of its shares.
-pub(super) fn ready<'a>(scene: &'a mut Scene<'_>) -> Result<&'a mut Blueprint, ApiError> {
-    let (id, now) = (scene.params.text("BlueprintId"), scene.now);
+pub(super) fn ready<'a>(context: &'a mut ActionContext<'_>) -> Result<&'a mut Blueprint, ApiError> {
+    let (id, now) = (context.params.text("BlueprintId"), context.now);
     let refuse = |code: &'static str, problem: &str| {
         Err(ApiError::new(
             code,
             format!("The image `{}` {problem}.", clip(id)),
         ))
     };
-    let Some(blueprint) = scene.stock.blueprints.get_mut(id) else {
+    let Some(blueprint) = context.stock.blueprints.get_mut(id) else {
         return refuse(
             "ResourceNotFound.BlueprintIdNotFound",
             "does not exist in this region",
@@ -91,7 +91,7 @@ fn modifying(blueprint: &Blueprint, now: Timestamp) -> bool {
 }
 
 /// When a change of shares made now is done; `None` when it is done at once.
-pub(super) fn modifying_until(scene: &Scene<'_>) -> Option<Timestamp> {
-    let wait = scene.behaviour.modifying_delay;
-    (!wait.is_zero()).then(|| scene.after(wait))
+pub(super) fn modifying_until(context: &ActionContext<'_>) -> Option<Timestamp> {
+    let wait = context.behaviour.modifying_delay;
+    (!wait.is_zero()).then(|| context.after(wait))
 }

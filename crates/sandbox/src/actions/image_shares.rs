@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::scene::{Answer, Scene};
+use super::context::{ActionContext, Answer};
 use super::share_image::own_image;
 use crate::world::api_time;
 
-pub(super) fn run(scene: Scene<'_>) -> Answer {
-    let image = own_image(scene)?;
+pub(super) fn run(context: ActionContext<'_>) -> Answer {
+    let image = own_image(context)?;
     let shares = image.shares.iter();
     let entries = shares
         .map(|(account, since)| json!({"CreatedTime": api_time(*since), "AccountId": account}));

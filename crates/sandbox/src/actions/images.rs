@@ -4,8 +4,8 @@
 
 use serde_json::{Value, json};
 
+use super::context::{ActionContext, Answer};
 use super::paging::{FilterRules, Page, matches};
-use super::scene::{Answer, Scene};
 use crate::error::{ApiError, clip};
 use crate::seed::SANDBOX_OWNER;
 use crate::world::{CvmImage, ImageType, api_time, is_image_id};
@@ -13,13 +13,13 @@ use crate::world::{CvmImage, ImageType, api_time, is_image_id};
 const FILTERS: FilterRules = FilterRules {
     names: &["image-id", "image-type", "image-name", "platform"],
     tags: true,
-    most_values: 5,
+    max_values: 5,
     unknown: "InvalidFilter",
     too_many: "InvalidFilterValue.LimitExceeded",
 };
 
-pub(super) fn run(scene: Scene<'_>) -> Answer {
-    let params = scene.params;
+pub(super) fn run(context: ActionContext<'_>) -> Answer {
+    let params = context.params;
     let page = Page::read(
         params,
         "InvalidParameterValue",
@@ -35,7 +35,7 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
     }
     FILTERS.check(filters)?;
     for id in ids {
-        let code = match scene.stock.images.contains_key(id) {
+        let code = match context.stock.images.contains_key(id) {
             _ if !is_image_id(id, "img-") => "InvalidImageId.Malformed",
             false => "InvalidImageId.NotFound",
             true => continue,
@@ -55,7 +55,7 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
                 _ => None,
             })
     };
-    let found = scene
+    let found = context
         .stock
         .images
         .iter()

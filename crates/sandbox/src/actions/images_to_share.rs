@@ -7,33 +7,33 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::context::{ActionContext, Answer};
 use super::paging::{FilterRules, Page, matches};
-use super::scene::{Answer, Scene};
 use super::shareable::obstacle;
 use crate::error::{ApiError, clip};
 use crate::params::Params;
 use crate::world::{CvmImage, ImageType, api_time, is_image_id};
 
-const MOST_IDS: usize = 100;
-const LONGEST_VALUE: usize = 128;
+const MAX_IDS: usize = 100;
+const MAX_VALUE_CHARS: usize = 128;
 
 const FILTERS: FilterRules = FilterRules {
     names: &["image-id", "image-name", "image-type"],
     tags: false,
-    most_values: 5,
+    max_values: 5,
     unknown: "InvalidParameter.InvalidFilter",
     too_many: "InvalidParameterValue.LimitExceeded",
 };
 
-pub(super) fn run(scene: Scene<'_>) -> Answer {
-    let params = scene.params;
+pub(super) fn run(context: ActionContext<'_>) -> Answer {
+    let params = context.params;
     let page = Page::read(
         params,
         "InvalidParameterValue.Negative",
         "InvalidParameterValue.OutOfRange",
     )?;
     check(params)?;
-    scene.check_service_role()?;
+    context.check_service_role()?;
     let (ids, filters) = (params.list("ImageIds"), params.filters());
     let any_type = !ids.is_empty() || filters.iter().any(|filter| filter.name == "image-type");
     let listed = |id: &String, image: &CvmImage| {
@@ -46,7 +46,7 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
                 _ => None,
             })
     };
-    let found = scene
+    let found = context
         .stock
         .images
         .iter()
@@ -63,8 +63,8 @@ fn check(params: &Params) -> Result<(), ApiError> {
         let message = "ImageIds and Filters cannot be specified simultaneously.";
         return Err(ApiError::new("InvalidParameter.InvalidFilter", message));
     }
-    if ids.len() > MOST_IDS {
-        let message = format!("There are {MOST_IDS} ImageIds at most.");
+    if ids.len() > MAX_IDS {
+        let message = format!("There are {MAX_IDS} ImageIds at most.");
         return Err(ApiError::new(
             "InvalidParameterValue.LimitExceeded",
             message,
@@ -81,9 +81,9 @@ fn check(params: &Params) -> Result<(), ApiError> {
     let values = filters.iter().flat_map(|filter| &filter.values);
     if values
         .clone()
-        .any(|value| value.chars().count() > LONGEST_VALUE)
+        .any(|value| value.chars().count() > MAX_VALUE_CHARS)
     {
-        let message = format!("A filter's value has {LONGEST_VALUE} characters at most.");
+        let message = format!("A filter's value has {MAX_VALUE_CHARS} characters at most.");
         return Err(ApiError::new("InvalidParameterValue.TooLong", message));
     }
     let names = filters.iter().map(|filter| &filter.name);

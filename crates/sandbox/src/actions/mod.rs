@@ -2,7 +2,7 @@
 //! fields or a refusal go out. Pure, a file per action; authentication, rates and the wire are none
 //! of its business.
 
-mod scene;
+mod context;
 mod service;
 mod table;
 
@@ -23,6 +23,6 @@ mod sharing;
 #[cfg(test)]
 mod testing;
 
-pub(super) use scene::{Answer, Scene};
+pub(super) use context::{ActionContext, Answer};
 pub(super) use service::Service;
 pub(super) use table::Action;

@@ -9,7 +9,7 @@ use crate::params::{Filter, Params};
 
 /// Items of a page unless told otherwise, and the most that may be asked for.
 const DEFAULT_LIMIT: i64 = 20;
-const LARGEST_LIMIT: i64 = 100;
+const MAX_LIMIT: i64 = 100;
 
 /// The part of a list that a call asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +34,10 @@ impl Page {
             given => Ok(given),
         };
         let (offset, limit) = (number("Offset", 0)?, number("Limit", DEFAULT_LIMIT)?);
-        if !(1..=LARGEST_LIMIT).contains(&limit) {
+        if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(ApiError::new(
                 range,
-                format!("`Limit` must be from 1 to {LARGEST_LIMIT}."),
+                format!("`Limit` must be from 1 to {MAX_LIMIT}."),
             ));
         }
         let size = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
@@ -63,21 +63,21 @@ pub(super) struct FilterRules {
     pub(super) names: &'static [&'static str],
     /// Whether `tag:KEY`, `tag-key` and `tag-value` are names too. Nothing in the sandbox has tags.
     pub(super) tags: bool,
-    pub(super) most_values: usize,
+    pub(super) max_values: usize,
     pub(super) unknown: &'static str,
     pub(super) too_many: &'static str,
 }
 
 /// Filters in one call; every page says 10.
-const MOST_FILTERS: usize = 10;
+const MAX_FILTERS: usize = 10;
 
 impl FilterRules {
     /// Checks number and names of the filters.
     pub(super) fn check(&self, filters: &[Filter]) -> Result<(), ApiError> {
-        if filters.len() > MOST_FILTERS {
+        if filters.len() > MAX_FILTERS {
             return Err(ApiError::new(
                 self.too_many,
-                format!("There are {MOST_FILTERS} Filters at most."),
+                format!("There are {MAX_FILTERS} Filters at most."),
             ));
         }
         for filter in filters {
@@ -89,8 +89,8 @@ impl FilterRules {
                 let message = format!("There is no filter `{}`.", clip(&filter.name));
                 return Err(ApiError::new(self.unknown, message));
             }
-            if filter.values.len() > self.most_values {
-                let message = format!("A filter has {} Values at most.", self.most_values);
+            if filter.values.len() > self.max_values {
+                let message = format!("A filter has {} Values at most.", self.max_values);
                 return Err(ApiError::new(self.too_many, message));
             }
             if filter.values.is_empty() {

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::scene::{Answer, Scene};
+use super::context::{ActionContext, Answer};
 use super::shareable::obstacle;
 use crate::error::{ApiError, clip};
 use crate::world::{Blueprint, BlueprintKind, BlueprintState, CvmImage, Shares, is_image_id};
@@ -14,8 +14,8 @@ use crate::world::{Blueprint, BlueprintKind, BlueprintState, CvmImage, Shares, i
 /// The pair of the page's example.
 const EXAMPLE: (&str, &str) = ("img-xkd784jw", "lhbp-su83x02a");
 
-pub(super) fn run(scene: Scene<'_>) -> Answer {
-    let id = scene.params.text("ImageId");
+pub(super) fn run(context: ActionContext<'_>) -> Answer {
+    let id = context.params.text("ImageId");
     if !is_image_id(id, "img-") {
         let message = format!("The image ID `{}` is malformed.", clip(id));
         return Err(ApiError::new(
@@ -23,7 +23,7 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
             message,
         ));
     }
-    let share = match scene.params.text("Permission") {
+    let share = match context.params.text("Permission") {
         "SHARE" => true,
         "CANCEL" => false,
         _ => {
@@ -33,11 +33,11 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
             ));
         }
     };
-    scene.check_service_role()?;
-    let delay = scene.behaviour.publish_delay;
-    let normal_at = (!delay.is_zero()).then(|| scene.after(delay));
-    let now = scene.now;
-    let Some(image) = scene.stock.images.get_mut(id) else {
+    context.check_service_role()?;
+    let delay = context.behaviour.publish_delay;
+    let normal_at = (!delay.is_zero()).then(|| context.after(delay));
+    let now = context.now;
+    let Some(image) = context.stock.images.get_mut(id) else {
         return Err(ApiError::new(
             "ResourceNotFound.ImageIdNotFound",
             format!("The image `{id}` does not exist."),
@@ -59,14 +59,14 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
             created: now,
             ..published(id, image)
         };
-        scene
+        context
             .stock
             .blueprints
             .insert(blueprint_id.clone(), blueprint);
         Value::String(blueprint_id)
     } else {
         if let Some(blueprint_id) = image.published.take() {
-            scene.stock.blueprints.remove(&blueprint_id);
+            context.stock.blueprints.remove(&blueprint_id);
         }
         Value::Null
     };

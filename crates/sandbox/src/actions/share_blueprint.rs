@@ -3,18 +3,18 @@
 
 use serde_json::Map;
 
+use super::context::{ActionContext, Answer};
 use super::custom_blueprint::{check_form, modifying_until, ready};
-use super::scene::{Answer, Scene};
 use super::sharing::{add, distinct};
 use crate::accounts::AccountKind;
 use crate::error::{ApiError, clip};
 use crate::world::{BlueprintKind, Shares};
 
-pub(super) fn run(mut scene: Scene<'_>) -> Answer {
-    check_form(&scene)?;
-    let (params, behaviour, now) = (scene.params, scene.behaviour, scene.now);
-    let until = modifying_until(&scene);
-    let blueprint = ready(&mut scene)?;
+pub(super) fn run(mut context: ActionContext<'_>) -> Answer {
+    check_form(&context)?;
+    let (params, behaviour, now) = (context.params, context.behaviour, context.now);
+    let until = modifying_until(&context);
+    let blueprint = ready(&mut context)?;
     if blueprint.kind == BlueprintKind::Shared && !behaviour.shares_published_blueprints {
         return Err(ApiError::new(
             "ResourceNotFound.PrivateBlueprintNotFound",

@@ -4,14 +4,14 @@
 
 use serde_json::Map;
 
-use super::scene::{Answer, Scene};
+use super::context::{ActionContext, Answer};
 use super::sharing::{add, distinct};
 use crate::accounts::AccountKind;
 use crate::error::{ApiError, clip};
 use crate::world::{CvmImage, ImageClass, ImageState, ImageType, Shares, is_image_id};
 
-pub(super) fn run(scene: Scene<'_>) -> Answer {
-    let (params, behaviour) = (scene.params, scene.behaviour);
+pub(super) fn run(context: ActionContext<'_>) -> Answer {
+    let (params, behaviour) = (context.params, context.behaviour);
     let share = match params.text("Permission") {
         "SHARE" => true,
         "CANCEL" => false,
@@ -37,8 +37,8 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
             message,
         ));
     }
-    let now = scene.now;
-    let image = own_image(scene)?;
+    let now = context.now;
+    let image = own_image(context)?;
     if image.state != ImageState::Normal || image.occupied {
         let message = "The image has another ongoing task.";
         return Err(ApiError::new(
@@ -81,8 +81,8 @@ pub(super) fn run(scene: Scene<'_>) -> Answer {
 }
 
 /// The image of the call, when it is the caller's own.
-pub(super) fn own_image(scene: Scene<'_>) -> Result<&mut CvmImage, ApiError> {
-    let id = scene.params.text("ImageId");
+pub(super) fn own_image(context: ActionContext<'_>) -> Result<&mut CvmImage, ApiError> {
+    let id = context.params.text("ImageId");
     let refuse = |code: &'static str, problem: &str| {
         Err(ApiError::new(
             code,
@@ -92,7 +92,7 @@ pub(super) fn own_image(scene: Scene<'_>) -> Result<&mut CvmImage, ApiError> {
     if !is_image_id(id, "img-") {
         return refuse("InvalidImageId.Malformed", "has no well-formed ID");
     }
-    match scene.stock.images.get_mut(id) {
+    match context.stock.images.get_mut(id) {
         None => refuse("InvalidImageId.NotFound", "does not exist"),
         Some(image) if image.kind == ImageType::Public => refuse(
             "InvalidParameterValue.InvalidImageId",

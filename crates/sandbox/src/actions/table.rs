@@ -1,7 +1,7 @@
 //! The API actions as one closed table: name, service, parameters, rate, and the function that
 //! carries each out.
 
-use super::scene::{Answer, Scene};
+use super::context::{ActionContext, Answer};
 use super::service::Service;
 use crate::behaviour::RateLimits;
 use crate::params::{Field, Kind, optional, required};
@@ -141,17 +141,17 @@ impl Action {
     }
 
     /// Carries the action out.
-    pub(crate) fn run(self, scene: Scene<'_>) -> Answer {
+    pub(crate) fn run(self, context: ActionContext<'_>) -> Answer {
         match self {
-            Self::ShareBlueprint => super::share_blueprint::run(scene),
-            Self::CancelBlueprint => super::cancel_blueprint::run(scene),
-            Self::PublishImage => super::publish_image::run(scene),
-            Self::ImagesToShare => super::images_to_share::run(scene),
-            Self::BlueprintShares => super::blueprint_shares::run(scene),
-            Self::Blueprints => super::blueprints::run(scene),
-            Self::ShareImage => super::share_image::run(scene),
-            Self::ImageShares => super::image_shares::run(scene),
-            Self::Images => super::images::run(scene),
+            Self::ShareBlueprint => super::share_blueprint::run(context),
+            Self::CancelBlueprint => super::cancel_blueprint::run(context),
+            Self::PublishImage => super::publish_image::run(context),
+            Self::ImagesToShare => super::images_to_share::run(context),
+            Self::BlueprintShares => super::blueprint_shares::run(context),
+            Self::Blueprints => super::blueprints::run(context),
+            Self::ShareImage => super::share_image::run(context),
+            Self::ImageShares => super::image_shares::run(context),
+            Self::Images => super::images::run(context),
         }
     }
 }

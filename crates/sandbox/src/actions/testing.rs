@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Action, Scene};
+use super::{Action, ActionContext};
 use crate::behaviour::Behaviour;
 use crate::params::Params;
 use crate::world::World;
@@ -41,12 +41,12 @@ impl Bench {
         let code = |refusal: crate::error::ApiError| refusal.code.into_owned();
         let params = Params::read(given, action.fields(), false).map_err(code)?;
         let stock = self.world.regions.get_mut(SG).unwrap();
-        let scene = Scene {
+        let context = ActionContext {
             stock,
             params: &params,
             behaviour: &self.behaviour,
             now: self.now,
         };
-        action.run(scene).map(Value::Object).map_err(code)
+        action.run(context).map(Value::Object).map_err(code)
     }
 }

@@ -178,13 +178,13 @@ async fn stopping_does_not_wait_for_a_slow_answer() {
 async fn too_much_is_refused_and_not_dropped() {
     let running = running().await;
     let mut large = share(&running).sign();
-    large.body = Bytes::from(vec![b' '; LARGEST_BODY + 1]);
+    large.body = Bytes::from(vec![b' '; MAX_BODY_BYTES + 1]);
     let answer = exchange(&running, wire(&large, "/")).await.unwrap();
     assert_eq!(
         body(&answer)["Response"]["Error"]["Code"],
         "RequestSizeLimitExceeded"
     );
-    let query = Some(format!("ImageId={}", "x".repeat(LARGEST_QUERY)));
+    let query = Some(format!("ImageId={}", "x".repeat(MAX_QUERY_BYTES)));
     let long = Draft {
         query,
         ..share(&running)

@@ -365,7 +365,7 @@ fn waiting_faults_are_bounded() {
     let fault: Fault = "*:reset-before".parse().unwrap();
     assert_eq!(
         (0..2_000).filter(|_| state.inject(fault.clone())).count(),
-        MOST_FAULTS
+        MAX_FAULTS
     );
 }
 

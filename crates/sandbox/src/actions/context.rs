@@ -11,14 +11,14 @@ use crate::params::Params;
 use crate::world::Stock;
 
 /// What an action works with.
-pub(crate) struct Scene<'a> {
+pub(crate) struct ActionContext<'a> {
     pub(crate) stock: &'a mut Stock,
     pub(crate) params: &'a Params,
     pub(crate) behaviour: &'a Behaviour,
     pub(crate) now: Timestamp,
 }
 
-impl Scene<'_> {
+impl ActionContext<'_> {
     /// `now` and a length of time from the options; the end of time when it does not fit.
     pub(super) fn after(&self, wait: Duration) -> Timestamp {
         let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
