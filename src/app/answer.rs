@@ -4,14 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Approval, Identity, Item, ItemResult, Problem, Problems, Refused, ResultKind, ShareRequest,
-    Status, Verdict,
+    Approval, Identity, Item, ItemResult, Problem, Problems, Refused, ResultCode, ResultKind,
+    ShareRequest, Status, Verdict,
 };
 use crate::inbound::{HandshakeReply, MapRefusal};
 use crate::journal::{JournalError, Phase, State};
-
-/// The code of an item that the policy refused.
-const DENIED: &str = "PolicyDenied";
 
 /// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +119,7 @@ pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<It
         ItemResult::new(
             item,
             ResultKind::Failed {
-                code: DENIED.to_owned(),
+                code: ResultCode::Denied.into(),
                 message,
                 retryable: false,
             },

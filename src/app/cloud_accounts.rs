@@ -8,7 +8,7 @@ use crate::cloud::credentials::{InvocationCredentials, RoleArn};
 use crate::cloud::{Cloud, CloudSettings, CredentialChain};
 use crate::config::{AccountConfig, Config, DEFAULT_ACCOUNT, Vars};
 use crate::domain::{
-    Action, Item, ItemResult, Problem, Problems, Region, ResultKind, ShareRequest,
+    Action, Item, ItemResult, Problem, Problems, Region, ResultCode, ResultKind, ShareRequest,
 };
 
 /// A cloud for each configured account, and one for what the process finds by itself.
@@ -99,7 +99,7 @@ pub(super) fn own_account(cloud: &Cloud, request: &ShareRequest) -> Option<ItemR
         .iter()
         .find(|account| owner == account.as_str())?;
     let kind = ResultKind::Failed {
-        code: "OwnAccount".to_owned(),
+        code: ResultCode::OwnAccount.into(),
         message: "this account owns the image, so it has it already".to_owned(),
         retryable: false,
     };

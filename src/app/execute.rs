@@ -6,7 +6,7 @@ use crate::clock;
 use crate::cloud::ImagesQuery;
 use crate::domain::{
     AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef, Item, ItemResult, Region,
-    ResultKind,
+    ResultCode, ResultKind,
 };
 use crate::plan::{
     AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Plan,
@@ -150,7 +150,7 @@ fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {
     let message =
         format!("the blueprint of {image} is not known: {why}; share it by its lhbp-… id");
     ResultKind::Failed {
-        code: "ChainBroken".to_owned(),
+        code: ResultCode::ChainBroken.into(),
         message,
         retryable,
     }

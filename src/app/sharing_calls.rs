@@ -11,7 +11,7 @@ use crate::cloud::actions::{
 };
 use crate::cloud::error::own;
 use crate::cloud::{Deadline, Permission};
-use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region};
+use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region, ResultCode};
 
 use super::coalesce::{Batch, Joined};
 use super::context::{CallEnd, CallPart, ExecutionContext};
@@ -227,7 +227,7 @@ pub(super) async fn shares(
         {
             Ok(Some(shares)) => Ok(shares),
             Ok(None) => Err(CloudError {
-                code: "NoReadApi".to_owned(),
+                code: ResultCode::NoReadApi.into(),
                 message: "this site cannot tell who has a blueprint".to_owned(),
                 class: ErrorClass::Permanent,
                 remedy: String::new(),

@@ -2,7 +2,7 @@
 //! Takes each item's recorded result and what the cloud shows; returns the result to close with.
 
 use crate::cloud::error::image_is_missing;
-use crate::domain::{Item, ItemResult, ResultKind, ShareRequest, Verdict};
+use crate::domain::{Item, ItemResult, ResultCode, ResultKind, ShareRequest, Verdict};
 use crate::journal::State;
 use crate::plan::Observation;
 use crate::policy::Approved;
@@ -44,7 +44,7 @@ impl Withheld {
         };
         refused.unwrap_or_else(|| ItemResult {
             kind: ResultKind::Failed {
-                code: "Expired".to_owned(),
+                code: ResultCode::Expired.into(),
                 message: "the share's end came before it could be made".to_owned(),
                 retryable: false,
             },

@@ -1,5 +1,5 @@
-//! A call to the cloud that did not succeed, in the words that decide what to do next.
-//! Which code belongs to which class is `cloud::error`'s table; this only names the classes.
+//! A failed call to the cloud, with the class that decides the next step. `cloud::codes` maps codes
+//! to classes; this file only names the classes.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub enum ErrorClass {
     Refresh,
     /// This machine's clock is off: correct by the answer's `Date` once and repeat.
     Clock,
-    /// Will never succeed as it stands.
+    /// Will never succeed unchanged.
     Permanent,
     /// Sent, and no usable answer came: it may have been carried out. Read back before repeating.
     Ambiguous,

@@ -1,6 +1,6 @@
 //! Identifiers that can only be valid: account, image, blueprint, source, request identity.
-//! In: text. Out: a newtype, or the problem with it. Shapes: the API pages and the examples of the
-//! SDKs.
+//! Each is parsed from text into a newtype, or into the problem with it. Their shapes come from the
+//! API pages and the examples of the SDKs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -110,7 +110,7 @@ impl FromStr for CvmImageId {
     }
 }
 
-/// Either kind of image, told apart by its prefix.
+/// Either kind of image; the prefix decides which.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ImageRef {
@@ -199,7 +199,7 @@ impl FromStr for SourceName {
 /// acts twice.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
-    /// Who authenticated it.
+    /// The source that authenticated it.
     pub source: SourceName,
     /// The request's own id, else the delivery's, else a digest of the content.
     pub id: String,

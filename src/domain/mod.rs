@@ -1,8 +1,10 @@
-//! The words of the trade: accounts, images, regions, requests, results. In: text that somebody
-//! typed. Out: values that can only be valid. Knows no clock, no I/O and no vendor's JSON.
+//! The types of the domain: accounts, images, regions, people, requests, results. Text is parsed into
+//! values that can only be valid. Knows no clock, no I/O and no vendor's JSON.
 
 mod action;
 mod cloud_error;
+mod digest;
+mod fields;
 mod ids;
 mod native;
 mod outcome;
@@ -10,6 +12,7 @@ mod person;
 mod problem;
 mod region;
 mod request;
+mod result_code;
 mod site;
 mod span;
 mod verdict;
@@ -22,9 +25,10 @@ pub use person::PersonName;
 pub use problem::{Problem, Problems};
 pub use region::{Region, ServedRegions};
 pub use request::{Expiry, ShareRequest, Target};
+pub use result_code::ResultCode;
 pub use site::Site;
 pub use span::Span;
 pub use verdict::{Approval, Refused, Verdict};
 
-/// An instant, UTC; RFC 3339 in every text that we write.
+/// An instant in UTC; written as RFC 3339.
 pub type Timestamp = jiff::Timestamp;

@@ -1,15 +1,13 @@
-//! The native share request: what every map must produce and what a caller may send directly. In: a
-//! JSON value. Out: a [`ShareRequest`], or every problem with it at once. Unknown fields are
-//! refused by name.
+//! Reads the native share request, which every map produces and which a caller may send directly:
+//! JSON into a [`ShareRequest`], or every problem with it at once. Refuses unknown fields by name.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Timestamp;
 use super::action::Action;
+use super::fields::{Fields, kind_of};
 use super::ids::{AccountId, ImageRef};
-use super::person::PersonName;
 use super::problem::{Problem, Problems, shown};
 use super::region::{Region, ServedRegions};
 use super::request::{Expiry, ShareRequest, Target};
@@ -17,7 +15,7 @@ use super::request::{Expiry, ShareRequest, Target};
 /// More accounts than this in one request are refused: a CVM image can be shared with 500 accounts
 /// at most (CVM page).
 const MAX_ACCOUNTS: usize = 500;
-/// More approvers than this are refused; nobody has so many.
+/// More approvers than this in one request are refused.
 const MAX_APPROVERS: usize = 50;
 
 const FIELDS: [&str; 13] = [
@@ -50,7 +48,7 @@ impl ShareRequest {
             )
             .into());
         };
-        let mut reader = Reader {
+        let mut reader = Fields {
             map,
             problems: Vec::new(),
         };
@@ -69,12 +67,7 @@ impl ShareRequest {
     }
 }
 
-struct Reader<'a> {
-    map: &'a serde_json::Map<String, Value>,
-    problems: Vec<Problem>,
-}
-
-impl Reader<'_> {
+impl Fields<'_> {
     fn request(&mut self, rules: &ServedRegions) -> Option<ShareRequest> {
         let id = self.text("id", 200);
         let action = self.action();
@@ -117,56 +110,6 @@ impl Reader<'_> {
             not_before,
             expires,
         })
-    }
-
-    fn problem(&mut self, field: &str, problem: impl Into<String>, remedy: impl Into<String>) {
-        self.problems.push(Problem::new(field, problem, remedy));
-    }
-
-    fn missing(&mut self, field: &str, remedy: &str) {
-        self.problem(field, "is missing", remedy);
-    }
-
-    fn present(&self, field: &str) -> Option<&Value> {
-        self.map.get(field).filter(|value| !value.is_null())
-    }
-
-    fn absent(&self, field: &str) -> bool {
-        self.present(field).is_none()
-    }
-
-    fn text(&mut self, field: &str, most: usize) -> Option<String> {
-        match self.present(field)?.clone() {
-            Value::String(text) if text.trim().is_empty() => {
-                self.problem(field, "is empty", "write it, or leave the field out");
-                None
-            }
-            Value::String(text) if text.chars().count() > most => {
-                self.problem(
-                    field,
-                    format!("is longer than {most} characters"),
-                    "shorten it",
-                );
-                None
-            }
-            Value::String(text)
-                if text
-                    .chars()
-                    .any(|c| c.is_control() && !(field == "reason" && c.is_whitespace())) =>
-            {
-                self.problem(field, "contains control characters", "remove them");
-                None
-            }
-            Value::String(text) => Some(text),
-            other => {
-                self.problem(
-                    field,
-                    format!("is {}", kind_of(&other)),
-                    "write it as a JSON string",
-                );
-                None
-            }
-        }
     }
 
     fn action(&mut self) -> Option<Action> {
@@ -252,34 +195,8 @@ impl Reader<'_> {
         }
     }
 
-    fn flag(&mut self, field: &str) -> Option<bool> {
-        match self.present(field).cloned() {
-            None => Some(false),
-            Some(Value::Bool(flag)) => Some(flag),
-            Some(other) => {
-                self.problem(
-                    field,
-                    format!("is {}", kind_of(&other)),
-                    "write true or false",
-                );
-                None
-            }
-        }
-    }
-
     fn accounts(&mut self) -> Option<Vec<AccountId>> {
-        let list = match self.present("accounts").cloned() {
-            None => return Some(Vec::new()),
-            Some(Value::Array(list)) => list,
-            Some(other) => {
-                self.problem(
-                    "accounts",
-                    format!("is {}", kind_of(&other)),
-                    "write a JSON array of strings",
-                );
-                return None;
-            }
-        };
+        let list = self.array("accounts")?;
         if list.len() > MAX_ACCOUNTS {
             self.problem(
                 "accounts",
@@ -312,27 +229,12 @@ impl Reader<'_> {
     }
 
     fn approvers(&mut self) -> Option<Vec<String>> {
-        let list = match self.present("approvers").cloned() {
-            None => return Some(Vec::new()),
-            Some(Value::Array(list)) if list.len() <= MAX_APPROVERS => list,
-            Some(Value::Array(list)) => {
-                let problem = format!("has {} entries", list.len());
-                self.problem(
-                    "approvers",
-                    problem,
-                    format!("name {MAX_APPROVERS} at most"),
-                );
-                return None;
-            }
-            Some(other) => {
-                self.problem(
-                    "approvers",
-                    format!("is {}", kind_of(&other)),
-                    "write a JSON array of strings",
-                );
-                return None;
-            }
-        };
+        let list = self.array("approvers")?;
+        if list.len() > MAX_APPROVERS {
+            let remedy = format!("name {MAX_APPROVERS} at most");
+            self.problem("approvers", format!("has {} entries", list.len()), remedy);
+            return None;
+        }
         let before = self.problems.len();
         let mut approvers = Vec::with_capacity(list.len());
         for (index, entry) in list.into_iter().enumerate() {
@@ -353,48 +255,11 @@ impl Reader<'_> {
         self.person("requester", &value)
     }
 
-    /// A person's name as written: the policy compares names in their normal form, and the content
-    /// that an identity is bound to stays the sender's.
-    fn person(&mut self, field: &str, value: &Value) -> Option<String> {
-        let Value::String(text) = value else {
-            self.problem(
-                field,
-                format!("is {}", kind_of(value)),
-                "write a person's user id or address as a JSON string",
-            );
-            return None;
-        };
-        match text.parse::<PersonName>() {
-            Ok(_) => Some(text.clone()),
-            Err(problem) => {
-                let field = field.to_owned();
-                self.problems.push(Problem { field, ..problem });
-                None
-            }
-        }
-    }
-
-    fn instant(&mut self, field: &str) -> Option<Timestamp> {
-        let text = self.text(field, 64)?;
-        match text.parse() {
-            Ok(instant) => Some(instant),
-            Err(_) => {
-                let problem = format!("{} is not an RFC 3339 instant", shown(&text));
-                self.problem(
-                    field,
-                    problem,
-                    "write date, time and offset, as in \"2026-12-31T00:00:00Z\"",
-                );
-                None
-            }
-        }
-    }
-
     fn expiry(&mut self) -> Option<Expiry> {
         if !self.absent("expires_at") && !self.absent("expires_in") {
             self.problem(
                 "expires_in",
-                "stands beside expires_at",
+                "is given beside expires_at",
                 "keep one of the two",
             );
             return None;
@@ -410,17 +275,6 @@ impl Reader<'_> {
     }
 }
 
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
-}
-
 fn clip(name: &str) -> String {
     name.chars().take(40).collect()
 }
@@ -428,6 +282,7 @@ fn clip(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Timestamp;
     use serde_json::json;
 
     fn read(value: Value) -> Result<ShareRequest, Problems> {
@@ -567,15 +422,6 @@ mod tests {
         ))
         .unwrap();
         assert_eq!(request.target.accounts().len(), 2);
-    }
-
-    #[test]
-    fn the_digest_is_of_the_content_without_the_id() {
-        let a = read(with("id", json!("1"))).unwrap();
-        let b = read(with("id", json!("2"))).unwrap();
-        let c = read(with("reason", json!("other"))).unwrap();
-        assert_eq!(a.digest(), b.digest());
-        assert_ne!(a.digest(), c.digest());
     }
 
     #[test]

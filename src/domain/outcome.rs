@@ -1,4 +1,4 @@
-//! What became of a request: one result per account (and one for Lighthouse), and the status that
+//! The outcome of a request: one result per account (and one for Lighthouse), and the status that
 //! sums them up.
 
 use std::fmt;
@@ -49,11 +49,11 @@ pub enum ResultKind {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         already: bool,
     },
-    /// Not finished; the journal knows and a later run goes on.
+    /// Not finished; the journal holds it, and a later run continues.
     Pending,
-    /// Refused by the cloud, or never answered.
+    /// Failed: the cloud, the policy or a precheck refused it, or no answer came.
     Failed {
-        /// The cloud's error code, or ours when no answer came (`Timeout`, `ChainBroken` …).
+        /// The cloud's error code, or a [`ResultCode`](super::ResultCode) of our own.
         code: String,
         /// What it means and what to do next.
         message: String,
@@ -65,7 +65,7 @@ pub enum ResultKind {
 /// One item's result, with the cloud's request id when there was a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemResult {
-    /// About whom.
+    /// The account, or the image in Lighthouse.
     #[serde(flatten)]
     pub item: Item,
     /// How it ended.

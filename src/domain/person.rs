@@ -124,7 +124,7 @@ fn check_characters(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Refuses what is more than a name: display names, URIs, encoded addresses.
+/// Refuses texts that hold more than a name: display names, URIs, encoded addresses.
 fn check_form(name: &str) -> Result<(), Problem> {
     const BARE: &str = "write the bare user id or address, as in \"alice@example.com\"";
     let lower = name.to_ascii_lowercase();
@@ -432,7 +432,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// What is normalised stays as it is when it is normalised again, and no text panics.
+        /// Normalising a normalised name changes nothing, and no text panics.
         #[test]
         fn normalising_twice_changes_nothing(text in "\\PC{0,12}(@\\PC{0,12})?") {
             if let Ok(name) = text.parse::<PersonName>() {

@@ -1,5 +1,4 @@
-//! What is wrong with an input, told so that its author can mend it: the field, the problem, the
-//! remedy.
+//! What is wrong with an input, for its author to correct: the field, the problem, the remedy.
 
 use std::fmt;
 

@@ -1,8 +1,7 @@
 //! A share or cancel request that is valid in itself; whether it is *allowed* is the policy's
-//! question. How it is read from JSON stands in `native`.
+//! question. `native` reads it from JSON.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::Timestamp;
 use super::action::Action;
@@ -95,10 +94,10 @@ pub enum Expiry {
     In(Span),
 }
 
-/// One share or cancel request, valid in itself; whether it is *allowed* is the policy's question.
+/// One share or cancel request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareRequest {
-    /// The caller's own id for it.
+    /// The caller's id of it.
     pub id: Option<String>,
     /// Give or take away.
     pub action: Action,
@@ -106,32 +105,21 @@ pub struct ShareRequest {
     pub target: Target,
     /// Where the image is.
     pub region: Region,
-    /// Who asks, as the source names people.
+    /// The requester, as the source names people; [`PersonName`](super::PersonName) compares names.
     pub requester: String,
-    /// Who approved.
+    /// The named approvers.
     pub approvers: Vec<String>,
     /// The ticket, for people.
     pub ticket: Option<String>,
     /// Why, for people.
     pub reason: Option<String>,
-    /// Nothing is done before.
+    /// Carried out from then on.
     pub not_before: Option<Timestamp>,
-    /// Cancelled by itself then.
+    /// When the share ends by itself.
     pub expires: Option<Expiry>,
 }
 
 impl ShareRequest {
-    /// SHA-256 of the content, hex: what an identity is bound to. The id is not part of it, and
-    /// `expires_in` counts as written, so the same ticket delivered later has the same digest.
-    pub fn digest(&self) -> String {
-        let content = Self {
-            id: None,
-            ..self.clone()
-        };
-        let text = serde_json::to_vec(&content).unwrap_or_default();
-        hex::encode(Sha256::digest(text))
-    }
-
     /// The instant at which the share ends when it was approved at `approved`.
     pub fn expires_at(&self, approved: Timestamp) -> Option<Timestamp> {
         match self.expires.as_ref()? {

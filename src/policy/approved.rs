@@ -1,5 +1,5 @@
-//! The permission, as a value: whoever wants to change a share has to hold an [`Approved`].
-//! Takes a decision; or, only to take away, a recorded verdict or the end of a share.
+//! The permission to change a share, as a value. Takes a decision; or, only to take away, a recorded
+//! verdict or the end of a share.
 
 use crate::domain::{AccountId, Action, Identity, ShareRequest, Target, Timestamp, Verdict};
 
@@ -14,7 +14,7 @@ use super::rules::EXPIRY;
 /// 2. [`Approved::recorded_cancel`]: a cancel that was allowed when it was recorded;
 /// 3. [`Approved::revocation`]: what a share gave, after its end or a call-off.
 ///
-/// Its fields are private, so that nobody writes one down:
+/// Its fields are private, so that no other module can construct one:
 /// ```compile_fail
 /// use sharehook::domain::{Identity, ShareRequest, Timestamp, Verdict};
 /// use sharehook::policy::Approved;
@@ -50,7 +50,7 @@ pub enum Ended {
 }
 
 impl Approved {
-    /// The first door; only `decide` has the key.
+    /// The first door, for [`decide`](super::PolicySet::decide) alone.
     pub(super) fn granted(
         request: &ShareRequest,
         identity: &Identity,
@@ -65,11 +65,10 @@ impl Approved {
         }
     }
 
-    /// The second door, for a cancel whose work was begun: the verdict that the journal recorded
-    /// stands, also after the policies have changed. The caller vouches that all four come from the
-    /// same record.
+    /// The second door, for a cancel whose work has begun: the recorded verdict counts, also after the
+    /// policies have changed. The caller passes four values of one record.
     ///
-    /// None for a share, and unless that verdict allowed the cancel without a reservation.
+    /// None for a share, and unless that verdict allowed the cancel and refused nothing.
     pub fn recorded_cancel(
         request: &ShareRequest,
         identity: &Identity,
@@ -134,7 +133,7 @@ impl Approved {
             expires: None,
             ..granted.clone()
         };
-        // No policy was asked, so that there is no digest of one.
+        // No policy decides an expiry, so there is no policy digest.
         let verdict = Verdict {
             allowed: true,
             policies: match ended {
@@ -148,17 +147,17 @@ impl Approved {
         Some(Self::granted(&request, identity, verdict, now))
     }
 
-    /// What may be done.
+    /// The request that may be carried out.
     pub fn request(&self) -> &ShareRequest {
         &self.request
     }
 
-    /// Whose request it is.
+    /// The request's identity.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Why it may be done, for the record.
+    /// Why it may be carried out, for the record.
     pub fn verdict(&self) -> &Verdict {
         &self.verdict
     }

@@ -9,9 +9,10 @@ use cedar_policy::{Context, Entities, Entity, EntityUid, Request};
 use serde_json::{Map, Value, json};
 
 use super::entities::requester_attrs;
+use super::policy_set::PolicySet;
 use super::question::Question;
-use super::schema::{clipped, requester_id, uid};
-use super::{PolicySet, SourceFacts};
+use super::schema::{APPROVE, clipped, requester_id, uid};
+use super::source_facts::SourceFacts;
 use crate::domain::{
     Action, Identity, Item, PersonName, Problem, Problems, ServedRegions, ShareRequest, SourceName,
     Timestamp,
@@ -195,9 +196,6 @@ impl<'a> AuthorizationRequest<'a> {
         .map_err(|error| clipped(&error.to_string()))
     }
 }
-
-/// The action that asks whether a named approver may approve.
-pub(super) const APPROVE: &str = "approve";
 
 /// The action to ask about for one item.
 fn action_name(action: Action, item: &Item) -> &'static str {

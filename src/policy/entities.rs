@@ -1,6 +1,5 @@
-//! Who and what is known: `entities.json` and the configured sources become Cedar's entity store.
-//! In: JSON in Cedar's own entity format, source facts, the schema. Out: the store, or every
-//! problem with its line.
+//! Reads `entities.json` (Cedar's own entity format) and the configured sources into Cedar's entity
+//! store, or returns every problem with its line.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,17 +7,17 @@ use cedar_policy::ffi::{DetailedError, JsonValueWithNoDuplicateKeys};
 use cedar_policy::{Entities, Entity, EntityTypeName, EntityUid, Schema};
 use serde_json::{Map, Value, json};
 
-use super::SourceFacts;
 use super::files::ENTITIES;
-use super::scan;
 use super::schema::{SchemaNames, cedar_problem, clipped, uid};
+use super::source_facts::SourceFacts;
+use super::source_text;
 use crate::domain::{AccountId, ImageRef, PersonName, Problem, Problems, SourceName};
 
 /// Everything that is known before a request comes.
 #[derive(Debug)]
 pub(super) struct KnownEntities {
     /// Ready to decide with. An image without a region in the file is not in it: only a request
-    /// tells its region.
+    /// names its region.
     pub(super) store: Entities,
     /// The images of the file, as written: tags, names and groups to which a request's region and
     /// kind are added.
@@ -54,7 +53,7 @@ struct Element {
 /// Reads the file and adds the configured sources.
 ///
 /// # Errors
-/// What is not JSON; an entity that the schema refuses; one that stands twice; an account or image
+/// What is not JSON; an entity that the schema refuses; a duplicate; an account or image
 /// id that can never occur.
 pub(super) fn read(
     text: Option<&str>,
@@ -63,77 +62,99 @@ pub(super) fn read(
     names: &SchemaNames,
 ) -> Result<KnownEntities, Problems> {
     let text = text.unwrap_or("[]");
-    let mut problems = Vec::new();
-    let elements = elements(text, &mut problems)?;
-    let facts: BTreeMap<&str, &SourceFacts> = sources
-        .iter()
-        .map(|facts| (facts.name.as_str(), facts))
-        .collect();
-    let mut seen: HashMap<EntityUid, usize> = HashMap::new();
-    let mut images = HashMap::new();
-    let mut entities = Vec::new();
-    for Element {
-        mut value,
-        uid: id,
-        offset,
-    } in elements
-    {
-        let place = || scan::place(ENTITIES, text, offset);
-        if let Some(first) = seen.insert(id.clone(), offset) {
-            let problem = format!(
-                "{id} stands at {} already",
-                scan::place(ENTITIES, text, first)
-            );
-            problems.push(Problem::new(place(), problem, "make one entity of the two"));
-            continue;
-        }
-        let regional = match complete(&mut value, &id, &facts, names) {
-            Ok(regional) => regional,
-            Err((problem, remedy)) => {
-                problems.push(Problem::new(place(), problem, remedy));
-                continue;
-            }
-        };
-        match Entity::from_json_value(value.clone(), Some(schema)) {
-            Ok(entity) if regional => entities.push(entity),
-            Ok(_) => {}
-            Err(error) => problems.push(cedar_problem(
-                &DetailedError::from(&error),
-                ENTITIES,
-                text,
-                offset,
-            )),
-        }
-        if *id.type_name() == names.image {
-            images.insert(id.id().unescaped().to_owned(), value);
+    let mut reader = Reader {
+        text,
+        schema,
+        names,
+        facts: sources
+            .iter()
+            .map(|facts| (facts.name.as_str(), facts))
+            .collect(),
+        seen: HashMap::new(),
+        images: HashMap::new(),
+        entities: Vec::new(),
+        problems: Vec::new(),
+    };
+    for element in elements(text, &mut reader.problems)? {
+        if let Err(problem) = reader.add(element) {
+            reader.problems.push(problem);
         }
     }
     for facts in sources {
-        let id = uid(&names.source, facts.name.as_str());
-        if !seen.contains_key(&id) {
-            match Entity::from_json_value(source_json(facts), Some(schema)) {
-                Ok(entity) => entities.push(entity),
-                Err(error) => problems.push(cedar_problem(
-                    &DetailedError::from(&error),
-                    ENTITIES,
-                    text,
-                    0,
-                )),
-            }
+        if let Err(problem) = reader.add_source(facts) {
+            reader.problems.push(problem);
         }
     }
-    if !problems.is_empty() {
-        return Err(Problems(problems));
+    if !reader.problems.is_empty() {
+        return Err(Problems(reader.problems));
     }
-    let warnings = strangers(&entities, &seen, text, names);
-    let store = Entities::from_entities(entities, Some(schema))
+    let warnings = strangers(&reader.entities, &reader.seen, text, names);
+    let store = Entities::from_entities(reader.entities, Some(schema))
         .map_err(|error| cedar_problem(&DetailedError::from(&error), ENTITIES, text, 0))?;
     Ok(KnownEntities {
         store,
-        images,
+        images: reader.images,
         sources: sources.iter().map(|facts| facts.name.clone()).collect(),
         warnings,
     })
+}
+
+/// The file while it is read.
+struct Reader<'a> {
+    text: &'a str,
+    schema: &'a Schema,
+    names: &'a SchemaNames,
+    facts: BTreeMap<&'a str, &'a SourceFacts>,
+    /// Where each entity of the file stands.
+    seen: HashMap<EntityUid, usize>,
+    images: HashMap<String, Value>,
+    entities: Vec<Entity>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn add(&mut self, element: Element) -> Result<(), Problem> {
+        let Element {
+            mut value,
+            uid: id,
+            offset,
+        } = element;
+        let place = |offset| source_text::place(ENTITIES, self.text, offset);
+        if let Some(first) = self.seen.insert(id.clone(), offset) {
+            let problem = format!("{id} is at {} already", place(first));
+            return Err(Problem::new(
+                place(offset),
+                problem,
+                "make one entity of the two",
+            ));
+        }
+        let has_region = complete(&mut value, &id, &self.facts, self.names)
+            .map_err(|(problem, remedy)| Problem::new(place(offset), problem, remedy))?;
+        let entity = self.entity(value.clone(), offset)?;
+        if has_region {
+            self.entities.push(entity);
+        }
+        if *id.type_name() == self.names.image {
+            self.images.insert(id.id().unescaped().to_owned(), value);
+        }
+        Ok(())
+    }
+
+    /// Adds a configured source that the file does not list.
+    fn add_source(&mut self, facts: &SourceFacts) -> Result<(), Problem> {
+        let id = uid(&self.names.source, facts.name.as_str());
+        if !self.seen.contains_key(&id) {
+            let entity = self.entity(source_json(facts), 0)?;
+            self.entities.push(entity);
+        }
+        Ok(())
+    }
+
+    fn entity(&self, value: Value, offset: usize) -> Result<Entity, Problem> {
+        Entity::from_json_value(value, Some(self.schema)).map_err(|error| {
+            cedar_problem(&DetailedError::from(&error), ENTITIES, self.text, offset)
+        })
+    }
 }
 
 /// The file's elements, each with its offset; elements without a readable uid become problems.
@@ -161,14 +182,14 @@ fn elements(text: &str, problems: &mut Vec<Problem>) -> Result<Vec<Element>, Pro
         ));
     }
     let mut elements = Vec::with_capacity(values.len());
-    for (value, offset) in values.into_iter().zip(scan::elements(text)) {
+    for (value, offset) in values.into_iter().zip(source_text::elements(text)) {
         let id = value.get("uid").cloned().unwrap_or_default();
         match EntityUid::from_json(id) {
             Ok(uid) => elements.push(Element { value, uid, offset }),
             Err(error) => {
                 let problem = format!("the uid is not readable: {error}");
                 problems.push(Problem::new(
-                    scan::place(ENTITIES, text, offset),
+                    source_text::place(ENTITIES, text, offset),
                     clipped(&problem),
                     SHAPE,
                 ));
@@ -287,7 +308,7 @@ fn strangers(
         {
             if told.insert(parent.to_string()) {
                 let place =
-                    scan::place(ENTITIES, text, seen.get(&uid).copied().unwrap_or_default());
+                    source_text::place(ENTITIES, text, seen.get(&uid).copied().unwrap_or_default());
                 let problem = format!("{uid} is in {parent}, which has no entry of its own");
                 warnings.push(Problem::new(
                     place,

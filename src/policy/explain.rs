@@ -1,5 +1,5 @@
-//! Why was it refused? In: the rules and one refused Cedar request. Out: a sentence for the ticket.
-//! The parts of a permit are evaluated one by one; nothing here decides anything.
+//! Explains a refusal: takes the rules and one refused Cedar request, and returns a sentence for the
+//! ticket. Evaluates the conditions of each permit one by one. Decides nothing.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ pub(super) struct Permit {
 struct Part {
     text: String,
     expression: Expression,
-    /// False for what stands in an `unless` or behind a `!`.
+    /// False inside an `unless` or after a `!`.
     wanted: bool,
 }
 
@@ -96,8 +96,8 @@ fn permit(policy: &Policy) -> Permit {
     }
 }
 
-/// Splits what has to hold (`wanted`), or must not hold, into conditions that can be told one by
-/// one.
+/// Splits an expression that has to be true (`wanted`) or false into conditions that can be reported
+/// one by one.
 fn flatten(expression: &Expr, wanted: bool, parts: &mut Vec<Part>) {
     let joint = if wanted { BinaryOp::And } else { BinaryOp::Or };
     match expression {

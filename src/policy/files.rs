@@ -1,9 +1,9 @@
-//! The policy directory as text. In: what somebody read from it. Out: the same, measured against
-//! the limits, and its digest. Knows neither directories nor Cedar.
+//! The texts of a policy directory: checks their sizes and nesting, and computes their digest. Reads
+//! no files.
 
 use sha2::{Digest, Sha256};
 
-use super::scan::{self, Language};
+use super::source_text::{self, Language};
 use crate::domain::{Problem, Problems};
 
 /// A file beyond this is refused, in bytes.
@@ -91,7 +91,7 @@ impl PolicyFiles {
                     problem,
                     "split it; a file has 1 MiB at most",
                 ));
-            } else if let Err(problem) = scan::guard(name, text, language) {
+            } else if let Err(problem) = source_text::guard(name, text, language) {
                 problems.push(problem);
             }
         }

@@ -1,5 +1,5 @@
 //! The rules: `*.cedar` texts become one validated set, every policy under its own `@id`.
-//! In: texts and the schema. Out: Cedar's policy set, or every problem with file and line.
+//! Takes texts and the schema; returns Cedar's policy set, or every problem with file and line.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use cedar_policy::{
     ActionConstraint, Effect, EntityUid, Policy, PolicyId, Schema, ValidationMode, Validator,
 };
 
-use super::scan;
 use super::schema::{SchemaNames, cedar_problem};
+use super::source_text;
 use crate::domain::{Problem, Problems};
 
 /// The id under which the service's own revocations are recorded; no policy may take it.
@@ -46,7 +46,7 @@ pub(super) struct NamedGroup {
     pub(super) place: String,
 }
 
-/// Where a policy stands: file, text, offset.
+/// Where a policy is: file, text, offset.
 #[derive(Clone, Copy)]
 struct Site<'a> {
     file: &'a str,
@@ -56,7 +56,7 @@ struct Site<'a> {
 
 impl Site<'_> {
     fn place(&self) -> String {
-        scan::place(self.file, self.text, self.offset)
+        source_text::place(self.file, self.text, self.offset)
     }
 
     fn problem(&self, problem: impl Into<String>, remedy: &str) -> Problem {
@@ -156,7 +156,7 @@ fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Site<'a>)>, Pr
         .iter()
         .map(|policy| policy.to_cedar().unwrap_or_default())
         .collect();
-    let offsets = scan::offsets(text, texts.iter().map(String::as_str));
+    let offsets = source_text::offsets(text, texts.iter().map(String::as_str));
     Ok(policies
         .into_iter()
         .zip(offsets)
@@ -193,7 +193,7 @@ fn add<'a>(
     if let Some(first) = sites.get(&id) {
         return Err(site.problem(
             format!(
-                "the @id {:?} stands at {} already",
+                "the @id {:?} is at {} already",
                 AsRef::<str>::as_ref(&id),
                 first.place()
             ),

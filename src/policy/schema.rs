@@ -1,5 +1,6 @@
-//! The names that program and policies share, and the schema that carries them. In: the directory's
-//! schema, if it has one. Out: a parsed schema that still knows every name of the built-in one.
+//! The names that program and policies share, and the schema that declares them. Takes the
+//! directory's schema, if it has one; returns a parsed schema that still has every name of the
+//! built-in one.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -8,8 +9,11 @@ use cedar_policy::ffi::DetailedError;
 use cedar_policy::{CedarSchemaError, EntityId, EntityTypeName, EntityUid, Schema};
 
 use super::files::{SCHEMA, builtin_schema};
-use super::scan;
+use super::source_text;
 use crate::domain::{PersonName, Problem, Problems, SourceName};
+
+/// The action that asks whether a named approver may approve.
+pub(super) const APPROVE: &str = "approve";
 
 /// The entity types and actions of the built-in schema that the program itself writes.
 #[derive(Debug)]
@@ -41,7 +45,7 @@ impl SchemaNames {
         })
     }
 
-    /// Whether a request brings entities of this type along, so that nobody needs to list them.
+    /// Whether requests supply entities of this type, so that `entities.json` need not list them.
     pub(super) fn is_supplied(&self, name: &EntityTypeName) -> bool {
         [
             &self.source,
@@ -120,7 +124,7 @@ pub(super) fn requester_id(source: &SourceName, name: &PersonName) -> String {
     format!("{source}/{}", name.as_str())
 }
 
-/// What Cedar says, at the line where it says it; at `fallback` (an offset) when it names no place.
+/// Cedar's message as a problem of its line; of the line of `fallback` when Cedar names no place.
 pub(super) fn cedar_problem(
     told: &DetailedError,
     file: &str,
@@ -144,7 +148,7 @@ pub(super) fn cedar_problem(
         .as_deref()
         .unwrap_or("correct it; https://docs.cedarpolicy.com explains the language");
     Problem::new(
-        scan::place(file, text, offset),
+        source_text::place(file, text, offset),
         clipped(&problem),
         clipped(remedy),
     )

@@ -51,7 +51,7 @@ const MAX_MOD_LINES: usize = 120;
 const MAX_FUNCTION_LINES: usize = 70;
 
 /// Files that are part of an import cycle today. The list only shrinks.
-const IN_A_CYCLE: [&str; 34] = [
+const IN_A_CYCLE: [&str; 31] = [
     "src/app.rs",
     "src/app/archive.rs",
     "src/app/invocation_credentials.rs",
@@ -83,24 +83,18 @@ const IN_A_CYCLE: [&str; 34] = [
     "src/journal/record/event.rs",
     "src/journal/store/verify.rs",
     "src/journal/store/verify_archived.rs",
-    "src/policy/authorization_request.rs",
-    "src/policy/entities.rs",
-    "src/policy/mod.rs",
 ];
 
 /// Files and functions that are too long today. The list only shrinks.
-const TOO_LONG: [&str; 11] = [
+const TOO_LONG: [&str; 8] = [
     "src/app.rs",
     "src/app/execute.rs fn accounts_stage",
     "src/app/execute.rs fn lighthouse",
     "src/config/resolve.rs",
-    "src/domain/native.rs",
     "src/mapping/lint.rs fn term",
     "src/inbound/scheme.rs fn problems",
     "src/inbound/verify.rs",
     "src/journal/store/mod.rs",
-    "src/policy/entities.rs fn read",
-    "src/policy/mod.rs",
 ];
 
 fn root() -> PathBuf {

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Entry, Origin};
-use crate::domain::{Action, ItemResult, Status, Verdict};
+use crate::domain::{Action, ItemResult, ResultCode, Status, Verdict};
 use crate::journal::record::{CallNote, Event};
 
 const CLASS: u64 = 6003;
@@ -114,7 +114,7 @@ fn end(entry: &Entry<'_>) -> End {
     let of = |status: Status| match status {
         Status::Completed => End::Success,
         Status::Failed => End::Failure("Failed".to_owned()),
-        Status::Denied => End::Failure("PolicyDenied".to_owned()),
+        Status::Denied => End::Failure(ResultCode::Denied.into()),
         _ => End::Other("Partial"),
     };
     match &entry.stored.record.event {

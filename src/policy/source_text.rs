@@ -1,6 +1,5 @@
-//! A look at a text's surface, before any parser sees it: how deep it nests, which line an offset
-//! is on, what is a comment. In: text of a known language. Out: a problem, a line. Knows tokens,
-//! not meaning.
+//! Reads the tokens of a policy directory's texts before Cedar parses them: refuses deep nesting, and
+//! finds lines, array elements and comments. Does not know what the text means.
 
 use crate::domain::Problem;
 
@@ -204,7 +203,7 @@ pub(super) fn offsets<'a>(text: &str, pieces: impl Iterator<Item = &'a str>) -> 
     found
 }
 
-/// Whether only a comment's beginning and no string stands before `offset` on its line. A policy
+/// Whether the line of `offset` begins with a comment. A policy
 /// begins outside any string, so `//` before it on its line is a comment.
 fn commented(text: &str, offset: usize) -> bool {
     let before = text.get(..offset).unwrap_or_default();

@@ -1,0 +1,151 @@
+//! Fields of a JSON object, read one by one. Each problem is kept with its field and remedy, so that
+//! the object's author learns all of them at once.
+
+use serde_json::{Map, Value};
+
+use super::Timestamp;
+use super::person::PersonName;
+use super::problem::{Problem, shown};
+
+/// An object, and what was wrong with its fields so far.
+pub(super) struct Fields<'a> {
+    pub(super) map: &'a Map<String, Value>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Fields<'_> {
+    pub(super) fn problem(
+        &mut self,
+        field: &str,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.problems.push(Problem::new(field, problem, remedy));
+    }
+
+    pub(super) fn missing(&mut self, field: &str, remedy: &str) {
+        self.problem(field, "is missing", remedy);
+    }
+
+    pub(super) fn present(&self, field: &str) -> Option<&Value> {
+        self.map.get(field).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn absent(&self, field: &str) -> bool {
+        self.present(field).is_none()
+    }
+
+    pub(super) fn text(&mut self, field: &str, most: usize) -> Option<String> {
+        match self.present(field)?.clone() {
+            Value::String(text) if text.trim().is_empty() => {
+                self.problem(field, "is empty", "write it, or leave the field out");
+                None
+            }
+            Value::String(text) if text.chars().count() > most => {
+                self.problem(
+                    field,
+                    format!("is longer than {most} characters"),
+                    "shorten it",
+                );
+                None
+            }
+            Value::String(text)
+                if text
+                    .chars()
+                    .any(|c| c.is_control() && !(field == "reason" && c.is_whitespace())) =>
+            {
+                self.problem(field, "contains control characters", "remove them");
+                None
+            }
+            Value::String(text) => Some(text),
+            other => {
+                self.problem(
+                    field,
+                    format!("is {}", kind_of(&other)),
+                    "write it as a JSON string",
+                );
+                None
+            }
+        }
+    }
+
+    /// An array; an absent one is empty.
+    pub(super) fn array(&mut self, field: &str) -> Option<Vec<Value>> {
+        match self.present(field).cloned() {
+            None => Some(Vec::new()),
+            Some(Value::Array(list)) => Some(list),
+            Some(other) => {
+                self.problem(
+                    field,
+                    format!("is {}", kind_of(&other)),
+                    "write a JSON array of strings",
+                );
+                None
+            }
+        }
+    }
+
+    pub(super) fn flag(&mut self, field: &str) -> Option<bool> {
+        match self.present(field).cloned() {
+            None => Some(false),
+            Some(Value::Bool(flag)) => Some(flag),
+            Some(other) => {
+                self.problem(
+                    field,
+                    format!("is {}", kind_of(&other)),
+                    "write true or false",
+                );
+                None
+            }
+        }
+    }
+
+    pub(super) fn instant(&mut self, field: &str) -> Option<Timestamp> {
+        let text = self.text(field, 64)?;
+        match text.parse() {
+            Ok(instant) => Some(instant),
+            Err(_) => {
+                let problem = format!("{} is not an RFC 3339 instant", shown(&text));
+                self.problem(
+                    field,
+                    problem,
+                    "write date, time and offset, as in \"2026-12-31T00:00:00Z\"",
+                );
+                None
+            }
+        }
+    }
+
+    /// A person's name as written: the policy compares names in their normal form, and the content
+    /// that an identity is bound to stays the sender's.
+    pub(super) fn person(&mut self, field: &str, value: &Value) -> Option<String> {
+        let Value::String(text) = value else {
+            self.problem(
+                field,
+                format!("is {}", kind_of(value)),
+                "write a person's user id or address as a JSON string",
+            );
+            return None;
+        };
+        match text.parse::<PersonName>() {
+            Ok(_) => Some(text.clone()),
+            Err(problem) => {
+                let field = field.to_owned();
+                self.problems.push(Problem { field, ..problem });
+                None
+            }
+        }
+    }
+}
+
+/// What a JSON value is, for a message.
+pub(super) fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,118 @@
+//! The codes that sharehook itself puts into a result, beside the cloud's own. They hold no dot, so
+//! they are told from the cloud's `InvalidParameterValue.…`; `docs/cloud-calls.md` explains them.
+
+/// A code of sharehook's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResultCode {
+    /// An answer that is not the API's.
+    BadAnswer,
+    /// The blueprint that a chain shares is not known.
+    ChainBroken,
+    /// The cloud refused to share the blueprint that a chain published.
+    ChainRefused,
+    /// No connection: never sent.
+    ConnectFailed,
+    /// The connection ended before the answer did.
+    ConnectionLost,
+    /// The deadline had passed: never sent.
+    DeadlinePassed,
+    /// The policy refused it.
+    Denied,
+    /// The share's end came before it could be made.
+    Expired,
+    /// A gateway's HTTP status.
+    HttpStatus,
+    /// No place has credentials: never sent.
+    NoCredentials,
+    /// The site cannot list who has a blueprint.
+    NoReadApi,
+    /// The image is still being made.
+    NotReady,
+    /// The image is of a kind or in a state that cannot be shared.
+    NotShareable,
+    /// The receiving account owns the image.
+    OwnAccount,
+    /// A list that does not end or repeats itself.
+    Paging,
+    /// The request breaks a published limit: never sent.
+    PublishedLimit,
+    /// The image's shares are used up: never sent.
+    QuotaPrecheck,
+    /// The pace of calls leaves no room before the deadline: never sent.
+    Throttled,
+    /// No usable answer in time.
+    Timeout,
+}
+
+impl ResultCode {
+    /// Every code, by name.
+    pub const ALL: [Self; 19] = [
+        Self::BadAnswer,
+        Self::ChainBroken,
+        Self::ChainRefused,
+        Self::ConnectFailed,
+        Self::ConnectionLost,
+        Self::DeadlinePassed,
+        Self::Denied,
+        Self::Expired,
+        Self::HttpStatus,
+        Self::NoCredentials,
+        Self::NoReadApi,
+        Self::NotReady,
+        Self::NotShareable,
+        Self::OwnAccount,
+        Self::Paging,
+        Self::PublishedLimit,
+        Self::QuotaPrecheck,
+        Self::Throttled,
+        Self::Timeout,
+    ];
+
+    /// As results and records spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadAnswer => "BadAnswer",
+            Self::ChainBroken => "ChainBroken",
+            Self::ChainRefused => "ChainRefused",
+            Self::ConnectFailed => "ConnectFailed",
+            Self::ConnectionLost => "ConnectionLost",
+            Self::DeadlinePassed => "DeadlinePassed",
+            Self::Denied => "PolicyDenied",
+            Self::Expired => "Expired",
+            Self::HttpStatus => "HttpStatus",
+            Self::NoCredentials => "NoCredentials",
+            Self::NoReadApi => "NoReadApi",
+            Self::NotReady => "NotReady",
+            Self::NotShareable => "NotShareable",
+            Self::OwnAccount => "OwnAccount",
+            Self::Paging => "Paging",
+            Self::PublishedLimit => "PublishedLimit",
+            Self::QuotaPrecheck => "QuotaPrecheck",
+            Self::Throttled => "Throttled",
+            Self::Timeout => "Timeout",
+        }
+    }
+}
+
+impl From<ResultCode> for String {
+    fn from(code: ResultCode) -> Self {
+        code.as_str().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_documentation_and_none_twice() {
+        let docs = include_str!("../../docs/cloud-calls.md");
+        let mut names = ResultCode::ALL.map(ResultCode::as_str).to_vec();
+        for name in &names {
+            assert!(docs.contains(&format!("`{name}`")), "{name}");
+            assert!(!name.contains('.'), "{name}");
+        }
+        names.dedup();
+        assert_eq!(names.len(), ResultCode::ALL.len());
+    }
+}

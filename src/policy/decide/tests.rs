@@ -1,0 +1,745 @@
+//! The sample policy and small ones, asked request by request.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::{Identity, Problems, ServedRegions, ShareRequest, SourceName, Timestamp};
+use crate::policy::{PolicyFiles, SourceFacts, sample_files};
+
+const NOW: &str = "2026-11-01T12:00:00Z";
+
+fn sources() -> Vec<SourceFacts> {
+    let of = |name: &str, scheme: &str, signed| SourceFacts {
+        name: name.parse().unwrap(),
+        scheme: scheme.to_owned(),
+        signed,
+    };
+    vec![
+        of("jira", "jira", true),
+        of("github", "github", true),
+        of("queue", "trusted", false),
+        of("desk", "token", false),
+        of("stranger", "jira", true),
+    ]
+}
+
+fn sample() -> PolicySet {
+    let mut files = sample_files();
+    // A source that cannot sign, with a person of the team, as an operator would add them.
+    let extra = r#", {"uid": {"type": "Share::Source", "id": "desk"}, "parents": [{"type": "Share::SourceGroup", "id": "ticketing"}]},
+            {"uid": {"type": "Share::Requester", "id": "desk/alice"}, "parents": [{"type": "Share::Team", "id": "platform"}]},
+            {"uid": {"type": "Share::Requester", "id": "desk/bob"}, "parents": [{"type": "Share::Team", "id": "approvers"}]}]"#;
+    let entities = files.entities.take().unwrap();
+    files.entities = Some(entities.trim_end().strip_suffix(']').unwrap().to_owned() + extra);
+    PolicySet::load(&files, &sources(), 1).unwrap()
+}
+
+/// The samples' rules replaced by one text.
+fn with_rules(text: &str) -> Result<PolicySet, Problems> {
+    let policies = vec![("a.cedar".to_owned(), text.to_owned())];
+    PolicySet::load(
+        &PolicyFiles {
+            policies,
+            ..sample_files()
+        },
+        &sources(),
+        1,
+    )
+}
+
+fn native(extra: Value) -> Value {
+    let mut value = json!({"action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore",
+            "accounts": ["700000164995"], "requester": "alice@example.com", "approvers": ["bob@example.com"]});
+    for (name, field) in extra.as_object().unwrap() {
+        value[name] = field.clone();
+    }
+    value
+}
+
+fn decide_for(policies: &PolicySet, source: &str, value: &Value) -> Decision {
+    let request = ShareRequest::from_json(value, &ServedRegions::default()).unwrap();
+    let source: SourceName = source.parse().unwrap();
+    let identity = Identity {
+        source: source.clone(),
+        id: "CHG0030192".to_owned(),
+    };
+    let now = NOW.parse().unwrap();
+    let question = Question {
+        source: &source,
+        identity: &identity,
+        request: &request,
+        now,
+        approved_at: now,
+    };
+    policies.decide(question)
+}
+
+fn account(id: &str) -> Option<Item> {
+    Some(Item::Account(id.parse().unwrap()))
+}
+
+fn verdict(decision: Decision) -> Verdict {
+    match decision {
+        Decision::Allow(approved) => approved.verdict().clone(),
+        Decision::Deny(verdict) => verdict,
+    }
+}
+
+fn cvm(extra: Value) -> Value {
+    let mut value = native(extra);
+    value["image"] = json!("img-6pb6lrmy");
+    value
+}
+
+#[test]
+fn the_sample_policy_decides_as_its_readers_expect() {
+    let policies = sample();
+    let partner =
+        |expiry: Value| native(json!({"accounts": ["700000000101"], "expires_in": expiry}));
+    let lighthouse = |action: &str| {
+        let mut value = cvm(json!({"lighthouse": true, "action": action}));
+        value.as_object_mut().unwrap().remove("accounts");
+        value
+    };
+    let other_image = native(json!({"image": "lhbp-00000000"}));
+    let sandbox = |requester: &str| {
+        native(json!({"accounts": ["700000000201"], "requester": requester, "approvers": ["bob"]}))
+    };
+    let desk = |accounts: &str| {
+        native(json!({"accounts": [accounts], "requester": "alice", "approvers": ["bob"]}))
+    };
+    let table: Vec<(&str, &str, Value, bool, Vec<&str>)> = vec![
+        (
+            "listed",
+            "jira",
+            native(json!({})),
+            true,
+            vec!["golden-images-to-staging"],
+        ),
+        (
+            "listed, by queue",
+            "queue",
+            native(json!({})),
+            true,
+            vec!["golden-images-to-staging"],
+        ),
+        (
+            "a CVM image",
+            "jira",
+            cvm(json!({})),
+            true,
+            vec!["golden-images-to-staging"],
+        ),
+        (
+            "unknown account",
+            "jira",
+            native(json!({"accounts": ["999999999"]})),
+            false,
+            vec![],
+        ),
+        ("other image", "jira", other_image, false, vec![]),
+        (
+            "unknown person",
+            "jira",
+            native(json!({"requester": "mallory@example.com"})),
+            false,
+            vec![],
+        ),
+        (
+            "own approver",
+            "jira",
+            native(json!({"approvers": ["alice@example.com"]})),
+            false,
+            vec!["four-eyes"],
+        ),
+        (
+            "own approver in capitals",
+            "jira",
+            native(json!({"approvers": ["Alice@Example.COM "]})),
+            false,
+            vec!["four-eyes"],
+        ),
+        (
+            "own approver among others",
+            "jira",
+            native(json!({"approvers": ["bob@example.com", "alice@example.com"]})),
+            false,
+            vec!["four-eyes"],
+        ),
+        (
+            "no approver",
+            "jira",
+            native(json!({"approvers": []})),
+            false,
+            vec!["four-eyes"],
+        ),
+        (
+            "partner, 30 days",
+            "jira",
+            partner(json!("30d")),
+            true,
+            vec!["golden-images-to-partners"],
+        ),
+        (
+            "partner, 31 days",
+            "jira",
+            partner(json!("31d")),
+            false,
+            vec!["expiry-cap"],
+        ),
+        (
+            "partner, for ever",
+            "jira",
+            partner(Value::Null),
+            false,
+            vec!["expiry-cap"],
+        ),
+        (
+            "other source's alice@example.com",
+            "github",
+            native(json!({})),
+            false,
+            vec![],
+        ),
+        (
+            "source in no group",
+            "stranger",
+            native(json!({})),
+            false,
+            vec![],
+        ),
+        (
+            "unsigned to staging",
+            "desk",
+            desk("700000164995"),
+            false,
+            vec!["unsigned-sources"],
+        ),
+        (
+            "unsigned to a sandbox",
+            "desk",
+            sandbox("alice"),
+            true,
+            vec!["golden-images-to-sandboxes"],
+        ),
+        (
+            "publish",
+            "jira",
+            lighthouse("share"),
+            true,
+            vec!["golden-images-into-lighthouse"],
+        ),
+        (
+            "unpublish",
+            "jira",
+            lighthouse("cancel"),
+            true,
+            vec!["take-back-golden-images"],
+        ),
+        (
+            "chain",
+            "jira",
+            cvm(json!({"lighthouse": true})),
+            true,
+            vec!["golden-images-into-lighthouse", "golden-images-to-staging"],
+        ),
+        (
+            "cancel needs no second person",
+            "jira",
+            native(json!({"action": "cancel", "approvers": [], "accounts": ["999999999"]})),
+            true,
+            vec!["take-back-golden-images"],
+        ),
+        (
+            "a queue's cancel for a partner",
+            "queue",
+            native(json!({"action": "cancel", "accounts": ["700000000101"]})),
+            false,
+            vec!["unsigned-sources"],
+        ),
+        (
+            "a token's cancel for staging",
+            "desk",
+            native(json!({"action": "cancel", "requester": "alice"})),
+            false,
+            vec!["unsigned-sources"],
+        ),
+        (
+            "a token's cancel for a sandbox",
+            "desk",
+            native(json!({"action": "cancel", "requester": "alice",
+                    "accounts": ["700000000201"]})),
+            true,
+            vec!["take-back-golden-images"],
+        ),
+        (
+            "a queue's unpublish",
+            "queue",
+            lighthouse("cancel"),
+            false,
+            vec!["unsigned-sources-lighthouse"],
+        ),
+        (
+            "an approver whom no list names",
+            "jira",
+            native(json!({"approvers": ["nobody-knows-me"]})),
+            false,
+            vec![],
+        ),
+        (
+            "a colleague who is no approver",
+            "jira",
+            native(json!({"requester": "bob@example.com", "approvers": ["alice@example.com"]})),
+            false,
+            vec![],
+        ),
+        (
+            "an approver of another source",
+            "github",
+            native(json!({"requester": "alice", "approvers": ["bob@example.com"]})),
+            false,
+            vec![],
+        ),
+        (
+            "cancel of another image",
+            "jira",
+            native(json!({"action": "cancel", "image": "lhbp-00000000"})),
+            false,
+            vec![],
+        ),
+    ];
+    for (name, source, value, allowed, determining) in table {
+        let verdict = verdict(decide_for(&policies, source, &value));
+        assert_eq!(verdict.allowed, allowed, "{name}: {verdict:?}");
+        assert_eq!(verdict.policies, determining, "{name}: {verdict:?}");
+        assert_eq!(verdict.refused.is_empty(), allowed, "{name}: {verdict:?}");
+        assert_eq!(verdict.policy_digest, policies.digest());
+    }
+    assert!(policies.warnings().is_empty(), "{:?}", policies.warnings());
+}
+
+/// The sample with so many approvals, and two more approvers: carol for staging accounts only,
+/// dave for partners only.
+fn wanting(approvals: usize) -> PolicySet {
+    let mut files = sample_files();
+    let rules = |name: &str, group: &str| {
+        format!(
+            "@id(\"{name}-approves\") permit (principal == Share::Requester::\"jira/{name}@example.com\", \
+                 action == Share::Action::\"approve\", resource) \
+                 when {{ context has account && context.account in Share::AccountGroup::\"{group}\" }};"
+        )
+    };
+    let text = rules("carol", "staging") + &rules("dave", "partners");
+    files.policies.push(("more.cedar".to_owned(), text));
+    PolicySet::load(&files, &sources(), approvals).unwrap()
+}
+
+fn approved_by(names: &[&str]) -> Value {
+    native(json!({"approvers": names, "expires_in": "7d",
+            "accounts": ["700000164995", "700000000101"]}))
+}
+
+fn approval(approver: &str, policies: &[&str], accounts: &[&str]) -> Approval {
+    Approval {
+        approver: approver.to_owned(),
+        policies: policies.iter().map(|&id| id.to_owned()).collect(),
+        items: accounts.iter().filter_map(|id| account(id)).collect(),
+    }
+}
+
+#[test]
+fn the_verdict_names_who_counted_for_what_and_by_which_policies() {
+    let bob = ["approve-for-own-accounts", "approve-for-partners"];
+    for (wanted, names, counted) in [
+        (
+            1,
+            &["Bob@Example.com "][..],
+            vec![approval("jira/bob@example.com", &bob, &[])],
+        ),
+        (
+            1,
+            &["nobody@example.com", "bob@example.com"],
+            vec![approval("jira/bob@example.com", &bob, &[])],
+        ),
+        (
+            1,
+            &["dave@example.com", "carol@example.com"],
+            vec![
+                approval(
+                    "jira/carol@example.com",
+                    &["carol-approves"],
+                    &["700000164995"],
+                ),
+                approval(
+                    "jira/dave@example.com",
+                    &["dave-approves"],
+                    &["700000000101"],
+                ),
+            ],
+        ),
+        (
+            2,
+            &["bob@example.com", "carol@example.com", "dave@example.com"],
+            vec![
+                approval("jira/bob@example.com", &bob, &[]),
+                approval(
+                    "jira/carol@example.com",
+                    &["carol-approves"],
+                    &["700000164995"],
+                ),
+                approval(
+                    "jira/dave@example.com",
+                    &["dave-approves"],
+                    &["700000000101"],
+                ),
+            ],
+        ),
+        (0, &["nobody@example.com"], vec![]),
+    ] {
+        let verdict = verdict(decide_for(&wanting(wanted), "jira", &approved_by(names)));
+        assert!(verdict.allowed, "{wanted} {names:?}: {verdict:?}");
+        assert_eq!(verdict.approvals, counted, "{wanted} {names:?}");
+    }
+}
+
+#[test]
+fn too_few_approvers_refuse_the_item_and_say_who_was_asked() {
+    for (wanted, names, refused, why) in [
+        (
+            1,
+            &["carol@example.com"][..],
+            "700000000101",
+            "needs 1 approver who may approve it, and of 1 named 0 may: \
+                 jira/carol@example.com: no policy allows it; nearest: ",
+        ),
+        (
+            2,
+            &["bob@example.com", "BOB@example.com", "dave@example.com"],
+            "700000164995",
+            "needs 2 approvers who may approve it, and of 2 named 1 may: \
+                 jira/dave@example.com: no policy allows it; nearest: ",
+        ),
+    ] {
+        let verdict = verdict(decide_for(&wanting(wanted), "jira", &approved_by(names)));
+        assert!(!verdict.allowed);
+        assert!(verdict.approvals.is_empty(), "{verdict:?}");
+        assert_eq!(verdict.refused.len(), 1, "{verdict:?}");
+        assert_eq!(verdict.refused[0].item, account(refused));
+        assert!(verdict.refused[0].why.starts_with(why), "{verdict:?}");
+    }
+    let all = "@id(\"all\") permit (principal, action, resource);";
+    let nobody = native(json!({"approvers": []}));
+    let refused = verdict(decide_for(&with_rules(all).unwrap(), "jira", &nobody)).refused;
+    assert_eq!(
+        refused[0].why,
+        "needs 1 approver who may approve it, and names none"
+    );
+}
+
+#[test]
+fn an_approval_that_cannot_be_evaluated_does_not_count() {
+    let text = "@id(\"all\") permit (principal, action, resource);
+             @id(\"broken\") forbid (principal, action == Share::Action::\"approve\", resource)
+             when { 9223372036854775807 + context.now.toTime().toMilliseconds() > 0 };";
+    let verdict = verdict(decide_for(
+        &with_rules(text).unwrap(),
+        "jira",
+        &native(json!({})),
+    ));
+    assert!(!verdict.allowed);
+    assert!(verdict.refused[0].why.contains("broken"), "{verdict:?}");
+}
+
+#[test]
+fn an_approval_can_depend_on_requester_action_account_ticket_and_time() {
+    let text = "@id(\"share\") permit (principal, action in [Share::Action::\"share\", Share::Action::\"publish\"], resource);
+             @id(\"approve\") permit (principal, action == Share::Action::\"approve\", resource in Share::ImageSet::\"golden\")
+             when { context.requester != principal && context.requester in Share::Team::\"platform\" &&
+                    context.ticket.id like \"CHG*\" && context.now > datetime(\"2026-11-01T00:00:00Z\") }
+             when { context has account && context.action == \"share\" && context.account in Share::AccountGroup::\"staging\" };";
+    let policies = with_rules(text).unwrap();
+    for (value, allowed) in [
+        (native(json!({})), true),
+        (native(json!({"ticket": "INC1"})), false),
+        (native(json!({"accounts": ["700000000101"]})), false),
+        (native(json!({"requester": "mallory@example.com"})), false),
+        (native(json!({"approvers": ["alice@example.com"]})), false),
+        (cvm(json!({"lighthouse": true})), false),
+    ] {
+        let verdict = verdict(decide_for(&policies, "jira", &value));
+        assert_eq!(verdict.allowed, allowed, "{value}: {verdict:?}");
+    }
+}
+
+#[test]
+fn a_recorded_name_that_would_be_refused_today_is_refused_again() {
+    let policies = with_rules("@id(\"all\") permit (principal, action, resource);").unwrap();
+    let source: SourceName = "jira".parse().unwrap();
+    let identity = Identity {
+        source: source.clone(),
+        id: "1".into(),
+    };
+    let now: Timestamp = NOW.parse().unwrap();
+    let good = ShareRequest::from_json(&native(json!({})), &ServedRegions::default()).unwrap();
+    for request in [
+        ShareRequest {
+            requester: "alice@example.com\u{200b}".to_owned(),
+            ..good.clone()
+        },
+        ShareRequest {
+            approvers: vec!["mailto:alice@example.com".to_owned()],
+            ..good.clone()
+        },
+    ] {
+        let verdict = verdict(policies.decide(Question {
+            source: &source,
+            identity: &identity,
+            request: &request,
+            now,
+            approved_at: now,
+        }));
+        assert!(!verdict.allowed, "{verdict:?}");
+        assert_eq!(verdict.refused[0].item, None);
+    }
+}
+
+#[test]
+fn an_allowed_request_comes_back_whole() {
+    let policies = sample();
+    let value = native(json!({"expires_in": "7d"}));
+    let Decision::Allow(approved) = decide_for(&policies, "jira", &value) else {
+        panic!("denied")
+    };
+    assert_eq!(
+        approved.request(),
+        &ShareRequest::from_json(&value, &ServedRegions::default()).unwrap()
+    );
+    assert_eq!(approved.identity().to_string(), "jira/CHG0030192");
+    assert_eq!(
+        approved.expires_at().unwrap().to_string(),
+        "2026-11-08T12:00:00Z"
+    );
+}
+
+#[test]
+fn a_chain_needs_both_permissions() {
+    let policies = sample();
+    let value = cvm(json!({"lighthouse": true, "accounts": ["999999999"]}));
+    let refused = verdict(decide_for(&policies, "jira", &value)).refused;
+    assert_eq!(
+        refused.iter().map(|r| r.item.clone()).collect::<Vec<_>>(),
+        [account("999999999")]
+    );
+
+    let share_only = with_rules(
+        "@id(\"s\") permit (principal, action in [Share::Action::\"share\", Share::Action::\"approve\"], resource);",
+    );
+    let value = cvm(json!({"lighthouse": true}));
+    let refused = verdict(decide_for(&share_only.unwrap(), "jira", &value)).refused;
+    let image = Item::Lighthouse("img-6pb6lrmy".parse().unwrap());
+    assert_eq!(refused[0].item, Some(image));
+    assert_eq!(refused[0].why, "no policy allows it; none is about publish");
+}
+
+#[test]
+fn one_bad_account_of_ten_denies_all_and_is_named() {
+    let mut accounts: Vec<String> = (1..10).map(|n| format!("70000000000{n}")).collect();
+    accounts.insert(4, "999999999".to_owned());
+    let verdict = verdict(decide_for(
+        &sample(),
+        "jira",
+        &native(json!({"accounts": accounts})),
+    ));
+    assert!(!verdict.allowed);
+    assert!(
+        verdict.policies.is_empty(),
+        "what allowed the others did not decide: {verdict:?}"
+    );
+    assert_eq!(verdict.refused.len(), 1);
+    assert_eq!(verdict.refused[0].item, account("999999999"));
+}
+
+#[test]
+fn a_refusal_says_why() {
+    let policies = sample();
+    let why = |value: Value| {
+        verdict(decide_for(&policies, "jira", &value)).refused[0]
+            .why
+            .clone()
+    };
+    assert_eq!(
+        why(native(json!({"accounts": ["999999999"]}))),
+        "no policy allows it; nearest: \
+             golden-images-to-partners: context.account in Share::AccountGroup::\"partners\" is false; \
+             golden-images-to-sandboxes: context.account in Share::AccountGroup::\"sandbox-accounts\" is false"
+    );
+    let why_image = why(native(json!({"image": "lhbp-00000000"})));
+    assert!(
+        why_image.contains(
+            r#"golden-images-to-staging: resource in Share::ImageSet::"golden" is false"#
+        ),
+        "{why_image}"
+    );
+    assert_eq!(
+        why(native(json!({"approvers": []}))),
+        "forbidden by four-eyes (A share needs an approver, and the requester may not be one of them.)"
+    );
+}
+
+#[test]
+fn unless_and_not_are_explained_as_what_they_forbid() {
+    let policies = with_rules(
+            "@id(\"x\") permit (principal is Share::Requester, action, resource == Share::Image::\"lhbp-6jc6l8yb\")
+             when { context.ticket has status && context.ticket.status == \"done\" && !(resource.kind == \"blueprint\") }
+             unless { resource.region like \"ap-*\" || resource.region == \"eu-frankfurt\" };",
+        )
+        .unwrap();
+    let verdict = verdict(decide_for(&policies, "jira", &native(json!({}))));
+    assert_eq!(
+        verdict.refused[0].why,
+        "no policy allows it; nearest: x: context.ticket has status is false and \
+             resource.kind == \"blueprint\" is true and resource.region like \"ap-*\" is true"
+    );
+}
+
+#[test]
+fn a_policy_that_cannot_be_evaluated_refuses() {
+    const OVERFLOW: &str = "9223372036854775807 + context.now.toTime().toMilliseconds() > 0";
+    for effect in ["forbid", "permit"] {
+        let text = format!(
+            "@id(\"all\") permit (principal, action, resource);
+                 @id(\"broken\") {effect} (principal, action, resource) when {{ {OVERFLOW} }};"
+        );
+        let verdict = verdict(decide_for(
+            &with_rules(&text).unwrap(),
+            "jira",
+            &native(json!({})),
+        ));
+        assert!(!verdict.allowed, "{effect}");
+        assert!(verdict.policies.is_empty());
+        assert!(verdict.refused[0].why.contains("broken"), "{verdict:?}");
+        assert!(verdict.refused[0].why.contains("overflow"), "{verdict:?}");
+    }
+}
+
+#[test]
+fn nothing_is_allowed_without_a_policy() {
+    let verdict = verdict(decide_for(
+        &with_rules("").unwrap(),
+        "jira",
+        &native(json!({})),
+    ));
+    assert_eq!((verdict.allowed, verdict.policies.len()), (false, 0));
+    assert_eq!(
+        verdict.refused[0].why,
+        "no policy allows it; none is about share"
+    );
+}
+
+#[test]
+fn a_foreign_identity_and_an_unknown_source_are_refused() {
+    let policies = with_rules("@id(\"all\") permit (principal, action, resource);").unwrap();
+    assert!(matches!(
+        decide_for(&policies, "jira", &native(json!({}))),
+        Decision::Allow(_)
+    ));
+    assert!(matches!(
+        decide_for(&policies, "nowhere", &native(json!({}))),
+        Decision::Deny(_)
+    ));
+    let request = ShareRequest::from_json(&native(json!({})), &ServedRegions::default()).unwrap();
+    let identity = Identity {
+        source: "github".parse().unwrap(),
+        id: "1".into(),
+    };
+    let now = NOW.parse().unwrap();
+    let source: SourceName = "jira".parse().unwrap();
+    let question = Question {
+        source: &source,
+        identity: &identity,
+        request: &request,
+        now,
+        approved_at: now,
+    };
+    assert!(matches!(policies.decide(question), Decision::Deny(_)));
+}
+
+#[test]
+fn a_share_that_would_be_over_is_refused_and_so_is_one_beyond_the_calendar() {
+    let policies = with_rules("@id(\"all\") permit (principal, action, resource);").unwrap();
+    let source: SourceName = "jira".parse().unwrap();
+    let identity = Identity {
+        source: source.clone(),
+        id: "1".into(),
+    };
+    let request = ShareRequest::from_json(
+        &native(json!({"expires_in": "1h"})),
+        &ServedRegions::default(),
+    )
+    .unwrap();
+    let at = |now: &str, approved_at: Timestamp| {
+        let now = now.parse().unwrap();
+        verdict(policies.decide(Question {
+            source: &source,
+            identity: &identity,
+            request: &request,
+            now,
+            approved_at,
+        }))
+    };
+    let approved: Timestamp = NOW.parse().unwrap();
+    assert!(at("2026-11-01T12:59:59Z", approved).allowed);
+    assert!(
+        at("2026-11-01T13:00:00Z", approved).refused[0]
+            .why
+            .contains("ended")
+    );
+    assert!(
+        at("2026-11-01T13:00:00Z", Timestamp::MAX).refused[0]
+            .why
+            .contains("calendar")
+    );
+    // Nanoseconds and far years are said in Cedar's own form, or refused; they never count as
+    // "no expiry".
+    assert!(at("2026-11-01T12:00:00.123456789Z", approved).allowed);
+    assert!(!at("-000044-03-15T12:00:00Z", approved).allowed);
+}
+
+#[test]
+fn the_ticket_names_neither_region_nor_kind_of_its_own() {
+    let policies = with_rules(
+            "@id(\"approve\") permit (principal, action == Share::Action::\"approve\", resource);
+             @id(\"tokyo\") permit (principal, action, resource)
+             when { resource.region == \"ap-tokyo\" && resource has name && resource.name == \"base-july\" && resource.hasTag(\"os\")
+                    && principal has email && principal.email == \"alice@example.com\" && context.ticket.id == \"CHG0030192\" };",
+        )
+        .unwrap();
+    let listed = native(json!({"region": "ap-tokyo"}));
+    assert!(
+        verdict(decide_for(&policies, "jira", &listed)).allowed,
+        "name and tag of the file, region of the request"
+    );
+    assert!(!verdict(decide_for(&policies, "jira", &native(json!({})))).allowed);
+    let other = native(json!({"region": "ap-tokyo", "image": "lhbp-00000000"}));
+    assert!(!verdict(decide_for(&policies, "jira", &other)).allowed);
+}
+
+#[test]
+fn five_hundred_strangers_are_all_named() {
+    let accounts: Vec<String> = (0..500)
+        .map(|n| format!("{}", 800_000_000_000_u64 + n))
+        .collect();
+    let verdict = verdict(decide_for(
+        &sample(),
+        "jira",
+        &native(json!({"accounts": accounts})),
+    ));
+    assert_eq!(verdict.refused.len(), 500);
+    assert!(
+        verdict
+            .refused
+            .iter()
+            .all(|refused| refused.why.chars().count() <= 500)
+    );
+    assert!(verdict.refused[499].why.starts_with("no policy allows it"));
+}

@@ -1,0 +1,110 @@
+//! The policies of one directory, parsed and validated together. Takes the directory's texts and the
+//! configured sources; returns the set that every decision is made with, or every problem.
+
+use std::sync::OnceLock;
+
+use cedar_policy::Schema;
+
+use super::entities::{self, KnownEntities};
+use super::explain::Permit;
+use super::files::PolicyFiles;
+use super::rules;
+use super::schema::{APPROVE, SchemaNames};
+use super::source_facts::SourceFacts;
+use super::stack::with_enough_stack;
+use crate::domain::{Problem, Problems};
+
+/// The policies as loaded and validated: what every decision is made with.
+#[derive(Debug)]
+pub struct PolicySet {
+    pub(super) schema: Schema,
+    pub(super) names: SchemaNames,
+    pub(super) rules: cedar_policy::PolicySet,
+    pub(super) known: KnownEntities,
+    /// Conditions of the permits, taken apart. Only denials need them, so the first denial makes
+    /// them.
+    pub(super) permits: OnceLock<Vec<Permit>>,
+    /// How many of the named approvers must be allowed to approve a share.
+    pub(super) approvals: usize,
+    pub(super) warnings: Vec<Problem>,
+    pub(super) digest: String,
+}
+
+impl PolicySet {
+    /// Parses and validates everything that decides: schema, policies, entities. `approvals` of the
+    /// approvers whom a share names must be allowed to approve it; 0 asks none.
+    ///
+    /// # Errors
+    /// Every problem of the first stage that has any (sizes and nesting; schema; policies and
+    /// entities), each with `file:line` as its field. There is no partial success: a policy set
+    /// that does not validate decides nothing.
+    pub fn load(
+        files: &PolicyFiles,
+        sources: &[SourceFacts],
+        approvals: usize,
+    ) -> Result<Self, Problems> {
+        files.guard()?;
+        with_enough_stack(|| Self::load_guarded(files, sources, approvals))
+    }
+
+    fn load_guarded(
+        files: &PolicyFiles,
+        sources: &[SourceFacts],
+        approvals: usize,
+    ) -> Result<Self, Problems> {
+        let names = SchemaNames::new()?;
+        let schema = names.schema(files.schema.as_deref())?;
+        let rules = rules::read(&files.policies, &schema, &names);
+        let known = entities::read(files.entities.as_deref(), sources, &schema, &names);
+        let (rules, known) = match (rules, known) {
+            (Ok(rules), Ok(known)) => (rules, known),
+            (rules, known) => {
+                let both = [rules.err(), known.err()];
+                return Err(Problems(
+                    both.into_iter()
+                        .flatten()
+                        .flat_map(|problems| problems.0)
+                        .collect(),
+                ));
+            }
+        };
+        let mut warnings = rules.warnings.clone();
+        warnings.extend(known.warnings.iter().cloned());
+        warnings.extend(
+            rules
+                .groups
+                .iter()
+                .filter_map(|group| known.unlisted(&group.uid, &group.place)),
+        );
+        if approvals > 0 && !rules.permits(&names.action(APPROVE)) {
+            warnings.push(Problem::new(
+                "policy",
+                "no permit is about \"approve\": every share is refused",
+                "write a permit for the action \"approve\", or set `approvals = 0`",
+            ));
+        }
+        let policies = Self {
+            schema,
+            names,
+            rules: rules.set,
+            known,
+            permits: OnceLock::new(),
+            approvals,
+            warnings,
+            digest: files.digest(),
+        };
+        policies.rehearse()?;
+        Ok(policies)
+    }
+
+    /// SHA-256, hex, over schema, policies (in the order of their names) and entities.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What loaded but is probably not meant: a rule that can never apply, a group that nobody
+    /// lists.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+}

@@ -1,0 +1,15 @@
+//! What the policy knows of a configured source.
+
+use crate::domain::SourceName;
+
+/// What the policy may know of a configured source. It comes from the configuration, never from
+/// `entities.json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// Its name, as in `/hooks/{source}`.
+    pub name: SourceName,
+    /// Its signature scheme, as configured: `jira`, `token`, `trusted` …
+    pub scheme: String,
+    /// Whether the scheme signs the body; a static token, a password and a bearer key do not.
+    pub signed: bool,
+}

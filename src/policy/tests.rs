@@ -1,0 +1,307 @@
+//! Loading and deciding with whole policy directories.
+
+use super::*;
+use crate::domain::{Identity, Problems, ServedRegions, ShareRequest, Timestamp};
+
+fn jira() -> Vec<SourceFacts> {
+    vec![SourceFacts {
+        name: "jira".parse().unwrap(),
+        scheme: "jira".to_owned(),
+        signed: true,
+    }]
+}
+
+fn with_policy(text: &str) -> PolicyFiles {
+    PolicyFiles {
+        policies: vec![("a.cedar".to_owned(), text.to_owned())],
+        ..sample_files()
+    }
+}
+
+fn fields(problems: &Problems) -> Vec<&str> {
+    problems
+        .0
+        .iter()
+        .map(|problem| problem.field.as_str())
+        .collect()
+}
+
+fn ask(policies: &PolicySet) -> Decision {
+    let native = serde_json::json!({"action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore",
+            "accounts": ["700000164995"], "requester": "alice@example.com", "approvers": ["bob@example.com"]});
+    let request = ShareRequest::from_json(&native, &ServedRegions::default()).unwrap();
+    let identity = Identity {
+        source: "jira".parse().unwrap(),
+        id: "1".to_owned(),
+    };
+    let now: Timestamp = "2026-11-01T12:00:00Z".parse().unwrap();
+    policies.decide(Question {
+        source: &identity.source,
+        identity: &identity,
+        request: &request,
+        now,
+        approved_at: now,
+    })
+}
+
+#[test]
+fn policies_and_entities_are_told_together() {
+    let mut files = with_policy("permit (principal, action, resource);");
+    files.entities = Some("[\n{}]".to_owned());
+    let problems = PolicySet::load(&files, &jira(), 1).unwrap_err();
+    assert_eq!(fields(&problems), ["a.cedar:1", "entities.json:2"]);
+}
+
+#[test]
+fn deep_nesting_is_refused_before_the_parser_sees_it() {
+    let deep = format!(
+        "@id(\"x\") permit (principal, action, resource) when {{ {}1",
+        "(".repeat(200_000)
+    );
+    let problems = PolicySet::load(&with_policy(&deep), &jira(), 1).unwrap_err();
+    assert_eq!(fields(&problems), ["a.cedar:1"]);
+    assert!(problems.0[0].problem.contains("nest"));
+}
+
+/// What `source_text` lets pass must overflow no stack, whoever calls: here a thread with 256 KiB, in
+/// a build without optimisation. Nor may it run short of stack in validation, which would then
+/// find no fault, or in a decision.
+#[test]
+fn the_deepest_text_that_passes_is_judged_in_full_from_a_small_stack() {
+    let parens = |open: &str, n: usize| format!("{}true{}", open.repeat(n), ")".repeat(n));
+    let valid = [
+        parens("(", 49),
+        parens("(if true then true else ", 49),
+        parens(
+            "(resource.kind == \"x\" || resource.region == \"x\" || ",
+            46,
+        ),
+        format!("{} true", "if true then true else ".repeat(298)),
+        format!("true{}", " && true".repeat(298)),
+        format!(
+            "{}resource.kind == \"blueprint\"",
+            "resource.kind == \"x\" || ".repeat(98)
+        ),
+        format!(
+            "{}1{}{} > 0",
+            "(".repeat(49),
+            " + 1)".repeat(49),
+            " + 1".repeat(240)
+        ),
+    ];
+    let invalid = [
+        format!("context{}", ".a".repeat(298)),
+        format!(
+            "{}principal{}.contains(principal)",
+            "[".repeat(49),
+            "]".repeat(49)
+        ),
+    ];
+    let all = valid
+        .into_iter()
+        .map(|text| (text, true))
+        .chain(invalid.map(|text| (text, false)));
+    for (condition, valid) in all {
+        let rule =
+            format!("@id(\"x\") permit (principal, action, resource) when {{ {condition} }};");
+        let small = std::thread::Builder::new()
+            .stack_size(256 << 10)
+            .spawn(move || {
+                let policies = PolicySet::load(&with_policy(&rule), &jira(), 1);
+                policies.map(|policies| matches!(ask(&policies), Decision::Allow(_)))
+            });
+        let outcome = small.unwrap().join().unwrap();
+        assert_eq!(
+            outcome.as_ref().ok(),
+            valid.then_some(&true),
+            "{condition:.60}: {outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn a_schema_that_asks_for_more_than_a_request_tells_is_refused() {
+    for (from, to) in [
+        (
+            "\"ticket\": Ticket,",
+            "\"ticket\": Ticket, \"change\": String,",
+        ),
+        ("\"expires\"?: datetime,", "\"expires\": datetime,"),
+        ("\"expires\"?: datetime,", ""),
+        (
+            "\"email\"?: String,",
+            "\"email\"?: String, \"badge\": Long,",
+        ),
+        ("\"name\"?: String,", "\"name\": String,"),
+        (
+            "entity Account in [AccountGroup];",
+            "entity Account in [AccountGroup] = { \"owner\": String };",
+        ),
+        ("principal: [Requester],", "principal: [Team],"),
+    ] {
+        let schema = builtin_schema().replacen(from, to, 1);
+        assert_ne!(schema, builtin_schema());
+        let files = PolicyFiles {
+            schema: Some(schema),
+            ..PolicyFiles::default()
+        };
+        let problems = PolicySet::load(&files, &jira(), 1).unwrap_err();
+        assert_eq!(
+            fields(&problems),
+            ["schema.cedarschema:1"],
+            "{to}: {problems}"
+        );
+        assert!(
+            problems.0[0].problem.contains("cannot be met"),
+            "{problems}"
+        );
+    }
+}
+
+#[test]
+fn optional_additions_to_the_schema_reach_the_policies() {
+    let mut files = with_policy(
+        "@id(\"x\") permit (principal, action == Share::Action::\"share\", resource)
+             when { principal has badge && principal.badge == 7 };",
+    );
+    files.policies.push(sample_files().policies.swap_remove(1));
+    files.schema = Some(builtin_schema().replacen(
+        "\"email\"?: String,",
+        "\"email\"?: String, \"badge\"?: Long,",
+        1,
+    ));
+    files.entities = Some(
+            r#"[{"uid": {"type": "Share::Requester", "id": "jira/alice@example.com"}, "attrs": {"badge": 7}},
+                {"uid": {"type": "Share::Requester", "id": "jira/bob@example.com"}, "parents": [{"type": "Share::Team", "id": "approvers"}]},
+                {"uid": {"type": "Share::Image", "id": "lhbp-6jc6l8yb"}, "parents": [{"type": "Share::ImageSet", "id": "golden"}]},
+                {"uid": {"type": "Share::Account", "id": "700000164995"}, "parents": [{"type": "Share::AccountGroup", "id": "staging"}]}]"#.into(),
+        );
+    assert!(matches!(
+        ask(&PolicySet::load(&files, &jira(), 1).unwrap()),
+        Decision::Allow(_)
+    ));
+}
+
+#[test]
+fn the_built_in_schema_serves_when_the_directory_has_none() {
+    let files = PolicyFiles {
+        schema: None,
+        ..sample_files()
+    };
+    let policies = PolicySet::load(&files, &jira(), 1).unwrap();
+    assert!(matches!(ask(&policies), Decision::Allow(_)));
+    assert_eq!(
+        policies.digest(),
+        PolicySet::load(&sample_files(), &jira(), 1)
+            .unwrap()
+            .digest()
+    );
+}
+
+/// `policy/cases.json` is written for the `cedar` tool; this keeps it true without the tool.
+#[test]
+fn the_shipped_cases_decide_as_they_say() {
+    use cedar_policy::{Authorizer, Context, Decision as Answer, Entities, EntityUid, Request};
+    let policies = PolicySet::load(&sample_files(), &jira(), 1).unwrap();
+    let schema = Some(&policies.schema);
+    let entities = Entities::from_json_str(&sample_files().entities.unwrap(), schema).unwrap();
+    let cases: serde_json::Value =
+        serde_json::from_str(include_str!("../../policy/cases.json")).unwrap();
+    assert!(cases.as_array().unwrap().len() >= 7);
+    for case in cases.as_array().unwrap() {
+        let uid = |name: &str| {
+            case["request"][name]
+                .as_str()
+                .unwrap()
+                .parse::<EntityUid>()
+                .unwrap()
+        };
+        let action = uid("action");
+        let context = case["request"]["context"].clone();
+        let context = Context::from_json_value(context, Some((&policies.schema, &action))).unwrap();
+        let request =
+            Request::new(uid("principal"), action, uid("resource"), context, schema).unwrap();
+        let answer = Authorizer::new().is_authorized(&request, &policies.rules, &entities);
+        let decision = if answer.decision() == Answer::Allow {
+            "allow"
+        } else {
+            "deny"
+        };
+        let reason: Vec<String> = answer
+            .diagnostics()
+            .reason()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            (&case["decision"], &case["reason"]),
+            (&decision.into(), &reason.into()),
+            "{}",
+            case["name"]
+        );
+    }
+}
+
+#[test]
+fn a_misspelt_group_in_a_policy_is_a_warning() {
+    let text = "@id(\"x\") forbid (principal, action == Share::Action::\"share\", resource)\n\
+                    when { context.account in Share::AccountGroup::\"partner\" || resource == Share::Image::\"img-unlisted\" };";
+    let policies = PolicySet::load(&with_policy(text), &jira(), 1).unwrap();
+    let warnings = policies.warnings();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert_eq!(warnings[0].field, "a.cedar:1");
+    assert!(warnings[0].problem.contains("\"partner\""));
+    assert!(
+        warnings[1]
+            .problem
+            .contains("no permit is about \"approve\""),
+        "{warnings:?}"
+    );
+    let without = PolicySet::load(&with_policy(text), &jira(), 0).unwrap();
+    assert_eq!(without.warnings().len(), 1);
+}
+
+#[test]
+fn a_thousand_policies_load_and_decide() {
+    let mut files = sample_files();
+    let rules: String = (0..1_000)
+            .map(|n| {
+                format!(
+                    "@id(\"rule-{n}\")\npermit (principal in Share::Team::\"t{n}\", action == Share::Action::\"share\", \
+                     resource in Share::ImageSet::\"golden\")\nwhen {{ context.account in Share::AccountGroup::\"g{n}\" }};\n"
+                )
+            })
+            .collect();
+    files.policies.push(("many.cedar".to_owned(), rules));
+    let policies = PolicySet::load(&files, &jira(), 1).unwrap();
+    let Decision::Allow(approved) = ask(&policies) else {
+        panic!("denied")
+    };
+    assert_eq!(approved.verdict().policies, ["golden-images-to-staging"]);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+
+    /// Whatever stands in the files, loading ends with policies or with problems of a file, not
+    /// with a failed thread.
+    #[test]
+    fn any_text_ends_in_policies_or_problems(
+        tokens in proptest::collection::vec(proptest::sample::select(vec![
+            "@id(\"x\")", "permit", "forbid", "(principal, action, resource)", "when", "unless", "{", "}", ";", "\"", "//", "\n",
+            "principal", "context.account", "in", "has", "like", "if true then", "else", "&&", "!", "[", "]", "é\u{202e}",
+            "entity A;", "namespace Share", "\\", "9223372036854775808", "\"uid\":", ",", "?principal", "\u{0}",
+        ]), 0..40),
+        place in 0..3,
+    ) {
+        let text = tokens.join(" ");
+        let mut files = sample_files();
+        match place {
+            0 => files.policies.push(("z.cedar".to_owned(), text)),
+            1 => files.schema = Some(text),
+            _ => files.entities = Some(format!("[{{{text}}}]")),
+        }
+        if let Err(problems) = PolicySet::load(&files, &jira(), 1) {
+            proptest::prop_assert!(problems.0.iter().all(|problem| problem.field.contains(':')), "{}", problems);
+        }
+    }
+}
