@@ -27,7 +27,7 @@ def person: text | if . == null then null else ascii_downcase end;
 | select(.approval_status | text // "" | ascii_downcase == "approved")
 # Without its own instant, an approval could not be told from the ticket's next one.
 | {
-    id: "\(.ticket_id | text // error("ticket_id is missing"))/\(.approved_at | text // error("approved_at is missing"))",
+    id: "\(.ticket_id | text | required("ticket_id"))/\(.approved_at | text | required("approved_at"))",
     action: (.ticket_cf_action | text // "share" | ascii_downcase),
     image: (.ticket_cf_image | text),
     region: (.ticket_cf_region | text),

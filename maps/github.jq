@@ -7,17 +7,11 @@
 #   accounts: 700000164995, 909619400
 #   lighthouse: no           (only for img-…)
 #   expires: 30d             (or a date, or an RFC 3339 instant)
-# Other lines are for people. Who may set a label is not who may approve: name the approvers in the policy.
-# The author can edit the body until the label is set, so the approver reads what is shared; each labelling is
-# a request of its own.
+# All other lines are for people, and so is what the rendered page does not show, such as HTML comments.
+# The approver is the user who set the label; a bot approves nothing. Who may set a label is not who may approve: the
+# policy names the approvers. The author can edit the body until the label is set. The event holds the body of that
+# moment, so a later edit changes nothing; each labelling is a request of its own.
 def approves: .action == "labeled" and .label.name == "approved" and .issue.pull_request == null;
-
-# The last line of a key counts only if it is the only one: two lines that differ are nobody's clear wish.
-def lines:
-  reduce (. // "" | splits("\r?\n") | capture("^\\s*(?<key>[A-Za-z]+)\\s*:\\s*(?<value>.*?)\\s*$")) as $line
-    ({}; ($line.key | ascii_downcase) as $key
-      | if has($key) and .[$key] != $line.value then error("the issue says \($key) twice")
-        else . + {($key): $line.value} end);
 
 def expiry:
   if . == null or . == "" then {}
@@ -32,17 +26,21 @@ def flag:
   else . end;
 
 select(approves)
-| (.issue.body | lines) as $ask
+# An event that edits the text and sets the label at once shows nobody the text before it is approved.
+| if .changes.body != null or .changes.title != null then error("the text was edited together with the label: set the label again") else . end
+| (.repository.full_name | required("repository.full_name")) as $repository
+| "\($repository)#\(.issue.number | required("issue.number"))" as $issue
+| (.issue.body | ticket_fields(["action", "image", "region", "accounts", "lighthouse", "expires"])) as $ask
 | {
-    id: "\(.repository.full_name)#\(.issue.number)/\(.issue.updated_at)",
+    id: "\($issue)/\(.issue.updated_at | required("issue.updated_at"))",
     action: ($ask.action // "share" | ascii_downcase),
     image: $ask.image,
     region: $ask.region,
     accounts: [$ask.accounts // "" | splits("[,;\\s]+") | select(. != "")],
     lighthouse: ($ask.lighthouse | flag),
     requester: .issue.user.login,
-    approvers: [.sender.login | select(. != null)],
-    ticket: "\(.repository.full_name)#\(.issue.number)",
+    approvers: [.sender | select(.type == "User") | .login | select(. != null)],
+    ticket: $issue,
     reason: .issue.title
   }
   + ($ask.expires | expiry)

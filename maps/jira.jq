@@ -51,7 +51,7 @@ select(.webhookEvent == "jira:issue_updated")
 | .issue.fields as $fields
 | ($fields.reporter | person) as $requester
 | {
-    id: "\(.issue.key)/\(.changelog.id)",
+    id: "\(.issue.key | required("issue.key"))/\(.changelog.id | required("changelog.id"))",
     action: ($fields | field_action | text // "share" | ascii_downcase),
     image: ($fields | field_image | text),
     region: ($fields | field_region | text),

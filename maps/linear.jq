@@ -1,14 +1,9 @@
 # Linear: an issue that moves to the state "Approved" becomes a share request; every other event is ignored.
 #
 # The description holds one `key: value` per line, with the keys of the GitHub map: action, image, region, accounts,
-# lighthouse, expires. `updatedFrom.stateId` must be there: without it the state is an old one, and the event is a
-# later edit of an approved issue. People are their user ids.
-def lines:
-  reduce (. // "" | splits("\r?\n") | capture("^\\s*(?<key>[A-Za-z]+)\\s*:\\s*(?<value>.*?)\\s*$")) as $line
-    ({}; ($line.key | ascii_downcase) as $key
-      | if has($key) and .[$key] != $line.value then error("the issue says \($key) twice")
-        else . + {($key): $line.value} end);
-
+# lighthouse, expires. All other lines are for people, and so is what the rendered page does not show.
+# `updatedFrom.stateId` must be there: without it the state is an old one, and the event is a later edit of an approved
+# issue. People are their user ids.
 def expiry:
   if . == null or . == "" then {}
   elif test("^[0-9]+[smhdw]$") then {expires_in: .}
@@ -23,9 +18,9 @@ def flag:
 
 select(.type == "Issue" and .action == "update" and .updatedFrom.stateId != null and .data.state.name == "Approved")
 | select(.updatedFrom.stateId != .data.state.id)
-| (.data.description | lines) as $ask
+| (.data.description | ticket_fields(["action", "image", "region", "accounts", "lighthouse", "expires"])) as $ask
 | {
-    id: "\(.data.identifier)/\(.data.updatedAt // .createdAt)",
+    id: "\(.data.identifier | required("data.identifier"))/\(.data.updatedAt // .createdAt | required("data.updatedAt"))",
     action: ($ask.action // "share" | ascii_downcase),
     image: $ask.image,
     region: $ask.region,

@@ -21,9 +21,9 @@ def flag:
   else . end;
 
 select(.action == "ApproveShare")
-| (.alert.username // error("alert.username is missing") | ascii_downcase) as $actor
+| (.alert.username | required("alert.username") | ascii_downcase) as $actor
 | {
-    id: "\(.alert.alertId // error("alert.alertId is missing"))/\($actor)",
+    id: "\(.alert.alertId | required("alert.alertId"))/\($actor)",
     action: (one("action") // "share" | ascii_downcase),
     image: one("image"),
     region: one("region"),

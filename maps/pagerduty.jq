@@ -29,9 +29,9 @@ def expiry:
 | select(.event_type == "incident.custom_field_values.updated")
 | select(.data.changed_custom_fields | fields | .share_approval | text // "" | ascii_downcase == "approved")
 | ((.data.custom_fields | fields) + (.data.changed_custom_fields | fields)) as $ask
-| (.data.incident.id // .data.id) as $incident
+| (.data.incident.id // .data.id | required("event.data.id")) as $incident
 | {
-    id: "\($incident)/\(.id)",
+    id: "\($incident)/\(.id | required("event.id"))",
     action: ($ask.action | text // "share" | ascii_downcase),
     image: ($ask.image | text),
     region: ($ask.region | text),

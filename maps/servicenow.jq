@@ -44,7 +44,7 @@ select((.state | text) == "approved")
 | ($record.requested_for // $record.opened_by | reference) as $requester
 | (.approver | reference) as $approver
 | {
-    id: "\($record.number | text)/\(.sys_id | reference)",
+    id: "\($record.number | text | required("record.number"))/\(.sys_id | reference | required("sys_id"))",
     action: ($ask.action | text // "share" | ascii_downcase),
     image: ($ask.image | text),
     region: ($ask.region | text),

@@ -12,10 +12,12 @@ select(.type == "block_actions")
 | .actions[]?
 | select(.action_id == "approve_share")
 | (.value | fromjson) as $ask
-| ($event.container.message_ts // error("container.message_ts is missing")) as $message
+| ($event.container.message_ts | required("container.message_ts")) as $message
+| ($event.team.id // $event.user.team_id | required("team.id")) as $team
+| ($event.user.id | required("user.id")) as $approver
 | $ask
   + {
-      id: "\($event.team.id // $event.user.team_id)/\($event.container.channel_id)/\($message)/\($event.user.id)",
+      id: "\($team)/\($event.container.channel_id | required("container.channel_id"))/\($message)/\($approver)",
       requester: ($ask.requester | member),
-      approvers: [$event.user.id]
+      approvers: [$approver]
     }

@@ -12,5 +12,5 @@ unwrapped
 | (.request // .input // .Input // error("neither request nor input is there"))
 | if type == "string" then fromjson else . end
 | if .id == null and $message.execution != null
-  then . + {id: "\($message.execution | split(":") | last)/\($message.state // "share")"}
+  then . + {id: "\($message.execution | split(":") | last | required("execution"))/\($message.state // "share")"}
   else . end

@@ -31,7 +31,7 @@ def expiry:
 select(.approval | text // "" | ascii_downcase == "approved")
 | .ticket as $ticket
 | {
-    id: "\($ticket.id | text // error("ticket.id is missing"))/\($ticket.updated_at | text // error("ticket.updated_at is missing"))",
+    id: "\($ticket.id | text | required("ticket.id"))/\($ticket.updated_at | text | required("ticket.updated_at"))",
     action: ($ticket.action | text // "share" | ascii_downcase),
     image: ($ticket.image | text),
     region: ($ticket.region | text),

@@ -123,7 +123,7 @@ impl App {
         if let Some(reply) = intake
             .handshake
             .as_ref()
-            .and_then(|handshake| handshake.answer(&verified, &intake.verifier))
+            .and_then(|handshake| handshake.answer(&verified))
         {
             self.counters.count(Counted::Ignored);
             return Reply::Handshake(reply);

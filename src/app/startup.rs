@@ -10,7 +10,7 @@ use crate::clock::{self, Clock};
 use crate::cloud::{self, CloudSettings};
 use crate::config::{Config, MapRef, SourceConfig, Vars};
 use crate::domain::{Problem, Problems, SourceName};
-use crate::inbound::{Handshake, Issuers, Map, Verifier};
+use crate::inbound::{Handshake, Issuers, Map, SchemeKind, Verifier};
 use crate::journal::{Access, Journal};
 use crate::plan::Patience;
 use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
@@ -273,7 +273,7 @@ fn two_for_one_origin(config: &Config) -> Vec<Problem> {
     let mut owners: BTreeMap<&str, &SourceName> = BTreeMap::new();
     let mut problems = Vec::new();
     for source in &config.sources {
-        if source.scheme.name() == "trusted" && !source.events.is_empty() {
+        if matches!(source.scheme.kind(), SchemeKind::Trusted) && !source.events.is_empty() {
             problems.push(Problem::new(
                 format!("{}:{}", config.file, source.line),
                 format!(

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
-use super::clipped;
+use super::clipped::clipped;
 use crate::domain::Problem;
 
 /// Reads a body.

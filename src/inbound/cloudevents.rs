@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::clipped;
+use super::clipped::clipped;
 use super::delivery::Headers;
 use super::verify::VerifiedDelivery;
 use crate::domain::Problem;
@@ -135,8 +135,9 @@ fn mode_of(headers: &Headers) -> Result<Mode, Problem> {
 }
 
 fn one<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a str>, Problem> {
-    let twice =
-        |error: super::DuplicateHeader| Problem::new(name, error.to_string(), "send it once");
+    let twice = |error: super::delivery::DuplicateHeader| {
+        Problem::new(name, error.to_string(), "send it once")
+    };
     headers.one(name).map_err(twice)
 }
 

@@ -5,10 +5,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::clipped;
+use super::clipped::clipped;
 use super::delivery::{Delivery, Headers, Via};
 use super::refusal::Refusal;
-use super::spec::{SchemeKind, SchemeName, SchemeSpec};
+use super::scheme_kind::{SchemeKind, SchemeName};
+use super::spec::SchemeSpec;
 use super::verify::{VerifiedDelivery, Verifier};
 use crate::domain::{Problem, SourceName, Timestamp};
 
@@ -21,8 +22,6 @@ const LONGEST: usize = 512;
 pub enum Handshake {
     /// Slack's Events API: `url_verification`, signed; the challenge is answered.
     Slack,
-    /// Zoom: `endpoint.url_validation`, signed; the token is answered with its HMAC.
-    Zoom,
     /// Okta event hooks: a GET with the source's static secret and `X-Okta-Verification-Challenge`.
     Okta,
     /// Asana: a POST that brings the secret of the new webhook in `X-Hook-Secret`, which is echoed
@@ -78,15 +77,11 @@ impl Handshake {
     pub fn problem(&self, spec: &SchemeSpec) -> Option<Problem> {
         let (fits, wanted) = match self {
             Self::Slack => (
-                spec.name() == SchemeName::Slack.as_str(),
+                spec.preset_name() == Some(SchemeName::Slack),
                 "scheme = \"slack\"",
             ),
-            Self::Zoom => (
-                spec.name() == SchemeName::Zoom.as_str(),
-                "scheme = \"zoom\"",
-            ),
             Self::Asana => (
-                spec.name() == SchemeName::Asana.as_str(),
+                spec.preset_name() == Some(SchemeName::Asana),
                 "scheme = \"asana\"",
             ),
             Self::Okta => (
@@ -206,11 +201,7 @@ impl Handshake {
     }
 
     /// Answers a verified delivery that is a handshake and no event.
-    pub fn answer(
-        &self,
-        verified: &VerifiedDelivery,
-        verifier: &Verifier,
-    ) -> Option<HandshakeReply> {
+    pub fn answer(&self, verified: &VerifiedDelivery) -> Option<HandshakeReply> {
         let text = |value: &Value, pointer: &str| {
             value
                 .pointer(pointer)
@@ -228,14 +219,6 @@ impl Handshake {
                 let body = body().filter(|body| body["type"] == "url_verification")?;
                 Some(HandshakeReply::body(
                     json!({ "challenge": text(&body, "/challenge")? }),
-                ))
-            }
-            Self::Zoom => {
-                let body = body().filter(|body| body["event"] == "endpoint.url_validation")?;
-                let token = text(&body, "/payload/plainToken")?;
-                let mac = verifier.mac_of(verified, token.as_bytes())?;
-                Some(HandshakeReply::body(
-                    json!({ "plainToken": token, "encryptedToken": hex::encode(mac) }),
                 ))
             }
             Self::Okta | Self::Asana | Self::Cloudevents { .. } => None,

@@ -5,15 +5,15 @@
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
-use super::clipped;
+use super::clipped::clipped;
 use super::delivery::Headers;
-use super::explain::{Trace, readable};
 use super::refusal::Refusal;
 use super::scheme::{HmacScheme, IdSource, TimeSource};
 use super::secret::Key;
 use super::template::{
     candidates, encode, id_header, is_id, items, rfc3339, signed_prefix, unix_seconds,
 };
+use super::trace::{Trace, readable};
 use crate::domain::Timestamp;
 
 /// What a good signature proves.

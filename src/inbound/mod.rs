@@ -2,42 +2,37 @@
 //! host's trigger vouches for. Out: [`VerifiedDelivery`], then [`crate::domain::ShareRequest`]s.
 //! Knows no host, no clock, no I/O and no policy.
 
+mod authorization;
 mod body;
+mod clipped;
 pub mod cloudevents;
 mod delivery;
-mod explain;
 mod handshake;
 mod hmac;
 mod map;
+mod media_type;
 mod presets;
 mod refusal;
 mod scheme;
+mod scheme_kind;
 mod secret;
 mod sign;
 mod sns;
 mod spec;
 mod template;
+mod trace;
 mod verify;
 
 pub use delivery::{Delivery, DuplicateHeader, Headers, Via};
-pub use explain::{Explanation, Step};
 pub use handshake::{Handshake, HandshakeReply, HandshakeRequest};
 pub use map::{Map, MapRefusal};
 pub use refusal::Refusal;
 pub use scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};
+pub use scheme_kind::{SchemeKind, SchemeName};
 pub use secret::SecretRules;
 pub use sign::sign;
 pub use sns::{Certificate, Issuers, Subscription};
-pub use spec::{SchemeKind, SchemeName, SchemeSpec};
+pub use spec::SchemeSpec;
+pub use trace::Step;
 
-pub use verify::{VerifiedDelivery, Verifier};
-
-/// A value as it may stand in an error or a log line: quoted, escaped, at most 60 characters.
-fn clipped(text: &str) -> String {
-    const MOST: usize = 60;
-    let mut cut: String = text.chars().take(MOST).collect();
-    if text.chars().nth(MOST).is_some() {
-        cut.push('…');
-    }
-    format!("{cut:?}")
-}
+pub use verify::{Explanation, VerifiedDelivery, Verifier};

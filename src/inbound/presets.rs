@@ -2,7 +2,7 @@
 //! documents and libraries. Knows no secret and computes nothing.
 
 use super::scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};
-use super::spec::{SchemeKind, SchemeName};
+use super::scheme_kind::{SchemeKind, SchemeName};
 
 /// The header of the `token` preset.
 const TOKEN_HEADER: &str = "x-sharehook-token";
@@ -25,9 +25,6 @@ pub(super) fn preset(name: SchemeName) -> SchemeKind {
         SchemeName::Slack => hmac(slack()),
         SchemeName::Pagerduty => hmac(pagerduty()),
         SchemeName::Linear => hmac(linear()),
-        SchemeName::Stripe => hmac(stripe()),
-        SchemeName::Teams => hmac(teams()),
-        SchemeName::Zoom => hmac(zoom()),
         SchemeName::Asana => hmac(HmacScheme::over_body("X-Hook-Signature")),
         SchemeName::Sns => SchemeKind::Sns,
         SchemeName::Token => SchemeKind::Token {
@@ -102,24 +99,21 @@ fn zendesk() -> HmacScheme {
     }
 }
 
-/// `v0:timestamp:body`, the version 0 that Slack and Zoom share.
-fn version_0(header: &str, time: &str) -> HmacScheme {
-    HmacScheme {
-        prefix: "v0=".to_owned(),
-        signed: vec![text("v0:"), Part::Time, text(":"), Part::Body],
-        time: Some(TimeSource::UnixHeader(time.to_owned())),
-        ..HmacScheme::over_body(header)
-    }
-}
-
 /// Slack, "Verifying requests from Slack". Interactivity and slash commands come as forms, the
 /// Events API as JSON.
 fn slack() -> HmacScheme {
-    let mut record = version_0("X-Slack-Signature", "X-Slack-Request-Timestamp");
+    let mut record = HmacScheme {
+        prefix: "v0=".to_owned(),
+        signed: vec![text("v0:"), Part::Time, text(":"), Part::Body],
+        time: Some(TimeSource::UnixHeader(
+            "X-Slack-Request-Timestamp".to_owned(),
+        )),
+        id: Some(IdSource::Pointer("/event_id".to_owned())),
+        ..HmacScheme::over_body("X-Slack-Signature")
+    };
     record
         .content_types
         .push("application/x-www-form-urlencoded".to_owned());
-    record.id = Some(IdSource::Pointer("/event_id".to_owned()));
     record
 }
 
@@ -143,37 +137,6 @@ fn linear() -> HmacScheme {
         window: 60,
         id: Some(IdSource::Header("Linear-Delivery".to_owned())),
         ..HmacScheme::over_body("Linear-Signature")
-    }
-}
-
-/// Stripe: `t=…,v1=…` in one header; its `whsec_…` is used as text, not decoded.
-fn stripe() -> HmacScheme {
-    HmacScheme {
-        separator: Separator::Kv,
-        prefix: "v1=".to_owned(),
-        signed: vec![Part::Time, text("."), Part::Body],
-        time: Some(TimeSource::UnixItem("t".to_owned())),
-        id: Some(IdSource::Pointer("/id".to_owned())),
-        ..HmacScheme::over_body("Stripe-Signature")
-    }
-}
-
-/// Microsoft Teams outgoing webhooks: `Authorization: HMAC <base64>`, the token base64-decoded.
-fn teams() -> HmacScheme {
-    HmacScheme {
-        prefix: "HMAC ".to_owned(),
-        encoding: Encoding::Base64,
-        key: KeyDecoding::Base64,
-        id: Some(IdSource::Pointer("/id".to_owned())),
-        ..HmacScheme::over_body("Authorization")
-    }
-}
-
-/// Zoom: its secret tokens are shorter than 24 characters, yet random.
-fn zoom() -> HmacScheme {
-    HmacScheme {
-        least_key: 16,
-        ..version_0("x-zm-signature", "x-zm-request-timestamp")
     }
 }
 

@@ -1,7 +1,7 @@
 //! Why a delivery was not believed. The reason is for the log and for `explain`; the sender sees
 //! one text for all of them.
 
-use super::clipped;
+use super::clipped::clipped;
 use super::delivery::DuplicateHeader;
 
 /// Why a delivery is refused. `Display` is for operators: it quotes what the sender wrote,

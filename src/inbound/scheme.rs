@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::clipped;
+use super::clipped::clipped;
 use crate::domain::{Problem, Problems};
 
 /// How a list of signatures is separated in its header.
@@ -194,32 +194,8 @@ impl HmacScheme {
                 "name \"body\" once, as the last part",
             );
         }
-        let timed = self.signed.contains(&Part::Time);
-        match &self.time {
-            None | Some(TimeSource::MillisPointer(_)) if timed => {
-                say(
-                    "signed",
-                    "has a \"time\" that no header gives".into(),
-                    "set time to a header, or remove the part",
-                );
-            }
-            Some(
-                TimeSource::UnixHeader(_) | TimeSource::Rfc3339Header(_) | TimeSource::UnixItem(_),
-            ) if !timed => {
-                say(
-                    "signed",
-                    "does not cover the time".into(),
-                    "add \"time\": an unsigned time can be rewritten",
-                );
-            }
-            Some(TimeSource::UnixItem(_)) if self.separator != Separator::Kv => {
-                say(
-                    "separator",
-                    "has no items to find the time in".into(),
-                    "set separator = \"kv\"",
-                );
-            }
-            _ => {}
+        if let Some((field, problem, remedy)) = self.time_problem() {
+            say(field, problem.into(), remedy);
         }
         if let Some(part) = self.run_together() {
             say(
@@ -228,48 +204,18 @@ impl HmacScheme {
                 "put a text between, such as { text = \".\" }",
             );
         }
-        if !(1..=86_400).contains(&self.window) {
-            say(
-                "window",
-                format!("is {} s", self.window),
-                "write 1 to 86400 seconds",
-            );
+        for (field, problem, remedy) in self.limit_problems() {
+            say(field, problem, remedy);
         }
-        if self.least_key < 16 {
-            say(
-                "least_key",
-                format!("is {} bytes", self.least_key),
-                "write at least 16",
-            );
-        }
-        if self.content_types.is_empty() {
-            say(
-                "content_types",
-                "is empty".into(),
-                "name at least one, such as \"application/json\"",
-            );
-        }
-        let pointers = [
-            self.time.as_ref().and_then(|t| {
-                if let TimeSource::MillisPointer(p) = t {
-                    Some(p)
-                } else {
-                    None
-                }
-            }),
-            self.id.as_ref().and_then(|i| {
-                if let IdSource::Pointer(p) = i {
-                    Some(p)
-                } else {
-                    None
-                }
-            }),
-        ];
-        for pointer in pointers
-            .into_iter()
-            .flatten()
-            .filter(|pointer| !pointer.starts_with('/'))
-        {
+        let time = self.time.iter().filter_map(|time| match time {
+            TimeSource::MillisPointer(pointer) => Some(pointer),
+            _ => None,
+        });
+        let id = self.id.iter().filter_map(|id| match id {
+            IdSource::Pointer(pointer) => Some(pointer),
+            IdSource::Header(_) => None,
+        });
+        for pointer in time.chain(id).filter(|pointer| !pointer.starts_with('/')) {
             say(
                 "pointer",
                 format!("{} is not a JSON pointer", clipped(pointer)),
@@ -280,6 +226,59 @@ impl HmacScheme {
             found.extend(fallback.problems());
         }
         found
+    }
+
+    /// Which limits are out of bounds: field, problem and remedy.
+    fn limit_problems(&self) -> Vec<(&'static str, String, &'static str)> {
+        let limits = [
+            (
+                !(1..=86_400).contains(&self.window),
+                "window",
+                format!("is {} s", self.window),
+                "write 1 to 86400 seconds",
+            ),
+            (
+                self.least_key < 16,
+                "least_key",
+                format!("is {} bytes", self.least_key),
+                "write at least 16",
+            ),
+            (
+                self.content_types.is_empty(),
+                "content_types",
+                "is empty".to_owned(),
+                "name at least one, such as \"application/json\"",
+            ),
+        ];
+        let wrong = limits.into_iter().filter(|(wrong, ..)| *wrong);
+        wrong
+            .map(|(_, field, problem, remedy)| (field, problem, remedy))
+            .collect()
+    }
+
+    /// What is wrong with the time: field, problem and remedy.
+    fn time_problem(&self) -> Option<(&'static str, &'static str, &'static str)> {
+        let timed = self.signed.contains(&Part::Time);
+        match &self.time {
+            None | Some(TimeSource::MillisPointer(_)) if timed => Some((
+                "signed",
+                "has a \"time\" that no header gives",
+                "set time to a header, or remove the part",
+            )),
+            Some(
+                TimeSource::UnixHeader(_) | TimeSource::Rfc3339Header(_) | TimeSource::UnixItem(_),
+            ) if !timed => Some((
+                "signed",
+                "does not cover the time",
+                "add \"time\": an unsigned time can be rewritten",
+            )),
+            Some(TimeSource::UnixItem(_)) if self.separator != Separator::Kv => Some((
+                "separator",
+                "has no items to find the time in",
+                "set separator = \"kv\"",
+            )),
+            _ => None,
+        }
     }
 
     /// The first variable part whose end cannot be told from the beginning of the next one, so that

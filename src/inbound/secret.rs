@@ -12,7 +12,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::scheme::{KeyDecoding, MIN_KEY};
-use super::spec::{SchemeKind, SchemeSpec};
+use super::scheme_kind::SchemeKind;
+use super::spec::SchemeSpec;
 use crate::domain::Problem;
 
 /// Which secrets may be used.
@@ -178,7 +179,7 @@ fn decoded(text: &str, decoding: KeyDecoding) -> Option<SecretSlice<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::spec::SchemeName;
+    use super::super::scheme_kind::SchemeName;
     use super::*;
 
     fn read(name: SchemeName, secret: &str) -> Result<Key, Problem> {
@@ -226,7 +227,6 @@ mod tests {
                 "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx",
                 "not base64",
             ),
-            (N::Teams, "not base64 at all, is it?!", "not base64"),
             (N::Token, "short-token", "11 bytes"),
             (N::Bearer, "short-token", "11 bytes"),
             (N::Basic, "long-enough-but-without-a-colon", "user:password"),

@@ -6,8 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::scheme::{HmacScheme, Separator, TimeSource};
+use super::scheme_kind::SchemeKind;
 use super::secret::{Key, SecretRules};
-use super::spec::{SchemeKind, SchemeSpec};
+use super::spec::SchemeSpec;
 use super::template::{encode, id_header, is_id, signed_prefix, time_text};
 use crate::domain::{Problem, Problems, Timestamp};
 

@@ -13,9 +13,9 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use webpki::{EndEntityCert, KeyUsage};
 
-use super::explain::{Trace, readable};
 use super::hmac::Proven;
 use super::refusal::Refusal;
+use super::trace::{Trace, readable};
 use crate::domain::{Problem, Timestamp};
 
 /// How long after its publication a message is taken: SNS repeats a failed delivery for minutes,

@@ -9,143 +9,19 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::clipped;
+use super::clipped::clipped;
 use super::presets::preset;
 use super::scheme::{
     Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource, is_token,
 };
+use super::scheme_kind::{SchemeKind, SchemeName};
 use crate::domain::Problem;
-
-/// The presets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SchemeName {
-    /// `standard-webhooks`.
-    StandardWebhooks,
-    /// `svix`.
-    Svix,
-    /// `gitlab`, the signing token.
-    Gitlab,
-    /// `github`.
-    Github,
-    /// `jira`.
-    Jira,
-    /// `zendesk`.
-    Zendesk,
-    /// `slack`.
-    Slack,
-    /// `pagerduty`.
-    Pagerduty,
-    /// `linear`.
-    Linear,
-    /// `stripe`.
-    Stripe,
-    /// `teams`.
-    Teams,
-    /// `zoom`.
-    Zoom,
-    /// `asana`.
-    Asana,
-    /// `sns`: Amazon SNS over HTTPS.
-    Sns,
-    /// `token`: a static secret in a header.
-    Token,
-    /// `basic`: HTTP Basic.
-    Basic,
-    /// `bearer`: a static bearer token.
-    Bearer,
-    /// `trusted`: a trigger whose host authenticated the sender.
-    Trusted,
-}
-
-impl SchemeName {
-    /// Every preset, in the order in which they are listed to people.
-    pub const ALL: [Self; 18] = [
-        Self::StandardWebhooks,
-        Self::Svix,
-        Self::Gitlab,
-        Self::Github,
-        Self::Jira,
-        Self::Zendesk,
-        Self::Slack,
-        Self::Pagerduty,
-        Self::Linear,
-        Self::Stripe,
-        Self::Teams,
-        Self::Zoom,
-        Self::Asana,
-        Self::Sns,
-        Self::Token,
-        Self::Basic,
-        Self::Bearer,
-        Self::Trusted,
-    ];
-
-    /// The name as the configuration writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::StandardWebhooks => "standard-webhooks",
-            Self::Svix => "svix",
-            Self::Gitlab => "gitlab",
-            Self::Github => "github",
-            Self::Jira => "jira",
-            Self::Zendesk => "zendesk",
-            Self::Slack => "slack",
-            Self::Pagerduty => "pagerduty",
-            Self::Linear => "linear",
-            Self::Stripe => "stripe",
-            Self::Teams => "teams",
-            Self::Zoom => "zoom",
-            Self::Asana => "asana",
-            Self::Sns => "sns",
-            Self::Token => "token",
-            Self::Basic => "basic",
-            Self::Bearer => "bearer",
-            Self::Trusted => "trusted",
-        }
-    }
-}
-
-impl FromStr for SchemeName {
-    type Err = Problem;
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        Self::ALL
-            .into_iter()
-            .find(|name| name.as_str() == text)
-            .ok_or_else(|| {
-                let known = Self::ALL.map(Self::as_str).join(", ");
-                Problem::new(
-                    "scheme",
-                    format!("{} is not a scheme", clipped(text)),
-                    format!("write one of {known}, or an inline table"),
-                )
-            })
-    }
-}
-
-/// How a delivery of a source proves itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SchemeKind {
-    /// An HMAC over body, and mostly id and time.
-    Hmac(Box<HmacScheme>),
-    /// An RSA signature inside the body, by a certificate of Amazon SNS.
-    Sns,
-    /// A static secret in this header.
-    Token {
-        /// The header's name.
-        header: String,
-    },
-    /// `Authorization: Basic`; the secret is `user:password`.
-    Basic,
-    /// `Authorization: Bearer`; the secret is the token.
-    Bearer,
-    /// Nothing to compute: the host authenticated the sender, and its origin is on the list.
-    Trusted,
-}
 
 /// A source's scheme as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemeSpec {
-    name: &'static str,
+    /// The preset, also when `like` changed some of its fields; none for a described sender.
+    preset: Option<SchemeName>,
     kind: SchemeKind,
 }
 
@@ -153,7 +29,7 @@ impl SchemeSpec {
     /// A preset.
     pub fn preset(name: SchemeName) -> Self {
         Self {
-            name: name.as_str(),
+            preset: Some(name),
             kind: preset(name),
         }
     }
@@ -161,7 +37,7 @@ impl SchemeSpec {
     /// A described HMAC sender; its name is `custom`.
     pub fn custom(record: HmacScheme) -> Self {
         Self {
-            name: "custom",
+            preset: None,
             kind: SchemeKind::Hmac(Box::new(record)),
         }
     }
@@ -170,7 +46,7 @@ impl SchemeSpec {
     /// `token`.
     pub fn token(header: &str) -> Self {
         Self {
-            name: SchemeName::Token.as_str(),
+            preset: Some(SchemeName::Token),
             kind: SchemeKind::Token {
                 header: header.to_owned(),
             },
@@ -180,7 +56,12 @@ impl SchemeSpec {
     /// The preset's name, also when `like` changed some of its fields, else `custom`: the policy's
     /// attribute `scheme`.
     pub fn name(&self) -> &'static str {
-        self.name
+        self.preset.map_or("custom", SchemeName::as_str)
+    }
+
+    /// The preset that it is or began as.
+    pub(super) fn preset_name(&self) -> Option<SchemeName> {
+        self.preset
     }
 
     /// What it asks of a delivery.
@@ -271,10 +152,11 @@ impl Table {
                 }
             },
         };
+        let name = base.name();
         let kind = match base.kind {
             SchemeKind::Hmac(record) => SchemeKind::Hmac(Box::new(self.over(*record)?)),
             SchemeKind::Token { header } => {
-                let header = self.only_header(base.name)?.unwrap_or(header);
+                let header = self.only_header(name)?.unwrap_or(header);
                 if !is_token(&header) {
                     return Err(format!(
                         "header: {} is not a header's name",
@@ -283,18 +165,17 @@ impl Table {
                 }
                 SchemeKind::Token { header }
             }
-            other => match self.only_header(base.name)? {
+            other => match self.only_header(name)? {
                 Some(_) => {
                     return Err(format!(
-                        "{} has no field to change; write scheme = \"{0}\"",
-                        base.name
+                        "{name} has no field to change; write scheme = \"{name}\""
                     ));
                 }
                 None => other,
             },
         };
         Ok(SchemeSpec {
-            name: base.name,
+            preset: base.preset,
             kind,
         })
     }

@@ -4,24 +4,21 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use secrecy::SecretString;
 
-use super::clipped;
-use super::delivery::{Delivery, Headers, Via};
-use super::explain::{Explanation, Trace};
+use super::authorization::{basic, credentials};
+use super::clipped::clipped;
+use super::delivery::{Delivery, Via};
 use super::hmac::{self, Proven, needed};
+use super::media_type::media_type;
 use super::refusal::Refusal;
-use super::scheme::{HmacScheme, JSON_TYPES};
+use super::scheme_kind::SchemeKind;
 use super::secret::{Key, SecretRules};
 use super::sns::{Certificate, Message, Subscription};
-use super::spec::{SchemeKind, SchemeSpec};
+use super::spec::SchemeSpec;
+use super::trace::{Step, Trace};
 use crate::domain::{Problem, Problems, SourceName, Timestamp};
-
-/// A form, as Slack's interactivity sends it.
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A delivery whose sender is known. That it is authentic does not mean that it may have what it
 /// asks for.
@@ -91,6 +88,15 @@ impl VerifiedDelivery {
     pub fn secret_fingerprint(&self) -> Option<&str> {
         self.secret_fingerprint.as_deref()
     }
+}
+
+/// A verification and how it came to its end.
+#[derive(Debug)]
+pub struct Explanation {
+    /// In the order in which things were looked at; the last one of a refusal is not `ok`.
+    pub steps: Vec<Step>,
+    /// The same result that verifying without an explanation has.
+    pub outcome: Result<VerifiedDelivery, Refusal>,
 }
 
 /// What a configured source asks of its deliveries.
@@ -180,15 +186,6 @@ impl Verifier {
     /// The scheme.
     pub fn spec(&self) -> &SchemeSpec {
         &self.spec
-    }
-
-    /// The MAC of `text` under the secret that verified a delivery.
-    pub(super) fn mac_of(&self, verified: &VerifiedDelivery, text: &[u8]) -> Option<[u8; 32]> {
-        let key = self
-            .keys
-            .iter()
-            .find(|key| Some(key.fingerprint.as_str()) == verified.secret_fingerprint())?;
-        key.mac(b"", text)
     }
 
     /// Verifies a delivery at this instant.
@@ -391,77 +388,4 @@ fn origins(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
         return None;
     };
     Some(Problem::new("from", problem, remedy))
-}
-
-/// What follows the scheme word in `Authorization`; the word has no case (RFC 9110, 11.1).
-fn credentials<'a>(headers: &'a Headers, word: &str) -> Result<&'a str, Refusal> {
-    let text = needed(headers, "authorization")?;
-    let wrong = || Refusal::Malformed {
-        what: "header authorization".into(),
-        why: "it does not begin with this scheme's word and a space",
-    };
-    let (scheme, rest) = text.split_once(' ').ok_or_else(wrong)?;
-    let rest = rest.trim_start_matches(' ');
-    if scheme.eq_ignore_ascii_case(word) && !rest.is_empty() {
-        Ok(rest)
-    } else {
-        Err(wrong())
-    }
-}
-
-/// `user:password`, decoded. It is compared as a whole, so a password may contain colons (RFC
-/// 7617).
-fn basic(headers: &Headers) -> Result<Vec<u8>, Refusal> {
-    STANDARD
-        .decode(credentials(headers, "basic")?)
-        .map_err(|_| Refusal::Malformed {
-            what: "header authorization".into(),
-            why: "the credentials are not base64",
-        })
-}
-
-/// Whether the body is a form. A request that names no media type is taken at its bytes, which must
-/// then parse.
-fn media_type(kind: &SchemeKind, headers: &Headers, trace: &mut Trace) -> Result<bool, Refusal> {
-    let Some(text) = headers.one("content-type")? else {
-        return Ok(false);
-    };
-    let name = text
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let served = match kind {
-        SchemeKind::Hmac(record) => record.serves(&name),
-        // SNS posts JSON as text/plain.
-        SchemeKind::Sns => name == "text/plain" || name == JSON_TYPES[0],
-        _ => JSON_TYPES.iter().any(|served| is_type(&name, served)),
-    };
-    trace.note("content type", served, || clipped(text));
-    if served {
-        Ok(name == FORM)
-    } else {
-        Err(Refusal::MediaType {
-            found: text.to_owned(),
-        })
-    }
-}
-
-impl HmacScheme {
-    fn serves(&self, name: &str) -> bool {
-        self.content_types
-            .iter()
-            .any(|served| is_type(name, served))
-    }
-}
-
-fn is_type(name: &str, served: &str) -> bool {
-    if served == "application/*+json" {
-        let middle = name
-            .strip_prefix("application/")
-            .and_then(|rest| rest.strip_suffix("+json"));
-        return middle.is_some_and(|middle| !middle.is_empty());
-    }
-    name.eq_ignore_ascii_case(served)
 }

@@ -1,261 +1,185 @@
-//! The jq engine behind a narrow door: text in, filter out; JSON in, JSON out. Knows nothing of
-//! deliveries and requests. A filter is compiled once and shared: it holds no values, so it is
-//! `Send` and `Sync` although the engine's values are not.
+//! The jq engine behind a narrow door: text in, program out; JSON in, JSON out. A program is
+//! compiled once and shared: it holds no values, so it is `Send` and `Sync` although values are not.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use jaq_core::data::JustLut;
-use jaq_core::load::lex::Lexer;
-use jaq_core::load::parse::{Def, Parser};
-use jaq_core::load::{Arena, File, Loader};
-use jaq_core::native::{self, Fun, bome, v};
-use jaq_core::{Compiler, Ctx, DataT, Error, Vars};
-use jaq_json::Val;
-use serde_json::{Map as JsonMap, Number, Value};
+use jaq_core::load::{Arena, File, Loader, parse};
+use jaq_core::{Compiler, Ctx, Vars};
+use serde_json::Value as Json;
 
-use super::bound::{self, Exhausted};
-use super::error_path::places;
+use super::bound::{self, Run};
 use super::lint::lint;
-use super::shortened::shortened as clipped;
+use super::natives;
+use super::value::Value;
 use crate::domain::{Problem, Problems};
 
-/// A compiled program. It holds no values, so threads can share it.
-pub struct Program(Filter);
+/// The parser recurses with the nesting of the text; a program of nothing but brackets fits into
+/// this. It is reserved, not used: an honest program touches a few pages of it.
+const LOADING_STACK: usize = 512 * 1024 * 1024;
+/// More requests than one event asks for.
+const MAX_OUTPUTS: usize = 20;
+/// Larger than any request: values, and 16 bytes of text each, in one event's outputs together.
+const MAX_OUTPUT_WEIGHT: u64 = 16 * 1024;
+/// Deeper than any request.
+const MAX_OUTPUT_DEPTH: u32 = 16;
+/// Characters of an error that are shown.
+const MAX_ERROR_CHARS: usize = 300;
+
+/// A compiled program.
+pub struct Program(jaq_core::Filter<JustLut<Value>>);
 
 impl Program {
-    /// Checks and compiles a program; `name` is how problems call it.
+    /// Checks and compiles a program, on a stack of its own. `name` is how problems call it.
     ///
     /// # Errors
     /// Every reason not to load it, with the line where that is known: syntax, undefined names,
     /// recursion, what may not end or sees more than the event, `include` and `import`.
     pub fn compile(text: &str, name: &str) -> Result<Self, Problems> {
-        compile(text, name).map(Self)
-    }
-
-    /// Runs the program on an event. `now` is unix seconds.
-    ///
-    /// # Errors
-    /// What went wrong, for people: the program failed on this event, or exceeded a bound.
-    pub fn run(&self, event: &Value, now: i64) -> Result<Vec<Value>, String> {
-        run(&self.0, event.clone(), now).map_err(|error| match places(event, &error) {
-            Some(place) => format!("{error}, at {place}"),
-            None => error,
+        let failed = |problem: &str| Err(Problem::new(name, problem, "simplify the map").into());
+        thread::scope(|scope| {
+            let thread = thread::Builder::new()
+                .name("map".into())
+                .stack_size(LOADING_STACK);
+            match thread.spawn_scoped(scope, || compile_here(text, name)) {
+                Ok(thread) => thread
+                    .join()
+                    .unwrap_or_else(|_| failed("breaks the jq parser")),
+                Err(_) => failed("could not be loaded: no thread"),
+            }
         })
     }
-}
 
-pub(super) type Filter = jaq_core::Filter<JustLut<Val>>;
+    /// Runs the program on an event. `now` is unix seconds, the program's `$now`.
+    ///
+    /// # Errors
+    /// What went wrong, for people: the program failed on this event, with the place of the value
+    /// that it failed on where that is part of the event; or it exceeded a bound.
+    pub fn run(&self, event: &Json, now: i64) -> Result<Vec<Json>, String> {
+        self.run_within(event, now, bound::UNITS)
+    }
 
-/// The parser recurses with the nesting of the text; a map of nothing but brackets fits into this.
-/// It is reserved, not used: an honest map touches a few pages of it.
-const LOADING_STACK: usize = 512 * 1024 * 1024;
-/// The map as a definition beside the library's; the linter keeps maps from calling it.
-const MAP: &str = "__map";
-/// More requests than one event asks for.
-const MAX_OUTPUTS: usize = 20;
-/// Larger than any request: values and bytes of text in one event's outputs together.
-const MAX_SIZE: usize = 256 * 1024;
-/// Deeper than any request.
-const MAX_DEPTH: usize = 16;
-
-/// Lints and compiles a map, on a stack of its own. `name` is how problems call it.
-pub(super) fn compile(text: &str, name: &str) -> Result<Filter, Problems> {
-    thread::scope(|scope| {
-        let thread = thread::Builder::new()
-            .name("map".into())
-            .stack_size(LOADING_STACK);
-        let failed = |problem: &str| Err(Problem::new(name, problem, "simplify the map").into());
-        match thread.spawn_scoped(scope, || compile_here(text, name)) {
-            Ok(thread) => thread
-                .join()
-                .unwrap_or_else(|_| failed("breaks the jq parser")),
-            Err(_) => failed("could not be loaded: no thread"),
+    /// The same with other units than [`bound::UNITS`].
+    pub(super) fn run_within(
+        &self,
+        event: &Json,
+        now: i64,
+        units: u64,
+    ) -> Result<Vec<Json>, String> {
+        let run = Run::begin();
+        // Running does not change the program, so nothing half-done outlives a panic in the engine.
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            let event = Value::from_json(event);
+            run.limit(event.weight(), units);
+            self.outputs(event, now)
+        }));
+        match (bound::exceeded(), ended) {
+            (Some(bound), _) => Err(bound.to_string()),
+            (None, Ok(outputs)) => outputs,
+            (None, Err(_)) => Err("the jq engine failed on this event".to_owned()),
         }
-    })
+    }
+
+    fn outputs(&self, event: Value, now: i64) -> Result<Vec<Json>, String> {
+        let now = Value::from(isize::try_from(now).unwrap_or_default());
+        let ctx = Ctx::<JustLut<Value>>::new(&self.0.lut, Vars::new([now]));
+        let mut weight = 0;
+        let mut outputs = Vec::new();
+        for output in self.0.id.run((ctx, event.clone())) {
+            let output = output.map_err(|exception| match exception.get_err() {
+                Ok(error) => explained(error, &event),
+                Err(_) => "it stopped without an output".to_owned(),
+            })?;
+            weight += output.weight();
+            match () {
+                () if bound::exceeded().is_some() => break,
+                () if outputs.len() == MAX_OUTPUTS => {
+                    return Err(format!("it yields more than {MAX_OUTPUTS} requests"));
+                }
+                () if weight > MAX_OUTPUT_WEIGHT => {
+                    return Err("its output is larger than 256 KiB".to_owned());
+                }
+                () if output.depth() > MAX_OUTPUT_DEPTH => {
+                    return Err(format!(
+                        "its output is nested more than {MAX_OUTPUT_DEPTH} deep"
+                    ));
+                }
+                () => outputs.push(output.to_json()),
+            }
+        }
+        Ok(outputs)
+    }
 }
 
-fn compile_here(text: &str, name: &str) -> Result<Filter, Problems> {
+fn compile_here(text: &str, name: &str) -> Result<Program, Problems> {
     let problems = lint(text, name);
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
-    let wrong =
-        |problem: String| Problem::new(name, problem, "check it with `jq -f` and a sample event");
-    let unread = || Problems::from(wrong("is not a jq filter".into()));
-    let tokens = Lexer::new(text).lex().map_err(|_| unread())?;
-    let map = Parser::new(&tokens)
-        .parse(|parser| parser.term())
-        .map_err(|_| unread())?;
-    let map = Def {
-        name: MAP,
-        args: Vec::new(),
-        body: bound::metered(map),
-    };
-    let library = jaq_core::defs()
-        .chain(jaq_std::defs())
-        .chain(jaq_json::defs());
-    let defs = library.map(bound::metered_def).chain([map]);
+    let wrong = |problem: String| Problem::new(name, problem, REMEDY);
+    let own = parse(include_str!("defs.jq"), |parser| parser.defs()).unwrap_or_default();
     let arena = Arena::default();
-    // The loader reads a name; what it stands for is metered already.
-    let modules = Loader::new(defs)
+    let modules = Loader::new(jaq_core::defs().chain(own))
         .load(
             &arena,
             File {
-                code: MAP,
+                code: text,
                 path: (),
             },
         )
-        .map_err(|_| unread())?;
+        .map_err(|_| Problems::from(wrong("is not a jq filter".into())))?;
     let compiler = Compiler::default()
-        .with_funs(functions())
+        .with_funs(natives::functions())
         .with_global_vars(["$now"]);
-    compiler.compile(modules).map_err(|errors| {
+    compiler.compile(modules).map(Program).map_err(|errors| {
         let undefined = errors.into_iter().flat_map(|(_, errors)| errors);
         Problems(
             undefined
-                .map(|(what, kind)| wrong(format!("{} {what} is not defined", kind.as_str())))
+                .map(|(what, kind)| wrong(format!("{} {what} is not supported", kind.as_str())))
                 .collect(),
         )
     })
 }
 
-/// The standard functions, except that `fromjson` (and with it `tonumber`) reads through
-/// `serde_json`: the engine's own reader overflows the stack on a deeply nested text, and that text
-/// comes from a ticket.
-fn functions() -> impl Iterator<Item = Fun<JustLut<Val>>> {
-    let std = jaq_core::funs()
-        .chain(jaq_std::funs())
-        .chain(jaq_json::funs());
-    std.filter(|(name, ..)| *name != "fromjson")
-        .chain([from_json()])
-        .chain(bound::functions())
-}
+/// What to do about a program that is no jq, or not the jq that there is here.
+pub(super) const REMEDY: &str = "docs/senders.md says which jq a map is written in";
 
-fn from_json<D: for<'a> DataT<V<'a> = Val>>() -> Fun<D> {
-    native::run(("fromjson", v(0), |cv| {
-        bome(match &cv.1 {
-            Val::TStr(text) => serde_json::from_slice(text).map_err(|error| {
-                Error::str(format_args!(
-                    "cannot parse {} as JSON: {error}",
-                    shortened(&cv.1)
-                ))
-            }),
-            other => Err(Error::str(format_args!(
-                "cannot parse {} as JSON: not a text",
-                shortened(other)
-            ))),
-        })
-    }))
-}
-
-fn shortened(value: &impl ToString) -> String {
-    clipped(&value.to_string())
-}
-
-/// Runs a map on an event. Out: its outputs, or what went wrong, for people. `now` is unix seconds.
-pub(super) fn run(filter: &Filter, event: Value, now: i64) -> Result<Vec<Value>, String> {
-    run_within(filter, event, now, bound::STEPS)
-}
-
-/// The same with other steps than a map has; for each part of the event there are more.
-pub(super) fn run_within(
-    filter: &Filter,
-    event: Value,
-    now: i64,
-    steps: u64,
-) -> Result<Vec<Value>, String> {
-    // The filter is not changed by running it, so nothing half-done outlives a panic inside the
-    // engine.
-    catch_unwind(AssertUnwindSafe(|| outputs(filter, event, now, steps))).unwrap_or_else(
-        |payload| {
-            let why = payload
-                .downcast_ref::<Exhausted>()
-                .map_or("the jq engine failed on this event", |why| why.0);
-            Err(why.to_owned())
-        },
-    )
-}
-
-fn outputs(filter: &Filter, event: Value, now: i64, steps: u64) -> Result<Vec<Value>, String> {
-    let event: Val = serde_json::from_value(event).map_err(|error| error.to_string())?;
-    bound::fill(&event, steps);
-    let now = Val::from(isize::try_from(now).unwrap_or_default());
-    let ctx = Ctx::<JustLut<Val>>::new(&filter.lut, Vars::new([now]));
-    let mut left = MAX_SIZE;
-    let mut outputs = Vec::new();
-    for output in filter.id.run((ctx, event)) {
-        let output = output.map_err(|exception| match exception.get_err() {
-            Ok(error) => error.to_string().chars().take(300).collect(),
-            Err(_) => "it stopped without an output".to_owned(),
-        })?;
-        if outputs.len() == MAX_OUTPUTS {
-            return Err(format!("it yields more than {MAX_OUTPUTS} requests"));
-        }
-        outputs.push(json(&output, 0, &mut left)?);
-    }
-    Ok(outputs)
-}
-
-/// An output as JSON, while `left` lasts.
-fn json(value: &Val, depth: usize, left: &mut usize) -> Result<Value, String> {
-    let text = |bytes: &[u8]| {
-        String::from_utf8(bytes.to_vec()).map_err(|_| "its output is not UTF-8".to_owned())
+/// An error for people, with the place in the event of the value that it is about.
+fn explained(error: jaq_core::Error<Value>, event: &Value) -> String {
+    let value = error.into_val();
+    let Value::Text(message) = &value else {
+        return value.to_string();
     };
-    let size = match value {
-        Val::TStr(bytes) | Val::BStr(bytes) => bytes.len() + 1,
-        _ => 1,
-    };
-    *left = left
-        .checked_sub(size)
-        .ok_or_else(|| format!("its output is larger than {MAX_SIZE} bytes"))?;
-    if depth > MAX_DEPTH {
-        return Err(format!("its output is nested more than {MAX_DEPTH} deep"));
+    let place = Value::blamed(message).and_then(|value| value.place_in(event));
+    let mut told: String = message.chars().take(MAX_ERROR_CHARS).collect();
+    match place.as_deref() {
+        None => {}
+        Some("") => told.push_str(", the event itself"),
+        Some(place) => told.push_str(&format!(", at {place}")),
     }
-    Ok(match value {
-        Val::Null => Value::Null,
-        Val::Bool(flag) => Value::Bool(*flag),
-        Val::Num(number) => {
-            let written = number.to_string();
-            let number: Number = serde_json::from_str(&written)
-                .map_err(|_| format!("{written} is not a JSON number"))?;
-            Value::Number(number)
-        }
-        Val::TStr(bytes) | Val::BStr(bytes) => Value::String(text(bytes)?),
-        Val::Arr(items) => Value::Array(
-            items
-                .iter()
-                .map(|item| json(item, depth + 1, left))
-                .collect::<Result<_, _>>()?,
-        ),
-        Val::Obj(pairs) => {
-            let mut object = JsonMap::new();
-            for (key, value) in pairs.iter() {
-                let Val::TStr(key) = key else {
-                    return Err("its output has a key that is not a text".to_owned());
-                };
-                *left = left.saturating_sub(key.len());
-                object.insert(text(key)?, json(value, depth + 1, left)?);
-            }
-            Value::Object(object)
-        }
-    })
+    told
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::lint::{MAX_BYTES, MAX_DEPTH as MAX_DEPTH_OF_MAP};
     use super::*;
+    use serde_json::Value;
     use serde_json::json;
 
+    fn compile(text: &str) -> Result<Program, Problems> {
+        Program::compile(text, "m.jq")
+    }
+
     fn run_text(filter: &str, event: Value) -> Result<Vec<Value>, String> {
-        run(&compile(filter, "m.jq").unwrap(), event, 1_789_000_000)
+        compile(filter).unwrap().run(&event, 1_789_000_000)
     }
 
     #[test]
     fn a_filter_can_be_shared_between_threads() {
         fn shared<T: Send + Sync>(_: &T) {}
-        shared(&compile(".", "m.jq").unwrap());
+        shared(&compile(".").unwrap());
     }
 
     #[test]
@@ -302,7 +226,7 @@ mod tests {
                 .contains("more than 20")
         );
         assert!(
-            run_text(".", json!("x".repeat(MAX_SIZE)))
+            run_text(".", json!("x".repeat(256 * 1024)))
                 .unwrap_err()
                 .contains("larger")
         );
@@ -314,14 +238,7 @@ mod tests {
             .unwrap_err()
             .contains("nested")
         );
-        assert!(
-            run_text(
-                "{(\"1\"|tonumber|tostring): 1} | with_entries(.key |= tonumber)",
-                json!(1)
-            )
-            .unwrap_err()
-            .contains("key")
-        );
+        assert!(run_text("{(1): 2}", json!(1)).unwrap_err().contains("key"));
     }
 
     #[test]
@@ -334,13 +251,13 @@ mod tests {
         );
         assert_eq!(
             run_text("error(\"no image\")", json!(null)).unwrap_err(),
-            "\"no image\""
+            "no image"
         );
     }
 
     #[test]
     fn what_is_not_defined_is_named() {
-        let told = |filter: &str| compile(filter, "m.jq").err().unwrap().to_string();
+        let told = |filter: &str| compile(filter).err().unwrap().to_string();
         assert!(told(".a | frobnicate").contains("frobnicate"));
         assert!(told("$nowhere").contains("$nowhere"));
         assert!(told("break $x").contains("x"));
@@ -348,11 +265,7 @@ mod tests {
 
     #[test]
     fn a_hostile_map_ends_in_a_problem() {
-        let told = |text: &str| {
-            compile(text, "m.jq")
-                .err()
-                .map(|problems| problems.to_string())
-        };
+        let told = |text: &str| compile(text).err().map(|problems| problems.to_string());
         for piece in [
             "[", "{", "(", "-", "if ", "1|", "1 as $x|", "try ", "\"\\(", "def f:", ".[",
             "reduce ", "1//", "{a:",
@@ -376,14 +289,11 @@ mod tests {
             ("try ", ""),
         ] {
             let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
-            assert!(
-                compile(&nested(MAX_DEPTH_OF_MAP + 1), "m.jq").is_err(),
-                "{open}"
-            );
-            let filter = compile(&format!("{} | 1", nested(MAX_DEPTH_OF_MAP - 3)), "m.jq")
+            assert!(compile(&nested(MAX_DEPTH_OF_MAP + 1)).is_err(), "{open}");
+            let filter = compile(&format!("{} | 1", nested(MAX_DEPTH_OF_MAP - 3)))
                 .ok()
                 .unwrap();
-            assert_eq!(run(&filter, json!({}), 0).unwrap(), [json!(1)], "{open}");
+            assert_eq!(filter.run(&json!({}), 0).unwrap(), [json!(1)], "{open}");
         }
     }
 }

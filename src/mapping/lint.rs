@@ -5,15 +5,20 @@
 use jaq_core::load::lex::{Lexer, StrPart};
 use jaq_core::load::parse::{BinaryOp, Def, Parser, Pattern, Term};
 use jaq_core::ops::Math;
-use jaq_core::path::{Part, Path};
+use jaq_core::path::{Opt, Part, Path};
 
-use super::shortened::shortened as clipped;
+use super::expressions::compile_expression;
+use super::shortened::shortened;
+use super::terms::{first_text, line_of, yields_several};
 use crate::domain::Problem;
 
 /// Longer than any map that a person reads.
 pub(super) const MAX_BYTES: usize = 32 * 1024;
 /// Deeper than any map that a person wrote: the engine evaluates a term's depth on the stack.
 pub(super) const MAX_DEPTH: usize = 100;
+
+/// The filters whose first argument is a regular expression.
+const EXPRESSIONS: [&str; 7] = ["test", "match", "capture", "scan", "splits", "sub", "gsub"];
 
 /// One unclosed bracket makes many errors; the first few show it.
 const MAX_ERRORS: usize = 5;
@@ -130,14 +135,14 @@ impl<'a> Lint<'a> {
         {
             return self.say(
                 at,
-                format!("{} cannot stand here", clipped(first)),
+                format!("{} cannot stand here", shortened(first)),
                 "a map is one file: no include, import or module",
             );
         }
         let found = if first.is_empty() {
             "the end".to_owned()
         } else {
-            clipped(first)
+            shortened(first)
         };
         self.say(
             at,
@@ -172,6 +177,30 @@ impl<'a> Lint<'a> {
         }
     }
 
+    /// A regular expression that is written out must be one of the engine's.
+    fn expression(&mut self, name: &str, args: &[Term<&'a str>]) {
+        let Some(Term::Str(None, parts)) = args.first().filter(|_| EXPRESSIONS.contains(&name))
+        else {
+            return;
+        };
+        let mut pattern = String::new();
+        for part in parts {
+            match part {
+                StrPart::Str(text) => pattern.push_str(text),
+                StrPart::Char(c) => pattern.push(*c),
+                StrPart::Term(_) => return,
+            }
+        }
+        if let Err(problem) = compile_expression(&pattern, "") {
+            let at = args.first().and_then(first_text).unwrap_or_default();
+            self.say(
+                at,
+                format!("{} {problem}", shortened(&pattern)),
+                "write it in the syntax of the regex crate: no look-around, no back references",
+            );
+        }
+    }
+
     fn define(&mut self, def: &Def<&'a str>, depth: usize) {
         let own = self.scope.len();
         self.scope.push(Known {
@@ -195,13 +224,7 @@ impl<'a> Lint<'a> {
 
     fn term(&mut self, term: &Term<&'a str>, depth: usize) {
         if depth > MAX_DEPTH {
-            if !std::mem::replace(&mut self.too_deep, true) {
-                self.say(
-                    "",
-                    format!("is nested more than {MAX_DEPTH} deep"),
-                    "split it into definitions",
-                );
-            }
+            self.nested_too_deep();
             return;
         }
         let depth = depth + 1;
@@ -251,19 +274,34 @@ impl<'a> Lint<'a> {
             }
             Term::Call(name, args) => {
                 self.call(name, args.len());
+                self.expression(name, args);
                 args.iter().for_each(|arg| self.term(arg, depth));
             }
             Term::Var(name) => self.banned(name),
             Term::Path(head, Path(parts)) => {
                 self.term(head, depth);
-                for (part, _) in parts {
-                    match part {
-                        Part::Index(index) => self.term(index, depth),
-                        Part::Range(from, to) => {
-                            self.optional(from.as_ref(), depth);
-                            self.optional(to.as_ref(), depth);
-                        }
-                    }
+                self.parts(parts, depth);
+            }
+        }
+    }
+
+    fn nested_too_deep(&mut self) {
+        if !std::mem::replace(&mut self.too_deep, true) {
+            self.say(
+                "",
+                format!("is nested more than {MAX_DEPTH} deep"),
+                "split it into definitions",
+            );
+        }
+    }
+
+    fn parts(&mut self, parts: &[(Part<Term<&'a str>>, Opt)], depth: usize) {
+        for (part, _) in parts {
+            match part {
+                Part::Index(index) => self.term(index, depth),
+                Part::Range(from, to) => {
+                    self.optional(from.as_ref(), depth);
+                    self.optional(to.as_ref(), depth);
                 }
             }
         }
@@ -282,20 +320,25 @@ impl<'a> Lint<'a> {
         right: &Term<&'a str>,
         depth: usize,
     ) {
-        let object = |term: &Term<&str>| matches!(term, Term::Obj(_));
+        let is_text = |term: &Term<&str>| matches!(term, Term::Str(..));
         match op {
             BinaryOp::Pipe(Some(pattern)) => self.pattern(pattern, depth),
-            // `"x" * 1e9` is a text of a gigabyte, and an event chooses both sides of `.a * .b`.
-            BinaryOp::Math(Math::Mul) | BinaryOp::UpdateMath(Math::Mul)
-                if !object(left) && !object(right) =>
-            {
-                let at = first_text(left)
-                    .or_else(|| first_text(right))
-                    .unwrap_or_default();
+            BinaryOp::Math(Math::Mul) if is_text(left) || is_text(right) => {
+                let at = first_text(left).or_else(|| first_text(right));
                 self.say(
-                    at,
-                    "* may repeat a text without end".into(),
-                    "merge objects with {…} * {…}, or add",
+                    at.unwrap_or_default(),
+                    "* does not repeat a text here".into(),
+                    "multiply numbers, or merge objects",
+                );
+            }
+            BinaryOp::Math(_) | BinaryOp::Cmp(_)
+                if yields_several(left) && yields_several(right) =>
+            {
+                let at = first_text(left).or_else(|| first_text(right));
+                self.say(
+                    at.unwrap_or_default(),
+                    "both sides yield several values: they come in another order than jq's".into(),
+                    "name one side with `as $x |`",
                 );
             }
             _ => {}
@@ -321,38 +364,6 @@ impl<'a> Lint<'a> {
             }
         }
     }
-}
-
-/// Some piece of the text that a term was read from, to find its line by.
-fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
-    match term {
-        Term::Num(text) | Term::Var(text) | Term::Call(text, _) => Some(text),
-        Term::Str(_, parts) => parts.iter().find_map(|part| {
-            if let StrPart::Str(text) = part {
-                Some(*text)
-            } else {
-                None
-            }
-        }),
-        Term::Path(_, Path(parts)) => parts.iter().find_map(|(part, _)| match part {
-            Part::Index(Term::Str(_, inner)) => inner.iter().find_map(|part| {
-                if let StrPart::Str(text) = part {
-                    Some(*text)
-                } else {
-                    None
-                }
-            }),
-            _ => None,
-        }),
-        _ => None,
-    }
-}
-
-/// The line, from 1, on which a slice of the text begins; none for a slice of something else.
-fn line_of(text: &str, part: &str) -> Option<usize> {
-    let offset = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-    let before = text.as_bytes().get(..offset)?;
-    Some(before.iter().filter(|b| **b == b'\n').count() + 1)
 }
 
 #[cfg(test)]
@@ -406,8 +417,10 @@ mod tests {
             ("mktime", "$now"),
             ("strflocaltime(\"%Y\")", "$now"),
             ("\"x\" * 1e9", "repeat a text"),
-            (".a * .b", "repeat a text"),
-            (".a *= 3", "repeat a text"),
+            ("(1, 2) + (3, 4)", "another order"),
+            (".a[] == .b[]", "another order"),
+            ("test(\"(?=a)b\")", "look-around"),
+            ("sub(\"(a\"; \"b\")", "no"),
             ("include \"x\"; .", "no include"),
             ("import \"x\" as x; .", "no include"),
             ("module {}; .", "no include"),
@@ -438,6 +451,9 @@ mod tests {
             "[.a[]? | splits(\"[,\\\\s]+\") | select(test(\"^img-[0-9a-z]+$\"))]",
             "reduce .[] as [$a, {$b}] ({}; . * {($a): $b})",
             "{a: 1} * .b",
+            ".a * 2 + .b",
+            "[.a[]] == [.b[]]",
+            "test(\"\\\\p{L}\")",
             "label $out | foreach .[] as $x (0; . + 1; if . > 3 then ., break $out else . end)",
             "# include \"x\" in a comment\n.now | .env",
             "try error(\"x\") catch .",

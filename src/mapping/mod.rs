@@ -2,10 +2,23 @@
 //! program's outputs, bounded in time and memory, or what went wrong. Knows nothing of deliveries
 //! and share requests.
 
+mod access;
 mod bound;
+#[cfg(test)]
+mod bound_tests;
 mod engine;
-mod error_path;
+mod expressions;
+#[cfg(test)]
+mod jq_tests;
 mod lint;
+mod natives;
+mod number;
+mod operators;
+mod order;
+mod place;
 mod shortened;
+mod terms;
+mod value;
+mod visible_text;
 
 pub use engine::Program;

@@ -3,6 +3,7 @@
 
 use sharehook::app::Prepared;
 use sharehook::config::{Config, Vars};
+use sharehook::inbound::{Delivery, Headers, SchemeSpec, Verifier, Via};
 
 const TEXT: &str = include_str!("../../../docs/senders.md");
 
@@ -12,6 +13,49 @@ fn blocks(language: &str) -> Vec<&'static str> {
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap())
         .collect()
+}
+
+/// The inline scheme of the documentation whose signature comes in this header.
+pub(super) fn example(header: &str) -> SchemeSpec {
+    #[derive(serde::Deserialize)]
+    struct Block {
+        source: Source,
+    }
+    #[derive(serde::Deserialize)]
+    struct Source {
+        scheme: SchemeSpec,
+    }
+    let block = blocks("toml")
+        .into_iter()
+        .find(|block| block.contains(&format!("header    = \"{header}\"")))
+        .unwrap_or_else(|| panic!("no example with the header {header}"));
+    let block: Block = toml::from_str(block).unwrap();
+    block.source.scheme
+}
+
+/// A delivery as Microsoft documents it: `HMAC` and the base64 of HMAC-SHA256 over the body, keyed
+/// with the decoded security token. Stripe's and Zoom's examples run their vectors in vectors.rs.
+#[test]
+fn the_teams_example_verifies_what_teams_sends() {
+    let spec = example("Authorization");
+    let secret = "dGhpcyBpcyBhIHNlY3VyaXR5IHRva2VuIG9mIHRlYW1zIQ==";
+    // Computed with Python: base64(hmac(b64decode(secret), body, sha256)).
+    let signature = "HMAC jxurghbCSNOY/XOBt+By/cPL44SRENhLphfwDlnj9Ck=";
+    let verify = |body: &'static str| {
+        let headers = [
+            ("authorization", signature),
+            ("content-type", "application/json"),
+        ];
+        let delivery = Delivery {
+            source: "teams".parse().unwrap(),
+            via: Via::Http(Headers::new(headers)),
+            body: body.into(),
+        };
+        let verifier = Verifier::new(spec.clone(), vec![secret.into()], vec![]).unwrap();
+        verifier.verify(delivery, "2026-11-02T08:00:00Z".parse().unwrap())
+    };
+    assert!(verify("{\"type\":\"message\",\"id\":\"1\"}").is_ok());
+    assert!(verify("{\"type\":\"message\",\"id\":\"2\"}").is_err());
 }
 
 #[test]
@@ -48,7 +92,7 @@ fn every_configuration_block_loads() {
             .unwrap_or_else(|problems| panic!("{block}\n{problems}"));
         loaded += 1;
     }
-    assert_eq!(loaded, 8);
+    assert_eq!(loaded, 11);
 }
 
 #[test]

@@ -468,3 +468,200 @@ fn no_map_breaks_on_a_foreign_event() {
         }
     }
 }
+
+/// A GitHub event with this text in the issue's body.
+fn github(body: &str) -> Value {
+    with(&event("github-approved"), "/issue/body", json!(body))
+}
+
+const ASKED: &str = "image: lhbp-6jc6l8yb\nregion: ap-singapore\naccounts: 700000164995\n";
+
+/// The same text in each map that reads Markdown.
+fn markdown_events(text: &str) -> [(&'static str, Value); 3] {
+    [
+        ("github", github(text)),
+        (
+            "gitlab",
+            with(
+                &event("gitlab-approved"),
+                "/object_attributes/description",
+                json!(text),
+            ),
+        ),
+        (
+            "linear",
+            with(&event("linear-approved"), "/data/description", json!(text)),
+        ),
+    ]
+}
+
+#[test]
+fn only_the_known_keys_of_a_text_are_read_and_all_other_lines_are_for_people() {
+    let request = one("github", &event("case-github-two-links"));
+    assert_eq!(request["target"]["accounts"], json!(["700000164995"]));
+    for prose in [
+        "https://wiki.example.com/1\nhttps://wiki.example.com/2",
+        "Note: a\nNote: b",
+        "cc: @a\nCC: @b",
+        "TODO: a\nTODO: b",
+        "Reason: x\nreason: y",
+    ] {
+        for (map, event) in markdown_events(&format!("{prose}\n\n{ASKED}")) {
+            one(map, &event);
+        }
+    }
+    for (map, event) in markdown_events(&format!("{ASKED}accounts: 700000200007\n")) {
+        refused(map, &event, "says accounts twice");
+    }
+    for (map, event) in markdown_events(&format!("{ASKED}Accounts: 700000164995\n")) {
+        one(map, &event);
+    }
+}
+
+#[test]
+fn text_that_the_rendered_page_does_not_show_does_not_count() {
+    let request = one("github", &event("case-github-html-comment"));
+    assert_eq!(request["target"]["accounts"], json!(["700000164995"]));
+    let hidden = [
+        ("action", "cancel"),
+        ("image", "lhbp-aaaaaaaa"),
+        ("region", "ap-tokyo"),
+        ("accounts", "700000200007"),
+        ("lighthouse", "yes"),
+        ("expires", "1d"),
+    ];
+    for (key, value) in hidden {
+        for wrapped in [
+            format!("<!--\n{key}: {value}\n-->"),
+            format!("<!-- {key}: {value} -->"),
+            format!("<details>\n\n{key}: {value}\n\n</details>"),
+            format!("[//]: # \"\n{key}: {value}\n\""),
+            format!("![a\n{key}: {value}\nb](u)"),
+            format!("<img alt=\"\n{key}: {value}\n\">"),
+        ] {
+            let visible = markdown_events(ASKED);
+            let both = markdown_events(&format!("{ASKED}\n{wrapped}\n"));
+            for ((map, visible), (_, both)) in visible.iter().zip(&both) {
+                assert_eq!(one(map, both), one(map, visible), "{map}: {wrapped}");
+            }
+        }
+    }
+    // A value of which a part is hidden is the visible part.
+    let part =
+        "image: lhbp-6jc6l8yb\nregion: ap-singapore\naccounts: 700000164995<!--, 700000200007-->\n";
+    for (map, event) in markdown_events(part) {
+        assert_eq!(
+            one(map, &event)["target"]["accounts"],
+            json!(["700000164995"]),
+            "{map}"
+        );
+    }
+}
+
+#[test]
+fn no_identity_is_built_from_a_missing_value() {
+    refused(
+        "gitlab",
+        &event("case-gitlab-group-work-item"),
+        "project.path_with_namespace is missing",
+    );
+    for (map, name, pointers) in [
+        (
+            "jira",
+            "jira-approved",
+            &["/issue/key", "/changelog/id"][..],
+        ),
+        (
+            "github",
+            "github-approved",
+            &[
+                "/repository/full_name",
+                "/issue/number",
+                "/issue/updated_at",
+            ],
+        ),
+        (
+            "gitlab",
+            "gitlab-approved",
+            &[
+                "/project/path_with_namespace",
+                "/object_attributes/iid",
+                "/object_attributes/updated_at",
+            ],
+        ),
+        ("linear", "linear-approved", &["/data/identifier"]),
+        (
+            "servicenow",
+            "servicenow-approved",
+            &["/sys_id", "/record/number"],
+        ),
+        (
+            "zendesk",
+            "zendesk-approved",
+            &["/ticket/id", "/ticket/updated_at"],
+        ),
+        (
+            "freshservice",
+            "freshservice-approved",
+            &[
+                "/freshdesk_webhook/ticket_id",
+                "/freshdesk_webhook/approved_at",
+            ],
+        ),
+        ("pagerduty", "pagerduty-approved", &["/event/id"]),
+        (
+            "opsgenie",
+            "opsgenie-approved",
+            &["/alert/alertId", "/alert/username"],
+        ),
+    ] {
+        for pointer in pointers {
+            let field = pointer.rsplit('/').next().unwrap();
+            for missing in [json!(null), json!("")] {
+                let event = with(&event(name), pointer, missing);
+                refused(map, &event, &format!("{field} is missing"));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_approval_names_the_actor_and_a_text_that_was_not_edited_since() {
+    let github = event("github-approved");
+    let sender = with(&github, "/sender/login", json!("carol"));
+    assert_eq!(one("github", &sender)["approvers"], json!(["carol"]));
+    let bot = with(&github, "/sender/type", json!("Bot"));
+    assert_eq!(one("github", &bot)["approvers"], json!([]));
+    let edited = with(&github, "/changes", json!({"body": {"from": "before"}}));
+    refused("github", &edited, "edited");
+    let gitlab = event("gitlab-approved");
+    let actor = with(&gitlab, "/user/id", json!(1003));
+    assert_eq!(one("gitlab", &actor)["approvers"], json!(["1003"]));
+    for (pointer, value) in [
+        (
+            "/changes/description",
+            json!({"previous": "a", "current": "b"}),
+        ),
+        (
+            "/object_attributes/last_edited_at",
+            json!("2026-11-02 06:54:00 UTC"),
+        ),
+    ] {
+        refused("gitlab", &with(&gitlab, pointer, value), "edited");
+    }
+    let before = json!("2026-11-02 06:40:12 UTC");
+    one(
+        "gitlab",
+        &with(&gitlab, "/object_attributes/last_edited_at", before),
+    );
+}
+
+#[test]
+fn a_number_field_is_an_account_id_however_it_is_written() {
+    let fields = "/issue/fields/customfield_10103";
+    for number in ["700000164995", "700000164995.0", "7.00000164995e11"] {
+        let number: Value = serde_json::from_str(number).unwrap();
+        let request = one("jira", &with(&event("jira-approved"), fields, number));
+        assert_eq!(request["target"]["accounts"], json!(["700000164995"]));
+    }
+}

@@ -41,10 +41,11 @@ fn spec(vector: &Value) -> SchemeSpec {
         "github-sha256" => "github",
         "jira-x-hub-signature" => "jira",
         "slack-v0" => "slack",
-        "stripe-v1" => "stripe",
+        "stripe-v1" => return super::docs::example("Stripe-Signature"),
         "pagerduty-v1" => "pagerduty",
         "gitlab-signing-token" => "gitlab",
-        "handshake-zoom" => "zoom",
+        // The URL validation itself is not answered any more; its signature is a delivery's.
+        "handshake-zoom" => return super::docs::example("x-zm-signature"),
         "handshake-asana" => "asana",
         "handshake-okta" => return SchemeSpec::token("authorization"),
         "handshake-cloudevents" => "bearer",
@@ -105,7 +106,6 @@ fn verified(vector: &Value) -> Result<VerifiedDelivery, String> {
 /// Greets as the HTTP host does: before verification, then after.
 fn greeted(vector: &Value) -> Result<HandshakeReply, String> {
     let handshake = match text(vector, "scheme") {
-        "handshake-zoom" => Handshake::Zoom,
         "handshake-asana" => Handshake::Asana,
         "handshake-okta" => Handshake::Okta,
         "handshake-cloudevents" => Handshake::Cloudevents {
@@ -129,7 +129,7 @@ fn greeted(vector: &Value) -> Result<HandshakeReply, String> {
     }
     let verified = verified(vector)?;
     handshake
-        .answer(&verified, &verifier)
+        .answer(&verified)
         .ok_or_else(|| "no handshake".to_owned())
 }
 
@@ -173,7 +173,7 @@ fn every_vector_ends_as_it_says() {
             ("accept", Ok(())) | ("reject", Err(_)) | ("handshake", _) => {}
             _ => wrong.push(format!("{} should {expect}: {end:?}", text(vector, "id"))),
         }
-        if vector.get("expect_response").is_some() {
+        if vector.get("expect_response").is_some() && text(vector, "scheme") != "handshake-zoom" {
             match greeted(vector) {
                 Ok(greeting) => expected(vector, &greeting),
                 Err(why) => wrong.push(format!("{} is not greeted: {why}", text(vector, "id"))),

@@ -25,7 +25,6 @@ struct Served {
 fn secret_of(name: SchemeName) -> &'static str {
     match name {
         SchemeName::StandardWebhooks | SchemeName::Svix | SchemeName::Gitlab => BASE64_SECRET,
-        SchemeName::Teams => BASE64_SECRET.trim_start_matches("whsec_"),
         SchemeName::Basic => "svc_share:a-password-for-tests-only-01",
         _ => TEXT_SECRET,
     }
@@ -44,7 +43,7 @@ fn config() -> String {
         format!("journal = \"file:journal\"\npolicy = {policy:?}\n[cloud]\nsite = \"intl\"\n");
     for name in over_http() {
         let handshake = match name {
-            SchemeName::Slack | SchemeName::Zoom | SchemeName::Asana => {
+            SchemeName::Slack | SchemeName::Asana => {
                 format!("handshake = \"{}\"\n", name.as_str())
             }
             SchemeName::Bearer => {
@@ -203,31 +202,6 @@ async fn every_handshake_is_answered_and_only_where_it_is_enabled() {
     assert!(
         sent.status == 401 && !sent.body.to_string().contains("3eZbrw1aBm2rZgRN"),
         "an oracle"
-    );
-
-    let zoom =
-        json!({"event": "endpoint.url_validation", "payload": {"plainToken": "qgg8vlvZRS6UYooatFL8Aw"}})
-            .to_string()
-            .into_bytes();
-    let headers = signed(
-        &SchemeSpec::preset(SchemeName::Zoom),
-        TEXT_SECRET,
-        &zoom,
-        "x",
-    );
-    let sent = send(&served, "POST", "/hooks/p-zoom", &headers, zoom.clone()).await;
-    assert_eq!(
-        (
-            sent.status,
-            sent.body["encryptedToken"].as_str().unwrap().len()
-        ),
-        (200, 64)
-    );
-    assert_eq!(
-        send(&served, "POST", "/hooks/p-zoom", &[], zoom)
-            .await
-            .status,
-        401
     );
 
     let challenge = pair("x-okta-verification-challenge", "abc123");

@@ -1,11 +1,7 @@
-//! A verification told step by step, for people. It is the verification itself that writes these
-//! steps down; there is no second computation. In: notes taken on the way. Out: [`Step`]s as data.
-//! No step shows a secret.
+//! The steps of a verification, for people. The verification itself writes them down; there is no
+//! second computation. No step shows a secret.
 
 use serde::Serialize;
-
-use super::refusal::Refusal;
-use super::verify::VerifiedDelivery;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,15 +12,6 @@ pub struct Step {
     pub shown: String,
     /// Whether it is as it must be.
     pub ok: bool,
-}
-
-/// A verification and how it came to its end.
-#[derive(Debug)]
-pub struct Explanation {
-    /// In the order in which things were looked at; the last one of a refusal is not `ok`.
-    pub steps: Vec<Step>,
-    /// The same result that verifying without an explanation has.
-    pub outcome: Result<VerifiedDelivery, Refusal>,
 }
 
 /// Takes notes, or does not.

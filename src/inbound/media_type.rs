@@ -1,0 +1,61 @@
+//! Which media types a source's deliveries may have.
+
+use super::clipped::clipped;
+use super::delivery::Headers;
+use super::refusal::Refusal;
+use super::scheme::{HmacScheme, JSON_TYPES};
+use super::scheme_kind::SchemeKind;
+use super::trace::Trace;
+
+/// A form, as Slack's interactivity sends it.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Whether the body is a form. A request that names no media type is taken at its bytes, which must
+/// then parse.
+pub(super) fn media_type(
+    kind: &SchemeKind,
+    headers: &Headers,
+    trace: &mut Trace,
+) -> Result<bool, Refusal> {
+    let Some(text) = headers.one("content-type")? else {
+        return Ok(false);
+    };
+    let name = text
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let served = match kind {
+        SchemeKind::Hmac(record) => record.serves(&name),
+        // SNS posts JSON as text/plain.
+        SchemeKind::Sns => name == "text/plain" || name == JSON_TYPES[0],
+        _ => JSON_TYPES.iter().any(|served| is_type(&name, served)),
+    };
+    trace.note("content type", served, || clipped(text));
+    if served {
+        Ok(name == FORM)
+    } else {
+        Err(Refusal::MediaType {
+            found: text.to_owned(),
+        })
+    }
+}
+
+impl HmacScheme {
+    fn serves(&self, name: &str) -> bool {
+        self.content_types
+            .iter()
+            .any(|served| is_type(name, served))
+    }
+}
+
+fn is_type(name: &str, served: &str) -> bool {
+    if served == "application/*+json" {
+        let middle = name
+            .strip_prefix("application/")
+            .and_then(|rest| rest.strip_suffix("+json"));
+        return middle.is_some_and(|middle| !middle.is_empty());
+    }
+    name.eq_ignore_ascii_case(served)
+}

@@ -1,0 +1,184 @@
+//! jq's filters over regular expressions, on the `regex` crate: linear in the text for each match,
+//! Unicode classes, no look-around and no back references.
+
+use std::rc::Rc;
+
+use jaq_core::data::JustLut;
+use jaq_core::native::bome;
+use jaq_core::{Cv, ValR};
+use regex::{Regex, RegexBuilder};
+
+use super::bound::{self, spend, text_units};
+use super::value::{Fields, Value};
+
+/// What compiling a regular expression costs, beside its length.
+const COMPILE: u64 = 2_000;
+/// Bytes that a compiled regular expression may take.
+const MAX_EXPRESSION: usize = 1024 * 1024;
+/// More text than a ticket holds. Finding all matches can take the square of this in steps.
+const MAX_TEXT: usize = 64 * 1024;
+
+/// The flags of jq's regular expressions.
+#[derive(Default)]
+struct Flags {
+    global: bool,
+    ignore_empty: bool,
+}
+
+/// Compiles an expression of the `regex` crate: linear in the text, without look-around and back
+/// references.
+pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, String> {
+    let mut builder = RegexBuilder::new(pattern);
+    builder.size_limit(MAX_EXPRESSION);
+    for flag in flags.chars() {
+        match flag {
+            'i' => builder.case_insensitive(true),
+            'x' => builder.ignore_whitespace(true),
+            'p' => builder.dot_matches_new_line(true),
+            // `s` says what is so anyway: ^ and $ are the ends of the text.
+            'g' | 'n' | 's' => &mut builder,
+            other => return Err(format!("has no flag {other:?}")),
+        };
+    }
+    builder.build().map_err(|error| {
+        let error = error.to_string();
+        let reason = error.lines().last().unwrap_or_default();
+        format!(
+            "is not a regular expression here: {}",
+            reason.trim_start_matches("error: ")
+        )
+    })
+}
+
+/// The parts of a text: between the matches, the matches as lists of groups, or both.
+pub(super) fn search(
+    mut cv: Cv<'_, JustLut<Value>>,
+    between: bool,
+    matches: bool,
+) -> jaq_core::ValXs<'_, Value> {
+    let flags = cv.0.pop_var();
+    let pattern = cv.0.pop_var();
+    bome(parts(&cv.1, &pattern, &flags, between, matches))
+}
+
+fn parts(
+    value: &Value,
+    pattern: &Value,
+    flags: &Value,
+    between: bool,
+    matches: bool,
+) -> ValR<Value> {
+    let flags = match flags {
+        Value::Null => "",
+        Value::Text(flags) => flags.as_str(),
+        other => return Err(other.fail(format!("cannot use {other} as flags: no string"))),
+    };
+    let (Value::Text(text), Value::Text(expression)) = (value, pattern) else {
+        return Err(value.fail(format!("cannot match {value} with {pattern}: no strings")));
+    };
+    if text.len() > MAX_TEXT {
+        return Err(value.fail(format!("cannot match a text of more than {MAX_TEXT} bytes")));
+    }
+    if !spend(20 + text_units(expression.len())) {
+        return Ok(Value::Null);
+    }
+    let expression = bound::expression(&format!("{flags}/{expression}"), || {
+        spend(COMPILE);
+        compile_expression(expression, flags)
+    })
+    .map_err(|problem| pattern.fail(format!("{pattern} {problem}")))?;
+    let flags = Flags {
+        global: flags.contains('g'),
+        ignore_empty: flags.contains('n'),
+    };
+    let mut parts = Vec::new();
+    let mut characters = Characters::new(text);
+    let mut end = 0;
+    for groups in expression.captures_iter(text) {
+        let Some(whole) = groups.get(0) else { break };
+        if flags.ignore_empty && whole.is_empty() {
+            continue;
+        }
+        if !spend(8 + text_units(whole.end() - end) + 40 * groups.len() as u64) {
+            break;
+        }
+        if between {
+            parts.push(Value::text(
+                text.get(end..whole.start()).unwrap_or_default(),
+            ));
+            end = whole.end();
+        }
+        if matches {
+            let names = expression.capture_names().enumerate();
+            let groups = names.map(|(at, name)| {
+                let fields = characters.fields(groups.get(at), (at > 0).then_some(name));
+                Value::object(fields)
+            });
+            parts.push(groups.collect());
+        }
+        if !flags.global {
+            break;
+        }
+    }
+    if between && spend(text_units(text.len() - end)) {
+        parts.push(Value::text(text.get(end..).unwrap_or_default()));
+    }
+    Ok(parts.into_iter().collect())
+}
+
+/// Counts characters up to byte positions; matches come in order, their groups nearly so.
+struct Characters<'a> {
+    text: &'a str,
+    byte: usize,
+    character: usize,
+}
+
+impl<'a> Characters<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            byte: 0,
+            character: 0,
+        }
+    }
+
+    fn at(&mut self, byte: usize) -> usize {
+        let count = |from: usize, to: usize| {
+            spend(text_units(to - from));
+            self.text
+                .get(from..to)
+                .map_or(0, |part| part.chars().count())
+        };
+        self.character = if byte >= self.byte {
+            self.character + count(self.byte, byte)
+        } else {
+            self.character - count(byte, self.byte)
+        };
+        self.byte = byte;
+        self.character
+    }
+
+    /// A group as jq shows it; the whole match has no name.
+    fn fields(&mut self, found: Option<regex::Match<'_>>, name: Option<Option<&str>>) -> Fields {
+        let (offset, length, string) = match found {
+            Some(found) => {
+                let offset = self.at(found.start());
+                let length = found.as_str().chars().count();
+                (Value::from(offset), length, Value::text(found.as_str()))
+            }
+            None => (Value::from(-1isize), 0, Value::Null),
+        };
+        let mut fields = vec![
+            ("offset", offset),
+            ("length", Value::from(length)),
+            ("string", string),
+        ];
+        if let Some(name) = name {
+            fields.push(("name", name.map_or(Value::Null, Value::text)));
+        }
+        fields
+            .into_iter()
+            .map(|(key, value)| (Rc::new(key.to_owned()), value))
+            .collect()
+    }
+}

@@ -1,0 +1,249 @@
+//! The filters that jq defines and the engine's libraries lack, or answer otherwise than jq does.
+
+use jaq_core::data::JustLut;
+use jaq_core::native::{self, Fun, bome, unary, v};
+use jaq_core::path::Opt;
+use jaq_core::{Exn, RunPtr, ValR, ValT as _};
+
+use super::bound::{spend, text_units};
+use super::expressions::search;
+use super::number::Number;
+use super::value::Value;
+use super::visible_text::visible_text;
+
+type Data = JustLut<Value>;
+
+/// Filters of the engine's libraries that no map has: they see more than the event, or work without
+/// a bound.
+const LEFT_OUT: [&str; 16] = [
+    "env",
+    "now",
+    "halt",
+    "debug_empty",
+    "stderr_empty",
+    "localtime",
+    "strflocaltime",
+    "jn",
+    "yn",
+    "ltrimstr",
+    "rtrimstr",
+    "matches",
+    "split_matches",
+    "split_",
+    "escape_html",
+    "unescape_html",
+];
+
+/// Every native filter that a program can call.
+pub(super) fn functions() -> impl Iterator<Item = Fun<Data>> {
+    jaq_core::funs()
+        .chain(jaq_std::funs())
+        .filter(|(name, ..)| !LEFT_OUT.contains(name))
+        .chain(
+            own()
+                .into_vec()
+                .into_iter()
+                .map(|filter| native::run::<Data>(filter)),
+        )
+}
+
+fn own() -> Box<[native::Filter<RunPtr<Data>>]> {
+    Box::new([
+        ("type", v(0), |cv| bome(Ok(Value::text(cv.1.kind())))),
+        ("infinite", v(0), |_| bome(Ok(Value::from(f64::INFINITY)))),
+        ("nan", v(0), |_| bome(Ok(Value::from(f64::NAN)))),
+        ("length", v(0), |cv| bome(length(&cv.1))),
+        ("tojson", v(0), |cv| bome(Ok(Value::text(cv.1.written())))),
+        ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
+        ("tonumber", v(0), |cv| bome(to_number(cv.1))),
+        ("join_list", v(1), |cv| {
+            unary(cv, |list, text| join(&list, &text))
+        }),
+        ("has", v(1), |cv| unary(cv, |value, key| has(&value, &key))),
+        ("contains", v(1), |cv| {
+            unary(cv, |one, other| contains(&one, &other).map(Value::from))
+        }),
+        ("indices", v(1), |cv| {
+            unary(cv, |one, other| one.indices(&other))
+        }),
+        ("delete_path", v(1), |cv| {
+            bome(match cv.0.clone().pop_var() {
+                Value::List(path) => delete(cv.1, &path.inner),
+                path => Err(path.fail(format!("cannot use {path} as a path: no array"))),
+            })
+        }),
+        ("strip_prefix", v(1), |cv| {
+            unary(cv, |text, part| {
+                Ok(strip(text, &part, |text, part| text.strip_prefix(part)))
+            })
+        }),
+        ("strip_suffix", v(1), |cv| {
+            unary(cv, |text, part| {
+                Ok(strip(text, &part, |text, part| text.strip_suffix(part)))
+            })
+        }),
+        ("visible_text", v(0), |cv| bome(visible(&cv.1))),
+        ("matches", v(2), |cv| search(cv, false, true)),
+        ("split_matches", v(2), |cv| search(cv, true, true)),
+        ("split_", v(2), |cv| search(cv, true, false)),
+    ])
+}
+
+fn visible(value: &Value) -> ValR<Value> {
+    match value {
+        Value::Null => Ok(Value::text("")),
+        Value::Text(text) if spend(8 * text_units(text.len())) => {
+            Ok(Value::text(visible_text(text)))
+        }
+        other => Err(other.fail(format!("cannot read {other} as Markdown: {}", other.kind()))),
+    }
+}
+
+fn length(value: &Value) -> ValR<Value> {
+    Ok(match value {
+        Value::Null => Value::from(0usize),
+        Value::Number(number) if number.cmp(&Number::Int(0)).is_lt() => {
+            Value::number(number.negated())
+        }
+        Value::Number(_) => value.clone(),
+        Value::Text(text) => {
+            spend(text_units(text.len()));
+            Value::from(text.chars().count())
+        }
+        Value::List(list) => Value::from(list.inner.len()),
+        Value::Object(object) => Value::from(object.inner.len()),
+        Value::Bool(_) => return Err(value.fail(format!("{value} has no length"))),
+    })
+}
+
+/// Reads through `serde_json`, which refuses to nest deeper than 128.
+fn from_json(value: &Value) -> ValR<Value> {
+    let Value::Text(text) = value else {
+        return Err(value.fail(format!("cannot parse {value} as JSON: {}", value.kind())));
+    };
+    if !spend(1 + text.len() as u64 / 2) {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(text)
+        .map(|json| Value::from_json(&json))
+        .map_err(|error| value.fail(format!("cannot parse {value} as JSON: {error}")))
+}
+
+fn to_number(value: Value) -> ValR<Value> {
+    match &value {
+        Value::Number(_) => Ok(value),
+        Value::Text(text) if text.len() <= 100 => match serde_json::from_str(text) {
+            Ok(serde_json::Value::Number(number)) => Ok(Value::number(Number::from_json(&number))),
+            _ => Err(value.fail(format!("cannot parse {value} as a number"))),
+        },
+        _ => Err(value.fail(format!("cannot parse {value} as a number"))),
+    }
+}
+
+fn join(list: &Value, separator: &Value) -> ValR<Value> {
+    let mut joined = String::new();
+    for (at, item) in list.clone().values().enumerate() {
+        let item = item?;
+        let mut push = |value: &Value| match value {
+            Value::Null => Ok(()),
+            Value::Text(text) => {
+                if spend(text_units(text.len())) {
+                    joined.push_str(text);
+                }
+                Ok(())
+            }
+            Value::Bool(_) | Value::Number(_) => {
+                joined.push_str(&value.written());
+                Ok(())
+            }
+            other => Err(other.fail(format!("cannot join {other}: {}", other.kind()))),
+        };
+        if at > 0 {
+            push(separator)?;
+        }
+        push(&item)?;
+    }
+    Ok(Value::text(joined))
+}
+
+fn has(value: &Value, key: &Value) -> ValR<Value> {
+    match (value, key) {
+        (Value::Object(object), Value::Text(key)) => Ok(object.inner.contains_key(key).into()),
+        (Value::List(list), Value::Number(number)) => {
+            let at = number.as_index().and_then(|at| usize::try_from(at).ok());
+            Ok(at.is_some_and(|at| at < list.inner.len()).into())
+        }
+        _ => Err(value.fail(format!("cannot check whether {value} has the key {key}"))),
+    }
+}
+
+fn contains(one: &Value, other: &Value) -> Result<bool, jaq_core::Error<Value>> {
+    if !spend(1) {
+        return Ok(false);
+    }
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            for (key, value) in &other.inner {
+                let Some(known) = one.inner.get(key) else {
+                    return Ok(false);
+                };
+                if !contains(known, value)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        (Value::List(one), Value::List(other)) => {
+            for wanted in &other.inner {
+                let mut found = false;
+                for item in &one.inner {
+                    let comparable = item.kind() == wanted.kind();
+                    found = comparable && contains(item, wanted)?;
+                    if found {
+                        break;
+                    }
+                }
+                if !found {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        (Value::Text(one), Value::Text(other)) => {
+            spend(text_units(one.len() + other.len()));
+            Ok(one.contains(other.as_str()))
+        }
+        _ if one.kind() == other.kind() => Ok(one == other),
+        _ => Err(one.fail(format!("cannot check whether {one} contains {other}"))),
+    }
+}
+
+/// What lies at the path is removed; a path that leads nowhere removes nothing.
+fn delete(value: Value, path: &[Value]) -> ValR<Value> {
+    let Some((first, rest)) = path.split_first() else {
+        return Ok(Value::Null);
+    };
+    if matches!(value, Value::Null)
+        || (!rest.is_empty() && value.clone().index(first)? == Value::Null)
+    {
+        return Ok(value);
+    }
+    let changed = value.map_index(first, Opt::Essential, |child| {
+        let kept = (!rest.is_empty()).then(|| delete(child, rest).map_err(Exn::from));
+        kept.into_iter()
+    });
+    changed.map_err(|exception| match exception.get_err() {
+        Ok(error) => error,
+        Err(_) => Value::Null.fail("cannot delete here".into()),
+    })
+}
+
+fn strip(value: Value, part: &Value, cut: for<'t> fn(&'t str, &str) -> Option<&'t str>) -> Value {
+    let (Value::Text(text), Value::Text(part)) = (&value, part) else {
+        return value;
+    };
+    match cut(text, part).map(str::to_owned) {
+        Some(rest) if spend(text_units(rest.len())) => Value::text(rest),
+        _ => value,
+    }
+}

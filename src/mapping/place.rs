@@ -1,0 +1,47 @@
+//! Where in an event a value stands. It is found by identity and not by what it looks like: texts,
+//! numbers, lists and objects are shared, never copied, on their way through a program.
+
+use std::rc::Rc;
+
+use super::shortened::shortened;
+use super::value::Value;
+
+impl Value {
+    /// Where this very value stands in `event`, as a path; nothing for one that was made on the way,
+    /// and for null and booleans, which have no identity.
+    pub(super) fn place_in(&self, event: &Self) -> Option<String> {
+        let same = match (self, event) {
+            (Self::Number(one), Self::Number(other)) => Rc::ptr_eq(one, other),
+            (Self::Text(one), Self::Text(other)) => Rc::ptr_eq(one, other),
+            (Self::List(one), Self::List(other)) => Rc::ptr_eq(one, other),
+            (Self::Object(one), Self::Object(other)) => Rc::ptr_eq(one, other),
+            _ => false,
+        };
+        if same {
+            return Some(String::new());
+        }
+        match event {
+            Self::List(list) => list.inner.iter().enumerate().find_map(|(index, item)| {
+                let rest = self.place_in(item)?;
+                Some(format!("[{index}]{rest}"))
+            }),
+            Self::Object(object) => object.inner.iter().find_map(|(key, value)| {
+                let rest = self.place_in(value)?;
+                Some(format!("{}{rest}", path_step(key)))
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// A field's step in a path; a name that is no plain word is quoted, and a long one shortened.
+fn path_step(name: &str) -> String {
+    let plain = !name.is_empty()
+        && name.len() <= 60
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if plain {
+        format!(".{name}")
+    } else {
+        format!("[{}]", shortened(name))
+    }
+}
