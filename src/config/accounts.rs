@@ -11,20 +11,52 @@ use toml::Spanned;
 use super::CloudConfig;
 use super::raw::line_of;
 use super::resolve::Reader;
+#[cfg(test)]
+use super::schema;
 
 /// What is used when no account answers: the credentials that the process finds by itself.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
-/// One table as written.
+/// One owner account: a role, a key, or both; used for its regions, its images, or both.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(extend(
+    "allOf" = [
+        { "anyOf": [{ "required": ["role_arn"] }, { "required": ["secret_id", "secret_key"] }] },
+        { "anyOf": [{ "required": ["regions"] }, { "required": ["images"] }] },
+    ],
+    "dependentRequired" = { "secret_id": ["secret_key"], "secret_key": ["secret_id"] }
+)))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAccount {
+    /// The role to assume there.
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "Option<String>",
+            regex(pattern = "^qcs::cam::uin/[0-9]{1,20}:role(Name)?/[!-~]{1,128}$")
+        )
+    )]
     pub(super) role_arn: Option<Spanned<String>>,
+    /// The id of its key.
+    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(super) secret_id: Option<Spanned<String>>,
+    /// Its key.
+    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(super) secret_key: Option<Spanned<String>>,
+    /// The regions it serves; none means all.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<schema::Region>"))]
     pub(super) regions: Vec<Spanned<String>>,
+    /// How its images' ids begin; none means all. The longest beginning wins.
     #[serde(default)]
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "Vec<String>",
+            inner(regex(pattern = "^(lhbp|img)-[0-9a-z]{0,16}$"))
+        )
+    )]
     pub(super) images: Vec<Spanned<String>>,
 }
 

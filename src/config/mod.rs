@@ -6,6 +6,8 @@ mod accounts;
 mod parts;
 mod raw;
 mod resolve;
+#[cfg(test)]
+mod schema;
 mod seal;
 mod secrets;
 

@@ -13,11 +13,26 @@ use crate::inbound::{Handshake, SchemeSpec};
 
 use super::Site;
 use super::accounts::RawAccount;
+#[cfg(test)]
+use super::schema;
 
+/// The configuration of sharehook. `sharehook check` finds what a schema cannot: files, variables,
+/// references.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "sharehook.toml"))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
+    /// Where the journal lies. A directory is relative to this file. SHAREHOOK_JOURNAL overrides it.
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "Option<String>",
+            regex(pattern = "^(file:.+|(s3|gs|az)://[^/]+(/.*)?|memory:)$")
+        )
+    )]
     pub(super) journal: Option<Spanned<String>>,
+    #[cfg_attr(test, schemars(with = "Option<RawPolicy>"))]
     pub(super) policy: Option<Spanned<RawPolicy>>,
     #[serde(default)]
     pub(super) cloud: RawCloud,
@@ -27,26 +42,31 @@ pub(super) struct RawConfig {
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) seal: RawSeal,
+    /// The senders. Each is POST /hooks/{name}, or a trigger whose host authenticates the sender.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<RawSource>"))]
     pub(super) source: Vec<Spanned<RawSource>>,
 }
 
 /// `policy = "DIR"`, or `[policy]` with `dir` and `approvals`: TOML allows a key only one form.
-#[derive(Debug, Default)]
-pub(super) struct RawPolicy {
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct PolicyTable {
+    /// The policy directory: schema.cedarschema, *.cedar, entities.json. Relative to this file.
+    #[cfg_attr(test, schemars(length(min = 1), extend("default" = "policy")))]
     pub(super) dir: Option<String>,
+    /// How many of the approvers whom a share names must be allowed to `approve` it; 0 asks none.
+    #[cfg_attr(test, schemars(range(max = 50), extend("default" = 1)))]
     pub(super) approvals: Option<usize>,
 }
 
+/// See [`PolicyTable`].
+#[derive(Debug, Default)]
+pub(super) struct RawPolicy(pub(super) PolicyTable);
+
 impl<'de> Deserialize<'de> for RawPolicy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Table {
-            dir: Option<String>,
-            approvals: Option<usize>,
-        }
-
         struct DirOrTable;
 
         impl<'de> Visitor<'de> for DirOrTable {
@@ -57,16 +77,14 @@ impl<'de> Deserialize<'de> for RawPolicy {
             }
 
             fn visit_str<E>(self, dir: &str) -> Result<RawPolicy, E> {
-                let dir = Some(dir.to_owned());
-                Ok(RawPolicy {
-                    dir,
+                Ok(RawPolicy(PolicyTable {
+                    dir: Some(dir.to_owned()),
                     approvals: None,
-                })
+                }))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawPolicy, A::Error> {
-                let Table { dir, approvals } = Table::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(RawPolicy { dir, approvals })
+                PolicyTable::deserialize(MapAccessDeserializer::new(map)).map(RawPolicy)
             }
         }
 
@@ -74,55 +92,155 @@ impl<'de> Deserialize<'de> for RawPolicy {
     }
 }
 
+/// How the cloud is reached, and as whom.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCloud {
+    /// The accounts of one site do not exist on the other. SHAREHOOK_CLOUD_SITE overrides it.
     pub(super) site: Option<Site>,
+    /// One address for all services, for tests and proxies; plain http on loopback only.
+    /// SHAREHOOK_CLOUD_ENDPOINT overrides it.
+    #[cfg_attr(
+        test,
+        schemars(with = "Option<String>", regex(pattern = "^https?://[^/?#]+/?$"))
+    )]
     pub(super) endpoint: Option<Spanned<String>>,
+    /// Calls per second, API and region.
+    #[cfg_attr(test, schemars(
+        with = "Option<f64>",
+        range(min = 0.1, max = 20),
+        extend("default" = 20)
+    ))]
     pub(super) lighthouse_per_second: Option<Spanned<f64>>,
+    /// Calls per second and region.
+    #[cfg_attr(test, schemars(
+        with = "Option<f64>",
+        range(min = 0.1, max = 10),
+        extend("default" = 10)
+    ))]
     pub(super) cvm_per_second: Option<Spanned<f64>>,
+    /// Accounts in one call for a CVM image; the API page names no maximum.
+    #[cfg_attr(test, schemars(
+        with = "Option<usize>",
+        range(min = 1, max = 500),
+        extend("default" = 10)
+    ))]
     pub(super) cvm_accounts_per_call: Option<Spanned<usize>>,
+    /// Accounts that one CVM image can be shared with: 500, or what the provider allows.
+    #[cfg_attr(test, schemars(
+        with = "Option<usize>",
+        range(min = 1, max = 100_000),
+        extend("default" = 500)
+    ))]
     pub(super) cvm_accounts_per_image: Option<Spanned<usize>>,
+    /// Regions newer than this program.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<schema::Region>"))]
     pub(super) regions: Vec<Spanned<String>>,
+    /// Owner accounts beside the one whose credentials the process finds by itself.
+    /// docs/credentials.md
     #[serde(default)]
+    #[cfg_attr(test, schemars(
+        with = "BTreeMap<String, RawAccount>",
+        extend("propertyNames" = { "pattern": "^[a-z0-9-]{1,32}$", "not": { "const": "default" } })
+    ))]
     pub(super) accounts: BTreeMap<String, Spanned<RawAccount>>,
 }
 
+/// How HTTP requests reach the program.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawHttp {
+    /// The base path under which a gateway or proxy publishes the service. It is removed from paths
+    /// that begin with it.
+    #[cfg_attr(test, schemars(
+        with = "Option<String>",
+        regex(pattern = "^(/[A-Za-z0-9._~%-]+)+$"),
+        extend("examples" = ["/share"])
+    ))]
     pub(super) strip_prefix: Option<Spanned<String>>,
 }
 
+/// Bounds on each delivery.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLimits {
+    /// The largest accepted body.
+    #[cfg_attr(test, schemars(
+        with = "Option<usize>",
+        range(min = 1_024, max = 6_291_456),
+        extend("default" = 262_144)
+    ))]
     pub(super) body_bytes: Option<Spanned<usize>>,
+    /// How long one delivery may take when its host does not say.
+    #[cfg_attr(test, schemars(
+        with = "Option<u64>",
+        range(min = 1, max = 900),
+        extend("default" = 25)
+    ))]
     pub(super) seconds: Option<Spanned<u64>>,
 }
 
+/// How the journal is sealed.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSeal {
+    /// The Ed25519 key; for a directory file:seal.key by default, made on first use; never inside
+    /// the journal. SHAREHOOK_SEAL_KEY overrides it.
+    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(super) key: Option<Spanned<String>>,
+    /// The name in every checkpoint and in the public key.
+    #[cfg_attr(test, schemars(
+        with = "Option<String>",
+        regex(pattern = "^[A-Za-z0-9_./-]{1,100}$"),
+        extend("default" = "sharehook-journal")
+    ))]
     pub(super) name: Option<Spanned<String>>,
+    /// The least time between two seals, as in 1h; the default is none for a directory, 1h elsewhere.
+    #[cfg_attr(
+        test,
+        schemars(with = "Option<String>", regex(pattern = "^[1-9][0-9]*[smhdw]$"))
+    )]
     pub(super) every: Option<Spanned<String>>,
 }
 
+/// One sender.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSource {
+    /// POST /hooks/{name}.
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[a-z0-9_-]{1,64}$")))]
     pub(super) name: Spanned<String>,
+    /// How a delivery proves itself: a preset, or an inline table that describes any HMAC sender.
+    #[cfg_attr(test, schemars(with = "SchemeSpec"))]
     pub(super) scheme: Spanned<SchemeSpec>,
+    /// Active secrets; several while rotating.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<schema::Secret>"))]
     pub(super) secrets: Vec<Spanned<String>>,
+    /// For a trusted source: the exact queues, topics or buses that may speak for it; env:NAME reads
+    /// it from a variable.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) from: Vec<Spanned<String>>,
+    /// For sns: a PEM file of certificates above SNS's own, relative to this file.
+    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
     pub(super) issuers: Option<Spanned<String>>,
+    /// The handshake that this source answers, for a sender that asks before it delivers.
+    #[cfg_attr(test, schemars(with = "Option<Handshake>"))]
     pub(super) handshake: Option<Spanned<Handshake>>,
+    /// The CloudEvents `source` attributes that POST /events takes when this source's secret
+    /// authenticates them.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) events: Vec<Spanned<String>>,
+    /// How an event becomes a request: a map that ships, or a jq file relative to this one.
+    #[cfg_attr(test, schemars(with = "Option<schema::MapName>", extend("default" = "native")))]
     pub(super) map: Option<Spanned<String>>,
 }
 

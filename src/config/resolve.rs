@@ -120,7 +120,7 @@ impl Reader<'_> {
     fn policy(&mut self, written: Option<Spanned<RawPolicy>>) -> (PathBuf, usize) {
         /// No request names more approvers.
         const MAX_APPROVALS: usize = 50;
-        let approvals = written.as_ref().and_then(|w| w.get_ref().approvals);
+        let approvals = written.as_ref().and_then(|w| w.get_ref().0.approvals);
         if let Some(at) = written
             .as_ref()
             .filter(|_| approvals.is_some_and(|n| n > MAX_APPROVALS))
@@ -131,7 +131,7 @@ impl Reader<'_> {
                 "leave it out for 1; 0 asks no approver",
             );
         }
-        let dir = written.and_then(|written| written.into_inner().dir);
+        let dir = written.and_then(|written| written.into_inner().0.dir);
         let dir = self.root.join(dir.as_deref().unwrap_or("policy"));
         (dir, approvals.unwrap_or(1))
     }

@@ -9,6 +9,7 @@ use super::problem::{Problem, shown};
 
 /// A site, as `cloud.site` names it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Site {
     /// The international site, `*.intl.tencentcloudapi.com`.

@@ -18,6 +18,7 @@ const LONGEST: usize = 512;
 
 /// The handshake of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Handshake {
     /// Slack's Events API: `url_verification`, signed; the challenge is answered.
@@ -33,6 +34,7 @@ pub enum Handshake {
         origins: Vec<String>,
         /// The most deliveries per minute that are granted.
         #[serde(default = "hundred")]
+        #[cfg_attr(test, schemars(range(min = 1)))]
         per_minute: u32,
     },
 }

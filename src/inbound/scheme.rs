@@ -9,6 +9,7 @@ use crate::domain::{Problem, Problems};
 
 /// How a list of signatures is separated in its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Separator {
     /// One signature.
@@ -24,6 +25,7 @@ pub enum Separator {
 /// How the 32 bytes of the MAC are written. Items are decoded and compared as bytes, in constant
 /// time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// Lower-case hex; upper case is refused, as the senders' own libraries do.
@@ -36,6 +38,7 @@ pub enum Encoding {
 
 /// How the secret's text becomes the key's bytes. Senders differ although their secrets look alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeyDecoding {
     /// The text itself, even when it looks like base64 or begins with `whsec_`.
@@ -49,6 +52,7 @@ pub enum KeyDecoding {
 /// One part of the signed text. Header and time are signed as they were written, never as they were
 /// understood.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// This text.
@@ -63,6 +67,7 @@ pub enum Part {
 
 /// Where the signed time stands. A time that is not signed is no time.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TimeSource {
     /// A header with unix seconds, digits only.
@@ -77,6 +82,7 @@ pub enum TimeSource {
 
 /// Where the delivery's id stands.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IdSource {
     /// A header. When it is not among the signed parts it identifies nothing and is only logged.

@@ -116,20 +116,67 @@ impl<'de> Visitor<'de> for SpecVisitor {
 
 /// The inline table: every field optional, so that `like` can fill the rest.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(
+    rename = "SchemeTable",
+    extend("anyOf" = [{ "required": ["like"] }, { "required": ["header", "signed"] }])
+))]
 #[serde(deny_unknown_fields)]
 struct Table {
+    /// The preset whose fields are the defaults.
+    #[cfg_attr(test, schemars(with = "Option<SchemeName>"))]
     like: Option<String>,
+    /// The header with the signature.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     header: Option<String>,
+    /// How several signatures are separated.
     separator: Option<Separator>,
+    /// What stands before each signature, as in sha256=.
     prefix: Option<String>,
+    /// How a signature is written.
     encoding: Option<Encoding>,
+    /// How a secret's text becomes a key.
     key: Option<KeyDecoding>,
+    /// What is signed, in order; the body once, and last.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     signed: Option<Vec<Part>>,
+    /// Where the signed time stands.
     time: Option<TimeSource>,
+    /// How far the signed time may be from now, in seconds.
+    #[cfg_attr(test, schemars(range(min = 1, max = 86_400)))]
     window: Option<u32>,
+    /// Where the delivery's id stands.
     id: Option<IdSource>,
+    /// Media types served; application/*+json stands for the structured suffix.
+    #[cfg_attr(test, schemars(inner(length(min = 1))))]
     content_types: Option<Vec<String>>,
+    /// The fewest bytes of a key.
+    #[cfg_attr(test, schemars(range(min = 16)))]
     least_key: Option<usize>,
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for SchemeName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Preset".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "enum": Self::ALL.map(|name| name.as_str()) })
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for SchemeSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Scheme".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let preset = generator.subschema_for::<SchemeName>();
+        let table = generator.subschema_for::<Table>();
+        schemars::json_schema!({ "anyOf": [preset, table] })
+    }
 }
 
 impl Table {

@@ -1,0 +1,113 @@
+//! `sharehook.schema.json`, generated from the raw types for editors. Only tests compile it: one
+//! holds the file up to date, and `SHAREHOOK_WRITE_SCHEMA=1` makes that test write it.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::Path;
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::{RecursiveTransform, Transform};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+use super::raw::{PolicyTable, RawConfig, RawPolicy};
+use crate::inbound::Map;
+
+/// Where a secret is kept; never the secret itself.
+#[derive(JsonSchema)]
+pub(super) struct Secret(
+    #[allow(dead_code)]
+    #[schemars(regex(pattern = "^(env|file|aws-secretsmanager|aws-ssm):.+$"))]
+    String,
+);
+
+/// A region of the cloud.
+#[derive(JsonSchema)]
+pub(super) struct Region(
+    #[allow(dead_code)]
+    #[schemars(regex(pattern = "^[a-z]{2,3}(-[a-z0-9]+)+$"))]
+    String,
+);
+
+/// A map that ships, or a file.
+pub(super) struct MapName;
+
+impl JsonSchema for MapName {
+    fn schema_name() -> Cow<'static, str> {
+        "Map".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let shipped: Vec<&str> = Map::builtin_names().collect();
+        json_schema!({ "anyOf": [{ "enum": shipped }, { "type": "string", "minLength": 1 }] })
+    }
+}
+
+impl JsonSchema for RawPolicy {
+    fn schema_name() -> Cow<'static, str> {
+        "Policy".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<PolicyTable>();
+        json_schema!({
+            "description": "The policy directory, or a table with the directory and the number of approvals.",
+            "anyOf": [{ "type": "string", "minLength": 1 }, table],
+            "default": "policy"
+        })
+    }
+}
+
+/// TOML has no null, and an absent field needs no default of that kind.
+fn without_null(schema: &mut Schema) {
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [one] = types.as_slice() {
+            let one = one.clone();
+            object.insert("type".to_owned(), one);
+        }
+    }
+    if let Some(Value::Array(variants)) = object.get_mut("anyOf") {
+        variants.retain(|variant| variant.get("type").is_none_or(|name| name != "null"));
+        if let [Value::Object(one)] = variants.as_slice() {
+            let one = one.clone();
+            object.remove("anyOf");
+            object.extend(one);
+        }
+    }
+    let empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty() || fields.values().all(Value::is_null),
+        _ => false,
+    };
+    if object.get("default").is_some_and(empty) {
+        object.remove("default");
+    }
+    object.remove("format");
+}
+
+fn generated() -> String {
+    let settings = SchemaSettings::draft2020_12();
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<RawConfig>();
+    RecursiveTransform(without_null).transform(&mut schema);
+    serde_json::to_string_pretty(&schema).unwrap() + "\n"
+}
+
+#[test]
+fn the_schema_file_is_what_the_raw_types_generate() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("sharehook.schema.json");
+    let generated = generated();
+    if std::env::var_os("SHAREHOOK_WRITE_SCHEMA").is_some() {
+        fs::write(&file, &generated).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&file).unwrap() == generated,
+        "sharehook.schema.json is out of date: run this test with SHAREHOOK_WRITE_SCHEMA=1"
+    );
+}
