@@ -233,6 +233,17 @@ fn scenarios() -> Vec<(&'static str, Vec<Act>, Value)> {
             json!({ BLUEPRINT: all }),
         ),
         (
+            "cancel before the start",
+            vec![
+                share(json!({"not_before": "2026-11-21T09:00:00Z"})),
+                Act::Until(600),
+                cancel(BLUEPRINT),
+                Act::Until(7200),
+                Act::Sweep,
+            ],
+            json!({}),
+        ),
+        (
             "denied",
             vec![share(json!({"accounts": [STRANGER]}))],
             json!({}),
@@ -388,7 +399,7 @@ async fn whatever_is_interrupted_is_finished_once() {
     }
     // Even a denial is written: before and after, stopped and failed.
     assert!(
-        reached.len() == 10 && reached.values().all(|count| *count >= 4),
+        reached.len() == 11 && reached.values().all(|count| *count >= 4),
         "{reached:?}"
     );
     println!(

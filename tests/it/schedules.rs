@@ -1,13 +1,15 @@
-//! Random schedules: deliveries, duplicate workers, crashes, clock jumps, store errors and lost
-//! answers, in an order that follows from a printed seed. `SHAREHOOK_SEED` repeats one,
-//! `SHAREHOOK_SCHEDULES` sets how many run (300 in the suite).
+//! Random schedules: shares, cancels of them, policy changes, duplicate workers, crashes, clock
+//! jumps, store errors and lost answers, in an order that follows from a printed seed.
+//! `SHAREHOOK_SEED` repeats one, `SHAREHOOK_SCHEDULES` sets how many run (300 in the suite).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sharehook::app::Ending;
 use sharehook::clock;
+use sharehook::domain::Identity;
+use sharehook::journal::{State, StreamId};
 
 use crate::support::store::Break;
 use crate::support::{ACCOUNTS, BLUEPRINT, CVM_IMAGE, Place, World, deliver, request};
@@ -30,7 +32,8 @@ impl Chance {
     }
 }
 
-/// The requests of a schedule: one account and one image each, so that what must be left is plain.
+/// The requests of a schedule: a share of one image for each account, so that the expected end is
+/// plain, and cancels of some of them.
 fn requests(chance: &mut Chance) -> Vec<Value> {
     let mut all = Vec::new();
     for (index, account) in ACCOUNTS.iter().enumerate() {
@@ -46,8 +49,52 @@ fn requests(chance: &mut Chance) -> Vec<Value> {
             _ => {}
         }
         all.push(request(&format!("CHG{index}"), change));
+        if chance.below(2) == 0 {
+            // Another requester: a policy change that hits the share need not hit its cancel.
+            let change = json!({
+                "action": "cancel", "image": image, "accounts": [account],
+                "requester": "bob@example.com", "approvers": ["alice@example.com"],
+            });
+            all.push(request(&format!("STOP{index}"), change));
+        }
     }
     all
+}
+
+/// A policy change: the shares it hits had either given before it, or must never give.
+struct Removed {
+    /// The requester, or one account.
+    name: &'static str,
+    /// The accounts that a share had reached by then.
+    given: BTreeSet<String>,
+}
+
+impl Removed {
+    /// Takes the shares' requester or one account out of every group.
+    fn remove(world: &mut World, chance: &mut Chance) -> Self {
+        let names = [&["invoke/alice@example.com"], &ACCOUNTS[..]].concat();
+        let name = names[chance.below(4) as usize];
+        let given = given(world);
+        world.change_entities(|text| {
+            let kept = text.lines().filter(|line| !line.contains(name));
+            kept.collect::<Vec<_>>().join("\n")
+        });
+        Self { name, given }
+    }
+
+    fn forbids(&self, account: &str) -> bool {
+        let hit = !ACCOUNTS.contains(&self.name) || self.name == account;
+        hit && !self.given.contains(account)
+    }
+}
+
+/// The accounts that a share reached, whether or not they still have it.
+fn given(world: &World) -> BTreeSet<String> {
+    let effects = world.effects().into_keys();
+    effects
+        .filter(|effect| !effect.to_lowercase().contains("cancel"))
+        .map(|effect| effect.rsplit(' ').next().unwrap().to_owned())
+        .collect()
 }
 
 async fn step(world: &World, request: &Value, kind: u64) {
@@ -77,7 +124,14 @@ async fn schedule(world: &mut World, seed: u64) {
     world.reset().await;
     let requests = requests(chance);
     let steps = 4 + chance.below(8);
-    for _ in 0..steps {
+    let change_at = chance.below(24);
+    let mut removed = None;
+    for step_number in 0..steps {
+        // No two requests open at the same instant.
+        world.advance(1);
+        if step_number == change_at {
+            removed = Some(Removed::remove(world, chance));
+        }
         if chance.below(3) == 0 {
             let how = Break::ALL[chance.below(4) as usize];
             world.fuse.arm(chance.below(8), how);
@@ -107,7 +161,10 @@ async fn schedule(world: &mut World, seed: u64) {
         }
     }
     finish(world, &requests).await;
-    check(world, &requests, seed).await;
+    check(world, &requests, removed.as_ref(), seed).await;
+    if removed.is_some() {
+        world.restore_entities();
+    }
 }
 
 /// Everybody delivers until nothing is open, then every end has come.
@@ -118,6 +175,7 @@ async fn finish(world: &mut World, requests: &[Value]) {
         world.advance(120);
         let mut open = false;
         for request in requests {
+            world.advance(1);
             let (ending, _) = world.deliver(request).await;
             open |= matches!(
                 ending,
@@ -137,43 +195,77 @@ async fn finish(world: &mut World, requests: &[Value]) {
     }
 }
 
-async fn check(world: &World, requests: &[Value], seed: u64) {
-    let told = format!("repeat with SHAREHOOK_SEED={seed} SHAREHOOK_SCHEDULES=1");
+/// The state of a request that was delivered.
+async fn state_of(world: &World, request: &Value) -> State {
+    let stream = StreamId::of(&Identity {
+        source: "invoke".parse().unwrap(),
+        id: request["id"].as_str().unwrap().to_owned(),
+    });
+    let history = world.journal.read(stream).await.unwrap();
+    history.unwrap().into_state().unwrap()
+}
+
+async fn check(world: &World, requests: &[Value], removed: Option<&Removed>, seed: u64) {
+    let repeat = format!("repeat with SHAREHOOK_SEED={seed} SHAREHOOK_SCHEDULES=1");
     world
         .verify()
         .await
-        .unwrap_or_else(|flaw| panic!("{flaw}; {told}"));
+        .unwrap_or_else(|flaw| panic!("{flaw}; {repeat}"));
+    let given = given(world);
     let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for request in requests
+    let mut either = BTreeSet::new();
+    let (shares, cancels): (Vec<_>, Vec<_>) = requests
         .iter()
-        .filter(|request| request.get("expires_in").is_none())
-    {
-        let image = request["image"].as_str().unwrap().to_owned();
-        wanted
-            .entry(image)
-            .or_default()
-            .push(request["accounts"][0].as_str().unwrap().to_owned());
+        .partition(|request| request["action"] == "share");
+    for share in shares {
+        let account = share["accounts"][0].as_str().unwrap().to_owned();
+        let opened = state_of(world, share).await.approved_at();
+        let (mut called_off, mut cancelled_before) = (false, false);
+        for cancel in cancels
+            .iter()
+            .filter(|c| c["accounts"] == share["accounts"])
+        {
+            let cancel = state_of(world, cancel).await;
+            called_off |= cancel.verdict().allowed && opened < cancel.approved_at();
+            cancelled_before |= cancel.verdict().allowed && cancel.approved_at() < opened;
+        }
+        let forbidden = removed.is_some_and(|removed| removed.forbids(&account));
+        assert!(
+            !(forbidden && given.contains(&account)),
+            "{account} got what the policy refused; {repeat}"
+        );
+        if cancelled_before {
+            // An earlier cancel that is resumed after the share may take it away: either end passes.
+            either.insert(account);
+        } else if !forbidden && !called_off && share.get("expires_in").is_none() {
+            let image = share["image"].as_str().unwrap().to_owned();
+            wanted.entry(image).or_default().push(account);
+        }
     }
     wanted
         .values_mut()
         .for_each(|accounts| accounts.sort_unstable());
-    assert_eq!(world.shares(), wanted, "{told}");
+    let decided = |mut all: BTreeMap<String, Vec<String>>| {
+        all.values_mut()
+            .for_each(|accounts| accounts.retain(|account| !either.contains(account)));
+        all.retain(|_, accounts| !accounts.is_empty());
+        all
+    };
+    assert_eq!(decided(world.shares()), wanted, "{repeat}");
+    let mut granted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for grant in world.app.grants().await.unwrap().entries {
+        granted.entry(grant.image).or_default().push(grant.to);
+    }
+    granted
+        .values_mut()
+        .for_each(|accounts| accounts.sort_unstable());
+    assert_eq!(decided(granted), wanted, "grants of the journal; {repeat}");
     // A share, and at most one cancel of it: each exactly once, whatever happened in between.
     let effects = world.effects();
     assert!(
         effects.values().all(|count| *count == 1),
-        "{effects:?}; {told}"
+        "{effects:?}; {repeat}"
     );
-    let shared = effects
-        .keys()
-        .filter(|effect| !effect.to_lowercase().contains("cancel"))
-        .count();
-    let unmade = world.app.requests().await.unwrap().entries;
-    let made = unmade
-        .iter()
-        .filter(|e| e.answer.status.to_string() == "completed")
-        .count();
-    assert_eq!(shared, made, "{effects:?}; {told}");
 }
 
 #[allow(clippy::disallowed_methods)] // A test's own settings.
