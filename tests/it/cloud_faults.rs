@@ -25,7 +25,7 @@ const FAULTS: [&str; 10] = [
     "status:502",
     "html-ok",
     "cut-body",
-    "slow:500ms",
+    "slow:1500ms",
     "reset-after@2",
     // Last, because it slows the pace of all that comes after it.
     "error-before:RequestLimitExceeded@2",
@@ -282,7 +282,7 @@ async fn check(
         operation.lighthouse,
     );
     let patience = if fault.starts_with("slow") {
-        Duration::from_millis(350)
+        Duration::from_millis(1_200)
     } else {
         Duration::from_secs(10)
     };
