@@ -160,7 +160,8 @@ impl Demo {
                     .and_then(Value::as_str)
                     .unwrap_or_default()
             };
-            self.tell("", &format!("{}: {}", field("what"), field("why")));
+            let item = [field("account"), field("image")].join("");
+            self.tell("", &format!("refused {item}: {}", field("why")));
         }
         for name in ["expires_at", "record"]
             .into_iter()
