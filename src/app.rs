@@ -3,6 +3,7 @@
 //! [`Reply`]. Knows no host's types.
 
 mod answer;
+mod application;
 mod approver_origin;
 mod archive;
 mod call_off;
@@ -11,6 +12,7 @@ mod cloud_accounts;
 mod coalesce;
 mod context;
 mod drift;
+mod dry_run;
 mod events;
 mod execute;
 mod grants;
@@ -20,8 +22,10 @@ mod invocation_credentials;
 mod observe;
 mod policy_test;
 mod precheck;
+mod prepared;
 mod queries;
 mod refused_chain;
+mod replies;
 mod resume;
 mod revoke;
 mod seal_key;
@@ -33,61 +37,39 @@ mod startup;
 mod sweep;
 mod withhold;
 
-use std::sync::Arc;
-
 use sha2::{Digest as _, Sha256};
 
-use crate::clock::{self, Clock};
-use crate::domain::{
-    Identity, Item, ItemResult, Problem, ResultKind, ShareRequest, SourceName, Status, Timestamp,
-    Verdict,
-};
-use crate::inbound::{Map, Refusal, VerifiedDelivery};
-use crate::journal::{
-    History, Journal, JournalError, Opened, Opening, Received, State, StreamId, Worker, WorkerLease,
-};
+use crate::domain::{Identity, ItemResult, Problem, ShareRequest, Status, Timestamp, Verdict};
+use crate::inbound::{Map, VerifiedDelivery};
+use crate::journal::{History, JournalError, Opened, Opening, Received, State, StreamId};
 use crate::plan::Plan;
 use crate::policy::{Approved, Decision};
-use crate::telemetry::{Counted, Counters};
+use crate::telemetry::Counted;
 
 pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
 pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Via};
 pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
+pub use application::App;
 pub use approver_origin::{ApproverOrigin, SourceSummary};
 pub use archive::{Age, ArchiveOrder, Archiving, archivable, archive, archive_place};
 pub use drift::{Difference, DriftReport, Drifted, Unread};
 pub use policy_test::{CaseInput, CaseOutcome};
+pub use prepared::Prepared;
 pub use queries::short_digest;
 pub use queries::{GrantEntry, GrantFilter, Listed, RequestEntry};
 pub use seal_key::{SealError, signer, signer_or_new};
 pub use sealing::seal_journal;
 pub use secrets::fetch_secrets;
-pub use startup::{Prepared, StartError, open_journal};
+pub use startup::{StartError, open_journal};
 pub use sweep::SweepReport;
 
-use answer::{conflict, refused_items, unavailable};
+use answer::{conflict, unavailable};
 use claim_writer::{ClaimWriter, Stop};
-use cloud_accounts::{CloudAccounts, own_account};
-use context::{CallQueues, ExecutionContext, ReadQueues};
+use cloud_accounts::own_account;
 use identity::identity_of;
 use invocation_credentials::CredentialHeaders;
-use sns_certificates::{Certificates, Unverified};
-use withhold::Permission;
-use withhold::trace;
-
-/// Everything that a delivery needs.
-#[derive(Debug)]
-pub struct App {
-    prepared: Arc<Prepared>,
-    journal: Journal,
-    clouds: CloudAccounts,
-    calls: CallQueues,
-    reads: ReadQueues,
-    clock: Clock,
-    counters: Counters,
-    certificates: Certificates,
-}
+use withhold::{Permission, trace};
 
 /// One request of a delivery, on its way.
 struct Case<'a> {
@@ -104,29 +86,26 @@ impl App {
     pub async fn receive(&self, mut delivery: Delivery, deadline: Deadline) -> Reply {
         let now = self.clock.now();
         let source = delivery.source.clone();
-        let credential_headers = match &mut delivery.via {
+        let credentials = match &mut delivery.via {
             Via::Http(headers) => CredentialHeaders::take_from(headers),
             Via::Host { .. } => CredentialHeaders::none(),
         };
         let Some(intake) = self.prepared.intake(&source) else {
             return self.turned_away(Reply::UnknownSource);
         };
-        let verified = match self.verified(intake, delivery, now).await {
+        let verified = match self.certificates.verify(intake, delivery, now).await {
             Ok(verified) => verified,
-            Err(Unverified::Refused(refusal)) => return self.unauthorised(&source, &refusal),
-            Err(Unverified::NotNow(why)) => return self.not_now(&why),
+            Err(unverified) => return self.unverified(&source, unverified),
         };
-        self.use_credentials(&credential_headers);
-        if let Some(reply) = self.subscribed(intake, &verified).await {
-            return reply;
+        credentials.hand_to(&self.clouds);
+        match self.certificates.subscription(intake, &verified).await {
+            Ok(None) => {}
+            Ok(Some(reply)) => return self.handshake(reply),
+            Err(unverified) => return self.unverified(&source, unverified),
         }
-        if let Some(reply) = intake
-            .handshake
-            .as_ref()
-            .and_then(|handshake| handshake.answer(&verified))
-        {
-            self.counters.count(Counted::Ignored);
-            return Reply::Handshake(reply);
+        let handshake = intake.handshake.as_ref();
+        if let Some(reply) = handshake.and_then(|handshake| handshake.answer(&verified)) {
+            return self.handshake(reply);
         }
         self.receive_verified(&verified, &intake.map, now, deadline)
             .await
@@ -180,7 +159,7 @@ impl App {
     /// The whole way of one verified request.
     async fn handle(&self, case: &Case<'_>) -> (Ending, Answer) {
         let end = match self.known(case).await {
-            Ok(Some(state)) => self.again(case, state).await,
+            Ok(Some(state)) => self.redelivered(case, state).await,
             Ok(None) => self.begin(case).await,
             Err(error) => Err(error),
         };
@@ -201,18 +180,16 @@ impl App {
     async fn begin(&self, case: &Case<'_>) -> Result<(Ending, Answer), JournalError> {
         if let Some(problem) = expired_already(case) {
             self.counters.count(Counted::Invalid);
-            let answer = Answer::new(&case.identity.id, Status::Failed);
-            return Ok((
-                Ending::Invalid,
-                Answer {
-                    problems: vec![problem],
-                    ..answer
-                },
-            ));
+            let answer = Answer {
+                problems: vec![problem],
+                ..Answer::new(&case.identity.id, Status::Failed)
+            };
+            return Ok((Ending::Invalid, answer));
         }
         let decision = self.decide(&case.identity, case.request, case.now, case.now);
         if self.prepared.plan_only() {
-            return Ok(self.show_plan(case, &decision).await);
+            let plan = self.show_plan(&case.identity, case.request, &decision, case.deadline);
+            return Ok(plan.await);
         }
         match (self.open(case, &decision).await?, decision) {
             (Opened::New(claim), Decision::Allow(approved)) => {
@@ -225,7 +202,7 @@ impl App {
                 Ok(self.counted(self.recorded(claim.state())))
             }
             (Opened::Kept(state), _) => Ok(self.counted(self.recorded(&state))),
-            (Opened::Existing(state), _) => self.again(case, *state).await,
+            (Opened::Existing(state), _) => self.redelivered(case, *state).await,
             (Opened::Conflict(_), _) => Ok(self.refuse_conflict(case)),
         }
     }
@@ -256,7 +233,11 @@ impl App {
     }
 
     /// A delivery that came before: it acts once, whatever happens.
-    async fn again(&self, case: &Case<'_>, state: State) -> Result<(Ending, Answer), JournalError> {
+    async fn redelivered(
+        &self,
+        case: &Case<'_>,
+        state: State,
+    ) -> Result<(Ending, Answer), JournalError> {
         if state.intent().digest != case.request.digest() {
             // Journalled as a conflict, never carried out; the verdict that stands is the recorded
             // one.
@@ -265,14 +246,9 @@ impl App {
             return Ok(self.refuse_conflict(case));
         }
         self.counters.count(Counted::Duplicate);
-        let (ending, answer) = self.resume(state, case.now, case.deadline).await?;
-        Ok((
-            ending,
-            Answer {
-                duplicate: true,
-                ..answer
-            },
-        ))
+        let (ending, mut answer) = self.resume(state, case.now, case.deadline).await?;
+        answer.duplicate = true;
+        Ok((ending, answer))
     }
 
     fn refuse_conflict(&self, case: &Case<'_>) -> (Ending, Answer) {
@@ -309,133 +285,6 @@ impl App {
             results.extend(given);
         }
         Ok(results)
-    }
-
-    /// A dry run: what would be decided and done, and nothing written.
-    async fn show_plan(&self, case: &Case<'_>, decision: &Decision) -> (Ending, Answer) {
-        let answer = Answer::new(&case.identity.id, Status::Planned);
-        let approved = match decision {
-            Decision::Allow(approved) => approved,
-            Decision::Deny(verdict) => {
-                let answer = Answer {
-                    status: Status::Denied,
-                    ..answer.with_verdict(verdict)
-                };
-                return (
-                    Ending::Denied,
-                    Answer {
-                        results: refused_items(case.request, verdict),
-                        ..answer
-                    },
-                );
-            }
-        };
-        let context = self.context(case.request, case.deadline);
-        let seen = observe::observe(&context, case.request).await;
-        let done: Vec<ItemResult> = own_account(context.cloud, case.request)
-            .into_iter()
-            .collect();
-        let plan = Plan::of(approved, &seen, &done, false);
-        let settled = |item: Item| {
-            let known = plan
-                .settled()
-                .iter()
-                .find(|result| result.item == item)
-                .cloned();
-            known.unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
-        };
-        let results = case
-            .request
-            .target
-            .items()
-            .into_iter()
-            .map(settled)
-            .collect();
-        let account = context.account.map(|name| format!("as account {name}"));
-        let lines = account
-            .into_iter()
-            .chain(plan.to_string().lines().map(str::to_owned))
-            .collect();
-        let message = seen
-            .unreadable
-            .map(|error| format!("the current state could not be read: {error}"));
-        (
-            Ending::Done,
-            Answer {
-                results,
-                plan: lines,
-                message,
-                ..answer.with_verdict(approved.verdict())
-            },
-        )
-    }
-
-    fn context(&self, request: &ShareRequest, deadline: Deadline) -> ExecutionContext<'_> {
-        let image = request.target.image().to_string();
-        let chosen = self.clouds.of(self.config(), Some(&image), &request.region);
-        ExecutionContext {
-            cloud: chosen.cloud,
-            account: chosen.account,
-            calls: &self.calls,
-            reads: &self.reads,
-            counters: &self.counters,
-            cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
-            cvm_accounts_per_image: self.config().cloud.cvm_accounts_per_image,
-            deadline,
-            patience: self.prepared.patience(),
-        }
-    }
-
-    /// How long others leave a request to the worker that has it: the time it may take, and a
-    /// margin for its last write.
-    fn lease(&self, now: Timestamp, deadline: Deadline) -> Timestamp {
-        const MARGIN: std::time::Duration = std::time::Duration::from_secs(15);
-        let length = context::left(deadline).saturating_add(MARGIN);
-        now.checked_add(length).unwrap_or(Timestamp::MAX)
-    }
-
-    /// A lease on a request, marked with fresh random bytes.
-    fn worker_lease(
-        &self,
-        now: Timestamp,
-        deadline: Deadline,
-    ) -> Result<WorkerLease, JournalError> {
-        let worker = Worker::from_random(clock::fresh_bytes().map_err(JournalError::NoRandomness)?);
-        Ok(WorkerLease {
-            now,
-            until: self.lease(now, deadline),
-            worker,
-        })
-    }
-
-    /// Counts an answer by its status.
-    fn counted(&self, end: (Ending, Answer)) -> (Ending, Answer) {
-        self.counters.count(match end.1.status {
-            Status::Completed => Counted::Completed,
-            Status::Partial => Counted::Partial,
-            Status::Failed => Counted::Failed,
-            Status::Denied => Counted::Denied,
-            Status::Ignored | Status::Planned => Counted::Ignored,
-            Status::Pending => Counted::Pending,
-        });
-        end
-    }
-
-    fn unauthorised(&self, source: &SourceName, refusal: &Refusal) -> Reply {
-        tracing::warn!(%source, reason = %refusal, "a delivery was not believed");
-        if refusal.is_media_type() {
-            self.turned_away(Reply::UnsupportedType)
-        } else {
-            self.turned_away(Reply::Unauthorised)
-        }
-    }
-
-    fn turned_away(&self, reply: Reply) -> Reply {
-        self.counters.count(match reply {
-            Reply::Unauthorised | Reply::UnknownSource => Counted::Unauthorised,
-            _ => Counted::Invalid,
-        });
-        reply
     }
 }
 

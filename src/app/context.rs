@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use crate::clock;
 use crate::cloud::{Cloud, Deadline};
-use crate::domain::{AccountId, Action, CloudError, ImageRef, Region};
-use crate::plan::{Observation, Patience};
+use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region};
+use crate::plan::{Observation, Patience, wait_before};
 use crate::telemetry::Counters;
 
 use super::coalesce::Queues;
@@ -69,6 +70,13 @@ impl ExecutionContext<'_> {
             Some(account) => format!("{call} as {account}"),
             None => call,
         }
+    }
+
+    /// Waits before try `tries + 1`, because of an error of `class`; false when the deadline leaves
+    /// no room for it.
+    pub(super) async fn wait(&self, tries: u32, class: ErrorClass) -> bool {
+        let wait = wait_before(self.patience.backoff, tries, class, clock::chance());
+        pause(self.deadline, wait).await
     }
 }
 

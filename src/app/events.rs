@@ -41,7 +41,7 @@ impl App {
                     continue;
                 }
             };
-            self.use_credentials(&credential_headers);
+            credential_headers.hand_to(&self.clouds);
             let events = match cloudevents::open(&verified, &headers) {
                 Ok(events) => events,
                 Err(problem) => return self.turned_away(Reply::Unreadable(problem)),

@@ -2,7 +2,6 @@
 //! journal. In: a [`Plan`], which only an approved request can become. Out: a result for every
 //! item; `pending` where time ran out.
 
-use crate::clock;
 use crate::cloud::ImagesQuery;
 use crate::domain::{
     AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef, Item, ItemResult, Region,
@@ -10,11 +9,11 @@ use crate::domain::{
 };
 use crate::plan::{
     AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Plan,
-    Readiness, Stage, StageImage, wait_before,
+    Readiness, Stage, StageImage,
 };
 
 use super::claim_writer::{ClaimWriter, Stop};
-use super::context::{ExecutionContext, pause};
+use super::context::ExecutionContext;
 use super::precheck::until_ready;
 use super::sharing_calls;
 
@@ -164,39 +163,35 @@ async fn accounts_stage(
     accounts: &[AccountId],
     writer: &mut ClaimWriter<'_>,
 ) -> Result<Vec<ItemResult>, Stop> {
-    let per_call = sharing_calls::accounts_per_call(subject, context);
     let mut work = AccountWork::new(
         action,
         accounts,
-        per_call,
+        sharing_calls::accounts_per_call(subject, context),
         plan.readable(),
         plan.resumed(),
         context.patience.backoff.tries,
     );
-    let mut told = 0;
+    let region = plan.region();
+    let name = sharing_calls::name(subject, action);
+    let mut recorded = 0;
     let mut alone = false;
     loop {
         match work.next() {
             AccountStep::Finished => break,
             AccountStep::Wait { tries, class } => {
-                if !pause(
-                    context.deadline,
-                    wait_before(context.patience.backoff, tries, class, clock::chance()),
-                )
-                .await
-                {
+                if !context.wait(tries, class).await {
                     break;
                 }
                 work.see(AccountSeen::Waited);
             }
-            AccountStep::Read => work.see(AccountSeen::Shares(
-                sharing_calls::shares(context, plan.region(), subject).await,
-            )),
+            AccountStep::Read => {
+                let shares = sharing_calls::shares(context, region, subject).await;
+                work.see(AccountSeen::Shares(shares));
+            }
             AccountStep::Call(_) if writer.lease_is_over() => break,
             AccountStep::Call(batch) => {
                 let called =
-                    sharing_calls::change(context, plan.region(), subject, action, &batch, alone)
-                        .await;
+                    sharing_calls::change(context, region, subject, action, &batch, alone).await;
                 let error = called.end.as_ref().err();
                 if error.is_some_and(sharing_calls::out_of_time) {
                     break;
@@ -208,40 +203,26 @@ async fn accounts_stage(
                     AccountSeen::Called(called.end.clone())
                 });
                 let settled: Vec<ItemResult> = work.settled().cloned().collect();
-                if settled.len() > told {
-                    told = settled.len();
-                    writer
-                        .progress(
-                            &settled,
-                            &context.named(sharing_calls::name(subject, action)),
-                            &called.end,
-                        )
-                        .await?;
+                if settled.len() > recorded {
+                    recorded = settled.len();
+                    let call = context.named(name.clone());
+                    writer.progress(&settled, &call, &called.end).await?;
                 } else {
-                    let (action, error) = (
-                        sharing_calls::name(subject, action),
-                        called.end.err().map(|e| e.code),
-                    );
-                    tracing::info!(
-                        action,
-                        accounts = batch.len(),
-                        error,
-                        "a call settled nothing yet"
-                    );
+                    let error = called.end.err().map(|error| error.code);
+                    let accounts = batch.len();
+                    tracing::info!(action = name, accounts, error, "a call settled nothing yet");
                 }
             }
         }
     }
     // In the request's order, so that an answer reads like its question.
-    let result_of = |account: &AccountId| {
-        let found = work
-            .settled()
-            .find(|r| matches!(&r.item, Item::Account(id) if id == account));
-        found.cloned().unwrap_or_else(|| {
-            ItemResult::new(Item::Account(account.clone()), ResultKind::Pending, None)
-        })
-    };
-    Ok(accounts.iter().map(result_of).collect())
+    Ok(accounts.iter().map(|id| result_of(&work, id)).collect())
+}
+
+fn result_of(work: &AccountWork, account: &AccountId) -> ItemResult {
+    let item = Item::Account(account.clone());
+    let settled = work.settled().find(|result| result.item == item).cloned();
+    settled.unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
 }
 
 /// Takes an image out of Lighthouse that this request put there.
@@ -263,73 +244,49 @@ async fn lighthouse(
     writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
     let pending = || ItemResult::new(Item::Lighthouse(image.clone()), ResultKind::Pending, None);
-    let mut work = LighthouseWork::new(
-        image.clone(),
-        action,
-        resumed,
-        context.patience.backoff.tries,
-    );
+    let tries = context.patience.backoff.tries;
+    let mut work = LighthouseWork::new(image.clone(), action, resumed, tries);
+    let (cloud, deadline) = (context.cloud, context.deadline);
     let mut last = None;
     loop {
         match work.next() {
             LighthouseStep::Finished => break,
             LighthouseStep::Wait { tries, class } => {
-                if !pause(
-                    context.deadline,
-                    wait_before(context.patience.backoff, tries, class, clock::chance()),
-                )
-                .await
-                {
+                if !context.wait(tries, class).await {
                     return Ok(pending());
                 }
                 work.see(LighthouseSeen::Waited);
             }
-            LighthouseStep::Precheck => work.see(LighthouseSeen::Prechecked(
-                precheck(context, region, image).await,
-            )),
+            LighthouseStep::Precheck => {
+                let prechecked = precheck(context, region, image).await;
+                work.see(LighthouseSeen::Prechecked(prechecked));
+            }
             LighthouseStep::Find => {
-                let found = context
-                    .cloud
-                    .blueprint_of_image(region, image, context.deadline)
-                    .await;
-                work.see(LighthouseSeen::Found(
-                    found.map(|b| b.map(|b| b.blueprint_id)),
-                ));
+                let found = cloud.blueprint_of_image(region, image, deadline).await;
+                let id = found.map(|blueprint| blueprint.map(|found| found.blueprint_id));
+                work.see(LighthouseSeen::Found(id));
             }
             LighthouseStep::Call if writer.lease_is_over() => return Ok(pending()),
             LighthouseStep::Call => {
                 context.counters.count_call();
-                let end = context
-                    .cloud
-                    .modify_lighthouse_sharing(
-                        region,
-                        image,
-                        sharing_calls::permission(action),
-                        context.deadline,
-                    )
-                    .await;
-                let end = end.map(|r| (r.blueprint, r.request_id));
+                let permission = sharing_calls::permission(action);
+                let call = cloud.modify_lighthouse_sharing(region, image, permission, deadline);
+                let end = call.await.map(|r| (r.blueprint, r.request_id));
                 if end.as_ref().err().is_some_and(sharing_calls::out_of_time) {
                     return Ok(pending());
                 }
-                last = Some(
-                    end.as_ref()
-                        .map(|(_, id)| id.clone())
-                        .map_err(CloudError::clone),
-                );
+                let request_id = end.as_ref().map(|(_, id)| id.clone());
+                last = Some(request_id.map_err(CloudError::clone));
                 work.see(LighthouseSeen::Called(end));
             }
         }
     }
     let result = work.result().cloned().unwrap_or_else(pending);
     if let Some(end) = last {
-        let name = format!(
-            "lighthouse ModifyImageSharePermission {} {image}",
-            action.as_str().to_uppercase()
-        );
-        writer
-            .progress(std::slice::from_ref(&result), &context.named(name), &end)
-            .await?;
+        let action = action.as_str().to_uppercase();
+        let call = format!("lighthouse ModifyImageSharePermission {action} {image}");
+        let results = std::slice::from_ref(&result);
+        writer.progress(results, &context.named(call), &end).await?;
     }
     Ok(result)
 }

@@ -2,7 +2,6 @@
 //! the reply, or nothing when it is not the handshake that this source is configured to answer.
 
 use crate::inbound::{HandshakeRequest, Headers};
-use crate::telemetry::Counted;
 
 use super::{App, Reply};
 
@@ -18,8 +17,7 @@ impl App {
         Some(match answered {
             Ok(reply) => {
                 tracing::info!(source = %knock.source, "a handshake was answered");
-                self.counters.count(Counted::Ignored);
-                Reply::Handshake(reply)
+                self.handshake(reply)
             }
             Err(refusal) => self.unauthorised(knock.source, &refusal),
         })

@@ -5,7 +5,7 @@
 use crate::cloud::credentials::InvocationCredentials;
 use crate::inbound::{DuplicateHeader, Headers};
 
-use super::App;
+use super::cloud_accounts::CloudAccounts;
 
 /// The values of the three headers, not used yet. It has no `Debug`: all of it is secret.
 pub(super) struct CredentialHeaders([Result<Option<String>, DuplicateHeader>; 3]);
@@ -24,6 +24,15 @@ impl CredentialHeaders {
         Self([Ok(None), Ok(None), Ok(None)])
     }
 
+    /// Signs the calls that follow with these credentials, on a host that writes them. Call it only
+    /// after the sender is verified, so that not only the platform's word keeps a stranger from
+    /// choosing the key of every call.
+    pub(super) fn hand_to(&self, clouds: &CloudAccounts) {
+        if let Some(credentials) = clouds.invocation_credentials() {
+            self.replace(credentials);
+        }
+    }
+
     /// Replaces `credentials` by a complete set; logs and skips an incomplete one.
     fn replace(&self, credentials: &InvocationCredentials) {
         let Self([id, key, token]) = self;
@@ -39,24 +48,6 @@ impl CredentialHeaders {
                 problem,
                 "an invocation's credentials are not used; the ones before it still are"
             );
-        }
-    }
-}
-
-impl App {
-    /// The same application on a host that writes the credentials of its role into each request's
-    /// headers. On any other host a sender can write these headers.
-    #[must_use]
-    pub fn believing_invocations(mut self) -> Self {
-        self.clouds.believe_invocations();
-        self
-    }
-
-    /// Uses the credentials of a delivery. Call it only after the sender is verified, so that not
-    /// only the platform's word keeps a stranger from choosing the key of every call.
-    pub(super) fn use_credentials(&self, headers: &CredentialHeaders) {
-        if let Some(credentials) = self.clouds.invocation_credentials() {
-            headers.replace(credentials);
         }
     }
 }

@@ -1,13 +1,12 @@
 //! What does the cloud hold now? In: an approved request. Out: an [`Observation`], as complete as
 //! the reads allow.
 
-use crate::clock;
 use crate::cloud::error::own;
 use crate::domain::{Action, CloudError, ErrorClass, ImageRef, ShareRequest, Target};
-use crate::plan::{Observation, Readiness, wait_before};
+use crate::plan::{Observation, Readiness};
 
 use super::coalesce::Joined;
-use super::context::{Depth, ExecutionContext, ReadKey, pause};
+use super::context::{Depth, ExecutionContext, ReadKey};
 use super::precheck::readiness;
 use super::sharing_calls::out_of_time;
 
@@ -151,13 +150,8 @@ where
             Err(error) => error,
         };
         tries += 1;
-        let wait = wait_before(
-            context.patience.backoff,
-            tries,
-            error.class,
-            clock::chance(),
-        );
-        if !error.class.passing() || tries >= MAX_READS || !pause(context.deadline, wait).await {
+        let wait = error.class.passing() && tries < MAX_READS;
+        if !wait || !context.wait(tries, error.class).await {
             return Err(error);
         }
     }

@@ -10,7 +10,7 @@ use crate::plan::{Observation, Plan};
 use crate::policy::{Decision, Question};
 
 use super::identity::identity_of;
-use super::startup::{Intake, Prepared};
+use super::prepared::{Intake, Prepared};
 
 /// What is tried.
 #[derive(Debug)]

@@ -12,15 +12,13 @@ use crate::domain::Timestamp;
 use crate::inbound::{
     Certificate, Delivery, HandshakeReply, Refusal, Subscription, VerifiedDelivery,
 };
-use crate::telemetry::Counted;
 
-use super::startup::Intake;
-use super::{App, Reply};
+use super::prepared::Intake;
 
 /// A certificate is fetched and checked again after this many seconds.
 const KEPT: i64 = 3600;
 /// More certificates than SNS has in use at once; beyond this all are forgotten.
-const MOST: usize = 32;
+const MAX_KEPT: usize = 32;
 
 /// The fetched certificates by their addresses; the lock is held while one is fetched, so that a
 /// flood fetches one at a time.
@@ -68,17 +66,15 @@ impl Certificates {
             |why| Unverified::NotNow(format!("the certificate {url} cannot be fetched: {why}"));
         let pem = fetch(&self.client, url).await.map_err(failed)?;
         let certificate = Certificate::check(&pem, url, &intake.issuers, now)?;
-        if known.len() >= MOST {
+        if known.len() >= MAX_KEPT {
             known.clear();
         }
         known.insert(url.to_owned(), (now, certificate.clone()));
         Ok(certificate)
     }
-}
 
-impl App {
     /// Verifies a delivery, with a certificate where its scheme has one.
-    pub(super) async fn verified(
+    pub(super) async fn verify(
         &self,
         intake: &Intake,
         delivery: Delivery,
@@ -95,42 +91,36 @@ impl App {
                 return Ok(verified);
             }
         }
-        let certificate = self.certificates.get(&url, intake, now).await?;
+        let certificate = self.get(&url, intake, now).await?;
         Ok(intake
             .verifier
             .verify_certified(delivery, &certificate, now)?)
     }
 
-    /// Does what a verified message asks about its subscription; nothing when it is an event.
-    pub(super) async fn subscribed(
+    /// Does what a verified message asks about its subscription; `None` when it is an event.
+    ///
+    /// # Errors
+    /// Why the subscription cannot be confirmed now.
+    pub(super) async fn subscription(
         &self,
         intake: &Intake,
         verified: &VerifiedDelivery,
-    ) -> Option<Reply> {
-        let confirmed = match intake.verifier.subscription(verified)? {
-            Subscription::Confirm(url) => match fetch(&self.certificates.client, &url).await {
-                Ok(_) => true,
-                Err(why) => {
-                    return Some(
-                        self.not_now(&format!("the subscription cannot be confirmed: {why}")),
-                    );
-                }
-            },
-            Subscription::Other => false,
+    ) -> Result<Option<HandshakeReply>, Unverified> {
+        let confirmed = match intake.verifier.subscription(verified) {
+            None => return Ok(None),
+            Some(Subscription::Other) => false,
+            Some(Subscription::Confirm(url)) => {
+                let failed = |why| {
+                    Unverified::NotNow(format!("the subscription cannot be confirmed: {why}"))
+                };
+                fetch(&self.client, &url).await.map_err(failed)?;
+                true
+            }
         };
         tracing::info!(source = %verified.source(), confirmed, "a message about a topic's subscription");
-        self.counters.count(Counted::Ignored);
-        let body = serde_json::json!({ "confirmed": confirmed });
-        Some(Reply::Handshake(HandshakeReply {
+        Ok(Some(HandshakeReply {
             headers: Vec::new(),
-            body,
+            body: serde_json::json!({ "confirmed": confirmed }),
         }))
-    }
-
-    /// What is needed to decide could not be had.
-    pub(super) fn not_now(&self, why: &str) -> Reply {
-        tracing::error!(why, "a delivery cannot be decided now");
-        self.counters.count(Counted::Unavailable);
-        Reply::NotNow
     }
 }

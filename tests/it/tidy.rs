@@ -51,13 +51,7 @@ const MAX_MOD_LINES: usize = 120;
 const MAX_FUNCTION_LINES: usize = 70;
 
 /// Files that are part of an import cycle today. The list only shrinks.
-const IN_A_CYCLE: [&str; 20] = [
-    "src/app.rs",
-    "src/app/archive.rs",
-    "src/app/invocation_credentials.rs",
-    "src/app/queries.rs",
-    "src/app/sns_certificates.rs",
-    "src/app/startup.rs",
+const IN_A_CYCLE: [&str; 14] = [
     "src/config/accounts.rs",
     "src/config/mod.rs",
     "src/config/parts.rs",
@@ -75,13 +69,7 @@ const IN_A_CYCLE: [&str; 20] = [
 ];
 
 /// Files and functions that are too long today. The list only shrinks.
-const TOO_LONG: [&str; 5] = [
-    "src/app.rs",
-    "src/app/execute.rs fn accounts_stage",
-    "src/app/execute.rs fn lighthouse",
-    "src/config/resolve.rs",
-    "src/journal/store/mod.rs",
-];
+const TOO_LONG: [&str; 2] = ["src/config/resolve.rs", "src/journal/store/mod.rs"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

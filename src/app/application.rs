@@ -1,0 +1,81 @@
+//! The application: what all use cases share. Opened by `startup`; each use case is an `impl App` in
+//! a file of its own. Hands out the context and the lease that a turn works with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{self, Clock};
+use crate::cloud::Deadline;
+use crate::domain::{ShareRequest, Timestamp};
+use crate::journal::{Journal, JournalError, Worker, WorkerLease};
+use crate::telemetry::Counters;
+
+use super::cloud_accounts::CloudAccounts;
+use super::context::{self, CallQueues, ExecutionContext, ReadQueues};
+use super::prepared::Prepared;
+use super::sns_certificates::Certificates;
+
+/// Everything that a delivery needs.
+#[derive(Debug)]
+pub struct App {
+    pub(super) prepared: Arc<Prepared>,
+    pub(super) journal: Journal,
+    pub(super) clouds: CloudAccounts,
+    pub(super) calls: CallQueues,
+    pub(super) reads: ReadQueues,
+    pub(super) clock: Clock,
+    pub(super) counters: Counters,
+    pub(super) certificates: Certificates,
+}
+
+impl App {
+    /// The same application on a host that writes the credentials of its role into each request's
+    /// headers. On any other host a sender can write these headers.
+    #[must_use]
+    pub fn believing_invocations(mut self) -> Self {
+        self.clouds.believe_invocations();
+        self
+    }
+
+    pub(super) fn context(
+        &self,
+        request: &ShareRequest,
+        deadline: Deadline,
+    ) -> ExecutionContext<'_> {
+        let image = request.target.image().to_string();
+        let chosen = self.clouds.of(self.config(), Some(&image), &request.region);
+        ExecutionContext {
+            cloud: chosen.cloud,
+            account: chosen.account,
+            calls: &self.calls,
+            reads: &self.reads,
+            counters: &self.counters,
+            cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
+            cvm_accounts_per_image: self.config().cloud.cvm_accounts_per_image,
+            deadline,
+            patience: self.prepared.patience(),
+        }
+    }
+
+    /// How long others leave a request to the worker that has it: the time it may take, and a
+    /// margin for its last write.
+    pub(super) fn lease(&self, now: Timestamp, deadline: Deadline) -> Timestamp {
+        const MARGIN: Duration = Duration::from_secs(15);
+        let length = context::left(deadline).saturating_add(MARGIN);
+        now.checked_add(length).unwrap_or(Timestamp::MAX)
+    }
+
+    /// A lease on a request, marked with fresh random bytes.
+    pub(super) fn worker_lease(
+        &self,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Result<WorkerLease, JournalError> {
+        let worker = Worker::from_random(clock::fresh_bytes().map_err(JournalError::NoRandomness)?);
+        Ok(WorkerLease {
+            now,
+            until: self.lease(now, deadline),
+            worker,
+        })
+    }
+}

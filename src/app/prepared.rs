@@ -1,0 +1,285 @@
+//! From a configuration to what the application works with: compiles verifiers, maps and policies
+//! before anything is opened. In: a [`Config`]. Out: [`Prepared`], or every problem with its place.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::config::{Config, MapRef, SourceConfig};
+use crate::domain::{Problem, Problems, SourceName};
+use crate::inbound::{Handshake, Issuers, Map, SchemeKind, Verifier};
+use crate::plan::Patience;
+use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
+
+use super::approver_origin::{ApproverOrigin, SourceSummary};
+use super::cloud_accounts;
+
+/// A policy file larger than this is not read.
+const MAX_POLICY_BYTES: u64 = 1024 * 1024;
+
+/// One source, ready to verify and to map.
+#[derive(Debug)]
+pub(super) struct Intake {
+    pub(super) verifier: Verifier,
+    pub(super) map: Map,
+    pub(super) from: Vec<String>,
+    pub(super) handshake: Option<Handshake>,
+    events: Vec<String>,
+    pub(super) issuers: Issuers,
+    facts: SourceFacts,
+    approvers: ApproverOrigin,
+}
+
+impl Intake {
+    fn summary(&self) -> SourceSummary {
+        SourceSummary {
+            name: self.facts.name.clone(),
+            scheme: self.facts.scheme.clone(),
+            signed: self.facts.signed,
+            approvers: self.approvers,
+        }
+    }
+}
+
+/// A valid configuration with everything compiled that it names.
+#[derive(Debug)]
+pub struct Prepared {
+    config: Config,
+    intakes: BTreeMap<SourceName, Intake>,
+    policies: PolicySet,
+    plan_only: bool,
+    patience: Patience,
+}
+
+impl Prepared {
+    /// Compiles what the configuration names.
+    ///
+    /// # Errors
+    /// Every problem of every source, map and policy.
+    pub fn new(config: Config) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let mut intakes = BTreeMap::new();
+        for source in &config.sources {
+            match intake(&config.file, source) {
+                Ok(intake) => drop(intakes.insert(source.name.clone(), intake)),
+                Err(Problems(found)) => problems.extend(found),
+            }
+        }
+        problems.extend(two_for_one_origin(&config));
+        problems.extend(cloud_accounts::problems(&config));
+        let facts: Vec<SourceFacts> = intakes
+            .values()
+            .map(|intake| intake.facts.clone())
+            .collect();
+        let policies = read_policies(&config.policy)
+            .and_then(|files| PolicySet::load(&files, &facts, config.approvals));
+        match policies {
+            Ok(policies) if problems.is_empty() => Ok(Self {
+                config,
+                intakes,
+                policies,
+                plan_only: false,
+                patience: Patience::default(),
+            }),
+            Ok(_) => Err(Problems(problems)),
+            Err(Problems(found)) => {
+                problems.extend(found);
+                Err(Problems(problems))
+            }
+        }
+    }
+
+    /// The same, for a dry run: what would be done is answered, nothing is written or changed.
+    #[must_use]
+    pub fn planning(self) -> Self {
+        Self {
+            plan_only: true,
+            ..self
+        }
+    }
+
+    /// The same with other waits, for tests and measurements.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What loaded but is probably not meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let policies = self.policies.warnings().iter().map(ToString::to_string);
+        policies
+            .chain(super::seal_key::warnings(&self.config))
+            .collect()
+    }
+
+    /// The digest of the policies as loaded; every decision in the journal names it.
+    pub fn policy_digest(&self) -> &str {
+        self.policies.digest()
+    }
+
+    /// Each source, in the order of their names.
+    pub fn sources(&self) -> Vec<SourceSummary> {
+        self.intakes.values().map(Intake::summary).collect()
+    }
+
+    pub(super) fn policies(&self) -> &PolicySet {
+        &self.policies
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    pub(super) fn plan_only(&self) -> bool {
+        self.plan_only
+    }
+
+    pub(super) fn intake(&self, source: &SourceName) -> Option<&Intake> {
+        self.intakes.get(source)
+    }
+
+    pub(super) fn source_of(&self, origin: &str) -> Option<SourceName> {
+        let speaks = |intake: &&Intake| intake.from.iter().any(|from| from == origin);
+        self.intakes
+            .values()
+            .find(speaks)
+            .map(|intake| intake.facts.name.clone())
+    }
+
+    /// The source whose secret must have authenticated CloudEvents of this `source`.
+    pub(super) fn source_of_event(&self, event_source: &str) -> Option<SourceName> {
+        let lists = |intake: &&Intake| intake.events.iter().any(|listed| listed == event_source);
+        self.intakes
+            .values()
+            .find(lists)
+            .map(|intake| intake.facts.name.clone())
+    }
+
+    /// Every source that takes CloudEvents.
+    pub(super) fn event_sources(&self) -> Vec<SourceName> {
+        let takes = self
+            .intakes
+            .values()
+            .filter(|intake| !intake.events.is_empty());
+        takes.map(|intake| intake.facts.name.clone()).collect()
+    }
+}
+
+fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
+    let here = |Problems(found): Problems| {
+        let place = format!("{file}:{}", source.line);
+        let told = |p: Problem| {
+            Problem::new(
+                place.clone(),
+                format!("source {}: {}: {}", source.name, p.field, p.problem),
+                p.remedy,
+            )
+        };
+        Problems(found.into_iter().map(told).collect())
+    };
+    let verifier = Verifier::new(
+        source.scheme.clone(),
+        source.secrets.clone(),
+        source.from.clone(),
+    )
+    .map_err(here)?;
+    let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
+    let issuers = Issuers::new(roots, &source.issuers).map_err(|problem| here(problem.into()))?;
+    let map = match &source.map {
+        MapRef::Builtin(name) => Map::builtin(name).unwrap_or_else(|| {
+            Err(Problem::new("map", format!("{name:?} does not ship"), "name a jq file").into())
+        }),
+        MapRef::File(path, text) => Map::load(text, path),
+    }?;
+    let facts = SourceFacts {
+        name: source.name.clone(),
+        scheme: source.scheme.name().to_owned(),
+        signed: source.scheme.signed(),
+    };
+    let (from, handshake) = (source.from.clone(), source.handshake.clone());
+    Ok(Intake {
+        verifier,
+        map,
+        from,
+        handshake,
+        issuers,
+        events: source.events.clone(),
+        facts,
+        approvers: ApproverOrigin::of(source),
+    })
+}
+
+/// An origin that two sources trust would be answered by one of them by chance.
+fn two_for_one_origin(config: &Config) -> Vec<Problem> {
+    let mut owners: BTreeMap<&str, &SourceName> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for source in &config.sources {
+        if matches!(source.scheme.kind(), SchemeKind::Trusted) && !source.events.is_empty() {
+            problems.push(Problem::new(
+                format!("{}:{}", config.file, source.line),
+                format!(
+                    "source {} is trusted, and CloudEvents over HTTP never reach such a source",
+                    source.name
+                ),
+                "list the event sources under a source that verifies a secret, such as scheme = \"bearer\"",
+            ));
+        }
+        for origin in source.from.iter().chain(&source.events) {
+            if let Some(other) = owners.insert(origin, &source.name) {
+                problems.push(Problem::new(
+                    format!("{}:{}", config.file, source.line),
+                    format!("sources {other} and {} both list {origin}", source.name),
+                    "let each origin speak for one source",
+                ));
+            }
+        }
+    }
+    problems
+}
+
+/// Reads the policy directory: `schema.cedarschema`, every `*.cedar`, `entities.json`.
+fn read_policies(folder: &Path) -> Result<PolicyFiles, Problems> {
+    let cannot = |path: &Path, error: &dyn std::fmt::Display| {
+        let remedy = "name a readable directory with *.cedar and entities.json in `policy`";
+        Problems::from(Problem::new(
+            path.display().to_string(),
+            format!("cannot be read: {error}"),
+            remedy,
+        ))
+    };
+    let read = |path: &Path| -> Result<String, Problems> {
+        let size = fs::metadata(path)
+            .map_err(|error| cannot(path, &error))?
+            .len();
+        if size > MAX_POLICY_BYTES {
+            return Err(cannot(
+                path,
+                &format!("it has {size} bytes, {MAX_POLICY_BYTES} at most"),
+            ));
+        }
+        fs::read_to_string(path).map_err(|error| cannot(path, &error))
+    };
+    let mut files = PolicyFiles::default();
+    let entries = fs::read_dir(folder).map_err(|error| cannot(folder, &error))?;
+    for entry in entries {
+        let path = entry.map_err(|error| cannot(folder, &error))?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        match name.as_str() {
+            "schema.cedarschema" => files.schema = Some(read(&path)?),
+            "entities.json" => files.entities = Some(read(&path)?),
+            other if other.ends_with(".cedar") => files.policies.push((name, read(&path)?)),
+            _ => {}
+        }
+    }
+    files.policies.sort();
+    Ok(files)
+}

@@ -1,0 +1,60 @@
+//! Counts each way a delivery can end, and logs why one was not taken.
+
+use crate::domain::{SourceName, Status};
+use crate::inbound::{HandshakeReply, Refusal};
+use crate::telemetry::Counted;
+
+use super::answer::{Answer, Ending, Reply};
+use super::application::App;
+use super::sns_certificates::Unverified;
+
+impl App {
+    /// Counts an answer by its status.
+    pub(super) fn counted(&self, end: (Ending, Answer)) -> (Ending, Answer) {
+        self.counters.count(match end.1.status {
+            Status::Completed => Counted::Completed,
+            Status::Partial => Counted::Partial,
+            Status::Failed => Counted::Failed,
+            Status::Denied => Counted::Denied,
+            Status::Ignored | Status::Planned => Counted::Ignored,
+            Status::Pending => Counted::Pending,
+        });
+        end
+    }
+
+    pub(super) fn unverified(&self, source: &SourceName, unverified: Unverified) -> Reply {
+        match unverified {
+            Unverified::Refused(refusal) => self.unauthorised(source, &refusal),
+            Unverified::NotNow(why) => self.not_now(&why),
+        }
+    }
+
+    pub(super) fn unauthorised(&self, source: &SourceName, refusal: &Refusal) -> Reply {
+        tracing::warn!(%source, reason = %refusal, "a delivery was not believed");
+        if refusal.is_media_type() {
+            self.turned_away(Reply::UnsupportedType)
+        } else {
+            self.turned_away(Reply::Unauthorised)
+        }
+    }
+
+    pub(super) fn turned_away(&self, reply: Reply) -> Reply {
+        self.counters.count(match reply {
+            Reply::Unauthorised | Reply::UnknownSource => Counted::Unauthorised,
+            _ => Counted::Invalid,
+        });
+        reply
+    }
+
+    /// What is needed to decide could not be had; the sender is to send it again.
+    fn not_now(&self, why: &str) -> Reply {
+        tracing::error!(why, "a delivery cannot be decided now");
+        self.counters.count(Counted::Unavailable);
+        Reply::NotNow
+    }
+
+    pub(super) fn handshake(&self, reply: HandshakeReply) -> Reply {
+        self.counters.count(Counted::Ignored);
+        Reply::Handshake(reply)
+    }
+}
