@@ -329,7 +329,7 @@ async fn what_two_gave_is_taken_back_once() {
 async fn a_hint_waits_for_its_record() {
     let mut world = World::new().await;
     world.reset().await;
-    world.fuse.arm(2, Break::CrashBefore);
+    world.fuse.arm(3, Break::CrashBefore);
     let expiring = request("CHG1", json!({"accounts": ONE, "expires_in": "2h"}));
     tokio::select! {
         _ = world.deliver(&expiring) => panic!("the record was written"),
@@ -353,7 +353,7 @@ async fn a_hint_waits_for_its_record() {
     world.advance(2 * HOUR);
     world.sweep().await;
     // What never comes is not waited for for ever.
-    world.fuse.arm(2, Break::CrashBefore);
+    world.fuse.arm(3, Break::CrashBefore);
     let second = request("CHG2", json!({"accounts": ONE}));
     tokio::select! {
         _ = world.deliver(&second) => panic!("the record was written"),
@@ -535,7 +535,7 @@ async fn nothing_is_taken_back_that_somebody_is_sharing() {
         .await;
     world.advance(HOUR);
     // It has seen that the account has the image, and stops before it says so.
-    world.fuse.arm(3, Break::CrashBefore);
+    world.fuse.arm(4, Break::CrashBefore);
     let second = request("CHG2", json!({"accounts": ONE}));
     tokio::select! {
         _ = world.deliver(&second) => panic!("it did not stop"),

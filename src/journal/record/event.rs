@@ -70,6 +70,24 @@ pub enum Event {
     Archived(Box<Archive>),
 }
 
+impl Event {
+    /// Whether its writer writes no further record without another claim.
+    pub fn ends_turn(&self) -> bool {
+        match self {
+            Self::Opened(intent) => intent.lease.is_none(),
+            Self::Taken { .. } | Self::Progress(_) | Self::Revoking { .. } => false,
+            Self::Deferred(_)
+            | Self::Closed { .. }
+            | Self::CalledOff(_)
+            | Self::Refused { .. }
+            | Self::NotRevoked(_)
+            | Self::Revoked { .. }
+            | Self::Conflict(_)
+            | Self::Archived(_) => true,
+        }
+    }
+}
+
 /// The names in `type` that this program reads.
 pub(super) const TYPES: [&str; 12] = [
     "opened",

@@ -46,15 +46,18 @@ pub struct Claim {
     worker: Worker,
     /// When the turn began.
     since: Timestamp,
+    /// Whether the index names a record of this turn as unsealed.
+    named: bool,
 }
 
 impl Claim {
     /// Only for the winner of a record.
-    pub(super) fn won(state: State, lease: WorkerLease) -> Self {
+    pub(super) fn won(state: State, lease: WorkerLease, named: bool) -> Self {
         Self {
             state,
             worker: lease.worker,
             since: lease.now,
+            named,
         }
     }
 
@@ -92,7 +95,10 @@ impl Claim {
         for _ in 0..2 {
             let (stored, bytes) = next(&self.state, at, &self.worker, event.clone())?;
             let after = follow(&self.state, &stored)?;
-            journal.announce(Some(&self.state), &after).await?;
+            journal
+                .announce(Some(&self.state), &after, !self.named)
+                .await?;
+            self.named = true;
             let head = self.state.head();
             match journal.create(head.stream, head.next_seq, &bytes).await? {
                 Created::Ours => {
@@ -107,6 +113,8 @@ impl Claim {
                     }
                     self.state = follow(&self.state, &found)?;
                     if called_off {
+                        // The sealer takes it for the end of a turn.
+                        self.named = false;
                         return Err(AppendError::CalledOff);
                     }
                     if found.record.event == event {
@@ -137,7 +145,7 @@ impl Journal {
         };
         // A later attempt to take back needs no turn: see `State::revokes`.
         if matches!(state.phase(), Phase::RevokeDeferred { .. }) {
-            return Ok(Some((Claim::won(state, lease), work)));
+            return Ok(Some((Claim::won(state, lease, false), work)));
         }
         let event = match (&work, state.phase()) {
             (
@@ -155,10 +163,10 @@ impl Journal {
         };
         let (stored, bytes) = next(&state, lease.now, &lease.worker, event)?;
         let after = follow(&state, &stored)?;
-        self.announce(Some(&state), &after).await?;
+        self.announce(Some(&state), &after, true).await?;
         let head = state.head();
         match self.create(head.stream, head.next_seq, &bytes).await? {
-            Created::Ours => Ok(Some((Claim::won(after, lease), work))),
+            Created::Ours => Ok(Some((Claim::won(after, lease, true), work))),
             Created::Theirs(found) => self.follower(&state, &found).map(|_| None),
         }
     }
@@ -183,7 +191,7 @@ impl Journal {
             }
             let (stored, bytes) = next(&state, at, worker, Event::CalledOff(wanted))?;
             let after = follow(&state, &stored)?;
-            self.announce(Some(&state), &after).await?;
+            self.announce(Some(&state), &after, true).await?;
             let head = state.head();
             match self.create(head.stream, head.next_seq, &bytes).await? {
                 Created::Ours => return Ok(after),

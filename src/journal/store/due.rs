@@ -35,13 +35,17 @@ impl WakeUp {
 }
 
 impl Journal {
-    /// Announces what a record is about to change: when the request is to be looked at, and whom it
-    /// concerns.
+    /// Announces what a record is about to change: when the request is to be looked at, whom it
+    /// concerns, and that it is unsealed, unless it follows another record of the same turn.
     pub(super) async fn announce(
         &self,
         before: Option<&State>,
         after: &State,
+        first_of_turn: bool,
     ) -> Result<(), JournalError> {
+        let stream = after.stream();
+        let seq = after.head().next_seq.saturating_sub(1);
+        let unsealed = first_of_turn.then(|| self.unsealed_path(stream, seq));
         let wake_up = after
             .wake_up()
             .filter(|wake_up| before.and_then(State::wake_up) != Some(*wake_up));
@@ -56,6 +60,7 @@ impl Journal {
                 .map(|wake_up| self.wake_up_path(&wake_up))
                 .into_iter()
                 .chain(entries)
+                .chain(unsealed)
                 .collect(),
         )
         .await
@@ -225,11 +230,6 @@ impl Journal {
             try_join_all(some.iter().map(|path| self.touch(path))).await?;
         }
         Ok(())
-    }
-
-    /// Makes an empty file; it may be there already.
-    async fn touch(&self, path: &Path) -> Result<(), JournalError> {
-        self.create_at(path, &[]).await.map(|_| ())
     }
 }
 

@@ -2,6 +2,9 @@
 //! records ask for and the index lacks, as findings or mended. A journal without any file of the
 //! index is not checked: its first sweep makes one.
 
+mod entries;
+pub(super) mod unsealed;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt as _;
@@ -233,9 +236,9 @@ impl Journal {
     /// ahead, and are not believed.
     async fn read_index(&self, newest: Timestamp) -> Result<Option<Index>, JournalError> {
         // The marks first: what they say of the hints is true of every later listing.
-        let marks = self.list_index("swept").await?;
-        let due = self.list_index("due").await?;
-        let images = self.list_index("images").await?;
+        let marks = self.list_old("swept").await?;
+        let due = self.list_old("due").await?;
+        let images = self.list_old("images").await?;
         if marks.is_empty() && due.is_empty() && images.is_empty() {
             return Ok(None);
         }
@@ -309,7 +312,7 @@ impl Journal {
     }
 
     /// Every file in a folder of the index, with its size.
-    async fn list_index(&self, folder: &str) -> Result<BTreeMap<Path, u64>, JournalError> {
+    async fn list_old(&self, folder: &str) -> Result<BTreeMap<Path, u64>, JournalError> {
         let folder = self.path(&[folder]);
         let found = self
             .store

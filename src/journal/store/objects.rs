@@ -259,7 +259,7 @@ impl Journal {
         }
     }
 
-    async fn bounded<T>(
+    pub(super) async fn bounded<T>(
         &self,
         doing: &'static str,
         path: &Path,
@@ -276,7 +276,12 @@ impl Journal {
             })
     }
 
-    fn store_failed(&self, doing: &'static str, path: &Path, error: &Error) -> JournalError {
+    pub(super) fn store_failed(
+        &self,
+        doing: &'static str,
+        path: &Path,
+        error: &Error,
+    ) -> JournalError {
         self.failed(doing, &self.shown(path), error)
     }
 

@@ -66,9 +66,9 @@ impl Journal {
         let leased = intent.lease.is_some();
         let (stored, bytes) = write(first(stream, &lease, Event::Opened(Box::new(intent))))?;
         let state = State::from_records(std::slice::from_ref(&stored))?;
-        self.announce(None, &state).await?;
+        self.announce(None, &state, true).await?;
         match self.create(stream, 0, &bytes).await? {
-            Created::Ours if leased => Ok(Opened::New(Box::new(Claim::won(state, lease)))),
+            Created::Ours if leased => Ok(Opened::New(Box::new(Claim::won(state, lease, true)))),
             Created::Ours => Ok(Opened::Kept(Box::new(state))),
             Created::Theirs(_) => match self.read(stream).await? {
                 Some(known) => self.known(known.stream_state, opening).await,
@@ -105,6 +105,7 @@ impl Journal {
             received,
         };
         let (_, bytes) = write(first(stream, &lease, Event::Conflict(conflict)))?;
+        self.touch(&self.unsealed_path(stream, 0)).await?;
         // Theirs is the record of an earlier delivery with that content: one is enough.
         if let Created::Theirs(_) = self.create(stream, 0, &bytes).await? {
             self.read(stream).await?;

@@ -28,25 +28,22 @@ pub struct Sealing {
     pub sealed: u64,
     /// Records that are sealed now.
     pub size: u64,
-    /// The newest checkpoint, a signed note: worth keeping where nobody who writes to the journal
-    /// can write.
+    /// The newest checkpoint, a signed note: worth keeping where no writer of the journal can write.
     pub checkpoint: Option<String>,
-    /// Records that were left out, and all after them in their streams, because they are not what
-    /// was written.
+    /// Records that are not what was written, and so were left out with all after them.
     pub left_out: Vec<Finding>,
-    /// Whether another sealer was quicker; what it did not seal goes into the next seal.
+    /// Whether another sealer was quicker; the next seal takes the rest.
     pub overtaken: bool,
 }
 
 impl Journal {
-    /// Seals every record that no seal covers, by stream and number. Records that are written
-    /// meanwhile are left to the next seal. Its cost grows with the number of all records: one
-    /// listing, and every earlier seal is read.
+    /// Seals every record that no seal covers, by stream and number; what is written meanwhile is
+    /// left to the next seal. Its cost grows with all records: it reads every earlier seal.
     ///
     /// # Errors
-    /// A seal that is damaged or signed with another key: nothing is sealed on top of it. Else what
-    /// the store said.
+    /// A damaged seal, or one of another key: nothing is sealed on top of it. Else what the store said.
     pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
+        let entries = self.unsealed_entries().await?;
         let log = self.whole_log(signer.verifier()).await?;
         let (leaves, left_out) = self.new_leaves(&log).await?;
         let mut sealing = Sealing {
@@ -71,10 +68,15 @@ impl Journal {
                 }
             }
         }
+        if !sealing.overtaken {
+            let new = |stream| leaves.iter().filter(|leaf| leaf.stream == stream).count();
+            let sealed = |stream| (log.sealed(stream).len() + new(stream)) as u64;
+            self.drop_sealed(&entries, sealed).await?;
+        }
         Ok(sealing)
     }
 
-    /// When the newest seal was made; `None`: there is none. Reads that one seal only.
+    /// When the newest seal was made. Reads that one only.
     ///
     /// # Errors
     /// A newest seal that `key` has not signed; else what the store said.

@@ -88,6 +88,17 @@ async fn answer(Shared(stand): Shared<Stand>, request: Request) -> Response {
             }
             None => (StatusCode::NOT_FOUND, "").into_response(),
         },
+        Method::POST if parts.uri.query() == Some("delete") => {
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            let keys = text.split("<Key>").skip(1);
+            let mut deleted = String::new();
+            for key in keys.filter_map(|rest| rest.split("</Key>").next()) {
+                assert!(key.contains("/index/"), "{key}: evidence is never deleted");
+                bucket.objects.remove(key);
+                deleted.push_str(&format!("<Deleted><Key>{key}</Key></Deleted>"));
+            }
+            format!("<?xml version=\"1.0\"?><DeleteResult>{deleted}</DeleteResult>").into_response()
+        }
         _ => (StatusCode::METHOD_NOT_ALLOWED, "").into_response(),
     }
 }
@@ -296,7 +307,7 @@ async fn a_write_whose_answer_was_lost_is_repeated_and_known_as_our_own() {
     let opened = journal.open_request(opening(1)).await.unwrap();
     assert!(matches!(opened, Opened::New(_)), "{opened:?}");
     // A hint, an entry and a record, and the one whose answer was lost once more.
-    assert_eq!(stand.lock().unwrap().writes, 4);
+    assert_eq!(stand.lock().unwrap().writes, 5);
 }
 
 #[tokio::test]

@@ -343,7 +343,7 @@ async fn a_worker_of_the_past_finds_its_request_archived() {
         panic!()
     };
     let copy = Journal::open(journal.place(), &Access::default()).unwrap();
-    let mut slow = Claim::won(claim.state().clone(), lease(EXPIRY, 4));
+    let mut slow = Claim::won(claim.state().clone(), lease(EXPIRY, 4), true);
     let taken: Vec<ItemResult> = (0..3).map(|n| result(account(n), Cancelled)).collect();
     let taken: Vec<ItemResult> = taken
         .into_iter()

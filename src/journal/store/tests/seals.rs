@@ -4,7 +4,9 @@
 use secrecy::SecretString;
 
 use super::*;
+use crate::journal::record::StreamId;
 use crate::journal::seal::{NoteSigner, Proof, ProofFlaw, VerifierKey};
+use crate::journal::store::index::unsealed::UnsealedEntry;
 
 fn signer(n: u8) -> NoteSigner {
     NoteSigner::read(
@@ -347,4 +349,47 @@ async fn a_proof_of_every_record_holds_offline_and_no_altered_one_does() {
             .unwrap(),
         None
     );
+}
+
+/// Entries are written before the records that they name, and deleted once those are sealed.
+#[tokio::test]
+async fn the_index_names_what_is_unsealed_until_it_is_sealed() {
+    let journal = memory();
+    let names = || async {
+        let entries = journal.unsealed_entries().await.unwrap();
+        let first = StreamId::of(&identity("first"));
+        let name = |entry: &UnsealedEntry| (entry.stream == first, entry.seq);
+        entries.iter().map(name).collect::<Vec<_>>()
+    };
+    let mut claim = claim(&journal, "first").await;
+    assert_eq!(names().await, [(true, 0)]);
+    claim
+        .record(&journal, at(1), progress(all(Shared)))
+        .await
+        .unwrap();
+    assert_eq!(names().await, [(true, 0)], "one entry serves a whole turn");
+    // The turn goes on after the seal, so the place behind what was sealed stays named.
+    journal.seal(&signer(7), at(10)).await.unwrap();
+    assert_eq!(names().await, [(true, 2)]);
+    claim
+        .record(&journal, at(20), closed(Status::Completed, all(Shared)))
+        .await
+        .unwrap();
+    journal.seal(&signer(7), at(30)).await.unwrap();
+    assert_eq!(names().await, []);
+    // A conflict has a stream of its own.
+    let other = opening("first", request(json!({"reason": "another"})), 9);
+    journal.open_request(other).await.unwrap();
+    assert_eq!(names().await, [(false, 0)]);
+    journal.seal(&signer(7), at(40)).await.unwrap();
+    assert_eq!(names().await, []);
+    // One that a late writer left for a sealed record goes with the next seal.
+    let stream = StreamId::of(&identity("first"));
+    journal
+        .touch(&journal.unsealed_path(stream, 1))
+        .await
+        .unwrap();
+    journal.seal(&signer(7), at(50)).await.unwrap();
+    assert_eq!(names().await, []);
+    journal.verify_sealed(&key(), None).await.unwrap();
 }

@@ -115,8 +115,49 @@ async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request
             Some(bytes) => (StatusCode::OK, found, bytes.clone()).into_response(),
             None => (StatusCode::NOT_FOUND, "").into_response(),
         },
+        Method::DELETE => {
+            assert!(key.contains("/index/"), "{key}: evidence is never deleted");
+            match bucket.objects.remove(&key) {
+                Some(_) => (StatusCode::NO_CONTENT, "").into_response(),
+                None => (StatusCode::NOT_FOUND, "").into_response(),
+            }
+        }
+        Method::POST
+            if parts
+                .uri
+                .query()
+                .is_some_and(|query| query.contains("batch")) =>
+        {
+            delete_batch(&mut bucket, &String::from_utf8_lossy(&bytes))
+        }
         _ => (StatusCode::METHOD_NOT_ALLOWED, "").into_response(),
     }
+}
+
+/// Azure's batch of deletes:
+/// <https://learn.microsoft.com/en-us/rest/api/storageservices/blob-batch>.
+fn delete_batch(bucket: &mut Bucket, body: &str) -> Response {
+    let mut answer = String::new();
+    for (id, line) in body
+        .lines()
+        .filter(|line| line.starts_with("DELETE "))
+        .enumerate()
+    {
+        let path = decoded(line.split(' ').nth(1).unwrap());
+        let key = path.strip_prefix("/acme-journal/").unwrap();
+        assert!(key.contains("/index/"), "{key}: evidence is never deleted");
+        let status = match bucket.objects.remove(key) {
+            Some(_) => "202 Accepted",
+            None => "404 Not Found",
+        };
+        answer.push_str(&format!(
+            "--b\r\nContent-Type: application/http\r\nContent-ID: {id}\r\n\r\n\
+             HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n\r\n"
+        ));
+    }
+    answer.push_str("--b--\r\n");
+    let kind = [("content-type", "multipart/mixed; boundary=b")];
+    (StatusCode::ACCEPTED, kind, answer).into_response()
 }
 
 fn list(cloud: Cloud, bucket: &Bucket, query: &str) -> Response {
