@@ -5,118 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
-use serde::Deserialize;
 use toml::Spanned;
 
-use super::CloudConfig;
-use super::raw::line_of;
-use super::resolve::Reader;
-#[cfg(test)]
-use super::schema;
+use crate::domain::Region;
 
-/// What is used when no account answers: the credentials that the process finds by itself.
-pub const DEFAULT_ACCOUNT: &str = "default";
-
-/// One owner account: a role, a key, or both; used for its regions, its images, or both.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(extend(
-    "allOf" = [
-        { "anyOf": [{ "required": ["role_arn"] }, { "required": ["secret_id", "secret_key"] }] },
-        { "anyOf": [{ "required": ["regions"] }, { "required": ["images"] }] },
-    ],
-    "dependentRequired" = { "secret_id": ["secret_key"], "secret_key": ["secret_id"] }
-)))]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawAccount {
-    /// The role to assume there.
-    #[cfg_attr(
-        test,
-        schemars(
-            with = "Option<String>",
-            regex(pattern = "^qcs::cam::uin/[0-9]{1,20}:role(Name)?/[!-~]{1,128}$")
-        )
-    )]
-    pub(super) role_arn: Option<Spanned<String>>,
-    /// The id of its key.
-    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
-    pub(super) secret_id: Option<Spanned<String>>,
-    /// Its key.
-    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
-    pub(super) secret_key: Option<Spanned<String>>,
-    /// The regions it serves; none means all.
-    #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<schema::Region>"))]
-    pub(super) regions: Vec<Spanned<String>>,
-    /// How its images' ids begin; none means all. The longest beginning wins.
-    #[serde(default)]
-    #[cfg_attr(
-        test,
-        schemars(
-            with = "Vec<String>",
-            inner(regex(pattern = "^(lhbp|img)-[0-9a-z]{0,16}$"))
-        )
-    )]
-    pub(super) images: Vec<Spanned<String>>,
-}
-
-/// One owner account.
-#[derive(Debug, Clone)]
-pub struct AccountConfig {
-    /// Its name, as the journal and the plan show it.
-    pub name: String,
-    /// The role to assume there, as written, and the line where it stands.
-    pub role_arn: Option<(String, usize)>,
-    /// Its own key, id and secret half; else the credentials that the process finds by itself.
-    pub key: Option<(SecretString, SecretString)>,
-    /// The regions it serves; none means all.
-    pub regions: BTreeSet<String>,
-    /// How its images' ids begin; none means all.
-    pub images: BTreeSet<String>,
-    /// The line of its table.
-    pub line: usize,
-}
-
-impl AccountConfig {
-    /// How well it answers: the longest beginning that fits, then whether it names the region.
-    /// `None`: not at all.
-    fn fit(&self, image: Option<&str>, region: &str) -> Option<(usize, bool)> {
-        let begins = |prefix: &&String| image.is_some_and(|id| id.starts_with(prefix.as_str()));
-        let longest = self.images.iter().filter(begins).map(String::len).max();
-        let image = if self.images.is_empty() {
-            Some(0)
-        } else {
-            longest
-        };
-        let region = self.regions.is_empty() || self.regions.contains(region);
-        image
-            .filter(|_| region)
-            .map(|length| (length, !self.regions.is_empty()))
-    }
-
-    /// Whether some image in some region would be both accounts' with equal right.
-    fn collides(&self, other: &Self) -> bool {
-        let images = self.images.is_empty() && other.images.is_empty()
-            || self.images.intersection(&other.images).next().is_some();
-        let regions = self.regions.is_empty() && other.regions.is_empty()
-            || self.regions.intersection(&other.regions).next().is_some();
-        images && regions
-    }
-}
-
-impl CloudConfig {
-    /// The account for an image in a region; for a list of all images, by the region alone. `None`
-    /// is the default.
-    pub fn account_for(&self, image: Option<&str>, region: &str) -> Option<&AccountConfig> {
-        let fitting = self
-            .accounts
-            .iter()
-            .filter_map(|a| Some((a.fit(image, region)?, a)));
-        fitting
-            .max_by_key(|(fit, _)| *fit)
-            .map(|(_, account)| account)
-    }
-}
+use super::raw::RawAccount;
+use super::reader::{Reader, line_of};
+use super::valid::{AccountConfig, DEFAULT_ACCOUNT};
 
 impl Reader<'_> {
     pub(super) fn accounts(
@@ -208,7 +103,7 @@ impl Reader<'_> {
 
     fn account_regions(&mut self, written: &[Spanned<String>]) -> BTreeSet<String> {
         for region in written {
-            if let Err(problem) = region.get_ref().parse::<crate::domain::Region>() {
+            if let Err(problem) = region.get_ref().parse::<Region>() {
                 self.problem(region, problem.problem, problem.remedy);
             }
         }

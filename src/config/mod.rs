@@ -3,55 +3,30 @@
 //! opens no socket.
 
 mod accounts;
-mod parts;
+mod cloud;
 mod raw;
+mod reader;
 mod resolve;
 #[cfg(test)]
 mod schema;
 mod seal;
 mod secrets;
+mod sources;
+mod valid;
+mod vars;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::domain::{Problem, Problems, ServedRegions};
-use crate::journal::JournalLocation;
+use crate::domain::{Problem, Problems};
 
 pub use crate::domain::Site;
-pub use accounts::{AccountConfig, DEFAULT_ACCOUNT};
-pub use parts::{CloudConfig, HttpConfig, MapRef, SourceConfig};
-pub use seal::{SEAL_KEY_VAR, SealConfig, SealKey};
+pub use seal::SEAL_KEY_VAR;
 pub use secrets::{AwsSecret, AwsStore, SecretRef, aws_secrets};
-
-/// The process's variables, taken once at the entrance.
-pub type Vars = BTreeMap<String, String>;
-
-/// A valid configuration.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The file it came from, as given.
-    pub file: String,
-    /// SHA-256, hex, of the file's text.
-    pub digest: String,
-    /// Where the journal lies; a directory is relative to the process, no longer to the file.
-    pub journal: JournalLocation,
-    /// The policy directory.
-    pub policy: PathBuf,
-    /// How many of the approvers whom a share names must be allowed to approve it; 0 asks none.
-    pub approvals: usize,
-    /// The cloud.
-    pub cloud: CloudConfig,
-    /// The HTTP function.
-    pub http: HttpConfig,
-    /// The sources, in the file's order; names are unique.
-    pub sources: Vec<SourceConfig>,
-    /// How the journal is sealed; `None`: not at all.
-    pub seal: Option<SealConfig>,
-    /// The largest accepted body, bytes.
-    pub body_limit: usize,
-    /// How long one delivery may take when its host does not say, seconds.
-    pub budget_seconds: u64,
-}
+pub use valid::{
+    AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, HttpConfig, MapRef, SealConfig, SealKey,
+    SourceConfig,
+};
+pub use vars::Vars;
 
 impl Config {
     /// Reads a configuration from `text`, which stands in `file`; relative paths are relative to
@@ -77,14 +52,6 @@ impl Config {
             )
         })?;
         Self::read(&path.display().to_string(), &text, vars)
-    }
-
-    /// The regions that requests may name.
-    pub fn rules(&self) -> ServedRegions {
-        ServedRegions {
-            site: self.cloud.site,
-            added: self.cloud.regions.clone(),
-        }
     }
 }
 

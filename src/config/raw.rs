@@ -8,11 +8,10 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use crate::domain::{Problem, Problems};
+use crate::domain::{Problem, Problems, Site};
 use crate::inbound::{Handshake, SchemeSpec};
 
-use super::Site;
-use super::accounts::RawAccount;
+use super::reader::line_of;
 #[cfg(test)]
 use super::schema;
 
@@ -148,6 +147,49 @@ pub(super) struct RawCloud {
     pub(super) accounts: BTreeMap<String, Spanned<RawAccount>>,
 }
 
+/// One owner account: a role, a key, or both; used for its regions, its images, or both.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(extend(
+    "allOf" = [
+        { "anyOf": [{ "required": ["role_arn"] }, { "required": ["secret_id", "secret_key"] }] },
+        { "anyOf": [{ "required": ["regions"] }, { "required": ["images"] }] },
+    ],
+    "dependentRequired" = { "secret_id": ["secret_key"], "secret_key": ["secret_id"] }
+)))]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAccount {
+    /// The role to assume there.
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "Option<String>",
+            regex(pattern = "^qcs::cam::uin/[0-9]{1,20}:role(Name)?/[!-~]{1,128}$")
+        )
+    )]
+    pub(super) role_arn: Option<Spanned<String>>,
+    /// The id of its key.
+    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
+    pub(super) secret_id: Option<Spanned<String>>,
+    /// Its key.
+    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
+    pub(super) secret_key: Option<Spanned<String>>,
+    /// The regions it serves; none means all.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<schema::Region>"))]
+    pub(super) regions: Vec<Spanned<String>>,
+    /// How its images' ids begin; none means all. The longest beginning wins.
+    #[serde(default)]
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "Vec<String>",
+            inner(regex(pattern = "^(lhbp|img)-[0-9a-z]{0,16}$"))
+        )
+    )]
+    pub(super) images: Vec<Spanned<String>>,
+}
+
 /// How HTTP requests reach the program.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -255,9 +297,4 @@ pub(super) fn parse(file: &str, text: &str) -> Result<RawConfig, Problems> {
         )
         .into()
     })
-}
-
-/// The 1-based line of a byte offset.
-pub(super) fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
 }

@@ -4,14 +4,15 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use secrecy::SecretString;
 use toml::Spanned;
 
 use crate::domain::{Problem, Span};
 use crate::journal::JournalLocation;
 
 use super::raw::RawSeal;
-use super::{SecretRef, Vars};
+use super::secrets::SecretRef;
+use super::valid::{SealConfig, SealKey};
+use super::vars::Vars;
 
 /// Overrides `key`: a deployment gets its key from a secret, and the file is the same everywhere.
 pub const SEAL_KEY_VAR: &str = "SHAREHOOK_SEAL_KEY";
@@ -19,48 +20,25 @@ pub const SEAL_KEY_VAR: &str = "SHAREHOOK_SEAL_KEY";
 const DEFAULT_KEY_FILE: &str = "seal.key";
 const DEFAULT_NAME: &str = "sharehook-journal";
 
-/// How the journal is sealed.
-#[derive(Debug, Clone)]
-pub struct SealConfig {
-    /// The name in every checkpoint and in the public key.
-    pub name: String,
-    /// Where the private key is.
-    pub key: SealKey,
-    /// The least time between two seals; `None`, the default for a directory: a seal follows each
-    /// write.
-    pub every: Option<Span>,
-}
-
-/// Where the private key is.
-#[derive(Debug, Clone)]
-pub enum SealKey {
-    /// A file, made on first use for a journal in a directory.
-    File(PathBuf),
-    /// The value of a variable, or of a secret in AWS.
-    Secret(SecretString),
-}
-
 /// A mistake in `[seal]`, with the offset of the value that it is about.
 type Mistake = (usize, Problem);
 
-impl SealConfig {
-    /// Reads the table. `None`: the journal is not sealed, because it is in memory, or elsewhere
-    /// than in a directory and there is no key.
-    pub(super) fn read(
-        raw: &RawSeal,
-        root: &Path,
-        vars: &Vars,
-        journal: &JournalLocation,
-    ) -> Result<Option<Self>, Mistake> {
-        let Some(key) = key(raw, root, vars, journal)? else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            name: name(raw.name.as_ref())?,
-            key,
-            every: every(raw.every.as_ref(), journal)?,
-        }))
-    }
+/// Reads the table. `None`: the journal is not sealed, because it is in memory, or elsewhere
+/// than in a directory and there is no key.
+pub(super) fn read(
+    raw: &RawSeal,
+    root: &Path,
+    vars: &Vars,
+    journal: &JournalLocation,
+) -> Result<Option<SealConfig>, Mistake> {
+    let Some(key) = key(raw, root, vars, journal)? else {
+        return Ok(None);
+    };
+    Ok(Some(SealConfig {
+        name: name(raw.name.as_ref())?,
+        key,
+        every: every(raw.every.as_ref(), journal)?,
+    }))
 }
 
 fn key(

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::Vars;
+use super::vars::Vars;
 
 /// Where a secret is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,14 +51,7 @@ const MAX_MOD_LINES: usize = 120;
 const MAX_FUNCTION_LINES: usize = 70;
 
 /// Files that are part of an import cycle today. The list only shrinks.
-const IN_A_CYCLE: [&str; 14] = [
-    "src/config/accounts.rs",
-    "src/config/mod.rs",
-    "src/config/parts.rs",
-    "src/config/raw.rs",
-    "src/config/resolve.rs",
-    "src/config/seal.rs",
-    "src/config/secrets.rs",
+const IN_A_CYCLE: &[&str] = &[
     "src/journal/export/csv.rs",
     "src/journal/export/mod.rs",
     "src/journal/export/ocsf.rs",
@@ -69,7 +62,7 @@ const IN_A_CYCLE: [&str; 14] = [
 ];
 
 /// Files and functions that are too long today. The list only shrinks.
-const TOO_LONG: [&str; 2] = ["src/config/resolve.rs", "src/journal/store/mod.rs"];
+const TOO_LONG: &[&str] = &["src/journal/store/mod.rs"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -141,7 +134,7 @@ fn files_import_each_other_in_one_direction() {
             );
         }
     }
-    assert_only_known(&wrong, &IN_A_CYCLE);
+    assert_only_known(&wrong, IN_A_CYCLE);
 }
 
 #[test]
@@ -166,7 +159,7 @@ fn files_and_functions_stay_short() {
             }
         }
     }
-    assert_only_known(&wrong, &TOO_LONG);
+    assert_only_known(&wrong, TOO_LONG);
 }
 
 #[test]

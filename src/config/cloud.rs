@@ -1,0 +1,98 @@
+//! `[cloud]`: the site, the address, the paces. The owner accounts are read in `accounts`.
+
+use toml::Spanned;
+
+use crate::domain::{Problem, Region, Site};
+
+use super::raw::RawCloud;
+use super::reader::Reader;
+use super::valid::CloudConfig;
+
+const ENDPOINT_VAR: &str = "SHAREHOOK_CLOUD_ENDPOINT";
+const SITE_VAR: &str = "SHAREHOOK_CLOUD_SITE";
+
+impl Reader<'_> {
+    pub(super) fn cloud(&mut self, raw: &RawCloud) -> CloudConfig {
+        let endpoint = match self.vars.get(ENDPOINT_VAR).filter(|v| !v.is_empty()) {
+            Some(url) => Some(url.clone()),
+            None => raw.endpoint.as_ref().map(|e| e.get_ref().clone()),
+        };
+        let site = match self.vars.get(SITE_VAR).filter(|v| !v.is_empty()) {
+            None => raw.site.unwrap_or_default(),
+            Some(text) => text.parse().unwrap_or_else(|problem| {
+                self.problems.push(Problem {
+                    field: SITE_VAR.to_owned(),
+                    ..problem
+                });
+                Site::default()
+            }),
+        };
+        if raw.site.is_none() && !self.vars.contains_key(SITE_VAR) && endpoint.is_none() {
+            let file = self.file;
+            let remedy = "write site = \"intl\" or \"cn\" under [cloud]: the accounts of one site do not exist on the other";
+            self.problems.push(Problem::new(
+                format!("{file}:1"),
+                "cloud.site is missing",
+                remedy,
+            ));
+        }
+        let lighthouse_per_second = self.rate(raw.lighthouse_per_second.as_ref(), 20.0);
+        let cvm_per_second = self.rate(raw.cvm_per_second.as_ref(), 10.0);
+        let per_call = raw.cvm_accounts_per_call.as_ref();
+        let cvm_accounts_per_call = self.count("cvm_accounts_per_call", per_call, 500, 10);
+        let per_image = raw.cvm_accounts_per_image.as_ref();
+        let cvm_accounts_per_image = self.count("cvm_accounts_per_image", per_image, 100_000, 500);
+        let regions = raw.regions.iter().map(|r| r.get_ref().clone()).collect();
+        for region in &raw.regions {
+            if let Err(problem) = region.get_ref().parse::<Region>() {
+                self.problem(region, problem.problem, problem.remedy);
+            }
+        }
+        CloudConfig {
+            site,
+            endpoint,
+            lighthouse_per_second,
+            cvm_per_second,
+            cvm_accounts_per_call,
+            cvm_accounts_per_image,
+            regions,
+            accounts: self.accounts(&raw.accounts),
+        }
+    }
+
+    fn count(
+        &mut self,
+        name: &str,
+        written: Option<&Spanned<usize>>,
+        most: usize,
+        usual: usize,
+    ) -> usize {
+        match written {
+            Some(n) if !(1..=most).contains(n.get_ref()) => {
+                self.problem(
+                    n,
+                    format!("{name} is not within 1 to {most}"),
+                    format!("leave it out for {usual}"),
+                );
+                usual
+            }
+            Some(n) => *n.get_ref(),
+            None => usual,
+        }
+    }
+
+    fn rate(&mut self, written: Option<&Spanned<f64>>, published: f64) -> f64 {
+        match written {
+            Some(rate) if !(0.1..=published).contains(rate.get_ref()) => {
+                self.problem(
+                    rate,
+                    format!("is not within 0.1 to {published} calls per second"),
+                    format!("leave it out for the published limit of {published}, or write less"),
+                );
+                published
+            }
+            Some(rate) => *rate.get_ref(),
+            None => published,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What every part of the configuration is read with: the file's place, the variables, and the
+//! mistakes found so far.
+
+use std::path::Path;
+
+use secrecy::SecretString;
+use toml::Spanned;
+
+use crate::domain::Problem;
+
+use super::secrets::SecretRef;
+use super::vars::Vars;
+
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a str,
+    pub(super) text: &'a str,
+    pub(super) root: &'a Path,
+    pub(super) vars: &'a Vars,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    pub(super) fn place(&self, offset: usize) -> String {
+        format!("{}:{}", self.file, line_of(self.text, offset))
+    }
+
+    pub(super) fn problem<T>(
+        &mut self,
+        at: &Spanned<T>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        let place = self.place(at.span().start);
+        self.problems.push(Problem::new(place, problem, remedy));
+    }
+
+    /// The secret that a reference names.
+    pub(super) fn secret(
+        &mut self,
+        whose: &str,
+        written: &Spanned<String>,
+    ) -> Option<SecretString> {
+        let found =
+            SecretRef::parse(written.get_ref()).and_then(|r| r.resolve(self.root, self.vars));
+        match found {
+            Ok(secret) => Some(secret),
+            Err((problem, remedy)) => {
+                self.problem(written, format!("{whose}: {problem}"), remedy);
+                None
+            }
+        }
+    }
+}
+
+/// The 1-based line of a byte offset.
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
+}

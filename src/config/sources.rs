@@ -1,0 +1,166 @@
+//! `[[source]]`: names, secrets, origins, maps. In: the tables as written. Out: the sources that are
+//! valid, and a mistake for each other one.
+
+use std::collections::BTreeSet;
+
+use secrecy::SecretString;
+use toml::Spanned;
+
+use crate::domain::SourceName;
+use crate::inbound::Map;
+
+use super::raw::RawSource;
+use super::reader::{Reader, line_of};
+use super::valid::{MapRef, SourceConfig};
+
+impl Reader<'_> {
+    pub(super) fn sources(&mut self, raw: &[Spanned<RawSource>]) -> Vec<SourceConfig> {
+        let mut names = BTreeSet::new();
+        let mut sources = Vec::with_capacity(raw.len());
+        for entry in raw {
+            let source = entry.get_ref();
+            let name = match source.name.get_ref().parse::<SourceName>() {
+                Ok(name) if names.insert(name.clone()) => Some(name),
+                Ok(name) => {
+                    self.problem(
+                        &source.name,
+                        format!("source {name} is there twice"),
+                        "give each source its own name",
+                    );
+                    None
+                }
+                Err(problem) => {
+                    self.problem(&source.name, problem.problem, problem.remedy);
+                    None
+                }
+            };
+            let secrets = self.secrets(source);
+            let from = self.from(source);
+            let events = self.events(source);
+            let map = self.map(source);
+            let issuers = self.issuers(source);
+            if let Some(written) = &source.handshake
+                && let Some(problem) = written.get_ref().problem(source.scheme.get_ref())
+            {
+                self.problem(
+                    written,
+                    format!("{}: {}", problem.field, problem.problem),
+                    problem.remedy,
+                );
+            }
+            let line = line_of(self.text, entry.span().start);
+            if let (Some(name), Some(map)) = (name, map) {
+                let scheme = source.scheme.get_ref().clone();
+                let handshake = source
+                    .handshake
+                    .as_ref()
+                    .map(|written| written.get_ref().clone());
+                sources.push(SourceConfig {
+                    name,
+                    scheme,
+                    secrets,
+                    from,
+                    issuers,
+                    handshake,
+                    events,
+                    map,
+                    line,
+                });
+            }
+        }
+        sources
+    }
+
+    fn secrets(&mut self, source: &RawSource) -> Vec<SecretString> {
+        let whose = format!("source {:?}", source.name.get_ref());
+        source
+            .secrets
+            .iter()
+            .filter_map(|written| self.secret(&whose, written))
+            .collect()
+    }
+
+    /// `from` entries may be references `env:NAME`, because a template knows a queue's ARN only
+    /// when it is deployed.
+    fn from(&mut self, source: &RawSource) -> Vec<String> {
+        let mut from = Vec::new();
+        for written in &source.from {
+            match written.get_ref().strip_prefix("env:") {
+                None => from.push(written.get_ref().clone()),
+                Some(name) => match self.vars.get(name).filter(|v| !v.is_empty()) {
+                    Some(value) => from.push(value.clone()),
+                    None => self.problem(
+                        written,
+                        format!("the variable {name} is not set"),
+                        format!("set {name} to the ARN that may speak for this source"),
+                    ),
+                },
+            }
+        }
+        from
+    }
+
+    /// CloudEvents sources are compared to the letter, so there are no wildcards.
+    fn events(&mut self, source: &RawSource) -> Vec<String> {
+        for written in &source.events {
+            if written.get_ref().trim().is_empty() || written.get_ref().contains('*') {
+                let problem = format!(
+                    "events: {:?} is not a CloudEvents source",
+                    written.get_ref()
+                );
+                self.problem(
+                    written,
+                    problem,
+                    "write each `source` attribute in full; there are no wildcards",
+                );
+            }
+        }
+        source
+            .events
+            .iter()
+            .map(|written| written.get_ref().clone())
+            .collect()
+    }
+
+    fn issuers(&mut self, source: &RawSource) -> Vec<u8> {
+        let Some(written) = &source.issuers else {
+            return Vec::new();
+        };
+        if source.scheme.get_ref().name() != "sns" {
+            self.problem(
+                written,
+                "issuers do nothing for this scheme",
+                "remove them, or use scheme = \"sns\"",
+            );
+        }
+        let path = self.root.join(written.get_ref());
+        std::fs::read(&path).unwrap_or_else(|error| {
+            let problem = format!("issuers {} cannot be read: {error}", path.display());
+            self.problem(written, problem, "name a PEM file of certificates");
+            Vec::new()
+        })
+    }
+
+    fn map(&mut self, source: &RawSource) -> Option<MapRef> {
+        let Some(written) = &source.map else {
+            return Some(MapRef::Builtin("native".to_owned()));
+        };
+        let name = written.get_ref();
+        if Map::builtin_names().any(|known| known == name) {
+            return Some(MapRef::Builtin(name.clone()));
+        }
+        let path = self.root.join(name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Some(MapRef::File(path.display().to_string(), text)),
+            Err(error) => {
+                let shipped = Map::builtin_names().collect::<Vec<_>>().join(", ");
+                self.problem(
+                    written,
+                    format!("map {} cannot be read: {error}", path.display()),
+                    format!("name a jq file, or one of the maps that ship: {shipped}"),
+                );
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! A valid configuration: [`Config`] and its parts. Values only; the other files of this folder read
+//! and check them.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use crate::domain::{ServedRegions, Site, SourceName, Span};
+use crate::inbound::{Handshake, SchemeSpec};
+use crate::journal::JournalLocation;
+
+/// A valid configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it came from, as given.
+    pub file: String,
+    /// SHA-256, hex, of the file's text.
+    pub digest: String,
+    /// Where the journal lies; a directory is relative to the process, no longer to the file.
+    pub journal: JournalLocation,
+    /// The policy directory.
+    pub policy: PathBuf,
+    /// How many of the approvers whom a share names must be allowed to approve it; 0 asks none.
+    pub approvals: usize,
+    /// The cloud.
+    pub cloud: CloudConfig,
+    /// The HTTP function.
+    pub http: HttpConfig,
+    /// The sources, in the file's order; names are unique.
+    pub sources: Vec<SourceConfig>,
+    /// How the journal is sealed; `None`: not at all.
+    pub seal: Option<SealConfig>,
+    /// The largest accepted body, bytes.
+    pub body_limit: usize,
+    /// How long one delivery may take when its host does not say, seconds.
+    pub budget_seconds: u64,
+}
+
+impl Config {
+    /// The regions that requests may name.
+    pub fn rules(&self) -> ServedRegions {
+        ServedRegions {
+            site: self.cloud.site,
+            added: self.cloud.regions.clone(),
+        }
+    }
+}
+
+/// The cloud's settings.
+#[derive(Debug, Clone)]
+pub struct CloudConfig {
+    /// Which site.
+    pub site: Site,
+    /// One address for all services, for tests and proxies; plain http on loopback only.
+    pub endpoint: Option<String>,
+    /// Calls per second, API and region; the published limit is 20.
+    pub lighthouse_per_second: f64,
+    /// Calls per second and region; the published limit is 10.
+    pub cvm_per_second: f64,
+    /// Accounts in one cvm call; the API page names no maximum.
+    pub cvm_accounts_per_call: usize,
+    /// Accounts that one CVM image can be shared with; the published quota is 500.
+    pub cvm_accounts_per_image: usize,
+    /// Regions newer than this program, of both products.
+    pub regions: BTreeSet<String>,
+    /// Owner accounts beside the one that the process finds by itself.
+    pub accounts: Vec<AccountConfig>,
+}
+
+/// Where a source's map comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MapRef {
+    /// One that ships with the program.
+    Builtin(String),
+    /// A file of the user's: its path as written, and its text.
+    File(String, String),
+}
+
+/// One configured source.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// Its name: `POST /hooks/{name}`.
+    pub name: SourceName,
+    /// How its deliveries are authenticated.
+    pub scheme: SchemeSpec,
+    /// Active secrets, resolved.
+    pub secrets: Vec<SecretString>,
+    /// Which hosts may speak for a trusted source.
+    pub from: Vec<String>,
+    /// PEM of certificates beside the public roots, for scheme `sns`.
+    pub issuers: Vec<u8>,
+    /// The handshake that it answers, if any.
+    pub handshake: Option<Handshake>,
+    /// The CloudEvents sources whose events `POST /events` takes when this source's secret
+    /// authenticates them.
+    pub events: Vec<String>,
+    /// How an event becomes a request.
+    pub map: MapRef,
+    /// The line of its `[[source]]`, for errors found later.
+    pub line: usize,
+}
+
+/// How the service is reached over HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// The base path under which a gateway or proxy publishes the service, as in `/share`: it is
+    /// removed from paths that begin with it.
+    pub strip_prefix: Option<String>,
+}
+
+/// What is used when no account answers: the credentials that the process finds by itself.
+pub const DEFAULT_ACCOUNT: &str = "default";
+
+/// One owner account.
+#[derive(Debug, Clone)]
+pub struct AccountConfig {
+    /// Its name, as the journal and the plan show it.
+    pub name: String,
+    /// The role to assume there, as written, and the line where it stands.
+    pub role_arn: Option<(String, usize)>,
+    /// Its own key, id and secret half; else the credentials that the process finds by itself.
+    pub key: Option<(SecretString, SecretString)>,
+    /// The regions it serves; none means all.
+    pub regions: BTreeSet<String>,
+    /// How its images' ids begin; none means all.
+    pub images: BTreeSet<String>,
+    /// The line of its table.
+    pub line: usize,
+}
+
+impl AccountConfig {
+    /// How well it answers: the longest beginning that fits, then whether it names the region.
+    /// `None`: not at all.
+    fn fit(&self, image: Option<&str>, region: &str) -> Option<(usize, bool)> {
+        let begins = |prefix: &&String| image.is_some_and(|id| id.starts_with(prefix.as_str()));
+        let longest = self.images.iter().filter(begins).map(String::len).max();
+        let image = if self.images.is_empty() {
+            Some(0)
+        } else {
+            longest
+        };
+        let region = self.regions.is_empty() || self.regions.contains(region);
+        image
+            .filter(|_| region)
+            .map(|length| (length, !self.regions.is_empty()))
+    }
+
+    /// Whether some image in some region would be both accounts' with equal right.
+    pub(super) fn collides(&self, other: &Self) -> bool {
+        let images = self.images.is_empty() && other.images.is_empty()
+            || self.images.intersection(&other.images).next().is_some();
+        let regions = self.regions.is_empty() && other.regions.is_empty()
+            || self.regions.intersection(&other.regions).next().is_some();
+        images && regions
+    }
+}
+
+impl CloudConfig {
+    /// The account for an image in a region; for a list of all images, by the region alone. `None`
+    /// is the default.
+    pub fn account_for(&self, image: Option<&str>, region: &str) -> Option<&AccountConfig> {
+        let fitting = self
+            .accounts
+            .iter()
+            .filter_map(|a| Some((a.fit(image, region)?, a)));
+        fitting
+            .max_by_key(|(fit, _)| *fit)
+            .map(|(_, account)| account)
+    }
+}
+
+/// How the journal is sealed.
+#[derive(Debug, Clone)]
+pub struct SealConfig {
+    /// The name in every checkpoint and in the public key.
+    pub name: String,
+    /// Where the private key is.
+    pub key: SealKey,
+    /// The least time between two seals; `None`, the default for a directory: a seal follows each
+    /// write.
+    pub every: Option<Span>,
+}
+
+/// Where the private key is.
+#[derive(Debug, Clone)]
+pub enum SealKey {
+    /// A file, made on first use for a journal in a directory.
+    File(PathBuf),
+    /// The value of a variable, or of a secret in AWS.
+    Secret(SecretString),
+}
