@@ -166,7 +166,7 @@ pub(super) fn unavailable(identity: &Identity, error: &JournalError) -> Answer {
 
 /// How one request ended, for the tables that turn it into a status code, an exit code or a batch
 /// failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// Processed; the body tells how. Also a dry run and an event that asks for nothing.
     Done,
@@ -202,22 +202,6 @@ pub enum Reply {
     Unreadable(Problem),
     /// Verified, yet the map finds no valid request in it.
     Invalid(Problems),
-}
-
-impl Reply {
-    /// The ending that decides the whole delivery's code: the most serious one.
-    pub fn ending(&self) -> Option<Ending> {
-        match self {
-            Self::Answers(answers) => Some(
-                answers
-                    .iter()
-                    .map(|(ending, _)| *ending)
-                    .max()
-                    .unwrap_or(Ending::Done),
-            ),
-            _ => None,
-        }
-    }
 }
 
 impl From<MapRefusal> for Reply {

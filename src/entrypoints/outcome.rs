@@ -16,6 +16,8 @@ pub(crate) enum Outcome {
     Waiting,
     /// Journalled, not finished: the next sweep continues it.
     Pending,
+    /// Of several requests: one has to wait or is not finished, and something of another failed.
+    UnfinishedWithFailures,
     /// Refused by the policy.
     Denied,
     /// Verified, but the map finds no valid request in it; or a known id with other content.
@@ -72,11 +74,11 @@ impl Outcome {
     /// The outcome of a whole delivery: the most serious one of its requests.
     pub(crate) fn of(reply: &Reply) -> Self {
         match reply {
-            Reply::Answers(answers) => answers
-                .iter()
-                .map(|(ending, answer)| Self::of_request(*ending, answer.status))
-                .max()
-                .unwrap_or(Self::Done),
+            Reply::Answers(answers) => Self::of_all(
+                answers
+                    .iter()
+                    .map(|(ending, answer)| Self::of_request(*ending, answer.status)),
+            ),
             Reply::Handshake(_) => Self::Done,
             Reply::Unauthorised => Self::Unauthorised,
             Reply::UnknownSource => Self::UnknownSource,
@@ -84,6 +86,20 @@ impl Outcome {
             Reply::UnsupportedType => Self::UnsupportedType,
             Reply::Unreadable(_) => Self::Unreadable,
             Reply::Invalid(_) => Self::Invalid,
+        }
+    }
+
+    /// The outcome of several. Unfinished work beside a failure is both, because senders have to
+    /// know the one and exit codes the other.
+    pub(crate) fn of_all(outcomes: impl Iterator<Item = Self>) -> Self {
+        let (mut worst, mut failed) = (Self::Done, false);
+        for outcome in outcomes {
+            failed |= outcome == Self::DoneWithFailures;
+            worst = worst.max(outcome);
+        }
+        match worst {
+            Self::Waiting | Self::Pending if failed => Self::UnfinishedWithFailures,
+            worst => worst,
         }
     }
 
@@ -103,7 +119,7 @@ impl Outcome {
     pub(crate) fn http_status(self) -> u16 {
         match self {
             Self::Done | Self::DoneWithFailures => 200,
-            Self::Waiting | Self::Pending => 202,
+            Self::Waiting | Self::Pending | Self::UnfinishedWithFailures => 202,
             Self::Unreadable | Self::UnknownEvent => 400,
             Self::Unauthorised => 401,
             Self::Denied => 403,
@@ -131,9 +147,12 @@ impl Outcome {
     /// What happens to a message: everything but `None` makes it a batch failure.
     pub(crate) fn redelivery(self) -> Redelivery {
         match self {
-            Self::Done | Self::DoneWithFailures | Self::Waiting | Self::Pending | Self::Denied => {
-                Redelivery::None
-            }
+            Self::Done
+            | Self::DoneWithFailures
+            | Self::Waiting
+            | Self::Pending
+            | Self::UnfinishedWithFailures
+            | Self::Denied => Redelivery::None,
             Self::Busy | Self::TooSlow | Self::Unavailable | Self::Panicked => {
                 Redelivery::MaySucceed
             }
@@ -153,7 +172,11 @@ impl Outcome {
     /// invocation. `None` when the journal holds an outcome or unfinished work.
     pub(crate) fn error_name(self) -> Option<&'static str> {
         match self {
-            Self::Done | Self::DoneWithFailures | Self::Waiting | Self::Pending => None,
+            Self::Done
+            | Self::DoneWithFailures
+            | Self::Waiting
+            | Self::Pending
+            | Self::UnfinishedWithFailures => None,
             Self::Denied => Some("Denied"),
             Self::Invalid | Self::UnsupportedType | Self::TooLarge => Some("Invalid"),
             Self::Unreadable => Some("Unreadable"),
@@ -172,6 +195,7 @@ impl Outcome {
                 Exit::Refused
             }
             Self::DoneWithFailures
+            | Self::UnfinishedWithFailures
             | Self::Invalid
             | Self::Unreadable
             | Self::UnsupportedType
@@ -323,5 +347,22 @@ mod tests {
             assert_eq!(outcome.http_status(), status);
         }
         assert_eq!(Outcome::Unavailable.retry_after(), Some(30));
+    }
+
+    #[test]
+    fn unfinished_work_does_not_hide_a_failure() {
+        for unfinished in [Outcome::Waiting, Outcome::Pending] {
+            for pair in [
+                [Outcome::DoneWithFailures, unfinished],
+                [unfinished, Outcome::DoneWithFailures],
+            ] {
+                let outcome = Outcome::of_all(pair.into_iter());
+                assert_eq!(outcome.http_status(), 202, "{pair:?}");
+                assert_eq!(outcome.redelivery(), Redelivery::None, "{pair:?}");
+                assert_eq!(outcome.exit(), Exit::Failed, "{pair:?}");
+            }
+            let fine = Outcome::of_all([Outcome::Done, unfinished].into_iter());
+            assert_eq!((fine, fine.exit()), (unfinished, Exit::Done));
+        }
     }
 }

@@ -12,7 +12,7 @@ use aws_lambda_events::sns::SnsEvent;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::support::service::{QUEUE_ARN, Service, Site, event, request};
+use crate::support::service::{QUEUE_ARN, STRANGER, Service, Site, event, request};
 
 fn status(answer: &Value) -> (u64, Value) {
     let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
@@ -291,6 +291,24 @@ async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
     }
     assert!(service.cloud.calls().is_empty() && site.cloud.calls().is_empty());
     assert_eq!(service.records(), 0);
+}
+
+/// A request that has to wait does not hide another one that failed; the queue is done with both.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_request_decides_the_exit_code_beside_one_that_waits() {
+    let site = Site::trusting(&[QUEUE_ARN], &["b"]).await;
+    let mut batch = event("sqs-three-requests.json");
+    let records = batch["Records"].as_array_mut().unwrap();
+    records.truncate(2);
+    let waits = request("W-1", json!({"not_before": "2099-01-01T00:00:00Z"}));
+    let fails = request("F-1", json!({"accounts": [STRANGER]}));
+    for (record, body) in records.iter_mut().zip([waits, fails]) {
+        record["body"] = json!(body.to_string());
+    }
+    let (code, text) = site.invoke(&batch);
+    assert_eq!((code, text.as_str()), (1, r#"{"batchItemFailures":[]}"#));
+    batch["Records"].as_array_mut().unwrap().truncate(1);
+    assert_eq!(site.invoke(&batch).0, 0, "the one that waits alone");
 }
 
 /// The journal holds a pending request, and the sweep finishes it. A queue that delivered it again

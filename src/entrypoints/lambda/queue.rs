@@ -46,7 +46,7 @@ pub(super) async fn batch(app: &Arc<App>, batch: SqsEvent, deadline: Deadline) -
             response.add_failure(id);
         }
     }
-    let worst = outcomes.into_values().max().unwrap_or(Outcome::Done);
+    let worst = Outcome::of_all(outcomes.into_values());
     Invocation::answered(worst, json!(response))
 }
 
