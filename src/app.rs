@@ -258,11 +258,12 @@ impl App {
     }
 
     /// Looks, plans, and does what is left to do: the same for a new request, a resumed one and an
-    /// expiry.
+    /// expiry. `kept`: items that are settled without a call.
     async fn carry_out(
         &self,
         writer: &mut ClaimWriter<'_>,
         approved: &Approved,
+        kept: Vec<ItemResult>,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
         // Of the request as it was made: an expiry may name the blueprint that a chain made of an
@@ -270,6 +271,7 @@ impl App {
         let context = self.context(writer.state().request(), deadline);
         let seen = observe::observe(&context, approved.request()).await;
         let mut done = writer.results();
+        done.extend(kept);
         done.extend(own_account(context.cloud, approved.request()));
         let observed = writer.observed();
         let plan = Plan::of(approved, &seen, &done, observed);

@@ -1,35 +1,66 @@
-//! Calling off: a cancel ends every earlier share of the same image, region and receivers that is not
-//! closed. Takes the cancel's state; appends `called_off` records to the streams of those shares. It
-//! never waits for a share's worker and calls nothing in the cloud.
+//! The order of shares and cancels of the same image, region and receivers. A cancel calls off every
+//! earlier share that is not closed: it appends `called_off` records to their streams and never waits
+//! for their workers. A cancel that is resumed leaves alone what a later share gave. A share waits
+//! until a live worker has taken the same away. Changes nothing in the cloud.
 
 use std::collections::BTreeSet;
 
-use crate::domain::{AccountId, Action, BlueprintId, ImageRef, Item, Target};
-use crate::journal::{CallOff, JournalError, Receiver, State, StreamId};
+use crate::domain::{
+    AccountId, Action, ImageRef, Item, ItemResult, ResultCode, ResultKind, Target, Timestamp,
+};
+use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
 
+use super::grants::{cancels, held, order};
 use super::{App, Deadline};
 
 /// The images that a cancel takes away, as far as they are known.
 #[derive(Debug, Default)]
 struct Cancelled {
-    /// What accounts lose: the image, or the blueprints that came of it.
+    /// The images that accounts lose: the image, or the blueprints that a chain made of it.
     from_accounts: BTreeSet<ImageRef>,
     /// The CVM image behind it in Lighthouse.
     published: Option<ImageRef>,
+    /// The blueprints that are in Lighthouse because of `published`.
+    made: BTreeSet<ImageRef>,
 }
 
+/// What a turn may begin with, given the other requests about the same image.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Begin. These items need nothing: a later share holds them.
+    Begin(Vec<ItemResult>),
+    /// Give the turn back: a live worker changes the same.
+    Wait { until: Timestamp, why: String },
+}
+
+/// A turn has claimed its request before it asks for its order, so of two workers at least one sees
+/// the other.
 impl App {
-    /// Calls off what was opened before this cancel, in the order of the journal. Run it after the
-    /// cancel's record 0 is durable and before the cancel looks at the cloud: a share that closes in
-    /// between is then seen there.
-    pub(super) async fn call_off_earlier(
+    /// Brings this turn in order with the other requests about the same.
+    pub(super) async fn order_among_others(
+        &self,
+        state: &State,
+        deadline: Deadline,
+    ) -> Result<Order, JournalError> {
+        match state.request().action {
+            Action::Share => self.wait_for_takers(state).await,
+            Action::Cancel => self.call_off_earlier(state, deadline).await,
+        }
+    }
+
+    /// Calls off what was opened before this cancel, in the order of the journal, and leaves to later
+    /// shares what they hold. Precedes the cancel's look at the cloud: a share that closes in between
+    /// is then seen there.
+    async fn call_off_earlier(
         &self,
         cancel: &State,
         deadline: Deadline,
-    ) -> Result<(), JournalError> {
+    ) -> Result<Order, JournalError> {
         let (images, streams) = self.called_off_by(cancel, deadline).await?;
         let lease = self.worker_lease(self.now(), deadline)?;
-        for share in self.read_streams(streams).await? {
+        let states = self.read_streams(streams).await?;
+        let order = after_later_shares(cancel, &states, &images, self.now());
+        for share in states {
             let call_off = CallOff {
                 items: items_called_off(cancel, &share, &images),
                 by: cancel.identity().clone(),
@@ -44,7 +75,32 @@ impl App {
                 .await?;
             tracing::info!(share = %name, cancel = %cancel.identity(), "called off");
         }
-        Ok(())
+        Ok(order)
+    }
+
+    /// Lets a live worker finish that takes the same away: an earlier cancel, or the revocation of
+    /// another share. Else its call could come after this share's.
+    async fn wait_for_takers(&self, share: &State) -> Result<Order, JournalError> {
+        let now = self.now();
+        let others = self.others(share).await?;
+        let takers = others.iter().filter_map(|other| {
+            let until = match (other.request().action, other.phase()) {
+                (Action::Cancel, Phase::Working { lease_until, .. }) => {
+                    (order(other) < order(share)).then_some(*lease_until)
+                }
+                (Action::Share, Phase::Revoking { lease_until, .. }) => Some(*lease_until),
+                _ => None,
+            };
+            let until = until.filter(|until| *until > now && meet(share, other))?;
+            Some((until, other.identity().to_string()))
+        });
+        Ok(match takers.max() {
+            None => Order::Begin(Vec::new()),
+            Some((until, name)) => Order::Wait {
+                until,
+                why: format!("{name} is taking the same image away; the share follows"),
+            },
+        })
     }
 
     /// The images that the cancel takes away, and every request that may share one of them.
@@ -53,12 +109,11 @@ impl App {
         cancel: &State,
         deadline: Deadline,
     ) -> Result<(Cancelled, BTreeSet<StreamId>), JournalError> {
-        let request = cancel.request();
-        let (region, target) = (&request.region, &request.target);
+        let (region, target) = (&cancel.request().region, &cancel.request().target);
         let mut images = Cancelled::default();
+        let mut streams = BTreeSet::new();
         match target {
             Target::Cvm { .. } => drop(images.from_accounts.insert(target.image())),
-            Target::Lighthouse { .. } => images.published = Some(target.image()),
             Target::Blueprint { .. } => {
                 images.from_accounts.insert(target.image());
                 let known = self
@@ -71,28 +126,30 @@ impl App {
                     .find(|state| state.request().target.lighthouse());
                 images.published = made.map(|state| state.request().target.image());
             }
-            Target::Chain { image, .. } => {
+            Target::Lighthouse { image } | Target::Chain { image, .. } => {
                 images.published = Some(target.image());
-                let cloud = self.context(request, deadline).cloud;
+                let cloud = self.context(cancel.request(), deadline).cloud;
                 // A chain made its blueprint or will make it; what cannot be read now, the journal may
                 // know.
                 let found = cloud.blueprint_of_image(region, image, deadline).await;
                 let found = found.ok().flatten().map(|found| found.blueprint_id);
-                images.from_accounts.extend(found.map(ImageRef::Blueprint));
+                images.made.extend(found.map(ImageRef::Blueprint));
             }
         }
-        let mut streams = BTreeSet::new();
         if let Some(published) = &images.published {
             let lighthouse = [Receiver::Lighthouse.name()];
             streams.extend(self.streams_of(region, published, &lighthouse).await?);
-            if matches!(target, Target::Chain { .. }) {
-                let chains = self.read_streams(streams.clone()).await?;
-                let made = chains.iter().filter_map(State::blueprint).cloned();
-                let made: BTreeSet<BlueprintId> = made.collect();
-                images
-                    .from_accounts
-                    .extend(made.into_iter().map(ImageRef::Blueprint));
+        }
+        if target.lighthouse() {
+            let chains = self.read_streams(streams.clone()).await?;
+            let made = chains.iter().filter_map(State::blueprint).cloned();
+            images.made.extend(made.map(ImageRef::Blueprint));
+            for blueprint in &images.made {
+                streams.extend(self.journal.affecting(region, blueprint, None).await?);
             }
+        }
+        if matches!(target, Target::Chain { .. }) {
+            images.from_accounts.extend(images.made.iter().cloned());
         }
         let accounts = target.accounts().iter().map(AccountId::as_str);
         let names: Vec<&str> = accounts.chain([Receiver::Many.name()]).collect();
@@ -103,9 +160,74 @@ impl App {
     }
 }
 
+/// Whether two requests about the same image have a receiver in common.
+fn meet(one: &State, other: &State) -> bool {
+    let (mine, theirs) = (&one.request().target, &other.request().target);
+    let account = |account| theirs.accounts().contains(account);
+    mine.lighthouse() || theirs.lighthouse() || mine.accounts().iter().any(account)
+}
+
+/// The order of a cancel among `states`: later shares keep what they hold, and one that is being
+/// carried out comes first.
+fn after_later_shares(
+    cancel: &State,
+    states: &[State],
+    images: &Cancelled,
+    now: Timestamp,
+) -> Order {
+    let cancels = cancels(states);
+    let mut kept: Vec<ItemResult> = Vec::new();
+    let later = states.iter().filter(|share| {
+        share.request().action == Action::Share
+            && share.request().region == cancel.request().region
+            && order(share) > order(cancel)
+    });
+    for share in later {
+        let held = held(share, &cancels, now);
+        let live =
+            matches!(share.phase(), Phase::Working { lease_until, .. } if *lease_until > now);
+        for item in cancel.request().target.items() {
+            let of_share = items_that_need(&item, share, images);
+            if of_share.iter().any(|item| held.contains(item)) {
+                kept.push(left_to(share, item));
+            } else if let (false, true, Some(until)) = (of_share.is_empty(), live, share.due_at()) {
+                let why = format!("{} is being carried out", share.identity());
+                return Order::Wait { until, why };
+            }
+        }
+    }
+    Order::Begin(kept)
+}
+
+/// The items of a share that an item of a cancel would end.
+fn items_that_need(item: &Item, share: &State, images: &Cancelled) -> Vec<Item> {
+    let (target, subject) = (&share.request().target, share.subject());
+    let mut items = target.items();
+    items.retain(|of_share| match (item, of_share) {
+        (Item::Account(_), Item::Account(_)) => {
+            item == of_share && images.from_accounts.contains(&subject)
+        }
+        (Item::Lighthouse(_), Item::Lighthouse(_)) => images.published == Some(target.image()),
+        // An image must stay in Lighthouse for every account that has its blueprint.
+        (Item::Lighthouse(_), Item::Account(_)) => images.made.contains(&subject),
+        (Item::Account(_), Item::Lighthouse(_)) => false,
+    });
+    items
+}
+
+/// The result of a cancel's item that a later share holds.
+fn left_to(share: &State, item: Item) -> ItemResult {
+    let name = share.identity();
+    let kind = ResultKind::Failed {
+        code: ResultCode::LaterShare.into(),
+        message: format!("{name} was approved after this cancel and shares it"),
+        retryable: false,
+    };
+    ItemResult::new(item, kind, None)
+}
+
 /// Which items of `share` this cancel calls off, whether or not they can still be.
 fn items_called_off(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
-    let order = |state: &State| (state.approved_at(), state.stream());
     let target = &share.request().target;
     if share.request().action != Action::Share
         || share.request().region != cancel.request().region

@@ -3,12 +3,19 @@
 //! cloud holds.
 
 use crate::domain::{AccountId, Action, ImageRef, Item, ItemResult, ResultKind, Timestamp};
-use crate::journal::{Grant, Phase, State};
+use crate::journal::{Grant, Phase, State, StreamId};
 
 /// When a share that another, endless grant covers too is looked at again.
 const LOOK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// When a share that somebody is at work on is looked at again, at the earliest.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
+
+/// The order of the journal: of two requests about the same, the later one decides. Of the same
+/// instant a cancel is later.
+pub(super) fn order(state: &State) -> (Timestamp, bool, StreamId) {
+    let cancels = state.request().action == Action::Cancel;
+    (state.approved_at(), cancels, state.stream())
+}
 
 /// The requests that cancelled something.
 pub(super) fn cancels(states: &[State]) -> Vec<&State> {
@@ -50,7 +57,9 @@ fn taken(state: &State, item: &Item, since: Timestamp, cancels: &[&State]) -> bo
             .into_iter()
             .filter(ItemResult::succeeded)
             .map(|result| result.item);
-        cancel.updated_at() >= since
+        // A cancel that was approved before the share and ended after it left the share alone.
+        order(cancel) > order(state)
+            && cancel.updated_at() >= since
             && cancel.request().region == state.request().region
             && gone.any(|other| match &other {
                 Item::Account(_) => other == *item && same_image(cancel),
@@ -113,6 +122,24 @@ fn rivals<'a>(
             && !other.expired(now)
             && other.request().region == state.request().region
     })
+}
+
+/// What a share gave or found given, and nothing has taken away or called off since.
+pub(super) fn held(share: &State, cancels: &[&State], now: Timestamp) -> Vec<Item> {
+    if matches!(share.phase(), Phase::Denied | Phase::Revoked) || share.expired(now) {
+        return Vec::new();
+    }
+    let since = share
+        .grant(now)
+        .map_or(share.approved_at(), |grant| grant.since);
+    let given = share.results().into_iter().filter(|result| {
+        let given = matches!(
+            result.kind,
+            ResultKind::Shared | ResultKind::AlreadyShared | ResultKind::Available { .. }
+        );
+        given && result.called_off_by.is_none() && !taken(share, &result.item, since, cancels)
+    });
+    given.map(|result| result.item).collect()
 }
 
 /// What a request holds, whether it gave it or found it there, and until when to leave that alone.

@@ -6,6 +6,7 @@ use crate::journal::{Claim, JournalError, Phase, State, StreamId, Work};
 use crate::policy::{Approved, Decision, Question};
 
 use super::answer::{Answer, Ending};
+use super::call_off::Order;
 use super::claim_writer::{ClaimWriter, Stop};
 use super::withhold::{Permission, Withheld, trace};
 use super::{App, Deadline, context, observe};
@@ -123,11 +124,14 @@ impl App {
     ) -> Result<(), Stop> {
         match permission {
             Permission::Granted(approved) => {
-                if approved.request().action == Action::Cancel {
-                    let called_off = self.call_off_earlier(writer.state(), deadline).await;
-                    called_off.map_err(Stop::Journal)?;
-                }
-                let results = self.carry_out(writer, approved, deadline).await?;
+                let order = self.order_among_others(writer.state(), deadline).await;
+                let kept = match order.map_err(Stop::Journal)? {
+                    Order::Begin(kept) => kept,
+                    Order::Wait { until, why } => {
+                        return writer.defer(Vec::new(), why, until).await;
+                    }
+                };
+                let results = self.carry_out(writer, approved, kept, deadline).await?;
                 let results = self
                     .settle_refused_chain(writer, approved, results, deadline)
                     .await?;

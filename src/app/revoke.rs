@@ -97,7 +97,6 @@ impl App {
     ) -> Result<State, JournalError> {
         let deadline = context::turn(deadline);
         let stream = state.stream();
-        let others = self.others(&state).await?;
         let lease = self.worker_lease(now, deadline)?;
         let Some((
             claim,
@@ -110,6 +109,8 @@ impl App {
             return self.reread(stream).await;
         };
         let mut writer = ClaimWriter::new(&self.journal, &self.clock, claim);
+        // After the claim: a share that is opened from now on sees it, and waits.
+        let others = self.others(writer.state()).await?;
         let held = covered(writer.state(), &accounts, &others, now);
         let free: Vec<AccountId> = accounts
             .iter()
@@ -126,7 +127,10 @@ impl App {
         let approved = revocation_of(writer.state(), now, free, lighthouse);
         let end = async {
             let results = match &approved {
-                Some(approved) => self.carry_out(&mut writer, approved, deadline).await?,
+                Some(approved) => {
+                    self.carry_out(&mut writer, approved, Vec::new(), deadline)
+                        .await?
+                }
                 None => writer.results(),
             };
             match held.iter().map(|(_, until)| *until).chain(serves).min() {

@@ -22,6 +22,8 @@ pub enum ResultCode {
     Expired,
     /// A gateway's HTTP status.
     HttpStatus,
+    /// A later share gives what the cancel was to take away.
+    LaterShare,
     /// No place has credentials: never sent.
     NoCredentials,
     /// The site cannot list who has a blueprint.
@@ -46,7 +48,7 @@ pub enum ResultCode {
 
 impl ResultCode {
     /// Every code, by name.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::BadAnswer,
         Self::ChainBroken,
         Self::ChainRefused,
@@ -56,6 +58,7 @@ impl ResultCode {
         Self::Denied,
         Self::Expired,
         Self::HttpStatus,
+        Self::LaterShare,
         Self::NoCredentials,
         Self::NoReadApi,
         Self::NotReady,
@@ -80,6 +83,7 @@ impl ResultCode {
             Self::Denied => "PolicyDenied",
             Self::Expired => "Expired",
             Self::HttpStatus => "HttpStatus",
+            Self::LaterShare => "LaterShare",
             Self::NoCredentials => "NoCredentials",
             Self::NoReadApi => "NoReadApi",
             Self::NotReady => "NotReady",

@@ -221,6 +221,107 @@ async fn an_earlier_cancel_that_is_resumed_leaves_a_later_share_alone() {
 }
 
 #[tokio::test]
+async fn a_resumed_cancel_leaves_what_a_later_share_has() {
+    for killed in [false, true] {
+        let mut world = World::new().await;
+        world.reset().await;
+        interrupt(&mut world, &cancel("CHG2", json!({})), false).await;
+        world.advance(300);
+        let one = json!({"accounts": [ACCOUNTS[1]]});
+        let share = request("CHG3", one);
+        if killed {
+            // Its call reached the cloud, its record did not.
+            interrupt(&mut world, &share, true).await;
+            world.clear_faults().await;
+        } else {
+            assert_eq!(world.deliver(&share).await.0, Ending::Done);
+        }
+        world.advance(300);
+        world.sweep().await;
+        world.advance(300);
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[1]], "{killed}");
+        assert_eq!(results_of(&world, "CHG3").await.0, Status::Completed);
+        let (status, results) = results_of(&world, "CHG2").await;
+        assert_ne!(status, Status::Pending, "{killed}: {results:?}");
+        if !killed {
+            let text = format!("{:?}", results[1].kind);
+            assert!(text.contains("LaterShare"), "{text}");
+            assert!(text.contains("invoke/CHG3"), "{text}");
+        }
+        world.verify().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_image_stays_in_lighthouse_for_a_later_share_of_its_blueprint() {
+    let chain = json!({"image": CHAIN_IMAGE, "lighthouse": true});
+    let mut world = World::new().await;
+    world.reset().await;
+    let mut two = chain.clone();
+    two["accounts"] = json!(ACCOUNTS[..2]);
+    world.deliver(&request("CHG1", two)).await;
+    world.advance(1);
+    let unpublish = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null});
+    let stop = cancel("CHG2", unpublish);
+    // Interrupted before its look at the cloud.
+    world.fuse.arm(3, crate::support::store::Break::CrashBefore);
+    tokio::select! {
+        _ = deliver(&world.app, &stop) => panic!("it was not stopped"),
+        () = world.fuse.crashed() => {}
+    }
+    world.restart();
+    world.advance(300);
+    let later = json!({"image": CHAINED, "accounts": [ACCOUNTS[2]]});
+    assert_eq!(world.deliver(&request("CHG3", later)).await.0, Ending::Done);
+    world.sweep().await;
+    let (_, results) = results_of(&world, "CHG2").await;
+    assert!(
+        format!("{:?}", results[0].kind).contains("LaterShare"),
+        "{results:?}"
+    );
+    assert!(world.has(CHAINED).contains(&ACCOUNTS[2].to_owned()));
+    world.verify().await.unwrap();
+}
+
+/// The cancel's call is on its way when the share comes: the share waits until the cancel's worker is
+/// done, and is made then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_waits_for_a_live_worker_that_takes_the_same_away() {
+    for expiry in [false, true] {
+        let mut world = World::new().await;
+        world.reset().await;
+        world
+            .deliver(&request("CHG1", json!({"expires_in": "1h"})))
+            .await;
+        world.advance(if expiry { HOUR } else { 60 });
+        let slow = "CancelShareBlueprintAcrossAccounts:slow:700ms";
+        assert!(world.cloud.inject(slow.parse().unwrap()));
+        let another = world.another();
+        let share = request("CHG3", json!({}));
+        let taking = async {
+            if expiry {
+                world.sweep().await;
+            } else {
+                world.deliver(&cancel("CHG2", json!({}))).await;
+            }
+        };
+        let sharing = async {
+            until_stuck(&world).await;
+            world.advance(1);
+            deliver(&another, &share).await
+        };
+        let ((), (ending, answer)) = tokio::join!(taking, sharing);
+        assert_eq!(ending, Ending::Pending, "expiry {expiry}: {answer:?}");
+        world.advance(300);
+        world.sweep().await;
+        assert_eq!(results_of(&world, "CHG3").await.0, Status::Completed);
+        assert_eq!(world.has(BLUEPRINT).len(), 3, "expiry {expiry}");
+        world.verify().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_cancel_of_a_chains_blueprint_or_of_its_image_calls_the_chain_off() {
     let chain = json!({"image": CHAIN_IMAGE, "lighthouse": true});
     for stop in [

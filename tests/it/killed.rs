@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sharehook::domain::Timestamp;
 use sharehook_sandbox::Site;
 
 use crate::support::http::send;
 use crate::support::process::{Process, post, run};
 use crate::support::{
-    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, request, write_configuration,
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, request, write_configuration,
 };
 
 /// Sets faults of a sandbox process.
@@ -79,19 +80,12 @@ fn verify(folder: &tempfile::TempDir) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_service_finishes_after_the_next_delivery() {
-    let sandbox = Process::sandbox();
-    let folder = folder(&sandbox);
-    let requests = [
-        request("CHG1", json!({})),
-        request("CHG2", json!({"image": CVM_IMAGE})),
-        request("CHG3", json!({"image": CHAIN_IMAGE, "lighthouse": true})),
-    ];
+/// Starts a service, delivers all requests at once and kills it at a random moment; eight times.
+async fn kill_at_random(sandbox: &Process, folder: &tempfile::TempDir, requests: &[Value]) {
     let mut killed = 0;
     for round in 0..8_u64 {
         let mut service = Process::serve(folder.path());
-        faults(&sandbox, json!(["*:slow:60ms@4"])).await;
+        faults(sandbox, json!(["*:slow:60ms@4"])).await;
         let deliveries: Vec<_> = requests
             .iter()
             .map(|request| {
@@ -108,11 +102,16 @@ async fn a_killed_service_finishes_after_the_next_delivery() {
     }
     println!("{killed} deliveries lost their service");
     assert!(killed > 0, "no kill met a delivery at work");
+}
+
+/// Delivers every request until it has an end; returns the answers.
+async fn finish(folder: &tempfile::TempDir, requests: &[Value]) -> Vec<Value> {
     let service = Process::serve(folder.path());
-    for request in &requests {
+    let mut answers = Vec::new();
+    for request in requests {
         let mut last = None;
         // What a killed process held is free once its lease is over: 2 s and a margin of 15 s.
-        for _ in 0..60 {
+        for _ in 0..80 {
             last = post(&service.url, request).await;
             if last.as_ref().is_some_and(|(status, _)| *status == 200) {
                 break;
@@ -120,11 +119,83 @@ async fn a_killed_service_finishes_after_the_next_delivery() {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         let (status, body) = last.unwrap();
-        assert_eq!(
-            (status, &body["status"]),
-            (200, &json!("completed")),
-            "{body}"
-        );
+        assert_eq!(status, 200, "{body}");
+        answers.push(body);
+    }
+    answers
+}
+
+/// When the journal says that an answer's request was approved.
+fn approved_at(folder: &tempfile::TempDir, answer: &Value) -> Timestamp {
+    let record = answer["record"].as_str().unwrap();
+    let (stream, _) = record.rsplit_once('/').unwrap();
+    let file = folder.path().join(format!("journal/{stream}/000000.json"));
+    let text = std::fs::read_to_string(file).unwrap();
+    let record: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    record["event"]["approved_at"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_service_keeps_the_order_of_shares_and_cancels() {
+    let sandbox = Process::sandbox();
+    let folder = folder(&sandbox);
+    let images = [BLUEPRINT, CVM_IMAGE];
+    let of = |action: &str, image: &str| {
+        request(
+            &format!("{action}-{image}"),
+            json!({"action": action, "image": image}),
+        )
+    };
+    let requests: Vec<Value> = images
+        .iter()
+        .flat_map(|image| [of("share", image), of("cancel", image)])
+        .collect();
+    kill_at_random(&sandbox, &folder, &requests).await;
+    let answers = finish(&folder, &requests).await;
+    let state = sandbox.ask("/sandbox/state").await;
+    for image in images {
+        let approved = |action: &str| {
+            let id = format!("{action}-{image}");
+            let answer = answers.iter().find(|answer| answer["id"] == id);
+            approved_at(&folder, answer.unwrap())
+        };
+        let shared = approved("share") > approved("cancel");
+        println!("{image}: the share is later: {shared}");
+        let region = &state["regions"][REGION];
+        let kind = if image == BLUEPRINT {
+            "blueprints"
+        } else {
+            "images"
+        };
+        let shares = &region[kind][image]["shares"];
+        let count = shares
+            .as_object()
+            .unwrap_or_else(|| panic!("{state}"))
+            .len();
+        let wanted = if shared { ACCOUNTS.len() } else { 0 };
+        assert_eq!(count, wanted, "{image}: {answers:#?}");
+    }
+    let effects = effects(&sandbox).await;
+    assert!(effects.values().all(|count| *count == 1), "{effects:?}");
+    verify(&folder);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_service_finishes_after_the_next_delivery() {
+    let sandbox = Process::sandbox();
+    let folder = folder(&sandbox);
+    let requests = [
+        request("CHG1", json!({})),
+        request("CHG2", json!({"image": CVM_IMAGE})),
+        request("CHG3", json!({"image": CHAIN_IMAGE, "lighthouse": true})),
+    ];
+    kill_at_random(&sandbox, &folder, &requests).await;
+    for body in finish(&folder, &requests).await {
+        assert_eq!(body["status"], json!("completed"), "{body}");
         let shared = body["results"]
             .as_array()
             .unwrap()
@@ -133,7 +204,6 @@ async fn a_killed_service_finishes_after_the_next_delivery() {
             .count();
         assert_eq!(shared, ACCOUNTS.len(), "{body}");
     }
-    drop(service);
     let effects = effects(&sandbox).await;
     assert_eq!(effects.len(), 3 * ACCOUNTS.len() + 1, "{effects:?}");
     assert!(effects.values().all(|count| *count == 1), "{effects:?}");

@@ -213,31 +213,26 @@ async fn check(world: &World, requests: &[Value], removed: Option<&Removed>, see
         .unwrap_or_else(|flaw| panic!("{flaw}; {repeat}"));
     let given = given(world);
     let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut either = BTreeSet::new();
     let (shares, cancels): (Vec<_>, Vec<_>) = requests
         .iter()
         .partition(|request| request["action"] == "share");
     for share in shares {
         let account = share["accounts"][0].as_str().unwrap().to_owned();
         let opened = state_of(world, share).await.approved_at();
-        let (mut called_off, mut cancelled_before) = (false, false);
+        let mut called_off = false;
         for cancel in cancels
             .iter()
             .filter(|c| c["accounts"] == share["accounts"])
         {
             let cancel = state_of(world, cancel).await;
             called_off |= cancel.verdict().allowed && opened < cancel.approved_at();
-            cancelled_before |= cancel.verdict().allowed && cancel.approved_at() < opened;
         }
         let forbidden = removed.is_some_and(|removed| removed.forbids(&account));
         assert!(
             !(forbidden && given.contains(&account)),
             "{account} got what the policy refused; {repeat}"
         );
-        if cancelled_before {
-            // An earlier cancel that is resumed after the share may take it away: either end passes.
-            either.insert(account);
-        } else if !forbidden && !called_off && share.get("expires_in").is_none() {
+        if !forbidden && !called_off && share.get("expires_in").is_none() {
             let image = share["image"].as_str().unwrap().to_owned();
             wanted.entry(image).or_default().push(account);
         }
@@ -245,13 +240,7 @@ async fn check(world: &World, requests: &[Value], removed: Option<&Removed>, see
     wanted
         .values_mut()
         .for_each(|accounts| accounts.sort_unstable());
-    let decided = |mut all: BTreeMap<String, Vec<String>>| {
-        all.values_mut()
-            .for_each(|accounts| accounts.retain(|account| !either.contains(account)));
-        all.retain(|_, accounts| !accounts.is_empty());
-        all
-    };
-    assert_eq!(decided(world.shares()), wanted, "{repeat}");
+    assert_eq!(world.shares(), wanted, "{repeat}");
     let mut granted: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for grant in world.app.grants().await.unwrap().entries {
         granted.entry(grant.image).or_default().push(grant.to);
@@ -259,7 +248,7 @@ async fn check(world: &World, requests: &[Value], removed: Option<&Removed>, see
     granted
         .values_mut()
         .for_each(|accounts| accounts.sort_unstable());
-    assert_eq!(decided(granted), wanted, "grants of the journal; {repeat}");
+    assert_eq!(granted, wanted, "grants of the journal; {repeat}");
     // A share, and at most one cancel of it: each exactly once, whatever happened in between.
     let effects = world.effects();
     assert!(

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::ResultKind;
 use crate::journal::testing::*;
 
 fn origin() -> Origin {
@@ -36,6 +37,35 @@ fn streams() -> Vec<Vec<Stored>> {
                 1,
                 1,
                 closed(Status::Failed, vec![result(account(0), failed())]),
+            )
+            .records,
+        // Called off while it gave, and not taken back at the first attempt.
+        StreamBuilder::opened()
+            .then(1, 2, called_off(vec![account(0)]))
+            .then(
+                2,
+                1,
+                closed(Status::Failed, vec![result(account(0), ResultKind::Shared)]),
+            )
+            .then(
+                3,
+                1,
+                Event::Revoking {
+                    until: at(60),
+                    accounts: vec![account_id(0)],
+                    lighthouse: false,
+                },
+            )
+            .then(4, 1, not_revoked(120))
+            .records,
+        StreamBuilder::opened()
+            .then(
+                1,
+                1,
+                Event::Refused {
+                    verdict: verdict(false),
+                    results: vec![result(account(0), failed())],
+                },
             )
             .records,
     ]
@@ -152,7 +182,8 @@ fn every_record_is_a_valid_event_of_the_schema() {
         );
         kinds.insert(event["metadata"]["event_code"].as_str().unwrap().to_owned());
     }
-    assert_eq!(kinds.len(), 9, "every type of event: {kinds:?}");
+    let all = event_of_every_type().len();
+    assert_eq!(kinds.len(), all, "every type of event: {kinds:?}");
 }
 
 #[test]
@@ -199,7 +230,7 @@ fn decisions_calls_and_expiries_are_told_apart() {
             .filter(move |e| e["metadata"]["event_code"] == code)
             .collect::<Vec<_>>()
     };
-    let [allowed, _, denied, _] = of("opened")[..] else {
+    let [allowed, _, denied, ..] = of("opened")[..] else {
         panic!()
     };
     assert_eq!(
@@ -254,6 +285,34 @@ fn decisions_calls_and_expiries_are_told_apart() {
         assert_eq!(event["metadata"]["correlation_uid"], json!("CHG0030192"));
         assert_eq!(event.get("action_id"), None, "it is no decision");
     }
+}
+
+#[test]
+fn a_later_refusal_a_call_off_and_a_failed_revocation_are_told_apart() {
+    let all = events();
+    let of = |code: &str| {
+        let found = all.iter().find(|e| e["metadata"]["event_code"] == code);
+        found.unwrap_or_else(|| panic!("{code}"))
+    };
+    let refused = of("refused");
+    assert_eq!(refused["action_id"], json!(2), "a decision, and a denial");
+    assert_eq!(refused["status_code"], json!("PolicyDenied"));
+    let called_off = of("called_off");
+    assert_eq!(called_off["activity_name"], json!("Call-off"));
+    assert_eq!(called_off["status_id"], json!(1));
+    assert_eq!(called_off.get("action_id"), None, "it is no decision");
+    let not_revoked = of("not_revoked");
+    assert_eq!(not_revoked["status_id"], json!(2), "{not_revoked:#}");
+    assert_eq!(not_revoked["severity_id"], json!(3));
+
+    let streams = streams();
+    let entries = streams.iter().flat_map(|records| Entry::all(records));
+    let rows: Vec<String> = entries
+        .filter(|entry| entry.name() == "called_off")
+        .map(|entry| entry.csv())
+        .collect();
+    assert_eq!(rows.len(), 1);
+    assert!(rows[0].contains("called off by"), "{}", rows[0]);
 }
 
 /// A row as a reader of RFC 4180 takes it apart.
