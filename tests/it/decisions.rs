@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sharehook::app::Ending;
 use sharehook::domain::{ItemResult, ResultKind, Status};
 
+use crate::support::store::Break;
 use crate::support::{
     ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, deliver, request,
 };
@@ -67,8 +68,8 @@ async fn interrupt(world: &mut World, request: &Value, carried_out: bool) {
             () = until_stuck(world) => {}
         }
     } else {
-        // Four entries of the index, record 0, and then nothing more.
-        world.fuse.arm(5, crate::support::store::Break::CrashBefore);
+        // Record 0, and then nothing more.
+        world.fuse.arm_at("000001.json", Break::CrashBefore);
         tokio::select! {
             _ = deliver(&world.app, request) => panic!("it was not stopped"),
             () = world.fuse.crashed() => {}
@@ -265,7 +266,7 @@ async fn an_image_stays_in_lighthouse_for_a_later_share_of_its_blueprint() {
     let unpublish = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null});
     let stop = cancel("CHG2", unpublish);
     // Interrupted before its look at the cloud.
-    world.fuse.arm(3, crate::support::store::Break::CrashBefore);
+    world.fuse.arm_at("000001.json", Break::CrashBefore);
     tokio::select! {
         _ = deliver(&world.app, &stop) => panic!("it was not stopped"),
         () = world.fuse.crashed() => {}
@@ -541,9 +542,7 @@ async fn every_interleaving_of_share_cancel_and_policy_ends_as_expected() {
 /// The cancel's process stops at each of its writes in turn, until one run needs no stop.
 async fn kill_and_resume(world: &mut World, stop: &Value) {
     for nth in 0..12 {
-        world
-            .fuse
-            .arm(nth, crate::support::store::Break::CrashAfter);
+        world.fuse.arm(nth, Break::CrashAfter);
         let done = tokio::select! {
             (ending, _) = deliver(&world.app, stop) => ending == Ending::Done,
             () = world.fuse.crashed() => false,
@@ -554,9 +553,7 @@ async fn kill_and_resume(world: &mut World, stop: &Value) {
             break;
         }
     }
-    world
-        .fuse
-        .arm(u64::MAX, crate::support::store::Break::FailBefore);
+    world.fuse.arm(u64::MAX, Break::FailBefore);
     world.sweep().await;
     world.deliver(stop).await;
 }

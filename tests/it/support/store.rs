@@ -39,12 +39,21 @@ impl Break {
     ];
 }
 
+/// Which write breaks.
+#[derive(Debug)]
+enum Trigger {
+    /// The one of this number, from 0.
+    Nth(u64),
+    /// The first to an object of this name.
+    Named(&'static str),
+}
+
 /// Chooses the write that breaks, and reports whether it was reached.
 #[derive(Debug, Default)]
 pub(crate) struct Fuse {
     writes: AtomicU64,
     reads: AtomicU64,
-    armed: Mutex<Option<(u64, Break)>>,
+    armed: Mutex<Option<(Trigger, Break)>>,
     met: AtomicBool,
     crashed: Notify,
 }
@@ -52,9 +61,18 @@ pub(crate) struct Fuse {
 impl Fuse {
     /// Breaks the `nth` write from now on (from 0), once.
     pub(crate) fn arm(&self, nth: u64, how: Break) {
+        self.set(Trigger::Nth(nth), how);
+    }
+
+    /// Breaks the first write from now on to an object of this name, once.
+    pub(crate) fn arm_at(&self, name: &'static str, how: Break) {
+        self.set(Trigger::Named(name), how);
+    }
+
+    fn set(&self, trigger: Trigger, how: Break) {
         self.writes.store(0, Ordering::SeqCst);
         self.met.store(false, Ordering::SeqCst);
-        *self.armed.lock().unwrap() = Some((nth, how));
+        *self.armed.lock().unwrap() = Some((trigger, how));
     }
 
     /// Whether the chosen write was reached.
@@ -81,20 +99,19 @@ impl Fuse {
         self.crashed.notified().await;
     }
 
-    fn next(&self) -> Option<Break> {
+    fn next(&self, at: &Path) -> Option<Break> {
         let number = self.writes.fetch_add(1, Ordering::SeqCst);
         let mut armed = self.armed.lock().unwrap();
-        let (nth, how) = (*armed)?;
-        if number != nth {
-            return None;
-        }
-        *armed = None;
+        let (_, how) = armed.take_if(|(trigger, _)| match trigger {
+            Trigger::Nth(nth) => number == *nth,
+            Trigger::Named(name) => at.filename() == Some(name),
+        })?;
         self.met.store(true, Ordering::SeqCst);
         Some(how)
     }
 
-    async fn around<T>(&self, write: impl Future<Output = Result<T>>) -> Result<T> {
-        match self.next() {
+    async fn around<T>(&self, at: &Path, write: impl Future<Output = Result<T>>) -> Result<T> {
+        match self.next(at) {
             None => write.await,
             Some(Break::CrashBefore) => self.stop().await,
             Some(Break::CrashAfter) => {
@@ -151,7 +168,7 @@ impl ObjectStore for Brittle {
         options: PutOptions,
     ) -> Result<PutResult> {
         self.fuse
-            .around(self.inner.put_opts(at, payload, options))
+            .around(at, self.inner.put_opts(at, payload, options))
             .await
     }
 
@@ -177,7 +194,7 @@ impl ObjectStore for Brittle {
             let (inner, fuse) = (Arc::clone(&inner), Arc::clone(&fuse));
             async move {
                 let at = at?;
-                fuse.around(inner.delete(&at)).await.map(|()| at)
+                fuse.around(&at, inner.delete(&at)).await.map(|()| at)
             }
         };
         locations.then(delete).boxed()
