@@ -1,5 +1,5 @@
 //! The straight line: a delivery is verified, mapped, decided, claimed, planned, carried out,
-//! closed, answered. In: a [`Delivery`] from any host, and until when an answer is of use. Out: a
+//! closed, answered. In: a [`Delivery`] from any host, and the deadline of its answer. Out: a
 //! [`Reply`]. Knows no host's types.
 
 mod answer;
@@ -71,7 +71,7 @@ use identity::identity_of;
 use invocation_credentials::CredentialHeaders;
 use withhold::{Permission, trace};
 
-/// One request of a delivery, on its way.
+/// One request of a delivery, with what every step needs of it.
 struct Case<'a> {
     identity: Identity,
     request: &'a ShareRequest,
@@ -82,7 +82,7 @@ struct Case<'a> {
 }
 
 impl App {
-    /// The whole way of one delivery.
+    /// Takes one delivery from its signature to its reply.
     pub async fn receive(&self, mut delivery: Delivery, deadline: Deadline) -> Reply {
         let now = self.clock.now();
         let source = delivery.source.clone();
@@ -111,7 +111,7 @@ impl App {
             .await
     }
 
-    /// The way of a delivery from the map on.
+    /// Maps a verified delivery and handles each of its requests.
     async fn receive_verified(
         &self,
         verified: &VerifiedDelivery,
@@ -137,7 +137,7 @@ impl App {
                 request,
                 delivery: verified,
                 received: &received,
-                // A delivery of many requests takes its time: each is decided when its turn comes.
+                // Handling many requests takes time: each is decided at its own instant.
                 now: self.now(),
                 deadline: context::turn(deadline),
             };
@@ -156,7 +156,7 @@ impl App {
         }
     }
 
-    /// The whole way of one verified request.
+    /// Takes one mapped request to its answer.
     async fn handle(&self, case: &Case<'_>) -> (Ending, Answer) {
         let end = match self.known(case).await {
             Ok(Some(state)) => self.redelivered(case, state).await,
@@ -176,7 +176,7 @@ impl App {
         Ok(history.and_then(History::into_state))
     }
 
-    /// A request that nobody has seen before: decide, claim, carry out.
+    /// Decides, claims and carries out a request that the journal does not know.
     async fn begin(&self, case: &Case<'_>) -> Result<(Ending, Answer), JournalError> {
         if let Some(problem) = expired_already(case) {
             self.counters.count(Counted::Invalid);
@@ -197,7 +197,7 @@ impl App {
                 let state = Box::pin(self.finish(*claim, permission, case.deadline)).await?;
                 Ok(self.counted(self.recorded(&state)))
             }
-            // A denial never comes with a claim; should it, the claim is dropped unused.
+            // The journal gives no claim for a denial; if it did, the claim would be dropped unused.
             (Opened::New(claim), Decision::Deny(_)) => {
                 Ok(self.counted(self.recorded(claim.state())))
             }
@@ -207,8 +207,7 @@ impl App {
         }
     }
 
-    /// Claims the request: intent, verdict and lease are one create-only write. Nothing has been
-    /// called before it.
+    /// Claims the request: intent, verdict and lease are one create-only write. No call precedes it.
     async fn open(&self, case: &Case<'_>, decision: &Decision) -> Result<Opened, JournalError> {
         let verdict = match decision {
             Decision::Allow(approved) => approved.verdict().clone(),
@@ -232,15 +231,14 @@ impl App {
         })
     }
 
-    /// A delivery that came before: it acts once, whatever happens.
+    /// Answers a request that the journal knows, and resumes it if work is left.
     async fn redelivered(
         &self,
         case: &Case<'_>,
         state: State,
     ) -> Result<(Ending, Answer), JournalError> {
         if state.intent().digest != case.request.digest() {
-            // Journalled as a conflict, never carried out; the verdict that stands is the recorded
-            // one.
+            // Recorded as a conflict and never carried out. It needs no new verdict.
             let opening = self.opening(case, state.verdict().clone())?;
             self.journal.open_request(opening).await?;
             return Ok(self.refuse_conflict(case));
@@ -257,8 +255,8 @@ impl App {
         (Ending::Invalid, conflict(&case.identity))
     }
 
-    /// Looks, plans, and does what is left to do: the same for a new request, a resumed one and an
-    /// expiry. `kept`: items that are settled without a call.
+    /// Reads the cloud, plans and carries out the plan, for a new request, a resumed one and a
+    /// revocation alike. `kept`: items that are settled without a call.
     async fn carry_out(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -266,8 +264,8 @@ impl App {
         kept: Vec<ItemResult>,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
-        // Of the request as it was made: an expiry may name the blueprint that a chain made of an
-        // image.
+        // The owner account follows from the image of the original request; a revocation may name
+        // the blueprint that a chain made of it.
         let context = self.context(writer.state().request(), deadline);
         let seen = observe::observe(&context, approved.request()).await;
         let mut done = writer.results();
@@ -278,7 +276,7 @@ impl App {
         writer.planned(&plan).await?;
         let mut results = execute::carry_out(&context, &plan, writer).await?;
         if observed {
-            // An interrupted worker may have given what was called off since.
+            // An interrupted worker may have shared an item that was called off later.
             let called_off = done.iter().filter(|result| result.called_off_by.is_some());
             let given: Vec<ItemResult> = called_off
                 .filter_map(|result| trace(writer.state(), result, &seen))
@@ -290,8 +288,7 @@ impl App {
     }
 }
 
-/// A share whose end is over before it begins is a mistake, unless the journal knows the request
-/// already.
+/// The problem of a new share whose end has passed already.
 fn expired_already(case: &Case<'_>) -> Option<Problem> {
     let end = case
         .request

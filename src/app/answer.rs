@@ -1,5 +1,5 @@
-//! What a delivery is answered with, before a host puts it into its own form. The field names are
-//! the contract.
+//! The answer to a delivery, before a host puts it into its own form. Its field names are a public
+//! contract.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,34 +15,34 @@ use crate::journal::{JournalError, Phase, State};
 pub struct Answer {
     /// The request's id: its own, else the delivery's, else a digest of its content.
     pub id: String,
-    /// What became of it.
+    /// The outcome so far.
     pub status: Status,
-    /// One entry per account, and one for Lighthouse where it was asked for.
+    /// One entry per account, and one for Lighthouse if the request names it.
     pub results: Vec<ItemResult>,
     /// Determining policies; empty when no policy allowed it.
     pub policy: Vec<String>,
     /// The approvers who counted, each with the policies that let them approve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
-    /// Where the journal holds it, and the record's hash.
+    /// The path of the newest journal record and its hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
-    /// Present and true when this is the recorded answer of an earlier delivery.
+    /// True when an earlier delivery made this request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
     /// When the share ends by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<crate::domain::Timestamp>,
-    /// A dry run: the calls that would be made.
+    /// In a dry run: the calls that the request needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<String>,
-    /// A denial: what was refused, and why.
+    /// In a denial: the refused items with their reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refused>,
-    /// What is wrong with the request, each with its remedy.
+    /// The request's problems, each with its remedy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
-    /// One sentence for people, where the rest does not say it.
+    /// One sentence for people about what the other fields do not show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -66,7 +66,7 @@ impl Answer {
         }
     }
 
-    /// The same with the policy's verdict.
+    /// Adds the policy's verdict.
     #[must_use]
     pub(super) fn with_verdict(self, verdict: &Verdict) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl Answer {
         }
     }
 
-    /// What the journal says of a request.
+    /// The answer for a recorded state.
     pub(super) fn of_state(state: &State) -> Self {
         let head = state.head();
         let newest = head.next_seq.saturating_sub(1);
@@ -89,7 +89,7 @@ impl Answer {
         Self {
             results: results_of(state),
             record: Some(record),
-            // What was never given does not end.
+            // An end is shown only where something was shared.
             expires_at: state.expires_at().filter(|_| state.verdict().allowed),
             message: message_of(state),
             ..Self::new(&state.identity().id, state.status())
@@ -98,8 +98,8 @@ impl Answer {
     }
 }
 
-/// One result per item, also for a denial: each item then says that it was refused, or with whom it
-/// fell.
+/// One result per item. In a denial each item says that it was refused itself, or that another item
+/// was.
 fn results_of(state: &State) -> Vec<ItemResult> {
     match state.phase() {
         Phase::Denied => refused_items(state.request(), state.verdict()),
@@ -134,9 +134,9 @@ fn message_of(state: &State) -> Option<String> {
     match state.phase() {
         Phase::Waiting { until } => Some(format!("it is carried out from {until} on")),
         Phase::Deferred { why, .. } | Phase::RevokeDeferred { why, .. } => Some(why.clone()),
-        _ => state
-            .refusal()
-            .map(|_| "it was allowed when it came; the policies of today deny it".to_owned()),
+        _ => state.refusal().map(|_| {
+            "it was allowed when it was received; the present policies deny it".to_owned()
+        }),
     }
 }
 
@@ -145,7 +145,7 @@ pub(super) fn conflict(identity: &Identity) -> Answer {
     let problem = Problem::new(
         "id",
         format!("{} was used before, for other content", identity.id),
-        "send changed content under a new id; what was recorded under this one stands",
+        "send changed content under a new id; the recorded request is not changed",
     );
     Answer {
         problems: vec![problem],
@@ -153,7 +153,7 @@ pub(super) fn conflict(identity: &Identity) -> Answer {
     }
 }
 
-/// The answer when the journal cannot be used: nothing more is done.
+/// The answer when the journal cannot be used: the work stops there.
 pub(super) fn unavailable(identity: &Identity, error: &JournalError) -> Answer {
     let message = format!(
         "the journal cannot be used now, so nothing more was done: {error}; send it again later"
@@ -168,17 +168,17 @@ pub(super) fn unavailable(identity: &Identity, error: &JournalError) -> Answer {
 /// failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Processed; the body tells how. Also a dry run and an event that asks for nothing.
+    /// Processed, with the result in the body. Also a dry run, and an event that maps to no request.
     Done,
-    /// Journalled, and waiting for its time: nothing has to be sent again.
+    /// Journalled, and waiting for its `not_before`: the sender need not repeat it.
     Waiting,
-    /// Journalled, not finished: a repetition of the delivery, or the next sweep, goes on.
+    /// Journalled and unfinished: a repeated delivery or the next sweep continues it.
     Pending,
     /// Refused by the policy.
     Denied,
     /// Invalid, or the same identity with other content.
     Invalid,
-    /// The journal cannot be written or read now: nothing was done.
+    /// The journal cannot be written or read, so the work stopped.
     Unavailable,
 }
 
@@ -187,20 +187,20 @@ pub enum Ending {
 pub enum Reply {
     /// Verified and mapped: one answer per request.
     Answers(Vec<(Ending, Answer)>),
-    /// A handshake, and no event: nothing is asked for.
+    /// A handshake instead of an event.
     Handshake(HandshakeReply),
-    /// Any failure of authentication; the reason is in the log only.
+    /// Any failure of authentication; only the log has the reason.
     Unauthorised,
     /// No source of this name.
     UnknownSource,
-    /// What is needed to verify could not be fetched; nothing was done, and the sender is to send
-    /// it again.
+    /// A certificate that the verification needs could not be fetched; the sender must repeat the
+    /// delivery.
     NotNow,
-    /// The body's type is not one that the source's scheme sends.
+    /// The body has a content type that the source's scheme does not send.
     UnsupportedType,
-    /// Verified, yet not JSON or nested too deeply.
+    /// Verified, but not JSON or nested too deeply.
     Unreadable(Problem),
-    /// Verified, yet the map finds no valid request in it.
+    /// Verified, but the map finds no valid request in it.
     Invalid(Problems),
 }
 

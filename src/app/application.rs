@@ -1,5 +1,5 @@
-//! The application: what all use cases share. Opened by `startup`; each use case is an `impl App` in
-//! a file of its own. Hands out the context and the lease that a turn works with.
+//! The application: the state that all use cases share. `startup` opens it; each use case is an
+//! `impl App` in its own file. Makes the context and the lease of a turn.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::context::{self, CallQueues, ExecutionContext, ReadQueues};
 use super::prepared::Prepared;
 use super::sns_certificates::Certificates;
 
-/// Everything that a delivery needs.
+/// The compiled configuration, the journal, the clouds and the shared queues.
 #[derive(Debug)]
 pub struct App {
     pub(super) prepared: Arc<Prepared>,
@@ -57,8 +57,7 @@ impl App {
         }
     }
 
-    /// How long others leave a request to the worker that has it: the time it may take, and a
-    /// margin for its last write.
+    /// The end of a worker's lease: its deadline, and a margin for its last write.
     pub(super) fn lease(&self, now: Timestamp, deadline: Deadline) -> Timestamp {
         const MARGIN: Duration = Duration::from_secs(15);
         let length = context::left(deadline).saturating_add(MARGIN);

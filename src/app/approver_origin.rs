@@ -1,5 +1,5 @@
-//! Who says who approved: the ticket system, the sender, or a map of the operator's own. `check`
-//! prints it, because a policy that names approvers is worth no more than their origin.
+//! Where the approvers of a source come from: the ticket system, the sender, or the operator's own
+//! map. `check` prints it, because a rule about approvers is only as good as their origin.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub struct SourceSummary {
     pub scheme: String,
     /// Whether the scheme signs the body.
     pub signed: bool,
-    /// Who says who approved.
+    /// Where its approvers come from.
     pub approvers: ApproverOrigin,
 }
 
@@ -33,11 +33,11 @@ impl fmt::Display for SourceSummary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ApproverOrigin {
-    /// The ticket system writes who acted into an event that it signs.
+    /// The ticket system names the acting user in an event that it signs.
     Recorded,
-    /// The sender writes any name: whoever may send, or knows the static secret, states it.
+    /// The sender can write any name into the request.
     Stated,
-    /// A map of the operator's own takes them from a signed event.
+    /// The operator's own map takes them from a signed event.
     OwnMap,
 }
 

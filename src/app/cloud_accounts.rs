@@ -1,5 +1,5 @@
-//! The owner accounts' clouds. In: the configuration. Out: the one that a request belongs to, with
-//! its name.
+//! The clouds of the owner accounts. In: the configuration and an image. Out: the cloud of the
+//! account that owns the image, with the account's name.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,12 +11,12 @@ use crate::domain::{
     Action, Item, ItemResult, Problem, Problems, Region, ResultCode, ResultKind, ShareRequest,
 };
 
-/// A cloud for each configured account, and one for what the process finds by itself.
+/// A cloud for each configured account, and one for the credentials of the process.
 #[derive(Debug)]
 pub(super) struct CloudAccounts {
     default: Cloud,
     named: BTreeMap<String, Cloud>,
-    /// Where the credentials go that invocations bring.
+    /// Receives the credentials of an invocation, on a host that sends them.
     invocation_credentials: InvocationCredentials,
     believes_invocations: bool,
 }
@@ -25,12 +25,13 @@ pub(super) struct CloudAccounts {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chosen<'a> {
     pub(super) cloud: &'a Cloud,
-    /// Its account; none where no accounts are configured, so that there is nothing to tell apart.
+    /// The name of its account; none without configured accounts.
     pub(super) account: Option<&'a str>,
 }
 
 impl CloudAccounts {
-    /// Looks nothing up yet. Each account keeps its own pace, because the cloud counts by account.
+    /// Makes the clouds without a call. Each account has its own pace, because the cloud limits calls
+    /// per account.
     pub(super) fn new(
         config: &Config,
         settings: &CloudSettings,
@@ -58,14 +59,13 @@ impl CloudAccounts {
         self.believes_invocations = true;
     }
 
-    /// Where to put what an invocation brought; none where nobody but its sender can have written
-    /// it.
+    /// Receives an invocation's credentials; none on a host where the sender could write them.
     pub(super) fn invocation_credentials(&self) -> Option<&InvocationCredentials> {
         self.believes_invocations
             .then_some(&self.invocation_credentials)
     }
 
-    /// By the beginning of the image's id, then by region, as the configuration says.
+    /// Chooses by the prefix of the image's id, then by region, as the configuration says.
     pub(super) fn of<'a>(
         &'a self,
         config: &'a Config,
@@ -89,8 +89,8 @@ impl CloudAccounts {
     }
 }
 
-/// An image cannot be shared with its owner: the cloud refuses that, and the whole call with it. To
-/// be asked after a read, for which there had to be credentials: they tell whose images they are.
+/// The result of sharing with the owner's own account, for which the cloud refuses the whole call.
+/// Call it after a read: the credentials that the read resolved name the owner.
 pub(super) fn own_account(cloud: &Cloud, request: &ShareRequest) -> Option<ItemResult> {
     let owner = cloud.owner()?;
     let own = request
@@ -132,7 +132,7 @@ fn chain_of(
             Problem::new(
                 place,
                 error.to_string(),
-                "copy the key again, without blanks or line ends",
+                "copy the key again, without spaces or line breaks",
             )
         })?,
     };

@@ -33,26 +33,26 @@ pub(super) type CallQueues = Queues<CallKey, CallPart, CallEnd>;
 /// The key of reads that can be one: owner account, region, image and depth.
 pub(super) type ReadKey = (Option<String>, Region, ImageRef, Depth);
 
-/// Coalesces reads. The next read begins after each of its waiters asked, so it is fresh for all.
+/// Coalesces reads. A read begins after all of its waiters have joined, so it is fresh for each.
 pub(super) type ReadQueues = Queues<ReadKey, (), Observation>;
 
-/// How much is read about an image.
+/// What a read of an image covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Depth {
-    /// Who has it and whether it can be shared, before a share.
+    /// Its receivers and whether it can be shared, before a share.
     ToShare,
-    /// Who has it, before a cancellation.
+    /// Its receivers, before a cancel.
     ToCancel,
     /// Whether it is in Lighthouse.
     Lighthouse,
-    /// Whether it is in Lighthouse, and who has its blueprint.
+    /// Whether it is in Lighthouse, and the receivers of its blueprint.
     Chain,
 }
 
 /// Everything the work needs besides the plan.
 pub(super) struct ExecutionContext<'a> {
     pub(super) cloud: &'a Cloud,
-    /// The owner account whose cloud it is, where there are several.
+    /// The name of the owner account, with several configured.
     pub(super) account: Option<&'a str>,
     pub(super) calls: &'a CallQueues,
     pub(super) reads: &'a ReadQueues,
@@ -64,7 +64,7 @@ pub(super) struct ExecutionContext<'a> {
 }
 
 impl ExecutionContext<'_> {
-    /// A call's name in the journal, with the account that made it.
+    /// A call's name in the journal, with the owner account.
     pub(super) fn named(&self, call: String) -> String {
         match self.account {
             Some(account) => format!("{call} as {account}"),
@@ -72,15 +72,14 @@ impl ExecutionContext<'_> {
         }
     }
 
-    /// Waits before try `tries + 1`, because of an error of `class`; false when the deadline leaves
-    /// no room for it.
+    /// Waits before try `tries + 1` after an error of `class`; false when the deadline leaves no time.
     pub(super) async fn wait(&self, tries: u32, class: ErrorClass) -> bool {
         let wait = wait_before(self.patience.backoff, tries, class, clock::chance());
         pause(self.deadline, wait).await
     }
 }
 
-/// No turn is longer: work that takes longer goes on in another turn, and is decided again there.
+/// The longest turn. Longer work continues in another turn, after another decision.
 const MAX_TURN: Duration = Duration::from_secs(180);
 
 /// The deadline of a turn that begins now.
@@ -88,14 +87,15 @@ pub(super) fn turn(deadline: Deadline) -> Deadline {
     deadline.or_sooner(Deadline::after(MAX_TURN))
 }
 
-/// The time that is left; a very long one when nobody waits.
+/// The time that is left; an hour without a deadline.
 pub(super) fn left(deadline: Deadline) -> Duration {
     deadline
         .remaining(tokio::time::Instant::now())
         .unwrap_or(Duration::from_secs(3_600))
 }
 
-/// Sleeps when the deadline leaves room for it and for a call after it; false when it does not.
+/// Sleeps and returns true, or returns false at once when the deadline leaves no time for the pause
+/// and a call after it.
 pub(super) async fn pause(deadline: Deadline, wait: Duration) -> bool {
     if left(deadline) < wait.saturating_add(Duration::from_millis(300)) {
         return false;

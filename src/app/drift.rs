@@ -1,6 +1,6 @@
-//! Drift: what the cloud shares now, held against the register of grants, per image and region. In:
-//! the journal and the cloud's answers. Out: differences, and what could not be read. Changes
-//! nothing by itself: what is to be cancelled goes the way of every request.
+//! Drift: compares the cloud's shares with the active grants, per image and region. In: the journal
+//! and the cloud's answers. Out: differences, and the images that could not be read. Changes nothing
+//! itself: a cancel of an unknown share is a request like any other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,31 +13,31 @@ use crate::journal::{JournalError, Phase, State};
 
 use super::{Answer, App, Deadline, Delivery, Ending, Reply, Via, grants};
 
-/// Lighthouse as a receiver, as the register names it.
+/// The name of Lighthouse as a receiver.
 const LIGHTHOUSE: &str = "Lighthouse";
 
-/// In what way the cloud and the journal differ.
+/// How the cloud and the journal differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Difference {
-    /// Shared, and no request of the journal ever gave it.
+    /// Shared, but no request in the journal names it.
     Unknown,
-    /// Given, and not shared any more.
+    /// A grant is active, but the cloud does not share it.
     Missing,
-    /// Shared, although what gave it has ended.
+    /// Shared, although its grant has ended.
     Extra,
 }
 
-/// One receiver for whom the two differ.
+/// One receiver for which the cloud and the journal differ.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Drifted {
     /// The image.
     pub image: String,
-    /// Where it is.
+    /// Its region.
     pub region: String,
     /// An account, or Lighthouse.
     pub to: String,
-    /// In what way.
+    /// The kind of difference.
     pub difference: Difference,
 }
 
@@ -46,31 +46,31 @@ pub struct Drifted {
 pub struct Unread {
     /// The image.
     pub image: String,
-    /// Where it is.
+    /// Its region.
     pub region: String,
-    /// Why, and what that means.
+    /// The reason.
     pub why: String,
-    /// True when this site cannot tell: no failure, and no knowledge either.
+    /// True when the site has no API for it, which is not a failure.
     pub no_read_api: bool,
 }
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct DriftReport {
-    /// Images that were compared.
+    /// How many images were compared.
     pub compared: usize,
-    /// Where cloud and journal differ, by image, region and receiver.
+    /// The differences, by image, region and receiver.
     pub differences: Vec<Drifted>,
-    /// What could not be compared.
+    /// The images that could not be compared.
     pub unread: Vec<Unread>,
-    /// Streams of the journal that could not be read, and why.
+    /// Journal streams that could not be read, each with its reason.
     pub flaws: Vec<String>,
-    /// The answers to the cancels that were asked for.
+    /// The answers to the requested cancels.
     pub cancels: Vec<Answer>,
 }
 
 impl DriftReport {
-    /// Whether the two agree as far as this site lets one see, and nothing failed.
+    /// Whether nothing differs and nothing failed, as far as the site's APIs show.
     pub fn agrees(&self) -> bool {
         self.differences.is_empty()
             && self.flaws.is_empty()
@@ -82,8 +82,8 @@ impl fmt::Display for DriftReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for drifted in &self.differences {
             let said = match drifted.difference {
-                Difference::Unknown => "unknown: shared, and no request gave it",
-                Difference::Missing => "missing: given, and not shared any more",
+                Difference::Unknown => "unknown: shared, but no request gave it",
+                Difference::Missing => "missing: given, but not shared any more",
                 Difference::Extra => "extra: shared, although its grant has ended",
             };
             writeln!(
@@ -123,12 +123,12 @@ impl fmt::Display for DriftReport {
     }
 }
 
-/// What the journal says of one image in one region.
+/// The journal's view of one image in one region.
 #[derive(Debug, Default)]
 struct Known {
-    /// Receivers with a grant that stands.
+    /// Receivers with an active grant.
     granted: BTreeSet<String>,
-    /// Receivers that some request names.
+    /// Receivers that any request names.
     named: BTreeSet<String>,
     /// Whether any request was about the image in Lighthouse.
     lighthouse: bool,
@@ -170,7 +170,7 @@ impl App {
                 Ok(None) => report.unread.push(Unread {
                     image: image.to_string(),
                     region: region.to_string(),
-                    why: "this site has no API that tells who has a blueprint; look in its console"
+                    why: "this site has no API that lists the receivers of a blueprint; look in its console"
                         .to_owned(),
                     no_read_api: true,
                 }),
@@ -185,7 +185,7 @@ impl App {
         Ok(report)
     }
 
-    /// Everything that the journal says, by what the receivers see.
+    /// The journal's view of every image, by the image that the receivers see.
     fn places(&self, states: &[State]) -> Places {
         let cancels = grants::cancels(states);
         let mut places = Places::new();
@@ -223,7 +223,7 @@ impl App {
         places
     }
 
-    /// Who has the image now; `None` where the site cannot tell.
+    /// The image's receivers now; `None` where the site has no API for it.
     async fn receivers(
         &self,
         image: &ImageRef,
@@ -333,7 +333,7 @@ impl App {
     }
 }
 
-/// Where what is differs from what was given.
+/// The differences for one image.
 fn compare(
     image: &ImageRef,
     region: &Region,

@@ -9,7 +9,7 @@ use super::cloud_accounts::own_account;
 use super::{App, Deadline, observe};
 
 impl App {
-    /// What would be decided and done for one request.
+    /// The decision and the plan for one request.
     pub(super) async fn show_plan(
         &self,
         identity: &Identity,

@@ -1,6 +1,6 @@
-//! CloudEvents over HTTP: who must have authenticated the request, and each event's own way. In:
-//! headers and a body. Out: one reply. No event reaches a trusted source: only sources that verify
-//! a secret may list `events`.
+//! CloudEvents over HTTP: finds the source that must authenticate the request, and passes each event
+//! on as a delivery. In: headers and a body. Out: one reply. No event reaches a trusted source: only
+//! sources that verify a secret may list `events`.
 
 use bytes::Bytes;
 
@@ -12,7 +12,7 @@ use super::invocation_credentials::CredentialHeaders;
 use super::{App, Deadline};
 
 impl App {
-    /// The whole way of a request with one or several CloudEvents.
+    /// Takes a request with one or several CloudEvents to its reply.
     pub async fn receive_events(
         &self,
         mut headers: Headers,
@@ -60,9 +60,8 @@ impl App {
         self.turned_away(Reply::Unauthorised)
     }
 
-    /// The one source that lists every claimed event source. Of a request that cannot be read, or
-    /// is empty, each that lists any: whoever proves to be one of them is told what is wrong, and
-    /// nobody else is.
+    /// The source that lists every claimed event source. For an unreadable or empty request, every
+    /// source with `events`: a sender learns what is wrong only after it proves to be one of them.
     fn believers(&self, headers: &Headers, body: &[u8]) -> Vec<SourceName> {
         match cloudevents::claimed_sources(headers, body) {
             Ok(claimed) if !claimed.is_empty() => {
@@ -78,8 +77,8 @@ impl App {
     }
 }
 
-/// One event keeps its reply. In a batch a bad event does not cost the others, so each has an
-/// answer.
+/// A single event keeps its reply. In a batch each event has its own answer, so that a bad event
+/// does not fail the others.
 fn together(mut replies: Vec<(String, Reply)>) -> Reply {
     if replies.len() == 1
         && let Some((_, only)) = replies.pop()

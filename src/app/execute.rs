@@ -1,6 +1,6 @@
-//! Carries out a plan: drives the step machines, makes their calls, writes each call's end into the
-//! journal. In: a [`Plan`], which only an approved request can become. Out: a result for every
-//! item; `pending` where time ran out.
+//! Carries out a plan: drives the step machines, makes their calls and records each call's end. In: a
+//! [`Plan`], which only an approved request can become. Out: a result for every item, `pending`
+//! where time ran out.
 
 use crate::cloud::ImagesQuery;
 use crate::domain::{
@@ -17,10 +17,10 @@ use super::context::ExecutionContext;
 use super::precheck::until_ready;
 use super::sharing_calls;
 
-/// Does what the plan says, stage by stage.
+/// Carries out the plan, stage by stage.
 ///
 /// # Errors
-/// [`Stop`] when the claim is lost or the journal cannot be written: then nothing more is called.
+/// [`Stop`] when the claim is lost or the journal cannot be written; no call follows.
 pub(super) async fn carry_out(
     context: &ExecutionContext<'_>,
     plan: &Plan,
@@ -81,8 +81,8 @@ async fn subject(
             ImageRef::Blueprint(chained(context, plan.region(), image, found, results).await?)
         }
     };
-    // A chain's blueprint may still be in the making, also when a turn that resumes the chain knows
-    // it at once.
+    // The blueprint of a chain may not be ready yet, also in a turn that resumes the chain and knows
+    // its id at once.
     if action == Action::Cancel || !(chain || plan.settling()) {
         return Ok(subject);
     }
@@ -113,8 +113,7 @@ async fn chained(
     if lighthouse.is_some_and(ItemResult::pending) {
         return Err(ResultKind::Pending);
     }
-    // A first step that a later turn tries again may still make the blueprint: until then its
-    // accounts are not given up.
+    // A later turn may repeat the first step and make the blueprint, so the accounts stay pending.
     let again = |result: &ItemResult| {
         matches!(
             result.kind,
@@ -215,7 +214,7 @@ async fn accounts_stage(
             }
         }
     }
-    // In the request's order, so that an answer reads like its question.
+    // In the order of the request.
     Ok(accounts.iter().map(|id| result_of(&work, id)).collect())
 }
 
@@ -305,8 +304,7 @@ async fn precheck(
         .images_to_share(region, query, context.deadline)
         .await?;
     let found = listed.into_iter().find(|listed| listed.image_id == *image);
-    // An image that the list does not know is for the call to judge: it has the documented code for
-    // it.
+    // For an image that is not in the list, the call itself returns the documented code.
     let refused = found.filter(|listed| listed.is_shareable == Some(false));
     Ok(refused.map(|listed| listed.unshareable_reason.unwrap_or_default()))
 }

@@ -1,12 +1,12 @@
-//! The handshakes that come before any delivery is signed. In: an HTTP request to a source. Out:
-//! the reply, or nothing when it is not the handshake that this source is configured to answer.
+//! Handshakes, which precede signed deliveries. In: an HTTP request to a source. Out: the reply, or
+//! `None` when the request is not the handshake that the source is configured to answer.
 
 use crate::inbound::{HandshakeRequest, Headers};
 
 use super::{App, Reply};
 
 impl App {
-    /// Answers a handshake; nothing when the source has none or the request is another.
+    /// Answers the handshake of a source; `None` for any other request.
     pub(crate) fn greet(&self, knock: &HandshakeRequest<'_>) -> Option<Reply> {
         let intake = self.prepared.intake(knock.source)?;
         let answered =
@@ -23,16 +23,16 @@ impl App {
         })
     }
 
-    /// Answers a handshake at the address of all CloudEvents, which names no source: senders
-    /// validate the address that receives the events. The first source with `events` that answers
-    /// it speaks.
+    /// Answers a handshake at the address of all CloudEvents, because senders validate the address
+    /// that receives the events. The address names no source: the first source with `events` that
+    /// knows the handshake answers.
     pub(crate) fn greet_events(
         &self,
         method: &str,
         headers: &Headers,
         body: &[u8],
     ) -> Option<Reply> {
-        // A POST is a delivery here: only the handshakes of a named source come as one.
+        // A POST to this address is a delivery.
         if method == "POST" {
             return None;
         }

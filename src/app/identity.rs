@@ -1,12 +1,13 @@
-//! What a request is: its own id, else the sender's delivery id, else a digest of its content.
+//! The identity of a request: its own id, else the sender's delivery id, else a digest of its
+//! content.
 
 use crate::domain::{Identity, ShareRequest};
 use crate::inbound::VerifiedDelivery;
 
 /// The identity of the `index`-th request of a delivery.
 ///
-/// Two requests of one delivery without ids of their own must not share the delivery's id, so from
-/// the second on its place is appended. A place is stable: the map is a function of the body.
+/// Requests without their own ids share the delivery's id, so from the second on the index is
+/// appended. The index is stable, because the map is a function of the body.
 pub(super) fn identity_of(
     request: &ShareRequest,
     delivery: &VerifiedDelivery,

@@ -7,7 +7,7 @@ use crate::inbound::{DuplicateHeader, Headers};
 
 use super::cloud_accounts::CloudAccounts;
 
-/// The values of the three headers, not used yet. It has no `Debug`: all of it is secret.
+/// The values of the three headers. No `Debug`, because every value is secret.
 pub(super) struct CredentialHeaders([Result<Option<String>, DuplicateHeader>; 3]);
 
 impl CredentialHeaders {
@@ -24,9 +24,9 @@ impl CredentialHeaders {
         Self([Ok(None), Ok(None), Ok(None)])
     }
 
-    /// Signs the calls that follow with these credentials, on a host that writes them. Call it only
-    /// after the sender is verified, so that not only the platform's word keeps a stranger from
-    /// choosing the key of every call.
+    /// Signs the following calls with these credentials, on a host that sends them. Call it only after
+    /// the sender is verified, so that a stranger cannot choose the key even if the platform lets the
+    /// headers through.
     pub(super) fn hand_to(&self, clouds: &CloudAccounts) {
         if let Some(credentials) = clouds.invocation_credentials() {
             self.replace(credentials);

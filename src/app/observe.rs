@@ -1,5 +1,5 @@
-//! What does the cloud hold now? In: an approved request. Out: an [`Observation`], as complete as
-//! the reads allow.
+//! Reads who has an image now. In: an approved request. Out: an [`Observation`], as complete as the
+//! reads allow.
 
 use crate::cloud::error::own;
 use crate::domain::{Action, CloudError, ErrorClass, ImageRef, ShareRequest, Target};
@@ -10,7 +10,7 @@ use super::context::{Depth, ExecutionContext, ReadKey};
 use super::precheck::readiness;
 use super::sharing_calls::out_of_time;
 
-/// A read is tried this often; a plan without it is still safe, only less sparing.
+/// The tries of a read. A plan without the read is still safe, but makes more calls.
 const MAX_READS: u32 = 3;
 
 fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
@@ -28,7 +28,7 @@ fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
     )
 }
 
-/// What the cloud holds, in one look with everybody who waits for the same.
+/// Reads the cloud once for all concurrent requests for the same image.
 pub(super) async fn observe(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observation {
     loop {
         let leader = match context
@@ -37,7 +37,7 @@ pub(super) async fn observe(context: &ExecutionContext<'_>, request: &ShareReque
             .await
         {
             Joined::Leader(leader) => leader,
-            // The leader had less time than there is here.
+            // The leader's deadline ended before this caller's.
             Joined::Answered(seen)
                 if seen.unreadable.as_ref().is_some_and(out_of_time) && in_time(context) =>
             {
@@ -65,7 +65,7 @@ fn in_time(context: &ExecutionContext<'_>) -> bool {
 fn late() -> CloudError {
     CloudError {
         code: own::DEADLINE.to_owned(),
-        message: "the deadline passed before the cloud was looked at".to_owned(),
+        message: "the deadline passed before the cloud was read".to_owned(),
         class: ErrorClass::NotSent,
         remedy: "none at once: it is repeated later".to_owned(),
         request_id: None,
@@ -122,8 +122,8 @@ async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observa
     seen
 }
 
-/// Whether an image can be shared as it is. Nobody asks before a cancellation: what is to go, goes
-/// in any state.
+/// Whether an image can be shared in its present state. Not read before a cancel, which works in any
+/// state.
 async fn before_share(
     context: &ExecutionContext<'_>,
     request: &ShareRequest,

@@ -1,6 +1,6 @@
-//! A case of the user's own: an event goes the real way up to the plan, signed with the source's
-//! own secret. In: an event and an instant. Out: what each of its requests would come to. Nothing
-//! is written and nothing is called.
+//! Runs a user's test case: an event, signed with the source's own secret, through verification, map,
+//! policy and plan. In: an event and an instant. Out: the outcome of each of its requests. Writes
+//! nothing and calls nothing.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::policy::{Decision, Question};
 use super::identity::identity_of;
 use super::prepared::{Intake, Prepared};
 
-/// What is tried.
+/// The input of a case.
 #[derive(Debug)]
 pub struct CaseInput<'a> {
     /// The configured source.
@@ -23,27 +23,26 @@ pub struct CaseInput<'a> {
     pub now: Timestamp,
 }
 
-/// What came of one request of the event.
+/// The outcome of one request of the event.
 #[derive(Debug)]
 pub struct CaseOutcome {
     /// `allow`, `deny` or `invalid`.
     pub decision: String,
     /// Determining policies, sorted.
     pub policies: Vec<String>,
-    /// The request as the journal would hold it, its target's fields beside the others.
+    /// The request as the journal would hold it, with the target's fields at the top level.
     pub request: Value,
-    /// The calls for an image that nobody has yet.
+    /// The calls for an image without receivers.
     pub plan: Vec<String>,
-    /// For a denial or an invalid request: why.
+    /// The reason for a denial or an invalid request.
     pub why: Vec<String>,
 }
 
 impl Prepared {
-    /// Tries a case; an event that asks for nothing has no outcome.
+    /// Runs a case; an event that maps to no request has no outcome.
     ///
     /// # Errors
-    /// When the case itself cannot be tried: an unknown source, an event that its own source would
-    /// refuse.
+    /// When the case cannot run: an unknown source, or an event that the source refuses.
     pub fn try_case(&self, case: CaseInput<'_>) -> Result<Vec<CaseOutcome>, String> {
         let name: SourceName = case
             .source
@@ -154,7 +153,7 @@ fn invalid(refusal: &MapRefusal) -> CaseOutcome {
     }
 }
 
-/// The request with its target's fields lifted beside the others, as a native request has them.
+/// The request with the target's fields at the top level, as in a native request.
 fn flat(request: &crate::domain::ShareRequest) -> Value {
     let Ok(Value::Object(mut fields)) = serde_json::to_value(request) else {
         return Value::Null;

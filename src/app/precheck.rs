@@ -1,6 +1,6 @@
-//! Can the image be shared as it is? In: an image. Out: [`Readiness`], of one read of its state, or
-//! of a bounded wait. A precheck only saves a doomed call: one that fails, or has no turn soon,
-//! stops nobody.
+//! Reads whether an image can be shared in its present state. In: an image. Out: [`Readiness`], after
+//! one read or a bounded wait. A precheck saves a call that the cloud would refuse; if the precheck
+//! fails or takes too long, the share goes on without it.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::plan::Readiness;
 
 use super::context::{ExecutionContext, pause};
 
-/// The longest that a share waits for one of these reads.
+/// The longest wait for one of these reads.
 const READ: Duration = Duration::from_secs(5);
 
-/// One read of the image's state; ready when that cannot be read.
+/// Reads the image's state once; ready if that fails.
 pub(super) async fn readiness(
     context: &ExecutionContext<'_>,
     region: &Region,
@@ -34,7 +34,7 @@ pub(super) async fn readiness(
     }
 }
 
-/// Waits, within bounds, while the image's state is one that passes.
+/// Waits, within bounds, while the image is in a passing state.
 pub(super) async fn until_ready(
     context: &ExecutionContext<'_>,
     region: &Region,

@@ -1,5 +1,5 @@
-//! From a configuration to what the application works with: compiles verifiers, maps and policies
-//! before anything is opened. In: a [`Config`]. Out: [`Prepared`], or every problem with its place.
+//! Compiles the verifiers, maps and policies of a configuration before anything is opened. In: a
+//! [`Config`]. Out: [`Prepared`], or every problem with its place.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
 use super::approver_origin::{ApproverOrigin, SourceSummary};
 use super::cloud_accounts;
 
-/// A policy file larger than this is not read.
+/// The largest policy file that is read.
 const MAX_POLICY_BYTES: u64 = 1024 * 1024;
 
 /// One source, ready to verify and to map.
@@ -41,7 +41,7 @@ impl Intake {
     }
 }
 
-/// A valid configuration with everything compiled that it names.
+/// A valid configuration with its compiled sources, maps and policies.
 #[derive(Debug)]
 pub struct Prepared {
     config: Config,
@@ -52,7 +52,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Compiles what the configuration names.
+    /// Compiles a configuration.
     ///
     /// # Errors
     /// Every problem of every source, map and policy.
@@ -89,7 +89,7 @@ impl Prepared {
         }
     }
 
-    /// The same, for a dry run: what would be done is answered, nothing is written or changed.
+    /// The same for dry runs: the answer shows the plan, and nothing is written or changed.
     #[must_use]
     pub fn planning(self) -> Self {
         Self {
@@ -98,7 +98,7 @@ impl Prepared {
         }
     }
 
-    /// The same with other waits, for tests and measurements.
+    /// The same with other waits, for tests and benchmarks.
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
@@ -109,7 +109,7 @@ impl Prepared {
         &self.config
     }
 
-    /// What loaded but is probably not meant.
+    /// Settings that are valid but probably a mistake.
     pub fn warnings(&self) -> Vec<String> {
         let policies = self.policies.warnings().iter().map(ToString::to_string);
         policies
@@ -117,7 +117,7 @@ impl Prepared {
             .collect()
     }
 
-    /// The digest of the policies as loaded; every decision in the journal names it.
+    /// The digest of the loaded policies, which every decision in the journal names.
     pub fn policy_digest(&self) -> &str {
         self.policies.digest()
     }
@@ -151,7 +151,7 @@ impl Prepared {
             .map(|intake| intake.facts.name.clone())
     }
 
-    /// The source whose secret must have authenticated CloudEvents of this `source`.
+    /// The source that authenticates CloudEvents of this `source`.
     pub(super) fn source_of_event(&self, event_source: &str) -> Option<SourceName> {
         let lists = |intake: &&Intake| intake.events.iter().any(|listed| listed == event_source);
         self.intakes
@@ -160,7 +160,7 @@ impl Prepared {
             .map(|intake| intake.facts.name.clone())
     }
 
-    /// Every source that takes CloudEvents.
+    /// The sources that accept CloudEvents.
     pub(super) fn event_sources(&self) -> Vec<SourceName> {
         let takes = self
             .intakes
@@ -214,7 +214,7 @@ fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
     })
 }
 
-/// An origin that two sources trust would be answered by one of them by chance.
+/// Refuses an origin that two sources trust: which of them answers would be chance.
 fn two_for_one_origin(config: &Config) -> Vec<Problem> {
     let mut owners: BTreeMap<&str, &SourceName> = BTreeMap::new();
     let mut problems = Vec::new();

@@ -1,6 +1,6 @@
-//! Ends a chain whose blueprint the cloud refuses to share: takes the publication that the request
-//! made out of Lighthouse again, unless another request needs it. In: the results so far. Out: the
-//! results with the reason. What counts as such a refusal is decided in `plan::chain`.
+//! Ends a chain whose blueprint the cloud refuses to share: takes the image that this request
+//! published out of Lighthouse, unless another request needs it. In: the results so far. Out: the
+//! results with the reason. `plan::chain` decides what counts as such a refusal.
 
 use crate::domain::{ItemResult, ResultKind};
 use crate::plan::{Publication, RefusedChain};
@@ -44,7 +44,7 @@ impl App {
                 why: format!("{code}: {message}"),
                 retryable,
             },
-            // The time ran out: a later turn is refused again, and takes it back then.
+            // The time ran out. A later turn meets the same refusal and unpublishes then.
             ResultKind::Pending => Publication::Stands {
                 why: "the time ran out".to_owned(),
                 retryable: true,

@@ -1,4 +1,4 @@
-//! Counts each way a delivery can end, and logs why one was not taken.
+//! Counts how deliveries end, and logs why a delivery was refused.
 
 use crate::domain::{SourceName, Status};
 use crate::inbound::{HandshakeReply, Refusal};
@@ -46,7 +46,7 @@ impl App {
         reply
     }
 
-    /// What is needed to decide could not be had; the sender is to send it again.
+    /// The reply when verification lacks a certificate; the sender must repeat the delivery.
     fn not_now(&self, why: &str) -> Reply {
         tracing::error!(why, "a delivery cannot be decided now");
         self.counters.count(Counted::Unavailable);

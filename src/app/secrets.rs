@@ -1,6 +1,6 @@
-//! Secrets in AWS, through the AWS Parameters and Secrets Lambda Extension: one local request each,
-//! once, before the configuration is read. In: the configuration's text and the variables. Out: the
-//! variables, with each secret or why it could not be had. Source:
+//! Fetches secrets in AWS through the AWS Parameters and Secrets Lambda Extension, one local request
+//! each, before the configuration is read. In: the configuration's text and the variables. Out: the
+//! variables with each secret, or the reason why it is missing. Source:
 //! docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_lambda.html.
 
 use std::collections::BTreeMap;
@@ -16,12 +16,11 @@ const TOKEN_VARIABLE: &str = "AWS_SESSION_TOKEN";
 const PORT_VARIABLE: &str = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT";
 const PORT: &str = "2773";
 const LONGEST: Duration = Duration::from_secs(5);
-/// The extension starts beside this program, and is waited for so long.
+/// The longest wait for the extension, which starts beside this program.
 const READY_WITHIN: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Fetches every secret in AWS that the configuration names; one that several references share is
-/// asked for once.
+/// Fetches every secret in AWS that the configuration names, each once.
 pub async fn fetch_secrets(config: &str, vars: &mut Vars) {
     let wanted = aws_secrets(config);
     if wanted.is_empty() {
@@ -50,7 +49,7 @@ pub async fn fetch_secrets(config: &str, vars: &mut Vars) {
     }
 }
 
-/// One field of a secret that is a JSON object. Nothing of its text is shown.
+/// One field of a secret that is a JSON object. Errors show nothing of its text.
 fn field_of(text: &str, field: &str) -> Result<String, String> {
     let object: Value = serde_json::from_str(text)
         .map_err(|_| format!("it is not JSON, so it has no field {field}; leave out #{field}"))?;
@@ -99,7 +98,7 @@ impl Extension {
         loop {
             let problem = match client::get(&self.client, &url, &header, LONGEST).await {
                 Ok((200, body)) => return text_of(secret.store, &body),
-                // The extension says so in words only.
+                // The extension has no status code for this, only a text.
                 Ok((400, body)) if String::from_utf8_lossy(&body).contains("not ready") => {
                     "the extension is not ready".to_owned()
                 }
@@ -143,7 +142,7 @@ fn refused(store: AwsStore, status: u16) -> String {
     )
 }
 
-/// The secret within the answer of its store's API.
+/// Takes the secret out of the answer of its store's API.
 fn text_of(store: AwsStore, body: &[u8]) -> Result<String, String> {
     let answer: Value = serde_json::from_slice(body)
         .map_err(|_| "the extension's answer is not JSON".to_owned())?;

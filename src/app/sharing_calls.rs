@@ -1,6 +1,6 @@
-//! The calls of an account stage: who has an image, give it, take it away. In: an image and
-//! accounts. Out: the cloud's end. Requests that wait for the same image, region and action share a
-//! call; which calls, and what they mean, is `plan`'s.
+//! The calls of an account stage: list an image's receivers, share, cancel. In: an image and
+//! accounts. Out: the call's end. Requests for the same image, region and action share a call; `plan`
+//! decides which calls to make and what their answers mean.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region,
 use super::coalesce::{Batch, Joined};
 use super::context::{CallEnd, CallPart, ExecutionContext};
 
-/// The most that Lighthouse takes in one call (API pages).
+/// The most accounts of one Lighthouse call (API pages).
 const LIGHTHOUSE_ACCOUNTS: usize = 10;
 
 /// How a call ended for one request.
 pub(super) struct Called {
     pub(super) end: CallEnd,
-    /// Whether it carried accounts of other requests too.
+    /// Whether the call carried accounts of other requests, too.
     pub(super) batched: bool,
 }
 
@@ -58,20 +58,18 @@ pub(super) fn name(image: &ImageRef, action: Action) -> String {
     }
 }
 
-/// A call that was not sent because no time was left says nothing about the request: it stays
-/// pending.
+/// Whether the call was not sent because no time was left: the request stays pending then.
 pub(super) fn out_of_time(error: &CloudError) -> bool {
     error.class == ErrorClass::NotSent
         && matches!(error.code.as_str(), own::DEADLINE | own::THROTTLED)
 }
 
-/// Whether a refusal may be due to one account of many, so that it says nothing of the others in
-/// the same call.
+/// Whether one account may have caused the refusal of the whole call.
 pub(super) fn names_one_of_many(error: &CloudError) -> bool {
     error.class == ErrorClass::Permanent || error.class.may_be_one_account()
 }
 
-/// Calls for `batch`, together with whoever waits for the same when `alone` is false.
+/// Makes a call for `batch`; with the parts of waiting requests unless `alone`.
 pub(super) async fn change(
     context: &ExecutionContext<'_>,
     region: &Region,
@@ -93,7 +91,7 @@ pub(super) async fn change(
         };
         let leader = match context.calls.enter(key, part, context.deadline).await {
             Joined::Leader(leader) => leader,
-            // The leader had less time than there is here: nothing was sent, so ask again.
+            // The leader's deadline passed before it sent the call. This caller has time left.
             Joined::Answered(Err(error)) if out_of_time(&error) && has_time(context.deadline) => {
                 continue;
             }
@@ -117,7 +115,7 @@ pub(super) async fn change(
         let waiters = if alone {
             Batch::none()
         } else {
-            // Whoever comes while the pace holds the call back can still come along.
+            // Waiters that join while the pace delays the call still become part of it.
             context
                 .cloud
                 .until_free(api(image, action), region, context.deadline)
@@ -132,8 +130,8 @@ pub(super) async fn change(
     }
 }
 
-/// Adds a part to a call when it has room and names nobody twice: two requests for one account get
-/// an end each.
+/// Adds a part to a call if it fits and names no account twice: two requests for one account need
+/// separate ends.
 fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
     if part.alone
@@ -212,7 +210,7 @@ pub(super) fn permission(action: Action) -> Permission {
     }
 }
 
-/// Who has the image now.
+/// The image's receivers now.
 pub(super) async fn shares(
     context: &ExecutionContext<'_>,
     region: &Region,

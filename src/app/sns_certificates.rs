@@ -1,6 +1,6 @@
-//! Verification where it needs a certificate: it is fetched from SNS's own host, checked, and kept
-//! for an hour. Then what a verified message asks about its subscription. In: a delivery. Out: it
-//! verified, refused, or not decidable now.
+//! Verifies deliveries. For SNS it fetches the certificate from SNS's own host, checks it and keeps it
+//! for an hour, and confirms subscriptions of verified messages. In: a delivery. Out: the verified
+//! delivery, a refusal, or that it cannot be decided now.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use crate::inbound::{
 
 use super::prepared::Intake;
 
-/// A certificate is fetched and checked again after this many seconds.
+/// The seconds for which a certificate is kept.
 const KEPT: i64 = 3600;
-/// More certificates than SNS has in use at once; beyond this all are forgotten.
+/// The most certificates that are kept, more than SNS uses at once; beyond it all are dropped.
 const MAX_KEPT: usize = 32;
 
-/// The fetched certificates by their addresses; the lock is held while one is fetched, so that a
-/// flood fetches one at a time.
+/// The fetched certificates by address. The lock is held during a fetch, so that a flood of
+/// deliveries fetches one certificate at a time.
 #[derive(Debug)]
 pub(super) struct Certificates {
     client: Client,
@@ -30,9 +30,9 @@ pub(super) struct Certificates {
 
 /// Why a delivery is not verified.
 pub(super) enum Unverified {
-    /// It is not authentic.
+    /// The delivery is not authentic.
     Refused(Refusal),
-    /// What is needed to tell could not be had; the sender is to send it again.
+    /// The certificate could not be fetched; the sender must repeat the delivery.
     NotNow(String),
 }
 
@@ -73,7 +73,7 @@ impl Certificates {
         Ok(certificate)
     }
 
-    /// Verifies a delivery, with a certificate where its scheme has one.
+    /// Verifies a delivery, with a certificate if its scheme uses one.
     pub(super) async fn verify(
         &self,
         intake: &Intake,
@@ -97,10 +97,10 @@ impl Certificates {
             .verify_certified(delivery, &certificate, now)?)
     }
 
-    /// Does what a verified message asks about its subscription; `None` when it is an event.
+    /// Confirms a subscription or notes its end; `None` for a message that is an event.
     ///
     /// # Errors
-    /// Why the subscription cannot be confirmed now.
+    /// The reason why the subscription cannot be confirmed now.
     pub(super) async fn subscription(
         &self,
         intake: &Intake,

@@ -1,5 +1,5 @@
-//! Opens the application: the journal and the cloud's client, from a configuration that is valid
-//! already. In: [`Prepared`]. Out: [`App`], or what cannot be opened.
+//! Opens the application: the journal and the cloud's client. In: [`Prepared`], a valid configuration.
+//! Out: [`App`], or what cannot be opened.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub enum StartError {
     /// Configuration, maps or policies are invalid.
     #[error("{0}")]
     Invalid(#[from] Problems),
-    /// They are valid; what they name cannot be opened.
+    /// The configuration is valid, but something that it names cannot be opened.
     #[error("sharehook: {0}")]
     Failed(String),
 }
@@ -36,7 +36,7 @@ impl Prepared {
         Self::open_over(Arc::new(self), journal, vars, clock)
     }
 
-    /// The same over a journal that is open already: tests put stores that fail beneath one.
+    /// The same over an open journal, for tests with stores that fail.
     ///
     /// # Errors
     /// [`StartError`] when the cloud's address cannot be used.
@@ -80,7 +80,7 @@ fn settings(config: &Config) -> CloudSettings {
         lighthouse_per_second: config.cloud.lighthouse_per_second,
         cvm_per_second: config.cloud.cvm_per_second,
         cvm_accounts_per_call: config.cloud.cvm_accounts_per_call,
-        // A signature's time is the world's, whatever a test says that the time of its tickets is.
+        // The signature uses the real time, also in a test that sets the time of its tickets.
         ..CloudSettings::new(clock::system_now)
     }
 }

@@ -1,5 +1,5 @@
-//! Closing a share that gives nothing more: it has expired, was called off, or is denied by now.
-//! Takes each item's recorded result and what the cloud shows; returns the result to close with.
+//! Closes a share that has expired, was called off, or is denied by the present policies. Takes each
+//! item's recorded result and the observed state; returns the result to close with.
 
 use crate::cloud::error::image_is_missing;
 use crate::domain::{Item, ItemResult, ResultCode, ResultKind, ShareRequest, Verdict};
@@ -14,29 +14,29 @@ use super::answer::refused_items;
 pub(super) enum Permission {
     /// Carry this out.
     Granted(Approved),
-    /// Give nothing more, and close.
+    /// Share nothing more, and close.
     Withheld(Withheld),
 }
 
-/// Why a share gives nothing more.
+/// Why a share stops.
 #[derive(Debug)]
 pub(super) enum Withheld {
-    /// Its end came before its work was done.
+    /// Its end came before it was finished.
     Expired,
-    /// Later cancels called all of it off.
+    /// Later cancels called off every item.
     CalledOff,
     /// The present policies refuse it.
     Denied(Verdict),
 }
 
 impl Withheld {
-    /// The result of an item that was not given.
+    /// The result of an item that was not shared.
     pub(super) fn result(&self, request: &ShareRequest, result: ItemResult) -> ItemResult {
         if !result.pending() {
             return result;
         }
         let refused = match self {
-            // A result of a call-off is never pending.
+            // A called-off item is never pending.
             Self::Expired | Self::CalledOff => None,
             Self::Denied(verdict) => refused_items(request, verdict)
                 .into_iter()
@@ -45,7 +45,7 @@ impl Withheld {
         refused.unwrap_or_else(|| ItemResult {
             kind: ResultKind::Failed {
                 code: ResultCode::Expired.into(),
-                message: "the share's end came before it could be made".to_owned(),
+                message: "the share ended before it could be made".to_owned(),
                 retryable: false,
             },
             ..result
@@ -53,8 +53,8 @@ impl Withheld {
     }
 }
 
-/// What an interrupted worker may have given of an item that is not to be given any more: `None` when
-/// it gave nothing, a pending result when that has to be asked again later.
+/// The result of an item that an interrupted worker may have shared: `None` if it shared nothing, a
+/// pending result if that must be read again later.
 pub(super) fn trace(state: &State, result: &ItemResult, seen: &Observation) -> Option<ItemResult> {
     let called_off = result.called_off_by.is_some() && result.kind == ResultKind::Cancelled;
     let open = result.pending() || called_off;
@@ -72,7 +72,7 @@ pub(super) fn trace(state: &State, result: &ItemResult, seen: &Observation) -> O
         _ if seen.readable => None,
         (_, _, Some(error)) if image_is_missing(&error.code) => None,
         (_, _, Some(error)) if error.class.passing() => Some(ResultKind::Pending),
-        // The site cannot tell. Taking it back does no harm where it was not given.
+        // The site has no API for it. Taking back an item that was not shared does no harm.
         (Item::Account(_), ..) => Some(ResultKind::Shared),
         _ => None,
     };
