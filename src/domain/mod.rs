@@ -22,6 +22,7 @@ pub use cloud_error::{CloudError, ErrorClass, Family};
 pub use ids::{AccountId, BlueprintId, CvmImageId, Identity, ImageRef, SourceName};
 pub use outcome::{Item, ItemResult, ResultKind, Status};
 pub use person::PersonName;
+pub(crate) use problem::shown;
 pub use problem::{Problem, Problems};
 pub use region::{Region, ServedRegions};
 pub use request::{Expiry, ShareRequest, Target};

@@ -60,11 +60,11 @@ impl From<Problem> for Problems {
     }
 }
 
-/// A value as it may be shown in an error: quoted, escaped, at most 40 characters.
+/// A value as it may be shown in an error: quoted, escaped, at most 60 characters.
 pub(crate) fn shown(text: &str) -> String {
-    const MAX_SHOWN: usize = 40;
+    const MAX_SHOWN: usize = 60;
     let mut cut: String = text.chars().take(MAX_SHOWN).collect();
-    if text.chars().count() > MAX_SHOWN {
+    if text.chars().nth(MAX_SHOWN).is_some() {
         cut.push('…');
     }
     format!("{cut:?}")

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
-use super::clipped::clipped;
-use crate::domain::Problem;
+use crate::domain::{Problem, shown};
 
 /// Reads a body.
 pub(super) fn read(body: &[u8], form: bool) -> Result<Value, Problem> {
@@ -52,7 +51,7 @@ fn fields(body: &[u8]) -> Result<Value, Problem> {
         };
         let (name, value) = (half()?, half()?);
         if fields.contains_key(&name) {
-            return Err(wrong(format!("names field {} twice", clipped(&name))));
+            return Err(wrong(format!("names field {} twice", shown(&name))));
         }
         fields.insert(name, value);
     }

@@ -8,10 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::clipped::clipped;
 use super::delivery::Headers;
 use super::verify::VerifiedDelivery;
-use crate::domain::Problem;
+use crate::domain::{Problem, shown};
 
 /// More events than this in one batch are refused.
 const MAX_EVENTS: usize = 50;
@@ -129,7 +128,7 @@ fn mode_of(headers: &Headers) -> Result<Mode, Problem> {
     }
     Err(Problem::new(
         "content-type",
-        format!("{} is not served", clipped(name)),
+        format!("{} is not served", shown(name)),
         "send the JSON format",
     ))
 }

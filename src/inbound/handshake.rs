@@ -5,13 +5,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::clipped::clipped;
 use super::delivery::{Delivery, Headers, Via};
 use super::refusal::Refusal;
 use super::scheme_kind::{SchemeKind, SchemeName};
 use super::spec::SchemeSpec;
 use super::verify::{VerifiedDelivery, Verifier};
-use crate::domain::{Problem, SourceName, Timestamp};
+use crate::domain::{Problem, SourceName, Timestamp, shown};
 
 /// The longest text that is echoed.
 const LONGEST: usize = 512;
@@ -122,7 +121,7 @@ impl Handshake {
             .iter()
             .find(|origin| !echoable(origin) || origin.contains('*'))
             .map(|origin| {
-                let problem = format!("{} is not an origin", clipped(origin));
+                let problem = format!("{} is not an origin", shown(origin));
                 Problem::new(
                     "handshake.cloudevents",
                     problem,

@@ -5,7 +5,6 @@
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
-use super::clipped::clipped;
 use super::delivery::Headers;
 use super::refusal::Refusal;
 use super::scheme::{HmacScheme, IdSource, TimeSource};
@@ -14,7 +13,7 @@ use super::template::{
     candidates, encode, id_header, is_id, items, rfc3339, signed_prefix, unix_seconds,
 };
 use super::trace::{Trace, readable};
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, shown};
 
 /// What a good signature proves.
 pub(super) struct Proven {
@@ -38,7 +37,7 @@ pub(super) fn check(
     let record = family(record, headers);
     let field = needed(headers, &record.header)?;
     trace.note("signature header", true, || {
-        format!("{}: {}", record.header, clipped(field))
+        format!("{}: {}", record.header, shown(field))
     });
     let time = signed_time(record, headers, field)?;
     let prefix = signed_prefix(record, &time.text, |name| id_text(headers, name))?;
@@ -53,9 +52,9 @@ pub(super) fn check(
     }
     let (id, claimed_id) = ids(record, headers, json.as_ref());
     trace.note("delivery id", true, || match (&id, &claimed_id) {
-        (Some(id), _) => clipped(id),
+        (Some(id), _) => shown(id),
         (None, Some(claimed)) => {
-            format!("{} (not signed: it identifies nothing)", clipped(claimed))
+            format!("{} (not signed: it identifies nothing)", shown(claimed))
         }
         (None, None) => "none".to_owned(),
     });

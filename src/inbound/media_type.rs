@@ -1,11 +1,11 @@
 //! Which media types a source's deliveries may have.
 
-use super::clipped::clipped;
 use super::delivery::Headers;
 use super::refusal::Refusal;
 use super::scheme::{HmacScheme, JSON_TYPES};
 use super::scheme_kind::SchemeKind;
 use super::trace::Trace;
+use crate::domain::shown;
 
 /// A form, as Slack's interactivity sends it.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -32,7 +32,7 @@ pub(super) fn media_type(
         SchemeKind::Sns => name == "text/plain" || name == JSON_TYPES[0],
         _ => JSON_TYPES.iter().any(|served| is_type(&name, served)),
     };
-    trace.note("content type", served, || clipped(text));
+    trace.note("content type", served, || shown(text));
     if served {
         Ok(name == FORM)
     } else {

@@ -4,7 +4,6 @@
 
 mod authorization;
 mod body;
-mod clipped;
 pub mod cloudevents;
 mod delivery;
 mod handshake;

@@ -1,8 +1,8 @@
 //! Why a delivery was not believed. The reason is for the log and for `explain`; the sender sees
 //! one text for all of them.
 
-use super::clipped::clipped;
 use super::delivery::DuplicateHeader;
+use crate::domain::shown;
 
 /// Why a delivery is refused. `Display` is for operators: it quotes what the sender wrote,
 /// shortened, and never a secret.
@@ -17,7 +17,7 @@ pub enum Refusal {
         door: &'static str,
     },
     /// The trigger is none of those that may speak for this source.
-    #[error("origin {} is not in `from`", clipped(origin))]
+    #[error("origin {} is not in `from`", shown(origin))]
     ForeignOrigin {
         /// The trigger's origin.
         origin: String,
@@ -57,7 +57,7 @@ pub enum Refusal {
         window: u32,
     },
     /// Authentic, and of a media type that this source does not send.
-    #[error("content type {} is not served", clipped(found))]
+    #[error("content type {} is not served", shown(found))]
     MediaType {
         /// As received.
         found: String,

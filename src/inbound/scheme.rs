@@ -4,8 +4,7 @@
 
 use serde::Deserialize;
 
-use super::clipped::clipped;
-use crate::domain::{Problem, Problems};
+use crate::domain::{Problem, Problems, shown};
 
 /// How a list of signatures is separated in its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -182,7 +181,7 @@ impl HmacScheme {
         for name in self.needed_headers().filter(|name| !is_token(name)) {
             say(
                 "header",
-                format!("{} is not a header's name", clipped(name)),
+                format!("{} is not a header's name", shown(name)),
                 "write it as in \"X-Signature\"",
             );
         }
@@ -224,7 +223,7 @@ impl HmacScheme {
         for pointer in time.chain(id).filter(|pointer| !pointer.starts_with('/')) {
             say(
                 "pointer",
-                format!("{} is not a JSON pointer", clipped(pointer)),
+                format!("{} is not a JSON pointer", shown(pointer)),
                 "begin it with /, as in \"/event/id\"",
             );
         }

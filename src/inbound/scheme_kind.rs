@@ -2,9 +2,8 @@
 
 use std::str::FromStr;
 
-use super::clipped::clipped;
 use super::scheme::HmacScheme;
-use crate::domain::Problem;
+use crate::domain::{Problem, shown};
 
 /// The presets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,7 +92,7 @@ impl FromStr for SchemeName {
                 let known = Self::ALL.map(Self::as_str).join(", ");
                 Problem::new(
                     "scheme",
-                    format!("{} is not a scheme", clipped(text)),
+                    format!("{} is not a scheme", shown(text)),
                     format!("write one of {known}, or an inline table"),
                 )
             })

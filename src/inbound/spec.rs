@@ -9,13 +9,12 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::clipped::clipped;
 use super::presets::preset;
 use super::scheme::{
     Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource, is_token,
 };
 use super::scheme_kind::{SchemeKind, SchemeName};
-use crate::domain::Problem;
+use crate::domain::{Problem, shown};
 
 /// A source's scheme as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,10 +204,7 @@ impl Table {
             SchemeKind::Token { header } => {
                 let header = self.only_header(name)?.unwrap_or(header);
                 if !is_token(&header) {
-                    return Err(format!(
-                        "header: {} is not a header's name",
-                        clipped(&header)
-                    ));
+                    return Err(format!("header: {} is not a header's name", shown(&header)));
                 }
                 SchemeKind::Token { header }
             }

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use secrecy::SecretString;
 
 use super::authorization::{basic, credentials};
-use super::clipped::clipped;
 use super::delivery::{Delivery, Via};
 use super::hmac::{self, Proven, needed};
 use super::media_type::media_type;
@@ -18,7 +17,7 @@ use super::secret::{Key, SecretRules};
 use super::sns::{Certificate, Message, Subscription};
 use super::spec::SchemeSpec;
 use super::trace::{Step, Trace};
-use crate::domain::{Problem, Problems, SourceName, Timestamp};
+use crate::domain::{Problem, Problems, SourceName, Timestamp, shown};
 
 /// A delivery whose sender is known. That it is authentic does not mean that it may have what it
 /// asks for.
@@ -326,7 +325,7 @@ impl Verifier {
     /// A trusted trigger's origin must be on the list, to the letter.
     fn vouched(&self, origin: &str, trace: &mut Trace) -> Result<(), Refusal> {
         let listed = self.from.iter().any(|from| from == origin);
-        trace.note("origin", listed, || clipped(origin));
+        trace.note("origin", listed, || shown(origin));
         if listed {
             Ok(())
         } else {
@@ -381,7 +380,7 @@ fn origins(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
         .find(|from| from.trim().is_empty() || from.contains('*'))
     {
         (
-            format!("{} is not an origin", clipped(wild)),
+            format!("{} is not an origin", shown(wild)),
             "write each origin in full; there are no wildcards",
         )
     } else {

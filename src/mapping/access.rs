@@ -12,7 +12,11 @@ use jaq_core::{ValR, ValT, ValX};
 
 use super::bound::{spend, text_units};
 use super::number::Number;
-use super::value::{Fields, Value, fields};
+use super::operators::own;
+use super::value::{ENTRY, Fields, ITEM, Value};
+
+/// What one step of an iteration costs, with what the engine does around it.
+const STEP: u64 = 6;
 
 impl Value {
     fn not_iterable(&self) -> jaq_core::Error<Self> {
@@ -36,11 +40,7 @@ impl Value {
                     (Number::Float(float), true) => Number::from_f64(float.ceil()),
                     (number, _) => *number,
                 };
-                let at = number.as_index().unwrap_or(0);
-                Ok(match usize::try_from(at) {
-                    Ok(at) => at.min(length),
-                    Err(_) => length.saturating_sub(at.unsigned_abs()),
-                })
+                Ok(Self::position(&number, length).map_or(0, |at| at.min(length)))
             }
             Some(other) => Err(other.fail(format!("cannot slice with {other}: no number"))),
         };
@@ -50,10 +50,10 @@ impl Value {
 
     /// The slice `{start, end}` that an object stands for as an index.
     fn as_slice(&self) -> Option<Range<&Self>> {
-        let Self::Object(object) = self else {
+        let Self::Object(fields, _) = self else {
             return None;
         };
-        let end = |key: &str| object.inner.get(&key.to_owned());
+        let end = |key: &str| fields.get(&key.to_owned());
         Some(end("start")..end("end"))
     }
 
@@ -68,43 +68,39 @@ impl Value {
 
     /// Where `other` begins in this list or text: items, or characters.
     pub(super) fn indices(&self, other: &Self) -> ValR<Self> {
-        let found = |at: usize| Self::from(at);
-        match (self, other) {
-            (Self::Null, _) => Ok(Self::Null),
+        let found: Vec<usize> = match (self, other) {
+            (Self::Null, _) => return Ok(Self::Null),
             (Self::Text(text), Self::Text(part)) => {
-                let paid = text_units(text.len().saturating_mul(part.len()));
-                if part.is_empty() || !spend(text_units(text.len()) + paid) {
+                let compared =
+                    text.len() + text_units(text.len().saturating_mul(part.len())) as usize;
+                if part.is_empty() || !spend(compared as u64) {
                     return Ok(Self::Null);
                 }
-                let starts = text.char_indices().enumerate();
-                Ok(starts
-                    .filter(|(_, (byte, _))| {
-                        text.get(*byte..)
-                            .is_some_and(|rest| rest.starts_with(part.as_str()))
-                    })
-                    .map(|(at, _)| found(at))
-                    .collect())
+                let rests = text
+                    .char_indices()
+                    .map(|(byte, _)| text.get(byte..).unwrap_or_default());
+                let starts = rests.map(|rest| rest.starts_with(part.as_str()));
+                positions(starts)
             }
-            (Self::List(_), Self::List(part)) if part.inner.is_empty() => Ok(Self::Null),
-            (Self::List(list), Self::List(part)) => Ok(list
-                .inner
-                .windows(part.inner.len())
-                .enumerate()
-                .take_while(|_| spend(1))
-                .filter(|(_, window)| *window == part.inner.as_slice())
-                .map(|(at, _)| found(at))
-                .collect()),
-            (Self::List(list), item) => Ok(list
-                .inner
-                .iter()
-                .enumerate()
-                .take_while(|_| spend(1))
-                .filter(|(_, other)| *other == item)
-                .map(|(at, _)| found(at))
-                .collect()),
-            _ => Err(self.not_indexable(other)),
-        }
+            (Self::List(_, _), Self::List(part, _)) if part.is_empty() => return Ok(Self::Null),
+            (Self::List(items, _), Self::List(part, _)) => positions(
+                items
+                    .windows(part.len())
+                    .map(|window| window == part.as_slice()),
+            ),
+            (Self::List(items, _), item) => positions(items.iter().map(|other| other == item)),
+            _ => return Err(self.not_indexable(other)),
+        };
+        Ok(found.into_iter().map(Self::from).collect())
     }
+}
+
+/// Where it holds; ends with the budget.
+fn positions(holds: impl Iterator<Item = bool>) -> Vec<usize> {
+    let holds = holds.take_while(|_| spend(1)).enumerate();
+    holds
+        .filter_map(|(at, holds)| holds.then_some(at))
+        .collect()
 }
 
 impl ValT for Value {
@@ -113,17 +109,26 @@ impl ValT for Value {
     }
 
     fn from_map<I: IntoIterator<Item = (Self, Self)>>(pairs: I) -> ValR<Self> {
-        fields(pairs.into_iter()).map(Self::object)
+        let paid = pairs.into_iter().take_while(|_| spend(ENTRY));
+        let fields: Result<_, _> = paid
+            .map(|(key, value)| match key {
+                Self::Text(key) => Ok((key, value)),
+                other => Err(other.fail(format!(
+                    "cannot use {other} as the key of an object: keys are strings"
+                ))),
+            })
+            .collect();
+        fields.map(Self::object)
     }
 
     fn key_values(self) -> BoxIter<'static, ValR<(Self, Self), Self>> {
         match self {
-            Self::List(list) => Box::new((0..list.inner.len()).map_while(move |at| {
-                let item = list.inner.get(at).filter(|_| spend(1))?;
+            Self::List(items, _) => Box::new((0..items.len()).map_while(move |at| {
+                let item = items.get(at).filter(|_| spend(STEP))?;
                 Some(Ok((Self::from(at), item.clone())))
             })),
-            Self::Object(object) => Box::new((0..object.inner.len()).map_while(move |at| {
-                let (key, value) = object.inner.get_index(at).filter(|_| spend(1))?;
+            Self::Object(fields, _) => Box::new((0..fields.len()).map_while(move |at| {
+                let (key, value) = fields.get_index(at).filter(|_| spend(STEP))?;
                 Some(Ok((Self::Text(key.clone()), value.clone())))
             })),
             other => box_once(Err(other.not_iterable())),
@@ -137,21 +142,17 @@ impl ValT for Value {
     fn index(self, index: &Self) -> ValR<Self> {
         spend(1);
         match (&self, index) {
-            (Self::Object(object), Self::Text(key)) => {
-                Ok(object.inner.get(key).cloned().unwrap_or_default())
+            (Self::Object(fields, _), Self::Text(key)) => {
+                Ok(fields.get(key).cloned().unwrap_or_default())
             }
-            (Self::List(list), Self::Number(number)) => {
-                let at = Self::position(number, list.inner.len());
-                let item = at.and_then(|at| list.inner.get(at));
-                Ok(item.cloned().unwrap_or_default())
+            (Self::List(items, _), Self::Number(number)) => {
+                let at = Self::position(number, items.len());
+                Ok(at.and_then(|at| items.get(at)).cloned().unwrap_or_default())
             }
             (Self::Null, Self::Text(_) | Self::Number(_) | Self::Null) => Ok(Self::Null),
-            (Self::List(_), Self::List(_)) => self.indices(index),
-            (Self::List(_) | Self::Text(_) | Self::Null, Self::Object(_)) => {
-                match index.as_slice() {
-                    Some(slice) => self.range(slice),
-                    None => Err(self.not_indexable(index)),
-                }
+            (Self::List(..), Self::List(..)) => self.indices(index),
+            (Self::List(..) | Self::Text(_) | Self::Null, Self::Object(..)) => {
+                self.range(index.as_slice().unwrap_or(None..None))
             }
             _ => Err(self.not_indexable(index)),
         }
@@ -160,10 +161,9 @@ impl ValT for Value {
     fn range(self, range: Range<&Self>) -> ValR<Self> {
         match &self {
             Self::Null => Ok(Self::Null),
-            Self::List(list) => {
-                let span = self.span(range, list.inner.len())?;
-                Ok(list
-                    .inner
+            Self::List(items, _) => {
+                let span = self.span(range, items.len())?;
+                Ok(items
                     .get(span)
                     .unwrap_or_default()
                     .iter()
@@ -188,18 +188,14 @@ impl ValT for Value {
         f: impl Fn(Self) -> I,
     ) -> ValX<'a, Self> {
         match &self {
-            Self::List(list) => list.inner.iter().cloned().flat_map(f).collect(),
-            Self::Object(object) => {
-                let mut fields = Fields::default();
-                for (key, value) in &object.inner {
-                    if !spend(8) {
-                        break;
-                    }
-                    if let Some(value) = f(value.clone()).next().transpose()? {
-                        fields.insert(key.clone(), value);
-                    }
-                }
-                Ok(Self::object(fields))
+            Self::List(items, _) => items.iter().cloned().flat_map(f).collect(),
+            Self::Object(fields, _) => {
+                let paid = fields.iter().take_while(|_| spend(ENTRY));
+                let changed = paid.filter_map(|(key, value)| {
+                    let value = f(value.clone()).next()?;
+                    Some(value.map(|value| (key.clone(), value)))
+                });
+                changed.collect::<Result<_, _>>().map(Self::object)
             }
             _ => opt.fail(self, |value| value.not_iterable().into()),
         }
@@ -211,36 +207,57 @@ impl ValT for Value {
         opt: Opt,
         f: impl Fn(Self) -> I,
     ) -> ValX<'a, Self> {
-        if let (Self::List(_) | Self::Text(_) | Self::Null, Some(slice)) = (&self, index.as_slice())
+        if let (Self::List(..) | Self::Text(_) | Self::Null, Some(slice)) =
+            (&self, index.as_slice())
         {
             return self.map_range(slice, opt, f);
         }
-        let value = match (self, index) {
-            (Self::Null, Self::Text(_)) => Self::object(Fields::default()),
-            (Self::Null, Self::Number(_)) => Self::list(Vec::new()),
-            (value, _) => value,
-        };
-        match (value, index) {
-            (Self::Object(mut object), Self::Text(key)) => {
-                if !spend(super::operators::own(&object, object.inner.len())) {
+        let change = |old: Self| f(old).next().transpose();
+        match (self, index) {
+            (Self::Null, Self::Text(_)) => Self::object(Fields::default()).map_index(index, opt, f),
+            (Self::Null, Self::Number(_)) => Self::list(Vec::new()).map_index(index, opt, f),
+            (Self::Object(mut fields, mut size), Self::Text(key)) => {
+                if !spend(own(&fields, ENTRY * fields.len() as u64)) {
                     return Ok(Self::Null);
                 }
-                Rc::make_mut(&mut object).update(key, |old| f(old).next().transpose())?;
-                Ok(Self::Object(object))
+                let own = Rc::make_mut(&mut fields);
+                let old = own.get_mut(key).map(std::mem::take).unwrap_or_default();
+                size = size.exchange(&old, &Self::Null);
+                match change(old)? {
+                    Some(new) => size = size.insert(own, key, new),
+                    None if spend(own.len() as u64) => drop(own.shift_remove(key)),
+                    None => {}
+                }
+                Ok(Self::Object(fields, size))
             }
-            (Self::List(mut list), Self::Number(number)) => {
-                let Some(at) = Self::position(number, list.inner.len()) else {
-                    let list = Self::List(list);
-                    return opt.fail(list, |list| {
-                        list.fail(format!("index {index} lies before the beginning of {list}"))
-                            .into()
-                    });
+            (Self::List(mut items, mut size), Self::Number(number)) => {
+                let Some(at) = Self::position(number, items.len()) else {
+                    let before = |list: Self| {
+                        let problem = format!("index {index} lies before the beginning of {list}");
+                        list.fail(problem).into()
+                    };
+                    return opt.fail(Self::List(items, size), before);
                 };
-                if !spend(super::operators::own(&list, list.inner.len())) {
+                let missing = (at + 1).saturating_sub(items.len()) as u64;
+                if !spend(own(&items, ITEM * items.len() as u64)) {
                     return Ok(Self::Null);
                 }
-                Rc::make_mut(&mut list).update(at, |old| f(old).next().transpose())?;
-                Ok(Self::List(list))
+                let own = Rc::make_mut(&mut items);
+                let old = own.get_mut(at).map(std::mem::take).unwrap_or_default();
+                size = size.exchange(&old, &Self::Null);
+                match change(old)? {
+                    Some(new) if spend(ITEM.saturating_mul(missing)) => {
+                        own.resize(own.len().max(at + 1), Self::Null);
+                        size = size.exchange(&Self::Null, &new);
+                        size.weight += missing;
+                        if let Some(place) = own.get_mut(at) {
+                            *place = new;
+                        }
+                    }
+                    None if at < own.len() && spend(own.len() as u64 / 4) => drop(own.remove(at)),
+                    _ => {}
+                }
+                Ok(Self::List(items, size))
             }
             (value, _) => opt.fail(value, |value| value.not_indexable(index).into()),
         }
@@ -256,31 +273,25 @@ impl ValT for Value {
             Self::Null => Self::list(Vec::new()),
             value => value,
         };
-        let Self::List(list) = &value else {
+        let Self::List(items, _) = &value else {
             return opt.fail(value, |value| {
-                value
-                    .fail(format!(
-                        "cannot update a slice of {value}: {}",
-                        value.kind()
-                    ))
-                    .into()
+                let problem = format!("cannot update a slice of {value}: {}", value.kind());
+                value.fail(problem).into()
             });
         };
-        let span = value.span(range, list.inner.len())?;
+        let span = value.span(range, items.len())?;
         let (from, to) = (span.start, span.end);
-        let part = list.inner.get(span).unwrap_or_default().iter().cloned();
+        let part = items.get(span).unwrap_or_default().iter().cloned();
         let new = match f(part.collect()).next().transpose()? {
-            Some(Self::List(new)) => new.inner.clone(),
-            None => Vec::new(),
+            Some(Self::List(new, _)) => new,
+            None => Rc::default(),
             Some(other) => {
-                return Err(other
-                    .fail(format!("cannot use {other} as a slice: no array"))
-                    .into());
+                let problem = format!("cannot use {other} as a slice: no array");
+                return Err(other.fail(problem).into());
             }
         };
-        let before = list.inner.iter().take(from).cloned();
-        let after = list.inner.iter().skip(to).cloned();
-        Ok(before.chain(new).chain(after).collect())
+        let (before, after) = (items.iter().take(from), items.iter().skip(to));
+        Ok(before.chain(&*new).chain(after).cloned().collect())
     }
 
     fn as_bool(&self) -> bool {
@@ -298,8 +309,8 @@ impl ValT for Value {
 impl jaq_std::ValT for Value {
     fn into_seq<S: FromIterator<Self>>(self) -> Result<S, Self> {
         match self {
-            Self::List(list) if spend(2 * list.inner.len() as u64) => {
-                Ok(list.inner.iter().cloned().collect())
+            Self::List(items, _) if spend(ITEM * items.len() as u64) => {
+                Ok(items.iter().cloned().collect())
             }
             other => Err(other),
         }

@@ -1,6 +1,10 @@
 //! What one run of a program may spend. The engine has no bound of its own and passes no context to
 //! its values, so the values of this folder charge a budget that belongs to the thread for as long
 //! as [`Run`] lives. Work is counted, not timed: the same event ends in the same way everywhere.
+//!
+//! The bound: [`UNITS`] and [`UNITS_PER_WEIGHT`] times the event's weight. A unit takes at most about
+//! a quarter of a microsecond and 16 bytes (`hostile_tests::measure`), so a ticket of a few KiB costs
+//! half a second and 32 MiB at most, and an event of a megabyte a few seconds.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -178,3 +178,35 @@ fn each_run_has_its_own_budget() {
         assert!(program.run_within(&list(1_000), 0, 100_000).is_err());
     }
 }
+
+/// The libraries' own code must not panic either, because nothing catches a panic.
+#[test]
+fn dates_and_numbers_that_no_calendar_has_are_errors() {
+    for month in [
+        json!(127),
+        json!(-129),
+        json!("x"),
+        json!(1e300),
+        json!(null),
+    ] {
+        for map in ["strftime(\"%Y\")", "todate"] {
+            let date = json!([2020, month, 1, 0, 0, 0, 0, 0]);
+            assert!(told(map, &date).is_err(), "{map} on {date}");
+        }
+    }
+    for map in ["strftime(\"%Y\")", "gmtime", "todate"] {
+        assert!(
+            told(map, &json!(9_000_000_000_000_000_000_u64)).is_err(),
+            "{map}"
+        );
+    }
+    let date = json!([2020, 11, 1, 0, 0, 0, 0, 0]);
+    assert_eq!(told("strftime(\"%m\")", &date), Ok(vec![json!("12")]));
+    assert_eq!(
+        told("todate", &date),
+        Ok(vec![json!("2020-12-01T00:00:00Z")])
+    );
+    // Whole numbers are exact below 1e30 only: beyond that, equal floats would have an order.
+    let large = "[1e29 * 20 + 1, 1e29 * 20 + 2] | unique | length";
+    assert_eq!(told(large, &json!(null)), Ok(vec![json!(1)]));
+}

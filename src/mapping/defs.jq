@@ -79,9 +79,20 @@ def splits($re):  splits($re; null);
 def sub($re; f):  sub($re; f; "");
 def gsub($re; f): sub($re; f; "g");
 
-def ltrimstr($s): if type == "string" and ($s | type) == "string" then strip_prefix($s) else . end;
-def rtrimstr($s): if type == "string" and ($s | type) == "string" then strip_suffix($s) else . end;
+def ltrimstr($s): if type == "string" and ($s | type) == "string" and startswith($s) then .[$s | length:] else . end;
+def rtrimstr($s): if type == "string" and ($s | type) == "string" and endswith($s) then .[:length - ($s | length)] else . end;
 
+# The native filters overflow on months and seconds that no calendar has.
+def a_time:
+  if type == "array" then .[1] | type == "number" and . >= 0 and . <= 11
+  else type == "number" and . > -1e12 and . < 1e12 end;
+def checked_time: if a_time then . else error("\(tojson) is no time") end;
+def native_strftime($f): strftime($f);
+def native_gmtime: gmtime;
+def native_mktime: mktime;
+def strftime($f): checked_time | native_strftime($f);
+def gmtime: checked_time | native_gmtime;
+def mktime: checked_time | native_mktime;
 def todate:   if type == "array" then mktime else . end | todateiso8601;
 def fromdate: fromdateiso8601;
 def date:     todate;

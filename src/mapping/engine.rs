@@ -1,9 +1,6 @@
 //! The jq engine behind a narrow door: text in, program out; JSON in, JSON out. A program is
 //! compiled once and shared: it holds no values, so it is `Send` and `Sync` although values are not.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
-
 use jaq_core::data::JustLut;
 use jaq_core::load::{Arena, File, Loader, parse};
 use jaq_core::{Compiler, Ctx, Vars};
@@ -18,6 +15,8 @@ use crate::domain::{Problem, Problems};
 /// The parser recurses with the nesting of the text; a program of nothing but brackets fits into
 /// this. It is reserved, not used: an honest program touches a few pages of it.
 const LOADING_STACK: usize = 512 * 1024 * 1024;
+/// What is left of the stack, or added, when a program runs.
+const RUNNING_STACK: usize = 4 * 1024 * 1024;
 /// More requests than one event asks for.
 const MAX_OUTPUTS: usize = 20;
 /// Larger than any request: values, and 16 bytes of text each, in one event's outputs together.
@@ -34,21 +33,10 @@ impl Program {
     /// Checks and compiles a program, on a stack of its own. `name` is how problems call it.
     ///
     /// # Errors
-    /// Every reason not to load it, with the line where that is known: syntax, undefined names,
-    /// recursion, what may not end or sees more than the event, `include` and `import`.
+    /// Every reason not to load it, with line and column where they are known: syntax, undefined
+    /// names, recursion, what may not end or sees more than the event, `include` and `import`.
     pub fn compile(text: &str, name: &str) -> Result<Self, Problems> {
-        let failed = |problem: &str| Err(Problem::new(name, problem, "simplify the map").into());
-        thread::scope(|scope| {
-            let thread = thread::Builder::new()
-                .name("map".into())
-                .stack_size(LOADING_STACK);
-            match thread.spawn_scoped(scope, || compile_here(text, name)) {
-                Ok(thread) => thread
-                    .join()
-                    .unwrap_or_else(|_| failed("breaks the jq parser")),
-                Err(_) => failed("could not be loaded: no thread"),
-            }
-        })
+        stacker::grow(LOADING_STACK, || compile_here(text, name))
     }
 
     /// Runs the program on an event. `now` is unix seconds, the program's `$now`.
@@ -68,16 +56,13 @@ impl Program {
         units: u64,
     ) -> Result<Vec<Json>, String> {
         let run = Run::begin();
-        // Running does not change the program, so nothing half-done outlives a panic in the engine.
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            let event = Value::from_json(event);
-            run.limit(event.weight(), units);
-            self.outputs(event, now)
-        }));
-        match (bound::exceeded(), ended) {
-            (Some(bound), _) => Err(bound.to_string()),
-            (None, Ok(outputs)) => outputs,
-            (None, Err(_)) => Err("the jq engine failed on this event".to_owned()),
+        let event = Value::from_json(event);
+        run.limit(event.size().weight, units);
+        let outputs =
+            stacker::maybe_grow(RUNNING_STACK, RUNNING_STACK, || self.outputs(event, now));
+        match bound::exceeded() {
+            Some(bound) => Err(bound.to_string()),
+            None => outputs,
         }
     }
 
@@ -91,22 +76,23 @@ impl Program {
                 Ok(error) => explained(error, &event),
                 Err(_) => "it stopped without an output".to_owned(),
             })?;
-            weight += output.weight();
-            match () {
+            let size = output.size();
+            weight += size.weight;
+            let problem = match () {
                 () if bound::exceeded().is_some() => break,
                 () if outputs.len() == MAX_OUTPUTS => {
-                    return Err(format!("it yields more than {MAX_OUTPUTS} requests"));
+                    format!("it yields more than {MAX_OUTPUTS} requests")
                 }
-                () if weight > MAX_OUTPUT_WEIGHT => {
-                    return Err("its output is larger than 256 KiB".to_owned());
+                () if weight > MAX_OUTPUT_WEIGHT => "its output is larger than 256 KiB".to_owned(),
+                () if size.depth > MAX_OUTPUT_DEPTH => {
+                    format!("its output is nested more than {MAX_OUTPUT_DEPTH} deep")
                 }
-                () if output.depth() > MAX_OUTPUT_DEPTH => {
-                    return Err(format!(
-                        "its output is nested more than {MAX_OUTPUT_DEPTH} deep"
-                    ));
+                () => {
+                    outputs.push(output.to_json());
+                    continue;
                 }
-                () => outputs.push(output.to_json()),
-            }
+            };
+            return Err(problem);
         }
         Ok(outputs)
     }
@@ -120,25 +106,22 @@ fn compile_here(text: &str, name: &str) -> Result<Program, Problems> {
     let wrong = |problem: String| Problem::new(name, problem, REMEDY);
     let own = parse(include_str!("defs.jq"), |parser| parser.defs()).unwrap_or_default();
     let arena = Arena::default();
+    let file = File {
+        code: text,
+        path: (),
+    };
     let modules = Loader::new(jaq_core::defs().chain(own))
-        .load(
-            &arena,
-            File {
-                code: text,
-                path: (),
-            },
-        )
+        .load(&arena, file)
         .map_err(|_| Problems::from(wrong("is not a jq filter".into())))?;
     let compiler = Compiler::default()
         .with_funs(natives::functions())
         .with_global_vars(["$now"]);
     compiler.compile(modules).map(Program).map_err(|errors| {
         let undefined = errors.into_iter().flat_map(|(_, errors)| errors);
-        Problems(
-            undefined
-                .map(|(what, kind)| wrong(format!("{} {what} is not supported", kind.as_str())))
-                .collect(),
-        )
+        let problem = |(what, kind): (&str, jaq_core::compile::Undefined)| {
+            wrong(format!("{} {what} is not supported", kind.as_str()))
+        };
+        Problems(undefined.map(problem).collect())
     })
 }
 

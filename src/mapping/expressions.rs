@@ -1,15 +1,13 @@
 //! jq's filters over regular expressions, on the `regex` crate: linear in the text for each match,
 //! Unicode classes, no look-around and no back references.
 
-use std::rc::Rc;
-
 use jaq_core::data::JustLut;
 use jaq_core::native::bome;
 use jaq_core::{Cv, ValR};
 use regex::{Regex, RegexBuilder};
 
 use super::bound::{self, spend, text_units};
-use super::value::{Fields, Value};
+use super::value::Value;
 
 /// What compiling a regular expression costs, beside its length.
 const COMPILE: u64 = 2_000;
@@ -17,13 +15,6 @@ const COMPILE: u64 = 2_000;
 const MAX_EXPRESSION: usize = 1024 * 1024;
 /// More text than a ticket holds. Finding all matches can take the square of this in steps.
 const MAX_TEXT: usize = 64 * 1024;
-
-/// The flags of jq's regular expressions.
-#[derive(Default)]
-struct Flags {
-    global: bool,
-    ignore_empty: bool,
-}
 
 /// Compiles an expression of the `regex` crate: linear in the text, without look-around and back
 /// references.
@@ -87,16 +78,16 @@ fn parts(
         compile_expression(expression, flags)
     })
     .map_err(|problem| pattern.fail(format!("{pattern} {problem}")))?;
-    let flags = Flags {
-        global: flags.contains('g'),
-        ignore_empty: flags.contains('n'),
-    };
     let mut parts = Vec::new();
-    let mut characters = Characters::new(text);
+    let mut characters = Characters {
+        text,
+        byte: 0,
+        character: 0,
+    };
     let mut end = 0;
     for groups in expression.captures_iter(text) {
         let Some(whole) = groups.get(0) else { break };
-        if flags.ignore_empty && whole.is_empty() {
+        if flags.contains('n') && whole.is_empty() {
             continue;
         }
         if !spend(8 + text_units(whole.end() - end) + 40 * groups.len() as u64) {
@@ -110,13 +101,10 @@ fn parts(
         }
         if matches {
             let names = expression.capture_names().enumerate();
-            let groups = names.map(|(at, name)| {
-                let fields = characters.fields(groups.get(at), (at > 0).then_some(name));
-                Value::object(fields)
-            });
-            parts.push(groups.collect());
+            let group = |(at, name)| characters.group(groups.get(at), (at > 0).then_some(name));
+            parts.push(names.map(group).collect());
         }
-        if !flags.global {
+        if !flags.contains('g') {
             break;
         }
     }
@@ -133,52 +121,42 @@ struct Characters<'a> {
     character: usize,
 }
 
-impl<'a> Characters<'a> {
-    fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            byte: 0,
-            character: 0,
-        }
-    }
-
+impl Characters<'_> {
     fn at(&mut self, byte: usize) -> usize {
         let count = |from: usize, to: usize| {
             spend(text_units(to - from));
-            self.text
-                .get(from..to)
-                .map_or(0, |part| part.chars().count())
+            let part = self.text.get(from..to).unwrap_or_default();
+            part.chars().count()
         };
-        self.character = if byte >= self.byte {
-            self.character + count(self.byte, byte)
-        } else {
-            self.character - count(byte, self.byte)
+        self.character = match byte >= self.byte {
+            true => self.character + count(self.byte, byte),
+            false => self.character - count(byte, self.byte),
         };
         self.byte = byte;
         self.character
     }
 
     /// A group as jq shows it; the whole match has no name.
-    fn fields(&mut self, found: Option<regex::Match<'_>>, name: Option<Option<&str>>) -> Fields {
+    fn group(&mut self, found: Option<regex::Match<'_>>, name: Option<Option<&str>>) -> Value {
         let (offset, length, string) = match found {
             Some(found) => {
-                let offset = self.at(found.start());
                 let length = found.as_str().chars().count();
-                (Value::from(offset), length, Value::text(found.as_str()))
+                (
+                    Value::from(self.at(found.start())),
+                    length,
+                    Value::text(found.as_str()),
+                )
             }
             None => (Value::from(-1isize), 0, Value::Null),
         };
-        let mut fields = vec![
-            ("offset", offset),
-            ("length", Value::from(length)),
-            ("string", string),
-        ];
-        if let Some(name) = name {
-            fields.push(("name", name.map_or(Value::Null, Value::text)));
-        }
-        fields
-            .into_iter()
-            .map(|(key, value)| (Rc::new(key.to_owned()), value))
-            .collect()
+        Value::record([
+            ("offset", Some(offset)),
+            ("length", Some(Value::from(length))),
+            ("string", Some(string)),
+            (
+                "name",
+                name.map(|name| name.map_or(Value::Null, Value::text)),
+            ),
+        ])
     }
 }

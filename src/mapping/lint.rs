@@ -5,12 +5,10 @@
 use jaq_core::load::lex::{Lexer, StrPart};
 use jaq_core::load::parse::{BinaryOp, Def, Parser, Pattern, Term};
 use jaq_core::ops::Math;
-use jaq_core::path::{Opt, Part, Path};
 
 use super::expressions::compile_expression;
-use super::shortened::shortened;
-use super::terms::{first_text, line_of, yields_several};
-use crate::domain::Problem;
+use super::terms::{children, first_text, pattern_of, position, yields_several};
+use crate::domain::{Problem, shown};
 
 /// Longer than any map that a person reads.
 pub(super) const MAX_BYTES: usize = 32 * 1024;
@@ -119,8 +117,8 @@ struct Lint<'a> {
 impl<'a> Lint<'a> {
     /// A problem at a piece of the text.
     fn say(&mut self, at: &str, problem: String, remedy: &str) {
-        let field = match line_of(self.text, at) {
-            Some(line) => format!("{}:{line}", self.name),
+        let field = match position(self.text, at) {
+            Some((line, column)) => format!("{}:{line}:{column}", self.name),
             None => self.name.to_owned(),
         };
         self.problems.push(Problem::new(field, problem, remedy));
@@ -135,14 +133,14 @@ impl<'a> Lint<'a> {
         {
             return self.say(
                 at,
-                format!("{} cannot stand here", shortened(first)),
+                format!("{} cannot stand here", shown(first)),
                 "a map is one file: no include, import or module",
             );
         }
         let found = if first.is_empty() {
             "the end".to_owned()
         } else {
-            shortened(first)
+            shown(first)
         };
         self.say(
             at,
@@ -195,7 +193,7 @@ impl<'a> Lint<'a> {
             let at = args.first().and_then(first_text).unwrap_or_default();
             self.say(
                 at,
-                format!("{} {problem}", shortened(&pattern)),
+                format!("{} {problem}", shown(&pattern)),
                 "write it in the syntax of the regex crate: no look-around, no back references",
             );
         }
@@ -203,18 +201,13 @@ impl<'a> Lint<'a> {
 
     fn define(&mut self, def: &Def<&'a str>, depth: usize) {
         let own = self.scope.len();
-        self.scope.push(Known {
-            name: def.name,
-            arity: def.args.len(),
-            open: true,
-        });
-        for arg in &def.args {
-            self.scope.push(Known {
-                name: arg.trim_start_matches('$'),
-                arity: 0,
-                open: false,
-            });
-        }
+        let named = |name, arity, open| Known { name, arity, open };
+        self.scope.push(named(def.name, def.args.len(), true));
+        let parameters = def
+            .args
+            .iter()
+            .map(|arg| named(arg.trim_start_matches('$'), 0, false));
+        self.scope.extend(parameters);
         self.term(&def.body, depth);
         self.scope.truncate(own + 1);
         if let Some(own) = self.scope.last_mut() {
@@ -224,138 +217,66 @@ impl<'a> Lint<'a> {
 
     fn term(&mut self, term: &Term<&'a str>, depth: usize) {
         if depth > MAX_DEPTH {
-            self.nested_too_deep();
-            return;
+            return self.nested_too_deep();
         }
-        let depth = depth + 1;
+        let outer = self.scope.len();
         match term {
-            Term::Id | Term::Recurse | Term::Num(_) | Term::Break(_) | Term::Arr(None) => {}
-            Term::Str(format, parts) => {
-                if let Some(format) = format {
-                    self.call(format, 0);
-                }
-                for part in parts {
-                    if let StrPart::Term(term) = part {
-                        self.term(term, depth);
-                    }
-                }
-            }
-            Term::Arr(Some(inner)) | Term::Neg(inner) | Term::Label(_, inner) => {
-                self.term(inner, depth)
-            }
-            Term::Obj(pairs) => {
-                for (key, value) in pairs {
-                    self.term(key, depth);
-                    self.optional(value.as_ref(), depth);
-                }
-            }
-            Term::BinOp(left, op, right) => self.operation(left, op, right, depth),
-            Term::Fold(_, source, pattern, rest) => {
-                self.term(source, depth);
-                self.pattern(pattern, depth);
-                rest.iter().for_each(|term| self.term(term, depth));
-            }
-            Term::TryCatch(body, handler) => {
-                self.term(body, depth);
-                self.optional(handler.as_deref(), depth);
-            }
-            Term::IfThenElse(branches, last) => {
-                for (condition, then) in branches {
-                    self.term(condition, depth);
-                    self.term(then, depth);
-                }
-                self.optional(last.as_deref(), depth);
-            }
-            Term::Def(defs, body) => {
-                let outer = self.scope.len();
-                defs.iter().for_each(|def| self.define(def, depth));
-                self.term(body, depth);
-                self.scope.truncate(outer);
-            }
+            Term::Str(Some(format), _) => self.call(format, 0),
+            Term::BinOp(left, op, right) => self.operation(left, op, right),
+            Term::Def(defs, _) => defs.iter().for_each(|def| self.define(def, depth + 1)),
             Term::Call(name, args) => {
                 self.call(name, args.len());
                 self.expression(name, args);
-                args.iter().for_each(|arg| self.term(arg, depth));
             }
             Term::Var(name) => self.banned(name),
-            Term::Path(head, Path(parts)) => {
-                self.term(head, depth);
-                self.parts(parts, depth);
-            }
+            _ => {}
         }
+        if let Some(pattern) = pattern_of(term) {
+            self.pattern(pattern, depth + 1);
+        }
+        for child in children(term) {
+            self.term(child, depth + 1);
+        }
+        self.scope.truncate(outer);
     }
 
     fn nested_too_deep(&mut self) {
         if !std::mem::replace(&mut self.too_deep, true) {
-            self.say(
-                "",
-                format!("is nested more than {MAX_DEPTH} deep"),
-                "split it into definitions",
-            );
+            let problem = format!("is nested more than {MAX_DEPTH} deep");
+            self.say("", problem, "split it into definitions");
         }
     }
 
-    fn parts(&mut self, parts: &[(Part<Term<&'a str>>, Opt)], depth: usize) {
-        for (part, _) in parts {
-            match part {
-                Part::Index(index) => self.term(index, depth),
-                Part::Range(from, to) => {
-                    self.optional(from.as_ref(), depth);
-                    self.optional(to.as_ref(), depth);
-                }
-            }
-        }
-    }
-
-    fn optional(&mut self, term: Option<&Term<&'a str>>, depth: usize) {
-        if let Some(term) = term {
-            self.term(term, depth);
-        }
-    }
-
-    fn operation(
-        &mut self,
-        left: &Term<&'a str>,
-        op: &BinaryOp<&'a str>,
-        right: &Term<&'a str>,
-        depth: usize,
-    ) {
+    fn operation(&mut self, left: &Term<&'a str>, op: &BinaryOp<&'a str>, right: &Term<&'a str>) {
+        let at = first_text(left)
+            .or_else(|| first_text(right))
+            .unwrap_or_default();
         let is_text = |term: &Term<&str>| matches!(term, Term::Str(..));
         match op {
-            BinaryOp::Pipe(Some(pattern)) => self.pattern(pattern, depth),
             BinaryOp::Math(Math::Mul) if is_text(left) || is_text(right) => {
-                let at = first_text(left).or_else(|| first_text(right));
-                self.say(
-                    at.unwrap_or_default(),
-                    "* does not repeat a text here".into(),
-                    "multiply numbers, or merge objects",
-                );
+                let problem = "* does not repeat a text here".into();
+                self.say(at, problem, "multiply numbers, or merge objects");
             }
             BinaryOp::Math(_) | BinaryOp::Cmp(_)
                 if yields_several(left) && yields_several(right) =>
             {
-                let at = first_text(left).or_else(|| first_text(right));
-                self.say(
-                    at.unwrap_or_default(),
-                    "both sides yield several values: they come in another order than jq's".into(),
-                    "name one side with `as $x |`",
-                );
+                let problem =
+                    "both sides yield several values: they come in another order than jq's";
+                self.say(at, problem.into(), "name one side with `as $x |`");
             }
             _ => {}
         }
-        self.term(left, depth);
-        self.term(right, depth);
     }
 
     fn pattern(&mut self, pattern: &Pattern<&'a str>, depth: usize) {
         if depth > MAX_DEPTH {
-            return;
+            return self.nested_too_deep();
         }
         match pattern {
             Pattern::Var(_) => {}
             Pattern::Arr(inner) => inner
                 .iter()
-                .for_each(|pattern| self.pattern(pattern, depth + 1)),
+                .for_each(|inner| self.pattern(inner, depth + 1)),
             Pattern::Obj(pairs) => {
                 for (key, pattern) in pairs {
                     self.term(key, depth + 1);
@@ -464,6 +385,13 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_is_nested_as_little_as_a_term() {
+        let bound = |depth: usize| format!(". as {}$x{} | 1", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(problems(&bound(MAX_DEPTH - 1)), "");
+        assert!(problems(&bound(MAX_DEPTH + 1)).contains("nested more than"));
+    }
+
+    #[test]
     fn problems_name_the_line() {
         assert!(
             problems(".a\n| .b\n| range(3)\n").starts_with("m.jq:3:"),
@@ -475,6 +403,6 @@ mod tests {
             "{}",
             problems("{\n a: ]\n}")
         );
-        assert!(problems("{a: 1,\n b: \"x\" * 9}").starts_with("m.jq:2:"));
+        assert!(problems("{a: 1,\n b: \"x\" * 9}").starts_with("m.jq:2:6:"));
     }
 }

@@ -9,14 +9,14 @@ mod bound_tests;
 mod engine;
 mod expressions;
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod jq_tests;
 mod lint;
 mod natives;
 mod number;
 mod operators;
-mod order;
 mod place;
-mod shortened;
 mod terms;
 mod value;
 mod visible_text;

@@ -68,18 +68,8 @@ fn own() -> Box<[native::Filter<RunPtr<Data>>]> {
         }),
         ("delete_path", v(1), |cv| {
             bome(match cv.0.clone().pop_var() {
-                Value::List(path) => delete(cv.1, &path.inner),
+                Value::List(path, _) => delete(cv.1, &path),
                 path => Err(path.fail(format!("cannot use {path} as a path: no array"))),
-            })
-        }),
-        ("strip_prefix", v(1), |cv| {
-            unary(cv, |text, part| {
-                Ok(strip(text, &part, |text, part| text.strip_prefix(part)))
-            })
-        }),
-        ("strip_suffix", v(1), |cv| {
-            unary(cv, |text, part| {
-                Ok(strip(text, &part, |text, part| text.strip_suffix(part)))
             })
         }),
         ("visible_text", v(0), |cv| bome(visible(&cv.1))),
@@ -110,8 +100,8 @@ fn length(value: &Value) -> ValR<Value> {
             spend(text_units(text.len()));
             Value::from(text.chars().count())
         }
-        Value::List(list) => Value::from(list.inner.len()),
-        Value::Object(object) => Value::from(object.inner.len()),
+        Value::List(items, _) => Value::from(items.len()),
+        Value::Object(fields, _) => Value::from(fields.len()),
         Value::Bool(_) => return Err(value.fail(format!("{value} has no length"))),
     })
 }
@@ -168,10 +158,10 @@ fn join(list: &Value, separator: &Value) -> ValR<Value> {
 
 fn has(value: &Value, key: &Value) -> ValR<Value> {
     match (value, key) {
-        (Value::Object(object), Value::Text(key)) => Ok(object.inner.contains_key(key).into()),
-        (Value::List(list), Value::Number(number)) => {
+        (Value::Object(fields, _), Value::Text(key)) => Ok(fields.contains_key(key).into()),
+        (Value::List(items, _), Value::Number(number)) => {
             let at = number.as_index().and_then(|at| usize::try_from(at).ok());
-            Ok(at.is_some_and(|at| at < list.inner.len()).into())
+            Ok(at.is_some_and(|at| at < items.len()).into())
         }
         _ => Err(value.fail(format!("cannot check whether {value} has the key {key}"))),
     }
@@ -182,29 +172,28 @@ fn contains(one: &Value, other: &Value) -> Result<bool, jaq_core::Error<Value>> 
         return Ok(false);
     }
     match (one, other) {
-        (Value::Object(one), Value::Object(other)) => {
-            for (key, value) in &other.inner {
-                let Some(known) = one.inner.get(key) else {
-                    return Ok(false);
-                };
-                if !contains(known, value)? {
-                    return Ok(false);
+        (Value::Object(one, _), Value::Object(wanted, _)) => {
+            for (key, wanted) in &**wanted {
+                match one.get(key) {
+                    Some(value) if contains(value, wanted)? => {}
+                    _ => return Ok(false),
                 }
             }
             Ok(true)
         }
-        (Value::List(one), Value::List(other)) => {
-            for wanted in &other.inner {
-                let mut found = false;
-                for item in &one.inner {
-                    let comparable = item.kind() == wanted.kind();
-                    found = comparable && contains(item, wanted)?;
-                    if found {
-                        break;
-                    }
-                }
-                if !found {
-                    return Ok(false);
+        (Value::List(items, _), Value::List(wanted, _)) => {
+            let alike = |wanted: &Value| {
+                let found = items
+                    .iter()
+                    .filter(|item| spend(1) && item.kind() == wanted.kind());
+                found
+                    .map(|item| contains(item, wanted))
+                    .find(|found| !matches!(found, Ok(false)))
+            };
+            for wanted in &**wanted {
+                match alike(wanted) {
+                    None => return Ok(false),
+                    Some(found) => found.map(drop)?,
                 }
             }
             Ok(true)
@@ -236,14 +225,4 @@ fn delete(value: Value, path: &[Value]) -> ValR<Value> {
         Ok(error) => error,
         Err(_) => Value::Null.fail("cannot delete here".into()),
     })
-}
-
-fn strip(value: Value, part: &Value, cut: for<'t> fn(&'t str, &str) -> Option<&'t str>) -> Value {
-    let (Value::Text(text), Value::Text(part)) = (&value, part) else {
-        return value;
-    };
-    match cut(text, part).map(str::to_owned) {
-        Some(rest) if spend(text_units(rest.len())) => Value::text(rest),
-        _ => value,
-    }
 }

@@ -33,9 +33,9 @@ impl Number {
 
     /// A literal in a program.
     pub(super) fn parse(literal: &str) -> Option<Self> {
-        match literal.parse() {
-            Ok(whole) => Some(Self::Int(whole)),
-            Err(_) => literal.parse().ok().map(Self::from_f64),
+        match literal.parse::<i128>() {
+            Ok(whole) if (whole as f64).abs() < MAX_WHOLE => Some(Self::Int(whole)),
+            _ => literal.parse().ok().map(Self::from_f64),
         }
     }
 
@@ -84,7 +84,10 @@ impl Number {
         float: fn(f64, f64) -> f64,
     ) -> Self {
         match (self, other) {
-            (Self::Int(one), Self::Int(other)) => whole(one, other),
+            // Larger ones are floats, or the order of numbers had contradictions.
+            (Self::Int(one), Self::Int(other)) => {
+                whole(one, other).filter(|result| (*result as f64).abs() < MAX_WHOLE)
+            }
             _ => None,
         }
         .map_or_else(

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use jaq_core::ValR;
 
 use super::bound::{self, spend, text_units};
-use super::value::Value;
+use super::value::{ENTRY, Fields, ITEM, Value};
 
 fn mismatch(left: &Value, operator: &str, right: &Value) -> jaq_core::Error<Value> {
     left.fail(format!(
@@ -16,11 +16,11 @@ fn mismatch(left: &Value, operator: &str, right: &Value) -> jaq_core::Error<Valu
     ))
 }
 
-/// What making `shared` one's own costs: nothing when nobody else holds it.
-pub(super) fn own<T>(shared: &Rc<T>, length: usize) -> u64 {
+/// What making `shared` one's own costs: little when nothing else holds it.
+pub(super) fn own<T>(shared: &Rc<T>, copy: u64) -> u64 {
     match Rc::strong_count(shared) {
         1 => 1,
-        _ => 1 + 2 * length as u64,
+        _ => 1 + copy,
     }
 }
 
@@ -32,34 +32,28 @@ impl Add for Value {
             (Self::Null, value) | (value, Self::Null) => value,
             (Self::Number(one), Self::Number(other)) => Self::number(one.plus(*other)),
             (Self::Text(mut one), Self::Text(other)) => {
-                let copied = match Rc::strong_count(&one) {
-                    1 => other.len(),
-                    _ => one.len() + other.len(),
-                };
                 bound::check_size(text_units(one.len() + other.len()), 0);
-                if spend(text_units(copied)) {
+                if spend(own(&one, text_units(one.len())) + text_units(other.len())) {
                     Rc::make_mut(&mut one).push_str(&other);
                 }
                 Self::Text(one)
             }
-            (Self::List(mut one), Self::List(other)) => {
-                let cost = own(&one, one.inner.len()) + 2 * other.inner.len() as u64;
-                if !spend(cost) {
+            (Self::List(mut one, size), Self::List(other, _)) => {
+                if !spend(own(&one, ITEM * one.len() as u64) + ITEM * other.len() as u64) {
                     return Ok(Self::Null);
                 }
-                Rc::make_mut(&mut one).extend(&other);
-                Self::List(one)
+                Rc::make_mut(&mut one).extend(other.iter().cloned());
+                Self::List(one, size.and_all(&*other))
             }
-            (Self::Object(mut one), Self::Object(other)) => {
-                let cost = 4 * own(&one, one.inner.len()) + 8 * other.inner.len() as u64;
-                if !spend(cost) {
+            (Self::Object(mut one, mut size), Self::Object(other, _)) => {
+                if !spend(own(&one, ENTRY * one.len() as u64) + ENTRY * other.len() as u64) {
                     return Ok(Self::Null);
                 }
-                let object = Rc::make_mut(&mut one);
-                for (key, value) in &other.inner {
-                    object.insert(key, value.clone());
+                let fields = Rc::make_mut(&mut one);
+                for (key, value) in &*other {
+                    size = size.insert(fields, key, value.clone());
                 }
-                Self::Object(one)
+                Self::Object(one, size)
             }
             (left, right) => return Err(mismatch(&left, "+", &right)),
         })
@@ -72,14 +66,11 @@ impl Sub for Value {
     fn sub(self, other: Self) -> ValR<Self> {
         match (self, other) {
             (Self::Number(one), Self::Number(other)) => Ok(Self::number(one.minus(*other))),
-            (Self::List(one), Self::List(other)) => {
-                let mut gone: Vec<&Self> = other.inner.iter().collect();
+            (Self::List(one, _), Self::List(other, _)) => {
+                let mut gone: Vec<&Self> = other.iter().collect();
                 gone.sort();
-                let kept = one.inner.iter();
-                Ok(kept
-                    .filter(|item| gone.binary_search(item).is_err())
-                    .cloned()
-                    .collect())
+                let kept = one.iter().filter(|item| gone.binary_search(item).is_err());
+                Ok(kept.cloned().collect())
             }
             (left, right) => Err(mismatch(&left, "-", &right)),
         }
@@ -88,14 +79,14 @@ impl Sub for Value {
 
 /// `{…} * {…}`: what both have is merged where both are objects, else the right side's wins.
 fn merged(one: &Value, other: Value) -> Value {
-    let (Value::Object(left), Value::Object(right)) = (one, &other) else {
+    let (Value::Object(left, _), Value::Object(right, _)) = (one, &other) else {
         return other;
     };
-    if !spend(8 * (left.inner.len() + right.inner.len()) as u64) {
+    if !spend(ENTRY * (left.len() + right.len()) as u64) {
         return Value::Null;
     }
-    let mut fields = left.inner.clone();
-    for (key, value) in &right.inner {
+    let mut fields = Fields::clone(left);
+    for (key, value) in &**right {
         let value = match fields.get(key) {
             Some(known) => merged(known, value.clone()),
             None => value.clone(),
@@ -111,7 +102,7 @@ impl Mul for Value {
     fn mul(self, other: Self) -> ValR<Self> {
         match (self, other) {
             (Self::Number(one), Self::Number(other)) => Ok(Self::number(one.times(*other))),
-            (one @ Self::Object(_), other @ Self::Object(_)) => Ok(merged(&one, other)),
+            (one @ Self::Object(..), other @ Self::Object(..)) => Ok(merged(&one, other)),
             (left, right) => Err(mismatch(&left, "*", &right)),
         }
     }

@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
-use super::shortened::shortened;
 use super::value::Value;
+use crate::domain::shown;
 
 impl Value {
     /// Where this very value stands in `event`, as a path; nothing for one that was made on the way,
@@ -13,19 +13,19 @@ impl Value {
         let same = match (self, event) {
             (Self::Number(one), Self::Number(other)) => Rc::ptr_eq(one, other),
             (Self::Text(one), Self::Text(other)) => Rc::ptr_eq(one, other),
-            (Self::List(one), Self::List(other)) => Rc::ptr_eq(one, other),
-            (Self::Object(one), Self::Object(other)) => Rc::ptr_eq(one, other),
+            (Self::List(one, _), Self::List(other, _)) => Rc::ptr_eq(one, other),
+            (Self::Object(one, _), Self::Object(other, _)) => Rc::ptr_eq(one, other),
             _ => false,
         };
         if same {
             return Some(String::new());
         }
         match event {
-            Self::List(list) => list.inner.iter().enumerate().find_map(|(index, item)| {
+            Self::List(items, _) => items.iter().enumerate().find_map(|(index, item)| {
                 let rest = self.place_in(item)?;
                 Some(format!("[{index}]{rest}"))
             }),
-            Self::Object(object) => object.inner.iter().find_map(|(key, value)| {
+            Self::Object(fields, _) => fields.iter().find_map(|(key, value)| {
                 let rest = self.place_in(value)?;
                 Some(format!("{}{rest}", path_step(key)))
             }),
@@ -42,6 +42,6 @@ fn path_step(name: &str) -> String {
     if plain {
         format!(".{name}")
     } else {
-        format!("[{}]", shortened(name))
+        format!("[{}]", shown(name))
     }
 }

@@ -1,7 +1,7 @@
 //! What the linter asks of a parsed term and of the text that it was read from.
 
 use jaq_core::load::lex::StrPart;
-use jaq_core::load::parse::{BinaryOp, Term};
+use jaq_core::load::parse::{BinaryOp, Pattern, Term};
 use jaq_core::path::{Part, Path};
 
 /// Whether a term plainly yields several values: a comma or an iteration outside brackets.
@@ -21,34 +21,77 @@ pub(super) fn yields_several(term: &Term<&str>) -> bool {
     }
 }
 
-/// Some piece of the text that a term was read from, to find its line by.
-pub(super) fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
+/// The terms that a term consists of, but for those of its definitions and its pattern.
+pub(super) fn children<'t, 'a>(term: &'t Term<&'a str>) -> Vec<&'t Term<&'a str>> {
     match term {
-        Term::Num(text) | Term::Var(text) | Term::Call(text, _) => Some(text),
-        Term::Str(_, parts) => parts.iter().find_map(|part| {
-            if let StrPart::Str(text) = part {
-                Some(*text)
-            } else {
-                None
-            }
-        }),
-        Term::Path(_, Path(parts)) => parts.iter().find_map(|(part, _)| match part {
-            Part::Index(Term::Str(_, inner)) => inner.iter().find_map(|part| {
-                if let StrPart::Str(text) = part {
-                    Some(*text)
-                } else {
-                    None
-                }
-            }),
-            _ => None,
-        }),
+        Term::Id
+        | Term::Recurse
+        | Term::Num(_)
+        | Term::Break(_)
+        | Term::Arr(None)
+        | Term::Var(_) => Vec::new(),
+        Term::Str(_, parts) => {
+            let part = |part: &'t StrPart<&'a str, Term<&'a str>>| match part {
+                StrPart::Term(term) => Some(term),
+                StrPart::Str(_) | StrPart::Char(_) => None,
+            };
+            parts.iter().filter_map(part).collect()
+        }
+        Term::Arr(Some(inner)) | Term::Neg(inner) | Term::Label(_, inner) | Term::Def(_, inner) => {
+            vec![inner]
+        }
+        Term::Obj(pairs) => pairs
+            .iter()
+            .flat_map(|(key, value)| [key].into_iter().chain(value))
+            .collect(),
+        Term::BinOp(left, _, right) => vec![left, right],
+        Term::Fold(_, source, _, rest) => [&**source].into_iter().chain(rest).collect(),
+        Term::TryCatch(body, handler) => [&**body].into_iter().chain(handler.as_deref()).collect(),
+        Term::IfThenElse(branches, last) => {
+            let branches = branches
+                .iter()
+                .flat_map(|(condition, then)| [condition, then]);
+            branches.chain(last.as_deref()).collect()
+        }
+        Term::Call(_, args) => args.iter().collect(),
+        Term::Path(head, Path(parts)) => {
+            let part = |(part, _): &'t (Part<Term<&'a str>>, _)| match part {
+                Part::Index(index) => [Some(index), None],
+                Part::Range(from, to) => [from.as_ref(), to.as_ref()],
+            };
+            [&**head]
+                .into_iter()
+                .chain(parts.iter().flat_map(part).flatten())
+                .collect()
+        }
+    }
+}
+
+/// What a term binds its values to.
+pub(super) fn pattern_of<'t, 'a>(term: &'t Term<&'a str>) -> Option<&'t Pattern<&'a str>> {
+    match term {
+        Term::BinOp(_, BinaryOp::Pipe(pattern), _) => pattern.as_ref(),
+        Term::Fold(_, _, pattern, _) => Some(pattern),
         _ => None,
     }
 }
 
-/// The line, from 1, on which a slice of the text begins; none for a slice of something else.
-pub(super) fn line_of(text: &str, part: &str) -> Option<usize> {
+/// Some piece of the text that a term was read from, to find its place by.
+pub(super) fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
+    match term {
+        Term::Num(text) | Term::Var(text) | Term::Call(text, _) => Some(text),
+        Term::Str(_, parts) => parts.iter().find_map(|part| match part {
+            StrPart::Str(text) => Some(*text),
+            StrPart::Term(_) | StrPart::Char(_) => None,
+        }),
+        term => children(term).into_iter().find_map(first_text),
+    }
+}
+
+/// Line and column, from 1, where a slice of the text begins; none for a slice of something else.
+pub(super) fn position(text: &str, part: &str) -> Option<(usize, usize)> {
     let offset = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-    let before = text.as_bytes().get(..offset)?;
-    Some(before.iter().filter(|b| **b == b'\n').count() + 1)
+    let before = text.get(..offset)?;
+    let line = before.rsplit('\n').next()?;
+    Some((before.split('\n').count(), line.chars().count() + 1))
 }

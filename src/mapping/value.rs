@@ -1,21 +1,22 @@
-//! The values that a program works on: JSON as jq sees it. Every operation that grows, copies or
-//! walks a value charges [`super::bound`], and a value knows what it weighs and how deep it nests.
+//! The values that a program works on: JSON as jq sees it. Whatever grows, copies or walks a value
+//! charges [`super::bound`], and a value knows what it weighs and how deep it nests.
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::fmt;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
 use jaq_core::Error;
 use jaq_core::val::Range;
-use serde_json::{Map as JsonMap, Value as Json};
+use serde_json::Value as Json;
 
 use super::bound::{self, spend, text_units};
 use super::number::Number;
-use super::shortened::shortened;
+use crate::domain::shown;
 
 /// What an item of a list and an entry of an object cost: about what they take in memory.
-const ITEM: u64 = 2;
+pub(super) const ITEM: u64 = 2;
 pub(super) const ENTRY: u64 = 8;
 
 thread_local! {
@@ -33,18 +34,63 @@ pub(super) enum Value {
     /// Shared like a text, so that an error can say which number of the event it is about.
     Number(Rc<Number>),
     Text(Rc<String>),
-    List(Rc<Sized<Vec<Value>>>),
-    Object(Rc<Sized<Fields>>),
+    List(Rc<Vec<Value>>, Size),
+    Object(Rc<Fields>, Size),
 }
 
-/// A list or an object with its size. Both numbers are those of a tree: what is shared counts at
-/// each place, because comparing and writing visit each place.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sized<T> {
-    pub(super) inner: T,
-    /// Of what it holds.
-    weight: u64,
-    depth: u32,
+/// Both numbers are those of a tree: what is shared counts at each place, because comparing and
+/// writing visit each place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Size {
+    pub(super) weight: u64,
+    pub(super) depth: u32,
+}
+
+impl Size {
+    /// The size with further children. The run ends when it is too large.
+    pub(super) fn and_all<'a>(self, children: impl IntoIterator<Item = &'a Value>) -> Self {
+        children.into_iter().fold(self, Self::and).checked()
+    }
+
+    fn and(self, child: &Value) -> Self {
+        let Self { weight, depth } = child.size();
+        Self {
+            weight: self.weight.saturating_add(weight),
+            depth: self.depth.max(1 + depth),
+        }
+    }
+
+    /// Ends the run when a value of this size is too large.
+    fn checked(self) -> Self {
+        bound::check_size(self.weight, self.depth);
+        self
+    }
+
+    /// The size without a child. The depth stays: it is an upper bound.
+    fn without(self, child: &Value) -> Self {
+        let weight = self.weight.saturating_sub(child.size().weight);
+        Self { weight, ..self }
+    }
+
+    /// The size after a child became another one.
+    pub(super) fn exchange(self, old: &Value, new: &Value) -> Self {
+        self.without(old).and(new).checked()
+    }
+
+    /// The size after a field is put into an object.
+    pub(super) fn insert(self, fields: &mut Fields, key: &Rc<String>, value: Value) -> Self {
+        let grown = self.and(&value);
+        let size = match fields.insert(key.clone(), value) {
+            Some(old) => grown.without(&old),
+            None => grown.key(key),
+        };
+        size.checked()
+    }
+
+    fn key(self, key: &str) -> Self {
+        let weight = self.weight.saturating_add(ENTRY + text_units(key.len()));
+        Self { weight, ..self }
+    }
 }
 
 impl Value {
@@ -58,38 +104,38 @@ impl Value {
 
     /// A list that was paid for.
     pub(super) fn list(items: Vec<Self>) -> Self {
-        let mut list = Sized::<Vec<Self>>::default();
-        items.iter().for_each(|item| list.count(item));
-        list.inner = items;
-        Self::List(Rc::new(list))
+        let size = Size::default().and_all(&items);
+        Self::List(Rc::new(items), size)
     }
 
     /// An object that was paid for.
     pub(super) fn object(fields: Fields) -> Self {
-        let mut object = Sized::<Fields>::default();
-        for (key, value) in &fields {
-            object.count_key(key);
-            object.count(value);
-        }
-        object.inner = fields;
-        Self::Object(Rc::new(object))
+        let size = Size::default().and_all(fields.values());
+        let size = fields
+            .keys()
+            .fold(size, |size, key| size.key(key))
+            .checked();
+        Self::Object(Rc::new(fields), size)
     }
 
-    pub(super) fn weight(&self) -> u64 {
-        match self {
+    /// An object of fields that the engine names; an absent value is left out.
+    pub(super) fn record<const N: usize>(fields: [(&str, Option<Self>); N]) -> Self {
+        let field = |(key, value): (&str, Option<Self>)| Some((Rc::new(key.to_owned()), value?));
+        Self::object(fields.into_iter().filter_map(field).collect())
+    }
+
+    pub(super) fn size(&self) -> Size {
+        let weight = match self {
             Self::Text(text) => text_units(text.len()),
-            Self::List(list) => 1 + list.weight,
-            Self::Object(object) => 1 + object.weight,
+            Self::List(_, size) | Self::Object(_, size) => {
+                return Size {
+                    weight: 1 + size.weight,
+                    ..*size
+                };
+            }
             _ => 1,
-        }
-    }
-
-    pub(super) fn depth(&self) -> u32 {
-        match self {
-            Self::List(list) => list.depth,
-            Self::Object(object) => object.depth,
-            _ => 0,
-        }
+        };
+        Size { weight, depth: 0 }
     }
 
     /// The name of its type, as `type` answers it.
@@ -99,8 +145,8 @@ impl Value {
             Self::Bool(_) => "boolean",
             Self::Number(_) => "number",
             Self::Text(_) => "string",
-            Self::List(_) => "array",
-            Self::Object(_) => "object",
+            Self::List(..) => "array",
+            Self::Object(..) => "object",
         }
     }
 
@@ -126,12 +172,11 @@ impl Value {
             Json::Number(number) => Self::number(Number::from_json(number)),
             Json::String(text) => Self::text(text.as_str()),
             Json::Array(items) => Self::list(items.iter().map(Self::from_json).collect()),
-            Json::Object(fields) => Self::object(
-                fields
-                    .iter()
-                    .map(|(key, value)| (Rc::new(key.clone()), Self::from_json(value)))
-                    .collect(),
-            ),
+            Json::Object(fields) => {
+                let own =
+                    |(key, value): (&String, &Json)| (Rc::new(key.clone()), Self::from_json(value));
+                Self::object(fields.iter().map(own).collect())
+            }
         }
     }
 
@@ -142,116 +187,32 @@ impl Value {
             Self::Bool(flag) => Json::Bool(*flag),
             Self::Number(number) => number.to_json(),
             Self::Text(text) => Json::String(text.to_string()),
-            Self::List(list) => Json::Array(list.inner.iter().map(Self::to_json).collect()),
-            Self::Object(object) => Json::Object(
-                object
-                    .inner
-                    .iter()
-                    .map(|(key, value)| (key.to_string(), value.to_json()))
-                    .collect::<JsonMap<_, _>>(),
-            ),
+            Self::List(items, _) => items.iter().map(Self::to_json).collect(),
+            Self::Object(fields, _) => {
+                let own = |(key, value): (&Rc<String>, &Self)| (key.to_string(), value.to_json());
+                Json::Object(fields.iter().map(own).collect())
+            }
         }
     }
 
     /// The value as JSON text.
     pub(super) fn written(&self) -> String {
-        if !spend(self.weight().saturating_mul(2)) {
-            return String::new();
-        }
-        self.to_json().to_string()
-    }
-}
-
-impl<T> Sized<T> {
-    /// Counts a child that was added; ends the run when the whole becomes too large.
-    fn count(&mut self, child: &Value) {
-        self.weight = self.weight.saturating_add(child.weight());
-        self.depth = self.depth.max(1 + child.depth());
-        bound::check_size(self.weight, self.depth);
-    }
-
-    /// Counts a child no more. The depth stays: it is an upper bound.
-    fn discount(&mut self, child: &Value) {
-        self.weight = self.weight.saturating_sub(child.weight());
-    }
-
-    fn count_key(&mut self, key: &str) {
-        self.weight += ENTRY + text_units(key.len());
-    }
-}
-
-impl Sized<Vec<Value>> {
-    pub(super) fn extend(&mut self, other: &Self) {
-        for item in &other.inner {
-            self.count(item);
-            self.inner.push(item.clone());
+        match spend(self.size().weight.saturating_mul(2)) {
+            true => self.to_json().to_string(),
+            false => String::new(),
         }
     }
 
-    /// Replaces the item at `at` by what `change` makes of it, or removes it. What lies between the
-    /// end of the list and a new item becomes null.
-    pub(super) fn update<E>(
-        &mut self,
-        at: usize,
-        change: impl FnOnce(Value) -> Result<Option<Value>, E>,
-    ) -> Result<(), E> {
-        let old = self.inner.get_mut(at).map(std::mem::take);
-        let known = old.is_some();
-        let old = old.unwrap_or_default();
-        if known {
-            self.discount(&old);
+    /// The place of its type in jq's order.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Null => 0,
+            Self::Bool(_) => 1,
+            Self::Number(_) => 2,
+            Self::Text(_) => 3,
+            Self::List(..) => 4,
+            Self::Object(..) => 5,
         }
-        match change(old)? {
-            Some(new) => {
-                let missing = (at + 1).saturating_sub(self.inner.len());
-                if spend(ITEM.saturating_mul(missing as u64)) {
-                    self.inner.resize(self.inner.len() + missing, Value::Null);
-                    self.weight += missing.saturating_sub(1) as u64;
-                    self.count(&new);
-                    if let Some(place) = self.inner.get_mut(at) {
-                        *place = new;
-                    }
-                }
-            }
-            None if known => {
-                self.inner.remove(at);
-            }
-            None => {}
-        }
-        Ok(())
-    }
-}
-
-impl Sized<Fields> {
-    pub(super) fn insert(&mut self, key: &Rc<String>, value: Value) {
-        self.count(&value);
-        match self.inner.insert(key.clone(), value) {
-            Some(old) => self.discount(&old),
-            None => self.count_key(key),
-        }
-    }
-
-    /// Replaces the field by what `change` makes of it, or removes it.
-    pub(super) fn update<E>(
-        &mut self,
-        key: &Rc<String>,
-        change: impl FnOnce(Value) -> Result<Option<Value>, E>,
-    ) -> Result<(), E> {
-        let old = self.inner.get_mut(key).map(std::mem::take);
-        let known = old.is_some();
-        let old = old.unwrap_or_default();
-        if known {
-            self.discount(&old);
-            self.weight += 1;
-        }
-        match change(old)? {
-            Some(new) => self.insert(key, new),
-            None if known => {
-                self.inner.shift_remove(key);
-            }
-            None => {}
-        }
-        Ok(())
     }
 }
 
@@ -287,55 +248,81 @@ impl From<String> for Value {
 
 impl From<Range<Self>> for Value {
     fn from(range: Range<Self>) -> Self {
-        let ends = [("start", range.start), ("end", range.end)];
-        Self::object(
-            ends.into_iter()
-                .filter_map(|(key, end)| Some((Rc::new(key.to_owned()), end?)))
-                .collect(),
-        )
+        Self::record([("start", range.start), ("end", range.end)])
     }
 }
 
 impl FromIterator<Self> for Value {
     /// Stops when the budget ends or the list becomes too heavy, however long the iterator is.
     fn from_iter<I: IntoIterator<Item = Self>>(items: I) -> Self {
-        let mut weight = 0u64;
+        let mut size = Size::default();
         let paid = items.into_iter().take_while(|item| {
-            weight = weight.saturating_add(item.weight());
-            bound::check_size(weight, 0);
+            size = size.and(item).checked();
             spend(ITEM)
         });
-        Self::list(paid.collect())
+        let items = Rc::new(paid.collect());
+        Self::List(items, size)
     }
-}
-
-/// Collects the fields of an object; pays for each.
-pub(super) fn fields(pairs: impl Iterator<Item = (Value, Value)>) -> Result<Fields, Error<Value>> {
-    let mut fields = Fields::default();
-    for (key, value) in pairs {
-        let Value::Text(key) = key else {
-            return Err(key.fail(format!(
-                "cannot use {key} as the key of an object: keys are strings"
-            )));
-        };
-        if !spend(ENTRY) {
-            break;
-        }
-        fields.insert(key, value);
-    }
-    Ok(fields)
 }
 
 /// As errors quote it: JSON, shortened.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => f.write_str(&shortened(text)),
-            Self::List(_) | Self::Object(_) => {
+            Self::Text(text) => f.write_str(&shown(text)),
+            Self::List(..) | Self::Object(..) => {
                 let written: String = self.written().chars().take(60).collect();
                 f.write_str(&written)
             }
             scalar => scalar.to_json().fmt(f),
         }
     }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Value {}
+
+impl PartialOrd for Value {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// jq's order. A comparison is always finished, also when the budget ends in it: a sort that gets
+/// contradictory answers may panic, and the weight of a value bounds what comparing it costs.
+impl Ord for Value {
+    fn cmp(&self, other: &Self) -> Ordering {
+        spend(1);
+        match (self, other) {
+            (Self::Bool(one), Self::Bool(other)) => one.cmp(other),
+            (Self::Number(one), Self::Number(other)) => one.cmp(other),
+            (Self::Text(one), Self::Text(other)) => {
+                spend(text_units(one.len().min(other.len())));
+                one.cmp(other)
+            }
+            (Self::List(one, _), Self::List(other, _)) if Rc::ptr_eq(one, other) => Ordering::Equal,
+            (Self::List(one, _), Self::List(other, _)) => one.cmp(other),
+            (Self::Object(one, _), Self::Object(other, _)) => {
+                let (one, other) = (by_key(one), by_key(other));
+                let keys = one
+                    .iter()
+                    .map(|pair| pair.0)
+                    .cmp(other.iter().map(|pair| pair.0));
+                keys.then_with(|| one.cmp(&other))
+            }
+            _ => self.rank().cmp(&other.rank()),
+        }
+    }
+}
+
+fn by_key(fields: &Fields) -> Vec<(&Rc<String>, &Value)> {
+    spend(ENTRY.saturating_mul(fields.len() as u64));
+    let mut pairs: Vec<_> = fields.iter().collect();
+    pairs.sort_by_key(|(key, _)| *key);
+    pairs
 }
