@@ -15,7 +15,6 @@ use crate::domain::{Problem, Span, Timestamp};
 use crate::journal::seal::VerifierKey;
 use crate::journal::{Filed, Journal, JournalError, MAX_PAUSE, Removal, State, StreamId, Worker};
 
-use super::grants;
 use super::queries::read_all;
 
 pub use place::archive_place;
@@ -132,7 +131,6 @@ async fn sorted(journal: &Journal, age: &Age, now: Timestamp) -> Result<Sorted, 
         .into_iter()
         .map(|(_, error)| error.to_string())
         .collect();
-    let cancels = grants::cancels(&states);
     let (mut due, mut filed) = (Vec::new(), Vec::new());
     let mut report = Archiving {
         failures,
@@ -141,7 +139,7 @@ async fn sorted(journal: &Journal, age: &Age, now: Timestamp) -> Result<Sorted, 
     for state in &states {
         if state.archived() {
             filed.push(state.stream());
-        } else if finished(state, &cancels, age, now) {
+        } else if finished(state, age, now) {
             due.push(state.stream());
         } else {
             report.kept += 1;
@@ -152,10 +150,8 @@ async fn sorted(journal: &Journal, age: &Age, now: Timestamp) -> Result<Sorted, 
 }
 
 /// Whether nothing is due ever, nothing stands, and the last step is old enough.
-fn finished(state: &State, cancels: &[&State], age: &Age, now: Timestamp) -> bool {
-    now.duration_since(state.updated_at()).as_secs() >= age.0.seconds()
-        && state.due_at().is_none()
-        && grants::standing(state, cancels, now).is_none()
+fn finished(state: &State, age: &Age, now: Timestamp) -> bool {
+    now.duration_since(state.updated_at()).as_secs() >= age.0.seconds() && !state.live(now)
 }
 
 /// Copies and archives; whether both places could be used to the end.

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
 
-use super::grants::{cancels, held, order};
+use super::grants::{held, order};
 use super::{App, Deadline};
 
 /// The images that a cancel takes away, as far as they are known.
@@ -78,6 +78,34 @@ impl App {
         Ok(order)
     }
 
+    /// Records in each earlier share that is closed what this cancel has taken away: after its calls,
+    /// and before it closes itself, so that a crash in between repeats it.
+    pub(super) async fn end_earlier(
+        &self,
+        cancel: &State,
+        results: &[ItemResult],
+        deadline: Deadline,
+    ) -> Result<(), JournalError> {
+        let (images, streams) = self.called_off_by(cancel, deadline).await?;
+        let lease = self.worker_lease(self.now(), deadline)?;
+        for share in self.read_streams(streams).await? {
+            let mut items = items_called_off(cancel, &share, &images);
+            items.retain(|item| results.iter().any(|result| gone(result, item, &share)));
+            if items.is_empty() {
+                continue;
+            }
+            let cancelled = CallOff {
+                items,
+                by: cancel.identity().clone(),
+                ticket: cancel.request().ticket.clone(),
+            };
+            self.journal
+                .cancel(share, self.now(), &lease.worker, cancelled)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Lets a live worker finish that takes the same away: an earlier cancel, or the revocation of
     /// another share. Else its call could come after this share's.
     async fn wait_for_takers(&self, share: &State) -> Result<Order, JournalError> {
@@ -120,7 +148,7 @@ impl App {
                     .journal
                     .affecting(region, &target.image(), None)
                     .await?;
-                let known = self.read_streams(known.into_iter().collect()).await?;
+                let known = self.read_streams(known).await?;
                 let made = known
                     .iter()
                     .find(|state| state.request().target.lighthouse());
@@ -138,7 +166,12 @@ impl App {
         }
         if let Some(published) = &images.published {
             let lighthouse = [Receiver::Lighthouse.name()];
-            streams.extend(self.streams_of(region, published, &lighthouse).await?);
+            let lighthouse = Some(&lighthouse[..]);
+            streams.extend(
+                self.journal
+                    .affecting(region, published, lighthouse)
+                    .await?,
+            );
         }
         if target.lighthouse() {
             let chains = self.read_streams(streams.clone()).await?;
@@ -151,10 +184,13 @@ impl App {
         if matches!(target, Target::Chain { .. }) {
             images.from_accounts.extend(images.made.iter().cloned());
         }
-        let accounts = target.accounts().iter().map(AccountId::as_str);
-        let names: Vec<&str> = accounts.chain([Receiver::Many.name()]).collect();
+        let accounts: Vec<&str> = target.accounts().iter().map(AccountId::as_str).collect();
         for image in &images.from_accounts {
-            streams.extend(self.streams_of(region, image, &names).await?);
+            streams.extend(
+                self.journal
+                    .affecting(region, image, Some(&accounts))
+                    .await?,
+            );
         }
         Ok((images, streams))
     }
@@ -175,7 +211,6 @@ fn after_later_shares(
     images: &Cancelled,
     now: Timestamp,
 ) -> Order {
-    let cancels = cancels(states);
     let mut kept: Vec<ItemResult> = Vec::new();
     let later = states.iter().filter(|share| {
         share.request().action == Action::Share
@@ -183,7 +218,7 @@ fn after_later_shares(
             && order(share) > order(cancel)
     });
     for share in later {
-        let held = held(share, &cancels, now);
+        let held = held(share, now);
         let live =
             matches!(share.phase(), Phase::Working { lease_until, .. } if *lease_until > now);
         for item in cancel.request().target.items() {
@@ -197,6 +232,13 @@ fn after_later_shares(
         }
     }
     Order::Begin(kept)
+}
+
+/// Whether a cancel's result says that an item of a share is gone.
+fn gone(result: &ItemResult, item: &Item, share: &State) -> bool {
+    // What leaves Lighthouse leaves every account that has it there.
+    let left = matches!(result.item, Item::Lighthouse(_)) && share.request().target.lighthouse();
+    result.succeeded() && (result.item == *item || left)
 }
 
 /// The items of a share that an item of a cancel would end.

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::domain::{Action, CloudError, CvmImageId, ImageRef, Region, SourceName, Target};
 use crate::journal::{JournalError, Phase, State};
 
-use super::{Answer, App, Deadline, Delivery, Ending, Reply, Via, grants};
+use super::{Answer, App, Deadline, Delivery, Ending, Reply, Via};
 
 /// The name of Lighthouse as a receiver.
 const LIGHTHOUSE: &str = "Lighthouse";
@@ -187,13 +187,12 @@ impl App {
 
     /// The journal's view of every image, by the image that the receivers see.
     fn places(&self, states: &[State]) -> Places {
-        let cancels = grants::cancels(states);
         let mut places = Places::new();
         let shares = |state: &&State| {
             state.request().action == Action::Share && !matches!(state.phase(), Phase::Denied)
         };
         for state in states.iter().filter(shares) {
-            let grant = grants::standing(state, &cancels, self.now());
+            let grant = state.grant(self.now());
             let request = state.request();
             let accounts = request.target.accounts().iter().map(ToString::to_string);
             let key = (state.subject(), request.region.clone());

@@ -11,8 +11,8 @@ use crate::domain::{CloudError, Region, SourceName, Timestamp};
 use crate::journal::{Grant, History, Journal, JournalError, Phase, State, StreamId};
 use crate::telemetry::Counters;
 
+use super::App;
 use super::answer::Answer;
-use super::{App, grants};
 
 /// Requests that are read at once.
 const AT_ONCE: usize = 16;
@@ -194,12 +194,16 @@ impl App {
     /// When the journal cannot be listed.
     pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
         let now = self.now();
-        let (states, flaws) = self.states().await?;
-        let cancels = grants::cancels(&states);
-        let grants = states
-            .iter()
-            .filter_map(|state| grants::standing(state, &cancels, now));
-        let entries = grants.flat_map(|grant| lines(&grant)).collect();
+        // An index that was never compared with every request may lack some.
+        let (grants, flaws) = if self.journal.pass(now).await?.ever_done() {
+            let (grants, flaws) = self.journal.active_grants(now).await?;
+            (grants, flaws.iter().map(ToString::to_string).collect())
+        } else {
+            let (states, flaws) = self.states().await?;
+            let grants = states.iter().filter_map(|state| state.grant(now));
+            (grants.collect::<Vec<Grant>>(), flaws)
+        };
+        let entries = grants.iter().flat_map(lines).collect();
         Ok(Listed { entries, flaws })
     }
 
@@ -224,6 +228,16 @@ impl App {
 /// [`App::read_all`], of a journal alone.
 pub(super) async fn read_all(journal: &Journal) -> Result<(Vec<State>, Unreadable), JournalError> {
     let streams = journal.streams().await?;
+    let (mut states, unreadable) = read_these(journal, &streams).await;
+    states.sort_by_key(State::approved_at);
+    Ok((states, unreadable))
+}
+
+/// The requests of these streams, and those that could not be read.
+pub(super) async fn read_these(
+    journal: &Journal,
+    streams: &[StreamId],
+) -> (Vec<State>, Unreadable) {
     let (mut states, mut unreadable) = (Vec::new(), Vec::new());
     for some in streams.chunks(AT_ONCE) {
         let reads = join_all(some.iter().map(|stream| journal.read(*stream))).await;
@@ -234,8 +248,7 @@ pub(super) async fn read_all(journal: &Journal) -> Result<(Vec<State>, Unreadabl
             }
         }
     }
-    states.sort_by_key(State::approved_at);
-    Ok((states, unreadable))
+    (states, unreadable)
 }
 
 fn entry(state: &State) -> RequestEntry {

@@ -135,6 +135,10 @@ impl App {
                 let results = self
                     .settle_refused_chain(writer, approved, results, deadline)
                     .await?;
+                if approved.request().action == Action::Cancel {
+                    let ended = self.end_earlier(writer.state(), &results, deadline);
+                    ended.await.map_err(Stop::Journal)?;
+                }
                 writer.close(results, None).await
             }
             Permission::Withheld(reason) => self.close_withheld(writer, reason, deadline).await,

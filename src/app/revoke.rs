@@ -1,11 +1,11 @@
 //! Takes back what a share gave, after its end or a call-off, except what another grant covers. Takes
 //! a state and returns the state afterwards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join_all, try_join_all};
 
-use crate::domain::{AccountId, ImageRef, ItemResult, Region, Target, Timestamp};
+use crate::domain::{AccountId, ImageRef, ItemResult, Target, Timestamp};
 use crate::journal::{Affected, History, JournalError, Receiver, State, StreamId, Work};
 use crate::policy::{Approved, Ended};
 
@@ -13,27 +13,10 @@ use super::claim_writer::{ClaimWriter, Stop};
 use super::grants::{covered, serving};
 use super::{App, Deadline, context};
 
-/// Streams and lists of the index that are read at once.
+/// Streams that are read at once.
 const CONCURRENT_READS: usize = 16;
 
 impl App {
-    /// The requests that the index lists for an image and these receivers.
-    pub(super) async fn streams_of(
-        &self,
-        region: &Region,
-        image: &ImageRef,
-        receivers: &[&str],
-    ) -> Result<BTreeSet<StreamId>, JournalError> {
-        let mut streams = BTreeSet::new();
-        for some in receivers.chunks(CONCURRENT_READS) {
-            let lists = some
-                .iter()
-                .map(|name| self.journal.affecting(region, image, Some(name)));
-            streams.extend(try_join_all(lists).await?.into_iter().flatten());
-        }
-        Ok(streams)
-    }
-
     /// Reads requests. Skips damaged ones, so that they cannot block a cancel or a revocation: nothing
     /// is done for them until they are restored.
     pub(super) async fn read_streams(
@@ -56,35 +39,34 @@ impl App {
         Ok(states)
     }
 
-    /// Every other request about what this one gave.
+    /// Every other request about what this one gave, among the unfinished and the active ones.
     pub(super) async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
         let region = &state.request().region;
-        let mut streams = BTreeSet::new();
+        let accounts = state.request().target.accounts().iter();
+        let accounts: Vec<&str> = accounts.map(AccountId::as_str).collect();
+        let lighthouse = [Receiver::Lighthouse.name()];
+        // Who has the blueprint that came of an image needs that image in Lighthouse.
+        let published = state.request().target.lighthouse();
+        let blueprint = state.blueprint().filter(|_| published);
+        let blueprint = blueprint.map(|id| ImageRef::Blueprint(id.clone()));
+        let mut images: BTreeMap<ImageRef, Option<&[&str]>> = BTreeMap::new();
         for Affected {
             image, receiver, ..
         } in state.affected()
         {
-            let many = Receiver::Many.name();
-            let names: Vec<&str> = match &receiver {
-                Receiver::Lighthouse => vec![receiver.name()],
-                Receiver::Account(account) => vec![account.as_str(), many],
-                // A request with many accounts is listed once, others by each of their accounts.
-                Receiver::Many => {
-                    let accounts = state
-                        .request()
-                        .target
-                        .accounts()
-                        .iter()
-                        .map(AccountId::as_str);
-                    accounts.chain([many]).collect()
-                }
+            let receivers: &[&str] = match receiver {
+                Receiver::Lighthouse => &lighthouse,
+                Receiver::Account(_) | Receiver::Many => &accounts,
             };
-            streams.extend(self.streams_of(region, &image, &names).await?);
+            images.insert(image, Some(receivers));
         }
-        if let (true, Some(blueprint)) = (state.request().target.lighthouse(), state.blueprint()) {
-            let blueprint = ImageRef::Blueprint(blueprint.clone());
-            streams.extend(self.journal.affecting(region, &blueprint, None).await?);
-        }
+        images.extend(blueprint.map(|blueprint| (blueprint, None)));
+        let lists = images
+            .iter()
+            .map(|(image, receivers)| self.journal.affecting(region, image, *receivers));
+        let mut streams: BTreeSet<StreamId> =
+            try_join_all(lists).await?.into_iter().flatten().collect();
+        streams.remove(&state.stream());
         self.read_streams(streams).await
     }
 

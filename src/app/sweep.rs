@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join};
 use serde::Serialize;
 
 use crate::domain::Timestamp;
 use crate::journal::{
-    Affected, History, Indexed, JournalError, Phase, State, StreamId, WakeUp, Work,
+    Affected, History, Indexed, JournalError, Pass, Phase, State, StreamId, WakeUp, Work,
 };
 
+use super::queries::read_these;
 use super::{App, Deadline};
 
 /// Nothing is begun with less time left.
@@ -24,6 +25,9 @@ const LEADS: usize = 128;
 /// once.
 const READERS: usize = 16;
 const WORKERS: usize = 8;
+/// The daily pass compares this many requests at once, and takes this much of a sweep's time.
+const PASS_STREAMS: usize = 256;
+const PASS_TIME: Duration = Duration::from_secs(10);
 
 /// What a sweep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -80,7 +84,7 @@ impl fmt::Display for SweepReport {
     }
 }
 
-/// A request that hints point at.
+/// A request that wake-ups point at.
 struct DueStream {
     stream: StreamId,
     wake_ups: Vec<WakeUp>,
@@ -94,54 +98,87 @@ struct Round {
     now: Timestamp,
     deadline: Deadline,
     report: SweepReport,
-    /// Hints that are neither settled nor moved.
-    open: Vec<WakeUp>,
 }
 
 impl App {
-    /// Does everything that is due. What is due is read off the journal's index; a journal without
-    /// one gets it first.
+    /// Does everything that is due, by the journal's index, and goes on with the daily pass that
+    /// compares the index with the records.
     ///
     /// # Errors
-    /// When the journal cannot be listed; what fails for one request is in the report.
+    /// When the index cannot be listed; what fails for one request is in the report.
     pub async fn sweep(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
         let mut round = Round {
             now: self.now(),
             deadline,
             report: SweepReport::default(),
-            open: Vec::new(),
         };
-        let wake_ups = match self.journal.due(round.now).await? {
-            Some(wake_ups) => wake_ups,
-            None => {
-                Box::pin(self.reindex()).await?;
-                self.journal.due(round.now).await?.unwrap_or_default()
+        let (due, pass) = (self.journal.due(round.now), self.journal.pass(round.now));
+        let (wake_ups, mut pass) = try_join(due, pass).await?;
+        self.sweep_due(wake_ups, &mut round).await;
+        if !pass.done() && !round.report.out_of_time {
+            let ever_done = pass.ever_done();
+            if let Err(error) = Box::pin(self.go_on(&mut pass, deadline)).await {
+                round.report.failures.push(error.to_string());
             }
-        };
-        for leads in by_stream(wake_ups).chunks(LEADS) {
-            if super::context::left(deadline) < LEAST {
-                round.report.out_of_time = true;
-                break;
+            // The first pass may just have found what is due.
+            if !ever_done {
+                let wake_ups = self.journal.due(round.now).await?;
+                self.sweep_due(wake_ups, &mut round).await;
             }
-            Box::pin(self.follow(leads, &mut round)).await;
-        }
-        if !round.report.out_of_time
-            && let Err(error) = self.journal.leave_hours(&round.open, round.now).await
-        {
-            round.report.failures.push(error.to_string());
         }
         round.report.failures.extend(self.seal_when_due().await);
         Ok(round.report)
     }
 
-    /// Makes the index of what is due anew from every record.
+    async fn sweep_due(&self, wake_ups: Vec<WakeUp>, round: &mut Round) {
+        for leads in by_stream(wake_ups).chunks(LEADS) {
+            if super::context::left(round.deadline) < LEAST {
+                round.report.out_of_time = true;
+                break;
+            }
+            Box::pin(self.follow(leads, round)).await;
+        }
+    }
+
+    /// Makes the index anew from every record.
     ///
     /// # Errors
     /// When the journal cannot be listed or written.
     pub async fn reindex(&self) -> Result<Indexed, JournalError> {
         let (states, unreadable) = self.read_all().await?;
         let unreadable: Vec<StreamId> = unreadable.into_iter().map(|(stream, _)| stream).collect();
-        self.journal.reindex(&states, &unreadable, self.now()).await
+        let (index, now) = (self.journal.read_index().await?, self.now());
+        let mended = self.journal.mend_index(&index, &states, &unreadable, now);
+        let indexed = mended.await?;
+        let mut pass = self.journal.pass(now).await?;
+        self.journal.note_pass(&mut pass, None).await?;
+        Ok(indexed)
+    }
+
+    /// Compares the index with the next requests of the daily pass, for a part of the time that is
+    /// left.
+    async fn go_on(&self, pass: &mut Pass, deadline: Deadline) -> Result<(), JournalError> {
+        let index = self.journal.read_index().await?;
+        let time = (super::context::left(deadline) / 3).min(PASS_TIME);
+        let began = tokio::time::Instant::now();
+        while began.elapsed() < time {
+            let streams = self.journal.next_streams(pass, PASS_STREAMS).await?;
+            let (states, unreadable) = read_these(&self.journal, &streams).await;
+            let unreadable: Vec<StreamId> = unreadable.iter().map(|(stream, _)| *stream).collect();
+            let now = self.now();
+            let mended = self.journal.mend_index(&index, &states, &unreadable, now);
+            let mended = mended.await?.mended;
+            if mended > 0 {
+                tracing::warn!(mended, "the index lacked entries that the records ask for");
+            }
+            self.journal
+                .note_pass(pass, streams.last().copied())
+                .await?;
+            if streams.is_empty() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Reads some requests and does what is due of them: first what is unfinished, so that who
@@ -153,24 +190,21 @@ impl App {
         }
         let (mut finish, mut revoke, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for (lead, read) in leads.iter().zip(reads) {
-            let (rests, state) = match read {
-                Ok(history) => (
-                    Some(history.as_ref().map_or(0, History::written)),
-                    history.and_then(History::into_state),
-                ),
+            let state = match read {
+                Ok(history) => history.and_then(History::into_state),
                 Err(error) => {
                     round.report.failures.push(error.to_string());
-                    (None, None)
+                    continue;
                 }
             };
-            match state
-                .as_ref()
-                .and_then(|state| state.needs_work(round.now))
-                .zip(state)
-            {
-                None => ends.push((lead, rests)),
-                Some((Work::Start | Work::Finish, state)) => finish.push((lead, state)),
-                Some((Work::Revoke { .. }, state)) => revoke.push((lead, state)),
+            let Some(state) = state else {
+                self.forget(lead, round).await;
+                continue;
+            };
+            match state.needs_work(round.now) {
+                None => ends.push((lead, state)),
+                Some(Work::Start | Work::Finish) => finish.push((lead, state)),
+                Some(Work::Revoke { .. }) => revoke.push((lead, state)),
             }
         }
         // What is taken back of one image side by side goes in one call.
@@ -184,59 +218,38 @@ impl App {
                 .iter()
                 .map(|(_, state)| self.sweep_one(state.clone(), round.deadline));
             for ((lead, state), end) in due.iter().zip(join_all(work).await) {
-                let rests = match &end {
-                    Ok(Some(after)) if after.needs_work(self.now()).is_none() => {
-                        Some(after.head().next_seq)
-                    }
-                    _ => None,
-                };
-                ends.push((lead, rests));
+                if let Ok(Some(after)) = &end {
+                    ends.push((lead, after.clone()));
+                }
                 round.report.tell(state.identity().to_string(), end);
             }
         }
-        self.put_away(&ends, round).await;
-    }
-
-    /// Puts hints away, with the number of records of a request that needs nothing now; `None`: it
-    /// still does.
-    async fn put_away(&self, ends: &[(&DueStream, Option<u64>)], round: &mut Round) {
-        let wake_ups: Vec<(WakeUp, Option<u64>)> = ends
-            .iter()
-            .flat_map(|(lead, rests)| lead.wake_ups.iter().map(|wake_up| (*wake_up, *rests)))
-            .collect();
-        for some in wake_ups.chunks(READERS) {
-            let away = join_all(
-                some.iter()
-                    .map(|(wake_up, rests)| self.put_one(wake_up, *rests, round.now)),
-            )
-            .await;
-            for ((wake_up, _), away) in some.iter().zip(away) {
-                if !matches!(away, Ok(true)) {
-                    round.open.push(*wake_up);
-                }
-                round
-                    .report
-                    .failures
-                    .extend(away.err().map(|error| error.to_string()));
-            }
+        let now = self.now();
+        for some in ends.chunks(READERS) {
+            let settle = some
+                .iter()
+                .map(|(lead, state)| self.journal.settle(state, &lead.wake_ups, now));
+            let settled = join_all(settle).await;
+            let failed = settled.into_iter().filter_map(Result::err);
+            round
+                .report
+                .failures
+                .extend(failed.map(|error| error.to_string()));
         }
     }
 
-    /// Whether a hint could be put away. What it announced may be on its way still: that is waited
-    /// for.
-    async fn put_one(
-        &self,
-        wake_up: &WakeUp,
-        rests: Option<u64>,
-        now: Timestamp,
-    ) -> Result<bool, JournalError> {
-        let old = wake_up.is_old(now);
-        match rests {
-            Some(written) if wake_up.seq < written || old => {
-                self.journal.settle(wake_up).await.map(|()| true)
-            }
-            None if old => self.journal.postpone(wake_up, now).await.map(|()| true),
-            _ => Ok(false),
+    /// Puts wake-ups away that no record followed. A wake-up that a record preceded is kept, and told
+    /// of: that record was removed.
+    async fn forget(&self, lead: &DueStream, round: &mut Round) {
+        if lead.wake_ups.iter().any(|wake_up| wake_up.seq > 0) {
+            let gone = JournalError::Gone {
+                stream: lead.stream,
+            };
+            round.report.failures.push(gone.to_string());
+            return;
+        }
+        if let Err(error) = self.journal.forget(&lead.wake_ups, round.now).await {
+            round.report.failures.push(error.to_string());
         }
     }
 
@@ -291,7 +304,7 @@ fn side_by_side<T>(due: Vec<T>, affected: impl Fn(&T) -> Vec<Affected>) -> Vec<V
     waves.into_iter().map(|(_, wave)| wave).collect()
 }
 
-/// The requests that hints point at, those with the oldest hint first.
+/// The requests that wake-ups point at, those with the oldest wake-up first.
 fn by_stream(wake_ups: Vec<WakeUp>) -> Vec<DueStream> {
     let mut leads: Vec<DueStream> = Vec::new();
     let mut places: BTreeMap<StreamId, usize> = BTreeMap::new();

@@ -6,9 +6,9 @@
 //! that step, and record 0 is the claim to the request. Each record bears the SHA-256 of its
 //! predecessor's file. What the records add up to is a `State`.
 //!
-//! Beside the records lies an index of empty files: `due` says when to look at which request,
-//! `images` which requests concern whom. It only says where to look, and can be made anew from the
-//! records.
+//! Everything else that is derived lies below `index/`: `due` says when to look at which request,
+//! `grants` which unfinished or active requests concern whom, `unsealed` what to seal. It only says
+//! where to look, is deleted when it is done with, and can be made anew from the records.
 //!
 //! `record`, `chain`, `seal`, `state`, `export` and `location` are pure; `store` is the only one
 //! that touches the place.
@@ -39,9 +39,9 @@ pub use record::{
     Lease, Progress, Received, Record, Stored, StreamId, Worker,
 };
 pub use state::{
-    Affected, BrokenRecord, Grant, Head, Hour, Phase, Receiver, State, StreamState, WakeUp, Work,
+    Affected, BrokenRecord, Grant, Head, Phase, Receiver, State, StreamState, WakeUp, Work,
 };
 pub use store::{
-    Access, AppendError, Claim, Filed, History, Indexed, Journal, JournalError, MAX_PAUSE, Opened,
-    Opening, PlaceError, Removal, Report, Sealing, StoreFault, Unsealed, WorkerLease,
+    Access, AppendError, Claim, Filed, History, Index, Indexed, Journal, JournalError, MAX_PAUSE,
+    Opened, Opening, Pass, PlaceError, Removal, Report, Sealing, StoreFault, Unsealed, WorkerLease,
 };

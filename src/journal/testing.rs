@@ -144,6 +144,13 @@ pub(super) fn closed(status: Status, results: Vec<ItemResult>) -> Event {
     Event::Closed { status, results }
 }
 
+pub(super) fn cancelled(items: Vec<Item>) -> Event {
+    let Event::CalledOff(by) = called_off(items) else {
+        unreachable!();
+    };
+    Event::Cancelled(by)
+}
+
 pub(super) fn called_off(items: Vec<Item>) -> Event {
     Event::CalledOff(CallOff {
         items,
@@ -177,6 +184,7 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
             vec![result(account(0), ResultKind::Shared)],
         ),
         called_off(vec![account(0)]),
+        cancelled(vec![account(0)]),
         Event::Refused {
             verdict: verdict(false),
             results: vec![result(account(0), failed())],
@@ -198,6 +206,7 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
             results: vec![result(account(0), ResultKind::Shared)],
             revoked: vec![result(account(0), ResultKind::Cancelled)],
             called_off: vec![],
+            cancelled: vec![],
             refusal: None,
             blueprint: "lhbp-su83x02a".parse().ok(),
             observed: true,

@@ -541,7 +541,7 @@ async fn every_interleaving_of_share_cancel_and_policy_ends_as_expected() {
 
 /// The cancel's process stops at each of its writes in turn, until one run needs no stop.
 async fn kill_and_resume(world: &mut World, stop: &Value) {
-    for nth in 0..12 {
+    for nth in 0..20 {
         world.fuse.arm(nth, Break::CrashAfter);
         let done = tokio::select! {
             (ending, _) = deliver(&world.app, stop) => ending == Ending::Done,

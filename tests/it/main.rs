@@ -38,6 +38,7 @@ mod scf_credentials;
 mod schedules;
 mod schema;
 mod senders;
+mod store_operations;
 mod straight_line;
 mod support;
 mod tidy;

@@ -153,7 +153,7 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<E
     } else {
         if let Some(Indexed { wanted, mended }) = index {
             outln!(
-                "index: {wanted} files asked for by the records; missing and written now: {mended}"
+                "index: {wanted} entries asked for by the records; missing and written now: {mended}"
             );
         }
         outln!("{report}");

@@ -63,7 +63,6 @@ impl<'a> Entry<'a> {
         csv::row(self)
     }
 
-    /// What was received.
     fn received(&self) -> Option<&'a Received> {
         match (&self.stored.record.event, self.intent) {
             (Event::Conflict(conflict), _) => Some(&conflict.received),
@@ -71,7 +70,6 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The event's name in the journal.
     fn name(&self) -> &'static str {
         match &self.stored.record.event {
             Event::Opened(_) => "opened",
@@ -80,6 +78,7 @@ impl<'a> Entry<'a> {
             Event::Deferred(_) => "deferred",
             Event::Closed { .. } => "closed",
             Event::CalledOff(_) => "called_off",
+            Event::Cancelled(_) => "cancelled",
             Event::Refused { .. } => "refused",
             Event::Revoking { .. } => "revoking",
             Event::NotRevoked(_) => "not_revoked",
@@ -111,6 +110,7 @@ impl<'a> Entry<'a> {
             Event::Revoked { results, .. } => Status::of(Action::Cancel, results).to_string(),
             Event::NotRevoked(_) => "call failed".to_owned(),
             Event::CalledOff(call_off) => format!("called off by {}", call_off.name()),
+            Event::Cancelled(cancelled) => format!("cancelled by {}", cancelled.name()),
             Event::Conflict(_) => "refused".to_owned(),
             Event::Archived(archive) => archive.status.unwrap_or(Status::Denied).to_string(),
             _ => String::new(),

@@ -106,6 +106,7 @@ fn activity(entry: &Entry<'_>) -> Activity {
         Event::Taken { .. } | Event::Revoking { .. } => Activity::Other("Lease"),
         Event::Deferred(_) => Activity::Other("Deferral"),
         Event::CalledOff(_) => Activity::Other("Call-off"),
+        Event::Cancelled(_) => Activity::Other("Cancellation"),
         Event::Archived(_) => Activity::Other("Archival"),
     }
 }
@@ -160,6 +161,7 @@ fn message(entry: &Entry<'_>) -> String {
         Event::Opened(intent) if !intent.verdict.allowed => denied(&intent.verdict),
         Event::Refused { verdict, .. } => denied(verdict),
         Event::CalledOff(call_off) => format!("called off by {}", call_off.name()),
+        Event::Cancelled(cancelled) => format!("cancelled by {}", cancelled.name()),
         Event::Conflict(_) => {
             "a known request came with other content and was not carried out".to_owned()
         }
@@ -326,6 +328,10 @@ fn unmapped(entry: &Entry<'_>) -> Value {
         Event::Closed { results, .. }
         | Event::Refused { results, .. }
         | Event::Revoked { results, .. } => Some(results),
+        Event::Cancelled(cancelled) => {
+            unmapped.insert("cancelled".to_owned(), json!(cancelled));
+            None
+        }
         Event::CalledOff(call_off) => {
             unmapped.insert("called_off".to_owned(), json!(call_off));
             None

@@ -39,6 +39,15 @@ fn streams() -> Vec<Vec<Stored>> {
                 closed(Status::Failed, vec![result(account(0), failed())]),
             )
             .records,
+        // Closed, and taken away by a later cancel.
+        StreamBuilder::opened()
+            .then(
+                1,
+                1,
+                closed(Status::Failed, vec![result(account(0), ResultKind::Shared)]),
+            )
+            .then(2, 2, cancelled(vec![account(0)]))
+            .records,
         // Called off while it gave, and not taken back at the first attempt.
         StreamBuilder::opened()
             .then(1, 2, called_off(vec![account(0)]))

@@ -25,6 +25,9 @@ pub struct Archive {
     /// What later cancels called off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub called_off: Vec<CallOff>,
+    /// What later cancels took away after it was closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancelled: Vec<CallOff>,
     /// The verdict that refused the request when its work was to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Verdict>,

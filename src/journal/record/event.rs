@@ -34,6 +34,9 @@ pub enum Event {
     /// A later cancel calls off items of a share that is not closed. Any worker may write it: a call-off
     /// never waits for the share's worker, whose next record then collides with this one.
     CalledOff(CallOff),
+    /// A later cancel has taken away items that this closed share held. Any worker may write it, after
+    /// its call and before it closes the cancel.
+    Cancelled(CallOff),
     /// The policies of the present refuse a share that they allowed when it was opened: the request is
     /// closed as denied.
     Refused {
@@ -79,6 +82,7 @@ impl Event {
             Self::Deferred(_)
             | Self::Closed { .. }
             | Self::CalledOff(_)
+            | Self::Cancelled(_)
             | Self::Refused { .. }
             | Self::NotRevoked(_)
             | Self::Revoked { .. }
@@ -89,13 +93,14 @@ impl Event {
 }
 
 /// The names in `type` that this program reads.
-pub(super) const TYPES: [&str; 12] = [
+pub(super) const TYPES: [&str; 13] = [
     "opened",
     "taken",
     "progress",
     "deferred",
     "closed",
     "called_off",
+    "cancelled",
     "refused",
     "revoking",
     "not_revoked",

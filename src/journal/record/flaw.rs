@@ -36,8 +36,10 @@ pub enum Flaw {
     Resealed,
     /// The file is not there, but a seal knows it.
     Dropped,
-    /// The index of what is due, or of who has what, lacks what the records ask of it.
+    /// The index lacks what the records ask of it.
     Unlisted(&'static str),
+    /// The index names a record that is not there.
+    Unrecorded,
     /// A seal is not what was signed, or does not follow the one before it.
     BrokenSeal(String),
     /// A file in an archive is not the one that was copied there.
@@ -63,6 +65,7 @@ impl Flaw {
             Self::Resealed => "altered_since_sealed",
             Self::Dropped => "dropped",
             Self::Unlisted(_) => "unlisted",
+            Self::Unrecorded => "unrecorded",
             Self::BrokenSeal(_) => "broken_seal",
             Self::CopyAltered => "copy_altered",
             Self::CopyMissing => "copy_missing",
@@ -85,6 +88,9 @@ impl Flaw {
             }
             Self::Unlisted(_) => {
                 "run `sharehook sweep --rebuild`, which makes it anew from the records"
+            }
+            Self::Unrecorded => {
+                "restore the request from a backup; a delivery that broke off before it was recorded leaves the same, for a day at most"
             }
             Self::Missing | Self::Dropped => {
                 "restore it from a backup; until then nothing is done for this request"
@@ -118,6 +124,7 @@ impl fmt::Display for Flaw {
             Self::Resealed => f.write_str("altered: it is not the record that was sealed"),
             Self::Dropped => f.write_str("dropped: a seal holds it and it is not there"),
             Self::Unlisted(lost) => write!(f, "missing in the index: {lost}"),
+            Self::Unrecorded => f.write_str("it names a record that is not there"),
             Self::BrokenSeal(why) => write!(f, "broken seal: {why}"),
             Self::CopyAltered => f.write_str("altered: it is not the copy of the journal's file"),
             Self::CopyMissing => {

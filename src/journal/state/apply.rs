@@ -89,6 +89,7 @@ impl State {
             revoked: Vec::new(),
             revoking: None,
             called_off: Vec::new(),
+            cancelled: Vec::new(),
             refusal: None,
             failed_revocations: 0,
             blueprint: None,
@@ -101,9 +102,9 @@ impl State {
                 hash: first.hash.clone(),
             },
             archived: false,
-            wake_ups: Vec::new(),
+            wake_up: None,
         };
-        Ok(state.with_wake_up(None, record))
+        Ok(state.with_wake_up(record))
     }
 
     /// The state with one more record.
@@ -118,7 +119,6 @@ impl State {
         {
             return broken("a record that does not hang on the one before it");
         }
-        let due = self.due_at();
         self.step(record)?;
         if !self.archived {
             self.updated_at = record.at;
@@ -128,17 +128,20 @@ impl State {
             next_seq: record.seq.saturating_add(1),
             hash: next.hash.clone(),
         };
-        Ok(self.with_wake_up(due, record))
+        Ok(self.with_wake_up(record))
     }
 
-    /// Notes when it is to be looked at again, if `record` changed that.
-    fn with_wake_up(mut self, before: Option<Timestamp>, record: &Record) -> Self {
-        let due = self.due_at();
-        if due != before {
-            // What is due already is so from now on: nobody looks for it in hours that are done
-            // with.
-            self.wake_ups
-                .extend(due.map(|due| WakeUp::new(due.max(record.at), record.stream, record.seq)));
+    /// Notes the wake-up that `record` needs, unless an earlier one still lies ahead and comes in
+    /// time: who looks then finds out when to look next.
+    fn with_wake_up(mut self, record: &Record) -> Self {
+        let Some(at) = self.look_at() else {
+            return self;
+        };
+        // What is due already is so from now on.
+        let wanted = WakeUp::new(at.max(record.at), record.stream, record.seq);
+        let ahead = |known: WakeUp| record.at < known.at && known.at <= wanted.at;
+        if !self.wake_up.is_some_and(ahead) {
+            self.wake_up = Some(wanted);
         }
         self
     }
@@ -157,6 +160,7 @@ impl State {
                 self.closed(record, *status, results)
             }
             Event::CalledOff(call_off) => self.call_off(record, call_off),
+            Event::Cancelled(cancelled) => self.cancel(cancelled),
             Event::Refused { verdict, results } => {
                 if verdict.allowed {
                     return broken("refused by a verdict that allows");

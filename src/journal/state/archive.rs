@@ -42,6 +42,7 @@ impl State {
             results: self.results.clone(),
             revoked: self.revoked.clone(),
             called_off: self.called_off.clone(),
+            cancelled: self.cancelled.clone(),
             refusal: self.refusal.clone(),
             blueprint: self.blueprint.clone(),
             observed: self.observed,
@@ -92,6 +93,7 @@ impl State {
             revoked: archive.revoked.clone(),
             revoking: None,
             called_off: archive.called_off.clone(),
+            cancelled: archive.cancelled.clone(),
             refusal: archive.refusal.clone(),
             failed_revocations: 0,
             blueprint: archive.blueprint.clone(),
@@ -104,7 +106,7 @@ impl State {
                 hash: last.hash.clone(),
             },
             archived: true,
-            wake_ups: Vec::new(),
+            wake_up: None,
         };
         if state.due_at().is_some() || state.results().iter().any(ItemResult::pending) {
             return broken("archived before it was finished");

@@ -1,5 +1,6 @@
-//! Calling off: a later cancel ends items of a share that is not closed. Takes a state and a
-//! `called_off` record; says which items may still be called off and which are.
+//! Calling off: a later cancel ends items of a share that is not closed, or has taken away items of
+//! one that is. Takes a state and a `called_off` or `cancelled` record; says which items it may
+//! concern and which are called off.
 
 use crate::domain::{AccountId, Action, Item, ResultKind, ShareRequest, Status, Target};
 
@@ -37,6 +38,28 @@ impl State {
             );
             before && result.item == *item
         })
+    }
+
+    /// Whether the request holds an item at rest, so that a later cancel can end that.
+    pub fn can_be_cancelled(&self, item: &Item) -> bool {
+        let closed = matches!(
+            self.phase,
+            Phase::Closed | Phase::Revoking { .. } | Phase::RevokeDeferred { .. }
+        );
+        closed && self.call_off_of(item).is_none() && self.holds(item)
+    }
+
+    /// Applies a `cancelled` record.
+    pub(super) fn cancel(&mut self, cancelled: &CallOff) -> Result<(), BrokenRecord> {
+        if cancelled.items.is_empty() {
+            return broken("it cancels nothing");
+        }
+        let foreign = |item: &&Item| !self.can_be_cancelled(item);
+        if let Some(item) = cancelled.items.iter().find(foreign) {
+            return broken(format!("{item} is not held, so it cannot be cancelled"));
+        }
+        self.cancelled.push(cancelled.clone());
+        Ok(())
     }
 
     /// The request without what was called off; `None` when nothing is left of it.

@@ -14,7 +14,7 @@ mod work;
 pub use affected::{Affected, Receiver};
 pub use apply::BrokenRecord;
 pub use request_state::{Head, Phase, State, StreamState};
-pub use wake_up::{Hour, WakeUp};
+pub use wake_up::WakeUp;
 pub use work::{Grant, Work};
 
 use request_state::Revoking;

@@ -94,6 +94,7 @@ pub struct State {
     pub(super) revoked: Vec<ItemResult>,
     pub(super) revoking: Option<Revoking>,
     pub(super) called_off: Vec<CallOff>,
+    pub(super) cancelled: Vec<CallOff>,
     pub(super) refusal: Option<Verdict>,
     pub(super) failed_revocations: u32,
     pub(super) blueprint: Option<BlueprintId>,
@@ -102,7 +103,7 @@ pub struct State {
     pub(super) updated_at: Timestamp,
     pub(super) head: Head,
     pub(super) archived: bool,
-    pub(super) wake_ups: Vec<WakeUp>,
+    pub(super) wake_up: Option<WakeUp>,
 }
 
 /// What is being taken back.
@@ -181,18 +182,10 @@ impl State {
         }
     }
 
-    /// When it is to be looked at again, and the record that made it so; none when nothing will be
-    /// due.
+    /// The newest wake-up that its records announced. A sweep may have looked since and put another
+    /// one in its place.
     pub fn wake_up(&self) -> Option<WakeUp> {
-        self.wake_ups
-            .last()
-            .copied()
-            .filter(|_| self.due_at().is_some())
-    }
-
-    /// Every hint that its records announced so far.
-    pub fn wake_ups(&self) -> &[WakeUp] {
-        &self.wake_ups
+        self.wake_up
     }
 
     /// What the accounts of the request see: of a chain the blueprint, once it is known.
@@ -223,6 +216,11 @@ impl State {
     /// When the request's last step was written.
     pub fn updated_at(&self) -> Timestamp {
         self.updated_at
+    }
+
+    /// The newest record's number.
+    pub fn newest(&self) -> u64 {
+        self.head.next_seq.saturating_sub(1)
     }
 
     /// The end of the stream: the newest record's hash and the next one's number.

@@ -2,12 +2,14 @@
 //! [`Grant`]. Only what a request itself gave is ever taken back: who had the image before keeps
 //! it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::{
     AccountId, Action, BlueprintId, Identity, ImageRef, Item, ItemResult, Region, ResultKind,
     Timestamp,
 };
 
-use super::super::record::StreamId;
+use super::super::record::{CallOff, StreamId};
 use super::{Phase, State};
 
 /// What a sweep, or the next delivery, has to do for a request.
@@ -29,7 +31,7 @@ pub enum Work {
 }
 
 /// What a request gave and what is still standing: one line of the register.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// Where the journal holds it.
     pub stream: StreamId,
@@ -56,9 +58,21 @@ pub struct Grant {
     /// Until when; none for a share without an end.
     pub until: Option<Timestamp>,
     /// Whether its end has come and it still stands.
+    #[serde(skip)]
     pub overdue: bool,
     /// The policies that allowed it.
     pub policies: Vec<String>,
+}
+
+impl Grant {
+    /// The same, as it stands at `now`.
+    #[must_use]
+    pub fn as_of(self, now: Timestamp) -> Self {
+        Self {
+            overdue: self.until.is_some_and(|end| end <= now),
+            ..self
+        }
+    }
 }
 
 impl State {
@@ -121,6 +135,36 @@ impl State {
                 self.intent.expires_at.filter(|_| !given.is_empty())
             }
         }
+    }
+
+    /// When the index has to be looked at: when something is due, or when what it holds ends.
+    pub fn look_at(&self) -> Option<Timestamp> {
+        let ends = self.intent.expires_at.filter(|_| self.holds_any());
+        self.due_at().or(ends)
+    }
+
+    /// Whether the request is unfinished or holds something, so that the index has to name it.
+    pub fn live(&self, now: Timestamp) -> bool {
+        self.due_at().is_some() || self.holds_any() && !self.expired(now)
+    }
+
+    /// Whether a receiver has the image by this request, which gave it or found it given, and nothing
+    /// took it away since.
+    pub fn holds(&self, item: &Item) -> bool {
+        let held = |result: &ItemResult| {
+            matches!(
+                result.kind,
+                ResultKind::Shared | ResultKind::AlreadyShared | ResultKind::Available { .. }
+            )
+        };
+        self.intent.request.action == Action::Share
+            && !matches!(self.phase, Phase::Denied | Phase::Revoked)
+            && !self.taken_back(item)
+            && (self.results.iter()).any(|result| result.item == *item && held(result))
+    }
+
+    fn holds_any(&self) -> bool {
+        self.results.iter().any(|result| self.holds(&result.item))
     }
 
     /// What stands because of this request. Whoever had the image before is not part of it.
@@ -198,8 +242,8 @@ impl State {
     }
 
     fn taken_back(&self, item: &Item) -> bool {
-        self.revoked
-            .iter()
-            .any(|result| result.item == *item && result.succeeded())
+        let revoked = |result: &ItemResult| result.item == *item && result.succeeded();
+        let cancelled = |cancelled: &CallOff| cancelled.items.contains(item);
+        self.revoked.iter().any(revoked) || self.cancelled.iter().any(cancelled)
     }
 }

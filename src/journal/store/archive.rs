@@ -99,6 +99,8 @@ impl Journal {
             event: Event::Archived(Box::new(archive)),
         })?;
         self.follows_as_archived(&state, &stored)?;
+        self.touch(&self.unsealed_path(stream, head.next_seq))
+            .await?;
         match self.create(stream, head.next_seq, &bytes).await? {
             Created::Ours => Ok(Filed::Now(files.len() as u64)),
             Created::Theirs(found) => {

@@ -92,7 +92,8 @@ impl Claim {
             return Err(AppendError::Lost);
         }
         // The second round is for an own record whose answer was lost: it is taken in first.
-        for _ in 0..2 {
+        let mut rounds = 0;
+        while rounds < 2 {
             let (stored, bytes) = next(&self.state, at, &self.worker, event.clone())?;
             let after = follow(&self.state, &stored)?;
             journal
@@ -107,6 +108,12 @@ impl Claim {
                 }
                 Created::Theirs(found) => {
                     let found = journal.follower(&self.state, &found)?;
+                    if matches!(found.record.event, Event::Cancelled(_)) {
+                        self.state = follow(&self.state, &found)?;
+                        self.named = false;
+                        continue;
+                    }
+                    rounds += 1;
                     let called_off = matches!(found.record.event, Event::CalledOff(_));
                     if !called_off && found.record.worker != self.worker {
                         return Err(AppendError::Lost);
@@ -178,18 +185,53 @@ impl Journal {
     /// What the store said. Calling off again is safe.
     pub async fn call_off(
         &self,
-        mut state: State,
+        state: State,
         at: Timestamp,
         worker: &Worker,
         call_off: CallOff,
     ) -> Result<State, JournalError> {
-        loop {
+        let event = |state: &State| {
             let mut wanted = call_off.clone();
             wanted.items.retain(|item| state.can_be_called_off(item));
-            if wanted.items.is_empty() {
+            (!wanted.items.is_empty()).then_some(Event::CalledOff(wanted))
+        };
+        self.append(state, at, worker, event).await
+    }
+
+    /// Records in a closed share what a later cancel has taken away of these items, and brings the
+    /// index to that.
+    ///
+    /// # Errors
+    /// What the store said. Recording it again is safe.
+    pub async fn cancel(
+        &self,
+        state: State,
+        at: Timestamp,
+        worker: &Worker,
+        cancelled: CallOff,
+    ) -> Result<(), JournalError> {
+        let event = |state: &State| {
+            let mut wanted = cancelled.clone();
+            wanted.items.retain(|item| state.can_be_cancelled(item));
+            (!wanted.items.is_empty()).then_some(Event::Cancelled(wanted))
+        };
+        let after = self.append(state, at, worker, event).await?;
+        self.settle(&after, &[], at).await
+    }
+
+    /// Appends a record that needs no claim, for as long as `event` still wants one.
+    async fn append(
+        &self,
+        mut state: State,
+        at: Timestamp,
+        worker: &Worker,
+        event: impl Fn(&State) -> Option<Event>,
+    ) -> Result<State, JournalError> {
+        loop {
+            let Some(event) = event(&state) else {
                 return Ok(state);
-            }
-            let (stored, bytes) = next(&state, at, worker, Event::CalledOff(wanted))?;
+            };
+            let (stored, bytes) = next(&state, at, worker, event)?;
             let after = follow(&state, &stored)?;
             self.announce(Some(&state), &after, true).await?;
             let head = state.head();

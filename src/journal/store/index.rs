@@ -1,134 +1,133 @@
-//! The index held against the records. In: the files of the index, and states. Out: what the
-//! records ask for and the index lacks, as findings or mended. A journal without any file of the
-//! index is not checked: its first sweep makes one.
+//! The index held against the records: what they ask of it and it lacks, as findings or mended; and
+//! what it names that is not there. In: the files of the index, and states. Everything below
+//! `index/` can be made anew from the records.
 
+mod due;
 mod entries;
+mod grants;
+mod pass;
 pub(super) mod unsealed;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
 use object_store::path::Path;
 use serde::Serialize;
 
 use super::super::chain::Finding;
 use super::super::record::{Flaw, StreamId};
-use super::super::state::{Hour, State, WakeUp};
-use super::due::{DONE, GRACE};
-use super::objects::{Fetched, LISTING_TIMEOUT};
+use super::super::state::{State, WakeUp};
+use super::objects::Fetched;
 use super::{Journal, JournalError};
 use crate::domain::Timestamp;
+use grants::GrantEntry;
+use unsealed::UnsealedEntry;
+
+pub use pass::Pass;
+
+/// A record that the index announces may be on its way for so long.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
 
 /// What the records ask of the index, and what it lacked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Indexed {
-    /// Hints and entries that the records ask for.
+    /// Entries that the records ask for.
     pub wanted: u64,
-    /// Files that were missing and are there now.
+    /// Entries that were missing or altered and are there now.
     pub mended: u64,
 }
 
 /// What the index holds.
-#[derive(Default)]
-struct Index {
-    /// Each hint, and whether a sweep will come to it.
-    wake_ups: BTreeMap<WakeUp, bool>,
-    /// Streams and records with a hint, and with one that a sweep will come to.
-    told: BTreeSet<(StreamId, u64)>,
-    open: BTreeSet<(StreamId, u64)>,
-    entries: BTreeSet<Path>,
-    /// Settled hints that are not there.
-    orphans: Vec<WakeUp>,
-    /// Hints in hours that are left, and that are not settled.
-    left: Vec<WakeUp>,
+#[derive(Debug, Default)]
+pub struct Index {
+    due: BTreeMap<StreamId, Vec<WakeUp>>,
+    grants: BTreeMap<StreamId, Vec<GrantEntry>>,
+    unsealed: BTreeMap<StreamId, Vec<u64>>,
+    /// Each entry with its stream and how many records of that it says exist.
+    named: Vec<(Path, StreamId, u64)>,
     /// What does not belong there.
     foreign: Vec<Finding>,
 }
 
-/// What a request asks of the index, as of its record before `written`.
+/// What a stream asks of the index.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct Asked {
     stream: StreamId,
-    written: u64,
-    at: Timestamp,
-    wake_ups: Vec<WakeUp>,
-    current: Option<WakeUp>,
-    entries: Vec<Path>,
+    /// How many records it has, and how many of them are sealed.
+    end: u64,
+    sealed: u64,
+    /// Of a whole request: when it is to be looked at, its entries, and what they hold.
+    due: Option<WakeUp>,
+    entries: Vec<GrantEntry>,
+    grant: Option<Vec<u8>>,
 }
 
-/// Something that is not there.
-enum Lack {
-    /// A hint that once was current.
-    Past(WakeUp),
-    /// The hint to what is due next.
-    Current(WakeUp),
-    Entry(Path),
+impl Asked {
+    /// What a stream asks of the index; without a state: only that its records are there.
+    pub(super) fn of(stream: StreamId, end: u64, sealed: u64, state: Option<&State>) -> Self {
+        let mut asked = Self {
+            stream,
+            end,
+            sealed,
+            due: None,
+            entries: Vec::new(),
+            grant: None,
+        };
+        // Without a clock, only what would be asked at any instant.
+        let Some(state) = state.filter(|state| state.live(Timestamp::MIN)) else {
+            return asked;
+        };
+        if state.due_at().is_some() || state.expires_at().is_none() {
+            asked.entries = GrantEntry::of(state, state.newest());
+        }
+        asked.due = state.due_at().map(|at| next_look(state, at));
+        let grant = state.grant(Timestamp::MIN);
+        asked.grant = grant.and_then(|grant| serde_json::to_vec(&grant).ok());
+        asked
+    }
+}
+
+/// The wake-up that a request needs: what was due before its newest record is due from then on.
+fn next_look(state: &State, at: Timestamp) -> WakeUp {
+    WakeUp::new(at.max(state.updated_at()), state.stream(), state.newest())
 }
 
 impl Journal {
-    /// What a request asks of the index.
-    pub(super) fn wanted(&self, state: &State) -> Wanted {
-        let stream = state.stream();
-        let entries = state
-            .affected()
-            .iter()
-            .map(|affected| self.entry(affected, stream))
-            .collect();
-        let (written, at) = (state.head().next_seq, state.updated_at());
-        Wanted {
-            stream,
-            written,
-            at,
-            wake_ups: state.wake_ups().to_vec(),
-            current: state.wake_up(),
-            entries,
-        }
-    }
-
-    /// What the index lacks, and what is in it and should not be. A request that went on since it
-    /// was read is left out: its hints came and went.
-    pub(super) async fn check_index(&self, all: &[Wanted]) -> Result<Vec<Finding>, JournalError> {
-        let newest = all
-            .iter()
-            .map(|wanted| wanted.at)
-            .max()
-            .unwrap_or(Timestamp::MIN);
-        let Some(index) = self.read_index(newest).await? else {
-            return Ok(Vec::new());
-        };
+    /// What the index lacks of what the streams ask, and what it names that is not there. A stream
+    /// that went on since it was read is left out. `sealing`: whether unsealed records need an
+    /// entry.
+    pub(super) async fn check_index(
+        &self,
+        all: &[Asked],
+        sealing: bool,
+    ) -> Result<Vec<Finding>, JournalError> {
+        let index = self.read_index().await?;
         let mut findings = index.foreign.clone();
-        for wanted in all {
-            let lacks = index.lacks(wanted);
-            if !lacks.is_empty() && self.folder(wanted.stream).await?.end == wanted.written {
-                findings.extend(
-                    lacks
-                        .into_iter()
-                        .map(|lack| self.lacking(wanted.stream, lack)),
-                );
+        let mut ends = BTreeMap::new();
+        for asked in all {
+            ends.insert(asked.stream, asked.end);
+            let mut found = self.lacks(&index, asked, sealing);
+            found.extend(self.untrue_grants(&index, asked).await?);
+            if !found.is_empty() && self.folder(asked.stream).await?.end == asked.end {
+                findings.append(&mut found);
             }
         }
-        let unlisted = |wake_up: &WakeUp, why| {
-            let path = self.shown(&self.wake_up_path(wake_up));
-            Finding {
-                path,
-                stream: wake_up.stream.to_string(),
-                seq: Some(wake_up.seq),
-                flaw: Flaw::Unlisted(why),
-            }
+        let gone = |(_, stream, exist): &&(Path, StreamId, u64)| {
+            let end = ends.get(stream).copied().unwrap_or(0);
+            end == 0 || end < *exist
         };
-        findings.extend(index.left.iter().map(|wake_up| {
-            unlisted(
-                wake_up,
-                "its hour is done with and it is not settled: no sweep would come to it",
-            )
-        }));
-        for wake_up in &index.orphans {
-            // A listing that ran while both were written may have missed the first.
-            if matches!(
-                self.fetch_one(&self.wake_up_path(wake_up)).await?,
-                Fetched::Absent
-            ) {
-                findings.push(unlisted(wake_up, "it is settled and not there"));
+        let gone: Vec<_> = index.named.iter().filter(gone).collect();
+        if !gone.is_empty() {
+            tokio::time::sleep(ON_ITS_WAY).await;
+        }
+        for (path, stream, exist) in gone {
+            let end = self.folder(*stream).await?.end;
+            let still = || async { self.index().fetch_one(path).await };
+            if (end == 0 || end < *exist) && !matches!(still().await?, Fetched::Absent) {
+                findings.push(Finding {
+                    path: self.index().shown(path),
+                    ..Finding::of(*stream, exist.saturating_sub(1), Flaw::Unrecorded)
+                });
             }
         }
         findings.sort_by(|a, b| a.path.cmp(&b.path));
@@ -136,209 +135,190 @@ impl Journal {
         Ok(findings)
     }
 
-    /// Writes what the index lacks of these states, and a hint to each `damaged` stream, so that it
-    /// is told of. From then on [`Journal::due`] knows everything.
+    fn lacks(&self, index: &Index, asked: &Asked, sealing: bool) -> Vec<Finding> {
+        let stream = asked.stream;
+        let mut lacks: Vec<(Path, &'static str)> = Vec::new();
+        if let Some(due) = asked.due.filter(|due| !index.wakes(due)) {
+            let why = "no sweep would come to what is due of this request";
+            lacks.push((self.wake_up_path(&due), why));
+        }
+        let listed = index.grants_of(stream);
+        for wanted in &asked.entries {
+            if !listed.iter().any(|entry| entry.same_subject(wanted)) {
+                let why = "neither `grants` nor another request about the image would see this one";
+                lacks.push((self.grant_path(wanted), why));
+            }
+        }
+        let named = index.unsealed.get(&stream).and_then(|seqs| seqs.first());
+        let open = sealing && asked.sealed < asked.end;
+        if open && named.is_none_or(|first| *first > asked.sealed) {
+            let why = "no seal would come to the newest records of this stream";
+            lacks.push((self.unsealed_path(stream, asked.sealed), why));
+        }
+        let finding = |(path, why)| Finding {
+            path: self.index().shown(&path),
+            stream: stream.to_string(),
+            seq: None,
+            flaw: Flaw::Unlisted(why),
+        };
+        lacks.into_iter().map(finding).collect()
+    }
+
+    /// The stream's entries that hold another grant than its records say.
+    async fn untrue_grants(
+        &self,
+        index: &Index,
+        asked: &Asked,
+    ) -> Result<Vec<Finding>, JournalError> {
+        let mut found = Vec::new();
+        let newest = |entry: &&GrantEntry| entry.full && entry.seq.saturating_add(1) == asked.end;
+        for entry in index.grants_of(asked.stream).iter().filter(newest) {
+            let path = self.grant_path(entry);
+            if !self.holds_bytes(&path, asked.grant.as_deref()).await? {
+                let why = "it does not say what the records say";
+                found.push(self.index().foreign(&path, why));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn holds_bytes(&self, path: &Path, wanted: Option<&[u8]>) -> Result<bool, JournalError> {
+        Ok(match self.index().fetch_one(path).await? {
+            Fetched::Bytes(bytes) => wanted == Some(&bytes),
+            Fetched::Absent => true,
+            Fetched::TooLarge(_) => false,
+        })
+    }
+
+    /// Writes what the index lacks of these states, deletes what is done with, and writes a
+    /// wake-up to each `damaged` stream, so that it is reported.
     ///
     /// # Errors
-    /// What the store said; the index is not relied on then.
-    pub async fn reindex(
+    /// What the store said.
+    pub async fn mend_index(
         &self,
+        index: &Index,
         states: &[State],
         damaged: &[StreamId],
         now: Timestamp,
     ) -> Result<Indexed, JournalError> {
-        let index = self.read_index(now).await?.unwrap_or_default();
-        let first = Hour::of(now.checked_sub(GRACE).unwrap_or(Timestamp::MIN));
-        let (mut wanted, mut missing) = (0, Vec::new());
+        let mut all = Indexed::default();
         for state in states {
-            let asked = self.wanted(state);
-            wanted += (asked.wake_ups.len() + asked.entries.len()) as u64;
-            for lack in index.lacks(&asked) {
-                match lack {
-                    Lack::Entry(path) => missing.push(path),
-                    Lack::Past(wake_up) => {
-                        missing.push(self.wake_up_path(&wake_up));
-                        missing.extend((wake_up.hour() < first).then(|| self.done_path(&wake_up)));
-                    }
-                    // Where it was it would not be found: its hour is left, or it is said to be
-                    // settled.
-                    Lack::Current(wake_up) => {
-                        let there = index.wake_ups.contains_key(&wake_up);
-                        missing.extend((!there).then(|| self.wake_up_path(&wake_up)));
-                        if there || wake_up.hour() < first {
-                            missing
-                                .extend((wake_up.hour() < first).then(|| self.done_path(&wake_up)));
-                            missing.push(self.wake_up_path(&WakeUp::new(
-                                now,
-                                wake_up.stream,
-                                wake_up.seq,
-                            )));
-                        }
-                    }
+            let one = self.mend(index, state, now).await?;
+            all.wanted = all.wanted.saturating_add(one.wanted);
+            all.mended = all.mended.saturating_add(one.mended);
+        }
+        for stream in damaged.iter().filter(|s| !index.due.contains_key(s)) {
+            self.announce_wake_up(WakeUp::new(now, *stream, 0)).await?;
+            all.mended = all.mended.saturating_add(1);
+        }
+        Ok(all)
+    }
+
+    async fn mend(
+        &self,
+        index: &Index,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<Indexed, JournalError> {
+        let mut indexed = Indexed::default();
+        if let Some(at) = state.look_at().filter(|_| state.live(now)) {
+            let due = next_look(state, at);
+            indexed.wanted = 1;
+            if !index.wakes(&due) {
+                self.announce_wake_up(due).await?;
+                indexed.mended = 1;
+            }
+        }
+        let grant = state.grant(now);
+        let grant = grant.map(|grant| serde_json::to_vec(&grant)).transpose()?;
+        let mut done = Vec::new();
+        for wanted in GrantEntry::of(state, state.newest()) {
+            let mut known = Vec::new();
+            for entry in index.grants_of(state.stream()) {
+                let path = self.grant_path(entry);
+                let same_image = (&entry.region, &entry.image) == (&wanted.region, &wanted.image);
+                let newest = entry.full && entry.seq == wanted.seq;
+                if newest && !self.holds_bytes(&path, grant.as_deref()).await? {
+                    self.delete_entries(vec![path]).await?;
+                } else if same_image && entry.seq <= wanted.seq {
+                    known.push(entry.clone());
                 }
             }
-        }
-        missing.extend(
-            index
-                .orphans
-                .iter()
-                .map(|wake_up| self.wake_up_path(wake_up)),
-        );
-        let older = index
-            .wake_ups
-            .iter()
-            .filter(|(wake_up, open)| **open && wake_up.hour() < first);
-        for wake_up in older.map(|(wake_up, _)| wake_up).chain(&index.left) {
-            missing.extend([
-                self.wake_up_path(&WakeUp::new(now, wake_up.stream, wake_up.seq)),
-                self.done_path(wake_up),
-            ]);
-        }
-        missing.extend(
-            damaged
-                .iter()
-                .map(|stream| self.wake_up_path(&WakeUp::new(now, *stream, 0))),
-        );
-        missing.sort_unstable();
-        missing.dedup();
-        let mended = missing.len() as u64;
-        self.touch_all(missing).await?;
-        self.leave_hours(&[], now).await?;
-        Ok(Indexed { wanted, mended })
-    }
-
-    fn lacking(&self, stream: StreamId, lack: Lack) -> Finding {
-        let (path, seq, why) = match lack {
-            Lack::Past(wake_up) => (
-                self.wake_up_path(&wake_up),
-                Some(wake_up.seq),
-                "a record announced it",
-            ),
-            Lack::Current(wake_up) => {
-                let why = "no sweep would come to what is due of this request";
-                (self.wake_up_path(&wake_up), Some(wake_up.seq), why)
+            if state.live(now) {
+                let there = known.iter().any(|entry| entry.same_subject(&wanted));
+                indexed.wanted = indexed.wanted.saturating_add(1);
+                indexed.mended = indexed.mended.saturating_add(u64::from(!there));
             }
-            Lack::Entry(path) => (
-                path,
-                None,
-                "who takes back another share would not see this request",
-            ),
-        };
-        Finding {
-            path: self.shown(&path),
-            stream: stream.to_string(),
-            seq,
-            flaw: Flaw::Unlisted(why),
+            done.extend(self.replace(state, wanted, &known, now).await?);
         }
+        self.delete_entries(done).await?;
+        Ok(indexed)
     }
 
-    /// Reads the index; `None`: there is none. Marks later than `newest` are of a clock that was
-    /// ahead, and are not believed.
-    async fn read_index(&self, newest: Timestamp) -> Result<Option<Index>, JournalError> {
-        // The marks first: what they say of the hints is true of every later listing.
-        let marks = self.list_old("swept").await?;
-        let due = self.list_old("due").await?;
-        let images = self.list_old("images").await?;
-        if marks.is_empty() && due.is_empty() && images.is_empty() {
-            return Ok(None);
-        }
+    /// Reads the index: one listing.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn read_index(&self) -> Result<Index, JournalError> {
         let mut index = Index::default();
-        let hours: Vec<Option<Hour>> = marks.keys().map(|path| self.marked(path)).collect();
-        let left = hours
-            .iter()
-            .flatten()
-            .filter(|hour| **hour <= Hour::of(newest))
-            .max();
-        let mut settled = BTreeSet::new();
-        for path in due.keys() {
-            match self.read_wake_up(path) {
-                Some((wake_up, true)) => drop(settled.insert(wake_up)),
-                Some((wake_up, false)) => drop(index.wake_ups.insert(wake_up, true)),
+        for (path, size) in self.list_index(&[]).await? {
+            let shown = self.index().shown(&path);
+            let name = path.filename().unwrap_or_default();
+            let mut empty = true;
+            let named = match shown.split('/').nth(1) {
+                Some("due") => WakeUp::read(name).map(|wake_up| {
+                    index.due.entry(wake_up.stream).or_default().push(wake_up);
+                    (wake_up.stream, wake_up.seq)
+                }),
+                Some("unsealed") => UnsealedEntry::read(name).map(|entry| {
+                    index
+                        .unsealed
+                        .entry(entry.stream)
+                        .or_default()
+                        .push(entry.seq);
+                    (entry.stream, entry.seq)
+                }),
+                Some("grants") => self.read_grant_entry(&path).map(|entry| {
+                    empty = !entry.full;
+                    let named = (entry.stream, entry.seq + u64::from(entry.full));
+                    index.grants.entry(entry.stream).or_default().push(entry);
+                    named
+                }),
+                Some("pass" | "probe") => continue,
+                _ => None,
+            };
+            match named {
+                Some((stream, exist)) => index.named.push((path.clone(), stream, exist)),
                 None => index
                     .foreign
-                    .push(self.foreign(path, "its name is not a wake_up's")),
+                    .push(self.index().foreign(&path, "its name is not an entry's")),
+            }
+            if empty && size > 0 && named.is_some() {
+                let why = "this file of the index is empty where nobody changed it";
+                index.foreign.push(self.index().foreign(&path, why));
             }
         }
-        for (wake_up, open) in &mut index.wake_ups {
-            index.told.insert((wake_up.stream, wake_up.seq));
-            *open = !settled.contains(wake_up);
-            match left.is_some_and(|left| wake_up.hour() < *left) {
-                true if *open => index.left.push(*wake_up),
-                false if *open => drop(index.open.insert((wake_up.stream, wake_up.seq))),
-                _ => {}
-            }
-        }
-        index.orphans = settled
-            .into_iter()
-            .filter(|wake_up| !index.wake_ups.contains_key(wake_up))
-            .collect();
-        let nameless = marks.keys().zip(&hours).filter(|(_, hour)| hour.is_none());
         index
-            .foreign
-            .extend(nameless.map(|(path, _)| self.foreign(path, "its name is not an hour's")));
-        let strange = images.keys().filter(|path| !self.is_entry(path));
+            .unsealed
+            .values_mut()
+            .for_each(|seqs| seqs.sort_unstable());
         index
-            .foreign
-            .extend(strange.map(|path| self.foreign(path, "its name is not an entry's")));
-        let full = [&marks, &due, &images]
-            .into_iter()
-            .flatten()
-            .filter(|(_, size)| **size > 0);
-        index
-            .foreign
-            .extend(full.map(|(path, _)| self.foreign(path, "a file of the index is empty")));
-        index.entries = images.into_keys().collect();
-        Ok(Some(index))
-    }
-
-    /// The hint that a file below `due` is, and whether it says that the hint is settled.
-    fn read_wake_up(&self, path: &Path) -> Option<(WakeUp, bool)> {
-        let shown = self.shown(path);
-        let (hour, name) = shown.strip_prefix("due/")?.split_once('/')?;
-        let wake_up = WakeUp::read(Hour::read(hour)?, name.strip_suffix(DONE).unwrap_or(name))?;
-        Some((wake_up, name.ends_with(DONE)))
-    }
-
-    fn is_entry(&self, path: &Path) -> bool {
-        let shown = self.shown(path);
-        let parts: Vec<&str> = shown.split('/').collect();
-        matches!(parts[..], ["images", _, _, _, stream] if stream.parse::<StreamId>().is_ok())
-    }
-
-    fn marked(&self, path: &Path) -> Option<Hour> {
-        let shown = self.shown(path);
-        let (month, rest) = shown.strip_prefix("swept/")?.split_once('/')?;
-        Hour::read(&format!("{month}-{rest}"))
-    }
-
-    /// Every file in a folder of the index, with its size.
-    async fn list_old(&self, folder: &str) -> Result<BTreeMap<Path, u64>, JournalError> {
-        let folder = self.path(&[folder]);
-        let found = self
-            .store
-            .list(Some(&folder))
-            .map_ok(|object| (object.location, object.size));
-        self.listing(&folder, LISTING_TIMEOUT, found.try_collect())
-            .await
+            .grants
+            .values_mut()
+            .for_each(|entries| entries.sort_by_key(|entry| entry.seq));
+        Ok(index)
     }
 }
 
 impl Index {
-    fn lacks(&self, wanted: &Wanted) -> Vec<Lack> {
-        let mut lacks = Vec::new();
-        for wake_up in &wanted.wake_ups {
-            let name = (wake_up.stream, wake_up.seq);
-            if Some(*wake_up) == wanted.current && !self.open.contains(&name) {
-                lacks.push(Lack::Current(*wake_up));
-            } else if !self.told.contains(&name) {
-                lacks.push(Lack::Past(*wake_up));
-            }
-        }
-        let entries = wanted
-            .entries
-            .iter()
-            .filter(|entry| !self.entries.contains(*entry));
-        lacks.extend(entries.cloned().map(Lack::Entry));
-        lacks
+    /// Whether a sweep comes to the request in time.
+    fn wakes(&self, due: &WakeUp) -> bool {
+        let known = self.due.get(&due.stream).into_iter().flatten();
+        known.into_iter().any(|known| known.at <= due.at)
+    }
+
+    fn grants_of(&self, stream: StreamId) -> &[GrantEntry] {
+        self.grants.get(&stream).map_or(&[], Vec::as_slice)
     }
 }

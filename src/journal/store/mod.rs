@@ -6,7 +6,6 @@ mod access;
 mod archive;
 mod azure;
 mod claim;
-mod due;
 mod error;
 mod gcs;
 mod index;
@@ -25,7 +24,7 @@ pub use access::Access;
 pub use archive::{Filed, Removal};
 pub use claim::{Claim, MAX_PAUSE, WorkerLease};
 pub use error::{AppendError, JournalError, PlaceError, StoreFault};
-pub use index::Indexed;
+pub use index::{Index, Indexed, Pass};
 pub use open_request::{Opened, Opening};
 pub use seals::Sealing;
 pub use unsealed::Unsealed;
@@ -52,6 +51,8 @@ pub struct Journal {
     scrub: Arc<Scrub>,
     echo: Option<Echo>,
     unsealed: Arc<Unsealed>,
+    /// Where the index lies; none: beside the records.
+    index: Option<Arc<Self>>,
 }
 
 /// Is told each record's file once it is stored.
@@ -94,6 +95,20 @@ impl Journal {
     /// Where it lies.
     pub fn place(&self) -> &JournalLocation {
         &self.place
+    }
+
+    /// The journal with its index in another place, where this process may delete.
+    #[must_use]
+    pub fn with_index(self, index: Self) -> Self {
+        Self {
+            index: Some(Arc::new(index)),
+            ..self
+        }
+    }
+
+    /// Where the index lies.
+    pub(super) fn index(&self) -> &Self {
+        self.index.as_deref().unwrap_or(self)
     }
 
     /// Whether this process has written records that it has not sealed.

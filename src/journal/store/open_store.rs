@@ -39,6 +39,7 @@ impl Journal {
             scrub: Arc::new(scrub),
             echo: None,
             unsealed: Arc::default(),
+            index: None,
         })
     }
 
@@ -54,6 +55,7 @@ impl Journal {
             scrub: Arc::new(Scrub::default()),
             echo: None,
             unsealed: Arc::default(),
+            index: None,
         }
     }
 }

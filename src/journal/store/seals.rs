@@ -146,8 +146,8 @@ impl Journal {
         let disagreement = kept
             .filter(|_| findings.is_empty())
             .and_then(|kept| log.agrees(&kept).err());
-        let last = log.seals();
-        let mut report = self.verify_against(Arc::new(log), archives).await?;
+        let (last, whole) = (log.seals(), findings.is_empty());
+        let mut report = self.verify_against(Arc::new(log), archives, whole).await?;
         self.verify_copied_seals(archives, &mut report).await?;
         for finding in findings {
             report.find(finding);

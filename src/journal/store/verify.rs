@@ -12,7 +12,7 @@ use super::super::chain::{Chain, Finding};
 use super::super::record::{Flaw, StreamId};
 use super::super::seal::{Hash, Log};
 use super::super::state::StreamState;
-use super::index::Wanted;
+use super::index::Asked;
 use super::objects::Fetched;
 use super::verify_archived::ArchivedRecords;
 use super::{Journal, JournalError};
@@ -82,15 +82,16 @@ impl Journal {
     /// # Errors
     /// What the store said. What is wrong with the files is in the report.
     pub async fn verify(&self) -> Result<Report, JournalError> {
-        self.verify_against(Arc::default(), &[]).await
+        self.verify_against(Arc::default(), &[], false).await
     }
 
-    /// Checks every file under `requests/` against its chain and against what was sealed, and
-    /// copies in archives.
+    /// Checks every file under `requests/` against its chain and against what was sealed, copies in
+    /// archives, and the index. `whole`: whether `log` is all that was sealed.
     pub(super) async fn verify_against(
         &self,
         log: Arc<Log>,
         archives: &[Self],
+        whole: bool,
     ) -> Result<Report, JournalError> {
         let archives: Arc<[Self]> = archives.into();
         let mut report = Report {
@@ -124,7 +125,7 @@ impl Journal {
                 Some(Ok(checked)) => {
                     let (checked, asks) = checked?;
                     report.add(checked);
-                    wanted.extend(asks);
+                    wanted.push(asks);
                 }
                 Some(Err(source)) => {
                     let doing = "the verification";
@@ -133,20 +134,20 @@ impl Journal {
                 None => break,
             }
         }
-        for finding in self.check_index(&wanted).await? {
+        for finding in self.check_index(&wanted, whole && log.seals() > 0).await? {
             report.find(finding);
         }
         report.findings.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(report)
     }
 
-    /// One stream's report, and what it asks of the index when it is whole.
+    /// One stream's report, and what it asks of the index.
     async fn verify_stream(
         &self,
         stream: StreamId,
         log: Arc<Log>,
         archives: Arc<[Self]>,
-    ) -> Result<(Report, Option<Wanted>), JournalError> {
+    ) -> Result<(Report, Asked), JournalError> {
         let sealed = log.sealed(stream);
         let mut past = ArchivedRecords::new(self, stream, Arc::clone(&log), archives);
         let folder = self.folder(stream).await?;
@@ -200,11 +201,9 @@ impl Journal {
             report.find(Finding::of(stream, seq, Flaw::Dropped));
         }
         let stream_state = chain.into_stream_state();
-        let wanted = stream_state
-            .as_ref()
-            .and_then(StreamState::state)
-            .map(|state| self.wanted(state));
-        Ok((report, wanted))
+        let state = stream_state.as_ref().and_then(StreamState::state);
+        let asked = Asked::of(stream, folder.end, sealed.len() as u64, state);
+        Ok((report, asked))
     }
 
     pub(super) fn foreign(&self, path: &Path, why: &str) -> Finding {

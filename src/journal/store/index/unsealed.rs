@@ -22,7 +22,7 @@ pub(in super::super) struct UnsealedEntry {
 }
 
 impl UnsealedEntry {
-    fn read(name: &str) -> Option<Self> {
+    pub(super) fn read(name: &str) -> Option<Self> {
         let (stream, seq) = name.split_once('-')?;
         let entry = Self {
             stream: stream.parse().ok()?,

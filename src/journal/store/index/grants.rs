@@ -1,0 +1,265 @@
+//! The index of grants: `index/grants/<region>/<image>/<stream>-<seq>-<receiver>…`, one file for each
+//! request and image, while the request is unfinished or holds something. In: states. Out: who
+//! concerns an image, and the active grants.
+//!
+//! An entry is written before the record that makes it necessary, and is empty. Once the request is
+//! at rest, [`Journal::settle`] replaces it by one that is named after the newest record and holds
+//! the grant. A reader believes a grant only while that record is the newest; else it reads the
+//! records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::{join_all, try_join, try_join_all};
+use object_store::path::Path;
+
+use super::super::super::chain::Finding;
+use super::super::super::record::{Flaw, StreamId};
+use super::super::super::state::{Affected, Grant, Receiver, State};
+use super::super::objects::Fetched;
+use super::super::{History, Journal, JournalError};
+use crate::domain::{ImageRef, Region, Timestamp};
+
+/// Requests that are looked at side by side.
+const SIDE_BY_SIDE: usize = 16;
+/// Ends the name of an entry that holds a grant.
+const FULL: &str = ".json";
+
+/// One file of the index of grants.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) struct GrantEntry {
+    pub(in super::super) stream: StreamId,
+    /// The record before which it was written, or as of which it holds the grant.
+    pub(in super::super) seq: u64,
+    pub(super) region: String,
+    pub(super) image: String,
+    /// Receivers' names, joined by `-`.
+    pub(super) receivers: String,
+    /// Whether it holds the grant as of that record.
+    pub(super) full: bool,
+}
+
+impl GrantEntry {
+    /// What a request asks of the index, as of record `seq`: one entry for each image.
+    pub(super) fn of(state: &State, seq: u64) -> Vec<Self> {
+        let mut images: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for Affected {
+            region,
+            image,
+            receiver,
+        } in state.affected()
+        {
+            let key = (region.to_string(), image.to_string());
+            let receivers = images.entry(key).or_default();
+            receivers.push(receiver.name().to_owned());
+        }
+        let entry = |((region, image), receivers): (_, Vec<String>)| Self {
+            stream: state.stream(),
+            seq,
+            region,
+            image,
+            receivers: receivers.join("-"),
+            full: false,
+        };
+        images.into_iter().map(entry).collect()
+    }
+
+    /// Whether it is about the same, whatever the record.
+    pub(super) fn same_subject(&self, other: &Self) -> bool {
+        self.stream == other.stream
+            && (&self.region, &self.image, &self.receivers)
+                == (&other.region, &other.image, &other.receivers)
+    }
+
+    fn meets(&self, receivers: &[&str]) -> bool {
+        let many = Receiver::Many.name();
+        self.receivers
+            .split('-')
+            .any(|name| name == many || receivers.contains(&name))
+    }
+
+    fn read(region: &str, image: &str, name: &str) -> Option<Self> {
+        let bare = name.strip_suffix(FULL);
+        let mut parts = bare.unwrap_or(name).splitn(3, '-');
+        let entry = Self {
+            stream: parts.next()?.parse().ok()?,
+            seq: parts.next()?.parse().ok()?,
+            region: region.to_owned(),
+            image: image.to_owned(),
+            receivers: parts.next()?.to_owned(),
+            full: bare.is_some(),
+        };
+        (entry.name() == name).then_some(entry)
+    }
+
+    fn name(&self) -> String {
+        let full = if self.full { FULL } else { "" };
+        format!("{}-{:06}-{}{full}", self.stream, self.seq, self.receivers)
+    }
+}
+
+impl Journal {
+    /// Every unfinished or active request that concerns this image and one of these receivers, or
+    /// any receiver. One listing.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn affecting(
+        &self,
+        region: &Region,
+        image: &ImageRef,
+        receivers: Option<&[&str]>,
+    ) -> Result<BTreeSet<StreamId>, JournalError> {
+        let entries = self
+            .grant_entries(&[region.as_str(), &image.to_string()])
+            .await?;
+        let wanted = |entry: &&GrantEntry| receivers.is_none_or(|receivers| entry.meets(receivers));
+        Ok(entries
+            .iter()
+            .filter(wanted)
+            .map(|entry| entry.stream)
+            .collect())
+    }
+
+    /// Every active grant that the index names, and what could not be read. An entry that is not
+    /// as new as its request only says where to look.
+    ///
+    /// # Errors
+    /// When the index cannot be listed.
+    pub async fn active_grants(
+        &self,
+        now: Timestamp,
+    ) -> Result<(Vec<Grant>, Vec<JournalError>), JournalError> {
+        let mut newest: BTreeMap<StreamId, GrantEntry> = BTreeMap::new();
+        for entry in self.grant_entries(&[]).await? {
+            let known = newest.entry(entry.stream).or_insert_with(|| entry.clone());
+            if (entry.seq, entry.full) > (known.seq, known.full) {
+                *known = entry;
+            }
+        }
+        let entries: Vec<GrantEntry> = newest.into_values().collect();
+        let (mut grants, mut flaws) = (Vec::new(), Vec::new());
+        for some in entries.chunks(SIDE_BY_SIDE) {
+            for read in join_all(some.iter().map(|entry| self.grant_of(entry, now))).await {
+                match read {
+                    Ok(grant) => grants.extend(grant),
+                    Err(error) => flaws.push(error),
+                }
+            }
+        }
+        grants.sort_by_key(|grant| (grant.since, grant.stream));
+        Ok((grants, flaws))
+    }
+
+    async fn grant_of(
+        &self,
+        entry: &GrantEntry,
+        now: Timestamp,
+    ) -> Result<Option<Grant>, JournalError> {
+        let stream = entry.stream;
+        if entry.full {
+            let path = self.grant_path(entry);
+            let (fetched, folder) =
+                try_join(self.index().fetch_one(&path), self.folder(stream)).await?;
+            if folder.end <= entry.seq {
+                return Err(self.damaged(Finding::of(stream, entry.seq, Flaw::Unrecorded)));
+            }
+            if let (Fetched::Bytes(bytes), true) = (fetched, folder.end == entry.seq + 1)
+                && let Ok(grant) = serde_json::from_slice::<Grant>(&bytes)
+            {
+                return Ok(Some(grant.as_of(now)));
+            }
+        }
+        let state = self.read(stream).await?.and_then(History::into_state);
+        Ok(state.and_then(|state| state.grant(now)))
+    }
+
+    /// The entries below a region and an image, or all.
+    pub(in super::super) async fn grant_entries(
+        &self,
+        below: &[&str],
+    ) -> Result<Vec<GrantEntry>, JournalError> {
+        let listed = self.list_index(&[&["grants"], below].concat()).await?;
+        Ok(listed
+            .iter()
+            .filter_map(|(path, _)| self.read_grant_entry(path))
+            .collect())
+    }
+
+    pub(super) fn read_grant_entry(&self, path: &Path) -> Option<GrantEntry> {
+        let shown = self.index().shown(path);
+        let parts: Vec<&str> = shown.split('/').collect();
+        match parts[..] {
+            ["index", "grants", region, image, name] => GrantEntry::read(region, image, name),
+            _ => None,
+        }
+    }
+
+    /// Announces what a record is about to change: when the request is to be looked at, whom it
+    /// concerns, and that it is unsealed, unless it follows another record of the same turn.
+    pub(in super::super) async fn announce(
+        &self,
+        before: Option<&State>,
+        after: &State,
+        first_of_turn: bool,
+    ) -> Result<(), JournalError> {
+        let (stream, seq) = (after.stream(), after.newest());
+        let known = before.map(|before| GrantEntry::of(before, seq));
+        let known = known.unwrap_or_default();
+        let mut paths: Vec<Path> = Vec::new();
+        paths.extend(first_of_turn.then(|| self.unsealed_path(stream, seq)));
+        let wake_up = after
+            .wake_up()
+            .filter(|wake_up| before.and_then(State::wake_up) != Some(*wake_up));
+        paths.extend(wake_up.map(|wake_up| self.wake_up_path(&wake_up)));
+        let new = GrantEntry::of(after, seq).into_iter();
+        let new = new.filter(|entry| !known.contains(entry));
+        paths.extend(new.map(|entry| self.grant_path(&entry)));
+        try_join_all(paths.iter().map(|path| self.touch(path))).await?;
+        Ok(())
+    }
+
+    /// Writes a request's entries as of its newest record, and returns those that they replace.
+    pub(super) async fn settle_listing(
+        &self,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<Vec<Path>, JournalError> {
+        let mut done = Vec::new();
+        for wanted in GrantEntry::of(state, state.newest()) {
+            let listed = self.grant_entries(&[&wanted.region, &wanted.image]).await?;
+            let mine: Vec<GrantEntry> = listed
+                .into_iter()
+                .filter(|entry| entry.stream == wanted.stream && entry.seq <= wanted.seq)
+                .collect();
+            done.extend(self.replace(state, wanted, &mine, now).await?);
+        }
+        Ok(done)
+    }
+
+    /// Writes one entry where it is needed; returns those of `known` that are done with.
+    pub(super) async fn replace(
+        &self,
+        state: &State,
+        mut wanted: GrantEntry,
+        known: &[GrantEntry],
+        now: Timestamp,
+    ) -> Result<Vec<Path>, JournalError> {
+        let grant = state.grant(now);
+        wanted.full = grant.is_some();
+        let mut same = known.iter().filter(|entry| entry.same_subject(&wanted));
+        let kept = if wanted.full { None } else { same.next_back() };
+        let kept = state.live(now).then(|| kept.unwrap_or(&wanted));
+        if kept == Some(&wanted) && !known.contains(&wanted) {
+            let bytes = grant.map(|grant| serde_json::to_vec(&grant)).transpose()?;
+            let path = self.grant_path(&wanted);
+            let bytes = bytes.unwrap_or_default();
+            self.index().create_at(&path, &bytes).await?;
+        }
+        let old = known.iter().filter(|entry| Some(*entry) != kept);
+        Ok(old.map(|entry| self.grant_path(entry)).collect())
+    }
+
+    pub(super) fn grant_path(&self, entry: &GrantEntry) -> Path {
+        self.index_path(&["grants", &entry.region, &entry.image, &entry.name()])
+    }
+}

@@ -1,0 +1,130 @@
+//! The daily pass: which requests the index was compared with today, so that an entry that got lost
+//! is missed for a day at most. In: the present day. Out: the next streams to compare. A pass goes
+//! on where the sweep before stopped: `index/pass/<day>-<stream>`, and `index/pass/<day>-done`.
+
+use std::collections::BTreeSet;
+
+use futures_util::TryStreamExt as _;
+use jiff::tz::TimeZone;
+use object_store::path::Path;
+
+use super::super::super::location::JournalLocation;
+use super::super::super::record::StreamId;
+use super::super::objects::LISTING_TIMEOUT;
+use super::super::{Journal, JournalError};
+use crate::domain::Timestamp;
+
+const DONE: &str = "done";
+
+/// How far today's pass is.
+#[derive(Debug, Clone, Default)]
+pub struct Pass {
+    day: String,
+    /// The last stream that was compared.
+    reached: Option<StreamId>,
+    done: bool,
+    /// Whether a pass of any day was finished: before that the index may lack anything.
+    ever_done: bool,
+    marks: Vec<Path>,
+}
+
+impl Pass {
+    /// Whether today's pass is finished.
+    pub fn done(&self) -> bool {
+        self.done
+    }
+
+    /// Whether the index was ever compared with every request.
+    pub fn ever_done(&self) -> bool {
+        self.ever_done
+    }
+}
+
+impl Journal {
+    /// How far today's pass is. A mark of a later day comes from a clock that was ahead, and hides
+    /// nothing.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn pass(&self, now: Timestamp) -> Result<Pass, JournalError> {
+        let day = now.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string();
+        let mut pass = Pass {
+            day,
+            ..Pass::default()
+        };
+        for (path, _) in self.list_index(&["pass"]).await? {
+            let Some((day, reached)) = path.filename().and_then(|name| name.split_once('-')) else {
+                continue;
+            };
+            if day > pass.day.as_str() {
+                continue;
+            }
+            let today = day == pass.day;
+            pass.ever_done |= reached == DONE;
+            pass.done |= today && reached == DONE;
+            if today {
+                pass.reached = pass.reached.max(reached.parse().ok());
+            }
+            pass.marks.push(path);
+        }
+        Ok(pass)
+    }
+
+    /// The next streams that today's pass has to compare, at most so many; none: it is finished.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn next_streams(
+        &self,
+        pass: &Pass,
+        limit: usize,
+    ) -> Result<Vec<StreamId>, JournalError> {
+        let beyond = |stream: &StreamId| pass.reached.is_none_or(|reached| *stream > reached);
+        // A directory lists without order, and all of it at once.
+        if matches!(*self.place, JournalLocation::Directory(_)) {
+            let streams = self.streams().await?.into_iter();
+            return Ok(streams.filter(beyond).take(limit).collect());
+        }
+        let root = self.path(&["requests"]);
+        let behind = pass.reached.map_or(root.clone(), |reached| {
+            root.clone().join(reached.to_string()).join("~")
+        });
+        let found = async {
+            let mut streams = BTreeSet::new();
+            let mut listed = self.store.list_with_offset(Some(&root), &behind);
+            while let Some(object) = listed.try_next().await? {
+                let stream = object.location.as_ref().rsplit('/').nth(1);
+                streams.extend(stream.and_then(|name| name.parse().ok()).filter(beyond));
+                if streams.len() > limit {
+                    break;
+                }
+            }
+            Ok(streams.into_iter().take(limit).collect())
+        };
+        self.listing(&root, LISTING_TIMEOUT, found).await
+    }
+
+    /// Notes that the pass has come to `reached`; `None`: to the end.
+    ///
+    /// # Errors
+    /// What the store said; then these streams are compared once more.
+    pub async fn note_pass(
+        &self,
+        pass: &mut Pass,
+        reached: Option<StreamId>,
+    ) -> Result<(), JournalError> {
+        let name = reached.map_or(DONE.to_owned(), |stream| stream.to_string());
+        let mark = self.index_path(&["pass", &format!("{}-{name}", pass.day)]);
+        self.touch(&mark).await?;
+        // Until a pass is finished the last finished one stays known.
+        let (kept, old) = std::mem::take(&mut pass.marks)
+            .into_iter()
+            .partition(|path: &Path| reached.is_some() && path.as_ref().ends_with(DONE));
+        pass.marks = kept;
+        pass.marks.push(mark);
+        pass.reached = reached.or(pass.reached);
+        pass.done |= reached.is_none();
+        pass.ever_done |= pass.done;
+        self.delete_entries(old).await
+    }
+}
