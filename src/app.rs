@@ -178,7 +178,7 @@ impl App {
 
     /// Decides, claims and carries out a request that the journal does not know.
     async fn begin(&self, case: &Case<'_>) -> Result<(Ending, Answer), JournalError> {
-        if let Some(problem) = expired_already(case) {
+        if let Some(problem) = over_before_it_begins(case) {
             self.counters.count(Counted::Invalid);
             let answer = Answer {
                 problems: vec![problem],
@@ -288,15 +288,21 @@ impl App {
     }
 }
 
-/// The problem of a new share whose end has passed already.
-fn expired_already(case: &Case<'_>) -> Option<Problem> {
-    let end = case
-        .request
-        .expires_at(case.now)
-        .filter(|end| *end <= case.now)?;
+/// The problem of a new share that would be over before it could begin.
+fn over_before_it_begins(case: &Case<'_>) -> Option<Problem> {
+    let end = case.request.expires_at(case.now)?;
+    if end <= case.now {
+        return Some(Problem::new(
+            "expires_at",
+            format!("{end} is over already"),
+            "let the share end in the future",
+        ));
+    }
+    // A fixed end is compared with `not_before` when the request is read.
+    let begin = case.request.not_before.filter(|begin| end <= *begin)?;
     Some(Problem::new(
-        "expires_at",
-        format!("{end} is over already"),
-        "let the share end in the future",
+        "expires_in",
+        format!("counts from now and ends at {end}, not after not_before ({begin})"),
+        "write a longer expires_in, or the end as expires_at",
     ))
 }

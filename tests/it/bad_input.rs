@@ -119,6 +119,7 @@ async fn a_trusted_source_takes_nothing_over_http() {
 #[tokio::test]
 async fn what_is_verified_and_still_wrong_is_told_with_field_and_remedy() {
     let service = Service::start().await;
+    let in_two_days = (service::now() + jiff::SignedDuration::from_hours(48)).to_string();
     let deep = format!("{}1{}", "[".repeat(50_000), "]".repeat(50_000));
     let cases: Vec<(&str, u16, String, &str)> = vec![
         ("not JSON", 400, "action=share".to_owned(), "JSON"),
@@ -194,6 +195,12 @@ async fn what_is_verified_and_still_wrong_is_told_with_field_and_remedy() {
             422,
             request("U-11", json!({"action": "cancel", "expires_in": "3d"})).to_string(),
             "expires_at",
+        ),
+        (
+            "over before it begins",
+            422,
+            request("U-12", json!({"not_before": in_two_days, "expires_in": "1d"})).to_string(),
+            "expires_in",
         ),
     ];
     for (name, status, body, word) in cases {
