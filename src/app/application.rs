@@ -2,7 +2,6 @@
 //! `impl App` in its own file. Makes the context and the lease of a turn.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clock::{self, Clock};
 use crate::cloud::Deadline;
@@ -11,7 +10,7 @@ use crate::journal::{Journal, JournalError, Worker, WorkerLease};
 use crate::telemetry::Counters;
 
 use super::cloud_accounts::CloudAccounts;
-use super::context::{self, CallQueues, ExecutionContext, ReadQueues};
+use super::context::{self, CallQueues, ExecutionContext, LEASE_MARGIN, ReadQueues};
 use super::prepared::Prepared;
 use super::sns_certificates::Certificates;
 
@@ -59,8 +58,7 @@ impl App {
 
     /// The end of a worker's lease: its deadline, and a margin for its last write.
     pub(super) fn lease(&self, now: Timestamp, deadline: Deadline) -> Timestamp {
-        const MARGIN: Duration = Duration::from_secs(15);
-        let length = context::left(deadline).saturating_add(MARGIN);
+        let length = context::left(deadline).saturating_add(LEASE_MARGIN);
         now.checked_add(length).unwrap_or(Timestamp::MAX)
     }
 

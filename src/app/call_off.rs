@@ -10,6 +10,7 @@ use crate::domain::{
 };
 use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
 
+use super::context::{LEASE_MARGIN, MAX_TURN};
 use super::grants::{held, order};
 use super::{App, Deadline};
 
@@ -117,6 +118,11 @@ impl App {
                     (order(other) < order(share)).then_some(*lease_until)
                 }
                 (Action::Share, Phase::Revoking { lease_until, .. }) => Some(*lease_until),
+                // A repeated attempt to take back writes no record before its call. One that began
+                // before this share was due did not see it.
+                (Action::Share, Phase::RevokeDeferred { not_before, .. }) if *not_before <= now => {
+                    attempts_end(share)
+                }
                 _ => None,
             };
             let until = until.filter(|until| *until > now && meet(share, other))?;
@@ -194,6 +200,16 @@ impl App {
         }
         Ok((images, streams))
     }
+}
+
+/// When every turn is over that began before this share was due.
+fn attempts_end(share: &State) -> Option<Timestamp> {
+    let opened = share.approved_at();
+    let due = share
+        .request()
+        .not_before
+        .map_or(opened, |begin| begin.max(opened));
+    due.checked_add(MAX_TURN.saturating_add(LEASE_MARGIN)).ok()
 }
 
 /// Whether two requests about the same image have a receiver in common.

@@ -80,7 +80,10 @@ impl ExecutionContext<'_> {
 }
 
 /// The longest turn. Longer work continues in another turn, after another decision.
-const MAX_TURN: Duration = Duration::from_secs(180);
+pub(super) const MAX_TURN: Duration = Duration::from_secs(180);
+
+/// How long a lease outlasts its turn's deadline, for the last write.
+pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(15);
 
 /// The deadline of a turn that begins now.
 pub(super) fn turn(deadline: Deadline) -> Deadline {

@@ -85,10 +85,11 @@ pub(super) fn held(share: &State, now: Timestamp) -> Vec<Item> {
 fn holds(other: &State, now: Timestamp) -> Vec<(Item, Timestamp)> {
     let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     let until = other.expires_at().unwrap_or_else(|| later(LOOK_AGAIN));
-    let at_work = matches!(
-        other.phase(),
-        Phase::Working { .. } | Phase::Deferred { .. }
-    );
+    let at_work = match other.phase() {
+        Phase::Working { .. } | Phase::Deferred { .. } => true,
+        Phase::Waiting { until } => *until <= now,
+        _ => false,
+    };
     let hold = |result: ItemResult| match result.kind {
         ResultKind::Shared | ResultKind::AlreadyShared | ResultKind::Available { .. } => {
             other.holds(&result.item).then_some((result.item, until))

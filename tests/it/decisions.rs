@@ -322,6 +322,46 @@ async fn a_share_waits_for_a_live_worker_that_takes_the_same_away() {
     }
 }
 
+/// A repeated attempt to take back writes no record before its call. A share that comes meanwhile finds
+/// its account in the cloud still, and must not close on that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_waits_for_a_revocation_that_is_tried_again() {
+    for waited in [false, true] {
+        let mut world = World::new().await;
+        world.reset().await;
+        let later = json!({"not_before": "2026-11-21T09:02:00Z"});
+        let share = request("CHG2", if waited { later } else { json!({}) });
+        if waited {
+            world.deliver(&share).await;
+        }
+        world
+            .deliver(&request("CHG1", json!({"expires_in": "1h"})))
+            .await;
+        world.advance(HOUR);
+        let failing = "CancelShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation";
+        assert!(world.cloud.inject(failing.parse().unwrap()));
+        world.sweep().await;
+        world.cloud.forget_calls();
+        world.advance(119);
+        let slow = "DescribeBlueprintsShareAcrossAccountInfos:slow:700ms";
+        assert!(world.cloud.inject(slow.parse().unwrap()));
+        let another = world.another();
+        let sharing = async {
+            until_stuck(&world).await;
+            world.advance(1);
+            deliver(&another, &share).await
+        };
+        let (_, (ending, answer)) = tokio::join!(world.sweep(), sharing);
+        assert_eq!(ending, Ending::Pending, "waited {waited}: {answer:?}");
+        assert!(world.has(BLUEPRINT).is_empty(), "waited {waited}");
+        world.advance(300);
+        world.sweep().await;
+        assert_eq!(results_of(&world, "CHG2").await.0, Status::Completed);
+        assert_eq!(world.has(BLUEPRINT).len(), 3, "waited {waited}");
+        world.verify().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_cancel_of_a_chains_blueprint_or_of_its_image_calls_the_chain_off() {
     let chain = json!({"image": CHAIN_IMAGE, "lighthouse": true});
