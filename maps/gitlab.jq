@@ -16,11 +16,15 @@ def approves:
   and (.changes.labels.current // [] | approved)
   and (.changes.labels.previous // [] | approved | not);
 
-# Both instants as GitLab writes them, `2026-11-02 06:53:58 UTC` or RFC 3339, compare as texts once written alike.
-def instant: if . == null then "" else sub(" "; "T") | sub(" ?UTC$"; "Z") | sub("\\.[0-9]+Z$"; "Z") end;
+# Both instants as GitLab writes them, `2026-11-02 06:53:58 UTC` or RFC 3339, compare as texts once written alike. In two
+# zones they cannot be compared, and the text counts as edited.
+def instant: if . == null then "" else sub(" "; "T") | sub(" ?UTC$"; "Z") | sub("\\.[0-9]+"; "") end;
+def zone: sub("^.{19}"; "");
+def edited_since_label:
+  (.last_edited_at | instant) as $edit | (.updated_at | instant) as $update
+  | $edit != "" and (($edit | zone) != ($update | zone) or $edit > $update);
 def edited:
-  .changes.description != null or .changes.title != null
-  or (.object_attributes | (.last_edited_at | instant) > (.updated_at | instant));
+  .changes.description != null or .changes.title != null or (.object_attributes | edited_since_label);
 
 def expiry:
   if . == null or . == "" then {}

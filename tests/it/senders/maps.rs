@@ -646,6 +646,10 @@ fn an_approval_names_the_actor_and_a_text_that_was_not_edited_since() {
             "/object_attributes/last_edited_at",
             json!("2026-11-02 06:54:00 UTC"),
         ),
+        (
+            "/object_attributes/last_edited_at",
+            json!("2026-11-02T00:54:00-06:00"),
+        ),
     ] {
         refused("gitlab", &with(&gitlab, pointer, value), "edited");
     }
