@@ -24,8 +24,14 @@ pub(super) fn covered(
     all: &[State],
     now: Timestamp,
 ) -> Vec<(AccountId, Timestamp)> {
-    let mine = state.subject();
-    let others = rivals(state, all, now).filter(|other| other.subject() == mine);
+    let (mine, target) = (state.subject(), &state.request().target);
+    let others = rivals(state, all, now).filter(|other| {
+        // A chain at work may not have recorded yet which blueprint comes of its image.
+        let theirs = &other.request().target;
+        let same_chain =
+            target.lighthouse() && theirs.lighthouse() && target.image() == theirs.image();
+        same_chain || other.subject() == mine
+    });
     let mut held: Vec<(AccountId, Timestamp)> = Vec::new();
     for other in others {
         for (item, until) in holds(other, now) {

@@ -199,7 +199,11 @@ async fn what_is_verified_and_still_wrong_is_told_with_field_and_remedy() {
         (
             "over before it begins",
             422,
-            request("U-12", json!({"not_before": in_two_days, "expires_in": "1d"})).to_string(),
+            request(
+                "U-12",
+                json!({"not_before": in_two_days, "expires_in": "1d"}),
+            )
+            .to_string(),
             "expires_in",
         ),
     ];

@@ -362,6 +362,36 @@ async fn a_share_waits_for_a_revocation_that_is_tried_again() {
     }
 }
 
+/// A chain that finds its blueprint made and its accounts served has not recorded the blueprint yet when
+/// another chain of the same image expires.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_leaves_a_chain_at_work_its_accounts() {
+    let mut world = World::new().await;
+    world.reset().await;
+    let chain = |id: &str, expiry: Value| {
+        request(
+            id,
+            json!({"image": CHAIN_IMAGE, "lighthouse": true, "expires_in": expiry}),
+        )
+    };
+    world.deliver(&chain("CHG1", json!("1h"))).await;
+    world.advance(HOUR - 1);
+    world.cloud.forget_calls();
+    let slow = "DescribeBlueprintsShareAcrossAccountInfos:slow:700ms";
+    assert!(world.cloud.inject(slow.parse().unwrap()));
+    let another = world.another();
+    let share = chain("CHG2", json!("30d"));
+    let revoking = async {
+        until_stuck(&world).await;
+        world.advance(1);
+        world.sweep().await
+    };
+    let ((_, answer), _) = tokio::join!(deliver(&another, &share), revoking);
+    assert_eq!(answer.status, Status::Completed);
+    assert_eq!(world.has(CHAINED).len(), 3);
+    world.verify().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_cancel_of_a_chains_blueprint_or_of_its_image_calls_the_chain_off() {
     let chain = json!({"image": CHAIN_IMAGE, "lighthouse": true});
