@@ -9,7 +9,7 @@ use crate::domain::{
 };
 use crate::plan::{
     AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Plan,
-    Readiness, Stage, StageImage,
+    PlannedImage, Readiness, Stage, account_call, publication_call,
 };
 
 use super::claim_writer::{ClaimWriter, Stop};
@@ -66,7 +66,7 @@ pub(super) async fn carry_out(
 async fn subject(
     context: &ExecutionContext<'_>,
     plan: &Plan,
-    image: &StageImage,
+    image: &PlannedImage,
     action: Action,
     found: Option<BlueprintId>,
     results: &[ItemResult],
@@ -75,9 +75,8 @@ async fn subject(
         .iter()
         .any(|r| matches!(r.item, Item::Lighthouse(_)));
     let subject = match image {
-        StageImage::Cvm(id) => ImageRef::Cvm(id.clone()),
-        StageImage::Blueprint(id) => ImageRef::Blueprint(id.clone()),
-        StageImage::BlueprintOf(image) => {
+        PlannedImage::Known(image) => image.clone(),
+        PlannedImage::BlueprintOf(image) => {
             ImageRef::Blueprint(chained(context, plan.region(), image, found, results).await?)
         }
     };
@@ -171,7 +170,7 @@ async fn accounts_stage(
         context.patience.backoff.tries,
     );
     let region = plan.region();
-    let name = sharing_calls::name(subject, action);
+    let name = account_call(subject, action);
     let mut recorded = 0;
     let mut alone = false;
     loop {
@@ -282,8 +281,7 @@ async fn lighthouse(
     }
     let result = work.result().cloned().unwrap_or_else(pending);
     if let Some(end) = last {
-        let action = action.as_str().to_uppercase();
-        let call = format!("lighthouse ModifyImageSharePermission {action} {image}");
+        let call = publication_call(image, action);
         let results = std::slice::from_ref(&result);
         writer.progress(results, &context.named(call), &end).await?;
     }

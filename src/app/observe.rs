@@ -1,8 +1,7 @@
 //! Reads who has an image now. In: an approved request. Out: an [`Observation`], as complete as the
 //! reads allow.
 
-use crate::cloud::error::own;
-use crate::domain::{Action, CloudError, ErrorClass, ImageRef, ShareRequest, Target};
+use crate::domain::{Action, CloudError, ErrorClass, ImageRef, ResultCode, ShareRequest, Target};
 use crate::plan::{Observation, Readiness};
 
 use super::coalesce::Joined;
@@ -64,7 +63,7 @@ fn in_time(context: &ExecutionContext<'_>) -> bool {
 
 fn late() -> CloudError {
     CloudError {
-        code: own::DEADLINE.to_owned(),
+        code: ResultCode::DeadlinePassed.into(),
         message: "the deadline passed before the cloud was read".to_owned(),
         class: ErrorClass::NotSent,
         remedy: "none at once: it is repeated later".to_owned(),

@@ -15,7 +15,7 @@ use crate::config::{AwsSecret, AwsStore, Vars, aws_secrets};
 const TOKEN_VARIABLE: &str = "AWS_SESSION_TOKEN";
 const PORT_VARIABLE: &str = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT";
 const PORT: &str = "2773";
-const LONGEST: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest wait for the extension, which starts beside this program.
 const READY_WITHIN: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(50);
@@ -96,7 +96,7 @@ impl Extension {
         let url = self.url(secret)?;
         let header = [("x-aws-parameters-secrets-token", self.token.clone())];
         loop {
-            let problem = match client::get(&self.client, &url, &header, LONGEST).await {
+            let problem = match client::get(&self.client, &url, &header, REQUEST_TIMEOUT).await {
                 Ok((200, body)) => return text_of(secret.store, &body),
                 // The extension has no status code for this, only a text.
                 Ok((400, body)) if String::from_utf8_lossy(&body).contains("not ready") => {

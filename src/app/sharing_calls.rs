@@ -9,9 +9,9 @@ use crate::cloud::actions::{
     cvm_modify_image_share_permission as cvm_modify,
     share_blueprint_across_accounts as share_blueprint,
 };
-use crate::cloud::error::own;
 use crate::cloud::{Deadline, Permission};
 use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region, ResultCode};
+use crate::plan::account_call;
 
 use super::coalesce::{Batch, Joined};
 use super::context::{CallEnd, CallPart, ExecutionContext};
@@ -42,26 +42,13 @@ fn api(image: &ImageRef, action: Action) -> Api {
     }
 }
 
-/// The call's name for records and logs.
-pub(super) fn name(image: &ImageRef, action: Action) -> String {
-    match (image, action) {
-        (ImageRef::Blueprint(id), Action::Share) => {
-            format!("lighthouse ShareBlueprintAcrossAccounts {id}")
-        }
-        (ImageRef::Blueprint(id), Action::Cancel) => {
-            format!("lighthouse CancelShareBlueprintAcrossAccounts {id}")
-        }
-        (ImageRef::Cvm(id), Action::Share) => format!("cvm ModifyImageSharePermission SHARE {id}"),
-        (ImageRef::Cvm(id), Action::Cancel) => {
-            format!("cvm ModifyImageSharePermission CANCEL {id}")
-        }
-    }
-}
-
 /// Whether the call was not sent because no time was left: the request stays pending then.
 pub(super) fn out_of_time(error: &CloudError) -> bool {
     error.class == ErrorClass::NotSent
-        && matches!(error.code.as_str(), own::DEADLINE | own::THROTTLED)
+        && matches!(
+            error.own_code(),
+            Some(ResultCode::DeadlinePassed | ResultCode::Throttled)
+        )
 }
 
 /// Whether one account may have caused the refusal of the whole call.
@@ -153,10 +140,10 @@ fn has_time(deadline: Deadline) -> bool {
 
 fn late(image: &ImageRef, action: Action) -> CloudError {
     CloudError {
-        code: own::DEADLINE.to_owned(),
+        code: ResultCode::DeadlinePassed.into(),
         message: format!(
             "{} was not sent: the deadline passed while it waited",
-            name(image, action)
+            account_call(image, action)
         ),
         class: ErrorClass::NotSent,
         remedy: "none at once: it is repeated later".to_owned(),
@@ -166,10 +153,10 @@ fn late(image: &ImageRef, action: Action) -> CloudError {
 
 fn lost(image: &ImageRef, action: Action) -> CloudError {
     CloudError {
-        code: own::TIMEOUT.to_owned(),
+        code: ResultCode::Timeout.into(),
         message: format!(
             "{}: the end of a call that others made too is not known",
-            name(image, action)
+            account_call(image, action)
         ),
         class: ErrorClass::Ambiguous,
         remedy: "read back before repeating: it may have been carried out".to_owned(),

@@ -16,9 +16,9 @@ use crate::inbound::{
 use super::prepared::Intake;
 
 /// The seconds for which a certificate is kept.
-const KEPT: i64 = 3600;
+const CACHE_SECONDS: i64 = 3600;
 /// The most certificates that are kept, more than SNS uses at once; beyond it all are dropped.
-const MAX_KEPT: usize = 32;
+const MAX_CERTIFICATES: usize = 32;
 
 /// The fetched certificates by address. The lock is held during a fetch, so that a flood of
 /// deliveries fetches one certificate at a time.
@@ -58,7 +58,7 @@ impl Certificates {
     ) -> Result<Certificate, Unverified> {
         let mut known = self.known.lock().await;
         if let Some((since, certificate)) = known.get(url)
-            && (now.as_second() - since.as_second()).abs() < KEPT
+            && (now.as_second() - since.as_second()).abs() < CACHE_SECONDS
         {
             return Ok(certificate.clone());
         }
@@ -66,7 +66,7 @@ impl Certificates {
             |why| Unverified::NotNow(format!("the certificate {url} cannot be fetched: {why}"));
         let pem = fetch(&self.client, url).await.map_err(failed)?;
         let certificate = Certificate::check(&pem, url, &intake.issuers, now)?;
-        if known.len() >= MAX_KEPT {
+        if known.len() >= MAX_CERTIFICATES {
             known.clear();
         }
         known.insert(url.to_owned(), (now, certificate.clone()));

@@ -17,10 +17,10 @@ use super::credentials::{CredentialCache, CredentialChain, Credentials, Remote};
 use super::deadline::Deadline;
 use super::endpoint::Endpoint;
 use super::envelope::{self, Answered};
-use super::error::{not_sent, over_limit, own, unanswered};
+use super::error::{not_sent, over_limit, unanswered};
 use super::settings::CloudSettings;
 use super::throttle::Throttle;
-use crate::domain::{CloudError, ErrorClass, Problems, Region, Timestamp};
+use crate::domain::{CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
 use tc3::{SignedParts, SigningInput, sign};
 
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
@@ -88,7 +88,7 @@ impl Cloud {
             .check()
             .map_err(|limit| over_limit(A::API.action, &limit))?;
         let body = serde_json::to_vec(request)
-            .map_err(|error| not_sent(own::BAD_ANSWER, error.to_string(), "report this"))?;
+            .map_err(|error| not_sent(ResultCode::BadAnswer, error.to_string(), "report this"))?;
         let (mut clock_fixed, mut renewed) = (false, false);
         let mut credentials = self.credentials.current(deadline).await?;
         loop {
@@ -149,7 +149,7 @@ impl Cloud {
                     };
                     return Err(CloudError {
                         class,
-                        ..unanswered(own::PAGING, &message, Purpose::Read)
+                        ..unanswered(ResultCode::Paging, &message, Purpose::Read)
                     });
                 }
             }
@@ -238,7 +238,7 @@ impl Attempt<'_> {
             let message = format!("{} was not sent: the deadline has passed", self.what::<A>());
             return (
                 Err(not_sent(
-                    own::DEADLINE,
+                    ResultCode::DeadlinePassed,
                     message,
                     "none at once: it is repeated later",
                 )),
@@ -257,8 +257,8 @@ impl Attempt<'_> {
         match sent {
             Ok(incoming) => {
                 let result = envelope::open(incoming.status, &incoming.body, self.purpose);
-                let result = result.map_err(|error| match error.code.as_str() {
-                    own::HTTP_STATUS | own::BAD_ANSWER => {
+                let result = result.map_err(|error| match error.own_code() {
+                    Some(ResultCode::HttpStatus | ResultCode::BadAnswer) => {
                         let message = format!(
                             "{} at {}: {}",
                             self.what::<A>(),
@@ -337,26 +337,26 @@ impl Attempt<'_> {
             Failure::NotConnected(cause) => {
                 let message = format!("{what}: no connection to {host} after {took:.1} s: {cause}");
                 not_sent(
-                    own::CONNECT_FAILED,
+                    ResultCode::ConnectFailed,
                     message,
                     "check the network, cloud.endpoint and cloud.site",
                 )
             }
             Failure::Timeout => {
                 let message = format!("{what}: {host} gave no answer within {took:.1} s");
-                unanswered(own::TIMEOUT, &message, self.purpose)
+                unanswered(ResultCode::Timeout, &message, self.purpose)
             }
             Failure::Lost(cause) => {
                 let message =
                     format!("{what}: the connection to {host} ended after {took:.1} s: {cause}");
-                unanswered(own::CONNECTION_LOST, &message, self.purpose)
+                unanswered(ResultCode::ConnectionLost, &message, self.purpose)
             }
             Failure::TooLarge => {
                 let message = format!(
                     "{what}: the answer of {host} exceeds {} bytes",
                     envelope::MAX_BODY_BYTES
                 );
-                unanswered(own::BAD_ANSWER, &message, self.purpose)
+                unanswered(ResultCode::BadAnswer, &message, self.purpose)
             }
         }
     }
@@ -402,7 +402,7 @@ mod tests {
         let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
         assert_eq!(
             (error.class, error.code.as_str()),
-            (ErrorClass::NotSent, own::CONNECT_FAILED),
+            (ErrorClass::NotSent, ResultCode::ConnectFailed.as_str()),
             "{error}"
         );
         assert!(server.seen().is_empty());
@@ -562,7 +562,7 @@ mod tests {
         let error = share(&cloud(address), Deadline::NEVER).await.unwrap_err();
         assert_eq!(
             (error.class, error.code.as_str()),
-            (ErrorClass::NotSent, own::CONNECT_FAILED)
+            (ErrorClass::NotSent, ResultCode::ConnectFailed.as_str())
         );
         for part in [
             "ShareBlueprintAcrossAccounts",
@@ -587,7 +587,7 @@ mod tests {
             let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
             assert_eq!(
                 (error.class, error.code.as_str()),
-                (ErrorClass::Ambiguous, own::CONNECTION_LOST),
+                (ErrorClass::Ambiguous, ResultCode::ConnectionLost.as_str()),
                 "{error}"
             );
             assert_eq!(read(&cloud).await.unwrap_err().class, ErrorClass::Transient);
@@ -613,7 +613,7 @@ mod tests {
         );
         assert_eq!(
             (error.class, error.code.as_str()),
-            (ErrorClass::Ambiguous, own::TIMEOUT)
+            (ErrorClass::Ambiguous, ResultCode::Timeout.as_str())
         );
         assert!(error.message.contains("within 0.3 s"), "{}", error.message);
 
@@ -633,7 +633,10 @@ mod tests {
             ..settings(server.address)
         };
         let cloud = cloud_with(settings, &variables());
-        assert_eq!(read(&cloud).await.unwrap_err().code, own::TIMEOUT);
+        assert_eq!(
+            read(&cloud).await.unwrap_err().code,
+            ResultCode::Timeout.as_str()
+        );
     }
 
     #[tokio::test]
@@ -643,7 +646,7 @@ mod tests {
         let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
         assert_eq!(
             (error.code.as_str(), server.seen().len()),
-            (own::NO_CREDENTIALS, 0)
+            (ResultCode::NoCredentials.as_str(), 0)
         );
     }
 

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::actions::Purpose;
-use super::error::{answered, clip, own, unanswered};
-use crate::domain::{CloudError, ErrorClass};
+use super::error::{answered, clip, unanswered};
+use crate::domain::{CloudError, ErrorClass, ResultCode};
 
 /// More of a body than this is not read: the largest page of any action here is a fraction of it.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -44,7 +44,7 @@ pub fn open<A: DeserializeOwned>(
     }
     let Envelope { response } = serde_json::from_slice(body).map_err(|error| {
         let message = format!("the answer is not the API's ({error}): {}", beginning(body));
-        unanswered(own::BAD_ANSWER, &message, purpose)
+        unanswered(ResultCode::BadAnswer, &message, purpose)
     })?;
     let request_id = response
         .get("RequestId")
@@ -60,7 +60,7 @@ pub fn open<A: DeserializeOwned>(
             let message = format!("the answer has an unexpected shape: {error}");
             let error = CloudError {
                 request_id,
-                ..unanswered(own::BAD_ANSWER, &message, purpose)
+                ..unanswered(ResultCode::BadAnswer, &message, purpose)
             };
             Err(if purpose.writes() {
                 error
@@ -84,7 +84,7 @@ fn refusal(error: &Value, purpose: Purpose, request_id: Option<String>) -> Cloud
             let message = "the answer has an Error without a Code";
             CloudError {
                 request_id,
-                ..unanswered(own::BAD_ANSWER, message, purpose)
+                ..unanswered(ResultCode::BadAnswer, message, purpose)
             }
         }
     }
@@ -94,7 +94,7 @@ fn refusal(error: &Value, purpose: Purpose, request_id: Option<String>) -> Cloud
 /// helps.
 fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
     let message = format!("HTTP {status} instead of 200: {}", beginning(body));
-    let error = unanswered(own::HTTP_STATUS, &message, purpose);
+    let error = unanswered(ResultCode::HttpStatus, &message, purpose);
     match status {
         _ if purpose.writes() => error,
         429 => CloudError {

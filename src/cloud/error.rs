@@ -4,31 +4,7 @@
 
 use super::actions::{Limit, Purpose};
 use super::codes::{Meaning, TABLE};
-use crate::domain::{CloudError, ErrorClass, Family};
-
-/// Our own codes, for calls that got no answer from the API.
-pub mod own {
-    /// No usable answer in time.
-    pub const TIMEOUT: &str = "Timeout";
-    /// No connection: never sent.
-    pub const CONNECT_FAILED: &str = "ConnectFailed";
-    /// The connection ended before the answer did.
-    pub const CONNECTION_LOST: &str = "ConnectionLost";
-    /// An answer that is not the API's.
-    pub const BAD_ANSWER: &str = "BadAnswer";
-    /// A gateway's HTTP status.
-    pub const HTTP_STATUS: &str = "HttpStatus";
-    /// No place has credentials: never sent.
-    pub const NO_CREDENTIALS: &str = "NoCredentials";
-    /// The request breaks a published limit: never sent.
-    pub const LIMIT: &str = "PublishedLimit";
-    /// The pace of calls leaves no room before the deadline: never sent.
-    pub const THROTTLED: &str = "Throttled";
-    /// The deadline had passed: never sent.
-    pub const DEADLINE: &str = "DeadlinePassed";
-    /// A list that does not end or repeats itself.
-    pub const PAGING: &str = "Paging";
-}
+use crate::domain::{CloudError, ErrorClass, Family, ResultCode};
 
 /// The most characters of the cloud's text that an error keeps.
 const MAX_MESSAGE_CHARS: usize = 600;
@@ -124,8 +100,8 @@ pub(super) fn answered(
 }
 
 /// A call that was not sent.
-pub(super) fn not_sent(code: &str, message: String, remedy: &str) -> CloudError {
-    let (code, remedy) = (code.to_owned(), remedy.to_owned());
+pub(super) fn not_sent(code: ResultCode, message: String, remedy: &str) -> CloudError {
+    let (code, remedy) = (code.into(), remedy.to_owned());
     CloudError {
         code,
         message,
@@ -138,7 +114,7 @@ pub(super) fn not_sent(code: &str, message: String, remedy: &str) -> CloudError 
 /// A call that breaks a published limit. It is not sent, and repeating it unchanged is pointless.
 pub(super) fn over_limit(action: &str, limit: &Limit) -> CloudError {
     not_sent(
-        own::LIMIT,
+        ResultCode::PublishedLimit,
         format!("{action} was not sent, {limit}"),
         "send a request within the limit",
     )
@@ -146,7 +122,7 @@ pub(super) fn over_limit(action: &str, limit: &Limit) -> CloudError {
 
 /// A call that was sent and got no usable answer: a write may have been carried out, a read is
 /// harmless to repeat.
-pub(super) fn unanswered(code: &str, message: &str, purpose: Purpose) -> CloudError {
+pub(super) fn unanswered(code: ResultCode, message: &str, purpose: Purpose) -> CloudError {
     let (class, remedy) = if purpose.writes() {
         (
             ErrorClass::Ambiguous,
@@ -159,7 +135,7 @@ pub(super) fn unanswered(code: &str, message: &str, purpose: Purpose) -> CloudEr
         )
     };
     CloudError {
-        code: code.to_owned(),
+        code: code.into(),
         message: clip(message, MAX_MESSAGE_CHARS),
         class,
         remedy: remedy.to_owned(),
@@ -338,13 +314,16 @@ mod tests {
     #[test]
     fn only_a_write_without_an_answer_is_ambiguous() {
         assert_eq!(
-            unanswered(own::TIMEOUT, "", Purpose::Share).class,
+            unanswered(ResultCode::Timeout, "", Purpose::Share).class,
             Ambiguous
         );
         assert_eq!(
-            unanswered(own::TIMEOUT, "", Purpose::Cancel).class,
+            unanswered(ResultCode::Timeout, "", Purpose::Cancel).class,
             Ambiguous
         );
-        assert_eq!(unanswered(own::TIMEOUT, "", Purpose::Read).class, Transient);
+        assert_eq!(
+            unanswered(ResultCode::Timeout, "", Purpose::Read).class,
+            Transient
+        );
     }
 }

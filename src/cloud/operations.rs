@@ -266,9 +266,8 @@ fn absent_is_empty<T>(found: Result<Vec<T>, CloudError>) -> Result<Vec<T>, Cloud
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::error::own;
     use crate::cloud::loopback::*;
-    use crate::domain::ErrorClass;
+    use crate::domain::{ErrorClass, ResultCode};
 
     #[tokio::test]
     async fn every_write_sends_its_own_action() {
@@ -327,7 +326,7 @@ mod tests {
         for error in results {
             assert_eq!(
                 (error.class, error.code.as_str()),
-                (ErrorClass::NotSent, own::LIMIT),
+                (ErrorClass::NotSent, ResultCode::PublishedLimit.as_str()),
                 "{error}"
             );
         }

@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::actions::{Api, Service};
 use super::deadline::Deadline;
-use super::error::{not_sent, own};
+use super::error::not_sent;
 use super::pace::Pace;
-use crate::domain::{CloudError, Region};
+use crate::domain::{CloudError, Region, ResultCode};
 
 /// What the cloud counts together.
 type Key = (Api, Region);
@@ -137,7 +137,7 @@ fn too_late(api: Api, region: &Region, wait: Duration, rate: f64) -> CloudError 
         wait.as_secs_f64()
     );
     not_sent(
-        own::THROTTLED,
+        ResultCode::Throttled,
         message,
         "none at once: it is repeated later",
     )

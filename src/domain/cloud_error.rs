@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::result_code::ResultCode;
+
 /// What a failed call means for the work at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
@@ -88,6 +90,13 @@ pub struct CloudError {
     pub remedy: String,
     /// The cloud's `RequestId`, when the call reached it.
     pub request_id: Option<String>,
+}
+
+impl CloudError {
+    /// Our own code, when the API did not answer.
+    pub fn own_code(&self) -> Option<ResultCode> {
+        ResultCode::read(&self.code)
+    }
 }
 
 impl fmt::Display for CloudError {

@@ -71,6 +71,11 @@ impl ResultCode {
         Self::Timeout,
     ];
 
+    /// The code that a result or error spells so; `None` for one of the cloud's.
+    pub fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+
     /// As results and records spell it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -115,6 +120,7 @@ mod tests {
         for name in &names {
             assert!(docs.contains(&format!("`{name}`")), "{name}");
             assert!(!name.contains('.'), "{name}");
+            assert_eq!(ResultCode::read(name).map(ResultCode::as_str), Some(*name));
         }
         names.dedup();
         assert_eq!(names.len(), ResultCode::ALL.len());

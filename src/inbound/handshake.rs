@@ -13,7 +13,7 @@ use super::verify::{VerifiedDelivery, Verifier};
 use crate::domain::{Problem, SourceName, Timestamp, shown};
 
 /// The longest text that is echoed.
-const LONGEST: usize = 512;
+const MAX_CHALLENGE_BYTES: usize = 512;
 
 /// The handshake of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -229,5 +229,5 @@ impl Handshake {
 
 /// Visible ASCII, not too much of it: nothing that could break out of a header or a page.
 fn echoable(text: &str) -> bool {
-    (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    (1..=MAX_CHALLENGE_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }

@@ -115,7 +115,7 @@ pub struct HmacScheme {
     /// Media types served; `application/*+json` stands for the structured suffix.
     pub content_types: Vec<String>,
     /// The fewest bytes of a key. Standard Webhooks asks for 24.
-    pub least_key: usize,
+    pub min_key: usize,
     /// Another set of headers, used when one of this record's headers is absent (Svix and
     /// `webhook-*`).
     pub fallback: Option<Box<HmacScheme>>,
@@ -143,7 +143,7 @@ impl HmacScheme {
             window: WINDOW,
             id: None,
             content_types: JSON_TYPES.map(str::to_owned).to_vec(),
-            least_key: MIN_KEY,
+            min_key: MIN_KEY,
             fallback: None,
         }
     }
@@ -243,9 +243,9 @@ impl HmacScheme {
                 "write 1 to 86400 seconds",
             ),
             (
-                self.least_key < 16,
-                "least_key",
-                format!("is {} bytes", self.least_key),
+                self.min_key < 16,
+                "min_key",
+                format!("is {} bytes", self.min_key),
                 "write at least 16",
             ),
             (
@@ -447,9 +447,9 @@ mod tests {
                 },
             ),
             (
-                "least_key",
+                "min_key",
                 HmacScheme {
-                    least_key: 8,
+                    min_key: 8,
                     ..base.clone()
                 },
             ),

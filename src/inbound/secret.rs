@@ -94,7 +94,7 @@ impl Key {
         }
         let (bytes, least) = match spec.kind() {
             SchemeKind::Hmac(record) => match decoded(text, record.key) {
-                Some(bytes) => (bytes, record.least_key),
+                Some(bytes) => (bytes, record.min_key),
                 None => {
                     return problem(
                         "is not base64",

@@ -151,7 +151,7 @@ struct Table {
     content_types: Option<Vec<String>>,
     /// The fewest bytes of a key.
     #[cfg_attr(test, schemars(range(min = 16)))]
-    least_key: Option<usize>,
+    min_key: Option<usize>,
 }
 
 #[cfg(test)]
@@ -235,7 +235,7 @@ impl Table {
             window: self.window.unwrap_or(base.window),
             id: self.id.or(base.id),
             content_types: self.content_types.unwrap_or(base.content_types),
-            least_key: self.least_key.unwrap_or(base.least_key),
+            min_key: self.min_key.unwrap_or(base.min_key),
             fallback: base.fallback.map(|fallback| {
                 Box::new(HmacScheme {
                     window: self.window.unwrap_or(fallback.window),
@@ -261,7 +261,7 @@ impl Table {
             ("window", self.window.is_some()),
             ("id", self.id.is_some()),
             ("content_types", self.content_types.is_some()),
-            ("least_key", self.least_key.is_some()),
+            ("min_key", self.min_key.is_some()),
         ];
         match set.into_iter().find(|(_, is_set)| *is_set) {
             Some((field, _)) => Err(format!(

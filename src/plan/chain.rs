@@ -7,7 +7,7 @@
 //! result says so. In: a request and its results. Out: whether that happened, and the final results.
 
 use crate::domain::{
-    Action, BlueprintId, CvmImageId, Item, ItemResult, ResultKind, ShareRequest, Target,
+    Action, BlueprintId, CvmImageId, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Target,
 };
 
 /// Codes that say "this is no custom image of yours": the one of the page, then two of the SDK.
@@ -160,7 +160,7 @@ pub(super) fn taken_back_before(image: &CvmImageId) -> ResultKind {
 
 fn refusal(message: &str, retryable: bool) -> ResultKind {
     ResultKind::Failed {
-        code: "ChainRefused".to_owned(),
+        code: ResultCode::ChainRefused.into(),
         message: format!(
             "{message} — approve a new request: only a custom image made in Lighthouse may be shareable by its lhbp-… id; the CVM image itself can be shared with \"lighthouse\": false"
         ),

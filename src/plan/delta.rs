@@ -5,23 +5,22 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::domain::{
-    AccountId, Action, BlueprintId, CloudError, CvmImageId, Item, ItemResult, Region, ResultKind,
+    AccountId, Action, CloudError, CvmImageId, ImageRef, Item, ItemResult, Region, ResultKind,
     ShareRequest, Target,
 };
 use crate::policy::Approved;
 
+use super::call_names::{account_call, blueprint_call, publication_call};
 use super::chain::taken_back_before;
 use super::observation::Observation;
 use super::precheck;
 use super::readiness::Readiness;
 
-/// The image of an account stage.
+/// The image of an account stage, as far as it is known when the plan is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StageImage {
-    /// A blueprint that the request names, or that is known already.
-    Blueprint(BlueprintId),
-    /// A CVM image.
-    Cvm(CvmImageId),
+pub enum PlannedImage {
+    /// One that the request names, or a chain's blueprint that exists already.
+    Known(ImageRef),
     /// The blueprint that the stage before this one makes of a CVM image.
     BlueprintOf(CvmImageId),
 }
@@ -36,7 +35,7 @@ pub enum Stage {
     /// Give an image to accounts, or take it away from them.
     Accounts {
         /// Which image.
-        image: StageImage,
+        image: PlannedImage,
         /// Give or take.
         action: Action,
         /// Those for whom something has to change, in the request's order.
@@ -183,12 +182,16 @@ fn stages(
         accounts,
     };
     match &request.target {
-        Target::Blueprint { image, .. } => vec![of_accounts(StageImage::Blueprint(image.clone()))],
-        Target::Cvm { image, .. } => vec![of_accounts(StageImage::Cvm(image.clone()))],
+        Target::Blueprint { image, .. } => vec![of_accounts(PlannedImage::Known(
+            ImageRef::Blueprint(image.clone()),
+        ))],
+        Target::Cvm { image, .. } => vec![of_accounts(PlannedImage::Known(ImageRef::Cvm(
+            image.clone(),
+        )))],
         Target::Lighthouse { image } | Target::Chain { image, .. } => {
             let accounts = of_accounts(match &seen.blueprint {
-                Some(blueprint) => StageImage::Blueprint(blueprint.clone()),
-                None => StageImage::BlueprintOf(image.clone()),
+                Some(blueprint) => PlannedImage::Known(ImageRef::Blueprint(blueprint.clone())),
+                None => PlannedImage::BlueprintOf(image.clone()),
             });
             let lighthouse = lighthouse_stage(image, action, seen, observed_before, settled);
             match action {
@@ -243,51 +246,21 @@ fn lighthouse_stage(
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Publish(image) => {
-                write!(f, "lighthouse ModifyImageSharePermission SHARE {image}")
-            }
-            Self::Unpublish(image) => {
-                write!(f, "lighthouse ModifyImageSharePermission CANCEL {image}")
-            }
+            Self::Publish(image) => f.write_str(&publication_call(image, Action::Share)),
+            Self::Unpublish(image) => f.write_str(&publication_call(image, Action::Cancel)),
             Self::Accounts {
                 image,
                 action,
                 accounts,
             } => {
-                let list = accounts
-                    .iter()
-                    .map(AccountId::as_str)
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                match (image, action) {
-                    (StageImage::Cvm(id), Action::Share) => {
-                        write!(f, "cvm ModifyImageSharePermission SHARE {id}: {list}")
+                let call = match image {
+                    PlannedImage::Known(image) => account_call(image, *action),
+                    PlannedImage::BlueprintOf(image) => {
+                        blueprint_call(&format!("(the blueprint of {image})"), *action)
                     }
-                    (StageImage::Cvm(id), Action::Cancel) => {
-                        write!(f, "cvm ModifyImageSharePermission CANCEL {id}: {list}")
-                    }
-                    (StageImage::Blueprint(id), Action::Share) => {
-                        write!(f, "lighthouse ShareBlueprintAcrossAccounts {id}: {list}")
-                    }
-                    (StageImage::Blueprint(id), Action::Cancel) => {
-                        write!(
-                            f,
-                            "lighthouse CancelShareBlueprintAcrossAccounts {id}: {list}"
-                        )
-                    }
-                    (StageImage::BlueprintOf(id), Action::Share) => {
-                        write!(
-                            f,
-                            "lighthouse ShareBlueprintAcrossAccounts (the blueprint of {id}): {list}"
-                        )
-                    }
-                    (StageImage::BlueprintOf(id), Action::Cancel) => {
-                        write!(
-                            f,
-                            "lighthouse CancelShareBlueprintAcrossAccounts (the blueprint of {id}): {list}"
-                        )
-                    }
-                }
+                };
+                let accounts: Vec<&str> = accounts.iter().map(AccountId::as_str).collect();
+                write!(f, "{call}: {}", accounts.join(", "))
             }
         }
     }

@@ -2,7 +2,8 @@
 //! the last step. Out: the next step. Waits, calls and clocks are the caller's.
 
 use crate::domain::{
-    Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Family, Item, ItemResult, ResultKind,
+    Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Family, Item, ItemResult, ResultCode,
+    ResultKind,
 };
 
 use super::failure::{failure, may_have_acted};
@@ -215,7 +216,7 @@ impl LighthouseWork {
         if let Some(reason) = self.unshareable.take() {
             return self.finish(
                 ResultKind::Failed {
-                    code: "NotShareable".to_owned(),
+                    code: ResultCode::NotShareable.into(),
                     message: format!(
                         "DescribeImagesToShare says that the image cannot be shared to Lighthouse: {reason}"
                     ),

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod backoff;
+mod call_names;
 mod chain;
 mod delta;
 mod failure;
@@ -14,8 +15,9 @@ mod readiness;
 
 pub use accounts::{AccountSeen, AccountStep, AccountWork};
 pub use backoff::{Backoff, Patience, wait_before};
+pub use call_names::{account_call, publication_call};
 pub use chain::{Publication, RefusedChain};
-pub use delta::{Plan, Stage, StageImage};
+pub use delta::{Plan, PlannedImage, Stage};
 pub use lighthouse::{LighthouseSeen, LighthouseStep, LighthouseWork};
 pub use observation::Observation;
 pub use readiness::Readiness;

@@ -2,7 +2,7 @@
 //! Out: their results with reasons. Judges only what was read: an absent or new value is left to the
 //! call, which returns the documented code. Rule: a CVM image has 500 accounts at most (API page).
 
-use crate::domain::{AccountId, Action, Item, ItemResult, ResultKind, Target};
+use crate::domain::{AccountId, Action, Item, ItemResult, ResultCode, ResultKind, Target};
 
 use super::observation::Observation;
 use super::readiness::Readiness;
@@ -43,7 +43,7 @@ pub(super) fn refused(
 
 fn over_quota(have: usize, most: usize) -> ResultKind {
     ResultKind::Failed {
-        code: "QuotaPrecheck".to_owned(),
+        code: ResultCode::QuotaPrecheck.into(),
         message: format!(
             "{have} accounts have the image, and {most} is the most — cancel shares that are no longer needed; where the provider allows more, raise cvm_accounts_per_image"
         ),

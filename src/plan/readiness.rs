@@ -2,7 +2,7 @@
 //! [`Readiness`]. A state that this program does not know stops nothing: the call itself decides.
 //! Rule: only what is NORMAL can be shared, only an own custom image (API pages).
 
-use crate::domain::ResultKind;
+use crate::domain::{ResultCode, ResultKind};
 
 /// Whether an image can be shared as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,17 +64,17 @@ impl Readiness {
                 let message = format!(
                     "the image is {state}, and only NORMAL can be shared — none at once: it is looked at again later"
                 );
-                ("NotReady", message, true)
+                (ResultCode::NotReady, message, true)
             }
             Self::Never(why) => {
                 let message = format!(
                     "the image cannot be shared: {why} — share a custom image of this account that is NORMAL"
                 );
-                ("NotShareable", message, false)
+                (ResultCode::NotShareable, message, false)
             }
         };
         Some(ResultKind::Failed {
-            code: code.to_owned(),
+            code: code.into(),
             message,
             retryable,
         })

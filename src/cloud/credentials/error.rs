@@ -1,7 +1,6 @@
 //! Why there are no credentials, and what that means for a call.
 
-use crate::cloud::error::own;
-use crate::domain::{CloudError, ErrorClass};
+use crate::domain::{CloudError, ErrorClass, ResultCode};
 
 /// How the headers of SCF's invocations are named among the places that have nothing.
 pub(super) const NO_INVOCATION: &str = "the headers of SCF's invocations";
@@ -44,34 +43,34 @@ impl From<CredentialsError> for CloudError {
                 if looked.iter().any(|place| place == NO_INVOCATION) =>
             {
                 (
-                    own::NO_CREDENTIALS,
+                    ResultCode::NoCredentials,
                     ErrorClass::Operator,
                     "give the function an execution role: SCF then brings its keys by itself",
                 )
             }
             CredentialsError::Missing { .. } => (
-                own::NO_CREDENTIALS,
+                ResultCode::NoCredentials,
                 ErrorClass::Operator,
                 "set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or write one of the files",
             ),
             CredentialsError::Unusable { .. } => (
-                own::NO_CREDENTIALS,
+                ResultCode::NoCredentials,
                 ErrorClass::Operator,
                 "correct it, or remove it so that the next place is asked",
             ),
             CredentialsError::Unreachable { .. } => (
-                own::NO_CREDENTIALS,
+                ResultCode::NoCredentials,
                 ErrorClass::NotSent,
                 "none at once: it is repeated; if it persists, check the way to it",
             ),
             CredentialsError::OutOfTime => (
-                own::DEADLINE,
+                ResultCode::DeadlinePassed,
                 ErrorClass::NotSent,
                 "none at once: it is repeated later",
             ),
         };
         CloudError {
-            code: code.to_owned(),
+            code: code.into(),
             message: error.to_string(),
             class,
             remedy: remedy.to_owned(),

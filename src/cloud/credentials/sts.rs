@@ -17,8 +17,8 @@ use super::remote::Remote;
 use crate::cloud::actions::Purpose;
 use crate::cloud::client::{self, Failure};
 use crate::cloud::envelope;
-use crate::cloud::error::{clip, not_sent, own};
-use crate::domain::{CloudError, ErrorClass, Problem, Timestamp};
+use crate::cloud::error::{clip, not_sent};
+use crate::domain::{CloudError, ErrorClass, Problem, ResultCode, Timestamp};
 use tc3::{SignedParts, SigningInput, sign};
 
 const VERSION: &str = "2018-08-13";
@@ -254,7 +254,7 @@ impl Call<'_> {
             Err(Failure::Lost(cause)) => format!("the connection to {host} ended: {cause}"),
             Err(Failure::TooLarge) => format!("the answer of {host} is too large"),
         };
-        (Err(not_sent(own::CONNECT_FAILED, problem, "")), None)
+        (Err(not_sent(ResultCode::ConnectFailed, problem, "")), None)
     }
 
     fn headers(&self, now: Timestamp) -> Vec<(&'static str, String)> {
@@ -299,11 +299,11 @@ impl Call<'_> {
 
     /// An answer that could not be read may hold secrets, so its text is left out.
     fn told(&self, error: &CloudError) -> CredentialsError {
-        let problem = match error.code.as_str() {
-            own::BAD_ANSWER | own::HTTP_STATUS => {
+        let problem = match error.own_code() {
+            Some(ResultCode::BadAnswer | ResultCode::HttpStatus) => {
                 format!("{} got an answer that is not the API's", self.action)
             }
-            own::CONNECT_FAILED => format!("{}: {}", self.action, error.message),
+            Some(ResultCode::ConnectFailed) => format!("{}: {}", self.action, error.message),
             _ => format!("{}: {}: {}", self.action, error.code, error.message),
         };
         if error.class.passing() {

@@ -1,0 +1,32 @@
+//! What plans, records and logs call each call that changes sharing: product, action, image.
+
+use crate::domain::{Action, CvmImageId, ImageRef};
+
+/// The call that shares an image with accounts, or cancels that.
+pub fn account_call(image: &ImageRef, action: Action) -> String {
+    match image {
+        ImageRef::Blueprint(id) => blueprint_call(id.as_str(), action),
+        ImageRef::Cvm(id) => format!("cvm {}", modify(id, action)),
+    }
+}
+
+/// The call that puts a CVM image into Lighthouse, or takes it out.
+pub fn publication_call(image: &CvmImageId, action: Action) -> String {
+    format!("lighthouse {}", modify(image, action))
+}
+
+pub(super) fn blueprint_call(image: &str, action: Action) -> String {
+    match action {
+        Action::Share => format!("lighthouse ShareBlueprintAcrossAccounts {image}"),
+        Action::Cancel => format!("lighthouse CancelShareBlueprintAcrossAccounts {image}"),
+    }
+}
+
+/// Both products have an action of this name.
+fn modify(image: &CvmImageId, action: Action) -> String {
+    let permission = match action {
+        Action::Share => "SHARE",
+        Action::Cancel => "CANCEL",
+    };
+    format!("ModifyImageSharePermission {permission} {image}")
+}
