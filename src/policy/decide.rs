@@ -120,6 +120,7 @@ impl PolicySet {
         };
         let named = match (asked.approvers.len(), counted.len()) {
             (0, _) => "names none".to_owned(),
+            (named, counts) if refused.is_empty() => format!("of {named} named {counts} may"),
             (named, counts) => format!("of {named} named {counts} may: {}", refused.join("; ")),
         };
         Err(Denial {

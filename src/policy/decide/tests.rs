@@ -427,6 +427,15 @@ fn too_few_approvers_refuse_the_item_and_say_who_was_asked() {
         assert_eq!(verdict.refused[0].item, account(refused));
         assert!(verdict.refused[0].why.starts_with(why), "{verdict:?}");
     }
+    let question = approved_by(&["bob@example.com"]);
+    let one_of_two = verdict(decide_for(&wanting(2), "jira", &question));
+    assert!(
+        one_of_two
+            .refused
+            .iter()
+            .all(|refused| refused.why.ends_with("of 1 named 1 may")),
+        "{one_of_two:?}"
+    );
     let all = "@id(\"all\") permit (principal, action, resource);";
     let nobody = native(json!({"approvers": []}));
     let refused = verdict(decide_for(&with_rules(all).unwrap(), "jira", &nobody)).refused;
