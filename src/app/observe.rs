@@ -66,7 +66,7 @@ fn late() -> CloudError {
         code: ResultCode::DeadlinePassed.into(),
         message: "the deadline passed before the cloud was read".to_owned(),
         class: ErrorClass::NotSent,
-        remedy: "none at once: it is repeated later".to_owned(),
+        remedy: "none now: the program repeats the call later".to_owned(),
         request_id: None,
     }
 }

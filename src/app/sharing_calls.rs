@@ -146,7 +146,7 @@ fn late(image: &ImageRef, action: Action) -> CloudError {
             account_call(image, action)
         ),
         class: ErrorClass::NotSent,
-        remedy: "none at once: it is repeated later".to_owned(),
+        remedy: "none now: the program repeats the call later".to_owned(),
         request_id: None,
     }
 }
@@ -159,7 +159,8 @@ fn lost(image: &ImageRef, action: Action) -> CloudError {
             account_call(image, action)
         ),
         class: ErrorClass::Ambiguous,
-        remedy: "read back before repeating: it may have been carried out".to_owned(),
+        remedy: "read the state back before you repeat the call: the cloud may have carried it out"
+            .to_owned(),
         request_id: None,
     }
 }

@@ -1,7 +1,7 @@
-//! One call from request to answer: limits, pace, signature, sending, reading. In: an action's
-//! request. Out: its answer or error. Repeats a call only when the cloud refused it before acting:
-//! once after fixing the clock, once after renewing credentials. The caller decides on every other
-//! repetition.
+//! Sends one call: checks limits, waits for the pace, signs, sends and reads the answer. In: an
+//! action's request. Out: its answer or error. Repeats a call only when the cloud refused it before
+//! acting: once after correcting the clock, once after renewing credentials. The caller decides
+//! about every other repetition.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -24,14 +24,14 @@ use crate::domain::{CloudError, ErrorClass, Problems, Region, ResultCode, Timest
 use tc3::{SignedParts, SigningInput, sign};
 
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
-/// The documented alphabet of this header has no slash.
+/// An underscore, because the documentation does not allow a slash in this header.
 const REQUEST_CLIENT: &str = concat!("sharehook_", env!("CARGO_PKG_VERSION"));
 
-/// The cloud, as this program uses it.
+/// The client for the sharing APIs.
 #[derive(Debug)]
 pub struct Cloud {
     pub(super) settings: CloudSettings,
-    /// Set when the site turned out not to list the accounts of a blueprint.
+    /// Set after the site has answered that it cannot list the accounts of a blueprint.
     pub(super) lists_no_blueprint_shares: AtomicBool,
     client: Client,
     lighthouse: Endpoint,
@@ -43,7 +43,7 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// Nothing is looked up or connected to yet.
+    /// Checks the settings. Opens no connection and reads no credentials.
     ///
     /// # Errors
     /// Every problem with the settings.
@@ -64,12 +64,13 @@ impl Cloud {
         })
     }
 
-    /// How it is reached.
+    /// The settings that this client was made with.
     pub fn settings(&self) -> &CloudSettings {
         &self.settings
     }
 
-    /// The root account that the calls are made for, once there are credentials that tell.
+    /// The root account of the credentials in use; `None` before the first look-up, or when the
+    /// credentials do not name it.
     pub fn owner(&self) -> Option<String> {
         self.credentials.owner()
     }
@@ -77,7 +78,7 @@ impl Cloud {
     /// Sends one action and reads its answer.
     ///
     /// # Errors
-    /// The cloud's error by its code, or one of ours (`error::own`).
+    /// The cloud's error code, or a code from `error::own` when the API gave no answer.
     pub async fn call<A: Action>(
         &self,
         region: &Region,
@@ -114,7 +115,7 @@ impl Cloud {
                         Ok(Some(fresh)) => (credentials, renewed) = (fresh, true),
                         Ok(None) => return Err(error),
                         Err(problem) => {
-                            tracing::warn!(%problem, "credentials were not renewed");
+                            tracing::warn!(%problem, "cannot renew the credentials");
                             return Err(error);
                         }
                     }
@@ -124,10 +125,10 @@ impl Cloud {
         }
     }
 
-    /// All pages of a list.
+    /// Reads all pages of a list.
     ///
     /// # Errors
-    /// As [`Cloud::call`], and when the list does not end or repeats itself.
+    /// As [`Cloud::call`], and `Paging` when the list has too many pages or repeats its entries.
     pub async fn all_pages<P: Paged>(
         &self,
         region: &Region,
@@ -156,8 +157,7 @@ impl Cloud {
         }
     }
 
-    /// Waits until the pace leaves room for a call of this action, or until the deadline; sends
-    /// nothing.
+    /// Waits until the rate limit allows a call of this action. Reserves and sends nothing.
     pub async fn until_free(&self, api: actions::Api, region: &Region, deadline: Deadline) {
         self.throttle.free(api, region, deadline).await;
     }
@@ -175,7 +175,8 @@ impl Cloud {
         now.checked_add(offset).unwrap_or(now)
     }
 
-    /// Takes the cloud's time from the answer's `Date`; false when it does not tell it.
+    /// Corrects the clock by the answer's `Date`; returns false when the header is absent or
+    /// unreadable.
     fn fix_clock(&self, date: Option<&str>) -> bool {
         let Some(theirs) = date.and_then(|text| DateTimeParser::new().parse_timestamp(text).ok())
         else {
@@ -212,7 +213,7 @@ impl Cloud {
     }
 }
 
-/// One sending of one call.
+/// Sends one call once.
 struct Attempt<'a> {
     cloud: &'a Cloud,
     region: &'a Region,
@@ -221,7 +222,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// The result, and the answer's `Date` when there was an answer.
+    /// Returns the result, and the `Date` header of an HTTP answer.
     async fn send<A: Action>(
         &self,
         credentials: &Credentials,
@@ -240,7 +241,7 @@ impl Attempt<'_> {
                 Err(not_sent(
                     ResultCode::DeadlinePassed,
                     message,
-                    "none at once: it is repeated later",
+                    "none now: the program repeats the call later",
                 )),
                 None,
             );
@@ -287,8 +288,7 @@ impl Attempt<'_> {
         )
     }
 
-    /// The headers of the protocol; those that are signed are the ones that are sent, byte for
-    /// byte.
+    /// The headers of the protocol. Signs the same bytes that it sends.
     fn headers<A: Action>(
         &self,
         endpoint: &Endpoint,
@@ -408,8 +408,7 @@ mod tests {
         assert!(server.seen().is_empty());
     }
 
-    /// Reads what comes until the request is there, then closes without an answer, or after a part
-    /// of one.
+    /// Reads one request, then sends `beginning` (which may be empty) and closes the connection.
     async fn breaking_server(beginning: &'static [u8]) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

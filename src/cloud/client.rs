@@ -1,6 +1,6 @@
-//! The one file with an HTTP client. In: an address, headers, a body, how long it may take. Out:
-//! status and bytes, or how far it came. Knows nothing of actions, signatures or error codes;
-//! repeats and redirects nothing by itself.
+//! The program's HTTP client. In: an address, headers, a body and a time limit. Out: status and
+//! bytes, or the stage at which the request failed. Does not repeat requests or follow redirects;
+//! knows no actions, signatures or error codes.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use crate::domain::{Problem, Problems};
 
 const CONNECT: Duration = Duration::from_secs(3);
 const TOTAL: Duration = Duration::from_secs(10);
-/// The cloud closes idle connections after about 60 seconds; one that it has just closed costs a
-/// call.
+/// Shorter than the 60 seconds after which the cloud closes idle connections: a call on a
+/// connection that the cloud has just closed fails.
 const IDLE: Duration = Duration::from_secs(45);
 
-/// An HTTP client with its own root certificates, without redirects, proxies and repetitions:
-/// connecting takes 3 seconds at most, a request 10. For every part of the program that speaks
-/// HTTP, and for tests.
+/// Builds an HTTP client with built-in root certificates and without redirects, proxies and
+/// retries. Time limits: 3 seconds to connect, 10 for a request. Every part of the program that
+/// speaks HTTP uses this client, and so do the tests.
 ///
 /// # Errors
-/// The TLS library refuses its own defaults.
+/// The TLS library rejects its own defaults.
 pub fn http_client() -> Result<Client, Problems> {
     build(None)
 }
 
-/// The same, through `proxy` when there is one.
+/// As [`http_client`], through `proxy` when it is given.
 pub(super) fn build(proxy: Option<&str>) -> Result<Client, Problems> {
     let failed = |error: &dyn Error| {
         Problem::new("cloud", format!("no HTTP client: {error}"), "report this")
@@ -56,18 +56,18 @@ pub(super) fn build(proxy: Option<&str>) -> Result<Client, Problems> {
         Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| {
             Problem::new(
                 "cloud.proxy",
-                "is not a proxy's address",
-                "write it as in \"http://10.0.0.1:3128\"",
+                "is not the address of a proxy",
+                "write an address such as \"http://10.0.0.1:3128\"",
             )
         })?),
     };
     Ok(builder.build().map_err(|error| failed(&error))?)
 }
 
-/// Gets a small document: what status 200 answers, at most 64 KiB of it.
+/// Fetches a document of at most 64 KiB.
 ///
 /// # Errors
-/// Why there is none, for the log.
+/// A status other than 200, a larger document, or the failure of the request; as text for the log.
 pub async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, String> {
     const MAX_BYTES: usize = 64 * 1024;
     let mut response = client
@@ -88,28 +88,28 @@ pub async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, String> {
     Ok(body)
 }
 
-/// What came back.
+/// An HTTP answer.
 pub(super) struct Incoming {
     pub(super) status: u16,
-    /// The `Date` header.
+    /// The `Date` header, which carries the cloud's time.
     pub(super) date: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
-/// How far a request came that got no answer.
+/// Why a request got no answer, by the stage at which it failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It never left.
+    /// The request was not sent.
     NotConnected(String),
-    /// It left, and time ran out.
+    /// The request was sent; the time limit passed before the answer was complete.
     Timeout,
-    /// It left, and the connection ended.
+    /// The request was sent; the connection closed before the answer was complete.
     Lost(String),
-    /// The answer is larger than any that is expected.
+    /// The answer exceeds the size limit.
     TooLarge,
 }
 
-/// Sends one POST and reads the answer, both within `longest`.
+/// Sends one POST and reads the answer; `longest` limits both together.
 pub(super) async fn post(
     client: &Client,
     url: &Url,
@@ -127,11 +127,11 @@ pub(super) async fn post(
     .await
 }
 
-/// Reads something small from a neighbour on this machine or network: status and body, or what went
-/// wrong without any of it.
+/// Sends a request to a service on this machine or network. Returns status and body. The error text
+/// contains nothing of the body, which may be secret.
 ///
 /// # Errors
-/// No connection, no answer within `longest`, or more than 4 MiB.
+/// No connection, no answer within `longest`, or an answer of more than 4 MiB.
 pub async fn get(
     client: &Client,
     url: &Url,
@@ -181,8 +181,8 @@ async fn exchange(
         .unwrap_or(Err(Failure::Timeout))
 }
 
-/// Headers as values; those that carry a key or a token are marked, so that no log of the library
-/// shows them.
+/// Builds the header map. Marks the headers that carry a key or a token as sensitive, so that the
+/// library does not log them.
 fn header_map(headers: &[(&'static str, String)]) -> Result<HeaderMap, Failure> {
     let mut map = HeaderMap::new();
     for (name, text) in headers {
@@ -208,7 +208,7 @@ fn failure(error: &reqwest::Error) -> Failure {
     }
 }
 
-/// The innermost causes: the outer ones repeat the address.
+/// The innermost causes of an error: the outer ones repeat the address.
 fn causes(error: &reqwest::Error) -> String {
     let mut texts = Vec::new();
     let mut source = error.source();
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(build(Some("::")).unwrap_err().0[0].field, "cloud.proxy");
     }
 
-    /// The cloud drops an idle connection after about 60 seconds; ours go well before.
+    /// The cloud drops an idle connection after about 60 seconds; this client drops it earlier.
     #[test]
     fn idle_connections_are_dropped_before_the_server_does() {
         const { assert!(IDLE.as_secs() < 50) };

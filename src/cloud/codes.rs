@@ -1,16 +1,16 @@
-//! Every error code that the documentation lists for the actions used here, what it means for the
-//! work, and the operator's next action. Data only: `error` looks codes up. Sources: the pages of
-//! the nine actions, the common error codes, the official SDKs.
+//! The error codes that the documentation lists for the nine actions, each with its class and the
+//! operator's next step. Data only: `error` looks codes up. Sources: the pages of the nine actions,
+//! the common error codes, the official SDKs.
 
 use super::actions::Purpose;
 use crate::domain::ErrorClass;
 
-/// What a group of codes means.
+/// How the class of a code depends on the purpose of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// The same whatever the call was for.
+    /// The class is the same for every purpose.
     Always(ErrorClass),
-    /// The state that this purpose wanted may be there already; for any other purpose a refusal.
+    /// For this purpose: the wanted state may exist already. For any other purpose: a refusal.
     WantedBy(Purpose),
 }
 
@@ -43,13 +43,12 @@ const fn wanted_by(
 
 use ErrorClass::{Account, Clock, Operator, Permanent, Quota, Refresh, Throttled, Transient};
 
-/// The table. A code stands in it once; one that does not is looked up by its part before the first
-/// dot.
+/// Lists each code once. `error::classify` falls back to the part before the first dot.
 pub(super) const TABLE: &[Group] = &[
-    // The state may already be as wanted.
+    // The wanted state may exist already.
     wanted_by(
         Purpose::Share,
-        "none if reading back shows the share; else repeat without the accounts that have the image",
+        "none if the share exists; otherwise repeat without the accounts that already have the image",
         &[
             "FailedOperation.AccountAlreadyExists",
             "UnsupportedOperation.BlueprintAlreadyShared",
@@ -58,13 +57,13 @@ pub(super) const TABLE: &[Group] = &[
     ),
     wanted_by(
         Purpose::Cancel,
-        "none if reading back shows no share; else repeat for the accounts that still have the image",
+        "none if the share is gone; otherwise repeat for the accounts that still have the image",
         &["UnsupportedOperation.BlueprintHasNotShared"],
     ),
-    // One of the accounts.
+    // An account in the request is wrong.
     always(
         Account,
-        "correct the account id: it must be the id of an existing root account, not a sub-account, an AppID or a QQ number",
+        "correct the account id: it must belong to an existing root account; sub-accounts, AppIDs and QQ numbers do not work",
         &[
             "FailedOperation.NotMasterAccount",
             "InvalidAccountId",
@@ -77,7 +76,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     always(
         Account,
-        "remove the account that owns the image: it has it already",
+        "remove the account that owns the image from the request",
         &[
             "FailedOperation.AccountIsYourSelf",
             "InvalidAccountIs.YourSelf",
@@ -89,10 +88,10 @@ pub(super) const TABLE: &[Group] = &[
         "name an account of the same site: images are not shared between the mainland and the international site",
         &["InvalidParameterValue.AccountIdInvalidAccountArea"],
     ),
-    // It will pass.
+    // The same call can succeed later.
     always(
         Transient,
-        "none at once: it is repeated; if it persists, give the request id to the provider",
+        "none now: the program repeats the call; if the error persists, give the request id to the provider",
         &[
             "FailedOperation",
             "FailedOperation.DescribeBlueprintsFailed",
@@ -111,7 +110,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     always(
         Transient,
-        "none at once: another operation on the image must end first, then it is repeated",
+        "none now: the program repeats the call when the other operation on the image has ended",
         &[
             // "The image is busy, try again later" (comment of the SDK).
             "FailedOperation.InvalidImageState",
@@ -127,7 +126,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     always(
         Transient,
-        "look at the image's state: it must be NORMAL; while it is being created or synchronized, waiting helps",
+        "check the image's state: it must be NORMAL; wait while the image is being created or synchronized",
         &[
             "InvalidImageId.IncorrectState",
             "UnsupportedOperation.BlueprintCurStateInvalid",
@@ -135,7 +134,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     always(
         Throttled,
-        "none at once: calls slow down; if it persists, lower lighthouse_per_second or cvm_per_second, other users of the account count too",
+        "none now: the program slows its calls down; if the error persists, lower lighthouse_per_second or cvm_per_second, because other users of the account share the limit",
         &[
             "RequestLimitExceeded",
             "RequestLimitExceeded.GlobalRegionUinLimitExceeded",
@@ -156,7 +155,7 @@ pub(super) const TABLE: &[Group] = &[
     // An operator must act.
     always(
         Operator,
-        "grant the key or role in use the action on this image (CAM policy)",
+        "allow the key or role in use to call the action on this image (CAM policy)",
         &[
             "AuthFailure.UnauthorizedOperation",
             "UnauthorizedOperation",
@@ -175,7 +174,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     always(
         Operator,
-        "check the configured secret id and key: whole, without blanks, enabled, and a cloud API key",
+        "check the configured secret id and key: they must be complete, without blanks, enabled, and a cloud API key",
         &[
             "AuthFailure",
             "AuthFailure.InvalidHeaderUin",
@@ -209,13 +208,13 @@ pub(super) const TABLE: &[Group] = &[
     ),
     always(
         Clock,
-        "set this machine's clock: it differs from the cloud's by more than five minutes",
+        "correct this machine's clock: it differs from the cloud's by more than five minutes",
         &["AuthFailure.SignatureExpire"],
     ),
-    // It will never succeed as it stands.
+    // The same call can never succeed.
     always(
         Permanent,
-        "correct the image id and the region: the cloud does not know this image there",
+        "correct the image id or the region: the cloud finds no such image in this region",
         &[
             "InvalidImageId",
             "InvalidImageId.Malformed",
@@ -272,7 +271,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     always(
         Permanent,
-        "update this program, or report it: the cloud no longer takes the request as documented",
+        "update this program or report a bug: the cloud no longer accepts the documented request",
         &[
             "ActionOffline",
             "AuthFailure.InvalidAuthorization",

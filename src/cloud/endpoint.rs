@@ -1,5 +1,5 @@
-//! Where a product's calls go. In: settings. Out: the address and the host exactly as it is sent
-//! and signed.
+//! The address of a product's API. In: settings. Out: the address, and the host exactly as it is
+//! sent and signed.
 
 use std::net::IpAddr;
 
@@ -12,16 +12,17 @@ use crate::domain::{Problem, Site};
 pub struct Endpoint {
     /// Scheme, host and port, path `/`.
     pub url: Url,
-    /// The `Host` header: lower-case, with the port when it is not the scheme's own.
+    /// The `Host` header: lower-case, with the port unless it is the scheme's default.
     pub host: String,
 }
 
 impl Endpoint {
-    /// `cloud.endpoint` where it is configured, else the site's host for a product by its short name.
+    /// Uses `cloud.endpoint` when it is configured, otherwise the site's host for the product with
+    /// this short name.
     ///
     /// # Errors
-    /// `cloud.endpoint` is not an address of scheme, host and port, or is plain `http` beyond
-    /// loopback: signed requests carry tokens, which plain text would show to everyone on the way.
+    /// `cloud.endpoint` has more or less than scheme, host and port, or is plain `http` to a host
+    /// other than loopback: signed requests carry tokens, which anyone on the network could read.
     pub fn of(endpoint: Option<&str>, site: Site, product: &str) -> Result<Self, Problem> {
         let text = match endpoint {
             Some(text) => text.to_owned(),
@@ -50,8 +51,8 @@ impl Endpoint {
             "http" if is_loopback(&host) => {}
             "http" => {
                 return Err(wrong(
-                    "is plain http",
-                    "use https; http is for loopback only",
+                    "is plain http to a host other than loopback",
+                    "use https",
                 ));
             }
             _ => return Err(wrong("is neither https nor http", EXAMPLE)),

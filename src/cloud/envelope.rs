@@ -1,6 +1,6 @@
-//! The API's envelope. In: an HTTP status and a body, of which nothing is trusted. Out: the
-//! action's answer and its request id, or the error. The content type is not asked: SDKs that
-//! compare it take errors for successes.
+//! Opens the API's envelope. In: an HTTP status and an untrusted body. Out: the action's answer and
+//! its request id, or the error. Ignores the content type: SDKs that check it mistake errors for
+//! successes.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,10 +10,10 @@ use super::actions::Purpose;
 use super::error::{answered, clip, unanswered};
 use crate::domain::{CloudError, ErrorClass, ResultCode};
 
-/// More of a body than this is not read: the largest page of any action here is a fraction of it.
+/// Limits the size of an answer; the largest page of any action is a fraction of it.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// An answer that says success.
+/// A successful answer.
 #[derive(Debug, Clone)]
 pub struct Answered<A> {
     /// The action's own fields.
@@ -28,12 +28,11 @@ struct Envelope {
     response: Map<String, Value>,
 }
 
-/// Success is HTTP 200, a `Response` object, and no `Error` in it. Anything else that is not a
-/// well-formed `Error` is no answer of the API.
+/// Reads an answer. Success is HTTP 200 and a `Response` object without `Error`.
 ///
 /// # Errors
-/// The API's error by its code; `HttpStatus` or `BadAnswer` for the rest, ambiguous when the call
-/// was a write.
+/// The API's error code when the answer has a well-formed `Error`; otherwise `HttpStatus` or
+/// `BadAnswer`, whose class is ambiguous when the call was a write.
 pub fn open<A: DeserializeOwned>(
     status: u16,
     body: &[u8],
@@ -43,7 +42,10 @@ pub fn open<A: DeserializeOwned>(
         return Err(gateway(status, body, purpose));
     }
     let Envelope { response } = serde_json::from_slice(body).map_err(|error| {
-        let message = format!("the answer is not the API's ({error}): {}", beginning(body));
+        let message = format!(
+            "the answer does not have the API's format ({error}): {}",
+            beginning(body)
+        );
         unanswered(ResultCode::BadAnswer, &message, purpose)
     })?;
     let request_id = response
@@ -90,8 +92,8 @@ fn refusal(error: &Value, purpose: Purpose, request_id: Option<String>) -> Cloud
     }
 }
 
-/// A status other than 200 comes from a gateway before the API. For a read it tells whether waiting
-/// helps.
+/// The error for a status other than 200, which comes from a gateway in front of the API. For a
+/// read, the status decides whether the call can succeed later.
 fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
     let message = format!("HTTP {status} instead of 200: {}", beginning(body));
     let error = unanswered(ResultCode::HttpStatus, &message, purpose);
@@ -106,9 +108,9 @@ fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
     }
 }
 
-/// A read that would fail the same way again.
+/// The error for a read that would fail the same way again.
 fn hopeless(error: CloudError) -> CloudError {
-    let remedy = "check cloud.endpoint and any proxy on the way, or update this program".to_owned();
+    let remedy = "check cloud.endpoint and cloud.proxy, or update this program".to_owned();
     CloudError {
         class: ErrorClass::Permanent,
         remedy,

@@ -1,20 +1,21 @@
-//! What a failed call means. In: the cloud's code and what the call was for, or what went wrong
-//! before any answer. Out: a `CloudError` with class and remedy. The codes themselves are `codes`'
-//! table.
+//! Classifies failed calls. In: the cloud's error code and the purpose of the call, or the failure
+//! that prevented an answer. Out: a `CloudError` with class and remedy. `codes` has the table of
+//! the cloud's codes.
 
 use super::actions::{Limit, Purpose};
 use super::codes::{Meaning, TABLE};
 use crate::domain::{CloudError, ErrorClass, Family, ResultCode};
 
-/// The most characters of the cloud's text that an error keeps.
+/// Longest part of the cloud's message that an error keeps, in characters.
 const MAX_MESSAGE_CHARS: usize = 600;
 const MAX_CODE_CHARS: usize = 120;
 
-/// Looks a code up in full; an unlisted one by its part before the first dot, then by its first
-/// word.
+/// Looks up the full code. For an unlisted code, looks up the part before the first dot, then
+/// compares the first word.
 ///
-/// An unlisted code may be about one account of many, whatever its prefix, so it gets a class of its
-/// own. Prefixes that already name the account, a quota, the call rate or the key keep their class.
+/// An unlisted code may concern a single account of the request, so it becomes
+/// `ErrorClass::Unlisted`. Codes whose prefix means an account, a quota, the call rate or the key
+/// keep the class of that prefix.
 pub fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
     if let Some(listed) = lookup(code, purpose) {
         return listed;
@@ -36,7 +37,7 @@ pub fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
         };
         return (
             ErrorClass::Unlisted(family),
-            "look the code up in the API's documentation: this program does not know it",
+            "this program does not know the code: look it up in the API's documentation",
         );
     };
     let class = match class {
@@ -58,7 +59,7 @@ fn lookup(code: &str, purpose: Purpose) -> Option<(ErrorClass, &'static str)> {
     Some((class, group.remedy))
 }
 
-/// Whether a code says that the site does not have the action at all, so that asking again is
+/// Whether the code means that the site does not offer the action, so that repeating the call is
 /// pointless.
 pub fn action_is_missing(code: &str) -> bool {
     const MISSING: [&str; 4] = [
@@ -70,7 +71,7 @@ pub fn action_is_missing(code: &str) -> bool {
     MISSING.contains(&code)
 }
 
-/// Whether a code says that the image is not there (any more).
+/// Whether the code means that the image does not exist.
 pub fn image_is_missing(code: &str) -> bool {
     const MISSING: [&str; 5] = [
         "InvalidImageId.NotFound",
@@ -82,7 +83,7 @@ pub fn image_is_missing(code: &str) -> bool {
     MISSING.contains(&code)
 }
 
-/// The cloud's own refusal.
+/// The error for a refusal by the cloud.
 pub(super) fn answered(
     code: &str,
     message: &str,
@@ -99,7 +100,7 @@ pub(super) fn answered(
     }
 }
 
-/// A call that was not sent.
+/// The error for a call that was not sent.
 pub(super) fn not_sent(code: ResultCode, message: String, remedy: &str) -> CloudError {
     let (code, remedy) = (code.into(), remedy.to_owned());
     CloudError {
@@ -111,27 +112,27 @@ pub(super) fn not_sent(code: ResultCode, message: String, remedy: &str) -> Cloud
     }
 }
 
-/// A call that breaks a published limit. It is not sent, and repeating it unchanged is pointless.
+/// The error for a call that exceeds a published limit. Repeating the same call is pointless.
 pub(super) fn over_limit(action: &str, limit: &Limit) -> CloudError {
     not_sent(
         ResultCode::PublishedLimit,
-        format!("{action} was not sent, {limit}"),
+        format!("{action} was not sent: {limit}"),
         "send a request within the limit",
     )
 }
 
-/// A call that was sent and got no usable answer: a write may have been carried out, a read is
-/// harmless to repeat.
+/// The error for a call that was sent and got no usable answer. The cloud may have carried out a
+/// write; a read can be repeated safely.
 pub(super) fn unanswered(code: ResultCode, message: &str, purpose: Purpose) -> CloudError {
     let (class, remedy) = if purpose.writes() {
         (
             ErrorClass::Ambiguous,
-            "read back before repeating: it may have been carried out",
+            "read the state back before you repeat the call: the cloud may have carried it out",
         )
     } else {
         (
             ErrorClass::Transient,
-            "none at once: it is repeated; if it persists, check the way to the cloud",
+            "none now: the program repeats the call; if the error persists, check the network between this machine and the cloud",
         )
     };
     CloudError {
@@ -143,7 +144,7 @@ pub(super) fn unanswered(code: ResultCode, message: &str, purpose: Purpose) -> C
     }
 }
 
-/// Text from outside as an error may carry it: bounded, and without control characters.
+/// Shortens text from outside to `most` characters and replaces its control characters.
 pub(super) fn clip(text: &str, most: usize) -> String {
     let mut clean: String = text
         .chars()
@@ -156,7 +157,7 @@ pub(super) fn clip(text: &str, most: usize) -> String {
     clean
 }
 
-/// An operator's value as an error may show it: quoted, escaped, short.
+/// Quotes, escapes and shortens an operator's value for an error message.
 pub(super) fn shown(text: &str) -> String {
     format!("{:?}", clip(text, 40))
 }

@@ -1,5 +1,5 @@
-//! For tests: a server on loopback that answers what each test tells it to, and a client for it.
-//! Every request that arrives must be signed correctly with the key in use; the server checks it.
+//! For tests: a server on loopback that answers by a script, and a client for it. The server checks
+//! that every request is signed correctly with the key in use.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -53,7 +53,7 @@ pub(super) fn refused(code: &str) -> Reply {
     ))
 }
 
-/// What arrived.
+/// A request that arrived.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     pub(super) action: String,
@@ -68,7 +68,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Answers by `script`, one entry a request; after the last, HTTP 500.
+    /// Answers each request with the next entry of `script`; after the last entry, with HTTP 500.
     pub(super) async fn start(script: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -154,7 +154,7 @@ pub(super) fn cloud(address: SocketAddr) -> Cloud {
     cloud_with(settings(address), &variables())
 }
 
-/// With these settings and variables, and without any file.
+/// A client with these settings and variables, and without credentials files.
 pub(super) fn cloud_with(settings: CloudSettings, variables: &BTreeMap<String, String>) -> Cloud {
     let none = Arc::new(|_: &Path| Err(io::Error::from(io::ErrorKind::NotFound)));
     let mut variables = variables.clone();

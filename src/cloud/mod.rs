@@ -8,13 +8,13 @@ mod call;
 /// The one HTTP client.
 pub mod client;
 mod codes;
-/// Where the keys come from.
+/// Finds and renews the keys.
 pub mod credentials;
 mod deadline;
 mod endpoint;
 /// The API's envelope.
 pub mod envelope;
-/// What a failed call means.
+/// Classifies failed calls.
 pub mod error;
 mod operations;
 mod pace;

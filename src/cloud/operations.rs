@@ -1,5 +1,5 @@
-//! One method per operation, in this program's types. In: typed arguments and a deadline. Out:
-//! receipts and observations, or the error. The caller decides what to call after an error.
+//! The cloud operations, one method each, in this program's types. In: typed arguments and a
+//! deadline. Out: receipts and observations, or the error. The caller decides what to call next.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -28,18 +28,19 @@ pub struct Receipt {
     pub request_id: Option<String>,
 }
 
-/// A confirmed change of a CVM image's place in Lighthouse.
+/// A confirmed change of whether a CVM image is available in Lighthouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LighthouseReceipt {
-    /// The image as Lighthouse knows it; the cloud may give none, and gives none for a cancel.
+    /// The image's id in Lighthouse. The cloud may omit the id, and always omits it after a cancel.
     pub blueprint: Option<BlueprintId>,
     /// The cloud's id of the call.
     pub request_id: Option<String>,
 }
 
-/// Every method's error is that of [`Cloud::call`]; a list's also that of [`Cloud::all_pages`].
+/// Every method fails as [`Cloud::call`] does; methods that read a paged list also fail as
+/// [`Cloud::all_pages`] does.
 impl Cloud {
-    /// Gives `accounts`, 10 at most, a blueprint.
+    /// Shares a blueprint with up to 10 accounts.
     ///
     /// # Errors
     /// See above.
@@ -60,7 +61,7 @@ impl Cloud {
         })
     }
 
-    /// Takes a blueprint away from `accounts`, 10 at most.
+    /// Stops sharing a blueprint with up to 10 accounts.
     ///
     /// # Errors
     /// See above.
@@ -81,7 +82,8 @@ impl Cloud {
         })
     }
 
-    /// Gives `accounts` a CVM image or takes it away; as many as the settings allow in one call.
+    /// Shares a CVM image with `accounts`, or stops sharing it. The settings limit the number of
+    /// accounts.
     ///
     /// # Errors
     /// See above.
@@ -106,7 +108,7 @@ impl Cloud {
         })
     }
 
-    /// Makes a CVM image available in Lighthouse of the same account and region, or not any more.
+    /// Makes a CVM image available in Lighthouse of the same account and region, or withdraws it.
     ///
     /// # Errors
     /// See above.
@@ -128,7 +130,7 @@ impl Cloud {
         })
     }
 
-    /// The CVM images that match, and whether each can be made available in Lighthouse.
+    /// Lists the CVM images that match, and whether each can be made available in Lighthouse.
     ///
     /// # Errors
     /// See above.
@@ -146,8 +148,8 @@ impl Cloud {
         .await
     }
 
-    /// The accounts that have a blueprint; `None` where the site cannot tell, which is asked once
-    /// per process.
+    /// Lists the accounts that have a blueprint. `None` when the site does not offer the list; later
+    /// calls then return `None` without asking the site again.
     ///
     /// # Errors
     /// See above.
@@ -177,7 +179,7 @@ impl Cloud {
         }
     }
 
-    /// The accounts that have a CVM image.
+    /// Lists the accounts that have a CVM image.
     ///
     /// # Errors
     /// See above.
@@ -194,7 +196,7 @@ impl Cloud {
         Ok(shares.into_iter().map(|share| share.account_id).collect())
     }
 
-    /// The blueprint that a CVM image is in Lighthouse, if it is there.
+    /// Finds the blueprint that Lighthouse made from a CVM image; prefers one of type `SHARED`.
     ///
     /// # Errors
     /// See above.
@@ -219,7 +221,7 @@ impl Cloud {
         Ok(found.cloned())
     }
 
-    /// One blueprint; `None` when there is none of this id.
+    /// Reads one blueprint; `None` when no blueprint has this id.
     ///
     /// # Errors
     /// See above.
@@ -236,7 +238,7 @@ impl Cloud {
             .find(|blueprint| blueprint.blueprint_id == *image))
     }
 
-    /// One CVM image; `None` when there is none of this id.
+    /// Reads one CVM image; `None` when no image has this id.
     ///
     /// # Errors
     /// See above.
@@ -254,8 +256,7 @@ impl Cloud {
     }
 }
 
-/// Some reads answer an unknown id with an empty list, some with an error: both say that it is not
-/// there.
+/// Turns the error for an unknown id into an empty list: some reads answer one, some the other.
 fn absent_is_empty<T>(found: Result<Vec<T>, CloudError>) -> Result<Vec<T>, CloudError> {
     match found {
         Err(error) if image_is_missing(&error.code) => Ok(Vec::new()),

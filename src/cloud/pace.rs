@@ -1,21 +1,22 @@
-//! The arithmetic of pacing: when may the next call go? In: the moment it is asked for, and how
-//! calls went. Out: a moment. Pure: time is a `Duration` since any fixed point. GCRA with a burst
-//! of one; the rate adapts by AIMD.
+//! Computes when the next call may go. In: the current time, and which calls the cloud throttled.
+//! Out: the time of the next call. Pure: time is a `Duration` since a fixed start. GCRA with a
+//! burst of one; the rate adapts by AIMD.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Calls reach the cloud with a little more or less delay than the call before. Slots stand so far
-/// apart that a window of one second holds no more than the rate even when one call is late by this
-/// much. A call that this process itself sends later than that is [`Pace::depart`]'s to hold back.
+/// How much the network delay of two calls may differ. Slots are so far apart that one second
+/// holds no more calls than the rate allows even when one call is late by this much.
+/// [`Pace::depart`] handles calls that this process sends later than that.
 const JITTER: Duration = Duration::from_millis(10);
-/// The cloud's second, and what calls on their way may differ by.
+/// The second in which the cloud counts calls, plus the difference in network delay.
 const WINDOW: Duration = Duration::from_secs(1).saturating_add(JITTER);
-/// The slowest pace that throttling can lead to, in calls a second.
+/// Lowest rate after throttling, in calls a second.
 const FLOOR: f64 = 1.0;
-/// What one success adds, in calls a second: from half to full rate takes some seconds.
+/// Added to the rate after each success, in calls a second. The rate takes some seconds to return
+/// from half to full.
 const STEP: f64 = 0.1;
-/// Answers that were on their way together tell the same overload once.
+/// Throttled answers within this time of a slow-down belong to the same overload.
 const ONE_OVERLOAD: Duration = Duration::from_secs(1);
 
 /// The pace of one action in one region.
@@ -25,12 +26,12 @@ pub(super) struct Pace {
     rate: f64,
     next: Duration,
     slowed: Option<Duration>,
-    /// When the latest calls really went: a busy process wakes late, and then several at once.
+    /// When the latest calls were really sent: a busy process wakes late, several calls at once.
     gone: VecDeque<Duration>,
 }
 
 impl Pace {
-    /// `published` calls a second at most, and as many when there is work. It must be positive.
+    /// Starts at `published` calls a second, which is also the maximum. It must be positive.
     pub(super) fn new(published: f64) -> Self {
         Self {
             published,
@@ -41,18 +42,18 @@ impl Pace {
         }
     }
 
-    /// The moment at which a call asked for at `now` may go. Nothing is taken until [`Pace::take`].
+    /// The next slot for a call that is ready at `now`. [`Pace::take`] reserves it.
     pub(super) fn when(&self, now: Duration) -> Duration {
         self.next.max(now)
     }
 
-    /// Takes the slot at `slot`, which [`Pace::when`] gave.
+    /// Reserves `slot`, which [`Pace::when`] returned.
     pub(super) fn take(&mut self, slot: Duration) {
         self.next = slot.saturating_add(self.interval());
     }
 
-    /// Notes that a call goes at `now`; else until when it has to wait, because as many as the
-    /// published rate went within the last second.
+    /// Notes that a call goes at `now`. When the published rate is used up within the last second,
+    /// returns the time at which the call may go instead.
     pub(super) fn depart(&mut self, now: Duration) -> Result<(), Duration> {
         while self
             .gone
@@ -72,12 +73,12 @@ impl Pace {
         }
     }
 
-    /// Calls a second at present.
+    /// The current rate, in calls a second.
     pub(super) fn rate(&self) -> f64 {
         self.rate
     }
 
-    /// The cloud said that calls come too fast: half the rate, once per overload.
+    /// Halves the rate after a throttled call, once per overload.
     pub(super) fn slow_down(&mut self, now: Duration) {
         if self
             .slowed
@@ -89,7 +90,7 @@ impl Pace {
         self.rate = (self.rate / 2.0).max(FLOOR.min(self.published));
     }
 
-    /// A call was not throttled: a little faster again, up to the published rate.
+    /// Raises the rate a little after a success, up to the published rate.
     pub(super) fn speed_up(&mut self) {
         self.rate = (self.rate + STEP).min(self.published);
     }
@@ -120,7 +121,7 @@ mod tests {
         taken
     }
 
-    /// The most arrivals in any closed window of one second.
+    /// The largest number of arrivals in any closed window of one second.
     fn fullest_window(arrivals: &[Duration]) -> usize {
         let mut sorted = arrivals.to_vec();
         sorted.sort_unstable();
@@ -151,8 +152,8 @@ mod tests {
             prop_assert!(fullest_window(&arrivals) <= rate as usize);
         }
 
-        /// A busy process wakes its calls late by any time, many at once; on their way they differ
-        /// by less than the margin.
+        /// A busy process wakes calls late by any time, many at once; their network delays differ by
+        /// less than the margin.
         #[test]
         fn however_late_calls_wake_any_second_holds_no_more_than_the_rate(
             rate in 1_u32..=40,
@@ -164,7 +165,8 @@ mod tests {
                 .map(|(slot, (_, late, way))| (slot + Duration::from_millis(*late), Duration::from_millis(*way)))
                 .collect();
             let mut arrivals = Vec::new();
-            // The earliest to wake asks first; who is held back wakes again when it was told to.
+            // Calls ask in the order in which they wake; a delayed call wakes again at the time
+            // that `depart` returned.
             while let Some(first) = (0..woken.len()).min_by_key(|n| woken[*n].0) {
                 let (now, way) = woken[first];
                 match pace.depart(now) {

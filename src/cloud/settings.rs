@@ -1,5 +1,5 @@
-//! How the cloud is reached. In: what the operator configured. Out: settings that are whole, or
-//! every problem with them.
+//! Settings of the cloud client. In: the operator's configuration. Out: checked settings, or every
+//! problem with them.
 
 use std::time::Duration;
 
@@ -9,24 +9,24 @@ use crate::domain::{Problem, Site, Timestamp};
 /// Reads the system's clock.
 pub type Clock = fn() -> Timestamp;
 
-/// How the cloud is reached.
+/// Settings of the cloud client.
 #[derive(Debug, Clone)]
 pub struct CloudSettings {
-    /// Which site.
+    /// The site: mainland or international.
     pub site: Site,
-    /// One address for all products, for tests and proxies; plain `http` on loopback only.
+    /// One address for all products, for tests and gateways. Plain `http` is for loopback only.
     pub endpoint: Option<String>,
-    /// A proxy for all calls. The process's proxy variables are not read.
+    /// A proxy for all calls. The client ignores the process's proxy variables.
     pub proxy: Option<String>,
     /// The rate of each Lighthouse action in each region.
     pub lighthouse_per_second: f64,
     /// The rate of each CVM action in each region.
     pub cvm_per_second: f64,
-    /// The most accounts in one CVM call; the documentation publishes no number.
+    /// Maximum number of accounts in one CVM call. The documentation publishes no limit.
     pub cvm_accounts_per_call: usize,
-    /// The longest that one call may take, its answer included.
+    /// Time limit of one call, including its answer.
     pub call_timeout: Duration,
-    /// What time it is.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -45,7 +45,7 @@ impl CloudSettings {
         }
     }
 
-    /// Where the calls of a product go.
+    /// The address of a product's API.
     ///
     /// # Errors
     /// As [`Endpoint::of`].
@@ -53,7 +53,7 @@ impl CloudSettings {
         Endpoint::of(self.endpoint.as_deref(), self.site, product)
     }
 
-    /// Everything wrong with the settings.
+    /// Every problem with the settings.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let rates = [

@@ -1,5 +1,6 @@
-//! Pacing of calls: the cloud counts them per action and region. In: a call about to go. Out: its
-//! turn, within the deadline. The arithmetic is `pace`'s; this holds the state and sleeps.
+//! Delays calls so that each action stays within its rate limit per region. In: a call that is
+//! ready to be sent. Out: permission to send it, before the deadline. Holds the state and sleeps;
+//! `pace` does the arithmetic.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,10 +14,10 @@ use super::error::not_sent;
 use super::pace::Pace;
 use crate::domain::{CloudError, Region, ResultCode};
 
-/// What the cloud counts together.
+/// The cloud counts calls per action and region.
 type Key = (Api, Region);
 
-/// The turns of all actions and regions of one process.
+/// The rate limits of all actions and regions, within one process.
 #[derive(Debug)]
 pub struct Throttle {
     lighthouse_per_second: f64,
@@ -26,7 +27,7 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// With these rates for each action of the two products; both must be positive.
+    /// Takes the rate of each action of the two products, in calls a second; both must be positive.
     pub fn new(lighthouse_per_second: f64, cvm_per_second: f64) -> Self {
         Self {
             lighthouse_per_second,
@@ -36,10 +37,10 @@ impl Throttle {
         }
     }
 
-    /// Waits for the next turn.
+    /// Reserves the next free slot and waits for it.
     ///
     /// # Errors
-    /// `Throttled`, not sent, when the turn comes only after the deadline; no turn is taken then.
+    /// `Throttled` when the next slot is after the deadline; then no slot is reserved.
     pub async fn turn(
         &self,
         api: Api,
@@ -54,8 +55,8 @@ impl Throttle {
         Ok(())
     }
 
-    /// Lets a call go whose turn has come; else until when the calls that went late before it hold
-    /// it back.
+    /// Lets a call go whose slot has come. Returns the time to wait for instead when calls that
+    /// went late have filled the current second.
     fn depart(&self, api: Api, region: &Region) -> Result<(), Instant> {
         let now = self.start.elapsed();
         let gone = self
@@ -65,8 +66,8 @@ impl Throttle {
         gone.map_err(|at| self.start.checked_add(at).unwrap_or(self.start))
     }
 
-    /// Waits until a turn is free or the deadline passes; takes none. For callers that can still
-    /// grow while they wait.
+    /// Waits until a slot is free, without reserving it; returns at once when that is after the
+    /// deadline. A batch uses the wait to collect more accounts.
     pub async fn free(&self, api: Api, region: &Region, deadline: Deadline) {
         let slot = self
             .paces()
@@ -80,7 +81,7 @@ impl Throttle {
         }
     }
 
-    /// Tells how a call went, so that the pace adapts.
+    /// Adapts the pace to the result of a call.
     pub fn observe(&self, api: Api, region: &Region, throttled: bool) {
         let now = self.start.elapsed();
         let mut paces = self.paces();
@@ -124,7 +125,7 @@ impl Throttle {
         }
     }
 
-    /// A pace is whole after every line that changes it, so a poisoned lock is used as it is.
+    /// Ignores poisoning: no panic can leave a pace half-changed.
     fn paces(&self) -> MutexGuard<'_, HashMap<Key, Pace>> {
         self.paces.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,14 +133,14 @@ impl Throttle {
 
 fn too_late(api: Api, region: &Region, wait: Duration, rate: f64) -> CloudError {
     let message = format!(
-        "{} in {region} was not sent: at {rate:.1} calls a second its turn comes in {:.1} s, after the deadline",
+        "{} in {region} was not sent: the rate limit of {rate:.1} calls a second delays it by {:.1} s, past the deadline",
         api.action,
         wait.as_secs_f64()
     );
     not_sent(
         ResultCode::Throttled,
         message,
-        "none at once: it is repeated later",
+        "none now: the program repeats the call later",
     )
 }
 

@@ -4,7 +4,7 @@
 /// A code of sharehook's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResultCode {
-    /// An answer that is not the API's.
+    /// The answer does not have the API's format.
     BadAnswer,
     /// The blueprint that a chain shares is not known.
     ChainBroken,

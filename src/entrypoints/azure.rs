@@ -1,6 +1,6 @@
-//! An Azure Functions custom handler: the host forwards HTTP under its route prefix, and posts
-//! every other trigger's event as an envelope to `/FUNCTION`. In: such requests. Out: what the host
-//! expects back.
+//! An Azure Functions custom handler. The host forwards HTTP requests under its route prefix, and
+//! posts the events of other triggers as envelopes to `/FUNCTION`. In: these requests. Out: the
+//! responses in the host's form.
 
 use std::sync::Arc;
 
@@ -14,22 +14,22 @@ use super::http::{HttpRequest, HttpResponse, respond};
 use super::invocation::{self, Invocation};
 use super::message::{self, Message};
 
-/// The prefix that Functions puts before every HTTP route unless `host.json` says otherwise.
+/// The prefix of HTTP routes unless `host.json` sets another.
 const DEFAULT_PREFIX: &str = "api";
-/// An application setting that overrides `host.json`; setting names have no case.
+/// The application setting that overrides `host.json`; its name is case-insensitive.
 const PREFIX_SETTING: &str = "azurefunctionsjobhost__extensions__http__routeprefix";
 
-/// How the host was told to hand requests over.
+/// The host's configuration of routes and forwarding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handler {
-    /// Without a prefix a stranger's request could have the path of an envelope, so envelopes are
-    /// refused then.
+    /// Envelopes are refused when the prefix is empty, because then an outside HTTP request could
+    /// have the path of an envelope.
     prefix: Option<String>,
 }
 
 impl Handler {
-    /// Reads the route prefix from `host.json`'s text and the settings. Without a readable file
-    /// nothing is assumed.
+    /// Reads the route prefix from the text of `host.json` and the settings. Without a readable
+    /// file the prefix is unknown, and envelopes are refused.
     pub(crate) fn new(host_json: Option<&str>, vars: &Vars) -> Self {
         let written = host_json.and_then(|text| serde_json::from_str::<Value>(text).ok());
         let setting = vars
@@ -51,7 +51,7 @@ impl Handler {
         }
     }
 
-    /// The function whose envelope this is; none when it is a forwarded HTTP request.
+    /// The name of the function that the envelope is for; `None` for a forwarded HTTP request.
     fn envelope_of<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
         let prefix = self.prefix.as_deref()?;
         let name = request.path.strip_prefix('/')?;
@@ -89,13 +89,13 @@ async fn invoke(app: &Arc<App>, function: &str, body: &[u8], deadline: Deadline)
         Err(problem) => Invocation::unknown_event(&Problem::new(
             function,
             format!("the envelope {problem}"),
-            "use a queue, a timer, or HTTP with enableForwardingHttpRequest",
+            "use a queue or timer trigger, or HTTP with enableForwardingHttpRequest",
         )),
     }
 }
 
-/// A success has the envelope's form. The host takes any status but 200 for a failed invocation and
-/// tries again.
+/// Builds the response to an envelope. The host treats every status except 200 as a failed
+/// invocation and repeats it.
 fn in_envelope(Invocation { outcome, answer }: Invocation) -> HttpResponse {
     match answer {
         Ok(answer) => {
@@ -113,9 +113,9 @@ enum Event {
     Message(Message),
 }
 
-/// A queue's message is a text under the binding's name; a timer's an object with its schedule. An
-/// HTTP request that is not forwarded is an object too, and it is nobody's message: a stranger may
-/// have sent it.
+/// Reads an envelope. A queue message is a text under the name of the binding, a timer event an
+/// object with a schedule. Refuses an unforwarded HTTP request, which is also an object and may
+/// come from any sender.
 fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
     let envelope: Value = serde_json::from_slice(body).map_err(|_| "is not JSON")?;
     let data = envelope
@@ -131,7 +131,7 @@ fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
     };
     match item {
         Value::String(text) => {
-            // Some versions of the host write the text as JSON once more.
+            // Some versions of the host encode the text as JSON a second time.
             let id = metadata
                 .get("Id")
                 .and_then(Value::as_str)
@@ -149,7 +149,7 @@ fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
         {
             Ok(Event::Timer)
         }
-        _ => Err("is of a trigger that is not served"),
+        _ => Err("belongs to an unsupported trigger"),
     }
 }
 

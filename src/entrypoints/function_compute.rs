@@ -1,5 +1,5 @@
-//! Alibaba Function Compute's custom runtime: the platform's own calls stand beside the senders'
-//! requests. In: a request. Out: the response, with the header by which the platform knows a failed
+//! Alibaba Function Compute's custom runtime, which receives calls of the platform and requests of
+//! senders on the same port. In: a request. Out: the response, with the header that marks a failed
 //! event.
 
 use serde_json::{Value, json};
@@ -25,15 +25,15 @@ pub(crate) async fn respond_to(
     }
 }
 
-/// An event function's call. A stranger's HTTP request can look the same, so it carries no trust: a
-/// timer sweeps, which changes only what is due, and everything else is refused.
+/// Answers an event invocation. Any HTTP sender can imitate one, so it is untrusted: a timer event
+/// starts a sweep, which changes only due work; every other event is refused.
 async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
     let event: Value = serde_json::from_slice(body).unwrap_or_default();
     let timer = event.get("triggerTime").is_some() && event.get("triggerName").is_some();
     let Invocation { outcome, answer } = if timer {
         invocation::sweep(app, deadline).await
     } else {
-        let text = "an event invocation is served for timers only; send deliveries through an HTTP trigger";
+        let text = "event invocations are supported for timers only; send deliveries through an HTTP trigger";
         Invocation::failed(Outcome::UnknownEvent, text.to_owned())
     };
     match answer {

@@ -1,21 +1,21 @@
-//! Which host are we on? One table from the environment's marks to a host.
+//! Detects the host. In: the environment's variables. Out: the host, from one table.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::config::Vars;
 
-/// Where the program runs when no command is given.
+/// The host of a program that was started without a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Host {
     /// AWS Lambda, or anything that speaks its runtime API.
     Lambda,
     /// Tencent SCF's custom runtime.
     Scf,
-    /// A host that speaks HTTP to us at this address.
+    /// A host that sends HTTP requests to this address.
     Http(SocketAddr, HttpHost),
 }
 
-/// The hosts that speak HTTP, as far as they differ.
+/// The kinds of hosts that send HTTP requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HttpHost {
     /// Cloud Run, Knative, OpenFaaS, Tencent's web function, any container.
@@ -26,8 +26,8 @@ pub(crate) enum HttpHost {
     FunctionCompute,
 }
 
-/// The variables that name the port, the most specific first; Azure's host is on the same machine,
-/// the others are not.
+/// The variables that name the port, the most specific first. Azure's host connects through
+/// loopback, the others through the network.
 const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
     (
         "FUNCTIONS_CUSTOMHANDLER_PORT",
@@ -42,17 +42,17 @@ const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
     ),
 ];
 
-/// The marks of hosts that name no port, and expect 9000.
+/// The variables of hosts that name no port and expect 9000.
 const MARKS: [(&str, HttpHost); 2] = [
     ("FC_FUNCTION_NAME", HttpHost::FunctionCompute),
     ("SCF_FUNCTIONNAME", HttpHost::Plain),
 ];
 const UNNAMED_PORT: u16 = 9000;
 
-/// The host, by its marks; `Ok(None)` on a machine that is none.
+/// Detects the host by its variables; `Ok(None)` when no variable of a host is set.
 ///
 /// # Errors
-/// A port variable that is no port.
+/// A port variable is not a port.
 pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, String> {
     let is_set = |name: &str| vars.get(name).is_some_and(|v| !v.is_empty());
     if is_set("AWS_LAMBDA_RUNTIME_API") {
@@ -70,7 +70,7 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, String> {
                 .ok_or_else(|| {
                     format!("{name} is {value:?}, which is not a port; set it to 1 to 65535")
                 })?;
-            // Function Compute may name its port in either variable; its mark tells.
+            // Function Compute may set either port variable, so check for its own variable.
             let host = if is_set("FC_FUNCTION_NAME") {
                 HttpHost::FunctionCompute
             } else {
@@ -87,10 +87,9 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, String> {
     Ok(marked.map(|(_, host)| Host::Http(address, *host)))
 }
 
-/// Whether the host writes the credentials of its role into the headers of every request: SCF does,
-/// where it hands HTTP over as it is. The headers of an event of its runtime API are the sender's
-/// own, as they are on every other host. Users cannot set variables with these two beginnings on
-/// SCF.
+/// Whether the host adds the credentials of its role to the headers of every request. Only SCF
+/// does, and only when it forwards HTTP requests unchanged; elsewhere the sender controls all
+/// headers. The check relies on variables whose prefixes SCF users cannot set.
 pub(crate) fn brings_credentials(vars: &Vars) -> bool {
     let plain = matches!(detect(vars), Ok(Some(Host::Http(_, HttpHost::Plain))));
     let named = vars

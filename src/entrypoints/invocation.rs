@@ -1,4 +1,4 @@
-//! What one invocation of a function comes to, before a host puts it into its own form.
+//! The result of one invocation of a function, before a host converts it to its own form.
 
 use serde_json::{Value, json};
 
@@ -7,13 +7,13 @@ use crate::domain::Problem;
 
 use super::outcome::Outcome;
 
-/// The answer or the named error, and the outcome that both were made of.
+/// The answer or the named error, and the outcome that it is derived from.
 pub(crate) struct Invocation {
     pub(crate) outcome: Outcome,
     pub(crate) answer: Result<Value, NamedError>,
 }
 
-/// A failed invocation. Hosts deliver its event again, and state machines match its name.
+/// A failed invocation. Hosts repeat its event, and state machines match its name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {text}")]
 pub(crate) struct NamedError {
@@ -38,14 +38,14 @@ impl Invocation {
         }
     }
 
-    /// An event of no trigger that this host serves.
+    /// The result for an event of an unsupported trigger.
     pub(crate) fn unknown_event(problem: &Problem) -> Self {
-        tracing::error!(%problem, "an event of an unknown shape was refused");
+        tracing::error!(%problem, "refused an event of an unknown trigger");
         Self::failed(Outcome::UnknownEvent, problem.to_string())
     }
 }
 
-/// One sweep, as a schedule or timer of any host invokes it.
+/// Runs one sweep for a schedule or timer of any host.
 pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
     match app.sweep(deadline).await {
         Ok(report) => Invocation::answered(Outcome::Done, json!(report)),

@@ -1,6 +1,6 @@
-//! A message of a trigger whose host authenticated the sender: queue, topic, stream, event bus. In:
-//! the origin that the host names, the message's id and bytes. Out: its outcome and body, also when
-//! no source trusts the origin.
+//! Receives a message from a queue, topic, stream or event bus, whose host has authenticated the
+//! sender. In: the origin that the host names, the message's id and bytes. Out: its outcome and
+//! body, also when no source trusts the origin.
 
 use std::sync::Arc;
 
@@ -13,23 +13,23 @@ use super::invocation::Invocation;
 use super::outcome::{Outcome, Redelivery};
 use super::reply;
 
-/// One message, before anything about it is believed.
+/// An untrusted message.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Message {
-    /// What a trusted source's `from` must list, to the letter.
+    /// The exact text that the `from` of a trusted source must list.
     pub(crate) origin: String,
-    /// The host's own id of the message, the same when it is delivered again.
+    /// The host's id of the message, which a redelivery keeps.
     pub(crate) id: Option<String>,
     pub(crate) body: Bytes,
 }
 
-/// What one message came to.
+/// The result of one message.
 pub(crate) struct Received {
     pub(crate) outcome: Outcome,
     pub(crate) body: Value,
 }
 
-/// Receives one message. A panic is its own outcome and costs no other message.
+/// Receives one message. A panic becomes the outcome of this message and does not affect others.
 pub(crate) async fn receive(app: &Arc<App>, message: Message, deadline: Deadline) -> Received {
     let Message { origin, id, body } = message;
     let Some(source) = app.source_of(&origin) else {
@@ -62,7 +62,7 @@ pub(crate) async fn receive(app: &Arc<App>, message: Message, deadline: Deadline
             tracing::error!(
                 message_id,
                 panicked,
-                "a message's task ended without an answer"
+                "the task of a message ended without an answer"
             );
             Received {
                 outcome: Outcome::Panicked,
@@ -72,9 +72,9 @@ pub(crate) async fn receive(app: &Arc<App>, message: Message, deadline: Deadline
     }
 }
 
-/// Receives the messages of a trigger that knows only "done" and "failed" for all of them together.
-/// Each is tried; a repetition of those that are done acts once. The first failure is the
-/// invocation's.
+/// Receives the messages of a trigger that can only report success or failure of the whole
+/// invocation. Tries every message and returns the first failure. When the host repeats the
+/// invocation, finished requests act no second time.
 pub(crate) async fn all_or_error(
     app: &Arc<App>,
     messages: Vec<Message>,
@@ -87,7 +87,7 @@ pub(crate) async fn all_or_error(
         let Received { outcome, body } = receive(app, message, deadline).await;
         worst = worst.max(outcome);
         if outcome.redelivery() != Redelivery::None {
-            tracing::warn!(?outcome, answer = %body, "the event has to be delivered again");
+            tracing::warn!(?outcome, answer = %body, "the invocation fails, so that the host delivers the event again");
             failed = failed.or_else(|| Some(Invocation::failed(outcome, body.to_string())));
         }
         answers.push(body);
@@ -95,7 +95,7 @@ pub(crate) async fn all_or_error(
     failed.unwrap_or_else(|| Invocation::answered(worst, together(answers)))
 }
 
-/// One answer alone, several in `answers`.
+/// Returns a single answer as it is, several in `answers`.
 fn together(mut answers: Vec<Value>) -> Value {
     match answers.len() {
         1 => answers.pop().unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! How a host calls us. Host types never leave this folder.
+//! The entry points: commands and hosts. Host types are used only in this folder.
 
 mod azure;
 pub mod cli;

@@ -1,30 +1,29 @@
-//! How a delivery, a message or an invocation ended, and the tables that turn that into an HTTP
-//! status, a batch failure, an error's name and an exit code. Hosts and commands derive these
-//! values from nothing else.
+//! The outcome of a delivery, a message or an invocation, and the tables that map it to an HTTP
+//! status, a batch failure, an error name and an exit code. All hosts and commands use these tables.
 
 use crate::app::{Ending, Reply};
 use crate::domain::Status;
 
-/// How it ended, ordered by seriousness: of several ends the last one in this list counts.
+/// The outcome, in ascending order of seriousness: of several outcomes the most serious one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// Processed. Also a probe, a handshake, and an event that requests nothing.
     Done,
-    /// Processed, and something of it failed: the body says what.
+    /// Processed, and a part failed: the body says which.
     DoneWithFailures,
-    /// Journalled; the work starts later.
+    /// Recorded in the journal; the work starts later.
     Waiting,
-    /// Journalled, not finished: the next sweep continues it.
+    /// Recorded in the journal but not finished; the next sweep continues the work.
     Pending,
-    /// Of several requests: one has to wait or is not finished, and something of another failed.
+    /// Of several requests, one waits or is not finished, and another failed in part.
     UnfinishedWithFailures,
     /// Refused by the policy.
     Denied,
-    /// Verified, but the map finds no valid request in it; or a known id with other content.
+    /// Verified, but the map finds no valid request, or a known id comes with other content.
     Invalid,
     /// Verified, but the body is not JSON, or is nested too deeply.
     Unreadable,
-    /// The body's content type is not one that the source's scheme sends.
+    /// The source's scheme does not use the body's content type.
     UnsupportedType,
     /// The body exceeds `[limits] body_bytes`.
     TooLarge,
@@ -34,7 +33,7 @@ pub(crate) enum Outcome {
     MethodNotAllowed,
     /// The path does not exist.
     NotFound,
-    /// An event of a trigger that this host does not serve.
+    /// The event belongs to an unsupported trigger of this host.
     UnknownEvent,
     /// No configured source has this name, or trusts this origin.
     UnknownSource,
@@ -42,21 +41,21 @@ pub(crate) enum Outcome {
     Unauthorised,
     /// Too many deliveries are being processed.
     Busy,
-    /// The journal, or what verification needs, cannot be used now: nothing was done.
+    /// The journal or a resource for verification is unavailable; nothing was done.
     Unavailable,
-    /// The program panicked while it processed this.
+    /// The program panicked during the processing.
     Panicked,
 }
 
-/// What a queue or topic should do with a message after an attempt.
+/// Whether a queue or topic should deliver a message again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Redelivery {
-    /// Nothing: the journal holds the request and its outcome, or the sweep continues it.
+    /// No: the journal holds the outcome, or the sweep continues the work.
     None,
-    /// Deliver it again: the next attempt may succeed.
+    /// Yes: the next attempt may succeed.
     MaySucceed,
-    /// Deliver it again until it reaches the dead-letter queue, where a person reads it: no attempt
-    /// can succeed.
+    /// Yes, until the message reaches the dead-letter queue, where a person reads it: no attempt can
+    /// succeed.
     ForAPerson,
 }
 
@@ -89,8 +88,8 @@ impl Outcome {
         }
     }
 
-    /// The outcome of several. Unfinished work beside a failure is both, because senders have to
-    /// know the one and exit codes the other.
+    /// Combines two outcomes. Unfinished work and a failure become an outcome of their own, because
+    /// the HTTP status reports the unfinished work and the exit code the failure.
     pub(crate) fn of_all(outcomes: impl Iterator<Item = Self>) -> Self {
         let (mut worst, mut failed) = (Self::Done, false);
         for outcome in outcomes {
@@ -144,7 +143,8 @@ impl Outcome {
         }
     }
 
-    /// What happens to a message: everything but `None` makes it a batch failure.
+    /// Whether a queue should deliver the message again. Everything except `None` is a batch
+    /// failure.
     pub(crate) fn redelivery(self) -> Redelivery {
         match self {
             Self::Done
@@ -168,8 +168,8 @@ impl Outcome {
         }
     }
 
-    /// The name that `Catch` in Step Functions matches, and the error type of an asynchronous
-    /// invocation. `None` when the journal holds an outcome or unfinished work.
+    /// The error name that `Catch` in Step Functions matches, also the error type of an
+    /// asynchronous invocation. `None` when the journal holds an outcome or unfinished work.
     pub(crate) fn error_name(self) -> Option<&'static str> {
         match self {
             Self::Done

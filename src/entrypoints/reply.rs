@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::app::Reply;
 
-/// The one text for every failure of authentication, so that a stranger learns nothing from it.
+/// The text for every authentication failure, so that an attacker cannot tell them apart.
 const UNAUTHORISED: &str = "unauthorised: the delivery could not be authenticated";
 
-/// One request has its answer as the body; several stand in `answers`.
+/// Builds the body: the answer of a single request, or several in `answers`.
 pub(crate) fn body_of(reply: &Reply) -> Value {
     match reply {
         Reply::Answers(answers) => match answers.as_slice() {
@@ -18,10 +18,10 @@ pub(crate) fn body_of(reply: &Reply) -> Value {
         },
         Reply::Handshake(reply) => reply.body.clone(),
         Reply::Unauthorised => error(UNAUTHORISED),
-        Reply::NotNow => error("the delivery cannot be checked now; send it again later"),
+        Reply::NotNow => error("the service cannot verify the delivery now; send it again later"),
         Reply::UnknownSource => error("no source of this name is configured"),
         Reply::UnsupportedType => {
-            error("this source's deliveries have another content type; send application/json")
+            error("wrong content type for this source; send application/json")
         }
         Reply::Unreadable(problem) => {
             json!({ "error": problem.to_string(), "problems": [problem] })
@@ -32,7 +32,7 @@ pub(crate) fn body_of(reply: &Reply) -> Value {
     }
 }
 
-/// A body that says what is wrong.
+/// An error body.
 pub(crate) fn error(text: impl Into<String>) -> Value {
     json!({ "error": text.into() })
 }

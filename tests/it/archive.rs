@@ -561,20 +561,20 @@ async fn the_binary_archives_removes_and_goes_on() {
     let (out, _) = told(folder, 0, &["audit", "verify"]);
     assert!(
         out.contains(&format!(
-            "{removed} more are archived and not here; --archive PLACE"
+            "{removed} more are only in an archive; --archive PLACE"
         )),
         "{out}"
     );
     let (out, _) = told(folder, 0, &["audit", "verify", "--archive", "file:archive"]);
     assert!(
-        out.contains(&format!("{removed} more are archived, and their copies")),
+        out.contains(&format!("{removed} more are archived; their copies")),
         "{out}"
     );
     for (format, lines) in [("jsonl", 7), ("ocsf", 7), ("csv", 8)] {
         let (out, err) = told(folder, 0, &["audit", "export", "--format", format]);
         assert_eq!(out.lines().count(), lines, "{format}: {out}");
         assert!(
-            err.contains(&format!("{removed} records are archived and not here")),
+            err.contains(&format!("{removed} records are only in an archive")),
             "{err}"
         );
     }

@@ -1,9 +1,9 @@
-//! Which accounts exist in the sandbox: a rule on the text of the id, so that every test and every
-//! reader of the README can tell without a list.
+//! Which accounts exist in the sandbox. The digits of an id decide, so that tests and readers need
+//! no list of accounts.
 
 use super::seed::SANDBOX_OWNER;
 
-/// What an account id stands for.
+/// The meaning of an account id.
 ///
 /// | id | is |
 /// |---|---|
@@ -21,7 +21,7 @@ pub enum AccountKind {
     Root,
     /// The caller's own root account.
     Owner,
-    /// Nobody.
+    /// No account has this id.
     Missing,
     /// A sub-account, which cannot receive an image.
     SubAccount,

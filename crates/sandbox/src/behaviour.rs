@@ -1,6 +1,6 @@
-//! How the sandbox behaves where the documentation gives a number, differs by site or leaves a
-//! question open. A [`Reading`] is what the real cloud answered to the open questions: a file that
-//! `scripts/real-cloud` writes and that a sandbox can be set to.
+//! The behaviour of the sandbox where the documentation gives a number, differs by site or leaves a
+//! question open. A [`Reading`] holds the real cloud's answers to the open questions:
+//! `scripts/real-cloud` writes it to a file, and a sandbox can follow it.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -26,29 +26,29 @@ impl FromStr for Site {
         match text {
             "intl" => Ok(Self::Intl),
             "cn" => Ok(Self::Cn),
-            _ => Err("write intl or cn".to_owned()),
+            _ => Err("unknown site; write intl or cn".to_owned()),
         }
     }
 }
 
-/// What one bad account does to the others of its call. The API pages leave it open.
+/// How one refused account affects the other accounts of the call. The API pages do not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Batch {
-    /// Nothing is changed.
+    /// No account is changed.
     AllOrNothing,
-    /// The accounts before it are served; it and those after it are not.
+    /// The accounts before the refused one are changed, those after it are not.
     UntilFirstBad,
 }
 
 /// The service role through which Lighthouse reads CVM images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceRole {
-    /// In place.
+    /// The role exists and works.
     Granted,
-    /// Never approved: `ResourceNotFound.RoleNotFound`.
+    /// The account has never approved the role: `ResourceNotFound.RoleNotFound`.
     Missing,
-    /// There, but unusable: `UnsupportedOperation.AssumeRoleFailed`.
+    /// The role exists but cannot be assumed: `UnsupportedOperation.AssumeRoleFailed`.
     NotAssumable,
 }
 
@@ -69,10 +69,10 @@ impl RateLimits {
     };
 }
 
-/// How the sandbox behaves where the documentation gives a number or leaves a question open.
+/// The behaviour where the documentation gives a number or leaves a question open.
 #[derive(Debug, Clone)]
 pub struct Behaviour {
-    /// Which site it stands in for. It decides which regions Lighthouse serves.
+    /// The site to imitate, which decides the regions of Lighthouse.
     pub site: Site,
     /// Whether `DescribeBlueprintsShareAcrossAccountInfos` exists. The international site's
     /// documents and SDK do not list it.
@@ -81,14 +81,14 @@ pub struct Behaviour {
     pub lighthouse_batch: Batch,
     /// For CVM's `ModifyImageSharePermission`.
     pub cvm_batch: Batch,
-    /// Whether one account that has the blueprint already is enough for `BlueprintAlreadyShared`;
-    /// otherwise all must.
+    /// When true, one account that already has the blueprint causes `BlueprintAlreadyShared`; when
+    /// false, only if all accounts have it.
     pub any_already_shared_refuses: bool,
-    /// Whether one account that does not have the blueprint is enough for `BlueprintHasNotShared`;
-    /// otherwise no account may have it.
+    /// When true, one account that does not have the blueprint causes `BlueprintHasNotShared`; when
+    /// false, only if no account has it.
     pub any_not_shared_refuses: bool,
-    /// Whether `ShareBlueprintAcrossAccounts` takes a blueprint that was published from a CVM
-    /// image. Its page says "custom images only" and not whether such a blueprint is one.
+    /// Whether `ShareBlueprintAcrossAccounts` accepts a blueprint made from a CVM image. Its page
+    /// says "custom images only", but not whether that includes such a blueprint.
     pub shares_published_blueprints: bool,
     /// Accounts that one blueprint can be shared with. A quota exists; its size is not documented.
     pub lighthouse_accounts_per_image: usize,
@@ -107,7 +107,7 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// As the documents of a site describe it; open questions are answered as a naive reader would.
+    /// The documented behaviour of a site. Open questions get the most obvious answer.
     pub fn of(site: Site) -> Self {
         Self {
             site,
@@ -141,12 +141,12 @@ impl Default for Behaviour {
     }
 }
 
-/// What the real cloud answered to the questions that its pages leave open. A question that is not
-/// answered keeps the site's default.
+/// The real cloud's answers to the questions that its pages leave open. A question without an
+/// answer keeps the site's default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reading {
-    /// The site that was asked.
+    /// The site that gave the answers.
     pub site: Site,
     /// See [`Behaviour::read_shares_api`].
     pub read_shares_api: Option<bool>,
@@ -164,7 +164,7 @@ pub struct Reading {
     pub cvm_accounts_per_call: Option<usize>,
     /// See [`Behaviour::publish_delay`], in whole seconds.
     pub publish_delay_seconds: Option<u64>,
-    /// The calls that led to these answers, for people. The sandbox ignores them.
+    /// The calls that gave these answers, for human readers. The sandbox ignores them.
     #[serde(default)]
     pub calls: Value,
 }
@@ -178,7 +178,7 @@ impl Reading {
         serde_json::from_str(text)
     }
 
-    /// The behaviour of a sandbox that answers like the cloud that was asked.
+    /// The site's default behaviour, changed by these answers.
     pub fn behaviour(&self) -> Behaviour {
         let of_site = Behaviour::of(self.site);
         Behaviour {

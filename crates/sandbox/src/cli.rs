@@ -1,5 +1,5 @@
-//! The sandbox as a command: its arguments, and a server that runs until Ctrl-C. Used by this
-//! package's own program and by programs that offer the sandbox as a subcommand.
+//! The sandbox as a command: its arguments, and a server that runs until Ctrl-C. This package's
+//! program uses it, and programs that offer the sandbox as a subcommand.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -14,13 +14,13 @@ use super::options::SandboxOptions;
 use super::seed::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 use super::server::Sandbox;
 
-/// What the command line says about a sandbox.
+/// The arguments of the sandbox command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Arguments {
-    /// Where to listen; loopback only
+    /// Address to listen on; loopback only
     #[arg(long, default_value = "127.0.0.1:18300", value_name = "ADDR", value_parser = loopback)]
     pub listen: SocketAddr,
-    /// The faults that calls meet.
+    /// The faults to inject.
     #[arg(
         long = "fault",
         value_name = "FAULT",
@@ -28,10 +28,10 @@ pub struct Arguments {
                 ShareBlueprintAcrossAccounts:reset-after@1"
     )]
     pub faults: Vec<Fault>,
-    /// Which site to stand in for: intl, which cannot tell who has a blueprint, or cn
+    /// Site to imitate: intl, which cannot list the accounts of a blueprint, or cn
     #[arg(long, default_value = "intl", value_name = "SITE")]
     pub site: Site,
-    /// Answer open questions as the real cloud did: a file of scripts/real-cloud
+    /// File with the real cloud's answers to open questions, written by scripts/real-cloud
     #[arg(long, value_name = "FILE", conflicts_with = "site")]
     pub reading: Option<PathBuf>,
 }

@@ -1,5 +1,5 @@
 //! Connections that can fail on command: a listener for axum whose streams reset, or end in the
-//! middle of a body. It knows bytes and the end of an HTTP head, nothing else of HTTP.
+//! middle of a body. Of HTTP, it knows only where a head ends.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ const RESET: u8 = 1;
 const CUT: u8 = 2;
 const ENDED: u8 = 3;
 
-/// The way from a request's handler to the connection that it came on.
+/// Lets the handler of a request break the request's connection.
 #[derive(Debug, Clone)]
 pub(super) struct Link(Arc<AtomicU8>);
 
@@ -50,7 +50,7 @@ impl Listener for Breakable {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let (stream, peer) = Listener::accept(&mut self.0).await;
-        // Small answers go out at once; a failure costs nothing but that.
+        // Send small answers without delay. On failure they are only slower.
         let _ = stream.set_nodelay(true);
         (
             Connection {
@@ -66,7 +66,7 @@ impl Listener for Breakable {
     }
 }
 
-/// A TCP stream that obeys its [`Link`].
+/// A TCP stream that its [`Link`] can break.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
@@ -124,7 +124,7 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// How much of an answer is sent when it is cut: the head and half of what follows.
+/// The length of an answer cut short: the head and half of the body.
 fn half_of_body(answer: &[u8]) -> usize {
     let head = answer
         .windows(4)

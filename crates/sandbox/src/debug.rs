@@ -1,5 +1,5 @@
-//! The unsigned side door: what exists, what was called, which faults wait. For calls to a loopback
-//! host name only, so that a page in the user's browser cannot reach it through a name of its own.
+//! Unsigned debug requests: the world, the calls and the pending faults. Requires a loopback host
+//! name, so that a web page in the user's browser cannot reach them through its own host name.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> (Statu
     if !request.is_to_loopback() {
         return refuse(
             StatusCode::FORBIDDEN,
-            "only a loopback host name may be asked for this",
+            "the Host header must name loopback; use 127.0.0.1 or localhost",
         );
     }
     match (request.method.as_str(), path) {
@@ -30,11 +30,11 @@ pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> (Statu
         }
         (_, "/sandbox/state" | "/sandbox/calls" | "/sandbox/faults") => refuse(
             StatusCode::METHOD_NOT_ALLOWED,
-            "this path does not have that method",
+            "the path does not support this method",
         ),
         _ => refuse(
             StatusCode::NOT_FOUND,
-            "there are /, /sandbox/state, /sandbox/calls and /sandbox/faults",
+            "unknown path; the paths are /, /sandbox/state, /sandbox/calls and /sandbox/faults",
         ),
     }
 }
@@ -45,8 +45,8 @@ fn waiting(state: &State) -> Vec<String> {
 
 /// Adds all the faults of the body, or none.
 fn inject(state: &mut State, request: &Request) -> (StatusCode, Value) {
-    // A form in a web page can post to loopback, but not with this type unless the browser has
-    // asked first.
+    // A form in a web page can post to loopback, but not with this content type: for it the browser
+    // sends a preflight request first.
     let json = request
         .header("content-type")
         .is_some_and(|kind| kind.starts_with("application/json"));
@@ -76,7 +76,7 @@ fn inject(state: &mut State, request: &Request) -> (StatusCode, Value) {
     if !faults.into_iter().all(|fault| state.inject(fault)) {
         return refuse(
             StatusCode::INSUFFICIENT_STORAGE,
-            "too many faults wait already; DELETE removes them",
+            "too many faults are pending; send DELETE to remove them",
         );
     }
     (StatusCode::OK, json!({"faults": waiting(state)}))

@@ -1,14 +1,14 @@
-//! A refusal in the cloud's own words: a documented code and a message for people.
-//! The code is the contract; the message is the sandbox's wording and nobody may match on it.
+//! A refusal with a documented code and a message. Clients may rely on the code but not on the
+//! message, which is the sandbox's own wording.
 
 use std::borrow::Cow;
 
-/// One refusal, as it stands in `Response.Error`.
+/// The content of `Response.Error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
-    /// The code in full, as the API pages spell it.
+    /// The complete code, as the API pages spell it.
     pub(super) code: Cow<'static, str>,
-    /// What was wrong, naming the parameter.
+    /// The problem, with the name of the parameter.
     pub(super) message: String,
 }
 
@@ -52,7 +52,7 @@ impl ApiError {
     }
 }
 
-/// A caller's text, short enough to quote in a message.
+/// Shortens a caller's text for a message.
 pub(super) fn clip(text: &str) -> String {
     let mut short: String = text.chars().filter(|c| !c.is_control()).take(64).collect();
     if short.len() < text.len() {

@@ -1,6 +1,5 @@
-//! Things that go wrong on purpose: text such as `ShareBlueprintAcrossAccounts:reset-after@2`
-//! becomes a [`Fault`]. Which call a fault meets is decided in `state`, how it reaches the wire in
-//! `server`.
+//! Injected failures. In: text such as `ShareBlueprintAcrossAccounts:reset-after@2`. Out: a
+//! [`Fault`]. `state` decides which call fails, `server` makes the connection fail.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,33 +8,33 @@ use std::time::Duration;
 use super::actions::Action;
 use super::error::clip;
 
-/// The longest wait that a fault may ask for.
+/// Longest delay of an answer that a fault may request.
 const MAX_WAIT: Duration = Duration::from_secs(600);
 
-/// How a call goes wrong. Only a call that passed authentication, rate limit and parameter checks
-/// meets a fault.
+/// How a call fails. Faults apply only to calls that pass authentication, rate limit and parameter
+/// checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
-    /// This code, and nothing is changed.
+    /// Answers this code without carrying the call out.
     ErrorBefore(String),
-    /// The call is carried out, and then this code.
+    /// Carries the call out, then answers this code.
     ErrorAfter(String),
-    /// The connection is reset without an answer, and nothing is changed.
+    /// Resets the connection without carrying the call out.
     ResetBefore,
-    /// The call is carried out, and then the connection is reset without an answer.
+    /// Carries the call out, then resets the connection without an answer.
     ResetAfter,
-    /// A gateway's HTML page with this HTTP status, and nothing is changed.
+    /// Answers a gateway's HTML page with this HTTP status, without carrying the call out.
     Status(u16),
-    /// A gateway's HTML page with HTTP 200, and nothing is changed.
+    /// Answers a gateway's HTML page with HTTP 200, without carrying the call out.
     HtmlOk,
-    /// The call is carried out, and the answer ends in the middle of its body.
+    /// Carries the call out, then closes the connection in the middle of the answer's body.
     CutBody,
-    /// The call is carried out at once, and the answer comes after this long.
+    /// Carries the call out at once and answers after this time.
     Slow(Duration),
 }
 
 impl FaultKind {
-    /// Whether the call is carried out all the same.
+    /// Whether the sandbox carries the call out.
     pub(super) fn is_after(&self) -> bool {
         matches!(
             self,
@@ -44,32 +43,32 @@ impl FaultKind {
     }
 }
 
-/// A kind of failure, and the calls that meet it.
+/// A kind of failure, and the calls that it applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// An action (`ShareBlueprintAcrossAccounts`), one of a service
     /// (`cvm.ModifyImageSharePermission`), or `*`.
     pub on: String,
-    /// What happens.
+    /// The kind of failure.
     pub kind: FaultKind,
-    /// To how many calls, counted down; the fault is gone at 0.
+    /// Number of calls that still fail; the sandbox removes the fault at 0.
     pub times: u32,
 }
 
-/// A fault's text that cannot be read: what is wrong with it and what would be right.
+/// The error for the text of a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("fault \"{text}\": {problem}; {remedy}")]
 pub struct FaultError {
-    /// What was given, shortened.
+    /// The given text, shortened.
     pub text: String,
-    /// What is wrong.
+    /// The problem with it.
     pub problem: String,
     /// What to write instead.
     pub remedy: String,
 }
 
 impl Fault {
-    /// Whether a call of this action meets it.
+    /// Whether the fault applies to this action.
     pub(super) fn meets(&self, action: Action) -> bool {
         self.times > 0 && names(&self.on, action)
     }
@@ -120,7 +119,7 @@ impl FromStr for Fault {
                 _ => {
                     return Err(refuse(
                         format!("\"{}\" is not a count", clip(count)),
-                        "write @1 or more, or nothing for once",
+                        "write @1 or a larger number, or omit @ for one call",
                     ));
                 }
             },
@@ -134,7 +133,7 @@ impl FromStr for Fault {
             ));
         }
         let Some(kind) = kind else {
-            return Err(refuse("no kind of failure is named".to_owned(), KINDS));
+            return Err(refuse("the kind of failure is missing".to_owned(), KINDS));
         };
         let kind = read_kind(kind, arg).map_err(|problem| refuse(problem, KINDS))?;
         Ok(Self {
@@ -151,7 +150,7 @@ const KINDS: &str = "write action:kind[:arg][@times] with error-before:CODE, err
 fn known_actions() -> String {
     let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
     format!(
-        "write * or one of {}, with lighthouse. or cvm. before it where both have it",
+        "write * or one of {}, with the prefix lighthouse. or cvm. for an action of both",
         names.join(", ")
     )
 }
@@ -248,7 +247,7 @@ mod tests {
             ("", "no action \"\""),
             ("Share:reset-before", "no action \"Share\""),
             ("cvm.ShareBlueprintAcrossAccounts:reset-before", "no action"),
-            ("*", "no kind of failure"),
+            ("*", "the kind of failure is missing"),
             ("*:explode", "no kind \"explode\""),
             ("*:reset-before:now", "takes no argument"),
             ("*:error-before", "needs an error code"),

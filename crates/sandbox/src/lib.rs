@@ -1,7 +1,7 @@
-//! A stateful stand-in for the Tencent Cloud APIs that share images: an HTTP server on loopback
-//! against which tests, the demo and people with a laptop run the real client. It checks
-//! signatures, limits and conditions itself and answers with the documented codes; where the
-//! documentation is silent, `Behaviour` names the choice.
+//! A stateful stand-in for the Tencent Cloud APIs that share images: an HTTP server on loopback for
+//! tests, demonstrations and trials of the real client. It checks signatures, limits and conditions
+//! and answers with the documented codes. `Behaviour` has an option for each question that the
+//! documentation leaves open.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -13,16 +13,15 @@
 //! # }
 //! ```
 //!
-//! Beside the API at `/` the server has, unsigned and for calls to a loopback host only, as aids in
-//! debugging:
+//! Besides the API at `/`, the server answers unsigned debug requests to a loopback host name:
 //!
 //! | request | answers |
 //! |---|---|
-//! | `GET /sandbox/state` | everything that exists, and the faults that wait |
+//! | `GET /sandbox/state` | everything that exists, and the pending faults |
 //! | `GET /sandbox/calls` | the latest calls, oldest first |
-//! | `GET /sandbox/faults` | the faults that wait, as text |
+//! | `GET /sandbox/faults` | the pending faults, as text |
 //! | `POST /sandbox/faults` | adds faults: a JSON string, or an array of them, with Content-Type `application/json` |
-//! | `DELETE /sandbox/faults` | removes them all |
+//! | `DELETE /sandbox/faults` | removes all faults |
 
 mod accounts;
 mod actions;

@@ -1,37 +1,38 @@
-//! What was called, in order, with the answer's code: how a test sees what a client really did.
+//! The calls in order, each with the code of its answer, so that a test can check what a client
+//! did.
 
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// The most calls that are kept; older ones are dropped first.
+/// Maximum number of calls in the log. The log drops the oldest first.
 const MAX_CALLS: usize = 10_000;
-/// The most accounts that are kept of one call.
+/// Maximum number of accounts in the log of one call.
 const MAX_ACCOUNTS: usize = 500;
 
-/// One call that reached the API, also one that was refused.
+/// A call that reached the API, accepted or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Call {
-    /// When, by the sandbox's clock.
+    /// The time, by the sandbox's clock.
     pub at: Timestamp,
-    /// The `SecretId` that was claimed; empty when the header could not be read.
+    /// The `SecretId` in the request; empty when the header was unreadable.
     pub key_id: String,
-    /// `lighthouse` or `cvm`, from the credential scope; empty when it could not be read.
+    /// `lighthouse` or `cvm`, from the credential scope; empty when the scope was unreadable.
     pub service: String,
     /// `X-TC-Action` as sent.
     pub action: String,
-    /// `X-TC-Region` as sent; empty when it was not.
+    /// `X-TC-Region` as sent; empty when the header was missing.
     pub region: String,
     /// `BlueprintId` or `ImageId`; empty for a listing or before the parameters were accepted.
     pub image: String,
     /// `AccountIds`, at most 500 of them.
     pub accounts: Vec<String>,
-    /// `Permission`; empty where the action has none.
+    /// `Permission`; empty when the action has none.
     pub permission: String,
     /// SHA-256, hex, of the parameters as sent (body or query).
     pub params_digest: String,
-    /// The code that was answered; `None` for success, and for a fault that answers no code.
+    /// The code in the answer; `None` for success, and for a fault without a code.
     pub code: Option<String>,
     /// The fault that the call met, as text.
     pub fault: Option<String>,

@@ -1,4 +1,4 @@
-//! The stand-in cloud as a program of its own.
+//! The program `sharehook-sandbox`.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,4 @@
-//! What a caller decides about a sandbox: where it listens, which keys it accepts, what exists, and
-//! how it behaves.
+//! The options of a sandbox: address, accepted keys, initial world, faults, clock and behaviour.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,15 +13,15 @@ use super::fault::Fault;
 use super::seed::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 use super::world::World;
 
-/// A key pair that the sandbox accepts. All belong to the one account that owns the images.
+/// A key pair that the sandbox accepts. All pairs belong to the account that owns the images.
 #[derive(Clone)]
 pub struct SandboxKey {
     /// `SecretId`.
     pub id: String,
     /// `SecretKey`.
     pub secret: SecretString,
-    /// The session token of temporary credentials: then every call must carry it, and otherwise
-    /// none may.
+    /// The session token of temporary credentials. Calls with this key must carry the token, or no
+    /// token when this is `None`.
     pub token: Option<SecretString>,
 }
 
@@ -36,8 +35,7 @@ impl SandboxKey {
         }
     }
 
-    /// Whether a call carries the session token that belongs to this key, and none where none
-    /// belongs.
+    /// Whether a call carries the session token of this key, or no token for a permanent key.
     pub(super) fn check_token(&self, given: Option<&str>) -> Result<(), ApiError> {
         let right = match (&self.token, given) {
             (Some(token), Some(given)) => token
@@ -78,17 +76,17 @@ impl fmt::Debug for SandboxKey {
 /// Everything that `Sandbox::start` needs.
 #[derive(Debug, Clone)]
 pub struct SandboxOptions {
-    /// A loopback address; port 0 takes a free one.
+    /// A loopback address; with port 0 the system chooses a free port.
     pub listen: SocketAddr,
-    /// Whose signatures are accepted.
+    /// The accepted key pairs.
     pub keys: Vec<SandboxKey>,
     /// See [`Behaviour`].
     pub behaviour: Behaviour,
-    /// What exists at the start.
+    /// The initial world.
     pub world: World,
-    /// What goes wrong; more can be added while it runs.
+    /// The faults at the start. A running sandbox accepts more.
     pub faults: Vec<Fault>,
-    /// The cloud's clock: signatures are checked and `Date` is answered by it.
+    /// The cloud's clock, used to check signatures and to write the `Date` header.
     pub clock: fn() -> Timestamp,
 }
 
@@ -105,7 +103,7 @@ impl SandboxOptions {
         }
     }
 
-    /// The same as the stand-in of `site`.
+    /// As [`SandboxOptions::seeded`], for `site`.
     #[must_use]
     pub fn on(self, site: Site) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! An action's parameters, checked against the table of its page: nothing unknown, nothing missing,
-//! every type right. What the values mean is left to the actions.
+//! Checks an action's parameters against the table of its page: unknown names, missing names, wrong
+//! types. The actions check the values.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub(super) struct Field {
     pub(super) required: bool,
 }
 
-/// A row that must be given.
+/// A required parameter.
 pub(super) const fn required(name: &'static str, kind: Kind) -> Field {
     Field {
         name,
@@ -33,7 +33,7 @@ pub(super) const fn required(name: &'static str, kind: Kind) -> Field {
     }
 }
 
-/// A row that may be given.
+/// An optional parameter.
 pub(super) const fn optional(name: &'static str, kind: Kind) -> Field {
     Field {
         name,
@@ -42,7 +42,7 @@ pub(super) const fn optional(name: &'static str, kind: Kind) -> Field {
     }
 }
 
-/// `Filter`: a name and the values of which one must match.
+/// `Filter`: a name, and values of which one must match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Filter {
     pub(super) name: String,
@@ -59,8 +59,8 @@ pub(super) struct Params {
 }
 
 impl Params {
-    /// Checks `given` against `fields`. `spelled` is true for a GET, whose integers are text. A
-    /// JSON `null` counts as not given.
+    /// Checks `given` against `fields`. `spelled` is true for a GET, whose integers are text. Treats
+    /// a JSON `null` as missing.
     ///
     /// Errors: `UnknownParameter`, `MissingParameter`, `InvalidParameter` for a wrong type.
     pub(super) fn read(
@@ -92,22 +92,22 @@ impl Params {
         Ok(params)
     }
 
-    /// A text; empty when it was not given.
+    /// A text; empty when it is missing.
     pub(super) fn text(&self, name: &str) -> &str {
         self.texts.get(name).map(String::as_str).unwrap_or_default()
     }
 
-    /// An integer, if it was given.
+    /// An integer; `None` when it is missing.
     pub(super) fn integer(&self, name: &str) -> Option<i64> {
         self.integers.get(name).copied()
     }
 
-    /// A list; empty when it was not given.
+    /// A list; empty when it is missing.
     pub(super) fn list(&self, name: &str) -> &[String] {
         self.lists.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The filters; none when they were not given.
+    /// The filters; empty when they are missing.
     pub(super) fn filters(&self) -> &[Filter] {
         &self.filters
     }

@@ -1,5 +1,5 @@
-//! A GET request's query becomes the JSON object that a POST would have carried: `AccountIds.0=1`
-//! is the first entry of an array, `Filters.0.Values.0=x` is nested. Every value stays text.
+//! Turns the query of a GET request into the JSON object of the same POST request. `AccountIds.0=1`
+//! becomes the first entry of an array, `Filters.0.Values.0=x` a nested one. Values stay text.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ struct Node {
     below: BTreeMap<String, Node>,
 }
 
-/// Decodes a query, or `InvalidParameter` naming the key that contradicts another.
+/// Decodes a query. Answers `InvalidParameter` with the key that contradicts another key.
 pub(super) fn decode(query: &str) -> Result<Map<String, Value>, ApiError> {
     let mut root = Node::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -35,7 +35,10 @@ pub(super) fn decode(query: &str) -> Result<Map<String, Value>, ApiError> {
         if node.text.replace(value).is_some() {
             return Err(ApiError::new(
                 "InvalidParameter",
-                format!("`{}` is given twice.", super::error::clip(&key)),
+                format!(
+                    "The parameter `{}` appears twice.",
+                    super::error::clip(&key)
+                ),
             ));
         }
     }
@@ -84,7 +87,7 @@ fn branch_of(name: &str, below: BTreeMap<String, Node>) -> Result<Value, ApiErro
         .map(Value::Array)
 }
 
-/// Undoes percent-encoding and reads `+` as a space, as the official SDKs write it.
+/// Decodes percent-encoding, and `+` as a space, because the official SDKs encode it so.
 fn unescape(text: &str) -> Result<String, ApiError> {
     let broken = || {
         ApiError::new(

@@ -1,10 +1,10 @@
-//! What the state machine tells the server to send, and the request ids that it puts in.
+//! The reply of the state machine to the server, and the request ids in it.
 
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-/// An answer and how it reaches the caller.
+/// An answer and how the server delivers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reply {
     /// The JSON envelope.
@@ -12,23 +12,23 @@ pub(super) struct Reply {
     pub(super) manner: Manner,
 }
 
-/// How an answer reaches the caller.
+/// How the server delivers an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     /// HTTP 200 with the body.
     Plain,
-    /// The same after a while.
+    /// HTTP 200 with the body, after a delay.
     Slow(Duration),
-    /// The same, ending in the middle of the body.
+    /// HTTP 200 with the first half of the body; then the connection closes.
     Cut,
-    /// Not at all: the connection is reset.
+    /// No answer: the connection is reset.
     Reset,
-    /// A gateway's HTML page with this status instead.
+    /// A gateway's HTML page with this status instead of the body.
     Html(u16),
 }
 
-/// Request ids: UUIDs that never repeat within a state, and differ between states with different
-/// seeds.
+/// Makes request ids: UUIDs that do not repeat within a state and that differ between states with
+/// different seeds.
 #[derive(Debug)]
 pub(super) struct RequestIds {
     seed: [u8; 16],
@@ -47,8 +47,7 @@ impl RequestIds {
             .chain_update(self.count.to_be_bytes())
             .finalize();
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = <[u8; 32]>::from(digest);
-        // Version 4 and the RFC's variant, so that a reader who checks the form of a UUID is
-        // content.
+        // Set version 4 and the RFC's variant, so that clients which validate UUIDs accept the id.
         let (version, variant) = ((g & 0x0f) | 0x40, (i & 0x3f) | 0x80);
         let part = |bytes: &[u8]| hex::encode(bytes);
         format!(

@@ -1,6 +1,5 @@
-//! One HTTP request as the sandbox sees it, and the common parameters that every call carries in
-//! its headers. Source: the pages "Request Structure" and "Common Request Parameters" of Tencent
-//! Cloud API 3.0.
+//! An HTTP request to the sandbox, and the common parameters in the headers of every call. Source:
+//! the pages "Request Structure" and "Common Request Parameters" of Tencent Cloud API 3.0.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,7 +8,7 @@ use bytes::Bytes;
 
 use super::error::ApiError;
 
-/// The largest body of a signed POST request.
+/// Size limit of the body of a signed POST request.
 pub(super) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
 /// Method, query and body as received; headers by lower-case name.
@@ -21,19 +20,19 @@ pub(super) struct Request {
     pub(super) body: Bytes,
 }
 
-/// Which call it claims to be.
+/// The common parameters of a call, not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Common {
     pub(super) action: String,
     pub(super) version: String,
     /// Unix seconds.
     pub(super) timestamp: i64,
-    /// The timestamp's text, which is what was signed.
+    /// The text of the timestamp, which the signature covers.
     pub(super) timestamp_text: String,
 }
 
 impl Request {
-    /// A header's trimmed value; an empty one counts as absent.
+    /// A header's trimmed value; `None` when it is absent or empty.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .get(name)
@@ -50,7 +49,7 @@ impl Request {
         }
     }
 
-    /// Whether the `Host` header names this machine.
+    /// Whether the `Host` header names loopback.
     pub(super) fn is_to_loopback(&self) -> bool {
         let name = self.host_name();
         let address = name
@@ -60,8 +59,8 @@ impl Request {
         name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
     }
 
-    /// Checks method, size and content type, and reads the common parameters, except the region:
-    /// its need depends on the action.
+    /// Checks method, size and content type, and reads the common parameters except the region,
+    /// which not every action needs.
     pub(super) fn common(&self) -> Result<Common, ApiError> {
         let content_type = self.header("content-type").unwrap_or_default();
         let kind = content_type.split(';').next().unwrap_or_default().trim();
@@ -103,7 +102,7 @@ impl Request {
         let Some(timestamp) = text.parse::<i64>().ok().filter(|_| plain) else {
             return Err(ApiError::invalid_value(
                 "Timestamp",
-                "is not a count of seconds since 1970",
+                "is not a number of seconds since 1970",
             ));
         };
         Ok(Common {

@@ -1,5 +1,5 @@
-//! The world that a sandbox starts with: public, because examples, events and tests name these ids.
-//! Both seeded regions hold the same ids; every other region is empty.
+//! The world that a sandbox starts with. Examples, events and tests use its ids. Both seeded
+//! regions have the same ids; every other region is empty.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,16 @@ use super::world::{
     ImageType, Shares, Stock, World,
 };
 
-/// The id of the key pair that a sandbox accepts unless told otherwise. It opens nothing else.
+/// The id of the key pair that a sandbox accepts by default. The pair is valid nowhere else.
 pub const SANDBOX_SECRET_ID: &str = "AKIDSANDBOX0000000000000000000000000";
-/// Its key.
+/// The key of the default key pair.
 pub const SANDBOX_SECRET_KEY: &str = "sandboxSecretKEY0123456789abcdef";
 /// The root account that owns every private image, as decimal text.
 pub const SANDBOX_OWNER: &str = "100000000001";
 /// The regions that are not empty.
 pub const SANDBOX_REGIONS: [&str; 2] = ["ap-singapore", "ap-guangzhou"];
 
-/// When every seeded image was made: 2026-06-01T08:00:00Z.
+/// Creation time of every seeded image: 2026-06-01T08:00:00Z.
 const MADE: Timestamp = Timestamp::constant(1_780_300_800, 0);
 
 impl World {
@@ -31,15 +31,15 @@ impl World {
     /// | `lhbp-syncing0` | custom, `SYNCING` for ever |
     /// | `lhbp-isolated` | custom, `ISOLATED` |
     /// | `lhbp-appimage` | not custom (`APP_OS`) |
-    /// | `lhbp-operated`, `lhbp-unfinish`, `lhbp-occupied` | custom, held by another operation |
+    /// | `lhbp-operated`, `lhbp-unfinish`, `lhbp-occupied` | custom, busy with another operation |
     ///
     /// | CVM image | is |
     /// |---|---|
     /// | `img-6pb6lrmy`, `img-gvbnzy6f`, `img-xkd784jw`, `img-cs2rrmp0` | can be shared with accounts and to Lighthouse; `img-xkd784jw` becomes `lhbp-su83x02a` there |
     /// | `img-imported`, `img-nocloudi`, `img-centos65` | imported, without cloud-init, too old a system: accounts only |
     /// | `img-wholeins`, `img-encryptd`, `img-byol0000` | whole instance, encrypted, own licence: neither |
-    /// | `img-creating`, `img-inuse000`, `img-occupied` | `CREATING`, `USING`, held by another operation: neither, for now |
-    /// | `img-received`, `img-public00` | another account's, the vendor's: not ours to share |
+    /// | `img-creating`, `img-inuse000`, `img-occupied` | `CREATING`, `USING`, busy with another operation: neither, for now |
+    /// | `img-received`, `img-public00` | another account's, the vendor's: the caller cannot share them |
     pub fn seeded() -> Self {
         let stock = Stock {
             blueprints: blueprints(),
@@ -55,8 +55,7 @@ impl World {
 }
 
 impl Blueprint {
-    /// A custom image made in Lighthouse, ready and shared with nobody: a start for a test's own
-    /// world.
+    /// A custom image made in Lighthouse, ready and not shared. Tests start their own world from it.
     pub fn custom(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -76,7 +75,7 @@ impl Blueprint {
 }
 
 impl CvmImage {
-    /// A custom system image, ready and shared with nobody: a start for a test's own world.
+    /// A custom system image, ready and not shared. Tests start their own world from it.
     pub fn custom(name: &str) -> Self {
         Self {
             name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! The sandbox on the wire: HTTP requests become the state machine's, its replies become HTTP.
+//! The HTTP server of the sandbox. Passes requests to the state machine and sends its replies.
 //! Decides nothing.
 
 use std::io;
@@ -28,18 +28,18 @@ use super::request::{MAX_BODY_BYTES, Request};
 use super::state::State;
 use super::world::World;
 
-/// How much of a request is read at all. It is more than the API's limit, so that a client that
-/// sends too much reads the refusal instead of a broken connection.
+/// Maximum number of bytes read from a request. Larger than the API's limit, so that a client that
+/// exceeds the limit receives the refusal instead of a broken connection.
 const MAX_READ_BYTES: usize = 3 * MAX_BODY_BYTES;
-/// How long `stop` waits for calls under way.
+/// How long `stop` waits for calls in progress.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The stand-in cloud; see the module's documentation.
+/// Starts the stand-in cloud; see the crate's documentation.
 #[derive(Debug)]
 pub struct Sandbox;
 
 impl Sandbox {
-    /// Starts a server within the current tokio runtime. It stops when the returned value is
+    /// Starts a server in the current tokio runtime. The server stops when the returned value is
     /// dropped.
     ///
     /// # Errors
@@ -78,10 +78,10 @@ impl Sandbox {
     }
 }
 
-/// A sandbox that runs. Dropping it stops the server without waiting.
+/// A running sandbox. Dropping it stops the server without waiting.
 #[derive(Debug)]
 pub struct Running {
-    /// Where it listens.
+    /// The address that it listens on.
     pub addr: SocketAddr,
     state: Arc<Mutex<State>>,
     stop: watch::Sender<bool>,
@@ -99,7 +99,7 @@ impl Running {
         lock(&self.state).world.clone()
     }
 
-    /// Changes the world behind the API's back, as someone in the console would.
+    /// Changes the world without a call, as a user of the console would.
     pub fn edit(&self, change: impl FnOnce(&mut World)) {
         change(&mut lock(&self.state).world);
     }
@@ -114,21 +114,21 @@ impl Running {
         lock(&self.state).log.forget();
     }
 
-    /// Adds a fault behind those that wait; with 1 000 waiting it is not added, and `false` is
-    /// returned.
+    /// Adds a fault after the pending ones. Returns `false` without adding it when 1 000 faults are
+    /// pending.
     pub fn inject(&self, fault: Fault) -> bool {
         lock(&self.state).inject(fault)
     }
 
-    /// Removes the faults that wait.
+    /// Removes all pending faults.
     pub fn clear_faults(&self) {
         lock(&self.state).faults.clear();
     }
 
-    /// Takes no more calls, lets those under way finish for two seconds, and returns.
+    /// Accepts no more calls, and waits up to two seconds for the calls in progress.
     pub async fn stop(self) {
         let Self { stop, mut task, .. } = self;
-        // Nobody listens any more if the server has ended by itself; then there is nothing to stop.
+        // Sending fails when the server has already ended; then there is nothing to stop.
         let _ = stop.send(true);
         if tokio::time::timeout(PATIENCE, &mut task).await.is_err() {
             task.abort();
@@ -136,7 +136,7 @@ impl Running {
     }
 }
 
-/// What every handler has at hand.
+/// The shared state of the handlers.
 #[derive(Debug, Clone)]
 struct Desk {
     state: Arc<Mutex<State>>,
@@ -144,14 +144,14 @@ struct Desk {
     stopped: watch::Receiver<bool>,
 }
 
-/// The state stays usable after a panic elsewhere: every change to it is whole or not made.
+/// Ignores poisoning: no panic can leave the state half-changed.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends when the sandbox is stopped or dropped.
 async fn until(mut stopped: watch::Receiver<bool>) {
-    // An error says that the sender is gone, which is the other way to stop.
+    // An error means that the sender was dropped, which also stops the server.
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
@@ -169,7 +169,8 @@ async fn serve(
         let (status, value) = debug::answer(&mut lock(&desk.state), &path, &request);
         return send(status, "application/json", value.to_string(), &desk);
     }
-    // The real gateway refuses an over-long query before the API sees it, so there is no envelope.
+    // The real gateway refuses a too long query before the API sees it, so the answer has no
+    // envelope.
     if request.query.len() > MAX_QUERY_BYTES {
         return html(StatusCode::URI_TOO_LONG, &desk);
     }
@@ -192,7 +193,7 @@ async fn serve(
     send(StatusCode::OK, "application/json", reply.body, &desk)
 }
 
-/// Reads a request to its end; `None` when it is too large even to refuse politely.
+/// Reads a complete request; `None` when it exceeds even the reading limit.
 async fn read(incoming: HttpRequest) -> Option<Request> {
     let (head, body) = incoming.into_parts();
     let body: Bytes = to_bytes(body, MAX_READ_BYTES).await.ok()?;
@@ -219,7 +220,7 @@ fn html(status: StatusCode, desk: &Desk) -> Response<Body> {
     send(status, "text/html", page, desk)
 }
 
-/// `Date` is the sandbox's own time, so that a client can find out how far its clock is off.
+/// Adds the sandbox's time as `Date`, so that a client can compare its clock.
 fn send(status: StatusCode, kind: &'static str, body: String, desk: &Desk) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

@@ -1,7 +1,7 @@
-//! TC3-HMAC-SHA256 from the receiving side: an Authorization header is read, and its signature
-//! computed again. Deliberately written from the documentation
-//! (cloud.tencent.com/document/api/213/30654) without sharing a line with the client's signer in
-//! the crate `tc3`: two readings of one rule that must agree. It knows no keys and no clock.
+//! Checks TC3-HMAC-SHA256 signatures: parses the Authorization header and recomputes the signature.
+//! Written from the documentation (cloud.tencent.com/document/api/213/30654) and independent of the
+//! client's signer in the crate `tc3`, so that each checks the other. Stores no keys and reads no
+//! clock.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use super::error::{ApiError, clip};
 use super::request::{Common, Request};
 
 const ALGORITHM: &str = "TC3-HMAC-SHA256";
-/// How far the timestamp may lie from the server's clock, in seconds.
+/// Maximum difference between the timestamp and the server's clock, in seconds.
 const TOLERANCE: u64 = 300;
 
 /// `TC3-HMAC-SHA256 Credential=<id>/<date>/<service>/tc3_request, SignedHeaders=<a;b>,
@@ -27,7 +27,7 @@ pub(super) struct Authorization {
 }
 
 impl Authorization {
-    /// Reads the header. Errors: `AuthFailure.InvalidAuthorization`, naming the part.
+    /// Parses the header. Errors: `AuthFailure.InvalidAuthorization` with the wrong part.
     pub(super) fn parse(header: &str) -> Result<Self, ApiError> {
         let parameters = header
             .strip_prefix(ALGORITHM)
@@ -40,7 +40,7 @@ impl Authorization {
                 .and_then(|part| part.strip_prefix(name)?.strip_prefix('='));
             value
                 .filter(|v| !v.is_empty())
-                .ok_or_else(|| malformed(&format!("has no {name}= in its place")))
+                .ok_or_else(|| malformed(&format!("lacks {name}= or has it in the wrong position")))
         };
         let (credential, headers, signature) = (
             part("Credential")?,
@@ -69,8 +69,7 @@ impl Authorization {
         })
     }
 
-    /// Whether the signature is this key's over this request. The caller has found the key by
-    /// `secret_id`.
+    /// Checks that this key signed this request. The caller finds the key by `secret_id`.
     ///
     /// Errors: `AuthFailure.SignatureExpire` (more than 300 s from `now`) or
     /// `AuthFailure.SignatureFailure`.
@@ -82,8 +81,9 @@ impl Authorization {
         now: Timestamp,
     ) -> Result<(), ApiError> {
         if common.timestamp.abs_diff(now.as_second()) > TOLERANCE {
-            let message =
-                format!("The timestamp lies more than {TOLERANCE} s from the server's time {now}.");
+            let message = format!(
+                "The timestamp differs from the server's time {now} by more than {TOLERANCE} s."
+            );
             return Err(ApiError::new("AuthFailure.SignatureExpire", message));
         }
         if utc_date(common.timestamp).as_deref() != Some(self.date.as_str()) {
@@ -109,15 +109,15 @@ impl Authorization {
         let signature = keyed(&k3.finalize().into_bytes(), to_sign.as_bytes())?;
         signature.verify_slice(&self.signature).map_err(|_| {
             mismatch(&format!(
-                "the canonical request's SHA-256 is {} here",
+                "the server's canonical request has the SHA-256 {}",
                 hex_sha256(&canonical)
             ))
         })
     }
 
-    /// Method, `/`, query, signed headers, their names, and the payload's hash. The documentation
-    /// lower-cases and trims every header value, so a signer that keeps a mixed-case host as it is
-    /// does not match.
+    /// Joins method, `/`, query, signed headers, their names, and the payload's hash. The
+    /// documentation lower-cases and trims every header value, so the signature of a client that
+    /// signs a mixed-case host does not match.
     fn canonical_request(&self, request: &Request) -> Result<String, ApiError> {
         let mut headers = String::new();
         for name in &self.signed_headers {

@@ -1,5 +1,5 @@
-//! The stand-in cloud as a state machine: a request and the instant come in, an answer goes out,
-//! the world may change. Pure: no socket, no clock, no randomness beyond the seed it was made with.
+//! The stand-in cloud as a state machine. In: a request and the time. Out: an answer; the world may
+//! change. Pure: no socket, no clock, no randomness except the seed.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -19,10 +19,10 @@ use super::request::Request;
 use super::signature::Authorization;
 use super::world::World;
 
-/// The most faults that wait at once.
+/// Maximum number of pending faults.
 const MAX_FAULTS: usize = 1_000;
 
-/// Everything that the sandbox remembers.
+/// The state of the sandbox.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) world: World,
@@ -34,7 +34,7 @@ pub(super) struct State {
     ids: RequestIds,
 }
 
-/// A call that is authentic, known, within its rate and well-formed.
+/// A call that has passed authentication, rate limit and parameter checks.
 struct Admitted {
     action: Action,
     region: String,
@@ -42,7 +42,7 @@ struct Admitted {
 }
 
 impl State {
-    /// `seed` makes the request ids of this state differ from those of another.
+    /// States with different seeds make different request ids.
     pub(super) fn new(options: SandboxOptions, seed: [u8; 16]) -> Self {
         Self {
             world: options.world,
@@ -55,7 +55,7 @@ impl State {
         }
     }
 
-    /// Answers one request and keeps a record of it.
+    /// Answers a request and adds it to the log.
     pub(super) fn answer(&mut self, request: &Request, now: Timestamp) -> Reply {
         let mut call = first_entry(request, now, self.ids.next());
         let (answer, manner) = match self.admit(request, now, &mut call) {
@@ -73,7 +73,7 @@ impl State {
         Reply { body, manner }
     }
 
-    /// Adds a fault behind those that wait already; `false` when too many do.
+    /// Adds a fault after the pending ones; returns `false` when too many are pending.
     pub(super) fn inject(&mut self, fault: Fault) -> bool {
         let room = self.faults.len() < MAX_FAULTS;
         if room {
@@ -82,8 +82,7 @@ impl State {
         room
     }
 
-    /// Authentication, then action, region, rate and parameters, in the order in which the real
-    /// gateway asks.
+    /// Checks authentication, then action, region, rate and parameters, in the real gateway's order.
     fn admit(
         &mut self,
         request: &Request,
@@ -168,8 +167,7 @@ impl State {
         })
     }
 
-    /// Carries the action out, unless a fault comes before; a fault after decides only what the
-    /// caller sees.
+    /// Carries the action out, unless a fault prevents it. Other faults change only the answer.
     fn perform(
         &mut self,
         admitted: &Admitted,
@@ -208,7 +206,7 @@ impl State {
         }
     }
 
-    /// The first fault that the action meets, counted down; it is shown as it was met: once.
+    /// Takes one use of the first fault that applies to the action, and returns that fault.
     fn take_fault(&mut self, action: Action) -> Option<Fault> {
         let fault = self.faults.iter_mut().find(|fault| fault.meets(action))?;
         fault.times -= 1;

@@ -1,4 +1,4 @@
-//! Requests signed by hand for the tests of this folder.
+//! Signed requests for the tests of this crate.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 use super::request::Request;
 use super::seed::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 
-/// The instant at which the tests of this folder play.
+/// The time in these tests.
 pub(super) const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
-/// A call before it is signed; change what a test is about.
+/// An unsigned call. A test changes the fields that it is about.
 #[derive(Clone)]
 pub(super) struct Draft {
     pub(super) host: String,
@@ -51,7 +51,7 @@ impl Draft {
         }
     }
 
-    /// The same for CVM.
+    /// A CVM call at [`NOW`] in ap-singapore with the seeded key.
     pub(super) fn cvm(action: &'static str, params: Value) -> Self {
         Self {
             service: "cvm",

@@ -1,5 +1,5 @@
-//! What the stand-in cloud holds: images and blueprints per region, and who may use them.
-//! Plain data that tests read and edit; the rules of the APIs are in `actions`.
+//! The world of the sandbox: images and blueprints per region, and the accounts that may use them.
+//! Plain data that tests read and edit; `actions` has the rules of the APIs.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 /// Everything that exists, by region name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct World {
-    /// One stock per region; a region that is not named is empty.
+    /// The images of each region; a region without an entry is empty.
     pub regions: BTreeMap<String, Stock>,
 }
 
@@ -22,10 +22,10 @@ pub struct Stock {
     pub images: BTreeMap<String, CvmImage>,
 }
 
-/// Accounts that an image is shared with, and since when.
+/// The accounts that an image is shared with, and when each was added.
 pub type Shares = BTreeMap<String, Timestamp>;
 
-/// Declares a closed set with the spelling that the API uses.
+/// Declares an enum with the API's spelling of its values.
 macro_rules! spelled {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -76,8 +76,7 @@ spelled! {
 }
 
 spelled! {
-    /// What another operation is doing with a blueprint: each makes sharing wait, with a code of
-    /// its own.
+    /// Another operation on a blueprint, named by the code with which sharing fails meanwhile.
     Busy {
         /// `OperationDenied.BlueprintOperationInProgress`.
         InOperation = "IN_OPERATION",
@@ -125,7 +124,7 @@ spelled! {
     ImageSource {
         /// Made from an instance.
         Created = "CREATE_IMAGE",
-        /// Brought from outside.
+        /// Imported.
         Imported = "EXTERNAL_IMPORT",
         /// The vendor's.
         Official = "OFFICIAL",
@@ -151,7 +150,7 @@ pub struct Blueprint {
     pub kind: BlueprintKind,
     /// `BlueprintState` as last set; read it through [`Blueprint::state_at`].
     pub state: BlueprintState,
-    /// When a `Syncing` blueprint becomes `Normal`; never without one.
+    /// When a `Syncing` blueprint becomes `Normal`; never when `None`.
     pub normal_at: Option<Timestamp>,
     /// The CVM image behind a `Shared` one; empty otherwise.
     pub image_id: String,
@@ -163,16 +162,16 @@ pub struct Blueprint {
     pub size: u32,
     /// `CreatedTime`.
     pub created: Timestamp,
-    /// What another operation does with it.
+    /// Another operation on it.
     pub busy: Option<Busy>,
-    /// Until when the last change of its shares is still being carried out.
+    /// Until when the last change of its shares is in progress.
     pub modifying_until: Option<Timestamp>,
     /// Accounts that may use it.
     pub shares: Shares,
 }
 
 impl Blueprint {
-    /// The state at an instant: a synchronisation ends by itself.
+    /// The state at an instant: `Syncing` becomes `Normal` with time.
     pub fn state_at(&self, now: Timestamp) -> BlueprintState {
         match (self.state, self.normal_at) {
             (BlueprintState::Syncing, Some(at)) if at <= now => BlueprintState::Normal,
@@ -205,7 +204,7 @@ pub struct CvmImage {
     pub encrypted: bool,
     /// Whether its licence is the owner's own (`LicenseType` `BYOL`).
     pub byol: bool,
-    /// Whether another operation holds it, in the `NORMAL` state.
+    /// Whether another operation uses it while its state is `NORMAL`.
     pub occupied: bool,
     /// `OsName`.
     pub os_name: String,
@@ -215,7 +214,7 @@ pub struct CvmImage {
     pub size: u32,
     /// `CreatedTime`.
     pub created: Timestamp,
-    /// The blueprint that it became when it was shared to Lighthouse.
+    /// The blueprint made from it when it was shared to Lighthouse.
     pub published: Option<String>,
     /// Accounts that may use it.
     pub shares: Shares,
@@ -244,7 +243,7 @@ impl World {
             .unwrap_or_default()
     }
 
-    /// The blueprint that a CVM image is in Lighthouse, if it is.
+    /// The blueprint made from a CVM image, if Lighthouse has one.
     pub fn published(&self, region: &str, image: &str) -> Option<String> {
         self.regions
             .get(region)?
@@ -255,7 +254,7 @@ impl World {
     }
 }
 
-/// `prefix` and 6 to 16 of `[0-9a-z]`: the shape of every image id in the API's examples.
+/// Matches `prefix` and 6 to 16 of `[0-9a-z]`, the form of all image ids in the API's examples.
 pub(super) fn is_image_id(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {
         (6..=16).contains(&rest.len())

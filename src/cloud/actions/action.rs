@@ -1,5 +1,5 @@
-//! What an action is to the rest of the module: what identifies it, what it is for, and the trait
-//! that one function sends by.
+//! The identity and the purpose of an API action, and the trait that lets one function send all
+//! actions.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,8 @@ impl Service {
     }
 }
 
-/// What a call is for. It decides what an error means: a share that exists already is as wanted for
-/// a share, and an answer that never came is harmless for a read only.
+/// The purpose of a call, which decides the class of an error: "already shared" is success for a
+/// share, and a missing answer is harmless only for a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// Give access.
@@ -44,8 +44,8 @@ impl Purpose {
     }
 }
 
-/// `Permission` of the two actions that both share and cancel. The documentation's example value
-/// `CANEL` is a misprint of its own parameter table.
+/// `Permission` of the two actions that both share and cancel. The documentation's example has the
+/// value `CANEL`, a misprint of the `CANCEL` in its parameter table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Permission {
@@ -65,10 +65,10 @@ impl Permission {
     }
 }
 
-/// What identifies an action to the cloud, and to the pacing of calls.
+/// Identifies an action in requests to the cloud and in the rate limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Api {
-    /// Which product.
+    /// The product.
     pub service: Service,
     /// `X-TC-Version`.
     pub version: &'static str,
@@ -78,18 +78,18 @@ pub struct Api {
 
 /// One action's request. A trait because one function sends all nine.
 pub trait Action: Serialize + Send + Sync {
-    /// What identifies it.
+    /// The action's identity.
     const API: Api;
-    /// The answer's fields besides `RequestId`.
+    /// The fields of the answer except `RequestId`.
     type Answer: DeserializeOwned + Send;
 
-    /// What this request is for.
+    /// The purpose of this request.
     fn purpose(&self) -> Purpose;
 
     /// Checks the request against the limits that the documentation publishes for it.
     ///
     /// # Errors
-    /// The first limit that it breaks.
+    /// The first limit that the request exceeds.
     fn check(&self) -> Result<(), Limit> {
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! `CancelShareBlueprintAcrossAccounts`: takes a Lighthouse custom image of one's own away from
-//! root accounts that have it. Limits: 10 accounts, 20 calls a second.
+//! `CancelShareBlueprintAcrossAccounts`: stops sharing the caller's Lighthouse custom image with
+//! root accounts. Limits: 10 accounts, 20 calls a second.
 //! <https://cloud.tencent.com/document/api/1207/101339>
 
 use serde::{Deserialize, Serialize};
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Api, Limit, Purpose, Service, limits};
 use crate::domain::{AccountId, BlueprintId};
 
-/// What identifies it.
+/// Identity of the action.
 pub const API: Api = Api {
     service: Service::Lighthouse,
     version: "2020-03-24",
     action: "CancelShareBlueprintAcrossAccounts",
 };
-/// The most accounts in one call.
+/// Maximum number of accounts in one call.
 pub const MAX_ACCOUNTS: usize = 10;
 
 /// The request.
@@ -26,7 +26,7 @@ pub struct Request<'a> {
     pub account_ids: &'a [AccountId],
 }
 
-/// The answer has no field besides `RequestId`.
+/// The answer, which has no field except `RequestId`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Answer {}
 

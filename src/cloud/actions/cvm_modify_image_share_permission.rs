@@ -1,5 +1,5 @@
-//! CVM `ModifyImageSharePermission`: gives root accounts a CVM image in its own region, or takes it
-//! away. Limits: 500 accounts an image, state NORMAL, 10 calls a second.
+//! CVM `ModifyImageSharePermission`: shares a CVM image with root accounts in the image's region,
+//! or stops sharing it. Limits: 500 accounts per image, state NORMAL, 10 calls a second.
 //! <https://cloud.tencent.com/document/api/213/15710>
 
 use serde::{Deserialize, Serialize};
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Api, Limit, Permission, Purpose, Service, limits};
 use crate::domain::{AccountId, CvmImageId};
 
-/// What identifies it.
+/// Identity of the action.
 pub const API: Api = Api {
     service: Service::Cvm,
     version: "2017-03-12",
     action: "ModifyImageSharePermission",
 };
-/// The most accounts that an image can be shared with. How many one call takes is not published;
-/// the settings say.
+/// Maximum number of accounts that an image can be shared with. The documentation publishes no
+/// limit for one call; the settings have one.
 pub const MAX_ACCOUNTS: usize = 500;
 
 /// The request.
@@ -27,12 +27,12 @@ pub struct Request<'a> {
     pub account_ids: &'a [AccountId],
     /// Share or cancel.
     pub permission: Permission,
-    /// How many accounts the settings allow in one call.
+    /// Maximum number of accounts in one call, from the settings.
     #[serde(skip)]
     pub max_accounts: usize,
 }
 
-/// The answer has no field besides `RequestId`.
+/// The answer, which has no field except `RequestId`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Answer {}
 

@@ -1,5 +1,5 @@
-//! `DescribeBlueprints`: the Lighthouse images of the account; also how the blueprint of a CVM
-//! image is found. Limits: ids or filters, 100 ids, 10 filters of 100 values, 100 a page.
+//! `DescribeBlueprints`: lists the Lighthouse images of the account; also finds the blueprint of a
+//! CVM image. Limits: ids or filters, 100 ids, 10 filters of 100 values, 100 entries a page.
 //! <https://cloud.tencent.com/document/api/1207/47689>
 
 use serde::{Deserialize, Serialize};
@@ -8,14 +8,14 @@ use super::filter::Filter;
 use super::{Action, Api, PAGE_LIMIT, Page, Paged, Purpose, Service};
 use crate::domain::BlueprintId;
 
-/// What identifies it.
+/// Identity of the action.
 pub const API: Api = Api {
     service: Service::Lighthouse,
     version: "2020-03-24",
     action: "DescribeBlueprints",
 };
 
-/// Which images. Ids and filters exclude each other.
+/// Selects images. Ids and filters exclude each other.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 enum Query<'a> {
@@ -43,7 +43,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// The images that are the account's own or came to it from CVM: not the public ones.
+    /// The account's own images and those made from CVM images, without the public ones.
     pub fn custom() -> Self {
         Self::first(Query::Filters {
             filters: [Filter {
@@ -83,7 +83,7 @@ pub struct Blueprint {
     pub blueprint_type: Option<String>,
     /// `NORMAL`, `SYNCING` …; only NORMAL can be shared.
     pub blueprint_state: Option<String>,
-    /// The CVM image that it came from; may be empty.
+    /// The CVM image that Lighthouse made it from; may be empty.
     pub image_id: Option<String>,
     /// Whether it is shared with anyone.
     pub blueprint_shared: Option<bool>,

@@ -1,5 +1,5 @@
-//! `DescribeBlueprintsShareAcrossAccountInfos`: which root accounts have a Lighthouse custom image.
-//! Not every site has it. Limits: 100 a page, 20 calls a second.
+//! `DescribeBlueprintsShareAcrossAccountInfos`: lists the root accounts that have a Lighthouse
+//! custom image. Not every site offers the action. Limits: 100 entries a page, 20 calls a second.
 //! <https://cloud.tencent.com/document/product/1207/132389>
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Api, PAGE_LIMIT, Page, Paged, Purpose, Service};
 use crate::domain::{AccountId, BlueprintId};
 
-/// What identifies it.
+/// Identity of the action.
 pub const API: Api = Api {
     service: Service::Lighthouse,
     version: "2020-03-24",
@@ -20,9 +20,9 @@ pub const API: Api = Api {
 pub struct Request<'a> {
     /// The image; required.
     pub blueprint_ids: [&'a BlueprintId; 1],
-    /// Where the page begins.
+    /// Offset of the first entry.
     pub offset: u64,
-    /// How long it may be.
+    /// Maximum number of entries on the page.
     pub limit: u32,
 }
 
@@ -51,9 +51,9 @@ pub struct Answer {
 pub struct Share {
     /// The image.
     pub blueprint_id: BlueprintId,
-    /// Who has it.
+    /// The account.
     pub account_id: AccountId,
-    /// Since when, RFC 3339.
+    /// When it was shared, RFC 3339.
     pub created_time: Option<String>,
 }
 

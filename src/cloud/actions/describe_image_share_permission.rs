@@ -1,4 +1,4 @@
-//! `DescribeImageSharePermission`: which root accounts have a CVM image. One answer, no pages.
+//! `DescribeImageSharePermission`: lists the root accounts that have a CVM image, without paging.
 //! Limits: 10 calls a second.
 
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Api, Purpose, Service};
 use crate::domain::{AccountId, CvmImageId};
 
-/// What identifies it.
+/// Identity of the action.
 pub const API: Api = Api {
     service: Service::Cvm,
     version: "2017-03-12",
@@ -25,7 +25,7 @@ pub struct Request<'a> {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Answer {
-    /// Who has it.
+    /// The accounts that have the image.
     pub share_permission_set: Option<Vec<Share>>,
 }
 
@@ -33,9 +33,9 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Share {
-    /// Who has it.
+    /// The account.
     pub account_id: AccountId,
-    /// Since when.
+    /// When it was shared.
     pub created_time: Option<String>,
 }
 

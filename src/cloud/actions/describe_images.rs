@@ -1,4 +1,4 @@
-//! CVM `DescribeImages`, used for one image by its id. Without paging: one image is one entry.
+//! CVM `DescribeImages`: reads one image by its id, without paging.
 //! <https://cloud.tencent.com/document/api/213/15715>
 
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Api, Purpose, Service};
 use crate::domain::CvmImageId;
 
-/// What identifies it.
+/// Identity of the action.
 pub const API: Api = Api {
     service: Service::Cvm,
     version: "2017-03-12",

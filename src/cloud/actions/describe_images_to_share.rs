@@ -1,5 +1,6 @@
-//! `DescribeImagesToShare`: the CVM images of the account and whether each can be made available in
-//! Lighthouse. Limits: ids or filters, 10 filters of 5 values, 100 a page, 20 calls a second.
+//! `DescribeImagesToShare`: lists the account's CVM images, and whether each can be made available
+//! in Lighthouse. Limits: ids or filters, 10 filters of 5 values, 100 entries a page, 20 calls a
+//! second.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,29 +8,29 @@ use super::filter::Filter;
 use super::{Action, Api, Limit, PAGE_LIMIT, Page, Paged, Purpose, Service, limits};
 use crate::domain::CvmImageId;
 
-/// What identifies it.
+/// Identity of the action.
 pub const API: Api = Api {
     service: Service::Lighthouse,
     version: "2020-03-24",
     action: "DescribeImagesToShare",
 };
-/// The most values of one filter.
+/// Maximum number of values in one filter.
 pub const MAX_FILTER_VALUES: usize = 5;
 
-/// Which images. Ids and filters exclude each other.
+/// Selects images. Ids and filters exclude each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ImagesQuery {
-    /// All.
+    /// All images.
     #[default]
     All,
-    /// Those named, 1 to 100.
+    /// The images with these ids, 1 to 100.
     #[serde(rename_all = "PascalCase")]
     Ids {
         /// Their ids.
         image_ids: Vec<CvmImageId>,
     },
-    /// Those that pass every filter, 10 at most.
+    /// The images that match all filters, of which there may be 10.
     #[serde(rename_all = "PascalCase")]
     Filters {
         /// The filters.
@@ -41,12 +42,12 @@ pub enum ImagesQuery {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Request {
-    /// Which images.
+    /// The images to list.
     #[serde(flatten)]
     pub query: ImagesQuery,
-    /// Where the page begins.
+    /// Offset of the first entry.
     pub offset: u64,
-    /// How long it may be.
+    /// Maximum number of entries on the page.
     pub limit: u32,
 }
 
@@ -98,9 +99,9 @@ pub struct ImageToShare {
     pub platform: Option<String>,
     /// RFC 3339.
     pub created_time: Option<String>,
-    /// Whether it can be shared. Decide by this, never by the reason: that is free, localized text.
+    /// Whether it can be shared. Decide by this field, never by the reason, which is localized text.
     pub is_shareable: Option<bool>,
-    /// Why not; empty when it can.
+    /// Why it cannot be shared; empty when it can.
     pub unshareable_reason: Option<String>,
 }
 

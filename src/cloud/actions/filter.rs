@@ -1,13 +1,13 @@
-//! A filter of a list, as several actions take it.
+//! The filter that several list actions accept.
 
 use serde::Serialize;
 
-/// A filter of a list: an entry passes when it has one of the values.
+/// A filter: matches entries that have one of the values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Filter {
     /// `image-id`, `image-name`, `image-type` here; other lists have others.
     pub name: String,
-    /// Alternatives.
+    /// The values, of which an entry must have one.
     pub values: Vec<String>,
 }

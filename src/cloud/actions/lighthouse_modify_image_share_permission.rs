@@ -1,13 +1,13 @@
 //! Lighthouse `ModifyImageSharePermission`: makes a CVM image available in Lighthouse of the same
-//! account and region, or not. Limits: see the image's `IsShareable`; 20 calls a second. CVM has an
-//! action of the same name for accounts.
+//! account and region, or withdraws it. Limits: the image's `IsShareable` must be true; 20 calls a
+//! second. CVM has an action of the same name, which shares images with accounts.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Api, Permission, Purpose, Service};
 use crate::domain::{BlueprintId, CvmImageId};
 
-/// What identifies it.
+/// Identity of the action.
 pub const API: Api = Api {
     service: Service::Lighthouse,
     version: "2020-03-24",
@@ -33,8 +33,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The image as Lighthouse knows it; null when the cloud gives none. A value of another shape
-    /// counts as none: the write has succeeded, and the list of blueprints tells the id too.
+    /// The image's id in Lighthouse; may be null. A value of another shape counts as null, because
+    /// the write has succeeded and the list of blueprints has the id too.
     pub fn blueprint(&self) -> Option<BlueprintId> {
         self.blueprint_id.as_deref()?.parse().ok()
     }

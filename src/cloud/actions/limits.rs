@@ -1,16 +1,16 @@
-//! The limits that the documentation publishes, as checks. In: a request's parts. Out: nothing, or
-//! the limit that is broken, so that a request which the cloud must refuse is never sent.
+//! Checks the limits that the documentation publishes. In: the parts of a request. Out: nothing, or
+//! the limit that the request exceeds, so that it is not sent in vain.
 
 use super::filter::Filter;
 use crate::domain::AccountId;
 
-/// A published limit, and how a request breaks it.
+/// A published limit that a request exceeds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {limit}")]
 pub struct Limit {
-    /// What the request has.
+    /// The number in the request.
     pub what: String,
-    /// What the documentation allows.
+    /// The documented limit.
     pub limit: String,
 }
 
@@ -23,19 +23,19 @@ impl Limit {
     }
 }
 
-/// From 1 to `most` accounts: no API has an "all", and an empty list must not become one.
+/// Requires 1 to `most` accounts. Rejects an empty list, which an API could read as "all".
 pub(super) fn accounts(accounts: &[AccountId], most: usize) -> Result<(), Limit> {
     match accounts.len() {
         0 => Err(Limit::broken("0 accounts", "AccountIds is required")),
         n if n > most => Err(Limit::broken(
             format!("{n} accounts"),
-            format!("AccountIds takes {most} at most"),
+            format!("AccountIds takes at most {most}"),
         )),
         _ => Ok(()),
     }
 }
 
-/// From 1 to 100 ids: an empty list must not become "all".
+/// Requires 1 to 100 ids. Rejects an empty list, which an API could read as "all".
 pub(super) fn ids(count: usize) -> Result<(), Limit> {
     const MAX_IDS: usize = 100;
     match count {
@@ -47,13 +47,13 @@ pub(super) fn ids(count: usize) -> Result<(), Limit> {
     }
 }
 
-/// Up to 10 filters with 1 to `max_values` values each.
+/// Allows up to 10 filters with 1 to `max_values` values each.
 pub(super) fn filters(filters: &[Filter], max_values: usize) -> Result<(), Limit> {
     const MAX_FILTERS: usize = 10;
     if filters.len() > MAX_FILTERS {
         return Err(Limit::broken(
             format!("{} filters", filters.len()),
-            format!("{MAX_FILTERS} Filters per request at most"),
+            format!("a request takes at most {MAX_FILTERS} Filters"),
         ));
     }
     for filter in filters {
@@ -83,7 +83,7 @@ mod tests {
         let broken = accounts(&ids, 10).unwrap_err();
         assert_eq!(
             broken.to_string(),
-            "11 accounts: AccountIds takes 10 at most"
+            "11 accounts: AccountIds takes at most 10"
         );
     }
 

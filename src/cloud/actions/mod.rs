@@ -1,6 +1,6 @@
-//! The nine API actions, a file each: constants, request, answer, and the published limits checked
-//! before sending. In: typed arguments. Out: the JSON to send, the JSON understood. Knows no HTTP
-//! and no clock.
+//! The nine API actions, one file each: constants, request, answer, and checks of the published
+//! limits. In: typed arguments. Out: the JSON to send, and the parsed answer. Knows no HTTP and no
+//! clock.
 
 mod action;
 pub mod cancel_share_blueprint_across_accounts;

@@ -1,15 +1,14 @@
-//! Reading a list that comes in pages. In: each page as it arrives. Out: the next offset, or the
-//! whole list. Bounded, and never trusting: the sum may change between pages, and a server may
-//! ignore the offset.
+//! Collects a paged list. In: each page as it arrives. Out: the next offset, or the complete list.
+//! Ends after a fixed number of pages, and does not trust the server: the total may change between
+//! pages, and a server may ignore the offset.
 
 use std::collections::BTreeSet;
 
 use super::Action;
 
-/// The largest page that the paged reads allow.
+/// Page size, the largest that the paged actions allow.
 pub const PAGE_LIMIT: u32 = 100;
-/// More pages than this are not asked for: 20 000 entries, far beyond any quota of images or
-/// shares.
+/// Maximum number of pages: 20 000 entries, far above any quota of images or shares.
 pub const MAX_PAGES: usize = 200;
 
 /// One page of a list.
@@ -17,7 +16,7 @@ pub const MAX_PAGES: usize = 200;
 pub struct Page<T> {
     /// The entries, in the server's order.
     pub items: Vec<T>,
-    /// `TotalCount`, when the server says it.
+    /// `TotalCount`, when the answer has it.
     pub total: Option<u64>,
 }
 
@@ -26,25 +25,25 @@ pub trait Paged: Action {
     /// An entry.
     type Item: Send;
 
-    /// The same request from `offset` on.
+    /// The same request for the page that starts at `offset`.
     #[must_use]
     fn at(self, offset: u64) -> Self;
 
     /// The page in an answer.
     fn page(answer: Self::Answer) -> Page<Self::Item>;
 
-    /// What tells one entry from another.
+    /// The key that identifies an entry.
     fn key(item: &Self::Item) -> String;
 }
 
-/// What went wrong with a list.
+/// Why a list cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PagingError {
-    /// The list does not end.
+    /// The list has too many pages.
     #[error("the list has more than {MAX_PAGES} pages")]
     Endless,
-    /// A page brought nothing that was not there before.
-    #[error("a page repeats entries of the pages before it")]
+    /// A page contains no new entry.
+    #[error("a page contains only entries of earlier pages")]
     Repeating,
 }
 
@@ -69,12 +68,12 @@ impl<T> Default for Pager<T> {
 }
 
 impl<T> Pager<T> {
-    /// Takes a page; returns the next offset to ask for, or `None` when the list is complete. The
-    /// offset grows by what a page held, not by what was asked for, so that a server with a smaller
-    /// page loses nothing.
+    /// Takes a page; returns the offset of the next one, or `None` when the list is complete. The
+    /// offset grows by the entries received, not by the page size requested, so that a server with
+    /// smaller pages skips nothing.
     ///
     /// # Errors
-    /// [`PagingError`], instead of a list that is silently too short or a loop without end.
+    /// [`PagingError`] when the list does not end.
     pub fn take(
         &mut self,
         page: Page<T>,
@@ -101,7 +100,7 @@ impl<T> Pager<T> {
         Ok(Some(self.offset))
     }
 
-    /// The entries, each once.
+    /// The collected entries, each once.
     pub fn into_items(self) -> Vec<T> {
         self.items
     }

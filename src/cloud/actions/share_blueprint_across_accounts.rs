@@ -1,18 +1,18 @@
-//! `ShareBlueprintAcrossAccounts`: gives root accounts a Lighthouse custom image. The answer names
-//! no account. Limits: 10 accounts, state NORMAL, 20 calls a second.
+//! `ShareBlueprintAcrossAccounts`: shares a Lighthouse custom image with root accounts. The answer
+//! names no account. Limits: 10 accounts, state NORMAL, 20 calls a second.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Api, Limit, Purpose, Service, limits};
 use crate::domain::{AccountId, BlueprintId};
 
-/// What identifies it.
+/// Identity of the action.
 pub const API: Api = Api {
     service: Service::Lighthouse,
     version: "2020-03-24",
     action: "ShareBlueprintAcrossAccounts",
 };
-/// The most accounts in one call.
+/// Maximum number of accounts in one call.
 pub const MAX_ACCOUNTS: usize = 10;
 
 /// The request.
@@ -25,7 +25,7 @@ pub struct Request<'a> {
     pub account_ids: &'a [AccountId],
 }
 
-/// The answer has no field besides `RequestId`.
+/// The answer, which has no field except `RequestId`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Answer {}
 

@@ -1,6 +1,6 @@
-//! The credentials in use. In: a chain, and how to ask beyond this process. Out: what it gave last,
-//! until shortly before its end or until the cloud says that it has expired. Callers that come at
-//! once share one look-up, and its failure.
+//! Caches the credentials in use. In: a chain and access to remote sources. Out: the credentials
+//! found last, until shortly before they expire or until the cloud refuses them. Concurrent callers
+//! share one look-up and its failure.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,35 +12,36 @@ use super::{CredentialChain, Credentials, CredentialsError, Remote};
 use crate::cloud::deadline::Deadline;
 use crate::domain::Timestamp;
 
-/// So long before their end temporary credentials are replaced, as the Python and Go SDKs do.
+/// How long before their expiry the cache replaces temporary credentials. The Python and Go SDKs
+/// use the same time.
 const EARLY: SignedDuration = SignedDuration::from_secs(300);
-/// So long a look-up that gave nothing newer is not repeated while the credentials at hand still
-/// hold.
+/// Minimum time between two look-ups while the current credentials are still valid.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 type Loaded = Result<Arc<Credentials>, CredentialsError>;
 
-/// A chain and what it gave last.
+/// A chain, and the credentials that its last look-up found.
 #[derive(Debug)]
 pub struct CredentialCache {
     chain: CredentialChain,
     remote: Remote,
     slot: Mutex<Slot>,
-    /// Held by whoever looks; the others wait, and take what came of it.
+    /// Locked during a look-up. Callers that wait for the lock use the result of that look-up.
     looking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     current: Option<Arc<Credentials>>,
-    /// How many looks have ended, and the last one's end.
+    /// Number of finished look-ups.
     looks: u64,
+    /// Result of the last look-up.
     last: Option<Loaded>,
     next_look: Option<Timestamp>,
 }
 
 impl CredentialCache {
-    /// Nothing is looked up yet.
+    /// Looks nothing up yet.
     pub fn new(chain: CredentialChain, remote: Remote) -> Self {
         Self {
             chain,
@@ -50,10 +51,11 @@ impl CredentialCache {
         }
     }
 
-    /// The credentials in use, looked up when there are none that will do.
+    /// Returns the cached credentials; looks them up when the cache has none or they are about to
+    /// expire.
     ///
     /// # Errors
-    /// As [`CredentialChain::load`], and when `deadline` comes first.
+    /// As [`CredentialChain::load`], and `OutOfTime` when `deadline` passes first.
     pub async fn current(&self, deadline: Deadline) -> Loaded {
         let looks = {
             let slot = self.lock();
@@ -65,14 +67,13 @@ impl CredentialCache {
         within(deadline, Box::pin(self.look(looks))).await
     }
 
-    /// The root account of the credentials at hand, where their place tells; nothing is looked up
-    /// for it.
+    /// The root account of the cached credentials, if their source names it. Looks nothing up.
     pub fn owner(&self) -> Option<String> {
         self.lock().current.as_ref()?.owner.clone()
     }
 
-    /// Looks the credentials up anew after the cloud refused `used`. `None` when the chain still
-    /// gives the same: repeating a call with them is pointless.
+    /// Looks the credentials up again after the cloud refused `used`. `None` when the chain still
+    /// finds the same credentials, so that repeating the call is pointless.
     ///
     /// # Errors
     /// As [`CredentialCache::current`].
@@ -85,7 +86,7 @@ impl CredentialCache {
         let looks = {
             let slot = self.lock();
             match &slot.current {
-                // Somebody else was refused before, and has renewed them.
+                // Another caller has renewed the credentials in the meantime.
                 Some(current) if !current.same_as(used) && !self.chain.keeps_nothing() => {
                     return Ok(Some(Arc::clone(current)));
                 }
@@ -96,7 +97,7 @@ impl CredentialCache {
         Ok((!loaded.same_as(used)).then_some(loaded))
     }
 
-    /// A look that lets credentials that still hold stand when it fails.
+    /// Looks the credentials up. On failure, returns the cached credentials while they are valid.
     async fn look(&self, looks: u64) -> Loaded {
         let found = self.look_anew(looks).await;
         let Err(problem) = found else { return found };
@@ -109,14 +110,14 @@ impl CredentialCache {
         {
             Some(held) => {
                 slot.next_look = now.checked_add(PAUSE).ok();
-                tracing::warn!(%problem, "credentials were not refreshed; the present ones hold a little longer");
+                tracing::warn!(%problem, "cannot refresh the credentials; the current ones are still valid");
                 Ok(held)
             }
             None => Err(problem),
         }
     }
 
-    /// One look for all who saw the same number of looks before it.
+    /// Looks the credentials up, once for all callers that pass the same number of look-ups.
     async fn look_anew(&self, looks: u64) -> Loaded {
         let _looking = self.looking.lock().await;
         {
@@ -130,14 +131,14 @@ impl CredentialCache {
         slot.looks = slot.looks.wrapping_add(1);
         slot.last = Some(loaded.clone());
         if let Ok(credentials) = &loaded {
-            // A place that still gives the old ones is not asked for each call.
+            // A source may still return expiring credentials: do not ask it for every call.
             slot.next_look = self.remote.now().checked_add(PAUSE).ok();
             slot.current = Some(Arc::clone(credentials));
         }
         loaded
     }
 
-    /// The slot always holds whole credentials, so a poisoned lock is used as it is.
+    /// Ignores poisoning: no panic can leave the slot half-changed.
     fn lock(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,7 +159,8 @@ impl Slot {
     }
 }
 
-/// A look is rare and its future large and deep, so it stands on the heap without its type.
+/// Runs a look-up until the deadline. The look-up is boxed because its future is large and rarely
+/// used.
 async fn within(
     deadline: Deadline,
     look: Pin<Box<dyn Future<Output = Loaded> + Send + '_>>,

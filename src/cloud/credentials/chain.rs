@@ -1,6 +1,6 @@
-//! The chain of places. In: variables, a home directory, a way to read files. Out: the first
-//! credentials found, or every place that was looked at. Above it, when configured, an account's
-//! own key and a role to assume. Prints no secret.
+//! Finds credentials. In: variables, a home directory, a function that reads files; optionally an
+//! account's own key and a role to assume. Out: the first credentials found, or the list of sources
+//! that have none. Prints no secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use super::remote::Remote;
 use super::source::SOURCES;
 use super::sts::{self, RoleArn, Session};
 
-/// All places in order, as they are at one moment of configuration. Files are read anew each time.
+/// The sources of credentials, in order. Variables are read once, files at each look-up.
 #[derive(Clone)]
 pub struct CredentialChain {
     environment: Environment,
@@ -26,8 +26,8 @@ pub struct CredentialChain {
 }
 
 impl CredentialChain {
-    /// From the process's variables (those of other programs are not kept), the user's home and a
-    /// way to read files.
+    /// Takes the process's variables, of which it keeps only those that a source reads, the user's
+    /// home directory and a function that reads files.
     pub fn new(
         variables: &BTreeMap<String, String>,
         home: Option<PathBuf>,
@@ -40,21 +40,20 @@ impl CredentialChain {
         }
     }
 
-    /// Reading files of the file system, at most 64 KiB of each.
+    /// As [`CredentialChain::new`], with files of at most 64 KiB from the file system.
     pub fn from_disk(variables: &BTreeMap<String, String>, home: Option<PathBuf>) -> Self {
         Self::new(variables, home, Arc::new(read_small_file))
     }
 
-    /// Where the credentials go that invocations bring: this chain's, and that of every chain made
-    /// of it.
+    /// The slot for credentials of invocations. Chains cloned from this one share it.
     pub fn invocation_credentials(&self) -> InvocationCredentials {
         self.environment.invocation_credentials.clone()
     }
 
-    /// With the key of `account` in place of the chain's places.
+    /// Uses the key of `account` instead of the sources.
     ///
     /// # Errors
-    /// The key contains what no key contains.
+    /// `Unusable` when the id or the key is empty or contains characters that no key has.
     pub fn with_key(
         self,
         account: &str,
@@ -70,7 +69,7 @@ impl CredentialChain {
         })
     }
 
-    /// Assuming `role` with what the key or the places give.
+    /// Assumes `role` with the credentials of the key or the sources.
     #[must_use]
     pub fn assuming(self, role: RoleArn) -> Self {
         Self {
@@ -79,7 +78,7 @@ impl CredentialChain {
         }
     }
 
-    /// The first credentials found, and the role's when one is to be assumed.
+    /// Returns the first credentials found, or those of the role that they assume.
     ///
     /// # Errors
     /// [`CredentialsError`].
@@ -93,7 +92,7 @@ impl CredentialChain {
         };
         let assumed = sts::assume(remote, &base, role).await;
         if assumed.is_err() {
-            // The keys of a function's environment grow stale; what its invocations bring does not.
+            // The keys in a function's environment expire; invocations bring newer ones.
             self.environment.invocation_credentials.refused(&base);
         }
         if assumed.is_err() && self.environment.invocation_credentials.replaces(&base) {
@@ -117,7 +116,7 @@ impl CredentialChain {
         self.environment.keeps_nothing()
     }
 
-    /// Notes that the cloud refused these credentials for their token.
+    /// Notes that the cloud refused the token of these credentials.
     pub(super) fn refused(&self, used: &Credentials) {
         self.environment.invocation_credentials.refused(used);
     }

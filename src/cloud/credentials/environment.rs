@@ -1,5 +1,5 @@
-//! What every place reads: the process's variables, files, and the credentials that invocations
-//! bring. Knows no place and asks no other machine.
+//! The input of all credential sources: the process's variables, files, and the credentials of
+//! invocations. Does no network I/O.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -11,15 +11,15 @@ use secrecy::{ExposeSecret, SecretString};
 use super::error::{CredentialsError, unusable};
 use super::invocation_credentials::InvocationCredentials;
 
-/// No credentials file is larger.
+/// Size limit of a credentials file.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
-/// The variable that names another address of the machine's metadata, on loopback, or `off`.
+/// The variable that replaces the address of the metadata service by one on loopback, or by `off`.
 pub(super) const METADATA_ENDPOINT: &str = "SHAREHOOK_METADATA_ENDPOINT";
 
 /// How files are read.
 pub type ReadFile = Arc<dyn Fn(&Path) -> io::Result<String> + Send + Sync>;
 
-/// The surroundings of a process, as they are at one moment of configuration.
+/// The variables, the home directory and the invocation credentials of a process.
 #[derive(Clone)]
 pub(super) struct Environment {
     variables: BTreeMap<String, SecretString>,
@@ -29,7 +29,7 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Keeps the variables of the places alone.
+    /// Keeps only the variables that a source reads.
     pub(super) fn new(
         variables: &BTreeMap<String, String>,
         home: Option<PathBuf>,
@@ -60,18 +60,18 @@ impl Environment {
         self.variables.keys()
     }
 
-    /// Whether permanent-looking keys may change under this process: the cloud's function platform
-    /// replaces a role's keys between invocations, and marks none of them with an end.
+    /// Whether keys without an expiry may still be temporary: the function platform replaces a
+    /// role's keys between invocations and does not say when they expire.
     pub(super) fn keeps_nothing(&self) -> bool {
         self.variable("TENCENTCLOUD_RUNENV") == Some("SCF")
     }
 
-    /// A file's text, or nothing when there is no such file.
+    /// A file's text; `None` when the file does not exist.
     pub(super) fn read_file(&self, path: &Path) -> Result<Option<String>, CredentialsError> {
         match (self.read)(path) {
             Ok(text) if text.len() as u64 > MAX_FILE_BYTES => Err(unusable(
                 &path.display().to_string(),
-                "it is larger than 64 KiB",
+                "the file is larger than 64 KiB",
             )),
             Ok(text) => Ok(Some(text)),
             Err(error)
@@ -84,13 +84,13 @@ impl Environment {
             }
             Err(error) => Err(unusable(
                 &path.display().to_string(),
-                format!("it cannot be read: {}", error.kind()),
+                format!("the file cannot be read: {}", error.kind()),
             )),
         }
     }
 }
 
-/// Reads at most 64 KiB and one byte of a file.
+/// Reads at most 64 KiB and one byte of a file, so that the caller notices a larger file.
 pub(super) fn read_small_file(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     std::fs::File::open(path)?

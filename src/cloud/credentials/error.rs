@@ -1,38 +1,38 @@
-//! Why there are no credentials, and what that means for a call.
+//! Errors of the credential look-up, and the `CloudError` of the call that needed the credentials.
 
 use crate::domain::{CloudError, ErrorClass, ResultCode};
 
-/// How the headers of SCF's invocations are named among the places that have nothing.
+/// Names the invocation headers in the list of sources that have no credentials.
 pub(super) const NO_INVOCATION: &str = "the headers of SCF's invocations";
 
 /// Why there are no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
-    /// No place has any.
-    #[error("no credentials; looked at {}", looked.join(", "))]
+    /// No source has credentials.
+    #[error("no credentials found; looked at {}", looked.join(", "))]
     Missing {
-        /// Every place, in order.
+        /// Every source, in order.
         looked: Vec<String>,
     },
-    /// A place has some that cannot be used. The places after it are not asked: somebody meant this
-    /// one.
-    #[error("the credentials in {place} cannot be used: {problem}")]
+    /// A source has unusable credentials. The look-up ends here instead of silently using
+    /// credentials of a later source.
+    #[error("cannot use the credentials in {place}: {problem}")]
     Unusable {
         /// A variable or a file.
         place: String,
-        /// What is wrong, without any value.
+        /// The problem, without any value.
         problem: String,
     },
-    /// A place that gives temporary ones did not answer now. Waiting may help.
-    #[error("credentials of {place} could not be had: {problem}")]
+    /// A source of temporary credentials did not answer. A later look-up may succeed.
+    #[error("cannot get the credentials of {place}: {problem}")]
     Unreachable {
-        /// Whom was asked, for what.
+        /// The service that the look-up asked, and for what.
         place: String,
-        /// What happened.
+        /// Why the service gave no credentials.
         problem: String,
     },
-    /// The caller's time ended first.
-    #[error("the deadline passed before there were credentials")]
+    /// The caller's deadline passed.
+    #[error("the deadline passed during the look-up of the credentials")]
     OutOfTime,
 }
 
@@ -45,28 +45,28 @@ impl From<CredentialsError> for CloudError {
                 (
                     ResultCode::NoCredentials,
                     ErrorClass::Operator,
-                    "give the function an execution role: SCF then brings its keys by itself",
+                    "give the function an execution role: SCF then sends the role's keys with each invocation",
                 )
             }
             CredentialsError::Missing { .. } => (
                 ResultCode::NoCredentials,
                 ErrorClass::Operator,
-                "set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or write one of the files",
+                "set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or create one of the files",
             ),
             CredentialsError::Unusable { .. } => (
                 ResultCode::NoCredentials,
                 ErrorClass::Operator,
-                "correct it, or remove it so that the next place is asked",
+                "correct these credentials, or remove them so that the program tries the next source",
             ),
             CredentialsError::Unreachable { .. } => (
                 ResultCode::NoCredentials,
                 ErrorClass::NotSent,
-                "none at once: it is repeated; if it persists, check the way to it",
+                "none now: the program repeats the look-up; if the error persists, check the connection to the service",
             ),
             CredentialsError::OutOfTime => (
                 ResultCode::DeadlinePassed,
                 ErrorClass::NotSent,
-                "none at once: it is repeated later",
+                "none now: the program repeats the call later",
             ),
         };
         CloudError {

@@ -1,16 +1,16 @@
 //! Credential files as the SDKs read them: Python's `configparser` with its default settings. In:
-//! text. Out: the names and values of one section, or the line that is wrong. The differences are
-//! lenient ones: a byte order mark and blanks inside a section's brackets are ignored.
+//! text. Out: the names and values of one section, or the line that is wrong. Unlike
+//! `configparser`, ignores a byte order mark and blanks inside a section's brackets.
 //!
 //! Source: CPython, `Lib/configparser.py`, `RawConfigParser._read`; fixtures made with it are in
 //! `tests/vectors/credential-files.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The section whose values `configparser` keeps apart, and may appear more than once.
+/// The section that `configparser` treats separately and that may appear more than once.
 const DEFAULT_SECTION: &str = "DEFAULT";
 
-/// What has been read of a file.
+/// The part of a file read so far.
 #[derive(Default)]
 struct Reader {
     sections: BTreeSet<String>,
@@ -22,8 +22,8 @@ struct Reader {
     indent: usize,
 }
 
-/// The values of `[wanted]`, by lower-case name; none when the file has no such section. Problems
-/// name the line, never its text: it may be a secret.
+/// The values of `[wanted]`, by lower-case name; none when the file has no such section. Errors
+/// give the line's number but not its text, which may be a secret.
 pub(super) fn section(text: &str, wanted: &str) -> Result<BTreeMap<String, String>, String> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut reader = Reader::default();
@@ -63,7 +63,7 @@ impl Reader {
         }
     }
 
-    /// Adds a line to the value of the present option, if there is one.
+    /// Adds a line to the value of the current option, if there is one.
     fn continue_option(&mut self, value: &str) -> bool {
         let (Some(section), Some(option)) = (&self.section, &self.option) else {
             return false;
@@ -77,21 +77,21 @@ impl Reader {
         self.option = None;
         self.section = Some(name.to_owned());
         if name != DEFAULT_SECTION && !self.sections.insert(name.to_owned()) {
-            return Err("the section is there twice; keep one");
+            return Err("the section appears twice; keep one");
         }
         Ok(())
     }
 
     fn set(&mut self, line: &str) -> Result<(), &'static str> {
         let Some(section) = &self.section else {
-            return Err("it comes before any [section]");
+            return Err("the line comes before the first [section]");
         };
         let (name, value) = line
             .split_once(['=', ':'])
-            .ok_or("it has neither = nor :")?;
+            .ok_or("the line has neither = nor :")?;
         let name = name.trim().to_lowercase();
         if name.is_empty() {
-            return Err("it has no name before = or :");
+            return Err("the name before = or : is missing");
         }
         self.option = Some(name.clone());
         let key = (section.clone(), name);
@@ -100,7 +100,7 @@ impl Reader {
             .insert(key, vec![value.trim().to_owned()])
             .is_some()
         {
-            return Err("the name is there twice; keep one");
+            return Err("the name appears twice; keep one");
         }
         Ok(())
     }
@@ -146,16 +146,22 @@ mod tests {
     #[test]
     fn a_problem_names_the_line_and_not_its_text() {
         for (text, problem) in [
-            ("[default\nx=1", "line 1: it comes before any [section]"),
-            ("[default]\nSECRET", "line 2: it has neither = nor :"),
-            ("[default]\n=SECRET", "line 2: it has no name before = or :"),
+            (
+                "[default\nx=1",
+                "line 1: the line comes before the first [section]",
+            ),
+            ("[default]\nSECRET", "line 2: the line has neither = nor :"),
+            (
+                "[default]\n=SECRET",
+                "line 2: the name before = or : is missing",
+            ),
             (
                 "[default]\na=1\nA=2",
-                "line 3: the name is there twice; keep one",
+                "line 3: the name appears twice; keep one",
             ),
             (
                 "[default]\n[a]\n[default]",
-                "line 3: the section is there twice; keep one",
+                "line 3: the section appears twice; keep one",
             ),
         ] {
             assert_eq!(section(text, "default").unwrap_err(), problem);

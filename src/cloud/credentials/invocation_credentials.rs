@@ -1,6 +1,6 @@
-//! The credentials that a host hands over with an invocation. In: what the newest one that is
-//! believed brought. Out: that set, for every chain that shares the slot. Whom to believe is not
-//! decided here. Source: Tencent's page on functions made of images, "Common Headers".
+//! Credentials that a host sends with an invocation. In: the credentials of the newest trusted
+//! invocation. Out: the same, for every chain that shares the slot. The caller decides which
+//! invocations to trust. Source: Tencent's page on functions made of images, "Common Headers".
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +9,7 @@ use super::key::{CredentialSource, Credentials};
 
 const PLACE: &str = "the invocation's headers X-Scf-Secret-Id/X-Scf-Secret-Key/X-Scf-Session-Token";
 
-/// A slot for the newest set; clones share it.
+/// A slot for the newest credentials; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct InvocationCredentials(Arc<Mutex<Slot>>);
 
@@ -20,11 +20,11 @@ struct Slot {
 }
 
 impl InvocationCredentials {
-    /// Takes an id, a key and a token in place of the set before, which stays when this one is not
-    /// whole: a role's credentials are temporary, so none is without its token.
+    /// Replaces the stored credentials by an id, a key and a token. Keeps the stored ones when a
+    /// part is missing: a role's credentials are temporary and always have a token.
     ///
     /// # Errors
-    /// What is missing or cannot be sent, without any value.
+    /// The part that is missing or unusable, without its value.
     pub fn take(
         &self,
         id: Option<&str>,
@@ -43,26 +43,26 @@ impl InvocationCredentials {
         self.lock().newest.clone()
     }
 
-    /// The cloud refused credentials for their token. Those of the environment are as old as the
-    /// process and never get better, so from now on what an invocation brings comes before them.
+    /// Notes that the cloud refused the token of these credentials. The environment's never change
+    /// while the process runs, so from now on an invocation's credentials come before them.
     pub(super) fn refused(&self, used: &Credentials) {
         if used.source == CredentialSource::FunctionEnvironment {
             self.lock().environment_refused = true;
         }
     }
 
-    /// Whether there is a set to use in place of this one, of the environment.
+    /// Whether an invocation's credentials replace `used`, which are the environment's.
     pub(super) fn replaces(&self, used: &Credentials) -> bool {
         used.source == CredentialSource::FunctionEnvironment && self.replaces_environment()
     }
 
-    /// Whether there is a set to use in place of the environment's.
+    /// Whether an invocation's credentials replace the environment's.
     pub(super) fn replaces_environment(&self) -> bool {
         let slot = self.lock();
         slot.environment_refused && slot.newest.is_some()
     }
 
-    /// The slot always holds a whole set or none, so a poisoned lock is used as it is.
+    /// Ignores poisoning: no panic can leave the slot half-changed.
     fn lock(&self) -> MutexGuard<'_, Slot> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,19 +1,19 @@
-//! A key with the place that it was found in. In: the texts of its parts. Out: a key whose parts can
-//! be sent in a header, or what is wrong with them. Prints no secret.
+//! Credentials and the source that they come from. In: the texts of their parts. Out: credentials
+//! that can be sent in a header, or the problem with a part. Prints no secret.
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::{CredentialsError, unusable};
 use crate::domain::Timestamp;
 
-/// A kind of place.
+/// A kind of source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CredentialSource {
     /// The variables of the SDKs, the command line tool and Terraform.
     Environment,
     /// The variables that the cloud's function platform sets for the execution role.
     FunctionEnvironment,
-    /// The headers of the newest invocation that is believed, on the function platform.
+    /// The headers of the newest trusted invocation, on the function platform.
     Invocation,
     /// The SDKs' file: `~/.tencentcloud/credentials`, then `/etc/tencentcloud/credentials`.
     SdkFile,
@@ -23,9 +23,9 @@ pub enum CredentialSource {
     TkeIdentity,
     /// The role of the CVM that this runs on.
     CvmRole,
-    /// The key of a configured account. Not a place of the chain.
+    /// The key of a configured account. Not part of the chain.
     Account,
-    /// A role that was assumed with credentials of another place. Not a place of the chain.
+    /// A role assumed with credentials of another source. Not part of the chain.
     AssumedRole,
 }
 
@@ -38,11 +38,11 @@ pub struct Credentials {
     pub secret_key: SecretString,
     /// `X-TC-Token`, for temporary credentials.
     pub token: Option<SecretString>,
-    /// When temporary ones end.
+    /// When temporary credentials expire.
     pub expires: Option<Timestamp>,
-    /// The root account that they belong to, where the place tells.
+    /// The root account that they belong to, if the source names it.
     pub owner: Option<String>,
-    /// Where they were found.
+    /// The source that they come from.
     pub source: CredentialSource,
 }
 
@@ -60,12 +60,12 @@ impl Credentials {
     }
 }
 
-/// The credentials of a place, if it has any.
+/// The credentials of a source, if it has any.
 pub(super) type Found = Result<Option<Credentials>, CredentialsError>;
 
 impl CredentialSource {
-    /// Both halves, of visible characters only: a line break copied along would break the request's
-    /// headers.
+    /// Requires id and key, of visible characters only: a copied line break would break the
+    /// request's headers.
     pub(super) fn checked(
         self,
         place: String,

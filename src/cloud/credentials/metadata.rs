@@ -1,6 +1,6 @@
-//! The role of the CVM that this runs on. In: the machine's metadata over HTTP. Out: its temporary
-//! credentials, or nothing where there is no such machine or no role. The address is fixed; another
-//! one must be on loopback. Source: cloud.tencent.com/document/product/213/4934.
+//! The credentials of the CVM's role. In: the machine's metadata service. Out: temporary
+//! credentials, or nothing when this machine is no CVM or has no role. The address is fixed; a
+//! replacement must be on loopback. Source: cloud.tencent.com/document/product/213/4934.
 
 use std::time::Duration;
 
@@ -14,11 +14,12 @@ use crate::cloud::client::{self, Url};
 use crate::cloud::endpoint::is_loopback;
 use crate::domain::Timestamp;
 
-/// Terraform's variable for the role's name; without it the machine is asked.
+/// Terraform's variable for the role's name. Without it, the metadata service gives the name.
 const ROLE_VARIABLE: &str = "TENCENTCLOUD_CAM_ROLE_NAME";
 const ENDPOINT: &str = "http://metadata.tencentyun.com";
 const PATH: &str = "latest/meta-data/cam/security-credentials/";
-/// On a CVM the metadata answer in milliseconds; elsewhere the request must fail soon.
+/// Short, so that the look-up fails soon on other machines; on a CVM the service answers within
+/// milliseconds.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The credentials of this machine's role.
@@ -45,7 +46,7 @@ pub(super) async fn of_machine(
                 .to_owned(),
             Ok((status, _)) => {
                 looked.push(format!(
-                    "the CVM's role at {place} (HTTP {status}: it has none)"
+                    "the CVM's role at {place} (HTTP {status}, no role)"
                 ));
                 return Ok(None);
             }
@@ -56,7 +57,7 @@ pub(super) async fn of_machine(
         },
     };
     if role.is_empty() {
-        looked.push(format!("the CVM's role at {place} (it has none)"));
+        looked.push(format!("the CVM's role at {place} (no role)"));
         return Ok(None);
     }
     let named = role.len() <= 128
@@ -68,15 +69,15 @@ pub(super) async fn of_machine(
         .ok()
         .filter(|_| named && !role.starts_with('.'));
     let Some(url) = url else {
-        return Err(unusable(&place, "its answer is not a role's name"));
+        return Err(unusable(&place, "the answer is not the name of a role"));
     };
     let place = url.to_string();
     match ask(remote, &url).await {
         Ok((200, body)) => read(&place, &body).map(Some),
         Ok((status, _)) if status < 500 => {
-            Err(unusable(&place, format!("it answers HTTP {status}")))
+            Err(unusable(&place, format!("the answer is HTTP {status}")))
         }
-        Ok((status, _)) => Err(unreachable(place, format!("it answers HTTP {status}"))),
+        Ok((status, _)) => Err(unreachable(place, format!("the answer is HTTP {status}"))),
         Err(problem) => Err(unreachable(place, problem)),
     }
 }
@@ -92,7 +93,7 @@ fn address(endpoint: &str) -> Result<Url, CredentialsError> {
     right.ok_or_else(|| {
         unusable(
             METADATA_ENDPOINT,
-            "it is neither off nor an http address on loopback",
+            "the value is neither off nor an http address on loopback",
         )
     })
 }
@@ -105,21 +106,21 @@ fn unreachable(place: String, problem: String) -> CredentialsError {
     CredentialsError::Unreachable { place, problem }
 }
 
-/// Nothing of the body is shown: all of it is secret.
+/// Reads the credentials. Errors contain nothing of the body, because all of it is secret.
 fn read(place: &str, body: &[u8]) -> Result<Credentials, CredentialsError> {
     let answer: Value =
-        serde_json::from_slice(body).map_err(|_| unusable(place, "its answer is not JSON"))?;
+        serde_json::from_slice(body).map_err(|_| unusable(place, "the answer is not JSON"))?;
     let text = |field: &str| answer.get(field).and_then(Value::as_str);
     if text("Code") != Some("Success") {
         return Err(unreachable(
             place.to_owned(),
-            "its answer has no Code \"Success\"".to_owned(),
+            "the answer has no Code \"Success\"".to_owned(),
         ));
     }
     let expires = answer.get("ExpiredTime").and_then(Value::as_i64);
     let expires = expires.and_then(|seconds| Timestamp::from_second(seconds).ok());
     let Some(expires) = expires else {
-        return Err(unusable(place, "its answer has no ExpiredTime"));
+        return Err(unusable(place, "the answer has no ExpiredTime"));
     };
     let (id, key, token) = (text("TmpSecretId"), text("TmpSecretKey"), text("Token"));
     let credentials = CredentialSource::CvmRole.checked(place.to_owned(), id, key, token)?;

@@ -1,6 +1,6 @@
-//! Where the keys come from. In: variables, a home directory, a way to read files, a way to ask the
-//! neighbours. Out: credentials, kept until shortly before they end or the cloud says so. Names are
-//! the ecosystem's. A new kind of place is a row of `source`.
+//! Finds, caches and renews credentials. In: variables, a home directory, files, remote services.
+//! Out: credentials, kept until shortly before they expire or until the cloud refuses them. Uses
+//! the variable names of the official SDKs. A new kind of source is a row of `source`.
 
 mod cache;
 mod chain;

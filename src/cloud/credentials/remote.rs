@@ -1,24 +1,24 @@
-//! How places beyond this process are asked. In: the cloud's settings. Out: an HTTP client, the
-//! token service's address, the time.
+//! Access to credential sources outside this process. In: the cloud's settings. Out: HTTP clients,
+//! the token service's address, the time.
 
 use crate::cloud::client::{self, Client};
 use crate::cloud::endpoint::Endpoint;
 use crate::cloud::settings::{Clock, CloudSettings};
 use crate::domain::{Problems, Timestamp};
 
-/// What asking for temporary credentials takes.
+/// What a request for temporary credentials needs.
 #[derive(Debug)]
 pub struct Remote {
-    /// As the cloud is reached: through the proxy, where there is one.
+    /// For the token service: uses the proxy, if one is configured.
     pub(super) client: Client,
-    /// The machine's metadata is never behind a proxy.
+    /// For the metadata service, which is never behind a proxy.
     pub(super) direct: Client,
     pub(super) sts: Endpoint,
     clock: Clock,
 }
 
 impl Remote {
-    /// Nothing is connected to yet.
+    /// Builds the clients. Opens no connection.
     ///
     /// # Errors
     /// `cloud.endpoint` or `cloud.proxy` is not an address.
@@ -35,7 +35,7 @@ impl Remote {
         (self.clock)()
     }
 
-    /// For tests of what stays on this machine: every call ends at a closed port.
+    /// For tests that need no remote source: every call ends at a closed port.
     #[cfg(test)]
     pub(super) fn nowhere() -> Self {
         let endpoint = Some("http://127.0.0.1:1".to_owned());

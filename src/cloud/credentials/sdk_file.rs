@@ -8,10 +8,10 @@ use super::error::unusable;
 use super::ini;
 use super::key::{CredentialSource, Found};
 
-/// The variable that names another file in place of the SDKs' two.
+/// The variable that names a file to read instead of the two of the SDKs.
 const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
 
-/// The credentials of the first file that has some.
+/// The credentials of the first file that has them.
 pub(super) fn of_files(environment: &Environment, looked: &mut Vec<String>) -> Found {
     let paths: Vec<PathBuf> = match (environment.variable(FILE_VARIABLE), &environment.home) {
         (Some(path), _) => vec![PathBuf::from(path)],

@@ -1,5 +1,5 @@
-//! The places that may have credentials, in the order in which they are asked: one table. In: the
-//! environment. Out: credentials, nothing, or what is wrong with a place that has something.
+//! The sources of credentials in one table, in the order of the look-up. In: the environment. Out:
+//! credentials, nothing, or the problem with a source that has unusable credentials.
 
 use super::environment::Environment;
 use super::error::{NO_INVOCATION, unusable};
@@ -7,8 +7,8 @@ use super::key::{CredentialSource, Credentials, Found};
 use super::remote::Remote;
 use super::{metadata, sdk_file, sts, tccli};
 
-/// Every place, in order. What is set for this very process comes before what the machine offers to
-/// every process on it, therefore TKE before CVM.
+/// Every source, in order. Settings of this process come before those of the whole machine,
+/// therefore TKE before CVM.
 pub const SOURCES: [CredentialSource; 7] = [
     CredentialSource::Environment,
     CredentialSource::FunctionEnvironment,
@@ -19,8 +19,7 @@ pub const SOURCES: [CredentialSource; 7] = [
     CredentialSource::CvmRole,
 ];
 
-/// The three variables of one place; the token has several names, of which those that are set must
-/// agree.
+/// The variables of one source. If several token variables are set, their values must be equal.
 struct Variables {
     id: &'static str,
     key: &'static str,
@@ -44,7 +43,7 @@ const FUNCTION_ENVIRONMENT: Variables = Variables {
 };
 
 impl CredentialSource {
-    /// Looks here; adds to `looked` what it looked at when there is nothing.
+    /// Looks for credentials in this source. Without success, adds the source's name to `looked`.
     pub(super) async fn find(
         self,
         environment: &Environment,
@@ -114,8 +113,8 @@ impl CredentialSource {
     }
 }
 
-/// A function's role is its owner's, and the platform says who that is. Users cannot set variables
-/// of this name there.
+/// Adds the owner of the function, to whom its role belongs. The platform sets the variable; users
+/// cannot set variables of this name there.
 fn of_function(environment: &Environment, found: Credentials) -> Credentials {
     Credentials {
         owner: environment.variable("TENCENTCLOUD_UIN").map(str::to_owned),

@@ -1,6 +1,6 @@
 //! The token service, 2018-08-13: `AssumeRole`, signed with the credentials at hand, and
 //! `AssumeRoleWithWebIdentity`, which is not signed. In: a role. Out: its temporary credentials.
-//! Nothing of a good answer is ever shown: all of it is secret.
+//! Never shows a successful answer, because all of it is secret.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ const VERSION: &str = "2018-08-13";
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 /// The official SDKs' region for this service; roles are not regional.
 const REGION: &str = "ap-guangzhou";
-/// The session's name where nobody chose another.
+/// The default session name.
 const SESSION: &str = "sharehook";
 /// The documented default, 2 hours.
 const SECONDS: u32 = 7_200;
@@ -56,10 +56,13 @@ impl FromStr for RoleArn {
             return Ok(Self(text.to_owned()));
         }
         let remedy =
-            "write it as the console shows it: qcs::cam::uin/100000000001:roleName/sharehook";
+            "copy the role's ARN from the console: qcs::cam::uin/100000000001:roleName/sharehook";
         Err(Problem::new(
             "role_arn",
-            format!("{} is not a role", clip(&format!("{text:?}"), 80)),
+            format!(
+                "{} is not the ARN of a role",
+                clip(&format!("{text:?}"), 80)
+            ),
             remedy,
         ))
     }
@@ -79,7 +82,7 @@ impl fmt::Display for RoleArn {
     }
 }
 
-/// A role to assume, and what the audit trail of the cloud shows as the one who did.
+/// A role to assume, and the session name that the cloud's audit trail shows.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     role: RoleArn,
@@ -87,7 +90,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// `None` when the name cannot be one: 1 to 128 visible characters.
+    /// `None` when the session name is not 1 to 128 visible characters.
     pub(super) fn new(role: RoleArn, name: &str) -> Option<Self> {
         let right = (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
         right.then(|| Self {
@@ -106,7 +109,7 @@ impl From<RoleArn> for Session {
     }
 }
 
-/// A role's credentials, asked for with `base`.
+/// Assumes a role with the credentials `base`.
 pub(super) async fn assume(
     remote: &Remote,
     base: &Credentials,
@@ -129,8 +132,8 @@ pub(super) async fn assume(
     })
 }
 
-/// The credentials of the role that TKE gives this pod. Its token's file is read anew each time:
-/// TKE replaces it.
+/// The credentials of the role that TKE gives this pod. Reads the token file for each look-up,
+/// because TKE replaces it.
 pub(super) async fn with_web_identity(
     remote: &Remote,
     environment: &Environment,
@@ -169,11 +172,11 @@ pub(super) async fn with_web_identity(
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b == b'-')
     {
-        return Err(unusable("TKE_REGION", "it is not a region"));
+        return Err(unusable("TKE_REGION", "the value is not a region"));
     }
     let path = std::path::Path::new(file);
     let Some(token) = environment.read_file(path)? else {
-        return Err(unusable(file, "there is no such file"));
+        return Err(unusable(file, "the file does not exist"));
     };
     let body = json!({
         "ProviderId": provider,
@@ -202,16 +205,16 @@ struct Call<'a> {
     remote: &'a Remote,
     action: &'static str,
     region: &'a str,
-    /// What is asked for, for messages.
+    /// What the call requests, for messages.
     place: String,
-    /// Whose signature; none for a web identity.
+    /// The credentials that sign the call; none for a web identity.
     signer: Option<&'a Credentials>,
     body: Vec<u8>,
 }
 
 impl Call<'_> {
-    /// Once; a second time when the cloud says that this machine's clock is off, with the cloud's
-    /// own time.
+    /// Sends the call. When the cloud answers that this machine's clock is wrong, sends the call
+    /// once more with the cloud's time.
     async fn send(&self, source: CredentialSource) -> Result<Credentials, CredentialsError> {
         let answer = match self.once(self.remote.now()).await {
             (Err(error), Some(theirs)) if error.class == ErrorClass::Clock => {
@@ -220,11 +223,11 @@ impl Call<'_> {
             (answer, _) => answer,
         };
         answer
-            .map_err(|error| self.told(&error))
+            .map_err(|error| self.error(&error))
             .and_then(|answer| self.read(source, &answer))
     }
 
-    /// The answer's fields or the error, and the cloud's time when it told it.
+    /// The answer's fields or the error, and the cloud's time when the answer has it.
     async fn once(
         &self,
         now: Timestamp,
@@ -297,11 +300,14 @@ impl Call<'_> {
         headers
     }
 
-    /// An answer that could not be read may hold secrets, so its text is left out.
-    fn told(&self, error: &CloudError) -> CredentialsError {
+    /// Omits the text of an unreadable answer, because it may hold secrets.
+    fn error(&self, error: &CloudError) -> CredentialsError {
         let problem = match error.own_code() {
             Some(ResultCode::BadAnswer | ResultCode::HttpStatus) => {
-                format!("{} got an answer that is not the API's", self.action)
+                format!(
+                    "the answer to {} does not have the API's format",
+                    self.action
+                )
             }
             Some(ResultCode::ConnectFailed) => format!("{}: {}", self.action, error.message),
             _ => format!("{}: {}: {}", self.action, error.code, error.message),

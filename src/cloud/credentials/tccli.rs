@@ -1,6 +1,6 @@
-//! What `tccli` goes by: a profile's file, and the role that the file or two variables name. In: a
-//! chain. Out: the file's credentials, or those of the role. As tccli 3.1 reads them: a role needs
-//! its session's name too, and the variables win.
+//! The credentials of `tccli`: a profile's file, and the role that the file or two variables name.
+//! In: the environment. Out: the file's credentials, or those of the role. Follows tccli 3.1: a
+//! role needs a session name, and the variables take precedence.
 
 use serde::Deserialize;
 
@@ -16,11 +16,11 @@ const PROFILE_VARIABLE: &str = "TCCLI_PROFILE";
 const ROLE_VARIABLE: &str = "TENCENTCLOUD_ROLE_ARN";
 const SESSION_VARIABLE: &str = "TENCENTCLOUD_ROLE_SESSION_NAME";
 
-/// A profile's file. What else stands in it is for tccli alone.
+/// A profile's file. tccli alone uses the other fields of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct File {
-    /// `cvm-role`: the role of the machine, whatever keys stand beside it.
+    /// With `cvm-role`, use the machine's role and ignore the keys in the file.
     r#type: Option<String>,
     secret_id: Option<String>,
     secret_key: Option<String>,
@@ -42,7 +42,10 @@ pub(super) async fn of_profile(
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     {
-        return Err(unusable(PROFILE_VARIABLE, "it is not a profile's name"));
+        return Err(unusable(
+            PROFILE_VARIABLE,
+            "the value is not the name of a profile",
+        ));
     }
     let Some(home) = &environment.home else {
         looked.push(format!("~/.tccli/{profile}.credential (no home directory)"));
@@ -58,7 +61,7 @@ pub(super) async fn of_profile(
         let at = format!("line {} column {}", error.line(), error.column());
         unusable(
             &place,
-            format!("it is not JSON with secretId and secretKey as text ({at})"),
+            format!("the file is not JSON with secretId and secretKey as text ({at})"),
         )
     })?;
     let named = in_variables(environment)?;
@@ -67,7 +70,7 @@ pub(super) async fn of_profile(
         let none = || {
             unusable(
                 &place,
-                "its type is cvm-role, and there is no such role here",
+                "its type is cvm-role, but this machine has no such role",
             )
         };
         return machines.ok_or_else(none).map(Some);
@@ -116,8 +119,8 @@ fn in_variables(environment: &Environment) -> Result<Option<Session>, Credential
     )
 }
 
-/// A role and its session's name. tccli does without the role where one of them is missing; to call
-/// with more than the role's rights is not what somebody meant who named a role, so that is told.
+/// Reads a role and its session name. When one of them is missing, tccli ignores the role and calls
+/// with the rights of the key; this program reports an error instead.
 fn both(
     place: &str,
     names: [&str; 2],
@@ -131,17 +134,20 @@ fn both(
             let role = role.parse().map_err(|problem: crate::domain::Problem| {
                 unusable(place, format!("{role_name}: {}", problem.problem))
             })?;
-            Session::new(role, name)
-                .map(Some)
-                .ok_or_else(|| unusable(place, format!("{session_name} is not a session's name")))
+            Session::new(role, name).map(Some).ok_or_else(|| {
+                unusable(
+                    place,
+                    format!("{session_name} is not the name of a session"),
+                )
+            })
         }
         (Some(_), None) => Err(unusable(
             place,
-            format!("{role_name} stands without {session_name}"),
+            format!("{role_name} is set without {session_name}"),
         )),
         (None, Some(_)) => Err(unusable(
             place,
-            format!("{session_name} stands without {role_name}"),
+            format!("{session_name} is set without {role_name}"),
         )),
     }
 }

@@ -19,7 +19,7 @@ use tc3::parse_authorization;
 const ROLE: &str = "qcs::cam::uin/100000000001:roleName/deploy";
 const OTHER: &str = "qcs::cam::uin/100000000002:roleName/other";
 
-/// Who asked the token service, with what; the machine's metadata answers on the same address.
+/// The requests to the token service. The metadata service answers on the same address.
 type Asked = Arc<Mutex<Vec<(String, Value)>>>;
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
@@ -50,8 +50,8 @@ async fn stand_in() -> (String, Asked) {
     (url, asked)
 }
 
-/// What the chain gives with these variables and this file of the profile, and who asked for which
-/// role in whose name.
+/// Loads the chain with these variables and this profile's file. Returns its result and the
+/// requests for roles.
 async fn load(
     variables: Pairs<'_>,
     file: Option<Value>,
@@ -156,9 +156,9 @@ async fn a_profile_of_the_machines_role_is_the_machines_role() {
         found
             .unwrap_err()
             .to_string()
-            .contains("there is no such role here")
+            .contains("this machine has no such role")
     );
-    // tccli refreshes these itself; what it wrote last is what counts here too.
+    // tccli refreshes these credentials itself, so the program uses what it wrote last.
     let file = json!({ "type": "sso", "secretId": "sso-id", "secretKey": "HUSH", "token": "HUSH", "expiresAt": 1, "sso": {} });
     assert_eq!(load(&[], Some(file)).await.0.unwrap().secret_id, "sso-id");
 }
@@ -170,32 +170,32 @@ async fn half_a_role_is_told_and_nothing_is_called_with_more_rights_than_meant()
         (
             &[KEY[0], KEY[1], VARIABLES[0]],
             None,
-            "TENCENTCLOUD_ROLE_ARN stands without TENCENTCLOUD_ROLE_SESSION_NAME",
+            "TENCENTCLOUD_ROLE_ARN is set without TENCENTCLOUD_ROLE_SESSION_NAME",
         ),
         (
             &[KEY[0], KEY[1], VARIABLES[1]],
             None,
-            "TENCENTCLOUD_ROLE_SESSION_NAME stands without TENCENTCLOUD_ROLE_ARN",
+            "TENCENTCLOUD_ROLE_SESSION_NAME is set without TENCENTCLOUD_ROLE_ARN",
         ),
         (
             &[],
             Some(roles(ROLE, "")),
-            "role-arn stands without role-session-name",
+            "role-arn is set without role-session-name",
         ),
         (
             &[],
             Some(roles("", "alice")),
-            "role-session-name stands without role-arn",
+            "role-session-name is set without role-arn",
         ),
         (
             &[],
             Some(roles("acs:ram::1:role/x", "alice")),
-            "role-arn: \"acs:ram::1:role/x\" is not a role",
+            "role-arn: \"acs:ram::1:role/x\" is not the ARN of a role",
         ),
         (
             &[],
             Some(roles(ROLE, &long)),
-            "role-session-name is not a session's name",
+            "role-session-name is not the name of a session",
         ),
         (
             &[],

@@ -1,4 +1,4 @@
-//! The arguments, as the contract names them.
+//! The command-line arguments.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,8 +22,8 @@ use crate::domain::Site;
     after_help = "Exit codes: 0 done, 1 failed or differs, 2 refused or denied,\n3 configuration or policy invalid, 64 usage."
 )]
 pub(crate) struct Args {
-    /// The configuration file [default: SHAREHOOK_CONFIG, else
-    /// sharehook.toml beside the binary or here]
+    /// The configuration file [default: SHAREHOOK_CONFIG, then
+    /// sharehook.toml beside the binary, then in the current folder]
     #[arg(long, global = true, value_name = "FILE", verbatim_doc_comment)]
     pub(crate) config: Option<PathBuf>,
     /// Print JSON instead of text
@@ -42,40 +42,40 @@ fn site(text: &str) -> Result<Site, String> {
 pub(crate) enum Command {
     /// Serve over HTTP: /hooks/{source}, /events, probes, /metrics
     Serve {
-        /// Where to listen
+        /// Address to listen on
         #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
         listen: SocketAddr,
         /// Use the built-in stand-in cloud instead of the real one
         #[arg(long)]
         sandbox: bool,
     },
-    /// Run the stand-in cloud alone, on loopback
+    /// Run only the stand-in cloud, on loopback
     #[cfg(feature = "sandbox")]
     Sandbox(sharehook_sandbox::cli::Arguments),
-    /// Show the whole product in a minute, on this machine alone
+    /// Demonstrate the product in a minute, on this machine only
     ///
-    /// Starts service and sandbox, sends signed tickets, shows each step and
-    /// checks the journal.
+    /// Starts the service and the sandbox, sends signed tickets, shows each
+    /// step and checks the journal.
     #[cfg(feature = "sandbox")]
     Demo {
-        /// Stand in for this site of the cloud: intl or cn
+        /// Site of the cloud to imitate: intl or cn
         #[arg(long, default_value = "intl", value_name = "SITE", value_parser = site)]
         site: Site,
         /// Keep the demo's folder and print its path
         #[arg(long)]
         keep: bool,
     },
-    /// Process one event file as the host that sends it would
+    /// Process one event file as its host would
     Invoke {
         /// An event of Lambda or SCF, as in events/, or a native request
         event: PathBuf,
-        /// Print what would be done, and do nothing
+        /// Print the plan without carrying it out
         #[arg(long)]
         plan: bool,
     },
     /// Check configuration, maps, policies and secrets
     Check,
-    /// Run your own cases: event, expected decision, request and plan
+    /// Run your test cases: event, expected decision, request and plan
     Test {
         /// The folder of the cases [default: `cases` in the policy directory]
         dir: Option<PathBuf>,
@@ -116,18 +116,19 @@ pub(crate) enum Command {
 pub(crate) enum Audit {
     /// Check every record against its hash chain and the seals
     ///
-    /// Exit 1 names what was altered, dropped or inserted.
+    /// With exit code 1, it prints each record that was changed, removed or
+    /// inserted.
     Verify(AuditVerifyOptions),
-    /// Seal all records that no seal covers, and print the checkpoint
+    /// Seal all unsealed records, and print the checkpoint
     ///
-    /// Keep the signed checkpoint elsewhere: `audit verify --checkpoint` then
-    /// shows whether seals were removed.
+    /// Keep the signed checkpoint in another place: with it,
+    /// `audit verify --checkpoint` shows whether seals were removed.
     Seal,
     /// Print the public key that checks the seals
     Key,
     /// Print every record as OCSF, CSV or JSON lines
     Export(AuditExportOptions),
-    /// Print a proof that a record is sealed; it verifies offline
+    /// Print a proof that a record is sealed; check-proof works offline
     Prove {
         /// A request's id, source/id, or the name of its stream
         id: String,
@@ -138,11 +139,11 @@ pub(crate) enum Audit {
         #[arg(long = "archive", value_name = "PLACE")]
         archives: Vec<String>,
     },
-    /// Copy the records of old finished requests elsewhere
+    /// Copy the records of old finished requests to an archive
     ///
-    /// One record of each request stays and answers for it.
+    /// The journal keeps one record of each request.
     Archive(AuditArchiveOptions),
-    /// Check a proof with the public key alone; exit 2 if it fails
+    /// Check a proof with only the public key; exit 2 if it fails
     CheckProof {
         /// The proof
         file: PathBuf,
@@ -157,29 +158,29 @@ pub(crate) struct AuditVerifyOptions {
     /// The public key [default: that of the configured key]
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
-    /// A checkpoint kept elsewhere: shows removed seals
+    /// A checkpoint kept in another place; shows removed seals
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
-    /// The journal's place; no configuration is read
+    /// The journal's location; the command then reads no configuration
     #[arg(long, value_name = "PLACE")]
     pub(crate) journal: Option<String>,
-    /// An archive whose copies are checked too; repeatable
+    /// An archive whose copies to check too; repeatable
     #[arg(long = "archive", value_name = "PLACE")]
     pub(crate) archives: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct AuditArchiveOptions {
-    /// Only requests whose last step is this old, as in 365d
+    /// Only requests whose last step is at least this old, as in 365d
     #[arg(long, value_name = "SPAN")]
     pub(crate) older_than: String,
-    /// Where the copies go: a place as in `journal =`
+    /// The archive's location, written as in `journal =`
     #[arg(long, value_name = "PLACE")]
     pub(crate) to: String,
     /// Remove copied records once they are sealed
     #[arg(long)]
     pub(crate) delete: bool,
-    /// Print how many requests would be archived
+    /// Print how many requests this would archive, and archive nothing
     #[arg(long, conflicts_with = "delete")]
     pub(crate) dry_run: bool,
 }
@@ -215,7 +216,7 @@ pub(crate) struct GrantsOptions {
     /// Only grants of this ticket
     #[arg(long, value_name = "ID")]
     pub(crate) ticket: Option<String>,
-    /// Only grants whose end has passed and that still stand
+    /// Only expired grants that are not revoked yet
     #[arg(long)]
     pub(crate) expired: bool,
 }
@@ -238,7 +239,7 @@ pub(crate) struct DriftOptions {
     /// Cancel shares without a grant, through policy
     #[arg(long, requires = "requester")]
     pub(crate) revoke_unknown: bool,
-    /// The trusted source and requester that cancel
+    /// The trusted source and requester of the cancellation
     #[arg(long = "as", value_name = "SOURCE/REQUESTER")]
     pub(crate) requester: Option<String>,
 }
@@ -278,7 +279,7 @@ pub(crate) struct SignOptions {
     /// The body to sign
     #[arg(long, value_name = "FILE")]
     pub(crate) body: PathBuf,
-    /// The delivery's id [default: made of body and time]
+    /// The delivery's id [default: derived from body and time]
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
     /// RFC 3339 or Unix seconds [default: now]

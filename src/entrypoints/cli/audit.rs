@@ -1,4 +1,4 @@
-//! `audit`: is the journal what was written? Verification, seals, and the key that checks them.
+//! `audit`: verifies and seals the journal, and prints the public key that checks the seals.
 
 use serde_json::json;
 
@@ -37,12 +37,12 @@ async fn verify(context: &Context, options: &AuditVerifyOptions) -> Result<Exit,
     ))
 }
 
-/// The verification of the configured journal, for other commands to show.
+/// Verifies the configured journal, for other commands that show the result.
 pub(super) async fn examined(context: &Context) -> Result<(Report, bool), Failure> {
     verified(context, &AuditVerifyOptions::default()).await
 }
 
-/// The report, and whether the seals were checked.
+/// Returns the report, and whether it includes the seals.
 async fn verified(
     context: &Context,
     options: &AuditVerifyOptions,
@@ -65,12 +65,12 @@ async fn verified(
     let Some(key) = given.or(configured) else {
         if !archives.is_empty() {
             return Err(Failure::failed(
-                "copies are checked by the seals, and those by their public key; give it with --key",
+                "archived copies can only be checked with the public key of the seals; give it with --key",
             ));
         }
         if kept.is_some() || journal.has_seals().await? {
             return Err(Failure::failed(
-                "the seals cannot be checked without their public key; give it with --key",
+                "the seals can only be checked with their public key; give it with --key",
             ));
         }
         return Ok((journal.verify().await?, false));
@@ -81,7 +81,7 @@ async fn verified(
     Ok((report, true))
 }
 
-/// `sealed`: the seals were looked at; `copies`: the archives too.
+/// Prints the report. `sealed`: it includes the seals; `copies`: it includes the archives.
 fn shown(context: &Context, report: &Report, sealed: bool, copies: bool) -> Exit {
     let whole = report.clean();
     if context.json {
@@ -100,7 +100,7 @@ fn shown(context: &Context, report: &Report, sealed: bool, copies: bool) -> Exit
         );
     } else if whole {
         outln!(
-            "{} records of {} requests: every record is whole and in its place",
+            "{} records of {} requests: all records are intact and in order",
             report.records,
             report.streams
         );
@@ -113,29 +113,27 @@ fn shown(context: &Context, report: &Report, sealed: bool, copies: bool) -> Exit
             );
             if report.archived > 0 && copies {
                 outln!(
-                    "{} more are archived, and their copies are what was sealed",
+                    "{} more are archived; their copies match the seals",
                     report.archived
                 );
             } else if report.archived > 0 {
                 outln!(
-                    "{} more are archived and not here; --archive PLACE checks their copies",
+                    "{} more are only in an archive; --archive PLACE checks them",
                     report.archived
                 );
             }
             outln!(
-                "(what no seal covers can be removed from its stream's end unseen; --checkpoint FILE shows whether seals were removed)"
+                "(the removal of a request's newest unsealed records cannot be detected;\n --checkpoint FILE shows whether seals were removed)"
             );
         } else {
-            outln!(
-                "(not sealed: the chain cannot see that the newest record of a request was removed)"
-            );
+            outln!("(not sealed: the removal of a request's newest records cannot be detected)");
         }
     } else {
         for finding in &report.findings {
             outln!("{finding}");
         }
         let all = report.left_off.saturating_add(report.findings.len() as u64);
-        outln!("{all} findings; {} records are whole", report.records);
+        outln!("{all} findings; {} records are intact", report.records);
     }
     if whole { Exit::Done } else { Exit::Failed }
 }
@@ -144,10 +142,12 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
     let (config, journal) = opened(context)?;
     let sealing = seal_journal(&config, &journal, clock::system_now()).await?;
     for finding in &sealing.left_out {
-        eprintln!("not sealed, nor what follows it: {finding}");
+        eprintln!("not sealed, nor are the later records of its request: {finding}");
     }
     if sealing.overtaken {
-        eprintln!("another process was sealing at the same time; what it left is in the next seal");
+        eprintln!(
+            "another process sealed at the same time; the next seal covers the remaining records"
+        );
     }
     if context.json {
         outln!(

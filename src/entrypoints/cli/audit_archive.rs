@@ -1,5 +1,5 @@
-//! `audit archive`: the records of old finished requests go elsewhere, and one record of each
-//! stays.
+//! `audit archive`: copies the records of old finished requests to an archive. The journal keeps
+//! one record of each request.
 
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use super::args::AuditArchiveOptions;
 use super::audit_input::opened;
 use super::{Context, Failure};
 
-/// More failures than these are counted, not printed.
+/// Maximum number of failures to print. The command counts the others.
 const MAX_SHOWN: usize = 20;
 
 pub(super) async fn run(context: &Context, options: &AuditArchiveOptions) -> Result<Exit, Failure> {
@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context, options: &AuditArchiveOptions) -> Res
     let (config, journal) = opened(context)?;
     let place = archive_place(&config.journal, &options.to).map_err(Failure::usage)?;
     let now = clock::system_now();
-    let stopped = |error| Failure::Failed(format!("nothing more was archived: {error}"));
+    let stopped = |error| Failure::Failed(format!("archiving stopped: {error}"));
     let done = if options.dry_run {
         archivable(&journal, &age, now).await.map_err(stopped)?
     } else {
@@ -53,11 +53,11 @@ pub(super) async fn run(context: &Context, options: &AuditArchiveOptions) -> Res
     let seals = config.seal.is_some();
     if options.delete && !seals {
         eprintln!(
-            "sharehook: nothing was removed, because the journal is not sealed: write [seal] with a key into the configuration, run `sharehook audit seal`, then this again"
+            "sharehook: no records were removed, because the journal is not sealed: add [seal] with a key to the configuration, run `sharehook audit seal`, then repeat this command"
         );
     } else if done.unsealed > 0 {
         eprintln!(
-            "{} archived requests keep their records until they are sealed: run `sharehook audit seal`, then this again",
+            "{} archived requests keep their records until they are sealed: run `sharehook audit seal`, then repeat this command",
             done.unsealed
         );
     }
@@ -90,7 +90,7 @@ fn show(options: &AuditArchiveOptions, done: &Archiving, place: &str) {
     }
     outln!("archived before: {before} requests");
     outln!(
-        "not archived: {kept} requests, unfinished, younger than {} or still standing",
+        "not archived: {kept} requests: unfinished, younger than {}, or with active grants",
         options.older_than
     );
 }

@@ -1,5 +1,5 @@
-//! `audit export`: every record as OCSF events, as a table, or as it is. Stream by stream, each in
-//! the order of its records, so its memory is one request's.
+//! `audit export`: prints every record as OCSF, CSV or JSON lines. Reads one stream at a time, in
+//! the order of its records, so it holds one request in memory.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use super::args::{AuditExportOptions, ExportFormat};
 use super::audit_input::opened;
 use super::{Context, Failure};
 
-/// The records that are wanted, by when they were written.
+/// The period whose records to export.
 struct Span {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
@@ -22,7 +22,7 @@ impl Span {
     fn of(options: &AuditExportOptions) -> Result<Self, Problem> {
         let read = |name: &str, text: &Option<String>| {
             let parsed = text.as_deref().map(str::parse::<Timestamp>).transpose();
-            let remedy = "write it as RFC 3339 does, as in 2026-11-21T08:00:00Z";
+            let remedy = "write the time in RFC 3339, as in 2026-11-21T08:00:00Z";
             parsed.map_err(|error| Problem::new(name, error.to_string(), remedy))
         };
         Ok(Self {
@@ -44,8 +44,8 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    // The reader has closed the pipe, or the disk is full.
-    let broken = |error: io::Error| Failure::Failed(format!("the export broke off: {error}"));
+    // The program that reads the output has closed the pipe, or the disk is full.
+    let broken = |error: io::Error| Failure::Failed(format!("the export stopped: {error}"));
     let mut exit = Exit::Done;
     let mut elsewhere: u64 = 0;
     let streams = journal.streams().await?;
@@ -66,7 +66,7 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
             }
         };
         if let Some(flaw) = flaw {
-            eprintln!("sharehook: not all of this request is exported: {flaw}");
+            eprintln!("sharehook: the export lacks records of a request: {flaw}");
             exit = Exit::Failed;
         }
         elsewhere = elsewhere.saturating_add(records.first().map_or(0, |stored| stored.record.seq));
@@ -82,14 +82,14 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
     }
     if elsewhere > 0 {
         eprintln!(
-            "{elsewhere} records are archived and not here; an archive is exported as a journal: set `journal` to its place"
+            "{elsewhere} records are only in an archive; to export them, set `journal` to the archive's location"
         );
     }
     out.flush().map_err(broken)?;
     Ok(exit)
 }
 
-/// A stream's intact records with their lines, up to the first that is not what was written.
+/// The intact records of a stream with their lines, up to the first damaged one.
 struct Lines {
     records: Vec<Stored>,
     lines: Vec<String>,

@@ -1,5 +1,5 @@
-//! What the audit commands read: the configured journal, others that the command line names, and
-//! files.
+//! The input of the audit commands: the configured journal, journals and archives named on the
+//! command line, and files.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::journal::{Access, Journal, JournalLocation};
 
 use super::{Context, Failure};
 
-/// A checkpoint or a proof is never larger.
+/// Size limit of a checkpoint or proof file.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The configuration and its journal.
@@ -19,11 +19,11 @@ pub(super) fn opened(context: &Context) -> Result<(Config, Journal), Failure> {
     Ok((config, journal))
 }
 
-/// The file's text, when it is not too large.
+/// Reads a file of limited size.
 pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
     let read = std::fs::metadata(path).and_then(|found| {
         if found.len() > MAX_BYTES {
-            return Err(std::io::Error::other("it is too large"));
+            return Err(std::io::Error::other("the file is too large"));
         }
         std::fs::read_to_string(path)
     });
@@ -38,7 +38,7 @@ pub(super) fn open_archives(context: &Context, places: &[String]) -> Result<Vec<
         .collect()
 }
 
-/// A journal without a configuration: an auditor has neither the senders' secrets nor the cloud's.
+/// Opens a journal without a configuration, for auditors who do not have the service's secrets.
 pub(super) fn open_at(context: &Context, option: &str, place: &str) -> Result<Journal, Failure> {
     let location: JournalLocation = place
         .parse()
@@ -47,7 +47,7 @@ pub(super) fn open_at(context: &Context, option: &str, place: &str) -> Result<Jo
         && !dir.is_dir()
     {
         return Err(Failure::Failed(format!(
-            "{} is not a directory; name one that holds a journal",
+            "{} is not a directory; name a directory that contains a journal",
             dir.display()
         )));
     }

@@ -1,5 +1,5 @@
-//! `audit prove` and `audit check-proof`: one record's place in the sealed journal, shown to
-//! somebody who has only the public key.
+//! `audit prove` and `audit check-proof`: prove that a record is in the sealed journal, to a person
+//! who has only the public key.
 
 use std::path::Path;
 
@@ -24,19 +24,19 @@ pub(super) async fn prove(
     let (config, journal) = opened(context)?;
     let Some(signer) = signer(&config)? else {
         return Err(Failure::failed(
-            "nothing is sealed yet: run `sharehook audit seal`",
+            "the journal has no seals yet: run `sharehook audit seal`",
         ));
     };
     let stream = match named(&journal, id).await?.as_slice() {
         [] => {
             return Err(Failure::Failed(format!(
-                "the journal holds no request {id:?}; `sharehook requests` lists them"
+                "the journal has no request {id:?}; `sharehook requests` lists them"
             )));
         }
         [one] => *one,
         _ => {
             return Err(Failure::Usage(format!(
-                "{id:?} is the id of several requests; write it as source/id"
+                "several requests have the id {id:?}; write it as source/id"
             )));
         }
     };
@@ -50,15 +50,15 @@ pub(super) async fn prove(
     }
     Err(match archived_to(&journal, stream, seq).await {
         Some(place) => Failure::Failed(format!(
-            "that record was archived to {place} and removed from the journal; give --archive {place}"
+            "the record was moved to the archive {place}; repeat the command with --archive {place}"
         )),
         None => Failure::failed(
-            "no seal covers that record as it is now; run `sharehook audit seal`, then `sharehook audit verify`",
+            "no seal covers the current content of the record; run `sharehook audit seal`, then `sharehook audit verify`",
         ),
     })
 }
 
-/// Where a record was copied to that is not in the journal any more.
+/// The archive of a record that was removed from the journal.
 async fn archived_to(journal: &Journal, stream: StreamId, seq: Option<u64>) -> Option<String> {
     let history = journal.read(stream).await.ok()??;
     let first = &history.records.first()?.record;
@@ -68,7 +68,7 @@ async fn archived_to(journal: &Journal, stream: StreamId, seq: Option<u64>) -> O
     }
 }
 
-/// The streams that a person may mean: by stream, by source and id, by id alone.
+/// The streams with this name, with this source and request id, or with this request id.
 async fn named(journal: &Journal, id: &str) -> Result<Vec<StreamId>, JournalError> {
     if let Ok(stream) = id.parse::<StreamId>() {
         return Ok(vec![stream]);

@@ -1,4 +1,5 @@
-//! `check`: configuration, maps, policies and secrets, without opening anything.
+//! `check`: checks configuration, maps, policies and secrets. Opens no journal and makes no cloud
+//! call.
 
 use serde_json::json;
 

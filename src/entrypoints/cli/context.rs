@@ -1,4 +1,4 @@
-//! What every command needs: where the configuration is, and the application made of it.
+//! Finds and loads the configuration for every command, and builds the application from it.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use crate::app::{App, Prepared, StartError};
 use crate::clock::Clock;
 use crate::config::{Config, Vars};
 
-/// What every command needs.
+/// The common input of all commands.
 pub(crate) struct Context {
     pub(super) config: Option<PathBuf>,
     pub(super) json: bool,
@@ -31,8 +31,8 @@ impl Context {
             .unwrap_or_else(|| PathBuf::from("sharehook.toml"))
     }
 
-    /// Fetches what the configuration keeps in AWS. What cannot be had is told where the
-    /// configuration is read.
+    /// Fetches the secrets that the configuration keeps in AWS. `Config` reports the secrets that
+    /// could not be fetched.
     pub(super) async fn fetch_secrets(&mut self) {
         if let Ok(text) = std::fs::read_to_string(self.config_path()) {
             crate::app::fetch_secrets(&text, &mut self.vars).await;
@@ -43,7 +43,7 @@ impl Context {
         Ok(Config::load(&self.config_path(), &self.vars)?)
     }
 
-    /// Configuration, policies and maps, checked; nothing is opened yet.
+    /// Loads and checks configuration, policies and maps. Opens no journal.
     pub(super) fn prepare(&self) -> Result<Prepared, StartError> {
         Ok(Prepared::new(self.load()?)?)
     }

@@ -1,4 +1,4 @@
-//! Each command and host becomes a call of its own file.
+//! Calls the file of each command and host.
 
 use clap::CommandFactory as _;
 
@@ -19,8 +19,7 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let Some(command) = command else {
         let Some(host) = host else {
-            let text =
-                "no command, and no host's variables are set (AWS_LAMBDA_RUNTIME_API, PORT, …)";
+            let text = "no command given, and no variable of a host is set (AWS_LAMBDA_RUNTIME_API, PORT, …); see --help";
             drop(Args::command().print_help());
             return Err(Failure::usage(text));
         };

@@ -1,5 +1,5 @@
-//! `drift`: the cloud's actual shares against the journal, and on demand the cancel of what nobody
-//! gave.
+//! `drift`: compares the cloud's shares with the journal, and on demand cancels shares that the
+//! journal does not have.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::entrypoints::outcome::Exit;
 use super::args::DriftOptions;
 use super::{Context, Failure};
 
-/// How long a comparison may take.
+/// Time limit of a comparison.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit, Failure> {
@@ -43,7 +43,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     })
 }
 
-/// The images that are compared although the journal does not name them.
+/// The images to compare in addition to those in the journal.
 fn named(
     options: &DriftOptions,
     rules: &ServedRegions,

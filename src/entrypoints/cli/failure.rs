@@ -1,4 +1,4 @@
-//! Why a command ends without its result: the message for people and the exit code, in one table.
+//! The errors of commands: the message and the exit code of each, in one table.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -7,16 +7,16 @@ use crate::domain::{Problem, Problems};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::JournalError;
 
-/// A command's failure. `main` prints it.
+/// The error of a command. `main` prints it.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The arguments do not go together, or one of them has no meaning.
+    /// The arguments exclude each other, or one of them is invalid.
     Usage(String),
     /// A configuration, map or policy that a command names is invalid.
     Invalid(Problems),
-    /// What the command does failed.
+    /// The command's work failed.
     Failed(String),
-    /// The command refused what it was given.
+    /// The command refused its input, such as a delivery or a proof.
     Refused(String),
 }
 
@@ -45,7 +45,7 @@ impl Display for Failure {
             Self::Usage(text) | Self::Failed(text) | Self::Refused(text) => {
                 writeln!(f, "sharehook: {text}")
             }
-            // Each problem is a line with its place.
+            // Each problem is a line that begins with its location.
             Self::Invalid(problems) => writeln!(f, "{problems}"),
         }
     }

@@ -1,4 +1,4 @@
-//! `images`: what `DescribeImagesToShare` lists, all pages.
+//! `images`: prints all pages of `DescribeImagesToShare`.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::args::ImagesOptions;
 use super::print::table;
 use super::{Context, Failure};
 
-/// How long the list may take.
+/// Time limit of the list.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(60);
 
 pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Result<Exit, Failure> {

@@ -1,4 +1,4 @@
-//! `invoke`: one event file through the same code that a host's invocation takes.
+//! `invoke`: processes an event file with the code that processes a host's invocations.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Ex
     let event = read(path)?;
     let app = Arc::new(start(context, plan).await?);
     let deadline = app.budget();
-    // The same file again is the same invocation: its content is its id, as a host's retry keeps
-    // the request id.
+    // Derive the invocation's id from the content, so that a second run of the same file counts as
+    // a host's retry, which keeps the request id.
     let digest = crate::app::short_digest(event.to_string().as_bytes());
     let request_id = format!("invoke-{digest}");
     let Invocation { outcome, answer } = if scf::is_of_scf(&event) {
@@ -52,7 +52,7 @@ fn read(path: &Path) -> Result<Value, Failure> {
         .map_err(|error| Failure::Failed(format!("{shown} is not JSON: {error}")))
 }
 
-/// An HTTP answer's body is JSON inside JSON: people read it unfolded.
+/// Replaces the body text of an HTTP answer by its JSON value, which is easier to read.
 fn readable(mut answer: Value) -> String {
     if let Some(body) = answer.get_mut("body")
         && let Some(text) = body.as_str()

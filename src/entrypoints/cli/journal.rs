@@ -1,4 +1,4 @@
-//! `requests`, `grants`, `sweep`: the journal as tables, and its unfinished work.
+//! `requests`, `grants`, `sweep`: print the journal as tables, and continue its unfinished work.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use super::args::{GrantsOptions, SweepOptions};
 use super::print::table;
 use super::{Context, Failure};
 
-/// How long a sweep by hand may take.
+/// Time limit of the sweep.
 const SWEEP_BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn requests(context: &Context, id: Option<String>) -> Result<Exit, Failure> {
@@ -64,7 +64,7 @@ fn request(context: &Context, entries: &[RequestEntry], id: &str) -> Result<Exit
         .collect();
     match found.as_slice() {
         [] => Err(Failure::Failed(format!(
-            "the journal holds no request {id:?}; `sharehook requests` lists them"
+            "the journal has no request {id:?}; `sharehook requests` lists them"
         ))),
         [one] => {
             let answer = json!(one.answer);
@@ -78,14 +78,14 @@ fn request(context: &Context, entries: &[RequestEntry], id: &str) -> Result<Exit
         several => {
             let names: Vec<_> = several.iter().map(|e| e.identity.as_str()).collect();
             Err(Failure::Usage(format!(
-                "{id:?} is the id of several requests; name one of {}",
+                "several requests have the id {id:?}; name one of {}",
                 names.join(", ")
             )))
         }
     }
 }
 
-/// Prints what could not be read. A list with a hole in it is not a complete answer.
+/// Prints the unreadable streams, and returns the exit code: a list without them is incomplete.
 fn warned<T>(listed: &Listed<T>) -> Exit {
     for flaw in &listed.flaws {
         eprintln!("warning: {flaw}");
@@ -153,7 +153,7 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<E
     } else {
         if let Some(Indexed { wanted, mended }) = index {
             outln!(
-                "index: {wanted} entries asked for by the records; missing and written now: {mended}"
+                "index: the records need {wanted} entries; {mended} were missing and are written now"
             );
         }
         outln!("{report}");

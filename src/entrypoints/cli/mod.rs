@@ -1,4 +1,4 @@
-//! The command line: arguments become one of the roles below, a role becomes an exit code.
+//! The command line: parses the arguments, runs a command or a host, and returns an exit code.
 
 mod args;
 mod audit;
@@ -37,12 +37,12 @@ use args::{Args, Command};
 use context::Context;
 use failure::Failure;
 
-/// The whole program: returns the process's exit code.
+/// Runs the program and returns the process's exit code.
 pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
         Err(error) => {
-            // Help and version are no errors; they go to stdout.
+            // clap reports help and version as errors too; print them to stdout.
             let exit = if error.use_stderr() {
                 Exit::Usage
             } else {
@@ -79,7 +79,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            let text = format!("the runtime cannot start: {error}");
+            let text = format!("cannot start the async runtime: {error}");
             return told(&Failure::Failed(text)) as u8;
         }
     };
@@ -90,8 +90,8 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     ended.unwrap_or_else(|failure| told(&failure)) as u8
 }
 
-/// What is logged where `RUST_LOG` does not say: hosts everything of note, commands only what they
-/// do not print anyway.
+/// The log level without `RUST_LOG`: `info` on hosts, and only what the command does not print
+/// itself in commands.
 fn quiet_filter(on_host: bool, command: Option<&Command>) -> &'static str {
     match command {
         _ if on_host => "info",
@@ -102,7 +102,7 @@ fn quiet_filter(on_host: bool, command: Option<&Command>) -> &'static str {
     }
 }
 
-/// Prints why a command failed; returns its exit code.
+/// Prints a command's error and returns its exit code.
 fn told(failure: &Failure) -> Exit {
     eprint!("{failure}");
     failure.exit()

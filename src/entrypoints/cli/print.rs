@@ -1,21 +1,20 @@
-//! What a command prints: lines that a closed pipe does not turn into a panic, and plain tables for
-//! people.
+//! Prints lines and plain tables. Does not panic when the reader closes the pipe.
 
 use std::fmt;
 use std::io::Write as _;
 
-/// `println!` that ends quietly when nobody reads any more, as behind `head`.
+/// `println!` without the panic on a closed pipe, as with `| head`.
 macro_rules! outln {
     ($($arg:tt)*) => { $crate::entrypoints::cli::print::line(format_args!($($arg)*)) };
 }
 pub(crate) use outln;
 
-/// Writes one line to standard output. A reader that has gone away is no failure of ours.
+/// Writes one line to standard output. Ignores errors, because a closed pipe is no failure.
 pub(crate) fn line(text: fmt::Arguments<'_>) {
     drop(writeln!(std::io::stdout().lock(), "{text}"));
 }
 
-/// Columns aligned by the widest cell; the last one is not padded.
+/// Aligns columns by their widest cell; does not pad the last column.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows

@@ -1,4 +1,4 @@
-//! `sandbox`: the stand-in cloud alone, and the variables that point a process at one.
+//! `sandbox`: runs only the stand-in cloud; also the variables that make a process use it.
 
 use super::Failure;
 use crate::clock;
@@ -7,10 +7,10 @@ use crate::entrypoints::outcome::Exit;
 use sharehook_sandbox::cli::Arguments;
 use sharehook_sandbox::{Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions};
 
-/// Variables that would lead a client past the sandbox's own key.
+/// Variables that would make a client use another key than the sandbox's.
 const CREDENTIAL_PREFIX: &str = "TENCENTCLOUD_";
 
-/// The variables of a process whose cloud is the sandbox at `url`.
+/// The variables of a process that uses the sandbox at `url`.
 pub(super) fn vars_for(vars: &Vars, url: &str) -> Vars {
     let mut vars: Vars = vars
         .iter()
@@ -29,7 +29,7 @@ pub(super) fn vars_for(vars: &Vars, url: &str) -> Vars {
     vars
 }
 
-/// Starts the stand-in of the configured site.
+/// Starts the sandbox for the configured site.
 pub(super) async fn start(site: Site) -> std::io::Result<Running> {
     let site = match site {
         Site::Intl => sharehook_sandbox::Site::Intl,
@@ -43,7 +43,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     sharehook_sandbox::cli::run(arguments, clock::system_now)
         .await
         .map_err(|error| {
-            Failure::Failed(format!("the sandbox cannot start on {listen}: {error}"))
+            Failure::Failed(format!("cannot start the sandbox on {listen}: {error}"))
         })?;
     Ok(Exit::Done)
 }

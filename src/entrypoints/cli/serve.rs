@@ -1,4 +1,4 @@
-//! `serve`, and the program without a command: the function on its host, until it is told to stop.
+//! `serve`, and the program without a command: runs the function on its host until a stop signal.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,12 +16,11 @@ use super::{Context, Failure};
 
 /// How often `serve` sweeps in the background.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// How long a background sweep may take.
+/// Time limit of a background sweep.
 const SWEEP_BUDGET: Duration = Duration::from_secs(50);
-/// How long after the signal running deliveries may go on; what is not finished then is in the
-/// journal.
+/// Time that running deliveries have after the stop signal. The journal holds unfinished ones.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
-/// How long the last seal may take.
+/// Time limit of the last seal.
 const SEAL_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failure> {
@@ -29,7 +28,7 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failu
     match host {
         Host::Lambda => lambda::run(app)
             .await
-            .map_err(|error| Failure::Failed(format!("the runtime API failed: {error}")))?,
+            .map_err(|error| Failure::Failed(format!("cannot use the runtime API: {error}")))?,
         Host::Scf => scf::run(app, &context.vars)
             .await
             .map_err(Failure::failed)?,
@@ -41,7 +40,7 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-/// How requests are answered on a host that speaks HTTP.
+/// The request handler of a host that speaks HTTP.
 fn handler_on(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
     let app = Arc::clone(app);
     match host {
@@ -54,10 +53,10 @@ fn handler_on(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
             Box::pin(async move { function_compute::respond_to(&app, request, app.budget()).await })
         }),
         HttpHost::Azure => {
-            // Azure's host starts a handler in the folder of its `host.json`.
+            // Azure's host starts the program in the folder of its `host.json`.
             let text = std::fs::read_to_string("host.json");
             if let Err(error) = &text {
-                tracing::warn!(%error, "host.json cannot be read, so only forwarded HTTP requests are served");
+                tracing::warn!(%error, "cannot read host.json; serving only forwarded HTTP requests");
             }
             let handler = azure::Handler::new(text.ok().as_deref(), &context.vars);
             let handler = Arc::new(handler);
@@ -80,7 +79,7 @@ pub(super) async fn run(
     }
     let running = super::sandbox::start(context.load()?.cloud.site)
         .await
-        .map_err(|error| Failure::Failed(format!("the sandbox cannot start: {error}")))?;
+        .map_err(|error| Failure::Failed(format!("cannot start the sandbox: {error}")))?;
     let context = Context {
         config: context.config.clone(),
         json: context.json,
@@ -122,8 +121,8 @@ async fn start(context: &Context) -> Result<Arc<App>, Failure> {
     }))
 }
 
-/// Each record's line goes to the host's log service too. A host that has closed our output must
-/// not end the work.
+/// Also writes each record to the host's log. Ignores errors, so that a closed output does not stop
+/// the work.
 fn to_stdout(line: &str) {
     use std::io::Write as _;
     drop(writeln!(std::io::stdout().lock(), "{line}"));
@@ -137,7 +136,7 @@ async fn listen(app: Arc<App>, handler: Handler, address: SocketAddr) -> Result<
     })?;
     match listener.local_addr() {
         Ok(address) => outln!("listening on http://{address}"),
-        Err(error) => tracing::warn!(%error, "the address is not known"),
+        Err(error) => tracing::warn!(%error, "cannot read the address that the server listens on"),
     }
     let body_limit = app.config().body_limit;
     let sweeper = tokio::spawn(sweep_for_ever(Arc::clone(&app)));
@@ -151,14 +150,14 @@ async fn listen(app: Arc<App>, handler: Handler, address: SocketAddr) -> Result<
     };
     let served = server::serve(handler, body_limit, listener, stop);
     let bound = async {
-        // Ends when the signal came and the time to finish is over.
+        // Ends some time after the stop signal.
         drop(stopped.await);
         tokio::time::sleep(STOP_WITHIN).await;
     };
     let ended = tokio::select! {
         end = served => end.map_err(|error| Failure::Failed(format!("the listener failed: {error}"))),
         () = bound => {
-            tracing::warn!("stopped before every delivery was answered; the journal holds what is unfinished");
+            tracing::warn!("stopped before all deliveries were answered; the journal holds the unfinished requests");
             Ok(())
         }
     };
@@ -180,12 +179,14 @@ async fn sweep_for_ever(app: Arc<App>) {
         match app.sweep(Deadline::after(SWEEP_BUDGET)).await {
             Ok(report) if report.is_quiet() => {}
             Ok(report) => tracing::info!(report = %serde_json::json!(report), "swept"),
-            Err(error) => tracing::error!(%error, "the sweep failed; it is tried again"),
+            Err(error) => {
+                tracing::error!(%error, "the sweep failed; the next one runs within a minute")
+            }
         }
     }
 }
 
-/// Ends when the process is asked to stop: SIGTERM from a host, Ctrl-C from a person.
+/// Waits for the stop signal: SIGTERM from a host, Ctrl-C from a person.
 async fn signal() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]

@@ -17,7 +17,7 @@ use crate::inbound::{SchemeName, SchemeSpec, SecretRules, Verifier, sign as sign
 use super::args::{SignOptions, VerifyOptions};
 use super::{Context, Failure};
 
-/// Bodies beyond this are no deliveries.
+/// Size limit of a delivery's body.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 pub(super) fn verify(context: &Context, options: &VerifyOptions) -> Result<Exit, Failure> {
@@ -62,7 +62,7 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
     let now = instant(options.now.as_deref())?;
     let secret = source.secrets.first().ok_or_else(|| {
         Failure::Usage(format!(
-            "source {} has no secret: its deliveries are not signed",
+            "source {} has no secret, because its deliveries are not signed; name a source with a secret",
             source.name
         ))
     })?;
@@ -78,7 +78,7 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
             .collect();
         outln!("{}", json!(map));
     } else {
-        // Ready to paste behind `curl`: none of the values contains a quote.
+        // As arguments of `curl`: none of the values contains a quote.
         let options: Vec<String> = headers
             .iter()
             .map(|(name, value)| format!("-H '{name}: {value}'"))
@@ -95,8 +95,7 @@ fn verifier(context: &Context, options: &VerifyOptions) -> Result<(SourceName, V
         let name = "command-line".parse().map_err(invalid)?;
         let secrets = options.secrets.iter().cloned();
         let secrets = secrets.map(SecretString::from).collect();
-        // An example from somebody's documentation may be explained here; a real source refuses its
-        // secret.
+        // Accept the secrets of documented examples here; a configured source refuses them.
         let rules = SecretRules::AllowKnown;
         let verifier = Verifier::with_rules(SchemeSpec::preset(scheme), secrets, Vec::new(), rules);
         return Ok((name, verifier.map_err(Failure::Invalid)?));
@@ -123,7 +122,7 @@ fn configured(context: &Context, name: &str) -> Result<SourceConfig, Failure> {
         .find(|source| source.name.as_str() == name);
     found.ok_or_else(|| {
         Failure::Usage(format!(
-            "no source {name:?} is configured; there are {}",
+            "no source {name:?} is configured; the configured sources are {}",
             names.join(", ")
         ))
     })
@@ -142,13 +141,13 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > MAX_BYTES {
         return Err(Failure::Usage(format!(
-            "{shown} has {size} bytes; a delivery has {MAX_BYTES} at most"
+            "{shown} has {size} bytes; a delivery has at most {MAX_BYTES}"
         )));
     }
     std::fs::read(path).map_err(unreadable)
 }
 
-/// RFC 3339, or Unix seconds as most senders write them.
+/// Parses RFC 3339, or Unix seconds, which most senders use.
 fn instant(text: Option<&str>) -> Result<Timestamp, Failure> {
     let Some(text) = text else {
         return Ok(clock::system_now());

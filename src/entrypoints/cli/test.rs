@@ -1,5 +1,5 @@
-//! `test`: the user's own cases. Each event goes the real way, signed with the source's own secret,
-//! up to the plan; nothing is journalled and no cloud is called.
+//! `test`: runs the user's test cases. Signs each event with the secret of its source and processes
+//! it up to the plan. Writes no journal and makes no cloud call.
 
 use std::path::{Path, PathBuf};
 
@@ -21,11 +21,11 @@ struct CaseFile {
     case: Vec<Case>,
 }
 
-/// One case: an event, and what must come of it.
+/// One case: an event, and its expected result.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    /// What it shows.
+    /// The case's name.
     name: String,
     /// The configured source that receives it.
     source: String,
@@ -36,7 +36,7 @@ struct Case {
     expect: Expect,
 }
 
-/// What must come of it; what is not said is not compared.
+/// The expected result. Absent fields are not compared.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expect {
@@ -44,9 +44,9 @@ struct Expect {
     decision: String,
     /// Determining policies, in any order.
     policies: Option<Vec<String>>,
-    /// Fields of the request as the journal would hold them.
+    /// Fields of the request as in the journal.
     request: Option<Value>,
-    /// The calls of the dry run, for an image that nobody has yet.
+    /// The calls of the plan, for an image that is not shared yet.
     plan: Option<Vec<String>>,
 }
 
@@ -55,11 +55,13 @@ pub(super) fn run(context: &Context, dir: Option<PathBuf>) -> Result<Exit, Failu
     let dir = dir.unwrap_or_else(|| prepared.config().policy.join("cases"));
     let shown = dir.display();
     let files = case_files(&dir).map_err(|error| {
-        Failure::Failed(format!("{shown}: {error}; name the folder of your cases"))
+        Failure::Failed(format!(
+            "cannot read {shown}: {error}; name the folder of your cases"
+        ))
     })?;
     if files.is_empty() {
         return Err(Failure::Failed(format!(
-            "{shown} holds no *.toml case file"
+            "{shown} has no *.toml case file; name the folder of your cases"
         )));
     }
     let mut results = Vec::new();

@@ -1,7 +1,7 @@
 //! The reply to a CloudEvent in the protocol of its sender. A Knative broker reads a body of a 2xx
-//! response as an event, and counts anything else in it as a failed delivery (knative/eventing#6394);
-//! Dapr likewise expects an empty body. So a 2xx response is empty, or a CloudEvent in binary mode
-//! where the sender asks for one with `Prefer: reply`. Other responses keep their JSON body.
+//! response as an event, and counts any other body as a failed delivery (knative/eventing#6394);
+//! Dapr expects an empty body. So a 2xx response is empty, or a CloudEvent in binary mode when the
+//! sender requests one with `Prefer: reply`. Other responses keep their JSON body.
 
 use crate::app::{Headers, Reply, short_digest};
 use crate::entrypoints::outcome::Outcome;
@@ -12,7 +12,7 @@ use super::response::HttpResponse;
 /// The `source` attribute of our events.
 const SOURCE: &str = "/sharehook";
 
-/// In which form a delivery is answered.
+/// The form of the response to a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReplyMode {
     /// The answer as JSON.
@@ -24,7 +24,7 @@ pub(crate) enum ReplyMode {
 }
 
 impl ReplyMode {
-    /// For a request to `/events`.
+    /// The form for a request to `/events`.
     pub(crate) fn of_event(headers: &Headers) -> Self {
         if prefers_reply(headers) {
             Self::Event
@@ -33,7 +33,7 @@ impl ReplyMode {
         }
     }
 
-    /// For a request to `/hooks/{source}`, which may be a CloudEvent too.
+    /// The form for a request to `/hooks/{source}`, which may be a CloudEvent too.
     pub(crate) fn of_delivery(headers: &Headers) -> Self {
         let structured = headers.all("content-type").any(|kind| {
             let kind = kind.trim_start().to_ascii_lowercase();
@@ -46,7 +46,7 @@ impl ReplyMode {
         }
     }
 
-    /// The response to a delivery.
+    /// Builds the response to a delivery.
     pub(crate) fn response(self, reply: &Reply) -> HttpResponse {
         let outcome = Outcome::of(reply);
         let Reply::Answers(answers) = reply else {
@@ -79,7 +79,7 @@ impl ReplyMode {
     }
 }
 
-/// Whether a `Prefer` header (RFC 7240) holds the preference `reply`.
+/// Whether a `Prefer` header (RFC 7240) contains the preference `reply`.
 fn prefers_reply(headers: &Headers) -> bool {
     headers.all("prefer").any(|value| {
         value.split(',').any(|preference| {

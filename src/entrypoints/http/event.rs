@@ -1,6 +1,6 @@
-//! HTTP requests that a host hands over as JSON, and answers in the form in which the request came.
-//! In: an event of API Gateway, a function URL or a load balancer. Out: an [`HttpRequest`]; and
-//! back.
+//! Converts HTTP requests that a host passes as JSON, and their responses. In: an event of API
+//! Gateway, a function URL or a load balancer. Out: an [`HttpRequest`]; the response goes back in
+//! the form of the event.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,25 +10,25 @@ use serde_json::{Map, Value, json};
 use super::request::HttpRequest;
 use super::response::HttpResponse;
 
-/// In which form the request came, and so the answer goes.
+/// The form of the event, which the response must have too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// API Gateway's payload version 2.0, which a Lambda function URL shares.
     Version2,
-    /// API Gateway's REST API, or an HTTP API with payload version 1.0. Tencent's function URL
-    /// takes it too.
+    /// API Gateway's REST API, or an HTTP API with payload version 1.0. Tencent's function URL also
+    /// accepts it.
     Version1,
     /// A load balancer whose target group has single-value headers.
     Balancer,
-    /// A load balancer whose target group has multi-value headers: it reads no others from the
-    /// answer.
+    /// A load balancer whose target group has multi-value headers; it ignores single-value headers
+    /// in the response.
     BalancerMulti,
 }
 
-/// The request of an event whose path, method and form are known.
+/// Builds the request from an event whose path, method and form are known.
 ///
 /// # Errors
-/// What is not as the host writes it.
+/// The part of the event that does not have the host's format.
 pub(crate) fn request(event: &Value, method: &str, path: String) -> Result<HttpRequest, String> {
     Ok(HttpRequest {
         method: method.to_owned(),
@@ -38,7 +38,7 @@ pub(crate) fn request(event: &Value, method: &str, path: String) -> Result<HttpR
     })
 }
 
-/// The path without the stage that stands before it; `$default` never does.
+/// Removes the stage from the beginning of the path; the stage `$default` is never in the path.
 pub(crate) fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
     let stage = stage.filter(|stage| !stage.is_empty() && *stage != "$default");
     stage
@@ -47,9 +47,9 @@ pub(crate) fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
         .unwrap_or(path)
 }
 
-/// The path below a custom domain's base path: the resource that API Gateway matched, as in
-/// `/hooks/{source}` or `/{proxy+}`, with its parameters filled in. `None` when the resource does
-/// not tell, or does not end the path.
+/// The path below the base path of a custom domain: the resource that API Gateway matched, as in
+/// `/hooks/{source}` or `/{proxy+}`, with its parameters filled in. `None` when a parameter is
+/// missing or the path does not end with the result.
 pub(crate) fn path_of_resource<'a>(
     event: &Value,
     resource: &str,
@@ -73,8 +73,8 @@ pub(crate) fn path_of_resource<'a>(
     path.get(start..).filter(|end| *end == filled)
 }
 
-/// All values of all headers: `multiValueHeaders` where they are, because a repetition must be
-/// seen.
+/// All values of all headers. Prefers `multiValueHeaders`, because only they show that a header
+/// appears twice.
 fn headers(event: &Value) -> Result<Vec<(String, String)>, String> {
     let object = |name: &str| match event.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -103,7 +103,7 @@ fn headers(event: &Value) -> Result<Vec<(String, String)>, String> {
     Ok(pairs)
 }
 
-/// The exact bytes that the sender sent: signatures cover them, and not their base64.
+/// The bytes that the sender sent, decoded from base64, because signatures cover the bytes.
 fn body(event: &Value) -> Result<Bytes, String> {
     let text = match event.get("body") {
         None | Some(Value::Null) => "",
@@ -114,15 +114,14 @@ fn body(event: &Value) -> Result<Bytes, String> {
         None | Some(Value::Null | Value::Bool(false)) => {
             Ok(Bytes::copy_from_slice(text.as_bytes()))
         }
-        Some(Value::Bool(true)) => STANDARD
-            .decode(text)
-            .map(Bytes::from)
-            .map_err(|_| "has a body that says it is base64 and is not".to_owned()),
+        Some(Value::Bool(true)) => STANDARD.decode(text).map(Bytes::from).map_err(|_| {
+            "has a body that is not base64 although isBase64Encoded is true".to_owned()
+        }),
         Some(_) => Err("has an isBase64Encoded that is neither true nor false".to_owned()),
     }
 }
 
-/// The answer in the request's form.
+/// Converts the response to the form of the event.
 pub(crate) fn response(form: Form, response: HttpResponse) -> Value {
     let status = response.status;
     let headers = response.headers.into_iter();
@@ -135,8 +134,8 @@ pub(crate) fn response(form: Form, response: HttpResponse) -> Value {
     set("body", json!(response.body));
     set("isBase64Encoded", json!(false));
     match form {
-        // AWS does not need `cookies`; programs that read the answer with `aws_lambda_events`, as
-        // cargo-lambda does, refuse an answer without it.
+        // AWS does not need `cookies`, but programs that read the response with
+        // `aws_lambda_events`, such as cargo-lambda, refuse a response without it.
         Form::Version2 => {
             set("headers", headers.map(single).collect());
             set("cookies", json!([]));

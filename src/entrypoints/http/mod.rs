@@ -1,5 +1,5 @@
-//! HTTP, however it reaches us: the routes, the server for hosts that speak it, and the events of
-//! hosts that hand it over as JSON.
+//! HTTP: the routes, the server for hosts that send HTTP, and the events of hosts that pass HTTP
+//! requests as JSON.
 
 mod cloudevents;
 pub(super) mod event;

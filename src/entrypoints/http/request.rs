@@ -1,4 +1,4 @@
-//! One HTTP request, in the types of no framework and no host.
+//! An HTTP request, independent of framework and host.
 
 use bytes::Bytes;
 

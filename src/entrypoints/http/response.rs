@@ -1,4 +1,4 @@
-//! One HTTP response, in the types of no framework and no host.
+//! An HTTP response, independent of framework and host.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::app::Reply;
 use crate::entrypoints::outcome::Outcome;
 use crate::entrypoints::reply;
 
-/// A response with its status, headers and body; `outcome` is what the status was made of.
+/// A response with its status, headers and body. The status is derived from `outcome`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HttpResponse {
     pub(crate) outcome: Outcome,
@@ -17,12 +17,12 @@ pub(crate) struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// A JSON body under the status of `outcome`.
+    /// A response with a JSON body and the status of `outcome`.
     pub(crate) fn json(outcome: Outcome, body: &Value) -> Self {
         Self::new(outcome, "application/json", body.to_string())
     }
 
-    /// A JSON body that says what is wrong.
+    /// A response with an error as its JSON body.
     pub(crate) fn error(outcome: Outcome, text: impl Into<String>) -> Self {
         Self::json(outcome, &reply::error(text))
     }
@@ -42,7 +42,7 @@ impl HttpResponse {
         }
     }
 
-    /// A body larger than `limit` bytes.
+    /// The response to a body larger than `limit` bytes.
     pub(crate) fn too_large(limit: usize) -> Self {
         Self::error(
             Outcome::TooLarge,
@@ -55,7 +55,7 @@ impl HttpResponse {
         self
     }
 
-    /// The same under a status that a host reads as its own signal, whatever the outcome was.
+    /// Replaces the status by one that has a meaning for the host, regardless of the outcome.
     pub(crate) fn with_status(self, status: u16) -> Self {
         Self { status, ..self }
     }

@@ -1,6 +1,5 @@
-//! From an HTTP request to its response: the one function in which every host ends. In: a request,
-//! and until when an answer is useful. Out: the response. Paths may carry secrets, so none is
-//! logged.
+//! Routes HTTP requests; every host that receives HTTP uses this function. In: a request and a
+//! deadline. Out: the response. Does not log paths, because they may contain secrets.
 
 use serde_json::json;
 
@@ -12,7 +11,7 @@ use super::cloudevents::ReplyMode;
 use super::request::HttpRequest;
 use super::response::HttpResponse;
 
-/// Everything that has a path.
+/// The routes.
 enum Route<'a> {
     Healthz,
     Readyz,
@@ -36,12 +35,12 @@ impl<'a> Route<'a> {
         matches!(self, Self::Events | Self::Hook(_))
     }
 
-    /// The answer to another method. It names the allowed ones, as RFC 9110, 15.5.6 requires.
+    /// The response to a wrong method. Names the allowed methods, as RFC 9110, 15.5.6 requires.
     fn not_allowed(&self) -> HttpResponse {
         let (allowed, text) = if self.takes_a_body() {
-            ("POST", "deliveries are sent with POST")
+            ("POST", "wrong method; send deliveries with POST")
         } else {
-            ("GET, HEAD", "this is read with GET")
+            ("GET, HEAD", "wrong method; read this path with GET")
         };
         HttpResponse::error(Outcome::MethodNotAllowed, text).with_header("allow", allowed)
     }
@@ -53,7 +52,7 @@ pub(crate) async fn respond(app: &App, request: HttpRequest, deadline: Deadline)
     let Some(route) = Route::of(path) else {
         return HttpResponse::error(
             Outcome::NotFound,
-            "nothing is here; deliveries go to POST /hooks/{source}",
+            "unknown path; send deliveries with POST to /hooks/{source}",
         );
     };
     if route.takes_a_body() && request.body.len() > app.config().body_limit {
@@ -113,8 +112,8 @@ pub(crate) async fn respond(app: &App, request: HttpRequest, deadline: Deadline)
     }
 }
 
-/// The path below the base path under which a gateway or proxy publishes the service. A path
-/// without it stays as it is, because probes reach the service directly.
+/// Removes the base path under which a gateway or proxy publishes the service. Keeps other paths
+/// unchanged, because probes reach the service directly.
 fn without_prefix<'a>(path: &'a str, prefix: Option<&str>) -> &'a str {
     prefix
         .and_then(|prefix| path.strip_prefix(prefix))

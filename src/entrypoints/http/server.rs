@@ -1,5 +1,5 @@
-//! The HTTP server: how many deliveries run at once, how large and how slow a body may be, a
-//! graceful stop. In: connections, and a handler that answers requests. It knows no host.
+//! The HTTP server: limits concurrent deliveries and the size and duration of bodies, and stops
+//! gracefully. In: connections, and a handler that answers requests. Knows no host.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -19,12 +19,12 @@ use crate::entrypoints::outcome::Outcome;
 use super::request::HttpRequest;
 use super::response::HttpResponse;
 
-/// More deliveries than this at once are answered 429.
+/// Maximum number of concurrent deliveries. The server answers 429 to further ones.
 const MAX_AT_ONCE: usize = 64;
-/// A body that takes longer is answered 408.
+/// Time limit for the body of a request. The server answers 408 to a slower one.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Answers one request. Hosts differ in what they do here.
+/// Answers one request. Each kind of host has its own handler.
 pub(crate) type Handler =
     Box<dyn Fn(HttpRequest) -> Pin<Box<dyn Future<Output = HttpResponse> + Send>> + Send + Sync>;
 
@@ -34,10 +34,10 @@ struct Shared {
     permits: Semaphore,
 }
 
-/// Serves until `stop` ends; then accepts no new connection and finishes what runs.
+/// Serves until `stop` ends; then accepts no new connections and finishes the running requests.
 ///
 /// # Errors
-/// When the listener fails.
+/// The listener fails.
 pub(crate) async fn serve(
     handler: Handler,
     body_limit: usize,
@@ -58,7 +58,7 @@ pub(crate) async fn serve(
 /// Binds the address on which `serve` listens.
 ///
 /// # Errors
-/// When another process listens there, or the address is not this machine's.
+/// Another process listens on the address, or it is not an address of this machine.
 pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::bind(address).await
 }
@@ -69,7 +69,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
         return to_axum(HttpResponse::error(Outcome::Busy, text));
     };
     let (parts, body) = request.into_parts();
-    // Whatever the length header says, a body is read to its limit and no further.
+    // Enforce the limit while reading, because the length header may be wrong.
     let reading = axum::body::to_bytes(body, shared.body_limit);
     let body = match tokio::time::timeout(BODY_TIMEOUT, reading).await {
         Ok(Ok(body)) => body,
@@ -88,8 +88,8 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
         headers: pairs(&parts.headers),
         body,
     };
-    // A task of its own goes on when the sender hangs up: the work is journalled, and is better
-    // finished than interrupted.
+    // Spawn a task, which continues when the sender closes the connection: the request is recorded
+    // in the journal and should be finished.
     let served = tokio::spawn((shared.handler)(request)).await;
     to_axum(
         served.unwrap_or_else(|_| {
@@ -98,8 +98,8 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     )
 }
 
-/// Headers as text pairs. A value that is not text cannot be any scheme's signature and is left
-/// out. A CloudEvents attribute may be: the JavaScript SDK does not encode it, and Node sends it as
+/// Converts headers to text. Omits values that are not text, because no scheme's signature has such
+/// a value. Keeps CloudEvents attributes, which the JavaScript SDK does not encode and Node sends as
 /// UTF-8 or Latin-1.
 fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let attribute = |bytes: &[u8]| {

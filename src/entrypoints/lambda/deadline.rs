@@ -1,14 +1,14 @@
-//! Until when an answer is of use: from the runtime's header to a deadline of ours.
+//! The deadline of an invocation, from the header of the runtime API.
 
 use std::time::Duration;
 
 use crate::app::{App, Deadline};
 
-/// The rest of the deadline that is kept for writing the journal and answering.
+/// Time before the host's deadline that is reserved for writing the journal and answering.
 const RESERVE: Duration = Duration::from_millis(1_500);
 
-/// A deadline that lies in the past is an emulator's constant: it says nothing, and the configured
-/// budget counts.
+/// Computes the deadline. A time in the past is a constant that an emulator sends; then the
+/// configured time limit applies.
 pub(super) fn deadline_of(app: &App, epoch_millis: u64) -> Deadline {
     let now = u64::try_from(app.now().as_millisecond()).unwrap_or(0);
     match epoch_millis.checked_sub(now).map(Duration::from_millis) {

@@ -1,5 +1,5 @@
-//! Which trigger is it? Told by shape, strictly: an unknown shape is an error, never a guess.
-//! In: a raw event. Out: one of the shapes that are served.
+//! Recognizes the trigger of a Lambda event by its fields. In: a raw event. Out: the event of a
+//! supported trigger, or an error for every other event.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::sns::{SnsEvent, SnsRecord};
@@ -11,22 +11,22 @@ use crate::entrypoints::http::HttpRequest;
 use crate::entrypoints::http::event::{self as http_event, Form};
 use crate::entrypoints::message::Message;
 
-/// The events that are served.
+/// The events of supported triggers.
 pub(super) enum Shape {
     /// API Gateway in either version, a function URL or a load balancer.
     Http(Box<HttpRequest>, Form),
     /// A batch of SQS messages.
     Queue(SqsEvent),
-    /// SNS, or an event of EventBridge: asynchronous, so that only an error makes Lambda deliver it
-    /// again.
+    /// SNS or EventBridge. Both invoke asynchronously, so Lambda repeats the event only after an
+    /// error.
     Messages(Vec<Message>),
     /// A schedule: `{"task":"sweep"}`, or an EventBridge rule's own "Scheduled Event".
     Sweep,
-    /// Anything else that is a JSON object and looks like no host's event: a native request.
+    /// A native request: a JSON object without the fields of any host's event.
     Direct(Value),
 }
 
-/// Marks of events that other triggers send. A direct invocation never has them.
+/// Fields of events from other triggers. A direct invocation never has them.
 const FOREIGN_MARKS: [&str; 7] = [
     "Records",
     "records",
@@ -44,7 +44,7 @@ pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
         return Err(Problem::new(
             "event",
             "is not a JSON object",
-            "send an event of a trigger that is served, or a native request",
+            "send an event of a supported trigger, or a native request",
         ));
     };
     if let Some(records) = object.get("Records") {
@@ -63,13 +63,14 @@ pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
         .iter()
         .find(|mark| object.contains_key(**mark))
     {
-        let problem = format!("has {mark:?} and is of a trigger that is not served");
+        let problem = format!("has {mark:?}, a field of an unsupported trigger");
         return Err(Problem::new("event", problem, SERVED));
     }
     Ok(Shape::Direct(event))
 }
 
-/// Records are all of one trigger; SQS and SNS spell the name of its field differently.
+/// Reads the records, which must all belong to one trigger. SQS and SNS spell the field that names
+/// the trigger differently.
 fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
     let refused =
         |problem: String| Problem::new("Records", problem, "let SQS or SNS invoke the function");
@@ -82,24 +83,25 @@ fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
     };
     if all("eventSource", "aws:sqs") {
         let batch: SqsEvent = serde_json::from_value(event.clone())
-            .map_err(|error| refused(format!("is not a batch of SQS: {error}")))?;
+            .map_err(|error| refused(format!("are not a batch of SQS messages: {error}")))?;
         return Ok(Shape::Queue(batch));
     }
     if all("EventSource", "aws:sns") {
         let batch: SnsEvent = serde_json::from_value(event.clone())
-            .map_err(|error| refused(format!("are not notifications of SNS: {error}")))?;
+            .map_err(|error| refused(format!("are not SNS notifications: {error}")))?;
         let messages = batch.records.into_iter().map(notification);
         return messages
             .collect::<Option<_>>()
             .map(Shape::Messages)
-            .ok_or_else(|| refused("hold a message of SNS that is no notification".to_owned()));
+            .ok_or_else(|| refused("have an SNS message that is not a notification".to_owned()));
     }
     Err(refused(
-        "are not all messages of SQS, or all of SNS".to_owned(),
+        "are neither all from SQS nor all from SNS".to_owned(),
     ))
 }
 
-/// A topic speaks for a source by its ARN. The id is the same when SNS or Lambda delivers again.
+/// The message of a notification. The topic's ARN is its origin. Redeliveries of SNS and Lambda keep
+/// the id.
 fn notification(SnsRecord { sns, .. }: SnsRecord) -> Option<Message> {
     (sns.sns_message_type == "Notification").then(|| Message {
         origin: sns.topic_arn,
@@ -108,19 +110,19 @@ fn notification(SnsRecord { sns, .. }: SnsRecord) -> Option<Message> {
     })
 }
 
-/// An event does not name its bus. Who speaks is the region, the account that put it there, and its
-/// `source`: `events:REGION:ACCOUNT:SOURCE`. EventBridge writes the first two, and keeps sources
-/// that begin with `aws.` to itself.
+/// The message of an EventBridge event. An event does not name its bus, so its origin is
+/// `events:REGION:ACCOUNT:SOURCE`. EventBridge writes region and account, and reserves sources that
+/// begin with `aws.`.
 fn bus(event: &Value) -> Result<Shape, Problem> {
     let refused = |field: &str, problem: String| {
         Problem::new(field, problem, "let an event bus invoke the function")
     };
     let read: EventBridgeEvent = serde_json::from_value(event.clone())
-        .map_err(|error| refused("event", format!("is not an event of EventBridge: {error}")))?;
+        .map_err(|error| refused("event", format!("is not an EventBridge event: {error}")))?;
     let set = |name: &str, value: Option<String>| {
         value
             .filter(|text| !text.is_empty())
-            .ok_or_else(|| refused(name, "is missing in an event of EventBridge".to_owned()))
+            .ok_or_else(|| refused(name, "is missing in the EventBridge event".to_owned()))
     };
     let region = set("region", read.region)?;
     let account = set("account", read.account)?;
@@ -128,7 +130,7 @@ fn bus(event: &Value) -> Result<Shape, Problem> {
     if (read.detail_type.as_str(), source.as_str()) == ("Scheduled Event", "aws.events") {
         return Ok(Shape::Sweep);
     }
-    // The map sees the whole event, so that it can read the detail type.
+    // Pass the whole event to the map, so that it can read the detail type.
     let message = Message {
         origin: format!("events:{region}:{account}:{source}"),
         id: Some(set("id", read.id)?),
@@ -144,7 +146,7 @@ fn http(event: &Value) -> Result<Shape, Problem> {
     let (method, path, form) = if event.pointer("/requestContext/http").is_some() {
         if at("/version") != Some("2.0") {
             return Err(refused(
-                "is an HTTP event of another payload version than 2.0",
+                "is an HTTP event with a payload version other than 2.0",
             ));
         }
         let path = at("/rawPath").unwrap_or_default();
@@ -162,14 +164,14 @@ fn http(event: &Value) -> Result<Shape, Problem> {
         (at("/httpMethod"), at("/path").unwrap_or_default(), form)
     } else if event.get("resource").is_some() && matches!(at("/version"), None | Some("1.0")) {
         let path = at("/path").unwrap_or_default();
-        // A REST API leaves the stage out of `path` and puts it into the context's; where both are
-        // the same it may be in.
+        // A REST API omits the stage from `path`, but not from the path in the context. When the two
+        // are equal, `path` may contain the stage.
         let same = at("/requestContext/path") == Some(path);
         let path = routed(event, at("/resource"), path, stage.filter(|_| same));
         (at("/httpMethod"), path, Form::Version1)
     } else {
         return Err(refused(
-            "has a requestContext of no HTTP trigger that is served",
+            "has a requestContext of an unsupported HTTP trigger",
         ));
     };
     let method = method.ok_or_else(|| refused("is an HTTP event without a method"))?;
@@ -177,7 +179,7 @@ fn http(event: &Value) -> Result<Shape, Problem> {
     Ok(Shape::Http(Box::new(request), form))
 }
 
-/// The path that is routed: below a custom domain's base path where the resource tells, else
+/// The path to route: below the base path of a custom domain if the resource shows it, otherwise
 /// without the stage.
 fn routed<'a>(
     event: &Value,

@@ -1,5 +1,5 @@
-//! The Lambda host: one handler for every trigger. In: raw events. Out: what each trigger expects
-//! back.
+//! The Lambda host: one handler for all triggers. In: raw events. Out: the response in the form
+//! that each trigger expects.
 
 mod deadline;
 mod event;
@@ -20,14 +20,13 @@ use super::outcome::Outcome;
 use deadline::deadline_of;
 use event::Shape;
 
-/// With this field beside its request a direct invocation asks for the error `Denied` where it would
-/// get the answer `denied`.
+/// With this field, a direct invocation gets the error `Denied` instead of the answer `denied`.
 const NAMED_ERRORS: &str = "named_errors";
 
 /// Serves invocations until the host stops the process.
 ///
 /// # Errors
-/// When the runtime API cannot be reached.
+/// The runtime API cannot be reached.
 pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Value>| {
         let app = Arc::clone(&app);
@@ -46,7 +45,7 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
     .await
 }
 
-/// One invocation, from a raw event to a raw answer: also what `invoke` runs on a laptop.
+/// Processes one invocation, from a raw event to a raw answer. `invoke` uses it too.
 pub(crate) async fn answer(
     app: &Arc<App>,
     event: Value,
@@ -66,7 +65,7 @@ pub(crate) async fn answer(
     }
 }
 
-/// A direct invocation speaks for the source that lists `invoke`. IAM has decided who may invoke.
+/// Processes a direct invocation for the source that lists `invoke`. IAM controls who may invoke.
 async fn direct(
     app: &Arc<App>,
     mut body: Value,

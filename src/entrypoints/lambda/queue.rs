@@ -1,5 +1,5 @@
-//! A batch of SQS messages: each is a delivery of its own, and each failure is named alone.
-//! In: the batch. Out: `batchItemFailures`, for a mapping with `ReportBatchItemFailures`.
+//! Processes a batch of SQS messages, each as a delivery of its own. In: the batch. Out:
+//! `batchItemFailures`, for an event source mapping with `ReportBatchItemFailures`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::message::{Message, Received, receive};
 use crate::entrypoints::outcome::{Outcome, Redelivery};
 
-/// More messages of a batch than this are not worked on at once.
+/// Maximum number of messages that run at once.
 const MAX_AT_ONCE: usize = 100;
 
-/// The outcome of each message that was tried, by its place in the batch.
+/// The outcome of each processed message, by its index in the batch.
 type Outcomes = BTreeMap<usize, Outcome>;
 
 pub(super) async fn batch(app: &Arc<App>, batch: SqsEvent, deadline: Deadline) -> Invocation {
@@ -54,7 +54,8 @@ fn is_failure(outcome: Outcome) -> bool {
     outcome.redelivery() != Redelivery::None
 }
 
-/// In a FIFO queue no message may overtake one that failed.
+/// Processes the messages of a FIFO queue in order, and stops at a failure, because later messages
+/// must not overtake it.
 async fn in_order(app: &Arc<App>, messages: Vec<SqsMessage>, deadline: Deadline) -> Outcomes {
     let mut outcomes = Outcomes::new();
     for (index, message) in messages.into_iter().enumerate() {
@@ -67,7 +68,8 @@ async fn in_order(app: &Arc<App>, messages: Vec<SqsMessage>, deadline: Deadline)
     outcomes
 }
 
-/// In a standard queue all messages run at once: those about one image then share its calls.
+/// Processes the messages of a standard queue concurrently, so that requests for one image share
+/// cloud calls.
 async fn at_once(app: &Arc<App>, messages: Vec<SqsMessage>, deadline: Deadline) -> Outcomes {
     let permits = Arc::new(Semaphore::new(MAX_AT_ONCE));
     let mut running = JoinSet::new();
@@ -90,7 +92,7 @@ async fn processed(app: &Arc<App>, message: SqsMessage, deadline: Deadline) -> O
     };
     let Received { outcome, body } = receive(app, message, deadline).await;
     if is_failure(outcome) {
-        tracing::warn!(message_id, ?outcome, answer = %body, "the message goes back to its queue");
+        tracing::warn!(message_id, ?outcome, answer = %body, "returned the message to its queue");
     }
     outcome
 }

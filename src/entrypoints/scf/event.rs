@@ -1,5 +1,5 @@
-//! Which trigger of Tencent's SCF is it? Told by shape, strictly: an unknown shape is an error,
-//! never a guess. In: a raw event. Out: one of the shapes that are served.
+//! Recognizes the trigger of an SCF event by its fields. In: a raw event. Out: the event of a
+//! supported trigger, or an error for every other event.
 
 use serde_json::Value;
 
@@ -8,22 +8,24 @@ use crate::entrypoints::http::HttpRequest;
 use crate::entrypoints::http::event as http_event;
 use crate::entrypoints::message::Message;
 
-/// The events that are served.
+/// The events of supported triggers.
 pub(super) enum Shape {
     /// A function URL, or the former API gateway.
     Http(Box<HttpRequest>),
-    /// A timer: whatever its message, it sweeps.
+    /// A timer, which starts a sweep. Its message is ignored.
     Sweep,
-    /// A topic of TDMQ (formerly CMQ), or an event of EventBridge: a failure is delivered again,
-    /// and in the end kept.
+    /// A TDMQ (formerly CMQ) topic, or EventBridge. The host repeats a failed event and finally
+    /// keeps it.
     Messages(Vec<Message>),
-    /// A CKafka topic: a failure holds up everything behind it, thousands of times.
+    /// A CKafka topic. The host repeats a failed batch thousands of times before it continues with
+    /// later records.
     Stream(Vec<Message>),
 }
 
-const SERVED: &str = "use a function URL, a timer, CKafka, TDMQ or EventBridge; direct invocations are not served on SCF";
+const SERVED: &str =
+    "use a function URL, a timer, CKafka, TDMQ or EventBridge; SCF has no direct invocations";
 
-/// Whether an event has the marks of SCF, for a file that may be of any host.
+/// Whether an event has the fields of SCF, for a file that may come from any host.
 pub(crate) fn is_of_scf(event: &Value) -> bool {
     let record = |name| {
         event
@@ -53,28 +55,29 @@ pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
     if let Some(records) = event.get("Records") {
         let records = records.as_array().filter(|records| !records.is_empty());
         let records =
-            records.ok_or_else(|| refused("has Records that are not a list of messages"))?;
+            records.ok_or_else(|| refused("has Records that is not a list of messages"))?;
         let all = |read: fn(&Value) -> Option<Message>| {
             records.iter().map(read).collect::<Option<Vec<_>>>()
         };
         return all(kafka)
             .map(Shape::Stream)
             .or_else(|| all(topic).map(Shape::Messages))
-            .ok_or_else(|| refused("has Records that are neither all of CKafka nor all of TDMQ"));
+            .ok_or_else(|| {
+                refused("has Records that are neither all from CKafka nor all from TDMQ")
+            });
     }
     if event.get("httpMethod").is_some() {
         return http(event).map_err(|problem| refused(&problem));
     }
     if is_event(event) {
         let message = bus(event)
-            .ok_or_else(|| refused("is an event of EventBridge without id, region or source"))?;
+            .ok_or_else(|| refused("is an EventBridge event without id, region or source"))?;
         return Ok(Shape::Messages(vec![message]));
     }
-    Err(refused("has the shape of no trigger that is served"))
+    Err(refused("has the fields of no supported trigger"))
 }
 
-/// The path of a function URL is the request's own. The gateway's stage stands in its context, not
-/// in `path`.
+/// Builds the HTTP request. `path` is the request's path; it does not contain the gateway's stage.
 fn http(event: &Value) -> Result<Shape, String> {
     let text = |name: &str| event.get(name).and_then(Value::as_str);
     let method = text("httpMethod").ok_or("has an httpMethod that is not text")?;
@@ -86,7 +89,7 @@ fn http(event: &Value) -> Result<Shape, String> {
     )?)))
 }
 
-/// `ckafka:TOPIC`. Partition and offset name a record.
+/// The message of a CKafka record, with the origin `ckafka:TOPIC`. Partition and offset are its id.
 fn kafka(record: &Value) -> Option<Message> {
     let kafka = record.get("Ckafka")?;
     let topic = kafka.get("topic")?.as_str()?;
@@ -103,7 +106,8 @@ fn kafka(record: &Value) -> Option<Message> {
     })
 }
 
-/// `cmq:OWNER:TOPIC`. The owner is a number or a text, as the documentation shows both.
+/// The message of a TDMQ record, with the origin `cmq:OWNER:TOPIC`. The owner is a number or a text;
+/// the documentation shows both.
 fn topic(record: &Value) -> Option<Message> {
     let topic = record.get("CMQ")?;
     let origin = format!(
@@ -119,7 +123,8 @@ fn topic(record: &Value) -> Option<Message> {
     })
 }
 
-/// `eventbridge:REGION:SOURCE`. The map sees the whole event.
+/// The message of an EventBridge event, with the origin `eventbridge:REGION:SOURCE`. Passes the
+/// whole event to the map.
 fn bus(event: &Value) -> Option<Message> {
     let text = |name: &str| {
         event

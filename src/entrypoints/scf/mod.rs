@@ -1,5 +1,5 @@
-//! The host Tencent SCF: the loop of its custom runtime. In: events from the runtime API. Out: what
-//! each trigger expects back. Source: cloud.tencent.com/document/product/583/47274.
+//! The host Tencent SCF, with a custom runtime. In: events from the runtime API. Out: the response
+//! in the form that each trigger expects. Source: cloud.tencent.com/document/product/583/47274.
 
 mod event;
 mod runtime;
@@ -20,8 +20,8 @@ use event::Shape;
 pub(super) use event::is_of_scf;
 pub(super) use runtime::run;
 
-/// One invocation, from a raw event to a raw answer: also what `invoke` runs on a laptop. SCF
-/// delivers a failed event again by the trigger's own rule.
+/// Processes one invocation, from a raw event to a raw answer. `invoke` uses it too. The trigger's
+/// rule decides how SCF repeats a failed event.
 pub(super) async fn answer(app: &Arc<App>, event: &Value, deadline: Deadline) -> Invocation {
     match event::shape_of(event) {
         Ok(Shape::Http(request)) => {
@@ -36,9 +36,9 @@ pub(super) async fn answer(app: &Arc<App>, event: &Value, deadline: Deadline) ->
     }
 }
 
-/// A record that cannot succeed is logged and passed over: the topic keeps it, and the records
-/// behind it must not wait for a person. One that may succeed fails the batch; when the batch comes
-/// again, its finished requests act no second time.
+/// Processes a batch of CKafka records. Logs and skips a record that cannot succeed: the topic
+/// keeps it, and later records must not wait for a person. Fails the batch for a record that may
+/// succeed later; when SCF repeats the batch, finished requests act no second time.
 async fn stream(app: &Arc<App>, messages: Vec<Message>, deadline: Deadline) -> Invocation {
     let mut answers = Vec::with_capacity(messages.len());
     let mut worst = Outcome::Done;
@@ -50,7 +50,7 @@ async fn stream(app: &Arc<App>, messages: Vec<Message>, deadline: Deadline) -> I
             Redelivery::None => {}
             Redelivery::MaySucceed => return Invocation::failed(outcome, body.to_string()),
             Redelivery::ForAPerson => {
-                tracing::error!(record = id, ?outcome, answer = %body, "a record was passed over");
+                tracing::error!(record = id, ?outcome, answer = %body, "skipped a record that cannot succeed");
             }
         }
         answers.push(body);

@@ -1,5 +1,5 @@
-//! The runtime API of SCF: ready once, then next, and a response or an error, for ever. In: its
-//! address. Out: only when it cannot be reached any more.
+//! The loop of SCF's runtime API: reports ready once, then repeatedly fetches an event and posts a
+//! response or an error. In: the API's address. Returns only when the API fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use crate::config::Vars;
 use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::outcome::Outcome;
 
-/// `next` waits until there is an event, which may be tomorrow.
+/// Time limit of `next`, which answers only when an event arrives.
 const NEXT: Duration = Duration::from_secs(24 * 60 * 60);
-/// The part of the time limit that is kept for writing the journal and answering.
+/// Part of the time limit that is reserved for writing the journal and answering.
 const RESERVE: Duration = Duration::from_millis(1_500);
-/// An API that fails this often in a row is gone; the platform starts the process again.
+/// After this number of failures in a row the process ends, and the platform starts a new one.
 const MAX_FAILURES: u32 = 5;
 
-/// Serves invocations until the runtime API is gone.
+/// Serves invocations until the runtime API fails.
 ///
 /// # Errors
-/// Why it cannot be used.
+/// The last failure of the API.
 pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
     let host = vars
         .get("SCF_RUNTIME_API")
@@ -35,7 +35,7 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
         None => format!("http://{host}/runtime"),
     };
     let client = http_client().map_err(|problems| problems.to_string())?;
-    // One byte: whether an empty body is accepted is not documented.
+    // Send one byte, because the documentation does not say whether the API accepts an empty body.
     post(&client, &format!("{base}/init/ready"), " ".to_owned()).await?;
     let mut failures = 0;
     while failures < MAX_FAILURES {
@@ -43,7 +43,10 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
             let request = client.get(format!("{base}/invocation/next")).timeout(NEXT);
             let answer = request.send().await.map_err(|error| error.to_string())?;
             if !answer.status().is_success() {
-                return Err(format!("next was answered {}", answer.status()));
+                return Err(format!(
+                    "the runtime API answered {} to next",
+                    answer.status()
+                ));
             }
             let deadline = deadline_of(
                 &app,
@@ -73,7 +76,7 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
     ))
 }
 
-/// A panic costs its own invocation only.
+/// Processes one invocation. A panic fails only this invocation.
 async fn invocation(app: &Arc<App>, body: &[u8], deadline: Deadline) -> Invocation {
     let event: Value = match serde_json::from_slice(body) {
         Ok(event) => event,
@@ -88,7 +91,7 @@ async fn invocation(app: &Arc<App>, body: &[u8], deadline: Deadline) -> Invocati
         .unwrap_or_else(|_| Invocation::failed(Outcome::Panicked, "see the log".to_owned()))
 }
 
-/// The time limit less the reserve; the configured budget when the header is missing.
+/// The time limit minus the reserve; the configured limit when the header is missing.
 fn deadline_of(app: &App, limit: Option<&str>) -> Deadline {
     let limit = limit
         .and_then(|text| text.trim().parse::<u64>().ok())
@@ -109,6 +112,9 @@ async fn post(client: &reqwest::Client, url: &str, body: String) -> Result<(), S
     if answer.status().is_success() {
         Ok(())
     } else {
-        Err(format!("{url} was answered {}", answer.status()))
+        Err(format!(
+            "the runtime API answered {} to {url}",
+            answer.status()
+        ))
     }
 }

@@ -1,6 +1,7 @@
-//! lighthouse `DescribeBlueprintsShareAcrossAccountInfos`: which accounts have which blueprints,
-//! since when. Source: cloud.tencent.com/document/product/1207/132389; the international site does
-//! not have it. A blueprint that does not exist has no entries: the page lists no code for it.
+//! lighthouse `DescribeBlueprintsShareAcrossAccountInfos`: lists the accounts that blueprints are
+//! shared with, and since when. Source: cloud.tencent.com/document/product/1207/132389; the
+//! international site does not have the action. Gives no entries for a blueprint that does not
+//! exist, because the page lists no code for that.
 
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use super::paging::{FilterRules, Page, matches};
 use crate::error::{ApiError, clip};
 use crate::world::{api_time, is_image_id};
 
-/// Ids in one call: not documented, so the number of `DescribeBlueprints`.
+/// Maximum number of ids in one call. Not documented; the same as for `DescribeBlueprints`.
 const MAX_IDS: usize = 100;
 
 const FILTERS: FilterRules = FilterRules {
@@ -29,7 +30,7 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
     )?;
     let ids = params.list("BlueprintIds");
     if ids.is_empty() || ids.len() > MAX_IDS {
-        let message = format!("BlueprintIds has from 1 to {MAX_IDS} entries.");
+        let message = format!("BlueprintIds must have 1 to {MAX_IDS} entries.");
         return Err(ApiError::new("InvalidParameterValue.OutOfRange", message));
     }
     if let Some(bad) = ids.iter().find(|id| !is_image_id(id, "lhbp-")) {

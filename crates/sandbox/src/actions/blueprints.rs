@@ -1,4 +1,4 @@
-//! lighthouse `DescribeBlueprints`: the images of a region. An id that does not exist is left out.
+//! lighthouse `DescribeBlueprints`: lists the images of a region. Omits ids that do not exist.
 //! Source: cloud.tencent.com/document/product/1207/47689.
 
 use jiff::Timestamp;
@@ -39,7 +39,7 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
         return Err(ApiError::new("InvalidParameter.ParameterConflict", message));
     }
     if ids.len() > MAX_IDS {
-        let message = format!("There are {MAX_IDS} BlueprintIds at most.");
+        let message = format!("BlueprintIds has at most {MAX_IDS} entries.");
         return Err(ApiError::new(
             "InvalidParameterValue.LimitExceeded",
             message,

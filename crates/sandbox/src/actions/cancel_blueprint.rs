@@ -1,7 +1,7 @@
-//! lighthouse `CancelShareBlueprintAcrossAccounts`: accounts lose the use of a blueprint. The
-//! English page's condition is a mistranslation; the Chinese page says: a custom image of yours
-//! that is shared to the accounts given. Whether one account that never had it refuses the call is
-//! a reading; by default it is passed over as long as any account has it.
+//! lighthouse `CancelShareBlueprintAcrossAccounts`: stops sharing a blueprint with accounts. The
+//! Chinese page requires a custom image of the caller that is shared with the given accounts; the
+//! English page mistranslates this. An option decides whether one account without the blueprint
+//! makes the call fail; by default the sandbox skips it while another account has the blueprint.
 
 use serde_json::Map;
 

@@ -1,4 +1,4 @@
-//! What an action is given, and what it gives back.
+//! The input and the result of an action.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::params::Params;
 use crate::world::Stock;
 
-/// What an action works with.
+/// The input of an action.
 pub(crate) struct ActionContext<'a> {
     pub(crate) stock: &'a mut Stock,
     pub(crate) params: &'a Params,
@@ -19,13 +19,13 @@ pub(crate) struct ActionContext<'a> {
 }
 
 impl ActionContext<'_> {
-    /// `now` and a length of time from the options; the end of time when it does not fit.
+    /// `now` plus a delay from the options; the latest timestamp when the sum is out of range.
     pub(super) fn after(&self, wait: Duration) -> Timestamp {
         let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
         self.now.checked_add(wait).unwrap_or(Timestamp::MAX)
     }
 
-    /// Lighthouse reads CVM images through a role that the account must have approved.
+    /// Checks the role through which Lighthouse reads CVM images, which the account must approve.
     pub(super) fn check_service_role(&self) -> Result<(), ApiError> {
         match self.behaviour.service_role {
             ServiceRole::Granted => Ok(()),
@@ -41,5 +41,5 @@ impl ActionContext<'_> {
     }
 }
 
-/// The fields of `Response` beside `RequestId`, or a refusal.
+/// The fields of `Response` except `RequestId`, or a refusal.
 pub(crate) type Answer = Result<Map<String, Value>, ApiError>;

@@ -1,5 +1,5 @@
-//! The conditions that sharing a blueprint and cancelling it have in common: a custom image of the
-//! caller's, `NORMAL`, and no other operation on it.
+//! The conditions for both sharing a blueprint and cancelling: a custom image of the caller, in the
+//! state `NORMAL`, without another operation on it.
 
 use jiff::Timestamp;
 
@@ -7,12 +7,12 @@ use super::context::ActionContext;
 use crate::error::{ApiError, clip};
 use crate::world::{Blueprint, BlueprintState, Busy, is_image_id};
 
-/// Accounts in one call; both pages say 10.
+/// Maximum number of accounts in one call, from both pages.
 const MAX_ACCOUNTS: usize = 10;
 
-/// Checks the id's form and the number of accounts. Too many are
-/// `InvalidParameterValue.LimitExceeded` for both: the page on sharing states the limit and lists
-/// no code for it, the page on cancelling lists this one.
+/// Checks the form of the id and the number of accounts. Answers
+/// `InvalidParameterValue.LimitExceeded` for too many accounts: the page on cancelling lists this
+/// code, the page on sharing states the limit without a code.
 pub(super) fn check_form(context: &ActionContext<'_>) -> Result<(), ApiError> {
     let id = context.params.text("BlueprintId");
     if !is_image_id(id, "lhbp-") {
@@ -32,7 +32,7 @@ pub(super) fn check_form(context: &ActionContext<'_>) -> Result<(), ApiError> {
     }
 }
 
-/// The blueprint of the call, ready for a change of its shares.
+/// Finds the blueprint of the call and checks that its shares can be changed.
 pub(super) fn ready<'a>(context: &'a mut ActionContext<'_>) -> Result<&'a mut Blueprint, ApiError> {
     let (id, now) = (context.params.text("BlueprintId"), context.now);
     let refuse = |code: &'static str, problem: &str| {
@@ -71,7 +71,7 @@ pub(super) fn ready<'a>(context: &'a mut ActionContext<'_>) -> Result<&'a mut Bl
     match blueprint.busy {
         Some(Busy::InOperation) => refuse(
             "OperationDenied.BlueprintOperationInProgress",
-            "is being operated on",
+            "is busy with another operation",
         ),
         Some(Busy::LatestUnfinished) => refuse(
             "UnsupportedOperation.BlueprintLatestOperationUnfinished",
@@ -80,7 +80,7 @@ pub(super) fn ready<'a>(context: &'a mut ActionContext<'_>) -> Result<&'a mut Bl
         Some(Busy::Occupied) => refuse("UnsupportedOperation.BlueprintOccupied", "is in use"),
         None if modifying(blueprint, now) => refuse(
             "ResourceInUse.BlueprintModifyingSharePermission",
-            "has its shares being changed",
+            "is busy with another change of its shares",
         ),
         None => Ok(blueprint),
     }
@@ -90,7 +90,7 @@ fn modifying(blueprint: &Blueprint, now: Timestamp) -> bool {
     blueprint.modifying_until.is_some_and(|until| now < until)
 }
 
-/// When a change of shares made now is done; `None` when it is done at once.
+/// When a change of shares that starts now is complete; `None` when it is complete at once.
 pub(super) fn modifying_until(context: &ActionContext<'_>) -> Option<Timestamp> {
     let wait = context.behaviour.modifying_delay;
     (!wait.is_zero()).then(|| context.after(wait))

@@ -1,5 +1,5 @@
-//! cvm `DescribeImageSharePermission`: every account that has a CVM image, since when. It has no
-//! pages. Source: its API page and the shape that the official SDKs read.
+//! cvm `DescribeImageSharePermission`: lists every account that has a CVM image, and since when,
+//! without paging. Source: its API page and the answer types of the official SDKs.
 
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,6 @@
-//! cvm `DescribeImages`: the images that the account can use. Unlike Lighthouse's listings an
-//! unknown id is an error. Source: cloud.tencent.com/document/api/213/15715. `InstanceType` is
-//! accepted and does not narrow the list.
+//! cvm `DescribeImages`: lists the images that the account can use. Unlike in Lighthouse's lists,
+//! an unknown id is an error. Source: cloud.tencent.com/document/api/213/15715. Accepts and ignores
+//! `InstanceType`.
 
 use serde_json::{Value, json};
 

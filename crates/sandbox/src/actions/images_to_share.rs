@@ -1,7 +1,7 @@
-//! lighthouse `DescribeImagesToShare`: CVM images of the account with the word whether they may go
-//! to Lighthouse. Source: its API page. Chosen here, as the page is silent: only private images are
-//! listed unless ids or an `image-type` filter ask for others; an id that does not exist is left
-//! out; at most 100 ids; a filter value has at most 128 characters.
+//! lighthouse `DescribeImagesToShare`: lists the account's CVM images, and whether each can be made
+//! available in Lighthouse. Source: its API page. Not documented, so chosen here: lists only
+//! private images unless ids or an `image-type` filter name others; omits ids that do not exist;
+//! allows 100 ids, and 128 characters in a filter value.
 
 use std::collections::BTreeSet;
 
@@ -64,7 +64,7 @@ fn check(params: &Params) -> Result<(), ApiError> {
         return Err(ApiError::new("InvalidParameter.InvalidFilter", message));
     }
     if ids.len() > MAX_IDS {
-        let message = format!("There are {MAX_IDS} ImageIds at most.");
+        let message = format!("ImageIds has at most {MAX_IDS} entries.");
         return Err(ApiError::new(
             "InvalidParameterValue.LimitExceeded",
             message,
@@ -83,7 +83,7 @@ fn check(params: &Params) -> Result<(), ApiError> {
         .clone()
         .any(|value| value.chars().count() > MAX_VALUE_CHARS)
     {
-        let message = format!("A filter's value has {MAX_VALUE_CHARS} characters at most.");
+        let message = format!("The value of a filter has at most {MAX_VALUE_CHARS} characters.");
         return Err(ApiError::new("InvalidParameterValue.TooLong", message));
     }
     let names = filters.iter().map(|filter| &filter.name);

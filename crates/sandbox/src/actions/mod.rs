@@ -1,6 +1,5 @@
-//! What each API action does: a call's parameters and one region's stock come in, the answer's
-//! fields or a refusal go out. Pure, a file per action; authentication, rates and the wire are none
-//! of its business.
+//! The API actions, one file each. In: a call's parameters and the images of one region. Out: the
+//! answer's fields or a refusal. Pure; does not check authentication or rates, and knows no HTTP.
 
 mod context;
 mod service;

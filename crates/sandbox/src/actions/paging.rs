@@ -1,17 +1,16 @@
-//! What the listing actions have in common: one page of a list, ids or filters but not both,
-//! filters with limits. The actions differ in the codes that their pages list, so a refusal's code
-//! is an argument.
+//! Common parts of the list actions: paging and filters. The documentation lists different error
+//! codes for each action, so the code of a refusal is an argument.
 
 use serde_json::{Map, Value};
 
 use crate::error::{ApiError, clip};
 use crate::params::{Filter, Params};
 
-/// Items of a page unless told otherwise, and the most that may be asked for.
+/// Default and maximum number of entries on a page.
 const DEFAULT_LIMIT: i64 = 20;
 const MAX_LIMIT: i64 = 100;
 
-/// The part of a list that a call asked for.
+/// The requested part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Page {
     offset: usize,
@@ -47,7 +46,7 @@ impl Page {
         })
     }
 
-    /// `TotalCount` of all, and this page of them under `name`.
+    /// `TotalCount` of all entries, and the requested page under `name`.
     pub(super) fn of(self, name: &str, all: Vec<Value>) -> Map<String, Value> {
         let total = Value::from(all.len());
         let page = all.into_iter().skip(self.offset).take(self.limit).collect();
@@ -58,17 +57,18 @@ impl Page {
     }
 }
 
-/// What a listing may be filtered by, and the codes of its page for a filter that is wrong.
+/// The filters of a list action, and its codes for a wrong filter.
 pub(super) struct FilterRules {
     pub(super) names: &'static [&'static str],
-    /// Whether `tag:KEY`, `tag-key` and `tag-value` are names too. Nothing in the sandbox has tags.
+    /// Whether the filters `tag:KEY`, `tag-key` and `tag-value` exist. No image of the sandbox has
+    /// tags.
     pub(super) tags: bool,
     pub(super) max_values: usize,
     pub(super) unknown: &'static str,
     pub(super) too_many: &'static str,
 }
 
-/// Filters in one call; every page says 10.
+/// Maximum number of filters in one call, from every page.
 const MAX_FILTERS: usize = 10;
 
 impl FilterRules {
@@ -77,7 +77,7 @@ impl FilterRules {
         if filters.len() > MAX_FILTERS {
             return Err(ApiError::new(
                 self.too_many,
-                format!("There are {MAX_FILTERS} Filters at most."),
+                format!("Filters has at most {MAX_FILTERS} entries."),
             ));
         }
         for filter in filters {
@@ -90,7 +90,7 @@ impl FilterRules {
                 return Err(ApiError::new(self.unknown, message));
             }
             if filter.values.len() > self.max_values {
-                let message = format!("A filter has {} Values at most.", self.max_values);
+                let message = format!("A filter has at most {} Values.", self.max_values);
                 return Err(ApiError::new(self.too_many, message));
             }
             if filter.values.is_empty() {
@@ -104,8 +104,8 @@ impl FilterRules {
     }
 }
 
-/// Whether one value of every filter is what `field` says of its name. A name that the field
-/// function does not know matches nothing.
+/// Whether an entry matches all filters. `field` returns the entry's value for the name of a
+/// filter; an unknown name matches nothing.
 pub(super) fn matches(filters: &[Filter], field: impl Fn(&str) -> Option<String>) -> bool {
     filters
         .iter()

@@ -1,7 +1,6 @@
-//! lighthouse `ModifyImageSharePermission`: a CVM custom image becomes a blueprint in Lighthouse,
-//! or is one no longer. Source: its API page. Undocumented and chosen here: CANCEL of an image that
-//! is not in Lighthouse succeeds, and CANCEL is not held up by accounts that the blueprint is
-//! shared with; they lose it with the blueprint.
+//! lighthouse `ModifyImageSharePermission`: makes a blueprint from a CVM custom image, or removes
+//! it. Source: its API page. Not documented, so chosen here: CANCEL of an image that is not in
+//! Lighthouse succeeds, and CANCEL also removes a blueprint that is shared with accounts.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -11,7 +10,7 @@ use super::shareable::obstacle;
 use crate::error::{ApiError, clip};
 use crate::world::{Blueprint, BlueprintKind, BlueprintState, CvmImage, Shares, is_image_id};
 
-/// The pair of the page's example.
+/// The image and the blueprint of the page's example.
 const EXAMPLE: (&str, &str) = ("img-xkd784jw", "lhbp-su83x02a");
 
 pub(super) fn run(context: ActionContext<'_>) -> Answer {
@@ -85,7 +84,7 @@ fn published(id: &str, image: &CvmImage) -> Blueprint {
     }
 }
 
-/// The blueprint that an image becomes: always the same one, so that a test can name it beforehand.
+/// The blueprint's id for an image: always the same, so that a test can name it in advance.
 pub(super) fn blueprint_id_of(image: &str) -> String {
     const ALPHABET: [char; 36] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h',

@@ -1,8 +1,8 @@
-//! The two products that the sandbox stands in for: their names, versions and regions.
+//! The two products of the sandbox: their names, versions and regions.
 
 use crate::behaviour::Site;
 
-/// A product of the cloud, told apart by the service in the credential scope.
+/// A product of the cloud. The service in the credential scope names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Service {
     Lighthouse,
@@ -27,7 +27,7 @@ const LIGHTHOUSE_REGIONS: [&str; 15] = [
     "na-siliconvalley",
     "sa-saopaulo",
 ];
-/// Regions where only CVM runs; its page names no list.
+/// Regions where only CVM runs; its page has no list of regions.
 const CVM_ONLY_REGIONS: [&str; 8] = [
     "ap-beijing-fsi",
     "ap-chongqing",
@@ -61,7 +61,7 @@ impl Service {
         }
     }
 
-    /// Whether a site serves a region. Only the international site's Lighthouse pages list theirs.
+    /// Whether a site serves a region. Only the international site's Lighthouse pages list regions.
     pub(crate) fn serves(self, site: Site, region: &str) -> bool {
         let listed_only = self == Self::Lighthouse && site == Site::Intl;
         LIGHTHOUSE_REGIONS.contains(&region) || (!listed_only && CVM_ONLY_REGIONS.contains(&region))

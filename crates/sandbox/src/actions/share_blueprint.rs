@@ -1,5 +1,5 @@
-//! lighthouse `ShareBlueprintAcrossAccounts`: a custom blueprint becomes usable by other root
-//! accounts. Source: its API page; what that page leaves open is an option of the sandbox.
+//! lighthouse `ShareBlueprintAcrossAccounts`: shares a custom blueprint with other root accounts.
+//! Source: its API page; where the page is silent, the sandbox has an option.
 
 use serde_json::Map;
 
@@ -18,7 +18,7 @@ pub(super) fn run(mut context: ActionContext<'_>) -> Answer {
     if blueprint.kind == BlueprintKind::Shared && !behaviour.shares_published_blueprints {
         return Err(ApiError::new(
             "ResourceNotFound.PrivateBlueprintNotFound",
-            "The custom image does not exist: this one was published from CVM.",
+            "The image is not a custom image of Lighthouse: it was made from a CVM image.",
         ));
     }
     let accounts = distinct(params.list("AccountIds"));
@@ -89,7 +89,7 @@ fn check_quota(shares: &Shares, most: usize) -> Result<(), ApiError> {
     if shares.len() < most {
         return Ok(());
     }
-    let message = format!("The image is shared with {most} accounts already.");
+    let message = format!("The image is already shared with {most} accounts, the maximum.");
     Err(ApiError::new(
         "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded",
         message,

@@ -1,5 +1,5 @@
-//! cvm `ModifyImageSharePermission`: accounts gain or lose the use of a CVM custom image, in the
-//! same region. Source: its API page. Undocumented and chosen here: CANCEL passes over accounts
+//! cvm `ModifyImageSharePermission`: shares a CVM custom image with accounts in the same region, or
+//! stops sharing it. Source: its API page. Not documented, so chosen here: CANCEL skips accounts
 //! that do not have the image, and checks only that the image is the caller's and `NORMAL`.
 
 use serde_json::Map;
@@ -56,7 +56,7 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
     let check = |shares: &Shares, account: &str| {
         check_account(account)?;
         if shares.contains_key(account) {
-            let message = format!("The image is shared with `{}` already.", clip(account));
+            let message = format!("The image is already shared with `{}`.", clip(account));
             return Err(ApiError::new(
                 "FailedOperation.AccountAlreadyExists",
                 message,
@@ -65,7 +65,10 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
         if shares.len() >= behaviour.cvm_accounts_per_image {
             return Err(ApiError::new(
                 "OverQuota",
-                format!("An image is shared with {} accounts at most.", shares.len()),
+                format!(
+                    "An image can be shared with at most {} accounts.",
+                    shares.len()
+                ),
             ));
         }
         Ok(())
@@ -80,7 +83,7 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
     .map(|()| Map::new())
 }
 
-/// The image of the call, when it is the caller's own.
+/// Finds the image of the call and checks that it belongs to the caller.
 pub(super) fn own_image(context: ActionContext<'_>) -> Result<&mut CvmImage, ApiError> {
     let id = context.params.text("ImageId");
     let refuse = |code: &'static str, problem: &str| {
@@ -130,7 +133,8 @@ fn check_image(image: &CvmImage) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The page has no code for an account of the other site: it is not found there.
+/// Checks an account. An account of the other site counts as not found, because the page has no
+/// code for it.
 fn check_account(account: &str) -> Result<(), ApiError> {
     let refuse = |code: &'static str, problem: &str| {
         Err(ApiError::new(

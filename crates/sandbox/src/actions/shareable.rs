@@ -1,11 +1,11 @@
-//! Whether a CVM image may go to Lighthouse: the six conditions on the page of lighthouse
-//! `ModifyImageSharePermission`. Both that action and `DescribeImagesToShare` ask here, so that
-//! `IsShareable` tells what sharing would answer.
+//! Whether a CVM image can be made available in Lighthouse: the six conditions on the page of
+//! lighthouse `ModifyImageSharePermission`. That action and `DescribeImagesToShare` both use them,
+//! so that `IsShareable` agrees with the result of sharing.
 
 use crate::error::ApiError;
 use crate::world::{CvmImage, ImageClass, ImageSource, ImageState, ImageType};
 
-/// Systems that Lighthouse takes, and from which version (the vendor's guide to shared images).
+/// Systems that Lighthouse supports, with the lowest version (the vendor's guide to shared images).
 const SYSTEMS: [(&str, (u32, u32)); 5] = [
     ("centos", (6, 8)),
     ("ubuntu", (14, 4)),
@@ -14,8 +14,7 @@ const SYSTEMS: [(&str, (u32, u32)); 5] = [
     ("tencentos", (2, 4)),
 ];
 
-/// Why an image cannot be shared to Lighthouse: the code that sharing answers and a text for
-/// people.
+/// Why an image cannot be shared to Lighthouse: the code of the refusal and a text for people.
 pub(super) fn obstacle(image: &CvmImage) -> Option<ApiError> {
     const UNABLE: &str = "UnsupportedOperation.ImageUnableToShare";
     const OCCUPIED: &str = "UnsupportedOperation.ImageOccupied";
@@ -39,7 +38,10 @@ pub(super) fn obstacle(image: &CvmImage) -> Option<ApiError> {
         }
     }
     if image.occupied {
-        return Some(ApiError::new(OCCUPIED, "The image is being operated on."));
+        return Some(ApiError::new(
+            OCCUPIED,
+            "The image is busy with another operation.",
+        ));
     }
     if image.published.is_some() {
         return Some(ApiError::new(
@@ -59,8 +61,7 @@ pub(super) fn obstacle(image: &CvmImage) -> Option<ApiError> {
     if !image.cloud_init {
         return unable("The image does not support cloud-init");
     }
-    // Not among the six conditions; refused because neither kind leaves the account through CVM
-    // either.
+    // Not among the six conditions. Refused because CVM does not share these images either.
     if image.encrypted || image.byol {
         return unable("Encrypted images and images under an own licence cannot be shared");
     }

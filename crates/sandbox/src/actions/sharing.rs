@@ -1,5 +1,5 @@
-//! Adding accounts to an image's shares, all or nothing or as far as it goes: the question that the
-//! pages leave open.
+//! Adds accounts to the shares of an image. An option decides what a refused account does to the
+//! others, because the pages do not say.
 
 use jiff::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::behaviour::Batch;
 use crate::error::ApiError;
 use crate::world::Shares;
 
-/// The accounts of a call, each once, in the order given.
+/// The accounts of a call in the given order, without duplicates.
 pub(super) fn distinct(accounts: &[String]) -> Vec<&str> {
     let mut seen = std::collections::BTreeSet::new();
     accounts
@@ -17,8 +17,8 @@ pub(super) fn distinct(accounts: &[String]) -> Vec<&str> {
         .collect()
 }
 
-/// Shares with every account that `check` passes, given the shares so far. At the first refusal
-/// nothing was changed, or the accounts before it were added, as `batch` says.
+/// Shares with every account that `check` accepts; `check` also gets the shares so far. Ends at the
+/// first refusal: `batch` decides whether the accounts before it stay added.
 pub(super) fn add(
     shares: &mut Shares,
     accounts: &[&str],

@@ -1,5 +1,4 @@
-//! The API actions as one closed table: name, service, parameters, rate, and the function that
-//! carries each out.
+//! The table of the API actions: name, service, parameters, rate, and the function of each.
 
 use super::context::{ActionContext, Answer};
 use super::service::Service;
@@ -25,7 +24,7 @@ const LIMIT: Field = optional("Limit", Kind::Integer);
 const FILTERS: Field = optional("Filters", Kind::Filters);
 
 impl Action {
-    /// Every action, in the order of the code map.
+    /// Every action.
     pub(crate) const ALL: [Self; 9] = [
         Self::ShareBlueprint,
         Self::CancelBlueprint,

@@ -1,5 +1,4 @@
-//! A bench on which the actions' tests call one action after another, without server, signature or
-//! rate.
+//! A bench for the tests of the actions. Calls actions without server, signature or rate limit.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;

@@ -26,7 +26,7 @@ fn clock() -> Timestamp {
     Timestamp::from_second(NOW).unwrap()
 }
 
-/// What a stand-in answers next; the last answer stays.
+/// The next answers of a stand-in; it repeats the last one.
 type Script = Arc<Mutex<VecDeque<(u16, String)>>>;
 type Seen = Arc<Mutex<Vec<(String, BTreeMap<String, String>, Vec<u8>)>>>;
 
@@ -144,7 +144,7 @@ async fn credentials_are_kept_until_renewed_and_renewal_tells_whether_anything_c
     let two = cache.renew(&one, never()).await.unwrap().unwrap();
     assert_eq!(cache.current(never()).await.unwrap().secret_id, "two");
     assert!(cache.renew(&two, never()).await.unwrap().is_none());
-    // Whoever was refused with the old ones takes the new ones without another look.
+    // A caller refused with the old credentials gets the new ones without another look-up.
     assert_eq!(
         cache.renew(&one, never()).await.unwrap().unwrap().secret_id,
         "two"
@@ -324,7 +324,7 @@ async fn the_machines_role_is_refreshed_early_and_outlives_a_failure() {
     ]);
     assert_eq!(id().await.unwrap(), "two");
 
-    // After their end nothing stands any more.
+    // Expired credentials are not used.
     SECONDS.store(NOW + 9_001, Ordering::Relaxed);
     machine.now_answers(404, String::new());
     let error = id().await.unwrap_err().to_string();
@@ -382,16 +382,16 @@ async fn a_pods_token_is_exchanged_unsigned_and_its_file_read_anew() {
 }
 
 #[tokio::test]
-async fn a_bad_answer_is_told_without_its_text() {
+async fn errors_do_not_quote_a_bad_answer() {
     let cut = sts_answer("tmp", NOW).replace("\"ExpiredTime\"", "\"Other\"");
-    for (status, answer, told) in [
+    for (status, answer, expected) in [
         (200, cut.as_str(), "without ExpiredTime"),
         (
             200,
             "{\"Response\":{\"Credentials\":{\"Token\":\"HUSH",
-            "not the API's",
+            "format",
         ),
-        (502, "HUSH", "not the API's"),
+        (502, "HUSH", "format"),
         (
             200,
             r#"{"Response":{"Error":{"Code":"InvalidParameter.RoleNotExist","Message":"no role"}}}"#,
@@ -404,9 +404,12 @@ async fn a_bad_answer_is_told_without_its_text() {
             remote(&sts.url(), clock),
         );
         let error = cache.current(never()).await.unwrap_err().to_string();
-        assert!(error.contains(told) && !error.contains("HUSH"), "{error}");
+        assert!(
+            error.contains(expected) && !error.contains("HUSH"),
+            "{error}"
+        );
     }
-    for (body, told) in [
+    for (body, expected) in [
         ("{\"Code\":\"Failed\"}", "Success"),
         ("HUSH", "not JSON"),
         ("{\"Code\":\"Success\"}", "ExpiredTime"),
@@ -416,7 +419,10 @@ async fn a_bad_answer_is_told_without_its_text() {
         let cache =
             CredentialCache::new(CredentialChain::from_disk(&vars, None), Remote::nowhere());
         let error = cache.current(never()).await.unwrap_err().to_string();
-        assert!(error.contains(told) && !error.contains("HUSH"), "{error}");
+        assert!(
+            error.contains(expected) && !error.contains("HUSH"),
+            "{error}"
+        );
     }
 }
 

@@ -1,5 +1,5 @@
-//! The demo's environment: a folder with configuration, policy and journal; a sandbox; the service.
-//! Built, used, struck.
+//! The demo's environment: a folder with configuration, policy and journal, a sandbox, and the
+//! service. Builds it, gives access to it, and removes it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -26,20 +26,20 @@ use sharehook_sandbox::Running;
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 
-/// What the service answered.
+/// An answer of the service.
 pub(super) struct Answered {
     pub(super) status: u16,
     pub(super) body: Value,
 }
 
 impl Answered {
-    /// A field of the body; null when it is not there.
+    /// A field of the body; null when it is absent.
     pub(super) fn at(&self, name: &str) -> &Value {
         self.body.get(name).unwrap_or(&Value::Null)
     }
 }
 
-/// Everything that the demo runs on.
+/// The demo's environment and its count of failed checks.
 pub(super) struct Demo {
     folder: PathBuf,
     vars: Vars,
@@ -114,7 +114,7 @@ impl Demo {
         })
     }
 
-    /// Headers of a delivery of the demo's source.
+    /// The headers of a delivery from the demo's source.
     fn headers(&self, body: &str) -> Result<Vec<(String, String)>, Failure> {
         let now = clock::system_now();
         sign(&self.scheme, &self.secret, body.as_bytes(), "demo", now).map_err(Failure::failed)
@@ -128,7 +128,7 @@ impl Demo {
         outln!("   {what:<8} {line}");
     }
 
-    /// An answer as people read it: what it says, a line each.
+    /// Prints the fields of an answer, one on each line.
     pub(super) fn show(&self, answer: &Answered) {
         let text = |name: &str| answer.at(name).as_str().unwrap_or_default().to_owned();
         let duplicate = if answer.at("duplicate") == true {
@@ -171,19 +171,19 @@ impl Demo {
         }
     }
 
-    /// Prints what was looked for, and whether it was seen.
+    /// Prints an expectation, and whether it was met.
     pub(super) fn check(&mut self, what: &str, seen: bool) {
         outln!("   {} {what}", if seen { "ok      " } else { "NOT SEEN" });
         self.failed += u32::from(!seen);
     }
 
-    /// A delivery as Jira sends it.
+    /// Sends a signed delivery as Jira does.
     pub(super) async fn send_signed(&self, body: &str) -> Result<Answered, Failure> {
         let headers = self.headers(body)?;
         self.post(body.to_owned(), headers).await
     }
 
-    /// The signature of `body`, on a body with one other byte.
+    /// Sends the signature of `body` with a body that differs in one byte.
     pub(super) async fn send_forged(&self, body: &str) -> Result<Answered, Failure> {
         let headers = self.headers(body)?;
         self.post(body.replacen("SHARE-101", "SHARE-102", 1), headers)
@@ -229,7 +229,7 @@ impl Demo {
         self.cloud.calls().iter().filter(shared).count()
     }
 
-    /// Whether the sandbox's state holds the demo's share for this account.
+    /// Whether the demo's image is shared with this account in the sandbox.
     pub(super) fn has_share(&self, account: &str) -> bool {
         let world = self.cloud.state();
         let blueprint = world
@@ -243,14 +243,14 @@ impl Demo {
         !record.is_empty() && self.folder.join("journal").join(record).is_file()
     }
 
-    /// Seals the journal, as `serve` does by itself after each write.
+    /// Seals the journal, as `serve` does automatically after writes.
     pub(super) async fn seal(&self) -> Result<(), Failure> {
         let journal = open_journal(&self.config, &self.vars)?;
         seal_journal(&self.config, &journal, clock::system_now()).await?;
         Ok(())
     }
 
-    /// What `audit verify` says.
+    /// Verifies the journal as `audit verify` does.
     pub(super) async fn verify(&self) -> Result<Report, Failure> {
         let journal = open_journal(&self.config, &self.vars).map_err(Failure::failed)?;
         let signer = signer(&self.config)?;
@@ -279,7 +279,7 @@ impl Demo {
         Ok(name)
     }
 
-    /// Stops everything and removes the folder; true when everything was seen.
+    /// Stops everything and removes the folder. Returns whether all checks passed.
     pub(super) async fn stop(mut self, keep: bool) -> bool {
         drop(self.stop.take());
         drop(tokio::time::timeout(std::time::Duration::from_secs(5), &mut self.service).await);
@@ -287,7 +287,7 @@ impl Demo {
         if keep {
             outln!("\nkept: {}", self.folder.display());
         } else if let Err(error) = fs::remove_dir_all(&self.folder) {
-            eprintln!("{} could not be removed: {error}", self.folder.display());
+            eprintln!("cannot remove {}: {error}", self.folder.display());
         }
         match self.failed {
             0 => outln!("\nEverything above was observed."),
@@ -297,7 +297,7 @@ impl Demo {
     }
 }
 
-/// A journal of the demo's is a directory, whatever the shell's variables say.
+/// Removes the SHAREHOOK_ variables, which would override the demo's configuration.
 fn without_overrides(vars: &Vars) -> Vars {
     vars.iter()
         .filter(|(name, _)| !name.starts_with("SHAREHOOK_"))

@@ -1,6 +1,6 @@
-//! `demo`: the whole product in one minute, on loopback. Each line that it prints was observed, and
-//! it exits 0 only if all of them were: over HTTP, through the real path, against the sandbox, in
-//! the journal's files.
+//! `demo`: demonstrates the product in one minute, on loopback. Sends deliveries over HTTP to the
+//! real service and checks the answers, the sandbox and the journal's files. Exits 0 only if all
+//! checks pass.
 
 mod environment;
 mod script;
@@ -11,7 +11,7 @@ use crate::entrypoints::outcome::Exit;
 use super::{Context, Failure};
 use environment::Demo;
 
-/// Runs the demo on a site; `keep` leaves its folder for a closer look.
+/// Runs the demo for a site; `keep` keeps its folder.
 pub(super) async fn run(context: &Context, site: Site, keep: bool) -> Result<Exit, Failure> {
     let mut demo = Demo::build(&context.vars, site).await?;
     let played = script::play(&mut demo).await;

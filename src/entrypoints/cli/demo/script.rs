@@ -1,4 +1,4 @@
-//! The demo's script: five deliveries and changes, and what must be seen after each.
+//! The demo's script: five steps, and the checks after each.
 
 use serde_json::{Value, json};
 
@@ -6,12 +6,12 @@ use crate::entrypoints::cli::Failure;
 
 use super::environment::{Answered, Demo};
 
-/// A real-shaped Jira event: its changelog moves the status to Approved.
+/// An event with Jira's fields; its changelog moves the status to Approved.
 const TICKET: &str = include_str!("../../../../events/body-jira-approved.json");
 
-/// Plays the demo's steps, each with what must be seen.
+/// Runs the demo's steps with their checks.
 pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
-    demo.say("1. A signed Jira ticket, approved by somebody else than its requester");
+    demo.say("1. A signed Jira ticket, approved by a person other than its requester");
     let first = demo.send_signed(TICKET).await?;
     demo.show(&first);
     accepted(demo, &first).await?;
@@ -21,7 +21,7 @@ pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
     demo.show(&forged);
     demo.check("a forged ticket is refused with 401", forged.status == 401);
     demo.check(
-        "and nobody learns why",
+        "and the answer does not give the reason",
         forged.body == json!({"error": "unauthorised: the delivery could not be authenticated"}),
     );
 
@@ -33,12 +33,12 @@ pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
         denied.status == 403 && denied.at("status") == "denied",
     );
 
-    demo.say("4. The first ticket once more, as senders do");
+    demo.say("4. The first ticket once more, as senders repeat deliveries");
     let calls = demo.calls();
     let again = demo.send_signed(TICKET).await?;
     demo.show(&again);
     demo.check(
-        "it gets the recorded answer",
+        "the service returns the recorded answer",
         again.status == 200 && again.at("duplicate") == true,
     );
     demo.check(
@@ -51,11 +51,11 @@ pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
     demo.seal().await?;
     let report = demo.verify().await?;
     demo.check(
-        "every record is whole and in its place",
+        "all records are intact and in order",
         report.clean() && report.records >= 4,
     );
     demo.check(
-        "and sealed with a key that lies outside the journal",
+        "and sealed with a key that is stored outside the journal",
         report.sealed == report.records,
     );
     let changed = demo.flip_one_byte()?;
@@ -64,7 +64,7 @@ pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
         demo.tell("found", &finding.to_string());
     }
     demo.check(
-        "one changed byte is found where it was changed",
+        "one changed byte is found, with its file",
         report
             .findings
             .iter()
@@ -114,7 +114,7 @@ async fn accepted(demo: &mut Demo, answer: &Answered) -> Result<(), Failure> {
         .unwrap_or_default();
     let held = demo.journal_has(record);
     demo.check(
-        &format!("the journal holds the record that the answer names: {record}"),
+        &format!("the journal has the record that the answer names: {record}"),
         held,
     );
     Ok(())

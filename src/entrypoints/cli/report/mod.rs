@@ -1,5 +1,5 @@
-//! `report --html FILE`: who has what, what needs attention and whether the journal is whole, as
-//! one page that needs nothing else. In: the journal. Out: a file.
+//! `report --html FILE`: writes grants, unfinished work and the state of the journal to a
+//! self-contained HTML page. In: the journal. Out: a file.
 
 mod page;
 
@@ -18,7 +18,7 @@ pub(super) async fn run(context: &Context, file: &Path) -> Result<Exit, Failure>
     let page = page(context, &app).await?;
     std::fs::write(file, page.to_string()).map_err(|error| {
         Failure::Failed(format!(
-            "--html: {} cannot be written: {error}; name a file in a folder that this process may write to",
+            "--html: cannot write {}: {error}; name a file in a folder that this process may write to",
             file.display()
         ))
     })?;

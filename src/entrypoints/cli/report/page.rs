@@ -1,5 +1,5 @@
-//! The page itself. In: grants, requests, findings. Out: HTML without scripts, pictures or
-//! addresses, in which every text from a ticket is only ever text.
+//! Renders the page. In: grants, requests, findings. Out: HTML without scripts, images or links.
+//! Escapes every text that comes from a ticket.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -8,37 +8,37 @@ use serde_json::json;
 use crate::app::{GrantEntry, RequestEntry};
 use crate::domain::{Status, Timestamp};
 
-/// More requests than these are counted, not shown: a page is to be looked at.
+/// Maximum number of requests on the page. It gives only the number of further ones.
 const MAX_REQUESTS: usize = 1_000;
-/// More accounts of one request than these are counted.
+/// Maximum number of accounts shown for one request.
 const MAX_ACCOUNTS: usize = 3;
-/// More findings than these are counted.
+/// Maximum number of findings on the page.
 const MAX_FINDINGS: usize = 100;
 const STYLE: &str = include_str!("page.css");
 
-/// What is shown.
+/// The content of the page.
 pub(super) struct Page {
     pub(super) journal: String,
     pub(super) at: Timestamp,
     pub(super) grants: Vec<GrantEntry>,
     /// Oldest first.
     pub(super) requests: Vec<RequestEntry>,
-    /// Streams that could not be read, and why.
+    /// The unreadable streams, with the reason.
     pub(super) unreadable: Vec<String>,
     pub(super) whole: Whole,
 }
 
-/// What the verification found.
+/// The result of the verification.
 pub(super) struct Whole {
     pub(super) records: u64,
-    /// Records that seals cover; none where nothing is sealed.
+    /// Number of sealed records; `None` without seals.
     pub(super) sealed: Option<u64>,
     pub(super) findings: Vec<String>,
-    /// Findings beyond those.
+    /// Number of further findings.
     pub(super) more: u64,
 }
 
-/// Text as it may stand in HTML, also between quotes.
+/// Escapes text for HTML, also in attributes.
 struct Text<'a>(&'a str);
 
 impl Display for Text<'_> {
@@ -49,7 +49,7 @@ impl Display for Text<'_> {
             '>' => f.write_str("&gt;"),
             '"' => f.write_str("&quot;"),
             '\'' => f.write_str("&#39;"),
-            // Nothing may turn the direction of what follows it, or hide in it.
+            // Show characters that change the direction of the text or are invisible.
             c if c.is_control()
                 || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
             {
@@ -61,7 +61,7 @@ impl Display for Text<'_> {
 }
 
 impl Page {
-    /// The figures in one line.
+    /// Summarizes the page in one line.
     pub(super) fn summary(&self) -> String {
         let [grants, overdue, open, denied] = self.figures().map(|(count, _)| count);
         let findings = self.whole.findings.len() as u64 + self.whole.more;
@@ -72,7 +72,7 @@ impl Page {
         )
     }
 
-    /// The same for programs.
+    /// Summarizes the page as JSON.
     pub(super) fn counts(&self, file: &std::path::Path) -> serde_json::Value {
         let [grants, overdue, open, denied] = self.figures().map(|(count, _)| count);
         let findings = self.whole.findings.len() as u64 + self.whole.more;
@@ -110,13 +110,13 @@ impl Page {
         let class = if findings.is_empty() { "good" } else { "bad" };
         write!(f, "<section class=\"{class}\"><h2>Journal</h2>")?;
         if findings.is_empty() {
-            write!(
-                f,
-                "<p>{records} records: every one is whole and in its place.</p>"
-            )?;
+            write!(f, "<p>{records} records: all are intact and in order.</p>")?;
         } else {
             let all = findings.len() as u64 + more;
-            write!(f, "<p>{all} findings; {records} records are whole.</p><ul>")?;
+            write!(
+                f,
+                "<p>{all} findings; {records} records are intact.</p><ul>"
+            )?;
             for finding in findings.iter().take(MAX_FINDINGS) {
                 write!(f, "<li>{}</li>", Text(finding))?;
             }
@@ -125,7 +125,7 @@ impl Page {
         match sealed {
             Some(sealed) => write!(f, "<p>{sealed} of them are sealed.</p>")?,
             None => f.write_str(
-                "<p>Not sealed: that the newest record of a request was removed would not be seen.</p>",
+                "<p>Not sealed: the removal of a request's newest records cannot be detected.</p>",
             )?,
         }
         f.write_str("</section>")
@@ -142,7 +142,7 @@ impl Page {
                     .map(|until| until.to_string())
                     .unwrap_or_default();
                 format!(
-                    "{} is still shared with {}, which ended at {until}",
+                    "{} is still shared with {}, although the share ended at {until}",
                     grant.image, grant.to
                 )
             });
@@ -242,7 +242,7 @@ impl Page {
     }
 }
 
-/// The first accounts of a long list.
+/// Shortens a long list of accounts.
 fn some(accounts: &[String]) -> String {
     let first = accounts
         .iter()
@@ -256,7 +256,7 @@ fn some(accounts: &[String]) -> String {
     }
 }
 
-/// To the minute: a page is to be looked at; the journal has the rest.
+/// Formats a time to the minute. The journal has the exact times.
 fn short(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M").to_string()
 }
@@ -385,10 +385,9 @@ mod tests {
     #[test]
     fn what_is_overdue_or_wrong_stands_out() {
         let good = page("alice@example.com", &[]);
-        assert!(
-            good.to_string()
-                .contains("lhbp-6jc6l8yb is still shared with 700000164995, which ended at")
-        );
+        assert!(good.to_string().contains(
+            "lhbp-6jc6l8yb is still shared with 700000164995, although the share ended at"
+        ));
         let wanted =
             "1 active grants (1 overdue), 0 unfinished requests, 0 denied; 4 records, 0 findings";
         assert_eq!(good.summary(), wanted);
