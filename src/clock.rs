@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::Timestamp;
 
-/// Where the time comes from.
+/// The source of the current time.
 #[derive(Debug, Clone)]
 pub enum Clock {
     /// The system's clock.
@@ -15,7 +15,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// A clock that stands at `instant` until it is moved.
+    /// A clock that shows `instant` until `set` changes it.
     pub fn at(instant: Timestamp) -> Self {
         Self::Set(Arc::new(Mutex::new(instant)))
     }
@@ -28,7 +28,7 @@ impl Clock {
         }
     }
 
-    /// Moves a set clock; the system's stays as it is.
+    /// Changes a set clock. Has no effect on the system's clock.
     pub fn set(&self, to: Timestamp) {
         if let Self::Set(instant) = self {
             *instant.lock().unwrap_or_else(PoisonError::into_inner) = to;
@@ -42,7 +42,7 @@ pub fn system_now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Eight random bytes: a mark that no other turn has.
+/// Eight random bytes, which identify one attempt.
 ///
 /// # Errors
 /// When the system has no randomness to give.
@@ -62,8 +62,8 @@ pub fn fresh_seed() -> Result<[u8; 32], getrandom::Error> {
     Ok(bytes)
 }
 
-/// A random number, uniform over `u32`; the middle when the system has none, because it only
-/// spreads waits.
+/// A random number, uniform over `u32`. Returns the middle when the system has no randomness, because
+/// the number only spreads waits.
 pub fn chance() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)
 }

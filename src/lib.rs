@@ -9,11 +9,11 @@ pub mod app;
 pub mod clock;
 // The cloud's API: signing, actions, errors, pacing, credentials, the one HTTP client.
 pub mod cloud;
-// Text and variables become a configuration, or every mistake at once.
+// Reads text and variables into a configuration, or reports every mistake at once.
 pub mod config;
-// The words of the trade: accounts, images, regions, requests, results.
+// The domain types: accounts, images, regions, requests, results.
 pub mod domain;
-// How a host calls us: HTTP, Lambda, the command line.
+// The entry points: HTTP, Lambda, the command line.
 pub mod entrypoints;
 // A delivery is verified and becomes a share request. Pure.
 pub mod inbound;
@@ -21,9 +21,9 @@ pub mod inbound;
 pub mod journal;
 // An event and a jq program become values, bounded in time and memory. Pure.
 pub mod mapping;
-// What exactly is to be done, and what next after each answer? Pure.
+// Computes the needed calls, and the next step after each answer. Pure.
 pub mod plan;
-// May it? Cedar decides; only this module can make an `Approved`. Pure.
+// Decides with Cedar whether a request is allowed; only this module can make an `Approved`. Pure.
 pub mod policy;
 // Log subscriber, counters, field names.
 pub mod telemetry;

@@ -1,4 +1,4 @@
-//! argv and environment become a role and an exit code; nothing else happens here.
+//! Passes the arguments and the environment to the command line, and returns its exit code.
 
 use std::process::ExitCode;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// One JSON object per line, for a host's log service.
@@ -18,8 +18,8 @@ pub enum LogFormat {
 
 /// Installs the log subscriber once; a second call changes nothing.
 ///
-/// `filter` is `RUST_LOG`'s syntax; anything unreadable in it falls back to `info`, because losing
-/// the log of a function over a typing error would be worse than a verbose one.
+/// `filter` has the syntax of `RUST_LOG`. An invalid filter becomes `info`, so that a typing error
+/// does not disable the log.
 pub fn init(format: LogFormat, filter: Option<&str>) {
     let filter =
         EnvFilter::try_new(filter.unwrap_or("info")).unwrap_or_else(|_| EnvFilter::new("info"));
@@ -40,14 +40,14 @@ pub fn init(format: LogFormat, filter: Option<&str>) {
             layer.with_writer(std::io::stderr).try_init()
         }
     };
-    // A second subscriber in one process (tests) is no reason to stop.
+    // Tests install a second subscriber in the same process; ignore the error.
     drop(installed);
 }
 
-/// What is counted, one table: the label of `sharehook_deliveries_total` and its help.
+/// The outcomes that `sharehook_deliveries_total` counts, with their labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
-    /// Every item as wanted.
+    /// Every item succeeded.
     Completed,
     /// Some items failed.
     Partial,
@@ -55,9 +55,9 @@ pub enum Counted {
     Failed,
     /// Refused by policy.
     Denied,
-    /// The map found nothing to do.
+    /// The map found no request.
     Ignored,
-    /// Journalled, not finished.
+    /// Recorded in the journal, not finished.
     Pending,
     /// Answered from the journal.
     Duplicate,
@@ -65,7 +65,7 @@ pub enum Counted {
     Conflict,
     /// Failed authentication.
     Unauthorised,
-    /// Verified, yet unreadable, unmappable or invalid.
+    /// Verified, but unreadable, unmappable or invalid.
     Invalid,
     /// The journal or the configuration is not available.
     Unavailable,
@@ -112,7 +112,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Counts one delivery's end.
+    /// Counts the outcome of one delivery.
     pub fn count(&self, what: Counted) {
         if let Some(counter) = self.deliveries.get(what as usize) {
             counter.fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,5 @@
-//! `[cloud.accounts.NAME]`: several owner accounts, chosen by image and region. In: the tables as
-//! written. Out: accounts of which at most one answers any question, or every mistake with its
-//! place.
+//! `[cloud.accounts.NAME]`: several owner accounts, selected by image and region. In: the raw
+//! tables. Out: accounts of which at most one matches best, or every mistake with its line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,10 +24,10 @@ impl Reader<'_> {
                 self.problem(
                     entry,
                     format!(
-                        "accounts {} and {name} would both answer for the same image",
+                        "accounts {} and {name} would both match the same image",
                         other.name
                     ),
-                    "give each its own regions, or its own beginnings of image ids",
+                    "give each account its own regions, or its own prefixes of image ids",
                 );
             }
             accounts.push(account);
@@ -46,14 +45,14 @@ impl Reader<'_> {
             self.problem(
                 entry,
                 format!("{name:?} cannot be an account's name"),
-                "use 1 to 32 of a-z, 0-9 and -; \"default\" is what the process finds by itself",
+                "use 1 to 32 of a-z, 0-9 and -; \"default\" means the credentials of the process",
             );
         }
         if raw.regions.is_empty() && raw.images.is_empty() {
             self.problem(
                 entry,
-                format!("account {name} does not say when it is used"),
-                "name its regions, or how its images' ids begin; for everything else set the process's own credentials",
+                format!("account {name} has neither regions nor images"),
+                "name its regions, or the prefixes of its images' ids; for all other requests, set the credentials of the process",
             );
         }
         if raw.role_arn.is_none() && raw.secret_id.is_none() && raw.secret_key.is_none() {
@@ -93,7 +92,7 @@ impl Reader<'_> {
             _ => {
                 self.problem(
                     entry,
-                    format!("account {name} has half a key"),
+                    format!("account {name} has only one half of a key"),
                     "write secret_id and secret_key together",
                 );
                 None

@@ -1,4 +1,4 @@
-//! Which account answers, and which tables are refused.
+//! Tests which account matches, and which tables are refused.
 
 use super::*;
 
@@ -58,7 +58,7 @@ fn what_is_ambiguous_or_unknown_is_refused_with_its_line() {
         (
             format!("[cloud.accounts.a]\n{ROLE}\n"),
             "c.toml:4",
-            "when it is used",
+            "neither regions nor images",
         ),
         (
             format!("[cloud.accounts.a]\n{tokyo}\n"),
@@ -78,7 +78,7 @@ fn what_is_ambiguous_or_unknown_is_refused_with_its_line() {
         (
             format!("[cloud.accounts.a]\nsecret_id = \"env:PROD_ID\"\n{tokyo}\n"),
             "c.toml:4",
-            "half a key",
+            "half of a key",
         ),
         (
             format!(

@@ -1,4 +1,4 @@
-//! `[cloud]`: the site, the address, the paces. The owner accounts are read in `accounts`.
+//! `[cloud]`: the site, the address, the call rates. `accounts` reads the owner accounts.
 
 use toml::Spanned;
 
@@ -29,7 +29,8 @@ impl Reader<'_> {
         };
         if raw.site.is_none() && !self.vars.contains_key(SITE_VAR) && endpoint.is_none() {
             let file = self.file;
-            let remedy = "write site = \"intl\" or \"cn\" under [cloud]: the accounts of one site do not exist on the other";
+            let remedy =
+                "write site = \"intl\" or \"cn\" under [cloud]; the sites share no accounts";
             self.problems.push(Problem::new(
                 format!("{file}:1"),
                 "cloud.site is missing",
@@ -72,7 +73,7 @@ impl Reader<'_> {
                 self.problem(
                     n,
                     format!("{name} is not within 1 to {most}"),
-                    format!("leave it out for {usual}"),
+                    format!("correct it, or remove it for the default of {usual}"),
                 );
                 usual
             }
@@ -87,7 +88,7 @@ impl Reader<'_> {
                 self.problem(
                     rate,
                     format!("is not within 0.1 to {published} calls per second"),
-                    format!("leave it out for the published limit of {published}, or write less"),
+                    format!("lower it, or remove it for the published limit of {published}"),
                 );
                 published
             }

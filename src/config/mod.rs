@@ -1,6 +1,5 @@
-//! The configuration: `sharehook.toml` and a few variables become a [`Config`], or every mistake
-//! with its place. In: text, the file's folder, variables. Out: values that can only be valid. It
-//! opens no socket.
+//! Reads the configuration: `sharehook.toml` and a few variables. In: text, the file's folder,
+//! variables. Out: a valid [`Config`], or every mistake with file and line. Opens no socket.
 
 mod accounts;
 mod cloud;
@@ -29,8 +28,8 @@ pub use valid::{
 pub use vars::Vars;
 
 impl Config {
-    /// Reads a configuration from `text`, which stands in `file`; relative paths are relative to
-    /// its folder.
+    /// Reads a configuration from `text`, the content of `file`. Relative paths are relative to the
+    /// folder of `file`.
     ///
     /// # Errors
     /// Every mistake, each with file and line as its field.
@@ -42,7 +41,7 @@ impl Config {
     /// Reads the configuration file.
     ///
     /// # Errors
-    /// When it cannot be read, and everything that [`read`](Self::read) finds.
+    /// The file cannot be read, or [`read`](Self::read) finds mistakes.
     pub fn load(path: &Path, vars: &Vars) -> Result<Self, Problems> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Problem::new(

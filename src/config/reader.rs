@@ -1,5 +1,5 @@
-//! What every part of the configuration is read with: the file's place, the variables, and the
-//! mistakes found so far.
+//! The state while the configuration is read: the file's path, the variables, and the mistakes
+//! found so far.
 
 use std::path::Path;
 

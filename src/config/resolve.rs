@@ -1,5 +1,5 @@
-//! From what was written to what is valid: reads each part with a [`Reader`], which collects every
-//! mistake before it gives up.
+//! Checks the configuration: turns the raw tables into a valid [`Config`](super::Config). A
+//! [`Reader`] collects every mistake, so that all are reported at once.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use super::seal;
 use super::valid::{Config, HttpConfig, SealConfig};
 use super::vars::Vars;
 
-/// Overrides the file, for a deployment that learns the place late.
+/// Overrides the file, for deployments that know the journal's location only at run time.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
 
 pub(super) fn resolve(
@@ -59,7 +59,7 @@ pub(super) fn resolve(
 
 impl Reader<'_> {
     fn journal(&mut self, written: Option<Spanned<String>>) -> JournalLocation {
-        // A variable is the process's, so its path is relative to the process and not to the file.
+        // A path in a variable is relative to the process's current folder, not to the file.
         if let Some(text) = self.vars.get(JOURNAL_VAR).filter(|v| !v.is_empty()) {
             return text.parse().unwrap_or_else(|problem: Problem| {
                 self.problems.push(Problem {
@@ -102,7 +102,7 @@ impl Reader<'_> {
             self.problem(
                 at,
                 format!("policy.approvals is not within 0 to {MAX_APPROVALS}"),
-                "leave it out for 1; 0 asks no approver",
+                "correct it, or remove it for the default of 1; 0 requires no approver",
             );
         }
         let dir = written.and_then(|written| written.into_inner().0.dir);
@@ -139,7 +139,7 @@ impl Reader<'_> {
                 self.problem(
                     n,
                     "body_bytes is not within 1024 to 6291456",
-                    "leave it out for 262144",
+                    "correct it, or remove it for the default of 262144",
                 );
                 BODY
             }

@@ -14,13 +14,13 @@ use super::secrets::SecretRef;
 use super::valid::{SealConfig, SealKey};
 use super::vars::Vars;
 
-/// Overrides `key`: a deployment gets its key from a secret, and the file is the same everywhere.
+/// Overrides `key`, so that deployments with different keys can use the same file.
 pub const SEAL_KEY_VAR: &str = "SHAREHOOK_SEAL_KEY";
 /// The key of a journal in a directory when no other is configured, beside the configuration.
 const DEFAULT_KEY_FILE: &str = "seal.key";
 const DEFAULT_NAME: &str = "sharehook-journal";
 
-/// A mistake in `[seal]`, with the offset of the value that it is about.
+/// A mistake in `[seal]`, with the offset of the wrong value.
 type Mistake = (usize, Problem);
 
 /// Reads the table. `None`: the journal is not sealed, because it is in memory, or elsewhere
@@ -108,7 +108,7 @@ fn name(written: Option<&Spanned<String>>) -> Result<String, Mistake> {
         return Ok(name.to_owned());
     }
     let remedy = "use letters, digits, - _ . / and 100 characters at most";
-    let problem = Problem::new("name", "cannot stand in a checkpoint", remedy);
+    let problem = Problem::new("name", "is not valid in a checkpoint", remedy);
     Err((written.map_or(0, |name| name.span().start), problem))
 }
 
@@ -134,7 +134,7 @@ fn start(written: &Option<Spanned<String>>) -> Option<usize> {
     written.as_ref().map(|written| written.span().start)
 }
 
-/// The path without `.` and, as far as its text tells, without `..`.
+/// Removes `.` and `..` from the path by its text only, without following links.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {

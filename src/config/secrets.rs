@@ -1,6 +1,6 @@
-//! A secret by reference: `env:NAME`, `file:PATH`, or in AWS. The configuration never holds one,
-//! and no error shows one. What lies in AWS is fetched before, and handed in among the variables,
-//! because nothing here opens a socket.
+//! References to secrets: `env:NAME`, `file:PATH`, or in AWS. The configuration contains no secret,
+//! and no error shows one. Opens no socket: the caller fetches the secrets in AWS first and passes
+//! them among the variables.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,9 +15,9 @@ use super::vars::Vars;
 pub enum SecretRef {
     /// A variable of the process.
     Env(String),
-    /// A file, relative to the configuration; one trailing line end does not count.
+    /// A file, relative to the configuration, without one trailing line end.
     File(String),
-    /// One in AWS, fetched at start.
+    /// A secret in AWS, fetched at start.
     Aws(AwsSecret),
 }
 
@@ -33,11 +33,11 @@ pub enum AwsStore {
 /// A secret in AWS, as in `aws-secretsmanager:prod/sharehook#JIRA_WEBHOOK_SECRET`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AwsSecret {
-    /// Where it is kept.
+    /// The store that has it.
     pub store: AwsStore,
     /// The secret's name or ARN, the parameter's name.
     pub id: String,
-    /// The field, where its text is a JSON object of several.
+    /// The field, if the secret is a JSON object.
     pub field: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl AwsSecret {
         })
     }
 
-    /// Puts what fetching it came to among the variables, under a name that no variable has.
+    /// Adds the result of the fetch to the variables, under a name that no variable can have.
     pub fn hand_in(&self, outcome: Result<String, String>, vars: &mut Vars) {
         match outcome {
             Ok(secret) => vars.insert(self.to_string(), secret),
@@ -86,8 +86,8 @@ impl fmt::Display for AwsSecret {
     }
 }
 
-/// Every secret in AWS that a configuration names, wherever it stands. A text that is not TOML
-/// names none.
+/// Lists the secrets in AWS that a configuration names, in any field. Returns none for a text that
+/// is not TOML.
 pub fn aws_secrets(text: &str) -> BTreeSet<AwsSecret> {
     fn walk(value: &toml::Value, found: &mut BTreeSet<AwsSecret>) {
         match value {
@@ -104,7 +104,7 @@ pub fn aws_secrets(text: &str) -> BTreeSet<AwsSecret> {
     found
 }
 
-/// A file larger than this is no secret.
+/// Size limit of a secret file.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 impl SecretRef {
@@ -122,10 +122,10 @@ impl SecretRef {
                     (problem, format!("write {scheme}:NAME, or {scheme}:NAME#FIELD for one field of a JSON object"))
                 })
             }
-            // The text itself may be a secret that somebody pasted: it is not shown.
+            // Do not show the text, because it may be a pasted secret.
             _ => Err((
                 "is not a reference to a secret".to_owned(),
-                "write env:NAME, file:PATH, aws-secretsmanager:ID or aws-ssm:NAME; the secret itself does not belong here".to_owned(),
+                "write env:NAME, file:PATH, aws-secretsmanager:ID or aws-ssm:NAME instead of the secret itself".to_owned(),
             )),
         }
     }
@@ -133,7 +133,7 @@ impl SecretRef {
     /// The secret.
     ///
     /// # Errors
-    /// The problem and its remedy when it is not there.
+    /// The problem and its remedy when the secret is missing.
     pub fn resolve(&self, root: &Path, vars: &Vars) -> Result<SecretString, (String, String)> {
         match self {
             Self::Env(name) => match vars.get(name) {
@@ -155,7 +155,7 @@ impl SecretRef {
                 (Some(value), _) if !value.is_empty() => Ok(SecretString::from(value.clone())),
                 (Some(_), _) => Err((format!("{secret} is empty"), "give it a value".to_owned())),
                 (None, failed) => {
-                    let why = failed.map_or("nobody fetched it", String::as_str);
+                    let why = failed.map_or("this command does not fetch secrets", String::as_str);
                     Err((
                         format!("{secret}: {why}"),
                         "see docs/secrets.md, or write env:NAME".to_owned(),

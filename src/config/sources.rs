@@ -1,5 +1,5 @@
-//! `[[source]]`: names, secrets, origins, maps. In: the tables as written. Out: the sources that are
-//! valid, and a mistake for each other one.
+//! `[[source]]`: names, secrets, origins, maps. In: the raw tables. Out: the valid sources, and the
+//! mistakes in the others.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ impl Reader<'_> {
                 Ok(name) => {
                     self.problem(
                         &source.name,
-                        format!("source {name} is there twice"),
+                        format!("two sources have the name {name}"),
                         "give each source its own name",
                     );
                     None
@@ -92,7 +92,7 @@ impl Reader<'_> {
                     None => self.problem(
                         written,
                         format!("the variable {name} is not set"),
-                        format!("set {name} to the ARN that may speak for this source"),
+                        format!("set {name} to the ARN of an origin that this source accepts"),
                     ),
                 },
             }
@@ -100,7 +100,7 @@ impl Reader<'_> {
         from
     }
 
-    /// CloudEvents sources are compared to the letter, so there are no wildcards.
+    /// Reads `events`. CloudEvents sources must match exactly; there are no wildcards.
     fn events(&mut self, source: &RawSource) -> Vec<String> {
         for written in &source.events {
             if written.get_ref().trim().is_empty() || written.get_ref().contains('*') {
@@ -129,8 +129,8 @@ impl Reader<'_> {
         if source.scheme.get_ref().name() != "sns" {
             self.problem(
                 written,
-                "issuers do nothing for this scheme",
-                "remove them, or use scheme = \"sns\"",
+                "issuers has no effect with this scheme",
+                "remove it, or use scheme = \"sns\"",
             );
         }
         let path = self.root.join(written.get_ref());

@@ -17,11 +17,11 @@ pub struct Config {
     pub file: String,
     /// SHA-256, hex, of the file's text.
     pub digest: String,
-    /// Where the journal lies; a directory is relative to the process, no longer to the file.
+    /// The journal's location. A directory is relative to the process's current folder.
     pub journal: JournalLocation,
     /// The policy directory.
     pub policy: PathBuf,
-    /// How many of the approvers whom a share names must be allowed to approve it; 0 asks none.
+    /// How many of a share's named approvers must be allowed to approve it; 0 requires none.
     pub approvals: usize,
     /// The cloud.
     pub cloud: CloudConfig,
@@ -29,11 +29,11 @@ pub struct Config {
     pub http: HttpConfig,
     /// The sources, in the file's order; names are unique.
     pub sources: Vec<SourceConfig>,
-    /// How the journal is sealed; `None`: not at all.
+    /// How the journal is sealed; `None` when it is not sealed.
     pub seal: Option<SealConfig>,
     /// The largest accepted body, bytes.
     pub body_limit: usize,
-    /// How long one delivery may take when its host does not say, seconds.
+    /// Time limit of a delivery in seconds, if the host gives none.
     pub budget_seconds: u64,
 }
 
@@ -64,14 +64,14 @@ pub struct CloudConfig {
     pub cvm_accounts_per_image: usize,
     /// Regions newer than this program, of both products.
     pub regions: BTreeSet<String>,
-    /// Owner accounts beside the one that the process finds by itself.
+    /// Owner accounts in addition to the default one.
     pub accounts: Vec<AccountConfig>,
 }
 
 /// Where a source's map comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MapRef {
-    /// One that ships with the program.
+    /// A map that ships with the program.
     Builtin(String),
     /// A file of the user's: its path as written, and its text.
     File(String, String),
@@ -86,14 +86,13 @@ pub struct SourceConfig {
     pub scheme: SchemeSpec,
     /// Active secrets, resolved.
     pub secrets: Vec<SecretString>,
-    /// Which hosts may speak for a trusted source.
+    /// The origins whose messages a trusted source accepts.
     pub from: Vec<String>,
     /// PEM of certificates beside the public roots, for scheme `sns`.
     pub issuers: Vec<u8>,
     /// The handshake that it answers, if any.
     pub handshake: Option<Handshake>,
-    /// The CloudEvents sources whose events `POST /events` takes when this source's secret
-    /// authenticates them.
+    /// The CloudEvents sources whose events `POST /events` accepts with this source's secret.
     pub events: Vec<String>,
     /// How an event becomes a request.
     pub map: MapRef,
@@ -101,7 +100,7 @@ pub struct SourceConfig {
     pub line: usize,
 }
 
-/// How the service is reached over HTTP.
+/// Settings of the HTTP service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HttpConfig {
     /// The base path under which a gateway or proxy publishes the service, as in `/share`: it is
@@ -109,7 +108,7 @@ pub struct HttpConfig {
     pub strip_prefix: Option<String>,
 }
 
-/// What is used when no account answers: the credentials that the process finds by itself.
+/// The name of the account without a table, which uses the credentials of the process.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
 /// One owner account.
@@ -117,21 +116,21 @@ pub const DEFAULT_ACCOUNT: &str = "default";
 pub struct AccountConfig {
     /// Its name, as the journal and the plan show it.
     pub name: String,
-    /// The role to assume there, as written, and the line where it stands.
+    /// The role to assume, as written, and its line.
     pub role_arn: Option<(String, usize)>,
-    /// Its own key, id and secret half; else the credentials that the process finds by itself.
+    /// Its own key, as id and secret; `None` for the credentials of the process.
     pub key: Option<(SecretString, SecretString)>,
-    /// The regions it serves; none means all.
+    /// The regions of the account; empty means all.
     pub regions: BTreeSet<String>,
-    /// How its images' ids begin; none means all.
+    /// The prefixes of its images' ids; empty means all.
     pub images: BTreeSet<String>,
     /// The line of its table.
     pub line: usize,
 }
 
 impl AccountConfig {
-    /// How well it answers: the longest beginning that fits, then whether it names the region.
-    /// `None`: not at all.
+    /// How well it matches: the length of the longest matching prefix, then whether it names the
+    /// region. `None` when it does not match.
     fn fit(&self, image: Option<&str>, region: &str) -> Option<(usize, bool)> {
         let begins = |prefix: &&String| image.is_some_and(|id| id.starts_with(prefix.as_str()));
         let longest = self.images.iter().filter(begins).map(String::len).max();
@@ -146,7 +145,7 @@ impl AccountConfig {
             .map(|length| (length, !self.regions.is_empty()))
     }
 
-    /// Whether some image in some region would be both accounts' with equal right.
+    /// Whether both accounts match some image in some region equally well.
     pub(super) fn collides(&self, other: &Self) -> bool {
         let images = self.images.is_empty() && other.images.is_empty()
             || self.images.intersection(&other.images).next().is_some();
@@ -157,8 +156,8 @@ impl AccountConfig {
 }
 
 impl CloudConfig {
-    /// The account for an image in a region; for a list of all images, by the region alone. `None`
-    /// is the default.
+    /// The account for an image in a region, or for a region when there is no image. `None` is the
+    /// default account.
     pub fn account_for(&self, image: Option<&str>, region: &str) -> Option<&AccountConfig> {
         let fitting = self
             .accounts
@@ -177,7 +176,7 @@ pub struct SealConfig {
     pub name: String,
     /// Where the private key is.
     pub key: SealKey,
-    /// The least time between two seals; `None`, the default for a directory: a seal follows each
+    /// Minimum time between two seals. With `None`, the default for a directory, a seal follows each
     /// write.
     pub every: Option<Span>,
 }
@@ -185,7 +184,7 @@ pub struct SealConfig {
 /// Where the private key is.
 #[derive(Debug, Clone)]
 pub enum SealKey {
-    /// A file, made on first use for a journal in a directory.
+    /// A file. For a journal in a directory, the program creates it on first use.
     File(PathBuf),
     /// The value of a variable, or of a secret in AWS.
     Secret(SecretString),

@@ -1,4 +1,4 @@
-//! The process's variables as a value, so that nothing below the entrance reads the environment.
+//! The process's variables as a value, so that only the entry point reads the environment.
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@ pub enum ErrorClass {
     Transient,
     /// The call rate is exceeded: wait, slow down, repeat.
     Throttled,
-    /// One of the accounts is wrong and spoils the batch.
+    /// One of the accounts is wrong and makes the batch fail.
     Account,
     /// A quota is used up.
     Quota,
@@ -22,20 +22,21 @@ pub enum ErrorClass {
     Operator,
     /// The credentials have expired: refresh once and repeat.
     Refresh,
-    /// This machine's clock is off: correct by the answer's `Date` once and repeat.
+    /// This machine's clock is wrong: correct it once by the answer's `Date` and repeat.
     Clock,
-    /// Will never succeed unchanged.
+    /// The same call can never succeed.
     Permanent,
-    /// Sent, and no usable answer came: it may have been carried out. Read back before repeating.
+    /// Sent, without a usable answer: the cloud may have carried the call out. Read back before
+    /// repeating.
     Ambiguous,
-    /// Never sent (no connection, no credentials in time): safe to repeat.
+    /// Not sent (no connection, no credentials in time): safe to repeat.
     NotSent,
-    /// A code that the table does not list: it may be about one account of many. Its family says
-    /// how the call of a single account ends.
+    /// A code that the table does not list. It may concern one account of the request. Its family
+    /// decides how the call for a single account ends.
     Unlisted(Family),
 }
 
-/// What the prefix of an unlisted code says.
+/// The meaning of an unlisted code's prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// Like [`ErrorClass::Transient`].
@@ -59,8 +60,8 @@ impl ErrorClass {
         )
     }
 
-    /// Whether the cloud refused the call for a reason that may lie with one of its accounts, so
-    /// that the other accounts must be tried without it.
+    /// Whether one account may be the reason of the refusal, so that the others must be tried
+    /// without it.
     pub fn may_be_one_account(self) -> bool {
         match self {
             Self::AsWanted | Self::Account | Self::Quota | Self::Unlisted(_) => true,
@@ -79,12 +80,12 @@ impl ErrorClass {
 /// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct CloudError {
-    /// The cloud's code in full, or ours when no answer came: `Timeout`, `ConnectFailed`,
+    /// The cloud's complete code, or our own without an answer: `Timeout`, `ConnectFailed`,
     /// `BadAnswer`, `HttpStatus`, `NoCredentials`.
     pub code: String,
     /// The cloud's message, or what was attempted, how often and for how long.
     pub message: String,
-    /// What it means for the work.
+    /// The class, which decides how the work continues.
     pub class: ErrorClass,
     /// The next action for the operator, from the table.
     pub remedy: String,

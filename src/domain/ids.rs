@@ -1,6 +1,6 @@
-//! Identifiers that can only be valid: account, image, blueprint, source, request identity.
-//! Each is parsed from text into a newtype, or into the problem with it. Their shapes come from the
-//! API pages and the examples of the SDKs.
+//! Validated identifiers: account, image, blueprint, source, request identity. In: text. Out: a
+//! newtype, or the problem with the text. The forms come from the API pages and the examples of the
+//! SDKs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,8 +39,7 @@ macro_rules! text_newtype {
 }
 pub(super) use text_newtype;
 
-/// A root account's id (UIN): decimal, no leading zero, always text (it is not a number to compute
-/// with).
+/// A root account's id (UIN): decimal digits without a leading zero, kept as text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AccountId(String);
@@ -195,13 +194,13 @@ impl FromStr for SourceName {
     }
 }
 
-/// What a request *is*: the source that authenticated it and its id there. The same identity never
-/// acts twice.
+/// The identity of a request: the source that authenticated it and its id there. Requests with the
+/// same identity act only once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// The source that authenticated it.
     pub source: SourceName,
-    /// The request's own id, else the delivery's, else a digest of the content.
+    /// The request's own id, otherwise the delivery's, otherwise a digest of the content.
     pub id: String,
 }
 

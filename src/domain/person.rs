@@ -1,11 +1,11 @@
-//! The name of a requester or an approver, in the form in which two names are compared.
+//! The normalised name of a requester or an approver, for comparison.
 //!
 //! Two names belong to one person when they are equal after this normalisation, and only then:
 //! outer blanks are cut, the text is composed (Unicode NFC), and an address is written in lower
 //! case with its domain in ASCII (IDNA). A text that could make one person look like two is
 //! refused instead of changed: invisible characters, look-alikes, display names, a trailing dot.
-//! The parts of a name that tell people apart stay: `a.b`, `ab` and `ab+x` are three people, and so
-//! are `Bob` and `bob` where the name is no address. Who may do what is the policy's question.
+//! Other differences stay: `a.b`, `ab` and `ab+x` are three people, and `Bob` and `bob` are two
+//! people when the name is not an address.
 
 use std::str::FromStr;
 
@@ -16,7 +16,7 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 
 use super::problem::{Problem, shown};
 
-/// Characters of a name.
+/// Maximum length of a name, in characters.
 const MAX_CHARS: usize = 256;
 
 /// A person's name within one source, normalised.
@@ -40,8 +40,7 @@ impl FromStr for PersonName {
     type Err = Problem;
 
     /// # Errors
-    /// A text that is no name, or that could hide whose name it is; the problem's field is
-    /// `person`.
+    /// The text is not a name, or could disguise whose name it is. The problem's field is `person`.
     fn from_str(text: &str) -> Result<Self, Problem> {
         if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
             return refuse(
@@ -158,7 +157,7 @@ fn address(local: &str, domain: &str) -> Result<String, Problem> {
     };
     if local.is_empty() || !local.chars().all(plain) {
         return refuse(
-            format!("{} cannot stand before the @ of an address", shown(local)),
+            format!("{} is not valid before the @ of an address", shown(local)),
             ADDRESS,
         );
     }
@@ -185,8 +184,8 @@ fn address(local: &str, domain: &str) -> Result<String, Problem> {
     Ok(format!("{}@{domain_in_ascii}", local.to_lowercase()))
 }
 
-/// Refuses a word such as `аlice` that mixes, say, Cyrillic and Latin letters. Chinese, Japanese
-/// and Korean letters stand beside Latin ones in ordinary names, so they may.
+/// Refuses a word that mixes scripts, such as `аlice` with a Cyrillic letter. Allows Chinese,
+/// Japanese and Korean letters next to Latin ones, because ordinary names mix them.
 fn check_words(name: &str) -> Result<(), Problem> {
     let scripts = ScriptWithExtensions::new();
     let other = |c: &char| !EAST_ASIAN.contains(&scripts.get_script_val(*c));
@@ -212,8 +211,8 @@ const EAST_ASIAN: [Script; 5] = [
     Script::Hangul,
 ];
 
-/// Whether some one script has all these characters; those of every script (digits, punctuation,
-/// accents) do not count.
+/// Whether one script has all these characters. Ignores characters that all scripts share (digits,
+/// punctuation, accents).
 fn is_single_script(text: impl Iterator<Item = char>) -> bool {
     let scripts = ScriptWithExtensions::new();
     let mut possible: Option<Vec<Script>> = None;
@@ -240,7 +239,7 @@ fn is_single_script(text: impl Iterator<Item = char>) -> bool {
 mod tests {
     use super::*;
 
-    /// What becomes of one text beside `alice@example.com`.
+    /// The expected result for a text, compared with `alice@example.com`.
     #[derive(Debug, PartialEq, Eq)]
     enum Fate {
         /// The same person.

@@ -1,5 +1,5 @@
-//! A share or cancel request that is valid in itself; whether it is *allowed* is the policy's
-//! question. `native` reads it from JSON.
+//! A valid share or cancel request. The policy decides whether it is allowed; `native` reads it
+//! from JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,7 @@ use super::outcome::Item;
 use super::region::Region;
 use super::span::Span;
 
-/// Which image, and who or what receives it. Every variant names at least one receiver: "all"
-/// cannot be said.
+/// The image and its receivers. Every variant has at least one receiver; no variant means "all".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Target {
@@ -34,7 +33,7 @@ pub enum Target {
         /// The image.
         image: CvmImageId,
     },
-    /// A CVM custom image to Lighthouse, and the blueprint that comes of it to root accounts.
+    /// A CVM custom image to Lighthouse, and the blueprint made from it to root accounts.
     Chain {
         /// The image.
         image: CvmImageId,
@@ -64,8 +63,8 @@ impl Target {
         }
     }
 
-    /// Everything that needs a decision and a result of its own: Lighthouse first, then the accounts
-    /// in their order.
+    /// The items that each need a decision and a result: Lighthouse first, then the accounts in
+    /// order.
     pub fn items(&self) -> Vec<Item> {
         let lighthouse = match self {
             Self::Lighthouse { image } | Self::Chain { image, .. } => {
@@ -83,25 +82,24 @@ impl Target {
     }
 }
 
-/// When a share ends by itself.
+/// When a share expires.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expiry {
     /// `expires_at`.
     At(Timestamp),
-    /// `expires_in`, counted from approval: from the moment the approved request was first verified
-    /// here.
+    /// `expires_in`, counted from the moment at which the approved request was first verified here.
     In(Span),
 }
 
 /// One share or cancel request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareRequest {
-    /// The caller's id of it.
+    /// The id that the caller gave it.
     pub id: Option<String>,
-    /// Give or take away.
+    /// Share or cancel.
     pub action: Action,
-    /// Which image, and who receives it.
+    /// The image and its receivers.
     pub target: Target,
     /// Where the image is.
     pub region: Region,
@@ -109,18 +107,18 @@ pub struct ShareRequest {
     pub requester: String,
     /// The named approvers.
     pub approvers: Vec<String>,
-    /// The ticket, for people.
+    /// The ticket, for human readers.
     pub ticket: Option<String>,
-    /// Why, for people.
+    /// The reason, for human readers.
     pub reason: Option<String>,
-    /// Carried out from then on.
+    /// The earliest time to carry it out.
     pub not_before: Option<Timestamp>,
-    /// When the share ends by itself.
+    /// When the share expires.
     pub expires: Option<Expiry>,
 }
 
 impl ShareRequest {
-    /// The instant at which the share ends when it was approved at `approved`.
+    /// When the share expires if it was approved at `approved`.
     pub fn expires_at(&self, approved: Timestamp) -> Option<Timestamp> {
         match self.expires.as_ref()? {
             Expiry::At(instant) => Some(*instant),

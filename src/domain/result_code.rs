@@ -24,7 +24,7 @@ pub enum ResultCode {
     HttpStatus,
     /// A later share gives what the cancel was to take away.
     LaterShare,
-    /// No place has credentials: never sent.
+    /// No source has credentials. The call was not sent.
     NoCredentials,
     /// The site cannot list who has a blueprint.
     NoReadApi,
