@@ -11,7 +11,7 @@ use sharehook::config::Config;
 use sharehook::domain::Status;
 use sharehook_sandbox::{Behaviour, Blueprint, Call, Running, Sandbox, SandboxOptions, World};
 
-// What the tests stand on.
+// Helpers of the tests.
 #[allow(
     clippy::unwrap_used,
     clippy::expect_used,

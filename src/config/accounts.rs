@@ -127,8 +127,8 @@ impl Reader<'_> {
             if !right {
                 self.problem(
                     beginning,
-                    format!("{text:?} is not how an image's id begins"),
-                    "write \"lhbp-…\" or \"img-…\", as much of it as all of the account's images share",
+                    format!("{text:?} is not the prefix of an image id"),
+                    "write \"lhbp-…\" or \"img-…\" with the common beginning of the account's image ids",
                 );
             }
         }

@@ -15,14 +15,13 @@ use super::reader::line_of;
 #[cfg(test)]
 use super::schema;
 
-/// The configuration of sharehook. `sharehook check` finds what a schema cannot: files, variables,
-/// references.
+/// The configuration of sharehook. `sharehook check` also checks files, variables and references.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "sharehook.toml"))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
-    /// Where the journal lies. A directory is relative to this file. SHAREHOOK_JOURNAL overrides it.
+    /// The journal's location. A directory is relative to this file. SHAREHOOK_JOURNAL overrides it.
     #[cfg_attr(
         test,
         schemars(
@@ -55,7 +54,7 @@ pub(super) struct PolicyTable {
     /// The policy directory: schema.cedarschema, *.cedar, entities.json. Relative to this file.
     #[cfg_attr(test, schemars(length(min = 1), extend("default" = "policy")))]
     pub(super) dir: Option<String>,
-    /// How many of the approvers whom a share names must be allowed to `approve` it; 0 asks none.
+    /// How many of a share's named approvers must be allowed to `approve` it; 0 requires none.
     #[cfg_attr(test, schemars(range(max = 50), extend("default" = 1)))]
     pub(super) approvals: Option<usize>,
 }
@@ -91,14 +90,14 @@ impl<'de> Deserialize<'de> for RawPolicy {
     }
 }
 
-/// How the cloud is reached, and as whom.
+/// The cloud's site, address, call rates and owner accounts.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCloud {
-    /// The accounts of one site do not exist on the other. SHAREHOOK_CLOUD_SITE overrides it.
+    /// The site; the two sites share no accounts. SHAREHOOK_CLOUD_SITE overrides it.
     pub(super) site: Option<Site>,
-    /// One address for all services, for tests and proxies; plain http on loopback only.
+    /// One address for all services, for tests and gateways; plain http on loopback only.
     /// SHAREHOOK_CLOUD_ENDPOINT overrides it.
     #[cfg_attr(
         test,
@@ -137,7 +136,7 @@ pub(super) struct RawCloud {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<schema::Region>"))]
     pub(super) regions: Vec<Spanned<String>>,
-    /// Owner accounts beside the one whose credentials the process finds by itself.
+    /// Owner accounts in addition to the one whose credentials the process finds by default.
     /// docs/credentials.md
     #[serde(default)]
     #[cfg_attr(test, schemars(
@@ -159,7 +158,7 @@ pub(super) struct RawCloud {
 )))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAccount {
-    /// The role to assume there.
+    /// The role to assume.
     #[cfg_attr(
         test,
         schemars(
@@ -174,11 +173,11 @@ pub(super) struct RawAccount {
     /// Its key.
     #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(super) secret_key: Option<Spanned<String>>,
-    /// The regions it serves; none means all.
+    /// The regions of the account; none means all.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<schema::Region>"))]
     pub(super) regions: Vec<Spanned<String>>,
-    /// How its images' ids begin; none means all. The longest beginning wins.
+    /// The prefixes of its images' ids; none means all. The longest matching prefix wins.
     #[serde(default)]
     #[cfg_attr(
         test,
@@ -217,7 +216,7 @@ pub(super) struct RawLimits {
         extend("default" = 262_144)
     ))]
     pub(super) body_bytes: Option<Spanned<usize>>,
-    /// How long one delivery may take when its host does not say.
+    /// Time limit of a delivery, if its host gives none.
     #[cfg_attr(test, schemars(
         with = "Option<u64>",
         range(min = 1, max = 900),
@@ -231,8 +230,8 @@ pub(super) struct RawLimits {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSeal {
-    /// The Ed25519 key; for a directory file:seal.key by default, made on first use; never inside
-    /// the journal. SHAREHOOK_SEAL_KEY overrides it.
+    /// The Ed25519 key, stored outside the journal. The default for a directory is file:seal.key,
+    /// created on first use. SHAREHOOK_SEAL_KEY overrides it.
     #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(super) key: Option<Spanned<String>>,
     /// The name in every checkpoint and in the public key.
@@ -242,7 +241,7 @@ pub(super) struct RawSeal {
         extend("default" = "sharehook-journal")
     ))]
     pub(super) name: Option<Spanned<String>>,
-    /// The least time between two seals, as in 1h; the default is none for a directory, 1h elsewhere.
+    /// Minimum time between two seals, as in 1h; the default is none for a directory, 1h elsewhere.
     #[cfg_attr(
         test,
         schemars(with = "Option<String>", regex(pattern = "^[1-9][0-9]*[smhdw]$"))
@@ -258,26 +257,25 @@ pub(super) struct RawSource {
     /// POST /hooks/{name}.
     #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[a-z0-9_-]{1,64}$")))]
     pub(super) name: Spanned<String>,
-    /// How a delivery proves itself: a preset, or an inline table that describes any HMAC sender.
+    /// How a delivery is authenticated: a preset, or an inline table that describes an HMAC sender.
     #[cfg_attr(test, schemars(with = "SchemeSpec"))]
     pub(super) scheme: Spanned<SchemeSpec>,
-    /// Active secrets; several while rotating.
+    /// Active secrets; several during a rotation.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<schema::Secret>"))]
     pub(super) secrets: Vec<Spanned<String>>,
-    /// For a trusted source: the exact queues, topics or buses that may speak for it; env:NAME reads
-    /// it from a variable.
+    /// For a trusted source: the exact queues, topics or buses whose messages it accepts; env:NAME
+    /// reads it from a variable.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) from: Vec<Spanned<String>>,
     /// For sns: a PEM file of certificates above SNS's own, relative to this file.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
     pub(super) issuers: Option<Spanned<String>>,
-    /// The handshake that this source answers, for a sender that asks before it delivers.
+    /// The handshake that this source answers, for a sender that requires one.
     #[cfg_attr(test, schemars(with = "Option<Handshake>"))]
     pub(super) handshake: Option<Spanned<Handshake>>,
-    /// The CloudEvents `source` attributes that POST /events takes when this source's secret
-    /// authenticates them.
+    /// The CloudEvents `source` attributes that POST /events accepts with this source's secret.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) events: Vec<Spanned<String>>,

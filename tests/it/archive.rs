@@ -291,7 +291,7 @@ async fn what_an_archived_cancel_took_away_does_not_come_to_life_and_covers_nobo
         .await;
     assert_eq!(world.app.grants().await.unwrap().entries.len(), 1);
     world.advance(3600);
-    // Were the archived share taken for one that stands, it would cover the account.
+    // An archived share that counted as active would cover the account.
     assert_eq!(world.sweep().await.revoked, ["invoke/AGAIN"]);
     assert!(world.has(BLUEPRINT).is_empty());
     world.advance(40 * DAY);
@@ -326,7 +326,7 @@ async fn without_a_key_or_a_seal_nothing_is_removed() {
     );
 }
 
-/// A store that lets nobody remove, as one with a retention: the rest is done, and the remedy is
+/// A store that refuses to remove, as with a retention policy: the rest is done, and the remedy is
 /// named.
 #[tokio::test]
 async fn what_may_not_be_removed_stays_and_is_named() {

@@ -152,7 +152,7 @@ async fn without_the_extension_the_error_says_what_is_missing() {
             ]),
             "not a port",
         ),
-        // A port that was free a moment ago: nobody listens there.
+        // A port that was free a moment ago, so no process listens on it.
         (vars(free_port().await, TOKEN), "is its layer attached?"),
     ] {
         let Problems(problems) = read(&text, vars).await.unwrap_err();

@@ -23,7 +23,7 @@ const TEN: [&str; 10] = [
     "700000000010",
 ];
 
-/// What a class of codes comes to.
+/// The expected result of a class of codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     /// As if it had been done: the result's name.

@@ -200,7 +200,8 @@ async fn tickets_for_one_account_get_an_end_each() {
     );
 }
 
-/// Whoever is stopped in the middle of a call that others ride with: they read back and end right.
+/// When the request that makes a merged call is interrupted, the other requests read back and end
+/// correctly.
 #[tokio::test]
 async fn a_stopped_leader_costs_its_riders_nothing() {
     let setup = Setup::new(unlimited(), "memory:").await;

@@ -175,7 +175,8 @@ async fn who_is_not_the_sources_own_sender_gets_the_one_401() {
     let cases = [
         (vec![json_type.clone()], good.clone()),
         (wrong.clone(), good.clone()),
-        // The token is desk's, and the event's source is another's, a trusted origin, or nobody's.
+        // The token is desk's; the event's source belongs to another source, is a trusted origin, or
+        // is unknown.
         (
             bearer(STRUCTURED),
             structured("x-2", "/signed", share("X-2")),
@@ -196,7 +197,7 @@ async fn who_is_not_the_sources_own_sender_gets_the_one_401() {
             bearer(BATCH),
             json!([good, structured("x-6", "/signed", share("X-6"))]),
         ),
-        // What cannot be read is explained to those who may send, and to nobody else.
+        // Only authenticated senders get an explanation of an unreadable event.
         (wrong, json!({"specversion": "1.0"})),
     ];
     for (headers, body) in cases {

@@ -49,7 +49,7 @@ struct Left {
 
 struct Ran {
     left: Left,
-    /// Whether the disturbance was met at all.
+    /// Whether the disturbance happened.
     met: bool,
 }
 
@@ -304,7 +304,7 @@ async fn enumerate(name: &str, acts: &[Act], wanted: &Value, family: Family) -> 
     reached
 }
 
-/// A share that was carried out and never told of, found only after its end: it must not stand for
+/// A share that was carried out but not recorded, found only after its end: it must not stay for
 /// ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first() {
@@ -345,8 +345,8 @@ async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first(
     }
 }
 
-/// The looks before a call fail, and then the call's answer is lost: it is not made again before
-/// somebody has looked.
+/// The reads before a call fail, and then the call's answer is lost: the worker reads back before it
+/// repeats the call.
 #[tokio::test]
 async fn nothing_is_repeated_that_was_not_looked_at() {
     for image in [BLUEPRINT, CVM_IMAGE] {

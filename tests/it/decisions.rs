@@ -505,7 +505,7 @@ async fn what_arrives_after_the_cancel_is_taken_back_unless_a_later_share_gave_i
     }
 }
 
-/// How the share stands when the cancel comes.
+/// The state of the share when the cancel arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stands {
     Waiting,
@@ -521,7 +521,7 @@ enum Stands {
 enum Comes {
     /// Before the share.
     Before,
-    /// While the share stands there.
+    /// While the share is active.
     During,
     /// After the share was resumed and closed.
     After,
@@ -570,7 +570,8 @@ async fn every_interleaving_of_share_cancel_and_policy_ends_as_expected() {
             }
             world.clear_faults().await;
             world.advance(2);
-            // The cancel's own policy stands: only the share's requester and accounts lose theirs later.
+            // The policy still allows the cancel: only the share's requester and accounts lose their
+            // permission later.
             if comes == Comes::During {
                 if killed {
                     kill_and_resume(&mut world, &stop).await;

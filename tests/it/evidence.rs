@@ -207,7 +207,7 @@ fn a_sweep_keeps_the_configured_interval_between_seals() {
     );
 }
 
-/// The newest record of the only request, as if somebody else had asked for it; its checksum fits.
+/// The newest record of the only request, with another requester and a matching checksum.
 fn rewrite_the_newest_record(journal: &Path) {
     let stream = fs::read_dir(journal.join("requests"))
         .unwrap()

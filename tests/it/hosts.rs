@@ -348,7 +348,7 @@ async fn a_pending_message_is_done_with() {
     assert_eq!(shown(&sent["id"]), "pending");
 }
 
-/// A custom domain's base path stands before the path, and the resource tells where it ends.
+/// The base path of a custom domain precedes the path; the resource shows where it ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_path_is_not_part_of_the_route() {
     let site = Site::trusting(&["q"], &["b"]).await;

@@ -311,7 +311,7 @@ async fn a_stream_waits_for_what_a_repetition_can_mend() {
         "approvals",
         &[request("W-1", json!({"accounts": ["909619400"]})).to_string()],
     );
-    // The journal's folder cannot be used while a file stands in its place.
+    // The journal is unavailable while a file has the name of its folder.
     let journal = function.folder.path().join("journal");
     drop(std::fs::remove_dir_all(&journal));
     std::fs::write(&journal, "in the way").unwrap();

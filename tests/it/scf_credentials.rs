@@ -220,7 +220,7 @@ async fn each_invocation_of_an_image_function_is_signed_with_what_it_brought() {
         ["AKIDsecond"]
     );
 
-    // Whoever cannot prove who they are changes nothing, whatever their headers say.
+    // An unauthenticated sender cannot change the credentials by headers.
     let body = request("T-4", json!({})).to_string();
     let wrong = signed(
         SchemeName::StandardWebhooks,
@@ -247,7 +247,7 @@ async fn each_invocation_of_an_image_function_is_signed_with_what_it_brought() {
         ["AKIDsecond"]
     );
 
-    // A part of a set, or one that contradicts itself, is told and left.
+    // Incomplete or contradictory credentials are logged and ignored.
     let mut twice = brings("first");
     twice.push(("x-scf-secret-key", "HUSH-other".to_owned()));
     let blank = vec![

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use imports::Package;
 use source::rust_files;
 
-/// Which of our modules a module may import. A new arrow fails here until somebody argues for it.
+/// The modules that each module may import. Every other import fails this test.
 const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("mapping", &["domain"]),
@@ -114,7 +114,7 @@ fn arrows_point_downward_only() {
     assert!(wrong.is_empty(), "new arrows:\n{}", wrong.join("\n"));
 }
 
-/// The stand-in must not share the code that it checks.
+/// The sandbox must not use the signing code that it checks.
 #[test]
 fn the_sandbox_does_not_use_the_signer() {
     let manifest = fs::read_to_string(root().join("crates/sandbox/Cargo.toml")).unwrap();

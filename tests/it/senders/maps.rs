@@ -222,7 +222,7 @@ fn servicenow_has_three_reference_forms_and_one_person_in_each() {
             json!([bob]),
             "{form}"
         );
-        // Whoever approves what they opened for somebody else is the requester, in every form.
+        // An approver who opened the item for another person is the requester, in every form.
         let own = with(
             &with(&base, "/approver", form.clone()),
             "/record/opened_by",

@@ -214,7 +214,7 @@ fn a_subscription_is_confirmed_at_sns_in_the_topics_region_only() {
         Some(Subscription::Confirm(url.to_owned()))
     );
     assert_eq!(asked(&vector("sns-01-v2-notification")), None);
-    // The address is signed: with another one the message is nobody's.
+    // The signature covers the address, so a message with another address is refused.
     let mut changed = confirmation.clone();
     changed["SubscribeURL"] = json!("https://evil.example/?Action=ConfirmSubscription");
     let refused = verifier.verify_certified(delivery(&changed.to_string()), &certificate, now());
@@ -253,7 +253,7 @@ async fn the_application_believes_a_pinned_certificate_without_a_way_out() {
         .await
     };
     let good = vector("sns-01-v2-notification");
-    // Verified and unwrapped: the map speaks of what stands in `Message`.
+    // Verified and unwrapped: the map's error refers to the content of `Message`.
     let Reply::Invalid(problems) = reply(&good).await else {
         panic!("not verified")
     };

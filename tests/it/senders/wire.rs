@@ -108,7 +108,7 @@ fn signed(spec: &SchemeSpec, secret: &str, body: &[u8], id: &str) -> Vec<(String
     sign(spec, &SecretString::from(secret), body, id, now()).unwrap()
 }
 
-/// Native requests carry no field of Linear's: its time stands in the body, so the map names the
+/// Native requests carry no field of Linear's: its time is in the body, so the map names the
 /// extra field.
 fn accepted_status(spec: &SchemeSpec) -> (u16, &'static str) {
     match spec.kind() {
