@@ -71,7 +71,7 @@ impl Reader<'_> {
             role_arn,
             key: self.key(name, entry),
             regions: self.account_regions(&raw.regions),
-            images: self.beginnings(&raw.images),
+            images: self.prefixes(&raw.images),
             line: line_of(self.text, entry.span().start),
         }
     }
@@ -112,7 +112,7 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn beginnings(&mut self, written: &[Spanned<String>]) -> BTreeSet<String> {
+    fn prefixes(&mut self, written: &[Spanned<String>]) -> BTreeSet<String> {
         for beginning in written {
             let text = beginning.get_ref();
             let rest = text

@@ -44,7 +44,7 @@ fn what_is_ambiguous_or_unknown_is_refused_with_its_line() {
         format!("[cloud.accounts.a]\n{ROLE}\n{first}\n[cloud.accounts.b]\n{ROLE}\n{second}\n")
     };
     let tokyo = "regions = [\"ap-tokyo\", \"ap-seoul\"]";
-    for (text, place, told) in [
+    for (text, place, expected) in [
         (
             two(tokyo, "regions = [\"ap-seoul\"]"),
             "c.toml:7",
@@ -111,12 +111,12 @@ fn what_is_ambiguous_or_unknown_is_refused_with_its_line() {
         let Problems(problems) = read(&text).unwrap_err();
         assert_eq!(problems.len(), 1, "{text}: {problems:?}");
         assert!(
-            problems[0].problem.contains(told) && problems[0].field == place,
+            problems[0].problem.contains(expected) && problems[0].field == place,
             "{text}: {problems:?}"
         );
         assert!(!format!("{problems:?}").contains("HUSH"));
     }
-    // Different in image or region: nobody asks twice.
+    // Accounts that differ in image or region do not conflict.
     assert!(read(&two(tokyo, "images = [\"img-\"]")).is_ok());
     assert!(read(&two("images = [\"img-\"]", "images = [\"img-6\"]")).is_ok());
     assert!(

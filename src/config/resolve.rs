@@ -111,23 +111,25 @@ impl Reader<'_> {
     }
 
     fn http(&mut self, raw: RawHttp) -> HttpConfig {
-        let strip_prefix =
-            raw.strip_prefix.map(|written| {
-                let segments = written.get_ref().strip_prefix('/');
-                let plain = |segment: &str| {
-                    let good = |b: u8| b.is_ascii_alphanumeric() || b"-._~%".contains(&b);
-                    !segment.is_empty() && segment.bytes().all(good)
-                };
-                if !segments.is_some_and(|segments| segments.split('/').all(plain)) {
-                    self.problem(
+        let strip_prefix = raw.strip_prefix.map(|written| {
+            let segments = written.get_ref().strip_prefix('/');
+            let plain = |segment: &str| {
+                let good = |b: u8| b.is_ascii_alphanumeric() || b"-._~%".contains(&b);
+                !segment.is_empty() && segment.bytes().all(good)
+            };
+            if !segments.is_some_and(|segments| segments.split('/').all(plain)) {
+                self.problem(
                     &written,
-                    format!("http.strip_prefix: {:?} is not a base path", written.get_ref()),
-                    "write it as it stands in the address: a slash before each segment and none \
+                    format!(
+                        "http.strip_prefix: {:?} is not a base path",
+                        written.get_ref()
+                    ),
+                    "write it as in the address: a slash before each segment and none \
                      at the end, as in \"/share\"",
                 );
-                }
-                written.into_inner()
-            });
+            }
+            written.into_inner()
+        });
         HttpConfig { strip_prefix }
     }
 
@@ -162,9 +164,9 @@ impl Reader<'_> {
             Ok(seal) => seal,
             Err((offset, problem)) => {
                 let place = self.place(offset);
-                let told = format!("seal.{}: {}", problem.field, problem.problem);
+                let text = format!("seal.{}: {}", problem.field, problem.problem);
                 self.problems
-                    .push(Problem::new(place, told, problem.remedy));
+                    .push(Problem::new(place, text, problem.remedy));
                 None
             }
         }

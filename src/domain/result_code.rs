@@ -1,5 +1,5 @@
 //! The codes that sharehook itself puts into a result, beside the cloud's own. They hold no dot, so
-//! they are told from the cloud's `InvalidParameterValue.…`; `docs/cloud-calls.md` explains them.
+//! they differ from the cloud's `InvalidParameterValue.…`; `docs/cloud-calls.md` explains them.
 
 /// A code of sharehook's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

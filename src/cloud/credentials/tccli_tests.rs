@@ -203,7 +203,7 @@ async fn half_a_role_is_told_and_nothing_is_called_with_more_rights_than_meant()
             "the id or the key is missing",
         ),
     ];
-    for (variables, file, told) in cases {
+    for (variables, file, expected) in cases {
         let (found, asked) = load(variables, file).await;
         let error = found.unwrap_err();
         assert!(
@@ -212,8 +212,8 @@ async fn half_a_role_is_told_and_nothing_is_called_with_more_rights_than_meant()
         );
         let error = error.to_string();
         assert!(
-            error.contains(told) && !error.contains("HUSH"),
-            "{told}: {error}"
+            error.contains(expected) && !error.contains("HUSH"),
+            "{expected}: {error}"
         );
         assert!(asked.is_empty());
     }

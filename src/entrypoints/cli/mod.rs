@@ -58,7 +58,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         vars,
     };
     let host = match (&args.command, detect(&context.vars)) {
-        (None, Err(problem)) => return told(&Failure::Usage(problem)) as u8,
+        (None, Err(problem)) => return print_failure(&Failure::Usage(problem)) as u8,
         (None, Ok(host)) => host,
         (Some(_), _) => None,
     };
@@ -80,14 +80,14 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => {
             let text = format!("cannot start the async runtime: {error}");
-            return told(&Failure::Failed(text)) as u8;
+            return print_failure(&Failure::Failed(text)) as u8;
         }
     };
     let ended = runtime.block_on(async {
         context.fetch_secrets().await;
         Box::pin(dispatch::run(&context, host, args.command)).await
     });
-    ended.unwrap_or_else(|failure| told(&failure)) as u8
+    ended.unwrap_or_else(|failure| print_failure(&failure)) as u8
 }
 
 /// The log level without `RUST_LOG`: `info` on hosts, and only what the command does not print
@@ -103,7 +103,7 @@ fn quiet_filter(on_host: bool, command: Option<&Command>) -> &'static str {
 }
 
 /// Prints a command's error and returns its exit code.
-fn told(failure: &Failure) -> Exit {
+fn print_failure(failure: &Failure) -> Exit {
     eprint!("{failure}");
     failure.exit()
 }

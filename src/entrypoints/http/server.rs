@@ -76,7 +76,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Ok(Err(_)) => return to_axum(HttpResponse::too_large(shared.body_limit)),
         Err(_) => {
             let text = format!(
-                "the body did not arrive within {} seconds",
+                "the body did not arrive within {} seconds; send the delivery again",
                 BODY_TIMEOUT.as_secs()
             );
             return to_axum(HttpResponse::error(Outcome::TooSlow, text));
