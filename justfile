@@ -14,7 +14,7 @@ check:
 serve:
     set -a; . events/local.env; set +a; cargo run -- serve --config sharehook.local.toml --sandbox
 
-# Sends one event file through the real path: just invoke events/http-jira-approved.json
+# Processes one event file: just invoke events/http-jira-approved.json
 invoke event:
     set -a; . events/local.env; set +a; cargo run -- invoke --config sharehook.local.toml {{event}}
 

@@ -1,6 +1,7 @@
-//! 1 000 tickets of one account each for one image, all at once: how many calls they take. Beside
-//! it the loop that a script would run, one call each. How many meet in a call depends on the
-//! machine, so it exits 1 only when an account does not get the image.
+//! Counts the calls for 1 000 concurrent tickets, each with one account, for one image. For
+//! comparison, runs the loop of a simple script, with one call per ticket. The number of accounts in
+//! a call depends on the machine, so the benchmark exits 1 only when an account does not get the
+//! image.
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 

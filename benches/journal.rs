@@ -1,6 +1,6 @@
-//! A journal of 100 000 finished requests and a hundred due ones: measures a sweep, beside a sweep
-//! without an index that reads every request, and how many records a second `audit verify` checks.
-//! The journal lies in a directory below `TMPDIR`; `SHAREHOOK_BENCH_REQUESTS` sets its size.
+//! Measures a sweep over a journal of 100 000 finished requests and a hundred due ones, a sweep
+//! without the index, which reads every request, and how many records a second `audit verify`
+//! checks. The journal is in a directory below `TMPDIR`; `SHAREHOOK_BENCH_REQUESTS` sets its size.
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 #![allow(clippy::disallowed_methods)] // Its settings come from the environment, as for every benchmark.
@@ -30,7 +30,7 @@ use sharehook::journal::{
 const DUE: usize = 100;
 const IMAGES: usize = 100;
 const START: &str = "2026-11-21T08:00:00Z";
-/// Writers at once.
+/// Number of concurrent writers.
 const LANES: usize = 64;
 
 #[tokio::main]
@@ -119,8 +119,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Requests that were carried out and closed, as the application writes them; not synced, which
-/// only the writing would feel.
+/// Writes finished requests as the application does, but without syncing, which would only slow the
+/// setup down.
 async fn fill(place: &std::path::Path, count: usize, now: Timestamp) {
     std::fs::create_dir_all(place).expect("a folder");
     let store = LocalFileSystem::new_with_prefix(place).expect("a directory");

@@ -1,9 +1,9 @@
 //! Measures the time from the start of the process to its first request for an event from the
-//! Lambda runtime, beside the interpreter and the import that a Python function with the vendor's
-//! SDK needs first. Run: `cargo bench --bench startup`. Prints the minimum and the median of 25
-//! starts, in milliseconds.
+//! Lambda runtime. For comparison, measures the start of Python and the import of the vendor's SDK.
+//! Run: `cargo bench --bench startup`. Prints the minimum and the median of 25 starts, in
+//! milliseconds.
 
-// A benchmark that cannot run has failed.
+// Unwrapping is fine here: a benchmark that cannot run must fail.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! What the benchmarks share: a sandbox with the published rates, the application in front of it,
-//! tickets.
+//! Common parts of the benchmarks: a sandbox with the published rates, the application that uses
+//! it, and tickets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +22,9 @@ use sharehook_sandbox::{Behaviour, Blueprint, Call, Running, Sandbox, SandboxOpt
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
 
-/// Where everything happens.
+/// The region of all requests.
 pub(crate) const REGION: &str = support::REGION;
-/// The action that is measured.
+/// The measured action.
 pub(crate) const SHARE: &str = "ShareBlueprintAcrossAccounts";
 
 /// A sandbox and the application.
@@ -48,12 +48,13 @@ pub(crate) fn account(n: usize) -> String {
 pub(crate) use support::sandbox_keys as vars;
 
 impl Setup {
-    /// With `images` blueprints, a journal in memory, and the configuration as it ships.
+    /// Makes `images` blueprints, a journal in memory, and the application with the shipped
+    /// configuration.
     pub(crate) async fn new(images: usize) -> Self {
         Self::with(images, "memory:", Clock::System).await
     }
 
-    /// The same with the journal in another place, and another clock.
+    /// As above, with another journal and another clock.
     pub(crate) async fn with(images: usize, journal: &str, clock: Clock) -> Self {
         let mut world = World::seeded();
         if let Some(stock) = world.regions.get_mut(REGION) {
@@ -82,13 +83,12 @@ impl Setup {
         Self { app, cloud }
     }
 
-    /// Sends tickets for one account each, all at once: `(image, account)`. How many were
-    /// completed.
+    /// Sends a ticket for each `(image, account)`, all concurrently. Returns how many were completed.
     pub(crate) async fn send(&self, tickets: Vec<(String, String)>) -> usize {
         self.send_for(tickets, None).await
     }
 
-    /// The same for shares that end by themselves, as in `24h`.
+    /// As above, for shares that expire, as in `24h`.
     pub(crate) async fn send_for(
         &self,
         tickets: Vec<(String, String)>,
@@ -117,7 +117,7 @@ impl Setup {
     }
 }
 
-/// Calls that were refused for their rate.
+/// The calls refused for their rate.
 pub(crate) fn refused(calls: &[Call]) -> usize {
     calls
         .iter()

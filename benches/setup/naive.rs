@@ -1,6 +1,6 @@
-//! What a script does today: one call per ticket, one after the other, with the same signer and
-//! connection, without pacing, batching, policy or journal. A call that is refused for its rate is
-//! repeated after a second, as the SDKs' examples do.
+//! A simple script: makes one call per ticket, one after the other, with the same signer and
+//! connection, without pacing, batching, policy or journal. Repeats a call refused for its rate
+//! after a second, as the SDKs' examples do.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sharehook::cloud::{Cloud, CloudSettings, CredentialChain, Deadline};
 
 use super::setup::{REGION, Setup, vars};
 
-/// Shares each `(image, account)` alone. Faster than any published rate, as nothing holds it back.
+/// Shares each `(image, account)` with a call of its own, as fast as possible.
 pub(crate) async fn share(setup: &Setup, tickets: &[(String, String)]) -> usize {
     let settings = CloudSettings {
         endpoint: Some(setup.cloud.url()),

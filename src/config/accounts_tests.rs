@@ -100,7 +100,7 @@ fn what_is_ambiguous_or_unknown_is_refused_with_its_line() {
         (
             format!("[cloud.accounts.a]\n{ROLE}\nimages = [\"\"]\n"),
             "c.toml:6",
-            "begins",
+            "prefix of an image id",
         ),
         (
             format!("[cloud.accounts.a]\n{ROLE}\n{tokyo}\ncolour = 1\n"),

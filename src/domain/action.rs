@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Give or take away.
+/// Share or cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {

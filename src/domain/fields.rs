@@ -1,5 +1,5 @@
-//! Fields of a JSON object, read one by one. Each problem is kept with its field and remedy, so that
-//! the object's author learns all of them at once.
+//! Reads the fields of a JSON object. Collects every problem with its field and remedy, so that an
+//! error reports all of them at once.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use super::Timestamp;
 use super::person::PersonName;
 use super::problem::{Problem, shown};
 
-/// An object, and what was wrong with its fields so far.
+/// An object, and the problems found in its fields so far.
 pub(super) struct Fields<'a> {
     pub(super) map: &'a Map<String, Value>,
     pub(super) problems: Vec<Problem>,
@@ -116,8 +116,8 @@ impl Fields<'_> {
         }
     }
 
-    /// A person's name as written: the policy compares names in their normal form, and the content
-    /// that an identity is bound to stays the sender's.
+    /// A person's name as written. The policy normalises names for comparison, but the digest of the
+    /// request covers the sender's text.
     pub(super) fn person(&mut self, field: &str, value: &Value) -> Option<String> {
         let Value::String(text) = value else {
             self.problem(
@@ -138,7 +138,7 @@ impl Fields<'_> {
     }
 }
 
-/// What a JSON value is, for a message.
+/// Names the type of a JSON value, for a message.
 pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

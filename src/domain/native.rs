@@ -12,10 +12,9 @@ use super::problem::{Problem, Problems, shown};
 use super::region::{Region, ServedRegions};
 use super::request::{Expiry, ShareRequest, Target};
 
-/// More accounts than this in one request are refused: a CVM image can be shared with 500 accounts
-/// at most (CVM page).
+/// Maximum number of accounts in a request: a CVM image can be shared with 500 accounts (CVM page).
 const MAX_ACCOUNTS: usize = 500;
-/// More approvers than this in one request are refused.
+/// Maximum number of approvers in a request.
 const MAX_APPROVERS: usize = 50;
 
 const FIELDS: [&str; 13] = [
@@ -38,7 +37,7 @@ impl ShareRequest {
     /// Reads a native request.
     ///
     /// # Errors
-    /// Every problem found, each with its field and remedy; nothing is defaulted on bad input.
+    /// Every problem, each with its field and remedy. Wrong values never become defaults.
     pub fn from_json(value: &Value, rules: &ServedRegions) -> Result<Self, Problems> {
         let Value::Object(map) = value else {
             return Err(Problem::new(

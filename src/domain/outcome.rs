@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::action::Action;
 use super::ids::{AccountId, BlueprintId, CvmImageId};
 
-/// What a result is about.
+/// The account or the image of a result.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Item {
     /// A receiving root account.
@@ -28,7 +28,7 @@ impl fmt::Display for Item {
     }
 }
 
-/// How it ended for one item. The names are the answer's contract.
+/// The result of one item. The names are part of the answer's format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum ResultKind {
@@ -42,7 +42,7 @@ pub enum ResultKind {
     NotShared,
     /// The CVM image is available in Lighthouse.
     Available {
-        /// Under which blueprint id; the cloud may answer without one.
+        /// Its blueprint's id; the cloud may omit it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         blueprint: Option<BlueprintId>,
         /// True when it was available before this request.
@@ -55,7 +55,7 @@ pub enum ResultKind {
     Failed {
         /// The cloud's error code, or a [`ResultCode`](super::ResultCode) of our own.
         code: String,
-        /// What it means and what to do next.
+        /// The cloud's message and the next step for the operator.
         message: String,
         /// Whether the same request may succeed later without a change.
         retryable: bool,
@@ -68,7 +68,7 @@ pub struct ItemResult {
     /// The account, or the image in Lighthouse.
     #[serde(flatten)]
     pub item: Item,
-    /// How it ended.
+    /// The kind of result.
     #[serde(flatten)]
     pub kind: ResultKind,
     /// `RequestId` of the deciding call, for the cloud's support.
@@ -91,8 +91,7 @@ impl ItemResult {
         }
     }
 
-    /// Whether the item ended as `action` wants it. A share that was taken back or
-    /// called off did not.
+    /// Whether the item has the state that `action` wants. A revoked or called-off share does not.
     pub fn as_wanted(&self, action: Action) -> bool {
         match self.kind {
             _ if self.called_off_by.is_some() => false,
@@ -104,7 +103,7 @@ impl ItemResult {
         }
     }
 
-    /// Whether this item is done and as wanted. An item that was called off is not.
+    /// Whether this item is finished and successful. A called-off item is not.
     pub fn succeeded(&self) -> bool {
         self.called_off_by.is_none()
             && !matches!(self.kind, ResultKind::Pending | ResultKind::Failed { .. })
@@ -116,23 +115,23 @@ impl ItemResult {
     }
 }
 
-/// A request's status. The names are the answer's contract.
+/// A request's status. The names are part of the answer's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Every item is as wanted.
+    /// All items succeeded.
     Completed,
-    /// Some items are, some failed for good.
+    /// Some items succeeded, others failed finally.
     Partial,
-    /// No item is as wanted.
+    /// No item succeeded.
     Failed,
-    /// The policy refused; nothing was called.
+    /// The policy denied the request; no call was made.
     Denied,
-    /// The map says that this event asks for nothing.
+    /// The map finds no request in the event.
     Ignored,
-    /// Accepted and journalled, not finished.
+    /// Accepted and recorded in the journal, not finished.
     Pending,
-    /// A dry run: what would be done.
+    /// A dry run; the answer has the planned calls.
     Planned,
 }
 

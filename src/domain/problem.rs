@@ -1,13 +1,13 @@
-//! What is wrong with an input, for its author to correct: the field, the problem, the remedy.
+//! A problem with an input, for its author: the field, the problem, the remedy.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One thing wrong with one field.
+/// A problem with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// Where, as a path: `accounts[1]`.
+    /// The path of the field, as in `accounts[1]`.
     pub field: String,
     /// What is wrong, with the offending value, shortened.
     pub problem: String,
@@ -36,7 +36,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every problem of one input, never just the first.
+/// All problems of one input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -60,7 +60,7 @@ impl From<Problem> for Problems {
     }
 }
 
-/// A value as it may be shown in an error: quoted, escaped, at most 60 characters.
+/// Quotes and escapes a value for an error message, and shortens it to 60 characters.
 pub(crate) fn shown(text: &str) -> String {
     const MAX_SHOWN: usize = 60;
     let mut cut: String = text.chars().take(MAX_SHOWN).collect();

@@ -67,7 +67,7 @@ impl FromStr for Region {
     }
 }
 
-/// Which regions a deployment lets requests name.
+/// The regions that requests may name.
 #[derive(Debug, Clone, Default)]
 pub struct ServedRegions {
     /// The configured site (`cloud.site`).

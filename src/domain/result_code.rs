@@ -10,19 +10,19 @@ pub enum ResultCode {
     ChainBroken,
     /// The cloud refused to share the blueprint that a chain published.
     ChainRefused,
-    /// No connection: never sent.
+    /// No connection. The call was not sent.
     ConnectFailed,
-    /// The connection ended before the answer did.
+    /// The connection closed before the answer was complete.
     ConnectionLost,
-    /// The deadline had passed: never sent.
+    /// The deadline had passed. The call was not sent.
     DeadlinePassed,
     /// The policy refused it.
     Denied,
-    /// The share's end came before it could be made.
+    /// The share expired before the call.
     Expired,
-    /// A gateway's HTTP status.
+    /// A gateway answered with an HTTP status other than 200.
     HttpStatus,
-    /// A later share gives what the cancel was to take away.
+    /// The cancel kept a share that was approved later.
     LaterShare,
     /// No source has credentials. The call was not sent.
     NoCredentials,
@@ -34,15 +34,15 @@ pub enum ResultCode {
     NotShareable,
     /// The receiving account owns the image.
     OwnAccount,
-    /// A list that does not end or repeats itself.
+    /// A paged list has too many pages or repeats its entries.
     Paging,
-    /// The request breaks a published limit: never sent.
+    /// The request exceeds a published limit. The call was not sent.
     PublishedLimit,
-    /// The image's shares are used up: never sent.
+    /// The image has its maximum number of shares. The call was not sent.
     QuotaPrecheck,
-    /// The pace of calls leaves no room before the deadline: never sent.
+    /// The rate limit allows no call before the deadline. The call was not sent.
     Throttled,
-    /// No usable answer in time.
+    /// No answer within the time limit.
     Timeout,
 }
 

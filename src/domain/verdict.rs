@@ -1,5 +1,5 @@
-//! The policy's verdict as data that the journal can keep: who decided, by which policies, on which
-//! policy text.
+//! The policy's verdict, as data for the journal: the decision, the approvers, and the policies that
+//! determined it.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct Verdict {
     /// The approvers who counted. Empty for a denial, and for an action that needs no approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
-    /// For a denial: each thing that was refused, and why, for people.
+    /// For a denial: each refused authorization with the reason, for human readers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refused>,
     /// SHA-256, hex, of schema, policies and entities as loaded.
@@ -29,7 +29,7 @@ pub struct Approval {
     pub approver: String,
     /// The policies that let this person approve, by `@id`, sorted.
     pub policies: Vec<String>,
-    /// What this approval counts for; empty when it counts for the whole request.
+    /// The items that this approval covers; empty when it covers the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Item>,
 }
