@@ -264,7 +264,7 @@ async fn a_wrong_role_or_key_is_a_configuration_error_with_its_line() {
         (
             "[cloud.accounts.a]\nregions = [\"ap-tokyo\"]\nrole_arn = \"arn:aws:iam::1:role/x\"",
             6,
-            "not a role",
+            "not the ARN of a role",
         ),
         (
             "[cloud.accounts.a]\nregions = [\"ap-tokyo\"]\nsecret_id = \"env:A\"\nsecret_key = \"env:B\"",

@@ -158,7 +158,7 @@ fn a_report_shows_requests_and_whether_the_journal_is_whole() {
     assert!(told.starts_with("report.html: 0 active grants"), "{told}");
     let page = fs::read_to_string(site.path().join("report.html")).unwrap();
     assert!(
-        page.contains("<td>invoke/two</td>") && page.contains("every one is whole"),
+        page.contains("<td>invoke/two</td>") && page.contains("all are intact"),
         "{page}"
     );
     let folder = fs::read_dir(site.path().join("journal/requests"))
@@ -182,7 +182,7 @@ fn a_report_shows_requests_and_whether_the_journal_is_whole() {
     );
     assert!(
         site.refused(1, &["report", "--html", "no/such/folder.html"])
-            .contains("cannot be written")
+            .contains("cannot write")
     );
 }
 
@@ -381,7 +381,7 @@ fn a_proof_is_checked_without_journal_and_configuration() {
     let site = Site::new();
     assert!(
         site.refused(1, &["audit", "prove", "one"])
-            .contains("no seal covers that record")
+            .contains("no seal covers the current content")
     );
     site.out(&["audit", "seal"]);
     let key = site.out(&["audit", "key"]).trim().to_owned();
@@ -528,7 +528,7 @@ fn an_export_holds_every_record_in_each_form_and_says_what_it_could_not_read() {
     fs::write(stream.join("000000.json"), "x").unwrap();
     let shown = site.refused(1, &["audit", "export", "--format", "jsonl"]);
     assert!(
-        shown.contains("not all of this request is exported") && shown.lines().count() == 3,
+        shown.contains("the export lacks records of a request") && shown.lines().count() == 3,
         "{shown}"
     );
 }

@@ -63,13 +63,8 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
             ));
         }
         if shares.len() >= behaviour.cvm_accounts_per_image {
-            return Err(ApiError::new(
-                "OverQuota",
-                format!(
-                    "An image can be shared with at most {} accounts.",
-                    shares.len()
-                ),
-            ));
+            let message = format!("An image has at most {} receivers.", shares.len());
+            return Err(ApiError::new("OverQuota", message));
         }
         Ok(())
     };
