@@ -78,7 +78,7 @@ impl Cloud {
     /// Sends one action and reads its answer.
     ///
     /// # Errors
-    /// The cloud's error code, or a code from `error::own` when the API gave no answer.
+    /// The cloud's error code, or a `ResultCode` when the API gave no answer.
     pub async fn call<A: Action>(
         &self,
         region: &Region,
