@@ -53,7 +53,7 @@ pub use answer::{Answer, Ending, Reply};
 pub use application::App;
 pub use approver_origin::{ApproverOrigin, SourceSummary};
 pub use archive::{Age, ArchiveOrder, Archiving, archivable, archive, archive_place};
-pub use drift::{Difference, DriftReport, Drifted, Unread};
+pub use drift::{CancelUnknownError, Difference, DriftReport, Drifted, Unread};
 pub use policy_test::{CaseInput, CaseOutcome};
 pub use prepared::Prepared;
 pub use queries::short_digest;

@@ -69,6 +69,24 @@ pub struct DriftReport {
     pub cancels: Vec<Answer>,
 }
 
+/// Why unknown shares were not cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelUnknownError {
+    /// The source cannot request anything without a signature.
+    #[error("{0} is not a source with scheme = \"trusted\"; name one that is")]
+    NotTrusted(SourceName),
+    /// The source's own rules refused the delivery.
+    #[error("{by} did not take the cancel of {image}: {reply:?}")]
+    NotTaken {
+        /// The source.
+        by: SourceName,
+        /// The image that stays shared.
+        image: String,
+        /// The answer to the delivery.
+        reply: Box<Reply>,
+    },
+}
+
 impl DriftReport {
     /// Whether nothing differs and nothing failed, as far as the site's APIs show.
     pub fn agrees(&self) -> bool {
@@ -261,23 +279,21 @@ impl App {
     /// The answers are added to the report.
     ///
     /// # Errors
-    /// A sentence for people when `source` cannot speak for anybody without a signature.
+    /// [`CancelUnknownError`]; requests that were made before stay made.
     pub async fn cancel_unknown(
         &self,
         report: &mut DriftReport,
         source: &SourceName,
         requester: &str,
         deadline: Deadline,
-    ) -> Result<(), String> {
+    ) -> Result<(), CancelUnknownError> {
         let origin = self
             .prepared
             .intake(source)
             .and_then(|intake| intake.from.first())
             .cloned();
         let Some(origin) = origin else {
-            return Err(format!(
-                "{source} is not a source with scheme = \"trusted\"; name one that is"
-            ));
+            return Err(CancelUnknownError::NotTrusted(source.clone()));
         };
         let mut unknown: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
         for drifted in report
@@ -321,9 +337,11 @@ impl App {
                     );
                 }
                 other => {
-                    return Err(format!(
-                        "{source} did not take the cancel of {image}: {other:?}"
-                    ));
+                    return Err(CancelUnknownError::NotTaken {
+                        by: source.clone(),
+                        image: image.to_owned(),
+                        reply: Box::new(other),
+                    });
                 }
             }
         }
