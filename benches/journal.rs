@@ -1,6 +1,7 @@
-//! Measures a sweep over a journal of 100 000 finished requests and a hundred due ones, a sweep
-//! without the index, which reads every request, and how many records a second `audit verify`
-//! checks. The journal is in a directory below `TMPDIR`; `SHAREHOOK_BENCH_REQUESTS` sets its size.
+//! A journal of 100 000 finished requests and a hundred due ones: measures a sweep, beside a sweep
+//! without an index that reads every request, and how many records a second `audit verify`
+//! checks, with `--sealed` too.
+//! The journal lies in a directory below `TMPDIR`; `SHAREHOOK_BENCH_REQUESTS` sets its size.
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 #![allow(clippy::disallowed_methods)] // Its settings come from the environment, as for every benchmark.
@@ -22,9 +23,9 @@ use sharehook::clock::Clock;
 use sharehook::domain::{
     Identity, Item, ItemResult, ResultKind, ServedRegions, ShareRequest, Status, Timestamp, Verdict,
 };
-use sharehook::journal::seal::NoteSigner;
+use sharehook::journal::log::NoteSigner;
 use sharehook::journal::{
-    Access, Event, Journal, JournalLocation, Opened, Opening, Received, Worker, WorkerLease,
+    Access, Event, Journal, JournalLocation, Opened, Opening, Received, Report, Worker, WorkerLease,
 };
 
 const DUE: usize = 100;
@@ -97,21 +98,19 @@ async fn main() -> ExitCode {
         sealing.sealed
     );
     let begun = Instant::now();
-    let verified = journal
-        .verify_sealed(signer.verifier(), None)
-        .await
-        .expect("a verification");
-    let took = begun.elapsed().as_secs_f64();
-    println!(
-        "audit verify {took:>9.3} s  {} records, {:.0} a second, {} findings",
-        verified.records,
-        verified.records as f64 / took,
-        verified.findings.len()
-    );
+    let verified = journal.verify_sealed(signer.verifier(), None).await;
+    let verified = verified.expect("a verification");
+    shown("audit verify", begun, &verified);
+    let begun = Instant::now();
+    let segments = journal.verify_segments(signer.verifier(), None).await;
+    let segments = segments.expect("a verification");
+    shown("… --sealed", begun, &segments);
     let kept = quiet.is_quiet()
         && report.revoked.len() == DUE
         && report.failures.is_empty()
-        && verified.clean();
+        && verified.clean()
+        && segments.clean()
+        && segments.records == sealing.sealed;
     if kept && all.entries.len() == finished + DUE {
         ExitCode::SUCCESS
     } else {
@@ -119,8 +118,18 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Writes finished requests as the application does, but without syncing, which would only slow the
-/// setup down.
+fn shown(what: &str, begun: Instant, report: &Report) {
+    let took = begun.elapsed().as_secs_f64();
+    println!(
+        "{what:<12} {took:>9.3} s  {} records, {:.0} a second, {} findings",
+        report.records,
+        report.records as f64 / took,
+        report.findings.len()
+    );
+}
+
+/// Requests that were carried out and closed, as the application writes them; not synced, which
+/// only the writing would feel.
 async fn fill(place: &std::path::Path, count: usize, now: Timestamp) {
     std::fs::create_dir_all(place).expect("a folder");
     let store = LocalFileSystem::new_with_prefix(place).expect("a directory");

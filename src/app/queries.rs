@@ -262,9 +262,6 @@ fn entry(state: &State) -> RequestEntry {
         Phase::Revoked => told.push_str(", revoked"),
         Phase::Denied | Phase::Closed => {}
     }
-    if state.archived() {
-        told.push_str(", archived");
-    }
     RequestEntry {
         identity: state.identity().to_string(),
         state: told,

@@ -1,6 +1,6 @@
 //! The key that signs seals: read from the configuration, or made on first use for a journal in a
 //! directory. Takes a [`Config`]; returns a [`NoteSigner`]. A key that is lost is never replaced
-//! while the journal has seals of it.
+//! while the journal has seals of it; one that is there can introduce the next.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -9,9 +9,9 @@ use std::path::Path;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::clock;
-use crate::config::{Config, SEAL_KEY_VAR, SealConfig, SealKey};
+use crate::config::{Config, SEAL_KEY_VAR, SealConfig, SealKey, SecretRef, Vars};
 use crate::domain::Problem;
-use crate::journal::seal::NoteSigner;
+use crate::journal::log::NoteSigner;
 use crate::journal::{Journal, JournalError, JournalLocation};
 
 /// A larger file is not a key.
@@ -52,23 +52,29 @@ pub async fn signer_or_new(config: &Config, journal: &Journal) -> Result<NoteSig
         let remedy = format!("write [seal] with key = \"env:NAME\", or set {SEAL_KEY_VAR}");
         return Err(Problem::new("seal", "is not configured", remedy).into());
     };
-    let shown = path.display();
     if !matches!(config.journal, JournalLocation::Directory(_)) {
         return Err(missing_elsewhere(path).into());
     }
     if journal.has_seals().await? {
         return Err(lost(path).into());
     }
-    let none = |error| Problem::new("seal.key", format!("cannot be made: {error}"), "try again");
-    let pem = NoteSigner::pem(&clock::fresh_seed().map_err(none)?);
-    let mark = hex::encode(clock::fresh_bytes().map_err(none)?);
+    Ok(NoteSigner::read(name, &file_or_new(path)?)?)
+}
+
+/// The key in a file, made now if there is none. Of two processes that make it one wins.
+fn file_or_new(path: &Path) -> Result<SecretString, Problem> {
+    let shown = path.display();
+    let wrong = |error| Problem::new("seal.key", format!("cannot be made: {error}"), "try again");
+    let seed = clock::fresh_seed().map_err(wrong)?;
+    let mark = hex::encode(clock::fresh_bytes().map_err(wrong)?);
+    let pem = NoteSigner::pem(&seed);
     match write_new(path, &mark, pem.expose_secret().as_bytes()) {
-        Ok(()) => Ok(NoteSigner::read(name, &pem)?),
-        // Another process made its key first, and that is the key.
+        Ok(()) => Ok(pem),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            signer(config)?.ok_or_else(|| {
+            let key = read(path).map_err(|error| unreadable(path, &error))?;
+            key.ok_or_else(|| {
                 let problem = format!("{shown} was removed while it was read");
-                Problem::new("seal.key", problem, "leave the key file in its place").into()
+                Problem::new("seal.key", problem, "leave the key file in its place")
             })
         }
         Err(error) => {
@@ -76,9 +82,18 @@ pub async fn signer_or_new(config: &Config, journal: &Journal) -> Result<NoteSig
             let remedy = format!(
                 "let this process create the file, name another in [seal] key, or set {SEAL_KEY_VAR}"
             );
-            Err(Problem::new("seal.key", problem, remedy).into())
+            Err(Problem::new("seal.key", problem, remedy))
         }
     }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    let problem = format!("{} cannot be read: {error}", path.display());
+    Problem::new(
+        "seal.key",
+        problem,
+        "name a readable file with an Ed25519 key",
+    )
 }
 
 /// The configured key; `None` when none is configured or its file is not made yet.
@@ -93,15 +108,32 @@ pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
         SealKey::Secret(key) => Some(key.clone()),
         SealKey::File(path) => {
             outside(path, &config.journal)?;
-            read(path).map_err(|error| {
-                let problem = format!("{} cannot be read: {error}", path.display());
-                let remedy = "name a readable file with an Ed25519 key";
-                Problem::new("seal.key", problem, remedy)
-            })?
+            read(path).map_err(|error| unreadable(path, &error))?
         }
     };
     key.map(|key| NoteSigner::read(&seal.name, &key))
         .transpose()
+}
+
+/// The key that is to follow the configured one. A file is made when it does not exist.
+///
+/// # Errors
+/// A reference or key that cannot be used.
+pub fn next_signer(config: &Config, vars: &Vars, reference: &str) -> Result<NoteSigner, Problem> {
+    let Some(seal) = &config.seal else {
+        let remedy = "write [seal] with the present key first";
+        return Err(Problem::new("seal", "is not configured", remedy));
+    };
+    let wrong = |(problem, remedy): (String, String)| Problem::new("--to", problem, remedy);
+    let reference = SecretRef::parse(reference).map_err(wrong)?;
+    if let SecretRef::File(path) = &reference {
+        let path = Path::new(path);
+        outside(path, &config.journal)?;
+        let key = file_or_new(path)?;
+        return NoteSigner::read(&seal.name, &key);
+    }
+    let key = reference.resolve(Path::new(""), vars).map_err(wrong)?;
+    NoteSigner::read(&seal.name, &key)
 }
 
 /// What `check` says about the key, without opening the journal.
@@ -128,14 +160,15 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     };
     match &config.journal {
         JournalLocation::Directory(dir) => {
-            let sealed =
-                fs::read_dir(dir.join("seals")).is_ok_and(|mut seals| seals.next().is_some());
+            let sealed = fs::read_dir(dir.join("log/segments"))
+                .is_ok_and(|mut seals| seals.next().is_some());
             if sealed {
                 vec![lost(path).to_string()]
             } else {
                 Vec::new()
             }
         }
+        JournalLocation::Memory => Vec::new(),
         _ => vec![missing_elsewhere(path).to_string()],
     }
 }

@@ -2,8 +2,8 @@
 //! Out: records that hang together, or what is wrong with which file. Knows no store.
 //!
 //! What the chain alone cannot see: that the *newest* files of a stream are gone, for nothing
-//! follows them, and an edit of the newest file by somebody who recomputes its checksum line. Seals
-//! over the records close that later.
+//! follows them, and an edit of the newest file by somebody who recomputes its checksum line. The
+//! log shows both for what it covers.
 
 use std::fmt;
 
@@ -57,9 +57,6 @@ pub struct Chain {
     stream_state: Option<StreamState>,
     /// Whether a record could not be told as part of the story: then the rest cannot be either.
     lost: bool,
-    /// Whether records before this place are archived: then the story begins with the record that
-    /// says so.
-    passed: bool,
 }
 
 /// A file of the stream as it was found.
@@ -83,29 +80,16 @@ impl Chain {
             doubtful: false,
             stream_state: None,
             lost: false,
-            passed: false,
         }
     }
 
-    /// The walk along an archived stream, before its last record. What is there of the ones before
-    /// it is not looked at.
-    pub fn at_last(stream: StreamId, seq: u64) -> Self {
-        Self {
-            next: seq,
-            doubtful: true,
-            passed: true,
-            ..Self::new(stream)
-        }
-    }
-
-    /// Passes over a record that was archived and removed; `hash` is what its file had when it was
-    /// sealed.
+    /// Passes over a record that is in its segment alone; `hash` is what its file had when it was
+    /// sealed. The stream's state is not known from here on.
     pub fn pass(&mut self, hash: String) {
         self.next += 1;
         self.prev = Some(hash);
         self.doubtful = false;
-        self.stream_state = None;
-        self.passed = true;
+        self.lost = true;
     }
 
     /// Takes the next file.
@@ -162,7 +146,6 @@ impl Chain {
         }
         let named_after = match &record.event {
             Event::Opened(intent) => Some(StreamId::of(&intent.identity)),
-            Event::Archived(archive) => Some(StreamId::of(&archive.intent.identity)),
             Event::Conflict(conflict) => {
                 Some(StreamId::of_conflict(&conflict.identity, &conflict.digest))
             }
@@ -184,10 +167,6 @@ impl Chain {
             return Ok(stored);
         }
         let told = match self.stream_state.take() {
-            None if self.passed && !matches!(stored.record.event, Event::Archived(_)) => {
-                return Ok(stored);
-            }
-            None if self.passed => StreamState::restore(&stored),
             None => StreamState::begin(&stored),
             Some(stream_state) => stream_state.apply(&stored),
         };

@@ -31,14 +31,6 @@ pub struct Bucket {
     pub prefix: String,
 }
 
-impl Bucket {
-    /// Whether every object of this part lies in `other` too. Prefixes are compared as paths, so
-    /// that `archive-2` is not inside `archive`.
-    pub fn is_within(&self, other: &Self) -> bool {
-        self.name == other.name && Path::new(&self.prefix).starts_with(&other.prefix)
-    }
-}
-
 impl fmt::Display for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let slash = if self.prefix.is_empty() { "" } else { "/" };

@@ -10,7 +10,7 @@
 //! `grants` which unfinished or active requests concern whom, `unsealed` what to seal. It only says
 //! where to look, is deleted when it is done with, and can be made anew from the records.
 //!
-//! `record`, `chain`, `seal`, `state`, `export` and `location` are pure; `store` is the only one
+//! `record`, `chain`, `log`, `state`, `export` and `location` are pure; `store` is the only one
 //! that touches the place.
 //!
 //! # What is found, and what is not
@@ -18,14 +18,14 @@
 //! or put in from elsewhere, and a step that cannot follow are all found by `Journal::verify` and
 //! stop the work on that request. The chain alone does not detect that the newest records of a
 //! stream were removed, nor a newest record that was rewritten together with its checksum line by
-//! somebody who may write to the place. `Journal::verify_sealed` does, for every record that a seal
-//! (`seals/000001.seal` …) covers.
+//! somebody who may write to the place. `Journal::verify_sealed` does, for every record that the
+//! log (`log/`) has.
 
 mod chain;
 pub mod export;
 mod location;
+pub mod log;
 mod record;
-pub mod seal;
 mod state;
 mod store;
 
@@ -35,13 +35,13 @@ mod testing;
 pub use chain::{Chain, File, Finding};
 pub use location::{Bucket, JournalLocation};
 pub use record::{
-    Archive, CallNote, CallOff, Conflict, Deferral, Ended, Event, FailedAttempt, Flaw, Intent,
-    Lease, Progress, Received, Record, Stored, StreamId, Worker,
+    CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, Flaw, Intent, Lease, Progress,
+    Received, Record, Stored, StreamId, Worker,
 };
 pub use state::{
     Affected, BrokenRecord, Grant, Head, Phase, Receiver, State, StreamState, WakeUp, Work,
 };
 pub use store::{
-    Access, AppendError, Claim, Filed, History, Index, Indexed, Journal, JournalError, MAX_PAUSE,
-    Opened, Opening, Pass, PlaceError, Removal, Report, Sealing, StoreFault, Unsealed, WorkerLease,
+    Access, AppendError, Claim, History, Index, Indexed, Journal, JournalError, MAX_PAUSE, Opened,
+    Opening, Pass, PlaceError, Report, Retirement, Sealing, StoreFault, Unsealed, WorkerLease,
 };

@@ -5,10 +5,9 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::record::{
-    Archive, CallNote, CallOff, Conflict, Deferral, Ended, Event, FailedAttempt, Intent, Lease,
-    Progress, Received, Record, Stored, StreamId, VERSION, Worker,
+    CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, Intent, Lease, Progress, Received,
+    Record, Stored, StreamId, VERSION, Worker,
 };
-use super::state::State;
 use crate::domain::{
     AccountId, Identity, Item, ItemResult, ResultKind, ServedRegions, ShareRequest, Status,
     Timestamp, Verdict,
@@ -199,21 +198,6 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
             results: vec![result(account(0), ResultKind::Cancelled)],
             calls: vec![],
         },
-        Event::Archived(Box::new(Archive {
-            intent: intent(identity("CHG0030192"), request(json!({})), Some(60)),
-            ended: Ended::Revoked,
-            status: Some(Status::Completed),
-            results: vec![result(account(0), ResultKind::Shared)],
-            revoked: vec![result(account(0), ResultKind::Cancelled)],
-            called_off: vec![],
-            cancelled: vec![],
-            refusal: None,
-            blueprint: "lhbp-su83x02a".parse().ok(),
-            observed: true,
-            given_at: Some(at(3)),
-            updated_at: at(9),
-            copied_to: "file:/archive".to_owned(),
-        })),
         Event::Conflict(Conflict {
             identity: identity("CHG0030192"),
             digest: "ab".into(),
@@ -325,13 +309,6 @@ impl StreamBuilder {
                     calls: vec![],
                 },
             )
-    }
-
-    /// With the record that archives what it adds up to, which must be finished.
-    pub(super) fn archived(self, seconds: i64) -> Self {
-        let state = State::from_records(&self.records).unwrap();
-        let archive = state.archive("file:/archive".to_owned()).unwrap();
-        self.then(seconds, 99, Event::Archived(Box::new(archive)))
     }
 
     pub(super) fn files(&self) -> Vec<Vec<u8>> {

@@ -26,7 +26,7 @@ impl Site {
         for id in ["one", "two", "three"] {
             site.ask(id);
         }
-        fs::remove_dir_all(site.path().join("journal/seals")).unwrap();
+        site.unseal();
         site
     }
 
@@ -38,6 +38,16 @@ impl Site {
 
     fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// As if no seal had been made.
+    fn unseal(&self) {
+        fs::remove_dir_all(self.path().join("journal/log")).unwrap();
+        for stream in fs::read_dir(self.path().join("journal/requests")).unwrap() {
+            let stream = stream.unwrap().file_name().into_string().unwrap();
+            let entry = format!("journal/index/unsealed/{stream}-000000");
+            fs::write(self.path().join(entry), "").unwrap();
+        }
     }
 
     fn configure(&self, seal: &str) {
@@ -130,15 +140,10 @@ fn a_journal_is_sealed_and_checked_by_somebody_who_has_only_the_public_key() {
     assert_eq!(verify(&key).status.code(), Some(0));
     assert_eq!(verify("acme/journal+00000000+AAAA").status.code(), Some(64));
     // A whole request is removed.
-    let stream = fs::read_to_string(site.path().join("journal/seals/000001.seal")).unwrap();
-    let stream = stream
-        .lines()
-        .last()
-        .unwrap()
-        .split(' ')
-        .next()
-        .unwrap()
-        .to_owned();
+    let bundle = site.path().join("journal/log/tile/entries/000.p/3");
+    let bundle = fs::read(bundle).unwrap();
+    // Each entry stands behind its length in two bytes.
+    let stream = String::from_utf8_lossy(&bundle[2..34]).into_owned();
     fs::remove_dir_all(site.path().join("journal/requests").join(&stream)).unwrap();
     let found = verify(&key);
     assert_eq!(found.status.code(), Some(1));
@@ -248,7 +253,7 @@ fn by_default_a_changed_newest_record_with_a_new_checksum_is_found() {
 fn the_key_is_made_once_by_processes_that_start_at_once() {
     let site = Site::empty("");
     site.ask("first");
-    fs::remove_dir_all(site.path().join("journal/seals")).unwrap();
+    site.unseal();
     fs::remove_file(site.path().join("seal.key")).unwrap();
     let file = site.path().join("event.json");
     let invocations: Vec<_> = (0..6)
@@ -299,7 +304,7 @@ fn a_lost_or_exchanged_key_is_an_error_and_never_replaced() {
     fs::write(&key, "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
     let told = site.refused(1, &["sweep"]);
     assert!(
-        told.contains("seals/000001.seal") && told.contains("it is not signed by"),
+        told.contains("log/checkpoints/") && told.contains("it is not signed by"),
         "{told}"
     );
     fs::write(&key, kept).unwrap();
@@ -350,7 +355,7 @@ fn check_warns_of_a_place_that_nothing_seals() {
 }
 
 #[test]
-fn the_template_seals_and_protects_seals_as_it_does_records() {
+fn the_template_seals_and_protects_the_log_as_it_does_records() {
     let template = fs::read_to_string(Path::new(ROOT).join("template.yaml")).unwrap();
     assert!(template.contains("SHAREHOOK_SEAL_KEY: !Sub"));
     let statement = |sid: &str| {
@@ -361,7 +366,10 @@ fn the_template_seals_and_protects_seals_as_it_does_records() {
     assert!(created.contains("Action: s3:PutObject") && created.contains("s3:if-none-match"));
     for (folder, sid) in [
         ("requests", "RecordsAreNeverDeleted"),
-        ("seals", "SealsAreNeverDeleted"),
+        ("log/segments", "LogIsNeverDeleted"),
+        ("log/checkpoints", "LogIsNeverDeleted"),
+        ("log/keys", "LogIsNeverDeleted"),
+        ("log/tile", "LogIsNeverDeleted"),
     ] {
         let kept = statement(sid);
         let resource = format!("${{JournalBucket.Arn}}/${{JournalPrefix}}/{folder}/*");
@@ -381,7 +389,7 @@ fn a_proof_is_checked_without_journal_and_configuration() {
     let site = Site::new();
     assert!(
         site.refused(1, &["audit", "prove", "one"])
-            .contains("no seal covers the current content")
+            .contains("no seal covers that request")
     );
     site.out(&["audit", "seal"]);
     let key = site.out(&["audit", "key"]).trim().to_owned();
@@ -391,7 +399,8 @@ fn a_proof_is_checked_without_journal_and_configuration() {
     fs::remove_file(site.path().join("sharehook.toml")).unwrap();
     let shown = site.out(&["audit", "check-proof", "proof.json", "--key", &key]);
     assert!(
-        shown.contains("is one of 3 records that acme/journal sealed"),
+        shown.contains("acme/journal sealed them among 3 entries")
+            && shown.contains("asked by =alice@example.com, approved by bob@example.com, denied"),
         "{shown}"
     );
     let forged = fs::read_to_string(&proof)
@@ -595,7 +604,7 @@ fn a_server_seals_by_default_soon_after_it_wrote() {
     let server = Server::start(&site);
     let body = EVENT.replace("ID", "one");
     assert!(server.post(&body).starts_with("HTTP/1.1 403 "));
-    let seal = site.path().join("journal/seals/000001.seal");
+    let seal = site.path().join("journal/log/checkpoint");
     let begun = std::time::Instant::now();
     while !seal.exists() && begun.elapsed().as_secs() < 30 {
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -661,7 +670,7 @@ fn record_0_ties_to_the_bytes_that_came_and_to_what_read_them() {
 fn a_record_of_the_old_format_is_refused_by_name() {
     let site = Site::empty("");
     site.ask("one");
-    fs::remove_dir_all(site.path().join("journal/seals")).unwrap();
+    site.unseal();
     let stream = fs::read_dir(site.path().join("journal/requests"))
         .unwrap()
         .next()
@@ -680,4 +689,72 @@ fn a_record_of_the_old_format_is_refused_by_name() {
     );
     let told = site.refused(1, &["invoke", "event.json"]);
     assert!(told.contains("written by an older sharehook"), "{told}");
+}
+
+#[test]
+fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
+    let site = Site::new();
+    site.out(&["audit", "seal"]);
+    let retire = ["audit", "retire", "--older-than", "365d"];
+    assert!(site.out(&retire).contains("retired: 0 requests"));
+    assert!(
+        site.refused(64, &["audit", "retire", "--older-than", "1h"])
+            .contains("too short")
+    );
+    // The records of another year, sealed anew.
+    site.unseal();
+    for stream in fs::read_dir(site.path().join("journal/requests")).unwrap() {
+        let stream = stream.unwrap();
+        let file = stream.path().join("000000.json");
+        let text = fs::read_to_string(&file).unwrap();
+        let line = text.lines().next().unwrap();
+        let year = &line[line.find("\"at\":\"").unwrap() + 6..][..4];
+        let old = line.replace(&format!("\"{year}-"), "\"2020-");
+        let checksum = hex::encode(Sha256::digest(old.as_bytes()));
+        fs::write(&file, format!("{old}\n\"sha256:{checksum}\"\n")).unwrap();
+    }
+    assert!(
+        site.out(&["audit", "retire", "--older-than", "365d", "--dry-run"])
+            .contains("would be retired: 3 requests")
+    );
+    let told = site.out(&retire);
+    assert!(told.contains("not all sealed: 3 requests"), "{told}");
+    site.out(&["audit", "seal"]);
+    let told = site.out(&retire);
+    assert!(
+        told.contains("retired: 3 requests, 0 records removed"),
+        "{told}"
+    );
+    let told = site.out(&["audit", "verify"]);
+    assert!(told.contains("every record is whole"), "{told}");
+    let told = site.refused(2, &["invoke", "event.json"]);
+    assert!(told.contains("denied"), "{told}");
+    let told = site.out(&["audit", "verify", "--sealed"]);
+    assert!(
+        told.contains("3 sealed records of 3 requests: each is what was signed"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_new_key_is_introduced_by_the_old_one() {
+    let site = Site::new();
+    site.out(&["audit", "seal"]);
+    let first = site.out(&["audit", "key"]).trim().to_owned();
+    let told = site.refused(1, &["audit", "rotate-key", "--to", "file:journal/next.key"]);
+    assert!(told.contains("inside the journal"), "{told}");
+    let second = site.out(&["audit", "rotate-key", "--to", "file:next.key"]);
+    assert!(second.starts_with("acme/journal+") && second.trim() != first);
+    let told = site.refused(1, &["audit", "seal"]);
+    assert!(told.contains("not the journal's key any more"), "{told}");
+    site.configure("[seal]\nkey = \"file:next.key\"\nname = \"acme/journal\"\nevery = \"1h\"\n");
+    site.ask("four");
+    site.out(&["audit", "seal"]);
+    for key in [first.as_str(), second.trim()] {
+        let told = site.out(&["audit", "verify", "--key", key]);
+        assert!(
+            told.contains("3 seals cover 4 of them; 0 are newer"),
+            "{told}"
+        );
+    }
 }

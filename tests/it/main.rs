@@ -9,8 +9,6 @@
     clippy::indexing_slicing
 )]
 
-mod archive;
-mod archive_twins;
 mod aws_secrets;
 mod bad_input;
 mod cloud_chain;

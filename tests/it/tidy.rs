@@ -51,18 +51,10 @@ const MAX_MOD_LINES: usize = 120;
 const MAX_FUNCTION_LINES: usize = 70;
 
 /// Files that are part of an import cycle today. The list only shrinks.
-const IN_A_CYCLE: &[&str] = &[
-    "src/journal/export/csv.rs",
-    "src/journal/export/mod.rs",
-    "src/journal/export/ocsf.rs",
-    "src/journal/record/archive.rs",
-    "src/journal/record/event.rs",
-    "src/journal/store/verify.rs",
-    "src/journal/store/verify_archived.rs",
-];
+const IN_A_CYCLE: &[&str] = &[];
 
 /// Files and functions that are too long today. The list only shrinks.
-const TOO_LONG: &[&str] = &["src/journal/store/mod.rs"];
+const TOO_LONG: &[&str] = &[];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -105,7 +105,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         html: PathBuf,
     },
-    /// Verify, seal, export and archive the journal
+    /// Verify, seal, export and retire the journal
     Audit {
         #[command(subcommand)]
         what: Audit,
@@ -128,22 +128,30 @@ pub(crate) enum Audit {
     Key,
     /// Print every record as OCSF, CSV or JSON lines
     Export(AuditExportOptions),
-    /// Print a proof that a record is sealed; check-proof works offline
+    /// Print a proof that a request is sealed; it verifies offline
+    ///
+    /// With --since: that the newest checkpoint continues an older one.
     Prove {
         /// A request's id, source/id, or the name of its stream
-        id: String,
-        /// The record's number [default: the newest sealed one]
-        #[arg(long, value_name = "N")]
-        seq: Option<u64>,
-        /// An archive that holds the record; repeatable
-        #[arg(long = "archive", value_name = "PLACE")]
-        archives: Vec<String>,
+        #[arg(required_unless_present = "since", conflicts_with = "since")]
+        id: Option<String>,
+        /// An older checkpoint, as `audit seal` printed it
+        #[arg(long, value_name = "FILE")]
+        since: Option<PathBuf>,
     },
-    /// Copy the records of old finished requests to an archive
+    /// Remove the records of old finished requests from `requests/`
     ///
-    /// The journal keeps one record of each request.
-    Archive(AuditArchiveOptions),
-    /// Check a proof with only the public key; exit 2 if it fails
+    /// They stay in the log's segments. Record 0 of each request stays.
+    Retire(AuditRetireOptions),
+    /// Introduce a new key; the old one signs it
+    ///
+    /// Then configure the new key: only it seals from now on.
+    RotateKey {
+        /// The new private key: file:PATH, env:NAME or another reference
+        #[arg(long, value_name = "REF")]
+        to: String,
+    },
+    /// Check a proof with the public key alone; exit 2 if it fails
     CheckProof {
         /// The proof
         file: PathBuf,
@@ -164,24 +172,18 @@ pub(crate) struct AuditVerifyOptions {
     /// The journal's location; the command then reads no configuration
     #[arg(long, value_name = "PLACE")]
     pub(crate) journal: Option<String>,
-    /// An archive whose copies to check too; repeatable
-    #[arg(long = "archive", value_name = "PLACE")]
-    pub(crate) archives: Vec<String>,
+    /// Check the log's segments alone: every sealed record
+    #[arg(long)]
+    pub(crate) sealed: bool,
 }
 
 #[derive(Debug, ClapArgs)]
-pub(crate) struct AuditArchiveOptions {
-    /// Only requests whose last step is at least this old, as in 365d
+pub(crate) struct AuditRetireOptions {
+    /// Only requests whose last step is this old, as in 365d
     #[arg(long, value_name = "SPAN")]
     pub(crate) older_than: String,
-    /// The archive's location, written as in `journal =`
-    #[arg(long, value_name = "PLACE")]
-    pub(crate) to: String,
-    /// Remove copied records once they are sealed
+    /// Print how many requests would be retired
     #[arg(long)]
-    pub(crate) delete: bool,
-    /// Print how many requests this would archive, and archive nothing
-    #[arg(long, conflicts_with = "delete")]
     pub(crate) dry_run: bool,
 }
 

@@ -1,17 +1,17 @@
-//! `audit`: verifies and seals the journal, and prints the public key that checks the seals.
+//! `audit`: is the journal what was written? Verification, seals, and the keys that check them.
 
 use serde_json::json;
 
-use crate::app::{seal_journal, signer, signer_or_new};
+use crate::app::{next_signer, seal_journal, signer, signer_or_new};
 use crate::clock;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 use crate::journal::Report;
-use crate::journal::seal::VerifierKey;
+use crate::journal::log::VerifierKey;
 
 use super::args::{Audit, AuditVerifyOptions};
-use super::audit_input::{open_archives, open_at, opened, text_of};
-use super::{Context, Failure, audit_archive, audit_export, audit_proof};
+use super::audit_input::{open_at, opened, text_of};
+use super::{Context, Failure, audit_export, audit_proof, audit_retire};
 
 pub(super) async fn run(context: &Context, what: Audit) -> Result<Exit, Failure> {
     match what {
@@ -19,22 +19,20 @@ pub(super) async fn run(context: &Context, what: Audit) -> Result<Exit, Failure>
         Audit::Seal => seal(context).await,
         Audit::Key => key(context).await,
         Audit::Export(options) => audit_export::run(context, &options).await,
-        Audit::Prove { id, seq, archives } => {
-            audit_proof::prove(context, &id, seq, &archives).await
+        Audit::Prove { id: Some(id), .. } => audit_proof::prove(context, &id).await,
+        Audit::Prove { since, .. } => {
+            let since = since.unwrap_or_default();
+            audit_proof::prove_consistency(context, &since).await
         }
-        Audit::Archive(options) => audit_archive::run(context, &options).await,
+        Audit::Retire(options) => audit_retire::run(context, &options).await,
+        Audit::RotateKey { to } => rotate_key(context, &to).await,
         Audit::CheckProof { file, key } => audit_proof::check(context, &file, &key),
     }
 }
 
 async fn verify(context: &Context, options: &AuditVerifyOptions) -> Result<Exit, Failure> {
     let (report, sealed) = verified(context, options).await?;
-    Ok(shown(
-        context,
-        &report,
-        sealed,
-        !options.archives.is_empty(),
-    ))
+    Ok(shown(context, &report, sealed, options.sealed))
 }
 
 /// Verifies the configured journal, for other commands that show the result.
@@ -61,28 +59,24 @@ async fn verified(
         }
     };
     let kept = options.checkpoint.as_deref().map(text_of).transpose()?;
-    let archives = open_archives(context, &options.archives)?;
     let Some(key) = given.or(configured) else {
-        if !archives.is_empty() {
-            return Err(Failure::failed(
-                "archived copies can only be checked with the public key of the seals; give it with --key",
-            ));
-        }
-        if kept.is_some() || journal.has_seals().await? {
+        if options.sealed || kept.is_some() || journal.has_seals().await? {
             return Err(Failure::failed(
                 "the seals can only be checked with their public key; give it with --key",
             ));
         }
         return Ok((journal.verify().await?, false));
     };
-    let report = journal
-        .verify_archived(&key, kept.as_deref(), &archives)
-        .await?;
+    let report = if options.sealed {
+        journal.verify_segments(&key, kept.as_deref()).await?
+    } else {
+        journal.verify_sealed(&key, kept.as_deref()).await?
+    };
     Ok((report, true))
 }
 
-/// Prints the report. `sealed`: it includes the seals; `copies`: it includes the archives.
-fn shown(context: &Context, report: &Report, sealed: bool, copies: bool) -> Exit {
+/// `sealed`: the log was looked at; `alone`: nothing else was.
+fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit {
     let whole = report.clean();
     if context.json {
         let findings: Vec<_> = report
@@ -92,34 +86,32 @@ fn shown(context: &Context, report: &Report, sealed: bool, copies: bool) -> Exit
             .collect();
         let counts = json!({
             "streams": report.streams, "records": report.records, "left_off": report.left_off,
-            "seals": report.seals, "sealed": report.sealed, "archived": report.archived,
+            "seals": report.seals, "sealed": report.sealed, "retired": report.retired,
         });
         outln!(
             "{}",
             json!({ "whole": whole, "counts": counts, "findings": findings })
         );
     } else if whole {
-        outln!(
-            "{} records of {} requests: all records are intact and in order",
-            report.records,
-            report.streams
-        );
+        let (records, streams) = (report.records, report.streams);
+        if alone {
+            outln!("{records} sealed records of {streams} requests: each is what was signed");
+        } else {
+            outln!(
+                "{records} records of {streams} requests: every record is whole and in its place"
+            );
+        }
         if sealed {
-            let covered = report.sealed.saturating_sub(report.archived);
-            let newer = report.records.saturating_sub(covered);
+            let covered = report.sealed.saturating_sub(report.retired);
+            let newer = records.saturating_sub(covered);
             outln!(
                 "{} seals cover {covered} of them; {newer} are newer than the last seal",
                 report.seals
             );
-            if report.archived > 0 && copies {
+            if report.retired > 0 {
                 outln!(
-                    "{} more are archived; their copies match the seals",
-                    report.archived
-                );
-            } else if report.archived > 0 {
-                outln!(
-                    "{} more are only in an archive; --archive PLACE checks them",
-                    report.archived
+                    "{} more are of retired requests; the segments have them as they were sealed",
+                    report.retired
                 );
             }
             outln!(
@@ -143,11 +135,6 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
     let sealing = seal_journal(&config, &journal, clock::system_now()).await?;
     for finding in &sealing.left_out {
         eprintln!("not sealed, nor are the later records of its request: {finding}");
-    }
-    if sealing.overtaken {
-        eprintln!(
-            "another process sealed at the same time; the next seal covers the remaining records"
-        );
     }
     if context.json {
         outln!(
@@ -175,6 +162,25 @@ async fn key(context: &Context) -> Result<Exit, Failure> {
         outln!("{}", json!({ "key": signer.verifier().to_string() }));
     } else {
         outln!("{}", signer.verifier());
+    }
+    Ok(Exit::Done)
+}
+
+async fn rotate_key(context: &Context, to: &str) -> Result<Exit, Failure> {
+    let (config, journal) = opened(context)?;
+    let old = signer_or_new(&config, &journal).await?;
+    let new = next_signer(&config, &context.vars, to)?;
+    let checkpoint = journal.rotate_key(&old, &new, clock::system_now()).await?;
+    if context.json {
+        outln!(
+            "{}",
+            json!({ "key": new.verifier().to_string(), "checkpoint": checkpoint })
+        );
+    } else {
+        eprintln!(
+            "the old key has signed the new one; write it into [seal] key. The new public key:"
+        );
+        outln!("{}", new.verifier());
     }
     Ok(Exit::Done)
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use crate::domain::{Problem, Timestamp};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::export::{CSV_HEADER, Entry, Origin};
-use crate::journal::{File, Finding, Journal, JournalError, Stored, StreamId};
+use crate::journal::{Chain, File, Finding, Journal, JournalError, Stored, StreamId};
 
 use super::args::{AuditExportOptions, ExportFormat};
 use super::audit_input::opened;
@@ -47,7 +47,6 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
     // The program that reads the output has closed the pipe, or the disk is full.
     let broken = |error: io::Error| Failure::Failed(format!("the export stopped: {error}"));
     let mut exit = Exit::Done;
-    let mut elsewhere: u64 = 0;
     let streams = journal.streams().await?;
     if options.format == ExportFormat::Csv {
         writeln!(out, "{CSV_HEADER}\r").map_err(broken)?;
@@ -69,7 +68,6 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
             eprintln!("sharehook: the export lacks records of a request: {flaw}");
             exit = Exit::Failed;
         }
-        elsewhere = elsewhere.saturating_add(records.first().map_or(0, |stored| stored.record.seq));
         let wanted = Entry::all(&records).into_iter().zip(&lines);
         for (entry, line) in wanted.filter(|(entry, _)| span.holds(entry.stored.record.at)) {
             match options.format {
@@ -79,11 +77,6 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
             }
             .map_err(broken)?;
         }
-    }
-    if elsewhere > 0 {
-        eprintln!(
-            "{elsewhere} records are only in an archive; to export them, set `journal` to the archive's location"
-        );
     }
     out.flush().map_err(broken)?;
     Ok(exit)
@@ -97,7 +90,8 @@ struct Lines {
 }
 
 async fn read(journal: &Journal, stream: StreamId) -> Result<Lines, JournalError> {
-    let (mut chain, files) = journal.stored(stream).await?;
+    let files = journal.files(stream).await?;
+    let mut chain = Chain::new(stream);
     let mut read = Lines {
         records: Vec::new(),
         lines: Vec::new(),

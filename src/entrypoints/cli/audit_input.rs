@@ -30,15 +30,7 @@ pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
     read.map_err(|error| Failure::Failed(format!("{} cannot be read: {error}", path.display())))
 }
 
-/// The archives that `--archive` names.
-pub(super) fn open_archives(context: &Context, places: &[String]) -> Result<Vec<Journal>, Failure> {
-    places
-        .iter()
-        .map(|place| open_at(context, "--archive", place))
-        .collect()
-}
-
-/// Opens a journal without a configuration, for auditors who do not have the service's secrets.
+/// A journal without a configuration: an auditor has neither the senders' secrets nor the cloud's.
 pub(super) fn open_at(context: &Context, option: &str, place: &str) -> Result<Journal, Failure> {
     let location: JournalLocation = place
         .parse()

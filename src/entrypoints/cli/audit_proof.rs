@@ -1,5 +1,5 @@
-//! `audit prove` and `audit check-proof`: prove that a record is in the sealed journal, to a person
-//! who has only the public key.
+//! `audit prove` and `audit check-proof`: a request in the sealed journal, or that one checkpoint
+//! continues another, shown to somebody who has only the public key.
 
 use std::path::Path;
 
@@ -9,24 +9,16 @@ use crate::app::signer;
 use crate::domain::Identity;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
-use crate::journal::seal::{Proof, VerifierKey};
-use crate::journal::{Event, Journal, JournalError, StreamId};
+use crate::journal::log::{
+    Checkpoint, ConsistencyProof, NoteSigner, Proof, ProofFlaw, VerifierKey,
+};
+use crate::journal::{Event, History, Journal, JournalError, StreamId};
 
-use super::audit_input::{open_archives, opened, text_of};
+use super::audit_input::{opened, text_of};
 use super::{Context, Failure};
 
-pub(super) async fn prove(
-    context: &Context,
-    id: &str,
-    seq: Option<u64>,
-    archives: &[String],
-) -> Result<Exit, Failure> {
-    let (config, journal) = opened(context)?;
-    let Some(signer) = signer(&config)? else {
-        return Err(Failure::failed(
-            "the journal has no seals yet: run `sharehook audit seal`",
-        ));
-    };
+pub(super) async fn prove(context: &Context, id: &str) -> Result<Exit, Failure> {
+    let (journal, signer) = sealed(context)?;
     let stream = match named(&journal, id).await?.as_slice() {
         [] => {
             return Err(Failure::Failed(format!(
@@ -40,32 +32,34 @@ pub(super) async fn prove(
             )));
         }
     };
-    let archives = open_archives(context, archives)?;
-    let proof = journal
-        .prove_archived(signer.verifier(), stream, seq, &archives)
-        .await?;
-    if let Some(proof) = proof {
-        outln!("{:#}", json!(proof));
-        return Ok(Exit::Done);
-    }
-    Err(match archived_to(&journal, stream, seq).await {
-        Some(place) => Failure::Failed(format!(
-            "the record was moved to the archive {place}; repeat the command with --archive {place}"
-        )),
-        None => Failure::failed(
-            "no seal covers the current content of the record; run `sharehook audit seal`, then `sharehook audit verify`",
-        ),
-    })
+    let proof = journal.prove(signer.verifier(), stream).await?;
+    let Some(proof) = proof else {
+        return Err(Failure::failed(
+            "no seal covers that request as it is now; run `sharehook audit seal`, then `sharehook audit verify`",
+        ));
+    };
+    outln!("{:#}", json!(proof));
+    Ok(Exit::Done)
 }
 
-/// The archive of a record that was removed from the journal.
-async fn archived_to(journal: &Journal, stream: StreamId, seq: Option<u64>) -> Option<String> {
-    let history = journal.read(stream).await.ok()??;
-    let first = &history.records.first()?.record;
-    match &first.event {
-        Event::Archived(archive) if seq? < first.seq => Some(archive.copied_to.clone()),
-        _ => None,
-    }
+pub(super) async fn prove_consistency(context: &Context, old: &Path) -> Result<Exit, Failure> {
+    let (journal, signer) = sealed(context)?;
+    let old = text_of(old)?;
+    let proof = journal.prove_consistency(signer.verifier(), &old).await?;
+    let Some(proof) = proof else {
+        return Err(Failure::failed(
+            "the log does not continue that checkpoint: run `sharehook audit verify` with --checkpoint",
+        ));
+    };
+    outln!("{:#}", json!(proof));
+    Ok(Exit::Done)
+}
+
+fn sealed(context: &Context) -> Result<(Journal, NoteSigner), Failure> {
+    let (config, journal) = opened(context)?;
+    let signer = signer(&config)?
+        .ok_or_else(|| Failure::failed("nothing is sealed yet: run `sharehook audit seal`"))?;
+    Ok((journal, signer))
 }
 
 /// The streams with this name, with this source and request id, or with this request id.
@@ -103,28 +97,81 @@ pub(super) fn check(context: &Context, file: &Path, key: &str) -> Result<Exit, F
         .parse()
         .map_err(|problem| Failure::Usage(format!("--key: {problem}")))?;
     let text = text_of(file)?;
-    let checked = Proof::read(&text)
-        .and_then(|proof| proof.check(&key).map(|checkpoint| (proof, checkpoint)));
-    let (proof, checkpoint) = checked.map_err(|flaw| {
+    // What is no proof of consistency is held to be one of a request, and refused as such.
+    let shown = match ConsistencyProof::read(&text) {
+        Ok(proof) => proof
+            .check(&key)
+            .map(|(old, new)| Shown::of_consistency(&old, &new)),
+        Err(_) => Proof::read(&text).and_then(|proof| Shown::of_request(&proof, &key)),
+    };
+    let Shown { json, text } = shown.map_err(|flaw| {
         if context.json {
             outln!("{}", json!({ "proven": false, "why": flaw.to_string() }));
         }
         Failure::Refused(format!("not proven: {flaw}"))
     })?;
-    let (stream, seq) = proof.about();
     if context.json {
-        outln!(
-            "{}",
-            json!({ "proven": true, "stream": stream, "seq": seq, "sealed_at": checkpoint.at, "size": checkpoint.size })
-        );
+        outln!("{json}");
     } else {
-        outln!(
-            "proven: record {seq} of stream {stream} is one of {} records that {} sealed, the last at {}",
-            checkpoint.size,
-            key.name(),
-            checkpoint.at
-        );
-        outln!("{}", proof.record());
+        outln!("{text}");
     }
     Ok(Exit::Done)
+}
+
+/// What a proof proves, for programs and for people.
+struct Shown {
+    json: serde_json::Value,
+    text: String,
+}
+
+impl Shown {
+    fn of_consistency(old: &Checkpoint, new: &Checkpoint) -> Self {
+        Self {
+            json: json!({ "proven": true, "old_size": old.size, "size": new.size, "sealed_at": new.at }),
+            text: format!(
+                "proven: the log of {} entries, sealed at {}, continues that of {} entries, sealed at {}",
+                new.size, new.at, old.size, old.at
+            ),
+        }
+    }
+
+    /// The records must be in the tree, and follow each other from record 0 on.
+    fn of_request(proof: &Proof, key: &VerifierKey) -> Result<Self, ProofFlaw> {
+        let checkpoint = proof.check(key)?;
+        let files: Vec<&str> = proof.files().collect();
+        let history = History::of(proof.stream(), &files)
+            .map_err(|finding| ProofFlaw::Malformed(finding.to_string()))?
+            .ok_or_else(|| ProofFlaw::Malformed("it has no record".to_owned()))?;
+        let (stream, records) = (proof.stream(), files.len());
+        let (size, at) = (checkpoint.size, checkpoint.at);
+        let mut text = format!(
+            "proven: {records} records of stream {stream}; {} sealed them among {size} entries, the last at {at}",
+            checkpoint.origin
+        );
+        if let Some(Event::Opened(intent)) = history.records.first().map(|one| &one.record.event) {
+            let request = &intent.request;
+            let decision = if intent.verdict.allowed {
+                "allowed"
+            } else {
+                "denied"
+            };
+            text.push_str(&format!(
+                "\n{}: {} {} asked by {}, approved by {}, {decision} by {}",
+                intent.identity,
+                request.action.as_str(),
+                request.target.image(),
+                request.requester,
+                request.approvers.join(", "),
+                intent.verdict.policies.join(", "),
+            ));
+        }
+        for line in files.iter().filter_map(|file| file.lines().next()) {
+            text.push('\n');
+            text.push_str(line);
+        }
+        Ok(Self {
+            json: json!({ "proven": true, "stream": stream, "records": records, "sealed_at": at, "size": size }),
+            text,
+        })
+    }
 }

@@ -2,10 +2,10 @@
 
 mod args;
 mod audit;
-mod audit_archive;
 mod audit_export;
 mod audit_input;
 mod audit_proof;
+mod audit_retire;
 mod check;
 mod context;
 #[cfg(feature = "sandbox")]

@@ -1,7 +1,7 @@
 //! A row per record for people who work in spreadsheets (RFC 4180). A cell that a spreadsheet would
 //! take for a formula is written with a leading apostrophe: its text comes from tickets.
 
-use super::Entry;
+use super::entry::Entry;
 use crate::domain::{ItemResult, ResultKind};
 use crate::journal::record::{CallNote, Event};
 
@@ -10,7 +10,14 @@ pub const HEADER: &str = "at,request,record,event,outcome,action,image,region,ac
                           expires_at,policies,results,calls,stream,sha256,policy_digest,body_digest,map_digest,\
                           config_digest,version";
 
-pub(super) fn row(entry: &Entry<'_>) -> String {
+impl Entry<'_> {
+    /// The record as a row of the table under [`HEADER`], without line feed.
+    pub fn csv(&self) -> String {
+        row(self)
+    }
+}
+
+fn row(entry: &Entry<'_>) -> String {
     let record = &entry.stored.record;
     let (results, calls): (&[ItemResult], &[CallNote]) = match &record.event {
         Event::Progress(progress) => (&progress.results, &progress.calls),
@@ -18,7 +25,6 @@ pub(super) fn row(entry: &Entry<'_>) -> String {
         Event::NotRevoked(attempt) => (&attempt.results, &attempt.calls),
         Event::Closed { results, .. } | Event::Refused { results, .. } => (results, &[]),
         Event::Revoked { results, calls } => (results, calls),
-        Event::Archived(archive) => (&archive.results, &[]),
         _ => (&[], &[]),
     };
     let identity = match (&record.event, entry.intent) {

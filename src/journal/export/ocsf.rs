@@ -4,7 +4,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Entry, Origin};
+use super::entry::Entry;
+use super::origin::Origin;
 use crate::domain::{Action, ItemResult, ResultCode, Status, Verdict};
 use crate::journal::record::{CallNote, Event};
 
@@ -25,7 +26,14 @@ enum End {
     Other(&'static str),
 }
 
-pub(super) fn event(entry: &Entry<'_>, origin: &Origin) -> Value {
+impl Entry<'_> {
+    /// The record as an event of OCSF 1.8.0, one line of JSON without line feed.
+    pub fn ocsf(&self, origin: &Origin) -> String {
+        event(self, origin).to_string()
+    }
+}
+
+fn event(entry: &Entry<'_>, origin: &Origin) -> Value {
     let record = &entry.stored.record;
     let activity = activity(entry);
     let (id, name) = match activity {
@@ -107,7 +115,6 @@ fn activity(entry: &Entry<'_>) -> Activity {
         Event::Deferred(_) => Activity::Other("Deferral"),
         Event::CalledOff(_) => Activity::Other("Call-off"),
         Event::Cancelled(_) => Activity::Other("Cancellation"),
-        Event::Archived(_) => Activity::Other("Archival"),
     }
 }
 
@@ -188,8 +195,6 @@ fn policy(verdict: &Verdict) -> Value {
 
 fn actor(entry: &Entry<'_>) -> Value {
     match (entry.intent, &entry.stored.record.event) {
-        // Whoever asked for the share did not ask for its archival; `unmapped` names them.
-        (_, Event::Archived(_)) => json!({ "app_name": "sharehook" }),
         (Some(intent), _) => json!({
             "user": { "uid": intent.request.requester, "name": intent.request.requester },
             "app_name": intent.identity.source.as_str(),
@@ -335,18 +340,6 @@ fn unmapped(entry: &Entry<'_>) -> Value {
         Event::CalledOff(call_off) => {
             unmapped.insert("called_off".to_owned(), json!(call_off));
             None
-        }
-        Event::Archived(archive) => {
-            unmapped.insert(
-                "requester".to_owned(),
-                json!(archive.intent.request.requester),
-            );
-            unmapped.insert("allowed".to_owned(), json!(archive.intent.verdict.allowed));
-            unmapped.insert("ended".to_owned(), json!(archive.ended));
-            unmapped.insert("revoked".to_owned(), json!(archive.revoked));
-            unmapped.insert("called_off".to_owned(), json!(archive.called_off));
-            unmapped.insert("copied_to".to_owned(), json!(archive.copied_to));
-            Some(&archive.results)
         }
         Event::Conflict(conflict) => {
             unmapped.insert("request".to_owned(), json!(conflict.identity.to_string()));

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::ResultKind;
+use crate::domain::{ResultKind, Status};
+use crate::journal::record::{Event, Stored};
 use crate::journal::testing::*;
 
 fn origin() -> Origin {
@@ -23,11 +24,6 @@ fn streams() -> Vec<Vec<Stored>> {
     let conflict = event_of_every_type().pop().unwrap();
     vec![
         StreamBuilder::full().records,
-        StreamBuilder::full().archived(EXPIRY * 9).records,
-        StreamBuilder::full()
-            .archived(EXPIRY * 9)
-            .records
-            .split_off(12),
         StreamBuilder::empty(&identity("denied"))
             .then(0, 1, Event::Opened(Box::new(denied)))
             .records,
@@ -239,7 +235,7 @@ fn decisions_calls_and_expiries_are_told_apart() {
             .filter(move |e| e["metadata"]["event_code"] == code)
             .collect::<Vec<_>>()
     };
-    let [allowed, _, denied, ..] = of("opened")[..] else {
+    let [allowed, denied, ..] = of("opened")[..] else {
         panic!()
     };
     assert_eq!(
@@ -274,26 +270,6 @@ fn decisions_calls_and_expiries_are_told_apart() {
         (&json!("ShareBlueprintAcrossAccounts"), &json!("r-1"))
     );
     assert_eq!(of("closed").last().unwrap()["status_id"], json!(2));
-    let archived = of("archived");
-    assert_eq!(archived.len(), 2, "after the others, and alone");
-    for event in archived {
-        assert_eq!(
-            (&event["activity_id"], &event["activity_name"]),
-            (&json!(99), &json!("Archival"))
-        );
-        assert_eq!(
-            event["actor"],
-            json!({"app_name": "sharehook"}),
-            "nobody asked for that"
-        );
-        assert_eq!(event["unmapped"]["requester"], json!("alice@example.com"));
-        assert_eq!(
-            (&event["unmapped"]["ended"], &event["status_id"]),
-            (&json!("revoked"), &json!(1))
-        );
-        assert_eq!(event["metadata"]["correlation_uid"], json!("CHG0030192"));
-        assert_eq!(event.get("action_id"), None, "it is no decision");
-    }
 }
 
 #[test]

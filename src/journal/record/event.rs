@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Archive, Received};
+use super::Received;
 use crate::domain::{
     AccountId, BlueprintId, Identity, Item, ItemResult, ShareRequest, Status, Timestamp, Verdict,
 };
@@ -68,9 +68,6 @@ pub enum Event {
     /// Record 0, and the only one, of a conflict's stream: a known identity came with other
     /// content.
     Conflict(Conflict),
-    /// The last record of a finished request: what all before it add up to. Copies of those lie
-    /// elsewhere.
-    Archived(Box<Archive>),
 }
 
 impl Event {
@@ -86,14 +83,13 @@ impl Event {
             | Self::Refused { .. }
             | Self::NotRevoked(_)
             | Self::Revoked { .. }
-            | Self::Conflict(_)
-            | Self::Archived(_) => true,
+            | Self::Conflict(_) => true,
         }
     }
 }
 
 /// The names in `type` that this program reads.
-pub(super) const TYPES: [&str; 13] = [
+pub(super) const TYPES: [&str; 12] = [
     "opened",
     "taken",
     "progress",
@@ -105,7 +101,6 @@ pub(super) const TYPES: [&str; 13] = [
     "revoking",
     "not_revoked",
     "revoked",
-    "archived",
     "conflict",
 ];
 

@@ -34,18 +34,14 @@ pub enum Flaw {
     Impossible(String),
     /// The file is whole in itself, but it is not the one that was sealed here.
     Resealed,
-    /// The file is not there, but a seal knows it.
+    /// The file is not there, but the log has it.
     Dropped,
     /// The index lacks what the records ask of it.
     Unlisted(&'static str),
     /// The index names a record that is not there.
     Unrecorded,
-    /// A seal is not what was signed, or does not follow the one before it.
-    BrokenSeal(String),
-    /// A file in an archive is not the one that was copied there.
-    CopyAltered,
-    /// A file is not in any archive, although it was copied to one.
-    CopyMissing,
+    /// An object of the log is not what was signed, or does not follow the one before it.
+    BrokenLog(String),
 }
 
 impl Flaw {
@@ -66,9 +62,7 @@ impl Flaw {
             Self::Dropped => "dropped",
             Self::Unlisted(_) => "unlisted",
             Self::Unrecorded => "unrecorded",
-            Self::BrokenSeal(_) => "broken_seal",
-            Self::CopyAltered => "copy_altered",
-            Self::CopyMissing => "copy_missing",
+            Self::BrokenLog(_) => "broken_log",
         }
     }
 
@@ -80,11 +74,8 @@ impl Flaw {
                 "begin a new journal with this sharehook, and read the old one with the sharehook that wrote it"
             }
             Self::Foreign(_) => "find out who put it there and move it out of the journal",
-            Self::BrokenSeal(_) => {
+            Self::BrokenLog(_) => {
                 "find out who changed it and restore it from a backup; until then nothing more is sealed"
-            }
-            Self::CopyAltered | Self::CopyMissing => {
-                "find out who changed the archive and restore it from a backup, or name the archive that holds it"
             }
             Self::Unlisted(_) => {
                 "run `sharehook sweep --rebuild`, which makes it anew from the records"
@@ -122,14 +113,10 @@ impl fmt::Display for Flaw {
                 )
             }
             Self::Resealed => f.write_str("altered: it is not the record that was sealed"),
-            Self::Dropped => f.write_str("dropped: a seal holds it and it is not there"),
+            Self::Dropped => f.write_str("dropped: the log has it and it is not there"),
             Self::Unlisted(lost) => write!(f, "missing in the index: {lost}"),
             Self::Unrecorded => f.write_str("it names a record that is not there"),
-            Self::BrokenSeal(why) => write!(f, "broken seal: {why}"),
-            Self::CopyAltered => f.write_str("altered: it is not the copy of the journal's file"),
-            Self::CopyMissing => {
-                f.write_str("missing: the journal's file was copied there and is gone")
-            }
+            Self::BrokenLog(why) => write!(f, "broken log: {why}"),
             Self::Impossible(why) => write!(f, "tells an impossible step: {why}"),
         }
     }

@@ -2,7 +2,6 @@
 //! in its file. In: values of the domain. Out: bytes with their own checksum, and back. Knows no
 //! store and no clock.
 
-mod archive;
 mod bytes;
 mod event;
 mod flaw;
@@ -10,7 +9,6 @@ mod received;
 mod stream;
 mod worker;
 
-pub use archive::{Archive, Ended};
 pub use bytes::Stored;
 pub use event::{
     CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, Intent, Lease, Progress,

@@ -101,7 +101,6 @@ impl State {
                 next_seq: 1,
                 hash: first.hash.clone(),
             },
-            archived: false,
             wake_up: None,
         };
         Ok(state.with_wake_up(record))
@@ -120,9 +119,7 @@ impl State {
             return broken("a record that does not hang on the one before it");
         }
         self.step(record)?;
-        if !self.archived {
-            self.updated_at = record.at;
-        }
+        self.updated_at = record.at;
         self.head = Head {
             stream: self.stream,
             next_seq: record.seq.saturating_add(1),
@@ -148,8 +145,6 @@ impl State {
 
     fn step(&mut self, record: &Record) -> Result<(), BrokenRecord> {
         match &record.event {
-            _ if self.archived => broken("nothing follows an archived request"),
-            Event::Archived(archive) => self.set_aside(archive),
             Event::Taken { until } => self.taken(record, *until),
             Event::Progress(progress) => self.progress(record, progress),
             Event::Deferred(deferral) => self.deferred(record, deferral),

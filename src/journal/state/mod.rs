@@ -4,7 +4,6 @@
 
 mod affected;
 mod apply;
-mod archive;
 mod call_off;
 mod request_state;
 mod results;

@@ -102,7 +102,6 @@ pub struct State {
     pub(super) given_at: Option<Timestamp>,
     pub(super) updated_at: Timestamp,
     pub(super) head: Head,
-    pub(super) archived: bool,
     pub(super) wake_up: Option<WakeUp>,
 }
 
@@ -205,12 +204,6 @@ impl State {
     /// nothing is known of what the cloud had before this request.
     pub fn observed(&self) -> bool {
         self.observed
-    }
-
-    /// Whether the records before the newest may be elsewhere. Nothing is ever written of it any
-    /// more.
-    pub fn archived(&self) -> bool {
-        self.archived
     }
 
     /// When the request's last step was written.

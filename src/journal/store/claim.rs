@@ -11,8 +11,8 @@ use super::{AppendError, Journal, JournalError};
 use crate::domain::Timestamp;
 
 /// A worker that has not written for so long has lost its claim, whatever the journal says: the
-/// request may have been finished by another since, archived and its records removed, so that their
-/// numbers seem free.
+/// request may have been finished by another since, and its records retired, so that their numbers
+/// seem free.
 pub const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
 /// A turn that somebody wants to take.

@@ -90,12 +90,6 @@ pub enum JournalError {
         /// The stream.
         stream: StreamId,
     },
-    /// The request is not finished, so it cannot be archived.
-    #[error("the request of stream {stream} is not finished")]
-    NotFinished {
-        /// Its stream.
-        stream: StreamId,
-    },
     /// The stream had records a moment ago and has none now.
     #[error("the records of stream {stream} are gone; restore them from a backup")]
     Gone {
@@ -127,7 +121,6 @@ impl JournalError {
             | Self::StreamFull { .. }
             | Self::Unwritable(_)
             | Self::NotARequest { .. }
-            | Self::NotFinished { .. }
             | Self::Gone { .. } => true,
             Self::Place(_)
             | Self::Store { .. }

@@ -3,30 +3,33 @@
 //! of the cloud that is shared in, and reads no clock.
 
 mod access;
-mod archive;
 mod azure;
 mod claim;
 mod error;
 mod gcs;
+mod history;
 mod index;
+mod log;
 mod objects;
 mod open_request;
 mod open_store;
 mod remote;
+mod retire;
 mod s3;
-mod seals;
+mod sealing;
 mod streams;
 mod unsealed;
 mod verify;
-mod verify_archived;
+mod verify_log;
 
 pub use access::Access;
-pub use archive::{Filed, Removal};
 pub use claim::{Claim, MAX_PAUSE, WorkerLease};
 pub use error::{AppendError, JournalError, PlaceError, StoreFault};
+pub use history::History;
 pub use index::{Index, Indexed, Pass};
 pub use open_request::{Opened, Opening};
-pub use seals::Sealing;
+pub use retire::Retirement;
+pub use sealing::Sealing;
 pub use unsealed::Unsealed;
 pub use verify::Report;
 
@@ -37,8 +40,6 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 
 use super::location::JournalLocation;
-use super::record::{Stored, StreamId};
-use super::state::{State, StreamState};
 use error::Scrub;
 
 /// The journal. Cheap to clone; clones are the same journal. Safe to use from many tasks, and, on a
@@ -57,39 +58,6 @@ pub struct Journal {
 
 /// Is told each record's file once it is stored.
 type Echo = Arc<dyn Fn(&[u8]) + Send + Sync>;
-
-/// One stream as it was read: its records, and what they add up to.
-#[derive(Debug, Clone)]
-pub struct History {
-    /// The stream's name.
-    pub stream: StreamId,
-    /// From record 0 on, at least one; of an archived request whose earlier records were removed,
-    /// the last one.
-    pub records: Vec<Stored>,
-    /// What they add up to.
-    pub stream_state: StreamState,
-}
-
-impl History {
-    /// The request's state; none for a conflict.
-    pub fn state(&self) -> Option<&State> {
-        self.stream_state.state()
-    }
-
-    /// How many records it has.
-    pub fn written(&self) -> u64 {
-        self.state()
-            .map_or(self.records.len() as u64, |state| state.head().next_seq)
-    }
-
-    /// [`History::state`], without the records.
-    pub fn into_state(self) -> Option<State> {
-        match self.stream_state {
-            StreamState::Request(state) => Some(*state),
-            StreamState::Conflict(_) => None,
-        }
-    }
-}
 
 impl Journal {
     /// Where it lies.

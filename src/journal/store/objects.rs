@@ -7,7 +7,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, ListResult, ObjectStoreExt as _, PutMode, PutPayload};
 use tokio::task::JoinSet;
@@ -25,6 +24,9 @@ pub(super) const MAX_CONCURRENT: u64 = 16;
 /// An "already exists" without an object behind it (S3 answers so while another write is under way)
 /// is tried again.
 const TRIES: u32 = 3;
+
+/// The name of the object beside record 0 that names the segments of a retired request.
+pub(super) const RETIRED: &str = "retired";
 
 /// Whose record stands at the number that was to be written.
 pub(super) enum Created {
@@ -64,6 +66,8 @@ pub(super) struct Folder {
     pub(super) end: u64,
     /// How many records there are; too few while records are created.
     pub(super) count: u64,
+    /// Whether records may be in their segments alone.
+    pub(super) retired: bool,
     /// What is not a record, as paths from the journal's root.
     pub(super) foreign: Vec<String>,
 }
@@ -128,6 +132,18 @@ impl Journal {
         Err(self.failed("create", path.as_ref(), &contended))
     }
 
+    /// Writes an object that may be overwritten: one that follows from others.
+    pub(super) async fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), JournalError> {
+        let payload = PutPayload::from(bytes.to_vec());
+        let put = self
+            .store
+            .put_opts(path, payload, PutMode::Overwrite.into());
+        match self.bounded("write", path, OPERATION_TIMEOUT, put).await? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.store_failed("write", path, &error)),
+        }
+    }
+
     /// Removes a record; one that is not there is no error.
     pub(super) async fn remove(&self, stream: StreamId, seq: u64) -> Result<(), JournalError> {
         let path = self.record_path(stream, seq);
@@ -152,6 +168,7 @@ impl Journal {
         let mut folder = Folder {
             end: 0,
             count: 0,
+            retired: false,
             foreign: Vec::new(),
         };
         for object in &listed.objects {
@@ -160,6 +177,7 @@ impl Journal {
                     folder.end = folder.end.max(seq.saturating_add(1));
                     folder.count += 1;
                 }
+                None if object.location.filename() == Some(RETIRED) => folder.retired = true,
                 None => folder.foreign.push(self.shown(&object.location)),
             }
         }
@@ -191,9 +209,18 @@ impl Journal {
     }
 
     pub(super) async fn fetch_one(&self, path: &Path) -> Result<Fetched, JournalError> {
+        self.fetch_at_most(path, MAX_RECORD_BYTES).await
+    }
+
+    /// [`Journal::fetch_one`], of an object that may have up to `most` bytes.
+    pub(super) async fn fetch_at_most(
+        &self,
+        path: &Path,
+        most: u64,
+    ) -> Result<Fetched, JournalError> {
         let read = async {
             let found = self.store.get_opts(path, GetOptions::default()).await?;
-            if found.meta.size > MAX_RECORD_BYTES {
+            if found.meta.size > most {
                 return Ok(Fetched::TooLarge(found.meta.size));
             }
             found.bytes().await.map(Fetched::Bytes)
@@ -209,32 +236,6 @@ impl Journal {
     pub(super) async fn list_requests(&self) -> Result<ListResult, JournalError> {
         self.listed(&self.path(&["requests"]), LISTING_TIMEOUT)
             .await
-    }
-
-    /// The seals' folder.
-    pub(super) async fn list_seals(&self) -> Result<ListResult, JournalError> {
-        self.listed(&self.path(&["seals"]), LISTING_TIMEOUT).await
-    }
-
-    /// How many records each stream has by its highest number, from one listing of everything: a
-    /// listing by stream would cost a call for each.
-    pub(super) async fn ends(&self) -> Result<BTreeMap<StreamId, u64>, JournalError> {
-        let root = self.path(&["requests"]);
-        let walk = async {
-            let mut ends = BTreeMap::new();
-            let mut found = self.store.list(Some(&root));
-            while let Some(object) = found.try_next().await? {
-                let mut parts = object.location.as_ref().rsplit('/');
-                let seq = parts.next().and_then(file_seq);
-                let stream = parts.next().and_then(|name| name.parse::<StreamId>().ok());
-                if let (Some(stream), Some(seq)) = (stream, seq) {
-                    let end: &mut u64 = ends.entry(stream).or_default();
-                    *end = (*end).max(seq.saturating_add(1));
-                }
-            }
-            Ok(ends)
-        };
-        self.listing(&root, LISTING_TIMEOUT, walk).await
     }
 
     pub(super) async fn listed(

@@ -4,43 +4,21 @@
 use bytes::Bytes;
 use object_store::path::Path;
 
-use super::super::chain::{Chain, Finding};
+use super::super::chain::Finding;
 use super::super::record::{Flaw, StreamId};
-use super::objects::{Fetched, Folder, MAX_CONCURRENT, OPERATION_TIMEOUT};
+use super::objects::{Fetched, MAX_CONCURRENT, OPERATION_TIMEOUT};
 use super::{History, Journal, JournalError};
 
 impl Journal {
-    /// Reads a stream and checks its chain. `None`: there is no such stream. An archived one whose
-    /// earlier records were removed is read from its last record.
+    /// Reads a stream and checks its chain. `None`: there is no such stream.
     ///
     /// # Errors
     /// [`JournalError::Damaged`] when a file is missing or wrong, which is never taken for an
     /// absent stream; else what the store said.
     pub async fn read(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
-        let Folder { end, count, .. } = self.folder(stream).await?;
-        if count < end
-            && let Some(last) = self.last_of_archived(stream, end).await?
-        {
-            return Ok(Some(last.into_history(stream)));
-        }
-        let mut chain = Chain::new(stream);
-        let mut records = Vec::new();
-        for start in (0..end).step_by(MAX_CONCURRENT as usize) {
-            for fetched in self
-                .fetch(stream, start, end.min(start + MAX_CONCURRENT))
-                .await?
-            {
-                match chain.push(fetched.as_file()) {
-                    Ok(stored) => records.push(stored),
-                    Err(finding) => return self.read_archived(stream, finding).await,
-                }
-            }
-        }
-        Ok(chain.into_stream_state().map(|stream_state| History {
-            stream,
-            records,
-            stream_state,
-        }))
+        let files = self.files(stream).await?;
+        let read = History::of(stream, &files);
+        read.map_err(|finding| self.damaged(finding))
     }
 
     /// The names of all streams, sorted. Its memory grows with their number, not with what they
@@ -56,35 +34,39 @@ impl Journal {
         Ok(streams)
     }
 
-    /// A stream's files as they are, in the order of their numbers, unchecked, and the walk that
-    /// checks them; none when there is no such stream. Of an archived one whose earlier records
-    /// were removed it is the last file.
+    /// A stream's files as they are, in the order of their numbers, unchecked; none when there is no
+    /// such stream. Of a retired one they come from its segments.
     ///
     /// # Errors
     /// [`JournalError::Damaged`] for a file that is missing or too large to be a record; else what
     /// the store said.
-    pub async fn stored(&self, stream: StreamId) -> Result<(Chain, Vec<Bytes>), JournalError> {
-        let end = self.folder(stream).await?.end;
-        let mut files = Vec::new();
-        for start in (0..end).step_by(MAX_CONCURRENT as usize) {
-            let fetched = self
-                .fetch(stream, start, end.min(start + MAX_CONCURRENT))
-                .await?;
+    pub async fn files(&self, stream: StreamId) -> Result<Vec<Bytes>, JournalError> {
+        let folder = self.folder(stream).await?;
+        let mut files = if folder.retired {
+            self.retired_files(stream).await?
+        } else {
+            Vec::new()
+        };
+        for start in (files.len() as u64..folder.end).step_by(MAX_CONCURRENT as usize) {
+            let end = folder.end.min(start + MAX_CONCURRENT);
+            let fetched = self.fetch(stream, start, end).await?;
             for (seq, fetched) in (start..).zip(fetched) {
                 let flaw = match fetched {
                     Fetched::Bytes(bytes) => {
                         files.push(bytes);
                         continue;
                     }
+                    // The request may have been retired after the folder was listed.
+                    Fetched::Absent if self.folder(stream).await?.retired => {
+                        return self.retired_files(stream).await;
+                    }
                     Fetched::Absent => Flaw::Missing,
                     Fetched::TooLarge(bytes) => Flaw::TooLarge { bytes },
                 };
-                return self
-                    .stored_archived(stream, Finding::of(stream, seq, flaw))
-                    .await;
+                return Err(self.damaged(Finding::of(stream, seq, flaw)));
             }
         }
-        Ok((Chain::new(stream), files))
+        Ok(files)
     }
 
     /// Whether the place can be reached and listed. It writes nothing: the first write tells

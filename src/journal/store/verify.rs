@@ -1,7 +1,7 @@
 //! Verification of the whole journal. In: every file. Out: a [`Report`]. Its memory is bounded: a
 //! few records at a time, the streams' names, and the first findings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use object_store::path::Path;
@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use super::super::chain::{Chain, Finding};
+use super::super::log::{Hash, VerifiedLog};
 use super::super::record::{Flaw, StreamId};
-use super::super::seal::{Hash, Log};
-use super::super::state::StreamState;
+use super::super::state::{State, StreamState};
 use super::index::Asked;
-use super::objects::Fetched;
-use super::verify_archived::ArchivedRecords;
+use super::objects::{Fetched, Folder};
+use super::retire::Retired;
 use super::{Journal, JournalError};
 
 /// Streams that are checked at once, and records of each that are held at once.
@@ -39,10 +39,8 @@ pub struct Report {
     pub seals: u64,
     /// Records that those seals cover; the others are covered by their chains alone.
     pub sealed: u64,
-    /// Sealed records that were archived and are not in the journal any more.
-    pub archived: u64,
-    /// The newest seal that those need.
-    pub(super) needs_seals: u64,
+    /// Sealed records of retired requests, which are in their segments alone.
+    pub retired: u64,
     /// Findings beyond those, and records that were not looked at because so many before them are
     /// missing.
     pub left_off: u64,
@@ -66,8 +64,7 @@ impl Report {
         self.streams = self.streams.saturating_add(other.streams);
         self.records = self.records.saturating_add(other.records);
         self.left_off = self.left_off.saturating_add(other.left_off);
-        self.archived = self.archived.saturating_add(other.archived);
-        self.needs_seals = self.needs_seals.max(other.needs_seals);
+        self.retired = self.retired.saturating_add(other.retired);
         for finding in other.findings {
             self.find(finding);
         }
@@ -82,21 +79,19 @@ impl Journal {
     /// # Errors
     /// What the store said. What is wrong with the files is in the report.
     pub async fn verify(&self) -> Result<Report, JournalError> {
-        self.verify_against(Arc::default(), &[], false).await
+        self.verify_against(Arc::default(), false).await
     }
 
-    /// Checks every file under `requests/` against its chain and against what was sealed, copies in
-    /// archives, and the index. `whole`: whether `log` is all that was sealed.
+    /// Checks every file under `requests/` against its chain and against what was sealed, and the
+    /// index. `whole`: whether `log` is all that was sealed.
     pub(super) async fn verify_against(
         &self,
-        log: Arc<Log>,
-        archives: &[Self],
+        log: Arc<VerifiedLog>,
         whole: bool,
     ) -> Result<Report, JournalError> {
-        let archives: Arc<[Self]> = archives.into();
         let mut report = Report {
             seals: log.seals(),
-            sealed: log.size(),
+            sealed: log.records(),
             ..Report::default()
         };
         let listed = self.list_requests().await?;
@@ -117,9 +112,8 @@ impl Journal {
             while checks.len() < STREAMS
                 && let Some(stream) = waiting.pop()
             {
-                let (journal, log, archives) =
-                    (self.clone(), Arc::clone(&log), Arc::clone(&archives));
-                checks.spawn(async move { journal.verify_stream(stream, log, archives).await });
+                let (journal, log) = (self.clone(), Arc::clone(&log));
+                checks.spawn(async move { journal.verify_stream(stream, &log).await });
             }
             match checks.join_next().await {
                 Some(Ok(checked)) => {
@@ -145,25 +139,59 @@ impl Journal {
     async fn verify_stream(
         &self,
         stream: StreamId,
-        log: Arc<Log>,
-        archives: Arc<[Self]>,
+        log: &VerifiedLog,
     ) -> Result<(Report, Asked), JournalError> {
-        let sealed = log.sealed(stream);
-        let mut past = ArchivedRecords::new(self, stream, Arc::clone(&log), archives);
+        let none = BTreeMap::new();
+        let sealed = log.sealed(stream).unwrap_or(&none);
         let folder = self.folder(stream).await?;
         let mut report = Report {
             streams: u64::from(folder.end > 0),
             ..Report::default()
         };
-        for path in folder.foreign {
-            let flaw = Flaw::Foreign("its name is not a record's".to_owned());
+        for path in &folder.foreign {
             report.find(Finding {
-                path,
+                path: path.clone(),
                 stream: stream.to_string(),
                 seq: None,
-                flaw,
+                flaw: Flaw::Foreign("its name is not a record's".to_owned()),
             });
         }
+        let sealed_len = sealed.len() as u64;
+        let end = if folder.retired { folder.end.max(sealed_len) } else { folder.end };
+        let asked = |state: Option<&State>| Asked::of(stream, end, sealed_len, state);
+        if folder.retired {
+            let retired = self.retired(stream).await?;
+            if retired.is_none() || retired != Retired::of(log, stream) {
+                report.find(self.misleading(stream));
+                return Ok((report, asked(None)));
+            }
+        }
+        let chain = self
+            .verify_records(stream, &folder, sealed, &mut report)
+            .await?;
+        let elsewhere = |seq: u64| folder.retired && seq > 0;
+        let newer = sealed.range(folder.end..).map(|(seq, _)| *seq);
+        for seq in newer.filter(|seq| !elsewhere(*seq)) {
+            report.find(Finding::of(stream, seq, Flaw::Dropped));
+        }
+        if folder.retired {
+            report.retired = (sealed.len() as u64).saturating_sub(report.records);
+            return Ok((report, asked(None)));
+        }
+        let stream_state = chain.into_stream_state();
+        let state = stream_state.as_ref().and_then(StreamState::state);
+        let asked = asked(state);
+        Ok((report, asked))
+    }
+
+    /// Checks the records in a stream's folder against their chain and against what was sealed.
+    async fn verify_records(
+        &self,
+        stream: StreamId,
+        folder: &Folder,
+        sealed: &BTreeMap<u64, (Hash, u64)>,
+        report: &mut Report,
+    ) -> Result<Chain, JournalError> {
         let mut chain = Chain::new(stream);
         let mut missing = 0;
         for start in (0..folder.end).step_by(RECORDS as usize) {
@@ -171,20 +199,16 @@ impl Journal {
                 report.left_off = report.left_off.saturating_add(folder.end - start);
                 break;
             }
-            let fetched = self
-                .fetch(stream, start, folder.end.min(start + RECORDS))
-                .await?;
-            for (seq, fetched) in (start..).zip(fetched) {
-                if past.look(seq, &fetched, &mut chain, &mut report).await? {
+            let end = folder.end.min(start + RECORDS);
+            for (seq, fetched) in (start..).zip(self.fetch(stream, start, end).await?) {
+                let known = sealed.get(&seq).map(|(hash, _)| hash);
+                let gone = matches!(fetched, Fetched::Absent);
+                if let (true, true, Some(hash)) = (gone, folder.retired && seq > 0, known) {
+                    chain.pass(hex::encode(hash));
                     continue;
                 }
-                missing = if matches!(fetched, Fetched::Absent) {
-                    missing + 1
-                } else {
-                    0
-                };
+                missing = if gone { missing + 1 } else { 0 };
                 let pushed = chain.push(fetched.as_file());
-                let known = usize::try_from(seq).ok().and_then(|seq| sealed.get(seq));
                 let other = known.is_some_and(|hash| !is_sealed(&fetched, hash));
                 match pushed {
                     // What the chain says of it is more telling than that it is another one.
@@ -197,13 +221,7 @@ impl Journal {
                 }
             }
         }
-        for seq in folder.end..sealed.len() as u64 {
-            report.find(Finding::of(stream, seq, Flaw::Dropped));
-        }
-        let stream_state = chain.into_stream_state();
-        let state = stream_state.as_ref().and_then(StreamState::state);
-        let asked = Asked::of(stream, folder.end, sealed.len() as u64, state);
-        Ok((report, asked))
+        Ok(chain)
     }
 
     pub(super) fn foreign(&self, path: &Path, why: &str) -> Finding {

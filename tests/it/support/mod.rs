@@ -23,7 +23,7 @@ use sharehook::clock::{self, Clock};
 use sharehook::config::{Config, Vars};
 use sharehook::domain::Timestamp;
 use sharehook::journal::Journal;
-use sharehook::journal::seal::NoteSigner;
+use sharehook::journal::log::NoteSigner;
 use sharehook_sandbox::{
     Call, RateLimits, Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions, Site,
 };

@@ -246,12 +246,7 @@ async fn an_event_that_cannot_follow_is_refused_and_not_written() {
         "{refused:?}"
     );
     assert_eq!(
-        journal
-            .stored(claim.state().stream())
-            .await
-            .unwrap()
-            .1
-            .len(),
+        journal.files(claim.state().stream()).await.unwrap().len(),
         1
     );
     let huge = crate::journal::record::Deferral {

@@ -1,10 +1,9 @@
 //! What the tests of the journal on directories and in memory share.
 
-mod archive;
 mod claims;
 pub(super) mod lives;
+mod log;
 mod places;
-mod seals;
 pub(super) mod stand_in;
 mod tampering;
 
@@ -19,8 +18,8 @@ use super::objects::Created;
 use super::*;
 use crate::domain::ResultKind::{AlreadyShared, Cancelled, Shared};
 use crate::domain::{ItemResult, ShareRequest, Status};
-use crate::journal::record::{Event, Record, VERSION, Worker, file_name};
-use crate::journal::state::{Phase, Work};
+use crate::journal::record::{Event, Record, Stored, StreamId, VERSION, Worker, file_name};
+use crate::journal::state::{Phase, State, StreamState, Work};
 use crate::journal::testing::*;
 
 fn directory(dir: &Path) -> Journal {

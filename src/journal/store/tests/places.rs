@@ -15,7 +15,7 @@ async fn the_story_is_there_after_the_process_is_gone() {
     let lines = fs::read_to_string(files(&below)[0].clone()).unwrap();
     assert_eq!(lines.lines().count(), 2);
     assert_eq!(again.streams().await.unwrap(), [written.stream()]);
-    assert_eq!(again.stored(written.stream()).await.unwrap().1.len(), 3);
+    assert_eq!(again.files(written.stream()).await.unwrap().len(), 3);
 }
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn an_unknown_stream_is_absent() {
     for journal in [directory(dir.path()), memory()] {
         let stream = StreamId::of(&identity("nobody"));
         assert!(journal.read(stream).await.unwrap().is_none());
-        assert!(journal.stored(stream).await.unwrap().1.is_empty());
+        assert!(journal.files(stream).await.unwrap().is_empty());
         assert!(journal.streams().await.unwrap().is_empty());
         assert_eq!(journal.verify().await.unwrap(), Report::default());
         journal.check().await.unwrap();
@@ -174,7 +174,7 @@ async fn each_stored_record_is_told_once_as_its_line_and_nothing_else_is() {
         matches!(known, Opened::Existing(_)),
         "a duplicate writes nothing"
     );
-    let files = journal.stored(state.stream()).await.unwrap();
+    let files = journal.files(state.stream()).await.unwrap();
     let line = |bytes: &bytes::Bytes| {
         String::from_utf8_lossy(bytes)
             .lines()
@@ -184,6 +184,6 @@ async fn each_stored_record_is_told_once_as_its_line_and_nothing_else_is() {
     };
     assert_eq!(
         *told.lock().unwrap(),
-        files.1.iter().map(line).collect::<Vec<_>>()
+        files.iter().map(line).collect::<Vec<_>>()
     );
 }

@@ -224,6 +224,11 @@ impl NoteSigner {
 
     /// The note of a text that ends with a line feed.
     pub fn sign(&self, text: &str) -> String {
+        format!("{text}\n{}", self.signature(text))
+    }
+
+    /// The line of a note that holds the signature of its text.
+    pub fn signature(&self, text: &str) -> String {
         let signature = self.pair.sign(text.as_bytes());
         let blob: Vec<u8> = self
             .verifier
@@ -232,11 +237,7 @@ impl NoteSigner {
             .chain(signature.as_ref())
             .copied()
             .collect();
-        format!(
-            "{text}\n— {} {}\n",
-            self.verifier.name,
-            STANDARD.encode(blob)
-        )
+        format!("— {} {}\n", self.verifier.name, STANDARD.encode(blob))
     }
 }
 

@@ -1,0 +1,133 @@
+//! Retention: which requests are finished for good, and removing their records from `requests/`. In:
+//! the journal, the key that checks its log, an age. Out: counts. May be stopped at any instruction
+//! and begun again, also by two at once.
+
+use std::str::FromStr;
+
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use crate::domain::{Problem, Span, Timestamp};
+use crate::journal::log::VerifierKey;
+use crate::journal::{History, Journal, JournalError, MAX_PAUSE, Retirement, State, StreamId};
+
+/// Requests that are worked on at once.
+const MAX_CONCURRENT: usize = 8;
+
+/// How old a finished request must be: at least [`MAX_PAUSE`], so that no worker that once had
+/// it goes on with it.
+#[derive(Debug, Clone)]
+pub struct Age(Span);
+
+impl FromStr for Age {
+    type Err = Problem;
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let named = |problem: Problem| Problem {
+            field: "--older-than".to_owned(),
+            ..problem
+        };
+        let span: Span = text.parse().map_err(named)?;
+        if span.seconds() < MAX_PAUSE.as_secs() {
+            let remedy = "write one day or more, as in \"365d\"";
+            return Err(Problem::new(
+                "--older-than",
+                format!("{span} is too short"),
+                remedy,
+            ));
+        }
+        Ok(Self(span))
+    }
+}
+
+/// What retention did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Retention {
+    /// Requests whose records are in their segments alone from now on, or would be by a run that is
+    /// not dry.
+    pub retired: u64,
+    /// Records that were removed from `requests/`.
+    pub removed: u64,
+    /// Requests that keep their records because not all of them are sealed.
+    pub unsealed: u64,
+    /// Requests that keep their records: unfinished, younger, or with a share that stands.
+    pub kept: u64,
+    /// What could not be read or removed, and why.
+    pub failures: Vec<String>,
+}
+
+/// Counts what [`retire`] would retire. Nothing is written.
+///
+/// # Errors
+/// When the journal cannot be listed.
+pub async fn retirable(
+    journal: &Journal,
+    age: &Age,
+    now: Timestamp,
+) -> Result<Retention, JournalError> {
+    let (due, retention) = due(journal, age, now).await?;
+    Ok(Retention {
+        retired: due.len() as u64,
+        ..retention
+    })
+}
+
+/// Removes the records of old finished requests from `requests/`, but record 0 of each. Reads every
+/// request that is not retired yet, and the whole log.
+///
+/// # Errors
+/// When the journal cannot be listed, or its log is damaged. What fails for one request is in the
+/// report.
+pub async fn retire(
+    journal: &Journal,
+    age: &Age,
+    key: &VerifierKey,
+    now: Timestamp,
+) -> Result<Retention, JournalError> {
+    let log = journal.verified_log(key).await?;
+    let (due, mut retention) = due(journal, age, now).await?;
+    for some in due.chunks(MAX_CONCURRENT) {
+        let retirements = some.iter().map(|stream| journal.retire(*stream, &log));
+        for retirement in join_all(retirements).await {
+            match retirement {
+                Ok(Retirement::Removed(records)) => {
+                    retention.retired += 1;
+                    retention.removed += records;
+                }
+                Ok(Retirement::Unsealed) => retention.unsealed += 1,
+                Err(error) if error.concerns_one_request() => {
+                    retention.failures.push(error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(retention)
+}
+
+/// The requests that may be retired, and the beginning of the report.
+async fn due(
+    journal: &Journal,
+    age: &Age,
+    now: Timestamp,
+) -> Result<(Vec<StreamId>, Retention), JournalError> {
+    let mut retention = Retention::default();
+    let mut states = Vec::new();
+    for some in journal.not_retired().await?.chunks(MAX_CONCURRENT) {
+        for read in join_all(some.iter().map(|stream| journal.read(*stream))).await {
+            match read {
+                Ok(history) => states.extend(history.and_then(History::into_state)),
+                Err(error) if error.concerns_one_request() => {
+                    retention.failures.push(error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    let finished = |state: &&State| {
+        let age_now = now.duration_since(state.updated_at()).as_secs();
+        age_now >= age.0.seconds() && !state.live(now)
+    };
+    let due: Vec<StreamId> = states.iter().filter(finished).map(State::stream).collect();
+    retention.kept = (states.len() - due.len()) as u64;
+    Ok((due, retention))
+}

@@ -1,0 +1,70 @@
+//! `audit retire`: the records of old finished requests stay in their segments alone.
+
+use serde_json::json;
+
+use crate::app::{Age, Retention, retirable, retire, signer};
+use crate::clock;
+use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::outcome::Exit;
+
+use super::args::AuditRetireOptions;
+use super::audit_input::opened;
+use super::{Context, Failure};
+
+/// More failures than these are counted, not printed.
+const MAX_SHOWN: usize = 20;
+
+pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Result<Exit, Failure> {
+    let age: Age = options.older_than.parse().map_err(Failure::usage)?;
+    let (config, journal) = opened(context)?;
+    let now = clock::system_now();
+    let done = if options.dry_run {
+        retirable(&journal, &age, now).await?
+    } else {
+        let signer = signer(&config)?.ok_or_else(|| {
+            Failure::failed(
+                "nothing is sealed yet, so nothing is removed: run `sharehook audit seal`",
+            )
+        })?;
+        retire(&journal, &age, signer.verifier(), now).await?
+    };
+    if context.json {
+        outln!("{}", json!(done));
+    } else {
+        show(options, &done);
+    }
+    for failure in done.failures.iter().take(MAX_SHOWN) {
+        eprintln!("sharehook: {failure}");
+    }
+    if done.failures.len() > MAX_SHOWN {
+        let more = done.failures.len() - MAX_SHOWN;
+        eprintln!("sharehook: {more} more failures");
+    }
+    Ok(if done.failures.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+fn show(options: &AuditRetireOptions, done: &Retention) {
+    let Retention {
+        retired,
+        removed,
+        unsealed,
+        kept,
+        ..
+    } = done;
+    if options.dry_run {
+        outln!("would be retired: {retired} requests; nothing was removed");
+    } else {
+        outln!("retired: {retired} requests, {removed} records removed; the segments have them");
+    }
+    if *unsealed > 0 {
+        outln!("not all sealed: {unsealed} requests; run `sharehook audit seal`, then this again");
+    }
+    outln!(
+        "kept: {kept} requests, unfinished, younger than {} or with an active share",
+        options.older_than
+    );
+}

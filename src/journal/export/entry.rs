@@ -1,0 +1,94 @@
+//! A record together with what the records before it say. In: a stream's records. Out: what each of
+//! them means to a reader who sees it alone.
+
+use crate::domain::{Action, Status};
+use crate::journal::record::{Event, Intent, Received, Stored};
+
+/// A record with the request that it is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// The record.
+    pub stored: &'a Stored,
+    /// Record 0's intent; none for a conflict.
+    pub intent: Option<&'a Intent>,
+    /// Whether the expiry is being carried out.
+    pub revoking: bool,
+}
+
+impl<'a> Entry<'a> {
+    /// A stream's records, each with what the ones before it say.
+    pub fn all(records: &'a [Stored]) -> Vec<Self> {
+        let intent = records
+            .first()
+            .and_then(|stored| match &stored.record.event {
+                Event::Opened(intent) => Some(&**intent),
+                _ => None,
+            });
+        let mut revoking = false;
+        let entry = |stored: &'a Stored| {
+            use Event::{NotRevoked, Revoked, Revoking};
+            let event = &stored.record.event;
+            revoking |= matches!(event, Revoking { .. } | NotRevoked(_) | Revoked { .. });
+            Self {
+                stored,
+                intent,
+                revoking,
+            }
+        };
+        records.iter().map(entry).collect()
+    }
+
+    /// What was received.
+    pub(super) fn received(&self) -> Option<&'a Received> {
+        match (&self.stored.record.event, self.intent) {
+            (Event::Conflict(conflict), _) => Some(&conflict.received),
+            (_, intent) => intent.map(|intent| &intent.received),
+        }
+    }
+
+    /// The event's name in the journal.
+    pub(super) fn name(&self) -> &'static str {
+        match &self.stored.record.event {
+            Event::Opened(_) => "opened",
+            Event::Taken { .. } => "taken",
+            Event::Progress(_) => "progress",
+            Event::Deferred(_) => "deferred",
+            Event::Closed { .. } => "closed",
+            Event::CalledOff(_) => "called_off",
+            Event::Cancelled(_) => "cancelled",
+            Event::Refused { .. } => "refused",
+            Event::Revoking { .. } => "revoking",
+            Event::NotRevoked(_) => "not_revoked",
+            Event::Revoked { .. } => "revoked",
+            Event::Conflict(_) => "conflict",
+        }
+    }
+
+    /// Whether access is given or taken away.
+    pub(super) fn action(&self) -> Option<Action> {
+        let intent = self.intent?;
+        Some(if self.revoking {
+            Action::Cancel
+        } else {
+            intent.request.action
+        })
+    }
+
+    /// What the record says of the request, in one word.
+    pub(super) fn outcome(&self) -> String {
+        match &self.stored.record.event {
+            Event::Opened(intent) if intent.verdict.allowed => "allowed".to_owned(),
+            Event::Opened(_) | Event::Refused { .. } => "denied".to_owned(),
+            Event::Progress(progress) if progress.calls.iter().any(|call| call.code.is_some()) => {
+                "call failed".to_owned()
+            }
+            Event::Closed { status, .. } => status.to_string(),
+            Event::Revoked { results, .. } => Status::of(Action::Cancel, results).to_string(),
+            Event::NotRevoked(_) => "call failed".to_owned(),
+            Event::CalledOff(call_off) => format!("called off by {}", call_off.name()),
+            Event::Cancelled(cancelled) => format!("cancelled by {}", cancelled.name()),
+            Event::Conflict(_) => "refused".to_owned(),
+            _ => String::new(),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! An entry of the log: one record by its place and hash. Records themselves are larger than the
+//! 65,535 bytes that C2SP tlog-tiles allows an entry. In: an entry's text. Out: values, and back.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::super::record::StreamId;
+use super::{Hash, leaf_hash};
+use crate::domain::Problem;
+
+/// One record as the log holds it. Its text is `stream number sha256`, without a line feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The record's stream.
+    pub stream: StreamId,
+    /// Its number there.
+    pub seq: u64,
+    /// SHA-256 of its file's bytes.
+    pub hash: Hash,
+}
+
+impl Entry {
+    /// Its hash as a leaf of the tree.
+    pub fn leaf(&self) -> Hash {
+        leaf_hash(self.to_string().as_bytes())
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.stream, self.seq, hex::encode(self.hash))
+    }
+}
+
+impl FromStr for Entry {
+    type Err = Problem;
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let read = || {
+            let mut parts = text.split(' ');
+            let stream = parts.next()?.parse().ok()?;
+            let seq = parts.next()?.parse().ok()?;
+            let hash = Hash::try_from(hex::decode(parts.next()?).ok()?).ok()?;
+            let entry = Self { stream, seq, hash };
+            (entry.to_string() == text).then_some(entry)
+        };
+        read().ok_or_else(|| {
+            let remedy = "write it as `stream number sha256`";
+            Problem::new("entry", "is not an entry of the log", remedy)
+        })
+    }
+}

@@ -1,0 +1,36 @@
+//! The line of a checkpoint that introduces a key. In: its text. Out: both keys, and back.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::VerifierKey;
+use crate::domain::Problem;
+
+/// A key and the one that follows it: a line of the checkpoint that both have signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyChange {
+    /// Signs until then.
+    pub old: VerifierKey,
+    /// Signs every later checkpoint.
+    pub new: VerifierKey,
+}
+
+impl fmt::Display for KeyChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "next key {} after {}", self.new, self.old)
+    }
+}
+
+impl FromStr for KeyChange {
+    type Err = Problem;
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let read = || {
+            let (new, old) = text.strip_prefix("next key ")?.split_once(" after ")?;
+            Some((new.parse().ok()?, old.parse().ok()?))
+        };
+        let (new, old) = read().ok_or_else(|| {
+            Problem::new("key", "is not introduced", "write `next key NEW after OLD`")
+        })?;
+        Ok(Self { old, new })
+    }
+}

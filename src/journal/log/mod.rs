@@ -1,0 +1,40 @@
+//! The transparency log over all records, as <https://c2sp.org/tlog-tiles> lays it out. Pure. In:
+//! records' bytes and a key. Out: segments, tiles, checkpoints, proofs. Knows no store and no clock.
+//!
+//! Segment *n* holds the records of seal *n*; tiles, entry bundles and checkpoint *n* follow from it
+//! and from what was there before, so that any sealer can complete what another began.
+
+mod checkpoint;
+mod entry;
+mod key_change;
+mod keys;
+mod merkle;
+mod note;
+mod proof;
+mod segment;
+mod tile;
+mod verified;
+
+pub use checkpoint::Checkpoint;
+pub use entry::Entry;
+pub use key_change::KeyChange;
+pub use keys::KeyChain;
+pub use merkle::{
+    Hash, consistency, consistency_holds, inclusion, inclusion_holds, leaf_hash, root,
+};
+pub use note::{NoteFlaw, NoteSigner, VerifierKey};
+pub use proof::{ConsistencyProof, Proof, ProofFlaw};
+pub(in crate::journal) use segment::{MAX_SEGMENT_BYTES, Segment};
+pub(in crate::journal) use tile::{Edge, Object, partial_bundle, partial_tiles};
+pub use verified::VerifiedLog;
+
+/// The name of segment or checkpoint `n`, counted from 1: `000001`.
+pub(in crate::journal) fn numbered(n: u64) -> String {
+    format!("{n:06}")
+}
+
+/// The number that a file's name says, when it is exactly what [`numbered`] writes.
+pub(in crate::journal) fn number_of(name: &str) -> Option<u64> {
+    let n = name.parse().ok()?;
+    (n > 0 && numbered(n) == name).then_some(n)
+}

@@ -1,0 +1,221 @@
+//! Proofs that are complete in themselves and checked with nothing but a public key: that a request's
+//! records are in a sealed journal, and that one checkpoint continues another. In: a log and records'
+//! bytes, or a proof's JSON. Out: the proof, or why it proves nothing.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::super::record::StreamId;
+use super::{
+    Checkpoint, Entry, Hash, KeyChain, NoteFlaw, VerifiedLog, VerifierKey, consistency,
+    consistency_holds, inclusion, inclusion_holds,
+};
+
+/// The kinds of proof that this program writes.
+const REQUEST: &str = "sharehook-request-2";
+const CONSISTENCY: &str = "sharehook-consistency-1";
+
+/// One request's records with everything that shows that they were sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    format: String,
+    stream: StreamId,
+    /// From record 0 on.
+    records: Vec<ProvenRecord>,
+    /// The signed checkpoint to whose root each path leads.
+    checkpoint: String,
+    /// The checkpoints that introduced keys, oldest first.
+    keys: Vec<String>,
+}
+
+/// A record and its place in the tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProvenRecord {
+    /// Its file, as text.
+    record: String,
+    /// Which leaf of the tree it is, from 0.
+    index: u64,
+    /// The hashes beside its way to the root, from below, in base64.
+    path: Vec<String>,
+}
+
+/// One checkpoint, an older one, and what shows that nothing but additions lie between them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsistencyProof {
+    format: String,
+    old: String,
+    new: String,
+    /// The hashes of RFC 6962, 2.1.2, in base64.
+    path: Vec<String>,
+    keys: Vec<String>,
+}
+
+/// Why a proof proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProofFlaw {
+    /// It is no proof of this program's.
+    #[error("it is not a proof of this program's: {0}")]
+    Malformed(String),
+    /// The checkpoint is not believed.
+    #[error("its checkpoint: {0}")]
+    Checkpoint(#[from] NoteFlaw),
+    /// The hashes do not lead to the signed root.
+    #[error("the path of record {0} does not lead from the record to the signed root")]
+    Path(u64),
+    /// The newer tree does not continue the older one.
+    #[error("its path does not lead from the older checkpoint to the newer one")]
+    Inconsistent,
+}
+
+impl Proof {
+    /// The proof of the records whose files are `files`, from record 0 on. `None`: one of them is not
+    /// sealed, or its bytes are not the ones that were.
+    pub fn of(
+        log: &VerifiedLog,
+        keys: Vec<String>,
+        stream: StreamId,
+        files: &[impl AsRef<[u8]>],
+    ) -> Option<Self> {
+        let (_, note) = log.newest()?;
+        let records = (0..).zip(files).map(|(seq, file)| {
+            let hash = Sha256::digest(file).into();
+            let leaf = Entry { stream, seq, hash }.leaf();
+            let index = log.leaves().iter().position(|known| *known == leaf)?;
+            Some(ProvenRecord {
+                record: String::from_utf8(file.as_ref().to_vec()).ok()?,
+                index: index as u64,
+                path: written(&inclusion(log.leaves(), index)?),
+            })
+        });
+        Some(Self {
+            format: REQUEST.to_owned(),
+            stream,
+            records: records.collect::<Option<_>>()?,
+            checkpoint: note.to_owned(),
+            keys,
+        })
+    }
+
+    /// Reads a proof's JSON.
+    ///
+    /// # Errors
+    /// [`ProofFlaw::Malformed`].
+    pub fn read(text: &str) -> Result<Self, ProofFlaw> {
+        parsed(text, REQUEST, |proof: &Self| &proof.format)
+    }
+
+    /// Checks offline that every record is in the tree. Whether they follow each other is the chain's
+    /// question.
+    ///
+    /// # Errors
+    /// Why it proves nothing.
+    pub fn check(&self, key: &VerifierKey) -> Result<Checkpoint, ProofFlaw> {
+        let checkpoint = opened(&self.checkpoint, key, &self.keys)?;
+        for (seq, record) in (0..).zip(&self.records) {
+            let hash = Sha256::digest(record.record.as_bytes()).into();
+            let leaf = Entry {
+                stream: self.stream,
+                seq,
+                hash,
+            }
+            .leaf();
+            let path = hashes(&record.path)?;
+            if !inclusion_holds(
+                &leaf,
+                record.index,
+                checkpoint.size,
+                &path,
+                &checkpoint.root,
+            ) {
+                return Err(ProofFlaw::Path(seq));
+            }
+        }
+        Ok(checkpoint)
+    }
+
+    /// The stream that is proven.
+    pub fn stream(&self) -> StreamId {
+        self.stream
+    }
+
+    /// The records' files, from record 0 on.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.records.iter().map(|record| record.record.as_str())
+    }
+}
+
+impl ConsistencyProof {
+    /// The proof that the log's newest checkpoint continues `old`, of which `note` is the note.
+    /// `None`: the log has never had that size.
+    pub fn of(log: &VerifiedLog, keys: Vec<String>, old: &Checkpoint, note: &str) -> Option<Self> {
+        let (_, new) = log.newest()?;
+        let path = consistency(log.leaves(), usize::try_from(old.size).ok()?)?;
+        Some(Self {
+            format: CONSISTENCY.to_owned(),
+            old: note.to_owned(),
+            new: new.to_owned(),
+            path: written(&path),
+            keys,
+        })
+    }
+
+    /// Reads a proof's JSON.
+    ///
+    /// # Errors
+    /// [`ProofFlaw::Malformed`].
+    pub fn read(text: &str) -> Result<Self, ProofFlaw> {
+        parsed(text, CONSISTENCY, |proof: &Self| &proof.format)
+    }
+
+    /// Checks it offline; returns the older and the newer checkpoint.
+    ///
+    /// # Errors
+    /// Why it proves nothing.
+    pub fn check(&self, key: &VerifierKey) -> Result<(Checkpoint, Checkpoint), ProofFlaw> {
+        let old = opened(&self.old, key, &self.keys)?;
+        let new = opened(&self.new, key, &self.keys)?;
+        let path = hashes(&self.path)?;
+        if consistency_holds((old.size, &old.root), (new.size, &new.root), &path) {
+            Ok((old, new))
+        } else {
+            Err(ProofFlaw::Inconsistent)
+        }
+    }
+}
+
+fn parsed<T: DeserializeOwned>(
+    text: &str,
+    format: &str,
+    says: impl Fn(&T) -> &String,
+) -> Result<T, ProofFlaw> {
+    let proof: T =
+        serde_json::from_str(text).map_err(|error| ProofFlaw::Malformed(error.to_string()))?;
+    if says(&proof) == format {
+        Ok(proof)
+    } else {
+        Err(ProofFlaw::Malformed(format!("its format is not {format}")))
+    }
+}
+
+/// A checkpoint, signed by the key that `trusted` leads to.
+fn opened(note: &str, trusted: &VerifierKey, keys: &[String]) -> Result<Checkpoint, ProofFlaw> {
+    let chain = KeyChain::of(trusted, keys)?;
+    let number = Checkpoint::unverified(note)?.number;
+    Ok(Checkpoint::open(note, chain.of_seal(number))?)
+}
+
+fn written(path: &[Hash]) -> Vec<String> {
+    path.iter().map(|hash| STANDARD.encode(hash)).collect()
+}
+
+fn hashes(path: &[String]) -> Result<Vec<Hash>, ProofFlaw> {
+    let read = |text: &String| Hash::try_from(STANDARD.decode(text).ok()?).ok();
+    let path: Option<Vec<Hash>> = path.iter().map(read).collect();
+    path.ok_or_else(|| ProofFlaw::Malformed("a hash of its path is none".to_owned()))
+}

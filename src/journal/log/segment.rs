@@ -1,0 +1,182 @@
+//! A segment: the records of one seal together, as their files' bytes. In: records. Out: an object's
+//! bytes, and back; there is exactly one way to write a segment, so every other byte is found.
+//!
+//! Four lines of header and an empty line come before the records. A record's file has two lines, so
+//! the records need no lengths. A segment without records introduces the next key instead.
+
+use sha2::{Digest, Sha256};
+
+use super::super::record::{MAX_RECORD_BYTES, StreamId};
+use super::{Entry, Hash, KeyChange};
+use crate::domain::Timestamp;
+
+/// A seal takes no further record once its segment is so large; the next segment takes the rest.
+const FULL_BYTES: usize = 4 * 1024 * 1024;
+/// No segment has more records.
+const MAX_SEGMENT_RECORDS: usize = 20_000;
+/// No segment is larger: the record that fills it may be as large as any.
+pub(in crate::journal) const MAX_SEGMENT_BYTES: u64 = FULL_BYTES as u64 + MAX_RECORD_BYTES + 1024;
+
+const FORMAT: &str = "sharehook segment 1";
+
+/// The records of one seal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::journal) struct Segment {
+    /// The seal's number, from 1.
+    pub(in crate::journal) number: u64,
+    /// How many entries the log had before it.
+    pub(in crate::journal) start: u64,
+    /// When it was begun, by the sealer's clock.
+    pub(in crate::journal) at: Timestamp,
+    /// The key that signs from the next seal on, when this one introduces one.
+    pub(in crate::journal) key_change: Option<KeyChange>,
+    /// Each record's place, hash and file.
+    records: Vec<(Entry, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Segment {
+    /// A segment without records.
+    pub(in crate::journal) fn new(number: u64, start: u64, at: Timestamp) -> Self {
+        Self {
+            number,
+            start,
+            at,
+            key_change: None,
+            records: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Appends a record's file.
+    pub(in crate::journal) fn push(&mut self, stream: StreamId, seq: u64, file: Vec<u8>) -> Hash {
+        let hash: Hash = Sha256::digest(&file).into();
+        self.bytes = self.bytes.saturating_add(file.len());
+        self.records.push((Entry { stream, seq, hash }, file));
+        hash
+    }
+
+    /// Whether it takes no further record.
+    pub(in crate::journal) fn is_full(&self) -> bool {
+        self.bytes >= FULL_BYTES || self.records.len() >= MAX_SEGMENT_RECORDS
+    }
+
+    /// Each record's place and hash, and its file's bytes, in the order of the log.
+    pub(in crate::journal) fn records(&self) -> &[(Entry, Vec<u8>)] {
+        &self.records
+    }
+
+    /// [`Segment::records`], without the segment.
+    pub(in crate::journal) fn into_records(self) -> Vec<(Entry, Vec<u8>)> {
+        self.records
+    }
+
+    /// The object's bytes.
+    pub(in crate::journal) fn write(&self) -> Vec<u8> {
+        let Self {
+            number, start, at, ..
+        } = self;
+        let change = match &self.key_change {
+            None => String::new(),
+            Some(change) => format!("{change}\n"),
+        };
+        let mut bytes = format!("{FORMAT}\n{number}\n{start}\n{at}\n{change}\n").into_bytes();
+        for (entry, file) in &self.records {
+            bytes.extend_from_slice(format!("{} {}\n", entry.stream, entry.seq).as_bytes());
+            bytes.extend_from_slice(file);
+        }
+        bytes
+    }
+
+    /// Reads an object's bytes.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(in crate::journal) fn read(bytes: &[u8]) -> Result<Self, &'static str> {
+        let text = std::str::from_utf8(bytes).map_err(|_| "it is not text")?;
+        let (header, body) = text
+            .split_once("\n\n")
+            .ok_or("it has no empty line below its header")?;
+        let segment = Self::header(header).ok_or("its header is not a segment's")?;
+        let segment = segment.body(body)?;
+        if segment.write() == bytes {
+            Ok(segment)
+        } else {
+            Err("it is not written as this program writes it")
+        }
+    }
+
+    fn header(header: &str) -> Option<Self> {
+        let mut lines = header.lines();
+        if lines.next()? != FORMAT {
+            return None;
+        }
+        let number = lines.next()?.parse().ok()?;
+        let start = lines.next()?.parse().ok()?;
+        let mut segment = Self::new(number, start, lines.next()?.parse().ok()?);
+        if let Some(line) = lines.next() {
+            segment.key_change = Some(line.parse().ok()?);
+        }
+        Some(segment)
+    }
+
+    fn body(mut self, body: &str) -> Result<Self, &'static str> {
+        let mut lines = body.split_inclusive('\n');
+        while let Some(place) = lines.next() {
+            let parsed = || {
+                let (stream, seq) = place.strip_suffix('\n')?.split_once(' ')?;
+                Some((stream.parse().ok()?, seq.parse().ok()?))
+            };
+            let (stream, seq) = parsed().ok_or("a record in it has no place")?;
+            let (Some(record), Some(checksum)) = (lines.next(), lines.next()) else {
+                return Err("its last record is cut off");
+            };
+            if !checksum.ends_with('\n') {
+                return Err("its last record is cut off");
+            }
+            self.push(stream, seq, [record, checksum].concat().into_bytes());
+        }
+        if self.records.is_empty() == self.key_change.is_some() {
+            Ok(self)
+        } else {
+            Err("it has neither records nor a key, or both")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::testing::StreamBuilder;
+
+    fn segment() -> Segment {
+        let builder = StreamBuilder::full();
+        let mut segment = Segment::new(7, 40, "2026-11-21T08:00:00Z".parse().unwrap());
+        for (seq, file) in (0..).zip(builder.files()) {
+            segment.push(builder.stream, seq, file);
+        }
+        segment
+    }
+
+    #[test]
+    fn a_segment_comes_back() {
+        let segment = segment();
+        assert_eq!(Segment::read(&segment.write()).unwrap(), segment);
+    }
+
+    #[test]
+    fn what_is_not_a_segment_is_refused() {
+        let good = String::from_utf8(segment().write()).unwrap();
+        let without_records = format!("{}\n\n", good.split_once("\n\n").unwrap().0);
+        for bad in [
+            String::new(),
+            without_records,
+            good.replacen("segment 1", "segment 2", 1),
+            good.replacen("\n40\n", "\n040\n", 1),
+            good[..good.len() - 1].to_owned(),
+            format!("{good}x\n"),
+        ] {
+            assert!(Segment::read(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Tiles of the tree, as <https://c2sp.org/tlog-tiles> lays them out: 256 hashes of one level in an
+//! object; and of entry bundles. In: entries, one after the other. Out: the objects that they make,
+//! and the root.
+
+use super::{Entry, Hash, root};
+
+/// How many hashes a full tile has, and entries a full bundle.
+const WIDTH: usize = 256;
+
+/// An object of the log that is created once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::journal) struct Object {
+    /// Its path below the log's folder.
+    pub(in crate::journal) path: String,
+    /// What it holds.
+    pub(in crate::journal) bytes: Vec<u8>,
+}
+
+/// The right edge of the tree: the hashes of each level's last tile while it is not full, and the
+/// entries of the last bundle.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::journal) struct Edge {
+    size: u64,
+    levels: Vec<Vec<Hash>>,
+    bundle: Vec<u8>,
+}
+
+impl Edge {
+    /// The edge of a tree of `size` leaves, of its partial tiles and its partial bundle.
+    pub(in crate::journal) fn of(size: u64, levels: Vec<Vec<Hash>>, bundle: Vec<u8>) -> Self {
+        Self {
+            size,
+            levels,
+            bundle,
+        }
+    }
+
+    /// Appends entries. Returns the tiles and bundles of the tree that become full by them, and then
+    /// those at its edge.
+    pub(in crate::journal) fn append<'e>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'e Entry>,
+    ) -> Vec<Object> {
+        let mut objects = Vec::new();
+        for entry in entries {
+            let text = entry.to_string();
+            let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+            self.bundle.extend_from_slice(&length.to_be_bytes());
+            self.bundle.extend_from_slice(text.as_bytes());
+            self.push(entry.leaf(), &mut objects);
+        }
+        let (index, width) = (index_at(self.size, 0), width_at(self.size, 0));
+        for (level, hashes) in self.levels.iter().enumerate() {
+            if !hashes.is_empty() {
+                objects.push(tile(level, index_at(self.size, level), hashes));
+            }
+        }
+        if width > 0 {
+            objects.push(Object {
+                path: path("entries", index, width),
+                bytes: self.bundle.clone(),
+            });
+        }
+        objects
+    }
+
+    fn push(&mut self, leaf: Hash, objects: &mut Vec<Object>) {
+        self.size += 1;
+        let mut hash = leaf;
+        for level in 0.. {
+            if self.levels.len() == level {
+                self.levels.push(Vec::new());
+            }
+            let Some(hashes) = self.levels.get_mut(level) else {
+                return;
+            };
+            hashes.push(hash);
+            if hashes.len() < WIDTH {
+                return;
+            }
+            let hashes = std::mem::take(hashes);
+            hash = root(&hashes);
+            let index = index_at(self.size, level).saturating_sub(1);
+            objects.push(tile(level, index, &hashes));
+            if level == 0 {
+                objects.push(Object {
+                    path: path("entries", index, WIDTH),
+                    bytes: std::mem::take(&mut self.bundle),
+                });
+            }
+        }
+    }
+
+    /// How many leaves the tree has.
+    pub(in crate::journal) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The tree's root: each level's hashes with what is left below them.
+    pub(in crate::journal) fn root(&self) -> Hash {
+        let mut below = None;
+        for hashes in &self.levels {
+            let all: Vec<Hash> = hashes.iter().copied().chain(below).collect();
+            below = (!all.is_empty()).then(|| root(&all));
+        }
+        below.unwrap_or_else(|| root(&[]))
+    }
+}
+
+fn tile(level: usize, index: u64, hashes: &[Hash]) -> Object {
+    Object {
+        path: path(&level.to_string(), index, hashes.len()),
+        bytes: hashes.concat(),
+    }
+}
+
+/// The path of the partial tile of each level of a tree of `size` leaves, from the leaves on; `None`
+/// where a level has none.
+pub(in crate::journal) fn partial_tiles(size: u64) -> Vec<Option<String>> {
+    let levels = (0..8).filter(|level| *level == 0 || size >> (8 * level) > 0);
+    let path_of = |level: usize| {
+        let width = width_at(size, level);
+        (width > 0).then(|| path(&level.to_string(), index_at(size, level), width))
+    };
+    levels.map(path_of).collect()
+}
+
+/// The path of the partial bundle of a tree of `size` leaves.
+pub(in crate::journal) fn partial_bundle(size: u64) -> Option<String> {
+    let width = width_at(size, 0);
+    (width > 0).then(|| path("entries", index_at(size, 0), width))
+}
+
+/// How many hashes the last tile of a level has while it is not full.
+fn width_at(size: u64, level: usize) -> usize {
+    usize::try_from((size >> (8 * level)) & 0xff).unwrap_or(0)
+}
+
+/// How many full tiles a level has.
+fn index_at(size: u64, level: usize) -> u64 {
+    size.checked_shr(8 * (u32::try_from(level).unwrap_or(u32::MAX).saturating_add(1)))
+        .unwrap_or(0)
+}
+
+/// `tile/<level>/<index>`, with `.p/<width>` behind a partial tile's. The index has three digits in
+/// each part, and an `x` before each but the last.
+fn path(level: &str, index: u64, width: usize) -> String {
+    let mut parts = vec![format!("{:03}", index % 1000)];
+    let mut rest = index / 1000;
+    while rest > 0 {
+        parts.push(format!("x{:03}", rest % 1000));
+        rest /= 1000;
+    }
+    parts.extend([level.to_owned(), "tile".to_owned()]);
+    parts.reverse();
+    if width < WIDTH {
+        if let Some(last) = parts.last_mut() {
+            last.push_str(".p");
+        }
+        parts.push(width.to_string());
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_edge_has_the_root_of_the_whole_tree_at_every_size() {
+        let stream = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let of = |seq: u64| Entry {
+            stream,
+            seq,
+            hash: [7; 32],
+        };
+        let entries: Vec<Entry> = (0..66_000).map(of).collect();
+        let leaves: Vec<Hash> = entries.iter().map(Entry::leaf).collect();
+        let (mut edge, mut from) = (Edge::default(), 0);
+        let mut written = std::collections::BTreeMap::new();
+        let ends = [
+            1, 2, 255, 256, 257, 300, 511, 512, 1_000, 65_535, 65_536, 65_537, 66_000,
+        ];
+        for end in ends {
+            for object in edge.append(&entries[from..end]) {
+                // A tile that did not grow is the same again.
+                let before = written.insert(object.path, object.bytes.clone());
+                assert!(before.is_none_or(|before| before == object.bytes), "{end}");
+            }
+            assert_eq!(edge.root(), root(&leaves[..end]), "size {end}");
+            let levels = partial_tiles(end as u64).into_iter().map(|path| {
+                let bytes = path.map(|path| written[&path].clone()).unwrap_or_default();
+                bytes
+                    .chunks(32)
+                    .map(|hash| hash.try_into().unwrap())
+                    .collect()
+            });
+            let bundle = partial_bundle(end as u64).map(|path| written[&path].clone());
+            let read = Edge::of(end as u64, levels.collect(), bundle.unwrap_or_default());
+            assert_eq!(read, edge, "the edge is read back at {end}");
+            from = end;
+        }
+        let full = |prefix: &str| {
+            written
+                .keys()
+                .filter(|path| path.starts_with(prefix) && !path.contains(".p/"))
+                .count()
+        };
+        assert_eq!(
+            (full("tile/0/"), full("tile/1/"), full("tile/entries/")),
+            (257, 1, 257)
+        );
+        assert_eq!(written["tile/0/001"], leaves[256..512].concat());
+    }
+
+    #[test]
+    fn paths_are_those_of_the_specification() {
+        // Of <https://c2sp.org/tlog-tiles>, "Merkle tree tiles".
+        assert_eq!(path("0", 1_234_067, 256), "tile/0/x001/x234/067");
+        assert_eq!(path("1", 273, 17), "tile/1/273.p/17");
+        assert_eq!(path("entries", 0, 256), "tile/entries/000");
+    }
+}

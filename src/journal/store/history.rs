@@ -1,0 +1,48 @@
+//! One request's records and what they add up to. In: files of records. Out: histories.
+
+use super::super::chain::{Chain, File, Finding};
+use super::super::record::{Stored, StreamId};
+use super::super::state::{State, StreamState};
+
+/// One stream as it was read: its records, and what they add up to.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// The stream's name.
+    pub stream: StreamId,
+    /// From record 0 on, at least one.
+    pub records: Vec<Stored>,
+    /// What they add up to.
+    pub stream_state: StreamState,
+}
+
+impl History {
+    /// The history that a stream's files tell; `None` of no file.
+    ///
+    /// # Errors
+    /// What is wrong with the first that is not as it was written.
+    pub fn of(stream: StreamId, files: &[impl AsRef<[u8]>]) -> Result<Option<Self>, Finding> {
+        let mut chain = Chain::new(stream);
+        let pushed = files
+            .iter()
+            .map(|file| chain.push(File::Bytes(file.as_ref())));
+        let records = pushed.collect::<Result<_, _>>()?;
+        Ok(chain.into_stream_state().map(|stream_state| Self {
+            stream,
+            records,
+            stream_state,
+        }))
+    }
+
+    /// The request's state; none for a conflict.
+    pub fn state(&self) -> Option<&State> {
+        self.stream_state.state()
+    }
+
+    /// [`History::state`], without the records.
+    pub fn into_state(self) -> Option<State> {
+        match self.stream_state {
+            StreamState::Request(state) => Some(*state),
+            StreamState::Conflict(_) => None,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The log's objects in the store: `log/segments/`, `log/checkpoints/`, `log/keys/`, `log/tile/` and
+//! `log/checkpoint`. In: numbers. Out: what was stored under them. Checks signatures nowhere but in
+//! [`Journal::sealed_at`].
+
+use object_store::path::Path;
+
+use super::super::chain::Finding;
+use super::super::log::{
+    Checkpoint, Edge, Hash, MAX_SEGMENT_BYTES, Segment, VerifierKey, number_of, numbered,
+    partial_bundle, partial_tiles,
+};
+use super::super::record::Flaw;
+use super::objects::{Fetched, LISTING_TIMEOUT};
+use super::{Journal, JournalError};
+use crate::domain::Timestamp;
+
+/// Where the log ends.
+#[derive(Default)]
+pub(super) struct LogHead {
+    /// The newest seal's number; 0 when there is none.
+    pub(super) number: u64,
+    pub(super) edge: Edge,
+    /// The newest checkpoint with its note.
+    pub(super) newest: Option<(Checkpoint, String)>,
+}
+
+impl Journal {
+    /// The log's end as `log/checkpoint` tells it: later seals may exist. A copy that `key` has not
+    /// signed is not believed, and the log is read from its beginning.
+    pub(super) async fn log_head(&self, key: &VerifierKey) -> Result<LogHead, JournalError> {
+        let Some(note) = self.text_at(&self.log_path("checkpoint")).await? else {
+            return Ok(LogHead::default());
+        };
+        let Ok(checkpoint) = Checkpoint::open(&note, key) else {
+            return Ok(LogHead::default());
+        };
+        let mut levels = Vec::new();
+        for path in partial_tiles(checkpoint.size) {
+            let bytes = self.edge_object(path).await?;
+            let hashes = bytes.chunks(size_of::<Hash>());
+            levels.push(hashes.filter_map(|hash| hash.try_into().ok()).collect());
+        }
+        let bundle = self.edge_object(partial_bundle(checkpoint.size)).await?;
+        let edge = Edge::of(checkpoint.size, levels, bundle);
+        if edge.root() != checkpoint.root {
+            let why = "its partial tiles do not add up to the root that was signed";
+            let path = format!("log/checkpoints/{}", numbered(checkpoint.number));
+            return Err(self.damaged(about(path, Flaw::BrokenLog(why.to_owned()))));
+        }
+        Ok(LogHead {
+            number: checkpoint.number,
+            edge,
+            newest: Some((checkpoint, note)),
+        })
+    }
+
+    async fn edge_object(&self, path: Option<String>) -> Result<Vec<u8>, JournalError> {
+        let Some(path) = path else {
+            return Ok(Vec::new());
+        };
+        match self.fetch_one(&self.log_path(&path)).await? {
+            Fetched::Bytes(bytes) => Ok(bytes.to_vec()),
+            Fetched::Absent => Err(self.damaged(about(format!("log/{path}"), Flaw::Dropped))),
+            Fetched::TooLarge(bytes) => {
+                Err(self.damaged(about(format!("log/{path}"), Flaw::TooLarge { bytes })))
+            }
+        }
+    }
+
+    /// Segment `number`; `None`: there is none.
+    pub(super) async fn segment(&self, number: u64) -> Result<Option<Segment>, JournalError> {
+        let path = self.segment_path(number);
+        let flaw = match self.fetch_at_most(&path, MAX_SEGMENT_BYTES).await? {
+            Fetched::Absent => return Ok(None),
+            Fetched::TooLarge(bytes) => Flaw::TooLarge { bytes },
+            Fetched::Bytes(bytes) => match Segment::read(&bytes) {
+                Ok(segment) if segment.number == number => return Ok(Some(segment)),
+                Ok(_) => Flaw::BrokenLog("it is the segment of another seal".to_owned()),
+                Err(why) => Flaw::BrokenLog(why.to_owned()),
+            },
+        };
+        Err(self.damaged(about(self.shown(&path), flaw)))
+    }
+
+    /// The note of checkpoint `number`; `None`: there is none.
+    pub(super) async fn checkpoint(&self, number: u64) -> Result<Option<String>, JournalError> {
+        self.text_at(&self.checkpoint_path(number)).await
+    }
+
+    /// The notes that introduce keys, oldest first.
+    pub(super) async fn key_notes(&self) -> Result<Vec<String>, JournalError> {
+        let mut notes = Vec::new();
+        for number in self.numbers("keys").await? {
+            notes.extend(self.text_at(&self.key_path(number)).await?);
+        }
+        Ok(notes)
+    }
+
+    /// The numbers of the objects in one of the log's folders, ascending.
+    pub(super) async fn numbers(&self, folder: &str) -> Result<Vec<u64>, JournalError> {
+        let listed = self.listed(&self.log_path(folder), LISTING_TIMEOUT).await?;
+        let names = listed.objects.iter().filter_map(|o| o.location.filename());
+        let mut numbers: Vec<u64> = names.filter_map(number_of).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    async fn text_at(&self, path: &Path) -> Result<Option<String>, JournalError> {
+        match self.fetch_one(path).await? {
+            Fetched::Bytes(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Fetched::Absent => Ok(None),
+            Fetched::TooLarge(bytes) => {
+                Err(self.damaged(about(self.shown(path), Flaw::TooLarge { bytes })))
+            }
+        }
+    }
+
+    /// When the newest seal was made, as `log/checkpoint` tells it; `None`: that is not there, or
+    /// `key` has not signed it.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn sealed_at(&self, key: &VerifierKey) -> Result<Option<Timestamp>, JournalError> {
+        let note = self.text_at(&self.log_path("checkpoint")).await?;
+        let opened = note.and_then(|note| Checkpoint::open(&note, key).ok());
+        Ok(opened.map(|checkpoint| checkpoint.at))
+    }
+
+    /// Whether there is any seal.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn has_seals(&self) -> Result<bool, JournalError> {
+        let first = self.segment_path(1);
+        Ok(!matches!(
+            self.fetch_at_most(&first, MAX_SEGMENT_BYTES).await?,
+            Fetched::Absent
+        ))
+    }
+
+    /// A path in the log, of parts with `/` between them.
+    pub(super) fn log_path(&self, inner: &str) -> Path {
+        let log = self.path(&["log"]);
+        inner.split('/').fold(log, |path, part| path.join(part))
+    }
+
+    pub(super) fn segment_path(&self, number: u64) -> Path {
+        self.log_path(&format!("segments/{}", numbered(number)))
+    }
+
+    pub(super) fn checkpoint_path(&self, number: u64) -> Path {
+        self.log_path(&format!("checkpoints/{}", numbered(number)))
+    }
+
+    pub(super) fn key_path(&self, number: u64) -> Path {
+        self.log_path(&format!("keys/{}", numbered(number)))
+    }
+}
+
+/// A finding about an object that belongs to no stream.
+pub(super) fn about(path: String, flaw: Flaw) -> Finding {
+    Finding {
+        path,
+        stream: String::new(),
+        seq: None,
+        flaw,
+    }
+}

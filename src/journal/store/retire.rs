@@ -1,0 +1,185 @@
+//! Retention: of a finished request only record 0 stays below `requests/`; its records live on in
+//! their segments. In: streams and the verified log. Out: what was removed. The object `retired`
+//! beside record 0 names the segments, so that a duplicate still gets the recorded answer. Every step
+//! may be repeated.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use sha2::{Digest, Sha256};
+
+use super::super::chain::Finding;
+use super::super::log::{Hash, VerifiedLog};
+use super::super::record::{Flaw, StreamId, file_seq};
+use super::objects::{Fetched, LISTING_TIMEOUT, Put, RETIRED};
+use super::{Journal, JournalError};
+
+const FORMAT: &str = "sharehook retired 1";
+
+/// What became of a finished request's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retirement {
+    /// So many were removed from `requests/`.
+    Removed(u64),
+    /// Not all of them are sealed: all stay.
+    Unsealed,
+}
+
+/// How many records of a stream are sealed, and in which segments.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Retired {
+    end: u64,
+    segments: BTreeSet<u64>,
+}
+
+impl Retired {
+    /// What the log says of a stream; `None` unless it has every record from 0 on.
+    pub(super) fn of(log: &VerifiedLog, stream: StreamId) -> Option<Self> {
+        let sealed = log.sealed(stream)?;
+        let end = sealed.len() as u64;
+        let segments = sealed.values().map(|(_, segment)| *segment).collect();
+        sealed
+            .keys()
+            .copied()
+            .eq(0..end)
+            .then_some(Self { end, segments })
+    }
+
+    fn write(&self) -> String {
+        let segments: Vec<String> = self.segments.iter().map(u64::to_string).collect();
+        format!(
+            "{FORMAT}\n{} records in segments {}\n",
+            self.end,
+            segments.join(" ")
+        )
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let rest = text.strip_prefix(FORMAT)?.strip_prefix('\n')?;
+        let (end, segments) = rest.trim_end().split_once(" records in segments ")?;
+        let segments: Option<_> = segments.split(' ').map(|n| n.parse().ok()).collect();
+        let read = Self {
+            end: end.parse().ok()?,
+            segments: segments?,
+        };
+        (read.write() == text).then_some(read)
+    }
+}
+
+impl Journal {
+    /// The streams with more than one record below `requests/`, from one listing of everything.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn not_retired(&self) -> Result<Vec<StreamId>, JournalError> {
+        let root = self.path(&["requests"]);
+        let walk = async {
+            let mut streams: BTreeMap<StreamId, (u64, bool)> = BTreeMap::new();
+            let mut found = self.store.list(Some(&root));
+            while let Some(object) = found.try_next().await? {
+                let mut parts = object.location.as_ref().rsplit('/');
+                let name = parts.next().unwrap_or_default();
+                let Some(Ok(stream)) = parts.next().map(str::parse::<StreamId>) else {
+                    continue;
+                };
+                let (records, retired) = streams.entry(stream).or_default();
+                *records += u64::from(file_seq(name).is_some());
+                *retired |= name == RETIRED;
+            }
+            Ok(streams)
+        };
+        let streams = self.listing(&root, LISTING_TIMEOUT, walk).await?;
+        let kept = |(records, retired): &(u64, bool)| *records > 1 || !retired;
+        Ok(streams
+            .into_iter()
+            .filter(|(_, found)| kept(found))
+            .map(|(stream, _)| stream)
+            .collect())
+    }
+
+    /// Removes a finished request's records but record 0, after each was found to be what `log` has
+    /// in a segment. Whether the request is finished is not looked at here.
+    ///
+    /// # Errors
+    /// A record that is not what was sealed: then none is removed. Else what the store said: then
+    /// some may be, and the same call may be made again.
+    pub async fn retire(
+        &self,
+        stream: StreamId,
+        log: &VerifiedLog,
+    ) -> Result<Retirement, JournalError> {
+        let folder = self.folder(stream).await?;
+        let (Some(retired), Some(sealed)) = (Retired::of(log, stream), log.sealed(stream)) else {
+            return Ok(Retirement::Unsealed);
+        };
+        if folder.end > retired.end {
+            return Ok(Retirement::Unsealed);
+        }
+        let mut present = Vec::new();
+        for (seq, (hash, _)) in sealed {
+            let flaw = match self.fetch_one(&self.record_path(stream, *seq)).await? {
+                Fetched::Absent if folder.retired && *seq > 0 => continue,
+                Fetched::Absent => Flaw::Dropped,
+                Fetched::Bytes(bytes) if *hash == <Hash>::from(Sha256::digest(&bytes)) => {
+                    present.push(*seq);
+                    continue;
+                }
+                _ => Flaw::Resealed,
+            };
+            return Err(self.damaged(Finding::of(stream, *seq, flaw)));
+        }
+        let path = self.path(&["requests", &stream.to_string(), RETIRED]);
+        match self.create_at(&path, retired.write().as_bytes()).await? {
+            Put::Ours => {}
+            Put::Theirs(_) | Put::TooLarge(_) => {
+                return Err(self.damaged(self.misleading(stream)));
+            }
+        }
+        let removed = present.iter().filter(|seq| **seq > 0);
+        for seq in removed.clone() {
+            self.remove(stream, *seq).await?;
+        }
+        Ok(Retirement::Removed(removed.count() as u64))
+    }
+
+    /// A retired stream's files, from its segments.
+    pub(super) async fn retired_files(&self, stream: StreamId) -> Result<Vec<Bytes>, JournalError> {
+        let Some(retired) = self.retired(stream).await? else {
+            return Err(self.damaged(self.misleading(stream)));
+        };
+        let mut files = BTreeMap::new();
+        for number in &retired.segments {
+            let segment = self.segment(*number).await?;
+            let records = segment.map(|segment| segment.into_records());
+            let ours = records.into_iter().flatten();
+            for (entry, file) in ours.filter(|(entry, _)| entry.stream == stream) {
+                files.insert(entry.seq, Bytes::from(file));
+            }
+        }
+        match (0..retired.end).find(|seq| !files.contains_key(seq)) {
+            Some(lost) => Err(self.damaged(Finding::of(stream, lost, Flaw::Dropped))),
+            None => Ok(files.into_values().collect()),
+        }
+    }
+
+    /// What the object `retired` says; `None`: it is not there, or not one of this program's.
+    pub(super) async fn retired(&self, stream: StreamId) -> Result<Option<Retired>, JournalError> {
+        let path = self.path(&["requests", &stream.to_string(), RETIRED]);
+        match self.fetch_one(&path).await? {
+            Fetched::Bytes(bytes) => Ok(Retired::read(&bytes)),
+            Fetched::Absent | Fetched::TooLarge(_) => Ok(None),
+        }
+    }
+
+    pub(super) fn misleading(&self, stream: StreamId) -> Finding {
+        let why = "it does not name the segments with the request's records";
+        Finding {
+            path: format!("requests/{stream}/{RETIRED}"),
+            stream: stream.to_string(),
+            seq: None,
+            flaw: Flaw::Altered(why.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! Sealing: the records that no seal covers go into the log. In: who signs, and the instant. Out: new
+//! segments, tiles and checkpoints. Creating segment *n* is the claim to seal *n*; everything else of
+//! it follows from the segment, so the next sealer completes what another left. A seal reads the
+//! unsealed records and the right edge of the tree, and nothing else.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use futures_util::future::{join_all, try_join_all};
+
+use super::super::chain::Finding;
+use super::super::log::{Checkpoint, KeyChange, NoteSigner, Segment, VerifierKey, numbered};
+use super::super::record::{Flaw, Stored, StreamId};
+use super::index::unsealed::UnsealedEntry;
+use super::log::{LogHead, about};
+use super::objects::{Fetched, Put};
+use super::{Journal, JournalError};
+use crate::domain::{Problem, Timestamp};
+
+/// Streams of which new records are read at once, and records of each.
+const STREAMS: usize = 16;
+const RECORDS: u64 = 8;
+
+/// What sealing did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sealing {
+    /// Records that this call sealed.
+    pub sealed: u64,
+    /// How many entries the log has now.
+    pub size: u64,
+    /// The newest checkpoint, a signed note: worth keeping where nobody who writes to the journal
+    /// can write.
+    pub checkpoint: Option<String>,
+    /// Records that were left out, and all after them in their streams, because they are not what
+    /// was written.
+    pub left_out: Vec<Finding>,
+}
+
+/// Some records of one stream, from a number on, as they are to be sealed.
+struct Unsealed {
+    /// Each record's number and file.
+    files: Vec<(u64, Bytes)>,
+    /// Whether more may follow.
+    more: bool,
+    flaw: Option<Finding>,
+}
+
+impl Journal {
+    /// Completes the newest seal if its sealer stopped, and seals every record that `index/unsealed/`
+    /// names. Records that are written meanwhile are left to the next seal.
+    ///
+    /// # Errors
+    /// An object of the log that is not what its segment makes it, or a log that another key signs:
+    /// nothing is sealed on top of it. Else what the store said.
+    pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
+        let mut sealing = Sealing::default();
+        let mut head = self.completed(signer).await?;
+        'again: loop {
+            let entries = self.unsealed_entries().await?;
+            let of_stream = entries.chunk_by(|a, b| a.stream == b.stream);
+            let mut waiting: VecDeque<(StreamId, u64)> = of_stream
+                .filter_map(|some| some.first().map(|entry| (entry.stream, entry.seq)))
+                .collect();
+            sealing.left_out.clear();
+            loop {
+                let mut segment = Segment::new(head.number + 1, head.edge.size(), now);
+                self.fill(&mut segment, &mut waiting, &mut sealing.left_out)
+                    .await?;
+                if segment.records().is_empty() {
+                    break 'again;
+                }
+                let path = self.segment_path(segment.number);
+                match self.create_at(&path, &segment.write()).await? {
+                    Put::Ours => {
+                        sealing.sealed += segment.records().len() as u64;
+                        head = self.complete(head, &segment, signer, &entries).await?;
+                    }
+                    // Another sealer was quicker. What it sealed is not sealed again.
+                    Put::Theirs(_) | Put::TooLarge(_) => {
+                        head = self.completed_from(head, signer).await?;
+                        continue 'again;
+                    }
+                }
+            }
+        }
+        sealing.left_out.sort_by(|a, b| a.path.cmp(&b.path));
+        sealing.size = head.edge.size();
+        sealing.checkpoint = head.newest.map(|(_, note)| note);
+        Ok(sealing)
+    }
+
+    /// Introduces the key that signs every later seal: a seal without records, whose checkpoint both
+    /// keys sign. May be repeated, also after it was interrupted. Returns that checkpoint.
+    ///
+    /// # Errors
+    /// A log that `old` does not sign any more, unless `new` follows it already; else as
+    /// [`Journal::seal`].
+    pub async fn rotate_key(
+        &self,
+        old: &NoteSigner,
+        new: &NoteSigner,
+        now: Timestamp,
+    ) -> Result<String, JournalError> {
+        let change = KeyChange {
+            old: old.verifier().clone(),
+            new: new.verifier().clone(),
+        };
+        loop {
+            let mut head = self.log_head(new.verifier()).await?;
+            if head.number == 0 {
+                head = self.log_head(old.verifier()).await?;
+            }
+            let entries = self.unsealed_entries().await?;
+            while let Some(segment) = self.segment(head.number + 1).await? {
+                let pair = (segment.key_change.as_ref() == Some(&change)).then_some(new);
+                head = self
+                    .complete_signed(head, &segment, old, pair, &entries)
+                    .await?;
+            }
+            if let Some((checkpoint, note)) = &head.newest {
+                if checkpoint.key_change.as_ref() == Some(&change) {
+                    return Ok(note.clone());
+                }
+                self.signs_on(checkpoint, note, old.verifier())?;
+            }
+            let mut segment = Segment::new(head.number + 1, head.edge.size(), now);
+            segment.key_change = Some(change.clone());
+            let path = self.segment_path(segment.number);
+            if let Put::Ours = self.create_at(&path, &segment.write()).await? {
+                let head = self
+                    .complete_signed(head, &segment, old, Some(new), &[])
+                    .await?;
+                return Ok(head.newest.map(|(_, note)| note).unwrap_or_default());
+            }
+        }
+    }
+
+    /// The log's end, after every seal that was begun is complete. `signer` must sign on there.
+    async fn completed(&self, signer: &NoteSigner) -> Result<LogHead, JournalError> {
+        let head = self.log_head(signer.verifier()).await?;
+        self.completed_from(head, signer).await
+    }
+
+    async fn completed_from(
+        &self,
+        mut head: LogHead,
+        signer: &NoteSigner,
+    ) -> Result<LogHead, JournalError> {
+        let mut entries = None;
+        while let Some(segment) = self.segment(head.number + 1).await? {
+            let entries = match &mut entries {
+                Some(entries) => entries,
+                none => none.insert(self.unsealed_entries().await?),
+            };
+            head = self.complete(head, &segment, signer, entries).await?;
+        }
+        if let Some((checkpoint, note)) = &head.newest {
+            self.signs_on(checkpoint, note, signer.verifier())?;
+        }
+        Ok(head)
+    }
+
+    /// Whether `key` signs what follows a checkpoint.
+    fn signs_on(
+        &self,
+        checkpoint: &Checkpoint,
+        note: &str,
+        key: &VerifierKey,
+    ) -> Result<(), JournalError> {
+        let wrong = |why: String| {
+            let path = format!("log/checkpoints/{}", numbered(checkpoint.number));
+            self.damaged(about(path, Flaw::BrokenLog(why)))
+        };
+        Checkpoint::open(note, key).map_err(|flaw| wrong(flaw.to_string()))?;
+        match &checkpoint.key_change {
+            Some(change) if change.new != *key => {
+                let remedy = "configure the key that `sharehook audit rotate-key` introduced";
+                Err(Problem::new("seal.key", "is not the journal's key any more", remedy).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn complete(
+        &self,
+        head: LogHead,
+        segment: &Segment,
+        signer: &NoteSigner,
+        entries: &[UnsealedEntry],
+    ) -> Result<LogHead, JournalError> {
+        self.complete_signed(head, segment, signer, None, entries)
+            .await
+    }
+
+    /// Creates what follows from a segment, and deletes the entries of the index for its records. The
+    /// checkpoint comes after the tiles, as tlog-tiles demands; the entries go last.
+    async fn complete_signed(
+        &self,
+        mut head: LogHead,
+        segment: &Segment,
+        signer: &NoteSigner,
+        next: Option<&NoteSigner>,
+        unsealed: &[UnsealedEntry],
+    ) -> Result<LogHead, JournalError> {
+        if (segment.number, segment.start) != (head.number + 1, head.edge.size()) {
+            let why = "it does not follow the segment before it".to_owned();
+            let path = self.shown(&self.segment_path(segment.number));
+            return Err(self.damaged(about(path, Flaw::BrokenLog(why))));
+        }
+        let entries = segment.records().iter().map(|(entry, _)| entry);
+        let objects = head.edge.append(entries);
+        try_join_all(objects.iter().map(|object| async {
+            let path = self.log_path(&object.path);
+            self.create_exactly(&path, &object.bytes).await
+        }))
+        .await?;
+        let origin = signer.verifier().name().to_owned();
+        let checkpoint = Checkpoint {
+            origin,
+            size: head.edge.size(),
+            root: head.edge.root(),
+            number: segment.number,
+            at: segment.at,
+            key_change: segment.key_change.clone(),
+        };
+        let note = self.signed(&checkpoint, signer, next).await?;
+        if checkpoint.key_change.is_some() {
+            let path = self.key_path(segment.number);
+            self.create_exactly(&path, note.as_bytes()).await?;
+        }
+        self.overwrite(&self.log_path("checkpoint"), note.as_bytes())
+            .await?;
+        let mut ends: BTreeMap<StreamId, u64> = BTreeMap::new();
+        for (entry, _) in segment.records() {
+            ends.insert(entry.stream, entry.seq + 1);
+        }
+        self.drop_sealed(unsealed, |stream| ends.get(&stream).copied().unwrap_or(0))
+            .await?;
+        head.number = segment.number;
+        head.newest = Some((checkpoint, note));
+        Ok(head)
+    }
+
+    /// The note of a checkpoint, created now unless it exists. Of one that introduces a key it must
+    /// exist when the next key is not at hand.
+    async fn signed(
+        &self,
+        checkpoint: &Checkpoint,
+        signer: &NoteSigner,
+        next: Option<&NoteSigner>,
+    ) -> Result<String, JournalError> {
+        let path = self.checkpoint_path(checkpoint.number);
+        let text = checkpoint.to_string();
+        let mut note = signer.sign(&text);
+        if let Some(next) = next {
+            note.push_str(&next.signature(&text));
+        }
+        let found = if checkpoint.key_change.is_some() && next.is_none() {
+            let found = self.checkpoint(checkpoint.number).await?;
+            found.ok_or_else(|| {
+                let remedy = "run the interrupted `sharehook audit rotate-key` again";
+                Problem::new("seal.key", "is being exchanged", remedy)
+            })?
+        } else {
+            match self.create_at(&path, note.as_bytes()).await? {
+                Put::Ours => return Ok(note),
+                Put::Theirs(found) => String::from_utf8_lossy(&found).into_owned(),
+                Put::TooLarge(_) => String::new(),
+            }
+        };
+        // Another key may have signed it, before the key was exchanged.
+        match Checkpoint::unverified(&found) {
+            Ok(read) if read == *checkpoint => Ok(found),
+            _ => {
+                let why = "it is not the checkpoint of its segment".to_owned();
+                Err(self.damaged(about(self.shown(&path), Flaw::BrokenLog(why))))
+            }
+        }
+    }
+
+    /// Creates an object that may exist already, with these bytes only.
+    async fn create_exactly(
+        &self,
+        path: &object_store::path::Path,
+        bytes: &[u8],
+    ) -> Result<(), JournalError> {
+        match self.create_at(path, bytes).await? {
+            Put::Ours => Ok(()),
+            Put::Theirs(_) | Put::TooLarge(_) => {
+                let why = "it is not what its segment adds up to".to_owned();
+                Err(self.damaged(about(self.shown(path), Flaw::BrokenLog(why))))
+            }
+        }
+    }
+
+    /// Takes unsealed records into a segment until it is full; `waiting` keeps the rest.
+    async fn fill(
+        &self,
+        segment: &mut Segment,
+        waiting: &mut VecDeque<(StreamId, u64)>,
+        left_out: &mut Vec<Finding>,
+    ) -> Result<(), JournalError> {
+        while !segment.is_full() && !waiting.is_empty() {
+            let some: Vec<_> = waiting.drain(..waiting.len().min(STREAMS)).collect();
+            let reads = some
+                .iter()
+                .map(|(stream, seq)| self.unsealed_of(*stream, *seq));
+            let mut rest = Vec::new();
+            for ((stream, start), read) in some.iter().zip(join_all(reads).await) {
+                let Unsealed { files, more, flaw } = read?;
+                let mut next = *start;
+                for (seq, file) in files {
+                    if segment.is_full() {
+                        break;
+                    }
+                    segment.push(*stream, seq, file.to_vec());
+                    next = seq + 1;
+                }
+                if segment.is_full() || more {
+                    rest.push((*stream, next));
+                } else {
+                    left_out.extend(flaw);
+                }
+            }
+            rest.into_iter()
+                .rev()
+                .for_each(|one| waiting.push_front(one));
+        }
+        Ok(())
+    }
+
+    /// Some records of a stream from `start` on, up to the first that does not follow the one before
+    /// it.
+    async fn unsealed_of(&self, stream: StreamId, start: u64) -> Result<Unsealed, JournalError> {
+        let mut read = Unsealed {
+            files: Vec::new(),
+            more: true,
+            flaw: None,
+        };
+        let first = start.saturating_sub(1);
+        let fetched = self.fetch(stream, first, start + RECORDS).await?;
+        let last = fetched
+            .iter()
+            .rposition(|one| !matches!(one, Fetched::Absent));
+        let mut before = None;
+        for (seq, fetched) in (first..).zip(fetched).take(last.map_or(0, |last| last + 1)) {
+            if seq < start {
+                if let Fetched::Bytes(bytes) = fetched {
+                    before = Some(Stored::hash_of(&bytes));
+                }
+                continue;
+            }
+            match follows(&fetched, stream, seq, before.as_ref()) {
+                Ok((bytes, hash)) => {
+                    read.files.push((seq, bytes));
+                    before = Some(hash);
+                }
+                Err(flaw) => {
+                    read.flaw = Some(Finding::of(stream, seq, flaw));
+                    break;
+                }
+            }
+        }
+        read.more = read.flaw.is_none() && read.files.len() as u64 == RECORDS;
+        Ok(read)
+    }
+}
+
+/// The file and hash of a record that follows the one before it.
+fn follows(
+    fetched: &Fetched,
+    stream: StreamId,
+    seq: u64,
+    before: Option<&String>,
+) -> Result<(Bytes, String), Flaw> {
+    let bytes = match fetched {
+        Fetched::Bytes(bytes) => bytes,
+        Fetched::Absent => return Err(Flaw::Missing),
+        Fetched::TooLarge(bytes) => return Err(Flaw::TooLarge { bytes: *bytes }),
+    };
+    let Stored { record, hash } = Stored::read(bytes)?;
+    if record.stream != stream {
+        let why = format!("it belongs to stream {}", record.stream);
+        return Err(Flaw::Foreign(why));
+    }
+    if record.seq != seq {
+        return Err(Flaw::Reordered { says: record.seq });
+    }
+    if record.prev.as_ref() != before {
+        return Err(Flaw::Unlinked);
+    }
+    Ok((bytes.clone(), hash))
+}

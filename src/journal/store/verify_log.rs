@@ -1,0 +1,358 @@
+//! Verification of the log. In: the public key, and a checkpoint that was kept elsewhere. Out: which
+//! record had which hash when it was sealed, and what is wrong with which object. The proofs too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use futures_util::stream::{self, StreamExt as _};
+
+use super::super::chain::Finding;
+use super::super::log::{
+    Checkpoint, ConsistencyProof, KeyChain, Object, Proof, Segment, VerifiedLog, VerifierKey,
+    numbered,
+};
+use super::super::record::{Flaw, StreamId};
+use super::log::about;
+use super::objects::{Fetched, LISTING_TIMEOUT};
+use super::{Journal, JournalError, Report};
+use crate::domain::Problem;
+
+/// Objects that are read at once.
+const MAX_CONCURRENT: usize = 16;
+
+/// The log as far as it is whole, and what is wrong.
+struct Walk {
+    log: VerifiedLog,
+    findings: Vec<Finding>,
+    /// Whether the kept checkpoint is one of this log's past.
+    continues: bool,
+    /// Each object that belongs to the log, as paths from the journal's root.
+    paths: BTreeSet<String>,
+}
+
+impl Journal {
+    /// Checks every record against its chain and the log, and every object of the log. `kept` is an
+    /// older checkpoint from elsewhere: only that shows that the newest seals were removed. The log
+    /// does not cover records that are newer than its last seal.
+    ///
+    /// # Errors
+    /// `kept` that the journal's keys have not signed; else what the store said. What is wrong with
+    /// the objects is in the report.
+    pub async fn verify_sealed(
+        &self,
+        key: &VerifierKey,
+        kept: Option<&str>,
+    ) -> Result<Report, JournalError> {
+        self.verified(key, kept, true).await
+    }
+
+    /// Checks segments and checkpoints alone: that every sealed record is the one that was signed.
+    /// Looks at no file below `requests/`.
+    ///
+    /// # Errors
+    /// As [`Journal::verify_sealed`].
+    pub async fn verify_segments(
+        &self,
+        key: &VerifierKey,
+        kept: Option<&str>,
+    ) -> Result<Report, JournalError> {
+        self.verified(key, kept, false).await
+    }
+
+    async fn verified(
+        &self,
+        key: &VerifierKey,
+        kept: Option<&str>,
+        whole: bool,
+    ) -> Result<Report, JournalError> {
+        let notes = self.key_notes().await?;
+        let chain = match KeyChain::of(key, &notes) {
+            Ok(chain) => chain,
+            Err(flaw) => {
+                let mut report = Report::default();
+                report.find(about(
+                    "log/keys".to_owned(),
+                    Flaw::BrokenLog(flaw.to_string()),
+                ));
+                return Ok(report);
+            }
+        };
+        let kept = kept.map(|note| opened(note, &chain)).transpose()?;
+        let walk = self.walk_log(&chain, kept.as_ref(), whole).await?;
+        let mut findings = walk.findings;
+        // Where the log is damaged already, it is no news that it does not continue the checkpoint.
+        if let (Some(kept), false, true) = (&kept, walk.continues, findings.is_empty()) {
+            findings.push(disagreement(kept, &walk.log));
+        }
+        let log = Arc::new(walk.log);
+        let mut report = if whole {
+            // Beyond a break the walk does not know what belongs there.
+            if findings.is_empty() {
+                findings.extend(self.foreign_to_log(&walk.paths).await?);
+            }
+            self.verify_against(log, findings.is_empty()).await?
+        } else {
+            Report {
+                seals: log.seals(),
+                sealed: log.records(),
+                records: log.records(),
+                streams: log.streams().count() as u64,
+                ..Report::default()
+            }
+        };
+        findings
+            .into_iter()
+            .for_each(|finding| report.find(finding));
+        report.findings.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(report)
+    }
+
+    /// What all seals add up to.
+    ///
+    /// # Errors
+    /// A damaged log; else what the store said.
+    pub async fn verified_log(&self, key: &VerifierKey) -> Result<VerifiedLog, JournalError> {
+        Ok(self.log_and_keys(key).await?.0)
+    }
+
+    async fn log_and_keys(
+        &self,
+        key: &VerifierKey,
+    ) -> Result<(VerifiedLog, Vec<String>), JournalError> {
+        let notes = self.key_notes().await?;
+        let chain = KeyChain::of(key, &notes).map_err(|flaw| {
+            self.damaged(about(
+                "log/keys".to_owned(),
+                Flaw::BrokenLog(flaw.to_string()),
+            ))
+        })?;
+        let walk = self.walk_log(&chain, None, false).await?;
+        match walk.findings.into_iter().next() {
+            Some(finding) => Err(self.damaged(finding)),
+            None => Ok((walk.log, notes)),
+        }
+    }
+
+    /// The proof that a request's records are sealed, as of the newest seal. Records that no seal
+    /// covers are left out. `None`: none is sealed, or they are not what was.
+    ///
+    /// # Errors
+    /// A damaged log or stream; else what the store said.
+    pub async fn prove(
+        &self,
+        key: &VerifierKey,
+        stream: StreamId,
+    ) -> Result<Option<Proof>, JournalError> {
+        let (log, keys) = self.log_and_keys(key).await?;
+        let mut files = self.files(stream).await?;
+        files.truncate(log.sealed(stream).map_or(0, BTreeMap::len));
+        if files.is_empty() {
+            return Ok(None);
+        }
+        Ok(Proof::of(&log, keys, stream, &files))
+    }
+
+    /// The proof that the newest checkpoint continues an older one. `None`: it does not.
+    ///
+    /// # Errors
+    /// An older one that the journal's keys have not signed; else as [`Journal::prove`].
+    pub async fn prove_consistency(
+        &self,
+        key: &VerifierKey,
+        old: &str,
+    ) -> Result<Option<ConsistencyProof>, JournalError> {
+        let (log, keys) = self.log_and_keys(key).await?;
+        let chain = KeyChain::of(key, &keys);
+        let chain = chain.map_err(|flaw| unbelieved(&flaw.to_string()))?;
+        let checkpoint = opened(old, &chain)?;
+        let proof = ConsistencyProof::of(&log, keys, &checkpoint, old);
+        Ok(proof.filter(|proof| proof.check(key).is_ok()))
+    }
+
+    /// Walks all seals up to the first that is wrong. `whole`: looks at the tiles too.
+    async fn walk_log(
+        &self,
+        keys: &KeyChain,
+        kept: Option<&Checkpoint>,
+        whole: bool,
+    ) -> Result<Walk, JournalError> {
+        let mut walk = Walk {
+            log: VerifiedLog::default(),
+            findings: Vec::new(),
+            continues: false,
+            paths: BTreeSet::new(),
+        };
+        let [segments, checkpoints] = [
+            self.numbers("segments").await?,
+            self.numbers("checkpoints").await?,
+        ];
+        let end = segments
+            .last()
+            .max(checkpoints.last())
+            .copied()
+            .unwrap_or(0);
+        let begun = checkpoints.last().copied().unwrap_or(0) + 1;
+        let numbers = stream::iter(1..=end);
+        let mut reads = numbers
+            .map(|number| async move {
+                (
+                    number,
+                    self.segment(number).await,
+                    self.checkpoint(number).await,
+                )
+            })
+            .buffered(MAX_CONCURRENT);
+        while let Some((number, segment, note)) = reads.next().await {
+            let segment = match segment {
+                Ok(segment) => segment.ok_or_else(|| dropped("segments", number)),
+                Err(JournalError::Damaged { finding, .. }) => Err(*finding),
+                Err(error) => return Err(error),
+            };
+            let next = match (segment, note?) {
+                (Err(finding), _) => Err(finding),
+                // The newest segment is begun before its checkpoint: the next sealer completes it.
+                (Ok(segment), None) if number == begun && number == end => {
+                    walk.begun(&segment);
+                    break;
+                }
+                (Ok(_), None) => Err(dropped("checkpoints", number)),
+                (Ok(segment), Some(note)) => walk.take(&segment, &note, keys, kept),
+            };
+            match next {
+                Ok(objects) if whole => {
+                    let findings = self.check_objects(objects, &mut walk.paths).await?;
+                    walk.findings.extend(findings);
+                }
+                Ok(_) => {}
+                Err(finding) => {
+                    walk.findings.push(finding);
+                    break;
+                }
+            }
+        }
+        Ok(walk)
+    }
+
+    /// What is wrong with objects that follow from a segment.
+    async fn check_objects(
+        &self,
+        objects: Vec<Object>,
+        paths: &mut BTreeSet<String>,
+    ) -> Result<Vec<Finding>, JournalError> {
+        let fresh = objects
+            .into_iter()
+            .filter(|object| paths.insert(format!("log/{}", object.path)));
+        let fresh: Vec<Object> = fresh.collect();
+        let checks = fresh.iter().map(|object| async {
+            let fetched = self.fetch_one(&self.log_path(&object.path)).await?;
+            let path = format!("log/{}", object.path);
+            Ok::<_, JournalError>(match fetched {
+                Fetched::Bytes(bytes) if bytes == object.bytes => None,
+                Fetched::Absent => Some(about(path, Flaw::Dropped)),
+                Fetched::Bytes(_) | Fetched::TooLarge(_) => {
+                    let why = "it is not what its segment adds up to".to_owned();
+                    Some(about(path, Flaw::BrokenLog(why)))
+                }
+            })
+        });
+        let checked: Vec<_> = futures_util::future::try_join_all(checks).await?;
+        Ok(checked.into_iter().flatten().collect())
+    }
+
+    /// What lies below `log/` and does not belong there. Of a seal that is under way some objects may
+    /// exist.
+    async fn foreign_to_log(&self, known: &BTreeSet<String>) -> Result<Vec<Finding>, JournalError> {
+        let root = self.path(&["log"]);
+        let found = self
+            .store
+            .list(Some(&root))
+            .map_ok(|object| object.location);
+        let found: Vec<_> = self
+            .listing(&root, LISTING_TIMEOUT, found.try_collect())
+            .await?;
+        let strange = found.iter().filter(|path| {
+            let shown = self.shown(path);
+            shown != "log/checkpoint" && !known.contains(&shown)
+        });
+        Ok(strange
+            .map(|path| self.foreign(path, "no segment makes it"))
+            .collect())
+    }
+}
+
+impl Walk {
+    /// Takes the next seal; returns the objects that follow from it, but for its checkpoint.
+    fn take(
+        &mut self,
+        segment: &Segment,
+        note: &str,
+        keys: &KeyChain,
+        kept: Option<&Checkpoint>,
+    ) -> Result<Vec<Object>, Finding> {
+        let number = segment.number;
+        let pushed = self.log.push(segment, note, keys.of_seal(number));
+        let mut objects = pushed.map_err(|flaw| {
+            let signed = Checkpoint::open(note, keys.of_seal(number)).is_ok();
+            let folder = if signed { "segments" } else { "checkpoints" };
+            about(format!("log/{folder}/{}", numbered(number)), flaw)
+        })?;
+        if let (Some(kept), Some((newest, _))) = (kept, self.log.newest()) {
+            self.continues |= (newest.size, newest.root) == (kept.size, kept.root);
+        }
+        if segment.key_change.is_some() {
+            objects.push(Object {
+                path: format!("keys/{}", numbered(number)),
+                bytes: note.as_bytes().to_vec(),
+            });
+        }
+        for folder in ["segments", "checkpoints"] {
+            self.paths
+                .insert(format!("log/{folder}/{}", numbered(number)));
+        }
+        Ok(objects)
+    }
+
+    /// Takes in the objects that the sealer of the newest segment may have created already.
+    fn begun(&mut self, segment: &Segment) {
+        let path = format!("log/segments/{}", numbered(segment.number));
+        self.paths.insert(path);
+        let mut edge = self.log.edge().clone();
+        for object in edge.append(segment.records().iter().map(|(entry, _)| entry)) {
+            self.paths.insert(format!("log/{}", object.path));
+        }
+        if segment.key_change.is_some() {
+            self.paths
+                .insert(format!("log/keys/{}", numbered(segment.number)));
+        }
+    }
+}
+
+fn dropped(folder: &str, number: u64) -> Finding {
+    about(format!("log/{folder}/{}", numbered(number)), Flaw::Dropped)
+}
+
+fn opened(note: &str, chain: &KeyChain) -> Result<Checkpoint, Problem> {
+    let read = Checkpoint::unverified(note);
+    let opened = read.and_then(|read| Checkpoint::open(note, chain.of_seal(read.number)));
+    opened.map_err(|flaw| unbelieved(&flaw.to_string()))
+}
+
+fn unbelieved(why: &str) -> Problem {
+    let remedy = "give one that `sharehook audit seal` printed";
+    Problem::new("checkpoint", why, remedy)
+}
+
+fn disagreement(kept: &Checkpoint, log: &VerifiedLog) -> Finding {
+    let (at, size) = (kept.at, log.size());
+    let why = if kept.size > size {
+        format!(
+            "the checkpoint of {at} knows {} entries and the log only {size}: the newest seals were removed",
+            kept.size
+        )
+    } else {
+        format!("the checkpoint of {at} is not of this log's past: it was rewritten")
+    };
+    let path = format!("log/checkpoints/{}", numbered(kept.number));
+    about(path, Flaw::BrokenLog(why))
+}
