@@ -191,6 +191,7 @@ impl App {
             let plan = self.show_plan(&case.identity, case.request, &decision, case.deadline);
             return Ok(plan.await);
         }
+        self.prove_journal().await?;
         match (self.open(case, &decision).await?, decision) {
             (Opened::New(claim), Decision::Allow(approved)) => {
                 let permission = Permission::Granted(approved);

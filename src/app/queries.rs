@@ -148,6 +148,16 @@ impl App {
         self.prepared.source_of(origin)
     }
 
+    /// Proves, before this process writes its first record, that the journal's place refuses to
+    /// create a file twice.
+    ///
+    /// # Errors
+    /// That it does not, or what the store said: then nothing may be carried out.
+    pub async fn prove_journal(&self) -> Result<(), JournalError> {
+        let nonce = crate::clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
+        self.journal.test_place(nonce).await
+    }
+
     /// Whether the journal can be used now.
     ///
     /// # Errors

@@ -77,6 +77,7 @@ impl App {
         now: Timestamp,
         deadline: Deadline,
     ) -> Result<State, JournalError> {
+        self.prove_journal().await?;
         let deadline = context::turn(deadline);
         let stream = state.stream();
         let lease = self.worker_lease(now, deadline)?;

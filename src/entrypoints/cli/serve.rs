@@ -20,6 +20,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_BUDGET: Duration = Duration::from_secs(50);
 /// Time that running deliveries have after the stop signal. The journal holds unfinished ones.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
+/// Time limit of the proof that the journal's place can be trusted.
+const PROVE_WITHIN: Duration = Duration::from_secs(3);
 /// Time limit of the last seal.
 const SEAL_WITHIN: Duration = Duration::from_secs(1);
 
@@ -129,6 +131,12 @@ fn to_stdout(line: &str) {
 }
 
 async fn listen(app: Arc<App>, handler: Handler, address: SocketAddr) -> Result<Exit, Failure> {
+    match tokio::time::timeout(PROVE_WITHIN, app.prove_journal()).await {
+        Ok(proven) => proven.map_err(Failure::failed)?,
+        Err(_) => tracing::warn!(
+            "the journal's place has not answered yet; nothing is written before it does"
+        ),
+    }
     let listener = server::bind(address).await.map_err(|error| {
         Failure::Failed(format!(
             "cannot listen on {address}: {error}; choose another address with --listen"

@@ -31,6 +31,14 @@ pub enum JournalError {
         /// Why it failed.
         source: StoreFault,
     },
+    /// The place lets a file be created twice, so two workers could carry out the same request.
+    #[error(
+        "journal {place}: the place lets the same file be created twice, so nothing is written there; choose one that keeps create-only writes (docs/journal.md)"
+    )]
+    Untrusted {
+        /// The journal's place.
+        place: String,
+    },
     /// No answer in time. A write may have been carried out all the same; a repetition finds that
     /// out.
     #[error("journal {place}: {doing} {path} had no answer within {} s; see whether the place can be reached", after.as_secs())]
@@ -123,6 +131,7 @@ impl JournalError {
             | Self::NotARequest { .. }
             | Self::Gone { .. } => true,
             Self::Place(_)
+            | Self::Untrusted { .. }
             | Self::Store { .. }
             | Self::TimedOut { .. }
             | Self::NoRandomness(_)

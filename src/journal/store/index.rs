@@ -122,10 +122,10 @@ impl Journal {
         }
         for (path, stream, exist) in gone {
             let end = self.folder(*stream).await?.end;
-            let still = || async { self.index().fetch_one(path).await };
+            let still = || async { self.fetch_one(path).await };
             if (end == 0 || end < *exist) && !matches!(still().await?, Fetched::Absent) {
                 findings.push(Finding {
-                    path: self.index().shown(path),
+                    path: self.shown(path),
                     ..Finding::of(*stream, exist.saturating_sub(1), Flaw::Unrecorded)
                 });
             }
@@ -156,7 +156,7 @@ impl Journal {
             lacks.push((self.unsealed_path(stream, asked.sealed), why));
         }
         let finding = |(path, why)| Finding {
-            path: self.index().shown(&path),
+            path: self.shown(&path),
             stream: stream.to_string(),
             seq: None,
             flaw: Flaw::Unlisted(why),
@@ -176,14 +176,14 @@ impl Journal {
             let path = self.grant_path(entry);
             if !self.holds_bytes(&path, asked.grant.as_deref()).await? {
                 let why = "it does not say what the records say";
-                found.push(self.index().foreign(&path, why));
+                found.push(self.foreign(&path, why));
             }
         }
         Ok(found)
     }
 
     async fn holds_bytes(&self, path: &Path, wanted: Option<&[u8]>) -> Result<bool, JournalError> {
-        Ok(match self.index().fetch_one(path).await? {
+        Ok(match self.fetch_one(path).await? {
             Fetched::Bytes(bytes) => wanted == Some(&bytes),
             Fetched::Absent => true,
             Fetched::TooLarge(_) => false,
@@ -263,7 +263,7 @@ impl Journal {
     pub async fn read_index(&self) -> Result<Index, JournalError> {
         let mut index = Index::default();
         for (path, size) in self.list_index(&[]).await? {
-            let shown = self.index().shown(&path);
+            let shown = self.shown(&path);
             let name = path.filename().unwrap_or_default();
             let mut empty = true;
             let named = match shown.split('/').nth(1) {
@@ -292,11 +292,11 @@ impl Journal {
                 Some((stream, exist)) => index.named.push((path.clone(), stream, exist)),
                 None => index
                     .foreign
-                    .push(self.index().foreign(&path, "its name is not an entry's")),
+                    .push(self.foreign(&path, "its name is not an entry's")),
             }
             if empty && size > 0 && named.is_some() {
                 let why = "this file of the index is empty where nobody changed it";
-                index.foreign.push(self.index().foreign(&path, why));
+                index.foreign.push(self.foreign(&path, why));
             }
         }
         index

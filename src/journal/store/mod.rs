@@ -13,6 +13,7 @@ mod log;
 mod objects;
 mod open_request;
 mod open_store;
+mod place_test;
 mod remote;
 mod retire;
 mod s3;
@@ -52,8 +53,10 @@ pub struct Journal {
     scrub: Arc<Scrub>,
     echo: Option<Echo>,
     unsealed: Arc<Unsealed>,
-    /// Where the index lies; none: beside the records.
-    index: Option<Arc<Self>>,
+    /// Whether the place was proven to keep what it is relied on for.
+    proven: Arc<tokio::sync::OnceCell<()>>,
+    /// Which directory it was when it was opened: device and number.
+    folder: Option<(u64, u64)>,
 }
 
 /// Is told each record's file once it is stored.
@@ -63,20 +66,6 @@ impl Journal {
     /// Where it lies.
     pub fn place(&self) -> &JournalLocation {
         &self.place
-    }
-
-    /// The journal with its index in another place, where this process may delete.
-    #[must_use]
-    pub fn with_index(self, index: Self) -> Self {
-        Self {
-            index: Some(Arc::new(index)),
-            ..self
-        }
-    }
-
-    /// Where the index lies.
-    pub(super) fn index(&self) -> &Self {
-        self.index.as_deref().unwrap_or(self)
     }
 
     /// Whether this process has written records that it has not sealed.

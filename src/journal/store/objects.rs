@@ -87,6 +87,7 @@ impl Journal {
         if seq >= MAX_RECORDS {
             return Err(JournalError::StreamFull { stream });
         }
+        self.same_folder()?;
         let path = self.record_path(stream, seq);
         match self.create_at(&path, bytes).await? {
             Put::Ours => {
@@ -146,13 +147,18 @@ impl Journal {
 
     /// Removes a record; one that is not there is no error.
     pub(super) async fn remove(&self, stream: StreamId, seq: u64) -> Result<(), JournalError> {
-        let path = self.record_path(stream, seq);
+        self.remove_at(&self.record_path(stream, seq)).await
+    }
+
+    /// Removes a file; one that is not there is no error.
+    pub(super) async fn remove_at(&self, path: &Path) -> Result<(), JournalError> {
+        let delete = self.store.delete(path);
         match self
-            .bounded("delete", &path, OPERATION_TIMEOUT, self.store.delete(&path))
+            .bounded("delete", path, OPERATION_TIMEOUT, delete)
             .await?
         {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.store_failed("delete", &path, &error)),
+            Err(error) => Err(self.store_failed("delete", path, &error)),
         }
     }
 

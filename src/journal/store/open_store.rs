@@ -14,6 +14,7 @@ use super::super::location::JournalLocation;
 use super::azure::Azure;
 use super::error::{JournalError, Scrub, place_error};
 use super::gcs::Gcs;
+use super::place_test::folder_id;
 use super::s3::S3;
 use super::{Access, Journal, remote};
 
@@ -32,6 +33,10 @@ impl Journal {
             JournalLocation::Gcs(bucket) => remote::open::<Gcs>(bucket, access, location)?,
             JournalLocation::Azure(bucket) => remote::open::<Azure>(bucket, access, location)?,
         };
+        let folder = match location {
+            JournalLocation::Directory(dir) => folder_id(dir),
+            _ => None,
+        };
         Ok(Self {
             store,
             root,
@@ -39,7 +44,8 @@ impl Journal {
             scrub: Arc::new(scrub),
             echo: None,
             unsealed: Arc::default(),
-            index: None,
+            proven: Arc::default(),
+            folder,
         })
     }
 
@@ -55,7 +61,9 @@ impl Journal {
             scrub: Arc::new(Scrub::default()),
             echo: None,
             unsealed: Arc::default(),
-            index: None,
+            // Its store is the caller's own.
+            proven: Arc::new(tokio::sync::OnceCell::new_with(Some(()))),
+            folder: None,
         }
     }
 }

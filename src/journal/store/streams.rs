@@ -75,12 +75,7 @@ impl Journal {
     /// # Errors
     /// What the store said.
     pub async fn check(&self) -> Result<(), JournalError> {
-        if let super::JournalLocation::Directory(dir) = &*self.place
-            && !dir.is_dir()
-        {
-            let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(self.failed("list", "requests", &gone));
-        }
+        self.same_folder()?;
         // No identity has this stream: finding it empty costs one short listing in a journal of any
         // size.
         let nobody = self.path(&["requests", "00000000000000000000000000000000"]);

@@ -11,7 +11,7 @@ use super::super::{Journal, JournalError};
 impl Journal {
     /// A path in the index.
     pub(in super::super) fn index_path(&self, parts: &[&str]) -> Path {
-        let index = self.index().path(&["index"]);
+        let index = self.path(&["index"]);
         parts.iter().fold(index, |path, part| path.join(*part))
     }
 
@@ -22,7 +22,6 @@ impl Journal {
     ) -> Result<Vec<(Path, u64)>, JournalError> {
         let folder = self.index_path(parts);
         let found = self
-            .index()
             .store
             .list(Some(&folder))
             .map_ok(|object| (object.location, object.size));
@@ -32,7 +31,7 @@ impl Journal {
 
     /// Creates an empty file; it may be there already.
     pub(in super::super) async fn touch(&self, path: &Path) -> Result<(), JournalError> {
-        self.index().create_at(path, &[]).await.map(|_| ())
+        self.create_at(path, &[]).await.map(|_| ())
     }
 
     /// Deletes files; they may be gone already. An object store takes many in one call.
@@ -45,7 +44,7 @@ impl Journal {
         };
         let paths = stream::iter(paths.into_iter().map(Ok)).boxed();
         let delete = async {
-            let mut deleted = self.index().store.delete_stream(paths);
+            let mut deleted = self.store.delete_stream(paths);
             while let Some(end) = deleted.next().await {
                 match end {
                     Ok(_) | Err(Error::NotFound { .. }) => {}

@@ -158,8 +158,7 @@ impl Journal {
         let stream = entry.stream;
         if entry.full {
             let path = self.grant_path(entry);
-            let (fetched, folder) =
-                try_join(self.index().fetch_one(&path), self.folder(stream)).await?;
+            let (fetched, folder) = try_join(self.fetch_one(&path), self.folder(stream)).await?;
             if folder.end <= entry.seq {
                 return Err(self.damaged(Finding::of(stream, entry.seq, Flaw::Unrecorded)));
             }
@@ -186,7 +185,7 @@ impl Journal {
     }
 
     pub(super) fn read_grant_entry(&self, path: &Path) -> Option<GrantEntry> {
-        let shown = self.index().shown(path);
+        let shown = self.shown(path);
         let parts: Vec<&str> = shown.split('/').collect();
         match parts[..] {
             ["index", "grants", region, image, name] => GrantEntry::read(region, image, name),
@@ -253,7 +252,7 @@ impl Journal {
             let bytes = grant.map(|grant| serde_json::to_vec(&grant)).transpose()?;
             let path = self.grant_path(&wanted);
             let bytes = bytes.unwrap_or_default();
-            self.index().create_at(&path, &bytes).await?;
+            self.create_at(&path, &bytes).await?;
         }
         let old = known.iter().filter(|entry| Some(*entry) != kept);
         Ok(old.map(|entry| self.grant_path(entry)).collect())

@@ -144,7 +144,7 @@ async fn a_directory_that_went_away_is_not_ready() {
             .await
             .unwrap_err()
             .to_string()
-            .contains("list requests failed")
+            .contains("gone or was replaced")
     );
 }
 
@@ -186,4 +186,114 @@ async fn each_stored_record_is_told_once_as_its_line_and_nothing_else_is() {
         *told.lock().unwrap(),
         files.iter().map(line).collect::<Vec<_>>()
     );
+}
+
+/// A place that overwrites, as a proxy without conditions does.
+#[derive(Debug)]
+struct Forgetful(object_store::memory::InMemory);
+
+impl std::fmt::Display for Forgetful {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("forgetful")
+    }
+}
+
+#[async_trait::async_trait]
+impl object_store::ObjectStore for Forgetful {
+    async fn put_opts(
+        &self,
+        at: &object_store::path::Path,
+        payload: object_store::PutPayload,
+        _: object_store::PutOptions,
+    ) -> object_store::Result<object_store::PutResult> {
+        let overwrite = object_store::PutMode::Overwrite.into();
+        self.0.put_opts(at, payload, overwrite).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        at: &object_store::path::Path,
+        options: object_store::PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn object_store::MultipartUpload>> {
+        self.0.put_multipart_opts(at, options).await
+    }
+
+    async fn get_opts(
+        &self,
+        at: &object_store::path::Path,
+        options: object_store::GetOptions,
+    ) -> object_store::Result<object_store::GetResult> {
+        self.0.get_opts(at, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        paths: futures_util::stream::BoxStream<
+            'static,
+            object_store::Result<object_store::path::Path>,
+        >,
+    ) -> futures_util::stream::BoxStream<'static, object_store::Result<object_store::path::Path>>
+    {
+        self.0.delete_stream(paths)
+    }
+
+    fn list(
+        &self,
+        prefix: Option<&object_store::path::Path>,
+    ) -> futures_util::stream::BoxStream<'static, object_store::Result<object_store::ObjectMeta>>
+    {
+        self.0.list(prefix)
+    }
+
+    async fn list_with_delimiter(
+        &self,
+        prefix: Option<&object_store::path::Path>,
+    ) -> object_store::Result<object_store::ListResult> {
+        self.0.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(
+        &self,
+        from: &object_store::path::Path,
+        to: &object_store::path::Path,
+        options: object_store::CopyOptions,
+    ) -> object_store::Result<()> {
+        self.0.copy_opts(from, to, options).await
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_creates_twice_is_refused_and_others_keep_no_probe() {
+    let forgetful = Journal {
+        proven: std::sync::Arc::default(),
+        ..Journal::over(std::sync::Arc::new(Forgetful(Default::default())))
+    };
+    let error = forgetful.test_place([1; 8]).await.unwrap_err();
+    assert!(error.to_string().contains("created twice"), "{error}");
+    let dir = tempfile::tempdir().unwrap();
+    for journal in [memory(), directory(dir.path())] {
+        journal.test_place([1; 8]).await.unwrap();
+        assert_eq!(journal.list_index(&["probe"]).await.unwrap(), []);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_that_disappears_is_noticed_before_the_next_record() {
+    let outer = tempfile::tempdir().unwrap();
+    let dir = outer.path().join("journal");
+    let journal = directory(&dir);
+    finished(&journal, "first").await;
+    fs::rename(&dir, outer.path().join("elsewhere")).unwrap();
+    for _ in 0..2 {
+        let error = journal.open_request(plain("first", 2)).await.unwrap_err();
+        assert!(
+            error.to_string().contains("gone or was replaced"),
+            "{error}"
+        );
+        assert!(journal.check().await.is_err());
+        // Also when another folder takes its place.
+        fs::create_dir_all(&dir).unwrap();
+    }
+    assert!(!dir.join("requests").exists());
 }

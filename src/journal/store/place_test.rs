@@ -1,0 +1,65 @@
+//! Whether a place keeps what the journal relies on: a second create of the same file fails, and a
+//! directory is still the one that was opened. Takes random bytes for the probe's name; returns once
+//! that is proven.
+
+use std::path::Path as FsPath;
+
+use super::super::location::JournalLocation;
+use super::objects::Put;
+use super::{Journal, JournalError};
+
+impl Journal {
+    /// Proves, once for each opened journal, that the place refuses to create a file twice: creates a
+    /// probe below `index/`, tries again with other bytes, and deletes it.
+    ///
+    /// # Errors
+    /// [`JournalError::Untrusted`]: it did not refuse. Nothing may be written there. Else what the
+    /// store said.
+    pub async fn test_place(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
+        self.proven
+            .get_or_try_init(|| self.probe(nonce))
+            .await
+            .map(|_| ())
+    }
+
+    async fn probe(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
+        let path = self.path(&["index", "probe", &hex::encode(nonce)]);
+        let first = self.create_at(&path, b"first").await?;
+        let second = self.create_at(&path, b"second").await?;
+        let kept = matches!(second, Put::Theirs(found) if *found == *b"first");
+        // Where the evidence lies under a lock of its own, the probe stays.
+        drop(self.remove_at(&path).await);
+        if matches!(first, Put::Ours) && kept {
+            return Ok(());
+        }
+        let place = self.place.to_string();
+        Err(JournalError::Untrusted { place })
+    }
+
+    /// Whether a directory is still the one that was opened: else its requests would be taken as new.
+    pub(super) fn same_folder(&self) -> Result<(), JournalError> {
+        match &*self.place {
+            JournalLocation::Directory(dir) if folder_id(dir) != self.folder => {
+                let gone = std::io::Error::other("the folder is gone or was replaced");
+                Err(self.failed("create", "requests", &gone))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The directory that a path names now.
+#[cfg(unix)]
+pub(super) fn folder_id(dir: &FsPath) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = std::fs::metadata(dir)
+        .ok()
+        .filter(std::fs::Metadata::is_dir)?;
+    Some((found.dev(), found.ino()))
+}
+
+/// Elsewhere only that there is one.
+#[cfg(not(unix))]
+pub(super) fn folder_id(dir: &FsPath) -> Option<(u64, u64)> {
+    dir.is_dir().then_some((0, 0))
+}
