@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use crate::domain::SourceName;
 
-/// The header stands there more than once, with different values: which one another hop believed
-/// cannot be known.
+/// The request repeats the header with different values: another hop may have used another value
+/// than this program would.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header {0} stands there twice with different values")]
 pub struct DuplicateHeader(pub String);
@@ -35,7 +35,7 @@ impl Headers {
     /// The one value of a header, however its name is spelt. The same value repeated counts once.
     ///
     /// # Errors
-    /// [`DuplicateHeader`] when the header stands there with different values.
+    /// [`DuplicateHeader`] when the request repeats the header with different values.
     pub fn one(&self, name: &str) -> Result<Option<&str>, DuplicateHeader> {
         let name = name.to_ascii_lowercase();
         let Some(values) = self.0.get(&name) else {
@@ -71,13 +71,13 @@ impl Headers {
         self.0.keys().map(String::as_str)
     }
 
-    /// Whether the header stands there at all.
+    /// Whether the request has the header.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(&name.to_ascii_lowercase())
     }
 }
 
-/// By which door a delivery came.
+/// How a delivery arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Via {
     /// An HTTP request: anyone can send one.
@@ -98,7 +98,7 @@ pub struct Delivery {
     /// The configured source it claims to come from: the path of the request, or the trigger's
     /// configuration.
     pub source: SourceName,
-    /// By which door.
+    /// How it arrived.
     pub via: Via,
     /// The exact bytes, after the host's own transport encoding is undone and before any parsing.
     pub body: Bytes,

@@ -130,8 +130,8 @@ impl Handshake {
             })
     }
 
-    /// Answers what is asked before a delivery can be signed; nothing when the request is not this
-    /// handshake.
+    /// Answers the request that a sender makes before its first delivery; nothing when the request
+    /// is not this handshake.
     ///
     /// # Errors
     /// Okta's challenge without the source's secret is refused like any delivery.

@@ -257,7 +257,7 @@ fn ids(
 }
 
 impl HmacScheme {
-    /// Whether something that verification needs stands in the body's JSON.
+    /// Whether verification reads a value from the body's JSON.
     fn needs_json(&self) -> bool {
         matches!(self.time, Some(TimeSource::MillisPointer(_)))
             || matches!(self.id, Some(IdSource::Pointer(_)))

@@ -76,7 +76,7 @@ impl Map {
         Self::builtin_text(name).map(|text| Self::load(text, name))
     }
 
-    /// The text of a map that ships, to start one's own from.
+    /// The text of a map that ships, as a start for an operator's map.
     pub fn builtin_text(name: &str) -> Option<&'static str> {
         BUILTIN
             .iter()

@@ -7,7 +7,7 @@ use super::scheme_kind::{SchemeKind, SchemeName};
 /// The header of the `token` preset.
 const TOKEN_HEADER: &str = "x-sharehook-token";
 
-/// What a preset's name stands for.
+/// The scheme of a preset's name.
 pub(super) fn preset(name: SchemeName) -> SchemeKind {
     let hmac = |record| SchemeKind::Hmac(Box::new(record));
     match name {

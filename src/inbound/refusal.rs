@@ -1,4 +1,4 @@
-//! Why a delivery was not believed. The reason is for the log and for `explain`; the sender sees
+//! Why a delivery is refused. The reason is for the log and for `explain`; the sender sees
 //! one text for all of them.
 
 use super::delivery::DuplicateHeader;
@@ -28,7 +28,7 @@ pub enum Refusal {
         /// Header, list item or body field.
         what: String,
     },
-    /// A header that the scheme needs stands there with two values.
+    /// The request repeats a header that the scheme needs, with another value.
     #[error("{what} stands there twice with different values")]
     Duplicate {
         /// The header or list item.
@@ -86,8 +86,8 @@ impl Refusal {
         matches!(self, Self::MediaType { .. })
     }
 
-    /// What the sender is told: one text for every failure of authentication, so that probing
-    /// teaches nothing.
+    /// The text for the sender: the same for every failure of authentication, so that probing shows
+    /// nothing.
     pub fn public_text(&self) -> &'static str {
         if self.is_media_type() {
             "unsupported content type"

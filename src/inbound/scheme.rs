@@ -1,4 +1,4 @@
-//! One record describes any HMAC-SHA256 sender: where its signature stands, how it is written, what
+//! One record describes any HMAC-SHA256 sender: where its signature is, how it is written, what
 //! is signed, how old it may be. In: a preset or an operator's inline table. Out: a record that is
 //! safe to verify with, or every problem with it.
 
@@ -64,7 +64,7 @@ pub enum Part {
     Body,
 }
 
-/// Where the signed time stands. A time that is not signed is no time.
+/// Where the signed time is. A time that is not signed is not used.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -79,7 +79,7 @@ pub enum TimeSource {
     MillisPointer(String),
 }
 
-/// Where the delivery's id stands.
+/// Where the delivery's id is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -97,7 +97,7 @@ pub struct HmacScheme {
     pub header: String,
     /// How several signatures are separated.
     pub separator: Separator,
-    /// What stands before each signature: `sha256=`, `v1,`. Items with another prefix are skipped.
+    /// The text before each signature: `sha256=`, `v1,`. Items with another prefix are skipped.
     pub prefix: String,
     /// How a signature is written.
     pub encoding: Encoding,
@@ -105,14 +105,14 @@ pub struct HmacScheme {
     pub key: KeyDecoding,
     /// What is signed, in order.
     pub signed: Vec<Part>,
-    /// Where the signed time stands; without one, age is not checked and only identity stops a
-    /// replay.
+    /// Where the signed time is; without one, age is not checked and only the request's identity
+    /// stops a replay.
     pub time: Option<TimeSource>,
     /// How far the signed time may be from now, in seconds, to either side.
     pub window: u32,
-    /// Where the delivery's id stands.
+    /// Where the delivery's id is.
     pub id: Option<IdSource>,
-    /// Media types served; `application/*+json` stands for the structured suffix.
+    /// Media types served; `application/*+json` means the structured suffix.
     pub content_types: Vec<String>,
     /// The fewest bytes of a key. Standard Webhooks asks for 24.
     pub min_key: usize,

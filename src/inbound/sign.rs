@@ -13,7 +13,7 @@ use super::template::{encode, id_header, is_id, signed_prefix, time_text};
 use crate::domain::{Problem, Problems, Timestamp};
 
 /// The headers with which a delivery of `body` verifies at `now`: content type first, then what the
-/// scheme needs. `id` is used where the scheme has an id header. A scheme whose time stands in the
+/// scheme needs. `id` is used where the scheme has an id header. A scheme that reads its time from the
 /// body signs the body as it is. The secret may be short or published: what a real source refuses
 /// is decided where it verifies.
 ///

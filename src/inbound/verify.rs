@@ -1,4 +1,4 @@
-//! The door: a [`Delivery`] becomes a [`VerifiedDelivery`] or a [`Refusal`]. Only this file can
+//! Verifies a [`Delivery`]: it becomes a [`VerifiedDelivery`] or a [`Refusal`]. Only this file can
 //! make a verified one. In: scheme, secrets and origins from the configuration, the delivery, and
 //! now. Knows no host and no clock.
 
@@ -72,7 +72,7 @@ impl VerifiedDelivery {
     }
 
     /// The delivery's id, where the signature covers it or the host vouches for it, and only there:
-    /// whoever replays a captured request can write any other.
+    /// an attacker who replays a captured request can write any other id.
     pub fn delivery_id(&self) -> Option<&str> {
         self.delivery_id.as_deref()
     }

@@ -48,7 +48,7 @@ impl Value {
         Ok(from..to.max(from))
     }
 
-    /// The slice `{start, end}` that an object stands for as an index.
+    /// The slice that `{start, end}` means as an index.
     fn as_slice(&self) -> Option<Range<&Self>> {
         let Self::Object(fields, _) = self else {
             return None;

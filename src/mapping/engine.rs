@@ -1,4 +1,4 @@
-//! The jq engine behind a narrow door: text in, program out; JSON in, JSON out. A program is
+//! Compiles and runs jq programs: text in, program out; JSON in, JSON out. A program is
 //! compiled once and shared: it holds no values, so it is `Send` and `Sync` although values are not.
 
 use jaq_core::data::JustLut;

@@ -26,7 +26,7 @@ pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, St
             'i' => builder.case_insensitive(true),
             'x' => builder.ignore_whitespace(true),
             'p' => builder.dot_matches_new_line(true),
-            // `s` says what is so anyway: ^ and $ are the ends of the text.
+            // `s` changes nothing: ^ and $ are always the ends of the text.
             'g' | 'n' | 's' => &mut builder,
             other => return Err(format!("has no flag {other:?}")),
         };

@@ -16,7 +16,7 @@ fn mismatch(left: &Value, operator: &str, right: &Value) -> jaq_core::Error<Valu
     ))
 }
 
-/// What making `shared` one's own costs: little when nothing else holds it.
+/// The cost of a copy that can be changed: little when nothing else holds the value.
 pub(super) fn own<T>(shared: &Rc<T>, copy: u64) -> u64 {
     match Rc::strong_count(shared) {
         1 => 1,

@@ -1,4 +1,4 @@
-//! Where in an event a value stands. It is found by identity and not by what it looks like: texts,
+//! Finds the path of a value in an event, by identity and not by content: texts,
 //! numbers, lists and objects are shared, never copied, on their way through a program.
 
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use super::value::Value;
 use crate::domain::shown;
 
 impl Value {
-    /// Where this very value stands in `event`, as a path; nothing for one that was made on the way,
+    /// The path of this very value in `event`; nothing for one that the program made,
     /// and for null and booleans, which have no identity.
     pub(super) fn place_in(&self, event: &Self) -> Option<String> {
         let same = match (self, event) {
