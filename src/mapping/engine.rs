@@ -1,6 +1,8 @@
 //! Compiles and runs jq programs: text in, program out; JSON in, JSON out. A program is
 //! compiled once and shared: it holds no values, so it is `Send` and `Sync` although values are not.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use jaq_core::data::JustLut;
 use jaq_core::load::{Arena, File, Loader, parse};
 use jaq_core::{Compiler, Ctx, Vars};
@@ -58,11 +60,15 @@ impl Program {
         let run = Run::begin();
         let event = Value::from_json(event);
         run.limit(event.size().weight, units);
-        let outputs =
-            stacker::maybe_grow(RUNNING_STACK, RUNNING_STACK, || self.outputs(event, now));
-        match bound::exceeded() {
-            Some(bound) => Err(bound.to_string()),
-            None => outputs,
+        // The engine is not ours: should it panic on some event, that event alone fails. Running does
+        // not change the program, so nothing half-done outlives the panic.
+        let outputs = catch_unwind(AssertUnwindSafe(|| {
+            stacker::maybe_grow(RUNNING_STACK, RUNNING_STACK, || self.outputs(event, now))
+        }));
+        match (bound::exceeded(), outputs) {
+            (Some(bound), _) => Err(bound.to_string()),
+            (None, Ok(outputs)) => outputs,
+            (None, Err(_)) => Err("the jq engine failed on this event".to_owned()),
         }
     }
 
