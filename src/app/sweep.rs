@@ -122,6 +122,9 @@ impl App {
             }
             // The first pass may just have found what is due.
             if !ever_done {
+                if pass.done() {
+                    self.journal.mend_unsealed().await?;
+                }
                 let wake_ups = self.journal.due(round.now).await?;
                 self.sweep_due(wake_ups, &mut round).await;
             }
@@ -149,7 +152,10 @@ impl App {
         let unreadable: Vec<StreamId> = unreadable.into_iter().map(|(stream, _)| stream).collect();
         let (index, now) = (self.journal.read_index().await?, self.now());
         let mended = self.journal.mend_index(&index, &states, &unreadable, now);
-        let indexed = mended.await?;
+        let mut indexed = mended.await?;
+        indexed.mended = indexed
+            .mended
+            .saturating_add(self.journal.mend_unsealed().await?);
         let mut pass = self.journal.pass(now).await?;
         self.journal.note_pass(&mut pass, None).await?;
         Ok(indexed)

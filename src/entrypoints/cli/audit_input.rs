@@ -1,4 +1,4 @@
-//! The input of the audit commands: the configured journal, journals and archives named on the
+//! The input of the audit commands: the configured journal, and journals named on the
 //! command line, and files.
 
 use std::path::Path;

@@ -157,7 +157,11 @@ impl Journal {
             });
         }
         let sealed_len = sealed.len() as u64;
-        let end = if folder.retired { folder.end.max(sealed_len) } else { folder.end };
+        let end = if folder.retired {
+            folder.end.max(sealed_len)
+        } else {
+            folder.end
+        };
         let asked = |state: Option<&State>| Asked::of(stream, end, sealed_len, state);
         if folder.retired {
             let retired = self.retired(stream).await?;

@@ -7,11 +7,17 @@
 //! puts an entry behind what it sealed before it deletes the older ones. A name is never needed
 //! again once the record that it names is sealed: a slow sealer deletes nothing of another.
 
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
 use object_store::path::Path;
 
 use super::super::super::record::{Stored, StreamId};
 use super::super::objects::Fetched;
 use super::super::{Journal, JournalError};
+
+/// Requests that are listed at once.
+const SIDE_BY_SIDE: usize = 16;
 
 /// A stream with records that may be unsealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +83,42 @@ impl Journal {
             done.extend(old);
         }
         self.delete_entries(done).await
+    }
+
+    /// Writes the entries that unsealed records lack, and returns how many. Reads every segment and
+    /// lists every request, so its cost grows with the journal: it belongs to making the index anew.
+    ///
+    /// # Errors
+    /// What the store said. Repeating it is safe.
+    pub async fn mend_unsealed(&self) -> Result<u64, JournalError> {
+        // Of a stream's entries the first comes last, and stays.
+        let entries = self.unsealed_entries().await?.into_iter().rev();
+        let named: BTreeMap<StreamId, u64> =
+            entries.map(|entry| (entry.stream, entry.seq)).collect();
+        let mut sealed: BTreeMap<StreamId, u64> = BTreeMap::new();
+        for number in 1.. {
+            let Some(segment) = self.segment(number).await? else {
+                break;
+            };
+            for (entry, _) in segment.records() {
+                let end = sealed.entry(entry.stream).or_default();
+                *end = (*end).max(entry.seq.saturating_add(1));
+            }
+        }
+        let streams: Vec<StreamId> = self.streams().await?.into_iter().collect();
+        let mut mended = 0;
+        for some in streams.chunks(SIDE_BY_SIDE) {
+            let folders = try_join_all(some.iter().map(|stream| self.folder(*stream))).await?;
+            for (stream, folder) in some.iter().zip(folders) {
+                let sealed = sealed.get(stream).copied().unwrap_or(0);
+                let named = named.get(stream).is_some_and(|first| *first <= sealed);
+                if sealed < folder.end && !named {
+                    self.touch(&self.unsealed_path(*stream, sealed)).await?;
+                    mended += 1;
+                }
+            }
+        }
+        Ok(mended)
     }
 
     async fn ends_turn(&self, stream: StreamId, seq: u64) -> Result<bool, JournalError> {
