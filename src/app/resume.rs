@@ -39,10 +39,12 @@ impl App {
         let deadline = context::turn(deadline);
         let stream = state.stream();
         let lease = self.worker_lease(now, deadline)?;
-        let Some((claim, _)) = self.journal.take(state, lease).await? else {
+        let permission = self.permission(&state);
+        let verdict = permission.verdict().cloned();
+        let taken = self.journal.take_under(state, lease, verdict).await?;
+        let Some((claim, _)) = taken else {
             return self.reread(stream).await;
         };
-        let permission = self.permission(claim.state());
         Box::pin(self.finish(claim, permission, deadline)).await
     }
 

@@ -2,7 +2,7 @@
 //! item's recorded result and the observed state; returns the result to close with.
 
 use crate::cloud::error::image_is_missing;
-use crate::domain::{Item, ItemResult, ResultCode, ResultKind, ShareRequest, Verdict};
+use crate::domain::{Action, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Verdict};
 use crate::journal::State;
 use crate::plan::Observation;
 use crate::policy::Approved;
@@ -16,6 +16,18 @@ pub(super) enum Permission {
     Granted(Approved),
     /// Share nothing more, and close.
     Withheld(Withheld),
+}
+
+impl Permission {
+    /// The verdict of the present policies that lets a share go on.
+    pub(super) fn verdict(&self) -> Option<&Verdict> {
+        match self {
+            Self::Granted(approved) if approved.request().action == Action::Share => {
+                Some(approved.verdict())
+            }
+            Self::Granted(_) | Self::Withheld(_) => None,
+        }
+    }
 }
 
 /// Why a share stops.

@@ -175,7 +175,10 @@ pub(super) fn not_revoked(seconds: i64) -> Event {
 pub(super) fn event_of_every_type() -> Vec<Event> {
     vec![
         opened(identity("CHG0030192")),
-        Event::Taken { until: at(60) },
+        Event::Taken {
+            until: at(60),
+            verdict: None,
+        },
         progress(vec![result(lighthouse(), available())]),
         deferred(120),
         closed(
@@ -281,7 +284,14 @@ impl StreamBuilder {
             .then(2, 1, progress(vec![result(lighthouse(), available())]))
             .then(3, 1, progress(vec![result(account(0), Shared)]))
             .then(4, 1, deferred(120))
-            .then(130, 2, Event::Taken { until: at(190) })
+            .then(
+                130,
+                2,
+                Event::Taken {
+                    until: at(190),
+                    verdict: None,
+                },
+            )
             .then(131, 2, progress(vec![result(account(2), failed())]))
             .then(132, 2, closed(Status::Partial, vec![]))
             .then(
@@ -299,6 +309,7 @@ impl StreamBuilder {
                 4,
                 Event::Taken {
                     until: at(EXPIRY + 120),
+                    verdict: None,
                 },
             )
             .then(

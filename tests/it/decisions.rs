@@ -116,6 +116,44 @@ async fn a_share_that_waited_is_decided_again_before_it_is_made() {
 }
 
 #[tokio::test]
+async fn the_decision_that_a_share_went_on_under_is_on_record() {
+    let mut world = World::new().await;
+    world.reset().await;
+    let bob = "invoke/bob@example.com";
+    world.change_entities(|text| {
+        let twice = |line: &str| {
+            let carol = line.replace("bob@", "carol@");
+            if line.contains(bob) {
+                format!("{line}\n{carol}")
+            } else {
+                line.to_owned()
+            }
+        };
+        text.lines().map(twice).collect::<Vec<_>>().join("\n")
+    });
+    let both = json!({"not_before": LATER, "approvers": ["bob@example.com", "carol@example.com"]});
+    let (_, first) = world.deliver(&request("CHG1", both.clone())).await;
+    world.change_entities(|text| {
+        let rest = text.lines().filter(|line| !line.contains(bob));
+        rest.collect::<Vec<_>>().join("\n")
+    });
+    world.advance(2 * HOUR);
+    world.sweep().await;
+    let (_, last) = world.deliver(&request("CHG1", both)).await;
+    assert_eq!(last.status, Status::Completed);
+    let counted = |answer: &sharehook::app::Answer| serde_json::to_value(answer).unwrap();
+    let (first, last) = (counted(&first).to_string(), counted(&last).to_string());
+    assert!(first.contains("bob@"), "{first}");
+    assert!(!last.contains("bob@") && last.contains("carol@"), "{last}");
+    let export = &world.app.requests().await.unwrap().entries[0].answer;
+    assert_eq!(
+        counted(export)["policy"],
+        json!(["golden-images-to-staging"])
+    );
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_interrupted_share_that_is_denied_by_now_keeps_what_it_gave_until_its_end() {
     for image in [BLUEPRINT, CVM_IMAGE] {
         let mut world = World::new().await;

@@ -60,16 +60,12 @@ fn row(entry: &Entry<'_>) -> String {
                 .and_then(|intent| intent.expires_at)
                 .map(|at| at.to_string()),
         ),
-        text(entry.intent.map(|intent| intent.verdict.policies.join(" "))),
+        text(entry.verdict().map(|verdict| verdict.policies.join(" "))),
         results.iter().map(result).collect::<Vec<_>>().join("; "),
         calls.iter().map(call).collect::<Vec<_>>().join("; "),
         record.stream.to_string(),
         entry.stored.hash.clone(),
-        text(
-            entry
-                .intent
-                .map(|intent| intent.verdict.policy_digest.clone()),
-        ),
+        text(entry.verdict().map(|verdict| verdict.policy_digest.clone())),
         text(received.map(|received| received.body_digest.clone())),
         text(received.map(|received| received.map_digest.clone())),
         text(received.map(|received| received.config_digest.clone())),

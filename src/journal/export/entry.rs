@@ -1,7 +1,7 @@
 //! A record together with what the records before it say. In: a stream's records. Out: what each of
 //! them means to a reader who sees it alone.
 
-use crate::domain::{Action, Status};
+use crate::domain::{Action, Status, Verdict};
 use crate::journal::record::{Event, Intent, Received, Stored};
 
 /// A record with the request that it is about.
@@ -43,6 +43,18 @@ impl<'a> Entry<'a> {
         match (&self.stored.record.event, self.intent) {
             (Event::Conflict(conflict), _) => Some(&conflict.received),
             (_, intent) => intent.map(|intent| &intent.received),
+        }
+    }
+
+    /// The verdict of this record, else that of record 0.
+    pub(super) fn verdict(&self) -> Option<&'a Verdict> {
+        match &self.stored.record.event {
+            Event::Refused { verdict, .. } => Some(verdict),
+            Event::Taken {
+                verdict: Some(verdict),
+                ..
+            } => Some(verdict),
+            _ => self.intent.map(|intent| &intent.verdict),
         }
     }
 

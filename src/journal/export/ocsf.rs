@@ -78,11 +78,7 @@ fn event(entry: &Entry<'_>, origin: &Origin) -> Value {
         put(&mut event, "action_id", Some(json!(id)));
         put(&mut event, "disposition", Some(json!(disposition)));
         put(&mut event, "disposition_id", Some(json!(id)));
-        let decided = match &record.event {
-            Event::Refused { verdict, .. } => Some(verdict),
-            _ => entry.intent.map(|intent| &intent.verdict),
-        };
-        put(&mut event, "policy", decided.map(policy));
+        put(&mut event, "policy", entry.verdict().map(policy));
     }
     event
 }
@@ -149,6 +145,7 @@ fn verdict(entry: &Entry<'_>) -> Option<bool> {
     match &entry.stored.record.event {
         Event::Opened(intent) => Some(intent.verdict.allowed),
         Event::Refused { verdict, .. } => Some(verdict.allowed),
+        Event::Taken { verdict, .. } => verdict.as_ref().map(|verdict| verdict.allowed),
         Event::Conflict(_) => Some(false),
         _ => None,
     }

@@ -19,6 +19,9 @@ pub enum Event {
     Taken {
         /// The new end of the lease.
         until: Timestamp,
+        /// Of a share that goes on: the verdict of the present policies, which allows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<Verdict>,
     },
     /// Something was found out or done; written after each call.
     Progress(Progress),

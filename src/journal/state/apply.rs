@@ -91,6 +91,7 @@ impl State {
             called_off: Vec::new(),
             cancelled: Vec::new(),
             refusal: None,
+            decided_again: None,
             failed_revocations: 0,
             blueprint: None,
             observed: false,
@@ -145,7 +146,13 @@ impl State {
 
     fn step(&mut self, record: &Record) -> Result<(), BrokenRecord> {
         match &record.event {
-            Event::Taken { until } => self.taken(record, *until),
+            Event::Taken { until, verdict } => {
+                if verdict.as_ref().is_some_and(|verdict| !verdict.allowed) {
+                    return broken("a share goes on under a verdict that refuses");
+                }
+                self.decided_again = verdict.clone().or(self.decided_again.take());
+                self.taken(record, *until)
+            }
             Event::Progress(progress) => self.progress(record, progress),
             Event::Deferred(deferral) => self.deferred(record, deferral),
             Event::Closed { status, results } => {

@@ -96,6 +96,7 @@ pub struct State {
     pub(super) called_off: Vec<CallOff>,
     pub(super) cancelled: Vec<CallOff>,
     pub(super) refusal: Option<Verdict>,
+    pub(super) decided_again: Option<Verdict>,
     pub(super) failed_revocations: u32,
     pub(super) blueprint: Option<BlueprintId>,
     pub(super) observed: bool,
@@ -135,9 +136,10 @@ impl State {
         &self.intent.request
     }
 
-    /// The policy's verdict.
+    /// The verdict that allows the request, or denied it at once: record 0's, or that of the newest
+    /// turn in which a share was decided again.
     pub fn verdict(&self) -> &Verdict {
-        &self.intent.verdict
+        self.decided_again.as_ref().unwrap_or(&self.intent.verdict)
     }
 
     /// The verdict that refused the request when its work was to go on: a later one than

@@ -188,7 +188,7 @@ impl State {
             since: self.given_at.unwrap_or(self.updated_at),
             until: self.intent.expires_at,
             overdue: self.expired(now),
-            policies: self.intent.verdict.policies.clone(),
+            policies: self.verdict().policies.clone(),
         })
     }
 

@@ -8,7 +8,7 @@ use super::super::record::{CallOff, Event, Record, Stored, VERSION, Worker};
 use super::super::state::{Phase, State, Work};
 use super::objects::Created;
 use super::{AppendError, Journal, JournalError};
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, Verdict};
 
 /// A worker that has not written for so long has lost its claim, whatever the journal says: the
 /// request may have been finished by another since, and its records retired, so that their numbers
@@ -146,6 +146,20 @@ impl Journal {
         state: State,
         lease: WorkerLease,
     ) -> Result<Option<(Claim, Work)>, JournalError> {
+        self.take_under(state, lease, None).await
+    }
+
+    /// The same for a share that was decided again: `verdict` allows it, and is recorded with the
+    /// turn.
+    ///
+    /// # Errors
+    /// As [`Journal::take`].
+    pub async fn take_under(
+        &self,
+        state: State,
+        lease: WorkerLease,
+        verdict: Option<Verdict>,
+    ) -> Result<Option<(Claim, Work)>, JournalError> {
         let lease = lease.checked()?;
         let Some(work) = state.needs_work(lease.now) else {
             return Ok(None);
@@ -166,7 +180,10 @@ impl Journal {
                 accounts: accounts.clone(),
                 lighthouse: *lighthouse,
             },
-            _ => Event::Taken { until: lease.until },
+            _ => Event::Taken {
+                until: lease.until,
+                verdict,
+            },
         };
         let (stored, bytes) = next(&state, lease.now, &lease.worker, event)?;
         let after = follow(&state, &stored)?;

@@ -157,18 +157,29 @@ fn a_request_for_later_waits_and_starts_then() {
     assert_eq!(state.needs_work(at(499)), None);
     assert_eq!(state.needs_work(at(500)), Some(Work::Start));
     assert!(
-        fold(
-            &builder
-                .clone()
-                .then(499, 2, Event::Taken { until: at(560) })
-        )
+        fold(&builder.clone().then(
+            499,
+            2,
+            Event::Taken {
+                until: at(560),
+                verdict: None
+            }
+        ))
         .is_err()
     );
     assert!(
         fold(&builder.clone().then(500, 2, progress(vec![]))).is_err(),
         "nobody has the turn yet"
     );
-    let taken = fold(&builder.then(500, 2, Event::Taken { until: at(560) })).unwrap();
+    let taken = fold(&builder.then(
+        500,
+        2,
+        Event::Taken {
+            until: at(560),
+            verdict: None,
+        },
+    ))
+    .unwrap();
     assert_eq!(taken.needs_work(at(560)), Some(Work::Finish));
     assert!(!taken.expired(at(EXPIRY - 1)) && taken.expired(at(EXPIRY)));
 }
@@ -194,7 +205,14 @@ fn steps_that_cannot_follow_are_broken() {
         ),
         (
             "taken too early",
-            StreamBuilder::opened().then(59, 2, Event::Taken { until: at(90) }),
+            StreamBuilder::opened().then(
+                59,
+                2,
+                Event::Taken {
+                    until: at(90),
+                    verdict: None,
+                },
+            ),
         ),
         (
             "opened twice",
@@ -236,6 +254,7 @@ fn steps_that_cannot_follow_are_broken() {
                 2,
                 Event::Taken {
                     until: at(EXPIRY * 2),
+                    verdict: None,
                 },
             ),
         ),
@@ -325,13 +344,27 @@ fn a_conflict_stands_alone() {
 
 #[test]
 fn a_holder_may_prolong_its_lease_and_write_after_it() {
-    let builder = StreamBuilder::opened().then(10, 1, Event::Taken { until: at(100) });
+    let builder = StreamBuilder::opened().then(
+        10,
+        1,
+        Event::Taken {
+            until: at(100),
+            verdict: None,
+        },
+    );
     assert_eq!(fold(&builder).unwrap().due_at(), Some(at(100)));
     assert!(
         fold(&builder.clone().then(500, 1, progress(vec![]))).is_ok(),
         "nobody has taken over"
     );
-    let over = builder.then(100, 2, Event::Taken { until: at(160) });
+    let over = builder.then(
+        100,
+        2,
+        Event::Taken {
+            until: at(160),
+            verdict: None,
+        },
+    );
     assert!(
         fold(&over.clone().then(101, 1, progress(vec![]))).is_err(),
         "somebody has"
@@ -409,7 +442,14 @@ fn who_had_it_before_is_never_due() {
 fn a_worker_that_finds_its_predecessors_share_does_not_hide_it() {
     let builder = StreamBuilder::opened()
         .then(1, 1, progress(vec![result(account(0), Shared)]))
-        .then(60, 2, Event::Taken { until: at(120) })
+        .then(
+            60,
+            2,
+            Event::Taken {
+                until: at(120),
+                verdict: None,
+            },
+        )
         .then(61, 2, closed(Status::Completed, all(AlreadyShared)));
     let grant = fold(&builder).unwrap().grant(at(62)).unwrap();
     assert_eq!(grant.accounts, [account_id(0)]);
@@ -658,7 +698,10 @@ fn any_event() -> impl Strategy<Value = Event> {
     });
     (results, 0_i64..EXPIRY * 3, 0_usize..13, any::<bool>()).prop_map(
         |(results, until, which, lighthouse)| match which {
-            0 | 1 => Event::Taken { until: at(until) },
+            0 | 1 => Event::Taken {
+                until: at(until),
+                verdict: None,
+            },
             2 | 3 => progress(results),
             4 => deferred(until),
             5 => closed(Status::Completed, all(Shared)),
