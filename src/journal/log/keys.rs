@@ -4,7 +4,7 @@
 use super::{Checkpoint, NoteFlaw, VerifierKey};
 
 /// Every key of a journal. Each checkpoint that introduces one is signed by it and by the one before
-/// it, so whoever trusts one key can trust all.
+/// it, so an auditor who trusts one key can trust all.
 #[derive(Debug, Clone)]
 pub struct KeyChain {
     first: VerifierKey,

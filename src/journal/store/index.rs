@@ -295,7 +295,7 @@ impl Journal {
                     .push(self.foreign(&path, "its name is not an entry's")),
             }
             if empty && size > 0 && named.is_some() {
-                let why = "this file of the index is empty where nobody changed it";
+                let why = "an entry of this kind is an empty file, and this one is not";
                 index.foreign.push(self.foreign(&path, why));
             }
         }

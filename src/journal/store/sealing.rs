@@ -28,8 +28,8 @@ pub struct Sealing {
     pub sealed: u64,
     /// How many entries the log has now.
     pub size: u64,
-    /// The newest checkpoint, a signed note: worth keeping where nobody who writes to the journal
-    /// can write.
+    /// The newest checkpoint, a signed note. Keep it in a place that the journal's writers cannot
+    /// change.
     pub checkpoint: Option<String>,
     /// Records that were left out, and all after them in their streams, because they are not what
     /// was written.

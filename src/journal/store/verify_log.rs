@@ -81,7 +81,7 @@ impl Journal {
         let kept = kept.map(|note| opened(note, &chain)).transpose()?;
         let walk = self.walk_log(&chain, kept.as_ref(), whole).await?;
         let mut findings = walk.findings;
-        // Where the log is damaged already, it is no news that it does not continue the checkpoint.
+        // Skipped for a damaged log, so that its damage is not reported twice.
         if let (Some(kept), false, true) = (&kept, walk.continues, findings.is_empty()) {
             findings.push(disagreement(kept, &walk.log));
         }
