@@ -250,6 +250,15 @@ fn by_default_a_changed_newest_record_with_a_new_checksum_is_found() {
 }
 
 #[test]
+fn a_removed_log_is_found_without_a_kept_checkpoint() {
+    let site = Site::empty("");
+    site.ask("one");
+    fs::remove_dir_all(site.path().join("journal/log")).unwrap();
+    let found = site.refused(1, &["audit", "verify"]);
+    assert!(found.contains("no seal would come"), "{found}");
+}
+
+#[test]
 fn the_key_is_made_once_by_processes_that_start_at_once() {
     let site = Site::empty("");
     site.ask("first");
