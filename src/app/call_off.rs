@@ -34,10 +34,9 @@ pub(super) enum Order {
     Wait { until: Timestamp, why: String },
 }
 
-/// A turn has claimed its request before it asks for its order, so of two workers at least one sees
-/// the other.
 impl App {
-    /// Brings this turn in order with the other requests about the same.
+    /// Brings this turn in order with the other requests about the same image. Call it after the turn
+    /// has claimed its request, so that of two workers at least one sees the other.
     pub(super) async fn order_among_others(
         &self,
         state: &State,
@@ -62,14 +61,11 @@ impl App {
         let states = self.read_streams(streams).await?;
         let order = after_later_shares(cancel, &states, &images, self.now());
         for share in states {
-            let call_off = CallOff {
-                items: items_called_off(cancel, &share, &images),
-                by: cancel.identity().clone(),
-                ticket: cancel.request().ticket.clone(),
-            };
-            if call_off.items.is_empty() {
+            let items = items_called_off(cancel, &share, &images);
+            if items.is_empty() {
                 continue;
             }
+            let call_off = taken_by(cancel, items);
             let name = share.identity().to_string();
             self.journal
                 .call_off(share, self.now(), &lease.worker, call_off)
@@ -95,11 +91,7 @@ impl App {
             if items.is_empty() {
                 continue;
             }
-            let cancelled = CallOff {
-                items,
-                by: cancel.identity().clone(),
-                ticket: cancel.request().ticket.clone(),
-            };
+            let cancelled = taken_by(cancel, items);
             self.journal
                 .cancel(share, self.now(), &lease.worker, cancelled)
                 .await?;
@@ -210,6 +202,15 @@ fn attempts_end(share: &State) -> Option<Timestamp> {
         .not_before
         .map_or(opened, |begin| begin.max(opened));
     due.checked_add(MAX_TURN.saturating_add(LEASE_MARGIN)).ok()
+}
+
+/// These items of another request, as taken away by this cancel.
+fn taken_by(cancel: &State, items: Vec<Item>) -> CallOff {
+    CallOff {
+        items,
+        by: cancel.identity().clone(),
+        ticket: cancel.request().ticket.clone(),
+    }
 }
 
 /// Whether two requests about the same image have a receiver in common.
