@@ -178,7 +178,7 @@ impl App {
 
     /// Decides, claims and carries out a request that the journal does not know.
     async fn begin(&self, case: &Case<'_>) -> Result<(Ending, Answer), JournalError> {
-        if let Some(problem) = over_before_it_begins(case) {
+        if let Some(problem) = self.too_late(case) {
             self.counters.count(Counted::Invalid);
             let answer = Answer {
                 problems: vec![problem],
@@ -286,6 +286,22 @@ impl App {
             results.extend(given);
         }
         Ok(results)
+    }
+}
+
+impl App {
+    /// The problem of a new request that begins too late: after its own end, or beyond the bound.
+    fn too_late(&self, case: &Case<'_>) -> Option<Problem> {
+        let bound = self.config().not_before_within;
+        let latest = case.now.checked_add(bound).unwrap_or(Timestamp::MAX);
+        if let Some(begin) = case.request.not_before.filter(|begin| *begin > latest) {
+            return Some(Problem::new(
+                "not_before",
+                format!("{begin} is too far ahead; the latest is {latest}"),
+                "write an earlier instant, or raise [limits] not_before_within",
+            ));
+        }
+        over_before_it_begins(case)
     }
 }
 

@@ -223,6 +223,13 @@ pub(super) struct RawLimits {
         extend("default" = 25)
     ))]
     pub(super) seconds: Option<Spanned<u64>>,
+    /// How far ahead the not_before of a request may be, as in 90d.
+    #[cfg_attr(test, schemars(
+        with = "Option<String>",
+        regex(pattern = "^[1-9][0-9]*[smhdw]$"),
+        extend("default" = "365d")
+    ))]
+    pub(super) not_before_within: Option<Spanned<String>>,
 }
 
 /// How the journal is sealed.

@@ -2,11 +2,12 @@
 //! found so far.
 
 use std::path::Path;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use toml::Spanned;
 
-use crate::domain::Problem;
+use crate::domain::{Problem, Span};
 
 use super::secrets::SecretRef;
 use super::vars::Vars;
@@ -32,6 +33,19 @@ impl Reader<'_> {
     ) {
         let place = self.place(at.span().start);
         self.problems.push(Problem::new(place, problem, remedy));
+    }
+
+    /// A length of time as in `2s`; `name` is the setting's.
+    pub(super) fn span(&mut self, name: &str, written: &Spanned<String>) -> Option<Duration> {
+        match written.get_ref().parse::<Span>() {
+            Ok(span) => Some(Duration::from_secs(span.seconds().unsigned_abs())),
+            Err(Problem {
+                problem, remedy, ..
+            }) => {
+                self.problem(written, format!("{name}: {problem}"), remedy);
+                None
+            }
+        }
     }
 
     /// The secret that a reference names.

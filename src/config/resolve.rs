@@ -2,6 +2,7 @@
 //! [`Reader`] collects every mistake, so that all are reported at once.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
@@ -37,6 +38,7 @@ pub(super) fn resolve(
     let cloud = reader.cloud(&raw.cloud);
     let http = reader.http(raw.http);
     let (body_limit, budget_seconds) = reader.limits(&raw.limits);
+    let not_before_within = reader.not_before_within(&raw.limits);
     let sources = reader.sources(&raw.source);
     let seal = reader.seal(&raw.seal, &journal);
     if !reader.problems.is_empty() {
@@ -54,6 +56,7 @@ pub(super) fn resolve(
         seal,
         body_limit,
         budget_seconds,
+        not_before_within,
     })
 }
 
@@ -157,6 +160,13 @@ impl Reader<'_> {
             None => SECONDS,
         };
         (body, seconds)
+    }
+
+    fn not_before_within(&mut self, raw: &RawLimits) -> Duration {
+        const DEFAULT: Duration = Duration::from_secs(365 * 86_400);
+        let written = raw.not_before_within.as_ref();
+        let read = written.and_then(|written| self.span("limits.not_before_within", written));
+        read.unwrap_or(DEFAULT)
     }
 
     fn seal(&mut self, raw: &RawSeal, journal: &JournalLocation) -> Option<SealConfig> {

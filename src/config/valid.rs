@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub body_limit: usize,
     /// Time limit of a delivery in seconds, if the host gives none.
     pub budget_seconds: u64,
+    /// How far ahead a request's `not_before` may be.
+    pub not_before_within: Duration,
 }
 
 impl Config {

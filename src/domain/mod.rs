@@ -6,6 +6,7 @@ mod cloud_error;
 mod digest;
 mod fields;
 mod ids;
+mod json;
 mod native;
 mod outcome;
 mod person;
@@ -16,10 +17,12 @@ mod result_code;
 mod site;
 mod span;
 mod verdict;
+mod visible;
 
 pub use action::Action;
 pub use cloud_error::{CloudError, ErrorClass, Family};
 pub use ids::{AccountId, BlueprintId, CvmImageId, Identity, ImageRef, SourceName};
+pub use json::{JsonFlaw, UniqueKeys, read_json};
 pub use outcome::{Item, ItemResult, ResultKind, Status};
 pub use person::PersonName;
 pub(crate) use problem::shown;
@@ -30,6 +33,7 @@ pub use result_code::ResultCode;
 pub use site::Site;
 pub use span::Span;
 pub use verdict::{Approval, Refused, Verdict};
+pub(crate) use visible::{is_invisible, visible};
 
 /// An instant in UTC; written as RFC 3339.
 pub type Timestamp = jiff::Timestamp;

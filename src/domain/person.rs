@@ -10,11 +10,11 @@
 use std::str::FromStr;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
-use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, Script};
+use icu_properties::props::Script;
 use icu_properties::script::ScriptWithExtensions;
-use icu_properties::{CodePointMapData, CodePointSetData};
 
 use super::problem::{Problem, shown};
+use super::visible::is_invisible;
 
 /// Maximum length of a name, in characters.
 const MAX_CHARS: usize = 256;
@@ -75,26 +75,6 @@ impl FromStr for PersonName {
 
 fn refuse<T>(problem: impl Into<String>, remedy: &str) -> Result<T, Problem> {
     Err(Problem::new("person", problem, remedy))
-}
-
-/// Whether a reader cannot see this character, or cannot tell it from others: control, format,
-/// private and unassigned characters, line separators, variation selectors, fillers.
-fn is_invisible(c: char) -> bool {
-    /// Invisible, yet a symbol to Unicode: the blank braille pattern, the marks of embedded
-    /// objects and of undecodable bytes.
-    const SYMBOLS: [char; 3] = ['\u{2800}', '\u{FFFC}', '\u{FFFD}'];
-    let category = CodePointMapData::<GeneralCategory>::new().get(c);
-    matches!(
-        category,
-        GeneralCategory::Control
-            | GeneralCategory::Format
-            | GeneralCategory::PrivateUse
-            | GeneralCategory::Unassigned
-            | GeneralCategory::Surrogate
-            | GeneralCategory::LineSeparator
-            | GeneralCategory::ParagraphSeparator
-    ) || SYMBOLS.contains(&c)
-        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
 /// Refuses blanks that look like one space, and letters in another shape (`ａ`, `ⓐ`, `ﬁ`).

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Deadline};
 use crate::config::Vars;
-use crate::domain::Problem;
+use crate::domain::{JsonFlaw, Problem, read_json};
 
 use super::http::{HttpRequest, HttpResponse, respond};
 use super::invocation::{self, Invocation};
@@ -117,7 +117,10 @@ enum Event {
 /// object with a schedule. Refuses an unforwarded HTTP request, which is also an object and may
 /// come from any sender.
 fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
-    let envelope: Value = serde_json::from_slice(body).map_err(|_| "is not JSON")?;
+    let envelope = read_json(body).map_err(|flaw| match flaw {
+        JsonFlaw::Syntax(_) => "is not JSON",
+        JsonFlaw::DuplicateKey(_) => "names a key twice in one object",
+    })?;
     let data = envelope
         .get("Data")
         .and_then(Value::as_object)

@@ -2,9 +2,10 @@
 //! senders on the same port. In: a request. Out: the response, with the header that marks a failed
 //! event.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::{App, Deadline};
+use crate::domain::read_json;
 
 use super::http::{HttpRequest, HttpResponse, respond};
 use super::invocation::{self, Invocation};
@@ -28,7 +29,7 @@ pub(crate) async fn respond_to(
 /// Answers an event invocation. Any HTTP sender can imitate one, so it is untrusted: a timer event
 /// starts a sweep, which changes only due work; every other event is refused.
 async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
-    let event: Value = serde_json::from_slice(body).unwrap_or_default();
+    let event = read_json(body).unwrap_or_default();
     let timer = event.get("triggerTime").is_some() && event.get("triggerName").is_some();
     let Invocation { outcome, answer } = if timer {
         invocation::sweep(app, deadline).await

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::{App, Deadline};
-use crate::domain::Problem;
+use crate::domain::{JsonFlaw, Problem};
 
 use super::outcome::Outcome;
 
@@ -38,10 +38,28 @@ impl Invocation {
         }
     }
 
+    /// The result for an event that is not JSON, or names a key twice.
+    pub(crate) fn unreadable(flaw: JsonFlaw) -> Self {
+        Self::failed(Outcome::Unreadable, flaw.of("event").to_string())
+    }
+
     /// The result for an event of an unsupported trigger.
     pub(crate) fn unknown_event(problem: &Problem) -> Self {
         tracing::error!(%problem, "refused an event of an unknown trigger");
         Self::failed(Outcome::UnknownEvent, problem.to_string())
+    }
+}
+
+/// Refuses an event with the fields of two triggers, because it could be read in two ways.
+pub(crate) fn of_one_trigger(event: &Value, marks: &[&str]) -> Result<(), Problem> {
+    let mut found = marks.iter().filter(|mark| event.get(**mark).is_some());
+    match (found.next(), found.next()) {
+        (Some(one), Some(other)) => Err(Problem::new(
+            "event",
+            format!("has {one:?} and {other:?}, the fields of two triggers"),
+            "send the event of one trigger",
+        )),
+        _ => Ok(()),
     }
 }
 

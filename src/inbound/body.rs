@@ -1,13 +1,13 @@
 //! A verified body becomes one JSON value. In: bytes, JSON or a form. Out: the value, or what makes
-//! it unreadable. `serde_json` refuses nesting beyond 128, which the map engine's own reader would
-//! overflow the stack on.
+//! it unreadable, such as nesting beyond 128, which the map engine's own reader would overflow the
+//! stack on.
 
 use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
-use crate::domain::{Problem, shown};
+use crate::domain::{Problem, read_json, shown};
 
 /// Reads a body.
 pub(super) fn read(body: &[u8], form: bool) -> Result<Value, Problem> {
@@ -18,19 +18,12 @@ pub(super) fn read(body: &[u8], form: bool) -> Result<Value, Problem> {
     }
 }
 
-fn json(text: &[u8], what: &str) -> Result<Value, Problem> {
-    serde_json::from_slice(text).map_err(|error| {
-        let problem = if text.is_empty() {
-            "is empty".to_owned()
-        } else {
-            format!("is not JSON: {error}")
-        };
-        Problem::new(
-            what,
-            problem,
-            "send one JSON value, nested at most 128 deep",
-        )
-    })
+/// Reads JSON; `what` names its place in the request.
+pub(super) fn json(text: &[u8], what: &str) -> Result<Value, Problem> {
+    if text.is_empty() {
+        return Err(Problem::new(what, "is empty", "send one JSON value"));
+    }
+    read_json(text).map_err(|flaw| flaw.of(what))
 }
 
 /// A form's fields as an object of strings; a field `payload` holds the JSON that is meant (Slack's
@@ -108,6 +101,7 @@ mod tests {
             "a=1&a=2",
             "payload=%7B",
             "payload=",
+            "payload=%7B%22a%22:1,%22a%22:2%7D",
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }
@@ -118,7 +112,15 @@ mod tests {
         let deep = "[".repeat(200_000);
         let problem = read(deep.as_bytes(), false).unwrap_err();
         assert!(problem.problem.contains("recursion limit"), "{problem}");
-        for bad in ["", "{", "{} {}", "nul", "\u{feff}{}", "{\"a\":1e999}"] {
+        for bad in [
+            "",
+            "{",
+            "{} {}",
+            "nul",
+            "\u{feff}{}",
+            "{\"a\":1e999}",
+            "{\"a\":1,\"a\":1}",
+        ] {
             assert!(read(bad.as_bytes(), false).is_err(), "{bad:?}");
         }
         assert!(read(b"\"\xff\"", false).is_err());

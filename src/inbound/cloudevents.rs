@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+use super::body;
 use super::delivery::Headers;
 use super::verify::VerifiedDelivery;
 use crate::domain::{Problem, shown};
@@ -72,18 +73,10 @@ pub fn open(
         .collect())
 }
 
-fn read(headers: &Headers, body: &[u8]) -> Result<Vec<Event>, Problem> {
-    let json = || {
-        serde_json::from_slice::<Value>(body).map_err(|error| {
-            Problem::new(
-                "body",
-                format!("is not JSON: {error}"),
-                "send one JSON value, nested at most 128 deep",
-            )
-        })
-    };
+fn read(headers: &Headers, bytes: &[u8]) -> Result<Vec<Event>, Problem> {
+    let json = || body::json(bytes, "body");
     match mode_of(headers)? {
-        Mode::Binary => Ok(vec![event(binary(headers, body)?, "")?]),
+        Mode::Binary => Ok(vec![event(binary(headers, bytes)?, "")?]),
         Mode::Structured => Ok(vec![event(json()?, "")?]),
         Mode::Batch => {
             let Value::Array(list) = json()? else {
@@ -141,7 +134,7 @@ fn one<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a str>, Problem>
 }
 
 /// Attributes from `ce-` headers, data from the body.
-fn binary(headers: &Headers, body: &[u8]) -> Result<Value, Problem> {
+fn binary(headers: &Headers, bytes: &[u8]) -> Result<Value, Problem> {
     let mut object = Map::new();
     for header in headers.names().filter(|name| name.starts_with("ce-")) {
         let name = header.trim_start_matches("ce-");
@@ -165,8 +158,8 @@ fn binary(headers: &Headers, body: &[u8]) -> Result<Value, Problem> {
     if let Some(kind) = one(headers, "content-type")? {
         object.insert("datacontenttype".to_owned(), Value::String(kind.to_owned()));
     }
-    if !body.is_empty() {
-        object.insert("data".to_owned(), data(body, "body")?);
+    if !bytes.is_empty() {
+        object.insert("data".to_owned(), body::json(bytes, "body")?);
     }
     Ok(Value::Object(object))
 }
@@ -176,16 +169,6 @@ fn is_attribute(name: &str) -> bool {
         && name
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-}
-
-fn data(bytes: &[u8], what: &str) -> Result<Value, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        Problem::new(
-            what,
-            format!("is not JSON: {error}"),
-            "send data as JSON, nested at most 128 deep",
-        )
-    })
 }
 
 /// A header's value: quotes are undone, then percent signs, once (HTTP binding, 3.1.3.2). A percent
@@ -246,7 +229,7 @@ fn event(value: Value, place: &str) -> Result<Event, Problem> {
         if object.contains_key("data") {
             return Err(wrong("data_base64", "stands beside data"));
         }
-        object.insert("data".to_owned(), data(&bytes, "data_base64")?);
+        object.insert("data".to_owned(), body::json(&bytes, "data_base64")?);
     }
     Ok(Event { id, source, object })
 }

@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use super::scheme_kind::{SchemeKind, SchemeName};
 use super::spec::SchemeSpec;
 use super::verify::{VerifiedDelivery, Verifier};
-use crate::domain::{Problem, SourceName, Timestamp, shown};
+use crate::domain::{Problem, SourceName, Timestamp, read_json, shown};
 
 /// The longest text that is echoed.
 const MAX_CHALLENGE_BYTES: usize = 512;
@@ -211,7 +211,7 @@ impl Handshake {
                 .map(str::to_owned)
         };
         let body = || {
-            serde_json::from_slice::<Value>(verified.body())
+            read_json(verified.body())
                 .ok()
                 .filter(|_| !verified.is_form())
         };

@@ -16,7 +16,7 @@ use webpki::{EndEntityCert, KeyUsage};
 use super::hmac::Proven;
 use super::refusal::Refusal;
 use super::trace::{Trace, readable};
-use crate::domain::{Problem, Timestamp};
+use crate::domain::{Problem, Timestamp, read_json};
 
 /// How long after its publication a message is taken: SNS repeats a failed delivery for minutes,
 /// not for days.
@@ -44,7 +44,7 @@ pub(super) struct Message {
 impl Message {
     /// Reads a message of one of these topics whose certificate lies where SNS keeps them.
     pub(super) fn read(body: &[u8], topics: &[String]) -> Result<Self, Refusal> {
-        let body: Value = serde_json::from_slice(body).map_err(|_| Refusal::Malformed {
+        let body = read_json(body).map_err(|_| Refusal::Malformed {
             what: "body".to_owned(),
             why: "it is not an SNS message",
         })?;

@@ -5,6 +5,8 @@ use jaq_core::native::{self, Fun, bome, unary, v};
 use jaq_core::path::Opt;
 use jaq_core::{Exn, RunPtr, ValR, ValT as _};
 
+use crate::domain::read_json;
+
 use super::bound::{spend, text_units};
 use super::expressions::search;
 use super::number::Number;
@@ -106,7 +108,7 @@ fn length(value: &Value) -> ValR<Value> {
     })
 }
 
-/// Reads through `serde_json`, which refuses to nest deeper than 128.
+/// Refuses nesting beyond 128 and, unlike jq, keys that stand twice in one object.
 fn from_json(value: &Value) -> ValR<Value> {
     let Value::Text(text) = value else {
         return Err(value.fail(format!("cannot parse {value} as JSON: {}", value.kind())));
@@ -114,9 +116,9 @@ fn from_json(value: &Value) -> ValR<Value> {
     if !spend(1 + text.len() as u64 / 2) {
         return Ok(Value::Null);
     }
-    serde_json::from_str(text)
+    read_json(text.as_bytes())
         .map(|json| Value::from_json(&json))
-        .map_err(|error| value.fail(format!("cannot parse {value} as JSON: {error}")))
+        .map_err(|flaw| value.fail(format!("cannot parse {value} as JSON: it {flaw}")))
 }
 
 fn to_number(value: Value) -> ValR<Value> {

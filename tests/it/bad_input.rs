@@ -120,6 +120,8 @@ async fn a_trusted_source_takes_nothing_over_http() {
 async fn what_is_verified_and_still_wrong_is_told_with_field_and_remedy() {
     let service = Service::start().await;
     let in_two_days = (service::now() + jiff::SignedDuration::from_hours(48)).to_string();
+    let in_two_years =
+        (service::now() + jiff::SignedDuration::from_hours(2 * 366 * 24)).to_string();
     let deep = format!("{}1{}", "[".repeat(50_000), "]".repeat(50_000));
     let cases: Vec<(&str, u16, String, &str)> = vec![
         ("not JSON", 400, "action=share".to_owned(), "JSON"),
@@ -205,6 +207,22 @@ async fn what_is_verified_and_still_wrong_is_told_with_field_and_remedy() {
             )
             .to_string(),
             "expires_in",
+        ),
+        (
+            "begins beyond the bound",
+            422,
+            request("U-13", json!({"not_before": in_two_years})).to_string(),
+            "[limits] not_before_within",
+        ),
+        (
+            "a key twice",
+            400,
+            request("U-14", json!({})).to_string().replacen(
+                '{',
+                r#"{"accounts": ["700000200007"],"#,
+                1,
+            ),
+            r#"names the key \"accounts\" twice"#,
         ),
     ];
     for (name, status, body, word) in cases {

@@ -267,7 +267,7 @@ async fn a_cloudevent_is_answered_in_the_protocol_of_its_sender() {
         binary.push((format!("ce-{name}"), value.to_owned()));
     }
     let waiting = share("P-3").as_object().unwrap().clone();
-    let waiting = json!({"not_before": "2030-01-01T00:00:00Z"})
+    let waiting = json!({"not_before": crate::support::service::now() + jiff::SignedDuration::from_hours(48)})
         .as_object()
         .unwrap()
         .clone()

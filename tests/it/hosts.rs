@@ -12,7 +12,7 @@ use aws_lambda_events::sns::SnsEvent;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::support::service::{QUEUE_ARN, STRANGER, Service, Site, event, request};
+use crate::support::service::{QUEUE_ARN, STRANGER, Service, Site, event, now, request};
 
 fn status(answer: &Value) -> (u64, Value) {
     let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
@@ -300,7 +300,8 @@ async fn a_failed_request_decides_the_exit_code_beside_one_that_waits() {
     let mut batch = event("sqs-three-requests.json");
     let records = batch["Records"].as_array_mut().unwrap();
     records.truncate(2);
-    let waits = request("W-1", json!({"not_before": "2099-01-01T00:00:00Z"}));
+    let later = now() + jiff::SignedDuration::from_hours(48);
+    let waits = request("W-1", json!({"not_before": later}));
     let fails = request("F-1", json!({"accounts": [STRANGER]}));
     for (record, body) in records.iter_mut().zip([waits, fails]) {
         record["body"] = json!(body.to_string());

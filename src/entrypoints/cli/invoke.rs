@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::app::StartError;
 use crate::clock::Clock;
+use crate::domain::read_json;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::outcome::Exit;
@@ -48,8 +49,7 @@ fn read(path: &Path) -> Result<Value, Failure> {
     let shown = path.display();
     let text = std::fs::read(path)
         .map_err(|error| Failure::Failed(format!("{shown} cannot be read: {error}")))?;
-    serde_json::from_slice(&text)
-        .map_err(|error| Failure::Failed(format!("{shown} is not JSON: {error}")))
+    read_json(&text).map_err(|flaw| Failure::Failed(format!("{shown} {flaw}")))
 }
 
 /// Replaces the body text of an HTTP answer by its JSON value, which is easier to read.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::Write as _;
 
+use crate::domain::visible;
+
 /// `println!` without the panic on a closed pipe, as with `| head`.
 macro_rules! outln {
     ($($arg:tt)*) => { $crate::entrypoints::cli::print::line(format_args!($($arg)*)) };
@@ -14,8 +16,14 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
     drop(writeln!(std::io::stdout().lock(), "{text}"));
 }
 
-/// Aligns columns by their widest cell; does not pad the last column.
+/// Aligns columns by their widest cell; does not pad the last column. Shows invisible characters,
+/// because the cells come from tickets.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let shown = |row: &Vec<String>| -> Vec<String> {
+        let cells = row.iter().map(|cell| visible(cell, &[]).into_owned());
+        cells.collect()
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(shown).collect();
     let width = |column: usize| {
         let cells = rows
             .iter()
@@ -35,7 +43,7 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     let mut text = line(header.to_vec());
-    for row in rows {
+    for row in &rows {
         text.push_str(&line(row.iter().map(String::as_str).collect()));
     }
     text.truncate(text.trim_end().len());
@@ -53,5 +61,10 @@ mod tests {
             &[vec!["CHG0030192".into(), "completed".into()]],
         );
         assert_eq!(text, "ID          STATUS\nCHG0030192  completed");
+        let text = table(
+            &["ID", "STATUS"],
+            &[vec!["a\u{202e}\nb".into(), "x".into()]],
+        );
+        assert_eq!(text, "ID               STATUS\na\\u{202e}\\u{a}b  x");
     }
 }

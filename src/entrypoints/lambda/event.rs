@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::domain::Problem;
 use crate::entrypoints::http::HttpRequest;
 use crate::entrypoints::http::event::{self as http_event, Form};
+use crate::entrypoints::invocation::of_one_trigger;
 use crate::entrypoints::message::Message;
 
 /// The events of supported triggers.
@@ -37,6 +38,9 @@ const FOREIGN_MARKS: [&str; 7] = [
     "version",
 ];
 
+/// The fields that tell triggers apart.
+const TRIGGER_MARKS: [&str; 3] = ["Records", "requestContext", "detail-type"];
+
 const SERVED: &str = "use a function URL, API Gateway, a load balancer, SQS, SNS, EventBridge, a schedule or a direct invocation";
 
 pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
@@ -47,6 +51,7 @@ pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
             "send an event of a supported trigger, or a native request",
         ));
     };
+    of_one_trigger(&event, &TRIGGER_MARKS)?;
     if let Some(records) = object.get("Records") {
         return batch(records, &event);
     }
@@ -206,6 +211,17 @@ mod tests {
         })
     }
 
+    fn bus_event(source: &str, kind: &str) -> Value {
+        json!({"version": "0", "id": "e-1", "detail-type": kind, "source": source, "account": "1",
+               "region": "r", "detail": {}})
+    }
+
+    fn with(event: &Value, field: &str, value: Value) -> Value {
+        let mut event = event.clone();
+        event[field] = value;
+        event
+    }
+
     #[test]
     fn http_bodies_are_decoded_before_anything_reads_them() {
         let Ok(Shape::Http(request, Form::Version2)) = shape_of(http_event()) else {
@@ -254,6 +270,14 @@ mod tests {
             json!({"detail-type": "x", "source": "y", "detail": {}}),
             json!({"detail-type": "x", "source": "", "detail": {}, "region": "r", "account": "1", "id": "i"}),
             json!({"detail-type": "x"}),
+            with(
+                &http_event(),
+                "Records",
+                json!([{"eventSource": "aws:sqs"}]),
+            ),
+            with(&http_event(), "Records", Value::Null),
+            with(&bus_event("com.example", "x"), "Records", json!([])),
+            with(&bus_event("com.example", "x"), "requestContext", json!({})),
             json!({"httpMethod": "POST", "path": "/hooks/jira", "headers": {}, "body": ""}),
         ] {
             assert!(shape_of(event.clone()).is_err(), "{event}");
@@ -288,11 +312,8 @@ mod tests {
             body: "{}".into(),
         };
         assert_eq!(messages, [expected]);
-        let event = |source: &str, kind: &str| {
-            json!({"version": "0", "id": "e-1", "detail-type": kind, "source": source, "account": "1",
-                   "region": "r", "detail": {}})
-        };
-        let Ok(Shape::Messages(messages)) = shape_of(event("com.example", "Image Share Approved"))
+        let Ok(Shape::Messages(messages)) =
+            shape_of(bus_event("com.example", "Image Share Approved"))
         else {
             panic!()
         };
@@ -301,11 +322,11 @@ mod tests {
             ("events:r:1:com.example", Some("e-1"))
         );
         assert!(matches!(
-            shape_of(event("aws.events", "Scheduled Event")),
+            shape_of(bus_event("aws.events", "Scheduled Event")),
             Ok(Shape::Sweep)
         ));
         assert!(matches!(
-            shape_of(event("com.example", "Scheduled Event")),
+            shape_of(bus_event("com.example", "Scheduled Event")),
             Ok(Shape::Messages(_))
         ));
     }

@@ -11,7 +11,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::app::{App, Deadline};
-use crate::domain::Problem;
+use crate::domain::{Problem, UniqueKeys};
 
 use super::http::{event as http_event, respond};
 use super::invocation::{self, Invocation, NamedError};
@@ -28,13 +28,16 @@ const NAMED_ERRORS: &str = "named_errors";
 /// # Errors
 /// The runtime API cannot be reached.
 pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Value>| {
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<UniqueKeys>| {
         let app = Arc::clone(&app);
         async move {
             let deadline = deadline_of(&app, event.context.deadline);
             let id = &event.context.request_id;
-            answer(&app, event.payload, id, deadline)
-                .await
+            let invocation = match event.payload.0 {
+                Ok(event) => answer(&app, event, id, deadline).await,
+                Err(flaw) => Invocation::unreadable(flaw),
+            };
+            invocation
                 .answer
                 .map_err(|NamedError { name, text }| Diagnostic {
                     error_type: name.to_owned(),

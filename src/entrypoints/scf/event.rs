@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::domain::Problem;
 use crate::entrypoints::http::HttpRequest;
 use crate::entrypoints::http::event as http_event;
+use crate::entrypoints::invocation::of_one_trigger;
 use crate::entrypoints::message::Message;
 
 /// The events of supported triggers.
@@ -21,6 +22,9 @@ pub(super) enum Shape {
     /// later records.
     Stream(Vec<Message>),
 }
+
+/// The fields that tell triggers apart.
+const TRIGGER_MARKS: [&str; 4] = ["Records", "httpMethod", "specversion", "TriggerName"];
 
 const SERVED: &str =
     "use a function URL, a timer, CKafka, TDMQ or EventBridge; SCF has no direct invocations";
@@ -49,6 +53,7 @@ fn is_event(event: &Value) -> bool {
 
 pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
     let refused = |problem: &str| Problem::new("event", problem, SERVED);
+    of_one_trigger(event, &TRIGGER_MARKS)?;
     if is_timer(event) {
         return Ok(Shape::Sweep);
     }
@@ -198,6 +203,9 @@ mod tests {
             json!({"Records": [{"CMQ": {"topicName": "t"}}]}),
             json!({"Records": [{"eventSource": "aws:sqs"}]}),
             json!({"httpMethod": "POST"}),
+            json!({"httpMethod": "POST", "path": "/", "Records": []}),
+            json!({"Type": "Timer", "TriggerName": "t", "httpMethod": "POST", "path": "/"}),
+            json!({"specversion": "1.0", "source": "s", "region": "r", "id": "1", "Records": []}),
             json!({"httpMethod": "POST", "path": "/", "headers": {}, "body": {}}),
             json!({"specversion": "1.0", "source": "", "region": "r", "id": "1"}),
         ] {

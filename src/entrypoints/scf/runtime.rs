@@ -4,10 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::app::{App, Deadline, http_client};
 use crate::config::Vars;
+use crate::domain::read_json;
 use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::outcome::Outcome;
 
@@ -78,12 +77,9 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
 
 /// Processes one invocation. A panic fails only this invocation.
 async fn invocation(app: &Arc<App>, body: &[u8], deadline: Deadline) -> Invocation {
-    let event: Value = match serde_json::from_slice(body) {
+    let event = match read_json(body) {
         Ok(event) => event,
-        Err(error) => {
-            let text = format!("the event is not JSON: {error}");
-            return Invocation::failed(Outcome::Unreadable, text);
-        }
+        Err(flaw) => return Invocation::unreadable(flaw),
     };
     let worker = Arc::clone(app);
     tokio::spawn(async move { super::answer(&worker, &event, deadline).await })

@@ -1,8 +1,9 @@
 //! A row per record for people who work in spreadsheets (RFC 4180). A cell that a spreadsheet would
-//! take for a formula is written with a leading apostrophe: its text comes from tickets.
+//! take for a formula is written with a leading apostrophe, and invisible characters are shown: its
+//! text comes from tickets.
 
 use super::entry::Entry;
-use crate::domain::{ItemResult, ResultKind};
+use crate::domain::{ItemResult, ResultKind, visible};
 use crate::journal::record::{CallNote, Event};
 
 /// The columns.
@@ -105,6 +106,7 @@ fn call(call: &CallNote) -> String {
 
 /// <https://owasp.org/www-community/attacks/CSV_Injection>: these first characters begin a formula.
 pub(super) fn quoted(cell: &str) -> String {
+    let cell = visible(cell, &['\n', '\r', '\t']);
     let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
         "'"
     } else {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::entry::Entry;
 use super::origin::Origin;
-use crate::domain::{Action, ItemResult, ResultCode, Status, Verdict};
+use crate::domain::{Action, ItemResult, ResultCode, Status, Verdict, visible};
 use crate::journal::record::{CallNote, Event};
 
 const CLASS: u64 = 6003;
@@ -29,7 +29,19 @@ enum End {
 impl Entry<'_> {
     /// The record as an event of OCSF 1.8.0, one line of JSON without line feed.
     pub fn ocsf(&self, origin: &Origin) -> String {
-        event(self, origin).to_string()
+        let mut event = event(self, origin);
+        show(&mut event);
+        event.to_string()
+    }
+}
+
+/// Shows the invisible characters of every text.
+fn show(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = visible(text, &['\n', '\r', '\t']).into_owned(),
+        Value::Array(items) => items.iter_mut().for_each(show),
+        Value::Object(fields) => fields.values_mut().for_each(show),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

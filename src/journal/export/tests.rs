@@ -332,6 +332,32 @@ fn every_row_has_a_cell_for_every_column() {
 }
 
 #[test]
+fn invisible_characters_of_a_ticket_are_written_out() {
+    let reason = "\u{202e}\\u{5}\n\u{200b}";
+    let mut intent = intent(identity("x"), request(json!({"reason": reason})), None);
+    intent.identity.id = "a\u{2066}".to_owned();
+    let opened = Event::Opened(Box::new(intent));
+    let records = StreamBuilder::empty(&identity("x"))
+        .then(0, 1, opened)
+        .records;
+    let entry = &Entry::all(&records)[0];
+    let ocsf = entry.ocsf(&origin());
+    serde_json::from_str::<Value>(&ocsf).unwrap();
+    for (text, shown) in [
+        (entry.csv(), "\\u{202e}\\u{5}\n\\u{200b}"),
+        (entry.csv(), "a\\u{2066}"),
+        (ocsf.clone(), r"\\u{202e}\\u{5}\n\\u{200b}"),
+        (ocsf, r"a\\u{2066}"),
+    ] {
+        assert!(text.contains(shown), "{text}");
+        assert!(
+            !text.contains(['\u{202e}', '\u{200b}', '\u{2066}']),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn a_cell_never_becomes_a_formula_and_never_breaks_its_row() {
     for evil in [
         "=1+1",

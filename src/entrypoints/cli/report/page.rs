@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use serde_json::json;
 
 use crate::app::{GrantEntry, RequestEntry};
-use crate::domain::{Status, Timestamp};
+use crate::domain::{Status, Timestamp, is_invisible};
 
 /// Maximum number of requests on the page. It gives only the number of further ones.
 const MAX_REQUESTS: usize = 1_000;
@@ -49,12 +49,7 @@ impl Display for Text<'_> {
             '>' => f.write_str("&gt;"),
             '"' => f.write_str("&quot;"),
             '\'' => f.write_str("&#39;"),
-            // Show characters that change the direction of the text or are invisible.
-            c if c.is_control()
-                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
-                write!(f, "\\u{{{:x}}}", u32::from(c))
-            }
+            c if is_invisible(c) => write!(f, "\\u{{{:x}}}", u32::from(c)),
             c => write!(f, "{c}"),
         })
     }

@@ -1,0 +1,167 @@
+//! Reads JSON in which no object names a key twice (RFC 8259, 4: readers disagree about which value
+//! counts). In: bytes of a sender or a host. Out: the value, or the flaw. `serde_json` refuses
+//! nesting beyond 128.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Number, Value};
+
+use super::problem::{Problem, shown};
+
+/// Why a text is not read.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonFlaw {
+    /// Not JSON, or nested too deep.
+    #[error("is not JSON: {0}")]
+    Syntax(#[from] serde_json::Error),
+    /// An object names this key twice.
+    #[error("names the key {} twice in one object", shown(.0))]
+    DuplicateKey(String),
+}
+
+impl JsonFlaw {
+    /// The flaw as a problem of `field`.
+    pub(crate) fn of(self, field: impl Into<String>) -> Problem {
+        let remedy = match &self {
+            Self::Syntax(_) => "send one JSON value, nested at most 128 deep",
+            Self::DuplicateKey(_) => "name each key once",
+        };
+        Problem::new(field, self.to_string(), remedy)
+    }
+}
+
+/// Reads one JSON value.
+///
+/// # Errors
+/// The text is not JSON, is nested too deep, or names a key twice in one object.
+pub fn read_json(text: &[u8]) -> Result<Value, JsonFlaw> {
+    serde_json::from_slice::<UniqueKeys>(text)?.0
+}
+
+/// A value whose repeated keys are found while another program deserializes it.
+#[derive(Debug)]
+pub struct UniqueKeys(pub Result<Value, JsonFlaw>);
+
+impl<'de> Deserialize<'de> for UniqueKeys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let repeated = RefCell::new(None);
+        let value = Reading(&repeated).deserialize(deserializer)?;
+        Ok(Self(match repeated.into_inner() {
+            None => Ok(value),
+            Some(key) => Err(JsonFlaw::DuplicateKey(key)),
+        }))
+    }
+}
+
+/// Builds a value and notes the first repeated key.
+#[derive(Clone, Copy)]
+struct Reading<'a>(&'a RefCell<Option<String>>);
+
+impl<'de> DeserializeSeed<'de> for Reading<'_> {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reading<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(self)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            let value = fields.next_value_seed(self)?;
+            if object.contains_key(&key) {
+                self.0.borrow_mut().get_or_insert(key);
+            } else {
+                object.insert(key, value);
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reads_what_serde_json_reads() {
+        for text in [
+            "null",
+            " [1, -2, 18446744073709551615, 1.5e3, true, \"\\u00e9\\n\"] ",
+            r#"{"b": {"x": []}, "a": {"x": {}}, "": ""}"#,
+            "700000164995.0",
+        ] {
+            let plain: Value = serde_json::from_str(text).unwrap();
+            let read = read_json(text.as_bytes()).unwrap();
+            assert_eq!(read.to_string(), plain.to_string());
+        }
+        for bad in ["", "{", "{} {}", "nul", "1e999", "[1,]", "\u{feff}1"] {
+            let flaw = read_json(bad.as_bytes()).unwrap_err();
+            assert!(matches!(flaw, JsonFlaw::Syntax(_)), "{bad:?}");
+        }
+        assert!(read_json("[".repeat(200_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_in_one_object_is_named() {
+        for text in [
+            r#"{"accounts": 1, "accounts": 1}"#,
+            r#"[{"a": {"accounts": 1, "b": 2, "acc\u006funts": 3}}]"#,
+            r#"{"accounts": null, "accounts": {"x": 1, "x": 2}, "x": 1}"#,
+        ] {
+            let flaw = read_json(text.as_bytes()).unwrap_err();
+            assert!(matches!(&flaw, JsonFlaw::DuplicateKey(_)), "{text}");
+        }
+        let flaw = read_json(br#"{"a": 1, "a": 2}"#).unwrap_err();
+        assert_eq!(
+            flaw.of("body").to_string(),
+            r#"body: names the key "a" twice in one object; name each key once"#
+        );
+        assert!(read_json(br#"{"a": {"a": 1}, "A": 2}"#).is_ok());
+    }
+}
