@@ -3,6 +3,7 @@
 //! [`Reply`]. Knows no host's types.
 
 mod answer;
+mod answer_in_time;
 mod application;
 mod approver_origin;
 mod call_off;
@@ -47,9 +48,10 @@ use crate::policy::{Approved, Decision};
 use crate::telemetry::Counted;
 
 pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
-pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Via};
+pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Replies, Via};
 pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
+pub use answer_in_time::Answered;
 pub use application::App;
 pub use approver_origin::{ApproverOrigin, SourceSummary};
 pub use drift::{CancelUnknownError, Difference, DriftReport, Drifted, Unread};
@@ -65,6 +67,7 @@ pub use startup::{StartError, open_journal};
 pub use sweep::SweepReport;
 
 use answer::{conflict, unavailable};
+use answer_in_time::Early;
 use claim_writer::{ClaimWriter, Stop};
 use cloud_accounts::own_account;
 use identity::identity_of;
@@ -77,13 +80,18 @@ struct Case<'a> {
     request: &'a ShareRequest,
     delivery: &'a VerifiedDelivery,
     received: &'a Received,
+    early: &'a Early,
     now: Timestamp,
     deadline: Deadline,
 }
 
 impl App {
     /// Takes one delivery from its signature to its reply.
-    pub async fn receive(&self, mut delivery: Delivery, deadline: Deadline) -> Reply {
+    pub async fn receive(&self, delivery: Delivery, deadline: Deadline) -> Reply {
+        self.work_on(delivery, deadline, &Early::new(false)).await
+    }
+
+    async fn work_on(&self, mut delivery: Delivery, deadline: Deadline, early: &Early) -> Reply {
         let now = self.clock.now();
         let source = delivery.source.clone();
         let credentials = match &mut delivery.via {
@@ -97,6 +105,7 @@ impl App {
             Ok(verified) => verified,
             Err(unverified) => return self.unverified(&source, unverified),
         };
+        early.authenticated(intake.replies);
         credentials.hand_to(&self.clouds);
         match self.certificates.subscription(intake, &verified).await {
             Ok(None) => {}
@@ -107,7 +116,7 @@ impl App {
         if let Some(reply) = handshake.and_then(|handshake| handshake.answer(&verified)) {
             return self.handshake(reply);
         }
-        self.receive_verified(&verified, &intake.map, now, deadline)
+        self.receive_verified(&verified, &intake.map, now, deadline, early)
             .await
     }
 
@@ -118,10 +127,14 @@ impl App {
         map: &Map,
         now: Timestamp,
         deadline: Deadline,
+        early: &Early,
     ) -> Reply {
         let requests = match map.apply(verified, now, &self.config().rules()) {
             Ok(requests) => requests,
-            Err(refusal) => return self.turned_away(Reply::from(refusal)),
+            Err(refusal) => {
+                tracing::warn!(source = %verified.source(), %refusal, "a verified delivery is not a valid request");
+                return self.turned_away(Reply::from(refusal));
+            }
         };
         if requests.is_empty() {
             self.counters.count(Counted::Ignored);
@@ -129,6 +142,7 @@ impl App {
             return Reply::Answers(vec![(Ending::Done, Answer::new(id, Status::Ignored))]);
         }
         let received = self.received(verified, map);
+        let deadline = early.deadline(deadline, requests.len());
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
             let identity = identity_of(request, verified, index);
@@ -137,6 +151,7 @@ impl App {
                 request,
                 delivery: verified,
                 received: &received,
+                early,
                 // Handling many requests takes time: each is decided at its own instant.
                 now: self.now(),
                 deadline: context::turn(deadline),
@@ -194,6 +209,7 @@ impl App {
         self.prove_journal().await?;
         match (self.open(case, &decision).await?, decision) {
             (Opened::New(claim), Decision::Allow(approved)) => {
+                case.early.recorded(self.recorded(claim.state()));
                 let permission = Permission::Granted(approved);
                 let state = Box::pin(self.finish(*claim, permission, case.deadline)).await?;
                 Ok(self.counted(self.recorded(&state)))
@@ -245,6 +261,9 @@ impl App {
             return Ok(self.refuse_conflict(case));
         }
         self.counters.count(Counted::Duplicate);
+        let (ending, mut answer) = self.recorded(&state);
+        answer.duplicate = true;
+        case.early.recorded((ending, answer));
         let (ending, mut answer) = self.resume(state, case.now, case.deadline).await?;
         answer.duplicate = true;
         Ok((ending, answer))

@@ -25,6 +25,8 @@ pub struct App {
     pub(super) clock: Clock,
     pub(super) counters: Counters,
     pub(super) certificates: Certificates,
+    /// Whether the process goes on after an answer.
+    pub(super) process_goes_on: bool,
 }
 
 impl App {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::config::{MapRef, SourceConfig};
 use crate::domain::SourceName;
+use crate::inbound::Replies;
 
 /// A configured source as `check` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -19,13 +20,28 @@ pub struct SourceSummary {
     pub signed: bool,
     /// Where its approvers come from.
     pub approvers: ApproverOrigin,
+    /// With which statuses it is answered.
+    pub replies: Replies,
+    /// Seconds after which it is answered while the work goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_within: Option<u64>,
 }
 
 impl fmt::Display for SourceSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let signed = if self.signed { "signed" } else { "unsigned" };
         let (name, scheme) = (&self.name, &self.scheme);
-        write!(f, "{name} ({scheme}, {signed}): {}", self.approvers)
+        write!(f, "{name} ({scheme}, {signed}): {}", self.approvers)?;
+        let replies = match self.replies {
+            Replies::Status => None,
+            Replies::Accepted => Some("200 also for denials".to_owned()),
+        };
+        let within = self.answer_within.map(|n| format!("within {n} s"));
+        let answers: Vec<String> = replies.into_iter().chain(within).collect();
+        if answers.is_empty() {
+            return Ok(());
+        }
+        write!(f, "\n           answered {}", answers.join(", "))
     }
 }
 

@@ -8,16 +8,18 @@ use crate::domain::{Problems, SourceName, Status};
 use crate::inbound::{Delivery, Headers, Via, cloudevents};
 
 use super::answer::{Answer, Ending, Reply};
+use super::answer_in_time::Early;
 use super::invocation_credentials::CredentialHeaders;
 use super::{App, Deadline};
 
 impl App {
     /// Takes a request with one or several CloudEvents to its reply.
-    pub async fn receive_events(
+    pub(super) async fn work_on_events(
         &self,
         mut headers: Headers,
         body: Bytes,
         deadline: Deadline,
+        early: &Early,
     ) -> Reply {
         let now = self.now();
         let credential_headers = CredentialHeaders::take_from(&mut headers);
@@ -41,17 +43,19 @@ impl App {
                     continue;
                 }
             };
+            early.authenticated(intake.replies);
             credential_headers.hand_to(&self.clouds);
             let events = match cloudevents::open(&verified, &headers) {
                 Ok(events) => events,
                 Err(problem) => return self.turned_away(Reply::Unreadable(problem)),
             };
+            let deadline = early.deadline(deadline, events.len());
             let mut replies = Vec::with_capacity(events.len());
             for event in &events {
                 let id = event.delivery_id().unwrap_or_default().to_owned();
                 replies.push((
                     id,
-                    self.receive_verified(event, &intake.map, now, deadline)
+                    self.receive_verified(event, &intake.map, now, deadline, early)
                         .await,
                 ));
             }

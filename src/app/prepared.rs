@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use secrecy::ExposeSecret as _;
+
 use crate::config::{Config, MapRef, SourceConfig};
 use crate::domain::{Problem, Problems, SourceName};
-use crate::inbound::{Handshake, Issuers, Map, SchemeKind, Verifier};
+use crate::inbound::{Handshake, Issuers, Map, Replies, ReplyRules, SchemeKind, Verifier};
 use crate::plan::Patience;
 use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
 
@@ -24,6 +26,7 @@ pub(super) struct Intake {
     pub(super) map: Map,
     pub(super) from: Vec<String>,
     pub(super) handshake: Option<Handshake>,
+    pub(super) replies: ReplyRules,
     events: Vec<String>,
     pub(super) issuers: Issuers,
     facts: SourceFacts,
@@ -37,6 +40,8 @@ impl Intake {
             scheme: self.facts.scheme.clone(),
             signed: self.facts.signed,
             approvers: self.approvers,
+            replies: self.replies.replies,
+            answer_within: self.replies.answer_within.map(|within| within.as_secs()),
         }
     }
 }
@@ -113,6 +118,7 @@ impl Prepared {
     pub fn warnings(&self) -> Vec<String> {
         let policies = self.policies.warnings().iter().map(ToString::to_string);
         policies
+            .chain(source_warnings(&self.config))
             .chain(super::seal_key::warnings(&self.config))
             .collect()
     }
@@ -207,11 +213,46 @@ fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
         map,
         from,
         handshake,
+        replies: source.replies,
         issuers,
         events: source.events.clone(),
         facts,
         approvers: ApproverOrigin::of(source),
     })
+}
+
+/// Sources whose denials no sender sees, and sources that share a secret.
+fn source_warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let place =
+        |source: &SourceConfig| format!("{}:{}: source {}", config.file, source.line, source.name);
+    for (index, source) in config.sources.iter().enumerate() {
+        if source.replies.replies == Replies::Accepted {
+            warnings.push(format!(
+                "{} answers denied and invalid requests with 200 (replies = \"accepted\"), so only the journal \
+                 and the log show them; watch them, or write replies = \"status\"",
+                place(source)
+            ));
+        }
+        let shares = |other: &&SourceConfig| {
+            let mut secrets = source.secrets.iter().map(|secret| secret.expose_secret());
+            secrets.any(|secret| {
+                other
+                    .secrets
+                    .iter()
+                    .any(|own| own.expose_secret() == secret)
+            })
+        };
+        if let Some(other) = config.sources.iter().take(index).find(shares) {
+            warnings.push(format!(
+                "{} has a secret of source {}: the sender of one can speak as the other; \
+                 give each its own",
+                place(source),
+                other.name
+            ));
+        }
+    }
+    warnings
 }
 
 /// Refuses an origin that two sources trust: which of them answers would be chance.

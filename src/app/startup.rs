@@ -60,6 +60,7 @@ impl Prepared {
             clock,
             counters,
             certificates,
+            process_goes_on: false,
         })
     }
 }

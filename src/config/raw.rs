@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::domain::{Problem, Problems, Site};
-use crate::inbound::{Handshake, SchemeSpec};
+use crate::inbound::{Handshake, Replies, SchemeSpec};
 
 use super::reader::line_of;
 #[cfg(test)]
@@ -282,6 +282,17 @@ pub(super) struct RawSource {
     /// The handshake that this source answers, for a sender that requires one.
     #[cfg_attr(test, schemars(with = "Option<Handshake>"))]
     pub(super) handshake: Option<Spanned<Handshake>>,
+    /// With which statuses deliveries are answered: `status` says what became of each; `accepted` is
+    /// 200 for each that was authenticated, also for a denial. The default depends on the scheme.
+    #[cfg_attr(test, schemars(with = "Option<Replies>"))]
+    pub(super) replies: Option<Spanned<Replies>>,
+    /// How long a sender waits for an answer, at most [limits] seconds, as in 2s: then the answer is
+    /// 202, and the work goes on. The default depends on the scheme.
+    #[cfg_attr(
+        test,
+        schemars(with = "Option<String>", regex(pattern = "^[1-9][0-9]*[sm]$"))
+    )]
+    pub(super) answer_within: Option<Spanned<String>>,
     /// The CloudEvents `source` attributes that POST /events accepts with this source's secret.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]

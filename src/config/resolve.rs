@@ -39,7 +39,7 @@ pub(super) fn resolve(
     let http = reader.http(raw.http);
     let (body_limit, budget_seconds) = reader.limits(&raw.limits);
     let not_before_within = reader.not_before_within(&raw.limits);
-    let sources = reader.sources(&raw.source);
+    let sources = reader.sources(&raw.source, budget_seconds);
     let seal = reader.seal(&raw.seal, &journal);
     if !reader.problems.is_empty() {
         return Err(Problems(reader.problems));

@@ -2,19 +2,25 @@
 //! mistakes in the others.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use toml::Spanned;
 
 use crate::domain::SourceName;
-use crate::inbound::Map;
+use crate::inbound::{Map, ReplyRules, SchemeKind};
 
 use super::raw::RawSource;
 use super::reader::{Reader, line_of};
 use super::valid::{MapRef, SourceConfig};
 
 impl Reader<'_> {
-    pub(super) fn sources(&mut self, raw: &[Spanned<RawSource>]) -> Vec<SourceConfig> {
+    /// `seconds`: the time limit of a delivery.
+    pub(super) fn sources(
+        &mut self,
+        raw: &[Spanned<RawSource>],
+        seconds: u64,
+    ) -> Vec<SourceConfig> {
         let mut names = BTreeSet::new();
         let mut sources = Vec::with_capacity(raw.len());
         for entry in raw {
@@ -39,6 +45,7 @@ impl Reader<'_> {
             let events = self.events(source);
             let map = self.map(source);
             let issuers = self.issuers(source);
+            let replies = self.replies(source, seconds);
             if let Some(written) = &source.handshake
                 && let Some(problem) = written.get_ref().problem(source.scheme.get_ref())
             {
@@ -62,6 +69,7 @@ impl Reader<'_> {
                     from,
                     issuers,
                     handshake,
+                    replies,
                     events,
                     map,
                     line,
@@ -120,6 +128,35 @@ impl Reader<'_> {
             .iter()
             .map(|written| written.get_ref().clone())
             .collect()
+    }
+
+    /// How deliveries are answered: as written, else as fits the sender of the scheme.
+    fn replies(&mut self, source: &RawSource, seconds: u64) -> ReplyRules {
+        let scheme = source.scheme.get_ref();
+        let limit = Duration::from_secs(seconds);
+        let mut rules = scheme.reply_rules();
+        rules.answer_within = rules.answer_within.map(|within| within.min(limit));
+        let no_effect = |name: &str| format!("{name} has no effect with scheme = \"trusted\"");
+        let trusted = matches!(scheme.kind(), SchemeKind::Trusted);
+        if let Some(written) = &source.replies {
+            rules.replies = *written.get_ref();
+            if trusted {
+                self.problem(written, no_effect("replies"), "remove it");
+            }
+        }
+        if let Some(written) = &source.answer_within {
+            rules.answer_within = self.span("answer_within", written);
+            if trusted {
+                self.problem(written, no_effect("answer_within"), "remove it");
+            } else if rules.answer_within.is_some_and(|within| within > limit) {
+                self.problem(
+                    written,
+                    format!("answer_within is more than the {seconds} seconds of a delivery"),
+                    "write less, or raise [limits] seconds",
+                );
+            }
+        }
+        rules
     }
 
     fn issuers(&mut self, source: &RawSource) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! What the configuration takes, and what it refuses with file and line.
 
 use super::*;
+use crate::inbound::Replies;
 
 fn vars(pairs: &[(&str, &str)]) -> Vars {
     pairs
@@ -127,6 +128,84 @@ fn unknown_fields_and_schemes_are_refused_by_name() {
         let told = format!("{}", Problems(problems.clone()));
         assert!(told.contains("c.toml:"), "{told}");
         assert!(word == "TOML" || told.contains(word), "{told}");
+    }
+}
+
+#[test]
+fn a_sender_is_answered_as_fits_its_scheme_or_as_written() {
+    let read = |scheme: &str, settings: &str, limits: &str| {
+        let proof = match scheme {
+            "\"trusted\"" => "from = [\"invoke\"]",
+            _ => "secrets = [\"env:SECRET\"]",
+        };
+        let text = format!(
+            "journal = \"memory:\"\n{limits}\n[cloud]\nsite = \"intl\"\n[[source]]\nname = \"a\"\n\
+             scheme = {scheme}\n{proof}\n{settings}\n"
+        );
+        let vars = vars(&[("SECRET", "a-secret-for-tests-only-0123456789")]);
+        Config::read("c.toml", &text, &vars).map(|config| {
+            let rules = config.sources[0].replies;
+            (
+                rules.replies,
+                rules.answer_within.map(|within| within.as_secs()),
+            )
+        })
+    };
+    use Replies::{Accepted, Status};
+    let short = "[limits]\nseconds = 3";
+    for (scheme, settings, limits, wanted) in [
+        ("\"slack\"", "", "", (Accepted, Some(2))),
+        ("\"pagerduty\"", "", "", (Accepted, Some(4))),
+        ("\"pagerduty\"", "", short, (Accepted, Some(3))),
+        ("\"jira\"", "", "", (Status, None)),
+        (
+            "{ like = \"gitlab\", window = 60 }",
+            "",
+            "",
+            (Accepted, Some(8)),
+        ),
+        (
+            "{ header = \"x\", signed = [\"body\"] }",
+            "",
+            "",
+            (Status, None),
+        ),
+        ("\"slack\"", "replies = \"status\"", "", (Status, Some(2))),
+        (
+            "\"jira\"",
+            "replies = \"accepted\"\nanswer_within = \"25s\"",
+            "",
+            (Accepted, Some(25)),
+        ),
+        ("\"trusted\"", "", "", (Status, None)),
+    ] {
+        assert_eq!(
+            read(scheme, settings, limits).unwrap(),
+            wanted,
+            "{scheme} {settings}"
+        );
+    }
+    for (scheme, settings, says) in [
+        ("\"jira\"", "replies = \"always\"", "unknown variant"),
+        (
+            "\"jira\"",
+            "answer_within = \"26s\"",
+            "more than the 25 seconds",
+        ),
+        (
+            "\"jira\"",
+            "answer_within = \"2\"",
+            "is not a length of time",
+        ),
+        ("\"trusted\"", "replies = \"accepted\"", "no effect"),
+        ("\"trusted\"", "answer_within = \"2s\"", "no effect"),
+    ] {
+        let problems = read(scheme, settings, "").unwrap_err();
+        assert!(
+            problems.to_string().contains(says),
+            "{settings}: {problems}"
+        );
+        assert!(problems.0[0].field.starts_with("c.toml:"), "{problems}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::domain::{ServedRegions, Site, SourceName, Span};
-use crate::inbound::{Handshake, SchemeSpec};
+use crate::inbound::{Handshake, ReplyRules, SchemeSpec};
 use crate::journal::JournalLocation;
 
 /// A valid configuration.
@@ -95,6 +95,8 @@ pub struct SourceConfig {
     pub issuers: Vec<u8>,
     /// The handshake that it answers, if any.
     pub handshake: Option<Handshake>,
+    /// How its deliveries are answered.
+    pub replies: ReplyRules,
     /// The CloudEvents sources whose events `POST /events` accepts with this source's secret.
     pub events: Vec<String>,
     /// How an event becomes a request.

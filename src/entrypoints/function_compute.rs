@@ -2,6 +2,8 @@
 //! senders on the same port. In: a request. Out: the response, with the header that marks a failed
 //! event.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::app::{App, Deadline};
@@ -13,7 +15,7 @@ use super::outcome::Outcome;
 
 /// Answers one request.
 pub(crate) async fn respond_to(
-    app: &App,
+    app: &Arc<App>,
     request: HttpRequest,
     deadline: Deadline,
 ) -> HttpResponse {

@@ -1,7 +1,7 @@
 //! The outcome of a delivery, a message or an invocation, and the tables that map it to an HTTP
 //! status, a batch failure, an error name and an exit code. All hosts and commands use these tables.
 
-use crate::app::{Ending, Reply};
+use crate::app::{Ending, Replies, Reply};
 use crate::domain::Status;
 
 /// The outcome, in ascending order of seriousness: of several outcomes the most serious one counts.
@@ -131,6 +131,14 @@ impl Outcome {
             Self::Busy => 429,
             Self::Panicked => 500,
             Self::Unavailable => 503,
+        }
+    }
+
+    /// The HTTP status for a sender that is answered in this way.
+    pub(crate) fn status_for(self, replies: Replies) -> u16 {
+        match (replies, self) {
+            (Replies::Accepted, Self::Denied | Self::Invalid | Self::Unreadable) => 200,
+            (Replies::Accepted | Replies::Status, _) => self.http_status(),
         }
     }
 

@@ -10,6 +10,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::presets::preset;
+use super::replies::ReplyRules;
 use super::scheme::{
     Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource, is_token,
 };
@@ -61,6 +62,11 @@ impl SchemeSpec {
     /// The preset that it is or began as.
     pub(super) fn preset_name(&self) -> Option<SchemeName> {
         self.preset
+    }
+
+    /// How its sender's deliveries are answered unless the configuration says otherwise.
+    pub fn reply_rules(&self) -> ReplyRules {
+        ReplyRules::of_preset(self.preset)
     }
 
     /// What it asks of a delivery.

@@ -26,7 +26,7 @@ const PROVE_WITHIN: Duration = Duration::from_secs(3);
 const SEAL_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failure> {
-    let app = start(context).await?;
+    let app = start(context, matches!(host, Host::Http(..))).await?;
     match host {
         Host::Lambda => lambda::run(app)
             .await
@@ -108,19 +108,21 @@ pub(super) async fn run(
 }
 
 async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> {
-    let app = start(context).await?;
+    let app = start(context, true).await?;
     let handler = handler_on(HttpHost::Plain, context, &app);
     listen(app, handler, address).await
 }
 
-/// The application as a server runs it.
-async fn start(context: &Context) -> Result<Arc<App>, Failure> {
-    let app = context.start().await?.echoing(to_stdout);
-    Ok(Arc::new(if brings_credentials(&context.vars) {
-        app.believing_invocations()
-    } else {
-        app
-    }))
+/// The application as a server runs it. `goes_on`: the host lets the process work after an answer.
+async fn start(context: &Context, goes_on: bool) -> Result<Arc<App>, Failure> {
+    let mut app = context.start().await?.echoing(to_stdout);
+    if goes_on {
+        app = app.outliving_answers();
+    }
+    if brings_credentials(&context.vars) {
+        app = app.believing_invocations();
+    }
+    Ok(Arc::new(app))
 }
 
 /// Also writes each record to the host's log. Ignores errors, so that a closed output does not stop

@@ -3,8 +3,7 @@
 //! Dapr expects an empty body. So a 2xx response is empty, or a CloudEvent in binary mode when the
 //! sender requests one with `Prefer: reply`. Other responses keep their JSON body.
 
-use crate::app::{Headers, Reply, short_digest};
-use crate::entrypoints::outcome::Outcome;
+use crate::app::{Answered, Headers, Reply, short_digest};
 use crate::entrypoints::reply::body_of;
 
 use super::response::HttpResponse;
@@ -47,20 +46,22 @@ impl ReplyMode {
     }
 
     /// Builds the response to a delivery.
-    pub(crate) fn response(self, reply: &Reply) -> HttpResponse {
-        let outcome = Outcome::of(reply);
+    pub(crate) fn response(self, Answered { reply, replies }: &Answered) -> HttpResponse {
+        let response = HttpResponse::from(reply);
+        let status = response.outcome.status_for(*replies);
+        let response = response.with_status(status);
         let Reply::Answers(answers) = reply else {
-            return HttpResponse::from(reply);
+            return response;
         };
-        if !(200..300).contains(&outcome.http_status()) {
-            return HttpResponse::from(reply);
+        if !(200..300).contains(&status) {
+            return response;
         }
         match self {
-            Self::Json => HttpResponse::from(reply),
+            Self::Json => response,
             Self::Empty => HttpResponse {
                 headers: Vec::new(),
                 body: String::new(),
-                ..HttpResponse::from(reply)
+                ..response
             },
             Self::Event => {
                 let kind = match answers.as_slice() {
@@ -69,7 +70,7 @@ impl ReplyMode {
                 };
                 let body = body_of(reply);
                 let id = short_digest(body.to_string().as_bytes());
-                HttpResponse::json(outcome, &body)
+                response
                     .with_header("ce-specversion", "1.0")
                     .with_header("ce-id", id)
                     .with_header("ce-source", SOURCE)

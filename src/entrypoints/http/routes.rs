@@ -1,6 +1,8 @@
 //! Routes HTTP requests; every host that receives HTTP uses this function. In: a request and a
 //! deadline. Out: the response. Does not log paths, because they may contain secrets.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::app::{App, Deadline, Delivery, HandshakeRequest, Headers, Reply, Via};
@@ -47,7 +49,11 @@ impl<'a> Route<'a> {
 }
 
 /// Answers one request.
-pub(crate) async fn respond(app: &App, request: HttpRequest, deadline: Deadline) -> HttpResponse {
+pub(crate) async fn respond(
+    app: &Arc<App>,
+    request: HttpRequest,
+    deadline: Deadline,
+) -> HttpResponse {
     let path = without_prefix(&request.path, app.config().http.strip_prefix.as_deref());
     let Some(route) = Route::of(path) else {
         return HttpResponse::error(
@@ -80,7 +86,7 @@ pub(crate) async fn respond(app: &App, request: HttpRequest, deadline: Deadline)
                 return route.not_allowed();
             }
             let mode = ReplyMode::of_event(&headers);
-            mode.response(&app.receive_events(headers, request.body, deadline).await)
+            mode.response(&app.answer_events(headers, request.body, deadline).await)
         }
         (Route::Hook(name), method) => match name.parse::<SourceName>() {
             Err(_) if method != "POST" => route.not_allowed(),
@@ -105,7 +111,7 @@ pub(crate) async fn respond(app: &App, request: HttpRequest, deadline: Deadline)
                     via: Via::Http(headers),
                     body: request.body,
                 };
-                mode.response(&app.receive(delivery, deadline).await)
+                mode.response(&app.answer_delivery(delivery, deadline).await)
             }
         },
         (Route::Healthz | Route::Readyz | Route::Metrics, _) => route.not_allowed(),

@@ -3,7 +3,7 @@
 
 use sharehook::app::Prepared;
 use sharehook::config::{Config, Vars};
-use sharehook::inbound::{Delivery, Headers, SchemeSpec, Verifier, Via};
+use sharehook::inbound::{Delivery, Headers, Replies, SchemeName, SchemeSpec, Verifier, Via};
 
 const TEXT: &str = include_str!("../../../docs/senders.md");
 
@@ -109,6 +109,8 @@ fn every_named_test_exists() {
         include_str!("maps.rs"),
         include_str!("sns.rs"),
         include_str!("wire.rs"),
+        include_str!("docs.rs"),
+        include_str!("../replies.rs"),
     ]
     .concat();
     let is_name = |word: &&str| {
@@ -118,5 +120,42 @@ fn every_named_test_exists() {
     assert!(names.len() > 12, "{names:?}");
     for name in names {
         assert!(tests.contains(&format!("fn {name}()")), "{name} is no test");
+    }
+}
+
+/// The table of the section "Answers" against what each scheme has.
+#[test]
+fn the_table_of_answers_is_what_the_schemes_have() {
+    let (_, section) = TEXT.split_once("## Answers\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let mut told = std::collections::BTreeMap::new();
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        for name in cells[1]
+            .split(',')
+            .filter_map(|name| name.trim().strip_prefix('`'))
+        {
+            told.insert(name.trim_end_matches('`'), (cells[2], cells[3]));
+        }
+    }
+    for name in SchemeName::ALL
+        .into_iter()
+        .filter(|name| *name != SchemeName::Trusted)
+    {
+        let rules = SchemeSpec::preset(name).reply_rules();
+        let replies = match rules.replies {
+            Replies::Status => "`status`",
+            Replies::Accepted => "`accepted`",
+        };
+        let within = rules
+            .answer_within
+            .map(|within| format!("{}s", within.as_secs()));
+        let within = within.as_deref().unwrap_or("-");
+        assert_eq!(
+            told.get(name.as_str()),
+            Some(&(replies, within)),
+            "{name:?}"
+        );
     }
 }

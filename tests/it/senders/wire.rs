@@ -115,6 +115,8 @@ fn accepted_status(spec: &SchemeSpec) -> (u16, &'static str) {
         SchemeKind::Hmac(record) if matches!(record.time, Some(TimeSource::MillisPointer(_))) => {
             (422, "webhookTimestamp")
         }
+        // These senders are answered 200 also for a denial.
+        _ if ["slack", "pagerduty", "gitlab"].contains(&spec.name()) => (200, "denied"),
         _ => (403, "denied"),
     }
 }
@@ -126,7 +128,7 @@ async fn one_real_request_per_preset_is_accepted_and_refused() {
         let spec = SchemeSpec::preset(name);
         let (status, says) = accepted_status(&spec);
         let mut body = request(name.as_str(), now().as_millisecond());
-        if status == 403 {
+        if says == "denied" {
             let mut value: Value = serde_json::from_slice(&body).unwrap();
             value.as_object_mut().unwrap().remove("webhookTimestamp");
             body = value.to_string().into_bytes();
