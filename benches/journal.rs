@@ -83,7 +83,7 @@ async fn main() -> ExitCode {
     let quiet = sweep(hours(2), "nothing is due").await;
     let report = sweep(hours(25), &format!("{DUE} shares have expired")).await;
     let begun = Instant::now();
-    let all = setup.app.requests().await.expect("a list");
+    let all = setup.app.requests(None).await.expect("a list");
     println!(
         "full scan    {:>9.3} s  every request is read",
         begun.elapsed().as_secs_f64()

@@ -165,7 +165,7 @@ impl App {
         also: &[(ImageRef, Region)],
         deadline: Deadline,
     ) -> Result<DriftReport, JournalError> {
-        let (states, flaws) = self.states().await?;
+        let (states, flaws) = self.newest_states(None).await?;
         let mut report = DriftReport {
             flaws,
             ..DriftReport::default()

@@ -2,28 +2,23 @@
 //! and active grants of the journal, the images that can be shared. Reports each stream that cannot
 //! be read; changes nothing.
 
-use futures_util::future::join_all;
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
 use crate::cloud::{Deadline, ImageToShare, ImagesQuery};
 use crate::config::Config;
-use crate::domain::{CloudError, Region, SourceName, Timestamp};
+use crate::domain::{CloudError, Identity, Region, SourceName, Timestamp};
 use crate::journal::{Grant, History, Journal, JournalError, Phase, State, StreamId};
 use crate::telemetry::Counters;
 
 use super::App;
 use super::answer::Answer;
 
-/// Requests that are read at once.
-const AT_ONCE: usize = 16;
-
-/// Streams that could not be read, and why.
-type Unreadable = Vec<(StreamId, JournalError)>;
-
 /// Entries, and what could not be read.
 #[derive(Debug)]
 pub struct Listed<T> {
-    /// What was read, oldest approval first.
+    /// What was read: requests by their latest approval, grants by their oldest.
     pub entries: Vec<T>,
     /// Which streams could not, and why.
     pub flaws: Vec<String>,
@@ -186,14 +181,29 @@ impl App {
 }
 
 impl App {
-    /// Every request of the journal.
+    /// The requests of the journal, or the newest `limit` of them.
     ///
     /// # Errors
-    /// When the journal cannot be listed.
-    pub async fn requests(&self) -> Result<Listed<RequestEntry>, JournalError> {
-        let (states, flaws) = self.states().await?;
+    /// What the journal's store said.
+    pub async fn requests(
+        &self,
+        limit: Option<usize>,
+    ) -> Result<Listed<RequestEntry>, JournalError> {
+        let (states, flaws) = self.newest_states(limit).await?;
         Ok(Listed {
             entries: states.iter().map(entry).collect(),
+            flaws,
+        })
+    }
+
+    /// The requests with this id, or the one with this `source/id` or stream.
+    ///
+    /// # Errors
+    /// What the journal's store said; that the one request is damaged.
+    pub async fn requests_named(&self, name: &str) -> Result<Listed<RequestEntry>, JournalError> {
+        let Listed { entries, flaws } = find_requests(&self.journal, name, self.now()).await?;
+        Ok(Listed {
+            entries: entries.iter().map(entry).collect(),
             flaws,
         })
     }
@@ -209,56 +219,83 @@ impl App {
             let (grants, flaws) = self.journal.active_grants(now).await?;
             (grants, flaws.iter().map(ToString::to_string).collect())
         } else {
-            let (states, flaws) = self.states().await?;
-            let grants = states.iter().filter_map(|state| state.grant(now));
+            let (states, flaws) = self.newest_states(None).await?;
+            let grants = states.iter().rev().filter_map(|state| state.grant(now));
             (grants.collect::<Vec<Grant>>(), flaws)
         };
         let entries = grants.iter().flat_map(lines).collect();
         Ok(Listed { entries, flaws })
     }
 
-    /// Every request's state, oldest approval first, and the streams that could not be read.
-    pub(super) async fn states(&self) -> Result<(Vec<State>, Vec<String>), JournalError> {
-        let (states, unreadable) = self.read_all().await?;
-        Ok((
-            states,
-            unreadable
-                .into_iter()
-                .map(|(_, error)| error.to_string())
-                .collect(),
-        ))
-    }
-
-    /// [`App::states`], with the names of the streams that could not be read.
-    pub(super) async fn read_all(&self) -> Result<(Vec<State>, Unreadable), JournalError> {
-        read_all(&self.journal).await
+    /// [`newest_states`] of this application's journal.
+    pub(super) async fn newest_states(
+        &self,
+        limit: Option<usize>,
+    ) -> Result<(Vec<State>, Vec<String>), JournalError> {
+        newest_states(&self.journal, limit, self.now()).await
     }
 }
 
-/// [`App::read_all`], of a journal alone.
-pub(super) async fn read_all(journal: &Journal) -> Result<(Vec<State>, Unreadable), JournalError> {
-    let streams = journal.streams().await?;
-    let (mut states, unreadable) = read_these(journal, &streams).await;
-    states.sort_by_key(State::approved_at);
-    Ok((states, unreadable))
-}
-
-/// The requests of these streams, and those that could not be read.
-pub(super) async fn read_these(
+/// The requests with this id, or the one with this `source/id` or stream. An id alone is looked for
+/// in the whole history.
+///
+/// # Errors
+/// What the journal's store said; that the one request is damaged.
+pub async fn find_requests(
     journal: &Journal,
-    streams: &[StreamId],
-) -> (Vec<State>, Unreadable) {
-    let (mut states, mut unreadable) = (Vec::new(), Vec::new());
-    for some in streams.chunks(AT_ONCE) {
-        let reads = join_all(some.iter().map(|stream| journal.read(*stream))).await;
-        for (stream, read) in some.iter().zip(reads) {
-            match read {
-                Ok(history) => states.extend(history.and_then(History::into_state)),
-                Err(error) => unreadable.push((*stream, error)),
-            }
+    name: &str,
+    now: Timestamp,
+) -> Result<Listed<State>, JournalError> {
+    let identity = name.split_once('/').and_then(|(source, id)| {
+        let (source, id) = (source.parse().ok()?, id.to_owned());
+        Some(StreamId::of(&Identity { source, id }))
+    });
+    for stream in name.parse().ok().into_iter().chain(identity) {
+        let history = journal.read(stream).await?;
+        if let Some(state) = history.and_then(History::into_state) {
+            let (entries, flaws) = (vec![state], Vec::new());
+            return Ok(Listed { entries, flaws });
         }
     }
-    (states, unreadable)
+    let (mut entries, flaws) = newest_states(journal, None, now).await?;
+    entries.retain(|state| state.identity().id == name);
+    Ok(Listed { entries, flaws })
+}
+
+/// The states of the newest `limit` requests, or of all, the latest approval first; and what could
+/// not be read.
+async fn newest_states(
+    journal: &Journal,
+    limit: Option<usize>,
+    now: Timestamp,
+) -> Result<(Vec<State>, Vec<String>), JournalError> {
+    let (mut states, mut flaws) = (Vec::new(), Vec::new());
+    let mut all = journal.newest_first(now).await?;
+    while let Some(batch) = all.next().await? {
+        for request in &batch.requests {
+            match request.history() {
+                Ok(history) => states.extend(history.and_then(History::into_state)),
+                Err(finding) => flaws.push(finding.to_string()),
+            }
+        }
+        flaws.extend(batch.flaws.iter().map(ToString::to_string));
+        let (Some(limit), Some(rest_before)) = (limit, batch.rest_before) else {
+            continue;
+        };
+        states.sort_by_key(newest_first);
+        states.truncate(limit);
+        let last = states.last().map(State::approved_at);
+        if states.len() == limit && last.is_none_or(|last| last >= rest_before) {
+            break;
+        }
+    }
+    states.sort_by_key(newest_first);
+    states.truncate(limit.unwrap_or(usize::MAX));
+    Ok((states, flaws))
+}
+
+fn newest_first(state: &State) -> Reverse<Timestamp> {
+    Reverse(state.approved_at())
 }
 
 fn entry(state: &State) -> RequestEntry {

@@ -10,11 +10,8 @@ use futures_util::future::{join_all, try_join};
 use serde::Serialize;
 
 use crate::domain::Timestamp;
-use crate::journal::{
-    Affected, History, Indexed, JournalError, Pass, Phase, State, StreamId, WakeUp, Work,
-};
+use crate::journal::{Affected, History, JournalError, Phase, State, StreamId, WakeUp, Work};
 
-use super::queries::read_these;
 use super::{App, Deadline};
 
 /// Nothing is begun with less time left.
@@ -25,9 +22,6 @@ const LEADS: usize = 128;
 /// once.
 const READERS: usize = 16;
 const WORKERS: usize = 8;
-/// The daily pass compares this many requests at once, and takes this much of a sweep's time.
-const PASS_STREAMS: usize = 256;
-const PASS_TIME: Duration = Duration::from_secs(10);
 
 /// What a sweep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -122,9 +116,6 @@ impl App {
             }
             // The first pass may just have found what is due.
             if !ever_done {
-                if pass.done() {
-                    self.journal.mend_unsealed().await?;
-                }
                 let wake_ups = self.journal.due(round.now).await?;
                 self.sweep_due(wake_ups, &mut round).await;
             }
@@ -141,50 +132,6 @@ impl App {
             }
             Box::pin(self.follow(leads, round)).await;
         }
-    }
-
-    /// Makes the index anew from every record.
-    ///
-    /// # Errors
-    /// When the journal cannot be listed or written.
-    pub async fn reindex(&self) -> Result<Indexed, JournalError> {
-        let (states, unreadable) = self.read_all().await?;
-        let unreadable: Vec<StreamId> = unreadable.into_iter().map(|(stream, _)| stream).collect();
-        let (index, now) = (self.journal.read_index().await?, self.now());
-        let mended = self.journal.mend_index(&index, &states, &unreadable, now);
-        let mut indexed = mended.await?;
-        indexed.mended = indexed
-            .mended
-            .saturating_add(self.journal.mend_unsealed().await?);
-        let mut pass = self.journal.pass(now).await?;
-        self.journal.note_pass(&mut pass, None).await?;
-        Ok(indexed)
-    }
-
-    /// Compares the index with the next requests of the daily pass, for a part of the time that is
-    /// left.
-    async fn go_on(&self, pass: &mut Pass, deadline: Deadline) -> Result<(), JournalError> {
-        let index = self.journal.read_index().await?;
-        let time = (super::context::left(deadline) / 3).min(PASS_TIME);
-        let began = tokio::time::Instant::now();
-        while began.elapsed() < time {
-            let streams = self.journal.next_streams(pass, PASS_STREAMS).await?;
-            let (states, unreadable) = read_these(&self.journal, &streams).await;
-            let unreadable: Vec<StreamId> = unreadable.iter().map(|(stream, _)| *stream).collect();
-            let now = self.now();
-            let mended = self.journal.mend_index(&index, &states, &unreadable, now);
-            let mended = mended.await?.mended;
-            if mended > 0 {
-                tracing::warn!(mended, "the index lacked entries that the records ask for");
-            }
-            self.journal
-                .note_pass(pass, streams.last().copied())
-                .await?;
-            if streams.is_empty() {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Reads some requests and does what is due of them: first what is unfinished, so that who

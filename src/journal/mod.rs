@@ -42,6 +42,7 @@ pub use state::{
     Affected, BrokenRecord, Grant, Head, Phase, Receiver, State, StreamState, WakeUp, Work,
 };
 pub use store::{
-    Access, AppendError, Claim, History, Index, Indexed, Journal, JournalError, MAX_PAUSE, Opened,
-    Opening, Pass, PlaceError, Report, Retirement, Sealing, StoreFault, Unsealed, WorkerLease,
+    Access, AppendError, Claim, History, Index, Indexed, Journal, JournalError, MAX_PAUSE,
+    NewestFirst, Opened, Opening, Pass, PlaceError, Report, RequestFiles, Retirement, Sealing,
+    StoreFault, Unsealed, WorkerLease,
 };

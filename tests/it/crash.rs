@@ -158,7 +158,7 @@ async fn hung(world: &World) {
 }
 
 async fn left(world: &World) -> Left {
-    let listed = world.app.requests().await.unwrap();
+    let listed = world.app.requests(None).await.unwrap();
     assert_eq!(listed.flaws, [""; 0]);
     let answers = listed.entries.into_iter().map(|entry| {
         let kinds = entry

@@ -33,7 +33,7 @@ fn cancel(id: &str, change: Value) -> Value {
 }
 
 async fn results_of(world: &World, id: &str) -> (Status, Vec<ItemResult>) {
-    let listed = world.app.requests().await.unwrap();
+    let listed = world.app.requests(None).await.unwrap();
     assert_eq!(listed.flaws, [""; 0]);
     let wanted = format!("invoke/{id}");
     let entry = listed
@@ -145,7 +145,7 @@ async fn the_decision_that_a_share_went_on_under_is_on_record() {
     let (first, last) = (counted(&first).to_string(), counted(&last).to_string());
     assert!(first.contains("bob@"), "{first}");
     assert!(!last.contains("bob@") && last.contains("carol@"), "{last}");
-    let export = &world.app.requests().await.unwrap().entries[0].answer;
+    let export = &world.app.requests(None).await.unwrap().entries[0].answer;
     assert_eq!(
         counted(export)["policy"],
         json!(["golden-images-to-staging"])
@@ -715,7 +715,7 @@ async fn a_revocation_that_cannot_succeed_writes_one_record_and_backs_off_to_a_d
 
 /// The number of the only request's newest record.
 async fn newest(world: &World) -> u64 {
-    let listed = world.app.requests().await.unwrap();
+    let listed = world.app.requests(None).await.unwrap();
     let record = listed.entries[0].answer.record.clone().unwrap();
     record.split(['/', '.']).nth(2).unwrap().parse().unwrap()
 }

@@ -132,7 +132,7 @@ async fn unknown_shares_are_cancelled_through_policy_and_journal() {
         .unwrap();
     assert_eq!(report.cancels[0].status, Status::Completed);
     assert_eq!(world.has(BLUEPRINT).len(), 3);
-    let recorded = world.app.requests().await.unwrap().entries;
+    let recorded = world.app.requests(None).await.unwrap().entries;
     assert_eq!(
         recorded.iter().filter(|e| e.action == "cancel").count(),
         2,

@@ -32,6 +32,7 @@ mod hosts;
 mod hosts_http;
 mod hosts_scf;
 mod killed;
+mod read_operations;
 mod replies;
 mod scf_credentials;
 mod schedules;

@@ -1,6 +1,7 @@
 //! The command-line arguments.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
@@ -86,10 +87,13 @@ pub(crate) enum Command {
     Sign(SignOptions),
     /// List the CVM images that can be shared to Lighthouse
     Images(ImagesOptions),
-    /// List the journal's requests, or show one of them
+    /// List the journal's requests, newest first, or show one of them
     Requests {
         /// A request's id, or source/id
         id: Option<String>,
+        /// List only the newest requests, this many
+        #[arg(long, value_name = "N", conflicts_with = "id")]
+        limit: Option<NonZeroUsize>,
     },
     /// List the active grants: image, receiver, period, ticket, policy
     Grants(GrantsOptions),

@@ -1,12 +1,14 @@
-//! `audit export`: prints every record as OCSF, CSV or JSON lines. Reads one stream at a time, in
-//! the order of its records, so it holds one request in memory.
+//! `audit export`: prints every record as OCSF, CSV or JSON lines: the newest requests first, each with
+//! its records in their order. Holds a few segments in memory.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
+use crate::clock;
 use crate::domain::{Problem, Timestamp};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::export::{CSV_HEADER, Entry, Origin};
-use crate::journal::{Chain, File, Finding, Journal, JournalError, Stored, StreamId};
+use crate::journal::{Chain, File, Finding, RequestFiles, Stored};
 
 use super::args::{AuditExportOptions, ExportFormat};
 use super::audit_input::opened;
@@ -47,67 +49,50 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
     // The program that reads the output has closed the pipe, or the disk is full.
     let broken = |error: io::Error| Failure::Failed(format!("the export stopped: {error}"));
     let mut exit = Exit::Done;
-    let streams = journal.streams().await?;
+    let mut all = journal.newest_first(clock::system_now()).await?;
     if options.format == ExportFormat::Csv {
         writeln!(out, "{CSV_HEADER}\r").map_err(broken)?;
     }
-    for stream in streams {
-        let Lines {
-            records,
-            lines,
-            flaw,
-        } = match read(&journal, stream).await {
-            Ok(read) => read,
-            Err(error) => {
-                eprintln!("sharehook: not exported: {error}");
-                exit = Exit::Failed;
-                continue;
-            }
-        };
-        if let Some(flaw) = flaw {
-            eprintln!("sharehook: the export lacks records of a request: {flaw}");
+    while let Some(batch) = all.next().await? {
+        for error in &batch.flaws {
+            eprintln!("sharehook: not exported: {error}");
             exit = Exit::Failed;
         }
-        let wanted = Entry::all(&records).into_iter().zip(&lines);
-        for (entry, line) in wanted.filter(|(entry, _)| span.holds(entry.stored.record.at)) {
-            match options.format {
-                ExportFormat::Ocsf => writeln!(out, "{}", entry.ocsf(&origin)),
-                ExportFormat::Csv => writeln!(out, "{}\r", entry.csv()),
-                ExportFormat::Jsonl => writeln!(out, "{line}"),
+        for request in &batch.requests {
+            let (records, flaw) = intact(request);
+            if let Some(flaw) = flaw {
+                eprintln!("sharehook: the export lacks records of a request: {flaw}");
+                exit = Exit::Failed;
             }
-            .map_err(broken)?;
+            let wanted = Entry::all(&records).into_iter().zip(&request.files);
+            for (entry, file) in wanted.filter(|(entry, _)| span.holds(entry.stored.record.at)) {
+                match options.format {
+                    ExportFormat::Ocsf => writeln!(out, "{}", entry.ocsf(&origin)),
+                    ExportFormat::Csv => writeln!(out, "{}\r", entry.csv()),
+                    ExportFormat::Jsonl => writeln!(out, "{}", first_line(file)),
+                }
+                .map_err(broken)?;
+            }
         }
     }
     out.flush().map_err(broken)?;
     Ok(exit)
 }
 
-/// The intact records of a stream with their lines, up to the first damaged one.
-struct Lines {
-    records: Vec<Stored>,
-    lines: Vec<String>,
-    flaw: Option<Finding>,
+/// A request's records up to the first damaged one, and what is wrong with that.
+fn intact(request: &RequestFiles) -> (Vec<Stored>, Option<Finding>) {
+    let mut chain = Chain::new(request.stream);
+    let mut records = Vec::new();
+    for file in &request.files {
+        match chain.push(File::Bytes(file)) {
+            Ok(stored) => records.push(stored),
+            Err(finding) => return (records, Some(finding)),
+        }
+    }
+    (records, None)
 }
 
-async fn read(journal: &Journal, stream: StreamId) -> Result<Lines, JournalError> {
-    let files = journal.files(stream).await?;
-    let mut chain = Chain::new(stream);
-    let mut read = Lines {
-        records: Vec::new(),
-        lines: Vec::new(),
-        flaw: None,
-    };
-    for bytes in &files {
-        match chain.push(File::Bytes(bytes)) {
-            Ok(stored) => read.records.push(stored),
-            Err(finding) => {
-                read.flaw = Some(finding);
-                break;
-            }
-        }
-        let text = String::from_utf8_lossy(bytes);
-        let line = text.lines().next().unwrap_or_default();
-        read.lines.push(line.to_owned());
-    }
-    Ok(read)
+fn first_line(file: &[u8]) -> Cow<'_, str> {
+    let line = file.split(|byte| *byte == b'\n').next();
+    String::from_utf8_lossy(line.unwrap_or_default())
 }

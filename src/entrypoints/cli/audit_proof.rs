@@ -5,32 +5,23 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::app::signer;
-use crate::domain::Identity;
+use crate::app::{find_requests, signer};
+use crate::clock;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 use crate::journal::log::{
     Checkpoint, ConsistencyProof, NoteSigner, Proof, ProofFlaw, VerifierKey,
 };
-use crate::journal::{Event, History, Journal, JournalError, StreamId};
+use crate::journal::{Event, History, Journal, StreamId};
 
 use super::audit_input::{opened, text_of};
 use super::{Context, Failure};
 
 pub(super) async fn prove(context: &Context, id: &str) -> Result<Exit, Failure> {
     let (journal, signer) = sealed(context)?;
-    let stream = match named(&journal, id).await?.as_slice() {
-        [] => {
-            return Err(Failure::Failed(format!(
-                "the journal has no request {id:?}; `sharehook requests` lists them"
-            )));
-        }
-        [one] => *one,
-        _ => {
-            return Err(Failure::Usage(format!(
-                "several requests have the id {id:?}; write it as source/id"
-            )));
-        }
+    let stream = match id.parse() {
+        Ok(stream) => stream,
+        Err(_) => named(&journal, id).await?,
     };
     let proof = journal.prove(signer.verifier(), stream).await?;
     let Some(proof) = proof else {
@@ -62,34 +53,17 @@ fn sealed(context: &Context) -> Result<(Journal, NoteSigner), Failure> {
     Ok((journal, signer))
 }
 
-/// The streams with this name, with this source and request id, or with this request id.
-async fn named(journal: &Journal, id: &str) -> Result<Vec<StreamId>, JournalError> {
-    if let Ok(stream) = id.parse::<StreamId>() {
-        return Ok(vec![stream]);
+async fn named(journal: &Journal, id: &str) -> Result<StreamId, Failure> {
+    let found = find_requests(journal, id, clock::system_now()).await?;
+    match found.entries.as_slice() {
+        [] => Err(Failure::Failed(format!(
+            "the journal has no request {id:?}; `sharehook requests` lists them"
+        ))),
+        [one] => Ok(one.stream()),
+        _ => Err(Failure::Usage(format!(
+            "several requests have the id {id:?}; write it as source/id"
+        ))),
     }
-    if let Some((source, id)) = id.split_once('/')
-        && let Ok(source) = source.parse()
-    {
-        let stream = StreamId::of(&Identity {
-            source,
-            id: id.to_owned(),
-        });
-        if journal.read(stream).await?.is_some() {
-            return Ok(vec![stream]);
-        }
-    }
-    let mut found = Vec::new();
-    for stream in journal.streams().await? {
-        let history = journal.read(stream).await?;
-        if history
-            .as_ref()
-            .and_then(|history| history.state())
-            .is_some_and(|s| s.identity().id == id)
-        {
-            found.push(stream);
-        }
-    }
-    Ok(found)
 }
 
 pub(super) fn check(context: &Context, file: &Path, key: &str) -> Result<Exit, Failure> {

@@ -37,7 +37,7 @@ pub(super) async fn run(
         Command::Verify(options) => signature::verify(context, &options),
         Command::Sign(options) => signature::sign(context, &options),
         Command::Images(options) => images::run(context, &options).await,
-        Command::Requests { id } => journal::requests(context, id).await,
+        Command::Requests { id, limit } => journal::requests(context, id, limit).await,
         Command::Grants(options) => journal::grants(context, options).await,
         Command::Sweep(options) => journal::sweep(context, &options).await,
         Command::Drift(options) => drift::run(context, options).await,

@@ -1,5 +1,7 @@
 //! `requests`, `grants`, `sweep`: print the journal as tables, and continue its unfinished work.
 
+use std::num::NonZeroUsize;
+
 use serde_json::json;
 
 use crate::app::{Deadline, GrantEntry, GrantFilter, Listed, RequestEntry};
@@ -14,12 +16,19 @@ use super::{Context, Failure};
 /// Time limit of the sweep.
 const SWEEP_BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
-pub(super) async fn requests(context: &Context, id: Option<String>) -> Result<Exit, Failure> {
-    let listed = context.start().await?.requests().await?;
-    let exit = warned(&listed);
+pub(super) async fn requests(
+    context: &Context,
+    id: Option<String>,
+    limit: Option<NonZeroUsize>,
+) -> Result<Exit, Failure> {
+    let app = context.start().await?;
     if let Some(id) = id {
-        return request(context, &listed.entries, &id);
+        let found = app.requests_named(&id).await?;
+        warned(&found);
+        return request(context, &found.entries, &id);
     }
+    let listed = app.requests(limit.map(NonZeroUsize::get)).await?;
+    let exit = warned(&listed);
     if context.json {
         outln!("{}", json!(listed.entries));
         return Ok(exit);
@@ -57,12 +66,8 @@ pub(super) async fn requests(context: &Context, id: Option<String>) -> Result<Ex
 }
 
 /// One request's answer, as its sender received it.
-fn request(context: &Context, entries: &[RequestEntry], id: &str) -> Result<Exit, Failure> {
-    let found: Vec<_> = entries
-        .iter()
-        .filter(|e| e.identity == id || e.answer.id == id)
-        .collect();
-    match found.as_slice() {
+fn request(context: &Context, found: &[RequestEntry], id: &str) -> Result<Exit, Failure> {
+    match found {
         [] => Err(Failure::Failed(format!(
             "the journal has no request {id:?}; `sharehook requests` lists them"
         ))),

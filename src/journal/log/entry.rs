@@ -20,6 +20,21 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The entries of a bundle, up to the first that is not one.
+    pub(in crate::journal) fn all(bundle: &[u8]) -> Vec<Self> {
+        let mut entries = Vec::new();
+        let mut rest = bundle;
+        while let Some((length, behind)) = rest.split_first_chunk::<2>()
+            && let Some((text, behind)) =
+                behind.split_at_checked(u16::from_be_bytes(*length).into())
+            && let Some(entry) = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok())
+        {
+            entries.push(entry);
+            rest = behind;
+        }
+        entries
+    }
+
     /// Its hash as a leaf of the tree.
     pub fn leaf(&self) -> Hash {
         leaf_hash(self.to_string().as_bytes())

@@ -25,7 +25,7 @@ pub use merkle::{
 pub use note::{NoteFlaw, NoteSigner, VerifierKey};
 pub use proof::{ConsistencyProof, Proof, ProofFlaw};
 pub(in crate::journal) use segment::{MAX_SEGMENT_BYTES, Segment};
-pub(in crate::journal) use tile::{Edge, Object, partial_bundle, partial_tiles};
+pub(in crate::journal) use tile::{Edge, Object, bundles, partial_bundle, partial_tiles};
 pub use verified::VerifiedLog;
 
 /// The name of segment or checkpoint `n`, counted from 1: `000001`.

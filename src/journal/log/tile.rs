@@ -131,6 +131,12 @@ pub(in crate::journal) fn partial_bundle(size: u64) -> Option<String> {
     (width > 0).then(|| path("entries", index_at(size, 0), width))
 }
 
+/// The paths of all entry bundles of a tree of `size` leaves.
+pub(in crate::journal) fn bundles(size: u64) -> impl Iterator<Item = String> {
+    let full = (0..index_at(size, 0)).map(|index| path("entries", index, WIDTH));
+    full.chain(partial_bundle(size))
+}
+
 /// How many hashes the last tile of a level has while it is not full.
 fn width_at(size: u64, level: usize) -> usize {
     usize::try_from((size >> (8 * level)) & 0xff).unwrap_or(0)

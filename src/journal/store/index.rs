@@ -11,6 +11,7 @@ pub(super) mod unsealed;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use object_store::path::Path;
 use serde::Serialize;
 
@@ -18,7 +19,7 @@ use super::super::chain::Finding;
 use super::super::record::{Flaw, StreamId};
 use super::super::state::{State, WakeUp};
 use super::objects::Fetched;
-use super::{Journal, JournalError};
+use super::{History, Journal, JournalError};
 use crate::domain::Timestamp;
 use grants::GrantEntry;
 use unsealed::UnsealedEntry;
@@ -27,6 +28,8 @@ pub use pass::Pass;
 
 /// A record that the index announces may be on its way for so long.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
+/// A record so old was written after its entry, and is sealed by nobody at this moment.
+const SETTLED: SignedDuration = SignedDuration::from_hours(1);
 
 /// What the records ask of the index, and what it lacked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -35,6 +38,14 @@ pub struct Indexed {
     pub wanted: u64,
     /// Entries that were missing or altered and are there now.
     pub mended: u64,
+}
+
+impl Indexed {
+    /// Adds other counts to these.
+    pub fn add(&mut self, other: Self) {
+        self.wanted = self.wanted.saturating_add(other.wanted);
+        self.mended = self.mended.saturating_add(other.mended);
+    }
 }
 
 /// What the index holds.
@@ -47,6 +58,10 @@ pub struct Index {
     named: Vec<(Path, StreamId, u64)>,
     /// What does not belong there.
     foreign: Vec<Finding>,
+    /// How many records of each stream are sealed. `None`: nothing is, and nobody is about to.
+    sealed: Option<BTreeMap<StreamId, u64>>,
+    /// Whether entries of records that were just written are mended too.
+    thorough: bool,
 }
 
 /// What a stream asks of the index.
@@ -190,7 +205,26 @@ impl Journal {
         })
     }
 
-    /// Writes what the index lacks of these states, deletes what is done with, and writes a
+    /// Reads the index and how far the log is, to mend the index by them. `sealing`: whether this
+    /// process seals.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn index_to_mend(&self, pass: &Pass, sealing: bool) -> Result<Index, JournalError> {
+        let index = self.read_index().await?;
+        let sealed = if sealing || self.has_seals().await? {
+            Some(self.sealed_counts().await?)
+        } else {
+            None
+        };
+        Ok(Index {
+            sealed,
+            thorough: pass.thorough(),
+            ..index
+        })
+    }
+
+    /// Writes what the index lacks of these requests, deletes what is done with, and writes a
     /// wake-up to each `damaged` stream, so that it is reported.
     ///
     /// # Errors
@@ -198,21 +232,53 @@ impl Journal {
     pub async fn mend_index(
         &self,
         index: &Index,
-        states: &[State],
+        histories: &[History],
         damaged: &[StreamId],
         now: Timestamp,
     ) -> Result<Indexed, JournalError> {
         let mut all = Indexed::default();
-        for state in states {
-            let one = self.mend(index, state, now).await?;
-            all.wanted = all.wanted.saturating_add(one.wanted);
-            all.mended = all.mended.saturating_add(one.mended);
+        for history in histories {
+            all.add(self.mend_unsealed(index, history, now).await?);
+            if let Some(state) = history.state() {
+                all.add(self.mend(index, state, now).await?);
+            }
         }
         for stream in damaged.iter().filter(|s| !index.due.contains_key(s)) {
             self.announce_wake_up(WakeUp::new(now, *stream, 0)).await?;
             all.mended = all.mended.saturating_add(1);
         }
         Ok(all)
+    }
+
+    /// Writes the entry that says where the stream's unsealed records begin, when there is none.
+    /// While nothing is ever sealed such entries serve nobody, and are deleted.
+    async fn mend_unsealed(
+        &self,
+        index: &Index,
+        history: &History,
+        now: Timestamp,
+    ) -> Result<Indexed, JournalError> {
+        let (stream, end) = (history.stream, history.records.len() as u64);
+        let named = index.unsealed.get(&stream).map_or(&[][..], Vec::as_slice);
+        let mut indexed = Indexed::default();
+        let Some(sealed) = &index.sealed else {
+            let done = named.iter().filter(|seq| **seq < end);
+            let done = done.map(|seq| self.unsealed_path(stream, *seq)).collect();
+            self.delete_entries(done).await?;
+            return Ok(indexed);
+        };
+        let sealed = sealed.get(&stream).copied().unwrap_or(0);
+        if sealed >= end {
+            return Ok(indexed);
+        }
+        indexed.wanted = 1;
+        let newest = history.records.last().map(|stored| stored.record.at);
+        let settled = newest.is_none_or(|at| now.duration_since(at) >= SETTLED);
+        if named.first().is_none_or(|first| *first > sealed) && (index.thorough || settled) {
+            self.touch(&self.unsealed_path(stream, sealed)).await?;
+            indexed.mended = 1;
+        }
+        Ok(indexed)
     }
 
     async fn mend(

@@ -3,6 +3,7 @@
 //! [`Journal::sealed_at`].
 
 use object_store::path::Path;
+use object_store::{Error, ObjectStoreExt as _};
 
 use super::super::chain::Finding;
 use super::super::log::{
@@ -10,7 +11,7 @@ use super::super::log::{
     partial_bundle, partial_tiles,
 };
 use super::super::record::Flaw;
-use super::objects::{Fetched, LISTING_TIMEOUT};
+use super::objects::{Fetched, LISTING_TIMEOUT, OPERATION_TIMEOUT};
 use super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
@@ -54,7 +55,7 @@ impl Journal {
         })
     }
 
-    async fn edge_object(&self, path: Option<String>) -> Result<Vec<u8>, JournalError> {
+    pub(super) async fn edge_object(&self, path: Option<String>) -> Result<Vec<u8>, JournalError> {
         let Some(path) = path else {
             return Ok(Vec::new());
         };
@@ -105,7 +106,7 @@ impl Journal {
         Ok(numbers)
     }
 
-    async fn text_at(&self, path: &Path) -> Result<Option<String>, JournalError> {
+    pub(super) async fn text_at(&self, path: &Path) -> Result<Option<String>, JournalError> {
         match self.fetch_one(path).await? {
             Fetched::Bytes(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
             Fetched::Absent => Ok(None),
@@ -131,11 +132,18 @@ impl Journal {
     /// # Errors
     /// What the store said.
     pub async fn has_seals(&self) -> Result<bool, JournalError> {
-        let first = self.segment_path(1);
-        Ok(!matches!(
-            self.fetch_at_most(&first, MAX_SEGMENT_BYTES).await?,
-            Fetched::Absent
-        ))
+        self.has_segment(1).await
+    }
+
+    /// Whether segment `number` exists, without reading it.
+    pub(super) async fn has_segment(&self, number: u64) -> Result<bool, JournalError> {
+        let path = self.segment_path(number);
+        let look = self.store.head(&path);
+        match self.bounded("read", &path, OPERATION_TIMEOUT, look).await? {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.store_failed("read", &path, &error)),
+        }
     }
 
     /// A path in the log, of parts with `/` between them.

@@ -3,7 +3,7 @@
 //! it follows from the segment, so the next sealer completes what another left. A seal reads the
 //! unsealed records and the right edge of the tree, and nothing else.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
@@ -55,6 +55,9 @@ impl Journal {
     pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
         let mut sealing = Sealing::default();
         let mut head = self.completed(signer).await?;
+        if head.number == 0 {
+            self.name_all_unsealed().await?;
+        }
         'again: loop {
             let entries = self.unsealed_entries().await?;
             let of_stream = entries.chunk_by(|a, b| a.stream == b.stream);
@@ -230,12 +233,7 @@ impl Journal {
         }
         self.overwrite(&self.log_path("checkpoint"), note.as_bytes())
             .await?;
-        let mut ends: BTreeMap<StreamId, u64> = BTreeMap::new();
-        for (entry, _) in segment.records() {
-            ends.insert(entry.stream, entry.seq + 1);
-        }
-        self.drop_sealed(unsealed, |stream| ends.get(&stream).copied().unwrap_or(0))
-            .await?;
+        self.drop_sealed(unsealed, segment).await?;
         head.number = segment.number;
         head.newest = Some((checkpoint, note));
         Ok(head)
@@ -338,12 +336,11 @@ impl Journal {
             flaw: None,
         };
         let first = start.saturating_sub(1);
-        let fetched = self.fetch(stream, first, start + RECORDS).await?;
-        let last = fetched
-            .iter()
-            .rposition(|one| !matches!(one, Fetched::Absent));
+        let end = self.folder(stream).await?.end;
+        let to = end.min(start + RECORDS);
+        let fetched = self.fetch(stream, first, to).await?;
         let mut before = None;
-        for (seq, fetched) in (first..).zip(fetched).take(last.map_or(0, |last| last + 1)) {
+        for (seq, fetched) in (first..).zip(fetched) {
             if seq < start {
                 if let Fetched::Bytes(bytes) = fetched {
                     before = Some(Stored::hash_of(&bytes));
@@ -361,7 +358,7 @@ impl Journal {
                 }
             }
         }
-        read.more = read.flaw.is_none() && read.files.len() as u64 == RECORDS;
+        read.more = read.flaw.is_none() && to < end;
         Ok(read)
     }
 }

@@ -6,7 +6,7 @@ use object_store::path::Path;
 
 use super::super::chain::Finding;
 use super::super::record::{Flaw, StreamId};
-use super::objects::{Fetched, MAX_CONCURRENT, OPERATION_TIMEOUT};
+use super::objects::{Fetched, Folder, MAX_CONCURRENT, OPERATION_TIMEOUT};
 use super::{History, Journal, JournalError};
 
 impl Journal {
@@ -19,6 +19,19 @@ impl Journal {
         let files = self.files(stream).await?;
         let read = History::of(stream, &files);
         read.map_err(|finding| self.damaged(finding))
+    }
+
+    /// [`Journal::read`], but a retired request is left alone, as if there were none.
+    ///
+    /// # Errors
+    /// As [`Journal::read`].
+    pub async fn read_unretired(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
+        let folder = self.folder(stream).await?;
+        if folder.retired {
+            return Ok(None);
+        }
+        let files = self.files_of(stream, &folder).await?;
+        History::of(stream, &files).map_err(|finding| self.damaged(finding))
     }
 
     /// The names of all streams, sorted. Its memory grows with their number, not with what they
@@ -42,6 +55,14 @@ impl Journal {
     /// the store said.
     pub async fn files(&self, stream: StreamId) -> Result<Vec<Bytes>, JournalError> {
         let folder = self.folder(stream).await?;
+        self.files_of(stream, &folder).await
+    }
+
+    async fn files_of(
+        &self,
+        stream: StreamId,
+        folder: &Folder,
+    ) -> Result<Vec<Bytes>, JournalError> {
         let mut files = if folder.retired {
             self.retired_files(stream).await?
         } else {

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Each test file uses its own part of it.
 
 pub(crate) mod cloud;
+pub(crate) mod history;
 pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod service;

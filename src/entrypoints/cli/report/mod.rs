@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, file: &Path) -> Result<Exit, Failure>
 
 async fn page(context: &Context, app: &App) -> Result<Page, Failure> {
     let grants = app.grants().await?;
-    let requests = app.requests().await?;
+    let requests = app.requests(None).await?;
     let (report, sealed) = audit::examined(context).await?;
     let whole = Whole {
         records: report.records,

@@ -21,7 +21,7 @@ pub(super) struct Page {
     pub(super) journal: String,
     pub(super) at: Timestamp,
     pub(super) grants: Vec<GrantEntry>,
-    /// Oldest first.
+    /// The newest first.
     pub(super) requests: Vec<RequestEntry>,
     /// The unreadable streams, with the reason.
     pub(super) unreadable: Vec<String>,
@@ -205,30 +205,25 @@ impl Page {
             "Request", "Approved", "Asked by", "Action", "Image", "Region", "Accounts", "State",
             "Policy",
         ];
-        let rows = self
-            .requests
-            .iter()
-            .rev()
-            .take(MAX_REQUESTS)
-            .map(|request| {
-                let class = match request.answer.status {
-                    Status::Completed => "good",
-                    Status::Denied | Status::Failed | Status::Partial => "bad",
-                    _ => "",
-                };
-                let cells = [
-                    request.identity.clone(),
-                    short(request.at),
-                    request.requester.clone(),
-                    request.action.clone(),
-                    request.image.clone(),
-                    request.region.clone(),
-                    some(&request.accounts),
-                    request.state.clone(),
-                    request.answer.policy.join(", "),
-                ];
-                (class, cells.to_vec())
-            });
+        let rows = self.requests.iter().take(MAX_REQUESTS).map(|request| {
+            let class = match request.answer.status {
+                Status::Completed => "good",
+                Status::Denied | Status::Failed | Status::Partial => "bad",
+                _ => "",
+            };
+            let cells = [
+                request.identity.clone(),
+                short(request.at),
+                request.requester.clone(),
+                request.action.clone(),
+                request.image.clone(),
+                request.region.clone(),
+                some(&request.accounts),
+                request.state.clone(),
+                request.answer.policy.join(", "),
+            ];
+            (class, cells.to_vec())
+        });
         let title = match self.requests.len() {
             all if all > MAX_REQUESTS => format!("Requests (the newest {MAX_REQUESTS} of {all})"),
             _ => "Requests".to_owned(),

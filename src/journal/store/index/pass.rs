@@ -15,6 +15,8 @@ use super::super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
 const DONE: &str = "done";
+/// Streams that one listing of an object store yields.
+const LISTED: usize = 4_096;
 
 /// How far today's pass is.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +27,8 @@ pub struct Pass {
     done: bool,
     /// Whether a pass of any day was finished: before that the index may lack anything.
     ever_done: bool,
+    /// Whether entries of the newest records are mended too.
+    thorough: bool,
     marks: Vec<Path>,
 }
 
@@ -32,6 +36,22 @@ impl Pass {
     /// Whether today's pass is finished.
     pub fn done(&self) -> bool {
         self.done
+    }
+
+    /// The same pass, to be made once more from the first request on.
+    #[must_use]
+    pub fn from_the_start(self) -> Self {
+        Self {
+            reached: None,
+            thorough: true,
+            ..self
+        }
+    }
+
+    /// Whether entries of records that were just written are mended too. Their writers may be about
+    /// to write them, and sealers to delete them; a record that is sealed twice for that does no harm.
+    pub(super) fn thorough(&self) -> bool {
+        self.thorough || !self.ever_done
     }
 
     /// Whether the index was ever compared with every request.
@@ -70,20 +90,16 @@ impl Journal {
         Ok(pass)
     }
 
-    /// The next streams that today's pass has to compare, at most so many; none: it is finished.
+    /// The next streams that today's pass has to compare; none: it is finished. An object store is
+    /// listed in part; a directory lists without order, so all of it at once.
     ///
     /// # Errors
     /// What the store said.
-    pub async fn next_streams(
-        &self,
-        pass: &Pass,
-        limit: usize,
-    ) -> Result<Vec<StreamId>, JournalError> {
+    pub async fn next_streams(&self, pass: &Pass) -> Result<Vec<StreamId>, JournalError> {
         let beyond = |stream: &StreamId| pass.reached.is_none_or(|reached| *stream > reached);
-        // A directory lists without order, and all of it at once.
         if matches!(*self.place, JournalLocation::Directory(_)) {
             let streams = self.streams().await?.into_iter();
-            return Ok(streams.filter(beyond).take(limit).collect());
+            return Ok(streams.filter(beyond).collect());
         }
         let root = self.path(&["requests"]);
         let behind = pass.reached.map_or(root.clone(), |reached| {
@@ -95,11 +111,11 @@ impl Journal {
             while let Some(object) = listed.try_next().await? {
                 let stream = object.location.as_ref().rsplit('/').nth(1);
                 streams.extend(stream.and_then(|name| name.parse().ok()).filter(beyond));
-                if streams.len() > limit {
+                if streams.len() > LISTED {
                     break;
                 }
             }
-            Ok(streams.into_iter().take(limit).collect())
+            Ok(streams.into_iter().take(LISTED).collect())
         };
         self.listing(&root, LISTING_TIMEOUT, found).await
     }

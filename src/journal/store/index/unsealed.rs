@@ -7,17 +7,19 @@
 //! puts an entry behind what it sealed before it deletes the older ones. A name is never needed
 //! again once the record that it names is sealed: a slow sealer deletes nothing of another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt as _};
 use object_store::path::Path;
 
+use super::super::super::log::{Checkpoint, Entry, Segment, bundles};
 use super::super::super::record::{Stored, StreamId};
-use super::super::objects::Fetched;
 use super::super::{Journal, JournalError};
 
-/// Requests that are listed at once.
+/// Entries that are written, and bundles that are read, at once.
 const SIDE_BY_SIDE: usize = 16;
+const BUNDLES: usize = 32;
 
 /// A stream with records that may be unsealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,76 +59,73 @@ impl Journal {
         Ok(entries)
     }
 
-    /// Deletes those of `entries` whose records are sealed; `sealed` says how many of a stream are.
-    /// Reads the newest of these: more may follow it without an entry, unless it ends its turn.
+    /// Deletes those of `entries` whose records a segment has. More records may follow its newest of a
+    /// stream without an entry, unless that ends a turn.
     ///
     /// # Errors
     /// What the store said. Repeating it is safe.
     pub(in super::super) async fn drop_sealed(
         &self,
         entries: &[UnsealedEntry],
-        sealed: impl Fn(StreamId) -> u64,
+        segment: &Segment,
     ) -> Result<(), JournalError> {
+        let newest: BTreeMap<StreamId, (u64, &[u8])> = (segment.records().iter())
+            .map(|(entry, file)| (entry.stream, (entry.seq, file.as_slice())))
+            .collect();
         let mut done = Vec::new();
         for of_stream in entries.chunk_by(|a, b| a.stream == b.stream) {
-            let Some(stream) = of_stream.first().map(|entry| entry.stream) else {
+            let stream = of_stream.first().map(|entry| entry.stream);
+            let Some((seq, file)) = stream.and_then(|stream| newest.get(&stream)) else {
                 continue;
             };
-            let sealed = sealed(stream);
-            let old = of_stream.iter().filter(|entry| entry.seq < sealed);
+            let old = of_stream.iter().filter(|entry| entry.seq <= *seq);
             let old: Vec<Path> = old
-                .map(|entry| self.unsealed_path(stream, entry.seq))
+                .map(|entry| self.unsealed_path(entry.stream, entry.seq))
                 .collect();
-            if !old.is_empty() && !self.ends_turn(stream, sealed.saturating_sub(1)).await? {
-                self.touch(&self.unsealed_path(stream, sealed)).await?;
+            let ends_turn = Stored::read(file).is_ok_and(|one| one.record.event.ends_turn());
+            if let (Some(stream), false, false) = (stream, old.is_empty(), ends_turn) {
+                self.touch(&self.unsealed_path(stream, seq + 1)).await?;
             }
             done.extend(old);
         }
         self.delete_entries(done).await
     }
 
-    /// Writes the entries that unsealed records lack, and returns how many. Reads every segment and
-    /// lists every request, so its cost grows with the journal: it belongs to making the index anew.
-    ///
-    /// # Errors
-    /// What the store said. Repeating it is safe.
-    pub async fn mend_unsealed(&self) -> Result<u64, JournalError> {
-        // Of a stream's entries the first comes last, and stays.
-        let entries = self.unsealed_entries().await?.into_iter().rev();
-        let named: BTreeMap<StreamId, u64> =
-            entries.map(|entry| (entry.stream, entry.seq)).collect();
+    /// How many records of each stream are sealed, from the log's entry bundles.
+    pub(super) async fn sealed_counts(&self) -> Result<BTreeMap<StreamId, u64>, JournalError> {
+        let newest = self.numbers("checkpoints").await?.last().copied();
+        let note = match newest {
+            Some(newest) => self.checkpoint(newest).await?,
+            None => None,
+        };
+        let size = note.and_then(|note| Checkpoint::unverified(&note).ok());
+        let mut bundles = stream::iter(bundles(size.map_or(0, |checkpoint| checkpoint.size)))
+            .map(|path| self.edge_object(Some(path)))
+            .buffer_unordered(BUNDLES);
         let mut sealed: BTreeMap<StreamId, u64> = BTreeMap::new();
-        for number in 1.. {
-            let Some(segment) = self.segment(number).await? else {
-                break;
-            };
-            for (entry, _) in segment.records() {
+        while let Some(bundle) = bundles.next().await {
+            for entry in Entry::all(&bundle?) {
                 let end = sealed.entry(entry.stream).or_default();
                 *end = (*end).max(entry.seq.saturating_add(1));
             }
         }
-        let streams: Vec<StreamId> = self.streams().await?.into_iter().collect();
-        let mut mended = 0;
-        for some in streams.chunks(SIDE_BY_SIDE) {
-            let folders = try_join_all(some.iter().map(|stream| self.folder(*stream))).await?;
-            for (stream, folder) in some.iter().zip(folders) {
-                let sealed = sealed.get(stream).copied().unwrap_or(0);
-                let named = named.get(stream).is_some_and(|first| *first <= sealed);
-                if sealed < folder.end && !named {
-                    self.touch(&self.unsealed_path(*stream, sealed)).await?;
-                    mended += 1;
-                }
-            }
-        }
-        Ok(mended)
+        Ok(sealed)
     }
 
-    async fn ends_turn(&self, stream: StreamId, seq: u64) -> Result<bool, JournalError> {
-        let read = self.fetch_one(&self.record_path(stream, seq)).await?;
-        let Fetched::Bytes(bytes) = read else {
-            return Ok(false);
-        };
-        Ok(Stored::read(&bytes).is_ok_and(|stored| stored.record.event.ends_turn()))
+    /// Names every stream that no entry names, before the first seal: nobody kept entries while
+    /// nothing was sealed. Lists every request.
+    pub(in super::super) async fn name_all_unsealed(&self) -> Result<(), JournalError> {
+        let named = self.unsealed_entries().await?;
+        let named: BTreeSet<StreamId> = named.iter().map(|entry| entry.stream).collect();
+        let streams = self.streams().await?;
+        let unnamed: Vec<Path> = (streams.iter())
+            .filter(|stream| !named.contains(stream))
+            .map(|stream| self.unsealed_path(*stream, 0))
+            .collect();
+        for some in unnamed.chunks(SIDE_BY_SIDE) {
+            try_join_all(some.iter().map(|path| self.touch(path))).await?;
+        }
+        Ok(())
     }
 
     pub(in super::super) fn unsealed_path(&self, stream: StreamId, seq: u64) -> Path {

@@ -1,0 +1,78 @@
+//! The daily pass of the sweeps: compares the journal's index with every request that is not retired,
+//! and mends it. In: the index, the records, the log's entries. Out: counts. May be stopped anywhere.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::journal::{Indexed, JournalError, Pass};
+
+use super::{App, Deadline};
+
+/// Requests that are compared before the pass notes how far it is, and that are read at once.
+const STREAMS: usize = 256;
+const READERS: usize = 16;
+/// A sweep gives the pass a third of its time, and this much at most.
+const MAX_TIME: Duration = Duration::from_secs(10);
+
+impl App {
+    /// Makes the index anew from every record.
+    ///
+    /// # Errors
+    /// When the journal cannot be listed or written.
+    pub async fn reindex(&self) -> Result<Indexed, JournalError> {
+        let mut pass = self.journal.pass(self.now()).await?.from_the_start();
+        self.compare(&mut pass, Duration::MAX).await
+    }
+
+    /// Goes on with today's pass, for a part of the time that is left.
+    pub(super) async fn go_on(
+        &self,
+        pass: &mut Pass,
+        deadline: Deadline,
+    ) -> Result<(), JournalError> {
+        let time = (super::context::left(deadline) / 3).min(MAX_TIME);
+        let mended = self.compare(pass, time).await?.mended;
+        if mended > 0 {
+            tracing::warn!(mended, "the index lacked entries that the records ask for");
+        }
+        Ok(())
+    }
+
+    async fn compare(&self, pass: &mut Pass, time: Duration) -> Result<Indexed, JournalError> {
+        let began = Instant::now();
+        let sealing = self.config().seal.is_some();
+        let index = self.journal.index_to_mend(pass, sealing).await?;
+        let mut indexed = Indexed::default();
+        loop {
+            let streams = self.journal.next_streams(pass).await?;
+            for some in streams.chunks(STREAMS) {
+                if began.elapsed() >= time {
+                    return Ok(indexed);
+                }
+                let (mut histories, mut unreadable) = (Vec::new(), Vec::new());
+                for few in some.chunks(READERS) {
+                    let reads = few
+                        .iter()
+                        .map(|stream| self.journal.read_unretired(*stream));
+                    for (stream, read) in few.iter().zip(join_all(reads).await) {
+                        match read {
+                            Ok(history) => histories.extend(history),
+                            Err(_) => unreadable.push(*stream),
+                        }
+                    }
+                }
+                let mended = self
+                    .journal
+                    .mend_index(&index, &histories, &unreadable, self.now());
+                indexed.add(mended.await?);
+                self.journal.note_pass(pass, some.last().copied()).await?;
+            }
+            if streams.is_empty() {
+                self.journal.note_pass(pass, None).await?;
+                return Ok(indexed);
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Reads every request, the newest first. In: the log's segments, and from `requests/` the requests
+//! with records that no seal has. Out: each request's files. A journal without a seal, or whose index
+//! was never compared with every request, is read from `requests/` alone.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+
+use super::super::chain::Finding;
+use super::super::log::{Checkpoint, Segment, numbered};
+use super::super::record::{Flaw, StreamId};
+use super::log::about;
+use super::{History, Journal, JournalError};
+use crate::domain::Timestamp;
+
+/// Requests, and segments, that are read at once.
+const REQUESTS: usize = 16;
+const SEGMENTS: usize = 8;
+
+/// One request's files, from record 0 on.
+#[derive(Debug)]
+pub struct RequestFiles {
+    /// Its stream.
+    pub stream: StreamId,
+    /// Each record's file as it was found.
+    pub files: Vec<Bytes>,
+}
+
+impl RequestFiles {
+    /// What the files tell.
+    ///
+    /// # Errors
+    /// What is wrong with the first that is not as it was written.
+    pub fn history(&self) -> Result<Option<History>, Finding> {
+        History::of(self.stream, &self.files)
+    }
+}
+
+/// Some of the journal's requests.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Those that could be read.
+    pub requests: Vec<RequestFiles>,
+    /// What could not be read, and why.
+    pub flaws: Vec<JournalError>,
+    /// No later batch has a request that was approved after this, as far as the clocks of sealers and
+    /// receivers agree; `None`: it may.
+    pub rest_before: Option<Timestamp>,
+}
+
+/// A walk over all requests.
+pub struct NewestFirst {
+    journal: Journal,
+    /// Requests that are read from `requests/`.
+    folders: VecDeque<StreamId>,
+    segments: BoxStream<'static, (u64, Result<Option<Segment>, JournalError>)>,
+    /// The records of requests whose record 0 lies in an older segment.
+    parts: BTreeMap<StreamId, BTreeMap<u64, Bytes>>,
+    /// Requests of which every record was read.
+    whole: BTreeSet<StreamId>,
+}
+
+impl Journal {
+    /// Begins to read every request. A request that gets its first record meanwhile may be left out.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn newest_first(&self, now: Timestamp) -> Result<NewestFirst, JournalError> {
+        // Before the log: what is sealed between the two is then read from `requests/`.
+        let listed = self.pass(now).await?.ever_done();
+        let unsealed = self.unsealed_entries().await?;
+        let newest = self.newest_segment().await?;
+        let (folders, newest) = if listed && newest > 0 {
+            let streams: BTreeSet<_> = unsealed.iter().map(|entry| entry.stream).collect();
+            (streams.into_iter().collect(), newest)
+        } else {
+            (self.streams().await?.into(), 0)
+        };
+        let journal = self.clone();
+        let read = move |number| {
+            let journal = journal.clone();
+            async move { (number, journal.segment(number).await) }
+        };
+        Ok(NewestFirst {
+            journal: self.clone(),
+            folders,
+            segments: stream::iter((1..=newest).rev())
+                .map(read)
+                .buffered(SEGMENTS)
+                .boxed(),
+            parts: BTreeMap::new(),
+            whole: BTreeSet::new(),
+        })
+    }
+
+    /// The newest seal's number; 0: there is none. Where `log/checkpoint` cannot tell, segments and
+    /// checkpoints are listed.
+    async fn newest_segment(&self) -> Result<u64, JournalError> {
+        let note = self.text_at(&self.log_path("checkpoint")).await?;
+        let known = note.and_then(|note| Checkpoint::unverified(&note).ok());
+        let mut newest = known.map_or(0, |known| known.number);
+        if newest == 0 || !self.has_segment(newest).await? {
+            // A segment that was removed left its checkpoint.
+            let segments = self.numbers("segments").await?;
+            let checkpoints = self.numbers("checkpoints").await?;
+            return Ok((segments.last().max(checkpoints.last())).map_or(0, |last| *last));
+        }
+        while self.has_segment(newest + 1).await? {
+            newest += 1;
+        }
+        Ok(newest)
+    }
+}
+
+impl NewestFirst {
+    /// The next requests; `None` after the last.
+    ///
+    /// # Errors
+    /// What the store said. What is wrong with an object is in the batch.
+    pub async fn next(&mut self) -> Result<Option<Batch>, JournalError> {
+        if !self.folders.is_empty() {
+            return self.read_folders().await.map(Some);
+        }
+        let Some((number, read)) = self.segments.next().await else {
+            return Ok(self.headless());
+        };
+        let gone = || about(format!("log/segments/{}", numbered(number)), Flaw::Dropped);
+        match read {
+            Ok(Some(segment)) => Ok(Some(self.take(segment))),
+            Ok(None) => Ok(Some(flawed(self.journal.damaged(gone())))),
+            Err(error @ JournalError::Damaged { .. }) => Ok(Some(flawed(error))),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read_folders(&mut self) -> Result<Batch, JournalError> {
+        let some: Vec<_> = (self.folders)
+            .drain(..self.folders.len().min(REQUESTS))
+            .collect();
+        let reads = join_all(some.iter().map(|stream| self.journal.files(*stream))).await;
+        let mut batch = Batch::default();
+        for (stream, read) in some.into_iter().zip(reads) {
+            self.whole.insert(stream);
+            match read {
+                // The record that an entry announces may still come.
+                Ok(files) if files.is_empty() => {}
+                Ok(files) => batch.requests.push(RequestFiles { stream, files }),
+                Err(error) if error.concerns_one_request() => batch.flaws.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(batch)
+    }
+
+    fn take(&mut self, segment: Segment) -> Batch {
+        let mut batch = Batch {
+            rest_before: Some(segment.at),
+            ..Batch::default()
+        };
+        let mut begun = Vec::new();
+        for (entry, file) in segment.into_records() {
+            if self.whole.contains(&entry.stream) {
+                continue;
+            }
+            if entry.seq == 0 {
+                begun.push(entry.stream);
+            }
+            let files = self.parts.entry(entry.stream).or_default();
+            files.insert(entry.seq, file.into());
+        }
+        for stream in begun {
+            self.whole.insert(stream);
+            let files = self.parts.remove(&stream).unwrap_or_default();
+            match (0..).zip(files.keys()).find(|(seq, found)| seq != *found) {
+                Some((seq, _)) => batch.flaws.push(self.missing(stream, seq)),
+                None => batch.requests.push(RequestFiles {
+                    stream,
+                    files: files.into_values().collect(),
+                }),
+            }
+        }
+        batch
+    }
+
+    /// After the oldest segment: the requests without a record 0.
+    fn headless(&mut self) -> Option<Batch> {
+        let parts = std::mem::take(&mut self.parts);
+        let flaws: Vec<_> = parts
+            .keys()
+            .map(|stream| self.missing(*stream, 0))
+            .collect();
+        (!flaws.is_empty()).then(|| Batch {
+            flaws,
+            ..Batch::default()
+        })
+    }
+
+    fn missing(&self, stream: StreamId, seq: u64) -> JournalError {
+        self.journal
+            .damaged(Finding::of(stream, seq, Flaw::Missing))
+    }
+}
+
+fn flawed(error: JournalError) -> Batch {
+    Batch {
+        flaws: vec![error],
+        ..Batch::default()
+    }
+}

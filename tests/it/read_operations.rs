@@ -1,0 +1,246 @@
+//! How many operations of the store each look at the journal costs, counted at the store: the same
+//! with a short and a long history. `SHAREHOOK_HISTORY=1000,100000` sets both (240 and 1,000 requests
+//! in the suite) and is how the table in docs/journal.md was made.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::json;
+use sharehook::app::{Listed, RequestEntry, retire};
+use sharehook::domain::Identity;
+use sharehook::journal::StreamId;
+use sharehook_sandbox::SandboxOptions;
+
+use crate::support::history::{fill, finish, signer};
+use crate::support::{ACCOUNTS, Place, World, request};
+
+/// Reads and listings, and writes and deletes.
+type Figures = BTreeMap<&'static str, (u64, u64)>;
+
+const SWEEP: &str = "a sweep with nothing due";
+const DUE: &str = "a sweep with 10 due";
+const GRANTS: &str = "grants with 10 active";
+const REQUESTS: &str = "requests --limit 50";
+const SEAL: &str = "a seal of 100 new records";
+
+async fn figures(history: usize) -> Figures {
+    let mut world = World::new().await;
+    world.reset().await;
+    let now = fill(&world.journal, history, world.now()).await;
+    world.clock.set(now);
+    // Each lease of the history is looked at once.
+    world.advance(120);
+    world.sweep().await;
+    for n in 0..10 {
+        let account = format!("{}", 700_000_000_001_u64 + n);
+        let ends = json!({"accounts": [account], "expires_in": "2h"});
+        world.deliver(&request(&format!("TEN{n}"), ends)).await;
+    }
+    world.advance(120);
+    world.sweep().await;
+    world.journal.seal(&signer(), world.now()).await.unwrap();
+
+    let (mut figures, mut before) = (Figures::new(), (0, 0));
+    let mut count = |world: &World, what: Option<&'static str>| {
+        let (reads, writes) = (world.fuse.reads(), world.fuse.writes());
+        if let Some(what) = what {
+            figures.insert(what, (reads - before.0, writes - before.1));
+        }
+        before = (reads, writes);
+    };
+    count(&world, None);
+    assert!(world.sweep().await.is_quiet());
+    count(&world, Some(SWEEP));
+    assert_eq!(world.app.grants().await.unwrap().entries.len(), 10);
+    count(&world, Some(GRANTS));
+    let newest = world.app.requests(Some(50)).await.unwrap();
+    count(&world, Some(REQUESTS));
+    assert_eq!(newest.flaws, [""; 0]);
+    let oldest = newest.entries.last().unwrap();
+    assert_eq!(newest.entries[0].identity, "invoke/TEN9");
+    assert_eq!(oldest.identity, format!("invoke/OLD{}", history - 40));
+    world.advance(7_200);
+    count(&world, None);
+    assert_eq!(world.sweep().await.revoked.len(), 10);
+    count(&world, Some(DUE));
+    world.journal.seal(&signer(), world.now()).await.unwrap();
+    for n in 0..50 {
+        finish(&world.journal, history + n, world.now()).await;
+    }
+    count(&world, None);
+    let sealing = world.journal.seal(&signer(), world.now()).await.unwrap();
+    count(&world, Some(SEAL));
+    assert_eq!(sealing.sealed, 100);
+    figures
+}
+
+#[allow(clippy::disallowed_methods)] // A test's own setting.
+fn histories() -> (usize, usize) {
+    let set = std::env::var("SHAREHOOK_HISTORY").unwrap_or("240,1000".to_owned());
+    let (short, long) = set.split_once(',').unwrap();
+    (short.parse().unwrap(), long.parse().unwrap())
+}
+
+#[tokio::test]
+async fn looking_costs_the_same_with_any_history() {
+    let (short, long) = histories();
+    let mut all = [figures(short).await, figures(long).await];
+    println!("| reads and listings, writes and deletes | {short} | {long} |\n|---|---|---|");
+    for (what, (reads, writes)) in &all[0] {
+        let (more_reads, more_writes) = all[1][what];
+        println!("| {what} | {reads}, {writes} | {more_reads}, {more_writes} |");
+    }
+    // The tree's right edge gets a level with each factor of 256, and a full tile now and then.
+    let [short, long] = all.each_mut().map(|figures| figures.remove(SEAL).unwrap());
+    assert!(long.0.abs_diff(short.0) <= 1 && long.1.abs_diff(short.1) <= 4);
+    assert_eq!(all[0], all[1]);
+    assert_eq!(all[0][SWEEP], (2, 0));
+}
+
+/// A journal in a directory with 40 sealed requests and one that is not.
+async fn with_a_log() -> (World, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file:{}", folder.path().join("journal").display());
+    let world = World::with(Place::At(&place), |_: &mut SandboxOptions| ()).await;
+    world.clock.set(fill(&world.journal, 40, world.now()).await);
+    world.advance(120);
+    // Makes the index; what it seals, it seals with another key.
+    let failures = world.sweep().await.failures;
+    assert!(
+        failures
+            .iter()
+            .all(|failure| failure.contains("not sealed"))
+    );
+    let new = json!({"accounts": [ACCOUNTS[0]]});
+    world.deliver(&request("NEW", new)).await;
+    (world, folder)
+}
+
+fn identities(listed: &Listed<RequestEntry>) -> Vec<&str> {
+    let entries = listed.entries.iter();
+    entries.map(|entry| entry.identity.as_str()).collect()
+}
+
+#[tokio::test]
+async fn sealed_requests_are_read_from_the_log_and_others_from_their_records() {
+    let (world, folder) = with_a_log().await;
+    let journal = folder.path().join("journal");
+    let file = |id: &str, record: &str| {
+        let (source, id) = ("invoke".parse().unwrap(), id.to_owned());
+        let stream = StreamId::of(&Identity { source, id });
+        journal.join(format!("requests/{stream}/{record}"))
+    };
+    let all = world.app.requests(None).await.unwrap();
+    assert_eq!((all.entries.len(), all.flaws.len()), (41, 0));
+    assert_eq!(identities(&all)[..2], ["invoke/NEW", "invoke/OLD39"]);
+    let two = world.app.requests(Some(2)).await.unwrap();
+    assert_eq!(identities(&two), ["invoke/NEW", "invoke/OLD39"]);
+
+    // What is sealed is not read from `requests/`: only the verification sees that it is altered there.
+    fs::write(file("OLD3", "000001.json"), "{}\n").unwrap();
+    let all = world.app.requests(None).await.unwrap();
+    assert_eq!((all.entries.len(), all.flaws.len()), (41, 0));
+    let key = signer();
+    let report = world.journal.verify_sealed(key.verifier(), None).await;
+    let path = report.unwrap().findings[0].path.clone();
+    assert!(file("OLD3", "000001.json").ends_with(path));
+    let named = world.app.requests_named("invoke/OLD3").await;
+    assert!(named.is_err(), "one request is read from its records");
+
+    // What is not sealed is.
+    let newest = file("NEW", "000000.json");
+    let kept = fs::read(&newest).unwrap();
+    fs::write(&newest, "{}\n").unwrap();
+    let all = world.app.requests(None).await.unwrap();
+    assert_eq!((all.entries.len(), all.flaws.len()), (40, 1));
+    fs::write(&newest, kept).unwrap();
+
+    // A removed segment is told, and costs its own requests alone.
+    let (second, aside) = (journal.join("log/segments/000002"), folder.path().join("2"));
+    fs::rename(&second, &aside).unwrap();
+    let all = world.app.requests(None).await.unwrap();
+    assert_eq!((all.entries.len(), all.flaws.len()), (21, 1));
+    fs::rename(&aside, &second).unwrap();
+
+    // Without its index a journal is read from `requests/`, and damage there is seen.
+    fs::remove_dir_all(journal.join("index")).unwrap();
+    let all = world.app.requests(None).await.unwrap();
+    assert_eq!((all.entries.len(), all.flaws.len()), (40, 1));
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_lies_does_not_mislead_the_reader() {
+    let (world, folder) = with_a_log().await;
+    let checkpoint = folder.path().join("journal/log/checkpoint");
+    let newest = fs::read_to_string(&checkpoint).unwrap();
+    let first = fs::read_to_string(folder.path().join("journal/log/checkpoints/000001")).unwrap();
+    assert!(newest.contains("seal 2"), "{newest}");
+    for lie in [newest.replace("seal 2", "seal 900"), first, String::new()] {
+        fs::write(&checkpoint, lie).unwrap();
+        let all = world.app.requests(None).await.unwrap();
+        assert_eq!((all.entries.len(), all.flaws.len()), (41, 0));
+    }
+}
+
+/// The daily pass mends entries of unsealed records too, but for those of the last hour.
+#[tokio::test]
+async fn the_daily_pass_finds_lost_entries_of_unsealed_records() {
+    let (world, folder) = with_a_log().await;
+    let unsealed = folder.path().join("journal/index/unsealed");
+    let entries = || fs::read_dir(&unsealed).unwrap().count();
+    assert_eq!(entries(), 1);
+    let entry = fs::read_dir(&unsealed).unwrap().next().unwrap().unwrap();
+    fs::remove_file(entry.path()).unwrap();
+    world.advance(24 * 3_600);
+    world.sweep().await;
+    assert_eq!(entries(), 1);
+    let records = world.journal.verify().await.unwrap().records;
+    let sealing = world.journal.seal(&signer(), world.now()).await.unwrap();
+    assert_eq!(sealing.sealed, records - 80);
+}
+
+/// Where nothing is ever sealed, nothing is kept for a seal; the first seal finds everything.
+#[tokio::test]
+async fn without_seals_no_entries_pile_up() {
+    let mut world = World::new().await;
+    world.reset().await;
+    world.deliver(&request("CHG1", json!({}))).await;
+    let names = || async {
+        let index = world.journal.read_index().await.unwrap();
+        format!("{index:?}").matches("unsealed/").count()
+    };
+    assert_eq!(names().await, 1);
+    world.advance(24 * 3_600);
+    world.sweep().await;
+    assert_eq!(names().await, 0);
+    let records = world.journal.verify().await.unwrap().records;
+    let sealing = world.journal.seal(&signer(), world.now()).await.unwrap();
+    assert_eq!(sealing.sealed, records);
+}
+
+/// A retired request is neither read by the pass nor lost.
+#[tokio::test]
+async fn the_daily_pass_leaves_retired_requests_alone() {
+    let (world, folder) = with_a_log().await;
+    let (age, now) = (
+        "1d".parse().unwrap(),
+        world.now() + jiff::SignedDuration::from_hours(48),
+    );
+    world.clock.set(now);
+    let retired = retire(&world.journal, &age, signer().verifier(), now)
+        .await
+        .unwrap();
+    assert_eq!(retired.retired, 40);
+    // A pass that read a retired request would need its segment.
+    let segments = folder.path().join("journal/log/segments");
+    for entry in fs::read_dir(&segments).unwrap() {
+        fs::write(entry.unwrap().path(), "damaged").unwrap();
+    }
+    world.sweep().await;
+    let due = folder.path().join("journal/index/due");
+    let due = fs::read_dir(due).map_or(0, Iterator::count);
+    assert_eq!(
+        due, 0,
+        "nothing is due of a damaged request that nobody read"
+    );
+}

@@ -1,0 +1,83 @@
+//! Journals with a long past: requests that were closed and hold nothing, written and sealed as the
+//! application does.
+
+use serde_json::json;
+use sharehook::domain::{
+    Identity, Item, ItemResult, ResultKind, ServedRegions, ShareRequest, Status, Timestamp, Verdict,
+};
+use sharehook::journal::log::NoteSigner;
+use sharehook::journal::{Event, Journal, Opened, Opening, Received, Worker, WorkerLease};
+
+use super::request;
+
+/// The key that seals the past.
+pub(crate) fn signer() -> NoteSigner {
+    NoteSigner::read("history", &NoteSigner::pem(&[7; 32])).unwrap()
+}
+
+/// The account that request `n` was about.
+pub(crate) fn account(n: usize) -> String {
+    format!("{}", 800_000_000_000_u64 + n as u64)
+}
+
+/// Request `n`, which failed for its one account: two records.
+pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
+    let text = request(&format!("OLD{n}"), json!({"accounts": [account(n)]}));
+    let digest = "00".repeat(32);
+    let opening = Opening {
+        identity: Identity {
+            source: "invoke".parse().unwrap(),
+            id: format!("OLD{n}"),
+        },
+        delivery_id: None,
+        secret_fingerprint: None,
+        scheme: "trusted".to_owned(),
+        received: Received {
+            body_digest: digest.clone(),
+            map_digest: digest.clone(),
+            config_digest: digest,
+            version: "0".to_owned(),
+        },
+        request: ShareRequest::from_json(&text, &ServedRegions::default()).unwrap(),
+        verdict: Verdict {
+            allowed: true,
+            policies: vec!["golden-images-to-staging".to_owned()],
+            approvals: Vec::new(),
+            refused: vec![],
+            policy_digest: "00".to_owned(),
+        },
+        lease: WorkerLease {
+            now,
+            until: now + jiff::SignedDuration::from_secs(60),
+            worker: Worker::from_random((n as u64).to_be_bytes()),
+        },
+    };
+    let Opened::New(mut claim) = journal.open_request(opening).await.unwrap() else {
+        panic!("OLD{n} is known");
+    };
+    let failed = ResultKind::Failed {
+        code: "InvalidParameter".into(),
+        message: "m".to_owned(),
+        retryable: false,
+    };
+    let item = Item::Account(account(n).parse().unwrap());
+    let event = Event::Closed {
+        status: Status::Failed,
+        results: vec![ItemResult::new(item, failed, None)],
+    };
+    claim.record(journal, now, event).await.unwrap();
+}
+
+/// Requests `0..count`, a second apart and sealed by twenties; returns when the last one was.
+pub(crate) async fn fill(journal: &Journal, count: usize, start: Timestamp) -> Timestamp {
+    let mut now = start;
+    for n in 0..count {
+        now += jiff::SignedDuration::from_secs(1);
+        finish(journal, n, now).await;
+        if n % 20 == 19 {
+            journal.seal(&signer(), now).await.unwrap();
+        }
+    }
+    journal.seal(&signer(), now).await.unwrap();
+    now
+}
