@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sharehook::clock::system_now;
 use sharehook::cloud::{Cloud, CloudSettings, CredentialChain, Deadline};
+use sharehook::domain::Action;
 
 use super::setup::{REGION, Setup, vars};
 
@@ -27,7 +28,7 @@ pub(crate) async fn share(setup: &Setup, tickets: &[(String, String)]) -> usize 
         for _ in 0..50 {
             let accounts = std::slice::from_ref(&account);
             match cloud
-                .share_blueprint(&region, &image, accounts, Deadline::NEVER)
+                .change_shares(&region, &image, Action::Share, accounts, Deadline::NEVER)
                 .await
             {
                 Ok(_) => {

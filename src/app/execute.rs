@@ -267,8 +267,7 @@ async fn lighthouse(
             LighthouseStep::Call if writer.lease_is_over() => return Ok(pending()),
             LighthouseStep::Call => {
                 context.counters.count_call();
-                let permission = sharing_calls::permission(action);
-                let call = cloud.modify_lighthouse_sharing(region, image, permission, deadline);
+                let call = cloud.modify_lighthouse_sharing(region, image, action, deadline);
                 let end = call.await.map(|r| (r.blueprint, r.request_id));
                 if end.as_ref().err().is_some_and(sharing_calls::out_of_time) {
                     return Ok(pending());

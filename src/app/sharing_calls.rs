@@ -4,20 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::cloud::actions::{
-    Api, cancel_share_blueprint_across_accounts as cancel_blueprint,
-    cvm_modify_image_share_permission as cvm_modify,
-    share_blueprint_across_accounts as share_blueprint,
-};
-use crate::cloud::{Deadline, Permission};
+use crate::cloud::actions::share_blueprint_across_accounts::MAX_ACCOUNTS;
+use crate::cloud::{Deadline, sharing_api};
 use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region, ResultCode};
 use crate::plan::account_call;
 
 use super::coalesce::{Batch, Joined};
 use super::context::{CallEnd, CallPart, ExecutionContext};
-
-/// The most accounts of one Lighthouse call (API pages).
-const LIGHTHOUSE_ACCOUNTS: usize = 10;
 
 /// How a call ended for one request.
 pub(super) struct Called {
@@ -29,16 +22,8 @@ pub(super) struct Called {
 /// The most accounts of one call.
 pub(super) fn accounts_per_call(image: &ImageRef, context: &ExecutionContext<'_>) -> usize {
     match image {
-        ImageRef::Blueprint(_) => LIGHTHOUSE_ACCOUNTS,
+        ImageRef::Blueprint(_) => MAX_ACCOUNTS,
         ImageRef::Cvm(_) => context.cvm_accounts_per_call,
-    }
-}
-
-fn api(image: &ImageRef, action: Action) -> Api {
-    match (image, action) {
-        (ImageRef::Blueprint(_), Action::Share) => share_blueprint::API,
-        (ImageRef::Blueprint(_), Action::Cancel) => cancel_blueprint::API,
-        (ImageRef::Cvm(_), _) => cvm_modify::API,
     }
 }
 
@@ -105,12 +90,16 @@ pub(super) async fn change(
             // Waiters that join while the pace delays the call still become part of it.
             context
                 .cloud
-                .until_free(api(image, action), region, context.deadline)
+                .until_free(sharing_api(image, action), region, context.deadline)
                 .await;
             let most = accounts_per_call(image, context);
             leader.batch(|part| fits(&mut accounts, part, most))
         };
-        let end = send(context, region, image, action, &accounts).await;
+        context.counters.count_call();
+        let end = context
+            .cloud
+            .change_shares(region, image, action, &accounts, context.deadline)
+            .await;
         let batched = !waiters.is_empty();
         waiters.answer(&end);
         return Called { end, batched };
@@ -162,39 +151,6 @@ fn lost(image: &ImageRef, action: Action) -> CloudError {
         remedy: "read the state back before you repeat the call: the cloud may have carried it out"
             .to_owned(),
         request_id: None,
-    }
-}
-
-async fn send(
-    context: &ExecutionContext<'_>,
-    region: &Region,
-    image: &ImageRef,
-    action: Action,
-    accounts: &[AccountId],
-) -> CallEnd {
-    context.counters.count_call();
-    let (cloud, deadline) = (context.cloud, context.deadline);
-    let receipt = match (image, action) {
-        (ImageRef::Blueprint(id), Action::Share) => {
-            cloud.share_blueprint(region, id, accounts, deadline).await
-        }
-        (ImageRef::Blueprint(id), Action::Cancel) => {
-            cloud.cancel_blueprint(region, id, accounts, deadline).await
-        }
-        (ImageRef::Cvm(id), _) => {
-            cloud
-                .modify_cvm_sharing(region, id, accounts, permission(action), deadline)
-                .await
-        }
-    };
-    receipt.map(|r| r.request_id)
-}
-
-/// The API's word for an action.
-pub(super) fn permission(action: Action) -> Permission {
-    match action {
-        Action::Share => Permission::Share,
-        Action::Cancel => Permission::Cancel,
     }
 }
 

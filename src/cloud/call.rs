@@ -4,28 +4,23 @@
 //! about every other repetition.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::fmt::rfc2822::DateTimeParser;
-use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::actions::{self, Action, Paged, Pager, PagingError, Purpose, Service};
+use super::actions::{Action, Api, Paged, Pager, PagingError, Purpose, Service};
 use super::client::{self, Client, Failure};
 use super::credentials::{CredentialCache, CredentialChain, Credentials, Remote};
 use super::deadline::Deadline;
 use super::endpoint::Endpoint;
 use super::envelope::{self, Answered};
 use super::error::{not_sent, over_limit, unanswered};
+use super::request_headers::ApiRequest;
 use super::settings::CloudSettings;
 use super::throttle::Throttle;
 use crate::domain::{CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
-use tc3::{SignedParts, SigningInput, sign};
-
-const CONTENT_TYPE: &str = "application/json; charset=utf-8";
-/// An underscore, because the documentation does not allow a slash in this header.
-const REQUEST_CLIENT: &str = concat!("sharehook_", env!("CARGO_PKG_VERSION"));
 
 /// The client for the sharing APIs.
 #[derive(Debug)]
@@ -64,11 +59,6 @@ impl Cloud {
         })
     }
 
-    /// The settings that this client was made with.
-    pub fn settings(&self) -> &CloudSettings {
-        &self.settings
-    }
-
     /// The root account of the credentials in use; `None` before the first look-up, or when the
     /// credentials do not name it.
     pub fn owner(&self) -> Option<String> {
@@ -85,23 +75,25 @@ impl Cloud {
         request: &A,
         deadline: Deadline,
     ) -> Result<Answered<A::Answer>, CloudError> {
+        let api = request.api();
         request
             .check()
-            .map_err(|limit| over_limit(A::API.action, &limit))?;
+            .map_err(|limit| over_limit(api.action, &limit))?;
         let body = serde_json::to_vec(request)
             .map_err(|error| not_sent(ResultCode::BadAnswer, error.to_string(), "report this"))?;
+        let attempt = Attempt {
+            cloud: self,
+            region,
+            api,
+            purpose: request.purpose(),
+            deadline,
+        };
         let (mut clock_fixed, mut renewed) = (false, false);
         let mut credentials = self.credentials.current(deadline).await?;
         loop {
-            self.throttle.turn(A::API, region, deadline).await?;
-            let attempt = Attempt {
-                cloud: self,
-                region,
-                purpose: request.purpose(),
-                deadline,
-            };
-            let (result, date) = attempt.send::<A>(&credentials, &body).await;
-            self.observe::<A>(region, &result);
+            self.throttle.wait_for_slot(api, region, deadline).await?;
+            let (result, date) = attempt.send(&credentials, &body).await;
+            self.observe(api, region, &result);
             let error = match result {
                 Ok(answered) => return Ok(answered),
                 Err(error) => error,
@@ -143,7 +135,7 @@ impl Cloud {
                 Ok(Some(offset)) => request = request.at(offset),
                 Ok(None) => return Ok(pager.into_items()),
                 Err(error) => {
-                    let message = format!("{} in {region}: {error}", P::API.action);
+                    let message = format!("{} in {region}: {error}", request.api().action);
                     let class = match error {
                         PagingError::Endless => ErrorClass::Permanent,
                         PagingError::Repeating => ErrorClass::Transient,
@@ -158,7 +150,7 @@ impl Cloud {
     }
 
     /// Waits until the rate limit allows a call of this action. Reserves and sends nothing.
-    pub async fn until_free(&self, api: actions::Api, region: &Region, deadline: Deadline) {
+    pub async fn until_free(&self, api: Api, region: &Region, deadline: Deadline) {
         self.throttle.free(api, region, deadline).await;
     }
 
@@ -191,11 +183,7 @@ impl Cloud {
         true
     }
 
-    fn observe<A: Action>(
-        &self,
-        region: &Region,
-        result: &Result<Answered<A::Answer>, CloudError>,
-    ) {
+    fn observe<A>(&self, api: Api, region: &Region, result: &Result<Answered<A>, CloudError>) {
         let (code, class, request_id) = match result {
             Ok(answered) => ("", None, answered.request_id.as_deref()),
             Err(error) => (
@@ -204,10 +192,10 @@ impl Cloud {
                 error.request_id.as_deref(),
             ),
         };
-        tracing::debug!(action = A::API.action, %region, code, request_id, "cloud call");
+        tracing::debug!(action = api.action, %region, code, request_id, "cloud call");
         match class {
-            Some(ErrorClass::Throttled) => self.throttle.observe(A::API, region, true),
-            None => self.throttle.observe(A::API, region, false),
+            Some(ErrorClass::Throttled) => self.throttle.observe(api, region, true),
+            None => self.throttle.observe(api, region, false),
             Some(_) => {}
         }
     }
@@ -217,148 +205,81 @@ impl Cloud {
 struct Attempt<'a> {
     cloud: &'a Cloud,
     region: &'a Region,
+    api: Api,
     purpose: Purpose,
     deadline: Deadline,
 }
 
 impl Attempt<'_> {
     /// Returns the result, and the `Date` header of an HTTP answer.
-    async fn send<A: Action>(
+    async fn send<A: DeserializeOwned>(
         &self,
         credentials: &Credentials,
         body: &[u8],
-    ) -> (Result<Answered<A::Answer>, CloudError>, Option<String>) {
-        let endpoint = self.cloud.endpoint(A::API.service);
+    ) -> (Result<Answered<A>, CloudError>, Option<String>) {
         let begin = Instant::now();
         let longest = self.cloud.settings.call_timeout;
         let longest = self
             .deadline
             .remaining(begin)
             .map_or(longest, |left| left.min(longest));
+        let endpoint = self.cloud.endpoint(self.api.service);
+        let what = format!(
+            "{} {} in {}",
+            self.api.service.name(),
+            self.api.action,
+            self.region
+        );
         if longest.is_zero() {
-            let message = format!("{} was not sent: the deadline has passed", self.what::<A>());
-            return (
-                Err(not_sent(
-                    ResultCode::DeadlinePassed,
-                    message,
-                    "none now: the program repeats the call later",
-                )),
-                None,
-            );
+            let message = format!("{what} was not sent: the deadline has passed");
+            let remedy = "none now: the program repeats the call later";
+            let error = not_sent(ResultCode::DeadlinePassed, message, remedy);
+            return (Err(error), None);
         }
-        let headers = self.headers::<A>(endpoint, credentials, body);
-        let sent = client::post(
-            &self.cloud.client,
-            &endpoint.url,
-            &headers,
-            body.to_vec(),
-            longest,
-        )
-        .await;
+        let headers = ApiRequest {
+            service: self.api.service.name(),
+            version: self.api.service.version(),
+            action: self.api.action,
+            region: self.region.as_str(),
+            host: &endpoint.host,
+            body,
+            timestamp: self.cloud.now(),
+            signer: Some(credentials),
+        }
+        .headers();
+        let client = &self.cloud.client;
+        let sent = client::post(client, &endpoint.url, &headers, body.to_vec(), longest).await;
         match sent {
             Ok(incoming) => {
                 let result = envelope::open(incoming.status, &incoming.body, self.purpose);
                 let result = result.map_err(|error| match error.own_code() {
-                    Some(ResultCode::HttpStatus | ResultCode::BadAnswer) => {
-                        let message = format!(
-                            "{} at {}: {}",
-                            self.what::<A>(),
-                            endpoint.host,
-                            error.message
-                        );
-                        CloudError { message, ..error }
-                    }
+                    Some(ResultCode::HttpStatus | ResultCode::BadAnswer) => CloudError {
+                        message: format!("{what} at {}: {}", endpoint.host, error.message),
+                        ..error
+                    },
                     _ => error,
                 });
                 (result, incoming.date)
             }
-            Err(failure) => (
-                Err(self.failed::<A>(&failure, &endpoint.host, begin.elapsed())),
-                None,
-            ),
+            Err(failure) => {
+                let took = begin.elapsed().as_secs_f64();
+                let message = format!("{what} at {}, after {took:.1} s: {failure}", endpoint.host);
+                (Err(self.failed(&failure, message)), None)
+            }
         }
     }
 
-    fn what<A: Action>(&self) -> String {
-        format!(
-            "{} {} in {}",
-            A::API.service.name(),
-            A::API.action,
-            self.region
-        )
-    }
-
-    /// The headers of the protocol. Signs the same bytes that it sends.
-    fn headers<A: Action>(
-        &self,
-        endpoint: &Endpoint,
-        credentials: &Credentials,
-        body: &[u8],
-    ) -> Vec<(&'static str, String)> {
-        let timestamp = self.cloud.now();
-        let api = A::API;
-        let signed = [
-            ("content-type", CONTENT_TYPE),
-            ("host", endpoint.host.as_str()),
-            ("x-tc-action", api.action),
-        ];
-        let authorization = sign(&SigningInput {
-            secret_id: &credentials.secret_id,
-            secret_key: credentials.secret_key.expose_secret(),
-            service: api.service.name(),
-            timestamp,
-            request: SignedParts {
-                method: "POST",
-                query: "",
-                headers: &signed,
-                payload: body,
-            },
-        })
-        .authorization;
-        let mut headers = vec![
-            ("content-type", CONTENT_TYPE.to_owned()),
-            ("authorization", authorization),
-            ("x-tc-action", api.action.to_owned()),
-            ("x-tc-version", api.version.to_owned()),
-            ("x-tc-region", self.region.to_string()),
-            ("x-tc-timestamp", timestamp.as_second().to_string()),
-            ("x-tc-language", "en-US".to_owned()),
-            ("x-tc-requestclient", REQUEST_CLIENT.to_owned()),
-        ];
-        if let Some(token) = &credentials.token {
-            headers.push(("x-tc-token", token.expose_secret().to_owned()));
-        }
-        headers
-    }
-
-    fn failed<A: Action>(&self, failure: &Failure, host: &str, took: Duration) -> CloudError {
-        let (what, took) = (self.what::<A>(), took.as_secs_f64());
-        match failure {
-            Failure::NotConnected(cause) => {
-                let message = format!("{what}: no connection to {host} after {took:.1} s: {cause}");
-                not_sent(
-                    ResultCode::ConnectFailed,
-                    message,
-                    "check the network, cloud.endpoint and cloud.site",
-                )
+    fn failed(&self, failure: &Failure, message: String) -> CloudError {
+        let code = match failure {
+            Failure::NotConnected(_) => {
+                let remedy = "check the network, cloud.endpoint and cloud.site";
+                return not_sent(ResultCode::ConnectFailed, message, remedy);
             }
-            Failure::Timeout => {
-                let message = format!("{what}: {host} gave no answer within {took:.1} s");
-                unanswered(ResultCode::Timeout, &message, self.purpose)
-            }
-            Failure::Lost(cause) => {
-                let message =
-                    format!("{what}: the connection to {host} ended after {took:.1} s: {cause}");
-                unanswered(ResultCode::ConnectionLost, &message, self.purpose)
-            }
-            Failure::TooLarge => {
-                let message = format!(
-                    "{what}: the answer of {host} exceeds {} bytes",
-                    envelope::MAX_BODY_BYTES
-                );
-                unanswered(ResultCode::BadAnswer, &message, self.purpose)
-            }
-        }
+            Failure::Timeout(_) => ResultCode::Timeout,
+            Failure::Lost(_) => ResultCode::ConnectionLost,
+            Failure::TooLarge(_) => ResultCode::BadAnswer,
+        };
+        unanswered(code, &message, self.purpose)
     }
 }
 
@@ -368,16 +289,18 @@ mod tests {
     use std::net::SocketAddr;
     use std::path::Path;
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::cloud::Receipt;
     use crate::cloud::loopback::*;
+    use crate::domain::{Action, ImageRef};
 
-    async fn share(cloud: &Cloud, deadline: Deadline) -> Result<Receipt, CloudError> {
+    async fn share(cloud: &Cloud, deadline: Deadline) -> Result<Option<String>, CloudError> {
+        let (image, accounts) = (ImageRef::Blueprint(blueprint()), accounts(2));
         cloud
-            .share_blueprint(&region(), &blueprint(), &accounts(2), deadline)
+            .change_shares(&region(), &image, Action::Share, &accounts, deadline)
             .await
     }
 
@@ -436,10 +359,10 @@ mod tests {
     #[tokio::test]
     async fn a_share_is_signed_sent_and_receipted() {
         let server = Server::start([done()]).await;
-        let receipt = share(&cloud(server.address), Deadline::NEVER)
+        let request_id = share(&cloud(server.address), Deadline::NEVER)
             .await
             .unwrap();
-        assert_eq!(receipt.request_id.as_deref(), Some("r-done"));
+        assert_eq!(request_id.as_deref(), Some("r-done"));
         let seen = server.seen().remove(0);
         assert_eq!(
             (seen.action.as_str(), seen.timestamp),

@@ -64,28 +64,27 @@ pub(super) fn build(proxy: Option<&str>) -> Result<Client, Problems> {
     Ok(builder.build().map_err(|error| failed(&error))?)
 }
 
+/// Why a document could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The server refused the request.
+    #[error("the server answers HTTP {0}")]
+    Status(u16),
+    /// The server gave no complete answer.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
 /// Fetches a document of at most 64 KiB.
 ///
 /// # Errors
-/// A status other than 200, a larger document, or the failure of the request; as text for the log.
-pub async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, String> {
-    const MAX_BYTES: usize = 64 * 1024;
-    let mut response = client
-        .get(url)
-        .send()
-        .await
-        .map_err(|error| causes(&error))?;
-    if response.status().as_u16() != 200 {
-        return Err(format!("status {}", response.status().as_u16()));
+/// [`FetchError`].
+pub async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, FetchError> {
+    let answer = exchange(client.get(url), TOTAL, 64 * 1024).await?;
+    match answer.status {
+        200 => Ok(answer.body),
+        status => Err(FetchError::Status(status)),
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| causes(&error))? {
-        if body.len() + chunk.len() > MAX_BYTES {
-            return Err(format!("more than {MAX_BYTES} bytes"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 /// An HTTP answer.
@@ -97,16 +96,20 @@ pub(super) struct Incoming {
 }
 
 /// Why a request got no answer, by the stage at which it failed.
-#[derive(Debug)]
-pub(super) enum Failure {
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
     /// The request was not sent.
+    #[error("no connection: {0}")]
     NotConnected(String),
     /// The request was sent; the time limit passed before the answer was complete.
-    Timeout,
+    #[error("no answer within {:.1} s", .0.as_secs_f64())]
+    Timeout(Duration),
     /// The request was sent; the connection closed before the answer was complete.
+    #[error("the connection ended: {0}")]
     Lost(String),
-    /// The answer exceeds the size limit.
-    TooLarge,
+    /// The answer exceeds the size limit, in bytes.
+    #[error("the answer has more than {0} bytes")]
+    TooLarge(usize),
 }
 
 /// Sends one POST and reads the answer; `longest` limits both together.
@@ -117,50 +120,35 @@ pub(super) async fn post(
     body: Vec<u8>,
     longest: Duration,
 ) -> Result<Incoming, Failure> {
-    exchange(
-        client
-            .post(url.clone())
-            .headers(header_map(headers)?)
-            .body(body),
-        longest,
-    )
-    .await
+    let request = client.post(url.clone()).headers(header_map(headers)?);
+    exchange(request.body(body), longest, MAX_BODY_BYTES).await
 }
 
 /// Sends a request to a service on this machine or network. Returns status and body. The error text
 /// contains nothing of the body, which may be secret.
 ///
 /// # Errors
-/// No connection, no answer within `longest`, or an answer of more than 4 MiB.
+/// [`Failure`]; an answer may have 4 MiB.
 pub async fn get(
     client: &Client,
     url: &Url,
     headers: &[(&'static str, String)],
     longest: Duration,
-) -> Result<(u16, Vec<u8>), String> {
-    let answer = async {
-        let request = client.get(url.clone()).headers(header_map(headers)?);
-        exchange(request, longest).await
-    };
-    match answer.await {
-        Ok(incoming) => Ok((incoming.status, incoming.body)),
-        Err(Failure::NotConnected(cause)) => Err(format!("no connection: {cause}")),
-        Err(Failure::Timeout) => Err(format!("no answer within {:.1} s", longest.as_secs_f64())),
-        Err(Failure::Lost(cause)) => Err(format!("the connection ended: {cause}")),
-        Err(Failure::TooLarge) => Err("the answer is too large".to_owned()),
-    }
+) -> Result<(u16, Vec<u8>), Failure> {
+    let request = client.get(url.clone()).headers(header_map(headers)?);
+    let answer = exchange(request, longest, MAX_BODY_BYTES).await?;
+    Ok((answer.status, answer.body))
 }
 
+/// Sends a request and reads its answer of at most `max_bytes`; `longest` limits both together.
 async fn exchange(
     request: reqwest::RequestBuilder,
     longest: Duration,
+    max_bytes: usize,
 ) -> Result<Incoming, Failure> {
+    let failed = |error: reqwest::Error| failure(&error, longest);
     let exchange = async {
-        let mut response = request
-            .timeout(longest)
-            .send()
-            .await
-            .map_err(|error| failure(&error))?;
+        let mut response = request.timeout(longest).send().await.map_err(failed)?;
         let status = response.status().as_u16();
         let date = response
             .headers()
@@ -168,9 +156,9 @@ async fn exchange(
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned);
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
-            if body.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(Failure::TooLarge);
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > max_bytes {
+                return Err(Failure::TooLarge(max_bytes));
             }
             body.extend_from_slice(&chunk);
         }
@@ -178,7 +166,7 @@ async fn exchange(
     };
     timeout(longest, exchange)
         .await
-        .unwrap_or(Err(Failure::Timeout))
+        .unwrap_or(Err(Failure::Timeout(longest)))
 }
 
 /// Builds the header map. Marks the headers that carry a key or a token as sensitive, so that the
@@ -198,11 +186,11 @@ fn header_map(headers: &[(&'static str, String)]) -> Result<HeaderMap, Failure> 
     Ok(map)
 }
 
-fn failure(error: &reqwest::Error) -> Failure {
+fn failure(error: &reqwest::Error, longest: Duration) -> Failure {
     if error.is_connect() || error.is_builder() {
         Failure::NotConnected(causes(error))
     } else if error.is_timeout() {
-        Failure::Timeout
+        Failure::Timeout(longest)
     } else {
         Failure::Lost(causes(error))
     }

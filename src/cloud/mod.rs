@@ -18,18 +18,19 @@ pub mod envelope;
 pub mod error;
 mod operations;
 mod pace;
+mod request_headers;
 mod settings;
 /// Pacing of calls.
 pub mod throttle;
 
+pub use actions::Filter;
 pub use actions::describe_images_to_share::{ImageToShare, ImagesQuery};
-pub use actions::{Filter, Permission, Purpose, Service};
 pub use call::Cloud;
 pub use client::{fetch, http_client};
 pub use credentials::{CredentialChain, CredentialSource, Credentials, CredentialsError};
 pub use deadline::Deadline;
 pub use endpoint::Endpoint;
-pub use operations::{Blueprint, CvmImage, LighthouseReceipt, Receipt};
+pub use operations::{LighthouseReceipt, sharing_api};
 pub use settings::{Clock, CloudSettings};
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
+use super::actions::describe_blueprints::Blueprint;
+use super::actions::describe_images::CvmImage;
 use super::actions::describe_images_to_share::{ImageToShare, ImagesQuery};
 use super::actions::{
-    Permission, cancel_share_blueprint_across_accounts as cancel_blueprint,
-    cvm_modify_image_share_permission as cvm_modify, describe_blueprints,
+    Api, cvm_modify_image_share_permission as cvm_modify, describe_blueprints,
     describe_blueprints_share_across_account_infos as blueprint_shares,
     describe_image_share_permission as cvm_shares, describe_images, describe_images_to_share,
     lighthouse_modify_image_share_permission as lighthouse_modify,
@@ -16,17 +17,7 @@ use super::actions::{
 use super::call::Cloud;
 use super::deadline::Deadline;
 use super::error::{action_is_missing, image_is_missing};
-use crate::domain::{AccountId, BlueprintId, CloudError, CvmImageId, Region};
-
-pub use super::actions::describe_blueprints::Blueprint;
-pub use super::actions::describe_images::CvmImage;
-
-/// A write that the cloud confirmed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
-    /// The cloud's id of the call.
-    pub request_id: Option<String>,
-}
+use crate::domain::{AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef, Region};
 
 /// A confirmed change of whether a CVM image is available in Lighthouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,75 +28,50 @@ pub struct LighthouseReceipt {
     pub request_id: Option<String>,
 }
 
+/// The API action that shares an image with accounts, or stops sharing it.
+pub fn sharing_api(image: &ImageRef, action: Action) -> Api {
+    match image {
+        ImageRef::Blueprint(_) => share_blueprint::api(action),
+        ImageRef::Cvm(_) => cvm_modify::API,
+    }
+}
+
 /// Every method fails as [`Cloud::call`] does; methods that read a paged list also fail as
 /// [`Cloud::all_pages`] does.
 impl Cloud {
-    /// Shares a blueprint with up to 10 accounts.
+    /// Shares an image with accounts, or stops sharing it: up to 10 for a blueprint; for a CVM
+    /// image, as many as the settings allow. Returns the cloud's id of the call.
     ///
     /// # Errors
     /// See above.
-    pub async fn share_blueprint(
+    pub async fn change_shares(
         &self,
         region: &Region,
-        image: &BlueprintId,
-        accounts: &[AccountId],
+        image: &ImageRef,
+        action: Action,
+        account_ids: &[AccountId],
         deadline: Deadline,
-    ) -> Result<Receipt, CloudError> {
-        let request = share_blueprint::Request {
-            blueprint_id: image,
-            account_ids: accounts,
+    ) -> Result<Option<String>, CloudError> {
+        let answered = match image {
+            ImageRef::Blueprint(blueprint_id) => {
+                let request = share_blueprint::Request {
+                    blueprint_id,
+                    account_ids,
+                    action,
+                };
+                self.call(region, &request, deadline).await?
+            }
+            ImageRef::Cvm(image_id) => {
+                let request = cvm_modify::Request {
+                    image_id,
+                    account_ids,
+                    action,
+                    max_accounts: self.settings.cvm_accounts_per_call,
+                };
+                self.call(region, &request, deadline).await?
+            }
         };
-        let answered = self.call(region, &request, deadline).await?;
-        Ok(Receipt {
-            request_id: answered.request_id,
-        })
-    }
-
-    /// Stops sharing a blueprint with up to 10 accounts.
-    ///
-    /// # Errors
-    /// See above.
-    pub async fn cancel_blueprint(
-        &self,
-        region: &Region,
-        image: &BlueprintId,
-        accounts: &[AccountId],
-        deadline: Deadline,
-    ) -> Result<Receipt, CloudError> {
-        let request = cancel_blueprint::Request {
-            blueprint_id: image,
-            account_ids: accounts,
-        };
-        let answered = self.call(region, &request, deadline).await?;
-        Ok(Receipt {
-            request_id: answered.request_id,
-        })
-    }
-
-    /// Shares a CVM image with `accounts`, or stops sharing it. The settings limit the number of
-    /// accounts.
-    ///
-    /// # Errors
-    /// See above.
-    pub async fn modify_cvm_sharing(
-        &self,
-        region: &Region,
-        image: &CvmImageId,
-        accounts: &[AccountId],
-        permission: Permission,
-        deadline: Deadline,
-    ) -> Result<Receipt, CloudError> {
-        let max_accounts = self.settings.cvm_accounts_per_call;
-        let request = cvm_modify::Request {
-            image_id: image,
-            account_ids: accounts,
-            permission,
-            max_accounts,
-        };
-        let answered = self.call(region, &request, deadline).await?;
-        Ok(Receipt {
-            request_id: answered.request_id,
-        })
+        Ok(answered.request_id)
     }
 
     /// Makes a CVM image available in Lighthouse of the same account and region, or withdraws it.
@@ -116,12 +82,12 @@ impl Cloud {
         &self,
         region: &Region,
         image: &CvmImageId,
-        permission: Permission,
+        action: Action,
         deadline: Deadline,
     ) -> Result<LighthouseReceipt, CloudError> {
         let request = lighthouse_modify::Request {
             image_id: image,
-            permission,
+            action,
         };
         let answered = self.call(region, &request, deadline).await?;
         Ok(LighthouseReceipt {
@@ -276,16 +242,14 @@ mod tests {
         let server = Server::start([done(), done(), available]).await;
         let cloud = cloud(server.address);
         let (here, who) = (region(), accounts(1));
-        cloud
-            .cancel_blueprint(&here, &blueprint(), &who, Deadline::NEVER)
-            .await
-            .unwrap();
-        cloud
-            .modify_cvm_sharing(&here, &image(), &who, Permission::Cancel, Deadline::NEVER)
-            .await
-            .unwrap();
+        for image in [ImageRef::Blueprint(blueprint()), ImageRef::Cvm(image())] {
+            cloud
+                .change_shares(&here, &image, Action::Cancel, &who, Deadline::NEVER)
+                .await
+                .unwrap();
+        }
         let receipt = cloud
-            .modify_lighthouse_sharing(&here, &image(), Permission::Share, Deadline::NEVER)
+            .modify_lighthouse_sharing(&here, &image(), Action::Share, Deadline::NEVER)
             .await
             .unwrap();
         assert_eq!(receipt.blueprint.unwrap().as_str(), "lhbp-su83x02a");
@@ -310,21 +274,15 @@ mod tests {
         let server = Server::start([]).await;
         let cloud = cloud(server.address);
         let (here, never) = (region(), Deadline::NEVER);
-        let results = [
-            cloud
-                .share_blueprint(&here, &blueprint(), &accounts(11), never)
+        for (image, count) in [
+            (ImageRef::Blueprint(blueprint()), 11),
+            (ImageRef::Blueprint(blueprint()), 0),
+            (ImageRef::Cvm(image()), 11),
+        ] {
+            let error = cloud
+                .change_shares(&here, &image, Action::Share, &accounts(count), never)
                 .await
-                .unwrap_err(),
-            cloud
-                .share_blueprint(&here, &blueprint(), &[], never)
-                .await
-                .unwrap_err(),
-            cloud
-                .modify_cvm_sharing(&here, &image(), &accounts(11), Permission::Share, never)
-                .await
-                .unwrap_err(),
-        ];
-        for error in results {
+                .unwrap_err();
             assert_eq!(
                 (error.class, error.code.as_str()),
                 (ErrorClass::NotSent, ResultCode::PublishedLimit.as_str()),
@@ -447,7 +405,8 @@ mod tests {
         let server = Server::start([]).await;
         let cloud = cloud(server.address);
         let (here, who, never) = (region(), accounts(1), Deadline::NEVER);
-        held(cloud.modify_cvm_sharing(&here, &image(), &who, Permission::Share, never));
+        let cvm = ImageRef::Cvm(image());
+        held(cloud.change_shares(&here, &cvm, Action::Share, &who, never));
         held(cloud.images_to_share(&here, ImagesQuery::All, never));
         held(cloud.blueprint_shares(&here, &blueprint(), never));
         held(cloud.blueprint_of_image(&here, &image(), never));

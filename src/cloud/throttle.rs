@@ -41,7 +41,7 @@ impl Throttle {
     ///
     /// # Errors
     /// `Throttled` when the next slot is after the deadline; then no slot is reserved.
-    pub async fn turn(
+    pub async fn wait_for_slot(
         &self,
         api: Api,
         region: &Region,
@@ -147,8 +147,10 @@ fn too_late(api: Api, region: &Region, wait: Duration, rate: f64) -> CloudError 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::actions::{describe_images, describe_images_to_share};
     use crate::domain::ErrorClass;
+
+    const READ: Api = Api::cvm("DescribeImages");
+    const LIST: Api = Api::lighthouse("DescribeImagesToShare");
 
     fn region(text: &str) -> Region {
         text.parse().unwrap()
@@ -159,15 +161,12 @@ mod tests {
         let throttle = Throttle::new(10.0, 10.0);
         let (here, there) = (region("ap-tokyo"), region("ap-seoul"));
         let turn = |api, region| throttle.reserve(api, region, Deadline::NEVER).unwrap();
-        let first = turn(describe_images::API, &here);
-        let second = turn(describe_images::API, &here);
-        let third = turn(describe_images::API, &here);
+        let first = turn(READ, &here);
+        let second = turn(READ, &here);
+        let third = turn(READ, &here);
         let interval = Duration::from_millis(100);
         assert!(second >= first + interval && third >= second + interval);
-        for other in [
-            turn(describe_images::API, &there),
-            turn(describe_images_to_share::API, &here),
-        ] {
+        for other in [turn(READ, &there), turn(LIST, &here)] {
             assert!(other <= Instant::now(), "others wait");
         }
     }
@@ -178,15 +177,12 @@ mod tests {
         let throttle = Throttle::new(1.0, 1.0 / 3_600.0);
         let here = region("ap-tokyo");
         throttle
-            .turn(describe_images::API, &here, Deadline::NEVER)
+            .wait_for_slot(READ, &here, Deadline::NEVER)
             .await
             .unwrap();
         let soon = Deadline::after(Duration::from_secs(1_800));
         for _ in 0..100 {
-            let error = throttle
-                .turn(describe_images::API, &here, soon)
-                .await
-                .unwrap_err();
+            let error = throttle.wait_for_slot(READ, &here, soon).await.unwrap_err();
             assert_eq!(
                 (error.class, error.code.as_str()),
                 (ErrorClass::NotSent, "Throttled")
@@ -194,9 +190,7 @@ mod tests {
         }
         let two_hours = Deadline::after(Duration::from_secs(7_200));
         assert!(
-            throttle
-                .reserve(describe_images::API, &here, two_hours)
-                .is_ok(),
+            throttle.reserve(READ, &here, two_hours).is_ok(),
             "refusals took turns"
         );
     }
@@ -207,11 +201,7 @@ mod tests {
     fn turns_are_shared_fairly_between_requests() {
         let throttle = Throttle::new(100.0, 100.0);
         let here = region("ap-tokyo");
-        let turn = || {
-            throttle
-                .reserve(describe_images::API, &here, Deadline::NEVER)
-                .unwrap()
-        };
+        let turn = || throttle.reserve(READ, &here, Deadline::NEVER).unwrap();
         let mut waiting = vec![(turn(), 'a', 5), (turn(), 'b', 1), (turn(), 'c', 3)];
         let mut order = String::new();
         while !waiting.is_empty() {
@@ -229,13 +219,13 @@ mod tests {
     async fn to_wait_for_a_free_turn_takes_none() {
         let throttle = Throttle::new(10.0, 10.0);
         let here = region("ap-tokyo");
-        let free = |deadline| throttle.free(describe_images::API, &here, deadline);
-        let next = || throttle.paces()[&(describe_images::API, here.clone())].when(Duration::ZERO);
+        let free = |deadline| throttle.free(READ, &here, deadline);
+        let next = || throttle.paces()[&(READ, here.clone())].when(Duration::ZERO);
         free(Deadline::NEVER).await;
         assert!(throttle.paces().is_empty(), "nothing is waited for");
         let begin = Instant::now();
         throttle
-            .turn(describe_images::API, &here, Deadline::NEVER)
+            .wait_for_slot(READ, &here, Deadline::NEVER)
             .await
             .unwrap();
         let slot = next();
@@ -249,12 +239,12 @@ mod tests {
     fn a_throttled_answer_slows_its_own_action_only() {
         let throttle = Throttle::new(20.0, 10.0);
         let here = region("ap-tokyo");
-        for api in [describe_images::API, describe_images_to_share::API] {
+        for api in [READ, LIST] {
             throttle.reserve(api, &here, Deadline::NEVER).unwrap();
         }
-        throttle.observe(describe_images::API, &here, true);
+        throttle.observe(READ, &here, true);
         let rate = |api| throttle.paces()[&(api, here.clone())].rate();
-        assert!((rate(describe_images::API) - 5.0).abs() < 1e-9);
-        assert!((rate(describe_images_to_share::API) - 20.0).abs() < 1e-9);
+        assert!((rate(READ) - 5.0).abs() < 1e-9);
+        assert!((rate(LIST) - 20.0).abs() < 1e-9);
     }
 }

@@ -2,9 +2,10 @@
 //! actions.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::limits::Limit;
+use crate::domain;
 
 /// A product of the cloud: part of the host name and of the signature's scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,6 +22,14 @@ impl Service {
         match self {
             Self::Lighthouse => "lighthouse",
             Self::Cvm => "cvm",
+        }
+    }
+
+    /// `X-TC-Version`.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Lighthouse => "2020-03-24",
+            Self::Cvm => "2017-03-12",
         }
     }
 }
@@ -44,25 +53,25 @@ impl Purpose {
     }
 }
 
-/// `Permission` of the two actions that both share and cancel. The documentation's example has the
-/// value `CANEL`, a misprint of the `CANCEL` in its parameter table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Permission {
-    /// Share.
-    Share,
-    /// Stop sharing.
-    Cancel,
-}
-
-impl Permission {
-    /// The purpose of a call with this value.
-    pub fn purpose(self) -> Purpose {
-        match self {
-            Self::Share => Purpose::Share,
-            Self::Cancel => Purpose::Cancel,
+impl From<domain::Action> for Purpose {
+    fn from(action: domain::Action) -> Self {
+        match action {
+            domain::Action::Share => Self::Share,
+            domain::Action::Cancel => Self::Cancel,
         }
     }
+}
+
+/// Writes `Permission`, the parameter of the two actions that both share and cancel. The
+/// documentation's example has the value `CANEL`, a misprint of the `CANCEL` in its parameter table.
+pub(super) fn permission<S: Serializer>(
+    action: &domain::Action,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match action {
+        domain::Action::Share => "SHARE",
+        domain::Action::Cancel => "CANCEL",
+    })
 }
 
 /// Identifies an action in requests to the cloud and in the rate limits.
@@ -70,21 +79,38 @@ impl Permission {
 pub struct Api {
     /// The product.
     pub service: Service,
-    /// `X-TC-Version`.
-    pub version: &'static str,
     /// `X-TC-Action`, case-sensitive.
     pub action: &'static str,
 }
 
+impl Api {
+    pub(in crate::cloud) const fn lighthouse(action: &'static str) -> Self {
+        Self {
+            service: Service::Lighthouse,
+            action,
+        }
+    }
+
+    pub(in crate::cloud) const fn cvm(action: &'static str) -> Self {
+        Self {
+            service: Service::Cvm,
+            action,
+        }
+    }
+}
+
 /// One action's request. A trait because one function sends all nine.
 pub trait Action: Serialize + Send + Sync {
-    /// The action's identity.
-    const API: Api;
     /// The fields of the answer except `RequestId`.
     type Answer: DeserializeOwned + Send;
 
+    /// The action's identity.
+    fn api(&self) -> Api;
+
     /// The purpose of this request.
-    fn purpose(&self) -> Purpose;
+    fn purpose(&self) -> Purpose {
+        Purpose::Read
+    }
 
     /// Checks the request against the limits that the documentation publishes for it.
     ///
@@ -94,3 +120,7 @@ pub trait Action: Serialize + Send + Sync {
         Ok(())
     }
 }
+
+/// The answer of an action that returns only `RequestId`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct NoFields {}

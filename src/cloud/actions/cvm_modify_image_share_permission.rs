@@ -2,17 +2,14 @@
 //! or stops sharing it. Limits: 500 accounts per image, state NORMAL, 10 calls a second.
 //! <https://cloud.tencent.com/document/api/213/15710>
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{Action, Api, Limit, Permission, Purpose, Service, limits};
-use crate::domain::{AccountId, CvmImageId};
+use super::action::permission;
+use super::{Action, Api, Limit, NoFields, Purpose, limits};
+use crate::domain::{self, AccountId, CvmImageId};
 
 /// Identity of the action.
-pub const API: Api = Api {
-    service: Service::Cvm,
-    version: "2017-03-12",
-    action: "ModifyImageSharePermission",
-};
+pub const API: Api = Api::cvm("ModifyImageSharePermission");
 /// Maximum number of accounts that an image can be shared with. The documentation publishes no
 /// limit for one call; the settings have one.
 pub const MAX_ACCOUNTS: usize = 500;
@@ -26,22 +23,22 @@ pub struct Request<'a> {
     /// At least one.
     pub account_ids: &'a [AccountId],
     /// Share or cancel.
-    pub permission: Permission,
+    #[serde(rename = "Permission", serialize_with = "permission")]
+    pub action: domain::Action,
     /// Maximum number of accounts in one call, from the settings.
     #[serde(skip)]
     pub max_accounts: usize,
 }
 
-/// The answer, which has no field except `RequestId`.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Answer {}
-
 impl Action for Request<'_> {
-    const API: Api = API;
-    type Answer = Answer;
+    type Answer = NoFields;
+
+    fn api(&self) -> Api {
+        API
+    }
 
     fn purpose(&self) -> Purpose {
-        self.permission.purpose()
+        self.action.into()
     }
 
     fn check(&self) -> Result<(), Limit> {
@@ -60,7 +57,7 @@ mod tests {
         let request = Request {
             image_id: &image,
             account_ids: &accounts,
-            permission: Permission::Share,
+            action: domain::Action::Share,
             max_accounts: 10,
         };
         let body = serde_json::to_string(&request).unwrap();

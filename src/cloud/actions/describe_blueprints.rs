@@ -5,15 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::filter::Filter;
-use super::{Action, Api, PAGE_LIMIT, Page, Paged, Purpose, Service};
+use super::{Action, Api, PAGE_LIMIT, Page, Paged};
 use crate::domain::BlueprintId;
-
-/// Identity of the action.
-pub const API: Api = Api {
-    service: Service::Lighthouse,
-    version: "2020-03-24",
-    action: "DescribeBlueprints",
-};
 
 /// Selects images. Ids and filters exclude each other.
 #[derive(Debug, Clone, Serialize)]
@@ -70,37 +63,26 @@ pub struct Answer {
     blueprint_set: Option<Vec<Blueprint>>,
 }
 
-/// A Lighthouse image. All but the id may be absent; enum-like values stay text, because the cloud
-/// adds new ones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all(deserialize = "PascalCase", serialize = "snake_case"))]
+/// A Lighthouse image, with the fields that this program reads. All but the id may be absent;
+/// enum-like values stay text, because the cloud adds new ones.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct Blueprint {
     /// The image.
     pub blueprint_id: BlueprintId,
-    /// Its name.
-    pub blueprint_name: Option<String>,
     /// `PRIVATE`, `SHARED`, `APP_OS` …
     pub blueprint_type: Option<String>,
     /// `NORMAL`, `SYNCING` …; only NORMAL can be shared.
     pub blueprint_state: Option<String>,
     /// The CVM image that Lighthouse made it from; may be empty.
     pub image_id: Option<String>,
-    /// Whether it is shared with anyone.
-    pub blueprint_shared: Option<bool>,
-    /// As in `Ubuntu Server 20.04 LTS 64bit`.
-    pub os_name: Option<String>,
-    /// As in `UBUNTU`.
-    pub platform: Option<String>,
-    /// RFC 3339.
-    pub created_time: Option<String>,
 }
 
 impl Action for Request<'_> {
-    const API: Api = API;
     type Answer = Answer;
 
-    fn purpose(&self) -> Purpose {
-        Purpose::Read
+    fn api(&self) -> Api {
+        Api::lighthouse("DescribeBlueprints")
     }
 }
 

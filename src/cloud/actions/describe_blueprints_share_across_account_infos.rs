@@ -4,15 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Api, PAGE_LIMIT, Page, Paged, Purpose, Service};
+use super::{Action, Api, PAGE_LIMIT, Page, Paged};
 use crate::domain::{AccountId, BlueprintId};
-
-/// Identity of the action.
-pub const API: Api = Api {
-    service: Service::Lighthouse,
-    version: "2020-03-24",
-    action: "DescribeBlueprintsShareAcrossAccountInfos",
-};
 
 /// The request for one page.
 #[derive(Debug, Clone, Serialize)]
@@ -53,16 +46,13 @@ pub struct Share {
     pub blueprint_id: BlueprintId,
     /// The account.
     pub account_id: AccountId,
-    /// When it was shared, RFC 3339.
-    pub created_time: Option<String>,
 }
 
 impl Action for Request<'_> {
-    const API: Api = API;
     type Answer = Answer;
 
-    fn purpose(&self) -> Purpose {
-        Purpose::Read
+    fn api(&self) -> Api {
+        Api::lighthouse("DescribeBlueprintsShareAcrossAccountInfos")
     }
 }
 

@@ -3,15 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Api, Purpose, Service};
+use super::{Action, Api};
 use crate::domain::{AccountId, CvmImageId};
-
-/// Identity of the action.
-pub const API: Api = Api {
-    service: Service::Cvm,
-    version: "2017-03-12",
-    action: "DescribeImageSharePermission",
-};
 
 /// The request.
 #[derive(Debug, Clone, Serialize)]
@@ -35,16 +28,13 @@ pub struct Answer {
 pub struct Share {
     /// The account.
     pub account_id: AccountId,
-    /// When it was shared.
-    pub created_time: Option<String>,
 }
 
 impl Action for Request<'_> {
-    const API: Api = API;
     type Answer = Answer;
 
-    fn purpose(&self) -> Purpose {
-        Purpose::Read
+    fn api(&self) -> Api {
+        Api::cvm("DescribeImageSharePermission")
     }
 }
 

@@ -5,15 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::filter::Filter;
-use super::{Action, Api, Limit, PAGE_LIMIT, Page, Paged, Purpose, Service, limits};
+use super::{Action, Api, Limit, PAGE_LIMIT, Page, Paged, limits};
 use crate::domain::CvmImageId;
 
-/// Identity of the action.
-pub const API: Api = Api {
-    service: Service::Lighthouse,
-    version: "2020-03-24",
-    action: "DescribeImagesToShare",
-};
 /// Maximum number of values in one filter.
 pub const MAX_FILTER_VALUES: usize = 5;
 
@@ -106,11 +100,10 @@ pub struct ImageToShare {
 }
 
 impl Action for Request {
-    const API: Api = API;
     type Answer = Answer;
 
-    fn purpose(&self) -> Purpose {
-        Purpose::Read
+    fn api(&self) -> Api {
+        Api::lighthouse("DescribeImagesToShare")
     }
 
     fn check(&self) -> Result<(), Limit> {

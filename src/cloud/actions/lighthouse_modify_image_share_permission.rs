@@ -4,15 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Api, Permission, Purpose, Service};
-use crate::domain::{BlueprintId, CvmImageId};
-
-/// Identity of the action.
-pub const API: Api = Api {
-    service: Service::Lighthouse,
-    version: "2020-03-24",
-    action: "ModifyImageSharePermission",
-};
+use super::action::permission;
+use super::{Action, Api, Purpose};
+use crate::domain::{self, BlueprintId, CvmImageId};
 
 /// The request.
 #[derive(Debug, Clone, Serialize)]
@@ -21,7 +15,8 @@ pub struct Request<'a> {
     /// The image.
     pub image_id: &'a CvmImageId,
     /// Share or cancel.
-    pub permission: Permission,
+    #[serde(rename = "Permission", serialize_with = "permission")]
+    pub action: domain::Action,
 }
 
 /// The answer.
@@ -41,11 +36,14 @@ impl Answer {
 }
 
 impl Action for Request<'_> {
-    const API: Api = API;
     type Answer = Answer;
 
+    fn api(&self) -> Api {
+        Api::lighthouse("ModifyImageSharePermission")
+    }
+
     fn purpose(&self) -> Purpose {
-        self.permission.purpose()
+        self.action.into()
     }
 }
 
@@ -58,7 +56,7 @@ mod tests {
         let image = "img-xkd784jw".parse().unwrap();
         let request = Request {
             image_id: &image,
-            permission: Permission::Cancel,
+            action: domain::Action::Cancel,
         };
         let body = serde_json::to_string(&request).unwrap();
         assert_eq!(body, r#"{"ImageId":"img-xkd784jw","Permission":"CANCEL"}"#);

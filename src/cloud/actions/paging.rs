@@ -9,7 +9,7 @@ use super::Action;
 /// Page size, the largest that the paged actions allow.
 pub const PAGE_LIMIT: u32 = 100;
 /// Maximum number of pages: 20 000 entries, far above any quota of images or shares.
-pub const MAX_PAGES: usize = 200;
+const MAX_PAGES: usize = 200;
 
 /// One page of a list.
 #[derive(Debug, Clone)]

@@ -1,21 +1,17 @@
-//! `ShareBlueprintAcrossAccounts`: shares a Lighthouse custom image with root accounts. The answer
-//! names no account. Limits: 10 accounts, state NORMAL, 20 calls a second.
+//! `ShareBlueprintAcrossAccounts` and `CancelShareBlueprintAcrossAccounts`: shares a Lighthouse
+//! custom image with root accounts, or stops sharing it. The answer names no account. Limits: 10
+//! accounts, state NORMAL, 20 calls a second.
+//! <https://cloud.tencent.com/document/api/1207/101339>
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{Action, Api, Limit, Purpose, Service, limits};
-use crate::domain::{AccountId, BlueprintId};
+use super::{Action, Api, Limit, NoFields, Purpose, limits};
+use crate::domain::{self, AccountId, BlueprintId};
 
-/// Identity of the action.
-pub const API: Api = Api {
-    service: Service::Lighthouse,
-    version: "2020-03-24",
-    action: "ShareBlueprintAcrossAccounts",
-};
 /// Maximum number of accounts in one call.
 pub const MAX_ACCOUNTS: usize = 10;
 
-/// The request.
+/// The request. The two actions take the same parameters.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Request<'a> {
@@ -23,18 +19,28 @@ pub struct Request<'a> {
     pub blueprint_id: &'a BlueprintId,
     /// 1 to [`MAX_ACCOUNTS`].
     pub account_ids: &'a [AccountId],
+    /// Decides which of the two actions it is.
+    #[serde(skip)]
+    pub action: domain::Action,
 }
 
-/// The answer, which has no field except `RequestId`.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Answer {}
+/// The action that shares a blueprint, or stops sharing it.
+pub const fn api(action: domain::Action) -> Api {
+    match action {
+        domain::Action::Share => Api::lighthouse("ShareBlueprintAcrossAccounts"),
+        domain::Action::Cancel => Api::lighthouse("CancelShareBlueprintAcrossAccounts"),
+    }
+}
 
 impl Action for Request<'_> {
-    const API: Api = API;
-    type Answer = Answer;
+    type Answer = NoFields;
+
+    fn api(&self) -> Api {
+        api(self.action)
+    }
 
     fn purpose(&self) -> Purpose {
-        Purpose::Share
+        self.action.into()
     }
 
     fn check(&self) -> Result<(), Limit> {
@@ -50,15 +56,33 @@ mod tests {
     fn the_body_is_the_documentation_s_example() {
         let image = "lhbp-6jc6l8yb".parse().unwrap();
         let accounts = ["700000164995".parse().unwrap()];
-        let request = Request {
-            blueprint_id: &image,
-            account_ids: &accounts,
-        };
-        let body = serde_json::to_string(&request).unwrap();
-        assert_eq!(
-            body,
-            r#"{"BlueprintId":"lhbp-6jc6l8yb","AccountIds":["700000164995"]}"#
-        );
-        assert!(request.check().is_ok());
+        for action in [domain::Action::Share, domain::Action::Cancel] {
+            let request = Request {
+                blueprint_id: &image,
+                account_ids: &accounts,
+                action,
+            };
+            assert_eq!(
+                serde_json::to_string(&request).unwrap(),
+                r#"{"BlueprintId":"lhbp-6jc6l8yb","AccountIds":["700000164995"]}"#
+            );
+        }
+    }
+
+    #[test]
+    fn eleven_accounts_are_one_too_many() {
+        let image = "lhbp-6jc6l8yb".parse().unwrap();
+        let accounts: Vec<AccountId> = (10..21)
+            .map(|n| format!("7000001649{n}").parse().unwrap())
+            .collect();
+        for action in [domain::Action::Share, domain::Action::Cancel] {
+            let request = |count| Request {
+                blueprint_id: &image,
+                account_ids: &accounts[..count],
+                action,
+            };
+            assert!(request(11).check().is_err());
+            assert!(request(10).check().is_ok());
+        }
     }
 }

@@ -108,7 +108,10 @@ impl CredentialChain {
                 return Ok(credentials);
             }
         }
-        Err(CredentialsError::Missing { looked })
+        Err(CredentialsError::Missing {
+            looked,
+            on_scf: self.keeps_nothing(),
+        })
     }
 
     /// See [`Environment::keeps_nothing`].

@@ -2,9 +2,6 @@
 
 use crate::domain::{CloudError, ErrorClass, ResultCode};
 
-/// Names the invocation headers in the list of sources that have no credentials.
-pub(super) const NO_INVOCATION: &str = "the headers of SCF's invocations";
-
 /// Why there are no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
@@ -13,6 +10,8 @@ pub enum CredentialsError {
     Missing {
         /// Every source, in order.
         looked: Vec<String>,
+        /// Whether the host is SCF, which sends the keys of a function's role with each invocation.
+        on_scf: bool,
     },
     /// A source has unusable credentials. The look-up ends here instead of silently using
     /// credentials of a later source.
@@ -39,15 +38,11 @@ pub enum CredentialsError {
 impl From<CredentialsError> for CloudError {
     fn from(error: CredentialsError) -> Self {
         let (code, class, remedy) = match &error {
-            CredentialsError::Missing { looked }
-                if looked.iter().any(|place| place == NO_INVOCATION) =>
-            {
-                (
-                    ResultCode::NoCredentials,
-                    ErrorClass::Operator,
-                    "give the function an execution role: SCF then sends the role's keys with each invocation",
-                )
-            }
+            CredentialsError::Missing { on_scf: true, .. } => (
+                ResultCode::NoCredentials,
+                ErrorClass::Operator,
+                "give the function an execution role: SCF then sends the role's keys with each invocation",
+            ),
             CredentialsError::Missing { .. } => (
                 ResultCode::NoCredentials,
                 ErrorClass::Operator,

@@ -2,6 +2,7 @@
 //! that can be sent in a header, or the problem with a part. Prints no secret.
 
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 use super::error::{CredentialsError, unusable};
 use crate::domain::Timestamp;
@@ -98,6 +99,25 @@ impl CredentialSource {
             expires: None,
             owner: None,
             source: self,
+        })
+    }
+
+    /// Reads the three parts of temporary credentials, and when they expire.
+    pub(super) fn temporary(
+        self,
+        place: &str,
+        keys: &Value,
+        expires: Option<&Value>,
+    ) -> Result<Credentials, CredentialsError> {
+        let expires = expires
+            .and_then(Value::as_i64)
+            .and_then(|seconds| Timestamp::from_second(seconds).ok())
+            .ok_or_else(|| unusable(place, "the answer has no ExpiredTime"))?;
+        let text = |field: &str| keys.get(field).and_then(Value::as_str);
+        let (id, key, token) = (text("TmpSecretId"), text("TmpSecretKey"), text("Token"));
+        Ok(Credentials {
+            expires: Some(expires),
+            ..self.checked(place.to_owned(), id, key, token)?
         })
     }
 }

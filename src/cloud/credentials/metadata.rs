@@ -12,7 +12,6 @@ use super::key::{CredentialSource, Credentials, Found};
 use super::remote::Remote;
 use crate::cloud::client::{self, Url};
 use crate::cloud::endpoint::is_loopback;
-use crate::domain::Timestamp;
 
 /// Terraform's variable for the role's name. Without it, the metadata service gives the name.
 const ROLE_VARIABLE: &str = "TENCENTCLOUD_CAM_ROLE_NAME";
@@ -36,30 +35,27 @@ pub(super) async fn of_machine(
     let base = address(endpoint)?;
     let place = base.to_string();
     let role = match environment.variable(ROLE_VARIABLE) {
-        Some(role) => role.to_owned(),
+        Some(role) => Ok(role.to_owned()),
         None => match ask(remote, &base).await {
-            Ok((200, body)) => String::from_utf8_lossy(&body)
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_owned(),
-            Ok((status, _)) => {
-                looked.push(format!(
-                    "the CVM's role at {place} (HTTP {status}, no role)"
-                ));
-                return Ok(None);
+            Ok((200, body)) => {
+                let text = String::from_utf8_lossy(&body);
+                Ok(text.lines().next().unwrap_or_default().trim().to_owned())
             }
-            Err(problem) => {
-                looked.push(format!("the CVM's role at {place} ({problem})"));
-                return Ok(None);
-            }
+            Ok((status, _)) => Err(format!("HTTP {status}, no role")),
+            Err(failure) => Err(failure.to_string()),
         },
     };
-    if role.is_empty() {
-        looked.push(format!("the CVM's role at {place} (no role)"));
-        return Ok(None);
-    }
+    let named = role.and_then(|role| match role.is_empty() {
+        true => Err("no role".to_owned()),
+        false => Ok(role),
+    });
+    let role = match named {
+        Ok(role) => role,
+        Err(problem) => {
+            looked.push(format!("the CVM's role at {place} ({problem})"));
+            return Ok(None);
+        }
+    };
     let named = role.len() <= 128
         && role
             .bytes()
@@ -77,8 +73,8 @@ pub(super) async fn of_machine(
         Ok((status, _)) if status < 500 => {
             Err(unusable(&place, format!("the answer is HTTP {status}")))
         }
-        Ok((status, _)) => Err(unreachable(place, format!("the answer is HTTP {status}"))),
-        Err(problem) => Err(unreachable(place, problem)),
+        Ok((status, _)) => Err(unreachable(&place, format!("the answer is HTTP {status}"))),
+        Err(failure) => Err(unreachable(&place, failure)),
     }
 }
 
@@ -98,34 +94,23 @@ fn address(endpoint: &str) -> Result<Url, CredentialsError> {
     })
 }
 
-async fn ask(remote: &Remote, url: &Url) -> Result<(u16, Vec<u8>), String> {
+async fn ask(remote: &Remote, url: &Url) -> Result<(u16, Vec<u8>), client::Failure> {
     client::get(&remote.direct, url, &[], METADATA_TIMEOUT).await
 }
 
-fn unreachable(place: String, problem: String) -> CredentialsError {
-    CredentialsError::Unreachable { place, problem }
+fn unreachable(place: &str, problem: impl ToString) -> CredentialsError {
+    CredentialsError::Unreachable {
+        place: place.to_owned(),
+        problem: problem.to_string(),
+    }
 }
 
 /// Reads the credentials. Errors contain nothing of the body, because all of it is secret.
 fn read(place: &str, body: &[u8]) -> Result<Credentials, CredentialsError> {
     let answer: Value =
         serde_json::from_slice(body).map_err(|_| unusable(place, "the answer is not JSON"))?;
-    let text = |field: &str| answer.get(field).and_then(Value::as_str);
-    if text("Code") != Some("Success") {
-        return Err(unreachable(
-            place.to_owned(),
-            "the answer has no Code \"Success\"".to_owned(),
-        ));
+    if answer.get("Code").and_then(Value::as_str) != Some("Success") {
+        return Err(unreachable(place, "the answer has no Code \"Success\""));
     }
-    let expires = answer.get("ExpiredTime").and_then(Value::as_i64);
-    let expires = expires.and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let Some(expires) = expires else {
-        return Err(unusable(place, "the answer has no ExpiredTime"));
-    };
-    let (id, key, token) = (text("TmpSecretId"), text("TmpSecretKey"), text("Token"));
-    let credentials = CredentialSource::CvmRole.checked(place.to_owned(), id, key, token)?;
-    Ok(Credentials {
-        expires: Some(expires),
-        ..credentials
-    })
+    CredentialSource::CvmRole.temporary(place, &answer, answer.get("ExpiredTime"))
 }

@@ -2,7 +2,7 @@
 //! credentials, nothing, or the problem with a source that has unusable credentials.
 
 use super::environment::Environment;
-use super::error::{NO_INVOCATION, unusable};
+use super::error::unusable;
 use super::key::{CredentialSource, Credentials, Found};
 use super::remote::Remote;
 use super::{metadata, sdk_file, sts, tccli};
@@ -66,7 +66,7 @@ impl CredentialSource {
             Self::Invocation => {
                 let newest = environment.invocation_credentials.newest();
                 if newest.is_none() && environment.keeps_nothing() {
-                    looked.push(NO_INVOCATION.to_owned());
+                    looked.push("the headers of SCF's invocations".to_owned());
                 }
                 Ok(newest.map(|found| of_function(environment, found)))
             }

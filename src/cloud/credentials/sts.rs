@@ -7,7 +7,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
-use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use super::environment::Environment;
@@ -15,14 +14,13 @@ use super::error::{CredentialsError, unusable};
 use super::key::{CredentialSource, Credentials, Found};
 use super::remote::Remote;
 use crate::cloud::actions::Purpose;
-use crate::cloud::client::{self, Failure};
+use crate::cloud::client;
 use crate::cloud::envelope;
 use crate::cloud::error::{clip, not_sent};
+use crate::cloud::request_headers::ApiRequest;
 use crate::domain::{CloudError, ErrorClass, Problem, ResultCode, Timestamp};
-use tc3::{SignedParts, SigningInput, sign};
 
 const VERSION: &str = "2018-08-13";
-const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 /// The official SDKs' region for this service; roles are not regional.
 const REGION: &str = "ap-guangzhou";
 /// The default session name.
@@ -232,72 +230,33 @@ impl Call<'_> {
         &self,
         now: Timestamp,
     ) -> (Result<Map<String, Value>, CloudError>, Option<Timestamp>) {
-        let (endpoint, headers) = (&self.remote.sts, self.headers(now));
-        let host = &endpoint.host;
-        let sent = client::post(
-            &self.remote.client,
-            &endpoint.url,
-            &headers,
-            self.body.clone(),
-            STS_TIMEOUT,
-        )
-        .await;
-        let problem = match sent {
+        let endpoint = &self.remote.sts;
+        let headers = ApiRequest {
+            service: "sts",
+            version: VERSION,
+            action: self.action,
+            region: self.region,
+            host: &endpoint.host,
+            body: &self.body,
+            timestamp: now,
+            signer: self.signer,
+        }
+        .headers();
+        let (client, body) = (&self.remote.client, self.body.clone());
+        let sent = client::post(client, &endpoint.url, &headers, body, STS_TIMEOUT).await;
+        match sent {
             Ok(incoming) => {
                 let theirs = incoming
                     .date
                     .and_then(|d| DateTimeParser::new().parse_timestamp(&d).ok());
                 let opened = envelope::open(incoming.status, &incoming.body, Purpose::Read);
-                return (opened.map(|answered| answered.answer), theirs);
+                (opened.map(|answered| answered.answer), theirs)
             }
-            Err(Failure::NotConnected(cause)) => format!("no connection to {host}: {cause}"),
-            Err(Failure::Timeout) => {
-                format!("{host} gave no answer within {} s", STS_TIMEOUT.as_secs())
+            Err(failure) => {
+                let problem = format!("{}: {failure}", endpoint.host);
+                (Err(not_sent(ResultCode::ConnectFailed, problem, "")), None)
             }
-            Err(Failure::Lost(cause)) => format!("the connection to {host} ended: {cause}"),
-            Err(Failure::TooLarge) => format!("the answer of {host} is too large"),
-        };
-        (Err(not_sent(ResultCode::ConnectFailed, problem, "")), None)
-    }
-
-    fn headers(&self, now: Timestamp) -> Vec<(&'static str, String)> {
-        let host = self.remote.sts.host.as_str();
-        let signed = [
-            ("content-type", CONTENT_TYPE),
-            ("host", host),
-            ("x-tc-action", self.action),
-        ];
-        let authorization = match self.signer {
-            None => "SKIP".to_owned(),
-            Some(base) => {
-                sign(&SigningInput {
-                    secret_id: &base.secret_id,
-                    secret_key: base.secret_key.expose_secret(),
-                    service: "sts",
-                    timestamp: now,
-                    request: SignedParts {
-                        method: "POST",
-                        query: "",
-                        headers: &signed,
-                        payload: &self.body,
-                    },
-                })
-                .authorization
-            }
-        };
-        let mut headers = vec![
-            ("content-type", CONTENT_TYPE.to_owned()),
-            ("authorization", authorization),
-            ("x-tc-action", self.action.to_owned()),
-            ("x-tc-version", VERSION.to_owned()),
-            ("x-tc-region", self.region.to_owned()),
-            ("x-tc-timestamp", now.as_second().to_string()),
-            ("x-tc-language", "en-US".to_owned()),
-        ];
-        if let Some(token) = self.signer.and_then(|base| base.token.as_ref()) {
-            headers.push(("x-tc-token", token.expose_secret().to_owned()));
         }
-        headers
     }
 
     /// Omits the text of an unreadable answer, because it may hold secrets.
@@ -326,25 +285,7 @@ impl Call<'_> {
         source: CredentialSource,
         answer: &Map<String, Value>,
     ) -> Result<Credentials, CredentialsError> {
-        let text = |field: &str| {
-            answer
-                .get("Credentials")
-                .and_then(|c| c.get(field))
-                .and_then(Value::as_str)
-        };
-        let expires = answer.get("ExpiredTime").and_then(Value::as_i64);
-        let expires = expires.and_then(|seconds| Timestamp::from_second(seconds).ok());
-        let Some(expires) = expires else {
-            return Err(unusable(
-                &self.place,
-                format!("{} answered without ExpiredTime", self.action),
-            ));
-        };
-        let (id, key, token) = (text("TmpSecretId"), text("TmpSecretKey"), text("Token"));
-        let credentials = source.checked(self.place.clone(), id, key, token)?;
-        Ok(Credentials {
-            expires: Some(expires),
-            ..credentials
-        })
+        let keys = answer.get("Credentials").unwrap_or(&Value::Null);
+        source.temporary(&self.place, keys, answer.get("ExpiredTime"))
     }
 }

@@ -385,7 +385,7 @@ async fn a_pods_token_is_exchanged_unsigned_and_its_file_read_anew() {
 async fn errors_do_not_quote_a_bad_answer() {
     let cut = sts_answer("tmp", NOW).replace("\"ExpiredTime\"", "\"Other\"");
     for (status, answer, expected) in [
-        (200, cut.as_str(), "without ExpiredTime"),
+        (200, cut.as_str(), "no ExpiredTime"),
         (
             200,
             "{\"Response\":{\"Credentials\":{\"Token\":\"HUSH",
