@@ -20,6 +20,11 @@ impl ApiError {
         }
     }
 
+    /// About a thing of this id: "The image `img-…` does not exist."
+    pub(super) fn about(thing: &str, id: &str, code: &'static str, problem: &str) -> Self {
+        Self::new(code, format!("The {thing} `{}` {problem}.", clip(id)))
+    }
+
     pub(super) fn missing(name: &str) -> Self {
         Self::new(
             "MissingParameter",
@@ -50,6 +55,11 @@ impl ApiError {
             format!("The value of `{}` {problem}.", clip(name)),
         )
     }
+}
+
+/// A refusal as a result.
+pub(super) fn refuse<T>(code: &'static str, message: impl Into<String>) -> Result<T, ApiError> {
+    Err(ApiError::new(code, message))
 }
 
 /// Shortens a caller's text for a message.

@@ -97,6 +97,18 @@ impl Params {
         self.texts.get(name).map(String::as_str).unwrap_or_default()
     }
 
+    /// Whether `Permission` says to share; the alternative is to cancel.
+    pub(super) fn shares(&self) -> Result<bool, ApiError> {
+        match self.text("Permission") {
+            "SHARE" => Ok(true),
+            "CANCEL" => Ok(false),
+            _ => Err(ApiError::invalid_value(
+                "Permission",
+                "is neither SHARE nor CANCEL",
+            )),
+        }
+    }
+
     /// An integer; `None` when it is missing.
     pub(super) fn integer(&self, name: &str) -> Option<i64> {
         self.integers.get(name).copied()

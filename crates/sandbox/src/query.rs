@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::error::ApiError;
+use super::error::{ApiError, refuse};
 
 /// The largest query of a GET request; the real gateway answers a larger one with an HTML page and
 /// status 414.
@@ -33,13 +33,13 @@ pub(super) fn decode(query: &str) -> Result<Map<String, Value>, ApiError> {
             node = node.below.entry(word.to_owned()).or_default();
         }
         if node.text.replace(value).is_some() {
-            return Err(ApiError::new(
+            return refuse(
                 "InvalidParameter",
                 format!(
                     "The parameter `{}` appears twice.",
                     super::error::clip(&key)
                 ),
-            ));
+            );
         }
     }
     root.below

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::error::ApiError;
+use super::error::{ApiError, refuse};
 
 /// Size limit of the body of a signed POST request.
 pub(super) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -68,24 +68,21 @@ impl Request {
             "POST" => "application/json",
             "GET" => "application/x-www-form-urlencoded",
             _ => {
-                return Err(ApiError::new(
-                    "UnsupportedProtocol",
-                    "Only GET and POST are supported.",
-                ));
+                return refuse("UnsupportedProtocol", "Only GET and POST are supported.");
             }
         };
         if self.body.len() > MAX_BODY_BYTES {
-            return Err(ApiError::new(
+            return refuse(
                 "RequestSizeLimitExceeded",
                 "A request body has at most 10 MB.",
-            ));
+            );
         }
         if !kind.eq_ignore_ascii_case(wanted) {
             let message = format!(
                 "A signed {} request has the Content-Type {wanted}.",
                 self.method
             );
-            return Err(ApiError::new("UnsupportedProtocol", message));
+            return refuse("UnsupportedProtocol", message);
         }
         let action = self
             .header("x-tc-action")

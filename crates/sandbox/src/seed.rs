@@ -97,166 +97,103 @@ impl CvmImage {
     }
 }
 
+/// A custom blueprint with a change.
+fn blueprint(name: &str, change: impl FnOnce(&mut Blueprint)) -> Blueprint {
+    let mut blueprint = Blueprint::custom(name);
+    change(&mut blueprint);
+    blueprint
+}
+
+/// A custom image with a change.
+fn image(name: &str, change: impl FnOnce(&mut CvmImage)) -> CvmImage {
+    let mut image = CvmImage::custom(name);
+    change(&mut image);
+    image
+}
+
 fn blueprints() -> BTreeMap<String, Blueprint> {
-    let custom = Blueprint::custom;
     let seeds = [
-        ("lhbp-6jc6l8yb", custom("golden-base")),
+        ("lhbp-6jc6l8yb", Blueprint::custom("golden-base")),
         (
             "lhbp-syncing0",
-            Blueprint {
-                state: BlueprintState::Syncing,
-                ..custom("being-copied")
-            },
+            blueprint("being-copied", |b| b.state = BlueprintState::Syncing),
         ),
         (
             "lhbp-isolated",
-            Blueprint {
-                state: BlueprintState::Isolated,
-                ..custom("held-back")
-            },
+            blueprint("held-back", |b| b.state = BlueprintState::Isolated),
         ),
         (
             "lhbp-appimage",
-            Blueprint {
-                kind: BlueprintKind::AppOs,
-                ..custom("WordPress")
-            },
+            blueprint("WordPress", |b| b.kind = BlueprintKind::AppOs),
         ),
         (
             "lhbp-operated",
-            Blueprint {
-                busy: Some(Busy::InOperation),
-                ..custom("in-operation")
-            },
+            blueprint("in-operation", |b| b.busy = Some(Busy::InOperation)),
         ),
         (
             "lhbp-unfinish",
-            Blueprint {
-                busy: Some(Busy::LatestUnfinished),
-                ..custom("unfinished")
-            },
+            blueprint("unfinished", |b| b.busy = Some(Busy::LatestUnfinished)),
         ),
         (
             "lhbp-occupied",
-            Blueprint {
-                busy: Some(Busy::Occupied),
-                ..custom("occupied")
-            },
+            blueprint("occupied", |b| b.busy = Some(Busy::Occupied)),
         ),
     ];
-    seeds
-        .into_iter()
-        .map(|(id, blueprint)| (id.to_owned(), blueprint))
-        .collect()
+    seeds.map(|(id, seed)| (id.to_owned(), seed)).into()
 }
 
 fn images() -> BTreeMap<String, CvmImage> {
-    let seeds = shareable_images()
-        .into_iter()
-        .chain(images_for_accounts_only())
-        .chain(images_that_cannot_be_shared());
-    seeds.map(|(id, image)| (id.to_owned(), image)).collect()
-}
-
-fn shareable_images() -> [(&'static str, CvmImage); 4] {
-    let custom = CvmImage::custom;
-    [
-        ("img-6pb6lrmy", custom("web-2026-06")),
-        ("img-gvbnzy6f", custom("batch-2026-06")),
-        ("img-xkd784jw", custom("build-agent")),
-        ("img-cs2rrmp0", custom("ubuntu")),
-    ]
-}
-
-fn images_for_accounts_only() -> [(&'static str, CvmImage); 3] {
-    let custom = CvmImage::custom;
-    [
+    let seeds = [
+        // For accounts and for Lighthouse.
+        ("img-6pb6lrmy", CvmImage::custom("web-2026-06")),
+        ("img-gvbnzy6f", CvmImage::custom("batch-2026-06")),
+        ("img-xkd784jw", CvmImage::custom("build-agent")),
+        ("img-cs2rrmp0", CvmImage::custom("ubuntu")),
+        // For accounts only.
         (
             "img-imported",
-            CvmImage {
-                source: ImageSource::Imported,
-                ..custom("imported")
-            },
+            image("imported", |i| i.source = ImageSource::Imported),
         ),
         (
             "img-nocloudi",
-            CvmImage {
-                cloud_init: false,
-                ..custom("without-cloud-init")
-            },
+            image("without-cloud-init", |i| i.cloud_init = false),
         ),
         (
             "img-centos65",
-            CvmImage {
-                os_name: "CentOS 6.5 64bit".into(),
-                platform: "CentOS".into(),
-                ..custom("old-system")
-            },
+            image("old-system", |i| {
+                i.os_name = "CentOS 6.5 64bit".into();
+                i.platform = "CentOS".into();
+            }),
         ),
-    ]
-}
-
-fn images_that_cannot_be_shared() -> [(&'static str, CvmImage); 8] {
-    let custom = CvmImage::custom;
-    [
+        // For neither.
         (
             "img-wholeins",
-            CvmImage {
-                class: ImageClass::Instance,
-                ..custom("whole-instance")
-            },
+            image("whole-instance", |i| i.class = ImageClass::Instance),
         ),
-        (
-            "img-encryptd",
-            CvmImage {
-                encrypted: true,
-                ..custom("encrypted")
-            },
-        ),
-        (
-            "img-byol0000",
-            CvmImage {
-                byol: true,
-                ..custom("own-licence")
-            },
-        ),
+        ("img-encryptd", image("encrypted", |i| i.encrypted = true)),
+        ("img-byol0000", image("own-licence", |i| i.byol = true)),
         (
             "img-creating",
-            CvmImage {
-                state: ImageState::Creating,
-                ..custom("being-made")
-            },
+            image("being-made", |i| i.state = ImageState::Creating),
         ),
         (
             "img-inuse000",
-            CvmImage {
-                state: ImageState::Using,
-                ..custom("in-use")
-            },
+            image("in-use", |i| i.state = ImageState::Using),
         ),
-        (
-            "img-occupied",
-            CvmImage {
-                occupied: true,
-                ..custom("occupied")
-            },
-        ),
+        ("img-occupied", image("occupied", |i| i.occupied = true)),
         (
             "img-received",
-            CvmImage {
-                kind: ImageType::Shared,
-                ..custom("from-another-account")
-            },
+            image("from-another-account", |i| i.kind = ImageType::Shared),
         ),
         (
             "img-public00",
-            CvmImage {
-                kind: ImageType::Public,
-                source: ImageSource::Official,
-                ..custom("CentOS 7.9")
-            },
+            image("CentOS 7.9", |i| {
+                i.kind = ImageType::Public;
+                i.source = ImageSource::Official;
+            }),
         ),
-    ]
+    ];
+    seeds.map(|(id, seed)| (id.to_owned(), seed)).into()
 }
 
 #[cfg(test)]

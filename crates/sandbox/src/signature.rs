@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::error::{ApiError, clip};
+use super::error::{ApiError, clip, refuse};
 use super::request::{Common, Request};
 
 const ALGORITHM: &str = "TC3-HMAC-SHA256";
@@ -84,7 +84,7 @@ impl Authorization {
             let message = format!(
                 "The timestamp differs from the server's time {now} by more than {TOLERANCE} s."
             );
-            return Err(ApiError::new("AuthFailure.SignatureExpire", message));
+            return refuse("AuthFailure.SignatureExpire", message);
         }
         if utc_date(common.timestamp).as_deref() != Some(self.date.as_str()) {
             return Err(mismatch(

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::actions::{Action, ActionContext, Answer, Service};
 use super::behaviour::Behaviour;
-use super::error::{ApiError, clip};
+use super::error::{ApiError, clip, refuse};
 use super::fault::{Fault, FaultKind};
 use super::limiter::Limiter;
 use super::log::{Call, Log};
@@ -115,7 +115,7 @@ impl State {
             || self.world.regions.contains_key(region);
         if !served {
             let message = format!("The region `{}` is not supported.", clip(region));
-            return Err(ApiError::new("UnsupportedRegion", message));
+            return refuse("UnsupportedRegion", message);
         }
         if let Some(limit) = action.per_second(self.behaviour.rate_limits)
             && !self
@@ -123,7 +123,7 @@ impl State {
                 .admit(action, region, &authorization.secret_id, limit, now)
         {
             let message = format!("The rate of {limit} calls per second is exceeded.");
-            return Err(ApiError::new("RequestLimitExceeded", message));
+            return refuse("RequestLimitExceeded", message);
         }
         let params = read_params(request, action)?;
         call.image = clip(if params.text("ImageId").is_empty() {
@@ -152,10 +152,10 @@ impl State {
             )
         })?;
         if version != service.version() {
-            return Err(ApiError::new(
+            return refuse(
                 "NoSuchVersion",
                 format!("There is no version `{}`.", clip(version)),
-            ));
+            );
         }
         let offered =
             |action: &Action| self.behaviour.read_shares_api || *action != Action::BlueprintShares;
@@ -249,10 +249,7 @@ fn read_params(request: &Request, action: Action) -> Result<Params, ApiError> {
     }
     match serde_json::from_slice::<Value>(&request.body) {
         Ok(Value::Object(given)) => Params::read(given, action.fields(), false),
-        _ => Err(ApiError::new(
-            "InvalidParameter",
-            "The request body is not a JSON object.",
-        )),
+        _ => refuse("InvalidParameter", "The request body is not a JSON object."),
     }
 }
 

@@ -1,59 +1,49 @@
 //! lighthouse `DescribeBlueprintsShareAcrossAccountInfos`: lists the accounts that blueprints are
 //! shared with, and since when. Source: cloud.tencent.com/document/product/1207/132389; the
 //! international site does not have the action. Gives no entries for a blueprint that does not
-//! exist, because the page lists no code for that.
+//! exist, because the page lists no code for that. The maximum of ids is not documented; it is that
+//! of `DescribeBlueprints`.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::context::{ActionContext, Answer};
-use super::paging::{FilterRules, Page, matches};
-use crate::error::{ApiError, clip};
-use crate::world::{api_time, is_image_id};
+use super::list::{ListRules, MAX_IDS};
+use crate::error::refuse;
+use crate::world::api_time;
 
-/// Maximum number of ids in one call. Not documented; the same as for `DescribeBlueprints`.
-const MAX_IDS: usize = 100;
+const OUT_OF_RANGE: &str = "InvalidParameterValue.OutOfRange";
 
-const FILTERS: FilterRules = FilterRules {
-    names: &["account-id"],
+const RULES: ListRules = ListRules {
+    ids: "BlueprintIds",
+    prefix: "lhbp-",
+    negative: "InvalidParameterValue.Negative",
+    range: OUT_OF_RANGE,
+    exclusive: None,
+    too_many_ids: Some(OUT_OF_RANGE),
+    malformed_id: Some("InvalidParameterValue.BlueprintIdMalformed"),
+    filters: &["account-id"],
     tags: false,
     max_values: 5,
-    unknown: "InvalidParameterValue.OutOfRange",
-    too_many: "InvalidParameterValue.OutOfRange",
+    unknown_filter: OUT_OF_RANGE,
+    too_many_filters: OUT_OF_RANGE,
 };
 
 pub(super) fn run(context: ActionContext<'_>) -> Answer {
-    let params = context.params;
-    let page = Page::read(
-        params,
-        "InvalidParameterValue.Negative",
-        "InvalidParameterValue.OutOfRange",
-    )?;
-    let ids = params.list("BlueprintIds");
-    if ids.is_empty() || ids.len() > MAX_IDS {
+    let selection = RULES.read(context.params)?;
+    if selection.ids.is_empty() {
         let message = format!("BlueprintIds must have 1 to {MAX_IDS} entries.");
-        return Err(ApiError::new("InvalidParameterValue.OutOfRange", message));
+        return refuse(OUT_OF_RANGE, message);
     }
-    if let Some(bad) = ids.iter().find(|id| !is_image_id(id, "lhbp-")) {
-        let message = format!("The image ID `{}` is malformed.", clip(bad));
-        return Err(ApiError::new(
-            "InvalidParameterValue.BlueprintIdMalformed",
-            message,
-        ));
+    let mut entries = Vec::new();
+    let blueprints = context.stock.blueprints.iter();
+    for (id, blueprint) in blueprints.filter(|(_, blueprint)| blueprint.is_custom()) {
+        for (account, since) in &blueprint.shares {
+            if selection.takes(id, |_| Some(account.clone())) {
+                entries.push(json!({"BlueprintId": id, "AccountId": account, "CreatedTime": api_time(*since)}));
+            }
+        }
     }
-    FILTERS.check(params.filters())?;
-    let chosen = context
-        .stock
-        .blueprints
-        .iter()
-        .filter(|(id, blueprint)| ids.contains(id) && blueprint.is_custom());
-    let shares =
-        chosen.flat_map(|(id, blueprint)| blueprint.shares.iter().map(move |share| (id, share)));
-    let asked =
-        shares.filter(|(_, (account, _))| matches(params.filters(), |_| Some((*account).clone())));
-    let entries: Vec<Value> = asked
-        .map(|(id, (account, since))| json!({"BlueprintId": id, "AccountId": account, "CreatedTime": api_time(*since)}))
-        .collect();
-    Ok(page.of("BlueprintShareAcrossAccountInfoSet", entries))
+    Ok(selection.answer("BlueprintShareAcrossAccountInfoSet", entries))
 }
 
 #[cfg(test)]

@@ -5,14 +5,18 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::context::{ActionContext, Answer};
-use super::paging::{FilterRules, Page, matches};
-use crate::error::{ApiError, clip};
-use crate::world::{Blueprint, BlueprintKind, api_time, is_image_id};
+use super::list::ListRules;
+use crate::world::{Blueprint, BlueprintKind, api_time};
 
-const MAX_IDS: usize = 100;
-
-const FILTERS: FilterRules = FilterRules {
-    names: &[
+const RULES: ListRules = ListRules {
+    ids: "BlueprintIds",
+    prefix: "lhbp-",
+    negative: "InvalidParameterValue.Negative",
+    range: "InvalidParameterValue.OutOfRange",
+    exclusive: Some("InvalidParameter.ParameterConflict"),
+    too_many_ids: Some("InvalidParameterValue.LimitExceeded"),
+    malformed_id: Some("InvalidParameterValue.BlueprintIdMalformed"),
+    filters: &[
         "blueprint-id",
         "blueprint-type",
         "platform-type",
@@ -22,52 +26,17 @@ const FILTERS: FilterRules = FilterRules {
     ],
     tags: true,
     max_values: 100,
-    unknown: "InvalidParameter.InvalidFilterNotSupportedName",
-    too_many: "InvalidParameterValue.LimitExceeded",
+    unknown_filter: "InvalidParameter.InvalidFilterNotSupportedName",
+    too_many_filters: "InvalidParameterValue.LimitExceeded",
 };
 
 pub(super) fn run(context: ActionContext<'_>) -> Answer {
-    let (params, now) = (context.params, context.now);
-    let page = Page::read(
-        params,
-        "InvalidParameterValue.Negative",
-        "InvalidParameterValue.OutOfRange",
-    )?;
-    let (ids, filters) = (params.list("BlueprintIds"), params.filters());
-    if !ids.is_empty() && !filters.is_empty() {
-        let message = "BlueprintIds and Filters cannot be specified simultaneously.";
-        return Err(ApiError::new("InvalidParameter.ParameterConflict", message));
-    }
-    if ids.len() > MAX_IDS {
-        let message = format!("BlueprintIds has at most {MAX_IDS} entries.");
-        return Err(ApiError::new(
-            "InvalidParameterValue.LimitExceeded",
-            message,
-        ));
-    }
-    if let Some(bad) = ids.iter().find(|id| !is_image_id(id, "lhbp-")) {
-        let message = format!("The image ID `{}` is malformed.", clip(bad));
-        return Err(ApiError::new(
-            "InvalidParameterValue.BlueprintIdMalformed",
-            message,
-        ));
-    }
-    FILTERS.check(filters)?;
-    let listed = |id: &String, blueprint: &Blueprint| {
-        (ids.is_empty() || ids.contains(id))
-            && matches(filters, |name| field(name, id, blueprint, now))
-    };
-    let found = context
-        .stock
-        .blueprints
-        .iter()
-        .filter(|(id, blueprint)| listed(id, blueprint));
-    Ok(page.of(
-        "BlueprintSet",
-        found
-            .map(|(id, blueprint)| entry(id, blueprint, now))
-            .collect(),
-    ))
+    let (selection, now) = (RULES.read(context.params)?, context.now);
+    let blueprints = context.stock.blueprints.iter();
+    let found = blueprints
+        .filter(|(id, blueprint)| selection.takes(id, |name| field(name, id, blueprint, now)));
+    let entries = found.map(|(id, blueprint)| entry(id, blueprint, now));
+    Ok(selection.answer("BlueprintSet", entries.collect()))
 }
 
 fn field(name: &str, id: &str, blueprint: &Blueprint, now: Timestamp) -> Option<String> {

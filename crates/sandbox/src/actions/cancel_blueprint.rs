@@ -7,7 +7,7 @@ use serde_json::Map;
 
 use super::context::{ActionContext, Answer};
 use super::custom_blueprint::{check_form, modifying_until, ready};
-use crate::error::ApiError;
+use crate::error::refuse;
 
 pub(super) fn run(mut context: ActionContext<'_>) -> Answer {
     check_form(&context)?;
@@ -20,10 +20,7 @@ pub(super) fn run(mut context: ActionContext<'_>) -> Answer {
         .any(|account| !blueprint.shares.contains_key(account));
     if blueprint.shares.is_empty() || (any_missing && refuses_any) {
         let message = "The image has not been shared.";
-        return Err(ApiError::new(
-            "UnsupportedOperation.BlueprintHasNotShared",
-            message,
-        ));
+        return refuse("UnsupportedOperation.BlueprintHasNotShared", message);
     }
     let before = blueprint.shares.len();
     for account in accounts {

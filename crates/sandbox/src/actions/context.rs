@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::behaviour::{Behaviour, ServiceRole};
-use crate::error::ApiError;
+use crate::error::{ApiError, refuse};
 use crate::params::Params;
 use crate::world::Stock;
 
@@ -29,14 +29,14 @@ impl ActionContext<'_> {
     pub(super) fn check_service_role(&self) -> Result<(), ApiError> {
         match self.behaviour.service_role {
             ServiceRole::Granted => Ok(()),
-            ServiceRole::Missing => Err(ApiError::new(
+            ServiceRole::Missing => refuse(
                 "ResourceNotFound.RoleNotFound",
                 "The Lighthouse service role does not exist.",
-            )),
-            ServiceRole::NotAssumable => Err(ApiError::new(
+            ),
+            ServiceRole::NotAssumable => refuse(
                 "UnsupportedOperation.AssumeRoleFailed",
                 "The Lighthouse service role cannot be assumed.",
-            )),
+            ),
         }
     }
 }

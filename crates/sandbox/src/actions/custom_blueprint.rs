@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::context::ActionContext;
-use crate::error::{ApiError, clip};
+use crate::error::{ApiError, clip, refuse};
 use crate::world::{Blueprint, BlueprintState, Busy, is_image_id};
 
 /// Maximum number of accounts in one call, from both pages.
@@ -17,73 +17,59 @@ pub(super) fn check_form(context: &ActionContext<'_>) -> Result<(), ApiError> {
     let id = context.params.text("BlueprintId");
     if !is_image_id(id, "lhbp-") {
         let message = format!("The image ID `{}` is malformed.", clip(id));
-        return Err(ApiError::new(
-            "InvalidParameterValue.BlueprintIdMalformed",
-            message,
-        ));
+        return refuse("InvalidParameterValue.BlueprintIdMalformed", message);
     }
     match context.params.list("AccountIds").len() {
         0 => Err(ApiError::invalid_value("AccountIds", "names no account")),
         1..=MAX_ACCOUNTS => Ok(()),
-        count => Err(ApiError::new(
+        count => refuse(
             "InvalidParameterValue.LimitExceeded",
             format!("AccountIds has {count} entries; the maximum is {MAX_ACCOUNTS}."),
-        )),
+        ),
     }
 }
 
 /// Finds the blueprint of the call and checks that its shares can be changed.
 pub(super) fn ready<'a>(context: &'a mut ActionContext<'_>) -> Result<&'a mut Blueprint, ApiError> {
     let (id, now) = (context.params.text("BlueprintId"), context.now);
-    let refuse = |code: &'static str, problem: &str| {
-        Err(ApiError::new(
-            code,
-            format!("The image `{}` {problem}.", clip(id)),
-        ))
-    };
-    let Some(blueprint) = context.stock.blueprints.get_mut(id) else {
-        return refuse(
+    let refused = |code, problem: &str| Err(ApiError::about("image", id, code, problem));
+    let (code, problem) = match context.stock.blueprints.get_mut(id) {
+        None => (
             "ResourceNotFound.BlueprintIdNotFound",
             "does not exist in this region",
-        );
-    };
-    if !blueprint.is_custom() {
-        return refuse(
+        ),
+        Some(blueprint) if !blueprint.is_custom() => (
             "ResourceNotFound.PrivateBlueprintNotFound",
             "is not a custom image",
-        );
-    }
-    match blueprint.state_at(now) {
-        BlueprintState::Normal => {}
-        BlueprintState::Syncing => {
-            return refuse(
+        ),
+        Some(blueprint) => match (blueprint.state_at(now), blueprint.busy) {
+            (BlueprintState::Normal, Some(Busy::InOperation)) => (
+                "OperationDenied.BlueprintOperationInProgress",
+                "is busy with another operation",
+            ),
+            (BlueprintState::Normal, Some(Busy::LatestUnfinished)) => (
+                "UnsupportedOperation.BlueprintLatestOperationUnfinished",
+                "has an operation that is not finished",
+            ),
+            (BlueprintState::Normal, Some(Busy::Occupied)) => {
+                ("UnsupportedOperation.BlueprintOccupied", "is in use")
+            }
+            (BlueprintState::Normal, None) if modifying(blueprint, now) => (
+                "ResourceInUse.BlueprintModifyingSharePermission",
+                "is busy with another change of its shares",
+            ),
+            (BlueprintState::Normal, None) => return Ok(blueprint),
+            (BlueprintState::Syncing, _) => (
                 "UnsupportedOperation.BlueprintCurStateInvalid",
                 "is SYNCING",
-            );
-        }
-        other => {
-            return refuse(
-                "InvalidParameterValue.InvalidBlueprintState",
-                &format!("is {}", other.as_str()),
-            );
-        }
-    }
-    match blueprint.busy {
-        Some(Busy::InOperation) => refuse(
-            "OperationDenied.BlueprintOperationInProgress",
-            "is busy with another operation",
-        ),
-        Some(Busy::LatestUnfinished) => refuse(
-            "UnsupportedOperation.BlueprintLatestOperationUnfinished",
-            "has an operation that is not finished",
-        ),
-        Some(Busy::Occupied) => refuse("UnsupportedOperation.BlueprintOccupied", "is in use"),
-        None if modifying(blueprint, now) => refuse(
-            "ResourceInUse.BlueprintModifyingSharePermission",
-            "is busy with another change of its shares",
-        ),
-        None => Ok(blueprint),
-    }
+            ),
+            (other, _) => {
+                let problem = format!("is {}", other.as_str());
+                return refused("InvalidParameterValue.InvalidBlueprintState", &problem);
+            }
+        },
+    };
+    refused(code, problem)
 }
 
 fn modifying(blueprint: &Blueprint, now: Timestamp) -> bool {

@@ -5,65 +5,55 @@
 use serde_json::{Value, json};
 
 use super::context::{ActionContext, Answer};
-use super::paging::{FilterRules, Page, matches};
-use crate::error::{ApiError, clip};
+use super::list::ListRules;
+use crate::error::{clip, refuse};
 use crate::seed::SANDBOX_OWNER;
 use crate::world::{CvmImage, ImageType, api_time, is_image_id};
 
-const FILTERS: FilterRules = FilterRules {
-    names: &["image-id", "image-type", "image-name", "platform"],
+const RULES: ListRules = ListRules {
+    ids: "ImageIds",
+    prefix: "img-",
+    negative: "InvalidParameterValue",
+    range: "InvalidParameterValue.LimitExceeded",
+    exclusive: Some("InvalidParameter.InvalidParameterCoexistImageIdsFilters"),
+    too_many_ids: None,
+    malformed_id: None,
+    filters: &["image-id", "image-type", "image-name", "platform"],
     tags: true,
     max_values: 5,
-    unknown: "InvalidFilter",
-    too_many: "InvalidFilterValue.LimitExceeded",
+    unknown_filter: "InvalidFilter",
+    too_many_filters: "InvalidFilterValue.LimitExceeded",
 };
 
 pub(super) fn run(context: ActionContext<'_>) -> Answer {
-    let params = context.params;
-    let page = Page::read(
-        params,
-        "InvalidParameterValue",
-        "InvalidParameterValue.LimitExceeded",
-    )?;
-    let (ids, filters) = (params.list("ImageIds"), params.filters());
-    if !ids.is_empty() && !filters.is_empty() {
-        let message = "ImageIds and Filters cannot be specified simultaneously.";
-        return Err(ApiError::new(
-            "InvalidParameter.InvalidParameterCoexistImageIdsFilters",
-            message,
-        ));
-    }
-    FILTERS.check(filters)?;
-    for id in ids {
+    let selection = RULES.read(context.params)?;
+    for id in selection.ids {
         let code = match context.stock.images.contains_key(id) {
-            _ if !is_image_id(id, "img-") => "InvalidImageId.Malformed",
+            _ if !is_image_id(id, RULES.prefix) => "InvalidImageId.Malformed",
             false => "InvalidImageId.NotFound",
             true => continue,
         };
-        return Err(ApiError::new(
-            code,
-            format!("There is no image `{}`.", clip(id)),
-        ));
+        return refuse(code, format!("There is no image `{}`.", clip(id)));
     }
-    let listed = |id: &String, image: &CvmImage| {
-        (ids.is_empty() || ids.contains(id))
-            && matches(filters, |name| match name {
-                "image-id" => Some(id.clone()),
-                "image-type" => Some(image.kind.as_str().to_owned()),
-                "image-name" => Some(image.name.clone()),
-                "platform" => Some(image.platform.clone()),
-                _ => None,
-            })
+    let found = context.stock.images.iter().filter(|(id, image)| {
+        selection.takes(id, |name| match name {
+            "platform" => Some(image.platform.clone()),
+            _ => field(name, id, image),
+        })
+    });
+    let entries = found.map(|(id, image)| entry(id, image));
+    Ok(selection.answer("ImageSet", entries.collect()))
+}
+
+/// The value of an image for a filter that both lists of images have.
+pub(super) fn field(name: &str, id: &str, image: &CvmImage) -> Option<String> {
+    let found = match name {
+        "image-id" => id,
+        "image-type" => image.kind.as_str(),
+        "image-name" => &image.name,
+        _ => return None,
     };
-    let found = context
-        .stock
-        .images
-        .iter()
-        .filter(|(id, image)| listed(id, image));
-    Ok(page.of(
-        "ImageSet",
-        found.map(|(id, image)| entry(id, image)).collect(),
-    ))
+    Some(found.to_owned())
 }
 
 fn entry(id: &str, image: &CvmImage) -> Value {

@@ -8,91 +8,57 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::context::{ActionContext, Answer};
-use super::paging::{FilterRules, Page, matches};
+use super::images::field;
+use super::list::{ListRules, Selection};
 use super::shareable::obstacle;
-use crate::error::{ApiError, clip};
-use crate::params::Params;
-use crate::world::{CvmImage, ImageType, api_time, is_image_id};
+use crate::error::{ApiError, refuse};
+use crate::params::Filter;
+use crate::world::{CvmImage, ImageType, api_time};
 
-const MAX_IDS: usize = 100;
 const MAX_VALUE_CHARS: usize = 128;
 
-const FILTERS: FilterRules = FilterRules {
-    names: &["image-id", "image-name", "image-type"],
+const RULES: ListRules = ListRules {
+    ids: "ImageIds",
+    prefix: "img-",
+    negative: "InvalidParameterValue.Negative",
+    range: "InvalidParameterValue.OutOfRange",
+    exclusive: Some("InvalidParameter.InvalidFilter"),
+    too_many_ids: Some("InvalidParameterValue.LimitExceeded"),
+    malformed_id: Some("InvalidParameterValue.InvalidImageIdMalformed"),
+    filters: &["image-id", "image-name", "image-type"],
     tags: false,
     max_values: 5,
-    unknown: "InvalidParameter.InvalidFilter",
-    too_many: "InvalidParameterValue.LimitExceeded",
+    unknown_filter: "InvalidParameter.InvalidFilter",
+    too_many_filters: "InvalidParameterValue.LimitExceeded",
 };
 
 pub(super) fn run(context: ActionContext<'_>) -> Answer {
-    let params = context.params;
-    let page = Page::read(
-        params,
-        "InvalidParameterValue.Negative",
-        "InvalidParameterValue.OutOfRange",
-    )?;
-    check(params)?;
+    let selection = RULES.read(context.params)?;
+    check_values(&selection)?;
     context.check_service_role()?;
-    let (ids, filters) = (params.list("ImageIds"), params.filters());
-    let any_type = !ids.is_empty() || filters.iter().any(|filter| filter.name == "image-type");
-    let listed = |id: &String, image: &CvmImage| {
+    let typed = |filter: &Filter| filter.name == "image-type";
+    let any_type = !selection.ids.is_empty() || selection.filters.iter().any(typed);
+    let found = context.stock.images.iter().filter(|(id, image)| {
         (any_type || image.kind == ImageType::Private)
-            && (ids.is_empty() || ids.contains(id))
-            && matches(filters, |name| match name {
-                "image-id" => Some(id.clone()),
-                "image-name" => Some(image.name.clone()),
-                "image-type" => Some(image.kind.as_str().to_owned()),
-                _ => None,
-            })
-    };
-    let found = context
-        .stock
-        .images
-        .iter()
-        .filter(|(id, image)| listed(id, image));
-    Ok(page.of(
-        "ImageSet",
-        found.map(|(id, image)| entry(id, image)).collect(),
-    ))
+            && selection.takes(id, |name| field(name, id, image))
+    });
+    let entries = found.map(|(id, image)| entry(id, image));
+    Ok(selection.answer("ImageSet", entries.collect()))
 }
 
-fn check(params: &Params) -> Result<(), ApiError> {
-    let (ids, filters) = (params.list("ImageIds"), params.filters());
-    if !ids.is_empty() && !filters.is_empty() {
-        let message = "ImageIds and Filters cannot be specified simultaneously.";
-        return Err(ApiError::new("InvalidParameter.InvalidFilter", message));
-    }
-    if ids.len() > MAX_IDS {
-        let message = format!("ImageIds has at most {MAX_IDS} entries.");
-        return Err(ApiError::new(
-            "InvalidParameterValue.LimitExceeded",
-            message,
-        ));
-    }
-    if let Some(bad) = ids.iter().find(|id| !is_image_id(id, "img-")) {
-        let message = format!("The image ID `{}` is malformed.", clip(bad));
-        return Err(ApiError::new(
-            "InvalidParameterValue.InvalidImageIdMalformed",
-            message,
-        ));
-    }
-    FILTERS.check(filters)?;
-    let values = filters.iter().flat_map(|filter| &filter.values);
-    if values
-        .clone()
-        .any(|value| value.chars().count() > MAX_VALUE_CHARS)
-    {
+/// Refuses long values, and ids or filters that appear twice.
+fn check_values(selection: &Selection<'_>) -> Result<(), ApiError> {
+    let (ids, filters) = (selection.ids, selection.filters);
+    let mut values = filters.iter().flat_map(|filter| &filter.values);
+    if values.any(|value| value.chars().count() > MAX_VALUE_CHARS) {
         let message = format!("The value of a filter has at most {MAX_VALUE_CHARS} characters.");
-        return Err(ApiError::new("InvalidParameterValue.TooLong", message));
+        return refuse("InvalidParameterValue.TooLong", message);
     }
     let names = filters.iter().map(|filter| &filter.name);
     let mut seen = BTreeSet::new();
     if !ids.iter().chain(names).all(|value| seen.insert(value)) {
-        return Err(ApiError::new(
-            "InvalidParameterValue.Duplicated",
-            "Duplicate values are not allowed.",
-        ));
+        let message = "Duplicate values are not allowed.";
+        return refuse("InvalidParameterValue.Duplicated", message);
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ mod share_blueprint;
 mod share_image;
 
 mod custom_blueprint;
-mod paging;
+mod list;
 mod shareable;
 mod sharing;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::context::{ActionContext, Answer};
 use super::shareable::obstacle;
-use crate::error::{ApiError, clip};
+use crate::error::{clip, refuse};
 use crate::world::{Blueprint, BlueprintKind, BlueprintState, CvmImage, Shares, is_image_id};
 
 /// The image and the blueprint of the page's example.
@@ -17,30 +17,18 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
     let id = context.params.text("ImageId");
     if !is_image_id(id, "img-") {
         let message = format!("The image ID `{}` is malformed.", clip(id));
-        return Err(ApiError::new(
-            "InvalidParameterValue.InvalidImageIdMalformed",
-            message,
-        ));
+        return refuse("InvalidParameterValue.InvalidImageIdMalformed", message);
     }
-    let share = match context.params.text("Permission") {
-        "SHARE" => true,
-        "CANCEL" => false,
-        _ => {
-            return Err(ApiError::invalid_value(
-                "Permission",
-                "is neither SHARE nor CANCEL",
-            ));
-        }
-    };
+    let share = context.params.shares()?;
     context.check_service_role()?;
     let delay = context.behaviour.publish_delay;
     let normal_at = (!delay.is_zero()).then(|| context.after(delay));
     let now = context.now;
     let Some(image) = context.stock.images.get_mut(id) else {
-        return Err(ApiError::new(
+        return refuse(
             "ResourceNotFound.ImageIdNotFound",
             format!("The image `{id}` does not exist."),
-        ));
+        );
     };
     let blueprint_id = if share {
         if let Some(refusal) = obstacle(image) {

@@ -7,8 +7,10 @@ use super::context::{ActionContext, Answer};
 use super::custom_blueprint::{check_form, modifying_until, ready};
 use super::sharing::{add, distinct};
 use crate::accounts::AccountKind;
-use crate::error::{ApiError, clip};
+use crate::error::{ApiError, refuse};
 use crate::world::{BlueprintKind, Shares};
+
+const QUOTA: &str = "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded";
 
 pub(super) fn run(mut context: ActionContext<'_>) -> Answer {
     check_form(&context)?;
@@ -16,10 +18,10 @@ pub(super) fn run(mut context: ActionContext<'_>) -> Answer {
     let until = modifying_until(&context);
     let blueprint = ready(&mut context)?;
     if blueprint.kind == BlueprintKind::Shared && !behaviour.shares_published_blueprints {
-        return Err(ApiError::new(
+        return refuse(
             "ResourceNotFound.PrivateBlueprintNotFound",
             "The image is not a custom image of Lighthouse: it was made from a CVM image.",
-        ));
+        );
     }
     let accounts = distinct(params.list("AccountIds"));
     if accounts
@@ -28,15 +30,16 @@ pub(super) fn run(mut context: ActionContext<'_>) -> Answer {
     {
         return Err(already_shared());
     }
+    let most = behaviour.lighthouse_accounts_per_image;
     let check = |shares: &Shares, account: &str| {
         check_account(account)?;
-        if !shares.contains_key(account) {
-            return check_quota(shares, behaviour.lighthouse_accounts_per_image);
-        }
-        if behaviour.any_already_shared_refuses {
-            Err(already_shared())
-        } else {
-            Ok(())
+        match shares.contains_key(account) {
+            true if behaviour.any_already_shared_refuses => Err(already_shared()),
+            false if shares.len() >= most => refuse(
+                QUOTA,
+                format!("The image is already shared with {most} accounts, the maximum."),
+            ),
+            _ => Ok(()),
         }
     };
     let before = blueprint.shares.len();
@@ -54,46 +57,27 @@ pub(super) fn run(mut context: ActionContext<'_>) -> Answer {
 }
 
 fn check_account(account: &str) -> Result<(), ApiError> {
-    let refuse = |code: &'static str, problem: &str| {
-        Err(ApiError::new(
-            code,
-            format!("The account `{}` {problem}.", clip(account)),
-        ))
-    };
-    match AccountKind::of(account) {
-        AccountKind::Root => Ok(()),
-        AccountKind::Owner => refuse(
+    let (code, problem) = match AccountKind::of(account) {
+        AccountKind::Root => return Ok(()),
+        AccountKind::Owner => (
             "InvalidParameterValue.AccountIdSameWithUin",
             "is the current user",
         ),
         AccountKind::Missing | AccountKind::Malformed => {
-            refuse("InvalidParameterValue.AccountIdsNotExist", "does not exist")
+            ("InvalidParameterValue.AccountIdsNotExist", "does not exist")
         }
-        AccountKind::SubAccount => refuse(
+        AccountKind::SubAccount => (
             "InvalidParameterValue.AccountIdsNotOwnerAccount",
             "is not a root account",
         ),
-        AccountKind::OtherSite => refuse(
+        AccountKind::OtherSite => (
             "InvalidParameterValue.AccountIdInvalidAccountArea",
             "belongs to another site",
         ),
-        AccountKind::QuotaFull => refuse(
-            "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded",
-            "has no image quota left",
-        ),
-        AccountKind::Frozen => refuse("InvalidParameterValue.AccountFrozen", "is frozen"),
-    }
-}
-
-fn check_quota(shares: &Shares, most: usize) -> Result<(), ApiError> {
-    if shares.len() < most {
-        return Ok(());
-    }
-    let message = format!("The image is already shared with {most} accounts, the maximum.");
-    Err(ApiError::new(
-        "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded",
-        message,
-    ))
+        AccountKind::QuotaFull => (QUOTA, "has no image quota left"),
+        AccountKind::Frozen => ("InvalidParameterValue.AccountFrozen", "is frozen"),
+    };
+    Err(ApiError::about("account", account, code, problem))
 }
 
 fn already_shared() -> ApiError {

@@ -7,21 +7,12 @@ use serde_json::Map;
 use super::context::{ActionContext, Answer};
 use super::sharing::{add, distinct};
 use crate::accounts::AccountKind;
-use crate::error::{ApiError, clip};
+use crate::error::{ApiError, clip, refuse};
 use crate::world::{CvmImage, ImageClass, ImageState, ImageType, Shares, is_image_id};
 
 pub(super) fn run(context: ActionContext<'_>) -> Answer {
     let (params, behaviour) = (context.params, context.behaviour);
-    let share = match params.text("Permission") {
-        "SHARE" => true,
-        "CANCEL" => false,
-        _ => {
-            return Err(ApiError::invalid_value(
-                "Permission",
-                "is neither SHARE nor CANCEL",
-            ));
-        }
-    };
+    let share = params.shares()?;
     let accounts = distinct(params.list("AccountIds"));
     if accounts.is_empty() {
         return Err(ApiError::invalid_value("AccountIds", "names no account"));
@@ -32,19 +23,13 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
     );
     if count > most {
         let message = format!("AccountIds has {count} entries; the maximum is {most}.");
-        return Err(ApiError::new(
-            "InvalidParameterValue.LimitExceeded",
-            message,
-        ));
+        return refuse("InvalidParameterValue.LimitExceeded", message);
     }
     let now = context.now;
     let image = own_image(context)?;
     if image.state != ImageState::Normal || image.occupied {
         let message = "The image has another ongoing task.";
-        return Err(ApiError::new(
-            "InvalidParameterValue.InvalidImageState",
-            message,
-        ));
+        return refuse("InvalidParameterValue.InvalidImageState", message);
     }
     if !share {
         image
@@ -57,14 +42,11 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
         check_account(account)?;
         if shares.contains_key(account) {
             let message = format!("The image is already shared with `{}`.", clip(account));
-            return Err(ApiError::new(
-                "FailedOperation.AccountAlreadyExists",
-                message,
-            ));
+            return refuse("FailedOperation.AccountAlreadyExists", message);
         }
         if shares.len() >= behaviour.cvm_accounts_per_image {
             let message = format!("An image has at most {} receivers.", shares.len());
-            return Err(ApiError::new("OverQuota", message));
+            return refuse("OverQuota", message);
         }
         Ok(())
     };
@@ -81,49 +63,36 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
 /// Finds the image of the call and checks that it belongs to the caller.
 pub(super) fn own_image(context: ActionContext<'_>) -> Result<&mut CvmImage, ApiError> {
     let id = context.params.text("ImageId");
-    let refuse = |code: &'static str, problem: &str| {
-        Err(ApiError::new(
-            code,
-            format!("The image `{}` {problem}.", clip(id)),
-        ))
+    let (code, problem) = match context.stock.images.get_mut(id) {
+        _ if !is_image_id(id, "img-") => ("InvalidImageId.Malformed", "has no well-formed ID"),
+        None => ("InvalidImageId.NotFound", "does not exist"),
+        Some(image) => match image.kind {
+            ImageType::Private => return Ok(image),
+            ImageType::Public => (
+                "InvalidParameterValue.InvalidImageId",
+                "does not support this operation",
+            ),
+            ImageType::Shared => (
+                "UnauthorizedOperation.ImageNotBelongToAccount",
+                "does not belong to the user",
+            ),
+        },
     };
-    if !is_image_id(id, "img-") {
-        return refuse("InvalidImageId.Malformed", "has no well-formed ID");
-    }
-    match context.stock.images.get_mut(id) {
-        None => refuse("InvalidImageId.NotFound", "does not exist"),
-        Some(image) if image.kind == ImageType::Public => refuse(
-            "InvalidParameterValue.InvalidImageId",
-            "does not support this operation",
-        ),
-        Some(image) if image.kind == ImageType::Shared => refuse(
-            "UnauthorizedOperation.ImageNotBelongToAccount",
-            "does not belong to the user",
-        ),
-        Some(image) => Ok(image),
-    }
+    Err(ApiError::about("image", id, code, problem))
 }
 
 fn check_image(image: &CvmImage) -> Result<(), ApiError> {
     if image.byol {
-        return Err(ApiError::new(
-            "FailedOperation.BYOLImageShareFailed",
-            "BYOL images cannot be shared.",
-        ));
+        let message = "BYOL images cannot be shared.";
+        return refuse("FailedOperation.BYOLImageShareFailed", message);
     }
     if image.class == ImageClass::Instance {
         let message = "This API does not support instance images.";
-        return Err(ApiError::new(
-            "InvalidParameter.InstanceImageNotSupport",
-            message,
-        ));
+        return refuse("InvalidParameter.InstanceImageNotSupport", message);
     }
     if image.encrypted {
         let message = "Encrypted images are not supported.";
-        return Err(ApiError::new(
-            "UnsupportedOperation.EncryptedImagesNotSupported",
-            message,
-        ));
+        return refuse("UnsupportedOperation.EncryptedImagesNotSupported", message);
     }
     Ok(())
 }
@@ -131,29 +100,24 @@ fn check_image(image: &CvmImage) -> Result<(), ApiError> {
 /// Checks an account. An account of the other site counts as not found, because the page has no
 /// code for it.
 fn check_account(account: &str) -> Result<(), ApiError> {
-    let refuse = |code: &'static str, problem: &str| {
-        Err(ApiError::new(
-            code,
-            format!("The account `{}` {problem}.", clip(account)),
-        ))
-    };
-    match AccountKind::of(account) {
-        AccountKind::Root => Ok(()),
-        AccountKind::Owner => refuse("FailedOperation.AccountIsYourSelf", "is your own"),
+    let (code, problem) = match AccountKind::of(account) {
+        AccountKind::Root => return Ok(()),
+        AccountKind::Owner => ("FailedOperation.AccountIsYourSelf", "is your own"),
         AccountKind::Missing | AccountKind::OtherSite => {
-            refuse("InvalidAccountId.NotFound", "does not exist")
+            ("InvalidAccountId.NotFound", "does not exist")
         }
-        AccountKind::SubAccount => refuse(
+        AccountKind::SubAccount => (
             "FailedOperation.NotMasterAccount",
             "is a collaborator account",
         ),
-        AccountKind::QuotaFull => refuse("OverQuota", "has no image quota left"),
-        AccountKind::Frozen => refuse("InvalidParameterValue.AccountFrozen", "is frozen"),
-        AccountKind::Malformed => refuse(
+        AccountKind::QuotaFull => ("OverQuota", "has no image quota left"),
+        AccountKind::Frozen => ("InvalidParameterValue.AccountFrozen", "is frozen"),
+        AccountKind::Malformed => (
             "InvalidParameterValue.InvalidAppIdFormat",
             "is not an account ID",
         ),
-    }
+    };
+    Err(ApiError::about("account", account, code, problem))
 }
 
 #[cfg(test)]

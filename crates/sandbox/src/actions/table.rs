@@ -19,6 +19,14 @@ pub(crate) enum Action {
     Images,
 }
 
+const BLUEPRINT: Field = required("BlueprintId", Kind::Text);
+const BLUEPRINTS: Field = optional("BlueprintIds", Kind::Texts);
+const REQUIRED_BLUEPRINTS: Field = required("BlueprintIds", Kind::Texts);
+const IMAGE: Field = required("ImageId", Kind::Text);
+const IMAGES: Field = optional("ImageIds", Kind::Texts);
+const ACCOUNTS: Field = required("AccountIds", Kind::Texts);
+const PERMISSION: Field = required("Permission", Kind::Text);
+const INSTANCE_TYPE: Field = optional("InstanceType", Kind::Text);
 const OFFSET: Field = optional("Offset", Kind::Integer);
 const LIMIT: Field = optional("Limit", Kind::Integer);
 const FILTERS: Field = optional("Filters", Kind::Filters);
@@ -67,66 +75,14 @@ impl Action {
     /// The page's parameter table.
     pub(crate) fn fields(self) -> &'static [Field] {
         match self {
-            Self::ShareBlueprint | Self::CancelBlueprint => {
-                const {
-                    &[
-                        required("BlueprintId", Kind::Text),
-                        required("AccountIds", Kind::Texts),
-                    ]
-                }
-            }
-            Self::PublishImage => {
-                const {
-                    &[
-                        required("ImageId", Kind::Text),
-                        required("Permission", Kind::Text),
-                    ]
-                }
-            }
-            Self::ShareImage => {
-                const {
-                    &[
-                        required("ImageId", Kind::Text),
-                        required("AccountIds", Kind::Texts),
-                        required("Permission", Kind::Text),
-                    ]
-                }
-            }
-            Self::ImageShares => const { &[required("ImageId", Kind::Text)] },
-            Self::ImagesToShare => {
-                const { &[optional("ImageIds", Kind::Texts), OFFSET, LIMIT, FILTERS] }
-            }
-            Self::Blueprints => {
-                const {
-                    &[
-                        optional("BlueprintIds", Kind::Texts),
-                        OFFSET,
-                        LIMIT,
-                        FILTERS,
-                    ]
-                }
-            }
-            Self::BlueprintShares => {
-                const {
-                    &[
-                        required("BlueprintIds", Kind::Texts),
-                        OFFSET,
-                        LIMIT,
-                        FILTERS,
-                    ]
-                }
-            }
-            Self::Images => {
-                const {
-                    &[
-                        optional("ImageIds", Kind::Texts),
-                        OFFSET,
-                        LIMIT,
-                        FILTERS,
-                        optional("InstanceType", Kind::Text),
-                    ]
-                }
-            }
+            Self::ShareBlueprint | Self::CancelBlueprint => &[BLUEPRINT, ACCOUNTS],
+            Self::PublishImage => &[IMAGE, PERMISSION],
+            Self::ShareImage => &[IMAGE, ACCOUNTS, PERMISSION],
+            Self::ImageShares => &[IMAGE],
+            Self::ImagesToShare => &[IMAGES, OFFSET, LIMIT, FILTERS],
+            Self::Blueprints => &[BLUEPRINTS, OFFSET, LIMIT, FILTERS],
+            Self::BlueprintShares => &[REQUIRED_BLUEPRINTS, OFFSET, LIMIT, FILTERS],
+            Self::Images => &[IMAGES, OFFSET, LIMIT, FILTERS, INSTANCE_TYPE],
         }
     }
 
