@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use sharehook::app::{App, Deadline, Prepared, Reply};
 use sharehook::clock::{Clock, system_now};
-use sharehook::config::Config;
+use sharehook::config::{AwsSecrets, Config};
 use sharehook::domain::Status;
 use sharehook_sandbox::{Behaviour, Blueprint, Call, Running, Sandbox, SandboxOptions, World};
 
@@ -77,7 +77,8 @@ impl Setup {
         let folder = tempfile::tempdir().expect("a scratch folder");
         let cloud_text = format!("endpoint = {:?}", cloud.url());
         let file = support::write_open_configuration(folder.path(), journal, &cloud_text);
-        let config = Config::load(&file, &vars()).expect("a valid configuration");
+        let config =
+            Config::load(&file, &vars(), &AwsSecrets::new()).expect("a valid configuration");
         let prepared = Prepared::new(config).expect("a valid policy");
         let app = Arc::new(prepared.open(&vars(), clock).await.expect("an application"));
         Self { app, cloud }

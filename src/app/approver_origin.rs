@@ -103,7 +103,7 @@ mod tests {
                 "SECRET".to_owned(),
                 "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned(),
             )]);
-            let config = Config::read("sharehook.toml", &text, &vars).unwrap();
+            let config = Config::read("sharehook.toml", &text, &vars, &Default::default()).unwrap();
             ApproverOrigin::of(&config.sources[0])
         };
         for (scheme, map, origin) in [

@@ -9,7 +9,9 @@ use std::path::Path;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::clock;
-use crate::config::{Config, SEAL_KEY_VAR, SealConfig, SealKey, SecretRef, Vars};
+use crate::config::{
+    AwsSecrets, Config, SEAL_KEY_VAR, SealConfig, SealKey, SecretError, SecretRef, Vars,
+};
 use crate::domain::Problem;
 use crate::journal::log::NoteSigner;
 use crate::journal::{Journal, JournalError, JournalLocation};
@@ -119,12 +121,17 @@ pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
 ///
 /// # Errors
 /// A reference or key that cannot be used.
-pub fn next_signer(config: &Config, vars: &Vars, reference: &str) -> Result<NoteSigner, Problem> {
+pub fn next_signer(
+    config: &Config,
+    vars: &Vars,
+    fetched: &AwsSecrets,
+    reference: &str,
+) -> Result<NoteSigner, Problem> {
     let Some(seal) = &config.seal else {
         let remedy = "write [seal] with the present key first";
         return Err(Problem::new("seal", "is not configured", remedy));
     };
-    let wrong = |(problem, remedy): (String, String)| Problem::new("--to", problem, remedy);
+    let wrong = |error: SecretError| Problem::new("--to", error.to_string(), error.remedy());
     let reference = SecretRef::parse(reference).map_err(wrong)?;
     if let SecretRef::File(path) = &reference {
         let path = Path::new(path);
@@ -132,7 +139,9 @@ pub fn next_signer(config: &Config, vars: &Vars, reference: &str) -> Result<Note
         let key = file_or_new(path)?;
         return NoteSigner::read(&seal.name, &key);
     }
-    let key = reference.resolve(Path::new(""), vars).map_err(wrong)?;
+    let key = reference
+        .resolve(Path::new(""), vars, fetched)
+        .map_err(wrong)?;
     NoteSigner::read(&seal.name, &key)
 }
 

@@ -5,7 +5,7 @@ use super::*;
 fn read(accounts: &str) -> Result<Config, Problems> {
     let text = format!("journal = \"memory:\"\n[cloud]\nsite = \"intl\"\n{accounts}");
     let vars = [("PROD_ID", "id"), ("PROD_KEY", "HUSH")].map(|(n, v)| (n.to_owned(), v.to_owned()));
-    Config::read("c.toml", &text, &Vars::from(vars))
+    Config::read("c.toml", &text, &Vars::from(vars), &AwsSecrets::new())
 }
 
 const ROLE: &str = "role_arn = \"qcs::cam::uin/100000000001:roleName/sharehook\"";

@@ -20,7 +20,9 @@ use crate::domain::{Problem, Problems};
 
 pub use crate::domain::Site;
 pub use seal::SEAL_KEY_VAR;
-pub use secrets::{AwsSecret, AwsStore, SecretRef, aws_secrets};
+pub use secrets::{
+    AwsSecret, AwsSecrets, AwsStore, FetchError, SecretError, SecretRef, aws_secrets,
+};
 pub use valid::{
     AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, HttpConfig, MapRef, SealConfig, SealKey,
     SourceConfig,
@@ -29,20 +31,25 @@ pub use vars::Vars;
 
 impl Config {
     /// Reads a configuration from `text`, the content of `file`. Relative paths are relative to the
-    /// folder of `file`.
+    /// folder of `file`. `fetched` has the secrets that the text keeps in AWS.
     ///
     /// # Errors
     /// Every mistake, each with file and line as its field.
-    pub fn read(file: &str, text: &str, vars: &Vars) -> Result<Self, Problems> {
+    pub fn read(
+        file: &str,
+        text: &str,
+        vars: &Vars,
+        fetched: &AwsSecrets,
+    ) -> Result<Self, Problems> {
         let raw = raw::parse(file, text)?;
-        resolve::resolve(file, text, raw, vars)
+        resolve::resolve(file, text, raw, vars, fetched)
     }
 
     /// Reads the configuration file.
     ///
     /// # Errors
     /// The file cannot be read, or [`read`](Self::read) finds mistakes.
-    pub fn load(path: &Path, vars: &Vars) -> Result<Self, Problems> {
+    pub fn load(path: &Path, vars: &Vars, fetched: &AwsSecrets) -> Result<Self, Problems> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Problem::new(
                 path.display().to_string(),
@@ -50,7 +57,7 @@ impl Config {
                 "name an existing file with --config or SHAREHOOK_CONFIG",
             )
         })?;
-        Self::read(&path.display().to_string(), &text, vars)
+        Self::read(&path.display().to_string(), &text, vars, fetched)
     }
 }
 

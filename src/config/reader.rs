@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use crate::domain::{Problem, Span};
 
-use super::secrets::SecretRef;
+use super::secrets::{AwsSecrets, SecretRef};
 use super::vars::Vars;
 
 pub(super) struct Reader<'a> {
@@ -17,6 +17,7 @@ pub(super) struct Reader<'a> {
     pub(super) text: &'a str,
     pub(super) root: &'a Path,
     pub(super) vars: &'a Vars,
+    pub(super) fetched: &'a AwsSecrets,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -54,12 +55,11 @@ impl Reader<'_> {
         whose: &str,
         written: &Spanned<String>,
     ) -> Option<SecretString> {
-        let found =
-            SecretRef::parse(written.get_ref()).and_then(|r| r.resolve(self.root, self.vars));
-        match found {
+        let found = SecretRef::parse(written.get_ref());
+        match found.and_then(|named| named.resolve(self.root, self.vars, self.fetched)) {
             Ok(secret) => Some(secret),
-            Err((problem, remedy)) => {
-                self.problem(written, format!("{whose}: {problem}"), remedy);
+            Err(error) => {
+                self.problem(written, format!("{whose}: {error}"), error.remedy());
                 None
             }
         }

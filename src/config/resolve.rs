@@ -13,6 +13,7 @@ use crate::journal::JournalLocation;
 use super::raw::{RawConfig, RawHttp, RawLimits, RawPolicy, RawSeal};
 use super::reader::Reader;
 use super::seal;
+use super::secrets::AwsSecrets;
 use super::valid::{Config, HttpConfig, SealConfig};
 use super::vars::Vars;
 
@@ -24,6 +25,7 @@ pub(super) fn resolve(
     text: &str,
     raw: RawConfig,
     vars: &Vars,
+    fetched: &AwsSecrets,
 ) -> Result<Config, Problems> {
     let root = Path::new(file).parent().unwrap_or(Path::new(""));
     let mut reader = Reader {
@@ -31,6 +33,7 @@ pub(super) fn resolve(
         text,
         root,
         vars,
+        fetched,
         problems: Vec::new(),
     };
     let journal = reader.journal(raw.journal);
@@ -170,7 +173,7 @@ impl Reader<'_> {
     }
 
     fn seal(&mut self, raw: &RawSeal, journal: &JournalLocation) -> Option<SealConfig> {
-        match seal::read(raw, self.root, self.vars, journal) {
+        match seal::read(raw, self, journal) {
             Ok(seal) => seal,
             Err((offset, problem)) => {
                 let place = self.place(offset);

@@ -10,9 +10,9 @@ use crate::domain::{Problem, Span};
 use crate::journal::JournalLocation;
 
 use super::raw::RawSeal;
-use super::secrets::SecretRef;
+use super::reader::Reader;
+use super::secrets::{SecretError, SecretRef};
 use super::valid::{SealConfig, SealKey};
-use super::vars::Vars;
 
 /// Overrides `key`, so that deployments with different keys can use the same file.
 pub const SEAL_KEY_VAR: &str = "SHAREHOOK_SEAL_KEY";
@@ -27,11 +27,10 @@ type Mistake = (usize, Problem);
 /// than in a directory and there is no key.
 pub(super) fn read(
     raw: &RawSeal,
-    root: &Path,
-    vars: &Vars,
+    reader: &Reader<'_>,
     journal: &JournalLocation,
 ) -> Result<Option<SealConfig>, Mistake> {
-    let Some(key) = key(raw, root, vars, journal)? else {
+    let Some(key) = key(raw, reader, journal)? else {
         return Ok(None);
     };
     Ok(Some(SealConfig {
@@ -43,10 +42,15 @@ pub(super) fn read(
 
 fn key(
     raw: &RawSeal,
-    root: &Path,
-    vars: &Vars,
+    reader: &Reader<'_>,
     journal: &JournalLocation,
 ) -> Result<Option<SealKey>, Mistake> {
+    let Reader {
+        root,
+        vars,
+        fetched,
+        ..
+    } = *reader;
     if let Some(value) = vars.get(SEAL_KEY_VAR).filter(|value| !value.is_empty()) {
         return Ok(Some(SealKey::Secret(value.clone().into())));
     }
@@ -69,18 +73,19 @@ fn key(
             }
         };
     };
-    let at_key = |(problem, remedy): (String, String)| {
-        (written.span().start, Problem::new("key", problem, remedy))
+    let at = written.span().start;
+    let wrong = |error: SecretError| {
+        let problem = Problem::new("key", error.to_string(), error.remedy());
+        (at, problem)
     };
-    let reference = SecretRef::parse(written.get_ref()).map_err(at_key)?;
-    match &reference {
+    match SecretRef::parse(written.get_ref()).map_err(wrong)? {
         SecretRef::File(path) => {
             let path = root.join(path);
-            outside(&path, journal).map_err(|problem| (written.span().start, problem))?;
+            outside(&path, journal).map_err(|problem| (at, problem))?;
             Ok(Some(SealKey::File(path)))
         }
-        SecretRef::Env(_) | SecretRef::Aws(_) => {
-            let secret = reference.resolve(root, vars).map_err(at_key)?;
+        elsewhere @ (SecretRef::Env(_) | SecretRef::Aws(_)) => {
+            let secret = elsewhere.resolve(root, vars, fetched).map_err(wrong)?;
             Ok(Some(SealKey::Secret(secret)))
         }
     }
@@ -153,7 +158,7 @@ fn plain(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Config, SealKey, Vars};
+    use crate::config::{AwsSecrets, Config, SealKey, Vars};
 
     fn read_at(journal: &str, seal: &str, more: &[(&str, &str)]) -> Result<Config, String> {
         let text = format!("journal = \"{journal}\"\n[cloud]\nsite = \"intl\"\n[seal]\n{seal}\n");
@@ -161,7 +166,8 @@ mod tests {
         let vars: Vars = given
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect();
-        Config::read("conf/sharehook.toml", &text, &vars).map_err(|problems| problems.to_string())
+        Config::read("conf/sharehook.toml", &text, &vars, &AwsSecrets::new())
+            .map_err(|problems| problems.to_string())
     }
 
     fn read(seal: &str) -> Result<Config, String> {

@@ -1,12 +1,12 @@
 //! References to secrets: `env:NAME`, `file:PATH`, or in AWS. The configuration contains no secret,
 //! and no error shows one. Opens no socket: the caller fetches the secrets in AWS first and passes
-//! them among the variables.
+//! them as [`AwsSecrets`].
 
-use std::collections::BTreeSet;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::{fmt, io};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::vars::Vars;
 
@@ -63,13 +63,127 @@ impl AwsSecret {
             field,
         })
     }
+}
 
-    /// Adds the result of the fetch to the variables, under a name that no variable can have.
-    pub fn hand_in(&self, outcome: Result<String, String>, vars: &mut Vars) {
-        match outcome {
-            Ok(secret) => vars.insert(self.to_string(), secret),
-            Err(problem) => vars.insert(format!("{self} failed"), problem),
-        };
+/// The secrets in AWS that were fetched, and why the others were not.
+pub type AwsSecrets = BTreeMap<AwsSecret, Result<SecretString, FetchError>>;
+
+/// Why a secret in AWS was not fetched. Shows nothing of the secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// The program does not run on Lambda.
+    #[error("{0} is not set; only Lambda has an extension that fetches secrets")]
+    NotOnLambda(&'static str),
+    /// The variable that names the extension's port has another value.
+    #[error("{0} is not a port")]
+    BadPort(&'static str),
+    /// The program cannot make HTTP requests.
+    #[error("no HTTP client: {0}")]
+    NoClient(String),
+    /// The extension did not become ready in time.
+    #[error("the extension is not ready")]
+    NotReady,
+    /// No complete answer.
+    #[error("the extension on port {port} gives {problem}; is its layer attached?")]
+    Unreachable {
+        /// Where the extension listens.
+        port: u16,
+        /// How the request failed.
+        problem: String,
+    },
+    /// The extension or the store refused the request.
+    #[error(
+        "the extension answers HTTP {status}; check the name, and that the function's role may {} \
+         (and kms:Decrypt, for a key of your own)", .store.permission()
+    )]
+    Refused {
+        /// The store that has the secret.
+        store: AwsStore,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The answer of the extension has another format.
+    #[error("the extension's answer is not JSON")]
+    BadAnswer,
+    /// The secret is binary.
+    #[error("it holds no text")]
+    NoText,
+    /// A field is named, but the secret is no JSON object.
+    #[error("it is not JSON, so it has no field {0}; leave out #{0}")]
+    NotJson(String),
+    /// The JSON object lacks the field.
+    #[error("it has no field {0}")]
+    NoField(String),
+    /// The field is a number or another value.
+    #[error("its field {0} is not text")]
+    FieldNotText(String),
+}
+
+impl AwsStore {
+    /// The permission that a role needs to read a secret.
+    fn permission(self) -> &'static str {
+        match self {
+            Self::SecretsManager => "secretsmanager:GetSecretValue",
+            Self::ParameterStore => "ssm:GetParameter",
+        }
+    }
+}
+
+/// Why a reference gives no secret. Shows nothing of the secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The text has another form. It is not shown, because it may be a pasted secret.
+    #[error("is not a reference to a secret")]
+    NotAReference,
+    /// Nothing follows the scheme.
+    #[error("{0}: is not followed by a name")]
+    NoName(String),
+    /// The variable is empty.
+    #[error("the variable {0} is empty")]
+    EmptyVariable(String),
+    /// The variable is not set.
+    #[error("the variable {0} is not set")]
+    UnsetVariable(String),
+    /// The file exceeds the size limit.
+    #[error("{0} is larger than {MAX_SECRET_BYTES} bytes")]
+    LargeFile(String),
+    /// The file cannot be read.
+    #[error("{0} cannot be read: {1}")]
+    UnreadableFile(String, io::Error),
+    /// The file is empty.
+    #[error("{0} is empty")]
+    EmptyFile(String),
+    /// The secret in AWS is empty.
+    #[error("{0} is empty")]
+    EmptySecret(AwsSecret),
+    /// The secret in AWS could not be fetched.
+    #[error("{0}: {1}")]
+    NotFetched(AwsSecret, FetchError),
+    /// No secret in AWS was fetched.
+    #[error("{0}: this command does not fetch secrets")]
+    NeverFetched(AwsSecret),
+}
+
+impl SecretError {
+    /// What the operator can do.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::NotAReference => {
+                "write env:NAME, file:PATH, aws-secretsmanager:ID or aws-ssm:NAME instead of the secret itself".to_owned()
+            }
+            Self::NoName(scheme) => {
+                format!("write {scheme}:NAME, or {scheme}:NAME#FIELD for one field of a JSON object")
+            }
+            Self::EmptyVariable(name) => format!("give {name} a value"),
+            Self::UnsetVariable(name) => format!("set {name} to the sender's secret"),
+            Self::LargeFile(_) => "name the file that holds the secret alone".to_owned(),
+            Self::UnreadableFile(..) => "name an existing, readable file".to_owned(),
+            Self::EmptyFile(_) => "put the secret into it".to_owned(),
+            Self::EmptySecret(_) => "give it a value".to_owned(),
+            Self::NotFetched(..) | Self::NeverFetched(_) => {
+                "see docs/secrets.md, or write env:NAME".to_owned()
+            }
+        }
     }
 }
 
@@ -111,86 +225,60 @@ impl SecretRef {
     /// Reads a reference.
     ///
     /// # Errors
-    /// The problem and its remedy when it has another form.
-    pub fn parse(text: &str) -> Result<Self, (String, String)> {
+    /// `NotAReference` or `NoName`.
+    pub fn parse(text: &str) -> Result<Self, SecretError> {
         match text.split_once(':') {
             Some(("env", name)) if !name.is_empty() => Ok(Self::Env(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.to_owned())),
-            Some((scheme @ ("aws-secretsmanager" | "aws-ssm"), _)) => {
-                AwsSecret::parse(text).map(Self::Aws).ok_or_else(|| {
-                    let problem = format!("{scheme}: is not followed by a name");
-                    (problem, format!("write {scheme}:NAME, or {scheme}:NAME#FIELD for one field of a JSON object"))
-                })
-            }
-            // Do not show the text, because it may be a pasted secret.
-            _ => Err((
-                "is not a reference to a secret".to_owned(),
-                "write env:NAME, file:PATH, aws-secretsmanager:ID or aws-ssm:NAME instead of the secret itself".to_owned(),
-            )),
+            Some((scheme @ ("aws-secretsmanager" | "aws-ssm"), _)) => AwsSecret::parse(text)
+                .map(Self::Aws)
+                .ok_or_else(|| SecretError::NoName(scheme.to_owned())),
+            _ => Err(SecretError::NotAReference),
         }
     }
 
     /// The secret.
     ///
     /// # Errors
-    /// The problem and its remedy when the secret is missing.
-    pub fn resolve(&self, root: &Path, vars: &Vars) -> Result<SecretString, (String, String)> {
+    /// The secret is missing or empty.
+    pub fn resolve(
+        &self,
+        root: &Path,
+        vars: &Vars,
+        fetched: &AwsSecrets,
+    ) -> Result<SecretString, SecretError> {
         match self {
             Self::Env(name) => match vars.get(name) {
                 Some(value) if !value.is_empty() => Ok(SecretString::from(value.clone())),
-                Some(_) => Err((
-                    format!("the variable {name} is empty"),
-                    format!("give {name} a value"),
-                )),
-                None => Err((
-                    format!("the variable {name} is not set"),
-                    format!("set {name} to the sender's secret"),
-                )),
+                Some(_) => Err(SecretError::EmptyVariable(name.clone())),
+                None => Err(SecretError::UnsetVariable(name.clone())),
             },
             Self::File(path) => read(&root.join(path)).map(SecretString::from),
-            Self::Aws(secret) => match (
-                vars.get(&secret.to_string()),
-                vars.get(&format!("{secret} failed")),
-            ) {
-                (Some(value), _) if !value.is_empty() => Ok(SecretString::from(value.clone())),
-                (Some(_), _) => Err((format!("{secret} is empty"), "give it a value".to_owned())),
-                (None, failed) => {
-                    let why = failed.map_or("this command does not fetch secrets", String::as_str);
-                    Err((
-                        format!("{secret}: {why}"),
-                        "see docs/secrets.md, or write env:NAME".to_owned(),
-                    ))
+            Self::Aws(secret) => match fetched.get(secret) {
+                Some(Ok(value)) if value.expose_secret().is_empty() => {
+                    Err(SecretError::EmptySecret(secret.clone()))
                 }
+                Some(Ok(value)) => Ok(value.clone()),
+                Some(Err(why)) => Err(SecretError::NotFetched(secret.clone(), why.clone())),
+                None => Err(SecretError::NeverFetched(secret.clone())),
             },
         }
     }
 }
 
-fn read(path: &Path) -> Result<String, (String, String)> {
-    let shown = path.display();
+fn read(path: &Path) -> Result<String, SecretError> {
+    let shown = path.display().to_string();
     let size = std::fs::metadata(path).map(|m| m.len());
     if size.as_ref().is_ok_and(|n| *n > MAX_SECRET_BYTES) {
-        return Err((
-            format!("{shown} is larger than {MAX_SECRET_BYTES} bytes"),
-            "name the file that holds the secret alone".into(),
-        ));
+        return Err(SecretError::LargeFile(shown));
     }
-    let mut text = size
-        .and_then(|_| std::fs::read_to_string(path))
-        .map_err(|error| {
-            (
-                format!("{shown} cannot be read: {error}"),
-                "name an existing, readable file".to_owned(),
-            )
-        })?;
+    let text = size.and_then(|_| std::fs::read_to_string(path));
+    let mut text = text.map_err(|error| SecretError::UnreadableFile(shown.clone(), error))?;
     if text.ends_with('\n') {
         text.truncate(text.len() - if text.ends_with("\r\n") { 2 } else { 1 });
     }
     if text.is_empty() {
-        return Err((
-            format!("{shown} is empty"),
-            "put the secret into it".to_owned(),
-        ));
+        return Err(SecretError::EmptyFile(shown));
     }
     Ok(text)
 }

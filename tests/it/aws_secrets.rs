@@ -72,9 +72,9 @@ fn text(secrets: &[&str]) -> String {
     format!("journal = \"memory:\"\n[cloud]\nsite = \"intl\"\n{sources}")
 }
 
-async fn read(text: &str, mut vars: Vars) -> Result<Config, Problems> {
-    fetch_secrets(text, &mut vars).await;
-    Config::read("c.toml", text, &vars)
+async fn read(text: &str, vars: Vars) -> Result<Config, Problems> {
+    let fetched = fetch_secrets(text, &vars).await;
+    Config::read("c.toml", text, &vars, &fetched)
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn secrets_and_parameters_are_fetched_once_each() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_had_is_told_with_its_line() {
+async fn a_secret_that_cannot_be_fetched_is_reported_with_its_line() {
     let (port, _) = extension(0).await;
     let text = text(&[
         "aws-secretsmanager:prod/sharehook#GITHUB",
@@ -171,11 +171,14 @@ async fn free_port() -> u16 {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_when_nothing_is_named() {
+async fn a_configuration_without_secrets_in_aws_makes_no_request() {
     let (port, seen) = extension(0).await;
-    let mut vars = vars(port, TOKEN);
-    let before = vars.clone();
-    fetch_secrets("journal = \"memory:\"\n# aws-ssm:/commented\n", &mut vars).await;
-    fetch_secrets("not = [toml", &mut vars).await;
-    assert_eq!((vars, seen.lock().unwrap().len()), (before, 0));
+    let vars = vars(port, TOKEN);
+    for text in [
+        "journal = \"memory:\"\n# aws-ssm:/commented\n",
+        "not = [toml",
+    ] {
+        assert!(fetch_secrets(text, &vars).await.is_empty(), "{text}");
+    }
+    assert_eq!(seen.lock().unwrap().len(), 0);
 }

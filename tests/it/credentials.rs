@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Uri};
 use serde_json::json;
 use sharehook::app::{App, Deadline, Prepared, Reply, http_client};
 use sharehook::clock::{self, Clock};
-use sharehook::config::{Config, Vars};
+use sharehook::config::{AwsSecrets, Config, Vars};
 use sharehook::domain::Status;
 use sharehook_sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
 use tokio::net::TcpListener;
@@ -34,7 +34,7 @@ fn folder(accounts: &str) -> tempfile::TempDir {
 }
 
 async fn app(folder: &Path, vars: &Vars, plan: bool) -> App {
-    let config = Config::load(&folder.join("sharehook.toml"), vars).unwrap();
+    let config = Config::load(&folder.join("sharehook.toml"), vars, &AwsSecrets::new()).unwrap();
     let prepared = Prepared::new(config).unwrap();
     let prepared = if plan { prepared.planning() } else { prepared };
     prepared.open(vars, Clock::System).await.unwrap()
@@ -277,6 +277,7 @@ async fn a_wrong_role_or_key_is_a_configuration_error_with_its_line() {
         let config = Config::load(
             &path,
             &vars("http://127.0.0.1:1", &[("A", "id"), ("B", "HU SH")]),
+            &AwsSecrets::new(),
         )
         .unwrap();
         let problems = Prepared::new(config).unwrap_err();

@@ -169,7 +169,7 @@ async fn key(context: &Context) -> Result<Exit, Failure> {
 async fn rotate_key(context: &Context, to: &str) -> Result<Exit, Failure> {
     let (config, journal) = opened(context)?;
     let old = signer_or_new(&config, &journal).await?;
-    let new = next_signer(&config, &context.vars, to)?;
+    let new = next_signer(&config, &context.vars, &context.secrets, to)?;
     let checkpoint = journal.rotate_key(&old, &new, clock::system_now()).await?;
     if context.json {
         outln!(

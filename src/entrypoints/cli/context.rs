@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use crate::app::{App, Prepared, StartError};
 use crate::clock::Clock;
-use crate::config::{Config, Vars};
+use crate::config::{AwsSecrets, Config, Vars};
 
 /// The common input of all commands.
 pub(crate) struct Context {
     pub(super) config: Option<PathBuf>,
     pub(super) json: bool,
     pub(super) vars: Vars,
+    /// What the configuration keeps in AWS.
+    pub(super) secrets: AwsSecrets,
 }
 
 impl Context {
@@ -35,12 +37,16 @@ impl Context {
     /// could not be fetched.
     pub(super) async fn fetch_secrets(&mut self) {
         if let Ok(text) = std::fs::read_to_string(self.config_path()) {
-            crate::app::fetch_secrets(&text, &mut self.vars).await;
+            self.secrets = crate::app::fetch_secrets(&text, &self.vars).await;
         }
     }
 
     pub(super) fn load(&self) -> Result<Config, StartError> {
-        Ok(Config::load(&self.config_path(), &self.vars)?)
+        Ok(Config::load(
+            &self.config_path(),
+            &self.vars,
+            &self.secrets,
+        )?)
     }
 
     /// Loads and checks configuration, policies and maps. Opens no journal.

@@ -28,7 +28,7 @@ use std::ffi::OsString;
 
 use clap::Parser as _;
 
-use crate::config::Vars;
+use crate::config::{AwsSecrets, Vars};
 use crate::telemetry::{self, LogFormat};
 
 use super::host::detect;
@@ -56,6 +56,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         config: args.config,
         json: args.json,
         vars,
+        secrets: AwsSecrets::new(),
     };
     let host = match (&args.command, detect(&context.vars)) {
         (None, Err(problem)) => return print_failure(&Failure::Usage(problem)) as u8,

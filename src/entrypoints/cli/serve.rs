@@ -86,6 +86,7 @@ pub(super) async fn run(
         config: context.config.clone(),
         json: context.json,
         vars: super::sandbox::vars_for(&context.vars, &running.url()),
+        secrets: context.secrets.clone(),
     };
     outln!(
         "stand-in cloud on {0} (state: {0}/sandbox/state)",

@@ -2,7 +2,7 @@
 //! names exist.
 
 use sharehook::app::Prepared;
-use sharehook::config::{Config, Vars};
+use sharehook::config::{AwsSecrets, Config, Vars};
 use sharehook::inbound::{Delivery, Headers, Replies, SchemeName, SchemeSpec, Verifier, Via};
 
 const TEXT: &str = include_str!("../../../docs/senders.md");
@@ -87,7 +87,7 @@ fn every_configuration_block_loads() {
             env!("CARGO_MANIFEST_DIR")
         );
         let path = folder.path().join("sharehook.toml");
-        Config::read(path.to_str().unwrap(), &text, &vars)
+        Config::read(path.to_str().unwrap(), &text, &vars, &AwsSecrets::new())
             .and_then(Prepared::new)
             .unwrap_or_else(|problems| panic!("{block}\n{problems}"));
         loaded += 1;

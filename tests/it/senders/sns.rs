@@ -5,7 +5,7 @@ use rustls::pki_types::{CertificateDer, TrustAnchor, pem::PemObject as _};
 use serde_json::{Value, json};
 use sharehook::app::{App, Deadline, Prepared, Reply};
 use sharehook::clock::Clock;
-use sharehook::config::{Config, Vars};
+use sharehook::config::{AwsSecrets, Config, Vars};
 use sharehook::domain::Timestamp;
 use sharehook::inbound::{
     Certificate, Delivery, Headers, Issuers, SchemeName, SchemeSpec, Subscription, Verifier, Via,
@@ -233,7 +233,13 @@ async fn app(folder: &std::path::Path) -> App {
         env!("CARGO_MANIFEST_DIR")
     );
     let path = folder.join("sharehook.toml");
-    let config = Config::read(path.to_str().unwrap(), &text, &Vars::new()).unwrap();
+    let config = Config::read(
+        path.to_str().unwrap(),
+        &text,
+        &Vars::new(),
+        &AwsSecrets::new(),
+    )
+    .unwrap();
     Prepared::new(config)
         .unwrap()
         .open(&Vars::new(), Clock::at(now()))
@@ -287,7 +293,7 @@ fn the_configuration_of_a_topic_is_checked() {
             "journal = \"memory:\"\npolicy = \"{}/policy\"\n[cloud]\nsite = \"intl\"\n[[source]]\nname = \"t\"\n{lines}",
             env!("CARGO_MANIFEST_DIR")
         );
-        Config::read("c.toml", &text, &Vars::new())
+        Config::read("c.toml", &text, &Vars::new(), &AwsSecrets::new())
             .and_then(Prepared::new)
             .map(drop)
             .map_err(|p| p.to_string())

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sharehook::app::{App, Backoff, Deadline, Patience, Prepared, Reply};
 use sharehook::clock::{Clock, system_now};
-use sharehook::config::Config;
+use sharehook::config::{AwsSecrets, Config};
 use sharehook_sandbox::{
     Behaviour, Call, RateLimits, Running, Sandbox, SandboxOptions, Site, World,
 };
@@ -184,7 +184,7 @@ async fn app(
 ) -> Arc<App> {
     let file = write_open_configuration(folder, journal, &format!("endpoint = {url:?}"));
     configure_site(folder, site);
-    let mut config = Config::load(&file, &sandbox_keys()).unwrap();
+    let mut config = Config::load(&file, &sandbox_keys(), &AwsSecrets::new()).unwrap();
     // Above the published rates: the sandbox of most tests has no limits.
     (
         config.cloud.lighthouse_per_second,

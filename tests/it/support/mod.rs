@@ -21,7 +21,7 @@ use sharehook::app::{
     signer,
 };
 use sharehook::clock::{self, Clock};
-use sharehook::config::{Config, Vars};
+use sharehook::config::{AwsSecrets, Config, Vars};
 use sharehook::domain::Timestamp;
 use sharehook::journal::Journal;
 use sharehook::journal::log::NoteSigner;
@@ -88,7 +88,12 @@ impl World {
         };
         write_configuration(folder.path(), site, &cloud.url(), &at);
         let vars = variables();
-        let mut config = Config::load(&folder.path().join("sharehook.toml"), &vars).unwrap();
+        let mut config = Config::load(
+            &folder.path().join("sharehook.toml"),
+            &vars,
+            &AwsSecrets::new(),
+        )
+        .unwrap();
         // No configuration may ask for more than the published rates; a test need not wait for
         // them.
         (

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::{App, Prepared, StartError, http_client, open_journal, seal_journal, signer};
 use crate::clock::{self, Clock};
-use crate::config::{Config, Site, Vars};
+use crate::config::{AwsSecrets, Config, Site, Vars};
 use crate::entrypoints::cli::Failure;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::cli::sandbox;
@@ -67,8 +67,8 @@ impl Demo {
         write_folder(&folder, site, &cloud.url(), &secret)
             .map_err(|e| Failure::Failed(format!("{}: {e}", folder.display())))?;
         let vars = sandbox::vars_for(&without_overrides(vars), &cloud.url());
-        let config =
-            Config::load(&folder.join("sharehook.toml"), &vars).map_err(Failure::failed)?;
+        let config = Config::load(&folder.join("sharehook.toml"), &vars, &AwsSecrets::new())
+            .map_err(Failure::failed)?;
         let scheme = config
             .sources
             .first()
