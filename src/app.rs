@@ -6,6 +6,7 @@ mod answer;
 mod answer_in_time;
 mod application;
 mod approver_origin;
+mod backlog;
 mod call_off;
 mod claim_writer;
 mod cloud_accounts;
@@ -25,6 +26,8 @@ mod policy_test;
 mod precheck;
 mod prepared;
 mod queries;
+mod readiness;
+mod refusals;
 mod refused_chain;
 mod replies;
 mod resume;
@@ -34,6 +37,7 @@ mod seal_key;
 mod sealing;
 mod secrets;
 mod sharing_calls;
+mod slots;
 mod sns_certificates;
 mod startup;
 mod sweep;
@@ -64,10 +68,11 @@ pub use retention::{Age, Retention, retirable, retire};
 pub use seal_key::{SealError, next_signer, signer, signer_or_new};
 pub use sealing::seal_journal;
 pub use secrets::fetch_secrets;
+pub use slots::Backlog;
 pub use startup::{StartError, open_journal};
 pub use sweep::SweepReport;
 
-use answer::{conflict, unavailable};
+use answer::{conflict, overloaded, unavailable};
 use answer_in_time::Early;
 use claim_writer::{ClaimWriter, Stop};
 use cloud_accounts::own_account;
@@ -208,32 +213,51 @@ impl App {
             return Ok(plan.await);
         }
         self.prove_journal().await?;
-        match (self.open(case, &decision).await?, decision) {
+        let source = &case.identity.source;
+        let Some(unfinished) = self.slots.admit(source, case.delivery.body().len()) else {
+            return Ok(self.refuse_overload(case));
+        };
+        // Held until the work ends, also when the sender hangs up.
+        let slot = self.slots.take();
+        match (self.open(case, &decision, slot.is_some()).await?, decision) {
             (Opened::New(claim), Decision::Allow(approved)) => {
                 case.early.recorded(self.recorded(claim.state()));
                 let permission = Permission::Granted(approved);
                 let state = Box::pin(self.finish(*claim, permission, case.deadline)).await?;
+                self.queue_unfinished(&state, unfinished);
                 Ok(self.counted(self.recorded(&state)))
             }
             // The journal gives no claim for a denial; if it did, the claim would be dropped unused.
             (Opened::New(claim), Decision::Deny(_)) => {
                 Ok(self.counted(self.recorded(claim.state())))
             }
-            (Opened::Kept(state), _) => Ok(self.counted(self.recorded(&state))),
+            (Opened::Kept(state), _) => {
+                self.queue_unfinished(&state, unfinished);
+                Ok(self.counted(self.recorded(&state)))
+            }
             (Opened::Existing(state), _) => self.redelivered(case, *state).await,
             (Opened::Conflict(_), _) => Ok(self.refuse_conflict(case)),
         }
     }
 
-    /// Claims the request: intent, verdict and lease are one create-only write. No call precedes it.
-    async fn open(&self, case: &Case<'_>, decision: &Decision) -> Result<Opened, JournalError> {
+    /// Records the request: intent, verdict and lease are one create-only write. No call precedes it.
+    /// Without a slot there is no lease: the request waits in the backlog.
+    async fn open(
+        &self,
+        case: &Case<'_>,
+        decision: &Decision,
+        has_slot: bool,
+    ) -> Result<Opened, JournalError> {
         let verdict = match decision {
             Decision::Allow(approved) => approved.verdict().clone(),
             Decision::Deny(verdict) => verdict.clone(),
         };
-        self.journal
-            .open_request(self.opening(case, verdict)?)
-            .await
+        let opening = self.opening(case, verdict)?;
+        if has_slot {
+            self.journal.open_request(opening).await
+        } else {
+            self.journal.record_request(opening).await
+        }
     }
 
     fn opening(&self, case: &Case<'_>, verdict: Verdict) -> Result<Opening, JournalError> {
@@ -268,6 +292,12 @@ impl App {
         let (ending, mut answer) = self.resume(state, case.now, case.deadline).await?;
         answer.duplicate = true;
         Ok((ending, answer))
+    }
+
+    fn refuse_overload(&self, case: &Case<'_>) -> (Ending, Answer) {
+        tracing::warn!(identity = %case.identity, "its source has too many unfinished requests");
+        self.counters.count(Counted::Busy);
+        (Ending::Busy, overloaded(&case.identity))
     }
 
     fn refuse_conflict(&self, case: &Case<'_>) -> (Ending, Answer) {

@@ -1,11 +1,17 @@
 //! The log subscriber and the counters behind `/metrics`. In: events and counts. Out: lines on
 //! stderr, Prometheus text. Bodies, headers and secrets are never fields of an event.
 
+mod output;
+
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
+
+pub use output::{copy_evidence, flush, flush_at_exit};
+
+use output::LogLine;
 
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +35,16 @@ pub fn init(format: LogFormat, filter: Option<&str>) {
                 .json()
                 .flatten_event(true)
                 .with_env_filter(filter);
-            layer.with_writer(std::io::stderr).try_init()
+            layer.with_writer(|| LogLine { ansi: false }).try_init()
         }
         LogFormat::Text => {
             let layer = tracing_subscriber::fmt()
                 .compact()
                 .with_target(false)
                 .with_env_filter(filter);
-            let layer = layer.with_ansi(std::io::stderr().is_terminal());
-            layer.with_writer(std::io::stderr).try_init()
+            let ansi = std::io::stderr().is_terminal();
+            let layer = layer.with_ansi(ansi);
+            layer.with_writer(move || LogLine { ansi }).try_init()
         }
     };
     // Tests install a second subscriber in the same process; ignore the error.
@@ -67,13 +74,15 @@ pub enum Counted {
     Unauthorised,
     /// Verified, but unreadable, unmappable or invalid.
     Invalid,
+    /// Refused because its source has too many unfinished requests.
+    Busy,
     /// The journal or the configuration is not available.
     Unavailable,
 }
 
 impl Counted {
     /// Every variant, in its order.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Completed,
         Self::Partial,
         Self::Failed,
@@ -84,6 +93,7 @@ impl Counted {
         Self::Conflict,
         Self::Unauthorised,
         Self::Invalid,
+        Self::Busy,
         Self::Unavailable,
     ];
 
@@ -99,6 +109,7 @@ impl Counted {
             Self::Conflict => "conflict",
             Self::Unauthorised => "unauthorised",
             Self::Invalid => "invalid",
+            Self::Busy => "busy",
             Self::Unavailable => "unavailable",
         }
     }
@@ -143,6 +154,25 @@ impl Counters {
             "sharehook_cloud_calls_total {}",
             self.calls.load(Ordering::Relaxed)
         );
+        let (lines, copies) = output::dropped();
+        for (name, help, dropped) in [
+            (
+                "log_lines",
+                "Log lines that the host did not read in time.",
+                lines,
+            ),
+            (
+                "evidence_copies",
+                "Copies of records on stdout, likewise.",
+                copies,
+            ),
+        ] {
+            let name = format!("sharehook_{name}_dropped_total");
+            let _ = writeln!(
+                text,
+                "# HELP {name} {help}\n# TYPE {name} counter\n{name} {dropped}"
+            );
+        }
         text
     }
 }

@@ -164,6 +164,18 @@ pub(super) fn unavailable(identity: &Identity, error: &JournalError) -> Answer {
     }
 }
 
+/// The answer when the source has more unfinished requests than `[limits] unfinished` allows.
+pub(super) fn overloaded(identity: &Identity) -> Answer {
+    let message = format!(
+        "{} has too many unfinished requests, so nothing was recorded; send it again later",
+        identity.source
+    );
+    Answer {
+        message: Some(message),
+        ..Answer::new(&identity.id, Status::Failed)
+    }
+}
+
 /// How one request ended, for the tables that turn it into a status code, an exit code or a batch
 /// failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,6 +190,8 @@ pub enum Ending {
     Denied,
     /// Invalid, or the same identity with other content.
     Invalid,
+    /// Not recorded: its source has too many unfinished requests.
+    Busy,
     /// The journal cannot be written or read, so the work stopped.
     Unavailable,
 }

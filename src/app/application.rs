@@ -12,6 +12,9 @@ use crate::telemetry::Counters;
 use super::cloud_accounts::CloudAccounts;
 use super::context::{self, CallQueues, ExecutionContext, LEASE_MARGIN, ReadQueues};
 use super::prepared::Prepared;
+use super::readiness::Readiness;
+use super::refusals::Refusals;
+use super::slots::Slots;
 use super::sns_certificates::Certificates;
 
 /// The compiled configuration, the journal, the clouds and the shared queues.
@@ -27,6 +30,9 @@ pub struct App {
     pub(super) certificates: Certificates,
     /// Whether the process goes on after an answer.
     pub(super) process_goes_on: bool,
+    pub(super) slots: Slots,
+    pub(super) readiness: Readiness,
+    pub(super) refusals: Refusals,
 }
 
 impl App {

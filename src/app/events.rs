@@ -39,7 +39,7 @@ impl App {
                     return self.unauthorised(&source, &refusal);
                 }
                 Err(refusal) => {
-                    tracing::warn!(%source, reason = %refusal, "an event was not believed");
+                    self.log_refusal(&source, &refusal);
                     continue;
                 }
             };

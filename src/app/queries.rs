@@ -153,12 +153,14 @@ impl App {
         self.journal.test_place(nonce).await
     }
 
-    /// Whether the journal can be used now.
-    ///
-    /// # Errors
-    /// Why it cannot.
-    pub async fn ready(&self) -> Result<(), JournalError> {
-        self.journal.check().await
+    /// Whether deliveries can be recorded. The reason why not goes to the log.
+    pub async fn ready(&self) -> bool {
+        let look = async {
+            self.prove_journal().await?;
+            self.journal.check().await
+        };
+        let now = tokio::time::Instant::now();
+        self.readiness.or_look(now, look).await
     }
 
     /// All pages of what can be shared to Lighthouse.

@@ -30,11 +30,26 @@ impl App {
     }
 
     pub(super) fn unauthorised(&self, source: &SourceName, refusal: &Refusal) -> Reply {
-        tracing::warn!(%source, reason = %refusal, "a delivery was not believed");
+        self.log_refusal(source, refusal);
         if refusal.is_media_type() {
             self.turned_away(Reply::UnsupportedType)
         } else {
             self.turned_away(Reply::Unauthorised)
+        }
+    }
+
+    /// Logs a failure of authentication, or counts it for a line that tells how many there were.
+    pub(super) fn log_refusal(&self, source: &SourceName, refusal: &Refusal) {
+        self.log_refusals();
+        if self.refusals.note(source, self.now()) {
+            tracing::warn!(%source, reason = %refusal, "a delivery was not believed");
+        }
+    }
+
+    /// Logs how many failures of authentication were only counted.
+    pub(super) fn log_refusals(&self) {
+        for (source, more) in self.refusals.ended(self.now()) {
+            tracing::warn!(%source, more, "more deliveries were not believed");
         }
     }
 

@@ -23,6 +23,9 @@ impl App {
         if !unfinished || self.prepared.plan_only() {
             return Ok(self.recorded(&state));
         }
+        let Some(_slot) = self.slots.take() else {
+            return Ok(self.recorded(&state));
+        };
         let after = self.take_turn(state, now, deadline).await?;
         Ok(self.recorded(&after))
     }

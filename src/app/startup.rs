@@ -13,6 +13,9 @@ use crate::telemetry::Counters;
 use super::application::App;
 use super::cloud_accounts::CloudAccounts;
 use super::prepared::Prepared;
+use super::readiness::Readiness;
+use super::refusals::Refusals;
+use super::slots::Slots;
 use super::sns_certificates::Certificates;
 
 /// Why the application cannot start.
@@ -61,6 +64,9 @@ impl Prepared {
             counters,
             certificates,
             process_goes_on: false,
+            slots: Slots::default(),
+            readiness: Readiness::default(),
+            refusals: Refusals::default(),
         })
     }
 }

@@ -101,6 +101,7 @@ impl App {
     /// # Errors
     /// When the index cannot be listed; what fails for one request is in the report.
     pub async fn sweep(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
+        self.log_refusals();
         let mut round = Round {
             now: self.now(),
             deadline,

@@ -202,6 +202,14 @@ pub(super) struct RawHttp {
         extend("examples" = ["/share"])
     ))]
     pub(super) strip_prefix: Option<Spanned<String>>,
+    /// The most connections that are open at once. At the maximum, a new one takes the place of the
+    /// one that has waited longest without a verified request.
+    #[cfg_attr(test, schemars(
+        with = "Option<usize>",
+        range(min = 16, max = 100_000),
+        extend("default" = 2_048)
+    ))]
+    pub(super) max_connections: Option<Spanned<usize>>,
 }
 
 /// Bounds on each delivery.
@@ -230,6 +238,13 @@ pub(super) struct RawLimits {
         extend("default" = "365d")
     ))]
     pub(super) not_before_within: Option<Spanned<String>>,
+    /// Requests of one source that a server may have unfinished; further ones are answered 429.
+    #[cfg_attr(test, schemars(
+        with = "Option<usize>",
+        range(min = 1, max = 1_000_000),
+        extend("default" = 10_000)
+    ))]
+    pub(super) unfinished: Option<Spanned<usize>>,
 }
 
 /// How the journal is sealed.

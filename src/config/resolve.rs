@@ -1,6 +1,8 @@
 //! Checks the configuration: turns the raw tables into a valid [`Config`](super::Config). A
 //! [`Reader`] collects every mistake, so that all are reported at once.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,7 +42,12 @@ pub(super) fn resolve(
     let (policy, approvals) = reader.policy(raw.policy);
     let cloud = reader.cloud(&raw.cloud);
     let http = reader.http(raw.http);
-    let (body_limit, budget_seconds) = reader.limits(&raw.limits);
+    let limits = &raw.limits;
+    let body = limits.body_bytes.as_ref();
+    let body_limit = reader.number("body_bytes", body, 1_024..=6 * 1024 * 1024, 256 * 1024);
+    let budget_seconds = reader.number("seconds", limits.seconds.as_ref(), 1..=900, 25);
+    let unfinished = limits.unfinished.as_ref();
+    let unfinished = reader.number("unfinished", unfinished, 1..=1_000_000, 10_000);
     let not_before_within = reader.not_before_within(&raw.limits);
     let sources = reader.sources(&raw.source, budget_seconds);
     let seal = reader.seal(&raw.seal, &journal);
@@ -59,6 +66,7 @@ pub(super) fn resolve(
         seal,
         body_limit,
         budget_seconds,
+        unfinished,
         not_before_within,
     })
 }
@@ -136,33 +144,36 @@ impl Reader<'_> {
             }
             written.into_inner()
         });
-        HttpConfig { strip_prefix }
+        let max_connections = raw.max_connections.as_ref();
+        let max_connections =
+            self.number("http.max_connections", max_connections, 16..=100_000, 2_048);
+        HttpConfig {
+            strip_prefix,
+            max_connections,
+        }
     }
 
-    fn limits(&mut self, raw: &RawLimits) -> (usize, u64) {
-        const BODY: usize = 256 * 1024;
-        const SECONDS: u64 = 25;
-        let body = match &raw.body_bytes {
-            Some(n) if !(1_024..=6 * 1024 * 1024).contains(n.get_ref()) => {
-                self.problem(
-                    n,
-                    "body_bytes is not within 1024 to 6291456",
-                    "correct it, or remove it for the default of 262144",
-                );
-                BODY
-            }
-            Some(n) => *n.get_ref(),
-            None => BODY,
+    /// A number within its range; the default when it is not written, and after a mistake.
+    fn number<T: Copy + PartialOrd + Display>(
+        &mut self,
+        name: &str,
+        written: Option<&Spanned<T>>,
+        range: RangeInclusive<T>,
+        default: T,
+    ) -> T {
+        let Some(written) = written else {
+            return default;
         };
-        let seconds = match &raw.seconds {
-            Some(n) if !(1..=900).contains(n.get_ref()) => {
-                self.problem(n, "seconds is not within 1 to 900", "leave it out for 25");
-                SECONDS
-            }
-            Some(n) => *n.get_ref(),
-            None => SECONDS,
-        };
-        (body, seconds)
+        if range.contains(written.get_ref()) {
+            return *written.get_ref();
+        }
+        let (start, end) = (range.start(), range.end());
+        self.problem(
+            written,
+            format!("{name} is not within {start} to {end}"),
+            format!("correct it, or remove it for the default of {default}"),
+        );
+        default
     }
 
     fn not_before_within(&mut self, raw: &RawLimits) -> Duration {

@@ -38,6 +38,8 @@ pub struct Config {
     pub budget_seconds: u64,
     /// How far ahead a request's `not_before` may be.
     pub not_before_within: Duration,
+    /// Requests of one source that a server may have unfinished.
+    pub unfinished: usize,
 }
 
 impl Config {
@@ -106,11 +108,13 @@ pub struct SourceConfig {
 }
 
 /// Settings of the HTTP service.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpConfig {
     /// The base path under which a gateway or proxy publishes the service, as in `/share`: it is
     /// removed from paths that begin with it.
     pub strip_prefix: Option<String>,
+    /// The most connections that are open at once, as far as the limit on open files allows.
+    pub max_connections: usize,
 }
 
 /// The name of the account without a table, which uses the credentials of the process.

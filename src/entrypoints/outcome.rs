@@ -39,7 +39,7 @@ pub(crate) enum Outcome {
     UnknownSource,
     /// The sender could not be authenticated.
     Unauthorised,
-    /// Too many deliveries are being processed.
+    /// The source has more unfinished requests than `[limits] unfinished` allows.
     Busy,
     /// The journal or a resource for verification is unavailable; nothing was done.
     Unavailable,
@@ -110,6 +110,7 @@ impl Outcome {
             (Ending::Pending, _) => Self::Pending,
             (Ending::Denied, _) => Self::Denied,
             (Ending::Invalid, _) => Self::Invalid,
+            (Ending::Busy, _) => Self::Busy,
             (Ending::Unavailable, _) => Self::Unavailable,
         }
     }
@@ -139,6 +140,31 @@ impl Outcome {
         match (replies, self) {
             (Replies::Accepted, Self::Denied | Self::Invalid | Self::Unreadable) => 200,
             (Replies::Accepted | Replies::Status, _) => self.http_status(),
+        }
+    }
+
+    /// Whether only an authenticated delivery has this outcome. A probe is `Done` too.
+    pub(crate) fn authenticated(self) -> bool {
+        match self {
+            Self::Done
+            | Self::DoneWithFailures
+            | Self::Waiting
+            | Self::Pending
+            | Self::UnfinishedWithFailures
+            | Self::Denied
+            | Self::Invalid
+            | Self::Unreadable
+            | Self::Busy => true,
+            Self::UnsupportedType
+            | Self::TooLarge
+            | Self::TooSlow
+            | Self::MethodNotAllowed
+            | Self::NotFound
+            | Self::UnknownEvent
+            | Self::UnknownSource
+            | Self::Unauthorised
+            | Self::Unavailable
+            | Self::Panicked => false,
         }
     }
 

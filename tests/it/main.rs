@@ -24,6 +24,7 @@ mod crash;
 mod credentials;
 mod decisions;
 mod demo;
+mod door;
 mod drift;
 mod due;
 mod evidence;

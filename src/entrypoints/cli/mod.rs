@@ -37,6 +37,10 @@ use args::{Args, Command};
 use context::Context;
 use failure::Failure;
 
+/// Threads that read and write files. Each holds up to two descriptors, which the HTTP server leaves
+/// free.
+const MAX_BLOCKING_THREADS: usize = 64;
+
 /// Runs the program and returns the process's exit code.
 pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     let args = match Args::try_parse_from(args) {
@@ -75,6 +79,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     telemetry::init(format, Some(filter.map_or(quiet, String::as_str)));
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
         .enable_all()
         .build()
     {
@@ -88,6 +93,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         context.fetch_secrets().await;
         Box::pin(dispatch::run(&context, host, args.command)).await
     });
+    telemetry::flush_at_exit();
     ended.unwrap_or_else(|failure| print_failure(&failure)) as u8
 }
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 use crate::app::{App, Deadline};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::host::{Host, HttpHost, brings_credentials};
+use crate::entrypoints::http::descriptors::connections_within_limit;
 use crate::entrypoints::http::respond;
-use crate::entrypoints::http::server::{self, Handler};
+use crate::entrypoints::http::server::{self, Bounds, Handler};
 use crate::entrypoints::outcome::Exit;
 use crate::entrypoints::{azure, function_compute, lambda, scf};
+use crate::telemetry;
 
 use super::{Context, Failure};
 
@@ -28,21 +30,34 @@ const SEAL_WITHIN: Duration = Duration::from_secs(1);
 pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failure> {
     let app = start(context, matches!(host, Host::Http(..))).await?;
     match host {
-        Host::Lambda => lambda::run(app)
+        Host::Lambda => lambda::run(Arc::new(app))
             .await
             .map_err(|error| Failure::Failed(format!("cannot use the runtime API: {error}")))?,
-        Host::Scf => scf::run(app, &context.vars)
+        Host::Scf => scf::run(Arc::new(app), &context.vars)
             .await
             .map_err(Failure::failed)?,
-        Host::Http(address, host) => {
-            let handler = handler_on(host, context, &app);
-            return listen(app, handler, address).await;
-        }
+        Host::Http(address, host) => return listen(context, host, app, address).await,
     }
     Ok(Exit::Done)
 }
 
-/// The request handler of a host that speaks HTTP.
+/// The request handler of a host that speaks HTTP. A function's host freezes the process after the
+/// answer, so the log is written before.
+fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
+    let handler = handler_on(host, context, app);
+    if host == HttpHost::Plain && !brings_credentials(&context.vars) {
+        return handler;
+    }
+    Box::new(move |request| {
+        let answered = handler(request);
+        Box::pin(async move {
+            let response = answered.await;
+            telemetry::flush().await;
+            response
+        })
+    })
+}
+
 fn handler_on(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
     let app = Arc::clone(app);
     match host {
@@ -110,30 +125,30 @@ pub(super) async fn run(
 
 async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> {
     let app = start(context, true).await?;
-    let handler = handler_on(HttpHost::Plain, context, &app);
-    listen(app, handler, address).await
+    listen(context, HttpHost::Plain, app, address).await
 }
 
 /// The application as a server runs it. `goes_on`: the host lets the process work after an answer.
-async fn start(context: &Context, goes_on: bool) -> Result<Arc<App>, Failure> {
-    let mut app = context.start().await?.echoing(to_stdout);
+async fn start(context: &Context, goes_on: bool) -> Result<App, Failure> {
+    let mut app = context.start().await?.echoing(telemetry::copy_evidence);
     if goes_on {
         app = app.outliving_answers();
     }
     if brings_credentials(&context.vars) {
         app = app.believing_invocations();
     }
-    Ok(Arc::new(app))
+    Ok(app)
 }
 
-/// Also writes each record to the host's log. Ignores errors, so that a closed output does not stop
-/// the work.
-fn to_stdout(line: &str) {
-    use std::io::Write as _;
-    drop(writeln!(std::io::stdout().lock(), "{line}"));
-}
-
-async fn listen(app: Arc<App>, handler: Handler, address: SocketAddr) -> Result<Exit, Failure> {
+async fn listen(
+    context: &Context,
+    host: HttpHost,
+    app: App,
+    address: SocketAddr,
+) -> Result<Exit, Failure> {
+    let (app, backlog) = app.with_slots();
+    let app = Arc::new(app);
+    let handler = handler_of(host, context, &app);
     match tokio::time::timeout(PROVE_WITHIN, app.prove_journal()).await {
         Ok(proven) => proven.map_err(Failure::failed)?,
         Err(_) => tracing::warn!(
@@ -149,8 +164,13 @@ async fn listen(app: Arc<App>, handler: Handler, address: SocketAddr) -> Result<
         Ok(address) => outln!("listening on http://{address}"),
         Err(error) => tracing::warn!(%error, "cannot read the address that the server listens on"),
     }
-    let body_limit = app.config().body_limit;
+    let config = app.config();
+    let bounds = Bounds {
+        max_connections: connections_within_limit(config.http.max_connections),
+        body_bytes: config.body_limit,
+    };
     let sweeper = tokio::spawn(sweep_for_ever(Arc::clone(&app)));
+    let worker = tokio::spawn(Arc::clone(&app).work_off(backlog));
     let sealer = Arc::clone(&app);
     let sealer = tokio::spawn(async move { sealer.seal_after_writes().await });
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -159,27 +179,27 @@ async fn listen(app: Arc<App>, handler: Handler, address: SocketAddr) -> Result<
         tracing::info!("stopping: no new connections; running deliveries may finish");
         drop(stopping);
     };
-    let served = server::serve(handler, body_limit, listener, stop);
+    let served = server::serve(handler, bounds, listener, stop);
     let bound = async {
         // Ends some time after the stop signal.
         drop(stopped.await);
         tokio::time::sleep(STOP_WITHIN).await;
     };
-    let ended = tokio::select! {
-        end = served => end.map_err(|error| Failure::Failed(format!("the listener failed: {error}"))),
+    tokio::select! {
+        () = served => {}
         () = bound => {
             tracing::warn!("stopped before all deliveries were answered; the journal holds the unfinished requests");
-            Ok(())
         }
-    };
+    }
     sweeper.abort();
+    worker.abort();
     sealer.abort();
     match tokio::time::timeout(SEAL_WITHIN, app.seal_when_due()).await {
         Ok(None) => {}
         Ok(Some(problem)) => tracing::error!(problem),
         Err(_) => tracing::warn!("stopped before the journal was sealed; the next start seals it"),
     }
-    ended.map(|()| Exit::Done)
+    Ok(Exit::Done)
 }
 
 async fn sweep_for_ever(app: Arc<App>) {

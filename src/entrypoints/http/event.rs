@@ -154,7 +154,7 @@ pub(crate) fn response(form: Form, response: HttpResponse) -> Value {
 }
 
 fn reason(status: u16) -> &'static str {
-    axum::http::StatusCode::from_u16(status)
+    hyper::StatusCode::from_u16(status)
         .ok()
         .and_then(|code| code.canonical_reason())
         .unwrap_or("Unknown")

@@ -1,7 +1,10 @@
 //! HTTP: the routes, the server for hosts that send HTTP, and the events of hosts that pass HTTP
 //! requests as JSON.
 
+mod body;
 mod cloudevents;
+mod connections;
+pub(super) mod descriptors;
 pub(super) mod event;
 mod request;
 mod response;

@@ -69,8 +69,8 @@ pub(crate) async fn respond(
             HttpResponse::json(Outcome::Done, &json!({ "status": "ok" }))
         }
         (Route::Readyz, "GET" | "HEAD") => match app.ready().await {
-            Ok(()) => HttpResponse::json(Outcome::Done, &json!({ "status": "ready" })),
-            Err(error) => HttpResponse::error(Outcome::Unavailable, format!("not ready: {error}")),
+            true => HttpResponse::json(Outcome::Done, &json!({ "status": "ready" })),
+            false => HttpResponse::error(Outcome::Unavailable, "not ready; the log says why"),
         },
         (Route::Metrics, "GET" | "HEAD") => HttpResponse::new(
             Outcome::Done,

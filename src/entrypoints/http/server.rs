@@ -1,101 +1,197 @@
-//! The HTTP server: limits concurrent deliveries and the size and duration of bodies, and stops
-//! gracefully. In: connections, and a handler that answers requests. Knows no host.
+//! The HTTP/1 server: bounds every connection, head and body in number, size and time before anything
+//! is believed, and stops gracefully. In: connections, and a handler that answers requests. Knows no
+//! host.
 
+use std::convert::Infallible;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
-use tokio::sync::Semaphore;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{EXPECT, HeaderMap, HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::entrypoints::outcome::Outcome;
 
+use super::body::{self, BODY_TIMEOUT, MIN_BODY_RATE, Unread};
+use super::connections::{Connection, Connections, IDLE_TIMEOUT};
 use super::request::HttpRequest;
 use super::response::HttpResponse;
 
-/// Maximum number of concurrent deliveries. The server answers 429 to further ones.
-const MAX_AT_ONCE: usize = 64;
-/// Time limit for the body of a request. The server answers 408 to a slower one.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a request's head. hyper answers 431 to a longer one.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// The pause after a failure to accept, such as a lack of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers one request. Each kind of host has its own handler.
 pub(crate) type Handler =
     Box<dyn Fn(HttpRequest) -> Pin<Box<dyn Future<Output = HttpResponse> + Send>> + Send + Sync>;
 
+/// Bounds that the configuration sets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) max_connections: usize,
+    pub(crate) body_bytes: usize,
+}
+
 struct Shared {
     handler: Handler,
     body_limit: usize,
-    permits: Semaphore,
 }
 
 /// Serves until `stop` ends; then accepts no new connections and finishes the running requests.
-///
-/// # Errors
-/// The listener fails.
 pub(crate) async fn serve(
     handler: Handler,
-    body_limit: usize,
-    listener: tokio::net::TcpListener,
+    bounds: Bounds,
+    listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+) {
     let shared = Arc::new(Shared {
         handler,
-        body_limit,
-        permits: Semaphore::new(MAX_AT_ONCE),
+        body_limit: bounds.body_bytes,
     });
-    let router = Router::new().fallback(handle).with_state(shared);
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop)
-        .await
+    let connections = Connections::new(bounds.max_connections, bounds.body_bytes);
+    let graceful = GracefulShutdown::new();
+    tokio::pin!(stop);
+    loop {
+        let next = async {
+            let stream = accept(&listener).await;
+            (stream, connections.admit().await)
+        };
+        let (stream, connection) = tokio::select! {
+            (stream, Some(connection)) = next => (stream, connection),
+            () = &mut stop => break,
+        };
+        let talk = converse(Arc::clone(&shared), connection, stream, graceful.watcher());
+        tokio::spawn(talk);
+    }
+    drop(listener);
+    graceful.shutdown().await;
 }
 
 /// Binds the address on which `serve` listens.
 ///
 /// # Errors
 /// Another process listens on the address, or it is not an address of this machine.
-pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<tokio::net::TcpListener> {
-    tokio::net::TcpListener::bind(address).await
+pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
 }
 
-async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let Ok(_permit) = shared.permits.try_acquire() else {
-        let text = "too many deliveries at once; send it again";
-        return to_axum(HttpResponse::error(Outcome::Busy, text));
-    };
-    let (parts, body) = request.into_parts();
-    // Enforce the limit while reading, because the length header may be wrong.
-    let reading = axum::body::to_bytes(body, shared.body_limit);
-    let body = match tokio::time::timeout(BODY_TIMEOUT, reading).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return to_axum(HttpResponse::too_large(shared.body_limit)),
-        Err(_) => {
-            let text = format!(
-                "the body did not arrive within {} seconds; send the delivery again",
-                BODY_TIMEOUT.as_secs()
-            );
-            return to_axum(HttpResponse::error(Outcome::TooSlow, text));
+/// The next connection. A failure does not end the server: other connections may end meanwhile.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                let of_sender = [ConnectionAborted, ConnectionRefused, ConnectionReset];
+                if !of_sender.contains(&error.kind()) {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
         }
+    }
+}
+
+/// Serves one connection until its sender or its bounds end it.
+async fn converse(
+    shared: Arc<Shared>,
+    connection: Connection,
+    stream: TcpStream,
+    watcher: Watcher,
+) {
+    // Answers are short: without this the kernel may hold one back.
+    drop(stream.set_nodelay(true));
+    let connection = Arc::new(connection);
+    let service = {
+        let connection = Arc::clone(&connection);
+        service_fn(move |request| {
+            let (shared, connection) = (Arc::clone(&shared), Arc::clone(&connection));
+            async move { Ok::<_, Infallible>(answer(&shared, &connection, request).await) }
+        })
     };
+    // hyper's timer also runs between requests, so it has the longer limit. `must_close` has the
+    // shorter one of connections without a verified request.
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        ended = watcher.watch(served) => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended");
+            }
+        }
+        () = connection.must_close() => tracing::debug!("closed a connection that waited"),
+    }
+}
+
+async fn answer(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    // Deliveries are POST requests; the answer to a probe proves nothing about its sender.
+    let is_post = request.method() == Method::POST;
+    let (response, handled) = respond(shared, connection, request).await;
+    connection.answered(is_post && handled && response.outcome.authenticated());
+    to_hyper(response)
+}
+
+/// The response, and whether the handler made it.
+async fn respond(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    request: Request<Incoming>,
+) -> (HttpResponse, bool) {
+    let (parts, body) = request.into_parts();
+    let expects = parts.headers.contains_key(EXPECT);
+    let held = match body::read(body, shared.body_limit, expects, connection).await {
+        Ok(held) => held,
+        Err(unread) => return (unread_body(unread, shared.body_limit), false),
+    };
+    connection.answers();
     let request = HttpRequest {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         headers: pairs(&parts.headers),
-        body,
+        body: held.bytes.clone(),
     };
-    // Spawn a task, which continues when the sender closes the connection: the request is recorded
-    // in the journal and should be finished.
+    // A task of its own continues when the sender closes the connection: the request is recorded in
+    // the journal and should be finished.
     let served = tokio::spawn((shared.handler)(request)).await;
-    to_axum(
-        served.unwrap_or_else(|_| {
-            HttpResponse::error(Outcome::Panicked, "internal error; see the log")
-        }),
-    )
+    let panicked = |_| HttpResponse::error(Outcome::Panicked, "internal error; see the log");
+    (served.unwrap_or_else(panicked), true)
+}
+
+fn unread_body(unread: Unread, limit: usize) -> HttpResponse {
+    match unread {
+        Unread::TooLarge => HttpResponse::too_large(limit),
+        Unread::TooSlow => {
+            let text = format!(
+                "the body arrived too slowly; send it within {} seconds, or with {MIN_BODY_RATE} \
+                 bytes per second",
+                BODY_TIMEOUT.as_secs()
+            );
+            HttpResponse::error(Outcome::TooSlow, text)
+        }
+        Unread::Broken => HttpResponse::error(
+            Outcome::Unreadable,
+            "the body ended early, or its encoding is broken; send the delivery again",
+        ),
+    }
 }
 
 /// Converts headers to text. Omits values that are not text, because no scheme's signature has such
@@ -116,8 +212,8 @@ fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().filter_map(pair).collect()
 }
 
-fn to_axum(answer: HttpResponse) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
+fn to_hyper(answer: HttpResponse) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(answer.body));
     *response.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in answer.headers {

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::app::{App, Deadline};
 use crate::domain::{Problem, UniqueKeys};
+use crate::telemetry;
 
 use super::http::{event as http_event, respond};
 use super::invocation::{self, Invocation, NamedError};
@@ -37,6 +38,8 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
                 Ok(event) => answer(&app, event, id, deadline).await,
                 Err(flaw) => Invocation::unreadable(flaw),
             };
+            // The host freezes the process after the answer.
+            telemetry::flush().await;
             invocation
                 .answer
                 .map_err(|NamedError { name, text }| Diagnostic {

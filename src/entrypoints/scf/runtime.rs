@@ -9,6 +9,7 @@ use crate::config::Vars;
 use crate::domain::read_json;
 use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::outcome::Outcome;
+use crate::telemetry;
 
 /// Time limit of `next`, which answers only when an event arrives.
 const NEXT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -55,7 +56,10 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
                     .and_then(|v| v.to_str().ok()),
             );
             let body = answer.bytes().await.map_err(|error| error.to_string())?;
-            let (end, body) = match invocation(&app, &body, deadline).await.answer {
+            let answered = invocation(&app, &body, deadline).await;
+            // The host freezes the process after the answer.
+            telemetry::flush().await;
+            let (end, body) = match answered.answer {
                 Ok(answer) => ("response", answer.to_string()),
                 Err(error) => ("error", error.to_string()),
             };

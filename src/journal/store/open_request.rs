@@ -36,7 +36,7 @@ pub struct Opening {
 pub enum Opened {
     /// New, and this worker's to carry out.
     New(Box<Claim>),
-    /// New, and nothing is to be done now: denied, or waiting for its `not_before`.
+    /// New, and not this worker's: denied, waiting for its `not_before`, or recorded without a turn.
     Kept(Box<State>),
     /// A duplicate: the same identity with the same content.
     Existing(Box<State>),
@@ -53,6 +53,18 @@ impl Journal {
     /// What the store said: then nothing may be carried out. A stored record that is damaged is
     /// never taken for an unknown identity.
     pub async fn open_request(&self, opening: Opening) -> Result<Opened, JournalError> {
+        self.open_in_turn(opening, true).await
+    }
+
+    /// The same without a turn: whoever takes the next one carries the request out.
+    ///
+    /// # Errors
+    /// As [`Journal::open_request`].
+    pub async fn record_request(&self, opening: Opening) -> Result<Opened, JournalError> {
+        self.open_in_turn(opening, false).await
+    }
+
+    async fn open_in_turn(&self, opening: Opening, turn: bool) -> Result<Opened, JournalError> {
         if opening.identity.id.contains('\0') {
             let id = opening.identity.id;
             return Err(JournalError::ZeroByteInId { id });
@@ -62,7 +74,7 @@ impl Journal {
             return self.known(known.stream_state, opening).await;
         }
         let lease = opening.lease.clone().checked()?;
-        let intent = intent(&opening);
+        let intent = intent(&opening, turn);
         let leased = intent.lease.is_some();
         let (stored, bytes) = write(first(stream, &lease, Event::Opened(Box::new(intent))))?;
         let state = State::from_records(std::slice::from_ref(&stored))?;
@@ -114,7 +126,7 @@ impl Journal {
     }
 }
 
-fn intent(opening: &Opening) -> Intent {
+fn intent(opening: &Opening, turn: bool) -> Intent {
     let Opening {
         identity,
         delivery_id,
@@ -126,7 +138,7 @@ fn intent(opening: &Opening) -> Intent {
         lease,
     } = opening;
     let waits = request.not_before.is_some_and(|start| start > lease.now);
-    let first_lease = (verdict.allowed && !waits).then_some(Lease { until: lease.until });
+    let first_lease = (turn && verdict.allowed && !waits).then_some(Lease { until: lease.until });
     Intent {
         identity: identity.clone(),
         digest: request.digest(),

@@ -6,7 +6,7 @@ use object_store::path::Path;
 
 use super::super::chain::Finding;
 use super::super::record::{Flaw, StreamId};
-use super::objects::{Fetched, Folder, MAX_CONCURRENT, OPERATION_TIMEOUT};
+use super::objects::{Fetched, Folder, MAX_CONCURRENT};
 use super::{History, Journal, JournalError};
 
 impl Journal {
@@ -90,16 +90,14 @@ impl Journal {
         Ok(files)
     }
 
-    /// Whether the place can be reached and listed. It writes nothing: the first write tells
-    /// whether that is allowed.
+    /// Whether the place can be written now, and a directory is still the one that was opened. Writes
+    /// a probe below `index/`, always the same one.
     ///
     /// # Errors
     /// What the store said.
     pub async fn check(&self) -> Result<(), JournalError> {
         self.same_folder()?;
-        // No identity has this stream: finding it empty costs one short listing in a journal of any
-        // size.
-        let nobody = self.path(&["requests", "00000000000000000000000000000000"]);
-        self.listed(&nobody, OPERATION_TIMEOUT).await.map(|_| ())
+        self.overwrite(&self.path(&["index", "probe", "ready"]), b"")
+            .await
     }
 }

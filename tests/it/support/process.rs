@@ -19,6 +19,8 @@ pub(crate) struct Process {
     child: Child,
     /// The address that it printed; empty when it was not waited for.
     pub(crate) url: String,
+    /// Output that nobody reads.
+    unread: Option<Lines<BufReader<ChildStdout>>>,
 }
 
 impl Process {
@@ -46,7 +48,15 @@ impl Process {
         command: &mut Command,
         before: &str,
     ) -> (Self, Lines<BufReader<ChildStdout>>) {
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        Self::piped(command, Stdio::null(), before)
+    }
+
+    fn piped(
+        command: &mut Command,
+        stderr: Stdio,
+        before: &str,
+    ) -> (Self, Lines<BufReader<ChildStdout>>) {
+        command.stdout(Stdio::piped()).stderr(stderr);
         let mut process = Self::start(command);
         let mut lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
         process.url = lines
@@ -57,12 +67,25 @@ impl Process {
         (process, lines)
     }
 
+    /// A command that serves, and whose output is not read from its address on.
+    pub(crate) fn unread(command: &mut Command) -> Self {
+        let (mut process, lines) = Self::piped(command, Stdio::piped(), "listening on ");
+        process.unread = Some(lines);
+        process
+    }
+
     /// A command that is not waited for.
     pub(crate) fn start(command: &mut Command) -> Self {
         Self {
             child: command.spawn().expect("the binary starts"),
             url: String::new(),
+            unread: None,
         }
+    }
+
+    /// The process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL: nothing in it runs any more when this returns.
@@ -73,7 +96,7 @@ impl Process {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
-        let id = self.child.id().to_string();
+        let id = self.id().to_string();
         let done = Command::new("kill").args(["-TERM", &id]).status().unwrap();
         assert!(done.success());
     }

@@ -18,7 +18,7 @@ use crate::entrypoints::cli::Failure;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::cli::sandbox;
 use crate::entrypoints::http::respond;
-use crate::entrypoints::http::server::{self, Handler};
+use crate::entrypoints::http::server::{self, Bounds, Handler};
 use crate::inbound::{SchemeSpec, sign};
 use crate::journal::Report;
 use crate::policy::sample_files;
@@ -50,7 +50,7 @@ pub(super) struct Demo {
     url: String,
     client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
-    service: JoinHandle<std::io::Result<()>>,
+    service: JoinHandle<()>,
     failed: u32,
 }
 
@@ -82,12 +82,16 @@ impl Demo {
             .map_err(Failure::failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(Failure::failed)?);
         let (stop, stopped) = oneshot::channel::<()>();
-        let (app, body_limit) = (Arc::new(app), config.body_limit);
+        let app = Arc::new(app);
+        let bounds = Bounds {
+            max_connections: config.http.max_connections,
+            body_bytes: config.body_limit,
+        };
         let handler: Handler = Box::new(move |request| {
             let app = Arc::clone(&app);
             Box::pin(async move { respond(&app, request, app.budget()).await })
         });
-        let service = tokio::spawn(server::serve(handler, body_limit, listener, async move {
+        let service = tokio::spawn(server::serve(handler, bounds, listener, async move {
             drop(stopped.await);
         }));
         outln!(

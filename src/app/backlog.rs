@@ -1,0 +1,75 @@
+//! Works off the backlog of a server: the requests that were recorded without a slot, or whose turn ran
+//! out of time. In: their streams. Out: their records in the journal. The sweep finds what is lost here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::journal::{JournalError, State, StreamId, Work};
+
+use super::context::MAX_TURN;
+use super::slots::{Backlog, Slots, Unfinished};
+use super::{App, Deadline};
+
+/// The backlog waits at most this long for a request to become due.
+const MAX_DUE_WAIT: Duration = Duration::from_secs(2);
+
+impl App {
+    /// The same application for a server that receives many deliveries at once: carries out so many
+    /// requests and records the others, which [`App::work_off`] carries out.
+    #[must_use]
+    pub fn with_slots(self) -> (Self, Backlog) {
+        let (slots, backlog) = Slots::bounded(self.config().unfinished);
+        (Self { slots, ..self }, backlog)
+    }
+
+    /// Carries out the requests of the backlog, those first that an earlier process left. Runs until it
+    /// is dropped.
+    pub async fn work_off(self: Arc<Self>, mut backlog: Backlog) {
+        match self.journal.due(self.now()).await {
+            Ok(due) => due
+                .iter()
+                .for_each(|wake_up| self.slots.queue(wake_up.stream, None)),
+            Err(error) => tracing::error!(%error, "cannot list what an earlier process left"),
+        }
+        while let Some(queued) = backlog.next().await {
+            let Some(slot) = self.slots.wait().await else {
+                return;
+            };
+            let app = Arc::clone(&self);
+            tokio::spawn(async move {
+                if let Err(error) = app.work_off_one(queued.stream).await {
+                    tracing::error!(%error, "cannot carry out a request of the backlog; the next sweep tries again");
+                }
+                drop((slot, queued));
+            });
+        }
+    }
+
+    /// Takes a turn at one request, unless another worker was quicker. No sender waits for it, so it has
+    /// the time of the longest turn.
+    async fn work_off_one(&self, stream: StreamId) -> Result<(), JournalError> {
+        let state = self.reread(stream).await?;
+        let wait = self.due_within(&state);
+        tokio::time::sleep(wait.unwrap_or_default()).await;
+        let now = self.now();
+        if matches!(state.needs_work(now), Some(Work::Start | Work::Finish)) {
+            Box::pin(self.take_turn(state, now, Deadline::after(MAX_TURN))).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts a request into the backlog that goes on soon: one without a slot, or one whose turn ran
+    /// out of time. The sweep comes to what is due later.
+    pub(super) fn queue_unfinished(&self, state: &State, unfinished: Unfinished) {
+        if self.due_within(state).is_some() {
+            self.slots.queue(state.stream(), Some(unfinished));
+        }
+    }
+
+    /// How long until a request is due, if that is soon.
+    fn due_within(&self, state: &State) -> Option<Duration> {
+        let left = state.due_at()?.duration_since(self.now());
+        let left = Duration::try_from(left).unwrap_or_default();
+        (left <= MAX_DUE_WAIT).then_some(left)
+    }
+}

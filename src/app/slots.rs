@@ -1,0 +1,204 @@
+//! The slots for work on a server: how many requests are carried out at once, and how many of one
+//! source may be unfinished. In: requests of verified deliveries. Out: a slot, a share of the backlog,
+//! or neither. Hosts that bound their own concurrency have no slots.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::SourceName;
+use crate::journal::StreamId;
+
+/// Requests that are carried out at once.
+const MAX_SLOTS: usize = 64;
+/// Bytes of the deliveries whose requests are unfinished, for each source.
+const MAX_UNFINISHED_BYTES: usize = 64 * 1024 * 1024;
+
+/// The slots of a process.
+#[derive(Debug, Default)]
+pub(super) struct Slots(Option<Bounded>);
+
+#[derive(Debug)]
+struct Bounded {
+    free: Arc<Semaphore>,
+    max_unfinished: usize,
+    unfinished: Arc<Mutex<BTreeMap<SourceName, Load>>>,
+    backlog: UnboundedSender<Queued>,
+}
+
+/// What a source has unfinished in this process.
+#[derive(Debug, Default)]
+struct Load {
+    requests: usize,
+    bytes: usize,
+}
+
+/// A slot for work on one request. It is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A request's part of what its source may have unfinished. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    _counted: Option<Counted>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    unfinished: Arc<Mutex<BTreeMap<SourceName, Load>>>,
+    source: SourceName,
+    bytes: usize,
+}
+
+/// A recorded request that waits for a slot.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) stream: StreamId,
+    /// None for a request of an earlier process.
+    _unfinished: Option<Unfinished>,
+}
+
+/// The recorded requests that wait for a slot, for the one task that works them off.
+#[derive(Debug)]
+pub struct Backlog(UnboundedReceiver<Queued>);
+
+impl Slots {
+    pub(super) fn bounded(max_unfinished: usize) -> (Self, Backlog) {
+        let (backlog, queue) = unbounded_channel();
+        let slots = Self(Some(Bounded {
+            free: Arc::new(Semaphore::new(MAX_SLOTS)),
+            max_unfinished,
+            unfinished: Arc::default(),
+            backlog,
+        }));
+        (slots, Backlog(queue))
+    }
+
+    /// Counts one more unfinished request of a source; `None` when the source has too many.
+    pub(super) fn admit(&self, source: &SourceName, bytes: usize) -> Option<Unfinished> {
+        let Some(bounded) = &self.0 else {
+            return Some(Unfinished { _counted: None });
+        };
+        let mut all = lock(&bounded.unfinished);
+        let load = all.entry(source.clone()).or_default();
+        let total = load.bytes.saturating_add(bytes);
+        if load.requests >= bounded.max_unfinished || total > MAX_UNFINISHED_BYTES {
+            return None;
+        }
+        load.requests += 1;
+        load.bytes = total;
+        drop(all);
+        let counted = Counted {
+            unfinished: Arc::clone(&bounded.unfinished),
+            source: source.clone(),
+            bytes,
+        };
+        Some(Unfinished {
+            _counted: Some(counted),
+        })
+    }
+
+    /// A slot, when one is free and no earlier request waits for it.
+    pub(super) fn take(&self) -> Option<Slot> {
+        match &self.0 {
+            None => Some(Slot { _permit: None }),
+            Some(bounded) => {
+                let permit = Arc::clone(&bounded.free).try_acquire_owned();
+                permit.ok().map(Slot::with)
+            }
+        }
+    }
+
+    /// Waits for a slot; the one that has waited longest gets it.
+    pub(super) async fn wait(&self) -> Option<Slot> {
+        match &self.0 {
+            None => Some(Slot { _permit: None }),
+            Some(bounded) => {
+                let permit = Arc::clone(&bounded.free).acquire_owned().await;
+                permit.ok().map(Slot::with)
+            }
+        }
+    }
+
+    /// Lets a recorded request wait for a slot. Without a backlog, the sweep comes to it.
+    pub(super) fn queue(&self, stream: StreamId, unfinished: Option<Unfinished>) {
+        if let Some(bounded) = &self.0 {
+            // At the stop the task has ended: the journal holds the request for the next start.
+            drop(bounded.backlog.send(Queued {
+                stream,
+                _unfinished: unfinished,
+            }));
+        }
+    }
+}
+
+impl Backlog {
+    pub(super) async fn next(&mut self) -> Option<Queued> {
+        self.0.recv().await
+    }
+}
+
+impl Slot {
+    fn with(permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            _permit: Some(permit),
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(load) = lock(&self.unfinished).get_mut(&self.source) {
+            load.requests = load.requests.saturating_sub(1);
+            load.bytes = load.bytes.saturating_sub(self.bytes);
+        }
+    }
+}
+
+fn lock(
+    unfinished: &Mutex<BTreeMap<SourceName, Load>>,
+) -> std::sync::MutexGuard<'_, BTreeMap<SourceName, Load>> {
+    unfinished.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_has_so_many_unfinished_requests_and_no_more() {
+        let (slots, _backlog) = Slots::bounded(2);
+        let (jira, github) = ("jira".parse().unwrap(), "github".parse().unwrap());
+        let first = slots.admit(&jira, 10).unwrap();
+        let _second = slots.admit(&jira, 10).unwrap();
+        assert!(slots.admit(&jira, 10).is_none());
+        assert!(slots.admit(&github, 10).is_some());
+        drop(first);
+        assert!(slots.admit(&jira, MAX_UNFINISHED_BYTES).is_none());
+        assert!(slots.admit(&jira, MAX_UNFINISHED_BYTES - 10).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_slot_goes_to_the_one_that_waits_before_a_new_one() {
+        let (slots, _backlog) = Slots::bounded(1);
+        let mut taken: Vec<Slot> = std::iter::from_fn(|| slots.take()).collect();
+        assert_eq!(taken.len(), MAX_SLOTS);
+        let waiting = slots.wait();
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        drop(taken.pop());
+        assert!(slots.take().is_none());
+        assert!(waiting.await.is_some());
+    }
+
+    #[test]
+    fn a_host_with_bounds_of_its_own_has_no_slots() {
+        let slots = Slots::default();
+        assert!(slots.take().is_some());
+        assert!(slots.admit(&"jira".parse().unwrap(), usize::MAX).is_some());
+    }
+}

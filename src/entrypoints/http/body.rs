@@ -1,0 +1,123 @@
+//! Reads the body of a request within bounds of size, time and memory. In: a body and its connection.
+//! Out: the bytes, or why there are none.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+use super::connections::Connection;
+
+/// Time for a body of a few kilobytes.
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes per second at which a longer body must arrive.
+pub(super) const MIN_BODY_RATE: u32 = 16 * 1024;
+/// After an early answer the rest of the body is read and thrown away for so long, so that a sender
+/// which is still sending sees the answer instead of a reset connection.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+/// So many bytes are thrown away at most.
+const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
+
+/// Why a body was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It is longer than the limit.
+    TooLarge,
+    /// It came too slowly.
+    TooSlow,
+    /// The sender ended it early, or broke its encoding.
+    Broken,
+}
+
+/// A body, with its share of the memory for bodies.
+pub(super) struct Held {
+    pub(super) bytes: Bytes,
+    pub(super) _room: Vec<OwnedSemaphorePermit>,
+}
+
+/// Reads a body of at most `limit` bytes. A declared length above the limit is refused at once.
+///
+/// # Errors
+/// [`Unread`].
+pub(super) async fn read(
+    mut body: Incoming,
+    limit: usize,
+    expects: bool,
+    connection: &Connection,
+) -> Result<Held, Unread> {
+    let declared = body.size_hint().lower();
+    if declared > limit as u64 {
+        // A sender that waits for permission to send the body has sent none of it.
+        if !expects {
+            discard(body);
+        }
+        return Err(Unread::TooLarge);
+    }
+    if body.is_end_stream() {
+        return Ok(Held {
+            bytes: Bytes::new(),
+            _room: Vec::new(),
+        });
+    }
+    connection.reads_body();
+    let began = Instant::now();
+    let (mut bytes, mut room) = (BytesMut::new(), Vec::new());
+    loop {
+        let deadline = began + time_for(bytes.len());
+        let frame = match timeout_at(deadline, body.frame()).await {
+            Ok(None) => break,
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(_))) => return Err(Unread::Broken),
+            Err(_) => return Err(Unread::TooSlow),
+        };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if bytes.len().saturating_add(data.len()) > limit {
+            discard(body);
+            return Err(Unread::TooLarge);
+        }
+        let more = timeout_at(deadline, connection.room(data.len())).await;
+        room.push(more.ok().flatten().ok_or(Unread::TooSlow)?);
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Held {
+        bytes: bytes.freeze(),
+        _room: room,
+    })
+}
+
+/// The time within which more than `received` bytes must have arrived.
+fn time_for(received: usize) -> Duration {
+    let seconds = u32::try_from(received).unwrap_or(u32::MAX) / MIN_BODY_RATE;
+    BODY_TIMEOUT + Duration::from_secs(seconds.into())
+}
+
+fn discard(mut body: Incoming) {
+    let rest = async move {
+        let mut left = MAX_DISCARDED_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(fewer) => left = fewer,
+                None => break,
+            }
+        }
+    };
+    tokio::spawn(tokio::time::timeout(DISCARD_TIMEOUT, rest));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longer_body_has_more_time() {
+        for (received, seconds) in [(0, 3), (16 * 1024 - 1, 3), (16 * 1024, 4), (256 * 1024, 19)] {
+            assert_eq!(time_for(received).as_secs(), seconds, "{received}");
+        }
+    }
+}

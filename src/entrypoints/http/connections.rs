@@ -1,0 +1,213 @@
+//! The open connections of the server: their maximum number, the memory of their bodies, and which
+//! one is closed when either is used up. In: accepted streams and what happens on them. Out: permits,
+//! and the signal that a connection must close. Reads and writes nothing itself.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// Time for a request's head, and between requests, on a connection without a verified request yet.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time between requests on a connection that carried a verified request. Longer than the 60 seconds
+/// after which common load balancers close an idle connection, so that none sends a delivery on a
+/// connection that is being closed here.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// How many bodies of the maximum size fit into the memory for bodies.
+const MAX_FULL_BODIES: usize = 128;
+/// The pause before the search for a connection to close is repeated.
+const SEARCH_PAUSE: Duration = Duration::from_millis(5);
+
+/// All open connections of a server.
+pub(super) struct Connections {
+    /// One permit for each connection.
+    open: Arc<Semaphore>,
+    /// One permit for each byte of a body.
+    bodies: Arc<Semaphore>,
+    waiting: Mutex<Waiting>,
+}
+
+/// The connections whose sender is to send something, in the order in which they are closed.
+#[derive(Default)]
+struct Waiting {
+    next: u64,
+    by_rank: BTreeMap<Rank, Sender>,
+}
+
+/// Connections without a verified request come first, and among them the one that has waited longest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    verified: bool,
+    since: Instant,
+    number: u64,
+}
+
+struct Sender {
+    must_close: Arc<Notify>,
+    has_body: bool,
+}
+
+impl Connections {
+    pub(super) fn new(max_connections: usize, body_limit: usize) -> Arc<Self> {
+        let bodies = body_limit.saturating_mul(MAX_FULL_BODIES);
+        Arc::new(Self {
+            open: Arc::new(Semaphore::new(max_connections)),
+            bodies: Arc::new(Semaphore::new(bodies.min(Semaphore::MAX_PERMITS))),
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// Admits a new connection. At the maximum, closes the connection that has waited
+    /// longest without a verified request.
+    pub(super) async fn admit(self: &Arc<Self>) -> Option<Connection> {
+        let permit = self.take(&self.open, 1, |_| true).await?;
+        let (must_close, number) = (Arc::new(Notify::new()), self.lock().number());
+        let since = Instant::now();
+        let connection = Connection {
+            connections: Arc::clone(self),
+            must_close,
+            deadline: watch::Sender::new(None),
+            rank: Mutex::new(Rank {
+                verified: false,
+                since,
+                number,
+            }),
+            _permit: permit,
+        };
+        connection.wait_for(false, Some(since + HEAD_TIMEOUT));
+        Some(connection)
+    }
+
+    /// Takes permits, and closes connections that `may_close` until there are enough.
+    async fn take(
+        &self,
+        permits: &Arc<Semaphore>,
+        count: u32,
+        may_close: impl Fn(&Sender) -> bool,
+    ) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(permits).try_acquire_many_owned(count) {
+            return Some(permit);
+        }
+        let acquired = Arc::clone(permits).acquire_many_owned(count);
+        tokio::pin!(acquired);
+        loop {
+            self.close_first(&may_close);
+            tokio::select! {
+                permit = &mut acquired => return permit.ok(),
+                () = sleep(SEARCH_PAUSE) => {}
+            }
+        }
+    }
+
+    fn close_first(&self, may_close: impl Fn(&Sender) -> bool) {
+        let mut waiting = self.lock();
+        let mut candidates = waiting.by_rank.iter();
+        let rank = candidates.find_map(|(rank, sender)| may_close(sender).then_some(*rank));
+        if let Some(sender) = rank.and_then(|rank| waiting.by_rank.remove(&rank)) {
+            sender.must_close.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn number(&mut self) -> u64 {
+        self.next = self.next.wrapping_add(1);
+        self.next
+    }
+}
+
+/// One open connection. It counts until this is dropped.
+pub(super) struct Connection {
+    connections: Arc<Connections>,
+    must_close: Arc<Notify>,
+    deadline: watch::Sender<Option<Instant>>,
+    rank: Mutex<Rank>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    /// The body of a request begins. Its time limit is the reader's.
+    pub(super) fn reads_body(&self) {
+        self.wait_for(true, None);
+    }
+
+    /// The request has been read: the sender waits for the answer, and the connection is not closed.
+    pub(super) fn answers(&self) {
+        self.connections.lock().by_rank.remove(&self.rank());
+        self.deadline.send_replace(None);
+    }
+
+    /// The answer is ready: the next request is due. `verified`: the request was authenticated.
+    pub(super) fn answered(&self, verified: bool) {
+        let now = Instant::now();
+        if verified {
+            let mut rank = self.rank.lock().unwrap_or_else(PoisonError::into_inner);
+            (rank.verified, rank.since) = (true, now);
+        }
+        let patience = if self.rank().verified {
+            IDLE_TIMEOUT
+        } else {
+            HEAD_TIMEOUT
+        };
+        self.wait_for(false, Some(now + patience));
+    }
+
+    /// Room for more bytes of a body: closes connections that wait with a body in memory, until there
+    /// is enough.
+    pub(super) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).ok()?;
+        let (connections, own) = (&self.connections, &self.must_close);
+        let other = |sender: &Sender| sender.has_body && !Arc::ptr_eq(&sender.must_close, own);
+        connections.take(&connections.bodies, bytes, other).await
+    }
+
+    /// Returns when the connection must be closed: its sender was too slow, or a newer connection
+    /// needs its place.
+    pub(super) async fn must_close(&self) {
+        let mut deadlines = self.deadline.subscribe();
+        loop {
+            let deadline = *deadlines.borrow_and_update();
+            let late = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.must_close.notified() => return,
+                () = late => return,
+                _ = deadlines.changed() => {}
+            }
+        }
+    }
+
+    fn wait_for(&self, has_body: bool, deadline: Option<Instant>) {
+        let mut waiting = self.connections.lock();
+        // After a change of the rank, the entry under the old one is gone: `answers` removed it.
+        waiting.by_rank.insert(
+            self.rank(),
+            Sender {
+                must_close: Arc::clone(&self.must_close),
+                has_body,
+            },
+        );
+        drop(waiting);
+        self.deadline.send_replace(deadline);
+    }
+
+    fn rank(&self) -> Rank {
+        *self.rank.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.connections.lock().by_rank.remove(&self.rank());
+    }
+}

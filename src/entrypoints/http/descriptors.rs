@@ -1,0 +1,62 @@
+//! The process's limit on open files. In: how many connections are wanted. Out: how many there may
+//! be, with the limit raised as far as needed and allowed.
+
+/// Descriptors that no connection takes: 64 threads that write the journal use two each, the cloud's
+/// and the store's connections the rest.
+const RESERVED_DESCRIPTORS: usize = 256;
+/// So many connections are allowed even where the limit leaves no room for them.
+const MIN_CONNECTIONS: usize = 16;
+
+/// Raises the soft limit for `wanted` connections, and returns how many the limit allows.
+#[cfg(unix)]
+pub(crate) fn connections_within_limit(wanted: usize) -> usize {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return wanted;
+    };
+    let needed = wanted.saturating_add(RESERVED_DESCRIPTORS) as u64;
+    let raised = needed.min(hard);
+    let limit = if soft < raised && setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_ok() {
+        raised
+    } else {
+        soft
+    };
+    let allowed = allowed(wanted, usize::try_from(limit).unwrap_or(usize::MAX));
+    if allowed < wanted {
+        tracing::warn!(
+            limit,
+            connections = allowed,
+            wanted,
+            "the limit on open files leaves fewer connections than http.max_connections; raise it"
+        );
+    }
+    allowed
+}
+
+/// Other systems have no such limit.
+#[cfg(not(unix))]
+pub(crate) fn connections_within_limit(wanted: usize) -> usize {
+    wanted
+}
+
+fn allowed(wanted: usize, limit: usize) -> usize {
+    let free = limit.saturating_sub(RESERVED_DESCRIPTORS);
+    wanted.min(free).max(MIN_CONNECTIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_for_the_journal() {
+        for (wanted, limit, connections) in [
+            (2_048, 1_024, 768),
+            (2_048, 1_048_576, 2_048),
+            (100, 1_024, 100),
+            (2_048, 256, 16),
+        ] {
+            assert_eq!(allowed(wanted, limit), connections, "{wanted} of {limit}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Output that never makes the service wait: log lines for stderr and copies of evidence for stdout. In:
+//! whole lines. Out: the lines, written by a thread for each stream; a line that finds no room is
+//! dropped and counted.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Bytes that wait to be written, for each stream.
+const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
+/// What a waiting line takes besides its text, bytes.
+const LINE_OVERHEAD: usize = 64;
+/// How long a flush waits for a stream that nobody reads.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
+/// How often a flush looks whether everything is written.
+const FLUSH_POLL: Duration = Duration::from_millis(1);
+
+static LOG: OnceLock<Output> = OnceLock::new();
+static EVIDENCE: OnceLock<Output> = OnceLock::new();
+
+/// One output stream.
+struct Output {
+    lines: Sender<Vec<u8>>,
+    queued: Arc<AtomicUsize>,
+    dropped: AtomicU64,
+}
+
+impl Output {
+    /// Starts the thread that writes to `stream`. Without a thread every line is dropped and counted.
+    fn start(name: &str, mut stream: impl Write + Send + 'static) -> Self {
+        let (sender, lines) = channel::<Vec<u8>>();
+        let queued = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::clone(&queued);
+        let write = move || {
+            for line in lines {
+                // A closed pipe does not stop the service.
+                drop(stream.write_all(&line).and_then(|()| stream.flush()));
+                waiting.fetch_sub(cost(&line), Ordering::Release);
+            }
+        };
+        drop(
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(write),
+        );
+        Self {
+            lines: sender,
+            queued,
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    fn push(&self, line: Vec<u8>) {
+        let cost = cost(&line);
+        let before = self.queued.fetch_add(cost, Ordering::Relaxed);
+        let fits = before.saturating_add(cost) <= MAX_QUEUED_BYTES;
+        if !fits || self.lines.send(line).is_err() {
+            self.queued.fetch_sub(cost, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn is_written(&self) -> bool {
+        self.queued.load(Ordering::Acquire) == 0
+    }
+}
+
+fn cost(line: &[u8]) -> usize {
+    line.len().saturating_add(LINE_OVERHEAD)
+}
+
+/// Writes a copy of a journal record to the host's log, by way of stdout.
+pub fn copy_evidence(line: &str) {
+    let output = EVIDENCE.get_or_init(|| Output::start("evidence", io::stdout()));
+    output.push(format!("{line}\n").into_bytes());
+}
+
+/// Waits until the host has what was logged, for a limited time. Call it before the host freezes the
+/// process.
+pub async fn flush() {
+    let began = Instant::now();
+    while !is_written() && began.elapsed() < FLUSH_TIMEOUT {
+        tokio::time::sleep(FLUSH_POLL).await;
+    }
+}
+
+/// The same at the end of the process.
+pub fn flush_at_exit() {
+    let began = Instant::now();
+    while !is_written() && began.elapsed() < FLUSH_TIMEOUT {
+        std::thread::sleep(FLUSH_POLL);
+    }
+}
+
+fn is_written() -> bool {
+    let both = [LOG.get(), EVIDENCE.get()];
+    both.into_iter().flatten().all(Output::is_written)
+}
+
+/// How many log lines, and how many copies of evidence, found no room.
+pub(super) fn dropped() -> (u64, u64) {
+    let of = |output: Option<&Output>| output.map_or(0, |o| o.dropped.load(Ordering::Relaxed));
+    (of(LOG.get()), of(EVIDENCE.get()))
+}
+
+/// The writer of one log event, which the subscriber writes in one piece.
+pub(super) struct LogLine {
+    /// Whether the event has colours.
+    pub(super) ansi: bool,
+}
+
+impl Write for LogLine {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let line = one_line(&String::from_utf8_lossy(event), self.ansi);
+        LOG.get_or_init(|| Output::start("log", io::stderr()))
+            .push(line.into_bytes());
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One event as one line: characters that would begin another line, or hide or reorder text, are
+/// escaped as in JSON. The subscriber itself escapes the colour codes of field values.
+fn one_line(event: &str, ansi: bool) -> String {
+    let mut line = String::with_capacity(event.len() + 1);
+    for c in event.trim_end_matches('\n').chars() {
+        match c {
+            '\n' => line.push_str("\\n"),
+            '\r' => line.push_str("\\r"),
+            '\t' => line.push_str("\\t"),
+            '\u{1b}' if ansi => line.push(c),
+            c if c.is_control() || misleads(c) => {
+                line.push_str(&format!("\\u{:04x}", u32::from(c)))
+            }
+            c => line.push(c),
+        }
+    }
+    line.push('\n');
+    line
+}
+
+/// Line separators and the marks of text direction.
+fn misleads(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    /// A stream that nobody reads until the other end of the channel is dropped.
+    struct Stuck(Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stream_that_nobody_reads_costs_lines_and_no_time() {
+        let (reader, unread) = channel();
+        let output = Output::start("test", Stuck(unread));
+        let line = vec![b'x'; 1_024];
+        let began = Instant::now();
+        for _ in 0..10_000 {
+            output.push(line.clone());
+        }
+        assert!(began.elapsed() < Duration::from_secs(5));
+        let fit = (MAX_QUEUED_BYTES / cost(&line)) as u64;
+        assert_eq!(output.dropped.load(Ordering::Relaxed), 10_000 - fit);
+        assert!(!output.is_written());
+        drop(reader);
+        for _ in 0..5_000 {
+            if output.is_written() {
+                break;
+            }
+            std::thread::sleep(FLUSH_POLL);
+        }
+        assert!(
+            output.is_written(),
+            "what fitted is written once it is read"
+        );
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_its_fields_contain() {
+        for (event, line) in [
+            ("plain\n", "plain\n"),
+            ("a\nERROR forged\r\n", "a\\nERROR forged\\r\n"),
+            ("\u{1b}[2Jtab\t\u{0}", "\\u001b[2Jtab\\t\\u0000\n"),
+            ("gpj.\u{202e}exe\u{2028}", "gpj.\\u202eexe\\u2028\n"),
+            ("café 共享", "café 共享\n"),
+        ] {
+            assert_eq!(one_line(event, false), line);
+        }
+        assert_eq!(one_line("\u{1b}[31mred\n", true), "\u{1b}[31mred\n");
+    }
+}
