@@ -29,3 +29,7 @@ package:
 # Checks licences, sources and duplicates of the dependencies (needs cargo-deny)
 deny:
     cargo deny check licenses bans sources
+
+# Fuzzes each target, or one, for so many seconds: just fuzz 60 maps
+fuzz seconds target="":
+    scripts/fuzz {{seconds}} {{target}}

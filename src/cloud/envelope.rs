@@ -78,7 +78,9 @@ fn refusal(error: &Value, purpose: Purpose, request_id: Option<String>) -> Cloud
     match text("Code").filter(|code| !code.is_empty()) {
         Some(code) => answered(
             code,
-            text("Message").unwrap_or_default(),
+            text("Message")
+                .filter(|message| !message.is_empty())
+                .unwrap_or("the answer has no message"),
             purpose,
             request_id,
         ),

@@ -274,8 +274,14 @@ impl Fields<'_> {
     }
 }
 
+/// The name of an unknown field: quoted and escaped unless it is a plain word.
 fn clip(name: &str) -> String {
-    name.chars().take(40).collect()
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if (1..=40).contains(&name.len()) && name.bytes().all(plain) {
+        name.to_owned()
+    } else {
+        shown(name)
+    }
 }
 
 #[cfg(test)]

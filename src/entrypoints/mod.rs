@@ -3,6 +3,8 @@
 mod azure;
 pub mod cli;
 mod function_compute;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod http;
 mod invocation;

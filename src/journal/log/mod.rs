@@ -24,6 +24,8 @@ pub use merkle::{
 };
 pub use note::{NoteFlaw, NoteSigner, VerifierKey};
 pub use proof::{ConsistencyProof, Proof, ProofFlaw};
+#[doc(hidden)]
+pub use segment::records_in_segment;
 pub(in crate::journal) use segment::{MAX_SEGMENT_BYTES, Segment};
 pub(in crate::journal) use tile::{Edge, Object, bundles, partial_bundle, partial_tiles};
 pub use verified::VerifiedLog;

@@ -144,6 +144,14 @@ impl Segment {
     }
 }
 
+/// How many records the bytes of an object hold, for the fuzz targets.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn records_in_segment(bytes: &[u8]) -> Result<usize, &'static str> {
+    Segment::read(bytes).map(|segment| segment.records().len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,337 @@
+//! The fuzz targets: each passes bytes that an outsider wrote to the code that reads them first, and
+//! asserts what holds for any bytes. `fuzz/` runs them under cargo-fuzz, and the suite on the seeds
+//! and on mutations of them.
+
+use std::sync::{Arc, LazyLock};
+
+use sharehook::app::{App, Prepared};
+use sharehook::clock::Clock;
+use sharehook::cloud::actions::{self, Action, Purpose};
+use sharehook::cloud::envelope;
+use sharehook::config::{AwsSecrets, Config, Vars};
+use sharehook::domain::{ServedRegions, ShareRequest, Timestamp, read_json};
+use sharehook::entrypoints::fuzzing;
+use sharehook::inbound::{
+    Delivery, Headers, Map, SchemeName, SchemeSpec, VerifiedDelivery, Verifier, Via, cloudevents,
+};
+use sharehook::journal::export::{Entry, Origin};
+use sharehook::journal::log::{
+    Checkpoint, ConsistencyProof, Proof, VerifierKey, records_in_segment,
+};
+use sharehook::journal::{State, Stored};
+use sharehook::policy::{PolicyFiles, PolicySet, SourceFacts, sample_files};
+
+/// A target and its name.
+pub(crate) type Target = (&'static str, fn(&[u8]));
+
+/// Each target by the name that `fuzz/` and the corpora use.
+pub(crate) const TARGETS: [Target; 12] = [
+    ("native", native),
+    ("maps", maps),
+    ("map_text", map_text),
+    ("schemes", schemes),
+    ("cloud_events", cloud_events),
+    ("host_events", host_events),
+    ("http_requests", http_requests),
+    ("cloud_answers", cloud_answers),
+    ("records", records),
+    ("notes", notes),
+    ("configuration", configuration),
+    ("policies", policies),
+];
+
+const TOKEN: &str = "a-token-of-the-fuzz-targets-0123456789";
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_793_602_439).unwrap()
+}
+
+/// A native request: every problem names its field and a remedy, and what is read has one digest.
+pub(crate) fn native(data: &[u8]) {
+    let Ok(value) = read_json(data) else { return };
+    match ShareRequest::from_json(&value, &ServedRegions::default()) {
+        Ok(request) => {
+            let again = ShareRequest::from_json(&value, &ServedRegions::default()).unwrap();
+            assert_eq!(request.digest(), again.digest());
+            assert!(!request.target.items().is_empty(), "a request for nothing");
+        }
+        Err(problems) => {
+            assert!(!problems.0.is_empty());
+            for problem in &problems.0 {
+                assert!(
+                    !problem.field.is_empty() && !problem.remedy.is_empty(),
+                    "{problem}"
+                );
+            }
+        }
+    }
+}
+
+fn delivered(body: &[u8]) -> VerifiedDelivery {
+    let from = vec!["queue".to_owned()];
+    let spec = SchemeSpec::preset(SchemeName::Trusted);
+    let verifier = Verifier::new(spec, Vec::new(), from).unwrap();
+    let delivery = Delivery {
+        source: "s".parse().unwrap(),
+        via: Via::Host {
+            origin: "queue".to_owned(),
+            id: None,
+        },
+        body: body.to_vec().into(),
+    };
+    verifier.verify(delivery, now()).unwrap()
+}
+
+/// Every map that ships, on any body.
+pub(crate) fn maps(data: &[u8]) {
+    static MAPS: LazyLock<Vec<Map>> = LazyLock::new(|| {
+        let load = |name| Map::builtin(name).unwrap().unwrap();
+        Map::builtin_names().map(load).collect()
+    });
+    let delivery = delivered(data);
+    for map in MAPS.iter() {
+        if let Ok(requests) = map.apply(&delivery, now(), &ServedRegions::default()) {
+            assert!(requests.len() <= 20, "{}", map.name());
+        }
+    }
+}
+
+/// Any text as a map, on one event.
+pub(crate) fn map_text(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(map) = Map::load(text, "m.jq") {
+        let event = br#"{"id":"1","list":[1,2.5,"a",null],"text":"a: b","object":{"k":[{}]}}"#;
+        let _ = map.apply(&delivered(event), now(), &ServedRegions::default());
+    }
+}
+
+/// Header lines, an empty line, a body.
+fn request(data: &[u8]) -> (Headers, &[u8]) {
+    let end = data.windows(2).position(|pair| pair == b"\n\n");
+    let (head, body) = match end {
+        Some(at) => (&data[..at], &data[at + 2..]),
+        None => (&data[..0], data),
+    };
+    let head = String::from_utf8_lossy(head);
+    let pairs = head.lines().filter_map(|line| line.split_once(": "));
+    (Headers::new(pairs), body)
+}
+
+/// No preset accepts a delivery whose sender does not know the secret.
+pub(crate) fn schemes(data: &[u8]) {
+    let (headers, body) = request(data);
+    for name in SchemeName::ALL {
+        let secrets = match name {
+            SchemeName::Trusted | SchemeName::Sns => Vec::new(),
+            SchemeName::StandardWebhooks | SchemeName::Svix | SchemeName::Gitlab => {
+                vec!["whsec_ZnV6ei10YXJnZXRzLXNlY3JldC0wMTIzNDU2Nzg5YWI=".into()]
+            }
+            SchemeName::Basic => vec!["fuzz:a-password-of-the-targets-01234".into()],
+            _ => vec![TOKEN.into()],
+        };
+        let from = match name {
+            SchemeName::Trusted => vec!["queue".to_owned()],
+            SchemeName::Sns => vec!["arn:aws:sns:us-east-1:000000000000:share-requests".to_owned()],
+            _ => Vec::new(),
+        };
+        let verifier = Verifier::new(SchemeSpec::preset(name), secrets, from).unwrap();
+        let delivery = Delivery {
+            source: "s".parse().unwrap(),
+            via: Via::Http(headers.clone()),
+            body: body.to_vec().into(),
+        };
+        let _ = verifier.certificate_url(&delivery);
+        let explained = verifier.explain(delivery, now());
+        let refusal = explained.outcome.expect_err("a stranger was believed");
+        assert!(!refusal.public_text().is_empty());
+    }
+}
+
+/// CloudEvents in each mode, verified by a token.
+pub(crate) fn cloud_events(data: &[u8]) {
+    let (headers, body) = request(data);
+    let claimed = cloudevents::claimed_sources(&headers, body);
+    let verified = delivered(body);
+    if let Ok(events) = cloudevents::open(&verified, &headers) {
+        assert_eq!(claimed.map(|sources| sources.len()), Ok(events.len()));
+    }
+}
+
+/// A function with a source for each kind of sender, which policy allows nothing.
+static APP: LazyLock<(tokio::runtime::Runtime, Arc<App>)> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/policy");
+    let policy = policy.replace("/fuzz/policy", "/policy");
+    let text = format!(
+        r#"
+journal = "memory:"
+policy = {policy:?}
+[cloud]
+site = "intl"
+endpoint = "http://127.0.0.1:9"
+[[source]]
+name = "jira"
+scheme = "jira"
+secrets = ["env:SECRET"]
+map = "jira"
+[[source]]
+name = "slack"
+scheme = "slack"
+secrets = ["env:SECRET"]
+map = "slack"
+handshake = "slack"
+[[source]]
+name = "desk"
+scheme = "bearer"
+secrets = ["env:SECRET"]
+events = ["https://desk.example.com/approvals"]
+[[source]]
+name = "open"
+scheme = "trusted"
+from = ["invoke", "arn:aws:sqs:ap-southeast-1:000000000000:share-requests", "azure:F", "ckafka:t"]
+"#
+    );
+    let vars = Vars::from([("SECRET".to_owned(), TOKEN.to_owned())]);
+    let config = Config::read("fuzz.toml", &text, &vars, &AwsSecrets::new()).unwrap();
+    let prepared = Prepared::new(config).unwrap().planning();
+    let app = runtime
+        .block_on(prepared.open(&vars, Clock::System))
+        .unwrap();
+    (runtime, Arc::new(app))
+});
+
+/// An event of any function host.
+pub(crate) fn host_events(data: &[u8]) {
+    let (runtime, app) = &*APP;
+    let answer = runtime.block_on(fuzzing::event(app, data));
+    assert!(!answer.is_empty());
+}
+
+/// An HTTP request to each address; the first line is method and path.
+pub(crate) fn http_requests(data: &[u8]) {
+    let (runtime, app) = &*APP;
+    let end = data.iter().position(|b| *b == b'\n').unwrap_or(data.len());
+    let line = String::from_utf8_lossy(&data[..end]).into_owned();
+    let (method, path) = line.split_once(' ').unwrap_or(("POST", "/hooks/slack"));
+    let (_, body) = request(data.get(end + 1..).unwrap_or_default());
+    let head = String::from_utf8_lossy(data).into_owned();
+    let pairs: Vec<(String, String)> = head
+        .lines()
+        .skip(1)
+        .map_while(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let status = runtime.block_on(fuzzing::request(app, method, path, pairs, body));
+    assert!((200..600).contains(&status), "{status}");
+}
+
+/// What the cloud answers, to every action.
+pub(crate) fn cloud_answers(data: &[u8]) {
+    fn open<A: Action>(data: &[u8]) {
+        for status in [200, 400, 500] {
+            for purpose in [Purpose::Read, Purpose::Share] {
+                if let Err(error) = envelope::open::<A::Answer>(status, data, purpose) {
+                    assert!(!error.message.is_empty());
+                }
+            }
+        }
+    }
+    open::<actions::share_blueprint_across_accounts::Request>(data);
+    open::<actions::lighthouse_modify_image_share_permission::Request>(data);
+    open::<actions::cvm_modify_image_share_permission::Request>(data);
+    open::<actions::describe_images_to_share::Request>(data);
+    open::<actions::describe_blueprints_share_across_account_infos::Request>(data);
+    open::<actions::describe_image_share_permission::Request>(data);
+    open::<actions::describe_blueprints::Request>(data);
+    open::<actions::describe_images::Request>(data);
+}
+
+/// Journal files, several after one another with a zero byte between them: reading, applying and
+/// exporting are total, and a segment of any bytes is read or refused.
+pub(crate) fn records(data: &[u8]) {
+    let _ = records_in_segment(data);
+    let read = |file: &[u8]| Stored::read(file).ok();
+    let records: Vec<Stored> = data.split(|b| *b == 0).filter_map(read).collect();
+    let _ = State::from_records(&records);
+    let origin = Origin {
+        site: "intl".to_owned(),
+        version: "0".to_owned(),
+    };
+    for entry in Entry::all(&records) {
+        assert!(!entry.csv().contains('\u{202e}'));
+        assert!(read_json(entry.ocsf(&origin).as_bytes()).is_ok());
+    }
+}
+
+/// Keys, checkpoints and proofs.
+pub(crate) fn notes(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let key = "sharehook-journal+5d3a6f8c+AQ==";
+    let keys = [text.trim().parse::<VerifierKey>(), key.parse()];
+    let _ = Checkpoint::unverified(text);
+    for key in keys.into_iter().flatten() {
+        assert!(
+            Checkpoint::open(text, &key).is_err(),
+            "nobody has signed it"
+        );
+        if let Ok(proof) = Proof::read(text) {
+            assert!(proof.check(&key).is_err(), "nobody has signed it");
+        }
+        if let Ok(proof) = ConsistencyProof::read(text) {
+            assert!(proof.check(&key).is_err(), "nobody has signed it");
+        }
+    }
+}
+
+/// A configuration: every mistake names its place.
+pub(crate) fn configuration(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    // The targets read nothing but their input: relative paths are not found.
+    if text.contains(r#""/"#) || text.contains(":/") || text.contains("'/") {
+        return;
+    }
+    let vars = Vars::from([("SECRET".to_owned(), TOKEN.to_owned())]);
+    if let Err(problems) = Config::read("not-there/c.toml", text, &vars, &AwsSecrets::new()) {
+        assert!(!problems.0.is_empty());
+        for problem in &problems.0 {
+            assert!(
+                !problem.field.is_empty() && !problem.remedy.is_empty(),
+                "{problem}"
+            );
+        }
+    }
+}
+
+/// Entities, and a policy, beside the sample ones.
+pub(crate) fn policies(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let sources = [SourceFacts {
+        name: "jira".parse().unwrap(),
+        scheme: "jira".to_owned(),
+        signed: true,
+    }];
+    let entities = PolicyFiles {
+        entities: Some(text.to_owned()),
+        ..sample_files()
+    };
+    let mut policy = sample_files();
+    policy
+        .policies
+        .push(("own.cedar".to_owned(), text.to_owned()));
+    for files in [entities, policy] {
+        if let Err(problems) = PolicySet::load(&files, &sources, 1) {
+            assert!(!problems.0.is_empty());
+        }
+    }
+}
