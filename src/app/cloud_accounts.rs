@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::cloud::credentials::{InvocationCredentials, RoleArn};
-use crate::cloud::{Cloud, CloudSettings, CredentialChain};
+use crate::cloud::{Cloud, CloudSettings, CredentialChain, Deadline};
 use crate::config::{AccountConfig, Config, DEFAULT_ACCOUNT, Vars};
 use crate::domain::{
     Action, Item, ItemResult, Problem, Problems, Region, ResultCode, ResultKind, ShareRequest,
@@ -52,6 +52,24 @@ impl CloudAccounts {
             invocation_credentials,
             believes_invocations: false,
         })
+    }
+
+    /// Logs each account whose calls could not be signed now. A server starts nevertheless.
+    pub(super) async fn log_missing_credentials(&self, deadline: Deadline) {
+        // These come with an invocation.
+        if self.believes_invocations {
+            return;
+        }
+        let named = self
+            .named
+            .iter()
+            .map(|(name, cloud)| (name.as_str(), cloud));
+        let default = std::iter::once((DEFAULT_ACCOUNT, &self.default));
+        for (account, cloud) in default.chain(named) {
+            if let Err(error) = cloud.find_credentials(deadline).await {
+                tracing::warn!(account, %error, "the cloud cannot be called as this account");
+            }
+        }
     }
 
     /// On a host that writes the credentials of its role into each request's headers.

@@ -163,6 +163,11 @@ impl App {
         self.readiness.or_look(now, look).await
     }
 
+    /// Logs which accounts of the cloud cannot be called for lack of credentials.
+    pub async fn log_missing_credentials(&self) {
+        self.clouds.log_missing_credentials(self.budget()).await;
+    }
+
     /// All pages of what can be shared to Lighthouse.
     ///
     /// # Errors

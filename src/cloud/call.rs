@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::actions::{Action, Api, Paged, Pager, PagingError, Purpose, Service};
 use super::client::{self, Client, Failure};
-use super::credentials::{CredentialCache, CredentialChain, Credentials, Remote};
+use super::credentials::{CredentialCache, CredentialChain, Credentials, CredentialsError, Remote};
 use super::deadline::Deadline;
 use super::endpoint::Endpoint;
 use super::envelope::{self, Answered};
@@ -57,6 +57,14 @@ impl Cloud {
             lists_no_blueprint_shares: AtomicBool::new(false),
             settings,
         })
+    }
+
+    /// Looks the credentials up, as the first call would.
+    ///
+    /// # Errors
+    /// Why a call could not be signed now.
+    pub async fn find_credentials(&self, deadline: Deadline) -> Result<(), CredentialsError> {
+        self.credentials.current(deadline).await.map(|_| ())
     }
 
     /// The root account of the credentials in use; `None` before the first look-up, or when the

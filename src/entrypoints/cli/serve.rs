@@ -170,6 +170,8 @@ async fn listen(
         body_bytes: config.body_limit,
     };
     let sweeper = tokio::spawn(sweep_for_ever(Arc::clone(&app)));
+    let looking = Arc::clone(&app);
+    tokio::spawn(async move { looking.log_missing_credentials().await });
     let worker = tokio::spawn(Arc::clone(&app).work_off(backlog));
     let sealer = Arc::clone(&app);
     let sealer = tokio::spawn(async move { sealer.seal_after_writes().await });

@@ -6,6 +6,7 @@ mod cloudevents;
 mod connections;
 pub(super) mod descriptors;
 pub(super) mod event;
+mod pace;
 mod request;
 mod response;
 mod routes;

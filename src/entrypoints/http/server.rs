@@ -20,11 +20,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 use crate::entrypoints::outcome::Outcome;
 
 use super::body::{self, BODY_TIMEOUT, MIN_BODY_RATE, Unread};
 use super::connections::{Connection, Connections, IDLE_TIMEOUT};
+use super::pace::Pace;
 use super::request::HttpRequest;
 use super::response::HttpResponse;
 
@@ -47,6 +49,7 @@ pub(crate) struct Bounds {
 struct Shared {
     handler: Handler,
     body_limit: usize,
+    pace: Pace,
 }
 
 /// Serves until `stop` ends; then accepts no new connections and finishes the running requests.
@@ -59,6 +62,7 @@ pub(crate) async fn serve(
     let shared = Arc::new(Shared {
         handler,
         body_limit: bounds.body_bytes,
+        pace: Pace::new(Instant::now()),
     });
     let connections = Connections::new(bounds.max_connections, bounds.body_bytes);
     let graceful = GracefulShutdown::new();
@@ -146,7 +150,11 @@ async fn answer(
     // Deliveries are POST requests; the answer to a probe proves nothing about its sender.
     let is_post = request.method() == Method::POST;
     let (response, handled) = respond(shared, connection, request).await;
-    connection.answered(is_post && handled && response.outcome.authenticated());
+    let verified = is_post && handled && response.outcome.authenticated();
+    connection.answered(verified);
+    if !verified {
+        tokio::time::sleep(shared.pace.delay(Instant::now())).await;
+    }
     to_hyper(response)
 }
 

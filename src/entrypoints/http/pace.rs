@@ -1,0 +1,65 @@
+//! Slows down a flood of requests that prove nothing, so that it cannot take the processor from honest
+//! work. In: the instants of such answers. Out: how long each is held back.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// So many answers of this kind go out at once in each period.
+const MAX_PROMPT: u32 = 50;
+const PERIOD: Duration = Duration::from_millis(100);
+/// How long each further one is held back. Its sender waits meanwhile.
+const DELAY: Duration = Duration::from_millis(250);
+
+/// The answers of the current period to senders that proved nothing.
+pub(super) struct Pace(Mutex<Period>);
+
+struct Period {
+    began: Instant,
+    answers: u32,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant) -> Self {
+        Self(Mutex::new(Period {
+            began: now,
+            answers: 0,
+        }))
+    }
+
+    /// Counts an answer, and returns how long it is held back.
+    pub(super) fn delay(&self, now: Instant) -> Duration {
+        let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(period.began) >= PERIOD {
+            *period = Period {
+                began: now,
+                answers: 0,
+            };
+        }
+        period.answers = period.answers.saturating_add(1);
+        if period.answers > MAX_PROMPT {
+            DELAY
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_held_back_and_a_few_answers_are_not() {
+        let now = Instant::now();
+        let pace = Pace::new(now);
+        let held_back = |now, answers| {
+            let delays = (0..answers).map(|_| pace.delay(now));
+            delays.filter(|delay| !delay.is_zero()).count()
+        };
+        assert_eq!(held_back(now, 60), 10);
+        assert_eq!(held_back(now + PERIOD, 50), 0);
+        assert_eq!(held_back(now + PERIOD, 1), 1);
+    }
+}
