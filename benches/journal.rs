@@ -1,7 +1,6 @@
-//! A journal of 100 000 finished requests and a hundred due ones: measures a sweep, beside a sweep
-//! without an index that reads every request, and how many records a second `audit verify`
-//! checks, with `--sealed` too.
-//! The journal lies in a directory below `TMPDIR`; `SHAREHOOK_BENCH_REQUESTS` sets its size.
+//! Time against history: what looking at a journal costs when 10⁴ and 10⁵ finished requests lie in
+//! it. `SHAREHOOK_BENCH_REQUESTS=10000,100000,1000000` sets other sizes. The journal lies in a
+//! directory below `TMPDIR`. Writes `benches/results/journal.json` and a plot of it, `journal.svg`.
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 #![allow(clippy::disallowed_methods)] // Its settings come from the environment, as for every benchmark.
@@ -10,6 +9,8 @@
 #[path = "setup/mod.rs"]
 mod setup;
 
+use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,200 +18,251 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 use object_store::local::LocalFileSystem;
 use serde_json::json;
-use setup::{REGION, Setup, account, blueprint};
+use setup::{Setup, account, blueprint, history};
 use sharehook::app::Deadline;
 use sharehook::clock::Clock;
-use sharehook::domain::{
-    Identity, Item, ItemResult, ResultKind, ServedRegions, ShareRequest, Status, Timestamp, Verdict,
-};
-use sharehook::journal::log::NoteSigner;
-use sharehook::journal::{
-    Access, Event, Journal, JournalLocation, Opened, Opening, Received, Report, Worker, WorkerLease,
-};
+use sharehook::domain::Timestamp;
+use sharehook::journal::{Access, Journal, JournalLocation};
 
-const DUE: usize = 100;
-const IMAGES: usize = 100;
 const START: &str = "2026-11-21T08:00:00Z";
-/// Number of concurrent writers.
-const LANES: usize = 64;
+/// Requests that have a share which ends, beside the finished ones.
+const ACTIVE: usize = 10;
+/// Requests that are written at once, between two seals.
+const BATCH: usize = 1_000;
+/// A measurement is repeated, and its shortest time counts, until it took so long.
+const ENOUGH: Duration = Duration::from_secs(2);
+const COLOURS: [&str; 8] = [
+    "#1b6ca8", "#c0392b", "#27ae60", "#8e44ad", "#e67e22", "#16a085", "#2c3e50", "#d81b60",
+];
+
+/// The times of one journal, in seconds, by what was done.
+type Times = Vec<(&'static str, f64)>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let finished: usize = std::env::var("SHAREHOOK_BENCH_REQUESTS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(100_000);
+    let set = std::env::var("SHAREHOOK_BENCH_REQUESTS").unwrap_or("10000,100000".to_owned());
+    let sizes: Vec<usize> = set.split(',').filter_map(|n| n.parse().ok()).collect();
+    let mut all: Vec<(usize, Times)> = Vec::new();
+    for size in sizes {
+        all.push((size, Box::pin(measure(size)).await));
+    }
+    let rows: Vec<_> = all
+        .iter()
+        .map(|(requests, times)| {
+            let seconds: serde_json::Map<_, _> = times
+                .iter()
+                .map(|(what, seconds)| ((*what).to_owned(), json!(seconds)))
+                .collect();
+            json!({"requests": requests, "records": 2 * requests, "seconds": seconds})
+        })
+        .collect();
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
+    std::fs::create_dir_all(&results).expect("a folder");
+    let text = format!("{:#}\n", json!(rows));
+    std::fs::write(results.join("journal.json"), text).expect("a file");
+    std::fs::write(results.join("journal.svg"), plot(&all)).expect("a file");
+    // The promise of `--sealed`, where there is enough to measure.
+    let kept = all.iter().all(|(size, times)| {
+        let of = |name| times.iter().find(|(what, _)| *what == name);
+        let (Some((_, whole)), Some((_, sealed))) =
+            (of("audit verify"), of("audit verify --sealed"))
+        else {
+            return false;
+        };
+        *size < 1_000 || sealed * 5.0 <= *whole
+    });
+    ExitCode::from(u8::from(!kept))
+}
+
+async fn measure(size: usize) -> Times {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let place = folder.path().join("journal");
-    let start: Timestamp = START.parse().expect("an instant");
-    let hours = |hours| start + SignedDuration::from_hours(hours);
-
     let begun = Instant::now();
-    fill(&place, finished, start).await;
-    let clock = Clock::at(start);
-    let setup = Setup::with(IMAGES, &format!("file:{}", place.display()), clock.clone()).await;
-    let due = (0..DUE).map(|n| (blueprint(n % 10), account(n))).collect();
-    let shared = setup.send_for(due, Some("24h")).await;
+    let end = fill(&place, size, START.parse().expect("an instant")).await;
     println!(
-        "{finished} finished requests and {shared} that expire, written in {:.1?}",
+        "{size} finished requests, written and sealed in {:.1?}",
         begun.elapsed()
     );
 
-    let journal = Journal::open(
-        &JournalLocation::Directory(place.clone()),
-        &Access::default(),
-    )
-    .expect("a journal");
-    let sweep = async |at: Timestamp, what: &str| {
-        clock.set(at);
-        let begun = Instant::now();
-        let report = setup
-            .app
-            .sweep(Deadline::after(Duration::from_secs(3_600)))
-            .await
-            .expect("a sweep");
-        println!(
-            "sweep        {:>9.3} s  {what}",
-            begun.elapsed().as_secs_f64()
-        );
-        report
-    };
-    sweep(
-        hours(1),
-        "the first: it makes the index and looks at every lease once",
-    )
-    .await;
-    let quiet = sweep(hours(2), "nothing is due").await;
-    let report = sweep(hours(25), &format!("{DUE} shares have expired")).await;
+    let clock = Clock::at(end + SignedDuration::from_hours(1));
+    let setup = Setup::with(ACTIVE, &format!("file:{}", place.display()), clock.clone()).await;
+    let tickets = (0..ACTIVE).map(|n| (blueprint(n), account(n))).collect();
+    assert_eq!(setup.send_for(tickets, Some("30d")).await, ACTIVE);
+    clock.set(end + SignedDuration::from_hours(2));
+    let deadline = || Deadline::after(Duration::from_secs(7_200));
     let begun = Instant::now();
-    let all = setup.app.requests(None).await.expect("a list");
+    while !setup
+        .app
+        .sweep(deadline())
+        .await
+        .expect("a sweep")
+        .finished
+        .is_empty()
+    {}
     println!(
-        "full scan    {:>9.3} s  every request is read",
-        begun.elapsed().as_secs_f64()
+        "its leases looked at and its index compared in {:.1?}",
+        begun.elapsed()
     );
+    let location = JournalLocation::Directory(place);
+    let journal = Journal::open(&location, &Access::default()).expect("a journal");
+    let (signer, now) = (history::signer(), end + SignedDuration::from_hours(2));
+    journal.seal(&signer, now).await.expect("a seal");
 
-    let signer = NoteSigner::read("bench", &NoteSigner::pem(&[7; 32])).expect("a key");
+    let mut times = Times::new();
+    let app = &setup.app;
+    time(&mut times, "grants, 10 active", async || {
+        assert_eq!(app.grants().await.expect("a list").entries.len(), ACTIVE);
+    })
+    .await;
+    time(&mut times, "sweep, nothing due", async || {
+        assert!(
+            app.sweep(deadline())
+                .await
+                .expect("a sweep")
+                .revoked
+                .is_empty()
+        );
+    })
+    .await;
+    let mut next = size;
+    for _ in 0..3 {
+        for n in next..next + 50 {
+            history::finish(&journal, n, now).await;
+        }
+        next += 50;
+        let begun = Instant::now();
+        let sealing = journal.seal(&signer, now).await.expect("a seal");
+        assert_eq!(sealing.sealed, 100);
+        note(&mut times, "seal, 100 new records", begun.elapsed());
+    }
+    time(&mut times, "requests --limit 50", async || {
+        assert_eq!(
+            app.requests(Some(50)).await.expect("a list").entries.len(),
+            50
+        );
+    })
+    .await;
+    time(&mut times, "requests", async || {
+        let all = app.requests(None).await.expect("a list");
+        assert_eq!(all.entries.len(), next + ACTIVE);
+    })
+    .await;
+    let key = signer.verifier();
+    time(&mut times, "audit verify --sealed", async || {
+        let report = journal
+            .verify_segments(key, None)
+            .await
+            .expect("a verification");
+        assert!(report.clean() && report.records >= 2 * next as u64);
+    })
+    .await;
+    time(&mut times, "audit verify", async || {
+        let report = journal
+            .verify_sealed(key, None)
+            .await
+            .expect("a verification");
+        assert!(report.clean(), "{:?}", report.findings.first());
+    })
+    .await;
+    let of = |name| {
+        times
+            .iter()
+            .find(|(what, _)| *what == name)
+            .map_or(0.0, |found| found.1)
+    };
+    // The page is made of these three.
+    let report = of("grants, 10 active") + of("requests") + of("audit verify");
+    times.push(("report", report));
+    for (what, seconds) in &times {
+        println!("{what:<24} {seconds:>9.4} s");
+    }
+    times
+}
+
+async fn time(times: &mut Times, what: &'static str, work: impl AsyncFn()) {
     let begun = Instant::now();
-    let sealing = journal.seal(&signer, hours(26)).await.expect("a seal");
-    println!(
-        "audit seal   {:>9.3} s  {} records",
-        begun.elapsed().as_secs_f64(),
-        sealing.sealed
-    );
-    let begun = Instant::now();
-    let verified = journal.verify_sealed(signer.verifier(), None).await;
-    let verified = verified.expect("a verification");
-    shown("audit verify", begun, &verified);
-    let begun = Instant::now();
-    let segments = journal.verify_segments(signer.verifier(), None).await;
-    let segments = segments.expect("a verification");
-    shown("… --sealed", begun, &segments);
-    let kept = quiet.is_quiet()
-        && report.revoked.len() == DUE
-        && report.failures.is_empty()
-        && verified.clean()
-        && segments.clean()
-        && segments.records == sealing.sealed;
-    if kept && all.entries.len() == finished + DUE {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    while begun.elapsed() < ENOUGH {
+        let one = Instant::now();
+        work().await;
+        note(times, what, one.elapsed());
     }
 }
 
-fn shown(what: &str, begun: Instant, report: &Report) {
-    let took = begun.elapsed().as_secs_f64();
-    println!(
-        "{what:<12} {took:>9.3} s  {} records, {:.0} a second, {} findings",
-        report.records,
-        report.records as f64 / took,
-        report.findings.len()
-    );
+fn note(times: &mut Times, what: &'static str, took: Duration) {
+    let took = took.as_secs_f64();
+    match times.iter_mut().find(|(known, _)| *known == what) {
+        Some((_, best)) => *best = best.min(took),
+        None => times.push((what, took)),
+    }
 }
 
-/// Requests that were carried out and closed, as the application writes them; not synced, which
-/// only the writing would feel.
-async fn fill(place: &std::path::Path, count: usize, now: Timestamp) {
+/// Finished requests as the application writes them; not synced, which only the writing would feel.
+async fn fill(place: &Path, count: usize, start: Timestamp) -> Timestamp {
     std::fs::create_dir_all(place).expect("a folder");
     let store = LocalFileSystem::new_with_prefix(place).expect("a directory");
     let journal = Journal::over(Arc::new(store));
-    let mut lanes = tokio::task::JoinSet::new();
-    for lane in 0..LANES {
-        let journal = journal.clone();
-        lanes.spawn(async move {
-            for n in (lane..count).step_by(LANES) {
-                finish(&journal, n, now).await;
-            }
-        });
+    let mut now = start;
+    for first in (0..count).step_by(BATCH) {
+        now += SignedDuration::from_mins(1);
+        let mut writers = tokio::task::JoinSet::new();
+        for n in first..count.min(first + BATCH) {
+            let journal = journal.clone();
+            writers.spawn(async move { history::finish(&journal, n, now).await });
+        }
+        writers.join_all().await;
+        journal.seal(&history::signer(), now).await.expect("a seal");
     }
-    lanes.join_all().await;
+    now
 }
 
-async fn finish(journal: &Journal, n: usize, now: Timestamp) {
-    let to = account(1_000_000 + n / IMAGES);
-    let request = json!({
-        "action": "share", "image": blueprint(n % IMAGES), "region": REGION, "accounts": [to],
-        "requester": "alice@example.com", "approvers": ["bob@example.com"], "ticket": format!("CHG{n}"),
-    });
-    let request = ShareRequest::from_json(&request, &ServedRegions::default()).expect("a request");
-    let policies = vec!["golden-images-to-staging".to_owned()];
-    let verdict = Verdict {
-        allowed: true,
-        policies,
-        approvals: Vec::new(),
-        refused: vec![],
-        policy_digest: "00".to_owned(),
+/// Seconds against requests, both logarithmic.
+fn plot(all: &[(usize, Times)]) -> String {
+    let (width, height, left, bottom) = (760.0, 420.0, 60.0, 50.0);
+    let decades = 5.0; // 1 ms to 100 s
+    let x = |requests: usize| left + 100.0 + ((requests as f64).log10() - 4.0) * 170.0;
+    let y = |seconds: f64| {
+        let up = (seconds.log10() + 3.0).clamp(0.0, decades);
+        height - bottom - up / decades * (height - bottom - 20.0)
     };
-    let worker = Worker::from_random((n as u64).to_be_bytes());
-    let opening = Opening {
-        identity: Identity {
-            source: "jira".parse().expect("a source"),
-            id: format!("CHG{n}"),
-        },
-        delivery_id: None,
-        secret_fingerprint: None,
-        scheme: "jira".to_owned(),
-        received: Received {
-            body_digest: "00".repeat(32),
-            map_digest: "00".repeat(32),
-            config_digest: "00".repeat(32),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        },
-        request,
-        verdict,
-        lease: WorkerLease {
-            now,
-            until: now + SignedDuration::from_secs(60),
-            worker,
-        },
-    };
-    let Opened::New(mut claim) = journal.open_request(opening).await.expect("a write") else {
-        return;
-    };
-    let item = Item::Account(to.parse().expect("an account"));
-    let results = vec![ItemResult::new(
-        item,
-        ResultKind::Shared,
-        Some(format!("request-{n}")),
-    )];
-    let progress = sharehook::journal::Progress {
-        results: results.clone(),
-        blueprint: None,
-        calls: vec![],
-    };
-    claim
-        .record(journal, now, Event::Progress(progress))
-        .await
-        .expect("a write");
-    claim
-        .record(
-            journal,
-            now,
-            Event::Closed {
-                status: Status::Completed,
-                results,
-            },
-        )
-        .await
-        .expect("a write");
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
+         <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n"
+    );
+    for power in -3..=2 {
+        let at = y(10_f64.powi(power));
+        let label = ["1 ms", "10 ms", "100 ms", "1 s", "10 s", "100 s"];
+        let label = label.get((power + 3) as usize).copied().unwrap_or_default();
+        let _ = writeln!(
+            svg,
+            "<path d=\"M{left} {at:.0}H500\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{:.0}\" text-anchor=\"end\">{label}</text>",
+            left - 6.0,
+            at + 4.0
+        );
+    }
+    for (requests, _) in all {
+        let (at, down) = (x(*requests), height - bottom + 20.0);
+        let _ = writeln!(
+            svg,
+            "<text x=\"{at:.0}\" y=\"{down:.0}\" text-anchor=\"middle\">{requests} requests</text>"
+        );
+    }
+    let names = all.first().map_or(&[][..], |(_, times)| times.as_slice());
+    for (n, (what, _)) in names.iter().enumerate() {
+        let colour = COLOURS.get(n % COLOURS.len()).copied().unwrap_or_default();
+        let points = all.iter().filter_map(|(requests, times)| {
+            let (_, seconds) = times.iter().find(|(known, _)| known == what)?;
+            Some(format!("{:.0},{:.0}", x(*requests), y(*seconds)))
+        });
+        let points: Vec<String> = points.collect();
+        let down = 40 + 22 * n;
+        let _ = writeln!(
+            svg,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\n\
+             <path d=\"M530 {down}h24\" stroke=\"{colour}\" stroke-width=\"2\"/><text x=\"562\" y=\"{}\">{what}</text>",
+            points.join(" "),
+            down + 4
+        );
+    }
+    svg.push_str("</svg>\n");
+    svg
 }

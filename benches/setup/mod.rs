@@ -45,6 +45,8 @@ pub(crate) fn account(n: usize) -> String {
     format!("{}", 700_000_000_000 + n)
 }
 
+#[allow(unused_imports)] // For the benchmark of the journal.
+pub(crate) use support::history;
 pub(crate) use support::sandbox_keys as vars;
 
 impl Setup {

@@ -5,6 +5,7 @@
 mod access;
 mod azure;
 mod claim;
+mod directory;
 mod error;
 mod gcs;
 mod history;

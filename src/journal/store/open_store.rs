@@ -12,6 +12,7 @@ use object_store::path::Path;
 
 use super::super::location::JournalLocation;
 use super::azure::Azure;
+use super::directory::Directory;
 use super::error::{JournalError, Scrub, place_error};
 use super::gcs::Gcs;
 use super::place_test::folder_id;
@@ -27,7 +28,7 @@ impl Journal {
     pub fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
         let local = |store: Arc<dyn ObjectStore>| (store, Path::default(), Scrub::default());
         let (store, root, scrub) = match location {
-            JournalLocation::Directory(dir) => local(Arc::new(directory(dir)?)),
+            JournalLocation::Directory(dir) => local(Arc::new(Directory(directory(dir)?))),
             JournalLocation::Memory => local(Arc::new(InMemory::new())),
             JournalLocation::S3(bucket) => remote::open::<S3>(bucket, access, location)?,
             JournalLocation::Gcs(bucket) => remote::open::<Gcs>(bucket, access, location)?,

@@ -9,10 +9,13 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use super::super::chain::{Chain, Finding};
+use super::super::location::JournalLocation;
 use super::super::log::{Hash, VerifiedLog};
 use super::super::record::{Flaw, StreamId};
 use super::super::state::{State, StreamState};
+use super::directory::odd_entries;
 use super::index::Asked;
+use super::log::about;
 use super::objects::{Fetched, Folder};
 use super::retire::Retired;
 use super::{Journal, JournalError};
@@ -131,8 +134,30 @@ impl Journal {
         for finding in self.check_index(&wanted, whole).await? {
             report.find(finding);
         }
+        self.find_odd_entries(&mut report).await?;
         report.findings.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(report)
+    }
+
+    /// Of a directory: what the journal passes over, such as links. What is missed for it is not found
+    /// twice.
+    async fn find_odd_entries(&self, report: &mut Report) -> Result<(), JournalError> {
+        let JournalLocation::Directory(dir) = &*self.place else {
+            return Ok(());
+        };
+        let dir = dir.clone();
+        let walk = move || odd_entries(&dir, &["requests", "log", "index"]);
+        let odd = tokio::task::spawn_blocking(walk).await;
+        let odd = odd.map_err(|source| {
+            let doing = "the verification";
+            JournalError::BrokeOff { doing, source }
+        })?;
+        for (path, why) in odd.map_err(|error| self.failed("list", "", &error))? {
+            report.findings.retain(|finding| finding.path != path);
+            let flaw = Flaw::Foreign(why.to_owned());
+            report.find(about(path, flaw));
+        }
+        Ok(())
     }
 
     /// One stream's report, and what it asks of the index.
