@@ -7,7 +7,7 @@ use crate::clock::{self, Clock};
 use crate::cloud::{self, CloudSettings};
 use crate::config::{Config, Vars};
 use crate::domain::Problems;
-use crate::journal::{Access, Journal};
+use crate::journal::{Access, Journal, JournalError};
 use crate::telemetry::Counters;
 
 use super::application::App;
@@ -77,7 +77,14 @@ impl Prepared {
 /// [`StartError::Failed`] when the place cannot be used.
 pub fn open_journal(config: &Config, vars: &Vars) -> Result<Journal, StartError> {
     let access = Access::of(vars, cloud::http_client()?);
-    Journal::open(&config.journal, &access).map_err(|error| StartError::Failed(error.to_string()))
+    let open = || {
+        let journal = Journal::open(&config.journal, &access)?;
+        match &config.index {
+            Some(index) => journal.with_index(index, &access),
+            None => Ok(journal),
+        }
+    };
+    open().map_err(|error: JournalError| StartError::Failed(error.to_string()))
 }
 
 fn settings(config: &Config) -> CloudSettings {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -21,15 +22,8 @@ use super::schema;
 #[cfg_attr(test, schemars(title = "sharehook.toml"))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
-    /// The journal's location. A directory is relative to this file. SHAREHOOK_JOURNAL overrides it.
-    #[cfg_attr(
-        test,
-        schemars(
-            with = "Option<String>",
-            regex(pattern = "^(file:.+|(s3|gs|az)://[^/]+(/.*)?|memory:)$")
-        )
-    )]
-    pub(super) journal: Option<Spanned<String>>,
+    #[cfg_attr(test, schemars(with = "Option<RawJournal>"))]
+    pub(super) journal: Option<Spanned<RawJournal>>,
     #[cfg_attr(test, schemars(with = "Option<RawPolicy>"))]
     pub(super) policy: Option<Spanned<RawPolicy>>,
     #[serde(default)]
@@ -59,34 +53,76 @@ pub(super) struct PolicyTable {
     pub(super) approvals: Option<usize>,
 }
 
-/// See [`PolicyTable`].
+impl Short for PolicyTable {
+    const FORMS: &'static str = "a directory, or a table with `dir` and `approvals`";
+
+    fn of(dir: &str) -> Self {
+        Self {
+            dir: Some(dir.to_owned()),
+            approvals: None,
+        }
+    }
+}
+
+/// `journal = "PLACE"`, or `[journal]` with `place` and `index`.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct JournalTable {
+    /// The journal's location, as in the short form.
+    #[cfg_attr(test, schemars(with = "schema::Place"))]
+    pub(super) place: String,
+    /// A place of its own for what lies below `index/`, for evidence under a lock.
+    #[cfg_attr(test, schemars(with = "Option<schema::Place>"))]
+    pub(super) index: Option<String>,
+}
+
+impl Short for JournalTable {
+    const FORMS: &'static str = "a place, or a table with `place` and `index`";
+
+    fn of(place: &str) -> Self {
+        Self {
+            place: place.to_owned(),
+            index: None,
+        }
+    }
+}
+
+/// A table that may be written as its most important field alone.
+pub(super) trait Short: Sized {
+    const FORMS: &'static str;
+
+    fn of(text: &str) -> Self;
+}
+
+/// See [`Short`].
 #[derive(Debug, Default)]
-pub(super) struct RawPolicy(pub(super) PolicyTable);
+pub(super) struct OrText<T>(pub(super) T);
 
-impl<'de> Deserialize<'de> for RawPolicy {
+pub(super) type RawPolicy = OrText<PolicyTable>;
+pub(super) type RawJournal = OrText<JournalTable>;
+
+impl<'de, T: Deserialize<'de> + Short> Deserialize<'de> for OrText<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct DirOrTable;
+        struct TextOrTable<T>(PhantomData<T>);
 
-        impl<'de> Visitor<'de> for DirOrTable {
-            type Value = RawPolicy;
+        impl<'de, T: Deserialize<'de> + Short> Visitor<'de> for TextOrTable<T> {
+            type Value = OrText<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a directory, or a table with `dir` and `approvals`")
+                f.write_str(T::FORMS)
             }
 
-            fn visit_str<E>(self, dir: &str) -> Result<RawPolicy, E> {
-                Ok(RawPolicy(PolicyTable {
-                    dir: Some(dir.to_owned()),
-                    approvals: None,
-                }))
+            fn visit_str<E>(self, text: &str) -> Result<OrText<T>, E> {
+                Ok(OrText(T::of(text)))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawPolicy, A::Error> {
-                PolicyTable::deserialize(MapAccessDeserializer::new(map)).map(RawPolicy)
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OrText<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(OrText)
             }
         }
 
-        deserializer.deserialize_any(DirOrTable)
+        deserializer.deserialize_any(TextOrTable(PhantomData))
     }
 }
 

@@ -12,7 +12,7 @@ use toml::Spanned;
 use crate::domain::{Problem, Problems};
 use crate::journal::JournalLocation;
 
-use super::raw::{RawConfig, RawHttp, RawLimits, RawPolicy, RawSeal};
+use super::raw::{JournalTable, RawConfig, RawHttp, RawJournal, RawLimits, RawPolicy, RawSeal};
 use super::reader::Reader;
 use super::seal;
 use super::secrets::AwsSecrets;
@@ -21,6 +21,8 @@ use super::vars::Vars;
 
 /// Overrides the file, for deployments that know the journal's location only at run time.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
+/// The index of that journal, when it has a place of its own: the file's belongs to another journal.
+const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 
 pub(super) fn resolve(
     file: &str,
@@ -38,7 +40,7 @@ pub(super) fn resolve(
         fetched,
         problems: Vec::new(),
     };
-    let journal = reader.journal(raw.journal);
+    let (journal, index) = reader.journal(raw.journal);
     let (policy, approvals) = reader.policy(raw.policy);
     let cloud = reader.cloud(&raw.cloud);
     let http = reader.http(raw.http);
@@ -58,6 +60,7 @@ pub(super) fn resolve(
         file: file.to_owned(),
         digest: hex::encode(Sha256::digest(text)),
         journal,
+        index,
         policy,
         approvals,
         cloud,
@@ -72,16 +75,15 @@ pub(super) fn resolve(
 }
 
 impl Reader<'_> {
-    fn journal(&mut self, written: Option<Spanned<String>>) -> JournalLocation {
+    /// The place, and that of the index when it is another.
+    fn journal(
+        &mut self,
+        written: Option<Spanned<RawJournal>>,
+    ) -> (JournalLocation, Option<JournalLocation>) {
         // A path in a variable is relative to the process's current folder, not to the file.
-        if let Some(text) = self.vars.get(JOURNAL_VAR).filter(|v| !v.is_empty()) {
-            return text.parse().unwrap_or_else(|problem: Problem| {
-                self.problems.push(Problem {
-                    field: JOURNAL_VAR.to_owned(),
-                    ..problem
-                });
-                JournalLocation::Memory
-            });
+        if let Some(place) = self.place_in(JOURNAL_VAR) {
+            let index = self.place_in(JOURNAL_INDEX_VAR);
+            return (place, index);
         }
         let Some(written) = written else {
             let place = format!("{}:1", self.file);
@@ -90,16 +92,36 @@ impl Reader<'_> {
                 "journal is missing",
                 "write file:DIR, s3://bucket/prefix, gs://…, az://… or memory:",
             ));
-            return JournalLocation::Memory;
+            return (JournalLocation::Memory, None);
         };
-        match written.get_ref().parse::<JournalLocation>() {
+        let JournalTable { place, index } = &written.get_ref().0;
+        let place = self.place_at(&written, "journal", place);
+        let index = index.as_ref();
+        let index = index.map(|index| self.place_at(&written, "journal.index", index));
+        if index == Some(JournalLocation::Memory) {
+            let remedy = "name a place that outlives the process";
+            self.problem(&written, "journal.index: memory: is gone with it", remedy);
+        }
+        (place, index)
+    }
+
+    fn place_in(&mut self, variable: &str) -> Option<JournalLocation> {
+        let text = self.vars.get(variable).filter(|v| !v.is_empty())?;
+        Some(text.parse().unwrap_or_else(|problem: Problem| {
+            self.problems.push(Problem {
+                field: variable.to_owned(),
+                ..problem
+            });
+            JournalLocation::Memory
+        }))
+    }
+
+    fn place_at<T>(&mut self, at: &Spanned<T>, field: &str, text: &str) -> JournalLocation {
+        match text.parse::<JournalLocation>() {
             Ok(location) => location.relative_to(self.root),
             Err(problem) => {
-                self.problem(
-                    &written,
-                    format!("journal: {}", problem.problem),
-                    problem.remedy,
-                );
+                let text = format!("{field}: {}", problem.problem);
+                self.problem(at, text, problem.remedy);
                 JournalLocation::Memory
             }
         }

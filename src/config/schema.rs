@@ -10,7 +10,7 @@ use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::raw::{PolicyTable, RawConfig, RawPolicy};
+use super::raw::{JournalTable, PolicyTable, RawConfig, RawJournal, RawPolicy};
 use crate::inbound::Map;
 
 /// Where a secret is kept; never the secret itself.
@@ -29,6 +29,14 @@ pub(super) struct Region(
     String,
 );
 
+/// A place of a journal.
+#[derive(JsonSchema)]
+pub(super) struct Place(
+    #[allow(dead_code)]
+    #[schemars(regex(pattern = "^(file:.+|(s3|gs|az)://[^/]+(/.*)?|memory:)$"))]
+    String,
+);
+
 /// A map that ships, or a file.
 pub(super) struct MapName;
 
@@ -40,6 +48,21 @@ impl JsonSchema for MapName {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let shipped: Vec<&str> = Map::builtin_names().collect();
         json_schema!({ "anyOf": [{ "enum": shipped }, { "type": "string", "minLength": 1 }] })
+    }
+}
+
+impl JsonSchema for RawJournal {
+    fn schema_name() -> Cow<'static, str> {
+        "Journal".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let place = generator.subschema_for::<Place>();
+        let table = generator.subschema_for::<JournalTable>();
+        json_schema!({
+            "description": "The journal's location, or a table with its place and that of its index. A directory is relative to this file. SHAREHOOK_JOURNAL and SHAREHOOK_JOURNAL_INDEX override both.",
+            "anyOf": [place, table]
+        })
     }
 }
 

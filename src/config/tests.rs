@@ -76,6 +76,46 @@ fn three_variables_override_the_file() {
 }
 
 #[test]
+fn the_index_may_have_a_place_of_its_own() {
+    let with = |journal: &str| GOOD.replacen("journal = \"file:journal\"", journal, 1);
+    let read = |text: &str, vars: &Vars| {
+        let config = Config::read("etc/sharehook.toml", text, vars, &AwsSecrets::new()).unwrap();
+        let index = config.index.map(|index| index.to_string());
+        (config.journal.to_string(), index.unwrap_or_default())
+    };
+    let text = with("journal = { place = \"s3://acme-evidence/x\", index = \"file:index\" }");
+    let both = (
+        "s3://acme-evidence/x".to_owned(),
+        "file:etc/index".to_owned(),
+    );
+    assert_eq!(read(&text, &good_vars()), both);
+    // The file's index belongs to the file's journal.
+    let mut vars = good_vars();
+    vars.insert("SHAREHOOK_JOURNAL".into(), "file:j".into());
+    assert_eq!(read(&text, &vars), ("file:j".to_owned(), String::new()));
+    vars.insert("SHAREHOOK_JOURNAL_INDEX".into(), "file:i".into());
+    assert_eq!(
+        read(&text, &vars),
+        ("file:j".to_owned(), "file:i".to_owned())
+    );
+    for (bad, field) in [
+        ("{ index = \"file:i\" }", "missing field `place`"),
+        ("{ place = \"file:j\", index = \"x\" }", "journal.index"),
+        (
+            "{ place = \"file:j\", index = \"memory:\" }",
+            "journal.index",
+        ),
+        ("{ place = \"file:j\", idx = \"file:i\" }", "idx"),
+        ("7", "expected a place, or a table with `place` and `index`"),
+    ] {
+        let text = with(&format!("journal = {bad}"));
+        let problems =
+            Config::read("sharehook.toml", &text, &good_vars(), &AwsSecrets::new()).unwrap_err();
+        assert!(problems.to_string().contains(field), "{bad}: {problems}");
+    }
+}
+
+#[test]
 fn every_mistake_is_told_at_once_with_its_line() {
     let text = r#"journal = "ftp://x"
 [cloud]

@@ -20,6 +20,8 @@ pub struct Config {
     pub digest: String,
     /// The journal's location. A directory is relative to the process's current folder.
     pub journal: JournalLocation,
+    /// Where its index lies, when that is a place of its own.
+    pub index: Option<JournalLocation>,
     /// The policy directory.
     pub policy: PathBuf,
     /// How many of a share's named approvers must be allowed to approve it; 0 requires none.

@@ -564,3 +564,67 @@ async fn nothing_is_taken_back_that_somebody_is_sharing() {
     assert_eq!(world.has(BLUEPRINT), ONE, "the second has no end");
     world.verify().await.unwrap();
 }
+
+/// The index in a place of its own: the evidence's place then holds nothing that is ever deleted.
+#[tokio::test]
+async fn the_index_may_lie_elsewhere() {
+    let (world, folder) = on_disk().await;
+    let (place, index) = (folder.path().join("journal"), folder.path().join("derived"));
+    let file = world.folder.path().join("sharehook.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let short = format!("journal = {:?}", format!("file:{}", place.display()));
+    let (place_text, index_text) = (
+        format!("file:{}", place.display()),
+        format!("file:{}", index.display()),
+    );
+    let table = format!("journal = {{ place = {place_text:?}, index = {index_text:?} }}");
+    fs::write(&file, text.replacen(&short, &table, 1)).unwrap();
+    let event = world.folder.path().join("event.json");
+    // It waits, so no process needs the cloud.
+    let start = sharehook::clock::system_now() + jiff::SignedDuration::from_hours(1);
+    let waiting = request("CHG1", json!({"not_before": start}));
+    fs::write(&event, waiting.to_string()).unwrap();
+    let sharehook = |args: &[&str]| {
+        let output = run(world.folder.path(), args);
+        let shown = [output.stdout, output.stderr].concat();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&shown).into_owned(),
+        )
+    };
+    let (code, shown) = sharehook(&["invoke", "event.json"]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(sharehook(&["sweep"]).0, Some(0));
+    let (_, requests) = sharehook(&["requests"]);
+    assert!(requests.contains("invoke/CHG1"), "{requests}");
+    assert_eq!(sharehook(&["audit", "verify"]).0, Some(0));
+    assert!(!place.join("index").exists());
+    assert!(place.join("probe").is_file() && !files(&index.join("index/due")).is_empty());
+
+    // Without a configuration both places are named; the first alone has no index.
+    let key = sharehook(&["audit", "key"]).1;
+    let verify = [
+        "audit",
+        "verify",
+        "--key",
+        key.trim(),
+        "--journal",
+        &place_text,
+    ];
+    let (code, shown) = sharehook(&verify);
+    assert!(
+        code == Some(1) && shown.contains("no sweep would come"),
+        "{shown}"
+    );
+    let (code, shown) = sharehook(&[&verify[..], &["--index", &index_text]].concat());
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(!place.join("index").exists());
+
+    // What is odd in the index is found there.
+    std::os::unix::fs::symlink("/nowhere", index.join("index/due/link")).unwrap();
+    let (code, shown) = sharehook(&["audit", "verify"]);
+    assert!(
+        code == Some(1) && shown.contains("index/due/link"),
+        "{shown}"
+    );
+}

@@ -95,7 +95,7 @@ fn the_schema_is_valid_and_knows_every_preset_and_map() {
 fn mistakes_are_found() {
     for (text, told) in [
         ("jurnal = \"memory:\"", ": additionalProperties"),
-        ("journal = \"ftp://x\"", "/journal: pattern"),
+        ("journal = \"ftp://x\"", "/journal: anyOf"),
         ("[cloud]\nsite = \"moon\"", "/cloud/site: oneOf"),
         (
             "[cloud]\ncvm_per_second = 50",

@@ -176,6 +176,9 @@ pub(crate) struct AuditVerifyOptions {
     /// The journal's location; the command then reads no configuration
     #[arg(long, value_name = "PLACE")]
     pub(crate) journal: Option<String>,
+    /// The place of its index, if that is another
+    #[arg(long, value_name = "PLACE", requires = "journal")]
+    pub(crate) index: Option<String>,
     /// Check the log's segments alone: every sealed record
     #[arg(long)]
     pub(crate) sealed: bool,

@@ -48,7 +48,7 @@ async fn verified(
     let given = options.key.as_deref().map(str::parse::<VerifierKey>);
     let given = given.transpose().map_err(Failure::usage)?;
     let (journal, configured) = match &options.journal {
-        Some(place) => (open_at(context, "--journal", place)?, None),
+        Some(place) => (open_at(context, place, options.index.as_deref())?, None),
         None => {
             let (config, journal) = opened(context)?;
             let configured = match given {

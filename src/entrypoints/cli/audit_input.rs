@@ -31,7 +31,21 @@ pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
 }
 
 /// A journal without a configuration: an auditor has neither the senders' secrets nor the cloud's.
-pub(super) fn open_at(context: &Context, option: &str, place: &str) -> Result<Journal, Failure> {
+pub(super) fn open_at(
+    context: &Context,
+    place: &str,
+    index: Option<&str>,
+) -> Result<Journal, Failure> {
+    let http = http_client().map_err(Failure::failed)?;
+    let access = Access::of(&context.vars, http);
+    let journal = Journal::open(&existing("--journal", place)?, &access)?;
+    Ok(match index {
+        Some(index) => journal.with_index(&existing("--index", index)?, &access)?,
+        None => journal,
+    })
+}
+
+fn existing(option: &str, place: &str) -> Result<JournalLocation, Failure> {
     let location: JournalLocation = place
         .parse()
         .map_err(|problem| Failure::Usage(format!("{option}: {problem}")))?;
@@ -43,6 +57,5 @@ pub(super) fn open_at(context: &Context, option: &str, place: &str) -> Result<Jo
             dir.display()
         )));
     }
-    let http = http_client().map_err(Failure::failed)?;
-    Ok(Journal::open(&location, &Access::of(&context.vars, http))?)
+    Ok(location)
 }

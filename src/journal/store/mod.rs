@@ -20,6 +20,7 @@ mod remote;
 mod retire;
 mod s3;
 mod sealing;
+mod split;
 mod streams;
 mod unsealed;
 mod verify;
@@ -53,6 +54,8 @@ pub struct Journal {
     store: Arc<dyn ObjectStore>,
     root: Path,
     place: Arc<JournalLocation>,
+    /// Where its index lies, when that is a place of its own.
+    index: Option<Arc<JournalLocation>>,
     scrub: Arc<Scrub>,
     echo: Option<Echo>,
     unsealed: Arc<Unsealed>,

@@ -17,6 +17,7 @@ use super::error::{JournalError, Scrub, place_error};
 use super::gcs::Gcs;
 use super::place_test::folder_id;
 use super::s3::S3;
+use super::split::Split;
 use super::{Access, Journal, remote};
 
 impl Journal {
@@ -26,14 +27,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Place`] with what to mend.
     pub fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
-        let local = |store: Arc<dyn ObjectStore>| (store, Path::default(), Scrub::default());
-        let (store, root, scrub) = match location {
-            JournalLocation::Directory(dir) => local(Arc::new(Directory(directory(dir)?))),
-            JournalLocation::Memory => local(Arc::new(InMemory::new())),
-            JournalLocation::S3(bucket) => remote::open::<S3>(bucket, access, location)?,
-            JournalLocation::Gcs(bucket) => remote::open::<Gcs>(bucket, access, location)?,
-            JournalLocation::Azure(bucket) => remote::open::<Azure>(bucket, access, location)?,
-        };
+        let (store, root, scrub) = open(location, access)?;
         let folder = match location {
             JournalLocation::Directory(dir) => folder_id(dir),
             _ => None,
@@ -42,12 +36,37 @@ impl Journal {
             store,
             root,
             place: Arc::new(location.clone()),
+            index: None,
             scrub: Arc::new(scrub),
             echo: None,
             unsealed: Arc::default(),
             proven: Arc::default(),
             folder,
         })
+    }
+
+    /// The same journal with its index in another place, which must not hold another journal's.
+    ///
+    /// # Errors
+    /// [`JournalError::Place`] with what to mend.
+    pub fn with_index(
+        self,
+        location: &JournalLocation,
+        access: &Access,
+    ) -> Result<Self, JournalError> {
+        let (store, root, _) = open(location, access)?;
+        let store = Split::new((self.store, self.root), (store, root));
+        Ok(Self {
+            store: Arc::new(store),
+            root: Path::default(),
+            index: Some(Arc::new(location.clone())),
+            ..self
+        })
+    }
+
+    /// Where the index lies.
+    pub(super) fn index_place(&self) -> &JournalLocation {
+        self.index.as_deref().unwrap_or(&self.place)
     }
 
     /// A journal in a store of the caller's, shown as `memory:`: tests put stores that fail beneath
@@ -59,6 +78,7 @@ impl Journal {
             store,
             root: Path::default(),
             place,
+            index: None,
             scrub: Arc::new(Scrub::default()),
             echo: None,
             unsealed: Arc::default(),
@@ -67,6 +87,21 @@ impl Journal {
             folder: None,
         }
     }
+}
+
+/// A place's store, the folder in it, and what its errors must not show.
+fn open(
+    location: &JournalLocation,
+    access: &Access,
+) -> Result<(Arc<dyn ObjectStore>, Path, Scrub), JournalError> {
+    let local = |store: Arc<dyn ObjectStore>| (store, Path::default(), Scrub::default());
+    Ok(match location {
+        JournalLocation::Directory(dir) => local(Arc::new(Directory(directory(dir)?))),
+        JournalLocation::Memory => local(Arc::new(InMemory::new())),
+        JournalLocation::S3(bucket) => remote::open::<S3>(bucket, access, location)?,
+        JournalLocation::Gcs(bucket) => remote::open::<Gcs>(bucket, access, location)?,
+        JournalLocation::Azure(bucket) => remote::open::<Azure>(bucket, access, location)?,
+    })
 }
 
 /// The store's own writes are synced, the folders they make too; what remains is the journal's own

@@ -29,11 +29,23 @@ impl Journal {
         let kept = matches!(second, Put::Theirs(found) if *found == *b"first");
         // Where the evidence lies under a lock of its own, the probe stays.
         drop(self.remove_at(&path).await);
-        if matches!(first, Put::Ours) && kept {
-            return Ok(());
+        let untrusted = |place: &JournalLocation| {
+            let place = place.to_string();
+            Err(JournalError::Untrusted { place })
+        };
+        if !matches!(first, Put::Ours) || !kept {
+            return untrusted(self.index_place());
         }
-        let place = self.place.to_string();
-        Err(JournalError::Untrusted { place })
+        // Beside the evidence the probe stays, because the function deletes nothing there: what is
+        // there already proves as much as a second creation.
+        if self.index.is_some() {
+            let path = self.path(&["probe"]);
+            let ours = matches!(self.create_at(&path, &nonce).await?, Put::Ours);
+            if ours && !matches!(self.create_at(&path, b"second").await?, Put::Theirs(_)) {
+                return untrusted(&self.place);
+            }
+        }
+        Ok(())
     }
 
     /// Whether a directory is still the one that was opened: else its requests would be taken as new.

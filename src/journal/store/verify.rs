@@ -142,11 +142,21 @@ impl Journal {
     /// Of a directory: what the journal passes over, such as links. What is missed for it is not found
     /// twice.
     async fn find_odd_entries(&self, report: &mut Report) -> Result<(), JournalError> {
-        let JournalLocation::Directory(dir) = &*self.place else {
-            return Ok(());
+        let places = [
+            (&*self.place, &["requests", "log"][..]),
+            (self.index_place(), &["index"]),
+        ];
+        let directory = |(place, folders): (&JournalLocation, _)| match place {
+            JournalLocation::Directory(dir) => Some((dir.clone(), folders)),
+            _ => None,
         };
-        let dir = dir.clone();
-        let walk = move || odd_entries(&dir, &["requests", "log", "index"]);
+        let places: Vec<_> = places.into_iter().filter_map(directory).collect();
+        let walk = move || {
+            let odd = places
+                .iter()
+                .map(|(dir, folders)| odd_entries(dir, folders));
+            odd.collect::<Result<Vec<_>, _>>().map(|odd| odd.concat())
+        };
         let odd = tokio::task::spawn_blocking(walk).await;
         let odd = odd.map_err(|source| {
             let doing = "the verification";

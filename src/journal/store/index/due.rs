@@ -33,7 +33,7 @@ impl Journal {
     pub async fn due(&self, now: Timestamp) -> Result<Vec<WakeUp>, JournalError> {
         let folder = self.index_path(&["due"]);
         // Object stores list by name, and names sort by time: what lies ahead is not listed.
-        let sorted = !matches!(*self.place, JournalLocation::Directory(_));
+        let sorted = !matches!(self.index_place(), JournalLocation::Directory(_));
         let listed = self.store.list(Some(&folder));
         let ahead =
             |name: Option<&str>| sorted && name.and_then(WakeUp::read).is_some_and(|w| w.at > now);
