@@ -53,3 +53,36 @@ fn documented_filters_answer_as_documented() {
         assert_eq!(json!(program.run(&input, 0).unwrap()), outputs, "{filter}");
     }
 }
+
+/// Examples with numbers that no double and no 64-bit integer holds.
+const NUMBERS_AS_WRITTEN: [&str; 3] = [
+    "[., tojson]",
+    "map([., . == 1]) | tojson",
+    ". as $big | [$big, $big + 1] | map(. > 10000000000000000000000000000000)",
+];
+
+/// The examples of jq 1.7.1's manual (`tests/vectors/jq-manual.json`, outputs written as above): each
+/// has jq's outputs here, or is refused before it runs, or is a documented difference.
+#[test]
+fn the_manuals_examples_answer_as_jq_does_or_are_refused() {
+    let cases: Vec<Value> =
+        serde_json::from_str(include_str!("../../tests/vectors/jq-manual.json")).unwrap();
+    let (mut same, mut refused, mut wrong) = (0, 0, String::new());
+    for case in &cases {
+        let filter = case["filter"].as_str().unwrap();
+        let Ok(program) = Program::compile(filter, "m.jq") else {
+            refused += 1;
+            continue;
+        };
+        let wanted = case["outputs"].as_array();
+        match (program.run(&case["input"], 0), wanted) {
+            (Ok(outputs), Some(wanted)) if outputs == *wanted => same += 1,
+            (Err(_), None) => same += 1,
+            // jq keeps the digits of a number as written until something computes with it.
+            _ if NUMBERS_AS_WRITTEN.contains(&filter) => {}
+            (outcome, _) => wrong.push_str(&format!("{case}\n    {outcome:?}\n")),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert_eq!((same, refused), (203, 35), "of {} examples", cases.len());
+}

@@ -2,23 +2,28 @@
 """The vendor's own Python SDK against the stand-in cloud: an independent signer and an independent reader of answers.
 
 Shows that what the stand-in takes for valid is what the vendor's signer makes, and that it refuses what is not: so a
-request of ours that it accepts is one that the vendor's rules accept. Then it reads the sandbox after signed tickets
-through `sharehook serve`: what we report is what the vendor's client sees, and what `tccli` prints.
+request of ours that it accepts is one that the vendor's rules accept. Random requests get the same signature from the
+SDK and from `crates/tc3`. Then it reads the sandbox after signed tickets through `sharehook serve`: what we report is
+what the vendor's client sees, and what `tccli` prints.
 """
 
 import base64
 import hashlib
 import hmac
 import json
+import random
 import subprocess
 import sys
 import time
+import unittest.mock
 
-from support import (LOCAL, Failed, Sandbox, Stage, binary, check, environment, equal, free_port, http_call,
+from support import (LOCAL, ROOT, Failed, Sandbox, Stage, binary, check, environment, equal, free_port, http_call,
                      local_configuration, local_variables, run, step, use_environment)
 
 use_environment("tencent")
 
+from tencentcloud.common import abstract_client  # noqa: E402
+from tencentcloud.common.http.request import RequestInternal  # noqa: E402
 from tencentcloud.common.credential import Credential  # noqa: E402  (only the environment above has it)
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException  # noqa: E402
 from tencentcloud.common.profile.client_profile import ClientProfile  # noqa: E402
@@ -263,7 +268,49 @@ def command_line(cloud: Cloud, stage: Stage, service: Service) -> None:
     step("`tccli` prints exactly the accounts that the answers name")
 
 
+def signatures(count: int = 500) -> None:
+    """Random requests, signed by the SDK's client and by `crates/tc3`."""
+    seed = random.SystemRandom().randrange(1_000_000)
+    dice = random.Random(seed)
+
+    def text(least: int, most: int, alphabet: str) -> str:
+        return "".join(dice.choice(alphabet) for _ in range(dice.randint(least, most)))
+
+    plain = "abcXYZ0189-_."
+    anything = plain + " \t\n\"\\/%&=+;:<>{}[]~*'\u00e9\u4e1c\U0001f44d\u202e\u0000"
+    requests, wanted = [], []
+    for _ in range(count):
+        method = dice.choice(["POST", "POST", "GET"])
+        host, service = f"{text(1, 20, plain)}.example.com", text(1, 12, "abcdefgh")
+        unsigned = method == "POST" and dice.random() < 0.1
+        profile = ClientProfile(httpProfile=HttpProfile(reqMethod=method, endpoint=host))
+        profile.unsignedPayload = unsigned
+        secret_id, secret_key = text(1, 40, plain), text(1, 40, anything)
+        # The SDK's own class refuses keys that are not visible text, before anything is signed.
+        keys = unittest.mock.Mock(get_credential_info=lambda keys=(secret_id, secret_key, None): keys)
+        client = abstract_client.AbstractClient(keys, REGION, profile)
+        client._service, client._apiVersion, client._endpoint = service, "2020-01-01", host
+        parameters = {text(1, 9, plain): text(0, 60, anything) for _ in range(dice.randint(0, 6))}
+        request = RequestInternal(host, method, "/")
+        at = dice.randrange(0, 4_000_000_000)
+        with unittest.mock.patch.object(abstract_client.time, "time", lambda at=at: at):
+            client._build_req_with_tc3_signature("DoIt", parameters, request)
+        wanted.append(request.header["Authorization"])
+        requests.append(json.dumps({
+            "secret_id": secret_id, "secret_key": secret_key, "service": service, "timestamp": at, "method": method,
+            "query": request.data if method == "GET" else "", "content_type": request.header["Content-Type"], "host": host,
+            "payload": "" if method == "GET" else "UNSIGNED-PAYLOAD" if unsigned else request.data,
+        }))
+    command = ["cargo", "run", "--quiet", "--locked", "--package", "tc3", "--example", "sign"]
+    ended = subprocess.run(command, input="\n".join(requests), capture_output=True, text=True, timeout=300, check=False, cwd=ROOT)
+    equal(ended.returncode, 0, f"the status of the signer ({ended.stderr})")
+    for request, ours, sdks in zip(requests, ended.stdout.splitlines(), wanted, strict=True):
+        equal(ours, sdks, f"seed {seed}: the signature of {request}")
+    step(f"{count} random requests (seed {seed}) have the SDK's signatures")
+
+
 def test(stage: Stage) -> None:
+    signatures()
     sandbox = Sandbox(stage)
     cloud = Cloud(sandbox)
     operations(cloud, sandbox)
