@@ -60,7 +60,7 @@ pub use answer_in_time::Answered;
 pub use application::App;
 pub use approver_origin::{ApproverOrigin, SourceSummary};
 pub use drift::{CancelUnknownError, Difference, DriftReport, Drifted, Unread};
-pub use policy_test::{CaseInput, CaseOutcome};
+pub use policy_test::{CaseError, CaseInput, CaseOutcome};
 pub use prepared::Prepared;
 pub use queries::{GrantEntry, GrantFilter, Listed, RequestEntry};
 pub use queries::{find_requests, short_digest};
@@ -160,7 +160,7 @@ impl App {
                 early,
                 // Handling many requests takes time: each is decided at its own instant.
                 now: self.now(),
-                deadline: context::turn(deadline),
+                deadline: context::turn_deadline(deadline),
             };
             answers.push(Box::pin(self.handle(&case)).await);
         }

@@ -53,7 +53,7 @@ impl App {
         tokio::time::sleep(wait.unwrap_or_default()).await;
         let now = self.now();
         if matches!(state.needs_work(now), Some(Work::Start | Work::Finish)) {
-            Box::pin(self.take_turn(state, now, Deadline::after(MAX_TURN))).await?;
+            Box::pin(self.run_turn(state, now, Deadline::after(MAX_TURN))).await?;
         }
         Ok(())
     }

@@ -86,7 +86,7 @@ pub(super) const MAX_TURN: Duration = Duration::from_secs(180);
 pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(15);
 
 /// The deadline of a turn that begins now.
-pub(super) fn turn(deadline: Deadline) -> Deadline {
+pub(super) fn turn_deadline(deadline: Deadline) -> Deadline {
     deadline.or_sooner(Deadline::after(MAX_TURN))
 }
 

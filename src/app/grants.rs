@@ -4,10 +4,10 @@
 use crate::domain::{AccountId, Action, ImageRef, Item, ItemResult, ResultKind, Timestamp};
 use crate::journal::{Phase, State, StreamId};
 
-/// When a share that another, endless grant covers too is looked at again.
-const LOOK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
-/// When a share that somebody is at work on is looked at again, at the earliest.
-const SOON: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
+/// The next look at a share that an endless grant covers too.
+const ENDLESS_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// The earliest second look at a share that a worker holds.
+const WORK_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
 /// The order of the journal: of two requests about the same, the later one decides. Of the same
 /// instant a cancel is later.
@@ -90,7 +90,7 @@ pub(super) fn held(share: &State, now: Timestamp) -> Vec<Item> {
 /// What it is about to share at this moment it may have found there already.
 fn holds(other: &State, now: Timestamp) -> Vec<(Item, Timestamp)> {
     let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
-    let until = other.expires_at().unwrap_or_else(|| later(LOOK_AGAIN));
+    let until = other.expires_at().unwrap_or_else(|| later(ENDLESS_RECHECK));
     let at_work = match other.phase() {
         Phase::Working { .. } | Phase::Deferred { .. } => true,
         Phase::Waiting { until } => *until <= now,
@@ -102,7 +102,7 @@ fn holds(other: &State, now: Timestamp) -> Vec<(Item, Timestamp)> {
         }
         ResultKind::Pending if at_work => Some((
             result.item,
-            other.due_at().unwrap_or(until).max(later(SOON)),
+            other.due_at().unwrap_or(until).max(later(WORK_RECHECK)),
         )),
         _ => None,
     };

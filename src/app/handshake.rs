@@ -7,26 +7,26 @@ use super::{App, Reply};
 
 impl App {
     /// Answers the handshake of a source; `None` for any other request.
-    pub(crate) fn greet(&self, knock: &HandshakeRequest<'_>) -> Option<Reply> {
-        let intake = self.prepared.intake(knock.source)?;
-        let answered =
-            intake
-                .handshake
-                .as_ref()?
-                .greet(knock, &intake.verifier, self.clock.now())?;
+    pub(crate) fn answer_handshake(&self, request: &HandshakeRequest<'_>) -> Option<Reply> {
+        let intake = self.prepared.intake(request.source)?;
+        let answered = intake.handshake.as_ref()?.answer_request(
+            request,
+            &intake.verifier,
+            self.clock.now(),
+        )?;
         Some(match answered {
             Ok(reply) => {
-                tracing::info!(source = %knock.source, "a handshake was answered");
+                tracing::info!(source = %request.source, "a handshake was answered");
                 self.handshake(reply)
             }
-            Err(refusal) => self.unauthorised(knock.source, &refusal),
+            Err(refusal) => self.unauthorised(request.source, &refusal),
         })
     }
 
     /// Answers a handshake at the address of all CloudEvents, because senders validate the address
     /// that receives the events. The address names no source: the first source with `events` that
     /// knows the handshake answers.
-    pub(crate) fn greet_events(
+    pub(crate) fn answer_events_handshake(
         &self,
         method: &str,
         headers: &Headers,
@@ -37,7 +37,7 @@ impl App {
             return None;
         }
         self.prepared.event_sources().iter().find_map(|source| {
-            self.greet(&HandshakeRequest {
+            self.answer_handshake(&HandshakeRequest {
                 source,
                 method,
                 headers,

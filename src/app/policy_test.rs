@@ -4,8 +4,8 @@
 
 use serde_json::Value;
 
-use crate::domain::{Identity, SourceName, Timestamp};
-use crate::inbound::{Delivery, Headers, MapRefusal, VerifiedDelivery, Via, sign};
+use crate::domain::{Identity, Problem, Problems, SourceName, Timestamp};
+use crate::inbound::{Delivery, Headers, MapRefusal, Refusal, VerifiedDelivery, Via, sign};
 use crate::plan::{Observation, Plan};
 use crate::policy::{Decision, Question};
 
@@ -38,19 +38,36 @@ pub struct CaseOutcome {
     pub why: Vec<String>,
 }
 
+/// Why a case cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// The source's name cannot be one.
+    #[error("source: {0}")]
+    BadName(Problem),
+    /// The configuration has no such source.
+    #[error("source {0} is not configured")]
+    UnknownSource(SourceName),
+    /// The source has no secret to sign with.
+    #[error("source {0} has no secret")]
+    NoSecret(SourceName),
+    /// The event cannot be signed as the source signs.
+    #[error("{0}")]
+    CannotSign(Problems),
+    /// The source refuses the event that was signed for it.
+    #[error("its own source refuses it: {0}")]
+    Refused(Refusal),
+}
+
 impl Prepared {
     /// Runs a case; an event that maps to no request has no outcome.
     ///
     /// # Errors
     /// When the case cannot run: an unknown source, or an event that the source refuses.
-    pub fn try_case(&self, case: CaseInput<'_>) -> Result<Vec<CaseOutcome>, String> {
-        let name: SourceName = case
-            .source
-            .parse()
-            .map_err(|problem| format!("source: {problem}"))?;
+    pub fn try_case(&self, case: CaseInput<'_>) -> Result<Vec<CaseOutcome>, CaseError> {
+        let name: SourceName = case.source.parse().map_err(CaseError::BadName)?;
         let intake = self
             .intake(&name)
-            .ok_or_else(|| format!("source {name} is not configured"))?;
+            .ok_or_else(|| CaseError::UnknownSource(name.clone()))?;
         let verified = self.deliver(intake, name, case.body, case.now)?;
         let requests = match intake
             .map
@@ -72,7 +89,7 @@ impl Prepared {
         source: SourceName,
         body: Vec<u8>,
         now: Timestamp,
-    ) -> Result<VerifiedDelivery, String> {
+    ) -> Result<VerifiedDelivery, CaseError> {
         let config = self
             .config()
             .sources
@@ -87,12 +104,12 @@ impl Prepared {
                 let secret = config
                     .secrets
                     .first()
-                    .ok_or_else(|| format!("source {source} has no secret"))?;
+                    .ok_or_else(|| CaseError::NoSecret(source.clone()))?;
                 let headers = sign(&config.scheme, secret, &body, "case", now)
-                    .map_err(|problems| problems.to_string())?;
+                    .map_err(CaseError::CannotSign)?;
                 Via::Http(Headers::new(headers))
             }
-            (None, None) => return Err(format!("source {source} is not configured")),
+            (None, None) => return Err(CaseError::UnknownSource(source)),
         };
         let delivery = Delivery {
             source,
@@ -102,7 +119,7 @@ impl Prepared {
         intake
             .verifier
             .verify(delivery, now)
-            .map_err(|refusal| format!("its own source refuses it: {refusal}"))
+            .map_err(CaseError::Refused)
     }
 
     fn outcome(

@@ -26,20 +26,20 @@ impl App {
         let Some(_slot) = self.slots.take() else {
             return Ok(self.recorded(&state));
         };
-        let after = self.take_turn(state, now, deadline).await?;
+        let after = self.run_turn(state, now, deadline).await?;
         Ok(self.recorded(&after))
     }
 
     /// Takes a turn at unfinished work; returns the state after it, also when another worker was
     /// quicker.
-    pub(super) async fn take_turn(
+    pub(super) async fn run_turn(
         &self,
         state: State,
         now: Timestamp,
         deadline: Deadline,
     ) -> Result<State, JournalError> {
         self.prove_journal().await?;
-        let deadline = context::turn(deadline);
+        let deadline = context::turn_deadline(deadline);
         let stream = state.stream();
         let lease = self.worker_lease(now, deadline)?;
         let permission = self.permission(&state);

@@ -78,7 +78,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<State, JournalError> {
         self.prove_journal().await?;
-        let deadline = context::turn(deadline);
+        let deadline = context::turn_deadline(deadline);
         let stream = state.stream();
         let lease = self.worker_lease(now, deadline)?;
         let Some((

@@ -14,8 +14,8 @@ use crate::journal::{Affected, History, JournalError, Phase, State, StreamId, Wa
 
 use super::{App, Deadline};
 
-/// Nothing is begun with less time left.
-const LEAST: Duration = Duration::from_secs(2);
+/// The sweep starts no request with less time left.
+const MIN_TIME_LEFT: Duration = Duration::from_secs(2);
 /// Requests that are looked at before the first of them is worked on.
 const LEADS: usize = 128;
 /// Requests that are read, and files that are written, at once; requests that are worked on at
@@ -127,7 +127,7 @@ impl App {
 
     async fn sweep_due(&self, wake_ups: Vec<WakeUp>, round: &mut Round) {
         for leads in by_stream(wake_ups).chunks(LEADS) {
-            if super::context::left(round.deadline) < LEAST {
+            if super::context::left(round.deadline) < MIN_TIME_LEFT {
                 round.report.out_of_time = true;
                 break;
             }
@@ -214,13 +214,13 @@ impl App {
         state: State,
         deadline: Deadline,
     ) -> Result<Option<State>, JournalError> {
-        if super::context::left(deadline) < LEAST {
+        if super::context::left(deadline) < MIN_TIME_LEFT {
             return Ok(None);
         }
         let now = self.now();
         let after = match state.needs_work(now) {
             Some(Work::Start | Work::Finish) => {
-                Box::pin(self.take_turn(state, now, deadline)).await?
+                Box::pin(self.run_turn(state, now, deadline)).await?
             }
             _ => state,
         };

@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_client_is_built_and_a_bad_proxy_is_told() {
+    fn the_client_is_built_and_a_bad_proxy_is_an_error() {
         assert!(http_client().is_ok());
         assert!(build(Some("http://127.0.0.1:3128")).is_ok());
         assert_eq!(build(Some("::")).unwrap_err().0[0].field, "cloud.proxy");

@@ -1,17 +1,17 @@
-//! Until when an answer is of use. In: a monotonic instant of the runtime. Out: how long is left.
+//! The time limit of a call's caller. In: a monotonic instant of the runtime. Out: the time left.
 //! Knows no calendar.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The moment after which the caller no longer waits; a host that ends the process at a known
-/// moment has one.
+/// The instant after which the caller no longer waits. Hosts that end the process at a known time set
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// None: each call still has its own longest duration.
+    /// No deadline; each call still has its own time limit.
     pub const NEVER: Self = Self(None);
 
     /// At `instant`.
@@ -19,17 +19,17 @@ impl Deadline {
         Self(Some(instant))
     }
 
-    /// `duration` from now; never, when that lies beyond what the clock can count.
+    /// `duration` from now; no deadline when the clock cannot represent it.
     pub fn after(duration: Duration) -> Self {
         Self(Instant::now().checked_add(duration))
     }
 
-    /// How much is left at `now`; `None` when there is no deadline.
+    /// The time left at `now`; `None` without a deadline.
     pub fn remaining(self, now: Instant) -> Option<Duration> {
         self.0.map(|end| end.saturating_duration_since(now))
     }
 
-    /// Whether `instant` is still before it.
+    /// Whether `instant` is before the deadline.
     pub fn allows(self, instant: Instant) -> bool {
         self.0.is_none_or(|end| instant < end)
     }

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_told_at_once() {
+    fn all_problems_are_reported_together() {
         assert_eq!(settings().problems(), []);
         let wrong = CloudSettings {
             lighthouse_per_second: f64::NAN,

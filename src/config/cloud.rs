@@ -1,7 +1,5 @@
 //! `[cloud]`: the site, the address, the call rates. `accounts` reads the owner accounts.
 
-use toml::Spanned;
-
 use crate::domain::{Problem, Region, Site};
 
 use super::raw::RawCloud;
@@ -37,12 +35,30 @@ impl Reader<'_> {
                 remedy,
             ));
         }
-        let lighthouse_per_second = self.rate(raw.lighthouse_per_second.as_ref(), 20.0);
-        let cvm_per_second = self.rate(raw.cvm_per_second.as_ref(), 10.0);
-        let per_call = raw.cvm_accounts_per_call.as_ref();
-        let cvm_accounts_per_call = self.count("cvm_accounts_per_call", per_call, 500, 10);
-        let per_image = raw.cvm_accounts_per_image.as_ref();
-        let cvm_accounts_per_image = self.count("cvm_accounts_per_image", per_image, 100_000, 500);
+        let lighthouse_per_second = self.within(
+            "lighthouse_per_second",
+            raw.lighthouse_per_second.as_ref(),
+            0.1..=20.0,
+            20.0,
+        );
+        let cvm_per_second = self.within(
+            "cvm_per_second",
+            raw.cvm_per_second.as_ref(),
+            0.1..=10.0,
+            10.0,
+        );
+        let cvm_accounts_per_call = self.within(
+            "cvm_accounts_per_call",
+            raw.cvm_accounts_per_call.as_ref(),
+            1..=500,
+            10,
+        );
+        let cvm_accounts_per_image = self.within(
+            "cvm_accounts_per_image",
+            raw.cvm_accounts_per_image.as_ref(),
+            1..=100_000,
+            500,
+        );
         let regions = raw.regions.iter().map(|r| r.get_ref().clone()).collect();
         for region in &raw.regions {
             if let Err(problem) = region.get_ref().parse::<Region>() {
@@ -58,42 +74,6 @@ impl Reader<'_> {
             cvm_accounts_per_image,
             regions,
             accounts: self.accounts(&raw.accounts),
-        }
-    }
-
-    fn count(
-        &mut self,
-        name: &str,
-        written: Option<&Spanned<usize>>,
-        most: usize,
-        usual: usize,
-    ) -> usize {
-        match written {
-            Some(n) if !(1..=most).contains(n.get_ref()) => {
-                self.problem(
-                    n,
-                    format!("{name} is not within 1 to {most}"),
-                    format!("correct it, or remove it for the default of {usual}"),
-                );
-                usual
-            }
-            Some(n) => *n.get_ref(),
-            None => usual,
-        }
-    }
-
-    fn rate(&mut self, written: Option<&Spanned<f64>>, published: f64) -> f64 {
-        match written {
-            Some(rate) if !(0.1..=published).contains(rate.get_ref()) => {
-                self.problem(
-                    rate,
-                    format!("is not within 0.1 to {published} calls per second"),
-                    format!("lower it, or remove it for the published limit of {published}"),
-                );
-                published
-            }
-            Some(rate) => *rate.get_ref(),
-            None => published,
         }
     }
 }

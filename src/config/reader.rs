@@ -1,6 +1,8 @@
 //! The state while the configuration is read: the file's path, the variables, and the mistakes
 //! found so far.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,6 +48,29 @@ impl Reader<'_> {
                 self.problem(written, format!("{name}: {problem}"), remedy);
                 None
             }
+        }
+    }
+
+    /// A number within a range, or its default.
+    pub(super) fn within<N: Copy + PartialOrd + Display>(
+        &mut self,
+        name: &str,
+        written: Option<&Spanned<N>>,
+        range: RangeInclusive<N>,
+        default: N,
+    ) -> N {
+        match written {
+            Some(number) if !range.contains(number.get_ref()) => {
+                let (least, most) = (range.start(), range.end());
+                self.problem(
+                    number,
+                    format!("{name} is not within {least} to {most}"),
+                    format!("correct it, or remove it for the default of {default}"),
+                );
+                default
+            }
+            Some(number) => *number.get_ref(),
+            None => default,
         }
     }
 

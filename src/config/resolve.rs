@@ -1,8 +1,6 @@
 //! Checks the configuration: turns the raw tables into a valid [`Config`](super::Config). A
 //! [`Reader`] collects every mistake, so that all are reported at once.
 
-use std::fmt::Display;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,10 +44,10 @@ pub(super) fn resolve(
     let http = reader.http(raw.http);
     let limits = &raw.limits;
     let body = limits.body_bytes.as_ref();
-    let body_limit = reader.number("body_bytes", body, 1_024..=6 * 1024 * 1024, 256 * 1024);
-    let budget_seconds = reader.number("seconds", limits.seconds.as_ref(), 1..=900, 25);
+    let body_limit = reader.within("body_bytes", body, 1_024..=6 * 1024 * 1024, 256 * 1024);
+    let budget_seconds = reader.within("seconds", limits.seconds.as_ref(), 1..=900, 25);
     let unfinished = limits.unfinished.as_ref();
-    let unfinished = reader.number("unfinished", unfinished, 1..=1_000_000, 10_000);
+    let unfinished = reader.within("unfinished", unfinished, 1..=1_000_000, 10_000);
     let not_before_within = reader.not_before_within(&raw.limits);
     let sources = reader.sources(&raw.source, budget_seconds);
     let seal = reader.seal(&raw.seal, &journal);
@@ -168,34 +166,11 @@ impl Reader<'_> {
         });
         let max_connections = raw.max_connections.as_ref();
         let max_connections =
-            self.number("http.max_connections", max_connections, 16..=100_000, 2_048);
+            self.within("http.max_connections", max_connections, 16..=100_000, 2_048);
         HttpConfig {
             strip_prefix,
             max_connections,
         }
-    }
-
-    /// A number within its range; the default when it is not written, and after a mistake.
-    fn number<T: Copy + PartialOrd + Display>(
-        &mut self,
-        name: &str,
-        written: Option<&Spanned<T>>,
-        range: RangeInclusive<T>,
-        default: T,
-    ) -> T {
-        let Some(written) = written else {
-            return default;
-        };
-        if range.contains(written.get_ref()) {
-            return *written.get_ref();
-        }
-        let (start, end) = (range.start(), range.end());
-        self.problem(
-            written,
-            format!("{name} is not within {start} to {end}"),
-            format!("correct it, or remove it for the default of {default}"),
-        );
-        default
     }
 
     fn not_before_within(&mut self, raw: &RawLimits) -> Duration {

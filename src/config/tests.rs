@@ -116,7 +116,7 @@ fn the_index_may_have_a_place_of_its_own() {
 }
 
 #[test]
-fn every_mistake_is_told_at_once_with_its_line() {
+fn all_mistakes_are_reported_together_with_their_lines() {
     let text = r#"journal = "ftp://x"
 [cloud]
 site = "intl"

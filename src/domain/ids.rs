@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn images_are_told_apart_by_prefix() {
+    fn images_are_distinguished_by_prefix() {
         assert_eq!(
             "lhbp-6jc6l8yb".parse::<ImageRef>().unwrap().kind(),
             "blueprint"

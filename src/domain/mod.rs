@@ -16,6 +16,7 @@ mod request;
 mod result_code;
 mod site;
 mod span;
+mod spelled;
 mod verdict;
 mod visible;
 

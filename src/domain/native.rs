@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_name_is_told_with_its_remedy() {
+    fn every_bad_name_is_reported_with_its_remedy() {
         let names = json!(["bob", "mailto:bob@example.com", "bob@example.com."]);
         let problems = read(with("approvers", names)).unwrap_err();
         let fields: Vec<&str> = problems.0.iter().map(|p| p.field.as_str()).collect();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Action;
 use super::ids::{AccountId, BlueprintId, CvmImageId};
+use super::spelled::spelled;
 
 /// The account or the image of a result.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -115,24 +116,24 @@ impl ItemResult {
     }
 }
 
-/// A request's status. The names are part of the answer's format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// All items succeeded.
-    Completed,
-    /// Some items succeeded, others failed finally.
-    Partial,
-    /// No item succeeded.
-    Failed,
-    /// The policy denied the request; no call was made.
-    Denied,
-    /// The map finds no request in the event.
-    Ignored,
-    /// Accepted and recorded in the journal, not finished.
-    Pending,
-    /// A dry run; the answer has the planned calls.
-    Planned,
+spelled! {
+    /// A request's status. The names are part of the answer's format.
+    Status {
+        /// All items succeeded.
+        Completed = "completed",
+        /// Some items succeeded, others failed finally.
+        Partial = "partial",
+        /// No item succeeded.
+        Failed = "failed",
+        /// The policy denied the request; no call was made.
+        Denied = "denied",
+        /// The map finds no request in the event.
+        Ignored = "ignored",
+        /// Accepted and recorded in the journal, not finished.
+        Pending = "pending",
+        /// A dry run; the answer has the planned calls.
+        Planned = "planned",
+    }
 }
 
 impl Status {
@@ -147,20 +148,6 @@ impl Status {
             (g, n) if g == n => Self::Completed,
             _ => Self::Partial,
         }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Completed => "completed",
-            Self::Partial => "partial",
-            Self::Failed => "failed",
-            Self::Denied => "denied",
-            Self::Ignored => "ignored",
-            Self::Pending => "pending",
-            Self::Planned => "planned",
-        })
     }
 }
 

@@ -49,11 +49,19 @@ const MARKS: [(&str, HttpHost); 2] = [
 ];
 const UNNAMED_PORT: u16 = 9000;
 
+/// A port variable is not a port.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is {value:?}, which is not a port; set it to 1 to 65535")]
+pub(crate) struct PortError {
+    name: &'static str,
+    value: String,
+}
+
 /// Detects the host by its variables; `Ok(None)` when no variable of a host is set.
 ///
 /// # Errors
 /// A port variable is not a port.
-pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, String> {
+pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, PortError> {
     let is_set = |name: &str| vars.get(name).is_some_and(|v| !v.is_empty());
     if is_set("AWS_LAMBDA_RUNTIME_API") {
         return Ok(Some(Host::Lambda));
@@ -67,8 +75,9 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, String> {
                 .parse::<u16>()
                 .ok()
                 .filter(|port| *port != 0)
-                .ok_or_else(|| {
-                    format!("{name} is {value:?}, which is not a port; set it to 1 to 65535")
+                .ok_or_else(|| PortError {
+                    name,
+                    value: value.clone(),
                 })?;
             // Function Compute may set either port variable, so check for its own variable.
             let host = if is_set("FC_FUNCTION_NAME") {
@@ -131,7 +140,7 @@ mod tests {
         }
     }
 
-    fn on(pairs: &[(&str, &str)]) -> Result<Option<Host>, String> {
+    fn on(pairs: &[(&str, &str)]) -> Result<Option<Host>, PortError> {
         detect(
             &pairs
                 .iter()
@@ -174,10 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_port_is_told() {
+    fn a_variable_that_is_not_a_port_is_an_error() {
         for value in ["http", "", "0", "65536", "-1"] {
             assert!(
-                on(&[("PORT", value)]).unwrap_err().contains("PORT"),
+                on(&[("PORT", value)])
+                    .unwrap_err()
+                    .to_string()
+                    .contains("PORT"),
                 "{value}"
             );
         }

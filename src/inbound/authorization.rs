@@ -23,8 +23,7 @@ pub(super) fn credentials<'a>(headers: &'a Headers, word: &str) -> Result<&'a st
     }
 }
 
-/// `user:password`, decoded. It is compared as a whole, so a password may contain colons (RFC
-/// 7617).
+/// `user:password`, decoded. Compared as one text, so a password may contain colons (RFC 7617).
 pub(super) fn basic(headers: &Headers) -> Result<Vec<u8>, Refusal> {
     STANDARD
         .decode(credentials(headers, "basic")?)

@@ -1,5 +1,5 @@
-//! A verified body becomes one JSON value. In: bytes, JSON or a form. Out: the value, or what makes
-//! it unreadable, such as nesting beyond 128, which the map engine's own reader would overflow the
+//! Turns a verified body into one JSON value. In: bytes, JSON or a form. Out: the value, or why it is
+//! unreadable, such as nesting beyond 128, which the map engine's own reader would overflow the
 //! stack on.
 
 use std::collections::BTreeMap;

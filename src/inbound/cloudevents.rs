@@ -13,12 +13,12 @@ use super::delivery::Headers;
 use super::verify::VerifiedDelivery;
 use crate::domain::{Problem, shown};
 
-/// More events than this in one batch are refused.
+/// Maximum number of events in a batch.
 const MAX_EVENTS: usize = 50;
-/// No `id` or `source` is longer.
+/// Maximum length of `id` and `source`.
 const MAX_CHARS: usize = 256;
 
-/// How the events lie in the request.
+/// The content mode of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Binary,
@@ -26,7 +26,7 @@ enum Mode {
     Batch,
 }
 
-/// One event, not yet believed.
+/// One unverified event.
 #[derive(Debug, Clone, PartialEq)]
 struct Event {
     id: String,
@@ -34,7 +34,7 @@ struct Event {
     object: Map<String, Value>,
 }
 
-/// The `source` attributes that a request claims, to choose who must have authenticated it.
+/// The `source` attributes that a request claims. They decide which configured source must verify it.
 ///
 /// # Errors
 /// Why it cannot be read.
@@ -45,12 +45,12 @@ pub fn claimed_sources(headers: &Headers, body: &[u8]) -> Result<Vec<String>, Pr
         .collect())
 }
 
-/// The events of a verified request, each a delivery of its own. Its id is the event's source and
-/// id, which together name an event; they are as authentic as the request.
+/// Splits a verified request into one delivery per event. The delivery's id consists of the event's
+/// source and id, which together identify an event; they are as authentic as the request.
 ///
 /// # Errors
-/// Why it cannot be read; or it is in binary mode and signed: a signature covers the body, and not
-/// the attributes that stand in headers.
+/// The request cannot be read, or it is signed and in binary mode: a signature covers the body, but not
+/// the attributes in the headers.
 pub fn open(
     verified: &VerifiedDelivery,
     headers: &Headers,
@@ -171,9 +171,9 @@ fn is_attribute(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
-/// A header's value: quotes are undone, then percent signs, once (HTTP binding, 3.1.3.2). A percent
-/// sign without two hex digits is itself: the JavaScript SDK encodes nothing, the Python one
-/// everything that the specification names.
+/// Decodes a header's value: removes quotes, then decodes percent signs once (HTTP binding, 3.1.3.2).
+/// Keeps a percent sign without two hex digits, because the JavaScript SDK encodes nothing, while the
+/// Python SDK encodes everything that the specification names.
 fn decoded(text: &str) -> Option<String> {
     let inner = text
         .strip_prefix('"')
@@ -193,8 +193,8 @@ fn decoded(text: &str) -> Option<String> {
     Some(decoded.into_owned())
 }
 
-/// An event that has what every event has. `data_base64` becomes `data`, so that a map finds it in
-/// one place.
+/// Checks the required attributes of an event. Turns `data_base64` into `data`, so that maps find the
+/// data in one place.
 fn event(value: Value, place: &str) -> Result<Event, Problem> {
     let wrong = |name: &str, problem: &str| {
         Problem::new(

@@ -1,6 +1,5 @@
-//! What arrived, before anything about it is believed. In: header pairs and a body, or a trigger's
-//! origin and a body. Out: a [`Delivery`] whose headers can be asked without being fooled by case,
-//! white space or repetition.
+//! An unverified delivery. In: header pairs and a body, or a trigger's origin and a body. Out: a
+//! [`Delivery`] whose headers can be read safely whatever their case, white space or repetition.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +31,7 @@ impl Headers {
         Self(map)
     }
 
-    /// The one value of a header, however its name is spelt. The same value repeated counts once.
+    /// The value of a header; its name is case-insensitive. A repetition of the same value is accepted.
     ///
     /// # Errors
     /// [`DuplicateHeader`] when the request repeats the header with different values.
@@ -55,11 +54,11 @@ impl Headers {
         values.into_iter().flatten().map(String::as_str)
     }
 
-    /// Takes a header out: its one value, as [`Headers::one`] tells it. Nothing that sees the
-    /// headers later sees it.
+    /// Removes a header and returns its value as [`Headers::one`] does, so that later readers of the
+    /// headers cannot see it.
     ///
     /// # Errors
-    /// [`DuplicateHeader`] when the header stood there with different values.
+    /// [`DuplicateHeader`] when the request repeats the header with different values.
     pub fn take(&mut self, name: &str) -> Result<Option<String>, DuplicateHeader> {
         let value = self.one(name).map(|value| value.map(str::to_owned));
         self.0.remove(&name.to_ascii_lowercase());
@@ -84,23 +83,23 @@ pub enum Via {
     Http(Headers),
     /// A trigger whose host authenticated the sender: queue, topic, event bus, direct invocation.
     Host {
-        /// Who the host says it is: the ARN of a queue or topic, a CloudEvents source, or `invoke`
-        /// for a direct invocation.
+        /// The sender as the host names it: the ARN of a queue or topic, a CloudEvents source, or
+        /// `invoke` for a direct invocation.
         origin: String,
-        /// The host's own id of the message, the same when it is delivered again.
+        /// The host's id of the message; a redelivery has the same.
         id: Option<String>,
     },
 }
 
-/// Something arrived for a source. Nothing in it is verified.
+/// A delivery for a source, not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The configured source it claims to come from: the path of the request, or the trigger's
+    /// The configured source that it claims, from the path of the request or from the trigger's
     /// configuration.
     pub source: SourceName,
     /// How it arrived.
     pub via: Via,
-    /// The exact bytes, after the host's own transport encoding is undone and before any parsing.
+    /// The exact bytes that the sender sent, without the host's transport encoding.
     pub body: Bytes,
 }
 

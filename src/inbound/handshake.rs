@@ -1,6 +1,6 @@
-//! A sender asks whether this address wants its deliveries. In: the source's configured handshake,
-//! the request. Out: what to echo, or nothing. Only a source that names a handshake answers one,
-//! bounded, and where it is signed after its signature.
+//! Handshakes: a sender asks whether this address wants its deliveries. In: the source's configured
+//! handshake and the request. Out: the reply, or nothing. Only a source that names a handshake answers
+//! it. Replies are bounded, and a signed handshake is answered only after verification.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use super::spec::SchemeSpec;
 use super::verify::{VerifiedDelivery, Verifier};
 use crate::domain::{Problem, SourceName, Timestamp, read_json, shown};
 
-/// The longest text that is echoed.
+/// Maximum length of an echoed text.
 const MAX_CHALLENGE_BYTES: usize = 512;
 
 /// The handshake of a source.
@@ -20,18 +20,18 @@ const MAX_CHALLENGE_BYTES: usize = 512;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Handshake {
-    /// Slack's Events API: `url_verification`, signed; the challenge is answered.
+    /// Slack's Events API: `url_verification`, signed; the reply has its challenge.
     Slack,
     /// Okta event hooks: a GET with the source's static secret and `X-Okta-Verification-Challenge`.
     Okta,
-    /// Asana: a POST that brings the secret of the new webhook in `X-Hook-Secret`, which is echoed
-    /// and not kept.
+    /// Asana: a POST with the new webhook's secret in `X-Hook-Secret`. The reply echoes the secret,
+    /// and the program does not store it.
     Asana,
     /// CloudEvents, "HTTP 1.1 Web Hooks", 4: an OPTIONS request of one of these origins.
     Cloudevents {
-        /// The values of `WebHook-Request-Origin` that may deliver, to the letter but for case.
+        /// The accepted values of `WebHook-Request-Origin`, case-insensitive.
         origins: Vec<String>,
-        /// The most deliveries per minute that are granted.
+        /// Maximum number of deliveries per minute in the reply.
         #[serde(default = "hundred")]
         #[cfg_attr(test, schemars(range(min = 1)))]
         per_minute: u32,
@@ -42,7 +42,7 @@ fn hundred() -> u32 {
     100
 }
 
-/// What is answered to a handshake, with status 200.
+/// The reply to a handshake, with status 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandshakeReply {
     /// Headers to send, names in lower case.
@@ -60,10 +60,10 @@ impl HandshakeReply {
     }
 }
 
-/// A request that may be a handshake before any signature is looked at.
+/// An unverified request that may be a handshake.
 #[derive(Debug)]
 pub struct HandshakeRequest<'a> {
-    /// The source that is addressed.
+    /// The source in the request's path.
     pub source: &'a SourceName,
     /// The HTTP method, in capitals.
     pub method: &'a str,
@@ -135,26 +135,26 @@ impl Handshake {
     ///
     /// # Errors
     /// Okta's challenge without the source's secret is refused like any delivery.
-    pub fn greet(
+    pub fn answer_request(
         &self,
-        knock: &HandshakeRequest<'_>,
+        request: &HandshakeRequest<'_>,
         verifier: &Verifier,
         now: Timestamp,
     ) -> Option<Result<HandshakeReply, Refusal>> {
         let header = |name: &str| {
-            knock
+            request
                 .headers
                 .one(name)
                 .ok()
                 .flatten()
                 .filter(|text| echoable(text))
         };
-        match (self, knock.method) {
+        match (self, request.method) {
             (Self::Okta, "GET") => {
                 let challenge = header("x-okta-verification-challenge")?.to_owned();
-                let via = Via::Http(knock.headers.clone());
+                let via = Via::Http(request.headers.clone());
                 let delivery = Delivery {
-                    source: knock.source.clone(),
+                    source: request.source.clone(),
                     via,
                     body: bytes::Bytes::new(),
                 };
@@ -163,8 +163,8 @@ impl Handshake {
             }
             (Self::Asana, "POST") => {
                 let secret = header("x-hook-secret")?;
-                let empty = matches!(knock.body, b"" | b"{}");
-                if !empty || knock.headers.has("x-hook-signature") {
+                let empty = matches!(request.body, b"" | b"{}");
+                if !empty || request.headers.has("x-hook-signature") {
                     return None;
                 }
                 Some(Ok(HandshakeReply {
@@ -201,7 +201,7 @@ impl Handshake {
         }
     }
 
-    /// Answers a verified delivery that is a handshake and no event.
+    /// Answers a verified delivery that is a handshake; `None` for an event.
     pub fn answer(&self, verified: &VerifiedDelivery) -> Option<HandshakeReply> {
         let text = |value: &Value, pointer: &str| {
             value
@@ -227,7 +227,7 @@ impl Handshake {
     }
 }
 
-/// Visible ASCII, not too much of it: nothing that could break out of a header or a page.
+/// Whether a text is short visible ASCII, which is safe in a header or a page.
 fn echoable(text: &str) -> bool {
     (1..=MAX_CHALLENGE_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }

@@ -1,6 +1,6 @@
-//! Does this HTTP request carry a fresh MAC of one of our keys? In: record, keys, headers, body,
-//! now. Out: what was proven, or the refusal. Order: the MAC, then the time, then the media type: a
-//! stranger learns nothing but 401.
+//! Checks that an HTTP request has a fresh MAC of a configured key. In: scheme, keys, headers, body,
+//! now. Out: the proof, or the refusal. Checks the MAC first, then the time, then the media type, so
+//! that an unauthenticated sender only ever gets 401.
 
 use serde_json::Value;
 use subtle::ConstantTimeEq;
@@ -15,7 +15,7 @@ use super::template::{
 use super::trace::{Trace, readable};
 use crate::domain::{Timestamp, shown};
 
-/// What a good signature proves.
+/// What a valid signature proves.
 pub(super) struct Proven {
     /// The fingerprint of the key that matched.
     pub(super) fingerprint: String,
@@ -65,8 +65,7 @@ pub(super) fn check(
     })
 }
 
-/// The record, or its fallback when one of the record's headers is absent and so it cannot have
-/// been used.
+/// The scheme, or its fallback when one of the scheme's headers is absent.
 fn family<'a>(record: &'a HmacScheme, headers: &Headers) -> &'a HmacScheme {
     match &record.fallback {
         Some(fallback)
@@ -79,7 +78,7 @@ fn family<'a>(record: &'a HmacScheme, headers: &Headers) -> &'a HmacScheme {
     }
 }
 
-/// A header's text, which must be there once and not be empty.
+/// A header's value, which must be present once and not empty.
 pub(super) fn needed<'a>(headers: &'a Headers, name: &str) -> Result<&'a str, Refusal> {
     match headers.one(name)? {
         Some(text) if !text.is_empty() => Ok(text),
@@ -101,7 +100,7 @@ fn id_text(headers: &Headers, name: &str) -> Result<String, Refusal> {
     })
 }
 
-/// The time as it is signed, and the instant where the text itself says it.
+/// The signed text of the time, and the instant if the text has it.
 struct SignedTime {
     text: String,
     at: Option<Timestamp>,
@@ -180,7 +179,7 @@ fn matching(
     matched.ok_or_else(|| Refusal::Mismatch { what: what() })
 }
 
-/// The signed instant, also where only the body says it.
+/// The signed instant, which some senders write only in the body.
 fn instant(
     record: &HmacScheme,
     at: Option<Timestamp>,
@@ -205,7 +204,7 @@ fn instant(
     }
 }
 
-/// The window is the same to both sides: a time far in the future would outlive every replay check.
+/// Checks the time window, which also limits times in the future: a replay would otherwise stay valid.
 fn fresh(window: u32, at: Timestamp, now: Timestamp, trace: &mut Trace) -> Result<(), Refusal> {
     let milliseconds = now.as_millisecond().saturating_sub(at.as_millisecond());
     let ok = milliseconds.unsigned_abs() <= u64::from(window) * 1_000;
@@ -226,7 +225,7 @@ fn fresh(window: u32, at: Timestamp, now: Timestamp, trace: &mut Trace) -> Resul
     }
 }
 
-/// The delivery's id: signed, and merely claimed.
+/// The delivery's signed id, and its unsigned one.
 fn ids(
     record: &HmacScheme,
     headers: &Headers,

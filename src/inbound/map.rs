@@ -1,6 +1,6 @@
-//! A verified delivery becomes share requests, by a jq filter that ships or that the operator
-//! wrote. In: the delivery, now, the deployment's rules. Out: none, one or several valid requests,
-//! or every problem. Decides nothing.
+//! Turns a verified delivery into share requests with a jq filter, which ships or is the operator's. In:
+//! the delivery, now, the served regions. Out: valid requests (none, one or several), or every problem.
+//! Decides nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -45,23 +45,23 @@ impl fmt::Debug for Map {
     }
 }
 
-/// Why an authentic delivery did not become requests.
+/// Why an authentic delivery has no valid request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MapRefusal {
-    /// The body is not what its media type says, or nested too deep (HTTP 400).
+    /// The body does not match its media type, or is nested too deeply (HTTP 400).
     #[error("{0}")]
     Unreadable(Problem),
-    /// The map failed on it, or what it made of it is not a valid request (HTTP 422).
+    /// The map failed, or its output is not a valid request (HTTP 422).
     #[error("{0}")]
     Invalid(Problems),
 }
 
 impl Map {
-    /// Compiles a map; `name` is how problems call it, such as its path.
+    /// Compiles a map. `name` is its name in problems, such as its path.
     ///
     /// # Errors
-    /// Every reason not to load it, with the line where that is known: syntax, undefined names,
-    /// recursion, what may not end or sees more than the event, `include` and `import`.
+    /// Every problem, with its line where known: syntax, undefined names, recursion, loops that may
+    /// not end, filters that read more than the event, `include` and `import`.
     pub fn load(text: &str, name: &str) -> Result<Self, Problems> {
         let program = Program::compile(text, name)?;
         Ok(Self {
@@ -71,12 +71,12 @@ impl Map {
         })
     }
 
-    /// A map that ships; none when there is none of that name.
+    /// The shipped map of this name, if there is one.
     pub fn builtin(name: &str) -> Option<Result<Self, Problems>> {
         Self::builtin_text(name).map(|text| Self::load(text, name))
     }
 
-    /// The text of a map that ships, as a start for an operator's map.
+    /// The text of a shipped map, as a start for an operator's map.
     pub fn builtin_text(name: &str) -> Option<&'static str> {
         BUILTIN
             .iter()
@@ -99,11 +99,11 @@ impl Map {
         &self.digest
     }
 
-    /// Makes share requests of a delivery; none when the event asks for nothing.
+    /// Makes share requests from a delivery; none when the event requests nothing.
     ///
     /// # Errors
-    /// [`MapRefusal::Unreadable`] before the map runs, [`MapRefusal::Invalid`] after; with several
-    /// outputs each problem says of which one it is, as in `[1].accounts`.
+    /// [`MapRefusal::Unreadable`] before the map runs, [`MapRefusal::Invalid`] after. With several
+    /// outputs each problem names its output, as in `[1].accounts`.
     pub fn apply(
         &self,
         delivery: &VerifiedDelivery,

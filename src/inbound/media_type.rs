@@ -10,8 +10,7 @@ use crate::domain::shown;
 /// A form, as Slack's interactivity sends it.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Whether the body is a form. A request that names no media type is taken at its bytes, which must
-/// then parse.
+/// Whether the body is a form. Without a media type the bytes themselves decide, and they must parse.
 pub(super) fn media_type(
     kind: &SchemeKind,
     headers: &Headers,

@@ -1,6 +1,6 @@
-//! A delivery is verified and becomes share requests. In: bytes that a stranger sent, or that a
-//! host's trigger vouches for. Out: [`VerifiedDelivery`], then [`crate::domain::ShareRequest`]s.
-//! Knows no host, no clock, no I/O and no policy.
+//! Verifies a delivery and turns it into share requests. In: bytes of an unknown sender, or of a trigger
+//! whose host has authenticated the sender. Out: [`VerifiedDelivery`], then
+//! [`crate::domain::ShareRequest`]s. Knows no host, no clock, no I/O and no policy.
 
 mod authorization;
 mod body;

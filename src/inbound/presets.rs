@@ -1,5 +1,5 @@
-//! The senders that are known by name, each as data of the one record. Sources: the senders'
-//! documents and libraries. Knows no secret and computes nothing.
+//! The presets: the scheme of each known sender, as data. Sources: the senders' documents and libraries.
+//! Knows no secret and computes nothing.
 
 use super::scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};
 use super::scheme_kind::{SchemeKind, SchemeName};
@@ -7,7 +7,7 @@ use super::scheme_kind::{SchemeKind, SchemeName};
 /// The header of the `token` preset.
 const TOKEN_HEADER: &str = "x-sharehook-token";
 
-/// The scheme of a preset's name.
+/// The scheme of a preset.
 pub(super) fn preset(name: SchemeName) -> SchemeKind {
     let hmac = |record| SchemeKind::Hmac(Box::new(record));
     match name {
@@ -40,7 +40,7 @@ fn text(text: &str) -> Part {
     Part::Text(text.to_owned())
 }
 
-/// Standard Webhooks 1.0, HMAC only (`v1`): `id.timestamp.body`, five minutes to either side.
+/// Standard Webhooks 1.0, HMAC only (`v1`): `id.timestamp.body`, within five minutes.
 fn webhooks(family: &str) -> HmacScheme {
     let id = format!("{family}-id");
     HmacScheme {
@@ -61,8 +61,8 @@ fn webhooks(family: &str) -> HmacScheme {
     }
 }
 
-/// GitHub, "Validating webhook deliveries". Only the SHA-256 header counts; the legacy SHA-1 one is
-/// not looked at.
+/// GitHub, "Validating webhook deliveries". Uses the SHA-256 header and ignores the legacy
+/// SHA-1 one.
 fn github() -> HmacScheme {
     HmacScheme {
         prefix: "sha256=".to_owned(),
@@ -71,8 +71,8 @@ fn github() -> HmacScheme {
     }
 }
 
-/// Jira Cloud admin webhooks and Jira Data Center: WebSub's `method=signature`, of which only
-/// sha256 is served.
+/// Jira Cloud admin webhooks and Jira Data Center: WebSub's `method=signature`; only
+/// sha256 is supported.
 fn jira() -> HmacScheme {
     HmacScheme {
         prefix: "sha256=".to_owned(),
@@ -83,8 +83,8 @@ fn jira() -> HmacScheme {
     }
 }
 
-/// Zendesk, "Verifying webhooks": base64 of HMAC over timestamp and body with nothing between. It
-/// publishes no window.
+/// Zendesk, "Verifying webhooks": base64 of the HMAC over timestamp and body without a separator.
+/// Zendesk publishes no time window.
 fn zendesk() -> HmacScheme {
     HmacScheme {
         encoding: Encoding::Base64,
@@ -117,8 +117,7 @@ fn slack() -> HmacScheme {
     record
 }
 
-/// PagerDuty V3: a comma list; its Go client decodes the hex, so either case is the sender's own
-/// rule.
+/// PagerDuty V3: a comma-separated list. Accepts both cases of hex digits, as its Go client does.
 fn pagerduty() -> HmacScheme {
     HmacScheme {
         separator: Separator::Comma,
@@ -129,8 +128,8 @@ fn pagerduty() -> HmacScheme {
     }
 }
 
-/// Linear: the time that counts is inside the signed body, and 60 seconds is its SDK's window. The
-/// header `Linear-Timestamp` is not signed and is ignored.
+/// Linear: the time is in the signed body; its SDK allows 60 seconds. Ignores the header
+/// `Linear-Timestamp`, which is not signed.
 fn linear() -> HmacScheme {
     HmacScheme {
         time: Some(TimeSource::MillisPointer("/webhookTimestamp".to_owned())),

@@ -1,5 +1,5 @@
-//! Why a delivery is refused. The reason is for the log and for `explain`; the sender sees
-//! one text for all of them.
+//! Why a delivery is refused. The reason is for the log and for `explain`; the sender gets the same text
+//! for every reason.
 
 use super::delivery::DuplicateHeader;
 use crate::domain::shown;
@@ -8,7 +8,7 @@ use crate::domain::shown;
 /// shortened, and never a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A trusted source was addressed over HTTP, or any other source by a trigger.
+    /// The delivery came over HTTP for a trusted source, or from a trigger for any other source.
     #[error("scheme {scheme} takes nothing that comes by {door}")]
     WrongDoor {
         /// The source's scheme.
@@ -16,39 +16,39 @@ pub enum Refusal {
         /// `HTTP` or `a trigger`.
         door: &'static str,
     },
-    /// The trigger is none of those that may speak for this source.
+    /// The source does not list the trigger.
     #[error("origin {} is not in `from`", shown(origin))]
     ForeignOrigin {
         /// The trigger's origin.
         origin: String,
     },
-    /// Something that the scheme needs is not there, or is empty.
+    /// A value that the scheme needs is missing or empty.
     #[error("{what} is missing")]
     Missing {
         /// Header, list item or body field.
         what: String,
     },
-    /// The request repeats a header that the scheme needs, with another value.
+    /// The request repeats a header of the scheme with different values.
     #[error("{what} stands there twice with different values")]
     Duplicate {
         /// The header or list item.
         what: String,
     },
-    /// Something is there in a form that the scheme does not have.
+    /// A value does not have the scheme's format.
     #[error("{what} is malformed: {why}")]
     Malformed {
         /// Header, list item or body field.
         what: String,
-        /// Which rule it breaks.
+        /// The rule that it violates.
         why: &'static str,
     },
-    /// No configured secret makes what was sent.
+    /// No configured secret matches the signature or token.
     #[error("{what} matches none of the source's secrets")]
     Mismatch {
         /// The header that carries the proof.
         what: String,
     },
-    /// Correctly signed, at another time.
+    /// The signature is valid, but its time is outside the window.
     #[error("signed {}; at most {window} s are allowed", away(*milliseconds))]
     Stale {
         /// The receiver's clock minus the signed time; negative when that lies in the future.
@@ -56,7 +56,7 @@ pub enum Refusal {
         /// The scheme's window, in seconds, to either side.
         window: u32,
     },
-    /// Authentic, and of a media type that this source does not send.
+    /// Authentic, but with a media type that this source does not send.
     #[error("content type {} is not served", shown(found))]
     MediaType {
         /// As received.
@@ -86,7 +86,7 @@ impl Refusal {
         matches!(self, Self::MediaType { .. })
     }
 
-    /// The text for the sender: the same for every failure of authentication, so that probing shows
+    /// The text for the sender. It is the same for every failed authentication, so that probing reveals
     /// nothing.
     pub fn public_text(&self) -> &'static str {
         if self.is_media_type() {

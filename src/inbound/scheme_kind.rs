@@ -41,7 +41,7 @@ pub enum SchemeName {
 }
 
 impl SchemeName {
-    /// Every preset, in the order in which they are listed to people.
+    /// Every preset, in the order of error messages.
     pub const ALL: [Self; 15] = [
         Self::StandardWebhooks,
         Self::Svix,
@@ -99,10 +99,10 @@ impl FromStr for SchemeName {
     }
 }
 
-/// How a delivery of a source proves itself.
+/// How the deliveries of a source are authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemeKind {
-    /// An HMAC over body, and mostly id and time.
+    /// An HMAC over the body and usually id and time.
     Hmac(Box<HmacScheme>),
     /// An RSA signature inside the body, by a certificate of Amazon SNS.
     Sns,
@@ -115,6 +115,6 @@ pub enum SchemeKind {
     Basic,
     /// `Authorization: Bearer`; the secret is the token.
     Bearer,
-    /// Nothing to compute: the host authenticated the sender, and its origin is on the list.
+    /// The host authenticated the sender, and the source lists its origin.
     Trusted,
 }

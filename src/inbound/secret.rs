@@ -1,6 +1,5 @@
-//! A configured secret becomes a key. In: the secret's text and the scheme. Out: a [`Key`] that can
-//! prove and never be read back. Empty, short and publicly known secrets are refused here, before
-//! anything is verified with them.
+//! Turns a configured secret into a key. In: the secret's text and the scheme. Out: a [`Key`] that can
+//! verify but cannot be read back. Refuses empty, short and publicly known secrets.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
@@ -19,14 +18,14 @@ use crate::domain::Problem;
 /// Which secrets may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretRules {
-    /// For every real source: long enough, and not printed in anybody's documentation.
+    /// For real sources: the secret must be long enough and not published in any documentation.
     Production,
-    /// For published vectors and for explaining a signature by hand: anything but an empty secret.
+    /// For published test vectors and `sharehook verify --scheme`: any secret that is not empty.
     AllowKnown,
 }
 
-/// Secrets that are printed in public documents or used by senders' test buttons. Whoever holds a
-/// document could sign.
+/// Published secrets, from documents and from senders' test buttons. Any reader of the document could
+/// sign with them.
 const KNOWN: [&str; 8] = [
     // Zendesk signs test deliveries of webhooks that are not yet created with this one.
     "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==",
@@ -53,11 +52,10 @@ const SECRET_BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// One usable secret: for a signature a keyed MAC, for a static secret its digest. The text itself
-/// is not kept.
+/// One usable secret: a keyed MAC for signatures, a digest for a static secret. Does not keep the text.
 pub(super) struct Key {
-    /// The first 8 hex digits of the SHA-256 of the secret's text as configured: tells secrets
-    /// apart while rotating.
+    /// The first 8 hex digits of the SHA-256 of the secret's text as configured, to
+    /// distinguish secrets during a rotation.
     pub(super) fingerprint: String,
     matter: Matter,
 }
@@ -130,7 +128,7 @@ impl Key {
         })
     }
 
-    /// The MAC over the two pieces; none for a static secret.
+    /// The MAC over prefix and body; `None` for a static secret.
     pub(super) fn mac(&self, prefix: &[u8], body: &[u8]) -> Option<[u8; 32]> {
         let Matter::Mac(mac) = &self.matter else {
             return None;
@@ -141,8 +139,8 @@ impl Key {
         Some(mac.finalize().into_bytes().into())
     }
 
-    /// Whether the presented bytes are this static secret: digests are compared, so that neither
-    /// length nor content shows in the time it takes.
+    /// Whether the presented bytes are this static secret. Compares digests, so that the duration
+    /// reveals neither length nor content.
     pub(super) fn is(&self, presented: &[u8]) -> bool {
         let Matter::Digest(digest) = &self.matter else {
             return false;

@@ -14,8 +14,8 @@ use crate::domain::{Problem, Problems, Timestamp};
 
 /// The headers with which a delivery of `body` verifies at `now`: content type first, then what the
 /// scheme needs. `id` is used where the scheme has an id header. A scheme that reads its time from the
-/// body signs the body as it is. The secret may be short or published: what a real source refuses
-/// is decided where it verifies.
+/// body signs the body as it is. Accepts short and published secrets; verification refuses them for real
+/// sources.
 ///
 /// # Errors
 /// An unusable secret, an id that the scheme cannot carry, a custom scheme that signs headers of
@@ -33,7 +33,7 @@ pub fn sign(
         SchemeKind::Hmac(record) => {
             record.check()?;
             let key = Key::read(spec, secret, SecretRules::AllowKnown, "secret")?;
-            // A sender of forms sends JSON too (Slack): which one this is, the body shows.
+            // A sender of forms also sends JSON (Slack): which one this is, the body shows.
             let json = |served: &&String| {
                 served.ends_with("json") == matches!(body.first(), None | Some(b'{' | b'['))
             };

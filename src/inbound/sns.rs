@@ -18,10 +18,9 @@ use super::refusal::Refusal;
 use super::trace::{Trace, readable};
 use crate::domain::{Problem, Timestamp, read_json};
 
-/// How long after its publication a message is taken: SNS repeats a failed delivery for minutes,
-/// not for days.
+/// Maximum age of a message. SNS repeats a failed delivery for minutes, not for days.
 const WINDOW: u32 = 3600;
-/// More certificates than a chain has.
+/// Maximum number of certificates in a chain.
 const MAX_CERTIFICATES: usize = 8;
 
 /// A message that is about a topic's subscription.
@@ -29,11 +28,11 @@ const MAX_CERTIFICATES: usize = 8;
 pub enum Subscription {
     /// It is confirmed by a GET to this address, which is one of SNS's own.
     Confirm(String),
-    /// Nothing is to be done about it.
+    /// It needs no action.
     Other,
 }
 
-/// What a message says of itself; nothing of it is verified.
+/// The fields of an unverified message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Message {
     body: Value,
@@ -67,12 +66,12 @@ impl Message {
         })
     }
 
-    /// Where its certificate is to be fetched; the host is one of SNS's own.
+    /// The address of its certificate, on a host of SNS.
     pub(super) fn certificate_url(&self) -> &str {
         &self.certificate
     }
 
-    /// What it says of the subscription; none for an event.
+    /// The state of the subscription; `None` for an event.
     pub(super) fn subscription(&self) -> Option<Subscription> {
         match self.body.get("Type")?.as_str()? {
             "SubscriptionConfirmation" => {
@@ -134,7 +133,7 @@ impl Message {
         })
     }
 
-    /// Each field's name and value on a line of its own, in the order of the names.
+    /// The signed text: name and value of each field on separate lines, sorted by name.
     fn string_to_sign(&self) -> Result<String, Refusal> {
         const EVENT: [&str; 6] = [
             "Message",
@@ -218,8 +217,7 @@ fn field<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refusal> {
         .ok_or_else(|| missing(name))
 }
 
-/// The region of an `https` address of SNS, without user, port, escape or anything else beside host
-/// and path.
+/// The region in an `https` address of SNS that has only host and path: no user, port or escape.
 fn region_of(url: &str) -> Option<&str> {
     let (host, _) = url.strip_prefix("https://sns.")?.split_once('/')?;
     let region = host
@@ -244,8 +242,7 @@ fn same_region(url: &str, topic: &str) -> bool {
     region_of(url).is_some() && topic.split(':').nth(3) == region_of(url)
 }
 
-/// SHA-1 with RSA, which SNS's signature version 1 has. A topic says otherwise with
-/// `SignatureVersion = 2`.
+/// RSA with SHA-1, of SNS's signature version 1. A topic with `SignatureVersion = 2` uses SHA-256.
 #[derive(Debug)]
 struct LegacySha1;
 
@@ -270,7 +267,7 @@ impl SignatureVerificationAlgorithm for LegacySha1 {
     }
 }
 
-/// Who vouches for certificates: roots, and what the operator added.
+/// The trusted certificates: roots, and those that the operator added.
 #[derive(Debug, Clone)]
 pub struct Issuers {
     roots: Vec<TrustAnchor<'static>>,
@@ -298,7 +295,7 @@ impl Issuers {
     }
 }
 
-/// A signing certificate whose chain was checked: there is no other way to one.
+/// A signing certificate with a checked chain. Only the check can make one.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     leaf: CertificateDer<'static>,

@@ -59,7 +59,7 @@ impl SchemeSpec {
         self.preset.map_or("custom", SchemeName::as_str)
     }
 
-    /// The preset that it is or began as.
+    /// The preset, or the one that `like` names.
     pub(super) fn preset_name(&self) -> Option<SchemeName> {
         self.preset
     }
@@ -69,12 +69,12 @@ impl SchemeSpec {
         ReplyRules::of_preset(self.preset)
     }
 
-    /// What it asks of a delivery.
+    /// The kind of authentication.
     pub fn kind(&self) -> &SchemeKind {
         &self.kind
     }
 
-    /// Whether `from` lists who may speak, and there is no secret.
+    /// Whether the source lists origins in `from` instead of secrets.
     pub(super) fn speaks_for_listed(&self) -> bool {
         matches!(self.kind, SchemeKind::Trusted | SchemeKind::Sns)
     }
@@ -136,7 +136,7 @@ struct Table {
     header: Option<String>,
     /// How several signatures are separated.
     separator: Option<Separator>,
-    /// What stands before each signature, as in sha256=.
+    /// The prefix of each signature, as in sha256=.
     prefix: Option<String>,
     /// How a signature is written.
     encoding: Option<Encoding>,
@@ -145,12 +145,12 @@ struct Table {
     /// What is signed, in order; the body once, and last.
     #[cfg_attr(test, schemars(length(min = 1)))]
     signed: Option<Vec<Part>>,
-    /// Where the signed time stands.
+    /// The place of the signed time.
     time: Option<TimeSource>,
     /// How far the signed time may be from now, in seconds.
     #[cfg_attr(test, schemars(range(min = 1, max = 86_400)))]
     window: Option<u32>,
-    /// Where the delivery's id stands.
+    /// The place of the delivery's id.
     id: Option<IdSource>,
     /// Media types served; application/*+json stands for the structured suffix.
     #[cfg_attr(test, schemars(inner(length(min = 1))))]

@@ -1,5 +1,5 @@
-//! Both sides of a signature share this: the signed bytes before the body, and reading and writing
-//! of the header. In: a record and the texts of its parts. Out: bytes, candidates, header text.
+//! The common part of signing and verifying: the signed bytes before the body, and reading and writing
+//! the header. In: a scheme and the texts of its parts. Out: bytes, candidate signatures, header text.
 //! Knows no key and no clock.
 
 use base64::Engine as _;
@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use super::scheme::{Encoding, HmacScheme, IdSource, Part, Separator, TimeSource};
 use crate::domain::Timestamp;
 
-/// More signatures in one header than any sender needs while rotating; the rest is not looked at.
+/// Maximum number of signatures in one header; further ones are ignored. Senders need two while they
+/// rotate a secret.
 const MAX_CANDIDATES: usize = 32;
 
 /// The signed bytes up to the body, which is the last part of every record. `header` gives the text

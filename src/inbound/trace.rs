@@ -1,34 +1,34 @@
-//! The steps of a verification, for people. The verification itself writes them down; there is no
-//! second computation. No step shows a secret.
+//! The steps of a verification, for people. The verification itself records them; nothing is computed
+//! twice. No step shows a secret.
 
 use serde::Serialize;
 
-/// One thing that was looked at.
+/// One checked value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
     /// What: `signed bytes`, `computed`, `clock difference` …
     pub what: &'static str,
     /// The value, for people: shortened, control characters escaped.
     pub shown: String,
-    /// Whether it is as it must be.
+    /// Whether it is right.
     pub ok: bool,
 }
 
-/// Takes notes, or does not.
+/// Records the steps, or ignores them.
 pub(super) struct Trace(Option<Vec<Step>>);
 
 impl Trace {
-    /// Takes none.
+    /// Ignores all steps.
     pub(super) fn off() -> Self {
         Self(None)
     }
 
-    /// Takes them all.
+    /// Records all steps.
     pub(super) fn on() -> Self {
         Self(Some(Vec::new()))
     }
 
-    /// Notes a step; `shown` runs only when notes are taken.
+    /// Records a step; `shown` runs only if steps are recorded.
     pub(super) fn note(&mut self, what: &'static str, ok: bool, shown: impl FnOnce() -> String) {
         if let Some(steps) = &mut self.0 {
             steps.push(Step {
@@ -39,13 +39,13 @@ impl Trace {
         }
     }
 
-    /// The notes.
+    /// The recorded steps.
     pub(super) fn steps(self) -> Vec<Step> {
         self.0.unwrap_or_default()
     }
 }
 
-/// Bytes as people can read them: lossy UTF-8, control characters escaped, shortened in the middle.
+/// Bytes in readable form: lossy UTF-8, control characters escaped, shortened in the middle.
 pub(super) fn readable(prefix: &[u8], body: &[u8]) -> String {
     const HEAD: usize = 200;
     const TAIL: usize = 60;

@@ -1,6 +1,6 @@
-//! Verifies a [`Delivery`]: it becomes a [`VerifiedDelivery`] or a [`Refusal`]. Only this file can
-//! make a verified one. In: scheme, secrets and origins from the configuration, the delivery, and
-//! now. Knows no host and no clock.
+//! Verifies a [`Delivery`]. In: scheme, secrets and origins from the configuration, the delivery, and
+//! now. Out: a [`VerifiedDelivery`], which only this file can make, or a [`Refusal`]. Knows no host and
+//! no clock.
 
 use std::fmt;
 
@@ -19,8 +19,7 @@ use super::spec::SchemeSpec;
 use super::trace::{Step, Trace};
 use crate::domain::{Problem, Problems, SourceName, Timestamp, shown};
 
-/// A delivery whose sender is known. That it is authentic does not mean that it may have what it
-/// asks for.
+/// An authentic delivery. Whether its request is allowed is a matter of policy.
 #[derive(Debug, Clone)]
 pub struct VerifiedDelivery {
     source: SourceName,
@@ -44,7 +43,7 @@ impl VerifiedDelivery {
         self.scheme
     }
 
-    /// Whether the sender signed this very delivery: a static secret or a trusted trigger did not.
+    /// Whether a signature covers this delivery; a static secret or a trusted trigger has none.
     pub fn signed(&self) -> bool {
         self.signed
     }
@@ -54,8 +53,8 @@ impl VerifiedDelivery {
         &self.body
     }
 
-    /// One of several events that the verified bytes hold. For `inbound` alone, which takes them
-    /// from those bytes.
+    /// One of several events in the verified bytes. Only `inbound` calls this, with parts of those
+    /// bytes.
     pub(super) fn part(&self, body: Bytes, id: String) -> Self {
         Self {
             body,
@@ -71,13 +70,13 @@ impl VerifiedDelivery {
         self.form
     }
 
-    /// The delivery's id, where the signature covers it or the host vouches for it, and only there:
-    /// an attacker who replays a captured request can write any other id.
+    /// The delivery's id, only if the signature covers it or the host gave it: an attacker who replays
+    /// a captured request can write any unsigned id.
     pub fn delivery_id(&self) -> Option<&str> {
         self.delivery_id.as_deref()
     }
 
-    /// An id that the sender claims without signing it, for the log. It identifies nothing.
+    /// The sender's unsigned id, for the log only.
     pub fn claimed_id(&self) -> Option<&str> {
         self.claimed_id.as_deref()
     }
@@ -89,16 +88,16 @@ impl VerifiedDelivery {
     }
 }
 
-/// A verification and how it came to its end.
+/// A verification and its steps.
 #[derive(Debug)]
 pub struct Explanation {
-    /// In the order in which things were looked at; the last one of a refusal is not `ok`.
+    /// The steps in order; the last step of a refusal is not `ok`.
     pub steps: Vec<Step>,
-    /// The same result that verifying without an explanation has.
+    /// The same result as [`Verifier::verify`].
     pub outcome: Result<VerifiedDelivery, Refusal>,
 }
 
-/// What a configured source asks of its deliveries.
+/// Verifies the deliveries of a configured source.
 pub struct Verifier {
     spec: SchemeSpec,
     keys: Vec<Key>,
@@ -120,8 +119,8 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// A verifier for a real source. `secrets`: several while rotating, any of them may match;
-    /// `from`: the origins of a trusted source, to the letter.
+    /// A verifier for a real source. `secrets`: several during a rotation, of which one must match;
+    /// `from`: the exact origins of a trusted source.
     ///
     /// # Errors
     /// Every problem: no secret, an empty, short (fewer than 24 bytes after decoding; for `basic`
@@ -135,8 +134,7 @@ impl Verifier {
         Self::with_rules(spec, secrets, from, SecretRules::Production)
     }
 
-    /// As [`Verifier::new`], with a say in which secrets may be used: published vectors are
-    /// verified on this same path.
+    /// As [`Verifier::new`], with other rules for secrets, so that published vectors use the same code.
     ///
     /// # Errors
     /// As [`Verifier::new`], but with [`SecretRules::AllowKnown`] only an empty or undecodable
@@ -190,13 +188,12 @@ impl Verifier {
     /// Verifies a delivery at this instant.
     ///
     /// # Errors
-    /// The internal reason; the sender is shown [`Refusal::public_text`].
+    /// The internal reason; the sender gets [`Refusal::public_text`].
     pub fn verify(&self, delivery: Delivery, now: Timestamp) -> Result<VerifiedDelivery, Refusal> {
         self.check(delivery, None, now, &mut Trace::off())
     }
 
-    /// Verifies a delivery whose sender signs with a certificate, which the caller fetched and had
-    /// checked.
+    /// Verifies a delivery whose sender signs with a certificate, which the caller fetched and checked.
     ///
     /// # Errors
     /// As [`Verifier::verify`].
@@ -209,12 +206,11 @@ impl Verifier {
         self.check(delivery, Some(certificate), now, &mut Trace::off())
     }
 
-    /// Where the certificate lies that a delivery needs; none when its scheme has no certificates.
-    /// It is asked for before anything is verified, so only an address of SNS, for a listed topic,
-    /// ever comes out.
+    /// The address of the certificate that a delivery needs; `None` if its scheme has no certificates.
+    /// Nothing is verified yet, so this returns only addresses of SNS, and only for listed topics.
     ///
     /// # Errors
-    /// What would be refused whatever the certificate is.
+    /// A refusal that no certificate can change.
     pub fn certificate_url(&self, delivery: &Delivery) -> Result<Option<String>, Refusal> {
         match (self.spec.kind(), &delivery.via) {
             (SchemeKind::Sns, Via::Http(_)) => {
@@ -225,7 +221,7 @@ impl Verifier {
         }
     }
 
-    /// What a verified SNS message says of its subscription, when it is about that and no event.
+    /// The state of the subscription in a verified SNS message; `None` for an event.
     pub fn subscription(&self, verified: &VerifiedDelivery) -> Option<Subscription> {
         let sns = *self.spec.kind() == SchemeKind::Sns;
         sns.then(|| {
@@ -236,7 +232,7 @@ impl Verifier {
         .flatten()
     }
 
-    /// Verifies a delivery and tells how. The outcome is the one that [`Verifier::verify`] has.
+    /// Verifies a delivery and returns the steps. The outcome is that of [`Verifier::verify`].
     pub fn explain(&self, delivery: Delivery, now: Timestamp) -> Explanation {
         let mut trace = Trace::on();
         trace.note("scheme", true, || self.spec.name().to_owned());
@@ -322,7 +318,7 @@ impl Verifier {
         }
     }
 
-    /// A trusted trigger's origin must be on the list, to the letter.
+    /// Checks that the source lists the exact origin of a trusted trigger.
     fn vouched(&self, origin: &str, trace: &mut Trace) -> Result<(), Refusal> {
         let listed = self.from.iter().any(|from| from == origin);
         trace.note("origin", listed, || shown(origin));
@@ -335,7 +331,7 @@ impl Verifier {
         }
     }
 
-    /// A static secret was presented: every key is tried, none of the comparisons ends early.
+    /// Compares a presented static secret with every key; no comparison ends early.
     fn presented(
         &self,
         header: &str,

@@ -92,7 +92,7 @@ pub(super) fn spend(units: u64) -> bool {
     })
 }
 
-/// What handling so many bytes of text costs.
+/// The units of work for a text of this many bytes.
 pub(super) fn text_units(bytes: usize) -> u64 {
     1 + (bytes / TEXT_UNIT) as u64
 }

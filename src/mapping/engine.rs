@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_is_told_shortly() {
+    fn an_error_is_short() {
         assert!(
             run_text(".a + 1", json!({"a": "x".repeat(9_000)}))
                 .unwrap_err()

@@ -1,11 +1,10 @@
-//! The step machine that gives an image to accounts or takes it away: batches, repetition,
-//! read-back, bisection. In: what was seen after the last step. Out: the next step. It never
-//! sleeps, calls or reads a clock.
+//! The step machine that shares an image with accounts or cancels that: batches, repetition,
+//! read-back, bisection. In: the result of the last step. Out: the next step. It never sleeps, calls
+//! or reads a clock.
 //!
-//! None of the APIs answers per account and none takes an idempotency key, so the rules are: call
-//! with the delta only; after an end that leaves open whether the call was carried out, read back
-//! before repeating; when one account spoils a batch, halve the batch until the bad one stands
-//! alone and is named with its own code.
+//! None of the APIs answers per account, and none takes an idempotency key. Therefore: call only for
+//! the delta; when a call may have been carried out, read back before repeating it; when one account
+//! may have made a batch fail, halve the batch until the bad account is alone and gets its own code.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -24,24 +23,23 @@ pub enum AccountStep {
     Read,
     /// Wait before try `tries + 1`, because of an error of `class`.
     Wait {
-        /// How often the call was made.
+        /// The number of calls so far.
         tries: u32,
-        /// Why it has to be repeated.
+        /// The class of the last error.
         class: ErrorClass,
     },
-    /// Nothing is left: collect the results.
+    /// No step is left; the results are complete.
     Finished,
 }
 
-/// What was seen after a step.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountSeen {
-    /// The call's end: the cloud's request id where it gave one, or the error.
+    /// The call's result: the cloud's request id if it gave one, or the error.
     Called(Result<Option<String>, CloudError>),
-    /// The call was coalesced with other requests, and the refusal may be due to one of their
-    /// accounts.
+    /// The call included accounts of other requests, and one of those may have caused the refusal.
     Coalesced,
-    /// Who has the image now; an error when that could not be read.
+    /// The accounts that have the image now, or why that could not be read.
     Shares(Result<BTreeSet<AccountId>, CloudError>),
     /// The wait is over.
     Waited,
@@ -75,9 +73,9 @@ pub struct AccountWork {
 }
 
 impl AccountWork {
-    /// Work for `accounts` in calls of at most `per_call` (at least 1). `readable`: whether
-    /// [`AccountStep::Read`] can be answered. `resumed`: an earlier attempt may have made these
-    /// calls, so "already" may be its doing.
+    /// Work for `accounts` in calls of at most `per_call` (at least 1). `readable`: whether the shares
+    /// can be read. `resumed`: an earlier attempt may have made these calls, so "already shared" may
+    /// be its result.
     pub fn new(
         action: Action,
         accounts: &[AccountId],
@@ -118,7 +116,7 @@ impl AccountWork {
         }
     }
 
-    /// Takes in what was seen after the step that [`next`](Self::next) named.
+    /// Takes the result of the step that [`next`](Self::next) returned.
     pub fn see(&mut self, seen: AccountSeen) {
         match seen {
             AccountSeen::Called(Ok(request_id)) => {
@@ -131,7 +129,7 @@ impl AccountWork {
             }
             AccountSeen::Called(Err(error)) => self.refused(error),
             AccountSeen::Coalesced => {
-                // Like every refused batch, it may have been carried out in part.
+                // As with every refused batch, a part of it may have been carried out.
                 if let Some(front) = self.queue.front_mut() {
                     front.maybe_done = true;
                 }
@@ -149,7 +147,7 @@ impl AccountWork {
         }
     }
 
-    /// The results so far, in no particular order: every account that is settled.
+    /// The results of all settled accounts, in no particular order.
     pub fn settled(&self) -> impl Iterator<Item = &ItemResult> {
         self.done.values()
     }
@@ -213,15 +211,15 @@ impl AccountWork {
             }
             ErrorClass::AsWanted if self.readable => self.next = Next::Read,
             ErrorClass::AsWanted => {
-                // As below, and the shares cannot be read. Record "shared" even if someone else did
-                // it: an expiry then takes it back. The other way round it would stay for ever.
+                // As below, and the shares cannot be read. Record "shared" even if someone else shared
+                // it, so that the expiry revokes it. Otherwise the share would stay for ever.
                 front.maybe_done = true;
                 self.halve();
             }
             ErrorClass::Unlisted(Family::Passing) if alone => self.repeat(error),
             ErrorClass::Account | ErrorClass::Quota | ErrorClass::Unlisted(_) => {
                 // The pages do not say whether a refused batch is carried out up to the bad account.
-                // Mark the halves as perhaps done, so that "already shared" counts as our doing.
+                // Mark the halves as perhaps done, so that "already shared" counts as our result.
                 front.maybe_done = true;
                 self.halve();
             }
@@ -238,7 +236,7 @@ impl AccountWork {
             | ErrorClass::Operator
             | ErrorClass::Refresh
             | ErrorClass::Clock => {
-                // The image, the key or the role is wrong, not an account: all batches fail alike.
+                // The image, the key or the role is wrong, not an account, so all batches fail.
                 while !self.queue.is_empty() {
                     self.fail_front(&error, false);
                 }
@@ -246,8 +244,8 @@ impl AccountWork {
         }
     }
 
-    /// Waits and repeats the front batch, reading back first where the call may have been carried
-    /// out; fails it after the last try.
+    /// Waits and repeats the front batch, and reads back first if the call may have been carried out.
+    /// Fails the batch after the last try.
     fn repeat(&mut self, error: CloudError) {
         let Some(front) = self.queue.front_mut() else {
             return;
@@ -262,7 +260,7 @@ impl AccountWork {
         }
     }
 
-    /// Compares the front batch with what is there now, and decides how its refusal goes on.
+    /// Compares the front batch with the current shares, and decides how to continue after the error.
     fn read_back(&mut self, shares: &BTreeSet<AccountId>) {
         let wanted =
             |account: &AccountId| shares.contains(account) == (self.action == Action::Share);
@@ -277,8 +275,8 @@ impl AccountWork {
         let (tries, last) = (front.tries, front.last.clone());
         let changed = front.accounts.len() < before;
         let request_id = last.as_ref().and_then(|e| e.request_id.clone());
-        // The plan left out accounts that had the image, so this work has given it, unless someone
-        // else did the same in between. "Shared" is the safer record: an expiry takes it back.
+        // The plan omitted accounts that had the image, so this work shared it, unless someone else
+        // did in the meantime. "Shared" is the safer record: the expiry revokes it.
         for account in there {
             self.settle(account, self.effected(), request_id.clone());
         }
@@ -298,10 +296,9 @@ impl AccountWork {
         }
     }
 
-    /// Handles a failed read-back. After a passing failure it is repeated, and no call is made
-    /// before it succeeds. Where shares cannot be read at all, the work goes on without: sharing and
-    /// cancelling are set operations, so a repetition is harmless, and only the result may say
-    /// "already".
+    /// Handles a failed read-back. Repeats it after a passing failure, and makes no call before it
+    /// succeeds. If shares cannot be read at all, continues without reading: repeating a share or a
+    /// cancel is harmless, and only the result may then say "already".
     fn unreadable(&mut self, error: CloudError) {
         let unclear = self.must_read_first();
         let Some(front) = self.queue.front_mut() else {

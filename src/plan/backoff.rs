@@ -1,5 +1,5 @@
-//! How long to wait before a repetition: full jitter, so that many waiters do not come back
-//! together. Rule: "Exponential Backoff And Jitter", AWS Architecture Blog; chance arrives as an
+//! How long to wait before a repetition: full jitter, so that many waiters do not repeat at the same
+//! time. Rule: "Exponential Backoff And Jitter", AWS Architecture Blog. The random number is an
 //! argument.
 
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::domain::ErrorClass;
 pub struct Backoff {
     /// The first wait's upper bound.
     pub base: Duration,
-    /// No single wait is longer.
+    /// The longest single wait.
     pub cap: Duration,
-    /// A call is made at most this often.
+    /// Maximum number of calls.
     pub tries: u32,
 }
 
@@ -27,15 +27,15 @@ impl Default for Backoff {
     }
 }
 
-/// How long the work waits for a cloud that is not ready.
+/// How long a turn waits for a cloud that is not ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// Between repetitions of a call.
     pub backoff: Backoff,
-    /// Between two looks at a fresh blueprint that is not NORMAL yet.
+    /// Pause between two reads of a new blueprint that is not NORMAL yet.
     pub normal_pause: Duration,
-    /// How often it is looked at in one turn; then the request stays pending and a later turn goes
-    /// on.
+    /// Maximum number of these reads in one turn; then the request stays pending, and a later turn
+    /// continues.
     pub normal_polls: u32,
 }
 
@@ -51,7 +51,7 @@ impl Default for Patience {
 
 /// The wait before try `tries + 1`; `chance` is uniform in 0..=u32::MAX.
 pub fn wait_before(backoff: Backoff, tries: u32, class: ErrorClass, chance: u32) -> Duration {
-    // Throttling says that others share the limit: start higher, so that the window can pass.
+    // Throttling means that others use the same limit: start higher, so that the window passes.
     let extra = if class == ErrorClass::Throttled { 2 } else { 0 };
     let doublings = tries.saturating_sub(1).saturating_add(extra).min(16);
     let most = backoff

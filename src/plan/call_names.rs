@@ -1,4 +1,4 @@
-//! What plans, records and logs call each call that changes sharing: product, action, image.
+//! The names of calls that change sharing, for plans, records and logs: product, action, image.
 
 use crate::domain::{Action, CvmImageId, ImageRef};
 

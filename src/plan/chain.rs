@@ -1,24 +1,24 @@
-//! The assumption under every chain, and what follows when the cloud does not share it.
+//! Handles a chain whose blueprint the cloud refuses to share.
 //!
-//! A chain publishes a CVM image to Lighthouse and shares the blueprint that comes of it with
-//! accounts. The page of `ShareBlueprintAcrossAccounts` says "custom images only" and does not say
-//! whether such a blueprint counts as one. When the cloud refuses it for that reason, the chain has
-//! no end to reach: the publication that this request made is taken back, and each account's
-//! result says so. In: a request and its results. Out: whether that happened, and the final results.
+//! A chain publishes a CVM image to Lighthouse and shares the resulting blueprint with accounts. The
+//! page of `ShareBlueprintAcrossAccounts` says "custom images only", but not whether such a blueprint
+//! is one. When the cloud refuses it for that reason, the chain cannot succeed: the publication that
+//! this request made is undone, and each account's result says so. In: a request and its results.
+//! Out: whether that happened, and the final results.
 
 use crate::domain::{
     Action, BlueprintId, CvmImageId, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Target,
 };
 
-/// Codes that say "this is no custom image of yours": the one of the page, then two of the SDK.
+/// Codes that mean "not a custom image of yours": one from the page, two from the SDK.
 const NOT_CUSTOM: [&str; 3] = [
     "ResourceNotFound.PrivateBlueprintNotFound",
     "UnsupportedOperation.BlueprintTypeNotSupportOperation",
     "UnsupportedOperation.NotSupportSharedBlueprint",
 ];
 
-/// Codes that say that the blueprint is gone. After a stop, an earlier turn may have taken it back
-/// without recording that.
+/// Codes that mean that the blueprint does not exist. An interrupted turn may have undone the
+/// publication without recording it.
 const GONE: [&str; 2] = [
     "ResourceNotFound.BlueprintIdNotFound",
     "ResourceNotFound.BlueprintNotFound",
@@ -36,13 +36,13 @@ pub struct RefusedChain {
 /// What became of the image's publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Publication {
-    /// It was taken back.
+    /// It was undone.
     TakenBack,
     /// The image was in Lighthouse before this request.
     FoundThere,
     /// Another request needs it.
     NeededByOthers,
-    /// The cloud refused to take it back.
+    /// The cloud refused to undo it.
     Stands {
         /// The cloud's reason.
         why: String,
@@ -52,7 +52,7 @@ pub enum Publication {
 }
 
 impl RefusedChain {
-    /// Whether the results say that the cloud refuses to share the chain's blueprint at all.
+    /// The refused chain, if the results show that the cloud does not share its blueprint at all.
     pub fn of(request: &ShareRequest, results: &[ItemResult]) -> Option<Self> {
         let (Target::Chain { image, .. }, Action::Share) = (&request.target, request.action) else {
             return None;
@@ -148,7 +148,7 @@ fn refusing_code(kind: &ResultKind, published_here: bool) -> Option<&str> {
     }
 }
 
-/// The result of an account when an earlier turn took the publication back and then stopped.
+/// The result of an account when an interrupted turn has already undone the publication.
 pub(super) fn taken_back_before(image: &CvmImageId) -> ResultKind {
     refusal(
         &format!(

@@ -1,5 +1,5 @@
-//! The plan. In: an approved request and what the cloud holds now. Out: the delta as data.
-//! Its `Display` is the dry run, its emptiness is idempotency.
+//! The plan. In: an approved request and the state of the cloud. Out: the delta as data. `Display`
+//! prints it for a dry run; it is empty when the cloud already has the wanted state.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,35 +16,34 @@ use super::observation::Observation;
 use super::precheck;
 use super::readiness::Readiness;
 
-/// The image of an account stage, as far as it is known when the plan is made.
+/// The image of an account stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlannedImage {
-    /// One that the request names, or a chain's blueprint that exists already.
+    /// An image that the request names, or a chain's existing blueprint.
     Known(ImageRef),
-    /// The blueprint that the stage before this one makes of a CVM image.
+    /// The blueprint that the previous stage makes from a CVM image.
     BlueprintOf(CvmImageId),
 }
 
-/// One thing to bring about.
+/// A stage of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
     /// Make a CVM image available in Lighthouse.
     Publish(CvmImageId),
     /// Take it out of Lighthouse.
     Unpublish(CvmImageId),
-    /// Give an image to accounts, or take it away from them.
+    /// Share an image with accounts, or cancel that.
     Accounts {
         /// Which image.
         image: PlannedImage,
-        /// Give or take.
+        /// Share or cancel.
         action: Action,
-        /// Those for whom something has to change, in the request's order.
+        /// The accounts that need a change, in the request's order.
         accounts: Vec<AccountId>,
     },
 }
 
-/// What is to be done for one approved request. Only [`Plan::of`] makes one, and only of an
-/// [`Approved`].
+/// The calls that one approved request needs. Only [`Plan::of`] makes one, from an [`Approved`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     region: Region,
@@ -56,9 +55,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The delta between what was approved and what the cloud holds. `done` are final results of
-    /// earlier attempts. `observed_before`: an earlier attempt has recorded what it saw before it
-    /// called.
+    /// The delta between the request and the state of the cloud. `done` are final results of earlier
+    /// attempts. `observed_before`: an earlier attempt has recorded the state before its first call.
     pub fn of(
         approved: &Approved,
         seen: &Observation,
@@ -84,23 +82,23 @@ impl Plan {
         }
     }
 
-    /// Where it is to be done.
+    /// The region.
     pub fn region(&self) -> &Region {
         &self.region
     }
 
-    /// What is to be done, in this order.
+    /// The stages, in order.
     pub fn stages(&self) -> &[Stage] {
         &self.stages
     }
 
-    /// The items for which nothing is left to do, with their results.
+    /// The results of the items that need no call.
     pub fn settled(&self) -> &[ItemResult] {
         &self.settled
     }
 
-    /// Whether the current shares can be read, so that an ambiguous end can be checked. A look that
-    /// failed for a passing reason says nothing against the next one.
+    /// Whether the current shares can be read after an ambiguous call. True after a read that failed
+    /// for a passing reason: the next one may succeed.
     pub fn readable(&self) -> bool {
         self.readable
     }
@@ -110,18 +108,18 @@ impl Plan {
         self.resumed
     }
 
-    /// Whether the image is in a state that has to pass before it can be shared.
+    /// Whether the image is in a passing state in which it cannot be shared.
     pub fn settling(&self) -> bool {
         self.settling
     }
 
-    /// Whether nothing has to be done.
+    /// Whether no call is needed.
     pub fn is_empty(&self) -> bool {
         self.stages.is_empty()
     }
 }
 
-/// The accounts that a call is needed for. Adds the results of all others to `settled`.
+/// The accounts that need a call. Adds the results of all others to `settled`.
 fn unsettled_accounts(
     request: &ShareRequest,
     seen: &Observation,
@@ -132,7 +130,7 @@ fn unsettled_accounts(
         Target::Chain { image, .. } => Some(image),
         _ => None,
     };
-    // What is not in Lighthouse has no blueprint, so no account has one either.
+    // An image that is not in Lighthouse has no blueprint, so no account has the blueprint.
     let nobody = Observation {
         shares: Some(BTreeSet::new()),
         ..Observation::default()
@@ -167,7 +165,7 @@ fn unsettled_accounts(
     todo
 }
 
-/// What is to be done, in order: a share publishes first, a cancel unpublishes last.
+/// The stages, in order: a share publishes first, a cancel unpublishes last.
 fn stages(
     request: &ShareRequest,
     seen: &Observation,
@@ -215,7 +213,7 @@ fn open_accounts(accounts: &[AccountId], settled: &[ItemResult]) -> Vec<AccountI
         .collect()
 }
 
-/// The Lighthouse stage, unless it is settled already or by what was seen.
+/// The Lighthouse stage, unless its result is known.
 fn lighthouse_stage(
     image: &CvmImageId,
     action: Action,

@@ -1,5 +1,5 @@
-//! The step machine that puts a CVM image into Lighthouse or takes it out. In: what was seen after
-//! the last step. Out: the next step. Waits, calls and clocks are the caller's.
+//! The step machine that puts a CVM image into Lighthouse or takes it out. In: the result of the last
+//! step. Out: the next step. It never sleeps, calls or reads a clock.
 
 use crate::domain::{
     Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Family, Item, ItemResult, ResultCode,
@@ -19,21 +19,21 @@ pub enum LighthouseStep {
     Find,
     /// Wait before try `tries + 1`, because of an error of `class`.
     Wait {
-        /// How often the call was made.
+        /// The number of calls so far.
         tries: u32,
-        /// Why it has to be repeated.
+        /// The class of the last error.
         class: ErrorClass,
     },
-    /// The result is there.
+    /// No step is left; the result is complete.
     Finished,
 }
 
-/// What was seen after a step.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LighthouseSeen {
-    /// `Ok(None)`: shareable. `Ok(Some(reason))`: not, and why. `Err`: could not be asked.
+    /// `Ok(None)`: the image can be shared. `Ok(Some(reason))`: it cannot. `Err`: the read failed.
     Prechecked(Result<Option<String>, CloudError>),
-    /// The call's end: blueprint (the API may answer null) and request id, or the error.
+    /// The call's result: blueprint (the API may answer null) and request id, or the error.
     Called(Result<(Option<BlueprintId>, Option<String>), CloudError>),
     /// The image's blueprint, if it has one.
     Found(Result<Option<BlueprintId>, CloudError>),
@@ -50,7 +50,7 @@ pub struct LighthouseWork {
     tries: u32,
     step: LighthouseStep,
     last: Option<CloudError>,
-    /// Why `DescribeImagesToShare` says that it cannot be shared.
+    /// The reason of `DescribeImagesToShare` why the image cannot be shared.
     unshareable: Option<String>,
     /// The cloud's request id of a call that succeeded without naming the blueprint.
     effected: Option<Option<String>>,
@@ -85,16 +85,15 @@ impl LighthouseWork {
         self.step.clone()
     }
 
-    /// The result, once [`LighthouseStep::Finished`] was named.
+    /// The result, after [`LighthouseStep::Finished`].
     pub fn result(&self) -> Option<&ItemResult> {
         self.result.as_ref()
     }
 
-    /// Takes in what was seen after the step that [`next`](Self::next) named.
+    /// Takes the result of the step that [`next`](Self::next) returned.
     pub fn see(&mut self, seen: LighthouseSeen) {
         match seen {
-            // A precheck only saves a doomed call: when it cannot be asked, the call itself
-            // decides.
+            // The precheck only avoids a call that must fail. Without it, the call itself decides.
             LighthouseSeen::Prechecked(Ok(None) | Err(_)) => self.step = LighthouseStep::Call,
             LighthouseSeen::Prechecked(Ok(Some(reason))) => {
                 self.unshareable = Some(reason);
@@ -180,10 +179,10 @@ impl LighthouseWork {
         }
     }
 
-    /// Read back: is it in Lighthouse now?
+    /// Takes the result of a read-back.
     fn found(&mut self, found: Result<Option<BlueprintId>, CloudError>) {
         if let Some(request_id) = self.effected.take() {
-            // The share succeeded; without the blueprint's id it still is available.
+            // The share succeeded; the image is available even if the blueprint's id is unknown.
             let blueprint = found.ok().flatten();
             return self.finish(
                 ResultKind::Available {
@@ -211,7 +210,7 @@ impl LighthouseWork {
         }
     }
 
-    /// The read-back says that the wanted state is not there.
+    /// Handles a read-back that does not show the wanted state.
     fn not_yet(&mut self) {
         if let Some(reason) = self.unshareable.take() {
             return self.finish(
@@ -227,8 +226,8 @@ impl LighthouseWork {
         }
         match self.last.clone() {
             Some(error) if error.class == ErrorClass::AsWanted => {
-                // "Already shared", yet no blueprint names the image: it is available, its id stays
-                // unknown.
+                // "Already shared", but no blueprint names the image: it is available, and its id
+                // stays unknown.
                 self.finish(
                     ResultKind::Available {
                         blueprint: None,
@@ -259,8 +258,7 @@ impl LighthouseWork {
                 );
             }
             Some(last) if self.tries >= self.max_tries => self.fail(&last, true),
-            // Nothing is repeated while it is open whether it was carried out, and a read may still
-            // tell.
+            // The call may have been carried out: read again before repeating it.
             Some(_) if self.maybe_done && error.class.passing() => {
                 self.tries += 1;
                 self.step = LighthouseStep::Wait {

@@ -1,4 +1,4 @@
-//! What the cloud holds before anything is done, as far as it could be read.
+//! The state of the cloud before the first call, as far as it could be read.
 
 use std::collections::BTreeSet;
 
@@ -9,27 +9,26 @@ use super::readiness::Readiness;
 /// The current state of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
-    /// Accounts that have the image now; `None` when that cannot be read.
+    /// Accounts that have the image now; `None` when they cannot be read.
     pub shares: Option<BTreeSet<AccountId>>,
     /// The blueprint under which a CVM image is in Lighthouse now.
     pub blueprint: Option<BlueprintId>,
     /// Whether the image can be shared as it is.
     pub readiness: Readiness,
-    /// With how many accounts it can be shared; `None` where that is not known.
+    /// Maximum number of accounts that can have the image; `None` when it is not known.
     pub max_accounts: Option<usize>,
-    /// Whether the reads above were answered. False means: stay safe, every call is made and none
-    /// is assumed done.
+    /// Whether the reads above succeeded. If false, every call is made, and none is assumed done.
     pub readable: bool,
     /// Why something could not be read, for the answer and the journal.
     pub unreadable: Option<CloudError>,
 }
 
 impl Observation {
-    /// The result of `action` for `account` when nothing has to be done for it.
+    /// The result of `action` for `account` when it needs no call.
     ///
-    /// `observed_before`: the journal holds an earlier look of the same request, in which this
-    /// account was not yet as wanted. What is there now is then this request's own doing, whose
-    /// answer was lost.
+    /// `observed_before`: the journal has an earlier observation of the same request, in which this
+    /// account did not have the wanted state. The present state is then the result of this request's
+    /// own call, whose answer was lost.
     pub fn settles(
         &self,
         action: Action,
@@ -46,7 +45,7 @@ impl Observation {
         }
     }
 
-    /// Takes in a read of the shares; `None` says that this site has no such read.
+    /// Takes a read of the shares; `None` when this site does not offer the read.
     pub fn take_shares(&mut self, read: Result<Option<BTreeSet<AccountId>>, CloudError>) {
         match read {
             Ok(Some(shares)) => self.shares = Some(shares),
@@ -55,7 +54,7 @@ impl Observation {
         }
     }
 
-    /// Notes that a read failed: from here on nothing may be assumed.
+    /// Notes that a read failed, so that no call may be assumed done.
     pub fn cannot_read(&mut self, error: CloudError) {
         self.readable = false;
         self.unreadable = Some(error);

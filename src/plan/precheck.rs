@@ -1,6 +1,6 @@
 //! Finds the accounts that no call can give the image, before the first call. In: an observation.
-//! Out: their results with reasons. Judges only what was read: an absent or new value is left to the
-//! call, which returns the documented code. Rule: a CVM image has 500 accounts at most (API page).
+//! Out: their results with reasons. Uses only what was read: for an absent or unknown value, the call
+//! itself decides. Rule: a CVM image has at most 500 accounts (API page).
 
 use crate::domain::{AccountId, Action, Item, ItemResult, ResultCode, ResultKind, Target};
 
@@ -15,8 +15,8 @@ pub(super) fn refused(
     observed_before: bool,
     todo: &mut Vec<AccountId>,
 ) -> Vec<ItemResult> {
-    // A call of an earlier turn may have been carried out: where nobody can tell, only the call's
-    // own answer counts.
+    // A call of an earlier turn may have been carried out. If the shares cannot be read, only the
+    // answer of the next call can show it.
     let unsure = observed_before && seen.shares.is_none();
     if action != Action::Share || unsure {
         return Vec::new();
@@ -34,8 +34,8 @@ pub(super) fn refused(
     }
     match (target, &seen.shares, seen.max_accounts) {
         (Target::Cvm { .. }, Some(shares), Some(most)) if shares.len() + todo.len() > most => {
-            let beyond = todo.split_off(most.saturating_sub(shares.len()));
-            failed(beyond, &over_quota(shares.len(), most))
+            let excess = todo.split_off(most.saturating_sub(shares.len()));
+            failed(excess, &over_quota(shares.len(), most))
         }
         _ => Vec::new(),
     }

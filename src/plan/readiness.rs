@@ -1,25 +1,25 @@
-//! Whether an image can be shared as it is. In: the state and type that the cloud names. Out:
-//! [`Readiness`]. A state that this program does not know stops nothing: the call itself decides.
-//! Rule: only what is NORMAL can be shared, only an own custom image (API pages).
+//! Whether an image can be shared in its present state. In: the state and type that the cloud reports.
+//! Out: [`Readiness`]. For a state that this program does not know, the call itself decides. Rule:
+//! only the caller's own custom images can be shared, and only in the state NORMAL (API pages).
 
 use crate::domain::{ResultCode, ResultKind};
 
-/// Whether an image can be shared as it is.
+/// Whether an image can be shared in its present state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Readiness {
-    /// It can, or its state could not be read: the call decides.
+    /// Yes, or unknown: the call decides.
     #[default]
     Ready,
-    /// It is in this state, which will pass.
+    /// Not while it is in this state, which will pass.
     Later(String),
-    /// It cannot, for this reason.
+    /// Never, for this reason.
     Never(String),
 }
 
 impl Readiness {
-    /// By `BlueprintState`.
+    /// From `BlueprintState`.
     pub fn of_blueprint(state: Option<&str>) -> Self {
-        const FOR_GOOD: [&str; 7] = [
+        const FINAL_STATES: [&str; 7] = [
             "OFFLINE",
             "CREATEFAILED",
             "SYNCING_FAILED",
@@ -30,14 +30,14 @@ impl Readiness {
         ];
         match state {
             Some("SYNCING") => Self::Later("SYNCING".to_owned()),
-            Some(state) if FOR_GOOD.contains(&state) => {
+            Some(state) if FINAL_STATES.contains(&state) => {
                 Self::Never(format!("its state is {state}"))
             }
             _ => Self::Ready,
         }
     }
 
-    /// By `ImageState` and `ImageType`.
+    /// From `ImageState` and `ImageType`.
     pub fn of_cvm(state: Option<&str>, kind: Option<&str>) -> Self {
         match (kind, state) {
             (Some("SHARED_IMAGE"), _) => {
@@ -56,19 +56,19 @@ impl Readiness {
         }
     }
 
-    /// What it means for every account that was to get the image; nothing when the image is ready.
+    /// The result for every account of the share; `None` when the image is ready.
     pub fn failure(&self) -> Option<ResultKind> {
         let (code, message, retryable) = match self {
             Self::Ready => return None,
             Self::Later(state) => {
                 let message = format!(
-                    "the image is {state}, and only NORMAL can be shared — none at once: it is looked at again later"
+                    "the image is {state}; it can be shared when it is NORMAL — none now: the program tries again later"
                 );
                 (ResultCode::NotReady, message, true)
             }
             Self::Never(why) => {
                 let message = format!(
-                    "the image cannot be shared: {why} — share a custom image of this account that is NORMAL"
+                    "the image cannot be shared: {why} — share a custom image of this account in the state NORMAL"
                 );
                 (ResultCode::NotShareable, message, false)
             }

@@ -1,20 +1,20 @@
-//! The permission to change a share, as a value. Takes a decision; or, only to take away, a recorded
-//! verdict or the end of a share.
+//! The permission to change a share, as a value. In: a decision; for a cancel also a recorded
+//! verdict, or the end of a share. Out: an [`Approved`].
 
 use crate::domain::{AccountId, Action, Identity, ShareRequest, Target, Timestamp, Verdict};
 
 use super::rules::EXPIRY;
 
-/// A request that may be carried out. Only a decision of the present policies may give:
+/// A request that may be carried out. Only a decision under the present policies allows a share:
 ///
-/// 1. [`PolicySet::decide`](super::PolicySet::decide) allowed it;
+/// 1. [`PolicySet::decide`](super::PolicySet::decide) allowed the request.
 ///
-/// Two more doors can only take away, which needs no new permission:
+/// Two more constructors only allow cancels, which need no new decision:
 ///
 /// 2. [`Approved::recorded_cancel`]: a cancel that was allowed when it was recorded;
-/// 3. [`Approved::revocation`]: what a share gave, after its end or a call-off.
+/// 3. [`Approved::revocation`]: the end of a share that expired or was called off.
 ///
-/// Its fields are private, so that no other module can construct one:
+/// The fields are private, so no other module can construct one:
 /// ```compile_fail
 /// use sharehook::domain::{Identity, ShareRequest, Timestamp, Verdict};
 /// use sharehook::policy::Approved;
@@ -23,7 +23,7 @@ use super::rules::EXPIRY;
 ///     Approved { request: Box::new(request), identity, verdict, approved_at }
 /// }
 /// ```
-/// while the same lines without that expression compile:
+/// The same lines with a constructor compile:
 /// ```
 /// use sharehook::domain::{Identity, ShareRequest, Timestamp, Verdict};
 /// use sharehook::policy::Approved;
@@ -40,17 +40,17 @@ pub struct Approved {
     approved_at: Timestamp,
 }
 
-/// Why what a share gave is taken back.
+/// Why a share is revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// Its end was at this instant.
+    /// It expired at this instant.
     Expired(Timestamp),
     /// A later cancel called it off.
     CalledOff,
 }
 
 impl Approved {
-    /// The first door, for [`decide`](super::PolicySet::decide) alone.
+    /// The first constructor, only for [`decide`](super::PolicySet::decide).
     pub(super) fn granted(
         request: &ShareRequest,
         identity: &Identity,
@@ -65,10 +65,10 @@ impl Approved {
         }
     }
 
-    /// The second door, for a cancel whose work has begun: the recorded verdict counts, also after the
-    /// policies have changed. The caller passes four values of one record.
+    /// The second constructor, for a cancel whose work has begun: the recorded verdict counts, even if
+    /// the policies have changed since. The caller passes four values of one record.
     ///
-    /// None for a share, and unless that verdict allowed the cancel and refused nothing.
+    /// `None` for a share, and for a verdict that refused the cancel or a part of it.
     pub fn recorded_cancel(
         request: &ShareRequest,
         identity: &Identity,
@@ -80,14 +80,14 @@ impl Approved {
         (allowed && cancels).then(|| Self::granted(request, identity, verdict.clone(), approved_at))
     }
 
-    /// The third door: the service's own revocation of what a share gave, which needs no policy. It
-    /// takes back at most what `granted` gave, of that `accounts_to_cancel`, and Lighthouse if
-    /// `lighthouse` says so.
+    /// The third constructor: the service's own revocation of a share, which needs no policy. It
+    /// cancels those of `accounts_to_cancel` that `granted` shared with, and Lighthouse if
+    /// `lighthouse` is true.
     ///
-    /// None unless `granted` is a share that has `ended`; none if nothing is left to take back. None,
-    /// too, for a chain of which only accounts are to be cancelled: those hold the blueprint that was
-    /// made from the image, and a cancel of the `img-…` could not leave Lighthouse alone. Pass that
-    /// share as [`Target::Blueprint`] with the recorded blueprint.
+    /// `None` unless `granted` is a share that has `ended`, and when nothing is left to cancel. Also
+    /// `None` for a chain of which only accounts are to be cancelled: the accounts have the blueprint
+    /// that was made from the image, and a cancel of the `img-…` would also take the image out of
+    /// Lighthouse. Pass such a share as [`Target::Blueprint`] with the recorded blueprint.
     pub fn revocation(
         granted: &ShareRequest,
         identity: &Identity,
@@ -133,7 +133,7 @@ impl Approved {
             expires: None,
             ..granted.clone()
         };
-        // No policy decides an expiry, so there is no policy digest.
+        // No policy decides about an expiry, so there is no policy digest.
         let verdict = Verdict {
             allowed: true,
             policies: match ended {
@@ -157,12 +157,12 @@ impl Approved {
         &self.identity
     }
 
-    /// Why it may be carried out, for the record.
+    /// The verdict that allowed it, for the record.
     pub fn verdict(&self) -> &Verdict {
         &self.verdict
     }
 
-    /// When the share ends by itself, if it does.
+    /// When the share expires, if it does.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.request.expires_at(self.approved_at)
     }

@@ -1,6 +1,6 @@
-//! A question in Cedar's terms: principals, image, entities and contexts, all checked against the
-//! schema. Takes a [`Question`]; returns one Cedar request per item, and one per item and approver.
-//! Decides nothing.
+//! A question as Cedar requests: principals, image, entities and contexts, checked against the schema.
+//! In: a [`Question`]. Out: one Cedar request per item, and one per item and approver. Decides
+//! nothing.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use crate::domain::{
     Timestamp,
 };
 
-/// Everything about a question that its authorizations share.
+/// The common parts of the Cedar requests of one question.
 pub(super) struct AuthorizationRequest<'a> {
     policies: &'a PolicySet,
     request: &'a ShareRequest,
@@ -26,7 +26,7 @@ pub(super) struct AuthorizationRequest<'a> {
     /// Each approver once, in the order of their ids.
     pub(super) approvers: Vec<EntityUid>,
     image: EntityUid,
-    /// The known entities, and those that only this question brings along.
+    /// The known entities, and those that only this question has.
     pub(super) entities: Cow<'a, Entities>,
     ticket: Value,
     now: String,
@@ -35,7 +35,7 @@ pub(super) struct AuthorizationRequest<'a> {
 
 impl<'a> AuthorizationRequest<'a> {
     /// # Errors
-    /// What of the question cannot be said in the schema's terms, for people.
+    /// Why the question cannot be expressed in the schema, for the verdict.
     pub(super) fn new(policies: &'a PolicySet, question: &Question<'a>) -> Result<Self, String> {
         let request = question.request;
         let expires = match (&request.expires, request.expires_at(question.approved_at)) {
@@ -79,9 +79,8 @@ impl<'a> AuthorizationRequest<'a> {
         Ok(asked)
     }
 
-    /// Adds what the known entities lack: people and accounts that no list names (they are in no
-    /// group, so that nothing is allowed for their sake), and the image as it is in the request's
-    /// region.
+    /// Adds the entities that are not known: people and accounts that no list names (they are in no
+    /// group, so no rule about a group allows them anything), and the image in the request's region.
     fn add_unlisted(
         &mut self,
         source: &SourceName,
@@ -124,7 +123,7 @@ impl<'a> AuthorizationRequest<'a> {
         Ok(())
     }
 
-    /// The image as the file describes it, in the request's region and of its kind.
+    /// The image as the file describes it, with the region and kind of the request.
     fn image_json(&self) -> Value {
         let image = self.request.target.image();
         let id = json!({"type": "Share::Image", "id": image.as_str()});
@@ -140,7 +139,7 @@ impl<'a> AuthorizationRequest<'a> {
     /// The Cedar request for one item.
     ///
     /// # Errors
-    /// What the schema refuses, for people.
+    /// Why the schema refuses the request, for the verdict.
     pub(super) fn request(&self, item: &Item) -> Result<Request, String> {
         let approvers: Vec<Value> = self.approvers.iter().map(entity_json).collect();
         let mut context = self.context(item);
@@ -152,10 +151,10 @@ impl<'a> AuthorizationRequest<'a> {
         self.cedar_request(&self.principal, action, context)
     }
 
-    /// The Cedar request whether `approver` may approve one item.
+    /// The Cedar request that asks whether `approver` may approve one item.
     ///
     /// # Errors
-    /// What the schema refuses, for people.
+    /// Why the schema refuses the request, for the verdict.
     pub(super) fn approval(&self, item: &Item, approver: &EntityUid) -> Result<Request, String> {
         let mut context = self.context(item);
         context.insert("requester".into(), entity_json(&self.principal));
@@ -164,7 +163,7 @@ impl<'a> AuthorizationRequest<'a> {
         self.cedar_request(approver, APPROVE, context)
     }
 
-    /// What every context says: ticket, now and, for an account, which.
+    /// The common fields of all contexts: ticket, time, and the account if the item is one.
     fn context(&self, item: &Item) -> Map<String, Value> {
         let mut context = Map::new();
         context.insert("ticket".into(), self.ticket.clone());
@@ -197,7 +196,7 @@ impl<'a> AuthorizationRequest<'a> {
     }
 }
 
-/// The action to ask about for one item.
+/// The Cedar action for one item.
 fn action_name(action: Action, item: &Item) -> &'static str {
     match (action, item) {
         (Action::Share, Item::Account(_)) => "share",
@@ -211,7 +210,7 @@ fn entity_json(uid: &EntityUid) -> Value {
     json!({"type": uid.type_name().to_string(), "id": uid.id().unescaped()})
 }
 
-/// Whether a known image is in the requested region already, so that the store serves as it is.
+/// Whether the known image already has the requested region, so that the store needs no change.
 fn same_region(known: &Entity, image: &Entity) -> bool {
     let region = |entity: &Entity| match entity.attr("region") {
         Some(Ok(value)) => Some(value),
@@ -220,14 +219,14 @@ fn same_region(known: &Entity, image: &Entity) -> bool {
     region(known).is_some() && region(known) == region(image)
 }
 
-/// Cedar's `datetime` reads RFC 3339 with three digits of a second at most.
+/// Cedar's `datetime` reads RFC 3339 with at most three digits of a second.
 fn datetime(instant: Timestamp) -> String {
     format!("{instant:.3}")
 }
 
 impl PolicySet {
-    /// Builds one request of every shape, so that a schema which wants more than a request can tell
-    /// is refused when it is loaded, and not with the first ticket.
+    /// Builds one request of every shape, so that a schema with attributes that no request has is
+    /// refused when it is loaded, not when the first ticket arrives.
     pub(super) fn rehearse(&self) -> Result<(), Problems> {
         let wrong = |why: String| {
             let remedy =

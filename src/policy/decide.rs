@@ -1,6 +1,6 @@
-//! The decision: one authorization per item of the request, and for a share enough approvers for
-//! each; all must be allowed. Takes a [`Question`]; returns a [`Decision`], with the policies that
-//! determined it, who approved, and why anything was refused.
+//! The decision: one authorization per item of the request, and for a share also enough approvers for
+//! each item. All must be allowed. In: a [`Question`]. Out: a [`Decision`] with its determining
+//! policies, the approvers, and the reason for each refusal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,24 +16,24 @@ use super::schema::clipped;
 use super::stack::with_enough_stack;
 use crate::domain::{Action, Approval, Item, Refused, Verdict};
 
-/// So many refusals of one request are explained in full; the others are only named. It bounds the
-/// work of a denial.
+/// Maximum number of refusals that one denial explains; further ones are only named. Bounds the work
+/// of a denial.
 const MAX_EXPLAINED: usize = 20;
 
-/// The answer.
+/// The decision about one request.
 #[derive(Debug, Clone)]
 pub enum Decision {
-    /// It may; the value is the permission.
+    /// Allowed; the value is the permission.
     Allow(Approved),
-    /// It may not; the verdict says what was refused and why.
+    /// Denied; the verdict has the refused items and the reasons.
     Deny(Verdict),
 }
 
 impl PolicySet {
-    /// Decides. Anything that goes wrong on the way is a refusal: Cedar skips a policy that it
-    /// cannot evaluate, which for a `forbid` would be a permission.
+    /// Decides. Every error is a refusal: Cedar itself skips a policy that it cannot evaluate, and a
+    /// skipped `forbid` would allow the request.
     pub fn decide(&self, question: Question<'_>) -> Decision {
-        // A panic in Cedar is a refusal, too, and must not end a batch of other requests.
+        // A panic in Cedar is also a refusal. It must not end the other requests of a batch.
         let judge = AssertUnwindSafe(|| with_enough_stack(|| self.judge(&question)));
         let findings = catch_unwind(judge)
             .unwrap_or_else(|_| Findings::refused("the policy engine failed".to_owned()));
@@ -83,8 +83,8 @@ impl PolicySet {
         findings
     }
 
-    /// The approvers who may approve one item, as many as are needed, each with the policies that
-    /// say so. Only what gives access needs an approval: taking it away must stay easy.
+    /// The approvers that may approve one item, up to the required number, each with the policies that
+    /// allow it. Only a share needs approval: a cancel must stay easy.
     fn approvals(
         &self,
         asked: &AuthorizationRequest<'_>,
@@ -98,7 +98,7 @@ impl PolicySet {
             if counted.len() == self.approvals {
                 break;
             }
-            // One explanation is enough to mend the request.
+            // One explanation is enough to correct the request.
             let explain = explain && refused.is_empty();
             match self.authorize(asked.approval(item, approver), &asked.entities, explain) {
                 Ok(policies) => counted.push(Counted {
@@ -129,7 +129,7 @@ impl PolicySet {
         })
     }
 
-    /// One question to Cedar: the policies that allow, or why it is denied.
+    /// One authorization by Cedar: the policies that allow it, or the reason for its denial.
     fn authorize(
         &self,
         request: Result<Request, String>,
@@ -170,7 +170,7 @@ struct Allowed {
     approvals: Vec<Counted>,
 }
 
-/// An approver who may approve one item, and the policies that say so.
+/// An approver that may approve one item, and the policies that allow it.
 struct Counted {
     approver: String,
     policies: BTreeSet<String>,
@@ -183,20 +183,20 @@ struct Denial {
     policies: BTreeSet<String>,
 }
 
-/// The answers so far. The policies are those that allow, until something is refused; then those
+/// The results so far. `policies` are those that allow until the first refusal, afterwards those
 /// that refuse.
 #[derive(Default)]
 struct Findings {
     /// The items that are allowed.
     allowed: usize,
     policies: BTreeSet<String>,
-    /// By approver: what they approved, and by which policies.
+    /// The items that each approver may approve, and the policies that allow it.
     approvals: BTreeMap<String, (Vec<Item>, BTreeSet<String>)>,
     refused: Vec<Refused>,
 }
 
 impl Findings {
-    /// The request as a whole is refused.
+    /// A refusal of the whole request.
     fn refused(why: String) -> Self {
         let refused = Refused {
             item: None,

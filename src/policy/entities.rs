@@ -13,14 +13,13 @@ use super::source_facts::SourceFacts;
 use super::source_text;
 use crate::domain::{AccountId, ImageRef, PersonName, Problem, Problems, SourceName};
 
-/// Everything that is known before a request comes.
+/// The entities that are known before a request arrives.
 #[derive(Debug)]
 pub(super) struct KnownEntities {
-    /// Ready to decide with. An image without a region in the file is not in it: only a request
-    /// names its region.
+    /// The store for decisions. It lacks images without a region in the file, because only a request
+    /// names their region.
     pub(super) store: Entities,
-    /// The images of the file, as written: tags, names and groups to which a request's region and
-    /// kind are added.
+    /// The images of the file, as written. A request adds its region and kind.
     pub(super) images: HashMap<String, Value>,
     /// The names of the configured sources.
     pub(super) sources: BTreeSet<SourceName>,
@@ -28,8 +27,8 @@ pub(super) struct KnownEntities {
 }
 
 impl KnownEntities {
-    /// A warning when `group`, which a policy names at `place`, is nowhere in the entities: it has
-    /// no members then.
+    /// A warning when a policy names `group` at `place` and the entities do not list it, so that it has
+    /// no members.
     pub(super) fn unlisted(&self, group: &EntityUid, place: &str) -> Option<Problem> {
         if self.store.get(group).is_some() {
             return None;
@@ -53,8 +52,8 @@ struct Element {
 /// Reads the file and adds the configured sources.
 ///
 /// # Errors
-/// What is not JSON; an entity that the schema refuses; a duplicate; an account or image
-/// id that can never occur.
+/// A text that is not JSON; an entity that the schema refuses; a duplicate; an account or image id
+/// that cannot occur.
 pub(super) fn read(
     text: Option<&str>,
     sources: &[SourceFacts],
@@ -88,7 +87,7 @@ pub(super) fn read(
     if !reader.problems.is_empty() {
         return Err(Problems(reader.problems));
     }
-    let warnings = strangers(&reader.entities, &reader.seen, text, names);
+    let warnings = unlisted_groups(&reader.entities, &reader.seen, text, names);
     let store = Entities::from_entities(reader.entities, Some(schema))
         .map_err(|error| cedar_problem(&DetailedError::from(&error), ENTITIES, text, 0))?;
     Ok(KnownEntities {
@@ -105,7 +104,7 @@ struct Reader<'a> {
     schema: &'a Schema,
     names: &'a SchemaNames,
     facts: BTreeMap<&'a str, &'a SourceFacts>,
-    /// Where each entity of the file stands.
+    /// The offset of each entity in the file.
     seen: HashMap<EntityUid, usize>,
     images: HashMap<String, Value>,
     entities: Vec<Entity>,
@@ -199,8 +198,8 @@ fn elements(text: &str, problems: &mut Vec<Problem>) -> Result<Vec<Element>, Pro
     Ok(elements)
 }
 
-/// Fills in what the file may leave out and overrides what it has no say in. Returns whether the
-/// entity is complete without a request: false for an image whose region the file does not tell.
+/// Fills in attributes that the file may omit, and overrides those that it cannot set. Returns whether
+/// the entity is complete without a request: false for an image without a region in the file.
 fn complete(
     value: &mut Value,
     id: &EntityUid,
@@ -261,15 +260,15 @@ fn complete(
             ));
         }
         attrs.insert("kind".into(), json!(image.kind()));
-        // The placeholder only serves to validate the rest; such an image does not enter the store.
-        let told = attrs.contains_key("region");
+        // The empty region only lets the rest be validated; such an image does not enter the store.
+        let has_region = attrs.contains_key("region");
         attrs.entry("region").or_insert_with(|| json!(""));
-        return Ok(told);
+        return Ok(has_region);
     }
     Ok(true)
 }
 
-/// The attributes that follow from a requester's id.
+/// Sets the attributes that follow from a requester's id.
 pub(super) fn requester_attrs(attrs: &mut Map<String, Value>, source: &str, person: &PersonName) {
     attrs.insert(
         "source".into(),
@@ -289,15 +288,14 @@ fn source_json(facts: &SourceFacts) -> Value {
     })
 }
 
-/// Warnings about groups of which there are members but no entry of their own: most likely
-/// misspelt.
-fn strangers(
+/// Warnings about groups that have members but no entry of their own, which are probably misspelt.
+fn unlisted_groups(
     entities: &[Entity],
     seen: &HashMap<EntityUid, usize>,
     text: &str,
     names: &SchemaNames,
 ) -> Vec<Problem> {
-    let mut told: BTreeSet<String> = BTreeSet::new();
+    let mut reported: BTreeSet<String> = BTreeSet::new();
     let mut warnings = Vec::new();
     for entity in entities {
         let (uid, _, parents) = entity.clone().into_inner();
@@ -306,7 +304,7 @@ fn strangers(
             .iter()
             .filter(|parent| !seen.contains_key(parent) && !known(parent.type_name()))
         {
-            if told.insert(parent.to_string()) {
+            if reported.insert(parent.to_string()) {
                 let place =
                     source_text::place(ENTITIES, text, seen.get(&uid).copied().unwrap_or_default());
                 let problem = format!("{uid} is in {parent}, which has no entry of its own");

@@ -1,5 +1,5 @@
-//! Explains a refusal: takes the rules and one refused Cedar request, and returns a sentence for the
-//! ticket. Evaluates the conditions of each permit one by one. Decides nothing.
+//! Explains a refusal. In: the rules and one refused Cedar request. Out: a sentence for the ticket.
+//! Evaluates the conditions of each permit one by one. Decides nothing.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -12,11 +12,11 @@ use cedar_policy::{
 
 use super::schema::clipped;
 
-/// A permit whose nearness is measured.
+/// A permit, split into its conditions.
 #[derive(Debug)]
 pub(super) struct Permit {
     id: String,
-    /// Whether it speaks of the action at all; `None` if it speaks of every action.
+    /// Whether it applies to the action; `None` if it applies to every action.
     action: Option<Expression>,
     parts: Vec<Part>,
 }
@@ -30,16 +30,15 @@ struct Part {
     wanted: bool,
 }
 
-/// How one condition turned out.
+/// The result of one condition.
 enum Outcome {
     Met,
     Unmet(String),
-    /// It could not be evaluated, which an earlier condition (`context has expires`) would have
-    /// prevented.
+    /// It could not be evaluated, because an earlier condition (`context has expires`) is unmet.
     Moot,
 }
 
-/// Takes every permit apart.
+/// Splits every permit into its conditions.
 pub(super) fn permits(rules: &cedar_policy::PolicySet) -> Vec<Permit> {
     let mut permits: Vec<Permit> = rules
         .policies()
@@ -132,13 +131,12 @@ impl Part {
     }
 }
 
-/// The permits for this action of which the fewest conditions are unmet, two at most, and those
-/// conditions.
+/// The permits for this action with the fewest unmet conditions, at most two, and those conditions.
 pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities) -> String {
     let mut nearest: Vec<(&Permit, Vec<String>)> = Vec::new();
     for permit in permits
         .iter()
-        .filter(|permit| speaks_of(permit, request, entities))
+        .filter(|permit| applies(permit, request, entities))
     {
         let unmet: Vec<String> = permit
             .parts
@@ -164,7 +162,7 @@ pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities
             .unwrap_or_default();
         return format!("no policy allows it; none is about {action}");
     }
-    let told: Vec<String> = nearest
+    let shown: Vec<String> = nearest
         .iter()
         .take(2)
         .map(|(permit, unmet)| match unmet.is_empty() {
@@ -174,11 +172,11 @@ pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities
         .collect();
     clipped(&format!(
         "no policy allows it; nearest: {}",
-        told.join("; ")
+        shown.join("; ")
     ))
 }
 
-fn speaks_of(permit: &Permit, request: &Request, entities: &Entities) -> bool {
+fn applies(permit: &Permit, request: &Request, entities: &Entities) -> bool {
     permit.action.as_ref().is_none_or(|action| {
         matches!(
             eval_expression(request, entities, action),
@@ -187,9 +185,9 @@ fn speaks_of(permit: &Permit, request: &Request, entities: &Entities) -> bool {
     })
 }
 
-/// Which policies forbade it, each with its `@reason` if it gives one.
+/// The policies that forbade it, each with its `@reason` if it has one.
 pub(super) fn forbidden(rules: &cedar_policy::PolicySet, ids: &BTreeSet<String>) -> String {
-    let told: Vec<String> = ids
+    let shown: Vec<String> = ids
         .iter()
         .map(|id| {
             let policy = rules.policy(&PolicyId::new(id));
@@ -202,5 +200,5 @@ pub(super) fn forbidden(rules: &cedar_policy::PolicySet, ids: &BTreeSet<String>)
             }
         })
         .collect();
-    clipped(&format!("forbidden by {}", told.join(", ")))
+    clipped(&format!("forbidden by {}", shown.join(", ")))
 }

@@ -6,9 +6,9 @@ use sha2::{Digest, Sha256};
 use super::source_text::{self, Language};
 use crate::domain::{Problem, Problems};
 
-/// A file beyond this is refused, in bytes.
+/// Maximum size of a file, in bytes.
 const MAX_FILE_BYTES: usize = 1 << 20;
-/// All files together beyond this are refused, in bytes: ten thousand policies are a third of it.
+/// Maximum size of all files together, in bytes. Ten thousand policies need a third of it.
 const MAX_TOTAL_BYTES: usize = 8 << 20;
 
 /// The name under which problems of the schema are reported.
@@ -19,15 +19,15 @@ pub(super) const ENTITIES: &str = "entities.json";
 /// The texts of a policy directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PolicyFiles {
-    /// `schema.cedarschema`; without it the built-in schema counts.
+    /// `schema.cedarschema`; the default is the built-in schema.
     pub schema: Option<String>,
     /// Every `*.cedar`: its file name, and its text.
     pub policies: Vec<(String, String)>,
-    /// `entities.json`: who and what is in which group.
+    /// `entities.json`: the members of the groups.
     pub entities: Option<String>,
 }
 
-/// The contract between program and policies, as it ships.
+/// The schema that ships: the types and attributes that policies can use.
 pub fn builtin_schema() -> &'static str {
     include_str!("../../policy/schema.cedarschema")
 }
@@ -66,7 +66,7 @@ pub fn sample_files() -> PolicyFiles {
 }
 
 impl PolicyFiles {
-    /// Refuses what would exhaust memory or the parser's stack.
+    /// Refuses texts that would exhaust memory or the parser's stack.
     pub(super) fn guard(&self) -> Result<(), Problems> {
         let mut problems = Vec::new();
         let schema = self
@@ -110,8 +110,8 @@ impl PolicyFiles {
         }
     }
 
-    /// SHA-256, hex. Every part is preceded by its length, so that no text can pass for another
-    /// division of itself.
+    /// SHA-256, hex. The length precedes every part, so that moving text from one part to another
+    /// changes the digest.
     pub(super) fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut part = |text: &str| {

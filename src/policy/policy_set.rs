@@ -1,5 +1,5 @@
-//! The policies of one directory, parsed and validated together. Takes the directory's texts and the
-//! configured sources; returns the set that every decision is made with, or every problem.
+//! The policies of one directory, parsed and validated together. In: the directory's texts and the
+//! configured sources. Out: the policy set for all decisions, or every problem.
 
 use std::sync::OnceLock;
 
@@ -14,15 +14,14 @@ use super::source_facts::SourceFacts;
 use super::stack::with_enough_stack;
 use crate::domain::{Problem, Problems};
 
-/// The policies as loaded and validated: what every decision is made with.
+/// Validated policies, for all decisions.
 #[derive(Debug)]
 pub struct PolicySet {
     pub(super) schema: Schema,
     pub(super) names: SchemaNames,
     pub(super) rules: cedar_policy::PolicySet,
     pub(super) known: KnownEntities,
-    /// Conditions of the permits, taken apart. Only denials need them, so the first denial makes
-    /// them.
+    /// The permits' conditions. Only denials need them, so the first denial computes them.
     pub(super) permits: OnceLock<Vec<Permit>>,
     /// How many of the named approvers must be allowed to approve a share.
     pub(super) approvals: usize,
@@ -31,8 +30,8 @@ pub struct PolicySet {
 }
 
 impl PolicySet {
-    /// Parses and validates everything that decides: schema, policies, entities. `approvals` of the
-    /// approvers whom a share names must be allowed to approve it; 0 asks none.
+    /// Parses and validates schema, policies and entities. `approvals` of a share's named approvers
+    /// must be allowed to approve it; 0 requires none.
     ///
     /// # Errors
     /// Every problem of the first stage that has any (sizes and nesting; schema; policies and
@@ -102,8 +101,7 @@ impl PolicySet {
         &self.digest
     }
 
-    /// What loaded but is probably not meant: a rule that can never apply, a group that nobody
-    /// lists.
+    /// Probable mistakes that are not errors: a rule that can never apply, a group that is not listed.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
     }

@@ -1,8 +1,8 @@
-//! What the policy is asked about one request.
+//! The input of a decision.
 
 use crate::domain::{Identity, ShareRequest, SourceName, Timestamp};
 
-/// What is asked: may this request, which this source authenticated, be carried out now?
+/// Asks whether a request that a source authenticated may be carried out now.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// The configured source that authenticated the delivery.

@@ -1,5 +1,5 @@
-//! The rules: `*.cedar` texts become one validated set, every policy under its own `@id`.
-//! Takes texts and the schema; returns Cedar's policy set, or every problem with file and line.
+//! Reads the rules: one validated set from all `*.cedar` texts, every policy under its own `@id`.
+//! In: texts and the schema. Out: Cedar's policy set, or every problem with file and line.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::schema::{SchemaNames, cedar_problem};
 use super::source_text;
 use crate::domain::{Problem, Problems};
 
-/// The id under which the service's own revocations are recorded; no policy may take it.
+/// The policy id in the records of the service's own revocations; no policy may have it.
 pub(super) const EXPIRY: &str = "expiry";
 
 /// The rules as read.
@@ -20,12 +20,12 @@ pub(super) const EXPIRY: &str = "expiry";
 pub(super) struct Rules {
     pub(super) set: cedar_policy::PolicySet,
     pub(super) warnings: Vec<Problem>,
-    /// Every group that a policy names, and where the first one does.
+    /// Every group that a policy names, with the first place that names it.
     pub(super) groups: Vec<NamedGroup>,
 }
 
 impl Rules {
-    /// Whether some permit is about `action` by its name.
+    /// Whether any permit applies to `action`.
     pub(super) fn permits(&self, action: &EntityUid) -> bool {
         let about = |policy: &Policy| match policy.action_constraint() {
             ActionConstraint::Any => true,
@@ -38,7 +38,7 @@ impl Rules {
     }
 }
 
-/// A group that a policy names: an entity that no request brings along.
+/// A group that a policy names: an entity that no request supplies.
 #[derive(Debug)]
 pub(super) struct NamedGroup {
     pub(super) uid: EntityUid,
@@ -46,7 +46,7 @@ pub(super) struct NamedGroup {
     pub(super) place: String,
 }
 
-/// Where a policy is: file, text, offset.
+/// The place of a policy.
 #[derive(Clone, Copy)]
 struct Site<'a> {
     file: &'a str,
@@ -67,7 +67,7 @@ impl Site<'_> {
 /// Parses and validates every file.
 ///
 /// # Errors
-/// What does not parse; a policy without `@id`, or with another's; a template; what strict
+/// A text that does not parse; a missing or repeated `@id`; a template; a policy that strict
 /// validation refuses.
 pub(super) fn read(
     files: &[(String, String)],
@@ -90,18 +90,18 @@ pub(super) fn read(
         }
     }
     let findings = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
-    let told = |id: &PolicyId, told: DetailedError| match sites.get(id) {
+    let problem_of = |id: &PolicyId, found: DetailedError| match sites.get(id) {
         Some(site) => {
-            let mut problem = cedar_problem(&told, site.file, site.text, site.offset);
+            let mut problem = cedar_problem(&found, site.file, site.text, site.offset);
             problem.problem = problem.problem.replacen("for policy", "policy", 1);
             problem
         }
-        None => cedar_problem(&told, "policy", "", 0),
+        None => cedar_problem(&found, "policy", "", 0),
     };
     problems.extend(
         findings
             .validation_errors()
-            .map(|error| told(error.policy_id(), DetailedError::from(error))),
+            .map(|error| problem_of(error.policy_id(), DetailedError::from(error))),
     );
     if !problems.is_empty() {
         problems.sort_by(|a, b| a.field.cmp(&b.field));
@@ -110,7 +110,7 @@ pub(super) fn read(
     }
     let mut warnings: Vec<Problem> = findings
         .validation_warnings()
-        .map(|warning| told(warning.policy_id(), DetailedError::from(warning)))
+        .map(|warning| problem_of(warning.policy_id(), DetailedError::from(warning)))
         .collect();
     if sites.is_empty() {
         let remedy = "write a *.cedar file with a permit in it";
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_told_at_once() {
+    fn all_problems_are_reported_together() {
         let wrong =
             "@id(\"y\") permit (principal, action, resource) when { resource.knid == \"cvm\" };";
         let problems =

@@ -1,6 +1,5 @@
-//! The names that program and policies share, and the schema that declares them. Takes the
-//! directory's schema, if it has one; returns a parsed schema that still has every name of the
-//! built-in one.
+//! The names that program and policies share, and the schema that declares them. In: the directory's
+//! schema, if it has one. Out: a parsed schema that has every name of the built-in one.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -12,7 +11,7 @@ use super::files::{SCHEMA, builtin_schema};
 use super::source_text;
 use crate::domain::{PersonName, Problem, Problems, SourceName};
 
-/// The action that asks whether a named approver may approve.
+/// The action of an approver.
 pub(super) const APPROVE: &str = "approve";
 
 /// The entity types and actions of the built-in schema that the program itself writes.
@@ -57,7 +56,7 @@ impl SchemaNames {
         .contains(&name)
     }
 
-    /// The action by this name.
+    /// The action with this name.
     pub(super) fn action(&self, name: &str) -> EntityUid {
         uid(&self.action, name)
     }
@@ -118,13 +117,13 @@ pub(super) fn uid(name: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id))
 }
 
-/// A person's id in the policy: namespaced by the source, so that the same name elsewhere is
-/// somebody else.
+/// A person's id in the policy. It contains the source, because the same name in another source may
+/// be another person.
 pub(super) fn requester_id(source: &SourceName, name: &PersonName) -> String {
     format!("{source}/{}", name.as_str())
 }
 
-/// Cedar's message as a problem of its line; of the line of `fallback` when Cedar names no place.
+/// Cedar's message as a problem with its line, or the line of `fallback` when Cedar gives no place.
 pub(super) fn cedar_problem(
     told: &DetailedError,
     file: &str,
@@ -154,7 +153,7 @@ pub(super) fn cedar_problem(
     )
 }
 
-/// A message, at most 500 characters.
+/// Shortens a message to 500 characters.
 pub(super) fn clipped(text: &str) -> String {
     const MAX_CHARS: usize = 500;
     if text.chars().count() <= MAX_CHARS {

@@ -1,8 +1,8 @@
-//! What the policy knows of a configured source.
+//! A configured source as policies see it.
 
 use crate::domain::SourceName;
 
-/// What the policy may know of a configured source. It comes from the configuration, never from
+/// A configured source as policies see it. The values come from the configuration, never from
 /// `entities.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFacts {

@@ -1,31 +1,30 @@
-//! Reads the tokens of a policy directory's texts before Cedar parses them: refuses deep nesting, and
-//! finds lines, array elements and comments. Does not know what the text means.
+//! Scans the texts of a policy directory before Cedar parses them: refuses deep nesting, and finds
+//! lines, array elements and comments. Does not interpret the texts.
 
 use crate::domain::Problem;
 
-/// Deeper nesting is refused: Cedar's parser recurses, and a stack that overflows takes the process
-/// with it.
+/// Maximum nesting. Cedar's parser recurses, and a stack overflow would end the process.
 const MAX_NESTING: usize = 50;
-/// More operators in one policy are refused: a chain of `&&` is as deep a tree as it is long.
+/// Maximum number of operators in one policy: a chain of `&&` is a tree as deep as the chain is long.
 const MAX_OPERATORS: usize = 300;
 
-/// What the text is written in.
+/// The language of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
     /// `*.cedar`.
     Policy,
-    /// `*.cedarschema`: here `<` is a bracket, too.
+    /// `*.cedarschema`, where `<` is also a bracket.
     Schema,
     /// JSON: no comments.
     Json,
 }
 
-/// One token that matters here, with the offset of its first byte.
+/// A token that the scan counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {
     Open,
     Close,
-    /// Makes the tree of an expression one deeper.
+    /// Adds a level to an expression's tree.
     Operator,
     /// Ends a policy.
     Semicolon,
@@ -43,7 +42,7 @@ impl Tokens<'_> {
         self.text.get(self.at + ahead).copied().unwrap_or_default()
     }
 
-    /// Skips until `stop` says so for a byte; at the end of the text there are only zero bytes.
+    /// Skips up to the first byte for which `stop` is true, or to the end of the text.
     fn skip(&mut self, stop: impl Fn(u8) -> bool) {
         while self.at < self.text.len() && !stop(self.byte(0)) {
             self.at += 1;
@@ -175,8 +174,7 @@ pub(super) fn elements(json: &str) -> Vec<usize> {
     starts
 }
 
-/// Where the policies `pieces` stand in `text`, in their order: the offset of each. A copy inside a
-/// comment does not count.
+/// The offsets of the policies `pieces` in `text`, in their order. Ignores copies inside comments.
 pub(super) fn offsets<'a>(text: &str, pieces: impl Iterator<Item = &'a str>) -> Vec<usize> {
     let mut from = 0;
     let mut found = Vec::new();
@@ -203,8 +201,8 @@ pub(super) fn offsets<'a>(text: &str, pieces: impl Iterator<Item = &'a str>) -> 
     found
 }
 
-/// Whether the line of `offset` begins with a comment. A policy
-/// begins outside any string, so `//` before it on its line is a comment.
+/// Whether `offset` is inside a line comment. A policy begins outside any string, so `//` before it on
+/// its line is a comment.
 fn commented(text: &str, offset: usize) -> bool {
     let before = text.get(..offset).unwrap_or_default();
     let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();

@@ -1,12 +1,11 @@
-//! Enough stack for Cedar's recursion, on the thread that calls. Knows nothing of the work.
+//! Provides enough stack for Cedar's recursion on the calling thread.
 
-/// The deepest policy that [`source_text`](super::source_text) lets pass needs half of it (in bytes, in a
-/// build without optimisation). Short of stack Cedar's parser ends the process, its validator finds
-/// no fault, and its evaluator fails: none of that may depend on the caller's thread. Only what is
-/// touched of it becomes real memory.
+/// Stack size in bytes. The deepest policy that [`source_text`](super::source_text) accepts needs half
+/// of it without optimisation. With too little stack, Cedar's parser ends the process, its validator
+/// misses errors, and its evaluator fails. The system only allocates the pages that are used.
 const ENOUGH: usize = 32 << 20;
 
-/// Does the work on the calling thread, on a larger stack where its own has less left.
+/// Runs `work` on the calling thread, on a new stack if the thread's own has too little left.
 pub(super) fn with_enough_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(ENOUGH, ENOUGH, work)
 }

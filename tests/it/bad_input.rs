@@ -21,7 +21,7 @@ async fn untouched(service: &Service) {
 }
 
 #[tokio::test]
-async fn whoever_cannot_prove_it_gets_one_generic_401() {
+async fn an_unproven_sender_gets_one_generic_401() {
     let service = Service::start().await;
     let body = request("A-1", json!({})).to_string();
     let good = native(&body);
@@ -117,7 +117,7 @@ async fn a_trusted_source_takes_nothing_over_http() {
 }
 
 #[tokio::test]
-async fn what_is_verified_and_still_wrong_is_told_with_field_and_remedy() {
+async fn a_verified_mistake_is_answered_with_field_and_remedy() {
     let service = Service::start().await;
     let in_two_days = (service::now() + jiff::SignedDuration::from_hours(48)).to_string();
     let in_two_years =
@@ -361,7 +361,7 @@ async fn what_the_policy_refuses_is_journalled_and_not_called() {
 }
 
 #[tokio::test]
-async fn without_its_journal_nothing_is_done_and_the_sender_is_told_to_retry() {
+async fn without_its_journal_nothing_is_done_and_the_sender_is_asked_to_retry() {
     let service = Service::start().await;
     let journal = service.folder.path().join("journal");
     let away = service.folder.path().join("away");

@@ -442,7 +442,7 @@ async fn each_code_ends_in_the_documented_result() {
 }
 
 #[tokio::test]
-async fn a_list_that_cannot_be_read_is_told_and_stops_no_share() {
+async fn an_unreadable_list_is_reported_and_stops_no_share() {
     let setup = Setup::new(unlimited(), "memory:").await;
     for (again, code) in IMAGES_TO_SHARE
         .iter()

@@ -83,7 +83,7 @@ async fn accounts_beyond_the_quota_of_an_image_are_named_and_the_others_get_it()
 }
 
 #[tokio::test]
-async fn an_image_that_cannot_be_shared_costs_no_call_and_the_reason_is_told() {
+async fn an_image_that_cannot_be_shared_costs_no_call_and_the_answer_has_the_reason() {
     let setup = setup().await;
     for (image, reason) in [
         ("img-received", "received from another account"),

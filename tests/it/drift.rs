@@ -62,7 +62,7 @@ async fn what_was_given_and_stands_is_no_difference() {
 }
 
 #[tokio::test]
-async fn unknown_missing_and_extra_are_told_apart() {
+async fn unknown_missing_and_extra_are_distinguished() {
     let world = World::new().await;
     world.deliver(&request("CHG1", json!({}))).await;
     world

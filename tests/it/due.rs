@@ -386,7 +386,7 @@ async fn a_hint_waits_for_its_record() {
 }
 
 #[tokio::test]
-async fn a_damaged_request_is_told_of_until_it_is_restored() {
+async fn a_damaged_request_is_reported_until_it_is_restored() {
     let (world, folder) = on_disk().await;
     world.sweep().await;
     world

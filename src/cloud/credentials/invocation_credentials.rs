@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_that_is_not_whole_is_told_and_the_one_before_stays() {
+    fn an_incomplete_set_is_an_error_and_the_previous_one_stays() {
         let slot = InvocationCredentials::default();
         slot.take(Some("id"), Some("HUSH"), Some("HUSH-token"))
             .unwrap();

@@ -164,7 +164,7 @@ async fn a_profile_of_the_machines_role_is_the_machines_role() {
 }
 
 #[tokio::test]
-async fn half_a_role_is_told_and_nothing_is_called_with_more_rights_than_meant() {
+async fn half_a_role_is_an_error_and_no_call_uses_the_key_alone() {
     let long = "n".repeat(129);
     let cases: [(Pairs<'_>, Option<Value>, &str); 7] = [
         (

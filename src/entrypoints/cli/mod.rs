@@ -63,7 +63,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         secrets: AwsSecrets::new(),
     };
     let host = match (&args.command, detect(&context.vars)) {
-        (None, Err(problem)) => return print_failure(&Failure::Usage(problem)) as u8,
+        (None, Err(problem)) => return print_failure(&Failure::usage(problem)) as u8,
         (None, Ok(host)) => host,
         (Some(_), _) => None,
     };

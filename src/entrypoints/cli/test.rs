@@ -142,7 +142,7 @@ fn differences(prepared: &Prepared, file: &Path, case: &Case) -> Vec<String> {
         now,
     }) {
         Ok(outcomes) => compare(&case.expect, &outcomes),
-        Err(problem) => vec![problem],
+        Err(error) => vec![error.to_string()],
     }
 }
 

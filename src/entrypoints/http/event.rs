@@ -25,11 +25,31 @@ pub(crate) enum Form {
     BalancerMulti,
 }
 
+/// The part of an event that does not have the host's format; the text follows "the event".
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EventFlaw {
+    /// The headers are no object.
+    #[error("has {0} that are not an object")]
+    NoObject(&'static str),
+    /// A header's value is no text.
+    #[error("has a header {0:?} that is not text")]
+    HeaderNotText(String),
+    /// The body is no text.
+    #[error("has a body that is not text")]
+    BodyNotText,
+    /// The body is not encoded as the event says.
+    #[error("has a body that is not base64 although isBase64Encoded is true")]
+    BodyNotBase64,
+    /// The flag has another type.
+    #[error("has an isBase64Encoded that is neither true nor false")]
+    BadFlag,
+}
+
 /// Builds the request from an event whose path, method and form are known.
 ///
 /// # Errors
 /// The part of the event that does not have the host's format.
-pub(crate) fn request(event: &Value, method: &str, path: String) -> Result<HttpRequest, String> {
+pub(crate) fn request(event: &Value, method: &str, path: String) -> Result<HttpRequest, EventFlaw> {
     Ok(HttpRequest {
         method: method.to_owned(),
         path,
@@ -75,13 +95,13 @@ pub(crate) fn path_of_resource<'a>(
 
 /// All values of all headers. Prefers `multiValueHeaders`, because only they show that a header
 /// appears twice.
-fn headers(event: &Value) -> Result<Vec<(String, String)>, String> {
-    let object = |name: &str| match event.get(name) {
+fn headers(event: &Value) -> Result<Vec<(String, String)>, EventFlaw> {
+    let object = |name: &'static str| match event.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(map)) => Ok(Some(map).filter(|map| !map.is_empty())),
-        Some(_) => Err(format!("has {name} that are not an object")),
+        Some(_) => Err(EventFlaw::NoObject(name)),
     };
-    let not_text = |name: &str| format!("has a header {name:?} that is not text");
+    let not_text = |name: &str| EventFlaw::HeaderNotText(name.to_owned());
     let mut pairs = Vec::new();
     if let Some(multi) = object("multiValueHeaders")? {
         for (name, values) in multi {
@@ -104,20 +124,21 @@ fn headers(event: &Value) -> Result<Vec<(String, String)>, String> {
 }
 
 /// The bytes that the sender sent, decoded from base64, because signatures cover the bytes.
-fn body(event: &Value) -> Result<Bytes, String> {
+fn body(event: &Value) -> Result<Bytes, EventFlaw> {
     let text = match event.get("body") {
         None | Some(Value::Null) => "",
         Some(Value::String(text)) => text,
-        Some(_) => return Err("has a body that is not text".to_owned()),
+        Some(_) => return Err(EventFlaw::BodyNotText),
     };
     match event.get("isBase64Encoded") {
         None | Some(Value::Null | Value::Bool(false)) => {
             Ok(Bytes::copy_from_slice(text.as_bytes()))
         }
-        Some(Value::Bool(true)) => STANDARD.decode(text).map(Bytes::from).map_err(|_| {
-            "has a body that is not base64 although isBase64Encoded is true".to_owned()
-        }),
-        Some(_) => Err("has an isBase64Encoded that is neither true nor false".to_owned()),
+        Some(Value::Bool(true)) => STANDARD
+            .decode(text)
+            .map(Bytes::from)
+            .map_err(|_| EventFlaw::BodyNotBase64),
+        Some(_) => Err(EventFlaw::BadFlag),
     }
 }
 

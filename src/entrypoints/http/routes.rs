@@ -79,7 +79,7 @@ pub(crate) async fn respond(
         ),
         (Route::Events, method) => {
             let headers = Headers::new(request.headers);
-            if let Some(reply) = app.greet_events(method, &headers, &request.body) {
+            if let Some(reply) = app.answer_events_handshake(method, &headers, &request.body) {
                 return HttpResponse::from(&reply);
             }
             if method != "POST" {
@@ -99,7 +99,7 @@ pub(crate) async fn respond(
                     headers: &headers,
                     body: &request.body,
                 };
-                if let Some(reply) = app.greet(&handshake) {
+                if let Some(reply) = app.answer_handshake(&handshake) {
                     return HttpResponse::from(&reply);
                 }
                 if method != "POST" {

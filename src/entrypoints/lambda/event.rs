@@ -180,7 +180,8 @@ fn http(event: &Value) -> Result<Shape, Problem> {
         ));
     };
     let method = method.ok_or_else(|| refused("is an HTTP event without a method"))?;
-    let request = http_event::request(event, method, path.to_owned()).map_err(|p| refused(&p))?;
+    let request = http_event::request(event, method, path.to_owned())
+        .map_err(|flaw| refused(&flaw.to_string()))?;
     Ok(Shape::Http(Box::new(request), form))
 }
 

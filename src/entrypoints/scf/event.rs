@@ -89,9 +89,8 @@ fn http(event: &Value) -> Result<Shape, String> {
     let path = text("path")
         .ok_or("is an HTTP event without a path")?
         .to_owned();
-    Ok(Shape::Http(Box::new(http_event::request(
-        event, method, path,
-    )?)))
+    let request = http_event::request(event, method, path).map_err(|flaw| flaw.to_string())?;
+    Ok(Shape::Http(Box::new(request)))
 }
 
 /// The message of a CKafka record, with the origin `ckafka:TOPIC`. Partition and offset are its id.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::app::{App, Deadline, http_client};
 use crate::config::Vars;
-use crate::domain::read_json;
+use crate::domain::{Problems, read_json};
 use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::outcome::Outcome;
 use crate::telemetry;
@@ -18,11 +18,33 @@ const RESERVE: Duration = Duration::from_millis(1_500);
 /// After this number of failures in a row the process ends, and the platform starts a new one.
 const MAX_FAILURES: u32 = 5;
 
+/// How the runtime API failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RuntimeError {
+    /// The program cannot make HTTP requests.
+    #[error("no HTTP client: {0}")]
+    NoClient(#[from] Problems),
+    /// The API gave no complete answer.
+    #[error("no answer of the runtime API: {0}")]
+    NoAnswer(#[from] reqwest::Error),
+    /// The API refused a request.
+    #[error("the runtime API answered {status} to {request}")]
+    Refused {
+        /// Its answer.
+        status: reqwest::StatusCode,
+        /// What was asked.
+        request: String,
+    },
+    /// The API failed again and again.
+    #[error("the runtime API failed {MAX_FAILURES} times in a row")]
+    Failing,
+}
+
 /// Serves invocations until the runtime API fails.
 ///
 /// # Errors
-/// The last failure of the API.
-pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
+/// [`RuntimeError`]; after the first invocation only `Failing`.
+pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> {
     let host = vars
         .get("SCF_RUNTIME_API")
         .map(String::as_str)
@@ -34,20 +56,15 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
         Some(port) => format!("http://{host}:{port}/runtime"),
         None => format!("http://{host}/runtime"),
     };
-    let client = http_client().map_err(|problems| problems.to_string())?;
+    let client = http_client()?;
     // Send one byte, because the documentation does not say whether the API accepts an empty body.
     post(&client, &format!("{base}/init/ready"), " ".to_owned()).await?;
     let mut failures = 0;
     while failures < MAX_FAILURES {
         let served = async {
             let request = client.get(format!("{base}/invocation/next")).timeout(NEXT);
-            let answer = request.send().await.map_err(|error| error.to_string())?;
-            if !answer.status().is_success() {
-                return Err(format!(
-                    "the runtime API answered {} to next",
-                    answer.status()
-                ));
-            }
+            let answer = request.send().await?;
+            accepted(&answer, "next")?;
             let deadline = deadline_of(
                 &app,
                 answer
@@ -55,7 +72,7 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
                     .get("time_limit_in_ms")
                     .and_then(|v| v.to_str().ok()),
             );
-            let body = answer.bytes().await.map_err(|error| error.to_string())?;
+            let body = answer.bytes().await?;
             let answered = invocation(&app, &body, deadline).await;
             // The host freezes the process after the answer.
             telemetry::flush().await;
@@ -69,14 +86,12 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), String> {
             Ok(()) => failures = 0,
             Err(error) => {
                 failures += 1;
-                tracing::error!(error, failures, "the runtime API failed");
+                tracing::error!(%error, failures, "the runtime API failed");
                 tokio::time::sleep(Duration::from_millis(100) * failures).await;
             }
         }
     }
-    Err(format!(
-        "the runtime API failed {MAX_FAILURES} times in a row"
-    ))
+    Err(RuntimeError::Failing)
 }
 
 /// Processes one invocation. A panic fails only this invocation.
@@ -102,19 +117,16 @@ fn deadline_of(app: &App, limit: Option<&str>) -> Deadline {
     )
 }
 
-async fn post(client: &reqwest::Client, url: &str, body: String) -> Result<(), String> {
-    let answer = client
-        .post(url)
-        .body(body)
-        .send()
-        .await
-        .map_err(|error| error.to_string())?;
-    if answer.status().is_success() {
-        Ok(())
-    } else {
-        Err(format!(
-            "the runtime API answered {} to {url}",
-            answer.status()
-        ))
+async fn post(client: &reqwest::Client, url: &str, body: String) -> Result<(), RuntimeError> {
+    let answer = client.post(url).body(body).send().await?;
+    accepted(&answer, url)
+}
+
+fn accepted(answer: &reqwest::Response, request: &str) -> Result<(), RuntimeError> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
     }
+    let request = request.to_owned();
+    Err(RuntimeError::Refused { status, request })
 }

@@ -14,7 +14,7 @@ use crate::domain::Timestamp;
 const FULL_BYTES: usize = 4 * 1024 * 1024;
 /// No segment has more records.
 const MAX_SEGMENT_RECORDS: usize = 20_000;
-/// No segment is larger: the record that fills it may be as large as any.
+/// Maximum size of a segment: the last record in it may have the maximum size of a record.
 pub(in crate::journal) const MAX_SEGMENT_BYTES: u64 = FULL_BYTES as u64 + MAX_RECORD_BYTES + 1024;
 
 const FORMAT: &str = "sharehook segment 1";

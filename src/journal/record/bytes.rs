@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_is_told_before_anything_else_is_read() {
+    fn a_newer_version_is_reported_before_anything_else_is_read() {
         let flaw = Stored::read(&sealed(r#"{"v":7,"all":"different"}"#)).unwrap_err();
         assert!(flaw.to_string().contains("its version is 7"), "{flaw}");
         assert!(flaw.remedy().contains("upgrade"));

@@ -400,7 +400,7 @@ fn a_topic_before_a_queue_encodes_twice() {
 }
 
 #[test]
-fn whoever_only_looks_like_a_person_approves_nothing() {
+fn an_account_that_only_looks_like_a_person_approves_nothing() {
     let linear = with(
         &event("linear-approved"),
         "/actor/type",

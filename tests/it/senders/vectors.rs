@@ -103,8 +103,8 @@ fn verified(vector: &Value) -> Result<VerifiedDelivery, String> {
         .map_err(|refusal| refusal.to_string())
 }
 
-/// Greets as the HTTP host does: before verification, then after.
-fn greeted(vector: &Value) -> Result<HandshakeReply, String> {
+/// Answers the handshake as the HTTP host does: before verification, then after.
+fn answered(vector: &Value) -> Result<HandshakeReply, String> {
     let handshake = match text(vector, "scheme") {
         "handshake-asana" => Handshake::Asana,
         "handshake-okta" => Handshake::Okta,
@@ -118,13 +118,13 @@ fn greeted(vector: &Value) -> Result<HandshakeReply, String> {
     assert_eq!(handshake.problem(verifier.spec()), None);
     let (source, headers) = ("vector".parse().unwrap(), headers(vector));
     let method = vector["method"].as_str().unwrap_or("POST");
-    let knock = HandshakeRequest {
+    let request = HandshakeRequest {
         source: &source,
         method,
         headers: &headers,
         body: text(vector, "body").as_bytes(),
     };
-    if let Some(answer) = handshake.greet(&knock, &verifier, now(vector)) {
+    if let Some(answer) = handshake.answer_request(&request, &verifier, now(vector)) {
         return answer.map_err(|refusal| refusal.to_string());
     }
     let verified = verified(vector)?;
@@ -133,18 +133,18 @@ fn greeted(vector: &Value) -> Result<HandshakeReply, String> {
         .ok_or_else(|| "no handshake".to_owned())
 }
 
-fn expected(vector: &Value, greeting: &HandshakeReply) {
+fn expected(vector: &Value, reply: &HandshakeReply) {
     let id = text(vector, "id");
     let wanted = &vector["expect_response"];
     assert_eq!(wanted["status"], 200, "{id}");
     if let Some(json) = wanted.get("json") {
-        assert_eq!(greeting.body, *json, "{id}");
+        assert_eq!(reply.body, *json, "{id}");
     }
     if let Some(part) = wanted["body_contains"].as_str() {
-        assert!(greeting.body.to_string().contains(part), "{id}");
+        assert!(reply.body.to_string().contains(part), "{id}");
     }
     for (name, value) in wanted["headers"].as_object().into_iter().flatten() {
-        let found = greeting
+        let found = reply
             .headers
             .iter()
             .find(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -174,9 +174,9 @@ fn every_vector_ends_as_it_says() {
             _ => wrong.push(format!("{} should {expect}: {end:?}", text(vector, "id"))),
         }
         if vector.get("expect_response").is_some() && text(vector, "scheme") != "handshake-zoom" {
-            match greeted(vector) {
-                Ok(greeting) => expected(vector, &greeting),
-                Err(why) => wrong.push(format!("{} is not greeted: {why}", text(vector, "id"))),
+            match answered(vector) {
+                Ok(reply) => expected(vector, &reply),
+                Err(why) => wrong.push(format!("{} is not answered: {why}", text(vector, "id"))),
             }
         }
         *ends.entry(expect).or_default() += 1;
