@@ -204,7 +204,7 @@ fn attempts_end(share: &State) -> Option<Timestamp> {
     due.checked_add(MAX_TURN.saturating_add(LEASE_MARGIN)).ok()
 }
 
-/// These items of another request, as taken away by this cancel.
+/// Records that this cancel took away these items of another request.
 fn taken_by(cancel: &State, items: Vec<Item>) -> CallOff {
     CallOff {
         items,

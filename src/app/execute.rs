@@ -62,7 +62,7 @@ pub(super) async fn carry_out(
     Ok(results)
 }
 
-/// What an account stage works on, once it can be shared; else what that means for the accounts.
+/// The image of an account stage, once it can be shared; otherwise the result for the accounts.
 async fn subject(
     context: &ExecutionContext<'_>,
     plan: &Plan,

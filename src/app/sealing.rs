@@ -53,7 +53,7 @@ impl App {
             if let Some(problem) = self.seal_when_due().await {
                 tracing::error!(
                     problem,
-                    "sealing failed; it is tried again after the next write"
+                    "sealing failed; the program tries again after the next write"
                 );
             }
             let pause = begun.elapsed().saturating_mul(PAUSE_FACTOR);

@@ -1,6 +1,5 @@
-//! A wake-up: when somebody should look at a request again. In: an instant, a stream, a record's
-//! number. Out: its name in the journal's index, and back. It only says where to look; what is to
-//! be done there the records alone tell.
+//! A wake-up: when a request needs work again. In: an instant, a stream, a record's number. Out: its
+//! name in the journal's index, and back. It says only where to look; the records say what to do.
 
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, TimestampRound, Unit};

@@ -46,7 +46,7 @@ pub struct Claim {
     worker: Worker,
     /// When the turn began.
     since: Timestamp,
-    /// Whether the index names a record of this turn as unsealed.
+    /// Whether the index has an entry that lists a record of this turn as unsealed.
     named: bool,
 }
 
