@@ -1,7 +1,9 @@
 //! Laws that hold for inputs nobody thought of: what a sender signed verifies and nothing else does;
-//! policies decide as Cedar's own authorizer does; a `forbid` more never allows more.
+//! policies decide as Cedar's own authorizer does; a `forbid` more never allows more; what was carried
+//! out needs nothing more.
 
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use cedar_policy::{
     Authorizer, Context, Decision as CedarDecision, Entities, EntityUid, Request, Schema,
@@ -10,10 +12,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};
-use sharehook::domain::{Identity, ServedRegions, ShareRequest, Timestamp};
+use sharehook::domain::{Action, Identity, ServedRegions, ShareRequest, Timestamp};
 use sharehook::inbound::{
     Delivery, Headers, SchemeKind, SchemeName, SchemeSpec, Verifier, Via, sign,
 };
+use sharehook::plan::{Observation, Plan, Stage};
 use sharehook::policy::{
     Decision, PolicyFiles, PolicySet, Question, SourceFacts, builtin_schema, sample_files,
 };
@@ -278,21 +281,24 @@ fn load(world: &World, policies: &[String], approvals: usize) -> PolicySet {
         .unwrap_or_else(|problems| panic!("{problems}\n{}", text_of(policies)))
 }
 
-fn allowed(policies: &PolicySet, request: &Value) -> bool {
+fn decided(policies: &PolicySet, request: &Value) -> Decision {
     let request = ShareRequest::from_json(request, &ServedRegions::default()).unwrap();
     let source = "jira".parse().unwrap();
     let identity = Identity {
         source,
         id: "CHG-1".to_owned(),
     };
-    let decision = policies.decide(Question {
+    policies.decide(Question {
         source: &identity.source,
         identity: &identity,
         request: &request,
         now: now(),
         approved_at: now(),
-    });
-    matches!(decision, Decision::Allow(_))
+    })
+}
+
+fn allowed(policies: &PolicySet, request: &Value) -> bool {
+    matches!(decided(policies, request), Decision::Allow(_))
 }
 
 /// The decision by Cedar's authorizer alone, on entities and contexts written in full.
@@ -361,5 +367,57 @@ proptest! {
             prop_assert_eq!(ours, cedars, "{} under\n{}", request, text_of(&policies));
             prop_assert!(ours || !allowed(&stricter, request), "a forbid allowed {}", request);
         }
+    }
+}
+
+/// Carries a plan out on what was seen, as the cloud does when every call succeeds.
+fn carry_out(plan: &Plan, seen: &mut Observation) {
+    let shares = seen.shares.get_or_insert_default();
+    for stage in plan.stages() {
+        match stage {
+            Stage::Publish(_) => seen.blueprint = Some("lhbp-bbbbbbbb".parse().unwrap()),
+            Stage::Unpublish(_) => seen.blueprint = None,
+            Stage::Accounts {
+                action, accounts, ..
+            } => match action {
+                Action::Share => shares.extend(accounts.iter().cloned()),
+                Action::Cancel => shares.retain(|account| !accounts.contains(account)),
+            },
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn a_plan_after_its_own_execution_is_empty(
+        image in select(IMAGES.to_vec()),
+        lighthouse in any::<bool>(),
+        action in select(vec!["share", "cancel"]),
+        named in subsequence(ACCOUNTS.to_vec(), 0..=3),
+        had in subsequence(ACCOUNTS.to_vec(), 0..=3),
+        published in any::<bool>(),
+    ) {
+        static ALLOWING: LazyLock<PolicySet> = LazyLock::new(|| {
+            let world = World { teams: vec![vec![]; 3], golden: vec![], staging: vec![], ticketing: true };
+            load(&world, &["permit (principal, action, resource);".to_owned()], 0)
+        });
+        let lighthouse = lighthouse && image.starts_with("img");
+        prop_assume!(lighthouse || !named.is_empty());
+        let request = json!({"action": action, "image": image, "region": "ap-singapore", "accounts": named,
+            "lighthouse": lighthouse, "requester": "carol"});
+        let Decision::Allow(approved) = decided(&ALLOWING, &request) else {
+            panic!("the policy allows everything")
+        };
+        let blueprint = (lighthouse && published).then(|| "lhbp-aaaaaaaa".parse().unwrap());
+        let nobody = lighthouse && blueprint.is_none();
+        let had = had.iter().filter(|_| !nobody).map(|id| id.parse().unwrap()).collect();
+        let mut seen = Observation { shares: Some(had), blueprint, readable: true, ..Observation::default() };
+        let plan = Plan::of(&approved, &seen, &[], false);
+        carry_out(&plan, &mut seen);
+        let again = Plan::of(&approved, &seen, &[], false);
+        prop_assert!(again.is_empty(), "{:?} after {:?} of {}", again, plan, request);
+        prop_assert_eq!(again.settled().len(), approved.request().target.items().len());
     }
 }
