@@ -157,7 +157,8 @@ impl App {
     pub async fn ready(&self) -> bool {
         let look = async {
             self.prove_journal().await?;
-            self.journal.check().await
+            let nonce = crate::clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
+            self.journal.check(nonce).await
         };
         let now = tokio::time::Instant::now();
         self.readiness.or_look(now, look).await

@@ -35,7 +35,7 @@ pub(super) enum Unread {
 /// A body, with its share of the memory for bodies.
 pub(super) struct Held {
     pub(super) bytes: Bytes,
-    pub(super) _room: Vec<OwnedSemaphorePermit>,
+    pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads a body of at most `limit` bytes. A declared length above the limit is refused at once.
@@ -48,23 +48,25 @@ pub(super) async fn read(
     expects: bool,
     connection: &Connection,
 ) -> Result<Held, Unread> {
-    let declared = body.size_hint().lower();
-    if declared > limit as u64 {
+    if body.is_end_stream() {
+        return Ok(Held {
+            bytes: Bytes::new(),
+            _room: None,
+        });
+    }
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if declared > limit {
         // A sender that waits for permission to send the body has sent none of it.
         if !expects {
             discard(body);
         }
         return Err(Unread::TooLarge);
     }
-    if body.is_end_stream() {
-        return Ok(Held {
-            bytes: Bytes::new(),
-            _room: Vec::new(),
-        });
-    }
     connection.reads_body();
     let began = Instant::now();
-    let (mut bytes, mut room) = (BytesMut::new(), Vec::new());
+    // Before the first byte is read, so that a body that waits for room takes no memory.
+    let mut room = room_for(connection, declared, began + BODY_TIMEOUT).await?;
+    let mut bytes = BytesMut::with_capacity(declared);
     loop {
         let deadline = began + time_for(bytes.len());
         let frame = match timeout_at(deadline, body.frame()).await {
@@ -76,18 +78,30 @@ pub(super) async fn read(
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if bytes.len().saturating_add(data.len()) > limit {
+        let length = bytes.len().saturating_add(data.len());
+        if length > limit {
             discard(body);
             return Err(Unread::TooLarge);
         }
-        let more = timeout_at(deadline, connection.room(data.len())).await;
-        room.push(more.ok().flatten().ok_or(Unread::TooSlow)?);
+        let missing = length.saturating_sub(room.num_permits());
+        if missing > 0 {
+            room.merge(room_for(connection, missing, deadline).await?);
+        }
         bytes.extend_from_slice(&data);
     }
     Ok(Held {
         bytes: bytes.freeze(),
-        _room: room,
+        _room: Some(room),
     })
+}
+
+async fn room_for(
+    connection: &Connection,
+    bytes: usize,
+    deadline: Instant,
+) -> Result<OwnedSemaphorePermit, Unread> {
+    let room = timeout_at(deadline, connection.room(bytes)).await;
+    room.ok().flatten().ok_or(Unread::TooSlow)
 }
 
 /// The time within which more than `received` bytes must have arrived.

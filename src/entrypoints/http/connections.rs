@@ -16,7 +16,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// connection that is being closed here.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How many bodies of the maximum size fit into the memory for bodies.
-const MAX_FULL_BODIES: usize = 128;
+const MAX_FULL_BODIES: usize = 64;
 /// The pause before the search for a connection to close is repeated.
 const SEARCH_PAUSE: Duration = Duration::from_millis(5);
 

@@ -90,14 +90,15 @@ impl Journal {
         Ok(files)
     }
 
-    /// Whether the place can be written now, and a directory is still the one that was opened. Writes
-    /// a probe below `index/`, always the same one.
+    /// Whether the place can be written now, and a directory is still the one that was opened: creates
+    /// and deletes a probe below `index/`, whose name `nonce` makes unique.
     ///
     /// # Errors
     /// What the store said.
-    pub async fn check(&self) -> Result<(), JournalError> {
+    pub async fn check(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
         self.same_folder()?;
-        self.overwrite(&self.path(&["index", "probe", "ready"]), b"")
-            .await
+        let path = self.path(&["index", "probe", &hex::encode(nonce)]);
+        self.create_at(&path, b"ready").await?;
+        self.remove_at(&path).await
     }
 }

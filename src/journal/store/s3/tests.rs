@@ -209,7 +209,7 @@ fn every_result() -> Vec<crate::domain::ItemResult> {
 async fn a_request_lives_its_life_in_a_bucket() {
     let (stand, address) = stand_in().await;
     let journal = journal(&address);
-    journal.check().await.unwrap();
+    journal.check([7; 8]).await.unwrap();
     let Opened::New(mut claim) = journal.open_request(opening(1)).await.unwrap() else {
         panic!()
     };

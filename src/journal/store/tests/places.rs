@@ -27,7 +27,7 @@ async fn an_unknown_stream_is_absent() {
         assert!(journal.files(stream).await.unwrap().is_empty());
         assert!(journal.streams().await.unwrap().is_empty());
         assert_eq!(journal.verify().await.unwrap(), Report::default());
-        journal.check().await.unwrap();
+        journal.check([7; 8]).await.unwrap();
     }
 }
 
@@ -136,11 +136,11 @@ async fn a_read_only_directory_is_a_clear_error_and_can_still_be_read() {
 async fn a_directory_that_went_away_is_not_ready() {
     let dir = tempfile::tempdir().unwrap();
     let journal = directory(dir.path());
-    journal.check().await.unwrap();
+    journal.check([7; 8]).await.unwrap();
     dir.close().unwrap();
     assert!(
         journal
-            .check()
+            .check([7; 8])
             .await
             .unwrap_err()
             .to_string()
@@ -291,7 +291,7 @@ async fn a_folder_that_disappears_is_noticed_before_the_next_record() {
             error.to_string().contains("gone or was replaced"),
             "{error}"
         );
-        assert!(journal.check().await.is_err());
+        assert!(journal.check([7; 8]).await.is_err());
         // Also when another folder takes its place.
         fs::create_dir_all(&dir).unwrap();
     }
