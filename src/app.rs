@@ -16,6 +16,7 @@ mod drift;
 mod dry_run;
 mod events;
 mod execute;
+mod first_look;
 mod grants;
 mod handshake;
 mod identity;
@@ -47,8 +48,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Identity, ItemResult, Problem, ShareRequest, Status, Timestamp, Verdict};
 use crate::inbound::{Map, VerifiedDelivery};
-use crate::journal::{History, JournalError, Opened, Opening, Received, State, StreamId};
-use crate::plan::Plan;
+use crate::journal::{JournalError, Opened, Opening, Received, State, StreamId, StreamState};
+use crate::plan::{Observation, Plan};
 use crate::policy::{Approved, Decision};
 use crate::telemetry::Counted;
 
@@ -76,6 +77,7 @@ use answer::{conflict, overloaded, unavailable};
 use answer_in_time::Early;
 use claim_writer::{ClaimWriter, Stop};
 use cloud_accounts::own_account;
+use first_look::FirstLook;
 use identity::identity_of;
 use invocation_credentials::CredentialHeaders;
 use withhold::{Permission, trace};
@@ -193,8 +195,12 @@ impl App {
 
     /// What the journal knows of this identity.
     async fn known(&self, case: &Case<'_>) -> Result<Option<State>, JournalError> {
-        let history = self.journal.read(StreamId::of(&case.identity)).await?;
-        Ok(history.and_then(History::into_state))
+        let stream = StreamId::of(&case.identity);
+        match self.journal.look_up(stream).await? {
+            Some(StreamState::Request(state)) => Ok(Some(*state)),
+            Some(StreamState::Conflict(_)) => Err(JournalError::NotARequest { stream }),
+            None => Ok(None),
+        }
     }
 
     /// Decides, claims and carries out a request that the journal does not know.
@@ -219,16 +225,28 @@ impl App {
         };
         // Held until the work ends, also when the sender hangs up.
         let slot = self.slots.take();
-        match (self.open(case, &decision, slot.is_some()).await?, decision) {
-            (Opened::New(claim), Decision::Allow(approved)) => {
+        let seen = match &decision {
+            Decision::Allow(approved) if slot.is_some() => {
+                self.first_look(approved, case.now, case.deadline).await
+            }
+            _ => None,
+        };
+        let opened = self.open(case, &decision, slot.is_some(), seen.is_some());
+        match (opened.await?, decision) {
+            (Opened::New(claim, neighbours), Decision::Allow(approved))
+                if self.opened_in_time(case.now) =>
+            {
                 case.early.recorded(self.recorded(claim.state()));
                 let permission = Permission::Granted(approved);
-                let state = Box::pin(self.finish(*claim, permission, case.deadline)).await?;
+                let first = FirstLook { seen, neighbours };
+                let state = self.finish(*claim, permission, first, case.deadline);
+                let state = Box::pin(state).await?;
                 self.queue_unfinished(&state, unfinished);
                 Ok(self.counted(self.recorded(&state)))
             }
-            // The journal gives no claim for a denial; if it did, the claim would be dropped unused.
-            (Opened::New(claim), Decision::Deny(_)) => {
+            // An opening that took too long goes on in another turn. A denial comes without a claim.
+            (Opened::New(claim, _), _) => {
+                self.queue_unfinished(claim.state(), unfinished);
                 Ok(self.counted(self.recorded(claim.state())))
             }
             (Opened::Kept(state), _) => {
@@ -236,23 +254,24 @@ impl App {
                 Ok(self.counted(self.recorded(&state)))
             }
             (Opened::Existing(state), _) => self.redelivered(case, *state).await,
-            (Opened::Conflict(_), _) => Ok(self.refuse_conflict(case)),
         }
     }
 
-    /// Records the request: intent, verdict and lease are one create-only write. No call precedes it.
-    /// Without a slot there is no lease: the request waits in the backlog.
+    /// Records the request: intent, verdict and lease are one create-only write. No call that changes
+    /// anything precedes it. Without a slot there is no lease: the request waits in the backlog.
     async fn open(
         &self,
         case: &Case<'_>,
         decision: &Decision,
         has_slot: bool,
+        absent: bool,
     ) -> Result<Opened, JournalError> {
         let verdict = match decision {
             Decision::Allow(approved) => approved.verdict().clone(),
             Decision::Deny(verdict) => verdict.clone(),
         };
         let opening = self.opening(case, verdict)?;
+        let opening = Opening { absent, ..opening };
         if has_slot {
             self.journal.open_request(opening).await
         } else {
@@ -269,6 +288,7 @@ impl App {
             received: case.received.clone(),
             request: case.request.clone(),
             verdict,
+            absent: false,
             lease: self.worker_lease(case.now, case.deadline)?,
         })
     }
@@ -282,7 +302,7 @@ impl App {
         if state.intent().digest != case.request.digest() {
             // Recorded as a conflict and never carried out. It needs no new verdict.
             let opening = self.opening(case, state.verdict().clone())?;
-            self.journal.open_request(opening).await?;
+            self.journal.record_conflict(opening).await?;
             return Ok(self.refuse_conflict(case));
         }
         self.counters.count(Counted::Duplicate);
@@ -307,22 +327,27 @@ impl App {
     }
 
     /// Reads the cloud, plans and carries out the plan, for a new request, a resumed one and a
-    /// revocation alike. `kept`: items that are settled without a call.
+    /// revocation alike. `kept`: items that are settled without a call. `first`: what was read
+    /// before record 0.
     async fn carry_out(
         &self,
         writer: &mut ClaimWriter<'_>,
         approved: &Approved,
         kept: Vec<ItemResult>,
+        first: Option<Observation>,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
         // The owner account follows from the image of the original request; a revocation may name
         // the blueprint that a chain made of it.
         let context = self.context(writer.state().request(), deadline);
-        let seen = observe::observe(&context, approved.request()).await;
+        let observed = writer.observed() && first.is_none();
+        let seen = match first {
+            Some(seen) => seen,
+            None => observe::observe(&context, approved.request()).await,
+        };
         let mut done = writer.results();
         done.extend(kept);
         done.extend(own_account(context.cloud, approved.request()));
-        let observed = writer.observed();
         let plan = Plan::of(approved, &seen, &done, observed);
         writer.planned(&plan).await?;
         let mut results = execute::carry_out(&context, &plan, writer).await?;

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
 
-use super::context::{LEASE_MARGIN, MAX_TURN};
+use super::context::{LEASE_MARGIN, MAX_TURN, OPENING_TIME};
 use super::grants::{held, order};
 use super::{App, Deadline};
 
@@ -30,6 +30,8 @@ struct Cancelled {
 pub(super) enum Order {
     /// Begin. These items need nothing: a later share holds them.
     Begin(Vec<ItemResult>),
+    /// A later cancel did not see this share's opening.
+    CalledOff(CallOff),
     /// Give the turn back: a live worker changes the same.
     Wait { until: Timestamp, why: String },
 }
@@ -40,10 +42,11 @@ impl App {
     pub(super) async fn order_among_others(
         &self,
         state: &State,
+        neighbours: Option<BTreeSet<StreamId>>,
         deadline: Deadline,
     ) -> Result<Order, JournalError> {
         match state.request().action {
-            Action::Share => self.wait_for_takers(state).await,
+            Action::Share => self.after_takers(state, neighbours, deadline).await,
             Action::Cancel => self.call_off_earlier(state, deadline).await,
         }
     }
@@ -58,7 +61,15 @@ impl App {
     ) -> Result<Order, JournalError> {
         let (images, streams) = self.called_off_by(cancel, deadline).await?;
         let lease = self.worker_lease(self.now(), deadline)?;
-        let states = self.read_streams(streams).await?;
+        let states = self.read_streams(streams.clone()).await?;
+        if cancel.newest() == 0
+            && let Some(opening) = self.opening_among(streams, &states).await?
+        {
+            let why = format!("request {opening} is being opened; the cancel follows");
+            let until = self.now().checked_add(OPENING_TIME);
+            let until = until.unwrap_or(Timestamp::MAX);
+            return Ok(Order::Wait { until, why });
+        }
         let order = after_later_shares(cancel, &states, &images, self.now());
         for share in states {
             let items = items_called_off(cancel, &share, &images);
@@ -73,6 +84,25 @@ impl App {
             tracing::info!(share = %name, cancel = %cancel.identity(), "called off");
         }
         Ok(order)
+    }
+
+    /// A listed request without a record. A share lists the others while its record 0 is written: it
+    /// may not have seen this cancel, and this cancel has not seen it. It gives up if its opening
+    /// takes longer than [`OPENING_TIME`], so who comes back after that need not look for it again.
+    async fn opening_among(
+        &self,
+        streams: BTreeSet<StreamId>,
+        read: &[State],
+    ) -> Result<Option<StreamId>, JournalError> {
+        let unread = |stream: &StreamId| !read.iter().any(|state| state.stream() == *stream);
+        for stream in streams.into_iter().filter(unread) {
+            match self.journal.look_up(stream).await {
+                Ok(_) => return Ok(Some(stream)),
+                Err(JournalError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// Records in each earlier share that is closed what this cancel has taken away: after its calls,
@@ -100,10 +130,30 @@ impl App {
     }
 
     /// Lets a live worker finish that takes the same away: an earlier cancel, or the revocation of
-    /// another share. Else its call could come after this share's.
-    async fn wait_for_takers(&self, share: &State) -> Result<Order, JournalError> {
+    /// another share. Else its call could come after this share's. A later cancel calls off what it
+    /// has not seen.
+    async fn after_takers(
+        &self,
+        share: &State,
+        neighbours: Option<BTreeSet<StreamId>>,
+        deadline: Deadline,
+    ) -> Result<Order, JournalError> {
         let now = self.now();
-        let others = self.others(share).await?;
+        let others = match neighbours {
+            Some(listed) => self.read_streams(listed).await?,
+            None => self.others(share).await?,
+        };
+        let later = |other: &&State| {
+            other.request().action == Action::Cancel && other.approved_at() > share.approved_at()
+        };
+        for cancel in others.iter().filter(later) {
+            let (images, _) = self.called_off_by(cancel, deadline).await?;
+            let mut items = items_called_off(cancel, share, &images);
+            items.retain(|item| share.can_be_called_off(item));
+            if !items.is_empty() {
+                return Ok(Order::CalledOff(taken_by(cancel, items)));
+            }
+        }
         let takers = others.iter().filter_map(|other| {
             let until = match (other.request().action, other.phase()) {
                 (Action::Cancel, Phase::Working { lease_until, .. }) => {

@@ -1,6 +1,6 @@
-//! Writes what the work reaches: the first look at the cloud, each call's end, the outcome. Takes
-//! results and returns once their record is durable. It holds the claim, so that no other worker can
-//! write.
+//! Writes what the work reaches: the first look at the cloud, each call's end, the outcome. A call's
+//! end is kept until the next call or a wait, so that of the last one the closing record tells. It
+//! holds the claim, so that no other worker can write.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::clock::Clock;
 use crate::cloud::error::image_is_missing;
 use crate::domain::{CloudError, Item, ItemResult, ResultKind, Status, Timestamp, Verdict};
 use crate::journal::{
-    AppendError, CallNote, Claim, Deferral, Event, FailedAttempt, Journal, JournalError, Phase,
-    Progress, State,
+    AppendError, CallNote, CallOff, Claim, Deferral, Event, FailedAttempt, Journal, JournalError,
+    Phase, Progress, State,
 };
 use crate::plan::Plan;
 
@@ -51,8 +51,8 @@ pub(super) struct ClaimWriter<'a> {
     journal: &'a Journal,
     clock: &'a Clock,
     claim: Claim,
-    /// The calls of an attempt to take back: its one record names them.
-    calls: Vec<CallNote>,
+    /// What was reached and no record tells yet. An attempt to take back keeps it for its one record.
+    unwritten: Progress,
 }
 
 impl<'a> ClaimWriter<'a> {
@@ -61,7 +61,7 @@ impl<'a> ClaimWriter<'a> {
             journal,
             clock,
             claim,
-            calls: Vec::new(),
+            unwritten: Progress::default(),
         }
     }
 
@@ -129,55 +129,72 @@ impl<'a> ClaimWriter<'a> {
             .filter(|r| !r.pending() && r.called_off_by.is_none())
             .cloned()
             .collect();
-        self.record(Event::Progress(Progress {
-            results,
-            blueprint: None,
-            calls: Vec::new(),
-        }))
-        .await
+        let calls = Vec::new();
+        self.record(Event::Progress(Progress { results, calls }))
+            .await
     }
 
-    /// Records a call's end with what it settled.
+    /// Takes a call's end with what it settled, for the next record.
+    pub(super) fn called(
+        &mut self,
+        settled: &[ItemResult],
+        action: String,
+        end: &Result<Option<String>, CloudError>,
+    ) {
+        let (request_id, code) = match end {
+            Ok(request_id) => (request_id.clone(), None),
+            Err(error) => (error.request_id.clone(), Some(error.code.clone())),
+        };
+        self.unwritten.calls.push(CallNote {
+            action,
+            request_id,
+            code,
+        });
+        // A passing failure is not a result yet: the close decides.
+        let settled = settled.iter().filter(|r| r.succeeded()).cloned();
+        self.unwritten.results = settled.collect();
+    }
+
+    /// Records the ends of calls that no record tells yet: before another call, or a wait.
     ///
     /// # Errors
     /// [`Stop::CalledOff`] after the record is written: the call was made before the cancel was seen.
-    pub(super) async fn progress(
-        &mut self,
-        settled: &[ItemResult],
-        action: &str,
-        end: &Result<Option<String>, CloudError>,
-    ) -> Result<(), Stop> {
-        let note = match end {
-            Ok(request_id) => CallNote {
-                action: action.to_owned(),
-                request_id: request_id.clone(),
-                code: None,
-            },
-            Err(error) => CallNote {
-                action: action.to_owned(),
-                request_id: error.request_id.clone(),
-                code: Some(error.code.clone()),
-            },
-        };
-        if self.revoking() {
-            self.calls.push(note);
+    pub(super) async fn write_calls(&mut self) -> Result<(), Stop> {
+        if self.revoking() || self.unwritten.calls.is_empty() {
             return Ok(());
         }
-        // A passing failure is not a result yet: the close decides.
-        let results: Vec<ItemResult> = settled.iter().filter(|r| r.succeeded()).cloned().collect();
         let mut called_off = false;
         loop {
-            let progress = Progress {
-                results: results.clone(),
-                blueprint: None,
-                calls: vec![note.clone()],
-            };
-            match self.record(Event::Progress(progress)).await {
+            match self.record(Event::Progress(self.unwritten.clone())).await {
                 Err(Stop::CalledOff) => called_off = true,
-                Ok(()) if called_off => return Err(Stop::CalledOff),
-                end => return end,
+                Err(stop) => return Err(stop),
+                Ok(()) => break,
             }
         }
+        self.unwritten = Progress::default();
+        if called_off {
+            return Err(Stop::CalledOff);
+        }
+        Ok(())
+    }
+
+    /// Records the event that ends the turn. After a call-off the calls get a record of their own.
+    async fn end(&mut self, event: Event) -> Result<(), Stop> {
+        let end = self.record(event).await;
+        match end {
+            Err(Stop::CalledOff) => self.write_calls().await?,
+            _ => self.unwritten = Progress::default(),
+        }
+        end
+    }
+
+    /// Calls off what a later cancel takes away of this share.
+    ///
+    /// # Errors
+    /// [`Stop::CalledOff`] once that is recorded.
+    pub(super) async fn call_off(&mut self, call_off: CallOff) -> Result<(), Stop> {
+        self.record(Event::CalledOff(call_off)).await?;
+        Err(Stop::CalledOff)
     }
 
     /// Closes the request, or gives the turn back when something is left to do. `refusal`: the
@@ -205,7 +222,7 @@ impl<'a> ClaimWriter<'a> {
         let event = match refusal {
             _ if self.revoking() => Event::Revoked {
                 results: done,
-                calls: std::mem::take(&mut self.calls),
+                calls: self.unwritten.calls.clone(),
             },
             Some(verdict) => Event::Refused {
                 verdict: verdict.clone(),
@@ -214,9 +231,10 @@ impl<'a> ClaimWriter<'a> {
             None => Event::Closed {
                 status: Status::of(self.state().request().action, &done),
                 results: done,
+                calls: self.unwritten.calls.clone(),
             },
         };
-        self.record(event).await
+        self.end(event).await
     }
 
     /// Gives the turn back until `not_before`, with what was reached.
@@ -226,21 +244,36 @@ impl<'a> ClaimWriter<'a> {
         why: String,
         not_before: Timestamp,
     ) -> Result<(), Stop> {
+        let calls = self.unwritten.calls.clone();
         let event = if self.revoking() {
             Event::NotRevoked(FailedAttempt {
                 results,
-                calls: std::mem::take(&mut self.calls),
+                calls,
                 why,
                 not_before,
             })
         } else {
             Event::Deferred(Deferral {
                 results,
+                calls,
                 why,
                 not_before,
+                waits: false,
             })
         };
-        self.record(event).await
+        self.end(event).await
+    }
+
+    /// Gives the turn back before its first call, to let another worker finish.
+    pub(super) async fn wait(&mut self, why: String, not_before: Timestamp) -> Result<(), Stop> {
+        self.end(Event::Deferred(Deferral {
+            results: Vec::new(),
+            calls: Vec::new(),
+            why,
+            not_before,
+            waits: true,
+        }))
+        .await
     }
 
     /// One result per item of the request, in its order. An item without a new result keeps its

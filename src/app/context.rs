@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::clock;
 use crate::cloud::{Cloud, Deadline};
 use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region};
@@ -84,6 +86,14 @@ pub(super) const MAX_TURN: Duration = Duration::from_secs(180);
 
 /// How long a lease outlasts its turn's deadline, for the last write.
 pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(15);
+
+/// The look at the cloud beside the opening of a request may take so long; a slower one is made anew,
+/// with more patience, once record 0 is durable.
+pub(super) const FIRST_LOOK: Duration = Duration::from_secs(1);
+
+/// An opening that takes longer goes on in another turn. A cancel that finds an announced request
+/// without its record 0 waits for so long.
+pub(super) const OPENING_TIME: SignedDuration = SignedDuration::from_secs(10);
 
 /// The deadline of a turn that begins now.
 pub(super) fn turn_deadline(deadline: Deadline) -> Deadline {

@@ -46,17 +46,21 @@ pub(super) async fn carry_out(
                 image,
                 action,
                 accounts,
-            } => match subject(context, plan, image, *action, blueprint.take(), &results).await {
-                Ok(subject) => results.extend(
-                    accounts_stage(context, plan, &subject, *action, accounts, writer).await?,
-                ),
-                Err(kind) => {
-                    let each = |a: &AccountId| {
-                        ItemResult::new(Item::Account(a.clone()), kind.clone(), None)
-                    };
-                    results.extend(accounts.iter().map(each));
+            } => {
+                // The image may have to settle first.
+                writer.write_calls().await?;
+                match subject(context, plan, image, *action, blueprint.take(), &results).await {
+                    Ok(subject) => results.extend(
+                        accounts_stage(context, plan, &subject, *action, accounts, writer).await?,
+                    ),
+                    Err(kind) => {
+                        let each = |a: &AccountId| {
+                            ItemResult::new(Item::Account(a.clone()), kind.clone(), None)
+                        };
+                        results.extend(accounts.iter().map(each));
+                    }
                 }
-            },
+            }
         }
     }
     Ok(results)
@@ -177,6 +181,7 @@ async fn accounts_stage(
         match work.next() {
             AccountStep::Finished => break,
             AccountStep::Wait { tries, class } => {
+                writer.write_calls().await?;
                 if !context.wait(tries, class).await {
                     break;
                 }
@@ -188,6 +193,7 @@ async fn accounts_stage(
             }
             AccountStep::Call(_) if writer.lease_is_over() => break,
             AccountStep::Call(batch) => {
+                writer.write_calls().await?;
                 let called =
                     sharing_calls::change(context, region, subject, action, &batch, alone).await;
                 let error = called.end.as_ref().err();
@@ -203,8 +209,7 @@ async fn accounts_stage(
                 let settled: Vec<ItemResult> = work.settled().cloned().collect();
                 if settled.len() > recorded {
                     recorded = settled.len();
-                    let call = context.named(name.clone());
-                    writer.progress(&settled, &call, &called.end).await?;
+                    writer.called(&settled, context.named(name.clone()), &called.end);
                 } else {
                     let error = called.end.err().map(|error| error.code);
                     let accounts = batch.len();
@@ -250,6 +255,7 @@ async fn lighthouse(
         match work.next() {
             LighthouseStep::Finished => break,
             LighthouseStep::Wait { tries, class } => {
+                writer.write_calls().await?;
                 if !context.wait(tries, class).await {
                     return Ok(pending());
                 }
@@ -266,6 +272,7 @@ async fn lighthouse(
             }
             LighthouseStep::Call if writer.lease_is_over() => return Ok(pending()),
             LighthouseStep::Call => {
+                writer.write_calls().await?;
                 context.counters.count_call();
                 let call = cloud.modify_lighthouse_sharing(region, image, action, deadline);
                 let end = call.await.map(|r| (r.blueprint, r.request_id));
@@ -282,7 +289,7 @@ async fn lighthouse(
     if let Some(end) = last {
         let call = publication_call(image, action);
         let results = std::slice::from_ref(&result);
-        writer.progress(results, &context.named(call), &end).await?;
+        writer.called(results, context.named(call), &end);
     }
     Ok(result)
 }

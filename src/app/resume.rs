@@ -8,6 +8,7 @@ use crate::policy::{Approved, Decision, Question};
 use super::answer::{Answer, Ending};
 use super::call_off::Order;
 use super::claim_writer::{ClaimWriter, Stop};
+use super::first_look::FirstLook;
 use super::withhold::{Permission, Withheld, trace};
 use super::{App, Deadline, context, observe};
 
@@ -19,14 +20,20 @@ impl App {
         now: Timestamp,
         deadline: Deadline,
     ) -> Result<(Ending, Answer), JournalError> {
-        let unfinished = matches!(state.needs_work(now), Some(Work::Start | Work::Finish));
-        if !unfinished || self.prepared.plan_only() {
+        let unfinished =
+            |state: &State| matches!(state.needs_work(now), Some(Work::Start | Work::Finish));
+        if !unfinished(&state) || self.prepared.plan_only() {
             return Ok(self.recorded(&state));
         }
         let Some(_slot) = self.slots.take() else {
             return Ok(self.recorded(&state));
         };
-        let after = self.run_turn(state, now, deadline).await?;
+        // The look-up read no further than it had to, and trusted that no record is missing.
+        let state = self.reread(state.stream()).await?;
+        if !unfinished(&state) {
+            return Ok(self.recorded(&state));
+        }
+        let after = Box::pin(self.run_turn(state, now, deadline)).await?;
         Ok(self.recorded(&after))
     }
 
@@ -48,7 +55,8 @@ impl App {
         let Some((claim, _)) = taken else {
             return self.reread(stream).await;
         };
-        Box::pin(self.finish(claim, permission, deadline)).await
+        let first = FirstLook::default();
+        Box::pin(self.finish(claim, permission, first, deadline)).await
     }
 
     /// Decides recorded work again, under the policies of the present. Only what gives needs that:
@@ -99,12 +107,14 @@ impl App {
         &self,
         claim: Claim,
         mut permission: Permission,
+        mut first: FirstLook,
         deadline: Deadline,
     ) -> Result<State, JournalError> {
         let stream = claim.state().stream();
         let mut writer = ClaimWriter::new(&self.journal, &self.clock, claim);
         let end = loop {
-            match self.work(&mut writer, &permission, deadline).await {
+            let first = std::mem::take(&mut first);
+            match self.work(&mut writer, &permission, first, deadline).await {
                 Err(Stop::CalledOff) => permission = self.permission(writer.state()),
                 end => break end,
             }
@@ -126,18 +136,24 @@ impl App {
         &self,
         writer: &mut ClaimWriter<'_>,
         permission: &Permission,
+        first: FirstLook,
         deadline: Deadline,
     ) -> Result<(), Stop> {
         match permission {
             Permission::Granted(approved) => {
-                let order = self.order_among_others(writer.state(), deadline).await;
+                let FirstLook { seen, neighbours } = first;
+                let order = self.order_among_others(writer.state(), neighbours, deadline);
+                let order = order.await;
                 let kept = match order.map_err(Stop::Journal)? {
                     Order::Begin(kept) => kept,
+                    Order::CalledOff(call_off) => return writer.call_off(call_off).await,
                     Order::Wait { until, why } => {
-                        return writer.defer(Vec::new(), why, until).await;
+                        return writer.wait(why, until).await;
                     }
                 };
-                let results = self.carry_out(writer, approved, kept, deadline).await?;
+                let results = self
+                    .carry_out(writer, approved, kept, seen, deadline)
+                    .await?;
                 let results = self
                     .settle_refused_chain(writer, approved, results, deadline)
                     .await?;

@@ -1,12 +1,12 @@
 //! Takes back what a share gave, after its end or a call-off, except what another grant covers. Takes
 //! a state and returns the state afterwards.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 
-use crate::domain::{AccountId, ImageRef, ItemResult, Target, Timestamp};
-use crate::journal::{Affected, History, JournalError, Receiver, State, StreamId, Work};
+use crate::domain::{AccountId, ItemResult, Target, Timestamp};
+use crate::journal::{History, JournalError, State, StreamId, Work};
 use crate::policy::{Approved, Ended};
 
 use super::claim_writer::{ClaimWriter, Stop};
@@ -41,33 +41,8 @@ impl App {
 
     /// Every other request about what this one gave, among the unfinished and the active ones.
     pub(super) async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
-        let region = &state.request().region;
-        let accounts = state.request().target.accounts().iter();
-        let accounts: Vec<&str> = accounts.map(AccountId::as_str).collect();
-        let lighthouse = [Receiver::Lighthouse.name()];
-        // Who has the blueprint that came of an image needs that image in Lighthouse.
-        let published = state.request().target.lighthouse();
-        let blueprint = state.blueprint().filter(|_| published);
-        let blueprint = blueprint.map(|id| ImageRef::Blueprint(id.clone()));
-        let mut images: BTreeMap<ImageRef, Option<&[&str]>> = BTreeMap::new();
-        for Affected {
-            image, receiver, ..
-        } in state.affected()
-        {
-            let receivers: &[&str] = match receiver {
-                Receiver::Lighthouse => &lighthouse,
-                Receiver::Account(_) | Receiver::Many => &accounts,
-            };
-            images.insert(image, Some(receivers));
-        }
-        images.extend(blueprint.map(|blueprint| (blueprint, None)));
-        let lists = images
-            .iter()
-            .map(|(image, receivers)| self.journal.affecting(region, image, *receivers));
-        let mut streams: BTreeSet<StreamId> =
-            try_join_all(lists).await?.into_iter().flatten().collect();
-        streams.remove(&state.stream());
-        self.read_streams(streams).await
+        self.read_streams(self.journal.neighbours(state).await?)
+            .await
     }
 
     /// Takes back what has expired or was called off.
@@ -111,7 +86,7 @@ impl App {
         let end = async {
             let results = match &approved {
                 Some(approved) => {
-                    self.carry_out(&mut writer, approved, Vec::new(), deadline)
+                    self.carry_out(&mut writer, approved, Vec::new(), None, deadline)
                         .await?
                 }
                 None => writer.results(),

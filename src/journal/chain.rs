@@ -9,6 +9,7 @@ use std::fmt;
 
 use super::record::{Event, Flaw, MAX_RECORD_BYTES, Stored, StreamId, file_name};
 use super::state::StreamState;
+use crate::domain::Status;
 
 /// What is wrong with one file of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -130,6 +131,15 @@ impl Chain {
     /// The story that all files told, when there was at least one and none was found wrong.
     pub fn into_stream_state(self) -> Option<StreamState> {
         self.stream_state.filter(|_| !self.lost)
+    }
+
+    /// Whether a duplicate can be answered from the records so far.
+    pub fn answered(&self) -> bool {
+        match &self.stream_state {
+            Some(StreamState::Request(state)) => state.status() != Status::Pending,
+            Some(StreamState::Conflict(_)) => true,
+            None => false,
+        }
     }
 
     fn follow(&self, seq: u64, bytes: &[u8]) -> Result<Stored, Flaw> {

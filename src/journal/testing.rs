@@ -8,6 +8,7 @@ use super::record::{
     CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, Intent, Lease, Progress, Received,
     Record, Stored, StreamId, VERSION, Worker,
 };
+use super::{Journal, JournalError, Opened, Opening, StreamState};
 use crate::domain::{
     AccountId, Identity, Item, ItemResult, ResultKind, ServedRegions, ShareRequest, Status,
     Timestamp, Verdict,
@@ -110,6 +111,7 @@ pub(super) fn intent(identity: Identity, request: ShareRequest, lease: Option<i6
         expires_at: request.expires_at(at(0)),
         request,
         verdict: verdict(true),
+        absent: false,
         lease: lease.map(|seconds| Lease { until: at(seconds) }),
     }
 }
@@ -126,7 +128,6 @@ pub(super) fn progress(results: Vec<ItemResult>) -> Event {
     };
     Event::Progress(Progress {
         results,
-        blueprint: None,
         calls: vec![call],
     })
 }
@@ -134,13 +135,19 @@ pub(super) fn progress(results: Vec<ItemResult>) -> Event {
 pub(super) fn deferred(seconds: i64) -> Event {
     Event::Deferred(Deferral {
         results: vec![],
+        calls: vec![],
         why: "throttled".into(),
         not_before: at(seconds),
+        waits: false,
     })
 }
 
 pub(super) fn closed(status: Status, results: Vec<ItemResult>) -> Event {
-    Event::Closed { status, results }
+    Event::Closed {
+        status,
+        results,
+        calls: vec![],
+    }
 }
 
 pub(super) fn cancelled(items: Vec<Item>) -> Event {
@@ -324,5 +331,15 @@ impl StreamBuilder {
 
     pub(super) fn files(&self) -> Vec<Vec<u8>> {
         self.bytes.clone()
+    }
+}
+
+/// Opens a request unless it is known, as the application does, without a look at the cloud.
+pub(super) async fn deliver(journal: &Journal, opening: Opening) -> Result<Opened, JournalError> {
+    let stream = StreamId::of(&opening.identity);
+    match journal.look_up(stream).await? {
+        Some(StreamState::Request(state)) => Ok(Opened::Existing(state)),
+        Some(StreamState::Conflict(_)) => Err(JournalError::NotARequest { stream }),
+        None => journal.open_request(opening).await,
     }
 }

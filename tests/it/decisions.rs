@@ -69,7 +69,7 @@ async fn interrupt(world: &mut World, request: &Value, carried_out: bool) {
         }
     } else {
         // Record 0, and then nothing more.
-        world.fuse.arm_at("000001.json", Break::CrashBefore);
+        world.fuse.arm_at("000000.json", Break::CrashAfter);
         tokio::select! {
             _ = deliver(&world.app, request) => panic!("it was not stopped"),
             () = world.fuse.crashed() => {}

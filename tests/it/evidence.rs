@@ -687,12 +687,12 @@ fn a_record_of_the_old_format_is_refused_by_name() {
         .unwrap();
     let file = stream.path().join("000000.json");
     let text = fs::read_to_string(&file).unwrap();
-    let old = text.lines().next().unwrap().replace("{\"v\":3", "{\"v\":2");
+    let old = text.lines().next().unwrap().replace("{\"v\":4", "{\"v\":3");
     let checksum = hex::encode(Sha256::digest(old.as_bytes()));
     fs::write(&file, format!("{old}\n\"sha256:{checksum}\"\n")).unwrap();
     let told = site.refused(1, &["audit", "verify"]);
     assert!(
-        told.contains("written by an older sharehook: its version is 2")
+        told.contains("written by an older sharehook: its version is 3")
             && told.contains("begin a new journal"),
         "{told}"
     );

@@ -75,7 +75,7 @@ async fn figures(history: usize) -> Figures {
 }
 
 #[allow(clippy::disallowed_methods)] // A test's own setting.
-fn histories() -> (usize, usize) {
+pub(crate) fn histories() -> (usize, usize) {
     let set = std::env::var("SHAREHOOK_HISTORY").unwrap_or("240,1000".to_owned());
     let (short, long) = set.split_once(',').unwrap();
     (short.parse().unwrap(), long.parse().unwrap())

@@ -20,14 +20,7 @@ impl Entry<'_> {
 
 fn row(entry: &Entry<'_>) -> String {
     let record = &entry.stored.record;
-    let (results, calls): (&[ItemResult], &[CallNote]) = match &record.event {
-        Event::Progress(progress) => (&progress.results, &progress.calls),
-        Event::Deferred(deferral) => (&deferral.results, &[]),
-        Event::NotRevoked(attempt) => (&attempt.results, &attempt.calls),
-        Event::Closed { results, .. } | Event::Refused { results, .. } => (results, &[]),
-        Event::Revoked { results, calls } => (results, calls),
-        _ => (&[], &[]),
-    };
+    let (results, calls) = (record.event.results(), record.event.calls());
     let identity = match (&record.event, entry.intent) {
         (Event::Conflict(conflict), _) => conflict.identity.to_string(),
         (_, Some(intent)) => intent.identity.to_string(),

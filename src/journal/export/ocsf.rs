@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::entry::Entry;
 use super::origin::Origin;
-use crate::domain::{Action, ItemResult, ResultCode, Status, Verdict, visible};
+use crate::domain::{Action, ResultCode, Status, Verdict, visible};
 use crate::journal::record::{CallNote, Event};
 
 const CLASS: u64 = 6003;
@@ -220,12 +220,7 @@ fn actor(entry: &Entry<'_>) -> Value {
 }
 
 fn calls<'a>(entry: &Entry<'a>) -> &'a [CallNote] {
-    match &entry.stored.record.event {
-        Event::Progress(progress) => &progress.calls,
-        Event::NotRevoked(attempt) => &attempt.calls,
-        Event::Revoked { calls, .. } => calls,
-        _ => &[],
-    }
+    entry.stored.record.event.calls()
 }
 
 fn api(entry: &Entry<'_>) -> Value {
@@ -335,29 +330,21 @@ fn unmapped(entry: &Entry<'_>) -> Value {
         unmapped.insert("approved_at".to_owned(), json!(intent.approved_at));
         unmapped.insert("expires_at".to_owned(), json!(intent.expires_at));
     }
-    let results: Option<&[ItemResult]> = match &record.event {
-        Event::Progress(progress) => Some(&progress.results),
-        Event::Deferred(deferral) => Some(&deferral.results),
-        Event::NotRevoked(attempt) => Some(&attempt.results),
-        Event::Closed { results, .. }
-        | Event::Refused { results, .. }
-        | Event::Revoked { results, .. } => Some(results),
+    match &record.event {
         Event::Cancelled(cancelled) => {
             unmapped.insert("cancelled".to_owned(), json!(cancelled));
-            None
         }
         Event::CalledOff(call_off) => {
             unmapped.insert("called_off".to_owned(), json!(call_off));
-            None
         }
         Event::Conflict(conflict) => {
             unmapped.insert("request".to_owned(), json!(conflict.identity.to_string()));
             unmapped.insert("refused_digest".to_owned(), json!(conflict.digest));
-            None
         }
-        _ => None,
-    };
-    if let Some(results) = results.filter(|results| !results.is_empty()) {
+        _ => {}
+    }
+    let results = record.event.results();
+    if !results.is_empty() {
         unmapped.insert("results".to_owned(), json!(results));
     }
     if !calls(entry).is_empty() {

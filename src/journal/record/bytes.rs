@@ -134,7 +134,7 @@ mod tests {
         let text = String::from_utf8(bytes).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2);
-        assert!(lines[0].starts_with(r#"{"v":3,"stream":""#), "{}", lines[0]);
+        assert!(lines[0].starts_with(r#"{"v":4,"stream":""#), "{}", lines[0]);
         assert_eq!(
             serde_json::from_str::<String>(lines[1]).unwrap(),
             format!("sha256:{}", Stored::hash_of(lines[0].as_bytes()))
@@ -161,8 +161,8 @@ mod tests {
             (sealed("{}"), "unreadable"),
             (sealed("[]"), "unreadable"),
             (sealed(&"[".repeat(100_000)), "unreadable"),
-            (sealed(&line.replace(r#""v":3"#, r#""v":4"#)), "newer"),
-            (sealed(&line.replace(r#""v":3"#, r#""v":2"#)), "older"),
+            (sealed(&line.replace(r#""v":4"#, r#""v":5"#)), "newer"),
+            (sealed(&line.replace(r#""v":4"#, r#""v":3"#)), "older"),
             (
                 sealed(&line.replace(r#""type":"taken""#, r#""type":"delegated""#)),
                 "newer",

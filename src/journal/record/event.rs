@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Received;
 use crate::domain::{
-    AccountId, BlueprintId, Identity, Item, ItemResult, ShareRequest, Status, Timestamp, Verdict,
+    AccountId, Identity, Item, ItemResult, ShareRequest, Status, Timestamp, Verdict,
 };
 
 /// One step. Its JSON has the variant's name as `type`.
@@ -23,7 +23,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
     },
-    /// Something was found out or done; written after each call.
+    /// Something was found out or done: written before the next call, or before a wait. What the last
+    /// call brought is in the record that ends the turn.
     Progress(Progress),
     /// The worker gives its turn back unfinished.
     Deferred(Deferral),
@@ -33,6 +34,9 @@ pub enum Event {
         status: Status,
         /// The results that the answer shows.
         results: Vec<ItemResult>,
+        /// The calls that no record before it names, in order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        calls: Vec<CallNote>,
     },
     /// A later cancel calls off items of a share that is not closed. Any worker may write it: a call-off
     /// never waits for the share's worker, whose next record then collides with this one.
@@ -74,6 +78,42 @@ pub enum Event {
 }
 
 impl Event {
+    /// The results that it tells.
+    pub fn results(&self) -> &[ItemResult] {
+        match self {
+            Self::Progress(Progress { results, .. })
+            | Self::Deferred(Deferral { results, .. })
+            | Self::Closed { results, .. }
+            | Self::Refused { results, .. }
+            | Self::NotRevoked(FailedAttempt { results, .. })
+            | Self::Revoked { results, .. } => results,
+            Self::Opened(_)
+            | Self::Taken { .. }
+            | Self::CalledOff(_)
+            | Self::Cancelled(_)
+            | Self::Revoking { .. }
+            | Self::Conflict(_) => &[],
+        }
+    }
+
+    /// The calls that it names, in order.
+    pub fn calls(&self) -> &[CallNote] {
+        match self {
+            Self::Progress(Progress { calls, .. })
+            | Self::Deferred(Deferral { calls, .. })
+            | Self::Closed { calls, .. }
+            | Self::NotRevoked(FailedAttempt { calls, .. })
+            | Self::Revoked { calls, .. } => calls,
+            Self::Opened(_)
+            | Self::Taken { .. }
+            | Self::CalledOff(_)
+            | Self::Cancelled(_)
+            | Self::Refused { .. }
+            | Self::Revoking { .. }
+            | Self::Conflict(_) => &[],
+        }
+    }
+
     /// Whether its writer writes no further record without another claim.
     pub fn ends_turn(&self) -> bool {
         match self {
@@ -134,6 +174,10 @@ pub struct Intent {
     pub expires_at: Option<Timestamp>,
     /// The policy's verdict. A denial ends the story here.
     pub verdict: Verdict,
+    /// The cloud was read just before, and had none of what is asked: what a later turn finds there
+    /// may be this request's doing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub absent: bool,
     /// The first worker's lease; none for a denial and for a request that starts later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
@@ -151,9 +195,6 @@ pub struct Lease {
 pub struct Progress {
     /// New results; items that are not named keep theirs.
     pub results: Vec<ItemResult>,
-    /// The blueprint that came of a CVM image in Lighthouse, once it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub blueprint: Option<BlueprintId>,
     /// The calls behind it, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallNote>,
@@ -177,10 +218,16 @@ pub struct CallNote {
 pub struct Deferral {
     /// What was reached so far; items that are not named keep their result.
     pub results: Vec<ItemResult>,
+    /// The calls that no record before it names, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<CallNote>,
     /// The reason, for people.
     pub why: String,
     /// The earliest next turn.
     pub not_before: Timestamp,
+    /// The turn ended before its first call, to let another worker finish.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
 }
 
 /// Which items of a share a later cancel calls off.

@@ -22,9 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
 
-/// The version of the format that this program writes, and the only one that it reads. Version 3
-/// has its derived files below `index/` alone, and `cancelled`.
-pub(in crate::journal) const VERSION: u32 = 3;
+/// The version of the format that this program writes, and the only one that it reads. Version 4
+/// names the last call in the record that ends the turn.
+pub(in crate::journal) const VERSION: u32 = 4;
 
 /// Records in one stream are numbered with six digits.
 pub(in crate::journal) const MAX_RECORDS: u64 = 1_000_000;

@@ -94,7 +94,7 @@ impl State {
             decided_again: None,
             failed_revocations: 0,
             blueprint: None,
-            observed: false,
+            observed: intent.absent,
             given_at: None,
             updated_at: record.at,
             head: Head {
@@ -155,7 +155,9 @@ impl State {
             }
             Event::Progress(progress) => self.progress(record, progress),
             Event::Deferred(deferral) => self.deferred(record, deferral),
-            Event::Closed { status, results } => {
+            Event::Closed {
+                status, results, ..
+            } => {
                 if !matches!(status, Status::Completed | Status::Partial | Status::Failed) {
                     return broken(format!("closed as {status}"));
                 }
@@ -216,15 +218,14 @@ impl State {
     fn progress(&mut self, record: &Record, progress: &Progress) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         self.observed = true;
-        if progress.blueprint.is_some() {
-            self.blueprint.clone_from(&progress.blueprint);
-        }
         self.take_in(record.at, &progress.results)
     }
 
     fn deferred(&mut self, record: &Record, deferral: &Deferral) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         self.take_in(record.at, &deferral.results)?;
+        // The look that record 0 tells of is out of date by the next turn.
+        self.observed &= !(deferral.waits && record.seq == 1);
         let (why, not_before) = (deferral.why.clone(), deferral.not_before);
         self.phase = match self.phase {
             Phase::Revoking { .. } => Phase::RevokeDeferred { why, not_before },

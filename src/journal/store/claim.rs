@@ -99,7 +99,8 @@ impl Claim {
             journal
                 .announce(Some(&self.state), &after, !self.named)
                 .await?;
-            self.named = true;
+            // The sealer takes a call-off for the end of a turn.
+            self.named = !event.ends_turn();
             let head = self.state.head();
             match journal.create(head.stream, head.next_seq, &bytes).await? {
                 Created::Ours => {

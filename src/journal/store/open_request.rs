@@ -1,6 +1,10 @@
 //! The opening of a request: claim and intent in one create-only write. In: an authenticated
 //! request and its verdict. Out: a claim, or what is known of that identity already.
 
+use std::collections::BTreeSet;
+
+use futures_util::future::join;
+
 use super::super::record::{
     Conflict, Event, Intent, Lease, Received, Record, StreamId, VERSION, Worker,
 };
@@ -8,7 +12,7 @@ use super::super::state::{State, StreamState};
 use super::claim::write;
 use super::objects::Created;
 use super::{Claim, Journal, JournalError, WorkerLease};
-use crate::domain::{Identity, ShareRequest, Verdict};
+use crate::domain::{Action, Identity, ShareRequest, Verdict};
 
 /// A request as it is first recorded, and the turn that its recorder wants to take at it.
 #[derive(Debug, Clone)]
@@ -27,27 +31,27 @@ pub struct Opening {
     pub request: ShareRequest,
     /// The policy's verdict.
     pub verdict: Verdict,
+    /// Whether the cloud was just read and has none of what is asked.
+    pub absent: bool,
     /// The turn; `turn.now` is when the request counts as approved.
     pub lease: WorkerLease,
 }
 
-/// What an opening found.
+/// What an opening came to.
 #[derive(Debug)]
 pub enum Opened {
-    /// New, and this worker's to carry out.
-    New(Box<Claim>),
+    /// New, and this worker's to carry out; of a share with the other requests that it has to look
+    /// at, as far as they could be listed.
+    New(Box<Claim>, Option<BTreeSet<StreamId>>),
     /// New, and not this worker's: denied, waiting for its `not_before`, or recorded without a turn.
     Kept(Box<State>),
-    /// A duplicate: the same identity with the same content.
+    /// Another delivery opened it meanwhile, with whatever content.
     Existing(Box<State>),
-    /// The same identity with other content: not carried out, and journalled as a conflict. The
-    /// state is that of the request which has the identity.
-    Conflict(Box<State>),
 }
 
 impl Journal {
-    /// Records a request unless its identity is known. However many do so at once, one gets
-    /// [`Opened::New`].
+    /// Records a request that [`Journal::look_up`] did not find. However many do so at once, one gets
+    /// [`Opened::New`]. While record 0 is written, the requests are listed that a share has to look at.
     ///
     /// # Errors
     /// What the store said: then nothing may be carried out. A stored record that is damaged is
@@ -70,38 +74,40 @@ impl Journal {
             return Err(JournalError::ZeroByteInId { id });
         }
         let stream = StreamId::of(&opening.identity);
-        if let Some(known) = self.read(stream).await? {
-            return self.known(known.stream_state, opening).await;
-        }
         let lease = opening.lease.clone().checked()?;
         let intent = intent(&opening, turn);
         let leased = intent.lease.is_some();
+        let shares = leased && intent.request.action == Action::Share;
         let (stored, bytes) = write(first(stream, &lease, Event::Opened(Box::new(intent))))?;
         let state = State::from_records(std::slice::from_ref(&stored))?;
         self.announce(None, &state, true).await?;
-        match self.create(stream, 0, &bytes).await? {
-            Created::Ours if leased => Ok(Opened::New(Box::new(Claim::won(state, lease, true)))),
+        let neighbours = async {
+            match shares {
+                true => self.neighbours(&state).await.ok(),
+                false => None,
+            }
+        };
+        let (created, neighbours) = join(self.create(stream, 0, &bytes), neighbours).await;
+        match created? {
+            Created::Ours if leased => {
+                let claim = Claim::won(state, lease, true);
+                Ok(Opened::New(Box::new(claim), neighbours))
+            }
             Created::Ours => Ok(Opened::Kept(Box::new(state))),
-            Created::Theirs(_) => match self.read(stream).await? {
-                Some(known) => self.known(known.stream_state, opening).await,
+            Created::Theirs(_) => match self.look_up(stream).await? {
+                Some(StreamState::Request(state)) => Ok(Opened::Existing(state)),
+                Some(StreamState::Conflict(_)) => Err(JournalError::NotARequest { stream }),
                 None => Err(JournalError::Gone { stream }),
             },
         }
     }
 
-    async fn known(
-        &self,
-        stream_state: StreamState,
-        opening: Opening,
-    ) -> Result<Opened, JournalError> {
-        let StreamState::Request(state) = stream_state else {
-            let stream = StreamId::of(&opening.identity);
-            return Err(JournalError::NotARequest { stream });
-        };
+    /// Records that a known identity came with other content.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn record_conflict(&self, opening: Opening) -> Result<(), JournalError> {
         let digest = opening.request.digest();
-        if state.intent().digest == digest {
-            return Ok(Opened::Existing(state));
-        }
         let stream = StreamId::of_conflict(&opening.identity, &digest);
         let Opening {
             identity,
@@ -120,9 +126,9 @@ impl Journal {
         self.touch(&self.unsealed_path(stream, 0)).await?;
         // Theirs is the record of an earlier delivery with that content: one is enough.
         if let Created::Theirs(_) = self.create(stream, 0, &bytes).await? {
-            self.read(stream).await?;
+            self.look_up(stream).await?;
         }
-        Ok(Opened::Conflict(state))
+        Ok(())
     }
 }
 
@@ -135,6 +141,7 @@ fn intent(opening: &Opening, turn: bool) -> Intent {
         received,
         request,
         verdict,
+        absent,
         lease,
     } = opening;
     let waits = request.not_before.is_some_and(|start| start > lease.now);
@@ -150,6 +157,7 @@ fn intent(opening: &Opening, turn: bool) -> Intent {
         approved_at: lease.now,
         expires_at: request.expires_at(lease.now),
         verdict: verdict.clone(),
+        absent: *absent && first_lease.is_some(),
         lease: first_lease,
     }
 }

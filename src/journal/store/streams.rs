@@ -4,8 +4,9 @@
 use bytes::Bytes;
 use object_store::path::Path;
 
-use super::super::chain::Finding;
-use super::super::record::{Flaw, StreamId};
+use super::super::chain::{Chain, Finding};
+use super::super::record::{Flaw, MAX_RECORDS, StreamId};
+use super::super::state::StreamState;
 use super::objects::{Fetched, Folder, MAX_CONCURRENT};
 use super::{History, Journal, JournalError};
 
@@ -32,6 +33,29 @@ impl Journal {
         }
         let files = self.files_of(stream, &folder).await?;
         History::of(stream, &files).map_err(|finding| self.damaged(finding))
+    }
+
+    /// What a delivery has to know of a stream: its records up to the one that closes the request,
+    /// read from the first on. What is found unfinished is to be read by [`Journal::read`] before work
+    /// is done on it: only a listing shows that a record is missing before another.
+    ///
+    /// # Errors
+    /// [`JournalError::Damaged`] when a record is not as it was written; else what the store said.
+    pub async fn look_up(&self, stream: StreamId) -> Result<Option<StreamState>, JournalError> {
+        let mut chain = Chain::new(stream);
+        for seq in 0..MAX_RECORDS {
+            let fetched = self.fetch_one(&self.record_path(stream, seq)).await?;
+            if matches!(fetched, Fetched::Absent) {
+                break;
+            }
+            chain
+                .push(fetched.as_file())
+                .map_err(|finding| self.damaged(finding))?;
+            if chain.answered() {
+                break;
+            }
+        }
+        Ok(chain.into_stream_state())
     }
 
     /// The names of all streams, sorted. Its memory grows with their number, not with what they

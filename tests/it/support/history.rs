@@ -46,13 +46,14 @@ pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
             refused: vec![],
             policy_digest: "00".to_owned(),
         },
+        absent: false,
         lease: WorkerLease {
             now,
             until: now + jiff::SignedDuration::from_secs(60),
             worker: Worker::from_random((n as u64).to_be_bytes()),
         },
     };
-    let Opened::New(mut claim) = journal.open_request(opening).await.unwrap() else {
+    let Opened::New(mut claim, _) = journal.open_request(opening).await.unwrap() else {
         panic!("OLD{n} is known");
     };
     let failed = ResultKind::Failed {
@@ -64,6 +65,7 @@ pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
     let event = Event::Closed {
         status: Status::Failed,
         results: vec![ItemResult::new(item, failed, None)],
+        calls: Vec::new(),
     };
     claim.record(journal, now, event).await.unwrap();
 }

@@ -5,16 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use sharehook::domain::Timestamp;
 use tokio::sync::Notify;
 
 /// What happens at the chosen write.
@@ -56,7 +58,24 @@ pub(crate) struct Fuse {
     armed: Mutex<Option<(Trigger, Break)>>,
     met: AtomicBool,
     crashed: Notify,
+    /// While operations are measured: each with its step.
+    measured: Mutex<Option<Vec<Operation>>>,
+    /// The highest step of an operation that has ended.
+    ended: AtomicU64,
 }
+
+/// An operation of the store as it was measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Operation {
+    /// When it began.
+    pub(crate) at: Timestamp,
+    /// One more than the highest step that had ended by then: operations that run side by side are
+    /// one step.
+    pub(crate) step: u64,
+}
+
+/// How long an operation takes while it is measured: long enough that others begin beside it.
+const LATENCY: Duration = Duration::from_millis(10);
 
 impl Fuse {
     /// Breaks the `nth` write from now on (from 0), once.
@@ -90,8 +109,38 @@ impl Fuse {
         self.reads.load(Ordering::SeqCst)
     }
 
-    fn read(&self) {
+    /// From now on operations take a moment and are noted.
+    pub(crate) fn measure(&self) {
+        self.ended.store(0, Ordering::SeqCst);
+        *self.measured.lock().unwrap() = Some(Vec::new());
+    }
+
+    /// What was measured, in the order of the beginnings.
+    pub(crate) fn measured(&self) -> Vec<Operation> {
+        self.measured.lock().unwrap().take().unwrap_or_default()
+    }
+
+    async fn timed<T>(&self, operation: impl Future<Output = T>) -> T {
+        let step = self.ended.load(Ordering::SeqCst) + 1;
+        let at = sharehook::clock::system_now();
+        let measured = match self.measured.lock().unwrap().as_mut() {
+            Some(operations) => {
+                operations.push(Operation { at, step });
+                true
+            }
+            None => false,
+        };
+        if measured {
+            tokio::time::sleep(LATENCY).await;
+        }
+        let end = operation.await;
+        self.ended.fetch_max(step, Ordering::SeqCst);
+        end
+    }
+
+    async fn read<T>(&self, read: impl Future<Output = T>) -> T {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        self.timed(read).await
     }
 
     /// Returns when the process must stop.
@@ -112,7 +161,7 @@ impl Fuse {
 
     async fn around<T>(&self, at: &Path, write: impl Future<Output = Result<T>>) -> Result<T> {
         match self.next(at) {
-            None => write.await,
+            None => self.timed(write).await,
             Some(Break::CrashBefore) => self.stop().await,
             Some(Break::CrashAfter) => {
                 drop(write.await);
@@ -181,8 +230,7 @@ impl ObjectStore for Brittle {
     }
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
-        self.fuse.read();
-        self.inner.get_opts(at, options).await
+        self.fuse.read(self.inner.get_opts(at, options)).await
     }
 
     fn delete_stream(
@@ -201,13 +249,14 @@ impl ObjectStore for Brittle {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.fuse.read();
-        self.inner.list(prefix)
+        let (fuse, listed) = (Arc::clone(&self.fuse), self.inner.list(prefix));
+        stream::once(async move { fuse.read(async { listed }).await })
+            .flatten()
+            .boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.fuse.read();
-        self.inner.list_with_delimiter(prefix).await
+        self.fuse.read(self.inner.list_with_delimiter(prefix)).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {

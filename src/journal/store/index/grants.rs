@@ -17,7 +17,7 @@ use super::super::super::record::{Flaw, StreamId};
 use super::super::super::state::{Affected, Grant, Receiver, State};
 use super::super::objects::Fetched;
 use super::super::{History, Journal, JournalError};
-use crate::domain::{ImageRef, Region, Timestamp};
+use crate::domain::{AccountId, ImageRef, Region, Timestamp};
 
 /// Requests that are looked at side by side.
 const SIDE_BY_SIDE: usize = 16;
@@ -118,6 +118,37 @@ impl Journal {
             .filter(wanted)
             .map(|entry| entry.stream)
             .collect())
+    }
+
+    /// Every other unfinished or active request that concerns what this one concerns.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn neighbours(&self, state: &State) -> Result<BTreeSet<StreamId>, JournalError> {
+        let region = &state.request().region;
+        let accounts = state.request().target.accounts().iter();
+        let accounts: Vec<&str> = accounts.map(AccountId::as_str).collect();
+        let lighthouse = [Receiver::Lighthouse.name()];
+        // Who has the blueprint that came of an image needs that image in Lighthouse.
+        let published = state.request().target.lighthouse();
+        let blueprint = state.blueprint().filter(|_| published);
+        let blueprint = blueprint.map(|id| ImageRef::Blueprint(id.clone()));
+        let mut images: BTreeMap<ImageRef, Option<&[&str]>> = BTreeMap::new();
+        for affected in state.affected() {
+            let receivers: &[&str] = match affected.receiver {
+                Receiver::Lighthouse => &lighthouse,
+                Receiver::Account(_) | Receiver::Many => &accounts,
+            };
+            images.insert(affected.image, Some(receivers));
+        }
+        images.extend(blueprint.map(|blueprint| (blueprint, None)));
+        let lists = images
+            .iter()
+            .map(|(image, receivers)| self.affecting(region, image, *receivers));
+        let mut streams: BTreeSet<StreamId> =
+            try_join_all(lists).await?.into_iter().flatten().collect();
+        streams.remove(&state.stream());
+        Ok(streams)
     }
 
     /// Every active grant that the index names, and what could not be read. An entry that is not

@@ -189,6 +189,7 @@ fn opening(who: u64) -> Opening {
         received: crate::journal::testing::received(),
         request: request(serde_json::json!({})),
         verdict: verdict(true),
+        absent: false,
         lease: WorkerLease {
             now: at(0),
             until: at(60),
@@ -210,11 +211,11 @@ async fn a_request_lives_its_life_in_a_bucket() {
     let (stand, address) = stand_in().await;
     let journal = journal(&address);
     journal.check([7; 8]).await.unwrap();
-    let Opened::New(mut claim) = journal.open_request(opening(1)).await.unwrap() else {
+    let Opened::New(mut claim, _) = deliver(&journal, opening(1)).await.unwrap() else {
         panic!()
     };
     assert!(matches!(
-        journal.open_request(opening(2)).await.unwrap(),
+        deliver(&journal, opening(2)).await.unwrap(),
         Opened::Existing(_)
     ));
     claim
@@ -263,7 +264,7 @@ async fn a_request_lives_its_life_in_a_bucket() {
 async fn a_bucket_is_sealed_and_checked() {
     let (stand, address) = stand_in().await;
     let journal = journal(&address);
-    let Opened::New(mut claim) = journal.open_request(opening(1)).await.unwrap() else {
+    let Opened::New(mut claim, _) = deliver(&journal, opening(1)).await.unwrap() else {
         panic!()
     };
     claim
@@ -300,8 +301,8 @@ async fn a_write_whose_answer_was_lost_is_repeated_and_known_as_our_own() {
     let (stand, address) = stand_in().await;
     let journal = journal(&address);
     stand.lock().unwrap().lose_answers = 1;
-    let opened = journal.open_request(opening(1)).await.unwrap();
-    assert!(matches!(opened, Opened::New(_)), "{opened:?}");
+    let opened = deliver(&journal, opening(1)).await.unwrap();
+    assert!(matches!(opened, Opened::New(_, _)), "{opened:?}");
     // A hint, an entry and a record, and the one whose answer was lost once more.
     assert_eq!(stand.lock().unwrap().writes, 5);
 }
@@ -310,10 +311,7 @@ async fn a_write_whose_answer_was_lost_is_repeated_and_known_as_our_own() {
 async fn an_error_of_the_bucket_shows_no_credential() {
     let (stand, address) = stand_in().await;
     stand.lock().unwrap().refuse = true;
-    let error = journal(&address)
-        .open_request(opening(1))
-        .await
-        .unwrap_err();
+    let error = deliver(&journal(&address), opening(1)).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("SignatureDoesNotMatch: No match."), "{text}");
     assert!(

@@ -9,12 +9,12 @@ async fn of_fifty_at_once_exactly_one_gets_the_claim() {
         let mut tasks = tokio::task::JoinSet::new();
         for who in 0..50 {
             let journal = journal.clone();
-            tasks.spawn(async move { journal.open_request(plain("same", who)).await.unwrap() });
+            tasks.spawn(async move { deliver(&journal, plain("same", who)).await.unwrap() });
         }
         let (mut new, mut known) = (0, 0);
         while let Some(opened) = tasks.join_next().await {
             match opened.unwrap() {
-                Opened::New(_) => new += 1,
+                Opened::New(_, _) => new += 1,
                 Opened::Existing(state) => {
                     known += 1;
                     assert_eq!(state.head().next_seq, 1);
@@ -57,7 +57,7 @@ async fn of_fifty_takeovers_exactly_one_wins() {
 async fn a_duplicate_finds_what_was_recorded() {
     let journal = memory();
     finished(&journal, "first").await;
-    let Opened::Existing(state) = journal.open_request(plain("first", 2)).await.unwrap() else {
+    let Opened::Existing(state) = deliver(&journal, plain("first", 2)).await.unwrap() else {
         panic!()
     };
     assert_eq!(state.status(), Status::Completed);
@@ -76,11 +76,10 @@ async fn other_content_under_a_known_identity_is_a_conflict_and_is_noted_once() 
     for who in 2..6 {
         let other = opening("first", request(json!({"reason": "another"})), who);
         let digest = other.request.digest();
-        let Opened::Conflict(known) = journal.open_request(other).await.unwrap() else {
-            panic!()
-        };
+        journal.record_conflict(other).await.unwrap();
+        let known = journal.read(state.stream()).await.unwrap().unwrap();
         assert_eq!(
-            known.head(),
+            known.state().unwrap().head(),
             state.head(),
             "the request itself is untouched"
         );
@@ -93,10 +92,7 @@ async fn other_content_under_a_known_identity_is_a_conflict_and_is_noted_once() 
         assert_eq!(noted.records.len(), 1);
     }
     let third = opening("first", request(json!({"reason": "a third"})), 7);
-    assert!(matches!(
-        journal.open_request(third).await.unwrap(),
-        Opened::Conflict(_)
-    ));
+    journal.record_conflict(third).await.unwrap();
     assert_eq!(journal.streams().await.unwrap().len(), 3);
     assert!(journal.verify().await.unwrap().clean());
 }
@@ -108,12 +104,12 @@ async fn a_denial_and_a_later_start_are_kept_without_a_claim() {
         verdict: verdict(false),
         ..plain("denied", 1)
     };
-    let Opened::Kept(state) = journal.open_request(denied).await.unwrap() else {
+    let Opened::Kept(state) = deliver(&journal, denied).await.unwrap() else {
         panic!()
     };
     assert_eq!(state.status(), Status::Denied);
     let later = opening("later", request(json!({"not_before": at(500)})), 1);
-    let Opened::Kept(state) = journal.open_request(later).await.unwrap() else {
+    let Opened::Kept(state) = deliver(&journal, later).await.unwrap() else {
         panic!()
     };
     assert!(
@@ -128,8 +124,8 @@ async fn a_denial_and_a_later_start_are_kept_without_a_claim() {
     assert_eq!(claim.state().head().next_seq, 2);
     let begun = opening("begun", request(json!({"not_before": at(0)})), 1);
     assert!(matches!(
-        journal.open_request(begun).await.unwrap(),
-        Opened::New(_)
+        deliver(&journal, begun).await.unwrap(),
+        Opened::New(_, _)
     ));
 }
 
@@ -251,8 +247,10 @@ async fn an_event_that_cannot_follow_is_refused_and_not_written() {
     );
     let huge = crate::journal::record::Deferral {
         results: vec![],
+        calls: vec![],
         why: "x".repeat(5_000_000),
         not_before: at(1),
+        waits: false,
     };
     let refused = claim.record(&journal, at(1), Event::Deferred(huge)).await;
     assert!(matches!(
@@ -269,7 +267,7 @@ async fn requests_and_leases_that_make_no_sense_are_refused() {
     let journal = memory();
     let zero = plain("a\0b", 1);
     assert!(matches!(
-        journal.open_request(zero).await,
+        deliver(&journal, zero).await,
         Err(JournalError::ZeroByteInId { .. })
     ));
     let ended = Opening {
@@ -280,7 +278,7 @@ async fn requests_and_leases_that_make_no_sense_are_refused() {
         ..plain("first", 1)
     };
     assert!(matches!(
-        journal.open_request(ended).await,
+        deliver(&journal, ended).await,
         Err(JournalError::EmptyLease { .. })
     ));
     assert!(journal.streams().await.unwrap().is_empty());

@@ -18,6 +18,7 @@ fn opening(who: u64) -> Opening {
         received: crate::journal::testing::received(),
         request: request(serde_json::json!({})),
         verdict: verdict(true),
+        absent: false,
         lease: WorkerLease {
             now: at(0),
             until: at(60),
@@ -33,12 +34,12 @@ pub(in super::super) async fn a_request_lives_its_life(stand: &Stand, journal: &
     let mut workers = tokio::task::JoinSet::new();
     for who in 1..=50 {
         let journal = journal.clone();
-        workers.spawn(async move { journal.open_request(opening(who)).await.unwrap() });
+        workers.spawn(async move { deliver(&journal, opening(who)).await.unwrap() });
     }
     let mut claims = Vec::new();
     while let Some(opened) = workers.join_next().await {
         match opened.unwrap() {
-            Opened::New(claim) => claims.push(claim),
+            Opened::New(claim, _) => claims.push(claim),
             other => assert!(matches!(other, Opened::Existing(_)), "{other:?}"),
         }
     }
@@ -118,7 +119,7 @@ pub(in super::super) async fn a_refusal_shows_no_credential(
     secrets: &[&str],
 ) {
     stand.lock().unwrap().refuse = Some(secrets.join(" "));
-    let error = journal.open_request(opening(1)).await.unwrap_err();
+    let error = deliver(journal, opening(1)).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("AuthenticationFailed: No match."), "{text}");
     assert!(

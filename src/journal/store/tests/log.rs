@@ -534,12 +534,11 @@ async fn a_retired_request_is_read_from_its_segments() {
     assert_eq!(journal.files(stream).await.unwrap(), before);
     assert_eq!(journal.not_retired().await.unwrap().len(), 3);
     assert_eq!(found(&journal, Some(&kept)).await, []);
-    let again = journal.open_request(plain("first", 5)).await.unwrap();
-    let Opened::Existing(state) = again else {
-        panic!("{again:?}")
-    };
+    let again = deliver(&journal, plain("first", 5)).await.unwrap();
+    assert!(matches!(again, Opened::Existing(_)), "{again:?}");
+    let read = journal.read(stream).await.unwrap().unwrap();
     assert_eq!(
-        state.status(),
+        read.state().unwrap().status(),
         Status::Completed,
         "a duplicate gets the recorded answer"
     );
@@ -611,7 +610,7 @@ async fn the_index_names_what_is_unsealed_until_it_is_sealed() {
     assert_eq!(names().await, []);
     // A conflict has a stream of its own.
     let other = opening("first", request(json!({"reason": "another"})), 9);
-    journal.open_request(other).await.unwrap();
+    journal.record_conflict(other).await.unwrap();
     assert_eq!(names().await, [(false, 0)]);
     journal.seal(&signer(7), at(40)).await.unwrap();
     assert_eq!(names().await, []);

@@ -51,6 +51,7 @@ fn opening(id: &str, request: ShareRequest, who: u64) -> Opening {
         received: crate::journal::testing::received(),
         request,
         verdict: verdict(true),
+        absent: false,
         lease: lease(0, who),
     }
 }
@@ -60,8 +61,8 @@ fn plain(id: &str, who: u64) -> Opening {
 }
 
 async fn claim(journal: &Journal, id: &str) -> Claim {
-    match journal.open_request(plain(id, 1)).await.unwrap() {
-        Opened::New(claim) => *claim,
+    match deliver(journal, plain(id, 1)).await.unwrap() {
+        Opened::New(claim, _) => *claim,
         other => panic!("{other:?}"),
     }
 }
@@ -92,10 +93,7 @@ async fn small(dir: &Path) -> Journal {
     finished(&journal, "first").await;
     finished(&journal, "second").await;
     let other = opening("first", request(json!({"reason": "another"})), 9);
-    assert!(matches!(
-        journal.open_request(other).await.unwrap(),
-        Opened::Conflict(_)
-    ));
+    journal.record_conflict(other).await.unwrap();
     journal
 }
 

@@ -37,7 +37,7 @@ async fn two_journals_on_one_directory_see_each_other() {
     let (one, two) = (directory(dir.path()), directory(dir.path()));
     let mut claim = claim(&one, "first").await;
     assert!(matches!(
-        two.open_request(plain("first", 2)).await.unwrap(),
+        deliver(&two, plain("first", 2)).await.unwrap(),
         Opened::Existing(_)
     ));
     claim.record(&one, at(1), deferred(9)).await.unwrap();
@@ -62,8 +62,8 @@ async fn two_memories_are_two_journals() {
     let (one, two) = (memory(), memory());
     claim(&one, "first").await;
     assert!(matches!(
-        two.open_request(plain("first", 2)).await.unwrap(),
-        Opened::New(_)
+        deliver(&two, plain("first", 2)).await.unwrap(),
+        Opened::New(_, _)
     ));
 }
 
@@ -94,12 +94,12 @@ async fn a_place_that_cannot_be_written_is_told_and_nothing_is_claimed() {
     // A file where the folder would be refuses writers of every kind, also the system's
     // administrator.
     fs::write(dir.path().join("requests"), "").unwrap();
-    let error = journal.open_request(plain("first", 1)).await.unwrap_err();
+    let error = deliver(&journal, plain("first", 1)).await.unwrap_err();
     let JournalError::Store { doing, path, .. } = &error else {
         panic!("{error}")
     };
     assert!(
-        ["list", "create"].contains(doing) && path.starts_with("requests/"),
+        ["read", "create"].contains(doing) && path.starts_with("requests/"),
         "{error}"
     );
 }
@@ -119,7 +119,7 @@ async fn a_read_only_directory_is_a_clear_error_and_can_still_be_read() {
     // The administrator may write all the same; then there is nothing to see here.
     let bound = fs::write(dir.path().join("probe"), "").is_err();
     let journal = directory(dir.path());
-    let opened = journal.open_request(plain("second", 1)).await;
+    let opened = deliver(&journal, plain("second", 1)).await;
     let read = journal.read(state.stream()).await;
     mode(0o755);
     assert!(read.unwrap().is_some());
@@ -169,7 +169,7 @@ async fn each_stored_record_is_told_once_as_its_line_and_nothing_else_is() {
     let to = told.clone();
     let journal = memory().echoing(move |line| to.lock().unwrap().push(line.to_owned()));
     let state = finished(&journal, "first").await;
-    let known = journal.open_request(plain("first", 2)).await.unwrap();
+    let known = deliver(&journal, plain("first", 2)).await.unwrap();
     assert!(
         matches!(known, Opened::Existing(_)),
         "a duplicate writes nothing"
@@ -286,7 +286,7 @@ async fn a_folder_that_disappears_is_noticed_before_the_next_record() {
     finished(&journal, "first").await;
     fs::rename(&dir, outer.path().join("elsewhere")).unwrap();
     for _ in 0..2 {
-        let error = journal.open_request(plain("first", 2)).await.unwrap_err();
+        let error = deliver(&journal, plain("first", 2)).await.unwrap_err();
         assert!(
             error.to_string().contains("gone or was replaced"),
             "{error}"

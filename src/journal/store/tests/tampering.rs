@@ -92,16 +92,22 @@ async fn every_removed_file_is_found_unless_it_was_the_newest_of_its_stream() {
     }
 }
 
+/// A delivery reads no further than record 0: removing that is like removing the request.
 #[tokio::test]
-async fn a_removed_record_0_does_not_free_the_identity() {
+async fn a_request_that_was_opened_again_over_its_old_records_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let journal = small(dir.path()).await;
     let stream = StreamId::of(&identity("first"));
-    let path = dir.path().join(format!("requests/{stream}/000000.json"));
-    fs::remove_file(&path).unwrap();
-    let error = journal.open_request(plain("first", 2)).await.unwrap_err();
-    assert!(error.to_string().contains("000000.json (stream"), "{error}");
-    assert!(!path.exists(), "nothing was written in its place");
+    fs::remove_file(dir.path().join(format!("requests/{stream}/000000.json"))).unwrap();
+    assert_eq!(names(&journal).await, ["missing"]);
+    let Opened::New(mut claim, _) = deliver(&journal, plain("first", 2)).await.unwrap() else {
+        panic!()
+    };
+    let end = closed(Status::Completed, all(Shared));
+    assert!(claim.record(&journal, at(2), end).await.is_err());
+    assert_eq!(names(&journal).await, ["unlinked"]);
+    let error = deliver(&journal, plain("first", 3)).await.unwrap_err();
+    assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
 }
 
 #[tokio::test]
@@ -187,8 +193,7 @@ async fn a_record_0_of_garbage_is_an_error_that_names_the_file_and_the_remedy() 
         fs::write(folder.join("000000.json"), garbage).unwrap();
         for error in [
             journal.read(stream).await.map(|_| ()).unwrap_err(),
-            journal
-                .open_request(plain("first", 1))
+            deliver(&journal, plain("first", 1))
                 .await
                 .map(|_| ())
                 .unwrap_err(),
