@@ -52,7 +52,7 @@ pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
     let report = demo.verify().await?;
     demo.check(
         "all records are intact and in order",
-        report.clean() && report.records >= 4,
+        report.clean() && report.records >= 3,
     );
     demo.check(
         "and sealed with a key that is stored outside the journal",
