@@ -1,6 +1,6 @@
 //! How many operations of the store each look at the journal costs, counted at the store: the same
 //! with a short and a long history. `SHAREHOOK_HISTORY=1000,100000` sets both (240 and 1,000 requests
-//! in the suite) and is how the table in docs/journal.md was made.
+//! in the suite, which is the table in docs/journal.md).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,9 +28,17 @@ async fn figures(history: usize) -> Figures {
     world.reset().await;
     let now = fill(&world.journal, history, world.now()).await;
     world.clock.set(now);
-    // Each lease of the history is looked at once.
+    // Each lease of the history is looked at once, and the day's pass is made, in a few sweeps if need
+    // be.
     world.advance(120);
-    world.sweep().await;
+    let mut looked = world.fuse.reads();
+    for _ in 0..100 {
+        world.sweep().await;
+        let before = std::mem::replace(&mut looked, world.fuse.reads());
+        if looked - before == 2 {
+            break;
+        }
+    }
     for n in 0..10 {
         let account = format!("{}", 700_000_000_001_u64 + n);
         let ends = json!({"accounts": [account], "expires_in": "2h"});
