@@ -1,0 +1,109 @@
+//! Failures of a look-up: bad answers, invalid settings, the end of the time.
+
+use super::*;
+
+#[tokio::test]
+async fn errors_do_not_quote_a_bad_answer() {
+    let cut = sts_answer("tmp", NOW).replace("\"ExpiredTime\"", "\"Other\"");
+    for (status, answer, expected) in [
+        (200, cut.as_str(), "no ExpiredTime"),
+        (
+            200,
+            "{\"Response\":{\"Credentials\":{\"Token\":\"HUSH",
+            "format",
+        ),
+        (502, "HUSH", "format"),
+        (
+            200,
+            r#"{"Response":{"Error":{"Code":"InvalidParameter.RoleNotExist","Message":"no role"}}}"#,
+            "RoleNotExist",
+        ),
+    ] {
+        let sts = StandIn::start(&[(status, answer.to_owned())]).await;
+        let cache = CredentialCache::new(
+            keyed().assuming(ROLE.parse().unwrap()),
+            remote(&sts.url(), clock),
+        );
+        let error = cache.current(never()).await.unwrap_err().to_string();
+        assert!(
+            error.contains(expected) && !error.contains("HUSH"),
+            "{error}"
+        );
+    }
+    for (body, expected) in [
+        ("{\"Code\":\"Failed\"}", "Success"),
+        ("HUSH", "not JSON"),
+        ("{\"Code\":\"Success\"}", "ExpiredTime"),
+    ] {
+        let machine = StandIn::start(&[(200, "role".into()), (200, body.into())]).await;
+        let vars = variables(&[("SHAREHOOK_METADATA_ENDPOINT", &machine.url())]);
+        let cache =
+            CredentialCache::new(CredentialChain::from_disk(&vars, None), Remote::nowhere());
+        let error = cache.current(never()).await.unwrap_err().to_string();
+        assert!(
+            error.contains(expected) && !error.contains("HUSH"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn invalid_settings_are_refused_before_any_request() {
+    for endpoint in [
+        "http://metadata.example.com",
+        "https://127.0.0.1:1",
+        "ftp://127.0.0.1",
+        "nonsense",
+    ] {
+        let vars = variables(&[("SHAREHOOK_METADATA_ENDPOINT", endpoint)]);
+        let cache =
+            CredentialCache::new(CredentialChain::from_disk(&vars, None), Remote::nowhere());
+        let error = cache.current(never()).await.unwrap_err().to_string();
+        assert!(error.contains("loopback"), "{endpoint}: {error}");
+    }
+    let vars = variables(&[
+        ("TKE_ROLE_ARN", ROLE),
+        ("SHAREHOOK_METADATA_ENDPOINT", "off"),
+    ]);
+    let cache = CredentialCache::new(CredentialChain::from_disk(&vars, None), Remote::nowhere());
+    assert!(
+        cache
+            .current(never())
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("TKE_PROVIDER_ID")
+    );
+    for role in [
+        "",
+        "arn:aws:iam::1:role/x",
+        "qcs::cam::uin/:roleName/x",
+        "qcs::cam::uin/1:roleName/",
+        "qcs::cam::uin/1:x/y",
+    ] {
+        assert!(
+            role.parse::<crate::cloud::credentials::RoleArn>().is_err(),
+            "{role}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_ends_a_look() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok(connection) = listener.accept().await {
+            ASKED.fetch_add(1, Ordering::Relaxed);
+            held.push(connection);
+        }
+    });
+    let cache = CredentialCache::new(keyed().assuming(ROLE.parse().unwrap()), remote(&url, clock));
+    let end = cache
+        .current(Deadline::after(Duration::from_millis(100)))
+        .await;
+    assert!(matches!(end, Err(CredentialsError::OutOfTime)), "{end:?}");
+    assert_eq!(ASKED.load(Ordering::Relaxed), 1);
+}

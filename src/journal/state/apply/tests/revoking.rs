@@ -1,0 +1,313 @@
+//! Records of what takes a share back: its end, a call-off, a refusal and a cancel.
+
+use super::*;
+
+#[test]
+fn an_expiry_ends_a_pause_but_not_one_that_began_after_it() {
+    let before = fold(&StreamBuilder::opened().then(1, 1, deferred(EXPIRY * 2))).unwrap();
+    assert_eq!(before.due_at(), Some(at(EXPIRY)));
+    let after = fold(&StreamBuilder::opened().then(EXPIRY, 1, deferred(EXPIRY * 2))).unwrap();
+    assert_eq!(after.due_at(), Some(at(EXPIRY * 2)));
+}
+
+#[test]
+fn only_what_the_request_gave_is_taken_back() {
+    let there = ResultKind::Available {
+        blueprint: None,
+        already: true,
+    };
+    let state = closed_after(vec![
+        result(lighthouse(), there),
+        result(account(0), Shared),
+        result(account(1), AlreadyShared),
+        result(account(2), failed()),
+    ]);
+    let wanted = Work::Revoke {
+        accounts: vec![account_id(0)],
+        lighthouse: false,
+    };
+    assert_eq!(state.needs_work(at(EXPIRY)), Some(wanted));
+    let builder = |accounts, lighthouse| {
+        StreamBuilder::opened()
+            .then(1, 1, closed(Status::Partial, state.results()))
+            .then(
+                EXPIRY,
+                2,
+                Event::Revoking {
+                    until: at(EXPIRY + 60),
+                    accounts,
+                    lighthouse,
+                },
+            )
+    };
+    assert!(fold(&builder(vec![account_id(0)], false)).is_ok());
+    for (accounts, lighthouse) in [
+        (vec![account_id(1)], false),
+        (vec![account_id(2)], false),
+        (vec![], true),
+    ] {
+        let error = fold(&builder(accounts, lighthouse)).unwrap_err();
+        assert!(error.to_string().starts_with("taken back from"), "{error}");
+    }
+}
+
+#[test]
+fn who_had_it_before_is_never_due() {
+    let mut results = all(AlreadyShared);
+    results[0] = result(
+        lighthouse(),
+        ResultKind::Available {
+            blueprint: None,
+            already: true,
+        },
+    );
+    let state = closed_after(results);
+    assert_eq!(
+        (state.needs_work(at(EXPIRY * 9)), state.grant(at(1))),
+        (None, None)
+    );
+}
+
+#[test]
+fn a_worker_that_finds_its_predecessors_share_does_not_hide_it() {
+    let builder = StreamBuilder::opened()
+        .then(1, 1, progress(vec![result(account(0), Shared)]))
+        .then(
+            60,
+            2,
+            Event::Taken {
+                until: at(120),
+                verdict: None,
+            },
+        )
+        .then(61, 2, closed(Status::Completed, all(AlreadyShared)));
+    let grant = fold(&builder).unwrap().grant(at(62)).unwrap();
+    assert_eq!(grant.accounts, [account_id(0)]);
+    assert_eq!(grant.since, at(1));
+}
+
+#[test]
+fn a_grant_says_who_has_what_by_which_right() {
+    let builder = StreamBuilder::full();
+    let grant = |length: usize, seconds| {
+        State::from_records(&builder.records[..length])
+            .unwrap()
+            .grant(at(seconds))
+    };
+    assert!(grant(2, 2).is_none(), "nothing is shared yet");
+    let running = grant(8, 200).unwrap();
+    assert_eq!(running.identity, identity("CHG0030192"));
+    assert_eq!(running.ticket.as_deref(), Some("CHG0030192"));
+    assert_eq!(
+        (running.image.as_str(), running.region.as_str()),
+        ("img-xkd784jw", "ap-singapore")
+    );
+    assert_eq!(running.blueprint.unwrap().as_str(), "lhbp-su83x02a");
+    assert_eq!(
+        (running.accounts, running.lighthouse),
+        (vec![account_id(0)], true)
+    );
+    assert_eq!(
+        (running.since, running.until, running.overdue),
+        (at(2), Some(at(EXPIRY)), false)
+    );
+    assert_eq!(running.policies, ["golden-images-to-staging"]);
+    let half = grant(10, EXPIRY + 2).unwrap();
+    assert_eq!(
+        (half.accounts, half.lighthouse, half.overdue),
+        (vec![], true, true)
+    );
+    assert!(grant(12, EXPIRY + 63).is_none(), "all of it is taken back");
+}
+
+#[test]
+fn what_could_not_be_taken_back_stays_in_the_register() {
+    let builder = StreamBuilder::opened()
+        .then(1, 1, closed(Status::Completed, all(Shared)))
+        .then(
+            EXPIRY,
+            2,
+            Event::Revoking {
+                until: at(EXPIRY + 60),
+                accounts: vec![account_id(0)],
+                lighthouse: false,
+            },
+        )
+        .then(
+            EXPIRY + 1,
+            2,
+            Event::Revoked {
+                results: vec![result(account(0), failed())],
+                calls: vec![],
+            },
+        );
+    let state = fold(&builder).unwrap();
+    let grant = state.grant(at(EXPIRY + 2)).unwrap();
+    assert!(grant.overdue && grant.accounts.contains(&account_id(0)));
+    assert_eq!(state.needs_work(at(EXPIRY * 9)), None);
+}
+
+#[test]
+fn a_revocation_that_is_deferred_goes_on_with_what_is_left() {
+    let builder = StreamBuilder::opened()
+        .then(1, 1, closed(Status::Completed, all(Shared)))
+        .then(
+            EXPIRY,
+            2,
+            Event::Revoking {
+                until: at(EXPIRY + 60),
+                accounts: vec![account_id(0), account_id(1), account_id(2)],
+                lighthouse: true,
+            },
+        )
+        .then(
+            EXPIRY + 1,
+            2,
+            progress(vec![
+                result(account(1), NotShared),
+                result(account(2), Pending),
+            ]),
+        )
+        .then(EXPIRY + 2, 2, deferred(EXPIRY + 300));
+    let state = fold(&builder).unwrap();
+    assert!(matches!(state.phase(), Phase::RevokeDeferred { .. }));
+    assert_eq!(state.needs_work(at(EXPIRY + 299)), None);
+    let left = Work::Revoke {
+        accounts: vec![account_id(0), account_id(2)],
+        lighthouse: true,
+    };
+    assert_eq!(state.needs_work(at(EXPIRY + 300)), Some(left));
+}
+
+#[test]
+fn what_is_called_off_before_anything_was_called_is_closed_at_once() {
+    let waiting = {
+        let identity = identity("CHG0030192");
+        let share = request(json!({"not_before": at(500)}));
+        let intent = intent(identity.clone(), share, None);
+        StreamBuilder::empty(&identity).then(0, 1, Event::Opened(Box::new(intent)))
+    };
+    // Lighthouse takes the accounts of a chain with it; a part leaves the rest waiting.
+    let part = waiting.clone().then(5, 7, called_off(vec![account(1)]));
+    let state = fold(&part).unwrap();
+    assert_eq!(state.due_at(), Some(at(500)));
+    let left = state.remaining().unwrap();
+    assert_eq!(left.target.accounts(), [account_id(0), account_id(2)]);
+    let rest = vec![lighthouse(), account(0), account(2)];
+    let state = fold(&part.then(6, 8, called_off(rest))).unwrap();
+    assert_eq!((state.phase(), state.due_at()), (&Phase::Closed, None));
+    assert_eq!(state.status(), Status::Failed);
+    for result in state.results() {
+        assert_eq!(result.kind, Cancelled);
+        assert_eq!(result.called_off_by.as_deref(), Some("CHG0030200"));
+    }
+    assert!(fold(&waiting.then(5, 7, called_off(vec![]))).is_err());
+}
+
+#[test]
+fn what_was_given_is_taken_back_when_it_is_called_off_and_the_rest_at_its_end() {
+    let builder = StreamBuilder::opened()
+        .then(1, 1, progress(vec![]))
+        .then(2, 7, called_off(vec![account(0), account(1)]))
+        .then(3, 1, progress(vec![result(account(0), Shared)]));
+    // The holder keeps its claim; nobody calls off twice.
+    assert!(fold(&builder.clone().then(4, 7, called_off(vec![account(0)]))).is_err());
+    let rest = vec![
+        result(lighthouse(), available()),
+        result(account(0), Shared),
+        result(account(2), Shared),
+    ];
+    let builder = builder.then(4, 1, closed(Status::Partial, rest));
+    let state = fold(&builder).unwrap();
+    let called_off = Work::Revoke {
+        accounts: vec![account_id(0)],
+        lighthouse: false,
+    };
+    assert_eq!(state.needs_work(at(4)), Some(called_off));
+    let revoking = |accounts: Vec<_>| Event::Revoking {
+        until: at(60),
+        accounts,
+        lighthouse: false,
+    };
+    let wrong = builder.clone().then(5, 3, revoking(vec![account_id(2)]));
+    assert!(fold(&wrong).is_err(), "it was not called off");
+    let builder = builder
+        .then(5, 3, revoking(vec![account_id(0)]))
+        .then(6, 3, not_revoked(20));
+    let early = builder.clone().then(
+        19,
+        4,
+        Event::Revoked {
+            results: vec![],
+            calls: vec![],
+        },
+    );
+    assert!(fold(&early).is_err());
+    // The next attempt takes no turn: its outcome is its only record.
+    let builder = builder.then(
+        20,
+        4,
+        Event::Revoked {
+            results: vec![result(account(0), NotShared)],
+            calls: vec![],
+        },
+    );
+    let state = fold(&builder).unwrap();
+    assert_eq!(state.failed_revocations(), 1);
+    assert_eq!(state.phase(), &Phase::Closed);
+    assert_eq!(
+        state.results()[1].called_off_by.as_deref(),
+        Some("CHG0030200")
+    );
+    let left = Work::Revoke {
+        accounts: vec![account_id(2)],
+        lighthouse: true,
+    };
+    assert_eq!(state.needs_work(at(EXPIRY)), Some(left));
+    assert_eq!(state.needs_work(at(EXPIRY - 1)), None);
+}
+
+#[test]
+fn a_refusal_closes_as_denied_with_both_verdicts_and_keeps_what_was_given() {
+    let results = vec![
+        result(lighthouse(), available()),
+        result(account(0), failed()),
+        result(account(1), failed()),
+        result(account(2), failed()),
+    ];
+    let refused = |allowed| Event::Refused {
+        verdict: verdict(allowed),
+        results: results.clone(),
+    };
+    assert!(fold(&StreamBuilder::opened().then(1, 1, refused(true))).is_err());
+    let builder = StreamBuilder::opened().then(1, 1, refused(false));
+    let state = fold(&builder).unwrap();
+    assert_eq!(state.status(), Status::Denied);
+    assert!(state.verdict().allowed && !state.refusal().unwrap().allowed);
+    assert_eq!(state.due_at(), Some(at(EXPIRY)));
+}
+
+#[test]
+fn a_cancel_gives_nothing_and_never_expires() {
+    let identity = identity("CHG0030192");
+    let cancel = request(json!({"action": "cancel", "expires_at": null}));
+    let builder = StreamBuilder::empty(&identity)
+        .then(
+            0,
+            1,
+            Event::Opened(Box::new(intent(identity.clone(), cancel, Some(60)))),
+        )
+        .then(
+            1,
+            1,
+            closed(
+                Status::Completed,
+                (0..3)
+                    .map(|n| result(account(n), Cancelled))
+                    .chain([result(lighthouse(), NotShared)])
+                    .collect(),
+            ),
+        );
+    let state = fold(&builder).unwrap();
+    assert_eq!((state.due_at(), state.grant(at(2))), (None, None));
+}

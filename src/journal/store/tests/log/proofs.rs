@@ -1,0 +1,195 @@
+//! What the log proves without the journal, and what it keeps of retired requests.
+
+use super::*;
+
+#[tokio::test]
+async fn a_proof_of_every_request_holds_offline_and_no_altered_one_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, kept) = sealed(dir.path()).await;
+    for stream in journal.streams().await.unwrap() {
+        let proof = journal.prove(&key(), stream).await.unwrap().unwrap();
+        let text = serde_json::to_string(&proof).unwrap();
+        assert!(text.contains(&serde_json::to_string(&kept).unwrap()));
+        let read = Proof::read(&text).unwrap();
+        assert_eq!(read.check(&key()).unwrap().size, 10);
+        let files = journal.files(stream).await.unwrap();
+        assert_eq!((read.stream(), read.files().count()), (stream, files.len()));
+        assert!(matches!(
+            read.check(signer(8).verifier()),
+            Err(ProofFlaw::Checkpoint(_))
+        ));
+    }
+    let stream = StreamId::of(&identity("first"));
+    let proof = journal.prove(&key(), stream).await.unwrap().unwrap();
+    for (pointer, change) in [
+        ("/records/1/index", json!(0)),
+        ("/records/1/record", json!("{}\n")),
+        ("/records/1/path", json!([])),
+        ("/records/1", json!(null)),
+        ("/stream", json!(StreamId::of(&identity("second")))),
+        ("/checkpoint", json!("x\n\n— acme/journal AAAA\n")),
+        ("/format", json!("other")),
+        ("/keys", json!(["x"])),
+    ] {
+        let mut value = serde_json::to_value(&proof).unwrap();
+        *value.pointer_mut(pointer).unwrap() = change;
+        let checked = Proof::read(&value.to_string()).and_then(|proof| proof.check(&key()));
+        assert!(checked.is_err(), "{pointer}");
+    }
+    finished(&journal, "fourth").await;
+    let fourth = StreamId::of(&identity("fourth"));
+    assert_eq!(journal.prove(&key(), fourth).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_newest_checkpoint_is_proven_to_continue_each_older_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, newest) = sealed(dir.path()).await;
+    let first = fs::read_to_string(dir.path().join("log/checkpoints/000001")).unwrap();
+    for old in [&first, &newest] {
+        let proof = journal
+            .prove_consistency(&key(), old)
+            .await
+            .unwrap()
+            .unwrap();
+        let text = serde_json::to_string(&proof).unwrap();
+        let (old, new) = ConsistencyProof::read(&text)
+            .unwrap()
+            .check(&key())
+            .unwrap();
+        assert!(old.size <= new.size && new.size == 10);
+    }
+    let mut forged = Checkpoint::unverified(&first).unwrap();
+    forged.root = [9; 32];
+    let forged = signer(7).sign(&forged.to_string());
+    assert_eq!(
+        journal.prove_consistency(&key(), &forged).await.unwrap(),
+        None
+    );
+}
+
+#[tokio::test]
+async fn segments_alone_show_that_each_sealed_record_is_what_was_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, kept) = sealed(dir.path()).await;
+    fs::remove_dir_all(dir.path().join("requests")).unwrap();
+    let report = journal.verify_segments(&key(), Some(&kept)).await.unwrap();
+    assert_eq!(
+        (report.findings, report.records, report.seals),
+        (vec![], 10, 2)
+    );
+    let path = dir.path().join("log/segments/000001");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen("CHG0030192", "CHG0030193", 1)).unwrap();
+    let report = journal.verify_segments(&key(), None).await.unwrap();
+    assert_eq!(report.findings[0].path, "log/segments/000001");
+}
+
+/// A retired request keeps record 0; the rest is read from its segments, and every alteration is
+/// found.
+#[tokio::test]
+async fn a_retired_request_is_read_from_its_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, kept) = sealed(dir.path()).await;
+    let log = journal.verified_log(&key()).await.unwrap();
+    let stream = StreamId::of(&identity("first"));
+    let before = journal.files(stream).await.unwrap();
+    assert_eq!(journal.not_retired().await.unwrap().len(), 4);
+    // Twice, as after an interruption.
+    for removed in [2, 0] {
+        let retirement = journal.retire(stream, &log).await.unwrap();
+        assert_eq!(retirement, Retirement::Removed(removed));
+    }
+    assert_eq!(journal.files(stream).await.unwrap(), before);
+    assert_eq!(journal.not_retired().await.unwrap().len(), 3);
+    assert_eq!(found(&journal, Some(&kept)).await, []);
+    let again = deliver(&journal, plain("first", 5)).await.unwrap();
+    assert!(matches!(again, Opened::Existing(_)), "{again:?}");
+    let read = journal.read(stream).await.unwrap().unwrap();
+    assert_eq!(
+        read.state().unwrap().status(),
+        Status::Completed,
+        "a duplicate gets the recorded answer"
+    );
+    assert_eq!(
+        files(dir.path()).len(),
+        9,
+        "record 0, what names the segments, and the others"
+    );
+    let all = everything(dir.path());
+    for (path, good) in &all {
+        let shown = path.strip_prefix(dir.path()).unwrap().to_str().unwrap();
+        for altered in [true, false] {
+            match altered {
+                true => fs::write(path, [good.as_slice(), b"x"].concat()).unwrap(),
+                false => fs::remove_file(path).unwrap(),
+            }
+            let findings = found(&journal, Some(&kept)).await;
+            assert!(!findings.is_empty(), "{shown}");
+            fs::write(path, good).unwrap();
+        }
+    }
+    finished(&journal, "fourth").await;
+    let fourth = StreamId::of(&identity("fourth"));
+    assert_eq!(
+        journal.retire(fourth, &log).await.unwrap(),
+        Retirement::Unsealed
+    );
+}
+
+/// None is removed when one is not what was sealed.
+#[tokio::test]
+async fn a_damaged_request_is_not_retired() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let log = journal.verified_log(&key()).await.unwrap();
+    let stream = StreamId::of(&identity("first"));
+    let path = dir.path().join(format!("requests/{stream}/000002.json"));
+    fs::write(&path, "x").unwrap();
+    let error = journal.retire(stream, &log).await.unwrap_err();
+    assert!(error.to_string().contains("000002.json"), "{error}");
+    assert_eq!(files(dir.path()).len(), 10);
+}
+
+/// Entries are written before the records that they name, and deleted once those are sealed.
+#[tokio::test]
+async fn the_index_names_what_is_unsealed_until_it_is_sealed() {
+    let journal = memory();
+    let names = || async {
+        let entries = journal.unsealed_entries().await.unwrap();
+        let first = StreamId::of(&identity("first"));
+        let name = |entry: &UnsealedEntry| (entry.stream == first, entry.seq);
+        entries.iter().map(name).collect::<Vec<_>>()
+    };
+    let mut claim = claim(&journal, "first").await;
+    assert_eq!(names().await, [(true, 0)]);
+    claim
+        .record(&journal, at(1), progress(all(Shared)))
+        .await
+        .unwrap();
+    assert_eq!(names().await, [(true, 0)], "one entry serves a whole turn");
+    // The turn goes on after the seal, so the place behind what was sealed stays named.
+    journal.seal(&signer(7), at(10)).await.unwrap();
+    assert_eq!(names().await, [(true, 2)]);
+    claim
+        .record(&journal, at(20), closed(Status::Completed, all(Shared)))
+        .await
+        .unwrap();
+    journal.seal(&signer(7), at(30)).await.unwrap();
+    assert_eq!(names().await, []);
+    // A conflict has a stream of its own.
+    let other = opening("first", request(json!({"reason": "another"})), 9);
+    journal.record_conflict(other).await.unwrap();
+    assert_eq!(names().await, [(false, 0)]);
+    journal.seal(&signer(7), at(40)).await.unwrap();
+    assert_eq!(names().await, []);
+    // One that a late writer left for a sealed record goes with the next seal.
+    let stream = StreamId::of(&identity("first"));
+    journal
+        .touch(&journal.unsealed_path(stream, 1))
+        .await
+        .unwrap();
+    journal.seal(&signer(7), at(50)).await.unwrap();
+    assert_eq!(names().await, []);
+    journal.verify_sealed(&key(), None).await.unwrap();
+}
