@@ -82,7 +82,8 @@ impl Early {
         }
     }
 
-    /// The answer at the time limit; pending for ever when there is none, or nothing is recorded.
+    /// The answer at the time limit. Never returns when the source has no limit, or when the journal
+    /// does not hold the request.
     async fn due(&self) -> Reply {
         let mut known = self.known.subscribe();
         let limited = known.wait_for(|known| known.rules.answer_within.is_some());
@@ -149,7 +150,7 @@ impl App {
         let early = Arc::new(Early::new(self.process_goes_on));
         let work = work(Arc::clone(&early));
         let reply = if self.process_goes_on {
-            let mut work = tokio::spawn(told(work, Arc::clone(&early)));
+            let mut work = tokio::spawn(log_late_end(work, Arc::clone(&early)));
             tokio::select! {
                 biased;
                 ended = &mut work => ended.unwrap_or_else(|error| match error.try_into_panic() {
@@ -169,7 +170,7 @@ impl App {
 }
 
 /// Logs the end of work that outlived its answer.
-async fn told(work: impl Future<Output = Reply>, early: Arc<Early>) -> Reply {
+async fn log_late_end(work: impl Future<Output = Reply>, early: Arc<Early>) -> Reply {
     let reply = work.await;
     if early.known.borrow().answered
         && let Reply::Answers(answers) = &reply

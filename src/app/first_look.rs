@@ -14,20 +14,20 @@ use super::{App, Deadline, context, observe};
 /// What was read while a request was opened, for its first turn alone.
 #[derive(Debug, Default)]
 pub(super) struct FirstLook {
-    /// The cloud, which has none of what is asked.
+    /// The state of the cloud, when none of the request's items is shared there.
     pub(super) seen: Option<Observation>,
-    /// The other requests about the same.
+    /// The other requests for the same image and receivers.
     pub(super) neighbours: Option<BTreeSet<StreamId>>,
 }
 
 impl App {
-    /// Whether this opening was quick enough that a cancel beside it waits for its record.
+    /// Whether record 0 was written within the time that a concurrent cancel waits for it.
     pub(super) fn opened_in_time(&self, since: Timestamp) -> bool {
         self.now().duration_since(since) < context::OPENING_TIME
     }
 
-    /// What the cloud holds before a new share: only when that is none of what is asked, so that it
-    /// needs no record of its own, and only when it can be read at once.
+    /// The state of the cloud before a new share. `None` when an item of the request is shared
+    /// already, because that needs a record of its own, and when the read fails or takes too long.
     pub(super) async fn first_look(
         &self,
         approved: &Approved,

@@ -45,8 +45,8 @@ pub(super) fn covered(
     held
 }
 
-/// Until when the image that this request put into Lighthouse serves somebody else there: another
-/// request for the same, or whoever has the blueprint that came of it.
+/// Until when another grant needs the image that this request put into Lighthouse: a grant of the same
+/// image, or of the blueprint that came of it.
 pub(super) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Timestamp> {
     let image = state.request().target.image();
     let blueprint = state.blueprint().cloned().map(ImageRef::Blueprint);

@@ -192,8 +192,8 @@ impl App {
         }
     }
 
-    /// Puts wake-ups away that no record followed. A wake-up that a record preceded is kept, and told
-    /// of: that record was removed.
+    /// Deletes wake-ups that no record followed. Keeps and reports a wake-up that a record preceded,
+    /// because that record was removed.
     async fn forget(&self, lead: &DueStream, round: &mut Round) {
         if lead.wake_ups.iter().any(|wake_up| wake_up.seq > 0) {
             let gone = JournalError::Gone {

@@ -52,11 +52,10 @@ pub struct Chain {
     stream: StreamId,
     next: u64,
     prev: Option<String>,
-    /// Whether the file before was found wrong: then it is no news that this one does not follow
-    /// it.
+    /// Set after a bad file, so that the broken link to the next one is not reported too.
     doubtful: bool,
     stream_state: Option<StreamState>,
-    /// Whether a record could not be told as part of the story: then the rest cannot be either.
+    /// Whether a record could not be applied to the state: then later ones cannot be either.
     lost: bool,
 }
 
@@ -128,7 +127,7 @@ impl Chain {
         self.lost = true;
     }
 
-    /// The story that all files told, when there was at least one and none was found wrong.
+    /// The state after all files, when there was at least one and none was found wrong.
     pub fn into_stream_state(self) -> Option<StreamState> {
         self.stream_state.filter(|_| !self.lost)
     }

@@ -2,7 +2,7 @@
 //! in one write.
 //!
 //! Each request has a *stream*: the files `requests/<stream>/000000.json`, `000001.json` … in a
-//! directory or a bucket. A file is created, never overwritten: whoever creates number *n* owns
+//! directory or a bucket. A file is created, never overwritten: the worker that creates number *n* owns
 //! that step, and record 0 is the claim to the request. Each record bears the SHA-256 of its
 //! predecessor's file. What the records add up to is a `State`.
 //!
@@ -17,8 +17,7 @@
 //! An altered byte in any file, a file that is missing before another one, files that were swapped
 //! or put in from elsewhere, and a step that cannot follow are all found by `Journal::verify` and
 //! stop the work on that request. The chain alone does not detect that the newest records of a
-//! stream were removed, nor a newest record that was rewritten together with its checksum line by
-//! somebody who may write to the place. `Journal::verify_sealed` does, for every record that the
+//! stream were removed, nor a newest record that was rewritten together with its checksum line. `Journal::verify_sealed` does, for every record that the
 //! log (`log/`) has.
 
 mod chain;

@@ -8,11 +8,13 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::domain::is_invisible;
+
 /// Bytes that wait to be written, for each stream.
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 /// What a waiting line takes besides its text, bytes.
 const LINE_OVERHEAD: usize = 64;
-/// How long a flush waits for a stream that nobody reads.
+/// How long a flush waits for a stream without a reader.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often a flush looks whether everything is written.
 const FLUSH_POLL: Duration = Duration::from_millis(1);
@@ -134,19 +136,12 @@ fn one_line(event: &str, ansi: bool) -> String {
             '\r' => line.push_str("\\r"),
             '\t' => line.push_str("\\t"),
             '\u{1b}' if ansi => line.push(c),
-            c if c.is_control() || misleads(c) => {
-                line.push_str(&format!("\\u{:04x}", u32::from(c)))
-            }
+            c if is_invisible(c) => line.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => line.push(c),
         }
     }
     line.push('\n');
     line
-}
-
-/// Line separators and the marks of text direction.
-fn misleads(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -172,10 +172,10 @@ pub struct Intent {
     /// When the share ends by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// The policy's verdict. A denial ends the story here.
+    /// The policy's verdict. A denial ends the request here.
     pub verdict: Verdict,
-    /// The cloud was read just before, and had none of what is asked: what a later turn finds there
-    /// may be this request's doing.
+    /// A read of the cloud just before this record found none of the request's items shared. So what
+    /// a later turn finds shared may come from this request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
     /// The first worker's lease; none for a denial and for a request that starts later.

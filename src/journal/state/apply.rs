@@ -345,13 +345,12 @@ impl State {
         }
     }
 
-    /// A worker whose lease is over may still write as long as nobody has taken over: whoever
-    /// creates the next number decides that.
+    /// A worker whose lease has ended may still write until another worker creates the next record.
     fn held_by(&self, worker: &Worker) -> Result<(), BrokenRecord> {
         match self.holder() {
             Some(holder) if holder == worker => Ok(()),
             Some(_) => broken("written by a worker whose turn it is not"),
-            None => broken("written although it is nobody's turn"),
+            None => broken("written although no worker has the turn"),
         }
     }
 

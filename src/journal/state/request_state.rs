@@ -1,5 +1,5 @@
-//! Where a request stands, and what may be asked of it. In: what the fold made of its records. Out:
-//! answers.
+//! The state of a request, and the questions that it answers. In: what `apply` made of the records.
+//! Out: phase, results and grants.
 
 use crate::domain::{
     AccountId, BlueprintId, Identity, ImageRef, ItemResult, ShareRequest, Status, Target,
@@ -56,7 +56,7 @@ pub enum Phase {
         /// Whose turn it is.
         worker: Worker,
     },
-    /// Unfinished, and nobody has it.
+    /// Unfinished, and no worker holds it.
     Deferred {
         /// The reason, for people.
         why: String,
@@ -72,7 +72,7 @@ pub enum Phase {
         /// Whose turn it is.
         worker: Worker,
     },
-    /// Taking back is unfinished, and nobody has it.
+    /// The revocation is unfinished, and no worker holds it.
     RevokeDeferred {
         /// The reason, for people.
         why: String,

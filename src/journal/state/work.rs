@@ -110,8 +110,7 @@ impl State {
         }
     }
 
-    /// When there will be something to do if nobody does anything before; `None` when the story is
-    /// over.
+    /// When the request needs work next; `None` when it never does again.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.phase {
             Phase::Denied | Phase::Revoked => None,

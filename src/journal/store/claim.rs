@@ -1,6 +1,6 @@
-//! The right to work on a request, and what its holder writes. A [`Claim`] comes of winning a
-//! record, at the opening or by taking a turn, and of nothing else: without one, nobody writes of a
-//! request.
+//! The right to work on a request, and what its holder writes. Only creating a record
+//! yields a [`Claim`], at the opening or at the start of a turn, and every later record of the request
+//! needs one.
 
 use jiff::SignedDuration;
 
@@ -197,7 +197,7 @@ impl Journal {
     }
 
     /// Calls off what can still be called off of these items: appends the record to the share's stream
-    /// whoever works on it, so that a cancel never waits. Returns the share's state afterwards.
+    /// even while a worker holds it, so that a cancel never waits. Returns the share's state afterwards.
     ///
     /// # Errors
     /// What the store said. Calling off again is safe.

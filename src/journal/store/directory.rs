@@ -1,7 +1,7 @@
 //! A journal's directory as a store: `object_store`'s own, but for what it lists and opens. Only plain
-//! files and folders with plain names count; links, FIFOs and odd names are passed over here, and
-//! [`odd_entries`] names them. Otherwise one stray name ends every listing, and opening a FIFO waits
-//! for ever.
+//! files and folders with plain names count; this store skips links, FIFOs and odd names, and
+//! [`odd_entries`] names them. Without it one stray name ends every listing, and opening a FIFO
+//! blocks until a writer opens it.
 
 use std::fmt;
 use std::fs::{DirEntry, FileType};

@@ -28,7 +28,7 @@ pub use pass::Pass;
 
 /// A record that the index announces may be on its way for so long.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
-/// A record so old was written after its entry, and is sealed by nobody at this moment.
+/// A record of this age was written after its entry, and no sealer is at work on it.
 const SETTLED: SignedDuration = SignedDuration::from_hours(1);
 
 /// What the records ask of the index, and what it lacked.
@@ -58,7 +58,7 @@ pub struct Index {
     named: Vec<(Path, StreamId, u64)>,
     /// What does not belong there.
     foreign: Vec<Finding>,
-    /// How many records of each stream are sealed. `None`: nothing is, and nobody is about to.
+    /// How many records of each stream are sealed. `None`: the journal has no seal and no sealer.
     sealed: Option<BTreeMap<StreamId, u64>>,
     /// Whether entries of records that were just written are mended too.
     thorough: bool,
@@ -251,7 +251,7 @@ impl Journal {
     }
 
     /// Writes the entry that says where the stream's unsealed records begin, when there is none.
-    /// While nothing is ever sealed such entries serve nobody, and are deleted.
+    /// Without a seal and a sealer nothing uses such entries, and they are deleted.
     async fn mend_unsealed(
         &self,
         index: &Index,

@@ -65,7 +65,7 @@ pub struct Journal {
     folder: Option<(u64, u64)>,
 }
 
-/// Is told each record's file once it is stored.
+/// Receives each record's file once it is stored.
 type Echo = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 impl Journal {
@@ -79,9 +79,8 @@ impl Journal {
         &self.unsealed
     }
 
-    /// The same journal, which tells `echo` each record's line of JSON once it is stored: a second
-    /// copy as it happens, for a host's log service. A record whose answer was lost may be told
-    /// twice.
+    /// The same journal, which passes each record's line of JSON to `echo` once it is stored: a second
+    /// copy, for a host's log service. May pass a record twice when the store's answer was lost.
     #[must_use]
     pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let first_line = move |bytes: &[u8]| {

@@ -31,7 +31,7 @@ pub struct Opening {
     pub request: ShareRequest,
     /// The policy's verdict.
     pub verdict: Verdict,
-    /// Whether the cloud was just read and has none of what is asked.
+    /// Whether the cloud was just read and has none of the request's items shared.
     pub absent: bool,
     /// The turn; `turn.now` is when the request counts as approved.
     pub lease: WorkerLease,
@@ -60,7 +60,7 @@ impl Journal {
         self.open_in_turn(opening, true).await
     }
 
-    /// The same without a turn: whoever takes the next one carries the request out.
+    /// The same without a lease: the worker that takes the next turn carries the request out.
     ///
     /// # Errors
     /// As [`Journal::open_request`].

@@ -112,8 +112,8 @@ impl Journal {
         Ok(sealed)
     }
 
-    /// Names every stream that no entry names, before the first seal: nobody kept entries while
-    /// nothing was sealed. Lists every request.
+    /// Names every stream that no entry names, before the first seal: a journal without a
+    /// seal keeps no entries. Lists every request.
     pub(in super::super) async fn name_all_unsealed(&self) -> Result<(), JournalError> {
         let named = self.unsealed_entries().await?;
         let named: BTreeSet<StreamId> = named.iter().map(|entry| entry.stream).collect();

@@ -34,6 +34,20 @@ fn approval(approver: &str, policies: &[&str], accounts: &[&str]) -> Approval {
 #[test]
 fn the_verdict_names_who_counted_for_what_and_by_which_policies() {
     let bob = ["approve-for-own-accounts", "approve-for-partners"];
+    let carol = || {
+        approval(
+            "jira/carol@example.com",
+            &["carol-approves"],
+            &["700000164995"],
+        )
+    };
+    let dave = || {
+        approval(
+            "jira/dave@example.com",
+            &["dave-approves"],
+            &["700000000101"],
+        )
+    };
     for (wanted, names, counted) in [
         (
             1,
@@ -48,35 +62,12 @@ fn the_verdict_names_who_counted_for_what_and_by_which_policies() {
         (
             1,
             &["dave@example.com", "carol@example.com"],
-            vec![
-                approval(
-                    "jira/carol@example.com",
-                    &["carol-approves"],
-                    &["700000164995"],
-                ),
-                approval(
-                    "jira/dave@example.com",
-                    &["dave-approves"],
-                    &["700000000101"],
-                ),
-            ],
+            vec![carol(), dave()],
         ),
         (
             2,
             &["bob@example.com", "carol@example.com", "dave@example.com"],
-            vec![
-                approval("jira/bob@example.com", &bob, &[]),
-                approval(
-                    "jira/carol@example.com",
-                    &["carol-approves"],
-                    &["700000164995"],
-                ),
-                approval(
-                    "jira/dave@example.com",
-                    &["dave-approves"],
-                    &["700000000101"],
-                ),
-            ],
+            vec![approval("jira/bob@example.com", &bob, &[]), carol(), dave()],
         ),
         (0, &["nobody@example.com"], vec![]),
     ] {
