@@ -7,26 +7,14 @@
 #   accounts: 700000164995, 909619400
 #   lighthouse: no           (only for img-…)
 #   expires: 30d             (or a date, or an RFC 3339 instant)
-# All other lines are for people, and so is what the rendered page does not show, such as HTML comments.
-# The approver is the user who set the label; a bot approves nothing. Who may set a label is not who may approve: the
-# policy names the approvers. The author can edit the body until the label is set. The event holds the body of that
-# moment, so a later edit changes nothing; each labelling is a request of its own.
+# All other lines are ignored, and so is what the rendered page does not show, such as HTML comments.
+# The approver is the user who set the label; a bot does not count as one. Many users may set a label: the policy says
+# who may approve. The author can edit the body until the label is set. The event holds the body as it was then, so a
+# later edit changes nothing. Each time the label is set is a new request.
 def approves: .action == "labeled" and .label.name == "approved" and .issue.pull_request == null;
 
-def expiry:
-  if . == null or . == "" then {}
-  elif test("^[0-9]+[smhdw]$") then {expires_in: .}
-  elif test("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") then {expires_at: "\(.)T00:00:00Z"}
-  else {expires_at: .} end;
-
-def flag:
-  if . == null or . == "" then null
-  elif ascii_downcase | . == "yes" or . == "true" then true
-  elif ascii_downcase | . == "no" or . == "false" then false
-  else . end;
-
 select(approves)
-# An event that edits the text and sets the label at once shows nobody the text before it is approved.
+# The approver has not read a text that changes in the same event as the label.
 | if .changes.body != null or .changes.title != null then error("the text was edited together with the label: set the label again") else . end
 | (.repository.full_name | required("repository.full_name")) as $repository
 | "\($repository)#\(.issue.number | required("issue.number"))" as $issue
@@ -36,11 +24,11 @@ select(approves)
     action: ($ask.action // "share" | ascii_downcase),
     image: $ask.image,
     region: $ask.region,
-    accounts: [$ask.accounts // "" | splits("[,;\\s]+") | select(. != "")],
-    lighthouse: ($ask.lighthouse | flag),
+    accounts: ($ask.accounts | ticket_words),
+    lighthouse: ($ask.lighthouse | ticket_flag),
     requester: .issue.user.login,
     approvers: [.sender | select(.type == "User") | .login | select(. != null)],
     ticket: $issue,
     reason: .issue.title
   }
-  + ($ask.expires | expiry)
+  + ($ask.expires | ticket_expiry)

@@ -1,14 +1,13 @@
 # GitLab: an issue that gets the label "approved" becomes a share request; every other event is ignored.
 #
 # The description holds one `key: value` per line, with the keys of the GitHub map: action, image, region, accounts,
-# lighthouse, expires. All other lines are for people, and so is what the rendered page does not show.
-# The label must be among the current ones and not among the previous ones: a later edit of an approved issue is
-# another event about an issue that still has the label.
-# The approver is the user who set the label. People are their user numbers: the event names the author by nothing
-# else, and who sets the label must not pass for another person than the author. Who may set a label is not who may
-# approve: the policy names the approvers. A text that was edited with the label or after it is not what the approver
-# read, so it is refused.
-# The work item of a group has no project and cannot be told from another group's: it is refused.
+# lighthouse, expires. All other lines are ignored, and so is what the rendered page does not show.
+# The label must be among the current ones and not among the previous ones: a later edit of an approved issue sends
+# another event with the label.
+# The approver is the user who set the label. The map names people by user number, because the event names the author
+# only so, and an author who sets the label must not look like a second person. Many users may set a label: the policy
+# says who may approve. A text that was edited with the label or after it is refused: the approver did not read it.
+# The work item of a group is refused: it has no project, so its number alone would mix up two groups.
 def approved: map(.title) | any(.[]; . == "approved");
 def approves:
   (.object_kind == "issue" or .object_kind == "work_item")
@@ -16,8 +15,8 @@ def approves:
   and (.changes.labels.current // [] | approved)
   and (.changes.labels.previous // [] | approved | not);
 
-# Both instants as GitLab writes them, `2026-11-02 06:53:58 UTC` or RFC 3339, compare as texts once written alike. In two
-# zones they cannot be compared, and the text counts as edited.
+# GitLab writes instants as `2026-11-02 06:53:58 UTC` or as RFC 3339. In one form they compare as texts. Two instants in
+# different zones do not, and then the text counts as edited.
 def instant: if . == null then "" else sub(" "; "T") | sub(" ?UTC$"; "Z") | sub("\\.[0-9]+"; "") end;
 def zone: sub("^.{19}"; "");
 def edited_since_label:
@@ -25,18 +24,6 @@ def edited_since_label:
   | $edit != "" and (($edit | zone) != ($update | zone) or $edit > $update);
 def edited:
   .changes.description != null or .changes.title != null or (.object_attributes | edited_since_label);
-
-def expiry:
-  if . == null or . == "" then {}
-  elif test("^[0-9]+[smhdw]$") then {expires_in: .}
-  elif test("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") then {expires_at: "\(.)T00:00:00Z"}
-  else {expires_at: .} end;
-
-def flag:
-  if . == null or . == "" then null
-  elif ascii_downcase | . == "yes" or . == "true" then true
-  elif ascii_downcase | . == "no" or . == "false" then false
-  else . end;
 
 select(approves)
 | if edited then error("the text was edited with the label or after it: set the label again") else . end
@@ -48,11 +35,11 @@ select(approves)
     action: ($ask.action // "share" | ascii_downcase),
     image: $ask.image,
     region: $ask.region,
-    accounts: [$ask.accounts // "" | splits("[,;\\s]+") | select(. != "")],
-    lighthouse: ($ask.lighthouse | flag),
+    accounts: ($ask.accounts | ticket_words),
+    lighthouse: ($ask.lighthouse | ticket_flag),
     requester: (.object_attributes.author_id | required("object_attributes.author_id") | tostring),
     approvers: [.user.id | select(. != null) | tostring],
     ticket: $issue,
     reason: .object_attributes.title
   }
-  + ($ask.expires | expiry)
+  + ($ask.expires | ticket_expiry)

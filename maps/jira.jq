@@ -13,8 +13,8 @@ def field_action:     .customfield_10106;  # share or cancel; empty means share
 
 # The status is matched by its name. Names can be renamed and translated, ids cannot: to match the id
 # instead, write `.to == "10042"` with the number that .../rest/api/3/status shows for it.
-# The transition counts, never the current status: a later edit of an approved issue is another event
-# about an issue that is still approved, and must not share again.
+# Only the transition counts, not the current status: a later edit of an approved issue sends another
+# event with the status Approved, and must not share again.
 def approves: .field == "status" and .toString == "Approved" and .from != .to;
 
 def texts:
@@ -22,26 +22,15 @@ def texts:
   elif type == "array" then .[] | if type == "object" then .value // .name // empty else tostring end
   elif type == "object" then .value // .name // empty
   else tostring end;
-def words: [texts | splits("[,;\\s]+") | select(. != "")];
+def words: [texts | ticket_words[]];
 def text:  [texts | trim | select(. != "")] | if length == 0 then null else join(" ") end;
 
-def flag:
-  text
-  | if . == null then null
-    elif ascii_downcase | . == "yes" or . == "true" then true
-    elif ascii_downcase | . == "no" or . == "false" then false
-    else . end;
+# Jira writes the offset +0000 where RFC 3339 has +00:00.
+def rfc3339_offset:
+  if . == null then null else sub("(?<h>T.*[+-][0-9]{2})(?<m>[0-9]{2})$"; "\(.h):\(.m)") end;
 
-# A length of time stays one; a date ends at its first instant in UTC; Jira writes +0000 where RFC 3339 has +00:00.
-def expiry:
-  text
-  | if . == null then {}
-    elif test("^[0-9]+[smhdw]$") then {expires_in: .}
-    elif test("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") then {expires_at: "\(.)T00:00:00Z"}
-    else {expires_at: sub("(?<h>[+-][0-9]{2})(?<m>[0-9]{2})$"; "\(.h):\(.m)")} end;
-
-# People by address, or by account id where the address is hidden. Who is the reporter keeps the reporter's
-# name, so that nobody approves their own request under another spelling.
+# People by address, or by account id where the address is hidden. An approver who is the reporter
+# gets the reporter's name, so that a second spelling cannot hide a self-approval.
 def person: .emailAddress // .accountId // .name;
 def same($other): . != null and $other != null and
   ((.accountId != null and .accountId == $other.accountId) or (.name != null and .name == $other.name));
@@ -56,10 +45,10 @@ select(.webhookEvent == "jira:issue_updated")
     image: ($fields | field_image | text),
     region: ($fields | field_region | text),
     accounts: ($fields | field_accounts | words),
-    lighthouse: ($fields | field_lighthouse | flag),
+    lighthouse: ($fields | field_lighthouse | text | ticket_flag),
     requester: $requester,
     approvers: [.user | if same($fields.reporter) then $requester else person end | select(. != null)],
     ticket: .issue.key,
     reason: $fields.summary
   }
-  + ($fields | field_expiry | expiry)
+  + ($fields | field_expiry | text | rfc3339_offset | ticket_expiry)

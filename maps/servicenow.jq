@@ -6,8 +6,8 @@
 #    "record": {"number": "RITM0010023", "approval": "approved", "requested_for": …, "opened_by": …,
 #               "short_description": …, "variables": {"image": …, "region": …, "accounts": …, …}}}
 # Every value is a text. A reference comes in one of three forms: a bare sys_id, {link, value}, or
-# {display_value, value}. People are known by their sys_id in all of them: one person under two spellings
-# could approve their own request.
+# {display_value, value}. The map names people by sys_id in each form, so that a second spelling
+# cannot hide a self-approval.
 def reference:
   if type == "object" then (if (.value // "") != "" then .value else (.link // .display_value // "" | split("/") | last // "") end) else . end
   | if . == null or . == "" then null
@@ -19,23 +19,12 @@ def text:
   if type == "object" then (.value // .display_value) else . end
   | if . == null then null else tostring | trim | if . == "" then null else . end end;
 
-def flag:
-  text
-  | if . == null then null
-    elif ascii_downcase | . == "true" or . == "yes" or . == "1" then true
-    elif ascii_downcase | . == "false" or . == "no" or . == "0" then false
-    else . end;
+# ServiceNow writes `YYYY-MM-DD HH:MM:SS`, in UTC without saying so.
+def instant:
+  if . == null then null
+  else sub("^(?<date>[0-9]{4}-[0-9]{2}-[0-9]{2}) (?<time>[0-9]{2}:[0-9]{2}:[0-9]{2})$"; "\(.date)T\(.time)Z") end;
 
-# ServiceNow writes `YYYY-MM-DD HH:MM:SS`, which is UTC although it does not say so.
-def expiry:
-  text
-  | if . == null then {}
-    elif test("^[0-9]+[smhdw]$") then {expires_in: .}
-    elif test("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") then {expires_at: "\(.)T00:00:00Z"}
-    elif test("^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$") then {expires_at: "\(sub(" "; "T"))Z"}
-    else {expires_at: .} end;
-
-# One of several approvals is not the item's approval: where the item says its own state, that one counts.
+# An item may need several approvals. Where the item states its own approval, that one counts.
 select((.state | text) == "approved")
 | select((.record.approval | text) as $approval | $approval == null or $approval == "approved")
 | .record as $record
@@ -48,12 +37,12 @@ select((.state | text) == "approved")
     action: ($ask.action | text // "share" | ascii_downcase),
     image: ($ask.image | text),
     region: ($ask.region | text),
-    accounts: [$ask.accounts | text // "" | splits("[,;\\s]+") | select(. != "")],
-    lighthouse: ($ask.lighthouse | flag),
+    accounts: ($ask.accounts | text | ticket_words),
+    lighthouse: ($ask.lighthouse | text | ticket_flag),
     requester: $requester,
-    # Who opened the item for somebody else asks too, and may no more approve it than they.
+    # A person who opened the item for somebody else may not approve it either.
     approvers: [$approver | if . != null and . == $opener then $requester else . end | select(. != null)],
     ticket: ($record.number | text),
     reason: ($record.short_description | text)
   }
-  + ($ask.expires | expiry)
+  + ($ask.expires | text | instant | ticket_expiry)

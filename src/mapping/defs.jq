@@ -120,12 +120,27 @@ def row(text; sep):
 def @csv: row("\"" + gsub("\""; "\"\"") + "\""; ",");
 def @tsv: row(gsub("\\\\"; "\\\\") | gsub("\t"; "\\t") | gsub("\n"; "\\n") | gsub("\r"; "\\r"); "\t");
 
-# What jq does not have: three filters for tickets.
+# Filters for tickets, which jq does not have.
 #
-# A part of an identity or of a ticket's name, which must be there: "null#5" would be another ticket.
+# A part of an id or of a ticket's name. It must be present: "null#5" would be another ticket.
 def required($name): if . == null or . == "" then error("\($name) is missing") else . end;
-# The lines `key: value` that the reader of a Markdown text sees, as an object in lower-case keys. Only the keys asked
-# for are read; every other line is for people. A key with two values says nothing clearly.
+# A list in one text, separated by commas, semicolons or white space.
+def ticket_words: [. // "" | splits("[,;\\s]+") | select(. != "")];
+# A yes-or-no field. Any other text stays as it is, so that the request is refused with that text.
+def ticket_flag:
+  if . == null or . == "" then null
+  elif type == "string" then
+    ascii_downcase as $flag
+    | if any("true", "yes", "1"; . == $flag) then true elif any("false", "no", "0"; . == $flag) then false else . end
+  else . end;
+# A length of time, a date (its first instant in UTC), or an instant, as the part of a request that says when it ends.
+def ticket_expiry:
+  if . == null or . == "" then {}
+  elif test("^[0-9]+[smhdw]$") then {expires_in: .}
+  elif test("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") then {expires_at: "\(.)T00:00:00Z"}
+  else {expires_at: .} end;
+# The `key: value` lines of a Markdown text as the rendered page shows it, as an object with lower-case keys. Reads the
+# named keys only. A key with two different values is an error.
 def ticket_fields($keys):
   reduce (visible_text | splits("\n")
           | capture("^[\\s>#*_+-]*(?<key>[A-Za-z]+)[\\s*_]*:[\\s*_`]*(?<value>.*?)[\\s*_`]*$")) as $line
