@@ -1,6 +1,6 @@
-//! How programs read and update values: `.[]`, `.a`, `.[1:2]`, `|=` and what the engine's own
-//! filters ask of a value. Reading a field of null gives null and updating one makes an object, as
-//! in jq. Every item that an iteration yields is paid for, so an iteration ends with the budget.
+//! Reads and updates values for the engine: `.[]`, `.a`, `.[1:2]`, `|=`. As in jq, a field of null
+//! is null, and updating it makes an object. Each item of an iteration charges the budget, so an
+//! iteration ends when the budget does.
 
 use std::ops::Range as Span;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use super::number::Number;
 use super::operators::own;
 use super::value::{ENTRY, Fields, ITEM, Value};
 
-/// What one step of an iteration costs, with what the engine does around it.
+/// Units that one step of an iteration charges; covers the engine's work for it.
 const STEP: u64 = 6;
 
 impl Value {
@@ -48,7 +48,7 @@ impl Value {
         Ok(from..to.max(from))
     }
 
-    /// The slice that `{start, end}` means as an index.
+    /// Reads the index `{start, end}` as a slice.
     fn as_slice(&self) -> Option<Range<&Self>> {
         let Self::Object(fields, _) = self else {
             return None;
@@ -57,7 +57,7 @@ impl Value {
         Some(end("start")..end("end"))
     }
 
-    /// Where an index lies in a list; nothing when it lies before its beginning.
+    /// The position that an index means; `None` when it lies before the first item.
     fn position(index: &Number, length: usize) -> Option<usize> {
         let at = index.as_index()?;
         match usize::try_from(at) {
@@ -66,7 +66,7 @@ impl Value {
         }
     }
 
-    /// Where `other` begins in this list or text: items, or characters.
+    /// The positions where `other` begins in this list (in items) or text (in characters).
     pub(super) fn indices(&self, other: &Self) -> ValR<Self> {
         let found: Vec<usize> = match (self, other) {
             (Self::Null, _) => return Ok(Self::Null),
@@ -95,7 +95,7 @@ impl Value {
     }
 }
 
-/// Where it holds; ends with the budget.
+/// The positions where the condition holds. Stops when the budget ends.
 fn positions(holds: impl Iterator<Item = bool>) -> Vec<usize> {
     let holds = holds.take_while(|_| spend(1)).enumerate();
     holds

@@ -1,6 +1,6 @@
-//! What one run of a program may spend. The engine has no bound of its own and passes no context to
-//! its values, so the values of this folder charge a budget that belongs to the thread for as long
-//! as [`Run`] lives. Work is counted, not timed: the same event ends in the same way everywhere.
+//! The budget of one run of a program. The engine bounds nothing and passes no context to its
+//! values, so the values of this folder charge a budget in a thread-local, which lives as long as
+//! [`Run`]. Work is counted, not timed: the same event ends in the same way on every machine.
 //!
 //! The bound: [`UNITS`] and [`UNITS_PER_WEIGHT`] times the event's weight. A unit takes at most about
 //! a quarter of a microsecond and 16 bytes (`hostile_tests::measure`), so a ticket of a few KiB costs
@@ -11,15 +11,16 @@ use std::collections::HashMap;
 
 use regex::Regex;
 
-/// What any event may cost. One unit is about one value handled or 16 bytes of text copied.
+/// Units that every run has. One unit is about one value handled or 16 bytes of text copied.
 pub(super) const UNITS: u64 = 2_000_000;
-/// Further units for each unit that the event weighs, so that a large event has its share.
+/// Further units for each unit of the event's weight, so that a large event may cost more.
 const UNITS_PER_WEIGHT: u64 = 10;
 /// Bytes of text that weigh as much as one value.
 const TEXT_UNIT: usize = 16;
-/// The heaviest value, beside twice the event's own weight: a million numbers, or 16 MiB of text.
+/// Maximum weight of a value, in addition to twice the event's: a million numbers, or 16 MiB of
+/// text.
 const MAX_WEIGHT: u64 = 1_000_000;
-/// Deeper than any event (128): dropping a value recurses as deep as it is nested.
+/// Maximum nesting of a value. An event has at most 128. Dropping a value recurses to its depth.
 pub(super) const MAX_DEPTH: u32 = 500;
 
 /// The bound that a run exceeded.
@@ -58,7 +59,7 @@ impl State {
 pub(super) struct Run(());
 
 impl Run {
-    /// Begins a run. Nothing is bounded until [`Run::limit`], so that the event can be read.
+    /// Begins a run without a bound, so that the event can be read. [`Run::limit`] sets the bound.
     pub(super) fn begin() -> Self {
         STATE.replace(State::idle());
         Self(())
@@ -82,7 +83,7 @@ impl Drop for Run {
     }
 }
 
-/// Charges for work that is about to be done. `false`: the run is over, do nothing more.
+/// Charges for work before it is done. `false` means that the run has ended: skip the work.
 pub(super) fn spend(units: u64) -> bool {
     STATE.with_borrow_mut(|state| {
         state.left = state
@@ -114,7 +115,7 @@ pub(super) fn exceeded() -> Option<Exceeded> {
     STATE.with_borrow(|state| state.left.err())
 }
 
-/// A compiled regular expression; each is compiled once in a run.
+/// The compiled form of a regular expression. A run compiles each expression once.
 pub(super) fn expression<E>(
     pattern: &str,
     compile: impl FnOnce() -> Result<Regex, E>,

@@ -14,29 +14,29 @@ use super::natives;
 use super::value::Value;
 use crate::domain::{Problem, Problems};
 
-/// The parser recurses with the nesting of the text; a program of nothing but brackets fits into
-/// this. It is reserved, not used: an honest program touches a few pages of it.
+/// Stack for the parser, which recurses with the nesting of the text: enough for a program of
+/// brackets alone. The memory is reserved; an ordinary program touches a few pages of it.
 const LOADING_STACK: usize = 512 * 1024 * 1024;
-/// What is left of the stack, or added, when a program runs.
+/// Stack that a run needs; allocates that much when less is left.
 const RUNNING_STACK: usize = 4 * 1024 * 1024;
-/// More requests than one event asks for.
+/// Maximum number of outputs, which is the number of requests in one event.
 const MAX_OUTPUTS: usize = 20;
-/// Larger than any request: values, and 16 bytes of text each, in one event's outputs together.
+/// Maximum weight of all outputs of one event: one for each value and for each 16 bytes of text.
 const MAX_OUTPUT_WEIGHT: u64 = 16 * 1024;
-/// Deeper than any request.
+/// Maximum nesting of an output.
 const MAX_OUTPUT_DEPTH: u32 = 16;
-/// Characters of an error that are shown.
+/// Maximum length of an error message, in characters.
 const MAX_ERROR_CHARS: usize = 300;
 
 /// A compiled program.
 pub struct Program(jaq_core::Filter<JustLut<Value>>);
 
 impl Program {
-    /// Checks and compiles a program, on a stack of its own. `name` is how problems call it.
+    /// Checks and compiles a program, on a separate stack. Problems mention it as `name`.
     ///
     /// # Errors
-    /// Every reason not to load it, with line and column where they are known: syntax, undefined
-    /// names, recursion, what may not end or sees more than the event, `include` and `import`.
+    /// Every problem, with line and column where they are known: syntax, undefined names, recursion,
+    /// filters that may not end or that read more than the event, `include` and `import`.
     pub fn compile(text: &str, name: &str) -> Result<Self, Problems> {
         stacker::grow(LOADING_STACK, || compile_here(text, name))
     }
@@ -44,13 +44,13 @@ impl Program {
     /// Runs the program on an event. `now` is unix seconds, the program's `$now`.
     ///
     /// # Errors
-    /// What went wrong, for people: the program failed on this event, with the place of the value
-    /// that it failed on where that is part of the event; or it exceeded a bound.
+    /// The program failed on this event (the message names the value's place where the value is part
+    /// of the event), or exceeded a bound.
     pub fn run(&self, event: &Json, now: i64) -> Result<Vec<Json>, String> {
         self.run_within(event, now, bound::UNITS)
     }
 
-    /// The same with other units than [`bound::UNITS`].
+    /// As [`Program::run`], with another budget than [`bound::UNITS`].
     pub(super) fn run_within(
         &self,
         event: &Json,
@@ -60,8 +60,8 @@ impl Program {
         let run = Run::begin();
         let event = Value::from_json(event);
         run.limit(event.size().weight, units);
-        // The engine is not ours: should it panic on some event, that event alone fails. Running does
-        // not change the program, so nothing half-done outlives the panic.
+        // The engine is a dependency. If it panics on an event, only that event fails. A run does not
+        // change the program, so a panic leaves nothing inconsistent.
         let outputs = catch_unwind(AssertUnwindSafe(|| {
             stacker::maybe_grow(RUNNING_STACK, RUNNING_STACK, || self.outputs(event, now))
         }));
@@ -131,10 +131,10 @@ fn compile_here(text: &str, name: &str) -> Result<Program, Problems> {
     })
 }
 
-/// What to do about a program that is no jq, or not the jq that there is here.
+/// The remedy for a program that is not jq, or not the jq that maps support.
 pub(super) const REMEDY: &str = "docs/senders.md says which jq a map is written in";
 
-/// An error for people, with the place in the event of the value that it is about.
+/// The error message, with the place in the event of the value that caused it.
 fn explained(error: jaq_core::Error<Value>, event: &Value) -> String {
     let value = error.into_val();
     let Value::Text(message) = &value else {

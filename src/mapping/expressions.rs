@@ -9,11 +9,12 @@ use regex::{Regex, RegexBuilder};
 use super::bound::{self, spend, text_units};
 use super::value::Value;
 
-/// What compiling a regular expression costs, beside its length.
+/// Units that compiling a regular expression charges, in addition to its length.
 const COMPILE: u64 = 2_000;
-/// Bytes that a compiled regular expression may take.
+/// Maximum size of a compiled regular expression, in bytes.
 const MAX_EXPRESSION: usize = 1024 * 1024;
-/// More text than a ticket holds. Finding all matches can take the square of this in steps.
+/// Maximum length of a text to search, in bytes. Finding all matches can take the square of it in
+/// steps.
 const MAX_TEXT: usize = 64 * 1024;
 
 /// Compiles an expression of the `regex` crate: linear in the text, without look-around and back
@@ -41,7 +42,7 @@ pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, St
     })
 }
 
-/// The parts of a text: between the matches, the matches as lists of groups, or both.
+/// Splits a text: into the parts between matches, the matches as lists of groups, or both.
 pub(super) fn search(
     mut cv: Cv<'_, JustLut<Value>>,
     between: bool,
@@ -114,7 +115,7 @@ fn parts(
     Ok(parts.into_iter().collect())
 }
 
-/// Counts characters up to byte positions; matches come in order, their groups nearly so.
+/// Converts byte positions to character positions. Fast when the positions ascend, as matches do.
 struct Characters<'a> {
     text: &'a str,
     byte: usize,

@@ -1,6 +1,6 @@
-//! A map must come to an end and see nothing but the event. In: the text of a jq filter. Out: every
-//! reason to refuse it. The engine takes no measures against endless filters, so what cannot be
-//! shown to end is not loaded.
+//! Refuses filters that might not end or that read more than the event. In: the text of a jq
+//! filter. Out: every problem with it. The engine does not stop endless filters, so a filter that
+//! might not end is not loaded.
 
 use jaq_core::load::lex::{Lexer, StrPart};
 use jaq_core::load::parse::{BinaryOp, Def, Parser, Pattern, Term};
@@ -10,18 +10,18 @@ use super::expressions::compile_expression;
 use super::terms::{children, first_text, pattern_of, position, yields_several};
 use crate::domain::{Problem, shown};
 
-/// Longer than any map that a person reads.
+/// Maximum length of a map, in bytes.
 pub(super) const MAX_BYTES: usize = 32 * 1024;
-/// Deeper than any map that a person wrote: the engine evaluates a term's depth on the stack.
+/// Maximum nesting of a term. The engine recurses to that depth on the stack.
 pub(super) const MAX_DEPTH: usize = 100;
 
 /// The filters whose first argument is a regular expression.
 const EXPRESSIONS: [&str; 7] = ["test", "match", "capture", "scan", "splits", "sub", "gsub"];
 
-/// One unclosed bracket makes many errors; the first few show it.
+/// Maximum number of problems shown: one unclosed bracket causes many.
 const MAX_ERRORS: usize = 5;
 
-/// What is refused by name, and why.
+/// The filters that are refused by name, each with the reason.
 const BANNED: [(&[&str], &str); 5] = [
     (
         &[
@@ -55,7 +55,7 @@ const BANNED: [(&[&str], &str); 5] = [
     ),
 ];
 
-/// Every reason why this filter is not loaded; none when it may be compiled.
+/// Every problem with this filter; empty when it may be compiled.
 ///
 /// The parser recurses with the text's nesting: call this where the stack is deep enough for
 /// [`MAX_BYTES`] of it.
@@ -98,11 +98,11 @@ pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
     lint.problems
 }
 
-/// A name that can be called at some point of the text.
+/// A filter's name that is in scope.
 struct Known<'a> {
     name: &'a str,
     arity: usize,
-    /// Its body is being read: a call is recursion.
+    /// The walk is inside its body, so a call is recursion.
     open: bool,
 }
 
@@ -175,7 +175,7 @@ impl<'a> Lint<'a> {
         }
     }
 
-    /// A regular expression that is written out must be one of the engine's.
+    /// Checks that a literal regular expression compiles.
     fn expression(&mut self, name: &str, args: &[Term<&'a str>]) {
         let Some(Term::Str(None, parts)) = args.first().filter(|_| EXPRESSIONS.contains(&name))
         else {

@@ -1,6 +1,5 @@
-//! A jq program and an event become JSON values. In: a program's text, once; then events. Out: the
-//! program's outputs, bounded in time and memory, or what went wrong. Knows nothing of deliveries
-//! and share requests.
+//! Runs jq programs on JSON values. In: a program's text, once; then events. Out: the program's
+//! outputs, bounded in time and memory, or an error. Knows nothing of deliveries and share requests.
 
 mod access;
 mod bound;

@@ -1,4 +1,4 @@
-//! The filters that jq defines and the engine's libraries lack, or answer otherwise than jq does.
+//! The native filters of jq that the engine's libraries lack, or implement differently.
 
 use jaq_core::data::JustLut;
 use jaq_core::native::{self, Fun, bome, unary, v};
@@ -15,8 +15,8 @@ use super::visible_text::visible_text;
 
 type Data = JustLut<Value>;
 
-/// Filters of the engine's libraries that no map has: they see more than the event, or work without
-/// a bound.
+/// Filters of the engine's libraries that maps do not get: they read more than the event, or their
+/// work has no bound.
 const LEFT_OUT: [&str; 16] = [
     "env",
     "now",
@@ -209,7 +209,7 @@ fn contains(one: &Value, other: &Value) -> Result<bool, jaq_core::Error<Value>> 
     }
 }
 
-/// What lies at the path is removed; a path that leads nowhere removes nothing.
+/// Removes the value at a path; does nothing when the path leads nowhere.
 fn delete(value: Value, path: &[Value]) -> ValR<Value> {
     let Some((first, rest)) = path.split_first() else {
         return Ok(Value::Null);

@@ -1,5 +1,5 @@
-//! Numbers: whole ones exactly, all others as jq has them. A number that is whole is one however it
-//! was written, so `700000164995.0` reads, compares and prints like `700000164995`.
+//! Numbers: exact integers, and doubles for all others, as in jq. `700000164995.0` is the integer
+//! `700000164995` in reading, comparing and printing.
 
 use std::cmp::Ordering;
 
@@ -11,7 +11,7 @@ const MAX_WHOLE: f64 = 1e30;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Number {
     Int(i128),
-    /// Not whole, or too large to be exact.
+    /// Not an integer, or too large to be exact.
     Float(f64),
 }
 
@@ -39,7 +39,7 @@ impl Number {
         }
     }
 
-    /// As jq writes it: no infinity, and null for what is not a number.
+    /// The number as jq prints it: infinity as the largest double, NaN as null.
     pub(super) fn to_json(self) -> Json {
         let float = |number: f64| match number {
             _ if number.is_nan() => Json::Null,
@@ -69,7 +69,7 @@ impl Number {
         }
     }
 
-    /// An index, as jq reads one: rounded down.
+    /// The number as an index, rounded down as in jq.
     pub(super) fn as_index(self) -> Option<isize> {
         match self {
             Self::Int(whole) => isize::try_from(whole).ok(),
@@ -84,7 +84,7 @@ impl Number {
         float: fn(f64, f64) -> f64,
     ) -> Self {
         match (self, other) {
-            // Larger ones are floats, or the order of numbers had contradictions.
+            // A larger one becomes a double, so that comparing stays a total order.
             (Self::Int(one), Self::Int(other)) => {
                 whole(one, other).filter(|result| (*result as f64).abs() < MAX_WHOLE)
             }
@@ -108,7 +108,7 @@ impl Number {
         self.exact(other, i128::checked_mul, |one, other| one * other)
     }
 
-    /// Nothing when the divisor is zero.
+    /// `None` when the divisor is zero.
     pub(super) fn divided_by(self, other: Self) -> Option<Self> {
         let divisor = other.as_f64();
         let whole = |one: i128, other: i128| match one.checked_rem(other) {
@@ -135,7 +135,7 @@ impl Number {
 }
 
 impl Number {
-    /// jq's order: what is not a number comes before every number.
+    /// jq's order: NaN sorts before every number.
     pub(super) fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Int(one), Self::Int(other)) => one.cmp(other),

@@ -1,4 +1,4 @@
-//! jq's arithmetic on values: `+`, `-`, `*`, `/`, `%` and the sign. Pays for what it copies.
+//! jq's arithmetic on values: `+`, `-`, `*`, `/`, `%` and negation. Charges the budget for copies.
 
 use std::ops::{Add, Div, Mul, Neg, Rem, Sub};
 use std::rc::Rc;
@@ -16,7 +16,7 @@ fn mismatch(left: &Value, operator: &str, right: &Value) -> jaq_core::Error<Valu
     ))
 }
 
-/// The cost of a copy that can be changed: little when nothing else holds the value.
+/// The cost of a mutable copy: almost nothing when the value is not shared.
 pub(super) fn own<T>(shared: &Rc<T>, copy: u64) -> u64 {
     match Rc::strong_count(shared) {
         1 => 1,
@@ -77,7 +77,7 @@ impl Sub for Value {
     }
 }
 
-/// `{…} * {…}`: what both have is merged where both are objects, else the right side's wins.
+/// `{…} * {…}`: merges fields that are objects on both sides; otherwise the right side's value wins.
 fn merged(one: &Value, other: Value) -> Value {
     let (Value::Object(left, _), Value::Object(right, _)) = (one, &other) else {
         return other;

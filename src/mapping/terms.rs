@@ -1,4 +1,4 @@
-//! What the linter asks of a parsed term and of the text that it was read from.
+//! Questions of the linter about a parsed term and its place in the text.
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Pattern, Term};
@@ -21,7 +21,7 @@ pub(super) fn yields_several(term: &Term<&str>) -> bool {
     }
 }
 
-/// The terms that a term consists of, but for those of its definitions and its pattern.
+/// The direct children of a term, without those in its definitions and patterns.
 pub(super) fn children<'t, 'a>(term: &'t Term<&'a str>) -> Vec<&'t Term<&'a str>> {
     match term {
         Term::Id
@@ -76,7 +76,7 @@ pub(super) fn pattern_of<'t, 'a>(term: &'t Term<&'a str>) -> Option<&'t Pattern<
     }
 }
 
-/// Some piece of the text that a term was read from, to find its place by.
+/// A piece of the text that a term was parsed from, to compute its line and column.
 pub(super) fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
     match term {
         Term::Num(text) | Term::Var(text) | Term::Call(text, _) => Some(text),
@@ -88,7 +88,7 @@ pub(super) fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
     }
 }
 
-/// Line and column, from 1, where a slice of the text begins; none for a slice of something else.
+/// Line and column, from 1, where a slice of the text begins; `None` for a slice of another text.
 pub(super) fn position(text: &str, part: &str) -> Option<(usize, usize)> {
     let offset = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
     let before = text.get(..offset)?;

@@ -1,5 +1,5 @@
-//! The values that a program works on: JSON as jq sees it. Whatever grows, copies or walks a value
-//! charges [`super::bound`], and a value knows what it weighs and how deep it nests.
+//! The values of a program: JSON with jq's numbers. Growing, copying and walking a value charge
+//! [`super::bound`]. Each value knows its weight and its nesting.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -15,12 +15,12 @@ use super::bound::{self, spend, text_units};
 use super::number::Number;
 use crate::domain::shown;
 
-/// What an item of a list and an entry of an object cost: about what they take in memory.
+/// Weights of a list's item and of an object's entry: roughly their memory.
 pub(super) const ITEM: u64 = 2;
 pub(super) const ENTRY: u64 = 8;
 
 thread_local! {
-    /// The message of the last error and the value that it is about.
+    /// The message of the last error, and the value that caused it.
     static BLAMED: RefCell<Option<(Rc<String>, Value)>> = const { RefCell::new(None) };
 }
 
@@ -38,8 +38,8 @@ pub(super) enum Value {
     Object(Rc<Fields>, Size),
 }
 
-/// Both numbers are those of a tree: what is shared counts at each place, because comparing and
-/// writing visit each place.
+/// Both numbers count a shared value at each place where it occurs, because comparing and writing
+/// visit each place.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Size {
     pub(super) weight: u64,
@@ -102,13 +102,13 @@ impl Value {
         Self::Number(Rc::new(number))
     }
 
-    /// A list that was paid for.
+    /// A list whose cost was charged.
     pub(super) fn list(items: Vec<Self>) -> Self {
         let size = Size::default().and_all(&items);
         Self::List(Rc::new(items), size)
     }
 
-    /// An object that was paid for.
+    /// An object whose cost was charged.
     pub(super) fn object(fields: Fields) -> Self {
         let size = Size::default().and_all(fields.values());
         let size = fields
@@ -118,7 +118,7 @@ impl Value {
         Self::Object(Rc::new(fields), size)
     }
 
-    /// An object of fields that the engine names; an absent value is left out.
+    /// An object with these fields; leaves out those without a value.
     pub(super) fn record<const N: usize>(fields: [(&str, Option<Self>); N]) -> Self {
         let field = |(key, value): (&str, Option<Self>)| Some((Rc::new(key.to_owned()), value?));
         Self::object(fields.into_iter().filter_map(field).collect())
@@ -150,15 +150,15 @@ impl Value {
         }
     }
 
-    /// An error about this value, which [`super::engine`] finds again in the event.
+    /// An error that this value caused; [`super::engine`] looks the value up in the event.
     pub(super) fn fail(&self, message: String) -> Error<Self> {
         let message = Rc::new(message);
         BLAMED.set(Some((message.clone(), self.clone())));
         Error::new(Self::Text(message))
     }
 
-    /// The value that the error with this very message is about. The identity of the message is the
-    /// key, so a message of the same words is not mistaken for it.
+    /// The value that caused the error with this message. Compares the message's address, not its
+    /// words, so another error with the same words does not match.
     pub(super) fn blamed(message: &Rc<String>) -> Option<Self> {
         let (known, value) = BLAMED.take()?;
         Rc::ptr_eq(&known, message).then_some(value)
@@ -265,7 +265,7 @@ impl FromIterator<Self> for Value {
     }
 }
 
-/// As errors quote it: JSON, shortened.
+/// The value in an error message: JSON, shortened.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -293,8 +293,8 @@ impl PartialOrd for Value {
     }
 }
 
-/// jq's order. A comparison is always finished, also when the budget ends in it: a sort that gets
-/// contradictory answers may panic, and the weight of a value bounds what comparing it costs.
+/// jq's order. Finishes also when the budget ends on the way: a sort may panic on contradictory
+/// answers. The maximum weight of a value bounds the cost.
 impl Ord for Value {
     fn cmp(&self, other: &Self) -> Ordering {
         spend(1);

@@ -1,6 +1,6 @@
-//! What a person sees of a Markdown text when the page is rendered. An approver approves what they
-//! see, so nothing hidden may count. The reading is strict: what may be hidden is dropped, also
-//! where some renderer would show it, because a dropped line only makes a request incomplete.
+//! Extracts from a Markdown text what the rendered page shows. An approver approves what they see,
+//! so hidden text must not count. Drops a part that some renderer hides, even if another shows it:
+//! a dropped line only makes a request incomplete.
 //!
 //! Dropped are HTML comments, declarations and tags with their attributes, elements that hide what
 //! they hold, link definitions, the addresses and titles of links, images, folded sections, and code
@@ -13,7 +13,7 @@ const HIDING: [&str; 17] = [
 ];
 /// Attributes that may hide an element.
 const HIDING_ATTRIBUTES: [&str; 4] = ["hidden", "style", "class", "open"];
-/// Code blocks that are drawn and not shown as text.
+/// Code blocks that are rendered as a drawing.
 const DRAWN: [&str; 6] = ["mermaid", "math", "geojson", "topojson", "stl", "plantuml"];
 
 /// The visible text, line by line.
@@ -41,11 +41,11 @@ pub(super) fn visible_text(markdown: &str) -> String {
 #[derive(Clone, Copy, PartialEq)]
 enum Hidden {
     Nothing,
-    /// The rest of a paragraph, after a link definition or an unfinished link.
+    /// In the rest of a paragraph, after a link definition or an unfinished link.
     Paragraph,
-    /// A block that is drawn: to the closing fence.
+    /// In a block that is rendered as a drawing, up to the closing fence.
     Drawing,
-    /// A folded section, to the next `+++`.
+    /// In a folded section, up to the next `+++`.
     Fold,
     /// This line alone.
     Line,
@@ -85,8 +85,8 @@ fn is_drawing(text: &str) -> bool {
         || text.starts_with("$$")
 }
 
-/// `[label]: address "title"`, of which nothing is shown; the title may go on to the paragraph's
-/// end. A label that is not closed on its line may be one.
+/// Whether a line begins a link definition, `[label]: address "title"`. The page does not show it.
+/// Its title may continue to the paragraph's end. A label that is not closed on its line counts.
 fn is_definition(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('[') else {
         return false;
@@ -97,8 +97,8 @@ fn is_definition(text: &str) -> bool {
     }
 }
 
-/// A line without the addresses and titles of its links and without images; and whether a link goes
-/// on in the next line.
+/// Removes images and the addresses and titles of links from a line. Also returns whether a link
+/// continues in the next line.
 fn without_links(line: &str) -> (String, bool) {
     let mut shown = String::with_capacity(line.len());
     let mut rest = line;
@@ -148,7 +148,7 @@ fn without_html(text: &str) -> String {
             shown.push('<');
             Some(1)
         };
-        // What is not closed hides the rest.
+        // An unclosed one hides the rest.
         let Some(skipped) = skipped else {
             return shown;
         };
@@ -160,13 +160,13 @@ fn without_html(text: &str) -> String {
 
 struct Tag<'a> {
     name: &'a str,
-    /// Where it ends; nothing when it does not.
+    /// The position of its end; `None` when it has none.
     end: Option<usize>,
     hides: bool,
 }
 
 impl<'a> Tag<'a> {
-    /// The tag at the beginning of `text`; nothing when a `<` is only a sign.
+    /// The tag at the beginning of `text`; `None` when its `<` begins no tag.
     fn read(text: &'a str) -> Option<Self> {
         let inner = text.strip_prefix('<')?;
         let closes = inner.starts_with('/');
