@@ -1,9 +1,9 @@
-//! Verification of one stream, file by file. In: the files' bytes in the order of their numbers.
-//! Out: records that hang together, or what is wrong with which file. Knows no store.
+//! Verifies one stream, file by file. In: the files' bytes in the order of their numbers. Out: the
+//! records, or the flaw of each bad file. Does no I/O.
 //!
-//! What the chain alone cannot see: that the *newest* files of a stream are gone, for nothing
-//! follows them, and an edit of the newest file by somebody who recomputes its checksum line. The
-//! log shows both for what it covers.
+//! The chain does not detect that the *newest* files of a stream were removed, or that the newest
+//! file was rewritten with a new checksum line. The log detects both for the records that it
+//! covers.
 
 use std::fmt;
 
@@ -11,16 +11,16 @@ use super::record::{Event, Flaw, MAX_RECORD_BYTES, Stored, StreamId, file_name};
 use super::state::StreamState;
 use crate::domain::Status;
 
-/// What is wrong with one file of the journal.
+/// A flaw in one file of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Finding {
     /// The file, from the journal's root: `requests/<stream>/000003.json`.
     pub path: String,
-    /// The stream's name as its folder has it; empty when the file lies in none.
+    /// The stream's name as in the folder's name; empty when the file is in no stream's folder.
     pub stream: String,
-    /// The record's number, where the file's name says one.
+    /// The record's number, if the file's name has one.
     pub seq: Option<u64>,
-    /// What is wrong.
+    /// The flaw.
     pub flaw: Flaw,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Walks one stream from record 0 on and keeps its story.
+/// Verifies one stream from record 0 on and computes its state.
 #[derive(Debug)]
 pub struct Chain {
     stream: StreamId,
@@ -55,23 +55,23 @@ pub struct Chain {
     /// Set after a bad file, so that the broken link to the next one is not reported too.
     doubtful: bool,
     stream_state: Option<StreamState>,
-    /// Whether a record could not be applied to the state: then later ones cannot be either.
+    /// Set when a record could not be applied to the state. Later records are not applied then.
     lost: bool,
 }
 
-/// A file of the stream as it was found.
+/// A file of the stream, as read.
 #[derive(Debug, Clone, Copy)]
 pub enum File<'a> {
     /// Its bytes.
     Bytes(&'a [u8]),
-    /// It is not there, but a later one is.
+    /// Missing, although a later one exists.
     Absent,
-    /// It is too large to be read.
+    /// Too large to be read.
     TooLarge(u64),
 }
 
 impl Chain {
-    /// The walk along `stream`, before record 0.
+    /// A verification of `stream`, before record 0.
     pub fn new(stream: StreamId) -> Self {
         Self {
             stream,
@@ -83,8 +83,8 @@ impl Chain {
         }
     }
 
-    /// Passes over a record that is in its segment alone; `hash` is what its file had when it was
-    /// sealed. The stream's state is not known from here on.
+    /// Skips a record that exists only in its segment; `hash` is the sealed hash of its file. From
+    /// here on the stream's state is unknown.
     pub fn pass(&mut self, hash: String) {
         self.next += 1;
         self.prev = Some(hash);
@@ -95,8 +95,7 @@ impl Chain {
     /// Takes the next file.
     ///
     /// # Errors
-    /// What is wrong with it. The walk can go on: later files are checked as far as that is
-    /// possible.
+    /// The file's flaw. Verification can continue with the next file.
     pub fn push(&mut self, file: File<'_>) -> Result<Stored, Finding> {
         let seq = self.next;
         self.next += 1;
@@ -120,19 +119,19 @@ impl Chain {
         })
     }
 
-    /// Notes that the file just taken was found wrong by other means: then it is no news that the
-    /// next one does not follow it.
+    /// Records that other checks found the last file bad, so that the broken link to the next one
+    /// is not reported too.
     pub fn doubt(&mut self) {
         self.doubtful = true;
         self.lost = true;
     }
 
-    /// The state after all files, when there was at least one and none was found wrong.
+    /// The state after all files, if there is at least one and all are good.
     pub fn into_stream_state(self) -> Option<StreamState> {
         self.stream_state.filter(|_| !self.lost)
     }
 
-    /// Whether a duplicate can be answered from the records so far.
+    /// Whether the records so far suffice to answer a duplicate.
     pub fn answered(&self) -> bool {
         match &self.stream_state {
             Some(StreamState::Request(state)) => state.status() != Status::Pending,

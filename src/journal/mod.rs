@@ -3,22 +3,22 @@
 //!
 //! Each request has a *stream*: the files `requests/<stream>/000000.json`, `000001.json` … in a
 //! directory or a bucket. A file is created, never overwritten: the worker that creates number *n* owns
-//! that step, and record 0 is the claim to the request. Each record bears the SHA-256 of its
-//! predecessor's file. What the records add up to is a `State`.
+//! that step, and record 0 is the claim to the request. Each record holds the SHA-256 of its
+//! predecessor's file. Applying a stream's records gives its `State`.
 //!
-//! Everything else that is derived lies below `index/`: `due` says when to look at which request,
-//! `grants` which unfinished or active requests concern whom, `unsealed` what to seal. It only says
-//! where to look, is deleted when it is done with, and can be made anew from the records.
+//! All derived files are below `index/`: `due` (when a request needs work), `grants` (unfinished
+//! and active requests by image), `unsealed` (streams with unsealed records). The index only says
+//! where to look. Its files are deleted when they are no longer needed, and can be rebuilt from the
+//! records.
 //!
-//! `record`, `chain`, `log`, `state`, `export` and `location` are pure; `store` is the only one
-//! that touches the place.
+//! `record`, `chain`, `log`, `state`, `export` and `location` are pure. Only `store` does I/O.
 //!
-//! # What is found, and what is not
-//! An altered byte in any file, a file that is missing before another one, files that were swapped
-//! or put in from elsewhere, and a step that cannot follow are all found by `Journal::verify` and
-//! stop the work on that request. The chain alone does not detect that the newest records of a
-//! stream were removed, nor a newest record that was rewritten together with its checksum line. `Journal::verify_sealed` does, for every record that the
-//! log (`log/`) has.
+//! # What verification detects
+//! `Journal::verify` finds an altered byte in any file, a file missing before another one, swapped
+//! or foreign files, and a record that cannot follow its predecessors; each stops the work on that
+//! request. The chain alone does not detect that the newest records of a stream were removed, or
+//! that the newest record was rewritten with a new checksum line. `Journal::verify_sealed` does,
+//! for every record that the log (`log/`) covers.
 
 mod chain;
 pub mod export;

@@ -1,5 +1,5 @@
-//! A record together with what the records before it say. In: a stream's records. Out: what each of
-//! them means to a reader who sees it alone.
+//! A record with the context that earlier records give. In: a stream's records. Out: what each
+//! means on its own.
 
 use crate::domain::{Action, Status, Verdict};
 use crate::journal::record::{Event, Intent, Received, Stored};
@@ -11,12 +11,12 @@ pub struct Entry<'a> {
     pub stored: &'a Stored,
     /// Record 0's intent; none for a conflict.
     pub intent: Option<&'a Intent>,
-    /// Whether the expiry is being carried out.
+    /// Whether a revocation is in progress.
     pub revoking: bool,
 }
 
 impl<'a> Entry<'a> {
-    /// A stream's records, each with what the ones before it say.
+    /// A stream's records, each with its context.
     pub fn all(records: &'a [Stored]) -> Vec<Self> {
         let intent = records
             .first()
@@ -38,7 +38,7 @@ impl<'a> Entry<'a> {
         records.iter().map(entry).collect()
     }
 
-    /// What was received.
+    /// Digests of what was received.
     pub(super) fn received(&self) -> Option<&'a Received> {
         match (&self.stored.record.event, self.intent) {
             (Event::Conflict(conflict), _) => Some(&conflict.received),
@@ -86,7 +86,7 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// What the record says of the request, in one word.
+    /// The record's meaning for the request, in one word.
     pub(super) fn outcome(&self) -> String {
         match &self.stored.record.event {
             Event::Opened(intent) if intent.verdict.allowed => "allowed".to_owned(),

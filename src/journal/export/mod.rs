@@ -1,5 +1,5 @@
-//! Records in the forms that others read: OCSF events, a table for spreadsheets, the records' own
-//! lines. Pure. In: a stream's records and where the cloud is. Out: lines of text.
+//! Exports records: as OCSF events, as rows of a spreadsheet, or as they are. Pure. In: a stream's
+//! records and their origin. Out: lines of text.
 
 mod csv;
 mod entry;

@@ -1,6 +1,6 @@
-//! Records as events of the Open Cybersecurity Schema Framework 1.8.0: class API Activity (6003)
-//! with the profiles cloud, datetime and security_control. What has no place there stands in
-//! `unmapped`. <https://schema.ocsf.io/1.8.0/classes/api_activity>
+//! Exports records as events of the Open Cybersecurity Schema Framework 1.8.0: class API Activity
+//! (6003) with the profiles cloud, datetime and security_control. Data without a field there goes
+//! to `unmapped`. <https://schema.ocsf.io/1.8.0/classes/api_activity>
 
 use serde_json::{Map, Value, json};
 
@@ -35,7 +35,7 @@ impl Entry<'_> {
     }
 }
 
-/// Shows the invisible characters of every text.
+/// Escapes invisible characters in every text.
 fn show(value: &mut Value) {
     match value {
         Value::String(text) => *text = visible(text, &['\n', '\r', '\t']).into_owned(),
@@ -152,7 +152,7 @@ fn end(entry: &Entry<'_>) -> End {
     }
 }
 
-/// Whether this record is a decision, and which.
+/// The decision in this record, if it has one.
 fn verdict(entry: &Entry<'_>) -> Option<bool> {
     match &entry.stored.record.event {
         Event::Opened(intent) => Some(intent.verdict.allowed),
@@ -254,7 +254,7 @@ fn cloud(entry: &Entry<'_>, origin: &Origin) -> Value {
     cloud
 }
 
-/// Where the request came from is known as the source that authenticated it, not as an address.
+/// A request's origin is the source that authenticated it; its network address is unknown.
 fn source(entry: &Entry<'_>) -> Value {
     match (entry.intent, &entry.stored.record.event) {
         (Some(intent), _) => {

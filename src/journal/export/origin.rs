@@ -1,6 +1,6 @@
-//! Where exported records come from. Made by the caller, printed by `ocsf`.
+//! The origin of exported records. In: values from the caller. `ocsf` prints them.
 
-/// Where the images are, as far as the records do not say it.
+/// The cloud of the images, which the records do not name.
 #[derive(Debug, Clone)]
 pub struct Origin {
     /// `intl` or `cn`.

@@ -1,6 +1,6 @@
 //! A checkpoint, as <https://c2sp.org/tlog-checkpoint> describes it: origin, size and root of the
-//! tree as lines of text; as extension lines the seal's number and instant, and the next key where
-//! the seal introduces one. In: text. Out: values, and back, byte for byte.
+//! tree as lines of text; as extension lines the seal's number and instant, and the next key if the
+//! seal introduces one. In: text. Out: values, and back, byte for byte.
 
 use std::fmt;
 
@@ -10,20 +10,20 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Hash, KeyChange, NoteFlaw, VerifierKey};
 use crate::domain::Timestamp;
 
-/// How large the journal was and what its root was at one instant.
+/// The size and root of the log at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Whose tree it is: the name of the key.
+    /// The key's name.
     pub origin: String,
-    /// How many records were sealed by then.
+    /// The number of entries.
     pub size: u64,
-    /// The root over them.
+    /// The root of their tree.
     pub root: Hash,
     /// The seal's number, from 1.
     pub number: u64,
-    /// When, by the sealer's clock.
+    /// When it was made, by the sealer's clock.
     pub at: Timestamp,
-    /// The key that signs every later checkpoint, when this one introduces one. Both keys sign it.
+    /// The key that signs every later checkpoint, if this one introduces one. Both keys sign it.
     pub key_change: Option<KeyChange>,
 }
 
@@ -50,7 +50,7 @@ impl Checkpoint {
     /// Opens a signed checkpoint.
     ///
     /// # Errors
-    /// [`NoteFlaw`]: not signed by `key`, or no checkpoint of ours.
+    /// [`NoteFlaw`]: `key` has not signed it, or it is not a checkpoint of this format.
     pub fn open(note: &str, key: &VerifierKey) -> Result<Self, NoteFlaw> {
         let text = key.open(note)?;
         let read = Self::read(text)?;
@@ -66,7 +66,7 @@ impl Checkpoint {
         Ok(read)
     }
 
-    /// Reads a note whose signatures are not looked at.
+    /// Reads a note without verifying its signatures.
     ///
     /// # Errors
     /// [`NoteFlaw::Malformed`].

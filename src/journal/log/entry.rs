@@ -1,4 +1,4 @@
-//! An entry of the log: one record by its place and hash. Records themselves are larger than the
+//! An entry of the log: one record by its place and hash, because records are larger than the
 //! 65,535 bytes that C2SP tlog-tiles allows an entry. In: an entry's text. Out: values, and back.
 
 use std::fmt;
@@ -13,14 +13,14 @@ use crate::domain::Problem;
 pub struct Entry {
     /// The record's stream.
     pub stream: StreamId,
-    /// Its number there.
+    /// The record's number.
     pub seq: u64,
     /// SHA-256 of its file's bytes.
     pub hash: Hash,
 }
 
 impl Entry {
-    /// The entries of a bundle, up to the first that is not one.
+    /// The entries of a bundle, up to the first malformed one.
     pub(in crate::journal) fn all(bundle: &[u8]) -> Vec<Self> {
         let mut entries = Vec::new();
         let mut rest = bundle;
@@ -35,7 +35,7 @@ impl Entry {
         entries
     }
 
-    /// Its hash as a leaf of the tree.
+    /// The entry's leaf hash.
     pub fn leaf(&self) -> Hash {
         leaf_hash(self.to_string().as_bytes())
     }

@@ -9,9 +9,9 @@ use crate::domain::Problem;
 /// A key and the one that follows it: a line of the checkpoint that both have signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyChange {
-    /// Signs until then.
+    /// The previous key.
     pub old: VerifierKey,
-    /// Signs every later checkpoint.
+    /// The key that signs every later checkpoint.
     pub new: VerifierKey,
 }
 

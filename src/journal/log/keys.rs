@@ -1,24 +1,24 @@
-//! The keys of a journal, one after the other. In: one key that is trusted, and the checkpoints that
-//! introduce keys. Out: which key signs which seal.
+//! The sequence of a journal's keys. In: a trusted key, and the checkpoints that introduce keys.
+//! Out: the key for each seal.
 
 use super::{Checkpoint, NoteFlaw, VerifierKey};
 
-/// Every key of a journal. Each checkpoint that introduces one is signed by it and by the one before
-/// it, so an auditor who trusts one key can trust all.
+/// Every key of a journal. The checkpoint that introduces a key is signed by it and by its
+/// predecessor, so trust in one key extends to all.
 #[derive(Debug, Clone)]
 pub struct KeyChain {
     first: VerifierKey,
-    /// After which seal, and to which key.
+    /// The seal that introduces the key, and the key.
     changes: Vec<(u64, VerifierKey)>,
 }
 
 impl KeyChain {
-    /// The chain that `trusted` belongs to; `notes` are the checkpoints that introduce keys, oldest
-    /// first.
+    /// The sequence that contains `trusted`. `notes` are the checkpoints that introduce keys,
+    /// oldest first.
     ///
     /// # Errors
-    /// A note that one of its two keys has not signed, that does not continue the one before it, or
-    /// none of which `trusted` is a key of.
+    /// One of the two keys has not signed a note, a note does not continue the previous one, or
+    /// `trusted` is not among the keys.
     pub fn of(trusted: &VerifierKey, notes: &[String]) -> Result<Self, NoteFlaw> {
         let mut chain = Self {
             first: trusted.clone(),
@@ -45,7 +45,7 @@ impl KeyChain {
         }
     }
 
-    /// The key that signs seal `number`. The seal that introduces a key is signed by both.
+    /// The key that signs seal `number`. Both keys sign the seal that introduces one.
     pub fn of_seal(&self, number: u64) -> &VerifierKey {
         let before = self.changes.iter().rev().find(|(seal, _)| *seal < number);
         before.map_or(&self.first, |(_, key)| key)

@@ -1,5 +1,5 @@
-//! The Merkle tree of RFC 6962 (section 2.1, as restated in RFC 9162): roots, inclusion
-//! and consistency proofs over SHA-256. In: leaf hashes. Out: hashes. Knows nothing of what the leaves are.
+//! The Merkle tree of RFC 6962 (section 2.1, as restated in RFC 9162): roots, inclusion and
+//! consistency proofs over SHA-256. In: leaf hashes. Out: hashes.
 
 use sha2::{Digest, Sha256};
 
@@ -22,8 +22,8 @@ fn node_hash(left: &Hash, right: &Hash) -> Hash {
     hash.finalize().into()
 }
 
-/// The root over hashes of leaves, or of full subtrees of one size; that of nothing is the hash of
-/// nothing.
+/// The root over hashes of leaves, or of full subtrees of one size. The root of no hashes is
+/// SHA-256 of the empty string.
 pub fn root(hashes: &[Hash]) -> Hash {
     match hashes {
         [] => Sha256::digest([]).into(),
@@ -35,13 +35,13 @@ pub fn root(hashes: &[Hash]) -> Hash {
     }
 }
 
-/// At the largest power of two below the length: the left subtree is full.
+/// Splits at the largest power of two below the length, so that the left subtree is full.
 fn split(hashes: &[Hash]) -> (&[Hash], &[Hash]) {
     hashes.split_at(hashes.len().next_power_of_two() / 2)
 }
 
-/// The inclusion proof of leaf `index`: the hashes beside its way to the root, from below. `None`:
-/// no such leaf.
+/// The inclusion proof of leaf `index`: the sibling hashes on its way to the root. `None` if there
+/// is no such leaf.
 pub fn inclusion(leaves: &[Hash], index: usize) -> Option<Vec<Hash>> {
     if index >= leaves.len() {
         return None;
@@ -88,8 +88,8 @@ pub fn inclusion_holds(leaf: &Hash, index: u64, size: u64, path: &[Hash], root: 
     last == 0 && hash == *root
 }
 
-/// The consistency proof from the tree of the first `old` leaves to that of all (RFC 6962, 2.1.2).
-/// `None`: there were no leaves, or there are not so many.
+/// The consistency proof from the tree of the first `old` leaves to the tree of all (RFC 6962,
+/// 2.1.2). `None` if `old` is 0 or more than there are.
 pub fn consistency(leaves: &[Hash], old: usize) -> Option<Vec<Hash>> {
     if old == 0 || old > leaves.len() {
         return None;
@@ -108,7 +108,7 @@ pub fn consistency(leaves: &[Hash], old: usize) -> Option<Vec<Hash>> {
             whole = false;
         }
     }
-    // The old tree's own root needs no hash: the verifier has it.
+    // The verifier knows the old tree's root, so the proof omits it.
     path.extend((!whole).then(|| root(part)));
     path.reverse();
     Some(path)

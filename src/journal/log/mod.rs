@@ -1,8 +1,8 @@
 //! The transparency log over all records, as <https://c2sp.org/tlog-tiles> lays it out. Pure. In:
-//! records' bytes and a key. Out: segments, tiles, checkpoints, proofs. Knows no store and no clock.
+//! records' bytes and a key. Out: segments, tiles, checkpoints, proofs.
 //!
-//! Segment *n* holds the records of seal *n*; tiles, entry bundles and checkpoint *n* follow from it
-//! and from what was there before, so that any sealer can complete what another began.
+//! Segment *n* contains the records of seal *n*. It determines tiles, entry bundles and checkpoint
+//! *n*, together with the log before it, so that any sealer can complete an interrupted seal.
 
 mod checkpoint;
 mod entry;
@@ -35,7 +35,7 @@ pub(in crate::journal) fn numbered(n: u64) -> String {
     format!("{n:06}")
 }
 
-/// The number that a file's name says, when it is exactly what [`numbered`] writes.
+/// The number in a file name, if the name is exactly what [`numbered`] writes.
 pub(in crate::journal) fn number_of(name: &str) -> Option<u64> {
     let n = name.parse().ok()?;
     (n > 0 && numbered(n) == name).then_some(n)

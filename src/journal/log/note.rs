@@ -1,6 +1,6 @@
-//! Signed notes, as <https://c2sp.org/signed-note> describes them: a text, and Ed25519 signatures
-//! of it in lines of their own. In: key material as text. Out: notes, or why one is not believed.
-//! No error shows a private key.
+//! Signed notes, as <https://c2sp.org/signed-note> describes them: a text and lines with its
+//! Ed25519 signatures. In: key material as text. Out: notes, or the reason not to trust one. No
+//! error shows a private key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,12 +13,12 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::Problem;
 
-/// The type byte of Ed25519 keys in a note.
+/// The type byte of an Ed25519 key in a note.
 const ED25519_TYPE: u8 = 1;
-/// Longer notes are not read.
+/// Maximum length of a note.
 const MAX_KEY_BYTES: usize = 64 * 1024;
 
-/// A public key with the name that it signs under, as `name+hash+key`.
+/// A public key with the name under which it signs, as `name+hash+key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifierKey {
     name: String,
@@ -26,16 +26,16 @@ pub struct VerifierKey {
     key: [u8; 32],
 }
 
-/// Why a note is not believed.
+/// The reason not to trust a note.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteFlaw {
-    /// It is no signed note.
+    /// It is not a signed note.
     #[error("it is not a signed note: {0}")]
     Malformed(&'static str),
-    /// Nobody whose key is known has signed it.
+    /// No known key has signed it.
     #[error("it is not signed by {0}")]
     Unsigned(String),
-    /// The signature is not that of the text.
+    /// The signature does not fit the text.
     #[error("the signature of {0} does not match the text")]
     Forged(String),
 }
@@ -57,12 +57,12 @@ impl VerifierKey {
         }
     }
 
-    /// The name that it signs under.
+    /// The name under which it signs.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The text of a note that this key has signed. Signatures of others are not looked at.
+    /// The text of a note that this key has signed. Ignores other signatures.
     ///
     /// # Errors
     /// [`NoteFlaw`].
@@ -150,7 +150,7 @@ impl FromStr for VerifierKey {
     }
 }
 
-/// A key's name must be usable in a note's lines.
+/// A key's name must be valid in a note's lines.
 fn check_name(name: &str) -> Result<(), Problem> {
     let good = (1..=100).contains(&name.len())
         && name
@@ -166,13 +166,13 @@ fn check_name(name: &str) -> Result<(), Problem> {
     ))
 }
 
-/// Who signs: a private key under a name.
+/// A private key and the name under which it signs.
 pub struct NoteSigner {
     pair: Ed25519KeyPair,
     verifier: VerifierKey,
 }
 
-/// What stands before the seed in a PKCS #8 file of an Ed25519 key (RFC 8410).
+/// The prefix of the seed in a PKCS #8 file of an Ed25519 key (RFC 8410).
 const PKCS8_BEFORE_SEED: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
@@ -181,7 +181,7 @@ impl NoteSigner {
     /// Reads a private key: PKCS #8 as PEM or base64, or the 32 bytes of a seed in base64.
     ///
     /// # Errors
-    /// The problem with name or key, without the key.
+    /// The problem with the name or key, without the key.
     pub fn read(name: &str, key: &SecretString) -> Result<Self, Problem> {
         check_name(name)?;
         let wrong = |why: &str| {
@@ -222,7 +222,7 @@ impl NoteSigner {
         &self.verifier
     }
 
-    /// The note of a text that ends with a line feed.
+    /// Signs a text that ends with a line feed.
     pub fn sign(&self, text: &str) -> String {
         format!("{text}\n{}", self.signature(text))
     }

@@ -1,6 +1,6 @@
-//! Proofs that are complete in themselves and checked with nothing but a public key: that a request's
-//! records are in a sealed journal, and that one checkpoint continues another. In: a log and records'
-//! bytes, or a proof's JSON. Out: the proof, or why it proves nothing.
+//! Self-contained proofs that need only a public key: that a sealed journal contains a request's
+//! records, and that one checkpoint continues another. In: a log and records' bytes, or a proof's
+//! JSON. Out: the proof, or why it is invalid.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,11 +14,11 @@ use super::{
     consistency_holds, inclusion, inclusion_holds,
 };
 
-/// The kinds of proof that this program writes.
+/// The kinds of proof.
 const REQUEST: &str = "sharehook-request-2";
 const CONSISTENCY: &str = "sharehook-consistency-1";
 
-/// One request's records with everything that shows that they were sealed.
+/// One request's records, with everything that proves that they were sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
@@ -26,7 +26,7 @@ pub struct Proof {
     stream: StreamId,
     /// From record 0 on.
     records: Vec<ProvenRecord>,
-    /// The signed checkpoint to whose root each path leads.
+    /// The signed checkpoint with the root to which each path leads.
     checkpoint: String,
     /// The checkpoints that introduced keys, oldest first.
     keys: Vec<String>,
@@ -38,13 +38,13 @@ pub struct Proof {
 struct ProvenRecord {
     /// Its file, as text.
     record: String,
-    /// Which leaf of the tree it is, from 0.
+    /// Its leaf's index in the tree, from 0.
     index: u64,
-    /// The hashes beside its way to the root, from below, in base64.
+    /// The sibling hashes on its way to the root, in base64.
     path: Vec<String>,
 }
 
-/// One checkpoint, an older one, and what shows that nothing but additions lie between them.
+/// A checkpoint, an older one, and the proof that the log only grew in between.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConsistencyProof {
@@ -56,13 +56,13 @@ pub struct ConsistencyProof {
     keys: Vec<String>,
 }
 
-/// Why a proof proves nothing.
+/// Why a proof is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofFlaw {
-    /// It is no proof of this program's.
+    /// It is not one of this program's proofs.
     #[error("it is not a proof of this program's: {0}")]
     Malformed(String),
-    /// The checkpoint is not believed.
+    /// The checkpoint is not trusted.
     #[error("its checkpoint: {0}")]
     Checkpoint(#[from] NoteFlaw),
     /// The hashes do not lead to the signed root.
@@ -74,8 +74,8 @@ pub enum ProofFlaw {
 }
 
 impl Proof {
-    /// The proof of the records whose files are `files`, from record 0 on. `None`: one of them is not
-    /// sealed, or its bytes are not the ones that were.
+    /// The proof for the records in `files`, from record 0 on. `None`: a record is not sealed, or
+    /// differs from what was sealed.
     pub fn of(
         log: &VerifiedLog,
         keys: Vec<String>,
@@ -110,11 +110,11 @@ impl Proof {
         parsed(text, REQUEST, |proof: &Self| &proof.format)
     }
 
-    /// Checks offline that every record is in the tree. Whether they follow each other is the chain's
-    /// question.
+    /// Verifies offline that the tree contains every record. `chain` verifies that they follow each
+    /// other.
     ///
     /// # Errors
-    /// Why it proves nothing.
+    /// The reason why it is invalid.
     pub fn check(&self, key: &VerifierKey) -> Result<Checkpoint, ProofFlaw> {
         let checkpoint = opened(&self.checkpoint, key, &self.keys)?;
         for (seq, record) in (0..).zip(&self.records) {
@@ -139,7 +139,7 @@ impl Proof {
         Ok(checkpoint)
     }
 
-    /// The stream that is proven.
+    /// The stream that it proves.
     pub fn stream(&self) -> StreamId {
         self.stream
     }
@@ -151,8 +151,8 @@ impl Proof {
 }
 
 impl ConsistencyProof {
-    /// The proof that the log's newest checkpoint continues `old`, of which `note` is the note.
-    /// `None`: the log has never had that size.
+    /// Proves that the newest checkpoint continues `old`, whose note is `note`. `None` if the log
+    /// never had that size.
     pub fn of(log: &VerifiedLog, keys: Vec<String>, old: &Checkpoint, note: &str) -> Option<Self> {
         let (_, new) = log.newest()?;
         let path = consistency(log.leaves(), usize::try_from(old.size).ok()?)?;
@@ -173,10 +173,10 @@ impl ConsistencyProof {
         parsed(text, CONSISTENCY, |proof: &Self| &proof.format)
     }
 
-    /// Checks it offline; returns the older and the newer checkpoint.
+    /// Verifies it offline. Returns the older and the newer checkpoint.
     ///
     /// # Errors
-    /// Why it proves nothing.
+    /// The reason why it is invalid.
     pub fn check(&self, key: &VerifierKey) -> Result<(Checkpoint, Checkpoint), ProofFlaw> {
         let old = opened(&self.old, key, &self.keys)?;
         let new = opened(&self.new, key, &self.keys)?;
@@ -203,7 +203,7 @@ fn parsed<T: DeserializeOwned>(
     }
 }
 
-/// A checkpoint, signed by the key that `trusted` leads to.
+/// A checkpoint, signed by a key that `trusted` vouches for.
 fn opened(note: &str, trusted: &VerifierKey, keys: &[String]) -> Result<Checkpoint, ProofFlaw> {
     let chain = KeyChain::of(trusted, keys)?;
     let number = Checkpoint::unverified(note)?.number;

@@ -1,8 +1,8 @@
-//! A segment: the records of one seal together, as their files' bytes. In: records. Out: an object's
-//! bytes, and back; there is exactly one way to write a segment, so every other byte is found.
+//! A segment: the records of one seal, as their files' bytes. In: records. Out: an object's bytes,
+//! and back. There is exactly one encoding of a segment, so a change of any byte is detected.
 //!
-//! Four lines of header and an empty line come before the records. A record's file has two lines, so
-//! the records need no lengths. A segment without records introduces the next key instead.
+//! Four header lines and an empty line precede the records. A record's file has two lines, so no
+//! lengths are needed. A segment without records introduces the next key.
 
 use sha2::{Digest, Sha256};
 
@@ -10,11 +10,11 @@ use super::super::record::{MAX_RECORD_BYTES, StreamId};
 use super::{Entry, Hash, KeyChange};
 use crate::domain::Timestamp;
 
-/// A seal takes no further record once its segment is so large; the next segment takes the rest.
+/// Size at which a segment is full, in bytes. The next segment takes further records.
 const FULL_BYTES: usize = 4 * 1024 * 1024;
-/// No segment has more records.
+/// Maximum number of records in a segment.
 const MAX_SEGMENT_RECORDS: usize = 20_000;
-/// Maximum size of a segment: the last record in it may have the maximum size of a record.
+/// Maximum size of a segment: its last record may have the maximum size of a record.
 pub(in crate::journal) const MAX_SEGMENT_BYTES: u64 = FULL_BYTES as u64 + MAX_RECORD_BYTES + 1024;
 
 const FORMAT: &str = "sharehook segment 1";
@@ -28,7 +28,7 @@ pub(in crate::journal) struct Segment {
     pub(in crate::journal) start: u64,
     /// When it was begun, by the sealer's clock.
     pub(in crate::journal) at: Timestamp,
-    /// The key that signs from the next seal on, when this one introduces one.
+    /// The key that signs from the next seal on, if this one introduces one.
     pub(in crate::journal) key_change: Option<KeyChange>,
     /// Each record's place, hash and file.
     records: Vec<(Entry, Vec<u8>)>,
@@ -56,17 +56,17 @@ impl Segment {
         hash
     }
 
-    /// Whether it takes no further record.
+    /// Whether the segment is full.
     pub(in crate::journal) fn is_full(&self) -> bool {
         self.bytes >= FULL_BYTES || self.records.len() >= MAX_SEGMENT_RECORDS
     }
 
-    /// Each record's place and hash, and its file's bytes, in the order of the log.
+    /// Each record's place, hash, and file's bytes, in the order of the log.
     pub(in crate::journal) fn records(&self) -> &[(Entry, Vec<u8>)] {
         &self.records
     }
 
-    /// [`Segment::records`], without the segment.
+    /// [`Segment::records`], by value.
     pub(in crate::journal) fn into_records(self) -> Vec<(Entry, Vec<u8>)> {
         self.records
     }
@@ -89,7 +89,7 @@ impl Segment {
     }
 
     /// Reads an object's bytes.
-    ///
+    /// The flaw of the bytes.
     /// # Errors
     /// What is wrong with it.
     pub(in crate::journal) fn read(bytes: &[u8]) -> Result<Self, &'static str> {
@@ -144,10 +144,10 @@ impl Segment {
     }
 }
 
-/// How many records the bytes of an object hold, for the fuzz targets.
+/// The number of records in an object's bytes; for the fuzz targets.
 ///
 /// # Errors
-/// What is wrong with them.
+/// The flaw of the bytes.
 pub fn records_in_segment(bytes: &[u8]) -> Result<usize, &'static str> {
     Segment::read(bytes).map(|segment| segment.records().len())
 }

@@ -1,10 +1,10 @@
-//! Tiles of the tree, as <https://c2sp.org/tlog-tiles> lays them out: 256 hashes of one level in an
-//! object; and of entry bundles. In: entries, one after the other. Out: the objects that they make,
-//! and the root.
+//! Tiles of the tree, as <https://c2sp.org/tlog-tiles> lays them out (256 hashes of one level in an
+//! object), and entry bundles. In: entries in order. Out: the objects that they determine, and the
+//! root.
 
 use super::{Entry, Hash, root};
 
-/// How many hashes a full tile has, and entries a full bundle.
+/// Number of hashes in a full tile, and of entries in a full bundle.
 const WIDTH: usize = 256;
 
 /// An object of the log that is created once.
@@ -12,11 +12,11 @@ const WIDTH: usize = 256;
 pub(in crate::journal) struct Object {
     /// Its path below the log's folder.
     pub(in crate::journal) path: String,
-    /// What it holds.
+    /// Its content.
     pub(in crate::journal) bytes: Vec<u8>,
 }
 
-/// The right edge of the tree: the hashes of each level's last tile while it is not full, and the
+/// The right edge of the tree: the hashes of each level's last tile while it is partial, and the
 /// entries of the last bundle.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::journal) struct Edge {
@@ -26,7 +26,7 @@ pub(in crate::journal) struct Edge {
 }
 
 impl Edge {
-    /// The edge of a tree of `size` leaves, of its partial tiles and its partial bundle.
+    /// The edge of a tree of `size` leaves, from its partial tiles and its partial bundle.
     pub(in crate::journal) fn of(size: u64, levels: Vec<Vec<Hash>>, bundle: Vec<u8>) -> Self {
         Self {
             size,
@@ -35,8 +35,7 @@ impl Edge {
         }
     }
 
-    /// Appends entries. Returns the tiles and bundles of the tree that become full by them, and then
-    /// those at its edge.
+    /// Appends entries. Returns the tiles and bundles that become full, then those at the new edge.
     pub(in crate::journal) fn append<'e>(
         &mut self,
         entries: impl IntoIterator<Item = &'e Entry>,
@@ -91,12 +90,12 @@ impl Edge {
         }
     }
 
-    /// How many leaves the tree has.
+    /// The number of leaves.
     pub(in crate::journal) fn size(&self) -> u64 {
         self.size
     }
 
-    /// The tree's root: each level's hashes with what is left below them.
+    /// The tree's root.
     pub(in crate::journal) fn root(&self) -> Hash {
         let mut below = None;
         for hashes in &self.levels {
@@ -114,8 +113,8 @@ fn tile(level: usize, index: u64, hashes: &[Hash]) -> Object {
     }
 }
 
-/// The path of the partial tile of each level of a tree of `size` leaves, from the leaves on; `None`
-/// where a level has none.
+/// The path of the partial tile of each level of a tree of `size` leaves, from the leaves on;
+/// `None` for a level without one.
 pub(in crate::journal) fn partial_tiles(size: u64) -> Vec<Option<String>> {
     let levels = (0..8).filter(|level| *level == 0 || size >> (8 * level) > 0);
     let path_of = |level: usize| {
@@ -137,19 +136,19 @@ pub(in crate::journal) fn bundles(size: u64) -> impl Iterator<Item = String> {
     full.chain(partial_bundle(size))
 }
 
-/// How many hashes the last tile of a level has while it is not full.
+/// The number of hashes in the last tile of a level while it is partial.
 fn width_at(size: u64, level: usize) -> usize {
     usize::try_from((size >> (8 * level)) & 0xff).unwrap_or(0)
 }
 
-/// How many full tiles a level has.
+/// The number of full tiles of a level.
 fn index_at(size: u64, level: usize) -> u64 {
     size.checked_shr(8 * (u32::try_from(level).unwrap_or(u32::MAX).saturating_add(1)))
         .unwrap_or(0)
 }
 
-/// `tile/<level>/<index>`, with `.p/<width>` behind a partial tile's. The index has three digits in
-/// each part, and an `x` before each but the last.
+/// `tile/<level>/<index>`, followed by `.p/<width>` for a partial tile. The index has three digits
+/// per part, and an `x` before each part but the last.
 fn path(level: &str, index: u64, width: usize) -> String {
     let mut parts = vec![format!("{:03}", index % 1000)];
     let mut rest = index / 1000;

@@ -1,30 +1,29 @@
-//! The log as a verifier walks it, seal by seal. In: segments and checkpoints in the order of their
-//! numbers, and the keys. Out: which record had which hash when it was sealed, or what is wrong with
-//! which seal.
+//! The log as a verifier applies it, seal by seal. In: segments and checkpoints in order, and the
+//! keys. Out: the sealed hash of each record, or the flaw of the first bad seal.
 
 use std::collections::BTreeMap;
 
 use super::super::record::{Flaw, StreamId};
 use super::{Checkpoint, Edge, Entry, Hash, Object, Segment, VerifierKey};
 
-/// What all seals up to one add up to. Its memory grows by about a hundred bytes with every sealed
+/// The verified content of all seals so far. Memory grows by about a hundred bytes per sealed
 /// record.
 #[derive(Debug, Clone, Default)]
 pub struct VerifiedLog {
     edge: Edge,
     leaves: Vec<Hash>,
-    /// Each sealed record's hash, and the seal that has it.
+    /// Each sealed record's hash and seal.
     sealed: BTreeMap<StreamId, BTreeMap<u64, (Hash, u64)>>,
     records: u64,
     newest: Option<(Checkpoint, String)>,
 }
 
 impl VerifiedLog {
-    /// Takes the next seal, and returns the tiles and bundles that belong to it. After an error the log is as it
-    /// was before, and no later seal can follow.
+    /// Applies the next seal. Returns the tiles and bundles that it determines. An error leaves the
+    /// log unchanged, and no later seal can follow.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The flaw.
     pub(in crate::journal) fn push(
         &mut self,
         segment: &Segment,
@@ -68,7 +67,7 @@ impl VerifiedLog {
         Ok(objects)
     }
 
-    /// A stream's sealed records by their numbers: hash, and the seal that has it.
+    /// A stream's sealed records: hash and seal by number.
     pub fn sealed(&self, stream: StreamId) -> Option<&BTreeMap<u64, (Hash, u64)>> {
         self.sealed.get(&stream)
     }
@@ -78,17 +77,17 @@ impl VerifiedLog {
         self.sealed.keys().copied()
     }
 
-    /// How many entries the log has.
+    /// The log's number of entries.
     pub fn size(&self) -> u64 {
         self.edge.size()
     }
 
-    /// How many records are sealed. A record that two seals hold counts once.
+    /// The number of sealed records. A record in two seals counts once.
     pub fn records(&self) -> u64 {
         self.records
     }
 
-    /// How many seals there are.
+    /// The number of seals.
     pub fn seals(&self) -> u64 {
         self.newest.as_ref().map_or(0, |(newest, _)| newest.number)
     }
@@ -99,7 +98,7 @@ impl VerifiedLog {
         newest.map(|(checkpoint, note)| (checkpoint, note.as_str()))
     }
 
-    /// Every entry's hash, in the order of the log.
+    /// Every entry's hash, in order.
     pub fn leaves(&self) -> &[Hash] {
         &self.leaves
     }

@@ -1,9 +1,9 @@
 //! A record's file: two lines, the record as JSON and, as a JSON string, the SHA-256 of the first
 //! line's bytes.
 //!
-//! The second line finds an accident or a careless edit even in the newest record, which no
-//! successor covers yet. Whoever edits on purpose can recompute it: against that stands the chain
-//! (`prev`), and for the newest record a signed seal over it.
+//! The second line detects accidents and careless edits even in the newest record, which no
+//! successor covers yet. A deliberate editor can recompute it. The chain (`prev`) detects such an
+//! edit, and for the newest record a seal does.
 
 use std::cmp::Ordering;
 
@@ -13,22 +13,22 @@ use sha2::{Digest, Sha256};
 use super::event::TYPES;
 use super::{Flaw, Record, VERSION};
 
-/// A record together with the digest of its file, which the next record bears as `prev`.
+/// A record, with the digest of its file, which the next record holds as `prev`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// What the file says.
+    /// The record in the file.
     pub record: Record,
     /// SHA-256, hex, of the file's bytes.
     pub hash: String,
 }
 
-/// Only what must be understood before the rest is looked at.
+/// The fields that decide how to read the rest.
 #[derive(Deserialize)]
 struct Envelope {
     v: u64,
 }
 
-/// Only what tells an event of the future from a damaged one.
+/// Distinguishes an event of a newer program from a damaged one.
 #[derive(Deserialize)]
 struct Kind {
     event: EventKind,
@@ -45,7 +45,7 @@ impl Stored {
         hex::encode(Sha256::digest(bytes))
     }
 
-    /// Reads a file's bytes. Whether the record stands where it belongs is the chain's question.
+    /// Reads a file's bytes. `chain` checks whether the record belongs at this place.
     ///
     /// # Errors
     /// [`Flaw::Altered`], [`Flaw::Newer`] or [`Flaw::Unreadable`].
@@ -86,10 +86,10 @@ impl Stored {
         }
     }
 
-    /// The record as a file's bytes, and itself with their digest.
+    /// Writes the record as a file's bytes; returns both the record with its digest and the bytes.
     ///
     /// # Errors
-    /// A serialization error; no record that this program makes has one.
+    /// A serialization error. No record of this program causes one.
     pub fn write(record: Record) -> Result<(Self, Vec<u8>), serde_json::Error> {
         let mut bytes = serde_json::to_vec(&record)?;
         let second = checksum_line(&bytes);
@@ -100,8 +100,8 @@ impl Stored {
     }
 }
 
-/// The second line with its line feed: there is exactly one right one, so that every other byte is
-/// found.
+/// The second line with its line feed. Exactly one form is valid, so a change of any byte is
+/// detected.
 fn checksum_line(line: &[u8]) -> String {
     format!("\"sha256:{}\"\n", Stored::hash_of(line))
 }

@@ -1,5 +1,5 @@
-//! What a record can say. A closed set: a type that this program does not know was written by a
-//! newer one.
+//! The events that a record can hold: a closed set. A newer program wrote a type that this one does
+//! not know.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,21 +12,21 @@ use crate::domain::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    /// Record 0 of a request: the claim and the intent in one. Nothing has been called yet.
+    /// Record 0 of a request: claim and intent in one. No call was made before it.
     Opened(Box<Intent>),
-    /// A worker takes its turn: after a lease ended, when a waiting request became due, or to
-    /// prolong its own lease.
+    /// A worker takes a turn: after a lease ended, when a waiting request is due, or to prolong its
+    /// own lease.
     Taken {
         /// The new end of the lease.
         until: Timestamp,
-        /// Of a share that goes on: the verdict of the present policies, which allows it.
+        /// For a share that continues: the verdict of the current policies, which allows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
     },
-    /// Something was found out or done: written before the next call, or before a wait. What the last
-    /// call brought is in the record that ends the turn.
+    /// A result of a call or of a look at the cloud, written before the next call or a wait. The
+    /// results of the last call are in the record that ends the turn.
     Progress(Progress),
-    /// The worker gives its turn back unfinished.
+    /// The worker ends its turn with the request unfinished.
     Deferred(Deferral),
     /// The request is finished: every item has its final result.
     Closed {
@@ -34,51 +34,50 @@ pub enum Event {
         status: Status,
         /// The results that the answer shows.
         results: Vec<ItemResult>,
-        /// The calls that no record before it names, in order.
+        /// The calls that no earlier record names, in order.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
-    /// A later cancel calls off items of a share that is not closed. Any worker may write it: a call-off
-    /// never waits for the share's worker, whose next record then collides with this one.
+    /// A later cancel calls off items of an open share. Any worker may write this record: a cancel
+    /// never waits for the share's worker, whose next record then collides with it.
     CalledOff(CallOff),
-    /// A later cancel has taken away items that this closed share held. Any worker may write it, after
-    /// its call and before it closes the cancel.
+    /// A later cancel has taken away items of this closed share. Any worker may write this record,
+    /// after its call and before it closes the cancel.
     Cancelled(CallOff),
-    /// The policies of the present refuse a share that they allowed when it was opened: the request is
-    /// closed as denied.
+    /// The current policies refuse a share that was allowed when it was opened. Closes the request
+    /// as denied.
     Refused {
-        /// The new verdict; the first one is in record 0.
+        /// The new verdict. The first one is in record 0.
         verdict: Verdict,
-        /// The results that the answer shows. What an interrupted worker had shared already is among
-        /// them.
+        /// The results that the answer shows, including what an interrupted worker had shared.
         results: Vec<ItemResult>,
     },
-    /// The share has expired or was called off; this worker takes back what the request gave.
+    /// The share has expired or was called off: this worker revokes what the request gave.
     Revoking {
         /// The end of its lease.
         until: Timestamp,
-        /// From whom. Only accounts that got the image from this very request.
+        /// The accounts to revoke. Only those that got the image from this request.
         accounts: Vec<AccountId>,
-        /// Whether the image leaves Lighthouse too. Only when this very request put it there.
+        /// Whether to remove the image from Lighthouse. Only if this request made it available
+        /// there.
         lighthouse: bool,
     },
-    /// An attempt to take back failed, in part or as a whole: the only record of that attempt.
+    /// An attempt to revoke failed, in part or completely. It is the only record of that attempt.
     NotRevoked(FailedAttempt),
-    /// What was to be taken back is taken back.
+    /// The revocation is complete.
     Revoked {
-        /// The results of taking back.
+        /// The results of the revocation.
         results: Vec<ItemResult>,
         /// The calls of this attempt, in order.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
-    /// Record 0, and the only one, of a conflict's stream: a known identity came with other
-    /// content.
+    /// The only record of a conflict's stream: a known identity came with other content.
     Conflict(Conflict),
 }
 
 impl Event {
-    /// The results that it tells.
+    /// The results that the event holds.
     pub fn results(&self) -> &[ItemResult] {
         match self {
             Self::Progress(Progress { results, .. })
@@ -96,7 +95,7 @@ impl Event {
         }
     }
 
-    /// The calls that it names, in order.
+    /// The calls that the event names, in order.
     pub fn calls(&self) -> &[CallNote] {
         match self {
             Self::Progress(Progress { calls, .. })
@@ -114,7 +113,7 @@ impl Event {
         }
     }
 
-    /// Whether its writer writes no further record without another claim.
+    /// Whether its writer needs a new claim before it writes again.
     pub fn ends_turn(&self) -> bool {
         match self {
             Self::Opened(intent) => intent.lease.is_none(),
@@ -131,7 +130,7 @@ impl Event {
     }
 }
 
-/// The names in `type` that this program reads.
+/// The names of events in `type`.
 pub(super) const TYPES: [&str; 12] = [
     "opened",
     "taken",
@@ -147,60 +146,61 @@ pub(super) const TYPES: [&str; 12] = [
     "conflict",
 ];
 
-/// Who asked for what, who approved, and what the policy said, before anything is done.
+/// Who requested what, who approved it, and the verdict; written before any call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// What the request is; the stream is named after it.
     pub identity: Identity,
-    /// SHA-256, hex, of the content that this identity is bound to.
+    /// SHA-256, hex, of the content to which this identity is bound.
     pub digest: String,
-    /// The sender's own id of the delivery, for its support.
+    /// The sender's own id of the delivery, for the sender's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_id: Option<String>,
-    /// Which of the configured secrets verified it: a digest's first digits, never the secret.
+    /// The configured secret that verified the delivery: the first digits of a digest, never the
+    /// secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
     /// The scheme that authenticated the delivery.
     pub scheme: String,
-    /// What was received, and what it was read with.
+    /// Digests of what was received and of what read it.
     #[serde(flatten)]
     pub received: Received,
     /// The request as it was mapped.
     pub request: ShareRequest,
     /// When the approved request was first verified here.
     pub approved_at: Timestamp,
-    /// When the share ends by itself.
+    /// When the share expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// The policy's verdict. A denial ends the request here.
+    /// The verdict. A denial ends the request here.
     pub verdict: Verdict,
-    /// A read of the cloud just before this record found none of the request's items shared. So what
+    /// A look at the cloud before this record found no item of the request shared. So an item that
     /// a later turn finds shared may come from this request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
-    /// The first worker's lease; none for a denial and for a request that starts later.
+    /// The first worker's lease; `None` for a denial and for a request that starts later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
 }
 
-/// The right to work on a request alone, for a while.
+/// The exclusive right to work on a request, for a limited time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Others may take over from this instant on.
+    /// From this instant on, another worker may take over.
     pub until: Timestamp,
 }
 
-/// What a call, or a look at the cloud's state, brought.
+/// The results of a call or of a look at the cloud.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// New results; items that are not named keep theirs.
+    /// New results. Items without one keep theirs.
     pub results: Vec<ItemResult>,
-    /// The calls behind it, in order.
+    /// The calls that gave the results, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallNote>,
 }
 
-/// One call to the cloud as evidence.
+/// A call to the cloud, as evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallNote {
     /// The API action, as in `ShareBlueprintAcrossAccounts`.
@@ -213,29 +213,29 @@ pub struct CallNote {
     pub code: Option<String>,
 }
 
-/// Why a turn ended before the work did, and when the next may begin.
+/// Why a turn ended with work left, and when the next one may begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deferral {
-    /// What was reached so far; items that are not named keep their result.
+    /// The results so far. Items without one keep theirs.
     pub results: Vec<ItemResult>,
-    /// The calls that no record before it names, in order.
+    /// The calls that no earlier record names, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallNote>,
-    /// The reason, for people.
+    /// The reason, for human readers.
     pub why: String,
     /// The earliest next turn.
     pub not_before: Timestamp,
-    /// The turn ended before its first call, to let another worker finish.
+    /// Whether the turn ended before its first call, to let another worker finish.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
 }
 
-/// Which items of a share a later cancel calls off.
+/// The items of a share that a later cancel calls off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallOff {
-    /// The items. The others go on.
+    /// The items. The others continue.
     pub items: Vec<Item>,
-    /// The request that cancels.
+    /// The request that cancels them.
     pub by: Identity,
     /// Its ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,34 +243,34 @@ pub struct CallOff {
 }
 
 impl CallOff {
-    /// The cancel as people know it: its ticket, else `source/id`.
+    /// The cancel's ticket, or its `source/id`, for human readers.
     pub fn name(&self) -> String {
         self.ticket.clone().unwrap_or_else(|| self.by.to_string())
     }
 }
 
-/// An attempt to take back that did not succeed, and when the next may begin.
+/// A failed attempt to revoke, and when the next may begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedAttempt {
-    /// What was taken back; items that are not named still stand.
+    /// What was revoked. Items without a result are still shared.
     pub results: Vec<ItemResult>,
     /// The calls of this attempt, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallNote>,
-    /// The reason, for people.
+    /// The reason, for human readers.
     pub why: String,
     /// The earliest next attempt.
     pub not_before: Timestamp,
 }
 
-/// The same identity with other content: never carried out, but kept as evidence.
+/// The same identity with other content: recorded as evidence, never carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
-    /// The identity that was taken already.
+    /// The identity that is in use.
     pub identity: Identity,
-    /// SHA-256, hex, of the content that was refused.
+    /// SHA-256, hex, of the refused content.
     pub digest: String,
-    /// What was received, and what it was read with.
+    /// Digests of what was received and of what read it.
     #[serde(flatten)]
     pub received: Received,
     /// The sender's own id of the delivery.

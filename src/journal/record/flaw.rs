@@ -1,51 +1,50 @@
-//! What can be wrong with a stored record, each with what to do about it.
+//! The flaws that a stored record can have, each with its remedy.
 
 use std::fmt;
 
-/// One thing wrong with one file of the journal.
+/// A flaw in one file of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Flaw {
-    /// The file's bytes are not the ones that were written.
+    /// The file's bytes were changed after it was written.
     Altered(String),
-    /// The file is not there, but a later one is.
+    /// The file is missing, although a later one exists.
     Missing,
-    /// The file holds another record of the same stream.
+    /// The file holds another record of this stream.
     Reordered {
-        /// The number that the record bears.
+        /// The number in the record.
         says: u64,
     },
-    /// The file belongs to another stream or is not the journal's at all.
+    /// The file belongs to another stream, or does not belong to the journal.
     Foreign(String),
-    /// The file is whole in itself but does not follow its predecessor: one of the two was
-    /// replaced.
+    /// The file is intact but does not follow its predecessor: one of the two was replaced.
     Unlinked,
-    /// The bytes are the ones that were written, and yet no record.
+    /// The file's bytes are unchanged, but they are not a record.
     Unreadable(String),
     /// Written by a newer program.
     Newer(String),
     /// Written by an older program, in a format that this one does not read.
     Older(String),
-    /// Larger than any record that this program writes; it was not read.
+    /// Larger than any record that this program writes. It was not read.
     TooLarge {
         /// The file's size in bytes.
         bytes: u64,
     },
-    /// A step that cannot follow the ones before it.
+    /// The record cannot follow the ones before it.
     Impossible(String),
-    /// The file is whole in itself, but it is not the one that was sealed here.
+    /// The file is intact, but another one was sealed at this place.
     Resealed,
-    /// The file is not there, but the log has it.
+    /// The file is missing, although the log has it.
     Dropped,
-    /// The index lacks what the records ask of it.
+    /// The index lacks an entry that the records require.
     Unlisted(&'static str),
-    /// The index names a record that is not there.
+    /// The index names a record that does not exist.
     Unrecorded,
-    /// An object of the log is not what was signed, or does not follow the one before it.
+    /// An object of the log differs from what was signed, or does not continue its predecessor.
     BrokenLog(String),
 }
 
 impl Flaw {
-    /// One word for tables and machine-readable reports.
+    /// The flaw's name in tables and machine-readable reports.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Altered(_) => "altered",
@@ -66,7 +65,7 @@ impl Flaw {
         }
     }
 
-    /// What an operator can do.
+    /// The remedy.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Newer(_) => "run the newer sharehook, or upgrade this one",

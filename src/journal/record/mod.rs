@@ -1,6 +1,5 @@
-//! One record of the journal: what it says ([`Event`]), whose it is ([`StreamId`]), and how it lies
-//! in its file. In: values of the domain. Out: bytes with their own checksum, and back. Knows no
-//! store and no clock.
+//! A record of the journal: its content ([`Event`]), its stream ([`StreamId`]), and its file
+//! format. In: domain values. Out: bytes with a checksum, and back. Does no I/O and reads no clock.
 
 mod bytes;
 mod event;
@@ -22,41 +21,42 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
 
-/// The version of the format that this program writes, and the only one that it reads. Version 4
-/// names the last call in the record that ends the turn.
+/// The version of the record format. This program writes and reads only this one. Version 4 names
+/// the last call in the record that ends the turn.
 pub(in crate::journal) const VERSION: u32 = 4;
 
-/// Records in one stream are numbered with six digits.
+/// Number of digits of a record's number.
 pub(in crate::journal) const MAX_RECORDS: u64 = 1_000_000;
 
-/// No record is larger: 500 accounts that each fail with a long message fit several times over.
+/// Maximum size of a record, in bytes: several times 500 accounts that each fail with a long
+/// message.
 pub(in crate::journal) const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 
-/// One step in the story of one request. It is written once and never changed.
+/// One record of a request. It is written once and never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The version of the format.
     pub v: u32,
     /// The stream it belongs to.
     pub stream: StreamId,
-    /// Its place there, from 0.
+    /// Its number in the stream, from 0.
     pub seq: u64,
-    /// SHA-256, hex, of the predecessor's whole file; `None` only for record 0.
+    /// SHA-256, hex, of the predecessor's file; `None` only for record 0.
     pub prev: Option<String>,
-    /// When, by the writer's clock.
+    /// When it was written, by the writer's clock.
     pub at: Timestamp,
-    /// Whose turn it was written in.
+    /// The worker that wrote it.
     pub worker: Worker,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
-/// The name of record `seq`'s file inside its stream: `000007.json`.
+/// The file name of record `seq` in its stream: `000007.json`.
 pub(in crate::journal) fn file_name(seq: u64) -> String {
     format!("{seq:06}.json")
 }
 
-/// The record number that a file's name says, when it is exactly what [`file_name`] writes.
+/// The record number in a file name, if the name is exactly what [`file_name`] writes.
 pub(in crate::journal) fn file_seq(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".json")?;
     if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_digit()) {

@@ -1,5 +1,4 @@
-//! The name of a stream: 128 bits of the SHA-256 of whom it is about. In: an identity. Out: 32 hex
-//! digits.
+//! The name of a stream: 128 bits of a SHA-256. In: an identity. Out: 32 hex digits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{Identity, Problem};
 
-/// A stream's name. Written as 32 lower-case hex digits: it tells nothing about the ticket, fits
-/// every store's rules for names, and spreads load over an object store's partitions.
+/// A stream's name: 32 lower-case hex digits. It reveals nothing about the ticket, is valid in
+/// every store, and spreads load over an object store's partitions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StreamId([u8; 16]);
@@ -21,9 +20,9 @@ impl StreamId {
         Self::digest(&[identity.source.as_str(), &identity.id])
     }
 
-    /// The stream of a conflict: the same identity with other content. Every such content has its
-    /// own stream, so that it never races the request's worker and a sender that repeats it writes
-    /// one record only.
+    /// The stream of a conflict: the same identity with other content. Each such content has its
+    /// own stream, so that it never races the request's worker and repeated deliveries write one
+    /// record.
     pub fn of_conflict(identity: &Identity, digest: &str) -> Self {
         Self::digest(&[identity.source.as_str(), &identity.id, "conflict", digest])
     }

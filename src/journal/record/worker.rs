@@ -1,5 +1,5 @@
-//! The mark of one worker in one turn. In: 8 random bytes from the caller. Out: 16 hex digits in
-//! each record it writes.
+//! Identifies one worker in one turn. In: 8 random bytes from the caller. Out: 16 hex digits, which
+//! each of its records holds.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Problem;
 
-/// A nonce that marks the records of one turn, so that a worker knows its own after a lost answer.
-/// Draw fresh random bytes for every turn: two turns with one mark could each take the other's
-/// claim for their own.
+/// A nonce in the records of one turn, by which a worker recognises its own record after a lost
+/// answer. Use fresh random bytes for each turn: two turns with the same mark could mistake each
+/// other's claim for their own.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Worker(String);

@@ -1,27 +1,27 @@
-//! Whom a request concerns. In: a state. Out: the names under which the journal's index of images
-//! lists it, so that who takes back a share finds every other request about the same image and
-//! receiver without reading all.
+//! The images and receivers that a request affects. In: a state. Out: the names under which the
+//! index lists it, so that a revocation finds the other requests for the same image and receiver
+//! without reading all requests.
 
 use crate::domain::{AccountId, ImageRef, Region, Target};
 
 use super::{Phase, State};
 
-/// A request that names more accounts is listed under `many`: file names are short.
+/// A request with more accounts is listed under `many`, because file names are short.
 const MAX_LISTED: usize = 7;
 
-/// Who receives, or loses, an image.
+/// A receiver of an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Receiver {
     /// An account.
     Account(AccountId),
-    /// Too many accounts to list one by one.
+    /// Too many accounts to list each.
     Many,
     /// Lighthouse.
     Lighthouse,
 }
 
 impl Receiver {
-    /// Its name in the index. No account is called like the others: accounts are digits.
+    /// Its name in the index. Accounts are digits, so no account has the other names.
     pub fn name(&self) -> &str {
         match self {
             Self::Account(account) => account.as_str(),
@@ -31,19 +31,19 @@ impl Receiver {
     }
 }
 
-/// An image in a region and one who receives it.
+/// An image in a region, and one receiver.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Affected {
-    /// Where.
+    /// The region.
     pub region: Region,
     /// The image as the receiver sees it.
     pub image: ImageRef,
-    /// Who.
+    /// The receiver.
     pub receiver: Receiver,
 }
 
 impl Affected {
-    /// Whether both may be about the same receiver of the same image.
+    /// Whether both may mean the same receiver of the same image.
     pub fn meets(&self, other: &Self) -> bool {
         let alike = self.receiver == other.receiver
             || [&self.receiver, &other.receiver].contains(&&Receiver::Many);
@@ -52,8 +52,8 @@ impl Affected {
 }
 
 impl State {
-    /// Whom the request concerns, as far as it is known: the accounts of a chain only once it has
-    /// its blueprint.
+    /// What the request affects, as far as known. The accounts of a chain are known once it has its
+    /// blueprint.
     pub fn affected(&self) -> Vec<Affected> {
         if self.phase == Phase::Denied {
             return Vec::new();

@@ -1,6 +1,5 @@
-//! How each record changes the state. In: a state and the next record. Out: the state after it, or
-//! why that record cannot follow. The same rules check a record before it is written and after it
-//! is read.
+//! Applies records to states. In: a state and the next record. Out: the state after it, or why the
+//! record cannot follow. The same rules check a record before it is written and after it is read.
 
 use crate::domain::{AccountId, Item, ItemResult, ResultKind, Status, Timestamp};
 
@@ -20,10 +19,10 @@ pub(super) fn broken<T>(why: impl Into<String>) -> Result<T, BrokenRecord> {
 }
 
 impl StreamState {
-    /// The story that record 0 begins.
+    /// The state after record 0.
     ///
     /// # Errors
-    /// When it is not record 0, or says what no first record can.
+    /// The record is not record 0, or its event cannot begin a stream.
     pub fn begin(first: &Stored) -> Result<Self, BrokenRecord> {
         let record = &first.record;
         if record.seq != 0 || record.prev.is_some() {
@@ -36,10 +35,10 @@ impl StreamState {
         }
     }
 
-    /// The story with one more record.
+    /// The state after the next record.
     ///
     /// # Errors
-    /// When that record cannot follow.
+    /// The record cannot follow.
     pub fn apply(self, next: &Stored) -> Result<Self, BrokenRecord> {
         match self {
             Self::Request(state) => Ok(Self::Request(Box::new(state.apply(next)?))),
@@ -49,11 +48,10 @@ impl StreamState {
 }
 
 impl State {
-    /// The state that the records of a request's stream add up to, from record 0 on.
+    /// The state of a request's stream, from record 0 on.
     ///
-    /// # Errors
-    /// [`BrokenRecord`] when a record cannot follow the ones before it, when there is none, or for a
-    /// conflict's stream.
+    /// [`BrokenRecord`]: a record cannot follow the ones before it, there is no record, or the
+    /// stream is a conflict's.
     pub fn from_records(records: &[Stored]) -> Result<Self, BrokenRecord> {
         let Some((first, rest)) = records.split_first() else {
             return broken("a stream without a record");
@@ -107,10 +105,10 @@ impl State {
         Ok(state.with_wake_up(record))
     }
 
-    /// The state with one more record.
+    /// The state after the next record.
     ///
     /// # Errors
-    /// When that record cannot follow.
+    /// The record cannot follow.
     pub fn apply(mut self, next: &Stored) -> Result<Self, BrokenRecord> {
         let record = &next.record;
         if record.stream != self.stream
@@ -129,8 +127,8 @@ impl State {
         Ok(self.with_wake_up(record))
     }
 
-    /// Notes the wake-up that `record` needs, unless an earlier one still lies ahead and comes in
-    /// time: who looks then finds out when to look next.
+    /// Keeps the wake-up that `record` needs, unless an earlier one is still ahead and comes in
+    /// time: its sweep computes the next one.
     fn with_wake_up(mut self, record: &Record) -> Self {
         let Some(at) = self.look_at() else {
             return self;
@@ -224,7 +222,7 @@ impl State {
     fn deferred(&mut self, record: &Record, deferral: &Deferral) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         self.take_in(record.at, &deferral.results)?;
-        // The look that record 0 tells of is out of date by the next turn.
+        // The next turn must look again: the look before record 0 is out of date.
         self.observed &= !(deferral.waits && record.seq == 1);
         let (why, not_before) = (deferral.why.clone(), deferral.not_before);
         self.phase = match self.phase {
@@ -298,7 +296,7 @@ impl State {
     ) -> Result<(), BrokenRecord> {
         self.revokes(record)?;
         self.take_in(record.at, results)?;
-        // What was not called off stands until its own end.
+        // Items that were not called off stay shared until the share expires.
         let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
         let stands = |item: &Item| self.call_off_of(item).is_none();
         self.phase = if called_off && self.given().iter().any(stands) {
@@ -326,8 +324,8 @@ impl State {
         Ok(())
     }
 
-    /// Whether this worker may record the end of an attempt to take back. A later attempt takes no
-    /// turn: the intent is recorded, taking away twice does no harm, and the create-only write of the
+    /// Whether this worker may record the end of an attempt to revoke. A later attempt takes no
+    /// turn: the intent is recorded, revoking twice is harmless, and the create-only write of the
     /// outcome decides between two workers.
     fn revokes(&self, record: &Record) -> Result<(), BrokenRecord> {
         match &self.phase {
@@ -337,7 +335,7 @@ impl State {
         }
     }
 
-    /// Whose turn it is.
+    /// The worker whose turn it is.
     fn holder(&self) -> Option<&Worker> {
         match &self.phase {
             Phase::Working { worker, .. } | Phase::Revoking { worker, .. } => Some(worker),
@@ -345,7 +343,8 @@ impl State {
         }
     }
 
-    /// A worker whose lease has ended may still write until another worker creates the next record.
+    /// A worker whose lease has ended may still write, until another worker creates the next
+    /// record.
     fn held_by(&self, worker: &Worker) -> Result<(), BrokenRecord> {
         match self.holder() {
             Some(holder) if holder == worker => Ok(()),

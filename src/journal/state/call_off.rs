@@ -1,6 +1,6 @@
-//! Calling off: a later cancel ends items of a share that is not closed, or has taken away items of
-//! one that is. Takes a state and a `called_off` or `cancelled` record; says which items it may
-//! concern and which are called off.
+//! Calling off: a later cancel ends items of an open share, or takes away items of a closed one.
+//! In: a state and a `called_off` or `cancelled` record. Out: which items the record may name, and
+//! which items are called off.
 
 use crate::domain::{AccountId, Action, Item, ResultKind, ShareRequest, Status, Target};
 
@@ -9,8 +9,8 @@ use super::apply::{BrokenRecord, broken};
 use super::{Phase, State};
 
 impl State {
-    /// Whether a cancel may call this item off: the share is not closed and nobody has called it off
-    /// before.
+    /// Whether a cancel may call this item off: the share is open, and no cancel has called the
+    /// item off before.
     pub fn can_be_called_off(&self, item: &Item) -> bool {
         let open = matches!(
             self.phase,
@@ -29,7 +29,7 @@ impl State {
             .find(|call_off| call_off.items.contains(item))
     }
 
-    /// Whether a record says that the cloud had this item before the request.
+    /// Whether a record shows that the item was shared before the request.
     pub fn found_before(&self, item: &Item) -> bool {
         self.results.iter().any(|result| {
             let before = matches!(
@@ -40,7 +40,7 @@ impl State {
         })
     }
 
-    /// Whether the request holds an item at rest, so that a later cancel can end that.
+    /// Whether the request is at rest and holds an item, which a later cancel can then end.
     pub fn can_be_cancelled(&self, item: &Item) -> bool {
         let closed = matches!(
             self.phase,
@@ -62,7 +62,7 @@ impl State {
         Ok(())
     }
 
-    /// The request without what was called off; `None` when nothing is left of it.
+    /// The request without the called-off items; `None` when no item is left.
     pub fn remaining(&self) -> Option<ShareRequest> {
         let mut request = self.intent.request.clone();
         let off = |item: &Item| self.call_off_of(item).is_some();
@@ -104,8 +104,8 @@ impl State {
         Some(request)
     }
 
-    /// Applies a `called_off` record. A share of which nothing is left, and for which nothing can have
-    /// been called yet, is closed by it; one that an earlier worker began has to be looked at.
+    /// Applies a `called_off` record. Closes a share of which no item is left, unless an earlier
+    /// worker may have made a call: then a worker must look at the cloud.
     pub(super) fn call_off(
         &mut self,
         record: &Record,

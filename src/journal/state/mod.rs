@@ -1,6 +1,5 @@
-//! What the records of one stream add up to. In: records in their order. Out: a [`Story`]: a
-//! request's [`State`], or a conflict. Pure: the present instant is an argument of every question
-//! that needs it.
+//! The state of one stream. In: records in order. Out: a [`StreamState`]: the [`State`] of a
+//! request, or a conflict. Pure: functions that need the present instant take it as an argument.
 
 mod affected;
 mod apply;

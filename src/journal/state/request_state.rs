@@ -1,5 +1,4 @@
-//! The state of a request, and the questions that it answers. In: what `apply` made of the records.
-//! Out: phase, results and grants.
+//! The state of a request: phase, results and grants. `apply` builds it from records.
 
 use crate::domain::{
     AccountId, BlueprintId, Identity, ImageRef, ItemResult, ShareRequest, Status, Target,
@@ -9,17 +8,17 @@ use crate::domain::{
 use super::super::record::{CallOff, Conflict, Intent, StreamId, Worker};
 use super::WakeUp;
 
-/// What a stream is about.
+/// The state of a stream.
 #[derive(Debug, Clone)]
 pub enum StreamState {
-    /// A request, from its claim to its end.
+    /// A request.
     Request(Box<State>),
-    /// A known identity that came with other content.
+    /// A conflict: a known identity came with other content.
     Conflict(Conflict),
 }
 
 impl StreamState {
-    /// The request's state; none for a conflict.
+    /// The request's state; `None` for a conflict.
     pub fn state(&self) -> Option<&State> {
         match self {
             Self::Request(state) => Some(state),
@@ -28,7 +27,7 @@ impl StreamState {
     }
 }
 
-/// The end of a stream: where the next record goes and what it hangs on.
+/// The end of a stream: the next record's number and predecessor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The stream.
@@ -39,51 +38,51 @@ pub struct Head {
     pub hash: String,
 }
 
-/// Where a request stands.
+/// The phase of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// The policy refused; this is the end.
+    /// Denied. Final.
     Denied,
-    /// Allowed, and to be started at `until`.
+    /// Allowed, and due at `until`.
     Waiting {
         /// The request's `not_before`.
         until: Timestamp,
     },
-    /// A worker has it.
+    /// A worker has the turn.
     Working {
-        /// Others may take over from then on.
+        /// From this instant on, another worker may take over.
         lease_until: Timestamp,
-        /// Whose turn it is.
+        /// The worker.
         worker: Worker,
     },
-    /// Unfinished, and no worker holds it.
+    /// Unfinished, without a worker.
     Deferred {
-        /// The reason, for people.
+        /// The reason, for human readers.
         why: String,
-        /// The next turn may begin then.
+        /// The earliest next turn.
         not_before: Timestamp,
     },
-    /// Finished; a share may still be running.
+    /// Finished. A share may still be active.
     Closed,
-    /// A worker takes back what expired.
+    /// A worker revokes the expired share.
     Revoking {
-        /// Others may take over from then on.
+        /// From this instant on, another worker may take over.
         lease_until: Timestamp,
-        /// Whose turn it is.
+        /// The worker.
         worker: Worker,
     },
-    /// The revocation is unfinished, and no worker holds it.
+    /// The revocation is unfinished, without a worker.
     RevokeDeferred {
-        /// The reason, for people.
+        /// The reason, for human readers.
         why: String,
-        /// The next turn may begin then.
+        /// The earliest next turn.
         not_before: Timestamp,
     },
-    /// The expiry has been carried out; this is the end.
+    /// Expired and revoked. Final.
     Revoked,
 }
 
-/// A request as its records tell it.
+/// The state of a request.
 #[derive(Debug, Clone)]
 pub struct State {
     pub(super) stream: StreamId,
@@ -106,12 +105,12 @@ pub struct State {
     pub(super) wake_up: Option<WakeUp>,
 }
 
-/// What is being taken back.
+/// The revocation under way.
 #[derive(Debug, Clone)]
 pub(super) struct Revoking {
     pub(super) accounts: Vec<AccountId>,
     pub(super) lighthouse: bool,
-    /// Whether the share's end had come; else these items were called off.
+    /// Whether the share had expired. Otherwise these items were called off.
     pub(super) expired: bool,
 }
 
@@ -121,12 +120,12 @@ impl State {
         self.stream
     }
 
-    /// Record 0: who asked for what, and the verdict.
+    /// Record 0: who requested what, who approved it, and the verdict.
     pub fn intent(&self) -> &Intent {
         &self.intent
     }
 
-    /// What the request is.
+    /// The request's identity.
     pub fn identity(&self) -> &Identity {
         &self.intent.identity
     }
@@ -136,19 +135,18 @@ impl State {
         &self.intent.request
     }
 
-    /// The verdict that allows the request, or denied it at once: record 0's, or that of the newest
-    /// turn in which a share was decided again.
+    /// The verdict in force: record 0's, or that of the newest turn that decided again and allowed
+    /// the share.
     pub fn verdict(&self) -> &Verdict {
         self.decided_again.as_ref().unwrap_or(&self.intent.verdict)
     }
 
-    /// The verdict that refused the request when its work was to go on: a later one than
-    /// [`State::verdict`], which allowed it.
+    /// The verdict that denied the request after [`State::verdict`] had allowed it.
     pub fn refusal(&self) -> Option<&Verdict> {
         self.refusal.as_ref()
     }
 
-    /// How many attempts to take back have failed.
+    /// The number of failed attempts to revoke.
     pub fn failed_revocations(&self) -> u32 {
         self.failed_revocations
     }
@@ -158,23 +156,23 @@ impl State {
         self.intent.approved_at
     }
 
-    /// When the share ends by itself.
+    /// When the share expires.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.intent.expires_at
     }
 
-    /// Whether the share's end has come. Nothing may be shared any more then, however unfinished
-    /// the request is.
+    /// Whether the share has expired. An expired request shares nothing more, even if it is
+    /// unfinished.
     pub fn expired(&self, now: Timestamp) -> bool {
         self.intent.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// Where the request stands.
+    /// The request's phase.
     pub fn phase(&self) -> &Phase {
         &self.phase
     }
 
-    /// The status that an answer shows: the recorded one once the request is closed.
+    /// The status for an answer: the recorded one, once the request is closed.
     pub fn status(&self) -> Status {
         match (&self.phase, self.status) {
             (Phase::Denied, _) => Status::Denied,
@@ -183,13 +181,12 @@ impl State {
         }
     }
 
-    /// The newest wake-up that its records announced. A sweep may have looked since and put another
-    /// one in its place.
+    /// The newest wake-up that its records announced. A sweep may have replaced it in the index.
     pub fn wake_up(&self) -> Option<WakeUp> {
         self.wake_up
     }
 
-    /// What the accounts of the request see: of a chain the blueprint, once it is known.
+    /// The image that the accounts of the request see. For a chain it is the blueprint, once known.
     pub fn subject(&self) -> ImageRef {
         match (&self.intent.request.target, &self.blueprint) {
             (Target::Chain { .. }, Some(blueprint)) => ImageRef::Blueprint(blueprint.clone()),
@@ -197,18 +194,18 @@ impl State {
         }
     }
 
-    /// The blueprint that came of a CVM image, as far as it is known.
+    /// The blueprint made from a CVM image, if known.
     pub fn blueprint(&self) -> Option<&BlueprintId> {
         self.blueprint.as_ref()
     }
 
-    /// Whether any look at the cloud or any call has been recorded. As long as this is false
-    /// nothing is known of what the cloud had before this request.
+    /// Whether a look at the cloud or a call is recorded. Until then, what the cloud had before the
+    /// request is unknown.
     pub fn observed(&self) -> bool {
         self.observed
     }
 
-    /// When the request's last step was written.
+    /// When the newest record was written.
     pub fn updated_at(&self) -> Timestamp {
         self.updated_at
     }

@@ -1,5 +1,5 @@
-//! One result per item. In: results of several records, some of them repeated after a crash. Out:
-//! for each item the one that says most.
+//! One result per item. In: the results of several records, some repeated after a crash. Out: the
+//! result with the most information per item.
 
 use crate::domain::{Item, ItemResult, ResultKind};
 
@@ -7,10 +7,9 @@ use super::super::record::CallOff;
 use super::{Phase, State};
 
 impl State {
-    /// One result for every item of the request, Lighthouse first, then the accounts in the
-    /// request's order; `pending` where no record tells one. An item that was called off is
-    /// `cancelled`, unless the request gave it and it still stands. Empty for a request that was
-    /// denied at once, for which nothing was tried.
+    /// One result per item, Lighthouse first, then the accounts in the request's order; `pending`
+    /// if no record has a result. A called-off item is `cancelled`, unless the request shared it
+    /// and it is still shared. Empty for a request that was denied at once.
     pub fn results(&self) -> Vec<ItemResult> {
         if self.phase == Phase::Denied {
             return Vec::new();
@@ -40,15 +39,15 @@ impl State {
         }
     }
 
-    /// What taking back has reached, one result per item that was tried; empty before the expiry.
+    /// One result per item that a revocation tried; empty before the share expires.
     pub fn revoked(&self) -> &[ItemResult] {
         &self.revoked
     }
 }
 
-/// How much a result says. A worker that takes over finds the share of its predecessor in place and
-/// may call it "already shared": the record that says who made it must win, or the expiry would
-/// leave it standing.
+/// How much a result says. A worker that takes over finds its predecessor's share and may report
+/// `already_shared`. The record that names the request as the giver must win, or the share would
+/// stay after its expiry.
 fn weight(kind: &ResultKind) -> u8 {
     match kind {
         ResultKind::Pending => 0,
@@ -62,8 +61,8 @@ fn weight(kind: &ResultKind) -> u8 {
     }
 }
 
-/// Puts new results over old ones: the weightier wins, of equals the newer. A blueprint once named
-/// stays named.
+/// Merges new results into old ones: the one that says more wins, and the newer of two equals. A
+/// known blueprint stays.
 pub(super) fn merge(old: &mut Vec<ItemResult>, new: &[ItemResult]) {
     for result in new {
         let Some(known) = old.iter_mut().find(|known| known.item == result.item) else {
@@ -80,7 +79,7 @@ pub(super) fn merge(old: &mut Vec<ItemResult>, new: &[ItemResult]) {
     }
 }
 
-/// The blueprint that a result names.
+/// The blueprint in a result.
 pub(super) fn blueprint(kind: &ResultKind) -> Option<&crate::domain::BlueprintId> {
     match kind {
         ResultKind::Available { blueprint, .. } => blueprint.as_ref(),

@@ -1,5 +1,5 @@
-//! A wake-up: when a request needs work again. In: an instant, a stream, a record's number. Out: its
-//! name in the journal's index, and back. It says only where to look; the records say what to do.
+//! A wake-up: when a request needs work again. In: an instant, a stream, a record's number. Out:
+//! its name in the index, and back. It only says where to look; the records say what to do.
 
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, TimestampRound, Unit};
@@ -7,16 +7,15 @@ use jiff::{RoundMode, TimestampRound, Unit};
 use super::super::record::StreamId;
 use crate::domain::Timestamp;
 
-/// That a request should be looked at, from an instant on. It is announced before record `seq` is
-/// written, so there may be a wake-up without its record, and never a record without a wake-up that
-/// comes in time.
+/// From an instant on, a request needs a look. The wake-up is written before record `seq`, so a
+/// wake-up may lack its record, but no record lacks a timely wake-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WakeUp {
-    /// Not before this whole second.
+    /// In whole seconds.
     pub at: Timestamp,
-    /// The request.
+    /// The request's stream.
     pub stream: StreamId,
-    /// The record.
+    /// The record that needs it.
     pub seq: u64,
 }
 
@@ -26,7 +25,7 @@ impl WakeUp {
         let second = TimestampRound::new()
             .smallest(Unit::Second)
             .mode(RoundMode::Ceil);
-        // Only the last second of time cannot be rounded up.
+        // Only the last representable second cannot be rounded up.
         let at = due.round(second).unwrap_or(due);
         Self { at, stream, seq }
     }
@@ -42,7 +41,7 @@ impl WakeUp {
         )
     }
 
-    /// Reads a name; `None`: it is no wake-up's.
+    /// Reads a name; `None` if it is not a wake-up's.
     pub fn read(name: &str) -> Option<Self> {
         let mut parts = name.split('-');
         let wake_up = Self {

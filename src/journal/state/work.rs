@@ -1,6 +1,6 @@
-//! What is left to do, and what is shared. In: a state and the present instant. Out: [`Work`] and
-//! [`Grant`]. Only what a request itself gave is ever taken back: who had the image before keeps
-//! it.
+//! The work that is left, and the grants. In: a state and the present instant. Out: [`Work`] and
+//! [`Grant`]. A revocation takes only what the request itself gave: an account that had the image
+//! before keeps it.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,60 +12,59 @@ use crate::domain::{
 use super::super::record::{CallOff, StreamId};
 use super::{Phase, State};
 
-/// What a sweep, or the next delivery, has to do for a request.
+/// The work that a sweep or the next delivery has to do for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
-    /// The moment of a request that was to wait has come. Look at [`State::expired`] before
-    /// anything is shared.
+    /// A waiting request is due. Check [`State::expired`] before sharing.
     Start,
-    /// Begun and not finished: find out what is done already and finish it. The same look at the
-    /// expiry applies.
+    /// A worker began and did not finish. Look at the cloud, then do the rest. Check
+    /// [`State::expired`] before sharing.
     Finish,
-    /// The share has expired: take it back from whom it was given to and is not yet taken from.
+    /// The share has expired. Revoke what the request gave and nothing has revoked yet.
     Revoke {
-        /// The accounts; may be empty when only the outcome has to be recorded.
+        /// The accounts; may be empty when only the outcome is not recorded yet.
         accounts: Vec<AccountId>,
-        /// Whether the image is to leave Lighthouse.
+        /// Whether to remove the image from Lighthouse.
         lighthouse: bool,
     },
 }
 
-/// What a request gave and what is still standing: one line of the register.
+/// What a request gave and what is still shared: one row of `grants`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    /// Where the journal holds it.
+    /// The stream in the journal.
     pub stream: StreamId,
-    /// Which request gave it.
+    /// The identity of the request.
     pub identity: Identity,
-    /// The ticket, for people.
+    /// The ticket, for human readers.
     pub ticket: Option<String>,
-    /// Who asked.
+    /// The requester.
     pub requester: String,
-    /// Who approved.
+    /// The approvers.
     pub approvers: Vec<String>,
     /// The image as the request names it.
     pub image: ImageRef,
-    /// The blueprint that came of it in Lighthouse; it is what the accounts of a chain see.
+    /// The blueprint made from it in Lighthouse, which the accounts of a chain see.
     pub blueprint: Option<BlueprintId>,
-    /// Where.
+    /// The region.
     pub region: Region,
     /// The accounts that have it because of this request.
     pub accounts: Vec<AccountId>,
     /// Whether it is in Lighthouse because of this request.
     pub lighthouse: bool,
-    /// Since when: the first record that tells of a share.
+    /// The time of the first record that shows the share.
     pub since: Timestamp,
-    /// Until when; none for a share without an end.
+    /// When it expires; `None` for a share without an expiry.
     pub until: Option<Timestamp>,
-    /// Whether its end has come and it still stands.
+    /// Whether it is overdue: expired and still shared.
     #[serde(skip)]
     pub overdue: bool,
-    /// The policies that allowed it.
+    /// The determining policies.
     pub policies: Vec<String>,
 }
 
 impl Grant {
-    /// The same, as it stands at `now`.
+    /// The grant as of `now`.
     #[must_use]
     pub fn as_of(self, now: Timestamp) -> Self {
         Self {
@@ -76,7 +75,7 @@ impl Grant {
 }
 
 impl State {
-    /// What has to be done at `now`, when anything has.
+    /// The work that is due at `now`, if any.
     pub fn needs_work(&self, now: Timestamp) -> Option<Work> {
         if self.due_at()? > now {
             return None;
@@ -110,7 +109,7 @@ impl State {
         }
     }
 
-    /// When the request needs work next; `None` when it never does again.
+    /// When the request needs work next; `None` for never.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.phase {
             Phase::Denied | Phase::Revoked => None,
@@ -119,9 +118,9 @@ impl State {
                 Some(*lease_until)
             }
             Phase::Deferred { not_before, .. } => {
-                // An expiry that falls into the pause ends it: the sooner it is closed, the sooner
-                // it is taken back. One that was over already when the pause began does not, or the
-                // pause would be none.
+                // An expiry during the pause ends it: a request that closes sooner is revoked
+                // sooner. An expiry before the pause does not end it; otherwise there would be no
+                // pause.
                 let end = self.intent.expires_at.filter(|end| *end > self.updated_at);
                 Some(end.map_or(*not_before, |end| end.min(*not_before)))
             }
@@ -136,19 +135,19 @@ impl State {
         }
     }
 
-    /// When the index has to be looked at: when something is due, or when what it holds ends.
+    /// When to look at the index entry: when work is due, or when the grants in it expire.
     pub fn look_at(&self) -> Option<Timestamp> {
         let ends = self.intent.expires_at.filter(|_| self.holds_any());
         self.due_at().or(ends)
     }
 
-    /// Whether the request is unfinished or holds something, so that the index has to name it.
+    /// Whether the request is unfinished or holds a grant, so that the index must name it.
     pub fn live(&self, now: Timestamp) -> bool {
         self.due_at().is_some() || self.holds_any() && !self.expired(now)
     }
 
-    /// Whether a receiver has the image by this request, which gave it or found it given, and nothing
-    /// took it away since.
+    /// Whether the receiver has the image through this request, which shared it or found it shared,
+    /// and no record takes it away since.
     pub fn holds(&self, item: &Item) -> bool {
         let held = |result: &ItemResult| {
             matches!(
@@ -166,7 +165,7 @@ impl State {
         self.results.iter().any(|result| self.holds(&result.item))
     }
 
-    /// What stands because of this request. Whoever had the image before is not part of it.
+    /// The active grant of this request. Receivers that had the image before are not part of it.
     pub fn grant(&self, now: Timestamp) -> Option<Grant> {
         let (accounts, lighthouse) = (self.standing(), self.in_lighthouse());
         if accounts.is_empty() && !lighthouse {
@@ -191,7 +190,7 @@ impl State {
         })
     }
 
-    /// The accounts that got the image from this request and have not been seen without it since.
+    /// The accounts that got the image from this request and still have it.
     pub(super) fn standing(&self) -> Vec<AccountId> {
         let gave = |account: &&AccountId| {
             self.results.iter().any(|result| {
@@ -207,7 +206,7 @@ impl State {
         self.lighthouse_given().is_some()
     }
 
-    /// Lighthouse as an item, when the image is there because of this request.
+    /// Lighthouse as an item, if this request made the image available there.
     fn lighthouse_given(&self) -> Option<Item> {
         let given = self
             .results
@@ -216,7 +215,7 @@ impl State {
         given.map(|result| result.item.clone())
     }
 
-    /// Every item that stands because of this request.
+    /// Every item that is shared because of this request.
     pub(super) fn given(&self) -> Vec<Item> {
         let accounts = self.standing().into_iter().map(Item::Account);
         self.lighthouse_given()
@@ -225,13 +224,14 @@ impl State {
             .collect()
     }
 
-    /// Whether an item was called off and is still to be taken back.
+    /// Whether an item was called off and is not revoked yet.
     fn ends_early(&self, item: &Item) -> bool {
         let tried = self.revoked.iter().any(|result| result.item == *item);
         self.call_off_of(item).is_some() && !tried
     }
 
-    /// Whether a recorded result says that this request gave the item, and nothing took it back since.
+    /// Whether a recorded result says that this request gave the item, and no later one took it
+    /// away.
     pub(super) fn stands(&self, result: &ItemResult) -> bool {
         let given = matches!(
             result.kind,

@@ -1,20 +1,20 @@
-//! What opening a remote place needs. In: the process's variables and a client. Out: an [`Access`]
-//! with those variables that a place could want.
+//! What opening a remote place needs. In: the process's variables and an HTTP client. Out: an
+//! [`Access`] with the variables that a place may use.
 
 use secrecy::SecretString;
 
-/// What opening a remote place needs; nothing of it is used for a directory or memory.
+/// What opening a remote place needs. A directory or memory uses none of it.
 #[derive(Debug, Default)]
 pub struct Access {
     /// The variables of the process's environment that [`Access::takes`]: region, credentials,
     /// endpoint.
     pub variables: Vec<(String, SecretString)>,
-    /// The client for calls to the place.
+    /// The HTTP client for the place.
     pub http: Option<reqwest::Client>,
 }
 
 impl Access {
-    /// The client, and of the process's variables those that a place could want.
+    /// Keeps the client and the variables that a place may use.
     pub fn of<'v>(
         variables: impl IntoIterator<Item = (&'v String, &'v String)>,
         http: reqwest::Client,
@@ -29,7 +29,8 @@ impl Access {
         }
     }
 
-    /// Whether a variable is looked at, by its name. Each place takes only those of its own cloud.
+    /// Whether some place may use the variable of this name. Each place reads only those of its own
+    /// cloud.
     pub fn takes(name: &str) -> bool {
         name == "IDENTITY_ENDPOINT"
             || ["AWS_", "GOOGLE_", "AZURE_"]

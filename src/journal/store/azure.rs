@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::remote::{CallersClient, Service, parsed};
 
-/// Set by hosts that give a managed identity; the address is the host's own, on this machine or
-/// link-local, so it needs no TLS.
+/// Set by hosts that provide a managed identity. The address is on this machine or link-local, so
+/// it needs no TLS.
 const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 
 /// The builder of a client for Azure Blob Storage.
@@ -51,7 +51,7 @@ impl Service for Azure {
         matches!(key, Key::Endpoint | Key::AuthorityHost)
     }
 
-    /// Of a shared access signature also its `sig`, as it stands and decoded.
+    /// For a shared access signature also its `sig`, as written and decoded.
     fn secrets(key: &Key, value: &SecretString, secrets: &mut Vec<SecretString>) {
         if matches!(
             key,

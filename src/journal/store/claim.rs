@@ -1,6 +1,5 @@
-//! The right to work on a request, and what its holder writes. Only creating a record
-//! yields a [`Claim`], at the opening or at the start of a turn, and every later record of the request
-//! needs one.
+//! The claim to a request, and the records that its holder writes. Only creating a record yields a
+//! [`Claim`]: when a request is opened or a turn begins. Every later record of the turn needs it.
 
 use jiff::SignedDuration;
 
@@ -10,20 +9,20 @@ use super::objects::Created;
 use super::{AppendError, Journal, JournalError};
 use crate::domain::{Timestamp, Verdict};
 
-/// A worker that has not written for so long has lost its claim, whatever the journal says: the
-/// request may have been finished by another since, and its records retired, so that their numbers
-/// seem free.
+/// A worker that has written nothing for this long has lost its claim, whatever the journal shows.
+/// Another may have finished the request since, and retention may have removed its records, so that
+/// their numbers look free.
 pub const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
-/// A turn that somebody wants to take.
+/// A turn to take.
 #[derive(Debug, Clone)]
 pub struct WorkerLease {
     /// The present instant.
     pub now: Timestamp,
-    /// The end of the lease: later than `now`, and late enough for the work. Others take over after
-    /// it.
+    /// The end of the lease: later than `now`, and late enough for the work. Then another worker
+    /// may take over.
     pub until: Timestamp,
-    /// The mark of this turn, of fresh random bytes.
+    /// Marks the records of this turn; fresh random bytes.
     pub worker: Worker,
 }
 
@@ -39,19 +38,19 @@ impl WorkerLease {
     }
 }
 
-/// The right to work on one request until somebody takes over after the lease.
+/// The exclusive right to work on one request, until another worker takes over after the lease.
 #[derive(Debug)]
 pub struct Claim {
     state: State,
     worker: Worker,
     /// When the turn began.
     since: Timestamp,
-    /// Whether the index has an entry that lists a record of this turn as unsealed.
+    /// Whether the index lists a record of this turn as unsealed.
     named: bool,
 }
 
 impl Claim {
-    /// Only for the winner of a record.
+    /// Only the worker that created the record calls this.
     pub(super) fn won(state: State, lease: WorkerLease, named: bool) -> Self {
         Self {
             state,
@@ -61,26 +60,26 @@ impl Claim {
         }
     }
 
-    /// The request as of the newest record.
+    /// The state as of the newest record.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// Ends the turn here; what is left to do is done in another, after the lease or the deferral.
+    /// Ends the turn. Another turn does the rest, after the lease or the deferral.
     pub fn into_state(self) -> State {
         self.state
     }
 
-    /// Appends what was done or found out: [`Event::Progress`], [`Event::Deferred`],
-    /// [`Event::Closed`], [`Event::Revoked`], or [`Event::Taken`] to prolong the lease. It is
-    /// durable when this returns.
+    /// Appends the turn's next record: [`Event::Progress`], [`Event::Deferred`], [`Event::Closed`],
+    /// [`Event::Revoked`], or [`Event::Taken`] to prolong the lease. The record is durable when
+    /// this returns.
     ///
     /// # Errors
-    /// [`AppendError::Lost`]: another worker has taken over; stop. [`AppendError::CalledOff`]: a cancel
-    /// called off some of the request; the claim still holds, and nothing was written. [`AppendError::Store`]: the
-    /// journal failed, or the event cannot follow and nothing was written. After a failure of the
-    /// store the same event may be recorded again: should the first attempt have been stored after
-    /// all, that is found out.
+    /// [`AppendError::Lost`]: another worker has taken over; stop. [`AppendError::CalledOff`]: a
+    /// cancel called off part of the request; the claim still holds, and nothing was written.
+    /// [`AppendError::Store`]: the store failed, or the event cannot follow and nothing was
+    /// written. After a failure of the store, append the same event again: the append detects if
+    /// the first one was stored.
     pub async fn record(
         &mut self,
         journal: &Journal,
@@ -91,7 +90,8 @@ impl Claim {
         if at.duration_since(last) >= MAX_PAUSE {
             return Err(AppendError::Lost);
         }
-        // The second round is for an own record whose answer was lost: it is taken in first.
+        // A second round is needed when the next record is this worker's own, whose answer was
+        // lost.
         let mut rounds = 0;
         while rounds < 2 {
             let (stored, bytes) = next(&self.state, at, &self.worker, event.clone())?;
@@ -99,7 +99,7 @@ impl Claim {
             journal
                 .announce(Some(&self.state), &after, !self.named)
                 .await?;
-            // The sealer takes a call-off for the end of a turn.
+            // The sealer treats a call-off as the end of a turn.
             self.named = !event.ends_turn();
             let head = self.state.head();
             match journal.create(head.stream, head.next_seq, &bytes).await? {
@@ -121,7 +121,7 @@ impl Claim {
                     }
                     self.state = follow(&self.state, &found)?;
                     if called_off {
-                        // The sealer takes it for the end of a turn.
+                        // The sealer treats it as the end of a turn.
                         self.named = false;
                         return Err(AppendError::CalledOff);
                     }
@@ -136,12 +136,12 @@ impl Claim {
 }
 
 impl Journal {
-    /// Takes a turn at a request that is due: after a lease ended, when its moment came, or when
-    /// its share expired. `None`: it is not due, or another worker was quicker. What has to be done
-    /// is returned with the claim.
+    /// Takes a turn at a request that is due: after a lease ended, at its start, or when its share
+    /// expired. Returns the work with the claim; `None` if the request is not due or another worker
+    /// was first.
     ///
     /// # Errors
-    /// What the store said, or a turn that ends before it begins.
+    /// The store failed, or the turn ends before it begins.
     pub async fn take(
         &self,
         state: State,
@@ -150,7 +150,7 @@ impl Journal {
         self.take_under(state, lease, None).await
     }
 
-    /// The same for a share that was decided again: `verdict` allows it, and is recorded with the
+    /// Takes a turn at a share that was decided again. Records `verdict`, which allows it, with the
     /// turn.
     ///
     /// # Errors
@@ -165,7 +165,7 @@ impl Journal {
         let Some(work) = state.needs_work(lease.now) else {
             return Ok(None);
         };
-        // A later attempt to take back needs no turn: see `State::revokes`.
+        // A later attempt to revoke needs no turn: see `State::revokes`.
         if matches!(state.phase(), Phase::RevokeDeferred { .. }) {
             return Ok(Some((Claim::won(state, lease, false), work)));
         }
@@ -196,11 +196,11 @@ impl Journal {
         }
     }
 
-    /// Calls off what can still be called off of these items: appends the record to the share's stream
-    /// even while a worker holds it, so that a cancel never waits. Returns the share's state afterwards.
+    /// Calls off those of these items that can be called off. Appends to the share's stream even
+    /// while a worker has the turn, so that a cancel never waits. Returns the share's new state.
     ///
     /// # Errors
-    /// What the store said. Calling off again is safe.
+    /// The store failed. Calling off again is safe.
     pub async fn call_off(
         &self,
         state: State,
@@ -216,11 +216,11 @@ impl Journal {
         self.append(state, at, worker, event).await
     }
 
-    /// Records in a closed share what a later cancel has taken away of these items, and brings the
-    /// index to that.
+    /// Records in a closed share which of these items a later cancel has taken away, and updates
+    /// the index.
     ///
     /// # Errors
-    /// What the store said. Recording it again is safe.
+    /// The store failed. Recording again is safe.
     pub async fn cancel(
         &self,
         state: State,
@@ -237,7 +237,7 @@ impl Journal {
         self.settle(&after, &[], at).await
     }
 
-    /// Appends a record that needs no claim, for as long as `event` still wants one.
+    /// Appends a record that needs no claim, and repeats while `event` still returns one.
     async fn append(
         &self,
         mut state: State,
@@ -263,8 +263,8 @@ impl Journal {
         }
     }
 
-    /// The record that somebody else put at the next number. Garbage there is damage, not another
-    /// worker.
+    /// The record that another worker wrote at the next number. An unreadable one is damage, not a
+    /// lost race.
     fn follower(&self, state: &State, bytes: &[u8]) -> Result<Stored, JournalError> {
         let head = state.head();
         let damaged = |flaw| {
@@ -302,7 +302,7 @@ pub(super) fn write(record: Record) -> Result<(Stored, Vec<u8>), JournalError> {
     Ok(Stored::write(record)?)
 }
 
-/// The state after a record. A record that cannot follow is refused here, before it is written.
+/// The state after a record. Refuses, before writing, a record that cannot follow.
 fn follow(state: &State, stored: &Stored) -> Result<State, JournalError> {
     state.clone().apply(stored).map_err(JournalError::from)
 }

@@ -1,7 +1,6 @@
-//! A journal's directory as a store: `object_store`'s own, but for what it lists and opens. Only plain
-//! files and folders with plain names count; this store skips links, FIFOs and odd names, and
-//! [`odd_entries`] names them. Without it one stray name ends every listing, and opening a FIFO
-//! blocks until a writer opens it.
+//! A directory as a store: `object_store`'s own, with other listings and reads. Skips everything
+//! but plain files and folders with valid names; [`odd_entries`] lists what is skipped. Otherwise
+//! one odd name would end every listing, and opening a FIFO would block until a writer opens it.
 
 use std::fmt;
 use std::fs::{DirEntry, FileType};
@@ -17,7 +16,7 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-/// Files that one step of a listing yields.
+/// Number of files per page of a listing.
 const CHUNK: usize = 1_024;
 
 #[derive(Debug)]
@@ -28,12 +27,12 @@ pub(super) struct Directory(pub(super) LocalFileSystem);
 struct Entries {
     files: Vec<(String, DirEntry)>,
     folders: Vec<(String, PathBuf)>,
-    /// Names that no store could have, and what each is.
+    /// Names that no store can have, each with the reason.
     odd: Vec<(String, &'static str)>,
 }
 
 impl Entries {
-    /// Nothing, when there is no such folder.
+    /// Empty if the folder does not exist.
     fn of(folder: &FsPath) -> io::Result<Self> {
         let mut entries = Self::default();
         let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir());
@@ -59,7 +58,7 @@ impl Entries {
     }
 }
 
-/// Whether the store is writing a file under this name, or was stopped while it did.
+/// Whether a file name is that of a write in progress, or of one that was interrupted.
 fn is_temporary(name: &str) -> bool {
     let suffix = name.split_once('#').map_or("", |(_, suffix)| suffix);
     !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit())
@@ -73,8 +72,8 @@ fn odd_kind(kind: FileType) -> &'static str {
     }
 }
 
-/// What lies below some folders of a journal and is passed over: path from the journal's root, and
-/// why. Waits for the disk.
+/// The entries below some folders of a journal that the store skips: path from the journal's root,
+/// and the reason. Blocks on the disk.
 pub(super) fn odd_entries(
     root: &FsPath,
     folders: &[&str],
@@ -99,14 +98,14 @@ pub(super) fn odd_entries(
     Ok(odd)
 }
 
-/// A listing under way.
+/// A listing in progress.
 struct Walk {
     folders: Vec<(Path, PathBuf)>,
     files: Vec<(Path, DirEntry)>,
 }
 
 impl Walk {
-    /// The next files; none at the end.
+    /// The next page of files; empty at the end.
     fn step(&mut self) -> Result<Vec<ObjectMeta>> {
         let mut found = Vec::new();
         while found.len() < CHUNK {
@@ -130,7 +129,7 @@ impl Walk {
     }
 }
 
-/// `None`: it was deleted meanwhile.
+/// `None` if the file was deleted in the meantime.
 fn object(location: Path, entry: &DirEntry) -> Result<Option<ObjectMeta>> {
     let found = match entry.metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -155,7 +154,7 @@ fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error 
 impl Directory {
     fn folder(&self, prefix: Option<&Path>) -> Result<(Path, PathBuf)> {
         let prefix = prefix.cloned().unwrap_or_default();
-        // The root is no file's path.
+        // No file has the root's path.
         let folder = self.0.path_to_filesystem(&prefix.clone().join("x"))?;
         let folder = folder.parent().map(FsPath::to_owned).unwrap_or_default();
         Ok((prefix, folder))

@@ -1,5 +1,5 @@
-//! What can go wrong with the journal. In: an error of the store. Out: what was attempted where,
-//! why it failed, and what to do, with no credential in any text or source.
+//! Errors of the journal. In: an error of the store. Out: what was attempted where, the cause, and
+//! the remedy. No text or source shows a credential.
 
 use std::error::Error;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::super::record::{MAX_RECORD_BYTES, MAX_RECORDS, StreamId};
 use super::super::state::BrokenRecord;
 use crate::domain::{Problem, Timestamp};
 
-/// The journal could not do what was asked. Nothing may be carried out on the strength of it.
+/// An operation of the journal failed. The caller must not act as if it had succeeded.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The place cannot be used as configured.
@@ -26,9 +26,9 @@ pub enum JournalError {
         place: String,
         /// What was attempted.
         doing: &'static str,
-        /// On which file or folder, from the journal's root.
+        /// The file or folder, from the journal's root.
         path: String,
-        /// Why it failed.
+        /// The cause.
         source: StoreFault,
     },
     /// The place lets a file be created twice, so two workers could carry out the same request.
@@ -39,8 +39,7 @@ pub enum JournalError {
         /// The journal's place.
         place: String,
     },
-    /// No answer in time. A write may have been carried out all the same; a repetition finds that
-    /// out.
+    /// No answer in time. A write may have succeeded all the same; repeating it detects that.
     #[error("journal {place}: {doing} {path} had no answer within {} s; see whether the place can be reached", after.as_secs())]
     TimedOut {
         /// The journal's place.
@@ -49,21 +48,21 @@ pub enum JournalError {
         doing: &'static str,
         /// On which file or folder.
         path: String,
-        /// How long was waited.
+        /// How long it waited.
         after: Duration,
     },
-    /// A stored record is not what was written; nothing is done for its request.
+    /// A stored record differs from what was written. Nothing is done for its request.
     #[error("journal {place}: {finding}")]
     Damaged {
         /// The journal's place.
         place: String,
-        /// Which file, and what is wrong.
+        /// The file and its flaw.
         finding: Box<Finding>,
     },
     /// The event cannot follow the request's newest record.
     #[error("not recorded: {0}")]
     CannotFollow(#[from] BrokenRecord),
-    /// The request's id holds a zero byte, which separates source and id in a stream's name.
+    /// The request's id contains a zero byte, which separates source and id in a stream's name.
     #[error("not recorded: the id {id:?} contains a zero byte")]
     ZeroByteInId {
         /// The request's id.
@@ -77,13 +76,13 @@ pub enum JournalError {
         /// When it would end.
         until: Timestamp,
     },
-    /// The record is larger than any that is read.
+    /// The record exceeds the maximum size.
     #[error("not recorded: a record of {bytes} bytes; {MAX_RECORD_BYTES} are the most")]
     RecordTooLarge {
         /// Its size in bytes.
         bytes: u64,
     },
-    /// The stream has no number left.
+    /// The stream has used its last number.
     #[error("not recorded: stream {stream} has {MAX_RECORDS} records already")]
     StreamFull {
         /// The stream.
@@ -104,13 +103,13 @@ pub enum JournalError {
         /// The stream.
         stream: StreamId,
     },
-    /// The operating system has no random bytes to give.
+    /// The operating system provides no random bytes.
     #[error("not recorded: the system gives no randomness: {0}")]
     NoRandomness(getrandom::Error),
-    /// A task of this process ended before its work did.
+    /// A task of this process ended before its work was complete.
     #[error("{doing} broke off: {source}; try again")]
     BrokeOff {
-        /// What it did.
+        /// Its work.
         doing: &'static str,
         /// Why it ended.
         source: tokio::task::JoinError,
@@ -118,7 +117,7 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    /// Whether the error is about one request alone, so that work on others may go on.
+    /// Whether the error concerns one request only, so that work on others may continue.
     pub fn concerns_one_request(&self) -> bool {
         match self {
             Self::Damaged { .. }
@@ -144,9 +143,9 @@ impl JournalError {
 #[derive(Debug, thiserror::Error)]
 #[error("{problem}")]
 pub struct PlaceError {
-    /// What is wrong with it, and what to write instead.
+    /// The problem with it, and the remedy.
     pub problem: Problem,
-    /// What the system said.
+    /// The system's message.
     #[source]
     pub source: Option<StoreFault>,
 }
@@ -192,20 +191,20 @@ pub(super) fn place_error(
 /// A record was not appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// Another worker has written the next record: this one's turn is over, and it must stop.
+    /// Another worker has written the next record. This worker's turn is over; stop.
     #[error("another worker has taken over this request")]
     Lost,
-    /// A later cancel called off some of the request. The claim has taken that in; the record was not
-    /// written.
+    /// A later cancel called off part of the request. The claim includes that now; the record was
+    /// not written.
     #[error("a cancel has called off some of this request")]
     CalledOff,
-    /// The journal failed. The record may or may not be there; appending it again is safe.
+    /// The journal failed. The record may or may not exist; appending it again is safe.
     #[error(transparent)]
     Store(#[from] JournalError),
 }
 
-/// An error of the store as text that may be shown: credentials and the bodies of answers are taken
-/// out, also from its sources.
+/// A store's error as text for users, without credentials and without the bodies of answers, also
+/// in its sources.
 #[derive(Debug)]
 pub struct StoreFault {
     text: String,
@@ -241,9 +240,9 @@ impl Error for StoreFault {
 #[derive(Debug, Default)]
 pub(super) struct Scrub(Vec<SecretString>);
 
-/// Shorter values are no credentials, and taking them out would only garble the text.
+/// Shorter values are not credentials, and removing them would garble the text.
 const MIN_SECRET_LEN: usize = 8;
-/// How deep sources are followed, and how long each text may be.
+/// Maximum number of sources, and maximum length of each text.
 const MAX_SOURCES: usize = 8;
 const MAX_TEXT_CHARS: usize = 500;
 
@@ -252,7 +251,7 @@ impl Scrub {
         Self(secrets)
     }
 
-    /// The error and its sources as text that may be shown.
+    /// The error and its sources, as text for users.
     pub(super) fn fault(&self, error: &(dyn Error + 'static)) -> StoreFault {
         self.fault_to(error, MAX_SOURCES)
     }
@@ -299,8 +298,8 @@ impl Scrub {
     }
 }
 
-/// S3 and Azure answer a wrong signature with the request as they saw it, the session token among
-/// its headers, once as text and once as a hex dump. Of an answer's XML only `Code` and `Message`
+/// S3 and Azure answer a wrong signature with the request that they received, the session token
+/// among its headers, as text and as a hex dump. So only `Code` and `Message` of an answer's XML
 /// are kept.
 fn without_body(text: &str) -> String {
     let Some((head, body)) = text.find('<').map(|start| text.split_at(start)) else {

@@ -19,7 +19,7 @@ impl Service for Gcs {
     type Store = GoogleCloudStorage;
 
     fn new(bucket: &str) -> Self {
-        // Named here, because a key file could name another address, and one without TLS.
+        // Set explicitly, because a key file could name another address, and one without TLS.
         let builder = GoogleCloudStorageBuilder::new().with_base_url(SERVICE);
         Self(builder.with_bucket_name(bucket))
     }
@@ -67,7 +67,7 @@ impl Service for Gcs {
         Self(self.0.with_config(key, value))
     }
 
-    /// The base URL alone says whether TLS is used.
+    /// The base URL alone decides whether TLS is used.
     fn build(
         self,
         _plain_http: bool,

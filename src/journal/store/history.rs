@@ -1,25 +1,25 @@
-//! One request's records and what they add up to. In: files of records. Out: histories.
+//! One request's records and the state that they give. In: files of records. Out: histories.
 
 use super::super::chain::{Chain, File, Finding};
 use super::super::record::{Stored, StreamId};
 use super::super::state::{State, StreamState};
 
-/// One stream as it was read: its records, and what they add up to.
+/// One stream: its records and their state.
 #[derive(Debug, Clone)]
 pub struct History {
     /// The stream's name.
     pub stream: StreamId,
-    /// From record 0 on, at least one.
+    /// From record 0 on; at least one.
     pub records: Vec<Stored>,
-    /// What they add up to.
+    /// The state after all records.
     pub stream_state: StreamState,
 }
 
 impl History {
-    /// The history that a stream's files tell; `None` of no file.
+    /// The history in a stream's files; `None` without a file.
     ///
     /// # Errors
-    /// What is wrong with the first that is not as it was written.
+    /// The flaw of the first bad file.
     pub fn of(stream: StreamId, files: &[impl AsRef<[u8]>]) -> Result<Option<Self>, Finding> {
         let mut chain = Chain::new(stream);
         let pushed = files
@@ -33,7 +33,7 @@ impl History {
         }))
     }
 
-    /// The request's state; none for a conflict.
+    /// The request's state; `None` for a conflict.
     pub fn state(&self) -> Option<&State> {
         self.stream_state.state()
     }

@@ -1,6 +1,6 @@
-//! The index held against the records: what they ask of it and it lacks, as findings or mended; and
-//! what it names that is not there. In: the files of the index, and states. Everything below
-//! `index/` can be made anew from the records.
+//! Compares the index with the records: finds or writes missing entries, and finds entries for
+//! records that do not exist. In: the files of the index, and states. Everything below `index/` can
+//! be rebuilt from the records.
 
 mod due;
 mod entries;
@@ -26,22 +26,22 @@ use unsealed::UnsealedEntry;
 
 pub use pass::Pass;
 
-/// A record that the index announces may be on its way for so long.
+/// How long after its entry a record may still be written.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
-/// A record of this age was written after its entry, and no sealer is at work on it.
+/// A record of this age has its entry, and no sealer is working on it.
 const SETTLED: SignedDuration = SignedDuration::from_hours(1);
 
-/// What the records ask of the index, and what it lacked.
+/// How the index compares with the records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Indexed {
-    /// Entries that the records ask for.
+    /// Entries that the records require.
     pub wanted: u64,
-    /// Entries that were missing or altered and are there now.
+    /// Entries that were missing or altered and have been written again.
     pub mended: u64,
 }
 
 impl Indexed {
-    /// Adds other counts to these.
+    /// Adds other counts.
     pub fn add(&mut self, other: Self) {
         self.wanted = self.wanted.saturating_add(other.wanted);
         self.mended = self.mended.saturating_add(other.mended);
@@ -54,31 +54,31 @@ pub struct Index {
     due: BTreeMap<StreamId, Vec<WakeUp>>,
     grants: BTreeMap<StreamId, Vec<GrantEntry>>,
     unsealed: BTreeMap<StreamId, Vec<u64>>,
-    /// Each entry with its stream and how many records of that it says exist.
+    /// Each entry, with its stream and the number of records that it implies.
     named: Vec<(Path, StreamId, u64)>,
-    /// What does not belong there.
+    /// Files that do not belong to the index.
     foreign: Vec<Finding>,
-    /// How many records of each stream are sealed. `None`: the journal has no seal and no sealer.
+    /// The number of sealed records per stream. `None` for a journal without a seal and a sealer.
     sealed: Option<BTreeMap<StreamId, u64>>,
-    /// Whether entries of records that were just written are mended too.
+    /// Whether to write missing entries of records that were just written.
     thorough: bool,
 }
 
-/// What a stream asks of the index.
+/// The entries that a stream requires.
 #[derive(Debug)]
 pub(super) struct Asked {
     stream: StreamId,
-    /// How many records it has, and how many of them are sealed.
+    /// The number of its records, and of its sealed records.
     end: u64,
     sealed: u64,
-    /// Of a whole request: when it is to be looked at, its entries, and what they hold.
+    /// For an intact request: its wake-up, its entries, and their contents.
     due: Option<WakeUp>,
     entries: Vec<GrantEntry>,
     grant: Option<Vec<u8>>,
 }
 
 impl Asked {
-    /// What a stream asks of the index; without a state: only that its records are there.
+    /// The entries that a stream requires. Without a state, only `unsealed`.
     pub(super) fn of(stream: StreamId, end: u64, sealed: u64, state: Option<&State>) -> Self {
         let mut asked = Self {
             stream,
@@ -88,7 +88,7 @@ impl Asked {
             entries: Vec::new(),
             grant: None,
         };
-        // Without a clock, only what would be asked at any instant.
+        // Without a clock, only what is required at every instant.
         let Some(state) = state.filter(|state| state.live(Timestamp::MIN)) else {
             return asked;
         };
@@ -102,15 +102,15 @@ impl Asked {
     }
 }
 
-/// The wake-up that a request needs: what was due before its newest record is due from then on.
+/// The wake-up that a request needs: work that was due before its newest record is due when that
+/// was written.
 fn next_look(state: &State, at: Timestamp) -> WakeUp {
     WakeUp::new(at.max(state.updated_at()), state.stream(), state.newest())
 }
 
 impl Journal {
-    /// What the index lacks of what the streams ask, and what it names that is not there. A stream
-    /// that went on since it was read is left out. `sealing`: whether unsealed records need an
-    /// entry.
+    /// The missing entries of these streams, and the entries for records that do not exist. Skips a
+    /// stream with newer records than were read. `sealing`: whether unsealed records need an entry.
     pub(super) async fn check_index(
         &self,
         all: &[Asked],
@@ -179,7 +179,7 @@ impl Journal {
         lacks.into_iter().map(finding).collect()
     }
 
-    /// The stream's entries that hold another grant than its records say.
+    /// The stream's entries whose grant differs from the records.
     async fn untrue_grants(
         &self,
         index: &Index,
@@ -205,11 +205,11 @@ impl Journal {
         })
     }
 
-    /// Reads the index and how far the log is, to mend the index by them. `sealing`: whether this
+    /// Reads the index, and which records the log has, to mend the index. `sealing`: whether this
     /// process seals.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn index_to_mend(&self, pass: &Pass, sealing: bool) -> Result<Index, JournalError> {
         let index = self.read_index().await?;
         let sealed = if sealing || self.has_seals().await? {
@@ -224,11 +224,11 @@ impl Journal {
         })
     }
 
-    /// Writes what the index lacks of these requests, deletes what is done with, and writes a
-    /// wake-up to each `damaged` stream, so that it is reported.
+    /// Writes the missing entries of these requests and deletes those that are no longer needed.
+    /// Writes a wake-up for each `damaged` stream, so that sweeps report it.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn mend_index(
         &self,
         index: &Index,
@@ -250,8 +250,8 @@ impl Journal {
         Ok(all)
     }
 
-    /// Writes the entry that says where the stream's unsealed records begin, when there is none.
-    /// Without a seal and a sealer nothing uses such entries, and they are deleted.
+    /// Writes the entry for the stream's first unsealed record, if there is none. Without a seal
+    /// and a sealer, deletes such entries, because nothing uses them.
     async fn mend_unsealed(
         &self,
         index: &Index,
@@ -322,10 +322,10 @@ impl Journal {
         Ok(indexed)
     }
 
-    /// Reads the index: one listing.
+    /// Reads the index with one listing.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn read_index(&self) -> Result<Index, JournalError> {
         let mut index = Index::default();
         for (path, size) in self.list_index(&[]).await? {
@@ -378,7 +378,7 @@ impl Journal {
 }
 
 impl Index {
-    /// Whether a sweep comes to the request in time.
+    /// Whether the request has a wake-up that comes in time.
     fn wakes(&self, due: &WakeUp) -> bool {
         let known = self.due.get(&due.stream).into_iter().flatten();
         known.into_iter().any(|known| known.at <= due.at)

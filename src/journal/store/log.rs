@@ -1,6 +1,6 @@
-//! The log's objects in the store: `log/segments/`, `log/checkpoints/`, `log/keys/`, `log/tile/` and
-//! `log/checkpoint`. In: numbers. Out: what was stored under them. Checks signatures nowhere but in
-//! [`Journal::sealed_at`].
+//! The log's objects: `log/segments/`, `log/checkpoints/`, `log/keys/`, `log/tile/` and
+//! `log/checkpoint`. In: numbers. Out: the stored objects. Only [`Journal::sealed_at`] and the
+//! log's end check signatures.
 
 use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt as _};
@@ -15,10 +15,10 @@ use super::objects::{Fetched, LISTING_TIMEOUT, OPERATION_TIMEOUT};
 use super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
-/// Where the log ends.
+/// The end of the log.
 #[derive(Default)]
 pub(super) struct LogHead {
-    /// The newest seal's number; 0 when there is none.
+    /// The newest seal's number; 0 without a seal.
     pub(super) number: u64,
     pub(super) edge: Edge,
     /// The newest checkpoint with its note.
@@ -26,8 +26,8 @@ pub(super) struct LogHead {
 }
 
 impl Journal {
-    /// The log's end as `log/checkpoint` tells it: later seals may exist. A copy that `key` has not
-    /// signed is not believed, and the log is read from its beginning.
+    /// The log's end according to `log/checkpoint`; later seals may exist. Ignores a copy that
+    /// `key` has not signed, and then reads the log from its beginning.
     pub(super) async fn log_head(&self, key: &VerifierKey) -> Result<LogHead, JournalError> {
         let Some(note) = self.text_at(&self.log_path("checkpoint")).await? else {
             return Ok(LogHead::default());
@@ -68,7 +68,7 @@ impl Journal {
         }
     }
 
-    /// Segment `number`; `None`: there is none.
+    /// Segment `number`; `None` if it does not exist.
     pub(super) async fn segment(&self, number: u64) -> Result<Option<Segment>, JournalError> {
         let path = self.segment_path(number);
         let flaw = match self.fetch_at_most(&path, MAX_SEGMENT_BYTES).await? {
@@ -83,7 +83,7 @@ impl Journal {
         Err(self.damaged(about(self.shown(&path), flaw)))
     }
 
-    /// The note of checkpoint `number`; `None`: there is none.
+    /// The note of checkpoint `number`; `None` if it does not exist.
     pub(super) async fn checkpoint(&self, number: u64) -> Result<Option<String>, JournalError> {
         self.text_at(&self.checkpoint_path(number)).await
     }
@@ -116,11 +116,11 @@ impl Journal {
         }
     }
 
-    /// When the newest seal was made, as `log/checkpoint` tells it; `None`: that is not there, or
+    /// When the newest seal was made, according to `log/checkpoint`; `None` if that is missing or
     /// `key` has not signed it.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn sealed_at(&self, key: &VerifierKey) -> Result<Option<Timestamp>, JournalError> {
         let note = self.text_at(&self.log_path("checkpoint")).await?;
         let opened = note.and_then(|note| Checkpoint::open(&note, key).ok());
@@ -130,7 +130,7 @@ impl Journal {
     /// Whether there is any seal.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn has_seals(&self) -> Result<bool, JournalError> {
         self.has_segment(1).await
     }
@@ -146,7 +146,7 @@ impl Journal {
         }
     }
 
-    /// A path in the log, of parts with `/` between them.
+    /// A path in the log; `inner` may contain `/`.
     pub(super) fn log_path(&self, inner: &str) -> Path {
         let log = self.path(&["log"]);
         inner.split('/').fold(log, |path, part| path.join(part))

@@ -1,6 +1,6 @@
-//! The edge of the journal: a directory, an object store or memory behind one small set of
-//! operations. In: a place and what is to be recorded. Out: claims, states, findings. Knows nothing
-//! of the cloud that is shared in, and reads no clock.
+//! The journal's I/O: one small set of operations over a directory, an object store or memory. In:
+//! a location and records. Out: claims, states, findings. Makes no calls to the cloud and reads no
+//! clock.
 
 mod access;
 mod azure;
@@ -47,21 +47,21 @@ use object_store::path::Path;
 use super::location::JournalLocation;
 use error::Scrub;
 
-/// The journal. Cheap to clone; clones are the same journal. Safe to use from many tasks, and, on a
-/// directory or an object store, from many processes at once.
+/// The journal. Clones are cheap and share the journal. Many tasks may use it, and, on a directory
+/// or an object store, many processes at once.
 #[derive(Clone)]
 pub struct Journal {
     store: Arc<dyn ObjectStore>,
     root: Path,
     place: Arc<JournalLocation>,
-    /// Where its index lies, when that is a place of its own.
+    /// The location of the index, if it is a separate one.
     index: Option<Arc<JournalLocation>>,
     scrub: Arc<Scrub>,
     echo: Option<Echo>,
     unsealed: Arc<Unsealed>,
-    /// Whether the place was proven to keep what it is relied on for.
+    /// Whether the place passed the test that it refuses a second creation.
     proven: Arc<tokio::sync::OnceCell<()>>,
-    /// Which directory it was when it was opened: device and number.
+    /// The device and inode of the directory when it was opened.
     folder: Option<(u64, u64)>,
 }
 
@@ -69,7 +69,7 @@ pub struct Journal {
 type Echo = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 impl Journal {
-    /// Where it lies.
+    /// The location.
     pub fn place(&self) -> &JournalLocation {
         &self.place
     }

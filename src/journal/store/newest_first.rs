@@ -1,6 +1,6 @@
-//! Reads every request, the newest first. In: the log's segments, and from `requests/` the requests
-//! with records that no seal has. Out: each request's files. A journal without a seal, or whose index
-//! was never compared with every request, is read from `requests/` alone.
+//! Reads all requests, newest first: from the log's segments, and from `requests/` those with
+//! unsealed records. Out: each request's files. Reads `requests/` alone if the journal has no seal,
+//! or if no pass has ever compared the index with every request.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,7 +15,7 @@ use super::log::about;
 use super::{History, Journal, JournalError};
 use crate::domain::Timestamp;
 
-/// Requests, and segments, that are read at once.
+/// Number of requests and segments to read at once.
 const REQUESTS: usize = 16;
 const SEGMENTS: usize = 8;
 
@@ -24,15 +24,15 @@ const SEGMENTS: usize = 8;
 pub struct RequestFiles {
     /// Its stream.
     pub stream: StreamId,
-    /// Each record's file as it was found.
+    /// Each record's file, as read.
     pub files: Vec<Bytes>,
 }
 
 impl RequestFiles {
-    /// What the files tell.
+    /// The records and state in these files.
     ///
     /// # Errors
-    /// What is wrong with the first that is not as it was written.
+    /// The flaw of the first bad file.
     pub fn history(&self) -> Result<Option<History>, Finding> {
         History::of(self.stream, &self.files)
     }
@@ -43,32 +43,32 @@ impl RequestFiles {
 pub struct Batch {
     /// Those that could be read.
     pub requests: Vec<RequestFiles>,
-    /// What could not be read, and why.
+    /// Those that could not be read, and why.
     pub flaws: Vec<JournalError>,
-    /// No later batch has a request that was approved after this, as far as the clocks of sealers and
-    /// receivers agree; `None`: it may.
+    /// No later batch contains a request that was approved after this instant, as far as the clocks
+    /// of sealers and receivers agree; `None` if one may.
     pub rest_before: Option<Timestamp>,
 }
 
 /// A walk over all requests.
 pub struct NewestFirst {
     journal: Journal,
-    /// Requests that are read from `requests/`.
+    /// Requests to read from `requests/`.
     folders: VecDeque<StreamId>,
     segments: BoxStream<'static, (u64, Result<Option<Segment>, JournalError>)>,
-    /// The records of requests whose record 0 lies in an older segment.
+    /// Records of requests whose record 0 is in an older segment.
     parts: BTreeMap<StreamId, BTreeMap<u64, Bytes>>,
-    /// Requests of which every record was read.
+    /// Requests whose records were all read.
     whole: BTreeSet<StreamId>,
 }
 
 impl Journal {
-    /// Begins to read every request. A request that gets its first record meanwhile may be left out.
+    /// Begins to read all requests. May miss a request that is opened meanwhile.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn newest_first(&self, now: Timestamp) -> Result<NewestFirst, JournalError> {
-        // Before the log: what is sealed between the two is then read from `requests/`.
+        // This comes before reading the log: a record sealed in between is read from `requests/`.
         let listed = self.pass(now).await?.ever_done();
         let unsealed = self.unsealed_entries().await?;
         let newest = self.newest_segment().await?;
@@ -95,14 +95,14 @@ impl Journal {
         })
     }
 
-    /// The newest seal's number; 0: there is none. Where `log/checkpoint` cannot tell, segments and
-    /// checkpoints are listed.
+    /// The newest seal's number; 0 without a seal. Lists segments and checkpoints if
+    /// `log/checkpoint` does not tell.
     async fn newest_segment(&self) -> Result<u64, JournalError> {
         let note = self.text_at(&self.log_path("checkpoint")).await?;
         let known = note.and_then(|note| Checkpoint::unverified(&note).ok());
         let mut newest = known.map_or(0, |known| known.number);
         if newest == 0 || !self.has_segment(newest).await? {
-            // A segment that was removed left its checkpoint.
+            // The checkpoint of a removed segment still exists.
             let segments = self.numbers("segments").await?;
             let checkpoints = self.numbers("checkpoints").await?;
             return Ok((segments.last().max(checkpoints.last())).map_or(0, |last| *last));
@@ -115,10 +115,10 @@ impl Journal {
 }
 
 impl NewestFirst {
-    /// The next requests; `None` after the last.
+    /// The next requests; `None` at the end.
     ///
     /// # Errors
-    /// What the store said. What is wrong with an object is in the batch.
+    /// The store failed. Flaws of objects are in the batch.
     pub async fn next(&mut self) -> Result<Option<Batch>, JournalError> {
         if !self.folders.is_empty() {
             return self.read_folders().await.map(Some);
@@ -144,7 +144,7 @@ impl NewestFirst {
         for (stream, read) in some.into_iter().zip(reads) {
             self.whole.insert(stream);
             match read {
-                // The record that an entry announces may still come.
+                // The record of an entry may still be written.
                 Ok(files) if files.is_empty() => {}
                 Ok(files) => batch.requests.push(RequestFiles { stream, files }),
                 Err(error) if error.concerns_one_request() => batch.flaws.push(error),
@@ -184,7 +184,7 @@ impl NewestFirst {
         batch
     }
 
-    /// After the oldest segment: the requests without a record 0.
+    /// The requests without a record 0, after the oldest segment.
     fn headless(&mut self) -> Option<Batch> {
         let parts = std::mem::take(&mut self.parts);
         let flaws: Vec<_> = parts

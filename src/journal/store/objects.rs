@@ -1,6 +1,5 @@
-//! The journal's objects: creates, reads, lists and removes them in the store, by stream and number
-//! or by path. Every operation is bounded in time, and nothing larger than a record is read. Checks
-//! no contents.
+//! The journal's objects: creates, reads, lists and removes them, by stream and number or by path.
+//! Bounds every operation in time, and reads nothing larger than a record. Does not parse contents.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,22 +14,21 @@ use super::super::chain::{File, Finding};
 use super::super::record::{Flaw, MAX_RECORD_BYTES, MAX_RECORDS, StreamId, file_name, file_seq};
 use super::{Journal, JournalError};
 
-/// No single read or write may take longer: whoever waits for it holds a lease or a delivery.
+/// Maximum time of a read or write: its caller holds a lease or a delivery.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
-/// Listing every stream of a large journal takes many pages.
+/// Maximum time to list every stream, which takes many pages in a large journal.
 pub(super) const LISTING_TIMEOUT: Duration = Duration::from_secs(120);
-/// Records of one stream are read this many at a time.
+/// Number of records of one stream to read at once.
 pub(super) const MAX_CONCURRENT: u64 = 16;
-/// An "already exists" without an object behind it (S3 answers so while another write is under way)
-/// is tried again.
+/// How often to retry an "already exists" without an object (S3 answers so during another write).
 const TRIES: u32 = 3;
 
 /// The name of the object beside record 0 that names the segments of a retired request.
 pub(super) const RETIRED: &str = "retired";
 
-/// Whose record stands at the number that was to be written.
+/// The record at the number that was to be written.
 pub(super) enum Created {
-    /// These very bytes: by this call, or by one whose answer was lost.
+    /// The same bytes: written by this call, or by one whose answer was lost.
     Ours,
     /// Other bytes.
     Theirs(Bytes),
@@ -43,7 +41,7 @@ pub(super) enum Put {
     TooLarge(u64),
 }
 
-/// A file as it was found.
+/// A file, as read.
 pub(super) enum Fetched {
     Bytes(Bytes),
     Absent,
@@ -60,20 +58,20 @@ impl Fetched {
     }
 }
 
-/// What lies in a stream's folder.
+/// The contents of a stream's folder.
 pub(super) struct Folder {
-    /// One more than the highest record number there.
+    /// The highest record number, plus one.
     pub(super) end: u64,
-    /// How many records there are; too few while records are created.
+    /// The number of records; may be too low while records are created.
     pub(super) count: u64,
-    /// Whether records may be in their segments alone.
+    /// Whether records may exist only in their segments.
     pub(super) retired: bool,
-    /// What is not a record, as paths from the journal's root.
+    /// Files that are not records, as paths from the journal's root.
     pub(super) foreign: Vec<String>,
 }
 
 impl Journal {
-    /// Creates record `seq` of `stream`, never overwriting one.
+    /// Creates record `seq` of `stream`. Never overwrites one.
     pub(super) async fn create(
         &self,
         stream: StreamId,
@@ -104,7 +102,7 @@ impl Journal {
         }
     }
 
-    /// Creates a file, never overwriting one.
+    /// Creates a file. Never overwrites one.
     pub(super) async fn create_at(&self, path: &Path, bytes: &[u8]) -> Result<Put, JournalError> {
         let payload = Bytes::copy_from_slice(bytes);
         for attempt in 1..=TRIES {
@@ -118,7 +116,7 @@ impl Journal {
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
                 Err(error) => return Err(self.store_failed("create", path, &error)),
             }
-            // A write that was repeated after a lost answer meets itself.
+            // A write that was repeated after a lost answer finds its own object.
             match self.fetch_one(path).await? {
                 Fetched::Bytes(found) if found == payload => return Ok(Put::Ours),
                 Fetched::Bytes(found) => return Ok(Put::Theirs(found)),
@@ -133,7 +131,7 @@ impl Journal {
         Err(self.failed("create", path.as_ref(), &contended))
     }
 
-    /// Writes an object that may be overwritten: one that follows from others.
+    /// Writes an object that may be overwritten, because it can be computed from others.
     pub(super) async fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), JournalError> {
         let payload = PutPayload::from(bytes.to_vec());
         let put = self
@@ -145,12 +143,12 @@ impl Journal {
         }
     }
 
-    /// Removes a record; one that is not there is no error.
+    /// Removes a record, if it exists.
     pub(super) async fn remove(&self, stream: StreamId, seq: u64) -> Result<(), JournalError> {
         self.remove_at(&self.record_path(stream, seq)).await
     }
 
-    /// Removes a file; one that is not there is no error.
+    /// Removes a file, if it exists.
     pub(super) async fn remove_at(&self, path: &Path) -> Result<(), JournalError> {
         let delete = self.store.delete(path);
         match self
@@ -162,8 +160,8 @@ impl Journal {
         }
     }
 
-    /// What lies in a stream's folder. Only the highest number is concluded from a listing: one
-    /// that runs while records are created may well miss a lower one.
+    /// The contents of a stream's folder. A listing may miss a record that is created meanwhile, so
+    /// callers rely only on the highest number.
     pub(super) async fn folder(&self, stream: StreamId) -> Result<Folder, JournalError> {
         let listed = self
             .listed(
@@ -218,7 +216,7 @@ impl Journal {
         self.fetch_at_most(path, MAX_RECORD_BYTES).await
     }
 
-    /// [`Journal::fetch_one`], of an object that may have up to `most` bytes.
+    /// [`Journal::fetch_one`] for an object of up to `most` bytes.
     pub(super) async fn fetch_at_most(
         &self,
         path: &Path,
@@ -253,7 +251,7 @@ impl Journal {
             .await
     }
 
-    /// What a listing of `path` yields, within the bound.
+    /// Lists `path`, within the time limit.
     pub(super) async fn listing<T>(
         &self,
         path: &Path,
@@ -306,7 +304,7 @@ impl Journal {
         }
     }
 
-    /// The error for a file that is not as it was written.
+    /// The error for a file that differs from what was written.
     pub(super) fn damaged(&self, finding: Finding) -> JournalError {
         JournalError::Damaged {
             place: self.place.to_string(),

@@ -1,5 +1,5 @@
-//! The opening of a request: claim and intent in one create-only write. In: an authenticated
-//! request and its verdict. Out: a claim, or what is known of that identity already.
+//! Opens a request: claim and intent in one create-only write. In: an authenticated request and its
+//! verdict. Out: a claim, or the existing record of that identity.
 
 use std::collections::BTreeSet;
 
@@ -14,53 +14,55 @@ use super::objects::Created;
 use super::{Claim, Journal, JournalError, WorkerLease};
 use crate::domain::{Action, Identity, ShareRequest, Verdict};
 
-/// A request as it is first recorded, and the turn that its recorder wants to take at it.
+/// A request to record, and the turn that its recorder wants.
 #[derive(Debug, Clone)]
 pub struct Opening {
-    /// What the request is.
+    /// The request's identity.
     pub identity: Identity,
     /// The sender's own id of the delivery.
     pub delivery_id: Option<String>,
-    /// Which of the configured secrets verified it: a digest's first digits, never the secret.
+    /// The configured secret that verified the delivery: the first digits of a digest, never the
+    /// secret.
     pub secret_fingerprint: Option<String>,
     /// The scheme that authenticated the delivery.
     pub scheme: String,
-    /// What was received, and what it was read with.
+    /// Digests of what was received and of what read it.
     pub received: Received,
     /// The request as it was mapped.
     pub request: ShareRequest,
     /// The policy's verdict.
     pub verdict: Verdict,
-    /// Whether the cloud was just read and has none of the request's items shared.
+    /// Whether a look at the cloud just before found none of the request's items shared.
     pub absent: bool,
-    /// The turn; `turn.now` is when the request counts as approved.
+    /// The turn. The request counts as approved at `turn.now`.
     pub lease: WorkerLease,
 }
 
-/// What an opening came to.
+/// The result of opening a request.
 #[derive(Debug)]
 pub enum Opened {
-    /// New, and this worker's to carry out; of a share with the other requests that it has to look
-    /// at, as far as they could be listed.
+    /// New, with this worker's claim. For a share, also the other requests to look at, as far as
+    /// they could be listed.
     New(Box<Claim>, Option<BTreeSet<StreamId>>),
-    /// New, and not this worker's: denied, waiting for its `not_before`, or recorded without a turn.
+    /// New, without a claim: denied, waiting for its `not_before`, or recorded without a turn.
     Kept(Box<State>),
-    /// Another delivery opened it meanwhile, with whatever content.
+    /// Another delivery opened it first, with the same or other content.
     Existing(Box<State>),
 }
 
 impl Journal {
-    /// Records a request that [`Journal::look_up`] did not find. However many do so at once, one gets
-    /// [`Opened::New`]. While record 0 is written, the requests are listed that a share has to look at.
+    /// Records a request that [`Journal::look_up`] did not find. Of several concurrent calls, one
+    /// gets [`Opened::New`]. Lists the other requests that a share must look at while it writes
+    /// record 0.
     ///
     /// # Errors
-    /// What the store said: then nothing may be carried out. A stored record that is damaged is
-    /// never taken for an unknown identity.
+    /// The store failed; then nothing may be carried out. A damaged record never counts as an
+    /// unknown identity.
     pub async fn open_request(&self, opening: Opening) -> Result<Opened, JournalError> {
         self.open_in_turn(opening, true).await
     }
 
-    /// The same without a lease: the worker that takes the next turn carries the request out.
+    /// Records the request without a lease. The worker that takes the next turn carries it out.
     ///
     /// # Errors
     /// As [`Journal::open_request`].
@@ -105,7 +107,7 @@ impl Journal {
     /// Records that a known identity came with other content.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn record_conflict(&self, opening: Opening) -> Result<(), JournalError> {
         let digest = opening.request.digest();
         let stream = StreamId::of_conflict(&opening.identity, &digest);
@@ -124,7 +126,7 @@ impl Journal {
         };
         let (_, bytes) = write(first(stream, &lease, Event::Conflict(conflict)))?;
         self.touch(&self.unsealed_path(stream, 0)).await?;
-        // Theirs is the record of an earlier delivery with that content: one is enough.
+        // An earlier delivery with the same content has recorded it.
         if let Created::Theirs(_) = self.create(stream, 0, &bytes).await? {
             self.look_up(stream).await?;
         }

@@ -1,5 +1,5 @@
-//! Opens the journal's store: a directory, an object store or memory. Takes a location and the
-//! credentials for it; returns a [`Journal`], or what is wrong with the location.
+//! Opens the journal's store: a directory, an object store or memory. In: a location and
+//! credentials. Out: a [`Journal`], or the problem with the location.
 
 use std::io;
 use std::path::Path as FsPath;
@@ -21,11 +21,11 @@ use super::split::Split;
 use super::{Access, Journal, remote};
 
 impl Journal {
-    /// Opens the journal at `location`. A directory is made, durably, when it is not there; no
-    /// remote place is called yet.
+    /// Opens the journal at `location`. Creates a missing directory durably. Does not call a remote
+    /// place yet.
     ///
     /// # Errors
-    /// [`JournalError::Place`] with what to mend.
+    /// [`JournalError::Place`], with the remedy.
     pub fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
         let (store, root, scrub) = open(location, access)?;
         let folder = match location {
@@ -45,10 +45,11 @@ impl Journal {
         })
     }
 
-    /// The same journal with its index in another place, which must not hold another journal's.
+    /// The same journal with its index in another place, which must not contain another journal's
+    /// index.
     ///
     /// # Errors
-    /// [`JournalError::Place`] with what to mend.
+    /// [`JournalError::Place`], with the remedy.
     pub fn with_index(
         self,
         location: &JournalLocation,
@@ -64,13 +65,12 @@ impl Journal {
         })
     }
 
-    /// Where the index lies.
+    /// The location of the index.
     pub(super) fn index_place(&self) -> &JournalLocation {
         self.index.as_deref().unwrap_or(&self.place)
     }
 
-    /// A journal in a store of the caller's, shown as `memory:`: tests put stores that fail beneath
-    /// one.
+    /// A journal in the caller's store, shown as `memory:`. Tests use it with stores that fail.
     #[doc(hidden)]
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
         let place = Arc::new(JournalLocation::Memory);
@@ -82,14 +82,14 @@ impl Journal {
             scrub: Arc::new(Scrub::default()),
             echo: None,
             unsealed: Arc::default(),
-            // Its store is the caller's own.
+            // The caller's store contains it.
             proven: Arc::new(tokio::sync::OnceCell::new_with(Some(()))),
             folder: None,
         }
     }
 }
 
-/// A place's store, the folder in it, and what its errors must not show.
+/// A place's store, its root folder, and the credentials that no error may show.
 fn open(
     location: &JournalLocation,
     access: &Access,
@@ -104,8 +104,7 @@ fn open(
     })
 }
 
-/// The store's own writes are synced, the folders they make too; what remains is the journal's own
-/// folder.
+/// The store syncs its own writes and new folders. This covers the journal's root folder.
 fn directory(dir: &FsPath) -> Result<LocalFileSystem, JournalError> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
         place_error(
@@ -119,8 +118,8 @@ fn directory(dir: &FsPath) -> Result<LocalFileSystem, JournalError> {
     Ok(store.with_fsync(true))
 }
 
-/// Makes a directory and syncs every directory that got a new entry by it. Otherwise a power cut
-/// could take the whole new journal with the first, well synced, record in it.
+/// Creates a directory and syncs each directory with a new entry. Otherwise a power cut could lose
+/// the new journal together with its first, synced record.
 fn make_durably(dir: &FsPath) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
@@ -136,7 +135,7 @@ fn make_durably(dir: &FsPath) -> io::Result<()> {
     Ok(())
 }
 
-/// The empty path is the parent of a relative one: the working directory.
+/// A relative path's parent is empty: the working directory.
 fn is_there(path: &FsPath) -> bool {
     path.as_os_str().is_empty() || path.exists()
 }
@@ -146,7 +145,7 @@ fn sync(dir: &FsPath) -> io::Result<()> {
     std::fs::File::open(dir)?.sync_all()
 }
 
-/// Directories cannot be opened for that on other systems.
+/// Other systems cannot open a directory for syncing.
 #[cfg(not(unix))]
 fn sync(_dir: &FsPath) -> io::Result<()> {
     Ok(())

@@ -1,6 +1,6 @@
-//! Whether a place keeps what the journal relies on: a second create of the same file fails, and a
-//! directory is still the one that was opened. Takes random bytes for the probe's name; returns once
-//! that is proven.
+//! Tests that a place keeps the journal's conditions: a second creation of the same file fails, and
+//! the directory is still the one that was opened. In: random bytes for the probe's name. Returns
+//! once both are proven.
 
 use std::path::Path as FsPath;
 
@@ -9,12 +9,12 @@ use super::objects::Put;
 use super::{Journal, JournalError};
 
 impl Journal {
-    /// Proves, once for each opened journal, that the place refuses to create a file twice: creates a
-    /// probe below `index/`, tries again with other bytes, and deletes it.
+    /// Proves, once per opened journal, that the place refuses to create a file twice: creates a
+    /// probe below `index/`, creates it again with other bytes, and deletes it.
     ///
     /// # Errors
-    /// [`JournalError::Untrusted`]: it did not refuse. Nothing may be written there. Else what the
-    /// store said.
+    /// [`JournalError::Untrusted`]: the place did not refuse. Nothing may be written there.
+    /// Otherwise the store failed.
     pub async fn test_place(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
         self.proven
             .get_or_try_init(|| self.probe(nonce))
@@ -27,7 +27,7 @@ impl Journal {
         let first = self.create_at(&path, b"first").await?;
         let second = self.create_at(&path, b"second").await?;
         let kept = matches!(second, Put::Theirs(found) if *found == *b"first");
-        // Where the evidence lies under a lock of its own, the probe stays.
+        // An index beside locked evidence: the probe stays there.
         drop(self.remove_at(&path).await);
         let untrusted = |place: &JournalLocation| {
             let place = place.to_string();
@@ -36,8 +36,8 @@ impl Journal {
         if !matches!(first, Put::Ours) || !kept {
             return untrusted(self.index_place());
         }
-        // Beside the evidence the probe stays, because the function deletes nothing there: what is
-        // there already proves as much as a second creation.
+        // The function must not delete beside the evidence, so its probe stays. An existing probe
+        // proves as much as creating it twice.
         if self.index.is_some() {
             let path = self.path(&["probe"]);
             let ours = matches!(self.create_at(&path, &nonce).await?, Put::Ours);
@@ -48,7 +48,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Whether a directory is still the one that was opened: else its requests would be taken as new.
+    /// Whether the directory is still the one that was opened. Otherwise recorded requests would
+    /// look new.
     pub(super) fn same_folder(&self) -> Result<(), JournalError> {
         match &*self.place {
             JournalLocation::Directory(dir) if folder_id(dir) != self.folder => {
@@ -60,7 +61,7 @@ impl Journal {
     }
 }
 
-/// The directory that a path names now.
+/// The directory at a path now.
 #[cfg(unix)]
 pub(super) fn folder_id(dir: &FsPath) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt as _;
@@ -70,7 +71,7 @@ pub(super) fn folder_id(dir: &FsPath) -> Option<(u64, u64)> {
     Some((found.dev(), found.ino()))
 }
 
-/// Elsewhere only that there is one.
+/// Other systems tell only whether it exists.
 #[cfg(not(unix))]
 pub(super) fn folder_id(dir: &FsPath) -> Option<(u64, u64)> {
     dir.is_dir().then_some((0, 0))

@@ -1,6 +1,6 @@
-//! Opens an object store of any of the three services. A [`Service`] says which variables it takes
-//! and how its builder is used; the caller's HTTP client, the bounds on retries and the demand for
-//! TLS are the same for all.
+//! Opens an object store of one of the three services. A [`Service`] names its variables and uses
+//! its builder. The HTTP client, the limits on retries and the requirement of TLS are the same for
+//! all.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use super::Access;
 use super::error::{JournalError, Scrub, place_error};
 use crate::domain::Problem;
 
-/// Retries end after this; the journal's own bound on each operation lies just above.
+/// Total time for retries; just below the journal's own limit per operation.
 const RETRY_FOR: Duration = Duration::from_secs(8);
 const RETRIES: usize = 3;
 
-/// Hands out the caller's client. The one that the store would make itself needs a process-wide TLS
-/// provider, which a library cannot count on.
+/// Provides the caller's HTTP client. The store's own would need a process-wide TLS provider, which
+/// a library cannot rely on.
 #[derive(Debug)]
 pub(super) struct CallersClient(reqwest::Client);
 
@@ -31,32 +31,32 @@ impl HttpConnector for CallersClient {
     }
 }
 
-/// One service that keeps objects, as a builder of its client.
+/// An object store service, as a builder of its client.
 pub(super) trait Service: Sized {
     /// A setting of the builder.
     type Key;
-    /// The client that is built.
+    /// The client.
     type Store: ObjectStore;
 
     /// The builder for a bucket.
     fn new(bucket: &str) -> Self;
 
-    /// The setting that a variable of the process gives, if the service takes it. Variables that
-    /// would change what is written, or weaken it, are not taken: unsigned requests, no conditions,
-    /// plain http anywhere, another bucket.
+    /// The setting for a variable of the process, if the service supports it. Ignores variables
+    /// that would change what is written or weaken it: unsigned requests, no conditions, plain
+    /// http, another bucket.
     fn key(variable: &str) -> Option<Self::Key>;
 
-    /// Whether the setting is the address of a server.
+    /// Whether the setting is a server's address.
     fn is_endpoint(key: &Self::Key) -> bool;
 
-    /// Adds the parts of a setting's value that must never be shown.
+    /// Adds the secret parts of a setting's value.
     fn secrets(key: &Self::Key, value: &SecretString, secrets: &mut Vec<SecretString>);
 
-    /// Sets it.
+    /// Applies the setting.
     #[must_use]
     fn set(self, key: Self::Key, value: &str) -> Self;
 
-    /// Builds the client; `plain_http`: an address on loopback is without TLS.
+    /// Builds the client. `plain_http`: the address is on loopback and without TLS.
     fn build(
         self,
         plain_http: bool,
@@ -68,8 +68,8 @@ pub(super) trait Service: Sized {
 /// The store, the journal's root in it, and the credentials that no text may show.
 ///
 /// # Errors
-/// [`JournalError::Place`]: no client, an endpoint without TLS beyond loopback, variables that do
-/// not fit together.
+/// [`JournalError::Place`]: no client, an endpoint beyond loopback without TLS, or inconsistent
+/// variables.
 pub(super) fn open<S: Service>(
     bucket: &Bucket,
     access: &Access,
@@ -97,7 +97,7 @@ pub(super) fn open<S: Service>(
     Ok((Arc::new(store), root, scrub))
 }
 
-/// The values that must never be shown.
+/// The secret values.
 pub(super) fn scrub<S: Service>(access: &Access) -> Scrub {
     let mut secrets = Vec::new();
     for (key, _, value) in settings::<S>(access) {
@@ -106,7 +106,7 @@ pub(super) fn scrub<S: Service>(access: &Access) -> Scrub {
     Scrub::new(secrets)
 }
 
-/// The variables that the service takes and that are not empty.
+/// The non-empty variables that the service supports.
 pub(super) fn settings<S: Service>(
     access: &Access,
 ) -> impl Iterator<Item = (S::Key, &str, &SecretString)> {
@@ -116,13 +116,13 @@ pub(super) fn settings<S: Service>(
     })
 }
 
-/// The builder's own name for a setting of a variable that begins with `prefix`.
+/// The builder's name for a variable that begins with `prefix`.
 pub(super) fn parsed<K: std::str::FromStr>(variable: &str, prefix: &str) -> Option<K> {
     variable.strip_prefix(prefix)?;
     variable.to_ascii_lowercase().parse().ok()
 }
 
-/// How often and how long a store repeats a call by itself.
+/// How often and how long the store retries a call.
 fn retries() -> RetryConfig {
     let backoff = BackoffConfig {
         init_backoff: Duration::from_millis(100),
@@ -136,7 +136,7 @@ fn retries() -> RetryConfig {
     }
 }
 
-/// Whether an endpoint uses TLS; plain http is for a stand-in on loopback only.
+/// Whether an endpoint uses TLS. Only a stand-in on loopback may use plain http.
 fn encrypted(name: &str, endpoint: &str) -> Result<bool, JournalError> {
     let refused = |problem: &str| {
         let remedy = "write https://HOST, or http:// with a loopback address for a stand-in";

@@ -1,7 +1,7 @@
-//! Retention: of a finished request only record 0 stays below `requests/`; its records live on in
-//! their segments. In: streams and the verified log. Out: what was removed. The object `retired`
-//! beside record 0 names the segments, so that a duplicate still gets the recorded answer. Every step
-//! may be repeated.
+//! Retention: removes a finished request's records from `requests/`, except record 0; they remain
+//! in their segments. In: streams and the verified log. Out: what was removed. The object `retired`
+//! beside record 0 names the segments, so that a duplicate still gets the recorded answer. Every
+//! step may be repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,16 +17,16 @@ use super::{Journal, JournalError};
 
 const FORMAT: &str = "sharehook retired 1";
 
-/// What became of a finished request's records.
+/// The result for a finished request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retirement {
-    /// So many were removed from `requests/`.
+    /// This many records were removed from `requests/`.
     Removed(u64),
-    /// Not all of them are sealed: all stay.
+    /// Some records are not sealed, so all stay.
     Unsealed,
 }
 
-/// How many records of a stream are sealed, and in which segments.
+/// The number of a stream's sealed records, and their segments.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Retired {
     end: u64,
@@ -34,7 +34,7 @@ pub(super) struct Retired {
 }
 
 impl Retired {
-    /// What the log says of a stream; `None` unless it has every record from 0 on.
+    /// What the log has of a stream; `None` unless it has every record from 0 on.
     pub(super) fn of(log: &VerifiedLog, stream: StreamId) -> Option<Self> {
         let sealed = log.sealed(stream)?;
         let end = sealed.len() as u64;
@@ -69,10 +69,10 @@ impl Retired {
 }
 
 impl Journal {
-    /// The streams with more than one record below `requests/`, from one listing of everything.
+    /// The streams with more than one record below `requests/`. Takes one listing of everything.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn not_retired(&self) -> Result<Vec<StreamId>, JournalError> {
         let root = self.path(&["requests"]);
         let walk = async {
@@ -99,12 +99,12 @@ impl Journal {
             .collect())
     }
 
-    /// Removes a finished request's records but record 0, after each was found to be what `log` has
-    /// in a segment. Whether the request is finished is not looked at here.
+    /// Removes a finished request's records, except record 0, after comparing each with its copy in
+    /// the segment. Does not check whether the request is finished.
     ///
     /// # Errors
-    /// A record that is not what was sealed: then none is removed. Else what the store said: then
-    /// some may be, and the same call may be made again.
+    /// A record differs from what was sealed; then none is removed. Otherwise the store failed;
+    /// then some may be removed, and the call may be repeated.
     pub async fn retire(
         &self,
         stream: StreamId,
@@ -164,7 +164,8 @@ impl Journal {
         }
     }
 
-    /// What the object `retired` says; `None`: it is not there, or not one of this program's.
+    /// The contents of the object `retired`; `None` if it does not exist or this program did not
+    /// write it.
     pub(super) async fn retired(&self, stream: StreamId) -> Result<Option<Retired>, JournalError> {
         let path = self.path(&["requests", &stream.to_string(), RETIRED]);
         match self.fetch_one(&path).await? {

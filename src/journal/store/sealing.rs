@@ -1,7 +1,7 @@
-//! Sealing: the records that no seal covers go into the log. In: who signs, and the instant. Out: new
-//! segments, tiles and checkpoints. Creating segment *n* is the claim to seal *n*; everything else of
-//! it follows from the segment, so the next sealer completes what another left. A seal reads the
-//! unsealed records and the right edge of the tree, and nothing else.
+//! Sealing: appends unsealed records to the log. In: the signing key and the instant. Out: new
+//! segments, tiles and checkpoints. Creating segment *n* is the claim to seal *n*. The segment
+//! determines all other objects of the seal, so the next sealer completes an interrupted seal. A
+//! seal reads the unsealed records and the right edge of the tree, nothing else.
 
 use std::collections::VecDeque;
 
@@ -17,26 +17,26 @@ use super::objects::{Fetched, Put};
 use super::{Journal, JournalError};
 use crate::domain::{Problem, Timestamp};
 
-/// Streams of which new records are read at once, and records of each.
+/// Number of streams whose new records are read at once, and of records of each.
 const STREAMS: usize = 16;
 const RECORDS: u64 = 8;
 
-/// What sealing did.
+/// The result of sealing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sealing {
     /// Records that this call sealed.
     pub sealed: u64,
-    /// How many entries the log has now.
+    /// The log's number of entries.
     pub size: u64,
     /// The newest checkpoint, a signed note. Keep it in a place that the journal's writers cannot
     /// change.
     pub checkpoint: Option<String>,
-    /// Records that were left out, and all after them in their streams, because they are not what
-    /// was written.
+    /// Records that were left out, with all later ones of their streams, because they differ from
+    /// what was written.
     pub left_out: Vec<Finding>,
 }
 
-/// Some records of one stream, from a number on, as they are to be sealed.
+/// Records of one stream, from a number on, for the next segment.
 struct Unsealed {
     /// Each record's number and file.
     files: Vec<(u64, Bytes)>,
@@ -46,12 +46,12 @@ struct Unsealed {
 }
 
 impl Journal {
-    /// Completes the newest seal if its sealer stopped, and seals every record that `index/unsealed/`
-    /// names. Records that are written meanwhile are left to the next seal.
+    /// Completes the newest seal if its sealer stopped, and seals every record that
+    /// `index/unsealed/` names. The next seal takes records that are written meanwhile.
     ///
     /// # Errors
-    /// An object of the log that is not what its segment makes it, or a log that another key signs:
-    /// nothing is sealed on top of it. Else what the store said.
+    /// An object of the log differs from what its segment determines, or another key signs the log:
+    /// then nothing is sealed. Otherwise the store failed.
     pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
         let mut sealing = Sealing::default();
         let mut head = self.completed(signer).await?;
@@ -78,7 +78,7 @@ impl Journal {
                         sealing.sealed += segment.records().len() as u64;
                         head = self.complete(head, &segment, signer, &entries).await?;
                     }
-                    // Another sealer was quicker. What it sealed is not sealed again.
+                    // Another sealer was first. What it sealed is not sealed again.
                     Put::Theirs(_) | Put::TooLarge(_) => {
                         head = self.completed_from(head, signer).await?;
                         continue 'again;
@@ -92,12 +92,11 @@ impl Journal {
         Ok(sealing)
     }
 
-    /// Introduces the key that signs every later seal: a seal without records, whose checkpoint both
-    /// keys sign. May be repeated, also after it was interrupted. Returns that checkpoint.
+    /// Introduces the key that signs every later seal: a seal without records, whose checkpoint
+    /// both keys sign. May be repeated, also after an interruption. Returns that checkpoint.
     ///
     /// # Errors
-    /// A log that `old` does not sign any more, unless `new` follows it already; else as
-    /// [`Journal::seal`].
+    /// `old` no longer signs the log and `new` does not follow it. Otherwise as [`Journal::seal`].
     pub async fn rotate_key(
         &self,
         old: &NoteSigner,
@@ -138,7 +137,8 @@ impl Journal {
         }
     }
 
-    /// The log's end, after every seal that was begun is complete. `signer` must sign on there.
+    /// The log's end, after completing every seal that was begun. `signer` must be the key that
+    /// signs next.
     async fn completed(&self, signer: &NoteSigner) -> Result<LogHead, JournalError> {
         let head = self.log_head(signer.verifier()).await?;
         self.completed_from(head, signer).await
@@ -163,7 +163,7 @@ impl Journal {
         Ok(head)
     }
 
-    /// Whether `key` signs what follows a checkpoint.
+    /// Whether `key` signs the seal after a checkpoint.
     fn signs_on(
         &self,
         checkpoint: &Checkpoint,
@@ -195,8 +195,8 @@ impl Journal {
             .await
     }
 
-    /// Creates what follows from a segment, and deletes the entries of the index for its records. The
-    /// checkpoint comes after the tiles, as tlog-tiles demands; the entries go last.
+    /// Creates the objects that a segment determines, and deletes the index entries for its
+    /// records. The checkpoint comes after the tiles, as tlog-tiles requires, and the index last.
     async fn complete_signed(
         &self,
         mut head: LogHead,
@@ -239,8 +239,8 @@ impl Journal {
         Ok(head)
     }
 
-    /// The note of a checkpoint, created now unless it exists. Of one that introduces a key it must
-    /// exist when the next key is not at hand.
+    /// The note of a checkpoint; creates it unless it exists. The note that introduces a key must
+    /// exist if the next key is not available.
     async fn signed(
         &self,
         checkpoint: &Checkpoint,
@@ -266,7 +266,7 @@ impl Journal {
                 Put::TooLarge(_) => String::new(),
             }
         };
-        // Another key may have signed it, before the key was exchanged.
+        // The previous key may have signed it, before the rotation.
         match Checkpoint::unverified(&found) {
             Ok(read) if read == *checkpoint => Ok(found),
             _ => {
@@ -276,7 +276,7 @@ impl Journal {
         }
     }
 
-    /// Creates an object that may exist already, with these bytes only.
+    /// Creates an object with these bytes, or checks that it has them.
     async fn create_exactly(
         &self,
         path: &object_store::path::Path,
@@ -291,7 +291,7 @@ impl Journal {
         }
     }
 
-    /// Takes unsealed records into a segment until it is full; `waiting` keeps the rest.
+    /// Moves unsealed records into a segment until it is full; `waiting` keeps the others.
     async fn fill(
         &self,
         segment: &mut Segment,
@@ -327,8 +327,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Some records of a stream from `start` on, up to the first that does not follow the one before
-    /// it.
+    /// Records of a stream from `start` on, up to the first that does not follow its predecessor.
     async fn unsealed_of(&self, stream: StreamId, start: u64) -> Result<Unsealed, JournalError> {
         let mut read = Unsealed {
             files: Vec::new(),

@@ -1,5 +1,5 @@
-//! A journal whose index lies in a place of its own: one store over two. Passes what is below `index/`
-//! to one of them and everything else to the other.
+//! A journal with a separate place for its index: one store over two. Passes paths below `index/`
+//! to one and all others to the other.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// Of the stores and the folders in them that the journal has to itself.
+    /// Of stores and folders that only this journal uses.
     pub(super) fn new(
         (evidence, root): (Arc<dyn ObjectStore>, Path),
         (index, index_root): (Arc<dyn ObjectStore>, Path),
@@ -67,7 +67,7 @@ impl ObjectStore for Split {
         self.of(Some(location)).get_opts(location, options).await
     }
 
-    /// All of one call lie in the same place.
+    /// A call concerns one of the two places.
     fn delete_stream(
         &self,
         locations: BoxStream<'static, Result<Path>>,

@@ -1,5 +1,4 @@
-//! Reads whole streams: checked against their chain, or as the bytes they are. Takes a stream's name;
-//! returns its records and their state.
+//! Reads whole streams: verified records and their state, or raw bytes. In: a stream's name.
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -11,18 +10,18 @@ use super::objects::{Fetched, Folder, MAX_CONCURRENT};
 use super::{History, Journal, JournalError};
 
 impl Journal {
-    /// Reads a stream and checks its chain. `None`: there is no such stream.
+    /// Reads a stream and verifies its chain. `None` if there is no such stream.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`] when a file is missing or wrong, which is never taken for an
-    /// absent stream; else what the store said.
+    /// [`JournalError::Damaged`]: a file is missing or wrong. A damaged stream never counts as
+    /// absent. Otherwise the store failed.
     pub async fn read(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
         let files = self.files(stream).await?;
         let read = History::of(stream, &files);
         read.map_err(|finding| self.damaged(finding))
     }
 
-    /// [`Journal::read`], but a retired request is left alone, as if there were none.
+    /// [`Journal::read`], but `None` for a retired request.
     ///
     /// # Errors
     /// As [`Journal::read`].
@@ -35,12 +34,13 @@ impl Journal {
         History::of(stream, &files).map_err(|finding| self.damaged(finding))
     }
 
-    /// What a delivery has to know of a stream: its records up to the one that closes the request,
-    /// read from the first on. What is found unfinished is to be read by [`Journal::read`] before work
-    /// is done on it: only a listing shows that a record is missing before another.
+    /// Reads a stream's records from the first to the one that closes the request: enough to answer
+    /// a delivery. Before working on an unfinished request, read it with [`Journal::read`]: only a
+    /// listing shows that a record is missing before another.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`] when a record is not as it was written; else what the store said.
+    /// [`JournalError::Damaged`]: a record differs from what was written. Otherwise the store
+    /// failed.
     pub async fn look_up(&self, stream: StreamId) -> Result<Option<StreamState>, JournalError> {
         let mut chain = Chain::new(stream);
         for seq in 0..MAX_RECORDS {
@@ -58,11 +58,10 @@ impl Journal {
         Ok(chain.into_stream_state())
     }
 
-    /// The names of all streams, sorted. Its memory grows with their number, not with what they
-    /// hold.
+    /// The names of all streams, sorted. Memory grows with their number.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn streams(&self) -> Result<Vec<StreamId>, JournalError> {
         let listed = self.list_requests().await?;
         let names = listed.common_prefixes.iter().filter_map(Path::filename);
@@ -71,12 +70,11 @@ impl Journal {
         Ok(streams)
     }
 
-    /// A stream's files as they are, in the order of their numbers, unchecked; none when there is no
-    /// such stream. Of a retired one they come from its segments.
+    /// A stream's files in order, unverified; empty if there is no such stream. Reads a retired
+    /// stream from its segments.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`] for a file that is missing or too large to be a record; else what
-    /// the store said.
+    /// [`JournalError::Damaged`]: a file is missing or too large. Otherwise the store failed.
     pub async fn files(&self, stream: StreamId) -> Result<Vec<Bytes>, JournalError> {
         let folder = self.folder(stream).await?;
         self.files_of(stream, &folder).await
@@ -101,7 +99,7 @@ impl Journal {
                         files.push(bytes);
                         continue;
                     }
-                    // The request may have been retired after the folder was listed.
+                    // The request may have been retired after its folder was listed.
                     Fetched::Absent if self.folder(stream).await?.retired => {
                         return self.retired_files(stream).await;
                     }
@@ -114,11 +112,11 @@ impl Journal {
         Ok(files)
     }
 
-    /// Whether the place can be written now, and a directory is still the one that was opened: creates
-    /// and deletes a probe below `index/`, whose name `nonce` makes unique.
+    /// Tests that the place is writable, and that a directory is still the one that was opened:
+    /// creates and deletes a probe below `index/`, with `nonce` in its name.
     ///
     /// # Errors
-    /// What the store said.
+    /// The place is not writable, or has been replaced.
     pub async fn check(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
         self.same_folder()?;
         let path = self.path(&["index", "probe", &hex::encode(nonce)]);

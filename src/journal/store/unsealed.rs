@@ -1,11 +1,11 @@
-//! Whether this process has written records that it has not sealed. Shared by all clones of a
-//! journal. Knows nothing of other processes' records.
+//! Whether this process has written records that it has not sealed. All clones of a journal share
+//! it. Ignores records of other processes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// Set by each record that is written, cleared by the sealer.
+/// Set by each written record, cleared by the sealer.
 #[derive(Debug)]
 pub struct Unsealed {
     any: AtomicBool,
@@ -13,7 +13,7 @@ pub struct Unsealed {
 }
 
 impl Default for Unsealed {
-    /// Set: a process that ran before may have stopped without sealing.
+    /// Set at first: an earlier process may have stopped without sealing.
     fn default() -> Self {
         Self {
             any: AtomicBool::new(true),
@@ -28,23 +28,23 @@ impl Unsealed {
         self.any.load(Ordering::Acquire)
     }
 
-    /// Notes that such records exist.
+    /// Records that there are such records.
     pub fn set(&self) {
         self.any.store(true, Ordering::Release);
     }
 
-    /// Notes a record that was just written, and wakes [`Unsealed::written`].
+    /// Records a write, and wakes [`Unsealed::written`].
     pub(super) fn note_write(&self) {
         self.set();
         self.written.notify_one();
     }
 
-    /// Notes that a seal is about to be made.
+    /// Clears the flag before a seal.
     pub fn clear(&self) {
         self.any.store(false, Ordering::Release);
     }
 
-    /// Returns once a record was written since it returned last. For one waiter.
+    /// Waits for a write after the previous return. For one caller.
     pub async fn written(&self) {
         self.written.notified().await;
     }

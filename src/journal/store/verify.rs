@@ -1,5 +1,5 @@
-//! Verification of the whole journal. In: every file. Out: a [`Report`]. Its memory is bounded: a
-//! few records at a time, the streams' names, and the first findings.
+//! Verifies the whole journal. In: every file. Out: a [`Report`]. Memory is bounded: a few records
+//! at a time, the streams' names, and the first findings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,37 +20,36 @@ use super::objects::{Fetched, Folder};
 use super::retire::Retired;
 use super::{Journal, JournalError};
 
-/// Streams that are checked at once, and records of each that are held at once.
+/// Number of streams to verify at once, and of records of each.
 const STREAMS: usize = 8;
 const RECORDS: u64 = 8;
-/// After so many missing records in a row a stream is not looked at further: a single stray file
-/// with a high number must not cost a million reads.
+/// Maximum number of consecutive missing records: one stray file with a high number must not cause
+/// a million reads.
 const MAX_MISSING: u64 = 100;
-/// More findings than these are counted, not kept.
+/// Maximum number of findings to keep. Further ones are counted.
 const MAX_FINDINGS: usize = 1_000;
 
-/// What a verification found.
+/// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Streams with at least one record, whole or not.
     pub streams: u64,
-    /// Records that are whole and stand where they belong.
+    /// Intact records in their places.
     pub records: u64,
     /// What is wrong, sorted by path; the first thousand at most.
     pub findings: Vec<Finding>,
-    /// Seals that are whole, when they were looked at.
+    /// Intact seals, if the log was verified.
     pub seals: u64,
-    /// Records that those seals cover; the others are covered by their chains alone.
+    /// Records in these seals. Only their chains cover the others.
     pub sealed: u64,
-    /// Sealed records of retired requests, which are in their segments alone.
+    /// Sealed records of retired requests, which exist only in their segments.
     pub retired: u64,
-    /// Findings beyond those, and records that were not looked at because so many before them are
-    /// missing.
+    /// Further findings, and records that were not looked at after too many missing ones.
     pub left_off: u64,
 }
 
 impl Report {
-    /// Whether nothing at all is wrong.
+    /// Whether there is no finding.
     pub fn clean(&self) -> bool {
         self.findings.is_empty() && self.left_off == 0
     }
@@ -75,18 +74,18 @@ impl Report {
 }
 
 impl Journal {
-    /// Checks every file under `requests/`. Not detected by the chain alone: that the newest
-    /// records of a stream, or all of them, were removed, and a newest record rewritten together
-    /// with its checksum line.
+    /// Verifies every file under `requests/`. The chain alone does not detect that the newest or
+    /// all records of a stream were removed, or that the newest record was rewritten with a new
+    /// checksum line.
     ///
     /// # Errors
-    /// What the store said. What is wrong with the files is in the report.
+    /// The store failed. Flaws of files are in the report.
     pub async fn verify(&self) -> Result<Report, JournalError> {
         self.verify_against(Arc::default(), false).await
     }
 
-    /// Checks every file under `requests/` against its chain and against what was sealed, and the
-    /// index. `whole`: whether `log` is all that was sealed.
+    /// Verifies every file under `requests/` against its chain and the seals, and the index against
+    /// the records. `whole`: whether `log` contains all seals.
     pub(super) async fn verify_against(
         &self,
         log: Arc<VerifiedLog>,
@@ -139,8 +138,8 @@ impl Journal {
         Ok(report)
     }
 
-    /// Of a directory: what the journal passes over, such as links. What is missed for it is not found
-    /// twice.
+    /// Finds, in a directory, the entries that the store skips, such as links. A record that is
+    /// missing because of one gets no second finding.
     async fn find_odd_entries(&self, report: &mut Report) -> Result<(), JournalError> {
         let places = [
             (&*self.place, &["requests", "log"][..]),
@@ -170,7 +169,7 @@ impl Journal {
         Ok(())
     }
 
-    /// One stream's report, and what it asks of the index.
+    /// One stream's report, and the index entries that it requires.
     async fn verify_stream(
         &self,
         stream: StreamId,
@@ -223,7 +222,7 @@ impl Journal {
         Ok((report, asked))
     }
 
-    /// Checks the records in a stream's folder against their chain and against what was sealed.
+    /// Verifies the records in a stream's folder against their chain and the seals.
     async fn verify_records(
         &self,
         stream: StreamId,
@@ -250,7 +249,7 @@ impl Journal {
                 let pushed = chain.push(fetched.as_file());
                 let other = known.is_some_and(|hash| !is_sealed(&fetched, hash));
                 match pushed {
-                    // What the chain says of it is more telling than that it is another one.
+                    // Reports the chain's flaw, which says more than that the hash differs.
                     Err(finding) => report.find(finding),
                     Ok(_) if other => {
                         chain.doubt();

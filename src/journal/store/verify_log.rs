@@ -1,5 +1,5 @@
-//! Verification of the log. In: the public key, and a checkpoint that was kept elsewhere. Out: which
-//! record had which hash when it was sealed, and what is wrong with which object. The proofs too.
+//! Verifies the log. In: the public key, and optionally a checkpoint that was kept elsewhere. Out:
+//! the sealed hash of each record, and the flaw of each bad object. Also builds proofs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,27 +18,27 @@ use super::objects::{Fetched, LISTING_TIMEOUT};
 use super::{Journal, JournalError, Report};
 use crate::domain::Problem;
 
-/// Objects that are read at once.
+/// Number of objects to read at once.
 const MAX_CONCURRENT: usize = 16;
 
-/// The log as far as it is whole, and what is wrong.
+/// The intact part of the log, and the flaws.
 struct Walk {
     log: VerifiedLog,
     findings: Vec<Finding>,
-    /// Whether the kept checkpoint is one of this log's past.
+    /// Whether the kept checkpoint belongs to this log.
     continues: bool,
-    /// Each object that belongs to the log, as paths from the journal's root.
+    /// Every object of the log, as paths from the journal's root.
     paths: BTreeSet<String>,
 }
 
 impl Journal {
-    /// Checks every record against its chain and the log, and every object of the log. `kept` is an
-    /// older checkpoint from elsewhere: only that shows that the newest seals were removed. The log
-    /// does not cover records that are newer than its last seal.
+    /// Verifies every record against its chain and the log, and every object of the log. `kept` is
+    /// an older checkpoint from elsewhere, without which the removal of the newest seals is not
+    /// detected. The log does not cover records that are newer than its last seal.
     ///
     /// # Errors
-    /// `kept` that the journal's keys have not signed; else what the store said. What is wrong with
-    /// the objects is in the report.
+    /// The journal's keys have not signed `kept`; otherwise the store failed. Flaws of objects are
+    /// in the report.
     pub async fn verify_sealed(
         &self,
         key: &VerifierKey,
@@ -47,8 +47,8 @@ impl Journal {
         self.verified(key, kept, true).await
     }
 
-    /// Checks segments and checkpoints alone: that every sealed record is the one that was signed.
-    /// Looks at no file below `requests/`.
+    /// Verifies segments and checkpoints alone: that every sealed record is the one that was
+    /// signed. Reads no file below `requests/`.
     ///
     /// # Errors
     /// As [`Journal::verify_sealed`].
@@ -87,7 +87,7 @@ impl Journal {
         }
         let log = Arc::new(walk.log);
         let mut report = if whole {
-            // Beyond a break the walk does not know what belongs there.
+            // After a break, the objects that belong to the log are unknown.
             if findings.is_empty() {
                 findings.extend(self.foreign_to_log(&walk.paths).await?);
             }
@@ -108,10 +108,10 @@ impl Journal {
         Ok(report)
     }
 
-    /// What all seals add up to.
+    /// The verified content of all seals.
     ///
     /// # Errors
-    /// A damaged log; else what the store said.
+    /// The log is damaged; otherwise the store failed.
     pub async fn verified_log(&self, key: &VerifierKey) -> Result<VerifiedLog, JournalError> {
         Ok(self.log_and_keys(key).await?.0)
     }
@@ -134,11 +134,11 @@ impl Journal {
         }
     }
 
-    /// The proof that a request's records are sealed, as of the newest seal. Records that no seal
-    /// covers are left out. `None`: none is sealed, or they are not what was.
+    /// Proves that a request's records are sealed, as of the newest seal. Leaves out unsealed
+    /// records. `None`: no record is sealed, or they differ from what was sealed.
     ///
     /// # Errors
-    /// A damaged log or stream; else what the store said.
+    /// The log or stream is damaged; otherwise the store failed.
     pub async fn prove(
         &self,
         key: &VerifierKey,
@@ -153,10 +153,10 @@ impl Journal {
         Ok(Proof::of(&log, keys, stream, &files))
     }
 
-    /// The proof that the newest checkpoint continues an older one. `None`: it does not.
+    /// Proves that the newest checkpoint continues an older one. `None` if it does not.
     ///
     /// # Errors
-    /// An older one that the journal's keys have not signed; else as [`Journal::prove`].
+    /// The journal's keys have not signed the older one; otherwise as [`Journal::prove`].
     pub async fn prove_consistency(
         &self,
         key: &VerifierKey,
@@ -170,7 +170,7 @@ impl Journal {
         Ok(proof.filter(|proof| proof.check(key).is_ok()))
     }
 
-    /// Walks all seals up to the first that is wrong. `whole`: looks at the tiles too.
+    /// Verifies all seals up to the first bad one. `whole`: the tiles too.
     async fn walk_log(
         &self,
         keys: &KeyChain,
@@ -211,7 +211,8 @@ impl Journal {
             };
             let next = match (segment, note?) {
                 (Err(finding), _) => Err(finding),
-                // The newest segment is begun before its checkpoint: the next sealer completes it.
+                // The newest segment is created before its checkpoint; the next sealer completes
+                // it.
                 (Ok(segment), None) if number == begun && number == end => {
                     walk.begun(&segment);
                     break;
@@ -234,7 +235,7 @@ impl Journal {
         Ok(walk)
     }
 
-    /// What is wrong with objects that follow from a segment.
+    /// The flaws of the objects that a segment determines.
     async fn check_objects(
         &self,
         objects: Vec<Object>,
@@ -260,8 +261,7 @@ impl Journal {
         Ok(checked.into_iter().flatten().collect())
     }
 
-    /// What lies below `log/` and does not belong there. Of a seal that is under way some objects may
-    /// exist.
+    /// Objects below `log/` that do not belong there. Some objects of a seal in progress may exist.
     async fn foreign_to_log(&self, known: &BTreeSet<String>) -> Result<Vec<Finding>, JournalError> {
         let root = self.path(&["log"]);
         let found = self
@@ -282,7 +282,7 @@ impl Journal {
 }
 
 impl Walk {
-    /// Takes the next seal; returns the objects that follow from it, but for its checkpoint.
+    /// Applies the next seal. Returns the objects that it determines, except its checkpoint.
     fn take(
         &mut self,
         segment: &Segment,
@@ -313,7 +313,7 @@ impl Walk {
         Ok(objects)
     }
 
-    /// Takes in the objects that the sealer of the newest segment may have created already.
+    /// Adds the objects that the newest segment's sealer may have created already.
     fn begun(&mut self, segment: &Segment) {
         let path = format!("log/segments/{}", numbered(segment.number));
         self.paths.insert(path);

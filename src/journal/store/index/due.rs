@@ -1,10 +1,10 @@
-//! The index of what is due: `index/due/<time>-<stream>-<seq>`, an empty file that says from when on
-//! a request has to be looked at. In: states and instants. Out: wake-ups.
+//! The index of due work: `index/due/<time>-<stream>-<seq>`, an empty file that says when a request
+//! needs a look. In: states and instants. Out: wake-ups.
 //!
-//! A wake-up is written before the record that makes it necessary, so no record is without one that
-//! comes in time. Who looked deletes it: when nothing is due there any more, or when a later one is
-//! durable. A wake-up is deleted only for a record that exists, and records are never taken back: a
-//! slow worker cannot delete one that somebody still needs.
+//! A wake-up is written before the record that needs it, so every record has a timely wake-up. The
+//! worker that looked at the request deletes the wake-up: when no work is due, or when a later
+//! wake-up is durable. It deletes a wake-up only after its record exists, and records are
+//! permanent, so a slow worker cannot delete a wake-up that another still needs.
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -14,25 +14,25 @@ use super::super::objects::LISTING_TIMEOUT;
 use super::super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
-/// An entry whose record has not come after that long never gets it: its writer stopped between the
-/// two.
+/// When an entry is this old without its record, the record will not be written: its writer stopped
+/// in between.
 const OLD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 impl WakeUp {
-    /// Whether the record that it announced will not come any more if it has not.
+    /// Whether the entry is old enough that its record, if missing, will not be written.
     pub fn is_old(&self, now: Timestamp) -> bool {
         now.duration_since(self.at) > OLD
     }
 }
 
 impl Journal {
-    /// The wake-ups whose time has come, oldest first.
+    /// The wake-ups that are due, oldest first.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<WakeUp>, JournalError> {
         let folder = self.index_path(&["due"]);
-        // Object stores list by name, and names sort by time: what lies ahead is not listed.
+        // Object stores list by name, and names sort by time, so later wake-ups are not listed.
         let sorted = !matches!(self.index_place(), JournalLocation::Directory(_));
         let listed = self.store.list(Some(&folder));
         let ahead =
@@ -56,12 +56,12 @@ impl Journal {
         Ok(wake_ups)
     }
 
-    /// Brings the index to what a request's records say, after somebody looked at it: writes what
-    /// is needed next, then deletes `wake_ups` and what else is done with. A request with
-    /// something left to do keeps them.
+    /// Updates the index after a look at a request: writes the entries that its records require,
+    /// then deletes `wake_ups` and other entries that are no longer needed. A request with work
+    /// left keeps its wake-ups.
     ///
     /// # Errors
-    /// What the store said; then the request is looked at once more.
+    /// The store failed. Then the request gets another look.
     pub async fn settle(
         &self,
         state: &State,
@@ -87,11 +87,11 @@ impl Journal {
         self.delete_entries(done).await
     }
 
-    /// Deletes the entries of a request that was never opened, once they are old: until then its
-    /// record may be on its way.
+    /// Deletes old entries of a request without a record. Keeps recent ones: the record may still
+    /// be written.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn forget(&self, wake_ups: &[WakeUp], now: Timestamp) -> Result<(), JournalError> {
         let Some(stream) = wake_ups.iter().find(|w| w.is_old(now)).map(|w| w.stream) else {
             return Ok(());
@@ -100,7 +100,7 @@ impl Journal {
         let grants = grants.iter().filter(|entry| entry.stream == stream);
         let mut old: Vec<_> = grants.map(|entry| self.grant_path(entry)).collect();
         old.push(self.unsealed_path(stream, 0));
-        // The wake-ups last: a sweep that stops here is repeated.
+        // Deletes the wake-ups last, so that a sweep that stops here is repeated.
         self.delete_entries(old).await?;
         let wake_ups = wake_ups.iter().filter(|wake_up| wake_up.is_old(now));
         let wake_ups = wake_ups.map(|wake_up| self.wake_up_path(wake_up)).collect();

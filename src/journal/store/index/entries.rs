@@ -1,5 +1,5 @@
-//! The files of the index, of any kind: lists, creates and deletes them. Takes paths below `index/`;
-//! knows nothing of what a name says.
+//! The files of the index: lists, creates and deletes them. In: paths below `index/`. Does not
+//! parse names.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::Error;
@@ -29,12 +29,12 @@ impl Journal {
             .await
     }
 
-    /// Creates an empty file; it may be there already.
+    /// Creates an empty file, unless it exists.
     pub(in super::super) async fn touch(&self, path: &Path) -> Result<(), JournalError> {
         self.create_at(path, &[]).await.map(|_| ())
     }
 
-    /// Deletes files; they may be gone already. An object store takes many in one call.
+    /// Deletes those of these files that exist. An object store takes many in one call.
     pub(in super::super) async fn delete_entries(
         &self,
         paths: Vec<Path>,

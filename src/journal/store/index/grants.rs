@@ -1,11 +1,11 @@
-//! The index of grants: `index/grants/<region>/<image>/<stream>-<seq>-<receiver>…`, one file for each
-//! request and image, while the request is unfinished or holds something. In: states. Out: who
-//! concerns an image, and the active grants.
+//! The index of grants: `index/grants/<region>/<image>/<stream>-<seq>-<receiver>…`, one file per
+//! request and image while the request is unfinished or holds a grant. In: states. Out: the
+//! requests that affect an image, and the active grants.
 //!
-//! An entry is written before the record that makes it necessary, and is empty. Once the request is
-//! at rest, [`Journal::settle`] replaces it by one that is named after the newest record and holds
-//! the grant. A reader believes a grant only while that record is the newest; else it reads the
-//! records.
+//! An entry is written, empty, before the record that needs it. When the request is at rest,
+//! [`Journal::settle`] replaces it by an entry that is named after the newest record and contains
+//! the grant. Readers use that grant only if the record is still the newest; otherwise they read
+//! the records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,27 +19,27 @@ use super::super::objects::Fetched;
 use super::super::{History, Journal, JournalError};
 use crate::domain::{AccountId, ImageRef, Region, Timestamp};
 
-/// Requests that are looked at side by side.
+/// Number of requests to read at once.
 const SIDE_BY_SIDE: usize = 16;
-/// Ends the name of an entry that holds a grant.
+/// The suffix of an entry that contains a grant.
 const FULL: &str = ".json";
 
 /// One file of the index of grants.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct GrantEntry {
     pub(in super::super) stream: StreamId,
-    /// The record before which it was written, or as of which it holds the grant.
+    /// The record before which it was written, or as of which it contains the grant.
     pub(in super::super) seq: u64,
     pub(super) region: String,
     pub(super) image: String,
-    /// Receivers' names, joined by `-`.
+    /// The receivers' names, joined by `-`.
     pub(super) receivers: String,
-    /// Whether it holds the grant as of that record.
+    /// Whether it contains the grant as of that record.
     pub(super) full: bool,
 }
 
 impl GrantEntry {
-    /// What a request asks of the index, as of record `seq`: one entry for each image.
+    /// The entries that a request requires as of record `seq`: one per image.
     pub(super) fn of(state: &State, seq: u64) -> Vec<Self> {
         let mut images: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for Affected {
@@ -63,7 +63,7 @@ impl GrantEntry {
         images.into_iter().map(entry).collect()
     }
 
-    /// Whether it is about the same, whatever the record.
+    /// Whether both are about the same image and receivers, of any record.
     pub(super) fn same_subject(&self, other: &Self) -> bool {
         self.stream == other.stream
             && (&self.region, &self.image, &self.receivers)
@@ -98,11 +98,11 @@ impl GrantEntry {
 }
 
 impl Journal {
-    /// Every unfinished or active request that concerns this image and one of these receivers, or
-    /// any receiver. One listing.
+    /// Every unfinished or active request that affects this image and one of these receivers, or
+    /// any receiver. Takes one listing.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn affecting(
         &self,
         region: &Region,
@@ -120,16 +120,16 @@ impl Journal {
             .collect())
     }
 
-    /// Every other unfinished or active request that concerns what this one concerns.
+    /// Every other unfinished or active request that affects the same image and receivers.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn neighbours(&self, state: &State) -> Result<BTreeSet<StreamId>, JournalError> {
         let region = &state.request().region;
         let accounts = state.request().target.accounts().iter();
         let accounts: Vec<&str> = accounts.map(AccountId::as_str).collect();
         let lighthouse = [Receiver::Lighthouse.name()];
-        // Who has the blueprint that came of an image needs that image in Lighthouse.
+        // The accounts that use the blueprint made from an image need that image in Lighthouse.
         let published = state.request().target.lighthouse();
         let blueprint = state.blueprint().filter(|_| published);
         let blueprint = blueprint.map(|id| ImageRef::Blueprint(id.clone()));
@@ -151,8 +151,8 @@ impl Journal {
         Ok(streams)
     }
 
-    /// Every active grant that the index names, and what could not be read. An entry that is not
-    /// as new as its request only says where to look.
+    /// Every active grant that the index names, and the requests that could not be read. An entry
+    /// older than its request's newest record only says where to look.
     ///
     /// # Errors
     /// When the index cannot be listed.
@@ -203,7 +203,7 @@ impl Journal {
         Ok(state.and_then(|state| state.grant(now)))
     }
 
-    /// The entries below a region and an image, or all.
+    /// The entries below a region and an image, or all entries.
     pub(in super::super) async fn grant_entries(
         &self,
         below: &[&str],
@@ -224,8 +224,8 @@ impl Journal {
         }
     }
 
-    /// Announces what a record is about to change: when the request is to be looked at, whom it
-    /// concerns, and that it is unsealed, unless it follows another record of the same turn.
+    /// Writes the entries for the next record: the wake-up, the affected images, and `unsealed`
+    /// unless the record follows another one of the same turn.
     pub(in super::super) async fn announce(
         &self,
         before: Option<&State>,
@@ -248,7 +248,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes a request's entries as of its newest record, and returns those that they replace.
+    /// Writes a request's entries as of its newest record. Returns the entries that they replace.
     pub(super) async fn settle_listing(
         &self,
         state: &State,
@@ -266,7 +266,7 @@ impl Journal {
         Ok(done)
     }
 
-    /// Writes one entry where it is needed; returns those of `known` that are done with.
+    /// Writes one entry if it is missing. Returns those of `known` that are no longer needed.
     pub(super) async fn replace(
         &self,
         state: &State,

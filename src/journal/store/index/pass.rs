@@ -1,6 +1,7 @@
-//! The daily pass: which requests the index was compared with today, so that an entry that got lost
-//! is missed for a day at most. In: the present day. Out: the next streams to compare. A pass goes
-//! on where the sweep before stopped: `index/pass/<day>-<stream>`, and `index/pass/<day>-done`.
+//! The progress of the daily pass, which compares the index with every request, so that a lost
+//! entry is missing for a day at most. In: the current day. Out: the next streams to compare. A
+//! pass continues where the previous sweep stopped, at `index/pass/<day>-<stream>`, and ends with
+//! `index/pass/<day>-done`.
 
 use std::collections::BTreeSet;
 
@@ -15,19 +16,19 @@ use super::super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
 const DONE: &str = "done";
-/// Streams that one listing of an object store yields.
+/// Number of streams per page of an object store's listing.
 const LISTED: usize = 4_096;
 
-/// How far today's pass is.
+/// The progress of today's pass.
 #[derive(Debug, Clone, Default)]
 pub struct Pass {
     day: String,
     /// The last stream that was compared.
     reached: Option<StreamId>,
     done: bool,
-    /// Whether a pass of any day was finished: before that the index may lack anything.
+    /// Whether some pass was ever finished. Before that, any entry may be missing.
     ever_done: bool,
-    /// Whether entries of the newest records are mended too.
+    /// Whether to write missing entries of the newest records too.
     thorough: bool,
     marks: Vec<Path>,
 }
@@ -38,7 +39,7 @@ impl Pass {
         self.done
     }
 
-    /// The same pass, to be made once more from the first request on.
+    /// The same pass, from the first request on.
     #[must_use]
     pub fn from_the_start(self) -> Self {
         Self {
@@ -48,8 +49,9 @@ impl Pass {
         }
     }
 
-    /// Whether entries of records that were just written are mended too. Their writers may be about
-    /// to write them, and sealers to delete them; a record that is sealed twice for that does no harm.
+    /// Whether to write missing entries of records that were just written. Their writers may be
+    /// about to write the entries, and sealers to delete them. Sealing a record twice because of
+    /// that is harmless.
     pub(super) fn thorough(&self) -> bool {
         self.thorough || !self.ever_done
     }
@@ -61,11 +63,11 @@ impl Pass {
 }
 
 impl Journal {
-    /// How far today's pass is. A mark of a later day comes from a clock that was ahead, and hides
-    /// nothing.
+    /// The progress of today's pass. Ignores the mark of a later day, which comes from a clock that
+    /// was ahead.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn pass(&self, now: Timestamp) -> Result<Pass, JournalError> {
         let day = now.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string();
         let mut pass = Pass {
@@ -90,11 +92,11 @@ impl Journal {
         Ok(pass)
     }
 
-    /// The next streams that today's pass has to compare; none: it is finished. An object store is
-    /// listed in part; a directory lists without order, so all of it at once.
+    /// The next streams for today's pass; empty when it is finished. Lists an object store page by
+    /// page, and a directory, which lists without order, as a whole.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn next_streams(&self, pass: &Pass) -> Result<Vec<StreamId>, JournalError> {
         let beyond = |stream: &StreamId| pass.reached.is_none_or(|reached| *stream > reached);
         if matches!(*self.place, JournalLocation::Directory(_)) {
@@ -120,10 +122,10 @@ impl Journal {
         self.listing(&root, LISTING_TIMEOUT, found).await
     }
 
-    /// Notes that the pass has come to `reached`; `None`: to the end.
+    /// Records that the pass has reached this stream, or with `None` the end.
     ///
     /// # Errors
-    /// What the store said; then these streams are compared once more.
+    /// The store failed. Then these streams are compared again.
     pub async fn note_pass(
         &self,
         pass: &mut Pass,
@@ -132,7 +134,7 @@ impl Journal {
         let name = reached.map_or(DONE.to_owned(), |stream| stream.to_string());
         let mark = self.index_path(&["pass", &format!("{}-{name}", pass.day)]);
         self.touch(&mark).await?;
-        // Until a pass is finished the last finished one stays known.
+        // The previous finished pass stays recorded until the next one is finished.
         let (kept, old) = std::mem::take(&mut pass.marks)
             .into_iter()
             .partition(|path: &Path| reached.is_some() && path.as_ref().ends_with(DONE));

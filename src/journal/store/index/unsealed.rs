@@ -1,11 +1,12 @@
 //! `index/unsealed/<stream>-<seq>`: an empty file that says that the stream's records from `seq` on
-//! may be unsealed. In: what is about to be written, and what was sealed. Out: where the sealer has
-//! to look. Every earlier record is sealed, or an entry with a smaller number names it.
+//! may be unsealed. In: records about to be written, and sealed records. Out: where the sealer must
+//! look. Every earlier record is sealed, or an entry with a smaller number covers it.
 //!
-//! The first record of a turn, and each record that needs no claim, gets its entry before it is
-//! written; the later records of that turn rely on it. So the sealer that meets a turn under way
-//! puts an entry behind what it sealed before it deletes the older ones. A name is never needed
-//! again once the record that it names is sealed: a slow sealer deletes nothing of another.
+//! The first record of a turn, and each record without a claim, gets its entry before it is
+//! written. Later records of the turn rely on that entry. So a sealer that meets a turn in progress
+//! writes an entry behind the records that it sealed, and deletes the older ones afterwards. The
+//! name of an entry is never used again after its record is sealed, so a slow sealer cannot delete
+//! another's entry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +18,7 @@ use super::super::super::log::{Checkpoint, Entry, Segment, bundles};
 use super::super::super::record::{Stored, StreamId};
 use super::super::{Journal, JournalError};
 
-/// Entries that are written, and bundles that are read, at once.
+/// Number of entries to write, and of bundles to read, at once.
 const SIDE_BY_SIDE: usize = 16;
 const BUNDLES: usize = 32;
 
@@ -45,10 +46,10 @@ impl UnsealedEntry {
 }
 
 impl Journal {
-    /// Every entry, by stream and number. One listing.
+    /// Every entry, by stream and number. Takes one listing.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub(in super::super) async fn unsealed_entries(
         &self,
     ) -> Result<Vec<UnsealedEntry>, JournalError> {
@@ -59,11 +60,11 @@ impl Journal {
         Ok(entries)
     }
 
-    /// Deletes those of `entries` whose records a segment has. More records may follow its newest of a
-    /// stream without an entry, unless that ends a turn.
+    /// Deletes the `entries` whose records are in a segment. A stream whose newest sealed record
+    /// does not end a turn gets a new entry first, because more records may follow without one.
     ///
     /// # Errors
-    /// What the store said. Repeating it is safe.
+    /// The store failed. Deleting again is safe.
     pub(in super::super) async fn drop_sealed(
         &self,
         entries: &[UnsealedEntry],
@@ -91,7 +92,7 @@ impl Journal {
         self.delete_entries(done).await
     }
 
-    /// How many records of each stream are sealed, from the log's entry bundles.
+    /// The number of sealed records per stream, from the log's entry bundles.
     pub(super) async fn sealed_counts(&self) -> Result<BTreeMap<StreamId, u64>, JournalError> {
         let newest = self.numbers("checkpoints").await?.last().copied();
         let note = match newest {
@@ -112,8 +113,8 @@ impl Journal {
         Ok(sealed)
     }
 
-    /// Names every stream that no entry names, before the first seal: a journal without a
-    /// seal keeps no entries. Lists every request.
+    /// Writes an entry for every stream without one, before the first seal: a journal without a
+    /// seal has no entries. Lists every request.
     pub(in super::super) async fn name_all_unsealed(&self) -> Result<(), JournalError> {
         let named = self.unsealed_entries().await?;
         let named: BTreeSet<StreamId> = named.iter().map(|entry| entry.stream).collect();
