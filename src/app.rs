@@ -169,7 +169,7 @@ impl App {
         Reply::Answers(answers)
     }
 
-    /// What the journal ties every request of this delivery to.
+    /// The digests that tie every request of this delivery to what was received.
     fn received(&self, verified: &VerifiedDelivery, map: &Map) -> Received {
         Received {
             body_digest: hex::encode(Sha256::digest(verified.body())),
@@ -179,7 +179,7 @@ impl App {
         }
     }
 
-    /// Takes one mapped request to its answer.
+    /// Handles one mapped request.
     async fn handle(&self, case: &Case<'_>) -> (Ending, Answer) {
         let end = match self.known(case).await {
             Ok(Some(state)) => self.redelivered(case, state).await,
@@ -193,7 +193,7 @@ impl App {
         })
     }
 
-    /// What the journal knows of this identity.
+    /// Looks the identity up in the journal.
     async fn known(&self, case: &Case<'_>) -> Result<Option<State>, JournalError> {
         let stream = StreamId::of(&case.identity);
         match self.journal.look_up(stream).await? {
@@ -244,7 +244,7 @@ impl App {
                 self.queue_unfinished(&state, unfinished);
                 Ok(self.counted(self.recorded(&state)))
             }
-            // An opening that took too long goes on in another turn. A denial comes without a claim.
+            // An opening that took too long continues in another turn. A denial has no claim.
             (Opened::New(claim, _), _) => {
                 self.queue_unfinished(claim.state(), unfinished);
                 Ok(self.counted(self.recorded(claim.state())))
@@ -300,7 +300,7 @@ impl App {
         state: State,
     ) -> Result<(Ending, Answer), JournalError> {
         if state.intent().digest != case.request.digest() {
-            // Recorded as a conflict and never carried out. It needs no new verdict.
+            // Recorded as a conflict and never carried out, so it needs no verdict.
             let opening = self.opening(case, state.verdict().clone())?;
             self.journal.record_conflict(opening).await?;
             return Ok(self.refuse_conflict(case));
@@ -326,9 +326,9 @@ impl App {
         (Ending::Invalid, conflict(&case.identity))
     }
 
-    /// Reads the cloud, plans and carries out the plan, for a new request, a resumed one and a
-    /// revocation alike. `kept`: items that are settled without a call. `first`: what was read
-    /// before record 0.
+    /// Reads the cloud and carries out the plan, for a new request, a resumed one and a revocation
+    /// alike. `kept`: items that are settled without a call. `first`: what was read before record
+    /// 0.
     async fn carry_out(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -365,7 +365,8 @@ impl App {
 }
 
 impl App {
-    /// The problem of a new request that begins too late: after its own end, or beyond the bound.
+    /// The problem of a new request that would begin too late: after its own expiry, or beyond the
+    /// limit.
     fn too_late(&self, case: &Case<'_>) -> Option<Problem> {
         let bound = self.config().not_before_within;
         let latest = case.now.checked_add(bound).unwrap_or(Timestamp::MAX);
@@ -380,7 +381,7 @@ impl App {
     }
 }
 
-/// The problem of a new share that would be over before it could begin.
+/// The problem of a new share that would expire before it begins.
 fn over_before_it_begins(case: &Case<'_>) -> Option<Problem> {
     let end = case.request.expires_at(case.now)?;
     if end <= case.now {
@@ -390,7 +391,7 @@ fn over_before_it_begins(case: &Case<'_>) -> Option<Problem> {
             "let the share end in the future",
         ));
     }
-    // A fixed end is compared with `not_before` when the request is read.
+    // Reading the request compares a fixed expiry with `not_before`.
     let begin = case.request.not_before.filter(|begin| end <= *begin)?;
     Some(Problem::new(
         "expires_in",

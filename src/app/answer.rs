@@ -30,7 +30,7 @@ pub struct Answer {
     /// True when an earlier delivery made this request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
-    /// When the share ends by itself.
+    /// When the share expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<crate::domain::Timestamp>,
     /// In a dry run: the calls that the request needs.
@@ -42,7 +42,7 @@ pub struct Answer {
     /// The request's problems, each with its remedy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
-    /// One sentence for people about what the other fields do not show.
+    /// A note on what the other fields do not show, for human readers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -89,7 +89,7 @@ impl Answer {
         Self {
             results: results_of(state),
             record: Some(record),
-            // An end is shown only where something was shared.
+            // An expiry is shown only if an item was shared.
             expires_at: state.expires_at().filter(|_| state.verdict().allowed),
             message: message_of(state),
             ..Self::new(&state.identity().id, state.status())
@@ -98,8 +98,7 @@ impl Answer {
     }
 }
 
-/// One result per item. In a denial each item says that it was refused itself, or that another item
-/// was.
+/// One result per item. In a denial, each item says whether the policy refused it or another item.
 fn results_of(state: &State) -> Vec<ItemResult> {
     match state.phase() {
         Phase::Denied => refused_items(state.request(), state.verdict()),
@@ -129,7 +128,7 @@ pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<It
     request.target.items().into_iter().map(result).collect()
 }
 
-/// Why a request is not finished, for people.
+/// Why a request is unfinished, for human readers.
 fn message_of(state: &State) -> Option<String> {
     match state.phase() {
         Phase::Waiting { until } => Some(format!("it is carried out from {until} on")),
@@ -153,7 +152,7 @@ pub(super) fn conflict(identity: &Identity) -> Answer {
     }
 }
 
-/// The answer when the journal cannot be used: the work stops there.
+/// The answer when the journal cannot be used. The work stops.
 pub(super) fn unavailable(identity: &Identity, error: &JournalError) -> Answer {
     let message = format!(
         "the journal cannot be used now, so nothing more was done: {error}; send it again later"

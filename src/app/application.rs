@@ -28,7 +28,7 @@ pub struct App {
     pub(super) clock: Clock,
     pub(super) counters: Counters,
     pub(super) certificates: Certificates,
-    /// Whether the process goes on after an answer.
+    /// Whether the process continues after an answer.
     pub(super) process_goes_on: bool,
     pub(super) slots: Slots,
     pub(super) readiness: Readiness,

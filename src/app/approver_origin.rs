@@ -20,9 +20,9 @@ pub struct SourceSummary {
     pub signed: bool,
     /// Where its approvers come from.
     pub approvers: ApproverOrigin,
-    /// With which statuses it is answered.
+    /// Its `replies` setting.
     pub replies: Replies,
-    /// Seconds after which it is answered while the work goes on.
+    /// Its `answer_within` setting, in seconds: after this it is answered while the work continues.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer_within: Option<u64>,
 }
@@ -45,7 +45,7 @@ impl fmt::Display for SourceSummary {
     }
 }
 
-/// Where a source's approvers come from.
+/// The origin of a source's approvers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ApproverOrigin {

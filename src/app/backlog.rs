@@ -1,5 +1,6 @@
-//! Works off the backlog of a server: the requests that were recorded without a slot, or whose turn ran
-//! out of time. In: their streams. Out: their records in the journal. The sweep finds what is lost here.
+//! Works off a server's backlog: requests that were recorded without a slot, or whose turn ran out
+//! of time. In: their streams. Out: their records in the journal. If the process ends, the sweep
+//! finds these requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,16 +15,16 @@ use super::{App, Deadline};
 const MAX_DUE_WAIT: Duration = Duration::from_secs(2);
 
 impl App {
-    /// The same application for a server that receives many deliveries at once: carries out so many
-    /// requests and records the others, which [`App::work_off`] carries out.
+    /// The application for a server that receives many deliveries at once: carries out this number
+    /// of requests at a time and records the others, which [`App::work_off`] carries out.
     #[must_use]
     pub fn with_slots(self) -> (Self, Backlog) {
         let (slots, backlog) = Slots::bounded(self.config().unfinished);
         (Self { slots, ..self }, backlog)
     }
 
-    /// Carries out the requests of the backlog, those first that an earlier process left. Runs until it
-    /// is dropped.
+    /// Carries out the requests of the backlog, those of an earlier process first. Runs until it is
+    /// dropped.
     pub async fn work_off(self: Arc<Self>, mut backlog: Backlog) {
         match self.journal.due(self.now()).await {
             Ok(due) => due
@@ -45,8 +46,8 @@ impl App {
         }
     }
 
-    /// Takes a turn at one request, unless another worker was quicker. No sender waits for it, so it has
-    /// the time of the longest turn.
+    /// Takes a turn at one request, unless another worker was first. No sender waits for it, so it
+    /// may take the time of the longest turn.
     async fn work_off_one(&self, stream: StreamId) -> Result<(), JournalError> {
         let state = self.reread(stream).await?;
         let wait = self.due_within(&state);
@@ -58,15 +59,15 @@ impl App {
         Ok(())
     }
 
-    /// Puts a request into the backlog that goes on soon: one without a slot, or one whose turn ran
-    /// out of time. The sweep comes to what is due later.
+    /// Puts a request that is due soon into the backlog: one without a slot, or one whose turn ran
+    /// out of time. The sweep handles later ones.
     pub(super) fn queue_unfinished(&self, state: &State, unfinished: Unfinished) {
         if self.due_within(state).is_some() {
             self.slots.queue(state.stream(), Some(unfinished));
         }
     }
 
-    /// How long until a request is due, if that is soon.
+    /// The time until a request is due, if that is soon.
     fn due_within(&self, state: &State) -> Option<Duration> {
         let left = state.due_at()?.duration_since(self.now());
         let left = Duration::try_from(left).unwrap_or_default();

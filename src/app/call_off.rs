@@ -1,7 +1,7 @@
-//! The order of shares and cancels of the same image, region and receivers. A cancel calls off every
-//! earlier share that is not closed: it appends `called_off` records to their streams and never waits
-//! for their workers. A cancel that is resumed leaves alone what a later share gave. A share waits
-//! until a live worker has taken the same away. Changes nothing in the cloud.
+//! Orders shares and cancels of the same image, region and receivers. A cancel calls off every
+//! earlier open share: it appends `called_off` records to their streams and does not wait for their
+//! workers. A resumed cancel leaves alone what a later share gave. A share waits until a live
+//! worker has finished cancelling the same items. Changes nothing in the cloud.
 
 use std::collections::BTreeSet;
 
@@ -14,31 +14,31 @@ use super::context::{LEASE_MARGIN, MAX_TURN, OPENING_TIME};
 use super::grants::{held, order};
 use super::{App, Deadline};
 
-/// The images that a cancel takes away, as far as they are known.
+/// The images that a cancel affects, as far as they are known.
 #[derive(Debug, Default)]
 struct Cancelled {
     /// The images that accounts lose: the image, or the blueprints that a chain made of it.
     from_accounts: BTreeSet<ImageRef>,
     /// The CVM image behind it in Lighthouse.
     published: Option<ImageRef>,
-    /// The blueprints that are in Lighthouse because of `published`.
+    /// The blueprints that `published` made available in Lighthouse.
     made: BTreeSet<ImageRef>,
 }
 
-/// What a turn may begin with, given the other requests about the same image.
+/// How a turn begins, given the other requests for the same image.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// Begin. These items need nothing: a later share holds them.
+    /// Begin. Leave these items alone: a later share holds them.
     Begin(Vec<ItemResult>),
-    /// A later cancel did not see this share's opening.
+    /// Call these items off: a later cancel did not see this share's opening.
     CalledOff(CallOff),
-    /// Give the turn back: a live worker changes the same.
+    /// End the turn: a live worker is changing the same items.
     Wait { until: Timestamp, why: String },
 }
 
 impl App {
-    /// Brings this turn in order with the other requests about the same image. Call it after the turn
-    /// has claimed its request, so that of two workers at least one sees the other.
+    /// Orders this turn among the other requests for the same image. Call it after the turn has
+    /// claimed its request, so that of two workers at least one sees the other.
     pub(super) async fn order_among_others(
         &self,
         state: &State,
@@ -51,9 +51,9 @@ impl App {
         }
     }
 
-    /// Calls off what was opened before this cancel, in the order of the journal, and leaves to later
-    /// shares what they hold. Precedes the cancel's look at the cloud: a share that closes in between
-    /// is then seen there.
+    /// Calls off the shares that were opened before this cancel, in the order of the journal, and
+    /// leaves to later shares what they hold. Comes before the cancel's look at the cloud, which
+    /// then shows a share that closes in between.
     async fn call_off_earlier(
         &self,
         cancel: &State,
@@ -86,9 +86,10 @@ impl App {
         Ok(order)
     }
 
-    /// A listed request without a record. A share lists the others while its record 0 is written: it
-    /// may not have seen this cancel, and this cancel has not seen it. It gives up if its opening
-    /// takes longer than [`OPENING_TIME`], so who comes back after that need not look for it again.
+    /// A listed request without a record. A share lists the others while its record 0 is written,
+    /// so it may not have seen this cancel, and this cancel has not seen it. The share gives up if
+    /// its opening takes longer than [`OPENING_TIME`], so a cancel that looks again after that may
+    /// ignore it.
     async fn opening_among(
         &self,
         streams: BTreeSet<StreamId>,
@@ -105,8 +106,8 @@ impl App {
         Ok(None)
     }
 
-    /// Records in each earlier share that is closed what this cancel has taken away: after its calls,
-    /// and before it closes itself, so that a crash in between repeats it.
+    /// Records in each earlier closed share what this cancel has taken away. Comes after its calls
+    /// and before it closes, so that a crash in between repeats it.
     pub(super) async fn end_earlier(
         &self,
         cancel: &State,
@@ -129,9 +130,9 @@ impl App {
         Ok(())
     }
 
-    /// Lets a live worker finish that takes the same away: an earlier cancel, or the revocation of
-    /// another share. Else its call could come after this share's. A later cancel calls off what it
-    /// has not seen.
+    /// Waits for a live worker that is cancelling the same items: an earlier cancel, or the
+    /// revocation of another share. Otherwise its call could follow this share's. A later cancel
+    /// calls off a share that it has not seen.
     async fn after_takers(
         &self,
         share: &State,
@@ -160,8 +161,8 @@ impl App {
                     (order(other) < order(share)).then_some(*lease_until)
                 }
                 (Action::Share, Phase::Revoking { lease_until, .. }) => Some(*lease_until),
-                // A repeated attempt to take back writes no record before its call. One that began
-                // before this share was due did not see it.
+                // A repeated attempt to revoke writes no record before its call. An attempt that
+                // began before this share was due did not see the share.
                 (Action::Share, Phase::RevokeDeferred { not_before, .. }) if *not_before <= now => {
                     attempts_end(share)
                 }
@@ -179,7 +180,7 @@ impl App {
         })
     }
 
-    /// The images that the cancel takes away, and every request that may share one of them.
+    /// The images that the cancel affects, and every request that may share one of them.
     async fn called_off_by(
         &self,
         cancel: &State,
@@ -205,8 +206,8 @@ impl App {
             Target::Lighthouse { image } | Target::Chain { image, .. } => {
                 images.published = Some(target.image());
                 let cloud = self.context(cancel.request(), deadline).cloud;
-                // A chain made its blueprint or will make it; what cannot be read now, the journal may
-                // know.
+                // A chain made its blueprint or will make it. The journal may know one that cannot
+                // be read now.
                 let found = cloud.blueprint_of_image(region, image, deadline).await;
                 let found = found.ok().flatten().map(|found| found.blueprint_id);
                 images.made.extend(found.map(ImageRef::Blueprint));
@@ -244,7 +245,7 @@ impl App {
     }
 }
 
-/// When every turn is over that began before this share was due.
+/// When every turn that began before this share was due has ended.
 fn attempts_end(share: &State) -> Option<Timestamp> {
     let opened = share.approved_at();
     let due = share
@@ -270,7 +271,7 @@ fn meet(one: &State, other: &State) -> bool {
     mine.lighthouse() || theirs.lighthouse() || mine.accounts().iter().any(account)
 }
 
-/// The order of a cancel among `states`: later shares keep what they hold, and one that is being
+/// The order of a cancel among `states`: later shares keep what they hold. A share that is being
 /// carried out comes first.
 fn after_later_shares(
     cancel: &State,
@@ -303,7 +304,7 @@ fn after_later_shares(
 
 /// Whether a cancel's result says that an item of a share is gone.
 fn gone(result: &ItemResult, item: &Item, share: &State) -> bool {
-    // What leaves Lighthouse leaves every account that has it there.
+    // Removing an image from Lighthouse takes it from every account that has it there.
     let left = matches!(result.item, Item::Lighthouse(_)) && share.request().target.lighthouse();
     result.succeeded() && (result.item == *item || left)
 }
@@ -335,7 +336,7 @@ fn left_to(share: &State, item: Item) -> ItemResult {
     ItemResult::new(item, kind, None)
 }
 
-/// Which items of `share` this cancel calls off, whether or not they can still be.
+/// The items of `share` that this cancel calls off, whether or not that is still possible.
 fn items_called_off(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
     let target = &share.request().target;
     if share.request().action != Action::Share
@@ -346,7 +347,7 @@ fn items_called_off(cancel: &State, share: &State, images: &Cancelled) -> Vec<It
     }
     let same_publication = target.lighthouse() && images.published == Some(target.image());
     if same_publication && cancel.request().target.lighthouse() {
-        // What leaves Lighthouse leaves every account that would see it there.
+        // Removing an image from Lighthouse takes it from every account that would see it there.
         return target.items();
     }
     let unmade = matches!(target, Target::Chain { .. }) && share.blueprint().is_none();

@@ -25,7 +25,7 @@ pub(super) struct CloudAccounts {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chosen<'a> {
     pub(super) cloud: &'a Cloud,
-    /// The name of its account; none without configured accounts.
+    /// The account's name; `None` without configured accounts.
     pub(super) account: Option<&'a str>,
 }
 
@@ -54,9 +54,9 @@ impl CloudAccounts {
         })
     }
 
-    /// Logs each account whose calls could not be signed now. A server starts nevertheless.
+    /// Logs each account whose calls cannot be signed now. A server starts nevertheless.
     pub(super) async fn log_missing_credentials(&self, deadline: Deadline) {
-        // These come with an invocation.
+        // These arrive with an invocation.
         if self.believes_invocations {
             return;
         }
@@ -77,7 +77,7 @@ impl CloudAccounts {
         self.believes_invocations = true;
     }
 
-    /// Receives an invocation's credentials; none on a host where the sender could write them.
+    /// Receives an invocation's credentials, except on a host where the sender could write them.
     pub(super) fn invocation_credentials(&self) -> Option<&InvocationCredentials> {
         self.believes_invocations
             .then_some(&self.invocation_credentials)
@@ -125,7 +125,7 @@ pub(super) fn own_account(cloud: &Cloud, request: &ShareRequest) -> Option<ItemR
         .then(|| ItemResult::new(Item::Account(own.clone()), kind, None))
 }
 
-/// What is wrong with the accounts' roles and keys.
+/// Problems with the accounts' roles and keys.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
     let nothing = CredentialChain::from_disk(&Vars::new(), None);
     let check = |account| chain_of(&config.file, account, nothing.clone()).err();

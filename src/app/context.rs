@@ -25,7 +25,7 @@ pub(super) struct CallPart {
     pub(super) alone: bool,
 }
 
-/// A call's end: the cloud's request id where it gave one, or the error.
+/// The result of a call: the cloud's request id if it gave one, or the error.
 pub(super) type CallEnd = Result<Option<String>, CloudError>;
 
 /// Coalesces calls that change who has an image. The cloud excludes concurrent changes of one image
@@ -87,12 +87,12 @@ pub(super) const MAX_TURN: Duration = Duration::from_secs(180);
 /// How long a lease outlasts its turn's deadline, for the last write.
 pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(15);
 
-/// The look at the cloud beside the opening of a request may take so long; a slower one is made anew,
-/// with more patience, once record 0 is durable.
+/// Maximum time for the look at the cloud during the opening of a request. A slower one is
+/// repeated, with a longer limit, once record 0 is durable.
 pub(super) const FIRST_LOOK: Duration = Duration::from_secs(1);
 
-/// An opening that takes longer goes on in another turn. A cancel that finds an announced request
-/// without its record 0 waits for so long.
+/// An opening that takes longer continues in another turn. A cancel that finds an announced request
+/// without record 0 waits this long.
 pub(super) const OPENING_TIME: SignedDuration = SignedDuration::from_secs(10);
 
 /// The deadline of a turn that begins now.
@@ -100,7 +100,7 @@ pub(super) fn turn_deadline(deadline: Deadline) -> Deadline {
     deadline.or_sooner(Deadline::after(MAX_TURN))
 }
 
-/// The time that is left; an hour without a deadline.
+/// The remaining time; an hour without a deadline.
 pub(super) fn left(deadline: Deadline) -> Duration {
     deadline
         .remaining(tokio::time::Instant::now())

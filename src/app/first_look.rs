@@ -1,5 +1,5 @@
-//! What is read while a request is opened: the cloud before record 0, and the other requests beside
-//! it. In: an approved share. Out: what its first turn need not read again.
+//! Reads while a request is opened: the cloud before record 0, and the other requests for the same
+//! image. In: an approved share. Out: the results, so that its first turn need not read again.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use crate::policy::Approved;
 use super::cloud_accounts::own_account;
 use super::{App, Deadline, context, observe};
 
-/// What was read while a request was opened, for its first turn alone.
+/// The results of reading while a request was opened; for its first turn alone.
 #[derive(Debug, Default)]
 pub(super) struct FirstLook {
-    /// The state of the cloud, when none of the request's items is shared there.
+    /// The cloud's state, if none of the request's items is shared there.
     pub(super) seen: Option<Observation>,
     /// The other requests for the same image and receivers.
     pub(super) neighbours: Option<BTreeSet<StreamId>>,
@@ -26,8 +26,8 @@ impl App {
         self.now().duration_since(since) < context::OPENING_TIME
     }
 
-    /// The state of the cloud before a new share. `None` when an item of the request is shared
-    /// already, because that needs a record of its own, and when the read fails or takes too long.
+    /// The cloud's state before a new share. `None` if an item of the request is shared already,
+    /// because that needs a record, and if the read fails or takes too long.
     pub(super) async fn first_look(
         &self,
         approved: &Approved,

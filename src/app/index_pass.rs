@@ -1,5 +1,6 @@
-//! The daily pass of the sweeps: compares the journal's index with every request that is not retired,
-//! and mends it. In: the index, the records, the log's entries. Out: counts. May be stopped anywhere.
+//! The daily pass of the sweeps: compares the journal's index with every request that is not
+//! retired, and writes missing entries. In: the index, the records, the log's entries. Out: counts.
+//! May be interrupted at any point.
 
 use std::time::Duration;
 
@@ -10,23 +11,23 @@ use crate::journal::{Indexed, JournalError, Pass};
 
 use super::{App, Deadline};
 
-/// Requests that are compared before the pass notes how far it is, and that are read at once.
+/// Number of requests to read at once, after which the pass records its progress.
 const STREAMS: usize = 256;
 const READERS: usize = 16;
-/// A sweep gives the pass a third of its time, and this much at most.
+/// The pass gets a third of a sweep's time, and at most this.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
 impl App {
-    /// Makes the index anew from every record.
+    /// Rebuilds the index from every record.
     ///
     /// # Errors
-    /// When the journal cannot be listed or written.
+    /// The journal cannot be listed or written.
     pub async fn reindex(&self) -> Result<Indexed, JournalError> {
         let mut pass = self.journal.pass(self.now()).await?.from_the_start();
         self.compare(&mut pass, Duration::MAX).await
     }
 
-    /// Goes on with today's pass, for a part of the time that is left.
+    /// Continues today's pass, for a part of the remaining time.
     pub(super) async fn go_on(
         &self,
         pass: &mut Pass,

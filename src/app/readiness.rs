@@ -1,5 +1,5 @@
-//! Whether the journal can be written now, and is still the one that was opened. In: the journal. Out: yes
-//! or no, for probes; the reason goes to the log, because a probe may come from a stranger.
+//! Whether the journal is writable and still the one that was opened. In: the journal. Out: yes or
+//! no, for probes; only the log has the reason, because a probe may come from a stranger.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use tokio::time::Instant;
 
 use crate::journal::JournalError;
 
-/// The journal is written for a probe once in this time; other probes get the same answer.
+/// How often a probe writes the journal. Other probes get the same answer.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The last look at the journal: when, and whether it could be written.
+/// When the journal was last tested, and whether it was writable.
 #[derive(Debug, Default)]
 pub(super) struct Readiness(Mutex<Option<(Instant, bool)>>);
 
 impl Readiness {
-    /// The last answer while it is fresh at `now`, else the one of `look`.
+    /// The last answer while it is fresh at `now`; otherwise calls `look`.
     pub(super) async fn or_look(
         &self,
         now: Instant,

@@ -1,5 +1,5 @@
-//! Which failures of authentication are logged one by one: the first few of each source in each minute.
-//! The others are counted, and logged as one number. In: sources and instants.
+//! Limits the log lines about failed authentication: logs the first few of each source per minute,
+//! and counts the others for a summary. In: sources and instants.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,9 +8,9 @@ use jiff::SignedDuration;
 
 use crate::domain::{SourceName, Timestamp};
 
-/// Failures of a source that are logged one by one, in each period.
+/// Number of failures of a source to log per period.
 const MAX_LOGGED: u64 = 5;
-/// After this, the failures that were not logged are logged as one number.
+/// Length of a period, after which the other failures are logged as one number.
 const PERIOD: SignedDuration = SignedDuration::from_secs(60);
 
 /// The failures of the current period, for each configured source.
@@ -24,7 +24,7 @@ struct Period {
 }
 
 impl Refusals {
-    /// Counts a failure; whether it is to be logged.
+    /// Counts a failure. Returns whether to log it.
     pub(super) fn note(&self, source: &SourceName, now: Timestamp) -> bool {
         let mut periods = self.lock();
         let period = periods.entry(source.clone()).or_insert(Period {
@@ -35,7 +35,7 @@ impl Refusals {
         period.failures <= MAX_LOGGED
     }
 
-    /// The failures of ended periods that were not logged one by one.
+    /// The unlogged failures of ended periods.
     pub(super) fn ended(&self, now: Timestamp) -> Vec<(SourceName, u64)> {
         let mut ended = Vec::new();
         self.lock().retain(|source, period| {

@@ -1,6 +1,6 @@
-//! Ends a chain whose blueprint the cloud refuses to share: takes the image that this request
-//! published out of Lighthouse, unless another request needs it. In: the results so far. Out: the
-//! results with the reason. `plan::chain` decides what counts as such a refusal.
+//! Ends a chain whose blueprint the cloud refuses to share: removes the image that this request
+//! published from Lighthouse, unless another request needs it. In: the results so far. Out: the
+//! results with the reason. `plan::chain` decides which results count as such a refusal.
 
 use crate::domain::{ItemResult, ResultKind};
 use crate::plan::{Publication, RefusedChain};
@@ -11,10 +11,10 @@ use super::grants::serving;
 use super::{App, Deadline, execute};
 
 impl App {
-    /// Settles the results of a chain that the cloud refused; returns all others as they are.
+    /// Ends a chain that the cloud refused; returns other results unchanged.
     ///
     /// # Errors
-    /// [`Stop`], as for every call that the journal must hold.
+    /// [`Stop`], as for every recorded call.
     pub(super) async fn settle_refused_chain(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -44,7 +44,7 @@ impl App {
                 why: format!("{code}: {message}"),
                 retryable,
             },
-            // The time ran out. A later turn meets the same refusal and unpublishes then.
+            // The time ran out. A later turn gets the same refusal and removes the image then.
             ResultKind::Pending => Publication::Stands {
                 why: "the time ran out".to_owned(),
                 retryable: true,

@@ -1,4 +1,4 @@
-//! Counts how deliveries end, and logs why a delivery was refused.
+//! Counts the outcomes of deliveries, and logs why a delivery was refused.
 
 use crate::domain::{SourceName, Status};
 use crate::inbound::{HandshakeReply, Refusal};
@@ -38,7 +38,7 @@ impl App {
         }
     }
 
-    /// Logs a failure of authentication, or counts it for a line that tells how many there were.
+    /// Logs a failure of authentication, or counts it for the summary.
     pub(super) fn log_refusal(&self, source: &SourceName, refusal: &Refusal) {
         self.log_refusals();
         if self.refusals.note(source, self.now()) {
@@ -46,7 +46,7 @@ impl App {
         }
     }
 
-    /// Logs how many failures of authentication were only counted.
+    /// Logs the number of failures that were only counted.
     pub(super) fn log_refusals(&self) {
         for (source, more) in self.refusals.ended(self.now()) {
             tracing::warn!(%source, more, "more deliveries were not believed");

@@ -1,5 +1,5 @@
 //! Works on a claimed request, in the turn of its opening or in a later one. A later turn decides
-//! again before it gives anything; takes a state and returns the state after the turn.
+//! again before it shares anything. In: a state. Out: the state after the turn.
 
 use crate::domain::{Action, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict};
 use crate::journal::{Claim, JournalError, Phase, State, StreamId, Work};
@@ -13,7 +13,7 @@ use super::withhold::{Permission, Withheld, trace};
 use super::{App, Deadline, context, observe};
 
 impl App {
-    /// Resumes a request where it stands; answers with the recorded state when nothing is to be done.
+    /// Resumes a request in any phase; answers with the recorded state if no work is left.
     pub(super) async fn resume(
         &self,
         state: State,
@@ -28,7 +28,7 @@ impl App {
         let Some(_slot) = self.slots.take() else {
             return Ok(self.recorded(&state));
         };
-        // The look-up read no further than it had to, and trusted that no record is missing.
+        // The look-up stopped early, and did not check whether a record is missing.
         let state = self.reread(state.stream()).await?;
         if !unfinished(&state) {
             return Ok(self.recorded(&state));
@@ -37,8 +37,8 @@ impl App {
         Ok(self.recorded(&after))
     }
 
-    /// Takes a turn at unfinished work; returns the state after it, also when another worker was
-    /// quicker.
+    /// Takes a turn at unfinished work. Returns the state after it, also if another worker was
+    /// first.
     pub(super) async fn run_turn(
         &self,
         state: State,
@@ -59,8 +59,8 @@ impl App {
         Box::pin(self.finish(claim, permission, first, deadline)).await
     }
 
-    /// Decides recorded work again, under the policies of the present. Only what gives needs that:
-    /// a cancel that was allowed once is carried out.
+    /// Decides recorded work again, under the current policies. Only shares need that: a cancel
+    /// that was allowed once is carried out.
     fn permission(&self, state: &State) -> Permission {
         let now = self.now();
         let (identity, approved_at) = (state.identity(), state.approved_at());
@@ -84,7 +84,7 @@ impl App {
         }
     }
 
-    /// Asks the policies; `approved_at` is the instant that an `expires_in` counts from.
+    /// Asks the policies. `approved_at` is the instant from which `expires_in` counts.
     pub(super) fn decide(
         &self,
         identity: &Identity,
@@ -101,8 +101,8 @@ impl App {
         })
     }
 
-    /// Carries out what a claim permits, closes the request, and takes back what was called off
-    /// meanwhile. Returns the state afterwards, also when another worker has taken over.
+    /// Carries out what a claim permits, closes the request, and revokes what was called off
+    /// meanwhile. Returns the state afterwards, also if another worker has taken over.
     pub(super) async fn finish(
         &self,
         claim: Claim,
@@ -167,8 +167,8 @@ impl App {
         }
     }
 
-    /// Closes a share that gives nothing more. An interrupted worker may have shared without recording
-    /// it: that is read back first, so that it is taken back at its end.
+    /// Closes a share that shares nothing more. An interrupted worker may have shared without
+    /// recording it, so the cloud is read first and the share is revoked when it expires.
     async fn close_withheld(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -195,7 +195,7 @@ impl App {
         writer.close(results, refusal).await
     }
 
-    /// A request's state as the journal holds it now.
+    /// A request's current state in the journal.
     pub(super) async fn reread(&self, stream: StreamId) -> Result<State, JournalError> {
         self.journal
             .read(stream)

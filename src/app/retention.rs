@@ -1,6 +1,6 @@
-//! Retention: which requests are finished for good, and removing their records from `requests/`. In:
-//! the journal, the key that checks its log, an age. Out: counts. May be stopped at any instruction
-//! and begun again, also by two at once.
+//! Retention: finds requests that will never need work again, and removes their records from
+//! `requests/`. In: the journal, the key that verifies its log, an age. Out: counts. May be
+//! interrupted at any point and repeated, also concurrently.
 
 use std::str::FromStr;
 
@@ -11,11 +11,11 @@ use crate::domain::{Problem, Span, Timestamp};
 use crate::journal::log::VerifierKey;
 use crate::journal::{History, Journal, JournalError, MAX_PAUSE, Retirement, State, StreamId};
 
-/// Requests that are worked on at once.
+/// Number of requests to work on at once.
 const MAX_CONCURRENT: usize = 8;
 
-/// How old a finished request must be: at least [`MAX_PAUSE`], so that no worker that once had
-/// it goes on with it.
+/// The minimum age of a finished request: at least [`MAX_PAUSE`], so that no paused worker
+/// continues with it.
 #[derive(Debug, Clone)]
 pub struct Age(Span);
 
@@ -39,26 +39,26 @@ impl FromStr for Age {
     }
 }
 
-/// What retention did.
+/// The result of retention.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Retention {
-    /// Requests whose records are in their segments alone from now on, or would be by a run that is
-    /// not dry.
+    /// Requests whose records are now only in their segments, or would be if this were not a dry
+    /// run.
     pub retired: u64,
     /// Records that were removed from `requests/`.
     pub removed: u64,
     /// Requests that keep their records because not all of them are sealed.
     pub unsealed: u64,
-    /// Requests that keep their records: unfinished, younger, or with a share that stands.
+    /// Requests that keep their records: unfinished, too young, or with an active grant.
     pub kept: u64,
     /// What could not be read or removed, and why.
     pub failures: Vec<String>,
 }
 
-/// Counts what [`retire`] would retire. Nothing is written.
+/// Counts what [`retire`] would retire. Writes nothing.
 ///
 /// # Errors
-/// When the journal cannot be listed.
+/// The journal cannot be listed.
 pub async fn retirable(
     journal: &Journal,
     age: &Age,
@@ -71,12 +71,12 @@ pub async fn retirable(
     })
 }
 
-/// Removes the records of old finished requests from `requests/`, but record 0 of each. Reads every
-/// request that is not retired yet, and the whole log.
+/// Removes the records of old finished requests from `requests/`, except record 0 of each. Reads
+/// every request that is not retired yet, and the whole log.
 ///
 /// # Errors
-/// When the journal cannot be listed, or its log is damaged. What fails for one request is in the
-/// report.
+/// The journal cannot be listed, or its log is damaged. The report has the failures of single
+/// requests.
 pub async fn retire(
     journal: &Journal,
     age: &Age,

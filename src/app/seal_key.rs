@@ -1,6 +1,6 @@
 //! The key that signs seals: read from the configuration, or made on first use for a journal in a
-//! directory. Takes a [`Config`]; returns a [`NoteSigner`]. A key that is lost is never replaced
-//! while the journal has seals of it; one that is there can introduce the next.
+//! directory. In: a [`Config`]. Out: a [`NoteSigner`]. A lost key is never replaced while the
+//! journal has seals by it; an existing key can introduce the next.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -16,10 +16,10 @@ use crate::domain::Problem;
 use crate::journal::log::NoteSigner;
 use crate::journal::{Journal, JournalError, JournalLocation};
 
-/// A larger file is not a key.
+/// Maximum size of a key's file, in bytes.
 const MAX_KEY_BYTES: u64 = 16 * 1024;
 
-/// Why nothing was sealed.
+/// Why sealing failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// There is no key, or it cannot be used.
@@ -63,7 +63,7 @@ pub async fn signer_or_new(config: &Config, journal: &Journal) -> Result<NoteSig
     Ok(NoteSigner::read(name, &file_or_new(path)?)?)
 }
 
-/// The key in a file, made now if there is none. Of two processes that make it one wins.
+/// The key in a file, made now if there is none. If two processes make it, both use the first.
 fn file_or_new(path: &Path) -> Result<SecretString, Problem> {
     let shown = path.display();
     let wrong = |error| Problem::new("seal.key", format!("cannot be made: {error}"), "try again");
@@ -101,7 +101,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
 /// The configured key; `None` when none is configured or its file is not made yet.
 ///
 /// # Errors
-/// A key that cannot be read, is not a key, or lies inside the journal.
+/// A key that cannot be read, is not a key, or is inside the journal.
 pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
     let Some(seal) = &config.seal else {
         return Ok(None);
@@ -117,7 +117,7 @@ pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
         .transpose()
 }
 
-/// The key that is to follow the configured one. A file is made when it does not exist.
+/// The key to follow the configured one. Creates a missing file.
 ///
 /// # Errors
 /// A reference or key that cannot be used.
@@ -197,8 +197,8 @@ fn missing_elsewhere(path: &Path) -> Problem {
     Problem::new("seal.key", format!("{shown} is not there"), remedy)
 }
 
-/// Refuses a key that lies inside the journal by way of links: anyone who can write to the journal
-/// must not reach it.
+/// Refuses a key that is inside the journal through links: a writer of the journal must not reach
+/// it.
 fn outside(path: &Path, journal: &JournalLocation) -> Result<(), Problem> {
     let JournalLocation::Directory(dir) = journal else {
         return Ok(());
@@ -231,8 +231,8 @@ fn read(path: &Path) -> io::Result<Option<SecretString>> {
     }
 }
 
-/// Writes a file that only its owner may read, durably, unless it exists already. It gets its name
-/// only when it is complete, so that no process reads half a key.
+/// Writes a file that only its owner may read, durably, unless it exists. The file gets its name
+/// when it is complete, so that no process reads half a key.
 fn write_new(path: &Path, mark: &str, bytes: &[u8]) -> io::Result<()> {
     let mut staged = path.as_os_str().to_owned();
     staged.push(format!(".{mark}"));
@@ -247,7 +247,7 @@ fn write_new(path: &Path, mark: &str, bytes: &[u8]) -> io::Result<()> {
     let linked = written.and_then(|()| fs::hard_link(&staged, path));
     drop(fs::remove_file(&staged));
     linked?;
-    // A power cut must not take the name of a key that a seal was made with.
+    // A power cut must not lose the key of a seal.
     #[cfg(unix)]
     fs::File::open(folder_of(path))?.sync_all()?;
     Ok(())

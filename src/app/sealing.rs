@@ -1,6 +1,5 @@
-//! Sealing: when the next seal is due, and making it. Takes the configuration and the journal;
-//! makes a seal over every record that no seal covers. What a seal is, is in `journal::seal`; the
-//! key is in `seal_key`.
+//! Sealing: when the next seal is due, and making it. In: the configuration and the journal. Makes
+//! a seal over every unsealed record (`journal::store::sealing`) with the key of `seal_key`.
 
 use std::time::Duration;
 
@@ -13,17 +12,17 @@ use crate::journal::{Journal, Sealing};
 use super::App;
 use super::seal_key::{SealError, signer, signer_or_new};
 
-/// A process that has written nothing still seals this often: another process may have stopped
-/// before it could seal its records.
+/// How often a process seals that has written nothing: another process may have stopped before it
+/// sealed its records.
 const IDLE_SECONDS: i64 = 3_600;
-/// The least pause between two seals of a server.
+/// Minimum pause between two seals of a server.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// A server pauses this many times as long as its last seal took, because a seal's cost grows with
-/// the journal.
+/// the unsealed records.
 const PAUSE_FACTOR: u32 = 20;
 
 impl App {
-    /// Seals the journal if a seal is due; returns why not, when it could not be sealed.
+    /// Seals the journal if a seal is due. Returns the reason if that fails.
     pub async fn seal_when_due(&self) -> Option<String> {
         let seal = self.config().seal.as_ref()?;
         match self.seal_if_due(seal).await {
@@ -36,8 +35,8 @@ impl App {
         }
     }
 
-    /// Seals what this process writes, soon after it was written, until the future is dropped.
-    /// Returns at once where the configuration asks for another interval, which the sweep keeps.
+    /// Seals what this process writes, soon after each write, until the future is dropped. Returns
+    /// at once if the configuration sets another interval, which the sweep keeps.
     pub async fn seal_after_writes(&self) {
         if self
             .config()
@@ -72,7 +71,7 @@ impl App {
         if interval > 0
             && let Some(signer) = signer(self.config())?
             && let Some(last) = self.journal.sealed_at(signer.verifier()).await?
-            // A seal from the future comes from a clock that was wrong, and must not end sealing.
+            // A seal from the future comes from a wrong clock, and must not end sealing.
             && (0..interval).contains(&now.duration_since(last).as_secs())
         {
             return Ok(None);

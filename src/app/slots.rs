@@ -1,6 +1,6 @@
-//! The slots for work on a server: how many requests are carried out at once, and how many of one
-//! source may be unfinished. In: requests of verified deliveries. Out: a slot, a share of the backlog,
-//! or neither. Hosts that bound their own concurrency have no slots.
+//! The slots for work on a server: the maximum number of requests carried out at once, and of
+//! unfinished requests per source. In: requests of verified deliveries. Out: a slot, a place in the
+//! backlog, or neither. A host that limits its own concurrency has no slots.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,9 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::domain::SourceName;
 use crate::journal::StreamId;
 
-/// Requests that are carried out at once.
+/// Number of requests carried out at once.
 const MAX_SLOTS: usize = 64;
-/// Bytes of the deliveries whose requests are unfinished, for each source.
+/// Maximum total size of the deliveries with unfinished requests, per source, in bytes.
 const MAX_UNFINISHED_BYTES: usize = 64 * 1024 * 1024;
 
 /// The slots of a process.
@@ -28,20 +28,20 @@ struct Bounded {
     backlog: UnboundedSender<Queued>,
 }
 
-/// What a source has unfinished in this process.
+/// A source's unfinished requests in this process.
 #[derive(Debug, Default)]
 struct Load {
     requests: usize,
     bytes: usize,
 }
 
-/// A slot for work on one request. It is free again when this is dropped.
+/// A slot for work on one request; dropping it frees it.
 #[derive(Debug)]
 pub(super) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// A request's part of what its source may have unfinished. It ends when this is dropped.
+/// One unfinished request of its source; dropping it ends that.
 #[derive(Debug)]
 pub(super) struct Unfinished {
     _counted: Option<Counted>,
@@ -58,11 +58,11 @@ struct Counted {
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) stream: StreamId,
-    /// None for a request of an earlier process.
+    /// `None` for a request of an earlier process.
     _unfinished: Option<Unfinished>,
 }
 
-/// The recorded requests that wait for a slot, for the one task that works them off.
+/// The recorded requests that wait for a slot; one task works them off.
 #[derive(Debug)]
 pub struct Backlog(UnboundedReceiver<Queued>);
 
@@ -78,7 +78,7 @@ impl Slots {
         (slots, Backlog(queue))
     }
 
-    /// Counts one more unfinished request of a source; `None` when the source has too many.
+    /// Counts one more unfinished request of a source; `None` if the source has too many.
     pub(super) fn admit(&self, source: &SourceName, bytes: usize) -> Option<Unfinished> {
         let Some(bounded) = &self.0 else {
             return Some(Unfinished { _counted: None });
@@ -102,7 +102,7 @@ impl Slots {
         })
     }
 
-    /// A slot, when one is free and no earlier request waits for it.
+    /// A slot, if one is free and no earlier request waits for it.
     pub(super) fn take(&self) -> Option<Slot> {
         match &self.0 {
             None => Some(Slot { _permit: None }),
@@ -113,7 +113,7 @@ impl Slots {
         }
     }
 
-    /// Waits for a slot; the one that has waited longest gets it.
+    /// Waits for a slot. The longest-waiting caller gets the next one.
     pub(super) async fn wait(&self) -> Option<Slot> {
         match &self.0 {
             None => Some(Slot { _permit: None }),
@@ -124,10 +124,10 @@ impl Slots {
         }
     }
 
-    /// Lets a recorded request wait for a slot. Without a backlog, the sweep comes to it.
+    /// Puts a recorded request into the backlog. Without a backlog, the sweep handles it.
     pub(super) fn queue(&self, stream: StreamId, unfinished: Option<Unfinished>) {
         if let Some(bounded) = &self.0 {
-            // At the stop the task has ended: the journal holds the request for the next start.
+            // At shutdown the task has ended. The next process finds the request in the journal.
             drop(bounded.backlog.send(Queued {
                 stream,
                 _unfinished: unfinished,

@@ -1,6 +1,6 @@
-//! Verifies deliveries. For SNS it fetches the certificate from SNS's own host, checks it and keeps it
+//! Verifies deliveries. For SNS it fetches the certificate from SNS's own host, checks it, keeps it
 //! for an hour, and confirms subscriptions of verified messages. In: a delivery. Out: the verified
-//! delivery, a refusal, or that it cannot be decided now.
+//! delivery, a refusal, or the error that the certificate is not available now.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,10 @@ use crate::inbound::{
 
 use super::prepared::Intake;
 
-/// The seconds for which a certificate is kept.
+/// How long a certificate is kept, in seconds.
 const CACHE_SECONDS: i64 = 3600;
-/// The most certificates that are kept, more than SNS uses at once; beyond it all are dropped.
+/// Maximum number of certificates to keep, more than SNS uses at once. When exceeded, all are
+/// dropped.
 const MAX_CERTIFICATES: usize = 32;
 
 /// The fetched certificates by address. The lock is held during a fetch, so that a flood of

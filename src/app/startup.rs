@@ -33,16 +33,16 @@ impl Prepared {
     /// Opens the journal and the cloud's client.
     ///
     /// # Errors
-    /// [`StartError`] when the journal's place or the cloud's address cannot be used.
+    /// [`StartError`]: the journal's place or the cloud's address cannot be used.
     pub async fn open(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
         let journal = open_journal(self.config(), vars)?;
         Self::open_over(Arc::new(self), journal, vars, clock)
     }
 
-    /// The same over an open journal, for tests with stores that fail.
+    /// Opens the application over an open journal, for tests with stores that fail.
     ///
     /// # Errors
-    /// [`StartError`] when the cloud's address cannot be used.
+    /// [`StartError`]: the cloud's address cannot be used.
     #[doc(hidden)]
     pub fn open_over(
         prepared: Arc<Self>,
@@ -74,7 +74,7 @@ impl Prepared {
 /// Opens the journal that the configuration names.
 ///
 /// # Errors
-/// [`StartError::Failed`] when the place cannot be used.
+/// [`StartError::Failed`]: the place cannot be used.
 pub fn open_journal(config: &Config, vars: &Vars) -> Result<Journal, StartError> {
     let access = Access::of(vars, cloud::http_client()?);
     let open = || {

@@ -1,5 +1,5 @@
-//! Closes a share that has expired, was called off, or is denied by the present policies. Takes each
-//! item's recorded result and the observed state; returns the result to close with.
+//! Closes a share that has expired, was called off, or is denied by the current policies. In: each
+//! item's recorded result and the observed state. Out: the result to close with.
 
 use crate::cloud::error::image_is_missing;
 use crate::domain::{Action, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Verdict};
@@ -19,7 +19,7 @@ pub(super) enum Permission {
 }
 
 impl Permission {
-    /// The verdict of the present policies that lets a share go on.
+    /// The verdict of the current policies that lets a share continue.
     pub(super) fn verdict(&self) -> Option<&Verdict> {
         match self {
             Self::Granted(approved) if approved.request().action == Action::Share => {
@@ -33,11 +33,11 @@ impl Permission {
 /// Why a share stops.
 #[derive(Debug)]
 pub(super) enum Withheld {
-    /// Its end came before it was finished.
+    /// It expired before it was finished.
     Expired,
     /// Later cancels called off every item.
     CalledOff,
-    /// The present policies refuse it.
+    /// The current policies refuse it.
     Denied(Verdict),
 }
 
@@ -65,8 +65,8 @@ impl Withheld {
     }
 }
 
-/// The result of an item that an interrupted worker may have shared: `None` if it shared nothing, a
-/// pending result if that must be read again later.
+/// The result of an item that an interrupted worker may have shared: `None` if it did not, a
+/// pending result if a later turn must read the cloud again.
 pub(super) fn trace(state: &State, result: &ItemResult, seen: &Observation) -> Option<ItemResult> {
     let called_off = result.called_off_by.is_some() && result.kind == ResultKind::Cancelled;
     let open = result.pending() || called_off;
@@ -84,7 +84,7 @@ pub(super) fn trace(state: &State, result: &ItemResult, seen: &Observation) -> O
         _ if seen.readable => None,
         (_, _, Some(error)) if image_is_missing(&error.code) => None,
         (_, _, Some(error)) if error.class.passing() => Some(ResultKind::Pending),
-        // The site has no API for it. Taking back an item that was not shared does no harm.
+        // The site has no API for it. Revoking an item that was not shared is harmless.
         (Item::Account(_), ..) => Some(ResultKind::Shared),
         _ => None,
     };
