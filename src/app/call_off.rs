@@ -287,13 +287,15 @@ fn after_later_shares(
     });
     for share in later {
         let held = held(share, now);
-        let live =
-            matches!(share.phase(), Phase::Working { lease_until, .. } if *lease_until > now);
+        let live = match share.phase() {
+            Phase::Working { lease_until, .. } => Some(*lease_until).filter(|until| *until > now),
+            _ => None,
+        };
         for item in cancel.request().target.items() {
             let of_share = items_that_need(&item, share, images);
             if of_share.iter().any(|item| held.contains(item)) {
                 kept.push(left_to(share, item));
-            } else if let (false, true, Some(until)) = (of_share.is_empty(), live, share.due_at()) {
+            } else if let (false, Some(until)) = (of_share.is_empty(), live) {
                 let why = format!("{} is being carried out", share.identity());
                 return Order::Wait { until, why };
             }

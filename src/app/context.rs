@@ -84,8 +84,14 @@ impl ExecutionContext<'_> {
 /// The longest turn. Longer work continues in another turn, after another decision.
 pub(super) const MAX_TURN: Duration = Duration::from_secs(180);
 
-/// How long a lease outlasts its turn's deadline, for the last write.
-pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(15);
+/// How long a lease outlasts its turn's deadline: time for the last write, for a call that the cloud
+/// still carries out when its worker gave up, and for clocks that differ. A write that takes longer
+/// does no harm: of two workers one creates the next record, and the other stops.
+pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(5);
+
+/// The cloud may carry out a call so long after its caller died. Whoever goes on with the request waits
+/// for so long before it looks at the cloud.
+pub(super) const LATE_CALL: Duration = Duration::from_secs(2);
 
 /// Maximum time for the look at the cloud during the opening of a request. A slower one is
 /// repeated, with a longer limit, once record 0 is durable.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cloud::{Deadline, ImageToShare, ImagesQuery};
 use crate::config::Config;
 use crate::domain::{CloudError, Identity, Region, SourceName, Timestamp};
-use crate::journal::{Grant, History, Journal, JournalError, Phase, State, StreamId};
+use crate::journal::{Grant, History, Journal, JournalError, Phase, State, StreamId, Worker};
 use crate::telemetry::Counters;
 
 use super::App;
@@ -167,6 +167,16 @@ impl App {
     /// Logs which accounts of the cloud cannot be called for lack of credentials.
     pub async fn log_missing_credentials(&self) {
         self.clouds.log_missing_credentials(self.budget()).await;
+    }
+
+    /// Logs why a worker's death would not be noticed before its lease ends.
+    pub async fn log_missing_locks(&self) {
+        let Ok(probe) = crate::clock::fresh_bytes() else {
+            return;
+        };
+        if let Some(error) = self.journal.lacks_locks(Worker::from_random(probe)).await {
+            tracing::warn!(%error, "no locks in the journal's folder: the work of a killed process waits until its lease ends");
+        }
     }
 
     /// All pages of what can be shared to Lighthouse.

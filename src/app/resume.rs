@@ -2,12 +2,13 @@
 //! again before it shares anything. In: a state. Out: the state after the turn.
 
 use crate::domain::{Action, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict};
-use crate::journal::{Claim, JournalError, Phase, State, StreamId, Work};
+use crate::journal::{Claim, JournalError, Phase, State, StreamId, Work, WorkerLease};
 use crate::policy::{Approved, Decision, Question};
 
 use super::answer::{Answer, Ending};
 use super::call_off::Order;
 use super::claim_writer::{ClaimWriter, Stop};
+use super::context::LATE_CALL;
 use super::first_look::FirstLook;
 use super::withhold::{Permission, Withheld, trace};
 use super::{App, Deadline, context, observe};
@@ -51,12 +52,27 @@ impl App {
         let lease = self.worker_lease(now, deadline)?;
         let permission = self.permission(&state);
         let verdict = permission.verdict().cloned();
-        let taken = self.journal.take_under(state, lease, verdict).await?;
-        let Some((claim, _)) = taken else {
+        let Some((claim, _)) = self.take_turn(state, lease, verdict).await? else {
             return self.reread(stream).await;
         };
         let first = FirstLook::default();
         Box::pin(self.finish(claim, permission, first, deadline)).await
+    }
+
+    /// Claims a request that is due, and after the death of its worker waits for that one's last call.
+    pub(super) async fn take_turn(
+        &self,
+        state: State,
+        lease: WorkerLease,
+        verdict: Option<Verdict>,
+    ) -> Result<Option<(Claim, Work)>, JournalError> {
+        let (holder_gone, identity) = (state.holder_gone(), state.identity().clone());
+        let taken = self.journal.take(state, lease, verdict).await?;
+        if holder_gone && taken.is_some() {
+            tracing::warn!(%identity, "its worker died; another one goes on");
+            tokio::time::sleep(LATE_CALL).await;
+        }
+        Ok(taken)
     }
 
     /// Decides recorded work again, under the current policies. Only shares need that: a cancel

@@ -62,7 +62,7 @@ impl App {
                 accounts,
                 lighthouse,
             },
-        )) = self.journal.take(state, lease).await?
+        )) = self.take_turn(state, lease, None).await?
         else {
             return self.reread(stream).await;
         };

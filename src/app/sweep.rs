@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join};
+use futures_util::future::{join_all, try_join3};
 use serde::Serialize;
 
 use crate::domain::Timestamp;
@@ -78,7 +78,7 @@ impl fmt::Display for SweepReport {
     }
 }
 
-/// A request that wake-ups point at.
+/// A request that wake-ups point at, or whose worker is gone.
 struct DueStream {
     stream: StreamId,
     wake_ups: Vec<WakeUp>,
@@ -108,8 +108,10 @@ impl App {
             report: SweepReport::default(),
         };
         let (due, pass) = (self.journal.due(round.now), self.journal.pass(round.now));
-        let (wake_ups, mut pass) = try_join(due, pass).await?;
-        self.sweep_due(wake_ups, &mut round).await;
+        let abandoned = self.journal.abandoned();
+        let (wake_ups, mut pass, abandoned) = try_join3(due, pass, abandoned).await?;
+        self.sweep_due(by_stream(wake_ups, abandoned), &mut round)
+            .await;
         if !pass.done() && !round.report.out_of_time {
             let ever_done = pass.ever_done();
             if let Err(error) = Box::pin(self.go_on(&mut pass, deadline)).await {
@@ -118,15 +120,16 @@ impl App {
             // The first pass may just have found what is due.
             if !ever_done {
                 let wake_ups = self.journal.due(round.now).await?;
-                self.sweep_due(wake_ups, &mut round).await;
+                self.sweep_due(by_stream(wake_ups, Vec::new()), &mut round)
+                    .await;
             }
         }
         round.report.failures.extend(self.seal_when_due().await);
         Ok(round.report)
     }
 
-    async fn sweep_due(&self, wake_ups: Vec<WakeUp>, round: &mut Round) {
-        for leads in by_stream(wake_ups).chunks(LEADS) {
+    async fn sweep_due(&self, due: Vec<DueStream>, round: &mut Round) {
+        for leads in due.chunks(LEADS) {
             if super::context::left(round.deadline) < MIN_TIME_LEFT {
                 round.report.out_of_time = true;
                 break;
@@ -258,10 +261,14 @@ fn side_by_side<T>(due: Vec<T>, affected: impl Fn(&T) -> Vec<Affected>) -> Vec<V
     waves.into_iter().map(|(_, wave)| wave).collect()
 }
 
-/// The requests that wake-ups point at, those with the oldest wake-up first.
-fn by_stream(wake_ups: Vec<WakeUp>) -> Vec<DueStream> {
-    let mut leads: Vec<DueStream> = Vec::new();
-    let mut places: BTreeMap<StreamId, usize> = BTreeMap::new();
+/// The requests whose workers are gone, and then those that wake-ups point at, the oldest first.
+fn by_stream(wake_ups: Vec<WakeUp>, abandoned: Vec<StreamId>) -> Vec<DueStream> {
+    let mut places: BTreeMap<StreamId, usize> = abandoned.iter().copied().zip(0..).collect();
+    let abandoned = abandoned.into_iter().map(|stream| DueStream {
+        stream,
+        wake_ups: Vec::new(),
+    });
+    let mut leads: Vec<DueStream> = abandoned.collect();
     for wake_up in wake_ups {
         let place = *places.entry(wake_up.stream).or_insert(leads.len());
         match leads.get_mut(place) {

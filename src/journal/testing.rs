@@ -132,6 +132,14 @@ pub(super) fn progress(results: Vec<ItemResult>) -> Event {
     })
 }
 
+pub(super) fn taken(until: i64) -> Event {
+    Event::Taken {
+        until: at(until),
+        verdict: None,
+        holder_gone: false,
+    }
+}
+
 pub(super) fn deferred(seconds: i64) -> Event {
     Event::Deferred(Deferral {
         results: vec![],
@@ -182,10 +190,7 @@ pub(super) fn not_revoked(seconds: i64) -> Event {
 pub(super) fn event_of_every_type() -> Vec<Event> {
     vec![
         opened(identity("CHG0030192")),
-        Event::Taken {
-            until: at(60),
-            verdict: None,
-        },
+        taken(60),
         progress(vec![result(lighthouse(), available())]),
         deferred(120),
         closed(
@@ -291,14 +296,7 @@ impl StreamBuilder {
             .then(2, 1, progress(vec![result(lighthouse(), available())]))
             .then(3, 1, progress(vec![result(account(0), Shared)]))
             .then(4, 1, deferred(120))
-            .then(
-                130,
-                2,
-                Event::Taken {
-                    until: at(190),
-                    verdict: None,
-                },
-            )
+            .then(130, 2, taken(190))
             .then(131, 2, progress(vec![result(account(2), failed())]))
             .then(132, 2, closed(Status::Partial, vec![]))
             .then(
@@ -311,14 +309,7 @@ impl StreamBuilder {
                 },
             )
             .then(EXPIRY + 1, 3, progress(vec![result(account(0), Cancelled)]))
-            .then(
-                EXPIRY + 61,
-                4,
-                Event::Taken {
-                    until: at(EXPIRY + 120),
-                    verdict: None,
-                },
-            )
+            .then(EXPIRY + 61, 4, taken(EXPIRY + 120))
             .then(
                 EXPIRY + 62,
                 4,

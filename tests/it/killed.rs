@@ -3,10 +3,11 @@
 //! processes on one directory.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sharehook::domain::Timestamp;
+use sharehook::domain::{Identity, Timestamp};
+use sharehook::journal::StreamId;
 use sharehook_sandbox::Site;
 
 use crate::support::http::send;
@@ -59,8 +60,12 @@ async fn effects(sandbox: &Process) -> BTreeMap<String, usize> {
 fn folder(sandbox: &Process) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     write_configuration(folder.path(), Site::Cn, &sandbox.url, "file:journal");
-    // A short budget is a short lease: the next process need not wait long for what the killed one
-    // held.
+    folder
+}
+
+/// With a time limit of 2 s: a share waits for the lease of a cancel that a killed process held.
+fn folder_of_short_turns(sandbox: &Process) -> tempfile::TempDir {
+    let folder = folder(sandbox);
     let file = folder.path().join("sharehook.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(
@@ -110,8 +115,8 @@ async fn finish(folder: &tempfile::TempDir, requests: &[Value]) -> Vec<Value> {
     let mut answers = Vec::new();
     for request in requests {
         let mut last = None;
-        // What a killed process held is free once its lease is over: 2 s and a margin of 15 s.
-        for _ in 0..80 {
+        // A turn of 2 s with the margin of its lease, and time for the turn that follows.
+        for _ in 0..40 {
             last = post(&service.url, request).await;
             if last.as_ref().is_some_and(|(status, _)| *status == 200) {
                 break;
@@ -142,7 +147,7 @@ fn approved_at(folder: &tempfile::TempDir, answer: &Value) -> Timestamp {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_service_keeps_the_order_of_shares_and_cancels() {
     let sandbox = Process::sandbox();
-    let folder = folder(&sandbox);
+    let folder = folder_of_short_turns(&sandbox);
     let images = [BLUEPRINT, CVM_IMAGE];
     let of = |action: &str, image: &str| {
         request(
@@ -211,6 +216,123 @@ async fn a_killed_service_finishes_after_the_next_delivery() {
         effects.keys().any(|effect| effect.contains(CHAINED)),
         "{effects:?}"
     );
+    verify(&folder);
+}
+
+/// A request's records, from record 0 on, as the directory has them.
+fn records(folder: &tempfile::TempDir, id: &str) -> Vec<Value> {
+    let source = "native".parse().unwrap();
+    let stream = StreamId::of(&Identity {
+        source,
+        id: id.to_owned(),
+    });
+    let file = |n| {
+        folder
+            .path()
+            .join(format!("journal/requests/{stream}/{n:06}.json"))
+    };
+    let texts = (0..).map_while(|n| std::fs::read_to_string(file(n)).ok());
+    let record = |text: String| serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    texts.map(record).collect()
+}
+
+fn is_closed(records: &[Value]) -> bool {
+    records
+        .last()
+        .is_some_and(|record| record["event"]["type"] == "closed")
+}
+
+/// Delivers a share whose call takes the cloud `slow`, and returns once that call is under way.
+async fn share_slowly(
+    sandbox: &Process,
+    service: &Process,
+    folder: &tempfile::TempDir,
+    (id, slow): (&str, &str),
+) -> Value {
+    faults(
+        sandbox,
+        json!([format!("ShareBlueprintAcrossAccounts:slow:{slow}@1")]),
+    )
+    .await;
+    let share = request(
+        id,
+        json!({"image": BLUEPRINT, "accounts": [ACCOUNTS[id.len() % 3]]}),
+    );
+    let (url, body) = (service.url.clone(), share.clone());
+    tokio::spawn(async move { post(&url, &body).await });
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if !records(folder, id).is_empty() {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            return share;
+        }
+    }
+    panic!("{id} is not recorded");
+}
+
+/// Its lease would run for half a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_process_held_is_finished_within_ten_seconds() {
+    let sandbox = Process::sandbox();
+    let folder = folder(&sandbox);
+    // This one lives, and sweeps every ten seconds.
+    let other = Process::serve(folder.path());
+    for (id, next) in [("A", "delivery"), ("AB", "sweep"), ("ABC", "start")] {
+        let mut service = Process::serve(folder.path());
+        let share = share_slowly(&sandbox, &service, &folder, (id, "1s")).await;
+        service.kill();
+        assert!(!is_closed(&records(&folder, id)));
+        let began = Instant::now();
+        match next {
+            "delivery" => drop(post(&other.url, &share).await),
+            "sweep" => drop(run(folder.path(), &["sweep"])),
+            _ => service = Process::serve(folder.path()),
+        }
+        while !is_closed(&records(&folder, id)) {
+            assert!(began.elapsed() < Duration::from_secs(10), "after a {next}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        println!("after a {next}: {:?}", began.elapsed());
+        let taken = &records(&folder, id)[1]["event"];
+        assert_eq!(
+            (&taken["type"], &taken["holder_gone"]),
+            (&json!("taken"), &json!(true))
+        );
+    }
+    let effects = effects(&sandbox).await;
+    assert_eq!(effects.len(), ACCOUNTS.len(), "{effects:?}");
+    assert!(effects.values().all(|count| *count == 1), "{effects:?}");
+    drop(other);
+    verify(&folder);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_process_keeps_its_request_while_others_look() {
+    let sandbox = Process::sandbox();
+    let folder = folder(&sandbox);
+    let services = [Process::serve(folder.path()), Process::serve(folder.path())];
+    let share = share_slowly(&sandbox, &services[0], &folder, ("A", "6s")).await;
+    for _ in 0..4 {
+        let (status, answer) = post(&services[1].url, &share).await.unwrap();
+        assert_eq!((status, &answer["status"]), (202, &json!("pending")));
+        assert!(run(folder.path(), &["sweep"]).status.success());
+    }
+    // The other server starts, and so sweeps, once more.
+    let third = Process::serve(folder.path());
+    for _ in 0..200 {
+        if is_closed(&records(&folder, "A")) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let records = records(&folder, "A");
+    assert!(is_closed(&records), "{records:#?}");
+    let others = records
+        .iter()
+        .filter(|record| record["worker"] != records[0]["worker"]);
+    assert_eq!(others.count(), 0, "{records:#?}");
+    assert!(effects(&sandbox).await.values().all(|count| *count == 1));
+    drop((services, third));
     verify(&folder);
 }
 

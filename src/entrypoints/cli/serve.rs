@@ -12,11 +12,14 @@ use crate::entrypoints::http::respond;
 use crate::entrypoints::http::server::{self, Bounds, Handler};
 use crate::entrypoints::outcome::Exit;
 use crate::entrypoints::{azure, function_compute, lambda, scf};
+use crate::journal::JournalLocation;
 use crate::telemetry;
 
 use super::{Context, Failure};
 
-/// How often `serve` sweeps in the background.
+/// How often `serve` sweeps in the background: on a directory, where that finds dead workers and costs
+/// little, and elsewhere, where each sweep lists objects.
+const SWEEP_DIRECTORY_EVERY: Duration = Duration::from_secs(10);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Time limit of a background sweep.
 const SWEEP_BUDGET: Duration = Duration::from_secs(50);
@@ -171,7 +174,10 @@ async fn listen(
     };
     let sweeper = tokio::spawn(sweep_for_ever(Arc::clone(&app)));
     let looking = Arc::clone(&app);
-    tokio::spawn(async move { looking.log_missing_credentials().await });
+    tokio::spawn(async move {
+        looking.log_missing_locks().await;
+        looking.log_missing_credentials().await;
+    });
     let worker = tokio::spawn(Arc::clone(&app).work_off(backlog));
     let sealer = Arc::clone(&app);
     let sealer = tokio::spawn(async move { sealer.seal_after_writes().await });
@@ -205,7 +211,11 @@ async fn listen(
 }
 
 async fn sweep_for_ever(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    let every = match app.config().journal {
+        JournalLocation::Directory(_) => SWEEP_DIRECTORY_EVERY,
+        _ => SWEEP_EVERY,
+    };
+    let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -213,7 +223,7 @@ async fn sweep_for_ever(app: Arc<App>) {
             Ok(report) if report.is_quiet() => {}
             Ok(report) => tracing::info!(report = %serde_json::json!(report), "swept"),
             Err(error) => {
-                tracing::error!(%error, "the sweep failed; the next one runs within a minute")
+                tracing::error!(%error, "the sweep failed; the next one follows soon")
             }
         }
     }

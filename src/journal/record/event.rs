@@ -14,14 +14,17 @@ use crate::domain::{
 pub enum Event {
     /// Record 0 of a request: claim and intent in one. No call was made before it.
     Opened(Box<Intent>),
-    /// A worker takes a turn: after a lease ended, when a waiting request is due, or to prolong its
-    /// own lease.
+    /// A worker takes a turn: after a lease ended or its worker died, when a waiting request is due,
+    /// or to prolong its own lease.
     Taken {
         /// The new end of the lease.
         until: Timestamp,
         /// For a share that continues: the verdict of the current policies, which allows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
+        /// The worker before it was gone, so that its lease was not waited for.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        holder_gone: bool,
     },
     /// A result of a call or of a look at the cloud, written before the next call or a wait. The
     /// results of the last call are in the record that ends the turn.

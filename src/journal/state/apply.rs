@@ -101,6 +101,7 @@ impl State {
                 hash: first.hash.clone(),
             },
             wake_up: None,
+            holder_gone: false,
         };
         Ok(state.with_wake_up(record))
     }
@@ -144,12 +145,16 @@ impl State {
 
     fn step(&mut self, record: &Record) -> Result<(), BrokenRecord> {
         match &record.event {
-            Event::Taken { until, verdict } => {
+            Event::Taken {
+                until,
+                verdict,
+                holder_gone,
+            } => {
                 if verdict.as_ref().is_some_and(|verdict| !verdict.allowed) {
                     return broken("a share goes on under a verdict that refuses");
                 }
                 self.decided_again = verdict.clone().or(self.decided_again.take());
-                self.taken(record, *until)
+                self.taken(record, *until, *holder_gone)
             }
             Event::Progress(progress) => self.progress(record, progress),
             Event::Deferred(deferral) => self.deferred(record, deferral),
@@ -188,12 +193,21 @@ impl State {
         }
     }
 
-    fn taken(&mut self, record: &Record, until: Timestamp) -> Result<(), BrokenRecord> {
+    fn taken(
+        &mut self,
+        record: &Record,
+        until: Timestamp,
+        holder_gone: bool,
+    ) -> Result<(), BrokenRecord> {
+        if holder_gone && self.holder().is_none() {
+            return broken("a turn was taken from a worker that had none");
+        }
         let mine = self.holder() == Some(&record.worker);
         let due = self.due_at().is_some_and(|due| due <= record.at);
-        if !mine && !due {
+        if !mine && !due && !holder_gone {
             return broken("a turn was taken before it was due");
         }
+        self.holder_gone = false;
         let worker = record.worker.clone();
         self.phase = match self.phase {
             Phase::Waiting { .. } | Phase::Working { .. } | Phase::Deferred { .. } => {
@@ -332,14 +346,6 @@ impl State {
             Phase::Revoking { .. } => self.held_by(&record.worker),
             Phase::RevokeDeferred { not_before, .. } if *not_before <= record.at => Ok(()),
             _ => broken("the end of a revocation that has not begun"),
-        }
-    }
-
-    /// The worker whose turn it is.
-    fn holder(&self) -> Option<&Worker> {
-        match &self.phase {
-            Phase::Working { worker, .. } | Phase::Revoking { worker, .. } => Some(worker),
-            _ => None,
         }
     }
 

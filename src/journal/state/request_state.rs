@@ -103,6 +103,7 @@ pub struct State {
     pub(super) updated_at: Timestamp,
     pub(super) head: Head,
     pub(super) wake_up: Option<WakeUp>,
+    pub(super) holder_gone: bool,
 }
 
 /// The revocation under way.
@@ -184,6 +185,25 @@ impl State {
     /// The newest wake-up that its records announced. A sweep may have replaced it in the index.
     pub fn wake_up(&self) -> Option<WakeUp> {
         self.wake_up
+    }
+
+    /// The worker whose turn it is.
+    pub fn holder(&self) -> Option<&Worker> {
+        match &self.phase {
+            Phase::Working { worker, .. } | Phase::Revoking { worker, .. } => Some(worker),
+            _ => None,
+        }
+    }
+
+    /// Whether that worker has died, so that nobody waits for its lease. No record says so: the
+    /// journal found out when it read the request.
+    pub fn holder_gone(&self) -> bool {
+        self.holder_gone
+    }
+
+    /// Notes that the worker whose turn it is has died.
+    pub(in crate::journal) fn note_holder_gone(&mut self) {
+        self.holder_gone = self.holder().is_some();
     }
 
     /// The image that the accounts of the request see. For a chain it is the blueprint, once known.

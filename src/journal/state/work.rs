@@ -114,6 +114,9 @@ impl State {
         match &self.phase {
             Phase::Denied | Phase::Revoked => None,
             Phase::Waiting { until } => Some(*until),
+            Phase::Working { .. } | Phase::Revoking { .. } if self.holder_gone => {
+                Some(self.updated_at)
+            }
             Phase::Working { lease_until, .. } | Phase::Revoking { lease_until, .. } => {
                 Some(*lease_until)
             }

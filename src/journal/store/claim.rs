@@ -1,11 +1,13 @@
 //! The claim to a request, and the records that its holder writes. Only creating a record yields a
 //! [`Claim`]: when a request is opened or a turn begins. Every later record of the turn needs it.
 
+use futures_util::future::join;
 use jiff::SignedDuration;
 
 use super::super::record::{CallOff, Event, Record, Stored, VERSION, Worker};
 use super::super::state::{Phase, State, Work};
 use super::objects::Created;
+use super::workers::Hold;
 use super::{AppendError, Journal, JournalError};
 use crate::domain::{Timestamp, Verdict};
 
@@ -47,27 +49,35 @@ pub struct Claim {
     since: Timestamp,
     /// Whether the index lists a record of this turn as unsealed.
     named: bool,
+    /// Shows others that this worker lives.
+    hold: Option<Hold>,
+}
+
+impl Drop for Claim {
+    /// Only an end in good order takes the worker's file away: a turn that just stops is another's to
+    /// go on with.
+    fn drop(&mut self) {
+        if self.state.holder() != Some(&self.worker) {
+            self.hold.take().into_iter().for_each(Hold::remove);
+        }
+    }
 }
 
 impl Claim {
     /// Only the worker that created the record calls this.
-    pub(super) fn won(state: State, lease: WorkerLease, named: bool) -> Self {
+    pub(super) fn won(state: State, lease: WorkerLease, named: bool, hold: Option<Hold>) -> Self {
         Self {
             state,
             worker: lease.worker,
             since: lease.now,
             named,
+            hold,
         }
     }
 
     /// The state as of the newest record.
     pub fn state(&self) -> &State {
         &self.state
-    }
-
-    /// Ends the turn. Another turn does the rest, after the lease or the deferral.
-    pub fn into_state(self) -> State {
-        self.state
     }
 
     /// Appends the turn's next record: [`Event::Progress`], [`Event::Deferred`], [`Event::Closed`],
@@ -136,26 +146,14 @@ impl Claim {
 }
 
 impl Journal {
-    /// Takes a turn at a request that is due: after a lease ended, at its start, or when its share
-    /// expired. Returns the work with the claim; `None` if the request is not due or another worker
-    /// was first.
+    /// Takes a turn at a request that is due: after a lease ended or its worker died, at its start,
+    /// or when its share expired. Returns the work with the claim; `None` if the request is not due
+    /// or another worker was first. `verdict` allows a share that was decided again, and is recorded
+    /// with the turn.
     ///
     /// # Errors
     /// The store failed, or the turn ends before it begins.
     pub async fn take(
-        &self,
-        state: State,
-        lease: WorkerLease,
-    ) -> Result<Option<(Claim, Work)>, JournalError> {
-        self.take_under(state, lease, None).await
-    }
-
-    /// Takes a turn at a share that was decided again. Records `verdict`, which allows it, with the
-    /// turn.
-    ///
-    /// # Errors
-    /// As [`Journal::take`].
-    pub async fn take_under(
         &self,
         state: State,
         lease: WorkerLease,
@@ -167,7 +165,7 @@ impl Journal {
         };
         // A later attempt to revoke needs no turn: see `State::revokes`.
         if matches!(state.phase(), Phase::RevokeDeferred { .. }) {
-            return Ok(Some((Claim::won(state, lease, false), work)));
+            return Ok(Some((Claim::won(state, lease, false, None), work)));
         }
         let event = match (&work, state.phase()) {
             (
@@ -184,15 +182,21 @@ impl Journal {
             _ => Event::Taken {
                 until: lease.until,
                 verdict,
+                holder_gone: state.holder_gone(),
             },
         };
         let (stored, bytes) = next(&state, lease.now, &lease.worker, event)?;
         let after = follow(&state, &stored)?;
-        self.announce(Some(&state), &after, true).await?;
+        let hold = self.hold(state.stream(), &lease.worker);
+        let (announced, hold) = join(self.announce(Some(&state), &after, true), hold).await;
+        announced?;
         let head = state.head();
         match self.create(head.stream, head.next_seq, &bytes).await? {
-            Created::Ours => Ok(Some((Claim::won(after, lease, true), work))),
-            Created::Theirs(found) => self.follower(&state, &found).map(|_| None),
+            Created::Ours => Ok(Some((Claim::won(after, lease, true, hold), work))),
+            Created::Theirs(found) => {
+                hold.into_iter().for_each(Hold::remove);
+                self.follower(&state, &found).map(|_| None)
+            }
         }
     }
 

@@ -25,6 +25,7 @@ mod streams;
 mod unsealed;
 mod verify;
 mod verify_log;
+mod workers;
 
 pub use access::Access;
 pub use claim::{Claim, MAX_PAUSE, WorkerLease};

@@ -11,6 +11,7 @@ use super::super::record::{
 use super::super::state::{State, StreamState};
 use super::claim::write;
 use super::objects::Created;
+use super::workers::Hold;
 use super::{Claim, Journal, JournalError, WorkerLease};
 use crate::domain::{Action, Identity, ShareRequest, Verdict};
 
@@ -82,7 +83,14 @@ impl Journal {
         let shares = leased && intent.request.action == Action::Share;
         let (stored, bytes) = write(first(stream, &lease, Event::Opened(Box::new(intent))))?;
         let state = State::from_records(std::slice::from_ref(&stored))?;
-        self.announce(None, &state, true).await?;
+        let hold = async {
+            match leased {
+                true => self.hold(stream, &lease.worker).await,
+                false => None,
+            }
+        };
+        let (announced, hold) = join(self.announce(None, &state, true), hold).await;
+        announced?;
         let neighbours = async {
             match shares {
                 true => self.neighbours(&state).await.ok(),
@@ -92,15 +100,18 @@ impl Journal {
         let (created, neighbours) = join(self.create(stream, 0, &bytes), neighbours).await;
         match created? {
             Created::Ours if leased => {
-                let claim = Claim::won(state, lease, true);
+                let claim = Claim::won(state, lease, true, hold);
                 Ok(Opened::New(Box::new(claim), neighbours))
             }
             Created::Ours => Ok(Opened::Kept(Box::new(state))),
-            Created::Theirs(_) => match self.look_up(stream).await? {
-                Some(StreamState::Request(state)) => Ok(Opened::Existing(state)),
-                Some(StreamState::Conflict(_)) => Err(JournalError::NotARequest { stream }),
-                None => Err(JournalError::Gone { stream }),
-            },
+            Created::Theirs(_) => {
+                hold.into_iter().for_each(Hold::remove);
+                match self.look_up(stream).await? {
+                    Some(StreamState::Request(state)) => Ok(Opened::Existing(state)),
+                    Some(StreamState::Conflict(_)) => Err(JournalError::NotARequest { stream }),
+                    None => Err(JournalError::Gone { stream }),
+                }
+            }
         }
     }
 

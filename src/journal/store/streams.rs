@@ -18,7 +18,11 @@ impl Journal {
     pub async fn read(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
         let files = self.files(stream).await?;
         let read = History::of(stream, &files);
-        read.map_err(|finding| self.damaged(finding))
+        let mut history = read.map_err(|finding| self.damaged(finding))?;
+        if let Some(history) = &mut history {
+            self.notice(&mut history.stream_state).await;
+        }
+        Ok(history)
     }
 
     /// [`Journal::read`], but `None` for a retired request.
@@ -55,7 +59,11 @@ impl Journal {
                 break;
             }
         }
-        Ok(chain.into_stream_state())
+        let mut stream_state = chain.into_stream_state();
+        if let Some(stream_state) = &mut stream_state {
+            self.notice(stream_state).await;
+        }
+        Ok(stream_state)
     }
 
     /// The names of all streams, sorted. Memory grows with their number.

@@ -159,30 +159,12 @@ fn a_request_for_later_waits_and_starts_then() {
     assert_eq!(state.phase(), &Phase::Waiting { until: at(500) });
     assert_eq!(state.needs_work(at(499)), None);
     assert_eq!(state.needs_work(at(500)), Some(Work::Start));
-    assert!(
-        fold(&builder.clone().then(
-            499,
-            2,
-            Event::Taken {
-                until: at(560),
-                verdict: None
-            }
-        ))
-        .is_err()
-    );
+    assert!(fold(&builder.clone().then(499, 2, taken(560))).is_err());
     assert!(
         fold(&builder.clone().then(500, 2, progress(vec![]))).is_err(),
         "nobody has the turn yet"
     );
-    let taken = fold(&builder.then(
-        500,
-        2,
-        Event::Taken {
-            until: at(560),
-            verdict: None,
-        },
-    ))
-    .unwrap();
+    let taken = fold(&builder.then(500, 2, taken(560))).unwrap();
     assert_eq!(taken.needs_work(at(560)), Some(Work::Finish));
     assert!(!taken.expired(at(EXPIRY - 1)) && taken.expired(at(EXPIRY)));
 }
@@ -208,14 +190,7 @@ fn steps_that_cannot_follow_are_broken() {
         ),
         (
             "taken too early",
-            StreamBuilder::opened().then(
-                59,
-                2,
-                Event::Taken {
-                    until: at(90),
-                    verdict: None,
-                },
-            ),
+            StreamBuilder::opened().then(59, 2, taken(90)),
         ),
         (
             "opened twice",
@@ -252,14 +227,7 @@ fn steps_that_cannot_follow_are_broken() {
         ),
         (
             "taken after the end",
-            shut.clone().then(
-                EXPIRY,
-                2,
-                Event::Taken {
-                    until: at(EXPIRY * 2),
-                    verdict: None,
-                },
-            ),
+            shut.clone().then(EXPIRY, 2, taken(EXPIRY * 2)),
         ),
         (
             "revoked while working",
@@ -347,27 +315,13 @@ fn a_conflict_stands_alone() {
 
 #[test]
 fn a_holder_may_prolong_its_lease_and_write_after_it() {
-    let builder = StreamBuilder::opened().then(
-        10,
-        1,
-        Event::Taken {
-            until: at(100),
-            verdict: None,
-        },
-    );
+    let builder = StreamBuilder::opened().then(10, 1, taken(100));
     assert_eq!(fold(&builder).unwrap().due_at(), Some(at(100)));
     assert!(
         fold(&builder.clone().then(500, 1, progress(vec![]))).is_ok(),
         "nobody has taken over"
     );
-    let over = builder.then(
-        100,
-        2,
-        Event::Taken {
-            until: at(160),
-            verdict: None,
-        },
-    );
+    let over = builder.then(100, 2, taken(160));
     assert!(
         fold(&over.clone().then(101, 1, progress(vec![]))).is_err(),
         "somebody has"

@@ -31,7 +31,7 @@ async fn of_fifty_at_once_exactly_one_gets_the_claim() {
 async fn of_fifty_takeovers_exactly_one_wins() {
     let dir = tempfile::tempdir().unwrap();
     let journal = directory(dir.path());
-    let state = claim(&journal, "same").await.into_state();
+    let state = claim(&journal, "same").await.state().clone();
     let mut tasks = tokio::task::JoinSet::new();
     for who in 100..150 {
         // Every second task has a journal of its own on the same directory, as another process
@@ -42,7 +42,13 @@ async fn of_fifty_takeovers_exactly_one_wins() {
             directory(dir.path())
         };
         let state = state.clone();
-        tasks.spawn(async move { journal.take(state, lease(60, who)).await.unwrap().is_some() });
+        tasks.spawn(async move {
+            journal
+                .take(state, lease(60, who), None)
+                .await
+                .unwrap()
+                .is_some()
+        });
     }
     let won = tasks
         .join_all()
@@ -114,12 +120,16 @@ async fn a_denial_and_a_later_start_are_kept_without_a_claim() {
     };
     assert!(
         journal
-            .take((*state).clone(), lease(499, 2))
+            .take((*state).clone(), lease(499, 2), None)
             .await
             .unwrap()
             .is_none()
     );
-    let (claim, work) = journal.take(*state, lease(500, 2)).await.unwrap().unwrap();
+    let (claim, work) = journal
+        .take(*state, lease(500, 2), None)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(work, Work::Start);
     assert_eq!(claim.state().head().next_seq, 2);
     let begun = opening("begun", request(json!({"not_before": at(0)})), 1);
@@ -136,13 +146,13 @@ async fn a_takeover_waits_for_the_end_of_the_lease_and_ends_the_old_turn() {
     let state = old.state().clone();
     assert!(
         journal
-            .take(state.clone(), lease(59, 2))
+            .take(state.clone(), lease(59, 2), None)
             .await
             .unwrap()
             .is_none()
     );
     let (mut new, work) = journal
-        .take(state.clone(), lease(60, 2))
+        .take(state.clone(), lease(60, 2), None)
         .await
         .unwrap()
         .unwrap();
@@ -150,7 +160,11 @@ async fn a_takeover_waits_for_the_end_of_the_lease_and_ends_the_old_turn() {
     let late = old.record(&journal, at(61), progress(all(Shared))).await;
     assert!(matches!(late, Err(AppendError::Lost)), "{late:?}");
     assert!(
-        journal.take(state, lease(200, 3)).await.unwrap().is_none(),
+        journal
+            .take(state, lease(200, 3), None)
+            .await
+            .unwrap()
+            .is_none(),
         "from a state that is not the newest"
     );
     new.record(&journal, at(62), closed(Status::Completed, all(Shared)))
@@ -169,13 +183,13 @@ async fn an_expired_share_is_taken_back_step_by_step() {
     let state = finished(&journal, "first").await;
     assert!(
         journal
-            .take(state.clone(), lease(EXPIRY - 1, 2))
+            .take(state.clone(), lease(EXPIRY - 1, 2), None)
             .await
             .unwrap()
             .is_none()
     );
     let (mut first, work) = journal
-        .take(state, lease(EXPIRY, 2))
+        .take(state, lease(EXPIRY, 2), None)
         .await
         .unwrap()
         .unwrap();
@@ -195,9 +209,9 @@ async fn an_expired_share_is_taken_back_step_by_step() {
         )
         .await
         .unwrap();
-    let crashed = first.into_state();
+    let crashed = first.state().clone();
     let (mut second, work) = journal
-        .take(crashed, lease(EXPIRY + 60, 3))
+        .take(crashed, lease(EXPIRY + 60, 3), None)
         .await
         .unwrap()
         .unwrap();

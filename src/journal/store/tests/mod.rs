@@ -6,6 +6,7 @@ mod log;
 mod places;
 pub(super) mod stand_in;
 mod tampering;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -84,7 +85,7 @@ async fn finished(journal: &Journal, id: &str) -> State {
         .record(journal, at(2), closed(Status::Completed, all(Shared)))
         .await
         .unwrap();
-    claim.into_state()
+    claim.state().clone()
 }
 
 /// Two requests and a conflict in a directory.

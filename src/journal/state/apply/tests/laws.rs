@@ -18,10 +18,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     });
     (results, 0_i64..EXPIRY * 3, 0_usize..13, any::<bool>()).prop_map(
         |(results, until, which, lighthouse)| match which {
-            0 | 1 => Event::Taken {
-                until: at(until),
-                verdict: None,
-            },
+            0 | 1 => taken(until),
             2 | 3 => progress(results),
             4 => deferred(until),
             5 => closed(Status::Completed, all(Shared)),

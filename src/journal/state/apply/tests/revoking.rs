@@ -72,14 +72,7 @@ fn who_had_it_before_is_never_due() {
 fn a_worker_that_finds_its_predecessors_share_does_not_hide_it() {
     let builder = StreamBuilder::opened()
         .then(1, 1, progress(vec![result(account(0), Shared)]))
-        .then(
-            60,
-            2,
-            Event::Taken {
-                until: at(120),
-                verdict: None,
-            },
-        )
+        .then(60, 2, taken(120))
         .then(61, 2, closed(Status::Completed, all(AlreadyShared)));
     let grant = fold(&builder).unwrap().grant(at(62)).unwrap();
     assert_eq!(grant.accounts, [account_id(0)]);

@@ -1,0 +1,164 @@
+//! Which workers are alive. On a directory a worker locks `workers/<its mark>` before it writes the
+//! record of its claim, and until its turn ends; the file names the boot of the machine and the
+//! request. In: claims and states. Out: whose worker is gone, so that its lease is not waited for.
+//!
+//! A lock that is free under the present boot was held by a process that has ended. A file of another
+//! boot may be another machine's, and locks do not work on every network mount: then the lease alone
+//! counts. The folder is no evidence, and nothing depends on what it lacks.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path as FsPath, PathBuf};
+
+use super::super::location::JournalLocation;
+use super::super::record::{StreamId, Worker};
+use super::super::state::{State, StreamState};
+use super::{History, Journal, JournalError};
+
+const FOLDER: &str = "workers";
+
+/// A worker's lock. When it is dropped the lock is free and the file stays: that worker is gone.
+#[derive(Debug)]
+pub(super) struct Hold {
+    path: PathBuf,
+    _locked: File,
+}
+
+impl Hold {
+    fn new(folder: &FsPath, of: &str, worker: &Worker) -> io::Result<Self> {
+        // Not its parent: a journal that is gone must not be made anew.
+        match std::fs::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        // The file gets the worker's name once it is locked.
+        let unnamed = folder.join(format!("{worker}.new"));
+        let path = folder.join(worker.as_str());
+        let locked = lock(&unnamed, of).and_then(|_locked| {
+            std::fs::rename(&unnamed, &path)?;
+            Ok(Self { path, _locked })
+        });
+        if locked.is_err() {
+            drop(std::fs::remove_file(&unnamed));
+        }
+        locked
+    }
+
+    /// Ends the turn in good order.
+    pub(super) fn remove(self) {
+        // A file that stays is removed by the next sweep.
+        drop(std::fs::remove_file(&self.path));
+    }
+}
+
+fn lock(path: &FsPath, of: &str) -> io::Result<File> {
+    let boot = boot()?;
+    let mut file = File::create_new(path)?;
+    file.write_all(format!("{boot}\n{of}\n").as_bytes())?;
+    file.try_lock()?;
+    match is_free(path)? {
+        None => Ok(file),
+        Some(_) => Err(io::Error::other(
+            "a second lock of the same file is granted",
+        )),
+    }
+}
+
+/// The name of this boot of the machine. Only Linux tells it.
+fn boot() -> io::Result<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(boot.trim().to_owned())
+}
+
+/// What a worker's file says, unless a live process holds its lock.
+fn is_free(path: &FsPath) -> io::Result<Option<String>> {
+    let mut file = File::open(path)?;
+    match file.try_lock_shared() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => return Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => return Err(error),
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(Some(text))
+}
+
+/// The request of a worker that is gone for certain.
+fn gone(path: &FsPath) -> Option<StreamId> {
+    let text = is_free(path).ok()??;
+    let (of_boot, stream) = text.trim_end().split_once('\n')?;
+    let gone = boot().is_ok_and(|boot| boot == of_boot);
+    stream.parse().ok().filter(|_| gone)
+}
+
+/// The workers in a folder that are gone, each with its request and its file.
+fn all_gone(folder: &FsPath) -> Vec<(Worker, StreamId, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let gone = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?.to_owned();
+        Some((Worker::try_from(name).ok()?, gone(&path)?, path))
+    };
+    entries.filter_map(|entry| gone(entry.path())).collect()
+}
+
+impl Journal {
+    /// Locks a worker's file, before the record of its claim is written. `None`: its lease alone counts.
+    pub(super) async fn hold(&self, stream: StreamId, worker: &Worker) -> Option<Hold> {
+        self.locked(stream.to_string(), worker.clone()).await?.ok()
+    }
+
+    async fn locked(&self, of: String, worker: Worker) -> Option<io::Result<Hold>> {
+        let JournalLocation::Directory(dir) = &*self.place else {
+            return None;
+        };
+        let folder = dir.join(FOLDER);
+        let locked = move || Hold::new(&folder, &of, &worker);
+        tokio::task::spawn_blocking(locked).await.ok()
+    }
+
+    /// Of a directory: why nobody notices a worker's death there before its lease ends, if so. `probe`: of
+    /// fresh random bytes.
+    pub async fn lacks_locks(&self, probe: Worker) -> Option<io::Error> {
+        let locked = self.locked("a probe".to_owned(), probe).await?;
+        locked.map(Hold::remove).err()
+    }
+
+    /// Notes in a state whether the worker whose turn it is is gone.
+    pub(super) async fn notice(&self, state: &mut StreamState) {
+        let StreamState::Request(state) = state else {
+            return;
+        };
+        if let (JournalLocation::Directory(dir), Some(worker)) = (&*self.place, state.holder()) {
+            let path = dir.join(FOLDER).join(worker.as_str());
+            let gone = tokio::task::spawn_blocking(move || gone(&path)).await;
+            if gone.ok().flatten() == Some(state.stream()) {
+                state.note_holder_gone();
+            }
+        }
+    }
+
+    /// The requests whose workers are gone. Deletes the files of those whose turn is over or another's.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn abandoned(&self) -> Result<Vec<StreamId>, JournalError> {
+        let JournalLocation::Directory(dir) = &*self.place else {
+            return Ok(Vec::new());
+        };
+        let folder = dir.join(FOLDER);
+        let listed = tokio::task::spawn_blocking(move || all_gone(&folder)).await;
+        let mut abandoned = Vec::new();
+        for (worker, stream, path) in listed.unwrap_or_default() {
+            let state = match self.read(stream).await {
+                Ok(history) => history.and_then(History::into_state),
+                Err(error) if error.concerns_one_request() => continue,
+                Err(error) => return Err(error),
+            };
+            match state.as_ref().and_then(State::holder) == Some(&worker) {
+                true => abandoned.push(stream),
+                false => drop(std::fs::remove_file(path)),
+            }
+        }
+        Ok(abandoned)
+    }
+}
