@@ -91,15 +91,7 @@ async fn a_stop_at_any_call_is_survived() {
             drop(first.await);
             setup.cloud.clear_faults();
             setup.restart().await;
-            let early = setup.send(&chain()).await;
-            // The first look precedes the record of the request.
-            let lease = call != "DescribeBlueprints";
-            assert_eq!(
-                early["status"] == "pending",
-                lease,
-                "{call}: the stopped worker's lease still runs: {early}"
-            );
-            setup.wait(60);
+            // Its lock is free, so its lease is not waited for.
             let answer = setup.send(&chain()).await;
             check(&setup, &answer, &format!("stopped at {call} after {fault}"));
         }
