@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::fault::Fault;
+use super::inbox::InboxAnswer;
 use super::request::Request;
 use super::state::State;
 
@@ -28,13 +29,19 @@ pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> (Statu
             state.faults.clear();
             (StatusCode::OK, json!({"faults": []}))
         }
-        (_, "/sandbox/state" | "/sandbox/calls" | "/sandbox/faults") => refuse(
+        ("GET", "/sandbox/inbox") => (StatusCode::OK, json!({"letters": state.inbox.letters()})),
+        ("POST", "/sandbox/inbox") => answer_letters(state, request),
+        ("DELETE", "/sandbox/inbox") => {
+            state.inbox.clear();
+            (StatusCode::OK, json!({"letters": []}))
+        }
+        (_, "/sandbox/state" | "/sandbox/calls" | "/sandbox/faults" | "/sandbox/inbox") => refuse(
             StatusCode::METHOD_NOT_ALLOWED,
             "the path does not support this method",
         ),
         _ => refuse(
             StatusCode::NOT_FOUND,
-            "unknown path; the paths are /, /sandbox/state, /sandbox/calls and /sandbox/faults",
+            "unknown path; the paths are /, /inbox and /sandbox/state, calls, faults and inbox",
         ),
     }
 }
@@ -43,18 +50,42 @@ fn waiting(state: &State) -> Vec<String> {
     state.faults.iter().map(Fault::to_string).collect()
 }
 
+/// Whether the body is declared as JSON. A form in a web page can post to loopback, but not with this
+/// content type: for it the browser sends a preflight request first.
+fn is_json(request: &Request) -> bool {
+    let kind = request.header("content-type");
+    kind.is_some_and(|kind| kind.starts_with("application/json"))
+}
+
+fn not_json() -> (StatusCode, Value) {
+    refuse(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "send Content-Type: application/json",
+    )
+}
+
+/// Sets how the inbox answers.
+fn answer_letters(state: &mut State, request: &Request) -> (StatusCode, Value) {
+    if !is_json(request) {
+        return not_json();
+    }
+    let answer: Result<InboxAnswer, _> = serde_json::from_slice(&request.body);
+    match answer {
+        Ok(answer) if StatusCode::from_u16(answer.status).is_ok() => {
+            state.inbox.answer = answer.clone();
+            (StatusCode::OK, json!(answer))
+        }
+        _ => refuse(
+            StatusCode::BAD_REQUEST,
+            "the body is no answer; write {\"status\": 503}, with retry_after and body if needed",
+        ),
+    }
+}
+
 /// Adds all the faults of the body, or none.
 fn inject(state: &mut State, request: &Request) -> (StatusCode, Value) {
-    // A form in a web page can post to loopback, but not with this content type: for it the browser
-    // sends a preflight request first.
-    let json = request
-        .header("content-type")
-        .is_some_and(|kind| kind.starts_with("application/json"));
-    if !json {
-        return refuse(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "send Content-Type: application/json",
-        );
+    if !is_json(request) {
+        return not_json();
     }
     let texts: Vec<String> = match serde_json::from_slice(&request.body) {
         Ok(Value::String(text)) => vec![text],

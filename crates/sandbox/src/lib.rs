@@ -22,6 +22,10 @@
 //! | `GET /sandbox/faults` | the pending faults, as text |
 //! | `POST /sandbox/faults` | adds faults: a JSON string, or an array of them, with Content-Type `application/json` |
 //! | `DELETE /sandbox/faults` | removes all faults |
+//! | any request below `/inbox` | is recorded as a letter; the stand-in for a system that is told outcomes |
+//! | `GET /sandbox/inbox` | the latest letters, oldest first |
+//! | `POST /sandbox/inbox` | how the inbox answers from now on, as in `{"status": 503}` |
+//! | `DELETE /sandbox/inbox` | removes all letters |
 
 mod accounts;
 mod actions;
@@ -32,6 +36,7 @@ mod connection;
 mod debug;
 mod error;
 mod fault;
+mod inbox;
 mod limiter;
 mod log;
 mod options;
@@ -50,6 +55,7 @@ mod world;
 pub use accounts::AccountKind;
 pub use behaviour::{Batch, Behaviour, RateLimits, Reading, ServiceRole, Site};
 pub use fault::{Fault, FaultError, FaultKind};
+pub use inbox::{InboxAnswer, Letter};
 pub use log::Call;
 pub use options::{SandboxKey, SandboxOptions};
 pub use seed::{SANDBOX_OWNER, SANDBOX_REGIONS, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::connection::{Breakable, Link};
 use super::debug;
 use super::fault::Fault;
+use super::inbox::{InboxAnswer, Letter};
 use super::log::Call;
 use super::options::SandboxOptions;
 use super::query::MAX_QUERY_BYTES;
@@ -114,6 +115,21 @@ impl Running {
         lock(&self.state).log.forget();
     }
 
+    /// What was told to the inbox, oldest first; 1 000 letters at most.
+    pub fn letters(&self) -> Vec<Letter> {
+        lock(&self.state).inbox.letters()
+    }
+
+    /// Empties the inbox.
+    pub fn clear_inbox(&self) {
+        lock(&self.state).inbox.clear();
+    }
+
+    /// How the inbox answers from now on.
+    pub fn answer_letters(&self, answer: InboxAnswer) {
+        lock(&self.state).inbox.answer = answer;
+    }
+
     /// Adds a fault after the pending ones. Returns `false` without adding it when 1 000 faults are
     /// pending.
     pub fn inject(&self, fault: Fault) -> bool {
@@ -165,6 +181,16 @@ async fn serve(
         Some(request) => request,
         None => return html(StatusCode::PAYLOAD_TOO_LARGE, &desk),
     };
+    if let Some(below) = path.strip_prefix("/inbox") {
+        let answer = lock(&desk.state).inbox.take(below, &request);
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        let mut response = send(status, "application/json", answer.body, &desk);
+        if let Some(seconds) = answer.retry_after {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        return response;
+    }
     if path != "/" {
         let (status, value) = debug::answer(&mut lock(&desk.state), &path, &request);
         return send(status, "application/json", value.to_string(), &desk);

@@ -9,6 +9,7 @@ use super::actions::{Action, ActionContext, Answer, Service};
 use super::behaviour::Behaviour;
 use super::error::{ApiError, clip, refuse};
 use super::fault::{Fault, FaultKind};
+use super::inbox::Inbox;
 use super::limiter::Limiter;
 use super::log::{Call, Log};
 use super::options::{SandboxKey, SandboxOptions};
@@ -28,6 +29,7 @@ pub(super) struct State {
     pub(super) world: World,
     pub(super) faults: Vec<Fault>,
     pub(super) log: Log,
+    pub(super) inbox: Inbox,
     keys: Vec<SandboxKey>,
     behaviour: Behaviour,
     limiter: Limiter,
@@ -48,6 +50,7 @@ impl State {
             world: options.world,
             faults: options.faults,
             log: Log::default(),
+            inbox: Inbox::default(),
             keys: options.keys,
             behaviour: options.behaviour,
             limiter: Limiter::default(),
