@@ -22,7 +22,9 @@ mod handshake;
 mod identity;
 mod index_pass;
 mod invocation_credentials;
+mod notifying;
 mod observe;
+mod outbox;
 mod policy_test;
 mod precheck;
 mod prepared;
@@ -42,11 +44,16 @@ mod slots;
 mod sns_certificates;
 mod startup;
 mod sweep;
+mod target;
+mod tell;
+mod too_late;
 mod withhold;
+
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{Identity, ItemResult, Problem, ShareRequest, Status, Timestamp, Verdict};
+use crate::domain::{Identity, ItemResult, NoticeKind, ShareRequest, Status, Timestamp, Verdict};
 use crate::inbound::{Map, VerifiedDelivery};
 use crate::journal::{JournalError, Opened, Opening, Received, State, StreamId, StreamState};
 use crate::plan::{Observation, Plan};
@@ -272,6 +279,18 @@ impl App {
         };
         let opening = self.opening(case, verdict)?;
         let opening = Opening { absent, ..opening };
+        let source = &case.identity.source;
+        if !opening.verdict.allowed
+            && self
+                .prepared
+                .notice_rules()
+                .want(NoticeKind::Denied, source)
+        {
+            // A denial gets no lease, and so no other wake-up.
+            let at = self.lease(case.now, Deadline::after(Duration::ZERO));
+            let stream = StreamId::of(&case.identity);
+            self.journal.announce_notice(stream, at).await?;
+        }
         if has_slot {
             self.journal.open_request(opening).await
         } else {
@@ -362,40 +381,4 @@ impl App {
         }
         Ok(results)
     }
-}
-
-impl App {
-    /// The problem of a new request that would begin too late: after its own expiry, or beyond the
-    /// limit.
-    fn too_late(&self, case: &Case<'_>) -> Option<Problem> {
-        let bound = self.config().not_before_within;
-        let latest = case.now.checked_add(bound).unwrap_or(Timestamp::MAX);
-        if let Some(begin) = case.request.not_before.filter(|begin| *begin > latest) {
-            return Some(Problem::new(
-                "not_before",
-                format!("{begin} is too far ahead; the latest is {latest}"),
-                "write an earlier instant, or raise [limits] not_before_within",
-            ));
-        }
-        over_before_it_begins(case)
-    }
-}
-
-/// The problem of a new share that would expire before it begins.
-fn over_before_it_begins(case: &Case<'_>) -> Option<Problem> {
-    let end = case.request.expires_at(case.now)?;
-    if end <= case.now {
-        return Some(Problem::new(
-            "expires_at",
-            format!("{end} is over already"),
-            "let the share end in the future",
-        ));
-    }
-    // Reading the request compares a fixed expiry with `not_before`.
-    let begin = case.request.not_before.filter(|begin| end <= *begin)?;
-    Some(Problem::new(
-        "expires_in",
-        format!("counts from now and ends at {end}, not after not_before ({begin})"),
-        "write a longer expires_in, or the end as expires_at",
-    ))
 }

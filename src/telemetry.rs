@@ -3,14 +3,17 @@
 
 mod output;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use tracing_subscriber::EnvFilter;
 
 pub use output::{copy_evidence, flush, flush_at_exit};
 
+use crate::domain::NotifyName;
 use output::LogLine;
 
 /// The format of log lines.
@@ -115,11 +118,33 @@ impl Counted {
     }
 }
 
+/// How an attempt to notify ended, as `sharehook_notifications_total` labels it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NotificationResult {
+    /// Delivered.
+    Sent,
+    /// Failed, and to be tried again.
+    Failed,
+    /// Failed for the last time.
+    GivenUp,
+}
+
+impl NotificationResult {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
 /// The process's counters. They start at zero with the process, as Prometheus expects.
 #[derive(Debug, Default)]
 pub struct Counters {
     deliveries: [AtomicU64; Counted::ALL.len()],
     calls: AtomicU64,
+    notifications: Mutex<BTreeMap<(NotifyName, NotificationResult), u64>>,
 }
 
 impl Counters {
@@ -133,6 +158,33 @@ impl Counters {
     /// Counts one call to the cloud that changes something.
     pub fn count_call(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one attempt to notify.
+    pub fn count_notification(&self, notify: &NotifyName, result: NotificationResult) {
+        let mut all = self
+            .notifications
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *all.entry((notify.clone(), result)).or_default() += 1;
+    }
+
+    fn render_notifications(&self, text: &mut String) {
+        let all = self
+            .notifications
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if all.is_empty() {
+            return;
+        }
+        text.push_str("# HELP sharehook_notifications_total Attempts to notify, by how they ended.\n# TYPE sharehook_notifications_total counter\n");
+        for ((notify, result), value) in all.iter() {
+            let result = result.label();
+            let _ = writeln!(
+                text,
+                "sharehook_notifications_total{{notify=\"{notify}\",result=\"{result}\"}} {value}"
+            );
+        }
     }
 
     /// The counters in Prometheus' text format, version 0.0.4.
@@ -154,6 +206,7 @@ impl Counters {
             "sharehook_cloud_calls_total {}",
             self.calls.load(Ordering::Relaxed)
         );
+        self.render_notifications(&mut text);
         let (lines, copies) = output::dropped();
         for (name, help, dropped) in [
             (

@@ -11,6 +11,7 @@ use crate::telemetry::Counters;
 
 use super::cloud_accounts::CloudAccounts;
 use super::context::{self, CallQueues, ExecutionContext, LEASE_MARGIN, ReadQueues};
+use super::outbox::Outbox;
 use super::prepared::Prepared;
 use super::readiness::Readiness;
 use super::refusals::Refusals;
@@ -33,6 +34,7 @@ pub struct App {
     pub(super) slots: Slots,
     pub(super) readiness: Readiness,
     pub(super) refusals: Refusals,
+    pub(super) outbox: Outbox,
 }
 
 impl App {

@@ -54,7 +54,8 @@ impl App {
         tokio::time::sleep(wait.unwrap_or_default()).await;
         let now = self.now();
         if matches!(state.needs_work(now), Some(Work::Start | Work::Finish)) {
-            Box::pin(self.run_turn(state, now, Deadline::after(MAX_TURN))).await?;
+            let turn = self.run_turn(state, now, Deadline::after(MAX_TURN));
+            self.note_outcome(&Box::pin(turn).await?);
         }
         Ok(())
     }

@@ -64,9 +64,9 @@ impl App {
                         }
                     }
                 }
-                let mended = self
-                    .journal
-                    .mend_index(&index, &histories, &unreadable, self.now());
+                let rules = self.prepared.notice_rules();
+                let journal = &self.journal;
+                let mended = journal.mend_index(&index, &histories, &unreadable, self.now(), rules);
                 indexed.add(mended.await?);
                 self.journal.note_pass(pass, some.last().copied()).await?;
             }

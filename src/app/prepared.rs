@@ -8,13 +8,14 @@ use std::path::Path;
 use secrecy::ExposeSecret as _;
 
 use crate::config::{Config, MapRef, SourceConfig};
-use crate::domain::{Problem, Problems, SourceName};
+use crate::domain::{NoticeKind, NoticeRules, NotifyName, Problem, Problems, SourceName};
 use crate::inbound::{Handshake, Issuers, Map, Replies, ReplyRules, SchemeKind, Verifier};
 use crate::plan::Patience;
 use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
 
 use super::approver_origin::{ApproverOrigin, SourceSummary};
 use super::cloud_accounts;
+use super::target::Target;
 
 /// The largest policy file that is read.
 const MAX_POLICY_BYTES: u64 = 1024 * 1024;
@@ -52,6 +53,8 @@ pub struct Prepared {
     config: Config,
     intakes: BTreeMap<SourceName, Intake>,
     policies: PolicySet,
+    targets: BTreeMap<NotifyName, Target>,
+    notice_rules: NoticeRules,
     plan_only: bool,
     patience: Patience,
 }
@@ -70,6 +73,13 @@ impl Prepared {
                 Err(Problems(found)) => problems.extend(found),
             }
         }
+        let mut targets = BTreeMap::new();
+        for notify in &config.notify {
+            match Target::new(&config.file, notify) {
+                Ok(target) => drop(targets.insert(notify.subscription.name.clone(), target)),
+                Err(Problems(found)) => problems.extend(found),
+            }
+        }
         problems.extend(two_for_one_origin(&config));
         problems.extend(cloud_accounts::problems(&config));
         let facts: Vec<SourceFacts> = intakes
@@ -80,6 +90,8 @@ impl Prepared {
             .and_then(|files| PolicySet::load(&files, &facts, config.approvals));
         match policies {
             Ok(policies) if problems.is_empty() => Ok(Self {
+                targets,
+                notice_rules: config.notice_rules(),
                 config,
                 intakes,
                 policies,
@@ -143,6 +155,15 @@ impl Prepared {
 
     pub(super) fn plan_only(&self) -> bool {
         self.plan_only
+    }
+
+    /// What is told to whom.
+    pub(super) fn notice_rules(&self) -> &NoticeRules {
+        &self.notice_rules
+    }
+
+    pub(super) fn target(&self, name: &NotifyName) -> Option<&Target> {
+        self.targets.get(name)
     }
 
     pub(super) fn intake(&self, source: &SourceName) -> Option<&Intake> {
@@ -227,10 +248,11 @@ fn source_warnings(config: &Config) -> Vec<String> {
     let place =
         |source: &SourceConfig| format!("{}:{}: source {}", config.file, source.line, source.name);
     for (index, source) in config.sources.iter().enumerate() {
-        if source.replies.replies == Replies::Accepted {
+        let told = config.notice_rules().want(NoticeKind::Denied, &source.name);
+        if source.replies.replies == Replies::Accepted && !told {
             warnings.push(format!(
                 "{} answers denied and invalid requests with 200 (replies = \"accepted\"), so only the journal \
-                 and the log show them; watch them, or write replies = \"status\"",
+                 and the log show them; add a [[notify]] that tells of denials, or write replies = \"status\"",
                 place(source)
             ));
         }

@@ -220,8 +220,9 @@ impl App {
             .ok_or(JournalError::Gone { stream })
     }
 
-    /// The recorded state as an answer.
+    /// The recorded state as an answer. Notes what it owes to tell.
     pub(super) fn recorded(&self, state: &State) -> (Ending, Answer) {
+        self.note_outcome(state);
         let status = state.status();
         let ending = match (status, state.phase()) {
             (Status::Denied, _) => Ending::Denied,

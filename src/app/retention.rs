@@ -7,7 +7,7 @@ use std::str::FromStr;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use crate::domain::{Problem, Span, Timestamp};
+use crate::domain::{NoticeRules, Problem, Span, Timestamp};
 use crate::journal::log::VerifierKey;
 use crate::journal::{History, Journal, JournalError, MAX_PAUSE, Retirement, State, StreamId};
 
@@ -49,7 +49,8 @@ pub struct Retention {
     pub removed: u64,
     /// Requests that keep their records because not all of them are sealed.
     pub unsealed: u64,
-    /// Requests that keep their records: unfinished, too young, or with an active grant.
+    /// Requests that keep their records: unfinished, too young, with an active grant, or with a
+    /// notification owed.
     pub kept: u64,
     /// What could not be read or removed, and why.
     pub failures: Vec<String>,
@@ -63,8 +64,9 @@ pub async fn retirable(
     journal: &Journal,
     age: &Age,
     now: Timestamp,
+    rules: &NoticeRules,
 ) -> Result<Retention, JournalError> {
-    let (due, retention) = due(journal, age, now).await?;
+    let (due, retention) = due(journal, age, now, rules).await?;
     Ok(Retention {
         retired: due.len() as u64,
         ..retention
@@ -82,9 +84,10 @@ pub async fn retire(
     age: &Age,
     key: &VerifierKey,
     now: Timestamp,
+    rules: &NoticeRules,
 ) -> Result<Retention, JournalError> {
     let log = journal.verified_log(key).await?;
-    let (due, mut retention) = due(journal, age, now).await?;
+    let (due, mut retention) = due(journal, age, now, rules).await?;
     for some in due.chunks(MAX_CONCURRENT) {
         let retirements = some.iter().map(|stream| journal.retire(*stream, &log));
         for retirement in join_all(retirements).await {
@@ -109,6 +112,7 @@ async fn due(
     journal: &Journal,
     age: &Age,
     now: Timestamp,
+    rules: &NoticeRules,
 ) -> Result<(Vec<StreamId>, Retention), JournalError> {
     let mut retention = Retention::default();
     let mut states = Vec::new();
@@ -125,7 +129,8 @@ async fn due(
     }
     let finished = |state: &&State| {
         let age_now = now.duration_since(state.updated_at()).as_secs();
-        age_now >= age.0.seconds() && !state.live(now)
+        let open = state.next_look(rules, now).is_some();
+        age_now >= age.0.seconds() && !state.live(now) && !open
     };
     let due: Vec<StreamId> = states.iter().filter(finished).map(State::stream).collect();
     retention.kept = (states.len() - due.len()) as u64;

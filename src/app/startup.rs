@@ -12,6 +12,7 @@ use crate::telemetry::Counters;
 
 use super::application::App;
 use super::cloud_accounts::CloudAccounts;
+use super::outbox::Outbox;
 use super::prepared::Prepared;
 use super::readiness::Readiness;
 use super::refusals::Refusals;
@@ -67,6 +68,7 @@ impl Prepared {
             slots: Slots::default(),
             readiness: Readiness::default(),
             refusals: Refusals::default(),
+            outbox: Outbox::default(),
         })
     }
 }

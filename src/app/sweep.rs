@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::domain::Timestamp;
 use crate::journal::{Affected, History, JournalError, Phase, State, StreamId, WakeUp, Work};
 
+use super::notifying::Failures;
 use super::{App, Deadline};
 
 /// The sweep starts no request with less time left.
@@ -92,6 +93,8 @@ struct Round {
     now: Timestamp,
     deadline: Deadline,
     report: SweepReport,
+    /// Requests that owe a notification now. They are told when all work is done.
+    to_tell: Vec<(Vec<WakeUp>, State)>,
 }
 
 impl App {
@@ -106,6 +109,7 @@ impl App {
             now: self.now(),
             deadline,
             report: SweepReport::default(),
+            to_tell: Vec::new(),
         };
         let (due, pass) = (self.journal.due(round.now), self.journal.pass(round.now));
         let abandoned = self.journal.abandoned();
@@ -124,6 +128,7 @@ impl App {
                     .await;
             }
         }
+        Box::pin(self.tell_due(&mut round)).await;
         round.report.failures.extend(self.seal_when_due().await);
         Ok(round.report)
     }
@@ -182,16 +187,44 @@ impl App {
             }
         }
         let now = self.now();
+        let rules = self.prepared.notice_rules();
+        let owes = |state: &State| state.owes_from(rules, now).is_some_and(|at| at <= now);
+        let (tell, ends): (Vec<_>, Vec<_>) = ends.into_iter().partition(|(_, state)| owes(state));
+        let to_tell = tell
+            .into_iter()
+            .map(|(lead, state)| (lead.wake_ups.clone(), state));
+        round.to_tell.extend(to_tell);
         for some in ends.chunks(READERS) {
             let settle = some
                 .iter()
-                .map(|(lead, state)| self.journal.settle(state, &lead.wake_ups, now));
+                .map(|(lead, state)| self.journal.settle(state, &lead.wake_ups, now, rules));
             let settled = join_all(settle).await;
             let failed = settled.into_iter().filter_map(Result::err);
             round
                 .report
                 .failures
                 .extend(failed.map(|error| error.to_string()));
+        }
+    }
+
+    /// Delivers the notifications that are due. A target that fails is left to the next sweep.
+    async fn tell_due(&self, round: &mut Round) {
+        let rules = self.prepared.notice_rules();
+        let failures = Failures::default();
+        for some in std::mem::take(&mut round.to_tell).chunks(WORKERS) {
+            if super::context::left(round.deadline) < MIN_TIME_LEFT {
+                round.report.out_of_time = true;
+                break;
+            }
+            let deadline = round.deadline;
+            let told = some.iter().map(async |(wake_ups, state)| {
+                let state = self.tell(state.clone(), &failures, deadline).await?;
+                let now = self.now();
+                self.journal.settle(&state, wake_ups, now, rules).await
+            });
+            let failed = join_all(told).await.into_iter().filter_map(Result::err);
+            let failed = failed.map(|error: JournalError| error.to_string());
+            round.report.failures.extend(failed);
         }
     }
 

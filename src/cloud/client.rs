@@ -6,8 +6,10 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 pub use reqwest::{Client, Url};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::time::timeout;
 
 use super::envelope::MAX_BODY_BYTES;
@@ -30,13 +32,43 @@ pub fn http_client() -> Result<Client, Problems> {
     build(None)
 }
 
+/// As [`http_client`], through `proxy` when it is given, and trusting the certificates in `ca`, a PEM
+/// file, too.
+///
+/// # Errors
+/// A proxy that is no address, or a file that holds no certificates.
+pub fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, Problems> {
+    let remedy = "name a PEM file of certificates";
+    let wrong = |problem: &str| Problem::new("ca_file", problem, remedy);
+    let added: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(ca).collect();
+    let added = added.map_err(|_| wrong("is not a PEM file"))?;
+    if added.is_empty() && !ca.is_empty() {
+        return Err(wrong("holds no certificate").into());
+    }
+    build_trusting(proxy, &added)
+}
+
 /// As [`http_client`], through `proxy` when it is given.
 pub(super) fn build(proxy: Option<&str>) -> Result<Client, Problems> {
+    build_trusting(proxy, &[])
+}
+
+fn build_trusting(
+    proxy: Option<&str>,
+    added: &[CertificateDer<'static>],
+) -> Result<Client, Problems> {
     let failed = |error: &dyn Error| {
         Problem::new("cloud", format!("no HTTP client: {error}"), "report this")
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let mut roots =
+        rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    for certificate in added {
+        roots.add(certificate.clone()).map_err(|error| {
+            let remedy = "name a PEM file of certificates of authorities";
+            Problem::new("ca_file", format!("cannot be trusted: {error}"), remedy)
+        })?;
+    }
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(&error))?
@@ -55,7 +87,7 @@ pub(super) fn build(proxy: Option<&str>) -> Result<Client, Problems> {
         None => builder.no_proxy(),
         Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| {
             Problem::new(
-                "cloud.proxy",
+                "proxy",
                 "is not the address of a proxy",
                 "write an address such as \"http://10.0.0.1:3128\"",
             )
@@ -88,11 +120,29 @@ pub async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, FetchError> {
 }
 
 /// An HTTP answer.
-pub(super) struct Incoming {
-    pub(super) status: u16,
+#[derive(Debug)]
+pub struct Incoming {
+    /// The status code.
+    pub status: u16,
     /// The `Date` header, which carries the cloud's time.
     pub(super) date: Option<String>,
-    pub(super) body: Vec<u8>,
+    /// The `Retry-After` header.
+    pub retry_after: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// A request to any server.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The address.
+    pub url: Url,
+    /// Headers by their lower-case names. Treated as secret, all of them.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// Why a request got no answer, by the stage at which it failed.
@@ -140,6 +190,32 @@ pub async fn get(
     Ok((answer.status, answer.body))
 }
 
+/// Sends a request and reads its answer of at most 64 KiB; `longest` limits both together. Follows no
+/// redirect.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn send(
+    client: &Client,
+    outgoing: Outgoing,
+    longest: Duration,
+) -> Result<Incoming, Failure> {
+    let unwritable = |what: &str| Failure::NotConnected(format!("{what} cannot be written"));
+    let method = reqwest::Method::from_bytes(outgoing.method.as_bytes());
+    let method = method.map_err(|_| unwritable("the method"))?;
+    let mut headers = HeaderMap::new();
+    for (name, text) in &outgoing.headers {
+        let named = HeaderName::from_bytes(name.as_bytes());
+        let (Ok(named), Ok(mut value)) = (named, HeaderValue::from_str(text)) else {
+            return Err(unwritable(&format!("header {name}")));
+        };
+        value.set_sensitive(true);
+        headers.insert(named, value);
+    }
+    let request = client.request(method, outgoing.url).headers(headers);
+    exchange(request.body(outgoing.body), longest, 64 * 1024).await
+}
+
 /// Sends a request and reads its answer of at most `max_bytes`; `longest` limits both together.
 async fn exchange(
     request: reqwest::RequestBuilder,
@@ -155,6 +231,10 @@ async fn exchange(
             .get(DATE)
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned);
+        let wish = response.headers().get(RETRY_AFTER);
+        let retry_after = wish
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > max_bytes {
@@ -162,7 +242,12 @@ async fn exchange(
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Incoming { status, date, body })
+        Ok(Incoming {
+            status,
+            date,
+            retry_after,
+            body,
+        })
     };
     timeout(longest, exchange)
         .await
@@ -216,7 +301,7 @@ mod tests {
     fn the_client_is_built_and_a_bad_proxy_is_an_error() {
         assert!(http_client().is_ok());
         assert!(build(Some("http://127.0.0.1:3128")).is_ok());
-        assert_eq!(build(Some("::")).unwrap_err().0[0].field, "cloud.proxy");
+        assert_eq!(build(Some("::")).unwrap_err().0[0].field, "proxy");
     }
 
     /// The cloud drops an idle connection after about 60 seconds; this client drops it earlier.

@@ -1,11 +1,9 @@
 //! The address of a product's API. In: settings. Out: the address, and the host exactly as it is
 //! sent and signed.
 
-use std::net::IpAddr;
-
 use super::client::Url;
 use super::error::shown;
-use crate::domain::{Problem, Site};
+use crate::domain::{Problem, Site, is_loopback};
 
 /// The address of one product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,14 +69,6 @@ fn host_of(site: Site, product: &str) -> String {
         Site::Intl => format!("{product}.intl.tencentcloudapi.com"),
         Site::Cn => format!("{product}.tencentcloudapi.com"),
     }
-}
-
-pub(super) fn is_loopback(host: &str) -> bool {
-    let address = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 
 mod accounts;
 mod cloud;
+mod notify;
 mod raw;
+mod raw_notify;
 mod reader;
 mod resolve;
 #[cfg(test)]
@@ -24,8 +26,8 @@ pub use secrets::{
     AwsSecret, AwsSecrets, AwsStore, FetchError, SecretError, SecretRef, aws_secrets,
 };
 pub use valid::{
-    AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, HttpConfig, MapRef, SealConfig, SealKey,
-    SourceConfig,
+    AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, HttpConfig, MapRef, NotifyConfig,
+    SealConfig, SealKey, SourceConfig,
 };
 pub use vars::Vars;
 

@@ -12,6 +12,7 @@ use toml::Spanned;
 use crate::domain::{Problem, Problems, Site};
 use crate::inbound::{Handshake, Replies, SchemeSpec};
 
+use super::raw_notify::RawNotify;
 use super::reader::line_of;
 #[cfg(test)]
 use super::schema;
@@ -38,6 +39,10 @@ pub(super) struct RawConfig {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<RawSource>"))]
     pub(super) source: Vec<Spanned<RawSource>>,
+    /// Where outcomes are told.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<RawNotify>"))]
+    pub(super) notify: Vec<Spanned<RawNotify>>,
 }
 
 /// `policy = "DIR"`, or `[policy]` with `dir` and `approvals`: TOML allows a key only one form.
@@ -274,6 +279,12 @@ pub(super) struct RawLimits {
         extend("default" = "365d")
     ))]
     pub(super) not_before_within: Option<Spanned<String>>,
+    /// How long before its end a share is `expiring`, as in 3d; the default is never.
+    #[cfg_attr(
+        test,
+        schemars(with = "Option<String>", regex(pattern = "^[1-9][0-9]*[smhdw]$"))
+    )]
+    pub(super) notice: Option<Spanned<String>>,
     /// Requests of one source that a server may have unfinished; further ones are answered 429.
     #[cfg_attr(test, schemars(
         with = "Option<usize>",

@@ -7,14 +7,14 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
-use crate::domain::{Problem, Problems};
+use crate::domain::{NoticeKind, Problem, Problems, Span};
 use crate::journal::JournalLocation;
 
 use super::raw::{JournalTable, RawConfig, RawHttp, RawJournal, RawLimits, RawPolicy, RawSeal};
 use super::reader::Reader;
 use super::seal;
 use super::secrets::AwsSecrets;
-use super::valid::{Config, HttpConfig, SealConfig};
+use super::valid::{Config, HttpConfig, NotifyConfig, SealConfig};
 use super::vars::Vars;
 
 /// Overrides the file, for deployments that know the journal's location only at run time.
@@ -50,6 +50,8 @@ pub(super) fn resolve(
     let unfinished = reader.within("unfinished", unfinished, 1..=1_000_000, 10_000);
     let not_before_within = reader.not_before_within(&raw.limits);
     let sources = reader.sources(&raw.source, budget_seconds);
+    let notify = reader.notify(&raw.notify, &sources);
+    let notice = reader.notice(&raw.limits, &notify);
     let seal = reader.seal(&raw.seal, &journal);
     if !reader.problems.is_empty() {
         return Err(Problems(reader.problems));
@@ -64,6 +66,8 @@ pub(super) fn resolve(
         cloud,
         http,
         sources,
+        notify,
+        notice,
         seal,
         body_limit,
         budget_seconds,
@@ -178,6 +182,22 @@ impl Reader<'_> {
         let written = raw.not_before_within.as_ref();
         let read = written.and_then(|written| self.span("limits.not_before_within", written));
         read.unwrap_or(DEFAULT)
+    }
+
+    /// How long before its end a share is `expiring`.
+    fn notice(&mut self, raw: &RawLimits, notify: &[NotifyConfig]) -> Option<Span> {
+        let written = raw.notice.as_ref()?;
+        let tells = |one: &NotifyConfig| one.subscription.on.contains(&NoticeKind::Expiring);
+        if !notify.iter().any(tells) {
+            let remedy = "add a [[notify]] whose `on` has \"expiring\", or remove it";
+            self.problem(
+                written,
+                "limits.notice has no effect: nobody is told",
+                remedy,
+            );
+        }
+        self.span("limits.notice", written)?;
+        written.get_ref().parse().ok()
     }
 
     fn seal(&mut self, raw: &RawSeal, journal: &JournalLocation) -> Option<SealConfig> {

@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::raw::{JournalTable, PolicyTable, RawConfig, RawJournal, RawPolicy};
+use crate::domain::NoticeKind;
 use crate::inbound::Map;
 
 /// Where a secret is kept; never the secret itself.
@@ -36,6 +37,20 @@ pub(super) struct Place(
     #[schemars(regex(pattern = "^(file:.+|(s3|gs|az)://[^/]+(/.*)?|memory:)$"))]
     String,
 );
+
+/// What a notification tells of.
+pub(super) struct NoticeName;
+
+impl JsonSchema for NoticeName {
+    fn schema_name() -> Cow<'static, str> {
+        "Notice".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let all: Vec<&str> = NoticeKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        json_schema!({ "enum": all })
+    }
+}
 
 /// A map that ships, or a file.
 pub(super) struct MapName;

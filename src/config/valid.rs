@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::domain::{ServedRegions, Site, SourceName, Span};
+use crate::domain::{NoticeRules, ServedRegions, Site, SourceName, Span, Subscription};
 use crate::inbound::{Handshake, ReplyRules, SchemeSpec};
 use crate::journal::JournalLocation;
+use crate::notify::{Address, Auth, Preset};
 
 /// A valid configuration.
 #[derive(Debug, Clone)]
@@ -32,6 +33,10 @@ pub struct Config {
     pub http: HttpConfig,
     /// The sources, in the file's order; names are unique.
     pub sources: Vec<SourceConfig>,
+    /// Where outcomes are told, in the file's order; names are unique.
+    pub notify: Vec<NotifyConfig>,
+    /// How long before its end a share is `expiring`; `None`: never.
+    pub notice: Option<Span>,
     /// How the journal is sealed; `None` when it is not sealed.
     pub seal: Option<SealConfig>,
     /// The largest accepted body, bytes.
@@ -50,6 +55,15 @@ impl Config {
         ServedRegions {
             site: self.cloud.site,
             added: self.cloud.regions.clone(),
+        }
+    }
+
+    /// What is told to whom.
+    pub fn notice_rules(&self) -> NoticeRules {
+        let subscriptions = self.notify.iter().map(|one| one.subscription.clone());
+        NoticeRules {
+            subscriptions: subscriptions.collect(),
+            before_end: self.notice.clone(),
         }
     }
 }
@@ -106,6 +120,29 @@ pub struct SourceConfig {
     /// How an event becomes a request.
     pub map: MapRef,
     /// The line of its `[[source]]`, for errors found later.
+    pub line: usize,
+}
+
+/// One configured target of notifications.
+#[derive(Debug, Clone)]
+pub struct NotifyConfig {
+    /// Its name, and what it is told of.
+    pub subscription: Subscription,
+    /// Which system it is.
+    pub preset: Preset,
+    /// Where it is.
+    pub address: Address,
+    /// How the program authenticates there.
+    pub auth: Auth,
+    /// A template of the operator's, as path and text; `None`: the one that ships.
+    pub map: Option<(String, String)>,
+    /// Whom a requester asks after a refusal.
+    pub contact: Option<String>,
+    /// PEM of certificates beside the public roots.
+    pub ca: Vec<u8>,
+    /// The HTTP proxy on the way there.
+    pub proxy: Option<String>,
+    /// The line of its `[[notify]]`, for errors found later.
     pub line: usize,
 }
 

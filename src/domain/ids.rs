@@ -194,6 +194,26 @@ impl FromStr for SourceName {
     }
 }
 
+/// The name of a configured `[[notify]]`: it becomes part of webhook ids and metric labels.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NotifyName(String);
+text_newtype!(NotifyName);
+
+impl FromStr for NotifyName {
+    type Err = Problem;
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        match text.parse::<SourceName>() {
+            Ok(SourceName(name)) => Ok(Self(name)),
+            Err(Problem { remedy, .. }) => Err(Problem::new(
+                "name",
+                format!("{} is not a name", shown(text)),
+                remedy,
+            )),
+        }
+    }
+}
+
 /// The identity of a request: the source that authenticated it and its id there. Requests with the
 /// same identity act only once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -34,11 +34,12 @@ mod testing;
 pub use chain::{Chain, File, Finding};
 pub use location::{Bucket, JournalLocation};
 pub use record::{
-    CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, Flaw, Intent, Lease, Progress,
-    Received, Record, Stored, StreamId, Worker,
+    CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, FailedNotification, Flaw, Intent,
+    Lease, Notified, Progress, Received, Record, Stored, StreamId, Worker,
 };
 pub use state::{
-    Affected, BrokenRecord, Grant, Head, Phase, Receiver, State, StreamState, WakeUp, Work,
+    Affected, BrokenRecord, Grant, Head, Owed, Phase, Receiver, State, StreamState, Told, WakeUp,
+    Work,
 };
 pub use store::{
     Access, AppendError, Claim, History, Index, Indexed, Journal, JournalError, MAX_PAUSE,

@@ -5,13 +5,13 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::record::{
-    CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, Intent, Lease, Progress, Received,
-    Record, Stored, StreamId, VERSION, Worker,
+    CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, FailedNotification, Intent, Lease,
+    Notified, Progress, Received, Record, Stored, StreamId, VERSION, Worker,
 };
 use super::{Journal, JournalError, Opened, Opening, StreamState};
 use crate::domain::{
-    AccountId, Identity, Item, ItemResult, ResultKind, ServedRegions, ShareRequest, Status,
-    Timestamp, Verdict,
+    AccountId, Identity, Item, ItemResult, Notice, NoticeKind, ResultKind, ServedRegions,
+    ShareRequest, Status, Timestamp, Verdict,
 };
 
 /// Seconds after the claim at which the share ends.
@@ -186,6 +186,37 @@ pub(super) fn not_revoked(seconds: i64) -> Event {
     })
 }
 
+pub(super) fn notice(notify: &str, on: NoticeKind, about: u64) -> Notice {
+    Notice {
+        notify: notify.parse().unwrap(),
+        on,
+        about,
+    }
+}
+
+pub(super) fn told(notify: &str, on: NoticeKind, about: u64, attempt: u32) -> Event {
+    Event::Notified(Notified {
+        notice: notice(notify, on, about),
+        attempt,
+        silent: false,
+    })
+}
+
+pub(super) fn not_told(
+    notify: &str,
+    on: NoticeKind,
+    about: u64,
+    attempt: u32,
+    next: Option<i64>,
+) -> Event {
+    Event::NotificationFailed(FailedNotification {
+        notice: notice(notify, on, about),
+        attempt,
+        why: "HTTP 503".into(),
+        not_before: next.map(at),
+    })
+}
+
 /// One event of each type, in the order of the table of types.
 pub(super) fn event_of_every_type() -> Vec<Event> {
     vec![
@@ -213,6 +244,8 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
             results: vec![result(account(0), ResultKind::Cancelled)],
             calls: vec![],
         },
+        told("desk", NoticeKind::Completed, 5, 1),
+        not_told("desk", NoticeKind::Completed, 5, 1, Some(120)),
         Event::Conflict(Conflict {
             identity: identity("CHG0030192"),
             digest: "ab".into(),

@@ -35,6 +35,7 @@ mod hosts_http;
 mod hosts_scf;
 mod killed;
 mod laws;
+mod notify;
 mod odd_files;
 mod read_operations;
 mod replies;

@@ -235,9 +235,15 @@ async fn the_daily_pass_leaves_retired_requests_alone() {
         world.now() + jiff::SignedDuration::from_hours(48),
     );
     world.clock.set(now);
-    let retired = retire(&world.journal, &age, signer().verifier(), now)
-        .await
-        .unwrap();
+    let retired = retire(
+        &world.journal,
+        &age,
+        signer().verifier(),
+        now,
+        &Default::default(),
+    )
+    .await
+    .unwrap();
     assert_eq!(retired.retired, 40);
     // A pass that read a retired request would need its segment.
     let segments = folder.path().join("journal/log/segments");

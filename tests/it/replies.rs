@@ -165,6 +165,13 @@ async fn check_warns_of_answers_and_secrets_that_mislead() {
         added[1].contains("source github has a secret of source jira"),
         "{added:?}"
     );
+    // A target that is told of denials makes up for the answers.
+    let file = site.folder.path().join("sharehook.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let notify = "[[notify]]\nname = \"desk\"\npreset = \"webhook\"\nurl = \"https://desk.example\"\nsecret = \"env:NATIVE_SECRET\"\n";
+    std::fs::write(&file, format!("{text}\n{notify}")).unwrap();
+    let warnings = checked(&site)["warnings"].to_string();
+    assert!(!warnings.contains("answers denied"), "{warnings}");
     let native = |check: &Value| {
         let sources = check["sources"].as_array().unwrap().iter();
         let found = sources.clone().find(|source| source["name"] == "native");

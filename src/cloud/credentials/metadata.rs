@@ -11,7 +11,7 @@ use super::error::{CredentialsError, unusable};
 use super::key::{CredentialSource, Credentials, Found};
 use super::remote::Remote;
 use crate::cloud::client::{self, Url};
-use crate::cloud::endpoint::is_loopback;
+use crate::domain::is_loopback;
 
 /// Terraform's variable for the role's name. Without it, the metadata service gives the name.
 const ROLE_VARIABLE: &str = "TENCENTCLOUD_CAM_ROLE_NAME";

@@ -18,15 +18,16 @@ pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Resu
     let age: Age = options.older_than.parse().map_err(Failure::usage)?;
     let (config, journal) = opened(context)?;
     let now = clock::system_now();
+    let rules = config.notice_rules();
     let done = if options.dry_run {
-        retirable(&journal, &age, now).await?
+        retirable(&journal, &age, now, &rules).await?
     } else {
         let signer = signer(&config)?.ok_or_else(|| {
             Failure::failed(
                 "nothing is sealed yet, so nothing is removed: run `sharehook audit seal`",
             )
         })?;
-        retire(&journal, &age, signer.verifier(), now).await?
+        retire(&journal, &age, signer.verifier(), now, &rules).await?
     };
     if context.json {
         outln!("{}", json!(done));

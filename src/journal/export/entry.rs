@@ -72,6 +72,8 @@ impl<'a> Entry<'a> {
             Event::Revoking { .. } => "revoking",
             Event::NotRevoked(_) => "not_revoked",
             Event::Revoked { .. } => "revoked",
+            Event::Notified(_) => "notified",
+            Event::NotificationFailed(_) => "notification_failed",
             Event::Conflict(_) => "conflict",
         }
     }
@@ -99,6 +101,10 @@ impl<'a> Entry<'a> {
             Event::NotRevoked(_) => "call failed".to_owned(),
             Event::CalledOff(call_off) => format!("called off by {}", call_off.name()),
             Event::Cancelled(cancelled) => format!("cancelled by {}", cancelled.name()),
+            Event::Notified(told) => format!("{} told {}", told.notice.notify, told.notice.on),
+            Event::NotificationFailed(failed) => {
+                format!("{} not told {}", failed.notice.notify, failed.notice.on)
+            }
             Event::Conflict(_) => "refused".to_owned(),
             _ => String::new(),
         }

@@ -123,6 +123,7 @@ fn activity(entry: &Entry<'_>) -> Activity {
         Event::Deferred(_) => Activity::Other("Deferral"),
         Event::CalledOff(_) => Activity::Other("Call-off"),
         Event::Cancelled(_) => Activity::Other("Cancellation"),
+        Event::Notified(_) | Event::NotificationFailed(_) => Activity::Other("Notification"),
     }
 }
 
@@ -147,6 +148,7 @@ fn end(entry: &Entry<'_>) -> End {
         Event::Revoked { results, .. } if !results.is_empty() => {
             of(Status::of(Action::Cancel, results))
         }
+        Event::NotificationFailed(_) => End::Failure("NotDelivered".to_owned()),
         Event::Conflict(_) => End::Failure("Conflict".to_owned()),
         _ => End::Success,
     }
@@ -178,6 +180,9 @@ fn message(entry: &Entry<'_>) -> String {
         Event::Refused { verdict, .. } => denied(verdict),
         Event::CalledOff(call_off) => format!("called off by {}", call_off.name()),
         Event::Cancelled(cancelled) => format!("cancelled by {}", cancelled.name()),
+        Event::NotificationFailed(failed) => {
+            format!("{}: {}", entry.outcome(), failed.why)
+        }
         Event::Conflict(_) => {
             "a known request came with other content and was not carried out".to_owned()
         }
@@ -333,6 +338,12 @@ fn unmapped(entry: &Entry<'_>) -> Value {
     match &record.event {
         Event::Cancelled(cancelled) => {
             unmapped.insert("cancelled".to_owned(), json!(cancelled));
+        }
+        Event::Notified(told) => {
+            unmapped.insert("notification".to_owned(), json!(told));
+        }
+        Event::NotificationFailed(failed) => {
+            unmapped.insert("notification".to_owned(), json!(failed));
         }
         Event::CalledOff(call_off) => {
             unmapped.insert("called_off".to_owned(), json!(call_off));

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::{ResultKind, Status};
+use crate::domain::{NoticeKind, ResultKind, Status};
 use crate::journal::record::{Event, Stored};
 use crate::journal::testing::*;
 
@@ -26,6 +26,14 @@ fn streams() -> Vec<Vec<Stored>> {
         StreamBuilder::full().records,
         StreamBuilder::empty(&identity("denied"))
             .then(0, 1, Event::Opened(Box::new(denied)))
+            .records,
+        StreamBuilder::full()
+            .then(EXPIRY + 70, 5, told("desk", NoticeKind::Partial, 7, 1))
+            .then(
+                EXPIRY + 71,
+                5,
+                not_told("ops", NoticeKind::Revoked, 11, 1, None),
+            )
             .records,
         StreamBuilder::empty(&id).then(0, 1, conflict).records,
         StreamBuilder::opened()

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Received;
 use crate::domain::{
-    AccountId, Identity, Item, ItemResult, ShareRequest, Status, Timestamp, Verdict,
+    AccountId, Identity, Item, ItemResult, Notice, ShareRequest, Status, Timestamp, Verdict,
 };
 
 /// One step. Its JSON has the variant's name as `type`.
@@ -75,6 +75,10 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
+    /// A notification was delivered. Whoever delivers it writes this, without a claim.
+    Notified(Notified),
+    /// An attempt to deliver a notification failed; likewise.
+    NotificationFailed(FailedNotification),
     /// The only record of a conflict's stream: a known identity came with other content.
     Conflict(Conflict),
 }
@@ -94,6 +98,8 @@ impl Event {
             | Self::CalledOff(_)
             | Self::Cancelled(_)
             | Self::Revoking { .. }
+            | Self::Notified(_)
+            | Self::NotificationFailed(_)
             | Self::Conflict(_) => &[],
         }
     }
@@ -112,8 +118,18 @@ impl Event {
             | Self::Cancelled(_)
             | Self::Refused { .. }
             | Self::Revoking { .. }
+            | Self::Notified(_)
+            | Self::NotificationFailed(_)
             | Self::Conflict(_) => &[],
         }
+    }
+
+    /// Whether it may come between two records of a worker's turn, which goes on after it.
+    pub fn needs_no_claim(&self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled(_) | Self::Notified(_) | Self::NotificationFailed(_)
+        )
     }
 
     /// Whether its writer needs a new claim before it writes again.
@@ -128,13 +144,15 @@ impl Event {
             | Self::Refused { .. }
             | Self::NotRevoked(_)
             | Self::Revoked { .. }
+            | Self::Notified(_)
+            | Self::NotificationFailed(_)
             | Self::Conflict(_) => true,
         }
     }
 }
 
 /// The names of events in `type`.
-pub(super) const TYPES: [&str; 12] = [
+pub(super) const TYPES: [&str; 14] = [
     "opened",
     "taken",
     "progress",
@@ -146,6 +164,8 @@ pub(super) const TYPES: [&str; 12] = [
     "revoking",
     "not_revoked",
     "revoked",
+    "notified",
+    "notification_failed",
     "conflict",
 ];
 
@@ -264,6 +284,34 @@ pub struct FailedAttempt {
     pub why: String,
     /// The earliest next attempt.
     pub not_before: Timestamp,
+}
+
+/// A delivered notification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notified {
+    /// Which.
+    #[serde(flatten)]
+    pub notice: Notice,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// Its map made no message of it, so nothing was sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
+}
+
+/// An attempt to deliver a notification that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedNotification {
+    /// Which.
+    #[serde(flatten)]
+    pub notice: Notice,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// The reason, for people.
+    pub why: String,
+    /// The earliest next attempt; none: it is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
 }
 
 /// The same identity with other content: recorded as evidence, never carried out.

@@ -10,7 +10,8 @@ mod worker;
 
 pub use bytes::Stored;
 pub use event::{
-    CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, Intent, Lease, Progress,
+    CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, FailedNotification, Intent, Lease,
+    Notified, Progress,
 };
 pub use flaw::Flaw;
 pub use received::Received;

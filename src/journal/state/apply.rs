@@ -102,8 +102,9 @@ impl State {
             },
             wake_up: None,
             holder_gone: false,
+            notices: Default::default(),
         };
-        Ok(state.with_wake_up(record))
+        Ok(state.with_outcome(record).with_wake_up(record))
     }
 
     /// The state after the next record.
@@ -125,7 +126,7 @@ impl State {
             next_seq: record.seq.saturating_add(1),
             hash: next.hash.clone(),
         };
-        Ok(self.with_wake_up(record))
+        Ok(self.with_outcome(record).with_wake_up(record))
     }
 
     /// Keeps the wake-up that `record` needs, unless an earlier one is still ahead and comes in
@@ -189,6 +190,7 @@ impl State {
             }
             Event::NotRevoked(attempt) => self.not_revoked(record, attempt),
             Event::Revoked { results, .. } => self.end_revoking(record, results),
+            Event::Notified(_) | Event::NotificationFailed(_) => self.note(record),
             Event::Opened(_) | Event::Conflict(_) => broken("a second beginning"),
         }
     }

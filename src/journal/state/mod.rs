@@ -4,14 +4,18 @@
 mod affected;
 mod apply;
 mod call_off;
+mod notices;
 mod request_state;
 mod results;
+mod told;
 mod wake_up;
 mod work;
 
 pub use affected::{Affected, Receiver};
 pub use apply::BrokenRecord;
+pub use notices::Owed;
 pub use request_state::{Head, Phase, State, StreamState};
+pub use told::Told;
 pub use wake_up::WakeUp;
 pub use work::{Grant, Work};
 

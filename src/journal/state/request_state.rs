@@ -7,6 +7,7 @@ use crate::domain::{
 
 use super::super::record::{CallOff, Conflict, Intent, StreamId, Worker};
 use super::WakeUp;
+use super::told::Notices;
 
 /// The state of a stream.
 #[derive(Debug, Clone)]
@@ -104,6 +105,7 @@ pub struct State {
     pub(super) head: Head,
     pub(super) wake_up: Option<WakeUp>,
     pub(super) holder_gone: bool,
+    pub(super) notices: Notices,
 }
 
 /// The revocation under way.

@@ -4,12 +4,14 @@
 use futures_util::future::join;
 use jiff::SignedDuration;
 
-use super::super::record::{CallOff, Event, Record, Stored, VERSION, Worker};
-use super::super::state::{Phase, State, Work};
+use super::super::record::{
+    CallOff, Event, FailedNotification, Notified, Record, Stored, StreamId, VERSION, Worker,
+};
+use super::super::state::{Phase, State, WakeUp, Work};
 use super::objects::Created;
 use super::workers::Hold;
 use super::{AppendError, Journal, JournalError};
-use crate::domain::{Timestamp, Verdict};
+use crate::domain::{NoticeRules, Timestamp, Verdict};
 
 /// A worker that has written nothing for this long has lost its claim, whatever the journal shows.
 /// Another may have finished the request since, and retention may have removed its records, so that
@@ -119,7 +121,7 @@ impl Claim {
                 }
                 Created::Theirs(found) => {
                     let found = journal.follower(&self.state, &found)?;
-                    if matches!(found.record.event, Event::Cancelled(_)) {
+                    if found.record.event.needs_no_claim() {
                         self.state = follow(&self.state, &found)?;
                         self.named = false;
                         continue;
@@ -238,7 +240,55 @@ impl Journal {
             (!wanted.items.is_empty()).then_some(Event::Cancelled(wanted))
         };
         let after = self.append(state, at, worker, event).await?;
-        self.settle(&after, &[], at).await
+        self.settle(&after, &[], at, &NoticeRules::default()).await
+    }
+
+    /// Records the end of an attempt to notify, unless another sender has recorded that attempt or a
+    /// later one. Announces the next attempt first. Returns the state afterwards.
+    ///
+    /// # Errors
+    /// What the store said; then the notification is still owed.
+    pub async fn record_notice(
+        &self,
+        state: State,
+        at: Timestamp,
+        worker: &Worker,
+        event: Event,
+    ) -> Result<State, JournalError> {
+        let (notice, attempt, next) = match &event {
+            Event::Notified(Notified {
+                notice, attempt, ..
+            }) => (notice, *attempt, None),
+            Event::NotificationFailed(FailedNotification {
+                notice,
+                attempt,
+                not_before,
+                ..
+            }) => (notice, *attempt, *not_before),
+            _ => return Ok(state),
+        };
+        if let Some(next) = next {
+            let wake_up = WakeUp::new(next, state.stream(), state.newest().saturating_add(1));
+            self.announce_wake_up(wake_up).await?;
+        }
+        let wanted = |state: &State| {
+            let known = state.told_of(notice);
+            let news = known.is_none_or(|told| !told.sent && told.attempts < attempt);
+            news.then(|| event.clone())
+        };
+        self.append(state, at, worker, wanted).await
+    }
+
+    /// Announces that a request from `at` on owes a notification, before its record 0 is written.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn announce_notice(
+        &self,
+        stream: StreamId,
+        at: Timestamp,
+    ) -> Result<(), JournalError> {
+        self.announce_wake_up(WakeUp::new(at, stream, 0)).await
     }
 
     /// Appends a record that needs no claim, and repeats while `event` still returns one.

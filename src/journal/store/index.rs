@@ -20,7 +20,7 @@ use super::super::record::{Flaw, StreamId};
 use super::super::state::{State, WakeUp};
 use super::objects::Fetched;
 use super::{History, Journal, JournalError};
-use crate::domain::Timestamp;
+use crate::domain::{NoticeRules, Timestamp};
 use grants::GrantEntry;
 use unsealed::UnsealedEntry;
 
@@ -235,12 +235,13 @@ impl Journal {
         histories: &[History],
         damaged: &[StreamId],
         now: Timestamp,
+        rules: &NoticeRules,
     ) -> Result<Indexed, JournalError> {
         let mut all = Indexed::default();
         for history in histories {
             all.add(self.mend_unsealed(index, history, now).await?);
             if let Some(state) = history.state() {
-                all.add(self.mend(index, state, now).await?);
+                all.add(self.mend(index, state, now, rules).await?);
             }
         }
         for stream in damaged.iter().filter(|s| !index.due.contains_key(s)) {
@@ -286,9 +287,10 @@ impl Journal {
         index: &Index,
         state: &State,
         now: Timestamp,
+        rules: &NoticeRules,
     ) -> Result<Indexed, JournalError> {
         let mut indexed = Indexed::default();
-        if let Some(at) = state.look_at().filter(|_| state.live(now)) {
+        if let Some(at) = state.next_look(rules, now) {
             let due = next_look(state, at);
             indexed.wanted = 1;
             if !index.wakes(&due) {

@@ -191,6 +191,28 @@ impl World {
         self.prepare_again();
     }
 
+    /// From now on the configuration is that of the folder's file with `text` behind it.
+    pub(crate) fn configure(&mut self, text: &str) {
+        let file = self.folder.path().join("sharehook.toml");
+        let before = std::fs::read_to_string(&file).unwrap();
+        let text = format!("{before}\n{text}");
+        let shown = file.display().to_string();
+        let read = Config::read(&shown, &text, &self.vars, &AwsSecrets::new()).unwrap();
+        let old = self.prepared.config().clone();
+        let config = Config {
+            cloud: old.cloud,
+            seal: old.seal,
+            ..read
+        };
+        self.prepared = Arc::new(Prepared::new(config).unwrap());
+        self.restart();
+    }
+
+    /// What a server does in the background after an answer.
+    pub(crate) async fn tell(&self) {
+        self.app.tell_before_answer(deadline()).await;
+    }
+
     fn prepare_again(&mut self) {
         let prepared = Prepared::new(self.prepared.config().clone()).unwrap();
         self.prepared = Arc::new(match self.patience {

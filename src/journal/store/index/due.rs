@@ -12,7 +12,7 @@ use super::super::super::location::JournalLocation;
 use super::super::super::state::{State, WakeUp};
 use super::super::objects::LISTING_TIMEOUT;
 use super::super::{Journal, JournalError};
-use crate::domain::Timestamp;
+use crate::domain::{NoticeRules, Timestamp};
 
 /// When an entry is this old without its record, the record will not be written: its writer stopped
 /// in between.
@@ -58,7 +58,7 @@ impl Journal {
 
     /// Updates the index after a look at a request: writes the entries that its records require,
     /// then deletes `wake_ups` and other entries that are no longer needed. A request with work
-    /// left keeps its wake-ups.
+    /// left, or a notification owed by `rules`, keeps its wake-ups.
     ///
     /// # Errors
     /// The store failed. Then the request gets another look.
@@ -67,14 +67,20 @@ impl Journal {
         state: &State,
         wake_ups: &[WakeUp],
         now: Timestamp,
+        rules: &NoticeRules,
     ) -> Result<(), JournalError> {
-        let next = state.look_at().filter(|_| state.live(now));
+        let next = state.next_look(rules, now);
         if next.is_some_and(|at| at <= now) {
             return Ok(());
         }
         let newest = state.newest();
-        let announced = state.wake_up().is_some_and(|wake_up| wake_up.at > now);
-        if let Some(at) = next.filter(|_| !announced) {
+        let announced = |at: &Timestamp| {
+            let known = state.wake_up();
+            known.is_some_and(|known| {
+                known.at > now && known.at <= WakeUp::new(*at, known.stream, 0).at
+            })
+        };
+        if let Some(at) = next.filter(|at| !announced(at)) {
             self.announce_wake_up(WakeUp::new(at, state.stream(), newest))
                 .await?;
         }
@@ -107,7 +113,10 @@ impl Journal {
         self.delete_entries(wake_ups).await
     }
 
-    pub(super) async fn announce_wake_up(&self, wake_up: WakeUp) -> Result<(), JournalError> {
+    pub(in super::super) async fn announce_wake_up(
+        &self,
+        wake_up: WakeUp,
+    ) -> Result<(), JournalError> {
         self.touch(&self.wake_up_path(&wake_up)).await
     }
 

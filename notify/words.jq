@@ -1,0 +1,39 @@
+# What every message says, in three lines for the person who asked: what became of which image, until when or why
+# not, and what to do. No line says who or what else is on the allow-list. The templates put the lines into their
+# system's markup and escape them there.
+def list: unique | if length > 5 then "\(.[:5] | join(", ")) and \(length - 5) more" else join(", ") end;
+def item: .account // "Lighthouse";
+def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;
+
+.request as $request
+| (.request | .accounts + if .lighthouse then ["Lighthouse"] else [] end | list) as $all
+| "\(.request.image) (\(.request.region))" as $image
+| (if .contact == null then "Ask the people who keep the share policy." else "Ask \(.contact)." end) as $ask
+| [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
+| [.results[] | select(.result == "failed") | item] as $bad
+| ([.results[] | select(.result == "failed") | .code] | list) as $codes
+| (if .expires_at == null then "It has no end: it stays until it is cancelled."
+   else "It ends at \(.expires_at | day) by itself." end) as $end
+| (if .request.ticket == null then "Request \(.request.id)." else "Ticket \(.request.ticket), request \(.request.id)." end) as $which
+| if .request.action == "share" then {did: "Shared \($image) with", verb: "shared", end: $end}
+  else {did: "Stopped sharing \($image) with", verb: "taken back", end: "Nothing is left to end."} end as $words
+| .lines =
+    if .type == "completed" then ["\($words.did) \($all).", $words.end, $which]
+    elif .type == "partial" then
+      ["\($words.did) \($good | list), but not with \($bad | list).",
+       "The reason: \($codes). \($words.end)", "\($ask) \($which)"]
+    elif .type == "failed" then
+      ["\($image) was not \($words.verb): \($all).", "The reason: \(if $codes == "" then "it was called off" else $codes end).", "\($ask) \($which)"]
+    elif .type == "denied" then
+      ["\($image) was not \($words.verb): the policy refused it for \($all).",
+       (if .policy == [] then "No rule allows it." else "The rule: \(.policy | list)." end), "\($ask) \($which)"]
+    elif .type == "expiring" then
+      ["The share of \($image) with \($all) ends at \(.expires_at | day).",
+       "Who still needs it asks for a new share before then.", $which]
+    elif .type == "revoked" then
+      ["The share of \($image) with \($good | list) has ended and was taken back.",
+       "Who still needs it asks for a new share.", $which]
+    else
+      ["The share of \($image) should have ended at \(.expires_at | day), and still stands.",
+       "The reason: \(.why // "not known yet"). The service keeps trying.", $which]
+    end

@@ -1,0 +1,196 @@
+//! Delivers notifications: finds what a recorded request owes, sends it, and records the end of each
+//! attempt. Begins after the outcome is durable, and changes neither an answer nor a decision. A
+//! process that stops between the delivery and its record delivers again under the same id.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+
+use crate::clock;
+use crate::domain::{NotifyName, Timestamp};
+use crate::journal::{
+    Event, FailedNotification, JournalError, Notified, Owed, State, StreamId, Worker,
+};
+use crate::notify::next_attempt;
+use crate::telemetry::NotificationResult;
+
+use super::context::left;
+use super::tell::{Failure, Told};
+use super::{App, Deadline};
+
+/// Requests whose notifications are delivered at once.
+const MAX_DELIVERING: usize = 8;
+/// Time limit of a request's notifications, all together.
+const MAX_TIME: Duration = Duration::from_secs(30);
+/// A server waits for a second attempt that is due so soon; the sweep comes to later ones.
+const SECOND_ATTEMPT: Duration = Duration::from_secs(10);
+/// A function gives notifications this much of the time that is left before its answer.
+const BEFORE_ANSWER: Duration = Duration::from_secs(2);
+/// After so many failures of one target a sweep leaves its other notifications to the next sweep.
+const MAX_FAILURES: u32 = 2;
+
+/// The failures of each target in one sweep.
+#[derive(Debug, Default)]
+pub(super) struct Failures(Mutex<BTreeMap<NotifyName, u32>>);
+
+impl Failures {
+    fn is_out(&self, notify: &NotifyName) -> bool {
+        self.lock().get(notify).is_some_and(|n| *n >= MAX_FAILURES)
+    }
+
+    fn count(&self, notify: &NotifyName) {
+        *self.lock().entry(notify.clone()).or_default() += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NotifyName, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl App {
+    /// Notes that a request owes a notification now, if it does.
+    pub(super) fn note_outcome(&self, state: &State) {
+        let now = self.now();
+        let rules = self.prepared.notice_rules();
+        if state.owes_from(rules, now).is_some_and(|at| at <= now) {
+            self.outbox.note(state.stream());
+        }
+    }
+
+    /// Delivers what this process's requests came to owe, until the future is dropped.
+    pub async fn tell_for_ever(self: Arc<Self>) {
+        let places = Arc::new(Semaphore::new(MAX_DELIVERING));
+        loop {
+            self.outbox.news().await;
+            for stream in self.outbox.take() {
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                    return;
+                };
+                let app = Arc::clone(&self);
+                tokio::spawn(async move {
+                    app.tell_promptly(stream).await;
+                    drop(place);
+                });
+            }
+        }
+    }
+
+    /// Delivers what this process's requests came to owe, within the time that is left and two seconds.
+    /// For functions and commands, which stop after their answer; the next sweep does the rest.
+    pub async fn tell_before_answer(&self, deadline: Deadline) {
+        let deadline = deadline.or_sooner(Deadline::after(BEFORE_ANSWER));
+        let noted = self.outbox.take();
+        let deliveries = noted
+            .into_iter()
+            .map(|stream| self.tell_stream(stream, deadline));
+        let all = join_all(deliveries);
+        // What is under way then is repeated under the same id.
+        drop(tokio::time::timeout(left(deadline), all).await);
+    }
+
+    async fn tell_promptly(&self, stream: StreamId) {
+        let now = self.now();
+        let Some(next) = self.tell_stream(stream, Deadline::after(MAX_TIME)).await else {
+            return;
+        };
+        let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
+        if wait <= SECOND_ATTEMPT {
+            tokio::time::sleep(wait).await;
+            self.tell_stream(stream, Deadline::after(MAX_TIME)).await;
+        }
+    }
+
+    /// Delivers what one request owes now; returns when it owes something next.
+    async fn tell_stream(&self, stream: StreamId, deadline: Deadline) -> Option<Timestamp> {
+        let told = async {
+            let state = self.reread(stream).await?;
+            self.tell(state, &Failures::default(), deadline).await
+        };
+        match told.await {
+            Ok(state) => state.owes_from(self.prepared.notice_rules(), self.now()),
+            Err(error) => {
+                tracing::error!(%error, "cannot notify; the next sweep tries again");
+                None
+            }
+        }
+    }
+
+    /// Delivers what the request owes now, and records the end of each attempt. Returns the state
+    /// afterwards.
+    pub(super) async fn tell(
+        &self,
+        mut state: State,
+        failures: &Failures,
+        deadline: Deadline,
+    ) -> Result<State, JournalError> {
+        let Some(_delivering) = self.outbox.deliver(state.stream()) else {
+            return Ok(state);
+        };
+        let now = self.now();
+        let owed = state.owed(self.prepared.notice_rules(), now);
+        let due = owed.into_iter().filter(|owed| owed.at <= now);
+        let worker = Worker::from_random(clock::fresh_bytes().map_err(JournalError::NoRandomness)?);
+        for owed in due {
+            if failures.is_out(&owed.notice.notify) || left(deadline).is_zero() {
+                continue;
+            }
+            let end = self.send(&state, &owed, deadline).await;
+            if end.is_err() {
+                failures.count(&owed.notice.notify);
+            }
+            let event = self.end_of(&state, owed, end);
+            let at = self.now();
+            state = self
+                .journal
+                .record_notice(state, at, &worker, event)
+                .await?;
+        }
+        Ok(state)
+    }
+
+    /// Counts and logs the end of an attempt; returns its record.
+    fn end_of(&self, state: &State, owed: Owed, end: Result<Told, Failure>) -> Event {
+        let Owed {
+            notice, attempt, ..
+        } = owed;
+        let (notify, on, identity) = (&notice.notify, notice.on, state.identity());
+        match end {
+            Ok(told) => {
+                self.counters
+                    .count_notification(notify, NotificationResult::Sent);
+                tracing::info!(%notify, %on, %identity, "notified");
+                Event::Notified(Notified {
+                    notice,
+                    attempt,
+                    silent: told == Told::Nothing,
+                })
+            }
+            Err(Failure {
+                why,
+                is_final,
+                retry_after,
+            }) => {
+                let next = next_attempt(attempt, self.now(), retry_after);
+                let not_before = next.filter(|_| !is_final);
+                if not_before.is_some() {
+                    self.counters
+                        .count_notification(notify, NotificationResult::Failed);
+                    tracing::warn!(%notify, %on, %identity, why, attempt, "not notified yet");
+                } else {
+                    self.counters
+                        .count_notification(notify, NotificationResult::GivenUp);
+                    tracing::error!(%notify, %on, %identity, why, attempt, "gave up a notification; `sharehook notify --retry` sends it again");
+                }
+                Event::NotificationFailed(FailedNotification {
+                    notice,
+                    attempt,
+                    why,
+                    not_before,
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! A target of notifications, ready to be told. In: its configuration. Out: the compiled template and
+//! the HTTP client, or every problem with its place.
+
+use crate::cloud::client::{self, Client};
+use crate::config::NotifyConfig;
+use crate::domain::{Problem, Problems};
+use crate::inbound::{SchemeName, SchemeSpec, Verifier};
+use crate::notify::{Auth, Template};
+
+/// A target, ready to be told.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) config: NotifyConfig,
+    pub(super) template: Template,
+    pub(super) client: Client,
+}
+
+impl Target {
+    /// Compiles a target's template and builds its client. `file` is the configuration's.
+    pub(super) fn new(file: &str, config: &NotifyConfig) -> Result<Self, Problems> {
+        let name = &config.subscription.name;
+        let place = format!("{file}:{}", config.line);
+        let here = |Problems(found): Problems| {
+            let told = |p: Problem| {
+                let text = format!("notify {name}: {}: {}", p.field, p.problem);
+                Problem::new(place.clone(), text, p.remedy)
+            };
+            Problems(found.into_iter().map(told).collect())
+        };
+        let template = match &config.map {
+            Some((path, text)) => Template::load(text, path)?,
+            None => Template::load(config.preset.template(), config.preset.as_str())?,
+        };
+        if let Auth::Signed(secret) = &config.auth {
+            let scheme = SchemeSpec::preset(SchemeName::StandardWebhooks);
+            // As strict as with the secret of a source.
+            Verifier::new(scheme, vec![secret.clone()], Vec::new()).map_err(here)?;
+        }
+        let client = client::http_client_for(config.proxy.as_deref(), &config.ca).map_err(here)?;
+        Ok(Self {
+            config: config.clone(),
+            template,
+            client,
+        })
+    }
+}

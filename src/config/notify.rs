@@ -1,0 +1,252 @@
+//! `[[notify]]`: names, addresses, secrets, templates. In: the raw tables. Out: valid targets, and
+//! the mistakes in the others.
+
+use std::collections::BTreeSet;
+
+use secrecy::SecretString;
+use toml::Spanned;
+
+use crate::domain::{NoticeKind, NotifyName, Problem, SourceName, Subscription};
+use crate::notify::{Address, Auth, AuthNeed, Preset};
+
+use super::raw_notify::{RawAuth, RawNotify};
+use super::reader::{Reader, line_of};
+use super::valid::{NotifyConfig, SourceConfig};
+
+impl Reader<'_> {
+    pub(super) fn notify(
+        &mut self,
+        raw: &[Spanned<RawNotify>],
+        sources: &[SourceConfig],
+    ) -> Vec<NotifyConfig> {
+        let mut names = BTreeSet::new();
+        let mut all = Vec::with_capacity(raw.len());
+        for entry in raw {
+            let written = entry.get_ref();
+            let name = self.notify_name(written, &mut names);
+            let on = self.on(written);
+            let told = self.sources_of(written, sources);
+            let address = self.address(written);
+            let auth = self.auth(entry);
+            let map = self.template(written);
+            let ca = self.certificates(written);
+            let proxy = self.proxy(written);
+            let contact = self.contact(written);
+            if let (Some(name), Some(address), Some(auth)) = (name, address, auth) {
+                all.push(NotifyConfig {
+                    subscription: Subscription {
+                        name,
+                        on,
+                        sources: told,
+                    },
+                    preset: *written.preset.get_ref(),
+                    address,
+                    auth,
+                    map,
+                    contact,
+                    ca,
+                    proxy,
+                    line: line_of(self.text, entry.span().start),
+                });
+            }
+        }
+        all
+    }
+
+    fn notify_name(
+        &mut self,
+        raw: &RawNotify,
+        names: &mut BTreeSet<NotifyName>,
+    ) -> Option<NotifyName> {
+        match raw.name.get_ref().parse::<NotifyName>() {
+            Ok(name) if names.insert(name.clone()) => return Some(name),
+            Ok(name) => self.problem(
+                &raw.name,
+                format!("two [[notify]] have the name {name}"),
+                "give each its own name",
+            ),
+            Err(problem) => self.problem(&raw.name, problem.problem, problem.remedy),
+        }
+        None
+    }
+
+    fn on(&mut self, raw: &RawNotify) -> Vec<NoticeKind> {
+        let Some(written) = &raw.on else {
+            return NoticeKind::ALL.to_vec();
+        };
+        if written.is_empty() {
+            self.problem(
+                &raw.name,
+                "on is empty, so this [[notify]] is told nothing",
+                "name what it is told of, or remove `on` for everything",
+            );
+        }
+        let mut on = Vec::new();
+        for kind in written {
+            match kind.get_ref().parse() {
+                Ok(known) => on.push(known),
+                Err(Problem {
+                    problem, remedy, ..
+                }) => self.problem(kind, format!("on: {problem}"), remedy),
+            }
+        }
+        on
+    }
+
+    fn sources_of(&mut self, raw: &RawNotify, sources: &[SourceConfig]) -> Vec<SourceName> {
+        let mut told = Vec::new();
+        for written in &raw.sources {
+            let known = |source: &&SourceConfig| source.name.as_str() == written.get_ref();
+            match sources.iter().find(known) {
+                Some(source) => told.push(source.name.clone()),
+                None => self.problem(
+                    written,
+                    format!(
+                        "sources: no [[source]] has the name {:?}",
+                        written.get_ref()
+                    ),
+                    "name a configured source, or remove `sources` for all",
+                ),
+            }
+        }
+        told
+    }
+
+    fn address(&mut self, raw: &RawNotify) -> Option<Address> {
+        match Address::read(raw.url.get_ref()) {
+            Ok(address) => Some(address),
+            Err(problem) => {
+                self.problem(
+                    &raw.url,
+                    format!("url: {}", problem.problem),
+                    problem.remedy,
+                );
+                None
+            }
+        }
+    }
+
+    /// How the program proves itself, as far as the preset needs it.
+    fn auth(&mut self, entry: &Spanned<RawNotify>) -> Option<Auth> {
+        let raw = entry.get_ref();
+        let preset = *raw.preset.get_ref();
+        let whose = format!("notify {:?}", raw.name.get_ref());
+        let needs = preset.auth_need();
+        if let (Some(secret), false) = (&raw.secret, needs == AuthNeed::Secret) {
+            let problem = format!("secret has no effect with preset = \"{preset}\"");
+            self.problem(secret, problem, "remove it, or write auth");
+        }
+        match (needs, &raw.secret, &raw.auth) {
+            (AuthNeed::Secret, Some(secret), None) => {
+                let secret = self.secret(&whose, secret)?;
+                Some(Auth::Signed(secret))
+            }
+            (AuthNeed::Secret, _, Some(auth)) => {
+                let problem = format!("auth has no effect with preset = \"{preset}\"");
+                self.problem(auth, problem, "write secret, which signs each message");
+                None
+            }
+            (AuthNeed::Secret, None, None) => {
+                let remedy = "write secret = \"env:NAME\", a whsec_ key that the receiver has too";
+                self.problem(&raw.preset, format!("{whose}: secret is missing"), remedy);
+                None
+            }
+            (AuthNeed::Header, _, Some(auth)) => self.written_auth(&whose, preset, auth),
+            (AuthNeed::Header, _, None) => {
+                let remedy = "write auth = { bearer = \"env:NAME\" }, { basic = … } or { header = …, value = … }";
+                self.problem(&raw.preset, format!("{whose}: auth is missing"), remedy);
+                None
+            }
+        }
+    }
+
+    fn written_auth(
+        &mut self,
+        whose: &str,
+        preset: Preset,
+        written: &Spanned<RawAuth>,
+    ) -> Option<Auth> {
+        let RawAuth {
+            basic,
+            bearer,
+            header,
+            value,
+        } = written.get_ref();
+        match (basic, bearer, header, value) {
+            (Some(login), None, None, None) => {
+                let login: SecretString = self.secret(whose, login)?;
+                Some(Auth::Basic(login))
+            }
+            (None, Some(token), None, None) => {
+                let prefix = preset.bearer_prefix();
+                let token = self.secret(whose, token)?;
+                Some(Auth::Bearer(prefix, token))
+            }
+            (None, None, Some(header), Some(value)) => {
+                let name = header.get_ref().to_ascii_lowercase();
+                let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+                if name.is_empty() || name.len() > 64 || !name.bytes().all(good) {
+                    let remedy = "write the name of a header, such as X-Token";
+                    self.problem(header, "auth.header is not a header's name", remedy);
+                }
+                let value = self.secret(whose, value)?;
+                Some(Auth::Header(name, value))
+            }
+            _ => {
+                let remedy = "write basic, or bearer, or header with value";
+                self.problem(
+                    written,
+                    format!("{whose}: auth is not one of its forms"),
+                    remedy,
+                );
+                None
+            }
+        }
+    }
+
+    /// A template of the operator's: its path and text.
+    fn template(&mut self, raw: &RawNotify) -> Option<(String, String)> {
+        let written = raw.map.as_ref()?;
+        let path = self.root.join(written.get_ref());
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Some((path.display().to_string(), text)),
+            Err(error) => {
+                let problem = format!("map {} cannot be read: {error}", path.display());
+                let remedy = "name a jq file, or remove `map` for the one that ships";
+                self.problem(written, problem, remedy);
+                None
+            }
+        }
+    }
+
+    fn certificates(&mut self, raw: &RawNotify) -> Vec<u8> {
+        let Some(written) = &raw.ca_file else {
+            return Vec::new();
+        };
+        let path = self.root.join(written.get_ref());
+        std::fs::read(&path).unwrap_or_else(|error| {
+            let problem = format!("ca_file {} cannot be read: {error}", path.display());
+            self.problem(written, problem, "name a PEM file of certificates");
+            Vec::new()
+        })
+    }
+
+    fn proxy(&mut self, raw: &RawNotify) -> Option<String> {
+        let written = raw.proxy.as_ref()?;
+        if !written.get_ref().starts_with("http://") {
+            let remedy = "write it as in \"http://10.0.0.1:3128\"";
+            self.problem(written, "proxy is not the address of an HTTP proxy", remedy);
+        }
+        Some(written.get_ref().clone())
+    }
+
+    fn contact(&mut self, raw: &RawNotify) -> Option<String> {
+        let written = raw.contact.as_ref()?;
+        let text = written.get_ref().trim();
+        if text.is_empty() || text.chars().count() > 200 || text.chars().any(char::is_control) {
+            let remedy = "write whom to ask on one line, such as \"the platform team\"";
+            self.problem(written, "contact is not a short line of text", remedy);
+        }
+        Some(text.to_owned())
+    }
+}

@@ -1,0 +1,72 @@
+//! `[[notify]]` as written.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::notify::Preset;
+
+#[cfg(test)]
+use super::schema;
+
+/// Where outcomes are told. docs/notifications.md
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawNotify {
+    /// Its name, in records, metrics and webhook ids.
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[a-z0-9_-]{1,64}$")))]
+    pub(super) name: Spanned<String>,
+    /// Which system is told, and how.
+    #[cfg_attr(test, schemars(with = "Preset"))]
+    pub(super) preset: Spanned<Preset>,
+    /// What it is told of; the default is everything.
+    #[cfg_attr(test, schemars(with = "Option<Vec<schema::NoticeName>>"))]
+    pub(super) on: Option<Vec<Spanned<String>>>,
+    /// The sources whose requests it is told of; the default is every source.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub(super) sources: Vec<Spanned<String>>,
+    /// The system's address; plain http on loopback only. No ticket can change it.
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = "^https?://[^?#]+$")))]
+    pub(super) url: Spanned<String>,
+    /// How the program authenticates there.
+    #[cfg_attr(test, schemars(with = "Option<RawAuth>"))]
+    pub(super) auth: Option<Spanned<RawAuth>>,
+    /// For webhook: the key that signs.
+    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
+    pub(super) secret: Option<Spanned<String>>,
+    /// A jq file of yours that writes the messages, relative to this file.
+    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
+    pub(super) map: Option<Spanned<String>>,
+    /// Whom a requester asks after a refusal, as the messages name them.
+    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1, max = 200)))]
+    pub(super) contact: Option<Spanned<String>>,
+    /// A PEM file of certificates that the program trusts there too, relative to this file.
+    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
+    pub(super) ca_file: Option<Spanned<String>>,
+    /// The HTTP proxy on the way there.
+    #[cfg_attr(test, schemars(with = "Option<String>", regex(pattern = "^http://.+")))]
+    pub(super) proxy: Option<Spanned<String>>,
+}
+
+/// One of `basic`, `bearer`, or `header` with `value`.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAuth {
+    /// `user:password`.
+    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
+    pub(super) basic: Option<Spanned<String>>,
+    /// A token.
+    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
+    pub(super) bearer: Option<Spanned<String>>,
+    /// The name of a header.
+    #[cfg_attr(
+        test,
+        schemars(with = "Option<String>", regex(pattern = "^[A-Za-z0-9-]{1,64}$"))
+    )]
+    pub(super) header: Option<Spanned<String>>,
+    /// What it holds.
+    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
+    pub(super) value: Option<Spanned<String>>,
+}

@@ -1,0 +1,12 @@
+//! Whether a host is this machine: the only one to which plain http is spoken.
+
+use std::net::IpAddr;
+
+/// Whether a URL's host is `localhost` or a loopback address.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let address = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,314 @@
+//! Which notifications a request owes. In: its state, the configuration's rules, the present instant.
+//! Out: who is to be told what, and from when on. The records say what was delivered and what failed.
+
+use jiff::SignedDuration;
+
+use super::super::record::{Event, FailedNotification, Notified, Record};
+use super::apply::{BrokenRecord, broken};
+use super::told::{Outcome, Told};
+use super::{Phase, State};
+use crate::domain::{Notice, NoticeKind, NoticeRules, Status, Timestamp};
+
+/// A notification that is to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// Which.
+    pub notice: Notice,
+    /// The number of the next attempt, from 1.
+    pub attempt: u32,
+    /// Not before this instant.
+    pub at: Timestamp,
+    /// When there came to be something to tell.
+    pub since: Timestamp,
+}
+
+impl State {
+    /// The notifications that the request owes, also those of a later instant, by the rules of the
+    /// present configuration.
+    pub fn owed(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Owed> {
+        if rules.subscriptions.is_empty() {
+            return Vec::new();
+        }
+        let source = &self.identity().source;
+        let mut owed = Vec::new();
+        for outcome in self.to_tell(rules, now) {
+            let wanted = |one: &&_| crate::domain::Subscription::wants(one, outcome.on, source);
+            for one in rules.subscriptions.iter().filter(wanted) {
+                let notice = Notice {
+                    notify: one.name.clone(),
+                    on: outcome.on,
+                    about: outcome.about,
+                };
+                let (attempts, at) = match self.told_of(&notice) {
+                    None if outcome.is_history(now) => continue,
+                    None => (0, outcome.at),
+                    Some(told) => match told.not_before {
+                        Some(at) => (told.attempts, at),
+                        None => continue,
+                    },
+                };
+                owed.push(Owed {
+                    notice,
+                    attempt: attempts.saturating_add(1),
+                    at,
+                    since: outcome.at,
+                });
+            }
+        }
+        owed
+    }
+
+    /// When the next of them is due.
+    pub fn owes_from(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
+        self.owed(rules, now).iter().map(|owed| owed.at).min()
+    }
+
+    /// When the index has to lead to the request next: for work, for what it holds, or for a
+    /// notification.
+    pub fn next_look(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
+        let work = self.look_at().filter(|_| self.live(now));
+        work.into_iter().chain(self.owes_from(rules, now)).min()
+    }
+
+    /// What became of each notification, in the order of the first attempts.
+    pub fn told(&self) -> &[Told] {
+        &self.notices.told
+    }
+
+    /// What became of this notification; `None` when no attempt is recorded.
+    pub fn told_of(&self, notice: &Notice) -> Option<&Told> {
+        self.notices.told.iter().find(|told| told.notice == *notice)
+    }
+
+    /// Everything that can be told now or later: what the records say, and what the share's end brings.
+    fn to_tell(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Outcome> {
+        let mut all = self.notices.outcomes.clone();
+        let (Some(last), Some(end)) = (all.last().copied(), self.expires_at()) else {
+            return all;
+        };
+        if self.given().is_empty() {
+            return all;
+        }
+        let before = rules.before_end.as_ref().map(|span| span.seconds());
+        let from = before.and_then(|s| end.checked_sub(SignedDuration::from_secs(s)).ok());
+        // A share that is shorter than the notice has told its end when it was made.
+        if let Some(at) =
+            from.filter(|at| *at > last.at && now < end && *self.phase() == Phase::Closed)
+        {
+            all.push(Outcome {
+                on: NoticeKind::Expiring,
+                at,
+                ..last
+            });
+        }
+        let tried = matches!(
+            self.phase(),
+            Phase::Revoking { .. } | Phase::RevokeDeferred { .. }
+        );
+        if end <= now && tried && self.failed_revocations() > 0 {
+            all.push(Outcome {
+                on: NoticeKind::Overdue,
+                at: end,
+                ..last
+            });
+        }
+        all
+    }
+
+    /// Notes the outcome that `record` is.
+    pub(super) fn with_outcome(mut self, record: &Record) -> Self {
+        let on = match &record.event {
+            Event::Opened(intent) if !intent.verdict.allowed => NoticeKind::Denied,
+            Event::Refused { .. } => NoticeKind::Denied,
+            Event::Closed { status, .. } => match status {
+                Status::Completed => NoticeKind::Completed,
+                Status::Partial => NoticeKind::Partial,
+                _ => NoticeKind::Failed,
+            },
+            Event::Revoked { .. } if *self.phase() == Phase::Revoked => NoticeKind::Revoked,
+            _ => return self,
+        };
+        self.notices.outcomes.push(Outcome {
+            on,
+            about: record.seq,
+            at: record.at,
+        });
+        self
+    }
+
+    /// Takes in what `record` says of a notification.
+    pub(super) fn note(&mut self, record: &Record) -> Result<(), BrokenRecord> {
+        let (notice, attempts, why, not_before) = match &record.event {
+            Event::Notified(Notified {
+                notice, attempt, ..
+            }) => (notice, *attempt, None, None),
+            Event::NotificationFailed(failed) => {
+                let FailedNotification {
+                    notice,
+                    attempt,
+                    why,
+                    not_before,
+                } = failed;
+                (notice, *attempt, Some(why.clone()), *not_before)
+            }
+            _ => return broken("no record of a notification"),
+        };
+        let of_outcome = |known: &Outcome| {
+            let end = matches!(notice.on, NoticeKind::Expiring | NoticeKind::Overdue);
+            known.about == notice.about && (end || known.on == notice.on)
+        };
+        if !self.notices.outcomes.iter().any(of_outcome) {
+            return broken("a notification of what did not happen");
+        }
+        let told = Told {
+            notice: notice.clone(),
+            attempts,
+            at: record.at,
+            sent: matches!(record.event, Event::Notified(_)),
+            why,
+            not_before,
+        };
+        let mut known = self.notices.told.iter_mut();
+        match known.find(|known| known.notice == *notice) {
+            None => self.notices.told.push(told),
+            Some(known) if known.sent => return broken("a notification was delivered twice"),
+            Some(known) if known.attempts >= attempts => {
+                return broken("an attempt to notify was recorded twice");
+            }
+            Some(known) => *known = told,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{EXPIRY, StreamBuilder, at, not_revoked, not_told, told};
+    use super::*;
+    use crate::domain::Subscription;
+
+    fn rules(names: &[&str]) -> NoticeRules {
+        let subscription = |name: &&str| Subscription {
+            name: name.parse().unwrap(),
+            on: NoticeKind::ALL.to_vec(),
+            sources: vec!["jira".parse().unwrap()],
+        };
+        NoticeRules {
+            subscriptions: names.iter().map(subscription).collect(),
+            before_end: "1h".parse().ok(),
+        }
+    }
+
+    fn owed(builder: &StreamBuilder, now: i64) -> Vec<String> {
+        let state = State::from_records(&builder.records).unwrap();
+        let owed = state.owed(&rules(&["desk", "ops"]), at(now));
+        let shown = |Owed {
+                         notice,
+                         attempt,
+                         at: from,
+                         ..
+                     }: Owed| {
+            let seconds = from.duration_since(at(0)).as_secs();
+            format!(
+                "{} {} {} {attempt} {seconds}",
+                notice.notify, notice.on, notice.about
+            )
+        };
+        owed.into_iter().map(shown).collect()
+    }
+
+    /// The first records of the full stream, up to its close as record 7.
+    fn until_closed() -> StreamBuilder {
+        let mut builder = StreamBuilder::full();
+        builder.records.truncate(8);
+        builder
+    }
+
+    #[test]
+    fn what_is_owed_follows_from_records_rules_and_the_instant() {
+        let mut builder = until_closed();
+        let closed_at = builder.records[7].record.at.duration_since(at(0)).as_secs();
+        let ends = EXPIRY - 3_600;
+        let expiring = |name: &str| format!("{name} expiring 7 1 {ends}");
+        let completed = |name: &str| format!("{name} partial 7 1 {closed_at}");
+        assert_eq!(
+            owed(&builder, closed_at),
+            [
+                completed("desk"),
+                completed("ops"),
+                expiring("desk"),
+                expiring("ops")
+            ]
+        );
+        builder = builder.then(closed_at + 1, 7, told("desk", NoticeKind::Partial, 7, 1));
+        let failed = not_told("ops", NoticeKind::Partial, 7, 1, Some(closed_at + 6));
+        builder = builder.then(closed_at + 2, 8, failed);
+        let next = format!("ops partial 7 2 {}", closed_at + 6);
+        assert_eq!(
+            owed(&builder, closed_at + 2),
+            [next, expiring("desk"), expiring("ops")]
+        );
+        let given_up = not_told("ops", NoticeKind::Partial, 7, 2, None);
+        builder = builder.then(closed_at + 7, 8, given_up);
+        assert_eq!(
+            owed(&builder, closed_at + 7),
+            [expiring("desk"), expiring("ops")]
+        );
+        // Past its end nothing expires any more; an old outcome without an attempt is history.
+        assert_eq!(owed(&until_closed(), EXPIRY).len(), 2);
+        assert_eq!(owed(&until_closed(), 4 * 86_400), [""; 0]);
+        let state = State::from_records(&builder.records).unwrap();
+        assert_eq!(state.owed(&NoticeRules::default(), at(closed_at)), []);
+    }
+
+    #[test]
+    fn a_failed_revocation_is_overdue_however_old() {
+        let mut builder = StreamBuilder::full();
+        builder.records.truncate(9);
+        let begun = State::from_records(&builder.records).unwrap();
+        assert!(
+            matches!(begun.phase(), Phase::Revoking { .. }),
+            "{:?}",
+            begun.phase()
+        );
+        assert!(
+            !owed(&builder, 30 * 86_400)
+                .iter()
+                .any(|owed| owed.contains("overdue"))
+        );
+        builder = builder.then(EXPIRY + 50, 3, not_revoked(EXPIRY + 500));
+        let overdue = format!("desk overdue 7 1 {EXPIRY}");
+        assert!(owed(&builder, 30 * 86_400).contains(&overdue));
+    }
+
+    #[test]
+    fn records_of_notifications_follow_what_they_tell_of() {
+        let builder = until_closed();
+        let desk = |attempt| told("desk", NoticeKind::Partial, 7, attempt);
+        let again = not_told("desk", NoticeKind::Partial, 7, 1, None);
+        for (events, why) in [
+            (
+                vec![told("desk", NoticeKind::Denied, 7, 1)],
+                "did not happen",
+            ),
+            (
+                vec![told("desk", NoticeKind::Partial, 6, 1)],
+                "did not happen",
+            ),
+            (
+                vec![told("desk", NoticeKind::Expiring, 8, 1)],
+                "did not happen",
+            ),
+            (vec![desk(1), desk(2)], "delivered twice"),
+            (vec![again.clone(), again], "recorded twice"),
+        ] {
+            let end = events.into_iter().fold(builder.clone(), |built, event| {
+                let last = built.records.last().unwrap().record.at;
+                let seconds = last.duration_since(at(0)).as_secs() + 1;
+                built.then(seconds, 9, event)
+            });
+            let error = State::from_records(&end.records).unwrap_err();
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+}

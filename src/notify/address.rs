@@ -1,0 +1,141 @@
+//! The address of a target. In: the configuration's text, and a message's path. Out: a URL whose
+//! scheme, host and base path are the configuration's, whatever a ticket wrote.
+
+use reqwest::Url;
+
+use crate::domain::{Problem, is_loopback};
+
+/// A configured address: scheme, host, port and base path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address(Url);
+
+impl Address {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// It has a query, a login or a fragment, or is plain http to another host than loopback.
+    pub fn read(text: &str) -> Result<Self, Problem> {
+        const EXAMPLE: &str = "write it as in \"https://acme.atlassian.net\"";
+        let wrong = |problem: &str, remedy: &str| Problem::new("url", problem, remedy);
+        let url = Url::parse(text).map_err(|_| wrong("is not an address", EXAMPLE))?;
+        let host = url
+            .host_str()
+            .ok_or_else(|| wrong("has no host", EXAMPLE))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong("holds a login", "write it as auth"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("has more than scheme, host and path", EXAMPLE));
+        }
+        match url.scheme() {
+            "https" => Ok(Self(url)),
+            "http" if is_loopback(host) => Ok(Self(url)),
+            "http" => Err(wrong(
+                "is plain http to a host other than loopback",
+                "use https",
+            )),
+            _ => Err(wrong("is neither https nor http", EXAMPLE)),
+        }
+    }
+
+    /// The URL of a message: this address with `path`, which may have a query, behind it.
+    ///
+    /// # Errors
+    /// A path that could lead elsewhere, as a text for people.
+    pub fn join(&self, path: &str) -> Result<Url, PathError> {
+        if path.is_empty() {
+            return Ok(self.0.clone());
+        }
+        let plain = |c: char| c.is_ascii_graphic() && c != '\\' && c != '#';
+        if !path.starts_with('/') || path.starts_with("//") || !path.chars().all(plain) {
+            return Err(PathError);
+        }
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
+        let dots = |segment: &str| {
+            let bare = segment.to_ascii_lowercase().replace("%2e", ".");
+            bare == "." || bare == ".."
+        };
+        if path.split('/').any(dots) {
+            return Err(PathError);
+        }
+        let mut url = self.0.clone();
+        let base = self.0.path().trim_end_matches('/');
+        url.set_path(&format!("{base}{path}"));
+        url.set_query(query);
+        Ok(url)
+    }
+
+    /// Whether `url` has this address's scheme, host and port.
+    pub fn same_origin(&self, url: &Url) -> bool {
+        self.0.origin() == url.origin()
+    }
+}
+
+/// A message's path that is no path below the target's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "its path is not one below the configured url: begin it with / and encode each part with @uri"
+)]
+pub struct PathError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_and_the_base_path_stay() {
+        let address = Address::read("https://acme.example/jira/").unwrap();
+        for (path, url) in [
+            ("", "https://acme.example/jira/"),
+            ("/rest/x?y=1", "https://acme.example/jira/rest/x?y=1"),
+            ("/a%2Fb/c", "https://acme.example/jira/a%2Fb/c"),
+            (
+                "/@evil.example/x",
+                "https://acme.example/jira/@evil.example/x",
+            ),
+        ] {
+            assert_eq!(address.join(path).unwrap().as_str(), url);
+        }
+        for bad in [
+            "rest",
+            "//evil.example/x",
+            "/../admin",
+            "/a/%2e%2E/b",
+            "/a\\b",
+            "/a#b",
+            "/a b",
+            "/ä",
+            "https://evil.example/",
+            "/a\r\nx: y",
+            "/./a",
+        ] {
+            assert_eq!(address.join(bad), Err(PathError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for good in [
+            "http://127.0.0.1:1",
+            "http://localhost/x",
+            "https://a.example:8443/b",
+        ] {
+            assert!(Address::read(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "acme.example",
+            "http://acme.example",
+            "https://u:p@acme.example",
+            "ftp://127.0.0.1",
+            "https://acme.example/?q=1",
+            "https://acme.example/#f",
+            "http://127.0.0.1.evil.example",
+        ] {
+            assert!(Address::read(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What is told of a recorded outcome, and to which system. In: a request's state and a target. Out:
+//! messages for that system's API, the schedule of attempts, and what an answer means. Pure: `app`
+//! sends the messages.
+
+mod address;
+mod auth;
+mod message;
+mod outcome_event;
+mod preset;
+mod schedule;
+mod template;
+
+pub use address::Address;
+pub use auth::Auth;
+pub use message::{Message, Method};
+pub use outcome_event::{marker, outcome_event, webhook_id};
+pub use preset::{AuthNeed, Preset};
+pub use schedule::{next_attempt, retry_after};
+pub use template::Template;

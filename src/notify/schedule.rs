@@ -1,0 +1,71 @@
+//! When a failed delivery is tried again: after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h, as
+//! Standard Webhooks suggests. In: the number of the attempt that failed, and the receiver's wish.
+
+use jiff::SignedDuration;
+
+use crate::domain::Timestamp;
+
+/// The pause after each failed attempt but the last.
+const PAUSES: [i64; 7] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
+/// A receiver can put an attempt off for so long.
+const MAX_RETRY_AFTER: i64 = 86_400;
+
+/// When the attempt after `attempt` (from 1) is due; `None`: that was the last. `wish` is the
+/// receiver's `Retry-After` in seconds.
+pub fn next_attempt(attempt: u32, failed_at: Timestamp, wish: Option<i64>) -> Option<Timestamp> {
+    let index = usize::try_from(attempt.checked_sub(1)?).ok()?;
+    let pause = PAUSES.get(index)?;
+    let pause = (*pause).max(wish.unwrap_or(0).min(MAX_RETRY_AFTER));
+    failed_at.checked_add(SignedDuration::from_secs(pause)).ok()
+}
+
+/// The seconds that a `Retry-After` header asks for: a number, or a date.
+pub fn retry_after(header: &str, now: Timestamp) -> Option<i64> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse::<u32>() {
+        return Some(seconds.into());
+    }
+    let at = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(header)
+        .ok()?;
+    Some(at.duration_since(now).as_secs().max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_attempts_in_twenty_eight_hours() {
+        let start = Timestamp::UNIX_EPOCH;
+        let mut at = start;
+        let mut waits = Vec::new();
+        for attempt in 1..=8 {
+            let Some(next) = next_attempt(attempt, at, None) else {
+                assert_eq!(attempt, 8);
+                break;
+            };
+            waits.push(next.duration_since(at).as_secs());
+            at = next;
+        }
+        assert_eq!(waits, [5, 300, 1800, 7200, 18000, 36000, 36000]);
+        assert_eq!(next_attempt(0, start, None), None);
+        assert_eq!(next_attempt(u32::MAX, start, None), None);
+    }
+
+    #[test]
+    fn a_receiver_can_put_it_off_but_not_for_ever() {
+        let pause = |wish| {
+            let next = next_attempt(1, Timestamp::UNIX_EPOCH, Some(wish)).unwrap();
+            next.as_second()
+        };
+        assert_eq!([pause(1), pause(60), pause(i64::MAX)], [5, 60, 86_400]);
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(retry_after(" 120", now), Some(120));
+        assert_eq!(retry_after("Thu, 01 Jan 1970 00:02:00 GMT", now), Some(120));
+        assert_eq!(retry_after("Wed, 31 Dec 1969 00:02:00 GMT", now), Some(0));
+        for bad in ["", "soon", "-5", "1.5", "99999999999999"] {
+            assert_eq!(retry_after(bad, now), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! Notifications: who is told what and when, what a target's answers do, and that no stop of the
+//! process loses one. The sandbox's inbox is the system that is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use sharehook::domain::Timestamp;
+use sharehook_sandbox::{InboxAnswer, Letter};
+
+use crate::support::store::Break;
+use crate::support::{ACCOUNTS, Place, STRANGER, World, request};
+
+pub(crate) const SECRET: &str = "whsec_dGVzdC1vbmx5LW5vdGlmeS1zZWNyZXQtMDEyMzQ1Njc=";
+
+/// A world that tells the inbox of its sandbox; `more` is written into its `[[notify]]`.
+pub(crate) async fn world(place: Place<'_>, more: &str) -> World {
+    let mut world = World::with(place, |_| ()).await;
+    std::fs::write(world.folder.path().join("notify.secret"), SECRET).unwrap();
+    let url = world.cloud.url();
+    world.configure(&format!(
+        "[limits]\nnotice = \"3d\"\n\n[[notify]]\nname = \"desk\"\npreset = \"webhook\"\n\
+         url = \"{url}/inbox\"\nsecret = \"file:notify.secret\"\n{more}\n"
+    ));
+    world.reset().await;
+    world.cloud.clear_inbox();
+    world
+}
+
+/// What the inbox accepted: each webhook id with its bodies.
+fn told(world: &World) -> BTreeMap<String, Vec<Value>> {
+    let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for Letter {
+        headers,
+        body,
+        status,
+        ..
+    } in world.cloud.letters()
+    {
+        if (200..300).contains(&status) {
+            let body = serde_json::from_str(&body).unwrap();
+            all.entry(headers["webhook-id"].clone())
+                .or_default()
+                .push(body);
+        }
+    }
+    all
+}
+
+/// The types of the events that the inbox accepted, in their order.
+fn types(world: &World) -> Vec<String> {
+    let accepted = world
+        .cloud
+        .letters()
+        .into_iter()
+        .filter(|letter| letter.status < 300);
+    accepted
+        .map(|letter| {
+            let event: Value = serde_json::from_str(&letter.body).unwrap();
+            let name = event["type"].as_str().unwrap();
+            name.strip_prefix("sharehook.request.").unwrap().to_owned()
+        })
+        .collect()
+}
+
+fn answer(status: u16) -> InboxAnswer {
+    InboxAnswer {
+        status,
+        ..InboxAnswer::default()
+    }
+}
+
+#[tokio::test]
+async fn a_share_a_denial_and_an_end_are_each_told_once() {
+    let world = world(Place::Brittle, "").await;
+    world
+        .deliver(&request("GOOD", json!({"expires_in": "10d"})))
+        .await;
+    assert_eq!(
+        types(&world),
+        [""; 0],
+        "an answer never waits for a notification"
+    );
+    world.tell().await;
+    world
+        .deliver(&request("BAD", json!({"accounts": [STRANGER]})))
+        .await;
+    world.tell().await;
+    assert_eq!(types(&world), ["completed", "denied"]);
+    // Duplicates and sweeps tell nothing again.
+    for _ in 0..3 {
+        world
+            .deliver(&request("GOOD", json!({"expires_in": "10d"})))
+            .await;
+        world.tell().await;
+        world.advance(600);
+        world.sweep().await;
+    }
+    assert_eq!(types(&world).len(), 2);
+    world.advance(7 * 86_400);
+    world.sweep().await;
+    world.advance(3 * 86_400);
+    world.sweep().await;
+    world.sweep().await;
+    assert_eq!(
+        types(&world),
+        ["completed", "denied", "expiring", "revoked"]
+    );
+    world.verify().await.unwrap();
+}
+
+/// The event that a receiver gets, and its signature by the published scheme.
+#[tokio::test]
+async fn the_event_is_a_signed_cloudevent_with_the_request_s_id() {
+    use base64::Engine as _;
+    use hmac::{KeyInit as _, Mac as _};
+    let world = world(Place::Brittle, "").await;
+    world.deliver(&request("CHG1", json!({}))).await;
+    world.tell().await;
+    let letters = world.cloud.letters();
+    let [letter] = &letters[..] else {
+        panic!("{letters:?}")
+    };
+    assert_eq!((&*letter.method, &*letter.path), ("POST", ""));
+    assert_eq!(
+        letter.headers["content-type"],
+        "application/cloudevents+json"
+    );
+    let event: Value = serde_json::from_str(&letter.body).unwrap();
+    for (name, wanted) in [
+        ("specversion", json!("1.0")),
+        ("type", json!("sharehook.request.completed")),
+        ("subject", json!("invoke/CHG1")),
+        ("id", json!(letter.headers["webhook-id"])),
+    ] {
+        assert_eq!(event[name], wanted, "{name}");
+    }
+    assert_eq!(event["data"]["request"]["id"], "CHG1");
+    assert_eq!(event["data"]["results"].as_array().unwrap().len(), 3);
+    assert_eq!(event["data"]["lines"].as_array().unwrap().len(), 3);
+    let key = SECRET.strip_prefix("whsec_").unwrap();
+    let engine = base64::engine::general_purpose::STANDARD;
+    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(&engine.decode(key).unwrap()).unwrap();
+    let (id, time) = (
+        &letter.headers["webhook-id"],
+        &letter.headers["webhook-timestamp"],
+    );
+    mac.update(format!("{id}.{time}.{}", letter.body).as_bytes());
+    let signature = format!("v1,{}", engine.encode(mac.finalize().into_bytes()));
+    assert_eq!(letter.headers["webhook-signature"], signature);
+}
+
+#[tokio::test]
+async fn only_what_was_asked_for_is_told() {
+    let world = world(
+        Place::Brittle,
+        "on = [\"denied\", \"expiring\"]\nsources = [\"invoke\"]",
+    )
+    .await;
+    world.deliver(&request("GOOD", json!({}))).await;
+    world
+        .deliver(&request("BAD", json!({"accounts": [STRANGER]})))
+        .await;
+    world.tell().await;
+    assert_eq!(types(&world), ["denied"]);
+    let mut other = self::world(Place::Brittle, "sources = [\"jira\"]").await;
+    other.deliver(&request("GOOD", json!({}))).await;
+    other
+        .deliver(&request("BAD", json!({"accounts": [STRANGER]})))
+        .await;
+    other.tell().await;
+    other.advance(3_600);
+    other.sweep().await;
+    assert_eq!(types(&other), [""; 0]);
+    // A target that is configured later is told of the last three days, not of all history.
+    let url = other.cloud.url();
+    other.advance(3 * 86_400);
+    other
+        .deliver(&request("NEW", json!({"accounts": [STRANGER]})))
+        .await;
+    other.configure(&format!(
+        "[[notify]]\nname = \"late\"\npreset = \"webhook\"\nurl = \"{url}/inbox\"\nsecret = \"file:notify.secret\"\n"
+    ));
+    other.advance(60);
+    other.sweep().await;
+    other.app.reindex().await.unwrap();
+    other.sweep().await;
+    assert_eq!(types(&other), ["denied"]);
+}
+
+/// The stand-in is down for an hour: every ticket is told once it is back, under one id each.
+#[tokio::test]
+async fn after_an_hour_of_outage_every_ticket_is_told() {
+    let world = world(Place::Brittle, "").await;
+    world.cloud.answer_letters(answer(503));
+    for number in 0..12 {
+        let accounts = if number % 2 == 0 {
+            ACCOUNTS[0]
+        } else {
+            STRANGER
+        };
+        world
+            .deliver(&request(
+                &format!("CHG{number}"),
+                json!({"accounts": [accounts]}),
+            ))
+            .await;
+        world.tell().await;
+        world.advance(300);
+        world.sweep().await;
+    }
+    assert!(told(&world).is_empty());
+    world.cloud.answer_letters(answer(204));
+    // The attempts of a ticket are at most two hours apart by then.
+    for _ in 0..30 {
+        world.advance(300);
+        world.sweep().await;
+    }
+    let told = told(&world);
+    let subjects: BTreeSet<_> = told
+        .values()
+        .map(|bodies| bodies[0]["subject"].to_string())
+        .collect();
+    assert_eq!((told.len(), subjects.len()), (12, 12));
+    assert!(told.values().all(|bodies| bodies.len() == 1), "{told:?}");
+    // Each id of a refused attempt is that of the delivery.
+    for letter in world.cloud.letters() {
+        assert!(told.contains_key(&letter.headers["webhook-id"]));
+    }
+    world.verify().await.unwrap();
+}
+
+/// How often and when a target is tried that refuses everything.
+async fn attempts(refusal: InboxAnswer, hours: i64) -> Vec<i64> {
+    let world = world(Place::Brittle, "").await;
+    world.cloud.answer_letters(refusal);
+    let start = world.now();
+    world
+        .deliver(&request("CHG1", json!({"accounts": [STRANGER]})))
+        .await;
+    world.tell().await;
+    let (mut known, mut at) = (
+        world.cloud.letters().len(),
+        vec![0; world.cloud.letters().len()],
+    );
+    while world.now().duration_since(start).as_hours() < hours {
+        world.advance(60);
+        world.sweep().await;
+        let letters = world.cloud.letters().len();
+        at.extend(vec![
+            world.now().duration_since(start).as_mins();
+            letters - known
+        ]);
+        known = letters;
+    }
+    at
+}
+
+#[tokio::test]
+async fn a_refusal_is_repeated_by_the_schedule_and_given_up() {
+    // Sweeps come every minute: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h after the attempt before.
+    let minutes = [0, 1, 6, 36, 156, 456, 1056, 1656];
+    assert_eq!(attempts(answer(500), 40).await, minutes);
+    assert_eq!(
+        attempts(answer(302), 2).await,
+        minutes[..4],
+        "a redirect is not followed"
+    );
+    assert_eq!(attempts(answer(410), 2).await, [0], "410 ends it");
+    let wish = InboxAnswer {
+        retry_after: Some(1_800),
+        ..answer(429)
+    };
+    assert_eq!(attempts(wish, 2).await, [0, 30, 60, 90]);
+}
+
+/// Each stop or failure of a write, before and after it: every notification is delivered, and one
+/// that is delivered twice has the same id and body.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_stop_of_the_process_loses_a_notification() {
+    let share = request("GOOD", json!({"expires_at": "2026-11-25T08:30:00Z"}));
+    let denied = request("BAD", json!({"accounts": [STRANGER]}));
+    let mut repeated = 0;
+    let mut wanted = None;
+    let mut world = world(Place::Brittle, "").await;
+    for how in Break::ALL {
+        for nth in 0.. {
+            assert!(nth < 200, "the scenario does not end");
+            world.reset().await;
+            world.cloud.clear_inbox();
+            world.fuse.arm(nth, how);
+            scenario(&mut world, &share, &denied).await;
+            world.verify().await.unwrap();
+            let told = told(&world);
+            let met = world.fuse.met();
+            repeated += told.values().filter(|bodies| bodies.len() > 1).count();
+            for bodies in told.values() {
+                assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
+            }
+            let name = |body: &Value| format!("{} {}", body["subject"], body["type"]);
+            let mut ids: Vec<String> = told.values().map(|bodies| name(&bodies[0])).collect();
+            ids.sort();
+            let wanted = wanted.get_or_insert_with(|| ids.clone());
+            assert_eq!(ids, *wanted, "{how:?} {nth}");
+            assert_eq!(ids.len(), 4);
+            if !met {
+                assert!(nth > 10, "{how:?} only reached {nth}");
+                break;
+            }
+        }
+    }
+    assert!(
+        repeated > 0,
+        "no stop fell between a delivery and its record"
+    );
+}
+
+/// Delivers both, tells, and lets the share end; whatever stops, senders repeat and sweeps come by.
+async fn scenario(world: &mut World, share: &Value, denied: &Value) {
+    let start: Timestamp = world.now();
+    for hours in [0, 1, 26, 97, 98] {
+        let at = start + jiff::SignedDuration::from_hours(hours);
+        world.clock.set(at.max(world.now()));
+        for _ in 0..2 {
+            let stopped = tokio::select! {
+                () = step(world, share, denied, hours) => false,
+                () = world.fuse.crashed() => true,
+            };
+            world.restart();
+            world.advance(200);
+            if !stopped {
+                break;
+            }
+        }
+    }
+}
+
+async fn step(world: &World, share: &Value, denied: &Value, hours: i64) {
+    if hours < 2 {
+        for request in [share, denied] {
+            world.deliver(request).await;
+            world.tell().await;
+        }
+    }
+    drop(world.app.sweep(crate::support::deadline()).await);
+}
