@@ -33,6 +33,7 @@ mod readiness;
 mod refusals;
 mod refused_chain;
 mod replies;
+mod request_times;
 mod resume;
 mod retention;
 mod revoke;
@@ -345,9 +346,8 @@ impl App {
         (Ending::Invalid, conflict(&case.identity))
     }
 
-    /// Reads the cloud and carries out the plan, for a new request, a resumed one and a revocation
-    /// alike. `kept`: items that are settled without a call. `first`: what was read before record
-    /// 0.
+    /// Reads the cloud and carries out the plan of a new request, a resumed one or a revocation.
+    /// `kept`: items that are settled without a call. `first`: what was read before record 0.
     async fn carry_out(
         &self,
         writer: &mut ClaimWriter<'_>,

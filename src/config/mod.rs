@@ -18,7 +18,10 @@ mod vars;
 
 use std::path::Path;
 
+use secrecy::SecretString;
+
 use crate::domain::{Problem, Problems};
+use secrets::SecretValues;
 
 pub use crate::domain::Site;
 pub use seal::SEAL_KEY_VAR;
@@ -44,7 +47,7 @@ impl Config {
         fetched: &AwsSecrets,
     ) -> Result<Self, Problems> {
         let raw = raw::parse(file, text)?;
-        resolve::resolve(file, text, raw, vars, fetched)
+        resolve::resolve(file, text, raw, vars, SecretValues::Configured(fetched))
     }
 
     /// Reads the configuration file.
@@ -52,15 +55,34 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or [`read`](Self::read) finds mistakes.
     pub fn load(path: &Path, vars: &Vars, fetched: &AwsSecrets) -> Result<Self, Problems> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Problem::new(
-                path.display().to_string(),
-                format!("cannot be read: {error}"),
-                "name an existing file with --config or SHAREHOOK_CONFIG",
-            )
-        })?;
-        Self::read(&path.display().to_string(), &text, vars, fetched)
+        Self::read(&path.display().to_string(), &text_of(path)?, vars, fetched)
     }
+
+    /// Reads the configuration file without its secrets: `stand_in` takes the place of each. For
+    /// commands that neither verify deliveries of senders nor call the cloud. The journal is not
+    /// sealed with a key that is a secret.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), but no problem of a secret's value.
+    pub fn load_without_secrets(
+        path: &Path,
+        vars: &Vars,
+        stand_in: &SecretString,
+    ) -> Result<Self, Problems> {
+        let (file, text) = (path.display().to_string(), text_of(path)?);
+        let raw = raw::parse(&file, &text)?;
+        resolve::resolve(&file, &text, raw, vars, SecretValues::StandIn(stand_in))
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, Problem> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Problem::new(
+            path.display().to_string(),
+            format!("cannot be read: {error}"),
+            "name an existing file with --config or SHAREHOOK_CONFIG",
+        )
+    })
 }
 
 #[cfg(test)]

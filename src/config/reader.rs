@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use crate::domain::{Problem, Span};
 
-use super::secrets::{AwsSecrets, SecretRef};
+use super::secrets::{SecretRef, SecretValues};
 use super::vars::Vars;
 
 pub(super) struct Reader<'a> {
@@ -19,7 +19,7 @@ pub(super) struct Reader<'a> {
     pub(super) text: &'a str,
     pub(super) root: &'a Path,
     pub(super) vars: &'a Vars,
-    pub(super) fetched: &'a AwsSecrets,
+    pub(super) secrets: SecretValues<'a>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -80,8 +80,11 @@ impl Reader<'_> {
         whose: &str,
         written: &Spanned<String>,
     ) -> Option<SecretString> {
-        let found = SecretRef::parse(written.get_ref());
-        match found.and_then(|named| named.resolve(self.root, self.vars, self.fetched)) {
+        let secret = SecretRef::parse(written.get_ref()).and_then(|named| match self.secrets {
+            SecretValues::Configured(fetched) => named.resolve(self.root, self.vars, fetched),
+            SecretValues::StandIn(text) => Ok(text.clone()),
+        });
+        match secret {
             Ok(secret) => Some(secret),
             Err(error) => {
                 self.problem(written, format!("{whose}: {error}"), error.remedy());

@@ -13,8 +13,13 @@ use crate::journal::JournalLocation;
 use super::raw::{JournalTable, RawConfig, RawHttp, RawJournal, RawLimits, RawPolicy, RawSeal};
 use super::reader::Reader;
 use super::seal;
+<<<<<<< HEAD
 use super::secrets::AwsSecrets;
 use super::valid::{Config, HttpConfig, NotifyConfig, SealConfig};
+=======
+use super::secrets::SecretValues;
+use super::valid::{Config, HttpConfig, SealConfig};
+>>>>>>> 8d19f47 (Add the command try, and let test run without secrets)
 use super::vars::Vars;
 
 /// Overrides the file, for deployments that know the journal's location only at run time.
@@ -27,7 +32,7 @@ pub(super) fn resolve(
     text: &str,
     raw: RawConfig,
     vars: &Vars,
-    fetched: &AwsSecrets,
+    secrets: SecretValues<'_>,
 ) -> Result<Config, Problems> {
     let root = Path::new(file).parent().unwrap_or(Path::new(""));
     let mut reader = Reader {
@@ -35,7 +40,7 @@ pub(super) fn resolve(
         text,
         root,
         vars,
-        fetched,
+        secrets,
         problems: Vec::new(),
     };
     let (journal, index) = reader.journal(raw.journal);

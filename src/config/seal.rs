@@ -11,7 +11,7 @@ use crate::journal::JournalLocation;
 
 use super::raw::RawSeal;
 use super::reader::Reader;
-use super::secrets::{SecretError, SecretRef};
+use super::secrets::{SecretError, SecretRef, SecretValues};
 use super::valid::{SealConfig, SealKey};
 
 /// Overrides `key`, so that deployments with different keys can use the same file.
@@ -48,7 +48,7 @@ fn key(
     let Reader {
         root,
         vars,
-        fetched,
+        secrets,
         ..
     } = *reader;
     if let Some(value) = vars.get(SEAL_KEY_VAR).filter(|value| !value.is_empty()) {
@@ -84,10 +84,13 @@ fn key(
             outside(&path, journal).map_err(|problem| (at, problem))?;
             Ok(Some(SealKey::File(path)))
         }
-        elsewhere @ (SecretRef::Env(_) | SecretRef::Aws(_)) => {
-            let secret = elsewhere.resolve(root, vars, fetched).map_err(wrong)?;
-            Ok(Some(SealKey::Secret(secret)))
-        }
+        elsewhere @ (SecretRef::Env(_) | SecretRef::Aws(_)) => match secrets {
+            SecretValues::Configured(fetched) => {
+                let secret = elsewhere.resolve(root, vars, fetched).map_err(wrong)?;
+                Ok(Some(SealKey::Secret(secret)))
+            }
+            SecretValues::StandIn(_) => Ok(None),
+        },
     }
 }
 

@@ -68,6 +68,15 @@ impl AwsSecret {
 /// The secrets in AWS that were fetched, and why the others were not.
 pub type AwsSecrets = BTreeMap<AwsSecret, Result<SecretString, FetchError>>;
 
+/// Where the values of secrets come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SecretValues<'a> {
+    /// The variables and files that the references name, and these secrets in AWS.
+    Configured(&'a AwsSecrets),
+    /// This text stands in for every secret, for commands that verify no delivery and sign nothing.
+    StandIn(&'a SecretString),
+}
+
 /// Why a secret in AWS was not fetched. Shows nothing of the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 
 use crate::domain::SourceName;
@@ -12,6 +12,7 @@ use crate::inbound::{Map, ReplyRules, SchemeKind};
 
 use super::raw::RawSource;
 use super::reader::{Reader, line_of};
+use super::secrets::SecretValues;
 use super::valid::{MapRef, SourceConfig};
 
 impl Reader<'_> {
@@ -81,11 +82,14 @@ impl Reader<'_> {
 
     fn secrets(&mut self, source: &RawSource) -> Vec<SecretString> {
         let whose = format!("source {:?}", source.name.get_ref());
-        source
-            .secrets
-            .iter()
-            .filter_map(|written| self.secret(&whose, written))
-            .collect()
+        let read = |written| self.secret(&whose, written);
+        let secrets = source.secrets.iter().filter_map(read).collect();
+        match (self.secrets, source.scheme.get_ref().kind()) {
+            (SecretValues::StandIn(text), SchemeKind::Basic) if !source.secrets.is_empty() => {
+                vec![format!("sharehook:{}", text.expose_secret()).into()]
+            }
+            _ => secrets,
+        }
     }
 
     /// `from` entries may be references `env:NAME`, because a template knows a queue's ARN only
@@ -97,6 +101,9 @@ impl Reader<'_> {
                 None => from.push(written.get_ref().clone()),
                 Some(name) => match self.vars.get(name).filter(|v| !v.is_empty()) {
                     Some(value) => from.push(value.clone()),
+                    None if matches!(self.secrets, SecretValues::StandIn(_)) => {
+                        from.push(written.get_ref().clone());
+                    }
                     None => self.problem(
                         written,
                         format!("the variable {name} is not set"),

@@ -47,3 +47,4 @@ mod store_operations;
 mod straight_line;
 mod support;
 mod tidy;
+mod trying;

@@ -81,6 +81,11 @@ pub(crate) enum Command {
         /// The folder of the cases [default: `cases` in the policy directory]
         dir: Option<PathBuf>,
     },
+    /// Show what a body asks for, the decision, and the calls
+    ///
+    /// Needs no secret, no server and no signature, and changes nothing.
+    /// Exit 0 allowed or ignored, 2 denied or invalid.
+    Try(TryOptions),
     /// Explain a signature check step by step; exit 0 accepted, 2 refused
     Verify(VerifyOptions),
     /// Print the headers of a test delivery, ready for curl
@@ -276,6 +281,19 @@ pub(crate) struct VerifyOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) body: PathBuf,
     /// RFC 3339 or Unix seconds [default: now]
+    #[arg(long, value_name = "T")]
+    pub(crate) now: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TryOptions {
+    /// The configured source whose body it is
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: String,
+    /// The body, as the source sends it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body: PathBuf,
+    /// When it arrives: RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "T")]
     pub(crate) now: Option<String>,
 }

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::app::{App, Prepared, StartError};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{AwsSecrets, Config, Vars};
 
 /// The common input of all commands.
@@ -52,6 +55,16 @@ impl Context {
     /// Loads and checks configuration, policies and maps. Opens no journal.
     pub(super) fn prepare(&self) -> Result<Prepared, StartError> {
         Ok(Prepared::new(self.load()?)?)
+    }
+
+    /// As [`Context::prepare`], with a random text for every secret: for commands that sign their own
+    /// deliveries.
+    pub(super) fn prepare_without_secrets(&self) -> Result<Prepared, StartError> {
+        let seed = clock::fresh_seed()
+            .map_err(|error| StartError::Failed(format!("no random bytes: {error}")))?;
+        let stand_in = STANDARD.encode(seed).into();
+        let config = Config::load_without_secrets(&self.config_path(), &self.vars, &stand_in)?;
+        Ok(Prepared::new(config)?)
     }
 
     /// The whole application.

@@ -8,6 +8,7 @@ use crate::entrypoints::outcome::Exit;
 use super::args::{Args, Command};
 use super::{
     Context, Failure, audit, check, drift, images, invoke, journal, report, serve, signature, test,
+    try_body,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
@@ -34,6 +35,7 @@ pub(super) async fn run(
         Command::Invoke { event, plan } => invoke::run(context, &event, plan).await,
         Command::Check => check::run(context),
         Command::Test { dir } => test::run(context, dir),
+        Command::Try(options) => try_body::run(context, &options),
         Command::Verify(options) => signature::verify(context, &options),
         Command::Sign(options) => signature::sign(context, &options),
         Command::Images(options) => images::run(context, &options).await,

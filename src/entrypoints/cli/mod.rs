@@ -23,6 +23,7 @@ mod sandbox;
 mod serve;
 mod signature;
 mod test;
+mod try_body;
 
 use std::ffi::OsString;
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::app::{Delivery, Headers, Via};
 use crate::clock;
-use crate::config::SourceConfig;
+use crate::config::{Config, SourceConfig};
 use crate::domain::{Problem, SourceName, Timestamp};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
@@ -111,21 +111,19 @@ fn verifier(context: &Context, options: &VerifyOptions) -> Result<(SourceName, V
 
 fn configured(context: &Context, name: &str) -> Result<SourceConfig, Failure> {
     let config = context.load()?;
-    let names: Vec<String> = config
-        .sources
-        .iter()
-        .map(|source| source.name.to_string())
-        .collect();
     let found = config
         .sources
-        .into_iter()
+        .iter()
         .find(|source| source.name.as_str() == name);
-    found.ok_or_else(|| {
-        Failure::Usage(format!(
-            "no source {name:?} is configured; the configured sources are {}",
-            names.join(", ")
-        ))
-    })
+    found.cloned().ok_or_else(|| unknown_source(name, &config))
+}
+
+pub(super) fn unknown_source(name: &str, config: &Config) -> Failure {
+    let names = config.sources.iter().map(|source| source.name.as_str());
+    Failure::Usage(format!(
+        "no source {name:?} is configured; the configured sources are {}",
+        names.collect::<Vec<_>>().join(", ")
+    ))
 }
 
 fn header(text: &str) -> Result<(String, String), Failure> {
@@ -135,7 +133,7 @@ fn header(text: &str) -> Result<(String, String), Failure> {
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let shown = path.display();
     let unreadable = |error| Failure::Usage(format!("{shown} cannot be read: {error}"));
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
@@ -148,7 +146,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Parses RFC 3339, or Unix seconds, which most senders use.
-fn instant(text: Option<&str>) -> Result<Timestamp, Failure> {
+pub(super) fn instant(text: Option<&str>) -> Result<Timestamp, Failure> {
     let Some(text) = text else {
         return Ok(clock::system_now());
     };

@@ -1,12 +1,12 @@
-//! `test`: runs the user's test cases. Signs each event with the secret of its source and processes
-//! it up to the plan. Writes no journal and makes no cloud call.
+//! `test`: runs the user's test cases. Signs each event as its source does, with a random secret, and
+//! processes it up to the plan. Writes no journal and makes no cloud call.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::app::{CaseInput, CaseOutcome, Prepared};
+use crate::app::{CaseError, CaseInput, CaseOutcome, Prepared};
 use crate::clock;
 use crate::domain::Timestamp;
 use crate::entrypoints::cli::print::outln;
@@ -50,8 +50,17 @@ struct Expect {
     plan: Option<Vec<String>>,
 }
 
+/// How a case ended.
+enum Ended {
+    Passed,
+    /// Its source is not configured.
+    Skipped(CaseError),
+    /// How it differs from the expectation.
+    Failed(Vec<String>),
+}
+
 pub(super) fn run(context: &Context, dir: Option<PathBuf>) -> Result<Exit, Failure> {
-    let prepared = context.prepare()?;
+    let prepared = context.prepare_without_secrets()?;
     let dir = dir.unwrap_or_else(|| prepared.config().policy.join("cases"));
     let shown = dir.display();
     let files = case_files(&dir).map_err(|error| {
@@ -68,46 +77,56 @@ pub(super) fn run(context: &Context, dir: Option<PathBuf>) -> Result<Exit, Failu
     for file in files {
         match read(&file) {
             Ok(cases) => results.extend(cases.into_iter().map(|case| {
-                let differences = differences(&prepared, &file, &case);
-                (case.name, differences)
+                let ended = run_case(&prepared, &file, &case);
+                (case.name, ended)
             })),
-            Err(error) => results.push((file.display().to_string(), vec![error.to_string()])),
+            Err(error) => results.push((
+                file.display().to_string(),
+                Ended::Failed(vec![error.to_string()]),
+            )),
         }
     }
     Ok(report(context.json, &results))
 }
 
-fn report(as_json: bool, results: &[(String, Vec<String>)]) -> Exit {
-    let failed = results
-        .iter()
-        .filter(|(_, differences)| !differences.is_empty())
-        .count();
+fn report(as_json: bool, results: &[(String, Ended)]) -> Exit {
+    let count = |wanted: fn(&Ended) -> bool| results.iter().filter(|(_, e)| wanted(e)).count();
+    let passed = count(|ended| matches!(ended, Ended::Passed));
+    let skipped = count(|ended| matches!(ended, Ended::Skipped(_)));
+    let failed = results.len() - passed - skipped;
     if as_json {
-        let list: Vec<Value> = results
-            .iter()
-            .map(|(name, d)| json!({ "case": name, "ok": d.is_empty(), "differences": d }))
-            .collect();
+        let list: Vec<Value> = results.iter().map(|(name, e)| as_value(name, e)).collect();
         outln!("{}", json!(list));
     } else {
-        for (name, differences) in results {
-            outln!(
-                "{} {name}",
-                if differences.is_empty() {
-                    "ok    "
-                } else {
-                    "FAILED"
+        for (name, ended) in results {
+            match ended {
+                Ended::Passed => outln!("ok      {name}"),
+                Ended::Skipped(why) => outln!("skipped {name}\n         {why}"),
+                Ended::Failed(differences) => {
+                    outln!(
+                        "FAILED  {name}\n         {}",
+                        differences.join("\n         ")
+                    );
                 }
-            );
-            for difference in differences {
-                outln!("         {difference}");
             }
         }
-        outln!("{} cases, {failed} failed", results.len());
+        match skipped {
+            0 => outln!("{passed} passed, {failed} failed"),
+            _ => outln!("{passed} passed, {failed} failed, {skipped} skipped"),
+        }
     }
     if failed == 0 {
         Exit::Done
     } else {
         Exit::Failed
+    }
+}
+
+fn as_value(name: &str, ended: &Ended) -> Value {
+    match ended {
+        Ended::Passed => json!({ "case": name, "ok": true, "differences": [] }),
+        Ended::Skipped(why) => json!({ "case": name, "ok": null, "skipped": why.to_string() }),
+        Ended::Failed(found) => json!({ "case": name, "ok": false, "differences": found }),
     }
 }
 
@@ -129,11 +148,11 @@ fn read(file: &Path) -> std::io::Result<Vec<Case>> {
     Ok(cases.case)
 }
 
-fn differences(prepared: &Prepared, file: &Path, case: &Case) -> Vec<String> {
+fn run_case(prepared: &Prepared, file: &Path, case: &Case) -> Ended {
     let path = file.parent().unwrap_or(Path::new("")).join(&case.event);
     let body = match std::fs::read(&path) {
         Ok(body) => body,
-        Err(error) => return vec![format!("event {}: {error}", path.display())],
+        Err(error) => return Ended::Failed(vec![format!("event {}: {error}", path.display())]),
     };
     let now = case.now.unwrap_or_else(clock::system_now);
     match prepared.try_case(CaseInput {
@@ -141,8 +160,12 @@ fn differences(prepared: &Prepared, file: &Path, case: &Case) -> Vec<String> {
         body,
         now,
     }) {
-        Ok(outcomes) => compare(&case.expect, &outcomes),
-        Err(error) => vec![error.to_string()],
+        Ok(outcomes) => match compare(&case.expect, &outcomes) {
+            same if same.is_empty() => Ended::Passed,
+            differences => Ended::Failed(differences),
+        },
+        Err(error @ CaseError::UnknownSource(_)) => Ended::Skipped(error),
+        Err(error) => Ended::Failed(vec![error.to_string()]),
     }
 }
 

@@ -1,0 +1,134 @@
+//! `try`: one body through map, policy and plan. In: a configured source and a file. Out: the request
+//! that the map makes of the body, the decision, the calls. Needs no secret and no server, makes no
+//! call and writes nothing.
+
+use serde_json::{Value, json};
+
+use crate::app::{CaseError, CaseInput, CaseOutcome};
+use crate::domain::visible;
+use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::outcome::Exit;
+
+use super::args::TryOptions;
+use super::signature::{instant, read, unknown_source};
+use super::{Context, Failure};
+
+/// The fields of a request, in the order of the table.
+const FIELDS: [&str; 12] = [
+    "id",
+    "action",
+    "image",
+    "region",
+    "accounts",
+    "lighthouse",
+    "requester",
+    "approvers",
+    "ticket",
+    "reason",
+    "not_before",
+    "expires",
+];
+
+pub(super) fn run(context: &Context, options: &TryOptions) -> Result<Exit, Failure> {
+    let prepared = context.prepare_without_secrets()?;
+    let outcomes = prepared
+        .try_case(CaseInput {
+            source: &options.source,
+            body: read(&options.body)?,
+            now: instant(options.now.as_deref())?,
+        })
+        .map_err(|error| match error {
+            CaseError::UnknownSource(name) => unknown_source(name.as_str(), prepared.config()),
+            CaseError::Refused(refusal) => Failure::Usage(format!(
+                "the source refuses the body: {refusal}; --now sets the instant of its arrival"
+            )),
+            other => Failure::usage(other),
+        })?;
+    if context.json {
+        print_json(&outcomes);
+    } else {
+        print_text(&outcomes);
+    }
+    let allowed = |outcome: &CaseOutcome| outcome.decision == "allow";
+    Ok(if outcomes.iter().all(allowed) {
+        Exit::Done
+    } else {
+        Exit::Refused
+    })
+}
+
+/// One line per request; an ignored event has one line without a request.
+fn print_json(outcomes: &[CaseOutcome]) {
+    for outcome in outcomes {
+        let CaseOutcome {
+            request,
+            decision,
+            policies,
+            plan,
+            why,
+        } = outcome;
+        outln!(
+            "{}",
+            json!({ "request": request, "decision": decision, "policies": policies, "plan": plan, "why": why })
+        );
+    }
+    if outcomes.is_empty() {
+        let nothing: [&str; 0] = [];
+        outln!(
+            "{}",
+            json!({ "request": null, "decision": "ignored", "policies": nothing, "plan": nothing, "why": nothing })
+        );
+    }
+}
+
+fn print_text(outcomes: &[CaseOutcome]) {
+    if outcomes.is_empty() {
+        outln!("ignored: the map makes no request of this body");
+    }
+    for (index, outcome) in outcomes.iter().enumerate() {
+        if index > 0 {
+            outln!("");
+        }
+        if let Value::Object(fields) = &outcome.request {
+            outln!("request");
+            for name in FIELDS {
+                if let Some(value) = fields.get(name).filter(|value| !value.is_null()) {
+                    outln!("  {name:<12} {}", shown(value));
+                }
+            }
+        }
+        outln!("decision");
+        match outcome.policies.as_slice() {
+            [] => outln!("  {}", outcome.decision),
+            policies => outln!("  {} by {}", outcome.decision, policies.join(", ")),
+        }
+        for why in &outcome.why {
+            outln!("  {}", visible(why, &[]));
+        }
+        if outcome.decision == "allow" {
+            outln!("plan, for an image without receivers");
+            for call in &outcome.plan {
+                outln!("  {call}");
+            }
+        }
+    }
+}
+
+/// A field without the quotes of JSON, and with its invisible characters shown.
+fn shown(value: &Value) -> String {
+    let text = |value: &Value| match value {
+        Value::String(text) => visible(text, &[]).into_owned(),
+        other => visible(&other.to_string(), &[]).into_owned(),
+    };
+    match value {
+        // `expires` says either `at` or `in`.
+        Value::Object(fields) => {
+            let parts = fields
+                .iter()
+                .map(|(name, value)| format!("{name} {}", text(value)));
+            parts.collect::<Vec<_>>().join(", ")
+        }
+        Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(", "),
+        other => text(other),
+    }
+}

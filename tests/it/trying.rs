@@ -1,0 +1,219 @@
+//! `try` and `test` on a laptop without any secret: the request, the decision and the calls of a body,
+//! and the user's own cases.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::support::process::program;
+
+/// Every scheme that has a secret, with a secret in each kind of place.
+const CONFIGURATION: &str = r#"
+journal = "s3://no-such-bucket/journal"
+policy = "POLICY"
+[seal]
+key = "env:NOT_SET"
+[cloud]
+site = "intl"
+[cloud.accounts.owner]
+secret_id = "env:NOT_SET"
+secret_key = "file:not-there"
+images = ["lhbp-"]
+"#;
+
+fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = program(folder).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn try_jira(body: &str) -> (Option<i32>, Value) {
+    let arguments = [
+        "try",
+        "--config",
+        "sharehook.local.toml",
+        "--source",
+        "jira",
+        "--json",
+        "--now",
+        "2026-11-02T08:00:00Z",
+        "--body",
+        body,
+    ];
+    let (code, out, err) = run(repository(), &arguments);
+    assert_eq!(err, "");
+    (code, serde_json::from_str(&out).expect(&out))
+}
+
+#[test]
+fn a_body_shows_its_request_decision_and_calls_without_any_secret() {
+    let (code, shown) = try_jira("events/body-jira-approved.json");
+    assert_eq!(code, Some(0));
+    assert_eq!(shown["request"]["id"], "SHARE-101/31001");
+    assert_eq!(
+        shown["request"]["accounts"],
+        json!(["700000164995", "1038493875"])
+    );
+    assert_eq!(shown["decision"], "allow");
+    assert_eq!(shown["policies"], json!(["golden-images-to-staging"]));
+    assert_eq!(
+        shown["plan"],
+        json!(["lighthouse ShareBlueprintAcrossAccounts lhbp-6jc6l8yb: 700000164995, 1038493875"])
+    );
+
+    let (code, shown) = try_jira("events/body-jira-denied.json");
+    assert_eq!((code, &shown["decision"]), (Some(2), &json!("deny")));
+    assert!(
+        shown["why"][0]
+            .as_str()
+            .unwrap()
+            .contains("account 909999999")
+    );
+    assert_eq!(shown["plan"], json!([]));
+
+    let (code, shown) = try_jira("events/body-jira-edited.json");
+    assert_eq!((code, &shown["decision"]), (Some(0), &json!("ignored")));
+    assert_eq!(shown["request"], Value::Null);
+}
+
+#[test]
+fn a_body_that_is_no_request_names_its_problems() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = folder.path().join("body.json");
+    let sample = std::fs::read_to_string(repository().join("events/body-jira-approved.json"));
+    std::fs::write(&body, sample.unwrap().replace("lhbp-6jc6l8yb", "lhbp")).unwrap();
+    let (code, shown) = try_jira(body.to_str().unwrap());
+    assert_eq!((code, &shown["decision"]), (Some(2), &json!("invalid")));
+    assert!(shown["why"][0].as_str().unwrap().starts_with("image: "));
+
+    std::fs::write(&body, "{").unwrap();
+    let (code, shown) = try_jira(body.to_str().unwrap());
+    assert_eq!((code, &shown["decision"]), (Some(2), &json!("invalid")));
+    assert!(shown["why"][0].as_str().unwrap().contains("is not JSON"));
+}
+
+#[test]
+fn an_unknown_source_and_a_missing_body_are_usage_errors() {
+    let config = ["try", "--config", "sharehook.local.toml"];
+    let with = |rest: &[&'static str]| run(repository(), &[&config[..], rest].concat());
+    let (code, _, err) = with(&[
+        "--source",
+        "nix",
+        "--body",
+        "events/body-jira-approved.json",
+    ]);
+    assert_eq!(code, Some(64));
+    assert!(
+        err.contains("\"nix\"") && err.contains("the configured sources are jira"),
+        "{err}"
+    );
+    let (code, _, err) = with(&["--source", "jira", "--body", "not-there.json"]);
+    assert_eq!(code, Some(64));
+    assert!(err.contains("not-there.json cannot be read"), "{err}");
+}
+
+#[test]
+fn every_scheme_that_sharehook_can_sign_for_is_tried_without_its_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let schemes = [
+        "standard-webhooks",
+        "svix",
+        "gitlab",
+        "github",
+        "jira",
+        "zendesk",
+        "slack",
+        "pagerduty",
+        "linear",
+        "asana",
+        "token",
+        "basic",
+        "bearer",
+        "trusted",
+    ];
+    let mut text = CONFIGURATION.replace("POLICY", repository().join("policy").to_str().unwrap());
+    for scheme in schemes {
+        let place = match scheme {
+            "trusted" => "from = [\"env:NOT_SET\"]",
+            "github" => "secrets = [\"file:not-there\"]",
+            "svix" => "secrets = [\"aws-ssm:/not/there\", \"env:NOT_SET\"]",
+            _ => "secrets = [\"env:NOT_SET\"]",
+        };
+        text += &format!(
+            "[[source]]\nname = \"{scheme}\"\nscheme = \"{scheme}\"\nmap = \"native\"\n{place}\n"
+        );
+    }
+    std::fs::write(folder.path().join("sharehook.toml"), text).unwrap();
+    let body = folder.path().join("body.json");
+    // Linear signs the instant in its body.
+    let sample = std::fs::read(repository().join("events/invoke-native.json")).unwrap();
+    let mut event: Value = serde_json::from_slice(&sample).unwrap();
+    event["webhookTimestamp"] = json!(1_793_606_400_000_u64);
+    std::fs::write(&body, event.to_string()).unwrap();
+    let stale = [
+        "try",
+        "--source",
+        "linear",
+        "--body",
+        body.to_str().unwrap(),
+    ];
+    let (code, _, err) = run(
+        folder.path(),
+        &[&stale[..], &["--now", "2026-11-03T00:00:00Z"]].concat(),
+    );
+    assert!(code == Some(64) && err.contains("--now"), "{err}");
+    for scheme in schemes {
+        let now = ["--now", "2026-11-02T08:00:00Z"];
+        let arguments = ["try", "--source", scheme, "--body", body.to_str().unwrap()];
+        let arguments = [&arguments[..], &now].concat();
+        let (code, out, err) = run(folder.path(), &arguments);
+        assert!(out.contains("decision\n"), "{scheme}: {out}{err}");
+        assert!(matches!(code, Some(0 | 2)), "{scheme}: {out}{err}");
+    }
+}
+
+#[test]
+fn cases_need_no_secret_and_skip_sources_that_are_not_configured() {
+    for config in ["sharehook.toml", "sharehook.local.toml"] {
+        let (code, out, err) = run(repository(), &["test", "--config", config]);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{config}: {out}");
+        let last = out.lines().last().unwrap();
+        assert!(last.contains(" passed, 0 failed"), "{config}: {last}");
+        assert!(!last.starts_with("0 passed"), "{config}: {last}");
+    }
+    let (_, out, _) = run(repository(), &["test", "--config", "sharehook.toml"]);
+    assert!(
+        out.contains("skipped ") && out.contains("is not configured"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_case_that_differs_fails_and_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let event = repository().join("events/body-jira-approved.json");
+    let case = format!(
+        "[[case]]\nname = \"wrong\"\nsource = \"jira\"\nevent = {event:?}\n[case.expect]\ndecision = \"deny\"\n"
+    );
+    std::fs::write(folder.path().join("cases.toml"), case).unwrap();
+    let cases = folder.path().to_str().unwrap();
+    let (code, out, _) = run(
+        repository(),
+        &["test", "--config", "sharehook.local.toml", cases],
+    );
+    assert_eq!(code, Some(1));
+    assert!(
+        out.contains("FAILED  wrong\n         decision: expected deny, got allow"),
+        "{out}"
+    );
+    assert!(out.ends_with("0 passed, 1 failed\n"), "{out}");
+}
