@@ -33,7 +33,6 @@ mod readiness;
 mod refusals;
 mod refused_chain;
 mod replies;
-mod request_times;
 mod resume;
 mod retention;
 mod revoke;

@@ -13,13 +13,8 @@ use crate::journal::JournalLocation;
 use super::raw::{JournalTable, RawConfig, RawHttp, RawJournal, RawLimits, RawPolicy, RawSeal};
 use super::reader::Reader;
 use super::seal;
-<<<<<<< HEAD
-use super::secrets::AwsSecrets;
-use super::valid::{Config, HttpConfig, NotifyConfig, SealConfig};
-=======
 use super::secrets::SecretValues;
-use super::valid::{Config, HttpConfig, SealConfig};
->>>>>>> 8d19f47 (Add the command try, and let test run without secrets)
+use super::valid::{Config, HttpConfig, NotifyConfig, SealConfig};
 use super::vars::Vars;
 
 /// Overrides the file, for deployments that know the journal's location only at run time.

@@ -33,6 +33,7 @@ mod grants;
 mod hosts;
 mod hosts_http;
 mod hosts_scf;
+mod init;
 mod killed;
 mod laws;
 mod notify;

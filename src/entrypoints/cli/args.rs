@@ -74,6 +74,11 @@ pub(crate) enum Command {
         #[arg(long)]
         plan: bool,
     },
+    /// Make a folder that works: configuration, policy, maps, cases, secrets
+    ///
+    /// Its README.md has the next three steps.
+    #[cfg(feature = "cli")]
+    Init(InitOptions),
     /// Check configuration, maps, policies and secrets
     Check,
     /// Run your test cases: event, expected decision, request and plan
@@ -283,6 +288,22 @@ pub(crate) struct VerifyOptions {
     /// RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "T")]
     pub(crate) now: Option<String>,
+}
+
+#[cfg(feature = "cli")]
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InitOptions {
+    /// A new or empty folder
+    pub(crate) dir: PathBuf,
+    /// A sender to receive from, such as jira, github, servicenow, native
+    /// (your own program) or queue; repeatable
+    #[arg(
+        long = "source",
+        value_name = "NAME",
+        required = true,
+        verbatim_doc_comment
+    )]
+    pub(crate) sources: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]

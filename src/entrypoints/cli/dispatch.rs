@@ -6,6 +6,8 @@ use crate::entrypoints::host::Host;
 use crate::entrypoints::outcome::Exit;
 
 use super::args::{Args, Command};
+#[cfg(feature = "cli")]
+use super::init;
 use super::{
     Context, Failure, audit, check, drift, images, invoke, journal, report, serve, signature, test,
     try_body,
@@ -33,6 +35,8 @@ pub(super) async fn run(
         #[cfg(feature = "sandbox")]
         Command::Demo { site, keep } => demo::run(context, site, keep).await,
         Command::Invoke { event, plan } => invoke::run(context, &event, plan).await,
+        #[cfg(feature = "cli")]
+        Command::Init(options) => init::run(context, &options),
         Command::Check => check::run(context),
         Command::Test { dir } => test::run(context, dir),
         Command::Try(options) => try_body::run(context, &options),

@@ -14,6 +14,8 @@ mod dispatch;
 mod drift;
 mod failure;
 mod images;
+#[cfg(feature = "cli")]
+mod init;
 mod invoke;
 mod journal;
 mod print;

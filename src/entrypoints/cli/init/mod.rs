@@ -1,0 +1,90 @@
+//! `init`: makes a folder that works at once: configuration, policy, maps, cases, random secrets and a
+//! README. In: a folder that is empty or does not exist, and the sources to receive from. Everything
+//! comes from the samples that ship ([`sample`]).
+
+mod sample;
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::clock;
+use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::outcome::Exit;
+
+use super::args::InitOptions;
+use super::{Context, Failure};
+use sample::Sample;
+
+const GITIGNORE: &str = "/.env\n/journal\n/seal.key\n";
+
+pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Failure> {
+    let sample = Sample::of(&options.sources).map_err(Failure::Usage)?;
+    let folder = &options.dir;
+    refuse_occupied(folder)?;
+    let mut files = sample.files();
+    files.push((".gitignore".to_owned(), GITIGNORE.to_owned()));
+    files.push(("README.md".to_owned(), sample.readme()));
+    let mut secrets = String::new();
+    for (name, scheme) in sample.secrets() {
+        let seed = clock::fresh_seed()
+            .map_err(|error| Failure::Failed(format!("no random bytes: {error}")))?;
+        secrets += &format!("{name}={}\n", sample::secret(&scheme, &seed));
+    }
+    files.push((".env".to_owned(), secrets + &sample.variables()));
+    files.sort();
+    for (name, text) in &files {
+        write(&folder.join(name), text.as_bytes()).map_err(|error| {
+            Failure::Failed(format!(
+                "{} cannot be written: {error}",
+                folder.join(name).display()
+            ))
+        })?;
+    }
+    let names = files.iter().map(|(name, _)| name.as_str());
+    if context.json {
+        outln!(
+            "{}",
+            json!({ "dir": folder, "files": names.collect::<Vec<_>>() })
+        );
+    } else {
+        outln!("{} has now", folder.display());
+        for name in names {
+            outln!("  {name}");
+        }
+        outln!("Next: open {}", folder.join("README.md").display());
+    }
+    Ok(Exit::Done)
+}
+
+/// Never writes beside existing files: a second `init` must not replace a policy.
+fn refuse_occupied(folder: &Path) -> Result<(), Failure> {
+    let shown = folder.display();
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(Failure::Usage(format!(
+                "{shown} is not empty; name a new folder"
+            ))),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::Usage(format!("{shown} cannot be read: {error}"))),
+    }
+}
+
+/// Creates a file with its folders. Only the owner may read the secrets in `.env`.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).create(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if path.file_name().is_some_and(|name| name == ".env") {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)?.write_all(bytes)
+}

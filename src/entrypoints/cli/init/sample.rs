@@ -1,0 +1,309 @@
+//! The samples that ship, reduced to some sources. In: names of the sample configuration's sources.
+//! Out: the text of each file.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::inbound::Map;
+
+const CONFIGURATION: &str = include_str!("../../../../sharehook.local.toml");
+const ENTITIES: &str = include_str!("../../../../policy/entities.json");
+const CASES: [&str; 2] = [
+    include_str!("../../../../policy/cases/allow-list.toml"),
+    include_str!("../../../../policy/cases/senders.toml"),
+];
+
+/// Files of the repository by their path in it.
+macro_rules! shipped {
+    ($($path:literal)*) => { [$(($path, include_str!(concat!("../../../../", $path)))),*] };
+}
+
+/// What every folder gets.
+const POLICIES: [(&str, &str); 7] = shipped![
+    "policy/allow-list.cedar"
+    "policy/approvals.cedar"
+    "policy/expiry-cap.cedar"
+    "policy/four-eyes.cedar"
+    "policy/schema.cedarschema"
+    "policy/unsigned-sources.cedar"
+    "sharehook.schema.json"
+];
+
+/// The events of the cases.
+const EVENTS: [(&str, &str); 26] = shipped![
+    "events/body-eventbridge-approved.json"
+    "events/body-eventbridge-by-sns.json"
+    "events/body-freshservice-approved.json"
+    "events/body-github-approved.json"
+    "events/body-gitlab-approved.json"
+    "events/body-jira-approved.json"
+    "events/body-jira-denied.json"
+    "events/body-jira-edited.json"
+    "events/body-linear-approved.json"
+    "events/body-opsgenie-approved.json"
+    "events/body-pagerduty-approved.json"
+    "events/body-servicenow-approved.json"
+    "events/body-slack-approved.form"
+    "events/body-sns-in-sqs.json"
+    "events/body-stepfunctions-approved.json"
+    "events/body-zendesk-approved.json"
+    "events/body-native.json"
+    "policy/cases/events/desk-cancels-staging.json"
+    "policy/cases/events/desk-to-sandbox.json"
+    "policy/cases/events/desk-to-staging.json"
+    "policy/cases/events/display-name.json"
+    "policy/cases/events/not-a-request.json"
+    "policy/cases/events/own-approval.json"
+    "policy/cases/events/partner-for-a-week.json"
+    "policy/cases/events/partner-without-end.json"
+    "policy/cases/events/unknown-approver.json"
+];
+
+/// A `[[source]]` of the sample configuration.
+#[derive(Debug, Deserialize)]
+struct Source {
+    name: String,
+    scheme: String,
+    #[serde(default)]
+    secrets: Vec<String>,
+    #[serde(default)]
+    from: Vec<String>,
+    map: Option<String>,
+}
+
+/// The sample for some sources.
+pub(super) struct Sample {
+    sources: Vec<Source>,
+}
+
+impl Sample {
+    /// The sample for the sources of these names, each once.
+    ///
+    /// # Errors
+    /// A name that the sample configuration does not have.
+    pub(super) fn of(names: &[String]) -> Result<Self, String> {
+        let mut known: BTreeMap<String, Source> = BTreeMap::new();
+        for block in CONFIGURATION.split("[[source]]").skip(1) {
+            let source: Source = toml::from_str(block).map_err(|error| error.to_string())?;
+            known.insert(source.name.clone(), source);
+        }
+        let available = known.keys().cloned().collect::<Vec<_>>().join(", ");
+        let mut sources: Vec<Source> = Vec::new();
+        for name in names {
+            match known.remove(name) {
+                Some(source) => sources.push(source),
+                None if sources.iter().any(|source| source.name == *name) => {}
+                None => {
+                    return Err(format!(
+                        "--source {name:?} is unknown; the samples are for {available}"
+                    ));
+                }
+            }
+        }
+        Ok(Self { sources })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.sources.iter().any(|source| source.name == name)
+    }
+
+    /// Every file that needs no secret, by its path in the folder.
+    pub(super) fn files(&self) -> Vec<(String, String)> {
+        let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
+        let mut files: Vec<(String, String)> = POLICIES.iter().map(owned).collect();
+        files.push(("sharehook.toml".to_owned(), self.configuration()));
+        files.push(("policy/entities.json".to_owned(), self.entities()));
+        for (map, text) in self.maps() {
+            files.push((format!("maps/{map}.jq"), text.to_owned()));
+        }
+        let cases = self.cases();
+        for (path, text) in EVENTS {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            if cases.contains(&format!("\"events/{name}\"")) {
+                files.push((format!("policy/cases/events/{name}"), text.to_owned()));
+            }
+        }
+        files.push(("policy/cases/sample.toml".to_owned(), cases));
+        files
+    }
+
+    fn configuration(&self) -> String {
+        let mut text = String::from(
+            "#:schema ./sharehook.schema.json\n\
+             journal = \"file:journal\"   # or s3://bucket/prefix, gs://…, az://…\n\
+             policy  = \"policy\"\n\n\
+             [cloud]\n\
+             site = \"intl\"              # intl or cn: the sites share no accounts\n",
+        );
+        for source in &self.sources {
+            let quoted = |texts: &[String]| {
+                let texts = texts.iter().map(|text| format!("\"{text}\""));
+                texts.collect::<Vec<_>>().join(", ")
+            };
+            text += &format!(
+                "\n[[source]]\nname    = \"{}\"\nscheme  = \"{}\"\n",
+                source.name, source.scheme
+            );
+            if !source.secrets.is_empty() {
+                text += &format!("secrets = [{}]\n", quoted(&source.secrets));
+            }
+            if !source.from.is_empty() {
+                text += &format!("from    = [{}]\n", quoted(&source.from));
+            }
+            text += &format!("map     = \"maps/{}.jq\"\n", source.map());
+        }
+        text
+    }
+
+    /// The sample's entities without the other sources and their people. Each is a line.
+    fn entities(&self) -> String {
+        let keep = |line: &&str| {
+            let entity: Value =
+                serde_json::from_str(line.trim_end_matches(',')).unwrap_or_default();
+            let part = |at| entity.pointer(at).and_then(Value::as_str);
+            let id = part("/uid/id").unwrap_or_default();
+            match part("/uid/type") {
+                Some("Share::Source") => self.has(id),
+                Some("Share::Requester") => id
+                    .split_once('/')
+                    .is_some_and(|(source, _)| self.has(source)),
+                Some(_) => true,
+                None => false,
+            }
+        };
+        let lines = ENTITIES.lines().map(str::trim).filter(keep);
+        let lines = lines.map(|line| format!("  {}", line.trim_end_matches(',')));
+        format!("[\n{}\n]\n", lines.collect::<Vec<_>>().join(",\n"))
+    }
+
+    fn maps(&self) -> BTreeMap<&str, &'static str> {
+        let names = self.sources.iter().map(Source::map);
+        names
+            .filter_map(|name| Some((name, Map::builtin_text(name)?)))
+            .collect()
+    }
+
+    /// The sample's cases for these sources, with their events beside them.
+    fn cases(&self) -> String {
+        let mut text =
+            String::from("# `sharehook test` runs these cases. Nothing is called or written.\n");
+        for block in CASES
+            .iter()
+            .flat_map(|cases| cases.split("[[case]]").skip(1))
+        {
+            let source = block
+                .lines()
+                .find_map(|line| line.strip_prefix("source = "));
+            if source.is_some_and(|name| self.has(name.trim_matches('"'))) {
+                let block = block.replace("\"../../events/", "\"events/");
+                text += &format!("\n[[case]]{}\n", block.trim_end());
+            }
+        }
+        text
+    }
+
+    /// The variables that hold secrets, each with its source's scheme.
+    pub(super) fn secrets(&self) -> Vec<(String, String)> {
+        let of_source = |source: &Source| {
+            let scheme = source.scheme.clone();
+            let names = source
+                .secrets
+                .iter()
+                .filter_map(|text| text.strip_prefix("env:"));
+            let names: Vec<_> = names
+                .map(|name| (name.to_owned(), scheme.clone()))
+                .collect();
+            names
+        };
+        self.sources.iter().flat_map(of_source).collect()
+    }
+
+    /// Values of the other variables, as lines of `.env`.
+    pub(super) fn variables(&self) -> String {
+        let origins = self.sources.iter().flat_map(|source| &source.from);
+        let names = origins.filter_map(|origin| origin.strip_prefix("env:"));
+        names
+            .map(|name| format!("{name}=arn:aws:sqs:us-east-1:000000000000:share-requests\n"))
+            .collect()
+    }
+
+    pub(super) fn readme(&self) -> String {
+        let first = self
+            .sources
+            .iter()
+            .find(|source| !source.secrets.is_empty());
+        let send = first.map_or_else(String::new, |source| {
+            let name = &source.name;
+            let event = self.first_event(name);
+            format!(
+                "   Send a signed delivery from a second terminal:\n\n\
+                 \x20  ```sh\n\
+                 \x20  set -a; . ./.env; set +a\n\
+                 \x20  eval curl -s http://127.0.0.1:8080/hooks/{name} --data-binary @{event} \\\n\
+                 \x20    \"$(sharehook sign --source {name} --body {event})\"\n\
+                 \x20  ```\n"
+            )
+        });
+        let tried = self.sources.first().map_or_else(String::new, |source| {
+            format!(
+                "sharehook try --source {} --body {}\n",
+                source.name,
+                self.first_event(&source.name)
+            )
+        });
+        format!(
+            "# Image sharing with sharehook\n\n\
+             `sharehook.toml` names the sources, `maps/` turns their events into requests, and\n\
+             `policy/` decides. `.env` has a random secret for each source; do not commit it.\n\n\
+             1. Check, and see what an event asks for. Nothing is called:\n\n\
+             \x20  ```sh\n\
+             \x20  set -a; . ./.env; set +a\n\
+             \x20  sharehook check\n\
+             \x20  sharehook test\n\
+             \x20  {tried}\
+             \x20  ```\n\n\
+             2. Serve with a stand-in cloud:\n\n\
+             \x20  ```sh\n\
+             \x20  sharehook serve --sandbox\n\
+             \x20  ```\n\n\
+             {send}\n\
+             3. Make it yours: put your teams, images and accounts into `policy/entities.json`,\n\
+             \x20  the field names of your tickets into `maps/`, and your events with the expected\n\
+             \x20  decisions into `policy/cases/`. Give each sender its secret from `.env`, or\n\
+             \x20  replace it there by the secret that the sender shows. Then run step 1 again.\n"
+        )
+    }
+
+    fn first_event(&self, source: &str) -> String {
+        let of_source = format!("source = \"{source}\"");
+        let cases = self.cases();
+        let event = cases
+            .split("[[case]]")
+            .find(|case| case.contains(&of_source))
+            .and_then(|case| case.lines().find_map(|line| line.strip_prefix("event  = ")));
+        format!(
+            "policy/cases/{}",
+            event.unwrap_or_default().trim_matches('"')
+        )
+    }
+}
+
+impl Source {
+    fn map(&self) -> &str {
+        self.map.as_deref().unwrap_or("native")
+    }
+}
+
+/// A secret in the form that the scheme reads.
+pub(super) fn secret(scheme: &str, seed: &[u8; 32]) -> String {
+    let text = STANDARD.encode(seed);
+    match scheme {
+        "standard-webhooks" => format!("whsec_{text}"),
+        "basic" => format!("sharehook:{text}"),
+        _ => text,
+    }
+}
