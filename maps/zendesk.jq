@@ -6,6 +6,7 @@
 #    "ticket": {"id": "{{ticket.id}}", "title": "{{ticket.title}}", "updated_at": "{{ticket.updated_at_with_timestamp}}",
 #               "image": "{{ticket.ticket_field_1}}", "region": …, "accounts": …, "lighthouse": …, "expires": …, "action": …},
 #    "requester": {"email": "{{ticket.requester.email}}"}, "current_user": {"email": "{{current_user.email}}"}}
+# With "comment": "{{ticket.latest_comment}}" in the ticket, an event that our own comment caused is ignored.
 # The trigger's condition must say that the status or a tag *changed*. One that says what it *is* fires on each later edit.
 def text:
   if . == null then null
@@ -15,6 +16,7 @@ def text:
 
 # A drop-down field's placeholder is its tag; tags have no capitals.
 select(.approval | text // "" | ascii_downcase == "approved")
+| select(.ticket.comment | tostring | test("sharehook-[0-9a-f]{16}") | not)
 | .ticket as $ticket
 | {
     id: "\($ticket.id | text | required("ticket.id"))/\($ticket.updated_at | text | required("ticket.updated_at"))",

@@ -10,6 +10,6 @@
     subject: "\(.request.source)/\(.request.id)",
     time: .time,
     datacontenttype: "application/json",
-    data: (del(.id, .marker, .time, .refused, .contact))
+    data: (del(.id, .marker, .time, .refused, .contact, .transition, .user, .callback))
   }
 }

@@ -5,8 +5,7 @@ def list: unique | if length > 5 then "\(.[:5] | join(", ")) and \(length - 5) m
 def item: .account // "Lighthouse";
 def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;
 
-.request as $request
-| (.request | .accounts + if .lighthouse then ["Lighthouse"] else [] end | list) as $all
+(.request | .accounts + if .lighthouse then ["Lighthouse"] else [] end | list) as $all
 | "\(.request.image) (\(.request.region))" as $image
 | (if .contact == null then "Ask the people who keep the share policy." else "Ask \(.contact)." end) as $ask
 | [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
@@ -37,3 +36,4 @@ def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z
       ["The share of \($image) should have ended at \(.expires_at | day), and still stands.",
        "The reason: \(.why // "not known yet"). The service keeps trying.", $which]
     end
+| .lines |= map(gsub("[[:space:][:cntrl:]]+"; " ") | .[:500])

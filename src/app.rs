@@ -161,6 +161,7 @@ impl App {
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
             let identity = identity_of(request, verified, index);
+            self.keep_callback(&identity, verified);
             let case = Case {
                 identity,
                 request,

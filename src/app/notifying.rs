@@ -10,7 +10,8 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use crate::clock;
-use crate::domain::{NotifyName, Timestamp};
+use crate::domain::{Identity, NotifyName, Timestamp};
+use crate::inbound::{Callback, VerifiedDelivery};
 use crate::journal::{
     Event, FailedNotification, JournalError, Notified, Owed, State, StreamId, Worker,
 };
@@ -18,7 +19,7 @@ use crate::notify::next_attempt;
 use crate::telemetry::NotificationResult;
 
 use super::context::left;
-use super::tell::{Failure, Told};
+use super::tell::{Attempt, Failure, Told};
 use super::{App, Deadline};
 
 /// Requests whose notifications are delivered at once.
@@ -51,6 +52,16 @@ impl Failures {
 }
 
 impl App {
+    /// Keeps what a delivery brought to answer it with, when somebody is told that way.
+    pub(super) fn keep_callback(&self, identity: &Identity, delivery: &VerifiedDelivery) {
+        let mut targets = self.config().notify.iter();
+        if targets.any(|target| target.preset.uses_callback())
+            && let Some(callback) = Callback::of(delivery)
+        {
+            self.outbox.keep(StreamId::of(identity), callback);
+        }
+    }
+
     /// Notes that a request owes a notification now, if it does.
     pub(super) fn note_outcome(&self, state: &State) {
         let now = self.now();
@@ -85,7 +96,7 @@ impl App {
         let noted = self.outbox.take();
         let deliveries = noted
             .into_iter()
-            .map(|stream| self.tell_stream(stream, deadline));
+            .map(|stream| self.tell_stream(stream, true, deadline));
         let all = join_all(deliveries);
         // What is under way then is repeated under the same id.
         drop(tokio::time::timeout(left(deadline), all).await);
@@ -93,21 +104,31 @@ impl App {
 
     async fn tell_promptly(&self, stream: StreamId) {
         let now = self.now();
-        let Some(next) = self.tell_stream(stream, Deadline::after(MAX_TIME)).await else {
+        let Some(next) = self
+            .tell_stream(stream, true, Deadline::after(MAX_TIME))
+            .await
+        else {
             return;
         };
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         if wait <= SECOND_ATTEMPT {
             tokio::time::sleep(wait).await;
-            self.tell_stream(stream, Deadline::after(MAX_TIME)).await;
+            self.tell_stream(stream, false, Deadline::after(MAX_TIME))
+                .await;
         }
     }
 
     /// Delivers what one request owes now; returns when it owes something next.
-    async fn tell_stream(&self, stream: StreamId, deadline: Deadline) -> Option<Timestamp> {
+    async fn tell_stream(
+        &self,
+        stream: StreamId,
+        first: bool,
+        deadline: Deadline,
+    ) -> Option<Timestamp> {
         let told = async {
             let state = self.reread(stream).await?;
-            self.tell(state, &Failures::default(), deadline).await
+            self.tell(state, &Failures::default(), first, deadline)
+                .await
         };
         match told.await {
             Ok(state) => state.owes_from(self.prepared.notice_rules(), self.now()),
@@ -119,11 +140,12 @@ impl App {
     }
 
     /// Delivers what the request owes now, and records the end of each attempt. Returns the state
-    /// afterwards.
+    /// afterwards. `first`: its outcome was just recorded here, so nobody can have delivered it.
     pub(super) async fn tell(
         &self,
         mut state: State,
         failures: &Failures,
+        first: bool,
         deadline: Deadline,
     ) -> Result<State, JournalError> {
         let Some(_delivering) = self.outbox.deliver(state.stream()) else {
@@ -132,12 +154,19 @@ impl App {
         let now = self.now();
         let owed = state.owed(self.prepared.notice_rules(), now);
         let due = owed.into_iter().filter(|owed| owed.at <= now);
+        let callback = self.outbox.callback(state.stream());
         let worker = Worker::from_random(clock::fresh_bytes().map_err(JournalError::NoRandomness)?);
         for owed in due {
             if failures.is_out(&owed.notice.notify) || left(deadline).is_zero() {
                 continue;
             }
-            let end = self.send(&state, &owed, deadline).await;
+            let attempt = Attempt {
+                owed: &owed,
+                callback: callback.as_ref(),
+                first,
+                deadline,
+            };
+            let end = self.send(&state, attempt).await;
             if end.is_err() {
                 failures.count(&owed.notice.notify);
             }

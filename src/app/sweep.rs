@@ -218,7 +218,7 @@ impl App {
             }
             let deadline = round.deadline;
             let told = some.iter().map(async |(wake_ups, state)| {
-                let state = self.tell(state.clone(), &failures, deadline).await?;
+                let state = self.tell(state.clone(), &failures, false, deadline).await?;
                 let now = self.now();
                 self.journal.settle(&state, wake_ups, now, rules).await
             });

@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use serde_json::Value;
 
-use crate::cloud::client::{self, Outgoing};
-use crate::config::NotifyConfig;
+use crate::cloud::client::{self, Incoming, Outgoing, Url};
 use crate::domain::visible;
-use crate::inbound::{SchemeName, SchemeSpec, sign};
+use crate::inbound::{Callback, SchemeName, SchemeSpec, sign};
 use crate::journal::{Owed, State};
-use crate::notify::{Auth, Message, outcome_event, retry_after, webhook_id};
+use crate::notify::{
+    Auth, Extras, Message, PathError, marker, outcome_event, retry_after, webhook_id,
+};
 
 use super::context::left;
 use super::target::Target;
@@ -18,8 +20,8 @@ use super::{App, Deadline};
 
 /// Time limit of one message.
 const MAX_TIME: Duration = Duration::from_secs(10);
-/// Characters of an answer that a reason shows.
-const MAX_SHOWN: usize = 120;
+/// Characters of a reason.
+const MAX_SHOWN: usize = 200;
 
 /// What a successful attempt did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,27 +53,51 @@ impl Failure {
     }
 }
 
+/// One attempt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) owed: &'a Owed,
+    /// What the delivery brought to answer it with.
+    pub(super) callback: Option<&'a Callback>,
+    /// Nobody can have delivered it before.
+    pub(super) first: bool,
+    pub(super) deadline: Deadline,
+}
+
+/// A message on its way.
+struct Letter<'a> {
+    target: &'a Target,
+    attempt: Attempt<'a>,
+    id: String,
+}
+
 impl App {
     /// Makes one attempt.
-    pub(super) async fn send(
-        &self,
-        state: &State,
-        owed: &Owed,
-        deadline: Deadline,
-    ) -> Result<Told, Failure> {
-        let notice = &owed.notice;
+    pub(super) async fn send(&self, state: &State, attempt: Attempt<'_>) -> Result<Told, Failure> {
+        let notice = &attempt.owed.notice;
         let target = self.prepared.target(&notice.notify);
         let target = target.ok_or_else(|| Failure::passing("it is not configured any more"))?;
-        let contact = target.config.contact.as_deref();
-        let event = outcome_event(state, owed, contact);
+        let letter = Letter {
+            target,
+            attempt,
+            id: webhook_id(state.stream(), notice),
+        };
+        let event = outcome_event(state, attempt.owed, letter.extras());
         let messages = target.template.messages(&event, self.now());
-        let messages = messages.map_err(|error| Failure::passing(error.to_string()))?;
+        let messages = messages.map_err(|error| letter.failed(&error.to_string()))?;
         if messages.is_empty() {
             return Ok(Told::Nothing);
         }
-        let id = webhook_id(state.stream(), notice);
+        let tokenless = matches!(target.config.auth, Auth::Aws(_)) && letter.task_token().is_none();
+        if tokenless {
+            let why = "the task's token is gone: it is kept only by the process that received it";
+            return Err(Failure {
+                is_final: true,
+                ..Failure::passing(why)
+            });
+        }
         for message in messages {
-            match self.send_one(target, &message, &id, deadline).await {
+            match self.send_one(&letter, &message).await {
                 Err(failure) if message.optional => {
                     tracing::warn!(notify = %notice.notify, why = failure.why, "an optional message was refused");
                 }
@@ -81,68 +107,170 @@ impl App {
         Ok(Told::Everything)
     }
 
-    async fn send_one(
-        &self,
-        target: &Target,
-        message: &Message,
-        id: &str,
-        deadline: Deadline,
-    ) -> Result<(), Failure> {
-        let config = &target.config;
-        let url = config.address.join(&message.path);
-        let url = url.map_err(|error| Failure::passing(error.to_string()))?;
-        let body = message.body.to_string().into_bytes();
-        let mut headers = vec![("user-agent".to_owned(), "sharehook".to_owned())];
-        if let Auth::Signed(secret) = &config.auth {
-            let scheme = SchemeSpec::preset(SchemeName::StandardWebhooks);
-            let signed = sign(&scheme, secret, &body, id, self.now());
-            headers.extend(signed.map_err(|error| Failure::passing(error.to_string()))?);
-            headers.retain(|(name, _)| name != "content-type");
+    /// Sends one message, unless it is found delivered.
+    async fn send_one(&self, letter: &Letter<'_>, message: &Message) -> Result<(), Failure> {
+        let mut found = None;
+        if let Some(find) = &message.find {
+            let answer = self
+                .exchange(letter, message, "GET", &find.path, None)
+                .await?;
+            let none = || Failure::passing("the target does not know the ticket");
+            found = Some(find.id(&answer.body).ok_or_else(none)?);
         }
-        headers.extend(config.auth.header());
-        headers.push((
-            "content-type".to_owned(),
-            config.preset.content_type().to_owned(),
-        ));
+        let path = |path: &str| match &found {
+            Some(id) => path.replace("{found}", id),
+            None => path.to_owned(),
+        };
+        let repeated = !letter.attempt.first || letter.attempt.owed.attempt > 1;
+        if let Some(look) = message.look.as_ref().filter(|_| repeated) {
+            let method = if look.body.is_some() { "POST" } else { "GET" };
+            let path = path(&look.path);
+            let answer = self.exchange(letter, message, method, &path, look.body.as_ref());
+            let seen = answer.await?.body;
+            if String::from_utf8_lossy(&seen).contains(&marker(&letter.id)) {
+                return Ok(());
+            }
+        }
+        let (method, body) = (message.method.as_str(), Some(&message.body));
+        self.exchange(letter, message, method, &path(&message.path), body)
+            .await
+            .map(drop)
+    }
+
+    /// One request to the target; an answer that is no success is a failure.
+    async fn exchange(
+        &self,
+        letter: &Letter<'_>,
+        message: &Message,
+        method: &'static str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Incoming, Failure> {
+        let config = &letter.target.config;
+        let url = match message.to_response_url {
+            true => letter.response_url(),
+            false => config.address.join(path).ok(),
+        };
+        let url = url.ok_or_else(|| Failure::passing(PathError.to_string()))?;
+        let body = body
+            .map(|body| body.to_string().into_bytes())
+            .unwrap_or_default();
+        let headers = self.headers(letter, message, method, &url, &body)?;
         let outgoing = Outgoing {
-            method: message.method.as_str(),
+            method,
             url,
             headers,
             body,
         };
-        let longest = left(deadline).min(MAX_TIME);
-        let answer = client::send(&target.client, outgoing, longest).await;
-        let answer = answer.map_err(|failure| Failure::passing(failure.to_string()))?;
-        if (200..300).contains(&answer.status) {
-            return Ok(());
+        let longest = left(letter.attempt.deadline).min(MAX_TIME);
+        let answer = client::send(&letter.target.client, outgoing, longest).await;
+        let answer = answer.map_err(|failure| letter.failed(&failure.to_string()))?;
+        let refusal = config.preset.refusal(&answer.body);
+        match (answer.status, refusal) {
+            (200..300, None) => Ok(answer),
+            (200..300, Some(why)) => Err(letter.failed(&format!("refused: {why}"))),
+            (status, _) => {
+                let wish = answer.retry_after.as_deref();
+                let text = String::from_utf8_lossy(&answer.body);
+                let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                let shown = if text.is_empty() { "" } else { ": " };
+                Err(Failure {
+                    is_final: status == 410,
+                    retry_after: wish.and_then(|wish| retry_after(wish, self.now())),
+                    ..letter.failed(&format!("HTTP {status}{shown}{text}"))
+                })
+            }
         }
-        let wish = answer.retry_after.as_deref();
-        Err(Failure {
-            why: format!("HTTP {}{}", answer.status, self.shown(config, &answer.body)),
-            is_final: answer.status == 410,
-            retry_after: wish.and_then(|wish| retry_after(wish, self.now())),
-        })
     }
 
-    /// The beginning of an answer, unless it repeats a secret.
-    fn shown(&self, config: &NotifyConfig, body: &[u8]) -> String {
-        let text = String::from_utf8_lossy(body);
-        let own = match &config.auth {
-            Auth::Signed(secret)
-            | Auth::Basic(secret)
-            | Auth::Bearer(_, secret)
-            | Auth::Header(_, secret) => secret.expose_secret(),
-        };
-        let header = config.auth.header().map(|(_, value)| value);
-        let repeats = [Some(own.to_owned()), header]
-            .into_iter()
-            .flatten()
-            .any(|secret| text.contains(&secret));
-        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if repeats || words.is_empty() {
-            return String::new();
+    /// The template's headers, and those that the program writes itself.
+    fn headers(
+        &self,
+        letter: &Letter<'_>,
+        message: &Message,
+        method: &str,
+        url: &Url,
+        body: &[u8],
+    ) -> Result<Vec<(String, String)>, Failure> {
+        const OURS: [&str; 4] = ["authorization", "host", "content-length", "content-type"];
+        let config = &letter.target.config;
+        let theirs = message.headers.iter();
+        let theirs = theirs.map(|(name, value)| (name.to_lowercase(), value.clone()));
+        let mut headers: Vec<_> = theirs
+            .filter(|(name, _)| !OURS.contains(&&**name))
+            .collect();
+        if !body.is_empty() {
+            let kind = config.preset.content_type().to_owned();
+            headers.push(("content-type".to_owned(), kind));
         }
-        let clipped: String = words.chars().take(MAX_SHOWN).collect();
-        format!(": {}", visible(&clipped, &[]))
+        match &config.auth {
+            // The address is the secret.
+            _ if message.to_response_url => {}
+            Auth::Signed(secret) => {
+                let scheme = SchemeSpec::preset(SchemeName::StandardWebhooks);
+                let signed = sign(&scheme, secret, body, &letter.id, self.now());
+                let signed = signed.map_err(|error| letter.failed(&error.to_string()))?;
+                headers.extend(
+                    signed
+                        .into_iter()
+                        .filter(|(name, _)| name != "content-type"),
+                );
+            }
+            Auth::Aws(key) => key.sign("states", method, url, &mut headers, body, self.now()),
+            Auth::Basic(_) | Auth::Bearer(..) | Auth::Header(..) => {
+                headers.extend(config.auth.header());
+            }
+        }
+        headers.push(("user-agent".to_owned(), "sharehook".to_owned()));
+        Ok(headers)
+    }
+}
+
+impl Letter<'_> {
+    fn extras(&self) -> Extras<'_> {
+        let config = &self.target.config;
+        let on = self.attempt.owed.notice.on;
+        let mut transitions = config.transitions.iter();
+        let transition = transitions.find(|(kind, _)| *kind == on);
+        Extras {
+            contact: config.contact.as_deref(),
+            transition: transition.map(|(_, id)| id.as_str()),
+            user: config.user.as_deref(),
+            response_url: self.response_url().is_some(),
+            task_token: self.task_token(),
+        }
+    }
+
+    fn task_token(&self) -> Option<&str> {
+        let token = self.attempt.callback?.task_token.as_ref()?;
+        Some(token.expose_secret())
+    }
+
+    /// The address that came with the delivery, if it is one of Slack or of the target.
+    fn response_url(&self) -> Option<Url> {
+        let text = self.attempt.callback?.response_url.as_ref()?;
+        let url = Url::parse(text.expose_secret()).ok()?;
+        let slack = url.scheme() == "https"
+            && url.host_str() == Some("hooks.slack.com")
+            && url.port().is_none();
+        (slack || self.target.config.address.same_origin(&url)).then_some(url)
+    }
+
+    /// A failure for people: short, visible, and without any secret.
+    fn failed(&self, why: &str) -> Failure {
+        let callback = self.attempt.callback;
+        let brought = callback
+            .map(|c| [&c.response_url, &c.task_token])
+            .into_iter()
+            .flatten();
+        let brought = brought
+            .flatten()
+            .map(|secret| secret.expose_secret().to_owned());
+        let secrets = self.target.config.auth.secrets().into_iter().chain(brought);
+        let hidden = secrets.fold(why.to_owned(), |why, secret| {
+            why.replace(&secret, "(hidden)")
+        });
+        let clipped: String = hidden.chars().take(MAX_SHOWN).collect();
+        Failure::passing(visible(&clipped, &[]))
     }
 }

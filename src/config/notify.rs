@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use toml::Spanned;
 
 use crate::domain::{NoticeKind, NotifyName, Problem, SourceName, Subscription};
-use crate::notify::{Address, Auth, AuthNeed, Preset};
+use crate::notify::{Address, Auth, AuthNeed, AwsKey, Preset};
 
 use super::raw_notify::{RawAuth, RawNotify};
 use super::reader::{Reader, line_of};
@@ -32,6 +32,8 @@ impl Reader<'_> {
             let ca = self.certificates(written);
             let proxy = self.proxy(written);
             let contact = self.contact(written);
+            let transitions = self.transitions(written);
+            let user = self.user(written);
             if let (Some(name), Some(address), Some(auth)) = (name, address, auth) {
                 all.push(NotifyConfig {
                     subscription: Subscription {
@@ -44,6 +46,8 @@ impl Reader<'_> {
                     auth,
                     map,
                     contact,
+                    transitions,
+                    user,
                     ca,
                     proxy,
                     line: line_of(self.text, entry.span().start),
@@ -151,6 +155,12 @@ impl Reader<'_> {
                 self.problem(&raw.preset, format!("{whose}: secret is missing"), remedy);
                 None
             }
+            (AuthNeed::Aws, _, Some(auth)) => {
+                let problem = format!("auth has no effect with preset = \"{preset}\"");
+                self.problem(auth, problem, "remove it: the function's role signs");
+                None
+            }
+            (AuthNeed::Aws, _, None) => self.aws(&whose, raw),
             (AuthNeed::Header, _, Some(auth)) => self.written_auth(&whose, preset, auth),
             (AuthNeed::Header, _, None) => {
                 let remedy = "write auth = { bearer = \"env:NAME\" }, { basic = … } or { header = …, value = … }";
@@ -158,6 +168,30 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// The credentials that AWS gives the process; the region is the address's.
+    fn aws(&mut self, whose: &str, raw: &RawNotify) -> Option<Auth> {
+        let var = |name: &str| self.vars.get(name).filter(|v| !v.is_empty()).cloned();
+        let host = raw.url.get_ref().strip_prefix("https://states.");
+        let of_host = host
+            .and_then(|rest| rest.split('.').next())
+            .map(str::to_owned);
+        let key = (var("AWS_ACCESS_KEY_ID"), var("AWS_SECRET_ACCESS_KEY"));
+        if let ((Some(id), Some(secret)), Some(region)) = (key, of_host.or(var("AWS_REGION"))) {
+            let secret = SecretString::from(secret);
+            let token = var("AWS_SESSION_TOKEN").map(SecretString::from);
+            return Some(Auth::Aws(AwsKey {
+                id,
+                secret,
+                token,
+                region,
+            }));
+        }
+        let problem = format!("{whose}: no AWS credentials or no region");
+        let remedy = "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, as Lambda does";
+        self.problem(&raw.preset, problem, remedy);
+        None
     }
 
     fn written_auth(
@@ -217,6 +251,53 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// The transition after each outcome, for Jira.
+    fn transitions(&mut self, raw: &RawNotify) -> Vec<(NoticeKind, String)> {
+        let mut all = Vec::new();
+        for (kind, id) in &raw.transitions {
+            let digits = id.get_ref().bytes().all(|b| b.is_ascii_digit());
+            match kind.parse() {
+                Err(Problem {
+                    problem, remedy, ..
+                }) => self.problem(id, format!("transitions: {problem}"), remedy),
+                Ok(_) if *raw.preset.get_ref() != Preset::Jira => {
+                    let problem = "transitions has no effect with this preset";
+                    self.problem(id, problem, "remove it, or use preset = \"jira\"");
+                }
+                Ok(_) if !digits || id.get_ref().is_empty() => {
+                    let remedy = "write the number that .../issue/KEY/transitions shows for it";
+                    self.problem(id, "transitions: is not a transition's id", remedy);
+                }
+                Ok(known) => all.push((known, id.get_ref().clone())),
+            }
+        }
+        all
+    }
+
+    /// The user in whose name PagerDuty takes notes.
+    fn user(&mut self, raw: &RawNotify) -> Option<String> {
+        let needed = *raw.preset.get_ref() == Preset::Pagerduty;
+        match &raw.user {
+            Some(user) if !needed => {
+                let remedy = "remove it, or use preset = \"pagerduty\"";
+                self.problem(user, "user has no effect with this preset", remedy);
+            }
+            Some(user) if !user.get_ref().contains('@') => {
+                self.problem(
+                    user,
+                    "user is not an address",
+                    "write it as in \"bot@example.com\"",
+                );
+            }
+            None if needed => {
+                let remedy = "write user = \"bot@example.com\", a user of the PagerDuty account";
+                self.problem(&raw.preset, "pagerduty takes notes of a user only", remedy);
+            }
+            _ => {}
+        }
+        raw.user.as_ref().map(|user| user.get_ref().clone())
     }
 
     fn certificates(&mut self, raw: &RawNotify) -> Vec<u8> {

@@ -1,5 +1,7 @@
 //! `[[notify]]` as written.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -41,6 +43,13 @@ pub(super) struct RawNotify {
     /// Whom a requester asks after a refusal, as the messages name them.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1, max = 200)))]
     pub(super) contact: Option<Spanned<String>>,
+    /// For jira: the id of the transition after an outcome, as in { completed = "31" }.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, String>"))]
+    pub(super) transitions: BTreeMap<String, Spanned<String>>,
+    /// For pagerduty: the address of the user in whose name notes are written.
+    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
+    pub(super) user: Option<Spanned<String>>,
     /// A PEM file of certificates that the program trusts there too, relative to this file.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
     pub(super) ca_file: Option<Spanned<String>>,

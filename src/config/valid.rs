@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::domain::{NoticeRules, ServedRegions, Site, SourceName, Span, Subscription};
+use crate::domain::{NoticeKind, NoticeRules, ServedRegions, Site, SourceName, Span, Subscription};
 use crate::inbound::{Handshake, ReplyRules, SchemeSpec};
 use crate::journal::JournalLocation;
 use crate::notify::{Address, Auth, Preset};
@@ -138,6 +138,10 @@ pub struct NotifyConfig {
     pub map: Option<(String, String)>,
     /// Whom a requester asks after a refusal.
     pub contact: Option<String>,
+    /// The ids of transitions, for Jira.
+    pub transitions: Vec<(NoticeKind, String)>,
+    /// The program's user at the target, for PagerDuty.
+    pub user: Option<String>,
     /// PEM of certificates beside the public roots.
     pub ca: Vec<u8>,
     /// The HTTP proxy on the way there.

@@ -4,6 +4,7 @@
 
 mod authorization;
 mod body;
+mod callback;
 pub mod cloudevents;
 mod delivery;
 mod handshake;
@@ -23,6 +24,7 @@ mod template;
 mod trace;
 mod verify;
 
+pub use callback::Callback;
 pub use delivery::{Delivery, DuplicateHeader, Headers, Via};
 pub use handshake::{Handshake, HandshakeReply, HandshakeRequest};
 pub use map::{Map, MapRefusal};

@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::sigv4::AwsKey;
+
 /// A target's authentication.
 #[derive(Debug, Clone)]
 pub enum Auth {
@@ -15,6 +17,8 @@ pub enum Auth {
     Bearer(&'static str, SecretString),
     /// A header, by its lower-case name.
     Header(String, SecretString),
+    /// Each message is signed with a key of AWS.
+    Aws(AwsKey),
 }
 
 impl Auth {
@@ -22,12 +26,27 @@ impl Auth {
     pub fn header(&self) -> Option<(String, String)> {
         let authorization = |value| Some(("authorization".to_owned(), value));
         match self {
-            Self::Signed(_) => None,
+            Self::Signed(_) | Self::Aws(_) => None,
             Self::Basic(login) => {
                 authorization(format!("Basic {}", STANDARD.encode(login.expose_secret())))
             }
             Self::Bearer(word, token) => authorization(format!("{word}{}", token.expose_secret())),
             Self::Header(name, value) => Some((name.clone(), value.expose_secret().to_owned())),
         }
+    }
+
+    /// Every secret of it, as it is written and as it is sent: none may show in a reason.
+    pub fn secrets(&self) -> Vec<String> {
+        let own = match self {
+            Self::Signed(secret)
+            | Self::Basic(secret)
+            | Self::Bearer(_, secret)
+            | Self::Header(_, secret) => vec![secret],
+            Self::Aws(key) => key.token.iter().chain([&key.secret]).collect(),
+        };
+        let own = own
+            .into_iter()
+            .map(|secret| secret.expose_secret().to_owned());
+        own.chain(self.header().map(|(_, value)| value)).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! One call to a target's API, as its template writes it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -36,12 +38,51 @@ pub struct Message {
     pub path: String,
     /// The JSON body.
     pub body: Value,
-    /// Where a message that was delivered before shows: a GET whose answer then holds the event's
-    /// marker. It is looked at before the message is repeated.
+    /// More headers, by lower-case names. None can replace those that authenticate.
     #[serde(default)]
-    pub look: Option<String>,
+    pub headers: BTreeMap<String, String>,
+    /// What is asked first, to complete the path.
+    #[serde(default)]
+    pub find: Option<Find>,
+    /// Where a message that was delivered before shows. It is looked at before the message is repeated.
+    #[serde(default)]
+    pub look: Option<Look>,
+    /// It goes to the `response_url` that came with the delivery, not to the target's address.
+    #[serde(default)]
+    pub to_response_url: bool,
     /// A refusal of this message is logged, and does not count: the others of the notification are
     /// not repeated for it.
     #[serde(default)]
     pub optional: bool,
+}
+
+/// A request whose answer holds the event's marker once the message was delivered.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Look {
+    /// Its path.
+    pub path: String,
+    /// With a body it is a POST, else a GET.
+    #[serde(default)]
+    pub body: Option<Value>,
+}
+
+/// A GET whose answer names the system's own id of the ticket.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Find {
+    /// Its path.
+    pub path: String,
+    /// The JSON pointer of the id, which takes the place of `{found}` in the other paths.
+    pub pointer: String,
+}
+
+impl Find {
+    /// The id that the answer names.
+    pub fn id(&self, answer: &[u8]) -> Option<String> {
+        let answer: Value = serde_json::from_slice(answer).ok()?;
+        let id = answer.pointer(&self.pointer)?.as_str()?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        (!id.is_empty() && id.len() <= 128 && id.bytes().all(plain)).then(|| id.to_owned())
+    }
 }

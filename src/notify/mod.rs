@@ -8,12 +8,14 @@ mod message;
 mod outcome_event;
 mod preset;
 mod schedule;
+mod sigv4;
 mod template;
 
-pub use address::Address;
+pub use address::{Address, PathError};
 pub use auth::Auth;
-pub use message::{Message, Method};
-pub use outcome_event::{marker, outcome_event, webhook_id};
+pub use message::{Find, Look, Message, Method};
+pub use outcome_event::{Extras, marker, outcome_event, webhook_id};
 pub use preset::{AuthNeed, Preset};
 pub use schedule::{next_attempt, retry_after};
+pub use sigv4::AwsKey;
 pub use template::Template;

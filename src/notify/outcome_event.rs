@@ -1,5 +1,6 @@
 //! The event that templates read. In: a request's state and the notification. Out: JSON with the
-//! request, what became of it, and the ids of the notification. Holds no secret.
+//! request, what became of it, and the ids of the notification. Holds no secret but
+//! the token of a task that waits for it.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -19,8 +20,23 @@ pub fn marker(webhook_id: &str) -> String {
     format!("sharehook-{}", digest.get(..16).unwrap_or_default())
 }
 
-/// The event. `contact`: whom a requester asks.
-pub fn outcome_event(state: &State, owed: &Owed, contact: Option<&str>) -> Value {
+/// What the configuration and the delivery add to an event.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extras<'a> {
+    /// Whom a requester asks.
+    pub contact: Option<&'a str>,
+    /// The transition of this outcome, for Jira.
+    pub transition: Option<&'a str>,
+    /// The program's user at the target.
+    pub user: Option<&'a str>,
+    /// Whether a `response_url` is known.
+    pub response_url: bool,
+    /// The token of a waiting task.
+    pub task_token: Option<&'a str>,
+}
+
+/// The event.
+pub fn outcome_event(state: &State, owed: &Owed, extras: Extras<'_>) -> Value {
     let notice = &owed.notice;
     let id = webhook_id(state.stream(), notice);
     let request = state.request();
@@ -38,7 +54,10 @@ pub fn outcome_event(state: &State, owed: &Owed, contact: Option<&str>) -> Value
         "marker": marker(&id),
         "type": notice.on,
         "time": owed.since,
-        "contact": contact,
+        "contact": extras.contact,
+        "transition": extras.transition,
+        "user": extras.user,
+        "callback": { "response_url": extras.response_url, "task_token": extras.task_token },
         "request": {
             "id": state.identity().id,
             "source": state.identity().source,

@@ -2,6 +2,7 @@
 //! and how an answer of it says no.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 /// What a target needs to authenticate the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +11,19 @@ pub enum AuthNeed {
     Secret,
     /// `auth`.
     Header,
+    /// The AWS credentials of the process.
+    Aws,
+}
+
+/// How an answer with a 2xx status says that nothing was done.
+#[derive(Debug, Clone, Copy)]
+enum Refusal {
+    /// It does not.
+    Never,
+    /// `{"ok": false, "error": …}`, as Slack answers.
+    NotOk,
+    /// `{"errors": […]}`, as GraphQL answers.
+    Errors,
 }
 
 /// A system for which a template ships.
@@ -19,6 +33,28 @@ pub enum AuthNeed {
 pub enum Preset {
     /// Any receiver of signed CloudEvents.
     Webhook,
+    /// Jira Cloud and Data Center.
+    Jira,
+    /// ServiceNow.
+    Servicenow,
+    /// Zendesk.
+    Zendesk,
+    /// Freshservice.
+    Freshservice,
+    /// GitHub.
+    Github,
+    /// GitLab.
+    Gitlab,
+    /// Slack.
+    Slack,
+    /// PagerDuty.
+    Pagerduty,
+    /// Linear.
+    Linear,
+    /// Opsgenie.
+    Opsgenie,
+    /// AWS Step Functions.
+    Stepfunctions,
 }
 
 /// A preset's row.
@@ -30,20 +66,82 @@ struct Row {
     content_type: &'static str,
     /// The word before a bearer token.
     bearer: &'static str,
+    refusal: Refusal,
+}
+
+const JSON: &str = "application/json";
+
+/// A row with JSON messages, `auth`, and honest status codes.
+const fn row(name: &'static str, template: &'static str) -> Row {
+    Row {
+        name,
+        template,
+        auth: AuthNeed::Header,
+        content_type: JSON,
+        bearer: "Bearer ",
+        refusal: Refusal::Never,
+    }
+}
+
+macro_rules! shipped {
+    ($name:literal) => {
+        row($name, include_str!(concat!("../../notify/", $name, ".jq")))
+    };
 }
 
 impl Preset {
     /// Every preset.
-    pub const ALL: [Self; 1] = [Self::Webhook];
+    pub const ALL: [Self; 12] = [
+        Self::Webhook,
+        Self::Jira,
+        Self::Servicenow,
+        Self::Zendesk,
+        Self::Freshservice,
+        Self::Github,
+        Self::Gitlab,
+        Self::Slack,
+        Self::Pagerduty,
+        Self::Linear,
+        Self::Opsgenie,
+        Self::Stepfunctions,
+    ];
 
     const fn row(self) -> Row {
         match self {
             Self::Webhook => Row {
-                name: "webhook",
-                template: include_str!("../../notify/webhook.jq"),
                 auth: AuthNeed::Secret,
                 content_type: "application/cloudevents+json",
-                bearer: "Bearer ",
+                ..shipped!("webhook")
+            },
+            Self::Jira => shipped!("jira"),
+            Self::Servicenow => shipped!("servicenow"),
+            Self::Zendesk => shipped!("zendesk"),
+            Self::Freshservice => shipped!("freshservice"),
+            Self::Github => shipped!("github"),
+            Self::Gitlab => shipped!("gitlab"),
+            Self::Slack => Row {
+                content_type: "application/json; charset=utf-8",
+                refusal: Refusal::NotOk,
+                ..shipped!("slack")
+            },
+            Self::Pagerduty => Row {
+                bearer: "Token token=",
+                ..shipped!("pagerduty")
+            },
+            Self::Linear => Row {
+                // A personal API key stands alone; for an OAuth token write it with `header`.
+                bearer: "",
+                refusal: Refusal::Errors,
+                ..shipped!("linear")
+            },
+            Self::Opsgenie => Row {
+                bearer: "GenieKey ",
+                ..shipped!("opsgenie")
+            },
+            Self::Stepfunctions => Row {
+                auth: AuthNeed::Aws,
+                content_type: "application/x-amz-json-1.0",
+                ..shipped!("stepfunctions")
             },
         }
     }
@@ -72,10 +170,77 @@ impl Preset {
     pub const fn bearer_prefix(self) -> &'static str {
         self.row().bearer
     }
+
+    /// Whether it is told through a secret that the delivery brought.
+    pub const fn uses_callback(self) -> bool {
+        matches!(self, Self::Slack | Self::Stepfunctions)
+    }
+
+    /// Why an answer with a 2xx status is a refusal all the same.
+    pub fn refusal(self, body: &[u8]) -> Option<String> {
+        let read = || serde_json::from_slice::<Value>(body).unwrap_or_default();
+        match self.row().refusal {
+            Refusal::Never => None,
+            Refusal::NotOk => {
+                let answer = read();
+                let no = answer.get("ok") == Some(&Value::Bool(false));
+                let why = answer.get("error").and_then(Value::as_str);
+                no.then(|| why.unwrap_or("no reason given").to_owned())
+            }
+            Refusal::Errors => {
+                let answer = read();
+                let first = answer.pointer("/errors/0")?;
+                let why = first.get("message").and_then(Value::as_str);
+                Some(why.unwrap_or("no reason given").to_owned())
+            }
+        }
+    }
 }
 
 impl std::fmt::Display for Preset {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Template;
+    use super::*;
+
+    #[test]
+    fn every_template_compiles_and_every_name_is_the_configuration_s() {
+        for preset in Preset::ALL {
+            let name = preset.as_str();
+            Template::load(preset.template(), name).unwrap_or_else(|flaws| panic!("{flaws}"));
+            let read: Preset = serde_json::from_value(Value::from(name)).unwrap();
+            assert_eq!(read, preset);
+        }
+    }
+
+    #[test]
+    fn a_refusal_can_have_status_200() {
+        for (preset, body, why) in [
+            (
+                Preset::Slack,
+                r#"{"ok":false,"error":"not_in_channel"}"#,
+                Some("not_in_channel"),
+            ),
+            (Preset::Slack, r#"{"ok":true}"#, None),
+            (Preset::Slack, "ok", None),
+            (
+                Preset::Linear,
+                r#"{"errors":[{"message":"Entity not found"}]}"#,
+                Some("Entity not found"),
+            ),
+            (
+                Preset::Linear,
+                r#"{"data":{"commentCreate":{"success":true}}}"#,
+                None,
+            ),
+            (Preset::Jira, r#"{"ok":false,"errors":[{}]}"#, None),
+        ] {
+            assert_eq!(preset.refusal(body.as_bytes()).as_deref(), why, "{body}");
+        }
     }
 }

@@ -10,6 +10,10 @@ fn the_demo_observes_everything_on_both_sites() {
         let printed = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{site}: {printed}");
         assert!(printed.contains("Everything above was observed."), "{site}");
+        assert!(
+            printed.contains("told     Shared lhbp-6jc6l8yb"),
+            "{printed}"
+        );
     }
     let output = run(folder.path(), &["demo", "--site", "moon"]);
     assert_eq!(output.status.code(), Some(64));

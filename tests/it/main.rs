@@ -37,6 +37,7 @@ mod init;
 mod killed;
 mod laws;
 mod notify;
+mod notify_presets;
 mod odd_files;
 mod read_operations;
 mod replies;

@@ -3,6 +3,7 @@
 
 mod docs;
 mod maps;
+mod own_events;
 mod sns;
 mod vectors;
 mod wire;

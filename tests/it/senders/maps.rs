@@ -8,12 +8,12 @@ use sharehook::inbound::{
 
 const TOKEN: &str = "a-token-for-tests-only-0123456789";
 
-fn event(name: &str) -> Value {
+pub(super) fn event(name: &str) -> Value {
     let path = format!("{}/events/body-{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn delivered(body: Vec<u8>, content_type: &str) -> VerifiedDelivery {
+pub(super) fn delivered(body: Vec<u8>, content_type: &str) -> VerifiedDelivery {
     let headers = [("x-token", TOKEN), ("content-type", content_type)];
     let scheme = if content_type.contains("form") {
         let record = SchemeSpec::preset(sharehook::inbound::SchemeName::Slack);
@@ -42,7 +42,7 @@ fn delivered(body: Vec<u8>, content_type: &str) -> VerifiedDelivery {
         .unwrap()
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2026-11-02T08:00:00Z".parse().unwrap()
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Each test file uses its own part of it.
 
 pub(crate) mod cloud;
+pub(crate) mod desk;
 pub(crate) mod history;
 pub(crate) mod http;
 pub(crate) mod process;
@@ -206,6 +207,11 @@ impl World {
         };
         self.prepared = Arc::new(Prepared::new(config).unwrap());
         self.restart();
+    }
+
+    /// A variable of the process, for the next configuration.
+    pub(crate) fn set_variable(&mut self, name: &str, value: &str) {
+        self.vars.insert(name.to_owned(), value.to_owned());
     }
 
     /// What a server does in the background after an answer.

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -21,8 +21,10 @@ use crate::entrypoints::http::respond;
 use crate::entrypoints::http::server::{self, Bounds, Handler};
 use crate::inbound::{SchemeSpec, sign};
 use crate::journal::Report;
-use crate::policy::sample_files;
 use sharehook_sandbox::Running;
+
+use super::folder::{first_entry, write_folder};
+use super::wrap::wrapped;
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 
@@ -87,18 +89,24 @@ impl Demo {
             max_connections: config.http.max_connections,
             body_bytes: config.body_limit,
         };
+        let teller = tokio::spawn(Arc::clone(&app).tell_for_ever());
         let handler: Handler = Box::new(move |request| {
             let app = Arc::clone(&app);
             Box::pin(async move { respond(&app, request, app.budget()).await })
         });
         let service = tokio::spawn(server::serve(handler, bounds, listener, async move {
             drop(stopped.await);
+            teller.abort();
         }));
         outln!(
             "stand-in cloud   {}   (it checks every signature itself)",
             cloud.url()
         );
         outln!("sharehook        {url}   POST /hooks/jira");
+        outln!(
+            "ticket system    {}/inbox   (a stand-in for Jira)",
+            cloud.url()
+        );
         outln!("folder           {}", folder.display());
         let client = http_client().map_err(Failure::failed)?;
         let secret = SecretString::from(secret);
@@ -129,7 +137,10 @@ impl Demo {
     }
 
     pub(super) fn tell(&self, what: &str, line: &str) {
-        outln!("   {what:<8} {line}");
+        for (number, part) in wrapped(line).iter().enumerate() {
+            let what = if number == 0 { what } else { "" };
+            outln!("   {what:<8} {part}");
+        }
     }
 
     /// Prints the fields of an answer, one on each line.
@@ -177,7 +188,7 @@ impl Demo {
 
     /// Prints an expectation, and whether it was met.
     pub(super) fn check(&mut self, what: &str, seen: bool) {
-        outln!("   {} {what}", if seen { "ok      " } else { "NOT SEEN" });
+        self.tell(if seen { "ok" } else { "NOT SEEN" }, what);
         self.failed += u32::from(!seen);
     }
 
@@ -243,8 +254,49 @@ impl Demo {
         blueprint.is_some_and(|blueprint| blueprint.shares.contains_key(account))
     }
 
+    /// The comments on a ticket in the stand-in for Jira, once there are so many; else after some time.
+    pub(super) async fn comments(&self, ticket: &str, wanted: usize) -> Vec<String> {
+        let path = format!("/rest/api/2/issue/{ticket}/comment");
+        let written = || -> Vec<String> {
+            let letters = self.cloud.letters().into_iter();
+            let comments = letters.filter(|letter| letter.method == "POST" && letter.path == path);
+            let text = |letter: sharehook_sandbox::Letter| {
+                let body: Value = serde_json::from_str(&letter.body).ok()?;
+                Some(body.get("body")?.as_str()?.to_owned())
+            };
+            comments.filter_map(text).collect()
+        };
+        for _ in 0..100 {
+            if written().len() >= wanted {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        written()
+    }
+
     pub(super) fn journal_has(&self, record: &str) -> bool {
         !record.is_empty() && self.folder.join("journal").join(record).is_file()
+    }
+
+    /// Whether the journal holds so many records of delivered notifications, or comes to within some time.
+    pub(super) async fn holds_notified(&self, wanted: usize) -> bool {
+        let requests = self.folder.join("journal").join("requests");
+        let files = || {
+            let streams = fs::read_dir(&requests).into_iter().flatten().flatten();
+            streams.flat_map(|stream| fs::read_dir(stream.path()).into_iter().flatten().flatten())
+        };
+        let told = |file: &fs::DirEntry| {
+            let text = fs::read_to_string(file.path()).unwrap_or_default();
+            text.contains("\"type\":\"notified\"")
+        };
+        for _ in 0..100 {
+            if files().filter(told).count() == wanted {
+                return true;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        false
     }
 
     /// Seals the journal, as `serve` does automatically after writes.
@@ -311,39 +363,4 @@ fn without_overrides(vars: &Vars) -> Vars {
 
 async fn start(config: Config, vars: &Vars) -> Result<App, StartError> {
     Prepared::new(config)?.open(vars, Clock::System).await
-}
-
-fn write_folder(folder: &Path, site: Site, url: &str, secret: &str) -> std::io::Result<()> {
-    let policy = folder.join("policy");
-    fs::create_dir_all(&policy)?;
-    let files = sample_files();
-    for (name, text) in files.policies {
-        fs::write(policy.join(name), text)?;
-    }
-    fs::write(
-        policy.join("schema.cedarschema"),
-        files.schema.unwrap_or_default(),
-    )?;
-    fs::write(
-        policy.join("entities.json"),
-        files.entities.unwrap_or_default(),
-    )?;
-    fs::write(folder.join("jira.secret"), secret)?;
-    let text = format!(
-        "journal = \"file:journal\"\npolicy = \"policy\"\n\n[cloud]\nsite = \"{site}\"\nendpoint = \"{url}\"\n\n\
-         [[source]]\nname = \"jira\"\nscheme = \"jira\"\nsecrets = [\"file:jira.secret\"]\nmap = \"jira\"\n"
-    );
-    fs::write(folder.join("sharehook.toml"), text)
-}
-
-fn first_entry(folder: &Path) -> Result<PathBuf, Failure> {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
-        .map_err(|e| Failure::Failed(format!("{}: {e}", folder.display())))?
-        .filter_map(|entry| entry.ok().map(|e| e.path()))
-        .collect();
-    entries.sort();
-    entries
-        .into_iter()
-        .next()
-        .ok_or_else(|| Failure::Failed(format!("{} is empty", folder.display())))
 }

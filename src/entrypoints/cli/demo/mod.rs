@@ -3,7 +3,9 @@
 //! checks pass.
 
 mod environment;
+mod folder;
 mod script;
+mod wrap;
 
 use crate::config::Site;
 use crate::entrypoints::outcome::Exit;

@@ -15,6 +15,7 @@ pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
     let first = demo.send_signed(TICKET).await?;
     demo.show(&first);
     accepted(demo, &first).await?;
+    told(demo, "SHARE-101", "Shared lhbp-6jc6l8yb").await;
 
     demo.say("2. The same ticket with one byte of its body changed, under the old signature");
     let forged = demo.send_forged(TICKET).await?;
@@ -32,6 +33,7 @@ pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
         "the policy denies it with 403",
         denied.status == 403 && denied.at("status") == "denied",
     );
+    told(demo, "SHARE-666", "the policy refused it").await;
 
     demo.say("4. The first ticket once more, as senders repeat deliveries");
     let calls = demo.calls();
@@ -46,8 +48,12 @@ pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
         again.at("results") == first.at("results"),
     );
     demo.check("and the cloud is not called again", demo.calls() == calls);
+    let comments = demo.comments("SHARE-101", 1).await.len();
+    demo.check("nor is the ticket told again", comments == 1);
 
     demo.say("5. The journal");
+    let held = demo.holds_notified(2).await;
+    demo.check("it holds that both tickets were told", held);
     demo.seal().await?;
     let report = demo.verify().await?;
     demo.check(
@@ -118,6 +124,17 @@ async fn accepted(demo: &mut Demo, answer: &Answered) -> Result<(), Failure> {
         held,
     );
     Ok(())
+}
+
+/// Shows what the ticket was told.
+async fn told(demo: &mut Demo, ticket: &str, wanted: &str) {
+    let comments = demo.comments(ticket, 1).await;
+    let text = comments.concat();
+    for line in text.lines() {
+        demo.tell("told", line);
+    }
+    let what = format!("{ticket} is told in a comment, through Jira's own API");
+    demo.check(&what, comments.len() == 1 && text.contains(wanted));
 }
 
 /// The same ticket under another key, for another account.

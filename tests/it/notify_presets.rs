@@ -1,0 +1,605 @@
+//! The presets of `[[notify]]`, each against a stand-in that reads requests as the system's documentation
+//! says: a request that ends completed, one that is denied, a share that is overdue, and an answer
+//! that is lost.
+
+use serde_json::{Value, json};
+use sharehook::app::{Delivery, Via};
+use sharehook::inbound::{Headers, SchemeName, SchemeSpec, sign};
+
+use crate::support::desk::{Desk, Meaning, Seen};
+use crate::support::{ACCOUNTS, STRANGER, World, deadline, request};
+
+/// An id that is markup, mention or command somewhere.
+const HOSTILE: &str =
+    "h @octocat <!channel> [~admin] *b* #1 !1 <b>x</b> https://evil.example {{x}} [code]";
+const TOKEN: &str = "test-only-token-0123456789";
+const TASK_TOKEN: &str = "AAAAKgAAAAIAAAAAAAAAAtest-only-task-token";
+
+/// One system: its settings, the ticket and id of its requests, and how it reads requests.
+struct System {
+    preset: &'static str,
+    /// Below `[[notify]]`.
+    settings: &'static str,
+    ticket: &'static str,
+    id: &'static str,
+    reads: fn(&Seen) -> Meaning,
+    /// Whether it is looked at before a note is repeated.
+    looks: bool,
+    /// What no note may hold.
+    never: &'static [&'static str],
+}
+
+const BEARER: &str = "auth = { bearer = \"file:token\" }";
+const BASIC: &str = "auth = { basic = \"file:token\" }";
+
+const SYSTEMS: [System; 10] = [
+    System {
+        preset: "jira",
+        settings: "auth = { basic = \"file:token\" }\ntransitions = { completed = \"31\" }",
+        ticket: "SHARE-101",
+        id: HOSTILE,
+        reads: jira,
+        looks: true,
+        never: &[" [~admin", " {{x", " *b*"],
+    },
+    System {
+        preset: "servicenow",
+        settings: BASIC,
+        ticket: "RITM0010023",
+        id: HOSTILE,
+        reads: servicenow,
+        looks: true,
+        never: &["[code]"],
+    },
+    System {
+        preset: "zendesk",
+        settings: BASIC,
+        ticket: "35436",
+        id: HOSTILE,
+        reads: zendesk,
+        looks: true,
+        never: &["<b>", "<!"],
+    },
+    System {
+        preset: "freshservice",
+        settings: BASIC,
+        ticket: "SR-482",
+        id: HOSTILE,
+        reads: freshservice,
+        looks: true,
+        never: &["<b>", "<!"],
+    },
+    System {
+        preset: "github",
+        settings: BEARER,
+        ticket: "acme/infra#12",
+        id: HOSTILE,
+        reads: github,
+        looks: true,
+        never: &["@octocat", " *b*", "#1", "https://evil", " <b>"],
+    },
+    System {
+        preset: "gitlab",
+        settings: "auth = { header = \"PRIVATE-TOKEN\", value = \"file:token\" }",
+        ticket: "platform/image-requests#23",
+        id: HOSTILE,
+        reads: gitlab,
+        looks: true,
+        never: &["@octocat", " *b*", "#1", "!1", "https://evil", " <b>"],
+    },
+    System {
+        preset: "slack",
+        settings: BEARER,
+        ticket: "<!channel>",
+        id: "T061EG9RZ/C061EG9SL/1793602438.000500/<@U061F1EUR>",
+        reads: slack,
+        looks: false,
+        never: &["<!", "<@"],
+    },
+    System {
+        preset: "pagerduty",
+        settings: "auth = { bearer = \"file:token\" }\nuser = \"bot@example.com\"",
+        ticket: "PGR0VU2",
+        id: HOSTILE,
+        reads: pagerduty,
+        looks: true,
+        never: &[],
+    },
+    System {
+        preset: "linear",
+        settings: BEARER,
+        ticket: "IMG-31",
+        id: HOSTILE,
+        reads: linear,
+        looks: true,
+        never: &["@octocat", " *b*", " <b>"],
+    },
+    System {
+        preset: "opsgenie",
+        settings: BEARER,
+        ticket: "1791",
+        id: "052652ac-5d1c-464a-812a-7dd18bbfba8c/bob@example.com",
+        reads: opsgenie,
+        looks: true,
+        never: &[],
+    },
+];
+
+fn basic(seen: &Seen) -> bool {
+    use base64::Engine as _;
+    let token = base64::engine::general_purpose::STANDARD.encode(TOKEN);
+    seen.header("authorization") == format!("Basic {token}")
+}
+
+/// The ids of Jira's REST API v2: add comment, get comments, do transition.
+fn jira(seen: &Seen) -> Meaning {
+    match (&*seen.method, &*seen.path) {
+        _ if !basic(seen) => Meaning::Refused(401),
+        ("POST", "/rest/api/2/issue/SHARE-101/comment") => Meaning::Note(seen.text("/body"), 201),
+        ("POST", "/rest/api/2/issue/SHARE-101/transitions") => {
+            Meaning::Change(seen.text("/transition/id"), 204)
+        }
+        ("GET", "/rest/api/2/issue/SHARE-101/comment?orderBy=-created&maxResults=50") => {
+            Meaning::Notes
+        }
+        _ => Meaning::Refused(404),
+    }
+}
+
+/// The Table API: the task's sys_id by its number, then an update of that record.
+fn servicenow(seen: &Seen) -> Meaning {
+    const TASK: &str = "/api/now/table/task/8d3c1b2f47a2021042f0ad2c3a1e9b77";
+    let find = "/api/now/table/task?sysparm_query=number%3DRITM0010023&sysparm_fields=sys_id&sysparm_limit=1";
+    match (&*seen.method, &*seen.path) {
+        _ if !basic(seen) => Meaning::Refused(401),
+        ("GET", path) if path == find => {
+            Meaning::Answer(json!({"result": [{"sys_id": "8d3c1b2f47a2021042f0ad2c3a1e9b77"}]}))
+        }
+        ("PATCH", TASK) => Meaning::Note(seen.text("/work_notes"), 200),
+        ("GET", path) if path.starts_with(TASK) => Meaning::Notes,
+        _ => Meaning::Refused(404),
+    }
+}
+
+/// The Ticketing API: a comment is part of an update of the ticket.
+fn zendesk(seen: &Seen) -> Meaning {
+    let private = seen.body.pointer("/ticket/comment/public") == Some(&json!(false));
+    match (&*seen.method, &*seen.path) {
+        _ if !basic(seen) => Meaning::Refused(401),
+        ("PUT", "/api/v2/tickets/35436.json") if private => {
+            Meaning::Note(seen.text("/ticket/comment/html_body"), 200)
+        }
+        ("GET", "/api/v2/tickets/35436/comments.json?sort_order=desc") => Meaning::Notes,
+        _ => Meaning::Refused(404),
+    }
+}
+
+/// API v2: notes of a ticket, and its conversations.
+fn freshservice(seen: &Seen) -> Meaning {
+    match (&*seen.method, &*seen.path) {
+        _ if !basic(seen) => Meaning::Refused(401),
+        ("POST", "/api/v2/tickets/482/notes") if seen.body["private"] == true => {
+            Meaning::Note(seen.text("/body"), 201)
+        }
+        ("GET", "/api/v2/tickets/482/conversations?per_page=100") => Meaning::Notes,
+        _ => Meaning::Refused(404),
+    }
+}
+
+/// REST API 2022-11-28: issue comments. Every request needs a User-Agent.
+fn github(seen: &Seen) -> Meaning {
+    const COMMENTS: &str = "/repos/acme/infra/issues/12/comments";
+    match (&*seen.method, &*seen.path) {
+        _ if seen.header("authorization") != format!("Bearer {TOKEN}") => Meaning::Refused(401),
+        _ if seen.header("user-agent").is_empty() => Meaning::Refused(403),
+        ("POST", COMMENTS) => Meaning::Note(seen.text("/body"), 201),
+        ("GET", path) if path.starts_with(COMMENTS) && path.contains("since=20") => Meaning::Notes,
+        _ => Meaning::Refused(404),
+    }
+}
+
+/// REST API v4: notes of an issue, the project by its encoded path.
+fn gitlab(seen: &Seen) -> Meaning {
+    const NOTES: &str = "/api/v4/projects/platform%2Fimage-requests/issues/23/notes";
+    match (&*seen.method, &*seen.path) {
+        _ if seen.header("private-token") != TOKEN => Meaning::Refused(401),
+        ("POST", NOTES) if seen.body["internal"] == true => Meaning::Note(seen.text("/body"), 201),
+        ("GET", path) if path.starts_with(NOTES) => Meaning::Notes,
+        _ => Meaning::Refused(404),
+    }
+}
+
+/// Web API: every answer has status 200, and says `ok`.
+fn slack(seen: &Seen) -> Meaning {
+    match (&*seen.method, &*seen.path) {
+        ("POST", "/response") => Meaning::Note(format!("response: {}", seen.text("/text")), 200),
+        _ if seen.header("authorization") != format!("Bearer {TOKEN}") => {
+            Meaning::Answer(json!({"ok": false, "error": "invalid_auth"}))
+        }
+        ("POST", "/api/chat.postMessage") => {
+            let place = (seen.text("/channel"), seen.text("/thread_ts"));
+            assert_eq!(place, ("C061EG9SL".into(), "1793602438.000500".into()));
+            Meaning::Note(seen.text("/text"), 200)
+        }
+        _ => Meaning::Refused(404),
+    }
+}
+
+/// REST API v2: a note of an incident, in the name of the user in `From`.
+fn pagerduty(seen: &Seen) -> Meaning {
+    let version = seen.header("accept") == "application/vnd.pagerduty+json;version=2";
+    match (&*seen.method, &*seen.path) {
+        _ if seen.header("authorization") != format!("Token token={TOKEN}") => {
+            Meaning::Refused(401)
+        }
+        _ if !version => Meaning::Refused(406),
+        ("POST", "/incidents/PGR0VU2/notes") if seen.header("from") == "bot@example.com" => {
+            Meaning::Note(seen.text("/note/content"), 201)
+        }
+        ("GET", "/incidents/PGR0VU2/notes") => Meaning::Notes,
+        _ => Meaning::Refused(404),
+    }
+}
+
+/// GraphQL: one address; a personal key stands alone in the header.
+fn linear(seen: &Seen) -> Meaning {
+    let query = seen.text("/query");
+    match (&*seen.method, &*seen.path) {
+        _ if seen.header("authorization") != TOKEN => Meaning::Refused(401),
+        ("POST", "/graphql") if query.starts_with("mutation") => {
+            assert_eq!(seen.text("/variables/input/issueId"), "IMG-31");
+            Meaning::Note(seen.text("/variables/input/body"), 200)
+        }
+        ("POST", "/graphql") if seen.text("/variables/id") == "IMG-31" => Meaning::Notes,
+        _ => Meaning::Refused(400),
+    }
+}
+
+/// Alert API: the answer is 202, the work is done later.
+fn opsgenie(seen: &Seen) -> Meaning {
+    const NOTES: &str = "/v2/alerts/052652ac-5d1c-464a-812a-7dd18bbfba8c/notes?identifierType=id";
+    match (&*seen.method, &*seen.path) {
+        _ if seen.header("authorization") != format!("GenieKey {TOKEN}") => Meaning::Refused(401),
+        ("POST", NOTES) => Meaning::Note(seen.text("/note"), 202),
+        ("GET", path) if path.starts_with(NOTES) => Meaning::Notes,
+        _ => Meaning::Refused(404),
+    }
+}
+
+async fn world(preset: &str, settings: &str, desk: &Desk) -> World {
+    let mut world = World::new().await;
+    std::fs::write(world.folder.path().join("token"), TOKEN).unwrap();
+    let url = &desk.url;
+    world.configure(&format!(
+        "[[notify]]\nname = \"desk\"\npreset = \"{preset}\"\nurl = \"{url}\"\n\
+         contact = \"the platform team\"\n{settings}\n"
+    ));
+    world.reset().await;
+    world
+}
+
+fn of(system: &System, change: Value) -> Value {
+    let mut change = change;
+    change["ticket"] = json!(system.ticket);
+    request(system.id, change)
+}
+
+async fn refuse_cancels(world: &World) {
+    let fault = "*:error-before:UnauthorizedOperation@50";
+    assert!(world.cloud.inject(fault.parse().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_system_is_told_what_was_shared_what_was_refused_and_what_is_overdue() {
+    for system in &SYSTEMS {
+        let preset = system.preset;
+        let desk = Desk::start(system.reads).await;
+        let shared = world(preset, system.settings, &desk).await;
+        shared
+            .deliver(&of(system, json!({"expires_in": "2h"})))
+            .await;
+        shared.tell().await;
+        refuse_cancels(&shared).await;
+        shared.advance(7_300);
+        shared.sweep().await;
+        let denied = world(preset, system.settings, &desk).await;
+        denied
+            .deliver(&of(system, json!({"accounts": [STRANGER]})))
+            .await;
+        denied.tell().await;
+        let notes = desk.notes();
+        let refused = desk.refused();
+        assert_eq!(
+            (notes.len(), refused.len()),
+            (3, 0),
+            "{preset}: {notes:?} {refused:?}"
+        );
+        let plain: Vec<String> = notes.iter().map(|note| note.replace('\\', "")).collect();
+        for (note, wanted) in plain.iter().zip([
+            ["Shared lhbp-6jc6l8yb", "2026-11-21 10:00 UTC"],
+            ["still stands", "UnauthorizedOperation"],
+            [
+                "the policy refused it for 123456789012",
+                "Ask the platform team.",
+            ],
+        ]) {
+            assert!(
+                wanted.iter().all(|part| note.contains(part)),
+                "{preset}: {note}"
+            );
+        }
+        for note in &notes {
+            let found = system.never.iter().find(|never| note.contains(**never));
+            assert_eq!(found, None, "{preset}: {note}");
+            // The allow-list stays with its keepers.
+            assert!(
+                !note.contains(ACCOUNTS[1])
+                    || note.starts_with("Shared")
+                    || note.contains("stands")
+            );
+            assert!(!note.contains("staging"), "{preset}: {note}");
+        }
+        let transitions = if preset == "jira" {
+            vec!["31".to_owned()]
+        } else {
+            vec![]
+        };
+        assert_eq!(desk.changes(), transitions, "{preset}");
+        shared.verify().await.unwrap();
+    }
+}
+
+/// The note arrived, and its answer was lost: it is found there, not written again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_note_whose_answer_was_lost_is_looked_for_before_it_is_repeated() {
+    for system in &SYSTEMS {
+        let desk = Desk::start(system.reads).await;
+        let world = world(system.preset, system.settings, &desk).await;
+        desk.lose_answers(1);
+        world
+            .deliver(&of(system, json!({"accounts": [STRANGER]})))
+            .await;
+        world.tell().await;
+        for _ in 0..3 {
+            world.advance(600);
+            world.sweep().await;
+        }
+        let notes = if system.looks { 1 } else { 2 };
+        assert_eq!(
+            desk.notes().len(),
+            notes,
+            "{}: {:?}",
+            system.preset,
+            desk.refused()
+        );
+        world.verify().await.unwrap();
+    }
+}
+
+/// Another hour of outage, for a system with a call of its own to find the ticket.
+#[tokio::test]
+async fn a_system_that_was_down_is_told_once_it_is_back() {
+    let system = &SYSTEMS[1];
+    let desk = Desk::start(system.reads).await;
+    let world = world(system.preset, system.settings, &desk).await;
+    desk.down(true);
+    for number in 0..5 {
+        let mut denied = of(system, json!({"accounts": [STRANGER]}));
+        denied["id"] = json!(format!("R{number}"));
+        world.deliver(&denied).await;
+        world.tell().await;
+        world.advance(720);
+        world.sweep().await;
+    }
+    desk.down(false);
+    for _ in 0..30 {
+        world.advance(300);
+        world.sweep().await;
+    }
+    assert_eq!(desk.notes().len(), 5);
+}
+
+/// What is no ticket of the system is never sent anywhere, and the reason names it.
+#[tokio::test]
+async fn a_ticket_that_could_lead_elsewhere_is_refused() {
+    for system in &SYSTEMS {
+        if matches!(system.preset, "slack" | "opsgenie") {
+            continue;
+        }
+        let desk = Desk::start(system.reads).await;
+        let world = world(system.preset, system.settings, &desk).await;
+        for (number, ticket) in [
+            "../admin",
+            "X-1/../../x",
+            "A-1?x=1",
+            "",
+            "1^ORnumber=2",
+            "a/b/c#1/x",
+        ]
+        .iter()
+        .enumerate()
+        {
+            let mut denied = request(&format!("R{number}"), json!({"accounts": [STRANGER]}));
+            denied["ticket"] = json!(ticket);
+            world
+                .app
+                .receive(crate::support::invocation(&denied), deadline())
+                .await;
+            world.tell().await;
+        }
+        assert_eq!(
+            (desk.notes().len(), desk.refused().len()),
+            (0, 0),
+            "{}",
+            system.preset
+        );
+    }
+}
+
+fn slack_click(url: &str) -> Delivery {
+    let value = json!({
+        "image": "lhbp-6jc6l8yb", "region": "ap-singapore", "accounts": [ACCOUNTS[0]], "action": "share",
+        "requester": "U061F7AUR", "ticket": "button",
+    });
+    let payload = json!({
+        "type": "block_actions", "user": {"id": "U061F1EUR", "team_id": "T061EG9RZ"}, "team": {"id": "T061EG9RZ"},
+        "container": {"message_ts": "1793602438.000500", "channel_id": "C061EG9SL"},
+        "response_url": format!("{url}/response"),
+        "actions": [{"action_id": "approve_share", "value": value.to_string()}],
+    });
+    let encoded: String = payload
+        .to_string()
+        .bytes()
+        .map(|b| format!("%{b:02X}"))
+        .collect();
+    let body = format!("payload={encoded}");
+    let secret = "10ca15ec0de10ca15ec0de10ca15ec0d".into();
+    let now = crate::support::START.parse().unwrap();
+    let scheme = SchemeSpec::preset(SchemeName::Slack);
+    let headers = sign(&scheme, &secret, body.as_bytes(), "click", now).unwrap();
+    Delivery {
+        source: "slack".parse().unwrap(),
+        via: Via::Http(Headers::new(headers)),
+        body: body.into(),
+    }
+}
+
+/// Everything that the journal holds, as text.
+async fn records(world: &World) -> String {
+    let mut text = String::new();
+    let listed = world.app.requests(None).await.unwrap();
+    for entry in listed.entries {
+        let stream = entry.answer.record.unwrap();
+        let id = stream.split('/').nth(1).unwrap().parse().unwrap();
+        let history = world.journal.read(id).await.unwrap().unwrap();
+        for stored in history.records {
+            text.push_str(&serde_json::to_string(&stored.record).unwrap());
+        }
+    }
+    text
+}
+
+#[tokio::test]
+async fn slack_is_answered_at_its_response_url_which_no_record_holds() {
+    let desk = Desk::start(slack).await;
+    let told = world("slack", BEARER, &desk).await;
+    told.app.receive(slack_click(&desk.url), deadline()).await;
+    told.tell().await;
+    let notes = desk.notes();
+    assert!(
+        notes.len() == 1 && notes[0].starts_with("response: "),
+        "{notes:?}"
+    );
+    assert!(!records(&told).await.contains("/response"));
+    // Another process knows no response_url, and writes into the thread.
+    let mut later = world("slack", BEARER, &desk).await;
+    later.app.receive(slack_click(&desk.url), deadline()).await;
+    later.restart();
+    later.advance(300);
+    later.sweep().await;
+    assert!(
+        !desk.notes()[1].starts_with("response: "),
+        "{:?}",
+        desk.notes()
+    );
+    // An address of anybody else is not used.
+    let other = Desk::start(slack).await;
+    let guarded = world("slack", BEARER, &desk).await;
+    guarded
+        .app
+        .receive(slack_click(&other.url), deadline())
+        .await;
+    guarded.tell().await;
+    assert_eq!((other.notes().len(), desk.notes().len()), (0, 3));
+}
+
+/// API reference: X-Amz-Target names the action, the signature covers the request.
+fn step_functions(seen: &Seen) -> Meaning {
+    let authorization = seen.header("authorization");
+    let signed = authorization.starts_with(
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/eu-west-1/states/aws4_request",
+    ) && authorization
+        .contains("SignedHeaders=content-type;host;x-amz-date;x-amz-target,");
+    let kind = seen.header("content-type") == "application/x-amz-json-1.0";
+    match (&*seen.method, &*seen.path, seen.header("x-amz-target")) {
+        _ if !signed || !kind || seen.text("/taskToken") != TASK_TOKEN => Meaning::Refused(400),
+        ("POST", "/", "AWSStepFunctions.SendTaskSuccess") => {
+            let output: Value = serde_json::from_str(&seen.text("/output")).unwrap();
+            Meaning::Note(format!("success {}", output["status"]), 200)
+        }
+        ("POST", "/", "AWSStepFunctions.SendTaskFailure") => Meaning::Note(
+            format!("{}: {}", seen.text("/error"), seen.text("/cause")),
+            200,
+        ),
+        _ => Meaning::Refused(400),
+    }
+}
+
+fn task(execution: &str, account: &str, token: &str) -> Delivery {
+    let mut ask = request("-", json!({"id": null, "accounts": [account]}));
+    ask["ticket"] = json!("CHG1");
+    let body = json!({
+        "execution": format!("arn:aws:states:eu-west-1:1:execution:m:{execution}"), "state": "Share",
+        "request": ask, "TaskToken": token,
+    });
+    let origin = "arn:aws:sqs:us-east-1:000000000000:stepfunctions".to_owned();
+    Delivery {
+        source: "stepfunctions".parse().unwrap(),
+        via: Via::Host { origin, id: None },
+        body: body.to_string().into(),
+    }
+}
+
+#[tokio::test]
+async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
+    let desk = Desk::start(step_functions).await;
+    let mut world = World::new().await;
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI"),
+        ("AWS_REGION", "eu-west-1"),
+    ] {
+        world.set_variable(name, value);
+    }
+    let url = &desk.url;
+    world.configure(&format!(
+        "[[notify]]\nname = \"task\"\npreset = \"stepfunctions\"\nurl = \"{url}\"\n"
+    ));
+    world.reset().await;
+    for (execution, account) in [("good", ACCOUNTS[0]), ("bad", STRANGER)] {
+        world
+            .app
+            .receive(task(execution, account, TASK_TOKEN), deadline())
+            .await;
+        world.tell().await;
+    }
+    let notes = desk.notes();
+    assert_eq!(
+        notes[0],
+        "success \"completed\"",
+        "{notes:?} {:?}",
+        desk.refused()
+    );
+    assert!(notes[1].starts_with("Denied: "), "{notes:?}");
+    // A process that was restarted has no token: that is given up, and on record.
+    world
+        .app
+        .receive(task("lost", STRANGER, TASK_TOKEN), deadline())
+        .await;
+    world.restart();
+    world.advance(300);
+    world.sweep().await;
+    // An answer that repeats the token is recorded without it.
+    world
+        .app
+        .receive(
+            task("wrong", STRANGER, &format!("{TASK_TOKEN}-wrong")),
+            deadline(),
+        )
+        .await;
+    world.tell().await;
+    let records = records(&world).await;
+    assert!(records.contains("the task's token is gone"), "{records}");
+    assert!(!records.contains("AAAAKg"), "{records}");
+    assert_eq!(desk.notes().len(), 2);
+}

@@ -1,0 +1,144 @@
+//! Stand-ins for the systems that are told: each checks method, path, authentication and body as the
+//! system's API documentation says, keeps the notes, and shows them where that API shows them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// A request as the stand-in sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    /// The path with its query.
+    pub(crate) path: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Value,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// A text of the body.
+    pub(crate) fn text(&self, pointer: &str) -> String {
+        let found = self.body.pointer(pointer).and_then(Value::as_str);
+        found.unwrap_or_default().to_owned()
+    }
+}
+
+/// What a request means to the system.
+pub(crate) enum Meaning {
+    /// A note on the ticket, and the status of the answer.
+    Note(String, u16),
+    /// A change beside the notes.
+    Change(String, u16),
+    /// It asks for the notes.
+    Notes,
+    /// It asks for something else.
+    Answer(Value),
+    /// The API refuses it.
+    Refused(u16),
+}
+
+/// How the system reads a request.
+pub(crate) type Reads = fn(&Seen) -> Meaning;
+
+#[derive(Debug, Default)]
+struct Kept {
+    notes: Vec<String>,
+    changes: Vec<String>,
+    refused: Vec<Seen>,
+    /// Notes that are kept although their answer is 502.
+    losing: usize,
+    down: bool,
+}
+
+/// A running stand-in. It ends with the test's runtime.
+pub(crate) struct Desk {
+    pub(crate) url: String,
+    kept: Arc<Mutex<Kept>>,
+}
+
+impl Desk {
+    pub(crate) async fn start(reads: Reads) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let kept = Arc::new(Mutex::new(Kept::default()));
+        let shared = (Arc::clone(&kept), reads);
+        let router = Router::new().fallback(answer).with_state(shared);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, kept }
+    }
+
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.kept.lock().unwrap().notes.clone()
+    }
+
+    pub(crate) fn changes(&self) -> Vec<String> {
+        self.kept.lock().unwrap().changes.clone()
+    }
+
+    pub(crate) fn refused(&self) -> Vec<Seen> {
+        self.kept.lock().unwrap().refused.clone()
+    }
+
+    /// Keeps the next notes, but answers 502.
+    pub(crate) fn lose_answers(&self, notes: usize) {
+        self.kept.lock().unwrap().losing = notes;
+    }
+
+    /// Answers everything with 503, or no longer.
+    pub(crate) fn down(&self, down: bool) {
+        self.kept.lock().unwrap().down = down;
+    }
+}
+
+async fn answer(
+    State((kept, reads)): State<(Arc<Mutex<Kept>>, Reads)>,
+    request: Request,
+) -> impl IntoResponse {
+    let (head, body) = request.into_parts();
+    let body: Bytes = to_bytes(body, 1 << 20).await.unwrap();
+    let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
+        (name.to_string(), value.to_str().unwrap().to_owned())
+    };
+    let seen = Seen {
+        method: head.method.to_string(),
+        path: head.uri.to_string(),
+        headers: head.headers.iter().map(text).collect(),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    };
+    let mut kept = kept.lock().unwrap();
+    let (status, answer) = match reads(&seen) {
+        _ if kept.down => (503, json!({"error": "down for maintenance"})),
+        Meaning::Note(text, status) => {
+            kept.notes.push(text);
+            if kept.losing > 0 {
+                kept.losing -= 1;
+                (502, json!({}))
+            } else {
+                (status, json!({"ok": true}))
+            }
+        }
+        Meaning::Change(what, status) => {
+            kept.changes.push(what);
+            (status, Value::Null)
+        }
+        Meaning::Notes => (200, json!({ "notes": kept.notes })),
+        Meaning::Answer(value) => (200, value),
+        Meaning::Refused(status) => {
+            kept.refused.push(seen);
+            (status, json!({"error": "not what the documentation says"}))
+        }
+    };
+    let status = StatusCode::from_u16(status).unwrap();
+    (status, answer.to_string())
+}
