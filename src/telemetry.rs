@@ -187,8 +187,9 @@ impl Counters {
         }
     }
 
-    /// The counters in Prometheus' text format, version 0.0.4.
-    pub fn render(&self) -> String {
+    /// The counters in Prometheus' text format, version 0.0.4. `overdue`: how many receivers still
+    /// have what should be gone, when that is known.
+    pub fn render(&self, overdue: Option<usize>) -> String {
         let mut text = String::from(
             "# HELP sharehook_deliveries_total Deliveries by how they ended.\n# TYPE sharehook_deliveries_total counter\n",
         );
@@ -207,6 +208,13 @@ impl Counters {
             self.calls.load(Ordering::Relaxed)
         );
         self.render_notifications(&mut text);
+        if let Some(overdue) = overdue {
+            let _ = writeln!(
+                text,
+                "# HELP sharehook_grants_overdue Receivers that still have an image after the share's end.\n\
+                 # TYPE sharehook_grants_overdue gauge\nsharehook_grants_overdue {overdue}"
+            );
+        }
         let (lines, copies) = output::dropped();
         for (name, help, dropped) in [
             (
@@ -243,7 +251,9 @@ mod tests {
         counters.count(Counted::Completed);
         counters.count(Counted::Unavailable);
         counters.count_call();
-        let text = counters.render();
+        let text = counters.render(Some(2));
+        assert!(text.contains("sharehook_grants_overdue 2\n"));
+        assert!(!counters.render(None).contains("overdue"));
         assert!(text.contains("sharehook_deliveries_total{result=\"completed\"} 1\n"));
         assert!(text.contains("sharehook_deliveries_total{result=\"unavailable\"} 1\n"));
         assert!(text.contains("sharehook_cloud_calls_total 1\n"));

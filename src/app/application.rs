@@ -12,6 +12,7 @@ use crate::telemetry::Counters;
 use super::cloud_accounts::CloudAccounts;
 use super::context::{self, CallQueues, ExecutionContext, LEASE_MARGIN, ReadQueues};
 use super::outbox::Outbox;
+use super::overdue_count::OverdueCount;
 use super::prepared::Prepared;
 use super::readiness::Readiness;
 use super::refusals::Refusals;
@@ -35,6 +36,7 @@ pub struct App {
     pub(super) readiness: Readiness,
     pub(super) refusals: Refusals,
     pub(super) outbox: Outbox,
+    pub(super) overdue: OverdueCount,
 }
 
 impl App {

@@ -54,7 +54,7 @@ impl App {
         tokio::time::sleep(wait.unwrap_or_default()).await;
         let now = self.now();
         if matches!(state.needs_work(now), Some(Work::Start | Work::Finish)) {
-            let turn = self.run_turn(state, now, Deadline::after(MAX_TURN));
+            let turn = self.run_turn(state, now, false, Deadline::after(MAX_TURN));
             self.note_outcome(&Box::pin(turn).await?);
         }
         Ok(())

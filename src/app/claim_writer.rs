@@ -5,11 +5,10 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::cloud::error::image_is_missing;
 use crate::domain::{CloudError, Item, ItemResult, ResultKind, Status, Timestamp, Verdict};
 use crate::journal::{
-    AppendError, CallNote, CallOff, Claim, Deferral, Event, FailedAttempt, Journal, JournalError,
-    Phase, Progress, State,
+    AppendError, CallNote, CallOff, Claim, Deferral, Event, Journal, JournalError, Phase, Progress,
+    State,
 };
 use crate::plan::Plan;
 
@@ -38,21 +37,17 @@ impl From<AppendError> for Stop {
 /// share that appears much later would surprise its requester.
 const RETRY_LIMIT: Duration = Duration::from_secs(3_600);
 /// The pause before the next turn when the time ran out.
-const OUT_OF_TIME_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const OUT_OF_TIME_PAUSE: Duration = Duration::from_secs(1);
 /// The pause before the next turn when the cloud refused for a passing reason.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
-/// The pause after the first failed attempt to take back. It doubles with each further one, up to the
-/// maximum; taking back is never given up.
-const MIN_REVOCATION_PAUSE: Duration = Duration::from_secs(5);
-const MAX_REVOCATION_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 
 /// The claim, with the journal that it is written to.
 pub(super) struct ClaimWriter<'a> {
     journal: &'a Journal,
-    clock: &'a Clock,
+    pub(super) clock: &'a Clock,
     claim: Claim,
     /// What was reached and no record tells yet. An attempt to take back keeps it for its one record.
-    unwritten: Progress,
+    pub(super) unwritten: Progress,
 }
 
 impl<'a> ClaimWriter<'a> {
@@ -179,7 +174,7 @@ impl<'a> ClaimWriter<'a> {
     }
 
     /// Records the event that ends the turn. After a call-off the calls get a record of their own.
-    async fn end(&mut self, event: Event) -> Result<(), Stop> {
+    pub(super) async fn end(&mut self, event: Event) -> Result<(), Stop> {
         let end = self.record(event).await;
         match end {
             Err(Stop::CalledOff) => self.write_calls().await?,
@@ -205,12 +200,8 @@ impl<'a> ClaimWriter<'a> {
         refusal: Option<&Verdict>,
     ) -> Result<(), Stop> {
         let now = self.clock.now();
-        let results = if self.revoking() {
-            results
-        } else {
-            self.complete(results)
-        };
-        let (open, done): (Vec<_>, Vec<_>) = results
+        let (open, done): (Vec<_>, Vec<_>) = self
+            .complete(results)
             .into_iter()
             .partition(|result| self.unfinished(result, now));
         if !open.is_empty() {
@@ -220,10 +211,6 @@ impl<'a> ClaimWriter<'a> {
             return self.defer(done, why, not_before).await;
         }
         let event = match refusal {
-            _ if self.revoking() => Event::Revoked {
-                results: done,
-                calls: self.unwritten.calls.clone(),
-            },
             Some(verdict) => Event::Refused {
                 verdict: verdict.clone(),
                 results: done,
@@ -238,30 +225,21 @@ impl<'a> ClaimWriter<'a> {
     }
 
     /// Gives the turn back until `not_before`, with what was reached.
-    pub(super) async fn defer(
+    async fn defer(
         &mut self,
         results: Vec<ItemResult>,
         why: String,
         not_before: Timestamp,
     ) -> Result<(), Stop> {
         let calls = self.unwritten.calls.clone();
-        let event = if self.revoking() {
-            Event::NotRevoked(FailedAttempt {
-                results,
-                calls,
-                why,
-                not_before,
-            })
-        } else {
-            Event::Deferred(Deferral {
-                results,
-                calls,
-                why,
-                not_before,
-                waits: false,
-            })
-        };
-        self.end(event).await
+        self.end(Event::Deferred(Deferral {
+            results,
+            calls,
+            why,
+            not_before,
+            waits: false,
+        }))
+        .await
     }
 
     /// Gives the turn back before its first call, to let another worker finish.
@@ -292,7 +270,6 @@ impl<'a> ClaimWriter<'a> {
         let final_now = age > jiff::SignedDuration::try_from(RETRY_LIMIT).unwrap_or_default();
         match &result.kind {
             ResultKind::Pending => true,
-            ResultKind::Failed { code, .. } if self.revoking() => !image_is_missing(code),
             ResultKind::Failed { retryable, .. } => {
                 *retryable && !final_now && !self.state().expired(now)
             }
@@ -306,15 +283,8 @@ impl<'a> ClaimWriter<'a> {
             _ => None,
         });
         match failure {
-            Some(why) if self.revoking() => (why, self.revocation_pause()),
             Some(why) => (why, REFUSED_PAUSE),
             None => ("the time ran out".to_owned(), OUT_OF_TIME_PAUSE),
         }
-    }
-
-    fn revocation_pause(&self) -> Duration {
-        let doublings = self.state().failed_revocations().min(20);
-        let pause = MIN_REVOCATION_PAUSE.saturating_mul(1 << doublings);
-        pause.min(MAX_REVOCATION_PAUSE)
     }
 }

@@ -3,71 +3,17 @@
 //! itself: a cancel of an unknown share is a request like any other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use serde::Serialize;
 use serde_json::json;
 
-use crate::domain::{Action, CloudError, CvmImageId, ImageRef, Region, SourceName, Target};
-use crate::journal::{JournalError, Phase, State};
+use crate::domain::{Action, CloudError, CvmImageId, ImageRef, Item, Region, SourceName, Target};
+use crate::journal::{JournalError, Phase, Standing, State};
 
-use super::{Answer, App, Deadline, Delivery, Ending, Reply, Via};
+use super::drift_report::{Difference, DriftReport, Drifted, Unread};
+use super::{App, Deadline, Delivery, Reply, Via};
 
 /// The name of Lighthouse as a receiver.
 const LIGHTHOUSE: &str = "Lighthouse";
-
-/// How the cloud and the journal differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Difference {
-    /// Shared, but no request in the journal names it.
-    Unknown,
-    /// A grant is active, but the cloud does not share it.
-    Missing,
-    /// Shared, although its grant has ended.
-    Extra,
-}
-
-/// One receiver for which the cloud and the journal differ.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Drifted {
-    /// The image.
-    pub image: String,
-    /// Its region.
-    pub region: String,
-    /// An account, or Lighthouse.
-    pub to: String,
-    /// The kind of difference.
-    pub difference: Difference,
-}
-
-/// An image whose shares could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Unread {
-    /// The image.
-    pub image: String,
-    /// Its region.
-    pub region: String,
-    /// The reason.
-    pub why: String,
-    /// True when the site has no API for it, which is not a failure.
-    pub no_read_api: bool,
-}
-
-/// The result of a comparison.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct DriftReport {
-    /// How many images were compared.
-    pub compared: usize,
-    /// The differences, by image, region and receiver.
-    pub differences: Vec<Drifted>,
-    /// The images that could not be compared.
-    pub unread: Vec<Unread>,
-    /// Journal streams that could not be read, each with its reason.
-    pub flaws: Vec<String>,
-    /// The answers to the requested cancels.
-    pub cancels: Vec<Answer>,
-}
 
 /// Why unknown shares were not cancelled.
 #[derive(Debug, thiserror::Error)]
@@ -87,69 +33,23 @@ pub enum CancelUnknownError {
     },
 }
 
-impl DriftReport {
-    /// Whether nothing differs and nothing failed, as far as the site's APIs show.
-    pub fn agrees(&self) -> bool {
-        self.differences.is_empty()
-            && self.flaws.is_empty()
-            && self.unread.iter().all(|u| u.no_read_api)
-    }
-}
-
-impl fmt::Display for DriftReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for drifted in &self.differences {
-            let said = match drifted.difference {
-                Difference::Unknown => "unknown: shared, but no request gave it",
-                Difference::Missing => "missing: given, but not shared any more",
-                Difference::Extra => "extra: shared, although its grant has ended",
-            };
-            writeln!(
-                f,
-                "{} in {}, {}: {said}",
-                drifted.image, drifted.region, drifted.to
-            )?;
-        }
-        for unread in &self.unread {
-            writeln!(
-                f,
-                "{} in {}: not compared: {}",
-                unread.image, unread.region, unread.why
-            )?;
-        }
-        for answer in &self.cancels {
-            let told = answer
-                .results
-                .iter()
-                .map(|r| format!("{}: {:?}", r.item, r.kind));
-            let refused = answer.refused.iter().map(ToString::to_string);
-            let why: Vec<String> = told.chain(refused).chain(answer.message.clone()).collect();
-            writeln!(
-                f,
-                "cancel {}: {} ({})",
-                answer.id,
-                answer.status,
-                why.join("; ")
-            )?;
-        }
-        write!(
-            f,
-            "{} images compared, {} differences",
-            self.compared,
-            self.differences.len()
-        )
-    }
-}
-
 /// The journal's view of one image in one region.
 #[derive(Debug, Default)]
 struct Known {
-    /// Receivers with an active grant.
-    granted: BTreeSet<String>,
+    /// Receivers with a grant, and whether it should be gone.
+    granted: BTreeMap<String, Standing>,
     /// Receivers that any request names.
     named: BTreeSet<String>,
     /// Whether any request was about the image in Lighthouse.
     lighthouse: bool,
+}
+
+impl Known {
+    /// A grant that may stand covers one that should be gone.
+    fn grant(&mut self, to: String, standing: Standing) {
+        let known = self.granted.entry(to).or_insert(standing);
+        *known = standing.min(*known);
+    }
 }
 
 type Places = BTreeMap<(ImageRef, Region), Known>;
@@ -184,6 +84,7 @@ impl App {
                     report
                         .differences
                         .extend(compare(image, region, known, &actual));
+                    continue;
                 }
                 Ok(None) => report.unread.push(Unread {
                     image: image.to_string(),
@@ -199,18 +100,31 @@ impl App {
                     no_read_api: false,
                 }),
             }
+            // The journal alone knows what should be gone, and that nothing has taken it back.
+            let mut overdue = compare(
+                image,
+                region,
+                known,
+                &known.granted.keys().cloned().collect(),
+            );
+            overdue.retain(|drifted| drifted.difference == Difference::Overdue);
+            report.differences.extend(overdue);
         }
         Ok(report)
     }
 
     /// The journal's view of every image, by the image that the receivers see.
     fn places(&self, states: &[State]) -> Places {
-        let mut places = Places::new();
+        let (mut places, now) = (Places::new(), self.now());
         let shares = |state: &&State| {
             state.request().action == Action::Share && !matches!(state.phase(), Phase::Denied)
         };
         for state in states.iter().filter(shares) {
-            let grant = state.grant(self.now());
+            let grant = state.grant();
+            let standing = |item: &Item| {
+                let of_grant = grant.as_ref().map(|grant| grant.standing(item, now));
+                of_grant.unwrap_or(Standing::Active)
+            };
             let request = state.request();
             let accounts = request.target.accounts().iter().map(ToString::to_string);
             let key = (state.subject(), request.region.clone());
@@ -219,22 +133,22 @@ impl App {
             if !chain_unmade && !matches!(request.target, Target::Lighthouse { .. }) {
                 let known = places.entry(key).or_default();
                 known.named.extend(accounts);
-                let held = grant
-                    .iter()
-                    .flat_map(|grant| &grant.accounts)
-                    .map(ToString::to_string);
-                known.granted.extend(held);
+                let accounts = grant.iter().flat_map(|grant| &grant.accounts);
+                for account in accounts {
+                    known.grant(
+                        account.to_string(),
+                        standing(&Item::Account(account.clone())),
+                    );
+                }
             }
             if request.target.lighthouse() {
                 let key = (request.target.image(), request.region.clone());
                 let known = places.entry(key).or_default();
                 known.lighthouse = true;
                 known.named.insert(LIGHTHOUSE.to_owned());
-                known.granted.extend(
-                    grant
-                        .filter(|grant| grant.lighthouse)
-                        .map(|_| LIGHTHOUSE.to_owned()),
-                );
+                if let Some(item) = state.lighthouse_given() {
+                    known.grant(LIGHTHOUSE.to_owned(), standing(&item));
+                }
             }
         }
         places
@@ -330,11 +244,7 @@ impl App {
                 .await;
             match reply {
                 Reply::Answers(found) => {
-                    answers.extend(
-                        found
-                            .into_iter()
-                            .map(|(_, answer): (Ending, Answer)| answer),
-                    );
+                    answers.extend(found.into_iter().map(|(_, answer)| answer));
                 }
                 other => {
                     return Err(CancelUnknownError::NotTaken {
@@ -363,21 +273,19 @@ fn compare(
         to: to.clone(),
         difference,
     };
-    let over = actual.difference(&known.granted).map(|to| {
-        let ended = known.named.contains(to);
-        drifted(
-            to,
-            if ended {
-                Difference::Extra
-            } else {
-                Difference::Unknown
-            },
-        )
+    let over = actual.iter().filter_map(|to| match known.granted.get(to) {
+        Some(Standing::Active | Standing::Covered) => None,
+        Some(Standing::Overdue) => Some(drifted(to, Difference::Overdue)),
+        None if known.named.contains(to) => Some(drifted(to, Difference::Extra)),
+        None => Some(drifted(to, Difference::Unknown)),
     });
-    let missing = known
+    let should_stand = known
         .granted
-        .difference(actual)
-        .map(|to| drifted(to, Difference::Missing));
+        .iter()
+        .filter(|(_, standing)| **standing != Standing::Overdue);
+    let missing = should_stand
+        .filter(|(to, _)| !actual.contains(*to))
+        .map(|(to, _)| drifted(to, Difference::Missing));
     let mut all: Vec<Drifted> = over.chain(missing).collect();
     all.sort();
     all

@@ -1,11 +1,13 @@
 //! Grants of several requests about the same image: who is covered by whom, and until when. In:
 //! states. Knows only the journal, not what the cloud holds.
 
-use crate::domain::{AccountId, Action, ImageRef, Item, ItemResult, ResultKind, Timestamp};
+use crate::domain::{
+    AccountId, Action, Identity, ImageRef, Item, ItemResult, ResultKind, Timestamp,
+};
 use crate::journal::{Phase, State, StreamId};
 
-/// The next look at a share that an endless grant covers too.
-const ENDLESS_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// The next look at a share that another grant covers for longer than that.
+const COVERED_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
 /// The earliest second look at a share that a worker holds.
 const WORK_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
@@ -16,14 +18,23 @@ pub(super) fn order(state: &State) -> (Timestamp, bool, StreamId) {
     (state.approved_at(), cancels, state.stream())
 }
 
-/// Which of `accounts` another unexpired request covers for the same image, and until when to leave
-/// them alone.
+/// That another grant covers an item of an ended share.
+#[derive(Debug)]
+pub(super) struct Cover {
+    pub(super) item: Item,
+    /// The request that holds it.
+    pub(super) by: Identity,
+    /// Until when to leave it alone.
+    pub(super) until: Timestamp,
+}
+
+/// Which of `accounts` another unexpired request covers for the same image.
 pub(super) fn covered(
     state: &State,
     accounts: &[AccountId],
     all: &[State],
     now: Timestamp,
-) -> Vec<(AccountId, Timestamp)> {
+) -> Vec<Cover> {
     let (mine, target) = (state.subject(), &state.request().target);
     let others = rivals(state, all, now).filter(|other| {
         // A chain at work may not have recorded yet which blueprint comes of its image.
@@ -32,34 +43,26 @@ pub(super) fn covered(
             target.lighthouse() && theirs.lighthouse() && target.image() == theirs.image();
         same_chain || other.subject() == mine
     });
-    let mut held: Vec<(AccountId, Timestamp)> = Vec::new();
-    for other in others {
-        for (item, until) in holds(other, now) {
-            if let Item::Account(id) = item
-                && accounts.contains(&id)
-            {
-                held.push((id, until));
-            }
-        }
-    }
-    held
+    let mine = |item: &Item| matches!(item, Item::Account(id) if accounts.contains(id));
+    let covers = others.flat_map(|other| holds(other, now));
+    covers.filter(|cover| mine(&cover.item)).collect()
 }
 
-/// Until when another grant needs the image that this request put into Lighthouse: a grant of the same
+/// What of another grant needs the image that this request put into Lighthouse: a grant of the same
 /// image, or of the blueprint that came of it.
-pub(super) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Timestamp> {
+pub(super) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Cover> {
     let image = state.request().target.image();
     let blueprint = state.blueprint().cloned().map(ImageRef::Blueprint);
     let ends = rivals(state, all, now).flat_map(|other| {
         let same_image = other.request().target.image() == image;
         let same_blueprint = blueprint.as_ref() == Some(&other.subject());
         let held = holds(other, now).into_iter();
-        held.filter(move |(item, _)| match item {
+        held.filter(move |cover| match cover.item {
             Item::Lighthouse(_) => same_image,
             Item::Account(_) => same_blueprint,
         })
     });
-    ends.map(|(_, until)| until).min()
+    ends.min_by_key(|cover| cover.until)
 }
 
 /// The other requests of the region that share and whose end has not come.
@@ -88,9 +91,15 @@ pub(super) fn held(share: &State, now: Timestamp) -> Vec<Item> {
 
 /// What a request holds, whether it gave it or found it there, and until when to leave that alone.
 /// What it is about to share at this moment it may have found there already.
-fn holds(other: &State, now: Timestamp) -> Vec<(Item, Timestamp)> {
+fn holds(other: &State, now: Timestamp) -> Vec<Cover> {
     let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
-    let until = other.expires_at().unwrap_or_else(|| later(ENDLESS_RECHECK));
+    let recheck = later(COVERED_RECHECK);
+    let until = other.expires_at().map_or(recheck, |end| end.min(recheck));
+    let cover = |item, until| Cover {
+        item,
+        by: other.identity().clone(),
+        until,
+    };
     let at_work = match other.phase() {
         Phase::Working { .. } | Phase::Deferred { .. } => true,
         Phase::Waiting { until } => *until <= now,
@@ -98,12 +107,12 @@ fn holds(other: &State, now: Timestamp) -> Vec<(Item, Timestamp)> {
     };
     let hold = |result: ItemResult| match result.kind {
         ResultKind::Shared | ResultKind::AlreadyShared | ResultKind::Available { .. } => {
-            other.holds(&result.item).then_some((result.item, until))
+            other.holds(&result.item).then(|| cover(result.item, until))
         }
-        ResultKind::Pending if at_work => Some((
-            result.item,
-            other.due_at().unwrap_or(until).max(later(WORK_RECHECK)),
-        )),
+        ResultKind::Pending if at_work => {
+            let until = other.due_at().unwrap_or(until).max(later(WORK_RECHECK));
+            Some(cover(result.item, until))
+        }
         _ => None,
     };
     other.results().into_iter().filter_map(hold).collect()

@@ -8,12 +8,14 @@ use serde::Serialize;
 
 use crate::cloud::{Deadline, ImageToShare, ImagesQuery};
 use crate::config::Config;
-use crate::domain::{CloudError, Identity, Region, SourceName, Timestamp};
-use crate::journal::{Grant, History, Journal, JournalError, Phase, State, StreamId, Worker};
-use crate::telemetry::Counters;
+use crate::domain::{CloudError, Identity, Item, Region, SourceName, Timestamp};
+use crate::journal::{
+    Grant, History, Journal, JournalError, Phase, Standing, State, StreamId, Worker,
+};
 
 use super::App;
 use super::answer::Answer;
+use super::overdue::receiver;
 
 /// Entries, and what could not be read.
 #[derive(Debug)]
@@ -63,8 +65,8 @@ pub struct GrantEntry {
     pub since: Timestamp,
     /// When it ends by itself.
     pub until: Option<Timestamp>,
-    /// Whether that moment has passed.
-    pub overdue: bool,
+    /// Whether that moment has passed, and whether another grant covers it since.
+    pub state: Standing,
     /// The ticket, else the request's id.
     pub ticket: String,
     /// The request that gave it, `source/id`.
@@ -104,7 +106,7 @@ impl GrantFilter {
                 .ticket
                 .as_ref()
                 .is_none_or(|ticket| *ticket == entry.ticket)
-            && (!self.expired || entry.overdue)
+            && (!self.expired || entry.state != Standing::Active)
     }
 }
 
@@ -121,11 +123,6 @@ impl App {
     /// The configuration.
     pub fn config(&self) -> &Config {
         self.prepared.config()
-    }
-
-    /// The counters behind `/metrics`.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
     }
 
     /// The current instant of this application's clock.
@@ -234,14 +231,15 @@ impl App {
         let now = self.now();
         // An index that was never compared with every request may lack some.
         let (grants, flaws) = if self.journal.pass(now).await?.ever_done() {
-            let (grants, flaws) = self.journal.active_grants(now).await?;
+            let (grants, flaws) = self.journal.active_grants().await?;
             (grants, flaws.iter().map(ToString::to_string).collect())
         } else {
             let (states, flaws) = self.newest_states(None).await?;
-            let grants = states.iter().rev().filter_map(|state| state.grant(now));
+            let grants = states.iter().rev().filter_map(State::grant);
             (grants.collect::<Vec<Grant>>(), flaws)
         };
-        let entries = grants.iter().flat_map(lines).collect();
+        let entries = grants.iter().flat_map(|grant| lines(grant, now));
+        let entries = entries.collect();
         Ok(Listed { entries, flaws })
     }
 
@@ -345,17 +343,15 @@ fn entry(state: &State) -> RequestEntry {
     }
 }
 
-fn lines(grant: &Grant) -> Vec<GrantEntry> {
-    let accounts = grant.accounts.iter().map(ToString::to_string);
-    let lighthouse = grant.lighthouse.then(|| "Lighthouse".to_owned());
-    let line = |to: String| GrantEntry {
+fn lines(grant: &Grant, now: Timestamp) -> Vec<GrantEntry> {
+    let line = |item: Item| GrantEntry {
         image: grant.image.to_string(),
         blueprint: grant.blueprint.as_ref().map(ToString::to_string),
         region: grant.region.to_string(),
-        to,
+        state: grant.standing(&item, now),
+        to: receiver(&item),
         since: grant.since,
         until: grant.until,
-        overdue: grant.overdue,
         ticket: grant
             .ticket
             .clone()
@@ -365,7 +361,7 @@ fn lines(grant: &Grant) -> Vec<GrantEntry> {
         approvers: grant.approvers.clone(),
         policies: grant.policies.clone(),
     };
-    lighthouse.into_iter().chain(accounts).map(line).collect()
+    grant.items().into_iter().map(line).collect()
 }
 
 /// The first 16 hex digits of a SHA-256: enough to tell two local events apart.

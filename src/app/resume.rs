@@ -34,16 +34,17 @@ impl App {
         if !unfinished(&state) {
             return Ok(self.recorded(&state));
         }
-        let after = Box::pin(self.run_turn(state, now, deadline)).await?;
+        let after = Box::pin(self.run_turn(state, now, false, deadline)).await?;
         Ok(self.recorded(&after))
     }
 
-    /// Takes a turn at unfinished work. Returns the state after it, also if another worker was
-    /// first.
+    /// Takes a turn at unfinished work, with `at_once` also during a pause. Returns the state after
+    /// it, also if another worker was first.
     pub(super) async fn run_turn(
         &self,
         state: State,
         now: Timestamp,
+        at_once: bool,
         deadline: Deadline,
     ) -> Result<State, JournalError> {
         self.prove_journal().await?;
@@ -52,7 +53,8 @@ impl App {
         let lease = self.worker_lease(now, deadline)?;
         let permission = self.permission(&state);
         let verdict = permission.verdict().cloned();
-        let Some((claim, _)) = self.take_turn(state, lease, verdict).await? else {
+        let taken = self.take_turn(state, lease, verdict, at_once);
+        let Some((claim, _)) = taken.await? else {
             return self.reread(stream).await;
         };
         let first = FirstLook::default();
@@ -65,9 +67,10 @@ impl App {
         state: State,
         lease: WorkerLease,
         verdict: Option<Verdict>,
+        at_once: bool,
     ) -> Result<Option<(Claim, Work)>, JournalError> {
         let (holder_gone, identity) = (state.holder_gone(), state.identity().clone());
-        let taken = self.journal.take(state, lease, verdict).await?;
+        let taken = self.journal.take(state, lease, verdict, at_once).await?;
         if holder_gone && taken.is_some() {
             tracing::warn!(%identity, "its worker died; another one goes on");
             tokio::time::sleep(LATE_CALL).await;
@@ -143,7 +146,7 @@ impl App {
         let now = self.now();
         let called_off = !after.expired(now) && after.needs_work(now).is_some();
         if matches!(after.phase(), Phase::Closed) && called_off {
-            return self.revoke(after, now, deadline).await;
+            return self.revoke(after, now, false, deadline).await;
         }
         Ok(after)
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
-use crate::domain::{AccountId, ItemResult, Target, Timestamp};
+use crate::domain::{AccountId, Item, Target, Timestamp};
 use crate::journal::{History, JournalError, State, StreamId, Work};
 use crate::policy::{Approved, Ended};
 
 use super::claim_writer::{ClaimWriter, Stop};
-use super::grants::{covered, serving};
+use super::grants::{Cover, covered, serving};
 use super::{App, Deadline, context};
 
 /// Streams that are read at once.
@@ -45,44 +45,43 @@ impl App {
             .await
     }
 
-    /// Takes back what has expired or was called off.
+    /// Takes back what has expired or was called off. `at_once`: also during a pause.
     pub(super) async fn revoke(
         &self,
         state: State,
         now: Timestamp,
+        at_once: bool,
         deadline: Deadline,
     ) -> Result<State, JournalError> {
         self.prove_journal().await?;
         let deadline = context::turn_deadline(deadline);
         let stream = state.stream();
         let lease = self.worker_lease(now, deadline)?;
+        let taken = self.take_turn(state, lease, None, at_once);
         let Some((
             claim,
             Work::Revoke {
                 accounts,
                 lighthouse,
             },
-        )) = self.take_turn(state, lease, None).await?
+        )) = taken.await?
         else {
             return self.reread(stream).await;
         };
         let mut writer = ClaimWriter::new(&self.journal, &self.clock, claim);
         // After the claim: a share that is opened from now on sees it, and waits.
         let others = self.others(writer.state()).await?;
-        let held = covered(writer.state(), &accounts, &others, now);
+        let mut covers = covered(writer.state(), &accounts, &others, now);
         let free: Vec<AccountId> = accounts
-            .iter()
-            .filter(|a| !held.iter().any(|(id, _)| id == *a))
-            .cloned()
+            .into_iter()
+            .filter(|account| !covers.iter().any(|cover| is_account(&cover.item, account)))
             .collect();
-        // An image that another grant needs in Lighthouse must stay there.
-        let serves = if lighthouse {
-            serving(writer.state(), &others, now)
-        } else {
-            None
-        };
-        let lighthouse = lighthouse && held.is_empty() && serves.is_none();
-        let approved = revocation_of(writer.state(), now, free, lighthouse);
+        if lighthouse {
+            let needed = publication_needed(writer.state(), &covers, &others, now);
+            covers.extend(needed);
+        }
+        let stays = covers.iter().any(|c| matches!(c.item, Item::Lighthouse(_)));
+        let approved = revocation_of(writer.state(), now, free, lighthouse && !stays);
         let end = async {
             let results = match &approved {
                 Some(approved) => {
@@ -91,15 +90,7 @@ impl App {
                 }
                 None => writer.results(),
             };
-            match held.iter().map(|(_, until)| *until).chain(serves).min() {
-                None => writer.close(results, None).await,
-                Some(until) => {
-                    let done = results.into_iter().filter(ItemResult::succeeded).collect();
-                    writer
-                        .defer(done, "another grant covers the same".to_owned(), until)
-                        .await
-                }
-            }
+            writer.end_revocation(results, covers).await
         };
         match end.await {
             Ok(()) => Ok(writer.state().clone()),
@@ -107,6 +98,28 @@ impl App {
             Err(Stop::Journal(error)) => Err(error),
         }
     }
+}
+
+fn is_account(item: &Item, account: &AccountId) -> bool {
+    matches!(item, Item::Account(id) if id == account)
+}
+
+/// Why the image must stay in Lighthouse: another grant needs it there, or covers an account that has
+/// its blueprint.
+fn publication_needed(
+    state: &State,
+    accounts: &[Cover],
+    others: &[State],
+    now: Timestamp,
+) -> Option<Cover> {
+    let item = state.lighthouse_given()?;
+    let needed = serving(state, others, now);
+    let needed = needed.map(|cover| (cover.by, cover.until));
+    let (by, until) = needed.or_else(|| {
+        let cover = accounts.first()?;
+        Some((cover.by.clone(), cover.until))
+    })?;
+    Some(Cover { item, by, until })
 }
 
 /// The permission to take back. A chain whose image was in Lighthouse before keeps it there: only the

@@ -13,6 +13,7 @@ use crate::telemetry::Counters;
 use super::application::App;
 use super::cloud_accounts::CloudAccounts;
 use super::outbox::Outbox;
+use super::overdue_count::OverdueCount;
 use super::prepared::Prepared;
 use super::readiness::Readiness;
 use super::refusals::Refusals;
@@ -69,6 +70,7 @@ impl Prepared {
             readiness: Readiness::default(),
             refusals: Refusals::default(),
             outbox: Outbox::default(),
+            overdue: OverdueCount::default(),
         })
     }
 }

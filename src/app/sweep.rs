@@ -3,16 +3,15 @@
 //! before it is done.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join3};
-use serde::Serialize;
 
 use crate::domain::Timestamp;
-use crate::journal::{Affected, History, JournalError, Phase, State, StreamId, WakeUp, Work};
+use crate::journal::{Affected, History, JournalError, State, StreamId, WakeUp, Work};
 
 use super::notifying::Failures;
+use super::sweep_report::SweepReport;
 use super::{App, Deadline};
 
 /// The sweep starts no request with less time left.
@@ -23,61 +22,6 @@ const LEADS: usize = 128;
 /// once.
 const READERS: usize = 16;
 const WORKERS: usize = 8;
-
-/// What a sweep did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct SweepReport {
-    /// Requests that were due and were worked on to their end.
-    pub finished: Vec<String>,
-    /// Requests whose share has expired and was taken back.
-    pub revoked: Vec<String>,
-    /// Requests that are still unfinished after it.
-    pub unfinished: Vec<String>,
-    /// Streams or requests that could not be read or written, and why.
-    pub failures: Vec<String>,
-    /// True when the time ran out before everything due was done.
-    pub out_of_time: bool,
-}
-
-impl SweepReport {
-    /// Whether there was nothing to do and nothing to tell.
-    pub fn is_quiet(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-impl fmt::Display for SweepReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = [
-            ("finished", &self.finished),
-            ("revoked", &self.revoked),
-            ("unfinished", &self.unfinished),
-        ];
-        for (word, list) in counts {
-            writeln!(
-                f,
-                "{word}: {}",
-                if list.is_empty() {
-                    "none".to_owned()
-                } else {
-                    list.join(", ")
-                }
-            )?;
-        }
-        for failure in &self.failures {
-            writeln!(f, "failure: {failure}")?;
-        }
-        write!(
-            f,
-            "{}",
-            if self.out_of_time {
-                "the time ran out; sweep again"
-            } else {
-                "everything due was looked at"
-            }
-        )
-    }
-}
 
 /// A request that wake-ups point at, or whose worker is gone.
 struct DueStream {
@@ -91,6 +35,8 @@ type Due<'a> = (&'a DueStream, State);
 /// A sweep under way.
 struct Round {
     now: Timestamp,
+    /// Whether what only a pause delays is tried too.
+    at_once: bool,
     deadline: Deadline,
     report: SweepReport,
     /// Requests that owe a notification now. They are told when all work is done.
@@ -104,9 +50,27 @@ impl App {
     /// # Errors
     /// When the index cannot be listed; what fails for one request is in the report.
     pub async fn sweep(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
+        Box::pin(self.sweep_round(deadline, false)).await
+    }
+
+    /// The same for a person who has just corrected the cause of a failure: also tries at once what
+    /// waits for the end of a pause.
+    ///
+    /// # Errors
+    /// As [`App::sweep`].
+    pub async fn sweep_at_once(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
+        Box::pin(self.sweep_round(deadline, true)).await
+    }
+
+    async fn sweep_round(
+        &self,
+        deadline: Deadline,
+        at_once: bool,
+    ) -> Result<SweepReport, JournalError> {
         self.log_refusals();
         let mut round = Round {
             now: self.now(),
+            at_once,
             deadline,
             report: SweepReport::default(),
             to_tell: Vec::new(),
@@ -163,7 +127,7 @@ impl App {
                 self.forget(lead, round).await;
                 continue;
             };
-            match state.needs_work(round.now) {
+            match work_of(&state, round.now, round.at_once) {
                 None => ends.push((lead, state)),
                 Some(Work::Start | Work::Finish) => finish.push((lead, state)),
                 Some(Work::Revoke { .. }) => revoke.push((lead, state)),
@@ -178,15 +142,21 @@ impl App {
         {
             let work = due
                 .iter()
-                .map(|(_, state)| self.sweep_one(state.clone(), round.deadline));
+                .map(|(_, state)| self.sweep_one(state.clone(), round.at_once, round.deadline));
             for ((lead, state), end) in due.iter().zip(join_all(work).await) {
-                if let Ok(Some(after)) = &end {
-                    ends.push((lead, after.clone()));
+                match &end {
+                    Ok(Some(after)) => ends.push((lead, after.clone())),
+                    _ => round.report.note_overdue(state, round.now),
                 }
-                round.report.tell(state.identity().to_string(), end);
+                round
+                    .report
+                    .tell(state.identity().to_string(), end, round.now);
             }
         }
         let now = self.now();
+        for (_, state) in &ends {
+            round.report.note_overdue(state, now);
+        }
         let rules = self.prepared.notice_rules();
         let owes = |state: &State| state.owes_from(rules, now).is_some_and(|at| at <= now);
         let (tell, ends): (Vec<_>, Vec<_>) = ends.into_iter().partition(|(_, state)| owes(state));
@@ -248,24 +218,33 @@ impl App {
     async fn sweep_one(
         &self,
         state: State,
+        at_once: bool,
         deadline: Deadline,
     ) -> Result<Option<State>, JournalError> {
         if super::context::left(deadline) < MIN_TIME_LEFT {
             return Ok(None);
         }
         let now = self.now();
-        let after = match state.needs_work(now) {
+        let after = match work_of(&state, now, at_once) {
             Some(Work::Start | Work::Finish) => {
-                Box::pin(self.run_turn(state, now, deadline)).await?
+                Box::pin(self.run_turn(state, now, at_once, deadline)).await?
             }
             _ => state,
         };
-        match after.needs_work(now) {
-            Some(Work::Revoke { .. }) => {
-                Box::pin(self.revoke(after, now, deadline)).await.map(Some)
-            }
+        match work_of(&after, now, at_once) {
+            Some(Work::Revoke { .. }) => Box::pin(self.revoke(after, now, at_once, deadline))
+                .await
+                .map(Some),
             _ => Ok(Some(after)),
         }
+    }
+}
+
+fn work_of(state: &State, now: Timestamp, at_once: bool) -> Option<Work> {
+    if at_once {
+        state.needs_work_at_once(now)
+    } else {
+        state.needs_work(now)
     }
 }
 
@@ -313,28 +292,6 @@ fn by_stream(wake_ups: Vec<WakeUp>, abandoned: Vec<StreamId>) -> Vec<DueStream> 
         }
     }
     leads
-}
-
-impl SweepReport {
-    fn tell(&mut self, name: String, end: Result<Option<State>, JournalError>) {
-        match end {
-            Ok(Some(after)) => self.note(name, &after),
-            Ok(None) => self.out_of_time = true,
-            Err(error) => self.failures.push(format!("{name}: {error}")),
-        }
-    }
-
-    fn note(&mut self, name: String, after: &State) {
-        match after.phase() {
-            Phase::Revoked => self.revoked.push(name),
-            Phase::Closed | Phase::Denied => self.finished.push(name),
-            Phase::Waiting { .. }
-            | Phase::Working { .. }
-            | Phase::Deferred { .. }
-            | Phase::Revoking { .. }
-            | Phase::RevokeDeferred { .. } => self.unfinished.push(name),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,10 @@ pub(crate) fn of_one_trigger(event: &Value, marks: &[&str]) -> Result<(), Proble
 /// Runs one sweep for a schedule or timer of any host.
 pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
     match app.sweep(deadline).await {
+        // Only an error makes a schedule's failure visible on every host.
+        Ok(report) if report.failed() => {
+            Invocation::failed(Outcome::SweepFailed, json!(report).to_string())
+        }
         Ok(report) => Invocation::answered(Outcome::Done, json!(report)),
         Err(error) => Invocation::failed(Outcome::Unavailable, error.to_string()),
     }

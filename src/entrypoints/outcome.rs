@@ -43,6 +43,8 @@ pub(crate) enum Outcome {
     Busy,
     /// The journal or a resource for verification is unavailable; nothing was done.
     Unavailable,
+    /// A sweep left something overdue, or could not read or write something.
+    SweepFailed,
     /// The program panicked during the processing.
     Panicked,
 }
@@ -130,7 +132,7 @@ impl Outcome {
             Self::UnsupportedType => 415,
             Self::Invalid => 422,
             Self::Busy => 429,
-            Self::Panicked => 500,
+            Self::SweepFailed | Self::Panicked => 500,
             Self::Unavailable => 503,
         }
     }
@@ -164,6 +166,7 @@ impl Outcome {
             | Self::UnknownSource
             | Self::Unauthorised
             | Self::Unavailable
+            | Self::SweepFailed
             | Self::Panicked => false,
         }
     }
@@ -187,7 +190,7 @@ impl Outcome {
             | Self::Pending
             | Self::UnfinishedWithFailures
             | Self::Denied => Redelivery::None,
-            Self::Busy | Self::TooSlow | Self::Unavailable | Self::Panicked => {
+            Self::Busy | Self::TooSlow | Self::Unavailable | Self::SweepFailed | Self::Panicked => {
                 Redelivery::MaySucceed
             }
             Self::Invalid
@@ -217,6 +220,7 @@ impl Outcome {
             Self::UnknownEvent | Self::MethodNotAllowed | Self::NotFound => Some("UnknownEvent"),
             Self::UnknownSource | Self::Unauthorised => Some("Unauthorised"),
             Self::TooSlow | Self::Busy | Self::Unavailable => Some("Unavailable"),
+            Self::SweepFailed => Some("SweepFailed"),
             Self::Panicked => Some("Panicked"),
         }
     }
@@ -239,6 +243,7 @@ impl Outcome {
             | Self::UnknownEvent
             | Self::Busy
             | Self::Unavailable
+            | Self::SweepFailed
             | Self::Panicked => Exit::Failed,
         }
     }

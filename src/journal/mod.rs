@@ -38,8 +38,8 @@ pub use record::{
     Lease, Notified, Progress, Received, Record, Stored, StreamId, Worker,
 };
 pub use state::{
-    Affected, BrokenRecord, Grant, Head, Owed, Phase, Receiver, State, StreamState, Told, WakeUp,
-    Work,
+    Affected, BrokenRecord, Grant, Head, Owed, Phase, Receiver, Standing, State, StreamState, Told,
+    WakeUp, Work,
 };
 pub use store::{
     Access, AppendError, Claim, History, Index, Indexed, Journal, JournalError, MAX_PAUSE,

@@ -183,6 +183,7 @@ pub(super) fn not_revoked(seconds: i64) -> Event {
         }],
         why: "no permission".into(),
         not_before: at(seconds),
+        covered: vec![],
     })
 }
 

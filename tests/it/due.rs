@@ -551,7 +551,7 @@ async fn nothing_is_taken_back_that_somebody_is_sharing() {
     world.restart();
     let report = world.sweep().await;
     assert_eq!(
-        (report.revoked.len(), report.unfinished.len()),
+        (report.revoked.len(), report.covered.len()),
         (0, 1),
         "{report}"
     );

@@ -2,7 +2,7 @@
 //! grant covers it.
 
 use serde_json::json;
-use sharehook::app::{Ending, GrantFilter};
+use sharehook::app::{Ending, GrantFilter, Standing};
 use sharehook::domain::Status;
 
 use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, World, request};
@@ -36,7 +36,7 @@ async fn expires_in_counts_from_approval_and_the_sweep_takes_back() {
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), ONE);
     world.advance(1);
-    assert!(world.app.grants().await.unwrap().entries[0].overdue);
+    assert!(world.app.grants().await.unwrap().entries[0].state == Standing::Overdue);
     assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
     assert!(world.has(BLUEPRINT).is_empty() && receivers(&world).await.is_empty());
 }

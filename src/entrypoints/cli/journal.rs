@@ -130,12 +130,13 @@ pub(super) async fn grants(context: &Context, options: GrantsOptions) -> Result<
             g.to.clone(),
             g.since.to_string(),
             until,
+            g.state.as_str().to_owned(),
             g.ticket.clone(),
             g.policies.join(","),
         ]
     };
     let header = [
-        "IMAGE", "REGION", "TO", "SINCE", "UNTIL", "TICKET", "POLICY",
+        "IMAGE", "REGION", "TO", "SINCE", "UNTIL", "STATE", "TICKET", "POLICY",
     ];
     let rows: Vec<_> = listed.entries.iter().map(row).collect();
     outln!("{}", table(&header, &rows));
@@ -148,7 +149,7 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<E
         true => Some(Box::pin(app.reindex()).await?),
         false => None,
     };
-    let report = app.sweep(Deadline::after(SWEEP_BUDGET)).await?;
+    let report = app.sweep_at_once(Deadline::after(SWEEP_BUDGET)).await?;
     if context.json {
         let mut shown = json!(report);
         if let (Some(index), Some(shown)) = (index, shown.as_object_mut()) {
@@ -163,9 +164,9 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<E
         }
         outln!("{report}");
     }
-    Ok(if report.failures.is_empty() {
-        Exit::Done
-    } else {
+    Ok(if report.failed() {
         Exit::Failed
+    } else {
+        Exit::Done
     })
 }

@@ -223,6 +223,9 @@ async fn sweep_for_ever(app: Arc<App>) {
         ticks.tick().await;
         match app.sweep(Deadline::after(SWEEP_BUDGET)).await {
             Ok(report) if report.is_quiet() => {}
+            Ok(report) if report.failed() => {
+                tracing::error!(report = %serde_json::json!(report), "swept; something is overdue or failed");
+            }
             Ok(report) => tracing::info!(report = %serde_json::json!(report), "swept"),
             Err(error) => {
                 tracing::error!(%error, "the sweep failed; the next one follows soon")

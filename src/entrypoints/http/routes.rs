@@ -75,7 +75,7 @@ pub(crate) async fn respond(
         (Route::Metrics, "GET" | "HEAD") => HttpResponse::new(
             Outcome::Done,
             "text/plain; version=0.0.4",
-            app.counters().render(),
+            app.metrics().await,
         ),
         (Route::Events, method) => {
             let headers = Headers::new(request.headers);

@@ -284,6 +284,9 @@ pub struct FailedAttempt {
     pub why: String,
     /// The earliest next attempt.
     pub not_before: Timestamp,
+    /// Items that stay for now, because another grant covers them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covered: Vec<Item>,
 }
 
 /// A delivered notification.

@@ -206,7 +206,7 @@ impl State {
         }
         let mine = self.holder() == Some(&record.worker);
         let due = self.due_at().is_some_and(|due| due <= record.at);
-        if !mine && !due && !holder_gone {
+        if !mine && !due && !holder_gone && !self.may_start_early() {
             return broken("a turn was taken before it was due");
         }
         self.holder_gone = false;
@@ -242,7 +242,11 @@ impl State {
         self.observed &= !(deferral.waits && record.seq == 1);
         let (why, not_before) = (deferral.why.clone(), deferral.not_before);
         self.phase = match self.phase {
-            Phase::Revoking { .. } => Phase::RevokeDeferred { why, not_before },
+            Phase::Revoking { .. } => Phase::RevokeDeferred {
+                why,
+                not_before,
+                covered: Vec::new(),
+            },
             _ => Phase::Deferred { why, not_before },
         };
         Ok(())
@@ -336,6 +340,7 @@ impl State {
         self.phase = Phase::RevokeDeferred {
             why: attempt.why.clone(),
             not_before: attempt.not_before,
+            covered: attempt.covered.clone(),
         };
         Ok(())
     }

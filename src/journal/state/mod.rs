@@ -17,6 +17,6 @@ pub use notices::Owed;
 pub use request_state::{Head, Phase, State, StreamState};
 pub use told::Told;
 pub use wake_up::WakeUp;
-pub use work::{Grant, Work};
+pub use work::{Grant, Standing, Work};
 
 use request_state::Revoking;

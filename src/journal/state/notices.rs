@@ -105,7 +105,7 @@ impl State {
             self.phase(),
             Phase::Revoking { .. } | Phase::RevokeDeferred { .. }
         );
-        if end <= now && tried && self.failed_revocations() > 0 {
+        if tried && self.failed_revocations() > 0 && !self.overdue(now).is_empty() {
             all.push(Outcome {
                 on: NoticeKind::Overdue,
                 at: end,

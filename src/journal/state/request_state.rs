@@ -1,7 +1,7 @@
 //! The state of a request: phase, results and grants. `apply` builds it from records.
 
 use crate::domain::{
-    AccountId, BlueprintId, Identity, ImageRef, ItemResult, ShareRequest, Status, Target,
+    AccountId, BlueprintId, Identity, ImageRef, Item, ItemResult, ShareRequest, Status, Target,
     Timestamp, Verdict,
 };
 
@@ -78,6 +78,8 @@ pub enum Phase {
         why: String,
         /// The earliest next turn.
         not_before: Timestamp,
+        /// Items that another grant covers until then.
+        covered: Vec<Item>,
     },
     /// Expired and revoked. Final.
     Revoked,

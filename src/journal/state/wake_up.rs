@@ -120,10 +120,11 @@ mod tests {
             Some((5, testing::at(190))),
             Some((5, testing::at(190))),
             Some((5, testing::at(190))),
-            Some((8, testing::at(end + 60))),
-            Some((8, testing::at(end + 60))),
-            Some((10, testing::at(end + 120))),
-            Some((10, testing::at(end + 120))),
+            // What is overdue is looked at by every sweep.
+            Some((8, testing::at(end))),
+            Some((9, testing::at(end + 1))),
+            Some((10, testing::at(end + 61))),
+            Some((10, testing::at(end + 61))),
         ];
         assert_eq!(told, wanted);
         // What is due when it is written is looked for from then on.

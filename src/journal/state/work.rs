@@ -56,20 +56,65 @@ pub struct Grant {
     pub since: Timestamp,
     /// When it expires; `None` for a share without an expiry.
     pub until: Option<Timestamp>,
-    /// Whether it is overdue: expired and still shared.
-    #[serde(skip)]
-    pub overdue: bool,
-    /// The determining policies.
+    /// Items that another grant covers after the expiry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covered: Option<Covered>,
+    /// The policies that allowed it.
     pub policies: Vec<String>,
 }
 
+/// Items that another grant covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Covered {
+    /// The items.
+    pub items: Vec<Item>,
+    /// Until the next look.
+    pub until: Timestamp,
+}
+
+/// How an item of a grant stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Its end has not come.
+    Active,
+    /// Its end has come; another grant covers it.
+    Covered,
+    /// Its end has come, and it still stands.
+    Overdue,
+}
+
+impl Standing {
+    /// Its name in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Covered => "covered",
+            Self::Overdue => "overdue",
+        }
+    }
+}
+
 impl Grant {
-    /// The grant as of `now`.
-    #[must_use]
-    pub fn as_of(self, now: Timestamp) -> Self {
-        Self {
-            overdue: self.until.is_some_and(|end| end <= now),
-            ..self
+    /// What stands: Lighthouse first, then the accounts.
+    pub fn items(&self) -> Vec<Item> {
+        let lighthouse = match &self.image {
+            ImageRef::Cvm(image) if self.lighthouse => Some(Item::Lighthouse(image.clone())),
+            _ => None,
+        };
+        let accounts = self.accounts.iter().cloned().map(Item::Account);
+        lighthouse.into_iter().chain(accounts).collect()
+    }
+
+    /// How one of its items stands at `now`.
+    pub fn standing(&self, item: &Item, now: Timestamp) -> Standing {
+        let covered = |covered: &Covered| covered.until > now && covered.items.contains(item);
+        match self.until {
+            Some(end) if end <= now && self.covered.as_ref().is_some_and(covered) => {
+                Standing::Covered
+            }
+            Some(end) if end <= now => Standing::Overdue,
+            _ => Standing::Active,
         }
     }
 }
@@ -80,6 +125,10 @@ impl State {
         if self.due_at()? > now {
             return None;
         }
+        self.work(now)
+    }
+
+    fn work(&self, now: Timestamp) -> Option<Work> {
         match &self.phase {
             Phase::Denied | Phase::Revoked => None,
             Phase::Waiting { .. } => Some(Work::Start),
@@ -138,10 +187,49 @@ impl State {
         }
     }
 
-    /// When to look at the index entry: when work is due, or when the grants in it expire.
+    /// When the index has to be looked at: when something is due, or when what it holds ends. What is
+    /// overdue is looked at by every sweep until it is gone, also during a pause.
     pub fn look_at(&self) -> Option<Timestamp> {
         let ends = self.intent.expires_at.filter(|_| self.holds_any());
-        self.due_at().or(ends)
+        let overdue = self
+            .intent
+            .expires_at
+            .filter(|_| !self.uncovered().is_empty());
+        self.due_at().into_iter().chain(overdue).min().or(ends)
+    }
+
+    /// What stands although the share's end has come, and no other grant covers.
+    pub fn overdue(&self, now: Timestamp) -> Vec<Item> {
+        if !self.expired(now) {
+            return Vec::new();
+        }
+        match &self.phase {
+            Phase::RevokeDeferred { not_before, .. } if *not_before > now => self.uncovered(),
+            _ => self.given(),
+        }
+    }
+
+    /// What stands, but for what another grant covers.
+    fn uncovered(&self) -> Vec<Item> {
+        let mut items = self.given();
+        if let Phase::RevokeDeferred { covered, .. } = &self.phase {
+            items.retain(|item| !covered.contains(item));
+        }
+        items
+    }
+
+    /// The same as [`State::needs_work`] for a person who does not wait for the end of a pause.
+    pub fn needs_work_at_once(&self, now: Timestamp) -> Option<Work> {
+        let early = self.may_start_early() && !self.overdue(now).is_empty();
+        early
+            .then(|| self.work(now))
+            .flatten()
+            .or_else(|| self.needs_work(now))
+    }
+
+    /// Whether the next turn may begin before the pause is over, which only spares the cloud.
+    pub(super) fn may_start_early(&self) -> bool {
+        matches!(self.phase, Phase::RevokeDeferred { .. })
     }
 
     /// Whether the request is unfinished or holds a grant, so that the index must name it.
@@ -168,12 +256,23 @@ impl State {
         self.results.iter().any(|result| self.holds(&result.item))
     }
 
-    /// The active grant of this request. Receivers that had the image before are not part of it.
-    pub fn grant(&self, now: Timestamp) -> Option<Grant> {
+    /// What stands because of this request. Whoever had the image before is not part of it.
+    pub fn grant(&self) -> Option<Grant> {
         let (accounts, lighthouse) = (self.standing(), self.in_lighthouse());
-        if accounts.is_empty() && !lighthouse {
+        if accounts.is_empty() && !lighthouse || self.phase == Phase::Revoked {
             return None;
         }
+        let covered = match &self.phase {
+            Phase::RevokeDeferred {
+                covered,
+                not_before,
+                ..
+            } if !covered.is_empty() => Some(Covered {
+                items: covered.clone(),
+                until: *not_before,
+            }),
+            _ => None,
+        };
         let request = &self.intent.request;
         Some(Grant {
             stream: self.stream,
@@ -188,7 +287,7 @@ impl State {
             lighthouse,
             since: self.given_at.unwrap_or(self.updated_at),
             until: self.intent.expires_at,
-            overdue: self.expired(now),
+            covered,
             policies: self.verdict().policies.clone(),
         })
     }
@@ -209,8 +308,8 @@ impl State {
         self.lighthouse_given().is_some()
     }
 
-    /// Lighthouse as an item, if this request made the image available there.
-    fn lighthouse_given(&self) -> Option<Item> {
+    /// Lighthouse as an item, when the image is there because of this request.
+    pub fn lighthouse_given(&self) -> Option<Item> {
         let given = self
             .results
             .iter()
@@ -218,8 +317,11 @@ impl State {
         given.map(|result| result.item.clone())
     }
 
-    /// Every item that is shared because of this request.
-    pub(super) fn given(&self) -> Vec<Item> {
+    /// Every item that stands because of this request.
+    pub fn given(&self) -> Vec<Item> {
+        if self.phase == Phase::Revoked {
+            return Vec::new();
+        }
         let accounts = self.standing().into_iter().map(Item::Account);
         self.lighthouse_given()
             .into_iter()

@@ -151,7 +151,7 @@ impl Journal {
     /// Takes a turn at a request that is due: after a lease ended or its worker died, at its start,
     /// or when its share expired. Returns the work with the claim; `None` if the request is not due
     /// or another worker was first. `verdict` allows a share that was decided again, and is recorded
-    /// with the turn.
+    /// with the turn. `at_once`: the turn may begin before a pause is over.
     ///
     /// # Errors
     /// The store failed, or the turn ends before it begins.
@@ -160,13 +160,18 @@ impl Journal {
         state: State,
         lease: WorkerLease,
         verdict: Option<Verdict>,
+        at_once: bool,
     ) -> Result<Option<(Claim, Work)>, JournalError> {
         let lease = lease.checked()?;
-        let Some(work) = state.needs_work(lease.now) else {
+        let due = state.needs_work(lease.now);
+        let is_due = due.is_some();
+        let early = || state.needs_work_at_once(lease.now).filter(|_| at_once);
+        let Some(work) = due.or_else(early) else {
             return Ok(None);
         };
-        // A later attempt to revoke needs no turn: see `State::revokes`.
-        if matches!(state.phase(), Phase::RevokeDeferred { .. }) {
+        // A later attempt to take back needs no turn: see `State::revokes`. One that nobody expects
+        // does, so that a share which comes meanwhile waits for it.
+        if is_due && matches!(state.phase(), Phase::RevokeDeferred { .. }) {
             return Ok(Some((Claim::won(state, lease, false, None), work)));
         }
         let event = match (&work, state.phase()) {

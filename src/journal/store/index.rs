@@ -95,8 +95,9 @@ impl Asked {
         if state.due_at().is_some() || state.expires_at().is_none() {
             asked.entries = GrantEntry::of(state, state.newest());
         }
-        asked.due = state.due_at().map(|at| next_look(state, at));
-        let grant = state.grant(Timestamp::MIN);
+        let due = state.due_at().and(state.look_at());
+        asked.due = due.map(|at| next_look(state, at));
+        let grant = state.grant();
         asked.grant = grant.and_then(|grant| serde_json::to_vec(&grant).ok());
         asked
     }
@@ -298,7 +299,7 @@ impl Journal {
                 indexed.mended = 1;
             }
         }
-        let grant = state.grant(now);
+        let grant = state.grant();
         let grant = grant.map(|grant| serde_json::to_vec(&grant)).transpose()?;
         let mut done = Vec::new();
         for wanted in GrantEntry::of(state, state.newest()) {

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde_json::json;
 
-use crate::app::{GrantEntry, RequestEntry};
+use crate::app::{GrantEntry, RequestEntry, Standing};
 use crate::domain::{Status, Timestamp, is_invisible};
 
 /// Maximum number of requests on the page. It gives only the number of further ones.
@@ -87,7 +87,10 @@ impl Page {
         [
             (self.grants.len(), "active grants"),
             (
-                self.grants.iter().filter(|grant| grant.overdue).count(),
+                self.grants
+                    .iter()
+                    .filter(|grant| grant.state == Standing::Overdue)
+                    .count(),
                 "overdue",
             ),
             (requests(Status::Pending), "unfinished requests"),
@@ -130,7 +133,7 @@ impl Page {
         let overdue = self
             .grants
             .iter()
-            .filter(|grant| grant.overdue)
+            .filter(|grant| grant.state == Standing::Overdue)
             .map(|grant| {
                 let until = grant
                     .until
@@ -179,7 +182,11 @@ impl Page {
         ];
         let rows = self.grants.iter().map(|grant| {
             let until = grant.until.map_or_else(|| "no end".to_owned(), short);
-            let class = if grant.overdue { "bad" } else { "" };
+            let class = if grant.state == Standing::Overdue {
+                "bad"
+            } else {
+                ""
+            };
             let image = match &grant.blueprint {
                 Some(blueprint) => format!("{} → {blueprint}", grant.image),
                 None => grant.image.clone(),
@@ -319,7 +326,7 @@ mod tests {
             to: "700000164995".to_owned(),
             since: at,
             until: Some(at),
-            overdue: true,
+            state: Standing::Overdue,
             ticket: "CHG0030192".to_owned(),
             request: "jira/CHG0030192".to_owned(),
             requester: requester.to_owned(),

@@ -126,11 +126,7 @@ fn a_denial_is_the_end_and_has_no_results() {
         (&Phase::Denied, Status::Denied)
     );
     assert_eq!(
-        (
-            state.due_at(),
-            state.needs_work(at(EXPIRY)),
-            state.grant(at(1))
-        ),
+        (state.due_at(), state.needs_work(at(EXPIRY)), state.grant()),
         (None, None, None)
     );
     assert!(state.results().is_empty());

@@ -71,7 +71,7 @@ impl Journal {
     ) -> Result<(), JournalError> {
         let next = state.next_look(rules, now);
         if next.is_some_and(|at| at <= now) {
-            return Ok(());
+            return self.keep_newest(state, wake_ups).await;
         }
         let newest = state.newest();
         let announced = |at: &Timestamp| {
@@ -91,6 +91,16 @@ impl Journal {
             .collect();
         done.extend(self.settle_listing(state, now).await?);
         self.delete_entries(done).await
+    }
+
+    /// Of the due wake-ups of a request that stays due, only that of the newest record is needed.
+    async fn keep_newest(&self, state: &State, wake_ups: &[WakeUp]) -> Result<(), JournalError> {
+        let Some(newest) = state.wake_up().filter(|known| wake_ups.contains(known)) else {
+            return Ok(());
+        };
+        let older = wake_ups.iter().filter(|wake_up| wake_up.seq < newest.seq);
+        let older = older.map(|wake_up| self.wake_up_path(wake_up)).collect();
+        self.delete_entries(older).await
     }
 
     /// Deletes old entries of a request without a record. Keeps recent ones: the record may still

@@ -156,10 +156,7 @@ impl Journal {
     ///
     /// # Errors
     /// When the index cannot be listed.
-    pub async fn active_grants(
-        &self,
-        now: Timestamp,
-    ) -> Result<(Vec<Grant>, Vec<JournalError>), JournalError> {
+    pub async fn active_grants(&self) -> Result<(Vec<Grant>, Vec<JournalError>), JournalError> {
         let mut newest: BTreeMap<StreamId, GrantEntry> = BTreeMap::new();
         for entry in self.grant_entries(&[]).await? {
             let known = newest.entry(entry.stream).or_insert_with(|| entry.clone());
@@ -170,7 +167,7 @@ impl Journal {
         let entries: Vec<GrantEntry> = newest.into_values().collect();
         let (mut grants, mut flaws) = (Vec::new(), Vec::new());
         for some in entries.chunks(SIDE_BY_SIDE) {
-            for read in join_all(some.iter().map(|entry| self.grant_of(entry, now))).await {
+            for read in join_all(some.iter().map(|entry| self.grant_of(entry))).await {
                 match read {
                     Ok(grant) => grants.extend(grant),
                     Err(error) => flaws.push(error),
@@ -181,11 +178,7 @@ impl Journal {
         Ok((grants, flaws))
     }
 
-    async fn grant_of(
-        &self,
-        entry: &GrantEntry,
-        now: Timestamp,
-    ) -> Result<Option<Grant>, JournalError> {
+    async fn grant_of(&self, entry: &GrantEntry) -> Result<Option<Grant>, JournalError> {
         let stream = entry.stream;
         if entry.full {
             let path = self.grant_path(entry);
@@ -196,11 +189,11 @@ impl Journal {
             if let (Fetched::Bytes(bytes), true) = (fetched, folder.end == entry.seq + 1)
                 && let Ok(grant) = serde_json::from_slice::<Grant>(&bytes)
             {
-                return Ok(Some(grant.as_of(now)));
+                return Ok(Some(grant));
             }
         }
         let state = self.read(stream).await?.and_then(History::into_state);
-        Ok(state.and_then(|state| state.grant(now)))
+        Ok(state.and_then(|state| state.grant()))
     }
 
     /// The entries below a region and an image, or all entries.
@@ -274,7 +267,7 @@ impl Journal {
         known: &[GrantEntry],
         now: Timestamp,
     ) -> Result<Vec<Path>, JournalError> {
-        let grant = state.grant(now);
+        let grant = state.grant();
         wanted.full = grant.is_some();
         let mut same = known.iter().filter(|entry| entry.same_subject(&wanted));
         let kept = if wanted.full { None } else { same.next_back() };

@@ -48,7 +48,11 @@ async fn two_journals_on_one_directory_see_each_other() {
         .unwrap()
         .into_state()
         .unwrap();
-    let (mut taken, _) = two.take(state, lease(9, 2), None).await.unwrap().unwrap();
+    let (mut taken, _) = two
+        .take(state, lease(9, 2), None, false)
+        .await
+        .unwrap()
+        .unwrap();
     taken
         .record(&two, at(10), closed(Status::Completed, all(Shared)))
         .await

@@ -228,7 +228,10 @@ async fn garbage_at_the_next_number_is_damage_and_not_another_worker() {
         matches!(error, AppendError::Store(JournalError::Damaged { .. })),
         "{error}"
     );
-    let error = journal.take(state, lease(60, 2), None).await.unwrap_err();
+    let error = journal
+        .take(state, lease(60, 2), None, false)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("000001.json"), "{error}");
 }
 

@@ -25,14 +25,14 @@ async fn only_a_worker_that_is_gone_loses_its_request_before_its_lease_ends() {
     let living = read(&two, stream).await;
     assert!(!living.holder_gone());
     assert_eq!(two.abandoned().await.unwrap(), []);
-    let early = two.take(living, lease(1, 2), None).await.unwrap();
+    let early = two.take(living, lease(1, 2), None, false).await.unwrap();
     assert!(early.is_none(), "its lease runs until 60");
 
     drop(first);
     assert_eq!(two.abandoned().await.unwrap(), [stream]);
     let orphan = read(&two, stream).await;
     assert_eq!(orphan.needs_work(at(1)), Some(Work::Finish));
-    let taken = two.take(orphan, lease(1, 2), None).await.unwrap();
+    let taken = two.take(orphan, lease(1, 2), None, false).await.unwrap();
     let (mut second, _) = taken.unwrap();
     let history = one.read(stream).await.unwrap().unwrap();
     let event = &history.records[1].record.event;

@@ -73,7 +73,7 @@ proptest! {
             if let Some(Work::Revoke { accounts, .. }) = state.needs_work(at(EXPIRY * 9)) {
                 prop_assert!(accounts.iter().all(|id| given.contains(&Item::Account(id.clone()))));
             }
-            if let Some(grant) = state.grant(at(seconds)) {
+            if let Some(grant) = state.grant() {
                 prop_assert!(grant.accounts.iter().all(|id| given.contains(&Item::Account(id.clone()))));
             }
             prop_assert_eq!(state.needs_work(at(EXPIRY * 9)).is_some(), state.due_at().is_some());

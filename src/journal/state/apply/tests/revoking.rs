@@ -1,6 +1,7 @@
 //! Records of what takes a share back: its end, a call-off, a refusal and a cancel.
 
 use super::*;
+use crate::journal::Standing;
 
 #[test]
 fn an_expiry_ends_a_pause_but_not_one_that_began_after_it() {
@@ -63,7 +64,7 @@ fn who_had_it_before_is_never_due() {
     );
     let state = closed_after(results);
     assert_eq!(
-        (state.needs_work(at(EXPIRY * 9)), state.grant(at(1))),
+        (state.needs_work(at(EXPIRY * 9)), state.grant()),
         (None, None)
     );
 }
@@ -74,7 +75,7 @@ fn a_worker_that_finds_its_predecessors_share_does_not_hide_it() {
         .then(1, 1, progress(vec![result(account(0), Shared)]))
         .then(60, 2, taken(120))
         .then(61, 2, closed(Status::Completed, all(AlreadyShared)));
-    let grant = fold(&builder).unwrap().grant(at(62)).unwrap();
+    let grant = fold(&builder).unwrap().grant().unwrap();
     assert_eq!(grant.accounts, [account_id(0)]);
     assert_eq!(grant.since, at(1));
 }
@@ -82,39 +83,43 @@ fn a_worker_that_finds_its_predecessors_share_does_not_hide_it() {
 #[test]
 fn a_grant_says_who_has_what_by_which_right() {
     let builder = StreamBuilder::full();
-    let grant = |length: usize, seconds| {
+    let grant = |length: usize| {
         State::from_records(&builder.records[..length])
             .unwrap()
-            .grant(at(seconds))
+            .grant()
     };
-    assert!(grant(2, 2).is_none(), "nothing is shared yet");
-    let running = grant(8, 200).unwrap();
+    assert!(grant(2).is_none(), "nothing is shared yet");
+    let running = grant(8).unwrap();
     assert_eq!(running.identity, identity("CHG0030192"));
     assert_eq!(running.ticket.as_deref(), Some("CHG0030192"));
     assert_eq!(
         (running.image.as_str(), running.region.as_str()),
         ("img-xkd784jw", "ap-singapore")
     );
-    assert_eq!(running.blueprint.unwrap().as_str(), "lhbp-su83x02a");
+    assert_eq!(running.blueprint.clone().unwrap().as_str(), "lhbp-su83x02a");
     assert_eq!(
-        (running.accounts, running.lighthouse),
+        (running.accounts.clone(), running.lighthouse),
         (vec![account_id(0)], true)
     );
     assert_eq!(
-        (running.since, running.until, running.overdue),
-        (at(2), Some(at(EXPIRY)), false)
+        (
+            running.since,
+            running.until,
+            running.standing(&account(0), at(200))
+        ),
+        (at(2), Some(at(EXPIRY)), Standing::Active)
     );
     assert_eq!(running.policies, ["golden-images-to-staging"]);
-    let half = grant(10, EXPIRY + 2).unwrap();
+    let half = grant(10).unwrap();
     assert_eq!(
-        (half.accounts, half.lighthouse, half.overdue),
-        (vec![], true, true)
+        (half.items(), half.standing(&lighthouse(), at(EXPIRY))),
+        (vec![lighthouse()], Standing::Overdue)
     );
-    assert!(grant(12, EXPIRY + 63).is_none(), "all of it is taken back");
+    assert!(grant(12).is_none(), "all of it is taken back");
 }
 
 #[test]
-fn what_could_not_be_taken_back_stays_in_the_register() {
+fn what_is_gone_with_its_image_leaves_the_register() {
     let builder = StreamBuilder::opened()
         .then(1, 1, closed(Status::Completed, all(Shared)))
         .then(
@@ -135,8 +140,10 @@ fn what_could_not_be_taken_back_stays_in_the_register() {
             },
         );
     let state = fold(&builder).unwrap();
-    let grant = state.grant(at(EXPIRY + 2)).unwrap();
-    assert!(grant.overdue && grant.accounts.contains(&account_id(0)));
+    assert_eq!(
+        (state.grant(), state.overdue(at(EXPIRY + 2))),
+        (None, vec![])
+    );
     assert_eq!(state.needs_work(at(EXPIRY * 9)), None);
 }
 
@@ -302,5 +309,5 @@ fn a_cancel_gives_nothing_and_never_expires() {
             ),
         );
     let state = fold(&builder).unwrap();
-    assert_eq!((state.due_at(), state.grant(at(2))), (None, None));
+    assert_eq!((state.due_at(), state.grant()), (None, None));
 }

@@ -1,0 +1,86 @@
+//! Ends an attempt to take back: what is left of the share, why, and when the next attempt may begin. In: the
+//! results of the attempt, and what other grants cover. Out: its one record.
+
+use std::time::Duration;
+
+use crate::cloud::error::image_is_missing;
+use crate::domain::{ItemResult, ResultKind, Timestamp};
+use crate::journal::{Event, FailedAttempt};
+
+use super::claim_writer::{ClaimWriter, OUT_OF_TIME_PAUSE, Stop};
+use super::grants::Cover;
+
+/// The pause after the first failed attempt. It doubles with each further one, up to the maximum;
+/// taking back is never given up.
+const MIN_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
+
+impl ClaimWriter<'_> {
+    /// Records what an attempt to take back has reached. `covers`: what stays, because another grant
+    /// covers it.
+    pub(super) async fn end_revocation(
+        &mut self,
+        results: Vec<ItemResult>,
+        covers: Vec<Cover>,
+    ) -> Result<(), Stop> {
+        let (open, done): (Vec<_>, Vec<_>) = results.into_iter().partition(stands);
+        let calls = self.unwritten.calls.clone();
+        let covered_until = covers.iter().map(|cover| cover.until).min();
+        let failure = (!open.is_empty()).then(|| self.why_it_stands(&open));
+        let (why, not_before) = match (failure, covered_until) {
+            (None, None) => {
+                let results = done;
+                return self.end(Event::Revoked { results, calls }).await;
+            }
+            (None, Some(until)) => (explained(&covers), until),
+            (Some((why, pause)), covered_until) => {
+                let next = self.clock.now().checked_add(pause);
+                let next = next.unwrap_or(Timestamp::MAX);
+                tracing::warn!(identity = %self.state().identity(), %why, "not taken back");
+                (why, covered_until.map_or(next, |until| until.min(next)))
+            }
+        };
+        self.end(Event::NotRevoked(FailedAttempt {
+            results: done,
+            calls,
+            why,
+            not_before,
+            covered: covers.into_iter().map(|cover| cover.item).collect(),
+        }))
+        .await
+    }
+
+    fn why_it_stands(&self, open: &[ItemResult]) -> (String, Duration) {
+        let failure = open.iter().find_map(|result| match &result.kind {
+            ResultKind::Failed { code, message, .. } => Some(format!("{code}: {message}")),
+            _ => None,
+        });
+        match failure {
+            Some(why) => (why, self.pause()),
+            None => ("the time ran out".to_owned(), OUT_OF_TIME_PAUSE),
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let doublings = self.state().failed_revocations().min(20);
+        let pause = MIN_PAUSE.saturating_mul(1 << doublings);
+        pause.min(MAX_PAUSE)
+    }
+}
+
+/// Whether the item may still be shared. With its image everything is gone.
+fn stands(result: &ItemResult) -> bool {
+    match &result.kind {
+        ResultKind::Pending => true,
+        ResultKind::Failed { code, .. } => !image_is_missing(code),
+        _ => false,
+    }
+}
+
+fn explained(covers: &[Cover]) -> String {
+    let each = covers.iter().map(|cover| {
+        let Cover { item, by, until } = cover;
+        format!("{by} covers {item} until {until}")
+    });
+    each.collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,113 @@
+//! What a sweep did, for people and as JSON: what it finished and took back, and what it leaves.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::domain::Timestamp;
+use crate::journal::{JournalError, Phase, State};
+
+use super::overdue::{Overdue, Unfinished};
+
+/// What a sweep did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SweepReport {
+    /// Requests that were due and were worked on to their end.
+    pub finished: Vec<String>,
+    /// Requests whose share has expired and was taken back.
+    pub revoked: Vec<String>,
+    /// Requests that are still unfinished after it.
+    pub unfinished: Vec<Unfinished>,
+    /// Ended shares that stay for now, because other grants cover them.
+    pub covered: Vec<Unfinished>,
+    /// Shares that should be gone and are not.
+    pub overdue: Vec<Overdue>,
+    /// Streams or requests that could not be read or written, and why.
+    pub failures: Vec<String>,
+    /// True when the time ran out before everything due was done.
+    pub out_of_time: bool,
+}
+
+impl SweepReport {
+    /// Whether there was nothing to do and nothing to tell.
+    pub fn is_quiet(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a person has to know: something is overdue, or could not be read or written.
+    pub fn failed(&self) -> bool {
+        !self.overdue.is_empty() || !self.failures.is_empty()
+    }
+
+    /// Takes in how the work on one request ended; `None`: the time ran out before it.
+    pub(super) fn tell(
+        &mut self,
+        name: String,
+        end: Result<Option<State>, JournalError>,
+        now: Timestamp,
+    ) {
+        match end {
+            Ok(Some(after)) => self.note(name, &after, now),
+            Ok(None) => self.out_of_time = true,
+            Err(error) => self.failures.push(format!("{name}: {error}")),
+        }
+    }
+
+    /// Notes what of a request is overdue after the work on it.
+    pub(super) fn note_overdue(&mut self, state: &State, now: Timestamp) {
+        let name = state.identity().to_string();
+        self.overdue.retain(|known| known.left.request != name);
+        self.overdue.extend(Overdue::of(state, now));
+    }
+
+    fn note(&mut self, name: String, after: &State, now: Timestamp) {
+        match after.phase() {
+            Phase::Revoked => self.revoked.push(name),
+            Phase::Closed | Phase::Denied => self.finished.push(name),
+            // It has an entry of its own.
+            _ if !after.overdue(now).is_empty() => {}
+            Phase::RevokeDeferred { covered, .. } if !covered.is_empty() => {
+                self.covered.push(Unfinished::of(after, now));
+            }
+            Phase::Waiting { .. }
+            | Phase::Working { .. }
+            | Phase::Deferred { .. }
+            | Phase::Revoking { .. }
+            | Phase::RevokeDeferred { .. } => self.unfinished.push(Unfinished::of(after, now)),
+        }
+    }
+}
+
+impl fmt::Display for SweepReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (word, list) in [("finished", &self.finished), ("revoked", &self.revoked)] {
+            let names = match &list[..] {
+                [] => "none".to_owned(),
+                names => names.join(", "),
+            };
+            writeln!(f, "{word}: {names}")?;
+        }
+        for (word, list) in [("unfinished", &self.unfinished), ("covered", &self.covered)] {
+            for left in list {
+                writeln!(f, "{word}: {left}")?;
+            }
+        }
+        for overdue in &self.overdue {
+            writeln!(f, "overdue: {overdue}")?;
+        }
+        for failure in &self.failures {
+            writeln!(f, "failure: {failure}")?;
+        }
+        write!(
+            f,
+            "{}",
+            match (self.out_of_time, self.overdue.len()) {
+                (true, _) => "the time ran out; sweep again".to_owned(),
+                (false, 0) => "everything due was looked at".to_owned(),
+                (false, count) => format!(
+                    "{count} overdue: a share that should be gone still stands; correct the cause and sweep again"
+                ),
+            }
+        )
+    }
+}

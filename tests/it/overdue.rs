@@ -1,0 +1,227 @@
+//! A share past its end that still stands is overdue, and everything says so until it is gone.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use sharehook::app::{Difference, Standing, SweepReport};
+use sharehook::domain::Timestamp;
+
+use crate::support::process::{Process, run};
+use crate::support::{ACCOUNTS, BLUEPRINT, Place, World, deadline, request};
+
+const ONE: [&str; 1] = [ACCOUNTS[0]];
+const HOUR: i64 = 3_600;
+const REFUSED: &str = "CancelShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation@90";
+
+async fn shared_for_an_hour(world: &World) {
+    let (_, answer) = world
+        .deliver(&request("CHG1", json!({"expires_in": "1h"})))
+        .await;
+    assert_eq!(answer.status.as_str(), "completed");
+    world.advance(HOUR);
+}
+
+async fn at_once(world: &World) -> SweepReport {
+    world.app.sweep_at_once(deadline()).await.unwrap()
+}
+
+async fn gauge(world: &World) -> String {
+    // Another process: this one counts every five seconds.
+    let text = world.another().metrics().await;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("sharehook_grants_overdue "));
+    line.unwrap().to_owned()
+}
+
+async fn states(world: &World) -> Vec<Standing> {
+    let grants = world.app.grants().await.unwrap().entries;
+    grants.into_iter().map(|grant| grant.state).collect()
+}
+
+fn calls(world: &World) -> usize {
+    let calls = world.cloud.calls();
+    let cancels = calls
+        .iter()
+        .filter(|call| call.action.starts_with("Cancel"));
+    cancels.count()
+}
+
+#[tokio::test]
+async fn a_cancel_that_the_cloud_refuses_is_reported_until_it_succeeds() {
+    let world = World::new().await;
+    world.sweep().await;
+    assert_eq!(gauge(&world).await, "sharehook_grants_overdue 0");
+    shared_for_an_hour(&world).await;
+    world.cloud.inject(REFUSED.parse().unwrap());
+    let mut next: Option<Timestamp> = None;
+    for tries in 1..4 {
+        let report = world.sweep().await;
+        assert!(report.failed() && report.revoked.is_empty(), "{report}");
+        let [overdue] = &report.overdue[..] else {
+            panic!("{report}");
+        };
+        assert_eq!((&overdue.image[..], overdue.to.len()), (BLUEPRINT, 3));
+        assert_eq!(overdue.ended_at.to_string(), "2026-11-21T09:00:00Z");
+        assert!(overdue.left.why.contains("UnauthorizedOperation"));
+        assert!(overdue.left.next_attempt > world.now());
+        assert!(next.is_none_or(|next| next < overdue.left.next_attempt));
+        let printed = report.to_string();
+        assert!(printed.contains("overdue: lhbp-6jc6l8yb"), "{printed}");
+        assert!(!printed.contains("everything due"), "{printed}");
+        assert_eq!(calls(&world), tries);
+        // A schedule obeys the pause, and says the same.
+        let again = world.sweep().await;
+        assert_eq!(again.overdue, report.overdue);
+        assert_eq!(calls(&world), tries);
+        next = Some(overdue.left.next_attempt);
+        world.clock.set(overdue.left.next_attempt);
+    }
+    assert_eq!(states(&world).await, [Standing::Overdue; 3]);
+    assert_eq!(gauge(&world).await, "sharehook_grants_overdue 3");
+    let drift = world.app.drift(&[], deadline()).await.unwrap();
+    let kinds: Vec<_> = drift.differences.iter().map(|d| d.difference).collect();
+    assert_eq!(kinds, [Difference::Overdue; 3]);
+    assert!(!drift.agrees() && drift.to_string().contains("3 differences"));
+    world.sweep().await;
+    // Its cause is corrected, and a person does not wait for the end of the pause.
+    world.clear_faults().await;
+    assert_eq!(world.sweep().await.overdue.len(), 1);
+    let report = at_once(&world).await;
+    assert_eq!(report.revoked, ["invoke/CHG1"], "{report}");
+    assert!(!report.failed() && world.has(BLUEPRINT).is_empty());
+    assert!(world.sweep().await.is_quiet());
+    assert_eq!(gauge(&world).await, "sharehook_grants_overdue 0");
+    assert!(world.app.drift(&[], deadline()).await.unwrap().agrees());
+    assert!(states(&world).await.is_empty());
+    world.verify().await.unwrap();
+}
+
+/// The site without an API that lists receivers: the journal alone knows.
+#[tokio::test]
+async fn drift_names_what_is_overdue_where_the_cloud_cannot_be_asked() {
+    let world = World::with(Place::Brittle, |options| {
+        *options = options.clone().on(sharehook_sandbox::Site::Intl);
+    })
+    .await;
+    shared_for_an_hour(&world).await;
+    let drift = world.app.drift(&[], deadline()).await.unwrap();
+    assert_eq!((drift.compared, drift.differences.len()), (0, 3));
+    assert!(!drift.agrees());
+    world.sweep().await;
+    assert!(world.app.drift(&[], deadline()).await.unwrap().agrees());
+}
+
+#[tokio::test]
+async fn a_grant_that_another_one_covers_is_explained_and_not_overdue() {
+    let world = World::new().await;
+    world.sweep().await;
+    world
+        .deliver(&request("CHG1", json!({"expires_in": "1h"})))
+        .await;
+    let longer = json!({"accounts": ONE, "expires_in": "5h"});
+    world.deliver(&request("CHG2", longer)).await;
+    world.advance(HOUR);
+    world.cloud.inject(REFUSED.parse().unwrap());
+    // Two of its accounts should be gone; the third is CHG2's too.
+    let report = world.sweep().await;
+    assert_eq!(report.overdue[0].to.len(), 2, "{report}");
+    let sorted = {
+        let mut states = states(&world).await;
+        states.sort();
+        states
+    };
+    use Standing::{Covered, Overdue};
+    assert_eq!(sorted, [Covered, Overdue, Overdue]);
+    world.clear_faults().await;
+    let report = at_once(&world).await;
+    assert!(!report.failed() && report.unfinished.is_empty(), "{report}");
+    let why = &report.covered[0].why;
+    assert_eq!(
+        why,
+        "invoke/CHG2 covers account 700000164995 until 2026-11-21T13:00:00Z"
+    );
+    assert!(at_once(&world).await.is_quiet());
+    assert_eq!(states(&world).await, [Covered]);
+    assert_eq!(gauge(&world).await, "sharehook_grants_overdue 0");
+    assert!(world.app.drift(&[], deadline()).await.unwrap().agrees());
+    world.advance(4 * HOUR);
+    assert!(!world.sweep().await.failed());
+    assert!(world.has(BLUEPRINT).is_empty());
+    world.verify().await.unwrap();
+}
+
+/// A share that is opened while a person takes the same away waits for that attempt.
+#[tokio::test]
+async fn an_early_attempt_holds_a_lease() {
+    let world = World::new().await;
+    world.sweep().await;
+    shared_for_an_hour(&world).await;
+    world.cloud.inject(REFUSED.parse().unwrap());
+    world.sweep().await;
+    world.clear_faults().await;
+    let slow = "CancelShareBlueprintAcrossAccounts:slow:2s";
+    world.cloud.inject(slow.parse().unwrap());
+    let attempt = async { at_once(&world).await };
+    let share = async {
+        for _ in 0..100 {
+            if calls(&world) == 2 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        world.deliver(&request("CHG2", json!({}))).await
+    };
+    let (report, (_, answer)) = tokio::join!(attempt, share);
+    assert_eq!(report.revoked, ["invoke/CHG1"]);
+    assert_eq!(answer.status.as_str(), "pending");
+    assert!(answer.message.unwrap().contains("invoke/CHG1 is taking"));
+    world.advance(200);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT).len(), 3);
+}
+
+// The commands call the sandbox of this process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_and_schedules_fail_visibly() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file:{}", folder.path().join("journal").display());
+    let world = World::with(Place::At(&place), |_| ()).await;
+    shared_for_an_hour(&world).await;
+    world.cloud.inject(REFUSED.parse().unwrap());
+    let done = |args: &[&str]| {
+        let output = run(world.folder.path(), args);
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), text)
+    };
+    let (code, text) = done(&["sweep"]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("overdue: lhbp-") && text.contains("next attempt at"));
+    assert!(!text.contains("everything due was looked at"), "{text}");
+    let event = world.folder.path().join("sweep.json");
+    fs::write(&event, json!({"task": "sweep"}).to_string()).unwrap();
+    let (code, _) = done(&["invoke", "sweep.json"]);
+    assert_eq!(code, Some(1));
+    let (code, text) = done(&["drift", "--json"]);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["differences"][0]["difference"], "overdue");
+    assert_eq!(code, Some(1));
+    let (code, text) = done(&["grants"]);
+    assert_eq!(text.matches(" overdue ").count(), 3, "{text}");
+    assert_eq!(code, Some(0));
+    let page = world.folder.path().join("page.html");
+    done(&["report", "--html", page.to_str().unwrap()]);
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("<b>3</b> overdue"), "{page}");
+    let served = Process::serve(world.folder.path());
+    let text = reqwest_text(&format!("{}/metrics", served.url)).await;
+    assert!(text.contains("sharehook_grants_overdue 3"), "{text}");
+    world.clear_faults().await;
+    assert_eq!(done(&["sweep"]).0, Some(0));
+    assert_eq!(done(&["drift"]).0, Some(0));
+}
+
+async fn reqwest_text(url: &str) -> String {
+    let client = sharehook::app::http_client().unwrap();
+    client.get(url).send().await.unwrap().text().await.unwrap()
+}
