@@ -18,6 +18,7 @@ mod dry_run;
 mod end_revocation;
 mod events;
 mod execute;
+mod failed_items;
 mod first_look;
 mod grants;
 mod handshake;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::clock::{self, Clock};
 use crate::cloud::Deadline;
 use crate::domain::{ShareRequest, Timestamp};
-use crate::journal::{Journal, JournalError, Worker, WorkerLease};
+use crate::journal::{Claim, Journal, JournalError, Worker, WorkerLease};
 use crate::telemetry::Counters;
 
+use super::claim_writer::ClaimWriter;
 use super::cloud_accounts::CloudAccounts;
 use super::context::{self, CallQueues, ExecutionContext, LEASE_MARGIN, ReadQueues};
 use super::outbox::Outbox;
@@ -66,6 +67,11 @@ impl App {
             deadline,
             patience: self.prepared.patience(),
         }
+    }
+
+    /// Writes what the work on a claimed request reaches.
+    pub(super) fn writer(&self, claim: Claim) -> ClaimWriter<'_> {
+        ClaimWriter::new(&self.journal, &self.clock, self.config().retry_for, claim)
     }
 
     /// The end of a worker's lease: its deadline, and a margin for its last write.

@@ -5,12 +5,14 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::{CloudError, Item, ItemResult, ResultKind, Status, Timestamp, Verdict};
+use crate::domain::{CloudError, Fault, Item, ItemResult, ResultKind, Status, Timestamp, Verdict};
 use crate::journal::{
     AppendError, CallNote, CallOff, Claim, Deferral, Event, Journal, JournalError, Phase, Progress,
     State,
 };
 use crate::plan::Plan;
+
+use super::failed_items::{Failure, doubled};
 
 /// Why the work must stop where it is.
 #[derive(Debug)]
@@ -33,28 +35,34 @@ impl From<AppendError> for Stop {
     }
 }
 
-/// A passing failure of a request is retried for so long after its approval, then it is final. A
-/// share that appears much later would surprise its requester.
-const RETRY_LIMIT: Duration = Duration::from_secs(3_600);
 /// The pause before the next turn when the time ran out.
 pub(super) const OUT_OF_TIME_PAUSE: Duration = Duration::from_secs(1);
-/// The pause before the next turn when the cloud refused for a passing reason.
-const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+/// The pause after the first failed turn. It doubles with each further one, up to the maximum.
+const MIN_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// The claim, with the journal that it is written to.
 pub(super) struct ClaimWriter<'a> {
     journal: &'a Journal,
     pub(super) clock: &'a Clock,
+    /// How long a request is retried that fails for no fault of its own.
+    retry_for: Duration,
     claim: Claim,
     /// What was reached and no record tells yet. An attempt to take back keeps it for its one record.
     pub(super) unwritten: Progress,
 }
 
 impl<'a> ClaimWriter<'a> {
-    pub(super) fn new(journal: &'a Journal, clock: &'a Clock, claim: Claim) -> Self {
+    pub(super) fn new(
+        journal: &'a Journal,
+        clock: &'a Clock,
+        retry_for: Duration,
+        claim: Claim,
+    ) -> Self {
         Self {
             journal,
             clock,
+            retry_for,
             claim,
             unwritten: Progress::default(),
         }
@@ -205,10 +213,7 @@ impl<'a> ClaimWriter<'a> {
             .into_iter()
             .partition(|result| self.unfinished(result, now));
         if !open.is_empty() {
-            let (why, pause) = self.why_open(&open);
-            let not_before = now.checked_add(pause).unwrap_or(Timestamp::MAX);
-            tracing::warn!(identity = %self.state().identity(), %why, "unfinished, to be resumed");
-            return self.defer(done, why, not_before).await;
+            return self.defer(done, &open, now).await;
         }
         let event = match refusal {
             Some(verdict) => Event::Refused {
@@ -224,20 +229,41 @@ impl<'a> ClaimWriter<'a> {
         self.end(event).await
     }
 
-    /// Gives the turn back until `not_before`, with what was reached.
+    /// Gives the turn back with what was reached, and says why the rest is open.
     async fn defer(
         &mut self,
         results: Vec<ItemResult>,
-        why: String,
-        not_before: Timestamp,
+        open: &[ItemResult],
+        now: Timestamp,
     ) -> Result<(), Stop> {
         let calls = self.unwritten.calls.clone();
+        let after = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
+        let (why, not_before, fault) = match Failure::of(open) {
+            None => (
+                "the time ran out".to_owned(),
+                after(OUT_OF_TIME_PAUSE),
+                None,
+            ),
+            Some(failure) => {
+                let until = self.retried_until();
+                let next = after(doubled(MIN_PAUSE, MAX_PAUSE, self.state().failed_turns()));
+                let why = match failure.fault {
+                    Fault::Operator => {
+                        format!("waits for the operator, until {until:.0} at most: {failure}")
+                    }
+                    Fault::Cloud | Fault::Request => failure.to_string(),
+                };
+                (why, next.min(until), Some(failure.fault))
+            }
+        };
+        tracing::warn!(identity = %self.state().identity(), %why, "unfinished, to be resumed");
         self.end(Event::Deferred(Deferral {
             results,
             calls,
             why,
             not_before,
             waits: false,
+            fault,
         }))
         .await
     }
@@ -250,6 +276,7 @@ impl<'a> ClaimWriter<'a> {
             why,
             not_before,
             waits: true,
+            fault: None,
         }))
         .await
     }
@@ -266,8 +293,7 @@ impl<'a> ClaimWriter<'a> {
     }
 
     fn unfinished(&self, result: &ItemResult, now: Timestamp) -> bool {
-        let age = now.duration_since(self.state().approved_at());
-        let final_now = age > jiff::SignedDuration::try_from(RETRY_LIMIT).unwrap_or_default();
+        let final_now = now >= self.retried_until();
         match &result.kind {
             ResultKind::Pending => true,
             ResultKind::Failed { retryable, .. } => {
@@ -277,14 +303,14 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    fn why_open(&self, open: &[ItemResult]) -> (String, Duration) {
-        let failure = open.iter().find_map(|result| match &result.kind {
-            ResultKind::Failed { code, message, .. } => Some(format!("{code}: {message}")),
-            _ => None,
-        });
-        match failure {
-            Some(why) => (why, REFUSED_PAUSE),
-            None => ("the time ran out".to_owned(), OUT_OF_TIME_PAUSE),
-        }
+    /// Until when the request is retried.
+    fn retried_until(&self) -> Timestamp {
+        let state = self.state();
+        let begun = state.approved_at();
+        let begun = state
+            .request()
+            .not_before
+            .map_or(begun, |begin| begin.max(begun));
+        begun.checked_add(self.retry_for).unwrap_or(Timestamp::MAX)
     }
 }

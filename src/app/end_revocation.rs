@@ -8,6 +8,7 @@ use crate::domain::{ItemResult, ResultKind, Timestamp};
 use crate::journal::{Event, FailedAttempt};
 
 use super::claim_writer::{ClaimWriter, OUT_OF_TIME_PAUSE, Stop};
+use super::failed_items::{Failure, doubled};
 use super::grants::Cover;
 
 /// The pause after the first failed attempt. It doubles with each further one, up to the maximum;
@@ -51,20 +52,13 @@ impl ClaimWriter<'_> {
     }
 
     fn why_it_stands(&self, open: &[ItemResult]) -> (String, Duration) {
-        let failure = open.iter().find_map(|result| match &result.kind {
-            ResultKind::Failed { code, message, .. } => Some(format!("{code}: {message}")),
-            _ => None,
-        });
-        match failure {
-            Some(why) => (why, self.pause()),
+        match Failure::of(open) {
+            Some(failure) => {
+                let failures = self.state().failed_revocations();
+                (failure.to_string(), doubled(MIN_PAUSE, MAX_PAUSE, failures))
+            }
             None => ("the time ran out".to_owned(), OUT_OF_TIME_PAUSE),
         }
-    }
-
-    fn pause(&self) -> Duration {
-        let doublings = self.state().failed_revocations().min(20);
-        let pause = MIN_PAUSE.saturating_mul(1 << doublings);
-        pause.min(MAX_PAUSE)
     }
 }
 

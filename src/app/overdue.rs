@@ -39,7 +39,9 @@ impl Unfinished {
     /// What is left to do of a request; `now` when nobody has tried.
     pub(super) fn of(state: &State, now: Timestamp) -> Self {
         let (why, next_attempt) = match state.phase() {
-            Phase::Deferred { why, not_before } => (why.clone(), *not_before),
+            Phase::Deferred {
+                why, not_before, ..
+            } => (why.clone(), *not_before),
             Phase::RevokeDeferred {
                 why, not_before, ..
             } => (why.clone(), *not_before),

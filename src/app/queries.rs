@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cloud::{Deadline, ImageToShare, ImagesQuery};
 use crate::config::Config;
-use crate::domain::{CloudError, Identity, Item, Region, SourceName, Timestamp};
+use crate::domain::{CloudError, Fault, Identity, Item, Region, SourceName, Timestamp};
 use crate::journal::{
     Grant, History, Journal, JournalError, Phase, Standing, State, StreamId, Worker,
 };
@@ -320,6 +320,10 @@ fn entry(state: &State) -> RequestEntry {
     match state.phase() {
         Phase::Waiting { until } => told = format!("waiting until {until}"),
         Phase::Working { .. } => told = "working".to_owned(),
+        Phase::Deferred {
+            fault: Some(Fault::Operator),
+            ..
+        } => told = "waits for the operator".to_owned(),
         Phase::Deferred { .. } => told = "unfinished".to_owned(),
         Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => told.push_str(", revoking"),
         Phase::Revoked => told.push_str(", revoked"),

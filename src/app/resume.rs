@@ -130,7 +130,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<State, JournalError> {
         let stream = claim.state().stream();
-        let mut writer = ClaimWriter::new(&self.journal, &self.clock, claim);
+        let mut writer = self.writer(claim);
         let end = loop {
             let first = std::mem::take(&mut first);
             match self.work(&mut writer, &permission, first, deadline).await {

@@ -9,7 +9,7 @@ use crate::domain::{AccountId, Item, Target, Timestamp};
 use crate::journal::{History, JournalError, State, StreamId, Work};
 use crate::policy::{Approved, Ended};
 
-use super::claim_writer::{ClaimWriter, Stop};
+use super::claim_writer::Stop;
 use super::grants::{Cover, covered, serving};
 use super::{App, Deadline, context};
 
@@ -68,7 +68,7 @@ impl App {
         else {
             return self.reread(stream).await;
         };
-        let mut writer = ClaimWriter::new(&self.journal, &self.clock, claim);
+        let mut writer = self.writer(claim);
         // After the claim: a share that is opened from now on sees it, and waits.
         let others = self.others(writer.state()).await?;
         let mut covers = covered(writer.state(), &accounts, &others, now);

@@ -16,6 +16,8 @@ use super::{App, Deadline};
 
 /// The sweep starts no request with less time left.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(2);
+/// A person's sweep also comes to what is put off for so long.
+const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 /// Requests that are looked at before the first of them is worked on.
 const LEADS: usize = 128;
 /// Requests that are read, and files that are written, at once; requests that are worked on at
@@ -26,6 +28,7 @@ const WORKERS: usize = 8;
 /// A request that wake-ups point at, or whose worker is gone.
 struct DueStream {
     stream: StreamId,
+    /// Those whose time has come.
     wake_ups: Vec<WakeUp>,
 }
 
@@ -75,11 +78,16 @@ impl App {
             report: SweepReport::default(),
             to_tell: Vec::new(),
         };
-        let (due, pass) = (self.journal.due(round.now), self.journal.pass(round.now));
+        // What only a pause delays has its wake-up at the end of it.
+        let until = match at_once {
+            true => round.now.checked_add(MAX_PAUSE).unwrap_or(Timestamp::MAX),
+            false => round.now,
+        };
+        let (due, pass) = (self.journal.due(until), self.journal.pass(round.now));
         let abandoned = self.journal.abandoned();
         let (wake_ups, mut pass, abandoned) = try_join3(due, pass, abandoned).await?;
-        self.sweep_due(by_stream(wake_ups, abandoned), &mut round)
-            .await;
+        let due = by_stream(wake_ups, abandoned, round.now);
+        self.sweep_due(due, &mut round).await;
         if !pass.done() && !round.report.out_of_time {
             let ever_done = pass.ever_done();
             if let Err(error) = Box::pin(self.go_on(&mut pass, deadline)).await {
@@ -87,9 +95,9 @@ impl App {
             }
             // The first pass may just have found what is due.
             if !ever_done {
-                let wake_ups = self.journal.due(round.now).await?;
-                self.sweep_due(by_stream(wake_ups, Vec::new()), &mut round)
-                    .await;
+                let wake_ups = self.journal.due(until).await?;
+                let due = by_stream(wake_ups, Vec::new(), round.now);
+                self.sweep_due(due, &mut round).await;
             }
         }
         Box::pin(self.tell_due(&mut round)).await;
@@ -128,6 +136,8 @@ impl App {
                 continue;
             };
             match work_of(&state, round.now, round.at_once) {
+                // A wake-up that lies ahead stays as it is.
+                None if lead.wake_ups.is_empty() => {}
                 None => ends.push((lead, state)),
                 Some(Work::Start | Work::Finish) => finish.push((lead, state)),
                 Some(Work::Revoke { .. }) => revoke.push((lead, state)),
@@ -274,7 +284,7 @@ fn side_by_side<T>(due: Vec<T>, affected: impl Fn(&T) -> Vec<Affected>) -> Vec<V
 }
 
 /// The requests whose workers are gone, and then those that wake-ups point at, the oldest first.
-fn by_stream(wake_ups: Vec<WakeUp>, abandoned: Vec<StreamId>) -> Vec<DueStream> {
+fn by_stream(wake_ups: Vec<WakeUp>, abandoned: Vec<StreamId>, now: Timestamp) -> Vec<DueStream> {
     let mut places: BTreeMap<StreamId, usize> = abandoned.iter().copied().zip(0..).collect();
     let abandoned = abandoned.into_iter().map(|stream| DueStream {
         stream,
@@ -282,13 +292,14 @@ fn by_stream(wake_ups: Vec<WakeUp>, abandoned: Vec<StreamId>) -> Vec<DueStream> 
     });
     let mut leads: Vec<DueStream> = abandoned.collect();
     for wake_up in wake_ups {
-        let place = *places.entry(wake_up.stream).or_insert(leads.len());
-        match leads.get_mut(place) {
-            Some(lead) => lead.wake_ups.push(wake_up),
-            None => leads.push(DueStream {
-                stream: wake_up.stream,
-                wake_ups: vec![wake_up],
-            }),
+        let (stream, end) = (wake_up.stream, leads.len());
+        let place = *places.entry(stream).or_insert(end);
+        if place == end {
+            let wake_ups = Vec::new();
+            leads.push(DueStream { stream, wake_ups });
+        }
+        if let (Some(lead), true) = (leads.get_mut(place), wake_up.at <= now) {
+            lead.wake_ups.push(wake_up);
         }
     }
     leads

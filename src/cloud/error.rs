@@ -4,7 +4,7 @@
 
 use super::actions::{Limit, Purpose};
 use super::codes::{Meaning, TABLE};
-use crate::domain::{CloudError, ErrorClass, Family, ResultCode};
+use crate::domain::{CloudError, ErrorClass, Family, Fault, ResultCode};
 
 /// Longest part of the cloud's message that an error keeps, in characters.
 const MAX_MESSAGE_CHARS: usize = 600;
@@ -47,6 +47,14 @@ pub fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
         other => other,
     };
     (class, remedy)
+}
+
+/// Whose fault the code of a result is: one of the cloud's, or a [`ResultCode`].
+pub fn fault_of(code: &str) -> Fault {
+    match ResultCode::read(code) {
+        Some(own) => own.fault(),
+        None => classify(code, Purpose::Share).0.fault(),
+    }
 }
 
 fn lookup(code: &str, purpose: Purpose) -> Option<(ErrorClass, &'static str)> {

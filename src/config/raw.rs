@@ -285,6 +285,13 @@ pub(super) struct RawLimits {
         schemars(with = "Option<String>", regex(pattern = "^[1-9][0-9]*[smhdw]$"))
     )]
     pub(super) notice: Option<Spanned<String>>,
+    /// How long a request is retried that fails for no fault of its own, as in 24h: then it has failed.
+    #[cfg_attr(test, schemars(
+        with = "Option<String>",
+        regex(pattern = "^[1-9][0-9]*[smhdw]$"),
+        extend("default" = "24h")
+    ))]
+    pub(super) retry_for: Option<Spanned<String>>,
     /// Requests of one source that a server may have unfinished; further ones are answered 429.
     #[cfg_attr(test, schemars(
         with = "Option<usize>",

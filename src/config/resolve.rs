@@ -22,6 +22,9 @@ const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
 /// The index of that journal, when it has a place of its own: the file's belongs to another journal.
 const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 
+/// Seconds.
+const DAY: u64 = 86_400;
+
 pub(super) fn resolve(
     file: &str,
     text: &str,
@@ -48,7 +51,9 @@ pub(super) fn resolve(
     let budget_seconds = reader.within("seconds", limits.seconds.as_ref(), 1..=900, 25);
     let unfinished = limits.unfinished.as_ref();
     let unfinished = reader.within("unfinished", unfinished, 1..=1_000_000, 10_000);
-    let not_before_within = reader.not_before_within(&raw.limits);
+    let (not_before_within, retry_for) = (&limits.not_before_within, &limits.retry_for);
+    let not_before_within = reader.limit("not_before_within", not_before_within, 365 * DAY);
+    let retry_for = reader.limit("retry_for", retry_for, DAY);
     let sources = reader.sources(&raw.source, budget_seconds);
     let notify = reader.notify(&raw.notify, &sources);
     let notice = reader.notice(&raw.limits, &notify);
@@ -73,6 +78,7 @@ pub(super) fn resolve(
         budget_seconds,
         unfinished,
         not_before_within,
+        retry_for,
     })
 }
 
@@ -177,11 +183,11 @@ impl Reader<'_> {
         }
     }
 
-    fn not_before_within(&mut self, raw: &RawLimits) -> Duration {
-        const DEFAULT: Duration = Duration::from_secs(365 * 86_400);
-        let written = raw.not_before_within.as_ref();
-        let read = written.and_then(|written| self.span("limits.not_before_within", written));
-        read.unwrap_or(DEFAULT)
+    /// A span of `[limits]`, or its default in seconds.
+    fn limit(&mut self, name: &str, written: &Option<Spanned<String>>, default: u64) -> Duration {
+        let written = written.as_ref();
+        let read = written.and_then(|written| self.span(&format!("limits.{name}"), written));
+        read.unwrap_or(Duration::from_secs(default))
     }
 
     /// How long before its end a share is `expiring`.

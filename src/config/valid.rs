@@ -45,6 +45,8 @@ pub struct Config {
     pub budget_seconds: u64,
     /// How far ahead a request's `not_before` may be.
     pub not_before_within: Duration,
+    /// How long a request is retried that fails for no fault of its own.
+    pub retry_for: Duration,
     /// Requests of one source that a server may have unfinished.
     pub unfinished: usize,
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::fault::Fault;
 use super::result_code::ResultCode;
 
 /// What a failed call means for the work at hand.
@@ -48,6 +49,25 @@ pub enum Family {
 }
 
 impl ErrorClass {
+    /// Whose fault a code of this class is. [`ErrorClass::NotSent`] also has codes of the operator's:
+    /// `cloud::error::fault_of` knows each code.
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::AsWanted
+            | Self::Transient
+            | Self::Throttled
+            | Self::Ambiguous
+            | Self::NotSent
+            | Self::Unlisted(Family::Passing) => Fault::Cloud,
+            Self::Operator | Self::Refresh | Self::Clock | Self::Unlisted(Family::Operator) => {
+                Fault::Operator
+            }
+            Self::Account | Self::Quota | Self::Permanent | Self::Unlisted(Family::Final) => {
+                Fault::Request
+            }
+        }
+    }
+
     /// Whether the same call may succeed later without anyone's action.
     pub fn passing(self) -> bool {
         matches!(

@@ -4,6 +4,7 @@
 mod action;
 mod cloud_error;
 mod digest;
+mod fault;
 mod fields;
 mod ids;
 mod json;
@@ -24,6 +25,7 @@ mod visible;
 
 pub use action::Action;
 pub use cloud_error::{CloudError, ErrorClass, Family};
+pub use fault::Fault;
 pub use ids::{AccountId, BlueprintId, CvmImageId, Identity, ImageRef, NotifyName, SourceName};
 pub use json::{JsonFlaw, UniqueKeys, read_json};
 pub(crate) use loopback::is_loopback;

@@ -1,6 +1,7 @@
 //! The codes that sharehook itself puts into a result, beside the cloud's own. They hold no dot, so
 //! they differ from the cloud's `InvalidParameterValue.…`; `docs/cloud-calls.md` explains them.
 
+use super::fault::Fault;
 use super::spelled::spelled;
 
 spelled! {
@@ -50,6 +51,31 @@ spelled! {
 }
 
 impl ResultCode {
+    /// Whose fault it is.
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::ConnectFailed | Self::NoCredentials => Fault::Operator,
+            Self::BadAnswer
+            | Self::ChainBroken
+            | Self::ConnectionLost
+            | Self::DeadlinePassed
+            | Self::HttpStatus
+            | Self::NotReady
+            | Self::Paging
+            | Self::Throttled
+            | Self::Timeout => Fault::Cloud,
+            Self::ChainRefused
+            | Self::Denied
+            | Self::Expired
+            | Self::LaterShare
+            | Self::NoReadApi
+            | Self::NotShareable
+            | Self::OwnAccount
+            | Self::PublishedLimit
+            | Self::QuotaPrecheck => Fault::Request,
+        }
+    }
+
     /// The code that a result or error spells so; `None` for one of the cloud's.
     pub fn read(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)

@@ -147,6 +147,7 @@ pub(super) fn deferred(seconds: i64) -> Event {
         why: "throttled".into(),
         not_before: at(seconds),
         waits: false,
+        fault: None,
     })
 }
 

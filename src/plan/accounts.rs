@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::domain::{
-    AccountId, Action, CloudError, ErrorClass, Family, Item, ItemResult, ResultKind,
+    AccountId, Action, CloudError, ErrorClass, Family, Fault, Item, ItemResult, ResultKind,
 };
 
 use super::failure::{failure, may_have_acted};
@@ -207,7 +207,8 @@ impl AccountWork {
             | ErrorClass::Unlisted(Family::Operator | Family::Final)
                 if alone =>
             {
-                self.fail_front(&error, false)
+                let retryable = error.class.fault() != Fault::Request;
+                self.fail_front(&error, retryable)
             }
             ErrorClass::AsWanted if self.readable => self.next = Next::Read,
             ErrorClass::AsWanted => {
@@ -237,8 +238,9 @@ impl AccountWork {
             | ErrorClass::Refresh
             | ErrorClass::Clock => {
                 // The image, the key or the role is wrong, not an account, so all batches fail.
+                let retryable = error.class.fault() != Fault::Request;
                 while !self.queue.is_empty() {
-                    self.fail_front(&error, false);
+                    self.fail_front(&error, retryable);
                 }
             }
         }

@@ -2,8 +2,8 @@
 //! step. Out: the next step. It never sleeps, calls or reads a clock.
 
 use crate::domain::{
-    Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Family, Item, ItemResult, ResultCode,
-    ResultKind,
+    Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Family, Fault, Item, ItemResult,
+    ResultCode, ResultKind,
 };
 
 use super::failure::{failure, may_have_acted};
@@ -175,7 +175,9 @@ impl LighthouseWork {
             | ErrorClass::Refresh
             | ErrorClass::Clock
             | ErrorClass::Permanent
-            | ErrorClass::Unlisted(Family::Operator | Family::Final) => self.fail(&error, false),
+            | ErrorClass::Unlisted(Family::Operator | Family::Final) => {
+                self.fail(&error, error.class.fault() != Fault::Request);
+            }
         }
     }
 

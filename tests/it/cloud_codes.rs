@@ -30,7 +30,7 @@ pub(crate) enum End {
     Settled(&'static str),
     /// `failed`, and a repetition unchanged is pointless.
     Final,
-    /// `pending`: a later turn goes on.
+    /// `pending`: a later turn goes on, once the cloud or the operator has put it right.
     Later,
 }
 
@@ -67,15 +67,13 @@ const SHARE_BLUEPRINT: &[Class] = &[
     Class {
         end: End::Final,
         calls: 1,
-        calls_for_ten: 1, // the image, the key or the role
+        calls_for_ten: 1, // the image
         codes: &[
             "InvalidParameterValue.BlueprintIdMalformed",
             "InvalidParameterValue.InvalidBlueprintId",
             "InvalidParameterValue.InvalidBlueprintState",
             "ResourceNotFound.BlueprintIdNotFound",
             "ResourceNotFound.PrivateBlueprintNotFound",
-            "UnauthorizedOperation.NoPermission",
-            "UnauthorizedOperation.TokenInvalid",
         ],
     },
     Class {
@@ -90,6 +88,15 @@ const SHARE_BLUEPRINT: &[Class] = &[
             "UnsupportedOperation.BlueprintCurStateInvalid",
             "UnsupportedOperation.BlueprintLatestOperationUnfinished",
             "UnsupportedOperation.BlueprintOccupied",
+        ],
+    },
+    Class {
+        end: End::Later,
+        calls: 1,
+        calls_for_ten: 1, // the operator's fault
+        codes: &[
+            "UnauthorizedOperation.NoPermission",
+            "UnauthorizedOperation.TokenInvalid",
         ],
     },
 ];
@@ -118,7 +125,6 @@ const CANCEL_BLUEPRINT: &[Class] = &[
             "ResourceNotFound.BlueprintIdNotFound",
             "ResourceNotFound.BlueprintNotFound",
             "ResourceNotFound.PrivateBlueprintNotFound",
-            "UnauthorizedOperation.TokenInvalid",
         ],
     },
     Class {
@@ -132,6 +138,12 @@ const CANCEL_BLUEPRINT: &[Class] = &[
             "UnsupportedOperation.BlueprintLatestOperationUnfinished",
             "UnsupportedOperation.BlueprintOccupied",
         ],
+    },
+    Class {
+        end: End::Later,
+        calls: 1,
+        calls_for_ten: 1, // the operator's fault
+        codes: &["UnauthorizedOperation.TokenInvalid"],
     },
 ];
 
@@ -174,7 +186,6 @@ const SHARE_IMAGE: &[Class] = &[
             "InvalidParameter.InstanceImageNotSupport",
             "InvalidParameterValue.InvalidImageId",
             "UnauthorizedOperation.ImageNotBelongToAccount",
-            "UnauthorizedOperation.InvalidToken",
             "UnsupportedOperation.EncryptedImagesNotSupported",
             "UnsupportedOperation.LocationImageNotSupported",
         ],
@@ -184,6 +195,12 @@ const SHARE_IMAGE: &[Class] = &[
         calls: 3,
         calls_for_ten: 3,
         codes: &["InvalidParameterValue.InvalidImageState"],
+    },
+    Class {
+        end: End::Later,
+        calls: 1,
+        calls_for_ten: 1, // the operator's fault
+        codes: &["UnauthorizedOperation.InvalidToken"],
     },
 ];
 
@@ -202,9 +219,6 @@ const PUBLISH: &[Class] = &[
         codes: &[
             "InvalidParameterValue.InvalidImageIdMalformed",
             "ResourceNotFound.ImageIdNotFound",
-            "ResourceNotFound.RoleNotFound",
-            "UnauthorizedOperation.NoPermission",
-            "UnsupportedOperation.AssumeRoleFailed",
             "UnsupportedOperation.ImageUnableToShare",
         ],
     },
@@ -218,6 +232,16 @@ const PUBLISH: &[Class] = &[
             "InternalError.RequestError",
             "ResourceInUse.ImageInUse",
             "UnsupportedOperation.ImageOccupied",
+        ],
+    },
+    Class {
+        end: End::Later,
+        calls: 1,
+        calls_for_ten: 0, // the operator's fault
+        codes: &[
+            "ResourceNotFound.RoleNotFound",
+            "UnauthorizedOperation.NoPermission",
+            "UnsupportedOperation.AssumeRoleFailed",
         ],
     },
 ];

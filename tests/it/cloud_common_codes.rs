@@ -18,7 +18,7 @@ type Listed = (ErrorClass, usize);
 const CLASSES: [(Class, Listed); 7] = [
     (
         Class {
-            end: End::Final,
+            end: End::Later,
             calls: 1,
             calls_for_ten: 1, // the key, its rights, or where it may be used
             codes: &[
@@ -37,7 +37,7 @@ const CLASSES: [(Class, Listed); 7] = [
     (
         // Repeated once with new credentials, where there are any: here there are none.
         Class {
-            end: End::Final,
+            end: End::Later,
             calls: 1,
             calls_for_ten: 1,
             codes: &["AuthFailure.TokenFailure"],
@@ -46,7 +46,7 @@ const CLASSES: [(Class, Listed); 7] = [
     ),
     (
         Class {
-            end: End::Final,
+            end: End::Later,
             calls: 2,
             calls_for_ten: 2,
             codes: &["AuthFailure.SignatureExpire"],

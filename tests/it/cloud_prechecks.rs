@@ -187,13 +187,13 @@ async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() 
     );
 }
 
-/// An hour after its approval a share that never became possible is given up, with the reason.
+/// A day after its approval a share that never became possible is given up, with the reason.
 #[tokio::test]
 async fn what_never_becomes_ready_is_given_up_with_its_reason() {
     let setup = setup().await;
     let request = ticket("never", "share", "lhbp-syncing0", &TWO, false);
     assert_eq!(setup.send(&request).await["status"], "pending");
-    setup.wait(3_700);
+    setup.wait(24 * 3_600);
     let answer = setup.send(&request).await;
     assert_eq!(
         (answer["status"].as_str(), ends(&answer)),

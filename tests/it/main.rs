@@ -39,6 +39,7 @@ mod laws;
 mod notify;
 mod notify_presets;
 mod odd_files;
+mod operators_fault;
 mod overdue;
 mod read_operations;
 mod replies;

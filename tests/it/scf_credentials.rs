@@ -190,7 +190,7 @@ fn brings(name: &str) -> Vec<(&'static str, String)> {
 async fn each_invocation_of_an_image_function_is_signed_with_what_it_brought() {
     let function = Function::start(&IMAGE_FUNCTION, &["first", "second", "forged"]).await;
     let (status, answer) = function.deliver("T-0", "700000000001", &[]).await;
-    assert_eq!(status, 200, "{answer}");
+    assert_eq!(status, 202, "{answer}");
     let told = answer.to_string();
     assert!(
         told.contains("NoCredentials") && told.contains("headers of SCF's invocations"),

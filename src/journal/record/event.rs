@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Received;
 use crate::domain::{
-    AccountId, Identity, Item, ItemResult, Notice, ShareRequest, Status, Timestamp, Verdict,
+    AccountId, Fault, Identity, Item, ItemResult, Notice, ShareRequest, Status, Timestamp, Verdict,
 };
 
 /// One step. Its JSON has the variant's name as `type`.
@@ -251,6 +251,9 @@ pub struct Deferral {
     /// Whether the turn ended before its first call, to let another worker finish.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
+    /// Whose fault it is that the work failed; none when nothing failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
 }
 
 /// The items of a share that a later cancel calls off.

@@ -1,11 +1,9 @@
 //! Applies records to states. In: a state and the next record. Out: the state after it, or why the
 //! record cannot follow. The same rules check a record before it is written and after it is read.
 
-use crate::domain::{AccountId, Item, ItemResult, ResultKind, Status, Timestamp};
+use crate::domain::{ItemResult, ResultKind, Status, Timestamp};
 
-use super::super::record::{
-    Deferral, Event, FailedAttempt, Intent, Progress, Record, Stored, Worker,
-};
+use super::super::record::{Deferral, Event, Intent, Progress, Record, Stored, Worker};
 use super::results::{blueprint, merge};
 use super::{Head, Phase, Revoking, State, StreamState, WakeUp};
 
@@ -90,6 +88,7 @@ impl State {
             cancelled: Vec::new(),
             refusal: None,
             decided_again: None,
+            failed_turns: 0,
             failed_revocations: 0,
             blueprint: None,
             observed: intent.absent,
@@ -206,7 +205,7 @@ impl State {
         }
         let mine = self.holder() == Some(&record.worker);
         let due = self.due_at().is_some_and(|due| due <= record.at);
-        if !mine && !due && !holder_gone && !self.may_start_early() {
+        if !mine && !due && !holder_gone && !self.only_paused() {
             return broken("a turn was taken before it was due");
         }
         self.holder_gone = false;
@@ -240,6 +239,9 @@ impl State {
         self.take_in(record.at, &deferral.results)?;
         // The next turn must look again: the look before record 0 is out of date.
         self.observed &= !(deferral.waits && record.seq == 1);
+        if deferral.fault.is_some() {
+            self.failed_turns = self.failed_turns.saturating_add(1);
+        }
         let (why, not_before) = (deferral.why.clone(), deferral.not_before);
         self.phase = match self.phase {
             Phase::Revoking { .. } => Phase::RevokeDeferred {
@@ -247,7 +249,11 @@ impl State {
                 not_before,
                 covered: Vec::new(),
             },
-            _ => Phase::Deferred { why, not_before },
+            _ => Phase::Deferred {
+                why,
+                not_before,
+                fault: deferral.fault,
+            },
         };
         Ok(())
     }
@@ -271,94 +277,9 @@ impl State {
         Ok(())
     }
 
-    fn begin_revoking(
-        &mut self,
-        record: &Record,
-        until: Timestamp,
-        revoking: Revoking,
-    ) -> Result<(), BrokenRecord> {
-        if self.phase != Phase::Closed {
-            return broken("taken back before it was closed");
-        }
-        let called_off =
-            |account: &AccountId| self.call_off_of(&Item::Account(account.clone())).is_some();
-        let ended = self.expired(record.at)
-            || revoking.accounts.iter().all(called_off)
-                && (!revoking.lighthouse || self.remaining().is_none());
-        if !ended {
-            return broken("taken back before it expired");
-        }
-        let standing = self.standing();
-        if let Some(foreign) = revoking
-            .accounts
-            .iter()
-            .find(|account| !standing.contains(account))
-        {
-            return broken(format!(
-                "taken back from account {foreign}, which did not get it from this request"
-            ));
-        }
-        if revoking.lighthouse && !self.in_lighthouse() {
-            return broken("taken back from Lighthouse, where this request did not put it");
-        }
-        self.revoking = Some(revoking);
-        self.phase = Phase::Revoking {
-            lease_until: until,
-            worker: record.worker.clone(),
-        };
-        Ok(())
-    }
-
-    fn end_revoking(
-        &mut self,
-        record: &Record,
-        results: &[ItemResult],
-    ) -> Result<(), BrokenRecord> {
-        self.revokes(record)?;
-        self.take_in(record.at, results)?;
-        // Items that were not called off stay shared until the share expires.
-        let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
-        let stands = |item: &Item| self.call_off_of(item).is_none();
-        self.phase = if called_off && self.given().iter().any(stands) {
-            Phase::Closed
-        } else {
-            Phase::Revoked
-        };
-        Ok(())
-    }
-
-    fn not_revoked(
-        &mut self,
-        record: &Record,
-        attempt: &FailedAttempt,
-    ) -> Result<(), BrokenRecord> {
-        self.revokes(record)?;
-        self.take_in(record.at, &attempt.results)?;
-        if attempt.calls.iter().any(|call| call.code.is_some()) {
-            self.failed_revocations = self.failed_revocations.saturating_add(1);
-        }
-        self.phase = Phase::RevokeDeferred {
-            why: attempt.why.clone(),
-            not_before: attempt.not_before,
-            covered: attempt.covered.clone(),
-        };
-        Ok(())
-    }
-
-    /// Whether this worker may record the end of an attempt to revoke. A later attempt takes no
-    /// turn: the intent is recorded, revoking twice is harmless, and the create-only write of the
-    /// outcome decides between two workers.
-    fn revokes(&self, record: &Record) -> Result<(), BrokenRecord> {
-        match &self.phase {
-            Phase::Revoking { .. } => self.held_by(&record.worker),
-            Phase::RevokeDeferred { not_before, .. } if *not_before <= record.at => Ok(()),
-            _ => broken("the end of a revocation that has not begun"),
-        }
-    }
-
     /// A worker whose lease has ended may still write, until another worker creates the next
     /// record.
-    fn held_by(&self, worker: &Worker) -> Result<(), BrokenRecord> {
+    pub(super) fn held_by(&self, worker: &Worker) -> Result<(), BrokenRecord> {
         match self.holder() {
             Some(holder) if holder == worker => Ok(()),
             Some(_) => broken("written by a worker whose turn it is not"),
@@ -366,12 +287,15 @@ impl State {
         }
     }
 
-    fn take_in(&mut self, at: Timestamp, results: &[ItemResult]) -> Result<(), BrokenRecord> {
+    pub(super) fn take_in(
+        &mut self,
+        at: Timestamp,
+        results: &[ItemResult],
+    ) -> Result<(), BrokenRecord> {
         let mine = self.intent.request.target.items();
         for result in results {
             let asked = match (&self.revoking, &result.item) {
-                (Some(revoking), Item::Account(account)) => revoking.accounts.contains(account),
-                (Some(revoking), Item::Lighthouse(_)) => revoking.lighthouse,
+                (Some(revoking), item) => revoking.names(item),
                 (None, _) => true,
             };
             if !asked || !mine.contains(&result.item) {

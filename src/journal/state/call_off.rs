@@ -134,6 +134,7 @@ impl State {
                 self.phase = Phase::Deferred {
                     why: format!("called off by {}", call_off.name()),
                     not_before: record.at,
+                    fault: None,
                 };
             }
             _ => {}

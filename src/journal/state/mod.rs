@@ -7,6 +7,7 @@ mod call_off;
 mod notices;
 mod request_state;
 mod results;
+mod revoking;
 mod told;
 mod wake_up;
 mod work;

@@ -1,8 +1,8 @@
 //! The state of a request: phase, results and grants. `apply` builds it from records.
 
 use crate::domain::{
-    AccountId, BlueprintId, Identity, ImageRef, Item, ItemResult, ShareRequest, Status, Target,
-    Timestamp, Verdict,
+    AccountId, BlueprintId, Fault, Identity, ImageRef, Item, ItemResult, ShareRequest, Status,
+    Target, Timestamp, Verdict,
 };
 
 use super::super::record::{CallOff, Conflict, Intent, StreamId, Worker};
@@ -62,6 +62,8 @@ pub enum Phase {
         why: String,
         /// The earliest next turn.
         not_before: Timestamp,
+        /// Whose fault it is that the last turn failed.
+        fault: Option<Fault>,
     },
     /// Finished. A share may still be active.
     Closed,
@@ -99,6 +101,7 @@ pub struct State {
     pub(super) cancelled: Vec<CallOff>,
     pub(super) refusal: Option<Verdict>,
     pub(super) decided_again: Option<Verdict>,
+    pub(super) failed_turns: u32,
     pub(super) failed_revocations: u32,
     pub(super) blueprint: Option<BlueprintId>,
     pub(super) observed: bool,
@@ -117,6 +120,15 @@ pub(super) struct Revoking {
     pub(super) lighthouse: bool,
     /// Whether the share had expired. Otherwise these items were called off.
     pub(super) expired: bool,
+}
+
+impl Revoking {
+    pub(super) fn names(&self, item: &Item) -> bool {
+        match item {
+            Item::Account(account) => self.accounts.contains(account),
+            Item::Lighthouse(_) => self.lighthouse,
+        }
+    }
 }
 
 impl State {
@@ -149,6 +161,11 @@ impl State {
     /// The verdict that denied the request after [`State::verdict`] had allowed it.
     pub fn refusal(&self) -> Option<&Verdict> {
         self.refusal.as_ref()
+    }
+
+    /// How many turns have failed.
+    pub fn failed_turns(&self) -> u32 {
+        self.failed_turns
     }
 
     /// The number of failed attempts to revoke.

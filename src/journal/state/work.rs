@@ -220,16 +220,22 @@ impl State {
 
     /// The same as [`State::needs_work`] for a person who does not wait for the end of a pause.
     pub fn needs_work_at_once(&self, now: Timestamp) -> Option<Work> {
-        let early = self.may_start_early() && !self.overdue(now).is_empty();
-        early
-            .then(|| self.work(now))
-            .flatten()
-            .or_else(|| self.needs_work(now))
+        let early = || self.work(now).filter(|_| self.only_paused());
+        self.needs_work(now).or_else(early)
     }
 
-    /// Whether the next turn may begin before the pause is over, which only spares the cloud.
-    pub(super) fn may_start_early(&self) -> bool {
-        matches!(self.phase, Phase::RevokeDeferred { .. })
+    /// Whether the next turn only waits for the end of a pause that spares the cloud.
+    pub(super) fn only_paused(&self) -> bool {
+        match &self.phase {
+            Phase::Deferred { fault, .. } => fault.is_some(),
+            Phase::RevokeDeferred { covered, .. } => {
+                let tried = self.revoking.as_ref();
+                let mut left = self.given();
+                left.retain(|item| tried.is_some_and(|tried| tried.names(item)));
+                left.iter().any(|item| !covered.contains(item))
+            }
+            _ => false,
+        }
     }
 
     /// Whether the request is unfinished or holds a grant, so that the index must name it.

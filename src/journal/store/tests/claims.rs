@@ -265,6 +265,7 @@ async fn an_event_that_cannot_follow_is_refused_and_not_written() {
         why: "x".repeat(5_000_000),
         not_before: at(1),
         waits: false,
+        fault: None,
     };
     let refused = claim.record(&journal, at(1), Event::Deferred(huge)).await;
     assert!(matches!(

@@ -1,0 +1,95 @@
+//! Revoking: how the records of taking a share back change the state. In: a state and such a record. Out: the
+//! state after it, or why the record cannot follow.
+
+use crate::domain::{AccountId, Item, ItemResult, Timestamp};
+
+use super::super::record::{FailedAttempt, Record};
+use super::apply::{BrokenRecord, broken};
+use super::{Phase, Revoking, State};
+
+impl State {
+    pub(super) fn begin_revoking(
+        &mut self,
+        record: &Record,
+        until: Timestamp,
+        revoking: Revoking,
+    ) -> Result<(), BrokenRecord> {
+        if self.phase != Phase::Closed {
+            return broken("taken back before it was closed");
+        }
+        let called_off =
+            |account: &AccountId| self.call_off_of(&Item::Account(account.clone())).is_some();
+        let ended = self.expired(record.at)
+            || revoking.accounts.iter().all(called_off)
+                && (!revoking.lighthouse || self.remaining().is_none());
+        if !ended {
+            return broken("taken back before it expired");
+        }
+        let standing = self.standing();
+        if let Some(foreign) = revoking
+            .accounts
+            .iter()
+            .find(|account| !standing.contains(account))
+        {
+            return broken(format!(
+                "taken back from account {foreign}, which did not get it from this request"
+            ));
+        }
+        if revoking.lighthouse && !self.in_lighthouse() {
+            return broken("taken back from Lighthouse, where this request did not put it");
+        }
+        self.revoking = Some(revoking);
+        self.phase = Phase::Revoking {
+            lease_until: until,
+            worker: record.worker.clone(),
+        };
+        Ok(())
+    }
+
+    pub(super) fn end_revoking(
+        &mut self,
+        record: &Record,
+        results: &[ItemResult],
+    ) -> Result<(), BrokenRecord> {
+        self.revokes(record)?;
+        self.take_in(record.at, results)?;
+        // Items that were not called off stay shared until the share expires.
+        let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
+        let stands = |item: &Item| self.call_off_of(item).is_none();
+        self.phase = if called_off && self.given().iter().any(stands) {
+            Phase::Closed
+        } else {
+            Phase::Revoked
+        };
+        Ok(())
+    }
+
+    pub(super) fn not_revoked(
+        &mut self,
+        record: &Record,
+        attempt: &FailedAttempt,
+    ) -> Result<(), BrokenRecord> {
+        self.revokes(record)?;
+        self.take_in(record.at, &attempt.results)?;
+        if attempt.calls.iter().any(|call| call.code.is_some()) {
+            self.failed_revocations = self.failed_revocations.saturating_add(1);
+        }
+        self.phase = Phase::RevokeDeferred {
+            why: attempt.why.clone(),
+            not_before: attempt.not_before,
+            covered: attempt.covered.clone(),
+        };
+        Ok(())
+    }
+
+    /// Whether this worker may record the end of an attempt to revoke. A later attempt takes no
+    /// turn: the intent is recorded, revoking twice is harmless, and the create-only write of the
+    /// outcome decides between two workers.
+    fn revokes(&self, record: &Record) -> Result<(), BrokenRecord> {
+        match &self.phase {
+            Phase::Revoking { .. } => self.held_by(&record.worker),
+            Phase::RevokeDeferred { not_before, .. } if *not_before <= record.at => Ok(()),
+            _ => broken("the end of a revocation that has not begun"),
+        }
+    }
+}
