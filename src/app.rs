@@ -38,10 +38,13 @@ mod queries;
 mod readiness;
 mod refusals;
 mod refused_chain;
+mod rejections;
 mod replies;
 mod resume;
 mod retention;
+mod retry;
 mod revoke;
+mod revoke_now;
 mod seal_key;
 mod sealing;
 mod secrets;
@@ -75,14 +78,16 @@ pub use answer::{Answer, Ending, Reply};
 pub use answer_in_time::Answered;
 pub use application::App;
 pub use approver_origin::{ApproverOrigin, SourceSummary};
-pub use drift::CancelUnknownError;
 pub use drift_report::{Difference, DriftReport, Drifted, Unread};
 pub use overdue::{Overdue, Unfinished};
 pub use policy_test::{CaseError, CaseInput, CaseOutcome};
 pub use prepared::Prepared;
 pub use queries::{GrantEntry, GrantFilter, Listed, RequestEntry};
 pub use queries::{find_requests, short_digest};
+pub use rejections::RejectionEntry;
 pub use retention::{Age, Retention, retirable, retire};
+pub use retry::{Operator, Retried, RetryError};
+pub use revoke_now::RevokeNowError;
 pub use seal_key::{SealError, next_signer, signer, signer_or_new};
 pub use sealing::seal_journal;
 pub use secrets::fetch_secrets;
@@ -157,8 +162,7 @@ impl App {
         let requests = match map.apply(verified, now, &self.config().rules()) {
             Ok(requests) => requests,
             Err(refusal) => {
-                tracing::warn!(source = %verified.source(), %refusal, "a verified delivery is not a valid request");
-                return self.turned_away(Reply::from(refusal));
+                return self.not_understood(verified, map, refusal).await;
             }
         };
         if requests.is_empty() {
@@ -216,7 +220,9 @@ impl App {
         let stream = StreamId::of(&case.identity);
         match self.journal.look_up(stream).await? {
             Some(StreamState::Request(state)) => Ok(Some(*state)),
-            Some(StreamState::Conflict(_)) => Err(JournalError::NotARequest { stream }),
+            Some(StreamState::Conflict(_) | StreamState::Rejected(_)) => {
+                Err(JournalError::NotARequest { stream })
+            }
             None => Ok(None),
         }
     }
@@ -224,12 +230,7 @@ impl App {
     /// Decides, claims and carries out a request that the journal does not know.
     async fn begin(&self, case: &Case<'_>) -> Result<(Ending, Answer), JournalError> {
         if let Some(problem) = self.too_late(case) {
-            self.counters.count(Counted::Invalid);
-            let answer = Answer {
-                problems: vec![problem],
-                ..Answer::new(&case.identity.id, Status::Failed)
-            };
-            return Ok((Ending::Invalid, answer));
+            return Ok(self.refuse_late(case, problem).await);
         }
         let decision = self.decide(&case.identity, case.request, case.now, case.now);
         if self.prepared.plan_only() {

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 pub use output::{copy_evidence, flush, flush_at_exit};
 
-use crate::domain::NotifyName;
+use crate::domain::{NotifyName, SourceName};
 use output::LogLine;
 
 /// The format of log lines.
@@ -145,6 +145,7 @@ pub struct Counters {
     deliveries: [AtomicU64; Counted::ALL.len()],
     calls: AtomicU64,
     notifications: Mutex<BTreeMap<(NotifyName, NotificationResult), u64>>,
+    rejections: Mutex<BTreeMap<SourceName, u64>>,
 }
 
 impl Counters {
@@ -187,6 +188,31 @@ impl Counters {
         }
     }
 
+    /// Counts a delivery of `source` that was authenticated and not understood.
+    pub fn count_rejection(&self, source: &SourceName) {
+        let mut all = self
+            .rejections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *all.entry(source.clone()).or_default() += 1;
+    }
+
+    fn render_rejections(&self, text: &mut String) {
+        let all = self
+            .rejections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !all.is_empty() {
+            text.push_str("# HELP sharehook_deliveries_rejected_total Deliveries that were authenticated and not understood.\n# TYPE sharehook_deliveries_rejected_total counter\n");
+        }
+        for (source, value) in all.iter() {
+            let _ = writeln!(
+                text,
+                "sharehook_deliveries_rejected_total{{source=\"{source}\"}} {value}"
+            );
+        }
+    }
+
     /// The counters in Prometheus' text format, version 0.0.4. `overdue`: how many receivers still
     /// have what should be gone, when that is known.
     pub fn render(&self, overdue: Option<usize>) -> String {
@@ -208,6 +234,7 @@ impl Counters {
             self.calls.load(Ordering::Relaxed)
         );
         self.render_notifications(&mut text);
+        self.render_rejections(&mut text);
         if let Some(overdue) = overdue {
             let _ = writeln!(
                 text,

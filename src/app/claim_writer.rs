@@ -306,7 +306,7 @@ impl<'a> ClaimWriter<'a> {
     /// Until when the request is retried.
     fn retried_until(&self) -> Timestamp {
         let state = self.state();
-        let begun = state.approved_at();
+        let begun = state.reopened_at().unwrap_or(state.approved_at());
         let begun = state
             .request()
             .not_before

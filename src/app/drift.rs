@@ -10,28 +10,9 @@ use crate::domain::{Action, CloudError, CvmImageId, ImageRef, Item, Region, Sour
 use crate::journal::{JournalError, Phase, Standing, State};
 
 use super::drift_report::{Difference, DriftReport, Drifted, Unread};
-use super::{App, Deadline, Delivery, Reply, Via};
-
-/// The name of Lighthouse as a receiver.
-const LIGHTHOUSE: &str = "Lighthouse";
-
-/// Why unknown shares were not cancelled.
-#[derive(Debug, thiserror::Error)]
-pub enum CancelUnknownError {
-    /// The source cannot request anything without a signature.
-    #[error("{0} is not a source with scheme = \"trusted\"; name one that is")]
-    NotTrusted(SourceName),
-    /// The source's own rules refused the delivery.
-    #[error("{by} did not take the cancel of {image}: {reply:?}")]
-    NotTaken {
-        /// The source.
-        by: SourceName,
-        /// The image that stays shared.
-        image: String,
-        /// The answer to the delivery.
-        reply: Box<Reply>,
-    },
-}
+use super::overdue::LIGHTHOUSE;
+use super::revoke_now::RevokeNowError;
+use super::{App, Deadline};
 
 /// The journal's view of one image in one region.
 #[derive(Debug, Default)]
@@ -193,22 +174,14 @@ impl App {
     /// The answers are added to the report.
     ///
     /// # Errors
-    /// [`CancelUnknownError`]; requests that were made before stay made.
+    /// [`RevokeNowError`]; requests that were made before stay made.
     pub async fn cancel_unknown(
         &self,
         report: &mut DriftReport,
         source: &SourceName,
         requester: &str,
         deadline: Deadline,
-    ) -> Result<(), CancelUnknownError> {
-        let origin = self
-            .prepared
-            .intake(source)
-            .and_then(|intake| intake.from.first())
-            .cloned();
-        let Some(origin) = origin else {
-            return Err(CancelUnknownError::NotTrusted(source.clone()));
-        };
+    ) -> Result<(), RevokeNowError> {
         let mut unknown: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
         for drifted in report
             .differences
@@ -227,33 +200,8 @@ impl App {
                 "id": id, "action": "cancel", "image": image, "region": region, "accounts": accounts,
                 "requester": requester, "reason": "shared in the cloud, unknown to the journal",
             });
-            let via = Via::Host {
-                origin: origin.clone(),
-                id: Some(id),
-            };
-            let body = request.to_string().into();
-            let reply = self
-                .receive(
-                    Delivery {
-                        source: source.clone(),
-                        via,
-                        body,
-                    },
-                    deadline,
-                )
-                .await;
-            match reply {
-                Reply::Answers(found) => {
-                    answers.extend(found.into_iter().map(|(_, answer)| answer));
-                }
-                other => {
-                    return Err(CancelUnknownError::NotTaken {
-                        by: source.clone(),
-                        image: image.to_owned(),
-                        reply: Box::new(other),
-                    });
-                }
-            }
+            let answered = self.ask(source, image, &request, deadline).await?;
+            answers.extend(answered.into_iter().map(|(_, answer)| answer));
         }
         report.cancels = answers;
         Ok(())

@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::domain::{Item, Timestamp};
 use crate::journal::{Phase, State};
 
+/// The name of Lighthouse as a receiver.
+pub(super) const LIGHTHOUSE: &str = "Lighthouse";
+
 /// A request that a sweep leaves unfinished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unfinished {
@@ -104,6 +107,6 @@ impl fmt::Display for Overdue {
 pub(super) fn receiver(item: &Item) -> String {
     match item {
         Item::Account(account) => account.to_string(),
-        Item::Lighthouse(_) => "Lighthouse".to_owned(),
+        Item::Lighthouse(_) => LIGHTHOUSE.to_owned(),
     }
 }

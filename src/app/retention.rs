@@ -129,7 +129,8 @@ async fn due(
     }
     let finished = |state: &&State| {
         let age_now = now.duration_since(state.updated_at()).as_secs();
-        let open = state.next_look(rules, now).is_some();
+        // A duplicate of one that was denied at first reads on until it finds that it was reopened.
+        let open = state.next_look(rules, now).is_some() || state.reopened_at().is_some();
         age_now >= age.0.seconds() && !state.live(now) && !open
     };
     let due: Vec<StreamId> = states.iter().filter(finished).map(State::stream).collect();

@@ -1,11 +1,25 @@
 //! Refuses a new request that would begin too late: after its own end, or beyond the bound. In: the
 //! request and the present instant. Out: the problem, or none.
 
-use crate::domain::{Problem, Timestamp};
+use crate::domain::{Problem, Status, Timestamp};
+use crate::telemetry::Counted;
 
-use super::{App, Case};
+use super::{Answer, App, Case, Ending};
 
 impl App {
+    /// Refuses a request that would begin too late.
+    pub(super) async fn refuse_late(&self, case: &Case<'_>, problem: Problem) -> (Ending, Answer) {
+        self.counters.count(Counted::Invalid);
+        let (received, problems) = (case.received.clone(), vec![problem.clone()]);
+        self.record_rejection(case.delivery, received, problems)
+            .await;
+        let answer = Answer {
+            problems: vec![problem],
+            ..Answer::new(&case.identity.id, Status::Failed)
+        };
+        (Ending::Invalid, answer)
+    }
+
     /// The problem of a new request that would begin too late: after its own expiry, or beyond the
     /// limit.
     pub(super) fn too_late(&self, case: &Case<'_>) -> Option<Problem> {

@@ -292,6 +292,13 @@ pub(super) struct RawLimits {
         extend("default" = "24h")
     ))]
     pub(super) retry_for: Option<Spanned<String>>,
+    /// How old a request may be that `sharehook retry` reopens, as in 30d.
+    #[cfg_attr(test, schemars(
+        with = "Option<String>",
+        regex(pattern = "^[1-9][0-9]*[smhdw]$"),
+        extend("default" = "30d")
+    ))]
+    pub(super) retry_age: Option<Spanned<String>>,
     /// Requests of one source that a server may have unfinished; further ones are answered 429.
     #[cfg_attr(test, schemars(
         with = "Option<usize>",

@@ -54,6 +54,7 @@ pub(super) fn resolve(
     let (not_before_within, retry_for) = (&limits.not_before_within, &limits.retry_for);
     let not_before_within = reader.limit("not_before_within", not_before_within, 365 * DAY);
     let retry_for = reader.limit("retry_for", retry_for, DAY);
+    let retry_age = reader.limit("retry_age", &limits.retry_age, 30 * DAY);
     let sources = reader.sources(&raw.source, budget_seconds);
     let notify = reader.notify(&raw.notify, &sources);
     let notice = reader.notice(&raw.limits, &notify);
@@ -79,6 +80,7 @@ pub(super) fn resolve(
         unfinished,
         not_before_within,
         retry_for,
+        retry_age,
     })
 }
 

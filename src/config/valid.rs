@@ -47,6 +47,8 @@ pub struct Config {
     pub not_before_within: Duration,
     /// How long a request is retried that fails for no fault of its own.
     pub retry_for: Duration,
+    /// How old a request may be that an operator reopens.
+    pub retry_age: Duration,
     /// Requests of one source that a server may have unfinished.
     pub unfinished: usize,
 }

@@ -117,6 +117,14 @@ impl Outcome {
         }
     }
 
+    /// The exit code for a person who waits until the work is done: unfinished is not done.
+    pub(crate) fn exit_when_asked(self) -> Exit {
+        match self {
+            Self::Waiting | Self::Pending | Self::UnfinishedWithFailures => Exit::Failed,
+            _ => self.exit(),
+        }
+    }
+
     /// The HTTP status.
     pub(crate) fn http_status(self) -> u16 {
         match self {

@@ -135,7 +135,7 @@ impl Chain {
     pub fn answered(&self) -> bool {
         match &self.stream_state {
             Some(StreamState::Request(state)) => state.status() != Status::Pending,
-            Some(StreamState::Conflict(_)) => true,
+            Some(StreamState::Conflict(_) | StreamState::Rejected(_)) => true,
             None => false,
         }
     }
@@ -157,6 +157,11 @@ impl Chain {
             Event::Conflict(conflict) => {
                 Some(StreamId::of_conflict(&conflict.identity, &conflict.digest))
             }
+            Event::Rejected(rejection) => Some(StreamId::of_rejection(
+                &rejection.source,
+                record.at,
+                rejection.slot,
+            )),
             _ => None,
         };
         if named_after.is_some_and(|stream| stream != self.stream) {

@@ -35,7 +35,7 @@ pub use chain::{Chain, File, Finding};
 pub use location::{Bucket, JournalLocation};
 pub use record::{
     CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, FailedNotification, Flaw, Intent,
-    Lease, Notified, Progress, Received, Record, Stored, StreamId, Worker,
+    Lease, Notified, Progress, Received, Record, Rejection, Reopening, Stored, StreamId, Worker,
 };
 pub use state::{
     Affected, BrokenRecord, Grant, Head, Owed, Phase, Receiver, Standing, State, StreamState, Told,

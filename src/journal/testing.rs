@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::record::{
     CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, FailedNotification, Intent, Lease,
-    Notified, Progress, Received, Record, Stored, StreamId, VERSION, Worker,
+    Notified, Progress, Received, Record, Rejection, Reopening, Stored, StreamId, VERSION, Worker,
 };
 use super::{Journal, JournalError, Opened, Opening, StreamState};
 use crate::domain::{
-    AccountId, Identity, Item, ItemResult, Notice, NoticeKind, ResultKind, ServedRegions,
+    AccountId, Identity, Item, ItemResult, Notice, NoticeKind, Problem, ResultKind, ServedRegions,
     ShareRequest, Status, Timestamp, Verdict,
 };
 
@@ -219,6 +219,35 @@ pub(super) fn not_told(
     })
 }
 
+pub(super) fn reopened(allowed: bool) -> Event {
+    Event::Reopened(Reopening {
+        by: "jira/carol@example.com".to_owned(),
+        reason: "the allow-list was corrected".to_owned(),
+        verdict: verdict(allowed),
+        until: allowed.then(|| at(9_060)),
+    })
+}
+
+pub(super) fn rejected() -> Event {
+    Event::Rejected(Rejection {
+        source: "jira".parse().unwrap(),
+        scheme: "jira".to_owned(),
+        received: received(),
+        delivery_id: Some("d-1".to_owned()),
+        slot: 7,
+        problems: vec![Problem::new("accounts", "is empty", "name an account")],
+    })
+}
+
+pub(super) fn conflict() -> Event {
+    Event::Conflict(Conflict {
+        identity: identity("CHG0030192"),
+        digest: "ab".into(),
+        delivery_id: None,
+        received: received(),
+    })
+}
+
 /// One event of each type, in the order of the table of types.
 pub(super) fn event_of_every_type() -> Vec<Event> {
     vec![
@@ -246,14 +275,11 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
             results: vec![result(account(0), ResultKind::Cancelled)],
             calls: vec![],
         },
+        reopened(true),
         told("desk", NoticeKind::Completed, 5, 1),
         not_told("desk", NoticeKind::Completed, 5, 1, Some(120)),
-        Event::Conflict(Conflict {
-            identity: identity("CHG0030192"),
-            digest: "ab".into(),
-            delivery_id: None,
-            received: received(),
-        }),
+        conflict(),
+        rejected(),
     ]
 }
 
@@ -365,7 +391,9 @@ pub(super) async fn deliver(journal: &Journal, opening: Opening) -> Result<Opene
     let stream = StreamId::of(&opening.identity);
     match journal.look_up(stream).await? {
         Some(StreamState::Request(state)) => Ok(Opened::Existing(state)),
-        Some(StreamState::Conflict(_)) => Err(JournalError::NotARequest { stream }),
+        Some(StreamState::Conflict(_) | StreamState::Rejected(_)) => {
+            Err(JournalError::NotARequest { stream })
+        }
         None => journal.open_request(opening).await,
     }
 }

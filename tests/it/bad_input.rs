@@ -225,6 +225,7 @@ async fn a_verified_mistake_is_answered_with_field_and_remedy() {
             r#"names the key \"accounts\" twice"#,
         ),
     ];
+    let count = cases.len();
     for (name, status, body, word) in cases {
         let answer = service
             .post("/hooks/native", &native(&body), body.into_bytes())
@@ -242,7 +243,12 @@ async fn a_verified_mistake_is_answered_with_field_and_remedy() {
             "{name}: {answer:?}"
         );
     }
-    untouched(&service).await;
+    // Each is on record for the operator, and none is a request.
+    assert!(service.cloud.calls().is_empty());
+    let listed = |args: &[&str]| service.run(&[args, &["--json"]].concat()).stdout;
+    assert_eq!(listed(&["requests"]), b"[]\n");
+    let rejected: Value = serde_json::from_slice(&listed(&["requests", "--rejected"])).unwrap();
+    assert_eq!(rejected.as_array().unwrap().len(), count);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! that no grant covers.
 
 use serde_json::json;
-use sharehook::app::{CancelUnknownError, Difference, DriftReport};
+use sharehook::app::{Difference, DriftReport, RevokeNowError};
 use sharehook::domain::Status;
 use sharehook_sandbox::{Site, World as Cloud};
 
@@ -146,7 +146,7 @@ async fn unknown_shares_are_cancelled_through_policy_and_journal() {
         .await;
     assert!(matches!(
         refused,
-        Err(CancelUnknownError::NotTrusted(source)) if source == signed
+        Err(RevokeNowError::NotTrusted(source)) if source == signed
     ));
 }
 

@@ -43,6 +43,7 @@ mod operators_fault;
 mod overdue;
 mod read_operations;
 mod replies;
+mod retry;
 mod scf_credentials;
 mod schedules;
 mod schema;

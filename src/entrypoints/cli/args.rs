@@ -104,7 +104,17 @@ pub(crate) enum Command {
         /// List only the newest requests, this many
         #[arg(long, value_name = "N", conflicts_with = "id")]
         limit: Option<NonZeroUsize>,
+        /// List authenticated deliveries that were not understood instead
+        #[arg(long, conflicts_with = "id")]
+        rejected: bool,
     },
+    /// Have a failed, denied or partial request decided again
+    ///
+    /// Policy decides for the original requester and approvers. Exit 2 when
+    /// it is denied again, or cannot be reopened.
+    Retry(RetryOptions),
+    /// Take active shares of an image back now, through policy and journal
+    Revoke(RevokeOptions),
     /// List the active grants: image, receiver, period, ticket, policy
     Grants(GrantsOptions),
     /// Continue unfinished requests, start due ones, revoke expired ones
@@ -238,6 +248,34 @@ pub(crate) struct GrantsOptions {
     /// Only expired grants that are not revoked yet
     #[arg(long)]
     pub(crate) expired: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RetryOptions {
+    /// A request's id, or source/id
+    pub(crate) id: String,
+    /// Who reopens it; recorded, never decided on
+    #[arg(long = "as", value_name = "SOURCE/REQUESTER")]
+    pub(crate) operator: String,
+    /// Why; recorded
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RevokeOptions {
+    /// The image: lhbp-… or img-…
+    #[arg(long, value_name = "ID")]
+    pub(crate) image: String,
+    /// Only from this account, or Lighthouse; repeatable
+    #[arg(long = "account", value_name = "ID")]
+    pub(crate) accounts: Vec<String>,
+    /// The trusted source and requester of the cancellation
+    #[arg(long = "as", value_name = "SOURCE/REQUESTER")]
+    pub(crate) operator: String,
+    /// Why; recorded
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -9,8 +9,8 @@ use super::args::{Args, Command};
 #[cfg(feature = "cli")]
 use super::init;
 use super::{
-    Context, Failure, audit, check, drift, images, invoke, journal, report, serve, signature, test,
-    try_body,
+    Context, Failure, audit, check, drift, images, invoke, journal, operator, report, serve,
+    signature, test, try_body,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
@@ -43,7 +43,16 @@ pub(super) async fn run(
         Command::Verify(options) => signature::verify(context, &options),
         Command::Sign(options) => signature::sign(context, &options),
         Command::Images(options) => images::run(context, &options).await,
-        Command::Requests { id, limit } => journal::requests(context, id, limit).await,
+        Command::Requests {
+            id,
+            limit,
+            rejected,
+        } => match rejected {
+            true => operator::rejections(context, limit).await,
+            false => journal::requests(context, id, limit).await,
+        },
+        Command::Retry(options) => Box::pin(operator::retry(context, options)).await,
+        Command::Revoke(options) => Box::pin(operator::revoke(context, options)).await,
         Command::Grants(options) => journal::grants(context, options).await,
         Command::Sweep(options) => journal::sweep(context, &options).await,
         Command::Drift(options) => drift::run(context, options).await,

@@ -4,11 +4,12 @@
 use serde_json::json;
 
 use crate::app::{Answer, Deadline};
-use crate::domain::{ImageRef, Region, ServedRegions, SourceName, Status};
+use crate::domain::{ImageRef, Region, ServedRegions, Status};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 
 use super::args::DriftOptions;
+use super::operator::operator;
 use super::{Context, Failure};
 
 /// Time limit of a comparison.
@@ -17,14 +18,14 @@ const BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit, Failure> {
     let app = context.start().await?;
     let also = named(&options, &app.config().rules())?;
-    let requester = options.requester.as_deref().map(split).transpose()?;
+    let requester = options.requester.as_deref().map(operator).transpose()?;
     let deadline = Deadline::after(BUDGET);
     let mut report = Box::pin(app.drift(&also, deadline)).await?;
     for flaw in &report.flaws {
         eprintln!("warning: {flaw}");
     }
-    if let (true, Some((source, requester))) = (options.revoke_unknown, requester) {
-        app.cancel_unknown(&mut report, &source, &requester, deadline)
+    if let (true, Some(by)) = (options.revoke_unknown, requester) {
+        app.cancel_unknown(&mut report, &by.source, &by.requester, deadline)
             .await
             .map_err(Failure::usage)?;
     }
@@ -65,19 +66,4 @@ fn named(
         Ok((image, region.clone()))
     };
     options.images.iter().map(image).collect()
-}
-
-fn split(text: &str) -> Result<(SourceName, String), Failure> {
-    let (source, requester) = text
-        .split_once('/')
-        .filter(|(_, requester)| !requester.is_empty())
-        .ok_or_else(|| {
-            Failure::Usage(format!(
-                "--as: {text:?} is not SOURCE/REQUESTER, as in invoke/alice@example.com"
-            ))
-        })?;
-    let source = source
-        .parse()
-        .map_err(|problem| Failure::Usage(format!("--as: {problem}")))?;
-    Ok((source, requester.to_owned()))
 }

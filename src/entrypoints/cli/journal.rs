@@ -91,7 +91,7 @@ fn request(context: &Context, found: &[RequestEntry], id: &str) -> Result<Exit, 
 }
 
 /// Prints the unreadable streams, and returns the exit code: a list without them is incomplete.
-fn warned<T>(listed: &Listed<T>) -> Exit {
+pub(super) fn warned<T>(listed: &Listed<T>) -> Exit {
     for flaw in &listed.flaws {
         eprintln!("warning: {flaw}");
     }

@@ -18,6 +18,7 @@ mod images;
 mod init;
 mod invoke;
 mod journal;
+mod operator;
 mod print;
 mod report;
 #[cfg(feature = "sandbox")]

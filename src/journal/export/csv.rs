@@ -23,6 +23,7 @@ fn row(entry: &Entry<'_>) -> String {
     let (results, calls) = (record.event.results(), record.event.calls());
     let identity = match (&record.event, entry.intent) {
         (Event::Conflict(conflict), _) => conflict.identity.to_string(),
+        (Event::Rejected(rejection), _) => rejection.source.to_string(),
         (_, Some(intent)) => intent.identity.to_string(),
         _ => String::new(),
     };

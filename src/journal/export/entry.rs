@@ -42,6 +42,7 @@ impl<'a> Entry<'a> {
     pub(super) fn received(&self) -> Option<&'a Received> {
         match (&self.stored.record.event, self.intent) {
             (Event::Conflict(conflict), _) => Some(&conflict.received),
+            (Event::Rejected(rejection), _) => Some(&rejection.received),
             (_, intent) => intent.map(|intent| &intent.received),
         }
     }
@@ -50,6 +51,7 @@ impl<'a> Entry<'a> {
     pub(super) fn verdict(&self) -> Option<&'a Verdict> {
         match &self.stored.record.event {
             Event::Refused { verdict, .. } => Some(verdict),
+            Event::Reopened(reopening) => Some(&reopening.verdict),
             Event::Taken {
                 verdict: Some(verdict),
                 ..
@@ -74,7 +76,9 @@ impl<'a> Entry<'a> {
             Event::Revoked { .. } => "revoked",
             Event::Notified(_) => "notified",
             Event::NotificationFailed(_) => "notification_failed",
+            Event::Reopened(_) => "reopened",
             Event::Conflict(_) => "conflict",
+            Event::Rejected(_) => "rejected",
         }
     }
 
@@ -105,7 +109,8 @@ impl<'a> Entry<'a> {
             Event::NotificationFailed(failed) => {
                 format!("{} not told {}", failed.notice.notify, failed.notice.on)
             }
-            Event::Conflict(_) => "refused".to_owned(),
+            Event::Reopened(reopening) => format!("reopened by {}", reopening.by),
+            Event::Conflict(_) | Event::Rejected(_) => "refused".to_owned(),
             _ => String::new(),
         }
     }

@@ -121,6 +121,8 @@ fn activity(entry: &Entry<'_>) -> Activity {
         Event::Progress(_) => given_or_taken(entry),
         Event::Taken { .. } | Event::Revoking { .. } => Activity::Other("Lease"),
         Event::Deferred(_) => Activity::Other("Deferral"),
+        Event::Reopened(_) => Activity::Other("Reopening"),
+        Event::Rejected(_) => Activity::Other("Rejection"),
         Event::CalledOff(_) => Activity::Other("Call-off"),
         Event::Cancelled(_) => Activity::Other("Cancellation"),
         Event::Notified(_) | Event::NotificationFailed(_) => Activity::Other("Notification"),
@@ -150,6 +152,8 @@ fn end(entry: &Entry<'_>) -> End {
         }
         Event::NotificationFailed(_) => End::Failure("NotDelivered".to_owned()),
         Event::Conflict(_) => End::Failure("Conflict".to_owned()),
+        Event::Rejected(_) => End::Failure("Invalid".to_owned()),
+        Event::Reopened(reopening) if !reopening.verdict.allowed => of(Status::Denied),
         _ => End::Success,
     }
 }
@@ -160,6 +164,7 @@ fn verdict(entry: &Entry<'_>) -> Option<bool> {
         Event::Opened(intent) => Some(intent.verdict.allowed),
         Event::Refused { verdict, .. } => Some(verdict.allowed),
         Event::Taken { verdict, .. } => verdict.as_ref().map(|verdict| verdict.allowed),
+        Event::Reopened(reopening) => Some(reopening.verdict.allowed),
         Event::Conflict(_) => Some(false),
         _ => None,
     }
@@ -178,6 +183,16 @@ fn message(entry: &Entry<'_>) -> String {
         }
         Event::Opened(intent) if !intent.verdict.allowed => denied(&intent.verdict),
         Event::Refused { verdict, .. } => denied(verdict),
+        Event::Reopened(reopening) => {
+            format!("reopened by {}: {}", reopening.by, reopening.reason)
+        }
+        Event::Rejected(rejection) => {
+            let problems = rejection.problems.iter().map(ToString::to_string);
+            format!(
+                "not understood: {}",
+                problems.collect::<Vec<_>>().join("; ")
+            )
+        }
         Event::CalledOff(call_off) => format!("called off by {}", call_off.name()),
         Event::Cancelled(cancelled) => format!("cancelled by {}", cancelled.name()),
         Event::NotificationFailed(failed) => {
@@ -220,6 +235,7 @@ fn actor(entry: &Entry<'_>) -> Value {
         (None, Event::Conflict(conflict)) => {
             json!({ "app_name": conflict.identity.source.as_str() })
         }
+        (None, Event::Rejected(rejection)) => json!({ "app_name": rejection.source.as_str() }),
         (None, _) => json!({ "app_name": "sharehook" }),
     }
 }
@@ -230,7 +246,7 @@ fn calls<'a>(entry: &Entry<'a>) -> &'a [CallNote] {
 
 fn api(entry: &Entry<'_>) -> Value {
     let Some(call) = calls(entry).last() else {
-        let operation = entry.action().map_or("conflict", Action::as_str);
+        let operation = entry.action().map_or(entry.name(), Action::as_str);
         return json!({ "operation": operation, "service": { "name": "sharehook" } });
     };
     let mut api = json!({ "operation": call.action, "service": { "name": "Tencent Cloud API" } });
@@ -266,6 +282,9 @@ fn source(entry: &Entry<'_>) -> Value {
             json!({ "name": intent.identity.source.as_str(), "svc_name": intent.scheme })
         }
         (None, Event::Conflict(conflict)) => json!({ "name": conflict.identity.source.as_str() }),
+        (None, Event::Rejected(rejection)) => {
+            json!({ "name": rejection.source.as_str(), "svc_name": rejection.scheme })
+        }
         (None, _) => json!({ "name": "unknown" }),
     }
 }
@@ -344,6 +363,12 @@ fn unmapped(entry: &Entry<'_>) -> Value {
         }
         Event::NotificationFailed(failed) => {
             unmapped.insert("notification".to_owned(), json!(failed));
+        }
+        Event::Reopened(reopening) => {
+            unmapped.insert("reopened".to_owned(), json!(reopening));
+        }
+        Event::Rejected(rejection) => {
+            unmapped.insert("rejected".to_owned(), json!(rejection));
         }
         Event::CalledOff(call_off) => {
             unmapped.insert("called_off".to_owned(), json!(call_off));

@@ -21,7 +21,6 @@ fn streams() -> Vec<Vec<Stored>> {
     let mut denied = intent(identity("denied"), request(json!({"ticket": null})), None);
     denied.verdict = verdict(false);
     denied.verdict.policies.clear();
-    let conflict = event_of_every_type().pop().unwrap();
     vec![
         StreamBuilder::full().records,
         StreamBuilder::empty(&identity("denied"))
@@ -35,7 +34,24 @@ fn streams() -> Vec<Vec<Stored>> {
                 not_told("ops", NoticeKind::Revoked, 11, 1, None),
             )
             .records,
-        StreamBuilder::empty(&id).then(0, 1, conflict).records,
+        StreamBuilder::empty(&id).then(0, 1, conflict()).records,
+        StreamBuilder::empty(&id).then(0, 1, rejected()).records,
+        StreamBuilder::opened()
+            .then(
+                1,
+                1,
+                closed(
+                    Status::Failed,
+                    vec![
+                        result(lighthouse(), failed()),
+                        result(account(0), failed()),
+                        result(account(1), failed()),
+                        result(account(2), failed()),
+                    ],
+                ),
+            )
+            .then(9_000, 2, reopened(true))
+            .records,
         StreamBuilder::opened()
             .then(
                 1,

@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Received;
+use super::rejection::Rejection;
+use super::reopening::Reopening;
 use crate::domain::{
     AccountId, Fault, Identity, Item, ItemResult, Notice, ShareRequest, Status, Timestamp, Verdict,
 };
@@ -75,12 +77,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
+    /// An operator has an ended request decided again. Only this record reopens a request.
+    Reopened(Reopening),
     /// A notification was delivered. Whoever delivers it writes this, without a claim.
     Notified(Notified),
     /// An attempt to deliver a notification failed; likewise.
     NotificationFailed(FailedNotification),
     /// The only record of a conflict's stream: a known identity came with other content.
     Conflict(Conflict),
+    /// The only record of its stream: an authenticated delivery is no valid request.
+    Rejected(Rejection),
 }
 
 impl Event {
@@ -98,9 +104,11 @@ impl Event {
             | Self::CalledOff(_)
             | Self::Cancelled(_)
             | Self::Revoking { .. }
+            | Self::Reopened(_)
             | Self::Notified(_)
             | Self::NotificationFailed(_)
-            | Self::Conflict(_) => &[],
+            | Self::Conflict(_)
+            | Self::Rejected(_) => &[],
         }
     }
 
@@ -118,9 +126,11 @@ impl Event {
             | Self::Cancelled(_)
             | Self::Refused { .. }
             | Self::Revoking { .. }
+            | Self::Reopened(_)
             | Self::Notified(_)
             | Self::NotificationFailed(_)
-            | Self::Conflict(_) => &[],
+            | Self::Conflict(_)
+            | Self::Rejected(_) => &[],
         }
     }
 
@@ -136,6 +146,7 @@ impl Event {
     pub fn ends_turn(&self) -> bool {
         match self {
             Self::Opened(intent) => intent.lease.is_none(),
+            Self::Reopened(reopening) => reopening.until.is_none(),
             Self::Taken { .. } | Self::Progress(_) | Self::Revoking { .. } => false,
             Self::Deferred(_)
             | Self::Closed { .. }
@@ -146,13 +157,14 @@ impl Event {
             | Self::Revoked { .. }
             | Self::Notified(_)
             | Self::NotificationFailed(_)
-            | Self::Conflict(_) => true,
+            | Self::Conflict(_)
+            | Self::Rejected(_) => true,
         }
     }
 }
 
 /// The names of events in `type`.
-pub(super) const TYPES: [&str; 14] = [
+pub(super) const TYPES: [&str; 16] = [
     "opened",
     "taken",
     "progress",
@@ -164,9 +176,11 @@ pub(super) const TYPES: [&str; 14] = [
     "revoking",
     "not_revoked",
     "revoked",
+    "reopened",
     "notified",
     "notification_failed",
     "conflict",
+    "rejected",
 ];
 
 /// Who requested what, who approved it, and the verdict; written before any call.

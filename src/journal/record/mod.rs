@@ -5,6 +5,8 @@ mod bytes;
 mod event;
 mod flaw;
 mod received;
+mod rejection;
+mod reopening;
 mod stream;
 mod worker;
 
@@ -15,6 +17,8 @@ pub use event::{
 };
 pub use flaw::Flaw;
 pub use received::Received;
+pub use rejection::Rejection;
+pub use reopening::Reopening;
 pub use stream::StreamId;
 pub use worker::Worker;
 

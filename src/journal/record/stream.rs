@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::{Identity, Problem};
+use crate::domain::{Identity, Problem, SourceName, Timestamp};
 
 /// A stream's name: 32 lower-case hex digits. It reveals nothing about the ticket, is valid in
 /// every store, and spreads load over an object store's partitions.
@@ -25,6 +26,14 @@ impl StreamId {
     /// record.
     pub fn of_conflict(identity: &Identity, digest: &str) -> Self {
         Self::digest(&[identity.source.as_str(), &identity.id, "conflict", digest])
+    }
+
+    /// The stream of a delivery that was not understood: one of a bounded number for each source and
+    /// day. No id is empty, so it is no request's.
+    pub fn of_rejection(source: &SourceName, at: Timestamp, slot: u32) -> Self {
+        let day = at.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string();
+        let slot = slot.to_string();
+        Self::digest(&[source.as_str(), "", "rejected", &day, &slot])
     }
 
     fn digest(parts: &[&str]) -> Self {

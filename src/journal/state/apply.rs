@@ -29,6 +29,7 @@ impl StreamState {
         match &record.event {
             Event::Opened(intent) => Ok(Self::Request(Box::new(State::open(first, intent)?))),
             Event::Conflict(conflict) => Ok(Self::Conflict(conflict.clone())),
+            Event::Rejected(rejection) => Ok(Self::Rejected(rejection.clone())),
             _ => broken("a story that begins in its middle"),
         }
     }
@@ -41,6 +42,7 @@ impl StreamState {
         match self {
             Self::Request(state) => Ok(Self::Request(Box::new(state.apply(next)?))),
             Self::Conflict(_) => broken("nothing follows a conflict"),
+            Self::Rejected(_) => broken("nothing follows a rejected delivery"),
         }
     }
 }
@@ -59,7 +61,9 @@ impl State {
             .try_fold(StreamState::begin(first)?, StreamState::apply)?;
         match state {
             StreamState::Request(state) => Ok(*state),
-            StreamState::Conflict(_) => broken("the stream of a conflict, not of a request"),
+            StreamState::Conflict(_) | StreamState::Rejected(_) => {
+                broken("the stream of a conflict or a rejected delivery, not of a request")
+            }
         }
     }
 
@@ -88,6 +92,7 @@ impl State {
             cancelled: Vec::new(),
             refusal: None,
             decided_again: None,
+            reopened_at: None,
             failed_turns: 0,
             failed_revocations: 0,
             blueprint: None,
@@ -190,7 +195,10 @@ impl State {
             Event::NotRevoked(attempt) => self.not_revoked(record, attempt),
             Event::Revoked { results, .. } => self.end_revoking(record, results),
             Event::Notified(_) | Event::NotificationFailed(_) => self.note(record),
-            Event::Opened(_) | Event::Conflict(_) => broken("a second beginning"),
+            Event::Reopened(reopening) => self.reopen(record, reopening),
+            Event::Opened(_) | Event::Conflict(_) | Event::Rejected(_) => {
+                broken("a second beginning")
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod affected;
 mod apply;
 mod call_off;
 mod notices;
+mod reopen;
 mod request_state;
 mod results;
 mod revoking;

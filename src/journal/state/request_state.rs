@@ -5,7 +5,7 @@ use crate::domain::{
     Target, Timestamp, Verdict,
 };
 
-use super::super::record::{CallOff, Conflict, Intent, StreamId, Worker};
+use super::super::record::{CallOff, Conflict, Intent, Rejection, StreamId, Worker};
 use super::WakeUp;
 use super::told::Notices;
 
@@ -16,14 +16,16 @@ pub enum StreamState {
     Request(Box<State>),
     /// A conflict: a known identity came with other content.
     Conflict(Conflict),
+    /// A delivery that was not understood.
+    Rejected(Rejection),
 }
 
 impl StreamState {
-    /// The request's state; `None` for a conflict.
+    /// The request's state; `None` for a conflict and a rejected delivery.
     pub fn state(&self) -> Option<&State> {
         match self {
             Self::Request(state) => Some(state),
-            Self::Conflict(_) => None,
+            Self::Conflict(_) | Self::Rejected(_) => None,
         }
     }
 }
@@ -101,6 +103,7 @@ pub struct State {
     pub(super) cancelled: Vec<CallOff>,
     pub(super) refusal: Option<Verdict>,
     pub(super) decided_again: Option<Verdict>,
+    pub(super) reopened_at: Option<Timestamp>,
     pub(super) failed_turns: u32,
     pub(super) failed_revocations: u32,
     pub(super) blueprint: Option<BlueprintId>,
@@ -161,6 +164,11 @@ impl State {
     /// The verdict that denied the request after [`State::verdict`] had allowed it.
     pub fn refusal(&self) -> Option<&Verdict> {
         self.refusal.as_ref()
+    }
+
+    /// When an operator had the request decided again and it was allowed.
+    pub fn reopened_at(&self) -> Option<Timestamp> {
+        self.reopened_at
     }
 
     /// How many turns have failed.

@@ -324,7 +324,7 @@ impl Journal {
 
     /// The record that another worker wrote at the next number. An unreadable one is damage, not a
     /// lost race.
-    fn follower(&self, state: &State, bytes: &[u8]) -> Result<Stored, JournalError> {
+    pub(super) fn follower(&self, state: &State, bytes: &[u8]) -> Result<Stored, JournalError> {
         let head = state.head();
         let damaged = |flaw| {
             self.damaged(super::super::chain::Finding::of(
@@ -338,7 +338,7 @@ impl Journal {
 }
 
 /// The record that comes next in a stream.
-fn next(
+pub(super) fn next(
     state: &State,
     at: Timestamp,
     worker: &Worker,
@@ -362,6 +362,6 @@ pub(super) fn write(record: Record) -> Result<(Stored, Vec<u8>), JournalError> {
 }
 
 /// The state after a record. Refuses, before writing, a record that cannot follow.
-fn follow(state: &State, stored: &Stored) -> Result<State, JournalError> {
+pub(super) fn follow(state: &State, stored: &Stored) -> Result<State, JournalError> {
     state.clone().apply(stored).map_err(JournalError::from)
 }

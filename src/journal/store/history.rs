@@ -42,7 +42,7 @@ impl History {
     pub fn into_state(self) -> Option<State> {
         match self.stream_state {
             StreamState::Request(state) => Some(*state),
-            StreamState::Conflict(_) => None,
+            StreamState::Conflict(_) | StreamState::Rejected(_) => None,
         }
     }
 }

@@ -108,7 +108,7 @@ impl Journal {
                 hold.into_iter().for_each(Hold::remove);
                 match self.look_up(stream).await? {
                     Some(StreamState::Request(state)) => Ok(Opened::Existing(state)),
-                    Some(StreamState::Conflict(_)) => Err(JournalError::NotARequest { stream }),
+                    Some(_) => Err(JournalError::NotARequest { stream }),
                     None => Err(JournalError::Gone { stream }),
                 }
             }
@@ -175,7 +175,7 @@ fn intent(opening: &Opening, turn: bool) -> Intent {
     }
 }
 
-fn first(stream: StreamId, lease: &WorkerLease, event: Event) -> Record {
+pub(super) fn first(stream: StreamId, lease: &WorkerLease, event: Event) -> Record {
     let worker: Worker = lease.worker.clone();
     Record {
         v: VERSION,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use object_store::path::Path;
 
 use super::super::chain::{Chain, Finding};
-use super::super::record::{Flaw, MAX_RECORDS, StreamId};
+use super::super::record::{Event, Flaw, MAX_RECORDS, Stored, StreamId};
 use super::super::state::StreamState;
 use super::objects::{Fetched, Folder, MAX_CONCURRENT};
 use super::{History, Journal, JournalError};
@@ -55,7 +55,7 @@ impl Journal {
             chain
                 .push(fetched.as_file())
                 .map_err(|finding| self.damaged(finding))?;
-            if chain.answered() {
+            if chain.answered() && !self.reopened_after(stream, seq).await? {
                 break;
             }
         }
@@ -64,6 +64,23 @@ impl Journal {
             self.notice(stream_state).await;
         }
         Ok(stream_state)
+    }
+
+    /// Whether a record after `seq`, which ends the request, reopens it.
+    async fn reopened_after(&self, stream: StreamId, seq: u64) -> Result<bool, JournalError> {
+        for seq in seq.saturating_add(1)..MAX_RECORDS {
+            let Fetched::Bytes(bytes) = self.fetch_one(&self.record_path(stream, seq)).await?
+            else {
+                break;
+            };
+            let read = Stored::read(&bytes);
+            let stored = read.map_err(|flaw| self.damaged(Finding::of(stream, seq, flaw)))?;
+            if matches!(&stored.record.event, Event::Reopened(reopening) if reopening.until.is_some())
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The names of all streams, sorted. Memory grows with their number.

@@ -299,7 +299,7 @@ fn a_story_begins_with_record_0_and_hangs_together() {
 
 #[test]
 fn a_conflict_stands_alone() {
-    let conflict = event_of_every_type().pop().unwrap();
+    let conflict = conflict();
     let mut builder = StreamBuilder::empty(&identity("CHG0030192"));
     builder.stream = StreamId::of_conflict(&identity("CHG0030192"), "ab");
     let builder = builder.then(0, 1, conflict);

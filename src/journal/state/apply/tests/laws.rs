@@ -16,7 +16,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             .map(|(n, kind)| result(account(n), kind))
             .collect::<Vec<ItemResult>>()
     });
-    (results, 0_i64..EXPIRY * 3, 0_usize..13, any::<bool>()).prop_map(
+    (results, 0_i64..EXPIRY * 3, 0_usize..14, any::<bool>()).prop_map(
         |(results, until, which, lighthouse)| match which {
             0 | 1 => taken(until),
             2 | 3 => progress(results),
@@ -41,6 +41,7 @@ fn any_event() -> impl Strategy<Value = Event> {
                 results,
             },
             11 => not_revoked(until),
+            12 => reopened(true),
             _ => Event::Revoked {
                 results,
                 calls: vec![],

@@ -1,0 +1,110 @@
+//! `retry`, `revoke`, `requests --rejected`: what an operator does about a request that went wrong.
+
+use std::num::NonZeroUsize;
+
+use serde_json::json;
+
+use crate::app::{Deadline, Operator, Reply, Retried, RetryError};
+use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::outcome::{Exit, Outcome};
+
+use super::args::{RetryOptions, RevokeOptions};
+use super::journal::warned;
+use super::print::table;
+use super::{Context, Failure};
+
+/// Time limit of the work.
+const BUDGET: std::time::Duration = std::time::Duration::from_secs(170);
+
+pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Exit, Failure> {
+    let app = context.start().await?;
+    let by = operator(&options.operator)?;
+    let (id, reason) = (&options.id, &options.reason);
+    let retried = Box::pin(app.retry(id, &by, reason, Deadline::after(BUDGET))).await;
+    let retried = retried.map_err(|error| match error {
+        RetryError::Journal(error) => Failure::from(error),
+        error => Failure::usage(error),
+    })?;
+    match retried {
+        Retried::Reopened(ending, answer) => {
+            print(context, &[json!(answer)]);
+            Ok(Outcome::of(&Reply::Answers(vec![(ending, *answer)])).exit_when_asked())
+        }
+        Retried::Denied(verdict) => {
+            let reasons = verdict.refused.iter().map(ToString::to_string);
+            let reasons: Vec<String> = reasons.collect();
+            Err(Failure::Refused(format!(
+                "the present policies deny it: {}",
+                reasons.join("; ")
+            )))
+        }
+        Retried::StaysClosed(why) => Err(Failure::Refused(why)),
+    }
+}
+
+pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<Exit, Failure> {
+    let app = context.start().await?;
+    let by = operator(&options.operator)?;
+    let RevokeOptions {
+        image,
+        accounts,
+        reason,
+        ..
+    } = &options;
+    let work = app.revoke_now(image, accounts, &by, reason, Deadline::after(BUDGET));
+    let answers = Box::pin(work).await.map_err(Failure::usage)?;
+    let shown: Vec<_> = answers.iter().map(|(_, answer)| json!(answer)).collect();
+    print(context, &shown);
+    Ok(Outcome::of(&Reply::Answers(answers)).exit_when_asked())
+}
+
+fn print(context: &Context, answers: &[serde_json::Value]) {
+    for answer in answers {
+        match context.json {
+            true => outln!("{answer}"),
+            false => outln!("{answer:#}"),
+        }
+    }
+}
+
+pub(super) async fn rejections(
+    context: &Context,
+    limit: Option<NonZeroUsize>,
+) -> Result<Exit, Failure> {
+    let app = context.start().await?;
+    let listed = app.rejections(limit.map(NonZeroUsize::get)).await?;
+    let exit = warned(&listed);
+    if context.json {
+        outln!("{}", json!(listed.entries));
+        return Ok(exit);
+    }
+    let rows = listed.entries.iter().map(|entry| {
+        let problems = entry.rejection.problems.iter().map(ToString::to_string);
+        vec![
+            format!("{:.0}", entry.at),
+            entry.rejection.source.to_string(),
+            entry.rejection.delivery_id.clone().unwrap_or_default(),
+            problems.collect::<Vec<_>>().join("; "),
+        ]
+    });
+    let header = ["AT", "SOURCE", "DELIVERY", "PROBLEMS"];
+    outln!("{}", table(&header, &rows.collect::<Vec<_>>()));
+    Ok(exit)
+}
+
+/// Reads `--as`.
+pub(super) fn operator(text: &str) -> Result<Operator, Failure> {
+    let (source, requester) = text
+        .split_once('/')
+        .filter(|(_, requester)| !requester.is_empty())
+        .ok_or_else(|| {
+            Failure::Usage(format!(
+                "--as: {text:?} is not SOURCE/REQUESTER, as in invoke/alice@example.com"
+            ))
+        })?;
+    let source = source
+        .parse()
+        .map_err(|problem| Failure::Usage(format!("--as: {problem}")))?;
+    let requester = requester.to_owned();
+    Ok(Operator { source, requester })
+}

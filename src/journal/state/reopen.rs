@@ -1,0 +1,64 @@
+//! Reopening: which ended requests an operator may have decided again, and how that changes the state. In: a
+//! state and a `reopened` record. Out: the state after it, or why the request stays closed.
+
+use crate::domain::{ResultKind, Status, Timestamp};
+
+use super::super::record::{Record, Reopening};
+use super::apply::{BrokenRecord, broken};
+use super::{Phase, State};
+
+impl State {
+    /// Why the request cannot be reopened at `now`; `None`: it can.
+    pub fn stays_closed(&self, now: Timestamp) -> Option<&'static str> {
+        match &self.phase {
+            Phase::Waiting { .. } | Phase::Working { .. } | Phase::Deferred { .. } => {
+                Some("it is not finished; `sharehook sweep` tries it at once")
+            }
+            Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
+                Some("what it gave is being taken back")
+            }
+            Phase::Revoked => Some("what it gave was taken back"),
+            Phase::Denied | Phase::Closed if self.expired(now) => Some("its share has ended"),
+            Phase::Denied => None,
+            Phase::Closed if self.status == Some(Status::Completed) => Some("it was completed"),
+            Phase::Closed if self.due_at().is_some_and(|due| due <= now) => {
+                Some("a sweep has work to do for it first")
+            }
+            Phase::Closed => {
+                let failed = self.results.iter().any(|result| {
+                    matches!(result.kind, ResultKind::Failed { .. })
+                        && self.call_off_of(&result.item).is_none()
+                });
+                (!failed).then_some("a later cancel called off what is left of it")
+            }
+        }
+    }
+
+    /// Applies a `reopened` record: the failed items are open again. A denial changes nothing.
+    pub(super) fn reopen(
+        &mut self,
+        record: &Record,
+        reopening: &Reopening,
+    ) -> Result<(), BrokenRecord> {
+        if let Some(why) = self.stays_closed(record.at) {
+            return broken(format!("reopened, although {why}"));
+        }
+        let until = match (reopening.verdict.allowed, reopening.until) {
+            (false, None) => return Ok(()),
+            (true, Some(until)) => until,
+            _ => return broken("reopened with a lease that its verdict does not give"),
+        };
+        self.results
+            .retain(|result| !matches!(result.kind, ResultKind::Failed { .. }));
+        self.status = None;
+        self.refusal = None;
+        self.decided_again = Some(reopening.verdict.clone());
+        self.reopened_at = Some(record.at);
+        self.failed_turns = 0;
+        self.phase = Phase::Working {
+            lease_until: until,
+            worker: record.worker.clone(),
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,333 @@
+//! What an operator does about a request that went wrong: reopen it, take shares back at once, and see the
+//! deliveries that were not understood.
+
+use serde_json::{Value, json};
+use sharehook::app::{Answer, Ending, Operator, Reply, Retried, RetryError};
+use sharehook::domain::Status;
+
+use crate::support::process::run;
+use crate::support::store::Break;
+use crate::support::{
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, STRANGER, World, deadline, invocation,
+    request,
+};
+
+const ONE: [&str; 1] = [ACCOUNTS[0]];
+const UNKNOWN: &str =
+    "ShareBlueprintAcrossAccounts:error-before:InvalidParameterValue.AccountIdsNotExist";
+
+fn carol() -> Operator {
+    Operator {
+        // A source that signs: it is recorded, never decided on.
+        source: "jira".parse().unwrap(),
+        requester: "carol@example.com".to_owned(),
+    }
+}
+
+async fn retry(world: &World, id: &str) -> Result<Retried, RetryError> {
+    world
+        .app
+        .retry(id, &carol(), "the cause is corrected", deadline())
+        .await
+}
+
+async fn reopened(world: &World, id: &str) -> (Ending, Answer) {
+    match retry(world, id).await.unwrap() {
+        Retried::Reopened(ending, answer) => (ending, *answer),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn stays_closed(world: &World, id: &str, because: &str) {
+    match retry(world, id).await.unwrap() {
+        Retried::StaysClosed(why) => assert!(why.contains(because), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn without_account(text: &str) -> String {
+    let kept = text.lines().filter(|line| !line.contains(ONE[0]));
+    kept.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn a_denied_request_is_carried_out_once_the_policy_is_mended() {
+    let mut world = World::with(Place::Sealed, |_| ()).await;
+    world.change_entities(|text| without_account(&text));
+    let share = request("CHG1", json!({"accounts": ONE, "expires_in": "5h"}));
+    assert_eq!(world.deliver(&share).await.0, Ending::Denied);
+    // Nothing else reopens it.
+    world.advance(60);
+    assert!(matches!(
+        retry(&world, "CHG1").await.unwrap(),
+        Retried::Denied(verdict) if !verdict.refused.is_empty()
+    ));
+    world.restore_entities();
+    world.advance(60);
+    assert_eq!(world.deliver(&share).await.0, Ending::Denied);
+    world.sweep().await;
+    assert!(world.has(BLUEPRINT).is_empty());
+    let (ending, answer) = reopened(&world, "invoke/CHG1").await;
+    assert_eq!((ending, answer.status), (Ending::Done, Status::Completed));
+    assert_eq!(world.has(BLUEPRINT), ONE);
+    // Its end counts from the first approval, and its sender gets the new answer.
+    let (ending, again) = world.deliver(&share).await;
+    assert_eq!((ending, again.duplicate), (Ending::Done, true));
+    assert_eq!(again.results, answer.results);
+    assert_eq!(
+        again.expires_at.unwrap().to_string(),
+        "2026-11-21T13:00:00Z"
+    );
+    stays_closed(&world, "CHG1", "it was completed").await;
+    world.advance(5 * 3_600);
+    assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
+    stays_closed(&world, "CHG1", "taken back").await;
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_what_failed_is_tried_again() {
+    let world = World::new().await;
+    world.cloud.inject(format!("{UNKNOWN}@3").parse().unwrap());
+    // The batch of two, then each alone: the second time the first one's turn comes it succeeds.
+    let two = json!({"accounts": &ACCOUNTS[..2]});
+    let (_, answer) = world.deliver(&request("CHG1", two)).await;
+    assert_eq!(answer.status, Status::Failed);
+    world.clear_faults().await;
+    let (_, answer) = reopened(&world, "CHG1").await;
+    assert_eq!(answer.status, Status::Completed);
+    assert_eq!(world.has(BLUEPRINT).len(), 2);
+    let before = world.effects();
+    assert!(before.values().all(|count| *count == 1), "{before:?}");
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_stays_closed_says_why() {
+    let world = World::new().await;
+    let failing = |id: &str, change: Value| {
+        world.cloud.inject(UNKNOWN.parse().unwrap());
+        request(id, change)
+    };
+    let ends = failing("ENDED", json!({"accounts": ONE, "expires_in": "1h"}));
+    world.deliver(&ends).await;
+    let old = failing("OLD", json!({"accounts": ONE}));
+    world.deliver(&old).await;
+    let refused = "ShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation";
+    world.cloud.inject(refused.parse().unwrap());
+    let waits = json!({"accounts": ONE, "expires_in": "90d"});
+    world.deliver(&request("WAITS", waits)).await;
+    stays_closed(&world, "WAITS", "it is not finished").await;
+    world.advance(3_600);
+    stays_closed(&world, "ENDED", "its share has ended").await;
+    world.advance(30 * 24 * 3_600);
+    stays_closed(&world, "OLD", "longer ago than [limits] retry_age").await;
+    let unknown = retry(&world, "NONE").await.unwrap_err();
+    assert!(matches!(unknown, RetryError::Unknown(_)), "{unknown}");
+    let stranger = Operator {
+        source: "nobody".parse().unwrap(),
+        ..carol()
+    };
+    let error = world.app.retry("OLD", &stranger, "x", deadline()).await;
+    assert!(matches!(error, Err(RetryError::UnknownSource(_))));
+    world.verify().await.unwrap();
+}
+
+/// Stopped at each write, it is finished by the next sweep.
+#[tokio::test]
+async fn a_reopening_that_is_interrupted_is_finished() {
+    let mut world = World::new().await;
+    let share = request("CHG1", json!({"accounts": ONE}));
+    let mut stops = 0;
+    for nth in 0..12 {
+        world.reset().await;
+        world.change_entities(|text| without_account(&text));
+        world.deliver(&share).await;
+        world.restore_entities();
+        world.fuse.arm(nth, Break::ALL[nth as usize % 4]);
+        let stopped = tokio::select! {
+            _ = retry(&world, "CHG1") => false,
+            () = world.fuse.crashed() => true,
+        };
+        stops += u32::from(stopped);
+        world.fuse.arm(u64::MAX, Break::FailBefore);
+        world.restart();
+        world.advance(300);
+        world.sweep().await;
+        // What stopped before its record is still closed.
+        if world.has(BLUEPRINT).is_empty() {
+            reopened(&world, "CHG1").await;
+        }
+        assert_eq!(world.has(BLUEPRINT), ONE, "{nth}");
+        assert!(world.effects().values().all(|count| *count == 1), "{nth}");
+        world.verify().await.unwrap();
+    }
+    assert!(stops > 2, "{stops}");
+}
+
+#[tokio::test]
+async fn shares_are_taken_back_at_once_through_policy_and_journal() {
+    let world = World::new().await;
+    world.sweep().await;
+    world.deliver(&request("CHG1", json!({}))).await;
+    let chain = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": ONE});
+    world.deliver(&request("CHG2", chain)).await;
+    world.advance(60);
+    let by = |requester: &str, source: &str| Operator {
+        source: source.parse().unwrap(),
+        requester: requester.to_owned(),
+    };
+    let revoke = async |image: &str, accounts: &[&str], by: &Operator| {
+        let accounts: Vec<String> = accounts.iter().map(|a| (*a).to_owned()).collect();
+        let work = world
+            .app
+            .revoke_now(image, &accounts, by, "leaked", deadline());
+        work.await.map(|answers| {
+            answers
+                .into_iter()
+                .map(|(_, a)| a.status)
+                .collect::<Vec<_>>()
+        })
+    };
+    let alice = by("alice@example.com", "invoke");
+    let denied = revoke(BLUEPRINT, &[], &by("mallory@example.com", "invoke")).await;
+    assert_eq!(denied.unwrap(), [Status::Denied]);
+    assert_eq!(world.has(BLUEPRINT).len(), 3);
+    let untrusted = revoke(BLUEPRINT, &[], &by("alice@example.com", "jira")).await;
+    assert!(untrusted.unwrap_err().to_string().contains("trusted"));
+    world.advance(1);
+    assert_eq!(
+        revoke(BLUEPRINT, &ONE, &alice).await.unwrap(),
+        [Status::Completed]
+    );
+    assert_eq!(world.has(BLUEPRINT).len(), 2);
+    world.advance(1);
+    assert_eq!(
+        revoke(BLUEPRINT, &[], &alice).await.unwrap(),
+        [Status::Completed]
+    );
+    assert!(world.has(BLUEPRINT).is_empty());
+    world.advance(1);
+    let both = revoke(CHAIN_IMAGE, &[], &alice).await.unwrap();
+    assert_eq!(both, [Status::Completed; 2]);
+    assert!(world.has(CHAINED).is_empty() && world.shares().is_empty());
+    assert!(world.app.grants().await.unwrap().entries.is_empty());
+    let nothing = revoke(BLUEPRINT, &[], &alice).await.unwrap_err();
+    assert!(nothing.to_string().contains("no active grant"), "{nothing}");
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_not_understood_is_on_record_without_its_body() {
+    let world = World::with(Place::Sealed, |_| ()).await;
+    let bad = request(
+        "CHG1",
+        json!({"image": "hush-token", "note": "hush-secret"}),
+    );
+    for _ in 0..2 {
+        let reply = world.app.receive(invocation(&bad), deadline()).await;
+        assert!(matches!(reply, Reply::Invalid(_)), "{reply:?}");
+    }
+    let late = json!({"not_before": "2029-01-01T00:00:00Z"});
+    assert_eq!(
+        world.deliver(&request("CHG2", late)).await.0,
+        Ending::Invalid
+    );
+    let listed = world.app.rejections(None).await.unwrap();
+    assert!(listed.flaws.is_empty());
+    let problems: Vec<_> = listed
+        .entries
+        .iter()
+        .map(|entry| entry.rejection.problems[0].field.as_str())
+        .collect();
+    assert_eq!(problems.len(), 2, "{listed:?}");
+    assert!(problems.contains(&"not_before"), "{problems:?}");
+    let text = serde_json::to_string(&listed.entries).unwrap();
+    assert!(!text.contains("hush-secret"), "{text}");
+    assert!(world.app.requests(None).await.unwrap().entries.is_empty());
+    let metrics = world.app.metrics().await;
+    let counted = "sharehook_deliveries_rejected_total{source=\"invoke\"} 3";
+    assert!(metrics.contains(counted), "{metrics}");
+    // Sealed and verified like any other record.
+    world.advance(3_600);
+    assert!(world.sweep().await.failures.is_empty());
+    world.verify().await.unwrap();
+    assert_eq!(
+        world.app.rejections(Some(1)).await.unwrap().entries.len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn rejected_deliveries_are_bounded_in_number() {
+    let world = World::new().await;
+    for n in 0..400 {
+        let bad = json!({"id": n, "image": "x"});
+        world.app.receive(invocation(&bad), deadline()).await;
+    }
+    let kept = world.app.rejections(None).await.unwrap().entries.len();
+    assert!((200..=256).contains(&kept), "{kept}");
+    world.advance(24 * 3_600);
+    world
+        .app
+        .receive(invocation(&json!({"image": "y"})), deadline())
+        .await;
+    let next_day = world.app.rejections(None).await.unwrap().entries.len();
+    assert_eq!(next_day, kept + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_commands_say_what_became_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file:{}", folder.path().join("journal").display());
+    let world = World::with(Place::At(&place), |_| ()).await;
+    world.clock.set(sharehook::clock::system_now());
+    world.cloud.inject(UNKNOWN.parse().unwrap());
+    let share = request("CHG1", json!({"accounts": ONE}));
+    assert_eq!(world.deliver(&share).await.1.status, Status::Failed);
+    world
+        .deliver(&request("CHG2", json!({"accounts": [STRANGER]})))
+        .await;
+    world
+        .app
+        .receive(invocation(&json!({"image": "x"})), deadline())
+        .await;
+    let done = |args: &[&str]| {
+        let output = run(world.folder.path(), args);
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let by = ["--as", "jira/carol@example.com", "--reason", "corrected"];
+    let retry = |id: &str| done(&[&["retry", id][..], &by].concat());
+    let (code, text) = retry("CHG2");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("the present policies deny it"), "{text}");
+    let (code, text) = retry("invoke/CHG1");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("\"completed\""), "{text}");
+    assert_eq!(retry("CHG1").0, Some(2));
+    assert_eq!(retry("CHG9").0, Some(64));
+    let (_, text) = done(&["audit", "export", "--format", "ocsf"]);
+    assert_eq!(
+        text.matches("reopened by jira/carol@example.com: corrected")
+            .count(),
+        2
+    );
+    let (code, text) = done(&["requests", "--rejected"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        text.contains("PROBLEMS") && text.contains("invoke"),
+        "{text}"
+    );
+    let image = [
+        "revoke",
+        "--image",
+        BLUEPRINT,
+        "--as",
+        "invoke/alice@example.com",
+    ];
+    let (code, text) = done(&[&image[..], &["--reason", "leaked"]].concat());
+    assert_eq!(code, Some(0), "{text}");
+    assert!(world.has(BLUEPRINT).is_empty());
+    assert_eq!(done(&["audit", "verify"]).0, Some(0));
+}
