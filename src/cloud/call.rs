@@ -193,7 +193,7 @@ impl Cloud {
 
     fn observe<A>(&self, api: Api, region: &Region, result: &Result<Answered<A>, CloudError>) {
         let (code, class, request_id) = match result {
-            Ok(answered) => ("", None, answered.request_id.as_deref()),
+            Ok(answered) => ("", None, Some(answered.request_id.as_str())),
             Err(error) => (
                 error.code.as_str(),
                 Some(error.class),

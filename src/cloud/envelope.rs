@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::actions::Purpose;
-use super::error::{answered, clip, unanswered};
+use super::error::{MAX_CODE_CHARS, answered, clip, unanswered};
 use crate::domain::{CloudError, ErrorClass, ResultCode};
 
 /// Limits the size of an answer; the largest page of any action is a fraction of it.
@@ -19,7 +19,7 @@ pub struct Answered<A> {
     /// The action's own fields.
     pub answer: A,
     /// The cloud's id of the call.
-    pub request_id: Option<String>,
+    pub request_id: String,
 }
 
 #[derive(Deserialize)]
@@ -28,7 +28,8 @@ struct Envelope {
     response: Map<String, Value>,
 }
 
-/// Reads an answer. Success is HTTP 200 and a `Response` object without `Error`.
+/// Reads an answer. Success is HTTP 200 and a `Response` object with a `RequestId` and without
+/// `Error`.
 ///
 /// # Errors
 /// The API's error code when the answer has a well-formed `Error`; otherwise `HttpStatus` or
@@ -56,9 +57,14 @@ pub fn open<A: DeserializeOwned>(
         None | Some(Value::Null) => {}
         Some(error) => return Err(refusal(error, purpose, request_id)),
     }
-    match serde_json::from_value(Value::Object(response)) {
-        Ok(answer) => Ok(Answered { answer, request_id }),
-        Err(error) => {
+    match (serde_json::from_value(Value::Object(response)), request_id) {
+        (Ok(answer), Some(request_id)) => Ok(Answered { answer, request_id }),
+        // The API sends one with every answer, so something else has answered.
+        (Ok(_), None) => {
+            let message = "the answer has no RequestId";
+            Err(unanswered(ResultCode::BadAnswer, message, purpose))
+        }
+        (Err(error), request_id) => {
             let message = format!("the answer has an unexpected shape: {error}");
             let error = CloudError {
                 request_id,
@@ -73,9 +79,14 @@ pub fn open<A: DeserializeOwned>(
     }
 }
 
+/// A code of the API is one word, as in `ResourceNotFound.BlueprintIdNotFound`.
+fn is_code(text: &str) -> bool {
+    (1..=MAX_CODE_CHARS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn refusal(error: &Value, purpose: Purpose, request_id: Option<String>) -> CloudError {
     let text = |field: &str| error.get(field).and_then(Value::as_str);
-    match text("Code").filter(|code| !code.is_empty()) {
+    match text("Code").filter(|code| is_code(code)) {
         Some(code) => answered(
             code,
             text("Message")
@@ -85,7 +96,7 @@ fn refusal(error: &Value, purpose: Purpose, request_id: Option<String>) -> Cloud
             request_id,
         ),
         None => {
-            let message = "the answer has an Error without a Code";
+            let message = "the answer has an Error without a code";
             CloudError {
                 request_id,
                 ..unanswered(ResultCode::BadAnswer, message, purpose)
@@ -155,17 +166,11 @@ mod tests {
             r#" {"Other":1,"Response":{"RequestId":"r-1","New":[{}]}} "#,
         ] {
             assert_eq!(
-                write(200, body.as_bytes()).unwrap().request_id.as_deref(),
-                Some("r-1"),
+                write(200, body.as_bytes()).unwrap().request_id,
+                "r-1",
                 "{body}"
             );
         }
-        assert!(
-            write(200, br#"{"Response":{}}"#)
-                .unwrap()
-                .request_id
-                .is_none()
-        );
     }
 
     #[test]
@@ -185,7 +190,7 @@ mod tests {
     #[test]
     fn anything_else_is_no_answer() {
         let deep = format!("{{\"Response\":{}", "[".repeat(100_000));
-        let cases: [(u16, &[u8], &str); 17] = [
+        let cases: [(u16, &[u8], &str); 21] = [
             (200, b"", "BadAnswer"),
             (200, b"<html><body>Welcome</body></html>", "BadAnswer"),
             (200, br#"{"Response":{"RequestId":"r-1""#, "BadAnswer"),
@@ -196,6 +201,14 @@ mod tests {
             (200, br#"{"Response":{"Error":"text"}}"#, "BadAnswer"),
             (200, br#"{"Response":{"Error":{}}}"#, "BadAnswer"),
             (200, br#"{"Response":{"Error":{"Code":7}}}"#, "BadAnswer"),
+            (200, br#"{"Response":{"Error":{"Code":""}}}"#, "BadAnswer"),
+            (
+                200,
+                br#"{"Response":{"Error":{"Code":"In use\nERROR"}}}"#,
+                "BadAnswer",
+            ),
+            (200, br#"{"Response":{}}"#, "BadAnswer"),
+            (200, br#"{"Response":{"RequestId":[]}}"#, "BadAnswer"),
             (200, br#"{"Response":{"BlueprintId":{}}}"#, "BadAnswer"),
             (200, b"\xff\xfe\x00", "BadAnswer"),
             (200, deep.as_bytes(), "BadAnswer"),

