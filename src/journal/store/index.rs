@@ -111,13 +111,19 @@ fn next_look(state: &State, at: Timestamp) -> WakeUp {
 
 impl Journal {
     /// The missing entries of these streams, and the entries for records that do not exist. Skips a
-    /// stream with newer records than were read. `sealing`: whether unsealed records need an entry.
+    /// stream with newer records than were read. `seals`: how many seals were read, where unsealed
+    /// records need an entry.
     pub(super) async fn check_index(
         &self,
         all: &[Asked],
-        sealing: bool,
+        seals: Option<u64>,
     ) -> Result<Vec<Finding>, JournalError> {
         let index = self.read_index().await?;
+        // A seal that was made meanwhile has taken the entries of its records away.
+        let sealing = match seals {
+            Some(seals) => self.checkpoint(seals + 1).await?.is_none(),
+            None => false,
+        };
         let mut findings = index.foreign.clone();
         let mut ends = BTreeMap::new();
         for asked in all {

@@ -130,7 +130,8 @@ impl Journal {
                 None => break,
             }
         }
-        for finding in self.check_index(&wanted, whole).await? {
+        let seals = whole.then_some(report.seals);
+        for finding in self.check_index(&wanted, seals).await? {
             report.find(finding);
         }
         self.find_odd_entries(&mut report).await?;

@@ -20,6 +20,18 @@ async fn ten_sealers_at_once_seal_each_record_once() {
 }
 
 #[tokio::test]
+async fn a_seal_during_the_verification_is_no_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = small(dir.path()).await;
+    journal.seal(&signer(7), at(100)).await.unwrap();
+    let log = Arc::new(journal.verified_log(&key()).await.unwrap());
+    finished(&journal, "third").await;
+    journal.seal(&signer(7), at(200)).await.unwrap();
+    let report = journal.verify_against(log, true).await.unwrap();
+    assert!(report.clean(), "{:?}", report.findings);
+}
+
+#[tokio::test]
 async fn a_damaged_record_is_left_out_and_the_rest_is_sealed() {
     let dir = tempfile::tempdir().unwrap();
     let journal = small(dir.path()).await;
