@@ -19,7 +19,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 
 use crate::entrypoints::outcome::Outcome;
@@ -32,6 +32,9 @@ use super::response::HttpResponse;
 
 /// Bytes of a request's head. hyper answers 431 to a longer one.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Connections that the kernel holds until they are accepted. A sender that finds no room repeats its
+/// attempt only after a second.
+const LISTEN_BACKLOG: u32 = 4_096;
 /// The pause after a failure to accept, such as a lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -88,7 +91,16 @@ pub(crate) async fn serve(
 /// # Errors
 /// Another process listens on the address, or it is not an address of this machine.
 pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(address).await
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // As `TcpListener::bind` does: a restart need not wait for the connections of the last process.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(LISTEN_BACKLOG)
 }
 
 /// The next connection. A failure does not end the server: other connections may end meanwhile.
