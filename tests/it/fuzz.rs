@@ -53,9 +53,23 @@ fn vectors() -> Vec<Vec<u8>> {
     vectors.iter().map(|v| request(v).into_bytes()).collect()
 }
 
-/// The files of a small sealed journal: each stream as its files with a zero byte between them, the
-/// segments, and the checkpoints and a proof.
-fn journal() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+/// The fixtures of credential files, and a profile with a role.
+fn files_of_credentials() -> Vec<Vec<u8>> {
+    let text = fs::read_to_string(root().join("tests/vectors/credential-files.json")).unwrap();
+    let file: Value = serde_json::from_str(&text).unwrap();
+    let cases = file["cases"].as_array().unwrap();
+    let texts = cases.iter().map(|case| case["text"].as_str().unwrap());
+    let profile = r#"{"secretId": "AKIDexample", "secretKey": "keyexample", "token": "t",
+        "role-arn": "qcs::cam::uin/100000000001:roleName/share", "role-session-name": "s"}"#;
+    texts
+        .chain([profile])
+        .map(|text| text.as_bytes().to_vec())
+        .collect()
+}
+
+/// The files of a small sealed journal: each stream as its files with a zero byte between them and the
+/// segments; the checkpoints and a proof; the tiles and entry bundles.
+fn journal() -> [Vec<Vec<u8>>; 3] {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let options = SandboxOptions::seeded(service::now);
     let site = runtime.block_on(Site::new(options, |_| {}));
@@ -72,8 +86,13 @@ fn journal() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     records.extend(read(&journal.join("log/segments")));
     let mut notes = read(&journal.join("log/checkpoints"));
     notes.push(proof);
-    assert!(records.len() > 3 && notes.len() > 2);
-    (records, notes)
+    let folders = ["log/tile/0/000.p", "log/tile/entries/000.p"];
+    let tiles: Vec<Vec<u8>> = folders
+        .iter()
+        .flat_map(|f| read(&journal.join(f)))
+        .collect();
+    assert!(records.len() > 3 && notes.len() > 2 && tiles.len() > 2);
+    [records, notes, tiles]
 }
 
 /// What lies in the repository anyway, and `fuzz/corpus/TARGET`.
@@ -87,8 +106,10 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
             .map(|request| [b"POST /hooks/slack\n", request.as_slice()].concat())
             .collect(),
         "policies" => files("policy"),
-        "records" => journal().0,
-        "notes" => journal().1,
+        "records" => journal()[0].clone(),
+        "notes" => journal()[1].clone(),
+        "tiles" => journal()[2].clone(),
+        "credential_files" => files_of_credentials(),
         _ => Vec::new(),
     };
     seeds.extend(files(&format!("fuzz/corpus/{target}")));
@@ -153,4 +174,4 @@ macro_rules! targets {
     };
 }
 
-targets!(native maps map_text schemes cloud_events host_events http_requests cloud_answers records notes configuration policies);
+targets!(native maps map_text schemes cloud_events host_events http_requests cloud_answers records notes tiles credential_files configuration policies);

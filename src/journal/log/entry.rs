@@ -21,7 +21,7 @@ pub struct Entry {
 
 impl Entry {
     /// The entries of a bundle, up to the first malformed one.
-    pub(in crate::journal) fn all(bundle: &[u8]) -> Vec<Self> {
+    pub fn all(bundle: &[u8]) -> Vec<Self> {
         let mut entries = Vec::new();
         let mut rest = bundle;
         while let Some((length, behind)) = rest.split_first_chunk::<2>()

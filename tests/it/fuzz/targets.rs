@@ -2,12 +2,17 @@
 //! asserts what holds for any bytes. `fuzz/` runs them under cargo-fuzz, and the suite on the seeds
 //! and on mutations of them.
 
+use std::collections::BTreeMap;
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use sharehook::app::{App, Prepared};
+use object_store::ObjectStoreExt as _;
+use object_store::memory::InMemory;
+use sharehook::app::{App, Deadline, Prepared};
 use sharehook::clock::Clock;
 use sharehook::cloud::actions::{self, Action, Purpose};
-use sharehook::cloud::envelope;
+use sharehook::cloud::{Cloud, CloudSettings, CredentialChain, envelope};
 use sharehook::config::{AwsSecrets, Config, Vars};
 use sharehook::domain::{ServedRegions, ShareRequest, Timestamp, read_json};
 use sharehook::entrypoints::fuzzing;
@@ -16,16 +21,17 @@ use sharehook::inbound::{
 };
 use sharehook::journal::export::{Entry, Origin};
 use sharehook::journal::log::{
-    Checkpoint, ConsistencyProof, Proof, VerifierKey, records_in_segment,
+    Checkpoint, ConsistencyProof, Entry as SealedEntry, Hash, NoteSigner, Proof, VerifierKey,
+    records_in_segment, root,
 };
-use sharehook::journal::{State, Stored};
+use sharehook::journal::{Journal, State, Stored};
 use sharehook::policy::{PolicyFiles, PolicySet, SourceFacts, sample_files};
 
 /// A target and its name.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// Each target by the name that `fuzz/` and the corpora use.
-pub(crate) const TARGETS: [Target; 12] = [
+pub(crate) const TARGETS: [Target; 14] = [
     ("native", native),
     ("maps", maps),
     ("map_text", map_text),
@@ -36,6 +42,8 @@ pub(crate) const TARGETS: [Target; 12] = [
     ("cloud_answers", cloud_answers),
     ("records", records),
     ("notes", notes),
+    ("tiles", tiles),
+    ("credential_files", credential_files),
     ("configuration", configuration),
     ("policies", policies),
 ];
@@ -286,6 +294,91 @@ pub(crate) fn notes(data: &[u8]) {
         }
         if let Ok(proof) = ConsistencyProof::read(text) {
             assert!(proof.check(&key).is_err(), "nobody has signed it");
+        }
+    }
+}
+
+/// The last tile and entry bundle of a signed log: the next seal follows them if the tile has the signed
+/// root, which is that of the whole hashes in it.
+pub(crate) fn tiles(data: &[u8]) {
+    let hash = |bytes: &[u8]| Hash::try_from(bytes).unwrap();
+    let hashes: Vec<Hash> = data.chunks_exact(32).take(255).map(hash).collect();
+    if hashes.is_empty() {
+        return;
+    }
+    let signer = NoteSigner::read("fuzz", &NoteSigner::pem(&[7; 32])).unwrap();
+    let checkpoint = Checkpoint {
+        origin: "fuzz".to_owned(),
+        size: hashes.len() as u64,
+        root: root(&hashes),
+        number: 1,
+        at: now(),
+        key_change: None,
+    };
+    let note = signer.sign(&checkpoint.to_string()).into_bytes();
+    let store = Arc::new(InMemory::new());
+    let journal = Journal::over(Arc::clone(&store) as _);
+    let (runtime, _) = &*APP;
+    runtime.block_on(async {
+        let width = hashes.len();
+        for (path, bytes) in [
+            ("log/checkpoint".to_owned(), note.clone()),
+            ("log/checkpoints/000001".to_owned(), note),
+            (format!("log/tile/0/000.p/{width}"), data.to_vec()),
+            (format!("log/tile/entries/000.p/{width}"), data.to_vec()),
+        ] {
+            store
+                .put(&path.as_str().into(), bytes.into())
+                .await
+                .unwrap();
+        }
+        let sealed = journal.seal(&signer, now()).await;
+        let adds_up = data.len() / 32 == width;
+        assert_eq!(sealed.is_ok(), adds_up, "{sealed:?}");
+    });
+    let mut read = Vec::new();
+    for entry in SealedEntry::all(data) {
+        let text = entry.to_string();
+        read.extend_from_slice(&(text.len() as u16).to_be_bytes());
+        read.extend_from_slice(text.as_bytes());
+    }
+    assert!(data.starts_with(&read), "an entry that was not written");
+}
+
+/// A file of the SDKs, and a profile of tccli: an error repeats no line of it, which may be a secret.
+pub(crate) fn credential_files(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let (runtime, _) = &*APP;
+    for (file, home) in [
+        ("sdk", None),
+        ("fuzz.credential", Some(PathBuf::from("home"))),
+    ] {
+        let variables = BTreeMap::from(
+            [
+                ("TENCENTCLOUD_CREDENTIALS_FILE", "sdk"),
+                ("TCCLI_PROFILE", "fuzz"),
+                // The role of a profile is asked for there, and nobody answers.
+                ("SHAREHOOK_METADATA_ENDPOINT", "off"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let content = text.to_owned();
+        let read = move |path: &Path| match path.ends_with(file) {
+            true => Ok(content.clone()),
+            false => Err(Error::from(ErrorKind::NotFound)),
+        };
+        let chain = CredentialChain::new(&variables, home, Arc::new(read));
+        let settings = CloudSettings {
+            endpoint: Some("http://127.0.0.1:9".to_owned()),
+            ..CloudSettings::new(now)
+        };
+        let cloud = Cloud::new(settings, chain).unwrap();
+        if let Err(error) = runtime.block_on(cloud.find_credentials(Deadline::NEVER)) {
+            let shown = error.to_string();
+            let secret = |line: &&str| line.len() >= 12 && shown.contains(line.trim());
+            assert_eq!(text.lines().find(secret), None, "{shown}");
         }
     }
 }
