@@ -18,6 +18,16 @@ serve:
 invoke event:
     set -a; . events/local.env; set +a; cargo run -- invoke --config sharehook.local.toml {{event}}
 
+# Attacks the service over loopback and measures honest deliveries: just attack --seconds 5 --only slow-heads
+attack *options:
+    cargo build --release
+    tests/attack/attack.py {{options}}
+
+# Mixed traffic while everything fails, then the books: just soak [--minutes 3 | --hour] [--seed N]
+soak *options:
+    cargo build --release
+    tests/attack/soak.py {{options}}
+
 # Runs the benchmarks
 bench:
     cargo bench

@@ -6,20 +6,16 @@ throttled, answered with 5xx, cut off, or stored without an answer lose nothing 
 is sealed, verified and proven there, a removed or altered object is found, and an old request is retired.
 """
 
-import base64
 import concurrent.futures
 import contextlib
-import hashlib
-import hmac
 import json
 import subprocess
-import time
 import urllib.error
 
 from fault_proxy import BROKEN, BROKEN_AFTER, CUT, LOST, THROTTLED, FaultProxy
 from ministack import REGION, Aws
-from support import LOCAL, Sandbox, Stage, aged, binary, check, environment, equal, free_port, http_call
-from support import local_configuration, local_variables, run, step, wait_for
+from support import Sandbox, Stage, aged, binary, check, environment, equal, free_port, http_call
+from support import local_configuration, local_variables, run, signed, step, wait_for
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # (that of the AWS environment)
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -29,16 +25,11 @@ IMAGE, CHAIN, CHAINED = "lhbp-6jc6l8yb", "img-xkd784jw", "lhbp-su83x02a"
 ACCOUNTS = ["700000164995", "1038493875"]
 
 
-def signed(name: str, image: str = IMAGE, **more) -> tuple:
-    """A native request's body and its headers, signed by standardwebhooks.com."""
-    body = json.dumps({"id": name, "action": "share", "image": image, "region": "ap-singapore", "accounts": ACCOUNTS,
-                       "requester": "alice@example.com", "approvers": ["bob@example.com"], "ticket": name,
-                       "reason": "the base image of July", "expires_in": "30d", **more}).encode()
-    when = str(int(time.time()))
-    secret = base64.b64decode(LOCAL["NATIVE_WEBHOOK_SECRET"].removeprefix("whsec_"))
-    mac = hmac.new(secret, f"msg_{name}.{when}.".encode() + body, hashlib.sha256).digest()
-    return body, {"content-type": "application/json", "webhook-id": f"msg_{name}", "webhook-timestamp": when,
-                  "webhook-signature": "v1," + base64.b64encode(mac).decode()}
+def share(name: str, image: str = IMAGE, **more) -> tuple:
+    """The delivery of a native request: its body and its headers."""
+    return signed({"id": name, "action": "share", "image": image, "region": "ap-singapore", "accounts": ACCOUNTS,
+                   "requester": "alice@example.com", "approvers": ["bob@example.com"], "ticket": name,
+                   "reason": "the base image of July", "expires_in": "30d", **more})
 
 
 class Place:
@@ -108,7 +99,7 @@ def deliver(url: str, delivery: tuple) -> tuple:
 def until_done(url: str, name: str, **request) -> dict:
     """Delivers as a sender does that repeats what was not accepted; the last answer."""
     def probe():
-        status, answer = deliver(url, signed(name, **request))
+        status, answer = deliver(url, share(name, **request))
         check(status in (0, 200, 202, 207) or status >= 500, f"{name} to be taken or put off", [status, answer])
         return answer if status == 200 else None
     return wait_for(f"{name} to be answered 200", probe, 90, 0.5)
@@ -121,13 +112,13 @@ def content(answer: dict) -> dict:
 
 def at_once(place: Place, services: list) -> None:
     """Fifty identical deliveries over two processes."""
-    delivery = signed("CHG50")
+    delivery = share("CHG50")
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda n: deliver(services[n % 2], delivery), range(50)))
     check(all(status in (200, 202) for status, _ in answers), "each of the fifty to be answered 200 or 202", answers)
     settled = content(until_done(services[0], "CHG50"))
     equal(settled["status"], "completed", "the request's status")
-    status, again = deliver(services[1], signed("CHG50"))
+    status, again = deliver(services[1], share("CHG50"))
     equal((status, again.get("duplicate"), content(again)), (200, True, settled), "what the other process answers")
     for status, answer in answers:
         equal(answer["id"], "CHG50", "the id of each answer")
@@ -170,7 +161,7 @@ def outage(place: Place, services: list) -> None:
     """A store that takes nothing: the cloud may be read, and not changed; afterwards the delivery is carried out."""
     before = place.sandbox.shares()
     place.proxy.inject([THROTTLED] * 200)
-    status, answer = deliver(services[0], signed("OUTAGE"))
+    status, answer = deliver(services[0], share("OUTAGE"))
     check(status >= 500, "a delivery that cannot be recorded to be put off", [status, answer])
     equal(place.sandbox.shares(), before, "the shares in the cloud while nothing can be recorded")
     with place.proxy.lock:

@@ -2,15 +2,15 @@
 """Exported events against the published schema of OCSF 1.8.0, by an independent JSON Schema validator.
 
 The schema in tests/vectors was made once with `ocsf-json-schema` 1.2.0 (class api_activity; profiles cloud, datetime,
-security_control). The records are of real runs against the stand-in cloud: a share, a denial and a duplicate with other
-content. Shows that every event is valid, and that the validator would have found one that is not.
+security_control). The records are of real runs against the stand-in cloud: a share, a denial, a duplicate with other
+content, and a signed share that takes several calls. Shows that every event is valid, and that the validator would have found one that is not.
 """
 
 import json
 import subprocess
 
-from support import ROOT, Sandbox, Stage, binary, check, environment, equal, event, local_configuration
-from support import local_variables, run, step, use_environment
+from support import ROOT, Sandbox, Stage, binary, check, environment, equal, event, free_port, http_call
+from support import local_configuration, local_variables, run, signed, step, use_environment
 
 use_environment("aws")
 
@@ -20,7 +20,7 @@ SCHEMA = ROOT / "tests" / "vectors" / "ocsf-1.8.0-api_activity.schema.json"
 
 
 def exported(stage: Stage, sandbox: Sandbox) -> list:
-    """The events of a journal with a share, a denial and a conflict."""
+    """The events of a journal with a share, a denial, a conflict, and a signed chain of calls."""
     configuration = local_configuration(stage.directory)
     variables = local_variables(sandbox.url, f"file:{stage.directory / 'journal'}")
 
@@ -34,6 +34,13 @@ def exported(stage: Stage, sandbox: Sandbox) -> list:
         file.write_text(json.dumps({**good, **change}), encoding="utf-8")
         done = sharehook("invoke", str(file))
         equal(done.returncode, code, f"the exit code with {change}: {done.stdout}{done.stderr}")
+    chain = {**good, "id": "chain", "image": "img-xkd784jw", "lighthouse": True}
+    url = f"http://127.0.0.1:{free_port()}"
+    argv = [binary(), "--config", configuration, "serve", "--listen", url.removeprefix("http://")]
+    stage.start("serve", argv, variables)
+    stage.await_http("serve", f"{url}/healthz")
+    status, answer = http_call(f"{url}/hooks/native", "POST", *signed(chain))
+    equal(status, 200, f"the status of a signed delivery, which answers {answer}")
     done = sharehook("audit", "export", "--format", "ocsf")
     equal(done.returncode, 0, f"the export's exit code: {done.stderr}")
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -49,7 +56,7 @@ def test(stage: Stage) -> None:
         flaws = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(one)]
         equal(flaws, [], f"the flaws of {json.dumps(one)}")
     kinds = {one["metadata"]["event_code"] for one in events}
-    check({"opened", "closed", "conflict"} <= kinds, "an event of each kind", sorted(kinds))
+    check({"opened", "progress", "closed", "conflict"} <= kinds, "an event of each kind", sorted(kinds))
     step(f"{len(events)} events are valid: {', '.join(sorted(kinds))}")
     for spoil in ({"ticket": "x"}, {"time": "today"}, {"activity_id": 77}, {"time_dt": "today"}):
         check(not validator.is_valid({**events[0], **spoil}), f"{spoil} to be found")

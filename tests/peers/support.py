@@ -4,9 +4,11 @@ In: this checkout, with a built `sharehook` (SHAREHOOK_BIN names another). Out: 
 expected, what came, and the last lines of every program's log. Knows nothing of Lambda, queues or Tencent Cloud.
 """
 
+import base64
 import contextlib
-import http.client
 import hashlib
+import hmac
+import http.client
 import json
 import os
 import pathlib
@@ -109,20 +111,22 @@ class Stage:
     def log(self, name: str) -> pathlib.Path:
         return self.directory / f"{name}.log"
 
-    def start(self, name: str, argv: list, env: dict | None = None, cwd: pathlib.Path = ROOT) -> subprocess.Popen:
-        """Starts a program as the leader of its own process group, its output in NAME.log."""
+    def start(self, name: str, argv: list, env: dict | None = None, cwd: pathlib.Path = ROOT,
+              unread: bool = False) -> subprocess.Popen:
+        """Starts a program as the leader of its own process group, its output in NAME.log, or `unread` in pipes."""
         with open(self.log(name), "ab") as log:
+            output = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} if unread else {
+                "stdout": log, "stderr": subprocess.STDOUT}
             program = subprocess.Popen([str(a) for a in argv], cwd=cwd, env=environment(env or {}),
-                                       stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                       start_new_session=True)
+                                       stdin=subprocess.DEVNULL, start_new_session=True, **output)
         self.programs.append((name, program))
         return program
 
     def alive(self, name: str) -> None:
         """Fails at once when a program has ended, instead of waiting for what it will never do."""
-        for known, program in self.programs:
-            if known == name and program.poll() is not None:
-                raise Failed(f"{name} ended with status {program.returncode}")
+        latest = dict(self.programs).get(name)
+        if latest and latest.poll() is not None:
+            raise Failed(f"{name} ended with status {latest.returncode}")
 
     def await_http(self, name: str, url: str, seconds: float = 30.0) -> None:
         """Waits until `url` answers with anything at all."""
@@ -189,6 +193,16 @@ def local_variables(sandbox: str, journal: str) -> dict:
     return {**LOCAL, "SHAREHOOK_CLOUD_ENDPOINT": sandbox, "SHAREHOOK_JOURNAL": journal}
 
 
+def signed(request: dict, secret: str = LOCAL["NATIVE_WEBHOOK_SECRET"], at: float | None = None) -> tuple:
+    """A native request's body and its headers, signed by standardwebhooks.com; `at` is the sender's clock."""
+    body, name = json.dumps(request).encode(), f"msg_{request['id']}"
+    when = str(int(time.time() if at is None else at))
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    mac = hmac.new(key, f"{name}.{when}.".encode() + body, hashlib.sha256).digest()
+    return body, {"content-type": "application/json", "webhook-id": name, "webhook-timestamp": when,
+                  "webhook-signature": "v1," + base64.b64encode(mac).decode()}
+
+
 def aged(record: bytes, year: str = "2020") -> bytes:
     """A request's first record as it would be had it been written in another year: there is no clock to turn back."""
     line = json.loads(record.split(b"\n", 1)[0])
@@ -204,6 +218,12 @@ class Sandbox:
         self.url = f"http://127.0.0.1:{free_port()}"
         stage.start("sandbox", [binary(), "sandbox", "--site", "cn", "--listen", self.url.removeprefix("http://")])
         stage.await_http("sandbox", f"{self.url}/sandbox/state")
+
+    def fail(self, *faults: str) -> None:
+        """The next calls that meet one of these faults, such as `*:slow:2s@3`."""
+        headers = {"content-type": "application/json"}
+        status, text = http_call(f"{self.url}/sandbox/faults", "POST", json.dumps(faults).encode(), headers)
+        equal(status, 200, f"the sandbox's status for {faults}, which answers {text}")
 
     def ask(self, what: str) -> dict:
         """What the sandbox's side door answers: `state` or `calls`."""
@@ -231,7 +251,8 @@ def _shares(call: dict) -> bool:
 
 
 @contextlib.contextmanager
-def _stage():
+def staged():
+    """A stage in a folder of its own; prints the logs when the block fails."""
     with tempfile.TemporaryDirectory(prefix="sharehook-peers-") as directory:
         stage = Stage(pathlib.Path(directory))
         try:
@@ -250,7 +271,7 @@ def run(test) -> None:
     began = time.monotonic()
     name = pathlib.Path(sys.argv[0]).name
     try:
-        with _stage() as stage:
+        with staged() as stage:
             test(stage)
     except (Failed, OSError) as error:
         print(f"{name}: FAILED after {time.monotonic() - began:.1f} s\n{error}", file=sys.stderr)
