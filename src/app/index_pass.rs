@@ -71,6 +71,11 @@ impl App {
                 self.journal.note_pass(pass, some.last().copied()).await?;
             }
             if streams.is_empty() {
+                let removed = self.journal.remove_leftovers(self.now()).await?;
+                if let Some(first) = removed.first() {
+                    let files = removed.len();
+                    tracing::warn!(files, first, "removed what killed processes left");
+                }
                 self.journal.note_pass(pass, None).await?;
                 return Ok(indexed);
             }

@@ -20,8 +20,7 @@ const MIN_TIME_LEFT: Duration = Duration::from_secs(2);
 const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 /// Requests that are looked at before the first of them is worked on.
 const LEADS: usize = 128;
-/// Requests that are read, and files that are written, at once; requests that are worked on at
-/// once.
+/// Requests that are read at once; requests that are worked on at once.
 const READERS: usize = 16;
 const WORKERS: usize = 8;
 
@@ -174,16 +173,12 @@ impl App {
             .into_iter()
             .map(|(lead, state)| (lead.wake_ups.clone(), state));
         round.to_tell.extend(to_tell);
-        for some in ends.chunks(READERS) {
-            let settle = some
-                .iter()
-                .map(|(lead, state)| self.journal.settle(state, &lead.wake_ups, now, rules));
-            let settled = join_all(settle).await;
-            let failed = settled.into_iter().filter_map(Result::err);
-            round
-                .report
-                .failures
-                .extend(failed.map(|error| error.to_string()));
+        let ended: Vec<_> = ends
+            .iter()
+            .map(|(lead, state)| (state, lead.wake_ups.as_slice()))
+            .collect();
+        if let Err(error) = self.journal.settle(&ended, now, rules).await {
+            round.report.failures.push(error.to_string());
         }
     }
 
@@ -200,7 +195,7 @@ impl App {
             let told = some.iter().map(async |(wake_ups, state)| {
                 let state = self.tell(state.clone(), &failures, false, deadline).await?;
                 let now = self.now();
-                self.journal.settle(&state, wake_ups, now, rules).await
+                self.journal.settle(&[(&state, wake_ups)], now, rules).await
             });
             let failed = join_all(told).await.into_iter().filter_map(Result::err);
             let failed = failed.map(|error: JournalError| error.to_string());

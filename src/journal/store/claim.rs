@@ -245,7 +245,8 @@ impl Journal {
             (!wanted.items.is_empty()).then_some(Event::Cancelled(wanted))
         };
         let after = self.append(state, at, worker, event).await?;
-        self.settle(&after, &[], at, &NoticeRules::default()).await
+        self.settle(&[(&after, &[])], at, &NoticeRules::default())
+            .await
     }
 
     /// Records the end of an attempt to notify, unless another sender has recorded that attempt or a

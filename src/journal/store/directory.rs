@@ -1,5 +1,5 @@
 //! A directory as a store: `object_store`'s own, with other listings and reads. Skips everything
-//! but plain files and folders with valid names; [`odd_entries`] lists what is skipped. Otherwise
+//! but plain files and folders with valid names; [`Skipped`] lists what is skipped. Otherwise
 //! one odd name would end every listing, and opening a FIFO would block until a writer opens it.
 
 use std::fmt;
@@ -29,6 +29,7 @@ struct Entries {
     folders: Vec<(String, PathBuf)>,
     /// Names that no store can have, each with the reason.
     odd: Vec<(String, &'static str)>,
+    temporary: Vec<(String, PathBuf)>,
 }
 
 impl Entries {
@@ -44,7 +45,7 @@ impl Entries {
             let (name, kind) = (entry.file_name(), entry.file_type()?);
             let shown = name.to_string_lossy().into_owned();
             match name.to_str() {
-                Some(name) if is_temporary(name) => {}
+                Some(name) if is_temporary(name) => entries.temporary.push((shown, entry.path())),
                 Some(name) if PathPart::from(name).as_ref() != name => {
                     entries.odd.push((shown, "its name is not a journal's"));
                 }
@@ -72,30 +73,33 @@ fn odd_kind(kind: FileType) -> &'static str {
     }
 }
 
-/// The entries below some folders of a journal that the store skips: path from the journal's root,
-/// and the reason. Blocks on the disk.
-pub(super) fn odd_entries(
-    root: &FsPath,
-    folders: &[&str],
-) -> io::Result<Vec<(String, &'static str)>> {
-    let mut odd = Vec::new();
-    let mut waiting: Vec<(String, PathBuf)> = folders
-        .iter()
-        .map(|name| ((*name).to_owned(), root.join(name)))
-        .collect();
-    while let Some((shown, folder)) = waiting.pop() {
-        let entries = Entries::of(&folder)?;
-        let below = |name: String| format!("{shown}/{name}");
-        odd.extend(
-            entries
-                .odd
-                .into_iter()
-                .map(|(name, why)| (below(name), why)),
-        );
-        let inner = entries.folders.into_iter();
-        waiting.extend(inner.map(|(name, path)| (below(name), path)));
+/// The files that the store skips, as paths from the journal's root.
+#[derive(Default)]
+pub(super) struct Skipped {
+    /// Each with the reason.
+    pub(super) odd: Vec<(String, &'static str)>,
+    /// Each with the file.
+    pub(super) temporary: Vec<(String, PathBuf)>,
+}
+
+impl Skipped {
+    /// Adds what lies below some folders of a journal. Blocks on the disk.
+    pub(super) fn walk(&mut self, root: &FsPath, folders: &[&str]) -> io::Result<()> {
+        let folder = |name: &&str| ((*name).to_owned(), root.join(name));
+        let mut waiting: Vec<(String, PathBuf)> = folders.iter().map(folder).collect();
+        while let Some((shown, folder)) = waiting.pop() {
+            let entries = Entries::of(&folder)?;
+            let below = |name: String| format!("{shown}/{name}");
+            let odd = entries.odd.into_iter();
+            self.odd.extend(odd.map(|(name, why)| (below(name), why)));
+            let temporary = entries.temporary.into_iter();
+            self.temporary
+                .extend(temporary.map(|(name, path)| (below(name), path)));
+            let inner = entries.folders.into_iter();
+            waiting.extend(inner.map(|(name, path)| (below(name), path)));
+        }
+        Ok(())
     }
-    Ok(odd)
 }
 
 /// A listing in progress.

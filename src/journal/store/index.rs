@@ -312,11 +312,10 @@ impl Journal {
             let mut known = Vec::new();
             for entry in index.grants_of(state.stream()) {
                 let path = self.grant_path(entry);
-                let same_image = (&entry.region, &entry.image) == (&wanted.region, &wanted.image);
                 let newest = entry.full && entry.seq == wanted.seq;
                 if newest && !self.holds_bytes(&path, grant.as_deref()).await? {
                     self.delete_entries(vec![path]).await?;
-                } else if same_image && entry.seq <= wanted.seq {
+                } else if entry.replaced_by(&wanted) {
                     known.push(entry.clone());
                 }
             }

@@ -22,6 +22,7 @@ mod reopen;
 mod retire;
 mod s3;
 mod sealing;
+mod skipped;
 mod split;
 mod streams;
 mod unsealed;

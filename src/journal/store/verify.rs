@@ -9,11 +9,9 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use super::super::chain::{Chain, Finding};
-use super::super::location::JournalLocation;
 use super::super::log::{Hash, VerifiedLog};
 use super::super::record::{Flaw, StreamId};
 use super::super::state::{State, StreamState};
-use super::directory::odd_entries;
 use super::index::Asked;
 use super::log::about;
 use super::objects::{Fetched, Folder};
@@ -142,27 +140,7 @@ impl Journal {
     /// Finds, in a directory, the entries that the store skips, such as links. A record that is
     /// missing because of one gets no second finding.
     async fn find_odd_entries(&self, report: &mut Report) -> Result<(), JournalError> {
-        let places = [
-            (&*self.place, &["requests", "log"][..]),
-            (self.index_place(), &["index"]),
-        ];
-        let directory = |(place, folders): (&JournalLocation, _)| match place {
-            JournalLocation::Directory(dir) => Some((dir.clone(), folders)),
-            _ => None,
-        };
-        let places: Vec<_> = places.into_iter().filter_map(directory).collect();
-        let walk = move || {
-            let odd = places
-                .iter()
-                .map(|(dir, folders)| odd_entries(dir, folders));
-            odd.collect::<Result<Vec<_>, _>>().map(|odd| odd.concat())
-        };
-        let odd = tokio::task::spawn_blocking(walk).await;
-        let odd = odd.map_err(|source| {
-            let doing = "the verification";
-            JournalError::BrokeOff { doing, source }
-        })?;
-        for (path, why) in odd.map_err(|error| self.failed("list", "", &error))? {
+        for (path, why) in self.skipped().await?.odd {
             report.findings.retain(|finding| finding.path != path);
             let flaw = Flaw::Foreign(why.to_owned());
             report.find(about(path, flaw));

@@ -15,7 +15,7 @@ use super::super::record::{StreamId, Worker};
 use super::super::state::{State, StreamState};
 use super::{History, Journal, JournalError};
 
-const FOLDER: &str = "workers";
+pub(super) const FOLDER: &str = "workers";
 
 /// A worker's lock. When it is dropped the lock is free and the file stays: that worker is gone.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ fn boot() -> io::Result<String> {
 }
 
 /// What a worker's file says, unless a live process holds its lock.
-fn is_free(path: &FsPath) -> io::Result<Option<String>> {
+pub(super) fn is_free(path: &FsPath) -> io::Result<Option<String>> {
     let mut file = File::open(path)?;
     match file.try_lock_shared() {
         Ok(()) => {}

@@ -6,12 +6,15 @@
 //! wake-up is durable. It deletes a wake-up only after its record exists, and records are
 //! permanent, so a slow worker cannot delete a wake-up that another still needs.
 
+use futures_util::future::join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::path::Path;
 
 use super::super::super::location::JournalLocation;
 use super::super::super::state::{State, WakeUp};
 use super::super::objects::LISTING_TIMEOUT;
 use super::super::{Journal, JournalError};
+use super::grants::{GrantEntry, SIDE_BY_SIDE};
 use crate::domain::{NoticeRules, Timestamp};
 
 /// When an entry is this old without its record, the record will not be written: its writer stopped
@@ -56,22 +59,49 @@ impl Journal {
         Ok(wake_ups)
     }
 
-    /// Updates the index after a look at a request: writes the entries that its records require,
-    /// then deletes `wake_ups` and other entries that are no longer needed. A request with work
-    /// left, or a notification owed by `rules`, keeps its wake-ups.
+    /// Updates the index after a look at requests, each with the wake-ups that led there: writes the
+    /// entries that its records require, then deletes those wake-ups and other entries that are no
+    /// longer needed. A request with work left, or a notification owed by `rules`, keeps its
+    /// wake-ups. Lists each image once.
     ///
     /// # Errors
-    /// The store failed. Then the request gets another look.
+    /// The store failed for one of them at least. Then that one gets another look.
     pub async fn settle(
         &self,
-        state: &State,
-        wake_ups: &[WakeUp],
+        ended: &[(&State, &[WakeUp])],
         now: Timestamp,
         rules: &NoticeRules,
     ) -> Result<(), JournalError> {
+        let listed = self
+            .listed_with(ended.iter().map(|(state, _)| *state))
+            .await?;
+        let (mut done, mut end) = (Vec::new(), Ok(()));
+        for some in ended.chunks(SIDE_BY_SIDE) {
+            let settled = some
+                .iter()
+                .map(|(state, wake_ups)| self.settle_one(state, wake_ups, &listed, now, rules));
+            for settled in join_all(settled).await {
+                match settled {
+                    Ok(of_one) => done.extend(of_one),
+                    Err(error) => end = Err(error),
+                }
+            }
+        }
+        self.delete_entries(done).await.and(end)
+    }
+
+    /// Writes a request's entries. Returns those that are no longer needed.
+    async fn settle_one(
+        &self,
+        state: &State,
+        wake_ups: &[WakeUp],
+        listed: &[GrantEntry],
+        now: Timestamp,
+        rules: &NoticeRules,
+    ) -> Result<Vec<Path>, JournalError> {
         let next = state.next_look(rules, now);
         if next.is_some_and(|at| at <= now) {
-            return self.keep_newest(state, wake_ups).await;
+            return Ok(self.older(state, wake_ups));
         }
         let newest = state.newest();
         let announced = |at: &Timestamp| {
@@ -89,18 +119,23 @@ impl Journal {
             .filter(|wake_up| wake_up.seq <= newest || wake_up.is_old(now))
             .map(|wake_up| self.wake_up_path(wake_up))
             .collect();
-        done.extend(self.settle_listing(state, now).await?);
-        self.delete_entries(done).await
+        for wanted in GrantEntry::of(state, newest) {
+            let known: Vec<_> = listed
+                .iter()
+                .filter(|entry| entry.replaced_by(&wanted))
+                .cloned()
+                .collect();
+            done.extend(self.replace(state, wanted, &known, now).await?);
+        }
+        Ok(done)
     }
 
     /// Of the due wake-ups of a request that stays due, only that of the newest record is needed.
-    async fn keep_newest(&self, state: &State, wake_ups: &[WakeUp]) -> Result<(), JournalError> {
-        let Some(newest) = state.wake_up().filter(|known| wake_ups.contains(known)) else {
-            return Ok(());
-        };
-        let older = wake_ups.iter().filter(|wake_up| wake_up.seq < newest.seq);
-        let older = older.map(|wake_up| self.wake_up_path(wake_up)).collect();
-        self.delete_entries(older).await
+    fn older(&self, state: &State, wake_ups: &[WakeUp]) -> Vec<Path> {
+        let newest = state.wake_up().filter(|known| wake_ups.contains(known));
+        let older = |wake_up: &&WakeUp| newest.is_some_and(|newest| wake_up.seq < newest.seq);
+        let older = wake_ups.iter().filter(older);
+        older.map(|wake_up| self.wake_up_path(wake_up)).collect()
     }
 
     /// Deletes old entries of a request without a record. Keeps recent ones: the record may still
@@ -130,7 +165,7 @@ impl Journal {
         self.touch(&self.wake_up_path(&wake_up)).await
     }
 
-    pub(in super::super) fn wake_up_path(&self, wake_up: &WakeUp) -> object_store::path::Path {
+    pub(in super::super) fn wake_up_path(&self, wake_up: &WakeUp) -> Path {
         self.index_path(&["due", &wake_up.name()])
     }
 }

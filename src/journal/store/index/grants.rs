@@ -20,7 +20,7 @@ use super::super::{History, Journal, JournalError};
 use crate::domain::{AccountId, ImageRef, Region, Timestamp};
 
 /// Number of requests to read at once.
-const SIDE_BY_SIDE: usize = 16;
+pub(super) const SIDE_BY_SIDE: usize = 16;
 /// The suffix of an entry that contains a grant.
 const FULL: &str = ".json";
 
@@ -68,6 +68,12 @@ impl GrantEntry {
         self.stream == other.stream
             && (&self.region, &self.image, &self.receivers)
                 == (&other.region, &other.image, &other.receivers)
+    }
+
+    /// Whether it is no newer than `wanted`, of the same request and image.
+    pub(super) fn replaced_by(&self, wanted: &Self) -> bool {
+        (self.stream, &self.region, &self.image) == (wanted.stream, &wanted.region, &wanted.image)
+            && self.seq <= wanted.seq
     }
 
     fn meets(&self, receivers: &[&str]) -> bool {
@@ -241,22 +247,24 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes a request's entries as of its newest record. Returns the entries that they replace.
-    pub(super) async fn settle_listing(
+    /// The entries of every image that one of these requests concerns.
+    pub(super) async fn listed_with<'s>(
         &self,
-        state: &State,
-        now: Timestamp,
-    ) -> Result<Vec<Path>, JournalError> {
-        let mut done = Vec::new();
-        for wanted in GrantEntry::of(state, state.newest()) {
-            let listed = self.grant_entries(&[&wanted.region, &wanted.image]).await?;
-            let mine: Vec<GrantEntry> = listed
-                .into_iter()
-                .filter(|entry| entry.stream == wanted.stream && entry.seq <= wanted.seq)
-                .collect();
-            done.extend(self.replace(state, wanted, &mine, now).await?);
+        states: impl Iterator<Item = &'s State>,
+    ) -> Result<Vec<GrantEntry>, JournalError> {
+        let images: BTreeSet<_> = states
+            .flat_map(|state| GrantEntry::of(state, 0))
+            .map(|entry| (entry.region, entry.image))
+            .collect();
+        let images: Vec<_> = images.into_iter().collect();
+        let mut entries = Vec::new();
+        for some in images.chunks(SIDE_BY_SIDE) {
+            let lists = some
+                .iter()
+                .map(|(region, image)| async move { self.grant_entries(&[region, image]).await });
+            entries.extend(try_join_all(lists).await?.into_iter().flatten());
         }
-        Ok(done)
+        Ok(entries)
     }
 
     /// Writes one entry if it is missing. Returns those of `known` that are no longer needed.

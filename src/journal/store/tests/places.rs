@@ -1,6 +1,7 @@
 //! Directories and memory as places: what survives, what is told when a place cannot be used.
 
 use super::*;
+use crate::domain::Timestamp;
 
 #[tokio::test]
 async fn the_story_is_there_after_the_process_is_gone() {
@@ -300,4 +301,39 @@ async fn a_folder_that_disappears_is_noticed_before_the_next_record() {
         fs::create_dir_all(&dir).unwrap();
     }
     assert!(!dir.join("requests").exists());
+}
+
+#[tokio::test]
+async fn temporary_files_are_removed_once_their_processes_are_surely_dead() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = small(dir.path()).await;
+    let live = claim(&journal, "third").await;
+    let beside = files(dir.path())[0].with_extension("json#1");
+    let old = [
+        beside.clone(),
+        dir.path().join("index/due/x#2"),
+        dir.path().join("workers/0123456789abcdef.new"),
+        dir.path().join("workers/0123456789abcdef"),
+    ];
+    let young = beside.with_extension("json#3");
+    for file in old.iter().chain([&young]) {
+        fs::write(file, "another boot\nof a request\n").unwrap();
+    }
+    let now = Timestamp::try_from(fs::metadata(&young).unwrap().modified().unwrap()).unwrap();
+    assert_eq!(journal.remove_leftovers(now).await.unwrap(), [""; 0]);
+    let day = std::time::Duration::from_secs(24 * 3_600);
+    let written = std::time::SystemTime::from(now) - day;
+    for entry in fs::read_dir(dir.path().join("workers")).unwrap() {
+        let file = fs::File::open(entry.unwrap().path()).unwrap();
+        file.set_modified(written).unwrap();
+    }
+    for file in &old {
+        fs::File::open(file).unwrap().set_modified(written).unwrap();
+    }
+    let removed = journal.remove_leftovers(now).await.unwrap();
+    assert_eq!(removed.len(), old.len(), "{removed:?}");
+    assert!(young.exists() && old.iter().all(|file| !file.exists()));
+    assert_eq!(fs::read_dir(dir.path().join("workers")).unwrap().count(), 1);
+    drop(live);
+    assert!(journal.verify().await.unwrap().clean());
 }
