@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::journal::{Indexed, JournalError, Pass};
+use crate::journal::{JournalError, Pass};
 
 use super::{App, Deadline};
 
@@ -22,7 +22,7 @@ impl App {
     ///
     /// # Errors
     /// The journal cannot be listed or written.
-    pub async fn reindex(&self) -> Result<Indexed, JournalError> {
+    pub async fn reindex(&self) -> Result<u64, JournalError> {
         let mut pass = self.journal.pass(self.now()).await?.from_the_start();
         self.compare(&mut pass, Duration::MAX).await
     }
@@ -34,23 +34,23 @@ impl App {
         deadline: Deadline,
     ) -> Result<(), JournalError> {
         let time = (super::context::left(deadline) / 3).min(MAX_TIME);
-        let mended = self.compare(pass, time).await?.mended;
+        let mended = self.compare(pass, time).await?;
         if mended > 0 {
             tracing::warn!(mended, "the index lacked entries that the records ask for");
         }
         Ok(())
     }
 
-    async fn compare(&self, pass: &mut Pass, time: Duration) -> Result<Indexed, JournalError> {
+    async fn compare(&self, pass: &mut Pass, time: Duration) -> Result<u64, JournalError> {
         let began = Instant::now();
         let sealing = self.config().seal.is_some();
         let index = self.journal.index_to_mend(pass, sealing).await?;
-        let mut indexed = Indexed::default();
+        let mut mended = 0;
         loop {
             let streams = self.journal.next_streams(pass).await?;
             for some in streams.chunks(STREAMS) {
                 if began.elapsed() >= time {
-                    return Ok(indexed);
+                    return Ok(mended);
                 }
                 let (mut histories, mut unreadable) = (Vec::new(), Vec::new());
                 for few in some.chunks(READERS) {
@@ -66,8 +66,9 @@ impl App {
                 }
                 let rules = self.prepared.notice_rules();
                 let journal = &self.journal;
-                let mended = journal.mend_index(&index, &histories, &unreadable, self.now(), rules);
-                indexed.add(mended.await?);
+                let in_some =
+                    journal.mend_index(&index, &histories, &unreadable, self.now(), rules);
+                mended += in_some.await?;
                 self.journal.note_pass(pass, some.last().copied()).await?;
             }
             if streams.is_empty() {
@@ -77,7 +78,7 @@ impl App {
                     tracing::warn!(files, first, "removed what killed processes left");
                 }
                 self.journal.note_pass(pass, None).await?;
-                return Ok(indexed);
+                return Ok(mended);
             }
         }
     }

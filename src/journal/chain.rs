@@ -83,6 +83,17 @@ impl Chain {
         }
     }
 
+    /// A verification from record `seq` on, whose predecessor's file has the hash `prev`. The stream's
+    /// state is unknown.
+    pub(super) fn after(stream: StreamId, seq: u64, prev: Option<String>) -> Self {
+        Self {
+            next: seq,
+            prev,
+            lost: true,
+            ..Self::new(stream)
+        }
+    }
+
     /// Skips a record that exists only in its segment; `hash` is the sealed hash of its file. From
     /// here on the stream's state is unknown.
     pub fn pass(&mut self, hash: String) {
@@ -107,9 +118,10 @@ impl Chain {
             File::TooLarge(bytes) => Err(Flaw::TooLarge { bytes }),
             File::Absent => Err(Flaw::Missing),
         };
-        self.prev = match file {
-            File::Bytes(bytes) => Some(Stored::hash_of(bytes)),
-            File::Absent | File::TooLarge(_) => None,
+        self.prev = match (&followed, file) {
+            (Ok(stored), _) => Some(stored.hash.clone()),
+            (Err(_), File::Bytes(bytes)) => Some(Stored::hash_of(bytes)),
+            (Err(_), File::Absent | File::TooLarge(_)) => None,
         };
         self.doubtful = followed.is_err();
         let told = followed.and_then(|stored| self.tell(stored));

@@ -42,7 +42,7 @@ pub use state::{
     WakeUp, Work,
 };
 pub use store::{
-    Access, AppendError, Claim, History, Index, Indexed, Journal, JournalError, MAX_PAUSE,
-    NewestFirst, Opened, Opening, Pass, PlaceError, Report, RequestFiles, Retirement, Sealing,
-    StoreFault, Unsealed, WorkerLease,
+    Access, AppendError, Claim, History, Index, Journal, JournalError, MAX_PAUSE, NewestFirst,
+    Opened, Opening, Pass, PlaceError, Report, RequestFiles, Retirement, Sealing, StoreFault,
+    Unsealed, WorkerLease,
 };

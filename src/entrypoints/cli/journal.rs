@@ -7,7 +7,6 @@ use serde_json::json;
 use crate::app::{Deadline, GrantEntry, GrantFilter, Listed, RequestEntry};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
-use crate::journal::Indexed;
 
 use super::args::{GrantsOptions, SweepOptions};
 use super::print::table;
@@ -152,15 +151,13 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<E
     let report = app.sweep_at_once(Deadline::after(SWEEP_BUDGET)).await?;
     if context.json {
         let mut shown = json!(report);
-        if let (Some(index), Some(shown)) = (index, shown.as_object_mut()) {
-            shown.insert("index".to_owned(), json!(index));
+        if let (Some(mended), Some(shown)) = (index, shown.as_object_mut()) {
+            shown.insert("index".to_owned(), json!({"mended": mended}));
         }
         outln!("{shown}");
     } else {
-        if let Some(Indexed { wanted, mended }) = index {
-            outln!(
-                "index: the records need {wanted} entries; {mended} were missing and are written now"
-            );
+        if let Some(mended) = index {
+            outln!("index: missing entries that were written: {mended}");
         }
         outln!("{report}");
     }

@@ -40,15 +40,10 @@ fn split(hashes: &[Hash]) -> (&[Hash], &[Hash]) {
     hashes.split_at(hashes.len().next_power_of_two() / 2)
 }
 
-/// The inclusion proof of leaf `index`: the sibling hashes on its way to the root. `None` if there
-/// is no such leaf.
-pub fn inclusion(leaves: &[Hash], index: usize) -> Option<Vec<Hash>> {
-    if index >= leaves.len() {
-        return None;
-    }
-    let mut path = Vec::new();
-    let (mut part, mut at) = (leaves, index);
-    while part.len() > 1 {
+/// The hashes beside the way from the root to leaf `at`, from below, and the subtree where it ends.
+fn way(leaves: &[Hash], mut at: usize, ends: fn(usize, usize) -> bool) -> (Vec<Hash>, &[Hash]) {
+    let (mut path, mut part) = (Vec::new(), leaves);
+    while !ends(at, part.len()) {
         let (left, right) = split(part);
         if at < left.len() {
             path.push(root(right));
@@ -60,58 +55,61 @@ pub fn inclusion(leaves: &[Hash], index: usize) -> Option<Vec<Hash>> {
         }
     }
     path.reverse();
-    Some(path)
+    (path, part)
 }
 
-/// Whether the proof leads from a leaf to the root of a tree of `size` leaves (RFC 9162, 2.1.3.2).
-pub fn inclusion_holds(leaf: &Hash, index: u64, size: u64, path: &[Hash], root: &Hash) -> bool {
-    if index >= size {
-        return false;
-    }
-    let (mut at, mut last, mut hash) = (index, size - 1, *leaf);
-    for beside in path {
-        if last == 0 {
-            return false;
-        }
-        if at & 1 == 1 || at == last {
-            hash = node_hash(beside, &hash);
-            while at & 1 == 0 && at != 0 {
-                at >>= 1;
-                last >>= 1;
-            }
-        } else {
-            hash = node_hash(&hash, beside);
-        }
-        at >>= 1;
-        last >>= 1;
-    }
-    last == 0 && hash == *root
+/// The inclusion proof of leaf `index`: the siblings on the path to the root, from below. `None` if
+/// there is no such leaf.
+pub fn inclusion(leaves: &[Hash], index: usize) -> Option<Vec<Hash>> {
+    (index < leaves.len()).then(|| way(leaves, index, |_, size| size == 1).0)
 }
 
-/// The consistency proof from the tree of the first `old` leaves to the tree of all (RFC 6962,
-/// 2.1.2). `None` if `old` is 0 or more than there are.
+/// The consistency proof from the tree of the first `old` leaves to that of all (RFC 6962, 2.1.2).
+/// `None` if `old` is 0 or exceeds the number of leaves.
 pub fn consistency(leaves: &[Hash], old: usize) -> Option<Vec<Hash>> {
     if old == 0 || old > leaves.len() {
         return None;
     }
-    let mut path = Vec::new();
-    let (mut part, mut at, mut whole) = (leaves, old, true);
-    while at < part.len() {
-        let (left, right) = split(part);
-        if at <= left.len() {
-            path.push(root(right));
-            part = left;
-        } else {
-            path.push(root(left));
-            at -= left.len();
-            part = right;
-            whole = false;
-        }
+    let (mut path, part) = way(leaves, old - 1, |at, size| at + 1 == size);
+    // The verifier has the root of the old tree as a whole.
+    if part.len() < old {
+        path.insert(0, root(part));
     }
-    // The verifier knows the old tree's root, so the proof omits it.
-    path.extend((!whole).then(|| root(part)));
-    path.reverse();
     Some(path)
+}
+
+/// Follows a proof from a node to the root of its tree: node `at` of a level whose last one is `last`.
+/// `step` gets each hash of the proof, and whether it stands on the left.
+fn climb(mut at: u64, mut last: u64, path: &[Hash], mut step: impl FnMut(&Hash, bool)) -> bool {
+    for beside in path {
+        if last == 0 {
+            return false;
+        }
+        let on_left = at & 1 == 1 || at == last;
+        step(beside, on_left);
+        while on_left && at & 1 == 0 && at != 0 {
+            at >>= 1;
+            last >>= 1;
+        }
+        at >>= 1;
+        last >>= 1;
+    }
+    last == 0
+}
+
+fn join(beside: &Hash, on_left: bool, hash: &Hash) -> Hash {
+    if on_left {
+        node_hash(beside, hash)
+    } else {
+        node_hash(hash, beside)
+    }
+}
+
+/// Whether the proof leads from a leaf to the root of a tree of `size` leaves (RFC 9162, 2.1.3.2).
+pub fn inclusion_holds(leaf: &Hash, index: u64, size: u64, path: &[Hash], root: &Hash) -> bool {
+    let mut hash = *leaf;
+    let step = |beside: &Hash, on_left| hash = join(beside, on_left, &hash);
+    index < size && climb(index, size - 1, path, step) && hash == *root
 }
 
 /// Whether the proof shows that the tree of `size` leaves continues that of `old` (RFC 9162,
@@ -124,39 +122,26 @@ pub fn consistency_holds(old: (u64, &Hash), new: (u64, &Hash), path: &[Hash]) ->
     if old == 0 || old > size {
         return false;
     }
-    let (mut at, mut last) = (old - 1, size - 1);
-    while at & 1 == 1 {
-        at >>= 1;
-        last >>= 1;
-    }
-    let mut path = path.iter();
-    let first = if old.is_power_of_two() {
-        Some(old_root)
-    } else {
-        path.next()
-    };
-    let Some(first) = first else {
-        return false;
+    // A full old tree is a node of the new one, and no part of the proof.
+    let (first, path) = match path.split_first() {
+        _ if old.is_power_of_two() => (old_root, path),
+        Some(split) => split,
+        None => return false,
     };
     let (mut from_old, mut from_new) = (*first, *first);
-    for beside in path {
-        if last == 0 {
-            return false;
-        }
-        if at & 1 == 1 || at == last {
-            from_old = node_hash(beside, &from_old);
-            from_new = node_hash(beside, &from_new);
-            while at & 1 == 0 && at != 0 {
-                at >>= 1;
-                last >>= 1;
+    let below = (old - 1).trailing_ones();
+    let climbed = climb(
+        (old - 1) >> below,
+        (size - 1) >> below,
+        path,
+        |beside, on_left| {
+            if on_left {
+                from_old = node_hash(beside, &from_old);
             }
-        } else {
-            from_new = node_hash(&from_new, beside);
-        }
-        at >>= 1;
-        last >>= 1;
-    }
-    last == 0 && from_old == *old_root && from_new == *new_root
+            from_new = join(beside, on_left, &from_new);
+        },
+    );
+    climbed && from_old == *old_root && from_new == *new_root
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 //! Four header lines and an empty line precede the records. A record's file has two lines, so no
 //! lengths are needed. A segment without records introduces the next key.
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::super::record::{MAX_RECORD_BYTES, StreamId};
-use super::{Entry, Hash, KeyChange};
+use super::{Entry, KeyChange};
 use crate::domain::Timestamp;
 
 /// Size at which a segment is full, in bytes. The next segment takes further records.
@@ -31,7 +32,7 @@ pub(in crate::journal) struct Segment {
     /// The key that signs from the next seal on, if this one introduces one.
     pub(in crate::journal) key_change: Option<KeyChange>,
     /// Each record's place, hash and file.
-    records: Vec<(Entry, Vec<u8>)>,
+    records: Vec<(Entry, Bytes)>,
     bytes: usize,
 }
 
@@ -49,11 +50,10 @@ impl Segment {
     }
 
     /// Appends a record's file.
-    pub(in crate::journal) fn push(&mut self, stream: StreamId, seq: u64, file: Vec<u8>) -> Hash {
-        let hash: Hash = Sha256::digest(&file).into();
+    pub(in crate::journal) fn push(&mut self, stream: StreamId, seq: u64, file: Bytes) {
+        let hash = Sha256::digest(&file).into();
         self.bytes = self.bytes.saturating_add(file.len());
         self.records.push((Entry { stream, seq, hash }, file));
-        hash
     }
 
     /// Whether the segment is full.
@@ -62,17 +62,32 @@ impl Segment {
     }
 
     /// Each record's place, hash, and file's bytes, in the order of the log.
-    pub(in crate::journal) fn records(&self) -> &[(Entry, Vec<u8>)] {
+    pub(in crate::journal) fn records(&self) -> &[(Entry, Bytes)] {
         &self.records
     }
 
+    /// Each record's place and hash, in the order of the log.
+    pub(in crate::journal) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.records.iter().map(|(entry, _)| entry)
+    }
+
     /// [`Segment::records`], by value.
-    pub(in crate::journal) fn into_records(self) -> Vec<(Entry, Vec<u8>)> {
+    pub(in crate::journal) fn into_records(self) -> Vec<(Entry, Bytes)> {
         self.records
     }
 
     /// The object's bytes.
     pub(in crate::journal) fn write(&self) -> Vec<u8> {
+        let mut bytes = self.header().into_bytes();
+        for (entry, file) in &self.records {
+            bytes.extend_from_slice(place(entry.stream, entry.seq).as_bytes());
+            bytes.extend_from_slice(file);
+        }
+        bytes
+    }
+
+    /// The lines before the first record.
+    fn header(&self) -> String {
         let Self {
             number, start, at, ..
         } = self;
@@ -80,37 +95,44 @@ impl Segment {
             None => String::new(),
             Some(change) => format!("{change}\n"),
         };
-        let mut bytes = format!("{FORMAT}\n{number}\n{start}\n{at}\n{change}\n").into_bytes();
-        for (entry, file) in &self.records {
-            bytes.extend_from_slice(format!("{} {}\n", entry.stream, entry.seq).as_bytes());
-            bytes.extend_from_slice(file);
-        }
-        bytes
+        format!("{FORMAT}\n{number}\n{start}\n{at}\n{change}\n")
     }
 
     /// Reads an object's bytes.
-    /// The flaw of the bytes.
+    ///
     /// # Errors
-    /// What is wrong with it.
-    pub(in crate::journal) fn read(bytes: &[u8]) -> Result<Self, &'static str> {
+    /// The flaw of the bytes.
+    pub(in crate::journal) fn read(bytes: &Bytes) -> Result<Self, &'static str> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not text")?;
         let (header, body) = text
             .split_once("\n\n")
             .ok_or("it has no empty line below its header")?;
-        let segment = Self::header(header).ok_or("its header is not a segment's")?;
-        let segment = segment.body(body)?;
-        if segment.write() == bytes {
+        let mut segment = Self::read_header(header)
+            .filter(|segment| text.starts_with(&segment.header()))
+            .ok_or("its header is not a segment's")?;
+        let mut lines = body.split_inclusive('\n');
+        let mut end = text.len() - body.len();
+        while let Some(line) = lines.next() {
+            let (stream, seq) = read_place(line).ok_or("a record in it has no place")?;
+            let (Some(record), Some(checksum)) = (lines.next(), lines.next()) else {
+                return Err("its last record is cut off");
+            };
+            if !checksum.ends_with('\n') {
+                return Err("its last record is cut off");
+            }
+            let begin = end + line.len();
+            end = begin + record.len() + checksum.len();
+            segment.push(stream, seq, bytes.slice(begin..end));
+        }
+        if segment.records.is_empty() == segment.key_change.is_some() {
             Ok(segment)
         } else {
-            Err("it is not written as this program writes it")
+            Err("it has neither records nor a key, or both")
         }
     }
 
-    fn header(header: &str) -> Option<Self> {
-        let mut lines = header.lines();
-        if lines.next()? != FORMAT {
-            return None;
-        }
+    fn read_header(header: &str) -> Option<Self> {
+        let mut lines = header.lines().skip(1);
         let number = lines.next()?.parse().ok()?;
         let start = lines.next()?.parse().ok()?;
         let mut segment = Self::new(number, start, lines.next()?.parse().ok()?);
@@ -119,29 +141,17 @@ impl Segment {
         }
         Some(segment)
     }
+}
 
-    fn body(mut self, body: &str) -> Result<Self, &'static str> {
-        let mut lines = body.split_inclusive('\n');
-        while let Some(place) = lines.next() {
-            let parsed = || {
-                let (stream, seq) = place.strip_suffix('\n')?.split_once(' ')?;
-                Some((stream.parse().ok()?, seq.parse().ok()?))
-            };
-            let (stream, seq) = parsed().ok_or("a record in it has no place")?;
-            let (Some(record), Some(checksum)) = (lines.next(), lines.next()) else {
-                return Err("its last record is cut off");
-            };
-            if !checksum.ends_with('\n') {
-                return Err("its last record is cut off");
-            }
-            self.push(stream, seq, [record, checksum].concat().into_bytes());
-        }
-        if self.records.is_empty() == self.key_change.is_some() {
-            Ok(self)
-        } else {
-            Err("it has neither records nor a key, or both")
-        }
-    }
+/// The line before a record's file.
+fn place(stream: StreamId, seq: u64) -> String {
+    format!("{stream} {seq}\n")
+}
+
+fn read_place(line: &str) -> Option<(StreamId, u64)> {
+    let (stream, seq) = line.trim_end().split_once(' ')?;
+    let (stream, seq) = (stream.parse().ok()?, seq.parse().ok()?);
+    (place(stream, seq) == line).then_some((stream, seq))
 }
 
 /// The number of records in an object's bytes; for the fuzz targets.
@@ -149,7 +159,7 @@ impl Segment {
 /// # Errors
 /// The flaw of the bytes.
 pub fn records_in_segment(bytes: &[u8]) -> Result<usize, &'static str> {
-    Segment::read(bytes).map(|segment| segment.records().len())
+    Segment::read(&Bytes::copy_from_slice(bytes)).map(|segment| segment.records.len())
 }
 
 #[cfg(test)]
@@ -161,7 +171,7 @@ mod tests {
         let builder = StreamBuilder::full();
         let mut segment = Segment::new(7, 40, "2026-11-21T08:00:00Z".parse().unwrap());
         for (seq, file) in (0..).zip(builder.files()) {
-            segment.push(builder.stream, seq, file);
+            segment.push(builder.stream, seq, file.into());
         }
         segment
     }
@@ -169,7 +179,7 @@ mod tests {
     #[test]
     fn a_segment_comes_back() {
         let segment = segment();
-        assert_eq!(Segment::read(&segment.write()).unwrap(), segment);
+        assert_eq!(Segment::read(&segment.write().into()).unwrap(), segment);
     }
 
     #[test]
@@ -184,7 +194,8 @@ mod tests {
             good[..good.len() - 1].to_owned(),
             format!("{good}x\n"),
         ] {
-            assert!(Segment::read(bad.as_bytes()).is_err(), "{bad}");
+            let bytes = Bytes::from(bad.clone());
+            assert!(Segment::read(&bytes).is_err(), "{bad}");
         }
     }
 }

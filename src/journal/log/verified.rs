@@ -42,7 +42,8 @@ impl VerifiedLog {
             return broken("its checkpoint and its segment say different things");
         }
         let mut edge = self.edge.clone();
-        let objects = edge.append(segment.records().iter().map(|(entry, _)| entry));
+        let mut leaves = Vec::new();
+        let objects = edge.append(segment.entries(), &mut leaves);
         if (edge.size(), edge.root()) != (checkpoint.size, checkpoint.root) {
             return broken("its records, or those before it, are not the ones that were signed");
         }
@@ -50,12 +51,11 @@ impl VerifiedLog {
             let known = self.sealed(entry.stream).and_then(|of| of.get(&entry.seq));
             known.is_some_and(|(hash, _)| *hash != entry.hash)
         };
-        let mut entries = segment.records().iter().map(|(entry, _)| entry);
-        if entries.find(other).is_some() {
+        if segment.entries().find(other).is_some() {
             return broken("it holds a record that an earlier seal holds with other bytes");
         }
-        for (entry, _) in segment.records() {
-            self.leaves.push(entry.leaf());
+        self.leaves.extend(leaves);
+        for entry in segment.entries() {
             let of_stream = self.sealed.entry(entry.stream).or_default();
             if let std::collections::btree_map::Entry::Vacant(free) = of_stream.entry(entry.seq) {
                 free.insert((entry.hash, number));

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use object_store::path::Path;
-use serde::Serialize;
 
 use super::super::chain::Finding;
 use super::super::record::{Flaw, StreamId};
@@ -30,23 +29,6 @@ pub use pass::Pass;
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
 /// A record of this age has its entry, and no sealer is working on it.
 const SETTLED: SignedDuration = SignedDuration::from_hours(1);
-
-/// How the index compares with the records.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Indexed {
-    /// Entries that the records require.
-    pub wanted: u64,
-    /// Entries that were missing or altered and have been written again.
-    pub mended: u64,
-}
-
-impl Indexed {
-    /// Adds other counts.
-    pub fn add(&mut self, other: Self) {
-        self.wanted = self.wanted.saturating_add(other.wanted);
-        self.mended = self.mended.saturating_add(other.mended);
-    }
-}
 
 /// What the index holds.
 #[derive(Debug, Default)]
@@ -129,7 +111,11 @@ impl Journal {
         for asked in all {
             ends.insert(asked.stream, asked.end);
             let mut found = self.lacks(&index, asked, sealing);
-            found.extend(self.untrue_grants(&index, asked).await?);
+            let newest = (asked.stream, asked.end);
+            let untrue = self.untrue_grants(&index, newest, asked.grant.as_deref());
+            let why = "it does not say what the records say";
+            let untrue = untrue.await?.into_iter();
+            found.extend(untrue.map(|entry| self.foreign(&self.grant_path(&entry), why)));
             if !found.is_empty() && self.folder(asked.stream).await?.end == asked.end {
                 findings.append(&mut found);
             }
@@ -186,30 +172,26 @@ impl Journal {
         lacks.into_iter().map(finding).collect()
     }
 
-    /// The stream's entries whose grant differs from the records.
+    /// The stream's entries as of its newest record whose grant differs from the records.
     async fn untrue_grants(
         &self,
         index: &Index,
-        asked: &Asked,
-    ) -> Result<Vec<Finding>, JournalError> {
-        let mut found = Vec::new();
-        let newest = |entry: &&GrantEntry| entry.full && entry.seq.saturating_add(1) == asked.end;
-        for entry in index.grants_of(asked.stream).iter().filter(newest) {
-            let path = self.grant_path(entry);
-            if !self.holds_bytes(&path, asked.grant.as_deref()).await? {
-                let why = "it does not say what the records say";
-                found.push(self.foreign(&path, why));
+        (stream, end): (StreamId, u64),
+        grant: Option<&[u8]>,
+    ) -> Result<Vec<GrantEntry>, JournalError> {
+        let mut untrue = Vec::new();
+        let newest = |entry: &&GrantEntry| entry.full && entry.seq.saturating_add(1) == end;
+        for entry in index.grants_of(stream).iter().filter(newest) {
+            let holds = match self.fetch_one(&self.grant_path(entry)).await? {
+                Fetched::Bytes(bytes) => grant == Some(&bytes),
+                Fetched::Absent => true,
+                Fetched::TooLarge(_) => false,
+            };
+            if !holds {
+                untrue.push(entry.clone());
             }
         }
-        Ok(found)
-    }
-
-    async fn holds_bytes(&self, path: &Path, wanted: Option<&[u8]>) -> Result<bool, JournalError> {
-        Ok(match self.fetch_one(path).await? {
-            Fetched::Bytes(bytes) => wanted == Some(&bytes),
-            Fetched::Absent => true,
-            Fetched::TooLarge(_) => false,
-        })
+        Ok(untrue)
     }
 
     /// Reads the index, and which records the log has, to mend the index. `sealing`: whether this
@@ -243,50 +225,45 @@ impl Journal {
         damaged: &[StreamId],
         now: Timestamp,
         rules: &NoticeRules,
-    ) -> Result<Indexed, JournalError> {
-        let mut all = Indexed::default();
+    ) -> Result<u64, JournalError> {
+        let mut mended = 0;
         for history in histories {
-            all.add(self.mend_unsealed(index, history, now).await?);
+            mended += u64::from(self.mend_unsealed(index, history, now).await?);
             if let Some(state) = history.state() {
-                all.add(self.mend(index, state, now, rules).await?);
+                mended += self.mend(index, state, now, rules).await?;
             }
         }
         for stream in damaged.iter().filter(|s| !index.due.contains_key(s)) {
             self.announce_wake_up(WakeUp::new(now, *stream, 0)).await?;
-            all.mended = all.mended.saturating_add(1);
+            mended += 1;
         }
-        Ok(all)
+        Ok(mended)
     }
 
-    /// Writes the entry for the stream's first unsealed record, if there is none. Without a seal
-    /// and a sealer, deletes such entries, because nothing uses them.
+    /// Writes the entry for the stream's first unsealed record; whether there was none. Without a
+    /// seal and a sealer, deletes such entries, because nothing uses them.
     async fn mend_unsealed(
         &self,
         index: &Index,
         history: &History,
         now: Timestamp,
-    ) -> Result<Indexed, JournalError> {
+    ) -> Result<bool, JournalError> {
         let (stream, end) = (history.stream, history.records.len() as u64);
         let named = index.unsealed.get(&stream).map_or(&[][..], Vec::as_slice);
-        let mut indexed = Indexed::default();
         let Some(sealed) = &index.sealed else {
             let done = named.iter().filter(|seq| **seq < end);
             let done = done.map(|seq| self.unsealed_path(stream, *seq)).collect();
-            self.delete_entries(done).await?;
-            return Ok(indexed);
+            return self.delete_entries(done).await.map(|()| false);
         };
         let sealed = sealed.get(&stream).copied().unwrap_or(0);
-        if sealed >= end {
-            return Ok(indexed);
-        }
-        indexed.wanted = 1;
         let newest = history.records.last().map(|stored| stored.record.at);
         let settled = newest.is_none_or(|at| now.duration_since(at) >= SETTLED);
-        if named.first().is_none_or(|first| *first > sealed) && (index.thorough || settled) {
-            self.touch(&self.unsealed_path(stream, sealed)).await?;
-            indexed.mended = 1;
+        let named = named.first().is_some_and(|first| *first <= sealed);
+        if named || sealed >= end || !(index.thorough || settled) {
+            return Ok(false);
         }
-        Ok(indexed)
+        self.touch(&self.unsealed_path(stream, sealed)).await?;
+        Ok(true)
     }
 
     async fn mend(
@@ -295,39 +272,31 @@ impl Journal {
         state: &State,
         now: Timestamp,
         rules: &NoticeRules,
-    ) -> Result<Indexed, JournalError> {
-        let mut indexed = Indexed::default();
-        if let Some(at) = state.next_look(rules, now) {
-            let due = next_look(state, at);
-            indexed.wanted = 1;
-            if !index.wakes(&due) {
-                self.announce_wake_up(due).await?;
-                indexed.mended = 1;
-            }
+    ) -> Result<u64, JournalError> {
+        let mut mended = 0;
+        let due = state.next_look(rules, now).map(|at| next_look(state, at));
+        if let Some(due) = due.filter(|due| !index.wakes(due)) {
+            self.announce_wake_up(due).await?;
+            mended += 1;
         }
         let grant = state.grant();
         let grant = grant.map(|grant| serde_json::to_vec(&grant)).transpose()?;
+        let newest = (state.stream(), state.head().next_seq);
+        let untrue = self.untrue_grants(index, newest, grant.as_deref()).await?;
+        let paths = untrue.iter().map(|entry| self.grant_path(entry)).collect();
+        self.delete_entries(paths).await?;
         let mut done = Vec::new();
         for wanted in GrantEntry::of(state, state.newest()) {
-            let mut known = Vec::new();
-            for entry in index.grants_of(state.stream()) {
-                let path = self.grant_path(entry);
-                let newest = entry.full && entry.seq == wanted.seq;
-                if newest && !self.holds_bytes(&path, grant.as_deref()).await? {
-                    self.delete_entries(vec![path]).await?;
-                } else if entry.replaced_by(&wanted) {
-                    known.push(entry.clone());
-                }
-            }
-            if state.live(now) {
-                let there = known.iter().any(|entry| entry.same_subject(&wanted));
-                indexed.wanted = indexed.wanted.saturating_add(1);
-                indexed.mended = indexed.mended.saturating_add(u64::from(!there));
-            }
+            let listed = index.grants_of(state.stream()).iter();
+            let known =
+                listed.filter(|entry| entry.replaced_by(&wanted) && !untrue.contains(entry));
+            let known: Vec<_> = known.cloned().collect();
+            let there = known.iter().any(|entry| entry.same_subject(&wanted));
+            mended += u64::from(state.live(now) && !there);
             done.extend(self.replace(state, wanted, &known, now).await?);
         }
         self.delete_entries(done).await?;
-        Ok(indexed)
+        Ok(mended)
     }
 
     /// Reads the index with one listing.

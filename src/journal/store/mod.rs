@@ -34,7 +34,7 @@ pub use access::Access;
 pub use claim::{Claim, MAX_PAUSE, WorkerLease};
 pub use error::{AppendError, JournalError, PlaceError, StoreFault};
 pub use history::History;
-pub use index::{Index, Indexed, Pass};
+pub use index::{Index, Pass};
 pub use newest_first::{NewestFirst, RequestFiles};
 pub use open_request::{Opened, Opening};
 pub use retire::Retirement;

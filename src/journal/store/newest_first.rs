@@ -168,7 +168,7 @@ impl NewestFirst {
                 begun.push(entry.stream);
             }
             let files = self.parts.entry(entry.stream).or_default();
-            files.insert(entry.seq, file.into());
+            files.insert(entry.seq, file);
         }
         for stream in begun {
             self.whole.insert(stream);

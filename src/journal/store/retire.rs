@@ -155,7 +155,7 @@ impl Journal {
             let records = segment.map(|segment| segment.into_records());
             let ours = records.into_iter().flatten();
             for (entry, file) in ours.filter(|(entry, _)| entry.stream == stream) {
-                files.insert(entry.seq, Bytes::from(file));
+                files.insert(entry.seq, file);
             }
         }
         match (0..retired.end).find(|seq| !files.contains_key(seq)) {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
 
-use super::super::chain::Finding;
+use super::super::chain::{Chain, Finding};
 use super::super::log::{Checkpoint, KeyChange, NoteSigner, Segment, VerifierKey, numbered};
 use super::super::record::{Flaw, Stored, StreamId};
 use super::index::unsealed::UnsealedEntry;
@@ -210,8 +210,7 @@ impl Journal {
             let path = self.shown(&self.segment_path(segment.number));
             return Err(self.damaged(about(path, Flaw::BrokenLog(why))));
         }
-        let entries = segment.records().iter().map(|(entry, _)| entry);
-        let objects = head.edge.append(entries);
+        let objects = head.edge.append(segment.entries(), &mut Vec::new());
         try_join_all(objects.iter().map(|object| async {
             let path = self.log_path(&object.path);
             self.create_exactly(&path, &object.bytes).await
@@ -311,7 +310,7 @@ impl Journal {
                     if segment.is_full() {
                         break;
                     }
-                    segment.push(*stream, seq, file.to_vec());
+                    segment.push(*stream, seq, file);
                     next = seq + 1;
                 }
                 if segment.is_full() || more {
@@ -329,61 +328,31 @@ impl Journal {
 
     /// Records of a stream from `start` on, up to the first that does not follow its predecessor.
     async fn unsealed_of(&self, stream: StreamId, start: u64) -> Result<Unsealed, JournalError> {
-        let mut read = Unsealed {
-            files: Vec::new(),
-            more: true,
-            flaw: None,
-        };
         let first = start.saturating_sub(1);
         let end = self.folder(stream).await?.end;
         let to = end.min(start + RECORDS);
-        let fetched = self.fetch(stream, first, to).await?;
-        let mut before = None;
-        for (seq, fetched) in (first..).zip(fetched) {
-            if seq < start {
-                if let Fetched::Bytes(bytes) = fetched {
-                    before = Some(Stored::hash_of(&bytes));
-                }
-                continue;
-            }
-            match follows(&fetched, stream, seq, before.as_ref()) {
-                Ok((bytes, hash)) => {
-                    read.files.push((seq, bytes));
-                    before = Some(hash);
-                }
-                Err(flaw) => {
-                    read.flaw = Some(Finding::of(stream, seq, flaw));
+        let mut fetched = self.fetch(stream, first, to).await?.into_iter().peekable();
+        let before = match fetched.next_if(|_| first < start) {
+            Some(Fetched::Bytes(bytes)) => Some(Stored::hash_of(&bytes)),
+            _ => None,
+        };
+        let mut chain = Chain::after(stream, start, before);
+        let mut read = Unsealed {
+            files: Vec::new(),
+            more: to < end,
+            flaw: None,
+        };
+        for (seq, fetched) in (start..).zip(fetched) {
+            match (chain.push(fetched.as_file()), fetched) {
+                (Ok(_), Fetched::Bytes(bytes)) => read.files.push((seq, bytes)),
+                (Ok(_), _) => {}
+                (Err(finding), _) => {
+                    read.more = false;
+                    read.flaw = Some(finding);
                     break;
                 }
             }
         }
-        read.more = read.flaw.is_none() && to < end;
         Ok(read)
     }
-}
-
-/// The file and hash of a record that follows the one before it.
-fn follows(
-    fetched: &Fetched,
-    stream: StreamId,
-    seq: u64,
-    before: Option<&String>,
-) -> Result<(Bytes, String), Flaw> {
-    let bytes = match fetched {
-        Fetched::Bytes(bytes) => bytes,
-        Fetched::Absent => return Err(Flaw::Missing),
-        Fetched::TooLarge(bytes) => return Err(Flaw::TooLarge { bytes: *bytes }),
-    };
-    let Stored { record, hash } = Stored::read(bytes)?;
-    if record.stream != stream {
-        let why = format!("it belongs to stream {}", record.stream);
-        return Err(Flaw::Foreign(why));
-    }
-    if record.seq != seq {
-        return Err(Flaw::Reordered { says: record.seq });
-    }
-    if record.prev.as_ref() != before {
-        return Err(Flaw::Unlinked);
-    }
-    Ok((bytes.clone(), hash))
 }

@@ -318,7 +318,7 @@ impl Walk {
         let path = format!("log/segments/{}", numbered(segment.number));
         self.paths.insert(path);
         let mut edge = self.log.edge().clone();
-        for object in edge.append(segment.records().iter().map(|(entry, _)| entry)) {
+        for object in edge.append(segment.entries(), &mut Vec::new()) {
             self.paths.insert(format!("log/{}", object.path));
         }
         if segment.key_change.is_some() {

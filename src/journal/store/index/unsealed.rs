@@ -71,7 +71,7 @@ impl Journal {
         segment: &Segment,
     ) -> Result<(), JournalError> {
         let newest: BTreeMap<StreamId, (u64, &[u8])> = (segment.records().iter())
-            .map(|(entry, file)| (entry.stream, (entry.seq, file.as_slice())))
+            .map(|(entry, file)| (entry.stream, (entry.seq, file.as_ref())))
             .collect();
         let mut done = Vec::new();
         for of_stream in entries.chunk_by(|a, b| a.stream == b.stream) {
