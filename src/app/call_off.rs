@@ -157,13 +157,15 @@ impl App {
         }
         let takers = others.iter().filter_map(|other| {
             let until = match (other.request().action, other.phase()) {
-                (Action::Cancel, Phase::Working { lease_until, .. }) => {
+                (Action::Cancel, Phase::Working { lease_until, .. }) if !other.is_due(now) => {
                     (order(other) < order(share)).then_some(*lease_until)
                 }
-                (Action::Share, Phase::Revoking { lease_until, .. }) => Some(*lease_until),
+                (Action::Share, Phase::Revoking { lease_until, .. }) if !other.is_due(now) => {
+                    Some(*lease_until)
+                }
                 // A repeated attempt to revoke writes no record before its call. An attempt that
                 // began before this share was due did not see the share.
-                (Action::Share, Phase::RevokeDeferred { not_before, .. }) if *not_before <= now => {
+                (Action::Share, Phase::RevokeDeferred { .. }) if other.is_due(now) => {
                     attempts_end(share)
                 }
                 _ => None,
@@ -288,7 +290,7 @@ fn after_later_shares(
     for share in later {
         let held = held(share, now);
         let live = match share.phase() {
-            Phase::Working { lease_until, .. } => Some(*lease_until).filter(|until| *until > now),
+            Phase::Working { lease_until, .. } => Some(*lease_until).filter(|_| !share.is_due(now)),
             _ => None,
         };
         for item in cancel.request().target.items() {

@@ -10,6 +10,7 @@ use crate::config::{AccountConfig, Config, DEFAULT_ACCOUNT, Vars};
 use crate::domain::{
     Action, Item, ItemResult, Problem, Problems, Region, ResultCode, ResultKind, ShareRequest,
 };
+use crate::journal::MAX_CLOCK_DIFFERENCE;
 
 /// A cloud for each configured account, and one for the credentials of the process.
 #[derive(Debug)]
@@ -70,6 +71,24 @@ impl CloudAccounts {
                 tracing::warn!(account, %error, "the cloud cannot be called as this account");
             }
         }
+    }
+
+    /// Forgets how far the clouds' clocks differ from this machine's.
+    pub(super) fn forget_clock(&self) {
+        self.all().for_each(Cloud::forget_clock);
+    }
+
+    /// The seconds by which a cloud's clock is ahead of this machine's, when its answers since show a
+    /// difference of more than a minute.
+    pub(super) fn clock_difference(&self) -> Option<i64> {
+        let differences = self.all().filter_map(Cloud::clock_difference);
+        let most = MAX_CLOCK_DIFFERENCE.as_secs().unsigned_abs();
+        let wrong = differences.filter(|seconds| seconds.unsigned_abs() > most);
+        wrong.max_by_key(|seconds| seconds.unsigned_abs())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Cloud> {
+        std::iter::once(&self.default).chain(self.named.values())
     }
 
     /// On a host that writes the credentials of its role into each request's headers.

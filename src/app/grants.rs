@@ -4,10 +4,8 @@
 use crate::domain::{
     AccountId, Action, Identity, ImageRef, Item, ItemResult, ResultKind, Timestamp,
 };
-use crate::journal::{Phase, State, StreamId};
+use crate::journal::{MAX_COVER, Phase, State, StreamId};
 
-/// The next look at a share that another grant covers for longer than that.
-const COVERED_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
 /// The earliest second look at a share that a worker holds.
 const WORK_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
@@ -93,7 +91,7 @@ pub(super) fn held(share: &State, now: Timestamp) -> Vec<Item> {
 /// What it is about to share at this moment it may have found there already.
 fn holds(other: &State, now: Timestamp) -> Vec<Cover> {
     let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
-    let recheck = later(COVERED_RECHECK);
+    let recheck = later(MAX_COVER);
     let until = other.expires_at().map_or(recheck, |end| end.min(recheck));
     let cover = |item, until| Cover {
         item,

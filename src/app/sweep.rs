@@ -8,7 +8,9 @@ use std::time::Duration;
 use futures_util::future::{join_all, try_join3};
 
 use crate::domain::Timestamp;
-use crate::journal::{Affected, History, JournalError, State, StreamId, WakeUp, Work};
+use crate::journal::{
+    Affected, History, JournalError, MAX_PAUSE_OF_REVOCATION, State, StreamId, WakeUp, Work,
+};
 
 use super::notifying::Failures;
 use super::sweep_report::SweepReport;
@@ -16,8 +18,6 @@ use super::{App, Deadline};
 
 /// The sweep starts no request with less time left.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(2);
-/// A person's sweep also comes to what is put off for so long.
-const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 /// Requests that are looked at before the first of them is worked on.
 const LEADS: usize = 128;
 /// Requests that are read at once; requests that are worked on at once.
@@ -70,6 +70,7 @@ impl App {
         at_once: bool,
     ) -> Result<SweepReport, JournalError> {
         self.log_refusals();
+        self.clouds.forget_clock();
         let mut round = Round {
             now: self.now(),
             at_once,
@@ -79,7 +80,10 @@ impl App {
         };
         // What only a pause delays has its wake-up at the end of it.
         let until = match at_once {
-            true => round.now.checked_add(MAX_PAUSE).unwrap_or(Timestamp::MAX),
+            true => round
+                .now
+                .checked_add(MAX_PAUSE_OF_REVOCATION)
+                .unwrap_or(Timestamp::MAX),
             false => round.now,
         };
         let (due, pass) = (self.journal.due(until), self.journal.pass(round.now));
@@ -87,6 +91,7 @@ impl App {
         let (wake_ups, mut pass, abandoned) = try_join3(due, pass, abandoned).await?;
         let due = by_stream(wake_ups, abandoned, round.now);
         self.sweep_due(due, &mut round).await;
+        pass = self.journal.after_wrong_clock(pass).await?;
         if !pass.done() && !round.report.out_of_time {
             let ever_done = pass.ever_done();
             if let Err(error) = Box::pin(self.go_on(&mut pass, deadline)).await {
@@ -100,6 +105,7 @@ impl App {
             }
         }
         Box::pin(self.tell_due(&mut round)).await;
+        round.report.clock_difference = self.clouds.clock_difference();
         round.report.failures.extend(self.seal_when_due().await);
         Ok(round.report)
     }

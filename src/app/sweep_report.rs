@@ -24,6 +24,10 @@ pub struct SweepReport {
     pub overdue: Vec<Overdue>,
     /// Streams or requests that could not be read or written, and why.
     pub failures: Vec<String>,
+    /// Seconds by which the cloud's clock is ahead of this machine's, when that is more than a minute.
+    /// Known only of a sweep that called the cloud.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_difference: Option<i64>,
     /// True when the time ran out before everything due was done.
     pub out_of_time: bool,
 }
@@ -94,6 +98,14 @@ impl fmt::Display for SweepReport {
         }
         for overdue in &self.overdue {
             writeln!(f, "overdue: {overdue}")?;
+        }
+        if let Some(seconds) = self.clock_difference {
+            let word = if seconds > 0 { "behind" } else { "ahead of" };
+            let seconds = seconds.unsigned_abs();
+            writeln!(
+                f,
+                "clock: this machine is {seconds} s {word} the cloud's clock; correct it"
+            )?;
         }
         for failure in &self.failures {
             writeln!(f, "failure: {failure}")?;

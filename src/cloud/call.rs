@@ -35,6 +35,8 @@ pub struct Cloud {
     credentials: CredentialCache,
     /// Seconds to add to this machine's clock.
     clock_offset: AtomicI64,
+    /// Seconds by which the cloud's clock was ahead at the last answer; `i64::MIN`: unknown.
+    clock_difference: AtomicI64,
 }
 
 impl Cloud {
@@ -54,6 +56,7 @@ impl Cloud {
             throttle: Throttle::new(settings.lighthouse_per_second, settings.cvm_per_second),
             credentials: CredentialCache::new(credentials, Remote::new(&settings)?),
             clock_offset: AtomicI64::new(0),
+            clock_difference: AtomicI64::new(i64::MIN),
             lists_no_blueprint_shares: AtomicBool::new(false),
             settings,
         })
@@ -102,6 +105,7 @@ impl Cloud {
             self.throttle.wait_for_slot(api, region, deadline).await?;
             let (result, date) = attempt.send(&credentials, &body).await;
             self.observe(api, region, &result);
+            self.compare_clock(date.as_deref());
             let error = match result {
                 Ok(answered) => return Ok(answered),
                 Err(error) => error,
@@ -175,14 +179,31 @@ impl Cloud {
         now.checked_add(offset).unwrap_or(now)
     }
 
+    /// The seconds by which the cloud's clock is ahead of this machine's, as the last answer showed.
+    pub fn clock_difference(&self) -> Option<i64> {
+        let seconds = self.clock_difference.load(Ordering::Relaxed);
+        (seconds != i64::MIN).then_some(seconds)
+    }
+
+    /// Forgets it, so that a corrected clock is not reported.
+    pub fn forget_clock(&self) {
+        self.clock_difference.store(i64::MIN, Ordering::Relaxed);
+    }
+
+    /// Compares the clocks by an answer's `Date`; `None` when the header is absent or unreadable.
+    fn compare_clock(&self, date: Option<&str>) -> Option<i64> {
+        let theirs = DateTimeParser::new().parse_timestamp(date?).ok()?;
+        let seconds = theirs.duration_since((self.settings.clock)()).as_secs();
+        self.clock_difference.store(seconds, Ordering::Relaxed);
+        Some(seconds)
+    }
+
     /// Corrects the clock by the answer's `Date`; returns false when the header is absent or
     /// unreadable.
     fn fix_clock(&self, date: Option<&str>) -> bool {
-        let Some(theirs) = date.and_then(|text| DateTimeParser::new().parse_timestamp(text).ok())
-        else {
+        let Some(offset) = self.compare_clock(date) else {
             return false;
         };
-        let offset = theirs.duration_since((self.settings.clock)()).as_secs();
         self.clock_offset.store(offset, Ordering::Relaxed);
         tracing::warn!(
             offset_seconds = offset,

@@ -74,3 +74,13 @@ pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
         Err(error) => Invocation::failed(Outcome::Unavailable, error.to_string()),
     }
 }
+
+/// Compares the cloud with the journal for a schedule. A difference is an error, so that the host shows
+/// it.
+pub(crate) async fn drift(app: &App, deadline: Deadline) -> Invocation {
+    match Box::pin(app.drift(&[], deadline)).await {
+        Ok(report) if report.agrees() => Invocation::answered(Outcome::Done, json!(report)),
+        Ok(report) => Invocation::failed(Outcome::Drifted, json!(report).to_string()),
+        Err(error) => Invocation::failed(Outcome::Unavailable, error.to_string()),
+    }
+}

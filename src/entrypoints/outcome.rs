@@ -45,6 +45,8 @@ pub(crate) enum Outcome {
     Unavailable,
     /// A sweep left something overdue, or could not read or write something.
     SweepFailed,
+    /// The cloud's shares and the journal differ.
+    Drifted,
     /// The program panicked during the processing.
     Panicked,
 }
@@ -140,7 +142,7 @@ impl Outcome {
             Self::UnsupportedType => 415,
             Self::Invalid => 422,
             Self::Busy => 429,
-            Self::SweepFailed | Self::Panicked => 500,
+            Self::SweepFailed | Self::Drifted | Self::Panicked => 500,
             Self::Unavailable => 503,
         }
     }
@@ -175,6 +177,7 @@ impl Outcome {
             | Self::Unauthorised
             | Self::Unavailable
             | Self::SweepFailed
+            | Self::Drifted
             | Self::Panicked => false,
         }
     }
@@ -198,9 +201,12 @@ impl Outcome {
             | Self::Pending
             | Self::UnfinishedWithFailures
             | Self::Denied => Redelivery::None,
-            Self::Busy | Self::TooSlow | Self::Unavailable | Self::SweepFailed | Self::Panicked => {
-                Redelivery::MaySucceed
-            }
+            Self::Busy
+            | Self::TooSlow
+            | Self::Unavailable
+            | Self::SweepFailed
+            | Self::Drifted
+            | Self::Panicked => Redelivery::MaySucceed,
             Self::Invalid
             | Self::Unreadable
             | Self::UnsupportedType
@@ -229,6 +235,7 @@ impl Outcome {
             Self::UnknownSource | Self::Unauthorised => Some("Unauthorised"),
             Self::TooSlow | Self::Busy | Self::Unavailable => Some("Unavailable"),
             Self::SweepFailed => Some("SweepFailed"),
+            Self::Drifted => Some("Drifted"),
             Self::Panicked => Some("Panicked"),
         }
     }
@@ -252,6 +259,7 @@ impl Outcome {
             | Self::Busy
             | Self::Unavailable
             | Self::SweepFailed
+            | Self::Drifted
             | Self::Panicked => Exit::Failed,
         }
     }

@@ -41,6 +41,9 @@ pub use state::{
     Affected, BrokenRecord, Grant, Head, Owed, Phase, Receiver, Standing, State, StreamState, Told,
     WakeUp, Work,
 };
+pub use state::{
+    MAX_CLOCK_DIFFERENCE, MAX_COVER, MAX_LEASE, MAX_PAUSE_OF_REVOCATION, MAX_PAUSE_OF_WORK,
+};
 pub use store::{
     Access, AppendError, Claim, History, Index, Journal, JournalError, MAX_PAUSE, NewestFirst,
     Opened, Opening, Pass, PlaceError, Report, RequestFiles, Retirement, Sealing, StoreFault,

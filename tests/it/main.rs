@@ -11,6 +11,7 @@
 
 mod aws_secrets;
 mod bad_input;
+mod clocks;
 mod cloud_chain;
 mod cloud_codes;
 mod cloud_common_codes;

@@ -202,6 +202,9 @@ async fn commands_and_schedules_fail_visibly() {
     fs::write(&event, json!({"task": "sweep"}).to_string()).unwrap();
     let (code, _) = done(&["invoke", "sweep.json"]);
     assert_eq!(code, Some(1));
+    let event = world.folder.path().join("drift.json");
+    fs::write(&event, json!({"task": "drift"}).to_string()).unwrap();
+    assert_eq!(done(&["invoke", "drift.json"]).0, Some(1));
     let (code, text) = done(&["drift", "--json"]);
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(report["differences"][0]["difference"], "overdue");
@@ -219,6 +222,7 @@ async fn commands_and_schedules_fail_visibly() {
     world.clear_faults().await;
     assert_eq!(done(&["sweep"]).0, Some(0));
     assert_eq!(done(&["drift"]).0, Some(0));
+    assert_eq!(done(&["invoke", "drift.json"]).0, Some(0));
 }
 
 async fn reqwest_text(url: &str) -> String {

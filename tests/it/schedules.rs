@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sharehook::app::Ending;
+use sharehook::app::{Ending, Operator};
 use sharehook::clock;
 use sharehook::domain::{Identity, Item};
 use sharehook::journal::{State, StreamId};
@@ -122,6 +122,16 @@ async fn step(world: &World, request: &Value, kind: u64) {
                 async { drop(deliver(&others.1, request).await) },
             );
         }
+        9 => {
+            // It changes what failed or was denied, and nothing else.
+            let by = Operator {
+                source: "jira".parse().unwrap(),
+                requester: "carol@example.com".to_owned(),
+            };
+            let id = request["id"].as_str().unwrap();
+            let deadline = crate::support::deadline();
+            drop(world.app.retry(id, &by, "once more", deadline).await);
+        }
         7 => drop(world.app.sweep(crate::support::deadline()).await),
         _ => {
             let other = world.another();
@@ -165,7 +175,7 @@ async fn schedule(world: &mut World, seed: u64) {
             world.advance(jumps[chance.below(6) as usize]);
         }
         let request = &requests[chance.below(requests.len() as u64) as usize];
-        let kind = chance.below(9);
+        let kind = chance.below(10);
         let stopped = tokio::select! {
             () = step(world, request, kind) => false,
             () = world.fuse.crashed() => true,

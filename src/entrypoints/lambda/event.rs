@@ -23,6 +23,8 @@ pub(super) enum Shape {
     Messages(Vec<Message>),
     /// A schedule: `{"task":"sweep"}`, or an EventBridge rule's own "Scheduled Event".
     Sweep,
+    /// `{"task":"drift"}`: a schedule that compares the cloud with the journal.
+    Drift,
     /// A native request: a JSON object without the fields of any host's event.
     Direct(Value),
 }
@@ -58,8 +60,10 @@ pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
     if object.contains_key("requestContext") {
         return http(&event);
     }
-    if object.get("task").is_some_and(|task| task == "sweep") && object.len() == 1 {
-        return Ok(Shape::Sweep);
+    match object.get("task").and_then(Value::as_str) {
+        Some("sweep") if object.len() == 1 => return Ok(Shape::Sweep),
+        Some("drift") if object.len() == 1 => return Ok(Shape::Drift),
+        _ => {}
     }
     if object.contains_key("detail-type") && object.contains_key("detail") {
         return bus(&event);

@@ -67,6 +67,7 @@ pub(crate) async fn answer(
         Ok(Shape::Messages(messages)) => message::all_or_error(app, messages, deadline).await,
         Ok(Shape::Queue(batch)) => queue::batch(app, batch, deadline).await,
         Ok(Shape::Sweep) => invocation::sweep(app, deadline).await,
+        Ok(Shape::Drift) => invocation::drift(app, deadline).await,
         Ok(Shape::Direct(body)) => direct(app, body, request_id, deadline).await,
         Err(problem) => Invocation::unknown_event(&problem),
     }

@@ -212,7 +212,7 @@ impl State {
             return broken("a turn was taken from a worker that had none");
         }
         let mine = self.holder() == Some(&record.worker);
-        let due = self.due_at().is_some_and(|due| due <= record.at);
+        let due = self.is_due(record.at);
         if !mine && !due && !holder_gone && !self.only_paused() {
             return broken("a turn was taken before it was due");
         }

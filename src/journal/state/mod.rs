@@ -4,6 +4,7 @@
 mod affected;
 mod apply;
 mod call_off;
+mod due;
 mod notices;
 mod reopen;
 mod request_state;
@@ -15,6 +16,9 @@ mod work;
 
 pub use affected::{Affected, Receiver};
 pub use apply::BrokenRecord;
+pub use due::{
+    MAX_CLOCK_DIFFERENCE, MAX_COVER, MAX_LEASE, MAX_PAUSE_OF_REVOCATION, MAX_PAUSE_OF_WORK,
+};
 pub use notices::Owed;
 pub use request_state::{Head, Phase, State, StreamState};
 pub use told::Told;

@@ -88,7 +88,7 @@ impl State {
     fn revokes(&self, record: &Record) -> Result<(), BrokenRecord> {
         match &self.phase {
             Phase::Revoking { .. } => self.held_by(&record.worker),
-            Phase::RevokeDeferred { not_before, .. } if *not_before <= record.at => Ok(()),
+            Phase::RevokeDeferred { .. } if self.is_due(record.at) => Ok(()),
             _ => broken("the end of a revocation that has not begun"),
         }
     }

@@ -122,10 +122,11 @@ impl Grant {
 impl State {
     /// The work that is due at `now`, if any.
     pub fn needs_work(&self, now: Timestamp) -> Option<Work> {
-        if self.due_at()? > now {
-            return None;
+        if self.is_due(now) {
+            self.work(now)
+        } else {
+            None
         }
-        self.work(now)
     }
 
     fn work(&self, now: Timestamp) -> Option<Work> {
@@ -204,7 +205,7 @@ impl State {
             return Vec::new();
         }
         match &self.phase {
-            Phase::RevokeDeferred { not_before, .. } if *not_before > now => self.uncovered(),
+            Phase::RevokeDeferred { .. } if !self.is_due(now) => self.uncovered(),
             _ => self.given(),
         }
     }
@@ -220,7 +221,8 @@ impl State {
 
     /// The same as [`State::needs_work`] for a person who does not wait for the end of a pause.
     pub fn needs_work_at_once(&self, now: Timestamp) -> Option<Work> {
-        let early = || self.work(now).filter(|_| self.only_paused());
+        let paused = self.only_paused() && !self.revokes_too_soon(now);
+        let early = || self.work(now).filter(|_| paused);
         self.needs_work(now).or_else(early)
     }
 

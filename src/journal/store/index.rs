@@ -274,7 +274,12 @@ impl Journal {
         rules: &NoticeRules,
     ) -> Result<u64, JournalError> {
         let mut mended = 0;
-        let due = state.next_look(rules, now).map(|at| next_look(state, at));
+        let due = state.next_look(rules, now).map(|at| {
+            // A record from the future says nothing about when to look.
+            let written = state.updated_at().min(now);
+            let at = state.look_by(at, now).max(written);
+            WakeUp::new(at, state.stream(), state.newest())
+        });
         if let Some(due) = due.filter(|due| !index.wakes(due)) {
             self.announce_wake_up(due).await?;
             mended += 1;

@@ -130,10 +130,14 @@ impl Journal {
         Ok(done)
     }
 
-    /// Of the due wake-ups of a request that stays due, only that of the newest record is needed.
+    /// Of the due wake-ups of a request that stays due, that of the newest record is needed, and the
+    /// first: the clock that wrote the newest may have been wrong.
     fn older(&self, state: &State, wake_ups: &[WakeUp]) -> Vec<Path> {
         let newest = state.wake_up().filter(|known| wake_ups.contains(known));
-        let older = |wake_up: &&WakeUp| newest.is_some_and(|newest| wake_up.seq < newest.seq);
+        let first = wake_ups.iter().min();
+        let older = |wake_up: &&WakeUp| {
+            newest.is_some_and(|newest| wake_up.seq < newest.seq) && Some(*wake_up) != first
+        };
         let older = wake_ups.iter().filter(older);
         older.map(|wake_up| self.wake_up_path(wake_up)).collect()
     }

@@ -16,6 +16,7 @@ use super::super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
 const DONE: &str = "done";
+const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// Number of streams per page of an object store's listing.
 const LISTED: usize = 4_096;
 
@@ -31,6 +32,8 @@ pub struct Pass {
     /// Whether to write missing entries of the newest records too.
     thorough: bool,
     marks: Vec<Path>,
+    /// Marks of a clock that was days ahead.
+    ahead: Vec<Path>,
 }
 
 impl Pass {
@@ -70,6 +73,11 @@ impl Journal {
     /// The store failed.
     pub async fn pass(&self, now: Timestamp) -> Result<Pass, JournalError> {
         let day = now.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string();
+        let tomorrow = now.checked_add(DAY).unwrap_or(Timestamp::MAX);
+        let tomorrow = tomorrow
+            .to_zoned(TimeZone::UTC)
+            .strftime("%Y%m%d")
+            .to_string();
         let mut pass = Pass {
             day,
             ..Pass::default()
@@ -79,6 +87,9 @@ impl Journal {
                 continue;
             };
             if day > pass.day.as_str() {
+                // At midnight a clock may be a little ahead.
+                pass.ahead
+                    .extend((day > tomorrow.as_str()).then(|| path.clone()));
                 continue;
             }
             let today = day == pass.day;
@@ -90,6 +101,24 @@ impl Journal {
             pass.marks.push(path);
         }
         Ok(pass)
+    }
+
+    /// The same pass, begun anew after a clock was days ahead, which may have put work off for long.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn after_wrong_clock(&self, mut pass: Pass) -> Result<Pass, JournalError> {
+        if pass.ahead.is_empty() {
+            return Ok(pass);
+        }
+        tracing::warn!("a clock was days ahead; the index is compared with every request again");
+        let mut marks = std::mem::take(&mut pass.ahead);
+        marks.append(&mut pass.marks);
+        self.delete_entries(marks).await?;
+        Ok(Pass {
+            day: pass.day,
+            ..Pass::default()
+        })
     }
 
     /// The next streams for today's pass; empty when it is finished. Lists an object store page by
