@@ -3,29 +3,12 @@
 
 use std::error::Error as _;
 
+use super::plain;
 use super::stand_in::Stand;
 use crate::domain::{ResultKind, Status};
 use crate::journal::log::NoteSigner;
 use crate::journal::testing::*;
-use crate::journal::{Journal, Opened, Opening, WorkerLease};
-
-fn opening(who: u64) -> Opening {
-    Opening {
-        identity: identity("first"),
-        delivery_id: None,
-        secret_fingerprint: None,
-        scheme: "jira".into(),
-        received: crate::journal::testing::received(),
-        request: request(serde_json::json!({})),
-        verdict: verdict(true),
-        absent: false,
-        lease: WorkerLease {
-            now: at(0),
-            until: at(60),
-            worker: worker(who),
-        },
-    }
-}
+use crate::journal::{Journal, Opened};
 
 /// Fifty workers claim one request; the winner finishes it, it is sealed, and a record that goes is
 /// missed.
@@ -34,7 +17,7 @@ pub(in super::super) async fn a_request_lives_its_life(stand: &Stand, journal: &
     let mut workers = tokio::task::JoinSet::new();
     for who in 1..=50 {
         let journal = journal.clone();
-        workers.spawn(async move { deliver(&journal, opening(who)).await.unwrap() });
+        workers.spawn(async move { deliver(&journal, plain("first", who)).await.unwrap() });
     }
     let mut claims = Vec::new();
     while let Some(opened) = workers.join_next().await {
@@ -119,7 +102,7 @@ pub(in super::super) async fn a_refusal_shows_no_credential(
     secrets: &[&str],
 ) {
     stand.lock().unwrap().refuse = Some(secrets.join(" "));
-    let error = deliver(journal, opening(1)).await.unwrap_err();
+    let error = deliver(journal, plain("first", 1)).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("AuthenticationFailed: No match."), "{text}");
     assert!(

@@ -1,4 +1,4 @@
-//! A stand-in on loopback for Google Cloud Storage and Azure Blob Storage: create-only writes,
+//! A stand-in on loopback for S3, Google Cloud Storage and Azure Blob Storage: create-only writes,
 //! reads and listings in each one's own words. It holds the program to its conditions; signatures
 //! it only asks for.
 
@@ -10,11 +10,15 @@ use axum::body::Bytes;
 use axum::extract::{Request, State as Shared};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
+use sha2::{Digest as _, Sha256};
 
 /// Whose words it speaks.
 #[derive(Clone, Copy, PartialEq)]
 pub(in super::super) enum Cloud {
+    Amazon,
     Google,
     Azure,
 }
@@ -26,7 +30,6 @@ pub(in super::super) struct Bucket {
     pub(in super::super) lose_answers: u32,
     /// Refuse everything, with this in the answer.
     pub(in super::super) refuse: Option<String>,
-    pub(in super::super) writes: u32,
 }
 
 pub(in super::super) type Stand = Arc<Mutex<Bucket>>;
@@ -59,10 +62,10 @@ async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request
     let bytes = axum::body::to_bytes(body, 10_000_000).await.unwrap();
     let mut bucket = stand.lock().unwrap();
     let signed = parts.headers["authorization"].to_str().unwrap();
-    assert!(signed.starts_with(if cloud == Cloud::Google {
-        "Bearer "
-    } else {
-        "SharedKey acme:"
+    assert!(signed.starts_with(match cloud {
+        Cloud::Amazon => "AWS4-HMAC-SHA256 ",
+        Cloud::Google => "Bearer ",
+        Cloud::Azure => "SharedKey acme:",
     }));
     if let Some(told) = &bucket.refuse {
         let body = format!(
@@ -85,19 +88,22 @@ async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request
         Method::PUT => {
             let (condition, wanted) = match cloud {
                 Cloud::Google => ("x-goog-if-generation-match", "0"),
-                Cloud::Azure => ("if-none-match", "*"),
+                Cloud::Amazon | Cloud::Azure => ("if-none-match", "*"),
             };
             // Of the log, the copy of the newest checkpoint is overwritten, and nothing else is.
             let created = !key.ends_with("log/checkpoint");
             let given = parts.headers.get(condition);
             assert_eq!(given.is_some_and(|given| given == wanted), created, "{key}");
-            bucket.writes += 1;
+            if cloud == Cloud::Amazon {
+                // A bucket with Object Lock wants it:
+                // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+                let checksum = STANDARD.encode(Sha256::digest(&bytes));
+                assert_eq!(parts.headers["x-amz-checksum-sha256"], checksum);
+            }
             if created && bucket.objects.contains_key(&key) {
-                let google = cloud == Cloud::Google;
-                let status = if google {
-                    StatusCode::PRECONDITION_FAILED
-                } else {
-                    StatusCode::CONFLICT
+                let status = match cloud {
+                    Cloud::Amazon | Cloud::Google => StatusCode::PRECONDITION_FAILED,
+                    Cloud::Azure => StatusCode::CONFLICT,
                 };
                 return (status, "").into_response();
             }
@@ -122,16 +128,29 @@ async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request
                 None => (StatusCode::NOT_FOUND, "").into_response(),
             }
         }
-        Method::POST
-            if parts
-                .uri
-                .query()
-                .is_some_and(|query| query.contains("batch")) =>
-        {
-            delete_batch(&mut bucket, &String::from_utf8_lossy(&bytes))
+        Method::POST => {
+            let body = String::from_utf8(bytes.to_vec()).unwrap();
+            match parts.uri.query().unwrap_or_default() {
+                "delete" => delete_objects(&mut bucket, &body),
+                query if query.contains("batch") => delete_batch(&mut bucket, &body),
+                _ => (StatusCode::METHOD_NOT_ALLOWED, "").into_response(),
+            }
         }
         _ => (StatusCode::METHOD_NOT_ALLOWED, "").into_response(),
     }
+}
+
+/// S3's deletion of many objects:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
+fn delete_objects(bucket: &mut Bucket, body: &str) -> Response {
+    let mut deleted = String::new();
+    for rest in body.split("<Key>").skip(1) {
+        let key = rest.split("</Key>").next().unwrap();
+        assert!(key.contains("/index/"), "{key}: evidence is never deleted");
+        bucket.objects.remove(key);
+        deleted.push_str(&format!("<Deleted><Key>{key}</Key></Deleted>"));
+    }
+    format!("<?xml version=\"1.0\"?><DeleteResult>{deleted}</DeleteResult>").into_response()
 }
 
 /// Azure's batch of deletes:
@@ -181,7 +200,7 @@ fn list(cloud: Cloud, bucket: &Bucket, query: &str) -> Response {
             (Some((folder, _)), _) => {
                 folders.insert(format!("{prefix}{folder}/"));
             }
-            (None, Cloud::Google) => files.push_str(&format!(
+            (None, Cloud::Amazon | Cloud::Google) => files.push_str(&format!(
                 "<Contents><Key>{key}</Key><LastModified>2026-11-21T08:00:00.000Z</LastModified>\
                  <ETag>\"1\"</ETag><Size>{size}</Size></Contents>"
             )),
@@ -194,7 +213,7 @@ fn list(cloud: Cloud, bucket: &Bucket, query: &str) -> Response {
     }
     let folders = folders.iter();
     let body = match cloud {
-        Cloud::Google => {
+        Cloud::Amazon | Cloud::Google => {
             let folders =
                 folders.map(|f| format!("<CommonPrefixes><Prefix>{f}</Prefix></CommonPrefixes>"));
             let folders: String = folders.collect();
