@@ -143,7 +143,22 @@ impl App {
     /// afterwards. `first`: its outcome was just recorded here, so nobody can have delivered it.
     pub(super) async fn tell(
         &self,
+        state: State,
+        failures: &Failures,
+        first: bool,
+        deadline: Deadline,
+    ) -> Result<State, JournalError> {
+        let now = self.now();
+        let mut due = state.owed(self.prepared.notice_rules(), now);
+        due.retain(|owed| owed.at <= now);
+        self.deliver(state, due, failures, first, deadline).await
+    }
+
+    /// The same for the notifications `due`.
+    pub(super) async fn deliver(
+        &self,
         mut state: State,
+        due: Vec<Owed>,
         failures: &Failures,
         first: bool,
         deadline: Deadline,
@@ -151,9 +166,6 @@ impl App {
         let Some(_delivering) = self.outbox.deliver(state.stream()) else {
             return Ok(state);
         };
-        let now = self.now();
-        let owed = state.owed(self.prepared.notice_rules(), now);
-        let due = owed.into_iter().filter(|owed| owed.at <= now);
         let callback = self.outbox.callback(state.stream());
         let worker = Worker::from_random(clock::fresh_bytes().map_err(JournalError::NoRandomness)?);
         for owed in due {
@@ -201,6 +213,7 @@ impl App {
                 why,
                 is_final,
                 retry_after,
+                ..
             }) => {
                 let next = next_attempt(attempt, self.now(), retry_after);
                 let not_before = next.filter(|_| !is_final);

@@ -41,6 +41,8 @@ pub(super) struct Failure {
     pub(super) is_final: bool,
     /// The receiver's wish, in seconds.
     pub(super) retry_after: Option<i64>,
+    /// The target understood the request and refused it.
+    refused: bool,
 }
 
 impl Failure {
@@ -49,6 +51,7 @@ impl Failure {
             why: why.into(),
             is_final: false,
             retry_after: None,
+            refused: false,
         }
     }
 }
@@ -126,9 +129,11 @@ impl App {
             let method = if look.body.is_some() { "POST" } else { "GET" };
             let path = path(&look.path);
             let answer = self.exchange(letter, message, method, &path, look.body.as_ref());
-            let seen = answer.await?.body;
-            if String::from_utf8_lossy(&seen).contains(&marker(&letter.id)) {
-                return Ok(());
+            match answer.await {
+                Ok(seen) if holds(&seen.body, &marker(&letter.id)) => return Ok(()),
+                // Who may write but not read is told twice rather than not at all.
+                Err(failure) if !failure.refused => return Err(failure),
+                Ok(_) | Err(_) => {}
             }
         }
         let (method, body) = (message.method.as_str(), Some(&message.body));
@@ -176,6 +181,7 @@ impl App {
                 let shown = if text.is_empty() { "" } else { ": " };
                 Err(Failure {
                     is_final: status == 410,
+                    refused: (400..500).contains(&status) && status != 429,
                     retry_after: wish.and_then(|wish| retry_after(wish, self.now())),
                     ..letter.failed(&format!("HTTP {status}{shown}{text}"))
                 })
@@ -224,6 +230,10 @@ impl App {
         headers.push(("user-agent".to_owned(), "sharehook".to_owned()));
         Ok(headers)
     }
+}
+
+fn holds(answer: &[u8], marker: &str) -> bool {
+    String::from_utf8_lossy(answer).contains(marker)
 }
 
 impl Letter<'_> {

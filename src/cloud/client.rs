@@ -190,7 +190,7 @@ pub async fn get(
     Ok((answer.status, answer.body))
 }
 
-/// Sends a request and reads its answer of at most 64 KiB; `longest` limits both together. Follows no
+/// Sends a request and reads its answer of at most 4 MiB; `longest` limits both together. Follows no
 /// redirect.
 ///
 /// # Errors
@@ -213,7 +213,7 @@ pub async fn send(
         headers.insert(named, value);
     }
     let request = client.request(method, outgoing.url).headers(headers);
-    exchange(request.body(outgoing.body), longest, 64 * 1024).await
+    exchange(request.body(outgoing.body), longest, MAX_BODY_BYTES).await
 }
 
 /// Sends a request and reads its answer of at most `max_bytes`; `longest` limits both together.

@@ -376,6 +376,24 @@ async fn a_note_whose_answer_was_lost_is_looked_for_before_it_is_repeated() {
     }
 }
 
+/// A token that may write and not read: told twice rather than not at all.
+#[tokio::test]
+async fn notes_that_cannot_be_read_do_not_keep_a_ticket_from_being_told() {
+    let system = &SYSTEMS[0];
+    let desk = Desk::start(system.reads).await;
+    let world = world(system.preset, system.settings, &desk).await;
+    desk.hide_notes();
+    desk.down(true);
+    world
+        .deliver(&of(system, json!({"accounts": [STRANGER]})))
+        .await;
+    world.tell().await;
+    desk.down(false);
+    world.advance(600);
+    world.sweep().await;
+    assert_eq!(desk.notes().len(), 1);
+}
+
 /// Another hour of outage, for a system with a call of its own to find the ticket.
 #[tokio::test]
 async fn a_system_that_was_down_is_told_once_it_is_back() {

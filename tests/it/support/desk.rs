@@ -59,6 +59,7 @@ struct Kept {
     /// Notes that are kept although their answer is 502.
     losing: usize,
     down: bool,
+    hides: bool,
 }
 
 /// A running stand-in. It ends with the test's runtime.
@@ -93,6 +94,11 @@ impl Desk {
     /// Keeps the next notes, but answers 502.
     pub(crate) fn lose_answers(&self, notes: usize) {
         self.kept.lock().unwrap().losing = notes;
+    }
+
+    /// Shows its notes to nobody from now on.
+    pub(crate) fn hide_notes(&self) {
+        self.kept.lock().unwrap().hides = true;
     }
 
     /// Answers everything with 503, or no longer.
@@ -132,6 +138,7 @@ async fn answer(
             kept.changes.push(what);
             (status, Value::Null)
         }
+        Meaning::Notes if kept.hides => (403, json!({"error": "may not read"})),
         Meaning::Notes => (200, json!({ "notes": kept.notes })),
         Meaning::Answer(value) => (200, value),
         Meaning::Refused(status) => {

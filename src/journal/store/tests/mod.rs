@@ -3,6 +3,7 @@
 mod claims;
 pub(super) mod lives;
 mod log;
+mod notices;
 mod places;
 pub(super) mod stand_in;
 mod tampering;

@@ -1,0 +1,102 @@
+//! Records of notifications beside a worker's turn, and the wake-ups that lead back to what is owed.
+
+use super::*;
+use crate::domain::{NoticeKind, NoticeRules, Subscription};
+
+fn rules() -> NoticeRules {
+    NoticeRules {
+        subscriptions: vec![Subscription {
+            name: "desk".parse().unwrap(),
+            on: NoticeKind::ALL.to_vec(),
+            sources: Vec::new(),
+        }],
+        before_end: None,
+    }
+}
+
+#[tokio::test]
+async fn a_worker_goes_on_behind_the_record_of_a_notification() {
+    let journal = memory();
+    let closed_state = finished(&journal, "first").await;
+    let taken = journal.take(closed_state.clone(), lease(EXPIRY, 2), None, false);
+    let (mut claim, _) = taken.await.unwrap().unwrap();
+    // Meanwhile a sender records that the outcome was delivered.
+    let event = told("desk", NoticeKind::Completed, 2, 1);
+    let sender = worker(9);
+    let after = journal.record_notice(closed_state, at(EXPIRY + 1), &sender, event);
+    assert!(after.await.unwrap().told()[0].sent);
+    let revoked = Event::Revoked {
+        results: all(Cancelled),
+        calls: vec![],
+    };
+    claim
+        .record(&journal, at(EXPIRY + 2), revoked)
+        .await
+        .unwrap();
+    assert_eq!(claim.state().phase(), &Phase::Revoked);
+    assert!(claim.state().told()[0].sent);
+    assert!(journal.verify().await.unwrap().clean());
+}
+
+#[tokio::test]
+async fn of_two_senders_of_one_attempt_one_is_recorded() {
+    let journal = memory();
+    let state = finished(&journal, "first").await;
+    let event = || told("desk", NoticeKind::Completed, 2, 1);
+    let failed = not_told("desk", NoticeKind::Completed, 2, 1, Some(9));
+    let (first, second) = (worker(8), worker(9));
+    let one = journal.record_notice(state.clone(), at(3), &first, event());
+    let other = journal.record_notice(state.clone(), at(3), &second, event());
+    let (one, other) = Box::pin(futures_util::future::join(one, other)).await;
+    assert_eq!(one.unwrap().newest(), other.unwrap().newest());
+    // A failure that comes behind a delivery is no news.
+    let late = journal
+        .record_notice(state.clone(), at(4), &worker(7), failed)
+        .await;
+    assert!(late.unwrap().told()[0].sent);
+    let history = journal.read(state.stream()).await.unwrap().unwrap();
+    assert_eq!(history.records.len() as u64, state.newest() + 2);
+}
+
+#[tokio::test]
+async fn what_is_owed_has_a_wake_up_until_it_is_told() {
+    let journal = memory();
+    let state = finished(&journal, "first").await;
+    let wakes = async |now: i64| journal.due(at(now)).await.unwrap();
+    let first = wakes(EXPIRY - 1).await;
+    assert_eq!(first.len(), 1, "that of the lease");
+    // Owed now: nothing is deleted.
+    journal
+        .settle(&[(&state, &first)], at(100), &rules())
+        .await
+        .unwrap();
+    assert_eq!(wakes(EXPIRY - 1).await, first);
+    // The failed attempt's successor is announced before the failure is recorded.
+    let failed = not_told("desk", NoticeKind::Completed, 2, 1, Some(405));
+    let state = journal
+        .record_notice(state, at(100), &worker(9), failed)
+        .await
+        .unwrap();
+    assert_eq!(wakes(EXPIRY - 1).await.len(), 2);
+    journal
+        .settle(&[(&state, &first)], at(101), &rules())
+        .await
+        .unwrap();
+    let next = wakes(EXPIRY - 1).await;
+    assert_eq!(
+        next.iter().map(|wake_up| wake_up.at).collect::<Vec<_>>(),
+        [at(405)]
+    );
+    let event = told("desk", NoticeKind::Completed, 2, 2);
+    let state = journal
+        .record_notice(state, at(405), &worker(9), event)
+        .await
+        .unwrap();
+    journal
+        .settle(&[(&state, &next)], at(406), &rules())
+        .await
+        .unwrap();
+    assert_eq!(wakes(EXPIRY - 1).await, []);
+    assert_eq!(wakes(EXPIRY).await.len(), 1, "that of the end");
+    assert!(journal.verify().await.unwrap().clean());
+}
