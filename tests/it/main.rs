@@ -39,6 +39,7 @@ mod killed;
 mod laws;
 mod notify;
 mod notify_presets;
+mod notify_processes;
 mod odd_files;
 mod operators_fault;
 mod overdue;

@@ -119,6 +119,8 @@ pub(crate) enum Command {
     Grants(GrantsOptions),
     /// Continue unfinished requests, start due ones, revoke expired ones
     Sweep(SweepOptions),
+    /// List notifications: owed, sent and given up; or deliver again
+    Notify(NotifyOptions),
     /// Compare the cloud's shares with the journal; exit 1 if they differ
     Drift(DriftOptions),
     /// Write grants, requests and the journal's state as one HTML page
@@ -276,6 +278,16 @@ pub(crate) struct RevokeOptions {
     /// Why; recorded
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct NotifyOptions {
+    /// Deliver again what a [[notify]] was not told of a request
+    #[arg(long, value_name = "NAME/ID", conflicts_with = "limit")]
+    pub(crate) retry: Option<String>,
+    /// Only those of the newest requests, this many
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, ClapArgs)]

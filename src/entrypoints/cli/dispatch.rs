@@ -9,8 +9,8 @@ use super::args::{Args, Command};
 #[cfg(feature = "cli")]
 use super::init;
 use super::{
-    Context, Failure, audit, check, drift, images, invoke, journal, operator, report, serve,
-    signature, test, try_body,
+    Context, Failure, audit, check, drift, images, invoke, journal, notify, operator, report,
+    serve, signature, test, try_body,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
@@ -55,6 +55,7 @@ pub(super) async fn run(
         Command::Revoke(options) => Box::pin(operator::revoke(context, options)).await,
         Command::Grants(options) => journal::grants(context, options).await,
         Command::Sweep(options) => journal::sweep(context, &options).await,
+        Command::Notify(options) => Box::pin(notify::run(context, &options)).await,
         Command::Drift(options) => drift::run(context, options).await,
         Command::Report { html } => report::run(context, &html).await,
         Command::Audit { what } => audit::run(context, what).await,

@@ -18,6 +18,7 @@ mod images;
 mod init;
 mod invoke;
 mod journal;
+mod notify;
 mod operator;
 mod print;
 mod report;
@@ -41,8 +42,7 @@ use args::{Args, Command};
 use context::Context;
 use failure::Failure;
 
-/// Threads that read and write files. Each holds up to two descriptors, which the HTTP server leaves
-/// free.
+/// Threads that read and write files. The HTTP server leaves each its two descriptors free.
 const MAX_BLOCKING_THREADS: usize = 64;
 
 /// Runs the program and returns the process's exit code.

@@ -7,7 +7,7 @@ use super::super::record::{Event, FailedNotification, Notified, Record};
 use super::apply::{BrokenRecord, broken};
 use super::told::{Outcome, Told};
 use super::{Phase, State};
-use crate::domain::{Notice, NoticeKind, NoticeRules, Status, Timestamp};
+use crate::domain::{Notice, NoticeKind, NoticeRules, NotifyName, Status, Timestamp};
 
 /// A notification that is to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,29 @@ impl State {
             }
         }
         owed
+    }
+
+    /// What this target was not told in the end, as one more attempt each.
+    pub fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
+        let given_up =
+            |told: &&Told| told.notice.notify == *notify && !told.sent && told.not_before.is_none();
+        let outcomes = &self.notices.outcomes;
+        let owed = |told: &Told| {
+            let about = told.notice.about;
+            let outcome = outcomes.iter().find(|outcome| outcome.about == about);
+            Owed {
+                notice: told.notice.clone(),
+                attempt: told.attempts.saturating_add(1),
+                at: told.at,
+                since: outcome.map_or(told.at, |outcome| outcome.at),
+            }
+        };
+        self.notices
+            .told
+            .iter()
+            .filter(given_up)
+            .map(owed)
+            .collect()
     }
 
     /// When the next of them is due.

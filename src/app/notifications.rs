@@ -1,0 +1,127 @@
+//! Lists notifications, and delivers again what was given up. In: the journal, a target's name and a
+//! request's. Out: entries by their requests, the newest first.
+
+use serde::Serialize;
+
+use crate::domain::{NoticeKind, NotifyName, Timestamp};
+use crate::journal::{JournalError, Owed, State, Told};
+
+use super::notifying::Failures;
+use super::queries::find_requests;
+use super::{App, Deadline, Listed};
+
+/// What became of a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationState {
+    /// To be delivered at the entry's instant or later.
+    Owed,
+    /// Delivered at the entry's instant.
+    Sent,
+    /// Not delivered, and not tried any more since the entry's instant.
+    GivenUp,
+}
+
+/// One notification of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotificationEntry {
+    /// The `[[notify]]`.
+    pub notify: NotifyName,
+    /// The request, `source/id`.
+    pub request: String,
+    /// What it tells of.
+    pub on: NoticeKind,
+    /// What became of it.
+    pub state: NotificationState,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// See the state.
+    pub at: Timestamp,
+    /// Why the newest attempt failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl App {
+    /// The notifications of all requests, or of the newest `limit` of them.
+    ///
+    /// # Errors
+    /// What the journal's store said.
+    pub async fn notifications(
+        &self,
+        limit: Option<usize>,
+    ) -> Result<Listed<NotificationEntry>, JournalError> {
+        let (states, flaws) = self.newest_states(limit).await?;
+        let entries = states.iter().flat_map(|state| self.entries(state));
+        Ok(Listed {
+            entries: entries.collect(),
+            flaws,
+        })
+    }
+
+    /// Delivers again what a target was not told of the requests with this id, or of the one with this
+    /// `source/id`. Returns what became of those notifications.
+    ///
+    /// # Errors
+    /// What the journal's store said.
+    pub async fn retry_notifications(
+        &self,
+        notify: &NotifyName,
+        request: &str,
+        deadline: Deadline,
+    ) -> Result<Listed<NotificationEntry>, JournalError> {
+        self.prove_journal().await?;
+        let Listed { entries, flaws } = find_requests(&self.journal, request, self.now()).await?;
+        let mut ends = Vec::new();
+        for state in entries {
+            let mut again = state.given_up(notify);
+            again.extend(state.owed(self.prepared.notice_rules(), self.now()));
+            again.retain(|owed| owed.notice.notify == *notify);
+            let noticed: Vec<_> = again.iter().map(|owed| owed.notice.clone()).collect();
+            let failures = Failures::default();
+            let state = self
+                .deliver(state, again, &failures, false, deadline)
+                .await?;
+            let told = state.told().iter();
+            let told = told.filter(|told| noticed.contains(&told.notice));
+            ends.extend(told.map(|told| entry(&state, told)));
+        }
+        Ok(Listed {
+            entries: ends,
+            flaws,
+        })
+    }
+
+    fn entries(&self, state: &State) -> Vec<NotificationEntry> {
+        let told = state.told().iter().map(|told| entry(state, told));
+        let owed = state.owed(self.prepared.notice_rules(), self.now());
+        let untried = owed.into_iter().filter(|owed| owed.attempt == 1);
+        let untried = untried.map(|Owed { notice, at, .. }| NotificationEntry {
+            notify: notice.notify,
+            request: state.identity().to_string(),
+            on: notice.on,
+            state: NotificationState::Owed,
+            attempts: 0,
+            at,
+            why: None,
+        });
+        told.chain(untried).collect()
+    }
+}
+
+fn entry(state: &State, told: &Told) -> NotificationEntry {
+    let (became, at) = match (told.sent, told.not_before) {
+        (true, _) => (NotificationState::Sent, told.at),
+        (false, Some(next)) => (NotificationState::Owed, next),
+        (false, None) => (NotificationState::GivenUp, told.at),
+    };
+    NotificationEntry {
+        notify: told.notice.notify.clone(),
+        request: state.identity().to_string(),
+        on: told.notice.on,
+        state: became,
+        attempts: told.attempts,
+        at,
+        why: told.why.clone(),
+    }
+}
