@@ -181,6 +181,11 @@ async fn invoke_tells_before_it_ends_and_notify_lists_and_repeats() {
         text.lines().all(|line| line.chars().count() <= 80),
         "{text}"
     );
+    let checked = String::from_utf8(site.run(&["check"]).stdout).unwrap();
+    assert!(
+        checked.contains("\n  notify   desk (webhook)\n"),
+        "{checked}"
+    );
     // Still refused: exit 1. Then it is back.
     let (exit, again) = json_of(&site, &["notify", "--retry", "desk/B", "--json"]);
     assert_eq!(

@@ -29,6 +29,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
                 "policy_digest": prepared.policy_digest(),
                 "approvals": config.approvals,
                 "sources": prepared.sources(),
+                "notify": config.notify.iter().map(|one| &one.subscription.name).collect::<Vec<_>>(),
             })
         );
         return Ok(Exit::Done);
@@ -43,6 +44,9 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     );
     for source in prepared.sources() {
         outln!("  source   {source}");
+    }
+    for one in &config.notify {
+        outln!("  notify   {} ({})", one.subscription.name, one.preset);
     }
     for warning in warnings {
         outln!("  warning  {warning}");
