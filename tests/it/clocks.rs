@@ -4,7 +4,6 @@ use serde_json::json;
 use sharehook::clock::system_now;
 use sharehook_sandbox::{SandboxOptions, Site};
 
-use crate::support::store::Break;
 use crate::support::{ACCOUNTS, BLUEPRINT, CVM_IMAGE, Place, World, deadline, request};
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
@@ -58,30 +57,6 @@ async fn the_rebuilt_index_leads_to_it_too() {
     assert!(!due.is_empty());
     assert!(!world.sweep().await.failed());
     assert!(world.has(BLUEPRINT).is_empty());
-}
-
-/// A worker with a wrong clock that stops leaves a lease that no worker has to wait for.
-#[tokio::test]
-async fn a_lease_of_a_wrong_clock_holds_nobody_up() {
-    let mut world = World::new().await;
-    world.sweep().await;
-    let right = world.now();
-    world.advance(AHEAD);
-    let share = request("CHG1", json!({"accounts": ONE}));
-    world.fuse.arm(1, Break::CrashAfter);
-    tokio::select! {
-        _ = world.deliver(&share) => panic!("it did not stop"),
-        () = world.fuse.crashed() => {}
-    }
-    world.restart();
-    world.fuse.arm(u64::MAX, Break::FailBefore);
-    world.clock.set(right);
-    for _ in 0..3 {
-        world.deliver(&share).await;
-        world.advance(1);
-    }
-    assert_eq!(world.has(BLUEPRINT), ONE);
-    world.verify().await.unwrap();
 }
 
 #[tokio::test]
