@@ -145,6 +145,41 @@ async fn a_body_that_is_too_long_or_too_slow_is_answered() {
 }
 
 #[tokio::test]
+async fn a_sender_that_closes_its_side_is_answered() {
+    let service = Service::start().await;
+    let body = request("half-closed", json!({})).to_string();
+    let headers = signed(
+        SchemeName::StandardWebhooks,
+        NATIVE_SECRET,
+        "half-closed",
+        &body,
+    );
+    let text = post(&headers, &body);
+    for (text, status) in [(text.as_str(), " 200 "), (&text[..text.len() - 9], " 400 ")] {
+        let mut stream = sent(&service, text).await;
+        stream.shutdown().await.unwrap();
+        let (answer, after) = until_closed(stream).await;
+        assert!(
+            answer.starts_with("HTTP/1.1") && answer.contains(status),
+            "{answer:?}"
+        );
+        assert!(after < Duration::from_secs(3), "{after:?}");
+    }
+}
+
+/// A delivery as it goes over the wire.
+fn post(headers: &[(String, String)], body: &str) -> String {
+    let mut text = format!(
+        "POST /hooks/native HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    format!("{text}\r\n{body}")
+}
+
+#[tokio::test]
 async fn at_the_maximum_the_longest_waiting_stranger_makes_room() {
     let service = with_connections(16).await;
     // A connection with a verified request outlives every stranger.
@@ -177,14 +212,7 @@ impl Kept {
     async fn delivery(&mut self, id: &str) -> u16 {
         let body = request(id, json!({})).to_string();
         let headers = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, id, &body);
-        let mut text = format!(
-            "POST /hooks/native HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n",
-            body.len()
-        );
-        for (name, value) in headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
-        let text = format!("{text}\r\n{body}");
+        let text = post(&headers, &body);
         self.stream.write_all(text.as_bytes()).await.unwrap();
         let line = first_line(&mut self.stream).await;
         line.split(' ').nth(1).unwrap_or_default().parse().unwrap()
