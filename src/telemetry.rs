@@ -251,7 +251,7 @@ impl Counters {
             ),
             (
                 "evidence_copies",
-                "Copies of records on stdout, likewise.",
+                "Copies of records on stdout that the host did not read in time.",
                 copies,
             ),
         ] {

@@ -61,12 +61,7 @@ impl CloudAccounts {
         if self.believes_invocations {
             return;
         }
-        let named = self
-            .named
-            .iter()
-            .map(|(name, cloud)| (name.as_str(), cloud));
-        let default = std::iter::once((DEFAULT_ACCOUNT, &self.default));
-        for (account, cloud) in default.chain(named) {
+        for (account, cloud) in self.all() {
             if let Err(error) = cloud.find_credentials(deadline).await {
                 tracing::warn!(account, %error, "the cloud cannot be called as this account");
             }
@@ -75,20 +70,25 @@ impl CloudAccounts {
 
     /// Forgets how far the clouds' clocks differ from this machine's.
     pub(super) fn forget_clock(&self) {
-        self.all().for_each(Cloud::forget_clock);
+        self.all().for_each(|(_, cloud)| cloud.forget_clock());
     }
 
     /// The seconds by which a cloud's clock is ahead of this machine's, when its answers since show a
     /// difference of more than a minute.
     pub(super) fn clock_difference(&self) -> Option<i64> {
-        let differences = self.all().filter_map(Cloud::clock_difference);
+        let differences = self.all().filter_map(|(_, cloud)| cloud.clock_difference());
         let most = MAX_CLOCK_DIFFERENCE.as_secs().unsigned_abs();
         let wrong = differences.filter(|seconds| seconds.unsigned_abs() > most);
         wrong.max_by_key(|seconds| seconds.unsigned_abs())
     }
 
-    fn all(&self) -> impl Iterator<Item = &Cloud> {
-        std::iter::once(&self.default).chain(self.named.values())
+    /// The cloud of the process's own credentials, then those of the configured accounts.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Cloud)> {
+        let named = self
+            .named
+            .iter()
+            .map(|(name, cloud)| (name.as_str(), cloud));
+        std::iter::once((DEFAULT_ACCOUNT, &self.default)).chain(named)
     }
 
     /// On a host that writes the credentials of its role into each request's headers.

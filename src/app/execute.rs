@@ -1,6 +1,6 @@
-//! Carries out a plan: drives the step machines, makes their calls and records each call's end. In: a
-//! [`Plan`], which only an approved request can become. Out: a result for every item, `pending`
-//! where time ran out.
+//! Carries out a plan: drives the step machines and makes their calls. Records the end of each call
+//! that settles an item, and logs the others. In: a [`Plan`], which only an approved request can
+//! become. Out: a result for every item, `pending` where time ran out.
 
 use crate::cloud::ImagesQuery;
 use crate::domain::{

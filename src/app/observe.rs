@@ -36,7 +36,7 @@ pub(super) async fn observe(context: &ExecutionContext<'_>, request: &ShareReque
             .await
         {
             Joined::Leader(leader) => leader,
-            // The leader's deadline ended before this caller's.
+            // The leader's deadline passed before it read. This caller has time left.
             Joined::Answered(seen)
                 if seen.unreadable.as_ref().is_some_and(out_of_time) && in_time(context) =>
             {

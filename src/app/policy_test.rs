@@ -41,7 +41,7 @@ pub struct CaseOutcome {
 /// Why a case cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
-    /// The source's name cannot be one.
+    /// Not a valid source name.
     #[error("source: {0}")]
     BadName(Problem),
     /// The configuration has no such source.

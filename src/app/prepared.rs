@@ -162,6 +162,10 @@ impl Prepared {
         &self.notice_rules
     }
 
+    pub(super) fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.targets.values()
+    }
+
     pub(super) fn target(&self, name: &NotifyName) -> Option<&Target> {
         self.targets.get(name)
     }

@@ -1,7 +1,9 @@
 //! A target of notifications, ready to be told. In: its configuration. Out: the compiled template and
 //! the HTTP client, or every problem with its place.
 
-use crate::cloud::client::{self, Client};
+use std::time::Duration;
+
+use crate::cloud::client::{self, Client, Outgoing};
 use crate::config::NotifyConfig;
 use crate::domain::{Problem, Problems};
 use crate::inbound::{SchemeName, SchemeSpec, Verifier};
@@ -42,5 +44,25 @@ impl Target {
             template,
             client,
         })
+    }
+
+    /// Asks the target's address for any answer, and returns its HTTP status. Tells it nothing.
+    pub(super) async fn answers(&self, longest: Duration) -> Result<u16, String> {
+        let url = self.config.address.join("");
+        let url = url.map_err(|error| error.to_string())?;
+        let asked = client::send(
+            &self.client,
+            Outgoing {
+                method: "HEAD",
+                url,
+                headers: Vec::new(),
+                body: Vec::new(),
+            },
+            longest,
+        );
+        asked
+            .await
+            .map(|answer| answer.status)
+            .map_err(|error| error.to_string())
     }
 }

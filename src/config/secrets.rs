@@ -21,7 +21,7 @@ pub enum SecretRef {
     Aws(AwsSecret),
 }
 
-/// A store of AWS.
+/// An AWS service that keeps secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AwsStore {
     /// `aws-secretsmanager:`

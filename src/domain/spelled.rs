@@ -28,4 +28,4 @@ macro_rules! spelled {
         }
     };
 }
-pub(super) use spelled;
+pub(crate) use spelled;

@@ -10,7 +10,7 @@ use crate::domain::SourceName;
 /// The request repeats the header with different values: another hop may have used another value
 /// than this program would.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("header {0} stands there twice with different values")]
+#[error("header {0} occurs twice with different values")]
 pub struct DuplicateHeader(pub String);
 
 /// Request headers: names in lower case, values without optional white space around them (RFC 9110,

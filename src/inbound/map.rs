@@ -114,7 +114,7 @@ impl Map {
             body::read(delivery.body(), delivery.is_form()).map_err(MapRefusal::Unreadable)?;
         let outputs = self.program.run(&event, now.as_second()).map_err(|error| {
             let problem = format!("failed on this event: {}", one_line(&error));
-            let remedy = "mend the map, or what the sender puts into the event";
+            let remedy = "correct the map, or the event at its sender";
             MapRefusal::Invalid(Problem::new(format!("map {}", self.name), problem, remedy).into())
         })?;
         let several = outputs.len() > 1;

@@ -29,7 +29,7 @@ pub enum Refusal {
         what: String,
     },
     /// The request repeats a header of the scheme with different values.
-    #[error("{what} stands there twice with different values")]
+    #[error("{what} occurs twice with different values")]
     Duplicate {
         /// The header or list item.
         what: String,

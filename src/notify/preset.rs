@@ -64,7 +64,7 @@ struct Row {
     auth: AuthNeed,
     /// The media type of its messages.
     content_type: &'static str,
-    /// The word before a bearer token.
+    /// The prefix of the token in the `Authorization` header, such as `Bearer `.
     bearer: &'static str,
     refusal: Refusal,
 }
@@ -166,7 +166,7 @@ impl Preset {
         self.row().content_type
     }
 
-    /// The word before a bearer token.
+    /// The prefix of the token in the `Authorization` header, such as `Bearer `.
     pub const fn bearer_prefix(self) -> &'static str {
         self.row().bearer
     }

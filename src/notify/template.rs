@@ -44,7 +44,7 @@ impl Template {
     /// Compiles a template. `name` is its name in problems, such as its path.
     ///
     /// # Errors
-    /// As a map's, with their lines.
+    /// Every problem, each with its line, as for a map.
     pub fn load(text: &str, name: &str) -> Result<Self, Problems> {
         let here = |Problems(found): Problems| {
             let told = |p: Problem| Problem {

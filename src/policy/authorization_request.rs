@@ -44,7 +44,11 @@ impl<'a> AuthorizationRequest<'a> {
             (Some(_), Some(instant)) => {
                 return Err(format!("it would have ended at {instant} already"));
             }
-            (Some(_), None) => return Err("its expiry is beyond the calendar".to_owned()),
+            (Some(_), None) => {
+                return Err(
+                    "its expires_in leads past the last date that can be written".to_owned(),
+                );
+            }
         };
         let person = |field: &str, name: &str| {
             name.parse::<PersonName>()

@@ -25,6 +25,7 @@ mod crash;
 mod credentials;
 mod decisions;
 mod demo;
+mod doctor;
 mod door;
 mod drift;
 mod due;

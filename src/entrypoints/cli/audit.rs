@@ -9,7 +9,7 @@ use crate::entrypoints::outcome::Exit;
 use crate::journal::Report;
 use crate::journal::log::VerifierKey;
 
-use super::args::{Audit, AuditVerifyOptions};
+use super::audit_args::{Audit, AuditVerifyOptions};
 use super::audit_input::{open_at, opened, text_of};
 use super::{Context, Failure, audit_export, audit_proof, audit_retire};
 

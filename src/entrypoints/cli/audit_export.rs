@@ -10,7 +10,7 @@ use crate::entrypoints::outcome::Exit;
 use crate::journal::export::{CSV_HEADER, Entry, Origin};
 use crate::journal::{Chain, File, Finding, RequestFiles, Stored};
 
-use super::args::{AuditExportOptions, ExportFormat};
+use super::audit_args::{AuditExportOptions, ExportFormat};
 use super::audit_input::opened;
 use super::{Context, Failure};
 

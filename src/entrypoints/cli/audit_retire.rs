@@ -7,7 +7,7 @@ use crate::clock;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 
-use super::args::AuditRetireOptions;
+use super::audit_args::AuditRetireOptions;
 use super::audit_input::opened;
 use super::{Context, Failure};
 

@@ -9,8 +9,8 @@ use super::args::{Args, Command};
 #[cfg(feature = "cli")]
 use super::init;
 use super::{
-    Context, Failure, audit, check, drift, images, invoke, journal, notify, operator, report,
-    serve, signature, test, try_body,
+    Context, Failure, audit, check, doctor, drift, images, invoke, journal, notify, operator,
+    report, serve, signature, test, try_body,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
@@ -38,6 +38,7 @@ pub(super) async fn run(
         #[cfg(feature = "cli")]
         Command::Init(options) => init::run(context, &options),
         Command::Check => check::run(context),
+        Command::Doctor => doctor::run(context).await,
         Command::Test { dir } => test::run(context, dir),
         Command::Try(options) => try_body::run(context, &options),
         Command::Verify(options) => signature::verify(context, &options),
@@ -59,5 +60,17 @@ pub(super) async fn run(
         Command::Drift(options) => drift::run(context, options).await,
         Command::Report { html } => report::run(context, &html).await,
         Command::Audit { what } => audit::run(context, what).await,
+    }
+}
+
+/// The log level without `RUST_LOG`: `info` on hosts, and only what the command does not print
+/// itself in commands.
+pub(super) fn quiet_filter(on_host: bool, command: Option<&Command>) -> &'static str {
+    match command {
+        _ if on_host => "info",
+        Some(Command::Serve { .. }) => "info",
+        #[cfg(feature = "sandbox")]
+        Some(Command::Demo { .. }) => "error",
+        _ => "warn",
     }
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod audit;
+mod audit_args;
 mod audit_export;
 mod audit_input;
 mod audit_proof;
@@ -11,6 +12,7 @@ mod context;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod dispatch;
+mod doctor;
 mod drift;
 mod failure;
 mod images;
@@ -38,7 +40,7 @@ use crate::telemetry::{self, LogFormat};
 
 use super::host::detect;
 use super::outcome::Exit;
-use args::{Args, Command};
+use args::Args;
 use context::Context;
 use failure::Failure;
 
@@ -79,7 +81,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     let filter = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"]
         .iter()
         .find_map(|name| context.vars.get(*name));
-    let quiet = quiet_filter(host.is_some(), args.command.as_ref());
+    let quiet = dispatch::quiet_filter(host.is_some(), args.command.as_ref());
     telemetry::init(format, Some(filter.map_or(quiet, String::as_str)));
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -99,18 +101,6 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     });
     telemetry::flush_at_exit();
     ended.unwrap_or_else(|failure| print_failure(&failure)) as u8
-}
-
-/// The log level without `RUST_LOG`: `info` on hosts, and only what the command does not print
-/// itself in commands.
-fn quiet_filter(on_host: bool, command: Option<&Command>) -> &'static str {
-    match command {
-        _ if on_host => "info",
-        Some(Command::Serve { .. }) => "info",
-        #[cfg(feature = "sandbox")]
-        Some(Command::Demo { .. }) => "error",
-        _ => "warn",
-    }
 }
 
 /// Prints a command's error and returns its exit code.

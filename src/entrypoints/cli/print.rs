@@ -50,9 +50,41 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// A text in lines of at most 80 columns, all but the first after `indent` blanks; the first has so
+/// many already. A longer word gets a line alone.
+pub(super) fn wrapped(indent: usize, text: &str) -> String {
+    let mut out = String::new();
+    let mut column = indent;
+    for word in visible(text, &[]).split_whitespace() {
+        let width = word.chars().count();
+        if column > indent && column + 1 + width > 80 {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            column = indent;
+        }
+        if column > indent {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_end_at_eighty_columns() {
+        let text = wrapped(4, &"word ".repeat(40));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[0].len() + 4 <= 80 && lines[0].len() > 70);
+        assert!(lines[1].starts_with("    word") && lines[1].len() <= 80);
+        assert_eq!(wrapped(2, &"x".repeat(100)), "x".repeat(100));
+    }
 
     #[test]
     fn columns_line_up() {

@@ -5,8 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::app::{CaseError, CaseInput, CaseOutcome};
-use crate::domain::visible;
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{outln, wrapped};
 use crate::entrypoints::outcome::Exit;
 
 use super::args::TryOptions;
@@ -93,7 +92,7 @@ fn print_text(outcomes: &[CaseOutcome]) {
             outln!("request");
             for name in FIELDS {
                 if let Some(value) = fields.get(name).filter(|value| !value.is_null()) {
-                    outln!("  {name:<12} {}", shown(value));
+                    outln!("  {name:<12} {}", wrapped(15, &shown(value)));
                 }
             }
         }
@@ -103,7 +102,7 @@ fn print_text(outcomes: &[CaseOutcome]) {
             policies => outln!("  {} by {}", outcome.decision, policies.join(", ")),
         }
         for why in &outcome.why {
-            outln!("  {}", visible(why, &[]));
+            outln!("  {}", wrapped(2, why));
         }
         if outcome.decision == "allow" {
             outln!("plan, for an image without receivers");
@@ -114,11 +113,11 @@ fn print_text(outcomes: &[CaseOutcome]) {
     }
 }
 
-/// A field without the quotes of JSON, and with its invisible characters shown.
+/// A field without the quotes of JSON.
 fn shown(value: &Value) -> String {
     let text = |value: &Value| match value {
-        Value::String(text) => visible(text, &[]).into_owned(),
-        other => visible(&other.to_string(), &[]).into_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     };
     match value {
         // `expires` says either `at` or `in`.

@@ -98,7 +98,8 @@ fn call(call: &CallNote) -> String {
     )
 }
 
-/// <https://owasp.org/www-community/attacks/CSV_Injection>: these first characters begin a formula.
+/// Spreadsheets run a cell that begins with one of these characters as a formula
+/// (<https://owasp.org/www-community/attacks/CSV_Injection>).
 pub(super) fn quoted(cell: &str) -> String {
     let cell = visible(cell, &['\n', '\r', '\t']);
     let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {

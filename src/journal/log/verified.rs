@@ -45,7 +45,9 @@ impl VerifiedLog {
         let mut leaves = Vec::new();
         let objects = edge.append(segment.entries(), &mut leaves);
         if (edge.size(), edge.root()) != (checkpoint.size, checkpoint.root) {
-            return broken("its records, or those before it, are not the ones that were signed");
+            return broken(
+                "the records of this segment or of an earlier one are not those that its checkpoint signs",
+            );
         }
         let other = |entry: &&Entry| {
             let known = self.sealed(entry.stream).and_then(|of| of.get(&entry.seq));

@@ -68,7 +68,9 @@ impl Flaw {
     /// The remedy.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Newer(_) => "run the newer sharehook, or upgrade this one",
+            Self::Newer(_) => {
+                "upgrade sharehook to the version that wrote this record, or a later one"
+            }
             Self::Older(_) => {
                 "begin a new journal with this sharehook, and read the old one with the sharehook that wrote it"
             }
@@ -80,7 +82,7 @@ impl Flaw {
                 "run `sharehook sweep --rebuild`, which makes it anew from the records"
             }
             Self::Unrecorded => {
-                "restore the request from a backup; a delivery that broke off before it was recorded leaves the same, for a day at most"
+                "restore the request from a backup; an interrupted delivery also leaves such an entry, which disappears within a day"
             }
             Self::Missing | Self::Dropped => {
                 "restore it from a backup; until then nothing is done for this request"
@@ -116,7 +118,10 @@ impl fmt::Display for Flaw {
             Self::Unlisted(lost) => write!(f, "missing in the index: {lost}"),
             Self::Unrecorded => f.write_str("it names a record that is not there"),
             Self::BrokenLog(why) => write!(f, "broken log: {why}"),
-            Self::Impossible(why) => write!(f, "tells an impossible step: {why}"),
+            Self::Impossible(why) => write!(
+                f,
+                "holds a step that cannot follow the earlier records: {why}"
+            ),
         }
     }
 }

@@ -35,7 +35,7 @@ pub struct Opening {
     pub verdict: Verdict,
     /// Whether a look at the cloud just before found none of the request's items shared.
     pub absent: bool,
-    /// The turn. The request counts as approved at `turn.now`.
+    /// The turn. The request counts as approved at `lease.now`.
     pub lease: WorkerLease,
 }
 

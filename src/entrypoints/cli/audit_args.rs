@@ -1,0 +1,103 @@
+//! The arguments of `audit`.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Check every record against its hash chain and the seals
+    ///
+    /// With exit code 1, it prints each record that was changed, removed or
+    /// inserted.
+    Verify(AuditVerifyOptions),
+    /// Seal all unsealed records, and print the checkpoint
+    ///
+    /// Keep the signed checkpoint in another place: with it,
+    /// `audit verify --checkpoint` shows whether seals were removed.
+    Seal,
+    /// Print the public key that checks the seals
+    Key,
+    /// Print every record as OCSF, CSV or JSON lines
+    Export(AuditExportOptions),
+    /// Print a proof that a request is sealed; it verifies offline
+    ///
+    /// With --since: that the newest checkpoint continues an older one.
+    Prove {
+        /// A request's id, source/id, or the name of its stream
+        #[arg(required_unless_present = "since", conflicts_with = "since")]
+        id: Option<String>,
+        /// An older checkpoint, as `audit seal` printed it
+        #[arg(long, value_name = "FILE")]
+        since: Option<PathBuf>,
+    },
+    /// Remove the records of old finished requests from `requests/`
+    ///
+    /// They stay in the log's segments. Record 0 of each request stays.
+    Retire(AuditRetireOptions),
+    /// Introduce a new key; the old one signs it
+    ///
+    /// Then configure the new key: only it seals from now on.
+    RotateKey {
+        /// The new private key: file:PATH, env:NAME or another reference
+        #[arg(long, value_name = "REF")]
+        to: String,
+    },
+    /// Check a proof with the public key alone; exit 2 if it fails
+    CheckProof {
+        /// The proof
+        file: PathBuf,
+        /// The public key, as `audit key` prints it
+        #[arg(long, value_name = "KEY")]
+        key: String,
+    },
+}
+
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct AuditVerifyOptions {
+    /// The public key [default: that of the configured key]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// A checkpoint kept in another place; shows removed seals
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// The journal's location; the command then reads no configuration
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) journal: Option<String>,
+    /// The place of its index, if that is another
+    #[arg(long, value_name = "PLACE", requires = "journal")]
+    pub(crate) index: Option<String>,
+    /// Check the log's segments alone: every sealed record
+    #[arg(long)]
+    pub(crate) sealed: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AuditRetireOptions {
+    /// Only requests whose last step is this old, as in 365d
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) older_than: String,
+    /// Print how many requests would be retired
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AuditExportOptions {
+    /// OCSF 1.8.0, CSV, or the records as stored
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: ExportFormat,
+    /// Only records written at this instant or later
+    #[arg(long, value_name = "T")]
+    pub(crate) since: Option<String>,
+    /// Only records written before this instant
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    Ocsf,
+    Csv,
+    Jsonl,
+}

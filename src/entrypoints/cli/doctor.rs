@@ -1,0 +1,28 @@
+//! `doctor`: whether this deployment can do its job, a line for each check. Exit 1 if it cannot.
+
+use serde_json::json;
+
+use crate::app::{Finding, Health};
+use crate::entrypoints::cli::print::{outln, wrapped};
+use crate::entrypoints::outcome::Exit;
+
+use super::{Context, Failure};
+
+pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
+    let app = context.start().await?;
+    let findings = app.examine().await;
+    if context.json {
+        outln!("{}", json!(findings));
+    } else {
+        for Finding {
+            check,
+            health,
+            text,
+        } in &findings
+        {
+            outln!("{health:<8} {check:<8} {}", wrapped(18, text));
+        }
+    }
+    let broken = findings.iter().any(|found| found.health == Health::Broken);
+    Ok(if broken { Exit::Failed } else { Exit::Done })
+}

@@ -1,0 +1,123 @@
+//! `doctor` says what works and what does not, changes nothing in the cloud, and exits 1 when the
+//! deployment cannot do its job.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::copy_policy;
+use crate::support::process::{Process, program};
+use crate::support::{sandbox_keys, variables};
+
+/// A configuration for the sandbox at `cloud`, with a target that listens at `notify`.
+fn configured(folder: &Path, cloud: &str, notify: &str) {
+    copy_policy(folder);
+    let text = format!(
+        "journal = \"file:journal\"\npolicy = \"policy\"\n[cloud]\nsite = \"cn\"\nendpoint = \"{cloud}\"\n\
+         [[source]]\nname = \"jira\"\nscheme = \"jira\"\nsecrets = [\"env:JIRA_WEBHOOK_SECRET\"]\nmap = \"jira\"\n\
+         [[notify]]\nname = \"desk\"\npreset = \"webhook\"\nurl = \"{notify}\"\nsecret = \"env:NATIVE_WEBHOOK_SECRET\"\n"
+    );
+    std::fs::write(folder.join("sharehook.toml"), text).unwrap();
+}
+
+/// The exit code, and each finding's check with its health and text.
+fn examined(command: &mut Command) -> (Option<i32>, Vec<(String, String, String)>) {
+    let output = command.args(["doctor", "--json"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    let findings: Value = serde_json::from_str(&text).expect(&error);
+    let field = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
+    let findings = findings.as_array().unwrap().iter();
+    let findings = findings.map(|finding| {
+        (
+            field(finding, "check"),
+            field(finding, "health"),
+            field(finding, "text"),
+        )
+    });
+    (output.status.code(), findings.collect())
+}
+
+fn health<'a>(findings: &'a [(String, String, String)], check: &str) -> (&'a str, &'a str) {
+    let found = findings.iter().find(|(name, ..)| name == check);
+    let (_, health, text) = found.unwrap_or_else(|| panic!("no finding of {check}"));
+    (health, text)
+}
+
+async fn writes_of(cloud: &Process) -> Value {
+    cloud.ask("/sandbox/state").await
+}
+
+#[tokio::test]
+async fn a_deployment_that_works_has_no_failure_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let cloud = Process::sandbox();
+    configured(folder.path(), &cloud.url, &cloud.url);
+    let before = writes_of(&cloud).await;
+    let (code, findings) = examined(program(folder.path()).envs(variables()));
+    assert_eq!(code, Some(0), "{findings:?}");
+    for check in ["policy", "journal", "seal", "cloud", "clock", "notify"] {
+        let (health, text) = health(&findings, check);
+        assert_eq!(health, "ok", "{check}: {text}");
+    }
+    let shares = |state: &Value| (state["blueprints"].clone(), state["images"].clone());
+    assert_eq!(shares(&writes_of(&cloud).await), shares(&before));
+    let left = std::fs::read_dir(folder.path().join("journal/requests"));
+    assert!(
+        left.is_err() || left.unwrap().next().is_none(),
+        "a record was written"
+    );
+}
+
+#[tokio::test]
+async fn each_part_that_is_missing_is_named_with_its_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nothing listens on the discard port.
+    configured(folder.path(), "http://127.0.0.1:9", "http://127.0.0.1:9");
+    let mut without_keys = variables();
+    for name in sandbox_keys().keys() {
+        without_keys.remove(name);
+    }
+    let home = folder.path().to_str().unwrap();
+    let (code, findings) = examined(
+        program(folder.path())
+            .envs(without_keys)
+            .env("HOME", home)
+            .env("SHAREHOOK_METADATA_ENDPOINT", "off"),
+    );
+    assert_eq!(code, Some(1));
+    let (cloud, text) = health(&findings, "cloud");
+    assert!(
+        cloud == "failed" && text.contains("TENCENTCLOUD_SECRET_ID"),
+        "{text}"
+    );
+    let (notify, text) = health(&findings, "notify");
+    assert!(
+        notify == "failed" && text.starts_with("desk: does not answer"),
+        "{text}"
+    );
+
+    let (code, findings) = examined(program(folder.path()).envs(variables()));
+    assert_eq!(code, Some(1));
+    let (cloud, text) = health(&findings, "cloud");
+    assert!(
+        cloud == "failed" && text.contains("ConnectFailed"),
+        "{text}"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_journal_that_cannot_be_written_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let cloud = Process::sandbox();
+    configured(folder.path(), &cloud.url, &cloud.url);
+    // A file where the index would be: no probe can be created, whoever runs the test.
+    std::fs::create_dir(folder.path().join("journal")).unwrap();
+    std::fs::write(folder.path().join("journal/index"), "").unwrap();
+    let (code, findings) = examined(program(folder.path()).envs(variables()));
+    assert_eq!(code, Some(1));
+    let (journal, text) = health(&findings, "journal");
+    assert!(journal == "failed" && text.contains("index"), "{text}");
+}
