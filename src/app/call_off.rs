@@ -4,6 +4,7 @@
 //! worker has finished cancelling the same items. Changes nothing in the cloud.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::domain::{
     AccountId, Action, ImageRef, Item, ItemResult, ResultCode, ResultKind, Target, Timestamp,
@@ -13,6 +14,10 @@ use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
 use super::context::{LEASE_MARGIN, MAX_TURN, OPENING_TIME};
 use super::grants::{held, order};
 use super::{App, Deadline};
+
+/// A share that waits for another worker looks again after this: that worker may be done, or its
+/// request resumed after its death, long before its lease ends.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// The images that a cancel affects, as far as they are known.
 #[derive(Debug, Default)]
@@ -176,7 +181,9 @@ impl App {
         Ok(match takers.max() {
             None => Order::Begin(Vec::new()),
             Some((until, name)) => Order::Wait {
-                until,
+                until: now
+                    .checked_add(LOOK_AGAIN)
+                    .map_or(until, |look| look.min(until)),
                 why: format!("{name} is taking the same image away; the share follows"),
             },
         })

@@ -320,7 +320,7 @@ fn a_share_that_would_be_over_is_refused_and_so_is_one_beyond_the_calendar() {
     assert!(
         at("2026-11-01T13:00:00Z", Timestamp::MAX).refused[0]
             .why
-            .contains("calendar")
+            .contains("the last date that can be written")
     );
     // Nanoseconds and far years are said in Cedar's own form, or refused; they never count as
     // "no expiry".
