@@ -16,7 +16,7 @@ pub enum Difference {
     Missing,
     /// Shared, although its grant has ended.
     Extra,
-    /// Shared, although the share's end has come: the sweep has not been able to take it back.
+    /// Shared, although the share has expired: no sweep has revoked it yet.
     Overdue,
 }
 

@@ -1,5 +1,5 @@
-//! Ends an attempt to take back: what is left of the share, why, and when the next attempt may begin. In: the
-//! results of the attempt, and what other grants cover. Out: its one record.
+//! Ends an attempt to revoke: what is left of the share, why, and when the next attempt may begin.
+//! In: the results of the attempt, and the items that other grants cover. Out: its one record.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use super::claim_writer::{ClaimWriter, OUT_OF_TIME_PAUSE, Stop};
 use super::failed_items::{Failure, doubled};
 use super::grants::Cover;
 
-/// The pause after the first failed attempt. It doubles with each further one, up to the maximum;
-/// taking back is never given up.
+/// The pause after the first failed attempt. It doubles with each further one, up to the maximum.
+/// Revoking is never given up.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 
 impl ClaimWriter<'_> {
-    /// Records what an attempt to take back has reached. `covers`: what stays, because another grant
-    /// covers it.
+    /// Records what an attempt to revoke has reached. `covers`: the items that stay, because
+    /// another grant covers them.
     pub(super) async fn end_revocation(
         &mut self,
         results: Vec<ItemResult>,
@@ -62,7 +62,7 @@ impl ClaimWriter<'_> {
     }
 }
 
-/// Whether the item may still be shared. With its image everything is gone.
+/// Whether the item may still be shared. An image that is gone has no shares.
 fn stands(result: &ItemResult) -> bool {
     match &result.kind {
         ResultKind::Pending => true,

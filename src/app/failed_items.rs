@@ -1,5 +1,5 @@
-//! Why a turn or an attempt to revoke ended with work left: the failure of its open items, and how long to
-//! pause after it. In: results. Out: the failure that an operator has to know.
+//! Why a turn or an attempt to revoke ended with work left: the failure of its open items, and the
+//! pause after it. In: results. Out: the failure that an operator must know.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,8 @@ pub(super) struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    /// The first failure that an operator has to act on, else the first; none when the time ran out.
+    /// The first failure that an operator must act on, otherwise the first; `None` when the time
+    /// ran out.
     pub(super) fn of(open: &'a [ItemResult]) -> Option<Self> {
         let failures = || {
             open.iter().filter_map(|result| match &result.kind {

@@ -1,4 +1,4 @@
-//! The text behind `/metrics`: the process's counters, and what the journal's index says is overdue.
+//! The text of `/metrics`: the process's counters, and the overdue shares in the journal's index.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::App;
 use super::overdue_count::Ends;
 
 impl App {
-    /// The counters, and what is overdue now, in Prometheus' text format.
+    /// The counters, and the number of overdue receivers, in Prometheus' text format.
     pub async fn metrics(&self) -> String {
         let count = async |known| Box::pin(self.count_overdue(known)).await;
         let now = tokio::time::Instant::now();
@@ -16,7 +16,7 @@ impl App {
             .render(self.overdue.or_count(now, count).await)
     }
 
-    /// What is overdue is due in the index. A request that is due, and whose share ends later, is read
+    /// Overdue requests are due in the index. Reads each due request whose share expires later only
     /// once.
     async fn count_overdue(&self, known: Ends) -> Result<(usize, Ends), JournalError> {
         let now = self.now();

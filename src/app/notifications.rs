@@ -1,5 +1,5 @@
-//! Lists notifications, and delivers again what was given up. In: the journal, a target's name and a
-//! request's. Out: entries by their requests, the newest first.
+//! Lists notifications, and delivers again those that were given up. In: the journal, the names of
+//! a target and of a request. Out: entries, the newest requests first.
 
 use serde::Serialize;
 
@@ -10,15 +10,15 @@ use super::notifying::Failures;
 use super::queries::find_requests;
 use super::{App, Deadline, Listed};
 
-/// What became of a notification.
+/// The state of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationState {
-    /// To be delivered at the entry's instant or later.
+    /// Due at the entry's instant.
     Owed,
     /// Delivered at the entry's instant.
     Sent,
-    /// Not delivered, and not tried any more since the entry's instant.
+    /// Given up at the entry's instant.
     GivenUp,
 }
 
@@ -29,9 +29,9 @@ pub struct NotificationEntry {
     pub notify: NotifyName,
     /// The request, `source/id`.
     pub request: String,
-    /// What it tells of.
+    /// Its subject.
     pub on: NoticeKind,
-    /// What became of it.
+    /// Its state.
     pub state: NotificationState,
     /// Attempts so far.
     pub attempts: u32,
@@ -43,10 +43,10 @@ pub struct NotificationEntry {
 }
 
 impl App {
-    /// The notifications of all requests, or of the newest `limit` of them.
+    /// The notifications of all requests, or of the newest `limit` requests.
     ///
     /// # Errors
-    /// What the journal's store said.
+    /// The store failed.
     pub async fn notifications(
         &self,
         limit: Option<usize>,
@@ -59,11 +59,11 @@ impl App {
         })
     }
 
-    /// Delivers again what a target was not told of the requests with this id, or of the one with this
-    /// `source/id`. Returns what became of those notifications.
+    /// Delivers again what was given up for this target, for the requests with this id or the one
+    /// with this `source/id`. Returns the state of those notifications.
     ///
     /// # Errors
-    /// What the journal's store said.
+    /// The store failed.
     pub async fn retry_notifications(
         &self,
         notify: &NotifyName,

@@ -1,6 +1,7 @@
-//! Delivers notifications: finds what a recorded request owes, sends it, and records the end of each
-//! attempt. Begins after the outcome is durable, and changes neither an answer nor a decision. A
-//! process that stops between the delivery and its record delivers again under the same id.
+//! Delivers notifications: finds the ones that a recorded request owes, sends them, and records the
+//! end of each attempt. Begins after the outcome is durable, and changes neither an answer nor a
+//! decision. A process that stops between a delivery and its record delivers again under the same
+//! id.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,15 +23,16 @@ use super::context::left;
 use super::tell::{Attempt, Failure, Told};
 use super::{App, Deadline};
 
-/// Requests whose notifications are delivered at once.
+/// Number of requests whose notifications are delivered at once.
 const MAX_DELIVERING: usize = 8;
-/// Time limit of a request's notifications, all together.
+/// Time limit of all notifications of a request.
 const MAX_TIME: Duration = Duration::from_secs(30);
-/// A server waits for a second attempt that is due so soon; the sweep comes to later ones.
+/// A server waits this long for a second attempt. The sweep makes later ones.
 const SECOND_ATTEMPT: Duration = Duration::from_secs(10);
-/// A function gives notifications this much of the time that is left before its answer.
+/// Maximum time for notifications before a function's answer.
 const BEFORE_ANSWER: Duration = Duration::from_secs(2);
-/// After so many failures of one target a sweep leaves its other notifications to the next sweep.
+/// After this many failures of one target, a sweep leaves its other notifications to the next
+/// sweep.
 const MAX_FAILURES: u32 = 2;
 
 /// The failures of each target in one sweep.
@@ -52,7 +54,7 @@ impl Failures {
 }
 
 impl App {
-    /// Keeps what a delivery brought to answer it with, when somebody is told that way.
+    /// Keeps the callback of a delivery (`response_url` or task token), if some target uses it.
     pub(super) fn keep_callback(&self, identity: &Identity, delivery: &VerifiedDelivery) {
         let mut targets = self.config().notify.iter();
         if targets.any(|target| target.preset.uses_callback())
@@ -62,7 +64,7 @@ impl App {
         }
     }
 
-    /// Notes that a request owes a notification now, if it does.
+    /// Puts a request that owes a notification now into the outbox.
     pub(super) fn note_outcome(&self, state: &State) {
         let now = self.now();
         let rules = self.prepared.notice_rules();
@@ -71,7 +73,7 @@ impl App {
         }
     }
 
-    /// Delivers what this process's requests came to owe, until the future is dropped.
+    /// Delivers the notifications of this process's requests, until the future is dropped.
     pub async fn tell_for_ever(self: Arc<Self>) {
         let places = Arc::new(Semaphore::new(MAX_DELIVERING));
         loop {
@@ -89,8 +91,9 @@ impl App {
         }
     }
 
-    /// Delivers what this process's requests came to owe, within the time that is left and two seconds.
-    /// For functions and commands, which stop after their answer; the next sweep does the rest.
+    /// Delivers the notifications of this process's requests, within the deadline and two seconds.
+    /// For functions and commands, which stop after their answer; the next sweep delivers the
+    /// others.
     pub async fn tell_before_answer(&self, deadline: Deadline) {
         let deadline = deadline.or_sooner(Deadline::after(BEFORE_ANSWER));
         let noted = self.outbox.take();
@@ -98,7 +101,7 @@ impl App {
             .into_iter()
             .map(|stream| self.tell_stream(stream, true, deadline));
         let all = join_all(deliveries);
-        // What is under way then is repeated under the same id.
+        // An interrupted delivery is repeated under the same id.
         drop(tokio::time::timeout(left(deadline), all).await);
     }
 
@@ -118,7 +121,7 @@ impl App {
         }
     }
 
-    /// Delivers what one request owes now; returns when it owes something next.
+    /// Delivers the due notifications of one request. Returns when the next one is due.
     async fn tell_stream(
         &self,
         stream: StreamId,
@@ -139,8 +142,9 @@ impl App {
         }
     }
 
-    /// Delivers what the request owes now, and records the end of each attempt. Returns the state
-    /// afterwards. `first`: its outcome was just recorded here, so nobody can have delivered it.
+    /// Delivers the due notifications of a request, and records the end of each attempt. Returns
+    /// the state afterwards. `first`: this process has just recorded the outcome, so no other can
+    /// have delivered it.
     pub(super) async fn tell(
         &self,
         state: State,
@@ -154,7 +158,7 @@ impl App {
         self.deliver(state, due, failures, first, deadline).await
     }
 
-    /// The same for the notifications `due`.
+    /// Delivers these notifications, as [`App::tell`].
     pub(super) async fn deliver(
         &self,
         mut state: State,

@@ -1,6 +1,6 @@
-//! Which requests of this process just came to owe a notification. In: their streams. Out: the same,
-//! each once, to who delivers. It only makes deliveries prompt: what is lost here is found by the sweep,
-//! through the journal's index.
+//! The requests of this process that owe a notification. In: their streams. Out: each stream once,
+//! for the task that delivers. It only makes deliveries prompt: the sweep finds requests that are
+//! lost here through the journal's index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use crate::inbound::Callback;
 use crate::journal::StreamId;
 
-/// Slack takes answers at a `response_url` for so long.
+/// How long Slack accepts answers at a `response_url`.
 const KEPT: Duration = Duration::from_secs(1_800);
-/// More requests than a process has under way.
+/// Maximum number of callbacks to keep; more than the requests under way.
 const MAX_KEPT: usize = 10_000;
 
-/// The noted requests, and those whose notifications are being delivered.
+/// The streams in the outbox, and those whose notifications are being delivered.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     noted: Mutex<BTreeSet<StreamId>>,
@@ -26,7 +26,7 @@ pub(super) struct Outbox {
     callbacks: Mutex<BTreeMap<StreamId, (Callback, Instant)>>,
 }
 
-/// Keeps a request's notifications to one deliverer of this process.
+/// Held while one task delivers a request's notifications.
 #[derive(Debug)]
 pub(super) struct Delivering<'a> {
     outbox: &'a Outbox,
@@ -39,17 +39,17 @@ impl Outbox {
         self.news.notify_one();
     }
 
-    /// Takes what was noted.
+    /// Takes every stream in the outbox.
     pub(super) fn take(&self) -> BTreeSet<StreamId> {
         std::mem::take(&mut *lock(&self.noted))
     }
 
-    /// Waits until something is noted.
+    /// Waits until the outbox has a stream.
     pub(super) async fn news(&self) {
         self.news.notified().await;
     }
 
-    /// Keeps what a delivery brought to answer it with, in memory alone and for a while.
+    /// Keeps a request's callback, in memory only and for a limited time.
     pub(super) fn keep(&self, stream: StreamId, callback: Callback) {
         let mut all = self
             .callbacks
@@ -61,7 +61,7 @@ impl Outbox {
         }
     }
 
-    /// Takes what was kept of a request.
+    /// Takes a request's callback.
     pub(super) fn callback(&self, stream: StreamId) -> Option<Callback> {
         let mut all = self
             .callbacks
@@ -71,7 +71,7 @@ impl Outbox {
         (since.elapsed() < KEPT).then_some(callback)
     }
 
-    /// The right to deliver; `None` while another task of this process has it.
+    /// The right to deliver; `None` while another task of this process holds it.
     pub(super) fn deliver(&self, stream: StreamId) -> Option<Delivering<'_>> {
         let outbox = self;
         let free = lock(&self.busy).insert(stream);

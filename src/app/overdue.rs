@@ -1,5 +1,5 @@
-//! What is overdue: shares whose end has come, that still stand and that no other grant covers. In: states.
-//! Out: entries of the sweep's report.
+//! Overdue shares: expired, still in effect, and not covered by another grant. In: states. Out:
+//! entries of the sweep's report.
 
 use std::fmt;
 
@@ -16,13 +16,13 @@ pub(super) const LIGHTHOUSE: &str = "Lighthouse";
 pub struct Unfinished {
     /// `source/id`.
     pub request: String,
-    /// The reason, for people.
+    /// The reason, for human readers.
     pub why: String,
     /// When the next attempt may begin.
     pub next_attempt: Timestamp,
 }
 
-/// A share that should be gone and is not.
+/// A share that should be gone but is still in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Overdue {
     /// The image as the request names it.
@@ -31,15 +31,15 @@ pub struct Overdue {
     pub region: String,
     /// Accounts, and Lighthouse.
     pub to: Vec<String>,
-    /// When the share ended.
+    /// When the share expired.
     pub ended_at: Timestamp,
-    /// The request that gave it, and why it stands.
+    /// The request that gave it, and why it is still in effect.
     #[serde(flatten)]
     pub left: Unfinished,
 }
 
 impl Unfinished {
-    /// What is left to do of a request; `now` when nobody has tried.
+    /// The work that is left for a request; its next attempt is `now` if no attempt was made.
     pub(super) fn of(state: &State, now: Timestamp) -> Self {
         let (why, next_attempt) = match state.phase() {
             Phase::Deferred {

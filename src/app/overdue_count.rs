@@ -1,5 +1,5 @@
-//! How many receivers still have what should be gone, as last counted. In: counts. Out: the same count for
-//! some seconds, because a stranger may ask for it.
+//! Caches the number of receivers with an overdue share for some seconds, because a stranger may
+//! request `/metrics` often. In: counts. Out: the cached count.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use tokio::time::Instant;
 use crate::domain::Timestamp;
 use crate::journal::{JournalError, StreamId};
 
-/// The receivers are counted once in this time.
+/// How often the receivers are counted.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The ends of the shares that were looked at. They never change.
+/// The expiries of the shares that were read. They never change.
 pub(super) type Ends = BTreeMap<StreamId, Option<Timestamp>>;
 
-/// The last count: when, and what it was.
+/// The last count and its time.
 #[derive(Debug, Default)]
 pub(super) struct OverdueCount(Mutex<Option<Counted>>);
 
@@ -28,8 +28,8 @@ struct Counted {
 }
 
 impl OverdueCount {
-    /// The last count while it is fresh at `now`, else the one of `count`, which knows the ends that
-    /// the last one has read. `None`: the journal cannot be read; the log says why.
+    /// The last count while it is fresh at `now`; otherwise calls `count`, with the expiries that
+    /// earlier counts have read. `None`: the journal cannot be read; the log has the reason.
     pub(super) async fn or_count(
         &self,
         now: Instant,

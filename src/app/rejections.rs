@@ -1,5 +1,5 @@
-//! Records what was authenticated and not understood, and lists it for the operator. In: a verified delivery
-//! and its problems. Out: entries without any part of its body.
+//! Records deliveries that were verified and not understood, and lists them for the operator. In: a
+//! verified delivery and its problems. Out: entries without any part of its body.
 
 use serde::Serialize;
 
@@ -38,8 +38,8 @@ impl App {
         self.turned_away(Reply::from(refusal))
     }
 
-    /// Records a verified delivery that is no valid request. That it cannot be recorded changes no
-    /// answer.
+    /// Records a verified delivery that is not a valid request. A failure to record it is logged
+    /// and changes no answer.
     pub(super) async fn record_rejection(
         &self,
         delivery: &VerifiedDelivery,
@@ -78,7 +78,7 @@ impl App {
     /// The deliveries that were not understood, or the newest `limit` of them.
     ///
     /// # Errors
-    /// What the journal's store said.
+    /// The store failed.
     pub async fn rejections(
         &self,
         limit: Option<usize>,

@@ -1,5 +1,6 @@
-//! Reopens an ended request for an operator: it is decided again for its original requester and approvers, and
-//! carried out. In: the request's name, who reopens it, and why. Out: what became of it.
+//! Reopens an ended request for an operator: decides it again for its original requester and
+//! approvers, and carries it out. In: the request's name, the operator, and the reason. Out: the
+//! result.
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use super::queries::find_requests;
 use super::withhold::Permission;
 use super::{Answer, App, Deadline, Ending};
 
-/// The person at the command line, in the name of a configured source.
+/// The operator at the command line, with a configured source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     /// The source.
@@ -27,27 +28,27 @@ impl fmt::Display for Operator {
     }
 }
 
-/// What became of a request that was to be reopened.
+/// The result of reopening a request.
 #[derive(Debug)]
 pub enum Retried {
-    /// It was carried out, as far as the answer says.
+    /// It was reopened; the answer has the result.
     Reopened(Ending, Box<Answer>),
-    /// The present policies deny it. The attempt is on record.
+    /// The current policies deny it. The journal records the attempt.
     Denied(Verdict),
     /// It stays closed, for this reason.
     StaysClosed(String),
 }
 
-/// Why nothing was tried.
+/// Why a request could not be reopened.
 #[derive(Debug, thiserror::Error)]
 pub enum RetryError {
-    /// No such request.
+    /// The journal has no such request.
     #[error("the journal has no request {0:?}; `sharehook requests` lists them")]
     Unknown(String),
-    /// An id that several sources use.
+    /// Several sources have a request with this id.
     #[error("several requests have this id; name one of {}", .0.join(", "))]
     Several(Vec<String>),
-    /// No such source.
+    /// The configuration has no such source.
     #[error("--as: no source is named {0}")]
     UnknownSource(SourceName),
     /// The journal failed.
@@ -56,8 +57,8 @@ pub enum RetryError {
 }
 
 impl App {
-    /// Has a failed, denied or partial request decided again under the present policies, and carries
-    /// it out.
+    /// Decides a failed, denied or partial request again under the current policies, and carries it
+    /// out.
     ///
     /// # Errors
     /// [`RetryError`].

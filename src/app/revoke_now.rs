@@ -1,5 +1,5 @@
-//! Takes active shares back for an operator: one cancel for each image and region, verified, decided and
-//! recorded like any other. In: an image, accounts, who asks and why. Out: the answers.
+//! Revokes active shares for an operator: one cancel per image and region, verified, decided and
+//! recorded like any other. In: an image, accounts, the operator and the reason. Out: the answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,13 @@ use super::queries::GrantFilter;
 use super::retry::Operator;
 use super::{Answer, App, Deadline, Delivery, Ending, Reply, Via};
 
-/// Why shares were not taken back.
+/// Why shares were not revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeNowError {
     /// The source cannot request anything without a signature.
     #[error("{0} is not a source with scheme = \"trusted\"; name one that is")]
     NotTrusted(SourceName),
-    /// No grant of the journal.
+    /// The journal has no such grant.
     #[error("the journal has no active grant of {0}; `sharehook drift` lists what else is shared")]
     NothingGranted(String),
     /// The source's own rules refused the delivery.
@@ -40,8 +40,7 @@ pub enum RevokeNowError {
 impl App {
     /// Cancels the active grants of `image`, all or those to `accounts`.
     ///
-    /// # Errors
-    /// [`RevokeNowError`]; requests that were made before stay made.
+    /// [`RevokeNowError`]. Cancels that were requested before it stay in force.
     pub async fn revoke_now(
         &self,
         image: &str,
@@ -57,7 +56,7 @@ impl App {
         let mut grants = self.grants().await?.entries;
         let named = |to: &String| accounts.is_empty() || accounts.contains(to);
         grants.retain(|grant| filter.takes(grant) && named(&grant.to));
-        // Accounts of a chain have its blueprint.
+        // The accounts of a chain have its blueprint.
         let mut cancels: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
         for grant in grants {
             let in_lighthouse = grant.to == LIGHTHOUSE;
@@ -72,8 +71,8 @@ impl App {
             return Err(RevokeNowError::NothingGranted(image.to_owned()));
         }
         let mut answers = Vec::new();
-        // An image leaves Lighthouse after its blueprint has left the accounts: `img-` before `lhbp-`
-        // in the order of names.
+        // Cancels the blueprint for its accounts before the image leaves Lighthouse: sorted by
+        // name, `lhbp-` comes after `img-`.
         for ((subject, region), receivers) in cancels.iter().rev() {
             let accounts: Vec<_> = receivers.iter().filter(|to| *to != LIGHTHOUSE).collect();
             let request = json!({

@@ -1,4 +1,4 @@
-//! What a sweep did, for people and as JSON: what it finished and took back, and what it leaves.
+//! The result of a sweep, as text and as JSON: what it finished, what it revoked, what it leaves.
 
 use std::fmt;
 
@@ -9,23 +9,23 @@ use crate::journal::{JournalError, Phase, State};
 
 use super::overdue::{Overdue, Unfinished};
 
-/// What a sweep did.
+/// The result of a sweep.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SweepReport {
     /// Requests that were due and were worked on to their end.
     pub finished: Vec<String>,
-    /// Requests whose share has expired and was taken back.
+    /// Requests whose expired share was revoked.
     pub revoked: Vec<String>,
     /// Requests that are still unfinished after it.
     pub unfinished: Vec<Unfinished>,
-    /// Ended shares that stay for now, because other grants cover them.
+    /// Expired shares that stay for now, because other grants cover them.
     pub covered: Vec<Unfinished>,
-    /// Shares that should be gone and are not.
+    /// Overdue shares: they should be gone but are still in effect.
     pub overdue: Vec<Overdue>,
     /// Streams or requests that could not be read or written, and why.
     pub failures: Vec<String>,
-    /// Seconds by which the cloud's clock is ahead of this machine's, when that is more than a minute.
-    /// Known only of a sweep that called the cloud.
+    /// Seconds by which the cloud's clock is ahead of this machine's, if more than a minute. Known
+    /// only if the sweep called the cloud.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_difference: Option<i64>,
     /// True when the time ran out before everything due was done.
@@ -33,17 +33,17 @@ pub struct SweepReport {
 }
 
 impl SweepReport {
-    /// Whether there was nothing to do and nothing to tell.
+    /// Whether the report is empty.
     pub fn is_quiet(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether a person has to know: something is overdue, or could not be read or written.
+    /// Whether an operator must act: a share is overdue, or something could not be read or written.
     pub fn failed(&self) -> bool {
         !self.overdue.is_empty() || !self.failures.is_empty()
     }
 
-    /// Takes in how the work on one request ended; `None`: the time ran out before it.
+    /// Adds the end of the work on one request; `None`: the time ran out before it.
     pub(super) fn tell(
         &mut self,
         name: String,
@@ -57,7 +57,7 @@ impl SweepReport {
         }
     }
 
-    /// Notes what of a request is overdue after the work on it.
+    /// Adds the overdue shares of a request after the work on it.
     pub(super) fn note_overdue(&mut self, state: &State, now: Timestamp) {
         let name = state.identity().to_string();
         self.overdue.retain(|known| known.left.request != name);
@@ -68,7 +68,7 @@ impl SweepReport {
         match after.phase() {
             Phase::Revoked => self.revoked.push(name),
             Phase::Closed | Phase::Denied => self.finished.push(name),
-            // It has an entry of its own.
+            // A request with overdue shares has its own entries.
             _ if !after.overdue(now).is_empty() => {}
             Phase::RevokeDeferred { covered, .. } if !covered.is_empty() => {
                 self.covered.push(Unfinished::of(after, now));

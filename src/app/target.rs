@@ -1,5 +1,5 @@
-//! A target of notifications, ready to be told. In: its configuration. Out: the compiled template and
-//! the HTTP client, or every problem with its place.
+//! A notification target, ready to use. In: its configuration. Out: the compiled template and the
+//! HTTP client, or every problem with its place.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::domain::{Problem, Problems};
 use crate::inbound::{SchemeName, SchemeSpec, Verifier};
 use crate::notify::{Auth, Template};
 
-/// A target, ready to be told.
+/// A notification target, ready to use.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) config: NotifyConfig,
@@ -35,7 +35,7 @@ impl Target {
         };
         if let Auth::Signed(secret) = &config.auth {
             let scheme = SchemeSpec::preset(SchemeName::StandardWebhooks);
-            // As strict as with the secret of a source.
+            // Signing secrets must be as strong as those of a source.
             Verifier::new(scheme, vec![secret.clone()], Vec::new()).map_err(here)?;
         }
         let client = client::http_client_for(config.proxy.as_deref(), &config.ca).map_err(here)?;
@@ -46,7 +46,7 @@ impl Target {
         })
     }
 
-    /// Asks the target's address for any answer, and returns its HTTP status. Tells it nothing.
+    /// Sends a HEAD request to the target's address. Returns the status of any answer.
     pub(super) async fn answers(&self, longest: Duration) -> Result<u16, String> {
         let url = self.config.address.join("");
         let url = url.map_err(|error| error.to_string())?;

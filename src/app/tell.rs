@@ -1,5 +1,6 @@
-//! One attempt to notify one target: renders the messages, sends them in order, and reads the answers.
-//! In: a state and the notification. Out: delivered, or why not. Nothing of a secret is in a reason.
+//! One attempt to notify one target: renders the messages, sends them in order, and reads the
+//! answers. In: a state and the notification. Out: delivered, or the reason for the failure, which
+//! contains no secret.
 
 use std::time::Duration;
 
@@ -20,10 +21,10 @@ use super::{App, Deadline};
 
 /// Time limit of one message.
 const MAX_TIME: Duration = Duration::from_secs(10);
-/// Characters of a reason.
+/// Maximum length of a reason, in characters.
 const MAX_SHOWN: usize = 200;
 
-/// What a successful attempt did.
+/// The result of a successful attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
     /// Every message was accepted.
@@ -35,11 +36,11 @@ pub(super) enum Told {
 /// Why an attempt failed.
 #[derive(Debug)]
 pub(super) struct Failure {
-    /// For people.
+    /// The reason, for human readers.
     pub(super) why: String,
     /// Whether no further attempt is made.
     pub(super) is_final: bool,
-    /// The receiver's wish, in seconds.
+    /// The receiver's `Retry-After`, in seconds.
     pub(super) retry_after: Option<i64>,
     /// The target understood the request and refused it.
     refused: bool,
@@ -60,14 +61,14 @@ impl Failure {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt<'a> {
     pub(super) owed: &'a Owed,
-    /// What the delivery brought to answer it with.
+    /// The callback of the delivery.
     pub(super) callback: Option<&'a Callback>,
-    /// Nobody can have delivered it before.
+    /// No earlier attempt can have delivered it.
     pub(super) first: bool,
     pub(super) deadline: Deadline,
 }
 
-/// A message on its way.
+/// A message to send.
 struct Letter<'a> {
     target: &'a Target,
     attempt: Attempt<'a>,
@@ -110,7 +111,7 @@ impl App {
         Ok(Told::Everything)
     }
 
-    /// Sends one message, unless it is found delivered.
+    /// Sends one message, unless the target has it already.
     async fn send_one(&self, letter: &Letter<'_>, message: &Message) -> Result<(), Failure> {
         let mut found = None;
         if let Some(find) = &message.find {
@@ -131,7 +132,7 @@ impl App {
             let answer = self.exchange(letter, message, method, &path, look.body.as_ref());
             match answer.await {
                 Ok(seen) if holds(&seen.body, &marker(&letter.id)) => return Ok(()),
-                // Who may write but not read is told twice rather than not at all.
+                // Credentials that may write but not read: send twice rather than never.
                 Err(failure) if !failure.refused => return Err(failure),
                 Ok(_) | Err(_) => {}
             }
@@ -142,7 +143,7 @@ impl App {
             .map(drop)
     }
 
-    /// One request to the target; an answer that is no success is a failure.
+    /// Sends one request to the target. An answer without success is a failure.
     async fn exchange(
         &self,
         letter: &Letter<'_>,
@@ -189,7 +190,7 @@ impl App {
         }
     }
 
-    /// The template's headers, and those that the program writes itself.
+    /// The template's headers, and the program's own.
     fn headers(
         &self,
         letter: &Letter<'_>,
@@ -210,7 +211,7 @@ impl App {
             headers.push(("content-type".to_owned(), kind));
         }
         match &config.auth {
-            // The address is the secret.
+            // The address itself is the secret.
             _ if message.to_response_url => {}
             Auth::Signed(secret) => {
                 let scheme = SchemeSpec::preset(SchemeName::StandardWebhooks);
@@ -256,7 +257,7 @@ impl Letter<'_> {
         Some(token.expose_secret())
     }
 
-    /// The address that came with the delivery, if it is one of Slack or of the target.
+    /// The callback address of the delivery, if it belongs to Slack or to the target.
     fn response_url(&self) -> Option<Url> {
         let text = self.attempt.callback?.response_url.as_ref()?;
         let url = Url::parse(text.expose_secret()).ok()?;
@@ -266,7 +267,7 @@ impl Letter<'_> {
         (slack || self.target.config.address.same_origin(&url)).then_some(url)
     }
 
-    /// A failure for people: short, visible, and without any secret.
+    /// A failure for human readers: short, without invisible characters and secrets.
     fn failed(&self, why: &str) -> Failure {
         let callback = self.attempt.callback;
         let brought = callback

@@ -1,5 +1,5 @@
-//! Refuses a new request that would begin too late: after its own end, or beyond the bound. In: the
-//! request and the present instant. Out: the problem, or none.
+//! Refuses a new request that would begin too late: after its own expiry, or beyond the limit. In:
+//! the request and the present instant. Out: the problem, or `None`.
 
 use crate::domain::{Problem, Status, Timestamp};
 use crate::telemetry::Counted;

@@ -1,4 +1,5 @@
-//! Notifications as values: what they tell of, to whom they go, and which a configuration asks for.
+//! Notifications as values: their subjects, their targets, and the subscriptions of a
+//! configuration.
 
 use std::str::FromStr;
 
@@ -10,7 +11,7 @@ use super::span::Span;
 use super::spelled::spelled;
 
 spelled! {
-    /// What a notification tells of. The names are those of `on` in `[[notify]]`.
+    /// The subject of a notification. The names are those of `on` in `[[notify]]`.
     NoticeKind {
         /// Every item succeeded.
         Completed = "completed",
@@ -22,9 +23,9 @@ spelled! {
         Denied = "denied",
         /// The share ends within `[limits] notice`.
         Expiring = "expiring",
-        /// The share has ended and was taken back.
+        /// The share has expired and was revoked.
         Revoked = "revoked",
-        /// The share should have ended, and an attempt to take it back failed.
+        /// The share has expired, and an attempt to revoke it failed.
         Overdue = "overdue",
     }
 }
@@ -45,46 +46,47 @@ impl FromStr for NoticeKind {
     }
 }
 
-/// One notification of a request: who is told what.
+/// One notification of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// The `[[notify]]` that it goes to.
+    /// The `[[notify]]` of its target.
     pub notify: NotifyName,
-    /// What it tells of.
+    /// Its subject.
     pub on: NoticeKind,
-    /// The number of the record that it tells of. Of `expiring` and `overdue`: that of the outcome.
+    /// The number of the record with the outcome. For `expiring` and `overdue`: that of the share's
+    /// outcome.
     pub about: u64,
 }
 
-/// Which notifications one `[[notify]]` wants.
+/// The notifications that one `[[notify]]` subscribes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// Its name.
     pub name: NotifyName,
-    /// What it is told of.
+    /// The subjects.
     pub on: Vec<NoticeKind>,
-    /// The sources whose requests it is told of; empty means all.
+    /// The sources of the requests; empty means all.
     pub sources: Vec<SourceName>,
 }
 
 impl Subscription {
-    /// Whether it wants this of a request from `source`.
+    /// Whether it subscribes to this subject for requests of `source`.
     pub fn wants(&self, on: NoticeKind, source: &SourceName) -> bool {
         self.on.contains(&on) && (self.sources.is_empty() || self.sources.contains(source))
     }
 }
 
-/// What a configuration says of notifications.
+/// The notification settings of a configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NoticeRules {
     /// The subscriptions, in the file's order.
     pub subscriptions: Vec<Subscription>,
-    /// How long before its end a share is `expiring`; `None`: never.
+    /// How long before its expiry a share is `expiring`; `None`: never.
     pub before_end: Option<Span>,
 }
 
 impl NoticeRules {
-    /// Whether somebody wants this of a request from `source`.
+    /// Whether some target subscribes to this subject for requests of `source`.
     pub fn want(&self, on: NoticeKind, source: &SourceName) -> bool {
         self.subscriptions.iter().any(|one| one.wants(on, source))
     }

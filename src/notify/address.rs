@@ -1,5 +1,5 @@
 //! The address of a target. In: the configuration's text, and a message's path. Out: a URL whose
-//! scheme, host and base path are the configuration's, whatever a ticket wrote.
+//! scheme, host and base path come from the configuration alone.
 
 use reqwest::Url;
 
@@ -41,7 +41,7 @@ impl Address {
     /// The URL of a message: this address with `path`, which may have a query, behind it.
     ///
     /// # Errors
-    /// A path that could lead elsewhere, as a text for people.
+    /// The path could lead elsewhere.
     pub fn join(&self, path: &str) -> Result<Url, PathError> {
         if path.is_empty() {
             return Ok(self.0.clone());
@@ -74,7 +74,7 @@ impl Address {
     }
 }
 
-/// A message's path that is no path below the target's address.
+/// A message's path that is not below the target's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "its path is not one below the configured url: begin it with / and encode each part with @uri"

@@ -13,16 +13,16 @@ pub enum Auth {
     Signed(SecretString),
     /// `user:password`.
     Basic(SecretString),
-    /// A token behind the word that the system wants before it.
+    /// A token, after the prefix that the system wants.
     Bearer(&'static str, SecretString),
     /// A header, by its lower-case name.
     Header(String, SecretString),
-    /// Each message is signed with a key of AWS.
+    /// Each message is signed with an AWS key.
     Aws(AwsKey),
 }
 
 impl Auth {
-    /// The header of every message; none where each message is signed.
+    /// The header of every message; `None` where each message is signed.
     pub fn header(&self) -> Option<(String, String)> {
         let authorization = |value| Some(("authorization".to_owned(), value));
         match self {
@@ -35,7 +35,7 @@ impl Auth {
         }
     }
 
-    /// Every secret of it, as it is written and as it is sent: none may show in a reason.
+    /// Every secret, as written and as sent, to remove from reasons.
     pub fn secrets(&self) -> Vec<String> {
         let own = match self {
             Self::Signed(secret)

@@ -28,30 +28,29 @@ impl Method {
     }
 }
 
-/// A message. Its JSON refuses other fields.
+/// A message. Its JSON form refuses unknown fields.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     /// The HTTP method.
     pub method: Method,
-    /// What follows the target's address; may have a query.
+    /// The path below the target's address; may have a query.
     pub path: String,
     /// The JSON body.
     pub body: Value,
-    /// More headers, by lower-case names. None can replace those that authenticate.
+    /// More headers, by lower-case names. None can replace the authentication.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// What is asked first, to complete the path.
+    /// A request to make first, whose answer completes the path.
     #[serde(default)]
     pub find: Option<Find>,
-    /// Where a message that was delivered before shows. It is looked at before the message is repeated.
+    /// Where to look for the message before repeating it.
     #[serde(default)]
     pub look: Option<Look>,
-    /// It goes to the `response_url` that came with the delivery, not to the target's address.
+    /// Whether it goes to the `response_url` of the delivery instead of the target's address.
     #[serde(default)]
     pub to_response_url: bool,
-    /// A refusal of this message is logged, and does not count: the others of the notification are
-    /// not repeated for it.
+    /// Whether a refusal of this message is only logged, so that the notification is not repeated.
     #[serde(default)]
     pub optional: bool,
 }
@@ -62,7 +61,7 @@ pub struct Message {
 pub struct Look {
     /// Its path.
     pub path: String,
-    /// With a body it is a POST, else a GET.
+    /// Makes it a POST; otherwise it is a GET.
     #[serde(default)]
     pub body: Option<Value>,
 }
@@ -78,7 +77,7 @@ pub struct Find {
 }
 
 impl Find {
-    /// The id that the answer names.
+    /// The id in the answer.
     pub fn id(&self, answer: &[u8]) -> Option<String> {
         let answer: Value = serde_json::from_slice(answer).ok()?;
         let id = answer.pointer(&self.pointer)?.as_str()?;

@@ -1,6 +1,6 @@
-//! What is told of a recorded outcome, and to which system. In: a request's state and a target. Out:
-//! messages for that system's API, the schedule of attempts, and what an answer means. Pure: `app`
-//! sends the messages.
+//! Renders notifications of a recorded outcome. In: a request's state and a target. Out: messages
+//! for that system's API, the schedule of attempts, and the meaning of an answer. Pure: `app` sends
+//! the messages.
 
 mod address;
 mod auth;
@@ -18,4 +18,4 @@ pub use outcome_event::{Extras, marker, outcome_event, webhook_id};
 pub use preset::{AuthNeed, Preset};
 pub use schedule::{next_attempt, retry_after};
 pub use sigv4::AwsKey;
-pub use template::Template;
+pub use template::{Template, TemplateError};

@@ -1,6 +1,6 @@
 //! The event that templates read. In: a request's state and the notification. Out: JSON with the
-//! request, what became of it, and the ids of the notification. Holds no secret but
-//! the token of a task that waits for it.
+//! request, its outcome, and the notification's ids. Contains no secret except the token of a
+//! waiting task.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -14,7 +14,7 @@ pub fn webhook_id(stream: StreamId, notice: &Notice) -> String {
     format!("{stream}-{about:06}-{on}-{notify}")
 }
 
-/// A word that appears in the text of a message and nowhere else, so that the message is found again.
+/// A word that occurs only in the text of this message, to find the message again.
 pub fn marker(webhook_id: &str) -> String {
     let digest = hex::encode(Sha256::digest(webhook_id));
     format!("sharehook-{}", digest.get(..16).unwrap_or_default())
@@ -23,7 +23,7 @@ pub fn marker(webhook_id: &str) -> String {
 /// What the configuration and the delivery add to an event.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Extras<'a> {
-    /// Whom a requester asks.
+    /// The contact for the requester.
     pub contact: Option<&'a str>,
     /// The transition of this outcome, for Jira.
     pub transition: Option<&'a str>,

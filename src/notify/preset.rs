@@ -1,10 +1,10 @@
-//! The systems that can be told, one row each: the template that ships, what authentication it needs,
-//! and how an answer of it says no.
+//! The systems that can be notified, one row each: its template, its authentication, and how its
+//! answer shows a refusal.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What a target needs to authenticate the program.
+/// The authentication that a target needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthNeed {
     /// `secret`, which signs each message.
@@ -15,7 +15,7 @@ pub enum AuthNeed {
     Aws,
 }
 
-/// How an answer with a 2xx status says that nothing was done.
+/// How an answer with a 2xx status shows a refusal.
 #[derive(Debug, Clone, Copy)]
 enum Refusal {
     /// It does not.
@@ -71,7 +71,7 @@ struct Row {
 
 const JSON: &str = "application/json";
 
-/// A row with JSON messages, `auth`, and honest status codes.
+/// A row with JSON messages, `auth`, and truthful status codes.
 const fn row(name: &'static str, template: &'static str) -> Row {
     Row {
         name,
@@ -129,7 +129,7 @@ impl Preset {
                 ..shipped!("pagerduty")
             },
             Self::Linear => Row {
-                // A personal API key stands alone; for an OAuth token write it with `header`.
+                // A personal API key has no prefix; write an OAuth token with `header`.
                 bearer: "",
                 refusal: Refusal::Errors,
                 ..shipped!("linear")
@@ -156,7 +156,7 @@ impl Preset {
         self.row().template
     }
 
-    /// What it needs to authenticate the program.
+    /// Its authentication.
     pub const fn auth_need(self) -> AuthNeed {
         self.row().auth
     }
@@ -171,12 +171,12 @@ impl Preset {
         self.row().bearer
     }
 
-    /// Whether it is told through a secret that the delivery brought.
+    /// Whether it uses a secret of the delivery (`response_url` or task token).
     pub const fn uses_callback(self) -> bool {
         matches!(self, Self::Slack | Self::Stepfunctions)
     }
 
-    /// Why an answer with a 2xx status is a refusal all the same.
+    /// Why an answer with a 2xx status is still a refusal.
     pub fn refusal(self, body: &[u8]) -> Option<String> {
         let read = || serde_json::from_slice::<Value>(body).unwrap_or_default();
         match self.row().refusal {

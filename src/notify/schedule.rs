@@ -1,5 +1,6 @@
-//! When a failed delivery is tried again: after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h, as
-//! Standard Webhooks suggests. In: the number of the attempt that failed, and the receiver's wish.
+//! When a failed delivery is repeated: after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h, as
+//! Standard Webhooks suggests. In: the number of the failed attempt, and the receiver's
+//! `Retry-After`.
 
 use jiff::SignedDuration;
 
@@ -7,15 +8,19 @@ use crate::domain::Timestamp;
 
 /// The pause after each failed attempt but the last.
 const PAUSES: [i64; 7] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
-/// A receiver can put an attempt off for so long.
+/// Maximum `Retry-After` that is honoured, in seconds.
 const MAX_RETRY_AFTER: i64 = 86_400;
 
-/// When the attempt after `attempt` (from 1) is due; `None`: that was the last. `wish` is the
+/// When the attempt after `attempt` (from 1) is due; `None` after the last. `retry_after` is the
 /// receiver's `Retry-After` in seconds.
-pub fn next_attempt(attempt: u32, failed_at: Timestamp, wish: Option<i64>) -> Option<Timestamp> {
+pub fn next_attempt(
+    attempt: u32,
+    failed_at: Timestamp,
+    retry_after: Option<i64>,
+) -> Option<Timestamp> {
     let index = usize::try_from(attempt.checked_sub(1)?).ok()?;
     let pause = PAUSES.get(index)?;
-    let pause = (*pause).max(wish.unwrap_or(0).min(MAX_RETRY_AFTER));
+    let pause = (*pause).max(retry_after.unwrap_or(0).min(MAX_RETRY_AFTER));
     failed_at.checked_add(SignedDuration::from_secs(pause)).ok()
 }
 

@@ -1,5 +1,6 @@
-//! A target's template. In: an outcome event. Out: the messages that tell it. Two jq programs in a row:
-//! `notify/words.jq` adds the lines for people, the target's template puts them into its markup.
+//! A target's template. In: an outcome event. Out: messages. Two jq programs in sequence:
+//! `notify/words.jq` adds the lines for human readers, and the target's template puts them into its
+//! markup.
 
 use std::fmt;
 
@@ -11,7 +12,7 @@ use crate::mapping::Program;
 
 const WORDS: &str = include_str!("../../notify/words.jq");
 
-/// More messages than one notification needs.
+/// Maximum number of messages of a notification.
 const MAX_MESSAGES: usize = 4;
 
 /// A compiled template.
@@ -32,10 +33,10 @@ pub enum TemplateError {
     /// The program failed on the event.
     #[error("the template failed: {0}")]
     Failed(String),
-    /// Its output is no message.
+    /// Its output is not a message.
     #[error("the template's output is no message: {0}")]
     NoMessage(String),
-    /// It wrote more than a notification needs.
+    /// It wrote too many messages.
     #[error("the template wrote more than {MAX_MESSAGES} messages")]
     TooMany,
 }
@@ -59,7 +60,7 @@ impl Template {
         })
     }
 
-    /// Writes the messages of an event, in order; none: it is not to be told.
+    /// Writes the messages of an event, in order; empty if it is not to be notified.
     ///
     /// # Errors
     /// [`TemplateError`].

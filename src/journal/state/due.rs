@@ -1,21 +1,20 @@
-//! Whether the time for the next turn has come, whatever clock wrote it: a lease or a pause that is longer than
-//! any can be was written by a clock that was wrong, and is no reason to wait. In: a state and the present
-//! instant.
+//! Whether the next turn is due. A lease or a pause longer than the maximum was written by a wrong
+//! clock, and counts as over. In: a state and the present instant.
 
 use jiff::SignedDuration;
 
 use super::{Phase, State};
 use crate::domain::Timestamp;
 
-/// The longest lease.
+/// Maximum length of a lease.
 pub const MAX_LEASE: SignedDuration = SignedDuration::from_secs(200);
-/// The longest pause between two turns at a request.
+/// Maximum pause between two turns at a request.
 pub const MAX_PAUSE_OF_WORK: SignedDuration = SignedDuration::from_mins(15);
-/// The longest pause between two attempts to revoke.
+/// Maximum pause between two attempts to revoke.
 pub const MAX_PAUSE_OF_REVOCATION: SignedDuration = SignedDuration::from_hours(24);
-/// The longest time for which what another grant covers is left alone.
+/// Maximum time for which another grant postpones a revocation.
 pub const MAX_COVER: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How far two machines' clocks may be apart.
+/// Maximum difference between two machines' clocks.
 pub const MAX_CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
 
 impl State {
@@ -33,7 +32,7 @@ impl State {
             Phase::Deferred { .. } => MAX_PAUSE_OF_WORK,
             Phase::RevokeDeferred { covered, .. } if covered.is_empty() => MAX_PAUSE_OF_REVOCATION,
             Phase::RevokeDeferred { .. } => MAX_COVER,
-            // Without `not_before` it only waits for a worker.
+            // Without `not_before` it waits only for a worker.
             Phase::Waiting { .. } if self.intent.request.not_before.is_none() => {
                 SignedDuration::ZERO
             }
@@ -44,13 +43,13 @@ impl State {
         at <= now || ahead > longest.saturating_add(MAX_CLOCK_DIFFERENCE)
     }
 
-    /// Whether a clock that was ahead began to revoke a share whose end has not come at `now`.
+    /// Whether a clock that was ahead began to revoke a share that has not expired at `now`.
     pub(super) fn revokes_too_soon(&self, now: Timestamp) -> bool {
         let for_its_end = self.revoking.as_ref().is_some_and(|tried| tried.expired);
         for_its_end && !self.expired(now)
     }
 
-    /// When to look at the request next, as its index entry should say at `now`.
+    /// When the index entry should lead to the request next.
     pub(in super::super) fn look_by(&self, at: Timestamp, now: Timestamp) -> Timestamp {
         if self.is_due(now) { at.min(now) } else { at }
     }

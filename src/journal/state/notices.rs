@@ -1,5 +1,6 @@
-//! Which notifications a request owes. In: its state, the configuration's rules, the present instant.
-//! Out: who is to be told what, and from when on. The records say what was delivered and what failed.
+//! The notifications that a request owes. In: its state, the configuration's rules, the present
+//! instant. Out: targets, subjects and instants. The records show what was delivered and what
+//! failed.
 
 use jiff::SignedDuration;
 
@@ -9,22 +10,21 @@ use super::told::{Outcome, Told};
 use super::{Phase, State};
 use crate::domain::{Notice, NoticeKind, NoticeRules, NotifyName, Status, Timestamp};
 
-/// A notification that is to be delivered.
+/// A notification to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
-    /// Which.
+    /// The notification.
     pub notice: Notice,
     /// The number of the next attempt, from 1.
     pub attempt: u32,
     /// Not before this instant.
     pub at: Timestamp,
-    /// When there came to be something to tell.
+    /// The instant of its outcome.
     pub since: Timestamp,
 }
 
 impl State {
-    /// The notifications that the request owes, also those of a later instant, by the rules of the
-    /// present configuration.
+    /// The notifications that the request owes now or later, under the current configuration.
     pub fn owed(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Owed> {
         if rules.subscriptions.is_empty() {
             return Vec::new();
@@ -58,7 +58,7 @@ impl State {
         owed
     }
 
-    /// What this target was not told in the end, as one more attempt each.
+    /// The notifications that were given up for this target, each as one more attempt.
     pub fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
         let given_up =
             |told: &&Told| told.notice.notify == *notify && !told.sent && told.not_before.is_none();
@@ -81,29 +81,30 @@ impl State {
             .collect()
     }
 
-    /// When the next of them is due.
+    /// When the next notification is due.
     pub fn owes_from(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         self.owed(rules, now).iter().map(|owed| owed.at).min()
     }
 
-    /// When the index has to lead to the request next: for work, for what it holds, or for a
+    /// When the index must lead to the request next: for work, for its grants, or for a
     /// notification.
     pub fn next_look(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         let work = self.look_at().filter(|_| self.live(now));
         work.into_iter().chain(self.owes_from(rules, now)).min()
     }
 
-    /// What became of each notification, in the order of the first attempts.
+    /// The state of each notification, in the order of the first attempts.
     pub fn told(&self) -> &[Told] {
         &self.notices.told
     }
 
-    /// What became of this notification; `None` when no attempt is recorded.
+    /// The state of this notification; `None` without a recorded attempt.
     pub fn told_of(&self, notice: &Notice) -> Option<&Told> {
         self.notices.told.iter().find(|told| told.notice == *notice)
     }
 
-    /// Everything that can be told now or later: what the records say, and what the share's end brings.
+    /// Every outcome to notify now or later: those in the records, and those that the share's
+    /// expiry brings.
     fn to_tell(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Outcome> {
         let mut all = self.notices.outcomes.clone();
         let (Some(last), Some(end)) = (all.last().copied(), self.expires_at()) else {
@@ -114,7 +115,7 @@ impl State {
         }
         let before = rules.before_end.as_ref().map(|span| span.seconds());
         let from = before.and_then(|s| end.checked_sub(SignedDuration::from_secs(s)).ok());
-        // A share that is shorter than the notice has told its end when it was made.
+        // A share shorter than the notice period needs no notice of its expiry.
         if let Some(at) =
             from.filter(|at| *at > last.at && now < end && *self.phase() == Phase::Closed)
         {
@@ -138,7 +139,7 @@ impl State {
         all
     }
 
-    /// Notes the outcome that `record` is.
+    /// Adds the outcome in `record`.
     pub(super) fn with_outcome(mut self, record: &Record) -> Self {
         let on = match &record.event {
             Event::Opened(intent) if !intent.verdict.allowed => NoticeKind::Denied,
@@ -159,7 +160,7 @@ impl State {
         self
     }
 
-    /// Takes in what `record` says of a notification.
+    /// Applies a record of a notification.
     pub(super) fn note(&mut self, record: &Record) -> Result<(), BrokenRecord> {
         let (notice, attempts, why, not_before) = match &record.event {
             Event::Notified(Notified {

@@ -1,5 +1,6 @@
-//! Reopening: which ended requests an operator may have decided again, and how that changes the state. In: a
-//! state and a `reopened` record. Out: the state after it, or why the request stays closed.
+//! Reopening: which ended requests an operator may have decided again, and how that changes the
+//! state. In: a state and a `reopened` record. Out: the state after it, or why the request stays
+//! closed.
 
 use crate::domain::{ResultKind, Status, Timestamp};
 
@@ -8,7 +9,7 @@ use super::apply::{BrokenRecord, broken};
 use super::{Phase, State};
 
 impl State {
-    /// Why the request cannot be reopened at `now`; `None`: it can.
+    /// Why the request cannot be reopened at `now`; `None` if it can.
     pub fn stays_closed(&self, now: Timestamp) -> Option<&'static str> {
         match &self.phase {
             Phase::Waiting { .. } | Phase::Working { .. } | Phase::Deferred { .. } => {

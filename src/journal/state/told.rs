@@ -1,21 +1,21 @@
-//! What a request's records say of notifications: what there was to tell, and what became of it.
+//! The notifications in a request's records: the outcomes, and the state of each notification.
 
 use jiff::SignedDuration;
 
 use crate::domain::{Notice, NoticeKind, Timestamp};
 
-/// An outcome for which no delivery was tried is told for so long: a first `[[notify]]` does not tell
-/// of all history.
+/// How long an outcome without any attempt is notified. A new `[[notify]]` must not notify all of
+/// history.
 const TOLD_WITHIN: SignedDuration = SignedDuration::from_hours(72);
 
-/// What there was to tell, and what became of it.
+/// The outcomes, and the state of each notification.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Notices {
     pub(super) outcomes: Vec<Outcome>,
     pub(super) told: Vec<Told>,
 }
 
-/// A record that somebody may want to be told of.
+/// A record that is an outcome to notify.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outcome {
     pub(super) on: NoticeKind,
@@ -24,17 +24,17 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// What a share's end brings is the present as long as it stands.
+    /// An outcome of the share's expiry stays current while the share is in effect.
     pub(super) fn is_history(&self, now: Timestamp) -> bool {
         !matches!(self.on, NoticeKind::Expiring | NoticeKind::Overdue)
             && now.duration_since(self.at) > TOLD_WITHIN
     }
 }
 
-/// What became of a notification so far.
+/// The state of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// Which.
+    /// The notification.
     pub notice: Notice,
     /// Attempts so far.
     pub attempts: u32,
@@ -44,6 +44,6 @@ pub struct Told {
     pub sent: bool,
     /// Why the newest attempt failed.
     pub why: Option<String>,
-    /// When the next attempt is due; none when it was delivered or given up.
+    /// When the next attempt is due; `None` when it was delivered or given up.
     pub not_before: Option<Timestamp>,
 }

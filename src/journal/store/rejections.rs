@@ -1,5 +1,5 @@
-//! Deliveries that were authenticated and not understood: a record for each, of a bounded number for each
-//! source and day. In: what a delivery lacks. Out: whether it is on record.
+//! Records of deliveries that were verified and not understood, bounded in number per source and
+//! day. In: a delivery and its problems. Out: whether it is recorded.
 
 use super::super::record::{Event, Rejection, Stored, StreamId};
 use super::claim::write;
@@ -7,14 +7,14 @@ use super::objects::{Created, Fetched};
 use super::open_request::first;
 use super::{Journal, JournalError, WorkerLease};
 
-/// Records of each source and day.
+/// Maximum number of records per source and day.
 const SLOTS: u32 = 256;
-/// Slots that are tried for one delivery, so that few deliveries rarely meet.
+/// Number of slots to try for one delivery, so that a few deliveries rarely collide.
 const TRIES: u32 = 8;
 
 impl Journal {
-    /// Records a delivery that is no valid request. One that comes again on the same day is on record
-    /// already; one beyond the bound is not recorded, and `false` is returned.
+    /// Records a delivery that is not a valid request. A repeated delivery on the same day has its
+    /// record already. Returns `false` beyond the maximum.
     ///
     /// # Errors
     /// The store failed.
@@ -25,7 +25,7 @@ impl Journal {
     ) -> Result<bool, JournalError> {
         let rejection = rejection.bounded();
         let digest = rejection.received.body_digest.clone();
-        // Any hash does: the digest's first digits.
+        // Any hash works: the first digits of the digest.
         let begin = u32::from_str_radix(digest.get(..6).unwrap_or_default(), 16).unwrap_or(0);
         for slot in (0..TRIES).map(|step| begin.wrapping_add(step) % SLOTS) {
             let stream = StreamId::of_rejection(&rejection.source, lease.now, slot);

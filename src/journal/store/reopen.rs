@@ -1,5 +1,5 @@
-//! Reopens an ended request: the operator's record is at once the claim to go on. In: a state, and what the
-//! present policies say. Out: a claim.
+//! Reopens an ended request: the operator's record is also the claim. In: a state, and the verdict
+//! of the current policies. Out: a claim.
 
 use futures_util::future::join;
 
@@ -12,7 +12,7 @@ use super::{Claim, Journal, JournalError, WorkerLease};
 use crate::domain::Verdict;
 
 impl Journal {
-    /// Reopens an ended request, or records that the present policies refuse it. `None`: another
+    /// Reopens an ended request, or records that the current policies deny it. `None`: another
     /// worker was first, or the request stays closed.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl Journal {
             let head = state.head();
             match self.create(head.stream, head.next_seq, &bytes).await? {
                 Created::Ours => return Ok(Some(Claim::won(after, lease, true, hold))),
-                // A notification may have been recorded meanwhile.
+                // A notification may have been recorded in the meantime.
                 Created::Theirs(found) => {
                     hold.into_iter().for_each(Hold::remove);
                     let found = self.follower(&state, &found)?;

@@ -1,5 +1,5 @@
-//! What lies in a journal's directories and no store sees: odd names, links, and the temporary files
-//! of killed processes. In: the directories. Out: findings, and which files were removed.
+//! Files in a journal's directories that the store skips: odd names, links, and temporary files of
+//! killed processes. In: the directories. Out: findings, and the files that were removed.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,8 +12,7 @@ use super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
 impl Journal {
-    /// What the folders of evidence and index have that the store skips. Nothing, unless they are
-    /// directories.
+    /// The skipped files in the folders of evidence and index; empty unless these are directories.
     pub(super) async fn skipped(&self) -> Result<Skipped, JournalError> {
         let places = [
             (&*self.place, &["requests", "log"][..]),
@@ -34,8 +33,8 @@ impl Journal {
         self.on_disk(walk).await
     }
 
-    /// Removes the temporary files and the locks of processes that have ended: those that are a day old,
-    /// by when every worker has lost its claim. Returns their paths.
+    /// Removes the temporary files and locks of ended processes that are a day old: by then every
+    /// such worker has lost its claim. Returns their paths.
     ///
     /// # Errors
     /// The disk failed.
@@ -71,7 +70,7 @@ impl Journal {
     }
 }
 
-/// Every file in the folder of workers that no live process holds.
+/// Every file in the workers' folder that no live process locks.
 fn unlocked(folder: PathBuf) -> Vec<(String, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let free = entries.filter(|entry| matches!(is_free(&entry.path()), Ok(Some(_))));

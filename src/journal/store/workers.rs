@@ -1,10 +1,10 @@
-//! Which workers are alive. On a directory a worker locks `workers/<its mark>` before it writes the
-//! record of its claim, and until its turn ends; the file names the boot of the machine and the
-//! request. In: claims and states. Out: whose worker is gone, so that its lease is not waited for.
+//! Detects dead workers. On a directory, a worker locks `workers/<its mark>` from before the record
+//! of its claim until its turn ends; the file names the machine's boot and the request. In: claims
+//! and states. Out: the requests whose worker is dead, which need not wait for its lease.
 //!
-//! A lock that is free under the present boot was held by a process that has ended. A file of another
-//! boot may be another machine's, and locks do not work on every network mount: then the lease alone
-//! counts. The folder is no evidence, and nothing depends on what it lacks.
+//! A free lock of the current boot belongs to an ended process. A file of another boot may belong
+//! to another machine, and locks do not work on every network mount: then only the lease counts.
+//! The folder is not evidence, and a missing file is harmless.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -17,7 +17,7 @@ use super::{History, Journal, JournalError};
 
 pub(super) const FOLDER: &str = "workers";
 
-/// A worker's lock. When it is dropped the lock is free and the file stays: that worker is gone.
+/// A worker's lock. Dropping it frees the lock and leaves the file, which marks the worker as dead.
 #[derive(Debug)]
 pub(super) struct Hold {
     path: PathBuf,
@@ -26,7 +26,7 @@ pub(super) struct Hold {
 
 impl Hold {
     fn new(folder: &FsPath, of: &str, worker: &Worker) -> io::Result<Self> {
-        // Not its parent: a journal that is gone must not be made anew.
+        // Do not create its parent: a removed journal must not come back.
         match std::fs::create_dir(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
@@ -44,9 +44,9 @@ impl Hold {
         locked
     }
 
-    /// Ends the turn in good order.
+    /// Ends the turn in order.
     pub(super) fn remove(self) {
-        // A file that stays is removed by the next sweep.
+        // The next sweep removes a file that stays.
         drop(std::fs::remove_file(&self.path));
     }
 }
@@ -64,13 +64,13 @@ fn lock(path: &FsPath, of: &str) -> io::Result<File> {
     }
 }
 
-/// The name of this boot of the machine. Only Linux tells it.
+/// The id of this boot of the machine; only Linux has one.
 fn boot() -> io::Result<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
     Ok(boot.trim().to_owned())
 }
 
-/// What a worker's file says, unless a live process holds its lock.
+/// The content of a worker's file, unless a live process holds its lock.
 pub(super) fn is_free(path: &FsPath) -> io::Result<Option<String>> {
     let mut file = File::open(path)?;
     match file.try_lock_shared() {
@@ -83,7 +83,7 @@ pub(super) fn is_free(path: &FsPath) -> io::Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// The request of a worker that is gone for certain.
+/// The request of a worker that is certainly dead.
 fn gone(path: &FsPath) -> Option<StreamId> {
     let text = is_free(path).ok()??;
     let (of_boot, stream) = text.trim_end().split_once('\n')?;
@@ -91,7 +91,7 @@ fn gone(path: &FsPath) -> Option<StreamId> {
     stream.parse().ok().filter(|_| gone)
 }
 
-/// The workers in a folder that are gone, each with its request and its file.
+/// The dead workers in a folder, each with its request and file.
 fn all_gone(folder: &FsPath) -> Vec<(Worker, StreamId, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let gone = |path: PathBuf| {
@@ -102,7 +102,8 @@ fn all_gone(folder: &FsPath) -> Vec<(Worker, StreamId, PathBuf)> {
 }
 
 impl Journal {
-    /// Locks a worker's file, before the record of its claim is written. `None`: its lease alone counts.
+    /// Locks a worker's file before the record of its claim is written. `None`: only its lease
+    /// counts.
     pub(super) async fn hold(&self, stream: StreamId, worker: &Worker) -> Option<Hold> {
         self.locked(stream.to_string(), worker.clone()).await?.ok()
     }
@@ -116,14 +117,14 @@ impl Journal {
         tokio::task::spawn_blocking(locked).await.ok()
     }
 
-    /// Of a directory: why nobody notices a worker's death there before its lease ends, if so. `probe`: of
-    /// fresh random bytes.
+    /// For a directory: the reason why a worker's death is not detected before its lease ends, if
+    /// so. `probe`: fresh random bytes.
     pub async fn lacks_locks(&self, probe: Worker) -> Option<io::Error> {
         let locked = self.locked("a probe".to_owned(), probe).await?;
         locked.map(Hold::remove).err()
     }
 
-    /// Notes in a state whether the worker whose turn it is is gone.
+    /// Sets in a state whether its worker is dead.
     pub(super) async fn notice(&self, state: &mut StreamState) {
         let StreamState::Request(state) = state else {
             return;
@@ -137,10 +138,11 @@ impl Journal {
         }
     }
 
-    /// The requests whose workers are gone. Deletes the files of those whose turn is over or another's.
+    /// The requests with dead workers. Deletes the files of workers whose turn is over or taken
+    /// over.
     ///
     /// # Errors
-    /// What the store said.
+    /// The store failed.
     pub async fn abandoned(&self) -> Result<Vec<StreamId>, JournalError> {
         let JournalLocation::Directory(dir) = &*self.place else {
             return Ok(Vec::new());
