@@ -1,4 +1,4 @@
-//! The inbox: a stand-in for a ticket system that is told outcomes. Records each request below
+//! The inbox: a stand-in for a ticket system that receives notifications. Records each request below
 //! `/inbox`, and answers it as it was last told to. In: requests. Out: statuses and bodies.
 
 use std::collections::{BTreeMap, VecDeque};

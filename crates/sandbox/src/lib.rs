@@ -22,7 +22,7 @@
 //! | `GET /sandbox/faults` | the pending faults, as text |
 //! | `POST /sandbox/faults` | adds faults: a JSON string, or an array of them, with Content-Type `application/json` |
 //! | `DELETE /sandbox/faults` | removes all faults |
-//! | any request below `/inbox` | is recorded as a letter; the stand-in for a system that is told outcomes |
+//! | any request below `/inbox` | is recorded as a letter; the stand-in for a system that receives notifications |
 //! | `GET /sandbox/inbox` | the latest letters, oldest first |
 //! | `POST /sandbox/inbox` | how the inbox answers from now on, as in `{"status": 503}` |
 //! | `DELETE /sandbox/inbox` | removes all letters |

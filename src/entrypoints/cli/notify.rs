@@ -10,6 +10,7 @@ use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 
 use super::args::NotifyOptions;
+use super::journal::warned;
 use super::print::table;
 use super::{Context, Failure};
 
@@ -95,17 +96,5 @@ fn show(context: &Context, listed: &Listed<NotificationEntry>) {
         if let Some(why) = row.get(6) {
             outln!("    {why}");
         }
-    }
-}
-
-/// Prints the unreadable streams, and returns the exit code: a list without them is incomplete.
-fn warned(listed: &Listed<NotificationEntry>) -> Exit {
-    for flaw in &listed.flaws {
-        eprintln!("warning: {flaw}");
-    }
-    if listed.flaws.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Failed
     }
 }

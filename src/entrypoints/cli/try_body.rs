@@ -12,22 +12,6 @@ use super::args::TryOptions;
 use super::signature::{instant, read, unknown_source};
 use super::{Context, Failure};
 
-/// The fields of a request, in the order of the table.
-const FIELDS: [&str; 12] = [
-    "id",
-    "action",
-    "image",
-    "region",
-    "accounts",
-    "lighthouse",
-    "requester",
-    "approvers",
-    "ticket",
-    "reason",
-    "not_before",
-    "expires",
-];
-
 pub(super) fn run(context: &Context, options: &TryOptions) -> Result<Exit, Failure> {
     let prepared = context.prepare_without_secrets()?;
     let outcomes = prepared
@@ -90,10 +74,10 @@ fn print_text(outcomes: &[CaseOutcome]) {
         }
         if let Value::Object(fields) = &outcome.request {
             outln!("request");
-            for name in FIELDS {
-                if let Some(value) = fields.get(name).filter(|value| !value.is_null()) {
-                    outln!("  {name:<12} {}", wrapped(15, &shown(value)));
-                }
+            // The image's id shows its kind.
+            let written = |(name, value): &(&String, &Value)| *name != "kind" && !value.is_null();
+            for (name, value) in fields.iter().filter(written) {
+                outln!("  {name:<12} {}", wrapped(15, &shown(value)));
             }
         }
         outln!("decision");
