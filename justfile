@@ -32,6 +32,11 @@ soak *options:
 bench:
     cargo bench
 
+# Builds the documentation as a site: target/site/index.html
+docs:
+    scripts/peers docs
+    .peers/docs/bin/mkdocs build --strict --quiet
+
 # Builds the deployment package: target/package/bootstrap.zip
 package:
     scripts/package

@@ -381,7 +381,7 @@ pub(super) struct RawSource {
 pub(super) fn parse(file: &str, text: &str) -> Result<RawConfig, Problems> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
-        let remedy = "correct the line; README.md lists every field";
+        let remedy = "correct the line; docs/configuration.md lists every field";
         Problem::new(
             format!("{file}:{line}"),
             error.message().trim().to_owned(),

@@ -43,23 +43,19 @@ def percentile(values, part):
     return values[min(len(values) - 1, int(len(values) * part))]
 
 
-def expiring():
-    """A share that a sweep must take back while the attack goes on."""
-    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
+def expiring(seconds):
+    """A share that ends while the attack goes on. The service sweeps by itself every 10 seconds, so the share ends just
+    before the sweep that is measured."""
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds - 0.3)
     return share("expiring", [EXPIRING], expires_at=end.isoformat())
 
 
-def stands(sandbox):
-    return (IMAGE, EXPIRING) in sandbox.shares()
-
-
 def swept(service, sandbox):
-    """Seconds of a sweep that takes an expired share back, or None when it does not."""
-    check(stands(sandbox), "the expiring share to stand before the sweep")
+    """Seconds of a sweep after which the expired share is gone, or None when it is not."""
     began = time.monotonic()
     done = service.command("sweep")
     took = time.monotonic() - began
-    return None if done.returncode or stands(sandbox) else took
+    return None if done.returncode or (IMAGE, EXPIRING) in sandbox.shares() else took
 
 
 def measure(name, seconds, attack, count, unread_logs=False):
@@ -67,11 +63,13 @@ def measure(name, seconds, attack, count, unread_logs=False):
     with staged() as stage, concurrent.futures.ProcessPoolExecutor(2) as pool:
         sandbox = Sandbox(stage)
         service = Service(stage, stage.directory / "home", sandbox.url, unread=unread_logs).start()
-        asyncio.run(strangers.exchange(service.port, delivery(expiring())))
+        half = max(3, seconds / 2)
+        asyncio.run(strangers.exchange(service.port, delivery(expiring(half))))
+        check((IMAGE, EXPIRING) in sandbox.shares(), "the expiring share to be made")
         stop, used = time.monotonic() + seconds, service.processor_seconds()
         attackers = pool.submit(strangers.hold, attack, count, service.port, stop) if attack else None
         senders = pool.submit(strangers.honest, service.port, stop, HONEST_EVERY, PROBE_EVERY)
-        time.sleep(max(3, seconds / 2))
+        time.sleep(half)
         sweep = swept(service, sandbox)
         deliveries, probes = senders.result()
         taken = attackers.result() if attackers else 0

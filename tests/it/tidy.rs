@@ -206,3 +206,31 @@ fn the_guides_name_paths_that_exist() {
         }
     }
 }
+
+/// A name of six words or more between backticks is a test's.
+#[test]
+fn every_test_that_the_docs_name_exists() {
+    let text = |path: &Path| fs::read_to_string(path).unwrap();
+    let code: String = ["src", "tests/it"]
+        .iter()
+        .flat_map(|folder| rust_files(&root().join(folder)))
+        .map(|file| text(&file))
+        .collect();
+    let is_test = |word: &&str| {
+        word.matches('_').count() > 4
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            && !word.starts_with("sharehook_") // metrics
+    };
+    let mut named = 0;
+    for page in fs::read_dir(root().join("docs")).unwrap() {
+        let page = page.unwrap().path();
+        if page.extension().is_some_and(|extension| extension == "md") {
+            for name in text(&page).split('`').filter(is_test) {
+                named += 1;
+                let test = format!("fn {name}()");
+                assert!(code.contains(&test), "{}: {name} is no test", shown(&page));
+            }
+        }
+    }
+    assert!(named > 30, "{named}");
+}

@@ -103,26 +103,6 @@ fn every_json_block_is_json() {
     }
 }
 
-#[test]
-fn every_named_test_exists() {
-    let tests = [
-        include_str!("maps.rs"),
-        include_str!("sns.rs"),
-        include_str!("wire.rs"),
-        include_str!("docs.rs"),
-        include_str!("../replies.rs"),
-    ]
-    .concat();
-    let is_name = |word: &&str| {
-        word.matches('_').count() > 4 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-    };
-    let names: Vec<_> = TEXT.split('`').filter(is_name).collect();
-    assert!(names.len() > 12, "{names:?}");
-    for name in names {
-        assert!(tests.contains(&format!("fn {name}()")), "{name} is no test");
-    }
-}
-
 /// The table of the section "Answers" against what each scheme has.
 #[test]
 fn the_table_of_answers_is_what_the_schemes_have() {
