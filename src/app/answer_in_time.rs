@@ -35,7 +35,7 @@ struct Known {
     answered: bool,
 }
 
-/// Takes note of what an early answer needs.
+/// Holds what an early answer needs.
 #[derive(Debug)]
 pub(super) struct Early {
     begun: Instant,
@@ -104,7 +104,7 @@ impl Early {
         };
         self.known.send_modify(|known| known.answered = true);
         answer.message = Some(
-            "the work goes on; the journal and a repeated delivery tell how it ends".to_owned(),
+            "the work goes on; the journal and a repeated delivery show the result".to_owned(),
         );
         Reply::Answers(vec![(ending, answer)])
     }

@@ -95,12 +95,15 @@ impl fmt::Display for DriftReport {
             )?;
         }
         for answer in &self.cancels {
-            let told = answer
+            let results = answer
                 .results
                 .iter()
                 .map(|r| format!("{}: {:?}", r.item, r.kind));
             let refused = answer.refused.iter().map(ToString::to_string);
-            let why: Vec<String> = told.chain(refused).chain(answer.message.clone()).collect();
+            let why: Vec<String> = results
+                .chain(refused)
+                .chain(answer.message.clone())
+                .collect();
             writeln!(
                 f,
                 "cancel {}: {} ({})",

@@ -4,16 +4,16 @@
 use serde::Serialize;
 
 use crate::domain::{NoticeKind, NotifyName, Timestamp};
-use crate::journal::{JournalError, Owed, State, Told};
+use crate::journal::{JournalError, NotificationState, Owed, State};
 
-use super::notifying::Failures;
+use super::deliver_notifications::Failures;
 use super::queries::find_requests;
 use super::{App, Deadline, Listed};
 
-/// The state of a notification.
+/// Whether a notification was delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum NotificationState {
+pub enum NotificationStatus {
     /// Due at the entry's instant.
     Owed,
     /// Delivered at the entry's instant.
@@ -32,7 +32,7 @@ pub struct NotificationEntry {
     /// Its subject.
     pub on: NoticeKind,
     /// Its state.
-    pub state: NotificationState,
+    pub state: NotificationStatus,
     /// Attempts so far.
     pub attempts: u32,
     /// See the state.
@@ -82,9 +82,9 @@ impl App {
             let state = self
                 .deliver(state, again, &failures, false, deadline)
                 .await?;
-            let told = state.told().iter();
-            let told = told.filter(|told| noticed.contains(&told.notice));
-            ends.extend(told.map(|told| entry(&state, told)));
+            let attempted = state.attempted_notifications().iter();
+            let repeated = attempted.filter(|known| noticed.contains(&known.notice));
+            ends.extend(repeated.map(|known| entry(&state, known)));
         }
         Ok(Listed {
             entries: ends,
@@ -93,35 +93,36 @@ impl App {
     }
 
     fn entries(&self, state: &State) -> Vec<NotificationEntry> {
-        let told = state.told().iter().map(|told| entry(state, told));
+        let attempted = state.attempted_notifications().iter();
+        let attempted = attempted.map(|known| entry(state, known));
         let owed = state.owed(self.prepared.notice_rules(), self.now());
-        let untried = owed.into_iter().filter(|owed| owed.attempt == 1);
-        let untried = untried.map(|Owed { notice, at, .. }| NotificationEntry {
+        let new = owed.into_iter().filter(|owed| owed.attempt == 1);
+        let new = new.map(|Owed { notice, at, .. }| NotificationEntry {
             notify: notice.notify,
             request: state.identity().to_string(),
             on: notice.on,
-            state: NotificationState::Owed,
+            state: NotificationStatus::Owed,
             attempts: 0,
             at,
             why: None,
         });
-        told.chain(untried).collect()
+        attempted.chain(new).collect()
     }
 }
 
-fn entry(state: &State, told: &Told) -> NotificationEntry {
-    let (became, at) = match (told.sent, told.not_before) {
-        (true, _) => (NotificationState::Sent, told.at),
-        (false, Some(next)) => (NotificationState::Owed, next),
-        (false, None) => (NotificationState::GivenUp, told.at),
+fn entry(state: &State, known: &NotificationState) -> NotificationEntry {
+    let (status, at) = match (known.delivered, known.not_before) {
+        (true, _) => (NotificationStatus::Sent, known.at),
+        (false, Some(next)) => (NotificationStatus::Owed, next),
+        (false, None) => (NotificationStatus::GivenUp, known.at),
     };
     NotificationEntry {
-        notify: told.notice.notify.clone(),
+        notify: known.notice.notify.clone(),
         request: state.identity().to_string(),
-        on: told.notice.on,
-        state: became,
-        attempts: told.attempts,
+        on: known.notice.on,
+        state: status,
+        attempts: known.attempts,
         at,
-        why: told.why.clone(),
+        why: known.why.clone(),
     }
 }

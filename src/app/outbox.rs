@@ -20,9 +20,9 @@ const MAX_KEPT: usize = 10_000;
 /// The streams in the outbox, and those whose notifications are being delivered.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    noted: Mutex<BTreeSet<StreamId>>,
+    streams: Mutex<BTreeSet<StreamId>>,
     busy: Mutex<BTreeSet<StreamId>>,
-    news: Notify,
+    filled: Notify,
     callbacks: Mutex<BTreeMap<StreamId, (Callback, Instant)>>,
 }
 
@@ -34,19 +34,19 @@ pub(super) struct Delivering<'a> {
 }
 
 impl Outbox {
-    pub(super) fn note(&self, stream: StreamId) {
-        lock(&self.noted).insert(stream);
-        self.news.notify_one();
+    pub(super) fn add(&self, stream: StreamId) {
+        lock(&self.streams).insert(stream);
+        self.filled.notify_one();
     }
 
     /// Takes every stream in the outbox.
     pub(super) fn take(&self) -> BTreeSet<StreamId> {
-        std::mem::take(&mut *lock(&self.noted))
+        std::mem::take(&mut *lock(&self.streams))
     }
 
     /// Waits until the outbox has a stream.
-    pub(super) async fn news(&self) {
-        self.news.notified().await;
+    pub(super) async fn filled(&self) {
+        self.filled.notified().await;
     }
 
     /// Keeps a request's callback, in memory only and for a limited time.
@@ -72,7 +72,7 @@ impl Outbox {
     }
 
     /// The right to deliver; `None` while another task of this process holds it.
-    pub(super) fn deliver(&self, stream: StreamId) -> Option<Delivering<'_>> {
+    pub(super) fn begin(&self, stream: StreamId) -> Option<Delivering<'_>> {
         let outbox = self;
         let free = lock(&self.busy).insert(stream);
         free.then_some(Delivering { outbox, stream })

@@ -157,7 +157,7 @@ impl Prepared {
         self.plan_only
     }
 
-    /// What is told to whom.
+    /// Which target is notified of what.
     pub(super) fn notice_rules(&self) -> &NoticeRules {
         &self.notice_rules
     }
@@ -204,14 +204,14 @@ impl Prepared {
 fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
     let here = |Problems(found): Problems| {
         let place = format!("{file}:{}", source.line);
-        let told = |p: Problem| {
+        let placed = |p: Problem| {
             Problem::new(
                 place.clone(),
                 format!("source {}: {}: {}", source.name, p.field, p.problem),
                 p.remedy,
             )
         };
-        Problems(found.into_iter().map(told).collect())
+        Problems(found.into_iter().map(placed).collect())
     };
     let verifier = Verifier::new(
         source.scheme.clone(),
@@ -252,11 +252,11 @@ fn source_warnings(config: &Config) -> Vec<String> {
     let place =
         |source: &SourceConfig| format!("{}:{}: source {}", config.file, source.line, source.name);
     for (index, source) in config.sources.iter().enumerate() {
-        let told = config.notice_rules().want(NoticeKind::Denied, &source.name);
-        if source.replies.replies == Replies::Accepted && !told {
+        let notified = config.notice_rules().want(NoticeKind::Denied, &source.name);
+        if source.replies.replies == Replies::Accepted && !notified {
             warnings.push(format!(
                 "{} answers denied and invalid requests with 200 (replies = \"accepted\"), so only the journal \
-                 and the log show them; add a [[notify]] that tells of denials, or write replies = \"status\"",
+                 and the log show them; add a [[notify]] for denials, or write replies = \"status\"",
                 place(source)
             ));
         }

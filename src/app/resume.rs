@@ -223,9 +223,9 @@ impl App {
             .ok_or(JournalError::Gone { stream })
     }
 
-    /// The recorded state as an answer. Notes what it owes to tell.
+    /// The recorded state as an answer. Queues the notifications that it owes.
     pub(super) fn recorded(&self, state: &State) -> (Ending, Answer) {
-        self.note_outcome(state);
+        self.queue_notifications(state);
         let status = state.status();
         let ending = match (status, state.phase()) {
             (Status::Denied, _) => Ending::Denied,

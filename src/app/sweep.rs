@@ -12,7 +12,7 @@ use crate::journal::{
     Affected, History, JournalError, MAX_PAUSE_OF_REVOCATION, State, StreamId, WakeUp, Work,
 };
 
-use super::notifying::Failures;
+use super::deliver_notifications::Failures;
 use super::sweep_report::SweepReport;
 use super::{App, Deadline};
 
@@ -41,8 +41,8 @@ struct Round {
     at_once: bool,
     deadline: Deadline,
     report: SweepReport,
-    /// Requests that owe a notification now. They are told when all work is done.
-    to_tell: Vec<(Vec<WakeUp>, State)>,
+    /// Requests that owe a notification now. It is delivered when all work is done.
+    owing: Vec<(Vec<WakeUp>, State)>,
 }
 
 impl App {
@@ -76,7 +76,7 @@ impl App {
             at_once,
             deadline,
             report: SweepReport::default(),
-            to_tell: Vec::new(),
+            owing: Vec::new(),
         };
         // What only a pause delays has its wake-up at the end of it.
         let until = match at_once {
@@ -104,7 +104,7 @@ impl App {
                 self.sweep_due(due, &mut round).await;
             }
         }
-        Box::pin(self.tell_due(&mut round)).await;
+        Box::pin(self.notify_due(&mut round)).await;
         round.report.clock_difference = self.clouds.clock_difference();
         round.report.failures.extend(self.seal_when_due().await);
         Ok(round.report)
@@ -120,8 +120,8 @@ impl App {
         }
     }
 
-    /// Reads some requests and does what is due of them: first what is unfinished, so that who
-    /// takes back sees what others have come to hold.
+    /// Reads some requests and does what is due of them: first what is unfinished, so that a
+    /// revocation sees the grants that came into effect.
     async fn follow(&self, leads: &[DueStream], round: &mut Round) {
         let mut reads = Vec::new();
         for some in leads.chunks(READERS) {
@@ -161,24 +161,24 @@ impl App {
             for ((lead, state), end) in due.iter().zip(join_all(work).await) {
                 match &end {
                     Ok(Some(after)) => ends.push((lead, after.clone())),
-                    _ => round.report.note_overdue(state, round.now),
+                    _ => round.report.add_overdue(state, round.now),
                 }
                 round
                     .report
-                    .tell(state.identity().to_string(), end, round.now);
+                    .add(state.identity().to_string(), end, round.now);
             }
         }
         let now = self.now();
         for (_, state) in &ends {
-            round.report.note_overdue(state, now);
+            round.report.add_overdue(state, now);
         }
         let rules = self.prepared.notice_rules();
         let owes = |state: &State| state.owes_from(rules, now).is_some_and(|at| at <= now);
-        let (tell, ends): (Vec<_>, Vec<_>) = ends.into_iter().partition(|(_, state)| owes(state));
-        let to_tell = tell
+        let (owing, ends): (Vec<_>, Vec<_>) = ends.into_iter().partition(|(_, state)| owes(state));
+        let owing = owing
             .into_iter()
             .map(|(lead, state)| (lead.wake_ups.clone(), state));
-        round.to_tell.extend(to_tell);
+        round.owing.extend(owing);
         let ended: Vec<_> = ends
             .iter()
             .map(|(lead, state)| (state, lead.wake_ups.as_slice()))
@@ -189,21 +189,26 @@ impl App {
     }
 
     /// Delivers the notifications that are due. A target that fails is left to the next sweep.
-    async fn tell_due(&self, round: &mut Round) {
+    async fn notify_due(&self, round: &mut Round) {
         let rules = self.prepared.notice_rules();
         let failures = Failures::default();
-        for some in std::mem::take(&mut round.to_tell).chunks(WORKERS) {
+        for some in std::mem::take(&mut round.owing).chunks(WORKERS) {
             if super::context::left(round.deadline) < MIN_TIME_LEFT {
                 round.report.out_of_time = true;
                 break;
             }
             let deadline = round.deadline;
-            let told = some.iter().map(async |(wake_ups, state)| {
-                let state = self.tell(state.clone(), &failures, false, deadline).await?;
+            let delivered = some.iter().map(async |(wake_ups, state)| {
+                let state = self
+                    .deliver_due(state.clone(), &failures, false, deadline)
+                    .await?;
                 let now = self.now();
                 self.journal.settle(&[(&state, wake_ups)], now, rules).await
             });
-            let failed = join_all(told).await.into_iter().filter_map(Result::err);
+            let failed = join_all(delivered)
+                .await
+                .into_iter()
+                .filter_map(Result::err);
             let failed = failed.map(|error: JournalError| error.to_string());
             round.report.failures.extend(failed);
         }

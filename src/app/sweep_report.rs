@@ -44,27 +44,27 @@ impl SweepReport {
     }
 
     /// Adds the end of the work on one request; `None`: the time ran out before it.
-    pub(super) fn tell(
+    pub(super) fn add(
         &mut self,
         name: String,
         end: Result<Option<State>, JournalError>,
         now: Timestamp,
     ) {
         match end {
-            Ok(Some(after)) => self.note(name, &after, now),
+            Ok(Some(after)) => self.add_state(name, &after, now),
             Ok(None) => self.out_of_time = true,
             Err(error) => self.failures.push(format!("{name}: {error}")),
         }
     }
 
     /// Adds the overdue shares of a request after the work on it.
-    pub(super) fn note_overdue(&mut self, state: &State, now: Timestamp) {
+    pub(super) fn add_overdue(&mut self, state: &State, now: Timestamp) {
         let name = state.identity().to_string();
         self.overdue.retain(|known| known.left.request != name);
         self.overdue.extend(Overdue::of(state, now));
     }
 
-    fn note(&mut self, name: String, after: &State, now: Timestamp) {
+    fn add_state(&mut self, name: String, after: &State, now: Timestamp) {
         match after.phase() {
             Phase::Revoked => self.revoked.push(name),
             Phase::Closed | Phase::Denied => self.finished.push(name),

@@ -23,11 +23,11 @@ impl Target {
         let name = &config.subscription.name;
         let place = format!("{file}:{}", config.line);
         let here = |Problems(found): Problems| {
-            let told = |p: Problem| {
+            let placed = |p: Problem| {
                 let text = format!("notify {name}: {}: {}", p.field, p.problem);
                 Problem::new(place.clone(), text, p.remedy)
             };
-            Problems(found.into_iter().map(told).collect())
+            Problems(found.into_iter().map(placed).collect())
         };
         let template = match &config.map {
             Some((path, text)) => Template::load(text, path)?,

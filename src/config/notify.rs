@@ -25,7 +25,7 @@ impl Reader<'_> {
             let written = entry.get_ref();
             let name = self.notify_name(written, &mut names);
             let on = self.on(written);
-            let told = self.sources_of(written, sources);
+            let named = self.sources_of(written, sources);
             let address = self.address(written);
             let auth = self.auth(entry);
             let map = self.template(written);
@@ -39,7 +39,7 @@ impl Reader<'_> {
                     subscription: Subscription {
                         name,
                         on,
-                        sources: told,
+                        sources: named,
                     },
                     preset: *written.preset.get_ref(),
                     address,
@@ -81,8 +81,8 @@ impl Reader<'_> {
         if written.is_empty() {
             self.problem(
                 &raw.name,
-                "on is empty, so this [[notify]] is told nothing",
-                "name what it is told of, or remove `on` for everything",
+                "on is empty, so this [[notify]] gets no notification",
+                "name its outcomes, or remove `on` for all",
             );
         }
         let mut on = Vec::new();
@@ -98,11 +98,11 @@ impl Reader<'_> {
     }
 
     fn sources_of(&mut self, raw: &RawNotify, sources: &[SourceConfig]) -> Vec<SourceName> {
-        let mut told = Vec::new();
+        let mut named = Vec::new();
         for written in &raw.sources {
             let known = |source: &&SourceConfig| source.name.as_str() == written.get_ref();
             match sources.iter().find(known) {
-                Some(source) => told.push(source.name.clone()),
+                Some(source) => named.push(source.name.clone()),
                 None => self.problem(
                     written,
                     format!(
@@ -113,7 +113,7 @@ impl Reader<'_> {
                 ),
             }
         }
-        told
+        named
     }
 
     fn address(&mut self, raw: &RawNotify) -> Option<Address> {

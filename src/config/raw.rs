@@ -39,7 +39,7 @@ pub(super) struct RawConfig {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<RawSource>"))]
     pub(super) source: Vec<Spanned<RawSource>>,
-    /// Where outcomes are told.
+    /// The targets of notifications.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<RawNotify>"))]
     pub(super) notify: Vec<Spanned<RawNotify>>,

@@ -10,7 +10,7 @@ use crate::notify::Preset;
 #[cfg(test)]
 use super::schema;
 
-/// Where outcomes are told. docs/notifications.md
+/// A target of notifications. docs/notifications.md
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -18,13 +18,13 @@ pub(super) struct RawNotify {
     /// Its name, in records, metrics and webhook ids.
     #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[a-z0-9_-]{1,64}$")))]
     pub(super) name: Spanned<String>,
-    /// Which system is told, and how.
+    /// The receiving system and its API.
     #[cfg_attr(test, schemars(with = "Preset"))]
     pub(super) preset: Spanned<Preset>,
-    /// What it is told of; the default is everything.
+    /// The outcomes that it gets; the default is all.
     #[cfg_attr(test, schemars(with = "Option<Vec<schema::NoticeName>>"))]
     pub(super) on: Option<Vec<Spanned<String>>>,
-    /// The sources whose requests it is told of; the default is every source.
+    /// The sources whose requests it is notified of; the default is every source.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub(super) sources: Vec<Spanned<String>>,

@@ -195,12 +195,12 @@ impl Reader<'_> {
     /// How long before its end a share is `expiring`.
     fn notice(&mut self, raw: &RawLimits, notify: &[NotifyConfig]) -> Option<Span> {
         let written = raw.notice.as_ref()?;
-        let tells = |one: &NotifyConfig| one.subscription.on.contains(&NoticeKind::Expiring);
-        if !notify.iter().any(tells) {
+        let wants = |one: &NotifyConfig| one.subscription.on.contains(&NoticeKind::Expiring);
+        if !notify.iter().any(wants) {
             let remedy = "add a [[notify]] whose `on` has \"expiring\", or remove it";
             self.problem(
                 written,
-                "limits.notice has no effect: nobody is told",
+                "limits.notice has no effect: no [[notify]] asks for `expiring`",
                 remedy,
             );
         }

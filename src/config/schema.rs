@@ -38,7 +38,7 @@ pub(super) struct Place(
     String,
 );
 
-/// What a notification tells of.
+/// The outcome that a notification reports.
 pub(super) struct NoticeName;
 
 impl JsonSchema for NoticeName {

@@ -33,7 +33,7 @@ pub struct Config {
     pub http: HttpConfig,
     /// The sources, in the file's order; names are unique.
     pub sources: Vec<SourceConfig>,
-    /// Where outcomes are told, in the file's order; names are unique.
+    /// The targets of notifications, in the file's order; names are unique.
     pub notify: Vec<NotifyConfig>,
     /// How long before its end a share is `expiring`; `None`: never.
     pub notice: Option<Span>,
@@ -62,7 +62,7 @@ impl Config {
         }
     }
 
-    /// What is told to whom.
+    /// Which target is notified of what.
     pub fn notice_rules(&self) -> NoticeRules {
         let subscriptions = self.notify.iter().map(|one| one.subscription.clone());
         NoticeRules {
@@ -130,7 +130,7 @@ pub struct SourceConfig {
 /// One configured target of notifications.
 #[derive(Debug, Clone)]
 pub struct NotifyConfig {
-    /// Its name, and what it is told of.
+    /// Its name, subjects and sources.
     pub subscription: Subscription,
     /// Which system it is.
     pub preset: Preset,

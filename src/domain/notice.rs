@@ -39,7 +39,7 @@ impl FromStr for NoticeKind {
             let all: Vec<&str> = Self::ALL.iter().map(|kind| kind.as_str()).collect();
             Problem::new(
                 "on",
-                format!("{} is nothing to tell of", shown(text)),
+                format!("{} is no outcome", shown(text)),
                 format!("write one of {}", all.join(", ")),
             )
         })

@@ -124,8 +124,8 @@ impl Chain {
             (Err(_), File::Absent | File::TooLarge(_)) => None,
         };
         self.doubtful = followed.is_err();
-        let told = followed.and_then(|stored| self.tell(stored));
-        told.map_err(|flaw| {
+        let applied = followed.and_then(|stored| self.apply(stored));
+        applied.map_err(|flaw| {
             self.lost = true;
             Finding::of(self.stream, seq, flaw)
         })
@@ -187,15 +187,15 @@ impl Chain {
         Ok(stored)
     }
 
-    fn tell(&mut self, stored: Stored) -> Result<Stored, Flaw> {
+    fn apply(&mut self, stored: Stored) -> Result<Stored, Flaw> {
         if self.lost {
             return Ok(stored);
         }
-        let told = match self.stream_state.take() {
+        let after = match self.stream_state.take() {
             None => StreamState::begin(&stored),
             Some(stream_state) => stream_state.apply(&stored),
         };
-        self.stream_state = Some(told.map_err(|broken| Flaw::Impossible(broken.to_string()))?);
+        self.stream_state = Some(after.map_err(|broken| Flaw::Impossible(broken.to_string()))?);
         Ok(stored)
     }
 }
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_untouched_stream_tells_its_story() {
+    fn an_untouched_stream_has_no_flaw() {
         let (stream, files) = files();
         assert_eq!(walk(stream, &files), []);
         let mut chain = Chain::new(stream);

@@ -38,8 +38,8 @@ pub use record::{
     Lease, Notified, Progress, Received, Record, Rejection, Reopening, Stored, StreamId, Worker,
 };
 pub use state::{
-    Affected, BrokenRecord, Grant, Head, Owed, Phase, Receiver, Standing, State, StreamState, Told,
-    WakeUp, Work,
+    Affected, BrokenRecord, Grant, Head, NotificationState, Owed, Phase, Receiver, Standing, State,
+    StreamState, WakeUp, Work,
 };
 pub use state::{
     MAX_CLOCK_DIFFERENCE, MAX_COVER, MAX_LEASE, MAX_PAUSE_OF_REVOCATION, MAX_PAUSE_OF_WORK,

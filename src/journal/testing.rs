@@ -196,7 +196,7 @@ pub(super) fn notice(notify: &str, on: NoticeKind, about: u64) -> Notice {
     }
 }
 
-pub(super) fn told(notify: &str, on: NoticeKind, about: u64, attempt: u32) -> Event {
+pub(super) fn notified(notify: &str, on: NoticeKind, about: u64, attempt: u32) -> Event {
     Event::Notified(Notified {
         notice: notice(notify, on, about),
         attempt,
@@ -204,7 +204,7 @@ pub(super) fn told(notify: &str, on: NoticeKind, about: u64, attempt: u32) -> Ev
     })
 }
 
-pub(super) fn not_told(
+pub(super) fn notification_failed(
     notify: &str,
     on: NoticeKind,
     about: u64,
@@ -276,8 +276,8 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
             calls: vec![],
         },
         reopened(true),
-        told("desk", NoticeKind::Completed, 5, 1),
-        not_told("desk", NoticeKind::Completed, 5, 1, Some(120)),
+        notified("desk", NoticeKind::Completed, 5, 1),
+        notification_failed("desk", NoticeKind::Completed, 5, 1, Some(120)),
         conflict(),
         rejected(),
     ]

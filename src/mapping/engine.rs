@@ -141,13 +141,13 @@ fn explained(error: jaq_core::Error<Value>, event: &Value) -> String {
         return value.to_string();
     };
     let place = Value::blamed(message).and_then(|value| value.place_in(event));
-    let mut told: String = message.chars().take(MAX_ERROR_CHARS).collect();
+    let mut text: String = message.chars().take(MAX_ERROR_CHARS).collect();
     match place.as_deref() {
         None => {}
-        Some("") => told.push_str(", the event itself"),
-        Some(place) => told.push_str(&format!(", at {place}")),
+        Some("") => text.push_str(", the event itself"),
+        Some(place) => text.push_str(&format!(", at {place}")),
     }
-    told
+    text
 }
 
 #[cfg(test)]

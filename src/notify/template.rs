@@ -48,11 +48,11 @@ impl Template {
     /// Every problem, each with its line, as for a map.
     pub fn load(text: &str, name: &str) -> Result<Self, Problems> {
         let here = |Problems(found): Problems| {
-            let told = |p: Problem| Problem {
+            let placed = |p: Problem| Problem {
                 remedy: "docs/notifications.md says how a template is written".to_owned(),
                 ..p
             };
-            Problems(found.into_iter().map(told).collect())
+            Problems(found.into_iter().map(placed).collect())
         };
         Ok(Self {
             words: Program::compile(WORDS, "words")?,

@@ -103,11 +103,11 @@ fn parse(text: &str) -> Result<Schema, Problem> {
     match Schema::from_cedarschema_str(text) {
         Ok((schema, _)) => Ok(schema),
         Err(error) => {
-            let told = match &error {
+            let detailed = match &error {
                 CedarSchemaError::Parse(error) => DetailedError::from(error),
                 other => DetailedError::from(other),
             };
-            Err(cedar_problem(&told, SCHEMA, text, 0))
+            Err(cedar_problem(&detailed, SCHEMA, text, 0))
         }
     }
 }
@@ -125,24 +125,24 @@ pub(super) fn requester_id(source: &SourceName, name: &PersonName) -> String {
 
 /// Cedar's message as a problem with its line, or the line of `fallback` when Cedar gives no place.
 pub(super) fn cedar_problem(
-    told: &DetailedError,
+    detailed: &DetailedError,
     file: &str,
     text: &str,
     fallback: usize,
 ) -> Problem {
-    let offset = told
+    let offset = detailed
         .source_locations
         .first()
         .map_or(fallback, |label| label.loc.start);
-    let label = told
+    let label = detailed
         .source_locations
         .first()
         .and_then(|label| label.label.as_deref());
-    let mut problem = told.message.clone();
+    let mut problem = detailed.message.clone();
     if let Some(label) = label.filter(|label| !problem.contains(*label)) {
         problem = format!("{problem}: {label}");
     }
-    let remedy = told
+    let remedy = detailed
         .help
         .as_deref()
         .unwrap_or("correct it; https://docs.cedarpolicy.com explains the language");

@@ -11,7 +11,7 @@ fn the_demo_observes_everything_on_both_sites() {
         assert!(output.status.success(), "{site}: {printed}");
         assert!(printed.contains("Everything above was observed."), "{site}");
         assert!(
-            printed.contains("told     Shared lhbp-6jc6l8yb"),
+            printed.contains("comment  Shared lhbp-6jc6l8yb"),
             "{printed}"
         );
     }

@@ -1,5 +1,5 @@
-//! Notifications: who is told what and when, what a target's answers do, and that no stop of the
-//! process loses one. The sandbox's inbox is the system that is told.
+//! Notifications: which target gets what and when, what a target's answers do, and that no stop of
+//! the process loses one. The sandbox's inbox is the target.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::support::{ACCOUNTS, Place, STRANGER, World, request};
 
 pub(crate) const SECRET: &str = "whsec_dGVzdC1vbmx5LW5vdGlmeS1zZWNyZXQtMDEyMzQ1Njc=";
 
-/// A world that tells the inbox of its sandbox; `more` is written into its `[[notify]]`.
+/// A world that notifies the inbox of its sandbox; `more` is written into its `[[notify]]`.
 pub(crate) async fn world(place: Place<'_>, more: &str) -> World {
     let mut world = World::with(place, |_| ()).await;
     std::fs::write(world.folder.path().join("notify.secret"), SECRET).unwrap();
@@ -27,7 +27,7 @@ pub(crate) async fn world(place: Place<'_>, more: &str) -> World {
 }
 
 /// What the inbox accepted: each webhook id with its bodies.
-fn told(world: &World) -> BTreeMap<String, Vec<Value>> {
+fn delivered(world: &World) -> BTreeMap<String, Vec<Value>> {
     let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for Letter {
         headers,
@@ -80,18 +80,18 @@ async fn a_share_a_denial_and_an_end_are_each_told_once() {
         [""; 0],
         "an answer never waits for a notification"
     );
-    world.tell().await;
+    world.notify().await;
     world
         .deliver(&request("BAD", json!({"accounts": [STRANGER]})))
         .await;
-    world.tell().await;
+    world.notify().await;
     assert_eq!(types(&world), ["completed", "denied"]);
-    // Duplicates and sweeps tell nothing again.
+    // Duplicates and sweeps repeat no notification.
     for _ in 0..3 {
         world
             .deliver(&request("GOOD", json!({"expires_in": "10d"})))
             .await;
-        world.tell().await;
+        world.notify().await;
         world.advance(600);
         world.sweep().await;
     }
@@ -115,7 +115,7 @@ async fn the_event_is_a_signed_cloudevent_with_the_request_s_id() {
     use hmac::{KeyInit as _, Mac as _};
     let world = world(Place::Brittle, "").await;
     world.deliver(&request("CHG1", json!({}))).await;
-    world.tell().await;
+    world.notify().await;
     let letters = world.cloud.letters();
     let [letter] = &letters[..] else {
         panic!("{letters:?}")
@@ -150,7 +150,7 @@ async fn the_event_is_a_signed_cloudevent_with_the_request_s_id() {
 }
 
 #[tokio::test]
-async fn only_what_was_asked_for_is_told() {
+async fn a_target_gets_only_its_subjects_and_sources() {
     let world = world(
         Place::Brittle,
         "on = [\"denied\", \"expiring\"]\nsources = [\"invoke\"]",
@@ -160,18 +160,18 @@ async fn only_what_was_asked_for_is_told() {
     world
         .deliver(&request("BAD", json!({"accounts": [STRANGER]})))
         .await;
-    world.tell().await;
+    world.notify().await;
     assert_eq!(types(&world), ["denied"]);
     let mut other = self::world(Place::Brittle, "sources = [\"jira\"]").await;
     other.deliver(&request("GOOD", json!({}))).await;
     other
         .deliver(&request("BAD", json!({"accounts": [STRANGER]})))
         .await;
-    other.tell().await;
+    other.notify().await;
     other.advance(3_600);
     other.sweep().await;
     assert_eq!(types(&other), [""; 0]);
-    // A target that is configured later is told of the last three days, not of all history.
+    // A target that is configured later gets the outcomes of the last three days, not all history.
     let url = other.cloud.url();
     other.advance(3 * 86_400);
     other
@@ -187,9 +187,9 @@ async fn only_what_was_asked_for_is_told() {
     assert_eq!(types(&other), ["denied"]);
 }
 
-/// The stand-in is down for an hour: every ticket is told once it is back, under one id each.
+/// The stand-in is down for an hour: once it is back, every ticket gets its outcome, under one id each.
 #[tokio::test]
-async fn after_an_hour_of_outage_every_ticket_is_told() {
+async fn after_an_hour_of_outage_every_ticket_gets_its_outcome() {
     let world = world(Place::Brittle, "").await;
     world.cloud.answer_letters(answer(503));
     for number in 0..12 {
@@ -204,27 +204,30 @@ async fn after_an_hour_of_outage_every_ticket_is_told() {
                 json!({"accounts": [accounts]}),
             ))
             .await;
-        world.tell().await;
+        world.notify().await;
         world.advance(300);
         world.sweep().await;
     }
-    assert!(told(&world).is_empty());
+    assert!(delivered(&world).is_empty());
     world.cloud.answer_letters(answer(204));
     // The attempts of a ticket are at most two hours apart by then.
     for _ in 0..30 {
         world.advance(300);
         world.sweep().await;
     }
-    let told = told(&world);
-    let subjects: BTreeSet<_> = told
+    let delivered = delivered(&world);
+    let subjects: BTreeSet<_> = delivered
         .values()
         .map(|bodies| bodies[0]["subject"].to_string())
         .collect();
-    assert_eq!((told.len(), subjects.len()), (12, 12));
-    assert!(told.values().all(|bodies| bodies.len() == 1), "{told:?}");
+    assert_eq!((delivered.len(), subjects.len()), (12, 12));
+    assert!(
+        delivered.values().all(|bodies| bodies.len() == 1),
+        "{delivered:?}"
+    );
     // Each id of a refused attempt is that of the delivery.
     for letter in world.cloud.letters() {
-        assert!(told.contains_key(&letter.headers["webhook-id"]));
+        assert!(delivered.contains_key(&letter.headers["webhook-id"]));
     }
     world.verify().await.unwrap();
 }
@@ -237,7 +240,7 @@ async fn attempts(refusal: InboxAnswer, hours: i64) -> Vec<i64> {
     world
         .deliver(&request("CHG1", json!({"accounts": [STRANGER]})))
         .await;
-    world.tell().await;
+    world.notify().await;
     let (mut known, mut at) = (
         world.cloud.letters().len(),
         vec![0; world.cloud.letters().len()],
@@ -290,14 +293,14 @@ async fn no_stop_of_the_process_loses_a_notification() {
             world.fuse.arm(nth, how);
             scenario(&mut world, &share, &denied).await;
             world.verify().await.unwrap();
-            let told = told(&world);
+            let delivered = delivered(&world);
             let met = world.fuse.met();
-            repeated += told.values().filter(|bodies| bodies.len() > 1).count();
-            for bodies in told.values() {
+            repeated += delivered.values().filter(|bodies| bodies.len() > 1).count();
+            for bodies in delivered.values() {
                 assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
             }
             let name = |body: &Value| format!("{} {}", body["subject"], body["type"]);
-            let mut ids: Vec<String> = told.values().map(|bodies| name(&bodies[0])).collect();
+            let mut ids: Vec<String> = delivered.values().map(|bodies| name(&bodies[0])).collect();
             ids.sort();
             let wanted = wanted.get_or_insert_with(|| ids.clone());
             assert_eq!(ids, *wanted, "{how:?} {nth}");
@@ -314,7 +317,8 @@ async fn no_stop_of_the_process_loses_a_notification() {
     );
 }
 
-/// Delivers both, tells, and lets the share end; whatever stops, senders repeat and sweeps come by.
+/// Delivers both requests, notifies, and lets the share end. Whatever stops, senders repeat and
+/// sweeps come by.
 async fn scenario(world: &mut World, share: &Value, denied: &Value) {
     let start: Timestamp = world.now();
     for hours in [0, 1, 26, 97, 98] {
@@ -338,7 +342,7 @@ async fn step(world: &World, share: &Value, denied: &Value, hours: i64) {
     if hours < 2 {
         for request in [share, denied] {
             world.deliver(request).await;
-            world.tell().await;
+            world.notify().await;
         }
     }
     drop(world.app.sweep(crate::support::deadline()).await);

@@ -298,7 +298,7 @@ async fn each_system_is_told_what_was_shared_what_was_refused_and_what_is_overdu
         shared
             .deliver(&of(system, json!({"expires_in": "2h"})))
             .await;
-        shared.tell().await;
+        shared.notify().await;
         refuse_cancels(&shared).await;
         shared.advance(7_300);
         shared.sweep().await;
@@ -306,7 +306,7 @@ async fn each_system_is_told_what_was_shared_what_was_refused_and_what_is_overdu
         denied
             .deliver(&of(system, json!({"accounts": [STRANGER]})))
             .await;
-        denied.tell().await;
+        denied.notify().await;
         let notes = desk.notes();
         let refused = desk.refused();
         assert_eq!(
@@ -359,7 +359,7 @@ async fn a_note_whose_answer_was_lost_is_looked_for_before_it_is_repeated() {
         world
             .deliver(&of(system, json!({"accounts": [STRANGER]})))
             .await;
-        world.tell().await;
+        world.notify().await;
         for _ in 0..3 {
             world.advance(600);
             world.sweep().await;
@@ -376,9 +376,9 @@ async fn a_note_whose_answer_was_lost_is_looked_for_before_it_is_repeated() {
     }
 }
 
-/// A token that may write and not read: told twice rather than not at all.
+/// A token that may write and not read: notified twice rather than not at all.
 #[tokio::test]
-async fn notes_that_cannot_be_read_do_not_keep_a_ticket_from_being_told() {
+async fn a_ticket_whose_notes_cannot_be_read_is_notified() {
     let system = &SYSTEMS[0];
     let desk = Desk::start(system.reads).await;
     let world = world(system.preset, system.settings, &desk).await;
@@ -387,7 +387,7 @@ async fn notes_that_cannot_be_read_do_not_keep_a_ticket_from_being_told() {
     world
         .deliver(&of(system, json!({"accounts": [STRANGER]})))
         .await;
-    world.tell().await;
+    world.notify().await;
     desk.down(false);
     world.advance(600);
     world.sweep().await;
@@ -405,7 +405,7 @@ async fn a_system_that_was_down_is_told_once_it_is_back() {
         let mut denied = of(system, json!({"accounts": [STRANGER]}));
         denied["id"] = json!(format!("R{number}"));
         world.deliver(&denied).await;
-        world.tell().await;
+        world.notify().await;
         world.advance(720);
         world.sweep().await;
     }
@@ -443,7 +443,7 @@ async fn a_ticket_that_could_lead_elsewhere_is_refused() {
                 .app
                 .receive(crate::support::invocation(&denied), deadline())
                 .await;
-            world.tell().await;
+            world.notify().await;
         }
         assert_eq!(
             (desk.notes().len(), desk.refused().len()),
@@ -500,15 +500,18 @@ async fn records(world: &World) -> String {
 #[tokio::test]
 async fn slack_is_answered_at_its_response_url_which_no_record_holds() {
     let desk = Desk::start(slack).await;
-    let told = world("slack", BEARER, &desk).await;
-    told.app.receive(slack_click(&desk.url), deadline()).await;
-    told.tell().await;
+    let clicked = world("slack", BEARER, &desk).await;
+    clicked
+        .app
+        .receive(slack_click(&desk.url), deadline())
+        .await;
+    clicked.notify().await;
     let notes = desk.notes();
     assert!(
         notes.len() == 1 && notes[0].starts_with("response: "),
         "{notes:?}"
     );
-    assert!(!records(&told).await.contains("/response"));
+    assert!(!records(&clicked).await.contains("/response"));
     // Another process knows no response_url, and writes into the thread.
     let mut later = world("slack", BEARER, &desk).await;
     later.app.receive(slack_click(&desk.url), deadline()).await;
@@ -527,7 +530,7 @@ async fn slack_is_answered_at_its_response_url_which_no_record_holds() {
         .app
         .receive(slack_click(&other.url), deadline())
         .await;
-    guarded.tell().await;
+    guarded.notify().await;
     assert_eq!((other.notes().len(), desk.notes().len()), (0, 3));
 }
 
@@ -589,7 +592,7 @@ async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
             .app
             .receive(task(execution, account, TASK_TOKEN), deadline())
             .await;
-        world.tell().await;
+        world.notify().await;
     }
     let notes = desk.notes();
     assert_eq!(
@@ -615,7 +618,7 @@ async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
             deadline(),
         )
         .await;
-    world.tell().await;
+    world.notify().await;
     let records = records(&world).await;
     assert!(records.contains("the task's token is gone"), "{records}");
     assert!(!records.contains("AAAAKg"), "{records}");

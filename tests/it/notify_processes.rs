@@ -1,5 +1,5 @@
-//! The real binary tells: `serve` right after the outcome, also after it was killed; `invoke` before it
-//! ends; `notify` lists and repeats. The inbox of a sandbox in this process is the system that is told.
+//! The real binary notifies: `serve` right after the outcome, also after it was killed; `invoke`
+//! before it ends; `notify` lists and repeats. The inbox of a sandbox in this process is the target.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::process::{Process, signed};
 use crate::support::service::{NATIVE_SECRET, Site};
 use crate::support::{ACCOUNTS, request};
 
-/// A site that tells its sandbox's inbox.
+/// A site that notifies its sandbox's inbox.
 async fn site() -> Site {
     let site = Site::new(SandboxOptions::seeded(system_now), |_| {}).await;
     let file = site.folder.path().join("sharehook.toml");
@@ -35,7 +35,7 @@ fn serve(site: &Site) -> Process {
 }
 
 /// The webhook ids that the inbox accepted, once there are so many.
-async fn told(site: &Site, wanted: usize) -> Vec<String> {
+async fn delivered(site: &Site, wanted: usize) -> Vec<String> {
     let accepted = || -> Vec<String> {
         let letters = site
             .cloud
@@ -87,7 +87,7 @@ async fn serve_tells_at_once_counts_it_and_a_killed_one_is_made_up_for() {
     let mut service = serve(&site);
     let shared = json!({"accounts": [ACCOUNTS[0]]});
     assert_eq!(post(&service.url, &request("A", shared.clone())).await, 200);
-    assert_eq!(told(&site, 1).await.len(), 1);
+    assert_eq!(delivered(&site, 1).await.len(), 1);
     let metrics = || {
         let client = sharehook::app::http_client().unwrap();
         let url = format!("{}/metrics", service.url);
@@ -119,14 +119,14 @@ async fn serve_tells_at_once_counts_it_and_a_killed_one_is_made_up_for() {
     }
     service.kill();
     answer(&site, 202);
-    let mut all = told(&site, 1).await;
+    let mut all = delivered(&site, 1).await;
     for _ in 0..40 {
         if all.len() > 1 {
             break;
         }
         let swept = site.run(&["sweep"]);
         assert!(swept.status.success(), "{swept:?}");
-        all = told(&site, 1).await;
+        all = delivered(&site, 1).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(all.len(), 2);
@@ -150,7 +150,7 @@ async fn invoke_tells_before_it_ends_and_notify_lists_and_repeats() {
     let site = site().await;
     let event = |id: &str| request(id, json!({"accounts": [ACCOUNTS[0]]}));
     let (exit, printed) = site.invoke(&event("A"));
-    assert_eq!((exit, told(&site, 1).await.len()), (0, 1), "{printed}");
+    assert_eq!((exit, delivered(&site, 1).await.len()), (0, 1), "{printed}");
     answer(&site, 410);
     site.invoke(&event("B"));
     let (exit, listed) = json_of(&site, &["notify", "--json"]);

@@ -1,5 +1,5 @@
 //! The inbox: a stand-in for a ticket system that receives notifications. Records each request below
-//! `/inbox`, and answers it as it was last told to. In: requests. Out: statuses and bodies.
+//! `/inbox`, and answers it as last configured. In: requests. Out: statuses and bodies.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -49,7 +49,7 @@ impl Default for InboxAnswer {
     }
 }
 
-/// What was told, and how the next letter is answered.
+/// The letters, and how the next one is answered.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     letters: VecDeque<Letter>,

@@ -115,7 +115,7 @@ impl Running {
         lock(&self.state).log.forget();
     }
 
-    /// What was told to the inbox, oldest first; 1 000 letters at most.
+    /// The inbox's letters, oldest first; 1 000 at most.
     pub fn letters(&self) -> Vec<Letter> {
         lock(&self.state).inbox.letters()
     }

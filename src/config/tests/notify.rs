@@ -19,7 +19,7 @@ fn a_target_is_told_everything_unless_it_says_otherwise() {
     let desk = &some.notify[0].subscription;
     assert!(!desk.wants(crate::domain::NoticeKind::Denied, &jira));
     for (more, line, why) in [
-        ("on = [\"finished\"]", 23, "is nothing to tell of"),
+        ("on = [\"finished\"]", 23, "is no outcome"),
         ("on = []", 19, "on is empty"),
         ("sources = [\"nobody\"]", 23, "no [[source]] has the name"),
         (

@@ -190,7 +190,7 @@ pub(crate) struct RevokeOptions {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct NotifyOptions {
-    /// Deliver again what a [[notify]] was not told of a request
+    /// Deliver again what a [[notify]] did not get for a request
     #[arg(long, value_name = "NAME/ID", conflicts_with = "limit")]
     pub(crate) retry: Option<String>,
     /// Only those of the newest requests, this many

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::app::{Deadline, Listed, NotificationEntry, NotificationState};
+use crate::app::{Deadline, Listed, NotificationEntry, NotificationStatus};
 use crate::domain::NotifyName;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
@@ -42,7 +42,7 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
         )));
     }
     show(context, &listed);
-    let sent = |entry: &NotificationEntry| entry.state == NotificationState::Sent;
+    let sent = |entry: &NotificationEntry| entry.state == NotificationStatus::Sent;
     Ok(match warned(&listed) {
         Exit::Done if listed.entries.iter().all(sent) => Exit::Done,
         _ => Exit::Failed,
@@ -60,9 +60,9 @@ fn show(context: &Context, listed: &Listed<NotificationEntry>) {
     }
     let row = |entry: &NotificationEntry| {
         let state = match entry.state {
-            NotificationState::Owed => "owed",
-            NotificationState::Sent => "sent",
-            NotificationState::GivenUp => "given up",
+            NotificationStatus::Owed => "owed",
+            NotificationStatus::Sent => "sent",
+            NotificationStatus::GivenUp => "given up",
         };
         let second = entry.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut cells = vec![
@@ -76,7 +76,7 @@ fn show(context: &Context, listed: &Listed<NotificationEntry>) {
         if let Some(why) = entry
             .why
             .as_ref()
-            .filter(|_| entry.state != NotificationState::Sent)
+            .filter(|_| entry.state != NotificationStatus::Sent)
         {
             cells.push(why.clone());
         }

@@ -179,7 +179,7 @@ async fn listen(
         looking.log_missing_credentials().await;
     });
     let worker = tokio::spawn(Arc::clone(&app).work_off(backlog));
-    let teller = tokio::spawn(Arc::clone(&app).tell_for_ever());
+    let notifier = tokio::spawn(Arc::clone(&app).deliver_notifications());
     let sealer = Arc::clone(&app);
     let sealer = tokio::spawn(async move { sealer.seal_after_writes().await });
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -202,7 +202,7 @@ async fn listen(
     }
     sweeper.abort();
     worker.abort();
-    teller.abort();
+    notifier.abort();
     sealer.abort();
     match tokio::time::timeout(SEAL_WITHIN, app.seal_when_due()).await {
         Ok(None) => {}

@@ -38,7 +38,7 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
                 Ok(event) => answer(&app, event, id, deadline).await,
                 Err(flaw) => Invocation::unreadable(flaw),
             };
-            app.tell_before_answer(deadline).await;
+            app.notify_before_answer(deadline).await;
             // The host freezes the process after the answer.
             telemetry::flush().await;
             invocation

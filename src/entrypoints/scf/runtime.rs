@@ -74,7 +74,7 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> 
             );
             let body = answer.bytes().await?;
             let answered = invocation(&app, &body, deadline).await;
-            app.tell_before_answer(deadline).await;
+            app.notify_before_answer(deadline).await;
             // The host freezes the process after the answer.
             telemetry::flush().await;
             let (end, body) = match answered.answer {

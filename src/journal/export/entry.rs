@@ -2,7 +2,7 @@
 //! means on its own.
 
 use crate::domain::{Action, Status, Verdict};
-use crate::journal::record::{Event, Intent, Received, Stored};
+use crate::journal::record::{Event, FailedNotification, Intent, Notified, Received, Stored};
 
 /// A record with the request that it is about.
 #[derive(Debug, Clone, Copy)]
@@ -105,9 +105,11 @@ impl<'a> Entry<'a> {
             Event::NotRevoked(_) => "call failed".to_owned(),
             Event::CalledOff(call_off) => format!("called off by {}", call_off.name()),
             Event::Cancelled(cancelled) => format!("cancelled by {}", cancelled.name()),
-            Event::Notified(told) => format!("{} told {}", told.notice.notify, told.notice.on),
-            Event::NotificationFailed(failed) => {
-                format!("{} not told {}", failed.notice.notify, failed.notice.on)
+            Event::Notified(Notified { notice, .. }) => {
+                format!("notified {}: {}", notice.notify, notice.on)
+            }
+            Event::NotificationFailed(FailedNotification { notice, .. }) => {
+                format!("could not notify {}: {}", notice.notify, notice.on)
             }
             Event::Reopened(reopening) => format!("reopened by {}", reopening.by),
             Event::Conflict(_) | Event::Rejected(_) => "refused".to_owned(),

@@ -358,8 +358,8 @@ fn unmapped(entry: &Entry<'_>) -> Value {
         Event::Cancelled(cancelled) => {
             unmapped.insert("cancelled".to_owned(), json!(cancelled));
         }
-        Event::Notified(told) => {
-            unmapped.insert("notification".to_owned(), json!(told));
+        Event::Notified(notified) => {
+            unmapped.insert("notification".to_owned(), json!(notified));
         }
         Event::NotificationFailed(failed) => {
             unmapped.insert("notification".to_owned(), json!(failed));

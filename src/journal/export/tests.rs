@@ -29,11 +29,11 @@ fn streams() -> Vec<Vec<Stored>> {
             .then(0, 1, Event::Opened(Box::new(denied)))
             .records,
         StreamBuilder::full()
-            .then(EXPIRY + 70, 5, told("desk", NoticeKind::Partial, 7, 1))
+            .then(EXPIRY + 70, 5, notified("desk", NoticeKind::Partial, 7, 1))
             .then(
                 EXPIRY + 71,
                 5,
-                not_told("ops", NoticeKind::Revoked, 11, 1, None),
+                notification_failed("ops", NoticeKind::Revoked, 11, 1, None),
             )
             .records,
         StreamBuilder::empty(&id).then(0, 1, conflict()).records,

@@ -106,7 +106,7 @@ impl State {
             },
             wake_up: None,
             holder_gone: false,
-            notices: Default::default(),
+            notifications: Default::default(),
         };
         Ok(state.with_outcome(record).with_wake_up(record))
     }
@@ -194,7 +194,7 @@ impl State {
             }
             Event::NotRevoked(attempt) => self.not_revoked(record, attempt),
             Event::Revoked { results, .. } => self.end_revoking(record, results),
-            Event::Notified(_) | Event::NotificationFailed(_) => self.note(record),
+            Event::Notified(_) | Event::NotificationFailed(_) => self.record_attempt(record),
             Event::Reopened(reopening) => self.reopen(record, reopening),
             Event::Opened(_) | Event::Conflict(_) | Event::Rejected(_) => {
                 broken("a second beginning")

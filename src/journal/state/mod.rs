@@ -6,11 +6,11 @@ mod apply;
 mod call_off;
 mod due;
 mod notices;
+mod notification;
 mod reopen;
 mod request_state;
 mod results;
 mod revoking;
-mod told;
 mod wake_up;
 mod work;
 
@@ -20,8 +20,8 @@ pub use due::{
     MAX_CLOCK_DIFFERENCE, MAX_COVER, MAX_LEASE, MAX_PAUSE_OF_REVOCATION, MAX_PAUSE_OF_WORK,
 };
 pub use notices::Owed;
+pub use notification::NotificationState;
 pub use request_state::{Head, Phase, State, StreamState};
-pub use told::Told;
 pub use wake_up::WakeUp;
 pub use work::{Grant, Standing, Work};
 

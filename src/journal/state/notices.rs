@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::super::record::{Event, FailedNotification, Notified, Record};
 use super::apply::{BrokenRecord, broken};
-use super::told::{Outcome, Told};
+use super::notification::{NotificationState, Outcome};
 use super::{Phase, State};
 use crate::domain::{Notice, NoticeKind, NoticeRules, NotifyName, Status, Timestamp};
 
@@ -31,7 +31,7 @@ impl State {
         }
         let source = &self.identity().source;
         let mut owed = Vec::new();
-        for outcome in self.to_tell(rules, now) {
+        for outcome in self.outcomes_to_notify(rules, now) {
             let wanted = |one: &&_| crate::domain::Subscription::wants(one, outcome.on, source);
             for one in rules.subscriptions.iter().filter(wanted) {
                 let notice = Notice {
@@ -39,11 +39,11 @@ impl State {
                     on: outcome.on,
                     about: outcome.about,
                 };
-                let (attempts, at) = match self.told_of(&notice) {
+                let (attempts, at) = match self.notification(&notice) {
                     None if outcome.is_history(now) => continue,
                     None => (0, outcome.at),
-                    Some(told) => match told.not_before {
-                        Some(at) => (told.attempts, at),
+                    Some(known) => match known.not_before {
+                        Some(at) => (known.attempts, at),
                         None => continue,
                     },
                 };
@@ -61,20 +61,20 @@ impl State {
     /// The notifications that were given up for this target, each as one more attempt.
     pub fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
         let given_up =
-            |told: &&Told| told.notice.notify == *notify && !told.sent && told.not_before.is_none();
-        let outcomes = &self.notices.outcomes;
-        let owed = |told: &Told| {
-            let about = told.notice.about;
+            |known: &&NotificationState| known.notice.notify == *notify && known.given_up();
+        let outcomes = &self.notifications.outcomes;
+        let owed = |known: &NotificationState| {
+            let about = known.notice.about;
             let outcome = outcomes.iter().find(|outcome| outcome.about == about);
             Owed {
-                notice: told.notice.clone(),
-                attempt: told.attempts.saturating_add(1),
-                at: told.at,
-                since: outcome.map_or(told.at, |outcome| outcome.at),
+                notice: known.notice.clone(),
+                attempt: known.attempts.saturating_add(1),
+                at: known.at,
+                since: outcome.map_or(known.at, |outcome| outcome.at),
             }
         };
-        self.notices
-            .told
+        self.notifications
+            .attempted
             .iter()
             .filter(given_up)
             .map(owed)
@@ -93,20 +93,21 @@ impl State {
         work.into_iter().chain(self.owes_from(rules, now)).min()
     }
 
-    /// The state of each notification, in the order of the first attempts.
-    pub fn told(&self) -> &[Told] {
-        &self.notices.told
+    /// The notifications with an attempt, in the order of the first attempts.
+    pub fn attempted_notifications(&self) -> &[NotificationState] {
+        &self.notifications.attempted
     }
 
     /// The state of this notification; `None` without a recorded attempt.
-    pub fn told_of(&self, notice: &Notice) -> Option<&Told> {
-        self.notices.told.iter().find(|told| told.notice == *notice)
+    pub fn notification(&self, notice: &Notice) -> Option<&NotificationState> {
+        let mut attempted = self.notifications.attempted.iter();
+        attempted.find(|known| known.notice == *notice)
     }
 
     /// Every outcome to notify now or later: those in the records, and those that the share's
     /// expiry brings.
-    fn to_tell(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Outcome> {
-        let mut all = self.notices.outcomes.clone();
+    fn outcomes_to_notify(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Outcome> {
+        let mut all = self.notifications.outcomes.clone();
         let (Some(last), Some(end)) = (all.last().copied(), self.expires_at()) else {
             return all;
         };
@@ -152,7 +153,7 @@ impl State {
             Event::Revoked { .. } if *self.phase() == Phase::Revoked => NoticeKind::Revoked,
             _ => return self,
         };
-        self.notices.outcomes.push(Outcome {
+        self.notifications.outcomes.push(Outcome {
             on,
             about: record.seq,
             at: record.at,
@@ -160,8 +161,8 @@ impl State {
         self
     }
 
-    /// Applies a record of a notification.
-    pub(super) fn note(&mut self, record: &Record) -> Result<(), BrokenRecord> {
+    /// Applies a record of an attempt to notify.
+    pub(super) fn record_attempt(&mut self, record: &Record) -> Result<(), BrokenRecord> {
         let (notice, attempts, why, not_before) = match &record.event {
             Event::Notified(Notified {
                 notice, attempt, ..
@@ -181,25 +182,25 @@ impl State {
             let end = matches!(notice.on, NoticeKind::Expiring | NoticeKind::Overdue);
             known.about == notice.about && (end || known.on == notice.on)
         };
-        if !self.notices.outcomes.iter().any(of_outcome) {
+        if !self.notifications.outcomes.iter().any(of_outcome) {
             return broken("a notification of what did not happen");
         }
-        let told = Told {
+        let newest = NotificationState {
             notice: notice.clone(),
             attempts,
             at: record.at,
-            sent: matches!(record.event, Event::Notified(_)),
+            delivered: matches!(record.event, Event::Notified(_)),
             why,
             not_before,
         };
-        let mut known = self.notices.told.iter_mut();
-        match known.find(|known| known.notice == *notice) {
-            None => self.notices.told.push(told),
-            Some(known) if known.sent => return broken("a notification was delivered twice"),
+        let mut attempted = self.notifications.attempted.iter_mut();
+        match attempted.find(|known| known.notice == *notice) {
+            None => self.notifications.attempted.push(newest),
+            Some(known) if known.delivered => return broken("a notification was delivered twice"),
             Some(known) if known.attempts >= attempts => {
                 return broken("an attempt to notify was recorded twice");
             }
-            Some(known) => *known = told,
+            Some(known) => *known = newest,
         }
         Ok(())
     }
@@ -207,7 +208,9 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{EXPIRY, StreamBuilder, at, not_revoked, not_told, told};
+    use super::super::super::testing::{
+        EXPIRY, StreamBuilder, at, not_revoked, notification_failed, notified,
+    };
     use super::*;
     use crate::domain::Subscription;
 
@@ -264,15 +267,19 @@ mod tests {
                 expiring("ops")
             ]
         );
-        builder = builder.then(closed_at + 1, 7, told("desk", NoticeKind::Partial, 7, 1));
-        let failed = not_told("ops", NoticeKind::Partial, 7, 1, Some(closed_at + 6));
+        builder = builder.then(
+            closed_at + 1,
+            7,
+            notified("desk", NoticeKind::Partial, 7, 1),
+        );
+        let failed = notification_failed("ops", NoticeKind::Partial, 7, 1, Some(closed_at + 6));
         builder = builder.then(closed_at + 2, 8, failed);
         let next = format!("ops partial 7 2 {}", closed_at + 6);
         assert_eq!(
             owed(&builder, closed_at + 2),
             [next, expiring("desk"), expiring("ops")]
         );
-        let given_up = not_told("ops", NoticeKind::Partial, 7, 2, None);
+        let given_up = notification_failed("ops", NoticeKind::Partial, 7, 2, None);
         builder = builder.then(closed_at + 7, 8, given_up);
         assert_eq!(
             owed(&builder, closed_at + 7),
@@ -306,21 +313,21 @@ mod tests {
     }
 
     #[test]
-    fn records_of_notifications_follow_what_they_tell_of() {
+    fn records_of_notifications_follow_their_outcomes() {
         let builder = until_closed();
-        let desk = |attempt| told("desk", NoticeKind::Partial, 7, attempt);
-        let again = not_told("desk", NoticeKind::Partial, 7, 1, None);
+        let desk = |attempt| notified("desk", NoticeKind::Partial, 7, attempt);
+        let again = notification_failed("desk", NoticeKind::Partial, 7, 1, None);
         for (events, why) in [
             (
-                vec![told("desk", NoticeKind::Denied, 7, 1)],
+                vec![notified("desk", NoticeKind::Denied, 7, 1)],
                 "did not happen",
             ),
             (
-                vec![told("desk", NoticeKind::Partial, 6, 1)],
+                vec![notified("desk", NoticeKind::Partial, 6, 1)],
                 "did not happen",
             ),
             (
-                vec![told("desk", NoticeKind::Expiring, 8, 1)],
+                vec![notified("desk", NoticeKind::Expiring, 8, 1)],
                 "did not happen",
             ),
             (vec![desk(1), desk(2)], "delivered twice"),

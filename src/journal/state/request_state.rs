@@ -7,7 +7,7 @@ use crate::domain::{
 
 use super::super::record::{CallOff, Conflict, Intent, Rejection, StreamId, Worker};
 use super::WakeUp;
-use super::told::Notices;
+use super::notification::Notifications;
 
 /// The state of a stream.
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ pub struct State {
     pub(super) head: Head,
     pub(super) wake_up: Option<WakeUp>,
     pub(super) holder_gone: bool,
-    pub(super) notices: Notices,
+    pub(super) notifications: Notifications,
 }
 
 /// The revocation under way.

@@ -278,8 +278,8 @@ impl Journal {
             self.announce_wake_up(wake_up).await?;
         }
         let wanted = |state: &State| {
-            let known = state.told_of(notice);
-            let news = known.is_none_or(|told| !told.sent && told.attempts < attempt);
+            let known = state.notification(notice);
+            let news = known.is_none_or(|known| !known.delivered && known.attempts < attempt);
             news.then(|| event.clone())
         };
         self.append(state, at, worker, wanted).await

@@ -1,4 +1,4 @@
-//! Stand-ins for the systems that are told: each checks method, path, authentication and body as the
+//! Stand-ins for the systems that receive notifications: each checks method, path, authentication and body as the
 //! system's API documentation says, keeps the notes, and shows them where that API shows them.
 
 use std::collections::BTreeMap;

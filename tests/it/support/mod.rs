@@ -215,8 +215,8 @@ impl World {
     }
 
     /// What a server does in the background after an answer.
-    pub(crate) async fn tell(&self) {
-        self.app.tell_before_answer(deadline()).await;
+    pub(crate) async fn notify(&self) {
+        self.app.notify_before_answer(deadline()).await;
     }
 
     fn prepare_again(&mut self) {

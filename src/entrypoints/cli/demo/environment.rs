@@ -89,14 +89,14 @@ impl Demo {
             max_connections: config.http.max_connections,
             body_bytes: config.body_limit,
         };
-        let teller = tokio::spawn(Arc::clone(&app).tell_for_ever());
+        let notifier = tokio::spawn(Arc::clone(&app).deliver_notifications());
         let handler: Handler = Box::new(move |request| {
             let app = Arc::clone(&app);
             Box::pin(async move { respond(&app, request, app.budget()).await })
         });
         let service = tokio::spawn(server::serve(handler, bounds, listener, async move {
             drop(stopped.await);
-            teller.abort();
+            notifier.abort();
         }));
         outln!(
             "stand-in cloud   {}   (it checks every signature itself)",
@@ -136,10 +136,11 @@ impl Demo {
         outln!("\n{line}");
     }
 
-    pub(super) fn tell(&self, what: &str, line: &str) {
-        for (number, part) in wrapped(line).iter().enumerate() {
-            let what = if number == 0 { what } else { "" };
-            outln!("   {what:<8} {part}");
+    /// Prints one step: its name, and what happened.
+    pub(super) fn step(&self, name: &str, text: &str) {
+        for (number, part) in wrapped(text).iter().enumerate() {
+            let name = if number == 0 { name } else { "" };
+            outln!("   {name:<8} {part}");
         }
     }
 
@@ -151,7 +152,7 @@ impl Demo {
         } else {
             ""
         };
-        self.tell(
+        self.step(
             "answer",
             &format!(
                 "HTTP {} {}{}{duplicate}",
@@ -163,7 +164,7 @@ impl Demo {
         for result in answer.at("results").as_array().into_iter().flatten() {
             let field = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or_default();
             let more = [field("code"), field("request_id")].join("");
-            self.tell(
+            self.step(
                 "",
                 &format!("account {} {} ({more})", field("account"), field("result")),
             );
@@ -176,19 +177,19 @@ impl Demo {
                     .unwrap_or_default()
             };
             let item = [field("account"), field("image")].join("");
-            self.tell("", &format!("refused {item}: {}", field("why")));
+            self.step("", &format!("refused {item}: {}", field("why")));
         }
         for name in ["expires_at", "record"]
             .into_iter()
             .filter(|name| !text(name).is_empty())
         {
-            self.tell("", &format!("{name} {}", text(name)));
+            self.step("", &format!("{name} {}", text(name)));
         }
     }
 
     /// Prints an expectation, and whether it was met.
     pub(super) fn check(&mut self, what: &str, seen: bool) {
-        self.tell(if seen { "ok" } else { "NOT SEEN" }, what);
+        self.step(if seen { "ok" } else { "NOT SEEN" }, what);
         self.failed += u32::from(!seen);
     }
 
@@ -331,7 +332,7 @@ impl Demo {
             .map_err(Failure::failed)?
             .display()
             .to_string();
-        self.tell("changed", &format!("byte {middle} of {name}"));
+        self.step("changed", &format!("byte {middle} of {name}"));
         Ok(name)
     }
 

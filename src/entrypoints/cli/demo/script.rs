@@ -15,7 +15,7 @@ pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
     let first = demo.send_signed(TICKET).await?;
     demo.show(&first);
     accepted(demo, &first).await?;
-    told(demo, "SHARE-101", "Shared lhbp-6jc6l8yb").await;
+    commented(demo, "SHARE-101", "Shared lhbp-6jc6l8yb").await;
 
     demo.say("2. The same ticket with one byte of its body changed, under the old signature");
     let forged = demo.send_forged(TICKET).await?;
@@ -33,7 +33,7 @@ pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
         "the policy denies it with 403",
         denied.status == 403 && denied.at("status") == "denied",
     );
-    told(demo, "SHARE-666", "the policy refused it").await;
+    commented(demo, "SHARE-666", "the policy refused it").await;
 
     demo.say("4. The first ticket once more, as senders repeat deliveries");
     let calls = demo.calls();
@@ -67,7 +67,7 @@ pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
     let changed = demo.flip_one_byte()?;
     let report = demo.verify().await?;
     for finding in &report.findings {
-        demo.tell("found", &finding.to_string());
+        demo.step("found", &finding.to_string());
     }
     demo.check(
         "one changed byte is found, with its file",
@@ -126,14 +126,14 @@ async fn accepted(demo: &mut Demo, answer: &Answered) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Shows what the ticket was told.
-async fn told(demo: &mut Demo, ticket: &str, wanted: &str) {
+/// Shows the comment on the ticket.
+async fn commented(demo: &mut Demo, ticket: &str, wanted: &str) {
     let comments = demo.comments(ticket, 1).await;
     let text = comments.concat();
     for line in text.lines() {
-        demo.tell("told", line);
+        demo.step("comment", line);
     }
-    let what = format!("{ticket} is told in a comment, through Jira's own API");
+    let what = format!("{ticket} gets a comment with the outcome, through Jira's own API");
     demo.check(&what, comments.len() == 1 && text.contains(wanted));
 }
 

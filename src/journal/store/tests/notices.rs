@@ -21,10 +21,10 @@ async fn a_worker_goes_on_behind_the_record_of_a_notification() {
     let taken = journal.take(closed_state.clone(), lease(EXPIRY, 2), None, false);
     let (mut claim, _) = taken.await.unwrap().unwrap();
     // Meanwhile a sender records that the outcome was delivered.
-    let event = told("desk", NoticeKind::Completed, 2, 1);
+    let event = notified("desk", NoticeKind::Completed, 2, 1);
     let sender = worker(9);
     let after = journal.record_notice(closed_state, at(EXPIRY + 1), &sender, event);
-    assert!(after.await.unwrap().told()[0].sent);
+    assert!(after.await.unwrap().attempted_notifications()[0].delivered);
     let revoked = Event::Revoked {
         results: all(Cancelled),
         calls: vec![],
@@ -34,7 +34,7 @@ async fn a_worker_goes_on_behind_the_record_of_a_notification() {
         .await
         .unwrap();
     assert_eq!(claim.state().phase(), &Phase::Revoked);
-    assert!(claim.state().told()[0].sent);
+    assert!(claim.state().attempted_notifications()[0].delivered);
     assert!(journal.verify().await.unwrap().clean());
 }
 
@@ -42,8 +42,8 @@ async fn a_worker_goes_on_behind_the_record_of_a_notification() {
 async fn of_two_senders_of_one_attempt_one_is_recorded() {
     let journal = memory();
     let state = finished(&journal, "first").await;
-    let event = || told("desk", NoticeKind::Completed, 2, 1);
-    let failed = not_told("desk", NoticeKind::Completed, 2, 1, Some(9));
+    let event = || notified("desk", NoticeKind::Completed, 2, 1);
+    let failed = notification_failed("desk", NoticeKind::Completed, 2, 1, Some(9));
     let (first, second) = (worker(8), worker(9));
     let one = journal.record_notice(state.clone(), at(3), &first, event());
     let other = journal.record_notice(state.clone(), at(3), &second, event());
@@ -53,13 +53,13 @@ async fn of_two_senders_of_one_attempt_one_is_recorded() {
     let late = journal
         .record_notice(state.clone(), at(4), &worker(7), failed)
         .await;
-    assert!(late.unwrap().told()[0].sent);
+    assert!(late.unwrap().attempted_notifications()[0].delivered);
     let history = journal.read(state.stream()).await.unwrap().unwrap();
     assert_eq!(history.records.len() as u64, state.newest() + 2);
 }
 
 #[tokio::test]
-async fn what_is_owed_has_a_wake_up_until_it_is_told() {
+async fn what_is_owed_has_a_wake_up_until_it_is_delivered() {
     let journal = memory();
     let state = finished(&journal, "first").await;
     let wakes = async |now: i64| journal.due(at(now)).await.unwrap();
@@ -72,7 +72,7 @@ async fn what_is_owed_has_a_wake_up_until_it_is_told() {
         .unwrap();
     assert_eq!(wakes(EXPIRY - 1).await, first);
     // The failed attempt's successor is announced before the failure is recorded.
-    let failed = not_told("desk", NoticeKind::Completed, 2, 1, Some(405));
+    let failed = notification_failed("desk", NoticeKind::Completed, 2, 1, Some(405));
     let state = journal
         .record_notice(state, at(100), &worker(9), failed)
         .await
@@ -87,7 +87,7 @@ async fn what_is_owed_has_a_wake_up_until_it_is_told() {
         next.iter().map(|wake_up| wake_up.at).collect::<Vec<_>>(),
         [at(405)]
     );
-    let event = told("desk", NoticeKind::Completed, 2, 2);
+    let event = notified("desk", NoticeKind::Completed, 2, 2);
     let state = journal
         .record_notice(state, at(405), &worker(9), event)
         .await

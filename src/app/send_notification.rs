@@ -26,9 +26,9 @@ const MAX_SHOWN: usize = 200;
 
 /// The result of a successful attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
-    /// Every message was accepted.
-    Everything,
+pub(super) enum Delivered {
+    /// The target accepted every message.
+    Messages,
     /// The template wrote no message.
     Nothing,
 }
@@ -68,8 +68,8 @@ pub(super) struct Attempt<'a> {
     pub(super) deadline: Deadline,
 }
 
-/// A message to send.
-struct Letter<'a> {
+/// A notification on its way to its target.
+struct Notification<'a> {
     target: &'a Target,
     attempt: Attempt<'a>,
     id: String,
@@ -77,22 +77,27 @@ struct Letter<'a> {
 
 impl App {
     /// Makes one attempt.
-    pub(super) async fn send(&self, state: &State, attempt: Attempt<'_>) -> Result<Told, Failure> {
+    pub(super) async fn send(
+        &self,
+        state: &State,
+        attempt: Attempt<'_>,
+    ) -> Result<Delivered, Failure> {
         let notice = &attempt.owed.notice;
         let target = self.prepared.target(&notice.notify);
         let target = target.ok_or_else(|| Failure::passing("it is not configured any more"))?;
-        let letter = Letter {
+        let notification = Notification {
             target,
             attempt,
             id: webhook_id(state.stream(), notice),
         };
-        let event = outcome_event(state, attempt.owed, letter.extras());
+        let event = outcome_event(state, attempt.owed, notification.extras());
         let messages = target.template.messages(&event, self.now());
-        let messages = messages.map_err(|error| letter.failed(&error.to_string()))?;
+        let messages = messages.map_err(|error| notification.failed(&error.to_string()))?;
         if messages.is_empty() {
-            return Ok(Told::Nothing);
+            return Ok(Delivered::Nothing);
         }
-        let tokenless = matches!(target.config.auth, Auth::Aws(_)) && letter.task_token().is_none();
+        let tokenless =
+            matches!(target.config.auth, Auth::Aws(_)) && notification.task_token().is_none();
         if tokenless {
             let why = "the task's token is gone: it is kept only by the process that received it";
             return Err(Failure {
@@ -101,22 +106,26 @@ impl App {
             });
         }
         for message in messages {
-            match self.send_one(&letter, &message).await {
+            match self.send_one(&notification, &message).await {
                 Err(failure) if message.optional => {
                     tracing::warn!(notify = %notice.notify, why = failure.why, "an optional message was refused");
                 }
                 end => end?,
             }
         }
-        Ok(Told::Everything)
+        Ok(Delivered::Messages)
     }
 
     /// Sends one message, unless the target has it already.
-    async fn send_one(&self, letter: &Letter<'_>, message: &Message) -> Result<(), Failure> {
+    async fn send_one(
+        &self,
+        notification: &Notification<'_>,
+        message: &Message,
+    ) -> Result<(), Failure> {
         let mut found = None;
         if let Some(find) = &message.find {
             let answer = self
-                .exchange(letter, message, "GET", &find.path, None)
+                .exchange(notification, message, "GET", &find.path, None)
                 .await?;
             let none = || Failure::passing("the target does not know the ticket");
             found = Some(find.id(&answer.body).ok_or_else(none)?);
@@ -125,20 +134,20 @@ impl App {
             Some(id) => path.replace("{found}", id),
             None => path.to_owned(),
         };
-        let repeated = !letter.attempt.first || letter.attempt.owed.attempt > 1;
+        let repeated = !notification.attempt.first || notification.attempt.owed.attempt > 1;
         if let Some(look) = message.look.as_ref().filter(|_| repeated) {
             let method = if look.body.is_some() { "POST" } else { "GET" };
             let path = path(&look.path);
-            let answer = self.exchange(letter, message, method, &path, look.body.as_ref());
+            let answer = self.exchange(notification, message, method, &path, look.body.as_ref());
             match answer.await {
-                Ok(seen) if holds(&seen.body, &marker(&letter.id)) => return Ok(()),
+                Ok(seen) if holds(&seen.body, &marker(&notification.id)) => return Ok(()),
                 // Credentials that may write but not read: send twice rather than never.
                 Err(failure) if !failure.refused => return Err(failure),
                 Ok(_) | Err(_) => {}
             }
         }
         let (method, body) = (message.method.as_str(), Some(&message.body));
-        self.exchange(letter, message, method, &path(&message.path), body)
+        self.exchange(notification, message, method, &path(&message.path), body)
             .await
             .map(drop)
     }
@@ -146,35 +155,35 @@ impl App {
     /// Sends one request to the target. An answer without success is a failure.
     async fn exchange(
         &self,
-        letter: &Letter<'_>,
+        notification: &Notification<'_>,
         message: &Message,
         method: &'static str,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Incoming, Failure> {
-        let config = &letter.target.config;
+        let config = &notification.target.config;
         let url = match message.to_response_url {
-            true => letter.response_url(),
+            true => notification.response_url(),
             false => config.address.join(path).ok(),
         };
         let url = url.ok_or_else(|| Failure::passing(PathError.to_string()))?;
         let body = body
             .map(|body| body.to_string().into_bytes())
             .unwrap_or_default();
-        let headers = self.headers(letter, message, method, &url, &body)?;
+        let headers = self.headers(notification, message, method, &url, &body)?;
         let outgoing = Outgoing {
             method,
             url,
             headers,
             body,
         };
-        let longest = left(letter.attempt.deadline).min(MAX_TIME);
-        let answer = client::send(&letter.target.client, outgoing, longest).await;
-        let answer = answer.map_err(|failure| letter.failed(&failure.to_string()))?;
+        let longest = left(notification.attempt.deadline).min(MAX_TIME);
+        let answer = client::send(&notification.target.client, outgoing, longest).await;
+        let answer = answer.map_err(|failure| notification.failed(&failure.to_string()))?;
         let refusal = config.preset.refusal(&answer.body);
         match (answer.status, refusal) {
             (200..300, None) => Ok(answer),
-            (200..300, Some(why)) => Err(letter.failed(&format!("refused: {why}"))),
+            (200..300, Some(why)) => Err(notification.failed(&format!("refused: {why}"))),
             (status, _) => {
                 let wish = answer.retry_after.as_deref();
                 let text = String::from_utf8_lossy(&answer.body);
@@ -184,7 +193,7 @@ impl App {
                     is_final: status == 410,
                     refused: (400..500).contains(&status) && status != 429,
                     retry_after: wish.and_then(|wish| retry_after(wish, self.now())),
-                    ..letter.failed(&format!("HTTP {status}{shown}{text}"))
+                    ..notification.failed(&format!("HTTP {status}{shown}{text}"))
                 })
             }
         }
@@ -193,14 +202,14 @@ impl App {
     /// The template's headers, and the program's own.
     fn headers(
         &self,
-        letter: &Letter<'_>,
+        notification: &Notification<'_>,
         message: &Message,
         method: &str,
         url: &Url,
         body: &[u8],
     ) -> Result<Vec<(String, String)>, Failure> {
         const OURS: [&str; 4] = ["authorization", "host", "content-length", "content-type"];
-        let config = &letter.target.config;
+        let config = &notification.target.config;
         let theirs = message.headers.iter();
         let theirs = theirs.map(|(name, value)| (name.to_lowercase(), value.clone()));
         let mut headers: Vec<_> = theirs
@@ -215,8 +224,8 @@ impl App {
             _ if message.to_response_url => {}
             Auth::Signed(secret) => {
                 let scheme = SchemeSpec::preset(SchemeName::StandardWebhooks);
-                let signed = sign(&scheme, secret, body, &letter.id, self.now());
-                let signed = signed.map_err(|error| letter.failed(&error.to_string()))?;
+                let signed = sign(&scheme, secret, body, &notification.id, self.now());
+                let signed = signed.map_err(|error| notification.failed(&error.to_string()))?;
                 headers.extend(
                     signed
                         .into_iter()
@@ -237,7 +246,7 @@ fn holds(answer: &[u8], marker: &str) -> bool {
     String::from_utf8_lossy(answer).contains(marker)
 }
 
-impl Letter<'_> {
+impl Notification<'_> {
     fn extras(&self) -> Extras<'_> {
         let config = &self.target.config;
         let on = self.attempt.owed.notice.on;

@@ -20,7 +20,7 @@ use crate::notify::next_attempt;
 use crate::telemetry::NotificationResult;
 
 use super::context::left;
-use super::tell::{Attempt, Failure, Told};
+use super::send_notification::{Attempt, Delivered, Failure};
 use super::{App, Deadline};
 
 /// Number of requests whose notifications are delivered at once.
@@ -65,26 +65,26 @@ impl App {
     }
 
     /// Puts a request that owes a notification now into the outbox.
-    pub(super) fn note_outcome(&self, state: &State) {
+    pub(super) fn queue_notifications(&self, state: &State) {
         let now = self.now();
         let rules = self.prepared.notice_rules();
         if state.owes_from(rules, now).is_some_and(|at| at <= now) {
-            self.outbox.note(state.stream());
+            self.outbox.add(state.stream());
         }
     }
 
     /// Delivers the notifications of this process's requests, until the future is dropped.
-    pub async fn tell_for_ever(self: Arc<Self>) {
+    pub async fn deliver_notifications(self: Arc<Self>) {
         let places = Arc::new(Semaphore::new(MAX_DELIVERING));
         loop {
-            self.outbox.news().await;
+            self.outbox.filled().await;
             for stream in self.outbox.take() {
                 let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                     return;
                 };
                 let app = Arc::clone(&self);
                 tokio::spawn(async move {
-                    app.tell_promptly(stream).await;
+                    app.notify_promptly(stream).await;
                     drop(place);
                 });
             }
@@ -94,21 +94,21 @@ impl App {
     /// Delivers the notifications of this process's requests, within the deadline and two seconds.
     /// For functions and commands, which stop after their answer; the next sweep delivers the
     /// others.
-    pub async fn tell_before_answer(&self, deadline: Deadline) {
+    pub async fn notify_before_answer(&self, deadline: Deadline) {
         let deadline = deadline.or_sooner(Deadline::after(BEFORE_ANSWER));
-        let noted = self.outbox.take();
-        let deliveries = noted
+        let streams = self.outbox.take();
+        let deliveries = streams
             .into_iter()
-            .map(|stream| self.tell_stream(stream, true, deadline));
+            .map(|stream| self.notify_of(stream, true, deadline));
         let all = join_all(deliveries);
         // An interrupted delivery is repeated under the same id.
         drop(tokio::time::timeout(left(deadline), all).await);
     }
 
-    async fn tell_promptly(&self, stream: StreamId) {
+    async fn notify_promptly(&self, stream: StreamId) {
         let now = self.now();
         let Some(next) = self
-            .tell_stream(stream, true, Deadline::after(MAX_TIME))
+            .notify_of(stream, true, Deadline::after(MAX_TIME))
             .await
         else {
             return;
@@ -116,24 +116,24 @@ impl App {
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         if wait <= SECOND_ATTEMPT {
             tokio::time::sleep(wait).await;
-            self.tell_stream(stream, false, Deadline::after(MAX_TIME))
+            self.notify_of(stream, false, Deadline::after(MAX_TIME))
                 .await;
         }
     }
 
     /// Delivers the due notifications of one request. Returns when the next one is due.
-    async fn tell_stream(
+    async fn notify_of(
         &self,
         stream: StreamId,
         first: bool,
         deadline: Deadline,
     ) -> Option<Timestamp> {
-        let told = async {
+        let delivered = async {
             let state = self.reread(stream).await?;
-            self.tell(state, &Failures::default(), first, deadline)
+            self.deliver_due(state, &Failures::default(), first, deadline)
                 .await
         };
-        match told.await {
+        match delivered.await {
             Ok(state) => state.owes_from(self.prepared.notice_rules(), self.now()),
             Err(error) => {
                 tracing::error!(%error, "cannot notify; the next sweep tries again");
@@ -145,7 +145,7 @@ impl App {
     /// Delivers the due notifications of a request, and records the end of each attempt. Returns
     /// the state afterwards. `first`: this process has just recorded the outcome, so no other can
     /// have delivered it.
-    pub(super) async fn tell(
+    pub(super) async fn deliver_due(
         &self,
         state: State,
         failures: &Failures,
@@ -158,7 +158,7 @@ impl App {
         self.deliver(state, due, failures, first, deadline).await
     }
 
-    /// Delivers these notifications, as [`App::tell`].
+    /// Delivers these notifications, as [`App::deliver_due`].
     pub(super) async fn deliver(
         &self,
         mut state: State,
@@ -167,7 +167,7 @@ impl App {
         first: bool,
         deadline: Deadline,
     ) -> Result<State, JournalError> {
-        let Some(_delivering) = self.outbox.deliver(state.stream()) else {
+        let Some(_delivering) = self.outbox.begin(state.stream()) else {
             return Ok(state);
         };
         let callback = self.outbox.callback(state.stream());
@@ -197,20 +197,20 @@ impl App {
     }
 
     /// Counts and logs the end of an attempt; returns its record.
-    fn end_of(&self, state: &State, owed: Owed, end: Result<Told, Failure>) -> Event {
+    fn end_of(&self, state: &State, owed: Owed, end: Result<Delivered, Failure>) -> Event {
         let Owed {
             notice, attempt, ..
         } = owed;
         let (notify, on, identity) = (&notice.notify, notice.on, state.identity());
         match end {
-            Ok(told) => {
+            Ok(delivered) => {
                 self.counters
                     .count_notification(notify, NotificationResult::Sent);
                 tracing::info!(%notify, %on, %identity, "notified");
                 Event::Notified(Notified {
                     notice,
                     attempt,
-                    silent: told == Told::Nothing,
+                    silent: delivered == Delivered::Nothing,
                 })
             }
             Err(Failure {
