@@ -6,6 +6,7 @@ mod answer;
 mod answer_in_time;
 mod application;
 mod approver_origin;
+mod authenticate;
 mod backlog;
 mod call_off;
 mod claim_writer;
@@ -25,11 +26,13 @@ mod first_look;
 mod grants;
 mod handshake;
 mod identity;
+mod in_force;
 mod index_pass;
 mod invocation_credentials;
 mod metrics;
 mod notifications;
 mod observe;
+mod opening;
 mod outbox;
 mod overdue;
 mod overdue_count;
@@ -41,6 +44,7 @@ mod readiness;
 mod refusals;
 mod refused_chain;
 mod rejections;
+mod reload;
 mod replies;
 mod resume;
 mod retention;
@@ -49,6 +53,7 @@ mod revoke;
 mod revoke_now;
 mod seal_key;
 mod sealing;
+mod secret_version;
 mod secrets;
 mod send_notification;
 mod sharing_calls;
@@ -61,13 +66,9 @@ mod target;
 mod too_late;
 mod withhold;
 
-use std::time::Duration;
-
-use sha2::{Digest as _, Sha256};
-
-use crate::domain::{Identity, ItemResult, NoticeKind, ShareRequest, Status, Timestamp, Verdict};
+use crate::domain::{Identity, ItemResult, ShareRequest, Status, Timestamp};
 use crate::inbound::{Map, VerifiedDelivery};
-use crate::journal::{JournalError, Opened, Opening, Received, State, StreamId, StreamState};
+use crate::journal::{JournalError, Opened, Received, State, StreamId, StreamState};
 use crate::plan::{Observation, Plan};
 use crate::policy::{Approved, Decision};
 use crate::telemetry::Counted;
@@ -132,25 +133,26 @@ impl App {
             Via::Http(headers) => CredentialHeaders::take_from(headers),
             Via::Host { .. } => CredentialHeaders::none(),
         };
-        let Some(intake) = self.prepared.intake(&source) else {
-            return self.turned_away(Reply::UnknownSource);
-        };
-        let verified = match self.certificates.verify(intake, delivery, now).await {
-            Ok(verified) => verified,
+        let (verified, later) = match self.authenticate(delivery, now).await {
+            Ok(authenticated) => authenticated,
             Err(unverified) => return self.unverified(&source, unverified),
+        };
+        let app = later.as_ref().unwrap_or(self);
+        let Some(intake) = app.prepared.intake(&source) else {
+            return app.turned_away(Reply::UnknownSource);
         };
         early.authenticated(intake.replies);
-        credentials.hand_to(&self.clouds);
-        match self.certificates.subscription(intake, &verified).await {
+        credentials.hand_to(&app.clouds);
+        match app.certificates.subscription(intake, &verified).await {
             Ok(None) => {}
-            Ok(Some(reply)) => return self.handshake(reply),
-            Err(unverified) => return self.unverified(&source, unverified),
+            Ok(Some(reply)) => return app.handshake(reply),
+            Err(unverified) => return app.unverified(&source, unverified),
         }
         let handshake = intake.handshake.as_ref();
         if let Some(reply) = handshake.and_then(|handshake| handshake.answer(&verified)) {
-            return self.handshake(reply);
+            return app.handshake(reply);
         }
-        self.receive_verified(&verified, &intake.map, now, deadline, early)
+        app.receive_verified(&verified, &intake.map, now, deadline, early)
             .await
     }
 
@@ -195,16 +197,6 @@ impl App {
         Reply::Answers(answers)
     }
 
-    /// The digests that tie every request of this delivery to what was received.
-    fn received(&self, verified: &VerifiedDelivery, map: &Map) -> Received {
-        Received {
-            body_digest: hex::encode(Sha256::digest(verified.body())),
-            map_digest: map.digest().to_owned(),
-            config_digest: self.config().digest.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        }
-    }
-
     /// Handles one mapped request.
     async fn handle(&self, case: &Case<'_>) -> (Ending, Answer) {
         let end = match self.known(case).await {
@@ -243,7 +235,8 @@ impl App {
         }
         self.prove_journal().await?;
         let source = &case.identity.source;
-        let Some(unfinished) = self.slots.admit(source, case.delivery.body().len()) else {
+        let (bytes, max) = (case.delivery.body().len(), self.config().unfinished);
+        let Some(unfinished) = self.slots.admit(source, bytes, max) else {
             return Ok(self.refuse_overload(case));
         };
         // Held until the work ends, also when the sender hangs up.
@@ -280,54 +273,6 @@ impl App {
         }
     }
 
-    /// Records the request: intent, verdict and lease are one create-only write. No call that changes
-    /// anything precedes it. Without a slot there is no lease: the request waits in the backlog.
-    async fn open(
-        &self,
-        case: &Case<'_>,
-        decision: &Decision,
-        has_slot: bool,
-        absent: bool,
-    ) -> Result<Opened, JournalError> {
-        let verdict = match decision {
-            Decision::Allow(approved) => approved.verdict().clone(),
-            Decision::Deny(verdict) => verdict.clone(),
-        };
-        let opening = self.opening(case, verdict)?;
-        let opening = Opening { absent, ..opening };
-        let source = &case.identity.source;
-        if !opening.verdict.allowed
-            && self
-                .prepared
-                .notice_rules()
-                .want(NoticeKind::Denied, source)
-        {
-            // A denial gets no lease, and so no other wake-up.
-            let at = self.lease(case.now, Deadline::after(Duration::ZERO));
-            let stream = StreamId::of(&case.identity);
-            self.journal.announce_notice(stream, at).await?;
-        }
-        if has_slot {
-            self.journal.open_request(opening).await
-        } else {
-            self.journal.record_request(opening).await
-        }
-    }
-
-    fn opening(&self, case: &Case<'_>, verdict: Verdict) -> Result<Opening, JournalError> {
-        Ok(Opening {
-            identity: case.identity.clone(),
-            delivery_id: case.delivery.delivery_id().map(str::to_owned),
-            secret_fingerprint: case.delivery.secret_fingerprint().map(str::to_owned),
-            scheme: case.delivery.scheme().to_owned(),
-            received: case.received.clone(),
-            request: case.request.clone(),
-            verdict,
-            absent: false,
-            lease: self.worker_lease(case.now, case.deadline)?,
-        })
-    }
-
     /// Answers a request that the journal knows, and resumes it if work is left.
     async fn redelivered(
         &self,
@@ -336,7 +281,7 @@ impl App {
     ) -> Result<(Ending, Answer), JournalError> {
         if state.intent().digest != case.request.digest() {
             // Recorded as a conflict and never carried out, so it needs no verdict.
-            let opening = self.opening(case, state.verdict().clone())?;
+            let opening = self.opening(case, state.verdict().clone()).await?;
             self.journal.record_conflict(opening).await?;
             return Ok(self.refuse_conflict(case));
         }

@@ -146,9 +146,15 @@ pub struct Counters {
     calls: AtomicU64,
     notifications: Mutex<BTreeMap<(NotifyName, NotificationResult), u64>>,
     rejections: Mutex<BTreeMap<SourceName, u64>>,
+    unread_secrets: AtomicU64,
 }
 
 impl Counters {
+    /// Counts a secret that could not be read again.
+    pub fn count_unread_secret(&self) {
+        self.unread_secrets.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts the outcome of one delivery.
     pub fn count(&self, what: Counted) {
         if let Some(counter) = self.deliveries.get(what as usize) {
@@ -215,7 +221,7 @@ impl Counters {
 
     /// The counters in Prometheus' text format, version 0.0.4. `overdue`: how many receivers still
     /// have what should be gone, when that is known.
-    pub fn render(&self, overdue: Option<usize>) -> String {
+    pub fn render(&self, overdue: Option<usize>, policy: &str) -> String {
         let mut text = String::from(
             "# HELP sharehook_deliveries_total Deliveries by how they ended.\n# TYPE sharehook_deliveries_total counter\n",
         );
@@ -232,6 +238,15 @@ impl Counters {
             text,
             "sharehook_cloud_calls_total {}",
             self.calls.load(Ordering::Relaxed)
+        );
+        let _ = writeln!(
+            text,
+            "# HELP sharehook_policy_info The policies in force.\n# TYPE sharehook_policy_info gauge\n\
+             sharehook_policy_info{{digest=\"{policy}\"}} 1\n\
+             # HELP sharehook_secret_read_failures_total Secrets that could not be read again.\n\
+             # TYPE sharehook_secret_read_failures_total counter\n\
+             sharehook_secret_read_failures_total {}",
+            self.unread_secrets.load(Ordering::Relaxed)
         );
         self.render_notifications(&mut text);
         self.render_rejections(&mut text);
@@ -278,9 +293,9 @@ mod tests {
         counters.count(Counted::Completed);
         counters.count(Counted::Unavailable);
         counters.count_call();
-        let text = counters.render(Some(2));
+        let text = counters.render(Some(2), "d");
         assert!(text.contains("sharehook_grants_overdue 2\n"));
-        assert!(!counters.render(None).contains("overdue"));
+        assert!(!counters.render(None, "d").contains("overdue"));
         assert!(text.contains("sharehook_deliveries_total{result=\"completed\"} 1\n"));
         assert!(text.contains("sharehook_deliveries_total{result=\"unavailable\"} 1\n"));
         assert!(text.contains("sharehook_cloud_calls_total 1\n"));

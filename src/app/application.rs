@@ -1,7 +1,11 @@
-//! The application: the state that all use cases share. `startup` opens it; each use case is an
-//! `impl App` in its own file. Makes the context and the lease of a turn.
+//! The application: rules, and the state that all use cases share. `startup` opens it; each use case
+//! is an `impl App` in its own file. Makes the context and the lease of a turn.
 
 use std::sync::Arc;
+
+use hmac::Hmac;
+use sha2::Sha256;
+use tokio::sync::OnceCell;
 
 use crate::clock::{self, Clock};
 use crate::cloud::Deadline;
@@ -12,6 +16,7 @@ use crate::telemetry::Counters;
 use super::claim_writer::ClaimWriter;
 use super::cloud_accounts::CloudAccounts;
 use super::context::{self, CallQueues, ExecutionContext, LEASE_MARGIN, ReadQueues};
+use super::in_force::InForce;
 use super::outbox::Outbox;
 use super::overdue_count::OverdueCount;
 use super::prepared::Prepared;
@@ -20,31 +25,35 @@ use super::refusals::Refusals;
 use super::slots::Slots;
 use super::sns_certificates::Certificates;
 
-/// The compiled configuration, the journal, the clouds and the shared queues.
-#[derive(Debug)]
+/// The rules under which this value works, and what the process opened once: the journal, the clouds
+/// and the shared queues. Clones share these. [`App::in_force`] makes the value for later rules.
+#[derive(Debug, Clone)]
 pub struct App {
     pub(super) prepared: Arc<Prepared>,
+    pub(super) rules: Arc<InForce>,
     pub(super) journal: Journal,
-    pub(super) clouds: CloudAccounts,
-    pub(super) calls: CallQueues,
-    pub(super) reads: ReadQueues,
+    pub(super) clouds: Arc<CloudAccounts>,
+    pub(super) calls: Arc<CallQueues>,
+    pub(super) reads: Arc<ReadQueues>,
     pub(super) clock: Clock,
-    pub(super) counters: Counters,
-    pub(super) certificates: Certificates,
+    pub(super) counters: Arc<Counters>,
+    pub(super) certificates: Arc<Certificates>,
     /// Whether the process continues after an answer.
     pub(super) process_goes_on: bool,
-    pub(super) slots: Slots,
-    pub(super) readiness: Readiness,
-    pub(super) refusals: Refusals,
-    pub(super) outbox: Outbox,
-    pub(super) overdue: OverdueCount,
+    pub(super) slots: Arc<Slots>,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) refusals: Arc<Refusals>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) overdue: Arc<OverdueCount>,
+    /// The key of secrets' fingerprints, once one was needed.
+    pub(super) fingerprints: Arc<OnceCell<Hmac<Sha256>>>,
 }
 
 impl App {
     /// The same application on a host that writes the credentials of its role into each request's
     /// headers. On any other host a sender can write these headers.
     #[must_use]
-    pub fn believing_invocations(mut self) -> Self {
+    pub fn believing_invocations(self) -> Self {
         self.clouds.believe_invocations();
         self
     }

@@ -19,7 +19,8 @@ impl App {
     /// of requests at a time and records the others, which [`App::work_off`] carries out.
     #[must_use]
     pub fn with_slots(self) -> (Self, Backlog) {
-        let (slots, backlog) = Slots::bounded(self.config().unfinished);
+        let (slots, backlog) = Slots::bounded();
+        let slots = Arc::new(slots);
         (Self { slots, ..self }, backlog)
     }
 
@@ -36,7 +37,7 @@ impl App {
             let Some(slot) = self.slots.wait().await else {
                 return;
             };
-            let app = Arc::clone(&self);
+            let app = self.in_force();
             tokio::spawn(async move {
                 if let Err(error) = app.work_off_one(queued.stream).await {
                     tracing::error!(%error, "cannot carry out a request of the backlog; the next sweep tries again");

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cloud::credentials::{InvocationCredentials, RoleArn};
 use crate::cloud::{Cloud, CloudSettings, CredentialChain, Deadline};
@@ -19,7 +20,7 @@ pub(super) struct CloudAccounts {
     named: BTreeMap<String, Cloud>,
     /// Receives the credentials of an invocation, on a host that sends them.
     invocation_credentials: InvocationCredentials,
-    believes_invocations: bool,
+    believes_invocations: AtomicBool,
 }
 
 /// The cloud for one request.
@@ -51,14 +52,14 @@ impl CloudAccounts {
             default,
             named,
             invocation_credentials,
-            believes_invocations: false,
+            believes_invocations: AtomicBool::new(false),
         })
     }
 
     /// Logs each account whose calls cannot be signed now. A server starts nevertheless.
     pub(super) async fn log_missing_credentials(&self, deadline: Deadline) {
         // These arrive with an invocation.
-        if self.believes_invocations {
+        if self.believes_invocations.load(Ordering::Relaxed) {
             return;
         }
         for (account, cloud) in self.all() {
@@ -92,13 +93,25 @@ impl CloudAccounts {
     }
 
     /// On a host that writes the credentials of its role into each request's headers.
-    pub(super) fn believe_invocations(&mut self) {
-        self.believes_invocations = true;
+    pub(super) fn believe_invocations(&self) {
+        self.believes_invocations.store(true, Ordering::Relaxed);
+    }
+
+    /// Signs with the accounts' keys of this configuration, which were read again.
+    pub(super) fn replace_keys(&self, config: &Config) {
+        for account in &config.cloud.accounts {
+            if let (Some(key), Some(cloud)) = (&account.key, self.named.get(&account.name))
+                && let Err(error) = cloud.replace_key(&account.name, key)
+            {
+                tracing::warn!(%error, "the last key of the account stays in use");
+            }
+        }
     }
 
     /// Receives an invocation's credentials, except on a host where the sender could write them.
     pub(super) fn invocation_credentials(&self) -> Option<&InvocationCredentials> {
         self.believes_invocations
+            .load(Ordering::Relaxed)
             .then_some(&self.invocation_credentials)
     }
 

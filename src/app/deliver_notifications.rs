@@ -82,7 +82,7 @@ impl App {
                 let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                     return;
                 };
-                let app = Arc::clone(&self);
+                let app = self.in_force();
                 tokio::spawn(async move {
                     app.notify_promptly(stream).await;
                     drop(place);

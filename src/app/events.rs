@@ -10,6 +10,7 @@ use crate::inbound::{Delivery, Headers, Via, cloudevents};
 use super::answer::{Answer, Ending, Reply};
 use super::answer_in_time::Early;
 use super::invocation_credentials::CredentialHeaders;
+use super::sns_certificates::Unverified;
 use super::{App, Deadline};
 
 impl App {
@@ -24,30 +25,29 @@ impl App {
         let now = self.now();
         let credential_headers = CredentialHeaders::take_from(&mut headers);
         for source in self.believers(&headers, &body) {
-            let Some(intake) = self.prepared.intake(&source) else {
-                continue;
-            };
             let via = Via::Http(headers.clone());
             let delivery = Delivery {
                 source: source.clone(),
                 via,
                 body: body.clone(),
             };
-            let verified = match intake.verifier.verify(delivery, now) {
-                Ok(verified) => verified,
-                Err(refusal) if refusal.is_media_type() => {
-                    return self.unauthorised(&source, &refusal);
-                }
-                Err(refusal) => {
+            let (verified, later) = match self.authenticate(delivery, now).await {
+                Ok(authenticated) => authenticated,
+                Err(Unverified::Refused(refusal)) if !refusal.is_media_type() => {
                     self.log_refusal(&source, &refusal);
                     continue;
                 }
+                Err(unverified) => return self.unverified(&source, unverified),
+            };
+            let app = later.as_ref().unwrap_or(self);
+            let Some(intake) = app.prepared.intake(&source) else {
+                continue;
             };
             early.authenticated(intake.replies);
-            credential_headers.hand_to(&self.clouds);
+            credential_headers.hand_to(&app.clouds);
             let events = match cloudevents::open(&verified, &headers) {
                 Ok(events) => events,
-                Err(problem) => return self.turned_away(Reply::Unreadable(problem)),
+                Err(problem) => return app.turned_away(Reply::Unreadable(problem)),
             };
             let deadline = early.deadline(deadline, events.len());
             let mut replies = Vec::with_capacity(events.len());
@@ -55,7 +55,7 @@ impl App {
                 let id = event.delivery_id().unwrap_or_default().to_owned();
                 replies.push((
                     id,
-                    self.receive_verified(event, &intake.map, now, deadline, early)
+                    app.receive_verified(event, &intake.map, now, deadline, early)
                         .await,
                 ));
             }

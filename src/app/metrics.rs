@@ -12,8 +12,10 @@ impl App {
     pub async fn metrics(&self) -> String {
         let count = async |known| Box::pin(self.count_overdue(known)).await;
         let now = tokio::time::Instant::now();
-        self.counters
-            .render(self.overdue.or_count(now, count).await)
+        self.counters.render(
+            self.overdue.or_count(now, count).await,
+            self.rules().policy_digest(),
+        )
     }
 
     /// Overdue requests are due in the index. Reads each due request whose share expires later only

@@ -105,7 +105,7 @@ impl Prepared {
                     .secrets
                     .first()
                     .ok_or_else(|| CaseError::NoSecret(source.clone()))?;
-                let headers = sign(&config.scheme, secret, &body, "case", now)
+                let headers = sign(&config.scheme, &secret.text, &body, "case", now)
                     .map_err(CaseError::CannotSign)?;
                 Via::Http(Headers::new(headers))
             }

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-
-use secrecy::ExposeSecret as _;
+use std::sync::Arc;
 
 use crate::config::{Config, MapRef, SourceConfig};
 use crate::domain::{NoticeKind, NoticeRules, NotifyName, Problem, Problems, SourceName};
@@ -52,7 +51,7 @@ impl Intake {
 pub struct Prepared {
     config: Config,
     intakes: BTreeMap<SourceName, Intake>,
-    policies: PolicySet,
+    policies: Arc<PolicySet>,
     targets: BTreeMap<NotifyName, Target>,
     notice_rules: NoticeRules,
     plan_only: bool,
@@ -65,6 +64,29 @@ impl Prepared {
     /// # Errors
     /// Every problem of every source, map and policy.
     pub fn new(config: Config) -> Result<Self, Problems> {
+        Self::compile(config, None)
+    }
+
+    /// The same rules with the secrets of `config`.
+    ///
+    /// # Errors
+    /// A secret cannot be used.
+    pub(super) fn renewed(&self, config: Config) -> Result<Self, Problems> {
+        let renewed = Self::compile(config, Some(Arc::clone(&self.policies)))?;
+        Ok(renewed.working_as(self))
+    }
+
+    /// As `other` plans and waits.
+    pub(super) fn working_as(self, other: &Self) -> Self {
+        Self {
+            plan_only: other.plan_only,
+            patience: other.patience,
+            ..self
+        }
+    }
+
+    /// With `policies`, or those of the configuration.
+    fn compile(config: Config, policies: Option<Arc<PolicySet>>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let mut intakes = BTreeMap::new();
         for source in &config.sources {
@@ -86,8 +108,12 @@ impl Prepared {
             .values()
             .map(|intake| intake.facts.clone())
             .collect();
-        let policies = read_policies(&config.policy)
-            .and_then(|files| PolicySet::load(&files, &facts, config.approvals));
+        let policies = match policies {
+            Some(policies) => Ok(policies),
+            None => read_policies(&config.policy)
+                .and_then(|files| PolicySet::load(&files, &facts, config.approvals))
+                .map(Arc::new),
+        };
         match policies {
             Ok(policies) if problems.is_empty() => Ok(Self {
                 targets,
@@ -215,7 +241,7 @@ fn intake(file: &str, source: &SourceConfig) -> Result<Intake, Problems> {
     };
     let verifier = Verifier::new(
         source.scheme.clone(),
-        source.secrets.clone(),
+        source.secret_texts(),
         source.from.clone(),
     )
     .map_err(here)?;

@@ -125,6 +125,11 @@ impl App {
         self.prepared.config()
     }
 
+    /// The compiled rules.
+    pub fn rules(&self) -> &super::Prepared {
+        &self.prepared
+    }
+
     /// The current instant of this application's clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

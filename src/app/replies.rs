@@ -24,6 +24,7 @@ impl App {
 
     pub(super) fn unverified(&self, source: &SourceName, unverified: Unverified) -> Reply {
         match unverified {
+            Unverified::UnknownSource => self.turned_away(Reply::UnknownSource),
             Unverified::Refused(refusal) => self.unauthorised(source, &refusal),
             Unverified::NotNow(why) => self.not_now(&why),
         }

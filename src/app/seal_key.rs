@@ -142,7 +142,7 @@ pub fn next_signer(
     let key = reference
         .resolve(Path::new(""), vars, fetched)
         .map_err(wrong)?;
-    NoteSigner::read(&seal.name, &key)
+    NoteSigner::read(&seal.name, &key.text)
 }
 
 /// What `check` says about the key, without opening the journal.

@@ -1,5 +1,5 @@
 //! Fetches secrets in AWS through the AWS Parameters and Secrets Lambda Extension, one local request
-//! each, before the configuration is read. In: the configuration's text and the variables. Out: each
+//! each, before the configuration is read and when its secrets are read again. In: the configuration's text and the variables. Out: each
 //! secret, or why it is missing. Source:
 //! docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_lambda.html.
 
@@ -11,7 +11,9 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::cloud::client::{self, Client, Url};
-use crate::config::{AwsSecret, AwsSecrets, AwsStore, FetchError, Vars, aws_secrets};
+use crate::config::{
+    AwsSecret, AwsSecrets, AwsStore, FetchError, FetchedSecret, Vars, aws_secrets,
+};
 
 const TOKEN_VARIABLE: &str = "AWS_SESSION_TOKEN";
 const PORT_VARIABLE: &str = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT";
@@ -28,7 +30,7 @@ pub async fn fetch_secrets(config: &str, vars: &Vars) -> AwsSecrets {
         return AwsSecrets::new();
     }
     let extension = Extension::of(vars);
-    let mut texts: BTreeMap<(AwsStore, String), Result<String, FetchError>> = BTreeMap::new();
+    let mut texts: BTreeMap<(AwsStore, String), Result<Answer, FetchError>> = BTreeMap::new();
     let mut fetched = AwsSecrets::new();
     for secret in wanted {
         let key = (secret.store, secret.id.clone());
@@ -38,11 +40,15 @@ pub async fn fetch_secrets(config: &str, vars: &Vars) -> AwsSecrets {
             (None, Err(problem)) => Err(problem.clone()),
         };
         texts.insert(key, text.clone());
-        let value = text.and_then(|text| match &secret.field {
-            None => Ok(text),
-            Some(field) => field_of(&text, field),
+        let value = text.and_then(|Answer { text, version }| {
+            let text = match &secret.field {
+                None => text,
+                Some(field) => field_of(&text, field)?,
+            };
+            let text = SecretString::from(text);
+            Ok(FetchedSecret { text, version })
         });
-        fetched.insert(secret, value.map(SecretString::from));
+        fetched.insert(secret, value);
     }
     fetched
 }
@@ -58,6 +64,13 @@ fn field_of(text: &str, field: &str) -> Result<String, FetchError> {
         .as_str()
         .map(str::to_owned)
         .ok_or_else(|| FetchError::FieldNotText(field.to_owned()))
+}
+
+/// A secret's whole text and its version.
+#[derive(Clone)]
+struct Answer {
+    text: String,
+    version: Option<String>,
 }
 
 struct Extension {
@@ -85,8 +98,7 @@ impl Extension {
         })
     }
 
-    /// The secret's text.
-    async fn fetch(&self, secret: &AwsSecret) -> Result<String, FetchError> {
+    async fn fetch(&self, secret: &AwsSecret) -> Result<Answer, FetchError> {
         let unreachable = |problem: String| FetchError::Unreachable {
             port: self.port,
             problem,
@@ -97,7 +109,7 @@ impl Extension {
         let header = [("x-aws-parameters-secrets-token", self.token.clone())];
         loop {
             let problem = match client::get(&self.client, &url, &header, REQUEST_TIMEOUT).await {
-                Ok((200, body)) => return text_of(secret.store, &body),
+                Ok((200, body)) => return read_answer(secret.store, &body),
                 // The extension has no status code for this, only a text.
                 Ok((400, body)) if String::from_utf8_lossy(&body).contains("not ready") => {
                     FetchError::NotReady
@@ -130,15 +142,21 @@ impl Extension {
 }
 
 /// Takes the secret out of the answer of its store's API.
-fn text_of(store: AwsStore, body: &[u8]) -> Result<String, FetchError> {
+fn read_answer(store: AwsStore, body: &[u8]) -> Result<Answer, FetchError> {
     let answer: Value = serde_json::from_slice(body).map_err(|_| FetchError::BadAnswer)?;
-    let text = match store {
-        AwsStore::SecretsManager => answer.get("SecretString"),
-        AwsStore::ParameterStore => answer
-            .get("Parameter")
-            .and_then(|parameter| parameter.get("Value")),
+    let (text, version) = match store {
+        AwsStore::SecretsManager => ("/SecretString", "/VersionId"),
+        AwsStore::ParameterStore => ("/Parameter/Value", "/Parameter/Version"),
     };
-    text.and_then(Value::as_str)
-        .map(str::to_owned)
-        .ok_or(FetchError::NoText)
+    // One store numbers its versions, the other names them.
+    let version = answer.pointer(version).map(|version| match version {
+        Value::String(name) => name.clone(),
+        number => number.to_string(),
+    });
+    let text = answer.pointer(text).and_then(Value::as_str);
+    let text = text.ok_or(FetchError::NoText)?;
+    Ok(Answer {
+        text: text.to_owned(),
+        version,
+    })
 }

@@ -23,7 +23,6 @@ pub(super) struct Slots(Option<Bounded>);
 #[derive(Debug)]
 struct Bounded {
     free: Arc<Semaphore>,
-    max_unfinished: usize,
     unfinished: Arc<Mutex<BTreeMap<SourceName, Load>>>,
     backlog: UnboundedSender<Queued>,
 }
@@ -67,26 +66,30 @@ pub(super) struct Queued {
 pub struct Backlog(UnboundedReceiver<Queued>);
 
 impl Slots {
-    pub(super) fn bounded(max_unfinished: usize) -> (Self, Backlog) {
+    pub(super) fn bounded() -> (Self, Backlog) {
         let (backlog, queue) = unbounded_channel();
         let slots = Self(Some(Bounded {
             free: Arc::new(Semaphore::new(MAX_SLOTS)),
-            max_unfinished,
             unfinished: Arc::default(),
             backlog,
         }));
         (slots, Backlog(queue))
     }
 
-    /// Counts one more unfinished request of a source; `None` if the source has too many.
-    pub(super) fn admit(&self, source: &SourceName, bytes: usize) -> Option<Unfinished> {
+    /// Counts one more unfinished request of a source; `None` if the source has `max` already.
+    pub(super) fn admit(
+        &self,
+        source: &SourceName,
+        bytes: usize,
+        max: usize,
+    ) -> Option<Unfinished> {
         let Some(bounded) = &self.0 else {
             return Some(Unfinished { _counted: None });
         };
         let mut all = lock(&bounded.unfinished);
         let load = all.entry(source.clone()).or_default();
         let total = load.bytes.saturating_add(bytes);
-        if load.requests >= bounded.max_unfinished || total > MAX_UNFINISHED_BYTES {
+        if load.requests >= max || total > MAX_UNFINISHED_BYTES {
             return None;
         }
         load.requests += 1;
@@ -171,20 +174,20 @@ mod tests {
 
     #[test]
     fn a_source_has_so_many_unfinished_requests_and_no_more() {
-        let (slots, _backlog) = Slots::bounded(2);
+        let (slots, _backlog) = Slots::bounded();
         let (jira, github) = ("jira".parse().unwrap(), "github".parse().unwrap());
-        let first = slots.admit(&jira, 10).unwrap();
-        let _second = slots.admit(&jira, 10).unwrap();
-        assert!(slots.admit(&jira, 10).is_none());
-        assert!(slots.admit(&github, 10).is_some());
+        let first = slots.admit(&jira, 10, 2).unwrap();
+        let _second = slots.admit(&jira, 10, 2).unwrap();
+        assert!(slots.admit(&jira, 10, 2).is_none());
+        assert!(slots.admit(&github, 10, 2).is_some());
         drop(first);
-        assert!(slots.admit(&jira, MAX_UNFINISHED_BYTES).is_none());
-        assert!(slots.admit(&jira, MAX_UNFINISHED_BYTES - 10).is_some());
+        assert!(slots.admit(&jira, MAX_UNFINISHED_BYTES, 2).is_none());
+        assert!(slots.admit(&jira, MAX_UNFINISHED_BYTES - 10, 2).is_some());
     }
 
     #[tokio::test]
     async fn a_slot_goes_to_the_one_that_waits_before_a_new_one() {
-        let (slots, _backlog) = Slots::bounded(1);
+        let (slots, _backlog) = Slots::bounded();
         let mut taken: Vec<Slot> = std::iter::from_fn(|| slots.take()).collect();
         assert_eq!(taken.len(), MAX_SLOTS);
         let waiting = slots.wait();
@@ -199,6 +202,10 @@ mod tests {
     fn a_host_with_bounds_of_its_own_has_no_slots() {
         let slots = Slots::default();
         assert!(slots.take().is_some());
-        assert!(slots.admit(&"jira".parse().unwrap(), usize::MAX).is_some());
+        assert!(
+            slots
+                .admit(&"jira".parse().unwrap(), usize::MAX, 1)
+                .is_some()
+        );
     }
 }

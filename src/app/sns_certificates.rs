@@ -31,6 +31,8 @@ pub(super) struct Certificates {
 
 /// Why a delivery is not verified.
 pub(super) enum Unverified {
+    /// No source has the delivery's name.
+    UnknownSource,
     /// The delivery is not authentic.
     Refused(Refusal),
     /// The certificate could not be fetched; the sender must repeat the delivery.

@@ -8,16 +8,11 @@ use crate::cloud::{self, CloudSettings};
 use crate::config::{Config, Vars};
 use crate::domain::Problems;
 use crate::journal::{Access, Journal, JournalError};
-use crate::telemetry::Counters;
 
 use super::application::App;
 use super::cloud_accounts::CloudAccounts;
-use super::outbox::Outbox;
-use super::overdue_count::OverdueCount;
+use super::in_force::InForce;
 use super::prepared::Prepared;
-use super::readiness::Readiness;
-use super::refusals::Refusals;
-use super::slots::Slots;
 use super::sns_certificates::Certificates;
 
 /// Why the application cannot start.
@@ -54,23 +49,23 @@ impl Prepared {
     ) -> Result<App, StartError> {
         let clouds = CloudAccounts::new(prepared.config(), &settings(prepared.config()), vars)?;
         let certificates = Certificates::new(cloud::http_client()?);
-        let (calls, reads) = Default::default();
-        let counters = Counters::default();
         Ok(App {
+            rules: Arc::new(InForce::new(Arc::clone(&prepared), vars.clone())),
             prepared,
             journal,
-            clouds,
-            calls,
-            reads,
+            clouds: Arc::new(clouds),
+            calls: Arc::default(),
+            reads: Arc::default(),
             clock,
-            counters,
-            certificates,
+            counters: Arc::default(),
+            certificates: Arc::new(certificates),
             process_goes_on: false,
-            slots: Slots::default(),
-            readiness: Readiness::default(),
-            refusals: Refusals::default(),
-            outbox: Outbox::default(),
-            overdue: OverdueCount::default(),
+            slots: Arc::default(),
+            readiness: Arc::default(),
+            refusals: Arc::default(),
+            outbox: Arc::default(),
+            overdue: Arc::default(),
+            fingerprints: Arc::default(),
         })
     }
 }

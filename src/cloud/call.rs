@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use jiff::SignedDuration;
 use jiff::fmt::rfc2822::DateTimeParser;
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -68,6 +69,18 @@ impl Cloud {
     /// Why a call could not be signed now.
     pub async fn find_credentials(&self, deadline: Deadline) -> Result<(), CredentialsError> {
         self.credentials.current(deadline).await.map(|_| ())
+    }
+
+    /// Signs with another key of the account from the next call on.
+    ///
+    /// # Errors
+    /// The key contains characters that no key has.
+    pub fn replace_key(
+        &self,
+        account: &str,
+        key: &(SecretString, SecretString),
+    ) -> Result<(), CredentialsError> {
+        self.credentials.replace_key(account, key)
     }
 
     /// The root account of the credentials in use; `None` before the first look-up, or when the

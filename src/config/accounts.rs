@@ -86,7 +86,7 @@ impl Reader<'_> {
             (None, None) => None,
             (Some(id), Some(key)) => {
                 let what = format!("account {name}");
-                let (id, key) = (self.secret(&what, id), self.secret(&what, key));
+                let (id, key) = (self.secret_text(&what, id), self.secret_text(&what, key));
                 id.zip(key)
             }
             _ => {

@@ -7,6 +7,7 @@ mod notify;
 mod raw;
 mod raw_notify;
 mod reader;
+mod renewal;
 mod resolve;
 #[cfg(test)]
 mod schema;
@@ -24,9 +25,11 @@ use crate::domain::{Problem, Problems};
 use secrets::SecretValues;
 
 pub use crate::domain::Site;
+pub use renewal::Renewal;
 pub use seal::SEAL_KEY_VAR;
 pub use secrets::{
-    AwsSecret, AwsSecrets, AwsStore, FetchError, SecretError, SecretRef, aws_secrets,
+    AwsSecret, AwsSecrets, AwsStore, FetchError, FetchedSecret, Secret, SecretError, SecretRef,
+    aws_secrets,
 };
 pub use valid::{
     AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, HttpConfig, MapRef, NotifyConfig,

@@ -142,7 +142,7 @@ impl Reader<'_> {
         }
         match (needs, &raw.secret, &raw.auth) {
             (AuthNeed::Secret, Some(secret), None) => {
-                let secret = self.secret(&whose, secret)?;
+                let secret = self.secret_text(&whose, secret)?;
                 Some(Auth::Signed(secret))
             }
             (AuthNeed::Secret, _, Some(auth)) => {
@@ -208,12 +208,12 @@ impl Reader<'_> {
         } = written.get_ref();
         match (basic, bearer, header, value) {
             (Some(login), None, None, None) => {
-                let login: SecretString = self.secret(whose, login)?;
+                let login: SecretString = self.secret_text(whose, login)?;
                 Some(Auth::Basic(login))
             }
             (None, Some(token), None, None) => {
                 let prefix = preset.bearer_prefix();
-                let token = self.secret(whose, token)?;
+                let token = self.secret_text(whose, token)?;
                 Some(Auth::Bearer(prefix, token))
             }
             (None, None, Some(header), Some(value)) => {
@@ -223,7 +223,7 @@ impl Reader<'_> {
                     let remedy = "write the name of a header, such as X-Token";
                     self.problem(header, "auth.header is not a header's name", remedy);
                 }
-                let value = self.secret(whose, value)?;
+                let value = self.secret_text(whose, value)?;
                 Some(Auth::Header(name, value))
             }
             _ => {

@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use crate::domain::{Problem, Span};
 
-use super::secrets::{SecretRef, SecretValues};
+use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets};
 use super::vars::Vars;
 
 pub(super) struct Reader<'a> {
@@ -20,6 +20,8 @@ pub(super) struct Reader<'a> {
     pub(super) root: &'a Path,
     pub(super) vars: &'a Vars,
     pub(super) secrets: SecretValues<'a>,
+    /// The secrets that were read.
+    pub(super) used: Secrets,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -75,22 +77,43 @@ impl Reader<'_> {
     }
 
     /// The secret that a reference names.
-    pub(super) fn secret(
-        &mut self,
-        whose: &str,
-        written: &Spanned<String>,
-    ) -> Option<SecretString> {
-        let secret = SecretRef::parse(written.get_ref()).and_then(|named| match self.secrets {
-            SecretValues::Configured(fetched) => named.resolve(self.root, self.vars, fetched),
-            SecretValues::StandIn(text) => Ok(text.clone()),
-        });
-        match secret {
-            Ok(secret) => Some(secret),
+    pub(super) fn secret(&mut self, whose: &str, written: &Spanned<String>) -> Option<Secret> {
+        match self.resolve(written.get_ref()) {
+            Ok(secret) => {
+                let reference = secret.reference.clone();
+                self.used.insert(reference, secret.clone());
+                Some(secret)
+            }
             Err(error) => {
                 self.problem(written, format!("{whose}: {error}"), error.remedy());
                 None
             }
         }
+    }
+
+    fn resolve(&self, written: &str) -> Result<Secret, SecretError> {
+        let reference = SecretRef::parse(written)?;
+        match self.secrets {
+            SecretValues::Configured(fetched) => reference.resolve(self.root, self.vars, fetched),
+            SecretValues::Known(known) => match known.get(&reference) {
+                Some(secret) => Ok(secret.clone()),
+                None => Err(SecretError::NotAReference),
+            },
+            SecretValues::StandIn(text) => Ok(Secret {
+                reference,
+                version: None,
+                text: text.clone(),
+            }),
+        }
+    }
+
+    /// The value of the secret that a reference names.
+    pub(super) fn secret_text(
+        &mut self,
+        whose: &str,
+        written: &Spanned<String>,
+    ) -> Option<SecretString> {
+        self.secret(whose, written).map(|secret| secret.text)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::journal::JournalLocation;
 use super::raw::{JournalTable, RawConfig, RawHttp, RawJournal, RawLimits, RawPolicy, RawSeal};
 use super::reader::Reader;
 use super::seal;
-use super::secrets::SecretValues;
+use super::secrets::{SecretValues, Secrets};
 use super::valid::{Config, HttpConfig, NotifyConfig, SealConfig};
 use super::vars::Vars;
 
@@ -39,6 +39,7 @@ pub(super) fn resolve(
         root,
         vars,
         secrets,
+        used: Secrets::new(),
         problems: Vec::new(),
     };
     let (journal, index) = reader.journal(raw.journal);
@@ -64,6 +65,8 @@ pub(super) fn resolve(
     }
     Ok(Config {
         file: file.to_owned(),
+        text: text.to_owned(),
+        secrets: reader.used,
         digest: hex::encode(Sha256::digest(text)),
         journal,
         index,

@@ -87,9 +87,9 @@ fn key(
         elsewhere @ (SecretRef::Env(_) | SecretRef::Aws(_)) => match secrets {
             SecretValues::Configured(fetched) => {
                 let secret = elsewhere.resolve(root, vars, fetched).map_err(wrong)?;
-                Ok(Some(SealKey::Secret(secret)))
+                Ok(Some(SealKey::Secret(secret.text)))
             }
-            SecretValues::StandIn(_) => Ok(None),
+            SecretValues::Known(_) | SecretValues::StandIn(_) => Ok(None),
         },
     }
 }

@@ -1,6 +1,6 @@
-//! References to secrets: `env:NAME`, `file:PATH`, or in AWS. The configuration contains no secret,
-//! and no error shows one. Opens no socket: the caller fetches the secrets in AWS first and passes
-//! them as [`AwsSecrets`].
+//! References to secrets: `env:NAME`, `file:PATH`, or in AWS. In: a reference. Out: a [`Secret`]. The
+//! configuration contains no secret, and no error shows one. Opens no socket: the caller fetches the
+//! secrets in AWS first and passes them as [`AwsSecrets`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,14 +11,37 @@ use secrecy::{ExposeSecret, SecretString};
 use super::vars::Vars;
 
 /// Where a secret is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SecretRef {
     /// A variable of the process.
     Env(String),
     /// A file, relative to the configuration, without one trailing line end.
     File(String),
-    /// A secret in AWS, fetched at start.
+    /// A secret in AWS, which the caller fetches.
     Aws(AwsSecret),
+}
+
+/// A secret in use. Neither form of its text shows the value.
+#[derive(Debug, Clone)]
+pub struct Secret {
+    /// The reference that names it.
+    pub reference: SecretRef,
+    /// The version of the value, as its store names it.
+    pub version: Option<String>,
+    /// The value.
+    pub text: SecretString,
+}
+
+impl Secret {
+    /// The value.
+    pub fn expose_secret(&self) -> &str {
+        self.text.expose_secret()
+    }
+
+    /// Whether both are the same version of the same value.
+    pub fn is(&self, other: &Self) -> bool {
+        self.version == other.version && self.expose_secret() == other.expose_secret()
+    }
 }
 
 /// An AWS service that keeps secrets.
@@ -66,13 +89,27 @@ impl AwsSecret {
 }
 
 /// The secrets in AWS that were fetched, and why the others were not.
-pub type AwsSecrets = BTreeMap<AwsSecret, Result<SecretString, FetchError>>;
+pub type AwsSecrets = BTreeMap<AwsSecret, Result<FetchedSecret, FetchError>>;
+
+/// What a store in AWS answered.
+#[derive(Debug, Clone)]
+pub struct FetchedSecret {
+    /// The value.
+    pub text: SecretString,
+    /// The version, as the store names it.
+    pub version: Option<String>,
+}
+
+/// Secrets by their references.
+pub(super) type Secrets = BTreeMap<SecretRef, Secret>;
 
 /// Where the values of secrets come from.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SecretValues<'a> {
     /// The variables and files that the references name, and these secrets in AWS.
     Configured(&'a AwsSecrets),
+    /// These, which were read before.
+    Known(&'a Secrets),
     /// This text stands in for every secret, for commands that verify no delivery and sign nothing.
     StandIn(&'a SecretString),
 }
@@ -196,6 +233,16 @@ impl SecretError {
     }
 }
 
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{path}"),
+            Self::Aws(secret) => secret.fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for AwsSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.store {
@@ -246,7 +293,7 @@ impl SecretRef {
         }
     }
 
-    /// The secret.
+    /// Reads the secret.
     ///
     /// # Errors
     /// The secret is missing or empty.
@@ -255,23 +302,37 @@ impl SecretRef {
         root: &Path,
         vars: &Vars,
         fetched: &AwsSecrets,
-    ) -> Result<SecretString, SecretError> {
-        match self {
+    ) -> Result<Secret, SecretError> {
+        let mut version = None;
+        let text = match self {
             Self::Env(name) => match vars.get(name) {
-                Some(value) if !value.is_empty() => Ok(SecretString::from(value.clone())),
-                Some(_) => Err(SecretError::EmptyVariable(name.clone())),
-                None => Err(SecretError::UnsetVariable(name.clone())),
+                Some(value) if !value.is_empty() => SecretString::from(value.clone()),
+                Some(_) => return Err(SecretError::EmptyVariable(name.clone())),
+                None => return Err(SecretError::UnsetVariable(name.clone())),
             },
-            Self::File(path) => read(&root.join(path)).map(SecretString::from),
+            Self::File(path) => read(&root.join(path)).map(SecretString::from)?,
             Self::Aws(secret) => match fetched.get(secret) {
-                Some(Ok(value)) if value.expose_secret().is_empty() => {
-                    Err(SecretError::EmptySecret(secret.clone()))
+                Some(Ok(found)) if found.text.expose_secret().is_empty() => {
+                    return Err(SecretError::EmptySecret(secret.clone()));
                 }
-                Some(Ok(value)) => Ok(value.clone()),
-                Some(Err(why)) => Err(SecretError::NotFetched(secret.clone(), why.clone())),
-                None => Err(SecretError::NeverFetched(secret.clone())),
+                Some(Ok(found)) => {
+                    version.clone_from(&found.version);
+                    found.text.clone()
+                }
+                Some(Err(why)) => return Err(SecretError::NotFetched(secret.clone(), why.clone())),
+                None => return Err(SecretError::NeverFetched(secret.clone())),
             },
-        }
+        };
+        Ok(Secret {
+            reference: self.clone(),
+            version,
+            text,
+        })
+    }
+
+    /// Whether the value can change while the process runs. A process's variables cannot.
+    pub(super) fn can_change(&self) -> bool {
+        !matches!(self, Self::Env(_))
     }
 }
 

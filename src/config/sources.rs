@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 
 use crate::domain::SourceName;
@@ -12,7 +11,7 @@ use crate::inbound::{Map, ReplyRules, SchemeKind};
 
 use super::raw::RawSource;
 use super::reader::{Reader, line_of};
-use super::secrets::SecretValues;
+use super::secrets::{Secret, SecretValues};
 use super::valid::{MapRef, SourceConfig};
 
 impl Reader<'_> {
@@ -80,16 +79,17 @@ impl Reader<'_> {
         sources
     }
 
-    fn secrets(&mut self, source: &RawSource) -> Vec<SecretString> {
+    fn secrets(&mut self, source: &RawSource) -> Vec<Secret> {
         let whose = format!("source {:?}", source.name.get_ref());
         let read = |written| self.secret(&whose, written);
-        let secrets = source.secrets.iter().filter_map(read).collect();
-        match (self.secrets, source.scheme.get_ref().kind()) {
-            (SecretValues::StandIn(text), SchemeKind::Basic) if !source.secrets.is_empty() => {
-                vec![format!("sharehook:{}", text.expose_secret()).into()]
+        let mut secrets: Vec<Secret> = source.secrets.iter().filter_map(read).collect();
+        let stands_in = matches!(self.secrets, SecretValues::StandIn(_));
+        if stands_in && matches!(source.scheme.get_ref().kind(), SchemeKind::Basic) {
+            for secret in &mut secrets {
+                secret.text = format!("sharehook:{}", secret.expose_secret()).into();
             }
-            _ => secrets,
         }
+        secrets
     }
 
     /// `from` entries may be references `env:NAME`, because a template knows a queue's ARN only

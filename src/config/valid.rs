@@ -12,13 +12,19 @@ use crate::inbound::{Handshake, ReplyRules, SchemeSpec};
 use crate::journal::JournalLocation;
 use crate::notify::{Address, Auth, Preset};
 
+use super::secrets::{Secret, Secrets};
+
 /// A valid configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The file it came from, as given.
     pub file: String,
+    /// The file's text.
+    pub text: String,
     /// SHA-256, hex, of the file's text.
     pub digest: String,
+    /// Every secret that the file names, except the seal's key.
+    pub secrets: Secrets,
     /// The journal's location. A directory is relative to the process's current folder.
     pub journal: JournalLocation,
     /// Where its index lies, when that is a place of its own.
@@ -109,8 +115,8 @@ pub struct SourceConfig {
     pub name: SourceName,
     /// How its deliveries are authenticated.
     pub scheme: SchemeSpec,
-    /// Active secrets, resolved.
-    pub secrets: Vec<SecretString>,
+    /// Active secrets.
+    pub secrets: Vec<Secret>,
     /// The origins whose messages a trusted source accepts.
     pub from: Vec<String>,
     /// PEM of certificates beside the public roots, for scheme `sns`.
@@ -125,6 +131,14 @@ pub struct SourceConfig {
     pub map: MapRef,
     /// The line of its `[[source]]`, for errors found later.
     pub line: usize,
+}
+
+impl SourceConfig {
+    /// The values of its secrets.
+    pub fn secret_texts(&self) -> Vec<SecretString> {
+        let secrets = self.secrets.iter();
+        secrets.map(|secret| secret.text.clone()).collect()
+    }
 }
 
 /// One configured target of notifications.

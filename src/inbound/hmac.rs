@@ -6,6 +6,7 @@ use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use super::delivery::Headers;
+use super::proof::{Proof, Proven};
 use super::refusal::Refusal;
 use super::scheme::{HmacScheme, IdSource, TimeSource};
 use super::secret::Key;
@@ -14,16 +15,6 @@ use super::template::{
 };
 use super::trace::{Trace, readable};
 use crate::domain::{Timestamp, shown};
-
-/// What a valid signature proves.
-pub(super) struct Proven {
-    /// The fingerprint of the key that matched.
-    pub(super) fingerprint: String,
-    /// The delivery's id, covered by the signature.
-    pub(super) id: Option<String>,
-    /// An id that the signature does not cover.
-    pub(super) claimed_id: Option<String>,
-}
 
 /// Verifies one request.
 pub(super) fn check(
@@ -42,7 +33,7 @@ pub(super) fn check(
     let time = signed_time(record, headers, field)?;
     let prefix = signed_prefix(record, &time.text, |name| id_text(headers, name))?;
     trace.note("signed bytes", true, || readable(&prefix, body));
-    let fingerprint = matching(record, keys, field, &prefix, body, trace)?;
+    let by = matching(record, keys, field, &prefix, body, trace)?;
     let json = record
         .needs_json()
         .then(|| serde_json::from_slice::<Value>(body).ok())
@@ -58,11 +49,7 @@ pub(super) fn check(
         }
         (None, None) => "none".to_owned(),
     });
-    Ok(Proven {
-        fingerprint,
-        id,
-        claimed_id,
-    })
+    Ok(Proven { by, id, claimed_id })
 }
 
 /// The scheme, or its fallback when one of the scheme's headers is absent.
@@ -154,7 +141,7 @@ fn matching(
     prefix: &[u8],
     body: &[u8],
     trace: &mut Trace,
-) -> Result<String, Refusal> {
+) -> Result<Proof, Refusal> {
     let what = || format!("header {}", record.header);
     let received = candidates(record, field);
     if received.is_empty() {
@@ -162,7 +149,7 @@ fn matching(
         return Err(Refusal::Malformed { what: what(), why });
     }
     let mut matched = None;
-    for key in keys {
+    for (index, key) in keys.iter().enumerate() {
         let Some(mac) = key.mac(prefix, body) else {
             continue;
         };
@@ -170,10 +157,12 @@ fn matching(
         for candidate in &received {
             found |= bool::from(mac.ct_eq(candidate));
         }
-        let shown = || format!("{} with secret {}", encode(record, &mac), key.fingerprint);
-        trace.note("computed", found, shown);
+        let by = Proof::Secret(index);
+        trace.note("computed", found, || {
+            format!("{} with {by}", encode(record, &mac))
+        });
         if found && matched.is_none() {
-            matched = Some(key.fingerprint.clone());
+            matched = Some(by);
         }
     }
     matched.ok_or_else(|| Refusal::Mismatch { what: what() })

@@ -52,16 +52,11 @@ const SECRET_BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// One usable secret: a keyed MAC for signatures, a digest for a static secret. Does not keep the text.
-pub(super) struct Key {
-    /// The first 8 hex digits of the SHA-256 of the secret's text as configured, to
-    /// distinguish secrets during a rotation.
-    pub(super) fingerprint: String,
-    matter: Matter,
-}
-
-enum Matter {
+/// One usable secret. Does not keep the text.
+pub(super) enum Key {
+    /// For signatures.
     Mac(Hmac<Sha256>),
+    /// Of a static secret.
     Digest([u8; 32]),
 }
 
@@ -115,22 +110,18 @@ impl Key {
                 "make a random one, for example with `openssl rand -base64 32`",
             );
         }
-        let matter = match spec.kind() {
+        match spec.kind() {
             SchemeKind::Hmac(_) => match Hmac::new_from_slice(bytes.expose_secret()) {
-                Ok(mac) => Matter::Mac(mac),
-                Err(_) => return problem("cannot be a key", "make a random one of 32 bytes"),
+                Ok(mac) => Ok(Self::Mac(mac)),
+                Err(_) => problem("cannot be a key", "make a random one of 32 bytes"),
             },
-            _ => Matter::Digest(Sha256::digest(bytes.expose_secret()).into()),
-        };
-        Ok(Self {
-            fingerprint: fingerprint(text),
-            matter,
-        })
+            _ => Ok(Self::Digest(Sha256::digest(bytes.expose_secret()).into())),
+        }
     }
 
     /// The MAC over prefix and body; `None` for a static secret.
     pub(super) fn mac(&self, prefix: &[u8], body: &[u8]) -> Option<[u8; 32]> {
-        let Matter::Mac(mac) = &self.matter else {
+        let Self::Mac(mac) = self else {
             return None;
         };
         let mut mac = mac.clone();
@@ -142,18 +133,12 @@ impl Key {
     /// Whether the presented bytes are this static secret. Compares digests, so that the duration
     /// reveals neither length nor content.
     pub(super) fn is(&self, presented: &[u8]) -> bool {
-        let Matter::Digest(digest) = &self.matter else {
+        let Self::Digest(digest) = self else {
             return false;
         };
         let presented: [u8; 32] = Sha256::digest(presented).into();
         digest.ct_eq(&presented).into()
     }
-}
-
-fn fingerprint(text: &str) -> String {
-    let mut hex = hex::encode(Sha256::digest(text.as_bytes()));
-    hex.truncate(8);
-    hex
 }
 
 fn known(text: &str) -> bool {
@@ -263,10 +248,8 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_is_what_sha256sum_prints_first() {
+    fn a_static_secret_matches_only_itself_and_signs_nothing() {
         let key = read(SchemeName::Token, "s3cr3t-token-0123456789abcdef").unwrap();
-        let sum = hex::encode(Sha256::digest(b"s3cr3t-token-0123456789abcdef"));
-        assert_eq!(Some(key.fingerprint.as_str()), sum.get(..8));
         assert!(
             key.is(b"s3cr3t-token-0123456789abcdef") && !key.is(b"s3cr3t-token-0123456789abcdeF")
         );

@@ -13,7 +13,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use webpki::{EndEntityCert, KeyUsage};
 
-use super::hmac::Proven;
+use super::proof::{Proof, Proven};
 use super::refusal::Refusal;
 use super::trace::{Trace, readable};
 use crate::domain::{Problem, Timestamp, read_json};
@@ -127,7 +127,7 @@ impl Message {
         self.fresh(now, trace)?;
         let id = field(&self.body, "MessageId").ok().map(str::to_owned);
         Ok(Proven {
-            fingerprint: certificate.fingerprint.clone(),
+            by: Proof::Certificate(certificate.fingerprint.clone()),
             id,
             claimed_id: None,
         })

@@ -9,8 +9,9 @@ use secrecy::SecretString;
 
 use super::authorization::{basic, credentials};
 use super::delivery::{Delivery, Via};
-use super::hmac::{self, Proven, needed};
+use super::hmac::{self, needed};
 use super::media_type::media_type;
+use super::proof::{Proof, Proven};
 use super::refusal::Refusal;
 use super::scheme_kind::SchemeKind;
 use super::secret::{Key, SecretRules};
@@ -29,7 +30,7 @@ pub struct VerifiedDelivery {
     form: bool,
     delivery_id: Option<String>,
     claimed_id: Option<String>,
-    secret_fingerprint: Option<String>,
+    proof: Option<Proof>,
 }
 
 impl VerifiedDelivery {
@@ -81,10 +82,9 @@ impl VerifiedDelivery {
         self.claimed_id.as_deref()
     }
 
-    /// The first 8 hex digits of the SHA-256 of the secret that matched; none for a trusted
-    /// trigger.
-    pub fn secret_fingerprint(&self) -> Option<&str> {
-        self.secret_fingerprint.as_deref()
+    /// What authenticated it; `None` for a trusted trigger, for which its host vouches.
+    pub fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
     }
 }
 
@@ -106,14 +106,9 @@ pub struct Verifier {
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secrets: Vec<&str> = self
-            .keys
-            .iter()
-            .map(|key| key.fingerprint.as_str())
-            .collect();
         f.debug_struct("Verifier")
             .field("scheme", &self.spec.name())
-            .field("secrets", &secrets)
+            .field("secrets", &self.keys.len())
             .finish_non_exhaustive()
     }
 }
@@ -238,8 +233,8 @@ impl Verifier {
         trace.note("scheme", true, || self.spec.name().to_owned());
         let outcome = self.check(delivery, None, now, &mut trace);
         match &outcome {
-            Ok(verified) => trace.note("accepted", true, || match verified.secret_fingerprint() {
-                Some(fingerprint) => format!("with secret {fingerprint}"),
+            Ok(verified) => trace.note("accepted", true, || match verified.proof() {
+                Some(proof) => format!("with {proof}"),
                 None => "the host vouches for the sender".to_owned(),
             }),
             Err(refusal) => trace.note("refused", false, || refusal.to_string()),
@@ -266,7 +261,7 @@ impl Verifier {
             form: false,
             delivery_id: None,
             claimed_id: None,
-            secret_fingerprint: None,
+            proof: None,
         };
         let headers = match (self.spec.kind(), via) {
             (SchemeKind::Trusted, Via::Host { origin, id }) => {
@@ -307,7 +302,7 @@ impl Verifier {
         verified.form = media_type(self.spec.kind(), &headers, trace)?;
         verified.delivery_id = proven.id;
         verified.claimed_id = proven.claimed_id;
-        verified.secret_fingerprint = Some(proven.fingerprint);
+        verified.proof = Some(proven.by);
         Ok(verified)
     }
 
@@ -338,20 +333,19 @@ impl Verifier {
         presented: &[u8],
         trace: &mut Trace,
     ) -> Result<Proven, Refusal> {
-        let mut fingerprint = None;
-        for key in &self.keys {
+        let mut matched = None;
+        for (index, key) in self.keys.iter().enumerate() {
             let found = key.is(presented);
-            trace.note("compared", found, || {
-                format!("header {header} with secret {}", key.fingerprint)
-            });
-            if found && fingerprint.is_none() {
-                fingerprint = Some(key.fingerprint.clone());
+            let by = Proof::Secret(index);
+            trace.note("compared", found, || format!("header {header} with {by}"));
+            if found && matched.is_none() {
+                matched = Some(by);
             }
         }
         let what = || format!("header {header}");
-        let fingerprint = fingerprint.ok_or_else(|| Refusal::Mismatch { what: what() })?;
+        let by = matched.ok_or_else(|| Refusal::Mismatch { what: what() })?;
         Ok(Proven {
-            fingerprint,
+            by,
             id: None,
             claimed_id: None,
         })

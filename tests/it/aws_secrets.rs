@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use secrecy::ExposeSecret as _;
 use serde_json::json;
 use sharehook::app::fetch_secrets;
 use sharehook::config::{Config, Vars};
@@ -39,10 +38,12 @@ async fn extension(unready: usize) -> (u16, Seen) {
         }
         let several = json!({ "JIRA": "a-long-enough-secret-of-jira-0001", "PORT": 7 }).to_string();
         let answer = match uri.to_string().as_str() {
-            "/secretsmanager/get?secretId=prod%2Fsharehook" => json!({ "SecretString": several }),
+            "/secretsmanager/get?secretId=prod%2Fsharehook" => {
+                json!({ "SecretString": several, "VersionId": "5f0c" })
+            }
             "/secretsmanager/get?secretId=binary" => json!({ "SecretBinary": "AAAA" }),
             "/systemsmanager/parameters/get?name=%2Fsharehook%2Fgithub&withDecryption=true" => {
-                json!({ "Parameter": { "Value": "a-long-enough-secret-of-github-1" } })
+                json!({ "Parameter": { "Value": "a-long-enough-secret-of-github-1", "Version": 3 } })
             }
             _ => return (StatusCode::BAD_REQUEST, "HUSH".to_owned()),
         };
@@ -99,6 +100,8 @@ async fn secrets_and_parameters_are_fetched_once_each() {
         ]
     );
     assert!(secrets[2].starts_with('{'));
+    let version = |index: usize| config.sources[index].secrets[0].version.as_deref();
+    assert_eq!((version(0), version(1)), (Some("5f0c"), Some("3")));
     assert!(!format!("{config:?}").contains("long-enough"));
     assert_eq!(
         seen.lock().unwrap().len(),

@@ -1,11 +1,12 @@
 //! Caches the credentials in use. In: a chain and access to remote sources. Out: the credentials
-//! found last, until shortly before they expire or until the cloud refuses them. Concurrent callers
-//! share one look-up and its failure.
+//! found last, until shortly before they expire, for five minutes without an expiry, or until the
+//! cloud refuses them. Concurrent callers share one look-up and its failure.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::SignedDuration;
+use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 
 use super::{CredentialChain, Credentials, CredentialsError, Remote};
@@ -15,6 +16,9 @@ use crate::domain::Timestamp;
 /// How long before their expiry the cache replaces temporary credentials. The Python and Go SDKs
 /// use the same time.
 const EARLY: SignedDuration = SignedDuration::from_secs(300);
+/// Age at which the cache looks credentials without an expiry up again: an operator may have replaced
+/// them in their file.
+const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
 /// Minimum time between two look-ups while the current credentials are still valid.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
@@ -38,6 +42,8 @@ struct Slot {
     /// Result of the last look-up.
     last: Option<Loaded>,
     next_look: Option<Timestamp>,
+    /// When the current credentials were looked up.
+    found_at: Option<Timestamp>,
 }
 
 impl CredentialCache {
@@ -65,6 +71,21 @@ impl CredentialCache {
             }
         };
         within(deadline, Box::pin(self.look(looks))).await
+    }
+
+    /// Uses another key of the account from the next call on.
+    ///
+    /// # Errors
+    /// As [`CredentialChain::replace_key`].
+    pub fn replace_key(
+        &self,
+        account: &str,
+        (id, key): &(SecretString, SecretString),
+    ) -> Result<(), CredentialsError> {
+        if self.chain.replace_key(account, id, key)? {
+            self.lock().current = None;
+        }
+        Ok(())
     }
 
     /// The root account of the cached credentials, if their source names it. Looks nothing up.
@@ -103,12 +124,12 @@ impl CredentialCache {
         let Err(problem) = found else { return found };
         let now = self.remote.now();
         let mut slot = self.lock();
-        match slot
-            .current
-            .clone()
-            .filter(|held| held.expires.is_some_and(|end| end > now))
-        {
+        match slot.current.clone().filter(|held| match held.expires {
+            Some(end) => end > now,
+            None => !self.chain.keeps_nothing(),
+        }) {
             Some(held) => {
+                slot.found_at = Some(now);
                 slot.next_look = now.checked_add(PAUSE).ok();
                 tracing::warn!(%problem, "cannot refresh the credentials; the current ones are still valid");
                 Ok(held)
@@ -132,7 +153,9 @@ impl CredentialCache {
         slot.last = Some(loaded.clone());
         if let Ok(credentials) = &loaded {
             // A source may still return expiring credentials: do not ask it for every call.
-            slot.next_look = self.remote.now().checked_add(PAUSE).ok();
+            let now = self.remote.now();
+            slot.next_look = now.checked_add(PAUSE).ok();
+            slot.found_at = Some(now);
             slot.current = Some(Arc::clone(credentials));
         }
         loaded
@@ -148,7 +171,10 @@ impl Slot {
     fn usable(&self, now: Timestamp, keeps_nothing: bool) -> Option<Arc<Credentials>> {
         let held = self.current.as_ref()?;
         let good = match held.expires {
-            None => !keeps_nothing,
+            None => {
+                let age = self.found_at.map(|at| now.duration_since(at));
+                !keeps_nothing && age.is_some_and(|age| age < MAX_AGE)
+            }
             Some(end) => {
                 let left = end.duration_since(now);
                 let asked_just_now = self.next_look.is_some_and(|next| now < next);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -21,7 +21,8 @@ use super::sts::{self, RoleArn, Session};
 #[derive(Clone)]
 pub struct CredentialChain {
     environment: Environment,
-    key: Option<Credentials>,
+    /// The account's own key, which [`CredentialChain::replace_key`] replaces.
+    key: Option<Arc<RwLock<Credentials>>>,
     role: Option<Session>,
 }
 
@@ -60,13 +61,30 @@ impl CredentialChain {
         id: &SecretString,
         key: &SecretString,
     ) -> Result<Self, CredentialsError> {
-        let place = format!("the key of account {account}");
-        let (id, key) = (id.expose_secret(), key.expose_secret());
-        let key = CredentialSource::Account.checked(place, Some(id), Some(key), None)?;
         Ok(Self {
-            key: Some(key),
+            key: Some(Arc::new(RwLock::new(key_of(account, id, key)?))),
             ..self
         })
+    }
+
+    /// Replaces the key of [`CredentialChain::with_key`]. Returns whether it was another one.
+    ///
+    /// # Errors
+    /// As [`CredentialChain::with_key`].
+    pub fn replace_key(
+        &self,
+        account: &str,
+        id: &SecretString,
+        key: &SecretString,
+    ) -> Result<bool, CredentialsError> {
+        let later = key_of(account, id, key)?;
+        let Some(key) = &self.key else {
+            return Ok(false);
+        };
+        let mut key = key.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !key.same_as(&later);
+        *key = later;
+        Ok(is_new)
     }
 
     /// Assumes `role` with the credentials of the key or the sources.
@@ -84,7 +102,7 @@ impl CredentialChain {
     /// [`CredentialsError`].
     pub async fn load(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {
         let base = match &self.key {
-            Some(key) => key.clone(),
+            Some(key) => key.read().unwrap_or_else(PoisonError::into_inner).clone(),
             None => self.first(remote).await?,
         };
         let Some(role) = &self.role else {
@@ -123,6 +141,16 @@ impl CredentialChain {
     pub(super) fn refused(&self, used: &Credentials) {
         self.environment.invocation_credentials.refused(used);
     }
+}
+
+fn key_of(
+    account: &str,
+    id: &SecretString,
+    key: &SecretString,
+) -> Result<Credentials, CredentialsError> {
+    let place = format!("the key of account {account}");
+    let (id, key) = (id.expose_secret(), key.expose_secret());
+    CredentialSource::Account.checked(place, Some(id), Some(key), None)
 }
 
 impl fmt::Debug for CredentialChain {

@@ -23,6 +23,7 @@ mod journal;
 mod notify;
 mod operator;
 mod print;
+mod reloads;
 mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;

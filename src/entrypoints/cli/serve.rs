@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use crate::app::{App, Deadline};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::host::{Host, HttpHost, brings_credentials};
@@ -15,6 +17,7 @@ use crate::entrypoints::{azure, function_compute, lambda, scf};
 use crate::journal::JournalLocation;
 use crate::telemetry;
 
+use super::reloads::Reloads;
 use super::{Context, Failure};
 
 /// How often `serve` sweeps in the background: on a directory, where that finds dead workers and costs
@@ -31,6 +34,7 @@ const PROVE_WITHIN: Duration = Duration::from_secs(3);
 const SEAL_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failure> {
+    let reloads = Reloads::begin();
     let app = start(context, matches!(host, Host::Http(..))).await?;
     match host {
         Host::Lambda => lambda::run(Arc::new(app))
@@ -39,7 +43,7 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failu
         Host::Scf => scf::run(Arc::new(app), &context.vars)
             .await
             .map_err(Failure::failed)?,
-        Host::Http(address, host) => return listen(context, host, app, address).await,
+        Host::Http(address, host) => return listen(context, host, app, address, reloads).await,
     }
     Ok(Exit::Done)
 }
@@ -66,11 +70,17 @@ fn handler_on(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
     match host {
         HttpHost::Plain => Box::new(move |request| {
             let app = Arc::clone(&app);
-            Box::pin(async move { respond(&app, request, app.budget()).await })
+            Box::pin(async move {
+                let app = app.now_in_force().await;
+                respond(&app, request, app.budget()).await
+            })
         }),
         HttpHost::FunctionCompute => Box::new(move |request| {
             let app = Arc::clone(&app);
-            Box::pin(async move { function_compute::respond_to(&app, request, app.budget()).await })
+            Box::pin(async move {
+                let app = app.now_in_force().await;
+                function_compute::respond_to(&app, request, app.budget()).await
+            })
         }),
         HttpHost::Azure => {
             // Azure's host starts the program in the folder of its `host.json`.
@@ -82,7 +92,10 @@ fn handler_on(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
             let handler = Arc::new(handler);
             Box::new(move |request| {
                 let (app, handler) = (Arc::clone(&app), Arc::clone(&handler));
-                Box::pin(async move { handler.respond(&app, request, app.budget()).await })
+                Box::pin(async move {
+                    let app = app.now_in_force().await;
+                    handler.respond(&app, request, app.budget()).await
+                })
             })
         }
     }
@@ -127,8 +140,9 @@ pub(super) async fn run(
 }
 
 async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> {
+    let reloads = Reloads::begin();
     let app = start(context, true).await?;
-    listen(context, HttpHost::Plain, app, address).await
+    listen(context, HttpHost::Plain, app, address, reloads).await
 }
 
 /// The application as a server runs it. `goes_on`: the host lets the process work after an answer.
@@ -148,6 +162,7 @@ async fn listen(
     host: HttpHost,
     app: App,
     address: SocketAddr,
+    reloads: Reloads,
 ) -> Result<Exit, Failure> {
     let (app, backlog) = app.with_slots();
     let app = Arc::new(app);
@@ -172,16 +187,18 @@ async fn listen(
         max_connections: connections_within_limit(config.http.max_connections),
         body_bytes: config.body_limit,
     };
-    let sweeper = tokio::spawn(sweep_for_ever(Arc::clone(&app)));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(sweep_for_ever(Arc::clone(&app)));
     let looking = Arc::clone(&app);
-    tokio::spawn(async move {
+    tasks.spawn(async move {
         looking.log_missing_locks().await;
         looking.log_missing_credentials().await;
     });
-    let worker = tokio::spawn(Arc::clone(&app).work_off(backlog));
-    let notifier = tokio::spawn(Arc::clone(&app).deliver_notifications());
+    tasks.spawn(reloads.carry_out(Arc::clone(&app)));
+    tasks.spawn(Arc::clone(&app).work_off(backlog));
+    tasks.spawn(Arc::clone(&app).deliver_notifications());
     let sealer = Arc::clone(&app);
-    let sealer = tokio::spawn(async move { sealer.seal_after_writes().await });
+    tasks.spawn(async move { sealer.seal_after_writes().await });
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let stop = async move {
         signal().await;
@@ -200,10 +217,7 @@ async fn listen(
             tracing::warn!("stopped before all deliveries were answered; the journal holds the unfinished requests");
         }
     }
-    sweeper.abort();
-    worker.abort();
-    notifier.abort();
-    sealer.abort();
+    tasks.abort_all();
     match tokio::time::timeout(SEAL_WITHIN, app.seal_when_due()).await {
         Ok(None) => {}
         Ok(Some(problem)) => tracing::error!(problem),
@@ -221,6 +235,7 @@ async fn sweep_for_ever(app: Arc<App>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let app = app.now_in_force().await;
         match app.sweep(Deadline::after(SWEEP_BUDGET)).await {
             Ok(report) if report.is_quiet() => {}
             Ok(report) if report.failed() => {

@@ -70,7 +70,8 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
         let seed = [body.as_slice(), now.to_string().as_bytes()].concat();
         format!("msg_{}", crate::app::short_digest(&seed))
     });
-    let headers = sign_delivery(&source.scheme, secret, &body, &id, now).map_err(Failure::usage)?;
+    let headers =
+        sign_delivery(&source.scheme, &secret.text, &body, &id, now).map_err(Failure::usage)?;
     if context.json {
         let map: serde_json::Map<_, _> = headers
             .into_iter()
@@ -105,7 +106,7 @@ fn verifier(context: &Context, options: &VerifyOptions) -> Result<(SourceName, V
         return Err(Failure::usage(text));
     };
     let source = configured(context, name)?;
-    let verifier = Verifier::new(source.scheme, source.secrets, source.from);
+    let verifier = Verifier::new(source.scheme.clone(), source.secret_texts(), source.from);
     Ok((source.name, verifier.map_err(Failure::Invalid)?))
 }
 

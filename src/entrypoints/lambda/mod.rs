@@ -32,6 +32,7 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<UniqueKeys>| {
         let app = Arc::clone(&app);
         async move {
+            let app = app.now_in_force().await;
             let deadline = deadline_of(&app, event.context.deadline);
             let id = &event.context.request_id;
             let invocation = match event.payload.0 {

@@ -65,6 +65,7 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> 
             let request = client.get(format!("{base}/invocation/next")).timeout(NEXT);
             let answer = request.send().await?;
             accepted(&answer, "next")?;
+            let app = app.now_in_force().await;
             let deadline = deadline_of(
                 &app,
                 answer

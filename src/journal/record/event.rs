@@ -193,8 +193,8 @@ pub struct Intent {
     /// The sender's own id of the delivery, for the sender's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_id: Option<String>,
-    /// The configured secret that verified the delivery: the first digits of a digest, never the
-    /// secret.
+    /// The configured secret that verified the delivery, and its version: a reference and a keyed
+    /// fingerprint, never the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
     /// The scheme that authenticated the delivery.

@@ -43,6 +43,13 @@ impl Process {
         process
     }
 
+    /// The same with its log in `file`.
+    pub(crate) fn logging_to(command: &mut Command, file: std::fs::File) -> Self {
+        let (process, lines) = Self::piped(command, file.into(), "listening on ");
+        std::thread::spawn(move || lines.for_each(drop));
+        process
+    }
+
     /// A command that prints its address behind `before`, and the rest of what it prints.
     pub(crate) fn listening(
         command: &mut Command,

@@ -188,6 +188,33 @@ async fn credentials_are_kept_until_renewed_and_renewal_tells_whether_anything_c
 }
 
 #[tokio::test]
+async fn a_replaced_file_is_read_after_five_minutes_and_a_missing_one_changes_nothing() {
+    static SECONDS: AtomicI64 = AtomicI64::new(NOW);
+    let moving = || Timestamp::from_second(SECONDS.load(Ordering::Relaxed)).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("k");
+    let write = |id: &str| {
+        std::fs::write(&path, format!("[default]\nsecret_id={id}\nsecret_key=k\n")).unwrap()
+    };
+    let name = path.display().to_string();
+    let off = ("SHAREHOOK_METADATA_ENDPOINT", "off");
+    let vars = variables(&[("TENCENTCLOUD_CREDENTIALS_FILE", &name), off]);
+    let chain = CredentialChain::from_disk(&vars, None);
+    let cache = CredentialCache::new(chain, remote("http://127.0.0.1:1", moving));
+    let id = async || cache.current(never()).await.unwrap().secret_id.clone();
+    write("one");
+    assert_eq!(id().await, "one");
+    write("two");
+    SECONDS.store(NOW + 299, Ordering::Relaxed);
+    assert_eq!(id().await, "one");
+    SECONDS.store(NOW + 300, Ordering::Relaxed);
+    assert_eq!(id().await, "two");
+    std::fs::remove_file(&path).unwrap();
+    SECONDS.store(NOW + 900, Ordering::Relaxed);
+    assert_eq!(id().await, "two");
+}
+
+#[tokio::test]
 async fn on_the_function_platform_each_call_looks_anew() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("k");

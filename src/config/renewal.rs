@@ -1,0 +1,90 @@
+//! What may change in a configuration while the process runs. In: the configuration in force, and
+//! secrets that were read again or a later text. Out: the configuration with them, or the settings
+//! that only a restart changes.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use crate::domain::Problems;
+
+use super::secrets::{AwsSecrets, Secret, SecretError, SecretRef, SecretValues};
+use super::valid::Config;
+use super::vars::Vars;
+use super::{raw, resolve};
+
+/// The tables and settings that belong to what a process opens once: the journal, the clouds with
+/// their pace, the listener.
+const OPENED_ONCE: [&[&str]; 5] = [
+    &["journal"],
+    &["cloud"],
+    &["seal"],
+    &["http"],
+    &["limits", "body_bytes"],
+];
+
+/// A secret that was read again, or why it was not.
+pub type Renewal = (SecretRef, Result<Secret, SecretError>);
+
+impl Config {
+    /// Reads the secrets again whose values can change while the process runs.
+    pub fn read_secrets_again(&self, vars: &Vars, fetched: &AwsSecrets) -> Vec<Renewal> {
+        let root = Path::new(&self.file).parent().unwrap_or(Path::new(""));
+        let can_change = self.secrets.keys().filter(|one| one.can_change());
+        can_change
+            .map(|one| (one.clone(), one.resolve(root, vars, fetched)))
+            .collect()
+    }
+
+    /// Whether a secret's value can change while the process runs.
+    pub fn has_changing_secrets(&self) -> bool {
+        self.secrets.keys().any(SecretRef::can_change)
+    }
+
+    /// The same configuration with another value of one secret. Takes nothing else from the files
+    /// that it names: an edit of theirs must not apply half-way.
+    ///
+    /// # Errors
+    /// A file that the configuration names is gone.
+    pub fn with_secret(&self, secret: Secret, vars: &Vars) -> Result<Self, Problems> {
+        let mut secrets = self.secrets.clone();
+        secrets.insert(secret.reference.clone(), secret);
+        let raw = raw::parse(&self.file, &self.text)?;
+        let values = SecretValues::Known(&secrets);
+        let read = resolve::resolve(&self.file, &self.text, raw, vars, values)?;
+        let mut config = self.clone();
+        for (source, read) in config.sources.iter_mut().zip(read.sources) {
+            source.secrets = read.secrets;
+        }
+        for (notify, read) in config.notify.iter_mut().zip(read.notify) {
+            notify.auth = read.auth;
+        }
+        let accounts = config.cloud.accounts.iter_mut();
+        for (account, read) in accounts.zip(read.cloud.accounts) {
+            account.key = read.key;
+        }
+        Ok(Self { secrets, ..config })
+    }
+
+    /// The settings in which `later` differs and which only a restart changes.
+    pub fn needs_restart(&self, later: &Self) -> Vec<String> {
+        let tables = [&self.text, &later.text].map(|text| text.parse::<Table>());
+        let [Ok(own), Ok(later)] = tables else {
+            return Vec::new();
+        };
+        let changed = OPENED_ONCE
+            .into_iter()
+            .filter(|path| at(&own, path) != at(&later, path));
+        changed.map(|path| path.join(".")).collect()
+    }
+}
+
+fn at<'a>(table: &'a Table, path: &[&str]) -> Option<&'a Value> {
+    let (first, rest) = path.split_first()?;
+    let found = table.get(*first)?;
+    if rest.is_empty() {
+        Some(found)
+    } else {
+        at(found.as_table()?, rest)
+    }
+}

@@ -1,0 +1,53 @@
+//! SIGHUP to a server: reads the rules again. In: signals. Out: later rules in force, or a log line that
+//! says why the present ones stay.
+
+use std::sync::Arc;
+
+use crate::app::App;
+
+/// The signals since the process began to serve.
+pub(super) struct Reloads {
+    #[cfg(unix)]
+    signals: Option<tokio::signal::unix::Signal>,
+}
+
+impl Reloads {
+    /// From here on SIGHUP does not end the process.
+    pub(super) fn begin() -> Self {
+        Self {
+            #[cfg(unix)]
+            signals: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    /// Reloads for each signal, until the future is dropped.
+    pub(super) async fn carry_out(mut self, app: Arc<App>) {
+        log_digests(&app, "rules in force");
+        while self.next().await.is_some() {
+            match app.reload().await {
+                Ok(()) => log_digests(
+                    &app.in_force(),
+                    "reloaded: later deliveries follow these rules",
+                ),
+                Err(problems) => {
+                    tracing::error!(%problems, "not reloaded: the present rules stay in force");
+                }
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) -> Option<()> {
+        self.signals.as_mut()?.recv().await
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) -> Option<()> {
+        None
+    }
+}
+
+fn log_digests(app: &App, what: &str) {
+    let config = &app.config().digest;
+    tracing::info!(policy = app.rules().policy_digest(), config, "{what}");
+}

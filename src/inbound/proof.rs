@@ -1,0 +1,30 @@
+//! What authenticated a delivery, and what its signature covers. Made by the files that verify.
+
+use std::fmt;
+
+/// What authenticates a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The secret at this index of the source's `secrets`.
+    Secret(usize),
+    /// A certificate of the sender: the first 8 hex digits of its SHA-256.
+    Certificate(String),
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(index) => write!(f, "secrets[{index}]"),
+            Self::Certificate(fingerprint) => write!(f, "certificate {fingerprint}"),
+        }
+    }
+}
+
+/// What a valid signature proves.
+pub(super) struct Proven {
+    pub(super) by: Proof,
+    /// The delivery's id, covered by the signature.
+    pub(super) id: Option<String>,
+    /// An id that the signature does not cover.
+    pub(super) claimed_id: Option<String>,
+}

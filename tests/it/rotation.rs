@@ -1,0 +1,205 @@
+//! Secrets and cloud keys that are replaced while the application runs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde_json::json;
+use sha2::Digest as _;
+use sharehook::app::{App, Delivery, Ending, Headers, Prepared, Reply, Via};
+use sharehook::clock::{Clock, system_now};
+use sharehook::config::{AwsSecrets, Config, Vars};
+use sharehook::inbound::{SchemeName, SchemeSpec, sign};
+use sharehook_sandbox::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions, Site};
+
+use crate::support::{copy_policy, deadline, invocation, request, sandbox_keys};
+
+const FIRST: &str = "the-first-token-of-the-helpdesk-0001";
+const SECOND: &str = "the-second-token-of-the-helpdesk-002";
+const THIRD: &str = "the-third-token-of-the-helpdesk-0003";
+
+/// An application with one source, whose secret is in `token`.
+async fn open(folder: &Path, cloud: &str) -> Arc<App> {
+    copy_policy(folder);
+    let text = format!(
+        "journal = \"file:journal\"\n[cloud]\nsite = \"cn\"\n{cloud}\n\
+         [[source]]\nname = \"helpdesk\"\nscheme = \"token\"\nsecrets = [\"file:token\"]\n\
+         [[source]]\nname = \"invoke\"\nscheme = \"trusted\"\nfrom = [\"invoke\"]\n"
+    );
+    std::fs::write(folder.join("token"), FIRST).unwrap();
+    std::fs::write(folder.join("sharehook.toml"), text).unwrap();
+    let vars: Vars = sandbox_keys();
+    let file = folder.join("sharehook.toml");
+    let config = Config::load(&file, &vars, &AwsSecrets::new()).unwrap();
+    let prepared = Prepared::new(config).unwrap();
+    Arc::new(prepared.open(&vars, Clock::System).await.unwrap())
+}
+
+async fn without_cloud(folder: &Path) -> Arc<App> {
+    open(folder, "endpoint = \"http://127.0.0.1:9\"").await
+}
+
+/// Whether a delivery with this token is authenticated. The policy refuses unsigned sources.
+async fn counts(app: &Arc<App>, token: &str, id: &str) -> bool {
+    let body = request(id, json!({})).to_string();
+    let spec = SchemeSpec::preset(SchemeName::Token);
+    let secret = SecretString::from(token);
+    let headers = sign(&spec, &secret, body.as_bytes(), id, system_now()).unwrap();
+    let delivery = Delivery {
+        source: "helpdesk".parse().unwrap(),
+        via: Via::Http(Headers::new(headers)),
+        body: body.into_bytes().into(),
+    };
+    let app = app.now_in_force().await;
+    !matches!(app.receive(delivery, deadline()).await, Reply::Unauthorised)
+}
+
+fn records(folder: &Path) -> String {
+    let mut text = String::new();
+    let mut folders = vec![folder.join("journal")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                text += &std::fs::read_to_string(path).unwrap_or_default();
+            }
+        }
+    }
+    text
+}
+
+/// The versions of the token that records name.
+fn versions(folder: &Path) -> Vec<String> {
+    let text = records(folder);
+    let mut found: Vec<String> = text
+        .split("\"file:token@")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(str::to_owned)
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[tokio::test]
+async fn a_replaced_secret_counts_at_once_and_the_one_before_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = without_cloud(folder.path()).await;
+    assert!(counts(&app, FIRST, "r-1").await);
+    assert!(!counts(&app, SECOND, "r-2").await);
+    // Anyone can cause that reading, so the next one is some seconds away; a reload reads at once.
+    std::fs::write(folder.path().join("token"), SECOND).unwrap();
+    assert!(!counts(&app, SECOND, "r-3").await);
+    app.reload().await.unwrap();
+    assert!(counts(&app, SECOND, "r-4").await);
+    assert!(!counts(&app, FIRST, "r-5").await);
+
+    let named = versions(folder.path());
+    assert_eq!(named.len(), 2, "one for each secret: {named:?}");
+    let all = records(folder.path());
+    for secret in [FIRST, SECOND] {
+        // Whoever reads the journal could test guesses of a password against a plain hash.
+        let hash = hex::encode(sha2::Sha256::digest(secret));
+        assert!(!all.contains(&hash[..8]) && !all.contains(secret));
+    }
+}
+
+#[tokio::test]
+async fn a_signature_that_matches_no_secret_makes_them_be_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = without_cloud(folder.path()).await;
+    std::fs::write(folder.path().join("token"), SECOND).unwrap();
+    assert!(counts(&app, SECOND, "r-1").await);
+    assert!(!counts(&app, FIRST, "r-2").await);
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_or_used_keeps_its_last_value() {
+    for later in [None, Some("short"), Some("")] {
+        let folder = tempfile::tempdir().unwrap();
+        let app = without_cloud(folder.path()).await;
+        let file = folder.path().join("token");
+        match later {
+            None => std::fs::remove_file(&file).unwrap(),
+            Some(text) => std::fs::write(&file, text).unwrap(),
+        }
+        assert!(!counts(&app, THIRD, "r-1").await);
+        assert!(counts(&app, FIRST, "r-2").await, "{later:?}");
+        let metrics = app.metrics().await;
+        assert!(
+            metrics.contains("sharehook_secret_read_failures_total 1\n"),
+            "{metrics}"
+        );
+        let problems = app.reload().await.unwrap_err().to_string();
+        assert!(problems.contains("sharehook.toml:"), "{problems}");
+    }
+}
+
+#[tokio::test]
+async fn a_replaced_key_of_the_cloud_signs_the_calls_that_follow() {
+    let cloud = Sandbox::start(SandboxOptions::seeded(system_now).on(Site::Cn))
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let key = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    key("id", SANDBOX_SECRET_ID);
+    key("key", "a-key-that-was-revoked");
+    let account = format!(
+        "endpoint = \"{}\"\n[cloud.accounts.images]\nimages = [\"lhbp-\"]\n\
+         secret_id = \"file:id\"\nsecret_key = \"file:key\"",
+        cloud.url()
+    );
+    let app = open(folder.path(), &account).await;
+    let share = async |app: &App, id: &str| {
+        let asked = invocation(&request(id, json!({})));
+        match app.receive(asked, deadline()).await {
+            Reply::Answers(mut answers) => answers.remove(0),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (ending, answer) = share(&app, "r-1").await;
+    assert_eq!(ending, Ending::Pending, "{answer:?}");
+    key("key", SANDBOX_SECRET_KEY);
+    app.reload().await.unwrap();
+    let (ending, answer) = share(&app.in_force(), "r-2").await;
+    assert_eq!(ending, Ending::Done, "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_a_process_opens_once_changes_only_with_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = without_cloud(folder.path()).await;
+    let file = folder.path().join("sharehook.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for (from, to, named) in [
+        ("file:journal", "memory:", "journal"),
+        (":9\"", ":10\"", "cloud"),
+        (
+            "[[source]]",
+            "[limits]\nbody_bytes = 2048\n[[source]]",
+            "limits.body_bytes",
+        ),
+    ] {
+        std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        let problems = app.reload().await.unwrap_err().to_string();
+        assert!(
+            problems.contains(&format!("{named} cannot change")),
+            "{problems}"
+        );
+    }
+    std::fs::write(
+        &file,
+        text.replacen("[[source]]", "[limits]\nunfinished = 7\n[[source]]", 1),
+    )
+    .unwrap();
+    app.reload().await.unwrap();
+    assert_eq!(app.in_force().config().unfinished, 7);
+    assert_eq!(
+        app.config().unfinished,
+        10_000,
+        "work under way keeps its rules"
+    );
+}
