@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cloud::credentials::{InvocationCredentials, RoleArn};
-use crate::cloud::{Cloud, CloudSettings, CredentialChain, Deadline};
+use crate::cloud::{Cloud, CloudSettings, CredentialChain, Deadline, Endpoint};
 use crate::config::{AccountConfig, Config, DEFAULT_ACCOUNT, Vars};
 use crate::domain::{
     Action, Item, ItemResult, Problem, Problems, Region, ResultCode, ResultKind, ShareRequest,
@@ -44,7 +44,7 @@ impl CloudAccounts {
         let invocation_credentials = chain.invocation_credentials();
         let mut named = BTreeMap::new();
         for account in &config.cloud.accounts {
-            let chain = chain_of(&config.file, account, chain.clone())?;
+            let chain = chain_of(account, chain.clone())?;
             named.insert(account.name.clone(), Cloud::new(settings.clone(), chain)?);
         }
         let default = Cloud::new(settings.clone(), chain)?;
@@ -157,30 +157,25 @@ pub(super) fn own_account(cloud: &Cloud, request: &ShareRequest) -> Option<ItemR
         .then(|| ItemResult::new(Item::Account(own.clone()), kind, None))
 }
 
-/// Problems with the accounts' roles and keys.
+/// Problems with the cloud's address, and with the accounts' roles and keys.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
+    let cloud = &config.cloud;
+    let endpoint = Endpoint::of(cloud.endpoint.as_deref(), cloud.site, "cvm").err();
+    let endpoint =
+        endpoint.map(|wrong| config.problem("cloud.endpoint", &wrong.problem, &wrong.remedy));
     let nothing = CredentialChain::from_disk(&Vars::new(), None);
-    let check = |account| chain_of(&config.file, account, nothing.clone()).err();
-    config
-        .cloud
-        .accounts
-        .iter()
-        .filter_map(check)
-        .flat_map(|Problems(found)| found)
-        .collect()
+    let check = |account| chain_of(account, nothing.clone()).err();
+    let accounts = cloud.accounts.iter().filter_map(check);
+    let accounts = accounts.flat_map(|Problems(found)| found);
+    endpoint.into_iter().chain(accounts).collect()
 }
 
-fn chain_of(
-    file: &str,
-    account: &AccountConfig,
-    chain: CredentialChain,
-) -> Result<CredentialChain, Problems> {
+fn chain_of(account: &AccountConfig, chain: CredentialChain) -> Result<CredentialChain, Problems> {
     let chain = match &account.key {
         None => chain,
         Some((id, key)) => chain.with_key(&account.name, id, key).map_err(|error| {
-            let place = format!("{file}:{}", account.line);
-            Problem::new(
-                place,
+            Problem::at(
+                account.mark.clone(),
                 error.to_string(),
                 "copy the key again, without spaces or line breaks",
             )
@@ -188,11 +183,10 @@ fn chain_of(
     };
     match &account.role_arn {
         None => Ok(chain),
-        Some((role, line)) => {
-            let role: RoleArn = role.parse().map_err(|p: Problem| Problem {
-                field: format!("{file}:{line}"),
-                ..p
-            })?;
+        Some((role, mark)) => {
+            let role: RoleArn = role
+                .parse()
+                .map_err(|p: Problem| Problem::at(mark.clone(), p.problem, p.remedy))?;
             Ok(chain.assuming(role))
         }
     }

@@ -12,6 +12,7 @@ use crate::domain::{Region, Site, spelled};
 use crate::journal::{MAX_CLOCK_DIFFERENCE, Worker};
 
 use super::App;
+use super::check::dangers;
 
 use super::seal_key::signer;
 
@@ -117,9 +118,17 @@ impl App {
             self.config().policy.display(),
             self.config().sources.len()
         );
-        let warnings = self.prepared.warnings().into_iter();
+        let warnings = dangers(
+            self.config(),
+            Some(self.prepared.policies()),
+            self.clock.now(),
+        )
+        .into_iter();
         std::iter::once(Finding::good(Check::Policy, text))
-            .chain(warnings.map(|warning| Finding::limited(Check::Policy, warning)))
+            .chain(
+                warnings
+                    .map(|warning| Finding::limited(Check::Policy, warning.problem.to_string())),
+            )
             .collect()
     }
 

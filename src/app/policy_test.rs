@@ -30,6 +30,8 @@ pub struct CaseOutcome {
     pub decision: String,
     /// Determining policies, sorted.
     pub policies: Vec<String>,
+    /// These, and those that decided about its approvers.
+    pub touched: Vec<String>,
     /// The request as the journal would hold it, with the target's fields at the top level.
     pub request: Value,
     /// The calls for an image without receivers.
@@ -146,8 +148,10 @@ impl Prepared {
             Decision::Deny(verdict) => ("deny", verdict, Vec::new()),
         };
         let why = verdict.refused.iter().map(ToString::to_string).collect();
+        let approvals = verdict.approvals.iter().flat_map(|one| &one.policies);
         CaseOutcome {
             decision: name.to_owned(),
+            touched: verdict.policies.iter().chain(approvals).cloned().collect(),
             policies: verdict.policies.clone(),
             request: flat(request),
             plan,
@@ -164,6 +168,7 @@ fn invalid(refusal: &MapRefusal) -> CaseOutcome {
     CaseOutcome {
         decision: "invalid".to_owned(),
         policies: Vec::new(),
+        touched: Vec::new(),
         request: Value::Null,
         plan: Vec::new(),
         why,

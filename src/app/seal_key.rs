@@ -146,14 +146,20 @@ pub fn next_signer(
 }
 
 /// What `check` says about the key, without opening the journal.
-pub(super) fn warnings(config: &Config) -> Vec<String> {
+pub(super) fn warnings(config: &Config) -> Vec<Problem> {
+    let here = |problem: Problem| config.problem("seal.key", &problem.problem, &problem.remedy);
+    found(config).into_iter().map(here).collect()
+}
+
+fn found(config: &Config) -> Option<Problem> {
     let path = match (&config.seal, &config.journal) {
-        (None, JournalLocation::Memory) => return Vec::new(),
+        (None, JournalLocation::Memory) => return None,
         (None, _) => {
-            return vec![format!(
-                "the journal is not sealed: an altered newest record, or a removed request, would \
-                 not be found; set {SEAL_KEY_VAR}, or write [seal] with a key (docs/evidence.md)"
-            )];
+            let problem = "the journal is not sealed: an altered newest record, or a removed \
+                           request, would not be found";
+            let remedy =
+                format!("set {SEAL_KEY_VAR}, or write [seal] with a key (docs/evidence.md)");
+            return Some(Problem::new("seal.key", problem, remedy));
         }
         (Some(seal), _) => match &seal.key {
             SealKey::Secret(_) => None,
@@ -161,24 +167,16 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         },
     };
     let Some(path) = path else {
-        return signer(config)
-            .err()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        return signer(config).err();
     };
     match &config.journal {
         JournalLocation::Directory(dir) => {
             let sealed = fs::read_dir(dir.join("log/segments"))
                 .is_ok_and(|mut seals| seals.next().is_some());
-            if sealed {
-                vec![lost(path).to_string()]
-            } else {
-                Vec::new()
-            }
+            sealed.then(|| lost(path))
         }
-        JournalLocation::Memory => Vec::new(),
-        _ => vec![missing_elsewhere(path).to_string()],
+        JournalLocation::Memory => None,
+        _ => Some(missing_elsewhere(path)),
     }
 }
 

@@ -18,14 +18,13 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Compiles a target's template and builds its client. `file` is the configuration's.
-    pub(super) fn new(file: &str, config: &NotifyConfig) -> Result<Self, Problems> {
+    /// Compiles a target's template and builds its client.
+    pub(super) fn new(config: &NotifyConfig) -> Result<Self, Problems> {
         let name = &config.subscription.name;
-        let place = format!("{file}:{}", config.line);
         let here = |Problems(found): Problems| {
             let placed = |p: Problem| {
                 let text = format!("notify {name}: {}: {}", p.field, p.problem);
-                Problem::new(place.clone(), text, p.remedy)
+                Problem::at(config.mark.clone(), text, p.remedy)
             };
             Problems(found.into_iter().map(placed).collect())
         };

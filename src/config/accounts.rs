@@ -9,7 +9,7 @@ use toml::Spanned;
 use crate::domain::Region;
 
 use super::raw::RawAccount;
-use super::reader::{Reader, line_of};
+use super::reader::Reader;
 use super::valid::{AccountConfig, DEFAULT_ACCOUNT};
 
 impl Reader<'_> {
@@ -65,14 +65,14 @@ impl Reader<'_> {
         let role_arn = raw
             .role_arn
             .as_ref()
-            .map(|r| (r.get_ref().clone(), line_of(self.text, r.span().start)));
+            .map(|r| (r.get_ref().clone(), self.mark(r.span())));
         AccountConfig {
             name: name.to_owned(),
             role_arn,
             key: self.key(name, entry),
             regions: self.account_regions(&raw.regions),
             images: self.prefixes(&raw.images),
-            line: line_of(self.text, entry.span().start),
+            mark: self.mark(entry.span()),
         }
     }
 

@@ -6,7 +6,7 @@ use super::raw::RawCloud;
 use super::reader::Reader;
 use super::valid::CloudConfig;
 
-const ENDPOINT_VAR: &str = "SHAREHOOK_CLOUD_ENDPOINT";
+pub(super) const ENDPOINT_VAR: &str = "SHAREHOOK_CLOUD_ENDPOINT";
 const SITE_VAR: &str = "SHAREHOOK_CLOUD_SITE";
 
 impl Reader<'_> {
@@ -26,14 +26,9 @@ impl Reader<'_> {
             }),
         };
         if raw.site.is_none() && !self.vars.contains_key(SITE_VAR) && endpoint.is_none() {
-            let file = self.file;
             let remedy =
                 "write site = \"intl\" or \"cn\" under [cloud]; the sites share no accounts";
-            self.problems.push(Problem::new(
-                format!("{file}:1"),
-                "cloud.site is missing",
-                remedy,
-            ));
+            self.missing("cloud.site", remedy);
         }
         let lighthouse_per_second = self.within(
             "lighthouse_per_second",

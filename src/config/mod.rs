@@ -3,8 +3,10 @@
 
 mod accounts;
 mod cloud;
+mod lenient;
 mod notify;
 mod raw;
+mod raw_check;
 mod raw_notify;
 mod reader;
 mod renewal;
@@ -32,7 +34,7 @@ pub use secrets::{
     aws_secrets,
 };
 pub use valid::{
-    AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, HttpConfig, MapRef, NotifyConfig,
+    AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, Draft, HttpConfig, MapRef, NotifyConfig,
     SealConfig, SealKey, SourceConfig,
 };
 pub use vars::Vars;
@@ -49,8 +51,16 @@ impl Config {
         vars: &Vars,
         fetched: &AwsSecrets,
     ) -> Result<Self, Problems> {
-        let raw = raw::parse(file, text)?;
-        resolve::resolve(file, text, raw, vars, SecretValues::Configured(fetched))
+        resolve::draft(file, text, vars, SecretValues::Configured(fetched))?.valid()
+    }
+
+    /// Reads as much of the configuration file as can be read, for a search for every problem.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not TOML.
+    pub fn draft(path: &Path, vars: &Vars, fetched: &AwsSecrets) -> Result<Draft, Problems> {
+        let (file, text) = (path.display().to_string(), text_of(path)?);
+        resolve::draft(&file, &text, vars, SecretValues::Configured(fetched))
     }
 
     /// Reads the configuration file.
@@ -73,8 +83,7 @@ impl Config {
         stand_in: &SecretString,
     ) -> Result<Self, Problems> {
         let (file, text) = (path.display().to_string(), text_of(path)?);
-        let raw = raw::parse(&file, &text)?;
-        resolve::resolve(&file, &text, raw, vars, SecretValues::StandIn(stand_in))
+        resolve::draft(&file, &text, vars, SecretValues::StandIn(stand_in))?.valid()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::{NoticeKind, NotifyName, Problem, SourceName, Subscription};
 use crate::notify::{Address, Auth, AuthNeed, AwsKey, Preset};
 
 use super::raw_notify::{RawAuth, RawNotify};
-use super::reader::{Reader, line_of};
+use super::reader::Reader;
 use super::valid::{NotifyConfig, SourceConfig};
 
 impl Reader<'_> {
@@ -50,7 +50,7 @@ impl Reader<'_> {
                     user,
                     ca,
                     proxy,
-                    line: line_of(self.text, entry.span().start),
+                    mark: self.mark(entry.span()),
                 });
             }
         }
@@ -241,6 +241,7 @@ impl Reader<'_> {
     /// A template of the operator's: its path and text.
     fn template(&mut self, raw: &RawNotify) -> Option<(String, String)> {
         let written = raw.map.as_ref()?;
+        self.files.insert(written.get_ref().clone());
         let path = self.root.join(written.get_ref());
         match std::fs::read_to_string(&path) {
             Ok(text) => Some((path.display().to_string(), text)),
@@ -304,6 +305,7 @@ impl Reader<'_> {
         let Some(written) = &raw.ca_file else {
             return Vec::new();
         };
+        self.files.insert(written.get_ref().clone());
         let path = self.root.join(written.get_ref());
         std::fs::read(&path).unwrap_or_else(|error| {
             let problem = format!("ca_file {} cannot be read: {error}", path.display());

@@ -9,11 +9,11 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use crate::domain::{Problem, Problems, Site};
+use crate::domain::Site;
 use crate::inbound::{Handshake, Replies, SchemeSpec};
 
+use super::raw_check::RawCheck;
 use super::raw_notify::RawNotify;
-use super::reader::line_of;
 #[cfg(test)]
 use super::schema;
 
@@ -35,6 +35,8 @@ pub(super) struct RawConfig {
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) seal: RawSeal,
+    #[serde(default)]
+    pub(super) check: RawCheck,
     /// The senders. Each is POST /hooks/{name}, or a trigger whose host authenticates the sender.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<RawSource>"))]
@@ -376,17 +378,4 @@ pub(super) struct RawSource {
     /// How an event becomes a request: a map that ships, or a jq file relative to this one.
     #[cfg_attr(test, schemars(with = "Option<schema::MapName>", extend("default" = "native")))]
     pub(super) map: Option<Spanned<String>>,
-}
-
-pub(super) fn parse(file: &str, text: &str) -> Result<RawConfig, Problems> {
-    toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| line_of(text, span.start));
-        let remedy = "correct the line; docs/configuration.md lists every field";
-        Problem::new(
-            format!("{file}:{line}"),
-            error.message().trim().to_owned(),
-            remedy,
-        )
-        .into()
-    })
 }

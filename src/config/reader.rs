@@ -1,16 +1,18 @@
 //! The state while the configuration is read: the file's path, the variables, and the mistakes
 //! found so far.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use toml::Spanned;
 
-use crate::domain::{Problem, Span};
+use crate::domain::{Mark, Problem, Span};
 
+use super::lenient::{MISSING, Unread};
 use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets};
 use super::vars::Vars;
 
@@ -23,11 +25,16 @@ pub(super) struct Reader<'a> {
     /// The secrets that were read.
     pub(super) used: Secrets,
     pub(super) problems: Vec<Problem>,
+    /// What was left out of the raw tables, because it could not be read.
+    pub(super) unread: &'a Unread,
+    /// The files and variables that the text names.
+    pub(super) files: BTreeSet<String>,
+    pub(super) variables: BTreeSet<String>,
 }
 
 impl Reader<'_> {
-    pub(super) fn place(&self, offset: usize) -> String {
-        format!("{}:{}", self.file, line_of(self.text, offset))
+    pub(super) fn mark(&self, span: Range<usize>) -> Mark {
+        Mark::of(self.file, self.text, span)
     }
 
     pub(super) fn problem<T>(
@@ -36,8 +43,21 @@ impl Reader<'_> {
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        let place = self.place(at.span().start);
-        self.problems.push(Problem::new(place, problem, remedy));
+        // A stand-in for a field that is missing: its absence is reported already.
+        if at.span() == MISSING {
+            return;
+        }
+        let mark = self.mark(at.span());
+        self.problems.push(Problem::at(mark, problem, remedy));
+    }
+
+    /// A required setting that is not in the file, unless it is there and could not be read.
+    pub(super) fn missing(&mut self, name: &str, remedy: &str) {
+        if !self.unread.has(name) {
+            let mark = Mark::whole(self.file);
+            let problem = format!("{name} is missing");
+            self.problems.push(Problem::at(mark, problem, remedy));
+        }
     }
 
     /// A length of time as in `2s`; `name` is the setting's.
@@ -91,8 +111,11 @@ impl Reader<'_> {
         }
     }
 
-    fn resolve(&self, written: &str) -> Result<Secret, SecretError> {
+    fn resolve(&mut self, written: &str) -> Result<Secret, SecretError> {
         let reference = SecretRef::parse(written)?;
+        if let SecretRef::Env(name) = &reference {
+            self.variables.insert(name.clone());
+        }
         match self.secrets {
             SecretValues::Configured(fetched) => reference.resolve(self.root, self.vars, fetched),
             SecretValues::Known(known) => match known.get(&reference) {
@@ -115,9 +138,4 @@ impl Reader<'_> {
     ) -> Option<SecretString> {
         self.secret(whose, written).map(|secret| secret.text)
     }
-}
-
-/// The 1-based line of a byte offset.
-pub(super) fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
 }

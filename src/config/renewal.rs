@@ -8,10 +8,10 @@ use toml::{Table, Value};
 
 use crate::domain::Problems;
 
+use super::resolve;
 use super::secrets::{AwsSecrets, Secret, SecretError, SecretRef, SecretValues};
 use super::valid::Config;
 use super::vars::Vars;
-use super::{raw, resolve};
 
 /// The tables and settings that belong to what a process opens once: the journal, the clouds with
 /// their pace, the listener.
@@ -49,9 +49,8 @@ impl Config {
     pub fn with_secret(&self, secret: Secret, vars: &Vars) -> Result<Self, Problems> {
         let mut secrets = self.secrets.clone();
         secrets.insert(secret.reference.clone(), secret);
-        let raw = raw::parse(&self.file, &self.text)?;
         let values = SecretValues::Known(&secrets);
-        let read = resolve::resolve(&self.file, &self.text, raw, vars, values)?;
+        let read = resolve::draft(&self.file, &self.text, vars, values)?.valid()?;
         let mut config = self.clone();
         for (source, read) in config.sources.iter_mut().zip(read.sources) {
             source.secrets = read.secrets;

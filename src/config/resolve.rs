@@ -1,20 +1,25 @@
 //! Checks the configuration: turns the raw tables into a valid [`Config`](super::Config). A
 //! [`Reader`] collects every mistake, so that all are reported at once.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
-use crate::domain::{NoticeKind, Problem, Problems, Span};
+use crate::domain::{Danger, Mark, NoticeKind, Problem, Problems, Span};
 use crate::journal::JournalLocation;
 
+use super::cloud::ENDPOINT_VAR;
+use super::lenient;
 use super::raw::{JournalTable, RawConfig, RawHttp, RawJournal, RawLimits, RawPolicy, RawSeal};
+use super::raw_check::RawCheck;
 use super::reader::Reader;
-use super::seal;
-use super::secrets::{SecretValues, Secrets};
-use super::valid::{Config, HttpConfig, NotifyConfig, SealConfig};
+use super::seal::{self, SEAL_KEY_VAR};
+use super::secrets::{SecretRef, SecretValues, Secrets};
+use super::valid::{Config, Draft, HttpConfig, NotifyConfig, SealConfig};
 use super::vars::Vars;
 
 /// Overrides the file, for deployments that know the journal's location only at run time.
@@ -25,13 +30,17 @@ const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 /// Seconds.
 const DAY: u64 = 86_400;
 
-pub(super) fn resolve(
+/// Reads as much of the configuration as can be read. Without problems it is valid.
+///
+/// # Errors
+/// The text is not TOML.
+pub(super) fn draft(
     file: &str,
     text: &str,
-    raw: RawConfig,
     vars: &Vars,
     secrets: SecretValues<'_>,
-) -> Result<Config, Problems> {
+) -> Result<Draft, Problems> {
+    let (raw, problems, unread) = lenient::read(file, text)?;
     let root = Path::new(file).parent().unwrap_or(Path::new(""));
     let mut reader = Reader {
         file,
@@ -40,18 +49,20 @@ pub(super) fn resolve(
         vars,
         secrets,
         used: Secrets::new(),
-        problems: Vec::new(),
+        problems,
+        unread: &unread,
+        files: BTreeSet::new(),
+        variables: BTreeSet::new(),
     };
+    let marks = reader.marks(&raw);
     let (journal, index) = reader.journal(raw.journal);
     let (policy, approvals) = reader.policy(raw.policy);
     let cloud = reader.cloud(&raw.cloud);
     let http = reader.http(raw.http);
     let limits = &raw.limits;
-    let body = limits.body_bytes.as_ref();
-    let body_limit = reader.within("body_bytes", body, 1_024..=6 * 1024 * 1024, 256 * 1024);
+    let body_limit = reader.body_limit(limits);
     let budget_seconds = reader.within("seconds", limits.seconds.as_ref(), 1..=900, 25);
-    let unfinished = limits.unfinished.as_ref();
-    let unfinished = reader.within("unfinished", unfinished, 1..=1_000_000, 10_000);
+    let unfinished = reader.unfinished(limits);
     let (not_before_within, retry_for) = (&limits.not_before_within, &limits.retry_for);
     let not_before_within = reader.limit("not_before_within", not_before_within, 365 * DAY);
     let retry_for = reader.limit("retry_for", retry_for, DAY);
@@ -60,10 +71,8 @@ pub(super) fn resolve(
     let notify = reader.notify(&raw.notify, &sources);
     let notice = reader.notice(&raw.limits, &notify);
     let seal = reader.seal(&raw.seal, &journal);
-    if !reader.problems.is_empty() {
-        return Err(Problems(reader.problems));
-    }
-    Ok(Config {
+    let allowed = reader.allowed(&raw.check);
+    let config = Config {
         file: file.to_owned(),
         text: text.to_owned(),
         secrets: reader.used,
@@ -84,10 +93,53 @@ pub(super) fn resolve(
         not_before_within,
         retry_for,
         retry_age,
+        allowed,
+        marks,
+        files: reader.files,
+        variables: reader.variables,
+    };
+    Ok(Draft {
+        config,
+        problems: reader.problems,
+        complete: unread.is_empty(),
     })
 }
 
 impl Reader<'_> {
+    /// Where the settings are written whose use can fail, and that no variable overrides.
+    fn marks(&self, raw: &RawConfig) -> BTreeMap<&'static str, Mark> {
+        let cloud = &raw.cloud;
+        let spans = [
+            ("journal", place(&raw.journal), JOURNAL_VAR),
+            ("policy", place(&raw.policy), ""),
+            ("cloud.endpoint", place(&cloud.endpoint), ENDPOINT_VAR),
+            ("seal.key", place(&raw.seal.key), SEAL_KEY_VAR),
+        ];
+        let overridden = |variable: &str| self.vars.get(variable).is_some_and(|v| !v.is_empty());
+        let written = spans
+            .into_iter()
+            .filter(|(_, _, variable)| !overridden(variable));
+        let written = written.filter_map(|(name, span, _)| Some((name, span?)));
+        written
+            .map(|(name, span)| (name, self.mark(span)))
+            .collect()
+    }
+
+    /// The dangers that `check` does not warn of.
+    fn allowed(&mut self, raw: &RawCheck) -> BTreeSet<Danger> {
+        let mut allowed = BTreeSet::new();
+        for written in &raw.allow {
+            match written.get_ref().parse::<Danger>() {
+                Ok(danger) => drop(allowed.insert(danger)),
+                Err(problem) => {
+                    let text = format!("check.allow: {}", problem.problem);
+                    self.problem(written, text, problem.remedy);
+                }
+            }
+        }
+        allowed
+    }
+
     /// The place, and that of the index when it is another.
     fn journal(
         &mut self,
@@ -99,12 +151,9 @@ impl Reader<'_> {
             return (place, index);
         }
         let Some(written) = written else {
-            let place = format!("{}:1", self.file);
-            self.problems.push(Problem::new(
-                place,
-                "journal is missing",
-                "write file:DIR, s3://bucket/prefix, gs://…, az://… or memory:",
-            ));
+            let remedy =
+                "write journal = \"file:DIR\", or s3://bucket/prefix, gs://…, az://… or memory:";
+            self.missing("journal", remedy);
             return (JournalLocation::Memory, None);
         };
         let JournalTable { place, index } = &written.get_ref().0;
@@ -131,12 +180,32 @@ impl Reader<'_> {
 
     fn place_at<T>(&mut self, at: &Spanned<T>, field: &str, text: &str) -> JournalLocation {
         match text.parse::<JournalLocation>() {
-            Ok(location) => location.relative_to(self.root),
+            // A stand-in: that it is missing is reported already.
+            Err(_) if text.is_empty() && self.unread.has("journal.place") => {
+                JournalLocation::Memory
+            }
+            Ok(location) => {
+                let location = location.relative_to(self.root);
+                if let JournalLocation::Directory(dir) = &location {
+                    self.directory(at, field, dir);
+                }
+                location
+            }
             Err(problem) => {
                 let text = format!("{field}: {}", problem.problem);
                 self.problem(at, text, problem.remedy);
                 JournalLocation::Memory
             }
+        }
+    }
+
+    /// Refuses a directory in the way of which a file is.
+    fn directory<T>(&mut self, at: &Spanned<T>, field: &str, dir: &Path) {
+        let file = dir.ancestors().find(|path| path.exists() && !path.is_dir());
+        if let Some(file) = file {
+            let problem = format!("{field}: {} is a file, not a directory", file.display());
+            let remedy = "name a directory, or one that does not exist yet";
+            self.problem(at, problem, remedy);
         }
     }
 
@@ -188,6 +257,16 @@ impl Reader<'_> {
         }
     }
 
+    fn body_limit(&mut self, limits: &RawLimits) -> usize {
+        let written = limits.body_bytes.as_ref();
+        self.within("body_bytes", written, 1_024..=6 * 1024 * 1024, 256 * 1024)
+    }
+
+    fn unfinished(&mut self, limits: &RawLimits) -> usize {
+        let written = limits.unfinished.as_ref();
+        self.within("unfinished", written, 1..=1_000_000, 10_000)
+    }
+
     /// A span of `[limits]`, or its default in seconds.
     fn limit(&mut self, name: &str, written: &Option<Spanned<String>>, default: u64) -> Duration {
         let written = written.as_ref();
@@ -212,15 +291,22 @@ impl Reader<'_> {
     }
 
     fn seal(&mut self, raw: &RawSeal, journal: &JournalLocation) -> Option<SealConfig> {
+        let key = raw.key.as_ref().map(|key| SecretRef::parse(key.get_ref()));
+        if let Some(Ok(SecretRef::Env(name))) = key {
+            self.variables.insert(name);
+        }
         match seal::read(raw, self, journal) {
             Ok(seal) => seal,
-            Err((offset, problem)) => {
-                let place = self.place(offset);
+            Err((span, problem)) => {
+                let mark = span.map_or_else(|| Mark::whole(self.file), |span| self.mark(span));
                 let text = format!("seal.{}: {}", problem.field, problem.problem);
-                self.problems
-                    .push(Problem::new(place, text, problem.remedy));
+                self.problems.push(Problem::at(mark, text, problem.remedy));
                 None
             }
         }
     }
+}
+
+fn place<T>(written: &Option<Spanned<T>>) -> Option<Range<usize>> {
+    written.as_ref().map(Spanned::span)
 }

@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::raw::{JournalTable, PolicyTable, RawConfig, RawJournal, RawPolicy};
-use crate::domain::NoticeKind;
+use crate::domain::{Danger, NoticeKind};
 use crate::inbound::Map;
 
 /// Where a secret is kept; never the secret itself.
@@ -48,6 +48,20 @@ impl JsonSchema for NoticeName {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let all: Vec<&str> = NoticeKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        json_schema!({ "enum": all })
+    }
+}
+
+/// The name of a warning of `check`.
+pub(super) struct DangerName;
+
+impl JsonSchema for DangerName {
+    fn schema_name() -> Cow<'static, str> {
+        "Warning".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let all: Vec<&str> = Danger::ALL.iter().map(|danger| danger.as_str()).collect();
         json_schema!({ "enum": all })
     }
 }

@@ -2,6 +2,7 @@
 //! Takes the raw table, the variables and the journal's place; returns a [`SealConfig`]. Does not
 //! read the key file, because it is made on first use.
 
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use toml::Spanned;
@@ -20,8 +21,8 @@ pub const SEAL_KEY_VAR: &str = "SHAREHOOK_SEAL_KEY";
 const DEFAULT_KEY_FILE: &str = "seal.key";
 const DEFAULT_NAME: &str = "sharehook-journal";
 
-/// A mistake in `[seal]`, with the offset of the wrong value.
-type Mistake = (usize, Problem);
+/// A mistake in `[seal]`, with the place of the wrong value, if it is in the file.
+type Mistake = (Option<Range<usize>>, Problem);
 
 /// Reads the table. `None`: the journal is not sealed, because it is in memory, or elsewhere
 /// than in a directory and there is no key.
@@ -58,30 +59,30 @@ fn key(
         return match journal {
             JournalLocation::Directory(_) => {
                 let path = root.join(DEFAULT_KEY_FILE);
-                outside(&path, journal).map_err(|problem| (0, problem))?;
+                outside(&path, journal).map_err(|problem| (None, problem))?;
                 Ok(Some(SealKey::File(path)))
             }
             JournalLocation::Memory => Ok(None),
             JournalLocation::S3(_) | JournalLocation::Gcs(_) | JournalLocation::Azure(_) => {
                 match start(&raw.name).or(start(&raw.every)) {
                     None => Ok(None),
-                    Some(offset) => {
+                    Some(span) => {
                         let remedy = format!("write key = \"env:NAME\", or set {SEAL_KEY_VAR}");
-                        Err((offset, Problem::new("key", "is missing", remedy)))
+                        Err((Some(span), Problem::new("key", "is missing", remedy)))
                     }
                 }
             }
         };
     };
-    let at = written.span().start;
+    let at = Some(written.span());
     let wrong = |error: SecretError| {
         let problem = Problem::new("key", error.to_string(), error.remedy());
-        (at, problem)
+        (at.clone(), problem)
     };
     match SecretRef::parse(written.get_ref()).map_err(wrong)? {
         SecretRef::File(path) => {
             let path = root.join(path);
-            outside(&path, journal).map_err(|problem| (at, problem))?;
+            outside(&path, journal).map_err(|problem| (at.clone(), problem))?;
             Ok(Some(SealKey::File(path)))
         }
         elsewhere @ (SecretRef::Env(_) | SecretRef::Aws(_)) => match secrets {
@@ -117,7 +118,7 @@ fn name(written: Option<&Spanned<String>>) -> Result<String, Mistake> {
     }
     let remedy = "use letters, digits, - _ . / and 100 characters at most";
     let problem = Problem::new("name", "is not valid in a checkpoint", remedy);
-    Err((written.map_or(0, |name| name.span().start), problem))
+    Err((written.map(Spanned::span), problem))
 }
 
 fn every(
@@ -131,15 +132,12 @@ fn every(
     };
     text.parse().map(Some).map_err(|problem: Problem| {
         let field = "every".to_owned();
-        (
-            written.map_or(0, |every| every.span().start),
-            Problem { field, ..problem },
-        )
+        (written.map(Spanned::span), Problem { field, ..problem })
     })
 }
 
-fn start(written: &Option<Spanned<String>>) -> Option<usize> {
-    written.as_ref().map(|written| written.span().start)
+fn start(written: &Option<Spanned<String>>) -> Option<Range<usize>> {
+    written.as_ref().map(Spanned::span)
 }
 
 /// Removes `.` and `..` from the path by its text only, without following links.

@@ -179,7 +179,7 @@ impl AwsStore {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The text has another form. It is not shown, because it may be a pasted secret.
-    #[error("is not a reference to a secret")]
+    #[error("the value is not a reference to a secret")]
     NotAReference,
     /// Nothing follows the scheme.
     #[error("{0}: is not followed by a name")]

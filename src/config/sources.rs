@@ -1,16 +1,16 @@
 //! `[[source]]`: names, secrets, origins, maps. In: the raw tables. Out: the valid sources, and the
 //! mistakes in the others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::domain::SourceName;
+use crate::domain::{Mark, SourceName};
 use crate::inbound::{Map, ReplyRules, SchemeKind};
 
 use super::raw::RawSource;
-use super::reader::{Reader, line_of};
+use super::reader::Reader;
 use super::secrets::{Secret, SecretValues};
 use super::valid::{MapRef, SourceConfig};
 
@@ -24,6 +24,7 @@ impl Reader<'_> {
         let mut names = BTreeSet::new();
         let mut sources = Vec::with_capacity(raw.len());
         for entry in raw {
+            let before = self.problems.len();
             let source = entry.get_ref();
             let name = match source.name.get_ref().parse::<SourceName>() {
                 Ok(name) if names.insert(name.clone()) => Some(name),
@@ -55,7 +56,9 @@ impl Reader<'_> {
                     problem.remedy,
                 );
             }
-            let line = line_of(self.text, entry.span().start);
+            let mark = self.mark(entry.span());
+            let fields = self.fields(source);
+            let sound = self.problems.len() == before && !self.unread.within(&entry.span());
             if let (Some(name), Some(map)) = (name, map) {
                 let scheme = source.scheme.get_ref().clone();
                 let handshake = source
@@ -72,11 +75,28 @@ impl Reader<'_> {
                     replies,
                     events,
                     map,
-                    line,
+                    mark,
+                    fields,
+                    sound,
                 });
             }
         }
         sources
+    }
+
+    fn fields(&self, source: &RawSource) -> BTreeMap<String, Mark> {
+        let secrets = source.secrets.iter().enumerate();
+        let secrets = secrets.map(|(n, secret)| (format!("secrets[{n}]"), secret.span()));
+        let first = source
+            .secrets
+            .first()
+            .map(|secret| ("secrets".to_owned(), secret.span()));
+        let from = source
+            .from
+            .first()
+            .map(|from| ("from".to_owned(), from.span()));
+        let spans = secrets.chain(first).chain(from);
+        spans.map(|(name, span)| (name, self.mark(span))).collect()
     }
 
     fn secrets(&mut self, source: &RawSource) -> Vec<Secret> {
@@ -97,7 +117,9 @@ impl Reader<'_> {
     fn from(&mut self, source: &RawSource) -> Vec<String> {
         let mut from = Vec::new();
         for written in &source.from {
-            match written.get_ref().strip_prefix("env:") {
+            let variable = written.get_ref().strip_prefix("env:");
+            self.variables.extend(variable.map(str::to_owned));
+            match variable {
                 None => from.push(written.get_ref().clone()),
                 Some(name) => match self.vars.get(name).filter(|v| !v.is_empty()) {
                     Some(value) => from.push(value.clone()),
@@ -177,6 +199,7 @@ impl Reader<'_> {
                 "remove it, or use scheme = \"sns\"",
             );
         }
+        self.files.insert(written.get_ref().clone());
         let path = self.root.join(written.get_ref());
         std::fs::read(&path).unwrap_or_else(|error| {
             let problem = format!("issuers {} cannot be read: {error}", path.display());
@@ -193,6 +216,7 @@ impl Reader<'_> {
         if Map::builtin_names().any(|known| known == name) {
             return Some(MapRef::Builtin(name.clone()));
         }
+        self.files.insert(name.clone());
         let path = self.root.join(name);
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(MapRef::File(path.display().to_string(), text)),

@@ -1,13 +1,16 @@
 //! A valid configuration: [`Config`] and its parts. Values only; the other files of this folder read
 //! and check them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::domain::{NoticeKind, NoticeRules, ServedRegions, Site, SourceName, Span, Subscription};
+use crate::domain::{
+    Danger, Mark, NoticeKind, NoticeRules, Problem, Problems, ServedRegions, Site, SourceName,
+    Span, Subscription,
+};
 use crate::inbound::{Handshake, ReplyRules, SchemeSpec};
 use crate::journal::JournalLocation;
 use crate::notify::{Address, Auth, Preset};
@@ -57,6 +60,42 @@ pub struct Config {
     pub retry_age: Duration,
     /// Requests of one source that a server may have unfinished.
     pub unfinished: usize,
+    /// The dangers that `check` does not warn of.
+    pub allowed: BTreeSet<Danger>,
+    /// The files that it names, as written: maps, templates, certificates. Neither the policy nor a
+    /// file with a secret.
+    pub files: BTreeSet<String>,
+    /// The variables that it reads, without those that override it.
+    pub variables: BTreeSet<String>,
+    /// Where the settings are written whose use can fail: `journal`, `policy`, `cloud.endpoint`,
+    /// `seal.key`.
+    pub marks: BTreeMap<&'static str, Mark>,
+}
+
+/// What could be read of a configuration, and what is wrong with the rest.
+#[derive(Debug)]
+pub struct Draft {
+    /// The configuration, with defaults in place of what is wrong. Only for the search for more
+    /// problems, unless there are none.
+    pub config: Config,
+    /// Every problem, each with its place.
+    pub problems: Vec<Problem>,
+    /// Whether every value of the text has its type.
+    pub complete: bool,
+}
+
+impl Draft {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// Its problems.
+    pub fn valid(self) -> Result<Config, Problems> {
+        if self.problems.is_empty() {
+            Ok(self.config)
+        } else {
+            Err(Problems(self.problems))
+        }
+    }
 }
 
 impl Config {
@@ -65,6 +104,20 @@ impl Config {
         ServedRegions {
             site: self.cloud.site,
             added: self.cloud.regions.clone(),
+        }
+    }
+
+    /// Where a setting is written; the file's first line when it is not.
+    pub(crate) fn mark(&self, setting: &'static str) -> Mark {
+        let written = self.marks.get(setting).cloned();
+        written.unwrap_or_else(|| Mark::whole(&self.file))
+    }
+
+    /// A problem of a setting. Its place is the setting's name when it is not written in the file.
+    pub(crate) fn problem(&self, setting: &'static str, problem: &str, remedy: &str) -> Problem {
+        match self.marks.get(setting) {
+            Some(mark) => Problem::at(mark.clone(), format!("{setting}: {problem}"), remedy),
+            None => Problem::new(setting, problem, remedy),
         }
     }
 
@@ -129,8 +182,12 @@ pub struct SourceConfig {
     pub events: Vec<String>,
     /// How an event becomes a request.
     pub map: MapRef,
-    /// The line of its `[[source]]`, for errors found later.
-    pub line: usize,
+    /// Its `[[source]]`, for errors found later.
+    pub mark: Mark,
+    /// Its fields that can be wrong together, as in `secrets[0]`.
+    pub fields: BTreeMap<String, Mark>,
+    /// Whether all of it could be read. The sources of a [`Config`] that was read without problems are.
+    pub sound: bool,
 }
 
 impl SourceConfig {
@@ -164,8 +221,8 @@ pub struct NotifyConfig {
     pub ca: Vec<u8>,
     /// The HTTP proxy on the way there.
     pub proxy: Option<String>,
-    /// The line of its `[[notify]]`, for errors found later.
-    pub line: usize,
+    /// Its `[[notify]]`, for errors found later.
+    pub mark: Mark,
 }
 
 /// Settings of the HTTP service.
@@ -186,16 +243,16 @@ pub const DEFAULT_ACCOUNT: &str = "default";
 pub struct AccountConfig {
     /// Its name, as the journal and the plan show it.
     pub name: String,
-    /// The role to assume, as written, and its line.
-    pub role_arn: Option<(String, usize)>,
+    /// The role to assume, as written, and its place.
+    pub role_arn: Option<(String, Mark)>,
     /// Its own key, as id and secret; `None` for the credentials of the process.
     pub key: Option<(SecretString, SecretString)>,
     /// The regions of the account; empty means all.
     pub regions: BTreeSet<String>,
     /// The prefixes of its images' ids; empty means all.
     pub images: BTreeSet<String>,
-    /// The line of its table.
-    pub line: usize,
+    /// Its table.
+    pub mark: Mark,
 }
 
 impl AccountConfig {

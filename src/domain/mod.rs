@@ -3,12 +3,14 @@
 
 mod action;
 mod cloud_error;
+mod danger;
 mod digest;
 mod fault;
 mod fields;
 mod ids;
 mod json;
 mod loopback;
+mod mark;
 mod native;
 mod notice;
 mod outcome;
@@ -25,10 +27,12 @@ mod visible;
 
 pub use action::Action;
 pub use cloud_error::{CloudError, ErrorClass, Family};
+pub use danger::{Danger, Warning};
 pub use fault::Fault;
 pub use ids::{AccountId, BlueprintId, CvmImageId, Identity, ImageRef, NotifyName, SourceName};
 pub use json::{JsonFlaw, UniqueKeys, read_json};
 pub(crate) use loopback::is_loopback;
+pub use mark::Mark;
 pub use notice::{Notice, NoticeKind, NoticeRules, Subscription};
 pub use outcome::{Item, ItemResult, ResultKind, Status};
 pub use person::PersonName;

@@ -1,8 +1,11 @@
 //! A problem with an input, for its author: the field, the problem, the remedy.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use super::mark::Mark;
 
 /// A problem with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +16,9 @@ pub struct Problem {
     pub problem: String,
     /// What to write instead.
     pub remedy: String,
+    /// The piece of a file that it is about; no record and no answer has it.
+    #[serde(skip)]
+    pub mark: Option<Box<Mark>>,
 }
 
 impl Problem {
@@ -26,6 +32,30 @@ impl Problem {
             field: field.into(),
             problem: problem.into(),
             remedy: remedy.into(),
+            mark: None,
+        }
+    }
+
+    /// A problem of a piece of a file, whose field is file and line.
+    pub fn at(mark: Mark, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::new(mark.to_string(), problem, remedy).marked(mark)
+    }
+
+    /// The same with its place in a file.
+    #[must_use]
+    pub fn marked(self, mark: Mark) -> Self {
+        Self {
+            mark: Some(Box::new(mark)),
+            ..self
+        }
+    }
+
+    /// The same for a file that was named without its folder.
+    #[must_use]
+    pub fn within(self, folder: &Path) -> Self {
+        match self.mark {
+            Some(mark) => Self::at(mark.within(folder), self.problem, self.remedy),
+            None => self,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::config::Vars;
+use crate::domain::Problem;
 
 /// The host of a program that was started without a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,13 @@ const UNNAMED_PORT: u16 = 9000;
 pub(crate) struct PortError {
     name: &'static str,
     value: String,
+}
+
+impl From<PortError> for Problem {
+    fn from(error: PortError) -> Self {
+        let problem = format!("{:?} is not a port", error.value);
+        Self::new(error.name, problem, "set it to 1 to 65535, or unset it")
+    }
 }
 
 /// Detects the host by its variables; `Ok(None)` when no variable of a host is set.

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use super::bound::{self, Run};
 use super::lint::lint;
 use super::natives;
+use super::terms::problem_at;
 use super::value::Value;
 use crate::domain::{Problem, Problems};
 
@@ -125,7 +126,8 @@ fn compile_here(text: &str, name: &str) -> Result<Program, Problems> {
     compiler.compile(modules).map(Program).map_err(|errors| {
         let undefined = errors.into_iter().flat_map(|(_, errors)| errors);
         let problem = |(what, kind): (&str, jaq_core::compile::Undefined)| {
-            wrong(format!("{} {what} is not supported", kind.as_str()))
+            let problem = format!("{} {what} is not supported", kind.as_str());
+            problem_at(text, name, what, problem, REMEDY)
         };
         Problems(undefined.map(problem).collect())
     })

@@ -2,12 +2,12 @@
 //! filter. Out: every problem with it. The engine does not stop endless filters, so a filter that
 //! might not end is not loaded.
 
-use jaq_core::load::lex::{Lexer, StrPart};
+use jaq_core::load::lex::{Expect, Lexer, StrPart};
 use jaq_core::load::parse::{BinaryOp, Def, Parser, Pattern, Term};
 use jaq_core::ops::Math;
 
 use super::expressions::compile_expression;
-use super::terms::{children, first_text, pattern_of, position, yields_several};
+use super::terms::{children, first_text, pattern_of, problem_at, yields_several};
 use crate::domain::{Problem, shown};
 
 /// Maximum length of a map, in bytes.
@@ -77,19 +77,28 @@ pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
     };
     match Lexer::new(text).lex() {
         Err(errors) => {
-            for (_, found) in errors.into_iter().take(MAX_ERRORS) {
-                lint.say(
-                    found,
-                    "cannot be read here".into(),
-                    "check quotes and brackets, and that only jq is written",
-                );
+            for (expected, found) in errors.into_iter().take(MAX_ERRORS) {
+                let (at, problem, remedy) = match expected {
+                    Expect::Delim(open) => (
+                        open,
+                        format!("this {open} has no {}", expected.as_str()),
+                        "close it",
+                    ),
+                    _ => (
+                        found,
+                        "cannot be read here".into(),
+                        "check quotes and brackets, and that only jq is written",
+                    ),
+                };
+                lint.say(at, problem, remedy);
             }
         }
         Ok(tokens) => match Parser::new(&tokens).parse(|parser| parser.term()) {
             Ok(term) => lint.term(&term, 0),
             Err(errors) => {
                 for (expected, found) in errors.into_iter().take(MAX_ERRORS) {
-                    let at = found.map_or("", |token| token.0);
+                    let end = text.get(text.trim_end().len()..).unwrap_or_default();
+                    let at = found.map_or(end, |token| token.0);
                     lint.syntax(at, expected.as_str());
                 }
             }
@@ -117,11 +126,8 @@ struct Lint<'a> {
 impl<'a> Lint<'a> {
     /// A problem at a piece of the text.
     fn say(&mut self, at: &str, problem: String, remedy: &str) {
-        let field = match position(self.text, at) {
-            Some((line, column)) => format!("{}:{line}:{column}", self.name),
-            None => self.name.to_owned(),
-        };
-        self.problems.push(Problem::new(field, problem, remedy));
+        self.problems
+            .push(problem_at(self.text, self.name, at, problem, remedy));
     }
 
     fn syntax(&mut self, at: &str, expected: &str) {

@@ -4,6 +4,8 @@ use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Pattern, Term};
 use jaq_core::path::{Part, Path};
 
+use crate::domain::{Mark, Problem};
+
 /// Whether a term plainly yields several values: a comma or an iteration outside brackets.
 pub(super) fn yields_several(term: &Term<&str>) -> bool {
     match term {
@@ -88,10 +90,21 @@ pub(super) fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
     }
 }
 
-/// Line and column, from 1, where a slice of the text begins; `None` for a slice of another text.
-pub(super) fn position(text: &str, part: &str) -> Option<(usize, usize)> {
-    let offset = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-    let before = text.get(..offset)?;
-    let line = before.rsplit('\n').next()?;
-    Some((before.split('\n').count(), line.chars().count() + 1))
+/// A problem at `part`, a slice of the program's text; of the whole program for another slice.
+pub(super) fn problem_at(
+    text: &str,
+    name: &str,
+    part: &str,
+    problem: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Problem {
+    let start = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize);
+    match start.filter(|start| *start <= text.len()) {
+        Some(start) => {
+            let mark = Mark::of(name, text, start..start + part.len());
+            let field = format!("{mark}:{}", mark.column);
+            Problem::new(field, problem, remedy).marked(mark)
+        }
+        None => Problem::at(Mark::whole(name), problem, remedy),
+    }
 }

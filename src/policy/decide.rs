@@ -85,7 +85,7 @@ impl PolicySet {
 
     /// The approvers that may approve one item, up to the required number, each with the policies that
     /// allow it. Only a share needs approval: a cancel must stay easy.
-    fn approvals(
+    pub(super) fn approvals(
         &self,
         asked: &AuthorizationRequest<'_>,
         item: &Item,
@@ -130,7 +130,7 @@ impl PolicySet {
     }
 
     /// One authorization by Cedar: the policies that allow it, or the reason for its denial.
-    fn authorize(
+    pub(super) fn authorize(
         &self,
         request: Result<Request, String>,
         entities: &Entities,
@@ -171,13 +171,13 @@ struct Allowed {
 }
 
 /// An approver that may approve one item, and the policies that allow it.
-struct Counted {
+pub(super) struct Counted {
     approver: String,
     policies: BTreeSet<String>,
 }
 
 /// One authorization that was denied.
-struct Denial {
+pub(super) struct Denial {
     why: String,
     /// The policies that forbade it; none for a default deny.
     policies: BTreeSet<String>,

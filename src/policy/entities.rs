@@ -11,7 +11,9 @@ use super::files::ENTITIES;
 use super::schema::{SchemaNames, cedar_problem, clipped, uid};
 use super::source_facts::SourceFacts;
 use super::source_text;
-use crate::domain::{AccountId, ImageRef, PersonName, Problem, Problems, SourceName};
+use crate::domain::{
+    AccountId, Danger, ImageRef, Mark, PersonName, Problem, Problems, SourceName, Warning,
+};
 
 /// The entities that are known before a request arrives.
 #[derive(Debug)]
@@ -23,22 +25,32 @@ pub(super) struct KnownEntities {
     pub(super) images: HashMap<String, Value>,
     /// The names of the configured sources.
     pub(super) sources: BTreeSet<SourceName>,
-    pub(super) warnings: Vec<Problem>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl KnownEntities {
-    /// A warning when a policy names `group` at `place` and the entities do not list it, so that it has
-    /// no members.
-    pub(super) fn unlisted(&self, group: &EntityUid, place: &str) -> Option<Problem> {
-        if self.store.get(group).is_some() {
+    /// A warning when a policy at `mark` names a group that the entities do not list, so that it has
+    /// no members, or a source that is not configured.
+    pub(super) fn unknown(
+        &self,
+        named: &EntityUid,
+        mark: &Mark,
+        names: &SchemaNames,
+    ) -> Option<Warning> {
+        if let Some(source) = names.source_of(named) {
+            let known = self.sources.iter().any(|known| known.as_str() == source);
+            return (!known).then(|| {
+                let problem = format!("names {named}, and no [[source]] has the name {source:?}");
+                let remedy = "correct the name, or add the source to the configuration";
+                Danger::UnknownSource.at(Problem::at(mark.clone(), problem, remedy))
+            });
+        }
+        if names.is_supplied(named.type_name()) || self.store.get(named).is_some() {
             return None;
         }
+        let problem = format!("names {named}, which {ENTITIES} does not list");
         let remedy = format!("correct the name, or list the group in {ENTITIES}");
-        Some(Problem::new(
-            place,
-            format!("names {group}, which {ENTITIES} does not list"),
-            remedy,
-        ))
+        Some(Danger::UnlistedGroup.at(Problem::at(mark.clone(), problem, remedy)))
     }
 }
 
@@ -87,7 +99,8 @@ pub(super) fn read(
     if !reader.problems.is_empty() {
         return Err(Problems(reader.problems));
     }
-    let warnings = unlisted_groups(&reader.entities, &reader.seen, text, names);
+    let mut warnings = unlisted_groups(&reader.entities, &reader.seen, text, names);
+    warnings.extend(unknown_sources(&reader.seen, &reader.facts, text, names));
     let store = Entities::from_entities(reader.entities, Some(schema))
         .map_err(|error| cedar_problem(&DetailedError::from(&error), ENTITIES, text, 0))?;
     Ok(KnownEntities {
@@ -118,17 +131,17 @@ impl Reader<'_> {
             uid: id,
             offset,
         } = element;
-        let place = |offset| source_text::place(ENTITIES, self.text, offset);
+        let mark = |offset| mark_of(self.text, offset, &id);
         if let Some(first) = self.seen.insert(id.clone(), offset) {
-            let problem = format!("{id} is at {} already", place(first));
-            return Err(Problem::new(
-                place(offset),
+            let problem = format!("{id} is at {} already", mark(first));
+            return Err(Problem::at(
+                mark(offset),
                 problem,
                 "make one entity of the two",
             ));
         }
         let has_region = complete(&mut value, &id, &self.facts, self.names)
-            .map_err(|(problem, remedy)| Problem::new(place(offset), problem, remedy))?;
+            .map_err(|(problem, remedy)| Problem::at(mark(offset), problem, remedy))?;
         let entity = self.entity(value.clone(), offset)?;
         if has_region {
             self.entities.push(entity);
@@ -156,26 +169,30 @@ impl Reader<'_> {
     }
 }
 
+/// The id of the entity that begins at `offset`, or the rest of the line where it is written otherwise.
+fn mark_of(text: &str, offset: usize, id: &EntityUid) -> Mark {
+    let quoted = format!("{:?}", id.id().unescaped());
+    let line = text.get(offset..).and_then(|rest| rest.lines().next());
+    let span = match line.and_then(|line| line.find(&quoted)) {
+        Some(at) => offset + at..offset + at + quoted.len(),
+        None => offset..offset,
+    };
+    Mark::of(ENTITIES, text, span)
+}
+
 /// The file's elements, each with its offset; elements without a readable uid become problems.
 fn elements(text: &str, problems: &mut Vec<Problem>) -> Result<Vec<Element>, Problem> {
     const SHAPE: &str = "write a JSON array of entities: {\"uid\": {\"type\", \"id\"}, \"attrs\": {}, \"parents\": []}";
     let json: JsonValueWithNoDuplicateKeys = serde_json::from_str(text).map_err(|error| {
-        Problem::new(
-            format!("{ENTITIES}:{}", error.line()),
-            clipped(&error.to_string()),
-            SHAPE,
-        )
+        let mark = source_text::mark_of_line(ENTITIES, text, error.line(), error.column());
+        Problem::at(mark, clipped(&error.to_string()), SHAPE)
     })?;
     let Value::Array(values) = Value::from(json) else {
-        return Err(Problem::new(
-            format!("{ENTITIES}:1"),
-            "is not an array",
-            SHAPE,
-        ));
+        return Err(Problem::at(Mark::whole(ENTITIES), "is not an array", SHAPE));
     };
     if let Some(stray) = values.iter().position(|value| !value.is_object()) {
-        return Err(Problem::new(
-            format!("{ENTITIES}:1"),
+        return Err(Problem::at(
+            Mark::whole(ENTITIES),
             format!("element {stray} is not an object"),
             SHAPE,
         ));
@@ -187,11 +204,8 @@ fn elements(text: &str, problems: &mut Vec<Problem>) -> Result<Vec<Element>, Pro
             Ok(uid) => elements.push(Element { value, uid, offset }),
             Err(error) => {
                 let problem = format!("the uid is not readable: {error}");
-                problems.push(Problem::new(
-                    source_text::place(ENTITIES, text, offset),
-                    clipped(&problem),
-                    SHAPE,
-                ));
+                let mark = Mark::of(ENTITIES, text, offset..offset);
+                problems.push(Problem::at(mark, clipped(&problem), SHAPE));
             }
         }
     }
@@ -294,7 +308,7 @@ fn unlisted_groups(
     seen: &HashMap<EntityUid, usize>,
     text: &str,
     names: &SchemaNames,
-) -> Vec<Problem> {
+) -> Vec<Warning> {
     let mut reported: BTreeSet<String> = BTreeSet::new();
     let mut warnings = Vec::new();
     for entity in entities {
@@ -305,18 +319,40 @@ fn unlisted_groups(
             .filter(|parent| !seen.contains_key(parent) && !known(parent.type_name()))
         {
             if reported.insert(parent.to_string()) {
-                let place =
-                    source_text::place(ENTITIES, text, seen.get(&uid).copied().unwrap_or_default());
+                let offset = seen.get(&uid).copied().unwrap_or_default();
                 let problem = format!("{uid} is in {parent}, which has no entry of its own");
-                warnings.push(Problem::new(
-                    place,
+                warnings.push(Danger::UnlistedGroup.at(Problem::at(
+                    Mark::of(ENTITIES, text, offset..offset),
                     problem,
                     "correct the name, or add the group to the file",
-                ));
+                )));
             }
         }
     }
     warnings
+}
+
+/// One warning for all sources that are not configured, at the first entity of one.
+fn unknown_sources(
+    seen: &HashMap<EntityUid, usize>,
+    facts: &BTreeMap<&str, &SourceFacts>,
+    text: &str,
+    names: &SchemaNames,
+) -> Option<Warning> {
+    let foreign = seen.iter().filter_map(|(uid, offset)| {
+        let source = names.source_of(uid)?;
+        (!facts.contains_key(source)).then_some((*offset, source, uid))
+    });
+    let foreign: Vec<(usize, &str, &EntityUid)> = foreign.collect();
+    let (offset, _, first) = foreign.iter().min_by_key(|(offset, ..)| offset)?;
+    let sources: BTreeSet<&str> = foreign.iter().map(|(_, source, _)| *source).collect();
+    let sources = sources.into_iter().collect::<Vec<_>>().join(", ");
+    let problem = format!(
+        "{ENTITIES} lists people or groups of sources that the configuration does not have: {sources}"
+    );
+    let remedy = "correct the names, add the sources, or remove the entities";
+    let mark = mark_of(text, *offset, first);
+    Some(Danger::UnknownSource.at(Problem::at(mark, problem, remedy)))
 }
 
 #[cfg(test)]
@@ -344,7 +380,13 @@ mod tests {
         let text = sample_files().entities.unwrap();
         let entities = Entities::from_json_str(&text, Some(&schema)).unwrap();
         assert!(entities.iter().count() > 40);
-        assert!(read_text(&text).unwrap().warnings.is_empty());
+        let warnings = read_text(&text).unwrap().warnings;
+        let other = |warning: &&Warning| warning.danger != Danger::UnknownSource;
+        assert_eq!((warnings.len(), warnings.iter().find(other)), (1, None));
+        assert!(
+            warnings[0].problem.problem.contains("github, "),
+            "{warnings:?}"
+        );
     }
 
     #[test]
@@ -483,9 +525,25 @@ mod tests {
     fn a_member_of_a_group_that_nobody_lists_is_a_warning() {
         let text = "[\n{\"uid\":{\"type\":\"Share::Account\",\"id\":\"700000164995\"},\"parents\":[{\"type\":\"Share::AccountGroup\",\"id\":\"stagin\"}]}]";
         let known = read_text(text).unwrap();
-        assert_eq!(known.warnings[0].field, "entities.json:2");
-        assert!(known.warnings[0].problem.contains("stagin"));
-        let group: EntityUid = r#"Share::AccountGroup::"staging""#.parse().unwrap();
-        assert!(known.unlisted(&group, "a.cedar:1").is_some());
+        let problem = &known.warnings[0].problem;
+        assert_eq!(problem.field, "entities.json:2");
+        assert!(problem.problem.contains("stagin"));
+        let names = SchemaNames::new().unwrap();
+        for (named, danger) in [
+            (
+                r#"Share::AccountGroup::"staging""#,
+                Some(Danger::UnlistedGroup),
+            ),
+            (r#"Share::Source::"jria""#, Some(Danger::UnknownSource)),
+            (
+                r#"Share::Requester::"jria/a@example.com""#,
+                Some(Danger::UnknownSource),
+            ),
+            (r#"Share::Requester::"jira/a@example.com""#, None),
+            (r#"Share::Account::"700000164995""#, None),
+        ] {
+            let warned = known.unknown(&named.parse().unwrap(), &Mark::whole("a.cedar"), &names);
+            assert_eq!(warned.map(|warning| warning.danger), danger, "{named}");
+        }
     }
 }

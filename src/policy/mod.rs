@@ -4,11 +4,13 @@
 
 mod approved;
 mod authorization_request;
+mod dangers;
 mod decide;
 mod entities;
 mod explain;
 mod files;
 mod policy_set;
+mod probe;
 mod question;
 mod rules;
 mod schema;

@@ -1,9 +1,10 @@
 //! The policies of one directory, parsed and validated together. In: the directory's texts and the
 //! configured sources. Out: the policy set for all decisions, or every problem.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use cedar_policy::Schema;
+use cedar_policy::{EntityUid, Schema};
 
 use super::entities::{self, KnownEntities};
 use super::explain::Permit;
@@ -12,7 +13,7 @@ use super::rules;
 use super::schema::{APPROVE, SchemaNames};
 use super::source_facts::SourceFacts;
 use super::stack::with_enough_stack;
-use crate::domain::{Problem, Problems};
+use crate::domain::{Danger, Mark, Problem, Problems, Warning};
 
 /// Validated policies, for all decisions.
 #[derive(Debug)]
@@ -25,7 +26,11 @@ pub struct PolicySet {
     pub(super) permits: OnceLock<Vec<Permit>>,
     /// How many of the named approvers must be allowed to approve a share.
     pub(super) approvals: usize,
-    pub(super) warnings: Vec<Problem>,
+    /// The entities that the policies name.
+    pub(super) literals: BTreeSet<EntityUid>,
+    warnings: Vec<Warning>,
+    /// Where each policy is, by its `@id`.
+    pub(super) marks: BTreeMap<String, Mark>,
     pub(super) digest: String,
 }
 
@@ -53,7 +58,7 @@ impl PolicySet {
     ) -> Result<Self, Problems> {
         let names = SchemaNames::new()?;
         let schema = names.schema(files.schema.as_deref())?;
-        let rules = rules::read(&files.policies, &schema, &names);
+        let rules = rules::read(&files.policies, &schema);
         let known = entities::read(files.entities.as_deref(), sources, &schema, &names);
         let (rules, known) = match (rules, known) {
             (Ok(rules), Ok(known)) => (rules, known),
@@ -71,21 +76,24 @@ impl PolicySet {
         warnings.extend(known.warnings.iter().cloned());
         warnings.extend(
             rules
-                .groups
+                .named
                 .iter()
-                .filter_map(|group| known.unlisted(&group.uid, &group.place)),
+                .filter_map(|named| known.unknown(&named.uid, &named.mark, &names)),
         );
-        if approvals > 0 && !rules.permits(&names.action(APPROVE)) {
-            warnings.push(Problem::new(
+        let any = !rules.marks.is_empty();
+        if any && approvals > 0 && !rules.permits(&names.action(APPROVE)) {
+            warnings.push(Danger::NoPermit.at(Problem::new(
                 "policy",
                 "no permit is about \"approve\": every share is refused",
                 "write a permit for the action \"approve\", or set `approvals = 0`",
-            ));
+            )));
         }
         let policies = Self {
             schema,
             names,
             rules: rules.set,
+            marks: rules.marks,
+            literals: rules.named.into_iter().map(|named| named.uid).collect(),
             known,
             permits: OnceLock::new(),
             approvals,
@@ -101,8 +109,13 @@ impl PolicySet {
         &self.digest
     }
 
+    /// The `@id` of each policy, sorted.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.marks.keys().map(String::as_str)
+    }
+
     /// Probable mistakes that are not errors: a rule that can never apply, a group that is not listed.
-    pub fn warnings(&self) -> &[Problem] {
+    pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 }

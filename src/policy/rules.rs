@@ -8,9 +8,9 @@ use cedar_policy::{
     ActionConstraint, Effect, EntityUid, Policy, PolicyId, Schema, ValidationMode, Validator,
 };
 
-use super::schema::{SchemaNames, cedar_problem};
+use super::schema::cedar_problem;
 use super::source_text;
-use crate::domain::{Problem, Problems};
+use crate::domain::{Danger, Mark, Problem, Problems, Warning};
 
 /// The policy id in the records of the service's own revocations; no policy may have it.
 pub(super) const EXPIRY: &str = "expiry";
@@ -19,31 +19,37 @@ pub(super) const EXPIRY: &str = "expiry";
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) set: cedar_policy::PolicySet,
-    pub(super) warnings: Vec<Problem>,
-    /// Every group that a policy names, with the first place that names it.
-    pub(super) groups: Vec<NamedGroup>,
+    pub(super) warnings: Vec<Warning>,
+    /// Every entity that a policy names, with the first place that names it.
+    pub(super) named: Vec<NamedEntity>,
+    /// Where each policy is, by its `@id`.
+    pub(super) marks: BTreeMap<String, Mark>,
 }
 
 impl Rules {
     /// Whether any permit applies to `action`.
     pub(super) fn permits(&self, action: &EntityUid) -> bool {
-        let about = |policy: &Policy| match policy.action_constraint() {
-            ActionConstraint::Any => true,
-            ActionConstraint::Eq(uid) => uid == *action,
-            ActionConstraint::In(uids) => uids.contains(action),
-        };
         self.set
             .policies()
-            .any(|policy| policy.effect() == Effect::Permit && about(policy))
+            .any(|policy| policy.effect() == Effect::Permit && is_about(policy, action))
     }
 }
 
-/// A group that a policy names: an entity that no request supplies.
+/// Whether a policy's scope includes the action.
+pub(super) fn is_about(policy: &Policy, action: &EntityUid) -> bool {
+    match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(uid) => uid == *action,
+        ActionConstraint::In(uids) => uids.contains(action),
+    }
+}
+
+/// An entity that a policy names.
 #[derive(Debug)]
-pub(super) struct NamedGroup {
+pub(super) struct NamedEntity {
     pub(super) uid: EntityUid,
-    /// `file:line` of the policy.
-    pub(super) place: String,
+    /// The policy.
+    pub(super) mark: Mark,
 }
 
 /// The place of a policy.
@@ -55,12 +61,12 @@ struct Site<'a> {
 }
 
 impl Site<'_> {
-    fn place(&self) -> String {
-        source_text::place(self.file, self.text, self.offset)
+    fn mark(&self) -> Mark {
+        Mark::of(self.file, self.text, self.offset..self.offset)
     }
 
     fn problem(&self, problem: impl Into<String>, remedy: &str) -> Problem {
-        Problem::new(self.place(), problem, remedy)
+        Problem::at(self.mark(), problem, remedy)
     }
 }
 
@@ -69,11 +75,7 @@ impl Site<'_> {
 /// # Errors
 /// A text that does not parse; a missing or repeated `@id`; a template; a policy that strict
 /// validation refuses.
-pub(super) fn read(
-    files: &[(String, String)],
-    schema: &Schema,
-    names: &SchemaNames,
-) -> Result<Rules, Problems> {
+pub(super) fn read(files: &[(String, String)], schema: &Schema) -> Result<Rules, Problems> {
     let mut sites: BTreeMap<PolicyId, Site<'_>> = BTreeMap::new();
     let mut set = cedar_policy::PolicySet::new();
     let mut problems = Vec::new();
@@ -93,7 +95,10 @@ pub(super) fn read(
     let problem_of = |id: &PolicyId, found: DetailedError| match sites.get(id) {
         Some(site) => {
             let mut problem = cedar_problem(&found, site.file, site.text, site.offset);
-            problem.problem = problem.problem.replacen("for policy", "policy", 1);
+            let cedars = format!("for policy `{id}`, ");
+            if let Some(what) = problem.problem.strip_prefix(&cedars) {
+                problem.problem = format!("policy {id}: {what}");
+            }
             problem
         }
         None => cedar_problem(&found, "policy", "", 0),
@@ -104,27 +109,31 @@ pub(super) fn read(
             .map(|error| problem_of(error.policy_id(), DetailedError::from(error))),
     );
     if !problems.is_empty() {
-        problems.sort_by(|a, b| a.field.cmp(&b.field));
+        let place = |problem: &Problem| {
+            let mark = problem.mark.as_deref();
+            mark.map(|mark| (mark.file.clone(), mark.line, mark.column))
+        };
+        problems.sort_by_key(place);
         problems.dedup();
         return Err(Problems(problems));
     }
-    let mut warnings: Vec<Problem> = findings
-        .validation_warnings()
-        .map(|warning| problem_of(warning.policy_id(), DetailedError::from(warning)))
-        .collect();
+    let odd = findings.validation_warnings().map(|warning| {
+        let problem = problem_of(warning.policy_id(), DetailedError::from(warning));
+        Danger::OddPolicy.at(problem)
+    });
+    let mut warnings: Vec<Warning> = odd.collect();
     if sites.is_empty() {
         let remedy = "write a *.cedar file with a permit in it";
-        warnings.push(Problem::new(
-            "policy",
-            "has no policy: every request is refused",
-            remedy,
-        ));
+        let problem = Problem::new("policy", "has no policy: every request is refused", remedy);
+        warnings.push(Danger::NoPermit.at(problem));
     }
-    let groups = groups(&set, &sites, names);
+    let named = named(&set, &sites);
+    let marks = sites.iter().map(|(id, site)| (id.to_string(), site.mark()));
     Ok(Rules {
+        marks: marks.collect(),
         set,
         warnings,
-        groups,
+        named,
     })
 }
 
@@ -141,7 +150,12 @@ fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Site<'a>)>, Pr
         })?;
     if parsed.num_of_templates() > 0 {
         let remedy = "write the entity in place of ?principal and ?resource";
-        return Err(Problem::new(format!("{file}:1"), "has a template", remedy).into());
+        let slot = text
+            .find("?principal")
+            .or(text.find("?resource"))
+            .unwrap_or(0);
+        let mark = Mark::of(file, text, slot..slot + "?resource".len());
+        return Err(Problem::at(mark, "a policy is a template", remedy).into());
     }
     // Cedar numbers the policies of a text in their order: policy0, policy1 …
     let number = |policy: &Policy| {
@@ -195,7 +209,7 @@ fn add<'a>(
             format!(
                 "the @id {:?} is at {} already",
                 AsRef::<str>::as_ref(&id),
-                first.place()
+                first.mark()
             ),
             NAME_IT,
         ));
@@ -206,24 +220,16 @@ fn add<'a>(
     Ok(())
 }
 
-fn groups(
-    set: &cedar_policy::PolicySet,
-    sites: &BTreeMap<PolicyId, Site<'_>>,
-    names: &SchemaNames,
-) -> Vec<NamedGroup> {
-    let mut first: BTreeMap<String, NamedGroup> = BTreeMap::new();
+fn named(set: &cedar_policy::PolicySet, sites: &BTreeMap<PolicyId, Site<'_>>) -> Vec<NamedEntity> {
+    let mut first: BTreeMap<String, NamedEntity> = BTreeMap::new();
     for policy in set.policies() {
         let Some(site) = sites.get(policy.id()) else {
             continue;
         };
-        for uid in policy
-            .entity_literals()
-            .into_iter()
-            .filter(|uid| !names.is_supplied(uid.type_name()))
-        {
-            first.entry(uid.to_string()).or_insert_with(|| NamedGroup {
+        for uid in policy.entity_literals() {
+            first.entry(uid.to_string()).or_insert_with(|| NamedEntity {
                 uid,
-                place: site.place(),
+                mark: site.mark(),
             });
         }
     }
@@ -233,11 +239,12 @@ fn groups(
 #[cfg(test)]
 mod tests {
     use super::super::files::sample_files;
+    use super::super::schema::SchemaNames;
     use super::*;
 
     fn checked(files: &[(String, String)]) -> Result<Rules, Problems> {
         let names = SchemaNames::new().unwrap();
-        read(files, &names.schema(None).unwrap(), &names)
+        read(files, &names.schema(None).unwrap())
     }
 
     fn read_texts(texts: &[(&str, &str)]) -> Result<Rules, Problems> {
@@ -256,9 +263,10 @@ mod tests {
         assert_eq!(rules.set.policies().count(), 13);
         assert!(rules.warnings.is_empty(), "{:?}", rules.warnings);
         let groups: Vec<String> = rules
-            .groups
+            .named
             .iter()
-            .map(|group| group.uid.to_string())
+            .map(|named| named.uid.to_string())
+            .filter(|uid| !uid.contains("::Action::"))
             .collect();
         assert_eq!(groups.len(), 9, "{groups:?}");
     }
@@ -326,10 +334,16 @@ mod tests {
         let never = "@id(\"x\") permit (principal, action, resource) when { resource.kind == \"a\" && false };";
         let rules = read_texts(&[("a.cedar", never)]).unwrap();
         assert!(
-            rules.warnings.iter().any(|w| w.field == "a.cedar:1"),
+            rules
+                .warnings
+                .iter()
+                .any(|w| w.problem.field == "a.cedar:1"),
             "{:?}",
             rules.warnings
         );
-        assert_eq!(read_texts(&[]).unwrap().warnings[0].field, "policy");
+        assert_eq!(
+            read_texts(&[]).unwrap().warnings[0].danger,
+            Danger::NoPermit
+        );
     }
 }

@@ -8,8 +8,7 @@ use cedar_policy::ffi::DetailedError;
 use cedar_policy::{CedarSchemaError, EntityId, EntityTypeName, EntityUid, Schema};
 
 use super::files::{SCHEMA, builtin_schema};
-use super::source_text;
-use crate::domain::{PersonName, Problem, Problems, SourceName};
+use crate::domain::{Mark, PersonName, Problem, Problems, SourceName};
 
 /// The action of an approver.
 pub(super) const APPROVE: &str = "approve";
@@ -56,6 +55,16 @@ impl SchemaNames {
         .contains(&name)
     }
 
+    /// The name of the source that an entity is, or belongs to as a person.
+    pub(super) fn source_of<'a>(&self, entity: &'a EntityUid) -> Option<&'a str> {
+        let id = entity.id().unescaped();
+        match entity.type_name() {
+            name if *name == self.source => Some(id),
+            name if *name == self.requester => id.split_once('/').map(|(source, _)| source),
+            _ => None,
+        }
+    }
+
     /// The action with this name.
     pub(super) fn action(&self, name: &str) -> EntityUid {
         uid(&self.action, name)
@@ -88,7 +97,7 @@ impl SchemaNames {
         let missing = needs.difference(&has).map(|name| {
             let remedy =
                 "keep every name of the built-in schema; to use that one as it is, delete the file";
-            Problem::new(format!("{SCHEMA}:1"), format!("lacks {name}"), remedy)
+            Problem::at(Mark::whole(SCHEMA), format!("lacks {name}"), remedy)
         });
         let missing: Vec<Problem> = missing.collect();
         if missing.is_empty() {
@@ -130,10 +139,10 @@ pub(super) fn cedar_problem(
     text: &str,
     fallback: usize,
 ) -> Problem {
-    let offset = detailed
+    let span = detailed
         .source_locations
         .first()
-        .map_or(fallback, |label| label.loc.start);
+        .map_or(fallback..fallback, |label| label.loc.start..label.loc.end);
     let label = detailed
         .source_locations
         .first()
@@ -146,11 +155,8 @@ pub(super) fn cedar_problem(
         .help
         .as_deref()
         .unwrap_or("correct it; https://docs.cedarpolicy.com explains the language");
-    Problem::new(
-        source_text::place(file, text, offset),
-        clipped(&problem),
-        clipped(remedy),
-    )
+    let mark = Mark::of(file, text, span);
+    Problem::at(mark, clipped(&problem), clipped(remedy))
 }
 
 /// Shortens a message to 500 characters.

@@ -1,7 +1,7 @@
 //! Scans the texts of a policy directory before Cedar parses them: refuses deep nesting, and finds
 //! lines, array elements and comments. Does not interpret the texts.
 
-use crate::domain::Problem;
+use crate::domain::{Mark, Problem};
 
 /// Maximum nesting. Cedar's parser recurses, and a stack overflow would end the process.
 const MAX_NESTING: usize = 50;
@@ -137,18 +137,21 @@ pub(super) fn guard(file: &str, text: &str, language: Language) -> Result<(), Pr
             continue;
         };
         let remedy = "divide it into several policies, or put accounts and images in groups in entities.json";
-        return Err(Problem::new(place(file, text, offset), problem, remedy));
+        let mark = Mark::of(file, text, offset..offset + 1);
+        return Err(Problem::at(mark, problem, remedy));
     }
     Ok(())
 }
 
-/// `file:line` of a byte offset; lines count from 1.
-pub(super) fn place(file: &str, text: &str, offset: usize) -> String {
-    let before = text.as_bytes().iter().take(offset);
-    format!(
-        "{file}:{}",
-        1 + before.filter(|byte| **byte == b'\n').count()
-    )
+/// The rest of the line that begins at a line and column of a JSON error.
+pub(super) fn mark_of_line(file: &str, text: &str, line: usize, column: usize) -> Mark {
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let offset = before + column.saturating_sub(1);
+    Mark::of(file, text, offset..offset)
 }
 
 /// The offsets at which the elements of a JSON array of objects begin.
@@ -288,7 +291,6 @@ mod tests {
     fn a_policy_in_a_comment_is_passed_over() {
         let text = "// permit;\n  permit;\npermit;";
         assert_eq!(offsets(text, ["permit;", "permit;"].into_iter()), [13, 21]);
-        assert_eq!(place("f", text, 21), "f:3");
         assert_eq!(offsets("ü// x", ["nowhere", "x"].into_iter()).len(), 2);
     }
 }

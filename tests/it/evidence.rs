@@ -306,9 +306,11 @@ fn a_lost_or_exchanged_key_is_an_error_and_never_replaced() {
         "{told}"
     );
     assert!(!key.exists(), "nor does a sweep");
+    let checked = site.out(&["check"]);
     assert!(
-        site.out(&["check"])
-            .contains("warning  seal.key: seal.key is not there, and the journal has seals")
+        checked.contains("warning[unsealed-journal]: ")
+            && checked.contains("seal.key is not there"),
+        "{checked}"
     );
     fs::write(&key, "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
     let told = site.refused(1, &["sweep"]);
@@ -341,24 +343,24 @@ fn check_warns_of_a_place_that_nothing_seals() {
     ] {
         let told = checked(place, "");
         assert!(
-            told.contains("the journal is not sealed") && told.contains("SHAREHOOK_SEAL_KEY"),
+            told.contains("warning[unsealed-journal]") && told.contains("SHAREHOOK_SEAL_KEY"),
             "{told}"
         );
         let seed = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
         let told = checked(place, seed);
         assert!(
-            !told.contains("not sealed") && !told.contains("seal.key"),
+            !told.contains("unsealed-journal") && !told.contains("seal.key"),
             "{told}"
         );
         let told = checked(place, "not-a-key-but-a-secret");
         assert!(
-            told.contains("warning") && !told.contains("but-a-secret"),
+            told.contains("unsealed-journal") && !told.contains("but-a-secret"),
             "{told}"
         );
     }
     for place in ["memory:", "file:journal"] {
         let told = checked(place, "");
-        assert!(!told.contains("warning"), "{place}: {told}");
+        assert!(!told.contains("unsealed-journal"), "{place}: {told}");
     }
     assert!(!site.path().join("seal.key").exists(), "check makes no key");
 }

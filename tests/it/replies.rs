@@ -157,14 +157,14 @@ async fn check_warns_of_answers_and_secrets_that_mislead() {
         .unwrap()
         .iter()
         .filter(|warning| !quiet["warnings"].as_array().unwrap().contains(warning))
-        .map(|warning| warning.as_str().unwrap().to_owned())
+        .map(|warning| warning["problem"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(added.len(), 2, "{added:#?}");
-    assert!(added[0].contains("source native answers denied and invalid requests with 200"));
     assert!(
-        added[1].contains("source github has a secret of source jira"),
+        added[0].contains("source github has a secret of source jira"),
         "{added:?}"
     );
+    assert!(added[1].contains("source native answers denied and invalid requests with 200"));
     // A target that is told of denials makes up for the answers.
     let file = site.folder.path().join("sharehook.toml");
     let text = std::fs::read_to_string(&file).unwrap();

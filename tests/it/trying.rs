@@ -212,8 +212,73 @@ fn a_case_that_differs_fails_and_is_counted() {
     );
     assert_eq!(code, Some(1));
     assert!(
-        out.contains("FAILED  wrong\n         decision: expected deny, got allow"),
+        out.contains("FAILED  wrong\n")
+            && out.contains("        decision\n        - deny\n        + allow\n"),
         "{out}"
     );
     assert!(out.ends_with("0 passed, 1 failed\n"), "{out}");
+}
+
+#[test]
+fn an_event_is_recorded_as_a_case_that_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = folder.path().join("cases");
+    let event = repository().join("events/body-jira-approved.json");
+    let config = ["test", "--config", "sharehook.local.toml"];
+    let record = [
+        "--record",
+        event.to_str().unwrap(),
+        "--source",
+        "jira",
+        "--now",
+        "2026-11-02T08:00:00Z",
+    ];
+    let in_cases = |rest: &[&str]| {
+        let dir = [cases.to_str().unwrap()];
+        run(repository(), &[&config[..], rest, &dir].concat())
+    };
+    let (code, out, err) = in_cases(&record);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    assert!(out.contains("decision = \"allow\"\n"), "{out}");
+    let (code, _, err) = in_cases(&record);
+    assert!(code == Some(1) && err.contains("rename the event"), "{err}");
+    let junit = folder.path().join("junit.xml");
+    let (code, out, err) = in_cases(&["--json", "--junit", junit.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let said: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&said["passed"], &said["failed"]), (&json!(1), &json!(0)));
+    let untouched = said["untouched_policies"].as_array().unwrap();
+    assert!(untouched.contains(&json!("expiry-cap")), "{said}");
+    for touched in ["golden-images-to-staging", "approve-for-own-accounts"] {
+        assert!(!untouched.contains(&json!(touched)), "{said}");
+    }
+    let xml = std::fs::read_to_string(&junit).unwrap();
+    assert!(
+        xml.contains("tests=\"1\" failures=\"0\"") && xml.contains("recorded.toml\""),
+        "{xml}"
+    );
+
+    // A case that no longer holds says where it is and what came instead.
+    let file = cases.join("recorded.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(
+        &file,
+        text.replace("alice@example.com", "carol@example.com"),
+    )
+    .unwrap();
+    let (code, out, _) = in_cases(&["--junit", junit.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    let difference = "        request.requester\n        - \"carol@example.com\"\n        + \"alice@example.com\"\n";
+    assert!(
+        out.contains(difference) && out.contains("recorded.toml:3\n"),
+        "{out}"
+    );
+    let xml = std::fs::read_to_string(&junit).unwrap();
+    assert!(
+        xml.contains("<failure message=\"request.requester: expected "),
+        "{xml}"
+    );
+    std::fs::write(&file, "[[case]]\nname = 7\n").unwrap();
+    let (code, out, _) = in_cases(&[]);
+    assert!(code == Some(1) && out.contains("docs/cases.md"), "{out}");
 }

@@ -81,17 +81,19 @@ pub(crate) enum Command {
     /// Its README.md has the next three steps.
     #[cfg(feature = "cli")]
     Init(InitOptions),
-    /// Check configuration, maps, policies and secrets
+    /// Find everything that would stop or endanger the deployment
+    ///
+    /// Configuration, maps, policies, secrets, files for a host. Exit 0 with
+    /// warnings only.
     Check,
     /// Examine this deployment: journal, policy, seal, cloud, clock, targets
     ///
     /// Reads the cloud and changes nothing there. Exit 1 if it cannot work.
     Doctor,
     /// Run your test cases: event, expected decision, request and plan
-    Test {
-        /// The folder of the cases [default: `cases` in the policy directory]
-        dir: Option<PathBuf>,
-    },
+    ///
+    /// Needs no secret and changes nothing. Exit 1 when a case fails.
+    Test(TestOptions),
     /// Show what a body asks for, the decision, and the calls
     ///
     /// Needs no secret, no server and no signature, and changes nothing.
@@ -245,6 +247,25 @@ pub(crate) struct VerifyOptions {
     pub(crate) body: PathBuf,
     /// RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "T")]
+    pub(crate) now: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TestOptions {
+    /// The folder of the cases [default: `cases` in the policy directory]
+    pub(crate) dir: Option<PathBuf>,
+    /// Write the results as JUnit XML too
+    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write a case of this event, with today's outcome; needs --source
+    #[arg(long, value_name = "EVENT", requires = "source")]
+    pub(crate) record: Option<PathBuf>,
+    /// The configured source of the recorded event
+    #[arg(long, value_name = "NAME", requires = "record")]
+    pub(crate) source: Option<String>,
+    /// When the recorded event arrives: RFC 3339 or Unix seconds
+    /// [default: now]
+    #[arg(long, value_name = "T", requires = "record", verbatim_doc_comment)]
     pub(crate) now: Option<String>,
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Context {
 impl Context {
     /// The configuration file: `--config`, `SHAREHOOK_CONFIG`, beside the binary, or in the current
     /// folder.
-    fn config_path(&self) -> PathBuf {
+    pub(super) fn config_path(&self) -> PathBuf {
         if let Some(path) = &self.config {
             return path.clone();
         }

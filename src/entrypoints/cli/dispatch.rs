@@ -37,9 +37,9 @@ pub(super) async fn run(
         Command::Invoke { event, plan } => invoke::run(context, &event, plan).await,
         #[cfg(feature = "cli")]
         Command::Init(options) => init::run(context, &options),
-        Command::Check => check::run(context),
+        Command::Check => Ok(check::run(context)),
         Command::Doctor => doctor::run(context).await,
-        Command::Test { dir } => test::run(context, dir),
+        Command::Test(options) => test::run(context, &options),
         Command::Try(options) => try_body::run(context, &options),
         Command::Verify(options) => signature::verify(context, &options),
         Command::Sign(options) => signature::sign(context, &options),

@@ -14,6 +14,7 @@ mod demo;
 mod dispatch;
 mod doctor;
 mod drift;
+mod excerpt;
 mod failure;
 mod images;
 #[cfg(feature = "cli")]

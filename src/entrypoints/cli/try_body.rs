@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::app::{CaseError, CaseInput, CaseOutcome};
+use crate::config::Config;
 use crate::entrypoints::cli::print::{outln, wrapped};
 use crate::entrypoints::outcome::Exit;
 
@@ -20,13 +21,7 @@ pub(super) fn run(context: &Context, options: &TryOptions) -> Result<Exit, Failu
             body: read(&options.body)?,
             now: instant(options.now.as_deref())?,
         })
-        .map_err(|error| match error {
-            CaseError::UnknownSource(name) => unknown_source(name.as_str(), prepared.config()),
-            CaseError::Refused(refusal) => Failure::Usage(format!(
-                "the source refuses the body: {refusal}; --now sets the instant of its arrival"
-            )),
-            other => Failure::usage(other),
-        })?;
+        .map_err(|error| unusable(error, prepared.config()))?;
     if context.json {
         print_json(&outcomes);
     } else {
@@ -40,6 +35,17 @@ pub(super) fn run(context: &Context, options: &TryOptions) -> Result<Exit, Failu
     })
 }
 
+/// Why a body cannot be tried as one of the source.
+pub(super) fn unusable(error: CaseError, config: &Config) -> Failure {
+    match error {
+        CaseError::UnknownSource(name) => unknown_source(name.as_str(), config),
+        CaseError::Refused(refusal) => Failure::Usage(format!(
+            "the source refuses the body: {refusal}; --now sets the instant of its arrival"
+        )),
+        other => Failure::usage(other),
+    }
+}
+
 /// One line per request; an ignored event has one line without a request.
 fn print_json(outcomes: &[CaseOutcome]) {
     for outcome in outcomes {
@@ -49,6 +55,7 @@ fn print_json(outcomes: &[CaseOutcome]) {
             policies,
             plan,
             why,
+            touched: _,
         } = outcome;
         outln!(
             "{}",

@@ -1,0 +1,172 @@
+//! The files for a host that lie beside the configuration: whether they give the program what the
+//! configuration names. In: a [`Config`]. Out: warnings. Reads text; it does not know the hosts' formats.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use crate::config::Config;
+use crate::domain::{Danger, Mark, Problem, Warning};
+
+/// What a file for a host has to mention.
+enum Needs {
+    /// Every variable that the configuration reads.
+    Variables,
+    /// Every file and folder that the configuration names.
+    Files,
+    /// A folder for each of Azure's queues that a source trusts.
+    Functions,
+    /// To be executable.
+    Mode,
+}
+
+/// The files that are recognised.
+const FILES: [(&str, Needs); 5] = [
+    ("template.yaml", Needs::Variables),
+    ("service.yaml", Needs::Variables),
+    ("Dockerfile", Needs::Files),
+    ("host.json", Needs::Functions),
+    ("scf_bootstrap", Needs::Mode),
+];
+
+pub(super) fn warnings(config: &Config) -> Vec<Warning> {
+    let folder = Path::new(&config.file).parent().unwrap_or(Path::new(""));
+    let mut warnings = Vec::new();
+    for (name, needs) in &FILES {
+        let path = folder.join(name);
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
+        let missing = match needs {
+            Needs::Variables => missing_variables(config, &text),
+            Needs::Files => missing_files(config, folder, &text),
+            Needs::Functions => missing_functions(config, folder),
+            Needs::Mode => not_executable(&path),
+        };
+        let place = path.display().to_string();
+        warnings.extend(missing.into_iter().map(|(problem, remedy)| {
+            Danger::Deployment.at(Problem::at(Mark::whole(&place), problem, remedy))
+        }));
+    }
+    warnings
+}
+
+type Missing = (String, String);
+
+fn missing_variables(config: &Config, text: &str) -> Vec<Missing> {
+    // The host takes all of a secret's fields.
+    if mentions(text, "envFrom") {
+        return Vec::new();
+    }
+    let absent = config.variables.iter().filter(|name| !mentions(text, name));
+    absent
+        .map(|name| {
+            let problem = format!("does not mention {name}, which the configuration reads");
+            (problem, format!("give {name} to the process there"))
+        })
+        .collect()
+}
+
+/// What the program reads at start: the configuration, the policy folder, maps and certificates.
+fn missing_files(config: &Config, folder: &Path, text: &str) -> Vec<Missing> {
+    let policy = config.policy.strip_prefix(folder).unwrap_or(&config.policy);
+    let configuration = Path::new(&config.file).file_name().unwrap_or_default();
+    let named = config.files.iter().map(PathBuf::from);
+    let named = named.chain([policy.to_owned(), PathBuf::from(configuration)]);
+    let mut missing: Vec<Missing> = named
+        .filter(|path| !copied(path, text))
+        .map(|path| {
+            let path = path.display();
+            (
+                format!("does not copy {path}, which the configuration names"),
+                format!("write COPY {path} /{path}"),
+            )
+        })
+        .collect();
+    missing.sort();
+    missing
+}
+
+/// Whether a line with COPY or ADD names the path or a folder above it.
+fn copied(path: &Path, text: &str) -> bool {
+    let plain: PathBuf = path
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .collect();
+    let lines = text
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| line.starts_with("COPY ") || line.starts_with("ADD "));
+    let words: Vec<&Path> = lines
+        .flat_map(str::split_whitespace)
+        .map(Path::new)
+        .collect();
+    plain
+        .ancestors()
+        .any(|above| !above.as_os_str().is_empty() && words.contains(&above))
+        || words.contains(&Path::new("."))
+}
+
+fn missing_functions(config: &Config, folder: &Path) -> Vec<Missing> {
+    let origins = config.sources.iter().flat_map(|source| &source.from);
+    let queues = origins.filter_map(|origin| origin.strip_prefix("azure:"));
+    queues
+        .filter(|name| !folder.join(name).join("function.json").is_file())
+        .map(|name| {
+            let problem = format!(
+                "has no folder {name} with a function.json, and a source trusts azure:{name}"
+            );
+            (
+                problem,
+                format!("add {name}/function.json, or correct `from`"),
+            )
+        })
+        .collect()
+}
+
+#[cfg(unix)]
+fn not_executable(path: &Path) -> Vec<Missing> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(path).map_or(0, |file| file.permissions().mode());
+    if mode & 0o111 == 0 {
+        let remedy = format!("run: chmod 755 {}", path.display());
+        vec![("is not executable: SCF cannot start it".to_owned(), remedy)]
+    } else {
+        Vec::new()
+    }
+}
+
+#[cfg(not(unix))]
+fn not_executable(_: &Path) -> Vec<Missing> {
+    Vec::new()
+}
+
+/// Whether the text has the word, not as a part of a longer one.
+fn mentions(text: &str, word: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let before = text.get(..at).and_then(|text| text.chars().next_back());
+        let after = text
+            .get(at + word.len()..)
+            .and_then(|text| text.chars().next());
+        !before.is_some_and(part) && !after.is_some_and(part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_copied_paths_are_found_whole() {
+        assert!(mentions("A: !Sub ${JIRA_SECRET}", "JIRA_SECRET"));
+        assert!(!mentions(
+            "OLD_JIRA_SECRET: x, JIRA_SECRET2: y",
+            "JIRA_SECRET"
+        ));
+        let text = "FROM scratch\nCOPY sharehook.toml /\nCOPY policy /policy\n";
+        assert!(copied(Path::new("sharehook.toml"), text));
+        assert!(copied(Path::new("./policy/a.cedar"), text));
+        assert!(!copied(Path::new("maps/a.jq"), text));
+        assert!(copied(Path::new("maps/a.jq"), "COPY . /\n"));
+    }
+}

@@ -1,0 +1,18 @@
+//! `[check]` as written.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+#[cfg(test)]
+use super::schema;
+
+/// What `sharehook check` says nothing about.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCheck {
+    /// The names of warnings that `sharehook check` leaves out. docs/check.md
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<schema::DangerName>"))]
+    pub(super) allow: Vec<Spanned<String>>,
+}

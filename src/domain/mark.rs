@@ -1,0 +1,94 @@
+//! A piece of a text file, for problems that show it. In: the file's text and a range of bytes. Out:
+//! line, column and length, counted in characters from 1. Holds no text, because the text may be a secret.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+
+/// A piece of one line of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The file, as the operator can open it.
+    pub file: String,
+    /// The line.
+    pub line: usize,
+    /// The first character in the line.
+    pub column: usize,
+    /// How many characters; 0 for the file as a whole.
+    pub length: usize,
+}
+
+impl Mark {
+    /// Marks the bytes `span` of `text`, up to the end of the first line. An empty span marks the
+    /// rest of its line.
+    pub fn of(file: &str, text: &str, span: Range<usize>) -> Self {
+        let mut start = span.start.min(text.len());
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let (before, rest) = text.split_at(start);
+        let mut end = if span.end > start {
+            span.end - start
+        } else {
+            rest.len()
+        };
+        while !rest.is_char_boundary(end.min(rest.len())) {
+            end += 1;
+        }
+        let piece = rest.get(..end.min(rest.len())).unwrap_or_default();
+        let shown = piece.lines().next().unwrap_or_default().trim_end();
+        let line_start = before.rsplit('\n').next().unwrap_or_default();
+        Self {
+            file: file.to_owned(),
+            line: 1 + before.bytes().filter(|byte| *byte == b'\n').count(),
+            column: 1 + line_start.chars().count(),
+            length: shown.chars().count().max(1),
+        }
+    }
+
+    /// The file as a whole, whose first line is its place.
+    pub fn whole(file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: 1,
+            column: 1,
+            length: 0,
+        }
+    }
+
+    /// The same in `folder`, for a file that was named without it.
+    #[must_use]
+    pub fn within(self, folder: &Path) -> Self {
+        Self {
+            file: folder.join(&self.file).display().to_string(),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_are_counted_in_characters() {
+        let text = "a = 1\nname = \"é\" # ü\n";
+        let at = text.find("\"é").unwrap();
+        let mark = Mark::of("c.toml", text, at..at + 4);
+        assert_eq!((mark.line, mark.column, mark.length), (2, 8, 3));
+        assert_eq!(mark.to_string(), "c.toml:2");
+        let rest = Mark::of("c.toml", text, at..at);
+        assert_eq!(rest.length, "\"é\" # ü".chars().count());
+        let two_lines = Mark::of("c.toml", text, 0..text.len());
+        assert_eq!((two_lines.line, two_lines.length), (1, 5));
+        // Inside a character, and after the end.
+        assert_eq!(Mark::of("c.toml", text, at + 2..at + 2).column, 9);
+        assert_eq!(Mark::of("c.toml", text, 900..901).length, 1);
+    }
+}

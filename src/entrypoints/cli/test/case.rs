@@ -1,0 +1,219 @@
+//! A test case: its file format (docs/cases.md), its run, and how its outcome differs from what it
+//! expects. Writes nothing.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+use toml::Spanned;
+
+use crate::app::{CaseError, CaseInput, CaseOutcome, Prepared};
+use crate::clock;
+use crate::domain::{Mark, Timestamp};
+
+/// A file of cases.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseFile {
+    case: Vec<Case>,
+}
+
+/// One case: an event, and its expected result.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    /// The case's name.
+    name: Spanned<String>,
+    /// The configured source that receives it.
+    source: String,
+    /// The body's file, relative to the case file.
+    event: PathBuf,
+    /// The instant of receipt [default: now].
+    now: Option<Timestamp>,
+    expect: Expect,
+}
+
+/// The expected result. Absent fields are not compared.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    /// `allow`, `deny`, `ignored` or `invalid`.
+    decision: String,
+    /// Determining policies, in any order.
+    policies: Option<Vec<String>>,
+    /// Fields of the request as in the journal.
+    request: Option<Value>,
+    /// The calls of the plan, for an image that is not shared yet.
+    plan: Option<Vec<String>>,
+}
+
+/// How a case ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Passed,
+    /// Its source is not configured.
+    Skipped(String),
+    Failed(Vec<Difference>),
+}
+
+/// One field that is not as expected, or why the case could not run.
+#[derive(Debug)]
+pub(super) struct Difference {
+    pub(super) field: String,
+    pub(super) expected: Vec<String>,
+    pub(super) got: Vec<String>,
+    /// The reasons of a denial or an invalid request.
+    pub(super) why: Vec<String>,
+}
+
+impl Difference {
+    fn broken(field: &str, why: String) -> Self {
+        Self {
+            field: field.to_owned(),
+            expected: Vec::new(),
+            got: Vec::new(),
+            why: vec![why],
+        }
+    }
+
+    /// On one line, as in `decision: expected deny, got allow`.
+    pub(super) fn line(&self) -> String {
+        let list = |values: &[String]| match values {
+            [] => "nothing".to_owned(),
+            values => values.join(", "),
+        };
+        let mut text = match self.expected.is_empty() && self.got.is_empty() {
+            true => format!("{}:", self.field),
+            false => format!(
+                "{}: expected {}, got {}",
+                self.field,
+                list(&self.expected),
+                list(&self.got)
+            ),
+        };
+        match self.why.as_slice() {
+            [] => {}
+            why if text.ends_with(':') => text.push_str(&format!(" {}", why.join("; "))),
+            why => text.push_str(&format!(" ({})", why.join("; "))),
+        }
+        text
+    }
+}
+
+/// One case that ran.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub(super) name: String,
+    /// `file:line`.
+    pub(super) place: String,
+    pub(super) ended: Ended,
+    /// The policies that decided it.
+    pub(super) touched: Vec<String>,
+}
+
+/// Runs the cases of a file. A file that cannot be read is a failed case.
+pub(super) fn run_file(prepared: &Prepared, file: &Path) -> Vec<Ran> {
+    let shown = file.display().to_string();
+    let read = std::fs::read_to_string(file).map_err(|error| (None, error.to_string()));
+    let cases = read.and_then(|text| {
+        let cases = toml::from_str::<CaseFile>(&text);
+        let cases = cases.map_err(|error| {
+            let mark = error.span().map(|span| Mark::of(&shown, &text, span));
+            (mark, error.message().trim().replace('\n', ", "))
+        });
+        cases.map(|cases| (text, cases.case))
+    });
+    match cases {
+        Ok((text, cases)) => {
+            let run = |case: Case| {
+                let place = Mark::of(&shown, &text, case.name.span()).to_string();
+                run_case(prepared, file, place, case)
+            };
+            cases.into_iter().map(run).collect()
+        }
+        Err((mark, problem)) => vec![Ran {
+            name: shown.clone(),
+            place: mark.map_or(shown, |mark| mark.to_string()),
+            ended: Ended::Failed(vec![Difference::broken(
+                "the file cannot be read",
+                format!("{problem}; docs/cases.md has the format"),
+            )]),
+            touched: Vec::new(),
+        }],
+    }
+}
+
+fn run_case(prepared: &Prepared, file: &Path, place: String, case: Case) -> Ran {
+    let mut ran = Ran {
+        name: case.name.get_ref().clone(),
+        place,
+        ended: Ended::Passed,
+        touched: Vec::new(),
+    };
+    let path = file.parent().unwrap_or(Path::new("")).join(&case.event);
+    let body = match std::fs::read(&path) {
+        Ok(body) => body,
+        Err(error) => {
+            let why = format!("{} cannot be read: {error}", path.display());
+            ran.ended = Ended::Failed(vec![Difference::broken("event", why)]);
+            return ran;
+        }
+    };
+    let outcomes = prepared.try_case(CaseInput {
+        source: &case.source,
+        body,
+        now: case.now.unwrap_or_else(clock::system_now),
+    });
+    ran.ended = match outcomes {
+        Ok(outcomes) => {
+            ran.touched = outcomes.iter().flat_map(|o| o.touched.clone()).collect();
+            match compare(&case.expect, &outcomes) {
+                same if same.is_empty() => Ended::Passed,
+                differences => Ended::Failed(differences),
+            }
+        }
+        Err(error @ CaseError::UnknownSource(_)) => Ended::Skipped(error.to_string()),
+        Err(error) => Ended::Failed(vec![Difference::broken("event", error.to_string())]),
+    };
+    ran
+}
+
+fn compare(expect: &Expect, outcomes: &[CaseOutcome]) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    let mut note = |field: &str, expected: Vec<String>, got: Vec<String>, why: Vec<String>| {
+        if expected != got {
+            differences.push(Difference {
+                field: field.to_owned(),
+                expected,
+                got,
+                why,
+            });
+        }
+    };
+    let decision = outcomes.first().map_or("ignored", |o| o.decision.as_str());
+    let why = outcomes.iter().flat_map(|o| o.why.clone()).collect();
+    note(
+        "decision",
+        vec![expect.decision.clone()],
+        vec![decision.to_owned()],
+        why,
+    );
+    if let Some(outcome) = outcomes.first() {
+        if let Some(wanted) = &expect.policies {
+            let mut wanted = wanted.clone();
+            wanted.sort();
+            note("policies", wanted, outcome.policies.clone(), Vec::new());
+        }
+        if let Some(Value::Object(fields)) = &expect.request {
+            for (name, wanted) in fields {
+                let got = outcome.request.get(name).unwrap_or(&Value::Null);
+                let (wanted, got) = (vec![wanted.to_string()], vec![got.to_string()]);
+                note(&format!("request.{name}"), wanted, got, Vec::new());
+            }
+        }
+        if let Some(wanted) = &expect.plan {
+            note("plan", wanted.clone(), outcome.plan.clone(), Vec::new());
+        }
+    }
+    differences
+}

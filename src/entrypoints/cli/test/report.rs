@@ -1,0 +1,81 @@
+//! Prints the results of `test`: a line per case, the differences, what no case touched, the counts.
+
+use serde_json::{Value, json};
+
+use super::case::{Difference, Ended, Ran};
+use crate::entrypoints::cli::print::{outln, wrapped};
+use crate::entrypoints::outcome::Exit;
+
+pub(super) fn report(as_json: bool, cases: &[Ran], untouched: &[String]) -> Exit {
+    let count = |wanted: fn(&Ended) -> bool| cases.iter().filter(|ran| wanted(&ran.ended)).count();
+    let passed = count(|ended| matches!(ended, Ended::Passed));
+    let skipped = count(|ended| matches!(ended, Ended::Skipped(_)));
+    let failed = cases.len() - passed - skipped;
+    if as_json {
+        let list: Vec<Value> = cases.iter().map(as_value).collect();
+        outln!(
+            "{}",
+            json!({ "cases": list, "passed": passed, "failed": failed, "skipped": skipped, "untouched_policies": untouched })
+        );
+    } else {
+        cases.iter().for_each(print);
+        if !untouched.is_empty() {
+            let text = format!("policies that decided no case: {}", untouched.join(", "));
+            outln!("\n{}", wrapped(0, &text));
+        }
+        match skipped {
+            0 => outln!("{passed} passed, {failed} failed"),
+            _ => outln!("{passed} passed, {failed} failed, {skipped} skipped"),
+        }
+    }
+    if failed == 0 {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
+}
+
+fn print(ran: &Ran) {
+    let name = wrapped(8, &ran.name);
+    match &ran.ended {
+        Ended::Passed => outln!("ok      {name}"),
+        Ended::Skipped(why) => outln!("skipped {name}\n        {}", wrapped(8, why)),
+        Ended::Failed(differences) => {
+            outln!("FAILED  {name}\n        {}", ran.place);
+            differences.iter().for_each(print_difference);
+        }
+    }
+}
+
+/// The field, then what was expected (`-`) and what came (`+`), without what both have.
+fn print_difference(difference: &Difference) {
+    let Difference {
+        field,
+        expected,
+        got,
+        why,
+    } = difference;
+    outln!("        {field}");
+    for (sign, values, others) in [('-', expected, got), ('+', got, expected)] {
+        for value in values.iter().filter(|value| !others.contains(value)) {
+            outln!("        {sign} {}", wrapped(10, value));
+        }
+    }
+    for why in why {
+        outln!("          {}", wrapped(10, why));
+    }
+}
+
+fn as_value(ran: &Ran) -> Value {
+    let (name, place) = (&ran.name, &ran.place);
+    match &ran.ended {
+        Ended::Passed => json!({ "case": name, "place": place, "ok": true }),
+        Ended::Skipped(why) => {
+            json!({ "case": name, "place": place, "ok": null, "skipped": why })
+        }
+        Ended::Failed(found) => {
+            let lines: Vec<String> = found.iter().map(Difference::line).collect();
+            json!({ "case": name, "place": place, "ok": false, "differences": lines })
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What valid policies allow that they probably should not. In: the policies, and an instant. Out: a
+//! warning per danger and policy or source, each with an example. Asks Cedar the requests of
+//! [`Probes`]; docs/check.md says what that cannot see.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Effect, EntityUid};
+use serde_json::Value;
+
+use super::policy_set::PolicySet;
+use super::probe::{Allowed, Approvers, Probe, Probes};
+use super::rules::is_about;
+use super::schema::uid;
+use super::source_facts::SourceFacts;
+use crate::domain::{Action, Danger, Item, Mark, Problem, SourceName, Timestamp, Warning};
+
+/// What a source may do to an item: the action and the item.
+type Reach = BTreeSet<(bool, String)>;
+
+impl PolicySet {
+    /// The dangers, in the order of their names. `place` is where a source is configured.
+    pub fn dangers(
+        &self,
+        sources: &[SourceFacts],
+        now: Timestamp,
+        place: impl Fn(&SourceName) -> Mark,
+    ) -> Vec<Warning> {
+        let mut search = Search {
+            policies: self,
+            probes: Probes::new(self, now),
+            found: BTreeMap::new(),
+            reached: BTreeSet::new(),
+        };
+        let mut warnings = Vec::new();
+        let mut reach: Vec<(&SourceFacts, Reach)> = Vec::new();
+        for facts in sources {
+            search.shares(&facts.name);
+            let own = search.reach(&facts.name, false);
+            let any = !self.marks.is_empty();
+            if any && own.is_empty() && !self.mentions(&facts.name) {
+                warnings.push(self.unmentioned(&facts.name, place(&facts.name)));
+            }
+            reach.push((facts, own));
+        }
+        let all: Reach = reach.iter().flat_map(|(_, own)| own.clone()).collect();
+        for (facts, own) in &reach {
+            let token = !facts.signed && facts.scheme != "trusted";
+            if token && !own.is_empty() && *own == all && search.reach(&facts.name, true) == *own {
+                warnings.push(broad_token(facts, place(&facts.name)));
+            }
+        }
+        search.unreached_permits();
+        warnings.extend(search.found.into_values());
+        warnings.sort_by_key(|warning| warning.danger);
+        warnings
+    }
+
+    /// Whether a policy names the source, its people, or a group of either.
+    fn mentions(&self, source: &SourceName) -> bool {
+        let store = &self.known.store;
+        let of_source = store
+            .iter()
+            .map(|entity| entity.uid())
+            .filter(|uid| self.names.source_of(uid) == Some(source.as_str()));
+        let own: Vec<EntityUid> = of_source
+            .chain([uid(&self.names.source, source.as_str())])
+            .collect();
+        self.literals.iter().any(|literal| {
+            own.iter()
+                .any(|own| own == literal || store.is_ancestor_of(literal, own))
+        })
+    }
+
+    fn unmentioned(&self, source: &SourceName, mark: Mark) -> Warning {
+        let problem = format!("no policy mentions source {source}: all its requests are refused");
+        let remedy = format!(
+            "list its people in entities.json as \"{source}/…\", in a group that a permit names"
+        );
+        Danger::UnmentionedSource.at(Problem::at(mark, problem, remedy))
+    }
+}
+
+fn broad_token(facts: &SourceFacts, mark: Mark) -> Warning {
+    let SourceFacts { name, scheme, .. } = facts;
+    let problem = format!(
+        "source {name} proves itself by a fixed secret ({scheme}), and may do all that any source \
+         may: a copy of the secret is enough to request, and approve, anything"
+    );
+    let remedy = "restrict it with a forbid unless { principal.source.signed }, as policy/unsigned-sources.cedar does";
+    Danger::BroadToken.at(Problem::at(mark, problem, remedy))
+}
+
+/// The search, with at most one warning per danger and policy.
+struct Search<'a> {
+    policies: &'a PolicySet,
+    probes: Probes<'a>,
+    found: BTreeMap<(Danger, String), Warning>,
+    /// The permits that allowed a share with an account in a probe.
+    reached: BTreeSet<String>,
+}
+
+impl Search<'_> {
+    fn shares(&mut self, source: &SourceName) {
+        let people = self.probes.people(source);
+        for requester in &people {
+            for image in self.probes.images.clone() {
+                let probe = Probe {
+                    source,
+                    requester,
+                    people: &people,
+                    image: &image,
+                    action: Action::Share,
+                    approvers: Approvers::Others,
+                    expires: true,
+                    as_signed: false,
+                };
+                self.own_approval(probe);
+                self.accounts(probe);
+                self.endless(probe);
+            }
+        }
+    }
+
+    fn own_approval(&mut self, probe: Probe<'_>) {
+        let ways = [
+            (Approvers::None, "without any approver"),
+            (Approvers::Requester, "and approve it alone"),
+        ];
+        for (approvers, how) in ways {
+            let asks = Probe { approvers, ..probe };
+            for allowed in self.probes.allowed(asks).iter().filter(|a| a.approved) {
+                let remedy = match self.policies.approvals {
+                    0 => "set [policy] approvals = 1, and copy policy/four-eyes.cedar",
+                    _ => {
+                        "forbid it when { principal == context.requester }, as policy/approvals.cedar does"
+                    }
+                };
+                self.note(Danger::OwnApproval, &asks, allowed, how, remedy);
+            }
+        }
+    }
+
+    fn accounts(&mut self, probe: Probe<'_>) {
+        let unlisted = self.probes.unlisted().map(|id| Item::Account(id.clone()));
+        for allowed in self.probes.allowed(probe) {
+            if let Item::Account(_) = allowed.item {
+                self.reached.extend(allowed.policies.iter().cloned());
+            }
+            if Some(&allowed.item) == unlisted.as_ref() {
+                let how = "an account that entities.json does not list";
+                let remedy = "add when { context.account in Share::AccountGroup::\"…\" } to it";
+                self.note(Danger::AnyAccount, &probe, &allowed, how, remedy);
+            }
+        }
+    }
+
+    fn endless(&mut self, probe: Probe<'_>) {
+        let asks = Probe {
+            expires: false,
+            ..probe
+        };
+        for allowed in self.probes.allowed(asks) {
+            if let Item::Account(_) = allowed.item {
+                let remedy =
+                    "forbid it unless { context has expires }, as policy/expiry-cap.cedar does";
+                self.note(
+                    Danger::EndlessShare,
+                    &asks,
+                    &allowed,
+                    "without an end",
+                    remedy,
+                );
+            }
+        }
+    }
+
+    /// Keeps the first example of a danger for each policy.
+    fn note(
+        &mut self,
+        danger: Danger,
+        probe: &Probe<'_>,
+        allowed: &Allowed,
+        how: &str,
+        remedy: &str,
+    ) {
+        for policy in &allowed.policies {
+            let key = (danger, policy.clone());
+            if self.found.contains_key(&key) {
+                continue;
+            }
+            let Probe {
+                source,
+                requester,
+                image: (image, _),
+                ..
+            } = probe;
+            let does = match &allowed.item {
+                Item::Account(account) => format!("share {image} with {account},"),
+                Item::Lighthouse(_) => format!("make {image} available in Lighthouse"),
+            };
+            let problem = format!("{policy} lets {source}/{requester} {does} {how}");
+            let mark = self.mark(policy);
+            let warning = danger.at(Problem::at(mark, problem, remedy));
+            self.found.insert(key, warning);
+        }
+    }
+
+    fn mark(&self, policy: &str) -> Mark {
+        let mark = self.policies.marks.get(policy).cloned();
+        mark.unwrap_or_else(|| Mark::whole("policy"))
+    }
+
+    /// What a source may do, with approvers of its own choice.
+    fn reach(&self, source: &SourceName, as_signed: bool) -> Reach {
+        let people = self.probes.people(source);
+        let mut reach = Reach::new();
+        for requester in &people {
+            for image in &self.probes.images {
+                for action in [Action::Share, Action::Cancel] {
+                    let allowed = self.probes.allowed(Probe {
+                        source,
+                        requester,
+                        people: &people,
+                        image,
+                        action,
+                        approvers: Approvers::Others,
+                        expires: true,
+                        as_signed,
+                    });
+                    let shares = action == Action::Share;
+                    let items = allowed.iter().filter(|allowed| allowed.approved);
+                    reach.extend(items.map(|allowed| match &allowed.item {
+                        Item::Account(account) => (shares, account.to_string()),
+                        Item::Lighthouse(_) => (shares, "lighthouse".to_owned()),
+                    }));
+                }
+            }
+        }
+        reach
+    }
+
+    /// The permits that no probe reached, as far as their text tells: a permit to share whose
+    /// conditions do not read the account.
+    fn unreached_permits(&mut self) {
+        let share = self.policies.names.action("share");
+        for policy in self.policies.rules.policies() {
+            let id = policy.id().to_string();
+            if policy.effect() != Effect::Permit
+                || !is_about(policy, &share)
+                || self.reached.contains(&id)
+                || policy.to_json().is_ok_and(|tree| reads_account(&tree))
+            {
+                continue;
+            }
+            let problem = format!("{id} permits shares, and has no condition on the account");
+            let remedy = "add when { context.account in Share::AccountGroup::\"…\" } to it";
+            let warning = Danger::AnyAccount.at(Problem::at(self.mark(&id), problem, remedy));
+            self.found.insert((Danger::AnyAccount, id), warning);
+        }
+    }
+}
+
+/// Whether a policy's tree, in Cedar's JSON format, has `context.account`.
+fn reads_account(tree: &Value) -> bool {
+    let here = tree.pointer("/./left/Var").and_then(Value::as_str) == Some("context")
+        && tree.pointer("/./attr").and_then(Value::as_str) == Some("account");
+    here || match tree {
+        Value::Array(parts) => parts.iter().any(reads_account),
+        Value::Object(fields) => fields.values().any(reads_account),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Each danger: a policy set that has it, and the smallest change that removes it.
+
+use super::super::files::{PolicyFiles, sample_files};
+use super::*;
+
+fn facts(name: &str, scheme: &str, signed: bool) -> SourceFacts {
+    SourceFacts {
+        name: name.parse().unwrap(),
+        scheme: scheme.to_owned(),
+        signed,
+    }
+}
+
+/// The dangers of the sample's entities with these policies, as `name policy-or-source`.
+fn dangers(policies: &str, approvals: usize, sources: &[SourceFacts]) -> Vec<String> {
+    let files = PolicyFiles {
+        policies: vec![("a.cedar".to_owned(), policies.to_owned())],
+        ..sample_files()
+    };
+    named(&files, approvals, sources)
+}
+
+fn named(files: &PolicyFiles, approvals: usize, sources: &[SourceFacts]) -> Vec<String> {
+    let policies = PolicySet::load(files, sources, approvals).unwrap();
+    let now = "2026-11-01T12:00:00Z".parse().unwrap();
+    let found = policies.dangers(sources, now, |_| Mark::whole("c.toml"));
+    let name = |warning: &Warning| {
+        let first = warning.problem.problem.split(' ').next();
+        format!("{} {}", warning.danger, first.unwrap_or_default())
+    };
+    found.iter().map(name).collect()
+}
+
+const SHARE: &str = "@id(\"share\") permit (principal in Share::Team::\"platform\", action == Share::Action::\"share\", resource in Share::ImageSet::\"golden\")\n\
+                     when { context.account in Share::AccountGroup::\"staging\" };\n";
+const APPROVE: &str = "@id(\"approve\") permit (principal in Share::Team::\"approvers\", action == Share::Action::\"approve\", resource);\n";
+const ENDS: &str = "@id(\"ends\") forbid (principal, action == Share::Action::\"share\", resource) unless { context has expires };\n";
+const OTHERS: &str = "@id(\"others\") forbid (principal, action == Share::Action::\"approve\", resource) when { principal == context.requester };\n";
+const SIGNED: &str =
+    "@id(\"signed\") forbid (principal, action, resource) unless { principal.source.signed };\n";
+
+#[test]
+fn a_whole_set_has_none() {
+    let jira = [facts("jira", "jira", true)];
+    let whole = [SHARE, APPROVE, ENDS, OTHERS].concat();
+    assert_eq!(dangers(&whole, 1, &jira), [""; 0]);
+    let allows = |text: &str| text.contains("share");
+    assert!(allows(&whole));
+}
+
+#[test]
+fn each_missing_rule_is_named_with_its_policy() {
+    let jira = [facts("jira", "jira", true)];
+    let anywhere = SHARE.split("when").next().unwrap().trim_end().to_owned() + ";\n";
+    let at_night = SHARE.split("when").next().unwrap().to_owned()
+        + "when { context.ticket has status && context.ticket.status == \"Done\" };\n";
+    // The requester has to be an approver too, as some of the sample's people are.
+    let both = SHARE.replace("platform", "approvers");
+    for (policies, approvals, wanted) in [
+        (
+            [&both, APPROVE, ENDS].concat(),
+            1,
+            vec!["own-approval share"],
+        ),
+        ([SHARE, ENDS].concat(), 0, vec!["own-approval share"]),
+        (
+            [&anywhere, APPROVE, ENDS, OTHERS].concat(),
+            1,
+            vec!["any-account share"],
+        ),
+        (
+            [&at_night, APPROVE, ENDS, OTHERS].concat(),
+            1,
+            vec!["any-account share"],
+        ),
+        (
+            [SHARE, APPROVE, OTHERS].concat(),
+            1,
+            vec!["endless-share share"],
+        ),
+    ] {
+        assert_eq!(dangers(&policies, approvals, &jira), wanted, "{policies}");
+    }
+}
+
+#[test]
+fn a_token_is_broad_unless_policies_tell_it_from_a_signature() {
+    let both = [
+        facts("jira", "jira", true),
+        facts("helpdesk", "token", false),
+    ];
+    let whole = [SHARE, APPROVE, ENDS, OTHERS].concat();
+    assert_eq!(dangers(&whole, 1, &both), ["broad-token source"]);
+    let whole = whole + SIGNED;
+    assert_eq!(dangers(&whole, 1, &both), [""; 0]);
+    let trusted = [facts("queue", "trusted", false)];
+    assert_eq!(
+        dangers(&[SHARE, APPROVE, ENDS, OTHERS].concat(), 1, &trusted),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_source_is_mentioned_by_its_people_or_their_groups() {
+    let new = [facts("jira", "jira", true), facts("acme", "jira", true)];
+    let whole = [SHARE, APPROVE, ENDS, OTHERS].concat();
+    assert_eq!(dangers(&whole, 1, &new), ["unmentioned-source no"]);
+    let named = whole
+        + "@id(\"acme\") forbid (principal == Share::Requester::\"acme/a@example.com\", action, resource);";
+    let text = sample_files().entities.unwrap();
+    let person = "[{\"uid\":{\"type\":\"Share::Requester\",\"id\":\"acme/a@example.com\"}},";
+    let files = PolicyFiles {
+        policies: vec![("a.cedar".to_owned(), named)],
+        entities: Some(text.replacen('[', person, 1)),
+        ..sample_files()
+    };
+    assert_eq!(super::tests::named(&files, 1, &new), [""; 0]);
+}
+
+#[test]
+fn the_sample_lets_staging_and_sandboxes_keep_an_image_and_has_no_other_danger() {
+    let sources = [
+        facts("jira", "jira", true),
+        facts("helpdesk", "token", false),
+        facts("queue", "trusted", false),
+    ];
+    assert_eq!(
+        named(&sample_files(), 1, &sources),
+        [
+            "endless-share golden-images-to-sandboxes",
+            "endless-share golden-images-to-staging"
+        ]
+    );
+}

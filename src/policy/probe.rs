@@ -1,0 +1,241 @@
+//! Requests that stand for all others, for the search for dangers: one requester, image and account of
+//! each combination of groups. In: the policies and entities. Out: what Cedar answers to each. A rule
+//! that looks at more than groups, such as the ticket or the hour, may answer other requests differently.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
+use serde_json::{Value, json};
+
+use super::authorization_request::AuthorizationRequest;
+use super::policy_set::PolicySet;
+use super::question::Question;
+use super::schema::uid;
+use crate::domain::{
+    AccountId, Action, Identity, Item, ServedRegions, ShareRequest, SourceName, Timestamp,
+};
+
+/// Maximum number of requesters of one source, of images, and of accounts.
+const MAX_OF_A_KIND: usize = 8;
+/// A region of both sites, for images whose region is not listed.
+const ANY_REGION: &str = "ap-singapore";
+const UNLISTED_PERSON: &str = "unlisted@example.com";
+
+/// The requesters, images and accounts of the probes.
+#[derive(Debug)]
+pub(super) struct Probes<'a> {
+    policies: &'a PolicySet,
+    now: Timestamp,
+    /// Id and region.
+    pub(super) images: Vec<(String, String)>,
+    /// The last one is not listed.
+    accounts: Vec<AccountId>,
+}
+
+/// The approvers that a probe names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Approvers {
+    None,
+    /// The requester alone.
+    Requester,
+    /// Everybody of the source except the requester.
+    Others,
+}
+
+/// One probe, about all accounts at once, and about Lighthouse for a CVM image.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Probe<'a> {
+    pub(super) source: &'a SourceName,
+    pub(super) requester: &'a str,
+    pub(super) people: &'a [String],
+    pub(super) image: &'a (String, String),
+    pub(super) action: Action,
+    pub(super) approvers: Approvers,
+    pub(super) expires: bool,
+    /// Whether the source counts as one that signs, whatever its scheme.
+    pub(super) as_signed: bool,
+}
+
+/// An item that the policies allow.
+#[derive(Debug)]
+pub(super) struct Allowed {
+    pub(super) item: Item,
+    /// The policies that allow it, without its approvals.
+    pub(super) policies: BTreeSet<String>,
+    /// Whether its approvers suffice.
+    pub(super) approved: bool,
+}
+
+impl<'a> Probes<'a> {
+    pub(super) fn new(policies: &'a PolicySet, now: Timestamp) -> Self {
+        let known = &policies.known;
+        let images = known.images.iter().map(|(id, value)| {
+            let region = value.pointer("/attrs/region").and_then(Value::as_str);
+            let region = region.filter(|region| !region.is_empty());
+            let parents = value.get("parents").map(Value::to_string);
+            let kind = id.split('-').next().unwrap_or_default().to_owned();
+            let group = format!("{kind} {}", parents.unwrap_or_default());
+            (group, (id.clone(), region.unwrap_or(ANY_REGION).to_owned()))
+        });
+        let mut images = one_of_each(images.collect());
+        if images.is_empty() {
+            images.push(("lhbp-00000000".to_owned(), ANY_REGION.to_owned()));
+            images.push(("img-00000000".to_owned(), ANY_REGION.to_owned()));
+        }
+        let listed = policies.listed(|entity| *entity == policies.names.account);
+        let unlisted = (100_000_000_000_u64..)
+            .map(|id| id.to_string())
+            .find(|id| !listed.iter().any(|(_, known)| known == id));
+        let mut accounts = one_of_each(listed);
+        accounts.extend(unlisted);
+        let accounts = accounts.iter().filter_map(|id| id.parse().ok());
+        Self {
+            policies,
+            now,
+            images,
+            accounts: accounts.collect(),
+        }
+    }
+
+    /// The account that no list names.
+    pub(super) fn unlisted(&self) -> Option<&AccountId> {
+        self.accounts.last()
+    }
+
+    /// The requesters of a source, without its name; a person that no list names if there is none.
+    pub(super) fn people(&self, source: &SourceName) -> Vec<String> {
+        let names = &self.policies.names;
+        let people = self.policies.listed(|entity| *entity == names.requester);
+        let prefix = format!("{source}/");
+        let own = people.into_iter().filter_map(|(groups, id)| {
+            let name = id.strip_prefix(&prefix)?;
+            Some((groups, name.to_owned()))
+        });
+        let mut own = one_of_each(own.collect());
+        if own.is_empty() {
+            own.push(UNLISTED_PERSON.to_owned());
+        }
+        own
+    }
+
+    /// The items that the policies allow.
+    pub(super) fn allowed(&self, probe: Probe<'_>) -> Vec<Allowed> {
+        let Some(request) = self.request(&probe) else {
+            return Vec::new();
+        };
+        let identity = Identity {
+            source: probe.source.clone(),
+            id: "probe".to_owned(),
+        };
+        let question = Question {
+            source: probe.source,
+            identity: &identity,
+            request: &request,
+            now: self.now,
+            approved_at: self.now,
+        };
+        let Ok(mut asked) = AuthorizationRequest::new(self.policies, &question) else {
+            return Vec::new();
+        };
+        if probe.as_signed
+            && let Some(entities) = self.signing(&asked.entities, probe.source)
+        {
+            asked.entities = Cow::Owned(entities);
+        }
+        let answer = |item: Item| {
+            let asks = asked.request(&item);
+            let allowed = self.policies.authorize(asks, &asked.entities, false);
+            let policies = allowed.ok()?;
+            let approved = match probe.action {
+                Action::Share => self.policies.approvals(&asked, &item, false).is_ok(),
+                Action::Cancel => true,
+            };
+            Some(Allowed {
+                item,
+                policies,
+                approved,
+            })
+        };
+        request
+            .target
+            .items()
+            .into_iter()
+            .filter_map(answer)
+            .collect()
+    }
+
+    fn request(&self, probe: &Probe<'_>) -> Option<ShareRequest> {
+        /// A request names no more.
+        const MAX_APPROVERS: usize = 50;
+        let (image, region) = probe.image;
+        let others = probe.people.iter().filter(|name| *name != probe.requester);
+        let approvers: Vec<&str> = match probe.approvers {
+            Approvers::None => Vec::new(),
+            Approvers::Requester => vec![probe.requester],
+            Approvers::Others => others.map(String::as_str).take(MAX_APPROVERS).collect(),
+        };
+        let expires = probe.expires && probe.action == Action::Share;
+        let native = json!({
+            "action": probe.action,
+            "image": image,
+            "region": region,
+            "accounts": self.accounts,
+            "lighthouse": image.starts_with("img-"),
+            "requester": probe.requester,
+            "approvers": approvers,
+            "expires_in": expires.then_some("1h"),
+        });
+        let rules = ServedRegions {
+            added: [region.clone()].into(),
+            ..ServedRegions::default()
+        };
+        ShareRequest::from_json(&native, &rules).ok()
+    }
+
+    /// The entities with a source that signs.
+    fn signing(&self, entities: &Entities, source: &SourceName) -> Option<Entities> {
+        let id = uid(&self.policies.names.source, source.as_str());
+        let (id, mut attrs, parents) = entities.get(&id)?.clone().into_inner();
+        attrs.insert("signed".to_owned(), RestrictedExpression::new_bool(true));
+        let signed = Entity::new(id, attrs, parents).ok()?;
+        let schema = Some(&self.policies.schema);
+        entities.clone().upsert_entities([signed], schema).ok()
+    }
+}
+
+impl PolicySet {
+    /// The listed entities of one type: each with its groups, and with its own name where a policy
+    /// names it.
+    fn listed(
+        &self,
+        wanted: impl Fn(&cedar_policy::EntityTypeName) -> bool,
+    ) -> Vec<(String, String)> {
+        let own = |entity: &Entity| {
+            let (id, _, parents) = entity.clone().into_inner();
+            let mut groups: Vec<String> = parents.iter().map(EntityUid::to_string).collect();
+            groups.sort();
+            if self.literals.contains(&id) {
+                groups.push(id.to_string());
+            }
+            (groups.join(" "), id.id().unescaped().to_owned())
+        };
+        let entities = self.known.store.iter();
+        let mut listed: Vec<_> = entities
+            .filter(|entity| wanted(entity.uid().type_name()))
+            .map(own)
+            .collect();
+        listed.sort();
+        listed
+    }
+}
+
+/// The first of each group.
+fn one_of_each<T: Ord>(mut listed: Vec<(String, T)>) -> Vec<T> {
+    listed.sort();
+    let mut first: BTreeMap<String, T> = BTreeMap::new();
+    for (group, one) in listed {
+        first.entry(group).or_insert(one);
+    }
+    first.into_values().take(MAX_OF_A_KIND).collect()
+}
