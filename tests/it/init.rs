@@ -46,6 +46,15 @@ fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(text).unwrap())
 }
 
+/// The hosts whose files it writes.
+const HOSTS: [(&str, &str); 5] = [
+    ("lambda", "template.yaml"),
+    ("container", "Dockerfile"),
+    ("knative", "service.yaml"),
+    ("azure", "host.json"),
+    ("scf", "scf_bootstrap"),
+];
+
 fn init(folder: &Path, sources: &[&str]) -> (Option<i32>, String) {
     let sources = sources.iter().flat_map(|name| ["--source", name]);
     let arguments: Vec<&str> = ["init", "new"].into_iter().chain(sources).collect();
@@ -74,6 +83,95 @@ fn the_folder_of_each_source_passes_its_check_and_its_cases() {
     }
     let folder = tempfile::tempdir().unwrap();
     works(folder.path(), &SOURCES);
+}
+
+/// With the files of a host or of all, `check` has nothing to say, and the steps are in the README.
+#[test]
+fn the_folder_of_each_host_passes_its_check_and_its_cases() {
+    let all: Vec<&str> = HOSTS.iter().map(|(host, _)| *host).collect();
+    let each = HOSTS.iter().map(|(host, _)| vec![*host]);
+    for hosts in each.chain([all]) {
+        let folder = tempfile::tempdir().unwrap();
+        let named = hosts.iter().flat_map(|host| ["--host", host]);
+        let arguments: Vec<&str> = ["init", "new", "--source", "github", "--source", "queue"]
+            .into_iter()
+            .chain(named)
+            .collect();
+        let (code, out) = run(folder.path(), &arguments);
+        assert_eq!(code, Some(0), "{hosts:?}: {out}");
+        let new = folder.path().join("new");
+        let (code, out) = run(&new, &["check"]);
+        assert!(
+            code == Some(0) && !out.contains("warning"),
+            "{hosts:?}: {out}"
+        );
+        let (code, out) = run(&new, &["test"]);
+        assert_eq!(code, Some(0), "{hosts:?}: {out}");
+        let readme = std::fs::read_to_string(new.join("README.md")).unwrap();
+        assert!(readme.contains("\n## Deploy\n"), "{readme}");
+        for (host, file) in HOSTS.iter().filter(|(host, _)| hosts.contains(host)) {
+            assert!(new.join(file).is_file(), "{host}");
+            // Each file is looked at: without a line of it, there is a warning.
+            let text = std::fs::read_to_string(new.join(file)).unwrap();
+            let damaged = match *host {
+                "lambda" => text.replace(",GITHUB_WEBHOOK_SECRET", ""),
+                "container" => text.replace("COPY maps /maps\n", ""),
+                "knative" => text.replace("envFrom", "env"),
+                "azure" => {
+                    std::fs::remove_dir_all(new.join("Requests")).unwrap();
+                    text.clone()
+                }
+                _ => continue,
+            };
+            std::fs::write(new.join(file), damaged).unwrap();
+            let (code, out) = run(&new, &["check"]);
+            assert_eq!(code, Some(0));
+            assert!(
+                out.contains(&format!("warning[deployment]: {file}:1")),
+                "{host}: {out}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_bundle_holds_what_the_program_reads_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    works(folder.path(), &["jira", "queue"]);
+    let new = folder.path().join("new");
+    std::fs::rename(new.join("sharehook.toml"), new.join("prod.toml")).unwrap();
+    let bundle = |arguments: &[&str]| run(&new, &[&["--config", "prod.toml"], arguments].concat());
+    let (code, out) = bundle(&["bundle", "out", "--json"]);
+    assert_eq!(code, Some(0), "{out}");
+    let said: Value = serde_json::from_str(&out).unwrap();
+    let files: Vec<&str> = said["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f.as_str().unwrap())
+        .collect();
+    assert_eq!(files.len(), 10, "{files:?}");
+    for name in [
+        "sharehook.toml",
+        "maps/jira.jq",
+        "policy/entities.json",
+        "policy/four-eyes.cedar",
+    ] {
+        assert!(
+            files.contains(&name) && new.join("out").join(name).is_file(),
+            "{name}: {files:?}"
+        );
+    }
+    assert!(!new.join("out/.env").exists() && !new.join("out/policy/cases").exists());
+    let (code, out) = run(&new.join("out"), &["test", "../policy/cases"]);
+    assert_eq!(code, Some(0), "{out}");
+    let (code, out) = bundle(&["bundle", "out"]);
+    assert!(code == Some(64) && out.contains("is not empty"), "{out}");
+    let text = std::fs::read_to_string(new.join("prod.toml")).unwrap();
+    std::fs::rename(new.join("maps"), folder.path().join("maps")).unwrap();
+    std::fs::write(new.join("prod.toml"), text.replace("\"maps/", "\"../maps/")).unwrap();
+    let (code, out) = bundle(&["bundle", "other"]);
+    assert!(code == Some(64) && out.contains("is not below"), "{out}");
 }
 
 #[cfg(unix)]
@@ -141,4 +239,25 @@ async fn the_steps_of_its_readme_end_in_a_share() {
     let answer = send(&server.url, "POST", "/hooks/jira", &headers, sent).await;
     let answer: Value = answer.unwrap().body;
     assert_eq!(answer["status"], "completed", "{answer}");
+}
+
+#[test]
+fn completions_and_man_pages_name_the_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, out) = run(folder.path(), &["completions", shell]);
+        assert_eq!(code, Some(0), "{shell}");
+        for word in ["check", "rotate-key", "junit"] {
+            assert!(out.contains(word), "{shell}: {word}");
+        }
+    }
+    let (code, out) = run(folder.path(), &["man", "pages"]);
+    assert_eq!(code, Some(0), "{out}");
+    let page = |name: &str| {
+        let path = folder.path().join(format!("pages/man1/{name}.1"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    assert!(page("sharehook").contains("sharehook\\-doctor"));
+    assert!(page("sharehook-test").contains("JUnit"));
+    assert!(page("sharehook-audit-prove").contains(".TH sharehook-audit-prove 1"));
 }

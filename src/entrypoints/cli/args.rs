@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+#[cfg(feature = "cli")]
+use clap::ValueEnum;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::audit_args::Audit;
@@ -81,6 +83,15 @@ pub(crate) enum Command {
     /// Its README.md has the next three steps.
     #[cfg(feature = "cli")]
     Init(InitOptions),
+    /// Collect what the program reads at start, for a package or an image
+    ///
+    /// The configuration, its policies, maps and certificates, checked as a
+    /// whole. Copies no secret.
+    #[cfg(feature = "cli")]
+    Bundle {
+        /// A new or empty folder
+        dir: PathBuf,
+    },
     /// Find everything that would stop or endanger the deployment
     ///
     /// Configuration, maps, policies, secrets, files for a host. Exit 0 with
@@ -143,6 +154,18 @@ pub(crate) enum Command {
     Audit {
         #[command(subcommand)]
         what: Audit,
+    },
+    /// Print the completions of a shell
+    #[cfg(feature = "cli")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages: one for the program, one for each command
+    #[cfg(feature = "cli")]
+    Man {
+        /// The folder, which gets a folder man1
+        dir: PathBuf,
     },
 }
 
@@ -283,6 +306,25 @@ pub(crate) struct InitOptions {
         verbatim_doc_comment
     )]
     pub(crate) sources: Vec<String>,
+    /// Write the files for this host too; repeatable
+    #[arg(long = "host", value_name = "HOST", value_enum)]
+    pub(crate) hosts: Vec<DeployTo>,
+}
+
+/// A host whose files `init` writes.
+#[cfg(feature = "cli")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeployTo {
+    /// AWS Lambda: template.yaml
+    Lambda,
+    /// Any container host: Dockerfile
+    Container,
+    /// Knative Serving and Cloud Run: service.yaml
+    Knative,
+    /// Azure Functions: host.json and a folder per trigger
+    Azure,
+    /// Tencent SCF: scf_bootstrap
+    Scf,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,6 +1,6 @@
 //! Finds and loads the configuration for every command, and builds the application from it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -60,10 +60,15 @@ impl Context {
     /// As [`Context::prepare`], with a random text for every secret: for commands that sign their own
     /// deliveries.
     pub(super) fn prepare_without_secrets(&self) -> Result<Prepared, StartError> {
+        self.prepare_file_without_secrets(&self.config_path())
+    }
+
+    /// The same with another configuration file.
+    pub(super) fn prepare_file_without_secrets(&self, path: &Path) -> Result<Prepared, StartError> {
         let seed = clock::fresh_seed()
             .map_err(|error| StartError::Failed(format!("no random bytes: {error}")))?;
         let stand_in = STANDARD.encode(seed).into();
-        let config = Config::load_without_secrets(&self.config_path(), &self.vars, &stand_in)?;
+        let config = Config::load_without_secrets(path, &self.vars, &stand_in)?;
         Ok(Prepared::new(config)?)
     }
 

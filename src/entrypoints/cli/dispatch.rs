@@ -6,12 +6,12 @@ use crate::entrypoints::host::Host;
 use crate::entrypoints::outcome::Exit;
 
 use super::args::{Args, Command};
-#[cfg(feature = "cli")]
-use super::init;
 use super::{
     Context, Failure, audit, check, doctor, drift, images, invoke, journal, notify, operator,
     report, serve, signature, test, try_body,
 };
+#[cfg(feature = "cli")]
+use super::{bundle, init, manual};
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
 
@@ -37,6 +37,12 @@ pub(super) async fn run(
         Command::Invoke { event, plan } => invoke::run(context, &event, plan).await,
         #[cfg(feature = "cli")]
         Command::Init(options) => init::run(context, &options),
+        #[cfg(feature = "cli")]
+        Command::Completions { shell } => Ok(manual::completions(shell)),
+        #[cfg(feature = "cli")]
+        Command::Man { dir } => manual::pages(&dir),
+        #[cfg(feature = "cli")]
+        Command::Bundle { dir } => bundle::run(context, &dir),
         Command::Check => Ok(check::run(context)),
         Command::Doctor => doctor::run(context).await,
         Command::Test(options) => test::run(context, &options),

@@ -7,6 +7,8 @@ mod audit_export;
 mod audit_input;
 mod audit_proof;
 mod audit_retire;
+#[cfg(feature = "cli")]
+mod bundle;
 mod check;
 mod context;
 #[cfg(feature = "sandbox")]
@@ -21,6 +23,8 @@ mod images;
 mod init;
 mod invoke;
 mod journal;
+#[cfg(feature = "cli")]
+mod manual;
 mod notify;
 mod operator;
 mod print;

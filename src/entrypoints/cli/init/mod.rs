@@ -1,7 +1,8 @@
 //! `init`: makes a folder that works at once: configuration, policy, maps, cases, random secrets and a
 //! README. In: a folder that is empty or does not exist, and the sources to receive from. Everything
-//! comes from the samples that ship ([`sample`]).
+//! comes from the samples that ship ([`sample`]). `--host` adds files for hosts ([`hosts`]).
 
+mod hosts;
 mod sample;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -14,19 +15,27 @@ use crate::clock;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 
-use super::args::InitOptions;
+use super::args::{DeployTo, InitOptions};
 use super::{Context, Failure};
 use sample::Sample;
 
 const GITIGNORE: &str = "/.env\n/journal\n/seal.key\n";
 
 pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Failure> {
-    let sample = Sample::of(&options.sources).map_err(Failure::Usage)?;
+    let mut sample = Sample::of(&options.sources).map_err(Failure::Usage)?;
+    if let Some(origin) = hosts::queue_origin(&options.hosts) {
+        sample.receive_queue_from(origin);
+    }
     let folder = &options.dir;
     refuse_occupied(folder)?;
     let mut files = sample.files();
     files.push((".gitignore".to_owned(), GITIGNORE.to_owned()));
-    files.push(("README.md".to_owned(), sample.readme()));
+    let variables = sample.variable_names();
+    for host in &options.hosts {
+        files.extend(hosts::files(*host, &variables, sample.has("queue")));
+    }
+    let readme = sample.readme() + &deployment(&options.hosts);
+    files.push(("README.md".to_owned(), readme));
     let mut secrets = String::new();
     for (name, scheme) in sample.secrets() {
         let seed = clock::fresh_seed()
@@ -35,6 +44,7 @@ pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Fail
     }
     files.push((".env".to_owned(), secrets + &sample.variables()));
     files.sort();
+    files.dedup();
     for (name, text) in &files {
         write(&folder.join(name), text.as_bytes()).map_err(|error| {
             Failure::Failed(format!(
@@ -59,8 +69,23 @@ pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
+/// What the README says about the hosts.
+fn deployment(hosts: &[DeployTo]) -> String {
+    if hosts.is_empty() {
+        return String::new();
+    }
+    let steps: String = hosts
+        .iter()
+        .map(|host| format!("- {}\n", hosts::steps(*host).replace('\n', "\n  ")))
+        .collect();
+    format!(
+        "\n## Deploy\n\n{steps}\nThe static binary, and what each host needs: `docs/hosts.md` and `deploy/` in the \
+         repository.\n`sharehook check` reads these files too.\n"
+    )
+}
+
 /// Never writes beside existing files: a second `init` must not replace a policy.
-fn refuse_occupied(folder: &Path) -> Result<(), Failure> {
+pub(super) fn refuse_occupied(folder: &Path) -> Result<(), Failure> {
     let shown = folder.display();
     match std::fs::read_dir(folder) {
         Ok(mut entries) => match entries.next() {
@@ -82,9 +107,14 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
-    if path.file_name().is_some_and(|name| name == ".env") {
+    {
         use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
+        match path.file_name().and_then(|name| name.to_str()) {
+            Some(".env") => drop(options.mode(0o600)),
+            // Its host runs it.
+            Some("scf_bootstrap") => drop(options.mode(0o755)),
+            _ => {}
+        }
     }
     options.open(path)?.write_all(bytes)
 }

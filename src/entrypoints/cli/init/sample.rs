@@ -107,7 +107,16 @@ impl Sample {
         Ok(Self { sources })
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// The queue's messages come from this origin, not from the one in a variable.
+    pub(super) fn receive_queue_from(&mut self, origin: &str) {
+        let queues = self
+            .sources
+            .iter_mut()
+            .filter(|source| source.name == "queue");
+        queues.for_each(|source| source.from = vec![origin.to_owned()]);
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
         self.sources.iter().any(|source| source.name == name)
     }
 
@@ -136,6 +145,8 @@ impl Sample {
             "#:schema ./sharehook.schema.json\n\
              journal = \"file:journal\"   # or s3://bucket/prefix, gs://…, az://…\n\
              policy  = \"policy\"\n\n\
+             [check]\n\
+             allow = [\"endless-share\"]  # staging and sandbox accounts may keep an image: policy/expiry-cap.cedar\n\n\
              [cloud]\n\
              site = \"intl\"              # intl or cn: the sites share no accounts\n",
         );
@@ -220,6 +231,14 @@ impl Sample {
             names
         };
         self.sources.iter().flat_map(of_source).collect()
+    }
+
+    /// The variables that the configuration reads.
+    pub(super) fn variable_names(&self) -> Vec<String> {
+        let origins = self.sources.iter().flat_map(|source| &source.from);
+        let origins = origins.filter_map(|origin| origin.strip_prefix("env:"));
+        let secrets = self.secrets().into_iter().map(|(name, _)| name);
+        secrets.chain(origins.map(str::to_owned)).collect()
     }
 
     /// Values of the other variables, as lines of `.env`.

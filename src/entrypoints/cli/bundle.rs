@@ -1,0 +1,96 @@
+//! `bundle`: collects what the program reads at start, for a package or an image: the configuration as
+//! `sharehook.toml`, the policies, and every map and certificate that it names. In: a valid configuration. Out: a
+//! new folder that was checked as a whole. Copies no secret.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::json;
+
+use crate::config::Config;
+use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::outcome::Exit;
+
+use super::init::refuse_occupied;
+use super::{Context, Failure};
+
+pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
+    let prepared = context.prepare_without_secrets()?;
+    refuse_occupied(folder)?;
+    let files = files(prepared.config())?;
+    for (name, path) in &files {
+        copy(path, &folder.join(name)).map_err(|error| {
+            Failure::Failed(format!("{} cannot be copied: {error}", path.display()))
+        })?;
+    }
+    let bundled = context.prepare_file_without_secrets(&folder.join("sharehook.toml"))?;
+    if bundled.policy_digest() != prepared.policy_digest() {
+        let text = "the policies of the bundle differ from those of the configuration";
+        return Err(Failure::Failed(text.to_owned()));
+    }
+    let names: Vec<String> = files
+        .iter()
+        .map(|(name, _)| name.display().to_string())
+        .collect();
+    if context.json {
+        outln!("{}", json!({ "dir": folder, "files": names }));
+    } else {
+        outln!("{} has now, checked as a whole", folder.display());
+        names.iter().for_each(|name| outln!("  {name}"));
+    }
+    Ok(Exit::Done)
+}
+
+/// Each file by its name in the bundle.
+fn files(config: &Config) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
+    let root = Path::new(&config.file).parent().unwrap_or(Path::new(""));
+    let mut files = vec![(PathBuf::from("sharehook.toml"), PathBuf::from(&config.file))];
+    for name in &config.files {
+        files.push((inside(Path::new(name))?, root.join(name)));
+    }
+    let policy = inside(config.policy.strip_prefix(root).unwrap_or(&config.policy))?;
+    let unreadable = |error| {
+        Failure::Failed(format!(
+            "{} cannot be read: {error}",
+            config.policy.display()
+        ))
+    };
+    for entry in fs::read_dir(&config.policy).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let name = path.file_name().unwrap_or_default();
+        let read = ["entities.json", "schema.cedarschema"]
+            .map(Some)
+            .contains(&name.to_str())
+            || path.extension().is_some_and(|kind| kind == "cedar");
+        if read {
+            files.push((policy.join(name), path));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The path without `.`: the bundle can only hold what lies below the configuration.
+fn inside(path: &Path) -> Result<PathBuf, Failure> {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::Normal(name) => plain.push(name),
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                return Err(Failure::Usage(format!(
+                    "{} is not below the configuration's folder; move it there, and name it by its relative path",
+                    path.display()
+                )));
+            }
+        }
+    }
+    Ok(plain)
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::copy(from, to).map(drop)
+}

@@ -1,0 +1,116 @@
+//! The files for a host, from those that ship, fitted to the configuration. In: a host and the variables
+//! that the configuration reads. Out: files, each with its path, and the steps to deploy them.
+
+use super::super::args::DeployTo;
+
+const TEMPLATE: &str = include_str!("../../../../template.yaml");
+const DOCKERFILE: &str = include_str!("../../../../deploy/container/Dockerfile");
+const KNATIVE: &str = include_str!("../../../../deploy/knative/service.yaml");
+const SCF: &str = include_str!("../../../../deploy/scf/scf_bootstrap");
+/// Files of Azure Functions; the queue's only for a source that it feeds.
+const AZURE: [(&str, &str); 3] = [
+    (
+        "host.json",
+        include_str!("../../../../deploy/azure/host.json"),
+    ),
+    (
+        "hooks/function.json",
+        include_str!("../../../../deploy/azure/hooks/function.json"),
+    ),
+    (
+        "Sweep/function.json",
+        include_str!("../../../../deploy/azure/Sweep/function.json"),
+    ),
+];
+const AZURE_QUEUE: (&str, &str) = (
+    "Requests/function.json",
+    include_str!("../../../../deploy/azure/Requests/function.json"),
+);
+
+/// The origin of a queue's messages on a host, where the sample's variable does not name it.
+pub(super) fn queue_origin(hosts: &[DeployTo]) -> Option<&'static str> {
+    hosts.contains(&DeployTo::Azure).then_some("azure:Requests")
+}
+
+/// The files of a host.
+pub(super) fn files(
+    host: DeployTo,
+    variables: &[String],
+    has_queue: bool,
+) -> Vec<(String, String)> {
+    let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
+    match host {
+        DeployTo::Lambda => vec![("template.yaml".to_owned(), template(variables))],
+        DeployTo::Container => vec![("Dockerfile".to_owned(), dockerfile())],
+        DeployTo::Knative => vec![("service.yaml".to_owned(), KNATIVE.to_owned())],
+        DeployTo::Scf => vec![("scf_bootstrap".to_owned(), SCF.to_owned())],
+        DeployTo::Azure => {
+            let queue = Some(&AZURE_QUEUE).filter(|_| has_queue);
+            AZURE.iter().chain(queue).map(owned).collect()
+        }
+    }
+}
+
+/// The template with the names of these secrets. The queue's address is the template's own.
+fn template(variables: &[String]) -> String {
+    const DEFAULT: &str =
+        "    Default: TENCENTCLOUD_SECRET_ID,TENCENTCLOUD_SECRET_KEY,SHAREHOOK_SEAL_KEY";
+    let secrets = variables
+        .iter()
+        .filter(|name| *name != "SHAREHOOK_QUEUE_ARN");
+    let names: String = secrets.map(|name| format!(",{name}")).collect();
+    let line = |line: &str| match line.starts_with(DEFAULT) {
+        true => format!("{DEFAULT}{names}\n"),
+        false => format!("{line}\n"),
+    };
+    let text: String = TEMPLATE.lines().map(line).collect();
+    text.replace("target/package/bootstrap.zip", "bootstrap.zip")
+}
+
+/// The image of this folder, with the static binary in it.
+fn dockerfile() -> String {
+    DOCKERFILE
+        .replace(
+            "target/x86_64-unknown-linux-musl/release/sharehook",
+            "sharehook",
+        )
+        .replace(
+            "COPY policy /policy\n",
+            "COPY policy /policy\nCOPY maps /maps\n",
+        )
+        .replace(
+            "from the repository's root, after the static binary (deploy/README.md)",
+            "in this folder, with the static binary in it as `sharehook`",
+        )
+        .replace(
+            "docker build -f deploy/container/Dockerfile -t",
+            "docker build -t",
+        )
+}
+
+/// How the files are used, as an item of the folder's README.
+pub(super) fn steps(host: DeployTo) -> &'static str {
+    match host {
+        DeployTo::Lambda => {
+            "AWS Lambda: in a checkout of sharehook run `scripts/package --config PATH/sharehook.toml`, copy\n\
+             `target/package/bootstrap.zip` into this folder, and run `sam deploy --guided` here. The secret of\n\
+             `SecretArn` has a field for each name in `SecretNames`."
+        }
+        DeployTo::Container => {
+            "Container: put the static binary into this folder as `sharehook`, and run `docker build -t sharehook .`. Start\n\
+             it with the variables of `.env`, the cloud's credentials, and `SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX`."
+        }
+        DeployTo::Knative => {
+            "Knative, Cloud Run: make the image (`--host container` writes its Dockerfile) and a secret `sharehook` with\n\
+             the variables of `.env`; set image and bucket in `service.yaml`, and run `kubectl apply -f service.yaml`."
+        }
+        DeployTo::Azure => {
+            "Azure Functions: put the static binary beside `host.json` as `sharehook`, set the variables of `.env` in the\n\
+             app, and run `func azure functionapp publish APP --custom` here."
+        }
+        DeployTo::Scf => {
+            "Tencent SCF: put the static binary into this folder as `sharehook`, zip the folder without `.env`, and create a web\n\
+             function of it with the variables of `.env`, an execution role, and a timer of five minutes."
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `completions` and `man`: generated from the definitions of the arguments, so that they never differ
+//! from `--help`. In: a shell, or a folder. Out: a script on standard output, or man pages.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::outcome::Exit;
+
+use super::Failure;
+use super::args::Args;
+
+pub(super) fn completions(shell: Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "sharehook", &mut script);
+    // A closed pipe is no failure.
+    drop(std::io::stdout().lock().write_all(&script));
+    Exit::Done
+}
+
+/// A page for the program and one for each command, as `man` names them.
+pub(super) fn pages(folder: &Path) -> Result<Exit, Failure> {
+    // `man -M DIR` looks in DIR/man1.
+    let section = folder.join("man1");
+    let written = fs::create_dir_all(&section)
+        .and_then(|()| clap_mangen::generate_to(Args::command(), &section));
+    written.map_err(|error| {
+        Failure::Failed(format!("{} cannot be written: {error}", folder.display()))
+    })?;
+    outln!("read them with: man -M {} sharehook", folder.display());
+    Ok(Exit::Done)
+}
