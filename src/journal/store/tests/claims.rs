@@ -1,6 +1,7 @@
 //! Who may work on a request: claims, races, duplicates, conflicts, takeovers, lost answers.
 
 use super::*;
+use crate::domain::NoticeRules;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_fifty_at_once_exactly_one_gets_the_claim() {
@@ -372,4 +373,24 @@ async fn a_claim_finds_its_own_record_whose_answer_was_lost() {
         .unwrap();
     assert_eq!(claim.state().head().next_seq, 4);
     assert!(journal.verify().await.unwrap().clean());
+}
+
+/// A sweep finds the wake-up of 200 due, and the clock is put back before the sweep ends.
+#[tokio::test]
+async fn a_clock_that_is_put_back_takes_no_wake_up_away() {
+    let journal = memory();
+    let mut claim = claim(&journal, "first").await;
+    claim
+        .record(&journal, at(190), deferred(200))
+        .await
+        .unwrap();
+    let due = journal.due(at(200)).await.unwrap();
+    let state = claim.state().clone();
+    journal
+        .settle(&[(&state, &due)], at(20), &NoticeRules::default())
+        .await
+        .unwrap();
+    assert_eq!(names(&journal).await, [""; 0]);
+    let left = journal.due(at(200)).await.unwrap();
+    assert!(left.contains(&state.wake_up().unwrap()), "{left:?}");
 }
