@@ -59,3 +59,4 @@ mod straight_line;
 mod support;
 mod tidy;
 mod trying;
+mod tutorial;
