@@ -198,6 +198,33 @@ async fn at_the_maximum_the_longest_waiting_stranger_makes_room() {
     assert!(after < Duration::from_secs(3), "{after:?}");
 }
 
+/// A flood of deliveries makes the server hold back its answers to them, not those to probes: a
+/// connection whose answer is held back may be closed to make room.
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_are_answered_while_hang_ups_use_up_the_connections() {
+    let service = with_connections(16).await;
+    let address = service.url.strip_prefix("http://").unwrap().to_owned();
+    let end = Instant::now() + Duration::from_secs(3);
+    let mut strangers = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let address = address.clone();
+        strangers.spawn(async move {
+            while Instant::now() < end {
+                let mut stream = TcpStream::connect(&address).await.unwrap();
+                let half = "POST /hooks/native HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nx";
+                drop(stream.write_all(half.as_bytes()).await);
+            }
+        });
+    }
+    let mut probes = 0;
+    while Instant::now() < end {
+        assert_eq!(service.get("/healthz").await.0, 200, "probe {probes}");
+        probes += 1;
+    }
+    strangers.join_all().await;
+    assert!(probes > 3, "{probes}");
+}
+
 /// One connection that carries several signed deliveries.
 struct Kept {
     stream: TcpStream,

@@ -63,7 +63,8 @@ pub(super) async fn read(
         return Err(Unread::TooLarge);
     }
     connection.reads_body();
-    let began = Instant::now();
+    // The limits count from here, so that bodies that began together are not given up together.
+    let began = Instant::now() + connection.spread();
     // Before the first byte is read, so that a body that waits for room takes no memory.
     let mut room = room_for(connection, declared, began + BODY_TIMEOUT).await?;
     let mut bytes = BytesMut::with_capacity(declared);

@@ -15,6 +15,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// after which common load balancers close an idle connection, so that none sends a delivery on a
 /// connection that is being closed here.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// The limits of connections that were opened together end over this time, so that not all of them
+/// are closed, and opened again, at one moment.
+const SPREAD: Duration = Duration::from_secs(1);
+const SPREAD_STEPS: u32 = 16;
 /// How many bodies of the maximum size fit into the memory for bodies.
 const MAX_FULL_BODIES: usize = 64;
 /// The pause before the search for a connection to close is repeated.
@@ -76,7 +80,7 @@ impl Connections {
             }),
             _permit: permit,
         };
-        connection.wait_for(false, Some(since + HEAD_TIMEOUT));
+        connection.wait_for(false, Some(since + HEAD_TIMEOUT + connection.spread()));
         Some(connection)
     }
 
@@ -153,9 +157,15 @@ impl Connection {
         let patience = if self.rank().verified {
             IDLE_TIMEOUT
         } else {
-            HEAD_TIMEOUT
+            HEAD_TIMEOUT + self.spread()
         };
         self.wait_for(false, Some(now + patience));
+    }
+
+    /// What this connection has beyond each time limit.
+    pub(super) fn spread(&self) -> Duration {
+        let step = self.rank().number % u64::from(SPREAD_STEPS);
+        SPREAD / SPREAD_STEPS * u32::try_from(step).unwrap_or(0)
     }
 
     /// Room for more bytes of a body: closes connections that wait with a body in memory, until there

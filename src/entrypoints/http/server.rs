@@ -52,7 +52,10 @@ pub(crate) struct Bounds {
 struct Shared {
     handler: Handler,
     body_limit: usize,
-    pace: Pace,
+    /// Of probes and of deliveries apart: a probe whose answer is held back, because strangers send
+    /// deliveries, could be closed to make room for them.
+    probes: Pace,
+    deliveries: Pace,
 }
 
 /// Serves until `stop` ends; then accepts no new connections and finishes the running requests.
@@ -65,7 +68,8 @@ pub(crate) async fn serve(
     let shared = Arc::new(Shared {
         handler,
         body_limit: bounds.body_bytes,
-        pace: Pace::new(Instant::now()),
+        probes: Pace::new(Instant::now()),
+        deliveries: Pace::new(Instant::now()),
     });
     let connections = Connections::new(bounds.max_connections, bounds.body_bytes);
     let graceful = GracefulShutdown::new();
@@ -167,7 +171,12 @@ async fn answer(
     let verified = is_post && handled && response.outcome.authenticated();
     connection.answered(verified);
     if !verified {
-        tokio::time::sleep(shared.pace.delay(Instant::now())).await;
+        let pace = if is_post {
+            &shared.deliveries
+        } else {
+            &shared.probes
+        };
+        tokio::time::sleep(pace.delay(Instant::now())).await;
     }
     to_hyper(response)
 }
