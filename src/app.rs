@@ -14,6 +14,7 @@ mod cloud_accounts;
 mod coalesce;
 mod context;
 mod deliver_notifications;
+mod delivery_end;
 mod doctor;
 mod drift;
 mod drift_report;
@@ -27,6 +28,7 @@ mod grants;
 mod handshake;
 mod identity;
 mod in_force;
+mod index_counts;
 mod index_pass;
 mod invocation_credentials;
 mod metrics;
@@ -35,7 +37,6 @@ mod observe;
 mod opening;
 mod outbox;
 mod overdue;
-mod overdue_count;
 mod policy_test;
 mod precheck;
 mod prepared;
@@ -71,7 +72,6 @@ use crate::inbound::{Map, VerifiedDelivery};
 use crate::journal::{JournalError, Opened, Received, State, StreamId, StreamState};
 use crate::plan::{Observation, Plan};
 use crate::policy::{Approved, Decision};
-use crate::telemetry::Counted;
 
 pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
 pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Replies, Via};
@@ -83,6 +83,7 @@ pub use application::App;
 pub use check::Examination;
 pub use doctor::{Check, Finding, Health};
 pub use drift_report::{Difference, DriftReport, Drifted, Unread};
+pub use metrics::MetricsReply;
 pub use notifications::{NotificationEntry, NotificationStatus};
 pub use overdue::{Overdue, Unfinished};
 pub use policy_test::{CaseError, CaseInput, CaseOutcome};
@@ -126,7 +127,15 @@ impl App {
         self.work_on(delivery, deadline, &Early::new(false)).await
     }
 
-    async fn work_on(&self, mut delivery: Delivery, deadline: Deadline, early: &Early) -> Reply {
+    /// Works on one delivery, and logs and counts its end.
+    async fn work_on(&self, delivery: Delivery, deadline: Deadline, early: &Early) -> Reply {
+        let source = delivery.source.clone();
+        let reply = self.take(delivery, deadline, early).await;
+        self.delivery_ended(Some(&source), early.elapsed(), &reply);
+        reply
+    }
+
+    async fn take(&self, mut delivery: Delivery, deadline: Deadline, early: &Early) -> Reply {
         let now = self.clock.now();
         let source = delivery.source.clone();
         let credentials = match &mut delivery.via {
@@ -139,18 +148,18 @@ impl App {
         };
         let app = later.as_ref().unwrap_or(self);
         let Some(intake) = app.prepared.intake(&source) else {
-            return app.turned_away(Reply::UnknownSource);
+            return Reply::UnknownSource;
         };
         early.authenticated(intake.replies);
         credentials.hand_to(&app.clouds);
         match app.certificates.subscription(intake, &verified).await {
             Ok(None) => {}
-            Ok(Some(reply)) => return app.handshake(reply),
+            Ok(Some(reply)) => return Reply::Handshake(reply),
             Err(unverified) => return app.unverified(&source, unverified),
         }
         let handshake = intake.handshake.as_ref();
         if let Some(reply) = handshake.and_then(|handshake| handshake.answer(&verified)) {
-            return app.handshake(reply);
+            return Reply::Handshake(reply);
         }
         app.receive_verified(&verified, &intake.map, now, deadline, early)
             .await
@@ -172,7 +181,6 @@ impl App {
             }
         };
         if requests.is_empty() {
-            self.counters.count(Counted::Ignored);
             let id = verified.delivery_id().unwrap_or_default().to_owned();
             return Reply::Answers(vec![(Ending::Done, Answer::new(id, Status::Ignored))]);
         }
@@ -206,7 +214,6 @@ impl App {
         };
         end.unwrap_or_else(|error| {
             tracing::error!(%error, identity = %case.identity, "the journal cannot be used");
-            self.counters.count(Counted::Unavailable);
             (Ending::Unavailable, unavailable(&case.identity, &error))
         })
     }
@@ -258,16 +265,16 @@ impl App {
                 let state = self.finish(*claim, permission, first, case.deadline);
                 let state = Box::pin(state).await?;
                 self.queue_unfinished(&state, unfinished);
-                Ok(self.counted(self.recorded(&state)))
+                Ok(self.recorded(&state))
             }
             // An opening that took too long continues in another turn. A denial has no claim.
             (Opened::New(claim, _), _) => {
                 self.queue_unfinished(claim.state(), unfinished);
-                Ok(self.counted(self.recorded(claim.state())))
+                Ok(self.recorded(claim.state()))
             }
             (Opened::Kept(state), _) => {
                 self.queue_unfinished(&state, unfinished);
-                Ok(self.counted(self.recorded(&state)))
+                Ok(self.recorded(&state))
             }
             (Opened::Existing(state), _) => self.redelivered(case, *state).await,
         }
@@ -285,7 +292,6 @@ impl App {
             self.journal.record_conflict(opening).await?;
             return Ok(self.refuse_conflict(case));
         }
-        self.counters.count(Counted::Duplicate);
         let (ending, mut answer) = self.recorded(&state);
         answer.duplicate = true;
         case.early.recorded((ending, answer));
@@ -296,14 +302,12 @@ impl App {
 
     fn refuse_overload(&self, case: &Case<'_>) -> (Ending, Answer) {
         tracing::warn!(identity = %case.identity, "its source has too many unfinished requests");
-        self.counters.count(Counted::Busy);
         (Ending::Busy, overloaded(&case.identity))
     }
 
     fn refuse_conflict(&self, case: &Case<'_>) -> (Ending, Answer) {
         tracing::warn!(identity = %case.identity, "a known identity came with other content; nothing was done");
-        self.counters.count(Counted::Conflict);
-        (Ending::Invalid, conflict(&case.identity))
+        (Ending::Conflict, conflict(&case.identity))
     }
 
     /// Reads the cloud and carries out the plan of a new request, a resumed one or a revocation.

@@ -42,6 +42,9 @@ pub struct Answer {
     /// The request's problems, each with its remedy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
+    /// The ticket, for the log.
+    #[serde(skip)]
+    pub ticket: Option<String>,
     /// A note on what the other fields do not show, for human readers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -62,6 +65,7 @@ impl Answer {
             plan: Vec::new(),
             refused: Vec::new(),
             problems: Vec::new(),
+            ticket: None,
             message: None,
         }
     }
@@ -91,6 +95,7 @@ impl Answer {
             record: Some(record),
             // An expiry is shown only if an item was shared.
             expires_at: state.expires_at().filter(|_| state.verdict().allowed),
+            ticket: state.request().ticket.clone(),
             message: message_of(state),
             ..Self::new(&state.identity().id, state.status())
                 .with_verdict(state.refusal().unwrap_or(state.verdict()))
@@ -187,8 +192,10 @@ pub enum Ending {
     Pending,
     /// Refused by the policy.
     Denied,
-    /// Invalid, or the same identity with other content.
+    /// Invalid.
     Invalid,
+    /// The same identity with other content.
+    Conflict,
     /// Not recorded: its source has too many unfinished requests.
     Busy,
     /// The journal cannot be written or read, so the work stopped.

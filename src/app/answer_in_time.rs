@@ -5,10 +5,12 @@
 
 use std::future::{Future, pending};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use tracing::Instrument as _;
 
 use crate::inbound::{Delivery, Headers, Replies, ReplyRules};
 
@@ -32,7 +34,6 @@ struct Known {
     several: bool,
     /// The answer to the only request, once the journal holds it.
     recorded: Option<(Ending, Answer)>,
-    answered: bool,
 }
 
 /// Holds what an early answer needs.
@@ -51,6 +52,11 @@ impl Early {
             process_goes_on,
             known: watch::Sender::default(),
         }
+    }
+
+    /// Time since the delivery arrived.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
     }
 
     /// The delivery is one of the source with these rules.
@@ -102,7 +108,6 @@ impl Early {
         let Some((ending, mut answer)) = recorded else {
             return pending().await;
         };
-        self.known.send_modify(|known| known.answered = true);
         answer.message = Some(
             "the work goes on; the journal and a repeated delivery show the result".to_owned(),
         );
@@ -150,7 +155,7 @@ impl App {
         let early = Arc::new(Early::new(self.process_goes_on));
         let work = work(Arc::clone(&early));
         let reply = if self.process_goes_on {
-            let mut work = tokio::spawn(log_late_end(work, Arc::clone(&early)));
+            let mut work = tokio::spawn(work.in_current_span());
             tokio::select! {
                 biased;
                 ended = &mut work => ended.unwrap_or_else(|error| match error.try_into_panic() {
@@ -167,17 +172,4 @@ impl App {
         let replies = early.known.borrow().rules.replies;
         Answered { reply, replies }
     }
-}
-
-/// Logs the end of work that outlived its answer.
-async fn log_late_end(work: impl Future<Output = Reply>, early: Arc<Early>) -> Reply {
-    let reply = work.await;
-    if early.known.borrow().answered
-        && let Reply::Answers(answers) = &reply
-    {
-        for (_, answer) in answers {
-            tracing::info!(id = answer.id, status = %answer.status, "finished after the answer");
-        }
-    }
-    reply
 }

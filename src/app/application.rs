@@ -11,14 +11,14 @@ use crate::clock::{self, Clock};
 use crate::cloud::Deadline;
 use crate::domain::{ShareRequest, Timestamp};
 use crate::journal::{Claim, Journal, JournalError, Worker, WorkerLease};
-use crate::telemetry::Counters;
+use crate::telemetry::Metrics;
 
 use super::claim_writer::ClaimWriter;
 use super::cloud_accounts::CloudAccounts;
 use super::context::{self, CallQueues, ExecutionContext, LEASE_MARGIN, ReadQueues};
 use super::in_force::InForce;
+use super::index_counts::IndexCounts;
 use super::outbox::Outbox;
-use super::overdue_count::OverdueCount;
 use super::prepared::Prepared;
 use super::readiness::Readiness;
 use super::refusals::Refusals;
@@ -36,15 +36,17 @@ pub struct App {
     pub(super) calls: Arc<CallQueues>,
     pub(super) reads: Arc<ReadQueues>,
     pub(super) clock: Clock,
-    pub(super) counters: Arc<Counters>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) certificates: Arc<Certificates>,
+    /// Whether `/metrics` is open where the configuration does not say.
+    pub(super) shows_metrics: bool,
     /// Whether the process continues after an answer.
     pub(super) process_goes_on: bool,
     pub(super) slots: Arc<Slots>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) refusals: Arc<Refusals>,
     pub(super) outbox: Arc<Outbox>,
-    pub(super) overdue: Arc<OverdueCount>,
+    pub(super) counts: Arc<IndexCounts>,
     /// The key of secrets' fingerprints, once one was needed.
     pub(super) fingerprints: Arc<OnceCell<Hmac<Sha256>>>,
 }
@@ -56,6 +58,16 @@ impl App {
     pub fn believing_invocations(self) -> Self {
         self.clouds.believe_invocations();
         self
+    }
+
+    /// The same application on a server of its own, whose `/metrics` is open unless the configuration
+    /// says otherwise.
+    #[must_use]
+    pub fn showing_metrics(self) -> Self {
+        Self {
+            shows_metrics: true,
+            ..self
+        }
     }
 
     pub(super) fn context(
@@ -70,7 +82,7 @@ impl App {
             account: chosen.account,
             calls: &self.calls,
             reads: &self.reads,
-            counters: &self.counters,
+            metrics: &self.metrics,
             cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
             cvm_accounts_per_image: self.config().cloud.cvm_accounts_per_image,
             deadline,

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::cloud::{Cloud, Deadline};
 use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region};
 use crate::plan::{Observation, Patience, wait_before};
-use crate::telemetry::Counters;
+use crate::telemetry::{Metric, Metrics};
 
 use super::coalesce::Queues;
 
@@ -58,7 +58,7 @@ pub(super) struct ExecutionContext<'a> {
     pub(super) account: Option<&'a str>,
     pub(super) calls: &'a CallQueues,
     pub(super) reads: &'a ReadQueues,
-    pub(super) counters: &'a Counters,
+    pub(super) metrics: &'a Metrics,
     pub(super) cvm_accounts_per_call: usize,
     pub(super) cvm_accounts_per_image: usize,
     pub(super) deadline: Deadline,
@@ -72,6 +72,12 @@ impl ExecutionContext<'_> {
             Some(account) => format!("{call} as {account}"),
             None => call,
         }
+    }
+
+    /// Counts a call that changes sharing, by the cloud's code; `None` for success.
+    pub(super) fn count_call(&self, action: &'static str, code: Option<&str>) {
+        let code = code.unwrap_or("OK");
+        self.metrics.count(Metric::CloudCalls, &[action, code]);
     }
 
     /// Waits before try `tries + 1` after an error of `class`; false when the deadline leaves no time.

@@ -17,7 +17,7 @@ use crate::journal::{
     Event, FailedNotification, JournalError, Notified, Owed, State, StreamId, Worker,
 };
 use crate::notify::next_attempt;
-use crate::telemetry::NotificationResult;
+use crate::telemetry::{Metric, NotificationResult};
 
 use super::context::left;
 use super::send_notification::{Attempt, Delivered, Failure};
@@ -196,6 +196,11 @@ impl App {
         Ok(state)
     }
 
+    fn count_notification(&self, notify: &NotifyName, result: NotificationResult) {
+        let labels = [notify.as_str(), result.label()];
+        self.metrics.count(Metric::Notifications, &labels);
+    }
+
     /// Counts and logs the end of an attempt; returns its record.
     fn end_of(&self, state: &State, owed: Owed, end: Result<Delivered, Failure>) -> Event {
         let Owed {
@@ -204,8 +209,7 @@ impl App {
         let (notify, on, identity) = (&notice.notify, notice.on, state.identity());
         match end {
             Ok(delivered) => {
-                self.counters
-                    .count_notification(notify, NotificationResult::Sent);
+                self.count_notification(notify, NotificationResult::Sent);
                 tracing::info!(%notify, %on, %identity, "notified");
                 Event::Notified(Notified {
                     notice,
@@ -222,12 +226,10 @@ impl App {
                 let next = next_attempt(attempt, self.now(), retry_after);
                 let not_before = next.filter(|_| !is_final);
                 if not_before.is_some() {
-                    self.counters
-                        .count_notification(notify, NotificationResult::Failed);
+                    self.count_notification(notify, NotificationResult::Failed);
                     tracing::warn!(%notify, %on, %identity, why, attempt, "not notified yet");
                 } else {
-                    self.counters
-                        .count_notification(notify, NotificationResult::GivenUp);
+                    self.count_notification(notify, NotificationResult::GivenUp);
                     tracing::error!(%notify, %on, %identity, why, attempt, "gave up a notification; `sharehook notify --retry` sends it again");
                 }
                 Event::NotificationFailed(FailedNotification {

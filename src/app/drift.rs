@@ -91,6 +91,7 @@ impl App {
             overdue.retain(|drifted| drifted.difference == Difference::Overdue);
             report.differences.extend(overdue);
         }
+        self.compared(report.differences.len());
         Ok(report)
     }
 

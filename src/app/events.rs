@@ -14,13 +14,29 @@ use super::sns_certificates::Unverified;
 use super::{App, Deadline};
 
 impl App {
-    /// Takes a request with one or several CloudEvents to its reply.
+    /// Takes a request with one or several CloudEvents to its reply, and logs and counts its end.
     pub(super) async fn work_on_events(
+        &self,
+        headers: Headers,
+        body: Bytes,
+        deadline: Deadline,
+        early: &Early,
+    ) -> Reply {
+        let mut source = None;
+        let taken = self.take_events(headers, body, deadline, early, &mut source);
+        let reply = Box::pin(taken).await;
+        self.delivery_ended(source.as_ref(), early.elapsed(), &reply);
+        reply
+    }
+
+    /// Sets `verified_by` to the source that authenticated the request.
+    async fn take_events(
         &self,
         mut headers: Headers,
         body: Bytes,
         deadline: Deadline,
         early: &Early,
+        verified_by: &mut Option<SourceName>,
     ) -> Reply {
         let now = self.now();
         let credential_headers = CredentialHeaders::take_from(&mut headers);
@@ -43,11 +59,12 @@ impl App {
             let Some(intake) = app.prepared.intake(&source) else {
                 continue;
             };
+            *verified_by = Some(source);
             early.authenticated(intake.replies);
             credential_headers.hand_to(&app.clouds);
             let events = match cloudevents::open(&verified, &headers) {
                 Ok(events) => events,
-                Err(problem) => return app.turned_away(Reply::Unreadable(problem)),
+                Err(problem) => return Reply::Unreadable(problem),
             };
             let deadline = early.deadline(deadline, events.len());
             let mut replies = Vec::with_capacity(events.len());
@@ -61,7 +78,7 @@ impl App {
             }
             return together(replies);
         }
-        self.turned_away(Reply::Unauthorised)
+        Reply::Unauthorised
     }
 
     /// The source that lists every claimed event source. For an unreadable or empty request, every

@@ -273,9 +273,10 @@ async fn lighthouse(
             LighthouseStep::Call if writer.lease_is_over() => return Ok(pending()),
             LighthouseStep::Call => {
                 writer.write_calls().await?;
-                context.counters.count_call();
                 let call = cloud.modify_lighthouse_sharing(region, image, action, deadline);
                 let end = call.await.map(|r| (r.blueprint, r.request_id));
+                let code = end.as_ref().err().map(|error| error.code.as_str());
+                context.count_call("ModifyImageSharePermission", code);
                 if end.as_ref().err().is_some_and(sharing_calls::out_of_time) {
                     return Ok(pending());
                 }

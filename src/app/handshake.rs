@@ -17,7 +17,7 @@ impl App {
         Some(match answered {
             Ok(reply) => {
                 tracing::info!(source = %request.source, "a handshake was answered");
-                self.handshake(reply)
+                Reply::Handshake(reply)
             }
             Err(refusal) => self.unauthorised(request.source, &refusal),
         })

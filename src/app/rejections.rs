@@ -7,6 +7,8 @@ use crate::domain::{Problem, Timestamp};
 use crate::inbound::{Map, MapRefusal, VerifiedDelivery};
 use crate::journal::{JournalError, Received, Rejection, StreamState};
 
+use crate::telemetry::Metric;
+
 use super::queries::Listed;
 use super::{App, Reply, context};
 
@@ -35,7 +37,7 @@ impl App {
         };
         let received = self.received(delivery, map);
         self.record_rejection(delivery, received, problems).await;
-        self.turned_away(Reply::from(refusal))
+        Reply::from(refusal)
     }
 
     /// Records a verified delivery that is not a valid request. A failure to record it is logged
@@ -46,7 +48,9 @@ impl App {
         received: Received,
         problems: Vec<Problem>,
     ) {
-        self.counters.count_rejection(delivery.source());
+        let source = delivery.source();
+        self.metrics
+            .count(Metric::DeliveriesRejected, &[source.as_str()]);
         if self.prepared.plan_only() {
             return;
         }

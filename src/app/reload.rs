@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::config::{Config, Renewal};
 use crate::domain::{Problem, Problems};
+use crate::telemetry::Metric;
 
 use super::App;
 use super::prepared::Prepared;
@@ -89,7 +90,7 @@ impl App {
         let _replacing = self.rules.replacing.lock().await;
         let mut present = self.rules.prepared();
         let Some(read) = self.secrets_now(&present).await else {
-            self.counters.count_unread_secret();
+            self.metrics.count(Metric::SecretReadFailures, &[]);
             tracing::warn!("the secrets could not be read in time; their last values stay in use");
             return;
         };
@@ -115,7 +116,7 @@ impl App {
                     tracing::info!(%reference, version, "a secret has changed; only its new value counts");
                 }
                 Err(why) => {
-                    self.counters.count_unread_secret();
+                    self.metrics.count(Metric::SecretReadFailures, &[]);
                     tracing::warn!(%reference, why, "a secret cannot be renewed; its last value stays in use");
                 }
             }

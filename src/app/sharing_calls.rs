@@ -95,11 +95,12 @@ pub(super) async fn change(
             let most = accounts_per_call(image, context);
             leader.batch(|part| fits(&mut accounts, part, most))
         };
-        context.counters.count_call();
         let end = context
             .cloud
             .change_shares(region, image, action, &accounts, context.deadline)
             .await;
+        let code = end.as_ref().err().map(|error| error.code.as_str());
+        context.count_call(sharing_api(image, action).action, code);
         let batched = !waiters.is_empty();
         waiters.answer(&end);
         return Called { end, batched };

@@ -57,14 +57,15 @@ impl Prepared {
             calls: Arc::default(),
             reads: Arc::default(),
             clock,
-            counters: Arc::default(),
+            metrics: Arc::default(),
             certificates: Arc::new(certificates),
+            shows_metrics: false,
             process_goes_on: false,
             slots: Arc::default(),
             readiness: Arc::default(),
             refusals: Arc::default(),
             outbox: Arc::default(),
-            overdue: Arc::default(),
+            counts: Arc::default(),
             fingerprints: Arc::default(),
         })
     }

@@ -52,7 +52,9 @@ impl App {
     /// # Errors
     /// When the index cannot be listed; what fails for one request is in the report.
     pub async fn sweep(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
-        Box::pin(self.sweep_round(deadline, false)).await
+        let report = Box::pin(self.sweep_round(deadline, false)).await?;
+        self.swept();
+        Ok(report)
     }
 
     /// The same for a person who has just corrected the cause of a failure: also tries at once what

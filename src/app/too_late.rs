@@ -2,14 +2,12 @@
 //! the request and the present instant. Out: the problem, or `None`.
 
 use crate::domain::{Problem, Status, Timestamp};
-use crate::telemetry::Counted;
 
 use super::{Answer, App, Case, Ending};
 
 impl App {
     /// Refuses a request that would begin too late.
     pub(super) async fn refuse_late(&self, case: &Case<'_>, problem: Problem) -> (Ending, Answer) {
-        self.counters.count(Counted::Invalid);
         let (received, problems) = (case.received.clone(), vec![problem.clone()]);
         self.record_rejection(case.delivery, received, problems)
             .await;

@@ -34,8 +34,8 @@ pub use secrets::{
     aws_secrets,
 };
 pub use valid::{
-    AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, Draft, HttpConfig, MapRef, NotifyConfig,
-    SealConfig, SealKey, SourceConfig,
+    AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, Draft, HttpConfig, MapRef, MetricsAccess,
+    NotifyConfig, SealConfig, SealKey, SourceConfig,
 };
 pub use vars::Vars;
 

@@ -253,6 +253,10 @@ pub(super) struct RawHttp {
         extend("default" = 2_048)
     ))]
     pub(super) max_connections: Option<Spanned<usize>>,
+    /// Who reads `/metrics`: `open`, `off`, or a reference to the token that a reader sends as
+    /// `Authorization: Bearer`. Without it, open on a server and off behind a function's URL or API.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) metrics: Option<Spanned<String>>,
 }
 
 /// Bounds on each delivery.

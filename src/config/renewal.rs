@@ -62,6 +62,7 @@ impl Config {
         for (account, read) in accounts.zip(read.cloud.accounts) {
             account.key = read.key;
         }
+        config.http.metrics = read.http.metrics;
         Ok(Self { secrets, ..config })
     }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
@@ -19,7 +20,7 @@ use super::raw_check::RawCheck;
 use super::reader::Reader;
 use super::seal::{self, SEAL_KEY_VAR};
 use super::secrets::{SecretRef, SecretValues, Secrets};
-use super::valid::{Config, Draft, HttpConfig, NotifyConfig, SealConfig};
+use super::valid::{Config, Draft, HttpConfig, MetricsAccess, NotifyConfig, SealConfig};
 use super::vars::Vars;
 
 /// Overrides the file, for deployments that know the journal's location only at run time.
@@ -27,6 +28,8 @@ const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
 /// The index of that journal, when it has a place of its own: the file's belongs to another journal.
 const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 
+/// As for the static token of a source.
+const MIN_METRICS_TOKEN: usize = 24;
 /// Seconds.
 const DAY: u64 = 86_400;
 
@@ -251,9 +254,26 @@ impl Reader<'_> {
         let max_connections = raw.max_connections.as_ref();
         let max_connections =
             self.within("http.max_connections", max_connections, 16..=100_000, 2_048);
+        let metrics = raw
+            .metrics
+            .and_then(|written| match written.get_ref().as_str() {
+                "open" => Some(MetricsAccess::Open),
+                "off" => Some(MetricsAccess::Off),
+                _ => {
+                    let token = self.secret_text("http.metrics", &written)?;
+                    if token.expose_secret().len() < MIN_METRICS_TOKEN {
+                        let problem = format!(
+                            "http.metrics: the token has fewer than {MIN_METRICS_TOKEN} characters"
+                        );
+                        self.problem(&written, problem, "make one with `openssl rand -base64 32`");
+                    }
+                    Some(MetricsAccess::Token(token))
+                }
+            });
         HttpConfig {
             strip_prefix,
             max_connections,
+            metrics,
         }
     }
 

@@ -225,14 +225,27 @@ pub struct NotifyConfig {
     pub mark: Mark,
 }
 
+/// Who reads `/metrics`.
+#[derive(Debug, Clone)]
+pub enum MetricsAccess {
+    /// Anyone.
+    Open,
+    /// Nobody.
+    Off,
+    /// Who sends this token.
+    Token(SecretString),
+}
+
 /// Settings of the HTTP service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct HttpConfig {
     /// The base path under which a gateway or proxy publishes the service, as in `/share`: it is
     /// removed from paths that begin with it.
     pub strip_prefix: Option<String>,
     /// The most connections that are open at once, as far as the limit on open files allows.
     pub max_connections: usize,
+    /// Who reads `/metrics`; `None`: as fits the host.
+    pub metrics: Option<MetricsAccess>,
 }
 
 /// The name of the account without a table, which uses the credentials of the process.

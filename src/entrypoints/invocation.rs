@@ -65,7 +65,10 @@ pub(crate) fn of_one_trigger(event: &Value, marks: &[&str]) -> Result<(), Proble
 
 /// Runs one sweep for a schedule or timer of any host.
 pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
-    match app.sweep(deadline).await {
+    let swept = app.sweep(deadline).await;
+    // A function's host reads no `/metrics`: its log takes the gauges after each sweep.
+    app.look_at_gauges().await;
+    match swept {
         // Only an error makes a schedule's failure visible on every host.
         Ok(report) if report.failed() => {
             Invocation::failed(Outcome::SweepFailed, json!(report).to_string())

@@ -113,7 +113,7 @@ impl Outcome {
             (Ending::Waiting, _) => Self::Waiting,
             (Ending::Pending, _) => Self::Pending,
             (Ending::Denied, _) => Self::Denied,
-            (Ending::Invalid, _) => Self::Invalid,
+            (Ending::Invalid | Ending::Conflict, _) => Self::Invalid,
             (Ending::Busy, _) => Self::Busy,
             (Ending::Unavailable, _) => Self::Unavailable,
         }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::domain::is_invisible;
+use crate::domain::{Timestamp, is_invisible};
 
 /// Bytes that wait to be written, for each stream.
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
@@ -73,10 +73,24 @@ fn cost(line: &[u8]) -> usize {
     line.len().saturating_add(LINE_OVERHEAD)
 }
 
-/// Writes a copy of a journal record to the host's log, by way of stdout.
-pub fn copy_evidence(line: &str) {
+/// Writes a copy of a journal record to the host's log, by way of stdout: its bytes behind a time and a
+/// level, without which a log service with a level of its own would drop it.
+pub fn copy_evidence(now: Timestamp, record: &str) {
+    push_to_stdout(format!(
+        "{{\"timestamp\":\"{now}\",\"level\":\"INFO\",\"record\":{record}}}\n"
+    ));
+}
+
+/// Writes lines with metrics to the host's log.
+pub fn write_metrics(lines: Vec<String>) {
+    for line in lines {
+        push_to_stdout(line + "\n");
+    }
+}
+
+fn push_to_stdout(line: String) {
     let output = EVIDENCE.get_or_init(|| Output::start("evidence", io::stdout()));
-    output.push(format!("{line}\n").into_bytes());
+    output.push(line.into_bytes());
 }
 
 /// Waits until the host has what was logged, for a limited time. Call it before the host freezes the

@@ -300,10 +300,7 @@ async fn sizes_types_paths_and_methods_have_their_codes() {
     assert_eq!(service.get("/readyz").await.0, 200);
     let (status, metrics) = service.get("/metrics").await;
     assert_eq!(status, 200);
-    assert!(
-        metrics.contains("sharehook_deliveries_total{result=\"completed\"} 0"),
-        "{metrics}"
-    );
+    assert!(!metrics.contains("result=\"completed\""), "{metrics}");
     untouched(&service).await;
 }
 

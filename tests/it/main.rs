@@ -42,6 +42,7 @@ mod mistakes;
 mod notify;
 mod notify_presets;
 mod notify_processes;
+mod observe;
 mod odd_files;
 mod operators_fault;
 mod overdue;

@@ -79,11 +79,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         (None, Ok(host)) => host,
         (Some(_), _) => None,
     };
-    let format = if host.is_some() {
-        LogFormat::Json
-    } else {
-        LogFormat::Text
-    };
+    let format = LogFormat::chosen(|name| context.vars.get(name), host.is_some());
     let filter = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"]
         .iter()
         .find_map(|name| context.vars.get(*name));

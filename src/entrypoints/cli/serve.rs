@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::app::{App, Deadline};
+use crate::clock;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::host::{Host, HttpHost, brings_credentials};
 use crate::entrypoints::http::descriptors::connections_within_limit;
@@ -147,7 +148,10 @@ async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> 
 
 /// The application as a server runs it. `goes_on`: the host lets the process work after an answer.
 async fn start(context: &Context, goes_on: bool) -> Result<App, Failure> {
-    let mut app = context.start().await?.echoing(telemetry::copy_evidence);
+    let mut app = context
+        .start()
+        .await?
+        .echoing(|record| telemetry::copy_evidence(clock::system_now(), record));
     if goes_on {
         app = app.outliving_answers();
     }
@@ -157,6 +161,14 @@ async fn start(context: &Context, goes_on: bool) -> Result<App, Failure> {
     Ok(app)
 }
 
+/// Functions' hosts show one of many instances: there `/metrics` is off unless it is configured.
+fn on_server(host: HttpHost, context: &Context, app: App) -> App {
+    match host {
+        HttpHost::Plain if !brings_credentials(&context.vars) => app.showing_metrics(),
+        HttpHost::Plain | HttpHost::Azure | HttpHost::FunctionCompute => app,
+    }
+}
+
 async fn listen(
     context: &Context,
     host: HttpHost,
@@ -164,7 +176,7 @@ async fn listen(
     address: SocketAddr,
     reloads: Reloads,
 ) -> Result<Exit, Failure> {
-    let (app, backlog) = app.with_slots();
+    let (app, backlog) = on_server(host, context, app).with_slots();
     let app = Arc::new(app);
     let handler = handler_of(host, context, &app);
     match tokio::time::timeout(PROVE_WITHIN, app.prove_journal()).await {

@@ -8,6 +8,7 @@ pub(super) mod descriptors;
 pub(super) mod event;
 mod pace;
 mod request;
+mod request_ids;
 mod response;
 mod routes;
 pub(super) mod server;

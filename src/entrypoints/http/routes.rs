@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use tracing::Instrument as _;
 
-use crate::app::{App, Deadline, Delivery, HandshakeRequest, Headers, Reply, Via};
+use crate::app::{App, Deadline, Delivery, HandshakeRequest, Headers, MetricsReply, Reply, Via};
 use crate::domain::SourceName;
 use crate::entrypoints::outcome::Outcome;
 
 use super::cloudevents::ReplyMode;
 use super::request::HttpRequest;
+use super::request_ids::RequestIds;
 use super::response::HttpResponse;
 
 /// The routes.
@@ -48,12 +50,20 @@ impl<'a> Route<'a> {
     }
 }
 
-/// Answers one request.
+/// Answers one request. Every log line of the work on it names its id and trace; the response names the
+/// id.
 pub(crate) async fn respond(
     app: &Arc<App>,
     request: HttpRequest,
     deadline: Deadline,
 ) -> HttpResponse {
+    let ids = RequestIds::of(&request.headers);
+    let span = tracing::info_span!("request", request_id = ids.request, trace_id = ids.trace);
+    let response = Box::pin(route(app, request, deadline).instrument(span)).await;
+    response.with_header("x-request-id", ids.request)
+}
+
+async fn route(app: &Arc<App>, request: HttpRequest, deadline: Deadline) -> HttpResponse {
     let path = without_prefix(&request.path, app.config().http.strip_prefix.as_deref());
     let Some(route) = Route::of(path) else {
         return HttpResponse::error(
@@ -72,11 +82,11 @@ pub(crate) async fn respond(
             true => HttpResponse::json(Outcome::Done, &json!({ "status": "ready" })),
             false => HttpResponse::error(Outcome::Unavailable, "not ready; the log says why"),
         },
-        (Route::Metrics, "GET" | "HEAD") => HttpResponse::new(
-            Outcome::Done,
-            "text/plain; version=0.0.4",
-            app.metrics().await,
-        ),
+        (Route::Metrics, "GET" | "HEAD") => {
+            let headers = Headers::new(request.headers);
+            let authorization = headers.one("authorization").ok().flatten();
+            metrics(app.metrics_for(authorization).await)
+        }
         (Route::Events, method) => {
             let headers = Headers::new(request.headers);
             if let Some(reply) = app.answer_events_handshake(method, &headers, &request.body) {
@@ -115,6 +125,20 @@ pub(crate) async fn respond(
             }
         },
         (Route::Healthz | Route::Readyz | Route::Metrics, _) => route.not_allowed(),
+    }
+}
+
+fn metrics(reply: MetricsReply) -> HttpResponse {
+    let error = HttpResponse::error;
+    match reply {
+        MetricsReply::Text(text) => {
+            HttpResponse::new(Outcome::Done, "text/plain; version=0.0.4", text)
+        }
+        MetricsReply::Unauthorised => error(Outcome::Unauthorised, "not authenticated"),
+        MetricsReply::Off => error(
+            Outcome::NotFound,
+            "metrics are not served here; see `[http] metrics`",
+        ),
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use crate::app::{App, Deadline};
 use crate::domain::{Problem, UniqueKeys};
@@ -35,11 +36,22 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
             let app = app.now_in_force().await;
             let deadline = deadline_of(&app, event.context.deadline);
             let id = &event.context.request_id;
-            let invocation = match event.payload.0 {
-                Ok(event) => answer(&app, event, id, deadline).await,
-                Err(flaw) => Invocation::unreadable(flaw),
+            let span = tracing::info_span!(
+                "invocation",
+                host_request_id = id,
+                host_trace_id = event.context.xray_trace_id
+            );
+            let work = async {
+                let invocation = match event.payload.0 {
+                    Ok(event) => answer(&app, event, id, deadline).await,
+                    Err(flaw) => Invocation::unreadable(flaw),
+                };
+                app.notify_before_answer(deadline).await;
+                invocation
             };
-            app.notify_before_answer(deadline).await;
+            let invocation = Box::pin(work.instrument(span)).await;
+            let function = &event.context.env_config.function_name;
+            telemetry::write_metrics(app.metrics_for_cloudwatch(function));
             // The host freezes the process after the answer.
             telemetry::flush().await;
             invocation

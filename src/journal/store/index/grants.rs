@@ -202,6 +202,16 @@ impl Journal {
         Ok(state.and_then(|state| state.grant()))
     }
 
+    /// How many requests the index lists with a share in effect. Lists, and reads nothing.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn count_grants(&self) -> Result<usize, JournalError> {
+        let entries = self.grant_entries(&[]).await?;
+        let streams: BTreeSet<_> = entries.iter().map(|entry| entry.stream).collect();
+        Ok(streams.len())
+    }
+
     /// The entries below a region and an image, or all entries.
     pub(in super::super) async fn grant_entries(
         &self,

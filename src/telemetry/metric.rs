@@ -1,0 +1,303 @@
+//! The one table of metrics: names, kinds, labels, help. Prometheus' text, the lines for CloudWatch and the
+//! alarms of `template.yaml` follow it. Labels come from closed sets or from the configuration, never from
+//! a delivery.
+
+/// A metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Metric {
+    /// Requests of deliveries, and deliveries without a request.
+    Deliveries,
+    /// Time from a delivery's arrival to the end of the work on it.
+    DeliverySeconds,
+    /// Deliveries that were authenticated and not understood.
+    DeliveriesRejected,
+    /// Calls that change sharing.
+    CloudCalls,
+    /// Receivers with a share in effect.
+    GrantsActive,
+    /// Receivers that should no longer have an image.
+    GrantsOverdue,
+    /// Requests whose work is due and not finished.
+    RequestsUnfinished,
+    /// The age of the oldest of these.
+    OldestUnfinished,
+    /// Attempts to notify.
+    Notifications,
+    /// When a sweep last ended.
+    SweepTimestamp,
+    /// When cloud and journal were last compared.
+    DriftTimestamp,
+    /// Differences that the comparison found.
+    DriftDifferences,
+    /// Secrets that could not be read again.
+    SecretReadFailures,
+    /// Log lines without room.
+    LogLinesDropped,
+    /// Copies of records without room.
+    EvidenceCopiesDropped,
+    /// The policies in force.
+    PolicyInfo,
+    /// The program.
+    BuildInfo,
+}
+
+/// What a metric's values mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, from zero at the start of the process.
+    Counter,
+    /// The last value.
+    Gauge,
+    /// Durations in buckets.
+    Histogram,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Definition {
+    /// Its name in every output.
+    pub name: &'static str,
+    /// What its values mean.
+    pub kind: Kind,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// One sentence for people.
+    pub help: &'static str,
+}
+
+impl Metric {
+    /// Every metric, in the order of the outputs.
+    pub const ALL: [Self; 17] = [
+        Self::Deliveries,
+        Self::DeliverySeconds,
+        Self::DeliveriesRejected,
+        Self::CloudCalls,
+        Self::GrantsActive,
+        Self::GrantsOverdue,
+        Self::RequestsUnfinished,
+        Self::OldestUnfinished,
+        Self::Notifications,
+        Self::SweepTimestamp,
+        Self::DriftTimestamp,
+        Self::DriftDifferences,
+        Self::SecretReadFailures,
+        Self::LogLinesDropped,
+        Self::EvidenceCopiesDropped,
+        Self::PolicyInfo,
+        Self::BuildInfo,
+    ];
+
+    /// Its row.
+    pub fn definition(self) -> Definition {
+        match self {
+            Self::Deliveries => DELIVERIES,
+            Self::DeliverySeconds => DELIVERY_SECONDS,
+            Self::DeliveriesRejected => DELIVERIES_REJECTED,
+            Self::CloudCalls => CLOUD_CALLS,
+            Self::GrantsActive => GRANTS_ACTIVE,
+            Self::GrantsOverdue => GRANTS_OVERDUE,
+            Self::RequestsUnfinished => REQUESTS_UNFINISHED,
+            Self::OldestUnfinished => OLDEST_UNFINISHED,
+            Self::Notifications => NOTIFICATIONS,
+            Self::SweepTimestamp => SWEEP_TIMESTAMP,
+            Self::DriftTimestamp => DRIFT_TIMESTAMP,
+            Self::DriftDifferences => DRIFT_DIFFERENCES,
+            Self::SecretReadFailures => SECRET_READ_FAILURES,
+            Self::LogLinesDropped => LOG_LINES_DROPPED,
+            Self::EvidenceCopiesDropped => EVIDENCE_COPIES_DROPPED,
+            Self::PolicyInfo => POLICY_INFO,
+            Self::BuildInfo => BUILD_INFO,
+        }
+    }
+}
+
+type Labels = &'static [&'static str];
+
+const DELIVERIES: Definition = counter(
+    "sharehook_deliveries_total",
+    &["source", "result"],
+    "Requests of deliveries, and deliveries without a request, by how they ended.",
+);
+const DELIVERY_SECONDS: Definition = histogram(
+    "sharehook_delivery_duration_seconds",
+    &["source"],
+    "Time from a delivery's arrival to the end of the work on it.",
+);
+const DELIVERIES_REJECTED: Definition = counter(
+    "sharehook_deliveries_rejected_total",
+    &["source"],
+    "Deliveries that were authenticated and not understood.",
+);
+const CLOUD_CALLS: Definition = counter(
+    "sharehook_cloud_calls_total",
+    &["action", "code"],
+    "Calls that change sharing, by the cloud's answer.",
+);
+const GRANTS_ACTIVE: Definition = gauge(
+    "sharehook_grants_active",
+    &[],
+    "Grants in the journal's index: requests whose share is in effect.",
+);
+const GRANTS_OVERDUE: Definition = gauge(
+    "sharehook_grants_overdue",
+    &[],
+    "Receivers that still have an image after the share's end.",
+);
+const REQUESTS_UNFINISHED: Definition = gauge(
+    "sharehook_requests_unfinished",
+    &[],
+    "Requests whose work is due and not finished.",
+);
+const OLDEST_UNFINISHED: Definition = gauge(
+    "sharehook_oldest_unfinished_seconds",
+    &[],
+    "Age of the oldest request whose work is due and not finished; 0 without one.",
+);
+const NOTIFICATIONS: Definition = counter(
+    "sharehook_notifications_total",
+    &["notify", "result"],
+    "Attempts to notify, by how they ended.",
+);
+const SWEEP_TIMESTAMP: Definition = gauge(
+    "sharehook_sweep_timestamp_seconds",
+    &[],
+    "When this process last ended a sweep, in seconds since 1970.",
+);
+const DRIFT_TIMESTAMP: Definition = gauge(
+    "sharehook_drift_timestamp_seconds",
+    &[],
+    "When this process last compared cloud and journal, in seconds since 1970.",
+);
+const DRIFT_DIFFERENCES: Definition = gauge(
+    "sharehook_drift_differences",
+    &[],
+    "Differences that the last comparison of cloud and journal found.",
+);
+const SECRET_READ_FAILURES: Definition = counter(
+    "sharehook_secret_read_failures_total",
+    &[],
+    "Secrets that could not be read again; their last values stay in use.",
+);
+const LOG_LINES_DROPPED: Definition = counter(
+    "sharehook_log_lines_dropped_total",
+    &[],
+    "Log lines that the host did not read in time.",
+);
+const EVIDENCE_COPIES_DROPPED: Definition = counter(
+    "sharehook_evidence_copies_dropped_total",
+    &[],
+    "Copies of records on stdout that the host did not read in time.",
+);
+const POLICY_INFO: Definition = gauge(
+    "sharehook_policy_info",
+    &["digest"],
+    "The digest of the policies in force, which decisions in the journal name.",
+);
+const BUILD_INFO: Definition = gauge(
+    "sharehook_build_info",
+    &["version"],
+    "The program's version.",
+);
+
+const fn counter(name: &'static str, labels: Labels, help: &'static str) -> Definition {
+    row(name, Kind::Counter, labels, help)
+}
+
+const fn gauge(name: &'static str, labels: Labels, help: &'static str) -> Definition {
+    row(name, Kind::Gauge, labels, help)
+}
+
+const fn histogram(name: &'static str, labels: Labels, help: &'static str) -> Definition {
+    row(name, Kind::Histogram, labels, help)
+}
+
+const fn row(name: &'static str, kind: Kind, labels: Labels, help: &'static str) -> Definition {
+    Definition {
+        name,
+        kind,
+        labels,
+        help,
+    }
+}
+
+impl Definition {
+    /// Its unit in CloudWatch. Prometheus' names end in theirs.
+    pub fn unit(&self) -> &'static str {
+        match self.kind {
+            Kind::Counter => "Count",
+            _ if self.name.ends_with("_seconds") => "Seconds",
+            Kind::Gauge | Kind::Histogram => "None",
+        }
+    }
+}
+
+/// How a request of a delivery, or a delivery without one, ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryResult {
+    /// Every item succeeded.
+    Completed,
+    /// Some items failed.
+    Partial,
+    /// Every item failed.
+    Failed,
+    /// Refused by policy.
+    Denied,
+    /// The map found no request.
+    Ignored,
+    /// Recorded in the journal, not finished.
+    Pending,
+    /// Answered from the journal.
+    Duplicate,
+    /// Same identity, other content.
+    Conflict,
+    /// Failed authentication.
+    Unauthorised,
+    /// Verified, but unreadable, unmappable or invalid.
+    Invalid,
+    /// Refused because its source has too many unfinished requests.
+    Busy,
+    /// The journal or a certificate is not available.
+    Unavailable,
+}
+
+impl DeliveryResult {
+    /// Its label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+            Self::Ignored => "ignored",
+            Self::Pending => "pending",
+            Self::Duplicate => "duplicate",
+            Self::Conflict => "conflict",
+            Self::Unauthorised => "unauthorised",
+            Self::Invalid => "invalid",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// How an attempt to notify ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotificationResult {
+    /// Delivered.
+    Sent,
+    /// Failed, and to be tried again.
+    Failed,
+    /// Failed for the last time.
+    GivenUp,
+}
+
+impl NotificationResult {
+    /// Its label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::GivenUp => "given_up",
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What an operator sees: one log line per delivery that ended, its ids, the metrics and who may read
+//! them. Alarms watch metrics that exist.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sharehook::clock::system_now;
+use sharehook::inbound::SchemeName;
+use sharehook::telemetry::{Kind, Metric, NAMESPACE};
+use sharehook_sandbox::{SANDBOX_SECRET_KEY, SandboxOptions};
+
+use crate::support::http::{Answer, send};
+use crate::support::process::{Process, signed};
+use crate::support::service::{
+    GITHUB_SECRET, HELPDESK_TOKEN, JIRA_SECRET, NATIVE_SECRET, Service, Site, event, request,
+};
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+async fn deliver(url: &str, id: &str, more: &[(&str, &str)]) -> Answer {
+    let body = request(id, json!({ "ticket": "CHG-7" })).to_string();
+    let mut headers = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, id, &body);
+    headers.extend(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+    send(url, "POST", "/hooks/native", &headers, body)
+        .await
+        .unwrap()
+}
+
+/// The lines of a log that say how a delivery ended.
+async fn ends(file: &Path, at_least: usize) -> Vec<Value> {
+    let read = || {
+        let text = std::fs::read_to_string(file).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines
+            .filter(|line: &Value| line["message"] == "a delivery ended")
+            .collect::<Vec<Value>>()
+    };
+    for _ in 0..100 {
+        if read().len() >= at_least {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    read()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_delivery_that_ended_has_one_line_with_its_ids() {
+    let site = Site::new(SandboxOptions::seeded(system_now), |_| {}).await;
+    let log = site.folder.path().join("log");
+    let mut command = site.command();
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env("SHAREHOOK_LOG", "json");
+    let process = Process::logging_to(&mut command, File::create(&log).unwrap());
+    let traceparent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    let ids = [
+        ("x-request-id", "req-1"),
+        ("traceparent", traceparent.as_str()),
+    ];
+    let answer = deliver(&process.url, "CHG-7a", &ids).await;
+    assert_eq!(answer.header("x-request-id"), Some("req-1"));
+    let second = deliver(&process.url, "CHG-7a", &[]).await;
+    let fresh = second.header("x-request-id").unwrap();
+    assert_eq!(fresh.len(), 16, "{fresh}");
+
+    let lines = ends(&log, 2).await;
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let [first, again] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    for (field, value) in [
+        ("level", json!("INFO")),
+        ("source", json!("native")),
+        ("id", json!("CHG-7a")),
+        ("ticket", json!("CHG-7")),
+        ("result", json!("completed")),
+        ("cold_start", json!(true)),
+    ] {
+        assert_eq!(first[field], value, "{field} in {first}");
+    }
+    assert!(first["milliseconds"].is_u64() && first["timestamp"].is_string());
+    let spans = first["spans"].to_string();
+    assert!(spans.contains("req-1") && spans.contains(TRACE), "{spans}");
+    assert_eq!(again["result"], "duplicate");
+    assert_eq!(again["cold_start"], false);
+    let all = std::fs::read_to_string(&log).unwrap();
+    for secret in [
+        NATIVE_SECRET,
+        JIRA_SECRET,
+        GITHUB_SECRET,
+        HELPDESK_TOKEN,
+        SANDBOX_SECRET_KEY,
+    ] {
+        assert!(!all.contains(secret), "the log shows a secret");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_show_what_was_delivered_called_and_given() {
+    let service = Service::start().await;
+    deliver(&service.url, "CHG-8", &[]).await;
+    deliver(&service.url, "CHG-8", &[]).await;
+    send(&service.url, "POST", "/hooks/nobody-knows-this", &[], "{}")
+        .await
+        .unwrap();
+    let (status, text) = service.get("/metrics").await;
+    assert_eq!(status, 200);
+    for line in [
+        "sharehook_deliveries_total{source=\"native\",result=\"completed\"} 1",
+        "sharehook_deliveries_total{source=\"native\",result=\"duplicate\"} 1",
+        "sharehook_deliveries_total{source=\"none\",result=\"unauthorised\"} 1",
+        "sharehook_delivery_duration_seconds_count{source=\"native\"} 2",
+        "sharehook_cloud_calls_total{action=\"ShareBlueprintAcrossAccounts\",code=\"OK\"} 1",
+        "sharehook_grants_active 1",
+        "sharehook_grants_overdue 0",
+        "sharehook_requests_unfinished 0",
+        "sharehook_oldest_unfinished_seconds 0",
+        &format!(
+            "sharehook_build_info{{version=\"{}\"}} 1",
+            env!("CARGO_PKG_VERSION")
+        ),
+    ] {
+        assert!(
+            text.lines().any(|have| have == line),
+            "{line} is not in\n{text}"
+        );
+    }
+    assert!(text.contains("sharehook_sweep_timestamp_seconds "));
+    assert!(
+        !text.contains("nobody-knows-this"),
+        "a label is never a stranger's"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_open_closed_or_behind_a_token() {
+    const TOKEN: &str = "test-only-metrics-token-0123456789";
+    let with = |setting: &'static str| {
+        move |folder: &Path| {
+            let file = folder.join("sharehook.toml");
+            let text = std::fs::read_to_string(&file).unwrap();
+            let text = format!("{text}\n[http]\nmetrics = \"{setting}\"\n");
+            std::fs::write(file, text).unwrap();
+            std::fs::write(folder.join("metrics.token"), TOKEN).unwrap();
+        }
+    };
+    let off = Service::prepared(with("off")).await;
+    assert_eq!(off.get("/metrics").await.0, 404);
+    let guarded = Service::prepared(with("file:metrics.token")).await;
+    for (authorization, status) in [
+        (None, 401),
+        (Some("Bearer wrong"), 401),
+        (Some(TOKEN), 401),
+        (Some("Bearer test-only-metrics-token-0123456789"), 200),
+    ] {
+        let header = authorization.map(|value| ("authorization".to_owned(), value.to_owned()));
+        let headers: Vec<_> = header.into_iter().collect();
+        let answer = send(&guarded.url, "GET", "/metrics", &headers, "").await;
+        assert_eq!(answer.unwrap().status, status, "{authorization:?}");
+    }
+    // Behind a function's URL they are off unless the configuration says otherwise.
+    let mut asked = event("http-jira-approved.json");
+    asked["rawPath"] = json!("/metrics");
+    asked["requestContext"]["http"]["method"] = json!("GET");
+    let (_, text) = guarded.invoke(&asked);
+    assert!(text.contains("401"), "{text}");
+    let site = Site::new(SandboxOptions::seeded(system_now), |_| {}).await;
+    let (_, text) = site.invoke(&asked);
+    assert!(text.contains("404"), "{text}");
+}
+
+/// The alarms of the template by their namespace, metric and dimensions.
+fn alarms() -> Vec<(String, String)> {
+    let template = concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml");
+    let text = std::fs::read_to_string(template).unwrap();
+    let field = |line: &str, name: &str| {
+        let value = line.trim().strip_prefix(name)?.strip_prefix(':')?;
+        Some(value.trim().to_owned())
+    };
+    let mut namespace = String::new();
+    let mut found = Vec::new();
+    for line in text.lines() {
+        if let Some(value) = field(line, "Namespace") {
+            namespace = value;
+        }
+        if let Some(metric) = field(line, "MetricName") {
+            found.push((namespace.clone(), metric));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_alarm_watches_a_metric_that_exists() {
+    let known: BTreeSet<&str> = Metric::ALL
+        .into_iter()
+        .filter(|metric| metric.definition().kind != Kind::Histogram)
+        .map(|metric| metric.definition().name)
+        .collect();
+    let ours: Vec<String> = alarms()
+        .into_iter()
+        .filter(|(namespace, _)| namespace == NAMESPACE)
+        .map(|(_, metric)| metric)
+        .collect();
+    for metric in &ours {
+        assert!(known.contains(metric.as_str()), "{metric} does not exist");
+    }
+    for watched in [
+        "sharehook_grants_overdue",
+        "sharehook_oldest_unfinished_seconds",
+        "sharehook_sweep_timestamp_seconds",
+        "sharehook_drift_timestamp_seconds",
+        "sharehook_notifications_total",
+    ] {
+        assert!(ours.iter().any(|metric| metric == watched), "{watched}");
+    }
+}
+
+#[test]
+fn the_page_lists_every_metric() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/observe.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    for metric in Metric::ALL {
+        let name = metric.definition().name;
+        assert!(
+            text.contains(&format!("| `{name}` |")),
+            "{name} is not on the page"
+        );
+    }
+}
