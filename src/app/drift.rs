@@ -11,6 +11,7 @@ use crate::journal::{JournalError, Phase, Standing, State};
 
 use super::drift_report::{Difference, DriftReport, Drifted, Unread};
 use super::overdue::LIGHTHOUSE;
+use super::reader::RequestFilter;
 use super::revoke_now::RevokeNowError;
 use super::{App, Deadline};
 
@@ -46,12 +47,13 @@ impl App {
         also: &[(ImageRef, Region)],
         deadline: Deadline,
     ) -> Result<DriftReport, JournalError> {
-        let (states, flaws) = self.newest_states(None).await?;
+        let every = RequestFilter::default();
+        let all = self.reader().newest_states(&every, None).await?;
         let mut report = DriftReport {
-            flaws,
+            flaws: all.flaws,
             ..DriftReport::default()
         };
-        let mut places = self.places(&states);
+        let mut places = self.places(&all.entries);
         for (image, region) in also {
             places.entry((image.clone(), region.clone())).or_default();
         }

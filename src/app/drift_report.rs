@@ -1,6 +1,4 @@
-//! The result of a comparison of the cloud with the journal, for people and as JSON.
-
-use std::fmt;
+//! The result of a comparison of the cloud with the journal.
 
 use serde::Serialize;
 
@@ -18,6 +16,28 @@ pub enum Difference {
     Extra,
     /// Shared, although the share has expired: no sweep has revoked it yet.
     Overdue,
+}
+
+impl Difference {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Missing => "missing",
+            Self::Extra => "extra",
+            Self::Overdue => "overdue",
+        }
+    }
+
+    /// What it means, for people.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Unknown => "shared, but no request gave it",
+            Self::Missing => "given, but not shared any more",
+            Self::Extra => "shared, although its grant has ended",
+            Self::Overdue => "its end has come; `sharehook sweep` says why it is still shared",
+        }
+    }
 }
 
 /// One receiver for which the cloud and the journal differ.
@@ -67,56 +87,5 @@ impl DriftReport {
         self.differences.is_empty()
             && self.flaws.is_empty()
             && self.unread.iter().all(|u| u.no_read_api)
-    }
-}
-
-impl fmt::Display for DriftReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for drifted in &self.differences {
-            let said = match drifted.difference {
-                Difference::Unknown => "unknown: shared, but no request gave it",
-                Difference::Missing => "missing: given, but not shared any more",
-                Difference::Extra => "extra: shared, although its grant has ended",
-                Difference::Overdue => {
-                    "overdue: its end has come; `sweep` says why it still stands"
-                }
-            };
-            writeln!(
-                f,
-                "{} in {}, {}: {said}",
-                drifted.image, drifted.region, drifted.to
-            )?;
-        }
-        for unread in &self.unread {
-            writeln!(
-                f,
-                "{} in {}: not compared: {}",
-                unread.image, unread.region, unread.why
-            )?;
-        }
-        for answer in &self.cancels {
-            let results = answer
-                .results
-                .iter()
-                .map(|r| format!("{}: {:?}", r.item, r.kind));
-            let refused = answer.refused.iter().map(ToString::to_string);
-            let why: Vec<String> = results
-                .chain(refused)
-                .chain(answer.message.clone())
-                .collect();
-            writeln!(
-                f,
-                "cancel {}: {} ({})",
-                answer.id,
-                answer.status,
-                why.join("; ")
-            )?;
-        }
-        write!(
-            f,
-            "{} images compared, {} differences",
-            self.compared,
-            self.differences.len()
-        )
     }
 }

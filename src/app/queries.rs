@@ -1,114 +1,13 @@
 //! What a host reads from the application: its configuration and clock, its readiness, the requests
-//! and active grants of the journal, the images that can be shared. Reports each stream that cannot
-//! be read; changes nothing.
-
-use std::cmp::Reverse;
-
-use serde::Serialize;
+//! and active grants of its journal, the images that can be shared. Changes nothing.
 
 use crate::cloud::{Deadline, ImageToShare, ImagesQuery};
 use crate::config::Config;
-use crate::domain::{CloudError, Fault, Identity, Item, Region, SourceName, Timestamp};
-use crate::journal::{
-    Grant, History, Journal, JournalError, Phase, Standing, State, StreamId, Worker,
-};
+use crate::domain::{CloudError, Region, SourceName, Timestamp};
+use crate::journal::{JournalError, Worker};
 
 use super::App;
-use super::answer::Answer;
-use super::overdue::receiver;
-
-/// Entries, and what could not be read.
-#[derive(Debug)]
-pub struct Listed<T> {
-    /// What was read: requests by their latest approval, grants by their oldest.
-    pub entries: Vec<T>,
-    /// Which streams could not, and why.
-    pub flaws: Vec<String>,
-}
-
-/// One request of the journal.
-#[derive(Debug, Clone, Serialize)]
-pub struct RequestEntry {
-    /// `source/id`.
-    pub identity: String,
-    /// Where it stands, with what is still to come.
-    pub state: String,
-    /// `share` or `cancel`.
-    pub action: String,
-    /// The image.
-    pub image: String,
-    /// Where it is.
-    pub region: String,
-    /// The accounts; none for Lighthouse alone.
-    pub accounts: Vec<String>,
-    /// Who asked.
-    pub requester: String,
-    /// When it was approved.
-    pub at: Timestamp,
-    /// The answer that a duplicate would get.
-    pub answer: Answer,
-}
-
-/// One line of the register: one receiver of one image.
-#[derive(Debug, Clone, Serialize)]
-pub struct GrantEntry {
-    /// The image as the request names it.
-    pub image: String,
-    /// The blueprint that came of it in Lighthouse: what a chain's accounts see.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub blueprint: Option<String>,
-    /// Where it is.
-    pub region: String,
-    /// An account, or Lighthouse.
-    pub to: String,
-    /// When it was given.
-    pub since: Timestamp,
-    /// When it ends by itself.
-    pub until: Option<Timestamp>,
-    /// Whether that moment has passed, and whether another grant covers it since.
-    pub state: Standing,
-    /// The ticket, else the request's id.
-    pub ticket: String,
-    /// The request that gave it, `source/id`.
-    pub request: String,
-    /// Who asked.
-    pub requester: String,
-    /// Who approved.
-    pub approvers: Vec<String>,
-    /// The policies that allowed it.
-    pub policies: Vec<String>,
-}
-
-/// Which grants are to be listed; an empty filter takes them all.
-#[derive(Debug, Clone, Default)]
-pub struct GrantFilter {
-    /// This image, or the chain's blueprint.
-    pub image: Option<String>,
-    /// This receiving account.
-    pub account: Option<String>,
-    /// This ticket.
-    pub ticket: Option<String>,
-    /// Only those whose end has passed and that still stand.
-    pub expired: bool,
-}
-
-impl GrantFilter {
-    /// Whether a line of the register is asked for.
-    pub fn takes(&self, entry: &GrantEntry) -> bool {
-        let image =
-            |wanted: &String| *wanted == entry.image || Some(wanted) == entry.blueprint.as_ref();
-        self.image.as_ref().is_none_or(image)
-            && self
-                .account
-                .as_ref()
-                .is_none_or(|account| *account == entry.to)
-            && self
-                .ticket
-                .as_ref()
-                .is_none_or(|ticket| *ticket == entry.ticket)
-            && (!self.expired || entry.state != Standing::Active)
-    }
-}
+use super::reader::{GrantEntry, JournalReader, Listed, RequestEntry, RequestFilter};
 
 impl App {
     /// The same application, which tells `echo` each record's line of JSON once it is stored.
@@ -201,6 +100,11 @@ impl App {
 }
 
 impl App {
+    /// Reads this application's journal.
+    pub fn reader(&self) -> JournalReader<'_> {
+        JournalReader::new(&self.journal, self.prepared.notice_rules(), self.now())
+    }
+
     /// The requests of the journal, or the newest `limit` of them.
     ///
     /// # Errors
@@ -209,23 +113,8 @@ impl App {
         &self,
         limit: Option<usize>,
     ) -> Result<Listed<RequestEntry>, JournalError> {
-        let (states, flaws) = self.newest_states(limit).await?;
-        Ok(Listed {
-            entries: states.iter().map(entry).collect(),
-            flaws,
-        })
-    }
-
-    /// The requests with this id, or the one with this `source/id` or stream.
-    ///
-    /// # Errors
-    /// What the journal's store said; that the one request is damaged.
-    pub async fn requests_named(&self, name: &str) -> Result<Listed<RequestEntry>, JournalError> {
-        let Listed { entries, flaws } = find_requests(&self.journal, name, self.now()).await?;
-        Ok(Listed {
-            entries: entries.iter().map(entry).collect(),
-            flaws,
-        })
+        let all = RequestFilter::default();
+        self.reader().requests(&all, limit).await
     }
 
     /// Every active grant: what a request gave and neither its expiry nor a later cancel took away.
@@ -233,144 +122,8 @@ impl App {
     /// # Errors
     /// When the journal cannot be listed.
     pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
-        let now = self.now();
-        // An index that was never compared with every request may lack some.
-        let (grants, flaws) = if self.journal.pass(now).await?.ever_done() {
-            let (grants, flaws) = self.journal.active_grants().await?;
-            (grants, flaws.iter().map(ToString::to_string).collect())
-        } else {
-            let (states, flaws) = self.newest_states(None).await?;
-            let grants = states.iter().rev().filter_map(State::grant);
-            (grants.collect::<Vec<Grant>>(), flaws)
-        };
-        let entries = grants.iter().flat_map(|grant| lines(grant, now));
-        let entries = entries.collect();
-        Ok(Listed { entries, flaws })
+        self.reader().grants().await
     }
-
-    /// [`newest_states`] of this application's journal.
-    pub(super) async fn newest_states(
-        &self,
-        limit: Option<usize>,
-    ) -> Result<(Vec<State>, Vec<String>), JournalError> {
-        newest_states(&self.journal, limit, self.now()).await
-    }
-}
-
-/// The requests with this id, or the one with this `source/id` or stream. An id alone is looked for
-/// in the whole history.
-///
-/// # Errors
-/// What the journal's store said; that the one request is damaged.
-pub async fn find_requests(
-    journal: &Journal,
-    name: &str,
-    now: Timestamp,
-) -> Result<Listed<State>, JournalError> {
-    let identity = name.split_once('/').and_then(|(source, id)| {
-        let (source, id) = (source.parse().ok()?, id.to_owned());
-        Some(StreamId::of(&Identity { source, id }))
-    });
-    for stream in name.parse().ok().into_iter().chain(identity) {
-        let history = journal.read(stream).await?;
-        if let Some(state) = history.and_then(History::into_state) {
-            let (entries, flaws) = (vec![state], Vec::new());
-            return Ok(Listed { entries, flaws });
-        }
-    }
-    let (mut entries, flaws) = newest_states(journal, None, now).await?;
-    entries.retain(|state| state.identity().id == name);
-    Ok(Listed { entries, flaws })
-}
-
-/// The states of the newest `limit` requests, or of all, the latest approval first; and what could
-/// not be read.
-async fn newest_states(
-    journal: &Journal,
-    limit: Option<usize>,
-    now: Timestamp,
-) -> Result<(Vec<State>, Vec<String>), JournalError> {
-    let (mut states, mut flaws) = (Vec::new(), Vec::new());
-    let mut all = journal.newest_first(now).await?;
-    while let Some(batch) = all.next().await? {
-        for request in &batch.requests {
-            match request.history() {
-                Ok(history) => states.extend(history.and_then(History::into_state)),
-                Err(finding) => flaws.push(finding.to_string()),
-            }
-        }
-        flaws.extend(batch.flaws.iter().map(ToString::to_string));
-        let (Some(limit), Some(rest_before)) = (limit, batch.rest_before) else {
-            continue;
-        };
-        states.sort_by_key(newest_first);
-        states.truncate(limit);
-        let last = states.last().map(State::approved_at);
-        if states.len() == limit && last.is_none_or(|last| last >= rest_before) {
-            break;
-        }
-    }
-    states.sort_by_key(newest_first);
-    states.truncate(limit.unwrap_or(usize::MAX));
-    Ok((states, flaws))
-}
-
-fn newest_first(state: &State) -> Reverse<Timestamp> {
-    Reverse(state.approved_at())
-}
-
-fn entry(state: &State) -> RequestEntry {
-    let request = state.request();
-    let mut told = state.status().to_string();
-    match state.phase() {
-        Phase::Waiting { until } => told = format!("waiting until {until}"),
-        Phase::Working { .. } => told = "working".to_owned(),
-        Phase::Deferred {
-            fault: Some(Fault::Operator),
-            ..
-        } => told = "waits for the operator".to_owned(),
-        Phase::Deferred { .. } => told = "unfinished".to_owned(),
-        Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => told.push_str(", revoking"),
-        Phase::Revoked => told.push_str(", revoked"),
-        Phase::Denied | Phase::Closed => {}
-    }
-    RequestEntry {
-        identity: state.identity().to_string(),
-        state: told,
-        action: request.action.as_str().to_owned(),
-        image: request.target.image().to_string(),
-        region: request.region.to_string(),
-        accounts: request
-            .target
-            .accounts()
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
-        requester: request.requester.clone(),
-        at: state.approved_at(),
-        answer: Answer::of_state(state),
-    }
-}
-
-fn lines(grant: &Grant, now: Timestamp) -> Vec<GrantEntry> {
-    let line = |item: Item| GrantEntry {
-        image: grant.image.to_string(),
-        blueprint: grant.blueprint.as_ref().map(ToString::to_string),
-        region: grant.region.to_string(),
-        state: grant.standing(&item, now),
-        to: receiver(&item),
-        since: grant.since,
-        until: grant.until,
-        ticket: grant
-            .ticket
-            .clone()
-            .unwrap_or_else(|| grant.identity.id.clone()),
-        request: grant.identity.to_string(),
-        requester: grant.requester.clone(),
-        approvers: grant.approvers.clone(),
-        policies: grant.policies.clone(),
-    };
-    grant.items().into_iter().map(line).collect()
 }
 
 /// The first 16 hex digits of a SHA-256: enough to tell two local events apart.

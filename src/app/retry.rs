@@ -9,7 +9,7 @@ use crate::journal::{JournalError, State};
 use crate::policy::Decision;
 
 use super::first_look::FirstLook;
-use super::queries::find_requests;
+use super::reader::find_requests;
 use super::withhold::Permission;
 use super::{Answer, App, Deadline, Ending};
 

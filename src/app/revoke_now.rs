@@ -9,7 +9,6 @@ use crate::domain::SourceName;
 use crate::journal::JournalError;
 
 use super::overdue::LIGHTHOUSE;
-use super::queries::GrantFilter;
 use super::retry::Operator;
 use super::{Answer, App, Deadline, Delivery, Ending, Reply, Via};
 
@@ -49,13 +48,9 @@ impl App {
         reason: &str,
         deadline: Deadline,
     ) -> Result<Vec<(Ending, Answer)>, RevokeNowError> {
-        let filter = GrantFilter {
-            image: Some(image.to_owned()),
-            ..GrantFilter::default()
-        };
         let mut grants = self.grants().await?.entries;
         let named = |to: &String| accounts.is_empty() || accounts.contains(to);
-        grants.retain(|grant| filter.takes(grant) && named(&grant.to));
+        grants.retain(|grant| grant.is_of(image) && named(&grant.to));
         // The accounts of a chain have its blueprint.
         let mut cancels: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
         for grant in grants {

@@ -7,7 +7,7 @@ use crate::clock::{self, Clock};
 use crate::cloud::{self, CloudSettings};
 use crate::config::{Config, Vars};
 use crate::domain::Problems;
-use crate::journal::{Access, Journal, JournalError};
+use crate::journal::{Access, Journal, JournalError, JournalLocation};
 
 use super::application::App;
 use super::cloud_accounts::CloudAccounts;
@@ -33,6 +33,16 @@ impl Prepared {
     /// [`StartError`]: the journal's place or the cloud's address cannot be used.
     pub async fn open(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
         let journal = open_journal(self.config(), vars)?;
+        Self::open_over(Arc::new(self), journal, vars, clock)
+    }
+
+    /// [`Prepared::open`] for commands that only read the journal.
+    ///
+    /// # Errors
+    /// As [`Prepared::open`].
+    pub fn open_to_read(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
+        let config = self.config();
+        let journal = journal_to_read(&config.journal, config.index.as_ref(), vars)?;
         Self::open_over(Arc::new(self), journal, vars, clock)
     }
 
@@ -69,6 +79,20 @@ impl Prepared {
             fingerprints: Arc::default(),
         })
     }
+}
+
+/// Opens a journal to read it. A directory that does not exist is an empty journal.
+///
+/// # Errors
+/// [`StartError::Failed`]: the place cannot be used.
+pub fn journal_to_read(
+    place: &JournalLocation,
+    index: Option<&JournalLocation>,
+    vars: &Vars,
+) -> Result<Journal, StartError> {
+    let access = Access::of(vars, cloud::http_client()?);
+    Journal::open_to_read(place, index, &access)
+        .map_err(|error| StartError::Failed(error.to_string()))
 }
 
 /// Opens the journal that the configuration names.

@@ -86,7 +86,7 @@ impl Reader<'_> {
             (None, None) => None,
             (Some(id), Some(key)) => {
                 let what = format!("account {name}");
-                let (id, key) = (self.secret_text(&what, id), self.secret_text(&what, key));
+                let (id, key) = (self.cloud_key(&what, id), self.cloud_key(&what, key));
                 id.zip(key)
             }
             _ => {

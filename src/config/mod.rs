@@ -85,6 +85,28 @@ impl Config {
         let (file, text) = (path.display().to_string(), text_of(path)?);
         resolve::draft(&file, &text, vars, SecretValues::StandIn(stand_in))?.valid()
     }
+
+    /// Reads the configuration file for a command that only reads: `stand_in` takes the place of
+    /// each secret that is not there. Without its secret key, the seal is not configured. With
+    /// `calls_cloud` the keys of owner accounts must be there.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), but no problem of those values.
+    pub fn load_to_read(
+        path: &Path,
+        vars: &Vars,
+        fetched: &AwsSecrets,
+        stand_in: &SecretString,
+        calls_cloud: bool,
+    ) -> Result<Self, Problems> {
+        let (file, text) = (path.display().to_string(), text_of(path)?);
+        let values = SecretValues::OrStandIn {
+            fetched,
+            stand_in,
+            calls_cloud,
+        };
+        resolve::draft(&file, &text, vars, values)?.valid()
+    }
 }
 
 fn text_of(path: &Path) -> Result<String, Problem> {

@@ -96,9 +96,28 @@ impl Reader<'_> {
         }
     }
 
-    /// The secret that a reference names.
+    /// The secret of a sender or of a notification's target.
     pub(super) fn secret(&mut self, whose: &str, written: &Spanned<String>) -> Option<Secret> {
-        match self.resolve(written.get_ref()) {
+        self.secret_or_stand_in(whose, written, false)
+    }
+
+    /// A part of the key of an owner account.
+    pub(super) fn cloud_key(
+        &mut self,
+        whose: &str,
+        written: &Spanned<String>,
+    ) -> Option<SecretString> {
+        let secret = self.secret_or_stand_in(whose, written, true);
+        secret.map(|secret| secret.text)
+    }
+
+    fn secret_or_stand_in(
+        &mut self,
+        whose: &str,
+        written: &Spanned<String>,
+        for_cloud: bool,
+    ) -> Option<Secret> {
+        match self.resolve(written.get_ref(), for_cloud) {
             Ok(secret) => {
                 let reference = secret.reference.clone();
                 self.used.insert(reference, secret.clone());
@@ -111,22 +130,31 @@ impl Reader<'_> {
         }
     }
 
-    fn resolve(&mut self, written: &str) -> Result<Secret, SecretError> {
+    fn resolve(&mut self, written: &str, for_cloud: bool) -> Result<Secret, SecretError> {
         let reference = SecretRef::parse(written)?;
         if let SecretRef::Env(name) = &reference {
             self.variables.insert(name.clone());
         }
+        let standing_in = |reference, text: &SecretString| Secret {
+            reference,
+            version: None,
+            text: text.clone(),
+        };
         match self.secrets {
             SecretValues::Configured(fetched) => reference.resolve(self.root, self.vars, fetched),
             SecretValues::Known(known) => match known.get(&reference) {
                 Some(secret) => Ok(secret.clone()),
                 None => Err(SecretError::NotAReference),
             },
-            SecretValues::StandIn(text) => Ok(Secret {
-                reference,
-                version: None,
-                text: text.clone(),
-            }),
+            SecretValues::StandIn(text) => Ok(standing_in(reference, text)),
+            SecretValues::OrStandIn {
+                fetched,
+                stand_in,
+                calls_cloud,
+            } => match reference.resolve(self.root, self.vars, fetched) {
+                Err(_) if !(calls_cloud && for_cloud) => Ok(standing_in(reference, stand_in)),
+                resolved => resolved,
+            },
         }
     }
 

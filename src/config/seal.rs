@@ -91,6 +91,10 @@ fn key(
                 Ok(Some(SealKey::Secret(secret.text)))
             }
             SecretValues::Known(_) | SecretValues::StandIn(_) => Ok(None),
+            SecretValues::OrStandIn { fetched, .. } => {
+                let secret = elsewhere.resolve(root, vars, fetched).ok();
+                Ok(secret.map(|secret| SealKey::Secret(secret.text)))
+            }
         },
     }
 }

@@ -112,6 +112,23 @@ pub(super) enum SecretValues<'a> {
     Known(&'a Secrets),
     /// This text stands in for every secret, for commands that verify no delivery and sign nothing.
     StandIn(&'a SecretString),
+    /// As `Configured`, but this text stands in for a missing secret, for commands that only read.
+    OrStandIn {
+        fetched: &'a AwsSecrets,
+        stand_in: &'a SecretString,
+        /// Whether the keys of owner accounts must be there.
+        calls_cloud: bool,
+    },
+}
+
+impl SecretValues<'_> {
+    /// The text in the place of a sender's secret, if there is one.
+    pub(super) fn stand_in(&self) -> Option<&SecretString> {
+        match self {
+            Self::Configured(_) | Self::Known(_) => None,
+            Self::StandIn(text) | Self::OrStandIn { stand_in: text, .. } => Some(text),
+        }
+    }
 }
 
 /// Why a secret in AWS was not fetched. Shows nothing of the secret.

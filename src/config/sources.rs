@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use toml::Spanned;
 
 use crate::domain::{Mark, SourceName};
@@ -11,7 +12,7 @@ use crate::inbound::{Map, ReplyRules, SchemeKind};
 
 use super::raw::RawSource;
 use super::reader::Reader;
-use super::secrets::{Secret, SecretValues};
+use super::secrets::Secret;
 use super::valid::{MapRef, SourceConfig};
 
 impl Reader<'_> {
@@ -103,10 +104,14 @@ impl Reader<'_> {
         let whose = format!("source {:?}", source.name.get_ref());
         let read = |written| self.secret(&whose, written);
         let mut secrets: Vec<Secret> = source.secrets.iter().filter_map(read).collect();
-        let stands_in = matches!(self.secrets, SecretValues::StandIn(_));
-        if stands_in && matches!(source.scheme.get_ref().kind(), SchemeKind::Basic) {
+        if let (Some(stand_in), SchemeKind::Basic) =
+            (self.secrets.stand_in(), source.scheme.get_ref().kind())
+        {
+            let stand_in = stand_in.expose_secret();
             for secret in &mut secrets {
-                secret.text = format!("sharehook:{}", secret.expose_secret()).into();
+                if secret.expose_secret() == stand_in {
+                    secret.text = format!("sharehook:{stand_in}").into();
+                }
             }
         }
         secrets
@@ -123,7 +128,7 @@ impl Reader<'_> {
                 None => from.push(written.get_ref().clone()),
                 Some(name) => match self.vars.get(name).filter(|v| !v.is_empty()) {
                     Some(value) => from.push(value.clone()),
-                    None if matches!(self.secrets, SecretValues::StandIn(_)) => {
+                    None if self.secrets.stand_in().is_some() => {
                         from.push(written.get_ref().clone());
                     }
                     None => self.problem(

@@ -63,6 +63,21 @@ pub enum ResultKind {
     },
 }
 
+impl ResultKind {
+    /// The result in a word or two, for people.
+    pub fn in_words(&self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::AlreadyShared => "already shared",
+            Self::Cancelled => "cancelled",
+            Self::NotShared => "not shared",
+            Self::Available { .. } => "available",
+            Self::Pending => "pending",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
 /// One item's result, with the cloud's request id when there was a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemResult {

@@ -167,7 +167,7 @@ async fn left(world: &World) -> Left {
             .into_iter()
             .map(|result| result.kind)
             .collect();
-        (entry.identity, (entry.state, kinds))
+        (entry.identity, (entry.state.to_string(), kinds))
     });
     Left {
         shares: world.shares(),

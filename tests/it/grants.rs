@@ -2,7 +2,7 @@
 //! grant covers it.
 
 use serde_json::json;
-use sharehook::app::{Ending, GrantFilter, Standing};
+use sharehook::app::{Ending, GrantFilter, ReceiverFilter, Standing, Subject};
 use sharehook::domain::Status;
 
 use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, World, request};
@@ -141,59 +141,55 @@ async fn filters_take_what_they_name() {
     world
         .deliver(&request("CHG1", json!({"accounts": ONE})))
         .await;
+    world.advance(60);
     let chain = json!({"image": CHAIN_IMAGE, "lighthouse": true, "expires_in": "1h"});
     world.deliver(&request("CHG2", chain)).await;
     world.advance(3600);
     let entries = world.app.grants().await.unwrap().entries;
-    let text = |text: &str| Some(text.to_owned());
-    let count = |filter: GrantFilter| entries.iter().filter(|entry| filter.takes(entry)).count();
-    assert_eq!(count(GrantFilter::default()), 5);
-    assert_eq!(
-        count(GrantFilter {
-            image: text(BLUEPRINT),
-            ..Default::default()
-        }),
-        1
-    );
-    assert_eq!(
-        count(GrantFilter {
-            image: text(CHAIN_IMAGE),
-            ..Default::default()
-        }),
-        4
-    );
-    assert_eq!(
-        count(GrantFilter {
-            image: text(CHAINED),
-            ..Default::default()
-        }),
-        4
-    );
-    assert_eq!(
-        count(GrantFilter {
-            account: text(ACCOUNTS[0]),
-            ..Default::default()
-        }),
-        2
-    );
-    assert_eq!(
-        count(GrantFilter {
-            ticket: text("CHG1"),
-            ..Default::default()
-        }),
-        1
-    );
-    assert_eq!(
-        count(GrantFilter {
-            expired: true,
-            ..Default::default()
-        }),
-        4
-    );
-    let both = GrantFilter {
-        account: text(ACCOUNTS[0]),
-        expired: true,
-        ..Default::default()
+    let count = |subject: Subject, states: &[Standing]| {
+        let filter = GrantFilter {
+            subject,
+            since: None,
+            states: states.to_vec(),
+        };
+        entries.iter().filter(|entry| filter.takes(entry)).count()
     };
-    assert_eq!(count(both), 1);
+    let image = |id: &str| Subject {
+        image: Some(id.parse().unwrap()),
+        ..Subject::default()
+    };
+    let account = || Subject {
+        receiver: ACCOUNTS[0].parse().ok().map(ReceiverFilter::Account),
+        ..Subject::default()
+    };
+    let other = |source: Option<&str>, ticket: Option<&str>| Subject {
+        source: source.map(|name| name.parse().unwrap()),
+        ticket: ticket.map(str::to_owned),
+        ..Subject::default()
+    };
+    let lighthouse = Subject {
+        receiver: Some(ReceiverFilter::Lighthouse),
+        ..Subject::default()
+    };
+    for (subject, taken) in [
+        (Subject::default(), 5),
+        (image(BLUEPRINT), 1),
+        (image(CHAIN_IMAGE), 4),
+        (image(CHAINED), 4),
+        (account(), 2),
+        (lighthouse, 1),
+        (other(None, Some("CHG1")), 1),
+        (other(Some("invoke"), None), 5),
+        (other(Some("invok"), None), 0),
+    ] {
+        assert_eq!(count(subject.clone(), &[]), taken, "{subject:?}");
+    }
+    assert_eq!(count(Subject::default(), &[Standing::Overdue]), 4);
+    assert_eq!(count(account(), &[Standing::Overdue]), 1);
+    let given = entries.iter().map(|entry| entry.since).max();
+    let late = GrantFilter {
+        since: given,
+        ..GrantFilter::default()
+    };
+    assert_eq!(entries.iter().filter(|entry| late.takes(entry)).count(), 4);
 }

@@ -228,7 +228,7 @@ async fn the_steps_of_its_readme_end_in_a_share() {
     assert_eq!(code, Some(0), "{out}");
 
     let mut command = program(&new);
-    command.args(["serve", "--sandbox", "--listen", "127.0.0.1:0"]);
+    command.args(["serve", "--sandbox=127.0.0.1:0", "--listen", "127.0.0.1:0"]);
     let server = Process::serving(command.envs(env_of(&new)));
     let signed = ["sign", "--json", "--source", "jira", "--body", body];
     assert!(readme.contains(&format!("sharehook sign --source jira --body {body}")));

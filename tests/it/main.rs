@@ -38,6 +38,7 @@ mod hosts_scf;
 mod init;
 mod killed;
 mod laws;
+mod lists;
 mod mistakes;
 mod notify;
 mod notify_presets;

@@ -176,7 +176,7 @@ async fn invoke_tells_before_it_ends_and_notify_lists_and_repeats() {
     assert_eq!(listed[0]["why"], "HTTP 410: {}");
     let text = String::from_utf8(site.run(&["notify"]).stdout).unwrap();
     assert!(text.contains("desk    completed  given up"), "{text}");
-    assert!(text.contains("\n    HTTP 410: {}\n"), "{text}");
+    assert!(text.contains("invoke/B  HTTP 410: {}\n"), "{text}");
     assert!(
         text.lines().all(|line| line.chars().count() <= 80),
         "{text}"

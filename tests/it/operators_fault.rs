@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sharehook::app::Ending;
+use sharehook::app::{Ending, RequestState};
 use sharehook::domain::{ResultKind, Status};
 use sharehook_sandbox::SandboxOptions;
 
@@ -97,7 +97,7 @@ async fn a_missing_permission_is_retried_for_a_day_and_fails_then() {
     assert_eq!((ending, answer.status), (Ending::Pending, Status::Pending));
     assert!(answer.message.unwrap().contains("CAM policy"));
     let listed = world.app.requests(None).await.unwrap().entries;
-    assert_eq!(listed[0].state, "waits for the operator");
+    assert_eq!(listed[0].state, RequestState::Blocked);
     let (began, mut pauses) = (world.now(), Vec::new());
     for _ in 0..500 {
         let report = world.app.sweep_at_once(deadline()).await.unwrap();

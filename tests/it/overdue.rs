@@ -82,7 +82,7 @@ async fn a_cancel_that_the_cloud_refuses_is_reported_until_it_succeeds() {
     let drift = world.app.drift(&[], deadline()).await.unwrap();
     let kinds: Vec<_> = drift.differences.iter().map(|d| d.difference).collect();
     assert_eq!(kinds, [Difference::Overdue; 3]);
-    assert!(!drift.agrees() && drift.to_string().contains("3 differences"));
+    assert!(!drift.agrees() && drift.differences.len() == 3);
     world.sweep().await;
     // Its cause is corrected, and a person does not wait for the end of the pause.
     world.clear_faults().await;

@@ -152,7 +152,7 @@ async fn sealed_requests_are_read_from_the_log_and_others_from_their_records() {
     let report = world.journal.verify_sealed(key.verifier(), None).await;
     let path = report.unwrap().findings[0].path.clone();
     assert!(file("OLD3", "000001.json").ends_with(path));
-    let named = world.app.requests_named("invoke/OLD3").await;
+    let named = world.app.reader().requests_named("invoke/OLD3").await;
     assert!(named.is_err(), "one request is read from its records");
 
     // What is not sealed is.

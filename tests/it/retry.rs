@@ -233,7 +233,7 @@ async fn a_delivery_that_is_not_understood_is_on_record_without_its_body() {
         world.deliver(&request("CHG2", late)).await.0,
         Ending::Invalid
     );
-    let listed = world.app.rejections(None).await.unwrap();
+    let listed = world.app.reader().rejections(None).await.unwrap();
     assert!(listed.flaws.is_empty());
     let problems: Vec<_> = listed
         .entries
@@ -253,7 +253,14 @@ async fn a_delivery_that_is_not_understood_is_on_record_without_its_body() {
     assert!(world.sweep().await.failures.is_empty());
     world.verify().await.unwrap();
     assert_eq!(
-        world.app.rejections(Some(1)).await.unwrap().entries.len(),
+        world
+            .app
+            .reader()
+            .rejections(Some(1))
+            .await
+            .unwrap()
+            .entries
+            .len(),
         1
     );
 }
@@ -265,14 +272,28 @@ async fn rejected_deliveries_are_bounded_in_number() {
         let bad = json!({"id": n, "image": "x"});
         world.app.receive(invocation(&bad), deadline()).await;
     }
-    let kept = world.app.rejections(None).await.unwrap().entries.len();
+    let kept = world
+        .app
+        .reader()
+        .rejections(None)
+        .await
+        .unwrap()
+        .entries
+        .len();
     assert!((200..=256).contains(&kept), "{kept}");
     world.advance(24 * 3_600);
     world
         .app
         .receive(invocation(&json!({"image": "y"})), deadline())
         .await;
-    let next_day = world.app.rejections(None).await.unwrap().entries.len();
+    let next_day = world
+        .app
+        .reader()
+        .rejections(None)
+        .await
+        .unwrap()
+        .entries
+        .len();
     assert_eq!(next_day, kept + 1);
 }
 

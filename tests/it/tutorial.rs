@@ -10,7 +10,7 @@ const SERVE: &str = "sharehook serve --sandbox\n";
 /// The commands of the page as one script. What the page runs in a terminal of its own runs beside it.
 fn script(port: u16) -> String {
     let served = format!(
-        "sharehook serve --sandbox --listen 127.0.0.1:{port} >serve.log 2>&1 &\n\
+        "sharehook serve --sandbox=127.0.0.1:0 --listen 127.0.0.1:{port} >serve.log 2>&1 &\n\
          trap \"kill $!\" EXIT\n\
          for _ in $(seq 200); do curl -sf http://127.0.0.1:{port}/readyz >ready && break; sleep 0.1; done\n"
     );

@@ -179,7 +179,7 @@ def test(stage: Stage) -> None:
     config = stage.directory / "sharehook.toml"
     config.write_text(text, encoding="utf-8")
     url = f"http://127.0.0.1:{free_port()}"
-    stage.start("serve", [binary(), "serve", "--sandbox", "--listen", url.removeprefix("http://"), "--config", config])
+    stage.start("serve", [binary(), "serve", "--sandbox=127.0.0.1:0", "--listen", url.removeprefix("http://"), "--config", config])
     stage.await_http("serve", f"{url}/healthz")
     for name, sign, where, secret, other, timed in SENDERS:
         def post(data: bytes, headers: dict) -> int:

@@ -1,6 +1,8 @@
 //! Which accounts exist in the sandbox. The digits of an id decide, so that tests and readers need
 //! no list of accounts.
 
+use std::collections::BTreeSet;
+
 use super::seed::SANDBOX_OWNER;
 
 /// The meaning of an account id.
@@ -36,6 +38,14 @@ pub enum AccountKind {
 }
 
 impl AccountKind {
+    /// As [`AccountKind::of`], but the `known` ids are root accounts.
+    pub(super) fn among(known: &BTreeSet<String>, id: &str) -> Self {
+        if known.contains(id) {
+            return Self::Root;
+        }
+        Self::of(id)
+    }
+
     /// Applies the rule of the table above.
     pub fn of(id: &str) -> Self {
         let decimal = id.bytes().all(|b| b.is_ascii_digit()) && (5..=20).contains(&id.len());

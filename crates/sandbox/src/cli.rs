@@ -8,18 +8,52 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::accounts::AccountKind;
 use super::behaviour::{Behaviour, Reading, Site};
 use super::fault::Fault;
 use super::options::SandboxOptions;
-use super::seed::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
+use super::seed::{AddedImage, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 use super::server::Sandbox;
+
+/// Where a sandbox listens, and clients look for it, unless another address is given.
+pub const DEFAULT_ADDRESS: &str = "127.0.0.1:18300";
+
+/// The images and accounts of a sandbox besides the seeded ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct Stocked {
+    /// Add a custom image to the stand-in cloud; repeatable
+    #[arg(long = "image", value_name = "ID[:REGION]")]
+    pub images: Vec<AddedImage>,
+    /// Add a root account that can receive images; repeatable
+    #[arg(long = "account", value_name = "ID", value_parser = account)]
+    pub accounts: Vec<String>,
+    /// Keep the stand-in cloud's state in this file
+    #[arg(long = "state", value_name = "FILE")]
+    pub state: Option<PathBuf>,
+}
+
+impl Stocked {
+    /// These options with the images, the accounts and the file.
+    #[must_use]
+    pub fn applied_to(self, options: SandboxOptions) -> SandboxOptions {
+        SandboxOptions {
+            images: self.images,
+            accounts: self.accounts,
+            state_file: self.state,
+            ..options
+        }
+    }
+}
 
 /// The arguments of the sandbox command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Arguments {
     /// Address to listen on; loopback only
-    #[arg(long, default_value = "127.0.0.1:18300", value_name = "ADDR", value_parser = loopback)]
+    #[arg(long, default_value = DEFAULT_ADDRESS, value_name = "ADDR", value_parser = loopback)]
     pub listen: SocketAddr,
+    /// What it has besides the seeded world.
+    #[command(flatten)]
+    pub stocked: Stocked,
     /// The faults to inject.
     #[arg(
         long = "fault",
@@ -49,31 +83,47 @@ impl Arguments {
     }
 }
 
-/// Starts a sandbox, prints its address and keys, and serves until Ctrl-C.
+/// Starts a sandbox, prints its address and keys, as JSON if asked, and serves until Ctrl-C.
 ///
 /// # Errors
-/// The address cannot be bound, the reading cannot be read, or the system has no randomness.
-pub async fn run(arguments: Arguments, clock: fn() -> Timestamp) -> io::Result<()> {
+/// The address cannot be bound, the reading or the state cannot be read, or the system has no
+/// randomness.
+pub async fn run(arguments: Arguments, json: bool, clock: fn() -> Timestamp) -> io::Result<()> {
     let behaviour = arguments.behaviour()?;
-    let running = Sandbox::start(SandboxOptions {
+    let options = SandboxOptions {
         behaviour,
         listen: arguments.listen,
         faults: arguments.faults,
         ..SandboxOptions::seeded(clock)
-    })
-    .await?;
+    };
+    let running = Sandbox::start(arguments.stocked.applied_to(options)).await?;
     let url = running.url();
+    let (id, key) = (SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY);
+    let text = if json {
+        serde_json::json!({ "url": url, "secret_id": id, "secret_key": key }).to_string()
+    } else {
+        format!(
+            "stand-in cloud on {url}\n  \
+             TENCENTCLOUD_SECRET_ID={id}\n  \
+             TENCENTCLOUD_SECRET_KEY={key}\n  \
+             state: GET {url}/sandbox/state   calls: GET {url}/sandbox/calls"
+        )
+    };
     // Keeps serving when the reader of standard output has gone away.
-    drop(writeln!(
-        io::stdout().lock(),
-        "stand-in cloud on {url}\n  \
-         TENCENTCLOUD_SECRET_ID={SANDBOX_SECRET_ID}\n  \
-         TENCENTCLOUD_SECRET_KEY={SANDBOX_SECRET_KEY}\n  \
-         state: GET {url}/sandbox/state   calls: GET {url}/sandbox/calls"
-    ));
+    drop(writeln!(io::stdout().lock(), "{text}"));
     drop(tokio::signal::ctrl_c().await);
     running.stop().await;
     Ok(())
+}
+
+fn account(text: &str) -> Result<String, String> {
+    match AccountKind::of(text) {
+        AccountKind::Malformed => {
+            Err("write the decimal id of an account, as in 700000164995".to_owned())
+        }
+        AccountKind::Owner => Err("the images belong to this account".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
@@ -129,6 +179,25 @@ mod tests {
         assert!(error.contains(name), "{error}");
         fs::remove_file(&path).unwrap();
         assert!(behaviour(&["--reading", name]).is_err());
+    }
+
+    #[test]
+    fn images_and_accounts_are_added_to_the_seeded_world() {
+        let parse = |arguments: &[&str]| {
+            let program = Program::try_parse_from([&["sandbox"], arguments].concat());
+            program.map(|program| program.arguments.stocked)
+        };
+        let stocked = parse(&["--image", "lhbp-abcdef01", "--account", "777000000001"]).unwrap();
+        assert_eq!(stocked.images[0].region, None);
+        assert_eq!(stocked.accounts, ["777000000001"]);
+        let elsewhere = parse(&["--image", "img-abcdef01:eu-frankfurt"]).unwrap();
+        assert_eq!(elsewhere.images[0].region.as_deref(), Some("eu-frankfurt"));
+        for bad in ["lhbp-x", "ami-abcdef01", "img-abcdef01:", "img-abcdef01:EU"] {
+            assert!(parse(&["--image", bad]).is_err(), "{bad}");
+        }
+        for bad in ["alice", "0123456789", super::super::SANDBOX_OWNER] {
+            assert!(parse(&["--account", bad]).is_err(), "{bad}");
+        }
     }
 
     #[test]

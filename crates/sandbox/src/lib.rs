@@ -48,6 +48,7 @@ mod seed;
 mod server;
 mod signature;
 mod state;
+mod state_file;
 #[cfg(test)]
 mod testing;
 mod world;
@@ -58,7 +59,7 @@ pub use fault::{Fault, FaultError, FaultKind};
 pub use inbox::{InboxAnswer, Letter};
 pub use log::Call;
 pub use options::{SandboxKey, SandboxOptions};
-pub use seed::{SANDBOX_OWNER, SANDBOX_REGIONS, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
+pub use seed::{AddedImage, SANDBOX_OWNER, SANDBOX_REGIONS, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 pub use server::{Running, Sandbox};
 pub use world::{
     Blueprint, BlueprintKind, BlueprintState, Busy, CvmImage, ImageClass, ImageSource, ImageState,

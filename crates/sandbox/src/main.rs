@@ -11,13 +11,16 @@ use sharehook_sandbox::cli::{Arguments, run};
 struct Program {
     #[command(flatten)]
     arguments: Arguments,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Program { arguments } = Program::parse();
+    let Program { arguments, json } = Program::parse();
     let listen = arguments.listen;
-    match run(arguments, system_now).await {
+    match run(arguments, json, system_now).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sharehook-sandbox: cannot start on {listen}: {error}");

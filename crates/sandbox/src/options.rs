@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -10,7 +11,7 @@ use subtle::ConstantTimeEq;
 use super::behaviour::{Behaviour, Site};
 use super::error::ApiError;
 use super::fault::Fault;
-use super::seed::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
+use super::seed::{AddedImage, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 use super::world::World;
 
 /// A key pair that the sandbox accepts. All pairs belong to the account that owns the images.
@@ -84,6 +85,12 @@ pub struct SandboxOptions {
     pub behaviour: Behaviour,
     /// The initial world.
     pub world: World,
+    /// A file that keeps the world across restarts; it begins as `world`.
+    pub state_file: Option<PathBuf>,
+    /// Images to add to the initial world, or to the kept one.
+    pub images: Vec<AddedImage>,
+    /// Root accounts to add to it.
+    pub accounts: Vec<String>,
     /// The faults at the start. A running sandbox accepts more.
     pub faults: Vec<Fault>,
     /// The cloud's clock, used to check signatures and to write the `Date` header.
@@ -98,6 +105,9 @@ impl SandboxOptions {
             keys: vec![SandboxKey::new(SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY)],
             behaviour: Behaviour::default(),
             world: World::seeded(),
+            state_file: None,
+            images: Vec::new(),
+            accounts: Vec::new(),
             faults: Vec::new(),
             clock,
         }

@@ -1,13 +1,14 @@
 //! The world that a sandbox starts with. Examples, events and tests use its ids. Both seeded
 //! regions have the same ids; every other region is empty.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use jiff::Timestamp;
 
 use super::world::{
     Blueprint, BlueprintKind, BlueprintState, Busy, CvmImage, ImageClass, ImageSource, ImageState,
-    ImageType, Shares, Stock, World,
+    ImageType, Shares, Stock, World, is_image_id,
 };
 
 /// The id of the key pair that a sandbox accepts by default. The pair is valid nowhere else.
@@ -50,6 +51,66 @@ impl World {
                 .iter()
                 .map(|region| ((*region).to_owned(), stock.clone()))
                 .collect(),
+            accounts: BTreeSet::new(),
+        }
+    }
+}
+
+/// An image that a user adds to the seeded world: a CVM or Lighthouse custom image, ready and not
+/// shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedImage {
+    /// `lhbp-…` or `img-…`.
+    pub id: String,
+    /// Its region; without one it is in each of [`SANDBOX_REGIONS`].
+    pub region: Option<String>,
+}
+
+impl FromStr for AddedImage {
+    type Err = String;
+
+    /// Reads `ID[:REGION]`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (id, region) = match text.split_once(':') {
+            Some((id, region)) => (id, Some(region)),
+            None => (text, None),
+        };
+        let is_region = |region: &str| {
+            !region.is_empty()
+                && region
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        let right =
+            (is_image_id(id, "lhbp-") || is_image_id(id, "img-")) && region.is_none_or(is_region);
+        if !right {
+            return Err(
+                "write ID or ID:REGION, as in lhbp-6jc6l8yb or img-6pb6lrmy:eu-frankfurt"
+                    .to_owned(),
+            );
+        }
+        Ok(Self {
+            id: id.to_owned(),
+            region: region.map(str::to_owned),
+        })
+    }
+}
+
+impl World {
+    /// Adds an image. One that is there stays as it is.
+    pub fn add(&mut self, image: &AddedImage) {
+        let regions: Vec<&str> = match &image.region {
+            Some(region) => vec![region],
+            None => SANDBOX_REGIONS.to_vec(),
+        };
+        for region in regions {
+            let stock = self.regions.entry(region.to_owned()).or_default();
+            let (id, name) = (image.id.clone(), "added");
+            if id.starts_with("lhbp-") {
+                (stock.blueprints.entry(id)).or_insert_with(|| Blueprint::custom(name));
+            } else {
+                (stock.images.entry(id)).or_insert_with(|| CvmImage::custom(name));
+            }
         }
     }
 }
@@ -198,7 +259,6 @@ fn images() -> BTreeMap<String, CvmImage> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::world::is_image_id;
     use super::*;
 
     #[test]

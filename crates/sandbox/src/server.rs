@@ -24,9 +24,10 @@ use super::inbox::{InboxAnswer, Letter};
 use super::log::Call;
 use super::options::SandboxOptions;
 use super::query::MAX_QUERY_BYTES;
-use super::reply::Manner;
+use super::reply::{Manner, Reply};
 use super::request::{MAX_BODY_BYTES, Request};
 use super::state::State;
+use super::state_file::StateFile;
 use super::world::World;
 
 /// Maximum number of bytes read from a request. Larger than the API's limit, so that a client that
@@ -58,11 +59,13 @@ impl Sandbox {
         let listener = TcpListener::bind(options.listen).await?;
         let addr = listener.local_addr()?;
         let clock = options.clock;
+        let (options, file) = with_state_file(options)?;
         let state = Arc::new(Mutex::new(State::new(options, seed)));
         let (stop, stopped) = watch::channel(false);
         let desk = Desk {
             state: Arc::clone(&state),
             clock,
+            file: file.map(|file| Arc::new(Mutex::new(file))),
             stopped: stopped.clone(),
         };
         let router = Router::new().fallback(serve).with_state(desk);
@@ -157,7 +160,37 @@ impl Running {
 struct Desk {
     state: Arc<Mutex<State>>,
     clock: fn() -> Timestamp,
+    file: Option<Arc<Mutex<StateFile>>>,
     stopped: watch::Receiver<bool>,
+}
+
+impl Desk {
+    /// Answers a call, and saves the world before the caller learns of a change.
+    fn answer(&self, request: &Request) -> io::Result<Reply> {
+        let mut state = lock(&self.state);
+        let reply = state.answer(request, (self.clock)());
+        if let Some(file) = &self.file {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.save(&state.world)?;
+        }
+        Ok(reply)
+    }
+}
+
+/// The options with the initial world, and the file that keeps it.
+fn with_state_file(mut options: SandboxOptions) -> io::Result<(SandboxOptions, Option<StateFile>)> {
+    let opened = options.state_file.as_deref().map(StateFile::open);
+    let (mut file, kept) = opened.transpose()?.unzip();
+    if let Some(kept) = kept.flatten() {
+        options.world = kept;
+    }
+    let world = &mut options.world;
+    options.images.iter().for_each(|image| world.add(image));
+    world.accounts.extend(options.accounts.iter().cloned());
+    if let Some(file) = &mut file {
+        file.save(world)?;
+    }
+    Ok((options, file))
 }
 
 /// Ignores poisoning: no panic can leave the state half-changed.
@@ -200,7 +233,13 @@ async fn serve(
     if request.query.len() > MAX_QUERY_BYTES {
         return html(StatusCode::URI_TOO_LONG, &desk);
     }
-    let reply = lock(&desk.state).answer(&request, (desk.clock)());
+    let reply = match desk.answer(&request) {
+        Ok(reply) => reply,
+        Err(error) => {
+            let text = format!("the sandbox cannot save its state: {error}\n");
+            return send(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", text, &desk);
+        }
+    };
     match reply.manner {
         Manner::Plain => {}
         Manner::Reset => link.reset(),

@@ -188,6 +188,7 @@ impl State {
                 .or_default();
             let context = ActionContext {
                 stock,
+                accounts: &self.world.accounts,
                 params: &admitted.params,
                 behaviour: &self.behaviour,
                 now,

@@ -1,20 +1,24 @@
 //! The world of the sandbox: images and blueprints per region, and the accounts that may use them.
 //! Plain data that tests read and edit; `actions` has the rules of the APIs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Everything that exists, by region name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct World {
     /// The images of each region; a region without an entry is empty.
     pub regions: BTreeMap<String, Stock>,
+    /// Root accounts that can receive images, whatever [`AccountKind`](crate::AccountKind) says of
+    /// their digits.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub accounts: BTreeSet<String>,
 }
 
 /// The images of one region.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stock {
     /// Lighthouse images by `BlueprintId`.
     pub blueprints: BTreeMap<String, Blueprint>,
@@ -40,6 +44,15 @@ macro_rules! spelled {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                match text.as_str() {
+                    $($text => Ok(Self::$variant),)+
+                    other => Err(de::Error::unknown_variant(other, &[$($text),+])),
+                }
             }
         }
     };
@@ -142,7 +155,7 @@ spelled! {
 }
 
 /// A Lighthouse image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blueprint {
     /// `BlueprintName`.
     pub name: String,
@@ -186,7 +199,7 @@ impl Blueprint {
 }
 
 /// A CVM image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CvmImage {
     /// `ImageName`.
     pub name: String,

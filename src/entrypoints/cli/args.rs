@@ -9,9 +9,16 @@ use clap::ValueEnum;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::audit_args::Audit;
+use super::list_args::{ExplainOptions, GrantsOptions, JournalPlace, RequestsOptions};
 
 #[cfg(feature = "sandbox")]
 use crate::domain::Site;
+
+/// Where the stand-in cloud listens unless another address is given.
+#[cfg(feature = "sandbox")]
+const SANDBOX_ADDRESS: &str = sharehook_sandbox::cli::DEFAULT_ADDRESS;
+#[cfg(not(feature = "sandbox"))]
+const SANDBOX_ADDRESS: &str = "127.0.0.1:18300";
 
 /// Turns an approved ticket into a cloud image share, and into nothing else.
 ///
@@ -46,14 +53,7 @@ fn site(text: &str) -> Result<Site, String> {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve over HTTP: /hooks/{source}, /events, probes, /metrics
-    Serve {
-        /// Address to listen on
-        #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
-        listen: SocketAddr,
-        /// Use the built-in stand-in cloud instead of the real one
-        #[arg(long)]
-        sandbox: bool,
-    },
+    Serve(ServeOptions),
     /// Run only the stand-in cloud, on loopback
     #[cfg(feature = "sandbox")]
     Sandbox(sharehook_sandbox::cli::Arguments),
@@ -77,6 +77,8 @@ pub(crate) enum Command {
         /// Print the plan without carrying it out
         #[arg(long)]
         plan: bool,
+        #[command(flatten)]
+        cloud: CloudChoice,
     },
     /// Make a folder that works: configuration, policy, maps, cases, secrets
     ///
@@ -117,16 +119,9 @@ pub(crate) enum Command {
     /// List the CVM images that can be shared to Lighthouse
     Images(ImagesOptions),
     /// List the journal's requests, newest first, or show one of them
-    Requests {
-        /// A request's id, or source/id
-        id: Option<String>,
-        /// List only the newest requests, this many
-        #[arg(long, value_name = "N", conflicts_with = "id")]
-        limit: Option<NonZeroUsize>,
-        /// List authenticated deliveries that were not understood instead
-        #[arg(long, conflicts_with = "id")]
-        rejected: bool,
-    },
+    Requests(RequestsOptions),
+    /// Tell one request's story: who, what, why, the calls, what is next
+    Explain(ExplainOptions),
     /// Have a failed, denied or partial request decided again
     ///
     /// Policy decides for the original requester and approvers. Exit 2 when
@@ -149,6 +144,8 @@ pub(crate) enum Command {
         /// The page's file; an existing one is replaced
         #[arg(long, value_name = "FILE")]
         html: PathBuf,
+        #[command(flatten)]
+        place: JournalPlace,
     },
     /// Verify, seal, export and retire the journal
     Audit {
@@ -169,20 +166,39 @@ pub(crate) enum Command {
     },
 }
 
+/// Which cloud a command calls.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct CloudChoice {
+    /// Call the stand-in cloud [at 127.0.0.1:18300], not the real one
+    #[arg(
+        long,
+        value_name = "ADDR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = SANDBOX_ADDRESS
+    )]
+    pub(crate) sandbox: Option<SocketAddr>,
+}
+
 #[derive(Debug, ClapArgs)]
-pub(crate) struct GrantsOptions {
-    /// Only this image: lhbp-… or img-…
-    #[arg(long, value_name = "ID")]
-    pub(crate) image: Option<String>,
-    /// Only grants to this account
-    #[arg(long, value_name = "ID")]
-    pub(crate) account: Option<String>,
-    /// Only grants of this ticket
-    #[arg(long, value_name = "ID")]
-    pub(crate) ticket: Option<String>,
-    /// Only expired grants that are not revoked yet
-    #[arg(long)]
-    pub(crate) expired: bool,
+pub(crate) struct ServeOptions {
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// Start a stand-in cloud [at 127.0.0.1:18300] and call it, not the
+    /// real one
+    #[arg(
+        long,
+        value_name = "ADDR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = SANDBOX_ADDRESS,
+        verbatim_doc_comment
+    )]
+    pub(crate) sandbox: Option<SocketAddr>,
+    #[cfg(feature = "sandbox")]
+    #[command(flatten)]
+    pub(crate) stocked: sharehook_sandbox::cli::Stocked,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -195,6 +211,8 @@ pub(crate) struct RetryOptions {
     /// Why; recorded
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) cloud: CloudChoice,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -211,16 +229,20 @@ pub(crate) struct RevokeOptions {
     /// Why; recorded
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) cloud: CloudChoice,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct NotifyOptions {
     /// Deliver again what a [[notify]] did not get for a request
-    #[arg(long, value_name = "NAME/ID", conflicts_with = "limit")]
+    #[arg(long, value_name = "NAME/ID", conflicts_with_all = ["limit", "journal"])]
     pub(crate) retry: Option<String>,
     /// Only those of the newest requests, this many
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) place: JournalPlace,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -228,6 +250,8 @@ pub(crate) struct SweepOptions {
     /// Rebuild the index of due work from the records first
     #[arg(long)]
     pub(crate) rebuild: bool,
+    #[command(flatten)]
+    pub(crate) cloud: CloudChoice,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -244,6 +268,8 @@ pub(crate) struct DriftOptions {
     /// The trusted source and requester of the cancellation
     #[arg(long = "as", value_name = "SOURCE/REQUESTER")]
     pub(crate) requester: Option<String>,
+    #[command(flatten)]
+    pub(crate) cloud: CloudChoice,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -367,4 +393,6 @@ pub(crate) struct ImagesOptions {
     /// image-id, image-name or image-type; repeatable
     #[arg(long = "filter", value_name = "NAME=VALUE")]
     pub(crate) filters: Vec<String>,
+    #[command(flatten)]
+    pub(crate) cloud: CloudChoice,
 }

@@ -2,15 +2,16 @@
 
 use serde_json::json;
 
-use crate::app::{next_signer, seal_journal, signer, signer_or_new};
+use crate::app::{next_signer, seal_journal, signer_or_new};
 use crate::clock;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 use crate::journal::Report;
-use crate::journal::log::VerifierKey;
 
 use super::audit_args::{Audit, AuditVerifyOptions};
-use super::audit_input::{open_at, opened, text_of};
+use super::audit_input::{opened, text_of, verifier};
+use super::reading::ReadJournal;
+use super::terminal::during;
 use super::{Context, Failure, audit_export, audit_proof, audit_retire};
 
 pub(super) async fn run(context: &Context, what: Audit) -> Result<Exit, Failure> {
@@ -19,11 +20,7 @@ pub(super) async fn run(context: &Context, what: Audit) -> Result<Exit, Failure>
         Audit::Seal => seal(context).await,
         Audit::Key => key(context).await,
         Audit::Export(options) => audit_export::run(context, &options).await,
-        Audit::Prove { id: Some(id), .. } => audit_proof::prove(context, &id).await,
-        Audit::Prove { since, .. } => {
-            let since = since.unwrap_or_default();
-            audit_proof::prove_consistency(context, &since).await
-        }
+        Audit::Prove(options) => audit_proof::prove(context, &options).await,
         Audit::Retire(options) => audit_retire::run(context, &options).await,
         Audit::RotateKey { to } => rotate_key(context, &to).await,
         Audit::CheckProof { file, key } => audit_proof::check(context, &file, &key),
@@ -31,46 +28,40 @@ pub(super) async fn run(context: &Context, what: Audit) -> Result<Exit, Failure>
 }
 
 async fn verify(context: &Context, options: &AuditVerifyOptions) -> Result<Exit, Failure> {
-    let (report, sealed) = verified(context, options).await?;
+    let read = ReadJournal::open(context, &options.place)?;
+    if let Some(why) = read.why_empty() {
+        eprintln!("{why}");
+    }
+    let (report, sealed) = verified(&read, options).await?;
     Ok(shown(context, &report, sealed, options.sealed))
 }
 
-/// Verifies the configured journal, for other commands that show the result.
-pub(super) async fn examined(context: &Context) -> Result<(Report, bool), Failure> {
-    verified(context, &AuditVerifyOptions::default()).await
+/// Verifies a journal, for other commands that show the result.
+pub(super) async fn examined(read: &ReadJournal) -> Result<(Report, bool), Failure> {
+    verified(read, &AuditVerifyOptions::default()).await
 }
 
 /// Returns the report, and whether it includes the seals.
 async fn verified(
-    context: &Context,
+    read: &ReadJournal,
     options: &AuditVerifyOptions,
 ) -> Result<(Report, bool), Failure> {
-    let given = options.key.as_deref().map(str::parse::<VerifierKey>);
-    let given = given.transpose().map_err(Failure::usage)?;
-    let (journal, configured) = match &options.journal {
-        Some(place) => (open_at(context, place, options.index.as_deref())?, None),
-        None => {
-            let (config, journal) = opened(context)?;
-            let configured = match given {
-                Some(_) => None,
-                None => signer(&config)?.map(|signer| signer.verifier().clone()),
-            };
-            (journal, configured)
-        }
-    };
+    let key = verifier(options.key.as_deref(), read)?;
     let kept = options.checkpoint.as_deref().map(text_of).transpose()?;
-    let Some(key) = given.or(configured) else {
+    let journal = &read.journal;
+    let Some(key) = key else {
         if options.sealed || kept.is_some() || journal.has_seals().await? {
             return Err(Failure::failed(
                 "the seals can only be checked with their public key; give it with --key",
             ));
         }
-        return Ok((journal.verify().await?, false));
+        let verifying = during("verifying", journal.verify());
+        return Ok((verifying.await?, false));
     };
     let report = if options.sealed {
-        journal.verify_segments(&key, kept.as_deref()).await?
+        during("verifying", journal.verify_segments(&key, kept.as_deref())).await?
     } else {
-        journal.verify_sealed(&key, kept.as_deref()).await?
+        during("verifying", journal.verify_sealed(&key, kept.as_deref())).await?
     };
     Ok((report, true))
 }

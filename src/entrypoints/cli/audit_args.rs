@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
 
+use super::list_args::JournalPlace;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
     /// Check every record against its hash chain and the seals
@@ -23,14 +25,7 @@ pub(crate) enum Audit {
     /// Print a proof that a request is sealed; it verifies offline
     ///
     /// With --since: that the newest checkpoint continues an older one.
-    Prove {
-        /// A request's id, source/id, or the name of its stream
-        #[arg(required_unless_present = "since", conflicts_with = "since")]
-        id: Option<String>,
-        /// An older checkpoint, as `audit seal` printed it
-        #[arg(long, value_name = "FILE")]
-        since: Option<PathBuf>,
-    },
+    Prove(AuditProveOptions),
     /// Remove the records of old finished requests from `requests/`
     ///
     /// They stay in the log's segments. Record 0 of each request stays.
@@ -61,15 +56,26 @@ pub(crate) struct AuditVerifyOptions {
     /// A checkpoint kept in another place; shows removed seals
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
-    /// The journal's location; the command then reads no configuration
-    #[arg(long, value_name = "PLACE")]
-    pub(crate) journal: Option<String>,
-    /// The place of its index, if that is another
-    #[arg(long, value_name = "PLACE", requires = "journal")]
-    pub(crate) index: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: JournalPlace,
     /// Check the log's segments alone: every sealed record
     #[arg(long)]
     pub(crate) sealed: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AuditProveOptions {
+    /// A request's id, source/id, or the name of its stream
+    #[arg(required_unless_present = "since", conflicts_with = "since")]
+    pub(crate) id: Option<String>,
+    /// An older checkpoint, as `audit seal` printed it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) since: Option<PathBuf>,
+    /// The public key [default: that of the configured key]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: JournalPlace,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -93,6 +99,8 @@ pub(crate) struct AuditExportOptions {
     /// Only records written before this instant
     #[arg(long, value_name = "T")]
     pub(crate) until: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: JournalPlace,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -4,14 +4,13 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use crate::clock;
 use crate::domain::{Problem, Timestamp};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::export::{CSV_HEADER, Entry, Origin};
 use crate::journal::{Chain, File, Finding, RequestFiles, Stored};
 
 use super::audit_args::{AuditExportOptions, ExportFormat};
-use super::audit_input::opened;
+use super::reading::ReadJournal;
 use super::{Context, Failure};
 
 /// The period whose records to export.
@@ -40,16 +39,16 @@ impl Span {
 
 pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Result<Exit, Failure> {
     let span = Span::of(options).map_err(Failure::usage)?;
-    let (config, journal) = opened(context)?;
+    let read = ReadJournal::open(context, &options.place)?;
     let origin = Origin {
-        site: config.cloud.site.to_string(),
+        site: read.config.as_ref().map(|c| c.cloud.site.to_string()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
     // The program that reads the output has closed the pipe, or the disk is full.
     let broken = |error: io::Error| Failure::Failed(format!("the export stopped: {error}"));
     let mut exit = Exit::Done;
-    let mut all = journal.newest_first(clock::system_now()).await?;
+    let mut all = read.journal.newest_first(read.now).await?;
     if options.format == ExportFormat::Csv {
         writeln!(out, "{CSV_HEADER}\r").map_err(broken)?;
     }

@@ -1,18 +1,19 @@
-//! The input of the audit commands: the configured journal, and journals named on the
-//! command line, and files.
+//! The input of the audit commands: the configured journal, public keys, files.
 
 use std::path::Path;
 
-use crate::app::{http_client, open_journal};
+use crate::app::{open_journal, signer};
 use crate::config::Config;
-use crate::journal::{Access, Journal, JournalLocation};
+use crate::journal::Journal;
+use crate::journal::log::VerifierKey;
 
+use super::reading::ReadJournal;
 use super::{Context, Failure};
 
 /// Size limit of a checkpoint or proof file.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// The configuration and its journal.
+/// The configuration and its journal, for commands that write.
 pub(super) fn opened(context: &Context) -> Result<(Config, Journal), Failure> {
     let config = context.load()?;
     let journal = open_journal(&config, &context.vars)?;
@@ -30,32 +31,17 @@ pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
     read.map_err(|error| Failure::Failed(format!("{} cannot be read: {error}", path.display())))
 }
 
-/// A journal without a configuration: an auditor has neither the senders' secrets nor the cloud's.
-pub(super) fn open_at(
-    context: &Context,
-    place: &str,
-    index: Option<&str>,
-) -> Result<Journal, Failure> {
-    let http = http_client().map_err(Failure::failed)?;
-    let access = Access::of(&context.vars, http);
-    let journal = Journal::open(&existing("--journal", place)?, &access)?;
-    Ok(match index {
-        Some(index) => journal.with_index(&existing("--index", index)?, &access)?,
-        None => journal,
-    })
-}
-
-fn existing(option: &str, place: &str) -> Result<JournalLocation, Failure> {
-    let location: JournalLocation = place
-        .parse()
-        .map_err(|problem| Failure::Usage(format!("{option}: {problem}")))?;
-    if let JournalLocation::Directory(dir) = &location
-        && !dir.is_dir()
-    {
-        return Err(Failure::Failed(format!(
-            "{} is not a directory; name a directory that contains a journal",
-            dir.display()
-        )));
+/// The public key that checks a journal's seals: the given one, else that of the configured key.
+pub(super) fn verifier(
+    given: Option<&str>,
+    journal: &ReadJournal,
+) -> Result<Option<VerifierKey>, Failure> {
+    if let Some(given) = given {
+        let key = given.parse();
+        return key
+            .map(Some)
+            .map_err(|problem| Failure::Usage(format!("--key: {problem}")));
     }
-    Ok(location)
+    let signer = journal.config.as_ref().map(signer).transpose()?.flatten();
+    Ok(signer.map(|signer| signer.verifier().clone()))
 }

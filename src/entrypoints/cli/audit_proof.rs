@@ -5,25 +5,40 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::app::{find_requests, signer};
-use crate::clock;
+use crate::app::find_requests;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
-use crate::journal::log::{
-    Checkpoint, ConsistencyProof, NoteSigner, Proof, ProofFlaw, VerifierKey,
-};
-use crate::journal::{Event, History, Journal, StreamId};
+use crate::journal::log::{Checkpoint, ConsistencyProof, Proof, ProofFlaw, VerifierKey};
+use crate::journal::{Event, History, State, StreamId};
 
-use super::audit_input::{opened, text_of};
+use super::audit_args::AuditProveOptions;
+use super::audit_input::{text_of, verifier};
+use super::reading::{ReadJournal, only};
+use super::terminal::during;
 use super::{Context, Failure};
 
-pub(super) async fn prove(context: &Context, id: &str) -> Result<Exit, Failure> {
-    let (journal, signer) = sealed(context)?;
+pub(super) async fn prove(context: &Context, options: &AuditProveOptions) -> Result<Exit, Failure> {
+    let read = ReadJournal::open(context, &options.place)?;
+    let key = verifier(options.key.as_deref(), &read)?.ok_or_else(|| {
+        Failure::failed(
+            "a proof needs the public key of the seals: give it with --key; if nothing is sealed yet, run `sharehook audit seal`",
+        )
+    })?;
+    match (&options.id, &options.since) {
+        (_, Some(old)) => consistency(&read, &key, old).await,
+        (Some(id), None) => request(&read, &key, id).await,
+        (None, None) => Err(Failure::usage(
+            "name a request, or a checkpoint with --since",
+        )),
+    }
+}
+
+async fn request(read: &ReadJournal, key: &VerifierKey, id: &str) -> Result<Exit, Failure> {
     let stream = match id.parse() {
         Ok(stream) => stream,
-        Err(_) => named(&journal, id).await?,
+        Err(_) => named(read, id).await?,
     };
-    let proof = journal.prove(signer.verifier(), stream).await?;
+    let proof = during("reading the log", read.journal.prove(key, stream)).await?;
     let Some(proof) = proof else {
         return Err(Failure::failed(
             "no seal covers that request as it is now; run `sharehook audit seal`, then `sharehook audit verify`",
@@ -33,10 +48,9 @@ pub(super) async fn prove(context: &Context, id: &str) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-pub(super) async fn prove_consistency(context: &Context, old: &Path) -> Result<Exit, Failure> {
-    let (journal, signer) = sealed(context)?;
+async fn consistency(read: &ReadJournal, key: &VerifierKey, old: &Path) -> Result<Exit, Failure> {
     let old = text_of(old)?;
-    let proof = journal.prove_consistency(signer.verifier(), &old).await?;
+    let proof = read.journal.prove_consistency(key, &old).await?;
     let Some(proof) = proof else {
         return Err(Failure::failed(
             "the log does not continue that checkpoint: run `sharehook audit verify` with --checkpoint",
@@ -46,24 +60,10 @@ pub(super) async fn prove_consistency(context: &Context, old: &Path) -> Result<E
     Ok(Exit::Done)
 }
 
-fn sealed(context: &Context) -> Result<(Journal, NoteSigner), Failure> {
-    let (config, journal) = opened(context)?;
-    let signer = signer(&config)?
-        .ok_or_else(|| Failure::failed("nothing is sealed yet: run `sharehook audit seal`"))?;
-    Ok((journal, signer))
-}
-
-async fn named(journal: &Journal, id: &str) -> Result<StreamId, Failure> {
-    let found = find_requests(journal, id, clock::system_now()).await?;
-    match found.entries.as_slice() {
-        [] => Err(Failure::Failed(format!(
-            "the journal has no request {id:?}; `sharehook requests` lists them"
-        ))),
-        [one] => Ok(one.stream()),
-        _ => Err(Failure::Usage(format!(
-            "several requests have the id {id:?}; write it as source/id"
-        ))),
-    }
+async fn named(read: &ReadJournal, id: &str) -> Result<StreamId, Failure> {
+    let found = find_requests(&read.journal, id, read.now).await?.entries;
+    let names: Vec<String> = found.iter().map(|one| one.identity().to_string()).collect();
+    only(&found, id, &names, read).map(State::stream)
 }
 
 pub(super) fn check(context: &Context, file: &Path, key: &str) -> Result<Exit, Failure> {

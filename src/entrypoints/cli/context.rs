@@ -1,15 +1,22 @@
 //! Finds and loads the configuration for every command, and builds the application from it.
 
+#[cfg(feature = "sandbox")]
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use secrecy::SecretString;
 
 use crate::app::{App, Prepared, StartError};
 use crate::clock::{self, Clock};
 use crate::config::{AwsSecrets, Config, Vars};
 
+use super::Failure;
+use super::args::CloudChoice;
+
 /// The common input of all commands.
+#[derive(Clone)]
 pub(crate) struct Context {
     pub(super) config: Option<PathBuf>,
     pub(super) json: bool,
@@ -52,6 +59,24 @@ impl Context {
         )?)
     }
 
+    /// Loads the configuration for a command that only reads: needs no secret of a sender, and with
+    /// `calls_cloud` the keys of owner accounts.
+    pub(super) fn load_to_read(&self, calls_cloud: bool) -> Result<Config, StartError> {
+        Ok(Config::load_to_read(
+            &self.config_path(),
+            &self.vars,
+            &self.secrets,
+            &stand_in()?,
+            calls_cloud,
+        )?)
+    }
+
+    /// The application for a command that only reads the journal and the cloud.
+    pub(super) fn start_to_read(&self) -> Result<App, StartError> {
+        let prepared = Prepared::new(self.load_to_read(true)?)?;
+        prepared.open_to_read(&self.vars, Clock::System)
+    }
+
     /// Loads and checks configuration, policies and maps. Opens no journal.
     pub(super) fn prepare(&self) -> Result<Prepared, StartError> {
         Ok(Prepared::new(self.load()?)?)
@@ -65,15 +90,56 @@ impl Context {
 
     /// The same with another configuration file.
     pub(super) fn prepare_file_without_secrets(&self, path: &Path) -> Result<Prepared, StartError> {
-        let seed = clock::fresh_seed()
-            .map_err(|error| StartError::Failed(format!("no random bytes: {error}")))?;
-        let stand_in = STANDARD.encode(seed).into();
-        let config = Config::load_without_secrets(path, &self.vars, &stand_in)?;
+        let config = Config::load_without_secrets(path, &self.vars, &stand_in()?)?;
         Ok(Prepared::new(config)?)
+    }
+
+    /// The same for a command that calls the cloud: with `--sandbox`, the stand-in that runs there.
+    ///
+    /// # Errors
+    /// Nothing listens there.
+    #[cfg(feature = "sandbox")]
+    pub(super) async fn calling(&self, cloud: &CloudChoice) -> Result<Self, Failure> {
+        match cloud.sandbox {
+            None => Ok(self.clone()),
+            Some(address) if super::sandbox::is_there(address).await => {
+                Ok(self.at_sandbox(address))
+            }
+            Some(address) => Err(Failure::Failed(format!(
+                "no stand-in cloud runs at {address}; start `sharehook serve --sandbox` or `sharehook sandbox`"
+            ))),
+        }
+    }
+
+    /// The same, with the stand-in cloud at this address.
+    #[cfg(feature = "sandbox")]
+    pub(super) fn at_sandbox(&self, address: SocketAddr) -> Self {
+        Self {
+            vars: super::sandbox::vars_for(&self.vars, &format!("http://{address}")),
+            ..self.clone()
+        }
+    }
+
+    /// A build without the sandbox calls only the real cloud.
+    #[cfg(not(feature = "sandbox"))]
+    pub(super) async fn calling(&self, cloud: &CloudChoice) -> Result<Self, Failure> {
+        match cloud.sandbox {
+            None => Ok(self.clone()),
+            Some(_) => Err(Failure::usage(
+                "this build has no sandbox; build it with the default features",
+            )),
+        }
     }
 
     /// The whole application.
     pub(super) async fn start(&self) -> Result<App, StartError> {
         self.prepare()?.open(&self.vars, Clock::System).await
     }
+}
+
+/// A random text in the place of secrets.
+fn stand_in() -> Result<SecretString, StartError> {
+    let seed = clock::fresh_seed()
+        .map_err(|error| StartError::Failed(format!("no random bytes: {error}")))?;
+    Ok(STANDARD.encode(seed).into())
 }

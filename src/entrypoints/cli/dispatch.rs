@@ -7,8 +7,8 @@ use crate::entrypoints::outcome::Exit;
 
 use super::args::{Args, Command};
 use super::{
-    Context, Failure, audit, check, doctor, drift, images, invoke, journal, notify, operator,
-    report, serve, signature, test, try_body,
+    Context, Failure, audit, check, doctor, drift, explain, grants, images, invoke, notify,
+    operator, report, requests, serve, signature, test, try_body,
 };
 #[cfg(feature = "cli")]
 use super::{bundle, init, manual};
@@ -29,12 +29,14 @@ pub(super) async fn run(
         return Box::pin(serve::on_host(context, host)).await;
     };
     match command {
-        Command::Serve { listen, sandbox } => serve::run(context, listen, sandbox).await,
+        Command::Serve(options) => serve::run(context, options).await,
         #[cfg(feature = "sandbox")]
-        Command::Sandbox(arguments) => sandbox::run(arguments).await,
+        Command::Sandbox(arguments) => sandbox::run(context.json, arguments).await,
         #[cfg(feature = "sandbox")]
         Command::Demo { site, keep } => demo::run(context, site, keep).await,
-        Command::Invoke { event, plan } => invoke::run(context, &event, plan).await,
+        Command::Invoke { event, plan, cloud } => {
+            invoke::run(&context.calling(&cloud).await?, &event, plan).await
+        }
         #[cfg(feature = "cli")]
         Command::Init(options) => init::run(context, &options),
         #[cfg(feature = "cli")]
@@ -50,21 +52,15 @@ pub(super) async fn run(
         Command::Verify(options) => signature::verify(context, &options),
         Command::Sign(options) => signature::sign(context, &options),
         Command::Images(options) => images::run(context, &options).await,
-        Command::Requests {
-            id,
-            limit,
-            rejected,
-        } => match rejected {
-            true => operator::rejections(context, limit).await,
-            false => journal::requests(context, id, limit).await,
-        },
+        Command::Requests(options) => requests::run(context, options).await,
+        Command::Explain(options) => explain::run(context, &options).await,
         Command::Retry(options) => Box::pin(operator::retry(context, options)).await,
         Command::Revoke(options) => Box::pin(operator::revoke(context, options)).await,
-        Command::Grants(options) => journal::grants(context, options).await,
-        Command::Sweep(options) => journal::sweep(context, &options).await,
+        Command::Grants(options) => grants::run(context, options).await,
+        Command::Sweep(options) => operator::sweep(context, &options).await,
         Command::Notify(options) => Box::pin(notify::run(context, &options)).await,
         Command::Drift(options) => drift::run(context, options).await,
-        Command::Report { html } => report::run(context, &html).await,
+        Command::Report { html, place } => report::run(context, &html, &place).await,
         Command::Audit { what } => audit::run(context, what).await,
     }
 }
@@ -74,7 +70,7 @@ pub(super) async fn run(
 pub(super) fn quiet_filter(on_host: bool, command: Option<&Command>) -> &'static str {
     match command {
         _ if on_host => "info",
-        Some(Command::Serve { .. }) => "info",
+        Some(Command::Serve(_)) => "info",
         #[cfg(feature = "sandbox")]
         Some(Command::Demo { .. }) => "error",
         _ => "warn",

@@ -3,14 +3,18 @@
 use serde_json::json;
 
 use crate::app::{Finding, Health};
-use crate::entrypoints::cli::print::{outln, wrapped};
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 
+use super::terminal::Screen;
+use super::terminal::during;
+use super::terminal::text::indented;
 use super::{Context, Failure};
 
 pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     let app = context.start().await?;
-    let findings = app.examine().await;
+    let findings = during("examining", app.examine()).await;
+    let screen = Screen::of_stdout(&context.vars);
     if context.json {
         outln!("{}", json!(findings));
     } else {
@@ -20,7 +24,10 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
             text,
         } in &findings
         {
-            outln!("{health:<8} {check:<8} {}", wrapped(18, text));
+            outln!(
+                "{health:<8} {check:<8} {}",
+                indented(18, text, screen.width)
+            );
         }
     }
     let broken = findings.iter().any(|found| found.health == Health::Broken);

@@ -3,24 +3,34 @@
 
 use serde_json::json;
 
-use crate::app::{Answer, Deadline};
+use crate::app::{Answer, Deadline, DriftReport, Drifted, Unread};
 use crate::domain::{ImageRef, Region, ServedRegions, Status};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 
 use super::args::DriftOptions;
 use super::operator::operator;
+use super::terminal::during;
+use super::terminal::text::indented;
+use super::terminal::{Cell, column, table, texts};
+use super::terminal::{Screen, Tone};
 use super::{Context, Failure};
 
 /// Time limit of a comparison.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit, Failure> {
-    let app = context.start().await?;
+    let context = &context.calling(&options.cloud).await?;
+    // A cancellation is a request: it takes the whole configuration.
+    let app = match options.revoke_unknown {
+        true => context.start().await?,
+        false => context.start_to_read()?,
+    };
     let also = named(&options, &app.config().rules())?;
     let requester = options.requester.as_deref().map(operator).transpose()?;
     let deadline = Deadline::after(BUDGET);
-    let mut report = Box::pin(app.drift(&also, deadline)).await?;
+    let comparing = Box::pin(app.drift(&also, deadline));
+    let mut report = during("comparing the cloud with the journal", comparing).await?;
     for flaw in &report.flaws {
         eprintln!("warning: {flaw}");
     }
@@ -32,7 +42,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     if context.json {
         outln!("{}", json!(report));
     } else {
-        outln!("{report}");
+        print(&report, Screen::of_stdout(&context.vars));
     }
     let denied = |answer: &Answer| answer.status == Status::Denied;
     Ok(if report.cancels.iter().any(denied) {
@@ -42,6 +52,61 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     } else {
         Exit::Failed
     })
+}
+
+fn print(report: &DriftReport, screen: Screen) {
+    let drifted = |drifted: &Drifted| -> Vec<Cell> {
+        vec![
+            Cell::new(drifted.difference.as_str(), Tone::Bad),
+            drifted.image.as_str().into(),
+            drifted.region.as_str().into(),
+            drifted.to.as_str().into(),
+            drifted.difference.meaning().into(),
+        ]
+    };
+    let unread = |unread: &Unread| -> Vec<Cell> {
+        let tone = if unread.no_read_api {
+            Tone::Quiet
+        } else {
+            Tone::Bad
+        };
+        vec![
+            Cell::new("not compared", tone),
+            unread.image.as_str().into(),
+            unread.region.as_str().into(),
+            Cell::default(),
+            unread.why.as_str().into(),
+        ]
+    };
+    let rows: Vec<_> = (report.differences.iter().map(drifted))
+        .chain(report.unread.iter().map(unread))
+        .collect();
+    let columns = [
+        column("DIFFERENCE"),
+        column("IMAGE"),
+        column("REGION"),
+        column("TO"),
+        texts("MEANING"),
+    ];
+    if !rows.is_empty() {
+        outln!("{}\n", table(&columns, &rows, screen));
+    }
+    for answer in &report.cancels {
+        let results = answer.results.iter();
+        let results = results.map(|result| format!("{}: {}", result.item, result.kind.in_words()));
+        let refused = answer.refused.iter().map(ToString::to_string);
+        let why: Vec<String> = results
+            .chain(refused)
+            .chain(answer.message.clone())
+            .collect();
+        let text = format!("{}: {} ({})", answer.id, answer.status, why.join("; "));
+        outln!("cancel {}", indented(7, &text, screen.width));
+    }
+    outln!(
+        "{} images compared, {} differences",
+        report.compared,
+        report.differences.len()
+    );
 }
 
 /// The images to compare in addition to those in the journal.

@@ -7,7 +7,7 @@ use std::fs;
 use crate::config::SecretRef;
 use crate::domain::{Mark, Problem, visible};
 
-use super::print::wrapped;
+use super::terminal::text::wrapped;
 
 /// The fields of the configuration that hold references to secrets, where someone may have pasted
 /// the secret itself.

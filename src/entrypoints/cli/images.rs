@@ -2,12 +2,14 @@
 
 use serde_json::json;
 
-use crate::app::{Deadline, ImageFilter, ImagesQuery};
+use crate::app::{Deadline, ImageFilter, ImageToShare, ImagesQuery};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 
 use super::args::ImagesOptions;
-use super::print::table;
+use super::terminal::during;
+use super::terminal::{Cell, column, table, texts};
+use super::terminal::{Screen, Tone};
 use super::{Context, Failure};
 
 /// Time limit of the list.
@@ -19,40 +21,53 @@ pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Result<Ex
         .parse()
         .map_err(|problem| Failure::Usage(format!("--region: {problem}")))?;
     let query = query(options)?;
-    let app = context.start().await?;
+    let app = context.calling(&options.cloud).await?.start_to_read()?;
     if let Err(problem) = app.config().rules().check_lighthouse(&region) {
         return Err(Failure::Usage(format!("--region: {problem}")));
     }
-    let images = app.images(&region, query, Deadline::after(BUDGET)).await;
+    let images = app.images(&region, query, Deadline::after(BUDGET));
+    let images = during("asking the cloud", images).await;
     let images = images.map_err(Failure::failed)?;
     if context.json {
         outln!("{}", json!(images));
         return Ok(Exit::Done);
     }
-    let rows: Vec<Vec<String>> = images
-        .iter()
-        .map(|image| {
-            let shareable = match (image.is_shareable, image.unshareable_reason.as_deref()) {
-                (Some(true), _) => "yes".to_owned(),
-                (Some(false), Some(reason)) if !reason.is_empty() => format!("no: {reason}"),
-                (Some(false), _) => "no".to_owned(),
-                (None, _) => "unknown".to_owned(),
-            };
-            let text = |value: &Option<String>| value.clone().unwrap_or_default();
-            vec![
-                image.image_id.to_string(),
-                text(&image.image_name),
-                text(&image.os_name),
-                text(&image.image_state),
-                shareable,
-            ]
-        })
-        .collect();
-    outln!(
-        "{}",
-        table(&["IMAGE", "NAME", "OS", "STATE", "SHAREABLE"], &rows)
-    );
+    if images.is_empty() {
+        outln!("no images in {region} that match; `--filter` and `--image` choose among them");
+        return Ok(Exit::Done);
+    }
+    outln!("{}", shown(&images, Screen::of_stdout(&context.vars)));
     Ok(Exit::Done)
+}
+
+fn shown(images: &[ImageToShare], screen: Screen) -> String {
+    let row = |image: &ImageToShare| {
+        let shareable = match (image.is_shareable, image.unshareable_reason.as_deref()) {
+            (Some(true), _) => Cell::new("yes", Tone::Good),
+            (Some(false), Some(reason)) if !reason.is_empty() => {
+                Cell::new(format!("no: {reason}"), Tone::Bad)
+            }
+            (Some(false), _) => Cell::new("no", Tone::Bad),
+            (None, _) => Cell::new("unknown", Tone::Open),
+        };
+        let text = |value: &Option<String>| value.clone().unwrap_or_default().into();
+        vec![
+            image.image_id.to_string().into(),
+            text(&image.image_name),
+            text(&image.os_name),
+            text(&image.image_state),
+            shareable,
+        ]
+    };
+    let columns = [
+        column("IMAGE"),
+        texts("NAME"),
+        texts("OS"),
+        column("STATE"),
+        texts("SHAREABLE"),
+    ];
+    let rows: Vec<_> = images.iter().map(row).collect();
+    table(&columns, &rows, screen)
 }
 
 fn query(options: &ImagesOptions) -> Result<ImagesQuery, Failure> {

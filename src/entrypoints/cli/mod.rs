@@ -17,23 +17,29 @@ mod dispatch;
 mod doctor;
 mod drift;
 mod excerpt;
+mod explain;
 mod failure;
+mod filters;
+mod grants;
 mod images;
 #[cfg(feature = "cli")]
 mod init;
 mod invoke;
-mod journal;
+mod list_args;
 #[cfg(feature = "cli")]
 mod manual;
 mod notify;
 mod operator;
 mod print;
+mod reading;
 mod reloads;
 mod report;
+mod requests;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
 mod signature;
+mod terminal;
 mod test;
 mod try_body;
 
@@ -59,10 +65,9 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         Ok(args) => args,
         Err(error) => {
             // clap reports help and version as errors too; print them to stdout.
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
+            let exit = match error.use_stderr() {
+                true => Exit::Usage,
+                false => Exit::Done,
             };
             drop(error.print());
             return exit as u8;

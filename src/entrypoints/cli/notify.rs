@@ -1,30 +1,41 @@
 //! `notify`: lists notifications, and delivers again what was given up.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use serde_json::json;
-
-use crate::app::{Deadline, Listed, NotificationEntry, NotificationStatus};
+use crate::app::{Deadline, NotificationEntry, NotificationStatus};
 use crate::domain::NotifyName;
-use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 
 use super::args::NotifyOptions;
-use super::journal::warned;
-use super::print::table;
+use super::filters::print_list;
+use super::print::{outln, seconds};
+use super::reading::{ReadJournal, warned};
+use super::terminal::during;
+use super::terminal::{Cell, column, table, texts};
+use super::terminal::{Screen, Tone};
 use super::{Context, Failure};
 
 /// Time limit of a retry.
 const RETRY_BUDGET: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Exit, Failure> {
-    let app = context.start().await?;
     let Some(wanted) = &options.retry else {
-        let limit = options.limit.map(std::num::NonZeroUsize::get);
-        let listed = app.notifications(limit).await?;
-        show(context, &listed);
-        return Ok(warned(&listed));
+        let journal = ReadJournal::open(context, &options.place)?;
+        let limit = options.limit.map(NonZeroUsize::get);
+        let reader = journal.reader();
+        let listed = during("reading the journal", reader.notifications(limit)).await?;
+        let screen = Screen::of_stdout(&context.vars);
+        let shown = |entries: &[NotificationEntry]| notifications_table(entries, screen);
+        return Ok(print_list(
+            context,
+            &journal,
+            "notifications",
+            &listed,
+            shown,
+        ));
     };
+    let app = context.start().await?;
     let (name, request) = wanted.split_once('/').ok_or_else(|| {
         Failure::usage("--retry wants NAME/ID: the name of a [[notify]] and a request's id")
     })?;
@@ -41,7 +52,12 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
             "{name} owes nothing about {request:?} and gave up nothing; `sharehook notify` lists what there is"
         )));
     }
-    show(context, &listed);
+    if context.json {
+        outln!("{}", serde_json::json!(listed.entries));
+    } else {
+        let screen = Screen::of_stdout(&context.vars);
+        outln!("{}", notifications_table(&listed.entries, screen));
+    }
     let sent = |entry: &NotificationEntry| entry.state == NotificationStatus::Sent;
     Ok(match warned(&listed) {
         Exit::Done if listed.entries.iter().all(sent) => Exit::Done,
@@ -49,52 +65,34 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
     })
 }
 
-fn show(context: &Context, listed: &Listed<NotificationEntry>) {
-    if context.json {
-        outln!("{}", json!(listed.entries));
-        return;
-    }
-    if listed.entries.is_empty() {
-        outln!("no notifications");
-        return;
-    }
-    let row = |entry: &NotificationEntry| {
-        let state = match entry.state {
-            NotificationStatus::Owed => "owed",
-            NotificationStatus::Sent => "sent",
-            NotificationStatus::GivenUp => "given up",
-        };
-        let second = entry.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let mut cells = vec![
-            entry.notify.to_string(),
-            entry.on.to_string(),
-            state.to_owned(),
-            second,
-            entry.attempts.to_string(),
-            entry.request.clone(),
-        ];
-        if let Some(why) = entry
-            .why
-            .as_ref()
-            .filter(|_| entry.state != NotificationStatus::Sent)
-        {
-            cells.push(why.clone());
-        }
-        cells
+fn notifications_table(entries: &[NotificationEntry], screen: Screen) -> String {
+    let columns = [
+        column("NOTIFY"),
+        column("ON"),
+        column("STATE"),
+        column("AT"),
+        column("TRIES"),
+        column("REQUEST"),
+        texts("WHY"),
+    ];
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    table(&columns, &rows, screen)
+}
+
+fn row(entry: &NotificationEntry) -> Vec<Cell> {
+    let tone = match entry.state {
+        NotificationStatus::Owed => Tone::Open,
+        NotificationStatus::Sent => Tone::Good,
+        NotificationStatus::GivenUp => Tone::Bad,
     };
-    let header = ["NOTIFY", "ON", "STATE", "AT", "TRIES", "REQUEST"];
-    let rows: Vec<_> = listed.entries.iter().map(row).collect();
-    let shown: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| row.iter().take(6).cloned().collect())
-        .collect();
-    let text = table(&header, &shown);
-    let mut lines = text.lines();
-    outln!("{}", lines.next().unwrap_or_default());
-    for (line, row) in lines.zip(&rows) {
-        outln!("{line}");
-        if let Some(why) = row.get(6) {
-            outln!("    {why}");
-        }
-    }
+    let why = (entry.why.clone()).filter(|_| entry.state != NotificationStatus::Sent);
+    vec![
+        entry.notify.to_string().into(),
+        entry.on.to_string().into(),
+        Cell::new(entry.state.in_words(), tone),
+        seconds(entry.at).into(),
+        entry.attempts.to_string().into(),
+        entry.request.as_str().into(),
+        why.unwrap_or_default().into(),
+    ]
 }

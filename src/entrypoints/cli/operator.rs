@@ -1,6 +1,4 @@
-//! `retry`, `revoke`, `requests --rejected`: what an operator does about a request that went wrong.
-
-use std::num::NonZeroUsize;
+//! `retry`, `revoke`, `sweep`: what an operator does about requests that went wrong or wait.
 
 use serde_json::json;
 
@@ -8,16 +6,18 @@ use crate::app::{Deadline, Operator, Reply, Retried, RetryError};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::{Exit, Outcome};
 
-use super::args::{RetryOptions, RevokeOptions};
-use super::journal::warned;
-use super::print::table;
+use super::args::{RetryOptions, RevokeOptions, SweepOptions};
+use super::terminal::during;
 use super::{Context, Failure};
 
 /// Time limit of the work.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(170);
 
+/// Time limit of the sweep.
+const SWEEP_BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
+
 pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Exit, Failure> {
-    let app = context.start().await?;
+    let app = context.calling(&options.cloud).await?.start().await?;
     let by = operator(&options.operator)?;
     let (id, reason) = (&options.id, &options.reason);
     let retried = Box::pin(app.retry(id, &by, reason, Deadline::after(BUDGET))).await;
@@ -43,7 +43,7 @@ pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Ex
 }
 
 pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<Exit, Failure> {
-    let app = context.start().await?;
+    let app = context.calling(&options.cloud).await?.start().await?;
     let by = operator(&options.operator)?;
     let RevokeOptions {
         image,
@@ -58,6 +58,32 @@ pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<
     Ok(Outcome::of(&Reply::Answers(answers)).exit_when_asked())
 }
 
+pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<Exit, Failure> {
+    let app = context.calling(&options.cloud).await?.start().await?;
+    let index = match options.rebuild {
+        true => Some(Box::pin(app.reindex()).await?),
+        false => None,
+    };
+    let report = during("sweeping", app.sweep_at_once(Deadline::after(SWEEP_BUDGET))).await?;
+    if context.json {
+        let mut shown = json!(report);
+        if let (Some(mended), Some(shown)) = (index, shown.as_object_mut()) {
+            shown.insert("index".to_owned(), json!({"mended": mended}));
+        }
+        outln!("{shown}");
+    } else {
+        if let Some(mended) = index {
+            outln!("index: missing entries that were written: {mended}");
+        }
+        outln!("{report}");
+    }
+    Ok(if report.failed() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
+}
+
 fn print(context: &Context, answers: &[serde_json::Value]) {
     for answer in answers {
         match context.json {
@@ -65,31 +91,6 @@ fn print(context: &Context, answers: &[serde_json::Value]) {
             false => outln!("{answer:#}"),
         }
     }
-}
-
-pub(super) async fn rejections(
-    context: &Context,
-    limit: Option<NonZeroUsize>,
-) -> Result<Exit, Failure> {
-    let app = context.start().await?;
-    let listed = app.rejections(limit.map(NonZeroUsize::get)).await?;
-    let exit = warned(&listed);
-    if context.json {
-        outln!("{}", json!(listed.entries));
-        return Ok(exit);
-    }
-    let rows = listed.entries.iter().map(|entry| {
-        let problems = entry.rejection.problems.iter().map(ToString::to_string);
-        vec![
-            format!("{:.0}", entry.at),
-            entry.rejection.source.to_string(),
-            entry.rejection.delivery_id.clone().unwrap_or_default(),
-            problems.collect::<Vec<_>>().join("; "),
-        ]
-    });
-    let header = ["AT", "SOURCE", "DELIVERY", "PROBLEMS"];
-    outln!("{}", table(&header, &rows.collect::<Vec<_>>()));
-    Ok(exit)
 }
 
 /// Reads `--as`.

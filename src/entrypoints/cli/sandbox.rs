@@ -1,14 +1,22 @@
 //! `sandbox`: runs only the stand-in cloud; also the variables that make a process use it.
 
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
 use super::Failure;
 use crate::clock;
 use crate::config::{Site, Vars};
 use crate::entrypoints::outcome::Exit;
-use sharehook_sandbox::cli::Arguments;
+use sharehook_sandbox::cli::{Arguments, Stocked};
 use sharehook_sandbox::{Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions};
 
 /// Variables that would make a client use another key than the sandbox's.
 const CREDENTIAL_PREFIX: &str = "TENCENTCLOUD_";
+/// How long to wait for a sandbox to accept a connection.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The variables of a process that uses the sandbox at `url`.
 pub(super) fn vars_for(vars: &Vars, url: &str) -> Vars {
@@ -29,21 +37,50 @@ pub(super) fn vars_for(vars: &Vars, url: &str) -> Vars {
     vars
 }
 
-/// Starts the sandbox for the configured site.
-pub(super) async fn start(site: Site) -> std::io::Result<Running> {
+/// The options of a sandbox for the configured site.
+pub(super) fn options(site: Site) -> SandboxOptions {
     let site = match site {
         Site::Intl => sharehook_sandbox::Site::Intl,
         Site::Cn => sharehook_sandbox::Site::Cn,
     };
-    Sandbox::start(SandboxOptions::seeded(clock::system_now).on(site)).await
+    SandboxOptions::seeded(clock::system_now).on(site)
 }
 
-pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+/// Starts the sandbox of `serve`.
+pub(super) async fn start(
+    site: Site,
+    listen: SocketAddr,
+    stocked: Stocked,
+) -> Result<Running, Failure> {
+    let options = SandboxOptions {
+        listen,
+        ..stocked.applied_to(options(site))
+    };
+    let started = Sandbox::start(options).await;
+    started.map_err(|error| not_started(listen, &error))
+}
+
+pub(super) async fn run(json: bool, arguments: Arguments) -> Result<Exit, Failure> {
     let listen = arguments.listen;
-    sharehook_sandbox::cli::run(arguments, clock::system_now)
-        .await
-        .map_err(|error| {
-            Failure::Failed(format!("cannot start the sandbox on {listen}: {error}"))
-        })?;
+    let ended = sharehook_sandbox::cli::run(arguments, json, clock::system_now).await;
+    ended.map_err(|error| not_started(listen, &error))?;
     Ok(Exit::Done)
+}
+
+fn not_started(listen: SocketAddr, error: &io::Error) -> Failure {
+    let remedy = match error.kind() {
+        ErrorKind::AddrInUse => {
+            "; stop what listens there, or choose another address (serve --sandbox=ADDR, sandbox --listen ADDR)"
+        }
+        _ => "",
+    };
+    Failure::Failed(format!(
+        "cannot start the sandbox on {listen}: {error}{remedy}"
+    ))
+}
+
+/// Whether something listens at the address where a command wants to find a sandbox.
+pub(super) async fn is_there(address: SocketAddr) -> bool {
+    let connecting = TcpStream::connect(address);
+    matches!(tokio::time::timeout(PATIENCE, connecting).await, Ok(Ok(_)))
 }

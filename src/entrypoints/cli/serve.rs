@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
+#[cfg(feature = "sandbox")]
+use sharehook_sandbox::cli::Stocked;
 use tokio::task::JoinSet;
 
 use crate::app::{App, Deadline};
@@ -18,6 +21,9 @@ use crate::entrypoints::{azure, function_compute, lambda, scf};
 use crate::journal::JournalLocation;
 use crate::telemetry;
 
+#[cfg(not(feature = "sandbox"))]
+use super::args::CloudChoice;
+use super::args::ServeOptions;
 use super::reloads::Reloads;
 use super::{Context, Failure};
 
@@ -103,41 +109,32 @@ fn handler_on(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
 }
 
 #[cfg(feature = "sandbox")]
-pub(super) async fn run(
-    context: &Context,
-    address: SocketAddr,
-    sandbox: bool,
-) -> Result<Exit, Failure> {
-    if !sandbox {
-        return serve(context, address).await;
-    }
-    let running = super::sandbox::start(context.load()?.cloud.site)
-        .await
-        .map_err(|error| Failure::Failed(format!("cannot start the sandbox: {error}")))?;
-    let context = Context {
-        config: context.config.clone(),
-        json: context.json,
-        vars: super::sandbox::vars_for(&context.vars, &running.url()),
-        secrets: context.secrets.clone(),
+pub(super) async fn run(context: &Context, options: ServeOptions) -> Result<Exit, Failure> {
+    let stocked = options.stocked;
+    let Some(sandbox) = options.sandbox else {
+        if stocked != Stocked::default() {
+            let text = "--image, --account and --state are of the stand-in cloud; add --sandbox";
+            return Err(Failure::usage(text));
+        }
+        return serve(context, options.listen).await;
     };
-    outln!(
-        "stand-in cloud on {0} (state: {0}/sandbox/state)",
-        running.url()
-    );
-    serve(&context, address).await
+    let site = context.load()?.cloud.site;
+    let running = super::sandbox::start(site, sandbox, stocked).await?;
+    let url = running.url();
+    if context.json {
+        outln!("{}", json!({ "sandbox": url }));
+    } else {
+        outln!("stand-in cloud on {url} (state: {url}/sandbox/state)");
+    }
+    serve(&context.at_sandbox(running.addr), options.listen).await
 }
 
 #[cfg(not(feature = "sandbox"))]
-pub(super) async fn run(
-    context: &Context,
-    address: SocketAddr,
-    sandbox: bool,
-) -> Result<Exit, Failure> {
-    if sandbox {
-        let text = "this build has no sandbox; build it with the default features";
-        return Err(Failure::usage(text));
-    }
-    serve(context, address).await
+pub(super) async fn run(context: &Context, options: ServeOptions) -> Result<Exit, Failure> {
+    let cloud = CloudChoice {
+        sandbox: options.sandbox,
+    };
+    serve(&context.calling(&cloud).await?, options.listen).await
 }
 
 async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> {
@@ -190,10 +187,7 @@ async fn listen(
             "cannot listen on {address}: {error}; choose another address with --listen"
         ))
     })?;
-    match listener.local_addr() {
-        Ok(address) => outln!("listening on http://{address}"),
-        Err(error) => tracing::warn!(%error, "cannot read the address that the server listens on"),
-    }
+    announce(context, listener.local_addr());
     let config = app.config();
     let bounds = Bounds {
         max_connections: connections_within_limit(config.http.max_connections),
@@ -236,6 +230,17 @@ async fn listen(
         Err(_) => tracing::warn!("stopped before the journal was sealed; the next start seals it"),
     }
     Ok(Exit::Done)
+}
+
+/// Prints the server's address.
+fn announce(context: &Context, address: std::io::Result<SocketAddr>) {
+    match address {
+        Ok(address) if context.json => {
+            outln!("{}", json!({ "listening": format!("http://{address}") }));
+        }
+        Ok(address) => outln!("listening on http://{address}"),
+        Err(error) => tracing::warn!(%error, "cannot read the address that the server listens on"),
+    }
 }
 
 async fn sweep_for_ever(app: Arc<App>) {

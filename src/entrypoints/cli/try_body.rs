@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use crate::app::{CaseError, CaseInput, CaseOutcome};
 use crate::config::Config;
-use crate::entrypoints::cli::print::{outln, wrapped};
+use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 
 use super::args::TryOptions;
 use super::signature::{instant, read, unknown_source};
+use super::terminal::Screen;
+use super::terminal::text::indented;
 use super::{Context, Failure};
 
 pub(super) fn run(context: &Context, options: &TryOptions) -> Result<Exit, Failure> {
@@ -25,7 +27,7 @@ pub(super) fn run(context: &Context, options: &TryOptions) -> Result<Exit, Failu
     if context.json {
         print_json(&outcomes);
     } else {
-        print_text(&outcomes);
+        print_text(&outcomes, Screen::of_stdout(&context.vars).width);
     }
     let allowed = |outcome: &CaseOutcome| outcome.decision == "allow";
     Ok(if outcomes.iter().all(allowed) {
@@ -71,7 +73,7 @@ fn print_json(outcomes: &[CaseOutcome]) {
     }
 }
 
-fn print_text(outcomes: &[CaseOutcome]) {
+fn print_text(outcomes: &[CaseOutcome], width: usize) {
     if outcomes.is_empty() {
         outln!("ignored: the map makes no request of this body");
     }
@@ -84,7 +86,7 @@ fn print_text(outcomes: &[CaseOutcome]) {
             // The image's id shows its kind.
             let written = |(name, value): &(&String, &Value)| *name != "kind" && !value.is_null();
             for (name, value) in fields.iter().filter(written) {
-                outln!("  {name:<12} {}", wrapped(15, &shown(value)));
+                outln!("  {name:<12} {}", indented(15, &shown(value), width));
             }
         }
         outln!("decision");
@@ -93,7 +95,7 @@ fn print_text(outcomes: &[CaseOutcome]) {
             policies => outln!("  {} by {}", outcome.decision, policies.join(", ")),
         }
         for why in &outcome.why {
-            outln!("  {}", wrapped(2, why));
+            outln!("  {}", indented(2, why, width));
         }
         if outcome.decision == "allow" {
             outln!("plan, for an image without receivers");

@@ -77,16 +77,11 @@ fn result(result: &ItemResult) -> String {
     if let Some(cancel) = &result.called_off_by {
         return format!("{}: called off by {cancel}", result.item);
     }
-    let word = match &result.kind {
-        ResultKind::Shared => "shared",
-        ResultKind::AlreadyShared => "already shared",
-        ResultKind::Cancelled => "cancelled",
-        ResultKind::NotShared => "not shared",
-        ResultKind::Available { .. } => "available",
-        ResultKind::Pending => "pending",
-        ResultKind::Failed { code, .. } => return format!("{}: failed {code}", result.item),
-    };
-    format!("{}: {word}", result.item)
+    let words = result.kind.in_words();
+    match &result.kind {
+        ResultKind::Failed { code, .. } => format!("{}: {words} {code}", result.item),
+        _ => format!("{}: {words}", result.item),
+    }
 }
 
 fn call(call: &CallNote) -> String {

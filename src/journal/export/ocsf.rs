@@ -264,7 +264,10 @@ fn api(entry: &Entry<'_>) -> Value {
 }
 
 fn cloud(entry: &Entry<'_>, origin: &Origin) -> Value {
-    let mut cloud = json!({ "provider": "Tencent Cloud", "cloud_partition": origin.site });
+    let mut cloud = json!({ "provider": "Tencent Cloud" });
+    if let (Some(site), Some(cloud)) = (&origin.site, cloud.as_object_mut()) {
+        cloud.insert("cloud_partition".to_owned(), json!(site));
+    }
     put(
         &mut cloud,
         "region",

@@ -3,8 +3,8 @@
 /// The cloud of the images, which the records do not name.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    /// `intl` or `cn`.
-    pub site: String,
+    /// `intl` or `cn`; `None` if only the journal is known.
+    pub site: Option<String>,
     /// The version of this program.
     pub version: String,
 }

@@ -12,7 +12,7 @@ use crate::journal::testing::*;
 
 fn origin() -> Origin {
     Origin {
-        site: "intl".into(),
+        site: Some("intl".into()),
         version: "0.1.0".into(),
     }
 }

@@ -45,6 +45,33 @@ impl Journal {
         })
     }
 
+    /// Opens the journal at `location` to read it. A directory that does not exist is an empty
+    /// journal; it is not created.
+    ///
+    /// # Errors
+    /// [`JournalError::Place`], with the remedy.
+    pub fn open_to_read(
+        location: &JournalLocation,
+        index: Option<&JournalLocation>,
+        access: &Access,
+    ) -> Result<Self, JournalError> {
+        let there = |location: &JournalLocation| match location {
+            JournalLocation::Directory(dir) if !dir.exists() => JournalLocation::Memory,
+            other => other.clone(),
+        };
+        let opened = Self {
+            place: Arc::new(location.clone()),
+            ..Self::open(&there(location), access)?
+        };
+        match index {
+            None => Ok(opened),
+            Some(index) => Ok(Self {
+                index: Some(Arc::new(index.clone())),
+                ..opened.with_index(&there(index), access)?
+            }),
+        }
+    }
+
     /// The same journal with its index in another place, which must not contain another journal's
     /// index.
     ///

@@ -267,7 +267,7 @@ pub(crate) fn records(data: &[u8]) {
     let records: Vec<Stored> = data.split(|b| *b == 0).filter_map(read).collect();
     let _ = State::from_records(&records);
     let origin = Origin {
-        site: "intl".to_owned(),
+        site: Some("intl".to_owned()),
         version: "0".to_owned(),
     };
     for entry in Entry::all(&records) {

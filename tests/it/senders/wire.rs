@@ -74,7 +74,7 @@ fn serve() -> Served {
     std::fs::write(folder.path().join("old.secret"), OLD_SECRET).unwrap();
     std::fs::write(folder.path().join("sharehook.toml"), config()).unwrap();
     let mut command = program(folder.path());
-    command.args(["serve", "--sandbox", "--listen", "127.0.0.1:0"]);
+    command.args(["serve", "--sandbox=127.0.0.1:0", "--listen", "127.0.0.1:0"]);
     command.args(["--config", "sharehook.toml"]);
     Served {
         process: Process::serving(&mut command),

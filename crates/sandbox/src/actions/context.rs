@@ -1,5 +1,6 @@
 //! The input and the result of an action.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +14,8 @@ use crate::world::Stock;
 /// The input of an action.
 pub(crate) struct ActionContext<'a> {
     pub(crate) stock: &'a mut Stock,
+    /// See [`World::accounts`](crate::World::accounts).
+    pub(crate) accounts: &'a BTreeSet<String>,
     pub(crate) params: &'a Params,
     pub(crate) behaviour: &'a Behaviour,
     pub(crate) now: Timestamp,

@@ -1,6 +1,8 @@
 //! lighthouse `ShareBlueprintAcrossAccounts`: shares a custom blueprint with other root accounts.
 //! Source: its API page; where the page is silent, the sandbox has an option.
 
+use std::collections::BTreeSet;
+
 use serde_json::Map;
 
 use super::context::{ActionContext, Answer};
@@ -15,6 +17,7 @@ const QUOTA: &str = "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded
 pub(super) fn run(mut context: ActionContext<'_>) -> Answer {
     check_form(&context)?;
     let (params, behaviour, now) = (context.params, context.behaviour, context.now);
+    let known = context.accounts;
     let until = modifying_until(&context);
     let blueprint = ready(&mut context)?;
     if blueprint.kind == BlueprintKind::Shared && !behaviour.shares_published_blueprints {
@@ -32,7 +35,7 @@ pub(super) fn run(mut context: ActionContext<'_>) -> Answer {
     }
     let most = behaviour.lighthouse_accounts_per_image;
     let check = |shares: &Shares, account: &str| {
-        check_account(account)?;
+        check_account(known, account)?;
         match shares.contains_key(account) {
             true if behaviour.any_already_shared_refuses => Err(already_shared()),
             false if shares.len() >= most => refuse(
@@ -56,8 +59,8 @@ pub(super) fn run(mut context: ActionContext<'_>) -> Answer {
     outcome.map(|()| Map::new())
 }
 
-fn check_account(account: &str) -> Result<(), ApiError> {
-    let (code, problem) = match AccountKind::of(account) {
+fn check_account(known: &BTreeSet<String>, account: &str) -> Result<(), ApiError> {
+    let (code, problem) = match AccountKind::among(known, account) {
         AccountKind::Root => return Ok(()),
         AccountKind::Owner => (
             "InvalidParameterValue.AccountIdSameWithUin",

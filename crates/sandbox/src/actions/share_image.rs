@@ -2,6 +2,8 @@
 //! stops sharing it. Source: its API page. Not documented, so chosen here: CANCEL skips accounts
 //! that do not have the image, and checks only that the image is the caller's and `NORMAL`.
 
+use std::collections::BTreeSet;
+
 use serde_json::Map;
 
 use super::context::{ActionContext, Answer};
@@ -25,7 +27,7 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
         let message = format!("AccountIds has {count} entries; the maximum is {most}.");
         return refuse("InvalidParameterValue.LimitExceeded", message);
     }
-    let now = context.now;
+    let (now, known) = (context.now, context.accounts);
     let image = own_image(context)?;
     if image.state != ImageState::Normal || image.occupied {
         let message = "The image has another ongoing task.";
@@ -39,7 +41,7 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
     }
     check_image(image)?;
     let check = |shares: &Shares, account: &str| {
-        check_account(account)?;
+        check_account(known, account)?;
         if shares.contains_key(account) {
             let message = format!("The image is already shared with `{}`.", clip(account));
             return refuse("FailedOperation.AccountAlreadyExists", message);
@@ -99,8 +101,8 @@ fn check_image(image: &CvmImage) -> Result<(), ApiError> {
 
 /// Checks an account. An account of the other site counts as not found, because the page has no
 /// code for it.
-fn check_account(account: &str) -> Result<(), ApiError> {
-    let (code, problem) = match AccountKind::of(account) {
+fn check_account(known: &BTreeSet<String>, account: &str) -> Result<(), ApiError> {
+    let (code, problem) = match AccountKind::among(known, account) {
         AccountKind::Root => return Ok(()),
         AccountKind::Owner => ("FailedOperation.AccountIsYourSelf", "is your own"),
         AccountKind::Missing | AccountKind::OtherSite => {

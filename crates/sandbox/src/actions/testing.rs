@@ -42,6 +42,7 @@ impl Bench {
         let stock = self.world.regions.get_mut(SG).unwrap();
         let context = ActionContext {
             stock,
+            accounts: &self.world.accounts,
             params: &params,
             behaviour: &self.behaviour,
             now: self.now,

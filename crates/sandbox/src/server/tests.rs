@@ -243,3 +243,36 @@ async fn only_loopback_is_listened_on() {
     let error = Sandbox::start(options).await.unwrap_err();
     assert!(error.to_string().contains("loopback"), "{error}");
 }
+
+#[tokio::test]
+async fn a_state_file_keeps_shares_and_added_images_across_restarts() {
+    let path = std::env::temp_dir().join(format!("sandbox-kept-{}.json", std::process::id()));
+    let options = |image: &str| SandboxOptions {
+        state_file: Some(path.clone()),
+        images: vec![image.parse().unwrap()],
+        accounts: vec!["777000000001".to_owned()],
+        ..SandboxOptions::seeded(|| NOW)
+    };
+    let running = Sandbox::start(options("lhbp-abcdef01")).await.unwrap();
+    let share = json!({"BlueprintId": "lhbp-abcdef01", "AccountIds": ["777000000001"]});
+    let draft = Draft {
+        host: running.addr.to_string(),
+        ..Draft::lighthouse("ShareBlueprintAcrossAccounts", share)
+    };
+    let answer = exchange(&running, wire(&draft.sign(), "/")).await.unwrap();
+    assert!(!answer.contains("Error"), "{answer}");
+    running.stop().await;
+    let running = Sandbox::start(options("img-abcdef01:eu-frankfurt"))
+        .await
+        .unwrap();
+    let world = running.state();
+    running.stop().await;
+    let receivers = world.blueprint_accounts("ap-singapore", "lhbp-abcdef01");
+    assert_eq!(receivers, ["777000000001"]);
+    assert!(
+        world.regions["eu-frankfurt"]
+            .images
+            .contains_key("img-abcdef01")
+    );
+    std::fs::remove_file(&path).unwrap();
+}

@@ -15,34 +15,21 @@ use crate::app::{App, Prepared, StartError, http_client, open_journal, seal_jour
 use crate::clock::{self, Clock};
 use crate::config::{AwsSecrets, Config, Site, Vars};
 use crate::entrypoints::cli::Failure;
-use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::cli::sandbox;
 use crate::entrypoints::http::respond;
 use crate::entrypoints::http::server::{self, Bounds, Handler};
 use crate::inbound::{SchemeSpec, sign};
 use crate::journal::Report;
-use sharehook_sandbox::Running;
+use sharehook_sandbox::{Running, Sandbox};
 
 use super::folder::{first_entry, write_folder};
-use super::wrap::wrapped;
+use super::output::{Answered, Output};
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 
-/// An answer of the service.
-pub(super) struct Answered {
-    pub(super) status: u16,
-    pub(super) body: Value,
-}
-
-impl Answered {
-    /// A field of the body; null when it is absent.
-    pub(super) fn at(&self, name: &str) -> &Value {
-        self.body.get(name).unwrap_or(&Value::Null)
-    }
-}
-
-/// The demo's environment and its count of failed checks.
+/// The demo's environment and its output.
 pub(super) struct Demo {
+    pub(super) out: Output,
     folder: PathBuf,
     vars: Vars,
     config: Config,
@@ -53,15 +40,15 @@ pub(super) struct Demo {
     client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     service: JoinHandle<()>,
-    failed: u32,
 }
 
 impl Demo {
     /// Writes the folder, starts sandbox and service.
-    pub(super) async fn build(vars: &Vars, site: Site) -> Result<Self, Failure> {
+    pub(super) async fn build(out: Output, vars: &Vars, site: Site) -> Result<Self, Failure> {
         let mark = hex::encode(clock::fresh_bytes().map_err(Failure::failed)?);
         let folder = std::env::temp_dir().join(format!("sharehook-demo-{mark}"));
-        let cloud = sandbox::start(site).await.map_err(Failure::failed)?;
+        let cloud = Sandbox::start(sandbox::options(site)).await;
+        let cloud = cloud.map_err(Failure::failed)?;
         let secret: String = (0..4)
             .map(|_| clock::fresh_bytes().map(hex::encode))
             .collect::<Result<_, _>>()
@@ -98,20 +85,19 @@ impl Demo {
             drop(stopped.await);
             notifier.abort();
         }));
-        outln!(
-            "stand-in cloud   {}   (it checks every signature itself)",
-            cloud.url()
+        let cloud_url = cloud.url();
+        out.fact(
+            "cloud",
+            &format!("{cloud_url} is a stand-in that checks every signature itself"),
         );
-        outln!("sharehook        {url}   POST /hooks/jira");
-        outln!(
-            "ticket system    {}/inbox   (a stand-in for Jira)",
-            cloud.url()
-        );
-        outln!("folder           {}", folder.display());
+        out.fact("sharehook", &format!("{url} receives POST /hooks/jira"));
+        out.fact("tickets", &format!("{cloud_url}/inbox stands in for Jira"));
+        out.fact("folder", &folder.display().to_string());
         let client = http_client().map_err(Failure::failed)?;
         let secret = SecretString::from(secret);
         let stop = Some(stop);
         Ok(Self {
+            out,
             folder,
             vars,
             config,
@@ -122,7 +108,6 @@ impl Demo {
             client,
             stop,
             service,
-            failed: 0,
         })
     }
 
@@ -130,67 +115,6 @@ impl Demo {
     fn headers(&self, body: &str) -> Result<Vec<(String, String)>, Failure> {
         let now = clock::system_now();
         sign(&self.scheme, &self.secret, body.as_bytes(), "demo", now).map_err(Failure::failed)
-    }
-
-    pub(super) fn say(&self, line: &str) {
-        outln!("\n{line}");
-    }
-
-    /// Prints one step: its name, and what happened.
-    pub(super) fn step(&self, name: &str, text: &str) {
-        for (number, part) in wrapped(text).iter().enumerate() {
-            let name = if number == 0 { name } else { "" };
-            outln!("   {name:<8} {part}");
-        }
-    }
-
-    /// Prints the fields of an answer, one on each line.
-    pub(super) fn show(&self, answer: &Answered) {
-        let text = |name: &str| answer.at(name).as_str().unwrap_or_default().to_owned();
-        let duplicate = if answer.at("duplicate") == true {
-            ", duplicate"
-        } else {
-            ""
-        };
-        self.step(
-            "answer",
-            &format!(
-                "HTTP {} {}{}{duplicate}",
-                answer.status,
-                text("status"),
-                text("error")
-            ),
-        );
-        for result in answer.at("results").as_array().into_iter().flatten() {
-            let field = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or_default();
-            let more = [field("code"), field("request_id")].join("");
-            self.step(
-                "",
-                &format!("account {} {} ({more})", field("account"), field("result")),
-            );
-        }
-        for refused in answer.at("refused").as_array().into_iter().flatten() {
-            let field = |name: &str| {
-                refused
-                    .get(name)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-            };
-            let item = [field("account"), field("image")].join("");
-            self.step("", &format!("refused {item}: {}", field("why")));
-        }
-        for name in ["expires_at", "record"]
-            .into_iter()
-            .filter(|name| !text(name).is_empty())
-        {
-            self.step("", &format!("{name} {}", text(name)));
-        }
-    }
-
-    /// Prints an expectation, and whether it was met.
-    pub(super) fn check(&mut self, what: &str, seen: bool) {
-        self.step(if seen { "ok" } else { "NOT SEEN" }, what);
-        self.failed += u32::from(!seen);
     }
 
     /// Sends a signed delivery as Jira does.
@@ -315,8 +239,9 @@ impl Demo {
         Ok(journal.verify_sealed(signer.verifier(), None).await?)
     }
 
-    /// Changes the middle byte of the first record file; returns the file's name below the journal.
-    pub(super) fn flip_one_byte(&self) -> Result<String, Failure> {
+    /// Changes the middle byte of the first record file; returns its place, and the file's name below
+    /// the journal.
+    pub(super) fn flip_one_byte(&self) -> Result<(usize, String), Failure> {
         let requests = self.folder.join("journal").join("requests");
         let stream = first_entry(&requests)?;
         let file = first_entry(&stream)?;
@@ -332,8 +257,7 @@ impl Demo {
             .map_err(Failure::failed)?
             .display()
             .to_string();
-        self.step("changed", &format!("byte {middle} of {name}"));
-        Ok(name)
+        Ok((middle, name))
     }
 
     /// Stops everything and removes the folder. Returns whether all checks passed.
@@ -342,15 +266,11 @@ impl Demo {
         drop(tokio::time::timeout(std::time::Duration::from_secs(5), &mut self.service).await);
         self.cloud.stop().await;
         if keep {
-            outln!("\nkept: {}", self.folder.display());
+            self.out.fact("kept", &self.folder.display().to_string());
         } else if let Err(error) = fs::remove_dir_all(&self.folder) {
             eprintln!("cannot remove {}: {error}", self.folder.display());
         }
-        match self.failed {
-            0 => outln!("\nEverything above was observed."),
-            n => outln!("\n{n} of the above were NOT seen."),
-        }
-        self.failed == 0
+        self.out.end()
     }
 }
 

@@ -4,18 +4,21 @@
 
 mod environment;
 mod folder;
+mod output;
 mod script;
-mod wrap;
 
 use crate::config::Site;
 use crate::entrypoints::outcome::Exit;
 
+use super::terminal::Screen;
 use super::{Context, Failure};
 use environment::Demo;
+use output::Output;
 
 /// Runs the demo for a site; `keep` keeps its folder.
 pub(super) async fn run(context: &Context, site: Site, keep: bool) -> Result<Exit, Failure> {
-    let mut demo = Demo::build(&context.vars, site).await?;
+    let out = Output::new(Screen::of_stdout(&context.vars), context.json);
+    let mut demo = Demo::build(out, &context.vars, site).await?;
     let played = script::play(&mut demo).await;
     let whole = demo.stop(keep).await;
     played.map(|()| if whole { Exit::Done } else { Exit::Failed })

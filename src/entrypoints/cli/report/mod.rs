@@ -5,17 +5,23 @@ mod page;
 
 use std::path::Path;
 
-use crate::app::App;
-use crate::clock;
+use crate::app::RequestFilter;
 use crate::entrypoints::outcome::Exit;
 
+use super::list_args::JournalPlace;
 use super::print::outln;
+use super::reading::ReadJournal;
+use super::terminal::during;
 use super::{Context, Failure, audit};
 use page::{Page, Whole};
 
-pub(super) async fn run(context: &Context, file: &Path) -> Result<Exit, Failure> {
-    let app = context.start().await?;
-    let page = page(context, &app).await?;
+pub(super) async fn run(
+    context: &Context,
+    file: &Path,
+    place: &JournalPlace,
+) -> Result<Exit, Failure> {
+    let read = ReadJournal::open(context, place)?;
+    let page = page(&read).await?;
     std::fs::write(file, page.to_string()).map_err(|error| {
         Failure::Failed(format!(
             "--html: cannot write {}: {error}; name a file in a folder that this process may write to",
@@ -31,10 +37,12 @@ pub(super) async fn run(context: &Context, file: &Path) -> Result<Exit, Failure>
     Ok(if whole { Exit::Done } else { Exit::Failed })
 }
 
-async fn page(context: &Context, app: &App) -> Result<Page, Failure> {
-    let grants = app.grants().await?;
-    let requests = app.requests(None).await?;
-    let (report, sealed) = audit::examined(context).await?;
+async fn page(read: &ReadJournal) -> Result<Page, Failure> {
+    let reader = read.reader();
+    let grants = during("reading the journal", reader.grants()).await?;
+    let all = RequestFilter::default();
+    let requests = during("reading the journal", reader.requests(&all, None)).await?;
+    let (report, sealed) = audit::examined(read).await?;
     let whole = Whole {
         records: report.records,
         sealed: sealed.then_some(report.sealed),
@@ -42,8 +50,8 @@ async fn page(context: &Context, app: &App) -> Result<Page, Failure> {
         more: report.left_off,
     };
     Ok(Page {
-        journal: app.config().journal.to_string(),
-        at: clock::system_now(),
+        journal: read.location.to_string(),
+        at: read.now,
         grants: grants.entries,
         requests: requests.entries,
         unreadable: requests.flaws,

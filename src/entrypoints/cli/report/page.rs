@@ -152,7 +152,7 @@ impl Page {
             format!(
                 "{}: {}",
                 r.identity,
-                r.answer.message.as_ref().unwrap_or(&r.state)
+                r.answer.message.as_deref().unwrap_or(r.state.as_str())
             )
         });
         let all: Vec<String> = overdue
@@ -226,7 +226,7 @@ impl Page {
                 request.image.clone(),
                 request.region.clone(),
                 some(&request.accounts),
-                request.state.clone(),
+                request.state.to_string(),
                 request.answer.policy.join(", "),
             ];
             (class, cells.to_vec())

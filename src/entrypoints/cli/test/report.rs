@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::case::{Difference, Ended, Ran};
-use crate::entrypoints::cli::print::{outln, wrapped};
+use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::terminal::text::wrapped;
 use crate::entrypoints::outcome::Exit;
 
 pub(super) fn report(as_json: bool, cases: &[Ran], untouched: &[String]) -> Exit {

@@ -60,6 +60,26 @@ impl Journal {
         Ok(entries)
     }
 
+    /// How many of a stream's first `records` records are sealed, as far as the index tells; `None`
+    /// in a journal without a seal.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn sealed_count(
+        &self,
+        stream: StreamId,
+        records: u64,
+    ) -> Result<Option<u64>, JournalError> {
+        if !self.has_seals().await? {
+            return Ok(None);
+        }
+        let entries = self.unsealed_entries().await?;
+        let unsealed = entries.iter().find(|entry| entry.stream == stream);
+        Ok(Some(
+            unsealed.map_or(records, |entry| entry.seq.min(records)),
+        ))
+    }
+
     /// Deletes the `entries` whose records are in a segment. A stream whose newest sealed record
     /// does not end a turn gets a new entry first, because more records may follow without one.
     ///

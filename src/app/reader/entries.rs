@@ -1,0 +1,279 @@
+//! The entries of lists: requests, grants, notifications, rejected deliveries. In: states and grants of
+//! the journal. Out: values to print or to write as JSON.
+
+use serde::Serialize;
+
+use crate::domain::{Fault, Item, NoticeKind, NoticeRules, NotifyName, Status, Timestamp, spelled};
+use crate::journal::{
+    Grant, History, NotificationState, Owed, Phase, Rejection, Standing, State, StreamState,
+};
+
+use super::super::answer::Answer;
+use super::super::overdue::receiver;
+
+spelled! {
+    /// The state of a request.
+    RequestState {
+        /// Recorded and allowed; carried out from its `not_before` on.
+        Waiting = "waiting",
+        /// A worker carries it out.
+        Working = "working",
+        /// Unfinished; the next sweep or delivery continues it.
+        Unfinished = "unfinished",
+        /// Unfinished for a reason that only the operator can change.
+        Blocked = "blocked",
+        /// All items succeeded.
+        Completed = "completed",
+        /// Some items succeeded, others failed finally.
+        Partial = "partial",
+        /// No item succeeded.
+        Failed = "failed",
+        /// The policy denied it.
+        Denied = "denied",
+        /// Its share has ended, and is not yet completely revoked.
+        Revoking = "revoking",
+        /// Its share has ended and was revoked.
+        Revoked = "revoked",
+    }
+}
+
+impl RequestState {
+    /// The state of a request.
+    pub(super) fn of(state: &State) -> Self {
+        match state.phase() {
+            Phase::Waiting { .. } => Self::Waiting,
+            Phase::Working { .. } => Self::Working,
+            Phase::Deferred {
+                fault: Some(Fault::Operator),
+                ..
+            } => Self::Blocked,
+            Phase::Deferred { .. } => Self::Unfinished,
+            Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => Self::Revoking,
+            Phase::Revoked => Self::Revoked,
+            Phase::Denied => Self::Denied,
+            Phase::Closed => match state.status() {
+                Status::Completed => Self::Completed,
+                Status::Partial => Self::Partial,
+                Status::Denied => Self::Denied,
+                // A closed request has one of four statuses.
+                Status::Failed | Status::Ignored | Status::Pending | Status::Planned => {
+                    Self::Failed
+                }
+            },
+        }
+    }
+}
+
+/// One request of the journal.
+#[derive(Debug, Clone, Serialize)]
+pub struct RequestEntry {
+    /// `source/id`.
+    pub identity: String,
+    /// Its state.
+    pub state: RequestState,
+    /// When it needs work next; for a share, also its expiry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// `share` or `cancel`.
+    pub action: String,
+    /// The image.
+    pub image: String,
+    /// Where it is.
+    pub region: String,
+    /// The accounts; none for Lighthouse alone.
+    pub accounts: Vec<String>,
+    /// Who asked.
+    pub requester: String,
+    /// The ticket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// When it was approved.
+    pub at: Timestamp,
+    /// The answer that a duplicate would get.
+    pub answer: Answer,
+}
+
+impl RequestEntry {
+    /// The line of a request.
+    pub(super) fn of(state: &State) -> Self {
+        let request = state.request();
+        let accounts = request.target.accounts().iter().map(ToString::to_string);
+        Self {
+            identity: state.identity().to_string(),
+            state: RequestState::of(state),
+            due: state.due_at(),
+            action: request.action.as_str().to_owned(),
+            image: request.target.image().to_string(),
+            region: request.region.to_string(),
+            accounts: accounts.collect(),
+            requester: request.requester.clone(),
+            ticket: request.ticket.clone(),
+            at: state.approved_at(),
+            answer: Answer::of_state(state),
+        }
+    }
+
+    /// Who receives the image, or loses it.
+    pub fn receivers(&self) -> Vec<String> {
+        let items = self.answer.results.iter();
+        items.map(|result| receiver(&result.item)).collect()
+    }
+}
+
+/// One line of the register: one receiver of one image.
+#[derive(Debug, Clone, Serialize)]
+pub struct GrantEntry {
+    /// The image as the request names it.
+    pub image: String,
+    /// The blueprint that came of it in Lighthouse: what a chain's accounts see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blueprint: Option<String>,
+    /// Where it is.
+    pub region: String,
+    /// An account, or Lighthouse.
+    pub to: String,
+    /// When it was given.
+    pub since: Timestamp,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+    /// Whether that moment has passed, and whether another grant covers it since.
+    pub state: Standing,
+    /// The ticket, else the request's id.
+    pub ticket: String,
+    /// The request that gave it, `source/id`.
+    pub request: String,
+    /// Who asked.
+    pub requester: String,
+    /// Who approved.
+    pub approvers: Vec<String>,
+    /// The policies that allowed it.
+    pub policies: Vec<String>,
+}
+
+impl GrantEntry {
+    /// Whether it is of this image, or of a chain with this blueprint.
+    pub(in super::super) fn is_of(&self, image: &str) -> bool {
+        self.image == image || self.blueprint.as_deref() == Some(image)
+    }
+
+    /// The lines of a grant: one for each receiver.
+    pub(super) fn all_of(grant: &Grant, now: Timestamp) -> Vec<Self> {
+        let ticket = grant.ticket.as_ref().unwrap_or(&grant.identity.id);
+        let line = |item: Item| Self {
+            image: grant.image.to_string(),
+            blueprint: grant.blueprint.as_ref().map(ToString::to_string),
+            region: grant.region.to_string(),
+            state: grant.standing(&item, now),
+            to: receiver(&item),
+            since: grant.since,
+            until: grant.until,
+            ticket: ticket.clone(),
+            request: grant.identity.to_string(),
+            requester: grant.requester.clone(),
+            approvers: grant.approvers.clone(),
+            policies: grant.policies.clone(),
+        };
+        grant.items().into_iter().map(line).collect()
+    }
+}
+
+/// Whether a notification was delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationStatus {
+    /// Due at the entry's instant.
+    Owed,
+    /// Delivered at the entry's instant.
+    Sent,
+    /// Given up at the entry's instant.
+    GivenUp,
+}
+
+impl NotificationStatus {
+    /// Its name in tables.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Owed => "owed",
+            Self::Sent => "sent",
+            Self::GivenUp => "given up",
+        }
+    }
+}
+
+/// One notification of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotificationEntry {
+    /// The `[[notify]]`.
+    pub notify: NotifyName,
+    /// The request, `source/id`.
+    pub request: String,
+    /// Its subject.
+    pub on: NoticeKind,
+    /// Its state.
+    pub state: NotificationStatus,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// See the state.
+    pub at: Timestamp,
+    /// Why the newest attempt failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl NotificationEntry {
+    /// The notifications of a request: attempted, and owed under `rules`.
+    pub(super) fn all_of(state: &State, rules: &NoticeRules, now: Timestamp) -> Vec<Self> {
+        let attempted = state.attempted_notifications().iter();
+        let attempted = attempted.map(|known| Self::of(state, known));
+        let owed = state.owed(rules, now);
+        let untried = owed.into_iter().filter(|owed| owed.attempt == 1);
+        let untried = untried.map(|Owed { notice, at, .. }| Self {
+            notify: notice.notify,
+            request: state.identity().to_string(),
+            on: notice.on,
+            state: NotificationStatus::Owed,
+            attempts: 0,
+            at,
+            why: None,
+        });
+        attempted.chain(untried).collect()
+    }
+
+    pub(in super::super) fn of(state: &State, known: &NotificationState) -> Self {
+        let (status, at) = match (known.delivered, known.not_before) {
+            (true, _) => (NotificationStatus::Sent, known.at),
+            (false, Some(next)) => (NotificationStatus::Owed, next),
+            (false, None) => (NotificationStatus::GivenUp, known.at),
+        };
+        Self {
+            notify: known.notice.notify.clone(),
+            request: state.identity().to_string(),
+            on: known.notice.on,
+            state: status,
+            attempts: known.attempts,
+            at,
+            why: known.why.clone(),
+        }
+    }
+}
+
+/// A delivery that was not understood.
+#[derive(Debug, Clone, Serialize)]
+pub struct RejectionEntry {
+    /// When it came.
+    pub at: Timestamp,
+    /// The record.
+    #[serde(flatten)]
+    pub rejection: Rejection,
+}
+
+impl RejectionEntry {
+    /// The entry of a rejected delivery's stream; `None` for any other.
+    pub(super) fn of(history: History) -> Option<Self> {
+        let at = history.records.first()?.record.at;
+        match history.stream_state {
+            StreamState::Rejected(rejection) => Some(Self { at, rejection }),
+            StreamState::Request(_) | StreamState::Conflict(_) => None,
+        }
+    }
+}

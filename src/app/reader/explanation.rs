@@ -1,0 +1,225 @@
+//! Explains one request from its records: who asked, who approved, each decision, each call, the
+//! results, the notifications, what is next, and where the evidence is. In: a history and the present
+//! instant. Out: an [`Explanation`], for people and as JSON.
+
+use serde::Serialize;
+
+use crate::domain::{Action, ItemResult, NoticeRules, Timestamp, Verdict};
+use crate::journal::{
+    CallNote, Event, History, Phase, Received, Reopening, State, Stored, StreamId,
+};
+
+use super::entries::{NotificationEntry, RequestEntry, RequestState};
+
+/// The story of one request.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explanation {
+    /// The line of the request in lists, with its answer.
+    #[serde(flatten)]
+    pub entry: RequestEntry,
+    /// The blueprint of a chain, which its accounts see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blueprint: Option<String>,
+    /// The approvers that the ticket names.
+    pub approvers: Vec<String>,
+    /// The requester's reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The delivery that brought the request.
+    pub delivery: DeliveryFacts,
+    /// The decisions, the first one first.
+    pub decisions: Vec<DecisionEntry>,
+    /// The calls to the cloud, in order.
+    pub calls: Vec<CallEntry>,
+    /// The results of the revocation after the share's end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<ItemResult>,
+    /// The notifications, sent and owed.
+    pub notifications: Vec<NotificationEntry>,
+    /// The earliest time to carry it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// When the share expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// What happens next.
+    pub next: String,
+    /// Where the evidence is.
+    pub evidence: Evidence,
+}
+
+/// How a request arrived.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeliveryFacts {
+    /// When record 0 was written.
+    pub at: Timestamp,
+    /// The scheme that authenticated it.
+    pub scheme: String,
+    /// The sender's id of the delivery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The first digits of a digest of the secret that verified it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_fingerprint: Option<String>,
+    /// What was received, and what read it.
+    #[serde(flatten)]
+    pub received: Received,
+}
+
+/// One decision of the policies.
+#[derive(Debug, Clone, Serialize)]
+pub struct DecisionEntry {
+    /// When.
+    pub at: Timestamp,
+    /// The operator who had the request decided again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// That operator's reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The decision.
+    pub verdict: Verdict,
+}
+
+/// One call to the cloud.
+#[derive(Debug, Clone, Serialize)]
+pub struct CallEntry {
+    /// When its record was written.
+    pub at: Timestamp,
+    /// The call.
+    #[serde(flatten)]
+    pub call: CallNote,
+}
+
+/// The request's records in the journal.
+#[derive(Debug, Clone, Serialize)]
+pub struct Evidence {
+    /// Their stream.
+    pub stream: StreamId,
+    /// How many there are.
+    pub records: u64,
+    /// How many of them are in the log; `None` if the journal has no seal.
+    pub sealed: Option<u64>,
+    /// SHA-256, hex, of the newest record's file.
+    pub newest: String,
+}
+
+impl Explanation {
+    /// Explains a request; `None` for another kind of stream. `sealed`: how many of its records are
+    /// in the log.
+    pub(super) fn of(
+        history: &History,
+        rules: &NoticeRules,
+        now: Timestamp,
+        sealed: Option<u64>,
+    ) -> Option<Self> {
+        let (state, first) = (history.state()?, history.records.first()?);
+        let (intent, request) = (state.intent(), state.request());
+        let calls = history.records.iter().flat_map(|one| {
+            let at = one.record.at;
+            let calls = one.record.event.calls().iter().cloned();
+            calls.map(move |call| CallEntry { at, call })
+        });
+        Some(Self {
+            entry: RequestEntry::of(state),
+            blueprint: state.blueprint().map(ToString::to_string),
+            approvers: request.approvers.clone(),
+            reason: request.reason.clone(),
+            delivery: DeliveryFacts {
+                at: first.record.at,
+                scheme: intent.scheme.clone(),
+                id: intent.delivery_id.clone(),
+                secret_fingerprint: intent.secret_fingerprint.clone(),
+                received: intent.received.clone(),
+            },
+            decisions: history
+                .records
+                .iter()
+                .filter_map(DecisionEntry::of)
+                .collect(),
+            calls: calls.collect(),
+            revoked: state.revoked().to_vec(),
+            notifications: NotificationEntry::all_of(state, rules, now),
+            not_before: request.not_before,
+            expires_at: state.expires_at(),
+            next: next(state, now),
+            evidence: Evidence {
+                stream: history.stream,
+                records: history.records.len() as u64,
+                sealed,
+                newest: state.head().hash.clone(),
+            },
+        })
+    }
+
+    /// The state of the request.
+    pub fn state(&self) -> RequestState {
+        self.entry.state
+    }
+}
+
+impl DecisionEntry {
+    fn of(stored: &Stored) -> Option<Self> {
+        let (by, reason, verdict) = match &stored.record.event {
+            Event::Opened(intent) => (None, None, &intent.verdict),
+            Event::Taken {
+                verdict: Some(verdict),
+                ..
+            }
+            | Event::Refused { verdict, .. } => (None, None, verdict),
+            Event::Reopened(Reopening {
+                by,
+                reason,
+                verdict,
+                ..
+            }) => (Some(by.clone()), Some(reason.clone()), verdict),
+            _ => return None,
+        };
+        Some(Self {
+            at: stored.record.at,
+            by,
+            reason,
+            verdict: verdict.clone(),
+        })
+    }
+}
+
+/// What happens next, for people.
+fn next(state: &State, now: Timestamp) -> String {
+    let again = |why: &str, at: &Timestamp| format!("tried again from {at:.0} on: {why}");
+    match state.phase() {
+        Phase::Waiting { until } => {
+            format!("carried out from {until:.0} on, after another decision")
+        }
+        Phase::Working { .. } | Phase::Revoking { .. } if state.holder_gone() => {
+            "its worker died: the next sweep or delivery continues it".to_owned()
+        }
+        Phase::Working { lease_until, .. } => {
+            format!("a worker carries it out; another one takes over at {lease_until:.0}")
+        }
+        Phase::Revoking { lease_until, .. } => {
+            format!("a worker revokes it; another one takes over at {lease_until:.0}")
+        }
+        Phase::Deferred {
+            why, not_before, ..
+        }
+        | Phase::RevokeDeferred {
+            why, not_before, ..
+        } => again(why, not_before),
+        Phase::Denied => "nothing; `sharehook retry` has it decided again".to_owned(),
+        Phase::Revoked => "nothing: the share has ended".to_owned(),
+        Phase::Closed => match (state.grant(), state.expires_at()) {
+            (None, _)
+                if state.request().action == Action::Share && state.stays_closed(now).is_none() =>
+            {
+                "nothing; `sharehook retry` has it decided again".to_owned()
+            }
+            (None, _) => "nothing: it is finished".to_owned(),
+            (Some(_), None) => "nothing: the share has no end; a cancel takes it away".to_owned(),
+            (Some(_), Some(end)) if end <= now => {
+                format!("the share is overdue since {end:.0}: the next sweep revokes it")
+            }
+            (Some(_), Some(end)) => format!("the sweep revokes the share at {end:.0}"),
+        },
+    }
+}

@@ -1,0 +1,263 @@
+//! Reads the journal for people and programs: requests, grants, rejected deliveries, notifications. In:
+//! a journal and the present instant. Out: entries, and each stream that cannot be read. Changes
+//! nothing.
+
+use std::cmp::Reverse;
+
+use crate::domain::{Identity, NoticeRules, Timestamp};
+use crate::journal::{Grant, History, Journal, JournalError, State, StreamId};
+
+use super::entries::{GrantEntry, NotificationEntry, RejectionEntry, RequestEntry};
+use super::explanation::Explanation;
+use super::filters::RequestFilter;
+
+/// Entries, and what could not be read.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// What was read: requests by their latest approval, grants by their oldest.
+    pub entries: Vec<T>,
+    /// Which streams could not, and why.
+    pub flaws: Vec<String>,
+    /// How many entries were read that the filter leaves out.
+    pub left_out: usize,
+    /// Whether older entries were not read.
+    pub older: bool,
+}
+
+impl<T> Listed<T> {
+    /// Keeps the entries for which `takes` is true, and counts the others.
+    pub fn retain(&mut self, takes: impl Fn(&T) -> bool) {
+        let before = self.entries.len();
+        self.entries.retain(takes);
+        self.left_out += before.saturating_sub(self.entries.len());
+    }
+
+    /// The same with other entries.
+    pub(super) fn with<U>(self, entries: Vec<U>) -> Listed<U> {
+        Listed {
+            entries,
+            flaws: self.flaws,
+            left_out: self.left_out,
+            older: self.older,
+        }
+    }
+}
+
+/// A journal that is read at one instant.
+#[derive(Debug, Clone, Copy)]
+pub struct JournalReader<'a> {
+    journal: &'a Journal,
+    rules: &'a NoticeRules,
+    now: Timestamp,
+}
+
+impl<'a> JournalReader<'a> {
+    /// Reads `journal` as of `now`. `rules` say which notifications are owed.
+    pub fn new(journal: &'a Journal, rules: &'a NoticeRules, now: Timestamp) -> Self {
+        Self {
+            journal,
+            rules,
+            now,
+        }
+    }
+
+    /// The requests that the filter takes, or the newest `limit` of them.
+    ///
+    /// # Errors
+    /// What the journal's store said.
+    pub async fn requests(
+        &self,
+        filter: &RequestFilter,
+        limit: Option<usize>,
+    ) -> Result<Listed<RequestEntry>, JournalError> {
+        let listed = self.newest_states(filter, limit).await?;
+        let entries = listed.entries.iter().map(RequestEntry::of).collect();
+        Ok(listed.with(entries))
+    }
+
+    /// The requests with this id, or the one with this `source/id` or stream.
+    ///
+    /// # Errors
+    /// What the journal's store said; that the one request is damaged.
+    pub async fn requests_named(&self, name: &str) -> Result<Listed<RequestEntry>, JournalError> {
+        let listed = find_requests(self.journal, name, self.now).await?;
+        let entries = listed.entries.iter().map(RequestEntry::of).collect();
+        Ok(listed.with(entries))
+    }
+
+    /// The story of the request in a stream; `None` if there is no such request.
+    ///
+    /// # Errors
+    /// What the journal's store said; that the request is damaged.
+    pub async fn explain(&self, stream: StreamId) -> Result<Option<Explanation>, JournalError> {
+        let Some(history) = self.journal.read(stream).await? else {
+            return Ok(None);
+        };
+        let records = history.records.len() as u64;
+        let sealed = self.journal.sealed_count(stream, records).await?;
+        Ok(Explanation::of(&history, self.rules, self.now, sealed))
+    }
+
+    /// Every active grant: what a request gave and neither its expiry nor a later cancel took away.
+    ///
+    /// # Errors
+    /// When the journal cannot be listed.
+    pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
+        // An index that was never compared with every request may lack some.
+        let (grants, flaws) = if self.journal.pass(self.now).await?.ever_done() {
+            let (grants, flaws) = self.journal.active_grants().await?;
+            (grants, flaws.iter().map(ToString::to_string).collect())
+        } else {
+            let all = self.newest_states(&RequestFilter::default(), None).await?;
+            let grants = all.entries.iter().rev().filter_map(State::grant);
+            (grants.collect::<Vec<Grant>>(), all.flaws)
+        };
+        let lines = grants
+            .iter()
+            .flat_map(|grant| GrantEntry::all_of(grant, self.now));
+        Ok(Listed {
+            entries: lines.collect(),
+            flaws,
+            left_out: 0,
+            older: false,
+        })
+    }
+
+    /// The deliveries that were not understood, or the newest `limit` of them.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn rejections(
+        &self,
+        limit: Option<usize>,
+    ) -> Result<Listed<RejectionEntry>, JournalError> {
+        let (mut entries, mut flaws) = (Vec::new(), Vec::new());
+        let mut all = self.journal.newest_first(self.now).await?;
+        while let Some(batch) = all.next().await? {
+            for request in &batch.requests {
+                match request.history() {
+                    Ok(Some(history)) => entries.extend(RejectionEntry::of(history)),
+                    Ok(None) => {}
+                    Err(finding) => flaws.push(finding.to_string()),
+                }
+            }
+            flaws.extend(batch.flaws.iter().map(ToString::to_string));
+            let enough = limit.is_some_and(|limit| entries.len() >= limit);
+            // Only segments come newest first.
+            if enough && batch.rest_before.is_some() {
+                break;
+            }
+        }
+        entries.sort_by_key(|entry| Reverse(entry.at));
+        entries.truncate(limit.unwrap_or(usize::MAX));
+        Ok(Listed {
+            entries,
+            flaws,
+            left_out: 0,
+            older: false,
+        })
+    }
+
+    /// The notifications of all requests, or of the newest `limit` requests.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn notifications(
+        &self,
+        limit: Option<usize>,
+    ) -> Result<Listed<NotificationEntry>, JournalError> {
+        let all = RequestFilter::default();
+        let listed = self.newest_states(&all, limit).await?;
+        let of = |state: &State| NotificationEntry::all_of(state, self.rules, self.now);
+        let entries = listed.entries.iter().flat_map(of).collect();
+        Ok(listed.with(entries))
+    }
+
+    /// The states of the requests that the filter takes, or of the newest `limit` of them: the latest
+    /// approval first; and what could not be read.
+    pub(in super::super) async fn newest_states(
+        &self,
+        filter: &RequestFilter,
+        limit: Option<usize>,
+    ) -> Result<Listed<State>, JournalError> {
+        let (mut states, mut flaws, mut read) = (Vec::new(), Vec::new(), 0);
+        let mut older = false;
+        let mut all = self.journal.newest_first(self.now).await?;
+        while let Some(batch) = all.next().await? {
+            for request in &batch.requests {
+                match request.history() {
+                    Ok(history) => {
+                        let state = history.and_then(History::into_state);
+                        read += usize::from(state.is_some());
+                        states.extend(state.filter(|state| filter.takes(state)));
+                    }
+                    Err(finding) => flaws.push(finding.to_string()),
+                }
+            }
+            flaws.extend(batch.flaws.iter().map(ToString::to_string));
+            let Some(rest_before) = batch.rest_before else {
+                continue;
+            };
+            if filter.since.is_some_and(|since| rest_before < since) {
+                older = true;
+                break;
+            }
+            let Some(limit) = limit else { continue };
+            let taken = states.len();
+            states.sort_by_key(newest_first);
+            states.truncate(limit);
+            read -= taken - states.len();
+            let last = states.last().map(State::approved_at);
+            if states.len() == limit && last.is_none_or(|last| last >= rest_before) {
+                break;
+            }
+        }
+        let left_out = read - states.len();
+        states.sort_by_key(newest_first);
+        states.truncate(limit.unwrap_or(usize::MAX));
+        Ok(Listed {
+            entries: states,
+            flaws,
+            left_out,
+            older,
+        })
+    }
+}
+
+/// The requests with this id, or the one with this `source/id` or stream. An id alone is looked for
+/// in the whole history.
+///
+/// # Errors
+/// What the journal's store said; that the one request is damaged.
+pub async fn find_requests(
+    journal: &Journal,
+    name: &str,
+    now: Timestamp,
+) -> Result<Listed<State>, JournalError> {
+    let identity = name.split_once('/').and_then(|(source, id)| {
+        let (source, id) = (source.parse().ok()?, id.to_owned());
+        Some(StreamId::of(&Identity { source, id }))
+    });
+    for stream in name.parse().ok().into_iter().chain(identity) {
+        let history = journal.read(stream).await?;
+        if let Some(state) = history.and_then(History::into_state) {
+            let (entries, flaws) = (vec![state], Vec::new());
+            return Ok(Listed {
+                entries,
+                flaws,
+                left_out: 0,
+                older: false,
+            });
+        }
+    }
+    let rules = NoticeRules::default();
+    let reader = JournalReader::new(journal, &rules, now);
+    let all = RequestFilter::default();
+    let mut listed = reader.newest_states(&all, None).await?;
+    listed.entries.retain(|state| state.identity().id == name);
+    Ok(listed)
+}
+
+fn newest_first(state: &State) -> Reverse<Timestamp> {
+    Reverse(state.approved_at())
+}

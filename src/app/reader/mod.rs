@@ -1,0 +1,14 @@
+//! Reads the journal for people and programs. In: a journal, a filter, the present instant. Out: entries
+//! of lists, and the story of one request. Changes nothing.
+
+mod entries;
+mod explanation;
+mod filters;
+mod journal_reader;
+
+pub use entries::{
+    GrantEntry, NotificationEntry, NotificationStatus, RejectionEntry, RequestEntry, RequestState,
+};
+pub use explanation::{CallEntry, DecisionEntry, DeliveryFacts, Evidence, Explanation};
+pub use filters::{GrantFilter, ReceiverFilter, RequestFilter, Subject};
+pub use journal_reader::{JournalReader, Listed, find_requests};

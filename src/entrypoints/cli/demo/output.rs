@@ -1,0 +1,188 @@
+//! What the demo prints: steps in plain words, answers, comments on tickets, checks. For people on a
+//! screen of any width, or as a line of JSON for each.
+
+use serde_json::{Value, json};
+
+use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::terminal::{Screen, Tone, text};
+
+/// The column of the texts, behind their labels.
+const MARGIN: usize = 11;
+
+/// An answer of the service.
+pub(super) struct Answered {
+    pub(super) status: u16,
+    pub(super) body: Value,
+}
+
+impl Answered {
+    /// A field of the body; null when it is absent.
+    pub(super) fn at(&self, name: &str) -> &Value {
+        self.body.get(name).unwrap_or(&Value::Null)
+    }
+
+    /// The elements of a field.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Value> {
+        self.at(name).as_array().into_iter().flatten()
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.at(name).as_str().unwrap_or_default()
+    }
+}
+
+/// Prints the demo, and counts the checks that failed.
+pub(super) struct Output {
+    screen: Screen,
+    json: bool,
+    step: u32,
+    failed: u32,
+}
+
+impl Output {
+    pub(super) fn new(screen: Screen, json: bool) -> Self {
+        Self {
+            screen,
+            json,
+            step: 0,
+            failed: 0,
+        }
+    }
+
+    /// The next step: what happens, and why.
+    pub(super) fn step(&mut self, title: &str, about: &str) {
+        self.step += 1;
+        if self.json {
+            outln!(
+                "{}",
+                json!({ "step": self.step, "title": title, "about": about })
+            );
+            return;
+        }
+        let heading = format!("{} {title}", self.step);
+        outln!("\n{}", self.screen.paint(Tone::Heading, &heading));
+        outln!("  {}\n", text::indented(2, about, self.screen.width));
+    }
+
+    /// A fact behind its label; an empty label continues the fact before.
+    pub(super) fn fact(&self, label: &str, said: &str) {
+        if self.json {
+            outln!(
+                "{}",
+                json!({ "step": self.step, "fact": label, "text": said })
+            );
+            return;
+        }
+        self.labelled(Tone::Plain, label, said);
+    }
+
+    fn labelled(&self, tone: Tone, label: &str, said: &str) {
+        let room = self.screen.width.saturating_sub(MARGIN + 2);
+        for (number, line) in text::lines(said, room).iter().enumerate() {
+            let label = if number == 0 { label } else { "" };
+            let label = self.screen.paint(Tone::Quiet, &format!("{label:<MARGIN$}"));
+            outln!("  {label}{}", self.screen.paint(tone, line));
+        }
+    }
+
+    /// The service's answer.
+    pub(super) fn answer(&self, answer: &Answered) {
+        if self.json {
+            outln!(
+                "{}",
+                json!({ "step": self.step, "http": answer.status, "answer": answer.body })
+            );
+            return;
+        }
+        let tone = match answer.status {
+            200 => Tone::Good,
+            _ => Tone::Bad,
+        };
+        let again = match answer.at("duplicate") == true {
+            true => ", the recorded answer",
+            false => "",
+        };
+        let said = [answer.text("status"), answer.text("error")].concat();
+        let text = format!("HTTP {} {said}{again}", answer.status);
+        self.labelled(tone, "answer", &text);
+        let field = |of: &Value, name: &str| -> String {
+            of.get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        for result in answer.all("results") {
+            let (account, words) = (field(result, "account"), field(result, "result"));
+            self.labelled(Tone::Plain, "", &format!("account {account}: {words}"));
+        }
+        for refused in answer.all("refused") {
+            self.labelled(
+                Tone::Plain,
+                "",
+                &format!("because {}", field(refused, "why")),
+            );
+        }
+        if !answer.text("expires_at").is_empty() {
+            let end = format!("until {}", answer.text("expires_at"));
+            self.labelled(Tone::Plain, "", &end);
+        }
+    }
+
+    /// A comment on a ticket.
+    pub(super) fn comment(&self, ticket: &str, comment: &str) {
+        if self.json {
+            outln!(
+                "{}",
+                json!({ "step": self.step, "ticket": ticket, "comment": comment })
+            );
+            return;
+        }
+        for (number, line) in comment.lines().enumerate() {
+            let label = if number == 0 { ticket } else { "" };
+            self.labelled(Tone::Open, label, line);
+        }
+    }
+
+    /// An expectation, and whether it was met.
+    pub(super) fn check(&mut self, what: &str, seen: bool) {
+        self.failed += u32::from(!seen);
+        if self.json {
+            outln!(
+                "{}",
+                json!({ "step": self.step, "check": what, "ok": seen })
+            );
+            return;
+        }
+        let (tone, mark) = match seen {
+            true => (Tone::Good, "ok"),
+            false => (Tone::Bad, "NOT SEEN"),
+        };
+        let mark = self.screen.paint(tone, &format!("{mark:<MARGIN$}"));
+        outln!(
+            "  {mark}{}",
+            text::indented(MARGIN + 2, what, self.screen.width)
+        );
+    }
+
+    /// The end: whether every expectation was met.
+    pub(super) fn end(&self) -> bool {
+        let seen = self.failed == 0;
+        if self.json {
+            outln!("{}", json!({ "ok": seen, "failed": self.failed }));
+            return seen;
+        }
+        outln!("");
+        match self.failed {
+            0 => outln!(
+                "{}",
+                self.screen
+                    .paint(Tone::Good, "Everything above was observed.")
+            ),
+            n => {
+                let text = format!("{n} of the above were NOT seen.");
+                outln!("{}", self.screen.paint(Tone::Bad, &text));
+            }
+        }
+        seen
+    }
+}

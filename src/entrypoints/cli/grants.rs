@@ -1,0 +1,74 @@
+//! `grants`: lists the active grants.
+
+use crate::app::{GrantEntry, GrantFilter, Standing};
+use crate::entrypoints::outcome::Exit;
+
+use super::filters::{known_source, print_list, since, states, subject};
+use super::list_args::GrantsOptions;
+use super::print::seconds;
+use super::reading::ReadJournal;
+use super::terminal::during;
+use super::terminal::{Cell, column, table, texts};
+use super::terminal::{Screen, Tone};
+use super::{Context, Failure};
+
+pub(super) async fn run(context: &Context, options: GrantsOptions) -> Result<Exit, Failure> {
+    let journal = ReadJournal::open(context, &options.place)?;
+    let filters = &options.filters;
+    let expired = || vec![Standing::Covered, Standing::Overdue];
+    let filter = GrantFilter {
+        subject: subject(filters)?,
+        since: since(filters.since.as_deref(), journal.now)?,
+        states: match options.expired {
+            true => expired(),
+            false => states(&filters.states)?,
+        },
+    };
+    let reader = journal.reader();
+    let mut listed = during("reading the journal", reader.grants()).await?;
+    listed.retain(|entry| filter.takes(entry));
+    known_source(filters.source.as_deref(), &journal, &listed)?;
+    if let Some(limit) = filters.limit {
+        listed.entries.sort_by_key(|entry| entry.since);
+        let older = listed.entries.len().saturating_sub(limit.get());
+        listed.entries.drain(..older);
+    }
+    let screen = Screen::of_stdout(&context.vars);
+    let shown = |entries: &[GrantEntry]| grants_table(entries, screen);
+    Ok(print_list(context, &journal, "grants", &listed, shown))
+}
+
+fn grants_table(entries: &[GrantEntry], screen: Screen) -> String {
+    let columns = [
+        column("IMAGE"),
+        column("TO"),
+        column("STATE"),
+        column("SINCE"),
+        column("UNTIL"),
+        column("REGION"),
+        column("TICKET"),
+        texts("POLICY"),
+    ];
+    let row = |grant: &GrantEntry| {
+        let tone = match grant.state {
+            Standing::Active => Tone::Good,
+            Standing::Covered => Tone::Open,
+            Standing::Overdue => Tone::Bad,
+        };
+        vec![
+            grant.image.as_str().into(),
+            grant.to.as_str().into(),
+            Cell::new(grant.state.as_str(), tone),
+            Cell::new(seconds(grant.since), Tone::Quiet),
+            grant
+                .until
+                .map_or_else(|| "no end".to_owned(), seconds)
+                .into(),
+            grant.region.as_str().into(),
+            grant.ticket.as_str().into(),
+            grant.policies.join(" ").into(),
+        ]
+    };
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    table(&columns, &rows, screen)
+}

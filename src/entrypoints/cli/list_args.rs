@@ -1,0 +1,75 @@
+//! The arguments of the commands that list what the journal holds.
+
+use std::num::NonZeroUsize;
+
+use clap::Args as ClapArgs;
+
+/// Another journal than the configured one.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct JournalPlace {
+    /// The journal's location; the command then reads no configuration
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) journal: Option<String>,
+    /// The place of its index, if that is another
+    #[arg(long, value_name = "PLACE", requires = "journal")]
+    pub(crate) index: Option<String>,
+}
+
+/// The filters that all lists have.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct ListFilters {
+    /// Only since this instant, or for so long, as in 7d
+    #[arg(long, value_name = "T")]
+    pub(crate) since: Option<String>,
+    /// Only in this state; repeatable
+    #[arg(long = "state", value_name = "STATE")]
+    pub(crate) states: Vec<String>,
+    /// Only from this source
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Only of this image: lhbp-… or img-…
+    #[arg(long, value_name = "ID")]
+    pub(crate) image: Option<String>,
+    /// Only with this account, or Lighthouse
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<String>,
+    /// Only of this ticket
+    #[arg(long, value_name = "ID")]
+    pub(crate) ticket: Option<String>,
+    /// Only the newest, this many
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RequestsOptions {
+    /// A request's id, or source/id
+    #[arg(conflicts_with_all = ["since", "states", "source", "image", "account", "ticket", "limit"])]
+    pub(crate) id: Option<String>,
+    #[command(flatten)]
+    pub(crate) filters: ListFilters,
+    /// List authenticated deliveries that were not understood instead
+    #[arg(long, conflicts_with_all = ["id", "states", "image", "account", "ticket"])]
+    pub(crate) rejected: bool,
+    #[command(flatten)]
+    pub(crate) place: JournalPlace,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GrantsOptions {
+    #[command(flatten)]
+    pub(crate) filters: ListFilters,
+    /// Only expired grants that are not revoked yet
+    #[arg(long, conflicts_with = "states")]
+    pub(crate) expired: bool,
+    #[command(flatten)]
+    pub(crate) place: JournalPlace,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExplainOptions {
+    /// A request's id, source/id, or the name of its stream
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) place: JournalPlace,
+}

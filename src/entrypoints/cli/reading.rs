@@ -1,0 +1,108 @@
+//! The journal of a command that only reads: the configured one, or another that the command line
+//! names. Needs no secret of a sender, and creates nothing.
+
+use crate::app::{JournalReader, Listed, journal_to_read};
+use crate::clock;
+use crate::config::Config;
+use crate::domain::{NoticeRules, Timestamp};
+use crate::entrypoints::outcome::Exit;
+use crate::journal::{Journal, JournalLocation};
+
+use super::list_args::JournalPlace;
+use super::{Context, Failure};
+
+/// A journal to read.
+pub(super) struct ReadJournal {
+    pub(super) journal: Journal,
+    /// None for a journal that the command line names.
+    pub(super) config: Option<Config>,
+    pub(super) location: JournalLocation,
+    pub(super) now: Timestamp,
+    rules: NoticeRules,
+    missing: bool,
+}
+
+impl ReadJournal {
+    pub(super) fn open(context: &Context, place: &JournalPlace) -> Result<Self, Failure> {
+        let (config, location, index) = match &place.journal {
+            Some(journal) => {
+                let index = place.index.as_deref();
+                let index = index.map(|index| named("--index", index)).transpose()?;
+                (None, named("--journal", journal)?, index)
+            }
+            None => {
+                let config = context.load_to_read(false)?;
+                let (location, index) = (config.journal.clone(), config.index.clone());
+                (Some(config), location, index)
+            }
+        };
+        let missing =
+            matches!(&location, JournalLocation::Directory(directory) if !directory.exists());
+        Ok(Self {
+            journal: journal_to_read(&location, index.as_ref(), &context.vars)?,
+            rules: config
+                .as_ref()
+                .map(Config::notice_rules)
+                .unwrap_or_default(),
+            now: clock::system_now(),
+            config,
+            location,
+            missing,
+        })
+    }
+
+    pub(super) fn reader(&self) -> JournalReader<'_> {
+        JournalReader::new(&self.journal, &self.rules, self.now)
+    }
+
+    /// Why nothing can be in the journal; `None` if something can.
+    pub(super) fn why_empty(&self) -> Option<String> {
+        match &self.location {
+            JournalLocation::Memory => Some(
+                "the journal is in memory:, where each process has its own, so this command's is empty"
+                    .to_owned(),
+            ),
+            location if self.missing => Some(format!(
+                "{location} does not exist yet: the first request creates it"
+            )),
+            _ => None,
+        }
+    }
+}
+
+fn named(option: &str, place: &str) -> Result<JournalLocation, Failure> {
+    let parsed = place.parse();
+    parsed.map_err(|problem| Failure::Usage(format!("{option}: {problem}")))
+}
+
+/// Prints the unreadable streams, and returns the exit code: a list without them is incomplete.
+pub(super) fn warned<T>(listed: &Listed<T>) -> Exit {
+    for flaw in &listed.flaws {
+        eprintln!("warning: {flaw}");
+    }
+    if listed.flaws.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
+}
+
+/// The only request that an id names.
+pub(super) fn only<'a, T>(
+    found: &'a [T],
+    id: &str,
+    names: &[String],
+    journal: &ReadJournal,
+) -> Result<&'a T, Failure> {
+    match found {
+        [one] => Ok(one),
+        [] => Err(Failure::Failed(match journal.why_empty() {
+            Some(why) => format!("no request {id:?}: {why}"),
+            None => format!("the journal has no request {id:?}; `sharehook requests` lists them"),
+        })),
+        _ => Err(Failure::Usage(format!(
+            "several requests have the id {id:?}; name one of {}",
+            names.join(", ")
+        ))),
+    }
+}

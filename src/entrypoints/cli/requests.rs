@@ -1,0 +1,149 @@
+//! `requests`: lists the journal's requests, or the deliveries that were not understood; prints one
+//! request's answer.
+
+use std::num::NonZeroUsize;
+
+use serde_json::json;
+
+use crate::app::{RejectionEntry, RequestEntry, RequestFilter, RequestState};
+use crate::entrypoints::outcome::Exit;
+
+use super::filters::{known_source, print_list, since, states, subject};
+use super::list_args::RequestsOptions;
+use super::print::{outln, seconds};
+use super::reading::{ReadJournal, only, warned};
+use super::terminal::during;
+use super::terminal::{Cell, column, table, texts, texts_from};
+use super::terminal::{Screen, Tone};
+use super::{Context, Failure};
+
+pub(super) async fn run(context: &Context, options: RequestsOptions) -> Result<Exit, Failure> {
+    let journal = ReadJournal::open(context, &options.place)?;
+    if let Some(id) = &options.id {
+        return one(context, &journal, id).await;
+    }
+    let filters = &options.filters;
+    let limit = filters.limit.map(NonZeroUsize::get);
+    let filter = RequestFilter {
+        subject: subject(filters)?,
+        since: since(filters.since.as_deref(), journal.now)?,
+        states: states(&filters.states)?,
+    };
+    let screen = Screen::of_stdout(&context.vars);
+    if options.rejected {
+        return rejected(context, &journal, &filter, limit, screen).await;
+    }
+    let reader = journal.reader();
+    let listed = during("reading the journal", reader.requests(&filter, limit)).await?;
+    known_source(filters.source.as_deref(), &journal, &listed)?;
+    let shown = |entries: &[RequestEntry]| requests_table(entries, screen);
+    Ok(print_list(context, &journal, "requests", &listed, shown))
+}
+
+fn requests_table(entries: &[RequestEntry], screen: Screen) -> String {
+    let columns = [
+        column("AT"),
+        column("STATE"),
+        texts_from("REQUEST", 40),
+        column("ACTION"),
+        column("IMAGE"),
+        texts("ACCOUNTS"),
+        texts("REQUESTER"),
+    ];
+    let row = |entry: &RequestEntry| {
+        vec![
+            Cell::new(seconds(entry.at), Tone::Quiet),
+            Cell::new(entry.state.as_str(), tone(entry.state)),
+            entry.identity.as_str().into(),
+            entry.action.as_str().into(),
+            entry.image.as_str().into(),
+            entry.receivers().join(" ").into(),
+            entry.requester.as_str().into(),
+        ]
+    };
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    table(&columns, &rows, screen)
+}
+
+/// How a state is shown.
+pub(super) fn tone(state: RequestState) -> Tone {
+    match state {
+        RequestState::Completed => Tone::Good,
+        RequestState::Waiting
+        | RequestState::Working
+        | RequestState::Unfinished
+        | RequestState::Revoking => Tone::Open,
+        RequestState::Blocked
+        | RequestState::Partial
+        | RequestState::Failed
+        | RequestState::Denied => Tone::Bad,
+        RequestState::Revoked => Tone::Quiet,
+    }
+}
+
+/// One request's answer, as its sender received it.
+async fn one(context: &Context, journal: &ReadJournal, id: &str) -> Result<Exit, Failure> {
+    let reader = journal.reader();
+    let found = during("reading the journal", reader.requests_named(id)).await?;
+    warned(&found);
+    let names: Vec<String> = found.entries.iter().map(|e| e.identity.clone()).collect();
+    let entry = only(&found.entries, id, &names, journal)?;
+    let answer = json!(entry.answer);
+    if context.json {
+        outln!("{answer}");
+    } else {
+        outln!("{answer:#}");
+    }
+    Ok(Exit::Done)
+}
+
+async fn rejected(
+    context: &Context,
+    journal: &ReadJournal,
+    filter: &RequestFilter,
+    limit: Option<usize>,
+    screen: Screen,
+) -> Result<Exit, Failure> {
+    let reader = journal.reader();
+    // A filter looks at all of them; then the limit counts what it leaves.
+    let all = *filter == RequestFilter::default();
+    let reading = reader.rejections(limit.filter(|_| all));
+    let mut listed = during("reading the journal", reading).await?;
+    let of_source = |entry: &RejectionEntry| {
+        let source = filter.subject.source.as_ref();
+        source.is_none_or(|source| *source == entry.rejection.source)
+    };
+    listed.retain(|entry| filter.since.is_none_or(|since| since <= entry.at) && of_source(entry));
+    listed.entries.truncate(limit.unwrap_or(usize::MAX));
+    let source = filter.subject.source.as_ref().map(|name| name.as_str());
+    known_source(source, journal, &listed)?;
+    let shown = |entries: &[RejectionEntry]| rejections_table(entries, screen);
+    Ok(print_list(
+        context,
+        journal,
+        "rejected deliveries",
+        &listed,
+        shown,
+    ))
+}
+
+fn rejections_table(entries: &[RejectionEntry], screen: Screen) -> String {
+    let row = |entry: &RejectionEntry| {
+        let rejection = &entry.rejection;
+        let problems = rejection.problems.iter().map(ToString::to_string);
+        vec![
+            Cell::new(seconds(entry.at), Tone::Quiet),
+            rejection.source.as_str().into(),
+            rejection.delivery_id.clone().unwrap_or_default().into(),
+            problems.collect::<Vec<_>>().join("; ").into(),
+        ]
+    };
+    let columns = [
+        column("AT"),
+        column("SOURCE"),
+        column("DELIVERY"),
+        texts("PROBLEMS"),
+    ];
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    table(&columns, &rows, screen)
+}

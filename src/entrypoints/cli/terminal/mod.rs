@@ -1,0 +1,11 @@
+//! What commands show people: tables, lines that fit the screen, colours, progress. In: texts and the
+//! screen. Out: text; progress on standard error.
+
+mod progress;
+mod screen;
+mod table;
+pub(super) mod text;
+
+pub(super) use progress::during;
+pub(super) use screen::{Screen, Tone};
+pub(super) use table::{Cell, column, table, texts, texts_from};

@@ -1,0 +1,91 @@
+//! What standard output shows: its width, and whether it has colours. In: the process's variables and
+//! whether a terminal reads the output. Out: a [`Screen`].
+
+use std::io::{IsTerminal as _, stdout};
+
+use crate::config::Vars;
+
+/// The width of an output that is not a terminal, or whose width is unknown.
+const DEFAULT_WIDTH: usize = 80;
+const MIN_WIDTH: usize = 40;
+const MAX_WIDTH: usize = 500;
+
+/// The screen on which a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Screen {
+    pub(in super::super) width: usize,
+    colours: bool,
+}
+
+/// The meaning of a text, which a terminal shows as its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in super::super) enum Tone {
+    #[default]
+    Plain,
+    /// As wanted.
+    Good,
+    /// Unfinished, or to be looked at soon.
+    Open,
+    /// Wrong: somebody must act.
+    Bad,
+    /// A heading.
+    Heading,
+    /// Less important than the rest.
+    Quiet,
+}
+
+impl Tone {
+    /// The parameter of the escape sequence: ECMA-48, SGR.
+    fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Good => Some("32"),
+            Self::Open => Some("33"),
+            Self::Bad => Some("31"),
+            Self::Heading => Some("1"),
+            Self::Quiet => Some("2"),
+        }
+    }
+}
+
+impl Screen {
+    /// The screen of standard output. `COLUMNS` sets its width. <https://no-color.org>
+    pub(in super::super) fn of_stdout(vars: &Vars) -> Self {
+        let terminal = stdout().is_terminal();
+        let given = vars.get("COLUMNS").and_then(|text| text.parse().ok());
+        let measured = || terminal.then(terminal_width).flatten();
+        let width = given.or_else(measured).unwrap_or(DEFAULT_WIDTH);
+        let unwanted = vars.get("NO_COLOR").is_some_and(|text| !text.is_empty())
+            || vars.get("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            width: width.clamp(MIN_WIDTH, MAX_WIDTH),
+            colours: terminal && !unwanted,
+        }
+    }
+
+    /// The text in the colour of its meaning.
+    pub(in super::super) fn paint(self, tone: Tone, text: &str) -> String {
+        match tone.code().filter(|_| self.colours && !text.is_empty()) {
+            Some(code) => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            None => text.to_owned(),
+        }
+    }
+
+    /// A screen of this width, for tests.
+    #[cfg(test)]
+    pub(in super::super) fn of_width(width: usize, colours: bool) -> Self {
+        Self { width, colours }
+    }
+}
+
+#[cfg(feature = "cli")]
+fn terminal_width() -> Option<usize> {
+    let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(stdout())?;
+    Some(usize::from(columns))
+}
+
+/// The deployed binary does not measure terminals.
+#[cfg(not(feature = "cli"))]
+fn terminal_width() -> Option<usize> {
+    None
+}

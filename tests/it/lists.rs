@@ -1,0 +1,236 @@
+//! What `requests`, `grants` and `explain` print at 80 columns, with names and reasons of every width;
+//! their filters; and that reading needs no secret, no configuration and no journal.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::support::process::program;
+use crate::support::{BLUEPRINT, CVM_IMAGE, Place, World, request};
+
+/// A journal in a folder: a share with a long reason, one with a long id, and a denial.
+async fn journal(folder: &Path) -> String {
+    let place = format!("file:{}", folder.join("journal").display());
+    let world = World::with(Place::At(&place), |_| ()).await;
+    let reason =
+        "预发布环境需要七月的基础镜像，请在本周五之前共享给测试账号；否则演练会推迟到下个月";
+    let share = json!({"ticket": "变更-1126", "reason": reason});
+    world.deliver(&request("变更-2026-1126", share)).await;
+    world.advance(3_600);
+    let long = format!("example/image-requests/{}", "subfolder/".repeat(4));
+    let other = json!({"image": CVM_IMAGE});
+    world.deliver(&request(&long, other)).await;
+    world.advance(3_600);
+    let refused = json!({"requester": "mallory@example.com", "expires_in": "30d"});
+    world.deliver(&request("CHG0099001", refused)).await;
+    world.app.seal_when_due().await;
+    place
+}
+
+/// A command without any variable or configuration: its exit code, standard output and error.
+fn run(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = program(folder).args(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// Replaces what differs from run to run: the cloud's request ids.
+fn masked(text: &str) -> String {
+    let is_id = |word: &str| word.len() == 36 && word.split('-').count() == 5;
+    let mask = |word: &str| match is_id(word.trim_end_matches(',')) {
+        true => "<request id>".to_owned(),
+        false => word.to_owned(),
+    };
+    let line = |line: &str| line.split(' ').map(mask).collect::<Vec<_>>().join(" ");
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn lists_and_the_story_of_a_request_fit_eighty_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = journal(folder.path()).await;
+    let shown = |args: &[&str]| {
+        let (code, text, error) = run(folder.path(), &[args, &["--journal", &place]].concat());
+        assert_eq!((code, error.as_str()), (Some(0), ""), "{args:?}");
+        for line in text.lines() {
+            assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{line}");
+        }
+        assert!(!text.contains('\u{1b}'), "only terminals have colours");
+        masked(&text)
+    };
+    let mut captured = String::new();
+    for args in [
+        &["requests"][..],
+        &["grants", "--image", BLUEPRINT],
+        &["explain", "变更-2026-1126"],
+        &["explain", "invoke/CHG0099001"],
+    ] {
+        captured.push_str(&format!(
+            "$ sharehook {}\n{}\n\n",
+            args.join(" "),
+            shown(args)
+        ));
+    }
+    let wanted = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/captures/lists.txt");
+    assert_eq!(
+        captured,
+        std::fs::read_to_string(wanted).unwrap(),
+        "\n{captured}"
+    );
+    let story = run(
+        folder.path(),
+        &["explain", "CHG0099001", "--json", "--journal", &place],
+    )
+    .1;
+    let story: Value = serde_json::from_str(&story).unwrap();
+    assert_eq!(story["state"], "denied");
+    assert_eq!(story["decisions"][0]["verdict"]["allowed"], false);
+    assert_eq!(story["evidence"]["records"], story["evidence"]["sealed"]);
+}
+
+#[tokio::test]
+async fn filters_narrow_lists_and_an_empty_list_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = journal(folder.path()).await;
+    let list = |args: &[&str]| run(folder.path(), &[args, &["--journal", &place]].concat());
+    for (filter, count) in [
+        (&["--state", "denied,completed"][..], 3),
+        (&["--state", "denied"], 1),
+        (&["--source", "invoke"], 3),
+        (&["--source", "jira"], 0),
+        (&["--image", CVM_IMAGE], 1),
+        (&["--account", "1038493875"], 3),
+        (&["--account", "Lighthouse"], 0),
+        (&["--ticket", "变更-1126"], 1),
+        (&["--since", "2026-11-21T09:00:00Z"], 2),
+        (&["--limit", "2"], 2),
+        (&["--state", "completed", "--limit", "1"], 1),
+    ] {
+        let (code, text, _) = list(&[&["requests", "--json"], filter].concat());
+        let listed: Vec<Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!((code, listed.len()), (Some(0), count), "{filter:?}");
+    }
+    for (args, why) in [
+        (
+            &["requests", "--source", "jira"][..],
+            "without these filters there are 3",
+        ),
+        (
+            &["grants", "--state", "overdue"],
+            "without these filters there are 6",
+        ),
+        (
+            &["grants", "--ticket", "CHG7"],
+            "without these filters there are 6",
+        ),
+        (
+            &["requests", "--rejected"],
+            "no rejected deliveries in file:",
+        ),
+        (&["notify"], "no notifications in file:"),
+    ] {
+        let (code, text, _) = list(args);
+        assert!(code == Some(0) && text.contains(why), "{args:?}: {text}");
+    }
+    for (filter, why) in [
+        (
+            ["--state", "done"],
+            "name one of waiting, working, unfinished, blocked",
+        ),
+        (["--account", "alice"], "is not an account id"),
+        (["--image", "ami-1"], "--image:"),
+        (["--since", "yesterday"], "as in 7d"),
+        (["--source", "no spaces"], "--source:"),
+        (["--limit", "0"], "--limit"),
+    ] {
+        let (code, _, error) = list(&[&["requests"][..], &filter].concat());
+        assert!(
+            code == Some(64) && error.contains(why),
+            "{filter:?}: {error}"
+        );
+    }
+    let (code, _, error) = list(&["grants", "--state", "denied"]);
+    assert!(
+        code == Some(64) && error.contains("active, covered, overdue"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_journal_that_does_not_exist_is_empty_and_stays_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for place in ["file:journal", "memory:"] {
+        for args in [
+            &["requests"][..],
+            &["requests", "--rejected"],
+            &["grants"],
+            &["notify"],
+            &["audit", "verify"],
+            &["audit", "export", "--format", "jsonl"],
+            &["report", "--html", "page.html"],
+        ] {
+            let (code, text, error) = run(folder.path(), &[args, &["--journal", place]].concat());
+            assert_eq!(code, Some(0), "{args:?}: {error}");
+            let silent = args.contains(&"export") || args.contains(&"report");
+            let said = [text, error].concat();
+            let why = said.contains("does not exist yet") || said.contains("is in memory:");
+            assert!(silent || why, "{args:?}: {said}");
+        }
+        let (code, _, error) = run(folder.path(), &["explain", "CHG1", "--journal", place]);
+        assert!(
+            code == Some(1) && error.contains("no request \"CHG1\""),
+            "{error}"
+        );
+    }
+    assert!(!folder.path().join("journal").exists());
+    std::fs::write(folder.path().join("journal"), "a file").unwrap();
+    let (code, _, error) = run(folder.path(), &["requests", "--journal", "file:journal"]);
+    assert!(
+        code == Some(1) && error.contains("name a directory"),
+        "{error}"
+    );
+}
+
+#[test]
+fn reading_needs_no_secret_of_a_sender() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(
+        root.join("sharehook.local.toml"),
+        folder.path().join("sharehook.toml"),
+    )
+    .unwrap();
+    // Nor policies: only the journal is read.
+    for args in [
+        &["requests"][..],
+        &["grants"],
+        &["notify"],
+        &["audit", "verify"],
+        &["audit", "export", "--format", "ocsf"],
+        &["report", "--html", "page.html"],
+    ] {
+        let (code, _, error) = run(folder.path(), args);
+        assert_eq!(code, Some(0), "{args:?}: {error}");
+    }
+    let (code, _, error) = run(folder.path(), &["requests", "--source", "jria"]);
+    assert!(
+        code == Some(64) && error.contains("has jira, github"),
+        "{error}"
+    );
+    let (code, _, error) = run(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    assert!(code == Some(3) && error.contains("is not set"), "{error}");
+    // Drift and images call the cloud, so only its key is missing.
+    std::fs::create_dir(folder.path().join("policy")).unwrap();
+    for file in ["allow-list.cedar", "entities.json", "schema.cedarschema"] {
+        let from = root.join("policy").join(file);
+        std::fs::copy(from, folder.path().join("policy").join(file)).unwrap();
+    }
+    let (code, text, error) = run(folder.path(), &["drift"]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(text.contains("0 images compared, 0 differences"), "{text}");
+}
