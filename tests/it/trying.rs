@@ -198,6 +198,20 @@ fn cases_need_no_secret_and_skip_sources_that_are_not_configured() {
 }
 
 #[test]
+fn the_shipped_configurations_have_no_problem_and_no_danger() {
+    let variables = std::fs::read_to_string(repository().join("events/local.env")).unwrap();
+    let variables = variables.lines().filter_map(|line| line.split_once('='));
+    for config in ["sharehook.toml", "sharehook.local.toml"] {
+        let mut command = program(repository());
+        command.args(["check", "--config", config]);
+        let output = command.envs(variables.clone()).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(said.starts_with(&format!("{config}: valid\n")), "{said}");
+    }
+}
+
+#[test]
 fn a_case_that_differs_fails_and_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let event = repository().join("events/body-jira-approved.json");

@@ -28,7 +28,11 @@ const FILES: [(&str, Needs); 5] = [
     ("scf_bootstrap", Needs::Mode),
 ];
 
+/// Those of a configuration under its deployed name: the files do not concern another one beside it.
 pub(super) fn warnings(config: &Config) -> Vec<Warning> {
+    if !Path::new(&config.file).ends_with("sharehook.toml") {
+        return Vec::new();
+    }
     let folder = Path::new(&config.file).parent().unwrap_or(Path::new(""));
     let mut warnings = Vec::new();
     for (name, needs) in &FILES {
@@ -58,12 +62,12 @@ fn missing_variables(config: &Config, text: &str) -> Vec<Missing> {
         return Vec::new();
     }
     let absent = config.variables.iter().filter(|name| !mentions(text, name));
-    absent
-        .map(|name| {
-            let problem = format!("does not mention {name}, which the configuration reads");
-            (problem, format!("give {name} to the process there"))
-        })
-        .collect()
+    let names = absent.cloned().collect::<Vec<_>>().join(", ");
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let problem = format!("does not mention {names}, which the configuration reads");
+    vec![(problem, format!("give {names} to the process there"))]
 }
 
 /// What the program reads at start: the configuration, the policy folder, maps and certificates.
