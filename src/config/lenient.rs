@@ -76,11 +76,9 @@ pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, U
             tables: Vec::new(),
         };
         let Some(left_out) = search.table(table.get_mut()) else {
-            problems.push(Problem::at(
-                Mark::of(file, text, span),
-                error.message(),
-                DOCUMENTED,
-            ));
+            // What follows the colon may be a secret.
+            let problem = error.message().split(": ").next().unwrap_or_default();
+            problems.push(Problem::at(Mark::of(file, text, span), problem, DOCUMENTED));
             return Err(Problems(problems));
         };
         let name = search.name();
@@ -116,7 +114,8 @@ fn syntax(file: &str, text: &str, errors: &[Error]) -> Vec<Problem> {
         let written = text.get(span.clone()).unwrap_or_default();
         let mark = Mark::of(file, text, span.start..span.end.max(span.start + 1));
         let problem = if is_word(written) && error.message().starts_with("invalid ") {
-            Problem::at(mark, "a text without quotes", format!("write {written:?}"))
+            // Without the word: it may be a secret.
+            Problem::at(mark, "a text without quotes", "put it in quotes")
         } else {
             Problem::at(mark, error.message().trim().replace('\n', ", "), SYNTAX)
         };
@@ -417,6 +416,14 @@ mod tests {
             assert!(lines.contains(&line), "{line}: {problems:#?}");
         }
         assert!(!format!("{problems:?}").contains("plain-secret"));
+        let bare = read("c.toml", "secrets = [plain-secret]").err();
+        let bare = bare
+            .map(|problems| problems.to_string())
+            .unwrap_or_default();
+        assert!(
+            bare.contains("quoted") && !bare.contains("plain-secret"),
+            "{bare}"
+        );
         // The source without a scheme is left out.
         assert_eq!(raw.source.len(), 1);
         assert!(unread.has("jurnal") && unread.has("cloud.site"));

@@ -55,9 +55,14 @@ impl Files {
         let text = self.0.entry(mark.file.clone());
         let text = text.or_insert_with(|| read(&mark.file));
         let line = text.lines().nth(mark.line - 1)?;
-        if mark.file.ends_with(".toml") && hides_secret(text, mark.line) {
+        let toml = mark.file.ends_with(".toml");
+        if toml && hides_secret(text, mark.line) {
             return None;
         }
+        let line = match toml {
+            true => without_other_values(line, mark.column - 1 + mark.length),
+            false => line.to_owned(),
+        };
         // Show the part of a long line that is around the mark.
         let first = (mark.column - 1 + mark.length.min(MAX_SHOWN)).saturating_sub(MAX_SHOWN);
         let shown: String = line.chars().skip(first).take(MAX_SHOWN).collect();
@@ -90,6 +95,18 @@ impl Files {
     }
 }
 
+/// The line up to the end of the mark, when a text in quotes follows: behind a misspelt field it may be a
+/// secret.
+fn without_other_values(line: &str, end: usize) -> String {
+    let marked: String = line.chars().take(end).collect();
+    let rest: String = line.chars().skip(end).collect();
+    if rest.contains(['"', '\'']) {
+        marked + " …"
+    } else {
+        marked + &rest
+    }
+}
+
 /// Whether the line, or the field that it continues, may hold a secret instead of a reference to one.
 fn hides_secret(text: &str, line: usize) -> bool {
     let lines: Vec<&str> = text.lines().take(line).collect();
@@ -113,6 +130,16 @@ fn hides_secret(text: &str, line: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_behind_a_misspelt_field_is_not_shown() {
+        assert_eq!(without_other_values("secert = \"plain\"", 6), "secert …");
+        assert_eq!(
+            without_other_values("seconds = 7 # s", 7),
+            "seconds = 7 # s"
+        );
+        assert_eq!(without_other_values("a = [\"é\"]", 8), "a = [\"é\"]");
+    }
 
     #[test]
     fn a_line_with_a_pasted_secret_is_not_shown() {
