@@ -6,8 +6,9 @@
     specversion: "1.0",
     id: .id,
     source: "sharehook",
-    type: "sharehook.request.\(.type)",
-    subject: "\(.request.source)/\(.request.id)",
+    type: (if .rejected then "sharehook.delivery.rejected" elif .drifted then "sharehook.drift.found"
+           else "sharehook.request.\(.type)" end),
+    subject: (if .incident then .incident else "\(.request.source)/\(.request.id)" end),
     time: .time,
     datacontenttype: "application/json",
     data: (del(.id, .marker, .time, .refused, .contact, .transition, .user, .callback))

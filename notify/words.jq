@@ -5,7 +5,19 @@ def list: unique | if length > 5 then "\(.[:5] | join(", ")) and \(length - 5) m
 def item: .account // "Lighthouse";
 def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;
 
-(.request | .accounts + if .lighthouse then ["Lighthouse"] else [] end | list) as $all
+# For the operator: these belong to no ticket.
+def of_rejected: [
+  "A delivery of \(.source) was authenticated, and is no valid request. Nothing was done.",
+  (.problems[:3] | join("; ")),
+  "Delivery \(.delivery_id // .body_digest[:16]). `sharehook requests --rejected` lists it."
+];
+def of_drifted: [
+  "The cloud and the journal differ in \(.count) shares.",
+  ([.differences[:5][] | "\(.difference): \(.image) (\(.region)), \(.to)"] | join("; ")),
+  "`sharehook drift` lists them, and what to do about each."
+];
+
+def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else [] end | list) as $all
 | "\(.request.image) (\(.request.region))" as $image
 | (if .contact == null then "Ask the people who keep the share policy." else "Ask \(.contact)." end) as $ask
 | [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
@@ -16,8 +28,7 @@ def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z
 | (if .request.ticket == null then "Request \(.request.id)." else "Ticket \(.request.ticket), request \(.request.id)." end) as $which
 | if .request.action == "share" then {did: "Shared \($image) with", verb: "shared", end: $end}
   else {did: "Stopped sharing \($image) with", verb: "taken back", end: "Nothing is left to end."} end as $words
-| .lines =
-    if .type == "completed" then ["\($words.did) \($all).", $words.end, $which]
+| if .type == "completed" then ["\($words.did) \($all).", $words.end, $which]
     elif .type == "partial" then
       ["\($words.did) \($good | list), but not with \($bad | list).",
        "The reason: \($codes). \($words.end)", "\($ask) \($which)"]
@@ -35,5 +46,10 @@ def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z
     else
       ["The share of \($image) should have ended at \(.expires_at | day), and still stands.",
        "The reason: \(.why // "not known yet"). The service keeps trying.", $which]
-    end
+    end;
+
+.lines =
+  if .rejected then .rejected | of_rejected
+  elif .drifted then .drifted | of_drifted
+  else of_request end
 | .lines |= map(gsub("[[:space:][:cntrl:]]+"; " ") | .[:500])

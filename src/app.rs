@@ -2,6 +2,7 @@
 //! closed, answered. In: a [`Delivery`] from any host, and the deadline of its answer. Out: a
 //! [`Reply`]. Knows no host's types.
 
+mod adopt;
 mod answer;
 mod answer_in_time;
 mod application;
@@ -18,6 +19,7 @@ mod delivery_end;
 mod doctor;
 mod drift;
 mod drift_report;
+mod drift_task;
 mod dry_run;
 mod end_revocation;
 mod events;
@@ -51,6 +53,7 @@ mod replies;
 mod resume;
 mod retention;
 mod retry;
+mod review;
 mod revoke;
 mod revoke_now;
 mod seal_key;
@@ -78,12 +81,13 @@ pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuer
 pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Replies, Via};
 pub use crate::journal::Standing;
 pub use crate::plan::{Backoff, Patience};
+pub use adopt::Adoption;
 pub use answer::{Answer, Ending, Reply};
 pub use answer_in_time::Answered;
 pub use application::App;
 pub use check::Examination;
 pub use doctor::{Check, Finding, Health};
-pub use drift_report::{Difference, DriftReport, Drifted, Unread};
+pub use drift_report::{DriftReport, Unread};
 pub use metrics::MetricsReply;
 pub use overdue::{Overdue, Unfinished};
 pub use policy_test::{CaseError, CaseInput, CaseOutcome};
@@ -92,6 +96,7 @@ pub use queries::short_digest;
 pub use reader::*;
 pub use retention::{Age, Retention, retirable, retire};
 pub use retry::{Operator, Retried, RetryError};
+pub use review::{ReviewEntry, review};
 pub use revoke_now::RevokeNowError;
 pub use seal_key::{SealError, next_signer, signer, signer_or_new};
 pub use sealing::seal_journal;
@@ -109,13 +114,21 @@ use identity::identity_of;
 use invocation_credentials::CredentialHeaders;
 use withhold::{Permission, trace};
 
+/// A verified delivery, and how its requests are handled.
+struct Incoming<'a> {
+    delivery: &'a VerifiedDelivery,
+    map: &'a Map,
+    /// Whether what a request finds shared counts as given by it.
+    adopts: bool,
+    early: &'a Early,
+}
+
 /// One request of a delivery, with what every step needs of it.
 struct Case<'a> {
     identity: Identity,
     request: &'a ShareRequest,
-    delivery: &'a VerifiedDelivery,
+    incoming: &'a Incoming<'a>,
     received: &'a Received,
-    early: &'a Early,
     now: Timestamp,
     deadline: Deadline,
 }
@@ -123,18 +136,32 @@ struct Case<'a> {
 impl App {
     /// Takes one delivery from its signature to its reply.
     pub async fn receive(&self, delivery: Delivery, deadline: Deadline) -> Reply {
-        self.work_on(delivery, deadline, &Early::new(false)).await
+        let early = Early::new(false);
+        self.process(delivery, false, deadline, &early).await
     }
 
-    /// Works on one delivery, and logs and counts its end.
-    async fn work_on(&self, delivery: Delivery, deadline: Deadline, early: &Early) -> Reply {
+    /// Takes one delivery to its reply, which `early` may give before, and logs and counts its end.
+    /// `adopts`: what its requests find shared counts as given by them.
+    async fn process(
+        &self,
+        delivery: Delivery,
+        adopts: bool,
+        deadline: Deadline,
+        early: &Early,
+    ) -> Reply {
         let source = delivery.source.clone();
-        let reply = self.take(delivery, deadline, early).await;
+        let reply = self.take(delivery, adopts, deadline, early).await;
         self.delivery_ended(Some(&source), early.elapsed(), &reply);
         reply
     }
 
-    async fn take(&self, mut delivery: Delivery, deadline: Deadline, early: &Early) -> Reply {
+    async fn take(
+        &self,
+        mut delivery: Delivery,
+        adopts: bool,
+        deadline: Deadline,
+        early: &Early,
+    ) -> Reply {
         let now = self.clock.now();
         let source = delivery.source.clone();
         let credentials = match &mut delivery.via {
@@ -160,19 +187,23 @@ impl App {
         if let Some(reply) = handshake.and_then(|handshake| handshake.answer(&verified)) {
             return Reply::Handshake(reply);
         }
-        app.receive_verified(&verified, &intake.map, now, deadline, early)
-            .await
+        let incoming = Incoming {
+            delivery: &verified,
+            map: &intake.map,
+            adopts,
+            early,
+        };
+        app.receive_verified(&incoming, now, deadline).await
     }
 
     /// Maps a verified delivery and handles each of its requests.
     async fn receive_verified(
         &self,
-        verified: &VerifiedDelivery,
-        map: &Map,
+        incoming: &Incoming<'_>,
         now: Timestamp,
         deadline: Deadline,
-        early: &Early,
     ) -> Reply {
+        let (verified, map, early) = (incoming.delivery, incoming.map, incoming.early);
         let requests = match map.apply(verified, now, &self.config().rules()) {
             Ok(requests) => requests,
             Err(refusal) => {
@@ -192,9 +223,8 @@ impl App {
             let case = Case {
                 identity,
                 request,
-                delivery: verified,
+                incoming,
                 received: &received,
-                early,
                 // Handling many requests takes time: each is decided at its own instant.
                 now: self.now(),
                 deadline: context::turn_deadline(deadline),
@@ -222,9 +252,7 @@ impl App {
         let stream = StreamId::of(&case.identity);
         match self.journal.look_up(stream).await? {
             Some(StreamState::Request(state)) => Ok(Some(*state)),
-            Some(StreamState::Conflict(_) | StreamState::Rejected(_)) => {
-                Err(JournalError::NotARequest { stream })
-            }
+            Some(StreamState::Incident(_)) => Err(JournalError::NotARequest { stream }),
             None => Ok(None),
         }
     }
@@ -241,7 +269,10 @@ impl App {
         }
         self.prove_journal().await?;
         let source = &case.identity.source;
-        let (bytes, max) = (case.delivery.body().len(), self.config().unfinished);
+        let (bytes, max) = (
+            case.incoming.delivery.body().len(),
+            self.config().unfinished,
+        );
         let Some(unfinished) = self.slots.admit(source, bytes, max) else {
             return Ok(self.refuse_overload(case));
         };
@@ -258,10 +289,10 @@ impl App {
             (Opened::New(claim, neighbours), Decision::Allow(approved))
                 if self.opened_in_time(case.now) =>
             {
-                case.early.recorded(self.recorded(claim.state()));
+                case.incoming.early.recorded(self.recorded(claim.state()));
                 let permission = Permission::Granted(approved);
                 let first = FirstLook { seen, neighbours };
-                let state = self.finish(*claim, permission, first, case.deadline);
+                let state = self.work_off_claim(*claim, permission, first, case.deadline);
                 let state = Box::pin(state).await?;
                 self.queue_unfinished(&state, unfinished);
                 Ok(self.recorded(&state))
@@ -293,7 +324,7 @@ impl App {
         }
         let (ending, mut answer) = self.recorded(&state);
         answer.duplicate = true;
-        case.early.recorded((ending, answer));
+        case.incoming.early.recorded((ending, answer));
         let (ending, mut answer) = self.resume(state, case.now, case.deadline).await?;
         answer.duplicate = true;
         Ok((ending, answer))
@@ -309,9 +340,9 @@ impl App {
         (Ending::Conflict, conflict(&case.identity))
     }
 
-    /// Reads the cloud and carries out the plan of a new request, a resumed one or a revocation.
-    /// `kept`: items that are settled without a call. `first`: what was read before record 0.
-    async fn carry_out(
+    /// Reads the cloud, makes the plan of a new request, a resumed one or a revocation, and executes it.
+    /// `kept`: results of items that need no call. `first`: what was read before record 0.
+    async fn plan_and_execute(
         &self,
         writer: &mut ClaimWriter<'_>,
         approved: &Approved,
@@ -332,7 +363,7 @@ impl App {
         done.extend(own_account(context.cloud, approved.request()));
         let plan = Plan::of(approved, &seen, &done, observed);
         writer.planned(&plan).await?;
-        let mut results = execute::carry_out(&context, &plan, writer).await?;
+        let mut results = execute::execute(&context, &plan, writer).await?;
         if observed {
             // An interrupted worker may have shared an item that was called off later.
             let called_off = done.iter().filter(|result| result.called_off_by.is_some());

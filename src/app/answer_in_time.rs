@@ -130,7 +130,7 @@ impl App {
         deadline: Deadline,
     ) -> Answered {
         let app = Arc::clone(self);
-        self.in_time(|early| async move { app.work_on(delivery, deadline, &early).await })
+        self.in_time(|early| async move { app.process(delivery, false, deadline, &early).await })
             .await
     }
 
@@ -143,7 +143,7 @@ impl App {
     ) -> Answered {
         let app = Arc::clone(self);
         self.in_time(
-            |early| async move { app.work_on_events(headers, body, deadline, &early).await },
+            |early| async move { app.process_events(headers, body, deadline, &early).await },
         )
         .await
     }

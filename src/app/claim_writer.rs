@@ -1,6 +1,6 @@
-//! Writes what the work reaches: the first look at the cloud, each call's end, the outcome. A call's
-//! end is kept until the next call or a wait, so that of the last one the closing record tells. It
-//! holds the claim, so that no other worker can write.
+//! Records what a turn reaches: the first look at the cloud, the calls and their results, the
+//! outcome. Keeps calls and results until the next call or wait, so that those of the last call are
+//! in the record that ends the turn. Holds the claim, so that no other worker can write.
 
 use std::time::Duration;
 
@@ -48,7 +48,8 @@ pub(super) struct ClaimWriter<'a> {
     /// How long a request is retried that fails for no fault of its own.
     retry_for: Duration,
     claim: Claim,
-    /// What was reached and no record tells yet. An attempt to take back keeps it for its one record.
+    /// The calls and results that no record has yet. An attempt to revoke keeps them for its one
+    /// record.
     pub(super) unwritten: Progress,
 }
 
@@ -90,7 +91,7 @@ impl<'a> ClaimWriter<'a> {
         )
     }
 
-    /// The results that stand already.
+    /// The results that earlier records have.
     pub(super) fn results(&self) -> Vec<ItemResult> {
         if self.revoking() {
             // What failed in an earlier attempt to take back is tried again.
@@ -105,8 +106,8 @@ impl<'a> ClaimWriter<'a> {
         self.state().results()
     }
 
-    /// Whether an earlier turn recorded a look at the cloud. Then what is as wanted now may be its
-    /// doing.
+    /// Whether an earlier turn recorded a look at the cloud. Then an item that is as wanted now may be
+    /// a result of that turn.
     pub(super) fn observed(&self) -> bool {
         if self.revoking() {
             self.state().failed_revocations() > 0 || !self.state().revoked().is_empty()
@@ -120,8 +121,9 @@ impl<'a> ClaimWriter<'a> {
         Ok(self.claim.record(self.journal, now, event).await?)
     }
 
-    /// Records what was there before the first call. After a crash this tells our doing from others'.
-    /// An attempt to take back needs no such record: taking away twice does no harm.
+    /// Records the items that need no call, before the first call. After a crash, the other items
+    /// that are as wanted may be results of this request. An attempt to revoke needs no such record:
+    /// revoking twice is harmless.
     pub(super) async fn planned(&mut self, plan: &Plan) -> Result<(), Stop> {
         if plan.is_empty() || self.revoking() || self.observed() {
             return Ok(());
@@ -137,13 +139,8 @@ impl<'a> ClaimWriter<'a> {
             .await
     }
 
-    /// Takes a call's end with what it settled, for the next record.
-    pub(super) fn called(
-        &mut self,
-        settled: &[ItemResult],
-        action: String,
-        end: &Result<Option<String>, CloudError>,
-    ) {
+    /// Keeps the end of a call for the next record.
+    pub(super) fn keep_call(&mut self, action: String, end: &Result<Option<String>, CloudError>) {
         let (request_id, code) = match end {
             Ok(request_id) => (request_id.clone(), None),
             Err(error) => (error.request_id.clone(), Some(error.code.clone())),
@@ -153,17 +150,27 @@ impl<'a> ClaimWriter<'a> {
             request_id,
             code,
         });
-        // A passing failure is not a result yet: the close decides.
-        let settled = settled.iter().filter(|r| r.succeeded()).cloned();
-        self.unwritten.results = settled.collect();
     }
 
-    /// Records the ends of calls that no record tells yet: before another call, or a wait.
+    /// Keeps the successes among these results that no record has yet, for the next record. A
+    /// failure may pass: only the end of the turn decides whether it is a result.
+    pub(super) fn keep_results(&mut self, results: &[ItemResult]) {
+        let recorded = self.state().results();
+        let new = |result: &&ItemResult| result.succeeded() && !recorded.contains(result);
+        let kept = &mut self.unwritten.results;
+        for result in results.iter().filter(new) {
+            kept.retain(|known| known.item != result.item);
+            kept.push(result.clone());
+        }
+    }
+
+    /// Records the results that no record has yet, with their calls: before another call, or a wait.
+    /// Calls without a result stay for a later record.
     ///
     /// # Errors
     /// [`Stop::CalledOff`] after the record is written: the call was made before the cancel was seen.
-    pub(super) async fn write_calls(&mut self) -> Result<(), Stop> {
-        if self.revoking() || self.unwritten.calls.is_empty() {
+    pub(super) async fn write_results(&mut self) -> Result<(), Stop> {
+        if self.revoking() || self.unwritten.results.is_empty() {
             return Ok(());
         }
         let mut called_off = false;
@@ -181,11 +188,11 @@ impl<'a> ClaimWriter<'a> {
         Ok(())
     }
 
-    /// Records the event that ends the turn. After a call-off the calls get a record of their own.
+    /// Records the event that ends the turn. After a call-off the results get a record of their own.
     pub(super) async fn end(&mut self, event: Event) -> Result<(), Stop> {
         let end = self.record(event).await;
         match end {
-            Err(Stop::CalledOff) => self.write_calls().await?,
+            Err(Stop::CalledOff) => self.write_results().await?,
             _ => self.unwritten = Progress::default(),
         }
         end

@@ -14,7 +14,8 @@ use crate::clock;
 use crate::domain::{Identity, NotifyName, Timestamp};
 use crate::inbound::{Callback, VerifiedDelivery};
 use crate::journal::{
-    Event, FailedNotification, JournalError, Notified, Owed, State, StreamId, Worker,
+    Event, FailedNotification, Incident, JournalError, Notified, Owed, State, StreamId,
+    StreamState, Worker,
 };
 use crate::notify::next_attempt;
 use crate::telemetry::{Metric, NotificationResult};
@@ -73,6 +74,14 @@ impl App {
         }
     }
 
+    /// Puts an incident that owes a notification into the outbox.
+    pub(super) fn queue_incident(&self, incident: &Incident) {
+        let owes = incident.owes_from(self.prepared.notice_rules(), self.now());
+        if owes.is_some() {
+            self.outbox.add(incident.stream());
+        }
+    }
+
     /// Delivers the notifications of this process's requests, until the future is dropped.
     pub async fn deliver_notifications(self: Arc<Self>) {
         let places = Arc::new(Semaphore::new(MAX_DELIVERING));
@@ -121,7 +130,7 @@ impl App {
         }
     }
 
-    /// Delivers the due notifications of one request. Returns when the next one is due.
+    /// Delivers the due notifications of one stream. Returns when the next one is due.
     async fn notify_of(
         &self,
         stream: StreamId,
@@ -129,7 +138,8 @@ impl App {
         deadline: Deadline,
     ) -> Option<Timestamp> {
         let delivered = async {
-            let state = self.reread(stream).await?;
+            let history = self.journal.read(stream).await?;
+            let state = history.ok_or(JournalError::Gone { stream })?.stream_state;
             self.deliver_due(state, &Failures::default(), first, deadline)
                 .await
         };
@@ -142,16 +152,16 @@ impl App {
         }
     }
 
-    /// Delivers the due notifications of a request, and records the end of each attempt. Returns
-    /// the state afterwards. `first`: this process has just recorded the outcome, so no other can
+    /// Delivers the due notifications of a stream, and records the end of each attempt. Returns the
+    /// state afterwards. `first`: this process has just recorded the outcome, so no other can
     /// have delivered it.
     pub(super) async fn deliver_due(
         &self,
-        state: State,
+        state: StreamState,
         failures: &Failures,
         first: bool,
         deadline: Deadline,
-    ) -> Result<State, JournalError> {
+    ) -> Result<StreamState, JournalError> {
         let now = self.now();
         let mut due = state.owed(self.prepared.notice_rules(), now);
         due.retain(|owed| owed.at <= now);
@@ -161,12 +171,12 @@ impl App {
     /// Delivers these notifications, as [`App::deliver_due`].
     pub(super) async fn deliver(
         &self,
-        mut state: State,
+        mut state: StreamState,
         due: Vec<Owed>,
         failures: &Failures,
         first: bool,
         deadline: Deadline,
-    ) -> Result<State, JournalError> {
+    ) -> Result<StreamState, JournalError> {
         let Some(_delivering) = self.outbox.begin(state.stream()) else {
             return Ok(state);
         };
@@ -190,7 +200,7 @@ impl App {
             let at = self.now();
             state = self
                 .journal
-                .record_notice(state, at, &worker, event)
+                .record_notification(state, at, &worker, event)
                 .await?;
         }
         Ok(state)
@@ -202,15 +212,15 @@ impl App {
     }
 
     /// Counts and logs the end of an attempt; returns its record.
-    fn end_of(&self, state: &State, owed: Owed, end: Result<Delivered, Failure>) -> Event {
+    fn end_of(&self, state: &StreamState, owed: Owed, end: Result<Delivered, Failure>) -> Event {
         let Owed {
             notice, attempt, ..
         } = owed;
-        let (notify, on, identity) = (&notice.notify, notice.on, state.identity());
+        let (notify, on, about) = (&notice.notify, notice.on, state.name());
         match end {
             Ok(delivered) => {
                 self.count_notification(notify, NotificationResult::Sent);
-                tracing::info!(%notify, %on, %identity, "notified");
+                tracing::info!(%notify, %on, about, "notified");
                 Event::Notified(Notified {
                     notice,
                     attempt,
@@ -227,10 +237,10 @@ impl App {
                 let not_before = next.filter(|_| !is_final);
                 if not_before.is_some() {
                     self.count_notification(notify, NotificationResult::Failed);
-                    tracing::warn!(%notify, %on, %identity, why, attempt, "not notified yet");
+                    tracing::warn!(%notify, %on, about, why, attempt, "not notified yet");
                 } else {
                     self.count_notification(notify, NotificationResult::GivenUp);
-                    tracing::error!(%notify, %on, %identity, why, attempt, "gave up a notification; `sharehook notify --retry` sends it again");
+                    tracing::error!(%notify, %on, about, why, attempt, "gave up a notification; `sharehook notify --retry` sends it again");
                 }
                 Event::NotificationFailed(FailedNotification {
                     notice,

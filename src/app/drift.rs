@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use crate::domain::{Action, CloudError, CvmImageId, ImageRef, Item, Region, SourceName, Target};
+use crate::domain::{
+    Action, CloudError, CvmImageId, Difference, Drifted, ImageRef, Item, Region, SourceName, Target,
+};
 use crate::journal::{JournalError, Phase, Standing, State};
 
-use super::drift_report::{Difference, DriftReport, Drifted, Unread};
+use super::drift_report::{DriftReport, Unread};
 use super::overdue::LIGHTHOUSE;
 use super::reader::RequestFilter;
 use super::revoke_now::RevokeNowError;
@@ -94,6 +96,8 @@ impl App {
             report.differences.extend(overdue);
         }
         self.compared(report.differences.len());
+        let kinds = report.differences.iter().map(|drifted| drifted.difference);
+        report.remedies = kinds.map(|kind| (kind, kind.remedy())).collect();
         Ok(report)
     }
 
@@ -203,7 +207,7 @@ impl App {
                 "id": id, "action": "cancel", "image": image, "region": region, "accounts": accounts,
                 "requester": requester, "reason": "shared in the cloud, unknown to the journal",
             });
-            let answered = self.ask(source, image, &request, deadline).await?;
+            let answered = self.ask(source, image, &request, false, deadline).await?;
             answers.extend(answered.into_iter().map(|(_, answer)| answer));
         }
         report.cancels = answers;

@@ -1,57 +1,11 @@
 //! The result of a comparison of the cloud with the journal.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Answer;
-
-/// How the cloud and the journal differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Difference {
-    /// Shared, but no request in the journal names it.
-    Unknown,
-    /// A grant is active, but the cloud does not share it.
-    Missing,
-    /// Shared, although its grant has ended.
-    Extra,
-    /// Shared, although the share has expired: no sweep has revoked it yet.
-    Overdue,
-}
-
-impl Difference {
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Missing => "missing",
-            Self::Extra => "extra",
-            Self::Overdue => "overdue",
-        }
-    }
-
-    /// What it means, for people.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Self::Unknown => "shared, but no request gave it",
-            Self::Missing => "given, but not shared any more",
-            Self::Extra => "shared, although its grant has ended",
-            Self::Overdue => "its end has come; `sharehook sweep` says why it is still shared",
-        }
-    }
-}
-
-/// One receiver for which the cloud and the journal differ.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Drifted {
-    /// The image.
-    pub image: String,
-    /// Its region.
-    pub region: String,
-    /// An account, or Lighthouse.
-    pub to: String,
-    /// The kind of difference.
-    pub difference: Difference,
-}
+use crate::domain::{Difference, Drifted};
 
 /// An image whose shares could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,8 +31,12 @@ pub struct DriftReport {
     pub unread: Vec<Unread>,
     /// Journal streams that could not be read, each with its reason.
     pub flaws: Vec<String>,
+    /// What can be done about each kind of difference.
+    pub remedies: BTreeMap<Difference, &'static str>,
     /// The answers to the requested cancels.
     pub cancels: Vec<Answer>,
+    /// The answers to the requested adoptions.
+    pub adoptions: Vec<Answer>,
 }
 
 impl DriftReport {

@@ -11,11 +11,11 @@ use super::answer::{Answer, Ending, Reply};
 use super::answer_in_time::Early;
 use super::invocation_credentials::CredentialHeaders;
 use super::sns_certificates::Unverified;
-use super::{App, Deadline};
+use super::{App, Deadline, Incoming};
 
 impl App {
     /// Takes a request with one or several CloudEvents to its reply, and logs and counts its end.
-    pub(super) async fn work_on_events(
+    pub(super) async fn process_events(
         &self,
         headers: Headers,
         body: Bytes,
@@ -70,11 +70,14 @@ impl App {
             let mut replies = Vec::with_capacity(events.len());
             for event in &events {
                 let id = event.delivery_id().unwrap_or_default().to_owned();
-                replies.push((
-                    id,
-                    app.receive_verified(event, &intake.map, now, deadline, early)
-                        .await,
-                ));
+                let incoming = Incoming {
+                    delivery: event,
+                    map: &intake.map,
+                    adopts: false,
+                    early,
+                };
+                let reply = app.receive_verified(&incoming, now, deadline).await;
+                replies.push((id, reply));
             }
             return together(replies);
         }

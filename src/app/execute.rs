@@ -1,6 +1,6 @@
-//! Carries out a plan: drives the step machines and makes their calls. Records the end of each call
-//! that settles an item, and logs the others. In: a [`Plan`], which only an approved request can
-//! become. Out: a result for every item, `pending` where time ran out.
+//! Executes a plan: drives the step machines and makes their calls, each of which is recorded. In: a
+//! [`Plan`], which only an approved request can become. Out: a result for every item, `pending`
+//! where time ran out.
 
 use crate::cloud::ImagesQuery;
 use crate::domain::{
@@ -17,11 +17,11 @@ use super::context::ExecutionContext;
 use super::precheck::until_ready;
 use super::sharing_calls;
 
-/// Carries out the plan, stage by stage.
+/// Executes the plan, stage by stage.
 ///
 /// # Errors
 /// [`Stop`] when the claim is lost or the journal cannot be written; no call follows.
-pub(super) async fn carry_out(
+pub(super) async fn execute(
     context: &ExecutionContext<'_>,
     plan: &Plan,
     writer: &mut ClaimWriter<'_>,
@@ -47,8 +47,8 @@ pub(super) async fn carry_out(
                 action,
                 accounts,
             } => {
-                // The image may have to settle first.
-                writer.write_calls().await?;
+                // The image may not be ready yet.
+                writer.write_results().await?;
                 match subject(context, plan, image, *action, blueprint.take(), &results).await {
                     Ok(subject) => results.extend(
                         accounts_stage(context, plan, &subject, *action, accounts, writer).await?,
@@ -86,7 +86,7 @@ async fn subject(
     };
     // The blueprint of a chain may not be ready yet, also in a turn that resumes the chain and knows
     // its id at once.
-    if action == Action::Cancel || !(chain || plan.settling()) {
+    if action == Action::Cancel || !(chain || plan.waits_for_image()) {
         return Ok(subject);
     }
     match until_ready(context, plan.region(), &subject).await {
@@ -175,13 +175,12 @@ async fn accounts_stage(
     );
     let region = plan.region();
     let name = account_call(subject, action);
-    let mut recorded = 0;
     let mut alone = false;
     loop {
         match work.next() {
             AccountStep::Finished => break,
             AccountStep::Wait { tries, class } => {
-                writer.write_calls().await?;
+                writer.write_results().await?;
                 if !context.wait(tries, class).await {
                     break;
                 }
@@ -193,7 +192,7 @@ async fn accounts_stage(
             }
             AccountStep::Call(_) if writer.lease_is_over() => break,
             AccountStep::Call(batch) => {
-                writer.write_calls().await?;
+                writer.write_results().await?;
                 let called =
                     sharing_calls::change(context, region, subject, action, &batch, alone).await;
                 let error = called.end.as_ref().err();
@@ -206,15 +205,9 @@ async fn accounts_stage(
                 } else {
                     AccountSeen::Called(called.end.clone())
                 });
+                writer.keep_call(context.named(name.clone()), &called.end);
                 let settled: Vec<ItemResult> = work.settled().cloned().collect();
-                if settled.len() > recorded {
-                    recorded = settled.len();
-                    writer.called(&settled, context.named(name.clone()), &called.end);
-                } else {
-                    let error = called.end.err().map(|error| error.code);
-                    let accounts = batch.len();
-                    tracing::info!(action = name, accounts, error, "a call settled nothing yet");
-                }
+                writer.keep_results(&settled);
             }
         }
     }
@@ -250,12 +243,12 @@ async fn lighthouse(
     let tries = context.patience.backoff.tries;
     let mut work = LighthouseWork::new(image.clone(), action, resumed, tries);
     let (cloud, deadline) = (context.cloud, context.deadline);
-    let mut last = None;
+    let mut called = false;
     loop {
         match work.next() {
             LighthouseStep::Finished => break,
             LighthouseStep::Wait { tries, class } => {
-                writer.write_calls().await?;
+                writer.write_results().await?;
                 if !context.wait(tries, class).await {
                     return Ok(pending());
                 }
@@ -272,7 +265,7 @@ async fn lighthouse(
             }
             LighthouseStep::Call if writer.lease_is_over() => return Ok(pending()),
             LighthouseStep::Call => {
-                writer.write_calls().await?;
+                writer.write_results().await?;
                 let call = cloud.modify_lighthouse_sharing(region, image, action, deadline);
                 let end = call.await.map(|r| (r.blueprint, r.request_id));
                 let code = end.as_ref().err().map(|error| error.code.as_str());
@@ -281,16 +274,17 @@ async fn lighthouse(
                     return Ok(pending());
                 }
                 let request_id = end.as_ref().map(|(_, id)| id.clone());
-                last = Some(request_id.map_err(CloudError::clone));
+                let request_id = request_id.map_err(CloudError::clone);
+                writer.keep_call(context.named(publication_call(image, action)), &request_id);
+                called = true;
                 work.see(LighthouseSeen::Called(end));
             }
         }
     }
     let result = work.result().cloned().unwrap_or_else(pending);
-    if let Some(end) = last {
-        let call = publication_call(image, action);
-        let results = std::slice::from_ref(&result);
-        writer.called(results, context.named(call), &end);
+    // A result without a call is only what the cloud shows anyway.
+    if called {
+        writer.keep_results(std::slice::from_ref(&result));
     }
     Ok(result)
 }

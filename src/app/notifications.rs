@@ -2,15 +2,15 @@
 //! a request. Out: their entries, the newest requests first.
 
 use crate::domain::NotifyName;
-use crate::journal::JournalError;
+use crate::journal::{JournalError, StreamState};
 
 use super::deliver_notifications::Failures;
 use super::reader::{Listed, NotificationEntry, find_requests};
 use super::{App, Deadline};
 
 impl App {
-    /// Delivers again what was given up for this target, for the requests with this id or the one
-    /// with this `source/id`. Returns the state of those notifications.
+    /// Delivers again what was given up for this target, for the requests with this id, the one with
+    /// this `source/id`, or the incident with this stream. Returns the state of those notifications.
     ///
     /// # Errors
     /// The store failed.
@@ -23,8 +23,14 @@ impl App {
         self.prove_journal().await?;
         let Listed { entries, flaws, .. } =
             find_requests(&self.journal, request, self.now()).await?;
+        let requests = entries.into_iter().map(Box::new).map(StreamState::Request);
+        let mut states: Vec<_> = requests.collect();
+        if let (true, Ok(stream)) = (states.is_empty(), request.parse()) {
+            let incident = self.journal.read(stream).await?;
+            states.extend(incident.map(|history| history.stream_state));
+        }
         let mut ends = Vec::new();
-        for state in entries {
+        for state in states {
             let mut again = state.given_up(notify);
             again.extend(state.owed(self.prepared.notice_rules(), self.now()));
             again.retain(|owed| owed.notice.notify == *notify);

@@ -43,12 +43,12 @@ impl App {
             && self
                 .prepared
                 .notice_rules()
-                .want(NoticeKind::Denied, source)
+                .want(NoticeKind::Denied, Some(source))
         {
             // A denial gets no lease, and so no other wake-up.
             let at = self.lease(case.now, Deadline::after(Duration::ZERO));
             let stream = StreamId::of(&case.identity);
-            self.journal.announce_notice(stream, at).await?;
+            self.journal.announce_notification(stream, at).await?;
         }
         if has_slot {
             self.journal.open_request(opening).await
@@ -64,13 +64,14 @@ impl App {
     ) -> Result<Opening, JournalError> {
         Ok(Opening {
             identity: case.identity.clone(),
-            delivery_id: case.delivery.delivery_id().map(str::to_owned),
-            secret_fingerprint: self.proof_of(case.delivery).await,
-            scheme: case.delivery.scheme().to_owned(),
+            delivery_id: case.incoming.delivery.delivery_id().map(str::to_owned),
+            secret_fingerprint: self.proof_of(case.incoming.delivery).await,
+            scheme: case.incoming.delivery.scheme().to_owned(),
             received: case.received.clone(),
             request: case.request.clone(),
             verdict,
             absent: false,
+            adopts: case.incoming.adopts,
             lease: self.worker_lease(case.now, case.deadline)?,
         })
     }

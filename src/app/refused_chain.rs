@@ -15,7 +15,7 @@ impl App {
     ///
     /// # Errors
     /// [`Stop`], as for every recorded call.
-    pub(super) async fn settle_refused_chain(
+    pub(super) async fn end_refused_chain(
         &self,
         writer: &mut ClaimWriter<'_>,
         approved: &Approved,
@@ -26,11 +26,11 @@ impl App {
             return Ok(results);
         };
         let Some(image) = refused.published() else {
-            return Ok(refused.settle(results, &Publication::FoundThere));
+            return Ok(refused.explain(results, &Publication::FoundThere));
         };
         let others = self.others(writer.state()).await.map_err(Stop::Journal)?;
         if serving(writer.state(), &others, self.now()).is_some() {
-            return Ok(refused.settle(results, &Publication::NeededByOthers));
+            return Ok(refused.explain(results, &Publication::NeededByOthers));
         }
         let context = self.context(writer.state().request(), deadline);
         let region = &approved.request().region;
@@ -51,6 +51,6 @@ impl App {
             },
             _ => Publication::TakenBack,
         };
-        Ok(refused.settle(results, &publication))
+        Ok(refused.explain(results, &publication))
     }
 }

@@ -1,12 +1,14 @@
 //! Records deliveries that were verified and not understood. In: a verified delivery and its problems.
 //! Out: records without any part of its body.
 
+use std::time::Duration;
+
 use crate::domain::Problem;
 use crate::inbound::{Map, MapRefusal, VerifiedDelivery};
-use crate::journal::{JournalError, Received, Rejection};
+use crate::journal::{JournalError, Received, Recorded, Rejection, WorkerLease};
 use crate::telemetry::Metric;
 
-use super::{App, Reply, context};
+use super::{App, Deadline, Reply};
 
 impl App {
     /// Answers, logs and records a verified delivery that the map does not understand.
@@ -50,18 +52,26 @@ impl App {
         };
         let source = rejection.source.clone();
         match Box::pin(self.store_rejection(rejection)).await {
-            Ok(true) => {}
-            Ok(false) => {
+            Ok(Recorded::New(incident)) => self.queue_incident(&incident),
+            Ok(Recorded::Known) => {}
+            Ok(Recorded::Full) => {
                 tracing::warn!(%source, "not on record: too many were not understood today")
             }
             Err(error) => tracing::error!(%source, %error, "cannot record a rejected delivery"),
         }
     }
 
-    async fn store_rejection(&self, rejection: Rejection) -> Result<bool, JournalError> {
+    async fn store_rejection(&self, rejection: Rejection) -> Result<Recorded, JournalError> {
         self.prove_journal().await?;
-        let deadline = context::turn_deadline(self.budget());
-        let lease = self.worker_lease(self.now(), deadline)?;
-        self.journal.record_rejection(rejection, &lease).await
+        let lease = self.incident_lease()?;
+        let rules = self.prepared.notice_rules();
+        self.journal
+            .record_rejection(rejection, &lease, rules)
+            .await
+    }
+
+    /// Marks the record of an incident. Its end is when a sweep may deliver the notification.
+    pub(super) fn incident_lease(&self) -> Result<WorkerLease, JournalError> {
+        self.worker_lease(self.now(), Deadline::after(Duration::ZERO))
     }
 }

@@ -58,7 +58,7 @@ impl App {
             return self.reread(stream).await;
         };
         let first = FirstLook::default();
-        Box::pin(self.finish(claim, permission, first, deadline)).await
+        Box::pin(self.work_off_claim(claim, permission, first, deadline)).await
     }
 
     /// Claims a request that is due, and after the death of its worker waits for that one's last call.
@@ -122,7 +122,7 @@ impl App {
 
     /// Carries out what a claim permits, closes the request, and revokes what was called off
     /// meanwhile. Returns the state afterwards, also if another worker has taken over.
-    pub(super) async fn finish(
+    pub(super) async fn work_off_claim(
         &self,
         claim: Claim,
         mut permission: Permission,
@@ -133,7 +133,10 @@ impl App {
         let mut writer = self.writer(claim);
         let end = loop {
             let first = std::mem::take(&mut first);
-            match self.work(&mut writer, &permission, first, deadline).await {
+            match self
+                .attempt(&mut writer, &permission, first, deadline)
+                .await
+            {
                 Err(Stop::CalledOff) => permission = self.permission(writer.state()),
                 end => break end,
             }
@@ -151,7 +154,11 @@ impl App {
         Ok(after)
     }
 
-    async fn work(
+    /// One attempt to work off a claim.
+    ///
+    /// # Errors
+    /// [`Stop::CalledOff`]: a cancel called off items meanwhile; decide again and attempt again.
+    async fn attempt(
         &self,
         writer: &mut ClaimWriter<'_>,
         permission: &Permission,
@@ -171,10 +178,10 @@ impl App {
                     }
                 };
                 let results = self
-                    .carry_out(writer, approved, kept, seen, deadline)
+                    .plan_and_execute(writer, approved, kept, seen, deadline)
                     .await?;
                 let results = self
-                    .settle_refused_chain(writer, approved, results, deadline)
+                    .end_refused_chain(writer, approved, results, deadline)
                     .await?;
                 if approved.request().action == Action::Cancel {
                     let ended = self.end_earlier(writer.state(), &results, deadline);

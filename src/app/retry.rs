@@ -107,7 +107,7 @@ impl App {
             (_, Decision::Deny(verdict)) => Ok(Retried::Denied(verdict)),
             (Some(claim), Decision::Allow(approved)) => {
                 let permission = Permission::Granted(approved);
-                let work = self.finish(claim, permission, FirstLook::default(), deadline);
+                let work = self.work_off_claim(claim, permission, FirstLook::default(), deadline);
                 let after = Box::pin(work).await?;
                 let (ending, answer) = self.recorded(&after);
                 Ok(Retried::Reopened(ending, Box::new(answer)))

@@ -85,7 +85,7 @@ impl App {
         let end = async {
             let results = match &approved {
                 Some(approved) => {
-                    self.carry_out(&mut writer, approved, Vec::new(), None, deadline)
+                    self.plan_and_execute(&mut writer, approved, Vec::new(), None, deadline)
                         .await?
                 }
                 None => writer.results(),

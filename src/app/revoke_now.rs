@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::domain::SourceName;
 use crate::journal::JournalError;
 
+use super::answer_in_time::Early;
 use super::overdue::LIGHTHOUSE;
 use super::retry::Operator;
 use super::{Answer, App, Deadline, Delivery, Ending, Reply, Via};
@@ -22,11 +23,11 @@ pub enum RevokeNowError {
     #[error("the journal has no active grant of {0}; `sharehook drift` lists what else is shared")]
     NothingGranted(String),
     /// The source's own rules refused the delivery.
-    #[error("{by} did not take the cancel of {image}: {reply:?}")]
+    #[error("{by} did not take the request for {image}: {reply:?}")]
     NotTaken {
         /// The source.
         by: SourceName,
-        /// The image that stays shared.
+        /// The image.
         image: String,
         /// The answer to the delivery.
         reply: Box<Reply>,
@@ -76,17 +77,20 @@ impl App {
                 "lighthouse": receivers.contains(LIGHTHOUSE),
                 "requester": by.requester, "reason": reason,
             });
-            answers.extend(self.ask(&by.source, subject, &request, deadline).await?);
+            let asked = self.ask(&by.source, subject, &request, false, deadline);
+            answers.extend(asked.await?);
         }
         Ok(answers)
     }
 
-    /// Delivers a native request in the name of a trusted source.
+    /// Delivers a native request in the name of a trusted source. `adopts`: what it finds shared
+    /// counts as given by it.
     pub(super) async fn ask(
         &self,
         source: &SourceName,
         image: &str,
         request: &Value,
+        adopts: bool,
         deadline: Deadline,
     ) -> Result<Vec<(Ending, Answer)>, RevokeNowError> {
         let intake = self.prepared.intake(source);
@@ -103,7 +107,8 @@ impl App {
             via,
             body: request.to_string().into(),
         };
-        match Box::pin(self.receive(delivery, deadline)).await {
+        let early = Early::new(false);
+        match Box::pin(self.process(delivery, adopts, deadline, &early)).await {
             Reply::Answers(answers) => Ok(answers),
             reply => Err(RevokeNowError::NotTaken {
                 by: source.clone(),

@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::cloud::client::{self, Incoming, Outgoing, Url};
 use crate::domain::visible;
 use crate::inbound::{Callback, SchemeName, SchemeSpec, sign};
-use crate::journal::{Owed, State};
+use crate::journal::{Owed, StreamState};
 use crate::notify::{
-    Auth, Extras, Message, PathError, marker, outcome_event, retry_after, webhook_id,
+    Auth, Extras, Message, PathError, marker, notification_event, retry_after, webhook_id,
 };
 
 use super::context::left;
@@ -79,7 +79,7 @@ impl App {
     /// Makes one attempt.
     pub(super) async fn send(
         &self,
-        state: &State,
+        state: &StreamState,
         attempt: Attempt<'_>,
     ) -> Result<Delivered, Failure> {
         let notice = &attempt.owed.notice;
@@ -90,7 +90,7 @@ impl App {
             attempt,
             id: webhook_id(state.stream(), notice),
         };
-        let event = outcome_event(state, attempt.owed, notification.extras());
+        let event = notification_event(state, attempt.owed, notification.extras());
         let messages = target.template.messages(&event, self.now());
         let messages = messages.map_err(|error| notification.failed(&error.to_string()))?;
         if messages.is_empty() {

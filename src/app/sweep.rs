@@ -9,7 +9,8 @@ use futures_util::future::{join_all, try_join3};
 
 use crate::domain::Timestamp;
 use crate::journal::{
-    Affected, History, JournalError, MAX_PAUSE_OF_REVOCATION, State, StreamId, WakeUp, Work,
+    Affected, History, JournalError, MAX_PAUSE_OF_REVOCATION, State, StreamId, StreamState, WakeUp,
+    Work,
 };
 
 use super::deliver_notifications::Failures;
@@ -41,8 +42,8 @@ struct Round {
     at_once: bool,
     deadline: Deadline,
     report: SweepReport,
-    /// Requests that owe a notification now. It is delivered when all work is done.
-    owing: Vec<(Vec<WakeUp>, State)>,
+    /// Streams that may owe a notification now. It is delivered when all work is done.
+    owing: Vec<(Vec<WakeUp>, StreamState)>,
 }
 
 impl App {
@@ -131,15 +132,7 @@ impl App {
         }
         let (mut finish, mut revoke, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for (lead, read) in leads.iter().zip(reads) {
-            let state = match read {
-                Ok(history) => history.and_then(History::into_state),
-                Err(error) => {
-                    round.report.failures.push(error.to_string());
-                    continue;
-                }
-            };
-            let Some(state) = state else {
-                self.forget(lead, round).await;
+            let Some(state) = self.request_of(lead, read, round).await else {
                 continue;
             };
             match work_of(&state, round.now, round.at_once) {
@@ -179,15 +172,33 @@ impl App {
         let (owing, ends): (Vec<_>, Vec<_>) = ends.into_iter().partition(|(_, state)| owes(state));
         let owing = owing
             .into_iter()
-            .map(|(lead, state)| (lead.wake_ups.clone(), state));
+            .map(|(lead, state)| (lead.wake_ups.clone(), StreamState::Request(Box::new(state))));
         round.owing.extend(owing);
         let ended: Vec<_> = ends
             .iter()
             .map(|(lead, state)| (state, lead.wake_ups.as_slice()))
             .collect();
-        if let Err(error) = self.journal.settle(&ended, now, rules).await {
+        if let Err(error) = self.journal.update_index(&ended, now, rules).await {
             round.report.failures.push(error.to_string());
         }
+    }
+
+    /// The request that was read. An incident owes nothing but notifications.
+    async fn request_of(
+        &self,
+        lead: &DueStream,
+        read: Result<Option<History>, JournalError>,
+        round: &mut Round,
+    ) -> Option<State> {
+        match read.map(|history| history.map(|history| history.stream_state)) {
+            Ok(Some(StreamState::Request(state))) => return Some(*state),
+            Ok(Some(incident @ StreamState::Incident(_))) => {
+                round.owing.push((lead.wake_ups.clone(), incident));
+            }
+            Ok(None) => self.forget(lead, round).await,
+            Err(error) => round.report.failures.push(error.to_string()),
+        }
+        None
     }
 
     /// Delivers the notifications that are due. A target that fails is left to the next sweep.
@@ -205,7 +216,9 @@ impl App {
                     .deliver_due(state.clone(), &failures, false, deadline)
                     .await?;
                 let now = self.now();
-                self.journal.settle(&[(&state, wake_ups)], now, rules).await
+                self.journal
+                    .update_index_after(&state, wake_ups, now, rules)
+                    .await
             });
             let failed = join_all(delivered)
                 .await

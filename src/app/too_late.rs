@@ -9,7 +9,7 @@ impl App {
     /// Refuses a request that would begin too late.
     pub(super) async fn refuse_late(&self, case: &Case<'_>, problem: Problem) -> (Ending, Answer) {
         let (received, problems) = (case.received.clone(), vec![problem.clone()]);
-        self.record_rejection(case.delivery, received, problems)
+        self.record_rejection(case.incoming.delivery, received, problems)
             .await;
         let answer = Answer {
             problems: vec![problem],

@@ -75,8 +75,12 @@ impl Reader<'_> {
     }
 
     fn on(&mut self, raw: &RawNotify) -> Vec<NoticeKind> {
+        let of_tickets = *raw.preset.get_ref() != Preset::Webhook && raw.map.is_none();
         let Some(written) = &raw.on else {
-            return NoticeKind::ALL.to_vec();
+            let all = NoticeKind::ALL.iter().copied();
+            return all
+                .filter(|on| !(of_tickets && on.has_no_ticket()))
+                .collect();
         };
         if written.is_empty() {
             self.problem(
@@ -88,6 +92,12 @@ impl Reader<'_> {
         let mut on = Vec::new();
         for kind in written {
             match kind.get_ref().parse() {
+                Ok(known) if of_tickets && NoticeKind::has_no_ticket(known) => {
+                    let problem =
+                        format!("on: {known} belongs to no ticket that this preset knows");
+                    let remedy = "use preset = \"webhook\", or a `map` of yours";
+                    self.problem(kind, problem, remedy);
+                }
                 Ok(known) => on.push(known),
                 Err(Problem {
                     problem, remedy, ..

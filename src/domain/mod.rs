@@ -4,6 +4,7 @@
 mod action;
 mod cloud_error;
 mod danger;
+mod difference;
 mod digest;
 mod fault;
 mod fields;
@@ -28,6 +29,7 @@ mod visible;
 pub use action::Action;
 pub use cloud_error::{CloudError, ErrorClass, Family};
 pub use danger::{Danger, Warning};
+pub use difference::{Difference, Drifted};
 pub use fault::Fault;
 pub use ids::{AccountId, BlueprintId, CvmImageId, Identity, ImageRef, NotifyName, SourceName};
 pub use json::{JsonFlaw, UniqueKeys, read_json};

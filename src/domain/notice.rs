@@ -27,6 +27,10 @@ spelled! {
         Revoked = "revoked",
         /// The share has expired, and an attempt to revoke it failed.
         Overdue = "overdue",
+        /// An authenticated delivery is no valid request.
+        Rejected = "rejected",
+        /// The scheduled comparison found that the cloud's shares differ from the journal.
+        Drifted = "drifted",
     }
 }
 
@@ -70,9 +74,17 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Whether it subscribes to this subject for requests of `source`.
-    pub fn wants(&self, on: NoticeKind, source: &SourceName) -> bool {
-        self.on.contains(&on) && (self.sources.is_empty() || self.sources.contains(source))
+    /// Whether it subscribes to this subject for requests or deliveries of `source`.
+    pub fn wants(&self, on: NoticeKind, source: Option<&SourceName>) -> bool {
+        let of_source = |source| self.sources.is_empty() || self.sources.contains(source);
+        self.on.contains(&on) && source.is_none_or(of_source)
+    }
+}
+
+impl NoticeKind {
+    /// Whether it is for the operator: no ticket is known that a comment could go to.
+    pub fn has_no_ticket(self) -> bool {
+        matches!(self, Self::Rejected | Self::Drifted)
     }
 }
 
@@ -86,8 +98,19 @@ pub struct NoticeRules {
 }
 
 impl NoticeRules {
-    /// Whether some target subscribes to this subject for requests of `source`.
-    pub fn want(&self, on: NoticeKind, source: &SourceName) -> bool {
-        self.subscriptions.iter().any(|one| one.wants(on, source))
+    /// The targets that subscribe to this subject for requests or deliveries of `source`.
+    pub fn targets(
+        &self,
+        on: NoticeKind,
+        source: Option<&SourceName>,
+    ) -> impl Iterator<Item = &NotifyName> {
+        let wanting = self.subscriptions.iter();
+        let wanting = wanting.filter(move |one| one.wants(on, source));
+        wanting.map(|one| &one.name)
+    }
+
+    /// Whether some target subscribes to this subject for requests or deliveries of `source`.
+    pub fn want(&self, on: NoticeKind, source: Option<&SourceName>) -> bool {
+        self.targets(on, source).next().is_some()
     }
 }

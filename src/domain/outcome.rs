@@ -131,6 +131,17 @@ impl ItemResult {
     }
 }
 
+impl fmt::Display for ItemResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (item, words) = (&self.item, self.kind.in_words());
+        match (&self.called_off_by, &self.kind) {
+            (Some(cancel), _) => write!(f, "{item}: called off by {cancel}"),
+            (None, ResultKind::Failed { code, .. }) => write!(f, "{item}: {words} {code}"),
+            (None, _) => write!(f, "{item}: {words}"),
+        }
+    }
+}
+
 spelled! {
     /// A request's status. The names are part of the answer's format.
     Status {

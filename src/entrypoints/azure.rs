@@ -19,6 +19,10 @@ const DEFAULT_PREFIX: &str = "api";
 /// The application setting that overrides `host.json`; its name is case-insensitive.
 const PREFIX_SETTING: &str = "azurefunctionsjobhost__extensions__http__routeprefix";
 
+/// The name of a function whose timer compares the cloud with the journal. Every other timer sweeps: a
+/// timer's event has no text of its own.
+const DRIFT: &str = "drift";
+
 /// The host's configuration of routes and forwarding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handler {
@@ -84,6 +88,9 @@ impl Handler {
 
 async fn invoke(app: &Arc<App>, function: &str, body: &[u8], deadline: Deadline) -> Invocation {
     match event_of(function, body) {
+        Ok(Event::Timer) if function.eq_ignore_ascii_case(DRIFT) => {
+            invocation::drift(app, deadline).await
+        }
         Ok(Event::Timer) => invocation::sweep(app, deadline).await,
         Ok(Event::Message(message)) => message::all_or_error(app, vec![message], deadline).await,
         Err(problem) => Invocation::unknown_event(&Problem::new(

@@ -2,9 +2,10 @@
 //! senders on the same port. In: a request. Out: the response, with the header that marks a failed
 //! event.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::{App, Deadline};
 use crate::domain::read_json;
@@ -28,12 +29,27 @@ pub(crate) async fn respond_to(
     }
 }
 
+/// The time between two comparisons: each reads the whole journal and calls the cloud, and any HTTP
+/// sender can ask for one.
+const BETWEEN_COMPARISONS: Duration = Duration::from_secs(600);
+
+/// When the newest comparison began.
+static COMPARED: Mutex<Option<Instant>> = Mutex::new(None);
+
 /// Answers an event invocation. Any HTTP sender can imitate one, so it is untrusted: a timer event
-/// starts a sweep, which changes only due work; every other event is refused.
+/// starts a sweep, which changes only due work, or now and then a comparison, which changes
+/// nothing; every other event is refused.
 async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
     let event = read_json(body).unwrap_or_default();
     let timer = event.get("triggerTime").is_some() && event.get("triggerName").is_some();
-    let Invocation { outcome, answer } = if timer {
+    let payload = event.get("payload").and_then(Value::as_str);
+    let drift = payload.is_some_and(invocation::asks_for_drift);
+    let Invocation { outcome, answer } = if timer && drift && may_compare() {
+        invocation::drift(app, deadline).await
+    } else if timer && drift {
+        let text = "the cloud was compared with the journal less than ten minutes ago";
+        Invocation::failed(Outcome::Busy, text.to_owned())
+    } else if timer {
         invocation::sweep(app, deadline).await
     } else {
         let text = "event invocations are supported for timers only; send deliveries through an HTTP trigger";
@@ -45,4 +61,14 @@ async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
             .with_status(404)
             .with_header("x-fc-status", "404"),
     }
+}
+
+/// Whether a comparison may begin now.
+fn may_compare() -> bool {
+    let mut newest = COMPARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let free = newest.is_none_or(|at| at.elapsed() >= BETWEEN_COMPARISONS);
+    if free {
+        *newest = Some(Instant::now());
+    }
+    free
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::{App, Deadline};
-use crate::domain::{JsonFlaw, Problem};
+use crate::domain::{JsonFlaw, Problem, read_json};
 
 use super::outcome::Outcome;
 
@@ -63,6 +63,11 @@ pub(crate) fn of_one_trigger(event: &Value, marks: &[&str]) -> Result<(), Proble
     }
 }
 
+/// Whether a timer's text asks for a comparison: `{"task":"drift"}`. Any other text is for a sweep.
+pub(crate) fn asks_for_drift(text: &str) -> bool {
+    read_json(text.as_bytes()).is_ok_and(|task| task == json!({ "task": "drift" }))
+}
+
 /// Runs one sweep for a schedule or timer of any host.
 pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
     let swept = app.sweep(deadline).await;
@@ -81,7 +86,7 @@ pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
 /// Compares the cloud with the journal for a schedule. A difference is an error, so that the host shows
 /// it.
 pub(crate) async fn drift(app: &App, deadline: Deadline) -> Invocation {
-    match Box::pin(app.drift(&[], deadline)).await {
+    match Box::pin(app.drift_task(deadline)).await {
         Ok(report) if report.agrees() => Invocation::answered(Outcome::Done, json!(report)),
         Ok(report) => Invocation::failed(Outcome::Drifted, json!(report).to_string()),
         Err(error) => Invocation::failed(Outcome::Unavailable, error.to_string()),

@@ -147,7 +147,7 @@ impl Chain {
     pub fn answered(&self) -> bool {
         match &self.stream_state {
             Some(StreamState::Request(state)) => state.status() != Status::Pending,
-            Some(StreamState::Conflict(_) | StreamState::Rejected(_)) => true,
+            Some(StreamState::Incident(_)) => true,
             None => false,
         }
     }
@@ -174,6 +174,7 @@ impl Chain {
                 record.at,
                 rejection.slot,
             )),
+            Event::Drifted(drift) => Some(StreamId::of_drift(record.at, drift.slot)),
             _ => None,
         };
         if named_after.is_some_and(|stream| stream != self.stream) {

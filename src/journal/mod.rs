@@ -34,18 +34,19 @@ mod testing;
 pub use chain::{Chain, File, Finding};
 pub use location::{Bucket, JournalLocation};
 pub use record::{
-    CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, FailedNotification, Flaw, Intent,
-    Lease, Notified, Progress, Received, Record, Rejection, Reopening, Stored, StreamId, Worker,
+    CallNote, CallOff, Conflict, Deferral, Drift, Event, FailedAttempt, FailedNotification, Flaw,
+    Intent, Lease, Notified, Progress, Received, Record, Rejection, Reopening, Stored, StreamId,
+    Worker,
 };
 pub use state::{
-    Affected, BrokenRecord, Grant, Head, NotificationState, Owed, Phase, Receiver, Standing, State,
-    StreamState, WakeUp, Work,
+    Affected, BrokenRecord, Grant, Head, Incident, NotificationState, Owed, Phase, Receiver,
+    Standing, State, StreamState, Subject, WakeUp, Work,
 };
 pub use state::{
     MAX_CLOCK_DIFFERENCE, MAX_COVER, MAX_LEASE, MAX_PAUSE_OF_REVOCATION, MAX_PAUSE_OF_WORK,
 };
 pub use store::{
     Access, AppendError, Claim, History, Index, Journal, JournalError, MAX_PAUSE, NewestFirst,
-    Opened, Opening, Pass, PlaceError, Report, RequestFiles, Retirement, Sealing, StoreFault,
-    Unsealed, WorkerLease,
+    Opened, Opening, Pass, PlaceError, Recorded, Report, RequestFiles, Retirement, Sealing,
+    StoreFault, Unsealed, WorkerLease,
 };

@@ -5,13 +5,14 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::record::{
-    CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, FailedNotification, Intent, Lease,
-    Notified, Progress, Received, Record, Rejection, Reopening, Stored, StreamId, VERSION, Worker,
+    CallNote, CallOff, Conflict, Deferral, Drift, Event, FailedAttempt, FailedNotification, Intent,
+    Lease, Notified, Progress, Received, Record, Rejection, Reopening, Stored, StreamId, VERSION,
+    Worker,
 };
 use super::{Journal, JournalError, Opened, Opening, StreamState};
 use crate::domain::{
-    AccountId, Identity, Item, ItemResult, Notice, NoticeKind, Problem, ResultKind, ServedRegions,
-    ShareRequest, Status, Timestamp, Verdict,
+    AccountId, Difference, Drifted, Identity, Item, ItemResult, Notice, NoticeKind, Problem,
+    ResultKind, ServedRegions, ShareRequest, Status, Timestamp, Verdict,
 };
 
 /// Seconds after the claim at which the share ends.
@@ -112,6 +113,7 @@ pub(super) fn intent(identity: Identity, request: ShareRequest, lease: Option<i6
         request,
         verdict: verdict(true),
         absent: false,
+        adopts: false,
         lease: lease.map(|seconds| Lease { until: at(seconds) }),
     }
 }
@@ -239,6 +241,15 @@ pub(super) fn rejected() -> Event {
     })
 }
 
+pub(super) fn drifted() -> Event {
+    Event::Drifted(Drift::of(&[Drifted {
+        image: "lhbp-6jc6l8yb".to_owned(),
+        region: "ap-singapore".to_owned(),
+        to: "700000164995".to_owned(),
+        difference: Difference::Unknown,
+    }]))
+}
+
 pub(super) fn conflict() -> Event {
     Event::Conflict(Conflict {
         identity: identity("CHG0030192"),
@@ -280,6 +291,7 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
         notification_failed("desk", NoticeKind::Completed, 5, 1, Some(120)),
         conflict(),
         rejected(),
+        drifted(),
     ]
 }
 
@@ -391,9 +403,7 @@ pub(super) async fn deliver(journal: &Journal, opening: Opening) -> Result<Opene
     let stream = StreamId::of(&opening.identity);
     match journal.look_up(stream).await? {
         Some(StreamState::Request(state)) => Ok(Opened::Existing(state)),
-        Some(StreamState::Conflict(_) | StreamState::Rejected(_)) => {
-            Err(JournalError::NotARequest { stream })
-        }
+        Some(StreamState::Incident(_)) => Err(JournalError::NotARequest { stream }),
         None => journal.open_request(opening).await,
     }
 }

@@ -4,8 +4,8 @@
 
 mod address;
 mod auth;
+mod event;
 mod message;
-mod outcome_event;
 mod preset;
 mod schedule;
 mod sigv4;
@@ -13,8 +13,8 @@ mod template;
 
 pub use address::{Address, PathError};
 pub use auth::Auth;
+pub use event::{Extras, marker, notification_event, webhook_id};
 pub use message::{Find, Look, Message, Method};
-pub use outcome_event::{Extras, marker, outcome_event, webhook_id};
 pub use preset::{AuthNeed, Preset};
 pub use schedule::{next_attempt, retry_after};
 pub use sigv4::AwsKey;

@@ -85,8 +85,8 @@ impl RefusedChain {
     }
 
     /// The results with the reason for each account, and what became of the publication.
-    pub fn settle(&self, results: Vec<ItemResult>, publication: &Publication) -> Vec<ItemResult> {
-        let settle = |result: ItemResult| match (&result.item, &result.kind) {
+    pub fn explain(&self, results: Vec<ItemResult>, publication: &Publication) -> Vec<ItemResult> {
+        let explain = |result: ItemResult| match (&result.item, &result.kind) {
             (Item::Account(_), kind) if refusing_code(kind, self.published_here).is_some() => {
                 ItemResult {
                     kind: self.refusal(publication),
@@ -99,7 +99,7 @@ impl RefusedChain {
             },
             _ => result,
         };
-        results.into_iter().map(settle).collect()
+        results.into_iter().map(explain).collect()
     }
 
     fn refusal(&self, publication: &Publication) -> ResultKind {
@@ -275,7 +275,7 @@ mod tests {
                 "could not be taken out of Lighthouse again: ResourceInUse.ImageInUse",
             ),
         ] {
-            let settled = refused.settle(results.clone(), &publication);
+            let settled = refused.explain(results.clone(), &publication);
             let ResultKind::Failed { code, message, .. } = &settled[1].kind else {
                 panic!("{settled:?}")
             };

@@ -51,7 +51,7 @@ pub struct Plan {
     settled: Vec<ItemResult>,
     readable: bool,
     resumed: bool,
-    settling: bool,
+    waits_for_image: bool,
 }
 
 impl Plan {
@@ -77,7 +77,7 @@ impl Plan {
             settled,
             readable: seen.readable || seen.unreadable.as_ref().is_some_and(read_later),
             resumed: observed_before,
-            settling: request.action == Action::Share
+            waits_for_image: request.action == Action::Share
                 && matches!(seen.readiness, Readiness::Later(_)),
         }
     }
@@ -109,8 +109,8 @@ impl Plan {
     }
 
     /// Whether the image is in a passing state in which it cannot be shared.
-    pub fn settling(&self) -> bool {
-        self.settling
+    pub fn waits_for_image(&self) -> bool {
+        self.waits_for_image
     }
 
     /// Whether no call is needed.
@@ -285,7 +285,7 @@ impl fmt::Display for Plan {
                 f.write_str("\n")?;
             }
             write!(f, "{}. {} {stage}", index + 1, self.region)?;
-            if self.settling {
+            if self.waits_for_image {
                 f.write_str(" (once the image is NORMAL)")?;
             }
         }

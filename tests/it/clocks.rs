@@ -2,8 +2,10 @@
 
 use serde_json::json;
 use sharehook::clock::system_now;
+use sharehook::domain::Status;
 use sharehook_sandbox::{SandboxOptions, Site};
 
+use crate::support::store::Break;
 use crate::support::{ACCOUNTS, BLUEPRINT, CVM_IMAGE, Place, World, deadline, request};
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
@@ -57,6 +59,38 @@ async fn the_rebuilt_index_leads_to_it_too() {
     assert!(!due.is_empty());
     assert!(!world.sweep().await.failed());
     assert!(world.has(BLUEPRINT).is_empty());
+}
+
+/// A worker whose clock was ahead took a lease of 400 days and died. Nobody waits for its end.
+#[tokio::test]
+async fn a_lease_of_a_wrong_clock_ends_when_the_clock_is_right() {
+    for redelivered in [true, false] {
+        let mut world = World::new().await;
+        world.sweep().await;
+        let right = world.now();
+        world.advance(AHEAD);
+        world.fuse.arm_at("000000.json", Break::CrashAfter);
+        let share = request("CHG1", json!({"accounts": ONE}));
+        let died = tokio::select! {
+            _ = world.deliver(&share) => false,
+            () = world.fuse.crashed() => true,
+        };
+        assert!(died && world.has(BLUEPRINT).is_empty());
+        world.restart();
+        world.clock.set(right);
+        if redelivered {
+            let (_, answer) = world.deliver(&share).await;
+            assert_eq!(answer.status, Status::Completed);
+        } else {
+            // The index has the wrong instant. The daily pass puts it right.
+            world.advance(24 * HOUR);
+            let report = world.sweep().await;
+            assert_eq!(report.failures, [""; 0]);
+            world.sweep().await;
+        }
+        assert_eq!(world.has(BLUEPRINT), ONE, "{redelivered}");
+        world.verify().await.unwrap();
+    }
 }
 
 #[tokio::test]

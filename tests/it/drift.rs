@@ -2,8 +2,8 @@
 //! that no grant covers.
 
 use serde_json::json;
-use sharehook::app::{Difference, DriftReport, RevokeNowError};
-use sharehook::domain::Status;
+use sharehook::app::{DriftReport, RevokeNowError};
+use sharehook::domain::{Difference, Status};
 use sharehook_sandbox::{Site, World as Cloud};
 
 use crate::support::process::{Process, post, run};

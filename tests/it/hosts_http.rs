@@ -140,6 +140,10 @@ async fn azure_forwards_http_under_its_prefix_and_posts_queue_messages() {
         hosted.post("/Timer", &event("azure-timer.json")).await.0,
         200
     );
+    let (status, answer) = hosted.post("/Drift", &event("azure-timer.json")).await;
+    assert_eq!(status, 200, "{answer}");
+    let report: Value = serde_json::from_str(answer["Logs"][0].as_str().unwrap()).unwrap();
+    assert!(report["remedies"].is_object(), "{report}");
 
     // Another queue's function, an HTTP request in an envelope, and the same envelope by the HTTP
     // route.
@@ -191,6 +195,12 @@ async fn function_compute_starts_stops_and_sweeps_but_is_not_trusted() {
     let timer =
         json!({"triggerTime": "2026-11-02T06:55:00Z", "triggerName": "sweep", "payload": ""});
     assert_eq!(hosted.post("/invoke", &timer).await.0, 200);
+    let mut compare = timer.clone();
+    compare["payload"] = json!("{\"task\": \"drift\"}");
+    let (status, report) = hosted.post("/invoke", &compare).await;
+    assert_eq!((status, &report["compared"]), (200, &json!(0)), "{report}");
+    // A stranger could ask for it again and again.
+    assert_eq!(hosted.post("/invoke", &compare).await.0, 404);
     let refused = sharehook::cloud::http_client()
         .unwrap()
         .post(format!("{}/invoke", hosted.url))

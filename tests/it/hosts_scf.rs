@@ -268,6 +268,10 @@ async fn each_trigger_of_scf_is_served_and_a_bad_event_costs_only_itself() {
     );
     let timer = json!({"Type": "Timer", "TriggerName": "sweep", "Time": "2026-11-02T06:55:00Z", "Message": ""});
     assert!(function.answered(&timer).await.get("status").is_none());
+    let mut timer = timer;
+    timer["Message"] = json!("{\"task\": \"drift\"}");
+    let compared = function.answered(&timer).await;
+    assert!(compared["remedies"].is_object(), "{compared}");
 
     // Who is not listed gains nothing, however the event is shaped.
     function

@@ -9,6 +9,7 @@
     clippy::indexing_slicing
 )]
 
+mod adopt;
 mod aws_secrets;
 mod bad_input;
 mod clocks;
@@ -35,6 +36,7 @@ mod grants;
 mod hosts;
 mod hosts_http;
 mod hosts_scf;
+mod incidents;
 mod init;
 mod killed;
 mod laws;
@@ -43,6 +45,7 @@ mod mistakes;
 mod notify;
 mod notify_presets;
 mod notify_processes;
+mod notify_targets;
 mod observe;
 mod odd_files;
 mod operators_fault;

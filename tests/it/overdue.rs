@@ -3,7 +3,8 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use sharehook::app::{Difference, Standing, SweepReport};
+use sharehook::app::{Standing, SweepReport};
+use sharehook::domain::Difference;
 use sharehook::domain::Timestamp;
 
 use crate::support::process::{Process, run};

@@ -334,6 +334,19 @@ async fn the_commands_say_what_became_of_it() {
             .count(),
         2
     );
+    assert_eq!(done(&["audit", "seal"]).0, Some(0));
+    let (code, proof) = done(&["audit", "prove", "CHG1"]);
+    assert_eq!(code, Some(0), "{proof}");
+    std::fs::write(world.folder.path().join("proof.json"), &proof).unwrap();
+    let (_, key) = done(&["audit", "key"]);
+    let check = ["audit", "check-proof", "proof.json", "--key", key.trim()];
+    let (code, text) = done(&check);
+    assert_eq!(code, Some(0), "{text}");
+    let story = "reopened by jira/carol@example.com: corrected; allowed by";
+    assert!(text.contains(story), "{text}");
+    let forged = proof.replace("carol", "david");
+    std::fs::write(world.folder.path().join("proof.json"), forged).unwrap();
+    assert_eq!(done(&check).0, Some(2));
     let (code, text) = done(&["requests", "--rejected"]);
     assert_eq!(code, Some(0));
     assert!(

@@ -73,7 +73,7 @@ fn journal(config: &Config) -> Vec<Warning> {
 fn unseen_denials(config: &Config) -> impl Iterator<Item = Warning> {
     let rules = config.notice_rules();
     config.sources.iter().filter_map(move |source| {
-        let told = rules.want(NoticeKind::Denied, &source.name);
+        let told = rules.want(NoticeKind::Denied, Some(&source.name));
         let unseen = source.replies.replies == Replies::Accepted && !told;
         unseen.then(|| {
             let problem = format!(

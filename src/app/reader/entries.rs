@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use crate::domain::{Fault, Item, NoticeKind, NoticeRules, NotifyName, Status, Timestamp, spelled};
 use crate::journal::{
-    Grant, History, NotificationState, Owed, Phase, Rejection, Standing, State, StreamState,
+    Grant, Incident, NotificationState, Owed, Phase, Rejection, Standing, State, StreamState,
+    Subject,
 };
 
 use super::super::answer::Answer;
@@ -205,7 +206,7 @@ impl NotificationStatus {
 pub struct NotificationEntry {
     /// The `[[notify]]`.
     pub notify: NotifyName,
-    /// The request, `source/id`.
+    /// The request as `source/id`, or the incident's stream.
     pub request: String,
     /// Its subject.
     pub on: NoticeKind,
@@ -221,25 +222,25 @@ pub struct NotificationEntry {
 }
 
 impl NotificationEntry {
-    /// The notifications of a request: attempted, and owed under `rules`.
-    pub(super) fn all_of(state: &State, rules: &NoticeRules, now: Timestamp) -> Vec<Self> {
+    /// The notifications of a stream: attempted, and owed under `rules`.
+    pub(super) fn all_of(state: &StreamState, rules: &NoticeRules, now: Timestamp) -> Vec<Self> {
         let attempted = state.attempted_notifications().iter();
         let attempted = attempted.map(|known| Self::of(state, known));
         let owed = state.owed(rules, now);
-        let untried = owed.into_iter().filter(|owed| owed.attempt == 1);
-        let untried = untried.map(|Owed { notice, at, .. }| Self {
+        let new = owed.into_iter().filter(|owed| owed.attempt == 1);
+        let new = new.map(|Owed { notice, at, .. }| Self {
             notify: notice.notify,
-            request: state.identity().to_string(),
+            request: name(state),
             on: notice.on,
             state: NotificationStatus::Owed,
             attempts: 0,
             at,
             why: None,
         });
-        attempted.chain(untried).collect()
+        attempted.chain(new).collect()
     }
 
-    pub(in super::super) fn of(state: &State, known: &NotificationState) -> Self {
+    pub(in super::super) fn of(state: &StreamState, known: &NotificationState) -> Self {
         let (status, at) = match (known.delivered, known.not_before) {
             (true, _) => (NotificationStatus::Sent, known.at),
             (false, Some(next)) => (NotificationStatus::Owed, next),
@@ -247,7 +248,7 @@ impl NotificationEntry {
         };
         Self {
             notify: known.notice.notify.clone(),
-            request: state.identity().to_string(),
+            request: name(state),
             on: known.notice.on,
             state: status,
             attempts: known.attempts,
@@ -268,12 +269,21 @@ pub struct RejectionEntry {
 }
 
 impl RejectionEntry {
-    /// The entry of a rejected delivery's stream; `None` for any other.
-    pub(super) fn of(history: History) -> Option<Self> {
-        let at = history.records.first()?.record.at;
-        match history.stream_state {
-            StreamState::Rejected(rejection) => Some(Self { at, rejection }),
-            StreamState::Request(_) | StreamState::Conflict(_) => None,
+    /// The entry of a rejected delivery; `None` for another incident.
+    pub(super) fn of(incident: &Incident) -> Option<Self> {
+        match incident.subject() {
+            Subject::Rejected(rejection) => Some(Self {
+                at: incident.at(),
+                rejection: rejection.clone(),
+            }),
+            Subject::Conflict(_) | Subject::Drifted(_) => None,
         }
+    }
+}
+
+fn name(state: &StreamState) -> String {
+    match state {
+        StreamState::Request(state) => state.identity().to_string(),
+        StreamState::Incident(incident) => incident.stream().to_string(),
     }
 }

@@ -139,7 +139,7 @@ impl Explanation {
                 .collect(),
             calls: calls.collect(),
             revoked: state.revoked().to_vec(),
-            notifications: NotificationEntry::all_of(state, rules, now),
+            notifications: NotificationEntry::all_of(&history.stream_state, rules, now),
             not_before: request.not_before,
             expires_at: state.expires_at(),
             next: next(state, now),

@@ -5,7 +5,9 @@
 use std::cmp::Reverse;
 
 use crate::domain::{Identity, NoticeRules, Timestamp};
-use crate::journal::{Grant, History, Journal, JournalError, State, StreamId};
+use crate::journal::{
+    Grant, History, Incident, Journal, JournalError, State, StreamId, StreamState,
+};
 
 use super::entries::{GrantEntry, NotificationEntry, RejectionEntry, RequestEntry};
 use super::explanation::Explanation;
@@ -33,7 +35,7 @@ impl<T> Listed<T> {
     }
 
     /// The same with other entries.
-    pub(super) fn with<U>(self, entries: Vec<U>) -> Listed<U> {
+    pub fn with<U>(self, entries: Vec<U>) -> Listed<U> {
         Listed {
             entries,
             flaws: self.flaws,
@@ -131,13 +133,25 @@ impl<'a> JournalReader<'a> {
         &self,
         limit: Option<usize>,
     ) -> Result<Listed<RejectionEntry>, JournalError> {
+        let mut listed = self.incidents(limit, RejectionEntry::of).await?;
+        listed.entries.sort_by_key(|entry| Reverse(entry.at));
+        listed.entries.truncate(limit.unwrap_or(usize::MAX));
+        Ok(listed)
+    }
+
+    /// What `read` gives for each incident, until there are `limit` of them.
+    async fn incidents<T>(
+        &self,
+        limit: Option<usize>,
+        read: impl Fn(&Incident) -> Option<T>,
+    ) -> Result<Listed<T>, JournalError> {
         let (mut entries, mut flaws) = (Vec::new(), Vec::new());
         let mut all = self.journal.newest_first(self.now).await?;
         while let Some(batch) = all.next().await? {
-            for request in &batch.requests {
-                match request.history() {
-                    Ok(Some(history)) => entries.extend(RejectionEntry::of(history)),
-                    Ok(None) => {}
+            for stream in &batch.requests {
+                match stream.history().map(|found| found.map(|h| h.stream_state)) {
+                    Ok(Some(StreamState::Incident(incident))) => entries.extend(read(&incident)),
+                    Ok(Some(StreamState::Request(_)) | None) => {}
                     Err(finding) => flaws.push(finding.to_string()),
                 }
             }
@@ -148,8 +162,6 @@ impl<'a> JournalReader<'a> {
                 break;
             }
         }
-        entries.sort_by_key(|entry| Reverse(entry.at));
-        entries.truncate(limit.unwrap_or(usize::MAX));
         Ok(Listed {
             entries,
             flaws,
@@ -167,9 +179,18 @@ impl<'a> JournalReader<'a> {
         limit: Option<usize>,
     ) -> Result<Listed<NotificationEntry>, JournalError> {
         let all = RequestFilter::default();
-        let listed = self.newest_states(&all, limit).await?;
-        let of = |state: &State| NotificationEntry::all_of(state, self.rules, self.now);
-        let entries = listed.entries.iter().flat_map(of).collect();
+        let mut listed = self.newest_states(&all, limit).await?;
+        let incidents = self.incidents(limit, |incident| Some(incident.clone()));
+        let incidents = incidents.await?;
+        listed.flaws.extend(incidents.flaws);
+        listed.flaws.sort();
+        listed.flaws.dedup();
+        let requests = std::mem::take(&mut listed.entries).into_iter();
+        let requests = requests.map(|state| StreamState::Request(Box::new(state)));
+        let incidents = incidents.entries.into_iter();
+        let incidents = incidents.map(|incident| StreamState::Incident(Box::new(incident)));
+        let of = |state| NotificationEntry::all_of(&state, self.rules, self.now);
+        let entries = requests.chain(incidents).flat_map(of).collect();
         Ok(listed.with(entries))
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_target_is_told_everything_unless_it_says_otherwise() {
+fn a_target_gets_every_outcome_unless_it_says_otherwise() {
     let mut vars = good_vars();
     vars.insert("NOTIFY_SECRET".into(), "whsec_x".into());
     let read = |more: &str| {
@@ -14,10 +14,26 @@ fn a_target_is_told_everything_unless_it_says_otherwise() {
     let desk = &all.notify[0].subscription;
     assert_eq!(desk.on.len(), crate::domain::NoticeKind::ALL.len());
     let jira = "jira".parse().unwrap();
-    assert!(desk.wants(crate::domain::NoticeKind::Denied, &jira));
+    assert!(desk.wants(crate::domain::NoticeKind::Denied, Some(&jira)));
     let some = read("on = [\"denied\"]\nsources = [\"queue\"]").unwrap();
     let desk = &some.notify[0].subscription;
-    assert!(!desk.wants(crate::domain::NoticeKind::Denied, &jira));
+    assert!(!desk.wants(crate::domain::NoticeKind::Denied, Some(&jira)));
+    // What belongs to no ticket is nothing for a preset that comments on tickets.
+    let jira = NOTIFY
+        .replace("\"webhook\"", "\"jira\"")
+        .replace("secret =", "auth.basic =");
+    let read_jira = |more: &str| {
+        let text = format!("{GOOD}{jira}{more}");
+        Config::read("sharehook.toml", &text, &vars, &AwsSecrets::new())
+    };
+    let on = read_jira("").unwrap().notify.remove(0).subscription.on;
+    assert!(
+        on.iter().all(|on| !on.has_no_ticket()) && on.len() == 7,
+        "{on:?}"
+    );
+    let refused = read_jira("on = [\"denied\", \"rejected\"]").unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains("rejected belongs to no ticket"), "{text}");
     for (more, line, why) in [
         ("on = [\"finished\"]", 23, "is no outcome"),
         ("on = []", 19, "on is empty"),

@@ -1,7 +1,6 @@
 //! The command-line arguments.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 #[cfg(feature = "cli")]
@@ -9,7 +8,9 @@ use clap::ValueEnum;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::audit_args::Audit;
-use super::list_args::{ExplainOptions, GrantsOptions, JournalPlace, RequestsOptions};
+use super::list_args::{
+    ExplainOptions, GrantsOptions, JournalPlace, NotifyOptions, RequestsOptions,
+};
 
 #[cfg(feature = "sandbox")]
 use crate::domain::Site;
@@ -234,18 +235,6 @@ pub(crate) struct RevokeOptions {
 }
 
 #[derive(Debug, ClapArgs)]
-pub(crate) struct NotifyOptions {
-    /// Deliver again what a [[notify]] did not get for a request
-    #[arg(long, value_name = "NAME/ID", conflicts_with_all = ["limit", "journal"])]
-    pub(crate) retry: Option<String>,
-    /// Only those of the newest requests, this many
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<NonZeroUsize>,
-    #[command(flatten)]
-    pub(crate) place: JournalPlace,
-}
-
-#[derive(Debug, ClapArgs)]
 pub(crate) struct SweepOptions {
     /// Rebuild the index of due work from the records first
     #[arg(long)]
@@ -263,9 +252,21 @@ pub(crate) struct DriftOptions {
     #[arg(long, value_name = "R")]
     pub(crate) region: Option<String>,
     /// Cancel shares without a grant, through policy
-    #[arg(long, requires = "requester")]
+    #[arg(long, requires = "requester", conflicts_with = "adopt")]
     pub(crate) revoke_unknown: bool,
-    /// The trusted source and requester of the cancellation
+    /// Put shares without a grant under a ticket and an expiry, through policy
+    #[arg(long, requires_all = ["requester", "ticket", "expires", "approvers"])]
+    pub(crate) adopt: bool,
+    /// The ticket that approved the adoption
+    #[arg(long, value_name = "ID", requires = "adopt")]
+    pub(crate) ticket: Option<String>,
+    /// When adopted shares expire, counted from now, as in 30d
+    #[arg(long, value_name = "SPAN", requires = "adopt")]
+    pub(crate) expires: Option<String>,
+    /// An approver of the adoption; repeatable
+    #[arg(long = "approved-by", value_name = "NAME", requires = "adopt")]
+    pub(crate) approvers: Vec<String>,
+    /// The trusted source and requester of the cancel or the adoption
     #[arg(long = "as", value_name = "SOURCE/REQUESTER")]
     pub(crate) requester: Option<String>,
     #[command(flatten)]

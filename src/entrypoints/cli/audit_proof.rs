@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::app::find_requests;
+use crate::domain::Verdict;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 use crate::journal::log::{Checkpoint, ConsistencyProof, Proof, ProofFlaw, VerifierKey};
@@ -124,11 +125,7 @@ impl Shown {
         );
         if let Some(Event::Opened(intent)) = history.records.first().map(|one| &one.record.event) {
             let request = &intent.request;
-            let decision = if intent.verdict.allowed {
-                "allowed"
-            } else {
-                "denied"
-            };
+            let decision = decision(&intent.verdict);
             text.push_str(&format!(
                 "\n{}: {} {} asked by {}, approved by {}, {decision} by {}",
                 intent.identity,
@@ -139,6 +136,18 @@ impl Shown {
                 intent.verdict.policies.join(", "),
             ));
         }
+        for stored in &history.records {
+            if let Event::Reopened(reopening) = &stored.record.event {
+                let (by, reason) = (&reopening.by, &reopening.reason);
+                let (decision, policies) = (
+                    decision(&reopening.verdict),
+                    reopening.verdict.policies.join(", "),
+                );
+                text.push_str(&format!(
+                    "\nreopened by {by}: {reason}; {decision} by {policies}"
+                ));
+            }
+        }
         for line in files.iter().filter_map(|file| file.lines().next()) {
             text.push('\n');
             text.push_str(line);
@@ -148,4 +157,8 @@ impl Shown {
             text,
         })
     }
+}
+
+fn decision(verdict: &Verdict) -> &'static str {
+    if verdict.allowed { "allowed" } else { "denied" }
 }

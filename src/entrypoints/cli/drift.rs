@@ -1,10 +1,10 @@
-//! `drift`: compares the cloud's shares with the journal, and on demand cancels shares that the
-//! journal does not have.
+//! `drift`: compares the cloud's shares with the journal, and on demand cancels or adopts shares
+//! without a grant.
 
 use serde_json::json;
 
-use crate::app::{Answer, Deadline, DriftReport, Drifted, Unread};
-use crate::domain::{ImageRef, Region, ServedRegions, Status};
+use crate::app::{Adoption, Answer, Deadline, DriftReport, Unread};
+use crate::domain::{Drifted, ImageRef, Region, ServedRegions, Status};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
 
@@ -22,7 +22,7 @@ const BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit, Failure> {
     let context = &context.calling(&options.cloud).await?;
     // A cancellation is a request: it takes the whole configuration.
-    let app = match options.revoke_unknown {
+    let app = match options.revoke_unknown || options.adopt {
         true => context.start().await?,
         false => context.start_to_read()?,
     };
@@ -34,10 +34,25 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     for flaw in &report.flaws {
         eprintln!("warning: {flaw}");
     }
-    if let (true, Some(by)) = (options.revoke_unknown, requester) {
-        app.cancel_unknown(&mut report, &by.source, &by.requester, deadline)
-            .await
-            .map_err(Failure::usage)?;
+    if let Some(by) = requester {
+        if options.revoke_unknown {
+            app.cancel_unknown(&mut report, &by.source, &by.requester, deadline)
+                .await
+                .map_err(Failure::usage)?;
+        } else if let (true, Some(ticket), Some(expires_in)) =
+            (options.adopt, options.ticket, options.expires)
+        {
+            let adoption = Adoption {
+                ticket,
+                expires_in,
+                approvers: options.approvers,
+                by,
+            };
+            app.adopt(&mut report, &adoption, deadline)
+                .await
+                .map_err(Failure::usage)?;
+        }
+        app.notify_before_answer(deadline).await;
     }
     if context.json {
         outln!("{}", json!(report));
@@ -45,7 +60,8 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
         print(&report, Screen::of_stdout(&context.vars));
     }
     let denied = |answer: &Answer| answer.status == Status::Denied;
-    Ok(if report.cancels.iter().any(denied) {
+    let mut answers = report.cancels.iter().chain(&report.adoptions);
+    Ok(if answers.any(denied) {
         Exit::Refused
     } else if report.agrees() {
         Exit::Done
@@ -91,16 +107,20 @@ fn print(report: &DriftReport, screen: Screen) {
     if !rows.is_empty() {
         outln!("{}\n", table(&columns, &rows, screen));
     }
-    for answer in &report.cancels {
-        let results = answer.results.iter();
-        let results = results.map(|result| format!("{}: {}", result.item, result.kind.in_words()));
+    for (kind, remedy) in &report.remedies {
+        outln!("{kind}: {remedy}");
+    }
+    let cancels = report.cancels.iter().map(|answer| ("cancel", answer));
+    let adoptions = report.adoptions.iter().map(|answer| ("adopt", answer));
+    for (verb, answer) in cancels.chain(adoptions) {
+        let results = answer.results.iter().map(ToString::to_string);
         let refused = answer.refused.iter().map(ToString::to_string);
         let why: Vec<String> = results
             .chain(refused)
             .chain(answer.message.clone())
             .collect();
         let text = format!("{}: {} ({})", answer.id, answer.status, why.join("; "));
-        outln!("cancel {}", indented(7, &text, screen.width));
+        outln!("{verb} {}", indented(verb.len() + 1, &text, screen.width));
     }
     outln!(
         "{} images compared, {} differences",

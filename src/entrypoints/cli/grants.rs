@@ -1,6 +1,6 @@
 //! `grants`: lists the active grants.
 
-use crate::app::{GrantEntry, GrantFilter, Standing};
+use crate::app::{GrantEntry, GrantFilter, ReviewEntry, Standing, review};
 use crate::entrypoints::outcome::Exit;
 
 use super::filters::{known_source, print_list, since, states, subject};
@@ -32,6 +32,12 @@ pub(super) async fn run(context: &Context, options: GrantsOptions) -> Result<Exi
         listed.entries.sort_by_key(|entry| entry.since);
         let older = listed.entries.len().saturating_sub(limit.get());
         listed.entries.drain(..older);
+    }
+    if options.review {
+        let entries = review(&listed.entries, journal.now);
+        let listed = listed.with(entries);
+        let shown = |entries: &[ReviewEntry]| super::review::text(entries);
+        return Ok(print_list(context, &journal, "grants", &listed, shown));
     }
     let screen = Screen::of_stdout(&context.vars);
     let shown = |entries: &[GrantEntry]| grants_table(entries, screen);

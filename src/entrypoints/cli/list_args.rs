@@ -62,6 +62,9 @@ pub(crate) struct GrantsOptions {
     /// Only expired grants that are not revoked yet
     #[arg(long, conflicts_with = "states")]
     pub(crate) expired: bool,
+    /// For recertification: with age, owner and policy, the oldest first
+    #[arg(long)]
+    pub(crate) review: bool,
     #[command(flatten)]
     pub(crate) place: JournalPlace,
 }
@@ -70,6 +73,18 @@ pub(crate) struct GrantsOptions {
 pub(crate) struct ExplainOptions {
     /// A request's id, source/id, or the name of its stream
     pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) place: JournalPlace,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct NotifyOptions {
+    /// Deliver again what a [[notify]] did not get for a request
+    #[arg(long, value_name = "NAME/ID", conflicts_with_all = ["limit", "journal"])]
+    pub(crate) retry: Option<String>,
+    /// Only those of the newest requests, this many
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) place: JournalPlace,
 }

@@ -35,6 +35,7 @@ mod reading;
 mod reloads;
 mod report;
 mod requests;
+mod review;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;

@@ -6,15 +6,17 @@ use serde_json::Value;
 use crate::domain::Problem;
 use crate::entrypoints::http::HttpRequest;
 use crate::entrypoints::http::event as http_event;
-use crate::entrypoints::invocation::of_one_trigger;
+use crate::entrypoints::invocation::{asks_for_drift, of_one_trigger};
 use crate::entrypoints::message::Message;
 
 /// The events of supported triggers.
 pub(super) enum Shape {
     /// A function URL, or the former API gateway.
     Http(Box<HttpRequest>),
-    /// A timer, which starts a sweep. Its message is ignored.
+    /// A timer.
     Sweep,
+    /// A timer whose message is `{"task":"drift"}`.
+    Drift,
     /// A TDMQ (formerly CMQ) topic, or EventBridge. The host repeats a failed event and finally
     /// keeps it.
     Messages(Vec<Message>),
@@ -55,7 +57,11 @@ pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
     let refused = |problem: &str| Problem::new("event", problem, SERVED);
     of_one_trigger(event, &TRIGGER_MARKS)?;
     if is_timer(event) {
-        return Ok(Shape::Sweep);
+        let message = event.get("Message").and_then(Value::as_str);
+        return Ok(match message.is_some_and(asks_for_drift) {
+            true => Shape::Drift,
+            false => Shape::Sweep,
+        });
     }
     if let Some(records) = event.get("Records") {
         let records = records.as_array().filter(|records| !records.is_empty());

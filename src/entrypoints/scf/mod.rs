@@ -30,6 +30,7 @@ pub(super) async fn answer(app: &Arc<App>, event: &Value, deadline: Deadline) ->
             Invocation::answered(outcome, http_event::response(Form::Version1, response))
         }
         Ok(Shape::Sweep) => invocation::sweep(app, deadline).await,
+        Ok(Shape::Drift) => invocation::drift(app, deadline).await,
         Ok(Shape::Messages(messages)) => message::all_or_error(app, messages, deadline).await,
         Ok(Shape::Stream(messages)) => stream(app, messages, deadline).await,
         Err(problem) => Invocation::unknown_event(&problem),

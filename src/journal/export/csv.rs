@@ -3,7 +3,7 @@
 //! text comes from tickets.
 
 use super::entry::Entry;
-use crate::domain::{ItemResult, ResultKind, visible};
+use crate::domain::{ItemResult, visible};
 use crate::journal::record::{CallNote, Event};
 
 /// The columns.
@@ -24,6 +24,7 @@ fn row(entry: &Entry<'_>) -> String {
     let identity = match (&record.event, entry.intent) {
         (Event::Conflict(conflict), _) => conflict.identity.to_string(),
         (Event::Rejected(rejection), _) => rejection.source.to_string(),
+        (Event::Drifted(_), _) => "drift".to_owned(),
         (_, Some(intent)) => intent.identity.to_string(),
         _ => String::new(),
     };
@@ -56,7 +57,7 @@ fn row(entry: &Entry<'_>) -> String {
                 .map(|at| at.to_string()),
         ),
         text(entry.verdict().map(|verdict| verdict.policies.join(" "))),
-        results.iter().map(result).collect::<Vec<_>>().join("; "),
+        joined(results),
         calls.iter().map(call).collect::<Vec<_>>().join("; "),
         record.stream.to_string(),
         entry.stored.hash.clone(),
@@ -73,15 +74,9 @@ fn row(entry: &Entry<'_>) -> String {
         .join(",")
 }
 
-fn result(result: &ItemResult) -> String {
-    if let Some(cancel) = &result.called_off_by {
-        return format!("{}: called off by {cancel}", result.item);
-    }
-    let words = result.kind.in_words();
-    match &result.kind {
-        ResultKind::Failed { code, .. } => format!("{}: {words} {code}", result.item),
-        _ => format!("{}: {words}", result.item),
-    }
+fn joined(results: &[ItemResult]) -> String {
+    let results: Vec<String> = results.iter().map(ToString::to_string).collect();
+    results.join("; ")
 }
 
 fn call(call: &CallNote) -> String {

@@ -9,7 +9,7 @@ use crate::journal::record::{Event, FailedNotification, Intent, Notified, Receiv
 pub struct Entry<'a> {
     /// The record.
     pub stored: &'a Stored,
-    /// Record 0's intent; none for a conflict.
+    /// Record 0's intent; none for an incident.
     pub intent: Option<&'a Intent>,
     /// Whether a revocation is in progress.
     pub revoking: bool,
@@ -79,6 +79,7 @@ impl<'a> Entry<'a> {
             Event::Reopened(_) => "reopened",
             Event::Conflict(_) => "conflict",
             Event::Rejected(_) => "rejected",
+            Event::Drifted(_) => "drifted",
         }
     }
 
@@ -113,6 +114,7 @@ impl<'a> Entry<'a> {
             }
             Event::Reopened(reopening) => format!("reopened by {}", reopening.by),
             Event::Conflict(_) | Event::Rejected(_) => "refused".to_owned(),
+            Event::Drifted(drift) => format!("{} differences", drift.count),
             _ => String::new(),
         }
     }

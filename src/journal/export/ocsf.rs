@@ -123,6 +123,7 @@ fn activity(entry: &Entry<'_>) -> Activity {
         Event::Deferred(_) => Activity::Other("Deferral"),
         Event::Reopened(_) => Activity::Other("Reopening"),
         Event::Rejected(_) => Activity::Other("Rejection"),
+        Event::Drifted(_) => Activity::Other("Comparison"),
         Event::CalledOff(_) => Activity::Other("Call-off"),
         Event::Cancelled(_) => Activity::Other("Cancellation"),
         Event::Notified(_) | Event::NotificationFailed(_) => Activity::Other("Notification"),
@@ -153,6 +154,7 @@ fn end(entry: &Entry<'_>) -> End {
         Event::NotificationFailed(_) => End::Failure("NotDelivered".to_owned()),
         Event::Conflict(_) => End::Failure("Conflict".to_owned()),
         Event::Rejected(_) => End::Failure("Invalid".to_owned()),
+        Event::Drifted(_) => End::Failure("Drifted".to_owned()),
         Event::Reopened(reopening) if !reopening.verdict.allowed => of(Status::Denied),
         _ => End::Success,
     }
@@ -372,6 +374,9 @@ fn unmapped(entry: &Entry<'_>) -> Value {
         }
         Event::Rejected(rejection) => {
             unmapped.insert("rejected".to_owned(), json!(rejection));
+        }
+        Event::Drifted(drift) => {
+            unmapped.insert("drifted".to_owned(), json!(drift));
         }
         Event::CalledOff(call_off) => {
             unmapped.insert("called_off".to_owned(), json!(call_off));

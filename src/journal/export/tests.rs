@@ -38,6 +38,7 @@ fn streams() -> Vec<Vec<Stored>> {
             .records,
         StreamBuilder::empty(&id).then(0, 1, conflict()).records,
         StreamBuilder::empty(&id).then(0, 1, rejected()).records,
+        StreamBuilder::empty(&id).then(0, 1, drifted()).records,
         StreamBuilder::opened()
             .then(
                 1,

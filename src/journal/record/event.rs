@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Received;
+use super::drift::Drift;
 use super::rejection::Rejection;
 use super::reopening::Reopening;
 use crate::domain::{
@@ -83,10 +84,12 @@ pub enum Event {
     Notified(Notified),
     /// An attempt to deliver a notification failed; likewise.
     NotificationFailed(FailedNotification),
-    /// The only record of a conflict's stream: a known identity came with other content.
+    /// Record 0 of an incident: a known identity came with other content.
     Conflict(Conflict),
-    /// The only record of its stream: an authenticated delivery is no valid request.
+    /// Record 0 of an incident: an authenticated delivery is no valid request.
     Rejected(Rejection),
+    /// Record 0 of an incident: a scheduled comparison found differences.
+    Drifted(Drift),
 }
 
 impl Event {
@@ -108,7 +111,8 @@ impl Event {
             | Self::Notified(_)
             | Self::NotificationFailed(_)
             | Self::Conflict(_)
-            | Self::Rejected(_) => &[],
+            | Self::Rejected(_)
+            | Self::Drifted(_) => &[],
         }
     }
 
@@ -130,16 +134,29 @@ impl Event {
             | Self::Notified(_)
             | Self::NotificationFailed(_)
             | Self::Conflict(_)
-            | Self::Rejected(_) => &[],
+            | Self::Rejected(_)
+            | Self::Drifted(_) => &[],
         }
     }
 
-    /// Whether it may come between two records of a worker's turn, which goes on after it.
-    pub fn needs_no_claim(&self) -> bool {
+    /// Whether a worker's turn goes on behind it as if it were not there. A call-off may come between
+    /// two records of a turn too, but its worker must plan anew.
+    pub fn leaves_turn_unchanged(&self) -> bool {
         matches!(
             self,
             Self::Cancelled(_) | Self::Notified(_) | Self::NotificationFailed(_)
         )
+    }
+
+    /// Whether both are record 0 of an incident that says the same.
+    pub fn same_incident(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Rejected(one), Self::Rejected(other)) => {
+                one.received.body_digest == other.received.body_digest
+            }
+            (Self::Drifted(one), Self::Drifted(other)) => one.digest == other.digest,
+            _ => false,
+        }
     }
 
     /// Whether its writer needs a new claim before it writes again.
@@ -158,13 +175,14 @@ impl Event {
             | Self::Notified(_)
             | Self::NotificationFailed(_)
             | Self::Conflict(_)
-            | Self::Rejected(_) => true,
+            | Self::Rejected(_)
+            | Self::Drifted(_) => true,
         }
     }
 }
 
 /// The names of events in `type`.
-pub(super) const TYPES: [&str; 16] = [
+pub(super) const TYPES: [&str; 17] = [
     "opened",
     "taken",
     "progress",
@@ -181,6 +199,7 @@ pub(super) const TYPES: [&str; 16] = [
     "notification_failed",
     "conflict",
     "rejected",
+    "drifted",
 ];
 
 /// Who requested what, who approved it, and the verdict; written before any call.
@@ -215,6 +234,9 @@ pub struct Intent {
     /// a later turn finds shared may come from this request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
+    /// An operator adopts shares: what the request finds shared counts as given by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopts: bool,
     /// The first worker's lease; `None` for a denial and for a request that starts later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,

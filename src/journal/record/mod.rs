@@ -2,6 +2,7 @@
 //! format. In: domain values. Out: bytes with a checksum, and back. Does no I/O and reads no clock.
 
 mod bytes;
+mod drift;
 mod event;
 mod flaw;
 mod received;
@@ -11,6 +12,7 @@ mod stream;
 mod worker;
 
 pub use bytes::Stored;
+pub use drift::Drift;
 pub use event::{
     CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, FailedNotification, Intent, Lease,
     Notified, Progress,

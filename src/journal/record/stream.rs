@@ -31,9 +31,14 @@ impl StreamId {
     /// The stream of a delivery that was not understood: one of a bounded number for each source and
     /// day. No id is empty, so it is no request's.
     pub fn of_rejection(source: &SourceName, at: Timestamp, slot: u32) -> Self {
-        let day = at.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string();
         let slot = slot.to_string();
-        Self::digest(&[source.as_str(), "", "rejected", &day, &slot])
+        Self::digest(&[source.as_str(), "", "rejected", &day(at), &slot])
+    }
+
+    /// The stream of a comparison that found differences: one of a bounded number for each day. No
+    /// source has an empty name.
+    pub fn of_drift(at: Timestamp, slot: u32) -> Self {
+        Self::digest(&["", "drift", &day(at), &slot.to_string()])
     }
 
     fn digest(parts: &[&str]) -> Self {
@@ -50,6 +55,10 @@ impl StreamId {
         }
         Self(id)
     }
+}
+
+fn day(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string()
 }
 
 impl fmt::Display for StreamId {

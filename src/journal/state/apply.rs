@@ -1,20 +1,12 @@
 //! Applies records to states. In: a state and the next record. Out: the state after it, or why the
 //! record cannot follow. The same rules check a record before it is written and after it is read.
 
-use crate::domain::{ItemResult, ResultKind, Status, Timestamp};
+use crate::domain::{ItemResult, Status, Timestamp};
 
 use super::super::record::{Deferral, Event, Intent, Progress, Record, Stored, Worker};
+use super::broken_record::{BrokenRecord, broken};
 use super::results::{blueprint, merge};
-use super::{Head, Phase, Revoking, State, StreamState, WakeUp};
-
-/// A record that cannot follow the ones before it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BrokenRecord(String);
-
-pub(super) fn broken<T>(why: impl Into<String>) -> Result<T, BrokenRecord> {
-    Err(BrokenRecord(why.into()))
-}
+use super::{Head, Incident, Phase, Revoking, State, StreamState, Subject, WakeUp};
 
 impl StreamState {
     /// The state after record 0.
@@ -26,11 +18,13 @@ impl StreamState {
         if record.seq != 0 || record.prev.is_some() {
             return broken("the first record is not record 0");
         }
+        let incident = |subject| Self::Incident(Box::new(Incident::begin(first, subject)));
         match &record.event {
             Event::Opened(intent) => Ok(Self::Request(Box::new(State::open(first, intent)?))),
-            Event::Conflict(conflict) => Ok(Self::Conflict(conflict.clone())),
-            Event::Rejected(rejection) => Ok(Self::Rejected(rejection.clone())),
-            _ => broken("a story that begins in its middle"),
+            Event::Conflict(conflict) => Ok(incident(Subject::Conflict(conflict.clone()))),
+            Event::Rejected(rejection) => Ok(incident(Subject::Rejected(rejection.clone()))),
+            Event::Drifted(drift) => Ok(incident(Subject::Drifted(drift.clone()))),
+            _ => broken("the first record cannot begin a stream"),
         }
     }
 
@@ -41,8 +35,7 @@ impl StreamState {
     pub fn apply(self, next: &Stored) -> Result<Self, BrokenRecord> {
         match self {
             Self::Request(state) => Ok(Self::Request(Box::new(state.apply(next)?))),
-            Self::Conflict(_) => broken("nothing follows a conflict"),
-            Self::Rejected(_) => broken("nothing follows a rejected delivery"),
+            Self::Incident(incident) => Ok(Self::Incident(Box::new(incident.apply(next)?))),
         }
     }
 }
@@ -61,9 +54,7 @@ impl State {
             .try_fold(StreamState::begin(first)?, StreamState::apply)?;
         match state {
             StreamState::Request(state) => Ok(*state),
-            StreamState::Conflict(_) | StreamState::Rejected(_) => {
-                broken("the stream of a conflict or a rejected delivery, not of a request")
-            }
+            StreamState::Incident(_) => broken("the stream of an incident, not of a request"),
         }
     }
 
@@ -99,11 +90,7 @@ impl State {
             observed: intent.absent,
             given_at: None,
             updated_at: record.at,
-            head: Head {
-                stream: record.stream,
-                next_seq: 1,
-                hash: first.hash.clone(),
-            },
+            head: Head::after(first),
             wake_up: None,
             holder_gone: false,
             notifications: Default::default(),
@@ -117,19 +104,10 @@ impl State {
     /// The record cannot follow.
     pub fn apply(mut self, next: &Stored) -> Result<Self, BrokenRecord> {
         let record = &next.record;
-        if record.stream != self.stream
-            || record.seq != self.head.next_seq
-            || record.prev.as_ref() != Some(&self.head.hash)
-        {
-            return broken("a record that does not hang on the one before it");
-        }
+        self.head.precedes(record)?;
         self.step(record)?;
         self.updated_at = record.at;
-        self.head = Head {
-            stream: self.stream,
-            next_seq: record.seq.saturating_add(1),
-            hash: next.hash.clone(),
-        };
+        self.head = Head::after(next);
         Ok(self.with_outcome(record).with_wake_up(record))
     }
 
@@ -194,9 +172,9 @@ impl State {
             }
             Event::NotRevoked(attempt) => self.not_revoked(record, attempt),
             Event::Revoked { results, .. } => self.end_revoking(record, results),
-            Event::Notified(_) | Event::NotificationFailed(_) => self.record_attempt(record),
+            Event::Notified(_) | Event::NotificationFailed(_) => self.notifications.record(record),
             Event::Reopened(reopening) => self.reopen(record, reopening),
-            Event::Opened(_) | Event::Conflict(_) | Event::Rejected(_) => {
+            Event::Opened(_) | Event::Conflict(_) | Event::Rejected(_) | Event::Drifted(_) => {
                 broken("a second beginning")
             }
         }
@@ -321,13 +299,7 @@ impl State {
         if let Some(named) = results.iter().find_map(|result| blueprint(&result.kind)) {
             self.blueprint = Some(named.clone());
         }
-        let gave = results.iter().any(|result| {
-            matches!(
-                result.kind,
-                ResultKind::Shared | ResultKind::Available { already: false, .. }
-            )
-        });
-        if gave {
+        if results.iter().any(|result| self.gave(result)) {
             self.given_at.get_or_insert(at);
         }
         Ok(())

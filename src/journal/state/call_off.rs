@@ -5,7 +5,7 @@
 use crate::domain::{AccountId, Action, Item, ResultKind, ShareRequest, Status, Target};
 
 use super::super::record::{CallOff, Record};
-use super::apply::{BrokenRecord, broken};
+use super::broken_record::{BrokenRecord, broken};
 use super::{Phase, State};
 
 impl State {

@@ -1,27 +1,33 @@
 //! The state of one stream. In: records in order. Out: a [`StreamState`]: the [`State`] of a
-//! request, or a conflict. Pure: functions that need the present instant take it as an argument.
+//! request, or an [`Incident`]. Pure: functions that need the present instant take it as an argument.
 
 mod affected;
 mod apply;
+mod broken_record;
 mod call_off;
 mod due;
+mod head;
+mod incident;
 mod notices;
 mod notification;
 mod reopen;
 mod request_state;
 mod results;
 mod revoking;
+mod stream_state;
 mod wake_up;
 mod work;
 
 pub use affected::{Affected, Receiver};
-pub use apply::BrokenRecord;
+pub use broken_record::BrokenRecord;
 pub use due::{
     MAX_CLOCK_DIFFERENCE, MAX_COVER, MAX_LEASE, MAX_PAUSE_OF_REVOCATION, MAX_PAUSE_OF_WORK,
 };
-pub use notices::Owed;
-pub use notification::NotificationState;
-pub use request_state::{Head, Phase, State, StreamState};
+pub use head::Head;
+pub use incident::{Incident, Subject};
+pub use notification::{NotificationState, Owed};
+pub use request_state::{Phase, State};
+pub use stream_state::StreamState;
 pub use wake_up::WakeUp;
 pub use work::{Grant, Standing, Work};
 

@@ -4,24 +4,10 @@
 
 use jiff::SignedDuration;
 
-use super::super::record::{Event, FailedNotification, Notified, Record};
-use super::apply::{BrokenRecord, broken};
-use super::notification::{NotificationState, Outcome};
+use super::super::record::{Event, Record};
+use super::notification::{NotificationState, Outcome, Owed};
 use super::{Phase, State};
-use crate::domain::{Notice, NoticeKind, NoticeRules, NotifyName, Status, Timestamp};
-
-/// A notification to deliver.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owed {
-    /// The notification.
-    pub notice: Notice,
-    /// The number of the next attempt, from 1.
-    pub attempt: u32,
-    /// Not before this instant.
-    pub at: Timestamp,
-    /// The instant of its outcome.
-    pub since: Timestamp,
-}
+use crate::domain::{NoticeKind, NoticeRules, NotifyName, Status, Timestamp};
 
 impl State {
     /// The notifications that the request owes now or later, under the current configuration.
@@ -29,56 +15,14 @@ impl State {
         if rules.subscriptions.is_empty() {
             return Vec::new();
         }
-        let source = &self.identity().source;
-        let mut owed = Vec::new();
-        for outcome in self.outcomes_to_notify(rules, now) {
-            let wanted = |one: &&_| crate::domain::Subscription::wants(one, outcome.on, source);
-            for one in rules.subscriptions.iter().filter(wanted) {
-                let notice = Notice {
-                    notify: one.name.clone(),
-                    on: outcome.on,
-                    about: outcome.about,
-                };
-                let (attempts, at) = match self.notification(&notice) {
-                    None if outcome.is_history(now) => continue,
-                    None => (0, outcome.at),
-                    Some(known) => match known.not_before {
-                        Some(at) => (known.attempts, at),
-                        None => continue,
-                    },
-                };
-                owed.push(Owed {
-                    notice,
-                    attempt: attempts.saturating_add(1),
-                    at,
-                    since: outcome.at,
-                });
-            }
-        }
-        owed
+        let outcomes = self.outcomes_to_notify(rules, now);
+        let source = Some(&self.identity().source);
+        self.notifications.owed(&outcomes, rules, source, now)
     }
 
     /// The notifications that were given up for this target, each as one more attempt.
     pub fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
-        let given_up =
-            |known: &&NotificationState| known.notice.notify == *notify && known.given_up();
-        let outcomes = &self.notifications.outcomes;
-        let owed = |known: &NotificationState| {
-            let about = known.notice.about;
-            let outcome = outcomes.iter().find(|outcome| outcome.about == about);
-            Owed {
-                notice: known.notice.clone(),
-                attempt: known.attempts.saturating_add(1),
-                at: known.at,
-                since: outcome.map_or(known.at, |outcome| outcome.at),
-            }
-        };
-        self.notifications
-            .attempted
-            .iter()
-            .filter(given_up)
-            .map(owed)
-            .collect()
+        self.notifications.given_up(notify)
     }
 
     /// When the next notification is due.
@@ -95,13 +39,7 @@ impl State {
 
     /// The notifications with an attempt, in the order of the first attempts.
     pub fn attempted_notifications(&self) -> &[NotificationState] {
-        &self.notifications.attempted
-    }
-
-    /// The state of this notification; `None` without a recorded attempt.
-    pub fn notification(&self, notice: &Notice) -> Option<&NotificationState> {
-        let mut attempted = self.notifications.attempted.iter();
-        attempted.find(|known| known.notice == *notice)
+        self.notifications.attempted()
     }
 
     /// Every outcome to notify now or later: those in the records, and those that the share's
@@ -159,50 +97,6 @@ impl State {
             at: record.at,
         });
         self
-    }
-
-    /// Applies a record of an attempt to notify.
-    pub(super) fn record_attempt(&mut self, record: &Record) -> Result<(), BrokenRecord> {
-        let (notice, attempts, why, not_before) = match &record.event {
-            Event::Notified(Notified {
-                notice, attempt, ..
-            }) => (notice, *attempt, None, None),
-            Event::NotificationFailed(failed) => {
-                let FailedNotification {
-                    notice,
-                    attempt,
-                    why,
-                    not_before,
-                } = failed;
-                (notice, *attempt, Some(why.clone()), *not_before)
-            }
-            _ => return broken("no record of a notification"),
-        };
-        let of_outcome = |known: &Outcome| {
-            let end = matches!(notice.on, NoticeKind::Expiring | NoticeKind::Overdue);
-            known.about == notice.about && (end || known.on == notice.on)
-        };
-        if !self.notifications.outcomes.iter().any(of_outcome) {
-            return broken("a notification of what did not happen");
-        }
-        let newest = NotificationState {
-            notice: notice.clone(),
-            attempts,
-            at: record.at,
-            delivered: matches!(record.event, Event::Notified(_)),
-            why,
-            not_before,
-        };
-        let mut attempted = self.notifications.attempted.iter_mut();
-        match attempted.find(|known| known.notice == *notice) {
-            None => self.notifications.attempted.push(newest),
-            Some(known) if known.delivered => return broken("a notification was delivered twice"),
-            Some(known) if known.attempts >= attempts => {
-                return broken("an attempt to notify was recorded twice");
-            }
-            Some(known) => *known = newest,
-        }
-        Ok(())
     }
 }
 

@@ -1,8 +1,11 @@
-//! The notifications in a request's records: the outcomes, and the state of each notification.
+//! The notifications of one stream. In: its outcomes, the records of the attempts to notify, the
+//! configuration's rules. Out: the state of each notification, and those that are owed.
 
 use jiff::SignedDuration;
 
-use crate::domain::{Notice, NoticeKind, Timestamp};
+use super::super::record::{Event, FailedNotification, Notified, Record};
+use super::broken_record::{BrokenRecord, broken};
+use crate::domain::{Notice, NoticeKind, NoticeRules, NotifyName, SourceName, Timestamp};
 
 /// How old an outcome without any attempt may be to be notified. A new `[[notify]]` must not notify
 /// all of history.
@@ -10,10 +13,9 @@ const MAX_AGE_WITHOUT_ATTEMPT: SignedDuration = SignedDuration::from_hours(72);
 
 /// The outcomes, and the state of each notification.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Notifications {
+pub(in crate::journal) struct Notifications {
     pub(super) outcomes: Vec<Outcome>,
-    /// Notifications with an attempt, in the order of the first attempts.
-    pub(super) attempted: Vec<NotificationState>,
+    attempted: Vec<NotificationState>,
 }
 
 /// A record that is an outcome to notify.
@@ -26,10 +28,23 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// An outcome of the share's expiry stays current while the share is in effect.
-    pub(super) fn is_history(&self, now: Timestamp) -> bool {
+    fn is_history(&self, now: Timestamp) -> bool {
         !matches!(self.on, NoticeKind::Expiring | NoticeKind::Overdue)
             && now.duration_since(self.at) > MAX_AGE_WITHOUT_ATTEMPT
     }
+}
+
+/// A notification to deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// The notification.
+    pub notice: Notice,
+    /// The number of the next attempt, from 1.
+    pub attempt: u32,
+    /// Not before this instant.
+    pub at: Timestamp,
+    /// The instant of its outcome.
+    pub since: Timestamp,
 }
 
 /// The state of a notification after its newest attempt.
@@ -49,9 +64,117 @@ pub struct NotificationState {
     pub not_before: Option<Timestamp>,
 }
 
-impl NotificationState {
-    /// Whether it was not delivered, and no further attempt is due.
-    pub(super) fn given_up(&self) -> bool {
-        !self.delivered && self.not_before.is_none()
+impl Notifications {
+    /// The notifications with an attempt, in the order of the first attempts.
+    pub(super) fn attempted(&self) -> &[NotificationState] {
+        &self.attempted
+    }
+
+    /// The notifications of these outcomes that are owed now or later. `source`: of the request or
+    /// delivery.
+    pub(super) fn owed(
+        &self,
+        outcomes: &[Outcome],
+        rules: &NoticeRules,
+        source: Option<&SourceName>,
+        now: Timestamp,
+    ) -> Vec<Owed> {
+        let mut owed = Vec::new();
+        for outcome in outcomes {
+            for target in rules.targets(outcome.on, source) {
+                let notice = Notice {
+                    notify: target.clone(),
+                    on: outcome.on,
+                    about: outcome.about,
+                };
+                let (attempts, at) = match self.attempt_of(&notice) {
+                    None if outcome.is_history(now) => continue,
+                    None => (0, outcome.at),
+                    Some(known) => match known.not_before {
+                        Some(at) => (known.attempts, at),
+                        None => continue,
+                    },
+                };
+                owed.push(Owed {
+                    notice,
+                    attempt: attempts.saturating_add(1),
+                    at,
+                    since: outcome.at,
+                });
+            }
+        }
+        owed
+    }
+
+    /// The notifications that were given up for this target, each as one more attempt.
+    pub(super) fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
+        let given_up = |known: &&NotificationState| {
+            known.notice.notify == *notify && !known.delivered && known.not_before.is_none()
+        };
+        let owed = |known: &NotificationState| {
+            let about = known.notice.about;
+            let outcome = self.outcomes.iter().find(|outcome| outcome.about == about);
+            Owed {
+                notice: known.notice.clone(),
+                attempt: known.attempts.saturating_add(1),
+                at: known.at,
+                since: outcome.map_or(known.at, |outcome| outcome.at),
+            }
+        };
+        self.attempted.iter().filter(given_up).map(owed).collect()
+    }
+
+    /// Whether the end of this attempt is new: no record has it or that of a later attempt.
+    pub(in crate::journal) fn lacks(&self, notice: &Notice, attempt: u32) -> bool {
+        let known = self.attempt_of(notice);
+        known.is_none_or(|known| !known.delivered && known.attempts < attempt)
+    }
+
+    /// Applies a record of an attempt to notify.
+    pub(super) fn record(&mut self, record: &Record) -> Result<(), BrokenRecord> {
+        let (notice, attempts, why, not_before) = match &record.event {
+            Event::Notified(Notified {
+                notice, attempt, ..
+            }) => (notice, *attempt, None, None),
+            Event::NotificationFailed(failed) => {
+                let FailedNotification {
+                    notice,
+                    attempt,
+                    why,
+                    not_before,
+                } = failed;
+                (notice, *attempt, Some(why.clone()), *not_before)
+            }
+            _ => return broken("no record of a notification"),
+        };
+        let of_outcome = |known: &Outcome| {
+            let end = matches!(notice.on, NoticeKind::Expiring | NoticeKind::Overdue);
+            known.about == notice.about && (end || known.on == notice.on)
+        };
+        if !self.outcomes.iter().any(of_outcome) {
+            return broken("a notification of what did not happen");
+        }
+        let newest = NotificationState {
+            notice: notice.clone(),
+            attempts,
+            at: record.at,
+            delivered: matches!(record.event, Event::Notified(_)),
+            why,
+            not_before,
+        };
+        let mut attempted = self.attempted.iter_mut();
+        match attempted.find(|known| known.notice == *notice) {
+            None => self.attempted.push(newest),
+            Some(known) if known.delivered => return broken("a notification was delivered twice"),
+            Some(known) if known.attempts >= attempts => {
+                return broken("an attempt to notify was recorded twice");
+            }
+            Some(known) => *known = newest,
+        }
+        Ok(())
+    }
+
+    fn attempt_of(&self, notice: &Notice) -> Option<&NotificationState> {
+        self.attempted.iter().find(|known| known.notice == *notice)
     }
 }

@@ -5,7 +5,7 @@
 use crate::domain::{ResultKind, Status, Timestamp};
 
 use super::super::record::{Record, Reopening};
-use super::apply::{BrokenRecord, broken};
+use super::broken_record::{BrokenRecord, broken};
 use super::{Phase, State};
 
 impl State {

@@ -5,41 +5,10 @@ use crate::domain::{
     Target, Timestamp, Verdict,
 };
 
-use super::super::record::{CallOff, Conflict, Intent, Rejection, StreamId, Worker};
+use super::super::record::{CallOff, Intent, StreamId, Worker};
 use super::WakeUp;
+use super::head::Head;
 use super::notification::Notifications;
-
-/// The state of a stream.
-#[derive(Debug, Clone)]
-pub enum StreamState {
-    /// A request.
-    Request(Box<State>),
-    /// A conflict: a known identity came with other content.
-    Conflict(Conflict),
-    /// A delivery that was not understood.
-    Rejected(Rejection),
-}
-
-impl StreamState {
-    /// The request's state; `None` for a conflict and a rejected delivery.
-    pub fn state(&self) -> Option<&State> {
-        match self {
-            Self::Request(state) => Some(state),
-            Self::Conflict(_) | Self::Rejected(_) => None,
-        }
-    }
-}
-
-/// The end of a stream: the next record's number and predecessor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
-    /// The stream.
-    pub stream: StreamId,
-    /// The number of the next record.
-    pub next_seq: u64,
-    /// SHA-256, hex, of the newest record's file.
-    pub hash: String,
-}
 
 /// The phase of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,7 +230,7 @@ impl State {
 
     /// The newest record's number.
     pub fn newest(&self) -> u64 {
-        self.head.next_seq.saturating_sub(1)
+        self.head.newest()
     }
 
     /// The end of the stream: the newest record's hash and the next one's number.

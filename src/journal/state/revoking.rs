@@ -4,7 +4,7 @@
 use crate::domain::{AccountId, Item, ItemResult, Timestamp};
 
 use super::super::record::{FailedAttempt, Record};
-use super::apply::{BrokenRecord, broken};
+use super::broken_record::{BrokenRecord, broken};
 use super::{Phase, Revoking, State};
 
 impl State {

@@ -346,11 +346,23 @@ impl State {
     /// Whether a recorded result says that this request gave the item, and no later one took it
     /// away.
     pub(super) fn stands(&self, result: &ItemResult) -> bool {
-        let given = matches!(
-            result.kind,
-            ResultKind::Shared | ResultKind::Available { already: false, .. }
-        );
-        given && self.intent.request.action == Action::Share && !self.taken_back(&result.item)
+        self.gave(result)
+            && self.intent.request.action == Action::Share
+            && !self.taken_back(&result.item)
+    }
+
+    /// Whether a result counts as given by this request.
+    pub(super) fn gave(&self, result: &ItemResult) -> bool {
+        match result.kind {
+            ResultKind::Shared | ResultKind::Available { already: false, .. } => true,
+            ResultKind::AlreadyShared | ResultKind::Available { already: true, .. } => {
+                self.intent.adopts
+            }
+            ResultKind::Cancelled
+            | ResultKind::NotShared
+            | ResultKind::Pending
+            | ResultKind::Failed { .. } => false,
+        }
     }
 
     fn taken_back(&self, item: &Item) -> bool {

@@ -4,14 +4,13 @@
 use futures_util::future::join;
 use jiff::SignedDuration;
 
-use super::super::record::{
-    CallOff, Event, FailedNotification, Notified, Record, Stored, StreamId, VERSION, Worker,
-};
-use super::super::state::{Phase, State, WakeUp, Work};
+use super::super::record::{Event, Stored, Worker};
+use super::super::state::{Phase, State, Work};
+use super::follow::{follow, next};
 use super::objects::Created;
 use super::workers::Hold;
 use super::{AppendError, Journal, JournalError};
-use crate::domain::{NoticeRules, Timestamp, Verdict};
+use crate::domain::{Timestamp, Verdict};
 
 /// A worker that has written nothing for this long has lost its claim, whatever the journal shows.
 /// Another may have finished the request since, and retention may have removed its records, so that
@@ -53,6 +52,14 @@ pub struct Claim {
     named: bool,
     /// Shows others that this worker lives.
     hold: Option<Hold>,
+}
+
+/// The result of the record that begins a turn.
+pub(super) enum Claimed {
+    /// This worker has the turn.
+    Won(Box<Claim>),
+    /// Another worker's record came first.
+    Late(Box<Stored>),
 }
 
 impl Drop for Claim {
@@ -121,7 +128,7 @@ impl Claim {
                 }
                 Created::Theirs(found) => {
                     let found = journal.follower(&self.state, &found)?;
-                    if found.record.event.needs_no_claim() {
+                    if found.record.event.leaves_turn_unchanged() {
                         self.state = follow(&self.state, &found)?;
                         self.named = false;
                         continue;
@@ -192,177 +199,35 @@ impl Journal {
                 holder_gone: state.holder_gone(),
             },
         };
-        let (stored, bytes) = next(&state, lease.now, &lease.worker, event)?;
-        let after = follow(&state, &stored)?;
+        match self.claim(&state, lease, event).await? {
+            Claimed::Won(claim) => Ok(Some((*claim, work))),
+            Claimed::Late(_) => Ok(None),
+        }
+    }
+
+    /// Writes the record that begins a turn, while it shows others that this worker lives.
+    pub(super) async fn claim(
+        &self,
+        state: &State,
+        lease: WorkerLease,
+        event: Event,
+    ) -> Result<Claimed, JournalError> {
+        let (stored, bytes) = next(state, lease.now, &lease.worker, event)?;
+        let after = follow(state, &stored)?;
         let hold = self.hold(state.stream(), &lease.worker);
-        let (announced, hold) = join(self.announce(Some(&state), &after, true), hold).await;
+        let (announced, hold) = join(self.announce(Some(state), &after, true), hold).await;
         announced?;
         let head = state.head();
         match self.create(head.stream, head.next_seq, &bytes).await? {
-            Created::Ours => Ok(Some((Claim::won(after, lease, true, hold), work))),
+            Created::Ours => {
+                let claim = Claim::won(after, lease, true, hold);
+                Ok(Claimed::Won(Box::new(claim)))
+            }
             Created::Theirs(found) => {
                 hold.into_iter().for_each(Hold::remove);
-                self.follower(&state, &found).map(|_| None)
+                let found = self.follower(state, &found)?;
+                Ok(Claimed::Late(Box::new(found)))
             }
         }
     }
-
-    /// Calls off those of these items that can be called off. Appends to the share's stream even
-    /// while a worker has the turn, so that a cancel never waits. Returns the share's new state.
-    ///
-    /// # Errors
-    /// The store failed. Calling off again is safe.
-    pub async fn call_off(
-        &self,
-        state: State,
-        at: Timestamp,
-        worker: &Worker,
-        call_off: CallOff,
-    ) -> Result<State, JournalError> {
-        let event = |state: &State| {
-            let mut wanted = call_off.clone();
-            wanted.items.retain(|item| state.can_be_called_off(item));
-            (!wanted.items.is_empty()).then_some(Event::CalledOff(wanted))
-        };
-        self.append(state, at, worker, event).await
-    }
-
-    /// Records in a closed share which of these items a later cancel has taken away, and updates
-    /// the index.
-    ///
-    /// # Errors
-    /// The store failed. Recording again is safe.
-    pub async fn cancel(
-        &self,
-        state: State,
-        at: Timestamp,
-        worker: &Worker,
-        cancelled: CallOff,
-    ) -> Result<(), JournalError> {
-        let event = |state: &State| {
-            let mut wanted = cancelled.clone();
-            wanted.items.retain(|item| state.can_be_cancelled(item));
-            (!wanted.items.is_empty()).then_some(Event::Cancelled(wanted))
-        };
-        let after = self.append(state, at, worker, event).await?;
-        self.settle(&[(&after, &[])], at, &NoticeRules::default())
-            .await
-    }
-
-    /// Records the end of an attempt to notify, unless another sender has recorded that attempt or a
-    /// later one. Announces the next attempt first. Returns the state afterwards.
-    ///
-    /// # Errors
-    /// What the store said; then the notification is still owed.
-    pub async fn record_notice(
-        &self,
-        state: State,
-        at: Timestamp,
-        worker: &Worker,
-        event: Event,
-    ) -> Result<State, JournalError> {
-        let (notice, attempt, next) = match &event {
-            Event::Notified(Notified {
-                notice, attempt, ..
-            }) => (notice, *attempt, None),
-            Event::NotificationFailed(FailedNotification {
-                notice,
-                attempt,
-                not_before,
-                ..
-            }) => (notice, *attempt, *not_before),
-            _ => return Ok(state),
-        };
-        if let Some(next) = next {
-            let wake_up = WakeUp::new(next, state.stream(), state.newest().saturating_add(1));
-            self.announce_wake_up(wake_up).await?;
-        }
-        let wanted = |state: &State| {
-            let known = state.notification(notice);
-            let news = known.is_none_or(|known| !known.delivered && known.attempts < attempt);
-            news.then(|| event.clone())
-        };
-        self.append(state, at, worker, wanted).await
-    }
-
-    /// Announces that a request from `at` on owes a notification, before its record 0 is written.
-    ///
-    /// # Errors
-    /// What the store said.
-    pub async fn announce_notice(
-        &self,
-        stream: StreamId,
-        at: Timestamp,
-    ) -> Result<(), JournalError> {
-        self.announce_wake_up(WakeUp::new(at, stream, 0)).await
-    }
-
-    /// Appends a record that needs no claim, and repeats while `event` still returns one.
-    async fn append(
-        &self,
-        mut state: State,
-        at: Timestamp,
-        worker: &Worker,
-        event: impl Fn(&State) -> Option<Event>,
-    ) -> Result<State, JournalError> {
-        loop {
-            let Some(event) = event(&state) else {
-                return Ok(state);
-            };
-            let (stored, bytes) = next(&state, at, worker, event)?;
-            let after = follow(&state, &stored)?;
-            self.announce(Some(&state), &after, true).await?;
-            let head = state.head();
-            match self.create(head.stream, head.next_seq, &bytes).await? {
-                Created::Ours => return Ok(after),
-                Created::Theirs(found) => {
-                    let found = self.follower(&state, &found)?;
-                    state = follow(&state, &found)?;
-                }
-            }
-        }
-    }
-
-    /// The record that another worker wrote at the next number. An unreadable one is damage, not a
-    /// lost race.
-    pub(super) fn follower(&self, state: &State, bytes: &[u8]) -> Result<Stored, JournalError> {
-        let head = state.head();
-        let damaged = |flaw| {
-            self.damaged(super::super::chain::Finding::of(
-                head.stream,
-                head.next_seq,
-                flaw,
-            ))
-        };
-        Stored::read(bytes).map_err(damaged)
-    }
-}
-
-/// The record that comes next in a stream.
-pub(super) fn next(
-    state: &State,
-    at: Timestamp,
-    worker: &Worker,
-    event: Event,
-) -> Result<(Stored, Vec<u8>), JournalError> {
-    let head = state.head();
-    write(Record {
-        v: VERSION,
-        stream: head.stream,
-        seq: head.next_seq,
-        prev: Some(head.hash.clone()),
-        at,
-        worker: worker.clone(),
-        event,
-    })
-}
-
-/// A record as bytes.
-pub(super) fn write(record: Record) -> Result<(Stored, Vec<u8>), JournalError> {
-    Ok(Stored::write(record)?)
-}
-
-/// The state after a record. Refuses, before writing, a record that cannot follow.
-pub(super) fn follow(state: &State, stored: &Stored) -> Result<State, JournalError> {
-    state.clone().apply(stored).map_err(JournalError::from)
 }

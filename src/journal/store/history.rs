@@ -33,7 +33,7 @@ impl History {
         }))
     }
 
-    /// The request's state; `None` for a conflict.
+    /// The request's state; `None` for an incident.
     pub fn state(&self) -> Option<&State> {
         self.stream_state.state()
     }
@@ -42,7 +42,7 @@ impl History {
     pub fn into_state(self) -> Option<State> {
         match self.stream_state {
             StreamState::Request(state) => Some(*state),
-            StreamState::Conflict(_) | StreamState::Rejected(_) => None,
+            StreamState::Incident(_) => None,
         }
     }
 }

@@ -16,7 +16,7 @@ use object_store::path::Path;
 
 use super::super::chain::Finding;
 use super::super::record::{Flaw, StreamId};
-use super::super::state::{State, WakeUp};
+use super::super::state::{State, StreamState, WakeUp};
 use super::objects::Fetched;
 use super::{History, Journal, JournalError};
 use crate::domain::{NoticeRules, Timestamp};
@@ -28,7 +28,7 @@ pub use pass::Pass;
 /// How long after its entry a record may still be written.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
 /// A record of this age has its entry, and no sealer is working on it.
-const SETTLED: SignedDuration = SignedDuration::from_hours(1);
+const MIN_AGE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What the index holds.
 #[derive(Debug, Default)]
@@ -229,9 +229,15 @@ impl Journal {
         let mut mended = 0;
         for history in histories {
             mended += u64::from(self.mend_unsealed(index, history, now).await?);
-            if let Some(state) = history.state() {
-                mended += self.mend(index, state, now, rules).await?;
-            }
+            mended += match &history.stream_state {
+                StreamState::Request(state) => self.mend(index, state, now, rules).await?,
+                StreamState::Incident(incident) => {
+                    let next = incident.owes_from(rules, now);
+                    let newest = incident.head().newest();
+                    let due = next.map(|at| WakeUp::new(at, incident.stream(), newest));
+                    u64::from(self.mend_due(index, due).await?)
+                }
+            };
         }
         for stream in damaged.iter().filter(|s| !index.due.contains_key(s)) {
             self.announce_wake_up(WakeUp::new(now, *stream, 0)).await?;
@@ -257,9 +263,9 @@ impl Journal {
         };
         let sealed = sealed.get(&stream).copied().unwrap_or(0);
         let newest = history.records.last().map(|stored| stored.record.at);
-        let settled = newest.is_none_or(|at| now.duration_since(at) >= SETTLED);
+        let old = newest.is_none_or(|at| now.duration_since(at) >= MIN_AGE);
         let named = named.first().is_some_and(|first| *first <= sealed);
-        if named || sealed >= end || !(index.thorough || settled) {
+        if named || sealed >= end || !(index.thorough || old) {
             return Ok(false);
         }
         self.touch(&self.unsealed_path(stream, sealed)).await?;
@@ -280,10 +286,7 @@ impl Journal {
             let at = state.look_by(at, now).max(written);
             WakeUp::new(at, state.stream(), state.newest())
         });
-        if let Some(due) = due.filter(|due| !index.wakes(due)) {
-            self.announce_wake_up(due).await?;
-            mended += 1;
-        }
+        mended += u64::from(self.mend_due(index, due).await?);
         let grant = state.grant();
         let grant = grant.map(|grant| serde_json::to_vec(&grant)).transpose()?;
         let newest = (state.stream(), state.head().next_seq);
@@ -302,6 +305,15 @@ impl Journal {
         }
         self.delete_entries(done).await?;
         Ok(mended)
+    }
+
+    /// Writes this wake-up unless the index has one that comes in time; whether it had none.
+    async fn mend_due(&self, index: &Index, due: Option<WakeUp>) -> Result<bool, JournalError> {
+        let Some(due) = due.filter(|due| !index.wakes(due)) else {
+            return Ok(false);
+        };
+        self.announce_wake_up(due).await?;
+        Ok(true)
     }
 
     /// Reads the index with one listing.

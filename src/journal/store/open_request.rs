@@ -9,7 +9,7 @@ use super::super::record::{
     Conflict, Event, Intent, Lease, Received, Record, StreamId, VERSION, Worker,
 };
 use super::super::state::{State, StreamState};
-use super::claim::write;
+use super::follow::write;
 use super::objects::Created;
 use super::workers::Hold;
 use super::{Claim, Journal, JournalError, WorkerLease};
@@ -35,6 +35,8 @@ pub struct Opening {
     pub verdict: Verdict,
     /// Whether a look at the cloud just before found none of the request's items shared.
     pub absent: bool,
+    /// Whether what the request finds shared counts as given by it.
+    pub adopts: bool,
     /// The turn. The request counts as approved at `lease.now`.
     pub lease: WorkerLease,
 }
@@ -155,6 +157,7 @@ fn intent(opening: &Opening, turn: bool) -> Intent {
         request,
         verdict,
         absent,
+        adopts,
         lease,
     } = opening;
     let waits = request.not_before.is_some_and(|start| start > lease.now);
@@ -171,6 +174,7 @@ fn intent(opening: &Opening, turn: bool) -> Intent {
         expires_at: request.expires_at(lease.now),
         verdict: verdict.clone(),
         absent: *absent && first_lease.is_some(),
+        adopts: *adopts,
         lease: first_lease,
     }
 }

@@ -1,13 +1,10 @@
 //! Reopens an ended request: the operator's record is also the claim. In: a state, and the verdict
 //! of the current policies. Out: a claim.
 
-use futures_util::future::join;
-
 use super::super::record::{Event, Reopening};
 use super::super::state::State;
-use super::claim::{follow, next};
-use super::objects::Created;
-use super::workers::Hold;
+use super::claim::Claimed;
+use super::follow::follow;
 use super::{Claim, Journal, JournalError, WorkerLease};
 use crate::domain::Verdict;
 
@@ -34,20 +31,10 @@ impl Journal {
             until,
         });
         while state.stays_closed(lease.now).is_none() {
-            let (stored, bytes) = next(&state, lease.now, &lease.worker, event.clone())?;
-            let after = follow(&state, &stored)?;
-            let hold = self.hold(state.stream(), &lease.worker);
-            let (announced, hold) = join(self.announce(Some(&state), &after, true), hold).await;
-            announced?;
-            let head = state.head();
-            match self.create(head.stream, head.next_seq, &bytes).await? {
-                Created::Ours => return Ok(Some(Claim::won(after, lease, true, hold))),
+            match self.claim(&state, lease.clone(), event.clone()).await? {
+                Claimed::Won(claim) => return Ok(Some(*claim)),
                 // A notification may have been recorded in the meantime.
-                Created::Theirs(found) => {
-                    hold.into_iter().for_each(Hold::remove);
-                    let found = self.follower(&state, &found)?;
-                    state = follow(&state, &found)?;
-                }
+                Claimed::Late(found) => state = follow(&state, &found)?,
             }
         }
         Ok(None)

@@ -47,6 +47,7 @@ pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
             policy_digest: "00".to_owned(),
         },
         absent: false,
+        adopts: false,
         lease: WorkerLease {
             now,
             until: now + jiff::SignedDuration::from_secs(60),

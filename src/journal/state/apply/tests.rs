@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::domain::Item;
 use crate::domain::ResultKind::{AlreadyShared, Cancelled, NotShared, Pending, Shared};
+use crate::domain::{Item, ResultKind};
 use crate::journal::record::StreamId;
 use crate::journal::state::Work;
 use crate::journal::testing::*;

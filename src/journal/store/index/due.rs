@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 
 use super::super::super::location::JournalLocation;
-use super::super::super::state::{State, WakeUp};
+use super::super::super::state::{State, StreamState, WakeUp};
 use super::super::objects::LISTING_TIMEOUT;
 use super::super::{Journal, JournalError};
 use super::grants::{GrantEntry, SIDE_BY_SIDE};
@@ -66,7 +66,7 @@ impl Journal {
     ///
     /// # Errors
     /// The store failed for one of them at least. Then that one gets another look.
-    pub async fn settle(
+    pub async fn update_index(
         &self,
         ended: &[(&State, &[WakeUp])],
         now: Timestamp,
@@ -77,11 +77,11 @@ impl Journal {
             .await?;
         let (mut done, mut end) = (Vec::new(), Ok(()));
         for some in ended.chunks(SIDE_BY_SIDE) {
-            let settled = some
-                .iter()
-                .map(|(state, wake_ups)| self.settle_one(state, wake_ups, &listed, now, rules));
-            for settled in join_all(settled).await {
-                match settled {
+            let updates = some.iter().map(|(state, wake_ups)| {
+                self.update_index_of(state, wake_ups, &listed, now, rules)
+            });
+            for update in join_all(updates).await {
+                match update {
                     Ok(of_one) => done.extend(of_one),
                     Err(error) => end = Err(error),
                 }
@@ -90,8 +90,30 @@ impl Journal {
         self.delete_entries(done).await.and(end)
     }
 
+    /// Updates the index after a look at any stream.
+    ///
+    /// # Errors
+    /// The store failed. Then it gets another look.
+    pub async fn update_index_after(
+        &self,
+        stream_state: &StreamState,
+        wake_ups: &[WakeUp],
+        now: Timestamp,
+        rules: &NoticeRules,
+    ) -> Result<(), JournalError> {
+        match stream_state {
+            StreamState::Request(state) => {
+                self.update_index(&[(state, wake_ups)], now, rules).await
+            }
+            StreamState::Incident(incident) => {
+                self.update_index_of_incident(incident, wake_ups, now, rules)
+                    .await
+            }
+        }
+    }
+
     /// Writes a request's entries. Returns those that are no longer needed.
-    async fn settle_one(
+    async fn update_index_of(
         &self,
         state: &State,
         wake_ups: &[WakeUp],

@@ -3,7 +3,7 @@
 //! requests that affect an image, and the active grants.
 //!
 //! An entry is written, empty, before the record that needs it. When the request is at rest,
-//! [`Journal::settle`] replaces it by an entry that is named after the newest record and contains
+//! [`Journal::update_index`] replaces it by an entry that is named after the newest record and contains
 //! the grant. Readers use that grant only if the record is still the newest; otherwise they read
 //! the records.
 

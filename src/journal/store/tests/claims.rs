@@ -92,7 +92,10 @@ async fn other_content_under_a_known_identity_is_a_conflict_and_is_noted_once() 
         );
         let stream = StreamId::of_conflict(&identity("first"), &digest);
         let noted = journal.read(stream).await.unwrap().unwrap();
-        let StreamState::Conflict(conflict) = &noted.stream_state else {
+        let StreamState::Incident(incident) = &noted.stream_state else {
+            panic!()
+        };
+        let Subject::Conflict(conflict) = incident.subject() else {
             panic!()
         };
         assert_eq!(conflict.delivery_id.as_deref(), Some("d-2"));
@@ -387,7 +390,7 @@ async fn a_clock_that_is_put_back_takes_no_wake_up_away() {
     let due = journal.due(at(200)).await.unwrap();
     let state = claim.state().clone();
     journal
-        .settle(&[(&state, &due)], at(20), &NoticeRules::default())
+        .update_index(&[(&state, &due)], at(20), &NoticeRules::default())
         .await
         .unwrap();
     assert_eq!(names(&journal).await, [""; 0]);

@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::claim::write;
+use super::follow::write;
 use super::objects::Created;
 use super::*;
 use crate::domain::ResultKind::{AlreadyShared, Cancelled, Shared};
 use crate::domain::{ItemResult, ShareRequest, Status};
 use crate::journal::record::{Event, Record, Stored, StreamId, VERSION, Worker, file_name};
-use crate::journal::state::{Phase, State, StreamState, Work};
+use crate::journal::state::{Phase, State, StreamState, Subject, Work};
 use crate::journal::testing::*;
 
 fn directory(dir: &Path) -> Journal {
@@ -54,6 +54,7 @@ fn opening(id: &str, request: ShareRequest, who: u64) -> Opening {
         request,
         verdict: verdict(true),
         absent: false,
+        adopts: false,
         lease: lease(0, who),
     }
 }

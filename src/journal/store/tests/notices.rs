@@ -14,6 +14,10 @@ fn rules() -> NoticeRules {
     }
 }
 
+fn as_stream(state: State) -> StreamState {
+    StreamState::Request(Box::new(state))
+}
+
 #[tokio::test]
 async fn a_worker_goes_on_behind_the_record_of_a_notification() {
     let journal = memory();
@@ -23,7 +27,8 @@ async fn a_worker_goes_on_behind_the_record_of_a_notification() {
     // Meanwhile a sender records that the outcome was delivered.
     let event = notified("desk", NoticeKind::Completed, 2, 1);
     let sender = worker(9);
-    let after = journal.record_notice(closed_state, at(EXPIRY + 1), &sender, event);
+    let after =
+        journal.record_notification(as_stream(closed_state), at(EXPIRY + 1), &sender, event);
     assert!(after.await.unwrap().attempted_notifications()[0].delivered);
     let revoked = Event::Revoked {
         results: all(Cancelled),
@@ -45,13 +50,13 @@ async fn of_two_senders_of_one_attempt_one_is_recorded() {
     let event = || notified("desk", NoticeKind::Completed, 2, 1);
     let failed = notification_failed("desk", NoticeKind::Completed, 2, 1, Some(9));
     let (first, second) = (worker(8), worker(9));
-    let one = journal.record_notice(state.clone(), at(3), &first, event());
-    let other = journal.record_notice(state.clone(), at(3), &second, event());
+    let one = journal.record_notification(as_stream(state.clone()), at(3), &first, event());
+    let other = journal.record_notification(as_stream(state.clone()), at(3), &second, event());
     let (one, other) = Box::pin(futures_util::future::join(one, other)).await;
-    assert_eq!(one.unwrap().newest(), other.unwrap().newest());
+    assert_eq!(one.unwrap().head(), other.unwrap().head());
     // A failure that comes behind a delivery is no news.
     let late = journal
-        .record_notice(state.clone(), at(4), &worker(7), failed)
+        .record_notification(as_stream(state.clone()), at(4), &worker(7), failed)
         .await;
     assert!(late.unwrap().attempted_notifications()[0].delivered);
     let history = journal.read(state.stream()).await.unwrap().unwrap();
@@ -67,19 +72,20 @@ async fn what_is_owed_has_a_wake_up_until_it_is_delivered() {
     assert_eq!(first.len(), 1, "that of the lease");
     // Owed now: nothing is deleted.
     journal
-        .settle(&[(&state, &first)], at(100), &rules())
+        .update_index(&[(&state, &first)], at(100), &rules())
         .await
         .unwrap();
     assert_eq!(wakes(EXPIRY - 1).await, first);
     // The failed attempt's successor is announced before the failure is recorded.
     let failed = notification_failed("desk", NoticeKind::Completed, 2, 1, Some(405));
     let state = journal
-        .record_notice(state, at(100), &worker(9), failed)
+        .record_notification(as_stream(state), at(100), &worker(9), failed)
         .await
         .unwrap();
+    let state = state.state().unwrap().clone();
     assert_eq!(wakes(EXPIRY - 1).await.len(), 2);
     journal
-        .settle(&[(&state, &first)], at(101), &rules())
+        .update_index(&[(&state, &first)], at(101), &rules())
         .await
         .unwrap();
     let next = wakes(EXPIRY - 1).await;
@@ -89,11 +95,12 @@ async fn what_is_owed_has_a_wake_up_until_it_is_delivered() {
     );
     let event = notified("desk", NoticeKind::Completed, 2, 2);
     let state = journal
-        .record_notice(state, at(405), &worker(9), event)
+        .record_notification(as_stream(state), at(405), &worker(9), event)
         .await
         .unwrap();
+    let state = state.state().unwrap().clone();
     journal
-        .settle(&[(&state, &next)], at(406), &rules())
+        .update_index(&[(&state, &next)], at(406), &rules())
         .await
         .unwrap();
     assert_eq!(wakes(EXPIRY - 1).await, []);

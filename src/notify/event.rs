@@ -1,12 +1,12 @@
-//! The event that templates read. In: a request's state and the notification. Out: JSON with the
-//! request, its outcome, and the notification's ids. Contains no secret except the token of a
+//! The event that templates read. In: a stream's state and the notification. Out: JSON with the
+//! request and its outcome, or the incident, and the notification's ids. Contains no secret except the token of a
 //! waiting task.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Notice, NoticeKind};
-use crate::journal::{Owed, Phase, State, StreamId};
+use crate::journal::{Incident, Owed, Phase, State, StreamId, StreamState, Subject};
 
 /// The id of a notification, the same at every attempt.
 pub fn webhook_id(stream: StreamId, notice: &Notice) -> String {
@@ -36,20 +36,10 @@ pub struct Extras<'a> {
 }
 
 /// The event.
-pub fn outcome_event(state: &State, owed: &Owed, extras: Extras<'_>) -> Value {
+pub fn notification_event(stream_state: &StreamState, owed: &Owed, extras: Extras<'_>) -> Value {
     let notice = &owed.notice;
-    let id = webhook_id(state.stream(), notice);
-    let request = state.request();
-    let verdict = state.refusal().unwrap_or(state.verdict());
-    let results = match notice.on {
-        NoticeKind::Revoked => state.revoked().to_vec(),
-        _ => state.results(),
-    };
-    let overdue = match (notice.on, state.phase()) {
-        (NoticeKind::Overdue, Phase::RevokeDeferred { why, .. }) => Some(why),
-        _ => None,
-    };
-    json!({
+    let id = webhook_id(stream_state.stream(), notice);
+    let mut event = json!({
         "id": id,
         "marker": marker(&id),
         "type": notice.on,
@@ -58,6 +48,29 @@ pub fn outcome_event(state: &State, owed: &Owed, extras: Extras<'_>) -> Value {
         "transition": extras.transition,
         "user": extras.user,
         "callback": { "response_url": extras.response_url, "task_token": extras.task_token },
+    });
+    let outcome = match stream_state {
+        StreamState::Request(state) => of_request(state, notice.on),
+        StreamState::Incident(incident) => of_incident(incident),
+    };
+    if let (Some(event), Value::Object(outcome)) = (event.as_object_mut(), outcome) {
+        event.extend(outcome);
+    }
+    event
+}
+
+fn of_request(state: &State, on: NoticeKind) -> Value {
+    let request = state.request();
+    let verdict = state.refusal().unwrap_or(state.verdict());
+    let results = match on {
+        NoticeKind::Revoked => state.revoked().to_vec(),
+        _ => state.results(),
+    };
+    let overdue = match (on, state.phase()) {
+        (NoticeKind::Overdue, Phase::RevokeDeferred { why, .. }) => Some(why),
+        _ => None,
+    };
+    json!({
         "request": {
             "id": state.identity().id,
             "source": state.identity().source,
@@ -79,4 +92,28 @@ pub fn outcome_event(state: &State, owed: &Owed, extras: Extras<'_>) -> Value {
         "refused": verdict.refused,
         "why": overdue,
     })
+}
+
+fn of_incident(incident: &Incident) -> Value {
+    let stream = incident.stream();
+    match incident.subject() {
+        // Owes no notification.
+        Subject::Conflict(_) => json!({ "incident": stream }),
+        Subject::Rejected(rejection) => {
+            let problems = rejection.problems.iter().map(ToString::to_string);
+            json!({
+                "incident": stream,
+                "rejected": {
+                    "source": rejection.source,
+                    "delivery_id": rejection.delivery_id,
+                    "body_digest": rejection.received.body_digest,
+                    "problems": problems.collect::<Vec<_>>(),
+                },
+            })
+        }
+        Subject::Drifted(drift) => json!({
+            "incident": stream,
+            "drifted": { "count": drift.count, "differences": drift.differences },
+        }),
+    }
 }

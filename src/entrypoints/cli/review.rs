@@ -1,0 +1,53 @@
+//! `grants --review`: the active grants as blocks to confirm or to revoke, the oldest first. In:
+//! entries. Out: text that fits 80 columns, unless a single name does not.
+
+use crate::app::{ReviewEntry, Standing};
+
+/// Account ids on one line.
+const ON_A_LINE: usize = 4;
+
+/// The entries as text.
+pub(super) fn text(entries: &[ReviewEntry]) -> String {
+    let mut text: String = entries.iter().map(block).collect();
+    text.push_str(match entries {
+        [] => "no active grants",
+        _ => {
+            "Confirm each grant with its owner, or end it:\n  \
+             sharehook revoke --image ID --as SOURCE/REQUESTER --reason TEXT"
+        }
+    });
+    text
+}
+
+fn block(entry: &ReviewEntry) -> String {
+    let unit = if entry.days == 1 { "day" } else { "days" };
+    let end = match entry.until {
+        Some(until) => format!("ends {until:.0}"),
+        None => "never ends".to_owned(),
+    };
+    let state = match entry.state {
+        Standing::Active => String::new(),
+        Standing::Covered | Standing::Overdue => format!(", {}", entry.state.as_str()),
+    };
+    let accounts = entry.to.chunks(ON_A_LINE).map(|some| some.join(", "));
+    let accounts: Vec<String> = accounts.collect();
+    let mut text = format!(
+        "{} {unit}: {} in {}\n",
+        entry.days, entry.image, entry.region
+    );
+    for (name, lines) in [
+        ("with", accounts),
+        ("since", vec![format!("{:.0}, {end}{state}", entry.since)]),
+        ("owner", vec![entry.requester.clone()]),
+        ("approved", entry.approvers.clone()),
+        ("policy", entry.policies.clone()),
+        ("ticket", vec![entry.ticket.clone()]),
+    ] {
+        for (number, line) in lines.iter().enumerate() {
+            let name = if number == 0 { name } else { "" };
+            text.push_str(&format!("  {name:<9} {line}\n"));
+        }
+    }
+    text.push('\n');
+    text
+}

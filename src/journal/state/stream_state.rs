@@ -1,0 +1,79 @@
+//! The state of any stream. In: a request's state or an incident. Out: what both have: an end and
+//! notifications. `apply` builds it from records.
+
+use super::super::record::StreamId;
+use super::head::Head;
+use super::incident::Incident;
+use super::notification::{NotificationState, Notifications, Owed};
+use super::request_state::State;
+use crate::domain::{NoticeRules, NotifyName, Timestamp};
+
+/// The state of a stream.
+#[derive(Debug, Clone)]
+pub enum StreamState {
+    /// A request.
+    Request(Box<State>),
+    /// Evidence for the operator that belongs to no request.
+    Incident(Box<Incident>),
+}
+
+impl StreamState {
+    /// The request's state; `None` for an incident.
+    pub fn state(&self) -> Option<&State> {
+        match self {
+            Self::Request(state) => Some(state),
+            Self::Incident(_) => None,
+        }
+    }
+
+    /// The request as `source/id`, or the incident's origin.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Request(state) => state.identity().to_string(),
+            Self::Incident(incident) => incident.name(),
+        }
+    }
+
+    /// The stream's name.
+    pub fn stream(&self) -> StreamId {
+        self.head().stream
+    }
+
+    /// The end of the stream.
+    pub fn head(&self) -> &Head {
+        match self {
+            Self::Request(state) => &state.head,
+            Self::Incident(incident) => &incident.head,
+        }
+    }
+
+    /// The notifications that are owed now or later, under the current configuration.
+    pub fn owed(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Owed> {
+        match self {
+            Self::Request(state) => state.owed(rules, now),
+            Self::Incident(incident) => incident.owed(rules, now),
+        }
+    }
+
+    /// When the next notification is due.
+    pub fn owes_from(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
+        self.owed(rules, now).iter().map(|owed| owed.at).min()
+    }
+
+    /// The notifications that were given up for this target, each as one more attempt.
+    pub fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
+        self.notifications().given_up(notify)
+    }
+
+    /// The notifications with an attempt, in the order of the first attempts.
+    pub fn attempted_notifications(&self) -> &[NotificationState] {
+        self.notifications().attempted()
+    }
+
+    pub(in crate::journal) fn notifications(&self) -> &Notifications {
+        match self {
+            Self::Request(state) => &state.notifications,
+            Self::Incident(incident) => &incident.notifications,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Incidents: records for the operator that belong to no request, bounded in number per day. In: a
+//! rejected delivery, or a comparison that found differences. Out: whether it is recorded. The same
+//! incident is recorded once a day.
+
+use super::super::record::{Drift, Event, Rejection, Stored, StreamId};
+use super::super::state::{Incident, StreamState, WakeUp};
+use super::follow::write;
+use super::objects::{Created, Fetched};
+use super::open_request::first;
+use super::{Journal, JournalError, WorkerLease};
+use crate::domain::{NoticeRules, Timestamp};
+
+/// Maximum number of rejected deliveries on record per source and day.
+const REJECTION_SLOTS: u32 = 256;
+/// Maximum number of comparisons with differences on record per day.
+const DRIFT_SLOTS: u32 = 16;
+/// Number of slots to try for one incident, so that a few incidents rarely collide.
+const TRIES: u32 = 8;
+
+/// The result of recording an incident.
+#[derive(Debug)]
+pub enum Recorded {
+    /// It is new.
+    New(Box<Incident>),
+    /// The same incident is on record since earlier today.
+    Known,
+    /// Too many are on record today.
+    Full,
+}
+
+impl Journal {
+    /// Records a delivery that is not a valid request.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn record_rejection(
+        &self,
+        rejection: Rejection,
+        lease: &WorkerLease,
+        rules: &NoticeRules,
+    ) -> Result<Recorded, JournalError> {
+        let rejection = rejection.bounded();
+        let digest = rejection.received.body_digest.clone();
+        let with_slot = |slot| {
+            let stream = StreamId::of_rejection(&rejection.source, lease.now, slot);
+            let rejection = rejection.clone();
+            (stream, Event::Rejected(Rejection { slot, ..rejection }))
+        };
+        let slots = slots(&digest, REJECTION_SLOTS).map(with_slot);
+        self.record_incident(slots, lease, rules).await
+    }
+
+    /// Records a comparison that found differences.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn record_drift(
+        &self,
+        drift: Drift,
+        lease: &WorkerLease,
+        rules: &NoticeRules,
+    ) -> Result<Recorded, JournalError> {
+        let with_slot = |slot| {
+            let stream = StreamId::of_drift(lease.now, slot);
+            let drift = drift.clone();
+            (stream, Event::Drifted(Drift { slot, ..drift }))
+        };
+        let slots = slots(&drift.digest, DRIFT_SLOTS).map(with_slot);
+        self.record_incident(slots, lease, rules).await
+    }
+
+    /// Records the incident in the first free one of these streams. If it owes a notification, writes
+    /// its wake-up first.
+    async fn record_incident(
+        &self,
+        slots: impl Iterator<Item = (StreamId, Event)>,
+        lease: &WorkerLease,
+        rules: &NoticeRules,
+    ) -> Result<Recorded, JournalError> {
+        for (stream, event) in slots {
+            let same = |bytes: &[u8]| {
+                let known = Stored::read(bytes);
+                known.is_ok_and(|known| known.record.event.same_incident(&event))
+            };
+            match self.fetch_one(&self.record_path(stream, 0)).await? {
+                Fetched::Bytes(bytes) if same(&bytes) => return Ok(Recorded::Known),
+                Fetched::Bytes(_) | Fetched::TooLarge(_) => continue,
+                Fetched::Absent => {}
+            }
+            let (stored, bytes) = write(first(stream, lease, event.clone()))?;
+            let StreamState::Incident(incident) = StreamState::begin(&stored)? else {
+                continue;
+            };
+            if incident.owes_from(rules, lease.now).is_some() {
+                self.announce_wake_up(WakeUp::new(lease.until, stream, 0))
+                    .await?;
+            }
+            self.touch(&self.unsealed_path(stream, 0)).await?;
+            match self.create(stream, 0, &bytes).await? {
+                Created::Ours => return Ok(Recorded::New(incident)),
+                Created::Theirs(found) if same(&found) => return Ok(Recorded::Known),
+                Created::Theirs(_) => {}
+            }
+        }
+        Ok(Recorded::Full)
+    }
+
+    /// Updates the index after a look at an incident: announces its next notification, then deletes
+    /// these wake-ups. While one is due they stay.
+    pub(super) async fn update_index_of_incident(
+        &self,
+        incident: &Incident,
+        wake_ups: &[WakeUp],
+        now: Timestamp,
+        rules: &NoticeRules,
+    ) -> Result<(), JournalError> {
+        let next = incident.owes_from(rules, now);
+        if next.is_some_and(|at| at <= now) {
+            return Ok(());
+        }
+        let newest = incident.head().newest();
+        if let Some(at) = next {
+            self.announce_wake_up(WakeUp::new(at, incident.stream(), newest))
+                .await?;
+        }
+        let done = wake_ups
+            .iter()
+            .filter(|wake_up| wake_up.seq <= newest || wake_up.is_old(now));
+        let done = done.map(|wake_up| self.wake_up_path(wake_up)).collect();
+        self.delete_entries(done).await
+    }
+}
+
+/// Some of `count` slots, beginning at one that the digest gives: any hash works.
+fn slots(digest: &str, count: u32) -> impl Iterator<Item = u32> {
+    let begin = u32::from_str_radix(digest.get(..6).unwrap_or_default(), 16).unwrap_or(0);
+    (0..TRIES).map(move |step| begin.wrapping_add(step) % count)
+}

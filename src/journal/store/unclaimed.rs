@@ -1,0 +1,130 @@
+//! Appends the records that need no claim: call-offs, cancels and notifications. In: a state and
+//! what is to be recorded. Out: the state afterwards. Of several writers at once, each finds its
+//! record behind the others', or finds it superfluous.
+
+use super::super::record::{CallOff, Event, FailedNotification, Notified, StreamId, Worker};
+use super::super::state::{State, StreamState, WakeUp};
+use super::follow::{Follow, follow, next};
+use super::objects::Created;
+use super::{Journal, JournalError};
+use crate::domain::{NoticeRules, Timestamp};
+
+impl Journal {
+    /// Calls off those of these items that can be called off. Appends to the share's stream even
+    /// while a worker has the turn, so that a cancel never waits. Returns the share's new state.
+    ///
+    /// # Errors
+    /// The store failed. Calling off again is safe.
+    pub async fn call_off(
+        &self,
+        state: State,
+        at: Timestamp,
+        worker: &Worker,
+        call_off: CallOff,
+    ) -> Result<State, JournalError> {
+        let event = |state: &State| {
+            let mut wanted = call_off.clone();
+            wanted.items.retain(|item| state.can_be_called_off(item));
+            (!wanted.items.is_empty()).then_some(Event::CalledOff(wanted))
+        };
+        self.append(state, at, worker, event).await
+    }
+
+    /// Records in a closed share which of these items a later cancel has taken away, and updates
+    /// the index.
+    ///
+    /// # Errors
+    /// The store failed. Recording again is safe.
+    pub async fn cancel(
+        &self,
+        state: State,
+        at: Timestamp,
+        worker: &Worker,
+        cancelled: CallOff,
+    ) -> Result<(), JournalError> {
+        let event = |state: &State| {
+            let mut wanted = cancelled.clone();
+            wanted.items.retain(|item| state.can_be_cancelled(item));
+            (!wanted.items.is_empty()).then_some(Event::Cancelled(wanted))
+        };
+        let after = self.append(state, at, worker, event).await?;
+        self.update_index(&[(&after, &[])], at, &NoticeRules::default())
+            .await
+    }
+
+    /// Records the end of an attempt to notify, unless another sender has recorded that attempt or a
+    /// later one. Announces the next attempt first. Returns the state afterwards.
+    ///
+    /// # Errors
+    /// What the store said; then the notification is still owed.
+    pub async fn record_notification(
+        &self,
+        state: StreamState,
+        at: Timestamp,
+        worker: &Worker,
+        event: Event,
+    ) -> Result<StreamState, JournalError> {
+        let (notice, attempt, next) = match &event {
+            Event::Notified(Notified {
+                notice, attempt, ..
+            }) => (notice, *attempt, None),
+            Event::NotificationFailed(FailedNotification {
+                notice,
+                attempt,
+                not_before,
+                ..
+            }) => (notice, *attempt, *not_before),
+            _ => return Ok(state),
+        };
+        if let Some(next) = next {
+            let wake_up = WakeUp::new(next, state.stream(), state.head().next_seq);
+            self.announce_wake_up(wake_up).await?;
+        }
+        let wanted = |state: &StreamState| {
+            let new = state.notifications().lacks(notice, attempt);
+            new.then(|| event.clone())
+        };
+        self.append(state, at, worker, wanted).await
+    }
+
+    /// Announces that a request from `at` on owes a notification, before its record 0 is written.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn announce_notification(
+        &self,
+        stream: StreamId,
+        at: Timestamp,
+    ) -> Result<(), JournalError> {
+        self.announce_wake_up(WakeUp::new(at, stream, 0)).await
+    }
+
+    /// Appends a record that needs no claim, and repeats while `event` still returns one.
+    async fn append<S: Follow>(
+        &self,
+        mut state: S,
+        at: Timestamp,
+        worker: &Worker,
+        event: impl Fn(&S) -> Option<Event>,
+    ) -> Result<S, JournalError> {
+        loop {
+            let Some(event) = event(&state) else {
+                return Ok(state);
+            };
+            let (stored, bytes) = next(&state, at, worker, event)?;
+            let after = follow(&state, &stored)?;
+            let (stream, seq) = (state.head().stream, state.head().next_seq);
+            match (state.request(), after.request()) {
+                (Some(before), Some(after)) => self.announce(Some(before), after, true).await?,
+                _ => self.touch(&self.unsealed_path(stream, seq)).await?,
+            }
+            match self.create(stream, seq, &bytes).await? {
+                Created::Ours => return Ok(after),
+                Created::Theirs(found) => {
+                    let found = self.follower(&state, &found)?;
+                    state = follow(&state, &found)?;
+                }
+            }
+        }
+    }
+}

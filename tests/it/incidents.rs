@@ -1,0 +1,234 @@
+//! Incidents: deliveries that are no valid request and comparisons that find differences reach the
+//! operator's target at least once, under one id, bounded in number; their answers do not wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use sharehook::app::{NotificationStatus, Reply};
+use sharehook_sandbox::InboxAnswer;
+
+use crate::notify::world;
+use crate::support::store::Break;
+use crate::support::{ACCOUNTS, BLUEPRINT, Place, REGION, World, deadline, invocation, request};
+
+/// The bodies that the inbox accepted, by webhook id.
+fn accepted(world: &World) -> BTreeMap<String, Vec<Value>> {
+    let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for letter in world.cloud.letters() {
+        if letter.status < 300 {
+            let body = serde_json::from_str(&letter.body).unwrap();
+            let id = letter.headers["webhook-id"].clone();
+            all.entry(id).or_default().push(body);
+        }
+    }
+    all
+}
+
+async fn reject(world: &World, body: &Value) {
+    let reply = world.app.receive(invocation(body), deadline()).await;
+    assert!(matches!(reply, Reply::Invalid(_)), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_rejected_delivery_reaches_the_operator_once() {
+    let world = world(Place::Sealed, "").await;
+    let bad = request("CHG1", json!({"image": "nonsense", "note": "hush-secret"}));
+    reject(&world, &bad).await;
+    assert!(world.cloud.letters().is_empty(), "the answer never waits");
+    world.notify().await;
+    for _ in 0..2 {
+        reject(&world, &bad).await;
+        world.notify().await;
+        world.advance(3_700);
+        world.sweep().await;
+    }
+    let accepted = accepted(&world);
+    let bodies: Vec<_> = accepted.values().flatten().collect();
+    let [event] = bodies[..] else {
+        panic!("{accepted:?}")
+    };
+    assert_eq!(event["type"], "sharehook.delivery.rejected");
+    let rejected = &event["data"]["rejected"];
+    assert_eq!(rejected["source"], "invoke");
+    let problems = rejected["problems"].to_string();
+    assert!(problems.contains("image"), "{problems}");
+    let lines = event["data"]["lines"].to_string();
+    assert!(lines.contains("no valid request"), "{lines}");
+    assert!(!event.to_string().contains("hush-secret"), "{event}");
+    world.verify().await.unwrap();
+}
+
+/// The target is down at first. Every attempt has the id of the delivery, and the list shows it.
+#[tokio::test]
+async fn a_rejection_is_repeated_under_one_id_and_can_be_sent_again() {
+    let world = world(Place::Brittle, "").await;
+    world.cloud.answer_letters(InboxAnswer {
+        status: 410,
+        ..InboxAnswer::default()
+    });
+    reject(&world, &json!({"id": "1", "image": "nonsense"})).await;
+    world.notify().await;
+    let listed = world
+        .app
+        .reader()
+        .notifications(None)
+        .await
+        .unwrap()
+        .entries;
+    let [entry] = &listed[..] else {
+        panic!("{listed:?}")
+    };
+    assert_eq!(entry.state, NotificationStatus::GivenUp);
+    world.cloud.answer_letters(InboxAnswer::default());
+    let desk = "desk".parse().unwrap();
+    let again = world
+        .app
+        .retry_notifications(&desk, &entry.request, deadline())
+        .await;
+    assert_eq!(again.unwrap().entries[0].state, NotificationStatus::Sent);
+    let letters = world.cloud.letters();
+    let ids: BTreeSet<_> = letters.iter().map(|l| &l.headers["webhook-id"]).collect();
+    assert_eq!((letters.len(), ids.len()), (2, 1));
+    world.verify().await.unwrap();
+}
+
+/// Stops and failures at every write: what is on record is delivered, duplicates under one id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_stop_of_the_process_loses_a_rejection_that_is_on_record() {
+    let mut world = world(Place::Brittle, "").await;
+    let bad = json!({"id": "1", "image": "nonsense"});
+    for how in Break::ALL {
+        for nth in 0.. {
+            assert!(nth < 100, "the scenario does not end");
+            world.reset().await;
+            world.cloud.clear_inbox();
+            world.fuse.arm(nth, how);
+            let stopped = tokio::select! {
+                () = async {
+                    world.app.receive(invocation(&bad), deadline()).await;
+                    world.notify().await;
+                } => false,
+                () = world.fuse.crashed() => true,
+            };
+            let met = world.fuse.met();
+            world.restart();
+            // A day after a wake-up whose record was never written it is forgotten.
+            for hours in [1, 1, 25] {
+                world.advance(hours * 3_600);
+                drop(world.app.sweep(deadline()).await);
+            }
+            let on_record = world
+                .app
+                .reader()
+                .rejections(None)
+                .await
+                .unwrap()
+                .entries
+                .len();
+            let accepted = accepted(&world);
+            assert_eq!(accepted.len(), on_record, "{how:?} {nth} {stopped}");
+            assert_eq!(world.journal.due(world.now()).await.unwrap(), []);
+            world.verify().await.unwrap();
+            if !met {
+                assert!(nth > 3, "{how:?} only reached {nth}");
+                break;
+            }
+        }
+    }
+}
+
+/// Nothing that strangers or senders do makes more notifications than there are records.
+#[tokio::test]
+async fn notifications_of_rejections_are_bounded_like_their_records() {
+    let world = world(Place::Brittle, "on = [\"rejected\", \"expiring\"]").await;
+    for n in 0..300 {
+        reject(&world, &json!({"id": n, "image": "x"})).await;
+    }
+    world.notify().await;
+    for _ in 0..3 {
+        world.advance(300);
+        world.sweep().await;
+    }
+    let (kept, sent) = (
+        world
+            .app
+            .reader()
+            .rejections(None)
+            .await
+            .unwrap()
+            .entries
+            .len(),
+        accepted(&world).len(),
+    );
+    assert_eq!(sent, kept);
+    assert!(sent <= 256, "{sent}");
+}
+
+#[tokio::test]
+async fn a_target_without_the_subject_gets_no_rejection() {
+    let world = world(Place::Brittle, "on = [\"completed\", \"expiring\"]").await;
+    reject(&world, &json!({"id": "1", "image": "nonsense"})).await;
+    world.notify().await;
+    world.advance(3_600);
+    world.sweep().await;
+    assert!(world.cloud.letters().is_empty());
+    assert_eq!(
+        world
+            .app
+            .reader()
+            .rejections(None)
+            .await
+            .unwrap()
+            .entries
+            .len(),
+        1
+    );
+}
+
+fn share_by_hand(world: &World, account: &str) {
+    world.cloud.edit(|cloud| {
+        let stock = cloud.regions.get_mut(REGION).unwrap();
+        let blueprint = stock.blueprints.get_mut(BLUEPRINT).unwrap();
+        let since = jiff::Timestamp::UNIX_EPOCH;
+        blueprint.shares.insert(account.to_owned(), since);
+    });
+}
+
+/// The same differences are notified once a day; other ones at once.
+#[tokio::test]
+async fn a_scheduled_comparison_notifies_its_differences_once_a_day() {
+    let world = world(Place::Sealed, "on = [\"drifted\", \"expiring\"]").await;
+    world
+        .deliver(&request("CHG1", json!({"accounts": [ACCOUNTS[0]]})))
+        .await;
+    let compare = async || {
+        let report = world.app.drift_task(deadline()).await.unwrap();
+        world.notify().await;
+        report
+    };
+    assert!(compare().await.agrees());
+    assert!(world.cloud.letters().is_empty());
+    share_by_hand(&world, ACCOUNTS[1]);
+    let report = compare().await;
+    assert_eq!(report.differences.len(), 1);
+    let metrics = world.app.metrics().await;
+    let counted = "sharehook_drift_differences 1\n";
+    assert!(metrics.contains(counted), "{metrics}");
+    world.advance(3_600);
+    compare().await;
+    assert_eq!(accepted(&world).len(), 1);
+    share_by_hand(&world, ACCOUNTS[2]);
+    compare().await;
+    assert_eq!(accepted(&world).len(), 2);
+    world.advance(86_400);
+    compare().await;
+    let accepted = accepted(&world);
+    assert_eq!(accepted.len(), 3);
+    for event in accepted.values().flatten() {
+        assert_eq!(event["type"], "sharehook.drift.found");
+        let first = &event["data"]["drifted"]["differences"][0];
+        assert_eq!(first["difference"], "unknown");
+    }
+    assert!(world.sweep().await.failures.is_empty());
+    world.verify().await.unwrap();
+}

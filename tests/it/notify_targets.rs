@@ -1,0 +1,238 @@
+//! How targets are reached: through the proxy and with the certificates that the configuration
+//! names, and never for longer than a function may wait.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::json;
+use sharehook::app::Deadline;
+
+use crate::notify::SECRET;
+use crate::support::{STRANGER, World, request};
+
+/// How long a stand-in waits for its peer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The name in the server's certificate. No name server knows it, so only the proxy leads there.
+const NAME: &str = "desk.test";
+
+/// A world whose one target has this address and these settings.
+async fn world(url: &str, more: &str) -> World {
+    let mut world = World::new().await;
+    std::fs::write(world.folder.path().join("notify.secret"), SECRET).unwrap();
+    world.configure(&format!(
+        "[[notify]]\nname = \"desk\"\npreset = \"webhook\"\nurl = \"{url}\"\n\
+         secret = \"file:notify.secret\"\n{more}\n"
+    ));
+    world.reset().await;
+    world
+}
+
+async fn denied(world: &World) {
+    let denied = request("CHG1", json!({"accounts": [STRANGER]}));
+    world.deliver(&denied).await;
+}
+
+/// Accepts connections until the test ends; each gets a thread.
+fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serve = Arc::new(serve);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let serve = Arc::clone(&serve);
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            std::thread::spawn(move || serve(stream));
+        }
+    });
+    port
+}
+
+/// Reads until the blank line behind the headers.
+fn head(stream: &mut impl std::io::Read) -> String {
+    let (mut text, mut byte) = (Vec::new(), [0]);
+    while !text.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
+        text.push(byte[0]);
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Reads one request and answers 202; returns its headers.
+fn answer(stream: &mut (impl std::io::Read + std::io::Write)) -> String {
+    let head = head(stream);
+    let length = head.lines().find_map(|line| {
+        line.to_lowercase()
+            .strip_prefix("content-length: ")?
+            .parse()
+            .ok()
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    if stream.read_exact(&mut body).is_ok() {
+        drop(
+            stream.write_all(
+                b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            ),
+        );
+    }
+    head
+}
+
+/// A TLS server with a certificate of the test's authority; it keeps the headers of each request.
+fn tls_desk() -> (u16, Arc<Mutex<Vec<String>>>) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/tls");
+    let certificate = CertificateDer::from_pem_file(format!("{folder}/server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(format!("{folder}/server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let (config, seen) = (Arc::new(config), Arc::new(Mutex::new(Vec::new())));
+    let kept = Arc::clone(&seen);
+    let port = listen(move |stream| {
+        let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+        let mut tls = rustls::StreamOwned::new(session, stream);
+        let head = answer(&mut tls);
+        if !head.is_empty() {
+            kept.lock().unwrap().push(head);
+        }
+        tls.conn.send_close_notify();
+        drop(tls.flush());
+    });
+    (port, seen)
+}
+
+/// A proxy that leads every CONNECT to `to`, and counts those for the server's name.
+fn connect_proxy(to: u16) -> (u16, Arc<AtomicUsize>) {
+    let connects = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connects);
+    let port = listen(move |mut client| {
+        if !head(&mut client).starts_with(&format!("CONNECT {NAME}:443 ")) {
+            return;
+        }
+        counted.fetch_add(1, Ordering::SeqCst);
+        let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
+        server.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        let (mut up, mut down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        let (mut client, mut server) = (client, server);
+        let upwards = std::thread::spawn(move || drop(std::io::copy(&mut up, &mut server)));
+        drop(std::io::copy(&mut down, &mut client));
+        drop(client.shutdown(std::net::Shutdown::Both));
+        drop(upwards.join());
+    });
+    (port, connects)
+}
+
+fn ca_file() -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/tls");
+    format!("ca_file = \"{folder}/ca.pem\"")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_is_reached_through_its_proxy_with_its_own_authority() {
+    let (desk, seen) = tls_desk();
+    let (proxy, connects) = connect_proxy(desk);
+    let proxy = format!("proxy = \"http://127.0.0.1:{proxy}\"");
+    let url = format!("https://{NAME}/hooks");
+    let both = world(&url, &format!("{proxy}\n{}", ca_file())).await;
+    denied(&both).await;
+    both.notify().await;
+    {
+        let seen = seen.lock().unwrap();
+        let [head] = &seen[..] else {
+            panic!("{seen:?}")
+        };
+        assert!(head.starts_with("POST /hooks HTTP/1.1"), "{head}");
+        assert!(head.contains("webhook-signature"), "{head}");
+    }
+    assert_eq!(connects.load(Ordering::SeqCst), 1);
+    // Without the authority the proxy is reached, and the server is not believed.
+    let stranger = world(&url, &proxy).await;
+    denied(&stranger).await;
+    stranger.notify().await;
+    assert_eq!(connects.load(Ordering::SeqCst), 2);
+    // Without the proxy nothing leads there.
+    let direct = world(&url, &ca_file()).await;
+    denied(&direct).await;
+    direct.notify().await;
+    assert_eq!(connects.load(Ordering::SeqCst), 2);
+    assert_eq!(seen.lock().unwrap().len(), 1);
+    for world in [&stranger, &direct] {
+        let listed = world
+            .app
+            .reader()
+            .notifications(None)
+            .await
+            .unwrap()
+            .entries;
+        assert_eq!(listed[0].attempts, 1, "{listed:?}");
+        assert!(listed[0].why.is_some());
+    }
+}
+
+/// Lambda and SCF call this before each answer. A target that never answers costs two seconds of it
+/// at most, or the time that is left, and gets the notification later under the same id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_target_delays_a_function_by_two_seconds_at_most() {
+    let silent = Arc::new(AtomicBool::new(true));
+    let ids = Arc::new(Mutex::new(Vec::new()));
+    let (hangs, kept) = (Arc::clone(&silent), Arc::clone(&ids));
+    let desk = listen(move |mut stream| {
+        let hang = hangs.load(Ordering::SeqCst);
+        let head = if hang {
+            head(&mut stream)
+        } else {
+            answer(&mut stream)
+        };
+        let id = head
+            .lines()
+            .find_map(|line| line.strip_prefix("webhook-id: "));
+        kept.lock().unwrap().extend(id.map(str::to_owned));
+        if hang {
+            // Until the client gives up.
+            drop(stream.read(&mut [0; 4096]));
+            drop(stream.read_to_end(&mut Vec::new()));
+        }
+    });
+    let world = world(&format!("http://127.0.0.1:{desk}"), "").await;
+    let took = async |left: Duration| {
+        let begun = Instant::now();
+        world.app.notify_before_answer(Deadline::after(left)).await;
+        begun.elapsed()
+    };
+    denied(&world).await;
+    let long = took(Duration::from_secs(60)).await;
+    assert!(long >= Duration::from_millis(1_900), "{long:?}");
+    assert!(long < Duration::from_secs(4), "{long:?}");
+    world
+        .deliver(&request("CHG2", json!({"accounts": [STRANGER]})))
+        .await;
+    let short = took(Duration::from_millis(200)).await;
+    assert!(short < Duration::from_millis(1_500), "{short:?}");
+    silent.store(false, Ordering::SeqCst);
+    world.advance(600);
+    assert!(world.sweep().await.failures.is_empty());
+    let mut ids = ids.lock().unwrap().clone();
+    assert!(ids.len() >= 3, "{ids:?}");
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 2);
+    let listed = world
+        .app
+        .reader()
+        .notifications(None)
+        .await
+        .unwrap()
+        .entries;
+    let sent = |entry: &&sharehook::app::NotificationEntry| {
+        entry.state == sharehook::app::NotificationStatus::Sent
+    };
+    assert_eq!(listed.iter().filter(sent).count(), 2, "{listed:?}");
+}
