@@ -202,7 +202,7 @@ async fn at_the_maximum_the_longest_waiting_stranger_makes_room() {
 /// connection whose answer is held back may be closed to make room.
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_are_answered_while_hang_ups_use_up_the_connections() {
-    let service = with_connections(16).await;
+    let service = with_connections(256).await;
     let address = service.url.strip_prefix("http://").unwrap().to_owned();
     let end = Instant::now() + Duration::from_secs(3);
     let mut strangers = tokio::task::JoinSet::new();
@@ -213,6 +213,7 @@ async fn probes_are_answered_while_hang_ups_use_up_the_connections() {
                 let mut stream = TcpStream::connect(&address).await.unwrap();
                 let half = "POST /hooks/native HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nx";
                 drop(stream.write_all(half.as_bytes()).await);
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
         });
     }
