@@ -180,14 +180,15 @@ def hooks(stack: Deployed, sandbox: Sandbox) -> None:
 
 
 def schedule(stack: Deployed) -> None:
-    """What the schedule sends, as the template says it."""
+    """What the schedules send, as the template says it."""
     schedules = stack.aws.client("scheduler")
     names = [entry["Name"] for entry in schedules.list_schedules()["Schedules"]]
-    equal(len(names), 1, "the number of schedules")
-    sent = json.loads(schedules.get_schedule(Name=names[0])["Target"]["Input"])
-    equal(sent, event("schedule-sweep.json"), "the schedule's input")
-    stack.invoke(sent)
-    step("the schedule's own input runs a sweep")
+    sent = [json.loads(schedules.get_schedule(Name=name)["Target"]["Input"]) for name in names]
+    by_task = {one["task"]: one for one in sent}
+    equal(by_task, {"sweep": event("schedule-sweep.json"), "drift": {"task": "drift"}}, "the inputs of the schedules")
+    for one in by_task.values():
+        stack.invoke(one)
+    step("the schedules' own inputs run a sweep and a comparison")
 
 
 def journal(stack: Deployed) -> None:
