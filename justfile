@@ -37,6 +37,12 @@ docs:
     scripts/peers docs
     .peers/docs/bin/mkdocs build --strict --quiet
 
+# Draws docs/demo.svg, the README's picture of the demo
+picture:
+    scripts/peers lint
+    cargo build
+    scripts/demo-picture
+
 # Builds the deployment package: target/package/bootstrap.zip
 package:
     scripts/package
