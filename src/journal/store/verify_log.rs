@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use futures_util::stream::{self, StreamExt as _};
+use object_store::path::Path;
 
 use super::super::chain::Finding;
 use super::super::log::{
@@ -79,6 +80,13 @@ impl Journal {
             }
         };
         let kept = kept.map(|note| opened(note, &chain)).transpose()?;
+        // Listed before the walk, which sees every seal that these objects can be of. One that is made
+        // meanwhile adds objects which the walk does not know.
+        let listed = if whole {
+            self.log_objects().await?
+        } else {
+            Vec::new()
+        };
         let walk = self.walk_log(&chain, kept.as_ref(), whole).await?;
         let mut findings = walk.findings;
         // Skipped for a damaged log, so that its damage is not reported twice.
@@ -89,7 +97,7 @@ impl Journal {
         let mut report = if whole {
             // After a break, the objects that belong to the log are unknown.
             if findings.is_empty() {
-                findings.extend(self.foreign_to_log(&walk.paths).await?);
+                findings.extend(self.foreign_to_log(&listed, &walk.paths));
             }
             self.verify_against(log, findings.is_empty()).await?
         } else {
@@ -261,23 +269,25 @@ impl Journal {
         Ok(checked.into_iter().flatten().collect())
     }
 
-    /// Objects below `log/` that do not belong there. Some objects of a seal in progress may exist.
-    async fn foreign_to_log(&self, known: &BTreeSet<String>) -> Result<Vec<Finding>, JournalError> {
+    async fn log_objects(&self) -> Result<Vec<Path>, JournalError> {
         let root = self.path(&["log"]);
         let found = self
             .store
             .list(Some(&root))
             .map_ok(|object| object.location);
-        let found: Vec<_> = self
-            .listing(&root, LISTING_TIMEOUT, found.try_collect())
-            .await?;
-        let strange = found.iter().filter(|path| {
+        self.listing(&root, LISTING_TIMEOUT, found.try_collect())
+            .await
+    }
+
+    /// Objects below `log/` that do not belong there. Some objects of a seal in progress may exist.
+    fn foreign_to_log(&self, listed: &[Path], known: &BTreeSet<String>) -> Vec<Finding> {
+        let strange = listed.iter().filter(|path| {
             let shown = self.shown(path);
             shown != "log/checkpoint" && !known.contains(&shown)
         });
-        Ok(strange
+        strange
             .map(|path| self.foreign(path, "no segment makes it"))
-            .collect())
+            .collect()
     }
 }
 
