@@ -1,6 +1,6 @@
 //! Names the version of a secret for records and logs: as its store names it, else by a fingerprint
-//! under a key that only this deployment has. In: a secret. Out: text from which nobody can test a
-//! guess of the secret.
+//! under a key that only this deployment has. In: a secret. Out: text; a reader of the journal cannot
+//! test guesses of the secret against it.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 

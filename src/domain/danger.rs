@@ -34,7 +34,7 @@ spelled! {
         NoPermit = "no-permit",
         /// A policy can never apply, or Cedar warns of its text.
         OddPolicy = "odd-policy",
-        /// Denials are answered 200, and no notification tells of them.
+        /// Denials are answered 200, and no target is notified of them.
         UnseenDenial = "unseen-denial",
         /// A file for a host lacks something that the configuration names.
         Deployment = "deployment",
