@@ -35,7 +35,7 @@ bench:
 # Builds the documentation as a site: target/site/index.html
 docs:
     scripts/peers docs
-    .peers/docs/bin/mkdocs build --strict --quiet
+    .peers/docs/bin/mkdocs build --strict
 
 # Draws docs/demo.svg, the README's picture of the demo
 picture:

@@ -2,7 +2,7 @@
 #
 # Freshservice's simple content wraps the fields in `freshdesk_webhook`; a custom body does not. The map reads both. The
 # names of custom fields begin with `ticket_cf_`. Besides the fields that Freshservice offers, the workflow sends
-# `approval_status`, `approver_email` and `approved_at` as custom content (docs/senders.md). Every value is a text.
+# `approval_status`, `approver_email` and `approved_at` as custom content (docs/senders/freshservice.md). Every value is a text.
 def text:
   if . == null then null
   else tostring | trim | if . == "" or . == "--" then null elif test("\\{\\{") then error("a placeholder was not filled in: \(.)") else . end end;

@@ -1,7 +1,7 @@
 # ServiceNow: an approval record (sysapproval_approver) that becomes `approved` is a share request; others are ignored.
 #
 # A business rule or flow on sysapproval_approver, "after update, when state changes to approved", sends the Table
-# API's own fields of the approval, with the requested item and its variables in it (docs/senders.md has the script):
+# API's own fields of the approval, with the requested item and its variables in it (docs/senders/servicenow.md has the script):
 #   {"sys_id": …, "state": "approved", "approver": …,
 #    "record": {"number": "RITM0010023", "approval": "approved", "requested_for": …, "opened_by": …,
 #               "short_description": …, "variables": {"image": …, "region": …, "accounts": …, …}}}

@@ -1,7 +1,7 @@
 # Zendesk: a trigger that says `approved` becomes a share request; every other body is ignored.
 #
 # The administrator writes the trigger's body, and each placeholder becomes a text: an empty field "", a check box
-# "true" or "false", a number its digits. Write this body (docs/senders.md has it for copying):
+# "true" or "false", a number its digits. Write this body (docs/senders/zendesk.md has it for copying):
 #   {"approval": "approved",
 #    "ticket": {"id": "{{ticket.id}}", "title": "{{ticket.title}}", "updated_at": "{{ticket.updated_at_with_timestamp}}",
 #               "image": "{{ticket.ticket_field_1}}", "region": …, "accounts": …, "lighthouse": …, "expires": …, "action": …},

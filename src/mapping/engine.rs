@@ -134,7 +134,7 @@ fn compile_here(text: &str, name: &str) -> Result<Program, Problems> {
 }
 
 /// The remedy for a program that is not jq, or not the jq that maps support.
-pub(super) const REMEDY: &str = "docs/senders.md says which jq a map is written in";
+pub(super) const REMEDY: &str = "docs/maps.md says which jq a map is written in";
 
 /// The error message, with the place in the event of the value that caused it.
 fn explained(error: jaq_core::Error<Value>, event: &Value) -> String {

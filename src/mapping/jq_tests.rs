@@ -86,3 +86,40 @@ fn the_manuals_examples_answer_as_jq_does_or_are_refused() {
     assert!(wrong.is_empty(), "{wrong}");
     assert_eq!((same, refused), (203, 35), "of {} examples", cases.len());
 }
+
+/// The page about maps.
+const PAGE: &str = include_str!("../../docs/maps.md");
+
+/// jq 1.7.1's own list of its filters (`jq -n builtins`, from the package above): each is here, or the
+/// page says that it is not.
+#[test]
+fn a_filter_that_jq_has_is_here_or_is_named_on_the_page() {
+    let (_, missing) = PAGE.split_once("\n| not available |").unwrap();
+    let (missing, _) = missing.split_once("\n\n").unwrap();
+    let cells = missing.lines().filter_map(|row| row.split(" | ").next());
+    let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let named: Vec<&str> = names.collect();
+    for filter in include_str!("../../tests/vectors/jq-builtins.txt").lines() {
+        let (name, arity) = filter.split_once('/').unwrap();
+        let call = match arity.parse::<usize>().unwrap() {
+            0 => name.to_owned(),
+            arity => format!("{name}({})", vec!["."; arity].join(";")),
+        };
+        let is_here = Program::compile(&call, "m.jq").is_ok();
+        assert_eq!(is_here, !named.contains(&name), "{filter}");
+    }
+}
+
+#[test]
+fn the_examples_on_the_page_are_true() {
+    let rows = PAGE.lines().map(|line| line.split("` | `").collect());
+    let examples: Vec<Vec<&str>> = rows.filter(|cells: &Vec<&str>| cells.len() == 3).collect();
+    assert!(examples.len() > 4, "{}", examples.len());
+    for cells in examples {
+        let filter = cells[0].trim_start_matches("| `");
+        let input: Value = serde_json::from_str(cells[1]).unwrap();
+        let output: Value = serde_json::from_str(cells[2].trim_end_matches("` |")).unwrap();
+        let program = Program::compile(filter, "m.jq").unwrap();
+        assert_eq!(program.run(&input, 0).unwrap(), [output], "{filter}");
+    }
+}

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use imports::Package;
 use source::rust_files;
 
+use crate::support::docs::pages;
+
 /// The modules that each module may import. Every other import fails this test.
 const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("domain", &[]),
@@ -222,14 +224,11 @@ fn every_test_that_the_docs_name_exists() {
             && !word.starts_with("sharehook_") // metrics
     };
     let mut named = 0;
-    for page in fs::read_dir(root().join("docs")).unwrap() {
-        let page = page.unwrap().path();
-        if page.extension().is_some_and(|extension| extension == "md") {
-            for name in text(&page).split('`').filter(is_test) {
-                named += 1;
-                let test = format!("fn {name}()");
-                assert!(code.contains(&test), "{}: {name} is no test", shown(&page));
-            }
+    for page in pages("docs") {
+        for name in page.text.split('`').filter(is_test) {
+            named += 1;
+            let test = format!("fn {name}()");
+            assert!(code.contains(&test), "{}: {name} is no test", page.path);
         }
     }
     assert!(named > 30, "{named}");
