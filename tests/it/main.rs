@@ -22,6 +22,7 @@ mod cloud_merge;
 mod cloud_prechecks;
 mod cloud_reading;
 mod cloudevents;
+mod cookbook;
 mod crash;
 mod credentials;
 mod decisions;
