@@ -27,6 +27,7 @@ mod crash;
 mod credentials;
 mod decisions;
 mod demo;
+mod doc_commands;
 mod doctor;
 mod door;
 mod drift;

@@ -1,0 +1,222 @@
+//! The commands of README.md and docs/: the `sh` blocks of each page run as one script, in a fresh folder
+//! and on loopback; `prelude.sh` has what differs from a reader's terminal. Each mention of a command in
+//! the text parses.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::docs::{Page, blocks, pages};
+
+const PRELUDE: &str = include_str!("doc_commands/prelude.sh");
+const DEPLOYMENT: &str = include_str!("doc_commands/deployment.sh");
+/// The files of the checkout that pages use.
+const CHECKOUT: [&str; 4] = ["events", "maps", "policy", "sharehook.local.toml"];
+/// Longer than any page takes, in seconds.
+const PATIENCE: &str = "120";
+
+/// The pages that begin with the deployment of `deployment.sh`.
+const ON_A_DEPLOYMENT: [&str; 7] = [
+    "docs/configuration.md",
+    "docs/hosts/container.md",
+    "docs/evidence.md",
+    "docs/journal.md",
+    "docs/operations.md",
+    "docs/policy.md",
+    "docs/sweep-and-drift.md",
+];
+
+/// The programs that are not run, and why. `cargo` is a function of the prelude.
+const NOT_RUN: [(&str, &str); 7] = [
+    ("scripts/test", "runs this test too"),
+    (
+        "scripts/package",
+        "builds for a release; scripts/test runs it",
+    ),
+    ("scripts/real-cloud", "calls Tencent Cloud"),
+    (
+        "sam",
+        "deploys to AWS; tests/peers/ministack.py deploys the template to a local AWS",
+    ),
+    ("cedar", "a program of its own"),
+    ("kubectl", "needs a cluster"),
+    ("terraform", "needs a cloud"),
+];
+
+/// The commands that do not exit with 0, by page.
+const EXITS: [(&str, &str, i32); 3] = [
+    ("docs/operations.md", "retry", 2), // the request is completed
+    ("docs/sweep-and-drift.md", "retry", 2), // the same
+    ("docs/tutorial.md", "try", 2),     // no rule allows it yet
+];
+
+fn free_port() -> String {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().port().to_string()
+}
+
+#[allow(clippy::disallowed_methods)] // The shell's commands lie there.
+fn search_path() -> String {
+    std::env::var("PATH").unwrap()
+}
+
+/// Programs that say why they do nothing.
+fn write_stubs(folder: &Path) {
+    for (name, why) in NOT_RUN {
+        let file = match name.contains('/') {
+            true => folder.join(name),
+            false => folder.join("bin").join(name),
+        };
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, format!("#!/bin/sh\necho 'not run here: {why}'\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+/// Runs a script with the built program, in `folder`.
+fn run_script(folder: &Path, script: &str) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_sharehook"));
+    let (stubs, built) = (folder.join("bin"), program.parent().unwrap());
+    let path = format!("{}:{}:{}", stubs.display(), built.display(), search_path());
+    Command::new("timeout")
+        .args(["--kill-after=5", PATIENCE, "bash", "-c", script])
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", path)
+        .env("PORT", free_port())
+        .env("CLOUD", free_port())
+        .env("CALLS", folder.join("calls"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn link_checkout(folder: &Path) {
+    for name in CHECKOUT {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        std::os::unix::fs::symlink(from, folder.join(name)).unwrap();
+    }
+    fs::create_dir_all(folder.join("target/debug")).unwrap();
+    let program = env!("CARGO_BIN_EXE_sharehook");
+    std::os::unix::fs::symlink(program, folder.join("target/debug/sharehook")).unwrap();
+}
+
+/// Runs commands of a page, and returns what they print. Panics when one fails that should not.
+pub(crate) fn run_page(page: &str, commands: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    write_stubs(folder.path());
+    let begin = match ON_A_DEPLOYMENT.contains(&page) {
+        true => DEPLOYMENT,
+        false => "",
+    };
+    let more = match page {
+        "docs/configuration.md" => "sharehook serve\n",
+        "docs/cloud-calls.md" => "echo '{\"site\": \"intl\"}' >reading.json\n",
+        _ => "",
+    };
+    if page == "docs/laptop.md" {
+        link_checkout(folder.path());
+    }
+    let script = format!("{PRELUDE}\n{begin}\n{more}{commands}");
+    let output = run_script(folder.path(), &script);
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{page}: {text}");
+    let calls = fs::read_to_string(folder.path().join("calls")).unwrap_or_default();
+    for call in calls.lines() {
+        let (code, arguments) = call.split_once(' ').unwrap();
+        let expected = EXITS.iter().filter(|(at, command, _)| {
+            *at == page && arguments.split(' ').any(|word| word == *command)
+        });
+        let mut allowed = expected.map(|(_, _, code)| code.to_string());
+        assert!(
+            code == "0" || allowed.any(|allowed| allowed == code),
+            "{page}: `sharehook {arguments}` exits {code}\n{text}"
+        );
+    }
+    text
+}
+
+fn all_pages() -> Vec<Page> {
+    let mut all = pages("README.md");
+    all.extend(pages("docs"));
+    all
+}
+
+#[test]
+fn the_commands_of_every_page_run() {
+    let mut ran = 0;
+    for page in all_pages() {
+        let commands = blocks(&page.text, "sh").concat();
+        // tutorial.rs runs the tutorial, and looks at what it prints.
+        if !commands.is_empty() && page.path != "docs/tutorial.md" {
+            run_page(&page.path, &commands);
+            ran += 1;
+        }
+    }
+    assert!(ran > 10, "{ran}");
+}
+
+/// The steps of the overview for each sender that posts webhooks.
+#[test]
+fn each_senders_sample_event_can_be_tried_and_sent() {
+    let page = &pages("docs/senders.md")[0];
+    for sender in [
+        "github",
+        "gitlab",
+        "servicenow",
+        "zendesk",
+        "freshservice",
+        "slack",
+        "pagerduty",
+        "opsgenie",
+    ] {
+        let commands = blocks(&page.text, "sh").concat().replace("jira", sender);
+        let commands = match sender {
+            "slack" => commands.replace("approved.json", "approved.form"),
+            _ => commands,
+        };
+        let text = run_page(&page.path, &commands);
+        assert!(text.contains(r#""status":"completed""#), "{sender}: {text}");
+    }
+}
+
+/// Not a command, although it looks like one: the first line of a segment of the log.
+const NO_COMMAND: &str = "sharehook segment 1";
+
+/// Code spans that begin with `sharehook`, as a reader would type them. A word in capitals stands for a
+/// value, `…` for more of them.
+#[test]
+fn every_command_that_a_text_mentions_parses() {
+    let mut script =
+        "sharehook() { command sharehook \"$@\" --help >help || echo \"BAD $*\"; }\n".to_owned();
+    for page in all_pages() {
+        let prose = page.text.split("```").step_by(2);
+        let spans = prose.flat_map(|text| text.split('`').skip(1).step_by(2));
+        for span in spans.filter(|span| span.starts_with("sharehook ") && *span != NO_COMMAND) {
+            let command = span.replace('…', "").replace(" SHELL", " bash");
+            script += &format!("{}\n", command.replace('\n', " "));
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = run_script(folder.path(), &script);
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(!text.contains("BAD") && output.status.success(), "{text}");
+}
+
+/// What is not in a block of `sh` does not run here.
+#[test]
+fn commands_are_in_blocks_that_run() {
+    for page in all_pages() {
+        for (at, text) in page.text.split("```").enumerate() {
+            let command = match at % 2 {
+                0 => "    sharehook ",
+                _ if text.starts_with("sh\n") => continue,
+                _ => "sharehook ",
+            };
+            let hidden = text.lines().find(|line| line.starts_with(command));
+            assert_eq!(hidden, None, "{}", page.path);
+        }
+    }
+}

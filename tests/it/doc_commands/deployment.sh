@@ -1,0 +1,15 @@
+# A deployment with one request in its journal: CHG0030192 shared a blueprint with a staging account.
+export TENCENTCLOUD_SECRET_ID=AKIDSANDBOX0000000000000000000000000
+export TENCENTCLOUD_SECRET_KEY=sandboxSecretKEY0123456789abcdef
+export SHAREHOOK_CLOUD_ENDPOINT=http://127.0.0.1:$CLOUD
+command sharehook sandbox --listen "127.0.0.1:$CLOUD" >cloud.log 2>&1 &
+wait_for "$SHAREHOOK_CLOUD_ENDPOINT/"
+command sharehook init shares --source jira --source native --source helpdesk --source invoke >/dev/null
+cd shares
+set -a; . ./.env; set +a
+cat >request.json <<'JSON'
+{"id": "CHG0030192", "ticket": "CHG0030192", "action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore",
+ "accounts": ["700000164995"], "requester": "alice@example.com", "approvers": ["bob@example.com"], "expires_in": "30d"}
+JSON
+command sharehook invoke request.json >/dev/null
+cp policy/cases/events/body-jira-approved.json ticket.json

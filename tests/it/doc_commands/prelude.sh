@@ -1,0 +1,53 @@
+# Runs before the commands of a page: what differs from a reader's terminal.
+# PORT and CLOUD are free ports. CALLS gets the exit code and the arguments of each call of sharehook.
+set -eu
+trap 'builtin kill $(jobs -p) 2>/dev/null || true' EXIT
+
+# Waits for an address that answers, ten seconds at most.
+wait_for() {
+  for _ in $(seq 100); do
+    command curl -s --max-time 2 "$1" >/dev/null && return
+    sleep 0.1
+  done
+  echo "nothing answers at $1" >&2
+  cat serve.log >&2
+  exit 1
+}
+
+# `serve` and `sandbox` run beside the page, on free ports. The exit code of each other call is noted.
+sharehook() {
+  local arguments=() argument listen=yes code=0
+  for argument in "$@"; do
+    case $argument in
+      --sandbox) argument=--sandbox=127.0.0.1:$CLOUD ;;
+      127.0.0.1:8080) argument=127.0.0.1:$PORT listen=no ;;
+    esac
+    arguments+=("$argument")
+  done
+  case " $* " in
+    *" serve "*)
+      [ $listen = no ] || arguments+=(--listen "127.0.0.1:$PORT")
+      command sharehook "${arguments[@]}" >>serve.log 2>&1 &
+      SERVER=$!
+      wait_for "http://127.0.0.1:$PORT/readyz"
+      ;;
+    *" sandbox "*)
+      [ -z "${STAND_IN:-}" ] || builtin kill "$STAND_IN"
+      command sharehook "${arguments[@]}" --listen "127.0.0.1:$CLOUD" >>serve.log 2>&1 &
+      STAND_IN=$!
+      wait_for "http://127.0.0.1:$CLOUD/"
+      ;;
+    *) command sharehook "${arguments[@]}" || code=$? ;;
+  esac
+  echo "$code $*" >>"$CALLS"
+}
+
+# `cargo run -- ARGUMENTS` is the built program. Nothing is built.
+cargo() {
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do shift; done
+  if [ $# -gt 1 ]; then shift; sharehook "$@"; fi
+}
+
+curl() { command curl --max-time 20 "${@//127.0.0.1:8080/127.0.0.1:$PORT}"; }
+kill() { builtin kill "$1" "${SERVER:?no server is running}"; } # whatever the page names: the server
+
