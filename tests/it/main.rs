@@ -53,6 +53,7 @@ mod odd_files;
 mod operators_fault;
 mod overdue;
 mod read_operations;
+mod reference;
 mod reload;
 mod replies;
 mod retry;

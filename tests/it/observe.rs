@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sharehook::clock::system_now;
 use sharehook::inbound::SchemeName;
-use sharehook::telemetry::{Kind, Metric, NAMESPACE};
+use sharehook::telemetry::{Definition, Kind, Metric, NAMESPACE};
 use sharehook_sandbox::{SANDBOX_SECRET_KEY, SandboxOptions};
 
 use crate::support::http::{Answer, send};
@@ -221,14 +221,28 @@ fn every_alarm_watches_a_metric_that_exists() {
 }
 
 #[test]
-fn the_page_lists_every_metric() {
+fn the_page_has_the_table_of_metrics() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/observe.md");
     let text = std::fs::read_to_string(page).unwrap();
-    for metric in Metric::ALL {
-        let name = metric.definition().name;
-        assert!(
-            text.contains(&format!("| `{name}` |")),
-            "{name} is not on the page"
-        );
-    }
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with("| `sharehook_"));
+    let told: Vec<&str> = rows.collect();
+    let row = |metric: Metric| {
+        let Definition {
+            name,
+            kind,
+            labels,
+            help,
+        } = metric.definition();
+        let kind = format!("{kind:?}").to_lowercase();
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = match labels.is_empty() {
+            true => "—".to_owned(),
+            false => labels.join(", "),
+        };
+        format!("| `{name}` | {kind} | {labels} | {help} |")
+    };
+    let rows: Vec<String> = Metric::ALL.into_iter().map(row).collect();
+    assert_eq!(told, rows, "docs/observe.md");
 }
