@@ -22,6 +22,7 @@ use super::outbox::Outbox;
 use super::prepared::Prepared;
 use super::readiness::Readiness;
 use super::refusals::Refusals;
+use super::report::LastReport;
 use super::slots::Slots;
 use super::sns_certificates::Certificates;
 
@@ -47,6 +48,7 @@ pub struct App {
     pub(super) refusals: Arc<Refusals>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) counts: Arc<IndexCounts>,
+    pub(super) last_report: Arc<LastReport>,
     /// The key of secrets' fingerprints, once one was needed.
     pub(super) fingerprints: Arc<OnceCell<Hmac<Sha256>>>,
 }

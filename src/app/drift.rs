@@ -59,7 +59,9 @@ impl App {
         for (image, region) in also {
             places.entry((image.clone(), region.clone())).or_default();
         }
+        self.journal.work_done().begin(places.len());
         for ((image, region), known) in &places {
+            self.journal.work_done().add(1);
             match self
                 .receivers(image, region, known.lighthouse, deadline)
                 .await

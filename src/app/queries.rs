@@ -4,7 +4,7 @@
 use crate::cloud::{Deadline, ImageToShare, ImagesQuery};
 use crate::config::Config;
 use crate::domain::{CloudError, Region, SourceName, Timestamp};
-use crate::journal::{JournalError, Worker};
+use crate::journal::{JournalError, WorkDone, Worker};
 
 use super::App;
 use super::reader::{GrantEntry, JournalReader, Listed, RequestEntry, RequestFilter};
@@ -27,6 +27,11 @@ impl App {
     /// The compiled rules.
     pub fn rules(&self) -> &super::Prepared {
         &self.prepared
+    }
+
+    /// How far the present work has come.
+    pub fn work_done(&self) -> &WorkDone {
+        self.journal.work_done()
     }
 
     /// The current instant of this application's clock.

@@ -76,6 +76,7 @@ impl Prepared {
             refusals: Arc::default(),
             outbox: Arc::default(),
             counts: Arc::default(),
+            last_report: Arc::default(),
             fingerprints: Arc::default(),
         })
     }

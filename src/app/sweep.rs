@@ -47,13 +47,15 @@ struct Round {
 }
 
 impl App {
-    /// Does everything that is due, by the journal's index, and goes on with the daily pass that
-    /// compares the index with the records.
+    /// Does everything that is due, by the journal's index, goes on with the daily pass that compares
+    /// the index with the records, and publishes the report.
     ///
     /// # Errors
     /// When the index cannot be listed; what fails for one request is in the report.
     pub async fn sweep(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
-        let report = Box::pin(self.sweep_round(deadline, false)).await?;
+        let mut report = Box::pin(self.sweep_round(deadline, false)).await?;
+        let unpublished = self.publish_report_when_due(deadline).await;
+        report.failures.extend(unpublished);
         self.swept();
         Ok(report)
     }
@@ -114,12 +116,14 @@ impl App {
     }
 
     async fn sweep_due(&self, due: Vec<DueStream>, round: &mut Round) {
+        self.journal.work_done().begin(due.len());
         for leads in due.chunks(LEADS) {
             if super::context::left(round.deadline) < MIN_TIME_LEFT {
                 round.report.out_of_time = true;
                 break;
             }
             Box::pin(self.follow(leads, round)).await;
+            self.journal.work_done().add(leads.len());
         }
     }
 

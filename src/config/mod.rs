@@ -3,11 +3,13 @@
 
 mod accounts;
 mod cloud;
+mod http;
 mod lenient;
 mod notify;
 mod raw;
 mod raw_check;
 mod raw_notify;
+mod raw_report;
 mod reader;
 mod renewal;
 mod resolve;
@@ -23,7 +25,8 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use crate::domain::{Problem, Problems};
+use crate::domain::Problems;
+use reader::text_of;
 use secrets::SecretValues;
 
 pub use crate::domain::Site;
@@ -35,7 +38,7 @@ pub use secrets::{
 };
 pub use valid::{
     AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, Draft, HttpConfig, MapRef, MetricsAccess,
-    NotifyConfig, SealConfig, SealKey, SourceConfig,
+    NotifyConfig, ReportConfig, SealConfig, SealKey, SourceConfig,
 };
 pub use vars::Vars;
 
@@ -107,16 +110,6 @@ impl Config {
         };
         resolve::draft(&file, &text, vars, values)?.valid()
     }
-}
-
-fn text_of(path: &Path) -> Result<String, Problem> {
-    std::fs::read_to_string(path).map_err(|error| {
-        Problem::new(
-            path.display().to_string(),
-            format!("cannot be read: {error}"),
-            "name an existing file with --config or SHAREHOOK_CONFIG",
-        )
-    })
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::inbound::{Handshake, Replies, SchemeSpec};
 
 use super::raw_check::RawCheck;
 use super::raw_notify::RawNotify;
+use super::raw_report::RawReport;
 #[cfg(test)]
 use super::schema;
 
@@ -37,6 +38,8 @@ pub(super) struct RawConfig {
     pub(super) seal: RawSeal,
     #[serde(default)]
     pub(super) check: RawCheck,
+    #[serde(default)]
+    pub(super) report: RawReport,
     /// The senders. Each is POST /hooks/{name}, or a trigger whose host authenticates the sender.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<RawSource>"))]
@@ -257,6 +260,10 @@ pub(super) struct RawHttp {
     /// `Authorization: Bearer`. Without it, open on a server and off behind a function's URL or API.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(super) metrics: Option<Spanned<String>>,
+    /// A reference to the token with which a reader gets `/report`: as `Authorization: Bearer`, or as
+    /// the password that a browser asks for. Without it, there is no `/report`.
+    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
+    pub(super) report: Option<Spanned<String>>,
 }
 
 /// Bounds on each delivery.

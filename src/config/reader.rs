@@ -167,3 +167,14 @@ impl Reader<'_> {
         self.secret(whose, written).map(|secret| secret.text)
     }
 }
+
+/// The text of a configuration file.
+pub(super) fn text_of(path: &Path) -> Result<String, Problem> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Problem::new(
+            path.display().to_string(),
+            format!("cannot be read: {error}"),
+            "name an existing file with --config or SHAREHOOK_CONFIG",
+        )
+    })
+}

@@ -63,6 +63,7 @@ impl Config {
             account.key = read.key;
         }
         config.http.metrics = read.http.metrics;
+        config.http.report = read.http.report;
         Ok(Self { secrets, ..config })
     }
 

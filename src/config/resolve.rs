@@ -6,21 +6,21 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
 use crate::domain::{Danger, Mark, NoticeKind, Problem, Problems, Span};
-use crate::journal::JournalLocation;
+use crate::journal::{FilePlace, JournalLocation};
 
 use super::cloud::ENDPOINT_VAR;
 use super::lenient;
-use super::raw::{JournalTable, RawConfig, RawHttp, RawJournal, RawLimits, RawPolicy, RawSeal};
+use super::raw::{JournalTable, RawConfig, RawJournal, RawLimits, RawPolicy, RawSeal};
 use super::raw_check::RawCheck;
+use super::raw_report::RawReport;
 use super::reader::Reader;
 use super::seal::{self, SEAL_KEY_VAR};
 use super::secrets::{SecretRef, SecretValues, Secrets};
-use super::valid::{Config, Draft, HttpConfig, MetricsAccess, NotifyConfig, SealConfig};
+use super::valid::{Config, Draft, NotifyConfig, ReportConfig, SealConfig};
 use super::vars::Vars;
 
 /// Overrides the file, for deployments that know the journal's location only at run time.
@@ -28,8 +28,6 @@ const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
 /// The index of that journal, when it has a place of its own: the file's belongs to another journal.
 const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 
-/// As for the static token of a source.
-const MIN_METRICS_TOKEN: usize = 24;
 /// Seconds.
 const DAY: u64 = 86_400;
 
@@ -66,15 +64,14 @@ pub(super) fn draft(
     let body_limit = reader.body_limit(limits);
     let budget_seconds = reader.within("seconds", limits.seconds.as_ref(), 1..=900, 25);
     let unfinished = reader.unfinished(limits);
-    let (not_before_within, retry_for) = (&limits.not_before_within, &limits.retry_for);
-    let not_before_within = reader.limit("not_before_within", not_before_within, 365 * DAY);
-    let retry_for = reader.limit("retry_for", retry_for, DAY);
+    let not_before_within = reader.limit("not_before_within", &limits.not_before_within, 365 * DAY);
+    let retry_for = reader.limit("retry_for", &limits.retry_for, DAY);
     let retry_age = reader.limit("retry_age", &limits.retry_age, 30 * DAY);
     let sources = reader.sources(&raw.source, budget_seconds);
     let notify = reader.notify(&raw.notify, &sources);
     let notice = reader.notice(&raw.limits, &notify);
     let seal = reader.seal(&raw.seal, &journal);
-    let allowed = reader.allowed(&raw.check);
+    let (allowed, report) = (reader.allowed(&raw.check), reader.report(&raw.report));
     let config = Config {
         file: file.to_owned(),
         text: text.to_owned(),
@@ -97,6 +94,7 @@ pub(super) fn draft(
         retry_for,
         retry_age,
         allowed,
+        report,
         marks,
         files: reader.files,
         variables: reader.variables,
@@ -141,6 +139,30 @@ impl Reader<'_> {
             }
         }
         allowed
+    }
+
+    /// Where sweeps publish the report; `None`: nowhere.
+    fn report(&mut self, raw: &RawReport) -> Option<ReportConfig> {
+        let every = raw.every.as_ref();
+        let every = every.and_then(|written| self.span("report.every", written));
+        let Some(written) = &raw.to else {
+            if let Some(every) = &raw.every {
+                let remedy = "write to = \"s3://bucket/report.html\" or a file, or remove it";
+                self.problem(every, "report.every: there is no report.to", remedy);
+            }
+            return None;
+        };
+        match written.get_ref().parse::<FilePlace>() {
+            Ok(to) => Some(ReportConfig {
+                to: to.relative_to(self.root),
+                every: every.unwrap_or(Duration::from_secs(DAY)),
+            }),
+            Err(problem) => {
+                let text = format!("report.to: {}", problem.problem);
+                self.problem(written, text, problem.remedy);
+                None
+            }
+        }
     }
 
     /// The place, and that of the index when it is another.
@@ -229,52 +251,6 @@ impl Reader<'_> {
         let dir = written.and_then(|written| written.into_inner().0.dir);
         let dir = self.root.join(dir.as_deref().unwrap_or("policy"));
         (dir, approvals.unwrap_or(1))
-    }
-
-    fn http(&mut self, raw: RawHttp) -> HttpConfig {
-        let strip_prefix = raw.strip_prefix.map(|written| {
-            let segments = written.get_ref().strip_prefix('/');
-            let plain = |segment: &str| {
-                let good = |b: u8| b.is_ascii_alphanumeric() || b"-._~%".contains(&b);
-                !segment.is_empty() && segment.bytes().all(good)
-            };
-            if !segments.is_some_and(|segments| segments.split('/').all(plain)) {
-                self.problem(
-                    &written,
-                    format!(
-                        "http.strip_prefix: {:?} is not a base path",
-                        written.get_ref()
-                    ),
-                    "write it as in the address: a slash before each segment and none \
-                     at the end, as in \"/share\"",
-                );
-            }
-            written.into_inner()
-        });
-        let max_connections = raw.max_connections.as_ref();
-        let max_connections =
-            self.within("http.max_connections", max_connections, 16..=100_000, 2_048);
-        let metrics = raw
-            .metrics
-            .and_then(|written| match written.get_ref().as_str() {
-                "open" => Some(MetricsAccess::Open),
-                "off" => Some(MetricsAccess::Off),
-                _ => {
-                    let token = self.secret_text("http.metrics", &written)?;
-                    if token.expose_secret().len() < MIN_METRICS_TOKEN {
-                        let problem = format!(
-                            "http.metrics: the token has fewer than {MIN_METRICS_TOKEN} characters"
-                        );
-                        self.problem(&written, problem, "make one with `openssl rand -base64 32`");
-                    }
-                    Some(MetricsAccess::Token(token))
-                }
-            });
-        HttpConfig {
-            strip_prefix,
-            max_connections,
-            metrics,
-        }
     }
 
     fn body_limit(&mut self, limits: &RawLimits) -> usize {

@@ -12,7 +12,7 @@ use crate::domain::{
     Span, Subscription,
 };
 use crate::inbound::{Handshake, ReplyRules, SchemeSpec};
-use crate::journal::JournalLocation;
+use crate::journal::{FilePlace, JournalLocation};
 use crate::notify::{Address, Auth, Preset};
 
 use super::secrets::{Secret, Secrets};
@@ -62,6 +62,8 @@ pub struct Config {
     pub unfinished: usize,
     /// The dangers that `check` does not warn of.
     pub allowed: BTreeSet<Danger>,
+    /// Where sweeps publish the report; `None`: nowhere.
+    pub report: Option<ReportConfig>,
     /// The files that it names, as written: maps, templates, certificates. Neither the policy nor a
     /// file with a secret.
     pub files: BTreeSet<String>,
@@ -246,6 +248,8 @@ pub struct HttpConfig {
     pub max_connections: usize,
     /// Who reads `/metrics`; `None`: as fits the host.
     pub metrics: Option<MetricsAccess>,
+    /// The token of readers of `/report`; `None`: nobody reads it.
+    pub report: Option<SecretString>,
 }
 
 /// The name of the account without a table, which uses the credentials of the process.
@@ -307,6 +311,15 @@ impl CloudConfig {
             .max_by_key(|(fit, _)| *fit)
             .map(|(_, account)| account)
     }
+}
+
+/// Where and how often sweeps publish the report.
+#[derive(Debug, Clone)]
+pub struct ReportConfig {
+    /// The page.
+    pub to: FilePlace,
+    /// The age at which a sweep replaces it.
+    pub every: Duration,
 }
 
 /// How the journal is sealed.

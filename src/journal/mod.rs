@@ -11,7 +11,7 @@
 //! where to look. Its files are deleted when they are no longer needed, and can be rebuilt from the
 //! records.
 //!
-//! `record`, `chain`, `log`, `state`, `export` and `location` are pure. Only `store` does I/O.
+//! `record`, `chain`, `log`, `state`, `export`, `location` and `file_place` are pure. Only `store` does I/O.
 //!
 //! # What verification detects
 //! `Journal::verify` finds an altered byte in any file, a file missing before another one, swapped
@@ -22,6 +22,7 @@
 
 mod chain;
 pub mod export;
+mod file_place;
 mod location;
 pub mod log;
 mod record;
@@ -32,6 +33,7 @@ mod store;
 mod testing;
 
 pub use chain::{Chain, File, Finding};
+pub use file_place::FilePlace;
 pub use location::{Bucket, JournalLocation};
 pub use record::{
     CallNote, CallOff, Conflict, Deferral, Drift, Event, FailedAttempt, FailedNotification, Flaw,
@@ -48,5 +50,5 @@ pub use state::{
 pub use store::{
     Access, AppendError, Claim, History, Index, Journal, JournalError, MAX_PAUSE, NewestFirst,
     Opened, Opening, Pass, PlaceError, Recorded, Report, RequestFiles, Retirement, Sealing,
-    StoreFault, Unsealed, WorkerLease,
+    StoreFault, Unsealed, WorkDone, WorkerLease,
 };

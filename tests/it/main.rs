@@ -56,6 +56,7 @@ mod read_operations;
 mod reference;
 mod reload;
 mod replies;
+mod report;
 mod retry;
 mod rotation;
 mod scf_credentials;

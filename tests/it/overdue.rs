@@ -216,7 +216,7 @@ async fn commands_and_schedules_fail_visibly() {
     let page = world.folder.path().join("page.html");
     done(&["report", "--html", page.to_str().unwrap()]);
     let page = fs::read_to_string(page).unwrap();
-    assert!(page.contains("<b>3</b> overdue"), "{page}");
+    assert!(page.contains("<b class=\"bad\">3</b> overdue"), "{page}");
     let served = Process::serve(world.folder.path());
     let text = reqwest_text(&format!("{}/metrics", served.url)).await;
     assert!(text.contains("sharehook_grants_overdue 3"), "{text}");

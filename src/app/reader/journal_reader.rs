@@ -49,8 +49,8 @@ impl<T> Listed<T> {
 #[derive(Debug, Clone, Copy)]
 pub struct JournalReader<'a> {
     journal: &'a Journal,
-    rules: &'a NoticeRules,
-    now: Timestamp,
+    pub(super) rules: &'a NoticeRules,
+    pub(super) now: Timestamp,
 }
 
 impl<'a> JournalReader<'a> {
@@ -140,7 +140,7 @@ impl<'a> JournalReader<'a> {
     }
 
     /// What `read` gives for each incident, until there are `limit` of them.
-    async fn incidents<T>(
+    pub(super) async fn incidents<T>(
         &self,
         limit: Option<usize>,
         read: impl Fn(&Incident) -> Option<T>,

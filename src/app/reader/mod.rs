@@ -5,6 +5,7 @@ mod entries;
 mod explanation;
 mod filters;
 mod journal_reader;
+mod overview;
 
 pub use entries::{
     GrantEntry, NotificationEntry, NotificationStatus, RejectionEntry, RequestEntry, RequestState,
@@ -12,3 +13,4 @@ pub use entries::{
 pub use explanation::{CallEntry, DecisionEntry, DeliveryFacts, Evidence, Explanation};
 pub use filters::{GrantFilter, ReceiverFilter, RequestFilter, Subject};
 pub use journal_reader::{JournalReader, Listed, find_requests};
+pub use overview::Overview;

@@ -9,7 +9,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::audit_args::Audit;
 use super::list_args::{
-    ExplainOptions, GrantsOptions, JournalPlace, NotifyOptions, RequestsOptions,
+    ExplainOptions, GrantsOptions, NotifyOptions, ReportOptions, RequestsOptions,
 };
 
 #[cfg(feature = "sandbox")]
@@ -36,7 +36,7 @@ const SANDBOX_ADDRESS: &str = "127.0.0.1:18300";
 )]
 pub(crate) struct Args {
     /// The configuration file [default: SHAREHOOK_CONFIG, then
-    /// sharehook.toml beside the binary, then in the current folder]
+    /// sharehook.toml beside the binary, then in this folder]
     #[arg(long, global = true, value_name = "FILE", verbatim_doc_comment)]
     pub(crate) config: Option<PathBuf>,
     /// Print JSON instead of text
@@ -81,12 +81,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         cloud: CloudChoice,
     },
-    /// Make a folder that works: configuration, policy, maps, cases, secrets
+    /// Make a folder that works: configuration, policy, maps, secrets
     ///
     /// Its README.md has the next three steps.
     #[cfg(feature = "cli")]
     Init(InitOptions),
-    /// Collect what the program reads at start, for a package or an image
+    /// Collect what the program reads at start, for a package or image
     ///
     /// The configuration, its policies, maps and certificates, checked as a
     /// whole. Copies no secret.
@@ -100,7 +100,7 @@ pub(crate) enum Command {
     /// Configuration, maps, policies, secrets, files for a host. Exit 0 with
     /// warnings only.
     Check,
-    /// Examine this deployment: journal, policy, seal, cloud, clock, targets
+    /// Examine this deployment: journal, policy, seal, cloud, clock
     ///
     /// Reads the cloud and changes nothing there. Exit 1 if it cannot work.
     Doctor,
@@ -113,7 +113,7 @@ pub(crate) enum Command {
     /// Needs no secret, no server and no signature, and changes nothing.
     /// Exit 0 allowed or ignored, 2 denied or invalid.
     Try(TryOptions),
-    /// Explain a signature check step by step; exit 0 accepted, 2 refused
+    /// Explain a signature check; exit 0 accepted, 2 refused
     Verify(VerifyOptions),
     /// Print the headers of a test delivery, ready for curl
     Sign(SignOptions),
@@ -128,7 +128,7 @@ pub(crate) enum Command {
     /// Policy decides for the original requester and approvers. Exit 2 when
     /// it is denied again, or cannot be reopened.
     Retry(RetryOptions),
-    /// Take active shares of an image back now, through policy and journal
+    /// Take active shares back now, through policy and journal
     Revoke(RevokeOptions),
     /// List the active grants: image, receiver, period, ticket, policy
     Grants(GrantsOptions),
@@ -136,18 +136,12 @@ pub(crate) enum Command {
     Sweep(SweepOptions),
     /// List notifications: owed, sent and given up; or deliver again
     Notify(NotifyOptions),
-    /// Compare the cloud's shares with the journal; exit 1 if they differ
+    /// Compare the cloud with the journal; exit 1 if they differ
     Drift(DriftOptions),
-    /// Write grants, requests and the journal's state as one HTML page
+    /// Write the whole journal as one HTML page
     ///
-    /// Exit 1 when the journal is damaged.
-    Report {
-        /// The page's file; an existing one is replaced
-        #[arg(long, value_name = "FILE")]
-        html: PathBuf,
-        #[command(flatten)]
-        place: JournalPlace,
-    },
+    /// What needs attention comes first. Exit 1 when the journal is damaged.
+    Report(ReportOptions),
     /// Verify, seal, export and retire the journal
     Audit {
         #[command(subcommand)]

@@ -11,7 +11,7 @@ use crate::journal::Report;
 use super::audit_args::{Audit, AuditVerifyOptions};
 use super::audit_input::{opened, text_of, verifier};
 use super::reading::ReadJournal;
-use super::terminal::during;
+use super::terminal::{counting, during};
 use super::{Context, Failure, audit_export, audit_proof, audit_retire};
 
 pub(super) async fn run(context: &Context, what: Audit) -> Result<Exit, Failure> {
@@ -36,11 +36,6 @@ async fn verify(context: &Context, options: &AuditVerifyOptions) -> Result<Exit,
     Ok(shown(context, &report, sealed, options.sealed))
 }
 
-/// Verifies a journal, for other commands that show the result.
-pub(super) async fn examined(read: &ReadJournal) -> Result<(Report, bool), Failure> {
-    verified(read, &AuditVerifyOptions::default()).await
-}
-
 /// Returns the report, and whether it includes the seals.
 async fn verified(
     read: &ReadJournal,
@@ -55,13 +50,14 @@ async fn verified(
                 "the seals can only be checked with their public key; give it with --key",
             ));
         }
-        let verifying = during("verifying", journal.verify());
+        let verifying = counting("verifying", journal.work_done(), journal.verify());
         return Ok((verifying.await?, false));
     };
     let report = if options.sealed {
         during("verifying", journal.verify_segments(&key, kept.as_deref())).await?
     } else {
-        during("verifying", journal.verify_sealed(&key, kept.as_deref())).await?
+        let verifying = journal.verify_sealed(&key, kept.as_deref());
+        counting("verifying", journal.work_done(), verifying).await?
     };
     Ok((report, true))
 }
@@ -123,7 +119,8 @@ fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit 
 
 async fn seal(context: &Context) -> Result<Exit, Failure> {
     let (config, journal) = opened(context)?;
-    let sealing = seal_journal(&config, &journal, clock::system_now()).await?;
+    let sealing = Box::pin(seal_journal(&config, &journal, clock::system_now()));
+    let sealing = during("sealing", sealing).await?;
     for finding in &sealing.left_out {
         eprintln!("not sealed, nor are the later records of its request: {finding}");
     }
@@ -168,9 +165,7 @@ async fn rotate_key(context: &Context, to: &str) -> Result<Exit, Failure> {
             json!({ "key": new.verifier().to_string(), "checkpoint": checkpoint })
         );
     } else {
-        eprintln!(
-            "the old key has signed the new one; write it into [seal] key. The new public key:"
-        );
+        eprintln!("the old key has signed the new one; write it into [seal] key. Its public key:");
         outln!("{}", new.verifier());
     }
     Ok(Exit::Done)

@@ -48,7 +48,7 @@ pub(crate) enum Audit {
     },
 }
 
-#[derive(Debug, Default, ClapArgs)]
+#[derive(Debug, ClapArgs)]
 pub(crate) struct AuditVerifyOptions {
     /// The public key [default: that of the configured key]
     #[arg(long, value_name = "KEY")]

@@ -9,6 +9,7 @@ use crate::entrypoints::outcome::Exit;
 
 use super::audit_args::AuditRetireOptions;
 use super::audit_input::opened;
+use super::terminal::during;
 use super::{Context, Failure};
 
 /// More failures than these are counted, not printed.
@@ -20,14 +21,15 @@ pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Resu
     let now = clock::system_now();
     let rules = config.notice_rules();
     let done = if options.dry_run {
-        retirable(&journal, &age, now, &rules).await?
+        during("reading", retirable(&journal, &age, now, &rules)).await?
     } else {
         let signer = signer(&config)?.ok_or_else(|| {
             Failure::failed(
                 "nothing is sealed yet, so nothing is removed: run `sharehook audit seal`",
             )
         })?;
-        retire(&journal, &age, signer.verifier(), now, &rules).await?
+        let retiring = retire(&journal, &age, signer.verifier(), now, &rules);
+        during("retiring", retiring).await?
     };
     if context.json {
         outln!("{}", json!(done));

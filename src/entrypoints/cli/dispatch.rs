@@ -60,7 +60,7 @@ pub(super) async fn run(
         Command::Sweep(options) => operator::sweep(context, &options).await,
         Command::Notify(options) => Box::pin(notify::run(context, &options)).await,
         Command::Drift(options) => drift::run(context, options).await,
-        Command::Report { html, place } => report::run(context, &html, &place).await,
+        Command::Report(options) => report::run(context, &options).await,
         Command::Audit { what } => audit::run(context, what).await,
     }
 }

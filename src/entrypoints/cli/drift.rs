@@ -10,7 +10,7 @@ use crate::entrypoints::outcome::Exit;
 
 use super::args::DriftOptions;
 use super::operator::operator;
-use super::terminal::during;
+use super::terminal::counting;
 use super::terminal::text::indented;
 use super::terminal::{Cell, column, table, texts};
 use super::terminal::{Screen, Tone};
@@ -30,7 +30,12 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     let requester = options.requester.as_deref().map(operator).transpose()?;
     let deadline = Deadline::after(BUDGET);
     let comparing = Box::pin(app.drift(&also, deadline));
-    let mut report = during("comparing the cloud with the journal", comparing).await?;
+    let mut report = counting(
+        "comparing the cloud with the journal",
+        app.work_done(),
+        comparing,
+    )
+    .await?;
     for flaw in &report.flaws {
         eprintln!("warning: {flaw}");
     }

@@ -1,5 +1,5 @@
-//! `explain`: one request as a story on one screen of 24 lines. What does not fit there is counted;
-//! `--json` has all of it.
+//! `explain`: one request as a story on one screen of 24 lines, with the prompt. What does not fit
+//! there is folded or counted, the less important first; `--json` has all of it.
 
 use serde_json::json;
 
@@ -12,7 +12,6 @@ use super::list_args::ExplainOptions;
 use super::print::{outln, seconds};
 use super::reading::{ReadJournal, only, warned};
 use super::requests::tone;
-use super::terminal::during;
 use super::terminal::text;
 use super::terminal::{Screen, Tone};
 use super::{Context, Failure};
@@ -21,13 +20,20 @@ use super::{Context, Failure};
 const MARGIN: usize = 10;
 /// Lines for one part of the story.
 const MAX_LINES: usize = 3;
+/// Lines for the whole story: a screen, less the prompt.
+const MAX_STORY: usize = 23;
+/// The parts that are folded to one line when the story is longer, the least important first.
+const FOLDED_FIRST: [&str; 11] = [
+    "source", "calls", "notified", "approved", "reason", "decision", "revoked", "results", "asked",
+    "evidence", "what",
+];
 /// Receivers that a line names.
 const MAX_NAMED: usize = 4;
 
 pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<Exit, Failure> {
     let journal = ReadJournal::open(context, &options.place)?;
     let finding = find_requests(&journal.journal, &options.id, journal.now);
-    let found = during("reading the journal", finding).await?;
+    let found = journal.during(finding).await?;
     let exit = warned(&found);
     let names: Vec<String> = (found.entries.iter())
         .map(|state| state.identity().to_string())
@@ -43,80 +49,127 @@ pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<E
     Ok(exit)
 }
 
-/// The story, with a label before each part.
-struct Story {
-    screen: Screen,
-    text: String,
+/// One part of the story.
+struct Part {
+    label: &'static str,
+    entries: Vec<(Tone, String)>,
+    /// Whether it takes one line.
+    folded: bool,
 }
 
-impl Story {
-    fn part(&mut self, label: &str, tone: Tone, said: &str) {
-        let lines = text::lines(said, self.screen.width.saturating_sub(MARGIN));
-        let more = lines.len().saturating_sub(MAX_LINES);
-        for (number, line) in lines.iter().take(MAX_LINES).enumerate() {
-            let label = if number == 0 { label } else { "" };
-            let cut = more > 0 && number + 1 == MAX_LINES;
-            let label = self.screen.paint(Tone::Quiet, &format!("{label:<MARGIN$}"));
-            let line = if cut {
-                format!("{} …", shortened(line, 2))
-            } else {
-                line.clone()
-            };
-            self.text.push_str(label.as_str());
-            self.text.push_str(&self.screen.paint(tone, &line));
-            self.text.push('\n');
+impl Part {
+    fn new(label: &'static str, entries: Vec<(Tone, String)>) -> Self {
+        Self {
+            label,
+            entries,
+            folded: false,
         }
     }
 
-    /// One part of several entries, the last of which count the others.
-    fn parts(&mut self, label: &str, entries: &[(Tone, String)]) {
-        let shown = match entries.len() {
-            all if all > MAX_LINES => MAX_LINES - 1,
-            all => all,
+    fn of(label: &'static str, said: String) -> Self {
+        Self::new(label, vec![(Tone::Plain, said)])
+    }
+
+    /// Its lines of at most `width` columns, and whether they are not all of it.
+    fn lines(&self, width: usize) -> (Vec<(Tone, String)>, bool) {
+        let all = self.entries.len();
+        let (shown, most) = match (self.folded, all > MAX_LINES) {
+            (true, _) => (1, 1),
+            (false, true) => (MAX_LINES - 1, MAX_LINES),
+            (false, false) => (all, MAX_LINES),
         };
-        for (number, (tone, said)) in entries.iter().take(shown).enumerate() {
-            self.part(if number == 0 { label } else { "" }, *tone, said);
+        let more = all.saturating_sub(shown);
+        let tail = match (self.folded, more) {
+            (true, 1..) => format!(" … and {more} more"),
+            _ => String::new(),
+        };
+        let (mut lines, mut cut) = (Vec::new(), more > 0);
+        for (tone, said) in self.entries.iter().take(shown) {
+            let mut said = text::lines(said, width.saturating_sub(text::width(&tail)));
+            if said.len() > most {
+                cut = true;
+                let rest = said.split_off(most.saturating_sub(1)).join(" ");
+                let room = width.saturating_sub(text::width(&tail).max(2));
+                let dots = if tail.is_empty() { " …" } else { "" };
+                said.push(shortened(&rest, room) + dots);
+            }
+            lines.extend(said.into_iter().map(|line| (*tone, line + &tail)));
         }
-        if shown < entries.len() {
-            let more = format!("and {} more; --json shows them", entries.len() - shown);
-            self.part("", Tone::Quiet, &more);
+        if more > 0 && !self.folded {
+            lines.push((Tone::Quiet, format!("and {more} more")));
         }
+        (lines, cut)
     }
 }
 
 fn story(explained: &Explanation, screen: Screen) -> String {
-    let entry = &explained.entry;
-    let heading = screen.paint(
-        Tone::Heading,
-        &text::lines(&entry.identity, screen.width).join("\n"),
-    );
-    let state = screen.paint(tone(entry.state), entry.state.as_str());
-    let text = format!("{heading}  {state}\n");
-    let mut story = Story { screen, text };
-    story.part("what", Tone::Plain, &what(explained));
-    story.part("asked", Tone::Plain, &asked(explained));
-    if let Some(reason) = &explained.reason {
-        story.part("", Tone::Plain, &format!("“{reason}”"));
+    let heading = text::lines(&explained.entry.identity, screen.width);
+    let width = screen.width.saturating_sub(MARGIN);
+    let mut parts = parts(explained);
+    let mut foldable = FOLDED_FIRST.iter();
+    let (mut lines, mut cut) = laid_out(&parts, width);
+    while heading.len() + lines.len() + usize::from(cut) > MAX_STORY
+        && let Some(label) = foldable.next()
+    {
+        for part in parts.iter_mut().filter(|part| part.label == *label) {
+            part.folded = true;
+        }
+        (lines, cut) = laid_out(&parts, width);
     }
-    story.part("approved", Tone::Plain, &approved(explained));
-    story.part("source", Tone::Plain, &delivered(explained));
-    let decisions: Vec<_> = explained.decisions.iter().flat_map(decision).collect();
-    story.parts("decision", &decisions);
-    story.parts("calls", &calls(explained));
+    let state = explained.entry.state;
+    let heading = screen.paint(Tone::Heading, &heading.join("\n"));
+    let mut text = format!("{heading}  {}\n", screen.paint(tone(state), state.as_str()));
+    for (label, tone, line) in lines {
+        let label = screen.paint(Tone::Quiet, &format!("{label:<MARGIN$}"));
+        text.push_str(&format!("{label}{}\n", screen.paint(tone, &line)));
+    }
+    if cut {
+        text.push_str(&screen.paint(Tone::Quiet, "This is shortened; --json has all of it."));
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// The lines of all parts, each with its label, and whether something is left out.
+fn laid_out(parts: &[Part], width: usize) -> (Vec<(&'static str, Tone, String)>, bool) {
+    let (mut lines, mut cut) = (Vec::new(), false);
+    for part in parts {
+        let (own, own_cut) = part.lines(width);
+        cut |= own_cut;
+        let labels = std::iter::once(part.label).chain(std::iter::repeat(""));
+        let own = labels.zip(own);
+        lines.extend(own.map(|(label, (tone, line))| (label, tone, line)));
+    }
+    (lines, cut)
+}
+
+fn parts(explained: &Explanation) -> Vec<Part> {
+    let entry = &explained.entry;
+    let mut parts = vec![
+        Part::of("what", what(explained)),
+        Part::of("asked", asked(explained)),
+    ];
+    if let Some(reason) = &explained.reason {
+        parts.push(Part::of("reason", format!("“{reason}”")));
+    }
+    parts.push(Part::of("approved", approved(explained)));
+    parts.push(Part::of("source", delivered(explained)));
+    let decisions = explained.decisions.iter().flat_map(decision);
+    parts.push(Part::new("decision", decisions.collect()));
+    parts.push(Part::new("calls", calls(explained)));
     // Without a call, the results of a denial repeat its reasons.
     if entry.state != RequestState::Denied || !explained.calls.is_empty() {
-        story.parts("results", &results(&entry.answer.results));
+        parts.push(Part::new("results", results(&entry.answer.results)));
     }
-    story.parts("revoked", &results(&explained.revoked));
-    let notified: Vec<_> = explained.notifications.iter().map(notification).collect();
-    story.parts("notified", &notified);
+    parts.push(Part::new("revoked", results(&explained.revoked)));
+    let notified = explained.notifications.iter().map(notification);
+    parts.push(Part::new("notified", notified.collect()));
     if let Some(end) = entry.answer.expires_at {
-        story.part("expires", Tone::Plain, &seconds(end));
+        parts.push(Part::of("expires", seconds(end)));
     }
-    story.part("next", Tone::Plain, &explained.next);
-    story.part("evidence", Tone::Plain, &evidence(explained));
-    story.text.truncate(story.text.trim_end().len());
-    story.text
+    parts.push(Part::of("next", explained.next.clone()));
+    parts.push(Part::of("evidence", evidence(explained)));
+    parts
 }
 
 fn what(explained: &Explanation) -> String {
@@ -304,9 +357,167 @@ fn evidence(explained: &Explanation) -> String {
     format!("{records} record{plural} in requests/{stream}, {sealed}")
 }
 
-/// The text without its last columns.
+/// The beginning of a text, in at most so many columns.
 fn shortened(text: &str, columns: usize) -> String {
     let mut kept = text.to_owned();
-    while text::width(text) - text::width(&kept) < columns && kept.pop().is_some() {}
+    while text::width(&kept) > columns && kept.pop().is_some() {}
     kept.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::{
+        Answer, CallEntry, DeliveryFacts, Evidence, NotificationStatus, RequestEntry,
+    };
+    use crate::domain::{Approval, NoticeKind, Refused, Status, Timestamp, Verdict};
+    use crate::journal::{CallNote, Received};
+
+    fn failed(number: usize) -> ItemResult {
+        let item = Item::Account(format!("7000001{number:05}").parse().unwrap());
+        let kind = ResultKind::Failed {
+            code: "FailedOperation.AccountNotFound".to_owned(),
+            message: format!("the cloud knows no root account of this number, attempt {number}"),
+            retryable: false,
+        };
+        ItemResult::new(item, kind, None)
+    }
+
+    fn verdict(number: usize, refused_items: usize) -> Verdict {
+        let refused = |account: usize| Refused {
+            item: Some(failed(account).item),
+            why: format!("no policy allows it; nearest: golden-images-{number}-{account}"),
+        };
+        Verdict {
+            allowed: number.is_multiple_of(2),
+            policies: vec!["golden-images-to-staging".to_owned(); 3],
+            approvals: Vec::new(),
+            refused: (0..refused_items).map(refused).collect(),
+            policy_digest: "0".repeat(64),
+        }
+    }
+
+    /// A request of so many accounts that was decided, called, revoked and notified so many times.
+    fn explanation(times: usize) -> Explanation {
+        let at: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
+        let all = 0..times;
+        let results: Vec<ItemResult> = all.clone().map(failed).collect();
+        let approval = |number| Approval {
+            approver: format!("jira/approver-number-{number}@example.com"),
+            policies: vec!["approve-for-own-accounts".to_owned()],
+            items: Vec::new(),
+        };
+        let answer = Answer {
+            results: results.clone(),
+            approvals: all.clone().map(approval).collect(),
+            expires_at: Some(at),
+            ..Answer::new("x", Status::Failed)
+        };
+        Explanation {
+            entry: RequestEntry {
+                identity: format!("jira/{}", "SHARE-101/".repeat(times)),
+                state: RequestState::Revoking,
+                due: None,
+                action: "share".to_owned(),
+                image: "img-xkd784jw".to_owned(),
+                region: "ap-singapore".to_owned(),
+                accounts: Vec::new(),
+                requester: "alice@example.com".to_owned(),
+                ticket: Some("SHARE-101".to_owned()),
+                at,
+                answer,
+            },
+            blueprint: Some("lhbp-su83x02a".to_owned()),
+            approvers: Vec::new(),
+            reason: Some("预发布环境需要七月的基础镜像。".repeat(times)),
+            delivery: DeliveryFacts {
+                at,
+                scheme: "jira".to_owned(),
+                id: Some("delivery-".repeat(times)),
+                secret_fingerprint: None,
+                received: Received {
+                    body_digest: String::new(),
+                    map_digest: String::new(),
+                    config_digest: String::new(),
+                    version: String::new(),
+                },
+            },
+            decisions: all
+                .clone()
+                .map(|number| DecisionEntry {
+                    at,
+                    by: Some("invoke/bob@example.com".to_owned()),
+                    reason: Some("the group was wrong".repeat(times)),
+                    verdict: verdict(number, times.min(4)),
+                })
+                .collect(),
+            calls: all
+                .clone()
+                .map(|_| CallEntry {
+                    at,
+                    call: CallNote {
+                        action: "lighthouse ShareBlueprintAcrossAccounts lhbp-su83x02a".to_owned(),
+                        request_id: Some("6f1a2b3c-0000-4000-8000-000000000000".to_owned()),
+                        code: Some("InternalError".to_owned()),
+                    },
+                })
+                .collect(),
+            revoked: results,
+            notifications: all
+                .map(|_| NotificationEntry {
+                    notify: "desk".parse().unwrap(),
+                    request: String::new(),
+                    on: NoticeKind::Failed,
+                    state: NotificationStatus::GivenUp,
+                    attempts: 9,
+                    at,
+                    why: Some("503: the service desk is down for maintenance".repeat(times)),
+                })
+                .collect(),
+            not_before: None,
+            expires_at: Some(at),
+            next: "tried again from 2026-11-21T08:00:00Z on: the cloud refused it".repeat(times),
+            evidence: Evidence {
+                stream: "3be1910e1d912828faa7655a554cabba".parse().unwrap(),
+                records: 40,
+                sealed: Some(40),
+                newest: String::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn the_longest_story_fits_a_screen_and_keeps_every_part() {
+        for times in [2, 4, 12, 60] {
+            let text = story(&explanation(times), Screen::of_width(80, false));
+            let lines: Vec<&str> = text.lines().collect();
+            // The name of a request takes the lines that it takes.
+            let name = explanation(times).entry.identity.len() / 80;
+            assert!(
+                lines.len() <= MAX_STORY + name,
+                "{times}: {} lines:\n{text}",
+                lines.len()
+            );
+            for line in &lines {
+                assert!(text::width(line) <= 80, "{line}");
+            }
+            for label in [
+                "what", "asked", "reason", "approved", "source", "decision", "calls", "results",
+                "revoked", "notified", "expires", "next", "evidence",
+            ] {
+                let there = lines.iter().any(|line| line.starts_with(label));
+                assert!(there, "{times}: {label} is missing in\n{text}");
+            }
+            assert!(text.ends_with("--json has all of it."), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_short_story_is_told_in_full() {
+        let mut short = explanation(1);
+        short.revoked.clear();
+        short.notifications.clear();
+        let text = story(&short, Screen::of_width(80, false));
+        assert!(!text.contains("shortened") && !text.contains('…'), "{text}");
+    }
 }

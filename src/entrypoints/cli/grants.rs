@@ -7,7 +7,6 @@ use super::filters::{known_source, print_list, since, states, subject};
 use super::list_args::GrantsOptions;
 use super::print::seconds;
 use super::reading::ReadJournal;
-use super::terminal::during;
 use super::terminal::{Cell, column, table, texts};
 use super::terminal::{Screen, Tone};
 use super::{Context, Failure};
@@ -25,7 +24,7 @@ pub(super) async fn run(context: &Context, options: GrantsOptions) -> Result<Exi
         },
     };
     let reader = journal.reader();
-    let mut listed = during("reading the journal", reader.grants()).await?;
+    let mut listed = journal.during(reader.grants()).await?;
     listed.retain(|entry| filter.takes(entry));
     known_source(filters.source.as_deref(), &journal, &listed)?;
     if let Some(limit) = filters.limit {

@@ -78,6 +78,21 @@ pub(crate) struct ExplainOptions {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct ReportOptions {
+    /// The page's file; an existing one is replaced
+    #[arg(long, value_name = "FILE", required_unless_present = "to")]
+    pub(crate) html: Option<String>,
+    /// The same, also an object: s3://bucket/key, gs://…, az://…
+    #[arg(long, value_name = "PLACE", conflicts_with = "html")]
+    pub(crate) to: Option<String>,
+    /// The public key of the seals [default: that of the configured key]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: JournalPlace,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct NotifyOptions {
     /// Deliver again what a [[notify]] did not get for a request
     #[arg(long, value_name = "NAME/ID", conflicts_with_all = ["limit", "journal"])]

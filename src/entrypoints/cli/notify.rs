@@ -11,7 +11,6 @@ use super::filters::print_list;
 use super::list_args::NotifyOptions;
 use super::print::{outln, seconds};
 use super::reading::{ReadJournal, warned};
-use super::terminal::during;
 use super::terminal::{Cell, column, table, texts};
 use super::terminal::{Screen, Tone};
 use super::{Context, Failure};
@@ -24,7 +23,7 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
         let journal = ReadJournal::open(context, &options.place)?;
         let limit = options.limit.map(NonZeroUsize::get);
         let reader = journal.reader();
-        let listed = during("reading the journal", reader.notifications(limit)).await?;
+        let listed = journal.during(reader.notifications(limit)).await?;
         let screen = Screen::of_stdout(&context.vars);
         let shown = |entries: &[NotificationEntry]| notifications_table(entries, screen);
         return Ok(print_list(

@@ -7,7 +7,7 @@ use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::{Exit, Outcome};
 
 use super::args::{RetryOptions, RevokeOptions, SweepOptions};
-use super::terminal::during;
+use super::terminal::{counting, during};
 use super::{Context, Failure};
 
 /// Time limit of the work.
@@ -61,10 +61,11 @@ pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<
 pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<Exit, Failure> {
     let app = context.calling(&options.cloud).await?.start().await?;
     let index = match options.rebuild {
-        true => Some(Box::pin(app.reindex()).await?),
+        true => Some(during("rebuilding the index", Box::pin(app.reindex())).await?),
         false => None,
     };
-    let report = during("sweeping", app.sweep_at_once(Deadline::after(SWEEP_BUDGET))).await?;
+    let sweeping = app.sweep_at_once(Deadline::after(SWEEP_BUDGET));
+    let report = counting("sweeping", app.work_done(), sweeping).await?;
     if context.json {
         let mut shown = json!(report);
         if let (Some(mended), Some(shown)) = (index, shown.as_object_mut()) {

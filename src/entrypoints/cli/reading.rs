@@ -9,6 +9,7 @@ use crate::entrypoints::outcome::Exit;
 use crate::journal::{Journal, JournalLocation};
 
 use super::list_args::JournalPlace;
+use super::terminal::counting;
 use super::{Context, Failure};
 
 /// A journal to read.
@@ -18,7 +19,7 @@ pub(super) struct ReadJournal {
     pub(super) config: Option<Config>,
     pub(super) location: JournalLocation,
     pub(super) now: Timestamp,
-    rules: NoticeRules,
+    pub(super) rules: NoticeRules,
     missing: bool,
 }
 
@@ -53,6 +54,11 @@ impl ReadJournal {
 
     pub(super) fn reader(&self) -> JournalReader<'_> {
         JournalReader::new(&self.journal, &self.rules, self.now)
+    }
+
+    /// Waits for a reading of the journal, and shows its progress.
+    pub(super) async fn during<T>(&self, reading: impl Future<Output = T>) -> T {
+        counting("reading the journal", self.journal.work_done(), reading).await
     }
 
     /// Why nothing can be in the journal; `None` if something can.

@@ -12,7 +12,6 @@ use super::filters::{known_source, print_list, since, states, subject};
 use super::list_args::RequestsOptions;
 use super::print::{outln, seconds};
 use super::reading::{ReadJournal, only, warned};
-use super::terminal::during;
 use super::terminal::{Cell, column, table, texts, texts_from};
 use super::terminal::{Screen, Tone};
 use super::{Context, Failure};
@@ -34,7 +33,7 @@ pub(super) async fn run(context: &Context, options: RequestsOptions) -> Result<E
         return rejected(context, &journal, &filter, limit, screen).await;
     }
     let reader = journal.reader();
-    let listed = during("reading the journal", reader.requests(&filter, limit)).await?;
+    let listed = journal.during(reader.requests(&filter, limit)).await?;
     known_source(filters.source.as_deref(), &journal, &listed)?;
     let shown = |entries: &[RequestEntry]| requests_table(entries, screen);
     Ok(print_list(context, &journal, "requests", &listed, shown))
@@ -84,7 +83,7 @@ pub(super) fn tone(state: RequestState) -> Tone {
 /// One request's answer, as its sender received it.
 async fn one(context: &Context, journal: &ReadJournal, id: &str) -> Result<Exit, Failure> {
     let reader = journal.reader();
-    let found = during("reading the journal", reader.requests_named(id)).await?;
+    let found = journal.during(reader.requests_named(id)).await?;
     warned(&found);
     let names: Vec<String> = found.entries.iter().map(|e| e.identity.clone()).collect();
     let entry = only(&found.entries, id, &names, journal)?;
@@ -108,7 +107,7 @@ async fn rejected(
     // A filter looks at all of them; then the limit counts what it leaves.
     let all = *filter == RequestFilter::default();
     let reading = reader.rejections(limit.filter(|_| all));
-    let mut listed = during("reading the journal", reading).await?;
+    let mut listed = journal.during(reading).await?;
     let of_source = |entry: &RejectionEntry| {
         let source = filter.subject.source.as_ref();
         source.is_none_or(|source| *source == entry.rejection.source)

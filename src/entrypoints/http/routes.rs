@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde_json::json;
 use tracing::Instrument as _;
 
-use crate::app::{App, Deadline, Delivery, HandshakeRequest, Headers, MetricsReply, Reply, Via};
+use crate::app::{
+    App, Deadline, Delivery, HandshakeRequest, Headers, MetricsReply, Reply, Report, ReportReply,
+    Via,
+};
 use crate::domain::SourceName;
 use crate::entrypoints::outcome::Outcome;
 
@@ -20,6 +23,7 @@ enum Route<'a> {
     Healthz,
     Readyz,
     Metrics,
+    Report,
     Events,
     Hook(&'a str),
 }
@@ -30,6 +34,7 @@ impl<'a> Route<'a> {
             "/healthz" => Some(Self::Healthz),
             "/readyz" => Some(Self::Readyz),
             "/metrics" => Some(Self::Metrics),
+            "/report" => Some(Self::Report),
             "/events" => Some(Self::Events),
             path => path.strip_prefix("/hooks/").map(Self::Hook),
         }
@@ -87,6 +92,11 @@ async fn route(app: &Arc<App>, request: HttpRequest, deadline: Deadline) -> Http
             let authorization = headers.one("authorization").ok().flatten();
             metrics(app.metrics_for(authorization).await)
         }
+        (Route::Report, "GET" | "HEAD") => {
+            let headers = Headers::new(request.headers);
+            let authorization = headers.one("authorization").ok().flatten();
+            report(app.report_for(authorization, deadline).await)
+        }
         (Route::Events, method) => {
             let headers = Headers::new(request.headers);
             if let Some(reply) = app.answer_events_handshake(method, &headers, &request.body) {
@@ -124,7 +134,7 @@ async fn route(app: &Arc<App>, request: HttpRequest, deadline: Deadline) -> Http
                 mode.response(&app.answer_delivery(delivery, deadline).await)
             }
         },
-        (Route::Healthz | Route::Readyz | Route::Metrics, _) => route.not_allowed(),
+        (Route::Healthz | Route::Readyz | Route::Metrics | Route::Report, _) => route.not_allowed(),
     }
 }
 
@@ -138,6 +148,25 @@ fn metrics(reply: MetricsReply) -> HttpResponse {
         MetricsReply::Off => error(
             Outcome::NotFound,
             "metrics are not served here; see `[http] metrics`",
+        ),
+    }
+}
+
+fn report(reply: ReportReply) -> HttpResponse {
+    let error = HttpResponse::error;
+    match reply {
+        ReportReply::Page(page) => HttpResponse::new(Outcome::Done, Report::CONTENT_TYPE, page)
+            .with_header("cache-control", "no-store"),
+        // A browser then asks for a password.
+        ReportReply::Unauthorised => error(Outcome::Unauthorised, "not authenticated")
+            .with_header("www-authenticate", "Basic realm=\"sharehook report\""),
+        ReportReply::Off => error(
+            Outcome::NotFound,
+            "the report is not served here; see `[http] report`",
+        ),
+        ReportReply::NotNow => error(
+            Outcome::Unavailable,
+            "the report cannot be made now; the log says why",
         ),
     }
 }

@@ -7,6 +7,7 @@ mod azure;
 mod claim;
 mod directory;
 mod error;
+mod file;
 mod follow;
 mod gcs;
 mod history;
@@ -18,6 +19,7 @@ mod objects;
 mod open_request;
 mod open_store;
 mod place_test;
+
 mod remote;
 mod reopen;
 mod retire;
@@ -30,6 +32,7 @@ mod unclaimed;
 mod unsealed;
 mod verify;
 mod verify_log;
+mod work_done;
 mod workers;
 
 pub use access::Access;
@@ -44,6 +47,7 @@ pub use retire::Retirement;
 pub use sealing::Sealing;
 pub use unsealed::Unsealed;
 pub use verify::Report;
+pub use work_done::WorkDone;
 
 use std::fmt;
 use std::sync::Arc;
@@ -66,6 +70,7 @@ pub struct Journal {
     scrub: Arc<Scrub>,
     echo: Option<Echo>,
     unsealed: Arc<Unsealed>,
+    work_done: Arc<WorkDone>,
     /// Whether the place passed the test that it refuses a second creation.
     proven: Arc<tokio::sync::OnceCell<()>>,
     /// The device and inode of the directory when it was opened.
@@ -91,10 +96,8 @@ impl Journal {
     #[must_use]
     pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let first_line = move |bytes: &[u8]| {
-            let line = bytes
-                .split(|byte| *byte == b'\n')
-                .next()
-                .unwrap_or_default();
+            let mut lines = bytes.split(|byte| *byte == b'\n');
+            let line = lines.next().unwrap_or_default();
             echo(&String::from_utf8_lossy(line));
         };
         Self {

@@ -72,12 +72,14 @@ impl Journal {
         let listed = self.pass(now).await?.ever_done();
         let unsealed = self.unsealed_entries().await?;
         let newest = self.newest_segment().await?;
-        let (folders, newest) = if listed && newest > 0 {
+        let (folders, newest): (VecDeque<StreamId>, u64) = if listed && newest > 0 {
             let streams: BTreeSet<_> = unsealed.iter().map(|entry| entry.stream).collect();
             (streams.into_iter().collect(), newest)
         } else {
             (self.streams().await?.into(), 0)
         };
+        self.work_done
+            .begin(folders.len() + usize::try_from(newest).unwrap_or(0));
         let journal = self.clone();
         let read = move |number| {
             let journal = journal.clone();
@@ -126,6 +128,7 @@ impl NewestFirst {
         let Some((number, read)) = self.segments.next().await else {
             return Ok(self.headless());
         };
+        self.journal.work_done.add(1);
         let gone = || about(format!("log/segments/{}", numbered(number)), Flaw::Dropped);
         match read {
             Ok(Some(segment)) => Ok(Some(self.take(segment))),
@@ -140,6 +143,7 @@ impl NewestFirst {
             .drain(..self.folders.len().min(REQUESTS))
             .collect();
         let reads = join_all(some.iter().map(|stream| self.journal.files(*stream))).await;
+        self.journal.work_done.add(some.len());
         let mut batch = Batch::default();
         for (stream, read) in some.into_iter().zip(reads) {
             self.whole.insert(stream);

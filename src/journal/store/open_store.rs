@@ -40,6 +40,7 @@ impl Journal {
             scrub: Arc::new(scrub),
             echo: None,
             unsealed: Arc::default(),
+            work_done: Arc::default(),
             proven: Arc::default(),
             folder,
         })
@@ -109,6 +110,7 @@ impl Journal {
             scrub: Arc::new(Scrub::default()),
             echo: None,
             unsealed: Arc::default(),
+            work_done: Arc::default(),
             // The caller's store contains it.
             proven: Arc::new(tokio::sync::OnceCell::new_with(Some(()))),
             folder: None,
@@ -117,7 +119,7 @@ impl Journal {
 }
 
 /// A place's store, its root folder, and the credentials that no error may show.
-fn open(
+pub(super) fn open(
     location: &JournalLocation,
     access: &Access,
 ) -> Result<(Arc<dyn ObjectStore>, Path, Scrub), JournalError> {

@@ -7,9 +7,14 @@ use super::super::chain::{Chain, Finding};
 use super::super::record::{Event, Flaw, MAX_RECORDS, Stored, StreamId};
 use super::super::state::StreamState;
 use super::objects::{Fetched, Folder, MAX_CONCURRENT};
-use super::{History, Journal, JournalError};
+use super::{History, Journal, JournalError, WorkDone};
 
 impl Journal {
+    /// How far the present work on the journal has come.
+    pub fn work_done(&self) -> &WorkDone {
+        &self.work_done
+    }
+
     /// Reads a stream and verifies its chain. `None` if there is no such stream.
     ///
     /// # Errors

@@ -105,6 +105,7 @@ impl Journal {
                 _ => report.find(self.foreign(folder, "the folder's name is not a stream's")),
             }
         }
+        self.work_done.begin(names.len());
         let mut waiting: Vec<StreamId> = names.into_iter().collect();
         let mut checks = JoinSet::new();
         let mut wanted = Vec::new();
@@ -118,6 +119,7 @@ impl Journal {
             match checks.join_next().await {
                 Some(Ok(checked)) => {
                     let (checked, asks) = checked?;
+                    self.work_done.add(1);
                     report.add(checked);
                     wanted.push(asks);
                 }

@@ -6,6 +6,6 @@ mod screen;
 mod table;
 pub(super) mod text;
 
-pub(super) use progress::during;
+pub(super) use progress::{counting, during};
 pub(super) use screen::{Screen, Tone};
 pub(super) use table::{Cell, column, table, texts, texts_from};

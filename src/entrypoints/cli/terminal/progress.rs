@@ -1,5 +1,5 @@
-//! Tells a person at a terminal what takes longer than a second, on standard error. Prints nothing
-//! elsewhere.
+//! Tells a person at a terminal what takes longer than a second, and how far it has come, on standard
+//! error. Prints nothing elsewhere.
 
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _, stderr};
@@ -7,10 +7,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::journal::WorkDone;
+
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Waits for `work`, and shows `what` and the seconds while it lasts.
 pub(in super::super) async fn during<T>(what: &str, work: impl Future<Output = T>) -> T {
+    counting(what, &WorkDone::default(), work).await
+}
+
+/// The same for work that counts its parts.
+pub(in super::super) async fn counting<T>(
+    what: &str,
+    progress: &WorkDone,
+    work: impl Future<Output = T>,
+) -> T {
     if !stderr().is_terminal() {
         return work.await;
     }
@@ -29,14 +40,35 @@ pub(in super::super) async fn during<T>(what: &str, work: impl Future<Output = T
             }
             _ = ticks.tick() => {
                 shown = true;
-                line(&format!("{what}: {} s", began.elapsed().as_secs()));
+                line(&said(what, progress.counts(), began.elapsed()));
             }
         }
     }
+}
+
+fn said(what: &str, counts: Option<(u64, u64)>, elapsed: Duration) -> String {
+    let counts = counts.map_or_else(String::new, |(done, all)| format!("{done} of {all}, "));
+    format!("{what}: {counts}{} s", elapsed.as_secs())
 }
 
 /// Replaces the terminal's present line. A terminal that has gone away is no failure.
 fn line(text: &str) {
     let mut out = stderr().lock();
     drop(write!(out, "\r\u{1b}[K{text}").and_then(|()| out.flush()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_shown_where_they_are_known() {
+        let progress = WorkDone::default();
+        let after = Duration::from_millis(3_200);
+        let shown = || said("verifying", progress.counts(), after);
+        assert_eq!(shown(), "verifying: 3 s");
+        progress.begin(40);
+        progress.add(7);
+        assert_eq!(shown(), "verifying: 7 of 40, 3 s");
+    }
 }

@@ -1,0 +1,69 @@
+//! All that the journal says of requests, grants, notifications and incidents, read in one go for the
+//! report. In: a journal. Out: an [`Overview`].
+
+use std::cmp::Reverse;
+
+use crate::domain::Timestamp;
+use crate::journal::{Drift, JournalError, State, StreamState, Subject};
+
+use super::entries::{GrantEntry, NotificationEntry, RejectionEntry, RequestEntry};
+use super::filters::RequestFilter;
+use super::journal_reader::JournalReader;
+
+/// All that the journal says.
+#[derive(Debug, Default)]
+pub struct Overview {
+    /// Every request, the latest approval first.
+    pub requests: Vec<RequestEntry>,
+    /// The active grants, the one that ends next first, those without an end last.
+    pub grants: Vec<GrantEntry>,
+    /// The newest first.
+    pub notifications: Vec<NotificationEntry>,
+    /// The newest first.
+    pub rejections: Vec<RejectionEntry>,
+    /// The newest scheduled comparison that found differences.
+    pub drift: Option<(Timestamp, Drift)>,
+    /// Which streams could not be read, and why.
+    pub flaws: Vec<String>,
+}
+
+impl JournalReader<'_> {
+    /// Reads the whole journal.
+    ///
+    /// # Errors
+    /// What the journal's store said.
+    pub async fn overview(&self) -> Result<Overview, JournalError> {
+        let states = self.newest_states(&RequestFilter::default(), None).await?;
+        let incidents = self.incidents(None, |one| Some(one.clone())).await?;
+        let mut overview = Overview {
+            requests: states.entries.iter().map(RequestEntry::of).collect(),
+            flaws: [states.flaws, incidents.flaws].concat(),
+            ..Overview::default()
+        };
+        overview.flaws.sort();
+        overview.flaws.dedup();
+        let given = states.entries.iter().filter_map(State::grant);
+        overview.grants = given
+            .flat_map(|grant| GrantEntry::all_of(&grant, self.now))
+            .collect();
+        let end = |grant: &GrantEntry| (grant.until.is_none(), grant.until, grant.since);
+        overview.grants.sort_by_key(end);
+        for incident in &incidents.entries {
+            overview.rejections.extend(RejectionEntry::of(incident));
+            if let Subject::Drifted(drift) = incident.subject()
+                && (overview.drift.as_ref()).is_none_or(|(at, _)| *at < incident.at())
+            {
+                overview.drift = Some((incident.at(), drift.clone()));
+            }
+        }
+        overview.rejections.sort_by_key(|one| Reverse(one.at));
+        let incidents = incidents.entries.into_iter();
+        let incidents = incidents.map(|one| StreamState::Incident(Box::new(one)));
+        let requests = states.entries.into_iter();
+        let requests = requests.map(|one| StreamState::Request(Box::new(one)));
+        let of = |state| NotificationEntry::all_of(&state, self.rules, self.now);
+        overview.notifications = requests.chain(incidents).flat_map(of).collect();
+        overview.notifications.sort_by_key(|one| Reverse(one.at));
+        Ok(overview)
+    }
+}

@@ -1,0 +1,18 @@
+//! The report: the whole journal as one HTML page for people, with what needs attention first. In: a
+//! journal. Out: a page that loads nothing from elsewhere. `templates/` has its text, style and script.
+
+mod attention;
+mod decisions;
+mod evidence;
+mod last_report;
+mod page;
+mod publish;
+mod sections;
+mod served;
+mod table;
+mod timeline;
+
+pub use evidence::Depth;
+pub(super) use last_report::LastReport;
+pub use page::Report;
+pub use served::ReportReply;

@@ -1,0 +1,59 @@
+//! The page that a server shows. In: the reader's token, the journal. Out: the page, made again when
+//! it is older than a minute: each makes the server read the whole journal.
+
+use tokio::time::Instant;
+
+use crate::journal::JournalError;
+
+use super::super::reader_token::presents;
+use super::super::seal_key::signer;
+use super::super::{App, Deadline, context};
+use super::{Depth, Report};
+
+/// The answer to a reader of `/report`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportReply {
+    /// The page.
+    Page(String),
+    /// The reader has no token, or another one.
+    Unauthorised,
+    /// No token is configured, so nobody reads it here.
+    Off,
+    /// The journal could not be read in time; the log says why.
+    NotNow,
+}
+
+impl App {
+    /// The report for a reader with this `Authorization` header.
+    pub async fn report_for(&self, authorization: Option<&str>, deadline: Deadline) -> ReportReply {
+        let Some(token) = &self.config().http.report else {
+            return ReportReply::Off;
+        };
+        if !presents(token, authorization) {
+            return ReportReply::Unauthorised;
+        }
+        let making = Box::pin(async { Ok(self.compile_report().await?.html()) });
+        let making = self.last_report.or_make(Instant::now(), making);
+        match tokio::time::timeout(context::left(deadline), making).await {
+            Ok(Ok(page)) => ReportReply::Page(page),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cannot make the report");
+                ReportReply::NotNow
+            }
+            Err(_) => {
+                tracing::error!(
+                    "no time to read the whole journal for /report; publish the page with `sharehook report --to`"
+                );
+                ReportReply::NotNow
+            }
+        }
+    }
+
+    /// The report of this application's journal. Compares its sealed records alone with the log.
+    pub(super) async fn compile_report(&self) -> Result<Report, JournalError> {
+        let signer = signer(self.config())?;
+        let key = signer.as_ref().map(|signer| signer.verifier());
+        let rules = self.prepared.notice_rules();
+        Report::compile(&self.journal, rules, key, Depth::Seals, self.now()).await
+    }
+}

@@ -1,0 +1,231 @@
+//! The parts of the page that the template writes: notes, tables, rows, cells, bars. Values only.
+
+use crate::domain::visible;
+
+/// Maximum number of rows of a table. The page says how many there are.
+pub(super) const MAX_ROWS: usize = 1_000;
+
+/// A text, with its invisible characters written out. The template escapes it for HTML.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Text(String);
+
+impl<T: AsRef<str>> From<T> for Text {
+    fn from(text: T) -> Self {
+        Self(visible(text.as_ref(), &[]).into_owned())
+    }
+}
+
+impl Text {
+    /// The pieces between backticks, which are code, and the others.
+    pub(super) fn pieces(&self) -> Vec<(bool, &str)> {
+        let pieces: Vec<&str> = self.0.split('`').collect();
+        if pieces.len().is_multiple_of(2) {
+            return vec![(false, self.0.as_str())];
+        }
+        let pieces = pieces.into_iter().enumerate();
+        pieces
+            .map(|(number, text)| (number % 2 == 1, text))
+            .collect()
+    }
+}
+
+impl std::fmt::Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The meaning of a text or a bar, which the page shows as its colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Tone {
+    #[default]
+    Plain,
+    Good,
+    /// Unfinished, or to be looked at soon.
+    Open,
+    /// Wrong: somebody must act.
+    Bad,
+}
+
+impl Tone {
+    /// Its class in the style sheet.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Good => "good",
+            Self::Open => "open",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// A sentence, and what to do about it.
+#[derive(Debug, Clone)]
+pub(super) struct Note {
+    pub(super) tone: Tone,
+    pub(super) text: Text,
+    pub(super) remedy: Option<Text>,
+}
+
+impl Note {
+    pub(super) fn new(tone: Tone, text: impl Into<Text>) -> Self {
+        Self {
+            tone,
+            text: text.into(),
+            remedy: None,
+        }
+    }
+
+    pub(super) fn with_remedy(self, remedy: impl Into<Text>) -> Self {
+        Self {
+            remedy: Some(remedy.into()),
+            ..self
+        }
+    }
+}
+
+/// A table with its heading.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    /// Sentences above it.
+    pub(super) about: Vec<Text>,
+    pub(super) columns: &'static [&'static str],
+    /// The first [`MAX_ROWS`].
+    pub(super) rows: Vec<Row>,
+    all: usize,
+}
+
+impl Table {
+    pub(super) fn new(
+        id: &'static str,
+        title: &'static str,
+        columns: &'static [&'static str],
+        rows: impl IntoIterator<Item = Row>,
+    ) -> Self {
+        let mut rows = rows.into_iter();
+        let kept: Vec<Row> = rows.by_ref().take(MAX_ROWS).collect();
+        let all = kept.len() + rows.count();
+        Self {
+            id,
+            title,
+            about: Vec::new(),
+            columns,
+            rows: kept,
+            all,
+        }
+    }
+
+    pub(super) fn about(mut self, line: impl Into<Text>) -> Self {
+        self.about.push(line.into());
+        self
+    }
+
+    /// The number beside the heading.
+    pub(super) fn count(&self) -> String {
+        match (self.rows.len(), self.all) {
+            (0, _) => "none".to_owned(),
+            (shown, all) if shown < all => format!("the first {shown} of {all}"),
+            (_, all) => all.to_string(),
+        }
+    }
+}
+
+/// A row, and what filters it.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    pub(super) source: Text,
+    pub(super) state: &'static str,
+    /// Words that find it and that no cell has.
+    pub(super) also: Text,
+    pub(super) cells: Vec<Cell>,
+}
+
+impl Row {
+    /// A row of the request `source/id`.
+    pub(super) fn of(request: &str, cells: Vec<Cell>) -> Self {
+        let source = request.split_once('/').map_or("", |(source, _)| source);
+        Self {
+            source: source.into(),
+            cells,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn with_state(self, state: &'static str) -> Self {
+        Self { state, ..self }
+    }
+}
+
+/// A cell.
+#[derive(Debug, Default)]
+pub(super) struct Cell {
+    /// By which the column is sorted, if not by its text.
+    pub(super) key: Option<String>,
+    pub(super) parts: Vec<Part>,
+}
+
+/// A part of a cell.
+#[derive(Debug)]
+pub(super) enum Part {
+    Text(Text),
+    /// Less important, below the rest.
+    More(Text),
+    State(Tone, &'static str),
+    Bar(Bar),
+}
+
+impl Cell {
+    pub(super) fn state(tone: Tone, name: &'static str) -> Self {
+        Self::from(Part::State(tone, name))
+    }
+
+    pub(super) fn more(mut self, text: impl Into<Text>) -> Self {
+        let text = text.into();
+        if text != Text::default() {
+            self.parts.push(Part::More(text));
+        }
+        self
+    }
+
+    pub(super) fn sorted_by(self, key: impl ToString) -> Self {
+        Self {
+            key: Some(key.to_string()),
+            ..self
+        }
+    }
+}
+
+impl From<Part> for Cell {
+    fn from(part: Part) -> Self {
+        Self {
+            key: None,
+            parts: vec![part],
+        }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        match text {
+            "" => Self::default(),
+            text => Self::from(Part::Text(text.into())),
+        }
+    }
+}
+
+/// A bar of thousand units, with a mark at the present instant.
+#[derive(Debug)]
+pub(super) struct Bar {
+    pub(super) spans: Vec<Span>,
+    pub(super) now: Option<i64>,
+}
+
+/// A part of a bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) tone: Tone,
+    pub(super) from: i64,
+    pub(super) length: i64,
+}

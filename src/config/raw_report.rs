@@ -1,0 +1,27 @@
+//! `[report]` as written.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// Where sweeps publish the report.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawReport {
+    /// The page: a file relative to this one, or an object such as s3://bucket/report.html.
+    #[cfg_attr(
+        test,
+        schemars(with = "Option<String>", length(min = 1), extend("examples" = ["s3://acme-reports/shares.html"]))
+    )]
+    pub(super) to: Option<Spanned<String>>,
+    /// The age at which a sweep replaces it, as in 1h. Each page costs a reading of the whole journal.
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "Option<String>",
+            regex(pattern = "^[1-9][0-9]*[smhdw]$"),
+            extend("default" = "24h")
+        )
+    )]
+    pub(super) every: Option<Spanned<String>>,
+}

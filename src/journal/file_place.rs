@@ -1,0 +1,108 @@
+//! Where one file lies that belongs to no journal, such as the report: a path, or an object of a
+//! bucket. In: its text. Out: a [`FilePlace`], or what is wrong with it. `store` reads and writes it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::location::JournalLocation;
+use crate::domain::Problem;
+
+/// The place of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilePlace {
+    /// A file of this machine.
+    File(PathBuf),
+    /// An object, whose key is the location's prefix.
+    Object(JournalLocation),
+}
+
+impl FilePlace {
+    /// The same place with a relative path counted from `base`, the folder of the configuration.
+    #[must_use]
+    pub fn relative_to(self, base: &Path) -> Self {
+        match self {
+            Self::File(path) => Self::File(base.join(path)),
+            object => object,
+        }
+    }
+}
+
+impl fmt::Display for FilePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Object(location) => write!(f, "{location}"),
+        }
+    }
+}
+
+impl FromStr for FilePlace {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let refused = |problem: &str| {
+            let remedy = "write a path, or s3://bucket/key, gs://bucket/key or az://container/key";
+            Err(Problem::new("report", problem, remedy))
+        };
+        if let Some(path) = text.strip_prefix("file:") {
+            return path.parse();
+        }
+        if !text.contains("://") {
+            return match text {
+                "" => refused("an empty text names no file"),
+                path => Ok(Self::File(path.into())),
+            };
+        }
+        let location: JournalLocation = text.parse()?;
+        match &location {
+            JournalLocation::S3(bucket)
+            | JournalLocation::Gcs(bucket)
+            | JournalLocation::Azure(bucket) => match bucket.prefix.as_str() {
+                "" => refused("a bucket without a key names no file"),
+                _ => Ok(Self::Object(location)),
+            },
+            JournalLocation::Directory(_) | JournalLocation::Memory => {
+                refused("names no file that lasts")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_path_or_an_object() {
+        for (text, shown) in [
+            ("report.html", "report.html"),
+            ("file:out/report.html", "out/report.html"),
+            ("/srv/www/report.html", "/srv/www/report.html"),
+            (
+                "s3://acme-reports/shares.html",
+                "s3://acme-reports/shares.html",
+            ),
+            ("az://reports/a/b.html", "az://reports/a/b.html"),
+        ] {
+            assert_eq!(text.parse::<FilePlace>().unwrap().to_string(), shown);
+        }
+        for (text, wrong) in [
+            ("", "names no file"),
+            ("file:", "names no file"),
+            ("s3://acme-reports", "without a key"),
+            ("https://acme.example/report.html", "is not served"),
+            ("s3://acme-reports/a?b", "is not a prefix"),
+        ] {
+            let problem = text.parse::<FilePlace>().unwrap_err().to_string();
+            assert!(problem.contains(wrong), "{text:?}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_relative_path_counts_from_the_configuration() {
+        let place: FilePlace = "report.html".parse().unwrap();
+        let place = place.relative_to(Path::new("/etc/sharehook"));
+        assert_eq!(place.to_string(), "/etc/sharehook/report.html");
+    }
+}

@@ -1,0 +1,104 @@
+//! Writes a file that belongs to no journal. In: its place and bytes. Out: the file as a whole, also
+//! for those who read it meanwhile.
+
+use std::io;
+use std::path::Path as FsPath;
+use std::time::{Duration, UNIX_EPOCH};
+
+use object_store::{
+    Attribute, Attributes, Error, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+};
+
+use super::super::file_place::FilePlace;
+use super::Access;
+use super::error::JournalError;
+use super::open_store::open;
+use crate::domain::{Problem, Timestamp};
+
+/// Time limit of one operation.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl FilePlace {
+    /// Writes the file. Replaces an existing one.
+    ///
+    /// # Errors
+    /// The place cannot be written, with the remedy.
+    pub async fn write(
+        &self,
+        access: &Access,
+        content_type: &'static str,
+        bytes: Vec<u8>,
+    ) -> Result<(), JournalError> {
+        let location = match self {
+            Self::File(path) => {
+                return replace(path, &bytes).map_err(|error| self.failed("written", &error));
+            }
+            Self::Object(location) => location,
+        };
+        let (store, path, scrub) = open(location, access)?;
+        let content_type = (Attribute::ContentType, content_type);
+        let options = PutOptions {
+            mode: PutMode::Overwrite,
+            attributes: Attributes::from_iter([content_type]),
+            ..PutOptions::default()
+        };
+        let put = store.put_opts(&path, PutPayload::from(bytes), options);
+        match tokio::time::timeout(PATIENCE, put).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.failed("written", &scrub.fault(&error))),
+            Err(error) => Err(self.failed("written", &error)),
+        }
+    }
+
+    /// When the file was last written; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// The place cannot be read, with the remedy.
+    pub async fn written_at(&self, access: &Access) -> Result<Option<Timestamp>, JournalError> {
+        let location = match self {
+            Self::File(path) => return self.modified_at(path),
+            Self::Object(location) => location,
+        };
+        let (store, path, scrub) = open(location, access)?;
+        match tokio::time::timeout(PATIENCE, store.head(&path)).await {
+            Ok(Ok(found)) => {
+                let seconds = found.last_modified.timestamp();
+                Ok(Timestamp::from_second(seconds).ok())
+            }
+            Ok(Err(Error::NotFound { .. })) => Ok(None),
+            Ok(Err(error)) => Err(self.failed("read", &scrub.fault(&error))),
+            Err(error) => Err(self.failed("read", &error)),
+        }
+    }
+
+    fn modified_at(&self, path: &FsPath) -> Result<Option<Timestamp>, JournalError> {
+        match path.metadata().and_then(|found| found.modified()) {
+            Ok(at) => {
+                let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+                Ok(Timestamp::from_second(seconds.try_into().unwrap_or(0)).ok())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed("read", &error)),
+        }
+    }
+
+    fn failed(&self, what: &str, error: &dyn std::error::Error) -> JournalError {
+        let problem = format!("{self} cannot be {what}: {error}");
+        let remedy = match self {
+            Self::File(_) => "name a file in a folder that this process may write to",
+            Self::Object(_) => "let this process list, read and write that object",
+        };
+        Problem::new("report", problem, remedy).into()
+    }
+}
+
+/// Writes a new file, and gives it the name of the old one.
+fn replace(path: &FsPath, bytes: &[u8]) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(format!(".{}.new", std::process::id()));
+    let written = std::fs::write(&new, bytes).and_then(|()| std::fs::rename(&new, path));
+    if written.is_err() {
+        drop(std::fs::remove_file(&new));
+    }
+    written
+}

@@ -1,0 +1,204 @@
+//! The report of a real journal: its content with and without the key of the seals, who reads it at
+//! `/report`, and its publication by sweeps. `tests/peers/report.py` reads it in a browser.
+
+use std::fs::{File, read_to_string, write};
+use std::path::Path;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sharehook::app::signer;
+
+use crate::support::http::send;
+use crate::support::process::program;
+use crate::support::service::Service;
+use crate::support::{Place, World, invocation, request};
+
+const TOKEN: &str = "test-only-report-token-0123456789";
+const DAY: i64 = 86_400;
+
+/// `report` with `--html page.html`: its exit code, what it prints, and the page.
+fn report(folder: &Path, more: &[&str]) -> (Option<i32>, String, String) {
+    let args = [&["report", "--html", "page.html"], more].concat();
+    let output = program(folder).args(args).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let page = read_to_string(folder.join("page.html")).unwrap_or_default();
+    (output.status.code(), String::from_utf8(said).unwrap(), page)
+}
+
+#[tokio::test]
+async fn the_page_says_what_was_given_refused_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file:{}", folder.path().join("journal").display());
+    let world = World::with(Place::At(&place), |_| ()).await;
+    world
+        .deliver(&request("CHG1", json!({"expires_in": "30d"})))
+        .await;
+    let refused = json!({"requester": "mallory@example.com", "expires_in": "30d"});
+    world.deliver(&request("CHG2", refused)).await;
+    world
+        .app
+        .receive(
+            invocation(&json!({"image": "none"})),
+            crate::support::deadline(),
+        )
+        .await;
+    world.app.seal_when_due().await;
+
+    let at = ["--journal", place.as_str()];
+    let (code, said, page) = report(folder.path(), &at);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("3 active grants (0 overdue), 0 unfinished requests, 1 denied"),
+        "{said}"
+    );
+    for part in [
+        "so its seals were not verified",
+        "<h2 id=\"grants-title\">Active grants <span class=\"count\">3</span></h2>",
+        "<rect class=\"good\"",
+        "golden-images-to-staging",
+        "<span>2026-11-16</span>",
+        "no policy allows it; nearest: golden-images-to-staging",
+        "mallory@example.com",
+        "not understood",
+    ] {
+        assert!(page.contains(part), "{part:?} is missing in\n{page}");
+    }
+
+    let key = signer(world.app.config()).unwrap().unwrap();
+    let key = key.verifier().to_string();
+    let (code, said, page) = report(
+        folder.path(),
+        &[&at[..], &["--key", &key, "--json"]].concat(),
+    );
+    assert_eq!(code, Some(0), "{said}");
+    let counts: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (&counts["grants"], &counts["findings"]),
+        (&json!(3), &json!(0))
+    );
+    assert!(
+        page.contains("every record is whole and in its place") && page.contains("seals cover")
+    );
+
+    let nowhere = ["--html", "no-such-folder/page.html", "--journal", &place];
+    let output = program(folder.path())
+        .arg("report")
+        .args(nowhere)
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        error.contains("name a file in a folder that this process may write to"),
+        "{error}"
+    );
+    for (args, why) in [
+        (&["report"][..], "--html <FILE>"),
+        (
+            &["report", "--to", "s3://acme-reports"],
+            "a bucket without a key names no file",
+        ),
+        (
+            &["report", "--to", "https://acme.example/x"],
+            "is not served",
+        ),
+    ] {
+        let output = program(folder.path()).args(args).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.code() == Some(64) && error.contains(why),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_shows_the_report_to_who_has_its_token_and_else_to_nobody() {
+    let off = Service::start().await;
+    assert_eq!(off.get("/report").await.0, 404);
+    let guarded = Service::prepared(|folder| {
+        let file = folder.join("sharehook.toml");
+        let text = read_to_string(&file).unwrap();
+        write(
+            file,
+            format!("{text}\n[http]\nreport = \"file:report.token\"\n"),
+        )
+        .unwrap();
+        write(folder.join("report.token"), TOKEN).unwrap();
+    })
+    .await;
+    let basic = |password: &str| format!("Basic {}", STANDARD.encode(format!("anyone:{password}")));
+    for (authorization, status) in [
+        (None, 401),
+        (Some("Bearer wrong".to_owned()), 401),
+        (Some(basic("wrong")), 401),
+        (Some(format!("Bearer {TOKEN}")), 200),
+        (Some(basic(TOKEN)), 200),
+    ] {
+        let header = authorization.map(|value| ("authorization".to_owned(), value));
+        let headers: Vec<_> = header.into_iter().collect();
+        let answer = send(&guarded.url, "GET", "/report", &headers, "")
+            .await
+            .unwrap();
+        assert_eq!(answer.status, status, "{headers:?}");
+        let asks = answer
+            .header("www-authenticate")
+            .is_some_and(|asks| asks.starts_with("Basic "));
+        assert_eq!(asks, status == 401, "a browser asks for the password");
+        if status == 200 {
+            assert_eq!(
+                answer.header("content-type"),
+                Some("text/html; charset=utf-8")
+            );
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            let page = answer.body.as_str().unwrap();
+            assert!(page.contains("<title>Image shares</title>") && !page.contains(TOKEN));
+        }
+    }
+    let answer = send(&guarded.url, "POST", "/report", &[], "")
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 405);
+}
+
+#[tokio::test]
+async fn a_sweep_publishes_the_report_when_the_published_one_is_old() {
+    let mut world = World::new().await;
+    world.deliver(&request("CHG1", json!({}))).await;
+    world.configure("[report]\nto = \"page.html\"\n");
+    let page = world.folder.path().join("page.html");
+    assert!(!world.sweep().await.failed());
+    assert!(read_to_string(&page).unwrap().contains("CHG1"));
+
+    // The test's clock differs from the file system's.
+    let publish = |text: &str| {
+        write(&page, text).unwrap();
+        let now =
+            SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(world.now().as_second() as u64);
+        File::options()
+            .write(true)
+            .open(&page)
+            .unwrap()
+            .set_modified(now)
+            .unwrap();
+    };
+    publish("published before");
+    world.advance(DAY - 60);
+    world.sweep().await;
+    assert_eq!(read_to_string(&page).unwrap(), "published before");
+    world.advance(120);
+    world.sweep().await;
+    assert!(read_to_string(&page).unwrap().contains("CHG1"));
+
+    world.configure("[report]\nto = \"missing/page.html\"\nevery = \"1h\"\n");
+    let swept = world.sweep().await;
+    let [failure] = &swept.failures[..] else {
+        panic!("{swept}")
+    };
+    assert!(
+        failure.contains("the report was not published") && failure.contains("name a file"),
+        "{failure}"
+    );
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""The report in a browser: a real server's `/report`, after shares, refusals, drift and an overdue share, read by headless Chromium.
+
+Shows that the page loads nothing from elsewhere, that a person can search, sort and read it on a phone, on a desktop, in print, in light
+and dark, by keyboard and without its script, and that axe finds nothing serious. `--screenshots DIR` keeps the pictures.
+Where no Chromium is installed it says so and shows nothing.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+from support import PEERS, ROOT, Sandbox, Stage, binary, check, environment, equal, free_port, http_call
+from support import local_configuration, local_variables, run, signed, step
+
+TOKEN = "peer-only-report-token-0123456789"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+IMAGES = ("img-6pb6lrmy", "lhbp-6jc6l8yb")
+
+
+def request(number: int, **more) -> dict:
+    """A request that the sample policy allows; each number is another account of the staging group."""
+    return {"id": f"CHG00{30000 + number}", "ticket": f"CHG00{30000 + number}", "action": "share", "region": "ap-singapore",
+            "image": IMAGES[number % 2], "accounts": [f"7000000000{number % 12 + 1:02}"], "requester": "alice@example.com",
+            "approvers": ["bob@example.com"], "reason": "预发布环境需要七月的基础镜像", **more}
+
+
+def deliver(url: str, asked: dict, status: int) -> None:
+    body, headers = signed(asked)
+    got, text = http_call(f"{url}/hooks/native", "POST", body, headers)
+    equal(got, status, f"the status of {asked['id']}, which answers {text}")
+
+
+def load(url: str, sandbox: Sandbox) -> None:
+    """Shares with ends near and far and without end, denials, a delivery that is no request, and a share that stays past its end."""
+    deliver(url, request(1, expires_in="3s"), 200)
+    sandbox.fail("CancelShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation@90")
+    for number, end in enumerate(("2d", "9d", "30d", "45d", "90d", "120d", None), start=2):
+        more = {"expires_in": end} if end else {}
+        deliver(url, request(number, **more), 200)
+    for number in range(20, 24):
+        deliver(url, request(number, requester="mallory@example.com", expires_in="30d"), 403)
+    deliver(url, request(30, accounts=["100000000001"], expires_in="30d"), 403)
+    deliver(url, request(31, image="<b>the July image</b>"), 422)
+
+
+def browser() -> str | None:
+    """The path of an installed Chromium; SHAREHOOK_BROWSER names another."""
+    named = os.environ.get("SHAREHOOK_BROWSER")
+    return named or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def test(stage: Stage) -> None:
+    """Serves, loads, and has the browser read the page."""
+    configuration = local_configuration(stage.directory)
+    with open(configuration, "a", encoding="utf-8") as file:
+        file.write('\n[http]\nreport = "env:REPORT_TOKEN"\n')
+    address = f"127.0.0.1:{free_port()}"
+    sandbox = Sandbox(stage)
+    variables = {**local_variables(sandbox.url, f"file:{stage.directory / 'journal'}"), "REPORT_TOKEN": TOKEN}
+    stage.start("serve", [binary(), "--config", configuration, "serve", "--listen", address], variables)
+    url = f"http://{address}"
+    stage.await_http("serve", f"{url}/healthz")
+    load(url, sandbox)
+    # The share of three seconds ends, and the cloud refuses to take it back.
+    time.sleep(4)
+    page = http_call(f"{url}/report", headers={"authorization": f"Bearer {TOKEN}"})[1]
+    check("is still shared with" in page, "the overdue share in the report", page[:4000])
+    step("the server shows a report with grants, refusals and an overdue share")
+    pictures = stage.directory / "screenshots"
+    if "--screenshots" in sys.argv:
+        pictures = pathlib.Path(sys.argv[sys.argv.index("--screenshots") + 1]).resolve()
+    pictures.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["node", ROOT / "tests" / "peers" / "report.mjs", browser(), f"{url}/report", TOKEN, pictures],
+        check=False, timeout=180, capture_output=True, text=True,
+        env=environment({"SHAREHOOK_NODE_MODULES": PEERS / "browser" / "node_modules"}))
+    check(done.returncode == 0, "the browser to find what it looks for", done.stdout + done.stderr)
+    for line in json.loads(done.stdout.splitlines()[-1]):
+        step(line)
+
+
+if __name__ == "__main__":
+    if browser() is None:
+        print(f"report.py: SKIPPED: no browser is installed; looked for {', '.join(BROWSERS)} (Debian: apt-get install chromium)")
+        sys.exit(0)
+    if not (PEERS / "browser" / "node_modules").is_dir():
+        sys.exit(".peers/browser is missing; run scripts/peers browser")
+    run(test)
