@@ -136,7 +136,7 @@ pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<It
 /// Why a request is unfinished, for human readers.
 fn message_of(state: &State) -> Option<String> {
     match state.phase() {
-        Phase::Waiting { until } => Some(format!("it is carried out from {until} on")),
+        Phase::Waiting { until } => Some(format!("it is carried out from {until:.0} on")),
         Phase::Deferred { why, .. } | Phase::RevokeDeferred { why, .. } => Some(why.clone()),
         _ => state.refusal().map(|_| {
             "it was allowed when it was received; the present policies deny it".to_owned()

@@ -74,7 +74,7 @@ fn stands(result: &ItemResult) -> bool {
 fn explained(covers: &[Cover]) -> String {
     let each = covers.iter().map(|cover| {
         let Cover { item, by, until } = cover;
-        format!("{by} covers {item} until {until}")
+        format!("{by} covers {item} until {until:.0}")
     });
     each.collect::<Vec<_>>().join("; ")
 }

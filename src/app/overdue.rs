@@ -51,7 +51,7 @@ impl Unfinished {
             Phase::Working { lease_until, .. } | Phase::Revoking { lease_until, .. } => {
                 ("a worker has it".to_owned(), *lease_until)
             }
-            Phase::Waiting { until } => (format!("it begins at {until}"), *until),
+            Phase::Waiting { until } => (format!("it begins at {until:.0}"), *until),
             Phase::Denied | Phase::Closed | Phase::Revoked => ("not tried yet".to_owned(), now),
         };
         Self {

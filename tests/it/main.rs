@@ -12,6 +12,7 @@
 mod adopt;
 mod aws_secrets;
 mod bad_input;
+mod captures;
 mod clocks;
 mod cloud_chain;
 mod cloud_codes;

@@ -16,6 +16,7 @@ use super::audit_args::AuditProveOptions;
 use super::audit_input::{text_of, verifier};
 use super::reading::{ReadJournal, only};
 use super::terminal::during;
+use super::terminal::text::wrapped;
 use super::{Context, Failure};
 
 pub(super) async fn prove(context: &Context, options: &AuditProveOptions) -> Result<Exit, Failure> {
@@ -104,7 +105,7 @@ impl Shown {
         Self {
             json: json!({ "proven": true, "old_size": old.size, "size": new.size, "sealed_at": new.at }),
             text: format!(
-                "proven: the log of {} entries, sealed at {}, continues that of {} entries, sealed at {}",
+                "proven: the log of {} entries, sealed at {:.0}, continues that of {} entries, sealed at {:.0}",
                 new.size, new.at, old.size, old.at
             ),
         }
@@ -119,21 +120,29 @@ impl Shown {
             .ok_or_else(|| ProofFlaw::Malformed("it has no record".to_owned()))?;
         let (stream, records) = (proof.stream(), files.len());
         let (size, at) = (checkpoint.size, checkpoint.at);
-        let mut text = format!(
-            "proven: {records} records of stream {stream}; {} sealed them among {size} entries, the last at {at}",
+        let sealed = format!(
+            "{} sealed them among {size} entries, the last at {at:.0}",
             checkpoint.origin
+        );
+        let mut text = format!(
+            "proven: {records} records of stream {stream}\n  {}",
+            wrapped(2, &sealed)
         );
         if let Some(Event::Opened(intent)) = history.records.first().map(|one| &one.record.event) {
             let request = &intent.request;
             let decision = decision(&intent.verdict);
-            text.push_str(&format!(
-                "\n{}: {} {} asked by {}, approved by {}, {decision} by {}",
-                intent.identity,
-                request.action.as_str(),
-                request.target.image(),
+            let by = format!(
+                "asked by {}, approved by {}, {decision} by {}",
                 request.requester,
                 request.approvers.join(", "),
                 intent.verdict.policies.join(", "),
+            );
+            text.push_str(&format!(
+                "\n{}: {} {}\n  {}",
+                intent.identity,
+                request.action.as_str(),
+                request.target.image(),
+                wrapped(2, &by)
             ));
         }
         for stored in &history.records {
@@ -143,11 +152,11 @@ impl Shown {
                     decision(&reopening.verdict),
                     reopening.verdict.policies.join(", "),
                 );
-                text.push_str(&format!(
-                    "\nreopened by {by}: {reason}; {decision} by {policies}"
-                ));
+                let reopened = format!("reopened by {by}: {reason}; {decision} by {policies}");
+                text.push_str(&format!("\n{}", wrapped(2, &reopened)));
             }
         }
+        // The records themselves, for programs.
         for line in files.iter().filter_map(|file| file.lines().next()) {
             text.push('\n');
             text.push_str(line);

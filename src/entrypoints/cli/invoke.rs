@@ -35,7 +35,10 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Ex
     match answer {
         Ok(answer) if context.json => outln!("{answer}"),
         Ok(answer) => outln!("{}", readable(answer)),
-        Err(error) => outln!("{error}"),
+        Err(error) => match serde_json::from_str::<Value>(&error.text) {
+            Ok(text) if !context.json => outln!("{}: {text:#}", error.name),
+            _ => outln!("{error}"),
+        },
     }
     Ok(outcome.exit())
 }

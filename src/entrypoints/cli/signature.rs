@@ -15,10 +15,14 @@ use crate::entrypoints::outcome::Exit;
 use crate::inbound::{SchemeName, SchemeSpec, SecretRules, Verifier, sign as sign_delivery};
 
 use super::args::{SignOptions, VerifyOptions};
+use super::terminal::Screen;
+use super::terminal::text::indented;
 use super::{Context, Failure};
 
 /// Size limit of a delivery's body.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
+/// The column of what a step shows.
+const MARGIN: usize = 24;
 
 pub(super) fn verify(context: &Context, options: &VerifyOptions) -> Result<Exit, Failure> {
     let (name, verifier) = verifier(context, options)?;
@@ -40,13 +44,11 @@ pub(super) fn verify(context: &Context, options: &VerifyOptions) -> Result<Exit,
             json!({ "accepted": accepted, "why": why, "steps": explained.steps })
         );
     } else {
+        let width = Screen::of_stdout(&context.vars).width;
         for step in &explained.steps {
-            outln!(
-                "{} {:<18} {}",
-                if step.ok { "ok  " } else { "FAIL" },
-                step.what,
-                step.shown
-            );
+            let mark = if step.ok { "ok  " } else { "FAIL" };
+            let shown = indented(MARGIN, &step.shown, width);
+            outln!("{mark} {:<18} {shown}", step.what);
         }
         match &explained.outcome {
             Ok(_) => outln!("accepted"),

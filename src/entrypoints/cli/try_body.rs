@@ -100,7 +100,7 @@ fn print_text(outcomes: &[CaseOutcome], width: usize) {
         if outcome.decision == "allow" {
             outln!("plan, for an image without receivers");
             for call in &outcome.plan {
-                outln!("  {call}");
+                outln!("  {}", indented(4, call, width));
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{outln, seconds};
 use crate::entrypoints::cli::terminal::{Screen, Tone, text};
 
 /// The column of the texts, behind their labels.
@@ -122,9 +122,8 @@ impl Output {
                 &format!("because {}", field(refused, "why")),
             );
         }
-        if !answer.text("expires_at").is_empty() {
-            let end = format!("until {}", answer.text("expires_at"));
-            self.labelled(Tone::Plain, "", &end);
+        if let Ok(end) = answer.text("expires_at").parse() {
+            self.labelled(Tone::Plain, "", &format!("until {}", seconds(end)));
         }
     }
 
