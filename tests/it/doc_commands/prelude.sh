@@ -48,6 +48,6 @@ cargo() {
   if [ $# -gt 1 ]; then shift; sharehook "$@"; fi
 }
 
-curl() { command curl --max-time 20 "${@//127.0.0.1:8080/127.0.0.1:$PORT}"; }
+curl() { command curl --fail-with-body --max-time 20 "${@//127.0.0.1:8080/127.0.0.1:$PORT}"; }
 kill() { builtin kill "$1" "${SERVER:?no server is running}"; } # whatever the page names: the server
 
