@@ -53,9 +53,7 @@ impl App {
     /// # Errors
     /// When the index cannot be listed; what fails for one request is in the report.
     pub async fn sweep(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
-        let mut report = Box::pin(self.sweep_round(deadline, false)).await?;
-        let unpublished = self.publish_report_when_due(deadline).await;
-        report.failures.extend(unpublished);
+        let report = Box::pin(self.sweep_round(deadline, false)).await?;
         self.swept();
         Ok(report)
     }
@@ -112,6 +110,8 @@ impl App {
         Box::pin(self.notify_due(&mut round)).await;
         round.report.clock_difference = self.clouds.clock_difference();
         round.report.failures.extend(self.seal_when_due().await);
+        let unpublished = self.publish_report_when_due(deadline).await;
+        round.report.failures.extend(unpublished);
         Ok(round.report)
     }
 

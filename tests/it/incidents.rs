@@ -185,7 +185,7 @@ async fn a_target_without_the_subject_gets_no_rejection() {
     );
 }
 
-fn share_by_hand(world: &World, account: &str) {
+pub(crate) fn share_by_hand(world: &World, account: &str) {
     world.cloud.edit(|cloud| {
         let stock = cloud.regions.get_mut(REGION).unwrap();
         let blueprint = stock.blueprints.get_mut(BLUEPRINT).unwrap();

@@ -8,12 +8,15 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use sharehook::app::signer;
+use sharehook::app::{Depth, Report, signer};
+use sharehook::domain::NoticeRules;
 
+use crate::incidents::share_by_hand;
+use crate::notify::world;
 use crate::support::http::send;
 use crate::support::process::program;
 use crate::support::service::Service;
-use crate::support::{Place, World, invocation, request};
+use crate::support::{ACCOUNTS, Place, World, deadline, invocation, request};
 
 const TOKEN: &str = "test-only-report-token-0123456789";
 const DAY: i64 = 86_400;
@@ -39,10 +42,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
     world.deliver(&request("CHG2", refused)).await;
     world
         .app
-        .receive(
-            invocation(&json!({"image": "none"})),
-            crate::support::deadline(),
-        )
+        .receive(invocation(&json!({"image": "none"})), deadline())
         .await;
     world.app.seal_when_due().await;
 
@@ -201,4 +201,43 @@ async fn a_sweep_publishes_the_report_when_the_published_one_is_old() {
         failure.contains("the report was not published") && failure.contains("name a file"),
         "{failure}"
     );
+}
+
+#[tokio::test]
+async fn drift_notifications_and_overdue_shares_are_on_the_page() {
+    let world = world(Place::Sealed, "").await;
+    let page = async || {
+        let rules = NoticeRules::default();
+        let compiling = Report::compile(&world.journal, &rules, None, Depth::Whole, world.now());
+        compiling.await.unwrap().html()
+    };
+    let share = json!({"accounts": [ACCOUNTS[0]], "expires_in": "1h"});
+    world.deliver(&request("CHG1", share)).await;
+    world.notify().await;
+    let good = page().await;
+    for part in [
+        "One share ends within seven days",
+        "<b class=\"good\">sent</b>",
+        "No scheduled comparison of cloud and journal has found a difference.",
+    ] {
+        assert!(good.contains(part), "{part:?} is missing in\n{good}");
+    }
+    assert!(
+        !good.contains("Differences between") && !good.contains("still shared"),
+        "{good}"
+    );
+    share_by_hand(&world, ACCOUNTS[1]);
+    world.app.drift_task(deadline()).await.unwrap();
+    world.advance(DAY + 3_600);
+    let bad = page().await;
+    for part in [
+        "Differences between cloud and journal: 1, found at",
+        "shared, and no request names it",
+        "<code>drift --adopt</code> keeps it under a ticket",
+        "is still shared with 700000164995, although the share ended at 2026-11-21T09:00:00Z",
+        "<b class=\"bad\">overdue</b>",
+        "<rect class=\"bad\"",
+    ] {
+        assert!(bad.contains(part), "{part:?} is missing in\n{bad}");
+    }
 }

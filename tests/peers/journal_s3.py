@@ -14,7 +14,7 @@ import urllib.error
 
 from fault_proxy import BROKEN, BROKEN_AFTER, CUT, LOST, THROTTLED, FaultProxy
 from ministack import REGION, Aws
-from support import Sandbox, Stage, aged, binary, check, environment, equal, free_port, http_call
+from support import EVENTS, Sandbox, Stage, aged, binary, check, environment, equal, free_port, http_call
 from support import local_configuration, local_variables, run, signed, step, wait_for
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # (that of the AWS environment)
@@ -171,6 +171,27 @@ def outage(place: Place, services: list) -> None:
     step("while nothing can be written nothing is called; afterwards the same delivery is carried out")
 
 
+def published(place: Place) -> None:
+    """The report as an object: written by the command, and by a scheduled sweep when none is there."""
+    command, sweep = "reports/shares.html", "reports/swept.html"
+    code, text = place.command("report", "--to", f"s3://{BUCKET}/{command}")
+    equal(code, 0, f"the exit code of report; it said {text}")
+    config = place.home / "sharehook.toml"
+    before = config.read_text(encoding="utf-8")
+    config.write_text(f'{before}\n[report]\nto = "s3://{BUCKET}/{sweep}"\n', encoding="utf-8")
+    for _ in range(2):
+        code, text = place.command("invoke", str(EVENTS / "schedule-sweep.json"))
+        equal(code, 0, f"the exit code of a scheduled sweep; it said {text}")
+    config.write_text(before, encoding="utf-8")
+    for key in (command, sweep):
+        found = place.objects.get_object(Bucket=BUCKET, Key=key)
+        equal(found["ContentType"], "text/html; charset=utf-8", f"the content type of {key}")
+        check(b"<title>Image shares</title>" in found["Body"].read(), f"{key} to be the report")
+    versions = place.objects.list_object_versions(Bucket=BUCKET, Prefix=sweep)["Versions"]
+    equal(len(versions), 1, "the pages that two sweeps published within a day")
+    step("the report is an object with its content type; a sweep publishes it once a day")
+
+
 def evidence(place: Place) -> None:
     """Seals on S3: under faults, verified, proven; and what was done to the objects is found."""
     key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -191,6 +212,7 @@ def evidence(place: Place) -> None:
     key = place.command("audit", "key")[1].strip()
     equal(place.command("audit", "check-proof", str(file), "--key", key)[0], 0, "the exit code of audit check-proof")
     step(f"{counts['records']} records are sealed, verified against a kept checkpoint and proven on S3")
+    published(place)
     objects = place.written_once()
     for key, flaw in tampered(place):
         code, text = place.command("--json", "audit", "verify", "--checkpoint", str(checkpoint))

@@ -60,7 +60,7 @@ fn damage(overview: &Overview, evidence: &Evidence) -> impl Iterator<Item = Note
     let findings = match evidence.findings() {
         0 => None,
         count => {
-            let text = format!("The verification of the journal has {count} findings.");
+            let text = format!("Findings of the journal's verification: {count}.");
             let remedy = "They are under Evidence; restore what was changed from a backup.";
             Some(Note::new(Tone::Bad, text).with_remedy(remedy))
         }
@@ -79,7 +79,7 @@ fn drifted(overview: &Overview, now: Timestamp) -> Option<Note> {
     let present = now.duration_since(*at) < DRIFT_IS_PRESENT;
     present.then(|| {
         let text = format!(
-            "Cloud and journal differ: {} differences at {at:.0}.",
+            "Differences between cloud and journal: {}, found at {at:.0}.",
             drift.count
         );
         let remedy =

@@ -170,8 +170,8 @@ fn drift(overview: &Overview) -> Table {
     let about = match &overview.drift {
         None => "No scheduled comparison of cloud and journal has found a difference.".to_owned(),
         Some((at, drift)) => format!(
-            "The newest scheduled comparison that found differences, at {}: {} of them. \
-             One that finds none leaves no record, so look at the time.",
+            "The newest scheduled comparison that found differences is of {}; it found {}. \
+             A comparison that finds none leaves no record.",
             minute(*at),
             drift.count
         ),

@@ -85,7 +85,7 @@ pub(crate) struct ReportOptions {
     /// The same, also an object: s3://bucket/key, gs://…, az://…
     #[arg(long, value_name = "PLACE", conflicts_with = "html")]
     pub(crate) to: Option<String>,
-    /// The public key of the seals [default: that of the configured key]
+    /// The public key [default: that of the configured key]
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
     #[command(flatten)]
