@@ -1,4 +1,4 @@
-//! The page that a server showed last. A new one is made when it is older than a minute, because each
+//! The page that a process made last. A new one is made when it is older than a minute, because each
 //! costs a reading of the whole journal.
 
 use std::time::Duration;

@@ -46,7 +46,8 @@ impl App {
         if age.is_some_and(fresh) {
             return Ok(());
         }
-        let page = self.compile_report().await?.html();
+        // While the place refuses it, sweeps do not read the whole journal each time.
+        let page = self.fresh_report().await?;
         report
             .to
             .write(access, Report::CONTENT_TYPE, page.into())

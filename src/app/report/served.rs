@@ -1,4 +1,4 @@
-//! The page that a server shows. In: the reader's token, the journal. Out: the page, made again when
+//! The page that a server shows or publishes. In: the reader's token, the journal. Out: the page, made again when
 //! it is older than a minute: each makes the server read the whole journal.
 
 use tokio::time::Instant;
@@ -32,8 +32,7 @@ impl App {
         if !presents(token, authorization) {
             return ReportReply::Unauthorised;
         }
-        let making = Box::pin(async { Ok(self.compile_report().await?.html()) });
-        let making = self.last_report.or_make(Instant::now(), making);
+        let making = Box::pin(self.fresh_report());
         match tokio::time::timeout(context::left(deadline), making).await {
             Ok(Ok(page)) => ReportReply::Page(page),
             Ok(Err(error)) => {
@@ -49,8 +48,14 @@ impl App {
         }
     }
 
+    /// The page, at most a minute old.
+    pub(super) async fn fresh_report(&self) -> Result<String, JournalError> {
+        let making = Box::pin(async { Ok(self.compile_report().await?.html()) });
+        self.last_report.or_make(Instant::now(), making).await
+    }
+
     /// The report of this application's journal. Compares its sealed records alone with the log.
-    pub(super) async fn compile_report(&self) -> Result<Report, JournalError> {
+    async fn compile_report(&self) -> Result<Report, JournalError> {
         let signer = signer(self.config())?;
         let key = signer.as_ref().map(|signer| signer.verifier());
         let rules = self.prepared.notice_rules();
