@@ -3,6 +3,7 @@
 //! [`Reply`]. Knows no host's types.
 
 mod adopt;
+mod announcements;
 mod answer;
 mod answer_in_time;
 mod application;
@@ -32,6 +33,7 @@ mod identity;
 mod in_force;
 mod index_counts;
 mod index_pass;
+mod instances;
 mod invocation_credentials;
 mod metrics;
 mod notifications;
@@ -74,13 +76,13 @@ mod too_late;
 mod withhold;
 
 use crate::domain::{Identity, ItemResult, ShareRequest, Status, Timestamp};
-use crate::inbound::{Map, VerifiedDelivery};
+use crate::inbound::{HandshakeReply, Map, VerifiedDelivery};
 use crate::journal::{JournalError, Opened, Received, State, StreamId, StreamState};
 use crate::plan::{Observation, Plan};
 use crate::policy::{Approved, Decision};
 
 pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
-pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Replies, Via};
+pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Replies, ReplyBody, Via};
 pub use crate::journal::Standing;
 pub use crate::plan::{Backoff, Patience};
 pub use adopt::Adoption;
@@ -179,16 +181,18 @@ impl App {
         let Some(intake) = app.prepared.intake(&source) else {
             return Reply::UnknownSource;
         };
-        early.authenticated(intake.replies);
+        early.authenticated(intake.replies, verified.reply());
         credentials.hand_to(&app.clouds);
         match app.certificates.subscription(intake, &verified).await {
             Ok(None) => {}
             Ok(Some(reply)) => return Reply::Handshake(reply),
             Err(unverified) => return app.unverified(&source, unverified),
         }
-        let handshake = intake.handshake.as_ref();
-        if let Some(reply) = handshake.and_then(|handshake| handshake.answer(&verified)) {
+        if let Some(reply) = HandshakeReply::to(&verified, intake.handshake.as_ref()) {
             return Reply::Handshake(reply);
+        }
+        if let Some(fetch) = &intake.fetch {
+            return app.announce(&verified, intake, fetch).await;
         }
         let incoming = Incoming {
             delivery: &verified,

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::Instrument as _;
 
-use crate::inbound::{Delivery, Headers, Replies, ReplyRules};
+use crate::inbound::{Delivery, Headers, Replies, ReplyBody, ReplyRules};
 
 use super::answer::{Answer, Ending, Reply};
 use super::{App, Deadline};
@@ -24,12 +24,15 @@ pub struct Answered {
     pub reply: Reply,
     /// As the source that authenticated the delivery is configured; `Status` without one.
     pub replies: Replies,
+    /// The body that the sender prescribes for success.
+    pub prescribed: Option<ReplyBody>,
 }
 
 /// What is known of a delivery while the work is under way.
 #[derive(Debug, Default)]
 struct Known {
     rules: ReplyRules,
+    prescribed: Option<ReplyBody>,
     /// Whether the delivery holds several requests: then no early answer can speak for all.
     several: bool,
     /// The answer to the only request, once the journal holds it.
@@ -59,9 +62,12 @@ impl Early {
         self.begun.elapsed()
     }
 
-    /// The delivery is one of the source with these rules.
-    pub(super) fn authenticated(&self, rules: ReplyRules) {
-        self.known.send_modify(|known| known.rules = rules);
+    /// The delivery is one of the source with these rules, and its sender prescribes this body.
+    pub(super) fn authenticated(&self, rules: ReplyRules, prescribed: Option<&ReplyBody>) {
+        self.known.send_modify(|known| {
+            known.rules = rules;
+            known.prescribed = prescribed.cloned();
+        });
     }
 
     /// The journal holds the request.
@@ -169,7 +175,11 @@ impl App {
         } else {
             work.await
         };
-        let replies = early.known.borrow().rules.replies;
-        Answered { reply, replies }
+        let known = early.known.borrow();
+        Answered {
+            reply,
+            replies: known.rules.replies,
+            prescribed: known.prescribed.clone(),
+        }
     }
 }

@@ -18,6 +18,7 @@ use super::cloud_accounts::CloudAccounts;
 use super::context::{self, CallQueues, ExecutionContext, LEASE_MARGIN, ReadQueues};
 use super::in_force::InForce;
 use super::index_counts::IndexCounts;
+use super::instances::Instances;
 use super::outbox::Outbox;
 use super::prepared::Prepared;
 use super::readiness::Readiness;
@@ -39,6 +40,7 @@ pub struct App {
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
     pub(super) certificates: Arc<Certificates>,
+    pub(super) instances: Arc<Instances>,
     /// Whether `/metrics` is open where the configuration does not say.
     pub(super) shows_metrics: bool,
     /// Whether the process continues after an answer.

@@ -1,11 +1,11 @@
 //! Works off a server's backlog: requests that were recorded without a slot, or whose turn ran out
-//! of time. In: their streams. Out: their records in the journal. If the process ends, the sweep
+//! of time, and events whose instance is to be fetched. In: their streams. Out: their records in the journal. If the process ends, the sweep
 //! finds these requests.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::journal::{JournalError, State, StreamId, Work};
+use crate::journal::{JournalError, State, StreamId, StreamState, Work};
 
 use super::context::MAX_TURN;
 use super::slots::{Backlog, Slots, Unfinished};
@@ -50,7 +50,15 @@ impl App {
     /// Takes a turn at one request, unless another worker was first. No sender waits for it, so it
     /// may take the time of the longest turn.
     async fn work_off_one(&self, stream: StreamId) -> Result<(), JournalError> {
-        let state = self.reread(stream).await?;
+        let history = self.journal.read(stream).await?;
+        let state = match history.ok_or(JournalError::Gone { stream })?.stream_state {
+            StreamState::Request(state) => *state,
+            incident => {
+                let deadline = Deadline::after(MAX_TURN);
+                let worked = self.work_off_announcement(incident, false, deadline);
+                return Box::pin(worked).await.map(drop);
+            }
+        };
         let wait = self.due_within(&state);
         tokio::time::sleep(wait.unwrap_or_default()).await;
         let now = self.now();

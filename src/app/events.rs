@@ -60,7 +60,7 @@ impl App {
                 continue;
             };
             *verified_by = Some(source);
-            early.authenticated(intake.replies);
+            early.authenticated(intake.replies, None);
             credential_headers.hand_to(&app.clouds);
             let events = match cloudevents::open(&verified, &headers) {
                 Ok(events) => events,

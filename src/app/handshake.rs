@@ -1,7 +1,8 @@
 //! Handshakes, which precede signed deliveries. In: an HTTP request to a source. Out: the reply, or
-//! `None` when the request is not the handshake that the source is configured to answer.
+//! `None` when the request is neither a handshake of the source's scheme nor the one that the source is
+//! configured to answer.
 
-use crate::inbound::{HandshakeRequest, Headers};
+use crate::inbound::{HandshakeReply, HandshakeRequest, Headers};
 
 use super::{App, Reply};
 
@@ -9,11 +10,12 @@ impl App {
     /// Answers the handshake of a source; `None` for any other request.
     pub(crate) fn answer_handshake(&self, request: &HandshakeRequest<'_>) -> Option<Reply> {
         let intake = self.prepared.intake(request.source)?;
-        let answered = intake.handshake.as_ref()?.answer_request(
-            request,
-            &intake.verifier,
-            self.clock.now(),
-        )?;
+        let (verifier, now) = (&intake.verifier, self.clock.now());
+        let configured = || {
+            let handshake = intake.handshake.as_ref()?;
+            handshake.answer_request(request, verifier, now)
+        };
+        let answered = HandshakeReply::of_scheme(request, verifier, now).or_else(configured)?;
         Some(match answered {
             Ok(reply) => {
                 tracing::info!(source = %request.source, "a handshake was answered");

@@ -4,8 +4,12 @@
 
 use serde_json::Value;
 
-use crate::domain::{Identity, Problem, Problems, SourceName, Timestamp};
-use crate::inbound::{Delivery, Headers, MapRefusal, Refusal, VerifiedDelivery, Via, sign};
+use crate::config::FetchConfig;
+use crate::domain::{Identity, Problem, Problems, SourceName, Timestamp, read_json};
+use crate::inbound::{
+    Delivery, MapRefusal, Refusal, Unconfirmed, VerifiedDelivery, Via, approved_instance,
+    confirmed, seal,
+};
 use crate::plan::{Observation, Plan};
 use crate::policy::{Decision, Question};
 
@@ -55,6 +59,9 @@ pub enum CaseError {
     /// The event cannot be signed as the source signs.
     #[error("{0}")]
     CannotSign(Problems),
+    /// The source fetches instances, and the one of this case does not confirm its event.
+    #[error("its instance does not confirm its event: {0}")]
+    Unconfirmed(String),
     /// The source refuses the event that was signed for it.
     #[error("its own source refuses it: {0}")]
     Refused(Refusal),
@@ -92,32 +99,35 @@ impl Prepared {
         body: Vec<u8>,
         now: Timestamp,
     ) -> Result<VerifiedDelivery, CaseError> {
+        if let Some(fetch) = &intake.fetch {
+            return with_instance(intake, fetch, source, &body);
+        }
         let config = self
             .config()
             .sources
             .iter()
             .find(|known| known.name == source);
-        let via = match (config, intake.from.first()) {
-            (_, Some(origin)) => Via::Host {
-                origin: origin.clone(),
-                id: Some("case".to_owned()),
-            },
+        let (via, body) = match (config, intake.from.first()) {
+            (_, Some(origin)) => {
+                let via = Via::Host {
+                    origin: origin.clone(),
+                    id: Some("case".to_owned()),
+                };
+                (via, body.into())
+            }
             (Some(config), None) => {
                 let secret = config
                     .secrets
                     .first()
                     .ok_or_else(|| CaseError::NoSecret(source.clone()))?;
-                let headers = sign(&config.scheme, &secret.text, &body, "case", now)
-                    .map_err(CaseError::CannotSign)?;
-                Via::Http(Headers::new(headers))
+                let (scheme, from) = (&config.scheme, &config.from);
+                let sealed = seal(scheme, &secret.text, from, body, "case", now);
+                let (headers, body) = sealed.map_err(CaseError::CannotSign)?;
+                (Via::Http(headers), body)
             }
             (None, None) => return Err(CaseError::UnknownSource(source)),
         };
-        let delivery = Delivery {
-            source,
-            via,
-            body: body.into(),
-        };
+        let delivery = Delivery { source, via, body };
         intake
             .verifier
             .verify(delivery, now)
@@ -157,6 +167,29 @@ impl Prepared {
             plan,
             why,
         }
+    }
+}
+
+/// The delivery of a source that fetches: the event and the instance, as `{event, instance}`.
+fn with_instance(
+    intake: &Intake,
+    fetch: &FetchConfig,
+    source: SourceName,
+    body: &[u8],
+) -> Result<VerifiedDelivery, CaseError> {
+    let unconfirmed = |why: String| CaseError::Unconfirmed(why);
+    let case = read_json(body).map_err(|flaw| unconfirmed(format!("the case {flaw}")))?;
+    let part = |name: &str| case.get(name).cloned().unwrap_or_default();
+    let (event, instance) = (part("event"), part("instance"));
+    let code = approved_instance(&event, &fetch.definitions).ok_or_else(|| {
+        unconfirmed("the event names no approved instance of a listed definition".to_owned())
+    })?;
+    match confirmed(&code, instance, &fetch.definitions) {
+        Ok(instance) => {
+            let id = "case".to_owned();
+            Ok(intake.verifier.fetched(source, id, &event, &instance))
+        }
+        Err(Unconfirmed::NotYet(why) | Unconfirmed::Never(why)) => Err(unconfirmed(why)),
     }
 }
 

@@ -121,9 +121,7 @@ impl Certificates {
             }
         };
         tracing::info!(source = %verified.source(), confirmed, "a message about a topic's subscription");
-        Ok(Some(HandshakeReply {
-            headers: Vec::new(),
-            body: serde_json::json!({ "confirmed": confirmed }),
-        }))
+        let body = serde_json::json!({ "confirmed": confirmed });
+        Ok(Some(HandshakeReply::json(body)))
     }
 }

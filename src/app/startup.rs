@@ -12,6 +12,7 @@ use crate::journal::{Access, Journal, JournalError, JournalLocation};
 use super::application::App;
 use super::cloud_accounts::CloudAccounts;
 use super::in_force::InForce;
+use super::instances::Instances;
 use super::prepared::Prepared;
 use super::sns_certificates::Certificates;
 
@@ -58,7 +59,9 @@ impl Prepared {
         clock: Clock,
     ) -> Result<App, StartError> {
         let clouds = CloudAccounts::new(prepared.config(), &settings(prepared.config()), vars)?;
-        let certificates = Certificates::new(cloud::http_client()?);
+        let client = cloud::http_client()?;
+        let instances = Instances::new(client.clone());
+        let certificates = Certificates::new(client);
         Ok(App {
             rules: Arc::new(InForce::new(Arc::clone(&prepared), vars.clone())),
             prepared,
@@ -69,6 +72,7 @@ impl Prepared {
             clock,
             metrics: Arc::default(),
             certificates: Arc::new(certificates),
+            instances: Arc::new(instances),
             shows_metrics: false,
             process_goes_on: false,
             slots: Arc::default(),

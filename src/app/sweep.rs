@@ -187,7 +187,7 @@ impl App {
         }
     }
 
-    /// The request that was read. An incident owes nothing but notifications.
+    /// The request that was read. An incident owes notifications, or awaits the fetch of its instance.
     async fn request_of(
         &self,
         lead: &DueStream,
@@ -205,7 +205,8 @@ impl App {
         None
     }
 
-    /// Delivers the notifications that are due. A target that fails is left to the next sweep.
+    /// Fetches the instances and delivers the notifications that are due. A target that fails is left to
+    /// the next sweep.
     async fn notify_due(&self, round: &mut Round) {
         let rules = self.prepared.notice_rules();
         let failures = Failures::default();
@@ -214,11 +215,11 @@ impl App {
                 round.report.out_of_time = true;
                 break;
             }
-            let deadline = round.deadline;
+            let (deadline, at_once) = (round.deadline, round.at_once);
             let delivered = some.iter().map(async |(wake_ups, state)| {
-                let state = self
-                    .deliver_due(state.clone(), &failures, false, deadline)
-                    .await?;
+                let work = self.work_off_announcement(state.clone(), at_once, deadline);
+                let state = Box::pin(work).await?;
+                let state = self.deliver_due(state, &failures, false, deadline).await?;
                 let now = self.now();
                 self.journal
                     .update_index_after(&state, wake_ups, now, rules)

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod cloud;
+mod fetch;
 mod http;
 mod lenient;
 mod notify;
@@ -37,8 +38,8 @@ pub use secrets::{
     aws_secrets,
 };
 pub use valid::{
-    AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, Draft, HttpConfig, MapRef, MetricsAccess,
-    NotifyConfig, ReportConfig, SealConfig, SealKey, SourceConfig,
+    AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, Draft, FetchConfig, HttpConfig, MapRef,
+    MetricsAccess, NotifyConfig, ReportConfig, SealConfig, SealKey, SourceConfig,
 };
 pub use vars::Vars;
 

@@ -1,5 +1,7 @@
 //! `sharehook.toml` as written: the field names of the contract, every value with its place.
 
+mod fetch;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,6 +19,8 @@ use super::raw_notify::RawNotify;
 use super::raw_report::RawReport;
 #[cfg(test)]
 use super::schema;
+
+pub(super) use fetch::RawFetch;
 
 /// The configuration of sharehook. `sharehook check` also checks files, variables and references.
 #[derive(Debug, Deserialize)]
@@ -360,8 +364,9 @@ pub(super) struct RawSource {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<schema::Secret>"))]
     pub(super) secrets: Vec<Spanned<String>>,
-    /// For a trusted source: the exact queues, topics or buses whose messages it accepts; env:NAME
-    /// reads it from a variable.
+    /// For a trusted source: the exact queues, topics or buses whose messages it accepts. For feishu, lark,
+    /// dingtalk and wecom: the app or company that encrypted events must name. env:NAME reads it from a
+    /// variable.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) from: Vec<Spanned<String>>,
@@ -386,6 +391,9 @@ pub(super) struct RawSource {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) events: Vec<Spanned<String>>,
+    /// For feishu and lark: fetches the instance that an event names, and the map sees both.
+    #[cfg_attr(test, schemars(with = "Option<RawFetch>"))]
+    pub(super) fetch: Option<Spanned<RawFetch>>,
     /// How an event becomes a request: a map that ships, or a jq file relative to this one.
     #[cfg_attr(test, schemars(with = "Option<schema::MapName>", extend("default" = "native")))]
     pub(super) map: Option<Spanned<String>>,

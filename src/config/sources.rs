@@ -10,6 +10,7 @@ use toml::Spanned;
 use crate::domain::{Mark, SourceName};
 use crate::inbound::{Map, ReplyRules, SchemeKind};
 
+use super::fetch::receivers;
 use super::raw::RawSource;
 use super::reader::Reader;
 use super::secrets::Secret;
@@ -43,7 +44,8 @@ impl Reader<'_> {
                 }
             };
             let secrets = self.secrets(source);
-            let from = self.from(source);
+            let fetch = self.fetch(source);
+            let from = receivers(self.from(source), fetch.as_ref());
             let events = self.events(source);
             let map = self.map(source);
             let issuers = self.issuers(source);
@@ -75,6 +77,7 @@ impl Reader<'_> {
                     handshake,
                     replies,
                     events,
+                    fetch,
                     map,
                     mark,
                     fields,
@@ -104,13 +107,11 @@ impl Reader<'_> {
         let whose = format!("source {:?}", source.name.get_ref());
         let read = |written| self.secret(&whose, written);
         let mut secrets: Vec<Secret> = source.secrets.iter().filter_map(read).collect();
-        if let (Some(stand_in), SchemeKind::Basic) =
-            (self.secrets.stand_in(), source.scheme.get_ref().kind())
-        {
+        if let Some(stand_in) = self.secrets.stand_in() {
             let stand_in = stand_in.expose_secret();
             for secret in &mut secrets {
                 if secret.expose_secret() == stand_in {
-                    secret.text = format!("sharehook:{stand_in}").into();
+                    secret.text = source.scheme.get_ref().stand_in(stand_in).into();
                 }
             }
         }

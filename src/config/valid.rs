@@ -11,7 +11,7 @@ use crate::domain::{
     Danger, Mark, NoticeKind, NoticeRules, Problem, Problems, ServedRegions, Site, SourceName,
     Span, Subscription,
 };
-use crate::inbound::{Handshake, ReplyRules, SchemeSpec};
+use crate::inbound::{FetchPreset, Handshake, ReplyRules, SchemeSpec};
 use crate::journal::{FilePlace, JournalLocation};
 use crate::notify::{Address, Auth, Preset};
 
@@ -163,6 +163,21 @@ pub enum MapRef {
     File(String, String),
 }
 
+/// How a source's instances are fetched.
+#[derive(Debug, Clone)]
+pub struct FetchConfig {
+    /// The system.
+    pub preset: FetchPreset,
+    /// The app that fetches.
+    pub app_id: String,
+    /// Its secret.
+    pub app_secret: Secret,
+    /// The definitions whose approvals count.
+    pub definitions: Vec<String>,
+    /// The address of the API.
+    pub address: Address,
+}
+
 /// One configured source.
 #[derive(Debug, Clone)]
 pub struct SourceConfig {
@@ -182,6 +197,8 @@ pub struct SourceConfig {
     pub replies: ReplyRules,
     /// The CloudEvents sources whose events `POST /events` accepts with this source's secret.
     pub events: Vec<String>,
+    /// How the instances are fetched that its events name.
+    pub fetch: Option<FetchConfig>,
     /// How an event becomes a request.
     pub map: MapRef,
     /// Its `[[source]]`, for errors found later.

@@ -168,12 +168,10 @@ mod tests {
     use super::*;
 
     fn request(method: &str, path: &str) -> HttpRequest {
-        let body = bytes::Bytes::new();
         HttpRequest {
             method: method.to_owned(),
             path: path.to_owned(),
-            headers: Vec::new(),
-            body,
+            ..HttpRequest::default()
         }
     }
 

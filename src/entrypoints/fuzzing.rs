@@ -35,6 +35,7 @@ pub async fn request(
     let request = || HttpRequest {
         method: method.to_owned(),
         path: path.to_owned(),
+        query: Vec::new(),
         headers: headers.clone(),
         body: Bytes::copy_from_slice(body),
     };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::Reply;
+use crate::app::{Reply, ReplyBody};
 
 /// The text for every authentication failure, so that an attacker cannot tell them apart.
 const UNAUTHORISED: &str = "unauthorised: the delivery could not be authenticated";
@@ -16,7 +16,10 @@ pub(crate) fn body_of(reply: &Reply) -> Value {
                 json!({ "answers": many.iter().map(|(_, answer)| answer).collect::<Vec<_>>() })
             }
         },
-        Reply::Handshake(reply) => reply.body.clone(),
+        Reply::Handshake(reply) => match &reply.body {
+            ReplyBody::Json(body) => body.clone(),
+            ReplyBody::Text(text) => json!(text),
+        },
         Reply::Unauthorised => error(UNAUTHORISED),
         Reply::NotNow => error("the service cannot verify the delivery now; send it again later"),
         Reply::UnknownSource => error("no source of this name is configured"),

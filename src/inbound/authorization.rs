@@ -1,11 +1,15 @@
-//! The header `Authorization` of the schemes `basic` and `bearer`.
+//! Static secrets: the header `Authorization` of the schemes `basic` and `bearer`, and the comparison
+//! with the source's secrets.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::delivery::Headers;
 use super::hmac::needed;
+use super::proof::{Proof, Proven};
 use super::refusal::Refusal;
+use super::secret::Key;
+use super::trace::Trace;
 
 /// What follows the scheme word in `Authorization`; the word has no case (RFC 9110, 11.1).
 pub(super) fn credentials<'a>(headers: &'a Headers, word: &str) -> Result<&'a str, Refusal> {
@@ -31,4 +35,29 @@ pub(super) fn basic(headers: &Headers) -> Result<Vec<u8>, Refusal> {
             what: "header authorization".into(),
             why: "the credentials are not base64",
         })
+}
+
+/// Compares a presented static secret with every key; no comparison ends early.
+pub(super) fn presented(
+    keys: &[Key],
+    header: &str,
+    presented: &[u8],
+    trace: &mut Trace,
+) -> Result<Proven, Refusal> {
+    let mut matched = None;
+    for (index, key) in keys.iter().enumerate() {
+        let found = key.is(presented);
+        let by = Proof::Secret(index);
+        trace.note("compared", found, || format!("header {header} with {by}"));
+        if found && matched.is_none() {
+            matched = Some(by);
+        }
+    }
+    let what = || format!("header {header}");
+    let by = matched.ok_or_else(|| Refusal::Mismatch { what: what() })?;
+    Ok(Proven {
+        by,
+        id: None,
+        claimed_id: None,
+    })
 }

@@ -14,9 +14,12 @@ use crate::domain::SourceName;
 pub struct DuplicateHeader(pub String);
 
 /// Request headers: names in lower case, values without optional white space around them (RFC 9110,
-/// 5.5).
+/// 5.5). With them the fields of the query, where some senders put what others write in headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(BTreeMap<String, Vec<String>>);
+pub struct Headers {
+    fields: BTreeMap<String, Vec<String>>,
+    query: Vec<(String, String)>,
+}
 
 impl Headers {
     /// Collects `(name, value)` pairs; a name may come several times.
@@ -28,7 +31,22 @@ impl Headers {
                 .or_default()
                 .push(value);
         }
-        Self(map)
+        Self {
+            fields: map,
+            query: Vec::new(),
+        }
+    }
+
+    /// The same with the decoded fields of the request's query.
+    #[must_use]
+    pub fn with_query(self, query: Vec<(String, String)>) -> Self {
+        Self { query, ..self }
+    }
+
+    /// All values of a field of the query, in the order in which they came.
+    pub fn query(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.query.iter().filter(move |(known, _)| known == name);
+        named.map(|(_, value)| value.as_str())
     }
 
     /// The value of a header; its name is case-insensitive. A repetition of the same value is accepted.
@@ -37,7 +55,7 @@ impl Headers {
     /// [`DuplicateHeader`] when the request repeats the header with different values.
     pub fn one(&self, name: &str) -> Result<Option<&str>, DuplicateHeader> {
         let name = name.to_ascii_lowercase();
-        let Some(values) = self.0.get(&name) else {
+        let Some(values) = self.fields.get(&name) else {
             return Ok(None);
         };
         let mut values = values.iter();
@@ -50,7 +68,7 @@ impl Headers {
 
     /// All values of a header, in the order in which they came.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        let values = self.0.get(&name.to_ascii_lowercase());
+        let values = self.fields.get(&name.to_ascii_lowercase());
         values.into_iter().flatten().map(String::as_str)
     }
 
@@ -61,18 +79,18 @@ impl Headers {
     /// [`DuplicateHeader`] when the request repeats the header with different values.
     pub fn take(&mut self, name: &str) -> Result<Option<String>, DuplicateHeader> {
         let value = self.one(name).map(|value| value.map(str::to_owned));
-        self.0.remove(&name.to_ascii_lowercase());
+        self.fields.remove(&name.to_ascii_lowercase());
         value
     }
 
     /// The names, in lower case.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.fields.keys().map(String::as_str)
     }
 
     /// Whether the request has the header.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(&name.to_ascii_lowercase())
+        self.fields.contains_key(&name.to_ascii_lowercase())
     }
 }
 

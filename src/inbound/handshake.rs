@@ -7,13 +7,11 @@ use serde_json::{Value, json};
 
 use super::delivery::{Delivery, Headers, Via};
 use super::refusal::Refusal;
+use super::replies::{ReplyBody, is_echoable};
 use super::scheme_kind::{SchemeKind, SchemeName};
 use super::spec::SchemeSpec;
 use super::verify::{VerifiedDelivery, Verifier};
 use crate::domain::{Problem, SourceName, Timestamp, read_json, shown};
-
-/// Maximum length of an echoed text.
-const MAX_CHALLENGE_BYTES: usize = 512;
 
 /// The handshake of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -47,16 +45,50 @@ fn hundred() -> u32 {
 pub struct HandshakeReply {
     /// Headers to send, names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// The JSON body.
-    pub body: Value,
+    /// The body.
+    pub body: ReplyBody,
 }
 
 impl HandshakeReply {
-    fn body(body: Value) -> Self {
+    /// A reply without headers of its own.
+    pub fn json(body: Value) -> Self {
+        Self::of(ReplyBody::Json(body))
+    }
+
+    fn of(body: ReplyBody) -> Self {
         Self {
             headers: Vec::new(),
             body,
         }
+    }
+
+    /// The reply to the request with which an approval system checks an address: a part of its scheme
+    /// that needs no configuration. `None` for any other request.
+    ///
+    /// # Errors
+    /// A check that does not come from the app whose secrets the source has is refused like any delivery.
+    pub fn of_scheme(
+        request: &HandshakeRequest<'_>,
+        verifier: &Verifier,
+        now: Timestamp,
+    ) -> Option<Result<Self, Refusal>> {
+        let HandshakeRequest {
+            method,
+            headers,
+            body,
+            ..
+        } = request;
+        let answered = verifier.challenge(method, headers, body, now)?;
+        Some(answered.map(Self::of))
+    }
+
+    /// The reply to a verified delivery that only checks the address; `None` for an event.
+    /// `configured`: the handshake that the source names.
+    pub fn to(verified: &VerifiedDelivery, configured: Option<&Handshake>) -> Option<Self> {
+        if verified.is_challenge() {
+            return verified.reply().cloned().map(Self::of);
+        }
+        configured?.answer(verified)
     }
 }
 
@@ -119,7 +151,7 @@ impl Handshake {
         }
         origins
             .iter()
-            .find(|origin| !echoable(origin) || origin.contains('*'))
+            .find(|origin| !is_echoable(origin) || origin.contains('*'))
             .map(|origin| {
                 let problem = format!("{} is not an origin", shown(origin));
                 Problem::new(
@@ -147,7 +179,7 @@ impl Handshake {
                 .one(name)
                 .ok()
                 .flatten()
-                .filter(|text| echoable(text))
+                .filter(|text| is_echoable(text))
         };
         match (self, request.method) {
             (Self::Okta, "GET") => {
@@ -159,7 +191,7 @@ impl Handshake {
                     body: bytes::Bytes::new(),
                 };
                 let known = verifier.verify(delivery, now);
-                Some(known.map(|_| HandshakeReply::body(json!({ "verification": challenge }))))
+                Some(known.map(|_| HandshakeReply::json(json!({ "verification": challenge }))))
             }
             (Self::Asana, "POST") => {
                 let secret = header("x-hook-secret")?;
@@ -169,7 +201,7 @@ impl Handshake {
                 }
                 Some(Ok(HandshakeReply {
                     headers: vec![("x-hook-secret", secret.to_owned())],
-                    body: json!({}),
+                    body: ReplyBody::Json(json!({})),
                 }))
             }
             (
@@ -194,7 +226,7 @@ impl Handshake {
                 ];
                 Some(Ok(HandshakeReply {
                     headers,
-                    body: json!({}),
+                    body: ReplyBody::Json(json!({})),
                 }))
             }
             _ => None,
@@ -202,12 +234,12 @@ impl Handshake {
     }
 
     /// Answers a verified delivery that is a handshake; `None` for an event.
-    pub fn answer(&self, verified: &VerifiedDelivery) -> Option<HandshakeReply> {
+    fn answer(&self, verified: &VerifiedDelivery) -> Option<HandshakeReply> {
         let text = |value: &Value, pointer: &str| {
             value
                 .pointer(pointer)
                 .and_then(Value::as_str)
-                .filter(|text| echoable(text))
+                .filter(|text| is_echoable(text))
                 .map(str::to_owned)
         };
         let body = || {
@@ -218,16 +250,11 @@ impl Handshake {
         match self {
             Self::Slack => {
                 let body = body().filter(|body| body["type"] == "url_verification")?;
-                Some(HandshakeReply::body(
+                Some(HandshakeReply::json(
                     json!({ "challenge": text(&body, "/challenge")? }),
                 ))
             }
             Self::Okta | Self::Asana | Self::Cloudevents { .. } => None,
         }
     }
-}
-
-/// Whether a text is short visible ASCII, which is safe in a header or a page.
-fn echoable(text: &str) -> bool {
-    (1..=MAX_CHALLENGE_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }

@@ -194,7 +194,12 @@ fn instant(
 }
 
 /// Checks the time window, which also limits times in the future: a replay would otherwise stay valid.
-fn fresh(window: u32, at: Timestamp, now: Timestamp, trace: &mut Trace) -> Result<(), Refusal> {
+pub(super) fn fresh(
+    window: u32,
+    at: Timestamp,
+    now: Timestamp,
+    trace: &mut Trace,
+) -> Result<(), Refusal> {
     let milliseconds = now.as_millisecond().saturating_sub(at.as_millisecond());
     let ok = milliseconds.unsigned_abs() <= u64::from(window) * 1_000;
     trace.note("clock difference", ok, || {

@@ -13,7 +13,7 @@ use crate::domain::{Problem, Problems, ServedRegions, ShareRequest, Timestamp};
 use crate::mapping::Program;
 
 /// The maps that ship, by name.
-const BUILTIN: [(&str, &str); 13] = [
+const BUILTIN: [(&str, &str); 14] = [
     ("native", include_str!("../../maps/native.jq")),
     ("jira", include_str!("../../maps/jira.jq")),
     ("github", include_str!("../../maps/github.jq")),
@@ -26,6 +26,7 @@ const BUILTIN: [(&str, &str); 13] = [
     ("linear", include_str!("../../maps/linear.jq")),
     ("opsgenie", include_str!("../../maps/opsgenie.jq")),
     ("stepfunctions", include_str!("../../maps/stepfunctions.jq")),
+    ("feishu", include_str!("../../maps/feishu.jq")),
     ("eventbridge", include_str!("../../maps/eventbridge.jq")),
 ];
 

@@ -1,6 +1,7 @@
 //! Which media types a source's deliveries may have.
 
 use super::delivery::Headers;
+use super::envelope::EnvelopeSystem;
 use super::refusal::Refusal;
 use super::scheme::{HmacScheme, JSON_TYPES};
 use super::scheme_kind::SchemeKind;
@@ -27,6 +28,10 @@ pub(super) fn media_type(
         .to_ascii_lowercase();
     let served = match kind {
         SchemeKind::Hmac(record) => record.serves(&name),
+        // WeCom posts XML, its robots JSON.
+        SchemeKind::Envelope(scheme) if scheme.system == EnvelopeSystem::Wecom => {
+            ["text/xml", "application/xml", JSON_TYPES[0]].contains(&name.as_str())
+        }
         // SNS posts JSON as text/plain.
         SchemeKind::Sns => name == "text/plain" || name == JSON_TYPES[0],
         _ => JSON_TYPES.iter().any(|served| is_type(&name, served)),

@@ -7,10 +7,13 @@ mod body;
 mod callback;
 pub mod cloudevents;
 mod delivery;
+mod envelope;
 mod handshake;
 mod hmac;
+mod instance;
 mod map;
 mod media_type;
+mod origins;
 mod presets;
 mod proof;
 mod refusal;
@@ -27,15 +30,19 @@ mod verify;
 
 pub use callback::Callback;
 pub use delivery::{Delivery, DuplicateHeader, Headers, Via};
+pub use envelope::{EnvelopeScheme, EnvelopeSystem};
 pub use handshake::{Handshake, HandshakeReply, HandshakeRequest};
+pub use instance::{
+    FetchPreset, Unconfirmed, approved_instance, confirmed, is_code, without_token,
+};
 pub use map::{Map, MapRefusal};
 pub use proof::Proof;
 pub use refusal::Refusal;
-pub use replies::{Replies, ReplyRules};
+pub use replies::{Replies, ReplyBody, ReplyRules};
 pub use scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};
 pub use scheme_kind::{SchemeKind, SchemeName};
 pub use secret::SecretRules;
-pub use sign::sign;
+pub use sign::{seal, sign};
 pub use sns::{Certificate, Issuers, Subscription};
 pub use spec::SchemeSpec;
 pub use trace::Step;

@@ -1,6 +1,7 @@
 //! The presets: the scheme of each known sender, as data. Sources: the senders' documents and libraries.
 //! Knows no secret and computes nothing.
 
+use super::envelope::{EnvelopeScheme, EnvelopeSystem};
 use super::scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};
 use super::scheme_kind::{SchemeKind, SchemeName};
 
@@ -10,6 +11,7 @@ const TOKEN_HEADER: &str = "x-sharehook-token";
 /// The scheme of a preset.
 pub(super) fn preset(name: SchemeName) -> SchemeKind {
     let hmac = |record| SchemeKind::Hmac(Box::new(record));
+    let envelope = |system| SchemeKind::Envelope(EnvelopeScheme::of(system));
     match name {
         SchemeName::StandardWebhooks => hmac(webhooks("webhook")),
         SchemeName::Svix => hmac(HmacScheme {
@@ -26,6 +28,9 @@ pub(super) fn preset(name: SchemeName) -> SchemeKind {
         SchemeName::Pagerduty => hmac(pagerduty()),
         SchemeName::Linear => hmac(linear()),
         SchemeName::Asana => hmac(HmacScheme::over_body("X-Hook-Signature")),
+        SchemeName::Feishu | SchemeName::Lark => envelope(EnvelopeSystem::Feishu),
+        SchemeName::Dingtalk => envelope(EnvelopeSystem::Dingtalk),
+        SchemeName::Wecom => envelope(EnvelopeSystem::Wecom),
         SchemeName::Sns => SchemeKind::Sns,
         SchemeName::Token => SchemeKind::Token {
             header: TOKEN_HEADER.to_owned(),

@@ -1,11 +1,24 @@
-//! How a sender's deliveries are answered: with which status, and after how long. One table holds
-//! what each preset's sender does with a refusal and how long it waits (docs/senders.md, Answers).
+//! How a sender's deliveries are answered: with which status, after how long, in which form. One table
+//! holds what each preset's sender does with a refusal and how long it waits (docs/senders.md, Answers).
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::scheme_kind::SchemeName;
+
+/// Maximum length of an echoed text.
+const MAX_ECHO_BYTES: usize = 512;
+
+/// A body that the sender itself prescribes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplyBody {
+    /// `application/json`.
+    Json(Value),
+    /// `text/plain`, without quotes or line feed.
+    Text(String),
+}
 
 /// The statuses that a source's deliveries are answered with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +48,12 @@ impl ReplyRules {
     pub(super) fn of_preset(name: Option<SchemeName>) -> Self {
         use Replies::{Accepted, Status};
         let (replies, seconds) = match name {
-            // Waits 3 seconds.
-            Some(SchemeName::Slack) => (Accepted, Some(2)),
+            // Wait 3 seconds. Feishu holds back an instance's next event until this one is answered.
+            Some(SchemeName::Slack | SchemeName::Feishu | SchemeName::Lark) => (Accepted, Some(2)),
+            // Waits 1.5 seconds.
+            Some(SchemeName::Dingtalk) => (Accepted, Some(1)),
+            // Waits 5 seconds, and tries 3 times in all.
+            Some(SchemeName::Wecom) => (Accepted, Some(4)),
             // Waits 5 seconds; switched off for a day after 3 refusals in a row.
             Some(SchemeName::Pagerduty) => (Accepted, Some(4)),
             // Waits 10 seconds; paused after 4 refusals in a row, switched off after 40.
@@ -64,4 +81,9 @@ impl ReplyRules {
             answer_within: seconds.map(Duration::from_secs),
         }
     }
+}
+
+/// Whether a text is short visible ASCII, which is safe in a header or a page.
+pub(super) fn is_echoable(text: &str) -> bool {
+    (1..=MAX_ECHO_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }

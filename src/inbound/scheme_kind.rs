@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::envelope::EnvelopeScheme;
 use super::scheme::HmacScheme;
 use crate::domain::{Problem, shown};
 
@@ -28,6 +29,14 @@ pub enum SchemeName {
     Linear,
     /// `asana`.
     Asana,
+    /// `feishu`.
+    Feishu,
+    /// `lark`: Feishu outside China.
+    Lark,
+    /// `dingtalk`.
+    Dingtalk,
+    /// `wecom`.
+    Wecom,
     /// `sns`: Amazon SNS over HTTPS.
     Sns,
     /// `token`: a static secret in a header.
@@ -42,7 +51,7 @@ pub enum SchemeName {
 
 impl SchemeName {
     /// Every preset, in the order of error messages.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::StandardWebhooks,
         Self::Svix,
         Self::Gitlab,
@@ -53,6 +62,10 @@ impl SchemeName {
         Self::Pagerduty,
         Self::Linear,
         Self::Asana,
+        Self::Feishu,
+        Self::Lark,
+        Self::Dingtalk,
+        Self::Wecom,
         Self::Sns,
         Self::Token,
         Self::Basic,
@@ -73,6 +86,10 @@ impl SchemeName {
             Self::Pagerduty => "pagerduty",
             Self::Linear => "linear",
             Self::Asana => "asana",
+            Self::Feishu => "feishu",
+            Self::Lark => "lark",
+            Self::Dingtalk => "dingtalk",
+            Self::Wecom => "wecom",
             Self::Sns => "sns",
             Self::Token => "token",
             Self::Basic => "basic",
@@ -104,6 +121,8 @@ impl FromStr for SchemeName {
 pub enum SchemeKind {
     /// An HMAC over the body and usually id and time.
     Hmac(Box<HmacScheme>),
+    /// A signed envelope around an encrypted event.
+    Envelope(EnvelopeScheme),
     /// An RSA signature inside the body, by a certificate of Amazon SNS.
     Sns,
     /// A static secret in this header.

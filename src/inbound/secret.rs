@@ -7,12 +7,12 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::envelope::EnvelopeKey;
 use super::scheme::{KeyDecoding, MIN_KEY};
 use super::scheme_kind::SchemeKind;
 use super::spec::SchemeSpec;
+use super::template::SECRET_BASE64;
 use crate::domain::Problem;
 
 /// Which secrets may be used.
@@ -26,7 +26,7 @@ pub enum SecretRules {
 
 /// Published secrets, from documents and from senders' test buttons. Any reader of the document could
 /// sign with them.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 10] = [
     // Zendesk signs test deliveries of webhooks that are not yet created with this one.
     "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==",
     // GitHub's and Atlassian's documentation.
@@ -41,16 +41,10 @@ const KNOWN: [&str; 8] = [
     "lDQHScfUeXUKaQRNF+8XIiDKZ7XX3itBAYzwU0TARw8lJqRnkKl2iB1anSb0Z+IK",
     // The base64 of "testtesttesttesttesttesttesttest", 32 bytes, as in GitLab's examples.
     "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=",
+    // WeCom's documentation, and wechatpy's.
+    "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C",
+    "kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR",
 ];
-
-/// Secrets are written with and without padding, and cut off in the middle of a byte; the whole
-/// bytes count, as in the official libraries.
-const SECRET_BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
 
 /// One usable secret. Does not keep the text.
 pub(super) enum Key {
@@ -58,6 +52,8 @@ pub(super) enum Key {
     Mac(Hmac<Sha256>),
     /// Of a static secret.
     Digest([u8; 32]),
+    /// Of a sender that encrypts.
+    Envelope(EnvelopeKey),
 }
 
 impl Key {
@@ -79,13 +75,19 @@ impl Key {
                 "remove it, such as a newline at the end of a file",
             );
         }
-        if rules == SecretRules::Production && known(text) {
+        if rules == SecretRules::Production && text.split(':').any(known) {
             return problem(
                 "is printed in public documentation",
                 "make a secret of your own and set it at the sender",
             );
         }
         let (bytes, least) = match spec.kind() {
+            SchemeKind::Envelope(scheme) => {
+                let key = EnvelopeKey::read(*scheme, text, rules == SecretRules::Production);
+                return key
+                    .map(Self::Envelope)
+                    .or_else(|(flaw, remedy)| problem(flaw, remedy));
+            }
             SchemeKind::Hmac(record) => match decoded(text, record.key) {
                 Some(bytes) => (bytes, record.min_key),
                 None => {
@@ -128,6 +130,14 @@ impl Key {
         mac.update(prefix);
         mac.update(body);
         Some(mac.finalize().into_bytes().into())
+    }
+
+    /// The secrets of an app whose events are encrypted.
+    pub(super) fn envelope(&self) -> Option<&EnvelopeKey> {
+        match self {
+            Self::Envelope(key) => Some(key),
+            Self::Mac(_) | Self::Digest(_) => None,
+        }
     }
 
     /// Whether the presented bytes are this static secret. Compares digests, so that the duration

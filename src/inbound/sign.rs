@@ -3,8 +3,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::delivery::Headers;
+use super::envelope;
 use super::scheme::{HmacScheme, Separator, TimeSource};
 use super::scheme_kind::SchemeKind;
 use super::secret::{Key, SecretRules};
@@ -19,7 +22,7 @@ use crate::domain::{Problem, Problems, Timestamp};
 ///
 /// # Errors
 /// An unusable secret, an id that the scheme cannot carry, a custom scheme that signs headers of
-/// unknown content, or the scheme `trusted`, for which no header helps.
+/// unknown content, or a scheme for which no header helps: `trusted`, and those that encrypt.
 pub fn sign(
     spec: &SchemeSpec,
     secret: &SecretString,
@@ -55,6 +58,10 @@ pub fn sign(
             "authorization".to_owned(),
             format!("Basic {}", STANDARD.encode(plain)),
         )),
+        SchemeKind::Envelope(_) => {
+            let remedy = "try the event itself with `sharehook try --source S --body FILE`";
+            return Err(Problem::new("scheme", "only the sender encrypts for it", remedy).into());
+        }
         SchemeKind::Sns => {
             let remedy = "publish to a topic that is subscribed to this address";
             return Err(Problem::new("scheme", "only Amazon SNS can sign for it", remedy).into());
@@ -67,6 +74,34 @@ pub fn sign(
         }
     }
     Ok(headers)
+}
+
+/// A request that verifies at `now`, for test cases: [`sign`], and for a scheme that encrypts its events
+/// the envelope around this one. `from`: the receivers that the source lists.
+///
+/// # Errors
+/// As [`sign`].
+pub fn seal(
+    spec: &SchemeSpec,
+    secret: &SecretString,
+    from: &[String],
+    body: Vec<u8>,
+    id: &str,
+    now: Timestamp,
+) -> Result<(Headers, Bytes), Problems> {
+    let SchemeKind::Envelope(scheme) = spec.kind() else {
+        let headers = sign(spec, secret, &body, id, now)?;
+        return Ok((Headers::new(headers), body.into()));
+    };
+    let key = Key::read(spec, secret, SecretRules::AllowKnown, "secret")?;
+    let receiver = from.first().map_or("", String::as_str);
+    let request = key
+        .envelope()
+        .and_then(|key| envelope::seal(*scheme, key, receiver, &body, now));
+    let no_key = || Problem::new("secret", "is no key", "use the secret of this scheme");
+    let request = request.ok_or_else(no_key)?;
+    let headers = Headers::new(request.headers).with_query(request.query);
+    Ok((headers, request.body.into()))
 }
 
 fn hmac_headers(

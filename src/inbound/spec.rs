@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::envelope::{EnvelopeScheme, EnvelopeSystem};
 use super::presets::preset;
 use super::replies::ReplyRules;
 use super::scheme::{
@@ -75,13 +76,32 @@ impl SchemeSpec {
     }
 
     /// Whether the source lists origins in `from` instead of secrets.
-    pub(super) fn speaks_for_listed(&self) -> bool {
+    pub fn speaks_for_listed(&self) -> bool {
         matches!(self.kind, SchemeKind::Trusted | SchemeKind::Sns)
     }
 
     /// Whether the sender signs each delivery: the policy's attribute `signed`.
     pub fn signed(&self) -> bool {
-        matches!(self.kind, SchemeKind::Hmac(_) | SchemeKind::Sns)
+        match &self.kind {
+            SchemeKind::Hmac(_) | SchemeKind::Sns => true,
+            SchemeKind::Envelope(scheme) => scheme.encrypted,
+            SchemeKind::Token { .. }
+            | SchemeKind::Basic
+            | SchemeKind::Bearer
+            | SchemeKind::Trusted => false,
+        }
+    }
+
+    /// A secret of the scheme's form in place of one that is not known, for commands that verify
+    /// nothing.
+    pub fn stand_in(&self, text: &str) -> String {
+        match &self.kind {
+            SchemeKind::Basic => format!("sharehook:{text}"),
+            SchemeKind::Envelope(scheme) if scheme.is_addressed() => {
+                format!("{}:{}", "t".repeat(32), "k".repeat(43))
+            }
+            _ => text.to_owned(),
+        }
     }
 }
 
@@ -158,6 +178,8 @@ struct Table {
     /// The fewest bytes of a key.
     #[cfg_attr(test, schemars(range(min = 16)))]
     min_key: Option<usize>,
+    /// For feishu and lark: false for an app without an Encrypt Key.
+    encrypted: Option<bool>,
 }
 
 #[cfg(test)]
@@ -206,22 +228,25 @@ impl Table {
         };
         let name = base.name();
         let kind = match base.kind {
-            SchemeKind::Hmac(record) => SchemeKind::Hmac(Box::new(self.over(*record)?)),
+            SchemeKind::Hmac(record) => {
+                if self.encrypted.is_some() {
+                    return Err(format!("encrypted is not a field of {name}"));
+                }
+                SchemeKind::Hmac(Box::new(self.over(*record)?))
+            }
             SchemeKind::Token { header } => {
-                let header = self.only_header(name)?.unwrap_or(header);
+                self.only(name, &["header"])?;
+                let header = self.header.unwrap_or(header);
                 if !is_token(&header) {
                     return Err(format!("header: {} is not a header's name", shown(&header)));
                 }
                 SchemeKind::Token { header }
             }
-            other => match self.only_header(name)? {
-                Some(_) => {
-                    return Err(format!(
-                        "{name} has no field to change; write scheme = \"{name}\""
-                    ));
-                }
-                None => other,
-            },
+            SchemeKind::Envelope(base) => SchemeKind::Envelope(self.envelope(name, base)?),
+            other => {
+                self.only(name, &[])?;
+                other
+            }
         };
         Ok(SchemeSpec {
             preset: base.preset,
@@ -255,9 +280,26 @@ impl Table {
             .map(|()| record)
     }
 
-    /// The header, when nothing that only an HMAC scheme has is set beside it.
-    fn only_header(self, name: &str) -> Result<Option<String>, String> {
+    fn envelope(self, name: &str, base: EnvelopeScheme) -> Result<EnvelopeScheme, String> {
+        match base.system {
+            EnvelopeSystem::Feishu => self.only(name, &["window", "encrypted"])?,
+            EnvelopeSystem::Dingtalk | EnvelopeSystem::Wecom => self.only(name, &["window"])?,
+        }
+        let window = self.window.unwrap_or(base.window);
+        if !(1..=86_400).contains(&window) {
+            return Err(format!("window: is {window} s; write 1 to 86400 seconds"));
+        }
+        Ok(EnvelopeScheme {
+            window,
+            encrypted: self.encrypted.unwrap_or(base.encrypted),
+            ..base
+        })
+    }
+
+    /// Refuses every field but these.
+    fn only(&self, name: &str, fields: &[&str]) -> Result<(), String> {
         let set = [
+            ("header", self.header.is_some()),
             ("separator", self.separator.is_some()),
             ("prefix", self.prefix.is_some()),
             ("encoding", self.encoding.is_some()),
@@ -268,12 +310,20 @@ impl Table {
             ("id", self.id.is_some()),
             ("content_types", self.content_types.is_some()),
             ("min_key", self.min_key.is_some()),
+            ("encrypted", self.encrypted.is_some()),
         ];
-        match set.into_iter().find(|(_, is_set)| *is_set) {
-            Some((field, _)) => Err(format!(
-                "{field} is not a field of {name}, which signs nothing"
+        let foreign = set
+            .into_iter()
+            .find(|(field, is_set)| *is_set && !fields.contains(field));
+        match foreign {
+            None => Ok(()),
+            Some((field, _)) if fields.is_empty() => Err(format!(
+                "{field} is not a field of {name}, which has none; write scheme = \"{name}\""
             )),
-            None => Ok(self.header),
+            Some((field, _)) => Err(format!(
+                "{field} is not a field of {name}, which has {}",
+                fields.join(" and ")
+            )),
         }
     }
 }
@@ -333,6 +383,8 @@ mod tests {
         assert_eq!(spec.name(), "zendesk");
         let token = read(r#"scheme = { like = "token", header = "X-Gitlab-Token" }"#).unwrap();
         assert_eq!(token, SchemeSpec::token("X-Gitlab-Token"));
+        let plain = read(r#"scheme = { like = "feishu", encrypted = false }"#).unwrap();
+        assert!(!plain.signed() && read(r#"scheme = "feishu""#).unwrap().signed());
         let svix = read(r#"scheme = { like = "svix", window = 30 }"#).unwrap();
         let SchemeKind::Hmac(record) = svix.kind() else {
             panic!("not HMAC")
@@ -370,6 +422,19 @@ mod tests {
             (r#"scheme = { like = "token", header = "a b" }"#, "header"),
             (r#"scheme = { like = "bearer", header = "x" }"#, "bearer"),
             (r#"scheme = { like = "github", window = -1 }"#, "window"),
+            (
+                r#"scheme = { like = "github", encrypted = true }"#,
+                "encrypted",
+            ),
+            (
+                r#"scheme = { like = "wecom", encrypted = false }"#,
+                "encrypted",
+            ),
+            (r#"scheme = { like = "lark", header = "x" }"#, "header"),
+            (
+                r#"scheme = { like = "dingtalk", window = 90000 }"#,
+                "window",
+            ),
         ] {
             let error = read(toml).unwrap_err();
             assert!(error.contains(says), "{toml}: {error}");

@@ -3,7 +3,9 @@
 //! Knows no key and no clock.
 
 use base64::Engine as _;
+use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::scheme::{Encoding, HmacScheme, IdSource, Part, Separator, TimeSource};
 use crate::domain::Timestamp;
@@ -11,6 +13,15 @@ use crate::domain::Timestamp;
 /// Maximum number of signatures in one header; further ones are ignored. Senders need two while they
 /// rotate a secret.
 const MAX_CANDIDATES: usize = 32;
+
+/// Secrets are written with and without padding, and cut off in the middle of a byte; the whole
+/// bytes count, as in the official libraries.
+pub(super) const SECRET_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// The signed bytes up to the body, which is the last part of every record. `header` gives the text
 /// of a signed header.

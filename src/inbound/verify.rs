@@ -7,12 +7,15 @@ use std::fmt;
 use bytes::Bytes;
 use secrecy::SecretString;
 
-use super::authorization::{basic, credentials};
-use super::delivery::{Delivery, Via};
+use super::authorization::{basic, credentials, presented};
+use super::delivery::{Delivery, Headers, Via};
+use super::envelope::{self, Checked, EnvelopeScheme};
 use super::hmac::{self, needed};
 use super::media_type::media_type;
-use super::proof::{Proof, Proven};
+use super::origins;
+use super::proof::Proof;
 use super::refusal::Refusal;
+use super::replies::ReplyBody;
 use super::scheme_kind::SchemeKind;
 use super::secret::{Key, SecretRules};
 use super::sns::{Certificate, Message, Subscription};
@@ -31,6 +34,8 @@ pub struct VerifiedDelivery {
     delivery_id: Option<String>,
     claimed_id: Option<String>,
     proof: Option<Proof>,
+    reply: Option<ReplyBody>,
+    is_challenge: bool,
 }
 
 impl VerifiedDelivery {
@@ -49,7 +54,7 @@ impl VerifiedDelivery {
         self.signed
     }
 
-    /// The exact bytes.
+    /// The exact bytes; of an encrypted event the plain text, as JSON.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
@@ -80,6 +85,16 @@ impl VerifiedDelivery {
     /// The sender's unsigned id, for the log only.
     pub fn claimed_id(&self) -> Option<&str> {
         self.claimed_id.as_deref()
+    }
+
+    /// The body with which its sender knows that the delivery arrived, where the sender prescribes one.
+    pub fn reply(&self) -> Option<&ReplyBody> {
+        self.reply.as_ref()
+    }
+
+    /// Whether it only checks the address, and [`VerifiedDelivery::reply`] is the answer.
+    pub(super) fn is_challenge(&self) -> bool {
+        self.is_challenge
     }
 
     /// What authenticated it; `None` for a trusted trigger, for which its host vouches.
@@ -115,7 +130,7 @@ impl fmt::Debug for Verifier {
 
 impl Verifier {
     /// A verifier for a real source. `secrets`: several during a rotation, of which one must match;
-    /// `from`: the exact origins of a trusted source.
+    /// `from`: the exact origins of a trusted source, the receivers of encrypted events.
     ///
     /// # Errors
     /// Every problem: no secret, an empty, short (fewer than 24 bytes after decoding; for `basic`
@@ -144,7 +159,7 @@ impl Verifier {
             SchemeKind::Hmac(record) => record.problems(),
             _ => Vec::new(),
         };
-        problems.extend(origins(&spec, &from));
+        problems.extend(origins::problem(&spec, &from));
         let listed = spec.speaks_for_listed();
         if listed && !secrets.is_empty() {
             let problem = format!("a source with scheme {} has none", spec.name());
@@ -253,16 +268,7 @@ impl Verifier {
         trace: &mut Trace,
     ) -> Result<VerifiedDelivery, Refusal> {
         let Delivery { source, via, body } = delivery;
-        let mut verified = VerifiedDelivery {
-            source,
-            scheme: self.spec.name(),
-            signed: self.spec.signed(),
-            body,
-            form: false,
-            delivery_id: None,
-            claimed_id: None,
-            proof: None,
-        };
+        let mut verified = self.unproven(source, body);
         let headers = match (self.spec.kind(), via) {
             (SchemeKind::Trusted, Via::Host { origin, id }) => {
                 self.vouched(&origin, trace)?;
@@ -277,6 +283,14 @@ impl Verifier {
             SchemeKind::Hmac(record) => {
                 hmac::check(record, &self.keys, &headers, &verified.body, now, trace)?
             }
+            SchemeKind::Envelope(scheme) => {
+                let checked = self.checked(*scheme, now);
+                let opened = envelope::open(&checked, &headers, &verified.body, trace)?;
+                verified.body = opened.body;
+                verified.reply = Some(opened.reply);
+                verified.is_challenge = opened.is_challenge;
+                opened.proven
+            }
             SchemeKind::Sns => {
                 let message = Message::read(&verified.body, &self.from)?;
                 trace.note("certificate", certificate.is_some(), || {
@@ -288,11 +302,15 @@ impl Verifier {
                 })?;
                 message.verify(certificate, now, trace)?
             }
-            SchemeKind::Token { header } => {
-                self.presented(header, needed(&headers, header)?.as_bytes(), trace)?
-            }
-            SchemeKind::Basic => self.presented("authorization", &basic(&headers)?, trace)?,
-            SchemeKind::Bearer => self.presented(
+            SchemeKind::Token { header } => presented(
+                &self.keys,
+                header,
+                needed(&headers, header)?.as_bytes(),
+                trace,
+            )?,
+            SchemeKind::Basic => presented(&self.keys, "authorization", &basic(&headers)?, trace)?,
+            SchemeKind::Bearer => presented(
+                &self.keys,
                 "authorization",
                 credentials(&headers, "bearer")?.as_bytes(),
                 trace,
@@ -304,6 +322,57 @@ impl Verifier {
         verified.claimed_id = proven.claimed_id;
         verified.proof = Some(proven.by);
         Ok(verified)
+    }
+
+    /// Answers the request with which an approval system checks this address; `None` for any other.
+    pub(super) fn challenge(
+        &self,
+        method: &str,
+        headers: &Headers,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Option<Result<ReplyBody, Refusal>> {
+        let SchemeKind::Envelope(scheme) = self.spec.kind() else {
+            return None;
+        };
+        envelope::challenge(&self.checked(*scheme, now), method, headers, body)
+    }
+
+    /// A delivery that was verified, recorded, and completed since. `body`: what the map sees.
+    pub(super) fn recorded(
+        &self,
+        source: SourceName,
+        delivery_id: String,
+        body: Bytes,
+    ) -> VerifiedDelivery {
+        VerifiedDelivery {
+            delivery_id: Some(delivery_id),
+            ..self.unproven(source, body)
+        }
+    }
+
+    fn unproven(&self, source: SourceName, body: Bytes) -> VerifiedDelivery {
+        VerifiedDelivery {
+            source,
+            scheme: self.spec.name(),
+            signed: self.spec.signed(),
+            body,
+            form: false,
+            delivery_id: None,
+            claimed_id: None,
+            proof: None,
+            reply: None,
+            is_challenge: false,
+        }
+    }
+
+    fn checked(&self, scheme: EnvelopeScheme, now: Timestamp) -> Checked<'_> {
+        Checked {
+            scheme,
+            keys: self.keys.iter().filter_map(Key::envelope).collect(),
+            from: &self.from,
+            now,
+        }
     }
 
     fn wrong_door(&self, door: &'static str) -> Refusal {
@@ -325,56 +394,4 @@ impl Verifier {
             })
         }
     }
-
-    /// Compares a presented static secret with every key; no comparison ends early.
-    fn presented(
-        &self,
-        header: &str,
-        presented: &[u8],
-        trace: &mut Trace,
-    ) -> Result<Proven, Refusal> {
-        let mut matched = None;
-        for (index, key) in self.keys.iter().enumerate() {
-            let found = key.is(presented);
-            let by = Proof::Secret(index);
-            trace.note("compared", found, || format!("header {header} with {by}"));
-            if found && matched.is_none() {
-                matched = Some(by);
-            }
-        }
-        let what = || format!("header {header}");
-        let by = matched.ok_or_else(|| Refusal::Mismatch { what: what() })?;
-        Ok(Proven {
-            by,
-            id: None,
-            claimed_id: None,
-        })
-    }
-}
-
-/// `from` belongs to a trusted source, which needs it, and has no wildcards.
-fn origins(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
-    let trusted = spec.speaks_for_listed();
-    let (problem, remedy) = if !trusted && !from.is_empty() {
-        (
-            format!("does nothing for scheme {}", spec.name()),
-            "remove it, or use scheme = \"trusted\"",
-        )
-    } else if trusted && from.is_empty() {
-        (
-            "is missing".to_owned(),
-            "list the exact queues, topics, buses or CloudEvents sources that may speak",
-        )
-    } else if let Some(wild) = from
-        .iter()
-        .find(|from| from.trim().is_empty() || from.contains('*'))
-    {
-        (
-            format!("{} is not an origin", shown(wild)),
-            "write each origin in full; there are no wildcards",
-        )
-    } else {
-        return None;
-    };
-    Some(Problem::new("from", problem, remedy))
 }

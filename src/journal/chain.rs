@@ -175,6 +175,10 @@ impl Chain {
                 rejection.slot,
             )),
             Event::Drifted(drift) => Some(StreamId::of_drift(record.at, drift.slot)),
+            Event::Received(announcement) => Some(StreamId::of_announcement(
+                &announcement.source,
+                &announcement.delivery_id,
+            )),
             _ => None,
         };
         if named_after.is_some_and(|stream| stream != self.stream) {

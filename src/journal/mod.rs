@@ -36,9 +36,9 @@ pub use chain::{Chain, File, Finding};
 pub use file_place::FilePlace;
 pub use location::{Bucket, JournalLocation};
 pub use record::{
-    CallNote, CallOff, Conflict, Deferral, Drift, Event, FailedAttempt, FailedNotification, Flaw,
-    Intent, Lease, Notified, Progress, Received, Record, Rejection, Reopening, Stored, StreamId,
-    Worker,
+    Announcement, CallNote, CallOff, Conflict, Deferral, Drift, Event, FailedAttempt, FailedFetch,
+    FailedNotification, Flaw, Intent, Lease, Notified, Progress, Received, Record, Rejection,
+    Reopening, Settled, Stored, StreamId, Worker,
 };
 pub use state::{
     Affected, BrokenRecord, Grant, Head, Incident, NotificationState, Owed, Phase, Receiver,

@@ -5,9 +5,9 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::record::{
-    CallNote, CallOff, Conflict, Deferral, Drift, Event, FailedAttempt, FailedNotification, Intent,
-    Lease, Notified, Progress, Received, Record, Rejection, Reopening, Stored, StreamId, VERSION,
-    Worker,
+    Announcement, CallNote, CallOff, Conflict, Deferral, Drift, Event, FailedAttempt, FailedFetch,
+    FailedNotification, Intent, Lease, Notified, Progress, Received, Record, Rejection, Reopening,
+    Settled, Stored, StreamId, VERSION, Worker,
 };
 use super::{Journal, JournalError, Opened, Opening, StreamState};
 use crate::domain::{
@@ -250,6 +250,28 @@ pub(super) fn drifted() -> Event {
     }]))
 }
 
+/// The records of an announcement, in order.
+pub(super) fn announcement() -> [Event; 3] {
+    let received = Event::Received(Box::new(Announcement {
+        source: "feishu".parse().unwrap(),
+        scheme: "feishu".to_owned(),
+        delivery_id: "e-1".to_owned(),
+        secret_fingerprint: None,
+        received: received(),
+        event: json!({"event": {"status": "APPROVED"}}),
+    }));
+    let failed = Event::FetchFailed(FailedFetch {
+        attempt: 1,
+        why: "feishu answers 1395001".to_owned(),
+        not_before: at(10),
+    });
+    let settled = Event::Settled(Settled {
+        requests: vec![identity("CHG0030192")],
+        why: None,
+    });
+    [received, failed, settled]
+}
+
 pub(super) fn conflict() -> Event {
     Event::Conflict(Conflict {
         identity: identity("CHG0030192"),
@@ -261,6 +283,7 @@ pub(super) fn conflict() -> Event {
 
 /// One event of each type, in the order of the table of types.
 pub(super) fn event_of_every_type() -> Vec<Event> {
+    let [received, not_fetched, settled] = announcement();
     vec![
         opened(identity("CHG0030192")),
         taken(60),
@@ -292,6 +315,9 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
         conflict(),
         rejected(),
         drifted(),
+        received,
+        not_fetched,
+        settled,
     ]
 }
 

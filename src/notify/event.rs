@@ -98,7 +98,7 @@ fn of_incident(incident: &Incident) -> Value {
     let stream = incident.stream();
     match incident.subject() {
         // Owes no notification.
-        Subject::Conflict(_) => json!({ "incident": stream }),
+        Subject::Conflict(_) | Subject::Received(_) => json!({ "incident": stream }),
         Subject::Rejected(rejection) => {
             let problems = rejection.problems.iter().map(ToString::to_string);
             json!({

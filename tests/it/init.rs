@@ -10,7 +10,7 @@ use crate::support::http::send;
 use crate::support::process::{Process, program};
 
 /// The sources of the sample configuration.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     "jira",
     "github",
     "native",
@@ -25,6 +25,7 @@ const SOURCES: [&str; 16] = [
     "pagerduty",
     "linear",
     "opsgenie",
+    "feishu",
     "stepfunctions",
     "eventbridge",
 ];

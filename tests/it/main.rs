@@ -34,6 +34,7 @@ mod door;
 mod drift;
 mod due;
 mod evidence;
+mod feishu;
 mod fuzz;
 mod grants;
 mod hosts;

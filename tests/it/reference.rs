@@ -129,13 +129,14 @@ fn the_page_of_commands_has_every_command_and_option() {
 }
 
 /// Where the fields of a part of the schema are described, if not in docs/configuration.md.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 9] = [
     ("RawAccount", "docs/credentials.md"),
     ("SchemeTable", "docs/senders/custom.md"),
     ("Part", "docs/senders/custom.md"),
     ("TimeSource", "docs/senders/custom.md"),
     ("IdSource", "docs/senders/custom.md"),
     ("Handshake", "docs/senders.md"),
+    ("RawFetch", "docs/senders/feishu.md"),
     ("RawNotify", "docs/notifications.md"),
     ("RawAuth", "docs/notifications.md"),
 ];

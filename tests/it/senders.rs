@@ -2,6 +2,8 @@
 //! request per preset.
 
 mod docs;
+mod envelope_wire;
+mod envelopes;
 mod maps;
 mod own_events;
 mod sns;

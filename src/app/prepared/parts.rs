@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{Config, MapRef, SourceConfig};
+use crate::config::{Config, FetchConfig, MapRef, SourceConfig};
 use crate::domain::{Mark, NotifyName, Problem, Problems, SourceName};
 use crate::inbound::{Handshake, Issuers, Map, ReplyRules, SchemeKind, Verifier};
 use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
@@ -23,9 +23,11 @@ const MAX_POLICY_BYTES: u64 = 1024 * 1024;
 pub(in crate::app) struct Intake {
     pub(in crate::app) verifier: Verifier,
     pub(in crate::app) map: Map,
+    /// The origins that speak for it.
     pub(in crate::app) from: Vec<String>,
     pub(in crate::app) handshake: Option<Handshake>,
     pub(in crate::app) replies: ReplyRules,
+    pub(in crate::app) fetch: Option<FetchConfig>,
     pub(super) events: Vec<String>,
     pub(in crate::app) issuers: Issuers,
     pub(super) facts: SourceFacts,
@@ -144,13 +146,15 @@ fn intake(source: &SourceConfig) -> Result<Intake, Problems> {
             return Err(Problems(problems));
         }
     };
-    let (from, handshake) = (source.from.clone(), source.handshake.clone());
+    let speaks = source.scheme.speaks_for_listed();
+    let from = source.from.iter().filter(|_| speaks).cloned().collect();
     Ok(Intake {
         verifier,
         map,
         from,
-        handshake,
+        handshake: source.handshake.clone(),
         replies: source.replies,
+        fetch: source.fetch.clone(),
         issuers,
         events: source.events.clone(),
         facts: facts_of(source),
@@ -173,7 +177,9 @@ fn two_for_one_origin(config: &Config) -> Vec<Problem> {
                 "list the event sources under a source that verifies a secret, such as scheme = \"bearer\"",
             ));
         }
-        for origin in source.from.iter().chain(&source.events) {
+        let speaks = source.scheme.speaks_for_listed();
+        let from = source.from.iter().filter(|_| speaks);
+        for origin in from.chain(&source.events) {
             if let Some(other) = owners.insert(origin, &source.name) {
                 problems.push(Problem::at(
                     source.mark.clone(),

@@ -276,7 +276,7 @@ impl RejectionEntry {
                 at: incident.at(),
                 rejection: rejection.clone(),
             }),
-            Subject::Conflict(_) | Subject::Drifted(_) => None,
+            Subject::Conflict(_) | Subject::Drifted(_) | Subject::Received(_) => None,
         }
     }
 }

@@ -46,16 +46,25 @@ impl ReplyMode {
     }
 
     /// Builds the response to a delivery.
-    pub(crate) fn response(self, Answered { reply, replies }: &Answered) -> HttpResponse {
+    pub(crate) fn response(self, answered: &Answered) -> HttpResponse {
+        let Answered {
+            reply,
+            replies,
+            prescribed,
+        } = answered;
         let response = HttpResponse::from(reply);
         let status = response.outcome.status_for(*replies);
         let response = response.with_status(status);
-        let Reply::Answers(answers) = reply else {
-            return response;
-        };
         if !(200..300).contains(&status) {
             return response;
         }
+        // A sender that prescribes the body takes any status but 200 for a failure.
+        if let Some(body) = prescribed {
+            return HttpResponse::prescribed(response.outcome, body).with_status(200);
+        }
+        let Reply::Answers(answers) = reply else {
+            return response;
+        };
         match self {
             Self::Json => response,
             Self::Empty => HttpResponse {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::request::HttpRequest;
+use super::request::{HttpRequest, decoded, query_fields};
 use super::response::HttpResponse;
 
 /// The form of the event, which the response must have too.
@@ -53,6 +53,7 @@ pub(crate) fn request(event: &Value, method: &str, path: String) -> Result<HttpR
     Ok(HttpRequest {
         method: method.to_owned(),
         path,
+        query: query(event),
         headers: headers(event)?,
         body: body(event)?,
     })
@@ -121,6 +122,38 @@ fn headers(event: &Value) -> Result<Vec<(String, String)>, EventFlaw> {
         }
     }
     Ok(pairs)
+}
+
+/// The fields of the query. API Gateway decodes those of version 1; a load balancer does not, and SCF does
+/// not say.
+fn query(event: &Value) -> Vec<(String, String)> {
+    if let Some(raw) = event.get("rawQueryString").and_then(Value::as_str) {
+        return query_fields(raw);
+    }
+    let is_decoded = event.get("resource").is_some();
+    let names = [
+        "multiValueQueryStringParameters",
+        "queryStringParameters",
+        "queryString",
+    ];
+    let objects = names
+        .iter()
+        .filter_map(|name| event.get(*name)?.as_object());
+    let Some(fields) = objects.into_iter().find(|fields| !fields.is_empty()) else {
+        return Vec::new();
+    };
+    let text = |text: &str| match is_decoded {
+        true => text.to_owned(),
+        false => decoded(text),
+    };
+    let each = |(name, value): (&String, &Value)| -> Vec<(String, String)> {
+        let values = value
+            .as_array()
+            .map_or(std::slice::from_ref(value), Vec::as_slice);
+        let values = values.iter().filter_map(Value::as_str);
+        values.map(|value| (text(name), text(value))).collect()
+    };
+    fields.iter().flat_map(each).collect()
 }
 
 /// The bytes that the sender sent, decoded from base64, because signatures cover the bytes.

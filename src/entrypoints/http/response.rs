@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::app::Reply;
+use crate::app::{Reply, ReplyBody};
 use crate::entrypoints::outcome::Outcome;
 use crate::entrypoints::reply;
 
@@ -20,6 +20,14 @@ impl HttpResponse {
     /// A response with a JSON body and the status of `outcome`.
     pub(crate) fn json(outcome: Outcome, body: &Value) -> Self {
         Self::new(outcome, "application/json", body.to_string())
+    }
+
+    /// A response with a body that the sender prescribes.
+    pub(crate) fn prescribed(outcome: Outcome, body: &ReplyBody) -> Self {
+        match body {
+            ReplyBody::Json(value) => Self::json(outcome, value),
+            ReplyBody::Text(text) => Self::new(outcome, "text/plain", text.clone()),
+        }
     }
 
     /// A response with an error as its JSON body.
@@ -63,15 +71,14 @@ impl HttpResponse {
 
 impl From<&Reply> for HttpResponse {
     fn from(reply: &Reply) -> Self {
-        let response = Self::json(Outcome::of(reply), &reply::body_of(reply));
-        match reply {
-            Reply::Handshake(handshake) => handshake
-                .headers
-                .iter()
-                .fold(response, |response, (name, value)| {
-                    response.with_header(name, value)
-                }),
-            _ => response,
-        }
+        let outcome = Outcome::of(reply);
+        let Reply::Handshake(handshake) = reply else {
+            return Self::json(outcome, &reply::body_of(reply));
+        };
+        let response = Self::prescribed(outcome, &handshake.body);
+        let headers = handshake.headers.iter();
+        headers.fold(response, |response, (name, value)| {
+            response.with_header(name, value)
+        })
     }
 }

@@ -112,7 +112,7 @@ async fn route(app: &Arc<App>, request: HttpRequest, deadline: Deadline) -> Http
             Err(_) if method != "POST" => route.not_allowed(),
             Err(_) => HttpResponse::from(&Reply::UnknownSource),
             Ok(source) => {
-                let headers = Headers::new(request.headers);
+                let headers = Headers::new(request.headers).with_query(request.query);
                 let handshake = HandshakeRequest {
                     source: &source,
                     method,

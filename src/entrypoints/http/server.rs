@@ -27,7 +27,7 @@ use crate::entrypoints::outcome::Outcome;
 use super::body::{self, BODY_TIMEOUT, MIN_BODY_RATE, Unread};
 use super::connections::{Connection, Connections, IDLE_TIMEOUT};
 use super::pace::Pace;
-use super::request::HttpRequest;
+use super::request::{HttpRequest, query_fields};
 use super::response::HttpResponse;
 
 /// Bytes of a request's head. hyper answers 431 to a longer one.
@@ -197,6 +197,7 @@ async fn respond(
     let request = HttpRequest {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
+        query: query_fields(parts.uri.query().unwrap_or_default()),
         headers: pairs(&parts.headers),
         body: held.bytes.clone(),
     };

@@ -2,7 +2,9 @@
 //! means on its own.
 
 use crate::domain::{Action, Status, Verdict};
-use crate::journal::record::{Event, FailedNotification, Intent, Notified, Received, Stored};
+use crate::journal::record::{
+    Event, FailedNotification, Intent, Notified, Received, Settled, Stored,
+};
 
 /// A record with the request that it is about.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +45,7 @@ impl<'a> Entry<'a> {
         match (&self.stored.record.event, self.intent) {
             (Event::Conflict(conflict), _) => Some(&conflict.received),
             (Event::Rejected(rejection), _) => Some(&rejection.received),
+            (Event::Received(announcement), _) => Some(&announcement.received),
             (_, intent) => intent.map(|intent| &intent.received),
         }
     }
@@ -80,6 +83,9 @@ impl<'a> Entry<'a> {
             Event::Conflict(_) => "conflict",
             Event::Rejected(_) => "rejected",
             Event::Drifted(_) => "drifted",
+            Event::Received(_) => "received",
+            Event::FetchFailed(_) => "fetch_failed",
+            Event::Settled(_) => "settled",
         }
     }
 
@@ -115,6 +121,12 @@ impl<'a> Entry<'a> {
             Event::Reopened(reopening) => format!("reopened by {}", reopening.by),
             Event::Conflict(_) | Event::Rejected(_) => "refused".to_owned(),
             Event::Drifted(drift) => format!("{} differences", drift.count),
+            Event::FetchFailed(failed) => failed.why.clone(),
+            Event::Settled(Settled { requests, why }) => {
+                let requests = requests.iter().map(ToString::to_string);
+                let parts: Vec<String> = requests.chain(why.clone()).collect();
+                parts.join(" ")
+            }
             _ => String::new(),
         }
     }

@@ -39,6 +39,12 @@ fn streams() -> Vec<Vec<Stored>> {
         StreamBuilder::empty(&id).then(0, 1, conflict()).records,
         StreamBuilder::empty(&id).then(0, 1, rejected()).records,
         StreamBuilder::empty(&id).then(0, 1, drifted()).records,
+        announcement()
+            .into_iter()
+            .fold(StreamBuilder::empty(&id), |stream, event| {
+                stream.then(0, 1, event)
+            })
+            .records,
         StreamBuilder::opened()
             .then(
                 1,

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Received;
+use super::announcement::{Announcement, FailedFetch, Settled};
 use super::drift::Drift;
 use super::rejection::Rejection;
 use super::reopening::Reopening;
@@ -90,6 +91,12 @@ pub enum Event {
     Rejected(Rejection),
     /// Record 0 of an incident: a scheduled comparison found differences.
     Drifted(Drift),
+    /// Record 0 of an announcement: a verified event names an instance, which is then fetched.
+    Received(Box<Announcement>),
+    /// An attempt to fetch that instance failed. Whoever makes it writes this, without a claim.
+    FetchFailed(FailedFetch),
+    /// The announcement is worked off; likewise.
+    Settled(Settled),
 }
 
 impl Event {
@@ -112,7 +119,10 @@ impl Event {
             | Self::NotificationFailed(_)
             | Self::Conflict(_)
             | Self::Rejected(_)
-            | Self::Drifted(_) => &[],
+            | Self::Drifted(_)
+            | Self::Received(_)
+            | Self::FetchFailed(_)
+            | Self::Settled(_) => &[],
         }
     }
 
@@ -135,7 +145,10 @@ impl Event {
             | Self::NotificationFailed(_)
             | Self::Conflict(_)
             | Self::Rejected(_)
-            | Self::Drifted(_) => &[],
+            | Self::Drifted(_)
+            | Self::Received(_)
+            | Self::FetchFailed(_)
+            | Self::Settled(_) => &[],
         }
     }
 
@@ -176,13 +189,16 @@ impl Event {
             | Self::NotificationFailed(_)
             | Self::Conflict(_)
             | Self::Rejected(_)
-            | Self::Drifted(_) => true,
+            | Self::Drifted(_)
+            | Self::Received(_)
+            | Self::FetchFailed(_)
+            | Self::Settled(_) => true,
         }
     }
 }
 
 /// The names of events in `type`.
-pub(super) const TYPES: [&str; 17] = [
+pub(super) const TYPES: [&str; 20] = [
     "opened",
     "taken",
     "progress",
@@ -200,6 +216,9 @@ pub(super) const TYPES: [&str; 17] = [
     "conflict",
     "rejected",
     "drifted",
+    "received",
+    "fetch_failed",
+    "settled",
 ];
 
 /// Who requested what, who approved it, and the verdict; written before any call.

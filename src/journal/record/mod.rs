@@ -1,6 +1,7 @@
 //! A record of the journal: its content ([`Event`]), its stream ([`StreamId`]), and its file
 //! format. In: domain values. Out: bytes with a checksum, and back. Does no I/O and reads no clock.
 
+mod announcement;
 mod bytes;
 mod drift;
 mod event;
@@ -11,6 +12,7 @@ mod reopening;
 mod stream;
 mod worker;
 
+pub use announcement::{Announcement, FailedFetch, Settled};
 pub use bytes::Stored;
 pub use drift::Drift;
 pub use event::{

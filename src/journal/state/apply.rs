@@ -24,6 +24,7 @@ impl StreamState {
             Event::Conflict(conflict) => Ok(incident(Subject::Conflict(conflict.clone()))),
             Event::Rejected(rejection) => Ok(incident(Subject::Rejected(rejection.clone()))),
             Event::Drifted(drift) => Ok(incident(Subject::Drifted(drift.clone()))),
+            Event::Received(event) => Ok(incident(Subject::Received(event.clone()))),
             _ => broken("the first record cannot begin a stream"),
         }
     }
@@ -174,8 +175,13 @@ impl State {
             Event::Revoked { results, .. } => self.end_revoking(record, results),
             Event::Notified(_) | Event::NotificationFailed(_) => self.notifications.record(record),
             Event::Reopened(reopening) => self.reopen(record, reopening),
-            Event::Opened(_) | Event::Conflict(_) | Event::Rejected(_) | Event::Drifted(_) => {
-                broken("a second beginning")
+            Event::Opened(_)
+            | Event::Conflict(_)
+            | Event::Rejected(_)
+            | Event::Drifted(_)
+            | Event::Received(_) => broken("a second beginning"),
+            Event::FetchFailed(_) | Event::Settled(_) => {
+                broken("a request that is fetched is not recorded yet")
             }
         }
     }

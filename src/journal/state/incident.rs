@@ -1,8 +1,8 @@
-//! The state of an incident: a stream that belongs to no request and is only evidence, for the
-//! operator. In: its record 0 and the records of its notifications. Out: its subject, and the
-//! notifications that it owes.
+//! The state of an incident: a stream that belongs to no request. It is evidence for the operator, or an
+//! announcement whose instance is to be fetched. In: its record 0 and the records of its notifications and
+//! fetches. Out: its subject, and what it owes.
 
-use super::super::record::{Conflict, Drift, Event, Rejection, Stored, StreamId};
+use super::super::record::{Announcement, Conflict, Drift, Event, Rejection, Stored, StreamId};
 use super::broken_record::{BrokenRecord, broken};
 use super::head::Head;
 use super::notification::{Notifications, Outcome, Owed};
@@ -14,6 +14,9 @@ pub struct Incident {
     subject: Subject,
     pub(super) head: Head,
     at: Timestamp,
+    /// The attempts to fetch what an announcement names, and when the next one is due.
+    attempts: u32,
+    fetch_at: Option<Timestamp>,
     pub(super) notifications: Notifications,
 }
 
@@ -26,13 +29,15 @@ pub enum Subject {
     Rejected(Rejection),
     /// The cloud's shares differ from the journal.
     Drifted(Drift),
+    /// A verified event names an instance, which is then fetched.
+    Received(Box<Announcement>),
 }
 
 impl Incident {
     pub(super) fn begin(first: &Stored, subject: Subject) -> Self {
         let record = &first.record;
         let on = match &subject {
-            Subject::Conflict(_) => None,
+            Subject::Conflict(_) | Subject::Received(_) => None,
             Subject::Rejected(_) => Some(NoticeKind::Rejected),
             Subject::Drifted(_) => Some(NoticeKind::Drifted),
         };
@@ -42,21 +47,33 @@ impl Incident {
             about: 0,
             at: record.at,
         }));
+        let fetch_at = matches!(subject, Subject::Received(_)).then_some(record.at);
         Self {
             subject,
             head: Head::after(first),
             at: record.at,
+            attempts: 0,
+            fetch_at,
             notifications,
         }
     }
 
     pub(super) fn apply(mut self, next: &Stored) -> Result<Self, BrokenRecord> {
         self.head.precedes(&next.record)?;
-        match next.record.event {
+        match &next.record.event {
             Event::Notified(_) | Event::NotificationFailed(_) => {
                 self.notifications.record(&next.record)?;
             }
-            _ => return broken("only notifications follow the record of an incident"),
+            Event::FetchFailed(failed) if self.awaits_fetch(failed.attempt) => {
+                self.attempts = failed.attempt;
+                self.fetch_at = Some(failed.not_before);
+            }
+            Event::Settled(_) if self.fetch_at.is_some() => self.fetch_at = None,
+            _ => {
+                return broken(
+                    "only notifications, and attempts to fetch, follow the record of an incident",
+                );
+            }
         }
         self.head = Head::after(next);
         Ok(self)
@@ -82,6 +99,9 @@ impl Incident {
                 format!("{}/{delivery}", rejection.source)
             }
             Subject::Drifted(_) => "drift".to_owned(),
+            Subject::Received(announcement) => {
+                format!("{}/{}", announcement.source, announcement.delivery_id)
+            }
         }
     }
 
@@ -101,7 +121,33 @@ impl Incident {
             Subject::Conflict(conflict) => Some(&conflict.identity.source),
             Subject::Rejected(rejection) => Some(&rejection.source),
             Subject::Drifted(_) => None,
+            Subject::Received(announcement) => Some(&announcement.source),
         }
+    }
+
+    /// The announcement whose instance is still to be fetched, and when; the number of the attempt.
+    pub fn to_fetch(&self) -> Option<(&Announcement, Timestamp, u32)> {
+        match &self.subject {
+            Subject::Received(announcement) => Some((
+                announcement,
+                self.fetch_at?,
+                self.attempts.saturating_add(1),
+            )),
+            _ => None,
+        }
+    }
+
+    /// Whether the attempt of this number is the next one.
+    pub(in crate::journal) fn awaits_fetch(&self, attempt: u32) -> bool {
+        self.to_fetch().is_some_and(|(_, _, next)| next == attempt)
+    }
+
+    /// When the index must lead to it next: for a fetch or a notification.
+    pub fn next_look(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
+        self.fetch_at
+            .into_iter()
+            .chain(self.owes_from(rules, now))
+            .min()
     }
 
     /// The notifications that it owes now or later.
@@ -113,5 +159,55 @@ impl Incident {
     /// When the next notification is due.
     pub fn owes_from(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         self.owed(rules, now).iter().map(|owed| owed.at).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{StreamBuilder, announcement, at, identity};
+    use super::super::StreamState;
+    use super::*;
+
+    fn state(events: &[Event]) -> Result<Incident, BrokenRecord> {
+        let empty = StreamBuilder::empty(&identity("e-1"));
+        let records = events
+            .iter()
+            .fold(empty, |stream, event| stream.then(0, 1, event.clone()));
+        let (first, rest) = records.records.split_first().unwrap();
+        match rest
+            .iter()
+            .try_fold(StreamState::begin(first)?, StreamState::apply)?
+        {
+            StreamState::Incident(incident) => Ok(*incident),
+            StreamState::Request(_) => panic!("a request"),
+        }
+    }
+
+    #[test]
+    fn an_announcement_is_fetched_until_it_is_settled() {
+        let [received, failed, settled] = announcement();
+        let due = |events: &[Event]| {
+            let state = state(events).unwrap();
+            let next = state.next_look(&NoticeRules::default(), at(0));
+            assert_eq!(next, state.to_fetch().map(|(_, at, _)| at));
+            state.to_fetch().map(|(_, at, attempt)| (at, attempt))
+        };
+        let (received, failed, settled) = (&received, &failed, &settled);
+        assert_eq!(due(std::slice::from_ref(received)), Some((at(0), 1)));
+        assert_eq!(due(&[received.clone(), failed.clone()]), Some((at(10), 2)));
+        assert_eq!(
+            due(&[received.clone(), failed.clone(), settled.clone()]),
+            None
+        );
+        for wrong in [
+            vec![received, settled, settled],
+            vec![received, settled, failed],
+            vec![received, failed, failed],
+            vec![received, received],
+            vec![settled],
+        ] {
+            let wrong: Vec<Event> = wrong.into_iter().cloned().collect();
+            assert!(state(&wrong).is_err(), "{wrong:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! rejected delivery, or a comparison that found differences. Out: whether it is recorded. The same
 //! incident is recorded once a day.
 
-use super::super::record::{Drift, Event, Rejection, Stored, StreamId};
+use super::super::record::{Announcement, Drift, Event, Rejection, Stored, StreamId};
 use super::super::state::{Incident, StreamState, WakeUp};
 use super::follow::write;
 use super::objects::{Created, Fetched};
@@ -69,6 +69,57 @@ impl Journal {
         self.record_incident(slots, lease, rules).await
     }
 
+    /// Records a verified event that names an instance. Announces the work first, due at once.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn record_announcement(
+        &self,
+        announcement: Announcement,
+        lease: &WorkerLease,
+    ) -> Result<Recorded, JournalError> {
+        let stream = StreamId::of_announcement(&announcement.source, &announcement.delivery_id);
+        let event = Event::Received(Box::new(announcement));
+        let (stored, bytes) = write(first(stream, lease, event))?;
+        let StreamState::Incident(incident) = StreamState::begin(&stored)? else {
+            return Err(JournalError::NotARequest { stream });
+        };
+        self.announce_wake_up(WakeUp::new(lease.now, stream, 0))
+            .await?;
+        self.touch(&self.unsealed_path(stream, 0)).await?;
+        match self.create(stream, 0, &bytes).await? {
+            Created::Ours => Ok(Recorded::New(incident)),
+            Created::Theirs(_) => Ok(Recorded::Known),
+        }
+    }
+
+    /// Records the end of an attempt to fetch, unless another worker has recorded it. Announces the next
+    /// attempt first. Returns the state afterwards.
+    ///
+    /// # Errors
+    /// The store failed; then the instance is fetched again.
+    pub async fn record_fetch(
+        &self,
+        state: StreamState,
+        lease: &WorkerLease,
+        event: Event,
+    ) -> Result<StreamState, JournalError> {
+        if let Event::FetchFailed(failed) = &event {
+            let next = WakeUp::new(failed.not_before, state.stream(), state.head().next_seq);
+            self.announce_wake_up(next).await?;
+        }
+        let wanted = |state: &StreamState| match (state, &event) {
+            (StreamState::Incident(incident), Event::FetchFailed(failed)) => {
+                incident.awaits_fetch(failed.attempt).then(|| event.clone())
+            }
+            (StreamState::Incident(incident), _) => {
+                incident.to_fetch().is_some().then(|| event.clone())
+            }
+            (StreamState::Request(_), _) => None,
+        };
+        self.append(state, lease.now, &lease.worker, wanted).await
+    }
+
     /// Records the incident in the first free one of these streams. If it owes a notification, writes
     /// its wake-up first.
     async fn record_incident(
@@ -114,7 +165,7 @@ impl Journal {
         now: Timestamp,
         rules: &NoticeRules,
     ) -> Result<(), JournalError> {
-        let next = incident.owes_from(rules, now);
+        let next = incident.next_look(rules, now);
         if next.is_some_and(|at| at <= now) {
             return Ok(());
         }

@@ -232,7 +232,7 @@ impl Journal {
             mended += match &history.stream_state {
                 StreamState::Request(state) => self.mend(index, state, now, rules).await?,
                 StreamState::Incident(incident) => {
-                    let next = incident.owes_from(rules, now);
+                    let next = incident.next_look(rules, now);
                     let newest = incident.head().newest();
                     let due = next.map(|at| WakeUp::new(at, incident.stream(), newest));
                     u64::from(self.mend_due(index, due).await?)

@@ -100,7 +100,7 @@ impl Journal {
     }
 
     /// Appends a record that needs no claim, and repeats while `event` still returns one.
-    async fn append<S: Follow>(
+    pub(super) async fn append<S: Follow>(
         &self,
         mut state: S,
         at: Timestamp,

@@ -137,11 +137,15 @@ pub(crate) fn schemes(data: &[u8]) {
                 vec!["whsec_ZnV6ei10YXJnZXRzLXNlY3JldC0wMTIzNDU2Nzg5YWI=".into()]
             }
             SchemeName::Basic => vec!["fuzz:a-password-of-the-targets-01234".into()],
+            SchemeName::Dingtalk | SchemeName::Wecom => {
+                vec![format!("aTokenOfTheTargets01:{}", "k".repeat(43)).into()]
+            }
             _ => vec![TOKEN.into()],
         };
         let from = match name {
             SchemeName::Trusted => vec!["queue".to_owned()],
             SchemeName::Sns => vec!["arn:aws:sns:us-east-1:000000000000:share-requests".to_owned()],
+            SchemeName::Dingtalk | SchemeName::Wecom => vec!["receiver".to_owned()],
             _ => Vec::new(),
         };
         let verifier = Verifier::new(SchemeSpec::preset(name), secrets, from).unwrap();

@@ -86,7 +86,7 @@ fn with(event: &Value, pointer: &str, value: Value) -> Value {
 #[test]
 fn every_map_that_ships_loads_and_has_an_event() {
     let names: Vec<_> = Map::builtin_names().collect();
-    assert_eq!(names.len(), 13);
+    assert_eq!(names.len(), 14);
     for name in names {
         Map::builtin(name)
             .unwrap()

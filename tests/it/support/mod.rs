@@ -5,6 +5,7 @@
 pub(crate) mod cloud;
 pub(crate) mod desk;
 pub(crate) mod docs;
+pub(crate) mod feishu;
 pub(crate) mod history;
 pub(crate) mod http;
 pub(crate) mod process;

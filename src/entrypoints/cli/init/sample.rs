@@ -34,9 +34,10 @@ const POLICIES: [(&str, &str); 7] = shipped![
 ];
 
 /// The events of the cases.
-const EVENTS: [(&str, &str); 26] = shipped![
+const EVENTS: [(&str, &str); 27] = shipped![
     "events/body-eventbridge-approved.json"
     "events/body-eventbridge-by-sns.json"
+    "events/body-feishu-approved.json"
     "events/body-freshservice-approved.json"
     "events/body-github-approved.json"
     "events/body-gitlab-approved.json"
@@ -73,6 +74,16 @@ struct Source {
     #[serde(default)]
     from: Vec<String>,
     map: Option<String>,
+    fetch: Option<Fetch>,
+    /// The line with `fetch`.
+    #[serde(skip)]
+    fetch_line: String,
+}
+
+/// The part of `fetch` that differs on each machine.
+#[derive(Debug, Deserialize)]
+struct Fetch {
+    app_secret: String,
 }
 
 /// The sample for some sources.
@@ -88,7 +99,10 @@ impl Sample {
     pub(super) fn of(names: &[String]) -> Result<Self, String> {
         let mut known: BTreeMap<String, Source> = BTreeMap::new();
         for block in CONFIGURATION.split("[[source]]").skip(1) {
-            let source: Source = toml::from_str(block).map_err(|error| error.to_string())?;
+            let mut source: Source = toml::from_str(block).map_err(|error| error.to_string())?;
+            let mut lines = block.lines();
+            let line = lines.find(|line| line.starts_with("fetch"));
+            source.fetch_line = line.unwrap_or_default().to_owned();
             known.insert(source.name.clone(), source);
         }
         let available = known.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -166,6 +180,9 @@ impl Sample {
                 text += &format!("from    = [{}]\n", quoted(&source.from));
             }
             text += &format!("map     = \"maps/{}.jq\"\n", source.map());
+            if source.fetch.is_some() {
+                text += &format!("{}\n", source.fetch_line);
+            }
         }
         text
     }
@@ -221,9 +238,11 @@ impl Sample {
     pub(super) fn secrets(&self) -> Vec<(String, String)> {
         let of_source = |source: &Source| {
             let scheme = source.scheme.clone();
+            let fetch = source.fetch.iter().map(|fetch| &fetch.app_secret);
             let names = source
                 .secrets
                 .iter()
+                .chain(fetch)
                 .filter_map(|text| text.strip_prefix("env:"));
             let names: Vec<_> = names
                 .map(|name| (name.to_owned(), scheme.clone()))
@@ -254,7 +273,7 @@ impl Sample {
         let first = self
             .sources
             .iter()
-            .find(|source| !source.secrets.is_empty());
+            .find(|source| !source.secrets.is_empty() && source.fetch.is_none());
         let send = first.map_or_else(String::new, |source| {
             let name = &source.name;
             let event = self.first_event(name);

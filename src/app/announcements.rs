@@ -1,0 +1,228 @@
+//! Events that name an instance. In: a verified event. Out: its record and the answer, at once; then, as
+//! due work, the instance is fetched, checked and handled like any delivery. Whoever is killed in between
+//! leaves the record, from which the backlog or a sweep goes on. Fetching twice is harmless: the request's
+//! identity acts once.
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use crate::config::FetchConfig;
+use crate::domain::{Identity, Status, Timestamp, read_json};
+use crate::inbound::{Unconfirmed, VerifiedDelivery, approved_instance, confirmed, without_token};
+use crate::journal::{
+    Announcement, Event, FailedFetch, JournalError, MAX_PAUSE_OF_WORK, Recorded, Settled,
+    StreamState,
+};
+
+use super::answer::{overloaded, unavailable};
+use super::answer_in_time::Early;
+use super::prepared::Intake;
+use super::{Answer, App, Deadline, Ending, Incoming, Reply};
+
+/// The pause after the first failed attempt; each later one is twice as long.
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+
+/// What came of an attempt to work off an announcement.
+enum Attempt {
+    /// Its end.
+    Settled {
+        requests: Vec<Identity>,
+        why: Option<String>,
+    },
+    /// Nothing yet.
+    Later(String),
+}
+
+impl App {
+    /// Records a verified event that names an instance, and answers it. Every other event is ignored.
+    pub(super) async fn announce(
+        &self,
+        verified: &VerifiedDelivery,
+        intake: &Intake,
+        fetch: &FetchConfig,
+    ) -> Reply {
+        let one = |ending, answer| Reply::Answers(vec![(ending, answer)]);
+        let id = verified.delivery_id().unwrap_or_default().to_owned();
+        let event = read_json(verified.body()).unwrap_or_default();
+        let names = approved_instance(&event, &fetch.definitions).is_some();
+        if id.is_empty() || !names {
+            return one(Ending::Done, Answer::new(id, Status::Ignored));
+        }
+        let identity = Identity {
+            source: verified.source().clone(),
+            id,
+        };
+        let mut answer = Answer::new(&identity.id, Status::Pending);
+        answer.message = Some("the instance is fetched now, and decides".to_owned());
+        if self.prepared.plan_only() {
+            return one(Ending::Done, answer);
+        }
+        let (bytes, max) = (verified.body().len(), self.config().unfinished);
+        let Some(unfinished) = self.slots.admit(&identity.source, bytes, max) else {
+            tracing::warn!(%identity, "its source has too many unfinished requests");
+            return one(Ending::Busy, overloaded(&identity));
+        };
+        match self.record_event(verified, intake, &identity, event).await {
+            Ok(Recorded::New(incident)) => {
+                self.slots.queue(incident.stream(), Some(unfinished));
+            }
+            Ok(Recorded::Known | Recorded::Full) => answer.duplicate = true,
+            Err(error) => {
+                tracing::error!(%error, %identity, "the journal cannot be used");
+                return one(Ending::Unavailable, unavailable(&identity, &error));
+            }
+        }
+        one(Ending::Pending, answer)
+    }
+
+    async fn record_event(
+        &self,
+        verified: &VerifiedDelivery,
+        intake: &Intake,
+        identity: &Identity,
+        event: Value,
+    ) -> Result<Recorded, JournalError> {
+        self.prove_journal().await?;
+        let announcement = Announcement {
+            source: identity.source.clone(),
+            scheme: verified.scheme().to_owned(),
+            delivery_id: identity.id.clone(),
+            secret_fingerprint: self.proof_of(verified).await,
+            received: self.received(verified, &intake.map),
+            event: without_token(event),
+        };
+        let lease = self.incident_lease()?;
+        self.journal.record_announcement(announcement, &lease).await
+    }
+
+    /// Fetches what a recorded event names, and handles it, if that is due. Returns the state afterwards.
+    pub(super) async fn work_off_announcement(
+        &self,
+        state: StreamState,
+        at_once: bool,
+        deadline: Deadline,
+    ) -> Result<StreamState, JournalError> {
+        let StreamState::Incident(incident) = &state else {
+            return Ok(state);
+        };
+        let now = self.now();
+        let due = |at: Timestamp| at_once || at <= now;
+        let Some((announcement, _, attempt)) = incident.to_fetch().filter(|(_, at, _)| due(*at))
+        else {
+            return Ok(state);
+        };
+        let name = incident.name();
+        let end = Box::pin(self.attempt_to_fetch(announcement, deadline)).await;
+        let age = now.duration_since(incident.at());
+        let lasts =
+            SignedDuration::try_from(self.config().retry_for).unwrap_or(SignedDuration::MAX);
+        let event = match end {
+            Attempt::Settled { requests, why } => {
+                tracing::info!(name, why, "an event of an approval system is worked off");
+                Event::Settled(Settled { requests, why })
+            }
+            Attempt::Later(why) if age >= lasts => {
+                tracing::error!(name, why, "gave up an event of an approval system");
+                let why = format!("given up after {attempt} attempts: {why}");
+                Event::Settled(Settled {
+                    requests: Vec::new(),
+                    why: Some(why),
+                })
+            }
+            Attempt::Later(why) => {
+                tracing::warn!(name, why, attempt, "an instance cannot be fetched yet");
+                Event::FetchFailed(FailedFetch {
+                    attempt,
+                    why,
+                    not_before: self.now().checked_add(pause(attempt)).unwrap_or(now),
+                })
+            }
+        };
+        let lease = self.worker_lease(self.now(), deadline)?;
+        self.journal.record_fetch(state, &lease, event).await
+    }
+
+    /// One attempt: fetch, check, and the straight line of every delivery.
+    async fn attempt_to_fetch(&self, announcement: &Announcement, deadline: Deadline) -> Attempt {
+        let source = &announcement.source;
+        let intake = self.prepared.intake(source);
+        let Some((intake, fetch)) =
+            intake.and_then(|intake| Some((intake, intake.fetch.as_ref()?)))
+        else {
+            return Attempt::Later(format!("source {source} has no `fetch` now"));
+        };
+        let event = &announcement.event;
+        let never = |why: &str| Attempt::Settled {
+            requests: Vec::new(),
+            why: Some(why.to_owned()),
+        };
+        let Some(code) = approved_instance(event, &fetch.definitions) else {
+            return never("`fetch` does not list its definition any more");
+        };
+        let now = self.now();
+        let fetched = self.instances.fetch(source, fetch, &code, (now, deadline));
+        let instance = match fetched.await {
+            Ok(instance) => instance,
+            Err(unfetched) => return Attempt::Later(unfetched.to_string()),
+        };
+        let instance = match confirmed(&code, instance, &fetch.definitions) {
+            Ok(instance) => instance,
+            Err(Unconfirmed::NotYet(why)) => return Attempt::Later(why),
+            Err(Unconfirmed::Never(why)) => return never(&why),
+        };
+        let id = announcement.delivery_id.clone();
+        let delivery = intake
+            .verifier
+            .fetched(source.clone(), id, event, &instance);
+        let early = Early::new(false);
+        let incoming = Incoming {
+            delivery: &delivery,
+            map: &intake.map,
+            adopts: false,
+            early: &early,
+        };
+        let reply = Box::pin(self.receive_verified(&incoming, now, deadline)).await;
+        self.delivery_ended(Some(source), early.elapsed(), &reply);
+        let of = |id: &str| Identity {
+            source: source.clone(),
+            id: id.to_owned(),
+        };
+        end_of(&reply, of)
+    }
+}
+
+/// What the answer to the delivery means for the announcement. A request on record goes on by itself.
+fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
+    let none = |why: String| Attempt::Settled {
+        requests: Vec::new(),
+        why: Some(why),
+    };
+    let answers = match reply {
+        Reply::Answers(answers) => answers,
+        Reply::Invalid(problems) => return none(problems.to_string()),
+        Reply::Unreadable(problem) => return none(problem.to_string()),
+        _ => return Attempt::Later("it cannot be handled now".to_owned()),
+    };
+    let busy = |ending: &Ending| matches!(ending, Ending::Busy | Ending::Unavailable);
+    if answers.iter().any(|(ending, _)| busy(ending)) {
+        return Attempt::Later("its request cannot be recorded now".to_owned());
+    }
+    let recorded = answers.iter().filter(|(_, answer)| answer.record.is_some());
+    let requests: Vec<Identity> = recorded.map(|(_, answer)| of(&answer.id)).collect();
+    let problems = answers.iter().flat_map(|(_, answer)| &answer.problems);
+    let problems: Vec<String> = problems.map(ToString::to_string).collect();
+    let nothing = requests.is_empty().then(|| match problems.is_empty() {
+        true => "the map requests nothing".to_owned(),
+        false => problems.join("; "),
+    });
+    Attempt::Settled {
+        requests,
+        why: nothing,
+    }
+}
+
+/// The pause after the attempt of this number.
+fn pause(attempt: u32) -> SignedDuration {
+    let doubled = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(16));
+    doubled.min(MAX_PAUSE_OF_WORK)
+}

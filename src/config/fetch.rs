@@ -1,0 +1,98 @@
+//! `fetch` of a `[[source]]`. In: the raw table. Out: what fetches the instances of this source, or the
+//! mistakes.
+
+use crate::inbound::is_code;
+use crate::notify::Address;
+
+use super::raw::{RawFetch, RawSource};
+use super::reader::Reader;
+use super::valid::FetchConfig;
+
+impl Reader<'_> {
+    pub(super) fn fetch(&mut self, source: &RawSource) -> Option<FetchConfig> {
+        let Some(raw) = source.fetch.as_ref() else {
+            if let Some(map) = source.map.as_ref().filter(|map| map.get_ref() == "feishu") {
+                self.problem(
+                    map,
+                    "map feishu reads the instance of an event, and the source has no `fetch`",
+                    "add fetch; docs/senders/feishu.md shows it",
+                );
+            }
+            return None;
+        };
+        let before = self.problems.len();
+        let written = raw.get_ref();
+        let preset = *written.preset.get_ref();
+        let scheme = source.scheme.get_ref().name();
+        if scheme != preset.as_str() {
+            self.problem(
+                &written.preset,
+                format!(
+                    "fetch: preset {} does not go with scheme {scheme}",
+                    preset.as_str()
+                ),
+                "name the same system in `scheme` and in `fetch`",
+            );
+        }
+        let app_id = written.app_id.get_ref();
+        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        if !(1..=64).contains(&app_id.len()) || !app_id.bytes().all(good) {
+            self.problem(
+                &written.app_id,
+                "fetch: app_id is not the id of an app",
+                "copy it from the app's page, as in \"cli_a0000000000000ff\"",
+            );
+        }
+        if written.definitions.is_empty() {
+            self.problem(
+                raw,
+                "fetch: definitions is empty, so no approval counts",
+                "list the codes of the definitions whose approvals count",
+            );
+        }
+        for code in written.definitions.iter().filter(|c| !is_code(c.get_ref())) {
+            self.problem(
+                code,
+                format!(
+                    "fetch: {:?} is not the code of a definition",
+                    code.get_ref()
+                ),
+                "copy it from the address of the definition's page",
+            );
+        }
+        let whose = format!("source {:?}: fetch", source.name.get_ref());
+        let app_secret = self.secret(&whose, &written.app_secret);
+        let address = self.fetch_address(written);
+        let definitions = written.definitions.iter();
+        let definitions = definitions.map(|code| code.get_ref().clone()).collect();
+        (self.problems.len() == before).then_some(FetchConfig {
+            preset,
+            app_id: app_id.clone(),
+            app_secret: app_secret?,
+            definitions,
+            address: address?,
+        })
+    }
+
+    fn fetch_address(&mut self, written: &RawFetch) -> Option<Address> {
+        let url = written.url.as_ref();
+        let text = url.map_or(written.preset.get_ref().url(), |url| url.get_ref());
+        match Address::read(text) {
+            Ok(address) => Some(address),
+            Err(problem) => {
+                let place = url.unwrap_or(&written.app_id);
+                let text = format!("fetch: {}: {}", problem.field, problem.problem);
+                self.problem(place, text, problem.remedy);
+                None
+            }
+        }
+    }
+}
+
+/// The receivers that events may name: those of `from`, else the app that fetches.
+pub(super) fn receivers(from: Vec<String>, fetch: Option<&FetchConfig>) -> Vec<String> {
+    match fetch {
+        Some(fetch) if from.is_empty() => vec![fetch.app_id.clone()],
+        _ => from,
+    }
+}

@@ -1,0 +1,281 @@
+//! DingTalk and WeCom, whose plain text ends with the id of its receiver. The signature is a SHA-1 of
+//! token, time, nonce and encrypted text, sorted by bytes (open-dingtalk/DingTalk-Callback-Crypto;
+//! developer.work.weixin.qq.com, document 90968). Sorting makes time and nonce exchangeable, so the time
+//! inside the event counts too.
+
+use serde_json::{Value, json};
+use sha1::{Digest as _, Sha1};
+
+use crate::domain::{Timestamp, read_json};
+use crate::inbound::delivery::Headers;
+use crate::inbound::proof::{Proof, Proven};
+use crate::inbound::refusal::Refusal;
+use crate::inbound::replies::{ReplyBody, is_echoable};
+use crate::inbound::trace::Trace;
+
+use super::key::EnvelopeKey;
+use super::opened::{Checked, Opened};
+use super::scheme::EnvelopeSystem;
+use super::seed::Seed;
+use super::{cipher, xml};
+
+/// The event with which DingTalk checks an address, and two that expect their `Random` in return.
+const CHECKS: [&str; 3] = [
+    "check_url",
+    "check_create_suite_url",
+    "check_update_suite_url",
+];
+
+/// The plain text of a request whose signature is right.
+struct Plain<'a> {
+    by: Proof,
+    key: &'a EnvelopeKey,
+    text: Vec<u8>,
+    receiver: String,
+}
+
+pub(super) fn open(
+    checked: &Checked<'_>,
+    headers: &Headers,
+    body: &[u8],
+    trace: &mut Trace,
+) -> Result<Opened, Refusal> {
+    let encrypted = match checked.scheme.system {
+        EnvelopeSystem::Wecom => encrypted(&document(body)?, "Encrypt")?,
+        _ => encrypted(&json(body)?, "encrypt")?,
+    };
+    let plain = decrypted(checked, headers, &encrypted, trace)?;
+    trace.note("decrypted", true, || format!("{} bytes", plain.text.len()));
+    match checked.scheme.system {
+        EnvelopeSystem::Wecom => from_wecom(checked, plain, trace),
+        _ => from_dingtalk(checked, plain, &encrypted, trace),
+    }
+}
+
+/// Answers WeCom's GET with the bare plain text of its `echostr`.
+pub(super) fn challenge(
+    checked: &Checked<'_>,
+    headers: &Headers,
+) -> Option<Result<ReplyBody, Refusal>> {
+    headers.query("echostr").next()?;
+    let answered = || {
+        let echostr = only(headers, &["echostr"])?;
+        let plain = decrypted(checked, headers, echostr, &mut Trace::off())?;
+        let text = String::from_utf8(plain.text).ok();
+        text.filter(|text| is_echoable(text))
+            .map(ReplyBody::Text)
+            .ok_or_else(|| malformed("echostr", "it is not a short visible text"))
+    };
+    Some(answered())
+}
+
+/// Checks the signature, the time and the receiver of an encrypted text.
+fn decrypted<'a>(
+    checked: &Checked<'a>,
+    headers: &Headers,
+    encrypted: &str,
+    trace: &mut Trace,
+) -> Result<Plain<'a>, Refusal> {
+    // DingTalk sends the signature under one name or both, and documents two spellings of the time.
+    let (signatures, times, digits): (&[&str], &[&str], _) = match checked.scheme.system {
+        EnvelopeSystem::Wecom => (&["msg_signature"], &["timestamp"], 10),
+        _ => (
+            &["msg_signature", "signature"],
+            &["timestamp", "timeStamp"],
+            13,
+        ),
+    };
+    let signature = only(headers, signatures)?;
+    let (time, nonce) = (only(headers, times)?, only(headers, &["nonce"])?);
+    let what = "query field msg_signature";
+    let (by, key) = checked.matching(what, signature, trace, |key| {
+        signature_of(key.token(), time, nonce, encrypted)
+    })?;
+    let whole = Some(time).filter(|time| time.len() == digits);
+    checked.timely(
+        &format!("query field timestamp, {digits} digits,"),
+        whole,
+        trace,
+    )?;
+    let (text, receiver) = cipher::open_addressed(key.cipher(), encrypted)?;
+    let receiver =
+        String::from_utf8(receiver).map_err(|_| malformed("the receiver", "it is not text"))?;
+    checked.listed(&receiver, trace)?;
+    Ok(Plain {
+        by,
+        key,
+        text,
+        receiver,
+    })
+}
+
+fn from_wecom(
+    checked: &Checked<'_>,
+    plain: Plain<'_>,
+    trace: &mut Trace,
+) -> Result<Opened, Refusal> {
+    let event = document(&plain.text)?;
+    checked.listed(&text(&event, "/ToUserName").unwrap_or_default(), trace)?;
+    let time = text(&event, "/CreateTime");
+    checked.timely("the time in the event", time.as_deref(), trace)?;
+    Ok(Opened {
+        proven: Proven {
+            by: plain.by,
+            id: wecom_id(&event),
+            claimed_id: None,
+        },
+        body: event.to_string().into(),
+        reply: ReplyBody::Text("success".to_owned()),
+        is_challenge: false,
+    })
+}
+
+/// WeCom's events have no id: the approval's number, its status and the time identify one.
+fn wecom_id(event: &Value) -> Option<String> {
+    let at = |name: &str| text(event, &format!("/ApprovalInfo/{name}"));
+    let own = at("SpNoStr")
+        .or_else(|| at("SpNo"))
+        .zip(at("StatuChangeEvent"));
+    let (number, status) = own.or_else(|| at("ThirdNo").zip(at("OpenSpStatus")))?;
+    let id = format!("{number}/{status}/{}", text(event, "/CreateTime")?);
+    Some(id).filter(|id| is_echoable(id))
+}
+
+fn from_dingtalk(
+    checked: &Checked<'_>,
+    plain: Plain<'_>,
+    encrypted: &str,
+    trace: &mut Trace,
+) -> Result<Opened, Refusal> {
+    let event = json(&plain.text)?;
+    let kind = text(&event, "/EventType").unwrap_or_default();
+    let is_challenge = CHECKS.contains(&kind.as_str());
+    let reply = match text(&event, "/Random").filter(|random| is_echoable(random)) {
+        Some(random) if is_challenge => random,
+        _ => "success".to_owned(),
+    };
+    if !is_challenge {
+        let time = text(&event, "/EventTime");
+        checked.timely("the time in the event", time.as_deref(), trace)?;
+    }
+    let reply = sealed(&plain, encrypted, &reply, checked.now)
+        .ok_or_else(|| malformed("the key", "it has another size"))?;
+    Ok(Opened {
+        proven: Proven {
+            by: plain.by,
+            id: text(&event, "/eventId").filter(|id| is_echoable(id)),
+            claimed_id: None,
+        },
+        body: plain.text.into(),
+        reply: ReplyBody::Json(reply),
+        is_challenge,
+    })
+}
+
+/// An encrypted and signed reply.
+fn sealed(plain: &Plain<'_>, encrypted: &str, reply: &str, now: Timestamp) -> Option<Value> {
+    let seed = Seed::of(plain.key, encrypted.as_bytes(), now)?;
+    let time = now.as_millisecond().to_string();
+    let sealed = seal(
+        plain.key,
+        &seed,
+        (&time, &seed.nonce),
+        reply.as_bytes(),
+        &plain.receiver,
+    )?;
+    Some(json!({
+        "msg_signature": sealed.signature,
+        "timeStamp": time,
+        "nonce": seed.nonce,
+        "encrypt": sealed.encrypted,
+    }))
+}
+
+/// A text that a sender or receiver encrypted and signed.
+pub(super) struct Sealed {
+    pub(super) signature: String,
+    pub(super) encrypted: String,
+}
+
+/// Encrypts and signs a text with these random bytes, this time and this nonce.
+pub(super) fn seal(
+    key: &EnvelopeKey,
+    seed: &Seed,
+    (time, nonce): (&str, &str),
+    text: &[u8],
+    receiver: &str,
+) -> Option<Sealed> {
+    let encrypted = cipher::seal_addressed(key.cipher(), &seed.random, text, receiver)?;
+    let signature = signature_of(key.token(), time, nonce, &encrypted);
+    Some(Sealed {
+        signature,
+        encrypted,
+    })
+}
+
+fn signature_of(token: &str, time: &str, nonce: &str, encrypted: &str) -> String {
+    let mut parts = [token, time, nonce, encrypted];
+    parts.sort_unstable();
+    hex::encode(Sha1::digest(parts.concat()))
+}
+
+/// The value of a field of the query. Each name occurs at most once, and all have the same value.
+fn only<'a>(headers: &'a Headers, names: &[&str]) -> Result<&'a str, Refusal> {
+    let what = || format!("query field {}", names.join(" or "));
+    let mut found = None;
+    for name in names {
+        let mut values = headers.query(name);
+        let (value, repeated) = (values.next(), values.next().is_some());
+        if repeated || found.is_some_and(|other| value.is_some_and(|value| value != other)) {
+            return Err(Refusal::Duplicate { what: what() });
+        }
+        found = found.or(value);
+    }
+    let found = found.filter(|value| !value.is_empty());
+    found.ok_or_else(|| Refusal::Missing { what: what() })
+}
+
+/// The encrypted text of an envelope. A plain one is refused.
+fn encrypted(envelope: &Value, name: &str) -> Result<String, Refusal> {
+    let spelled = [name, "encrypt"]
+        .into_iter()
+        .find_map(|name| envelope.get(name));
+    let text = spelled.and_then(Value::as_str).map(str::to_owned);
+    text.ok_or_else(|| Refusal::Missing {
+        what: format!("body field {name}"),
+    })
+}
+
+/// What WeCom writes as XML, and its robots as JSON.
+fn document(bytes: &[u8]) -> Result<Value, Refusal> {
+    match bytes.trim_ascii_start().first() {
+        Some(b'<') => xml::read(bytes),
+        _ => json(bytes),
+    }
+}
+
+fn json(bytes: &[u8]) -> Result<Value, Refusal> {
+    let value = read_json(bytes).ok().filter(Value::is_object);
+    value.ok_or_else(|| {
+        malformed(
+            "the event",
+            "it is not a JSON object that names each key once",
+        )
+    })
+}
+
+/// A text or a whole number.
+fn text(value: &Value, pointer: &str) -> Option<String> {
+    match value.pointer(pointer)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => number.as_u64().map(|number| number.to_string()),
+        _ => None,
+    }
+}
+
+fn malformed(what: &str, why: &'static str) -> Refusal {
+    Refusal::Malformed {
+        what: what.to_owned(),
+        why,
+    }
+}

@@ -1,0 +1,121 @@
+//! AES-256-CBC as the approval systems use it. In: a key and text in base64. Out: the plain text, or the
+//! refusal. Checks the padding to its last byte and computes no length that can overflow. Nothing here
+//! authenticates: the caller checks the signature first.
+
+use aes::Aes256;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cbc::cipher::block_padding::NoPadding;
+use cbc::cipher::{BlockModeDecrypt as _, BlockModeEncrypt as _, KeyIvInit as _};
+
+use crate::inbound::refusal::Refusal;
+
+/// Bytes of a block, and of the initialization vector.
+const BLOCK: usize = 16;
+/// DingTalk and WeCom pad to a multiple of this.
+const WIDE_BLOCK: usize = 32;
+/// Where the text begins: 16 random bytes and 4 of its length come first.
+const TEXT_AT: usize = 20;
+
+/// The plain text of Feishu: the initialization vector is in front of the cipher text.
+pub(super) fn open(key: &[u8], text: &str) -> Result<Vec<u8>, Refusal> {
+    let bytes = decoded(text)?;
+    let parts = bytes.split_at_checked(BLOCK);
+    let (iv, cipher) = parts.ok_or_else(|| refused("it has no whole block"))?;
+    decrypt(key, iv, cipher, BLOCK)
+}
+
+/// The plain text of DingTalk and WeCom and the receiver that it names. The initialization vector is the
+/// beginning of the key; random bytes take its place.
+pub(super) fn open_addressed(key: &[u8], text: &str) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
+    let plain = decrypt(key, iv_of(key), &decoded(text)?, WIDE_BLOCK)?;
+    let short = || refused("it is shorter than its own header");
+    let (header, rest) = plain.split_at_checked(TEXT_AT).ok_or_else(short)?;
+    let length = header.last_chunk().ok_or_else(short)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+    let parts = rest.split_at_checked(length);
+    let (text, receiver) = parts.ok_or_else(|| refused("it names a length beyond its end"))?;
+    Ok((text.to_vec(), receiver.to_vec()))
+}
+
+/// The reverse of [`open_addressed`]. `None` only for a key of the wrong size.
+pub(super) fn seal_addressed(
+    key: &[u8],
+    random: &[u8; BLOCK],
+    text: &[u8],
+    receiver: &str,
+) -> Option<String> {
+    let length = u32::try_from(text.len()).ok()?.to_be_bytes();
+    let bytes = [random, &length[..], text, receiver.as_bytes()].concat();
+    let cipher = encrypt(key, iv_of(key), bytes, WIDE_BLOCK)?;
+    Some(STANDARD.encode(cipher))
+}
+
+/// The reverse of [`open`].
+pub(super) fn seal(key: &[u8], iv: &[u8; BLOCK], text: &[u8]) -> Option<String> {
+    let cipher = encrypt(key, iv, text.to_vec(), BLOCK)?;
+    Some(STANDARD.encode([iv, &cipher[..]].concat()))
+}
+
+fn encrypt(key: &[u8], iv: &[u8], mut bytes: Vec<u8>, block: usize) -> Option<Vec<u8>> {
+    let padding = block - bytes.len() % block;
+    let length = bytes.len() + padding;
+    bytes.resize(length, u8::try_from(padding).ok()?);
+    let encryptor = cbc::Encryptor::<Aes256>::new_from_slices(key, iv).ok()?;
+    encryptor
+        .encrypt_padded::<NoPadding>(&mut bytes, length)
+        .ok()?;
+    Some(bytes)
+}
+
+fn iv_of(key: &[u8]) -> &[u8] {
+    key.get(..BLOCK).unwrap_or_default()
+}
+
+fn decoded(text: &str) -> Result<Vec<u8>, Refusal> {
+    STANDARD
+        .decode(text)
+        .map_err(|_| refused("it is not base64"))
+}
+
+fn decrypt(key: &[u8], iv: &[u8], cipher: &[u8], most: usize) -> Result<Vec<u8>, Refusal> {
+    if cipher.is_empty() || !cipher.len().is_multiple_of(BLOCK) {
+        return Err(refused("it is not a whole number of blocks"));
+    }
+    let mut bytes = cipher.to_vec();
+    let decryptor = cbc::Decryptor::<Aes256>::new_from_slices(key, iv);
+    let decryptor = decryptor.map_err(|_| refused("the key has another size"))?;
+    let plain = decryptor.decrypt_padded::<NoPadding>(&mut bytes);
+    let length = plain
+        .map_err(|_| refused("it cannot be decrypted"))?
+        .len()
+        .checked_sub(padding(&bytes, most)?)
+        .ok_or_else(bad_padding)?;
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+/// The number of padding bytes, each of which must be this number. Looks at all of them whatever they are.
+fn padding(plain: &[u8], most: usize) -> Result<usize, Refusal> {
+    let last = plain.last().copied().unwrap_or_default();
+    let count = usize::from(last);
+    let start = plain.len().checked_sub(count).ok_or_else(bad_padding)?;
+    let padding = plain.get(start..).unwrap_or_default();
+    let differing = padding.iter().fold(0, |all, byte| all | (byte ^ last));
+    if (1..=most).contains(&count) && differing == 0 {
+        Ok(count)
+    } else {
+        Err(bad_padding())
+    }
+}
+
+fn bad_padding() -> Refusal {
+    refused("its padding is wrong, as with another key")
+}
+
+fn refused(why: &'static str) -> Refusal {
+    Refusal::Malformed {
+        what: "the encrypted text".into(),
+        why,
+    }
+}

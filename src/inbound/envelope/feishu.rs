@@ -1,0 +1,195 @@
+//! Feishu and Lark. The signature is a plain SHA-256 of time, nonce, Encrypt Key and raw body
+//! (open.feishu.cn, "Receive events"; larksuite/oapi-sdk-go, `event/dispatcher`). The challenge with which
+//! Feishu checks an address has no signature (oapi-sdk-python issue 79), so it must hold nothing but a
+//! challenge.
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::read_json;
+use crate::inbound::delivery::Headers;
+use crate::inbound::hmac::needed;
+use crate::inbound::proof::{Proof, Proven};
+use crate::inbound::refusal::Refusal;
+use crate::inbound::replies::{ReplyBody, is_echoable};
+use crate::inbound::trace::Trace;
+
+use super::cipher;
+use super::key::EnvelopeKey;
+use super::opened::{Checked, Opened};
+
+pub(super) const SIGNATURE: &str = "X-Lark-Signature";
+pub(super) const TIME: &str = "X-Lark-Request-Timestamp";
+pub(super) const NONCE: &str = "X-Lark-Request-Nonce";
+
+pub(super) fn open(
+    checked: &Checked<'_>,
+    headers: &Headers,
+    body: &[u8],
+    trace: &mut Trace,
+) -> Result<Opened, Refusal> {
+    let (by, key, plain) = if checked.scheme.encrypted {
+        signed(checked, headers, body, trace)?
+    } else {
+        with_token(checked, body, trace)?
+    };
+    let event = object(&plain)?;
+    trace.note("decrypted", true, || format!("{} bytes", plain.len()));
+    let (reply, is_challenge) = match event.get("type").and_then(Value::as_str) {
+        Some("url_verification") => (challenge_of(&event, key)?, true),
+        _ => {
+            inside(checked, &event, key, trace)?;
+            (ReplyBody::Json(json!({})), false)
+        }
+    };
+    let id = text(&event, "/header/event_id").or_else(|| text(&event, "/uuid"));
+    let id = id.filter(|id| is_echoable(id)).map(str::to_owned);
+    Ok(Opened {
+        proven: Proven {
+            by,
+            id,
+            claimed_id: None,
+        },
+        body: plain.into(),
+        reply,
+        is_challenge,
+    })
+}
+
+/// Answers the unsigned challenge of an app with an Encrypt Key.
+pub(super) fn challenge(
+    checked: &Checked<'_>,
+    headers: &Headers,
+    body: &[u8],
+) -> Option<Result<ReplyBody, Refusal>> {
+    if !checked.scheme.encrypted || headers.has(SIGNATURE) {
+        return None;
+    }
+    let read = |key: &&EnvelopeKey| {
+        let plain = cipher::open(key.cipher(), &encrypted(body)?)?;
+        challenge_of(&object(&plain)?, key)
+    };
+    let mut replies = checked.keys.iter().map(read);
+    let first = replies.next()?;
+    Some(first.or_else(|refusal| replies.find_map(Result::ok).ok_or(refusal)))
+}
+
+/// Checks the signature, then decrypts.
+fn signed<'a>(
+    checked: &Checked<'a>,
+    headers: &Headers,
+    body: &[u8],
+    trace: &mut Trace,
+) -> Result<(Proof, &'a EnvelopeKey, Vec<u8>), Refusal> {
+    let signature = needed(headers, SIGNATURE)?;
+    let (time, nonce) = (needed(headers, TIME)?, needed(headers, NONCE)?);
+    let what = format!("header {SIGNATURE}");
+    let (by, key) = checked.matching(&what, signature, trace, |key| {
+        signature_of(key, time, nonce, body)
+    })?;
+    let seconds = Some(time).filter(|time| time.len() == 10);
+    checked.timely(&format!("header {TIME}, 10 digits,"), seconds, trace)?;
+    let plain = cipher::open(key.cipher(), &encrypted(body)?)?;
+    Ok((by, key, plain))
+}
+
+pub(super) fn signature_of(key: &EnvelopeKey, time: &str, nonce: &str, body: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    for part in [time, nonce, key.encrypt_key()] {
+        hash.update(part);
+    }
+    hash.update(body);
+    hex::encode(hash.finalize())
+}
+
+/// The plain event of an app without an Encrypt Key.
+fn with_token<'a>(
+    checked: &Checked<'a>,
+    body: &[u8],
+    trace: &mut Trace,
+) -> Result<(Proof, &'a EnvelopeKey, Vec<u8>), Refusal> {
+    let event = object(body)?;
+    let token = token_of(&event);
+    let mut matched = None;
+    for (index, key) in checked.keys.iter().enumerate() {
+        let (found, by) = (key.has_token(token), Proof::Secret(index));
+        trace.note("compared", found, || format!("body field token with {by}"));
+        if found && matched.is_none() {
+            matched = Some((by, *key, body.to_vec()));
+        }
+    }
+    matched.ok_or_else(wrong_token)
+}
+
+/// Checks what a signed event says of itself.
+fn inside(
+    checked: &Checked<'_>,
+    event: &Value,
+    key: &EnvelopeKey,
+    trace: &mut Trace,
+) -> Result<(), Refusal> {
+    if !key.has_token(token_of(event)) {
+        return Err(wrong_token());
+    }
+    if !checked.from.is_empty() {
+        let app = text(event, "/header/app_id").or_else(|| text(event, "/event/app_id"));
+        checked.listed(app.unwrap_or_default(), trace)?;
+    }
+    // Version 1 writes seconds with a fraction.
+    let first = |ts: &'_ str| ts.split('.').next().unwrap_or_default().to_owned();
+    let time = text(event, "/header/create_time")
+        .map(str::to_owned)
+        .or_else(|| text(event, "/ts").map(first));
+    checked.timely("the time in the event", time.as_deref(), trace)
+}
+
+/// The reply to a challenge. One that holds anything else could smuggle an event past the signature.
+fn challenge_of(event: &Value, key: &EnvelopeKey) -> Result<ReplyBody, Refusal> {
+    let fields = event.as_object().map_or(0, serde_json::Map::len);
+    let challenge = text(event, "/challenge").filter(|challenge| is_echoable(challenge));
+    let kind = text(event, "/type") == Some("url_verification");
+    match challenge {
+        Some(_) if !key.has_token(token_of(event)) => Err(wrong_token()),
+        Some(challenge) if kind && fields == 3 => {
+            Ok(ReplyBody::Json(json!({ "challenge": challenge })))
+        }
+        _ => Err(Refusal::Missing {
+            what: format!("header {SIGNATURE}, which only a challenge does without,"),
+        }),
+    }
+}
+
+fn token_of(event: &Value) -> &str {
+    let pointer = match event.get("header") {
+        Some(_) => "/header/token",
+        None => "/token",
+    };
+    text(event, pointer).unwrap_or_default()
+}
+
+fn wrong_token() -> Refusal {
+    Refusal::Mismatch {
+        what: "the token in the event".into(),
+    }
+}
+
+/// The text in an encrypted body. A plain body is refused, because a key is set.
+fn encrypted(body: &[u8]) -> Result<String, Refusal> {
+    text(&object(body)?, "/encrypt")
+        .map(str::to_owned)
+        .ok_or_else(|| Refusal::Missing {
+            what: "body field encrypt".into(),
+        })
+}
+
+fn object(body: &[u8]) -> Result<Value, Refusal> {
+    let value = read_json(body).ok().filter(Value::is_object);
+    value.ok_or_else(|| Refusal::Malformed {
+        what: "the event".into(),
+        why: "it is not a JSON object that names each key once",
+    })
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer)?.as_str()
+}

@@ -1,0 +1,107 @@
+//! The secrets of one app at an approval system. In: the configured text. Out: an [`EnvelopeKey`], or why
+//! the text is none.
+
+use base64::Engine as _;
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::inbound::scheme::MIN_KEY;
+use crate::inbound::template::SECRET_BASE64;
+
+use super::scheme::{EnvelopeScheme, EnvelopeSystem};
+
+/// The fewest characters of a token. The sender lets its administrator choose it.
+const MIN_TOKEN: usize = 16;
+const MAX_TOKEN: usize = 64;
+/// The length of DingTalk's and WeCom's keys: 32 bytes in base64, without the padding.
+const KEY_CHARS: usize = 43;
+
+/// Why a text is no secret of its scheme, and what to do.
+pub(in crate::inbound) type Unusable = (&'static str, &'static str);
+
+/// The secrets of one app.
+pub(in crate::inbound) struct EnvelopeKey {
+    /// DingTalk's and WeCom's token, which signs; Feishu's Verification Token, which each event repeats.
+    token: Option<SecretString>,
+    /// Feishu's Encrypt Key, which signs too.
+    encrypt_key: SecretString,
+    /// The 32 bytes of the AES key; empty for plain events.
+    cipher: SecretSlice<u8>,
+}
+
+impl EnvelopeKey {
+    /// Reads `TOKEN:KEY`. For Feishu also the Encrypt Key alone, or the token alone where events are
+    /// plain. `strict`: also refuses a short token or key.
+    pub(in crate::inbound) fn read(
+        scheme: EnvelopeScheme,
+        text: &str,
+        strict: bool,
+    ) -> Result<Self, Unusable> {
+        const PAIR: &str = "write the token, a colon, and the key, as the app's page shows them";
+        const SHORT: &str = "make a random one of 32 letters and digits at the sender";
+        let (token, key) = match (scheme.system, text.split_once(':')) {
+            (EnvelopeSystem::Feishu, _) if !scheme.encrypted => (Some(text), ""),
+            (EnvelopeSystem::Feishu, None) => (None, text),
+            (_, Some((token, key))) => (Some(token), key),
+            (_, None) => return Err(("is not TOKEN:KEY", PAIR)),
+        };
+        if let Some(token) = token {
+            let good = token.bytes().all(|b| b.is_ascii_alphanumeric());
+            if !good || !(1..=MAX_TOKEN).contains(&token.len()) {
+                return Err(("has a token that is not letters and digits", PAIR));
+            }
+            if strict && token.len() < MIN_TOKEN {
+                return Err(("has a token of fewer than 16 characters", SHORT));
+            }
+        }
+        let cipher = match scheme.system {
+            EnvelopeSystem::Feishu if !scheme.encrypted => Vec::new(),
+            EnvelopeSystem::Feishu if key.is_empty() => return Err(("has no Encrypt Key", PAIR)),
+            EnvelopeSystem::Feishu if strict && key.len() < MIN_KEY => {
+                return Err(("has an Encrypt Key of fewer than 24 characters", SHORT));
+            }
+            EnvelopeSystem::Feishu => Sha256::digest(key).to_vec(),
+            EnvelopeSystem::Dingtalk | EnvelopeSystem::Wecom => {
+                const NOT_43: &str = "has a key that is not 43 letters and digits";
+                let good = key.len() == KEY_CHARS && key.bytes().all(|b| b.is_ascii_alphanumeric());
+                let bytes = SECRET_BASE64.decode(key).ok().filter(|_| good);
+                bytes.ok_or((NOT_43, PAIR))?
+            }
+        };
+        Ok(Self {
+            token: token.map(SecretString::from),
+            encrypt_key: key.into(),
+            cipher: cipher.into(),
+        })
+    }
+
+    /// The token's text, empty if there is none.
+    pub(super) fn token(&self) -> &str {
+        self.token
+            .as_ref()
+            .map_or("", |token| token.expose_secret())
+    }
+
+    /// Feishu's Encrypt Key.
+    pub(super) fn encrypt_key(&self) -> &str {
+        self.encrypt_key.expose_secret()
+    }
+
+    /// The AES key.
+    pub(super) fn cipher(&self) -> &[u8] {
+        self.cipher.expose_secret()
+    }
+
+    /// Whether an event holds this app's token; true if the configuration names none.
+    pub(super) fn has_token(&self, presented: &str) -> bool {
+        match &self.token {
+            None => true,
+            Some(token) => {
+                let digest = |text: &str| Sha256::digest(text);
+                let (own, other) = (digest(token.expose_secret()), digest(presented));
+                own.ct_eq(&other).into()
+            }
+        }
+    }
+}

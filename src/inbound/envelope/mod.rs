@@ -1,0 +1,57 @@
+//! The schemes of approval systems that encrypt their events: Feishu and Lark, DingTalk, WeCom. In: keys
+//! of the source, headers, query and body of a request, now. Out: the decrypted event as JSON, with the
+//! reply that its sender expects, or the refusal. Checks the signature before it decrypts, so that the
+//! duration and the reply tell a stranger nothing about the plain text.
+
+mod addressed;
+mod cipher;
+mod feishu;
+mod key;
+mod opened;
+mod scheme;
+mod seal;
+mod seed;
+mod xml;
+
+#[cfg(test)]
+mod tests;
+
+use super::delivery::Headers;
+use super::refusal::Refusal;
+use super::replies::ReplyBody;
+use super::trace::Trace;
+
+pub(super) use key::EnvelopeKey;
+pub(super) use opened::{Checked, Opened};
+pub use scheme::{EnvelopeScheme, EnvelopeSystem};
+pub(super) use seal::seal;
+
+/// Verifies and decrypts one request.
+pub(super) fn open(
+    checked: &Checked<'_>,
+    headers: &Headers,
+    body: &[u8],
+    trace: &mut Trace,
+) -> Result<Opened, Refusal> {
+    match checked.scheme.system {
+        EnvelopeSystem::Feishu => feishu::open(checked, headers, body, trace),
+        EnvelopeSystem::Dingtalk | EnvelopeSystem::Wecom => {
+            addressed::open(checked, headers, body, trace)
+        }
+    }
+}
+
+/// Answers the request with which a system checks an address before it sends events; `None` for any
+/// other request. DingTalk's check is an event.
+pub(super) fn challenge(
+    checked: &Checked<'_>,
+    method: &str,
+    headers: &Headers,
+    body: &[u8],
+) -> Option<Result<ReplyBody, Refusal>> {
+    match (checked.scheme.system, method) {
+        (EnvelopeSystem::Feishu, "POST") => feishu::challenge(checked, headers, body),
+        (EnvelopeSystem::Wecom, "GET") => addressed::challenge(checked, headers),
+        _ => None,
+    }
+}

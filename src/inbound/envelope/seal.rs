@@ -1,0 +1,71 @@
+//! The sender's side, for test cases: encrypts and signs an event as its system does. In: scheme, key,
+//! receiver, event, now. Out: query, headers and body of the request.
+
+use serde_json::json;
+
+use crate::domain::Timestamp;
+
+use super::addressed;
+use super::cipher;
+use super::feishu;
+use super::key::EnvelopeKey;
+use super::scheme::{EnvelopeScheme, EnvelopeSystem};
+use super::seed::Seed;
+
+/// A request of an approval system.
+pub(in crate::inbound) struct Request {
+    pub(in crate::inbound) query: Vec<(String, String)>,
+    pub(in crate::inbound) headers: Vec<(String, String)>,
+    pub(in crate::inbound) body: Vec<u8>,
+}
+
+/// The request with this event; `None` only for a key of another scheme.
+pub(in crate::inbound) fn seal(
+    scheme: EnvelopeScheme,
+    key: &EnvelopeKey,
+    receiver: &str,
+    event: &[u8],
+    now: Timestamp,
+) -> Option<Request> {
+    let mut request = Request {
+        query: Vec::new(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: event.to_vec(),
+    };
+    let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        pairs.iter().map(owned).collect()
+    };
+    let seconds = now.as_second().to_string();
+    match scheme.system {
+        EnvelopeSystem::Feishu if !scheme.encrypted => {}
+        EnvelopeSystem::Feishu => {
+            let seed = Seed::of(key, event, now)?;
+            let encrypted = cipher::seal(key.cipher(), &seed.random, event)?;
+            request.body = json!({ "encrypt": encrypted }).to_string().into_bytes();
+            let signature = feishu::signature_of(key, &seconds, &seed.nonce, &request.body);
+            request.headers.extend(pairs(&[
+                (feishu::TIME, &seconds),
+                (feishu::NONCE, &seed.nonce),
+                (feishu::SIGNATURE, &signature),
+            ]));
+        }
+        EnvelopeSystem::Dingtalk | EnvelopeSystem::Wecom => {
+            let time = match scheme.system {
+                EnvelopeSystem::Wecom => seconds,
+                _ => now.as_millisecond().to_string(),
+            };
+            let seed = Seed::of(key, event, now)?;
+            let sealed = addressed::seal(key, &seed, (&time, &seed.nonce), event, receiver)?;
+            request.body = json!({ "encrypt": sealed.encrypted })
+                .to_string()
+                .into_bytes();
+            request.query = pairs(&[
+                ("msg_signature", &sealed.signature),
+                ("timestamp", &time),
+                ("nonce", &seed.nonce),
+            ]);
+        }
+    }
+    Some(request)
+}

@@ -1,0 +1,27 @@
+//! The random bytes of what is encrypted here. Verification is pure, so they are a digest of the key, of
+//! the text and of the time: strangers cannot know them, and no two texts share them.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::Timestamp;
+
+use super::key::EnvelopeKey;
+
+pub(super) struct Seed {
+    pub(super) random: [u8; 16],
+    pub(super) nonce: String,
+}
+
+impl Seed {
+    pub(super) fn of(key: &EnvelopeKey, text: &[u8], now: Timestamp) -> Option<Self> {
+        let mut hash = Sha256::new();
+        for part in [key.cipher(), text, &now.as_nanosecond().to_be_bytes()] {
+            hash.update(part);
+        }
+        let digest = hash.finalize();
+        Some(Self {
+            random: *digest.first_chunk()?,
+            nonce: hex::encode(digest.last_chunk::<8>()?),
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! WeCom's XML as JSON. In: bytes. Out: the object in `<xml>`: an element with elements in it is an
+//! object, any other a text, and a repeated one an array. The pull parser of quick-xml, which the
+//! journal's object stores bring along, expands nothing by itself; this reader refuses whatever WeCom does
+//! not write: document types, entities, processing instructions, attributes, text between elements.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+use serde_json::{Map, Value};
+
+use crate::inbound::refusal::Refusal;
+
+/// WeCom's events are 7 deep.
+const MAX_DEPTH: usize = 32;
+
+/// An element that is not closed yet.
+#[derive(Default)]
+struct Open {
+    name: String,
+    fields: Map<String, Value>,
+    text: String,
+}
+
+pub(super) fn read(bytes: &[u8]) -> Result<Value, Refusal> {
+    let text = std::str::from_utf8(bytes).map_err(|_| refused("it is not UTF-8"))?;
+    let mut reader = Reader::from_str(text);
+    // The first entry is the document itself.
+    let mut open = vec![Open::default()];
+    loop {
+        let event = reader.read_event().map_err(|_| refused("it is not XML"))?;
+        match event {
+            Event::Start(start) if open.len() <= MAX_DEPTH => open.push(Open {
+                name: name(&start)?,
+                ..Open::default()
+            }),
+            Event::Start(_) => return Err(refused("it is nested too deeply")),
+            Event::End(_) => close(&mut open)?,
+            Event::Empty(start) => {
+                let name = name(&start)?;
+                add(&mut open, name, Value::String(String::new()));
+            }
+            Event::Text(text) => append(&mut open, text.decode().ok().as_deref())?,
+            Event::CData(text) => append(&mut open, text.decode().ok().as_deref())?,
+            Event::Decl(_) => {}
+            Event::Eof => break,
+            Event::DocType(_) | Event::GeneralRef(_) => {
+                return Err(refused("it has a document type or an entity"));
+            }
+            Event::PI(_) | Event::Comment(_) => return Err(refused("it has an instruction")),
+        }
+    }
+    let [document] = open.as_mut_slice() else {
+        return Err(refused("an element is not closed"));
+    };
+    let root = document.fields.remove("xml").filter(Value::is_object);
+    let alone = document.fields.is_empty() && document.text.trim().is_empty();
+    root.filter(|_| alone)
+        .ok_or_else(|| refused("it is not one element `xml` with elements in it"))
+}
+
+fn name(start: &BytesStart<'_>) -> Result<String, Refusal> {
+    if !start.attributes_raw().trim_ascii().is_empty() {
+        return Err(refused("an element has attributes"));
+    }
+    String::from_utf8(start.name().as_ref().to_vec()).map_err(|_| refused("it is not UTF-8"))
+}
+
+fn append(open: &mut [Open], text: Option<&str>) -> Result<(), Refusal> {
+    let text = text.ok_or_else(|| refused("it is not UTF-8"))?;
+    if let Some(last) = open.last_mut() {
+        last.text.push_str(text);
+    }
+    Ok(())
+}
+
+fn close(open: &mut Vec<Open>) -> Result<(), Refusal> {
+    let Some(Open { name, fields, text }) = open.pop().filter(|_| !open.is_empty()) else {
+        return Err(refused("it closes an element that is not open"));
+    };
+    let value = match fields.is_empty() {
+        true => Value::String(text),
+        false if text.trim().is_empty() => Value::Object(fields),
+        false => return Err(refused("there is text between elements")),
+    };
+    add(open, name, value);
+    Ok(())
+}
+
+fn add(open: &mut [Open], name: String, value: Value) {
+    let Some(last) = open.last_mut() else { return };
+    match last.fields.get_mut(&name) {
+        Some(Value::Array(values)) => values.push(value),
+        Some(first) => {
+            let values = vec![first.take(), value];
+            *first = Value::Array(values);
+        }
+        None => drop(last.fields.insert(name, value)),
+    }
+}
+
+fn refused(why: &'static str) -> Refusal {
+    Refusal::Malformed {
+        what: "the XML".into(),
+        why,
+    }
+}

@@ -1,0 +1,48 @@
+//! What an approval system announces: a verified event that names an instance, which the program then
+//! fetches. The event is kept, because the process that received it may end before the instance is read.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Received;
+use crate::domain::{Identity, SourceName, Timestamp};
+
+/// A verified event that names an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The source that authenticated it.
+    pub source: SourceName,
+    /// The source's scheme.
+    pub scheme: String,
+    /// The id that the event has for its sender; the stream is named after it.
+    pub delivery_id: String,
+    /// The configured secret that verified it, as in a request's record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_fingerprint: Option<String>,
+    /// What was received, and what is to read it.
+    #[serde(flatten)]
+    pub received: Received,
+    /// The event, decrypted, without the app's token.
+    pub event: Value,
+}
+
+/// An attempt to fetch the instance that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedFetch {
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// The reason, for people.
+    pub why: String,
+    /// The earliest next attempt.
+    pub not_before: Timestamp,
+}
+
+/// The end of an announcement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// The requests that the instance led to, each with a stream of its own.
+    pub requests: Vec<Identity>,
+    /// Why it led to none, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}

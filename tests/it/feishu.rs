@@ -1,0 +1,289 @@
+//! Approvals in Feishu, against a stand-in of its API: the event is on record and answered at once, the
+//! instance is fetched as due work, and the instance decides.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sharehook::app::{Answer, Ending, Reply};
+use sharehook::domain::Status;
+
+use crate::support::feishu::{self, APP_SECRET, CODE, DEFINITION, Feishu, SECRET};
+use crate::support::process::Process;
+use crate::support::service::Site;
+use crate::support::store::Break;
+use crate::support::{BLUEPRINT, World, deadline, http};
+
+const SHARED: [&str; 2] = ["700000000011", "700000000012"];
+
+async fn world(api: &Feishu) -> World {
+    let mut world = World::new().await;
+    world.set_variable("FEISHU_ENCRYPT_KEY", SECRET);
+    world.set_variable("FEISHU_APP_SECRET", APP_SECRET);
+    // The sample's source, with the stand-in's address.
+    let file = world.folder.path().join("sharehook.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let listed = format!("definitions = [\"{DEFINITION}\"]");
+    assert!(text.contains(&listed));
+    let text = text.replace(&listed, &format!("{listed}, url = \"{}\"", api.url));
+    std::fs::write(file, text).unwrap();
+    world.configure("");
+    world.reset().await;
+    world
+}
+
+/// Delivers an event of this id; `change` is over the fields of its inner part.
+async fn receive(world: &World, id: &str, change: Value) -> (Ending, Answer) {
+    let event = feishu::event(id, change, world.now());
+    let delivery = feishu::delivery(&event, world.now());
+    match world.app.receive(delivery, deadline()).await {
+        Reply::Answers(mut answers) if answers.len() == 1 => answers.remove(0),
+        other => panic!("not one answer: {other:?}"),
+    }
+}
+
+/// The types of all records of the journal.
+async fn records(world: &World) -> Vec<String> {
+    let mut all = Vec::new();
+    for stream in world.journal.streams().await.unwrap() {
+        let history = world.journal.read(stream).await.unwrap().unwrap();
+        for stored in history.records {
+            let record = serde_json::to_value(&stored.record).unwrap();
+            let text = record.to_string();
+            assert!(!text.contains(feishu::VERIFICATION_TOKEN), "{text}");
+            all.push(record["event"]["type"].as_str().unwrap().to_owned());
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn an_approved_instance_shares_what_its_form_says_and_acts_once() {
+    let api = Feishu::start().await;
+    let world = world(&api).await;
+    api.put(json!({}));
+    let (ending, answer) = receive(&world, "e1", json!({})).await;
+    assert_eq!((ending, answer.status), (Ending::Pending, Status::Pending));
+    assert_eq!(api.calls(), (0, 0), "nothing is fetched before the answer");
+    assert_eq!(world.has(BLUEPRINT), [""; 0]);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    assert_eq!(api.calls(), (1, 1));
+    // The same event, and another event about the same approval, encrypted anew.
+    let (_, again) = receive(&world, "e1", json!({})).await;
+    assert!(again.duplicate);
+    receive(&world, "e2", json!({})).await;
+    world.sweep().await;
+    world.sweep().await;
+    assert!(world.effects().values().all(|times| *times == 1));
+    assert_eq!(api.calls(), (1, 2), "the token is kept");
+    let types = records(&world).await;
+    let count = |name: &str| types.iter().filter(|kind| *kind == name).count();
+    let counts = ["received", "settled", "opened", "conflict"].map(count);
+    assert_eq!(counts, [2, 2, 1, 0], "{types:?}");
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_other_event_is_answered_and_ignored() {
+    let api = Feishu::start().await;
+    let world = world(&api).await;
+    api.put(json!({}));
+    for change in [
+        json!({"status": "PENDING"}),
+        json!({"status": "REJECTED"}),
+        json!({"status": "REVERTED", "operate_time": 1}),
+        json!({"approval_code": "ANOTHER-DEFINITION"}),
+        json!({"instance_code": "../../users"}),
+        json!({"type": "approval_task"}),
+    ] {
+        let (ending, answer) = receive(&world, "e1", change.clone()).await;
+        assert_eq!(
+            (ending, answer.status),
+            (Ending::Done, Status::Ignored),
+            "{change}"
+        );
+    }
+    world.sweep().await;
+    assert_eq!((api.calls(), records(&world).await.len()), ((0, 0), 0));
+}
+
+#[tokio::test]
+async fn an_instance_that_does_not_confirm_its_event_shares_nothing() {
+    let api = Feishu::start().await;
+    let mut world = world(&api).await;
+    let pass = |who: &str, at: &str| json!({"type": "PASS", "create_time": at, "user_id": who, "open_id": ""});
+    let start = json!({"type": "START", "create_time": "1", "user_id": "wujunjie", "open_id": ""});
+    for (change, ends) in [
+        (json!({"instance_code": "ANOTHER"}), "settled"),
+        (json!({"approval_code": "ANOTHER"}), "settled"),
+        (json!({"status": "REJECTED"}), "settled"),
+        (json!({"status": "PENDING"}), "fetch_failed"),
+        (json!({"reverted": true}), "settled"),
+        (json!({"reverted_instance_code": "A"}), "settled"),
+        (json!({"form": "[]"}), "settled"),
+        // Nobody approved it; the applicant did; who did, approved what was sent back since.
+        (json!({"timeline": []}), "opened"),
+        (
+            json!({"timeline": [start, {"type": "AUTO_PASS", "create_time": "2", "user_id": "", "open_id": ""}]}),
+            "opened",
+        ),
+        (json!({"timeline": [pass("wujunjie", "2")]}), "opened"),
+        (
+            json!({"timeline": [pass("wangxiaoming", "2"), {"type": "ROLLBACK", "create_time": "3", "user_id": "x", "open_id": ""}]}),
+            "opened",
+        ),
+    ] {
+        world.reset().await;
+        api.put(change.clone());
+        receive(&world, "e1", json!({})).await;
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), [""; 0], "{change}");
+        let types = records(&world).await;
+        assert!(types.contains(&ends.to_owned()), "{change}: {types:?}");
+        assert_eq!(
+            types.contains(&"opened".to_owned()),
+            ends == "opened",
+            "{change}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_cannot_be_read_for_an_hour_is_shared_later() {
+    let api = Feishu::start().await;
+    let world = world(&api).await;
+    api.put(json!({}));
+    api.fail(Some(1_395_001));
+    receive(&world, "e1", json!({})).await;
+    for _ in 0..60 {
+        world.sweep().await;
+        world.advance(60);
+    }
+    assert_eq!(world.has(BLUEPRINT), [""; 0]);
+    let reads = api.calls().1;
+    assert!((5..=12).contains(&reads), "{reads} reads in an hour");
+    api.fail(None);
+    world.advance(900);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_for_a_day_is_given_up_on_record() {
+    let api = Feishu::start().await;
+    let world = world(&api).await;
+    receive(&world, "e1", json!({})).await;
+    world.sweep().await;
+    world.advance(25 * 3_600);
+    world.sweep().await;
+    api.put(json!({}));
+    world.advance(3_600);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), [""; 0]);
+    assert!(records(&world).await.contains(&"settled".to_owned()));
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_accepted_is_replaced_at_once() {
+    let api = Feishu::start().await;
+    let world = world(&api).await;
+    api.put(json!({}));
+    receive(&world, "e1", json!({"instance_code": "NOT-THERE"})).await;
+    world.sweep().await;
+    api.expire_tokens();
+    receive(&world, "e2", json!({})).await;
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+}
+
+/// Stops the process at every write of the journal; Feishu repeats what was not answered, and sweeps go on.
+#[tokio::test]
+async fn whoever_is_killed_anywhere_goes_on_and_shares_once() {
+    let api = Feishu::start().await;
+    let mut world = world(&api).await;
+    api.put(json!({}));
+    let mut met = 0;
+    for how in [Break::CrashBefore, Break::CrashAfter] {
+        for nth in 0.. {
+            assert!(nth < 60, "the scenario does not end");
+            world.reset().await;
+            world.fuse.arm(nth, how);
+            for _ in 0..3 {
+                let stopped = tokio::select! {
+                    () = async {
+                        receive(&world, "e1", json!({})).await;
+                        world.sweep().await;
+                    } => false,
+                    () = world.fuse.crashed() => true,
+                };
+                if stopped {
+                    world.restart();
+                }
+                world.advance(300);
+            }
+            let undisturbed = !world.fuse.met();
+            assert_eq!(world.has(BLUEPRINT), SHARED, "{how:?} {nth}");
+            assert!(
+                world.effects().values().all(|times| *times == 1),
+                "{how:?} {nth}"
+            );
+            world.verify().await.unwrap();
+            if undisturbed {
+                break;
+            }
+            met += 1;
+        }
+    }
+    assert!(met >= 12, "only {met} places");
+}
+
+#[tokio::test]
+async fn a_server_answers_at_once_while_the_api_is_slow() {
+    let api = Feishu::start().await;
+    api.put(json!({}));
+    api.slow(Duration::from_secs(5));
+    let source = api.source();
+    let options = sharehook_sandbox::SandboxOptions::seeded(sharehook::clock::system_now);
+    let site = Site::new(options, |folder| {
+        let file = folder.join("sharehook.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, format!("{text}\n{source}")).unwrap();
+    })
+    .await;
+    let mut command = site.command();
+    command.env("FEISHU_ENCRYPT_KEY", SECRET);
+    command.env("FEISHU_APP_SECRET", APP_SECRET);
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    let process = Process::serving(&mut command);
+    let now = sharehook::clock::system_now();
+    let (headers, body) = feishu::sealed(&feishu::event("e1", json!({}), now), now);
+    let names = [
+        "content-type",
+        "x-lark-signature",
+        "x-lark-request-timestamp",
+        "x-lark-request-nonce",
+    ];
+    let headers: Vec<(String, String)> = names
+        .map(|name| {
+            (
+                name.to_owned(),
+                headers.one(name).unwrap().unwrap().to_owned(),
+            )
+        })
+        .into();
+    let begun = Instant::now();
+    let answer = http::send(&process.url, "POST", "/hooks/feishu", &headers, body)
+        .await
+        .unwrap();
+    let took = begun.elapsed();
+    assert_eq!((answer.status, answer.body), (200, json!({})));
+    assert!(took < Duration::from_millis(300), "{took:?}");
+    for _ in 0..200 {
+        if site.blueprint_accounts(BLUEPRINT) == SHARED {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{CODE} was not shared");
+}

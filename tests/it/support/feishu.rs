@@ -1,0 +1,166 @@
+//! A stand-in for Feishu's API: the app's token, and instances. It checks the app's secret and the token
+//! as the documentation says, counts its calls, and fails when the test says so.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::routing::{get, post};
+use axum::{Router, body::Bytes};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sharehook::app::{Delivery, Headers, Via};
+use sharehook::domain::Timestamp;
+use sharehook::inbound::{SchemeSpec, seal};
+use tokio::net::TcpListener;
+
+pub(crate) const APP_ID: &str = "cli_a0000000000000ff";
+pub(crate) const APP_SECRET: &str = "an-app-secret-for-tests-only-0001";
+pub(crate) const SECRET: &str = "aVerificationToken00000000000001:an-encrypt-key-for-tests-0001";
+pub(crate) const DEFINITION: &str = "7C468A54-8745-2245-9675-08B7C63E7A85";
+pub(crate) const CODE: &str = "81D31358-93AF-92D6-7425-01A5D67C4E71";
+pub(crate) const VERIFICATION_TOKEN: &str = "aVerificationToken00000000000001";
+
+#[derive(Debug, Default)]
+struct Kept {
+    instances: BTreeMap<String, Value>,
+    tokens: u32,
+    reads: u32,
+    /// The next reads answer with this code instead.
+    failing: Option<i64>,
+    pause: Duration,
+}
+
+/// A running stand-in. It ends with the test's runtime.
+pub(crate) struct Feishu {
+    pub(crate) url: String,
+    kept: Arc<Mutex<Kept>>,
+}
+
+type Shared = Arc<Mutex<Kept>>;
+
+impl Feishu {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let kept = Shared::default();
+        let token_path = "/open-apis/auth/v3/tenant_access_token/internal";
+        let router = Router::new()
+            .route(token_path, post(token))
+            .route("/open-apis/approval/v4/instances/{code}", get(instance))
+            .with_state(Arc::clone(&kept));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, kept }
+    }
+
+    /// The instance of the sample event, with `change` over its fields.
+    pub(crate) fn put(&self, change: Value) {
+        let mut instance = sample()["instance"].clone();
+        for (name, value) in change.as_object().unwrap() {
+            instance[name] = value.clone();
+        }
+        let mut kept = self.kept.lock().unwrap();
+        kept.instances.insert(CODE.to_owned(), instance);
+    }
+
+    /// From now on each read answers with this code of Feishu's, until `None`.
+    pub(crate) fn fail(&self, code: Option<i64>) {
+        self.kept.lock().unwrap().failing = code;
+    }
+
+    /// From now on every answer takes so long.
+    pub(crate) fn slow(&self, pause: Duration) {
+        self.kept.lock().unwrap().pause = pause;
+    }
+
+    /// Forgets the tokens that it gave.
+    pub(crate) fn expire_tokens(&self) {
+        self.kept.lock().unwrap().tokens += 100;
+    }
+
+    /// Calls for a token, and for an instance.
+    pub(crate) fn calls(&self) -> (u32, u32) {
+        let kept = self.kept.lock().unwrap();
+        (kept.tokens % 100, kept.reads)
+    }
+
+    /// The table of a source that fetches here.
+    pub(crate) fn source(&self) -> String {
+        format!(
+            "[[source]]\nname = \"feishu\"\nscheme = \"feishu\"\nsecrets = [\"env:FEISHU_ENCRYPT_KEY\"]\nmap = \"feishu\"\n\
+             fetch = {{ preset = \"feishu\", app_id = \"{APP_ID}\", app_secret = \"env:FEISHU_APP_SECRET\", \
+             definitions = [\"{DEFINITION}\"], url = \"{}\" }}\n",
+            self.url
+        )
+    }
+}
+
+/// The event and the instance of the repository's sample.
+pub(crate) fn sample() -> Value {
+    serde_json::from_str(include_str!("../../../events/body-feishu-approved.json")).unwrap()
+}
+
+/// An event as Feishu sends it at `now`; `change` is over the fields of its inner part.
+pub(crate) fn event(id: &str, change: Value, now: Timestamp) -> Value {
+    let mut event = sample()["event"].clone();
+    event["uuid"] = id.into();
+    event["token"] = VERIFICATION_TOKEN.into();
+    event["ts"] = format!("{}.962266", now.as_second()).into();
+    for (name, value) in change.as_object().unwrap() {
+        event["event"][name] = value.clone();
+    }
+    event
+}
+
+/// The request around an event, encrypted and signed.
+pub(crate) fn sealed(event: &Value, now: Timestamp) -> (Headers, bytes::Bytes) {
+    let spec: SchemeSpec = "feishu".parse().unwrap();
+    let secret = SecretString::from(SECRET);
+    let body = event.to_string().into_bytes();
+    seal(&spec, &secret, &[], body, "", now).unwrap()
+}
+
+pub(crate) fn delivery(event: &Value, now: Timestamp) -> Delivery {
+    let (headers, body) = sealed(event, now);
+    Delivery {
+        source: "feishu".parse().unwrap(),
+        via: Via::Http(headers),
+        body,
+    }
+}
+
+async fn token(State(kept): State<Shared>, body: Bytes) -> String {
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if body != json!({"app_id": APP_ID, "app_secret": APP_SECRET}) {
+        return json!({"code": 10_014, "msg": "app secret invalid"}).to_string();
+    }
+    let mut kept = kept.lock().unwrap();
+    kept.tokens += 1;
+    let token = format!("t-{}", kept.tokens);
+    json!({"code": 0, "msg": "ok", "tenant_access_token": token, "expire": 7_200}).to_string()
+}
+
+async fn instance(
+    State(kept): State<Shared>,
+    Path(code): Path<String>,
+    headers: HeaderMap,
+) -> String {
+    let pause = kept.lock().unwrap().pause;
+    tokio::time::sleep(pause).await;
+    let mut kept = kept.lock().unwrap();
+    kept.reads += 1;
+    let bearer = format!("Bearer t-{}", kept.tokens);
+    if headers["authorization"] != bearer.as_str() {
+        return json!({"code": 99_991_663, "msg": "Invalid access token for authorization."})
+            .to_string();
+    }
+    if let Some(code) = kept.failing {
+        return json!({"code": code, "msg": "try again"}).to_string();
+    }
+    match kept.instances.get(&code) {
+        Some(instance) => json!({"code": 0, "msg": "success", "data": instance}).to_string(),
+        None => json!({"code": 1_390_003, "msg": "instance code not found"}).to_string(),
+    }
+}
