@@ -188,10 +188,12 @@ async fn what_cannot_be_read_for_a_day_is_given_up_on_record() {
 async fn a_token_that_is_not_accepted_is_replaced_at_once() {
     let api = Feishu::start().await;
     let world = world(&api).await;
-    api.put(json!({}));
-    receive(&world, "e1", json!({"instance_code": "NOT-THERE"})).await;
+    // A read that succeeds, so that the token is kept.
+    api.put(json!({"status": "PENDING"}));
+    receive(&world, "e1", json!({})).await;
     world.sweep().await;
     api.expire_tokens();
+    api.put(json!({}));
     receive(&world, "e2", json!({})).await;
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
