@@ -10,6 +10,7 @@ use sharehook_sandbox::{Batch, Behaviour, Fault, SANDBOX_SECRET_ID, SANDBOX_SECR
 use tokio::task::JoinSet;
 
 use crate::support::cloud::{BLUEPRINT, IMAGE, Setup, deliver, ticket, unlimited};
+use crate::support::process::Finish as _;
 
 fn account(n: usize) -> String {
     format!("{}", 700_000_000_000 + n)
@@ -286,7 +287,7 @@ async fn a_queue_batch_shares_its_calls() {
         command
             .env("TENCENTCLOUD_SECRET_ID", SANDBOX_SECRET_ID)
             .env("TENCENTCLOUD_SECRET_KEY", SANDBOX_SECRET_KEY);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        let output = tokio::task::spawn_blocking(move || command.finish())
             .await
             .unwrap();
         let told = String::from_utf8_lossy(&output.stdout).into_owned();

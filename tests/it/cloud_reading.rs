@@ -12,6 +12,7 @@ use sharehook_sandbox::{
 };
 
 use crate::support::cloud::{BLUEPRINT, IMAGE, REGION};
+use crate::support::process::Finish as _;
 
 fn script(arguments: &[&str]) -> Command {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/real-cloud");
@@ -36,7 +37,7 @@ fn script(arguments: &[&str]) -> Command {
 }
 
 async fn run(mut command: Command) -> Output {
-    tokio::task::spawn_blocking(move || command.output().unwrap())
+    tokio::task::spawn_blocking(move || command.finish())
         .await
         .unwrap()
 }

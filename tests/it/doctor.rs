@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::support::copy_policy;
-use crate::support::process::{Process, program};
+use crate::support::process::{Finish as _, Process, program};
 use crate::support::{sandbox_keys, variables};
 
 /// A configuration for the sandbox at `cloud`, with a target that listens at `notify`.
@@ -23,7 +23,7 @@ fn configured(folder: &Path, cloud: &str, notify: &str) {
 
 /// The exit code, and each finding's check with its health and text.
 fn examined(command: &mut Command) -> (Option<i32>, Vec<(String, String, String)>) {
-    let output = command.args(["doctor", "--json"]).output().unwrap();
+    let output = command.args(["doctor", "--json"]).finish();
     let text = String::from_utf8(output.stdout).unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     let findings: Value = serde_json::from_str(&text).expect(&error);

@@ -7,7 +7,7 @@ use std::process::Output;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::support::process::{Process, program};
+use crate::support::process::{Finish as _, Printed, Process, program};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// A request, named ID, for an account on no list.
@@ -71,7 +71,7 @@ impl Site {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        program(self.path()).args(args).output().unwrap()
+        program(self.path()).args(args).finish()
     }
 
     /// Standard output of a command that must succeed.
@@ -135,7 +135,7 @@ fn a_journal_is_sealed_and_checked_by_somebody_who_has_only_the_public_key() {
             "--checkpoint",
         ];
         let mut command = program(auditor.path());
-        command.args(args).arg(&kept).output().unwrap()
+        command.args(args).arg(&kept).finish()
     };
     assert_eq!(verify(&key).status.code(), Some(0));
     assert_eq!(verify("acme/journal+00000000+AAAA").status.code(), Some(64));
@@ -328,8 +328,7 @@ fn check_warns_of_a_place_that_nothing_seals() {
             .env("SHAREHOOK_JOURNAL", journal)
             .env("SHAREHOOK_SEAL_KEY", key)
             .arg("check")
-            .output()
-            .unwrap();
+            .finish();
         assert!(output.status.success(), "{journal}");
         String::from_utf8(output.stdout).unwrap()
     };
@@ -560,7 +559,7 @@ fn an_export_holds_every_record_in_each_form_and_says_what_it_could_not_read() {
 /// `serve` with a source that takes native requests with a static token.
 struct Server {
     process: Process,
-    lines: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+    lines: Printed,
 }
 
 impl Server {

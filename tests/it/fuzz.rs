@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sharehook_sandbox::SandboxOptions;
 
+use crate::support::process::Finish as _;
 use crate::support::service::{self, Site};
 use mutate::{Dice, mutated};
 use targets::TARGETS;
@@ -78,7 +79,7 @@ fn journal() -> [Vec<Vec<u8>>; 3] {
     let mut prove = site.command();
     prove.env("JIRA_SECRET", "local-jira-secret-for-a-laptop-only");
     let proof = prove.args(["audit", "prove", "SHARE-101/31001"]);
-    let proof = proof.output().unwrap().stdout;
+    let proof = proof.finish().stdout;
     let journal = site.folder.path().join("journal");
     let streams = fs::read_dir(journal.join("requests")).unwrap();
     let stream = |folder: PathBuf| read(&folder).join(&0);

@@ -12,6 +12,7 @@ use aws_lambda_events::sns::SnsEvent;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
+use crate::support::process::Finish as _;
 use crate::support::service::{QUEUE_ARN, STRANGER, Service, Site, event, now, request};
 
 fn status(answer: &Value) -> (u64, Value) {
@@ -341,8 +342,7 @@ async fn a_pending_message_is_done_with() {
         let done = site
             .command()
             .args(["requests", id.as_str().unwrap(), "--json"])
-            .output()
-            .unwrap();
+            .finish();
         let answer: Value = serde_json::from_slice(&done.stdout).unwrap();
         answer["status"].clone()
     };

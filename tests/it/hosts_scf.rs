@@ -111,8 +111,8 @@ impl Function {
                 ),
                 ("TENCENTCLOUD_SESSIONTOKEN", "scf-session-token"),
             ])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut function = Self {
             site,
             _process: Process::start(&mut command),

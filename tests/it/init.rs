@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::http::send;
-use crate::support::process::{Process, program};
+use crate::support::process::{Finish as _, Process, program};
 
 /// The sources of the sample configuration.
 const SOURCES: [&str; 17] = [
@@ -41,8 +41,7 @@ fn env_of(folder: &Path) -> BTreeMap<String, String> {
 
 fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = program(folder);
-    let output = command.args(arguments).envs(env_of(folder)).output();
-    let output = output.unwrap();
+    let output = command.args(arguments).envs(env_of(folder)).finish();
     let text = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(text).unwrap())
 }

@@ -6,7 +6,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::support::process::program;
+use crate::support::process::{Finish as _, program};
 use crate::support::{BLUEPRINT, CVM_IMAGE, Place, World, request};
 
 /// A journal in a folder: a share with a long reason, one with a long id, and a denial.
@@ -34,7 +34,7 @@ fn run(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
         status,
         stdout,
         stderr,
-    } = program(folder).args(args).output().unwrap();
+    } = program(folder).args(args).finish();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code(), text(stdout), text(stderr))
 }

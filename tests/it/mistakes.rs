@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::process::program;
+use crate::support::process::{Finish as _, program};
 
 #[derive(Deserialize)]
 struct Book {
@@ -74,7 +74,7 @@ fn check(book: &Book, mistake: Option<&Mistake>, arguments: &[&str]) -> (Option<
     let (folder, variables) = made(book, mistake);
     let mut command = program(folder.path());
     let output = command.arg("check").args(arguments).envs(variables);
-    let output = output.output().unwrap();
+    let output = output.finish();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     (
         output.status.code(),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sharehook::domain::Timestamp;
 use sharehook_sandbox::{InboxAnswer, Letter};
 
+use crate::support::secrets;
 use crate::support::store::Break;
 use crate::support::{ACCOUNTS, Place, STRANGER, World, request};
 
@@ -15,7 +16,7 @@ pub(crate) const SECRET: &str = "whsec_dGVzdC1vbmx5LW5vdGlmeS1zZWNyZXQtMDEyMzQ1N
 /// A world that notifies the inbox of its sandbox; `more` is written into its `[[notify]]`.
 pub(crate) async fn world(place: Place<'_>, more: &str) -> World {
     let mut world = World::with(place, |_| ()).await;
-    std::fs::write(world.folder.path().join("notify.secret"), SECRET).unwrap();
+    secrets::write(&world.folder.path().join("notify.secret"), SECRET);
     let url = world.cloud.url();
     world.configure(&format!(
         "[limits]\nnotice = \"3d\"\n\n[[notify]]\nname = \"desk\"\npreset = \"webhook\"\n\

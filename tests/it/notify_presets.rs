@@ -7,6 +7,7 @@ use sharehook::app::{Delivery, Via};
 use sharehook::inbound::{Headers, SchemeName, SchemeSpec, sign};
 
 use crate::support::desk::{Desk, Meaning, Seen};
+use crate::support::secrets;
 use crate::support::{ACCOUNTS, STRANGER, World, deadline, request};
 
 /// An id that is markup, mention or command somewhere.
@@ -268,7 +269,7 @@ fn opsgenie(seen: &Seen) -> Meaning {
 
 async fn world(preset: &str, settings: &str, desk: &Desk) -> World {
     let mut world = World::new().await;
-    std::fs::write(world.folder.path().join("token"), TOKEN).unwrap();
+    secrets::write(&world.folder.path().join("token"), TOKEN);
     let url = &desk.url;
     world.configure(&format!(
         "[[notify]]\nname = \"desk\"\npreset = \"{preset}\"\nurl = \"{url}\"\n\

@@ -11,6 +11,7 @@ use sharehook_sandbox::{InboxAnswer, SandboxOptions};
 use crate::notify::SECRET;
 use crate::support::http::send;
 use crate::support::process::{Process, signed};
+use crate::support::secrets;
 use crate::support::service::{NATIVE_SECRET, Site};
 use crate::support::{ACCOUNTS, request};
 
@@ -25,7 +26,7 @@ async fn site() -> Site {
          secret = \"file:notify.secret\"\n"
     );
     std::fs::write(file, text + &notify).unwrap();
-    std::fs::write(site.folder.path().join("notify.secret"), SECRET).unwrap();
+    secrets::write(&site.folder.path().join("notify.secret"), SECRET);
     site
 }
 

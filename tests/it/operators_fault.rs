@@ -8,6 +8,7 @@ use sharehook::app::{Ending, RequestState};
 use sharehook::domain::{ResultKind, Status};
 use sharehook_sandbox::SandboxOptions;
 
+use crate::support::process::Finish as _;
 use crate::support::service::{Site, now, request as ticket};
 use crate::support::{ACCOUNTS, BLUEPRINT, World, deadline, request};
 
@@ -26,10 +27,7 @@ fn invoke(site: &Site, with_key: bool, request: &Value) -> Value {
         command.env_remove("TENCENTCLOUD_SECRET_ID");
         command.env_remove("TENCENTCLOUD_SECRET_KEY");
     }
-    let done = command
-        .args(["invoke", "event.json", "--json"])
-        .output()
-        .unwrap();
+    let done = command.args(["invoke", "event.json", "--json"]).finish();
     serde_json::from_slice(&done.stdout).unwrap()
 }
 

@@ -16,6 +16,7 @@ use sharehook_sandbox::SandboxOptions;
 
 use crate::support::http::send;
 use crate::support::process::{Process, signed};
+use crate::support::secrets;
 use crate::support::service::{NATIVE_SECRET, Site, request};
 
 const FIRST: &str = "test-only-rotating-token-0123456789-a";
@@ -105,7 +106,7 @@ fn find<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rules_change_under_load_and_each_decision_names_its_digest() {
     let site = Site::new(SandboxOptions::seeded(system_now), |folder| {
-        std::fs::write(folder.join("token"), FIRST).unwrap();
+        secrets::write(&folder.join("token"), FIRST);
         add(
             folder,
             "[[source]]\nname = \"rotating\"\nscheme = \"token\"\nsecrets = [\"file:token\"]\n",
@@ -126,7 +127,7 @@ async fn rules_change_under_load_and_each_decision_names_its_digest() {
 
     // A secret is rotated: 403 is the policy's answer to an authenticated source that it does not know.
     assert_eq!(token(&url, "rotating", FIRST, "t-1").await, 403);
-    std::fs::write(folder.join("token"), SECOND).unwrap();
+    secrets::write(&folder.join("token"), SECOND);
     assert_eq!(token(&url, "rotating", SECOND, "t-2").await, 403);
     assert_eq!(token(&url, "rotating", FIRST, "t-3").await, 401);
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
 
-use crate::support::process::signed;
+use crate::support::process::{Finish as _, signed};
 use crate::support::service::{NATIVE_SECRET, Service, Site, event, request};
 
 /// Adds settings to the first source, `native`, or to the one with this scheme.
@@ -123,7 +123,7 @@ async fn on_a_function_host_the_sweep_continues_what_the_answer_left() {
         tokio::time::sleep(Duration::from_millis(250)).await;
         let mut sweep = site.command();
         sweep.env("JIRA_SECRET", "local-jira-secret-for-a-laptop-only");
-        let swept = sweep.args(["sweep", "--json"]).output().unwrap();
+        let swept = sweep.args(["sweep", "--json"]).finish();
         assert!(swept.status.success(), "{swept:?}");
         let shown = site.run(&["requests", "SHARE-101/31001", "--json"]);
         let request: Value = serde_json::from_slice(&shown.stdout).unwrap();

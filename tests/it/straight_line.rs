@@ -6,7 +6,7 @@ use sharehook::inbound::SchemeName;
 use sharehook_sandbox::{SandboxOptions, Site};
 
 use crate::support::http::Answer;
-use crate::support::process::{program, signed};
+use crate::support::process::{Finish as _, program, signed};
 use crate::support::service::{
     GITHUB_SECRET, JIRA_SECRET, NATIVE_SECRET, STRANGER, Service, request,
 };
@@ -448,7 +448,7 @@ fn a_signature_is_explained_and_its_secret_is_not_shown() {
         for header in headers {
             command.args(["--header", &header]);
         }
-        command.output().unwrap()
+        command.finish()
     };
     let good = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
     for (signature, now, code, word) in [

@@ -6,7 +6,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::support::process::program;
+use crate::support::process::{Finish as _, program};
 
 /// Every scheme that has a secret, with a secret in each kind of place.
 const CONFIGURATION: &str = r#"
@@ -27,7 +27,7 @@ fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
         status,
         stdout,
         stderr,
-    } = program(folder).args(arguments).output().unwrap();
+    } = program(folder).args(arguments).finish();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code(), text(stdout), text(stderr))
 }
@@ -204,7 +204,7 @@ fn the_shipped_configurations_have_no_problem_and_no_danger() {
     for config in ["sharehook.toml", "sharehook.local.toml"] {
         let mut command = program(repository());
         command.args(["check", "--config", config]);
-        let output = command.envs(variables.clone()).output().unwrap();
+        let output = command.envs(variables.clone()).finish();
         let said = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(0), "{said}");
         assert!(said.starts_with(&format!("{config}: valid\n")), "{said}");

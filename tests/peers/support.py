@@ -25,6 +25,8 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".peers"
 EVENTS = ROOT / "events"
+# How the names of variables with secrets end; see tests/it/support/secrets.rs.
+SECRET_ENDINGS = ("SECRET", "TOKEN", "KEY", "LOGIN", "PASSWORD")
 
 
 def _local_variables() -> dict:
@@ -107,6 +109,7 @@ class Stage:
     def __init__(self, directory: pathlib.Path):
         self.directory = directory
         self.programs: list[tuple[str, subprocess.Popen]] = []
+        self.secrets: set[str] = set()
 
     def log(self, name: str) -> pathlib.Path:
         return self.directory / f"{name}.log"
@@ -114,6 +117,8 @@ class Stage:
     def start(self, name: str, argv: list, env: dict | None = None, cwd: pathlib.Path = ROOT,
               unread: bool = False) -> subprocess.Popen:
         """Starts a program as the leader of its own process group, its output in NAME.log, or `unread` in pipes."""
+        self.secrets.update(str(value) for variable, value in (env or {}).items()
+                            if variable.endswith(SECRET_ENDINGS) and len(str(value)) >= 12)
         with open(self.log(name), "ab") as log:
             output = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} if unread else {
                 "stdout": log, "stderr": subprocess.STDOUT}
@@ -154,6 +159,17 @@ class Stage:
             for _, program in self.programs:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     program.wait(max(0.0, end - time.monotonic()))
+
+    def search(self) -> None:
+        """Fails if a log, or a file of a journal, shows a secret that a program was given."""
+        journals = [path for path in self.directory.glob("**/journal*/**/*") if path.is_file()]
+        # The stand-in cloud prints the key pair that it accepts.
+        logs = [path for path in self.directory.glob("*.log") if path.stem != "sandbox"]
+        for path in [*logs, *journals]:
+            text = path.read_bytes()
+            for secret in self.secrets:
+                key = secret.removeprefix("whsec_").rsplit(":", 1)[-1]
+                check(key.encode() not in text, f"{path.name} to show no secret", key)
 
     def logs(self, lines: int = 40) -> str:
         """The last lines of every log, for a person who must find out why."""
@@ -273,6 +289,7 @@ def run(test) -> None:
     try:
         with staged() as stage:
             test(stage)
+            stage.search()
     except (Failed, OSError) as error:
         print(f"{name}: FAILED after {time.monotonic() - began:.1f} s\n{error}", file=sys.stderr)
         sys.exit(1)

@@ -12,6 +12,8 @@ use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::secrets;
+
 /// A request as the stand-in sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
@@ -113,6 +115,7 @@ async fn answer(
 ) -> impl IntoResponse {
     let (head, body) = request.into_parts();
     let body: Bytes = to_bytes(body, 1 << 20).await.unwrap();
+    secrets::assert_none_in("a notification", &body);
     let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
         (name.to_string(), value.to_str().unwrap().to_owned())
     };

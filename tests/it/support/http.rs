@@ -5,6 +5,8 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use super::secrets;
+
 pub(crate) type Headers = Vec<(String, String)>;
 
 /// An HTTP answer.
@@ -41,6 +43,8 @@ pub(crate) async fn send(
     let answer = request.send().await?;
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let text = answer.text().await?;
+    secrets::assert_none_in("an answer", text.as_bytes());
+    secrets::assert_none_in("an answer", format!("{headers:?}").as_bytes());
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
     Ok(Answer {
         status,

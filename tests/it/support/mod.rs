@@ -9,6 +9,7 @@ pub(crate) mod feishu;
 pub(crate) mod history;
 pub(crate) mod http;
 pub(crate) mod process;
+pub(crate) mod secrets;
 pub(crate) mod service;
 pub(crate) mod store;
 
@@ -91,6 +92,10 @@ impl World {
         };
         write_configuration(folder.path(), site, &cloud.url(), &at);
         let vars = variables();
+        secrets::hand_out_variables(
+            vars.iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        );
         let mut config = Config::load(
             &folder.path().join("sharehook.toml"),
             &vars,
@@ -309,6 +314,20 @@ impl World {
         } else {
             Err(format!("{:?}", report.findings))
         }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        search_what_stayed(self.folder.path(), &self.cloud);
+    }
+}
+
+/// Searches the journal in `folder` and the notifications that `cloud` received for secrets.
+fn search_what_stayed(folder: &Path, cloud: &Running) {
+    secrets::assert_none_below(&folder.join("journal"));
+    for letter in cloud.letters() {
+        secrets::assert_none_in("a notification", letter.body.as_bytes());
     }
 }
 

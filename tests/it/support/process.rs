@@ -1,9 +1,12 @@
 //! The real binary as processes: each listens on a free port and is killed by its own id when the
 //! test ends.
 
-use std::io::{BufRead as _, BufReader, Lines};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Lines, Read, Write as _};
+use std::iter::Inspect;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
@@ -12,15 +15,21 @@ use sharehook::clock;
 use sharehook::inbound::{SchemeName, SchemeSpec, sign};
 
 use super::http::{Headers, send};
-use super::variables;
+use super::{secrets, variables};
 
-/// A process of the binary; it is killed when this is dropped.
+/// The lines of a process's standard output; reading one that shows a secret panics.
+pub(crate) type Printed = Inspect<Lines<BufReader<ChildStdout>>, fn(&io::Result<String>)>;
+
+/// A process of the binary; it is killed when this is dropped. All of its output that the harness reads is
+/// searched for secrets.
 pub(crate) struct Process {
     child: Child,
     /// The address that it printed; empty when it was not waited for.
     pub(crate) url: String,
     /// Output that nobody reads.
-    unread: Option<Lines<BufReader<ChildStdout>>>,
+    unread: Option<Printed>,
+    /// They end with the process, and panic at a secret.
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -36,36 +45,40 @@ impl Process {
         Self::serving(&mut command(folder, &["serve", "--listen", "127.0.0.1:0"]))
     }
 
-    /// A command that serves. The rest of its output is thrown away, or a full pipe would stop it.
+    /// A command that serves. The rest of its output is read, or a full pipe would stop it.
     pub(crate) fn serving(command: &mut Command) -> Self {
-        let (process, lines) = Self::listening(command, "listening on ");
-        std::thread::spawn(move || lines.for_each(drop));
+        let (mut process, lines) = Self::listening(command, "listening on ");
+        process
+            .readers
+            .push(std::thread::spawn(move || lines.for_each(drop)));
         process
     }
 
     /// The same with its log in `file`.
-    pub(crate) fn logging_to(command: &mut Command, file: std::fs::File) -> Self {
-        let (process, lines) = Self::piped(command, file.into(), "listening on ");
-        std::thread::spawn(move || lines.for_each(drop));
+    pub(crate) fn logging_to(command: &mut Command, file: File) -> Self {
+        let (mut process, lines) = Self::piped(command, "listening on ");
+        process.read_log(Some(file));
+        process
+            .readers
+            .push(std::thread::spawn(move || lines.for_each(drop)));
         process
     }
 
     /// A command that prints its address behind `before`, and the rest of what it prints.
-    pub(crate) fn listening(
-        command: &mut Command,
-        before: &str,
-    ) -> (Self, Lines<BufReader<ChildStdout>>) {
-        Self::piped(command, Stdio::null(), before)
+    pub(crate) fn listening(command: &mut Command, before: &str) -> (Self, Printed) {
+        let (mut process, lines) = Self::piped(command, before);
+        process.read_log(None);
+        (process, lines)
     }
 
-    fn piped(
-        command: &mut Command,
-        stderr: Stdio,
-        before: &str,
-    ) -> (Self, Lines<BufReader<ChildStdout>>) {
-        command.stdout(Stdio::piped()).stderr(stderr);
-        let mut process = Self::start(command);
-        let mut lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
+    fn piped(command: &mut Command, before: &str) -> (Self, Printed) {
+        let mut process = Self::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
+        let search: fn(&io::Result<String>) = |line| {
+            let line = line.as_deref().unwrap_or_default();
+            secrets::assert_none_in("a process's output", line.as_bytes());
+        };
+        let mut lines = lines.inspect(search);
         process.url = lines
             .by_ref()
             .map_while(Result::ok)
@@ -76,18 +89,37 @@ impl Process {
 
     /// A command that serves, and whose output is not read from its address on.
     pub(crate) fn unread(command: &mut Command) -> Self {
-        let (mut process, lines) = Self::piped(command, Stdio::piped(), "listening on ");
+        let (mut process, lines) = Self::piped(command, "listening on ");
         process.unread = Some(lines);
         process
     }
 
-    /// A command that is not waited for.
+    /// A command that is not waited for. Its output goes where the command says; what is piped is read.
     pub(crate) fn start(command: &mut Command) -> Self {
+        let mut process = Self::spawn(command);
+        let stdout = process.child.stdout.take();
+        let stderr = process.child.stderr.take();
+        let readers = [
+            stdout.map(|s| searched(s, None)),
+            stderr.map(|s| searched(s, None)),
+        ];
+        process.readers = readers.into_iter().flatten().collect();
+        process
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        secrets::hand_out_to(command);
         Self {
             child: command.spawn().expect("the binary starts"),
             url: String::new(),
             unread: None,
+            readers: Vec::new(),
         }
+    }
+
+    fn read_log(&mut self, copy: Option<File>) {
+        let stderr = self.child.stderr.take().unwrap();
+        self.readers.push(searched(stderr, copy));
     }
 
     /// The process's id.
@@ -132,6 +164,42 @@ impl Drop for Process {
         // The process is this test's own.
         drop(self.child.kill());
         drop(self.child.wait());
+        for reader in self.readers.drain(..) {
+            let searched = reader.join();
+            assert!(
+                searched.is_ok() || std::thread::panicking(),
+                "the output shows a secret"
+            );
+        }
+    }
+}
+
+/// Reads a stream to its end, searches each line for secrets, and copies it.
+fn searched(stream: impl Read + Send + 'static, mut copy: Option<File>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+            if let Some(file) = &mut copy {
+                file.write_all(&[line.as_slice(), b"\n"].concat()).unwrap();
+            }
+            secrets::assert_none_in("a process's output", &line);
+        }
+    })
+}
+
+/// Runs a command to its end, and searches its output for secrets.
+pub(crate) trait Finish {
+    /// Its output.
+    fn finish(&mut self) -> Output;
+}
+
+impl Finish for Command {
+    #[track_caller]
+    fn finish(&mut self) -> Output {
+        secrets::hand_out_to(self);
+        let output = self.output().unwrap();
+        secrets::assert_none_in("a command's output", &output.stdout);
+        secrets::assert_none_in("a command's log", &output.stderr);
+        output
     }
 }
 
@@ -151,7 +219,7 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
 /// A command of the binary that is killed after so long, if it runs as long; whether it did.
 pub(crate) fn run_and_kill(folder: &Path, arguments: &[&str], after: Duration) -> bool {
     let mut command = command(folder, arguments);
-    let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     std::thread::sleep(after);
     process.child.kill().unwrap();
     !process.child.wait().unwrap().success()
@@ -159,7 +227,7 @@ pub(crate) fn run_and_kill(folder: &Path, arguments: &[&str], after: Duration) -
 
 /// A command of the binary to its end, with the configuration in `folder`.
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
-    command(folder, arguments).output().unwrap()
+    command(folder, arguments).finish()
 }
 
 /// A signed delivery over HTTP: the status and the body, or nothing when no answer came.

@@ -14,7 +14,7 @@ use sharehook_sandbox::{Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox,
 use tempfile::TempDir;
 
 use super::http::{Answer, send};
-use super::process::{Process, program, signed};
+use super::process::{Finish as _, Process, program, signed};
 use super::{REGION, configure_site, copy_policy};
 
 /// Secrets of the test's sources; each is long enough for a production source.
@@ -139,7 +139,7 @@ impl Site {
 
     /// A command of the binary to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
-        self.command().args(args).output().unwrap()
+        self.command().args(args).finish()
     }
 
     /// What `sharehook invoke` prints and its exit code.
@@ -149,8 +149,7 @@ impl Site {
             .command()
             .env("JIRA_SECRET", "local-jira-secret-for-a-laptop-only")
             .args(["invoke", "event.json", "--json"])
-            .output()
-            .unwrap();
+            .finish();
         let text = String::from_utf8(done.stdout).unwrap();
         (done.status.code().unwrap(), text.trim().to_owned())
     }
@@ -178,6 +177,12 @@ impl Site {
 
     pub(crate) fn image_accounts(&self, id: &str) -> Vec<String> {
         self.cloud.state().image_accounts(REGION, id)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        super::search_what_stayed(self.folder.path(), &self.cloud);
     }
 }
 

@@ -19,6 +19,8 @@ use object_store::{
 use sharehook::domain::Timestamp;
 use tokio::sync::Notify;
 
+use super::secrets;
+
 /// What happens at the chosen write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Break {
@@ -216,6 +218,9 @@ impl ObjectStore for Brittle {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
+        for bytes in &payload {
+            secrets::assert_none_in(at.as_ref(), bytes);
+        }
         self.fuse
             .around(at, self.inner.put_opts(at, payload, options))
             .await
