@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::clock;
+use crate::cloud::error::known;
 use crate::cloud::{Cloud, Deadline};
 use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region};
 use crate::plan::{Observation, Patience, wait_before};
@@ -74,9 +75,10 @@ impl ExecutionContext<'_> {
         }
     }
 
-    /// Counts a call that changes sharing, by the cloud's code; `None` for success.
+    /// Counts a call that changes sharing, by the cloud's code; `None` for success. A code that no table
+    /// lists is `other`, so that the cloud's answers cannot make labels without end.
     pub(super) fn count_call(&self, action: &'static str, code: Option<&str>) {
-        let code = code.unwrap_or("OK");
+        let code = code.map_or("OK", |code| known(code).unwrap_or("other"));
         self.metrics.count(Metric::CloudCalls, &[action, code]);
     }
 

@@ -207,7 +207,7 @@ impl App {
     }
 
     fn count_notification(&self, notify: &NotifyName, result: NotificationResult) {
-        let labels = [notify.as_str(), result.label()];
+        let labels = [notify.as_str(), result.as_str()];
         self.metrics.count(Metric::Notifications, &labels);
     }
 

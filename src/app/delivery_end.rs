@@ -14,7 +14,7 @@ use super::answer::{Answer, Ending, Reply};
 /// Whether this process has ended no delivery yet.
 static COLD_START: AtomicBool = AtomicBool::new(true);
 /// The label of deliveries for no configured source.
-const NO_SOURCE: &str = "none";
+pub(super) const NO_SOURCE: &str = "none";
 
 impl App {
     /// Logs and counts the end of a delivery. `source`: the one that it claims, if it names one.
@@ -32,9 +32,9 @@ impl App {
         let cold_start = COLD_START.swap(false, Ordering::Relaxed);
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let count = |result: DeliveryResult| {
-            let labels = [source, result.label()];
+            let labels = [source, result.as_str()];
             self.metrics.count(Metric::Deliveries, &labels);
-            result.label()
+            result.as_str()
         };
         let Reply::Answers(answers) = reply else {
             let result = count(result_without_request(reply));

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 
 use crate::config::MetricsAccess;
 use crate::domain::Timestamp;
-use crate::journal::{JournalError, MAX_PAUSE_OF_WORK, Phase, State, WakeUp};
-use crate::telemetry::Metric;
+use crate::journal::{
+    JournalError, MAX_PAUSE_OF_WORK, OPERATIONS, Phase, State, StoreResult, WakeUp,
+};
+use crate::telemetry::{DeliveryResult, Metric, NotificationResult};
 
 use super::App;
+use super::delivery_end::NO_SOURCE;
 use super::index_counts::{Counts, Ends};
 use super::reader_token::presents;
 
@@ -40,6 +43,7 @@ impl App {
 
     /// Every metric in Prometheus' text format.
     pub async fn metrics(&self) -> String {
+        self.begin_series();
         self.look_at_gauges().await;
         self.metrics.render()
     }
@@ -76,6 +80,32 @@ impl App {
         set(Metric::GrantsOverdue, counts.overdue as f64);
         set(Metric::RequestsUnfinished, counts.unfinished as f64);
         set(Metric::OldestUnfinished, counts.oldest.map_or(0.0, age));
+    }
+
+    /// Shows each counter with an alarm from the first reading on, for the sources and targets in force.
+    fn begin_series(&self) {
+        let config = self.config();
+        let sources = config.sources.iter().map(|source| source.name.as_str());
+        for source in sources.chain([NO_SOURCE]) {
+            for result in DeliveryResult::ALL {
+                self.metrics
+                    .begin(Metric::Deliveries, &[source, result.as_str()]);
+            }
+            self.metrics.begin(Metric::DeliveriesRejected, &[source]);
+        }
+        for notify in &config.notify {
+            for result in NotificationResult::ALL {
+                let labels = [notify.subscription.name.as_str(), result.as_str()];
+                self.metrics.begin(Metric::Notifications, &labels);
+            }
+        }
+        for operation in OPERATIONS {
+            for result in [StoreResult::Failed, StoreResult::TimedOut] {
+                let labels = [operation, result.as_str()];
+                self.metrics.begin(Metric::JournalOperations, &labels);
+            }
+        }
+        self.metrics.begin(Metric::SecretReadFailures, &[]);
     }
 
     /// Notes the end of a sweep.

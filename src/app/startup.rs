@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use crate::clock::{self, Clock};
-use crate::cloud::{self, CloudSettings};
+use crate::cloud::{self, CloudSettings, WaitObserver};
 use crate::config::{Config, Vars};
 use crate::domain::Problems;
 use crate::journal::{Access, Journal, JournalError, JournalLocation};
+use crate::telemetry::{Metric, Metrics};
 
 use super::application::App;
 use super::cloud_accounts::CloudAccounts;
@@ -58,7 +59,13 @@ impl Prepared {
         vars: &Vars,
         clock: Clock,
     ) -> Result<App, StartError> {
-        let clouds = CloudAccounts::new(prepared.config(), &settings(prepared.config()), vars)?;
+        let metrics: Arc<Metrics> = Arc::default();
+        let settings = settings(prepared.config(), &metrics);
+        let clouds = CloudAccounts::new(prepared.config(), &settings, vars)?;
+        let counts = Arc::clone(&metrics);
+        let journal = journal.observed(move |operation, result| {
+            counts.count(Metric::JournalOperations, &[operation, result.as_str()]);
+        });
         let client = cloud::http_client()?;
         let instances = Instances::new(client.clone());
         let certificates = Certificates::new(client);
@@ -70,7 +77,7 @@ impl Prepared {
             calls: Arc::default(),
             reads: Arc::default(),
             clock,
-            metrics: Arc::default(),
+            metrics,
             certificates: Arc::new(certificates),
             instances: Arc::new(instances),
             shows_metrics: false,
@@ -116,13 +123,16 @@ pub fn open_journal(config: &Config, vars: &Vars) -> Result<Journal, StartError>
     open().map_err(|error: JournalError| StartError::Failed(error.to_string()))
 }
 
-fn settings(config: &Config) -> CloudSettings {
+fn settings(config: &Config, metrics: &Arc<Metrics>) -> CloudSettings {
+    let metrics = Arc::clone(metrics);
+    let observe = move |action, wait| metrics.observe(Metric::CloudWait, &[action], wait);
     CloudSettings {
         site: config.cloud.site,
         endpoint: config.cloud.endpoint.clone(),
         lighthouse_per_second: config.cloud.lighthouse_per_second,
         cvm_per_second: config.cloud.cvm_per_second,
         cvm_accounts_per_call: config.cloud.cvm_accounts_per_call,
+        waits: Some(WaitObserver::new(observe)),
         // The signature uses the real time, also in a test that sets the time of its tickets.
         ..CloudSettings::new(clock::system_now)
     }

@@ -54,7 +54,8 @@ impl Cloud {
             client: client::build(settings.proxy.as_deref())?,
             lighthouse: settings.endpoint_of(Service::Lighthouse.name())?,
             cvm: settings.endpoint_of(Service::Cvm.name())?,
-            throttle: Throttle::new(settings.lighthouse_per_second, settings.cvm_per_second),
+            throttle: Throttle::new(settings.lighthouse_per_second, settings.cvm_per_second)
+                .observed(settings.waits.clone()),
             credentials: CredentialCache::new(credentials, Remote::new(&settings)?),
             clock_offset: AtomicI64::new(0),
             clock_difference: AtomicI64::new(i64::MIN),

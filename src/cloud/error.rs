@@ -58,6 +58,13 @@ pub fn fault_of(code: &str) -> Fault {
     }
 }
 
+/// The code, if it is in the table of the cloud's codes or a [`ResultCode`]: a closed set, for labels.
+pub fn known(code: &str) -> Option<&'static str> {
+    let listed = TABLE.iter().flat_map(|group| group.codes.iter().copied());
+    let own = ResultCode::ALL.iter().map(|own| own.as_str());
+    listed.chain(own).find(|known| *known == code)
+}
+
 fn lookup(code: &str, purpose: Purpose) -> Option<(ErrorClass, &'static str)> {
     let group = TABLE.iter().find(|group| group.codes.contains(&code))?;
     let class = match group.meaning {

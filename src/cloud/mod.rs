@@ -32,6 +32,7 @@ pub use deadline::Deadline;
 pub use endpoint::Endpoint;
 pub use operations::{LighthouseReceipt, sharing_api};
 pub use settings::{Clock, CloudSettings};
+pub use throttle::WaitObserver;
 
 #[cfg(test)]
 mod loopback;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
+use super::throttle::WaitObserver;
 use crate::domain::{Problem, Site, Timestamp};
 
 /// Reads the system's clock.
@@ -28,6 +29,8 @@ pub struct CloudSettings {
     pub call_timeout: Duration,
     /// The clock.
     pub clock: Clock,
+    /// Learns of each wait for the rate limit.
+    pub waits: Option<WaitObserver>,
 }
 
 impl CloudSettings {
@@ -42,6 +45,7 @@ impl CloudSettings {
             cvm_accounts_per_call: 10,
             call_timeout: Duration::from_secs(10),
             clock,
+            waits: None,
         }
     }
 

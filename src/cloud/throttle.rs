@@ -3,7 +3,8 @@
 //! `pace` does the arithmetic.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -17,6 +18,23 @@ use crate::domain::{CloudError, Region, ResultCode};
 /// The cloud counts calls per action and region.
 type Key = (Api, Region);
 
+/// Receives the action of each call that had to wait, and for how long it did.
+#[derive(Clone)]
+pub struct WaitObserver(Arc<dyn Fn(&'static str, Duration) + Send + Sync>);
+
+impl WaitObserver {
+    /// Observes with `observe`.
+    pub fn new(observe: impl Fn(&'static str, Duration) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+}
+
+impl fmt::Debug for WaitObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WaitObserver")
+    }
+}
+
 /// The rate limits of all actions and regions, within one process.
 #[derive(Debug)]
 pub struct Throttle {
@@ -24,6 +42,7 @@ pub struct Throttle {
     cvm_per_second: f64,
     start: Instant,
     paces: Mutex<HashMap<Key, Pace>>,
+    observer: Option<WaitObserver>,
 }
 
 impl Throttle {
@@ -34,7 +53,13 @@ impl Throttle {
             cvm_per_second,
             start: Instant::now(),
             paces: Mutex::default(),
+            observer: None,
         }
+    }
+
+    /// The same, which tells `observer` of each wait.
+    pub(super) fn observed(self, observer: Option<WaitObserver>) -> Self {
+        Self { observer, ..self }
     }
 
     /// Reserves the next free slot and waits for it.
@@ -48,11 +73,19 @@ impl Throttle {
         deadline: Deadline,
     ) -> Result<(), CloudError> {
         let at = self.reserve(api, region, deadline)?;
-        sleep_until(at).await;
+        self.wait_until(at, api).await;
         while let Err(at) = self.depart(api, region) {
-            sleep_until(at).await;
+            self.wait_until(at, api).await;
         }
         Ok(())
+    }
+
+    async fn wait_until(&self, at: Instant, api: Api) {
+        let wait = at.saturating_duration_since(Instant::now());
+        sleep_until(at).await;
+        if let Some(WaitObserver(observe)) = self.observer.as_ref().filter(|_| !wait.is_zero()) {
+            observe(api.action, wait);
+        }
     }
 
     /// Lets a call go whose slot has come. Returns the time to wait for instead when calls that
@@ -77,7 +110,7 @@ impl Throttle {
             .and_then(|slot| self.start.checked_add(slot))
             .filter(|at| deadline.allows(*at))
         {
-            sleep_until(at).await;
+            self.wait_until(at, api).await;
         }
     }
 

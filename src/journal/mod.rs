@@ -49,6 +49,6 @@ pub use state::{
 };
 pub use store::{
     Access, AppendError, Claim, History, Index, Journal, JournalError, MAX_PAUSE, NewestFirst,
-    Opened, Opening, Pass, PlaceError, Recorded, Report, RequestFiles, Retirement, Sealing,
-    StoreFault, Unsealed, WorkDone, WorkerLease,
+    OPERATIONS, Opened, Opening, Pass, PlaceError, Recorded, Report, RequestFiles, Retirement,
+    Sealing, StoreFault, StoreResult, Unsealed, WorkDone, WorkerLease,
 };

@@ -2,6 +2,8 @@
 //! alarms of `template.yaml` follow it. Labels come from closed sets or from the configuration, never from
 //! a delivery.
 
+use crate::domain::spelled;
+
 /// A metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
@@ -13,6 +15,10 @@ pub enum Metric {
     DeliveriesRejected,
     /// Calls that change sharing.
     CloudCalls,
+    /// Waits for the cloud's rate limit.
+    CloudWait,
+    /// Operations on the journal's store.
+    JournalOperations,
     /// Receivers with a share in effect.
     GrantsActive,
     /// Receivers that should no longer have an image.
@@ -67,11 +73,13 @@ pub struct Definition {
 
 impl Metric {
     /// Every metric, in the order of the outputs.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Deliveries,
         Self::DeliverySeconds,
         Self::DeliveriesRejected,
         Self::CloudCalls,
+        Self::CloudWait,
+        Self::JournalOperations,
         Self::GrantsActive,
         Self::GrantsOverdue,
         Self::RequestsUnfinished,
@@ -94,6 +102,8 @@ impl Metric {
             Self::DeliverySeconds => DELIVERY_SECONDS,
             Self::DeliveriesRejected => DELIVERIES_REJECTED,
             Self::CloudCalls => CLOUD_CALLS,
+            Self::CloudWait => CLOUD_WAIT,
+            Self::JournalOperations => JOURNAL_OPERATIONS,
             Self::GrantsActive => GRANTS_ACTIVE,
             Self::GrantsOverdue => GRANTS_OVERDUE,
             Self::RequestsUnfinished => REQUESTS_UNFINISHED,
@@ -132,6 +142,16 @@ const CLOUD_CALLS: Definition = counter(
     "sharehook_cloud_calls_total",
     &["action", "code"],
     "Calls that change sharing, by the cloud's answer.",
+);
+const CLOUD_WAIT: Definition = histogram(
+    "sharehook_cloud_wait_seconds",
+    &["action"],
+    "Waits of calls for the cloud's rate limit; a call that goes at once has none.",
+);
+const JOURNAL_OPERATIONS: Definition = counter(
+    "sharehook_journal_operations_total",
+    &["operation", "result"],
+    "Operations on the journal's store, by how they ended.",
 );
 const GRANTS_ACTIVE: Definition = gauge(
     "sharehook_grants_active",
@@ -231,73 +251,44 @@ impl Definition {
     }
 }
 
-/// How a request of a delivery, or a delivery without one, ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeliveryResult {
-    /// Every item succeeded.
-    Completed,
-    /// Some items failed.
-    Partial,
-    /// Every item failed.
-    Failed,
-    /// Refused by policy.
-    Denied,
-    /// The map found no request.
-    Ignored,
-    /// Recorded in the journal, not finished.
-    Pending,
-    /// Answered from the journal.
-    Duplicate,
-    /// Same identity, other content.
-    Conflict,
-    /// Failed authentication.
-    Unauthorised,
-    /// Verified, but unreadable, unmappable or invalid.
-    Invalid,
-    /// Refused because its source has too many unfinished requests.
-    Busy,
-    /// The journal or a certificate is not available.
-    Unavailable,
-}
-
-impl DeliveryResult {
-    /// Its label.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Completed => "completed",
-            Self::Partial => "partial",
-            Self::Failed => "failed",
-            Self::Denied => "denied",
-            Self::Ignored => "ignored",
-            Self::Pending => "pending",
-            Self::Duplicate => "duplicate",
-            Self::Conflict => "conflict",
-            Self::Unauthorised => "unauthorised",
-            Self::Invalid => "invalid",
-            Self::Busy => "busy",
-            Self::Unavailable => "unavailable",
-        }
+spelled! {
+    /// How a request of a delivery, or a delivery without one, ended.
+    DeliveryResult {
+        /// Every item succeeded.
+        Completed = "completed",
+        /// Some items failed.
+        Partial = "partial",
+        /// Every item failed.
+        Failed = "failed",
+        /// Refused by policy.
+        Denied = "denied",
+        /// The map found no request.
+        Ignored = "ignored",
+        /// Recorded in the journal, not finished.
+        Pending = "pending",
+        /// Answered from the journal.
+        Duplicate = "duplicate",
+        /// Same identity, other content.
+        Conflict = "conflict",
+        /// Failed authentication.
+        Unauthorised = "unauthorised",
+        /// Verified, but unreadable, unmappable or invalid.
+        Invalid = "invalid",
+        /// Refused because its source has too many unfinished requests.
+        Busy = "busy",
+        /// The journal or a certificate is not available.
+        Unavailable = "unavailable",
     }
 }
 
-/// How an attempt to notify ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotificationResult {
-    /// Delivered.
-    Sent,
-    /// Failed, and to be tried again.
-    Failed,
-    /// Failed for the last time.
-    GivenUp,
-}
-
-impl NotificationResult {
-    /// Its label.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::GivenUp => "given_up",
-        }
+spelled! {
+    /// How an attempt to notify ended.
+    NotificationResult {
+        /// Delivered.
+        Sent = "sent",
+        /// Failed, and to be tried again.
+        Failed = "failed",
+        /// Failed for the last time.
+        GivenUp = "given_up",
     }
 }

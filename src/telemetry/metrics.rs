@@ -60,6 +60,15 @@ impl Metrics {
         }
     }
 
+    /// Shows a counter as zero until it is counted: a rate needs a value before the first increase.
+    pub fn begin(&self, metric: Metric, labels: &[&str]) {
+        let zero = Value::Number(0.0);
+        self.lock()
+            .values
+            .entry(key(metric, labels))
+            .or_insert(zero);
+    }
+
     /// Sets a gauge.
     pub fn set(&self, metric: Metric, labels: &[&str], number: f64) {
         let mut series = self.lock();

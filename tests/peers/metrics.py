@@ -2,16 +2,17 @@
 """The metrics of a real server after a mixed load, read by the official client library of Prometheus.
 
 Shows that its parser reads every line of `/metrics`, that each family has help and a type, that counters never go back, and that a
-histogram's buckets add up.
+histogram's buckets add up; that a parser of PromQL reads every query of deploy/observe/.
 """
 
 import json
 
-from support import LOCAL, Sandbox, Stage, binary, check, equal, event, free_port, http_call, local_configuration
+from support import LOCAL, ROOT, Sandbox, Stage, binary, check, equal, event, free_port, http_call, local_configuration
 from support import local_variables, run, signed, step, use_environment
 
 use_environment("metrics")
 
+import promql_parser  # noqa: E402  (only the environment above has it)
 from prometheus_client.parser import text_string_to_metric_families  # noqa: E402  (only the environment above has it)
 
 
@@ -27,6 +28,16 @@ def value(read: dict, name: str, **labels) -> float:
     found = [sample.value for family in read.values() for sample in family.samples
              if sample.name == name and sample.labels == labels]
     return found[0] if found else 0.0
+
+
+def queries() -> list:
+    """Every query of the alert rules and the dashboard."""
+    folder = ROOT / "deploy" / "observe"
+    rules = (folder / "alerts.yaml").read_text(encoding="utf-8").splitlines()
+    panels = json.loads((folder / "grafana.json").read_text(encoding="utf-8"))["panels"]
+    # Grafana puts the time between two points here.
+    shown = [target["expr"].replace("$__rate_interval", "5m") for panel in panels for target in panel["targets"]]
+    return [line.split("expr: ", 1)[1] for line in rules if "expr: " in line] + shown
 
 
 def load(url: str) -> None:
@@ -74,6 +85,12 @@ def test(stage: Stage) -> None:
     text = http_call(f"{url}/metrics")[1]
     for secret in (text for name, text in LOCAL.items() if "SECRET" in name):
         check(secret not in text, "no secret in the metrics")
+    for query in queries():
+        try:
+            promql_parser.parse(query)
+        except ValueError as error:
+            check(False, f"a query in PromQL: {query}", str(error))
+    step(f"the {len(queries())} queries of deploy/observe are PromQL")
 
 
 if __name__ == "__main__":

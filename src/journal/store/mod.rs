@@ -16,6 +16,7 @@ mod index;
 mod log;
 mod newest_first;
 mod objects;
+mod observed;
 mod open_request;
 mod open_store;
 mod place_test;
@@ -42,6 +43,7 @@ pub use history::History;
 pub use incidents::Recorded;
 pub use index::{Index, Pass};
 pub use newest_first::{NewestFirst, RequestFiles};
+pub use observed::{OPERATIONS, StoreResult};
 pub use open_request::{Opened, Opening};
 pub use retire::Retirement;
 pub use sealing::Sealing;
@@ -69,6 +71,7 @@ pub struct Journal {
     index: Option<Arc<JournalLocation>>,
     scrub: Arc<Scrub>,
     echo: Option<Echo>,
+    observer: Option<observed::Observer>,
     unsealed: Arc<Unsealed>,
     work_done: Arc<WorkDone>,
     /// Whether the place passed the test that it refuses a second creation.

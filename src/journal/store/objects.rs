@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::super::chain::{File, Finding};
 use super::super::record::{Flaw, MAX_RECORD_BYTES, MAX_RECORDS, StreamId, file_name, file_seq};
+use super::observed::StoreResult;
 use super::{Journal, JournalError};
 
 /// Maximum time of a read or write: its caller holds a lease or a delivery.
@@ -71,6 +73,18 @@ pub(super) struct Folder {
 }
 
 impl Journal {
+    /// The same journal, which tells `observer` how each operation on the store ended.
+    #[must_use]
+    pub fn observed(
+        self,
+        observer: impl Fn(&'static str, StoreResult) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            observer: Some(Arc::new(observer)),
+            ..self
+        }
+    }
+
     /// Creates record `seq` of `stream`. Never overwrites one.
     pub(super) async fn create(
         &self,
@@ -269,16 +283,18 @@ impl Journal {
         doing: &'static str,
         path: &Path,
         after: Duration,
-        work: impl Future<Output = T>,
-    ) -> Result<T, JournalError> {
-        tokio::time::timeout(after, work)
-            .await
-            .map_err(|_| JournalError::TimedOut {
-                place: self.place.to_string(),
-                doing,
-                path: self.shown(path),
-                after,
-            })
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<Result<T, Error>, JournalError> {
+        let end = tokio::time::timeout(after, work).await.ok();
+        if let Some(observe) = &self.observer {
+            observe(doing, StoreResult::of(end.as_ref()));
+        }
+        end.ok_or_else(|| JournalError::TimedOut {
+            place: self.place.to_string(),
+            doing,
+            path: self.shown(path),
+            after,
+        })
     }
 
     pub(super) fn store_failed(

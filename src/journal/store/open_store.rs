@@ -39,6 +39,7 @@ impl Journal {
             index: None,
             scrub: Arc::new(scrub),
             echo: None,
+            observer: None,
             unsealed: Arc::default(),
             work_done: Arc::default(),
             proven: Arc::default(),
@@ -109,6 +110,7 @@ impl Journal {
             index: None,
             scrub: Arc::new(Scrub::default()),
             echo: None,
+            observer: None,
             unsealed: Arc::default(),
             work_done: Arc::default(),
             // The caller's store contains it.
