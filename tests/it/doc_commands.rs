@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::support::process::Finish as _;
 use crate::support::docs::{Page, blocks, pages};
 
 const PRELUDE: &str = include_str!("doc_commands/prelude.sh");
@@ -89,8 +90,7 @@ fn run_script(folder: &Path, script: &str) -> Output {
         .env("CLOUD", free_port())
         .env("CALLS", folder.join("calls"))
         .stdin(Stdio::null())
-        .output()
-        .unwrap()
+        .finish()
 }
 
 fn link_checkout(folder: &Path) {

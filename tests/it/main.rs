@@ -23,6 +23,7 @@ mod cloud_merge;
 mod cloud_prechecks;
 mod cloud_reading;
 mod cloudevents;
+mod cloudwatch;
 mod cookbook;
 mod crash;
 mod credentials;

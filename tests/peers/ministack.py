@@ -1,25 +1,29 @@
 #!/usr/bin/env python3
-"""The packaged bootstrap on a local AWS, deployed from template.yaml: queue, dead letters, function URL, journal in S3.
+"""The packaged bootstrap on a local AWS, deployed from template.yaml: queue, dead letters, API, function URL, journal, alarms.
 
-In: target/package/bootstrap.zip of scripts/package. Shows that the template deploys, that a bad message of a batch
-ends in the dead-letter queue alone, that each good one is shared once however often it comes, and that the journal is
-in the bucket, each object written once. The local AWS checks neither signatures nor permissions nor locks of a stack's
-bucket: what the role may do and what the lock refuses is not shown here.
+In: target/package/bootstrap.zip of scripts/package. Shows that the template deploys with either ingress, that a bad message of a
+batch ends in the dead-letter queue alone, that each good one is shared once however often it comes, that the journal is
+in the bucket, each object written once, and that alarms change their state. The local AWS checks neither signatures nor permissions
+nor rate limits nor locks of a stack's bucket, and writes no access log: none of these is shown here.
 """
 
+import datetime
+import http.server
 import json
 import platform
+import threading
+import time
 
 from support import LOCAL, PEERS, ROOT, Failed, Sandbox, Stage, check, equal, event, free_port, http_call
-from support import run, step, use_environment, wait_for
+from support import local_configuration, run, step, use_environment, wait_for
 
 use_environment("aws")
 
 import boto3  # noqa: E402  (only the environment above has it)
+from alarms import Alarms  # noqa: E402
 from botocore.config import Config  # noqa: E402
 
 REGION = "us-east-1"
-STACK = "sharehook"
 PACKAGE = ROOT / "target" / "package" / "bootstrap.zip"
 # The template waits six minutes before a message is tried again and tries five times; a test cannot.
 VISIBILITY_SECONDS = 5
@@ -44,64 +48,97 @@ class Aws:
         }, cwd=scratch)
         stage.await_http("ministack", f"{self.url}/_ministack/health")
 
+        objects = self.client("s3")
+        objects.create_bucket(Bucket="packages")
+        objects.upload_file(str(PACKAGE), "packages", "bootstrap.zip")
+        self.secret = self.client("secretsmanager").create_secret(
+            Name="sharehook", SecretString=json.dumps({**LOCAL, "SHAREHOOK_SEAL_KEY": SEAL_KEY}))["ARN"]
+
     def client(self, service: str):
         return boto3.client(service, endpoint_url=self.url, region_name=REGION, aws_access_key_id="test",
                             aws_secret_access_key="test", config=Config(retries={"max_attempts": 1}))
 
 
+class Gone(http.server.BaseHTTPRequestHandler):
+    """Answers every notification with 410."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(410)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
 class Deployed:
     """The stack of template.yaml, once it is complete."""
 
-    def __init__(self, aws: Aws, sandbox: Sandbox):
-        self.aws = aws
+    def __init__(self, aws: Aws, sandbox: Sandbox, ingress: str):
+        self.aws, self.name = aws, f"sharehook-{ingress}"
         self.functions, self.queues, self.objects = aws.client("lambda"), aws.client("sqs"), aws.client("s3")
-        self._create(sandbox)
+        self._create(sandbox, ingress)
         self.parts = {part["LogicalResourceId"]: part["PhysicalResourceId"] for part in
-                      aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]}
+                      aws.client("cloudformation").describe_stack_resources(StackName=self.name)["StackResources"]}
         self.function = self.parts["Function"]
         self.queue, self.dead_letters = self.parts["RequestQueue"], self.parts["DeadLetterQueue"]
         self._quicken()
 
-    def _create(self, sandbox: Sandbox) -> None:
-        self.objects.create_bucket(Bucket="packages")
-        self.objects.upload_file(str(PACKAGE), "packages", "bootstrap.zip")
-        secret = self.aws.client("secretsmanager").create_secret(
-            Name="sharehook", SecretString=json.dumps({**LOCAL, "SHAREHOOK_SEAL_KEY": SEAL_KEY}))
+    def _create(self, sandbox: Sandbox, ingress: str) -> None:
         template = (ROOT / "template.yaml").read_text(encoding="utf-8")
-        local = "CodeUri: target/package/bootstrap.zip"
+        local = "CodeUri: deploy/aws"
         check(local in template, f"template.yaml to say {local!r}")
         machine = {"arm64": "arm64", "aarch64": "arm64"}.get(platform.machine(), "x86_64")
-        parameters = {"SecretArn": secret["ARN"], "CloudEndpoint": sandbox.url, "Architecture": machine,
+        parameters = {"SecretArn": self.aws.secret, "Ingress": ingress, "CloudEndpoint": sandbox.url, "Architecture": machine,
                       "JournalRetentionDays": "1"}
         stacks = self.aws.client("cloudformation")
         stacks.create_stack(
-            StackName=STACK, TemplateBody=template.replace(local, "CodeUri: s3://packages/bootstrap.zip"),
+            StackName=self.name, TemplateBody=template.replace(local, "CodeUri: s3://packages/bootstrap.zip"),
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()])
 
         def settled():
-            stack = stacks.describe_stacks(StackName=STACK)["Stacks"][0]
+            stack = stacks.describe_stacks(StackName=self.name)["Stacks"][0]
             return None if stack["StackStatus"].endswith("_IN_PROGRESS") else stack
         stack = wait_for("the stack to settle", settled, 60)
         if stack["StackStatus"] != "CREATE_COMPLETE":
-            events = stacks.describe_stack_events(StackName=STACK)["StackEvents"]
+            events = stacks.describe_stack_events(StackName=self.name)["StackEvents"]
             raise Failed(f"the stack ended as {stack['StackStatus']}:\n" + "\n".join(
                 f"{e['LogicalResourceId']}: {e['ResourceStatus']} {e.get('ResourceStatusReason', '')}" for e in events))
         self.outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
 
     def _quicken(self) -> None:
-        """Points the function's journal at the local S3 and shortens the queue's patience."""
+        """Points the function at the local S3 and a configuration that notifies; shortens the queue's patience."""
         configuration = self.functions.get_function_configuration(FunctionName=self.function)
         variables = configuration["Environment"]["Variables"]
         equal(variables["JIRA_WEBHOOK_SECRET"], LOCAL["JIRA_WEBHOOK_SECRET"], "the secret that the template resolved")
         self.functions.update_function_configuration(
             FunctionName=self.function, Timeout=VISIBILITY_SECONDS,
-            Environment={"Variables": {**variables, "AWS_ENDPOINT_URL": self.aws.url}})
+            Environment={"Variables": {**variables, "AWS_ENDPOINT_URL": self.aws.url,
+                                       "SHAREHOOK_CONFIG": str(self._notifying()),
+                                       "NOTIFY_SECRET": LOCAL["NATIVE_WEBHOOK_SECRET"]}})
         target = self.queues.get_queue_attributes(QueueUrl=self.dead_letters, AttributeNames=["QueueArn"])
         self.queues.set_queue_attributes(QueueUrl=self.queue, Attributes={
             "VisibilityTimeout": str(VISIBILITY_SECONDS),
             "RedrivePolicy": json.dumps({"deadLetterTargetArn": target["Attributes"]["QueueArn"],
                                          "maxReceiveCount": RECEIVES})})
+
+    def _notifying(self):
+        """The deployed configuration, with a target of notifications that answers 410, which is final."""
+        folder = self.aws.stage.directory / self.name
+        folder.mkdir()
+        target = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gone)
+        threading.Thread(target=target.serve_forever, daemon=True).start()
+        written = local_configuration(folder)
+        written.write_text((ROOT / "sharehook.toml").read_text(encoding="utf-8") + f"""
+[[notify]]
+name = "gone"
+preset = "webhook"
+url = "http://127.0.0.1:{target.server_port}"
+secret = "env:NOTIFY_SECRET"
+""", encoding="utf-8")
+        return written
 
     def invoke(self, payload: dict):
         """The function's answer; a function error fails."""
@@ -111,9 +148,12 @@ class Deployed:
         return json.loads(text)
 
     def post(self, name: str):
-        """(status, answer) for an event file's delivery, sent to the function URL."""
+        """(status, answer) for an event file's delivery, sent to the API or the function URL."""
         delivery = event(name)
         host = self.outputs["HookUrl"].split("//")[1].split("/")[0]
+        # The local AWS knows APIs by this name alone.
+        if ".execute-api." in host:
+            host = host.split(".")[0] + ".execute-api.localhost"
         headers = {k: v for k, v in delivery["headers"].items() if k not in ("host", "content-length")}
         status, text = http_call(self.aws.url + delivery["rawPath"], "POST", delivery["body"].encode(),
                                  {**headers, "Host": host})
@@ -169,14 +209,48 @@ def queue(stack: Deployed, sandbox: Sandbox) -> None:
 
 
 def hooks(stack: Deployed, sandbox: Sandbox) -> None:
-    """Signed and forged deliveries to the function URL."""
+    """Signed and forged deliveries to the HTTP API."""
     equal(stack.post("http-jira-forged.json")[0], 401, "the status for a forged signature")
     status, text = stack.post("http-jira-approved.json")
     equal(status, 200, f"the status for an approved ticket ({text})")
     equal(json.loads(text)["status"], "completed", "the approved ticket's status")
     sandbox.shared_once({("lhbp-6jc6l8yb", "909619400"), ("img-6pb6lrmy", "1038493875"),
                          ("lhbp-6jc6l8yb", "700000164995"), ("lhbp-6jc6l8yb", "1038493875")})
-    step("a signed delivery to the function URL is shared, a forged one is not")
+    step("a signed delivery to the HTTP API is shared, a forged one is not")
+
+
+def function_url(aws: Aws, sandbox: Sandbox) -> None:
+    """The other ingress, in a stack of its own."""
+    stack = Deployed(aws, sandbox, "function-url")
+    check("HttpApi" not in stack.parts and "FunctionUrl" in stack.parts, "a function URL and no API", sorted(stack.parts))
+    equal(stack.post("http-jira-forged.json")[0], 401, "the function URL's status for a forged signature")
+    equal(stack.post("http-jira-denied.json")[0], 403, "the function URL's status for a foreign account")
+    step("with Ingress=function-url the same deliveries arrive without an API")
+
+
+def alarms(stack: Deployed, sandbox: Sandbox) -> None:
+    """Each alarm follows what the function wrote: a share past its end, a notification given up, a dead schedule; dead letters."""
+    watch = Alarms(stack.aws, stack.parts)
+    watch.publish()
+    for part in ("OverdueAlarm", "SweepAlarm"):
+        equal(watch.state(part), "OK", f"the state of {part} before")
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)
+    stack.invoke({**event("invoke-native.json"), "id": "CHG-overdue", "expires_in": None,
+                  "expires_at": soon.isoformat(timespec="seconds").replace("+00:00", "Z")})
+    # Whoever may no longer call the action cannot take the share back.
+    sandbox.fail("cvm.ModifyImageSharePermission:error-before:UnauthorizedOperation.PermissionDenied@100")
+    time.sleep(4)
+    stack.invoke(event("schedule-sweep.json"))
+    check(watch.publish() > 0, "lines with metrics in the function's log", stack.aws.stage.logs())
+    waiting = stack.depth(stack.dead_letters)
+    queue_name = stack.dead_letters.rsplit("/", 1)[-1]
+    watch.put("AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName", queue_name), waiting)
+    for part in ("OverdueAlarm", "NotificationAlarm", "DeadLetterAlarm"):
+        equal(watch.state(part), "ALARM", f"the state of {part} after")
+        equal(watch.definition(part)["StateValue"], "ALARM", f"the state of {part} in the local AWS")
+    equal(watch.state("SweepAlarm"), "OK", "the state of SweepAlarm after a sweep")
+    equal(watch.state("SweepAlarm", minutes_later=20), "ALARM", "the state of SweepAlarm when no sweep follows")
+    step("alarms change their state: overdue share, dead schedule, dead letter, notification given up")
 
 
 def schedule(stack: Deployed) -> None:
@@ -204,12 +278,15 @@ def journal(stack: Deployed) -> None:
 def test(stage: Stage) -> None:
     check(PACKAGE.exists(), f"{PACKAGE.relative_to(ROOT)} to exist; run scripts/package")
     sandbox = Sandbox(stage)
-    stack = Deployed(Aws(stage), sandbox)
+    aws = Aws(stage)
+    stack = Deployed(aws, sandbox, "http-api")
     step(f"template.yaml is deployed: {len(stack.parts)} resources")
     queue(stack, sandbox)
     hooks(stack, sandbox)
     schedule(stack)
     journal(stack)
+    alarms(stack, sandbox)
+    function_url(aws, sandbox)
 
 
 if __name__ == "__main__":

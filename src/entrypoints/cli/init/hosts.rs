@@ -64,28 +64,30 @@ fn template(variables: &[String]) -> String {
         false => format!("{line}\n"),
     };
     let text: String = TEMPLATE.lines().map(line).collect();
-    text.replace("target/package/bootstrap.zip", "bootstrap.zip")
+    // The package is made in a checkout, so there is nothing to build here.
+    text.replace("CodeUri: deploy/aws", "CodeUri: bootstrap.zip")
+        .replace("    Metadata:\n      BuildMethod: makefile\n", "")
 }
 
-/// The image of this folder, with the static binary in it.
+/// The image of this folder, with the static binary in it: the last stage of the one that is built from source.
 fn dockerfile() -> String {
-    DOCKERFILE
+    let stage = DOCKERFILE
+        .split_once("FROM scratch\n")
+        .map_or(DOCKERFILE, |(_, stage)| stage);
+    let stage = stage
         .replace(
-            "target/x86_64-unknown-linux-musl/release/sharehook",
-            "sharehook",
+            "COPY --from=build /build/target/release/sharehook ",
+            "COPY sharehook ",
         )
         .replace(
-            "COPY policy /policy\n",
-            "COPY policy /policy\nCOPY maps /maps\n",
-        )
-        .replace(
-            "from the repository's root, after the static binary (deploy/README.md)",
-            "in this folder, with the static binary in it as `sharehook`",
-        )
-        .replace(
-            "docker build -f deploy/container/Dockerfile -t",
-            "docker build -t",
-        )
+            "COPY --from=build /bundle/ /\n",
+            "COPY sharehook.toml /sharehook.toml\nCOPY policy /policy\nCOPY maps /maps\n",
+        );
+    format!(
+        "# The binary and what its configuration names, nothing else: no shell, no libc, no CA bundle.\n\
+         # Build it in this folder, with the static binary in it as `sharehook`: docker build -t sharehook .\n\
+         FROM scratch\n{stage}"
+    )
 }
 
 /// How the files are used, as an item of the folder's README.

@@ -1,0 +1,68 @@
+variable "name" {
+  type        = string
+  default     = "sharehook"
+  description = "Name of the function, and the beginning of all other names."
+}
+
+variable "package" {
+  type        = string
+  description = "The package that scripts/package made: target/package/bootstrap.zip."
+}
+
+variable "architecture" {
+  type        = string
+  default     = "x86_64"
+  description = "x86_64 or arm64: what scripts/package built for."
+}
+
+variable "secret_arn" {
+  type        = string
+  description = "Secrets Manager secret, a JSON object, that sharehook.toml names as aws-secretsmanager:ARN#FIELD."
+}
+
+variable "secrets_extension_arn" {
+  type        = string
+  description = "The AWS Parameters and Secrets Lambda Extension of your region and architecture."
+}
+
+variable "seal_key_field" {
+  type        = string
+  default     = "SHAREHOOK_SEAL_KEY"
+  description = "The secret's field with the key that seals the journal: openssl rand -base64 32, made once and kept."
+}
+
+variable "cloud_site" {
+  type        = string
+  default     = "intl"
+  description = "Which Tencent Cloud site the images belong to: intl or cn."
+}
+
+variable "journal_retention_days" {
+  type        = number
+  default     = 0
+  description = "Days for which no user, not even root, can delete a journal object (Object Lock, compliance mode). 0 locks nothing."
+}
+
+variable "log_retention_days" {
+  type        = number
+  default     = 90
+  description = "Days to keep the function's log and the API's access log."
+}
+
+variable "api_rate" {
+  type        = number
+  default     = 50
+  description = "Requests a second that the HTTP API lets through."
+}
+
+variable "reserved_concurrency" {
+  type        = number
+  default     = -1
+  description = "Most invocations at once; -1 reserves none."
+}
+
+variable "alarm_topic_arns" {
+  type        = list(string)
+  default     = []
+  description = "SNS topics that the alarms notify."
+}

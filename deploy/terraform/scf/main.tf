@@ -1,0 +1,97 @@
+# sharehook on Tencent SCF: a web function that takes signed webhooks, its timer, its role. README.md beside this file says what was checked.
+
+terraform {
+  required_version = ">= 1.6"
+  required_providers {
+    tencentcloud = {
+      source  = "tencentcloudstack/tencentcloud"
+      version = ">= 1.81"
+    }
+  }
+}
+
+variable "name" {
+  type        = string
+  default     = "sharehook"
+  description = "Name of the function and its role."
+}
+
+variable "package" {
+  type        = string
+  description = "The zip of deploy/scf/README.md: scf_bootstrap, the static binary, the bundle."
+}
+
+variable "journal" {
+  type        = string
+  description = "The journal, such as s3://bucket/prefix; with AWS_ENDPOINT_URL of COS among the variables it is in COS."
+}
+
+variable "variables" {
+  type        = map(string)
+  sensitive   = true
+  description = "What sharehook.toml names as env:…, SHAREHOOK_SEAL_KEY, and the journal's credentials."
+}
+
+# The function's own credentials come from this role: no key is stored.
+resource "tencentcloud_cam_role" "function" {
+  name = var.name
+  document = jsonencode({
+    version = "2.0"
+    statement = [{
+      effect    = "allow"
+      action    = "name/sts:AssumeRole"
+      principal = { service = "scf.qcloud.com" }
+    }]
+  })
+}
+
+resource "tencentcloud_cam_policy" "share" {
+  name = "${var.name}-share"
+  document = jsonencode({
+    version = "2.0"
+    statement = [{
+      effect = "allow"
+      action = [
+        "cvm:DescribeImages",
+        "cvm:DescribeImageSharePermission",
+        "cvm:ModifyImageSharePermission",
+        "lighthouse:CancelShareBlueprintAcrossAccounts",
+        "lighthouse:DescribeBlueprints",
+        "lighthouse:DescribeBlueprintsShareAcrossAccountInfos",
+        "lighthouse:DescribeImagesToShare",
+        "lighthouse:ModifyImageSharePermission",
+        "lighthouse:ShareBlueprintAcrossAccounts",
+      ]
+      resource = "*"
+    }]
+  })
+}
+
+resource "tencentcloud_cam_role_policy_attachment" "share" {
+  role_id   = tencentcloud_cam_role.function.id
+  policy_id = tencentcloud_cam_policy.share.id
+}
+
+resource "tencentcloud_scf_function" "sharehook" {
+  name        = var.name
+  func_type   = "HTTP"
+  runtime     = "CustomRuntime"
+  handler     = "scf_bootstrap"
+  zip_file    = var.package
+  mem_size    = 256
+  timeout     = 60
+  role        = tencentcloud_cam_role.function.name
+  environment = merge(var.variables, { SHAREHOOK_JOURNAL = var.journal })
+
+  # The sweep.
+  triggers {
+    name         = "sweep"
+    type         = "timer"
+    trigger_desc = "0 */5 * * * * *"
+  }
+}
+
+output "function" {
+  value       = tencentcloud_scf_function.sharehook.name
+  description = "Give it a function URL in the console, and put .../hooks/SOURCE into the ticket system."
+}

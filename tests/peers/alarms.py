@@ -1,0 +1,67 @@
+"""Alarms of a deployed stack on the local AWS, fed with what the function wrote into its log.
+
+The local AWS reads no metrics out of logs, counts nothing of queues, evaluates an alarm over all dimensions of its metric, and never
+because data is missing. So this publishes the function's lines with PutMetricData, and evaluates each alarm's own definition over
+its own dimensions, as CloudWatch's documentation says.
+"""
+
+import datetime
+import json
+
+from support import check
+
+OPERATORS = {"GreaterThanThreshold": lambda value, limit: value > limit, "LessThanThreshold": lambda value, limit: value < limit}
+
+
+class Alarms:
+    """The alarms of one stack by their names in the template."""
+
+    def __init__(self, aws, parts: dict):
+        self.aws, self.metrics, self.logs = aws, aws.client("cloudwatch"), aws.client("logs")
+        self.names = {part: name for part, name in parts.items() if part.endswith("Alarm")}
+        self.group = parts["FunctionLog"]
+        self.published = 0
+
+    def publish(self) -> int:
+        """Publishes the metrics that the function wrote since the last call; how many."""
+        pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=self.group)
+        messages = [event["message"] for page in pages for event in page["events"]]
+        lines = [line for message in messages for line in message.splitlines() if line.startswith('{"FunctionName"') or '"_aws"' in line]
+        fresh = [json.loads(line) for line in lines[self.published:]]
+        self.published = len(lines)
+        for line in fresh:
+            for directive in line["_aws"]["CloudWatchMetrics"]:
+                dimensions = [{"Name": name, "Value": line[name]} for name in directive["Dimensions"][0]]
+                self.metrics.put_metric_data(Namespace=directive["Namespace"], MetricData=[
+                    {"MetricName": metric["Name"], "Dimensions": dimensions, "Unit": metric["Unit"], "Value": line[metric["Name"]],
+                     "Timestamp": line["_aws"]["Timestamp"] / 1000} for metric in directive["Metrics"]])
+        return len(fresh)
+
+    def put(self, namespace: str, metric: str, dimension: tuple, value: float) -> None:
+        """Publishes one value of a metric that AWS itself has."""
+        name, of = dimension
+        self.metrics.put_metric_data(Namespace=namespace, MetricData=[
+            {"MetricName": metric, "Dimensions": [{"Name": name, "Value": of}], "Value": value}])
+
+    def definition(self, part: str) -> dict:
+        """An alarm as it was created."""
+        found = self.metrics.describe_alarms(AlarmNames=[self.names[part]])["MetricAlarms"]
+        check(len(found) == 1, f"one alarm {part}", found)
+        return found[0]
+
+    def state(self, part: str, minutes_later: float = 0) -> str:
+        """The state of an alarm now, or later if nothing more is published until then."""
+        alarm = self.definition(part)
+        # Past the present period's end, so that it counts whole.
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=5, minutes=minutes_later)
+        period = datetime.timedelta(seconds=alarm["Period"])
+        breaching = []
+        for number in range(alarm["EvaluationPeriods"]):
+            points = self.metrics.get_metric_statistics(
+                Namespace=alarm["Namespace"], MetricName=alarm["MetricName"], Dimensions=alarm["Dimensions"],
+                StartTime=end - period * (number + 1), EndTime=end - period * number, Period=alarm["Period"],
+                Statistics=[alarm["Statistic"]])["Datapoints"]
+            breaches = OPERATORS[alarm["ComparisonOperator"]]
+            values = [breaches(point[alarm["Statistic"]], alarm["Threshold"]) for point in points]
+            breaching.append(any(values) if values else alarm["TreatMissingData"] == "breaching")
+        return "ALARM" if all(breaching) else "OK"
