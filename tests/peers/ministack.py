@@ -240,7 +240,9 @@ def alarms(stack: Deployed, sandbox: Sandbox) -> None:
     # Whoever may no longer call the action cannot take the share back.
     sandbox.fail("cvm.ModifyImageSharePermission:error-before:UnauthorizedOperation.PermissionDenied@100")
     time.sleep(4)
-    stack.invoke(event("schedule-sweep.json"))
+    answer = stack.functions.invoke(FunctionName=stack.function, Payload=json.dumps(event("schedule-sweep.json")).encode())
+    said = answer["Payload"].read().decode()
+    check("FunctionError" in answer and "CHG-overdue" in said, "the sweep to fail and to name the overdue share", said)
     check(watch.publish() > 0, "lines with metrics in the function's log", stack.aws.stage.logs())
     waiting = stack.depth(stack.dead_letters)
     queue_name = stack.dead_letters.rsplit("/", 1)[-1]

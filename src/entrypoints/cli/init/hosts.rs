@@ -8,7 +8,7 @@ const DOCKERFILE: &str = include_str!("../../../../deploy/container/Dockerfile")
 const KNATIVE: &str = include_str!("../../../../deploy/knative/service.yaml");
 const SCF: &str = include_str!("../../../../deploy/scf/scf_bootstrap");
 /// Files of Azure Functions; the queue's only for a source that it feeds.
-const AZURE: [(&str, &str); 3] = [
+const AZURE: [(&str, &str); 4] = [
     (
         "host.json",
         include_str!("../../../../deploy/azure/host.json"),
@@ -16,6 +16,10 @@ const AZURE: [(&str, &str); 3] = [
     (
         "hooks/function.json",
         include_str!("../../../../deploy/azure/hooks/function.json"),
+    ),
+    (
+        "events/function.json",
+        include_str!("../../../../deploy/azure/events/function.json"),
     ),
     (
         "Sweep/function.json",
