@@ -13,6 +13,7 @@ use sharehook::clock::system_now;
 use sharehook_sandbox::{Sandbox, SandboxOptions};
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::support::process::Finish as _;
 use crate::support::{request, sandbox_keys};
 
 const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/captures/commands.txt");
@@ -133,7 +134,7 @@ fn printed(folder: &Path, line: &str, endpoint: &str) -> String {
         server.wait().unwrap();
         return said;
     }
-    let output = command.output().unwrap();
+    let output = command.finish();
     let mut text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     if let Some(code @ 1..) = output.status.code() {
         text.push_str(&format!("(exit {code})\n"));
@@ -146,8 +147,7 @@ fn all_commands() -> BTreeSet<String> {
     let listed = |args: &[&str]| -> Vec<String> {
         let output = Command::new(env!("CARGO_BIN_EXE_sharehook"))
             .args(args)
-            .output()
-            .unwrap();
+            .finish();
         let text = String::from_utf8(output.stdout).unwrap();
         let lines = text.lines().skip_while(|line| *line != "Commands:").skip(1);
         let lines = lines.take_while(|line| !line.is_empty());

@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::process::Finish as _;
 use crate::support::docs::{Page, blocks, pages};
+use crate::support::process::Finish as _;
 
 const PRELUDE: &str = include_str!("doc_commands/prelude.sh");
 const DEPLOYMENT: &str = include_str!("doc_commands/deployment.sh");

@@ -126,6 +126,49 @@ async fn the_metrics_show_what_was_delivered_called_and_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn waits_are_measured_and_unlisted_codes_make_no_labels() {
+    let service = Service::prepared(|folder| {
+        let file = folder.join("sharehook.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let slow = text.replace("[cloud]\n", "[cloud]\nlighthouse_per_second = 2\n");
+        std::fs::write(file, slow).unwrap();
+    })
+    .await;
+    let before = service.get("/metrics").await.1;
+    for zero in [
+        "sharehook_deliveries_total{source=\"native\",result=\"denied\"} 0",
+        "sharehook_journal_operations_total{operation=\"create\",result=\"failed\"} 0",
+        "sharehook_secret_read_failures_total 0",
+    ] {
+        assert!(
+            before.lines().any(|line| line == zero),
+            "{zero} is not in\n{before}"
+        );
+    }
+    let fault = json!(["ShareBlueprintAcrossAccounts:error-before:Made.Up@50"]).to_string();
+    let json_type = [("content-type".to_owned(), "application/json".to_owned())];
+    let set = send(
+        &service.cloud.url(),
+        "POST",
+        "/sandbox/faults",
+        &json_type,
+        fault,
+    )
+    .await;
+    assert_eq!(set.unwrap().status, 200);
+    deliver(&service.url, "CHG-9", &[]).await;
+    let after = service.get("/metrics").await.1;
+    assert!(!after.contains("Made.Up"), "{after}");
+    for begin in [
+        "sharehook_cloud_calls_total{action=\"ShareBlueprintAcrossAccounts\",code=\"other\"} ",
+        "sharehook_cloud_wait_seconds_count{action=\"ShareBlueprintAcrossAccounts\"} ",
+        "sharehook_journal_operations_total{operation=\"create\",result=\"done\"} ",
+    ] {
+        assert!(after.contains(begin), "{begin} is not in\n{after}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_open_closed_or_behind_a_token() {
     const TOKEN: &str = "test-only-metrics-token-0123456789";
     let with = |setting: &'static str| {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sharehook::domain::Status;
 
 use crate::support::docs::pages;
-use crate::support::process::program;
+use crate::support::process::{Finish as _, program};
 
 const COMMANDS: &str = "docs/commands.md";
 const BEGIN: &str = "<!-- options: written by tests/it/reference.rs -->\n";
@@ -22,8 +22,7 @@ fn help(command: &str) -> String {
     let output = program(Path::new("."))
         .args(command.split_whitespace())
         .arg("-h")
-        .output()
-        .unwrap();
+        .finish();
     String::from_utf8(output.stdout).unwrap()
 }
 

@@ -14,7 +14,7 @@ use sharehook::domain::NoticeRules;
 use crate::incidents::share_by_hand;
 use crate::notify::world;
 use crate::support::http::send;
-use crate::support::process::program;
+use crate::support::process::{Finish as _, program};
 use crate::support::service::Service;
 use crate::support::{ACCOUNTS, Place, World, deadline, invocation, request};
 
@@ -24,7 +24,7 @@ const DAY: i64 = 86_400;
 /// `report` with `--html page.html`: its exit code, what it prints, and the page.
 fn report(folder: &Path, more: &[&str]) -> (Option<i32>, String, String) {
     let args = [&["report", "--html", "page.html"], more].concat();
-    let output = program(folder).args(args).output().unwrap();
+    let output = program(folder).args(args).finish();
     let said = [output.stdout, output.stderr].concat();
     let page = read_to_string(folder.join("page.html")).unwrap_or_default();
     (output.status.code(), String::from_utf8(said).unwrap(), page)
@@ -83,11 +83,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
     );
 
     let nowhere = ["--html", "no-such-folder/page.html", "--journal", &place];
-    let output = program(folder.path())
-        .arg("report")
-        .args(nowhere)
-        .output()
-        .unwrap();
+    let output = program(folder.path()).arg("report").args(nowhere).finish();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -105,7 +101,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
             "is not served",
         ),
     ] {
-        let output = program(folder.path()).args(args).output().unwrap();
+        let output = program(folder.path()).args(args).finish();
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(
             output.status.code() == Some(64) && error.contains(why),

@@ -20,15 +20,15 @@ class Alarms:
         self.aws, self.metrics, self.logs = aws, aws.client("cloudwatch"), aws.client("logs")
         self.names = {part: name for part, name in parts.items() if part.endswith("Alarm")}
         self.group = parts["FunctionLog"]
-        self.published = 0
+        self.published = set()
 
     def publish(self) -> int:
         """Publishes the metrics that the function wrote since the last call; how many."""
         pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=self.group)
-        messages = [event["message"] for page in pages for event in page["events"]]
-        lines = [line for message in messages for line in message.splitlines() if line.startswith('{"FunctionName"') or '"_aws"' in line]
-        fresh = [json.loads(line) for line in lines[self.published:]]
-        self.published = len(lines)
+        messages = {event["message"] for page in pages for event in page["events"] if event["message"].startswith('{"_aws"')}
+        # Each line has its own instant.
+        fresh = [json.loads(message) for message in sorted(messages - self.published)]
+        self.published |= messages
         for line in fresh:
             for directive in line["_aws"]["CloudWatchMetrics"]:
                 dimensions = [{"Name": name, "Value": line[name]} for name in directive["Dimensions"][0]]

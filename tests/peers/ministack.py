@@ -239,7 +239,8 @@ def alarms(stack: Deployed, sandbox: Sandbox) -> None:
                   "expires_at": soon.isoformat(timespec="seconds").replace("+00:00", "Z")})
     # Whoever may no longer call the action cannot take the share back.
     sandbox.fail("cvm.ModifyImageSharePermission:error-before:UnauthorizedOperation.PermissionDenied@100")
-    time.sleep(4)
+    # Past the share's end, and past the five seconds for which the function keeps its counts of the index.
+    time.sleep(6)
     answer = stack.functions.invoke(FunctionName=stack.function, Payload=json.dumps(event("schedule-sweep.json")).encode())
     said = answer["Payload"].read().decode()
     check("FunctionError" in answer and "CHG-overdue" in said, "the sweep to fail and to name the overdue share", said)
