@@ -28,8 +28,9 @@ soak *options:
     cargo build --release
     tests/attack/soak.py {{options}}
 
-# Runs the benchmarks
+# Runs the benchmarks (20 minutes), which write benches/results
 bench:
+    scripts/peers bench
     cargo bench
 
 # Builds the documentation as a site: target/site/index.html

@@ -1,128 +1,196 @@
-//! Measures the time from the start of the process to its first request for an event from the
-//! Lambda runtime. For comparison, measures the start of Python and the import of the vendor's SDK.
-//! Run: `cargo bench --bench startup`. Prints the minimum and the median of 25 starts, in
-//! milliseconds.
+//! The time from the start of a process to its first request for an event from the Lambda runtime
+//! API: a bare function with `lambda_runtime`, sharehook with more and more maps and policies, and a
+//! Python function with the vendor's SDK. Takes turns, so that what the machine does meanwhile meets
+//! all alike. Prints a table and writes `benches/results/startup.json`.
 
-// Unwrapping is fine here: a benchmark that cannot run must fail.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // A benchmark that cannot start fails.
+#![allow(clippy::disallowed_methods)] // The bare function is this program with a variable set.
 
+#[path = "setup/policies.rs"]
+mod policies;
+
+use std::fmt::Write as _;
 use std::io::Read;
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use lambda_runtime::{LambdaEvent, service_fn};
+use policies::policy_files;
+use serde_json::{Value, json};
+use sharehook::inbound::Map;
+
 const STARTS: usize = 25;
+/// Set in the process that is the bare function.
+const BARE: &str = "SHAREHOOK_BENCH_BARE";
 
 fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    report(
-        "sharehook: start to its first GET /next",
-        &times(|| first_next(root)),
-    );
-    let python = root
-        .join(".peers")
-        .join("tencent")
-        .join("bin")
-        .join("python");
-    if python.exists() {
-        report(
-            "python: start and import of the vendor's SDK alone",
-            &times(|| import(&python)),
-        );
-    } else {
-        println!("python: not measured, scripts/peers has not been run");
+    if std::env::var_os(BARE).is_some() {
+        return bare();
     }
-    let size = std::fs::metadata(env!("CARGO_BIN_EXE_sharehook"))
-        .unwrap()
-        .len();
-    println!("the binary of this build (with the stand-in cloud): {size} bytes");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scratch = tempfile::tempdir().expect("a folder");
+    let own = |maps, policies| configuration(scratch.path(), maps, policies);
+    let sharehook = env!("CARGO_BIN_EXE_sharehook");
+    let itself = std::env::current_exe().expect("a path");
+    let mut functions = vec![
+        ("a bare function with lambda_runtime", command(&itself, &[])),
+        (
+            "sharehook, 1 map, 13 policies",
+            function(sharehook, own(1, 13)),
+        ),
+        (
+            "sharehook, 13 maps, 13 policies",
+            function(sharehook, own(13, 13)),
+        ),
+        (
+            "sharehook, 1 map, 1 000 policies",
+            function(sharehook, own(1, 1_000)),
+        ),
+        (
+            "sharehook as it ships",
+            function(sharehook, root.join("sharehook.toml")),
+        ),
+    ];
+    functions[0].1.env(BARE, "1");
+    let python = root.join(".peers/bench/bin/python");
+    if python.exists() {
+        let mut python = command(&python, &["-m", "awslambdaric", "function.handler"]);
+        python.env("PYTHONPATH", root.join("benches/peers"));
+        functions.push(("a Python function", python));
+    } else {
+        println!("the Python function is not measured: run scripts/peers bench");
+    }
+    let mut times = vec![Vec::new(); functions.len()];
+    for _ in 0..STARTS {
+        for ((_, function), times) in functions.iter_mut().zip(&mut times) {
+            times.push(first_next(function));
+        }
+    }
+    println!("{:<38} least ms  median ms", "start to the first GET /next");
+    let mut rows = Vec::new();
+    for ((name, _), times) in functions.iter().zip(&mut times) {
+        times.sort();
+        let (least, median) = (times[0], times[STARTS / 2]);
+        println!("{name:<38} {:>8.1}  {:>9.1}", ms(least), ms(median));
+        rows.push(json!({"function": name, "least_ms": ms(least), "median_ms": ms(median)}));
+    }
+    let results = root.join("benches/results");
+    std::fs::create_dir_all(&results).expect("a folder");
+    let text = format!("{:#}\n", Value::Array(rows));
+    std::fs::write(results.join("startup.json"), text).expect("a file");
 }
 
-fn times(mut once: impl FnMut() -> Duration) -> Vec<Duration> {
-    let mut all: Vec<Duration> = (0..STARTS).map(|_| once()).collect();
-    all.sort();
-    all
+#[tokio::main]
+async fn bare() {
+    let echo = async |event: LambdaEvent<Value>| Ok::<_, lambda_runtime::Error>(event.payload);
+    drop(lambda_runtime::run(service_fn(echo)).await);
 }
 
-fn report(what: &str, sorted: &[Duration]) {
-    let ms = |d: Duration| d.as_secs_f64() * 1_000.0;
-    println!(
-        "{what}: min {:.1} ms, median {:.1} ms",
-        ms(sorted[0]),
-        ms(sorted[sorted.len() / 2])
-    );
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
 }
 
-/// Starts the function with the sample configuration against a runtime API that only listens.
-fn first_next(root: &Path) -> Duration {
-    let api = TcpListener::bind("127.0.0.1:0").unwrap();
+/// A configuration with a source for each of so many maps, and so many policies.
+fn configuration(scratch: &Path, maps: usize, policies: usize) -> PathBuf {
+    let folder = scratch.join(format!("{maps}-{policies}"));
+    let policy = folder.join("policy");
+    std::fs::create_dir_all(&policy).expect("a folder");
+    let files = policy_files(policies, 10);
+    for (name, text) in &files.policies {
+        std::fs::write(policy.join(name), text).expect("a file");
+    }
+    std::fs::write(
+        policy.join("entities.json"),
+        files.entities.unwrap_or_default(),
+    )
+    .expect("a file");
+    let mut text =
+        "[cloud]\nsite = \"intl\"\n[policy]\ndir = \"policy\"\napprovals = 1\n".to_owned();
+    for (n, map) in Map::builtin_names().take(maps).enumerate() {
+        let _ = write!(
+            text,
+            "[[source]]\nname = \"s{n}\"\nscheme = \"jira\"\nsecrets = [\"env:JIRA_WEBHOOK_SECRET\"]\nmap = \"{map}\"\n"
+        );
+    }
+    let file = folder.join("sharehook.toml");
+    std::fs::write(&file, text).expect("a file");
+    file
+}
+
+fn function(program: &str, configuration: PathBuf) -> Command {
+    let mut command = command(Path::new(program), &[]);
+    command.env("SHAREHOOK_CONFIG", configuration);
+    command
+}
+
+/// A function with the environment that Lambda gives it.
+fn command(program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let journal = std::env::temp_dir().join("sharehook-bench-startup");
-    let variables: [(&str, String); 11] = [
-        (
-            "AWS_LAMBDA_RUNTIME_API",
-            api.local_addr().unwrap().to_string(),
-        ),
-        ("AWS_LAMBDA_FUNCTION_NAME", "sharehook".into()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "1".into()),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".into()),
-        (
-            "SHAREHOOK_CONFIG",
-            root.join("sharehook.toml").display().to_string(),
-        ),
-        ("SHAREHOOK_JOURNAL", format!("file:{}", journal.display())),
+    command.env("SHAREHOOK_JOURNAL", format!("file:{}", journal.display()));
+    command.envs([
+        ("AWS_LAMBDA_FUNCTION_NAME", "sharehook"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
         (
             "SHAREHOOK_QUEUE_ARN",
-            "arn:aws:sqs:us-east-1:000000000000:share-requests".into(),
+            "arn:aws:sqs:us-east-1:000000000000:share-requests",
         ),
-        (
-            "JIRA_WEBHOOK_SECRET",
-            "bench-only-jira-secret-0123456789".into(),
-        ),
+        ("JIRA_WEBHOOK_SECRET", "bench-only-jira-secret-0123456789"),
         (
             "GITHUB_WEBHOOK_SECRET",
-            "bench-only-github-secret-0123456789".into(),
+            "bench-only-github-secret-0123456789",
         ),
-        ("TENCENTCLOUD_SECRET_ID", "AKIDbench".into()),
-        ("TENCENTCLOUD_SECRET_KEY", "bench".into()),
-    ];
+        ("TENCENTCLOUD_SECRET_ID", "AKIDbench"),
+        ("TENCENTCLOUD_SECRET_KEY", "bench"),
+    ]);
+    command
+}
+
+/// Starts a function against a runtime API that only listens.
+fn first_next(function: &mut Command) -> Duration {
+    let api = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = api.local_addr().expect("an address").to_string();
     let began = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sharehook"))
-        .env_clear()
-        .envs(variables)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let (mut stream, _) = api.accept().unwrap();
+    let child = function.env("AWS_LAMBDA_RUNTIME_API", address).spawn();
+    let mut child = Ended(child.expect("a process"));
+    api.set_nonblocking(true).expect("a socket");
+    let mut stream = loop {
+        match api.accept() {
+            Ok((stream, _)) => break stream,
+            Err(_) => assert!(
+                child.0.try_wait().is_ok_and(|end| end.is_none()),
+                "it ended"
+            ),
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    };
+    stream.set_nonblocking(false).expect("a socket");
     let mut request = [0; 256];
-    let read = stream.read(&mut request).unwrap();
+    let read = stream.read(&mut request).expect("a request");
     let took = began.elapsed();
+    drop(child);
+    let request = String::from_utf8_lossy(&request[..read]).into_owned();
     assert!(
-        request[..read].starts_with(b"GET /2018-06-01/runtime/invocation/next"),
-        "not the runtime's first call"
+        request.starts_with("GET /2018-06-01/runtime/invocation/next"),
+        "not the runtime's first call: {request}"
     );
-    child.kill().unwrap();
-    child.wait().unwrap();
-    drop(std::fs::remove_dir_all(journal));
     took
 }
 
-fn import(python: &Path) -> Duration {
-    let code = "from tencentcloud.lighthouse.v20200324 import lighthouse_client\n\
-                from tencentcloud.cvm.v20170312 import cvm_client";
-    let began = Instant::now();
-    assert!(
-        Command::new(python)
-            .args(["-c", code])
-            .status()
-            .unwrap()
-            .success()
-    );
-    began.elapsed()
+/// A process that ends with this value.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }

@@ -3,7 +3,7 @@
 //! Decides nothing.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest as _, Sha256};
 
@@ -30,13 +30,17 @@ const BUILTIN: [(&str, &str); 14] = [
     ("eventbridge", include_str!("../../maps/eventbridge.jq")),
 ];
 
-/// A loaded map; cloning shares the compiled filter.
+/// A map; cloning shares the compiled program.
 #[derive(Clone)]
 pub struct Map {
     name: Arc<str>,
     digest: Arc<str>,
-    program: Arc<Program>,
+    program: Arc<Compiled>,
 }
+
+/// A program that is compiled when it is first used.
+type Compiled =
+    LazyLock<Result<Program, Problems>, Box<dyn FnOnce() -> Result<Program, Problems> + Send>>;
 
 impl fmt::Debug for Map {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,16 +69,26 @@ impl Map {
     /// not end, filters that read more than the event, `include` and `import`.
     pub fn load(text: &str, name: &str) -> Result<Self, Problems> {
         let program = Program::compile(text, name)?;
-        Ok(Self {
-            name: name.into(),
-            digest: hex::encode(Sha256::digest(text)).into(),
-            program: Arc::new(program),
-        })
+        Ok(Self::new(text, name, move || Ok(program)))
     }
 
-    /// The shipped map of this name, if there is one.
-    pub fn builtin(name: &str) -> Option<Result<Self, Problems>> {
-        Self::builtin_text(name).map(|text| Self::load(text, name))
+    /// The shipped map of this name, if there is one. It is compiled when it is first used, so that
+    /// starting does not cost more with every map: one that ships is known to compile.
+    pub fn builtin(name: &str) -> Option<Self> {
+        let (name, text) = BUILTIN.into_iter().find(|(known, _)| *known == name)?;
+        Some(Self::new(text, name, move || Program::compile(text, name)))
+    }
+
+    fn new(
+        text: &str,
+        name: &str,
+        compile: impl FnOnce() -> Result<Program, Problems> + Send + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            digest: hex::encode(Sha256::digest(text)).into(),
+            program: Arc::new(LazyLock::new(Box::new(compile))),
+        }
     }
 
     /// The text of a shipped map, as a start for an operator's map.
@@ -113,7 +127,9 @@ impl Map {
     ) -> Result<Vec<ShareRequest>, MapRefusal> {
         let event =
             body::read(delivery.body(), delivery.is_form()).map_err(MapRefusal::Unreadable)?;
-        let outputs = self.program.run(&event, now.as_second()).map_err(|error| {
+        let program = LazyLock::force(&self.program).as_ref();
+        let program = program.map_err(|problems| MapRefusal::Invalid(problems.clone()))?;
+        let outputs = program.run(&event, now.as_second()).map_err(|error| {
             let problem = format!("failed on this event: {}", one_line(&error));
             let remedy = "correct the map, or the event at its sender";
             MapRefusal::Invalid(Problem::new(format!("map {}", self.name), problem, remedy).into())

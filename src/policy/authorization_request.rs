@@ -79,13 +79,14 @@ impl<'a> AuthorizationRequest<'a> {
             expires,
         };
         let people = approvers.iter().chain([&requester]).collect();
-        asked.add_unlisted(question.source, people)?;
+        asked.add_missing(question.source, people)?;
         Ok(asked)
     }
 
-    /// Adds the entities that are not known: people and accounts that no list names (they are in no
-    /// group, so no rule about a group allows them anything), and the image in the request's region.
-    fn add_unlisted(
+    /// Adds the entities that the store lacks: people and accounts that no list names (they are in no
+    /// group, so no rule about a group allows them anything), the listed accounts of the request, and
+    /// the image in the request's region.
+    fn add_missing(
         &mut self,
         source: &SourceName,
         people: BTreeSet<&PersonName>,
@@ -108,7 +109,10 @@ impl<'a> AuthorizationRequest<'a> {
             }
         }
         for account in self.request.target.accounts() {
-            if !is_listed(&uid(&names.account, account.as_str())) {
+            let id = uid(&names.account, account.as_str());
+            if let Some(listed) = self.policies.known.accounts.get(&id) {
+                added.push(listed.clone());
+            } else if !is_listed(&id) {
                 let id = json!({"type": "Share::Account", "id": account.as_str()});
                 added.push(read(json!({"uid": id, "attrs": {}, "parents": []}))?);
             }
@@ -138,6 +142,16 @@ impl<'a> AuthorizationRequest<'a> {
             attrs.insert("kind".into(), json!(image.kind()));
         }
         value
+    }
+
+    /// What policies can see of an item but its id; the same for items that must be decided alike.
+    /// `None` if the item is not like any other.
+    pub(super) fn class(&self, item: &Item) -> Option<usize> {
+        let Item::Account(account) = item else {
+            return None;
+        };
+        let account = uid(&self.policies.names.account, account.as_str());
+        self.policies.known.accounts.class(&account)
     }
 
     /// The Cedar request for one item.

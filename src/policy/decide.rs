@@ -2,7 +2,7 @@
 //! each item. All must be allowed. In: a [`Question`]. Out: a [`Decision`] with its determining
 //! policies, the approvers, and the reason for each refusal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cedar_policy::{Authorizer, Entities, Request};
@@ -64,7 +64,13 @@ impl PolicySet {
             Err(why) => return Findings::refused(why),
         };
         let mut findings = Findings::default();
+        let mut alike: HashMap<usize, Allowed> = HashMap::new();
         for item in question.request.target.items() {
+            let class = asked.class(&item);
+            if let Some(allowed) = class.and_then(|class| alike.get(&class)) {
+                findings.add(item, Ok(allowed.clone()));
+                continue;
+            }
             let explain = findings.refused.len() < MAX_EXPLAINED;
             let allowed = self
                 .authorize(asked.request(&item), &asked.entities, explain)
@@ -78,6 +84,9 @@ impl PolicySet {
                         approvals,
                     })
                 });
+            if let (Some(class), Ok(allowed)) = (class, &allowed) {
+                alike.insert(class, allowed.clone());
+            }
             findings.add(item, allowed);
         }
         findings
@@ -141,7 +150,8 @@ impl PolicySet {
             Ok(request) => request,
             Err(why) => return denied(why, BTreeSet::new()),
         };
-        let response = Authorizer::new().is_authorized(&request, &self.rules, entities);
+        let fitting = self.scopes.fitting(&self.rules, &request, entities);
+        let response = Authorizer::new().is_authorized(&request, &fitting, entities);
         let diagnostics = response.diagnostics();
         let policies: BTreeSet<String> = diagnostics.reason().map(ToString::to_string).collect();
         let errors: Vec<String> = diagnostics.errors().map(ToString::to_string).collect();
@@ -165,12 +175,14 @@ impl PolicySet {
 }
 
 /// One item that is allowed.
+#[derive(Clone)]
 struct Allowed {
     policies: BTreeSet<String>,
     approvals: Vec<Counted>,
 }
 
 /// An approver that may approve one item, and the policies that allow it.
+#[derive(Clone)]
 pub(super) struct Counted {
     approver: String,
     policies: BTreeSet<String>,

@@ -7,6 +7,7 @@ use cedar_policy::ffi::{DetailedError, JsonValueWithNoDuplicateKeys};
 use cedar_policy::{Entities, Entity, EntityTypeName, EntityUid, Schema};
 use serde_json::{Map, Value, json};
 
+use super::accounts::ListedAccounts;
 use super::files::ENTITIES;
 use super::schema::{SchemaNames, cedar_problem, clipped, uid};
 use super::source_facts::SourceFacts;
@@ -19,8 +20,9 @@ use crate::domain::{
 #[derive(Debug)]
 pub(super) struct KnownEntities {
     /// The store for decisions. It lacks images without a region in the file, because only a request
-    /// names their region.
+    /// names their region, and `accounts`.
     pub(super) store: Entities,
+    pub(super) accounts: ListedAccounts,
     /// The images of the file, as written. A request adds its region and kind.
     pub(super) images: HashMap<String, Value>,
     /// The names of the configured sources.
@@ -29,6 +31,11 @@ pub(super) struct KnownEntities {
 }
 
 impl KnownEntities {
+    /// All listed entities but images without a region in the file.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entity> {
+        self.store.iter().chain(self.accounts.iter())
+    }
+
     /// A warning when a policy at `mark` names a group that the entities do not list, so that it has
     /// no members, or a source that is not configured.
     pub(super) fn unknown(
@@ -61,7 +68,7 @@ struct Element {
     offset: usize,
 }
 
-/// Reads the file and adds the configured sources.
+/// Reads the file and adds the configured sources. `named` are the entities that policies name.
 ///
 /// # Errors
 /// A text that is not JSON; an entity that the schema refuses; a duplicate; an account or image id
@@ -69,6 +76,7 @@ struct Element {
 pub(super) fn read(
     text: Option<&str>,
     sources: &[SourceFacts],
+    named: &BTreeSet<EntityUid>,
     schema: &Schema,
     names: &SchemaNames,
 ) -> Result<KnownEntities, Problems> {
@@ -84,6 +92,7 @@ pub(super) fn read(
         seen: HashMap::new(),
         images: HashMap::new(),
         entities: Vec::new(),
+        accounts: ListedAccounts::new(named),
         problems: Vec::new(),
     };
     for element in elements(text, &mut reader.problems)? {
@@ -99,12 +108,15 @@ pub(super) fn read(
     if !reader.problems.is_empty() {
         return Err(Problems(reader.problems));
     }
-    let mut warnings = unlisted_groups(&reader.entities, &reader.seen, text, names);
+    let all = reader.entities.iter().chain(reader.accounts.iter());
+    let mut warnings = unlisted_groups(all, &reader.seen, text, names);
     warnings.extend(unknown_sources(&reader.seen, &reader.facts, text, names));
-    let store = Entities::from_entities(reader.entities, Some(schema))
+    let mentioned = reader.accounts.take_mentioned();
+    let store = Entities::from_entities(reader.entities.into_iter().chain(mentioned), Some(schema))
         .map_err(|error| cedar_problem(&DetailedError::from(&error), ENTITIES, text, 0))?;
     Ok(KnownEntities {
         store,
+        accounts: reader.accounts,
         images: reader.images,
         sources: sources.iter().map(|facts| facts.name.clone()).collect(),
         warnings,
@@ -121,6 +133,7 @@ struct Reader<'a> {
     seen: HashMap<EntityUid, usize>,
     images: HashMap<String, Value>,
     entities: Vec<Entity>,
+    accounts: ListedAccounts,
     problems: Vec<Problem>,
 }
 
@@ -143,6 +156,11 @@ impl Reader<'_> {
         let has_region = complete(&mut value, &id, &self.facts, self.names)
             .map_err(|(problem, remedy)| Problem::at(mark(offset), problem, remedy))?;
         let entity = self.entity(value.clone(), offset)?;
+        self.accounts.note(&value);
+        if *id.type_name() == self.names.account {
+            self.accounts.add(id, entity, value);
+            return Ok(());
+        }
         if has_region {
             self.entities.push(entity);
         }
@@ -303,8 +321,8 @@ fn source_json(facts: &SourceFacts) -> Value {
 }
 
 /// Warnings about groups that have members but no entry of their own, which are probably misspelt.
-fn unlisted_groups(
-    entities: &[Entity],
+fn unlisted_groups<'a>(
+    entities: impl Iterator<Item = &'a Entity>,
     seen: &HashMap<EntityUid, usize>,
     text: &str,
     names: &SchemaNames,
@@ -371,7 +389,13 @@ mod tests {
     fn read_text(text: &str) -> Result<KnownEntities, Problems> {
         let names = SchemaNames::new().unwrap();
         let schema = names.schema(None).unwrap();
-        read(Some(text), &[facts("jira", "jira", true)], &schema, &names)
+        read(
+            Some(text),
+            &[facts("jira", "jira", true)],
+            &BTreeSet::new(),
+            &schema,
+            &names,
+        )
     }
 
     #[test]

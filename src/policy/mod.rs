@@ -2,6 +2,7 @@
 //! Out: an `Approved`, which only this module can make, or the verdict that refuses. Pure: no I/O, no
 //! clock; no Cedar type leaves this folder.
 
+mod accounts;
 mod approved;
 mod authorization_request;
 mod dangers;
@@ -14,13 +15,14 @@ mod probe;
 mod question;
 mod rules;
 mod schema;
+mod scope;
 mod source_facts;
 mod source_text;
 mod stack;
 
 pub use approved::{Approved, Ended};
 pub use decide::Decision;
-pub use files::{PolicyFiles, builtin_schema, sample_files};
+pub use files::{MAX_FILE_BYTES, PolicyFiles, builtin_schema, sample_files};
 pub use policy_set::PolicySet;
 pub use question::Question;
 pub use source_facts::SourceFacts;

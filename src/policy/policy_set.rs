@@ -11,6 +11,7 @@ use super::explain::Permit;
 use super::files::PolicyFiles;
 use super::rules;
 use super::schema::{APPROVE, SchemaNames};
+use super::scope::PolicyScopes;
 use super::source_facts::SourceFacts;
 use super::stack::with_enough_stack;
 use crate::domain::{Danger, Mark, Problem, Problems, Warning};
@@ -21,6 +22,7 @@ pub struct PolicySet {
     pub(super) schema: Schema,
     pub(super) names: SchemaNames,
     pub(super) rules: cedar_policy::PolicySet,
+    pub(super) scopes: PolicyScopes,
     pub(super) known: KnownEntities,
     /// The permits' conditions. Only denials need them, so the first denial computes them.
     pub(super) permits: OnceLock<Vec<Permit>>,
@@ -59,7 +61,10 @@ impl PolicySet {
         let names = SchemaNames::new()?;
         let schema = names.schema(files.schema.as_deref())?;
         let rules = rules::read(&files.policies, &schema);
-        let known = entities::read(files.entities.as_deref(), sources, &schema, &names);
+        let named = rules.iter().flat_map(|rules| &rules.named);
+        let literals: BTreeSet<EntityUid> = named.map(|named| named.uid.clone()).collect();
+        let text = files.entities.as_deref();
+        let known = entities::read(text, sources, &literals, &schema, &names);
         let (rules, known) = match (rules, known) {
             (Ok(rules), Ok(known)) => (rules, known),
             (rules, known) => {
@@ -91,9 +96,10 @@ impl PolicySet {
         let policies = Self {
             schema,
             names,
+            scopes: PolicyScopes::new(&rules.set),
             rules: rules.set,
             marks: rules.marks,
-            literals: rules.named.into_iter().map(|named| named.uid).collect(),
+            literals,
             known,
             permits: OnceLock::new(),
             approvals,

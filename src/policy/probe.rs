@@ -220,7 +220,7 @@ impl PolicySet {
             }
             (groups.join(" "), id.id().unescaped().to_owned())
         };
-        let entities = self.known.store.iter();
+        let entities = self.known.iter();
         let mut listed: Vec<_> = entities
             .filter(|entity| wanted(entity.uid().type_name()))
             .map(own)

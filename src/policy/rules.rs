@@ -58,11 +58,38 @@ struct Site<'a> {
     file: &'a str,
     text: &'a str,
     offset: usize,
+    /// Where its line begins, and how many lines are before it.
+    line: (usize, usize),
 }
 
-impl Site<'_> {
+impl<'a> Site<'a> {
+    /// The places at ascending offsets. Counts each line once, not once for each policy.
+    fn all(file: &'a str, text: &'a str, offsets: Vec<usize>) -> impl Iterator<Item = Self> {
+        let mut line = (0, 0);
+        offsets.into_iter().map(move |offset| {
+            let passed = text.get(line.0..offset).unwrap_or_default();
+            if let Some(last) = passed.rfind('\n') {
+                line = (line.0 + last + 1, line.1 + passed.matches('\n').count());
+            }
+            Site {
+                file,
+                text,
+                offset,
+                line,
+            }
+        })
+    }
+
     fn mark(&self) -> Mark {
-        Mark::of(self.file, self.text, self.offset..self.offset)
+        let (start, before) = self.line;
+        let at = self.offset - start;
+        let mut mark = Mark::of(
+            self.file,
+            self.text.get(start..).unwrap_or_default(),
+            at..at,
+        );
+        mark.line += before;
+        mark
     }
 
     fn problem(&self, problem: impl Into<String>, remedy: &str) -> Problem {
@@ -173,8 +200,7 @@ fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Site<'a>)>, Pr
     let offsets = source_text::offsets(text, texts.iter().map(String::as_str));
     Ok(policies
         .into_iter()
-        .zip(offsets)
-        .map(|(policy, offset)| (policy, Site { file, text, offset }))
+        .zip(Site::all(file, text, offsets))
         .collect())
 }
 

@@ -9,14 +9,11 @@ use std::sync::Arc;
 use crate::config::{Config, FetchConfig, MapRef, SourceConfig};
 use crate::domain::{Mark, NotifyName, Problem, Problems, SourceName};
 use crate::inbound::{Handshake, Issuers, Map, ReplyRules, SchemeKind, Verifier};
-use crate::policy::{PolicyFiles, PolicySet, SourceFacts};
+use crate::policy::{MAX_FILE_BYTES, PolicyFiles, PolicySet, SourceFacts};
 
 use super::super::cloud_accounts;
 use super::super::target::Target;
 use super::approver_origin::{ApproverOrigin, SourceSummary};
-
-/// The largest policy file that is read.
-const MAX_POLICY_BYTES: u64 = 1024 * 1024;
 
 /// One source, ready to verify and to map.
 #[derive(Debug)]
@@ -114,8 +111,8 @@ fn facts_of(source: &SourceConfig) -> SourceFacts {
 
 fn map_of(source: &SourceConfig) -> Result<Map, Problems> {
     match &source.map {
-        MapRef::Builtin(name) => Map::builtin(name).unwrap_or_else(|| {
-            Err(Problem::new("map", format!("{name:?} does not ship"), "name a jq file").into())
+        MapRef::Builtin(name) => Map::builtin(name).ok_or_else(|| {
+            Problem::new("map", format!("{name:?} does not ship"), "name a jq file").into()
         }),
         MapRef::File(path, text) => Map::load(text, path),
     }
@@ -212,10 +209,10 @@ fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
         let size = fs::metadata(path)
             .map_err(|error| cannot(path, &error))?
             .len();
-        if size > MAX_POLICY_BYTES {
+        if size > MAX_FILE_BYTES as u64 {
             return Err(cannot(
                 path,
-                &format!("it has {size} bytes, {MAX_POLICY_BYTES} at most"),
+                &format!("it has {size} bytes, {MAX_FILE_BYTES} at most"),
             ));
         }
         fs::read_to_string(path).map_err(|error| cannot(path, &error))

@@ -93,7 +93,7 @@ fn delivered(body: &[u8]) -> VerifiedDelivery {
 /// Every map that ships, on any body.
 pub(crate) fn maps(data: &[u8]) {
     static MAPS: LazyLock<Vec<Map>> = LazyLock::new(|| {
-        let load = |name| Map::builtin(name).unwrap().unwrap();
+        let load = |name| Map::builtin(name).unwrap();
         Map::builtin_names().map(load).collect()
     });
     let delivery = delivered(data);

@@ -13,7 +13,7 @@ const COMMENT: &str =
 
 fn requests(map: &str, event: &Value) -> usize {
     let delivery = delivered(event.to_string().into_bytes(), "application/json");
-    let map = Map::builtin(map).unwrap().unwrap();
+    let map = Map::builtin(map).unwrap();
     let read = map.apply(&delivery, now(), &ServedRegions::default());
     read.unwrap_or_else(|refusal| panic!("{refusal}: {event}"))
         .len()

@@ -1,0 +1,30 @@
+//! Policy directories of a chosen size, from the one that ships.
+
+use serde_json::{Value, json};
+use sharehook::policy::{PolicyFiles, sample_files};
+
+/// The first account of the group `staging` that the sample does not list.
+pub(crate) const FIRST_ACCOUNT: u64 = 700_000_200_000;
+
+/// The sample policy, permits for other teams up to this number of policies, and this many more
+/// accounts in the group `staging`.
+pub(crate) fn policy_files(policies: usize, group: usize) -> PolicyFiles {
+    let mut files = sample_files();
+    let more: String = (0..policies.saturating_sub(13))
+        .map(|n| {
+            format!(
+                "@id(\"team-{n}\")\npermit (principal in Share::Team::\"t{n}\", action == Share::Action::\"share\", \
+                 resource in Share::ImageSet::\"golden\")\nwhen {{ context.account in Share::AccountGroup::\"g{n}\" }};\n"
+            )
+        })
+        .collect();
+    files.policies.push(("teams.cedar".to_owned(), more));
+    let text = files.entities.take().expect("entities");
+    let mut entities: Vec<Value> = serde_json::from_str(&text).expect("JSON");
+    entities.extend((0..group as u64).map(|n| {
+        json!({"uid": {"type": "Share::Account", "id": (FIRST_ACCOUNT + n).to_string()}, "attrs": {},
+            "parents": [{"type": "Share::AccountGroup", "id": "staging"}]})
+    }));
+    files.entities = Some(json!(entities).to_string());
+    files
+}
