@@ -174,9 +174,9 @@ impl Journal {
             self.announce_wake_up(WakeUp::new(at, incident.stream(), newest))
                 .await?;
         }
-        let done = wake_ups
-            .iter()
-            .filter(|wake_up| wake_up.seq <= newest || wake_up.is_old(now));
+        // One that lies ahead led here before the clock was put back, and may be the next one.
+        let past = wake_ups.iter().filter(|wake_up| wake_up.at <= now);
+        let done = past.filter(|wake_up| wake_up.seq <= newest || wake_up.is_old(now));
         let done = done.map(|wake_up| self.wake_up_path(wake_up)).collect();
         self.delete_entries(done).await
     }

@@ -126,20 +126,23 @@ impl Journal {
             return Ok(self.older(state, wake_ups));
         }
         let newest = state.newest();
-        // The wake-up of the newest record, if it is still to come. One that led here is among them
-        // when the clock was put back meanwhile.
-        let ahead = state.wake_up().filter(|known| known.at > now);
+        // A wake-up that led here and lies ahead means that the clock was put back meanwhile. It
+        // stays. One that the records announced may have been followed and deleted before that.
+        let (ahead, past): (Vec<_>, Vec<_>) =
+            wake_ups.iter().copied().partition(|known| known.at > now);
+        let announced = state.wake_up().filter(|known| known.at > now);
+        let announced = announced.filter(|_| ahead.is_empty());
         let in_time = |at: Timestamp| {
-            ahead.is_some_and(|known| known.at <= WakeUp::new(at, known.stream, 0).at)
+            let mut known = ahead.iter().copied().chain(announced);
+            known.any(|known| known.at <= WakeUp::new(at, known.stream, 0).at)
         };
         if let Some(at) = next.filter(|at| !in_time(*at)) {
             self.announce_wake_up(WakeUp::new(at, state.stream(), newest))
                 .await?;
         }
-        let mut done: Vec<_> = wake_ups
+        let mut done: Vec<_> = past
             .iter()
             .filter(|wake_up| wake_up.seq <= newest || wake_up.is_old(now))
-            .filter(|wake_up| Some(**wake_up) != ahead)
             .map(|wake_up| self.wake_up_path(wake_up))
             .collect();
         for wanted in GrantEntry::of(state, newest) {
