@@ -1,6 +1,6 @@
 //! Time against history: what looking at a journal costs when 10⁴ and 10⁵ finished requests lie in
 //! it. `SHAREHOOK_BENCH_REQUESTS=10000,100000,1000000` sets other sizes. The journal lies in a
-//! directory below `TMPDIR`. Writes `benches/results/journal.json` and a plot of it, `journal.svg`.
+//! directory below `TMPDIR`. Writes `benches/results/journal.json` and a plot, `docs/journal-cost.svg`.
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 #![allow(clippy::disallowed_methods)] // Its settings come from the environment, as for every benchmark.
@@ -58,11 +58,12 @@ async fn main() -> ExitCode {
             json!({"requests": requests, "records": 2 * requests, "seconds": seconds})
         })
         .collect();
-    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let results = root.join("benches/results");
     std::fs::create_dir_all(&results).expect("a folder");
     let text = format!("{:#}\n", json!(rows));
     std::fs::write(results.join("journal.json"), text).expect("a file");
-    std::fs::write(results.join("journal.svg"), plot(&all)).expect("a file");
+    std::fs::write(root.join("docs/journal-cost.svg"), plot(&all)).expect("a file");
     // The promise of `--sealed`, where there is enough to measure.
     let kept = all.iter().all(|(size, times)| {
         let of = |name| times.iter().find(|(what, _)| *what == name);
@@ -79,32 +80,23 @@ async fn main() -> ExitCode {
 async fn measure(size: usize) -> Times {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let place = folder.path().join("journal");
+    let start: Timestamp = START.parse().expect("an instant");
+    let clock = Clock::at(start);
+    let setup = Setup::with(ACTIVE, &format!("file:{}", place.display()), clock.clone()).await;
     let begun = Instant::now();
-    let end = fill(&place, size, START.parse().expect("an instant")).await;
+    let end = fill(&setup, &place, size, &clock).await;
     println!(
-        "{size} finished requests, written and sealed in {:.1?}",
+        "{size} finished requests, written, swept and sealed in {:.1?}",
         begun.elapsed()
     );
 
-    let clock = Clock::at(end + SignedDuration::from_hours(1));
-    let setup = Setup::with(ACTIVE, &format!("file:{}", place.display()), clock.clone()).await;
+    clock.set(end + SignedDuration::from_hours(1));
     let tickets = (0..ACTIVE).map(|n| (blueprint(n), account(n))).collect();
     assert_eq!(setup.send_for(tickets, Some("30d")).await, ACTIVE);
     clock.set(end + SignedDuration::from_hours(2));
-    let deadline = || Deadline::after(Duration::from_secs(7_200));
     let begun = Instant::now();
-    while !setup
-        .app
-        .sweep(deadline())
-        .await
-        .expect("a sweep")
-        .finished
-        .is_empty()
-    {}
-    println!(
-        "its leases looked at and its index compared in {:.1?}",
-        begun.elapsed()
-    );
+    sweep(&setup).await;
+    println!("its index compared in {:.1?}", begun.elapsed());
     let location = JournalLocation::Directory(place);
     let journal = Journal::open(&location, &Access::default()).expect("a journal");
     let (signer, now) = (history::signer(), end + SignedDuration::from_hours(2));
@@ -198,14 +190,29 @@ fn note(times: &mut Times, what: &'static str, took: Duration) {
     }
 }
 
+fn deadline() -> Deadline {
+    Deadline::after(Duration::from_secs(7_200))
+}
+
+/// Sweeps until nothing is left to do.
+async fn sweep(setup: &Setup) {
+    loop {
+        let report = setup.app.sweep(deadline()).await.expect("a sweep");
+        if report.finished.is_empty() {
+            return;
+        }
+    }
+}
+
 /// Finished requests as the application writes them; not synced, which only the writing would feel.
-async fn fill(place: &Path, count: usize, start: Timestamp) -> Timestamp {
+/// Sweeps as a schedule does, because a past that nobody swept is not finished.
+async fn fill(setup: &Setup, place: &Path, count: usize, clock: &Clock) -> Timestamp {
     std::fs::create_dir_all(place).expect("a folder");
     let store = LocalFileSystem::new_with_prefix(place).expect("a directory");
     let journal = Journal::over(Arc::new(store));
-    let mut now = start;
+    let mut now = clock.now();
     for first in (0..count).step_by(BATCH) {
-        now += SignedDuration::from_mins(1);
+        now += SignedDuration::from_mins(2);
         let mut writers = tokio::task::JoinSet::new();
         for n in first..count.min(first + BATCH) {
             if writers.len() == AT_ONCE {
@@ -216,6 +223,9 @@ async fn fill(place: &Path, count: usize, start: Timestamp) -> Timestamp {
         }
         writers.join_all().await;
         journal.seal(&history::signer(), now).await.expect("a seal");
+        // The leases of these requests have ended then.
+        clock.set(now + SignedDuration::from_mins(2));
+        sweep(setup).await;
     }
     now
 }
@@ -223,20 +233,20 @@ async fn fill(place: &Path, count: usize, start: Timestamp) -> Timestamp {
 /// Seconds against requests, both logarithmic.
 fn plot(all: &[(usize, Times)]) -> String {
     let (width, height, left, bottom) = (760.0, 420.0, 60.0, 50.0);
-    let decades = 5.0; // 1 ms to 100 s
-    let x = |requests: usize| left + 100.0 + ((requests as f64).log10() - 4.0) * 170.0;
+    let decades = 6.0; // 0.1 ms to 100 s
+    let x = |requests: usize| left + 40.0 + ((requests as f64).log10() - 3.0) * 130.0;
     let y = |seconds: f64| {
-        let up = (seconds.log10() + 3.0).clamp(0.0, decades);
+        let up = (seconds.log10() + 4.0).clamp(0.0, decades);
         height - bottom - up / decades * (height - bottom - 20.0)
     };
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n"
     );
-    for power in -3..=2 {
+    for power in -4..=2 {
         let at = y(10_f64.powi(power));
-        let label = ["1 ms", "10 ms", "100 ms", "1 s", "10 s", "100 s"];
-        let label = label.get((power + 3) as usize).copied().unwrap_or_default();
+        let label = ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s", "10 s", "100 s"];
+        let label = label.get((power + 4) as usize).copied().unwrap_or_default();
         let _ = writeln!(
             svg,
             "<path d=\"M{left} {at:.0}H500\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{:.0}\" text-anchor=\"end\">{label}</text>",

@@ -11,7 +11,7 @@ use sharehook::domain::Identity;
 use sharehook::journal::StreamId;
 use sharehook_sandbox::SandboxOptions;
 
-use crate::support::history::{fill, finish, signer};
+use crate::support::history::{fill, fill_and_sweep, finish, signer};
 use crate::support::{ACCOUNTS, Place, World, request};
 
 /// Reads and listings, and writes and deletes.
@@ -26,11 +26,8 @@ const SEAL: &str = "a seal of 100 new records";
 async fn figures(history: usize) -> Figures {
     let mut world = World::new().await;
     world.reset().await;
-    let now = fill(&world.journal, history, world.now()).await;
-    world.clock.set(now);
-    // Each lease of the history is looked at once, and the day's pass is made, in a few sweeps if need
-    // be.
-    world.advance(120);
+    fill_and_sweep(&world, history).await;
+    // The day's pass is made, in a few sweeps if need be.
     let mut looked = world.fuse.reads();
     for _ in 0..100 {
         world.sweep().await;
@@ -110,7 +107,9 @@ async fn with_a_log() -> (World, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let place = format!("file:{}", folder.path().join("journal").display());
     let world = World::with(Place::At(&place), |_: &mut SandboxOptions| ()).await;
-    world.clock.set(fill(&world.journal, 40, world.now()).await);
+    world
+        .clock
+        .set(fill(&world.journal, 0..40, world.now()).await);
     world.advance(120);
     // Makes the index; what it seals, it seals with another key.
     let failures = world.sweep().await.failures;

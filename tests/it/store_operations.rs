@@ -28,8 +28,7 @@ async fn cost(world: &World, id: &str, change: Value) -> Cost {
 async fn costs(past: usize) -> Vec<(&'static str, Cost)> {
     let mut world = World::new().await;
     world.reset().await;
-    let now = history::fill(&world.journal, past, world.now()).await;
-    world.clock.set(now);
+    history::fill_and_sweep(&world, past).await;
     let one = || json!({"accounts": [ACCOUNTS[0]]});
     let denied = || json!({"accounts": [STRANGER]});
     let ends = json!({"accounts": [ACCOUNTS[1]], "expires_in": "2h"});

@@ -1,6 +1,8 @@
 //! Journals with a long past: requests that were closed and hold nothing, written and sealed as the
 //! application does.
 
+use std::ops::Range;
+
 use serde_json::json;
 use sharehook::domain::{
     Identity, Item, ItemResult, ResultKind, ServedRegions, ShareRequest, Status, Timestamp, Verdict,
@@ -8,7 +10,7 @@ use sharehook::domain::{
 use sharehook::journal::log::NoteSigner;
 use sharehook::journal::{Event, Journal, Opened, Opening, Received, Worker, WorkerLease};
 
-use super::request;
+use super::{World, request};
 
 /// The key that seals the past.
 pub(crate) fn signer() -> NoteSigner {
@@ -71,10 +73,10 @@ pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
     claim.record(journal, now, event).await.unwrap();
 }
 
-/// Requests `0..count`, a second apart and sealed by twenties; returns when the last one was.
-pub(crate) async fn fill(journal: &Journal, count: usize, start: Timestamp) -> Timestamp {
+/// These requests, a second apart and sealed by twenties; returns when the last one was.
+pub(crate) async fn fill(journal: &Journal, requests: Range<usize>, start: Timestamp) -> Timestamp {
     let mut now = start;
-    for n in 0..count {
+    for n in requests {
         now += jiff::SignedDuration::from_secs(1);
         finish(journal, n, now).await;
         if n % 20 == 19 {
@@ -83,4 +85,16 @@ pub(crate) async fn fill(journal: &Journal, count: usize, start: Timestamp) -> T
     }
     journal.seal(&signer(), now).await.unwrap();
     now
+}
+
+/// The same in a world that is swept now and then, as a schedule does it: each lease of the history
+/// is looked at once.
+pub(crate) async fn fill_and_sweep(world: &World, count: usize) {
+    for first in (0..count).step_by(1_000) {
+        let requests = first..count.min(first + 1_000);
+        let now = fill(&world.journal, requests, world.now()).await;
+        world.clock.set(now);
+        world.advance(120);
+        world.sweep().await;
+    }
 }
