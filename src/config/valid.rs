@@ -265,7 +265,7 @@ pub struct HttpConfig {
     pub max_connections: usize,
     /// Who reads `/metrics`; `None`: as fits the host.
     pub metrics: Option<MetricsAccess>,
-    /// The token of readers of `/report`; `None`: nobody reads it.
+    /// The token of readers of `/report`; `None`: it is not served.
     pub report: Option<SecretString>,
 }
 

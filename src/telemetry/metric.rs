@@ -146,7 +146,7 @@ const CLOUD_CALLS: Definition = counter(
 const CLOUD_WAIT: Definition = histogram(
     "sharehook_cloud_wait_seconds",
     &["action"],
-    "Waits of calls for the cloud's rate limit; a call that goes at once has none.",
+    "Waits of calls for the cloud's rate limit; a call that does not wait has none.",
 );
 const JOURNAL_OPERATIONS: Definition = counter(
     "sharehook_journal_operations_total",

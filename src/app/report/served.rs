@@ -17,7 +17,7 @@ pub enum ReportReply {
     Page(String),
     /// The reader has no token, or another one.
     Unauthorised,
-    /// No token is configured, so nobody reads it here.
+    /// No token is configured, so it cannot be read here.
     Off,
     /// The journal could not be read in time; the log says why.
     NotNow,

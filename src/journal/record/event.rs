@@ -93,7 +93,7 @@ pub enum Event {
     Drifted(Drift),
     /// Record 0 of an announcement: a verified event names an instance, which is then fetched.
     Received(Box<Announcement>),
-    /// An attempt to fetch that instance failed. Whoever makes it writes this, without a claim.
+    /// An attempt to fetch that instance failed. Its writer needs no claim.
     FetchFailed(FailedFetch),
     /// The announcement is worked off; likewise.
     Settled(Settled),
