@@ -25,14 +25,14 @@ def texts:
 def text($id): [value($id) | texts] | if length == 0 then null else join(" ") end;
 def words($id): [value($id) | texts | ticket_words[]];
 
-# People by user_id, which is theirs in the whole company; by open_id where your app may not read it. A
-# person with one of the applicant's ids gets the applicant's name, so that a second spelling cannot hide a
-# self-approval.
-def id_of($name): .[$name] | if . == "" then null else . end;
-def person: id_of("user_id") // id_of("open_id");
-def same($other):
-  (id_of("user_id") != null and id_of("user_id") == ($other | id_of("user_id"))) or
-  (id_of("open_id") != null and id_of("open_id") == ($other | id_of("open_id")));
+# All people of an instance by one kind of id, so that one person never counts as two and a self-approval
+# shows: by user_id, which is theirs in the whole company, if everybody has one; else by open_id.
+def id_of($kind): .[$kind] | if . == "" then null else . end;
+def kind_for($people):
+  if all($people[]; id_of("user_id") != null) then "user_id"
+  elif all($people[]; id_of("open_id") != null) then "open_id"
+  else error("the people of the instance have no kind of id in common; " +
+    "let your app read user_ids (contact:user.employee_id:readonly)") end;
 
 # Who passed a node. An automatic pass has no person. What was passed before the request was sent back does
 # not count: its form may have changed since.
@@ -44,8 +44,8 @@ def passes:
 
 .instance
 | if . == null then error("the instance is missing; set `fetch` of the source") else . end
-| . as $instance
-| person as $requester
+| [.timeline // [] | passes[] | select(id_of("user_id") // id_of("open_id"))] as $passed
+| kind_for([.] + $passed) as $kind
 | {
     id: (.instance_code | required("instance.instance_code")),
     action: (text(field_action) // "share" | ascii_downcase),
@@ -53,9 +53,8 @@ def passes:
     region: text(field_region),
     accounts: words(field_accounts),
     lighthouse: (text(field_lighthouse) | ticket_flag),
-    requester: $requester,
-    approvers: ([.timeline // [] | passes[] | if same($instance) then $requester else person end
-                 | select(. != null)] | unique),
+    requester: id_of($kind),
+    approvers: ([$passed[] | id_of($kind)] | unique),
     ticket: (.serial_number // .instance_code),
     reason: (text(field_reason) // .approval_name)
   }

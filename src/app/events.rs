@@ -56,7 +56,10 @@ impl App {
                 Err(unverified) => return self.unverified(&source, unverified),
             };
             let app = later.as_ref().unwrap_or(self);
-            let Some(intake) = app.prepared.intake(&source) else {
+            // The instance of a source with `fetch` comes from its API only, never from a sender. The
+            // configuration refuses such a source with `events`, too.
+            let intake = app.prepared.intake(&source);
+            let Some(intake) = intake.filter(|intake| intake.fetch.is_none()) else {
                 continue;
             };
             *verified_by = Some(source);

@@ -24,13 +24,11 @@ impl Reader<'_> {
         let written = raw.get_ref();
         let preset = *written.preset.get_ref();
         let scheme = source.scheme.get_ref().name();
-        if scheme != preset.as_str() {
+        let name = preset.as_str();
+        if scheme != name {
             self.problem(
                 &written.preset,
-                format!(
-                    "fetch: preset {} does not go with scheme {scheme}",
-                    preset.as_str()
-                ),
+                format!("fetch: preset {name} does not go with scheme {scheme}"),
                 "name the same system in `scheme` and in `fetch`",
             );
         }
@@ -48,6 +46,13 @@ impl Reader<'_> {
                 raw,
                 "fetch: definitions is empty, so no approval counts",
                 "list the codes of the definitions whose approvals count",
+            );
+        }
+        if let Some(listed) = source.events.first() {
+            self.problem(
+                listed,
+                "events and fetch do not go together: a CloudEvent would bring its own instance",
+                "remove events, or give CloudEvents a source of their own without fetch",
             );
         }
         for code in written.definitions.iter().filter(|c| !is_code(c.get_ref())) {

@@ -668,3 +668,67 @@ fn a_number_field_is_an_account_id_however_it_is_written() {
         assert_eq!(request["target"]["accounts"], json!(["700000164995"]));
     }
 }
+
+/// Feishu gives each person two ids, and a permission of the app, or a guest, leaves one of them out.
+#[test]
+fn one_person_of_a_feishu_instance_is_one_person_whatever_ids_are_left_out() {
+    let mut approved = event("feishu-approved");
+    let form = approved["instance"]["form"].as_str().unwrap();
+    approved["instance"]["form"] = serde_json::from_str(form).unwrap();
+    let step = |user: &str, open: &str| json!({"type": "PASS", "create_time": "2", "user_id": user, "open_id": open});
+    let of = |applicant: [&str; 2], steps: Value| {
+        let mut event = approved.clone();
+        event["instance"]["user_id"] = applicant[0].into();
+        event["instance"]["open_id"] = applicant[1].into();
+        with(&event, "/instance/timeline", steps)
+    };
+    for (applicant, steps, requester, approvers) in [
+        // Everybody has both.
+        (
+            ["wu", "ou_wu"],
+            json!([step("li", "ou_li")]),
+            "wu",
+            json!(["li"]),
+        ),
+        // The same approver with both ids, and with one: one approver.
+        (
+            ["wu", "ou_wu"],
+            json!([step("li", "ou_li"), step("", "ou_li")]),
+            "ou_wu",
+            json!(["ou_li"]),
+        ),
+        // The applicant approves, and one of the ids is left out on either side.
+        (
+            ["wu", "ou_wu"],
+            json!([step("", "ou_wu")]),
+            "ou_wu",
+            json!(["ou_wu"]),
+        ),
+        (
+            ["", "ou_wu"],
+            json!([step("wu", "ou_wu")]),
+            "ou_wu",
+            json!(["ou_wu"]),
+        ),
+        (
+            ["wu", ""],
+            json!([step("wu", "ou_wu")]),
+            "wu",
+            json!(["wu"]),
+        ),
+        // A step without a person is nobody.
+        (["wu", "ou_wu"], json!([step("", "")]), "wu", json!([])),
+    ] {
+        let request = one("feishu", &of(applicant, steps.clone()));
+        assert_eq!(request["requester"], requester, "{applicant:?} {steps}");
+        assert_eq!(request["approvers"], approvers, "{applicant:?} {steps}");
+    }
+    for (applicant, steps) in [
+        (["wu", ""], json!([step("", "ou_wu")])),
+        (["", "ou_wu"], json!([step("wu", "")])),
+        (["wu", "ou_wu"], json!([step("li", ""), step("", "ou_li")])),
+        (["", ""], json!([step("li", "ou_li")])),
+    ] {
+        refused("feishu", &of(applicant, steps), "no kind of id in common");
+    }
+}
