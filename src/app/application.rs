@@ -23,7 +23,7 @@ use super::outbox::Outbox;
 use super::prepared::Prepared;
 use super::readiness::Readiness;
 use super::refusals::Refusals;
-use super::report::LastReport;
+use super::report::{LastRefusal, LastReport};
 use super::slots::Slots;
 use super::sns_certificates::Certificates;
 
@@ -51,6 +51,7 @@ pub struct App {
     pub(super) outbox: Arc<Outbox>,
     pub(super) counts: Arc<IndexCounts>,
     pub(super) last_report: Arc<LastReport>,
+    pub(super) last_refusal: Arc<LastRefusal>,
     /// The key of secrets' fingerprints, once one was needed.
     pub(super) fingerprints: Arc<OnceCell<Hmac<Sha256>>>,
 }

@@ -88,6 +88,7 @@ impl Prepared {
             outbox: Arc::default(),
             counts: Arc::default(),
             last_report: Arc::default(),
+            last_refusal: Arc::default(),
             fingerprints: Arc::default(),
         })
     }

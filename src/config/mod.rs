@@ -13,6 +13,7 @@ mod raw_notify;
 mod raw_report;
 mod reader;
 mod renewal;
+mod report;
 mod resolve;
 #[cfg(test)]
 mod schema;

@@ -10,17 +10,16 @@ use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
 use crate::domain::{Danger, Mark, NoticeKind, Problem, Problems, Span};
-use crate::journal::{FilePlace, JournalLocation};
+use crate::journal::JournalLocation;
 
 use super::cloud::ENDPOINT_VAR;
 use super::lenient;
 use super::raw::{JournalTable, RawConfig, RawJournal, RawLimits, RawPolicy, RawSeal};
 use super::raw_check::RawCheck;
-use super::raw_report::RawReport;
 use super::reader::Reader;
 use super::seal::{self, SEAL_KEY_VAR};
 use super::secrets::{SecretRef, SecretValues, Secrets};
-use super::valid::{Config, Draft, NotifyConfig, ReportConfig, SealConfig};
+use super::valid::{Config, Draft, NotifyConfig, SealConfig};
 use super::vars::Vars;
 
 /// Overrides the file, for deployments that know the journal's location only at run time.
@@ -58,8 +57,7 @@ pub(super) fn draft(
     let marks = reader.marks(&raw);
     let (journal, index) = reader.journal(raw.journal);
     let (policy, approvals) = reader.policy(raw.policy);
-    let cloud = reader.cloud(&raw.cloud);
-    let http = reader.http(raw.http);
+    let (cloud, http) = (reader.cloud(&raw.cloud), reader.http(raw.http));
     let limits = &raw.limits;
     let body_limit = reader.body_limit(limits);
     let budget_seconds = reader.within("seconds", limits.seconds.as_ref(), 1..=900, 25);
@@ -99,6 +97,7 @@ pub(super) fn draft(
         files: reader.files,
         variables: reader.variables,
     };
+    reader.problems.extend(config.report_problem());
     Ok(Draft {
         config,
         problems: reader.problems,
@@ -115,6 +114,7 @@ impl Reader<'_> {
             ("policy", place(&raw.policy), ""),
             ("cloud.endpoint", place(&cloud.endpoint), ENDPOINT_VAR),
             ("seal.key", place(&raw.seal.key), SEAL_KEY_VAR),
+            ("report.to", place(&raw.report.to), ""),
         ];
         let overridden = |variable: &str| self.vars.get(variable).is_some_and(|v| !v.is_empty());
         let written = spans
@@ -139,30 +139,6 @@ impl Reader<'_> {
             }
         }
         allowed
-    }
-
-    /// Where sweeps publish the report; `None`: nowhere.
-    fn report(&mut self, raw: &RawReport) -> Option<ReportConfig> {
-        let every = raw.every.as_ref();
-        let every = every.and_then(|written| self.span("report.every", written));
-        let Some(written) = &raw.to else {
-            if let Some(every) = &raw.every {
-                let remedy = "write to = \"s3://bucket/report.html\" or a file, or remove it";
-                self.problem(every, "report.every: there is no report.to", remedy);
-            }
-            return None;
-        };
-        match written.get_ref().parse::<FilePlace>() {
-            Ok(to) => Some(ReportConfig {
-                to: to.relative_to(self.root),
-                every: every.unwrap_or(Duration::from_secs(DAY)),
-            }),
-            Err(problem) => {
-                let text = format!("report.to: {}", problem.problem);
-                self.problem(written, text, problem.remedy);
-                None
-            }
-        }
     }
 
     /// The place, and that of the index when it is another.

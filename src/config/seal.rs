@@ -3,12 +3,12 @@
 //! read the key file, because it is made on first use.
 
 use std::ops::Range;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use toml::Spanned;
 
 use crate::domain::{Problem, Span};
-use crate::journal::JournalLocation;
+use crate::journal::{JournalLocation, is_inside};
 
 use super::raw::RawSeal;
 use super::reader::Reader;
@@ -99,10 +99,10 @@ fn key(
     }
 }
 
-/// Refuses a key file inside the journal, as far as the paths' text shows it.
+/// Refuses a key file inside the journal.
 fn outside(path: &Path, journal: &JournalLocation) -> Result<(), Problem> {
     match journal {
-        JournalLocation::Directory(dir) if plain(path).starts_with(plain(dir)) => {
+        JournalLocation::Directory(dir) if is_inside(path, dir) => {
             let remedy = "write [seal] with a key outside the journal's directory";
             let problem = format!(
                 "{} lies inside the journal: anyone who can write there could sign seals",
@@ -142,23 +142,6 @@ fn every(
 
 fn start(written: &Option<Spanned<String>>) -> Option<Range<usize>> {
     written.as_ref().map(Spanned::span)
-}
-
-/// Removes `.` and `..` from the path by its text only, without following links.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir
-                if matches!(plain.components().next_back(), Some(Component::Normal(_))) =>
-            {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

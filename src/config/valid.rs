@@ -70,7 +70,7 @@ pub struct Config {
     /// The variables that it reads, without those that override it.
     pub variables: BTreeSet<String>,
     /// Where the settings are written whose use can fail: `journal`, `policy`, `cloud.endpoint`,
-    /// `seal.key`.
+    /// `seal.key`, `report.to`.
     pub marks: BTreeMap<&'static str, Mark>,
 }
 

@@ -11,7 +11,8 @@
 //! where to look. Its files are deleted when they are no longer needed, and can be rebuilt from the
 //! records.
 //!
-//! `record`, `chain`, `log`, `state`, `export`, `location` and `file_place` are pure. Only `store` does I/O.
+//! `record`, `chain`, `log`, `state`, `export`, `location` and `file_place` are pure. Only `store` does I/O,
+//! and `inside` follows links.
 //!
 //! # What verification detects
 //! `Journal::verify` finds an altered byte in any file, a file missing before another one, swapped
@@ -23,6 +24,7 @@
 mod chain;
 pub mod export;
 mod file_place;
+mod inside;
 mod location;
 pub mod log;
 mod record;
@@ -34,6 +36,7 @@ mod testing;
 
 pub use chain::{Chain, File, Finding};
 pub use file_place::FilePlace;
+pub(crate) use inside::is_inside;
 pub use location::{Bucket, JournalLocation};
 pub use record::{
     Announcement, CallNote, CallOff, Conflict, Deferral, Drift, Event, FailedAttempt, FailedFetch,

@@ -149,6 +149,7 @@ async fn a_server_shows_the_report_to_who_has_its_token_and_else_to_nobody() {
                 Some("text/html; charset=utf-8")
             );
             assert_eq!(answer.header("cache-control"), Some("no-store"));
+            assert_eq!(answer.header("x-frame-options"), Some("DENY"));
             let page = answer.body.as_str().unwrap();
             assert!(page.contains("<title>Image shares</title>") && !page.contains(TOKEN));
         }
@@ -187,16 +188,90 @@ async fn a_sweep_publishes_the_report_when_the_published_one_is_old() {
     world.advance(120);
     world.sweep().await;
     assert!(read_to_string(&page).unwrap().contains("CHG1"));
+}
 
+#[tokio::test]
+async fn a_place_that_refuses_the_report_is_tried_again_after_an_hour() {
+    let mut world = World::new().await;
     world.configure("[report]\nto = \"missing/page.html\"\nevery = \"1h\"\n");
-    let swept = world.sweep().await;
-    let [failure] = &swept.failures[..] else {
-        panic!("{swept}")
+    let folder = world.folder.path().join("missing");
+    let failure = async |world: &World| {
+        let swept = world.sweep().await;
+        let [failure] = &swept.failures[..] else {
+            panic!("{swept}")
+        };
+        failure.clone()
     };
-    assert!(
-        failure.contains("the report was not published") && failure.contains("name a file"),
-        "{failure}"
-    );
+    let first = failure(&world).await;
+    let again = "a sweep of this process tries again after 2026-11-21T09:00:00Z";
+    for part in ["the report was not published", "name a file", again] {
+        assert!(first.contains(part), "{part:?} is missing in {first}");
+    }
+    std::fs::create_dir(&folder).unwrap();
+    world.advance(3_500);
+    assert_eq!(failure(&world).await, first);
+    assert!(!folder.join("page.html").exists());
+    world.advance(200);
+    assert!(!world.sweep().await.failed());
+    assert!(folder.join("page.html").exists());
+
+    // Another process has not tried it yet.
+    std::fs::remove_dir_all(&folder).unwrap();
+    failure(&world).await;
+    std::fs::create_dir(&folder).unwrap();
+    world.restart();
+    assert!(!world.sweep().await.failed());
+}
+
+/// `report` refuses a place where something else is, and leaves that alone.
+#[test]
+fn the_report_overwrites_neither_evidence_nor_keys_nor_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("policy")).unwrap();
+    let text = "journal = { place = \"file:journal\", index = \"file:index\" }\n[cloud]\nsite = \"intl\"\n\
+                [http]\nreport = \"file:report.token\"\n";
+    write(at("sharehook.toml"), text).unwrap();
+    write(at("report.token"), TOKEN).unwrap();
+    let journal = ["--journal", "file:journal", "--index", "file:index"];
+    for (args, why) in [
+        (
+            &["--to", "journal/requests/x"][..],
+            "lies inside the journal;",
+        ),
+        (
+            &["--html", "journal/checkpoint"],
+            "lies inside the journal;",
+        ),
+        (&["--to", "index/due/x"], "lies inside the journal's index"),
+        (&["--to", "seal.key"], "is the key of the seals"),
+        (&["--to", "policy/allow.cedar"], "lies inside the policy"),
+        (&["--html", "sharehook.toml"], "is the configuration"),
+        (
+            &["--to", "report.token"],
+            "is a file that the configuration names",
+        ),
+        (
+            &[&["--to", "./journal/x"], &journal[..]].concat(),
+            "lies inside the journal;",
+        ),
+        (
+            &[&["--html", "index/x"], &journal[..]].concat(),
+            "journal's index",
+        ),
+    ] {
+        let output = program(folder.path()).arg("report").args(args).finish();
+        let error = String::from_utf8(output.stderr).unwrap();
+        let said = error.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            output.status.code() == Some(64) && said.contains(why) && said.contains(args[0]),
+            "{args:?}: {error}"
+        );
+        let left = args[1] != "sharehook.toml" && args[1] != "report.token";
+        assert!(!left || !at(args[1]).exists(), "{args:?}");
+    }
+    assert_eq!(read_to_string(at("sharehook.toml")).unwrap(), text);
+    assert_eq!(read_to_string(at("report.token")).unwrap(), TOKEN);
 }
 
 #[tokio::test]

@@ -92,22 +92,19 @@ fn requests(overview: &Overview, now: Timestamp) -> impl Iterator<Item = Note> {
     let requests = overview.requests.iter();
     requests.filter_map(move |request| {
         let recent = now.duration_since(request.at) < WEEK;
-        let (tone, remedy) = match request.state {
+        let (tone, command, remedy) = match request.state {
             RequestState::Blocked => (
                 Tone::Bad,
-                "Only an operator can correct this; `sharehook sweep` then tries at once."
-                    .to_owned(),
+                None,
+                "Only an operator can correct this; `sharehook sweep` then tries at once.",
             ),
             RequestState::Unfinished | RequestState::Revoking => {
-                (Tone::Open, "The next sweep continues it.".to_owned())
+                (Tone::Open, None, "The next sweep continues it.")
             }
-            RequestState::Failed | RequestState::Partial if recent => (
-                Tone::Open,
-                format!(
-                    "`sharehook retry {}` has it decided again.",
-                    request.identity
-                ),
-            ),
+            RequestState::Failed | RequestState::Partial if recent => {
+                let retry = Some("sharehook retry");
+                (Tone::Open, retry, "has it decided again.")
+            }
             RequestState::Failed
             | RequestState::Partial
             | RequestState::Waiting
@@ -122,7 +119,11 @@ fn requests(overview: &Overview, now: Timestamp) -> impl Iterator<Item = Note> {
             request.state,
             reason(request)
         );
-        Some(Note::new(tone, text).with_remedy(remedy))
+        let note = Note::new(tone, text).with_remedy(remedy);
+        Some(match command {
+            Some(command) => note.with_command(command, &request.identity),
+            None => note,
+        })
     })
 }
 
@@ -145,8 +146,9 @@ fn given_up(overview: &Overview, now: Timestamp) -> impl Iterator<Item = Note> {
         let (notify, on, request) = (&one.notify, one.on, &one.request);
         let why = one.why.as_deref().unwrap_or("the target did not take it");
         let text = format!("{notify} was not notified of {on}, {request}: {why}");
-        let remedy = format!("`sharehook notify --retry {notify}/{request}` delivers it again.");
-        Note::new(Tone::Bad, text).with_remedy(remedy)
+        Note::new(Tone::Bad, text)
+            .with_command("sharehook notify --retry", &format!("{notify}/{request}"))
+            .with_remedy("delivers it again.")
     })
 }
 

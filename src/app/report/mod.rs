@@ -4,6 +4,7 @@
 mod attention;
 mod decisions;
 mod evidence;
+mod last_refusal;
 mod last_report;
 mod page;
 mod publish;
@@ -13,6 +14,7 @@ mod table;
 mod timeline;
 
 pub use evidence::Depth;
+pub(super) use last_refusal::LastRefusal;
 pub(super) use last_report::LastReport;
 pub use page::Report;
 pub use served::ReportReply;

@@ -175,7 +175,8 @@ impl Report {
 mod tests {
     use super::super::evidence::Seals;
     use super::*;
-    use crate::app::GrantEntry;
+    use crate::app::{GrantEntry, NotificationEntry, NotificationStatus};
+    use crate::domain::NoticeKind;
     use crate::journal;
 
     const NOW: &str = "2026-11-21T08:00:00Z";
@@ -254,6 +255,27 @@ mod tests {
                 "{tag}"
             );
         }
+    }
+
+    #[test]
+    fn a_command_to_copy_quotes_what_a_sender_wrote() {
+        let given_up = NotificationEntry {
+            notify: "desk".parse().unwrap(),
+            request: "jira/a`;$(id) 'b'".to_owned(),
+            on: NoticeKind::Completed,
+            state: NotificationStatus::GivenUp,
+            attempts: 8,
+            at: NOW.parse().unwrap(),
+            why: None,
+        };
+        let overview = Overview {
+            notifications: vec![given_up],
+            ..Overview::default()
+        };
+        let html = report(&overview, Seals::Absent).html();
+        let quoted = r"'desk/jira/a`;$(id) '\''b'\'''".replace('\'', "&#39;");
+        let command = format!("<code>sharehook notify --retry {quoted}</code> delivers it again.");
+        assert!(html.contains(&command), "{command} is missing in\n{html}");
     }
 
     #[test]

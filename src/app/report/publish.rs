@@ -9,32 +9,47 @@ use crate::journal::{Access, JournalError};
 
 use super::super::{App, Deadline, context};
 use super::Report;
+use super::last_refusal::Refusal;
 
 impl App {
-    /// Publishes the report if that is due. Returns the reason if it fails.
+    /// Publishes the report if that is due. Returns the reason if it fails, also while a failure is
+    /// less than an hour ago.
     pub(in super::super) async fn publish_report_when_due(
         &self,
         deadline: Deadline,
     ) -> Option<String> {
         let report = self.config().report.as_ref()?;
-        let why = match cloud::http_client() {
-            Ok(http) => {
-                let access = Access::of(&self.rules.vars, http);
-                let publishing = Box::pin(self.publish_report_if_due(report, &access));
-                match tokio::time::timeout(context::left(deadline), publishing).await {
-                    Ok(published) => published.err()?.to_string(),
-                    Err(_) => "no time was left; `sharehook report --to` publishes it".to_owned(),
-                }
-            }
-            Err(problems) => problems.to_string(),
+        let (to, at) = (&report.to, self.now());
+        let mut last = self.last_refusal.0.lock().await;
+        if let Some(refusal) = last.as_ref().filter(|refusal| refusal.holds(to, at)) {
+            return Some(refusal.failure.clone());
+        }
+        let Some(why) = self.publication_failure(report, deadline).await else {
+            *last = None;
+            return None;
         };
-        Some(format!(
-            "the report was not published at {}: {why}",
-            report.to
-        ))
+        let refusal = Refusal::new(to, &why, at);
+        Some(last.insert(refusal).failure.clone())
     }
 
-    async fn publish_report_if_due(
+    /// Publishes the report if the published one is old. Returns the reason if it fails.
+    async fn publication_failure(
+        &self,
+        report: &ReportConfig,
+        deadline: Deadline,
+    ) -> Option<String> {
+        let access = match cloud::http_client() {
+            Ok(http) => Access::of(&self.rules.vars, http),
+            Err(problems) => return Some(problems.to_string()),
+        };
+        let publishing = Box::pin(self.publish_report_if_old(report, &access));
+        match tokio::time::timeout(context::left(deadline), publishing).await {
+            Ok(published) => published.err().map(|error| error.to_string()),
+            Err(_) => Some("no time was left; `sharehook report --to` publishes it".to_owned()),
+        }
+    }
+
+    async fn publish_report_if_old(
         &self,
         report: &ReportConfig,
         access: &Access,
@@ -46,7 +61,6 @@ impl App {
         if age.is_some_and(fresh) {
             return Ok(());
         }
-        // While the place refuses it, sweeps do not read the whole journal each time.
         let page = self.fresh_report().await?;
         report
             .to

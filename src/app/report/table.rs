@@ -59,11 +59,18 @@ impl Tone {
     }
 }
 
+/// The text as one word of a POSIX shell.
+fn shell_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// A sentence, and what to do about it.
 #[derive(Debug, Clone)]
 pub(super) struct Note {
     pub(super) tone: Tone,
     pub(super) text: Text,
+    /// A command that corrects it, to copy into a shell. It begins the remedy's sentence.
+    pub(super) command: Option<Text>,
     pub(super) remedy: Option<Text>,
 }
 
@@ -72,7 +79,17 @@ impl Note {
         Self {
             tone,
             text: text.into(),
+            command: None,
             remedy: None,
+        }
+    }
+
+    /// `command` on the request, whose id is the sender's text.
+    pub(super) fn with_command(self, command: &str, request: &str) -> Self {
+        let command = format!("{command} {}", shell_quoted(request));
+        Self {
+            command: Some(command.into()),
+            ..self
         }
     }
 
@@ -228,4 +245,27 @@ pub(super) struct Span {
     pub(super) tone: Tone,
     pub(super) from: i64,
     pub(super) length: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_senders_text_is_one_word_of_a_shell() {
+        for (text, quoted) in [
+            ("jira/CHG1", "'jira/CHG1'"),
+            ("jira/a; rm -rf ~", "'jira/a; rm -rf ~'"),
+            ("jira/$(id)`id`\"\\", "'jira/$(id)`id`\"\\'"),
+            ("jira/it's", r"'jira/it'\''s'"),
+            ("'; id; '", r"''\''; id; '\'''"),
+        ] {
+            assert_eq!(shell_quoted(text), quoted);
+            let script = format!("printf %s {quoted}");
+            let shell = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .output();
+            assert_eq!(shell.unwrap().stdout, text.as_bytes());
+        }
+    }
 }

@@ -4,9 +4,9 @@
 use crate::app::{JournalReader, Listed, journal_to_read};
 use crate::clock;
 use crate::config::Config;
-use crate::domain::{NoticeRules, Timestamp};
+use crate::domain::{NoticeRules, Problem, Timestamp};
 use crate::entrypoints::outcome::Exit;
-use crate::journal::{Journal, JournalLocation};
+use crate::journal::{FilePlace, Journal, JournalLocation};
 
 use super::list_args::JournalPlace;
 use super::terminal::counting;
@@ -18,6 +18,7 @@ pub(super) struct ReadJournal {
     /// None for a journal that the command line names.
     pub(super) config: Option<Config>,
     pub(super) location: JournalLocation,
+    index: Option<JournalLocation>,
     pub(super) now: Timestamp,
     pub(super) rules: NoticeRules,
     missing: bool,
@@ -48,8 +49,17 @@ impl ReadJournal {
             now: clock::system_now(),
             config,
             location,
+            index,
             missing,
         })
+    }
+
+    /// Refuses a place of the report where it would overwrite something.
+    pub(super) fn allows_report_at(&self, place: &FilePlace) -> Result<(), Problem> {
+        match &self.config {
+            Some(config) => config.allows_report_at(place),
+            None => place.outside(&self.location, self.index.as_ref()),
+        }
     }
 
     pub(super) fn reader(&self) -> JournalReader<'_> {

@@ -1,6 +1,7 @@
 //! `report`: writes the whole journal as one HTML page, to a file or into a bucket.
 
 use crate::app::{Depth, Report, http_client};
+use crate::domain::Problem;
 use crate::entrypoints::outcome::Exit;
 use crate::journal::{Access, FilePlace};
 
@@ -13,14 +14,19 @@ use super::terminal::{Screen, counting};
 use super::{Context, Failure};
 
 pub(super) async fn run(context: &Context, options: &ReportOptions) -> Result<Exit, Failure> {
-    let to: FilePlace = match (&options.html, &options.to) {
-        (Some(path), _) => FilePlace::File(path.into()),
-        (None, to) => {
-            let parsed = to.as_deref().unwrap_or_default().parse();
-            parsed.map_err(|problem| Failure::Usage(format!("--to: {problem}")))?
-        }
+    let (option, written) = match (&options.html, &options.to) {
+        (Some(path), _) => ("--html", Ok(FilePlace::File(path.into()))),
+        (None, to) => ("--to", to.as_deref().unwrap_or_default().parse()),
     };
+    let wrong = |problem: Problem| {
+        let Problem {
+            problem, remedy, ..
+        } = problem;
+        Failure::Usage(format!("{option}: {problem}; {remedy}"))
+    };
+    let to = written.map_err(wrong)?;
     let read = ReadJournal::open(context, &options.place)?;
+    read.allows_report_at(&to).map_err(wrong)?;
     let key = verifier(options.key.as_deref(), &read)?;
     let compiling = Report::compile(
         &read.journal,

@@ -156,7 +156,9 @@ fn report(reply: ReportReply) -> HttpResponse {
     let error = HttpResponse::error;
     match reply {
         ReportReply::Page(page) => HttpResponse::new(Outcome::Done, Report::CONTENT_TYPE, page)
-            .with_header("cache-control", "no-store"),
+            .with_header("cache-control", "no-store")
+            // The policy in the page cannot forbid frames: browsers ignore `frame-ancestors` in <meta>.
+            .with_header("x-frame-options", "DENY"),
         // A browser then asks for a password.
         ReportReply::Unauthorised => error(Outcome::Unauthorised, "not authenticated")
             .with_header("www-authenticate", "Basic realm=\"sharehook report\""),

@@ -1,0 +1,78 @@
+//! `[report]`: where sweeps publish the report, and where nobody may. In: the raw table, or a
+//! place that the command line names. Out: a [`ReportConfig`], or what the report would overwrite.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::domain::Problem;
+use crate::journal::FilePlace;
+
+use super::raw_report::RawReport;
+use super::reader::Reader;
+use super::secrets::SecretRef;
+use super::valid::{Config, ReportConfig, SealKey};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+impl Reader<'_> {
+    /// Where sweeps publish the report; `None`: nowhere.
+    pub(super) fn report(&mut self, raw: &RawReport) -> Option<ReportConfig> {
+        let every = raw.every.as_ref();
+        let every = every.and_then(|written| self.span("report.every", written));
+        let Some(written) = &raw.to else {
+            if let Some(every) = &raw.every {
+                let remedy = "write to = \"s3://bucket/report.html\" or a file, or remove it";
+                self.problem(every, "report.every: there is no report.to", remedy);
+            }
+            return None;
+        };
+        match written.get_ref().parse::<FilePlace>() {
+            Ok(to) => Some(ReportConfig {
+                to: to.relative_to(self.root),
+                every: every.unwrap_or(DAY),
+            }),
+            Err(problem) => {
+                let text = format!("report.to: {}", problem.problem);
+                self.problem(written, text, problem.remedy);
+                None
+            }
+        }
+    }
+}
+
+impl Config {
+    /// Refuses the configured place of the report where it would overwrite something.
+    pub(super) fn report_problem(&self) -> Option<Problem> {
+        let to = &self.report.as_ref()?.to;
+        let problem = self.allows_report_at(to).err()?;
+        Some(self.problem("report.to", &problem.problem, &problem.remedy))
+    }
+
+    /// Refuses a place of the report inside the journal, its index or the policy, and each file that
+    /// the configuration names.
+    ///
+    /// # Errors
+    /// What the report would overwrite, with the remedy.
+    pub fn allows_report_at(&self, place: &FilePlace) -> Result<(), Problem> {
+        place.outside(&self.journal, self.index.as_ref())?;
+        let root = Path::new(&self.file).parent().unwrap_or(Path::new(""));
+        let named = |name: &String| place.is_at(&root.join(name));
+        let secret = |reference: &SecretRef| match reference {
+            SecretRef::File(path) => named(path),
+            SecretRef::Env(_) | SecretRef::Aws(_) => false,
+        };
+        let key = self.seal.as_ref().map(|seal| &seal.key);
+        let what = if matches!(key, Some(SealKey::File(path)) if place.is_at(path)) {
+            "is the key of the seals"
+        } else if place.is_at(&self.policy) {
+            "lies inside the policy's directory"
+        } else if place.is_at(Path::new(&self.file)) {
+            "is the configuration"
+        } else if self.files.iter().any(named) || self.secrets.keys().any(secret) {
+            "is a file that the configuration names"
+        } else {
+            return Ok(());
+        };
+        Err(place.taken(what))
+    }
+}

@@ -1,0 +1,140 @@
+//! Whether a file lies inside another place, such as the journal. In: two places. Out: yes or no, also
+//! when they are written differently or lead through links. `store` writes what is elsewhere.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::file_place::FilePlace;
+use super::location::{Bucket, JournalLocation};
+use crate::domain::Problem;
+
+impl FilePlace {
+    /// Refuses a place inside the journal or its index.
+    ///
+    /// # Errors
+    /// Where the file would lie, with the remedy.
+    pub fn outside(
+        &self,
+        journal: &JournalLocation,
+        index: Option<&JournalLocation>,
+    ) -> Result<(), Problem> {
+        if self.is_inside(journal) {
+            Err(self.taken("lies inside the journal"))
+        } else if index.is_some_and(|index| self.is_inside(index)) {
+            Err(self.taken("lies inside the journal's index"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The problem of a place where something else is; `what` says where it lies or what it is.
+    pub(crate) fn taken(&self, what: &str) -> Problem {
+        let problem = format!("{self} {what}; a page there would overwrite it");
+        Problem::new("report", problem, "name a place where nothing else lies")
+    }
+
+    /// Whether the file lies inside a journal, or an index, of this location.
+    fn is_inside(&self, location: &JournalLocation) -> bool {
+        let within = |inner: &Bucket, outer: &Bucket| {
+            inner.name == outer.name && Path::new(&inner.prefix).starts_with(&outer.prefix)
+        };
+        match (self, location) {
+            (Self::File(_), JournalLocation::Directory(dir)) => self.is_at(dir),
+            (Self::Object(JournalLocation::S3(key)), JournalLocation::S3(place))
+            | (Self::Object(JournalLocation::Gcs(key)), JournalLocation::Gcs(place))
+            | (Self::Object(JournalLocation::Azure(key)), JournalLocation::Azure(place)) => {
+                within(key, place)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether this is the file `path`, or lies inside the directory `path`.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        match self {
+            Self::File(file) => is_inside(file, path),
+            Self::Object(_) => false,
+        }
+    }
+}
+
+/// Whether `path` is `dir` or lies inside it.
+pub(crate) fn is_inside(path: &Path, dir: &Path) -> bool {
+    real(path).starts_with(real(dir))
+}
+
+/// The path without links, as far as it exists, and without `.` and `..`.
+fn real(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for existing in absolute.ancestors() {
+        if let (Ok(real), Ok(rest)) = (existing.canonicalize(), absolute.strip_prefix(existing)) {
+            return plain(&real.join(rest));
+        }
+    }
+    plain(&absolute)
+}
+
+/// Removes `.` and `..` from the path by its text only.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(plain.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_inside_the_prefix_of_the_same_bucket() {
+        for (file, place, inside) in [
+            ("s3://acme-j/prod/checkpoint", "s3://acme-j/prod", true),
+            ("s3://acme-j/prod", "s3://acme-j/prod", true),
+            ("s3://acme-j/report.html", "s3://acme-j", true),
+            ("gs://acme-j/prod/x", "gs://acme-j/prod", true),
+            ("az://acme-j/prod/x", "az://acme-j/prod", true),
+            ("s3://acme-j/production", "s3://acme-j/prod", false),
+            ("s3://acme-k/prod/x", "s3://acme-j/prod", false),
+            ("gs://acme-j/prod/x", "s3://acme-j/prod", false),
+            ("prod/x", "s3://acme-j/prod", false),
+            ("s3://acme-j/prod/x", "file:prod", false),
+            ("s3://acme-j/prod/x", "memory:", false),
+        ] {
+            let (parsed, location) = (file.parse::<FilePlace>().unwrap(), place.parse().unwrap());
+            assert_eq!(parsed.is_inside(&location), inside, "{file} in {place}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_inside_a_directory_also_through_links_and_dots() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("journal");
+        std::fs::create_dir_all(journal.join("requests")).unwrap();
+        std::os::unix::fs::symlink(&journal, folder.path().join("link")).unwrap();
+        for (file, inside) in [
+            ("journal", true),
+            ("journal/requests/x", true),
+            ("link/requests/x", true),
+            ("none/../journal/./x", true),
+            ("journal.html", false),
+            ("journal/../page.html", false),
+        ] {
+            let file = folder.path().join(file);
+            assert_eq!(is_inside(&file, &journal), inside, "{}", file.display());
+        }
+        assert!(is_inside(
+            Path::new("a/x"),
+            &std::path::absolute("a").unwrap()
+        ));
+    }
+}
