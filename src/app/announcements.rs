@@ -3,6 +3,8 @@
 //! leaves the record, from which the backlog or a sweep goes on. Fetching twice is harmless: the request's
 //! identity acts once.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -10,17 +12,24 @@ use crate::config::FetchConfig;
 use crate::domain::{Identity, Status, Timestamp, read_json};
 use crate::inbound::{Unconfirmed, VerifiedDelivery, approved_instance, confirmed, without_token};
 use crate::journal::{
-    Announcement, Event, FailedFetch, JournalError, MAX_PAUSE_OF_WORK, Recorded, Settled,
+    Announcement, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK, Recorded, Settled,
     StreamState,
 };
 
 use super::answer::{overloaded, unavailable};
 use super::answer_in_time::Early;
+use super::context::left;
 use super::prepared::Intake;
 use super::{Answer, App, Deadline, Ending, Incoming, Reply};
 
 /// The pause after the first failed attempt; each later one is twice as long.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+
+/// How many attempts precede giving up, however old the event is: an approval that nobody tried to read,
+/// as while no sweep ran, is not lost.
+const MIN_ATTEMPTS: u32 = 10;
+/// With less time left, an attempt would fail for want of time: the fetch stays due for the next turn.
+const MIN_TIME_LEFT: Duration = Duration::from_secs(1);
 
 /// What came of an attempt to work off an announcement.
 enum Attempt {
@@ -111,17 +120,42 @@ impl App {
         else {
             return Ok(state);
         };
+        if left(deadline) < MIN_TIME_LEFT {
+            return Ok(state);
+        }
         let name = incident.name();
         let end = Box::pin(self.attempt_to_fetch(announcement, deadline)).await;
+        // The time of this process ran out, which says nothing about the instance.
+        if matches!(end, Attempt::Later(_)) && left(deadline) < MIN_TIME_LEFT {
+            tracing::warn!(name, "no time left to fetch an instance");
+            return Ok(state);
+        }
+        let event = self.event_of(end, incident, attempt);
+        let lease = self.worker_lease(self.now(), deadline)?;
+        self.journal.record_fetch(state, &lease, event).await
+    }
+
+    /// What is recorded of the end of an attempt.
+    fn event_of(&self, end: Attempt, incident: &Incident, attempt: u32) -> Event {
+        let (name, now) = (incident.name(), self.now());
         let age = now.duration_since(incident.at());
         let lasts =
             SignedDuration::try_from(self.config().retry_for).unwrap_or(SignedDuration::MAX);
-        let event = match end {
+        match end {
             Attempt::Settled { requests, why } => {
-                tracing::info!(name, why, "an event of an approval system is worked off");
+                match &why {
+                    None => tracing::info!(name, "an event of an approval system is worked off"),
+                    Some(why) => {
+                        tracing::warn!(
+                            name,
+                            why,
+                            "an event of an approval system leads to no request"
+                        );
+                    }
+                }
                 Event::Settled(Settled { requests, why })
             }
-            Attempt::Later(why) if age >= lasts => {
+            Attempt::Later(why) if age >= lasts && attempt >= MIN_ATTEMPTS => {
                 tracing::error!(name, why, "gave up an event of an approval system");
                 let why = format!("given up after {attempt} attempts: {why}");
                 Event::Settled(Settled {
@@ -134,12 +168,10 @@ impl App {
                 Event::FetchFailed(FailedFetch {
                     attempt,
                     why,
-                    not_before: self.now().checked_add(pause(attempt)).unwrap_or(now),
+                    not_before: now.checked_add(pause(attempt)).unwrap_or(now),
                 })
             }
-        };
-        let lease = self.worker_lease(self.now(), deadline)?;
-        self.journal.record_fetch(state, &lease, event).await
+        }
     }
 
     /// One attempt: fetch, check, and the straight line of every delivery.
@@ -157,7 +189,7 @@ impl App {
             why: Some(why.to_owned()),
         };
         let Some(code) = approved_instance(event, &fetch.definitions) else {
-            return never("`fetch` does not list its definition any more");
+            return Attempt::Later("`fetch` does not list its definition now".to_owned());
         };
         let now = self.now();
         let fetched = self.instances.fetch(source, fetch, &code, (now, deadline));

@@ -24,10 +24,17 @@ pub(super) struct Counts {
     pub(super) grants: usize,
     /// Receivers with an overdue share.
     pub(super) overdue: usize,
-    /// Requests whose work is due and not finished.
+    /// Requests whose work is due and not finished, and events whose instance is to be fetched.
     pub(super) unfinished: usize,
     /// Since when the work on the oldest of them has been due.
     pub(super) oldest: Option<Timestamp>,
+}
+
+impl Counts {
+    pub(super) fn add_unfinished(&mut self, since: Timestamp) {
+        self.unfinished += 1;
+        self.oldest = Some(self.oldest.map_or(since, |oldest| oldest.min(since)));
+    }
 }
 
 /// The last count and its time.

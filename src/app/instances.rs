@@ -3,6 +3,7 @@
 //! event only the code of the instance reaches the address, after a check of its form.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -10,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::cloud::client::{self, Client, Outgoing};
 use crate::config::FetchConfig;
@@ -25,18 +26,27 @@ const MAX_TIME: Duration = Duration::from_secs(10);
 const BETWEEN_CALLS: Duration = Duration::from_millis(25);
 /// How long before its end a token is replaced.
 const RENEWAL: SignedDuration = SignedDuration::from_mins(10);
+/// The pause after a failed renewal. Until then its failure answers for the next ones.
+const PAUSE_OF_RENEWAL: Duration = Duration::from_secs(5);
 /// The largest token that is kept, in bytes.
 const MAX_TOKEN: usize = 4_096;
 /// Feishu's code for a token that it does not accept.
 const BAD_TOKEN: i64 = 99_991_663;
 
-/// The client, and the newest token of each source's app. The lock of the tokens is held during a renewal,
-/// so that one renewal serves all that wait.
+/// The client, and the newest token of each source's app.
 #[derive(Debug)]
 pub(super) struct Instances {
     client: Client,
-    tokens: Mutex<BTreeMap<SourceName, Token>>,
+    renewals: std::sync::Mutex<BTreeMap<SourceName, Arc<Mutex<Renewal>>>>,
     next_call: Mutex<Instant>,
+}
+
+/// What the renewals of one app's token left. Its lock is held during a renewal, so that one renewal serves
+/// all fetches of the source that wait; other sources do not wait.
+#[derive(Debug, Default)]
+struct Renewal {
+    newest: Option<Token>,
+    failed: Option<(Unfetched, Instant)>,
 }
 
 #[derive(Debug, Clone)]
@@ -62,7 +72,7 @@ struct Answer {
 }
 
 /// Why an instance cannot be fetched now. Contains no secret.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{why}")]
 pub(super) struct Unfetched {
     why: String,
@@ -83,7 +93,7 @@ impl Instances {
     pub(super) fn new(client: Client) -> Self {
         Self {
             client,
-            tokens: Mutex::default(),
+            renewals: std::sync::Mutex::default(),
             next_call: Mutex::new(Instant::now()),
         }
     }
@@ -97,35 +107,72 @@ impl Instances {
         (now, deadline): (Timestamp, Deadline),
     ) -> Result<Value, Unfetched> {
         let path = format!("/open-apis/approval/v4/instances/{code}");
-        for last in [false, true] {
-            let token = self.token(source, fetch, (now, deadline)).await?;
+        let mut rejected: Option<SecretString> = None;
+        loop {
+            let token = self.token(source, fetch, rejected.as_ref(), (now, deadline));
+            let token = token.await?;
             let bearer = format!("Bearer {}", token.expose_secret());
             let headers = vec![("authorization".to_owned(), bearer)];
             let answer = self.call(fetch, ("GET", &path), headers, None, deadline);
             match answer.await {
-                Ok(answer) => return Ok(answer.data),
-                Err(refused) => {
-                    self.tokens.lock().await.remove(source);
-                    if last || !refused.bad_token {
-                        return Err(refused);
-                    }
-                }
+                Err(refused) if refused.bad_token && rejected.is_none() => rejected = Some(token),
+                end => return end.map(|answer| answer.data),
             }
         }
-        Err(Unfetched::because("the token is not accepted".to_owned()))
     }
 
-    /// The app's token.
+    /// The app's token, another one than the API has just rejected.
     async fn token(
         &self,
         source: &SourceName,
         fetch: &FetchConfig,
+        rejected: Option<&SecretString>,
         (now, deadline): (Timestamp, Deadline),
     ) -> Result<SecretString, Unfetched> {
-        let mut tokens = self.tokens.lock().await;
-        if let Some(token) = tokens.get(source).filter(|token| token.renew_at > now) {
+        let renewal = self.renewal(source);
+        let Ok(mut renewal) = timeout(left(deadline), renewal.lock()).await else {
+            let why = "the time ran out while another fetch renewed the token of the app";
+            return Err(Unfetched::because(why.to_owned()));
+        };
+        let rejected = rejected.map(|token| token.expose_secret());
+        let usable =
+            |token: &&Token| token.renew_at > now && rejected != Some(token.text.expose_secret());
+        if let Some(token) = renewal.newest.as_ref().filter(usable) {
             return Ok(token.text.clone());
         }
+        if let Some((failure, until)) = &renewal.failed
+            && Instant::now() < *until
+        {
+            return Err(failure.clone());
+        }
+        match self.new_token(fetch, (now, deadline)).await {
+            Ok(token) => {
+                let text = token.text.clone();
+                *renewal = Renewal {
+                    newest: Some(token),
+                    failed: None,
+                };
+                Ok(text)
+            }
+            Err(failure) => {
+                let until = Instant::now() + PAUSE_OF_RENEWAL;
+                renewal.failed = Some((failure.clone(), until));
+                Err(failure)
+            }
+        }
+    }
+
+    fn renewal(&self, source: &SourceName) -> Arc<Mutex<Renewal>> {
+        let renewals = self.renewals.lock();
+        let mut renewals = renewals.unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(renewals.entry(source.clone()).or_default())
+    }
+
+    async fn new_token(
+        &self,
+        fetch: &FetchConfig,
+        (now, deadline): (Timestamp, Deadline),
+    ) -> Result<Token, Unfetched> {
         let secret = fetch.app_secret.expose_secret();
         let body = json!({ "app_id": fetch.app_id, "app_secret": secret });
         let path = "/open-apis/auth/v3/tenant_access_token/internal";
@@ -139,12 +186,10 @@ impl Instances {
         }
         let lasts = SignedDuration::from_secs(answer.expire);
         let renew_at = lasts.saturating_sub(RENEWAL);
-        let token = Token {
+        Ok(Token {
             text: text.into(),
             renew_at: now.checked_add(renew_at).unwrap_or(now),
-        };
-        tokens.insert(source.clone(), token.clone());
-        Ok(token.text)
+        })
     }
 
     /// One call. Every answer of the API has a `code`, which is 0 for success.

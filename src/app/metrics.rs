@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::config::MetricsAccess;
 use crate::domain::Timestamp;
 use crate::journal::{
-    JournalError, MAX_PAUSE_OF_WORK, OPERATIONS, Phase, State, StoreResult, WakeUp,
+    JournalError, MAX_PAUSE_OF_WORK, OPERATIONS, Phase, State, StoreResult, StreamState, WakeUp,
 };
 use crate::telemetry::{DeliveryResult, Metric, NotificationResult};
 
@@ -139,17 +139,24 @@ impl App {
             grants: self.journal.count_grants().await?,
             ..Counts::default()
         };
-        for state in self.read_streams(unsure.keys().copied().collect()).await? {
+        for state in self.read_all(unsure.keys().copied().collect()).await? {
+            let state = match state {
+                StreamState::Request(state) => state,
+                // An approval whose instance is still to be fetched will be a request.
+                StreamState::Incident(incident) => {
+                    if incident.to_fetch().is_some() {
+                        counts.add_unfinished(incident.at());
+                    }
+                    continue;
+                }
+            };
             counts.overdue += state.overdue(now).len();
             match unfinished_since(&state, now) {
                 None => {
                     let read = unsure.get(&state.stream()).into_iter().flatten();
                     ends.extend(read.map(|wake_up| (*wake_up, state.expires_at())));
                 }
-                Some(since) => {
-                    counts.unfinished += 1;
-                    counts.oldest = Some(counts.oldest.map_or(since, |oldest| oldest.min(since)));
-                }
+                Some(since) => counts.add_unfinished(since),
             }
         }
         Ok((counts, ends))

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::domain::{Item, Timestamp};
-use crate::journal::{Phase, State};
+use crate::journal::{Phase, State, StreamState};
 
 /// The name of Lighthouse as a receiver.
 pub(super) const LIGHTHOUSE: &str = "Lighthouse";
@@ -59,6 +59,19 @@ impl Unfinished {
             why,
             next_attempt,
         }
+    }
+
+    /// An announcement whose instance is still to be fetched, under the name of its event.
+    pub(super) fn unfetched(state: &StreamState) -> Option<Self> {
+        let StreamState::Incident(incident) = state else {
+            return None;
+        };
+        let (_, next_attempt, attempt) = incident.to_fetch()?;
+        Some(Self {
+            request: incident.name(),
+            why: format!("its instance is to be fetched, attempt {attempt}"),
+            next_attempt,
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 
 use crate::domain::{AccountId, Item, Target, Timestamp};
-use crate::journal::{History, JournalError, State, StreamId, Work};
+use crate::journal::{JournalError, State, StreamId, StreamState, Work};
 use crate::policy::{Approved, Ended};
 
 use super::claim_writer::Stop;
@@ -23,12 +23,25 @@ impl App {
         &self,
         streams: BTreeSet<StreamId>,
     ) -> Result<Vec<State>, JournalError> {
+        let request = |state| match state {
+            StreamState::Request(state) => Some(*state),
+            StreamState::Incident(_) => None,
+        };
+        let states = self.read_all(streams).await?.into_iter();
+        Ok(states.filter_map(request).collect())
+    }
+
+    /// The same of every stream, a request or an incident.
+    pub(super) async fn read_all(
+        &self,
+        streams: BTreeSet<StreamId>,
+    ) -> Result<Vec<StreamState>, JournalError> {
         let streams: Vec<StreamId> = streams.into_iter().collect();
         let mut states = Vec::new();
         for some in streams.chunks(CONCURRENT_READS) {
             for read in join_all(some.iter().map(|stream| self.journal.read(*stream))).await {
                 match read {
-                    Ok(history) => states.extend(history.and_then(History::into_state)),
+                    Ok(history) => states.extend(history.map(|history| history.stream_state)),
                     Err(error @ JournalError::Damaged { .. }) => {
                         tracing::error!(%error, "a damaged request is left out");
                     }

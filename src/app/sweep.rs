@@ -14,6 +14,7 @@ use crate::journal::{
 };
 
 use super::deliver_notifications::Failures;
+use super::overdue::Unfinished;
 use super::sweep_report::SweepReport;
 use super::{App, Deadline};
 
@@ -221,16 +222,17 @@ impl App {
                 let state = Box::pin(work).await?;
                 let state = self.deliver_due(state, &failures, false, deadline).await?;
                 let now = self.now();
-                self.journal
-                    .update_index_after(&state, wake_ups, now, rules)
-                    .await
+                let index = self
+                    .journal
+                    .update_index_after(&state, wake_ups, now, rules);
+                index.await.map(|()| Unfinished::unfetched(&state))
             });
-            let failed = join_all(delivered)
-                .await
-                .into_iter()
-                .filter_map(Result::err);
-            let failed = failed.map(|error: JournalError| error.to_string());
-            round.report.failures.extend(failed);
+            for end in join_all(delivered).await {
+                match end {
+                    Ok(unfetched) => round.report.unfinished.extend(unfetched),
+                    Err(error) => round.report.failures.push(error.to_string()),
+                }
+            }
         }
     }
 

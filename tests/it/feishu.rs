@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sharehook::app::{Answer, Ending, Reply};
+use sharehook::app::{Answer, Deadline, Ending, Reply};
 use sharehook::domain::Status;
 
 use crate::support::feishu::{self, APP_SECRET, CODE, DEFINITION, Feishu, SECRET};
@@ -170,18 +170,97 @@ async fn an_instance_that_cannot_be_read_for_an_hour_is_shared_later() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_for_a_day_is_given_up_on_record() {
+async fn what_cannot_be_read_for_a_day_and_ten_attempts_is_given_up_on_record() {
     let api = Feishu::start().await;
     let world = world(&api).await;
     receive(&world, "e1", json!({})).await;
+    // The ninth attempt is a day after the event.
+    for _ in 0..9 {
+        world.sweep().await;
+        world.advance(3 * 3_600);
+    }
+    let settled = "settled".to_owned();
+    assert!(!records(&world).await.contains(&settled));
     world.sweep().await;
-    world.advance(25 * 3_600);
-    world.sweep().await;
+    assert!(records(&world).await.contains(&settled));
     api.put(json!({}));
     world.advance(3_600);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), [""; 0]);
-    assert!(records(&world).await.contains(&"settled".to_owned()));
+}
+
+#[tokio::test]
+async fn an_approval_that_no_sweep_tried_for_days_is_shared() {
+    let api = Feishu::start().await;
+    let world = world(&api).await;
+    receive(&world, "e1", json!({})).await;
+    world.advance(50 * 3_600);
+    let left = world.sweep().await.unfinished;
+    assert_eq!((left.len(), left[0].request.as_str()), (1, "feishu/e1"));
+    api.put(json!({}));
+    world.advance(60);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+}
+
+#[tokio::test]
+async fn a_turn_without_time_leaves_the_fetch_due() {
+    let api = Feishu::start().await;
+    let world = world(&api).await;
+    api.put(json!({}));
+    receive(&world, "e1", json!({})).await;
+    let metrics = world.app.metrics().await;
+    assert!(
+        metrics.contains("sharehook_requests_unfinished 1"),
+        "{metrics}"
+    );
+    api.slow(Duration::from_secs(10));
+    let short = Deadline::after(Duration::from_millis(2_600));
+    world.app.sweep(short).await.unwrap();
+    assert_eq!(records(&world).await, ["received"]);
+    api.slow(Duration::ZERO);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+}
+
+#[tokio::test]
+async fn an_approval_waits_while_its_definition_is_not_listed() {
+    let api = Feishu::start().await;
+    let mut world = world(&api).await;
+    api.put(json!({}));
+    receive(&world, "e1", json!({})).await;
+    let list = |world: &mut World, from: &str, to: &str| {
+        let file = world.folder.path().join("sharehook.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(file, text.replace(from, to)).unwrap();
+        world.configure("");
+    };
+    list(&mut world, DEFINITION, "ANOTHER-DEFINITION");
+    world.sweep().await;
+    assert_eq!(records(&world).await, ["received", "fetch_failed"]);
+    list(&mut world, "ANOTHER-DEFINITION", DEFINITION);
+    world.advance(60);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+}
+
+#[tokio::test]
+async fn a_refused_token_is_asked_for_once_for_all_that_wait() {
+    let api = Feishu::start().await;
+    let mut world = world(&api).await;
+    api.put(json!({}));
+    api.give_no_token(true);
+    for id in ["e1", "e2", "e3"] {
+        receive(&world, id, json!({})).await;
+    }
+    world.sweep().await;
+    assert_eq!(api.calls(), (1, 0));
+    api.give_no_token(false);
+    world.restart();
+    world.advance(60);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ struct Kept {
     instances: BTreeMap<String, Value>,
     tokens: u32,
     reads: u32,
+    /// Calls for a token are refused.
+    no_token: bool,
     /// The next reads answer with this code instead.
     failing: Option<i64>,
     pause: Duration,
@@ -70,7 +72,12 @@ impl Feishu {
         self.kept.lock().unwrap().failing = code;
     }
 
-    /// From now on every answer takes so long.
+    /// Whether calls for a token are refused from now on.
+    pub(crate) fn give_no_token(&self, refused: bool) {
+        self.kept.lock().unwrap().no_token = refused;
+    }
+
+    /// From now on every instance takes so long.
     pub(crate) fn slow(&self, pause: Duration) {
         self.kept.lock().unwrap().pause = pause;
     }
@@ -138,6 +145,9 @@ async fn token(State(kept): State<Shared>, body: Bytes) -> String {
     }
     let mut kept = kept.lock().unwrap();
     kept.tokens += 1;
+    if kept.no_token {
+        return json!({"code": 10_012, "msg": "try again"}).to_string();
+    }
     let token = format!("t-{}", kept.tokens);
     json!({"code": 0, "msg": "ok", "tenant_access_token": token, "expire": 7_200}).to_string()
 }
