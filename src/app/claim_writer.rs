@@ -94,12 +94,13 @@ impl<'a> ClaimWriter<'a> {
     /// The results that earlier records have.
     pub(super) fn results(&self) -> Vec<ItemResult> {
         if self.revoking() {
-            // What failed in an earlier attempt to take back is tried again.
-            return self
-                .state()
+            // What failed in an earlier attempt to take back is tried again. What was called off and
+            // taken back before this revocation began is no result of it.
+            let state = self.state();
+            return state
                 .revoked()
                 .iter()
-                .filter(|r| r.succeeded())
+                .filter(|r| r.succeeded() && state.is_revoking(&r.item))
                 .cloned()
                 .collect();
         }

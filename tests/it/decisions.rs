@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sharehook::app::Ending;
-use sharehook::domain::{ItemResult, ResultKind, Status};
+use sharehook::domain::{Identity, Item, ItemResult, ResultKind, Status};
+use sharehook::journal::{CallOff, Event, Opened};
 
+use crate::support::history;
 use crate::support::store::Break;
 use crate::support::{
     ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, deliver, request,
@@ -238,6 +240,59 @@ async fn the_rest_of_a_share_goes_on() {
     world.advance(5 * HOUR);
     world.sweep().await;
     assert!(world.shares().is_empty());
+    world.verify().await.unwrap();
+}
+
+/// A share's call reached the cloud, and an item was called off before its worker knew: that item is
+/// taken back at once, the others when the share ends.
+#[tokio::test]
+async fn what_was_called_off_too_late_is_taken_back_and_the_rest_at_its_end() {
+    let mut world = World::new().await;
+    world.reset().await;
+    let share = request("CHG1", json!({"expires_in": "5h"}));
+    let opening = history::opening("CHG1", &share, 1, world.now());
+    let Opened::New(claim, _) = world.journal.open_request(opening).await.unwrap() else {
+        panic!("CHG1 is known");
+    };
+    let items = ACCOUNTS.map(|account| Item::Account(account.parse().unwrap()));
+    let by = Identity {
+        source: "invoke".parse().unwrap(),
+        id: "CHG2".to_owned(),
+    };
+    let call_off = CallOff {
+        items: vec![items[1].clone()],
+        by: by.clone(),
+        ticket: None,
+    };
+    let worker = history::lease(2, world.now()).worker;
+    let state = claim.state().clone();
+    let called_off = world
+        .journal
+        .call_off(state, world.now(), &worker, call_off);
+    let state = called_off.await.unwrap();
+    world.advance(120);
+    let lease = history::lease(3, world.now());
+    let taken = world.journal.take(state, lease, None, false).await.unwrap();
+    let (mut claim, _) = taken.unwrap();
+    let of = |(n, item): (usize, Item)| ItemResult {
+        called_off_by: (n == 1).then(|| by.to_string()),
+        ..ItemResult::new(item, ResultKind::Shared, None)
+    };
+    let closed = Event::Closed {
+        status: Status::Partial,
+        results: items.into_iter().enumerate().map(of).collect(),
+        calls: Vec::new(),
+    };
+    claim
+        .record(&world.journal, world.now(), closed)
+        .await
+        .unwrap();
+    let held = async |world: &World| world.app.grants().await.unwrap().entries.len();
+    world.sweep().await;
+    assert_eq!(held(&world).await, 2);
+    world.advance(5 * HOUR);
+    assert_eq!(world.sweep().await.failures, [""; 0]);
+    assert_eq!(held(&world).await, 0);
     world.verify().await.unwrap();
 }
 

@@ -8,6 +8,13 @@ use super::broken_record::{BrokenRecord, broken};
 use super::{Phase, Revoking, State};
 
 impl State {
+    /// Whether the revocation under way names the item.
+    pub fn is_revoking(&self, item: &Item) -> bool {
+        self.revoking
+            .as_ref()
+            .is_some_and(|tried| tried.names(item))
+    }
+
     pub(super) fn begin_revoking(
         &mut self,
         record: &Record,

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sharehook::domain::{
     Identity, Item, ItemResult, ResultKind, ServedRegions, ShareRequest, Status, Timestamp, Verdict,
 };
@@ -22,14 +22,14 @@ pub(crate) fn account(n: usize) -> String {
     format!("{}", 800_000_000_000_u64 + n as u64)
 }
 
-/// Request `n`, which failed for its one account: two records.
-pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
-    let text = request(&format!("OLD{n}"), json!({"accounts": [account(n)]}));
+/// Record 0 of an allowed request.
+pub(crate) fn opening(id: &str, request: &Value, worker: u64, now: Timestamp) -> Opening {
     let digest = "00".repeat(32);
-    let opening = Opening {
+    let request = ShareRequest::from_json(request, &ServedRegions::default()).unwrap();
+    Opening {
         identity: Identity {
             source: "invoke".parse().unwrap(),
-            id: format!("OLD{n}"),
+            id: id.to_owned(),
         },
         delivery_id: None,
         secret_fingerprint: None,
@@ -40,7 +40,7 @@ pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
             config_digest: digest,
             version: "0".to_owned(),
         },
-        request: ShareRequest::from_json(&text, &ServedRegions::default()).unwrap(),
+        request,
         verdict: Verdict {
             allowed: true,
             policies: vec!["golden-images-to-staging".to_owned()],
@@ -50,12 +50,24 @@ pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
         },
         absent: false,
         adopts: false,
-        lease: WorkerLease {
-            now,
-            until: now + jiff::SignedDuration::from_secs(60),
-            worker: Worker::from_random((n as u64).to_be_bytes()),
-        },
-    };
+        lease: lease(worker, now),
+    }
+}
+
+/// A lease of a minute.
+pub(crate) fn lease(worker: u64, now: Timestamp) -> WorkerLease {
+    WorkerLease {
+        now,
+        until: now + jiff::SignedDuration::from_secs(60),
+        worker: Worker::from_random(worker.to_be_bytes()),
+    }
+}
+
+/// Request `n`, which failed for its one account: two records.
+pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
+    let id = format!("OLD{n}");
+    let text = request(&id, json!({"accounts": [account(n)]}));
+    let opening = opening(&id, &text, n as u64, now);
     let Opened::New(mut claim, _) = journal.open_request(opening).await.unwrap() else {
         panic!("OLD{n} is known");
     };
