@@ -444,7 +444,7 @@ fn a_key_that_could_be_forged_or_is_gone_is_refused() {
         std::os::unix::fs::symlink("journal", site.path().join("elsewhere")).unwrap();
         site.configure("[seal]\nkey = \"file:elsewhere/seal.key\"\n");
         assert!(
-            site.refused(1, &["audit", "seal"])
+            site.refused(3, &["audit", "seal"])
                 .contains("inside the journal"),
             "by a link too"
         );
