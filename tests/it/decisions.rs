@@ -244,11 +244,21 @@ async fn the_rest_of_a_share_goes_on() {
 }
 
 /// A share's call reached the cloud, and an item was called off before its worker knew: that item is
-/// taken back at once, the others when the share ends.
+/// taken back at once, or waits while another grant covers it; the others are when the share ends.
 #[tokio::test]
 async fn what_was_called_off_too_late_is_taken_back_and_the_rest_at_its_end() {
+    for covered in [false, true] {
+        called_off_too_late(covered).await;
+    }
+}
+
+async fn called_off_too_late(covered: bool) {
     let mut world = World::new().await;
     world.reset().await;
+    if covered {
+        let one = json!({"accounts": [ACCOUNTS[1]]});
+        world.deliver(&request("CHG0", one)).await;
+    }
     let share = request("CHG1", json!({"expires_in": "5h"}));
     let opening = history::opening("CHG1", &share, 1, world.now());
     let Opened::New(claim, _) = world.journal.open_request(opening).await.unwrap() else {
@@ -289,10 +299,13 @@ async fn what_was_called_off_too_late_is_taken_back_and_the_rest_at_its_end() {
         .unwrap();
     let held = async |world: &World| world.app.grants().await.unwrap().entries.len();
     world.sweep().await;
-    assert_eq!(held(&world).await, 2);
+    assert_eq!(held(&world).await, if covered { 4 } else { 2 });
     world.advance(5 * HOUR);
-    assert_eq!(world.sweep().await.failures, [""; 0]);
-    assert_eq!(held(&world).await, 0);
+    let report = world.sweep().await;
+    assert_eq!(report.failures, [""; 0]);
+    assert!(report.overdue.is_empty(), "{:?}", report.overdue);
+    let covers = usize::from(covered);
+    assert_eq!(held(&world).await, 2 * covers);
     world.verify().await.unwrap();
 }
 

@@ -21,7 +21,7 @@ impl State {
         until: Timestamp,
         revoking: Revoking,
     ) -> Result<(), BrokenRecord> {
-        if self.phase != Phase::Closed {
+        if !self.revokes_anew(record.at) {
             return broken("taken back before it was closed");
         }
         let called_off =

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 
 use super::super::record::{CallOff, StreamId};
-use super::{Phase, State};
+use super::{Phase, Revoking, State};
 
 /// The work that a sweep or the next delivery has to do for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl State {
             Phase::Denied | Phase::Revoked => None,
             Phase::Waiting { .. } => Some(Work::Start),
             Phase::Working { .. } | Phase::Deferred { .. } => Some(Work::Finish),
-            Phase::Closed => {
+            Phase::Closed | Phase::RevokeDeferred { .. } if self.revokes_anew(now) => {
                 let ended = |item: &Item| self.expired(now) || self.ends_early(item);
                 let accounts = self.standing().into_iter();
                 Some(Work::Revoke {
@@ -144,7 +144,7 @@ impl State {
                     lighthouse: self.lighthouse_given().is_some_and(|item| ended(&item)),
                 })
             }
-            Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
+            Phase::Closed | Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
                 let begun = self.revoking.as_ref();
                 let accounts = self.standing().into_iter();
                 Some(Work::Revoke {
@@ -157,6 +157,19 @@ impl State {
                 })
             }
         }
+    }
+
+    /// Whether a revocation begins: of a closed request, or of the rest of a share that has ended while
+    /// what was called off of it waits.
+    pub(in crate::journal) fn revokes_anew(&self, now: Timestamp) -> bool {
+        self.phase == Phase::Closed || self.expired(now) && self.rest_has_its_end()
+    }
+
+    /// Whether the revocation under way is only of what was called off, and something else stands.
+    fn rest_has_its_end(&self) -> bool {
+        let rest = |tried: &Revoking| self.given().iter().any(|item| !tried.names(item));
+        let waits = matches!(self.phase, Phase::RevokeDeferred { .. });
+        waits && (self.revoking.as_ref()).is_some_and(|tried| !tried.expired && rest(tried))
     }
 
     /// When the request needs work next; `None` for never.
@@ -177,7 +190,11 @@ impl State {
                 let end = self.intent.expires_at.filter(|end| *end > self.updated_at);
                 Some(end.map_or(*not_before, |end| end.min(*not_before)))
             }
-            Phase::RevokeDeferred { not_before, .. } => Some(*not_before),
+            Phase::RevokeDeferred { not_before, .. } => {
+                // What was called off waits, for another grant of it perhaps. The rest does not.
+                let end = self.intent.expires_at.filter(|_| self.rest_has_its_end());
+                Some(end.map_or(*not_before, |end| end.min(*not_before)))
+            }
             Phase::Closed => {
                 let given = self.given();
                 if given.iter().any(|item| self.ends_early(item)) {

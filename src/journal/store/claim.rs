@@ -178,17 +178,15 @@ impl Journal {
         };
         // A later attempt to take back needs no turn: see `State::revokes`. One that nobody expects
         // does, so that a share which comes meanwhile waits for it.
-        if is_due && matches!(state.phase(), Phase::RevokeDeferred { .. }) {
+        let anew = state.revokes_anew(lease.now);
+        if is_due && !anew && matches!(state.phase(), Phase::RevokeDeferred { .. }) {
             return Ok(Some((Claim::won(state, lease, false, None), work)));
         }
-        let event = match (&work, state.phase()) {
-            (
-                Work::Revoke {
-                    accounts,
-                    lighthouse,
-                },
-                Phase::Closed,
-            ) => Event::Revoking {
+        let event = match &work {
+            Work::Revoke {
+                accounts,
+                lighthouse,
+            } if anew => Event::Revoking {
                 until: lease.until,
                 accounts: accounts.clone(),
                 lighthouse: *lighthouse,
