@@ -205,7 +205,7 @@ async fn sweep(setup: &Setup) {
 }
 
 /// Finished requests as the application writes them; not synced, which only the writing would feel.
-/// Sweeps as a schedule does, because a past that nobody swept is not finished.
+/// Sweeps as a schedule does, because requests without a sweep are not finished.
 async fn fill(setup: &Setup, place: &Path, count: usize, clock: &Clock) -> Timestamp {
     std::fs::create_dir_all(place).expect("a folder");
     let store = LocalFileSystem::new_with_prefix(place).expect("a directory");

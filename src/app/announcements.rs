@@ -1,6 +1,6 @@
 //! Events that name an instance. In: a verified event. Out: its record and the answer, at once; then, as
-//! due work, the instance is fetched, checked and handled like any delivery. Whoever is killed in between
-//! leaves the record, from which the backlog or a sweep goes on. Fetching twice is harmless: the request's
+//! due work, the instance is fetched, checked and handled like any delivery. A process that is killed in
+//! between leaves the record, from which the backlog or a sweep goes on. Fetching twice is harmless: the request's
 //! identity acts once.
 
 use std::time::Duration;
@@ -25,8 +25,8 @@ use super::{Answer, App, Deadline, Ending, Incoming, Reply};
 /// The pause after the first failed attempt; each later one is twice as long.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
-/// How many attempts precede giving up, however old the event is: an approval that nobody tried to read,
-/// as while no sweep ran, is not lost.
+/// How many attempts precede giving up, however old the event is: an approval is not lost
+/// because no sweep ran for a day.
 const MIN_ATTEMPTS: u32 = 10;
 /// With less time left, an attempt would fail for want of time: the fetch stays due for the next turn.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! `[report]`: where sweeps publish the report, and where nobody may. In: the raw table, or a
+//! `[report]`: where sweeps publish the report, and places that it must not overwrite. In: the raw table, or a
 //! place that the command line names. Out: a [`ReportConfig`], or what the report would overwrite.
 
 use std::path::Path;
