@@ -121,7 +121,7 @@ async fn an_instance_that_does_not_confirm_its_event_shares_nothing() {
         (json!({"reverted": true}), "settled"),
         (json!({"reverted_instance_code": "A"}), "settled"),
         (json!({"form": "[]"}), "settled"),
-        // Nobody approved it; the applicant did; who did, approved what was sent back since.
+        // No person approved it; the applicant did; the approval came before it was sent back.
         (json!({"timeline": []}), "opened"),
         (
             json!({"timeline": [start, {"type": "AUTO_PASS", "create_time": "2", "user_id": "", "open_id": ""}]}),

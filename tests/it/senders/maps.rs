@@ -716,7 +716,7 @@ fn one_person_of_a_feishu_instance_is_one_person_whatever_ids_are_left_out() {
             "wu",
             json!(["wu"]),
         ),
-        // A step without a person is nobody.
+        // A step without an id counts for no person.
         (["wu", "ou_wu"], json!([step("", "")]), "wu", json!([])),
     ] {
         let request = one("feishu", &of(applicant, steps.clone()));
