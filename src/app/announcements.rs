@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::config::FetchConfig;
 use crate::domain::{Identity, Status, Timestamp, read_json};
-use crate::inbound::{Unconfirmed, VerifiedDelivery, approved_instance, confirmed, without_token};
+use crate::inbound::{InstanceState, Named, Said, VerifiedDelivery};
 use crate::journal::{
     Announcement, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK, Recorded, Settled,
     StreamState,
@@ -53,8 +53,7 @@ impl App {
         let one = |ending, answer| Reply::Answers(vec![(ending, answer)]);
         let id = verified.delivery_id().unwrap_or_default().to_owned();
         let event = read_json(verified.body()).unwrap_or_default();
-        let names = approved_instance(&event, &fetch.definitions).is_some();
-        if id.is_empty() || !names {
+        if id.is_empty() || approved(fetch, &event).is_none() {
             return one(Ending::Done, Answer::new(id, Status::Ignored));
         }
         let identity = Identity {
@@ -71,6 +70,7 @@ impl App {
             tracing::warn!(%identity, "its source has too many unfinished requests");
             return one(Ending::Busy, overloaded(&identity));
         };
+        let event = fetch.preset.system().without_secrets(event);
         match self.record_event(verified, intake, &identity, event).await {
             Ok(Recorded::New(incident)) => {
                 self.slots.queue(incident.stream(), Some(unfinished));
@@ -98,7 +98,7 @@ impl App {
             delivery_id: identity.id.clone(),
             secret_fingerprint: self.proof_of(verified).await,
             received: self.received(verified, &intake.map),
-            event: without_token(event),
+            event,
         };
         let lease = self.incident_lease()?;
         self.journal.record_announcement(announcement, &lease).await
@@ -188,19 +188,23 @@ impl App {
             requests: Vec::new(),
             why: Some(why.to_owned()),
         };
-        let Some(code) = approved_instance(event, &fetch.definitions) else {
+        let Some(named) = approved(fetch, event) else {
             return Attempt::Later("`fetch` does not list its definition now".to_owned());
         };
         let now = self.now();
-        let fetched = self.instances.fetch(source, fetch, &code, (now, deadline));
+        let code = &named.instance;
+        let fetched = self.instances.fetch(source, fetch, code, (now, deadline));
         let instance = match fetched.await {
             Ok(instance) => instance,
             Err(unfetched) => return Attempt::Later(unfetched.to_string()),
         };
-        let instance = match confirmed(&code, instance, &fetch.definitions) {
-            Ok(instance) => instance,
-            Err(Unconfirmed::NotYet(why)) => return Attempt::Later(why),
-            Err(Unconfirmed::Never(why)) => return never(&why),
+        let instance = match (fetch.preset.system().state)(&named, instance) {
+            InstanceState::Approved(instance) => instance,
+            InstanceState::Withdrawn => {
+                return never("the instance was withdrawn after its approval");
+            }
+            InstanceState::Pending(why) => return Attempt::Later(why),
+            InstanceState::Other(why) => return never(&why),
         };
         let id = announcement.delivery_id.clone();
         let delivery = intake
@@ -221,6 +225,12 @@ impl App {
         };
         end_of(&reply, of)
     }
+}
+
+/// The instance that an event says was approved, of a listed definition.
+fn approved(fetch: &FetchConfig, event: &Value) -> Option<Named> {
+    let named = fetch.preset.system().named(event, &fetch.definitions)?;
+    (named.said == Said::Approved).then_some(named)
 }
 
 /// What the answer to the delivery means for the announcement. A request on record goes on by itself.

@@ -7,8 +7,7 @@ use serde_json::Value;
 use crate::config::FetchConfig;
 use crate::domain::{Identity, Problem, Problems, SourceName, Timestamp, read_json};
 use crate::inbound::{
-    Delivery, MapRefusal, Refusal, Unconfirmed, VerifiedDelivery, Via, approved_instance,
-    confirmed, seal,
+    Delivery, InstanceState, MapRefusal, Refusal, Said, VerifiedDelivery, Via, seal,
 };
 use crate::plan::{Observation, Plan};
 use crate::policy::{Decision, Question};
@@ -181,15 +180,20 @@ fn with_instance(
     let case = read_json(body).map_err(|flaw| unconfirmed(format!("the case {flaw}")))?;
     let part = |name: &str| case.get(name).cloned().unwrap_or_default();
     let (event, instance) = (part("event"), part("instance"));
-    let code = approved_instance(&event, &fetch.definitions).ok_or_else(|| {
-        unconfirmed("the event names no approved instance of a listed definition".to_owned())
-    })?;
-    match confirmed(&code, instance, &fetch.definitions) {
-        Ok(instance) => {
+    let system = fetch.preset.system();
+    let named = system
+        .named(&event, &fetch.definitions)
+        .filter(|named| named.said == Said::Approved)
+        .ok_or_else(|| {
+            unconfirmed("the event names no approved instance of a listed definition".to_owned())
+        })?;
+    match (system.state)(&named, instance) {
+        InstanceState::Approved(instance) => {
             let id = "case".to_owned();
             Ok(intake.verifier.fetched(source, id, &event, &instance))
         }
-        Err(Unconfirmed::NotYet(why) | Unconfirmed::Never(why)) => Err(unconfirmed(why)),
+        InstanceState::Withdrawn => Err(unconfirmed("the instance was withdrawn".to_owned())),
+        InstanceState::Pending(why) | InstanceState::Other(why) => Err(unconfirmed(why)),
     }
 }
 

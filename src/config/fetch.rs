@@ -81,7 +81,7 @@ impl Reader<'_> {
 
     fn fetch_address(&mut self, written: &RawFetch) -> Option<Address> {
         let url = written.url.as_ref();
-        let text = url.map_or(written.preset.get_ref().url(), |url| url.get_ref());
+        let text = url.map_or(written.preset.get_ref().system().url, |url| url.get_ref());
         match Address::read(text) {
             Ok(address) => Some(address),
             Err(problem) => {

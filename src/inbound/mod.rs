@@ -2,6 +2,7 @@
 //! whose host has authenticated the sender. Out: [`VerifiedDelivery`], then
 //! [`crate::domain::ShareRequest`]s. Knows no host, no clock, no I/O and no policy.
 
+mod approvals;
 mod authorization;
 mod body;
 mod callback;
@@ -10,7 +11,6 @@ mod delivery;
 mod envelope;
 mod handshake;
 mod hmac;
-mod instance;
 mod map;
 mod media_type;
 mod origins;
@@ -28,13 +28,14 @@ mod template;
 mod trace;
 mod verify;
 
+pub use approvals::{
+    ApiCall, ApprovalSystem, FetchPreset, InstanceState, Named, NewToken, Rejected, Rejection,
+    Said, is_code,
+};
 pub use callback::Callback;
 pub use delivery::{Delivery, DuplicateHeader, Headers, Via};
 pub use envelope::{EnvelopeScheme, EnvelopeSystem};
 pub use handshake::{Handshake, HandshakeReply, HandshakeRequest};
-pub use instance::{
-    FetchPreset, Unconfirmed, approved_instance, confirmed, is_code, without_token,
-};
 pub use map::{Map, MapRefusal};
 pub use proof::Proof;
 pub use refusal::Refusal;

@@ -31,7 +31,7 @@ pub(in crate::config) struct RawFetch {
         schemars(
             with = "Vec<String>",
             length(min = 1),
-            inner(regex(pattern = "^[0-9A-Za-z-]{1,64}$"))
+            inner(regex(pattern = "^[0-9A-Za-z_-]{1,64}$"))
         )
     )]
     pub(in crate::config) definitions: Vec<Spanned<String>>,

@@ -1,0 +1,278 @@
+//! Feishu and Lark (open.feishu.cn and open.larksuite.com, "Approval" and "Receive events").
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::api::{ApiCall, NewToken, Rejected, Rejection};
+use super::instance::{InstanceState, Named, Said};
+use super::system::ApprovalSystem;
+use crate::domain::{read_json, shown};
+
+/// The code for a token that is not accepted.
+const BAD_TOKEN: i64 = 99_991_663;
+/// The code for an instance that does not exist.
+const NOT_FOUND: i64 = 1_390_003;
+
+pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
+    url: "https://open.feishu.cn",
+    // 50 calls a second, and 1,000 a minute.
+    between_calls: Duration::from_millis(25),
+    // The app's Verification Token, in version 1 and 2 of the protocol.
+    secrets: &[("", "token"), ("/header", "token")],
+    named,
+    token,
+    answer,
+    token_of,
+    with_token,
+    instance,
+    instance_of,
+    state,
+};
+
+pub(super) const LARK: ApprovalSystem = ApprovalSystem {
+    url: "https://open.larksuite.com",
+    ..FEISHU
+};
+
+fn named(event: &Value) -> Option<Named> {
+    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+    // Version 2 of the protocol, and version 1.
+    let kind = text("/header/event_type").or_else(|| text("/event/type"))?;
+    let of_instance = matches!(
+        kind,
+        "approval_instance" | "approval.instance.status_changed_v4"
+    );
+    let said = match text("/event/status")? {
+        "APPROVED" => Said::Approved,
+        "REVERTED" => Said::Withdrawn,
+        _ => return None,
+    };
+    of_instance.then_some(Named {
+        definition: text("/event/approval_code")?.to_owned(),
+        instance: text("/event/instance_code")?.to_owned(),
+        said,
+    })
+}
+
+fn token(id: &str, secret: &str) -> ApiCall {
+    let path = "/open-apis/auth/v3/tenant_access_token/internal".to_owned();
+    ApiCall::post(path, json!({ "app_id": id, "app_secret": secret }))
+}
+
+fn token_of(answer: &Value) -> Option<NewToken> {
+    Some(NewToken {
+        text: answer.get("tenant_access_token")?.as_str()?.into(),
+        lasts: answer.get("expire")?.as_i64()?,
+    })
+}
+
+/// Every answer has a `code`, which is 0 for success.
+fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
+    let answer: Option<Value> = serde_json::from_slice(body).ok();
+    let code = answer.as_ref().and_then(|answer| answer.get("code"));
+    match (answer.as_ref(), code.and_then(Value::as_i64)) {
+        (Some(answer), Some(0)) if status == 200 => Ok(answer.clone()),
+        (Some(answer), Some(code)) => {
+            let message = answer.get("msg").and_then(Value::as_str);
+            Err(Rejected {
+                why: format!("answers {code}: {}", shown(message.unwrap_or_default())),
+                kind: match code {
+                    BAD_TOKEN => Rejection::BadToken,
+                    NOT_FOUND => Rejection::Gone,
+                    _ => Rejection::Other,
+                },
+            })
+        }
+        _ => Err(Rejected {
+            why: format!("answers HTTP {status} without a code"),
+            kind: Rejection::Other,
+        }),
+    }
+}
+
+fn instance(code: &str) -> ApiCall {
+    ApiCall::get(format!("/open-apis/approval/v4/instances/{code}"))
+}
+
+fn instance_of(mut answer: Value) -> Option<Value> {
+    answer.get_mut("data").map(Value::take)
+}
+
+fn with_token(call: ApiCall, token: &str) -> ApiCall {
+    call.with_header("authorization", format!("Bearer {token}"))
+}
+
+/// Reads the form, too, which Feishu writes as JSON in a text.
+fn state(named: &Named, instance: Value) -> InstanceState {
+    let other = |why: &str| InstanceState::Other(why.to_owned());
+    let text = |name: &str| instance.get(name).and_then(Value::as_str);
+    // The path of the request takes the id that the instance's creator chose, too.
+    if text("instance_code") != Some(&named.instance) {
+        return other("the instance has another code than the event names");
+    }
+    if text("approval_code") != Some(&named.definition) {
+        return other("the instance is of another definition than the event names");
+    }
+    let status = text("status").unwrap_or_default();
+    let reverted = !matches!(
+        instance.get("reverted"),
+        None | Some(Value::Null | Value::Bool(false))
+    );
+    match status {
+        "REVERTED" => return InstanceState::Withdrawn,
+        "APPROVED" if reverted => return InstanceState::Withdrawn,
+        "APPROVED" => {}
+        "PENDING" => return InstanceState::Pending("the instance is still pending".to_owned()),
+        status => return other(&format!("the instance has the status {}", shown(status))),
+    }
+    for name in ["reverted_instance_code", "modified_instance_code"] {
+        if text(name).is_some_and(|code| !code.is_empty()) {
+            return other(&format!(
+                "the instance withdraws or changes another one ({name})"
+            ));
+        }
+    }
+    with_form(instance).unwrap_or_else(|| other("the form of the instance is not a JSON list"))
+}
+
+fn with_form(mut instance: Value) -> Option<InstanceState> {
+    let field = instance.get_mut("form")?;
+    let form = read_json(field.as_str()?.as_bytes()).ok();
+    *field = form.filter(Value::is_array)?;
+    Some(InstanceState::Approved(instance))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODE: &str = "81D31358-93AF-92D6-7425-01A5D67C4E71";
+    const DEFINITION: &str = "7C468A54-8745-2245-9675-08B7C63E7A85";
+
+    fn instance() -> Value {
+        json!({
+            "instance_code": CODE, "approval_code": DEFINITION, "status": "APPROVED", "reverted": false,
+            "form": "[{\"custom_id\":\"image\",\"value\":\"lhbp-6jc6l8yb\"}]", "timeline": [],
+        })
+    }
+
+    fn state_of(instance: &Value) -> InstanceState {
+        let named = Named {
+            definition: DEFINITION.to_owned(),
+            instance: CODE.to_owned(),
+            said: Said::Approved,
+        };
+        state(&named, instance.clone())
+    }
+
+    #[test]
+    fn only_an_approved_instance_confirms_its_event() {
+        let InstanceState::Approved(good) = state_of(&instance()) else {
+            panic!("not approved")
+        };
+        assert_eq!(good["form"][0]["custom_id"], "image");
+        for (field, value, says) in [
+            ("instance_code", json!("OTHER"), "another code"),
+            ("approval_code", json!("OTHER"), "another definition"),
+            ("status", json!("REJECTED"), "REJECTED"),
+            ("status", json!("CANCELED"), "CANCELED"),
+            ("status", json!("DELETED"), "DELETED"),
+            ("status", Value::Null, "status"),
+            (
+                "reverted_instance_code",
+                json!("A-1"),
+                "withdraws or changes",
+            ),
+            (
+                "modified_instance_code",
+                json!("A-1"),
+                "withdraws or changes",
+            ),
+            ("form", json!("{}"), "form"),
+            ("form", json!("["), "form"),
+            ("form", json!([]), "form"),
+            ("form", json!("[{\"a\":1,\"a\":2}]"), "form"),
+        ] {
+            let mut changed = instance();
+            changed[field] = value;
+            match state_of(&changed) {
+                InstanceState::Other(why) => assert!(why.contains(says), "{field}: {why}"),
+                other => panic!("{field}: {other:?}"),
+            }
+        }
+        for (field, value) in [
+            ("reverted", json!(true)),
+            ("reverted", json!("true")),
+            ("status", json!("REVERTED")),
+        ] {
+            let mut changed = instance();
+            changed[field] = value;
+            assert_eq!(state_of(&changed), InstanceState::Withdrawn, "{changed}");
+        }
+        let mut pending = instance();
+        pending["status"] = json!("PENDING");
+        assert!(matches!(state_of(&pending), InstanceState::Pending(_)));
+    }
+
+    #[test]
+    fn only_the_end_of_an_instance_of_a_listed_definition_is_worth_a_fetch() {
+        let listed = [DEFINITION.to_owned()];
+        let v1 = json!({"token": "t", "event": {"type": "approval_instance",
+            "approval_code": DEFINITION, "instance_code": CODE, "status": "APPROVED"}});
+        let v2 = json!({"header": {"event_type": "approval.instance.status_changed_v4", "token": "t"},
+            "event": {"approval_code": DEFINITION, "instance_code": CODE, "status": "APPROVED"}});
+        for event in [&v1, &v2] {
+            let said = |event: &Value| Some(FEISHU.named(event, &listed)?.said);
+            assert_eq!(said(event), Some(Said::Approved));
+            assert!(
+                !FEISHU
+                    .without_secrets(event.clone())
+                    .to_string()
+                    .contains("token")
+            );
+            for (field, value, expected) in [
+                ("status", "PENDING", None),
+                ("status", "REJECTED", None),
+                ("status", "REVERTED", Some(Said::Withdrawn)),
+                ("approval_code", "OTHER", None),
+                ("instance_code", "../users", None),
+                ("instance_code", "", None),
+            ] {
+                let mut changed = event.clone();
+                changed["event"][field] = value.into();
+                assert_eq!(said(&changed), expected, "{value}");
+            }
+        }
+        let mut task = v1.clone();
+        task["event"]["type"] = "approval_task".into();
+        assert_eq!(FEISHU.named(&task, &listed), None);
+    }
+
+    #[test]
+    fn an_answer_is_a_value_or_a_reason() {
+        let answered = |status, text: &str| answer(status, text.as_bytes());
+        assert!(answered(200, "{\"code\":0}").is_ok());
+        for (status, text, says, kind) in [
+            (
+                200,
+                r#"{"code":99991663,"msg":"x"}"#,
+                "99991663: \"x\"",
+                Rejection::BadToken,
+            ),
+            (
+                400,
+                r#"{"code":1390003,"msg":"y"}"#,
+                "1390003: \"y\"",
+                Rejection::Gone,
+            ),
+            (500, r#"{"code":0}"#, "answers 0", Rejection::Other),
+            (502, "<html>", "HTTP 502", Rejection::Other),
+            (200, r#"{"code":"0"}"#, "without a code", Rejection::Other),
+        ] {
+            let rejected = answered(status, text).unwrap_err();
+            assert!(rejected.why.contains(says), "{rejected:?}");
+            assert_eq!(rejected.kind, kind, "{rejected:?}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! An instance: what an event says of it, and what the fetched instance itself says. The event is a hint:
+//! the form and the people who approved come from the instance alone.
+
+use serde_json::Value;
+
+/// What an event says that became of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// It was approved.
+    Approved,
+    /// It was withdrawn after its approval.
+    Withdrawn,
+}
+
+/// The instance that an event names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The code of its definition.
+    pub definition: String,
+    /// Its own code.
+    pub instance: String,
+    /// What became of it.
+    pub said: Said,
+}
+
+/// What a fetched instance says. The texts are for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InstanceState {
+    /// It is approved; this is what a map sees of it.
+    Approved(Value),
+    /// It was withdrawn after its approval.
+    Withdrawn,
+    /// It is not final yet, so a later look may find it so.
+    Pending(String),
+    /// It gives nothing, and no later look can change that.
+    Other(String),
+}
+
+/// The code of a definition or an instance, which is safe in a path or a query.
+pub fn is_code(text: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    (1..=64).contains(&text.len()) && text.bytes().all(good)
+}

@@ -1,0 +1,64 @@
+//! Approval systems: their events name an instance, which the program then fetches. One file per system
+//! says, as pure functions over JSON, what an event names, how the system's API is called and how its
+//! answers are read, and what a fetched instance says. `app::instances` alone sends.
+//!
+//! To add a system: a file here with its [`ApprovalSystem`], and its variant of [`FetchPreset`].
+
+mod api;
+mod feishu;
+mod instance;
+mod system;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::verify::{VerifiedDelivery, Verifier};
+use crate::domain::SourceName;
+
+pub use api::{ApiCall, NewToken, Rejected, Rejection};
+pub use instance::{InstanceState, Named, Said, is_code};
+pub use system::ApprovalSystem;
+
+/// The systems whose instances can be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum FetchPreset {
+    /// Feishu, in China.
+    Feishu,
+    /// Lark, elsewhere.
+    Lark,
+}
+
+impl FetchPreset {
+    /// Its name in the configuration, which is the scheme's too.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Feishu => "feishu",
+            Self::Lark => "lark",
+        }
+    }
+
+    /// What is known of the system.
+    pub fn system(self) -> &'static ApprovalSystem {
+        match self {
+            Self::Feishu => &feishu::FEISHU,
+            Self::Lark => &feishu::LARK,
+        }
+    }
+}
+
+impl Verifier {
+    /// The delivery that a map sees: the event, which this verifier verified before it was recorded, and
+    /// the instance.
+    pub fn fetched(
+        &self,
+        source: SourceName,
+        delivery_id: String,
+        event: &Value,
+        instance: &Value,
+    ) -> VerifiedDelivery {
+        let document = json!({ "event": event, "instance": instance });
+        self.recorded(source, delivery_id, document.to_string().into())
+    }
+}

@@ -1,0 +1,55 @@
+//! What the program knows of an approval system: one table of data and pure functions.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::api::{ApiCall, NewToken, Rejected};
+use super::instance::{InstanceState, Named, is_code};
+
+/// An approval system.
+#[derive(Debug)]
+pub struct ApprovalSystem {
+    /// The address of its API.
+    pub url: &'static str,
+    /// The shortest time between two calls.
+    pub between_calls: Duration,
+    /// The fields of its events that hold a secret: the pointer of an object, and a name in it.
+    pub(super) secrets: &'static [(&'static str, &'static str)],
+    /// The instance that an event names, and what it says of it; `None` for every other event.
+    pub(super) named: fn(&Value) -> Option<Named>,
+    /// Asks for a token with the id and the secret of an app.
+    pub token: fn(id: &str, secret: &str) -> ApiCall,
+    /// Reads an answer of any call, by its HTTP status and its body.
+    pub answer: fn(status: u16, body: &[u8]) -> Result<Value, Rejected>,
+    /// The token in the answer.
+    pub token_of: fn(&Value) -> Option<NewToken>,
+    /// The same call with the token that it needs.
+    pub with_token: fn(ApiCall, token: &str) -> ApiCall,
+    /// Asks for an instance by its code.
+    pub instance: fn(code: &str) -> ApiCall,
+    /// The instance in the answer.
+    pub instance_of: fn(Value) -> Option<Value>,
+    /// What the instance says. May add to it what the event alone says, such as its definition.
+    pub state: fn(&Named, Value) -> InstanceState,
+}
+
+impl ApprovalSystem {
+    /// The instance that an event names, if it is of one of these definitions.
+    pub fn named(&self, event: &Value, definitions: &[String]) -> Option<Named> {
+        (self.named)(event).filter(|named| {
+            let listed = definitions.contains(&named.definition);
+            listed && is_code(&named.instance)
+        })
+    }
+
+    /// The event without its secrets.
+    pub fn without_secrets(&self, mut event: Value) -> Value {
+        for (place, name) in self.secrets {
+            if let Some(Value::Object(fields)) = event.pointer_mut(place) {
+                fields.remove(*name);
+            }
+        }
+        event
+    }
+}
