@@ -10,6 +10,7 @@ mod application;
 mod authenticate;
 mod backlog;
 mod call_off;
+mod cancelled_items;
 mod check;
 mod claim_writer;
 mod cloud_accounts;

@@ -11,6 +11,7 @@ use crate::domain::{
 };
 use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
 
+use super::cancelled_items::{Cancelled, gone, items_called_off, items_lost, items_that_need};
 use super::context::{LEASE_MARGIN, MAX_TURN, OPENING_TIME};
 use super::grants::{held, order};
 use super::{App, Deadline};
@@ -19,22 +20,20 @@ use super::{App, Deadline};
 /// request resumed after its death, long before its lease ends.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-/// The images that a cancel affects, as far as they are known.
+/// What a turn needs to know of the other requests.
 #[derive(Debug, Default)]
-struct Cancelled {
-    /// The images that accounts lose: the image, or the blueprints that a chain made of it.
-    from_accounts: BTreeSet<ImageRef>,
-    /// The CVM image behind it in Lighthouse.
-    published: Option<ImageRef>,
-    /// The blueprints that `published` made available in Lighthouse.
-    made: BTreeSet<ImageRef>,
+pub(super) struct Beginning {
+    /// The results of items that a later share holds: leave them alone.
+    pub(super) kept: Vec<ItemResult>,
+    /// The shares that nobody was carrying out.
+    pub(super) at_rest: BTreeSet<StreamId>,
 }
 
 /// How a turn begins, given the other requests for the same image.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// Begin. Leave these items alone: a later share holds them.
-    Begin(Vec<ItemResult>),
+    /// Begin.
+    Begin(Beginning),
     /// Call these items off: a later cancel did not see this share's opening.
     CalledOff(CallOff),
     /// End the turn: a live worker is changing the same items.
@@ -111,19 +110,27 @@ impl App {
         Ok(None)
     }
 
-    /// Records in each earlier closed share what this cancel has taken away. Comes after its calls
-    /// and before it closes, so that a crash in between repeats it.
+    /// Records in each earlier closed share what this cancel has taken away, and in every share what was
+    /// called off of it: if it was at rest before the cancel's calls, which a call of its worker follows
+    /// otherwise. Comes before the cancel closes, so that a crash in between repeats it.
     pub(super) async fn end_earlier(
         &self,
         cancel: &State,
         results: &[ItemResult],
+        at_rest: &BTreeSet<StreamId>,
         deadline: Deadline,
     ) -> Result<(), JournalError> {
         let (images, streams) = self.called_off_by(cancel, deadline).await?;
         let lease = self.worker_lease(self.now(), deadline)?;
         for share in self.read_streams(streams).await? {
-            let mut items = items_called_off(cancel, &share, &images);
-            items.retain(|item| results.iter().any(|result| gone(result, item, &share)));
+            let concerned = |item: &Item| match share.call_off_of(item) {
+                Some(_) => at_rest.contains(&share.stream()),
+                None => order(&share) < order(cancel),
+            };
+            let mut items = items_lost(cancel, &share, &images);
+            items.retain(|item| {
+                concerned(item) && results.iter().any(|result| gone(result, item, &share))
+            });
             if items.is_empty() {
                 continue;
             }
@@ -179,7 +186,7 @@ impl App {
             Some((until, other.identity().to_string()))
         });
         Ok(match takers.max() {
-            None => Order::Begin(Vec::new()),
+            None => Order::Begin(Beginning::default()),
             Some((until, name)) => Order::Wait {
                 until: now
                     .checked_add(LOOK_AGAIN)
@@ -310,30 +317,11 @@ fn after_later_shares(
             }
         }
     }
-    Order::Begin(kept)
-}
-
-/// Whether a cancel's result says that an item of a share is gone.
-fn gone(result: &ItemResult, item: &Item, share: &State) -> bool {
-    // Removing an image from Lighthouse takes it from every account that has it there.
-    let left = matches!(result.item, Item::Lighthouse(_)) && share.request().target.lighthouse();
-    result.succeeded() && (result.item == *item || left)
-}
-
-/// The items of a share that an item of a cancel would end.
-fn items_that_need(item: &Item, share: &State, images: &Cancelled) -> Vec<Item> {
-    let (target, subject) = (&share.request().target, share.subject());
-    let mut items = target.items();
-    items.retain(|of_share| match (item, of_share) {
-        (Item::Account(_), Item::Account(_)) => {
-            item == of_share && images.from_accounts.contains(&subject)
-        }
-        (Item::Lighthouse(_), Item::Lighthouse(_)) => images.published == Some(target.image()),
-        // An image must stay in Lighthouse for every account that has its blueprint.
-        (Item::Lighthouse(_), Item::Account(_)) => images.made.contains(&subject),
-        (Item::Account(_), Item::Lighthouse(_)) => false,
-    });
-    items
+    let resting = states.iter().filter(|state| state.at_rest());
+    Order::Begin(Beginning {
+        kept,
+        at_rest: resting.map(State::stream).collect(),
+    })
 }
 
 /// The result of a cancel's item that a later share holds.
@@ -345,33 +333,4 @@ fn left_to(share: &State, item: Item) -> ItemResult {
         retryable: false,
     };
     ItemResult::new(item, kind, None)
-}
-
-/// The items of `share` that this cancel calls off, whether or not that is still possible.
-fn items_called_off(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
-    let target = &share.request().target;
-    if share.request().action != Action::Share
-        || share.request().region != cancel.request().region
-        || order(share) >= order(cancel)
-    {
-        return Vec::new();
-    }
-    let same_publication = target.lighthouse() && images.published == Some(target.image());
-    if same_publication && cancel.request().target.lighthouse() {
-        // Removing an image from Lighthouse takes it from every account that would see it there.
-        return target.items();
-    }
-    let unmade = matches!(target, Target::Chain { .. }) && share.blueprint().is_none();
-    let same_image = if unmade {
-        same_publication
-    } else {
-        images.from_accounts.contains(&share.subject())
-    };
-    let lost = cancel
-        .request()
-        .target
-        .accounts()
-        .iter()
-        .filter(|account| same_image && target.accounts().contains(account));
-    lost.cloned().map(Item::Account).collect()
 }

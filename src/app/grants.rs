@@ -88,7 +88,8 @@ pub(super) fn held(share: &State, now: Timestamp) -> Vec<Item> {
 }
 
 /// What a request holds, whether it gave it or found it there, and until when to leave that alone.
-/// What it is about to share at this moment it may have found there already.
+/// What it is about to share at this moment it may have found there already. What was called off it
+/// does not hold: two shares that wait to be taken back must not keep each other.
 fn holds(other: &State, now: Timestamp) -> Vec<Cover> {
     let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     let recheck = later(MAX_COVER);
@@ -104,6 +105,7 @@ fn holds(other: &State, now: Timestamp) -> Vec<Cover> {
         _ => false,
     };
     let hold = |result: ItemResult| match result.kind {
+        _ if result.called_off_by.is_some() => None,
         ResultKind::Shared | ResultKind::AlreadyShared | ResultKind::Available { .. } => {
             other.holds(&result.item).then(|| cover(result.item, until))
         }

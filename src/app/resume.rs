@@ -6,7 +6,7 @@ use crate::journal::{Claim, JournalError, Phase, State, StreamId, Work, WorkerLe
 use crate::policy::{Approved, Decision, Question};
 
 use super::answer::{Answer, Ending};
-use super::call_off::Order;
+use super::call_off::{Beginning, Order};
 use super::claim_writer::{ClaimWriter, Stop};
 use super::context::LATE_CALL;
 use super::first_look::FirstLook;
@@ -170,8 +170,8 @@ impl App {
                 let FirstLook { seen, neighbours } = first;
                 let order = self.order_among_others(writer.state(), neighbours, deadline);
                 let order = order.await;
-                let kept = match order.map_err(Stop::Journal)? {
-                    Order::Begin(kept) => kept,
+                let Beginning { kept, at_rest } = match order.map_err(Stop::Journal)? {
+                    Order::Begin(beginning) => beginning,
                     Order::CalledOff(call_off) => return writer.call_off(call_off).await,
                     Order::Wait { until, why } => {
                         return writer.wait(why, until).await;
@@ -184,7 +184,7 @@ impl App {
                     .end_refused_chain(writer, approved, results, deadline)
                     .await?;
                 if approved.request().action == Action::Cancel {
-                    let ended = self.end_earlier(writer.state(), &results, deadline);
+                    let ended = self.end_earlier(writer.state(), &results, &at_rest, deadline);
                     ended.await.map_err(Stop::Journal)?;
                 }
                 writer.close(results, None).await

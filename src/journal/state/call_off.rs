@@ -42,11 +42,15 @@ impl State {
 
     /// Whether the request is at rest and holds an item, which a later cancel can then end.
     pub fn can_be_cancelled(&self, item: &Item) -> bool {
-        let closed = matches!(
+        self.at_rest() && self.holds(item)
+    }
+
+    /// Whether nobody carries the request out. At most, what it gave is being taken back.
+    pub fn at_rest(&self) -> bool {
+        matches!(
             self.phase,
             Phase::Closed | Phase::Revoking { .. } | Phase::RevokeDeferred { .. }
-        );
-        closed && self.call_off_of(item).is_none() && self.holds(item)
+        )
     }
 
     /// Applies a `cancelled` record.
