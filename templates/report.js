@@ -7,6 +7,8 @@
   const rows = [...document.querySelectorAll("tbody tr")];
   const texts = new Map(rows.map((row) => [row, (row.textContent + " " + row.dataset.also).toLowerCase()]));
 
+  const counted = (text, shown, all) => text.replace("{shown}", shown).replace("{all}", all);
+
   // A row is shown that has every word, and the chosen source and state.
   const filter = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -25,12 +27,12 @@
       if (!count || all === 0) continue;
       count.dataset.all ??= count.textContent;
       const here = section.querySelectorAll("tbody tr:not([hidden])").length;
-      count.textContent = filtered ? `${here} of ${all} shown` : count.dataset.all;
+      count.textContent = filtered ? counted(form.dataset.shown, here, all) : count.dataset.all;
     }
-    said.textContent = filtered ? `${shown} of ${rows.length} rows match.` : "";
+    said.textContent = filtered ? counted(form.dataset.match, shown, rows.length) : "";
   };
 
-  const order = new Intl.Collator("en", { numeric: true });
+  const order = new Intl.Collator(document.documentElement.lang, { numeric: true });
   const key = (row, column) => row.cells[column].dataset.key ?? row.cells[column].textContent;
   const sort = (header) => {
     const up = header.getAttribute("aria-sort") !== "ascending";

@@ -29,8 +29,11 @@ impl Target {
             Problems(found.into_iter().map(placed).collect())
         };
         let template = match &config.map {
-            Some((path, text)) => Template::load(text, path)?,
-            None => Template::load(config.preset.template(), config.preset.as_str())?,
+            Some((path, text)) => Template::load(text, path, config.language)?,
+            None => {
+                let preset = config.preset;
+                Template::load(preset.template(), preset.as_str(), config.language)?
+            }
         };
         if let Auth::Signed(secret) = &config.auth {
             let scheme = SchemeSpec::preset(SchemeName::StandardWebhooks);

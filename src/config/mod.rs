@@ -40,7 +40,7 @@ pub use secrets::{
 };
 pub use valid::{
     AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, Draft, FetchConfig, HttpConfig, MapRef,
-    MetricsAccess, NotifyConfig, ReportConfig, SealConfig, SealKey, SourceConfig,
+    MetricsAccess, NotifyConfig, Publication, ReportConfig, SealConfig, SealKey, SourceConfig,
 };
 pub use vars::Vars;
 

@@ -45,6 +45,7 @@ impl Reader<'_> {
                     address,
                     auth,
                     map,
+                    language: written.language,
                     contact,
                     transitions,
                     user,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::domain::Language;
 use crate::notify::Preset;
 
 #[cfg(test)]
@@ -40,6 +41,9 @@ pub(super) struct RawNotify {
     /// A jq file of yours that writes the messages, relative to this file.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
     pub(super) map: Option<Spanned<String>>,
+    /// The language of the lines that people read: en or zh (Chinese).
+    #[serde(default)]
+    pub(super) language: Language,
     /// Whom a requester asks after a refusal, as the messages name them.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1, max = 200)))]
     pub(super) contact: Option<Spanned<String>>,

@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-/// Where sweeps publish the report.
+use crate::domain::Language;
+
+/// The report, and where sweeps publish it.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -24,4 +26,7 @@ pub(super) struct RawReport {
         )
     )]
     pub(super) every: Option<Spanned<String>>,
+    /// The language of the page: en or zh (Chinese).
+    #[serde(default)]
+    pub(super) language: Language,
 }

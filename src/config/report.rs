@@ -1,4 +1,4 @@
-//! `[report]`: where sweeps publish the report, and places that it must not overwrite. In: the raw table, or a
+//! `[report]`: its language, where sweeps publish it, and places that it must not overwrite. In: the raw table, or a
 //! place that the command line names. Out: a [`ReportConfig`], or what the report would overwrite.
 
 use std::path::Path;
@@ -10,13 +10,19 @@ use crate::journal::FilePlace;
 use super::raw_report::RawReport;
 use super::reader::Reader;
 use super::secrets::SecretRef;
-use super::valid::{Config, ReportConfig, SealKey};
+use super::valid::{Config, Publication, ReportConfig, SealKey};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl Reader<'_> {
-    /// Where sweeps publish the report; `None`: nowhere.
-    pub(super) fn report(&mut self, raw: &RawReport) -> Option<ReportConfig> {
+    pub(super) fn report(&mut self, raw: &RawReport) -> ReportConfig {
+        ReportConfig {
+            language: raw.language,
+            published: self.publication(raw),
+        }
+    }
+
+    fn publication(&mut self, raw: &RawReport) -> Option<Publication> {
         let every = raw.every.as_ref();
         let every = every.and_then(|written| self.span("report.every", written));
         let Some(written) = &raw.to else {
@@ -27,7 +33,7 @@ impl Reader<'_> {
             return None;
         };
         match written.get_ref().parse::<FilePlace>() {
-            Ok(to) => Some(ReportConfig {
+            Ok(to) => Some(Publication {
                 to: to.relative_to(self.root),
                 every: every.unwrap_or(DAY),
             }),
@@ -43,7 +49,7 @@ impl Reader<'_> {
 impl Config {
     /// Refuses the configured place of the report where it would overwrite something.
     pub(super) fn report_problem(&self) -> Option<Problem> {
-        let to = &self.report.as_ref()?.to;
+        let to = &self.report.published.as_ref()?.to;
         let problem = self.allows_report_at(to).err()?;
         Some(self.problem("report.to", &problem.problem, &problem.remedy))
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::domain::{
-    Danger, Mark, NoticeKind, NoticeRules, Problem, Problems, ServedRegions, Site, SourceName,
-    Span, Subscription,
+    Danger, Language, Mark, NoticeKind, NoticeRules, Problem, Problems, ServedRegions, Site,
+    SourceName, Span, Subscription,
 };
 use crate::inbound::{FetchPreset, Handshake, ReplyRules, SchemeSpec};
 use crate::journal::{FilePlace, JournalLocation};
@@ -62,8 +62,8 @@ pub struct Config {
     pub unfinished: usize,
     /// The dangers that `check` does not warn of.
     pub allowed: BTreeSet<Danger>,
-    /// Where sweeps publish the report; `None`: nowhere.
-    pub report: Option<ReportConfig>,
+    /// The report.
+    pub report: ReportConfig,
     /// The files that it names, as written: maps, templates, certificates. Neither the policy nor a
     /// file with a secret.
     pub files: BTreeSet<String>,
@@ -230,6 +230,8 @@ pub struct NotifyConfig {
     pub auth: Auth,
     /// A template of the operator's, as path and text; `None`: the one that ships.
     pub map: Option<(String, String)>,
+    /// The language of the lines for people.
+    pub language: Language,
     /// Whom a requester asks after a refusal.
     pub contact: Option<String>,
     /// The ids of transitions, for Jira.
@@ -330,9 +332,18 @@ impl CloudConfig {
     }
 }
 
-/// Where and how often sweeps publish the report.
+/// The report.
 #[derive(Debug, Clone)]
 pub struct ReportConfig {
+    /// The language of its texts.
+    pub language: Language,
+    /// Where sweeps publish it; `None`: nowhere.
+    pub published: Option<Publication>,
+}
+
+/// Where and how often sweeps publish the report.
+#[derive(Debug, Clone)]
+pub struct Publication {
     /// The page.
     pub to: FilePlace,
     /// The age at which a sweep replaces it.

@@ -207,12 +207,14 @@ impl std::fmt::Display for Preset {
 mod tests {
     use super::super::Template;
     use super::*;
+    use crate::domain::Language;
 
     #[test]
     fn every_template_compiles_and_every_name_is_the_configuration_s() {
         for preset in Preset::ALL {
             let name = preset.as_str();
-            Template::load(preset.template(), name).unwrap_or_else(|flaws| panic!("{flaws}"));
+            let loaded = Template::load(preset.template(), name, Language::En);
+            loaded.unwrap_or_else(|flaws| panic!("{flaws}"));
             let read: Preset = serde_json::from_value(Value::from(name)).unwrap();
             assert_eq!(read, preset);
         }

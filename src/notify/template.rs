@@ -1,16 +1,21 @@
-//! A target's template. In: an outcome event. Out: messages. Two jq programs in sequence:
-//! `notify/words.jq` adds the lines for human readers, and the target's template puts them into its
-//! markup.
+//! A target's template. In: an outcome event. Out: messages. Two jq programs in sequence: the words of
+//! its language, such as `notify/words.jq`, add the lines for human readers, and the target's template
+//! puts them into its markup.
 
 use std::fmt;
 
 use serde_json::Value;
 
 use super::message::Message;
-use crate::domain::{Problem, Problems, Timestamp};
+use crate::domain::{Language, Problem, Problems, Timestamp};
 use crate::mapping::Program;
 
-const WORDS: &str = include_str!("../../notify/words.jq");
+const fn words(language: Language) -> &'static str {
+    match language {
+        Language::En => include_str!("../../notify/words.jq"),
+        Language::Zh => include_str!("../../notify/words.zh.jq"),
+    }
+}
 
 /// Maximum number of messages of a notification.
 const MAX_MESSAGES: usize = 4;
@@ -42,11 +47,11 @@ pub enum TemplateError {
 }
 
 impl Template {
-    /// Compiles a template. `name` is its name in problems, such as its path.
+    /// Compiles a template, with the words of `language`. `name` is its name in problems, such as its path.
     ///
     /// # Errors
     /// Every problem, each with its line, as for a map.
-    pub fn load(text: &str, name: &str) -> Result<Self, Problems> {
+    pub fn load(text: &str, name: &str, language: Language) -> Result<Self, Problems> {
         let here = |Problems(found): Problems| {
             let placed = |p: Problem| Problem {
                 remedy: "docs/notifications.md says how a template is written".to_owned(),
@@ -55,7 +60,7 @@ impl Template {
             Problems(found.into_iter().map(placed).collect())
         };
         Ok(Self {
-            words: Program::compile(WORDS, "words")?,
+            words: Program::compile(words(language), "words")?,
             program: Program::compile(text, name).map_err(here)?,
         })
     }
@@ -77,5 +82,91 @@ impl Template {
                 .map_err(|error: serde_json::Error| TemplateError::NoMessage(error.to_string()))
         };
         outputs.into_iter().map(read).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::{Difference, NoticeKind};
+
+    /// Texts of the program that the lines name in every language.
+    const NAMES: [&str; 6] = [
+        "sharehook",
+        "requests",
+        "--rejected",
+        "drift",
+        "UTC",
+        "Lighthouse",
+    ];
+
+    fn event(on: NoticeKind, action: &str, ended: bool) -> Value {
+        let end = ended.then_some("2026-12-31T16:30:00Z");
+        let request = json!({"image": "img-6pb6lrmy", "region": "ap-singapore", "action": action, "lighthouse": ended,
+            "accounts": (1..8).map(|n| format!("70000000000{n}")).collect::<Vec<_>>(), "ticket": ended.then_some("CHG-7"), "id": "R-1"});
+        let incident = match on {
+            NoticeKind::Rejected => {
+                json!({"rejected": {"source": "desk-2", "problems": ["image: no-id"], "delivery_id": "D-4"}})
+            }
+            NoticeKind::Drifted => {
+                json!({"drifted": {"count": 3, "differences": Difference::ALL.iter().map(|difference| json!({
+                "difference": difference, "image": "lhbp-1", "region": "ap-1", "to": "700000000001"})).collect::<Vec<_>>()}})
+            }
+            _ => Value::Null,
+        };
+        let mut event = json!({"type": on, "request": request, "contact": ended.then_some("desk@example.com"), "expires_at": end,
+            "policy": if ended { vec!["golden-images"] } else { vec![] }, "why": ended.then_some("code-17"),
+            "results": [{"result": "failed", "account": "700000000001", "code": "Internal-1"}, {"result": "shared", "account": "700000000002"}]});
+        if let (Some(event), Value::Object(incident)) = (event.as_object_mut(), incident) {
+            event.extend(incident);
+        }
+        event
+    }
+
+    fn lines(language: Language, event: &Value) -> String {
+        let template = r#"{method: "POST", path: "", body: .lines}"#;
+        let template = Template::load(template, "t", language).unwrap();
+        let messages = template.messages(event, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(messages[0].body.as_array().unwrap().len(), 3, "{event}");
+        messages[0].body.to_string()
+    }
+
+    /// The words in Latin letters and the numbers.
+    fn latin(text: &str) -> Vec<&str> {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_.@:".contains(c));
+        let words = words.map(|word| word.trim_matches(['.', ':']));
+        words.filter(|word| !word.is_empty()).collect()
+    }
+
+    #[test]
+    fn chinese_lines_name_what_the_english_ones_name_and_hold_no_english() {
+        for on in NoticeKind::ALL.iter().copied() {
+            for (action, ended) in [
+                ("share", true),
+                ("share", false),
+                ("cancel", true),
+                ("cancel", false),
+            ] {
+                let event = event(on, action, ended);
+                let (english, chinese) = (lines(Language::En, &event), lines(Language::Zh, &event));
+                let known = event.to_string();
+                let words = latin(&chinese).into_iter();
+                for word in words.filter(|word| word.contains(|c: char| c.is_ascii_alphabetic())) {
+                    assert!(
+                        known.contains(word) || NAMES.contains(&word),
+                        "{on}: {word:?} in {chinese}"
+                    );
+                }
+                let values = latin(&english).into_iter();
+                for value in values.filter(|word| word.contains(|c: char| c.is_ascii_digit())) {
+                    assert!(
+                        chinese.contains(value),
+                        "{on}: {value:?} is not in {chinese}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use sharehook::app::{DriftReport, RevokeNowError};
-use sharehook::domain::{Difference, Status};
+use sharehook::domain::{Action, Difference, Status};
 use sharehook_sandbox::{Site, World as Cloud};
 
 use crate::support::process::{Process, post, run};
@@ -134,7 +134,10 @@ async fn unknown_shares_are_cancelled_through_policy_and_journal() {
     assert_eq!(world.has(BLUEPRINT).len(), 3);
     let recorded = world.app.requests(None).await.unwrap().entries;
     assert_eq!(
-        recorded.iter().filter(|e| e.action == "cancel").count(),
+        recorded
+            .iter()
+            .filter(|e| e.action == Action::Cancel)
+            .count(),
         2,
         "both are in the journal"
     );

@@ -151,6 +151,20 @@ async fn the_event_is_a_signed_cloudevent_with_the_request_s_id() {
 }
 
 #[tokio::test]
+async fn a_target_is_written_to_in_its_language() {
+    let world = world(Place::Brittle, "language = \"zh\"").await;
+    world.deliver(&request("CHG1", json!({}))).await;
+    world.notify().await;
+    let letters = world.cloud.letters();
+    let event: Value = serde_json::from_str(&letters[0].body).unwrap();
+    let first = event["data"]["lines"][0].as_str().unwrap();
+    assert!(
+        first.starts_with("已将 lhbp-6jc6l8yb（ap-singapore）共享给 "),
+        "{first}"
+    );
+}
+
+#[tokio::test]
 async fn a_target_gets_only_its_subjects_and_sources() {
     let world = world(
         Place::Brittle,

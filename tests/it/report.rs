@@ -1,6 +1,7 @@
 //! The report of a real journal: its content with and without the key of the seals, who reads it at
 //! `/report`, and its publication by sweeps. `tests/peers/report.py` reads it in a browser.
 
+use std::collections::BTreeSet;
 use std::fs::{File, read_to_string, write};
 use std::path::Path;
 use std::time::SystemTime;
@@ -9,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sharehook::app::{Depth, Report, signer};
-use sharehook::domain::NoticeRules;
+use sharehook::domain::{Language, NoticeRules};
 
 use crate::incidents::share_by_hand;
 use crate::notify::world;
@@ -279,7 +280,8 @@ async fn drift_notifications_and_overdue_shares_are_on_the_page() {
     let world = world(Place::Sealed, "").await;
     let page = async || {
         let rules = NoticeRules::default();
-        let compiling = Report::compile(&world.journal, &rules, None, Depth::Whole, world.now());
+        let (now, language) = (world.now(), Language::En);
+        let compiling = Report::compile(&world.journal, &rules, None, Depth::Whole, language, now);
         compiling.await.unwrap().html()
     };
     let share = json!({"accounts": [ACCOUNTS[0]], "expires_in": "1h"});
@@ -310,5 +312,92 @@ async fn drift_notifications_and_overdue_shares_are_on_the_page() {
         "<rect class=\"bad\"",
     ] {
         assert!(bad.contains(part), "{part:?} is missing in\n{bad}");
+    }
+}
+
+/// The texts that a reader of the page sees or hears, but for code, and those that its script writes.
+fn texts(page: &str) -> BTreeSet<String> {
+    let mut page = page.to_owned();
+    for tag in ["style", "script", "code"] {
+        let (begin, end) = (format!("<{tag}>"), format!("</{tag}>"));
+        let pieces = page.split(&begin).map(|piece| {
+            piece
+                .split_once(&end)
+                .map_or(piece, |(_, rest)| rest)
+                .to_owned()
+        });
+        page = pieces.collect();
+    }
+    let attributes = [
+        "aria-label=\"",
+        "placeholder=\"",
+        "data-column=\"",
+        "data-match=\"",
+        "data-shown=\"",
+    ];
+    let attributes = attributes.iter().flat_map(|name| page.split(name).skip(1));
+    let attributes = attributes.map(|rest| rest.split('"').next().unwrap());
+    let nodes = page
+        .split('<')
+        .map(|node| node.split_once('>').map_or(node, |(_, text)| text));
+    let all = attributes.chain(nodes).map(|text| text.trim().to_owned());
+    all.filter(|text| text.contains(|c: char| c.is_ascii_alphabetic()))
+        .collect()
+}
+
+#[tokio::test]
+async fn the_page_in_chinese_has_no_english_text_but_what_was_recorded() {
+    let world = world(Place::Sealed, "").await;
+    let share = json!({"accounts": [ACCOUNTS[0]], "expires_in": "1h"});
+    world.deliver(&request("CHG1", share)).await;
+    let refused = json!({"requester": "mallory@example.com", "ticket": "OPS-2"});
+    world.deliver(&request("CHG2", refused)).await;
+    let bad = invocation(&request("CHG3", json!({"image": "none"})));
+    world.app.receive(bad, deadline()).await;
+    world.notify().await;
+    share_by_hand(&world, ACCOUNTS[1]);
+    world.app.drift_task(deadline()).await.unwrap();
+    world.advance(DAY + 3_600);
+    let page = async |language| {
+        let rules = NoticeRules::default();
+        let compiling = Report::compile(
+            &world.journal,
+            &rules,
+            None,
+            Depth::Whole,
+            language,
+            world.now(),
+        );
+        compiling.await.unwrap().html()
+    };
+    let (english, chinese) = (page(Language::En).await, page(Language::Zh).await);
+    assert!(
+        chinese.contains("<html lang=\"zh\">") && chinese.contains("仍然共享给"),
+        "{chinese}"
+    );
+    const RECORDED: [&str; 11] = [
+        "CHG1",
+        "OPS-2",
+        "alice@example.com",
+        "ap-singapore",
+        "desk",
+        "golden-images-to-staging",
+        "invoke",
+        "invoke/CHG1",
+        "invoke/CHG2",
+        "lhbp-6jc6l8yb",
+        "mallory@example.com",
+    ];
+    let reasons = [
+        "image: &#34;none&#34; is not",
+        "no policy allows it; nearest: ",
+    ];
+    for text in texts(&english).intersection(&texts(&chinese)) {
+        let stream = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let reason = reasons.iter().any(|reason| text.starts_with(reason));
+        assert!(
+            stream || reason || RECORDED.contains(&text.as_str()),
+            "{text:?} is in both pages"
+        );
     }
 }

@@ -1,11 +1,22 @@
-// Reads the report in a browser. In: the browser, the page's address, its token, a folder for pictures.
+// Reads the report in a browser. In: the browser, the page's address, its token, its language, a folder for pictures.
 // Out: a line of JSON with what was shown; exit 1 with the first thing that was not. `report.py` runs it.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
-const [browserPath, url, token, pictures] = process.argv.slice(2);
+const [browserPath, url, token, language, pictures] = process.argv.slice(2);
+// What the page says in each language.
+const words = {
+  en: {
+    search: "Search", state: "State", clear: "Clear", ends: "Ends", overdue: "overdue", noEnd: "no end", stillShared: "is still shared with",
+    rowsMatch: /^\d+ of \d+ rows match\.$/, noneShown: /^0 of \d+ shown$/,
+  },
+  zh: {
+    search: "搜索", state: "状态", clear: "清除", ends: "到期", overdue: "逾期", noEnd: "无到期时间", stillShared: "仍然共享给",
+    rowsMatch: /^共 \d+ 行，符合条件的有 \d+ 行。$/, noneShown: /^显示 0 \/ \d+$/,
+  },
+}[language];
 const modules = process.env.SHAREHOOK_NODE_MODULES;
 const require = createRequire(path.join(modules, "here.js"));
 const { chromium } = require("playwright-core");
@@ -25,6 +36,7 @@ const open = async (options) => {
   page.on("pageerror", (error) => complaints.push(String(error)));
   const response = await page.goto(url);
   assert.equal(response.status(), 200);
+  assert.equal(await page.getAttribute("html", "lang"), language);
   return { context, page, complaints };
 };
 const close = async ({ context, complaints }) => {
@@ -45,28 +57,28 @@ const phone = { width: 360, height: 740 };
   const { page } = opened;
   const grants = await rows(page, "grants").count();
   assert.ok(grants >= 8, `${grants} grants`);
-  await page.getByLabel("Search").fill("Mallory lhbp");
+  await page.getByLabel(words.search).fill("Mallory lhbp");
   const refused = await rows(page, "refusals").count();
   assert.ok(refused > 0 && (await rows(page, "grants").count()) === 0);
   for (const text of await rows(page, "refusals").allInnerTexts()) assert.match(text, /mallory/);
-  assert.match(await page.getByRole("status").innerText(), /^\d+ of \d+ rows match\.$/);
-  assert.match(await page.locator("#grants .count").innerText(), /^0 of \d+ shown$/);
-  await page.getByRole("button", { name: "Clear" }).click();
+  assert.match(await page.getByRole("status").innerText(), words.rowsMatch);
+  assert.match(await page.locator("#grants .count").innerText(), words.noneShown);
+  await page.getByRole("button", { name: words.clear }).click();
   await page.waitForFunction(() => document.getElementById("matches").textContent === "");
   assert.equal(await rows(page, "grants").count(), grants);
-  await page.getByLabel("State").selectOption("overdue");
-  assert.deepEqual(await texts(page, "grants", "State"), ["overdue"]);
-  await page.getByLabel("State").selectOption("");
+  await page.getByLabel(words.state).selectOption(words.overdue);
+  assert.deepEqual(await texts(page, "grants", words.state), [words.overdue]);
+  await page.getByLabel(words.state).selectOption("");
   shown.push("a search, a filter and a reset show the rows that match, and say how many");
 
-  const ends = async () => texts(page, "grants", "Ends");
-  const header = page.locator("#grants").getByRole("columnheader", { name: "Ends" });
+  const ends = async () => texts(page, "grants", words.ends);
+  const header = page.locator("#grants").getByRole("columnheader", { name: words.ends });
   await header.getByRole("button").focus();
   await page.keyboard.press("Enter");
   const up = await ends();
-  assert.deepEqual(up, [...up].sort((a, b) => (a === "no end" ? 1 : b === "no end" ? -1 : a < b ? -1 : 1)));
+  assert.deepEqual(up, [...up].sort((a, b) => (a === words.noEnd ? 1 : b === words.noEnd ? -1 : a < b ? -1 : 1)));
   assert.equal(await header.getAttribute("aria-sort"), "ascending");
-  assert.equal(up.at(-1), "no end");
+  assert.equal(up.at(-1), words.noEnd);
   await page.keyboard.press("Enter");
   assert.deepEqual(await ends(), up.toReversed());
   assert.equal(await header.getAttribute("aria-sort"), "descending");
@@ -79,10 +91,10 @@ for (const [name, viewport] of [["phone", phone], ["desktop", desktop]]) {
   for (const colorScheme of ["light", "dark"]) {
     const opened = await open({ viewport, colorScheme });
     const { page } = opened;
-    await page.screenshot({ path: path.join(pictures, `${name}-${colorScheme}.png`), fullPage: true });
+    await page.screenshot({ path: path.join(pictures, `${language}-${name}-${colorScheme}.png`), fullPage: true });
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.ok(overflow <= 0, `${name}: ${overflow} pixels wider than the screen`);
-    const first = await page.getByRole("listitem").filter({ hasText: "is still shared with" }).first().boundingBox();
+    const first = await page.getByRole("listitem").filter({ hasText: words.stillShared }).first().boundingBox();
     assert.ok(first.y < 2 * viewport.height, `${name}: what needs attention is at ${first.y}`);
     await page.evaluate(axe);
     const { violations } = await page.evaluate(() => window.axe.run());
@@ -103,8 +115,8 @@ for (const [name, viewport] of [["phone", phone], ["desktop", desktop]]) {
   assert.equal(await page.locator(".filters").isVisible(), false);
   assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)");
   await page.setViewportSize({ width: 1032, height: 730 });
-  await page.screenshot({ path: path.join(pictures, "print.png"), fullPage: true });
-  await page.pdf({ path: path.join(pictures, "print.pdf"), preferCSSPageSize: true });
+  await page.screenshot({ path: path.join(pictures, `${language}-print.png`), fullPage: true });
+  await page.pdf({ path: path.join(pictures, `${language}-print.pdf`), preferCSSPageSize: true });
   shown.push("in print it is black on white, without the filters");
   await close(opened);
 }

@@ -2,7 +2,8 @@
 """The report in a browser: a real server's `/report`, after shares, refusals, drift and an overdue share, read by headless Chromium.
 
 Shows that the page loads nothing from elsewhere, that a person can search, sort and read it on a phone, on a desktop, in print, in light
-and dark, by keyboard and without its script, and that axe finds nothing serious. `--screenshots DIR` keeps the pictures.
+and dark, by keyboard and without its script, in English and in Chinese, and that axe finds nothing serious. `--screenshots DIR` keeps
+the pictures; those of the Chinese page need a font (Debian: fonts-noto-cjk).
 Where no Chromium is installed it says so and shows nothing.
 """
 
@@ -54,17 +55,36 @@ def browser() -> str | None:
     return named or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def test(stage: Stage) -> None:
-    """Serves, loads, and has the browser read the page."""
-    configuration = local_configuration(stage.directory)
+def serve(stage: Stage, sandbox: Sandbox, language: str) -> str:
+    """Starts a server whose report is in this language; all have one journal."""
+    directory = stage.directory / language
+    directory.mkdir()
+    configuration = local_configuration(directory)
     with open(configuration, "a", encoding="utf-8") as file:
-        file.write('\n[http]\nreport = "env:REPORT_TOKEN"\n')
+        file.write(f'\n[http]\nreport = "env:REPORT_TOKEN"\n\n[report]\nlanguage = "{language}"\n')
     address = f"127.0.0.1:{free_port()}"
-    sandbox = Sandbox(stage)
     variables = {**local_variables(sandbox.url, f"file:{stage.directory / 'journal'}"), "REPORT_TOKEN": TOKEN}
-    stage.start("serve", [binary(), "--config", configuration, "serve", "--listen", address], variables)
-    url = f"http://{address}"
-    stage.await_http("serve", f"{url}/healthz")
+    name = f"serve-{language}"
+    stage.start(name, [binary(), "--config", configuration, "serve", "--listen", address], variables)
+    stage.await_http(name, f"http://{address}/healthz")
+    return f"http://{address}"
+
+
+def read(url: str, language: str, pictures: pathlib.Path) -> None:
+    """Has the browser read the page."""
+    done = subprocess.run(
+        ["node", ROOT / "tests" / "peers" / "report.mjs", browser(), f"{url}/report", TOKEN, language, pictures],
+        check=False, timeout=180, capture_output=True, text=True,
+        env=environment({"SHAREHOOK_NODE_MODULES": PEERS / "browser" / "node_modules"}))
+    check(done.returncode == 0, "the browser to find what it looks for", done.stdout + done.stderr)
+    for line in json.loads(done.stdout.splitlines()[-1]):
+        step(f"{language}: {line}")
+
+
+def test(stage: Stage) -> None:
+    """Serves, loads, and has the browser read the page in each language."""
+    sandbox = Sandbox(stage)
+    url = serve(stage, sandbox, "en")
     load(url, sandbox)
     # The share of three seconds ends, and the cloud refuses to take it back.
     time.sleep(4)
@@ -75,13 +95,8 @@ def test(stage: Stage) -> None:
     if "--screenshots" in sys.argv:
         pictures = pathlib.Path(sys.argv[sys.argv.index("--screenshots") + 1]).resolve()
     pictures.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        ["node", ROOT / "tests" / "peers" / "report.mjs", browser(), f"{url}/report", TOKEN, pictures],
-        check=False, timeout=180, capture_output=True, text=True,
-        env=environment({"SHAREHOOK_NODE_MODULES": PEERS / "browser" / "node_modules"}))
-    check(done.returncode == 0, "the browser to find what it looks for", done.stdout + done.stderr)
-    for line in json.loads(done.stdout.splitlines()[-1]):
-        step(line)
+    read(url, "en", pictures)
+    read(serve(stage, sandbox, "zh"), "zh", pictures)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 
 use serde::Serialize;
 
-use crate::domain::{Fault, Item, NoticeKind, NoticeRules, NotifyName, Status, Timestamp, spelled};
+use crate::domain::{
+    Action, Fault, Item, NoticeKind, NoticeRules, NotifyName, Status, Timestamp, spelled,
+};
 use crate::journal::{
     Grant, Incident, NotificationState, Owed, Phase, Rejection, Standing, State, StreamState,
     Subject,
@@ -75,8 +77,8 @@ pub struct RequestEntry {
     /// When it needs work next; for a share, also its expiry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
-    /// `share` or `cancel`.
-    pub action: String,
+    /// What it asks for.
+    pub action: Action,
     /// The image.
     pub image: String,
     /// Where it is.
@@ -103,7 +105,7 @@ impl RequestEntry {
             identity: state.identity().to_string(),
             state: RequestState::of(state),
             due: state.due_at(),
-            action: request.action.as_str().to_owned(),
+            action: request.action,
             image: request.target.image().to_string(),
             region: request.region.to_string(),
             accounts: accounts.collect(),

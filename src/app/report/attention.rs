@@ -9,6 +9,7 @@ use crate::journal::Standing;
 use super::super::reader::{NotificationStatus, Overview, RequestEntry, RequestState};
 use super::evidence::{Evidence, Seals};
 use super::table::{Note, Tone};
+use super::texts::Texts;
 
 /// Maximum number of sentences. The tables have the rest.
 const MAX_NOTES: usize = 50;
@@ -18,13 +19,18 @@ const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 const DRIFT_IS_PRESENT: SignedDuration = SignedDuration::from_hours(48);
 
 /// What needs attention.
-pub(super) fn notes(overview: &Overview, evidence: &Evidence, now: Timestamp) -> Vec<Note> {
-    let mut notes: Vec<Note> = overdue(overview)
-        .chain(damage(overview, evidence))
-        .chain(drifted(overview, now))
-        .chain(requests(overview, now))
-        .chain(given_up(overview, now))
-        .chain(ending(overview, now))
+pub(super) fn notes(
+    texts: Texts,
+    overview: &Overview,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> Vec<Note> {
+    let mut notes: Vec<Note> = overdue(texts, overview)
+        .chain(damage(texts, overview, evidence))
+        .chain(drifted(texts, overview, now))
+        .chain(requests(texts, overview, now))
+        .chain(given_up(texts, overview, now))
+        .chain(ending(texts, overview, now))
         .collect();
     notes.sort_by_key(|note| match note.tone {
         Tone::Bad => 0,
@@ -34,76 +40,57 @@ pub(super) fn notes(overview: &Overview, evidence: &Evidence, now: Timestamp) ->
     let more = notes.len().saturating_sub(MAX_NOTES);
     if more > 0 {
         notes.truncate(MAX_NOTES);
-        let text = format!("and {more} more, in the tables below");
-        notes.push(Note::new(Tone::Open, text));
+        notes.push(Note::new(Tone::Open, texts.more_notes(more)));
     }
     notes
 }
 
-fn overdue(overview: &Overview) -> impl Iterator<Item = Note> {
+fn overdue(texts: Texts, overview: &Overview) -> impl Iterator<Item = Note> {
     let overdue = overview.grants.iter();
     let overdue = overdue.filter(|grant| grant.state == Standing::Overdue);
-    overdue.map(|grant| {
+    overdue.map(move |grant| {
         let until = grant.until.map(|until| format!("{until:.0}"));
-        let text = format!(
-            "{} is still shared with {}, although the share ended at {}.",
-            grant.image,
-            grant.to,
-            until.unwrap_or_default()
-        );
-        Note::new(Tone::Bad, text)
-            .with_remedy("`sharehook sweep` says why; correct that, and sweep again.")
+        let text = texts.still_shared(&grant.image, &grant.to, until.unwrap_or_default());
+        Note::new(Tone::Bad, text).with_remedy(texts.sweep_says_why())
     })
 }
 
-fn damage(overview: &Overview, evidence: &Evidence) -> impl Iterator<Item = Note> {
+fn damage(texts: Texts, overview: &Overview, evidence: &Evidence) -> impl Iterator<Item = Note> {
     let findings = match evidence.findings() {
         0 => None,
         count => {
-            let text = format!("Findings of the journal's verification: {count}.");
-            let remedy = "They are under Evidence; restore what was changed from a backup.";
-            Some(Note::new(Tone::Bad, text).with_remedy(remedy))
+            let note = Note::new(Tone::Bad, texts.findings(count));
+            Some(note.with_remedy(texts.findings_remedy()))
         }
     };
     let flaws = overview.flaws.iter();
-    let flaws = flaws.map(|flaw| Note::new(Tone::Bad, format!("Not on this page: {flaw}")));
-    let unverified = (evidence.seals == Seals::NoKey).then(|| {
-        let remedy = "Evidence says how to verify them.";
-        Note::new(Tone::Open, "The journal's seals were not verified.").with_remedy(remedy)
-    });
+    let flaws = flaws.map(move |flaw| Note::new(Tone::Bad, texts.not_on_page(flaw)));
+    let unverified = (evidence.seals == Seals::NoKey)
+        .then(|| Note::new(Tone::Open, texts.seals_unverified()).with_remedy(texts.seals_remedy()));
     findings.into_iter().chain(flaws).chain(unverified)
 }
 
-fn drifted(overview: &Overview, now: Timestamp) -> Option<Note> {
+fn drifted(texts: Texts, overview: &Overview, now: Timestamp) -> Option<Note> {
     let (at, drift) = overview.drift.as_ref()?;
     let present = now.duration_since(*at) < DRIFT_IS_PRESENT;
     present.then(|| {
-        let text = format!(
-            "Differences between cloud and journal: {}, found at {at:.0}.",
-            drift.count
-        );
-        let remedy =
-            "They are under Drift, each with its remedy; `sharehook drift` compares again.";
-        Note::new(Tone::Bad, text).with_remedy(remedy)
+        let text = texts.drifted(drift.count, format_args!("{at:.0}"));
+        Note::new(Tone::Bad, text).with_remedy(texts.drifted_remedy())
     })
 }
 
-fn requests(overview: &Overview, now: Timestamp) -> impl Iterator<Item = Note> {
+fn requests(texts: Texts, overview: &Overview, now: Timestamp) -> impl Iterator<Item = Note> {
     let requests = overview.requests.iter();
     requests.filter_map(move |request| {
         let recent = now.duration_since(request.at) < WEEK;
         let (tone, command, remedy) = match request.state {
-            RequestState::Blocked => (
-                Tone::Bad,
-                None,
-                "Only an operator can correct this; `sharehook sweep` then tries at once.",
-            ),
+            RequestState::Blocked => (Tone::Bad, None, texts.blocked_remedy()),
             RequestState::Unfinished | RequestState::Revoking => {
-                (Tone::Open, None, "The next sweep continues it.")
+                (Tone::Open, None, texts.next_sweep())
             }
             RequestState::Failed | RequestState::Partial if recent => {
                 let retry = Some("sharehook retry");
-                (Tone::Open, retry, "has it decided again.")
+                (Tone::Open, retry, texts.retry_remedy())
             }
             RequestState::Failed
             | RequestState::Partial
@@ -113,12 +100,8 @@ fn requests(overview: &Overview, now: Timestamp) -> impl Iterator<Item = Note> {
             | RequestState::Denied
             | RequestState::Revoked => return None,
         };
-        let text = format!(
-            "{} is {}: {}",
-            request.identity,
-            request.state,
-            reason(request)
-        );
+        let state = texts.request_state(request.state);
+        let text = texts.request_is(&request.identity, state, reason(texts, request));
         let note = Note::new(tone, text).with_remedy(remedy);
         Some(match command {
             Some(command) => note.with_command(command, &request.identity),
@@ -128,40 +111,43 @@ fn requests(overview: &Overview, now: Timestamp) -> impl Iterator<Item = Note> {
 }
 
 /// Why a request is not completed.
-fn reason(request: &RequestEntry) -> String {
+fn reason(texts: Texts, request: &RequestEntry) -> String {
     let failure = |result: &ItemResult| match &result.kind {
-        ResultKind::Failed { message, .. } => Some(format!("{}: {message}", result.item)),
+        ResultKind::Failed { message, .. } => {
+            Some(texts.failure(texts.item(&result.item), message))
+        }
         _ => None,
     };
     let failed = || request.answer.results.iter().find_map(failure);
     let said = request.answer.message.clone().or_else(failed);
-    said.unwrap_or_else(|| "not all of it is done".to_owned())
+    said.unwrap_or_else(|| texts.not_all_done().to_owned())
 }
 
-fn given_up(overview: &Overview, now: Timestamp) -> impl Iterator<Item = Note> {
+fn given_up(texts: Texts, overview: &Overview, now: Timestamp) -> impl Iterator<Item = Note> {
     let notifications = overview.notifications.iter();
     let recent = notifications.filter(move |one| now.duration_since(one.at) < WEEK);
     let given_up = recent.filter(|one| one.state == NotificationStatus::GivenUp);
-    given_up.map(|one| {
+    given_up.map(move |one| {
         let (notify, on, request) = (&one.notify, one.on, &one.request);
-        let why = one.why.as_deref().unwrap_or("the target did not take it");
-        let text = format!("{notify} was not notified of {on}, {request}: {why}");
+        let why = one.why.as_deref().unwrap_or(texts.target_refused());
+        let text = texts.not_notified(notify, texts.notice(on), request, why);
         Note::new(Tone::Bad, text)
             .with_command("sharehook notify --retry", &format!("{notify}/{request}"))
-            .with_remedy("delivers it again.")
+            .with_remedy(texts.notify_remedy())
     })
 }
 
-fn ending(overview: &Overview, now: Timestamp) -> Option<Note> {
+fn ending(texts: Texts, overview: &Overview, now: Timestamp) -> Option<Note> {
     let soon = |until: &Timestamp| *until > now && until.duration_since(now) < WEEK;
     let ends: Vec<Timestamp> = (overview.grants.iter())
         .filter_map(|grant| grant.until)
         .filter(soon)
         .collect();
     let first = ends.iter().min()?;
+    let first = format_args!("{first:.0}");
     let text = match ends.len() {
-        1 => format!("One share ends within seven days, at {first:.0}."),
-        count => format!("{count} shares end within seven days, the first at {first:.0}."),
+        1 => texts.one_ends(first),
+        count => texts.some_end(count, first),
     };
-    Some(Note::new(Tone::Plain, text).with_remedy("A new ticket shares for longer."))
+    Some(Note::new(Tone::Plain, text).with_remedy(texts.ending_remedy()))
 }

@@ -11,10 +11,7 @@ use crate::domain::Timestamp;
 
 use super::super::reader::{RequestEntry, RequestState};
 use super::table::{Bar, Cell, Part, Row, Span, Table, Tone};
-
-const COLUMNS: &[&str] = &["Week of", "Source", "Policy", "Allowed", "Denied", "Share"];
-/// What decides a request that no policy names.
-const NO_POLICY: &str = "no policy allows it";
+use super::texts::Texts;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Count {
@@ -24,8 +21,8 @@ struct Count {
 
 /// The requests by the Monday of the week in which they were approved, by source and by each policy
 /// that determined their latest decision.
-pub(super) fn table(requests: &[RequestEntry]) -> Table {
-    let rows = counted(requests);
+pub(super) fn table(texts: Texts, requests: &[RequestEntry]) -> Table {
+    let rows = counted(texts, requests);
     let rows = rows
         .into_iter()
         .map(|((Reverse(week), source, policy), count)| {
@@ -53,20 +50,30 @@ pub(super) fn table(requests: &[RequestEntry]) -> Table {
                 ..Row::default()
             }
         });
-    Table::new("decisions", "Decisions", COLUMNS, rows).about(
-        "Requests by the week of their approval, by source, and by each policy that determined the latest decision. \
-         A request that several policies determined counts for each of them.",
-    )
+    let columns = [
+        texts.week_of(),
+        texts.source(),
+        texts.policy(),
+        texts.allowed(),
+        texts.denied(),
+        texts.share(),
+    ];
+    let heading = ("decisions", texts.decisions());
+    Table::new(texts, heading, columns, rows).about(texts.about_decisions())
 }
 
-fn counted(requests: &[RequestEntry]) -> BTreeMap<(Reverse<Date>, &str, &str), Count> {
+fn counted(
+    texts: Texts,
+    requests: &[RequestEntry],
+) -> BTreeMap<(Reverse<Date>, &str, &str), Count> {
     let mut counts: BTreeMap<_, Count> = BTreeMap::new();
     for request in requests {
         let source = request.identity.split_once('/');
         let source = source.map_or("", |(source, _)| source);
         let week = Reverse(monday(request.at));
         let policies = request.answer.policy.iter().map(String::as_str);
-        let default = request.answer.policy.is_empty().then_some(NO_POLICY);
+        let default = request.answer.policy.is_empty();
+        let default = default.then_some(texts.no_policy());
         for policy in policies.chain(default) {
             let count = counts.entry((week, source, policy)).or_default();
             match request.state {

@@ -5,12 +5,10 @@ use crate::journal::log::VerifierKey;
 use crate::journal::{self, Journal, JournalError};
 
 use super::table::{Note, Tone};
+use super::texts::Texts;
 
 /// Maximum number of findings on the page. It gives the number of the others.
 const MAX_FINDINGS: usize = 100;
-const HOW_TO_VERIFY: &str = "`sharehook audit key` prints the public key where the journal is sealed; \
-     `sharehook report --key KEY` and `sharehook audit verify --key KEY` check the seals with it.";
-const HOW_TO_SEAL: &str = "docs/evidence.md says how to seal it.";
 
 /// How much of the journal a report verifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,56 +77,44 @@ impl Evidence {
     }
 
     /// The sentences of the page.
-    pub(super) fn notes(&self) -> Vec<Note> {
-        let found = &self.found;
-        let (records, streams) = (found.records, found.streams);
-        let mut notes = Vec::new();
+    pub(super) fn notes(&self, texts: Texts) -> Vec<Note> {
+        let findings = self.found.findings.iter().take(MAX_FINDINGS);
+        let findings = findings.map(|finding| Note::new(Tone::Bad, finding.to_string()));
+        let verdicts = [self.records_note(texts), self.seals_note(texts)];
+        verdicts.into_iter().chain(findings).collect()
+    }
+
+    fn records_note(&self, texts: Texts) -> Note {
+        let (records, streams) = (self.found.records, self.found.streams);
         match (self.findings(), self.depth, self.seals) {
-            (0, Depth::Whole, _) => notes.push(Note::new(
-                Tone::Good,
-                format!("{records} records of {streams} requests: every record is whole and in its place."),
-            )),
-            (0, Depth::Seals, Seals::Verified) => notes.push(
-                Note::new(
-                    Tone::Good,
-                    format!("{records} sealed records of {streams} requests: each is what was signed."),
-                )
-                .with_remedy("The files of requests were not compared with them for this page: `sharehook audit verify` does that."),
-            ),
-            (0, Depth::Seals, _) => notes.push(
-                Note::new(Tone::Open, "The records were not verified for this page.")
-                    .with_remedy("`sharehook audit verify` verifies them."),
-            ),
-            (count, _, _) => notes.push(Note::new(
-                Tone::Bad,
-                format!("{count} findings; {records} records are intact."),
-            )),
+            (0, Depth::Whole, _) => Note::new(Tone::Good, texts.records_whole(records, streams)),
+            (0, Depth::Seals, Seals::Verified) => {
+                let note = Note::new(Tone::Good, texts.records_signed(records, streams));
+                note.with_remedy(texts.seals_command())
+            }
+            (0, Depth::Seals, _) => Note::new(Tone::Open, texts.records_unverified())
+                .with_remedy(texts.records_command()),
+            (count, _, _) => Note::new(Tone::Bad, texts.found(count, records)),
         }
-        notes.push(match (self.seals, self.depth) {
+    }
+
+    fn seals_note(&self, texts: Texts) -> Note {
+        let found = &self.found;
+        match (self.seals, self.depth) {
             (Seals::Verified, Depth::Whole) => {
                 let covered = found.sealed.saturating_sub(found.retired);
-                let newer = records.saturating_sub(covered);
-                Note::new(
-                    Tone::Good,
-                    format!("{} seals cover {covered} of them; {newer} are newer than the last seal.", found.seals),
-                )
+                let newer = found.records.saturating_sub(covered);
+                Note::new(Tone::Good, texts.seals_cover(found.seals, covered, newer))
             }
             (Seals::Verified, Depth::Seals) => {
-                Note::new(Tone::Good, format!("{} seals are intact.", found.seals))
+                Note::new(Tone::Good, texts.seals_intact(found.seals))
             }
-            (Seals::NoKey, _) => Note::new(
-                Tone::Open,
-                "The journal is sealed, but no public key was given, so its seals were not verified.",
-            )
-            .with_remedy(HOW_TO_VERIFY),
-            (Seals::Absent, _) => Note::new(
-                Tone::Open,
-                "Not sealed: the removal of a request's newest records cannot be detected.",
-            )
-            .with_remedy(HOW_TO_SEAL),
-        });
-        let findings = found.findings.iter().take(MAX_FINDINGS);
-        notes.extend(findings.map(|finding| Note::new(Tone::Bad, finding.to_string())));
-        notes
+            (Seals::NoKey, _) => {
+                Note::new(Tone::Open, texts.no_key()).with_remedy(texts.how_to_verify())
+            }
+            (Seals::Absent, _) => {
+                Note::new(Tone::Open, texts.not_sealed()).with_remedy(texts.how_to_seal())
+            }
+        }
     }
 }

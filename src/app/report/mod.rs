@@ -6,11 +6,13 @@ mod decisions;
 mod evidence;
 mod last_refusal;
 mod last_report;
+mod names;
 mod page;
 mod publish;
 mod sections;
 mod served;
 mod table;
+mod texts;
 mod timeline;
 
 pub use evidence::Depth;

@@ -7,13 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{NoticeRules, Status, Timestamp};
+use crate::domain::{Language, NoticeRules, Status, Timestamp};
 use crate::journal::log::VerifierKey;
 use crate::journal::{Journal, JournalError, Standing};
 
 use super::super::reader::{JournalReader, Overview};
 use super::evidence::{Depth, Evidence};
 use super::table::{Note, Part, Table, Text, Tone};
+use super::texts::Texts;
 use super::{attention, sections};
 
 const STYLE: &str = include_str!("../../../templates/report.css");
@@ -22,7 +23,8 @@ const SCRIPT: &str = include_str!("../../../templates/report.js");
 /// The content of the page.
 #[derive(Debug)]
 pub struct Report {
-    journal: Text,
+    texts: Texts,
+    journal: String,
     at: Timestamp,
     grants: usize,
     overdue: usize,
@@ -69,29 +71,33 @@ impl Report {
         rules: &NoticeRules,
         key: Option<&VerifierKey>,
         depth: Depth,
+        language: Language,
         now: Timestamp,
     ) -> Result<Self, JournalError> {
         let overview = JournalReader::new(journal, rules, now).overview().await?;
         let evidence = Evidence::of(journal, key, depth).await?;
-        Ok(Self::of(
-            &journal.place().to_string(),
-            &overview,
-            &evidence,
-            now,
-        ))
+        let place = journal.place().to_string();
+        Ok(Self::of(place, &overview, &evidence, Texts(language), now))
     }
 
-    fn of(journal: &str, overview: &Overview, evidence: &Evidence, now: Timestamp) -> Self {
+    fn of(
+        journal: String,
+        overview: &Overview,
+        evidence: &Evidence,
+        texts: Texts,
+        now: Timestamp,
+    ) -> Self {
         let requests = |wanted: Status| {
             let requests = overview.requests.iter();
             requests.filter(|one| one.answer.status == wanted).count()
         };
         let overdue = overview.grants.iter();
         let overdue = overdue.filter(|grant| grant.state == Standing::Overdue);
-        let tables = sections::tables(overview, now);
+        let tables = sections::tables(texts, overview, now);
         let (sources, states) = sections::filters(&tables);
         Self {
-            journal: journal.into(),
+            texts,
+            journal,
             at: now,
             grants: overview.grants.len(),
             overdue: overdue.count(),
@@ -100,9 +106,9 @@ impl Report {
             unreadable: overview.flaws.clone(),
             records: evidence.found.records,
             findings: evidence.findings(),
-            attention: attention::notes(overview, evidence, now),
+            attention: attention::notes(texts, overview, evidence, now),
             tables,
-            evidence: evidence.notes(),
+            evidence: evidence.notes(texts),
             sources,
             states,
         }
@@ -142,8 +148,13 @@ impl Report {
         })
     }
 
-    fn as_of(&self) -> String {
-        sections::minute(self.at)
+    fn as_of(&self) -> Text {
+        let minute = sections::minute(self.at);
+        self.texts.journal_as_of(&self.journal, minute).into()
+    }
+
+    fn footer(&self) -> Text {
+        self.texts.footer().into()
     }
 
     fn figures(&self) -> [Figure; 5] {
@@ -156,17 +167,15 @@ impl Report {
                 tone,
             }
         };
+        let (texts, to_look_at) = (self.texts, self.attention.len());
+        let (grants, overdue) = (texts.active_grants(), texts.overdue_grants());
+        let (unfinished, denied) = (texts.unfinished_requests(), texts.denied_requests());
         [
-            figure("attention", self.attention.len(), "to look at", Tone::Open),
-            figure("grants", self.grants, "active grants", Tone::Plain),
-            figure("grants", self.overdue, "overdue", Tone::Bad),
-            figure(
-                "requests",
-                self.unfinished,
-                "unfinished requests",
-                Tone::Open,
-            ),
-            figure("refusals", self.denied, "denied requests", Tone::Plain),
+            figure("attention", to_look_at, texts.to_look_at(), Tone::Open),
+            figure("grants", self.grants, grants, Tone::Plain),
+            figure("grants", self.overdue, overdue, Tone::Bad),
+            figure("requests", self.unfinished, unfinished, Tone::Open),
+            figure("refusals", self.denied, denied, Tone::Plain),
         ]
     }
 }
@@ -200,6 +209,10 @@ mod tests {
     }
 
     fn report(overview: &Overview, seals: Seals) -> Report {
+        report_in(Language::En, overview, seals)
+    }
+
+    fn report_in(language: Language, overview: &Overview, seals: Seals) -> Report {
         let evidence = Evidence {
             depth: Depth::Whole,
             seals,
@@ -208,7 +221,8 @@ mod tests {
                 ..journal::Report::default()
             },
         };
-        Report::of("file:journal", overview, &evidence, NOW.parse().unwrap())
+        let (journal, now) = ("file:journal".to_owned(), NOW.parse().unwrap());
+        Report::of(journal, overview, &evidence, Texts(language), now)
     }
 
     fn overdue(requester: &str) -> Report {

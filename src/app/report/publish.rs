@@ -4,7 +4,7 @@
 use jiff::SignedDuration;
 
 use crate::cloud;
-use crate::config::ReportConfig;
+use crate::config::Publication;
 use crate::journal::{Access, JournalError};
 
 use super::super::{App, Deadline, context};
@@ -18,7 +18,7 @@ impl App {
         &self,
         deadline: Deadline,
     ) -> Option<String> {
-        let report = self.config().report.as_ref()?;
+        let report = self.config().report.published.as_ref()?;
         let (to, at) = (&report.to, self.now());
         let mut last = self.last_refusal.0.lock().await;
         if let Some(refusal) = last.as_ref().filter(|refusal| refusal.holds(to, at)) {
@@ -35,7 +35,7 @@ impl App {
     /// Publishes the report if the published one is old. Returns the reason if it fails.
     async fn publication_failure(
         &self,
-        report: &ReportConfig,
+        report: &Publication,
         deadline: Deadline,
     ) -> Option<String> {
         let access = match cloud::http_client() {
@@ -51,7 +51,7 @@ impl App {
 
     async fn publish_report_if_old(
         &self,
-        report: &ReportConfig,
+        report: &Publication,
         access: &Access,
     ) -> Result<(), JournalError> {
         let written = report.to.written_at(access).await?;

@@ -9,38 +9,37 @@ use super::super::reader::{
 };
 use super::decisions;
 use super::table::{Cell, Part, Row, Table, Text, Tone};
+use super::texts::Texts;
 use super::timeline::Window;
 
 /// Maximum number of accounts that a cell names. The search finds the others too.
 const MAX_ACCOUNTS: usize = 4;
 /// Sorts what has no end behind every end.
 const NO_END: &str = "9999";
-/// The state of a delivery that was not understood.
-const NOT_UNDERSTOOD: &str = "not understood";
 
 /// The tables, in the order of the page.
-pub(super) fn tables(overview: &Overview, now: Timestamp) -> Vec<Table> {
+pub(super) fn tables(texts: Texts, overview: &Overview, now: Timestamp) -> Vec<Table> {
     vec![
-        grants(&overview.grants, now),
-        decisions::table(&overview.requests),
-        refusals(overview),
-        drift(overview),
-        notifications(&overview.notifications),
-        requests(&overview.requests),
+        grants(texts, &overview.grants, now),
+        decisions::table(texts, &overview.requests),
+        refusals(texts, overview),
+        drift(texts, overview),
+        notifications(texts, &overview.notifications),
+        requests(texts, &overview.requests),
     ]
 }
 
-fn grants(grants: &[GrantEntry], now: Timestamp) -> Table {
-    const COLUMNS: &[&str] = &[
-        "State",
-        "Image",
-        "Shared with",
-        "Since",
-        "Ends",
-        "Timeline",
-        "Ticket",
-        "People",
-        "Policy",
+fn grants(texts: Texts, grants: &[GrantEntry], now: Timestamp) -> Table {
+    let columns = [
+        texts.state(),
+        texts.image(),
+        texts.shared_with(),
+        texts.since(),
+        texts.ends(),
+        texts.timeline(),
+        texts.ticket(),
+        texts.people(),
+        texts.policy(),
     ];
     let window = Window::of(grants, now);
     let rows = grants.iter().map(|grant| {
@@ -49,60 +48,63 @@ fn grants(grants: &[GrantEntry], now: Timestamp) -> Table {
             Standing::Covered => Tone::Open,
             Standing::Overdue => Tone::Bad,
         };
-        let blueprint = grant.blueprint.as_ref();
-        let image = match blueprint {
-            Some(blueprint) => format!("as {blueprint}, {}", grant.region),
+        let state = texts.standing(grant.state);
+        let image = match &grant.blueprint {
+            Some(blueprint) => texts.as_blueprint(blueprint, &grant.region),
             None => grant.region.clone(),
         };
         let until = grant.until;
-        let ends = until.map_or(Cell::from("no end").sorted_by(NO_END), time);
+        let ends = until.map_or(Cell::from(texts.no_end()).sorted_by(NO_END), time);
         let order = until.map_or_else(|| NO_END.to_owned(), |until| until.to_string());
         let bar = Part::Bar(window.bar(grant.since, grant.until));
         let cells = vec![
-            Cell::state(tone, grant.state.as_str()),
-            Cell::from(grant.image.as_str()).more(image),
+            Cell::state(tone, state),
+            Cell::id(&grant.image).more(image),
             grant.to.as_str().into(),
             time(grant.since),
             ends,
             Cell::from(bar).sorted_by(order),
             Cell::from(grant.ticket.as_str()).more(&grant.request),
-            people(&grant.requester, &grant.approvers),
+            people(texts, &grant.requester, &grant.approvers),
             grant.policies.join(", ").as_str().into(),
         ];
-        Row::of(&grant.request, cells).with_state(grant.state.as_str())
+        Row::of(&grant.request, cells).with_state(state)
     });
-    let table = Table::new("grants", "Active grants", COLUMNS, rows);
+    let table = Table::new(texts, ("grants", texts.grants()), columns, rows);
     if grants.is_empty() {
         return table;
     }
     let (from, to) = (day(window.from), day(window.to));
-    table.about(format!(
-        "The next end first. The timeline runs from {from} to {to}; its mark is {}.",
-        day(now)
-    ))
+    table.about(texts.about_grants(from, to, day(now)))
 }
 
-fn refusals(overview: &Overview) -> Table {
-    const COLUMNS: &[&str] = &["When", "State", "Request", "Requester", "Image", "Why"];
+fn refusals(texts: Texts, overview: &Overview) -> Table {
+    let columns = [
+        texts.when(),
+        texts.state(),
+        texts.request(),
+        texts.requester(),
+        texts.image(),
+        texts.why(),
+    ];
     let denied = overview.requests.iter();
     let denied = denied.filter(|request| request.state == RequestState::Denied);
     let mut rows: Vec<(Timestamp, Row)> = denied
-        .map(|request| (request.at, denial(request)))
+        .map(|request| (request.at, denial(texts, request)))
         .chain(
             overview
                 .rejections
                 .iter()
-                .map(|one| (one.at, rejection(one))),
+                .map(|one| (one.at, rejection(texts, one))),
         )
         .collect();
     rows.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     let rows = rows.into_iter().map(|(_, row)| row);
-    Table::new("refusals", "Refusals", COLUMNS, rows).about(
-        "Requests that the policy denied, and authenticated deliveries that were not understood, the newest first.",
-    )
+    let heading = ("refusals", texts.refusals());
+    Table::new(texts, heading, columns, rows).about(texts.about_refusals())
 }
 
-fn denial(request: &RequestEntry) -> Row {
+fn denial(texts: Texts, request: &RequestEntry) -> Row {
     let mut why = Cell::default();
     // Most accounts of a request are refused for the same reason.
     let mut said: Vec<&str> = Vec::new();
@@ -112,28 +114,29 @@ fn denial(request: &RequestEntry) -> Row {
             why.parts.push(Part::Text(reason.into()));
         }
     }
+    let state = texts.request_state(request.state);
     let cells = vec![
         time(request.at),
-        Cell::state(Tone::Bad, request.state.as_str()),
+        Cell::state(Tone::Bad, state),
         named(request),
         request.requester.as_str().into(),
-        Cell::from(request.image.as_str()).more(some(&request.accounts)),
+        Cell::id(&request.image).more(some(texts, &request.accounts)),
         why,
     ];
     Row {
         also: request.accounts.join(" ").into(),
-        ..Row::of(&request.identity, cells).with_state(request.state.as_str())
+        ..Row::of(&request.identity, cells).with_state(state)
     }
 }
 
-fn rejection(entry: &RejectionEntry) -> Row {
+fn rejection(texts: Texts, entry: &RejectionEntry) -> Row {
     let rejection = &entry.rejection;
     let problems = rejection.problems.iter();
     let problems = problems.map(|problem| Part::Text(problem.to_string().into()));
     let delivery = rejection.delivery_id.as_deref().unwrap_or_default();
     let cells = vec![
         time(entry.at),
-        Cell::state(Tone::Open, NOT_UNDERSTOOD),
+        Cell::state(Tone::Open, texts.not_understood()),
         Cell::from(rejection.source.as_str()).more(delivery),
         Cell::default(),
         Cell::default(),
@@ -144,44 +147,55 @@ fn rejection(entry: &RejectionEntry) -> Row {
     ];
     Row {
         source: rejection.source.as_str().into(),
-        state: NOT_UNDERSTOOD,
+        state: texts.not_understood(),
         cells,
         ..Row::default()
     }
 }
 
-fn drift(overview: &Overview) -> Table {
-    const COLUMNS: &[&str] = &["Difference", "Image", "Region", "Shared with", "Meaning"];
+fn drift(texts: Texts, overview: &Overview) -> Table {
+    let columns = [
+        texts.difference(),
+        texts.image(),
+        texts.region(),
+        texts.shared_with(),
+        texts.meaning(),
+    ];
     let differences = overview
         .drift
         .iter()
         .flat_map(|(_, drift)| &drift.differences);
-    let rows = differences.map(|one| Row {
-        state: one.difference.as_str(),
-        cells: vec![
-            Cell::state(Tone::Bad, one.difference.as_str()),
-            one.image.as_str().into(),
-            one.region.as_str().into(),
-            one.to.as_str().into(),
-            Cell::from(one.difference.meaning()).more(one.difference.remedy()),
-        ],
-        ..Row::default()
+    let rows = differences.map(|one| {
+        let state = texts.difference_name(one.difference);
+        let meaning = texts.difference_meaning(one.difference);
+        Row {
+            state,
+            cells: vec![
+                Cell::state(Tone::Bad, state),
+                Cell::id(&one.image),
+                one.region.as_str().into(),
+                one.to.as_str().into(),
+                Cell::from(meaning).more(texts.difference_remedy(one.difference)),
+            ],
+            ..Row::default()
+        }
     });
     let about = match &overview.drift {
-        None => "No scheduled comparison of cloud and journal has found a difference.".to_owned(),
-        Some((at, drift)) => format!(
-            "The newest scheduled comparison that found differences is of {}; it found {}. \
-             A comparison that finds none leaves no record.",
-            minute(*at),
-            drift.count
-        ),
+        None => texts.no_drift().to_owned(),
+        Some((at, drift)) => texts.about_drift(minute(*at), drift.count),
     };
-    Table::new("drift", "Drift", COLUMNS, rows).about(about)
+    Table::new(texts, ("drift", texts.drift()), columns, rows).about(about)
 }
 
-fn notifications(notifications: &[NotificationEntry]) -> Table {
-    const COLUMNS: &[&str] = &[
-        "State", "Target", "About", "Request", "When", "Attempts", "Why",
+fn notifications(texts: Texts, notifications: &[NotificationEntry]) -> Table {
+    let columns = [
+        texts.state(),
+        texts.target(),
+        texts.about(),
+        texts.request(),
+        texts.when(),
+        texts.attempts(),
+        texts.why(),
     ];
     let rows = notifications.iter().map(|one| {
         let tone = match one.state {
@@ -190,30 +204,32 @@ fn notifications(notifications: &[NotificationEntry]) -> Table {
             NotificationStatus::Sent => Tone::Good,
             NotificationStatus::GivenUp => Tone::Bad,
         };
+        let state = texts.notification(one.state);
         let cells = vec![
-            Cell::state(tone, one.state.in_words()),
+            Cell::state(tone, state),
             one.notify.to_string().as_str().into(),
-            one.on.as_str().into(),
+            texts.notice(one.on).into(),
             one.request.as_str().into(),
             time(one.at),
             one.attempts.to_string().as_str().into(),
             one.why.as_deref().unwrap_or_default().into(),
         ];
-        Row::of(&one.request, cells).with_state(one.state.in_words())
+        Row::of(&one.request, cells).with_state(state)
     });
-    Table::new("notifications", "Notifications", COLUMNS, rows)
+    let heading = ("notifications", texts.notifications());
+    Table::new(texts, heading, columns, rows)
 }
 
-fn requests(requests: &[RequestEntry]) -> Table {
-    const COLUMNS: &[&str] = &[
-        "Approved",
-        "State",
-        "Request",
-        "Action",
-        "Image",
-        "Accounts",
-        "Requester",
-        "Policy",
+fn requests(texts: Texts, requests: &[RequestEntry]) -> Table {
+    let columns = [
+        texts.approved(),
+        texts.state(),
+        texts.request(),
+        texts.action(),
+        texts.image(),
+        texts.accounts(),
+        texts.requester(),
+        texts.policy(),
     ];
     let rows = requests.iter().map(|request| {
         let tone = match request.state {
@@ -222,22 +238,23 @@ fn requests(requests: &[RequestEntry]) -> Table {
             RequestState::Partial | RequestState::Unfinished | RequestState::Revoking => Tone::Open,
             RequestState::Waiting | RequestState::Working => Tone::Plain,
         };
+        let state = texts.request_state(request.state);
         let cells = vec![
             time(request.at),
-            Cell::state(tone, request.state.as_str()),
+            Cell::state(tone, state),
             named(request),
-            request.action.as_str().into(),
-            Cell::from(request.image.as_str()).more(&request.region),
-            some(&request.receivers()).as_str().into(),
+            texts.action_name(request.action).into(),
+            Cell::id(&request.image).more(&request.region),
+            some(texts, &request.receivers()).as_str().into(),
             request.requester.as_str().into(),
             request.answer.policy.join(", ").as_str().into(),
         ];
         Row {
             also: request.accounts.join(" ").into(),
-            ..Row::of(&request.identity, cells).with_state(request.state.as_str())
+            ..Row::of(&request.identity, cells).with_state(state)
         }
     });
-    Table::new("requests", "Requests", COLUMNS, rows)
+    Table::new(texts, ("requests", texts.requests()), columns, rows)
 }
 
 /// A request's name, with its ticket where that is another.
@@ -250,22 +267,22 @@ fn named(request: &RequestEntry) -> Cell {
     }
 }
 
-fn people(requester: &str, approvers: &[String]) -> Cell {
+fn people(texts: Texts, requester: &str, approvers: &[String]) -> Cell {
     let cell = Cell::from(requester);
     match approvers {
         [] => cell,
-        approvers => cell.more(format!("approved by {}", approvers.join(", "))),
+        approvers => cell.more(texts.approved_by(approvers.join(", "))),
     }
 }
 
 /// Shortens a long list of accounts.
-fn some(accounts: &[String]) -> String {
+fn some(texts: Texts, accounts: &[String]) -> String {
     let first: Vec<&str> = (accounts.iter().take(MAX_ACCOUNTS))
         .map(String::as_str)
         .collect();
     match accounts.len().saturating_sub(MAX_ACCOUNTS) {
         0 => first.join(" "),
-        more => format!("{} and {more} more", first.join(" ")),
+        more => texts.and_more(first.join(" "), more),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::domain::visible;
 
+use super::texts::Texts;
+
 /// Maximum number of rows of a table. The page says how many there are.
 pub(super) const MAX_ROWS: usize = 1_000;
 
@@ -108,17 +110,18 @@ pub(super) struct Table {
     pub(super) title: &'static str,
     /// Sentences above it.
     pub(super) about: Vec<Text>,
-    pub(super) columns: &'static [&'static str],
+    pub(super) columns: Vec<&'static str>,
     /// The first [`MAX_ROWS`].
     pub(super) rows: Vec<Row>,
-    all: usize,
+    /// The number beside the heading.
+    pub(super) count: String,
 }
 
 impl Table {
     pub(super) fn new(
-        id: &'static str,
-        title: &'static str,
-        columns: &'static [&'static str],
+        texts: Texts,
+        (id, title): (&'static str, &'static str),
+        columns: impl Into<Vec<&'static str>>,
         rows: impl IntoIterator<Item = Row>,
     ) -> Self {
         let mut rows = rows.into_iter();
@@ -128,24 +131,19 @@ impl Table {
             id,
             title,
             about: Vec::new(),
-            columns,
+            columns: columns.into(),
+            count: match kept.len() {
+                0 => texts.none().to_owned(),
+                shown if shown < all => texts.first_of(shown, all),
+                _ => all.to_string(),
+            },
             rows: kept,
-            all,
         }
     }
 
     pub(super) fn about(mut self, line: impl Into<Text>) -> Self {
         self.about.push(line.into());
         self
-    }
-
-    /// The number beside the heading.
-    pub(super) fn count(&self) -> String {
-        match (self.rows.len(), self.all) {
-            (0, _) => "none".to_owned(),
-            (shown, all) if shown < all => format!("the first {shown} of {all}"),
-            (_, all) => all.to_string(),
-        }
     }
 }
 
@@ -187,6 +185,8 @@ pub(super) struct Cell {
 #[derive(Debug)]
 pub(super) enum Part {
     Text(Text),
+    /// An id, which is not broken into lines.
+    Id(Text),
     /// Less important, below the rest.
     More(Text),
     State(Tone, &'static str),
@@ -194,6 +194,10 @@ pub(super) enum Part {
 }
 
 impl Cell {
+    pub(super) fn id(id: &str) -> Self {
+        Self::from(Part::Id(id.into()))
+    }
+
     pub(super) fn state(tone: Tone, name: &'static str) -> Self {
         Self::from(Part::State(tone, name))
     }

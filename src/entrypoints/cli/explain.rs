@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::app::{DecisionEntry, Explanation, NotificationEntry, RequestState, find_requests};
-use crate::domain::{Item, ItemResult, ResultKind};
+use crate::domain::{Action, Item, ItemResult, ResultKind};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::State;
 
@@ -174,9 +174,9 @@ fn parts(explained: &Explanation) -> Vec<Part> {
 
 fn what(explained: &Explanation) -> String {
     let entry = &explained.entry;
-    let preposition = match entry.action.as_str() {
-        "cancel" => "from",
-        _ => "with",
+    let preposition = match entry.action {
+        Action::Cancel => "from",
+        Action::Share => "with",
     };
     let chain = explained.blueprint.as_ref();
     let chain = chain.map_or_else(String::new, |blueprint| format!(" (blueprint {blueprint})"));
@@ -418,7 +418,7 @@ mod tests {
                 identity: format!("jira/{}", "SHARE-101/".repeat(times)),
                 state: RequestState::Revoking,
                 due: None,
-                action: "share".to_owned(),
+                action: Action::Share,
                 image: "img-xkd784jw".to_owned(),
                 region: "ap-singapore".to_owned(),
                 accounts: Vec::new(),

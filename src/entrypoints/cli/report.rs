@@ -28,11 +28,13 @@ pub(super) async fn run(context: &Context, options: &ReportOptions) -> Result<Ex
     let read = ReadJournal::open(context, &options.place)?;
     read.allows_report_at(&to).map_err(wrong)?;
     let key = verifier(options.key.as_deref(), &read)?;
+    let language = read.config.as_ref().map(|config| config.report.language);
     let compiling = Report::compile(
         &read.journal,
         &read.rules,
         key.as_ref(),
         Depth::Whole,
+        language.unwrap_or_default(),
         read.now,
     );
     let report = counting(

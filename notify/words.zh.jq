@@ -1,0 +1,55 @@
+# The lines of words.jq for readers of Chinese. What the journal recorded, such as the reasons of the cloud and of a map, stays as
+# it was recorded.
+def list: unique | if length > 5 then "\(.[:5] | join("、")) 等，共 \(length) 个" else join("、") end;
+def item: .account // "Lighthouse";
+def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;
+
+# For the operator: these belong to no ticket.
+def of_rejected: [
+  "来源 \(.source) 的一次投递通过了身份验证，但内容不是有效的请求，因此什么也没有做。",
+  (.problems[:3] | join("；")),
+  "投递编号：\(.delivery_id // .body_digest[:16])。用 `sharehook requests --rejected` 查看。"
+];
+def difference: {unknown: "来历不明", missing: "缺失", extra: "多余", overdue: "逾期"}[.] // .;
+def of_drifted: [
+  "云端与台账有 \(.count) 处共享不一致。",
+  ([.differences[:5][] | "\(.difference | difference)：\(.image)（\(.region)），\(.to)"] | join("；")),
+  "用 `sharehook drift` 查看全部差异以及各自的处理办法。"
+];
+
+def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else [] end | list) as $all
+| "\(.request.image)（\(.request.region)）" as $image
+| (if .contact == null then "请联系共享策略的维护人员。" else "请联系 \(.contact)。" end) as $ask
+| [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
+| [.results[] | select(.result == "failed") | item] as $bad
+| ([.results[] | select(.result == "failed") | .code] | list) as $codes
+| (if .expires_at == null then "该共享没有到期时间，取消之前一直有效。"
+   else "该共享将于 \(.expires_at | day) 自动到期。" end) as $end
+| (if .request.ticket == null then "请求：\(.request.id)。" else "工单：\(.request.ticket)，请求：\(.request.id)。" end) as $which
+| if .request.action == "share" then {did: "已将 \($image)共享给", not: "未能共享给", do: "共享给", end: $end}
+  else {did: "已停止将 \($image)共享给", not: "未能停止共享给", do: "停止共享给", end: "没有待到期的共享。"} end as $words
+| if .type == "completed" then ["\($words.did) \($all)。", $words.end, $which]
+    elif .type == "partial" then
+      ["\($words.did) \($good | list)，但\($words.not) \($bad | list)。",
+       "原因：\($codes)。\($words.end)", "\($ask)\($which)"]
+    elif .type == "failed" then
+      ["镜像 \($image)\($words.not) \($all)。", "原因：\(if $codes == "" then "请求已被取消" else $codes end)。", "\($ask)\($which)"]
+    elif .type == "denied" then
+      ["策略拒绝了请求：镜像 \($image)不能\($words.do) \($all)。",
+       (if .policy == [] then "没有规则允许这一请求。" else "依据的规则：\(.policy | list)。" end), "\($ask)\($which)"]
+    elif .type == "expiring" then
+      ["\($image)对 \($all) 的共享将于 \(.expires_at | day) 到期。",
+       "如果仍然需要，请在到期之前提交新的共享申请。", $which]
+    elif .type == "revoked" then
+      ["\($image)对 \($good | list) 的共享已经到期并收回。",
+       "如果仍然需要，请提交新的共享申请。", $which]
+    else
+      ["\($image)的共享应于 \(.expires_at | day) 结束，但现在仍然有效。",
+       "原因：\(.why // "尚不清楚")。服务会继续尝试收回。", $which]
+    end;
+
+.lines =
+  if .rejected then .rejected | of_rejected
+  elif .drifted then .drifted | of_drifted
+  else of_request end
+| .lines |= map(gsub("[[:space:][:cntrl:]]+"; " ") | .[:500])
