@@ -1,4 +1,4 @@
-//! The commands of README.md and docs/: the `sh` blocks of each page run as one script, in a fresh folder
+//! The commands of README.md, README.zh-CN.md and docs/: the `sh` blocks of each page run as one script, in a fresh folder
 //! and on loopback; `prelude.sh` has what differs from a reader's terminal. Each mention of a command in
 //! the text parses.
 
@@ -116,7 +116,7 @@ pub(crate) fn run_page(page: &str, commands: &str) -> String {
         "docs/cloud-calls.md" => "echo '{\"site\": \"intl\"}' >reading.json\n",
         _ => "",
     };
-    if page == "docs/laptop.md" {
+    if page.ends_with("laptop.md") {
         link_checkout(folder.path());
     }
     let script = format!("{PRELUDE}\n{begin}\n{more}{commands}");
@@ -140,9 +140,8 @@ pub(crate) fn run_page(page: &str, commands: &str) -> String {
 
 /// The pages whose commands run.
 fn run_pages() -> Vec<Page> {
-    let mut all = pages("README.md");
-    all.extend(pages("docs"));
-    all
+    let all = ["README.md", "README.zh-CN.md", "docs"].into_iter();
+    all.flat_map(pages).collect()
 }
 
 /// These, and the pages about hosts whose programs are not here.

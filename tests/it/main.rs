@@ -13,6 +13,7 @@ mod adopt;
 mod aws_secrets;
 mod bad_input;
 mod captures;
+mod chinese_pages;
 mod clocks;
 mod cloud_chain;
 mod cloud_codes;

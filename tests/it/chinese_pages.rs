@@ -1,0 +1,54 @@
+//! The pages in docs/zh/ against the English ones: each names the same commands, settings and values, and
+//! has the same blocks of code, but for their comments.
+
+use std::collections::BTreeSet;
+
+use crate::support::docs::pages;
+
+/// A page of its own, not a translation.
+const OWN: &str = "docs/zh/index.md";
+
+/// The blocks of code without comments, and the spans of code in the text.
+fn code(text: &str) -> (Vec<String>, BTreeSet<String>) {
+    let parts: Vec<&str> = text.split("```").collect();
+    let blocks = parts.iter().skip(1).step_by(2);
+    let uncommented = |block: &&str| {
+        let lines = block.lines().map(|line| match line.split_once('#') {
+            Some((before, _)) if before.is_empty() || before.ends_with(' ') => before.trim_end(),
+            _ => line,
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let prose: String = parts.iter().copied().step_by(2).collect();
+    let spans = prose.split('`').skip(1).step_by(2);
+    let spans = spans.map(|span| span.split_whitespace().collect::<Vec<_>>().join(" "));
+    (blocks.map(uncommented).collect(), spans.collect())
+}
+
+#[test]
+fn each_chinese_page_has_the_code_of_its_english_page() {
+    let all = pages("docs/zh");
+    assert!(all.len() > 2);
+    for page in all.iter().filter(|page| page.path != OWN) {
+        let english = &pages(&page.path.replace("docs/zh/", "docs/"))[0];
+        let ((blocks, spans), (english_blocks, english_spans)) =
+            (code(&page.text), code(&english.text));
+        assert_eq!(blocks, english_blocks, "{} and {}", page.path, english.path);
+        let differ: Vec<_> = spans.symmetric_difference(&english_spans).collect();
+        assert!(
+            differ.is_empty(),
+            "{} and {} differ in {differ:?}",
+            page.path,
+            english.path
+        );
+    }
+}
+
+#[test]
+fn the_index_in_chinese_names_every_chinese_page() {
+    let index = &pages(OWN)[0].text;
+    for page in pages("docs/zh").iter().filter(|page| page.path != OWN) {
+        let link = page.path.replace("docs/zh/", "](") + ")";
+        assert!(index.contains(&link), "{OWN} lacks {}", page.path);
+    }
+}
