@@ -50,7 +50,7 @@ impl Texts {
             (Language::Zh, NoticeKind::Failed) => "失败",
             (Language::Zh, NoticeKind::Denied) => "被策略拒绝",
             (Language::Zh, NoticeKind::Expiring) => "即将到期",
-            (Language::Zh, NoticeKind::Revoked) => "到期收回",
+            (Language::Zh, NoticeKind::Revoked) => "已收回",
             (Language::Zh, NoticeKind::Overdue) => "逾期",
             (Language::Zh, NoticeKind::Rejected) => "投递无效",
             (Language::Zh, NoticeKind::Drifted) => "发现偏差",
