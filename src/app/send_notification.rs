@@ -12,7 +12,7 @@ use crate::domain::visible;
 use crate::inbound::{Callback, SchemeName, SchemeSpec, sign};
 use crate::journal::{Owed, StreamState};
 use crate::notify::{
-    Auth, Extras, Message, PathError, marker, notification_event, retry_after, webhook_id,
+    Auth, Extras, Message, PathError, Refused, marker, notification_event, retry_after, webhook_id,
 };
 
 use super::context::left;
@@ -162,14 +162,15 @@ impl App {
         body: Option<&Value>,
     ) -> Result<Incoming, Failure> {
         let config = &notification.target.config;
+        let (path, body) = match body.map(|body| config.auth.addressed(path, body, self.now())) {
+            Some((path, body)) => (path, body.to_string().into_bytes()),
+            None => (path.to_owned(), Vec::new()),
+        };
         let url = match message.to_response_url {
             true => notification.response_url(),
-            false => config.address.join(path).ok(),
+            false => config.address.join(&path).ok(),
         };
         let url = url.ok_or_else(|| Failure::passing(PathError.to_string()))?;
-        let body = body
-            .map(|body| body.to_string().into_bytes())
-            .unwrap_or_default();
         let headers = self.headers(notification, message, method, &url, &body)?;
         let outgoing = Outgoing {
             method,
@@ -183,7 +184,10 @@ impl App {
         let refusal = config.preset.refusal(&answer.body);
         match (answer.status, refusal) {
             (200..300, None) => Ok(answer),
-            (200..300, Some(why)) => Err(notification.failed(&format!("refused: {why}"))),
+            (200..300, Some(Refused { why, is_final })) => Err(Failure {
+                is_final,
+                ..notification.failed(&format!("refused: {why}"))
+            }),
             (status, _) => {
                 let wish = answer.retry_after.as_deref();
                 let text = String::from_utf8_lossy(&answer.body);
@@ -222,6 +226,7 @@ impl App {
         match &config.auth {
             // The address itself is the secret.
             _ if message.to_response_url => {}
+            Auth::Bot(_) => {}
             Auth::Signed(secret) => {
                 let scheme = SchemeSpec::preset(SchemeName::StandardWebhooks);
                 let signed = sign(&scheme, secret, body, &notification.id, self.now());

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 
 use crate::domain::{NoticeKind, NotifyName, Problem, SourceName, Subscription};
-use crate::notify::{Address, Auth, AuthNeed, AwsKey, Preset};
+use crate::notify::{Address, Auth, AuthNeed, AwsKey, Bot, BotKind, Preset};
 
 use super::raw_notify::{RawAuth, RawNotify};
 use super::reader::Reader;
@@ -76,7 +76,7 @@ impl Reader<'_> {
     }
 
     fn on(&mut self, raw: &RawNotify) -> Vec<NoticeKind> {
-        let of_tickets = *raw.preset.get_ref() != Preset::Webhook && raw.map.is_none();
+        let of_tickets = raw.preset.get_ref().is_of_tickets() && raw.map.is_none();
         let Some(written) = &raw.on else {
             let all = NoticeKind::ALL.iter().copied();
             return all
@@ -128,14 +128,20 @@ impl Reader<'_> {
     }
 
     fn address(&mut self, raw: &RawNotify) -> Option<Address> {
-        match Address::read(raw.url.get_ref()) {
+        let written = raw.url.as_ref();
+        let text = written.map(|url| url.get_ref().as_str());
+        let Some(text) = text.or(raw.preset.get_ref().url()) else {
+            let problem = format!("notify {:?}: url is missing", raw.name.get_ref());
+            let remedy = "write the system's address, as in url = \"https://acme.atlassian.net\"";
+            self.problem(&raw.preset, problem, remedy);
+            return None;
+        };
+        match Address::read(text) {
             Ok(address) => Some(address),
             Err(problem) => {
-                self.problem(
-                    &raw.url,
-                    format!("url: {}", problem.problem),
-                    problem.remedy,
-                );
+                let place = written.unwrap_or(&raw.name);
+                let text = format!("url: {}", problem.problem);
+                self.problem(place, text, problem.remedy);
                 None
             }
         }
@@ -147,7 +153,8 @@ impl Reader<'_> {
         let preset = *raw.preset.get_ref();
         let whose = format!("notify {:?}", raw.name.get_ref());
         let needs = preset.auth_need();
-        if let (Some(secret), false) = (&raw.secret, needs == AuthNeed::Secret) {
+        let takes_secret = matches!(needs, AuthNeed::Secret | AuthNeed::Bot(_));
+        if let (Some(secret), false) = (&raw.secret, takes_secret) {
             let problem = format!("secret has no effect with preset = \"{preset}\"");
             self.problem(secret, problem, "remove it, or write auth");
         }
@@ -156,9 +163,16 @@ impl Reader<'_> {
                 let secret = self.secret_text(&whose, secret)?;
                 Some(Auth::Signed(secret))
             }
-            (AuthNeed::Secret, _, Some(auth)) => {
+            (AuthNeed::Bot(kind), Some(secret), None) => self.bot(&whose, kind, secret),
+            (AuthNeed::Secret | AuthNeed::Bot(_), _, Some(auth)) => {
                 let problem = format!("auth has no effect with preset = \"{preset}\"");
-                self.problem(auth, problem, "write secret, which signs each message");
+                self.problem(auth, problem, "write secret instead");
+                None
+            }
+            (AuthNeed::Bot(_), None, None) => {
+                let remedy =
+                    "write secret = \"env:NAME\"; docs/notifications.md shows what it holds";
+                self.problem(&raw.preset, format!("{whose}: secret is missing"), remedy);
                 None
             }
             (AuthNeed::Secret, None, None) => {
@@ -181,10 +195,27 @@ impl Reader<'_> {
         }
     }
 
+    fn bot(&mut self, whose: &str, kind: BotKind, written: &Spanned<String>) -> Option<Auth> {
+        let text = self.secret_text(whose, written)?;
+        let mut text = text.expose_secret();
+        let stand_in = self.secrets.stand_in();
+        if stand_in.is_some_and(|stand_in| stand_in.expose_secret() == text) {
+            text = "the-key-of-no-bot";
+        }
+        match Bot::read(kind, text) {
+            Ok(bot) => Some(Auth::Bot(bot)),
+            Err((problem, remedy)) => {
+                self.problem(written, format!("{whose}: secret {problem}"), remedy);
+                None
+            }
+        }
+    }
+
     /// The credentials that AWS gives the process; the region is the address's.
     fn aws(&mut self, whose: &str, raw: &RawNotify) -> Option<Auth> {
         let var = |name: &str| self.vars.get(name).filter(|v| !v.is_empty()).cloned();
-        let host = raw.url.get_ref().strip_prefix("https://states.");
+        let host = raw.url.as_ref();
+        let host = host.and_then(|url| url.get_ref().strip_prefix("https://states."));
         let of_host = host
             .and_then(|rest| rest.split('.').next())
             .map(str::to_owned);

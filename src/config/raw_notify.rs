@@ -29,13 +29,16 @@ pub(super) struct RawNotify {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub(super) sources: Vec<Spanned<String>>,
-    /// The system's address; plain http on loopback only. No ticket can change it.
-    #[cfg_attr(test, schemars(with = "String", regex(pattern = "^https?://[^?#]+$")))]
-    pub(super) url: Spanned<String>,
+    /// The system's address; plain http on loopback only. No ticket can change it. A bot's is known.
+    #[cfg_attr(
+        test,
+        schemars(with = "Option<String>", regex(pattern = "^https?://[^?#]+$"))
+    )]
+    pub(super) url: Option<Spanned<String>>,
     /// How the program authenticates there.
     #[cfg_attr(test, schemars(with = "Option<RawAuth>"))]
     pub(super) auth: Option<Spanned<RawAuth>>,
-    /// For webhook: the key that signs.
+    /// For webhook: the key that signs. For a bot: the key in its address, a colon, and its signing secret.
     #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(super) secret: Option<Spanned<String>>,
     /// A jq file of yours that writes the messages, relative to this file.

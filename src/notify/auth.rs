@@ -4,7 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use serde_json::Value;
+
+use super::bot::Bot;
 use super::sigv4::AwsKey;
+use crate::domain::Timestamp;
 
 /// A target's authentication.
 #[derive(Debug, Clone)]
@@ -19,6 +23,8 @@ pub enum Auth {
     Header(String, SecretString),
     /// Each message is signed with an AWS key.
     Aws(AwsKey),
+    /// A bot's own address, and its signature in each message.
+    Bot(Bot),
 }
 
 impl Auth {
@@ -26,12 +32,20 @@ impl Auth {
     pub fn header(&self) -> Option<(String, String)> {
         let authorization = |value| Some(("authorization".to_owned(), value));
         match self {
-            Self::Signed(_) | Self::Aws(_) => None,
+            Self::Signed(_) | Self::Aws(_) | Self::Bot(_) => None,
             Self::Basic(login) => {
                 authorization(format!("Basic {}", STANDARD.encode(login.expose_secret())))
             }
             Self::Bearer(word, token) => authorization(format!("{word}{}", token.expose_secret())),
             Self::Header(name, value) => Some((name.clone(), value.expose_secret().to_owned())),
+        }
+    }
+
+    /// The path and the body of a message as they are sent.
+    pub fn addressed(&self, path: &str, body: &Value, now: Timestamp) -> (String, Value) {
+        match self {
+            Self::Bot(bot) => bot.signed(body.clone(), now),
+            _ => (path.to_owned(), body.clone()),
         }
     }
 
@@ -43,6 +57,7 @@ impl Auth {
             | Self::Bearer(_, secret)
             | Self::Header(_, secret) => vec![secret],
             Self::Aws(key) => key.token.iter().chain([&key.secret]).collect(),
+            Self::Bot(bot) => bot.secrets().collect(),
         };
         let own = own
             .into_iter()

@@ -4,6 +4,7 @@
 
 mod address;
 mod auth;
+mod bot;
 mod event;
 mod message;
 mod preset;
@@ -13,9 +14,10 @@ mod template;
 
 pub use address::{Address, PathError};
 pub use auth::Auth;
+pub use bot::{Bot, BotKind};
 pub use event::{Extras, marker, notification_event, webhook_id};
 pub use message::{Find, Look, Message, Method};
-pub use preset::{AuthNeed, Preset};
+pub use preset::{AuthNeed, Preset, Refused};
 pub use schedule::{next_attempt, retry_after};
 pub use sigv4::AwsKey;
 pub use template::{Template, TemplateError};

@@ -4,6 +4,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::bot::BotKind;
+
 /// The authentication that a target needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthNeed {
@@ -13,6 +15,8 @@ pub enum AuthNeed {
     Header,
     /// The AWS credentials of the process.
     Aws,
+    /// `secret`, which is a bot's.
+    Bot(BotKind),
 }
 
 /// How an answer with a 2xx status shows a refusal.
@@ -24,12 +28,28 @@ enum Refusal {
     NotOk,
     /// `{"errors": […]}`, as GraphQL answers.
     Errors,
+    /// Any code but 0 in the field `code` or `errcode`. Those of `gone` never change: the receiver was
+    /// removed. The others are worth a later attempt: a rate limit, or what an operator can correct.
+    Code {
+        code: &'static str,
+        text: &'static str,
+        gone: &'static [i64],
+    },
+}
+
+/// A refusal with a 2xx status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The system's reason.
+    pub why: String,
+    /// Whether no later attempt can succeed.
+    pub is_final: bool,
 }
 
 /// A system for which a template ships.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// Any receiver of signed CloudEvents.
     Webhook,
@@ -55,6 +75,12 @@ pub enum Preset {
     Opsgenie,
     /// AWS Step Functions.
     Stepfunctions,
+    /// A custom bot in a group of Feishu or Lark.
+    FeishuBot,
+    /// A custom robot in a group of DingTalk.
+    DingtalkBot,
+    /// A robot in a group of WeCom.
+    WecomBot,
 }
 
 /// A preset's row.
@@ -62,6 +88,8 @@ struct Row {
     name: &'static str,
     template: &'static str,
     auth: AuthNeed,
+    /// The address of a system that has one for all customers.
+    url: Option<&'static str>,
     /// The media type of its messages.
     content_type: &'static str,
     /// The prefix of the token in the `Authorization` header, such as `Bearer `.
@@ -71,12 +99,27 @@ struct Row {
 
 const JSON: &str = "application/json";
 
+/// How Feishu's open API answers.
+const FEISHU_CODE: Refusal = Refusal::Code {
+    code: "code",
+    text: "msg",
+    gone: &[],
+};
+
+/// How DingTalk's and WeCom's older APIs answer. 93000 of WeCom: the robot was removed from its group.
+const ERRCODE: Refusal = Refusal::Code {
+    code: "errcode",
+    text: "errmsg",
+    gone: &[93_000],
+};
+
 /// A row with JSON messages, `auth`, and truthful status codes.
 const fn row(name: &'static str, template: &'static str) -> Row {
     Row {
         name,
         template,
         auth: AuthNeed::Header,
+        url: None,
         content_type: JSON,
         bearer: "Bearer ",
         refusal: Refusal::Never,
@@ -91,7 +134,7 @@ macro_rules! shipped {
 
 impl Preset {
     /// Every preset.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Webhook,
         Self::Jira,
         Self::Servicenow,
@@ -104,6 +147,9 @@ impl Preset {
         Self::Linear,
         Self::Opsgenie,
         Self::Stepfunctions,
+        Self::FeishuBot,
+        Self::DingtalkBot,
+        Self::WecomBot,
     ];
 
     const fn row(self) -> Row {
@@ -143,6 +189,24 @@ impl Preset {
                 content_type: "application/x-amz-json-1.0",
                 ..shipped!("stepfunctions")
             },
+            Self::FeishuBot => Row {
+                auth: AuthNeed::Bot(BotKind::Feishu),
+                url: Some("https://open.feishu.cn"),
+                refusal: FEISHU_CODE,
+                ..shipped!("feishu-bot")
+            },
+            Self::DingtalkBot => Row {
+                auth: AuthNeed::Bot(BotKind::Dingtalk),
+                url: Some("https://oapi.dingtalk.com"),
+                refusal: ERRCODE,
+                ..shipped!("dingtalk-bot")
+            },
+            Self::WecomBot => Row {
+                auth: AuthNeed::Bot(BotKind::Wecom),
+                url: Some("https://qyapi.weixin.qq.com"),
+                refusal: ERRCODE,
+                ..shipped!("wecom-bot")
+            },
         }
     }
 
@@ -161,6 +225,19 @@ impl Preset {
         self.row().auth
     }
 
+    /// Its address, when that is the same for all customers.
+    pub const fn url(self) -> Option<&'static str> {
+        self.row().url
+    }
+
+    /// Whether it writes to tickets only, so that what belongs to no ticket cannot be written.
+    pub const fn is_of_tickets(self) -> bool {
+        !matches!(
+            self,
+            Self::Webhook | Self::FeishuBot | Self::DingtalkBot | Self::WecomBot
+        )
+    }
+
     /// The media type of its messages.
     pub const fn content_type(self) -> &'static str {
         self.row().content_type
@@ -177,21 +254,33 @@ impl Preset {
     }
 
     /// Why an answer with a 2xx status is still a refusal.
-    pub fn refusal(self, body: &[u8]) -> Option<String> {
+    pub fn refusal(self, body: &[u8]) -> Option<Refused> {
         let read = || serde_json::from_slice::<Value>(body).unwrap_or_default();
+        let refused = |why: Option<&Value>| {
+            let why = why.and_then(Value::as_str).unwrap_or("no reason given");
+            Some(Refused {
+                why: why.to_owned(),
+                is_final: false,
+            })
+        };
         match self.row().refusal {
             Refusal::Never => None,
             Refusal::NotOk => {
                 let answer = read();
                 let no = answer.get("ok") == Some(&Value::Bool(false));
-                let why = answer.get("error").and_then(Value::as_str);
-                no.then(|| why.unwrap_or("no reason given").to_owned())
+                no.then(|| refused(answer.get("error"))).flatten()
             }
-            Refusal::Errors => {
+            Refusal::Errors => refused(read().pointer("/errors/0")?.get("message")),
+            Refusal::Code { code, text, gone } => {
                 let answer = read();
-                let first = answer.pointer("/errors/0")?;
-                let why = first.get("message").and_then(Value::as_str);
-                Some(why.unwrap_or("no reason given").to_owned())
+                match answer.get(code).and_then(Value::as_i64) {
+                    Some(0) => None,
+                    None => refused(Some(&Value::from("the answer has no code"))),
+                    Some(code) => refused(answer.get(text)).map(|refused| Refused {
+                        why: format!("{code}: {}", refused.why),
+                        is_final: gone.contains(&code),
+                    }),
+                }
             }
         }
     }
@@ -241,8 +330,34 @@ mod tests {
                 None,
             ),
             (Preset::Jira, r#"{"ok":false,"errors":[{}]}"#, None),
+            (Preset::FeishuBot, r#"{"code":0,"msg":"success"}"#, None),
+            (
+                Preset::FeishuBot,
+                r#"{"code":11232,"msg":"frequency limited"}"#,
+                Some("11232: frequency limited"),
+            ),
+            (
+                Preset::DingtalkBot,
+                r#"{"errcode":310000,"errmsg":"sign not match"}"#,
+                Some("310000: sign not match"),
+            ),
+            (Preset::WecomBot, r#"{"errcode":0,"errmsg":"ok"}"#, None),
+            (
+                Preset::WecomBot,
+                "<html></html>",
+                Some("the answer has no code"),
+            ),
         ] {
-            assert_eq!(preset.refusal(body.as_bytes()).as_deref(), why, "{body}");
+            let refused = preset.refusal(body.as_bytes());
+            assert!(refused.iter().all(|refused| !refused.is_final), "{body}");
+            let found = refused.map(|refused| refused.why);
+            assert_eq!(found.as_deref(), why, "{body}");
         }
+    }
+
+    #[test]
+    fn a_robot_that_was_removed_is_not_tried_again() {
+        let removed = br#"{"errcode":93000,"errmsg":"invalid webhook url"}"#;
+        assert!(Preset::WecomBot.refusal(removed).unwrap().is_final);
     }
 }

@@ -30,10 +30,14 @@ struct System {
     never: &'static [&'static str],
 }
 
+/// The key in a bot's address, and the secret that signs.
+const BOT: &str = "0123456789abcdef-bot";
+const SIGNING: &str = "SECfedcba9876543210";
+const SIGNED_BOT: &str = "secret = \"file:bot\"";
 const BEARER: &str = "auth = { bearer = \"file:token\" }";
 const BASIC: &str = "auth = { basic = \"file:token\" }";
 
-const SYSTEMS: [System; 10] = [
+const SYSTEMS: [System; 13] = [
     System {
         preset: "jira",
         settings: "auth = { basic = \"file:token\" }\ntransitions = { completed = \"31\" }",
@@ -123,6 +127,33 @@ const SYSTEMS: [System; 10] = [
         reads: opsgenie,
         looks: true,
         never: &[],
+    },
+    System {
+        preset: "feishu-bot",
+        settings: SIGNED_BOT,
+        ticket: "<at user_id=\"all\"></at>",
+        id: HOSTILE,
+        reads: feishu_bot,
+        looks: false,
+        never: &["<"],
+    },
+    System {
+        preset: "dingtalk-bot",
+        settings: SIGNED_BOT,
+        ticket: "@all",
+        id: HOSTILE,
+        reads: dingtalk_bot,
+        looks: false,
+        never: &[],
+    },
+    System {
+        preset: "wecom-bot",
+        settings: "secret = \"file:token\"",
+        ticket: "<@all>",
+        id: HOSTILE,
+        reads: wecom_bot,
+        looks: false,
+        never: &["<"],
     },
 ];
 
@@ -267,9 +298,76 @@ fn opsgenie(seen: &Seen) -> Meaning {
     }
 }
 
+/// HMAC-SHA256 in base64.
+fn mac(key: &str, message: &str) -> String {
+    use base64::Engine as _;
+    use hmac::{KeyInit as _, Mac as _};
+    let mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).unwrap();
+    let tag = mac.chain_update(message).finalize().into_bytes();
+    base64::engine::general_purpose::STANDARD.encode(tag)
+}
+
+/// Custom bots: the secret is the key of the MAC, and every answer has status 200.
+fn feishu_bot(seen: &Seen) -> Meaning {
+    let time = seen.text("/timestamp");
+    let signed = seen.text("/sign") == mac(&format!("{time}\n{SIGNING}"), "");
+    match (&*seen.method, &*seen.path) {
+        _ if !signed || !is_now(&time) => {
+            Meaning::Answer(json!({"code": 19_021, "msg": "sign match fail"}))
+        }
+        ("POST", path) if path == format!("/open-apis/bot/v2/hook/{BOT}") => {
+            assert_eq!(seen.text("/msg_type"), "text");
+            Meaning::Note(seen.text("/content/text"), 200)
+        }
+        _ => Meaning::Refused(404),
+    }
+}
+
+/// Custom robots: time and signature are in the query.
+fn dingtalk_bot(seen: &Seen) -> Meaning {
+    let address = reqwest::Url::parse(&format!("http://127.0.0.1{}", seen.path)).unwrap();
+    let value = |name: &str| {
+        let found = address.query_pairs().find(|(key, _)| key == name);
+        found.map_or(String::new(), |(_, value)| value.into_owned())
+    };
+    let time = value("timestamp");
+    let signed = value("sign") == mac(SIGNING, &format!("{time}\n{SIGNING}"));
+    match (&*seen.method, address.path(), time.strip_suffix("000")) {
+        ("POST", "/robot/send", Some(seconds)) if signed && is_now(seconds) => {
+            assert_eq!(value("access_token"), BOT);
+            assert_eq!(seen.body["msgtype"], "text");
+            assert!(seen.body.get("at").is_none(), "{}", seen.body);
+            Meaning::Note(seen.text("/text/content"), 200)
+        }
+        _ => Meaning::Answer(json!({"errcode": 310_000, "errmsg": "sign not match"})),
+    }
+}
+
+/// Group robots: the key in the address is all.
+fn wecom_bot(seen: &Seen) -> Meaning {
+    match (&*seen.method, &*seen.path) {
+        ("POST", path) if path == format!("/cgi-bin/webhook/send?key={TOKEN}") => {
+            assert_eq!(seen.body["msgtype"], "text");
+            Meaning::Note(seen.text("/text/content"), 200)
+        }
+        _ => Meaning::Answer(json!({"errcode": 93_000, "errmsg": "invalid webhook url"})),
+    }
+}
+
+/// Whether these are the seconds of some instant of the test's first day.
+fn is_now(seconds: &str) -> bool {
+    let start: jiff::Timestamp = crate::support::START.parse().unwrap();
+    let since = seconds.parse::<i64>().unwrap_or_default() - start.as_second();
+    (0..86_400).contains(&since)
+}
+
 async fn world(preset: &str, settings: &str, desk: &Desk) -> World {
     let mut world = World::new().await;
     secrets::write(&world.folder.path().join("token"), TOKEN);
+    secrets::write(
+        &world.folder.path().join("bot"),
+        &format!("{BOT}:{SIGNING}"),
+    );
     let url = &desk.url;
     world.configure(&format!(
         "[[notify]]\nname = \"desk\"\npreset = \"{preset}\"\nurl = \"{url}\"\n\
@@ -422,7 +520,7 @@ async fn a_system_that_was_down_is_told_once_it_is_back() {
 #[tokio::test]
 async fn a_ticket_that_could_lead_elsewhere_is_refused() {
     for system in &SYSTEMS {
-        if matches!(system.preset, "slack" | "opsgenie") {
+        if matches!(system.preset, "slack" | "opsgenie") || system.preset.ends_with("-bot") {
             continue;
         }
         let desk = Desk::start(system.reads).await;

@@ -135,6 +135,7 @@ fn secrets_of(target: &NotifyConfig) -> Vec<SecretString> {
         Auth::Signed(secret) | Auth::Basic(secret) => vec![secret.clone()],
         Auth::Bearer(_, secret) => vec![secret.clone()],
         Auth::Header(_, secret) => vec![secret.clone()],
+        Auth::Bot(bot) => bot.secrets().cloned().collect(),
         Auth::Aws(_) => Vec::new(),
     }
 }

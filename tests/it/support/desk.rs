@@ -134,7 +134,7 @@ async fn answer(
                 kept.losing -= 1;
                 (502, json!({}))
             } else {
-                (status, json!({"ok": true}))
+                (status, json!({"ok": true, "code": 0, "errcode": 0}))
             }
         }
         Meaning::Change(what, status) => {
