@@ -4,10 +4,13 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::approvals::ApprovalSystem;
 use super::fault::Fault;
 use super::inbox::InboxAnswer;
 use super::request::Request;
 use super::state::State;
+
+const APPROVALS: &str = "/sandbox/approvals/";
 
 /// Answers `method path` under `/sandbox/`: a status and a JSON value.
 pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> (StatusCode, Value) {
@@ -35,13 +38,15 @@ pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> (Statu
             state.inbox.clear();
             (StatusCode::OK, json!({"letters": []}))
         }
+        ("GET", "/sandbox/approvals") => (StatusCode::OK, state.approvals.shown()),
+        ("POST", path) if path.starts_with(APPROVALS) => put_instance(state, path, request),
         (_, "/sandbox/state" | "/sandbox/calls" | "/sandbox/faults" | "/sandbox/inbox") => refuse(
             StatusCode::METHOD_NOT_ALLOWED,
             "the path does not support this method",
         ),
         _ => refuse(
             StatusCode::NOT_FOUND,
-            "unknown path; the paths are /, /inbox and /sandbox/state, calls, faults and inbox",
+            "unknown path; the paths are /, /inbox, /feishu, /dingtalk, /wecom, and /sandbox/state, calls, faults, inbox and approvals",
         ),
     }
 }
@@ -78,6 +83,29 @@ fn answer_letters(state: &mut State, request: &Request) -> (StatusCode, Value) {
         _ => refuse(
             StatusCode::BAD_REQUEST,
             "the body is no answer; write {\"status\": 503}, with retry_after and body if needed",
+        ),
+    }
+}
+
+/// Keeps an instance of an approval system. A file for trials has it beside its event.
+fn put_instance(state: &mut State, path: &str, request: &Request) -> (StatusCode, Value) {
+    if !is_json(request) {
+        return not_json();
+    }
+    let Some(system) = path.strip_prefix(APPROVALS).and_then(ApprovalSystem::find) else {
+        let problem = "unknown system; write feishu, lark, dingtalk or wecom";
+        return refuse(StatusCode::NOT_FOUND, problem);
+    };
+    let mut body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let instance = match body.get_mut("instance") {
+        Some(instance) => instance.take(),
+        None => body,
+    };
+    match state.approvals.put(system, instance) {
+        Some(id) => (StatusCode::OK, json!({ "instance": id })),
+        None => refuse(
+            StatusCode::BAD_REQUEST,
+            "the body is no instance with instance_code, processInstanceId or sp_no",
         ),
     }
 }
@@ -164,6 +192,36 @@ mod tests {
             "a list with a bad one adds none"
         );
         assert_eq!(ask("DELETE", ""), (200, json!({"faults": []})));
+    }
+
+    #[test]
+    fn an_instance_is_kept_alone_or_beside_its_event() {
+        let mut state = State::new(SandboxOptions::seeded(|| NOW), [0; 16]);
+        let mut ask = |path, body| ask(&mut state, "POST", path, "127.0.0.1:1", body);
+        let feishu = "/sandbox/approvals/lark";
+        assert_eq!(ask(feishu, "{\"instance_code\":\"A\"}").0, 200);
+        let file = "{\"event\":{},\"instance\":{\"sp_no\":\"1\"}}";
+        assert_eq!(
+            ask("/sandbox/approvals/wecom", file),
+            (200, json!({"instance": "1"}))
+        );
+        for (path, bad) in [
+            (feishu, file),
+            (feishu, "["),
+            ("/sandbox/approvals/jira", "{}"),
+        ] {
+            assert!(ask(path, bad).0 >= 400, "{path} {bad}");
+        }
+        let shown = super::answer(
+            &mut state,
+            "/sandbox/approvals",
+            &Request {
+                method: "GET".to_owned(),
+                headers: [("host".to_owned(), "localhost".to_owned())].into(),
+                ..Request::default()
+            },
+        );
+        assert_eq!(shown.1["feishu"]["instances"], json!(["A"]));
     }
 
     #[test]

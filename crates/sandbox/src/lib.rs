@@ -1,5 +1,5 @@
-//! A stateful stand-in for the Tencent Cloud APIs that share images: an HTTP server on loopback for
-//! tests, demonstrations and trials of the real client. It checks signatures, limits and conditions
+//! A stateful stand-in for the Tencent Cloud APIs that share images, and for the APIs of approval systems: an HTTP
+//! server on loopback for tests, demonstrations and trials of the real client. It checks signatures, limits and conditions
 //! and answers with the documented codes. `Behaviour` has an option for each question that the
 //! documentation leaves open.
 //!
@@ -26,9 +26,13 @@
 //! | `GET /sandbox/inbox` | the latest letters, oldest first |
 //! | `POST /sandbox/inbox` | how the inbox answers from now on, as in `{"status": 503}` |
 //! | `DELETE /sandbox/inbox` | removes all letters |
+//! | any request below `/feishu`, `/lark`, `/dingtalk` or `/wecom` | is answered as that approval system's API does |
+//! | `GET /sandbox/approvals` | the instances of these systems, and what was written back |
+//! | `POST /sandbox/approvals/SYSTEM` | adds an instance there, as its API shows it, or replaces it |
 
 mod accounts;
 mod actions;
+mod approvals;
 mod behaviour;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -54,6 +58,7 @@ mod testing;
 mod world;
 
 pub use accounts::AccountKind;
+pub use approvals::{ApprovalCalls, ApprovalSystem, Approvals, Tenant};
 pub use behaviour::{Batch, Behaviour, RateLimits, Reading, ServiceRole, Site};
 pub use fault::{Fault, FaultError, FaultKind};
 pub use inbox::{InboxAnswer, Letter};

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::approvals::{self, Approvals};
 use super::connection::{Breakable, Link};
 use super::debug;
 use super::fault::Fault;
@@ -133,6 +134,11 @@ impl Running {
         lock(&self.state).inbox.answer = answer;
     }
 
+    /// Reads or changes the approval systems.
+    pub fn approvals<T>(&self, use_them: impl FnOnce(&mut Approvals) -> T) -> T {
+        use_them(&mut lock(&self.state).approvals)
+    }
+
     /// Adds a fault after the pending ones. Returns `false` without adding it when 1 000 faults are
     /// pending.
     pub fn inject(&self, fault: Fault) -> bool {
@@ -224,6 +230,13 @@ async fn serve(
         }
         return response;
     }
+    if let Some((system, below)) = approvals::addressed(&path) {
+        let pause = lock(&desk.state).approvals.pause(system);
+        wait(pause, &desk).await;
+        let (status, value) = lock(&desk.state).approvals.answer(system, below, &request);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+        return send(status, "application/json", value.to_string(), &desk);
+    }
     if path != "/" {
         let (status, value) = debug::answer(&mut lock(&desk.state), &path, &request);
         return send(status, "application/json", value.to_string(), &desk);
@@ -250,12 +263,17 @@ async fn serve(
                 &desk,
             );
         }
-        Manner::Slow(wait) => tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = until(desk.stopped.clone()) => {}
-        },
+        Manner::Slow(pause) => wait(pause, &desk).await,
     }
     send(StatusCode::OK, "application/json", reply.body, &desk)
+}
+
+/// Waits, but not beyond the end of the sandbox.
+async fn wait(pause: Duration, desk: &Desk) {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        () = until(desk.stopped.clone()) => {}
+    }
 }
 
 /// Reads a complete request; `None` when it exceeds even the reading limit.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::actions::{Action, ActionContext, Answer, Service};
+use super::approvals::Approvals;
 use super::behaviour::Behaviour;
 use super::error::{ApiError, clip, refuse};
 use super::fault::{Fault, FaultKind};
@@ -30,6 +31,7 @@ pub(super) struct State {
     pub(super) faults: Vec<Fault>,
     pub(super) log: Log,
     pub(super) inbox: Inbox,
+    pub(super) approvals: Approvals,
     keys: Vec<SandboxKey>,
     behaviour: Behaviour,
     limiter: Limiter,
@@ -51,6 +53,7 @@ impl State {
             faults: options.faults,
             log: Log::default(),
             inbox: Inbox::default(),
+            approvals: Approvals::default(),
             keys: options.keys,
             behaviour: options.behaviour,
             limiter: Limiter::default(),

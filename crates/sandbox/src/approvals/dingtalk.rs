@@ -1,0 +1,103 @@
+//! DingTalk's API: a refusal has a status of its own and a code in words.
+
+use serde_json::{Value, json};
+
+use super::tenant::{Call, Tenant, text};
+
+pub(super) fn answer(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
+    if call.line() == ("POST", "v1.0/oauth2/accessToken") {
+        return token(tenant, call);
+    }
+    let reads = call.line() == ("GET", "v1.0/workflow/processInstances");
+    tenant.calls.reads += u32::from(reads);
+    if !tenant
+        .apps
+        .accept(call.header("x-acs-dingtalk-access-token"))
+    {
+        return refused(400, "InvalidAuthentication");
+    }
+    if let Some(code) = &tenant.failing {
+        return refused(500, code);
+    }
+    match call.line() {
+        ("GET", "v1.0/workflow/processInstances") => instance(tenant, call),
+        ("POST", "v1.0/workflow/processes/instanceIds/query") => list(tenant, call),
+        ("POST", "v1.0/workflow/processInstances/comments") => comment(tenant, call),
+        _ => refused(404, "InvalidAction.NotFound"),
+    }
+}
+
+fn refused(status: u16, code: &str) -> (u16, Value) {
+    let answer = json!({"code": code, "message": "refused by the stand-in", "requestid": "0"});
+    (status, answer)
+}
+
+fn token(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
+    tenant.calls.tokens += 1;
+    if tenant.gives_no_token {
+        return refused(503, "ServiceUnavailable");
+    }
+    match tenant
+        .apps
+        .token(call.said("appKey"), call.said("appSecret"))
+    {
+        Some(token) => (200, json!({"accessToken": token, "expireIn": 7_200})),
+        None => refused(400, "invalidClientIdOrSecret"),
+    }
+}
+
+/// The real answer names neither the instance nor its process.
+fn instance(tenant: &Tenant, call: &Call<'_>) -> (u16, Value) {
+    match tenant.instances.get(call.asked("processInstanceId")) {
+        Some(instance) => {
+            let mut shown = instance.clone();
+            if let Some(fields) = shown.as_object_mut() {
+                fields.remove("processInstanceId");
+                fields.remove("processCode");
+            }
+            (200, json!({"success": true, "result": shown}))
+        }
+        None => refused(400, "processInstanceId.invalid"),
+    }
+}
+
+/// By the time of creation, in milliseconds; the instances here have it as a text with minutes.
+fn list(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
+    let at = |milliseconds: i64| jiff::Timestamp::from_millisecond(milliseconds).ok();
+    let (begins, ends) = (at(call.number("startTime")), at(call.number("endTime")));
+    let size = call.count("maxResults").clamp(1, 20);
+    let (ids, next) = tenant.page(call.count("nextToken"), size, |instance| {
+        // "2026-11-02T08:00Z"
+        let created = text(instance.get("createTime")).trim_end_matches('Z');
+        let created = format!("{created}:00Z").parse::<jiff::Timestamp>().ok();
+        text(instance.get("processCode")) == call.said("processCode")
+            && created >= begins
+            && (ends.is_none() || created <= ends)
+    });
+    let result = match next {
+        Some(next) => json!({ "list": ids, "nextToken": next }),
+        None => json!({ "list": ids }),
+    };
+    (200, json!({"success": true, "result": result}))
+}
+
+fn comment(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
+    let (written, user) = (call.said("text").to_owned(), call.said("commentUserId"));
+    if written.is_empty() || user.is_empty() {
+        return refused(400, "paramError");
+    }
+    let id = call.said("processInstanceId");
+    let Some(instance) = tenant.instances.get_mut(id) else {
+        return refused(400, "processInstanceId.invalid");
+    };
+    if let Some(Value::Array(records)) = instance.get_mut("operationRecords") {
+        records.push(
+            json!({"userId": user, "type": "ADD_REMARK", "result": "NONE",
+            "remark": written, "date": "2026-11-02T09:00Z"}),
+        );
+    }
+    match tenant.note(&written) {
+        true => (200, json!({"success": true, "result": true})),
+        false => refused(500, "ServiceUnavailable"),
+    }
+}

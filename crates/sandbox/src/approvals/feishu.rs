@@ -1,0 +1,105 @@
+//! Feishu's API: every answer has status 200 and a `code`.
+
+use serde_json::{Value, json};
+
+use super::tenant::{Call, Tenant, number, text};
+
+const INSTANCES: &str = "open-apis/approval/v4/instances";
+
+pub(super) fn answer(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
+    let answered = match call.line() {
+        ("POST", "open-apis/auth/v3/tenant_access_token/internal") => token(tenant, call),
+        _ => with_token(tenant, call),
+    };
+    (200, answered)
+}
+
+fn refused(code: i64, msg: &str) -> Value {
+    json!({ "code": code, "msg": msg })
+}
+
+fn token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
+    tenant.calls.tokens += 1;
+    if tenant.gives_no_token {
+        return refused(10_012, "try again");
+    }
+    match tenant
+        .apps
+        .token(call.said("app_id"), call.said("app_secret"))
+    {
+        Some(token) => {
+            json!({"code": 0, "msg": "ok", "tenant_access_token": token, "expire": 7_200})
+        }
+        None => refused(10_014, "app secret invalid"),
+    }
+}
+
+fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
+    let (method, path) = call.line();
+    let below = path
+        .strip_prefix(INSTANCES)
+        .map(|rest| rest.trim_start_matches('/'));
+    if method == "GET" && below.is_some_and(|code| !code.is_empty()) {
+        tenant.calls.reads += 1;
+    }
+    let bearer = call.header("authorization").strip_prefix("Bearer ");
+    if !bearer.is_some_and(|token| tenant.apps.accept(token)) {
+        return refused(99_991_663, "Invalid access token for authorization.");
+    }
+    if let Some(code) = &tenant.failing {
+        return refused(code.parse().unwrap_or(1_395_001), "as the test says");
+    }
+    match (method, below) {
+        ("GET", Some("")) => list(tenant, call),
+        ("GET", Some(code)) => match tenant.instances.get(code) {
+            Some(instance) => json!({"code": 0, "msg": "success", "data": instance}),
+            None => refused(1_390_003, "instance code not found"),
+        },
+        ("POST", Some(rest)) => match rest.strip_suffix("/comments") {
+            Some(code) => comment(tenant, call, code),
+            None => refused(404, "no such method"),
+        },
+        _ => refused(404, "no such method"),
+    }
+}
+
+/// By the time of creation, in milliseconds.
+fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
+    let (definition, begins, ends) = (
+        call.asked("approval_code"),
+        call.number("start_time"),
+        call.number("end_time"),
+    );
+    let size = call.count("page_size").clamp(1, 100);
+    let (codes, next) = tenant.page(call.count("page_token"), size, |instance| {
+        let at = instance.get("start_time").and_then(number);
+        text(instance.get("approval_code")) == definition
+            && at.is_some_and(|at| (begins..=ends).contains(&at))
+    });
+    let page_token = next.map_or(String::new(), |next| next.to_string());
+    json!({"code": 0, "msg": "success", "data": {
+        "instance_code_list": codes, "has_more": next.is_some(), "page_token": page_token}})
+}
+
+/// The comment is JSON in a text, in the name of a user.
+fn comment(tenant: &mut Tenant, call: &Call<'_>, code: &str) -> Value {
+    let content: Value = serde_json::from_str(call.said("content")).unwrap_or_default();
+    let written = text(content.get("text")).to_owned();
+    let user = call.asked("user_id");
+    let kind = call.asked("user_id_type");
+    if written.is_empty() || user.is_empty() || !matches!(kind, "user_id" | "open_id" | "union_id")
+    {
+        return refused(1_390_001, "param is invalid");
+    }
+    let Some(instance) = tenant.instances.get_mut(code) else {
+        return refused(1_390_003, "instance code not found");
+    };
+    let id = tenant.notes.len().to_string();
+    if let Some(Value::Array(list)) = instance.get_mut("comment_list") {
+        list.push(json!({"id": id, "user_id": user, "comment": written, "create_time": "0"}));
+    }
+    match tenant.note(&written) {
+        true => json!({"code": 0, "msg": "success", "data": {"comment_id": id}}),
+        false => refused(1_395_001, "the answer was lost"),
+    }
+}

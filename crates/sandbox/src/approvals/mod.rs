@@ -1,0 +1,88 @@
+//! Stand-ins for the APIs of approval systems, as far as a program needs them that reads approvals: the
+//! token of an app, instances, their list, and what is written back. In: requests below `/feishu`,
+//! `/dingtalk` and `/wecom`. Out: answers in each system's own form. Source: the systems' documents
+//! (open.feishu.cn, open.dingtalk.com, developer.work.weixin.qq.com).
+
+mod app;
+mod dingtalk;
+mod feishu;
+mod system;
+mod tenant;
+mod wecom;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::request::Request;
+use tenant::Call;
+
+pub use system::ApprovalSystem;
+pub use tenant::{ApprovalCalls, Tenant};
+
+/// One company at each system.
+#[derive(Debug, Default)]
+pub struct Approvals {
+    feishu: Tenant,
+    dingtalk: Tenant,
+    wecom: Tenant,
+}
+
+impl Approvals {
+    /// The company at this system.
+    pub fn at(&mut self, system: ApprovalSystem) -> &mut Tenant {
+        match system {
+            ApprovalSystem::Feishu => &mut self.feishu,
+            ApprovalSystem::Dingtalk => &mut self.dingtalk,
+            ApprovalSystem::Wecom => &mut self.wecom,
+        }
+    }
+
+    /// Adds an instance, or replaces the one with its id. Returns its id; `None` without one.
+    pub fn put(&mut self, system: ApprovalSystem, instance: Value) -> Option<String> {
+        let id = instance.get(system.id_field())?.as_str()?.to_owned();
+        self.at(system).instances.insert(id.clone(), instance);
+        Some(id)
+    }
+
+    /// How long the next call to this system takes.
+    pub(super) fn pause(&mut self, system: ApprovalSystem) -> Duration {
+        self.at(system).pause
+    }
+
+    /// Answers a call to `path` below the system's name: a status and a JSON value.
+    pub(super) fn answer(
+        &mut self,
+        system: ApprovalSystem,
+        path: &str,
+        request: &Request,
+    ) -> (u16, Value) {
+        let call = Call::read(path, request);
+        let tenant = self.at(system);
+        match system {
+            ApprovalSystem::Feishu => feishu::answer(tenant, &call),
+            ApprovalSystem::Dingtalk => dingtalk::answer(tenant, &call),
+            ApprovalSystem::Wecom => wecom::answer(tenant, &call),
+        }
+    }
+
+    /// What the debug request shows.
+    pub(super) fn shown(&mut self) -> Value {
+        let shown = ApprovalSystem::ALL.map(|system| {
+            let tenant = self.at(system);
+            let ids: Vec<&String> = tenant.instances.keys().collect();
+            let shown = json!({ "instances": ids, "notes": tenant.notes });
+            (system.as_str().to_owned(), shown)
+        });
+        Value::Object(shown.into_iter().collect())
+    }
+}
+
+/// The system that a path belongs to, and the path below its name.
+pub(super) fn addressed(path: &str) -> Option<(ApprovalSystem, &str)> {
+    let (name, below) = path.strip_prefix('/')?.split_once('/')?;
+    Some((ApprovalSystem::find(name)?, below))
+}
+
+#[cfg(test)]
+mod tests;

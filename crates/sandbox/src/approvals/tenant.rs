@@ -1,0 +1,133 @@
+//! One company at an approval system: its instances, what was written back, and how its API behaves.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::super::query;
+use super::super::request::Request;
+use super::app::Apps;
+
+/// The calls that were answered, by kind. Each counts also when it was refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ApprovalCalls {
+    /// For a token.
+    pub tokens: u32,
+    /// For an instance.
+    pub reads: u32,
+    /// For a list of instances.
+    pub lists: u32,
+}
+
+/// One company.
+#[derive(Debug, Default)]
+pub struct Tenant {
+    /// Its instances by their ids, as the API shows them.
+    pub instances: BTreeMap<String, Value>,
+    /// The comments and messages that were written back, oldest first.
+    pub notes: Vec<String>,
+    /// The calls so far.
+    pub calls: ApprovalCalls,
+    /// While set, every call with a token is refused with this code.
+    pub failing: Option<String>,
+    /// Whether calls for a token are refused.
+    pub gives_no_token: bool,
+    /// Whether the next note is kept although its answer is an error.
+    pub loses_answer: bool,
+    /// How long each call takes.
+    pub pause: Duration,
+    pub(super) apps: Apps,
+}
+
+impl Tenant {
+    /// Makes every token invalid that was given so far.
+    pub fn expire_tokens(&mut self) {
+        self.apps.expire();
+    }
+
+    /// Keeps a note. Returns whether its answer arrives.
+    pub(super) fn note(&mut self, text: &str) -> bool {
+        self.notes.push(text.to_owned());
+        !std::mem::take(&mut self.loses_answer)
+    }
+
+    /// The ids of the instances that fit, from the `from`-th on, `size` at most; and where the next page
+    /// begins, if there is one.
+    pub(super) fn page(
+        &mut self,
+        from: usize,
+        size: usize,
+        fits: impl Fn(&Value) -> bool,
+    ) -> (Vec<String>, Option<usize>) {
+        self.calls.lists += 1;
+        let fitting = self.instances.iter().filter(|(_, value)| fits(value));
+        let mut ids: Vec<String> = fitting.map(|(id, _)| id.clone()).skip(from).collect();
+        let next = (ids.len() > size).then_some(from + size);
+        ids.truncate(size);
+        (ids, next)
+    }
+}
+
+/// A request, with the parts that these APIs use.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    request: &'a Request,
+    path: &'a str,
+    pub(super) query: Map<String, Value>,
+    pub(super) body: Value,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn read(path: &'a str, request: &'a Request) -> Self {
+        Self {
+            request,
+            path,
+            query: query::decode(&request.query).unwrap_or_default(),
+            body: serde_json::from_slice(&request.body).unwrap_or_default(),
+        }
+    }
+
+    /// Method and path, to match on.
+    pub(super) fn line(&self) -> (&str, &str) {
+        (&self.request.method, self.path)
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.request.header(name).unwrap_or_default()
+    }
+
+    /// A field of the query, empty when it is absent.
+    pub(super) fn asked(&self, name: &str) -> &str {
+        text(self.query.get(name))
+    }
+
+    /// A text of the body, empty when it is absent.
+    pub(super) fn said(&self, name: &str) -> &str {
+        text(self.body.get(name))
+    }
+
+    /// A number of the body, or as text in the query; 0 when it is absent.
+    pub(super) fn number(&self, name: &str) -> i64 {
+        let value = self.body.get(name).or_else(|| self.query.get(name));
+        value.and_then(number).unwrap_or_default()
+    }
+
+    /// The same where it says how many or where to go on.
+    pub(super) fn count(&self, name: &str) -> usize {
+        usize::try_from(self.number(name)).unwrap_or_default()
+    }
+}
+
+/// A text, empty when it is absent.
+pub(super) fn text(value: Option<&Value>) -> &str {
+    value.and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A number, also as a text.
+pub(super) fn number(value: &Value) -> Option<i64> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_i64(),
+    }
+}
