@@ -98,7 +98,11 @@ impl App {
         }
         for target in self.prepared.targets() {
             let name = &target.config.subscription.name;
-            findings.push(match target.answers(CHECK_TIME).await {
+            // Without an address the app of a source's `fetch` sends.
+            let Some(address) = &target.config.address else {
+                continue;
+            };
+            findings.push(match target.answers(address, CHECK_TIME).await {
                 Ok(status) => {
                     Finding::good(Check::Notify, format!("{name}: answers HTTP {status}"))
                 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use crate::cloud::client::{self, Incoming, Outgoing, Url};
-use crate::domain::visible;
-use crate::inbound::{Callback, SchemeName, SchemeSpec, sign};
+use crate::cloud::client::{self, Outgoing, Url};
+use crate::domain::{SourceName, visible};
+use crate::inbound::{ApiCall, Callback, Rejection, SchemeName, SchemeSpec, sign};
 use crate::journal::{Owed, StreamState};
 use crate::notify::{
     Auth, Extras, Message, PathError, Refused, marker, notification_event, retry_after, webhook_id,
@@ -72,6 +72,8 @@ pub(super) struct Attempt<'a> {
 struct Notification<'a> {
     target: &'a Target,
     attempt: Attempt<'a>,
+    /// The source of the request.
+    source: Option<&'a SourceName>,
     id: String,
 }
 
@@ -88,6 +90,10 @@ impl App {
         let notification = Notification {
             target,
             attempt,
+            source: match state {
+                StreamState::Request(state) => Some(&state.identity().source),
+                StreamState::Incident(_) => None,
+            },
             id: webhook_id(state.stream(), notice),
         };
         let event = notification_event(state, attempt.owed, notification.extras());
@@ -128,7 +134,7 @@ impl App {
                 .exchange(notification, message, "GET", &find.path, None)
                 .await?;
             let none = || Failure::passing("the target does not know the ticket");
-            found = Some(find.id(&answer.body).ok_or_else(none)?);
+            found = Some(find.id(&answer).ok_or_else(none)?);
         }
         let path = |path: &str| match &found {
             Some(id) => path.replace("{found}", id),
@@ -140,7 +146,7 @@ impl App {
             let path = path(&look.path);
             let answer = self.exchange(notification, message, method, &path, look.body.as_ref());
             match answer.await {
-                Ok(seen) if holds(&seen.body, &marker(&notification.id)) => return Ok(()),
+                Ok(seen) if holds(&seen, &marker(&notification.id)) => return Ok(()),
                 // Credentials that may write but not read: send twice rather than never.
                 Err(failure) if !failure.refused => return Err(failure),
                 Ok(_) | Err(_) => {}
@@ -152,7 +158,7 @@ impl App {
             .map(drop)
     }
 
-    /// Sends one request to the target. An answer without success is a failure.
+    /// Sends one request to the target. Returns the body of the answer; one without success is a failure.
     async fn exchange(
         &self,
         notification: &Notification<'_>,
@@ -160,15 +166,18 @@ impl App {
         method: &'static str,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Incoming, Failure> {
+    ) -> Result<Vec<u8>, Failure> {
         let config = &notification.target.config;
+        if config.auth.is_app() {
+            return self.exchange_as_app(notification, method, path, body).await;
+        }
         let (path, body) = match body.map(|body| config.auth.addressed(path, body, self.now())) {
             Some((path, body)) => (path, body.to_string().into_bytes()),
             None => (path.to_owned(), Vec::new()),
         };
         let url = match message.to_response_url {
             true => notification.response_url(),
-            false => config.address.join(&path).ok(),
+            false => config.address.as_ref().and_then(|at| at.join(&path).ok()),
         };
         let url = url.ok_or_else(|| Failure::passing(PathError.to_string()))?;
         let headers = self.headers(notification, message, method, &url, &body)?;
@@ -183,7 +192,7 @@ impl App {
         let answer = answer.map_err(|failure| notification.failed(&failure.to_string()))?;
         let refusal = config.preset.refusal(&answer.body);
         match (answer.status, refusal) {
-            (200..300, None) => Ok(answer),
+            (200..300, None) => Ok(answer.body),
             (200..300, Some(Refused { why, is_final })) => Err(Failure {
                 is_final,
                 ..notification.failed(&format!("refused: {why}"))
@@ -200,6 +209,35 @@ impl App {
                     ..notification.failed(&format!("HTTP {status}{shown}{text}"))
                 })
             }
+        }
+    }
+
+    /// The same by the app of the source's `fetch`, which has the host, too.
+    async fn exchange_as_app(
+        &self,
+        notification: &Notification<'_>,
+        method: &'static str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Vec<u8>, Failure> {
+        let source = notification.source;
+        let intake = source.and_then(|source| Some((source, self.prepared.intake(source)?)));
+        let fetch = intake.and_then(|(source, intake)| Some((source, intake.fetch.as_ref()?)));
+        let (source, fetch) =
+            fetch.ok_or_else(|| Failure::passing("its source has no `fetch` now"))?;
+        let call = ApiCall {
+            method,
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: body.cloned(),
+        };
+        let at = (self.now(), notification.attempt.deadline);
+        match self.instances.as_app(source, fetch, &call, at).await {
+            Ok(answer) => Ok(answer.to_string().into_bytes()),
+            Err(unfetched) => Err(Failure {
+                is_final: unfetched.kind == Rejection::Gone,
+                ..notification.failed(&unfetched.to_string())
+            }),
         }
     }
 
@@ -226,7 +264,7 @@ impl App {
         match &config.auth {
             // The address itself is the secret.
             _ if message.to_response_url => {}
-            Auth::Bot(_) => {}
+            Auth::Bot(_) | Auth::App => {}
             Auth::Signed(secret) => {
                 let scheme = SchemeSpec::preset(SchemeName::StandardWebhooks);
                 let signed = sign(&scheme, secret, body, &notification.id, self.now());
@@ -278,7 +316,8 @@ impl Notification<'_> {
         let slack = url.scheme() == "https"
             && url.host_str() == Some("hooks.slack.com")
             && url.port().is_none();
-        (slack || self.target.config.address.same_origin(&url)).then_some(url)
+        let own = self.target.config.address.as_ref();
+        (slack || own.is_some_and(|own| own.same_origin(&url))).then_some(url)
     }
 
     /// A failure for human readers: short, without invisible characters and secrets.

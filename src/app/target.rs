@@ -7,7 +7,7 @@ use crate::cloud::client::{self, Client, Outgoing};
 use crate::config::NotifyConfig;
 use crate::domain::{Problem, Problems};
 use crate::inbound::{SchemeName, SchemeSpec, Verifier};
-use crate::notify::{Auth, Template};
+use crate::notify::{Address, Auth, Template};
 
 /// A notification target, ready to use.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ impl Target {
     }
 
     /// Sends a HEAD request to the target's address. Returns the status of any answer.
-    pub(super) async fn answers(&self, longest: Duration) -> Result<u16, String> {
-        let url = self.config.address.join("");
+    pub(super) async fn answers(&self, at: &Address, longest: Duration) -> Result<u16, String> {
+        let url = at.join("");
         let url = url.map_err(|error| error.to_string())?;
         let asked = client::send(
             &self.client,

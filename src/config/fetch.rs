@@ -8,16 +8,13 @@ use super::raw::{RawFetch, RawSource};
 use super::reader::Reader;
 use super::valid::FetchConfig;
 
+/// Overrides the addresses of the approval systems: each lies below this one, by its preset's name.
+const ENDPOINT_VAR: &str = "SHAREHOOK_FETCH_ENDPOINT";
+
 impl Reader<'_> {
     pub(super) fn fetch(&mut self, source: &RawSource) -> Option<FetchConfig> {
         let Some(raw) = source.fetch.as_ref() else {
-            if let Some(map) = source.map.as_ref().filter(|map| map.get_ref() == "feishu") {
-                self.problem(
-                    map,
-                    "map feishu reads the instance of an event, and the source has no `fetch`",
-                    "add fetch; docs/senders/feishu.md shows it",
-                );
-            }
+            self.map_without_fetch(source);
             return None;
         };
         let before = self.problems.len();
@@ -79,10 +76,30 @@ impl Reader<'_> {
         })
     }
 
+    /// The maps that read an instance need one.
+    fn map_without_fetch(&mut self, source: &RawSource) {
+        let Some(map) = source.map.as_ref() else {
+            return;
+        };
+        let name = map.get_ref();
+        if ["feishu", "dingtalk", "wecom"].contains(&name.as_str()) {
+            let problem =
+                format!("map {name} reads the instance of an event, and the source has no `fetch`");
+            let remedy = format!("add fetch; docs/senders/{name}.md shows it");
+            self.problem(map, problem, remedy);
+        }
+    }
+
     fn fetch_address(&mut self, written: &RawFetch) -> Option<Address> {
         let url = written.url.as_ref();
-        let text = url.map_or(written.preset.get_ref().system().url, |url| url.get_ref());
-        match Address::read(text) {
+        let preset = written.preset.get_ref();
+        let endpoint = self.vars.get(ENDPOINT_VAR).filter(|v| !v.is_empty());
+        let text = match (endpoint, url) {
+            (Some(endpoint), _) => format!("{endpoint}/{}", preset.as_str()),
+            (None, Some(url)) => url.get_ref().clone(),
+            (None, None) => preset.system().url.to_owned(),
+        };
+        match Address::read(&text) {
             Ok(address) => Some(address),
             Err(problem) => {
                 let place = url.unwrap_or(&written.app_id);

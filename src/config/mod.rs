@@ -7,6 +7,7 @@ mod fetch;
 mod http;
 mod lenient;
 mod notify;
+mod notify_auth;
 mod raw;
 mod raw_check;
 mod raw_notify;

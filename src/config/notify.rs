@@ -1,15 +1,14 @@
-//! `[[notify]]`: names, addresses, secrets, templates. In: the raw tables. Out: valid targets, and
+//! `[[notify]]`: names, addresses, templates. In: the raw tables. Out: valid targets, and
 //! the mistakes in the others.
 
 use std::collections::BTreeSet;
 
-use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 
 use crate::domain::{NoticeKind, NotifyName, Problem, SourceName, Subscription};
-use crate::notify::{Address, Auth, AuthNeed, AwsKey, Bot, BotKind, Preset};
+use crate::notify::{Address, AuthNeed, Preset, UserNeed};
 
-use super::raw_notify::{RawAuth, RawNotify};
+use super::raw_notify::RawNotify;
 use super::reader::Reader;
 use super::valid::{NotifyConfig, SourceConfig};
 
@@ -34,7 +33,9 @@ impl Reader<'_> {
             let contact = self.contact(written);
             let transitions = self.transitions(written);
             let user = self.user(written);
-            if let (Some(name), Some(address), Some(auth)) = (name, address, auth) {
+            if let (Some(name), Some(auth)) = (name, auth)
+                && (address.is_some() || auth.is_app())
+            {
                 all.push(NotifyConfig {
                     subscription: Subscription {
                         name,
@@ -108,12 +109,40 @@ impl Reader<'_> {
         on
     }
 
+    /// The sources that it names. A message of an app needs a source whose `fetch` has one, so there the
+    /// default is every such source.
     fn sources_of(&mut self, raw: &RawNotify, sources: &[SourceConfig]) -> Vec<SourceName> {
+        let preset = *raw.preset.get_ref();
+        let by_app = preset.auth_need() == AuthNeed::App;
+        let fits = |source: &SourceConfig| {
+            let fetch = source.fetch.as_ref();
+            let sends = fetch.is_some_and(|fetch| preset.is_sent_by(fetch.preset.as_str()));
+            // Of a source with a mistake it is not known.
+            !by_app || sends || !source.sound
+        };
         let mut named = Vec::new();
+        if by_app && raw.sources.is_empty() {
+            let fitting = sources.iter().filter(|source| fits(source));
+            named.extend(fitting.map(|source| source.name.clone()));
+            if named.is_empty() {
+                let problem =
+                    format!("no [[source]] has a `fetch` whose app could send for {preset}");
+                let remedy = format!("add fetch to the source; docs/senders/{preset}.md shows it");
+                self.problem(&raw.preset, problem, remedy);
+            }
+        }
         for written in &raw.sources {
             let known = |source: &&SourceConfig| source.name.as_str() == written.get_ref();
             match sources.iter().find(known) {
-                Some(source) => named.push(source.name.clone()),
+                Some(source) if fits(source) => named.push(source.name.clone()),
+                Some(source) => self.problem(
+                    written,
+                    format!(
+                        "sources: {} has no `fetch` whose app could send for {preset}",
+                        source.name
+                    ),
+                    "name a source of that system, or remove `sources`",
+                ),
                 None => self.problem(
                     written,
                     format!(
@@ -129,6 +158,22 @@ impl Reader<'_> {
 
     fn address(&mut self, raw: &RawNotify) -> Option<Address> {
         let written = raw.url.as_ref();
+        let preset = *raw.preset.get_ref();
+        if preset.auth_need() == AuthNeed::App {
+            let useless = [
+                ("url", &raw.url),
+                ("ca_file", &raw.ca_file),
+                ("proxy", &raw.proxy),
+                ("secret", &raw.secret),
+            ];
+            for (field, written) in useless {
+                let Some(written) = written else { continue };
+                let problem = format!("{field} has no effect with preset = \"{preset}\"");
+                let remedy = "remove it: the source's `fetch` says where and how";
+                self.problem(written, problem, remedy);
+            }
+            return None;
+        }
         let text = written.map(|url| url.get_ref().as_str());
         let Some(text) = text.or(raw.preset.get_ref().url()) else {
             let problem = format!("notify {:?}: url is missing", raw.name.get_ref());
@@ -142,139 +187,6 @@ impl Reader<'_> {
                 let place = written.unwrap_or(&raw.name);
                 let text = format!("url: {}", problem.problem);
                 self.problem(place, text, problem.remedy);
-                None
-            }
-        }
-    }
-
-    /// How the program proves itself, as far as the preset needs it.
-    fn auth(&mut self, entry: &Spanned<RawNotify>) -> Option<Auth> {
-        let raw = entry.get_ref();
-        let preset = *raw.preset.get_ref();
-        let whose = format!("notify {:?}", raw.name.get_ref());
-        let needs = preset.auth_need();
-        let takes_secret = matches!(needs, AuthNeed::Secret | AuthNeed::Bot(_));
-        if let (Some(secret), false) = (&raw.secret, takes_secret) {
-            let problem = format!("secret has no effect with preset = \"{preset}\"");
-            self.problem(secret, problem, "remove it, or write auth");
-        }
-        match (needs, &raw.secret, &raw.auth) {
-            (AuthNeed::Secret, Some(secret), None) => {
-                let secret = self.secret_text(&whose, secret)?;
-                Some(Auth::Signed(secret))
-            }
-            (AuthNeed::Bot(kind), Some(secret), None) => self.bot(&whose, kind, secret),
-            (AuthNeed::Secret | AuthNeed::Bot(_), _, Some(auth)) => {
-                let problem = format!("auth has no effect with preset = \"{preset}\"");
-                self.problem(auth, problem, "write secret instead");
-                None
-            }
-            (AuthNeed::Bot(_), None, None) => {
-                let remedy =
-                    "write secret = \"env:NAME\"; docs/notifications.md shows what it holds";
-                self.problem(&raw.preset, format!("{whose}: secret is missing"), remedy);
-                None
-            }
-            (AuthNeed::Secret, None, None) => {
-                let remedy = "write secret = \"env:NAME\", a whsec_ key that the receiver has too";
-                self.problem(&raw.preset, format!("{whose}: secret is missing"), remedy);
-                None
-            }
-            (AuthNeed::Aws, _, Some(auth)) => {
-                let problem = format!("auth has no effect with preset = \"{preset}\"");
-                self.problem(auth, problem, "remove it: the function's role signs");
-                None
-            }
-            (AuthNeed::Aws, _, None) => self.aws(&whose, raw),
-            (AuthNeed::Header, _, Some(auth)) => self.written_auth(&whose, preset, auth),
-            (AuthNeed::Header, _, None) => {
-                let remedy = "write auth = { bearer = \"env:NAME\" }, { basic = … } or { header = …, value = … }";
-                self.problem(&raw.preset, format!("{whose}: auth is missing"), remedy);
-                None
-            }
-        }
-    }
-
-    fn bot(&mut self, whose: &str, kind: BotKind, written: &Spanned<String>) -> Option<Auth> {
-        let text = self.secret_text(whose, written)?;
-        let mut text = text.expose_secret();
-        let stand_in = self.secrets.stand_in();
-        if stand_in.is_some_and(|stand_in| stand_in.expose_secret() == text) {
-            text = "the-key-of-no-bot";
-        }
-        match Bot::read(kind, text) {
-            Ok(bot) => Some(Auth::Bot(bot)),
-            Err((problem, remedy)) => {
-                self.problem(written, format!("{whose}: secret {problem}"), remedy);
-                None
-            }
-        }
-    }
-
-    /// The credentials that AWS gives the process; the region is the address's.
-    fn aws(&mut self, whose: &str, raw: &RawNotify) -> Option<Auth> {
-        let var = |name: &str| self.vars.get(name).filter(|v| !v.is_empty()).cloned();
-        let host = raw.url.as_ref();
-        let host = host.and_then(|url| url.get_ref().strip_prefix("https://states."));
-        let of_host = host
-            .and_then(|rest| rest.split('.').next())
-            .map(str::to_owned);
-        let key = (var("AWS_ACCESS_KEY_ID"), var("AWS_SECRET_ACCESS_KEY"));
-        if let ((Some(id), Some(secret)), Some(region)) = (key, of_host.or(var("AWS_REGION"))) {
-            let secret = SecretString::from(secret);
-            let token = var("AWS_SESSION_TOKEN").map(SecretString::from);
-            return Some(Auth::Aws(AwsKey {
-                id,
-                secret,
-                token,
-                region,
-            }));
-        }
-        let problem = format!("{whose}: no AWS credentials or no region");
-        let remedy = "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, as Lambda does";
-        self.problem(&raw.preset, problem, remedy);
-        None
-    }
-
-    fn written_auth(
-        &mut self,
-        whose: &str,
-        preset: Preset,
-        written: &Spanned<RawAuth>,
-    ) -> Option<Auth> {
-        let RawAuth {
-            basic,
-            bearer,
-            header,
-            value,
-        } = written.get_ref();
-        match (basic, bearer, header, value) {
-            (Some(login), None, None, None) => {
-                let login: SecretString = self.secret_text(whose, login)?;
-                Some(Auth::Basic(login))
-            }
-            (None, Some(token), None, None) => {
-                let prefix = preset.bearer_prefix();
-                let token = self.secret_text(whose, token)?;
-                Some(Auth::Bearer(prefix, token))
-            }
-            (None, None, Some(header), Some(value)) => {
-                let name = header.get_ref().to_ascii_lowercase();
-                let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-                if name.is_empty() || name.len() > 64 || !name.bytes().all(good) {
-                    let remedy = "write the name of a header, such as X-Token";
-                    self.problem(header, "auth.header is not a header's name", remedy);
-                }
-                let value = self.secret_text(whose, value)?;
-                Some(Auth::Header(name, value))
-            }
-            _ => {
-                let remedy = "write basic, or bearer, or header with value";
-                self.problem(
-                    written,
-                    format!("{whose}: auth is not one of its forms"),
-                    remedy,
-                );
                 None
             }
         }
@@ -319,24 +231,41 @@ impl Reader<'_> {
         all
     }
 
-    /// The user in whose name PagerDuty takes notes.
+    /// The user in whose name notes are written.
     fn user(&mut self, raw: &RawNotify) -> Option<String> {
-        let needed = *raw.preset.get_ref() == Preset::Pagerduty;
+        let preset = *raw.preset.get_ref();
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@');
+        let is_good = |text: &str| match preset.user() {
+            UserNeed::Nothing => false,
+            UserNeed::Address => text.contains('@'),
+            UserNeed::Person => (1..=64).contains(&text.len()) && text.bytes().all(plain),
+            UserNeed::App => text.parse::<u32>().is_ok(),
+        };
+        let remedy = match preset.user() {
+            UserNeed::Nothing => "remove it, or use the preset of a system that needs one",
+            UserNeed::Address => {
+                "write user = \"bot@example.com\", a user of the PagerDuty account"
+            }
+            UserNeed::Person => "write the id of the person in whose name comments are written",
+            UserNeed::App => "write user = \"1000002\", the AgentId of the source's app",
+        };
         match &raw.user {
-            Some(user) if !needed => {
-                let remedy = "remove it, or use preset = \"pagerduty\"";
+            Some(user) if preset.user() == UserNeed::Nothing => {
                 self.problem(user, "user has no effect with this preset", remedy);
             }
-            Some(user) if !user.get_ref().contains('@') => {
+            Some(user) if !is_good(user.get_ref()) => {
                 self.problem(
                     user,
-                    "user is not an address",
-                    "write it as in \"bot@example.com\"",
+                    "user is not of the form that this preset needs",
+                    remedy,
                 );
             }
-            None if needed => {
-                let remedy = "write user = \"bot@example.com\", a user of the PagerDuty account";
-                self.problem(&raw.preset, "pagerduty takes notes of a user only", remedy);
+            None if preset.user() != UserNeed::Nothing => {
+                self.problem(
+                    &raw.preset,
+                    format!("user is missing, which {preset} needs"),
+                    remedy,
+                );
             }
             _ => {}
         }

@@ -29,7 +29,8 @@ pub(super) struct RawNotify {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub(super) sources: Vec<Spanned<String>>,
-    /// The system's address; plain http on loopback only. No ticket can change it. A bot's is known.
+    /// The system's address; plain http on loopback only. No ticket can change it. A bot's is
+    /// known, and `fetch` has that of the source's own app.
     #[cfg_attr(
         test,
         schemars(with = "Option<String>", regex(pattern = "^https?://[^?#]+$"))
@@ -54,7 +55,8 @@ pub(super) struct RawNotify {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "BTreeMap<String, String>"))]
     pub(super) transitions: BTreeMap<String, Spanned<String>>,
-    /// For pagerduty: the address of the user in whose name notes are written.
+    /// In whose name notes are written: for pagerduty a user's address, for feishu and dingtalk a person's
+    /// id, for wecom the app's AgentId.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
     pub(super) user: Option<Spanned<String>>,
     /// A PEM file of certificates that the program trusts there too, relative to this file.

@@ -224,8 +224,8 @@ pub struct NotifyConfig {
     pub subscription: Subscription,
     /// Which system it is.
     pub preset: Preset,
-    /// Where it is.
-    pub address: Address,
+    /// Where it is; `None`: where the `fetch` of the source says.
+    pub address: Option<Address>,
     /// How the program authenticates there.
     pub auth: Auth,
     /// A template of the operator's, as path and text; `None`: the one that ships.
@@ -236,7 +236,7 @@ pub struct NotifyConfig {
     pub contact: Option<String>,
     /// The ids of transitions, for Jira.
     pub transitions: Vec<(NoticeKind, String)>,
-    /// The program's user at the target, for PagerDuty.
+    /// The program's user at the target, where it has one.
     pub user: Option<String>,
     /// PEM of certificates beside the public roots.
     pub ca: Vec<u8>,

@@ -83,8 +83,13 @@ impl Headers {
         value
     }
 
+    /// All fields of the query.
+    pub fn query_fields(&self) -> &[(String, String)] {
+        &self.query
+    }
+
     /// The names, in lower case.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(String::as_str)
     }
 

@@ -13,7 +13,7 @@ use crate::domain::{Problem, Problems, ServedRegions, ShareRequest, Timestamp};
 use crate::mapping::Program;
 
 /// The maps that ship, by name.
-const BUILTIN: [(&str, &str); 14] = [
+const BUILTIN: [(&str, &str); 16] = [
     ("native", include_str!("../../maps/native.jq")),
     ("jira", include_str!("../../maps/jira.jq")),
     ("github", include_str!("../../maps/github.jq")),
@@ -27,6 +27,8 @@ const BUILTIN: [(&str, &str); 14] = [
     ("opsgenie", include_str!("../../maps/opsgenie.jq")),
     ("stepfunctions", include_str!("../../maps/stepfunctions.jq")),
     ("feishu", include_str!("../../maps/feishu.jq")),
+    ("dingtalk", include_str!("../../maps/dingtalk.jq")),
+    ("wecom", include_str!("../../maps/wecom.jq")),
     ("eventbridge", include_str!("../../maps/eventbridge.jq")),
 ];
 

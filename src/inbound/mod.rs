@@ -43,7 +43,7 @@ pub use replies::{Replies, ReplyBody, ReplyRules};
 pub use scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};
 pub use scheme_kind::{SchemeKind, SchemeName};
 pub use secret::SecretRules;
-pub use sign::{seal, sign};
+pub use sign::{renewed, seal, sign};
 pub use sns::{Certificate, Issuers, Subscription};
 pub use spec::SchemeSpec;
 pub use trace::Step;

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 use super::delivery::Headers;
 use super::envelope;
@@ -59,8 +60,8 @@ pub fn sign(
             format!("Basic {}", STANDARD.encode(plain)),
         )),
         SchemeKind::Envelope(_) => {
-            let remedy = "try the event itself with `sharehook try --source S --body FILE`";
-            return Err(Problem::new("scheme", "only the sender encrypts for it", remedy).into());
+            let remedy = "use the command `sign`, which encrypts the body too";
+            return Err(Problem::new("scheme", "encrypts its body", remedy).into());
         }
         SchemeKind::Sns => {
             let remedy = "publish to a topic that is subscribed to this address";
@@ -74,6 +75,15 @@ pub fn sign(
         }
     }
     Ok(headers)
+}
+
+/// An event of an approval system as it would come at `now`, for [`seal`]. Other events stay as they are.
+pub fn renewed(spec: &SchemeSpec, secret: &SecretString, event: Value, now: Timestamp) -> Value {
+    let key = Key::read(spec, secret, SecretRules::AllowKnown, "secret");
+    match (spec.kind(), key.as_ref().ok().and_then(Key::envelope)) {
+        (SchemeKind::Envelope(scheme), Some(key)) => envelope::renewed(*scheme, key, event, now),
+        _ => event,
+    }
 }
 
 /// A request that verifies at `now`, for test cases: [`sign`], and for a scheme that encrypts its events

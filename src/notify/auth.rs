@@ -25,6 +25,8 @@ pub enum Auth {
     Aws(AwsKey),
     /// A bot's own address, and its signature in each message.
     Bot(Bot),
+    /// The app of the source's `fetch` sends each message.
+    App,
 }
 
 impl Auth {
@@ -32,13 +34,18 @@ impl Auth {
     pub fn header(&self) -> Option<(String, String)> {
         let authorization = |value| Some(("authorization".to_owned(), value));
         match self {
-            Self::Signed(_) | Self::Aws(_) | Self::Bot(_) => None,
+            Self::Signed(_) | Self::Aws(_) | Self::Bot(_) | Self::App => None,
             Self::Basic(login) => {
                 authorization(format!("Basic {}", STANDARD.encode(login.expose_secret())))
             }
             Self::Bearer(word, token) => authorization(format!("{word}{}", token.expose_secret())),
             Self::Header(name, value) => Some((name.clone(), value.expose_secret().to_owned())),
         }
+    }
+
+    /// Whether the app of the source's `fetch` sends.
+    pub fn is_app(&self) -> bool {
+        matches!(self, Self::App)
     }
 
     /// The path and the body of a message as they are sent.
@@ -58,6 +65,7 @@ impl Auth {
             | Self::Header(_, secret) => vec![secret],
             Self::Aws(key) => key.token.iter().chain([&key.secret]).collect(),
             Self::Bot(bot) => bot.secrets().collect(),
+            Self::App => Vec::new(),
         };
         let own = own
             .into_iter()

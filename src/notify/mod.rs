@@ -17,7 +17,7 @@ pub use auth::Auth;
 pub use bot::{Bot, BotKind};
 pub use event::{Extras, marker, notification_event, webhook_id};
 pub use message::{Find, Look, Message, Method};
-pub use preset::{AuthNeed, Preset, Refused};
+pub use preset::{AuthNeed, Preset, Refused, UserNeed};
 pub use schedule::{next_attempt, retry_after};
 pub use sigv4::AwsKey;
 pub use template::{Template, TemplateError};

@@ -17,6 +17,21 @@ pub enum AuthNeed {
     Aws,
     /// `secret`, which is a bot's.
     Bot(BotKind),
+    /// None: the app of the source's `fetch` sends.
+    App,
+}
+
+/// What `user` must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserNeed {
+    /// Absent.
+    Nothing,
+    /// The address of a user.
+    Address,
+    /// The id of a person, in whose name comments are written.
+    Person,
+    /// The number of an app.
+    App,
 }
 
 /// How an answer with a 2xx status shows a refusal.
@@ -75,6 +90,12 @@ pub enum Preset {
     Opsgenie,
     /// AWS Step Functions.
     Stepfunctions,
+    /// An instance in Feishu or Lark.
+    Feishu,
+    /// An instance in DingTalk.
+    Dingtalk,
+    /// Who asked for an approval in WeCom.
+    Wecom,
     /// A custom bot in a group of Feishu or Lark.
     FeishuBot,
     /// A custom robot in a group of DingTalk.
@@ -90,6 +111,7 @@ struct Row {
     auth: AuthNeed,
     /// The address of a system that has one for all customers.
     url: Option<&'static str>,
+    user: UserNeed,
     /// The media type of its messages.
     content_type: &'static str,
     /// The prefix of the token in the `Authorization` header, such as `Bearer `.
@@ -98,6 +120,21 @@ struct Row {
 }
 
 const JSON: &str = "application/json";
+
+/// The row of a bot.
+const fn bot(kind: BotKind, refusal: Refusal, row: Row) -> Row {
+    let url = match kind {
+        BotKind::Feishu => "https://open.feishu.cn",
+        BotKind::Dingtalk => "https://oapi.dingtalk.com",
+        BotKind::Wecom => "https://qyapi.weixin.qq.com",
+    };
+    Row {
+        auth: AuthNeed::Bot(kind),
+        url: Some(url),
+        refusal,
+        ..row
+    }
+}
 
 /// How Feishu's open API answers.
 const FEISHU_CODE: Refusal = Refusal::Code {
@@ -120,6 +157,7 @@ const fn row(name: &'static str, template: &'static str) -> Row {
         template,
         auth: AuthNeed::Header,
         url: None,
+        user: UserNeed::Nothing,
         content_type: JSON,
         bearer: "Bearer ",
         refusal: Refusal::Never,
@@ -134,7 +172,7 @@ macro_rules! shipped {
 
 impl Preset {
     /// Every preset.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Webhook,
         Self::Jira,
         Self::Servicenow,
@@ -147,6 +185,9 @@ impl Preset {
         Self::Linear,
         Self::Opsgenie,
         Self::Stepfunctions,
+        Self::Feishu,
+        Self::Dingtalk,
+        Self::Wecom,
         Self::FeishuBot,
         Self::DingtalkBot,
         Self::WecomBot,
@@ -172,6 +213,7 @@ impl Preset {
             },
             Self::Pagerduty => Row {
                 bearer: "Token token=",
+                user: UserNeed::Address,
                 ..shipped!("pagerduty")
             },
             Self::Linear => Row {
@@ -189,24 +231,24 @@ impl Preset {
                 content_type: "application/x-amz-json-1.0",
                 ..shipped!("stepfunctions")
             },
-            Self::FeishuBot => Row {
-                auth: AuthNeed::Bot(BotKind::Feishu),
-                url: Some("https://open.feishu.cn"),
-                refusal: FEISHU_CODE,
-                ..shipped!("feishu-bot")
+            Self::Feishu => Row {
+                auth: AuthNeed::App,
+                user: UserNeed::Person,
+                ..shipped!("feishu")
             },
-            Self::DingtalkBot => Row {
-                auth: AuthNeed::Bot(BotKind::Dingtalk),
-                url: Some("https://oapi.dingtalk.com"),
-                refusal: ERRCODE,
-                ..shipped!("dingtalk-bot")
+            Self::Dingtalk => Row {
+                auth: AuthNeed::App,
+                user: UserNeed::Person,
+                ..shipped!("dingtalk")
             },
-            Self::WecomBot => Row {
-                auth: AuthNeed::Bot(BotKind::Wecom),
-                url: Some("https://qyapi.weixin.qq.com"),
-                refusal: ERRCODE,
-                ..shipped!("wecom-bot")
+            Self::Wecom => Row {
+                auth: AuthNeed::App,
+                user: UserNeed::App,
+                ..shipped!("wecom")
             },
+            Self::FeishuBot => bot(BotKind::Feishu, FEISHU_CODE, shipped!("feishu-bot")),
+            Self::DingtalkBot => bot(BotKind::Dingtalk, ERRCODE, shipped!("dingtalk-bot")),
+            Self::WecomBot => bot(BotKind::Wecom, ERRCODE, shipped!("wecom-bot")),
         }
     }
 
@@ -228,6 +270,17 @@ impl Preset {
     /// Its address, when that is the same for all customers.
     pub const fn url(self) -> Option<&'static str> {
         self.row().url
+    }
+
+    /// What `user` must be.
+    pub const fn user(self) -> UserNeed {
+        self.row().user
+    }
+
+    /// Whether the app of a `fetch` with this preset sends its messages.
+    pub fn is_sent_by(self, fetch: &str) -> bool {
+        let own = self.as_str();
+        fetch == own || (own == "feishu" && fetch == "lark")
     }
 
     /// Whether it writes to tickets only, so that what belongs to no ticket cannot be written.

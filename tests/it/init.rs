@@ -10,7 +10,7 @@ use crate::support::http::send;
 use crate::support::process::{Finish as _, Process, program};
 
 /// The sources of the sample configuration.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 19] = [
     "jira",
     "github",
     "native",
@@ -26,6 +26,8 @@ const SOURCES: [&str; 17] = [
     "linear",
     "opsgenie",
     "feishu",
+    "dingtalk",
+    "wecom",
     "stepfunctions",
     "eventbridge",
 ];
@@ -239,6 +241,68 @@ async fn the_steps_of_its_readme_end_in_a_share() {
     let answer = send(&server.url, "POST", "/hooks/jira", &headers, sent).await;
     let answer: Value = answer.unwrap().body;
     assert_eq!(answer["status"], "completed", "{answer}");
+}
+
+/// The same for approval systems: the instance lies at the stand-in, and its event comes encrypted.
+#[tokio::test]
+async fn the_steps_of_an_approval_systems_readme_end_in_a_share() {
+    for name in ["feishu", "dingtalk", "wecom"] {
+        let folder = tempfile::tempdir().unwrap();
+        works(folder.path(), &[name]);
+        let new = folder.path().join("new");
+        let mut command = program(&new);
+        command.args(["serve", "--sandbox=127.0.0.1:0", "--listen", "127.0.0.1:0"]);
+        command.envs(env_of(&new));
+        let (server, mut lines) = Process::listening(&mut command, "stand-in cloud on ");
+        let sandbox = server.url.split(' ').next().unwrap().to_owned();
+        let url = lines
+            .find_map(|line| Some(line.ok()?.strip_prefix("listening on ")?.to_owned()))
+            .unwrap();
+        let body = format!("policy/cases/events/body-{name}-approved.json");
+        let readme = std::fs::read_to_string(new.join("README.md")).unwrap();
+        let put = format!("/sandbox/approvals/{name}");
+        let signed = format!("sharehook sign --source {name} --body {body}");
+        assert!(
+            readme.contains(&put) && readme.contains(&signed),
+            "{readme}"
+        );
+        let json = vec![("content-type".to_owned(), "application/json".to_owned())];
+        let instance = std::fs::read(new.join(&body)).unwrap();
+        let kept = send(&sandbox, "POST", &put, &json, instance).await.unwrap();
+        assert_eq!(kept.status, 200, "{}", kept.body);
+        let (code, out) = run(&new, &["sign", "--json", "--source", name, "--body", &body]);
+        assert_eq!(code, Some(0), "{out}");
+        let request: Value = serde_json::from_str(&out).unwrap();
+        let pairs = |part: &str| -> Vec<(String, String)> {
+            let fields = request[part].as_object().unwrap();
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            fields.iter().map(|(n, v)| (n.clone(), text(v))).collect()
+        };
+        let query: Vec<String> = pairs("query")
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let path = format!("/hooks/{name}?{}", query.join("&"));
+        let sent = request["body"].as_str().unwrap().to_owned();
+        let answer = send(&url, "POST", &path, &pairs("headers"), sent)
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 200, "{name}: {}", answer.body);
+        let shared = || {
+            let (_, out) = run(&new, &["grants"]);
+            out.contains("700000000012")
+        };
+        let mut waited = 0;
+        while !shared() {
+            assert!(waited < 100, "{name} is not shared");
+            waited += 1;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        // As arguments of curl.
+        let (_, out) = run(&new, &["sign", "--source", name, "--body", &body]);
+        assert!(out.contains("--data-raw '{\"encrypt\":"), "{out}");
+        assert_eq!(out.contains("--url-query"), name != "feishu", "{out}");
+    }
 }
 
 #[test]

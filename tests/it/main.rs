@@ -10,6 +10,7 @@
 )]
 
 mod adopt;
+mod approvals;
 mod aws_secrets;
 mod bad_input;
 mod captures;

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import subprocess
 import time
 import urllib.parse
 import xml.etree.ElementTree
@@ -29,6 +30,17 @@ OTHER_KEY = "9123456789abcdefghijklmnopqrstuvwxyzABCDEFH"
 RECEIVERS = {"feishu": "cli_a1", "dingtalk": "dingpeer1", "wecom": "wwpeer1"}
 
 
+def lark_accepts(headers: dict, body: bytes, key: str = KEY) -> None:
+    """Checks that lark-oapi verifies and decrypts the event."""
+    request = RawRequest()
+    request.uri, request.headers, request.body = "/hooks/feishu", headers, body
+    seen = []
+    handler = lark_oapi.EventDispatcherHandler.builder(key, TOKEN)
+    handler = handler.register_p1_customized_event("approval_instance", seen.append).build()
+    answer = handler.do(request)
+    check(answer.status_code == 200 and len(seen) == 1, "lark-oapi to accept the event", str(answer.content))
+
+
 def by_lark(event: dict, when: int, key: str = KEY) -> tuple:
     """Path, headers and body of a Feishu event, which lark-oapi accepts."""
     plain = json.dumps(event, ensure_ascii=False).encode()
@@ -40,13 +52,7 @@ def by_lark(event: dict, when: int, key: str = KEY) -> tuple:
     headers = {"X-Lark-Request-Timestamp": str(when), "X-Lark-Request-Nonce": "950646929"}
     signed = (str(when) + "950646929" + key).encode() + body
     headers["X-Lark-Signature"] = hashlib.sha256(signed).hexdigest()
-    request = RawRequest()
-    request.uri, request.headers, request.body = "/hooks/feishu", headers, body
-    seen = []
-    handler = lark_oapi.EventDispatcherHandler.builder(key, TOKEN)
-    handler = handler.register_p1_customized_event("approval_instance", seen.append).build()
-    answer = handler.do(request)
-    check(answer.status_code == 200 and len(seen) == 1, "lark-oapi to accept the event", str(answer.content))
+    lark_accepts(headers, body, key)
     return "/hooks/feishu", {"content-type": "application/json", **headers}, body
 
 
@@ -91,6 +97,20 @@ def answered(source: str, body: str) -> None:
     equal(read if isinstance(read, str) else read.decode(), "success", "what DingTalk's answer says")
 
 
+def ours(source: str, config: str, body: str) -> None:
+    """Checks that the system's library reads what `sharehook sign` encrypts."""
+    command = [binary(), "--config", config, "sign", "--json", "--source", source, "--body", body]
+    made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    if source == "feishu":
+        names = ("X-Lark-Request-Timestamp", "X-Lark-Request-Nonce", "X-Lark-Signature")
+        lark_accepts({name: made["headers"][name.lower()] for name in names}, made["body"].encode())
+        return
+    crypto, query = WeChatCrypto(PAIR_TOKEN, AES_KEY, RECEIVERS[source]), made["query"]
+    parts = {"Encrypt": json.loads(made["body"])["encrypt"]}
+    read = crypto.decrypt_message(parts, query["msg_signature"], query["timestamp"], query["nonce"])
+    check("approved" in str(read), "wechatpy to read the event", str(read))
+
+
 def test(stage: Stage) -> None:
     text = 'journal = "memory:"\npolicy = "policy"\n[cloud]\nsite = "intl"\n'
     (stage.directory / "policy").mkdir()
@@ -113,13 +133,16 @@ def test(stage: Stage) -> None:
         status, answer = http_call(f"{url}{path}", "POST", body, headers)[:2]
         equal(status, 200, f"the status of a fresh event of {name}")
         answered(name, answer)
+        plain = stage.directory / f"{name}.json"
+        plain.write_text('{"uuid": "approved", "type": "event_callback", "event": {"type": "approval_instance"}}', encoding="utf-8")
+        ours(name, str(config), str(plain))
         at = body.index(b"=") - 8 if b"=" in body[-60:] else len(body) - 40
         changed = body[:at] + bytes([body[at] ^ 1]) + body[at + 1:]
         equal(http_call(f"{url}{path}", "POST", changed, headers)[0], 401, f"the status of {name} with one bit changed")
         for what, when, wrong in (("under another key", now, True), ("nine hours old", now - 32_400, False)):
             path, headers, body = made(name, when, wrong)
             equal(http_call(f"{url}{path}", "POST", body, headers)[0], 401, f"the status of {name} {what}")
-        step(f"{name}: a fresh event is accepted and answered in its form; changed, forged and stale ones are refused")
+        step(f"{name}: a fresh event is accepted and answered in its form, and its library reads ours; changed, forged and stale ones are refused")
 
 
 if __name__ == "__main__":

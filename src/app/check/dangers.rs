@@ -136,7 +136,7 @@ fn secrets_of(target: &NotifyConfig) -> Vec<SecretString> {
         Auth::Bearer(_, secret) => vec![secret.clone()],
         Auth::Header(_, secret) => vec![secret.clone()],
         Auth::Bot(bot) => bot.secrets().cloned().collect(),
-        Auth::Aws(_) => Vec::new(),
+        Auth::Aws(_) | Auth::App => Vec::new(),
     }
 }
 

@@ -16,7 +16,7 @@ pub(in crate::config) struct RawFetch {
     /// The system, as in `scheme`.
     #[cfg_attr(test, schemars(with = "FetchPreset"))]
     pub(in crate::config) preset: Spanned<FetchPreset>,
-    /// The id of your app.
+    /// The id of your app; for wecom the corp id.
     #[cfg_attr(
         test,
         schemars(with = "String", regex(pattern = "^[0-9A-Za-z_]{1,64}$"))

@@ -116,6 +116,9 @@ pub(crate) enum Command {
     /// Explain a signature check; exit 0 accepted, 2 refused
     Verify(VerifyOptions),
     /// Print the headers of a test delivery, ready for curl
+    ///
+    /// For an approval system also its query and its encrypted body, with an
+    /// event of now. FILE may have the instance beside the event.
     Sign(SignOptions),
     /// List the CVM images that can be shared to Lighthouse
     Images(ImagesOptions),

@@ -33,7 +33,9 @@ pub(super) fn vars_for(vars: &Vars, url: &str) -> Vars {
         "TENCENTCLOUD_SECRET_KEY".to_owned(),
         SANDBOX_SECRET_KEY.to_owned(),
     );
-    vars.insert("SHAREHOOK_CLOUD_ENDPOINT".to_owned(), url.to_owned());
+    for name in ["SHAREHOOK_CLOUD_ENDPOINT", "SHAREHOOK_FETCH_ENDPOINT"] {
+        vars.insert(name.to_owned(), url.to_owned());
+    }
     vars
 }
 

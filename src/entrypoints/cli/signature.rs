@@ -1,6 +1,7 @@
 //! `verify` and `sign`: a signature check explained step by step, and the headers of a test
-//! delivery.
+//! delivery, or all of it where its body is encrypted.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use secrecy::SecretString;
@@ -9,10 +10,12 @@ use serde_json::json;
 use crate::app::{Delivery, Headers, Via};
 use crate::clock;
 use crate::config::{Config, SourceConfig};
-use crate::domain::{Problem, SourceName, Timestamp};
+use crate::domain::{Problem, SourceName, Timestamp, read_json};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
-use crate::inbound::{SchemeName, SchemeSpec, SecretRules, Verifier, sign as sign_delivery};
+use crate::inbound::{
+    SchemeKind, SchemeName, SchemeSpec, SecretRules, Verifier, renewed, seal, sign as sign_delivery,
+};
 
 use super::args::{SignOptions, VerifyOptions};
 use super::terminal::Screen;
@@ -68,6 +71,9 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
             source.name
         ))
     })?;
+    if matches!(source.scheme.kind(), SchemeKind::Envelope(_)) {
+        return encrypt(context, &source, &secret.text, &body, now);
+    }
     let id = options.id.clone().unwrap_or_else(|| {
         let seed = [body.as_slice(), now.to_string().as_bytes()].concat();
         format!("msg_{}", crate::app::short_digest(&seed))
@@ -88,6 +94,50 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
             .collect();
         outln!("{}", options.join(" "));
     }
+    Ok(Exit::Done)
+}
+
+/// Prints the whole request of an approval system with this event, as it would come now. The file may have
+/// the instance beside the event.
+fn encrypt(
+    context: &Context,
+    source: &SourceConfig,
+    secret: &SecretString,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Exit, Failure> {
+    let mut event = read_json(body)
+        .map_err(|flaw| Failure::Usage(format!("the event is no JSON object: it {flaw}")))?;
+    if let (Some(inner), true) = (event.get("event"), event.get("instance").is_some()) {
+        event = inner.clone();
+    }
+    let event = renewed(&source.scheme, secret, event, now);
+    let from = &source.from;
+    let body = event.to_string().into_bytes();
+    let sealed = seal(&source.scheme, secret, from, body, "", now).map_err(Failure::usage)?;
+    let (headers, body) = sealed;
+    let body = String::from_utf8_lossy(&body);
+    let pairs = headers.names().filter_map(|name| {
+        let value = headers.one(name).ok().flatten()?;
+        Some((name, value))
+    });
+    let query = headers.query_fields();
+    if context.json {
+        let headers: BTreeMap<_, _> = pairs.collect();
+        let query: BTreeMap<_, _> = query.iter().cloned().collect();
+        outln!(
+            "{}",
+            json!({ "headers": headers, "query": query, "body": body })
+        );
+        return Ok(Exit::Done);
+    }
+    // As arguments of `curl`: none of the values contains a quote.
+    let fields = query.iter();
+    let fields = fields.map(|(name, value)| format!("--url-query '{name}={value}'"));
+    let pairs = pairs.map(|(name, value)| format!("-H '{name}: {value}'"));
+    let mut options: Vec<String> = fields.chain(pairs).collect();
+    options.push(format!("--data-raw '{body}'"));
+    outln!("{}", options.join(" "));
     Ok(Exit::Done)
 }
 

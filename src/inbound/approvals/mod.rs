@@ -5,9 +5,11 @@
 //! To add a system: a file here with its [`ApprovalSystem`], and its variant of [`FetchPreset`].
 
 mod api;
+mod dingtalk;
 mod feishu;
 mod instance;
 mod system;
+mod wecom;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -28,6 +30,10 @@ pub enum FetchPreset {
     Feishu,
     /// Lark, elsewhere.
     Lark,
+    /// DingTalk.
+    Dingtalk,
+    /// WeCom.
+    Wecom,
 }
 
 impl FetchPreset {
@@ -36,6 +42,8 @@ impl FetchPreset {
         match self {
             Self::Feishu => "feishu",
             Self::Lark => "lark",
+            Self::Dingtalk => "dingtalk",
+            Self::Wecom => "wecom",
         }
     }
 
@@ -44,6 +52,8 @@ impl FetchPreset {
         match self {
             Self::Feishu => &feishu::FEISHU,
             Self::Lark => &feishu::LARK,
+            Self::Dingtalk => &dingtalk::DINGTALK,
+            Self::Wecom => &wecom::WECOM,
         }
     }
 }

@@ -24,7 +24,7 @@ use super::trace::Trace;
 pub(super) use key::EnvelopeKey;
 pub(super) use opened::{Checked, Opened};
 pub use scheme::{EnvelopeScheme, EnvelopeSystem};
-pub(super) use seal::seal;
+pub(super) use seal::{renewed, seal};
 
 /// Verifies and decrypts one request.
 pub(super) fn open(

@@ -1,7 +1,7 @@
 //! The sender's side, for test cases: encrypts and signs an event as its system does. In: scheme, key,
 //! receiver, event, now. Out: query, headers and body of the request.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::Timestamp;
 
@@ -68,4 +68,30 @@ pub(in crate::inbound) fn seal(
         }
     }
     Some(request)
+}
+
+/// The event as its system would send it at `now`: with that time, and the app's token where it has one.
+pub(in crate::inbound) fn renewed(
+    scheme: EnvelopeScheme,
+    key: &EnvelopeKey,
+    mut event: Value,
+    now: Timestamp,
+) -> Value {
+    let mut set = |place: &str, name: &str, value: Value| {
+        if let Some(Value::Object(fields)) = event.pointer_mut(place) {
+            fields.insert(name.to_owned(), value);
+        }
+    };
+    let (seconds, milliseconds) = (now.as_second(), now.as_millisecond());
+    match scheme.system {
+        EnvelopeSystem::Feishu => {
+            set("/header", "token", key.token().into());
+            set("/header", "create_time", milliseconds.to_string().into());
+            set("", "token", key.token().into());
+            set("", "ts", format!("{seconds}.000000").into());
+        }
+        EnvelopeSystem::Dingtalk => set("", "EventTime", milliseconds.into()),
+        EnvelopeSystem::Wecom => set("", "CreateTime", seconds.to_string().into()),
+    }
+    event
 }

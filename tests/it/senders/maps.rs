@@ -86,7 +86,7 @@ fn with(event: &Value, pointer: &str, value: Value) -> Value {
 #[test]
 fn every_map_that_ships_loads_and_has_an_event() {
     let names: Vec<_> = Map::builtin_names().collect();
-    assert_eq!(names.len(), 14);
+    assert_eq!(names.len(), 16);
     for name in names {
         Map::load(Map::builtin_text(name).unwrap(), name)
             .unwrap_or_else(|problems| panic!("{name}: {problems}"));
@@ -731,4 +731,105 @@ fn one_person_of_a_feishu_instance_is_one_person_whatever_ids_are_left_out() {
     ] {
         refused("feishu", &of(applicant, steps), "no kind of id in common");
     }
+}
+
+#[test]
+fn a_dingtalk_form_is_read_by_ids_and_deputies_approve_for_nobody() {
+    let approved = event("dingtalk-approved");
+    let fields = "/instance/formComponentValues";
+    // Without an alias the id counts; a choice is a list in a text, and "null" is empty.
+    let map = Map::builtin_text("dingtalk").unwrap();
+    let map = map.replace("\"accounts\"", "\"TextareaField-K2AD4O52\"");
+    let map = Map::load(&map, "dingtalk").unwrap();
+    let mut other = with(&approved, &format!("{fields}/2/bizAlias"), json!(""));
+    other = with(
+        &other,
+        &format!("{fields}/2/value"),
+        json!("[\"700000000011\",\"700000000012\"]"),
+    );
+    other = with(&other, &format!("{fields}/3/value"), json!("null"));
+    let delivered = delivered(other.to_string().into_bytes(), "application/json");
+    let requests = map
+        .apply(&delivered, now(), &ServedRegions::default())
+        .unwrap();
+    let request = json!(requests[0]);
+    assert_eq!(
+        request["target"]["accounts"],
+        json!(["700000000011", "700000000012"]),
+        "{request}"
+    );
+    assert_eq!(
+        request.get("expires").filter(|end| !end.is_null()),
+        None,
+        "{request}"
+    );
+    let twice = with(&approved, &format!("{fields}/1/bizAlias"), json!("image"));
+    refused("dingtalk", &twice, "two components with the id image");
+    for (place, value) in [
+        ("type", json!("EXECUTE_TASK_AGENT")),
+        ("result", json!("REFUSE")),
+    ] {
+        let pointer = format!("/instance/operationRecords/1/{place}");
+        let request = one("dingtalk", &with(&approved, &pointer, value));
+        assert_eq!(request["approvers"], json!([]), "{place}");
+    }
+    let records = "/instance/operationRecords/1/date";
+    let mut later = with(&approved, records, json!("2026-11-02T06:55Z"));
+    let back = json!({"userId": "x", "date": "2026-11-02T06:54Z", "type": "REDIRECT_PROCESS", "result": "NONE"});
+    later["instance"]["operationRecords"]
+        .as_array_mut()
+        .unwrap()
+        .push(back);
+    assert_eq!(
+        one("dingtalk", &later)["approvers"],
+        json!(["wangxiaoming"])
+    );
+}
+
+#[test]
+fn a_wecom_form_is_read_by_kind_and_only_approvers_approve() {
+    let approved = event("wecom-approved");
+    let contents = "/instance/apply_data/contents";
+    let dated = with(&approved, &format!("{contents}/3/control"), json!("Date"));
+    let date = json!({"date": {"type": "day", "s_timestamp": "1796083200.0"}});
+    let request = one("wecom", &with(&dated, &format!("{contents}/3/value"), date));
+    assert!(
+        request.to_string().contains("2026-12-01T00:00:00Z"),
+        "{request}"
+    );
+    let strange = with(
+        &approved,
+        &format!("{contents}/0/control"),
+        json!("Formula"),
+    );
+    refused("wecom", &strange, "Formula");
+    let twice = with(
+        &approved,
+        &format!("{contents}/4/id"),
+        json!("Text-1793601000001"),
+    );
+    refused("wecom", &twice, "two controls");
+    let node = "/instance/process_list/node_list/0";
+    for (place, value) in [
+        ("node_type", json!(3)),
+        ("node_type", json!(2)),
+        ("sub_node_list/0/sp_yj", json!(4)),
+    ] {
+        let request = one("wecom", &with(&approved, &format!("{node}/{place}"), value));
+        assert_eq!(request["approvers"], json!([]), "{place}");
+    }
+    let added = with(
+        &approved,
+        &format!("{node}/sub_node_list/0/sp_yj"),
+        json!(13),
+    );
+    assert_eq!(one("wecom", &added)["approvers"], json!(["wangxiaoming"]));
+    let older = with(
+        &approved,
+        "/instance/process_list",
+        json!({"node_list": []}),
+    );
+    assert_eq!(one("wecom", &older)["approvers"], json!(["wangxiaoming"]));
+    let several = with(&approved, "/instance/applyer", Value::Null);
+    refused("wecom", &several, "requester");
 }

@@ -34,7 +34,8 @@ const POLICIES: [(&str, &str); 7] = shipped![
 ];
 
 /// The events of the cases.
-const EVENTS: [(&str, &str); 27] = shipped![
+const EVENTS: [(&str, &str); 29] = shipped![
+    "events/body-dingtalk-approved.json"
     "events/body-eventbridge-approved.json"
     "events/body-eventbridge-by-sns.json"
     "events/body-feishu-approved.json"
@@ -51,6 +52,7 @@ const EVENTS: [(&str, &str); 27] = shipped![
     "events/body-slack-approved.form"
     "events/body-sns-in-sqs.json"
     "events/body-stepfunctions-approved.json"
+    "events/body-wecom-approved.json"
     "events/body-zendesk-approved.json"
     "events/body-native.json"
     "policy/cases/events/desk-cancels-staging.json"
@@ -234,20 +236,17 @@ impl Sample {
         text
     }
 
-    /// The variables that hold secrets, each with its source's scheme.
+    /// The variables that hold secrets, each with the scheme of its source.
     pub(super) fn secrets(&self) -> Vec<(String, String)> {
         let of_source = |source: &Source| {
-            let scheme = source.scheme.clone();
-            let fetch = source.fetch.iter().map(|fetch| &fetch.app_secret);
-            let names = source
-                .secrets
-                .iter()
-                .chain(fetch)
-                .filter_map(|text| text.strip_prefix("env:"));
-            let names: Vec<_> = names
-                .map(|name| (name.to_owned(), scheme.clone()))
+            let secrets = source.secrets.iter().map(|text| (text, &*source.scheme));
+            let fetch = source.fetch.iter();
+            let all = secrets.chain(fetch.map(|fetch| (&fetch.app_secret, "an app's")));
+            let all = all.filter_map(|(text, scheme)| Some((text.strip_prefix("env:")?, scheme)));
+            let all: Vec<_> = all
+                .map(|(name, scheme)| (name.to_owned(), scheme.to_owned()))
                 .collect();
-            names
+            all
         };
         self.sources.iter().flat_map(of_source).collect()
     }
@@ -273,10 +272,24 @@ impl Sample {
         let first = self
             .sources
             .iter()
-            .find(|source| !source.secrets.is_empty() && source.fetch.is_none());
+            .find(|source| !source.secrets.is_empty());
         let send = first.map_or_else(String::new, |source| {
             let name = &source.name;
             let event = self.first_event(name);
+            if source.fetch.is_some() {
+                return format!(
+                    "   It also has stand-ins of the approval systems' APIs. In a second terminal, give it the\n\
+                     \x20  approved instance, then send its event, encrypted and signed:\n\n\
+                     \x20  ```sh\n\
+                     \x20  set -a; . ./.env; set +a\n\
+                     \x20  curl -s http://127.0.0.1:18300/sandbox/approvals/{name} \\\n\
+                     \x20    -H 'content-type: application/json' --data-binary @{event}\n\
+                     \x20  eval curl -s http://127.0.0.1:8080/hooks/{name} \\\n\
+                     \x20    \"$(sharehook sign --source {name} --body {event})\"\n\
+                     \x20  sharehook grants\n\
+                     \x20  ```\n"
+                );
+            }
             format!(
                 "   Send a signed delivery from a second terminal:\n\n\
                  \x20  ```sh\n\
@@ -342,6 +355,12 @@ pub(super) fn secret(scheme: &str, seed: &[u8; 32]) -> String {
     match scheme {
         "standard-webhooks" => format!("whsec_{text}"),
         "basic" => format!("sharehook:{text}"),
+        // A token and a key of 43 letters and digits, as these senders make them.
+        "dingtalk" | "wecom" => {
+            let digits = hex::encode(seed);
+            let (token, key) = digits.split_at_checked(21).unwrap_or_default();
+            format!("{token}:{key}")
+        }
         _ => text,
     }
 }

@@ -1,0 +1,51 @@
+# DingTalk: an approved instance becomes a share request. The event only names the instance; the source's `fetch`
+# reads it with your app, and this map sees both as {event, instance}. Form and approvers come from the instance
+# alone.
+#
+# Write the id of each component of your form here: its bizAlias if it has one, else its id, such as
+# TextField-K2AD4O5B. Their names are translated and can be changed, ids cannot. A component that the form lacks
+# reads as empty.
+def field_image:      "image";       # lhbp-6jc6l8yb or img-6pb6lrmy
+def field_region:     "region";      # ap-singapore
+def field_accounts:   "accounts";    # 700000164995, 909619400
+def field_lighthouse: "lighthouse";  # yes or no; only for img-…
+def field_expiry:     "expires";     # 30d, a date, or a date and time
+def field_action:     "action";      # share or cancel; empty means share
+def field_reason:     "reason";
+
+def value($id):
+  [.formComponentValues[]? | select(.bizAlias == $id or .id == $id) | .value]
+  | if length > 1 then error("the form has two components with the id \($id)") else .[0] end;
+# A text, or a multiple choice, which is a list as JSON. An empty component has the value "null".
+def texts:
+  if . == null or . == "" or . == "null" then empty
+  elif type != "string" then error("a component's value is not a text")
+  elif startswith("[") then fromjson | .[] | if type == "string" then trim else error("a choice is not a text") end
+  else trim end;
+def text($id): [value($id) | texts] | if length == 0 then null else join(" ") end;
+def words($id): [value($id) | texts | ticket_words[]];
+
+# Who agreed, each in their own name: it is not documented whose id the record of a deputy has. What was agreed
+# before the instance was sent back does not count: its form may have changed since. Times are whole minutes, so
+# what was agreed in the same minute does not count either.
+def agreed:
+  .operationRecords // []
+  | ([.[] | select(.type == "REDIRECT_PROCESS") | .date] | max) as $back
+  | [.[] | select(.type == "EXECUTE_TASK_NORMAL" and .result == "AGREE") | select($back == null or .date > $back)
+     | .userId | select(. != null and . != "")];
+
+.instance
+| if . == null then error("the instance is missing; set `fetch` of the source") else . end
+| {
+    id: (.processInstanceId | required("instance.processInstanceId")),
+    action: (text(field_action) // "share" | ascii_downcase),
+    image: text(field_image),
+    region: text(field_region),
+    accounts: words(field_accounts),
+    lighthouse: (text(field_lighthouse) | ticket_flag),
+    requester: .originatorUserId,
+    approvers: (agreed | unique),
+    ticket: (.businessId // .processInstanceId),
+    reason: (text(field_reason) // .title)
+  }
+  + (text(field_expiry) | ticket_expiry)

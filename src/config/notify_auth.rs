@@ -1,0 +1,155 @@
+//! How the program authenticates at the targets of `[[notify]]`. In: a raw table. Out: its secrets, or the
+//! mistakes.
+
+use secrecy::{ExposeSecret as _, SecretString};
+use toml::Spanned;
+
+use crate::notify::{Auth, AuthNeed, AwsKey, Bot, BotKind, Preset};
+
+use super::raw_notify::{RawAuth, RawNotify};
+use super::reader::Reader;
+
+impl Reader<'_> {
+    /// How the program proves itself, as far as the preset needs it.
+    pub(super) fn auth(&mut self, entry: &Spanned<RawNotify>) -> Option<Auth> {
+        let raw = entry.get_ref();
+        let preset = *raw.preset.get_ref();
+        let whose = format!("notify {:?}", raw.name.get_ref());
+        let needs = preset.auth_need();
+        let takes_secret = matches!(needs, AuthNeed::Secret | AuthNeed::Bot(_) | AuthNeed::App);
+        if let (Some(secret), false) = (&raw.secret, takes_secret) {
+            let problem = format!("secret has no effect with preset = \"{preset}\"");
+            self.problem(secret, problem, "remove it, or write auth");
+        }
+        match (needs, &raw.secret, &raw.auth) {
+            (AuthNeed::Secret, Some(secret), None) => {
+                let secret = self.secret_text(&whose, secret)?;
+                Some(Auth::Signed(secret))
+            }
+            (AuthNeed::Bot(kind), Some(secret), None) => self.bot(&whose, kind, secret),
+            (AuthNeed::Secret | AuthNeed::Bot(_), _, Some(auth)) => {
+                let problem = format!("auth has no effect with preset = \"{preset}\"");
+                self.problem(auth, problem, "write secret instead");
+                None
+            }
+            (AuthNeed::Bot(_), None, None) => {
+                let remedy =
+                    "write secret = \"env:NAME\"; docs/notifications.md shows what it holds";
+                self.problem(&raw.preset, format!("{whose}: secret is missing"), remedy);
+                None
+            }
+            (AuthNeed::Secret, None, None) => {
+                let remedy = "write secret = \"env:NAME\", a whsec_ key that the receiver has too";
+                self.problem(&raw.preset, format!("{whose}: secret is missing"), remedy);
+                None
+            }
+            (AuthNeed::App, _, None) => Some(Auth::App),
+            (AuthNeed::App, _, Some(auth)) => {
+                let problem = format!("auth has no effect with preset = \"{preset}\"");
+                self.problem(
+                    auth,
+                    problem,
+                    "remove it: the app of the source's `fetch` sends",
+                );
+                None
+            }
+            (AuthNeed::Aws, _, Some(auth)) => {
+                let problem = format!("auth has no effect with preset = \"{preset}\"");
+                self.problem(auth, problem, "remove it: the function's role signs");
+                None
+            }
+            (AuthNeed::Aws, _, None) => self.aws(&whose, raw),
+            (AuthNeed::Header, _, Some(auth)) => self.written_auth(&whose, preset, auth),
+            (AuthNeed::Header, _, None) => {
+                let remedy = "write auth = { bearer = \"env:NAME\" }, { basic = … } or { header = …, value = … }";
+                self.problem(&raw.preset, format!("{whose}: auth is missing"), remedy);
+                None
+            }
+        }
+    }
+
+    fn bot(&mut self, whose: &str, kind: BotKind, written: &Spanned<String>) -> Option<Auth> {
+        let text = self.secret_text(whose, written)?;
+        let mut text = text.expose_secret();
+        let stand_in = self.secrets.stand_in();
+        if stand_in.is_some_and(|stand_in| stand_in.expose_secret() == text) {
+            text = "the-key-of-no-bot";
+        }
+        match Bot::read(kind, text) {
+            Ok(bot) => Some(Auth::Bot(bot)),
+            Err((problem, remedy)) => {
+                self.problem(written, format!("{whose}: secret {problem}"), remedy);
+                None
+            }
+        }
+    }
+
+    /// The credentials that AWS gives the process; the region is the address's.
+    fn aws(&mut self, whose: &str, raw: &RawNotify) -> Option<Auth> {
+        let var = |name: &str| self.vars.get(name).filter(|v| !v.is_empty()).cloned();
+        let host = raw.url.as_ref();
+        let host = host.and_then(|url| url.get_ref().strip_prefix("https://states."));
+        let of_host = host
+            .and_then(|rest| rest.split('.').next())
+            .map(str::to_owned);
+        let key = (var("AWS_ACCESS_KEY_ID"), var("AWS_SECRET_ACCESS_KEY"));
+        if let ((Some(id), Some(secret)), Some(region)) = (key, of_host.or(var("AWS_REGION"))) {
+            let secret = SecretString::from(secret);
+            let token = var("AWS_SESSION_TOKEN").map(SecretString::from);
+            return Some(Auth::Aws(AwsKey {
+                id,
+                secret,
+                token,
+                region,
+            }));
+        }
+        let problem = format!("{whose}: no AWS credentials or no region");
+        let remedy = "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, as Lambda does";
+        self.problem(&raw.preset, problem, remedy);
+        None
+    }
+
+    fn written_auth(
+        &mut self,
+        whose: &str,
+        preset: Preset,
+        written: &Spanned<RawAuth>,
+    ) -> Option<Auth> {
+        let RawAuth {
+            basic,
+            bearer,
+            header,
+            value,
+        } = written.get_ref();
+        match (basic, bearer, header, value) {
+            (Some(login), None, None, None) => {
+                let login: SecretString = self.secret_text(whose, login)?;
+                Some(Auth::Basic(login))
+            }
+            (None, Some(token), None, None) => {
+                let prefix = preset.bearer_prefix();
+                let token = self.secret_text(whose, token)?;
+                Some(Auth::Bearer(prefix, token))
+            }
+            (None, None, Some(header), Some(value)) => {
+                let name = header.get_ref().to_ascii_lowercase();
+                let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+                if name.is_empty() || name.len() > 64 || !name.bytes().all(good) {
+                    let remedy = "write the name of a header, such as X-Token";
+                    self.problem(header, "auth.header is not a header's name", remedy);
+                }
+                let value = self.secret_text(whose, value)?;
+                Some(Auth::Header(name, value))
+            }
+            _ => {
+                let remedy = "write basic, or bearer, or header with value";
+                self.problem(
+                    written,
+                    format!("{whose}: auth is not one of its forms"),
+                    remedy,
+                );
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! DingTalk (open.dingtalk.com, "审批实例开始、结束、终止、删除" and the API `workflow_1_0`).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::api::{ApiCall, NewToken, Rejected, Rejection};
+use super::instance::{InstanceState, Named, Said};
+use super::system::ApprovalSystem;
+use crate::domain::shown;
+
+/// The code for a token that is not accepted, which comes with HTTP 400.
+const BAD_TOKEN: &str = "InvalidAuthentication";
+
+pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
+    url: "https://api.dingtalk.com",
+    // About 20 calls a second.
+    between_calls: Duration::from_millis(50),
+    secrets: &[],
+    named,
+    token,
+    answer,
+    token_of,
+    with_token,
+    instance,
+    instance_of,
+    state,
+};
+
+fn named(event: &Value) -> Option<Named> {
+    let text = |name: &str| event.get(name).and_then(Value::as_str);
+    if text("EventType")? != "bpms_instance_change" {
+        return None;
+    }
+    let said = match (text("type")?, text("result")) {
+        ("finish", Some("agree")) => Said::Approved,
+        ("terminate", _) => Said::Withdrawn,
+        _ => return None,
+    };
+    Some(Named {
+        definition: text("processCode")?.to_owned(),
+        instance: text("processInstanceId")?.to_owned(),
+        said,
+    })
+}
+
+fn token(id: &str, secret: &str) -> ApiCall {
+    let body = json!({ "appKey": id, "appSecret": secret });
+    ApiCall::post("/v1.0/oauth2/accessToken".to_owned(), body)
+}
+
+fn token_of(answer: &Value) -> Option<NewToken> {
+    Some(NewToken {
+        text: answer.get("accessToken")?.as_str()?.into(),
+        lasts: answer.get("expireIn")?.as_i64()?,
+    })
+}
+
+/// A failure has a status of its own and a `code` in words, or `success` is false.
+fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
+    let refused = answer.get("success") == Some(&Value::Bool(false));
+    if status == 200 && answer.is_object() && !refused {
+        return Ok(answer);
+    }
+    let code = text("code");
+    Err(Rejected {
+        kind: match code == BAD_TOKEN {
+            true => Rejection::BadToken,
+            false => Rejection::Other,
+        },
+        why: match code.is_empty() {
+            true => format!("answers HTTP {status} without a code"),
+            false => format!("answers {}: {}", shown(code), shown(text("message"))),
+        },
+    })
+}
+
+fn instance(code: &str) -> ApiCall {
+    let path = format!("/v1.0/workflow/processInstances?processInstanceId={code}");
+    ApiCall::get(path)
+}
+
+fn instance_of(mut answer: Value) -> Option<Value> {
+    let instance = answer.get_mut("result").map(Value::take);
+    instance.filter(Value::is_object)
+}
+
+fn with_token(call: ApiCall, token: &str) -> ApiCall {
+    call.with_header("x-acs-dingtalk-access-token", token.to_owned())
+}
+
+/// The answer names neither the instance nor its definition. The call named the instance, and the
+/// verified event its definition: both are added for the map.
+fn state(named: &Named, mut instance: Value) -> InstanceState {
+    let other = |why: String| InstanceState::Other(why);
+    let text = |name: &str| {
+        instance
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    match text("bizAction") {
+        "" | "NONE" => {}
+        action => {
+            let action = shown(action);
+            let why = format!("the instance withdraws or changes another one (bizAction {action})");
+            return other(why);
+        }
+    }
+    match (text("status"), text("result")) {
+        ("COMPLETED", "agree") => {}
+        ("TERMINATED" | "CANCELED", _) => return InstanceState::Withdrawn,
+        ("NEW" | "RUNNING", _) => {
+            return InstanceState::Pending("the instance is still running".to_owned());
+        }
+        (status, result) => {
+            let (status, result) = (shown(status), shown(result));
+            return other(format!(
+                "the instance has the status {status} and the result {result}"
+            ));
+        }
+    }
+    if let Some(fields) = instance.as_object_mut() {
+        for (name, value) in [
+            ("processInstanceId", &named.instance),
+            ("processCode", &named.definition),
+        ] {
+            fields.insert(name.to_owned(), value.as_str().into());
+        }
+    }
+    InstanceState::Approved(instance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "XqAqEwgYQkWn0VIAyPfuEQ05561793602438";
+    const PROCESS: &str = "PROC-EF6YJL35P2-SCKICSB7P750S0YISYKV3-17IBLGZI-1";
+
+    fn state_of(change: (&str, Value)) -> InstanceState {
+        let named = Named {
+            definition: PROCESS.to_owned(),
+            instance: ID.to_owned(),
+            said: Said::Approved,
+        };
+        let mut instance = json!({"status": "COMPLETED", "result": "agree", "bizAction": "NONE"});
+        instance[change.0] = change.1;
+        state(&named, instance)
+    }
+
+    #[test]
+    fn only_a_completed_and_agreed_instance_confirms_its_event() {
+        let InstanceState::Approved(good) = state_of(("title", json!("x"))) else {
+            panic!("not approved")
+        };
+        assert_eq!(good["processInstanceId"], ID);
+        assert_eq!(good["processCode"], PROCESS);
+        for (field, value, says) in [
+            ("result", json!("refuse"), "refuse"),
+            ("result", Value::Null, "result"),
+            ("status", Value::Null, "status"),
+            ("bizAction", json!("REVOKE"), "REVOKE"),
+            ("bizAction", json!("MODIFY"), "MODIFY"),
+        ] {
+            match state_of((field, value)) {
+                InstanceState::Other(why) => assert!(why.contains(says), "{why}"),
+                other => panic!("{field}: {other:?}"),
+            }
+        }
+        for status in ["TERMINATED", "CANCELED"] {
+            assert_eq!(
+                state_of(("status", json!(status))),
+                InstanceState::Withdrawn
+            );
+        }
+        let running = state_of(("status", json!("RUNNING")));
+        assert!(matches!(running, InstanceState::Pending(_)));
+    }
+
+    #[test]
+    fn only_the_end_of_an_instance_of_a_listed_process_is_worth_a_fetch() {
+        let listed = [PROCESS.to_owned()];
+        let event = json!({"EventType": "bpms_instance_change", "processCode": PROCESS,
+            "processInstanceId": ID, "type": "finish", "result": "agree"});
+        for (field, value, expected) in [
+            ("title", json!("x"), Some(Said::Approved)),
+            ("type", json!("terminate"), Some(Said::Withdrawn)),
+            ("type", json!("start"), None),
+            ("type", json!("delete"), None),
+            ("result", json!("refuse"), None),
+            ("result", Value::Null, None),
+            ("EventType", json!("bpms_task_change"), None),
+            ("processCode", json!("PROC-OTHER"), None),
+            ("processInstanceId", json!("../x"), None),
+            ("processInstanceId", json!("a&b=c"), None),
+        ] {
+            let mut changed = event.clone();
+            changed[field] = value;
+            let named = DINGTALK.named(&changed, &listed);
+            assert_eq!(named.map(|named| named.said), expected, "{changed}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_a_value_or_a_reason() {
+        for text in [
+            "{\"success\":true,\"result\":{}}",
+            "{\"accessToken\":\"t\"}",
+        ] {
+            assert!(answer(200, text.as_bytes()).is_ok());
+        }
+        for (status, text, says, kind) in [
+            (
+                400,
+                "{\"code\":\"InvalidAuthentication\",\"message\":\"x\"}",
+                "\"InvalidAuthentication\": \"x\"",
+                Rejection::BadToken,
+            ),
+            (
+                403,
+                "{\"code\":\"Forbidden.AccessDenied.ApiCountLimitForOrg\"}",
+                "ApiCountLimitForOrg",
+                Rejection::Other,
+            ),
+            (200, "{\"success\":false}", "HTTP 200", Rejection::Other),
+            (500, "{}", "HTTP 500", Rejection::Other),
+            (200, "<html>", "HTTP 200", Rejection::Other),
+        ] {
+            let rejected = answer(status, text.as_bytes()).unwrap_err();
+            assert!(rejected.why.contains(says), "{rejected:?}");
+            assert_eq!(rejected.kind, kind, "{rejected:?}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! WeCom's approval app (developer.work.weixin.qq.com, documents 91815, 91983 and 91039). The events of
+//! the flow engine for apps of one's own (`open_approval_change`) name a form that WeCom does not have.
+
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::api::{ApiCall, NewToken, Rejected, Rejection};
+use super::instance::{InstanceState, Named, Said};
+use super::system::ApprovalSystem;
+use crate::domain::shown;
+
+/// The codes for a token that is not accepted: invalid, and expired.
+const BAD_TOKEN: [i64; 2] = [40_014, 42_001];
+
+pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
+    url: "https://qyapi.weixin.qq.com",
+    // 600 calls a minute.
+    between_calls: Duration::from_millis(100),
+    secrets: &[],
+    named,
+    token,
+    answer,
+    token_of,
+    with_token,
+    instance,
+    instance_of,
+    state,
+};
+
+/// An event comes at every step, and names the request's status and the step. A comment on an approved
+/// request has its status, too.
+fn named(event: &Value) -> Option<Named> {
+    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+    if text("/Event")? != "sys_approval_change" {
+        return None;
+    }
+    let step = text("/ApprovalInfo/StatuChangeEvent")?;
+    let said = match (text("/ApprovalInfo/SpStatus")?, step) {
+        // Agreed; another approver added and agreed; handled.
+        ("2", "2" | "13" | "14") => Said::Approved,
+        ("6", "8") => Said::Withdrawn,
+        _ => return None,
+    };
+    let number = text("/ApprovalInfo/SpNoStr").or_else(|| text("/ApprovalInfo/SpNo"))?;
+    Some(Named {
+        definition: text("/ApprovalInfo/TemplateId")?.to_owned(),
+        instance: number.to_owned(),
+        said,
+    })
+}
+
+fn token(id: &str, secret: &str) -> ApiCall {
+    let secret = utf8_percent_encode(secret, NON_ALPHANUMERIC);
+    ApiCall::get(format!("/cgi-bin/gettoken?corpid={id}&corpsecret={secret}"))
+}
+
+fn token_of(answer: &Value) -> Option<NewToken> {
+    Some(NewToken {
+        text: answer.get("access_token")?.as_str()?.into(),
+        lasts: answer.get("expires_in")?.as_i64()?,
+    })
+}
+
+/// Every answer has an `errcode`, which is 0 for success.
+fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    match answer.get("errcode").and_then(Value::as_i64) {
+        Some(0) if status == 200 => Ok(answer),
+        Some(code) => {
+            let message = answer.get("errmsg").and_then(Value::as_str);
+            Err(Rejected {
+                why: format!("answers {code}: {}", shown(message.unwrap_or_default())),
+                kind: match BAD_TOKEN.contains(&code) {
+                    true => Rejection::BadToken,
+                    false => Rejection::Other,
+                },
+            })
+        }
+        None => Err(Rejected {
+            why: format!("answers HTTP {status} without a code"),
+            kind: Rejection::Other,
+        }),
+    }
+}
+
+fn instance(code: &str) -> ApiCall {
+    let path = "/cgi-bin/oa/getapprovaldetail".to_owned();
+    ApiCall::post(path, json!({ "sp_no": code }))
+}
+
+fn instance_of(mut answer: Value) -> Option<Value> {
+    let instance = answer.get_mut("info").map(Value::take);
+    instance.filter(Value::is_object)
+}
+
+fn with_token(mut call: ApiCall, token: &str) -> ApiCall {
+    let token = utf8_percent_encode(token, NON_ALPHANUMERIC);
+    call.path = format!("{}?access_token={token}", call.path);
+    call
+}
+
+fn state(named: &Named, instance: Value) -> InstanceState {
+    let other = |why: &str| InstanceState::Other(why.to_owned());
+    let text = |name: &str| instance.get(name).and_then(Value::as_str);
+    if text("sp_no") != Some(&named.instance) {
+        return other("the instance has another number than the event names");
+    }
+    if text("template_id") != Some(&named.definition) {
+        return other("the instance is of another template than the event names");
+    }
+    match instance.get("sp_status").and_then(Value::as_i64) {
+        // Approved, and paid afterwards.
+        Some(2 | 10) => InstanceState::Approved(instance),
+        Some(6) => InstanceState::Withdrawn,
+        Some(1) => InstanceState::Pending("the instance is still pending".to_owned()),
+        Some(status) => other(&format!("the instance has the status {status}")),
+        None => other("the instance has no status"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NUMBER: &str = "202611020001";
+    const TEMPLATE: &str = "3TkZjxugodbqpEMk9j7X6h6zKqYkc7MxQrrFmT7H";
+
+    #[test]
+    fn only_an_approved_instance_confirms_its_event() {
+        let named = Named {
+            definition: TEMPLATE.to_owned(),
+            instance: NUMBER.to_owned(),
+            said: Said::Approved,
+        };
+        let state_of = |field: &str, value: Value| {
+            let mut instance = json!({"sp_no": NUMBER, "template_id": TEMPLATE, "sp_status": 2});
+            instance[field] = value;
+            state(&named, instance)
+        };
+        for status in [2, 10] {
+            let approved = state_of("sp_status", json!(status));
+            assert!(matches!(approved, InstanceState::Approved(_)));
+        }
+        assert_eq!(state_of("sp_status", json!(6)), InstanceState::Withdrawn);
+        assert!(matches!(
+            state_of("sp_status", json!(1)),
+            InstanceState::Pending(_)
+        ));
+        for (field, value, says) in [
+            ("sp_no", json!("202611020002"), "another number"),
+            ("template_id", json!("OTHER"), "another template"),
+            ("sp_status", json!(3), "status 3"),
+            ("sp_status", json!(4), "status 4"),
+            ("sp_status", json!(7), "status 7"),
+            ("sp_status", json!("2"), "no status"),
+        ] {
+            match state_of(field, value) {
+                InstanceState::Other(why) => assert!(why.contains(says), "{why}"),
+                other => panic!("{field}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_last_step_of_a_listed_template_is_worth_a_fetch() {
+        let listed = [TEMPLATE.to_owned()];
+        let event = |status: &str, step: &str| {
+            json!({"Event": "sys_approval_change", "ApprovalInfo": {"SpNoStr": NUMBER,
+                "SpStatus": status, "StatuChangeEvent": step, "TemplateId": TEMPLATE}})
+        };
+        let said = |event: &Value| WECOM.named(event, &listed).map(|named| named.said);
+        for (status, step, expected) in [
+            ("2", "2", Some(Said::Approved)),
+            ("2", "13", Some(Said::Approved)),
+            ("2", "14", Some(Said::Approved)),
+            ("2", "10", None),
+            ("1", "2", None),
+            ("1", "1", None),
+            ("3", "3", None),
+            ("4", "6", None),
+            ("6", "8", Some(Said::Withdrawn)),
+            ("6", "10", None),
+            ("7", "8", None),
+        ] {
+            assert_eq!(said(&event(status, step)), expected, "{status} {step}");
+        }
+        for (pointer, value) in [
+            ("/Event", "open_approval_change"),
+            ("/ApprovalInfo/TemplateId", "OTHER"),
+            ("/ApprovalInfo/SpNoStr", "1\"}"),
+        ] {
+            let mut changed = event("2", "2");
+            *changed.pointer_mut(pointer).unwrap() = value.into();
+            assert_eq!(said(&changed), None, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_a_value_or_a_reason() {
+        assert!(answer(200, b"{\"errcode\":0}").is_ok());
+        for (status, text, says, kind) in [
+            (
+                200,
+                "{\"errcode\":42001,\"errmsg\":\"x\"}",
+                "42001: \"x\"",
+                Rejection::BadToken,
+            ),
+            (
+                200,
+                "{\"errcode\":40014,\"errmsg\":\"x\"}",
+                "40014: \"x\"",
+                Rejection::BadToken,
+            ),
+            (200, "{\"errcode\":45009}", "45009", Rejection::Other),
+            (502, "{\"errcode\":0}", "answers 0", Rejection::Other),
+            (200, "{}", "without a code", Rejection::Other),
+            (200, "<html>", "without a code", Rejection::Other),
+        ] {
+            let rejected = answer(status, text.as_bytes()).unwrap_err();
+            assert!(rejected.why.contains(says), "{rejected:?}");
+            assert_eq!(rejected.kind, kind, "{rejected:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_and_a_token_are_one_part_of_the_query() {
+        let path = token("ww0123456789abcdef", "a&corpid=b#c").path;
+        assert_eq!(
+            path,
+            "/cgi-bin/gettoken?corpid=ww0123456789abcdef&corpsecret=a%26corpid%3Db%23c"
+        );
+        let path = with_token(instance(NUMBER), "a+b").path;
+        assert_eq!(path, "/cgi-bin/oa/getapprovaldetail?access_token=a%2Bb");
+    }
+}

@@ -1,0 +1,422 @@
+//! Approvals in Feishu, DingTalk and WeCom against stand-ins of their APIs: what is approved is shared, and
+//! each end is written back; what was changed on its way is refused, and nothing acts twice.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
+use sharehook::app::{Delivery, Ending, Headers, Reply, Via};
+use sharehook::domain::{Status, Timestamp};
+use sharehook::inbound::{SchemeSpec, renewed, seal};
+use sharehook_sandbox::{ApprovalSystem, Tenant};
+
+use crate::support::{BLUEPRINT, STRANGER, World, deadline};
+
+const SHARED: [&str; 2] = ["700000000011", "700000000012"];
+
+/// A system, with what differs in the tests.
+struct System {
+    name: &'static str,
+    system: ApprovalSystem,
+    /// The token and the key of its app.
+    secret: &'static str,
+    receiver: &'static str,
+    /// In whose name notes are written.
+    user: &'static str,
+    sample: &'static str,
+    /// Where the instance has the accounts, and how they are written.
+    accounts: &'static str,
+}
+
+const SYSTEMS: [System; 3] = [
+    System {
+        name: "feishu",
+        system: ApprovalSystem::Feishu,
+        secret: "aVerificationToken00000000000001:an-encrypt-key-for-tests-0001",
+        receiver: "cli_a0000000000000ff",
+        user: "ou_0123456789abcdef",
+        sample: include_str!("../../events/body-feishu-approved.json"),
+        accounts: "/form",
+    },
+    System {
+        name: "dingtalk",
+        system: ApprovalSystem::Dingtalk,
+        secret: "aTokenForTests000001:0123456789abcdefghijklmnopqrstuvwxyzABCDEFH",
+        receiver: "dinga0000000000000ff",
+        user: "manager4220",
+        sample: include_str!("../../events/body-dingtalk-approved.json"),
+        accounts: "/formComponentValues/2/value",
+    },
+    System {
+        name: "wecom",
+        system: ApprovalSystem::Wecom,
+        secret: "aTokenForTests000001:0123456789abcdefghijklmnopqrstuvwxyzABCDEFH",
+        receiver: "ww0123456789abcdef",
+        user: "1000002",
+        sample: include_str!("../../events/body-wecom-approved.json"),
+        accounts: "/apply_data/contents/2/value/text",
+    },
+];
+
+impl System {
+    fn part(&self, name: &str) -> Value {
+        let sample: Value = serde_json::from_str(self.sample).unwrap();
+        sample[name].clone()
+    }
+
+    /// The request with the sample's event, sent at `now` to `receiver`.
+    fn sealed(&self, change: &dyn Fn(&mut Value), receiver: &str, now: Timestamp) -> Delivery {
+        let spec: SchemeSpec = self.name.parse().unwrap();
+        let secret = SecretString::from(self.secret);
+        let mut event = renewed(&spec, &secret, self.part("event"), now);
+        change(&mut event);
+        let from = [receiver.to_owned()];
+        let body = event.to_string().into_bytes();
+        let (headers, body) = seal(&spec, &secret, &from, body, "", now).unwrap();
+        Delivery {
+            source: self.name.parse().unwrap(),
+            via: Via::Http(headers),
+            body,
+        }
+    }
+
+    fn event(&self, now: Timestamp) -> Delivery {
+        self.sealed(&|_| (), self.receiver, now)
+    }
+
+    /// The world with this system's source and notifications.
+    async fn world(&self) -> World {
+        let mut world = World::new().await;
+        let variable = match self.name {
+            "feishu" => "FEISHU_ENCRYPT_KEY",
+            "dingtalk" => "DINGTALK_SECRET",
+            _ => "WECOM_SECRET",
+        };
+        world.set_variable(variable, self.secret);
+        let file = world.folder.path().join("sharehook.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let marked = format!("fetch   = {{ preset = \"{}\",", self.name);
+        assert!(text.contains(&marked));
+        let url = format!("{marked} url = \"{}/{}\",", world.cloud.url(), self.name);
+        std::fs::write(file, text.replace(&marked, &url)).unwrap();
+        world.configure(&format!(
+            "[[notify]]\nname = \"back\"\npreset = \"{}\"\nuser = \"{}\"\ncontact = \"the platform team\"\n",
+            self.name, self.user
+        ));
+        world.reset().await;
+        world
+    }
+
+    /// The sample's instance at the stand-in, with a change.
+    fn put(&self, world: &World, change: &dyn Fn(&mut Value)) {
+        let mut instance = self.part("instance");
+        change(&mut instance);
+        world
+            .cloud
+            .approvals(|all| all.put(self.system, instance).unwrap());
+    }
+
+    /// Asks for these accounts instead.
+    fn ask_for(&self, instance: &mut Value, accounts: &str) {
+        let place = instance.pointer_mut(self.accounts).unwrap();
+        *place = match self.name {
+            // A form in a text.
+            "feishu" => place
+                .as_str()
+                .unwrap()
+                .replace(&SHARED.join(", "), accounts)
+                .into(),
+            _ => accounts.into(),
+        };
+    }
+
+    fn tenant<T>(&self, world: &World, read: impl FnOnce(&mut Tenant) -> T) -> T {
+        world.cloud.approvals(|all| read(all.at(self.system)))
+    }
+
+    fn notes(&self, world: &World) -> Vec<String> {
+        self.tenant(world, |tenant| tenant.notes.clone())
+    }
+}
+
+/// The one answer to a delivery; `None` for a refusal.
+async fn receive(world: &World, delivery: Delivery) -> Option<(Ending, Status)> {
+    match world.app.receive(delivery, deadline()).await {
+        Reply::Answers(answers) => {
+            let [(ending, answer)] = answers.as_slice() else {
+                panic!("not one answer: {answers:?}")
+            };
+            Some((*ending, answer.status))
+        }
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn what_is_approved_is_shared_and_told_where_it_was_approved() {
+    for system in &SYSTEMS {
+        let name = system.name;
+        let world = system.world().await;
+        system.put(&world, &|_| ());
+        let (ending, status) = receive(&world, system.event(world.now())).await.unwrap();
+        assert_eq!(
+            (ending, status),
+            (Ending::Pending, Status::Pending),
+            "{name}"
+        );
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), SHARED, "{name}");
+        world.notify().await;
+        let notes = system.notes(&world);
+        assert_eq!(notes.len(), 1, "{name}: {notes:?}");
+        assert!(
+            notes[0].contains("Shared lhbp-6jc6l8yb"),
+            "{name}: {notes:?}"
+        );
+        world.verify().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_the_policy_refuses_is_told_too_and_nobody_approves_for_themselves() {
+    for system in &SYSTEMS {
+        let name = system.name;
+        let world = system.world().await;
+        system.put(&world, &|instance| system.ask_for(instance, STRANGER));
+        receive(&world, system.event(world.now())).await.unwrap();
+        world.sweep().await;
+        world.notify().await;
+        let notes = system.notes(&world);
+        assert_eq!(notes.len(), 1, "{name}: {notes:?}");
+        assert!(
+            notes[0].contains("the policy refused it"),
+            "{name}: {notes:?}"
+        );
+        assert!(
+            notes[0].contains("Ask the platform team."),
+            "{name}: {notes:?}"
+        );
+        assert_eq!(world.has(BLUEPRINT), [""; 0], "{name}");
+        // Approved by who asked, by nobody, before it was sent back, and by a deputy.
+        let alone = |text: String| text.replace("wangxiaoming", "wujunjie");
+        let nobody: &dyn Fn(&mut Value) = &|instance| {
+            for list in ["timeline", "task_list", "operationRecords", "tasks"] {
+                instance[list] = json!([]);
+            }
+            instance["process_list"] = json!({"node_list": []});
+            instance["sp_record"] = json!([]);
+        };
+        let itself: &dyn Fn(&mut Value) =
+            &|instance| *instance = serde_json::from_str(&alone(instance.to_string())).unwrap();
+        let returned: &dyn Fn(&mut Value) = &|instance| {
+            match name {
+            "feishu" => instance["timeline"].as_array_mut().unwrap().push(
+                json!({"type": "ROLLBACK", "create_time": "1793602439000", "user_id": "x", "open_id": ""}),
+            ),
+            "dingtalk" => instance["operationRecords"].as_array_mut().unwrap().push(
+                json!({"userId": "x", "date": "2026-11-02T06:53Z", "type": "REDIRECT_PROCESS", "result": "NONE"}),
+            ),
+            _ => instance["process_list"]["node_list"][0]["sub_node_list"].as_array_mut().unwrap().push(
+                json!({"userid": "x", "sp_yj": 11, "sptime": 1_793_602_438}),
+            ),
+        }
+        };
+        for change in [nobody, itself, returned] {
+            let world = system.world().await;
+            system.put(&world, change);
+            receive(&world, system.event(world.now())).await.unwrap();
+            world.sweep().await;
+            world.notify().await;
+            assert_eq!(world.has(BLUEPRINT), [""; 0], "{name}");
+            let notes = system.notes(&world);
+            assert!(
+                notes[0].contains("the policy refused it"),
+                "{name}: {notes:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_in_any_form_acts_once() {
+    for system in &SYSTEMS {
+        let name = system.name;
+        let world = system.world().await;
+        system.put(&world, &|_| ());
+        let first = system.event(world.now());
+        receive(&world, first.clone()).await.unwrap();
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), SHARED, "{name}");
+        // Replayed, and encrypted anew a minute and an hour later.
+        receive(&world, first.clone()).await.unwrap();
+        for seconds in [60, 3_600] {
+            world.advance(seconds);
+            receive(&world, system.event(world.now())).await.unwrap();
+        }
+        // Too old.
+        world.advance(9 * 3_600);
+        assert_eq!(receive(&world, first).await, None, "{name}");
+        world.sweep().await;
+        world.sweep().await;
+        let effects = world.effects();
+        assert!(
+            effects.values().all(|times| *times == 1),
+            "{name}: {effects:?}"
+        );
+        world.notify().await;
+        assert_eq!(system.notes(&world).len(), 1, "{name}");
+        world.verify().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_event_for_others_or_with_other_padding_is_refused() {
+    for system in &SYSTEMS {
+        let name = system.name;
+        let world = system.world().await;
+        system.put(&world, &|_| ());
+        let now = world.now();
+        // Of another app or company, which has the same key.
+        let cross = |event: &mut Value| match name {
+            "feishu" => event["event"]["app_id"] = "cli_b".into(),
+            "wecom" => event["ToUserName"] = "ww9".into(),
+            _ => (),
+        };
+        let foreign = system.sealed(&cross, "another-receiver", now);
+        assert_eq!(receive(&world, foreign).await, None, "{name}");
+        // Shortened by a block, and signed again: the padding is that of no text.
+        let padded = shortened(system, system.event(now));
+        assert_eq!(receive(&world, padded).await, None, "{name}");
+        // Of another definition.
+        let other = |event: &mut Value| {
+            let text = event.to_string();
+            let text = text
+                .replace("7C468A54", "7C468A55")
+                .replace("PROC-EF6", "PROC-EF7");
+            *event = serde_json::from_str(&text.replace("3TkZj", "3TkZk")).unwrap();
+        };
+        let ignored = receive(&world, system.sealed(&other, system.receiver, now)).await;
+        assert_eq!(ignored, Some((Ending::Done, Status::Ignored)), "{name}");
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), [""; 0], "{name}");
+        let calls = system.tenant(&world, |tenant| tenant.calls);
+        assert_eq!(calls, sharehook_sandbox::ApprovalCalls::default(), "{name}");
+    }
+}
+
+/// The same request with the encrypted text shorter by a block, and a signature over it.
+fn shortened(system: &System, delivery: Delivery) -> Delivery {
+    let Via::Http(headers) = &delivery.via else {
+        panic!("not by HTTP")
+    };
+    let mut body: Value = serde_json::from_slice(&delivery.body).unwrap();
+    let mut cipher = STANDARD.decode(body["encrypt"].as_str().unwrap()).unwrap();
+    cipher.truncate(cipher.len() - 16);
+    let text = STANDARD.encode(cipher);
+    body["encrypt"] = text.clone().into();
+    let body = body.to_string();
+    let (token, key) = system.secret.split_once(':').unwrap();
+    let headers = if system.name == "feishu" {
+        let header = |name: &str| headers.one(name).unwrap().unwrap().to_owned();
+        let (time, nonce) = (
+            header("x-lark-request-timestamp"),
+            header("x-lark-request-nonce"),
+        );
+        let signed = [&time, &nonce, key, &body].concat();
+        let signature = hex::encode(Sha256::digest(signed));
+        Headers::new([
+            ("content-type", "application/json".to_owned()),
+            ("x-lark-request-timestamp", time),
+            ("x-lark-request-nonce", nonce),
+            ("x-lark-signature", signature),
+        ])
+    } else {
+        let field = |name: &str| headers.query(name).next().unwrap().to_owned();
+        let (time, nonce) = (field("timestamp"), field("nonce"));
+        let mut parts = [token, &time, &nonce, &text];
+        parts.sort_unstable();
+        let signature = hex::encode(Sha1::digest(parts.concat()));
+        let query = [
+            ("msg_signature", signature),
+            ("timestamp", time),
+            ("nonce", nonce),
+        ];
+        let query = query.map(|(name, value)| (name.to_owned(), value));
+        Headers::new([("content-type", "application/json")]).with_query(query.into())
+    };
+    Delivery {
+        via: Via::Http(headers),
+        body: body.into(),
+        ..delivery
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_accepted_is_replaced_once_for_reading_and_for_notes() {
+    for system in &SYSTEMS {
+        let name = system.name;
+        let world = system.world().await;
+        system.put(&world, &|_| ());
+        receive(&world, system.event(world.now())).await.unwrap();
+        world.sweep().await;
+        system.tenant(&world, Tenant::expire_tokens);
+        world.notify().await;
+        assert_eq!(system.notes(&world).len(), 1, "{name}");
+        assert_eq!(
+            system.tenant(&world, |tenant| tenant.calls.tokens),
+            2,
+            "{name}"
+        );
+    }
+}
+
+/// The note arrived, and its answer was lost. It is found there; WeCom itself drops the repetition.
+#[tokio::test]
+async fn a_note_whose_answer_was_lost_is_there_once() {
+    for system in &SYSTEMS {
+        let name = system.name;
+        let world = system.world().await;
+        system.put(&world, &|_| ());
+        system.tenant(&world, |tenant| tenant.loses_answer = true);
+        receive(&world, system.event(world.now())).await.unwrap();
+        world.sweep().await;
+        world.notify().await;
+        for _ in 0..3 {
+            world.advance(600);
+            world.sweep().await;
+        }
+        assert_eq!(system.notes(&world).len(), 1, "{name}");
+        let metrics = world.app.metrics().await;
+        let sent = "sharehook_notifications_total{notify=\"back\",result=\"sent\"} 1";
+        assert!(metrics.contains(sent), "{name}: {metrics}");
+    }
+}
+
+/// An hour without the API: what was approved is shared later, and told later.
+#[tokio::test]
+async fn what_cannot_be_read_for_an_hour_is_shared_later() {
+    for system in &SYSTEMS[1..] {
+        let name = system.name;
+        let world = system.world().await;
+        system.put(&world, &|_| ());
+        let busy = if name == "wecom" {
+            "45009"
+        } else {
+            "ServiceUnavailable"
+        };
+        system.tenant(&world, |tenant| tenant.failing = Some(busy.to_owned()));
+        receive(&world, system.event(world.now())).await.unwrap();
+        for _ in 0..12 {
+            world.sweep().await;
+            world.advance(300);
+        }
+        assert_eq!(world.has(BLUEPRINT), [""; 0], "{name}");
+        system.tenant(&world, |tenant| tenant.failing = None);
+        world.advance(900);
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), SHARED, "{name}");
+        world.verify().await.unwrap();
+    }
+}
