@@ -98,6 +98,10 @@ async fn the_page_says_what_was_given_refused_and_verified() {
             "a bucket without a key names no file",
         ),
         (
+            &["report", "--html", "page.html", "--language", "de"],
+            "write en or zh",
+        ),
+        (
             &["report", "--to", "https://acme.example/x"],
             "is not served",
         ),

@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 
 use clap::Args as ClapArgs;
 
+use crate::domain::Language;
+
 /// Another journal than the configured one.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub(crate) struct JournalPlace {
@@ -85,11 +87,19 @@ pub(crate) struct ReportOptions {
     /// The same, also an object: s3://bucket/key, gs://…, az://…
     #[arg(long, value_name = "PLACE", conflicts_with = "html")]
     pub(crate) to: Option<String>,
+    /// The page's language, en or zh [default: that of [report]]
+    #[arg(long, value_name = "LANGUAGE", value_parser = language)]
+    pub(crate) language: Option<Language>,
     /// The public key [default: that of the configured key]
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
     #[command(flatten)]
     pub(crate) place: JournalPlace,
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    let known = Language::ALL.iter().find(|one| one.as_str() == text);
+    known.copied().ok_or_else(|| "write en or zh".to_owned())
 }
 
 #[derive(Debug, ClapArgs)]

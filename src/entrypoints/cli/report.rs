@@ -28,7 +28,8 @@ pub(super) async fn run(context: &Context, options: &ReportOptions) -> Result<Ex
     let read = ReadJournal::open(context, &options.place)?;
     read.allows_report_at(&to).map_err(wrong)?;
     let key = verifier(options.key.as_deref(), &read)?;
-    let language = read.config.as_ref().map(|config| config.report.language);
+    let configured = read.config.as_ref().map(|config| config.report.language);
+    let language = options.language.or(configured);
     let compiling = Report::compile(
         &read.journal,
         &read.rules,
