@@ -31,9 +31,14 @@ fn main() {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let scratch = tempfile::tempdir().expect("a folder");
-    let own = |maps, policies| configuration(scratch.path(), maps, policies);
     let sharehook = env!("CARGO_BIN_EXE_sharehook");
+    let own = |maps, policies| {
+        let file = configuration(scratch.path(), maps, policies);
+        bundled(sharehook, &file, &file.with_file_name("bundle"))
+    };
     let itself = std::env::current_exe().expect("a path");
+    let shipped = root.join("sharehook.toml");
+    let as_it_ships = bundled(sharehook, &shipped, &scratch.path().join("as-it-ships"));
     let mut functions = vec![
         ("a bare function with lambda_runtime", command(&itself, &[])),
         (
@@ -48,10 +53,7 @@ fn main() {
             "sharehook, 1 map, 1 000 policies",
             function(sharehook, own(1, 1_000)),
         ),
-        (
-            "sharehook as it ships",
-            function(sharehook, root.join("sharehook.toml")),
-        ),
+        ("sharehook as it ships", function(sharehook, as_it_ships)),
     ];
     functions[0].1.env(BARE, "1");
     let python = root.join(".peers/bench/bin/python");
@@ -117,6 +119,19 @@ fn configuration(scratch: &Path, maps: usize, policies: usize) -> PathBuf {
     let file = folder.join("sharehook.toml");
     std::fs::write(&file, text).expect("a file");
     file
+}
+
+/// The configuration as a package holds it.
+fn bundled(sharehook: &str, file: &Path, folder: &Path) -> PathBuf {
+    let mut bundle = Command::new(sharehook);
+    bundle
+        .arg("--config")
+        .args([file])
+        .arg("bundle")
+        .arg(folder);
+    let output = bundle.output().expect("a bundle");
+    assert!(output.status.success(), "{output:?}");
+    folder.join("sharehook.toml")
 }
 
 fn function(program: &str, configuration: PathBuf) -> Command {

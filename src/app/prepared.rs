@@ -15,7 +15,7 @@ use crate::policy::PolicySet;
 use super::target::Target;
 
 pub use approver_origin::{ApproverOrigin, SourceSummary};
-pub(super) use parts::{Intake, Parts, facts};
+pub(super) use parts::{Intake, Parts, PolicyOrigin, facts};
 
 /// A valid configuration with its compiled sources, maps and policies.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Prepared {
     /// # Errors
     /// Every problem of every source, map and policy.
     pub fn new(config: Config) -> Result<Self, Problems> {
-        let parts = Parts::compile(&config, None);
+        let parts = Parts::compile(&config, PolicyOrigin::Directory);
         Self::assemble(config, parts)
     }
 
@@ -44,7 +44,7 @@ impl Prepared {
     /// # Errors
     /// A secret cannot be used.
     pub(super) fn renewed(&self, config: Config) -> Result<Self, Problems> {
-        let parts = Parts::compile(&config, Some(Arc::clone(&self.policies)));
+        let parts = Parts::compile(&config, PolicyOrigin::Loaded(Arc::clone(&self.policies)));
         Ok(Self::assemble(config, parts)?.working_as(self))
     }
 

@@ -10,6 +10,7 @@ use cedar_policy::{
     PrincipalConstraint, Request, ResourceConstraint, eval_expression,
 };
 
+use super::rules::annotation;
 use super::schema::clipped;
 
 /// A permit, split into its conditions.
@@ -192,7 +193,7 @@ pub(super) fn forbidden(rules: &cedar_policy::PolicySet, ids: &BTreeSet<String>)
         .map(|id| {
             let policy = rules.policy(&PolicyId::new(id));
             match policy
-                .and_then(|policy| policy.annotation("reason"))
+                .and_then(|policy| annotation(policy, "reason"))
                 .filter(|reason| !reason.is_empty())
             {
                 Some(reason) => format!("{id} ({reason})"),

@@ -25,7 +25,12 @@ pub struct PolicyFiles {
     pub policies: Vec<(String, String)>,
     /// `entities.json`: the members of the groups.
     pub entities: Option<String>,
+    /// `validated`: the [`stamp`] of the texts that `bundle` has validated.
+    pub validated: Option<String>,
 }
+
+/// The file of a bundle that says which texts were validated, and by which version.
+pub const VALIDATED: &str = "validated";
 
 /// The schema that ships: the types and attributes that policies can use.
 pub fn builtin_schema() -> &'static str {
@@ -62,7 +67,13 @@ pub fn sample_files() -> PolicyFiles {
             .map(|(name, text)| (name.to_owned(), text.to_owned()))
             .into(),
         entities: Some(include_str!("../../policy/entities.json").to_owned()),
+        validated: None,
     }
+}
+
+/// The content of the file `validated`, for policies with this digest.
+pub fn stamp(digest: &str) -> String {
+    format!("sharehook {} sha256:{digest}\n", env!("CARGO_PKG_VERSION"))
 }
 
 impl PolicyFiles {
@@ -108,6 +119,17 @@ impl PolicyFiles {
         } else {
             Err(Problems(problems))
         }
+    }
+
+    /// Whether the schema is the built-in one.
+    pub(super) fn has_builtin_schema(&self) -> bool {
+        let schema = self.schema.as_deref();
+        schema.is_none_or(|text| text == builtin_schema())
+    }
+
+    /// Whether this version has validated these texts when they were packaged.
+    pub(super) fn were_validated(&self, digest: &str) -> bool {
+        self.validated.as_deref() == Some(stamp(digest).as_str())
     }
 
     /// SHA-256, hex. The length precedes every part, so that moving text from one part to another

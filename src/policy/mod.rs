@@ -22,7 +22,7 @@ mod stack;
 
 pub use approved::{Approved, Ended};
 pub use decide::Decision;
-pub use files::{MAX_FILE_BYTES, PolicyFiles, builtin_schema, sample_files};
+pub use files::{MAX_FILE_BYTES, PolicyFiles, VALIDATED, builtin_schema, sample_files, stamp};
 pub use policy_set::PolicySet;
 pub use question::Question;
 pub use source_facts::SourceFacts;

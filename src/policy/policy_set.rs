@@ -38,7 +38,8 @@ pub struct PolicySet {
 
 impl PolicySet {
     /// Parses and validates schema, policies and entities. `approvals` of a share's named approvers
-    /// must be allowed to approve it; 0 requires none.
+    /// must be allowed to approve it; 0 requires none. Texts that `bundle` has validated are not validated
+    /// again.
     ///
     /// # Errors
     /// Every problem of the first stage that has any (sizes and nesting; schema; policies and
@@ -58,9 +59,11 @@ impl PolicySet {
         sources: &[SourceFacts],
         approvals: usize,
     ) -> Result<Self, Problems> {
+        let digest = files.digest();
         let names = SchemaNames::new()?;
         let schema = names.schema(files.schema.as_deref())?;
-        let rules = rules::read(&files.policies, &schema);
+        let unvalidated = Some(&schema).filter(|_| !files.were_validated(&digest));
+        let rules = rules::read(&files.policies, unvalidated);
         let named = rules.iter().flat_map(|rules| &rules.named);
         let literals: BTreeSet<EntityUid> = named.map(|named| named.uid.clone()).collect();
         let text = files.entities.as_deref();
@@ -104,9 +107,11 @@ impl PolicySet {
             permits: OnceLock::new(),
             approvals,
             warnings,
-            digest: files.digest(),
+            digest,
         };
-        policies.rehearse()?;
+        if !files.has_builtin_schema() {
+            policies.rehearse()?;
+        }
         Ok(policies)
     }
 

@@ -44,6 +44,12 @@ pub(super) fn is_about(policy: &Policy, action: &EntityUid) -> bool {
     }
 }
 
+/// The annotation of a policy. Cedar's own look-up runs its parser on the key.
+pub(super) fn annotation<'a>(policy: &'a Policy, key: &str) -> Option<&'a str> {
+    let mut all = policy.annotations();
+    all.find_map(|(name, value)| (name == key).then_some(value))
+}
+
 /// An entity that a policy names.
 #[derive(Debug)]
 pub(super) struct NamedEntity {
@@ -97,12 +103,12 @@ impl<'a> Site<'a> {
     }
 }
 
-/// Parses and validates every file.
+/// Parses every file, and validates them together against a schema if one is given.
 ///
 /// # Errors
 /// A text that does not parse; a missing or repeated `@id`; a template; a policy that strict
 /// validation refuses.
-pub(super) fn read(files: &[(String, String)], schema: &Schema) -> Result<Rules, Problems> {
+pub(super) fn read(files: &[(String, String)], schema: Option<&Schema>) -> Result<Rules, Problems> {
     let mut sites: BTreeMap<PolicyId, Site<'_>> = BTreeMap::new();
     let mut set = cedar_policy::PolicySet::new();
     let mut problems = Vec::new();
@@ -118,7 +124,43 @@ pub(super) fn read(files: &[(String, String)], schema: &Schema) -> Result<Rules,
             Err(found) => problems.extend(found.0),
         }
     }
-    let findings = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
+    let mut warnings = Vec::new();
+    if let Some(schema) = schema {
+        validate(&set, &sites, schema, &mut problems, &mut warnings);
+    }
+    if !problems.is_empty() {
+        let place = |problem: &Problem| {
+            let mark = problem.mark.as_deref();
+            mark.map(|mark| (mark.file.clone(), mark.line, mark.column))
+        };
+        problems.sort_by_key(place);
+        problems.dedup();
+        return Err(Problems(problems));
+    }
+    if sites.is_empty() {
+        let remedy = "write a *.cedar file with a permit in it";
+        let problem = Problem::new("policy", "has no policy: every request is refused", remedy);
+        warnings.push(Danger::NoPermit.at(problem));
+    }
+    let named = named(&set, &sites);
+    let marks = sites.iter().map(|(id, site)| (id.to_string(), site.mark()));
+    Ok(Rules {
+        marks: marks.collect(),
+        set,
+        warnings,
+        named,
+    })
+}
+
+/// Adds what strict validation finds.
+fn validate(
+    set: &cedar_policy::PolicySet,
+    sites: &BTreeMap<PolicyId, Site<'_>>,
+    schema: &Schema,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Warning>,
+) {
+    let findings = Validator::new(schema.clone()).validate(set, ValidationMode::Strict);
     let problem_of = |id: &PolicyId, found: DetailedError| match sites.get(id) {
         Some(site) => {
             let mut problem = cedar_problem(&found, site.file, site.text, site.offset);
@@ -135,33 +177,10 @@ pub(super) fn read(files: &[(String, String)], schema: &Schema) -> Result<Rules,
             .validation_errors()
             .map(|error| problem_of(error.policy_id(), DetailedError::from(error))),
     );
-    if !problems.is_empty() {
-        let place = |problem: &Problem| {
-            let mark = problem.mark.as_deref();
-            mark.map(|mark| (mark.file.clone(), mark.line, mark.column))
-        };
-        problems.sort_by_key(place);
-        problems.dedup();
-        return Err(Problems(problems));
-    }
-    let odd = findings.validation_warnings().map(|warning| {
+    warnings.extend(findings.validation_warnings().map(|warning| {
         let problem = problem_of(warning.policy_id(), DetailedError::from(warning));
         Danger::OddPolicy.at(problem)
-    });
-    let mut warnings: Vec<Warning> = odd.collect();
-    if sites.is_empty() {
-        let remedy = "write a *.cedar file with a permit in it";
-        let problem = Problem::new("policy", "has no policy: every request is refused", remedy);
-        warnings.push(Danger::NoPermit.at(problem));
-    }
-    let named = named(&set, &sites);
-    let marks = sites.iter().map(|(id, site)| (id.to_string(), site.mark()));
-    Ok(Rules {
-        marks: marks.collect(),
-        set,
-        warnings,
-        named,
-    })
+    }));
 }
 
 /// The policies of one file in their order, each with its place.
@@ -212,7 +231,7 @@ fn add<'a>(
 ) -> Result<(), Problem> {
     const NAME_IT: &str =
         "write @id(\"a-name-of-its-own\") before it; answers and records call it by that";
-    let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
+    let Some(id) = annotation(policy, "id").filter(|id| !id.is_empty()) else {
         return Err(site.problem("a policy has no @id", NAME_IT));
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -270,7 +289,7 @@ mod tests {
 
     fn checked(files: &[(String, String)]) -> Result<Rules, Problems> {
         let names = SchemaNames::new().unwrap();
-        read(files, &names.schema(None).unwrap())
+        read(files, Some(&names.schema(None).unwrap()))
     }
 
     fn read_texts(texts: &[(&str, &str)]) -> Result<Rules, Problems> {

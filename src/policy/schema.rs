@@ -25,15 +25,7 @@ pub(super) struct SchemaNames {
 
 impl SchemaNames {
     pub(super) fn new() -> Result<Self, Problem> {
-        let name = |text: &str| {
-            EntityTypeName::from_str(text).map_err(|error| {
-                Problem::new(
-                    SCHEMA,
-                    error.to_string(),
-                    "this is a defect of sharehook: report it",
-                )
-            })
-        };
+        let name = |text: &str| EntityTypeName::from_str(text).map_err(defect);
         Ok(Self {
             source: name("Share::Source")?,
             requester: name("Share::Requester")?,
@@ -75,7 +67,7 @@ impl SchemaNames {
     /// # Errors
     /// A schema that does not parse, or that lacks an entity type or an action of the built-in one.
     pub(super) fn schema(&self, given: Option<&str>) -> Result<Schema, Problems> {
-        let builtin = parse(builtin_schema())?;
+        let builtin = builtin()?;
         let Some(text) = given.filter(|text| *text != builtin_schema()) else {
             return Ok(builtin);
         };
@@ -106,6 +98,17 @@ impl SchemaNames {
             Err(Problems(missing))
         }
     }
+}
+
+/// The built-in schema, from its JSON form, which is read in half the time.
+fn builtin() -> Result<Schema, Problem> {
+    Schema::from_json_str(include_str!("schema.json")).map_err(defect)
+}
+
+/// A problem that only a change of this program can cause.
+fn defect(error: impl std::fmt::Display) -> Problem {
+    let remedy = "this is a defect of sharehook: report it";
+    Problem::new(SCHEMA, error.to_string(), remedy)
 }
 
 fn parse(text: &str) -> Result<Schema, Problem> {
@@ -184,6 +187,20 @@ mod tests {
             .into_iter()
             .map(|p| (p.field, p.problem))
             .collect()
+    }
+
+    /// `SHAREHOOK_WRITE_SCHEMA=1` writes the JSON form anew.
+    #[test]
+    #[allow(clippy::disallowed_methods)] // A test's own settings.
+    fn the_json_form_is_the_built_in_schema() {
+        let (fragment, _) =
+            cedar_policy::SchemaFragment::from_cedarschema_str(builtin_schema()).unwrap();
+        let text = fragment.to_json_string().unwrap();
+        if std::env::var_os("SHAREHOOK_WRITE_SCHEMA").is_some() {
+            std::fs::write("src/policy/schema.json", format!("{text}\n")).unwrap();
+        }
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(json(include_str!("schema.json")), json(&text));
     }
 
     #[test]

@@ -311,3 +311,40 @@ proptest::proptest! {
         }
     }
 }
+
+/// A policy that strict validation refuses, in a directory that says what was validated.
+#[test]
+fn policies_are_not_validated_again_when_their_package_says_so() {
+    let mut files = sample_files();
+    let odd = "@id(\"odd\")\nforbid (principal, action, resource) when { principal.shoe > 1 };\n";
+    files
+        .policies
+        .push(("odd.cedar".to_owned(), odd.to_owned()));
+    let load = |validated: Option<String>| {
+        let files = PolicyFiles {
+            validated,
+            ..files.clone()
+        };
+        PolicySet::load(&files, &[], 1).map(|set| set.digest().to_owned())
+    };
+    let loads = load(Some(stamp(&files.digest())));
+    assert_eq!(loads.unwrap(), files.digest());
+    let of_other_texts = stamp(&sample_files().digest());
+    let of_other_version = stamp(&files.digest()).replace(env!("CARGO_PKG_VERSION"), "0.0.1");
+    for validated in [
+        None,
+        Some(of_other_texts),
+        Some(of_other_version),
+        Some(String::new()),
+    ] {
+        let problems = load(validated).unwrap_err();
+        assert!(problems.to_string().contains("shoe"), "{problems}");
+    }
+}
+
+/// So a start does not rehearse it.
+#[test]
+fn the_built_in_schema_can_be_met_by_every_request() {
+    let policies = PolicySet::load(&sample_files(), &[], 1).unwrap();
+    policies.rehearse().unwrap();
+}

@@ -105,7 +105,9 @@ class Disk:
 def outcome(answer: dict) -> dict:
     """What an answer tells of the request for good: not where its newest record lies, nor whether what a cancel called
     off is taken back already."""
-    results = [{name: value for name, value in result.items() if name != "result" or "called_off_by" not in result}
+    until_taken_back = ("result", "blueprint")
+    results = [{name: value for name, value in result.items()
+                if name not in until_taken_back or "called_off_by" not in result}
                for result in answer.get("results", [])]
     return {**{name: answer.get(name) for name in ("status", "policy", "expires_at")}, "results": results}
 

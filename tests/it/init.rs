@@ -152,12 +152,13 @@ fn a_bundle_holds_what_the_program_reads_and_nothing_else() {
         .iter()
         .map(|f| f.as_str().unwrap())
         .collect();
-    assert_eq!(files.len(), 10, "{files:?}");
+    assert_eq!(files.len(), 11, "{files:?}");
     for name in [
         "sharehook.toml",
         "maps/jira.jq",
         "policy/entities.json",
         "policy/four-eyes.cedar",
+        "policy/validated",
     ] {
         assert!(
             files.contains(&name) && new.join("out").join(name).is_file(),

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::config::{AwsSecrets, Config, Draft, Vars};
 use crate::domain::{Danger, Problem, Problems, Timestamp, Warning};
 
-use super::prepared::{Parts, Prepared};
+use super::prepared::{Parts, PolicyOrigin, Prepared};
 
 pub(super) use dangers::all as dangers;
 
@@ -52,7 +52,7 @@ impl Examination {
             mut problems,
             complete,
         } = draft;
-        let parts = Parts::compile(&config, None);
+        let parts = Parts::compile(&config, PolicyOrigin::Validated);
         let mut warnings = match complete {
             true => dangers(&config, parts.policies.as_deref(), now),
             false => Vec::new(),

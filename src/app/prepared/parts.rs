@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::config::{Config, FetchConfig, MapRef, SourceConfig};
 use crate::domain::{Mark, NotifyName, Problem, Problems, SourceName};
 use crate::inbound::{Handshake, Issuers, Map, ReplyRules, SchemeKind, Verifier};
-use crate::policy::{MAX_FILE_BYTES, PolicyFiles, PolicySet, SourceFacts};
+use crate::policy::{MAX_FILE_BYTES, PolicyFiles, PolicySet, SourceFacts, VALIDATED};
 
 use super::super::cloud_accounts;
 use super::super::target::Target;
@@ -53,10 +53,19 @@ pub(in crate::app) struct Parts {
     pub(in crate::app) problems: Vec<Problem>,
 }
 
+/// Where the policies come from.
+pub(in crate::app) enum PolicyOrigin {
+    /// They are loaded already.
+    Loaded(Arc<PolicySet>),
+    /// The directory. What `bundle` has validated is not validated again.
+    Directory,
+    /// The directory. Everything is validated.
+    Validated,
+}
+
 impl Parts {
     /// Compiles what can be compiled, and collects every problem with the rest.
-    /// `policies` takes the place of those of the configuration.
-    pub(in crate::app) fn compile(config: &Config, policies: Option<Arc<PolicySet>>) -> Self {
+    pub(in crate::app) fn compile(config: &Config, policies: PolicyOrigin) -> Self {
         let mut parts = Self::default();
         for source in &config.sources {
             let found = if source.sound {
@@ -75,14 +84,23 @@ impl Parts {
         }
         parts.problems.extend(two_for_one_origin(config));
         parts.problems.extend(cloud_accounts::problems(config));
-        let read = || {
-            read_policies(config).and_then(|files| {
-                let loaded = PolicySet::load(&files, &facts(config), config.approvals);
-                let here = |problem: Problem| problem.within(&config.policy);
-                loaded.map_err(|Problems(found)| Problems(found.into_iter().map(here).collect()))
-            })
+        let load = |files: PolicyFiles| {
+            let loaded = PolicySet::load(&files, &facts(config), config.approvals);
+            let here = |problem: Problem| problem.within(&config.policy);
+            let loaded = loaded.map(Arc::new);
+            loaded.map_err(|Problems(found)| Problems(found.into_iter().map(here).collect()))
         };
-        match policies.map_or_else(|| read().map(Arc::new), Ok) {
+        let policies = match policies {
+            PolicyOrigin::Loaded(policies) => Ok(policies),
+            PolicyOrigin::Directory => read_policies(config).and_then(load),
+            PolicyOrigin::Validated => read_policies(config).and_then(|files| {
+                load(PolicyFiles {
+                    validated: None,
+                    ..files
+                })
+            }),
+        };
+        match policies {
             Ok(policies) => parts.policies = Some(policies),
             Err(Problems(found)) => parts.problems.extend(found),
         }
@@ -228,6 +246,7 @@ fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
         match name.as_str() {
             "schema.cedarschema" => files.schema = Some(read(&path)?),
             "entities.json" => files.entities = Some(read(&path)?),
+            VALIDATED => files.validated = Some(read(&path)?),
             other if other.ends_with(".cedar") => files.policies.push((name, read(&path)?)),
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! `bundle`: collects what the program reads at start, for a package or an image: the configuration as
 //! `sharehook.toml`, the policies, and every map and certificate that it names. In: a valid configuration. Out: a
-//! new folder that was checked as a whole. Copies no secret.
+//! new folder that was checked as a whole, and says so, so that a start need not validate the policies
+//! again. Copies no secret.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -10,6 +11,7 @@ use serde_json::json;
 use crate::config::Config;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::Exit;
+use crate::policy::{VALIDATED, stamp};
 
 use super::init::refuse_occupied;
 use super::{Context, Failure};
@@ -28,10 +30,19 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
         let text = "the policies of the bundle differ from those of the configuration";
         return Err(Failure::Failed(text.to_owned()));
     }
-    let names: Vec<String> = files
+    let mut names: Vec<String> = files
         .iter()
         .map(|(name, _)| name.display().to_string())
         .collect();
+    let validated = bundled.config().policy.join(VALIDATED);
+    fs::write(&validated, stamp(bundled.policy_digest())).map_err(|error| {
+        Failure::Failed(format!(
+            "{} cannot be written: {error}",
+            validated.display()
+        ))
+    })?;
+    let validated = validated.strip_prefix(folder).unwrap_or(&validated);
+    names.push(validated.display().to_string());
     if context.json {
         outln!("{}", json!({ "dir": folder, "files": names }));
     } else {

@@ -1,0 +1,203 @@
+//! Instructions per step of the straight line, counted by callgrind: a number that no other load of
+//! the machine changes. Each step runs in a process of its own, once few and once many times; the
+//! difference counts. Compares with `benches/results/instructions.json`: exits 1 when a step needs
+//! 5 % more. `SHAREHOOK_WRITE_RESULTS=1` writes the file anew. Needs `valgrind`.
+
+#![allow(clippy::expect_used, clippy::panic)] // A benchmark that cannot start fails.
+#![allow(clippy::disallowed_methods)] // Its settings come from the environment, as for every benchmark.
+
+#[allow(dead_code)] // Shared with the benchmarks of calls.
+#[path = "setup/mod.rs"]
+mod setup;
+
+use std::hint::black_box;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use serde_json::{Map as Object, Value, json};
+use setup::history;
+use sharehook::domain::{Identity, ServedRegions, ShareRequest, Timestamp};
+use sharehook::inbound::{Delivery, Headers, Map, SchemeName, SchemeSpec, Verifier, Via, sign};
+use sharehook::journal::{Access, Journal, JournalLocation};
+use sharehook::plan::{Observation, Plan};
+use sharehook::policy::{Decision, PolicySet, Question, SourceFacts, sample_files};
+
+/// Set in the process of a step: its name and how often it runs.
+const STEP: &str = "SHAREHOOK_BENCH_STEP";
+const EVENT: &str = include_str!("../events/body-jira-approved.json");
+const SECRET: &str = "bench-only-jira-secret-0123456789";
+const NOW: &str = "2026-11-21T08:00:00Z";
+/// How much more a step may need than the recorded figure.
+const TOLERANCE: f64 = 1.05;
+
+/// The steps in their order, and how often each runs at most.
+const STEPS: [(&str, u32); 7] = [
+    ("load 13 policies", 12),
+    ("verify", 2_000),
+    ("map", 400),
+    ("decide", 400),
+    ("plan", 2_000),
+    ("sign", 2_000),
+    ("record", 400),
+];
+
+fn main() -> ExitCode {
+    if let Ok(step) = std::env::var(STEP) {
+        let (name, times) = step.rsplit_once(' ').expect("a step and a number");
+        run(name, times.parse().expect("a number"));
+        return ExitCode::SUCCESS;
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results/instructions.json");
+    let recorded = std::fs::read_to_string(&file).unwrap_or_default();
+    let recorded: Object<String, Value> = serde_json::from_str(&recorded).unwrap_or_default();
+    println!("{:<20} {:>14} {:>14}", "step", "instructions", "recorded");
+    let (mut found, mut worse) = (Object::new(), false);
+    for (name, times) in STEPS {
+        let few = times / 4;
+        let once = (counted(name, times) - counted(name, few)) / f64::from(times - few);
+        let before = recorded.get(name).and_then(Value::as_f64);
+        let more = before.is_some_and(|before| once > before * TOLERANCE);
+        let mark = if more { "  more than 5 % above" } else { "" };
+        println!(
+            "{name:<20} {once:>14.0} {:>14.0}{mark}",
+            before.unwrap_or(f64::NAN)
+        );
+        found.insert(name.to_owned(), json!(once.round()));
+        worse |= more;
+    }
+    if std::env::var_os("SHAREHOOK_WRITE_RESULTS").is_some() {
+        std::fs::write(&file, format!("{:#}\n", Value::Object(found))).expect("a file");
+        return ExitCode::SUCCESS;
+    }
+    ExitCode::from(u8::from(worse))
+}
+
+/// The instructions of a process that runs a step so many times.
+fn counted(step: &str, times: u32) -> f64 {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("callgrind");
+    let itself = std::env::current_exe().expect("a path");
+    let status = Command::new("valgrind")
+        .args(["--tool=callgrind", "--quiet"])
+        .arg(format!("--callgrind-out-file={}", out.display()))
+        .arg(itself)
+        .env(STEP, format!("{step} {times}"))
+        .stdout(Stdio::null())
+        .status()
+        .expect("valgrind; install it with the system's package manager");
+    assert!(status.success(), "{step} fails");
+    let text = std::fs::read_to_string(out).expect("its figures");
+    let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
+    let total = total.and_then(|total| total.trim().parse().ok());
+    total.expect("a total")
+}
+
+fn run(step: &str, times: u32) {
+    let now: Timestamp = NOW.parse().expect("an instant");
+    let spec = SchemeSpec::preset(SchemeName::Jira);
+    let headers = sign(&spec, &SECRET.into(), EVENT.as_bytes(), "id", now).expect("headers");
+    let verifier = Verifier::new(spec, vec![SECRET.into()], Vec::new()).expect("a verifier");
+    let delivery = Delivery {
+        source: "jira".parse().expect("a name"),
+        via: Via::Http(Headers::new(headers.iter().map(|(n, v)| (n, v)))),
+        body: EVENT.as_bytes().into(),
+    };
+    let verify = || verifier.verify(delivery.clone(), now).expect("verified");
+    match step {
+        "load 13 policies" => repeat(times, policies),
+        "verify" => repeat(times, verify),
+        "map" => {
+            let (map, verified) = (Map::builtin("jira").expect("a map"), verify());
+            let regions = ServedRegions::default();
+            repeat(times, || {
+                map.apply(&verified, now, &regions).expect("requests")
+            });
+        }
+        "decide" => {
+            let policies = policies();
+            repeat(times, || decide(&policies, now));
+        }
+        "plan" => {
+            let Decision::Allow(approved) = decide(&policies(), now) else {
+                panic!("it is not allowed");
+            };
+            let seen = Observation {
+                readable: true,
+                shares: Some(Default::default()),
+                ..Observation::default()
+            };
+            repeat(times, || Plan::of(&approved, &seen, &[], false));
+        }
+        "sign" => repeat(times, || tc3::sign(&input(now))),
+        "record" => record(times, now),
+        other => panic!("no step {other}"),
+    }
+}
+
+fn repeat<T>(times: u32, mut once: impl FnMut() -> T) {
+    for _ in 0..times {
+        black_box(once());
+    }
+}
+
+fn policies() -> PolicySet {
+    let facts = SourceFacts {
+        name: "jira".parse().expect("a name"),
+        scheme: "jira".to_owned(),
+        signed: true,
+    };
+    PolicySet::load(&sample_files(), &[facts], 1).expect("policies")
+}
+
+fn native() -> Value {
+    json!({"action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore", "accounts": ["700000164995"],
+        "requester": "alice@example.com", "approvers": ["bob@example.com"], "expires_in": "10d"})
+}
+
+fn decide(policies: &PolicySet, now: Timestamp) -> Decision {
+    let request = ShareRequest::from_json(&native(), &ServedRegions::default());
+    let request = request.expect("a request");
+    let identity = Identity {
+        source: "jira".parse().expect("a name"),
+        id: "CHG-1".to_owned(),
+    };
+    policies.decide(Question {
+        source: &identity.source,
+        identity: &identity,
+        request: &request,
+        now,
+        approved_at: now,
+    })
+}
+
+fn input(now: Timestamp) -> tc3::SigningInput<'static> {
+    tc3::SigningInput {
+        secret_id: "AKIDbench",
+        secret_key: "bench",
+        service: "lighthouse",
+        timestamp: now,
+        request: tc3::SignedParts {
+            method: "POST",
+            query: "",
+            headers: &[
+                ("content-type", "application/json; charset=utf-8"),
+                ("host", "lighthouse.intl.tencentcloudapi.com"),
+            ],
+            payload: br#"{"AccountIds":["700000164995"],"BlueprintId":"lhbp-6jc6l8yb"}"#,
+        },
+    }
+}
+
+/// The first record of so many requests, in a journal in memory.
+fn record(times: u32, now: Timestamp) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let journal = Journal::open(&JournalLocation::Memory, &Access::default()).expect("a journal");
+    runtime.expect("a runtime").block_on(async {
+        for n in 0..times {
+            let opening = history::opening(&format!("CHG-{n}"), &native(), 1, now);
+            black_box(journal.open_request(opening).await.expect("a record"));
+        }
+    });
+}
