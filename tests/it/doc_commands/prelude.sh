@@ -48,6 +48,9 @@ cargo() {
   if [ $# -gt 1 ]; then shift; sharehook "$@"; fi
 }
 
-curl() { command curl --fail-with-body --max-time 20 "${@//127.0.0.1:8080/127.0.0.1:$PORT}"; }
+curl() {
+  local arguments=("${@//127.0.0.1:8080/127.0.0.1:$PORT}")
+  command curl --fail-with-body --max-time 20 "${arguments[@]//127.0.0.1:18300/127.0.0.1:$CLOUD}"
+}
 kill() { builtin kill "$1" "${SERVER:?no server is running}"; } # whatever the page names: the server
 

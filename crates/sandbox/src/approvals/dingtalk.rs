@@ -70,7 +70,10 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
         // "2026-11-02T08:00Z"
         let created = text(instance.get("createTime")).trim_end_matches('Z');
         let created = format!("{created}:00Z").parse::<jiff::Timestamp>().ok();
+        let statuses = call.body.get("statuses").and_then(Value::as_array);
+        let fits = |all: &Vec<Value>| all.contains(instance.get("status").unwrap_or(&Value::Null));
         text(instance.get("processCode")) == call.said("processCode")
+            && statuses.is_none_or(fits)
             && created >= begins
             && (ends.is_none() || created <= ends)
     });

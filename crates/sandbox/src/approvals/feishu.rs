@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::tenant::{Call, Tenant, number, text};
 
-const INSTANCES: &str = "open-apis/approval/v4/instances";
+const INSTANCES: &str = "open-apis/approval/v4/instances/";
 
 pub(super) fn answer(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
     let answered = match call.line() {
@@ -36,10 +36,8 @@ fn token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
 
 fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let (method, path) = call.line();
-    let below = path
-        .strip_prefix(INSTANCES)
-        .map(|rest| rest.trim_start_matches('/'));
-    if method == "GET" && below.is_some_and(|code| !code.is_empty()) {
+    let below = path.strip_prefix(INSTANCES);
+    if method == "GET" && below.is_some() {
         tenant.calls.reads += 1;
     }
     let bearer = call.header("authorization").strip_prefix("Bearer ");
@@ -50,7 +48,7 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
         return refused(code.parse().unwrap_or(1_395_001), "as the test says");
     }
     match (method, below) {
-        ("GET", Some("")) => list(tenant, call),
+        ("POST", Some("query")) => list(tenant, call),
         ("GET", Some(code)) => match tenant.instances.get(code) {
             Some(instance) => json!({"code": 0, "msg": "success", "data": instance}),
             None => refused(1_390_003, "instance code not found"),
@@ -59,26 +57,38 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
             Some(code) => comment(tenant, call, code),
             None => refused(404, "no such method"),
         },
+        ("GET", None) if path.starts_with("open-apis/approval/v4/approvals/") => {
+            json!({"code": 0, "msg": "success", "data": {"approval_name": "sample", "status": "ACTIVE"}})
+        }
         _ => refused(404, "no such method"),
     }
 }
 
-/// By the time of creation, in milliseconds.
+/// By the time of creation, in milliseconds. Withdrawn instances are left out.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
-    let (definition, begins, ends) = (
-        call.asked("approval_code"),
-        call.number("start_time"),
-        call.number("end_time"),
+    let (begins, ends) = (
+        call.number("instance_start_time_from"),
+        call.number("instance_start_time_to"),
     );
-    let size = call.count("page_size").clamp(1, 100);
+    let size = call.count("page_size").clamp(1, 200);
     let (codes, next) = tenant.page(call.count("page_token"), size, |instance| {
         let at = instance.get("start_time").and_then(number);
-        text(instance.get("approval_code")) == definition
+        text(instance.get("approval_code")) == call.said("approval_code")
+            && text(instance.get("status")) == call.said("instance_status")
+            && instance.get("reverted") != Some(&Value::Bool(true))
             && at.is_some_and(|at| (begins..=ends).contains(&at))
     });
+    let entries = codes.iter().map(|code| {
+        let ended = tenant
+            .instances
+            .get(code)
+            .and_then(|one| one.get("end_time"));
+        json!({"instance": {"code": code, "end_time": ended}})
+    });
+    let entries: Vec<Value> = entries.collect();
     let page_token = next.map_or(String::new(), |next| next.to_string());
     json!({"code": 0, "msg": "success", "data": {
-        "instance_code_list": codes, "has_more": next.is_some(), "page_token": page_token}})
+        "instance_list": entries, "has_more": next.is_some(), "page_token": page_token}})
 }
 
 /// The comment is JSON in a text, in the name of a user.

@@ -33,7 +33,7 @@ fn client(system: ApprovalSystem, instance: Value) -> Client {
 
 #[test]
 fn feishu_gives_instances_lists_and_comments_for_a_valid_token() {
-    let instance = json!({"instance_code": "A-1", "approval_code": "D", "start_time": "1000", "comment_list": []});
+    let instance = json!({"instance_code": "A-1", "approval_code": "D", "status": "APPROVED", "start_time": "1000", "comment_list": []});
     let mut feishu = client(ApprovalSystem::Feishu, instance);
     let token = "POST open-apis/auth/v3/tenant_access_token/internal";
     let app = json!({"app_id": "cli", "app_secret": "s"});
@@ -49,9 +49,14 @@ fn feishu_gives_instances_lists_and_comments_for_a_valid_token() {
     );
     let (_, read) = feishu.call(one, auth, Value::Null);
     assert_eq!(read["data"]["approval_code"], "D");
-    let list = "GET open-apis/approval/v4/instances?approval_code=D&start_time=1000&end_time=1000&page_size=1";
-    let (_, listed) = feishu.call(list, auth, Value::Null);
-    assert_eq!(listed["data"]["instance_code_list"], json!(["A-1"]));
+    let list = "POST open-apis/approval/v4/instances/query?page_size=1";
+    let ask = json!({"approval_code": "D", "instance_status": "APPROVED",
+        "instance_start_time_from": "1000", "instance_start_time_to": "1000"});
+    let (_, listed) = feishu.call(list, auth, ask);
+    assert_eq!(
+        listed["data"]["instance_list"][0]["instance"]["code"],
+        "A-1"
+    );
     assert_eq!(listed["data"]["has_more"], false);
     let comment =
         "POST open-apis/approval/v4/instances/A-1/comments?user_id_type=user_id&user_id=bot";
