@@ -1,9 +1,10 @@
 //! The pages in docs/zh/ against the English ones: each names the same commands, settings and values, and
-//! has the same blocks of code, but for their comments.
+//! has the same blocks of code, but for their comments. README.zh-CN.md against what it promises.
 
 use std::collections::BTreeSet;
 
-use crate::support::docs::pages;
+use crate::doc_commands::run_page;
+use crate::support::docs::{blocks, pages};
 
 /// A page of its own, not a translation.
 const OWN: &str = "docs/zh/index.md";
@@ -50,5 +51,29 @@ fn the_index_in_chinese_names_every_chinese_page() {
     for page in pages("docs/zh").iter().filter(|page| page.path != OWN) {
         let link = page.path.replace("docs/zh/", "](") + ")";
         assert!(index.contains(&link), "{OWN} lacks {}", page.path);
+    }
+}
+
+/// The newcomer's path: an approval becomes a share, and the report is in Chinese. The page names the other
+/// two systems for which its commands work.
+#[test]
+fn the_readme_in_chinese_leads_from_an_approval_to_a_share() {
+    let page = &pages("README.zh-CN.md")[0];
+    // The instance is fetched after the event's answer.
+    let look = "for _ in $(seq 100); do command sharehook grants | grep -q active && break; sleep 0.1; done\n\
+                command sharehook grants\ngrep -o '<html lang=\"zh\">' report.html\n";
+    let all = blocks(&page.text, "sh");
+    // The first block is the demo.
+    for (system, from) in [("feishu", 0), ("dingtalk", 1), ("wecom", 1)] {
+        let commands = all[from..].concat() + look;
+        let text = run_page(&page.path, &commands.replace("feishu", system));
+        for said in [
+            "allow by golden-images-to-staging",
+            "700000000011  active",
+            "every record is whole and in its place",
+            "<html lang=\"zh\">",
+        ] {
+            assert!(text.contains(said), "{system}: no {said:?} in\n{text}");
+        }
     }
 }
