@@ -120,7 +120,12 @@ async fn altered(demo: &mut Demo) -> Result<(), Failure> {
     );
     let held = demo.holds_notified(2).await;
     demo.seal().await?;
-    let report = demo.verify().await?;
+    let mut report = demo.verify().await?;
+    if report.sealed < report.records {
+        // The service seals, too. A seal that begins while another ends may lack the newest record.
+        demo.seal().await?;
+        report = demo.verify().await?;
+    }
     let out = &mut demo.out;
     out.check(
         "before, the journal holds that both tickets were commented",
