@@ -26,6 +26,7 @@ mod dry_run;
 mod end_revocation;
 mod events;
 mod execute;
+mod export;
 mod failed_items;
 mod first_look;
 mod grants;
@@ -76,11 +77,14 @@ mod target;
 mod too_late;
 mod withhold;
 
+use tracing::Instrument as _;
+
 use crate::domain::{Identity, ItemResult, ShareRequest, Status, Timestamp};
 use crate::inbound::{HandshakeReply, Map, VerifiedDelivery};
 use crate::journal::{JournalError, Opened, Received, State, StreamId, StreamState};
 use crate::plan::{Observation, Plan};
 use crate::policy::{Approved, Decision};
+use crate::telemetry::{Step, step};
 
 pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
 pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Replies, ReplyBody, Via};
@@ -174,7 +178,10 @@ impl App {
             Via::Http(headers) => CredentialHeaders::take_from(headers),
             Via::Host { .. } => CredentialHeaders::none(),
         };
-        let (verified, later) = match self.authenticate(delivery, now).await {
+        let verify = step(Step::Verify);
+        verify.record("source", source.as_str());
+        let authenticated = self.authenticate(delivery, now).instrument(verify);
+        let (verified, later) = match authenticated.await {
             Ok(authenticated) => authenticated,
             Err(unverified) => return self.unverified(&source, unverified),
         };
@@ -212,7 +219,8 @@ impl App {
         deadline: Deadline,
     ) -> Reply {
         let (verified, map, early) = (incoming.delivery, incoming.map, incoming.early);
-        let requests = match map.apply(verified, now, &self.config().rules()) {
+        let mapped = step(Step::Map).in_scope(|| map.apply(verified, now, &self.config().rules()));
+        let requests = match mapped {
             Ok(requests) => requests,
             Err(refusal) => {
                 return self.not_understood(verified, map, refusal).await;
@@ -292,7 +300,10 @@ impl App {
             }
             _ => None,
         };
+        let record = step(Step::Record);
+        record.record("identity", tracing::field::display(&case.identity));
         let opened = self.open(case, &decision, slot.is_some(), seen.is_some());
+        let opened = opened.instrument(record);
         match (opened.await?, decision) {
             (Opened::New(claim, neighbours), Decision::Allow(approved))
                 if self.opened_in_time(case.now) =>
@@ -369,7 +380,7 @@ impl App {
         let mut done = writer.results();
         done.extend(kept);
         done.extend(own_account(context.cloud, approved.request()));
-        let plan = Plan::of(approved, &seen, &done, observed);
+        let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, observed));
         writer.planned(&plan).await?;
         let mut results = execute::execute(&context, &plan, writer).await?;
         if observed {

@@ -1,17 +1,31 @@
-//! The log subscriber and the metrics. In: events and counts. Out: lines on stderr and stdout,
-//! Prometheus' text. Bodies, headers and secrets are never fields of an event.
+//! The log subscriber, the metrics and the traces. In: events, counts, spans. Out: lines on stderr and stdout,
+//! Prometheus' text, OTLP. Bodies, headers and secrets are never fields of an event or a span.
 
+#[cfg(feature = "otlp")]
+mod lost_spans;
 mod metric;
 mod metrics;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod output;
+mod step;
+mod trace;
+mod trace_context;
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+#[cfg(feature = "otlp")]
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
 pub use metric::{Definition, DeliveryResult, Kind, Metric, NotificationResult};
 pub use metrics::{Metrics, NAMESPACE};
 pub use output::{copy_evidence, flush, flush_at_exit, write_metrics};
+pub use step::{Step, step};
+pub use trace::{begin, carry, current};
+pub use trace_context::{TraceContext, within};
 
 use output::LogLine;
 
@@ -51,25 +65,32 @@ impl LogFormat {
 pub fn init(format: LogFormat, filter: Option<&str>) {
     let filter =
         EnvFilter::try_new(filter.unwrap_or("info")).unwrap_or_else(|_| EnvFilter::new("info"));
-    let installed = match format {
-        LogFormat::Json => {
-            let layer = tracing_subscriber::fmt()
-                .json()
-                .flatten_event(true)
-                // The list of spans has it too.
-                .with_current_span(false)
-                .with_env_filter(filter);
-            layer.with_writer(|| LogLine { ansi: false }).try_init()
-        }
+    let log = match format {
+        LogFormat::Json => fmt::layer()
+            .json()
+            .flatten_event(true)
+            // The list of spans has it too.
+            .with_current_span(false)
+            .with_writer(|| LogLine { ansi: false })
+            .boxed(),
         LogFormat::Text => {
-            let layer = tracing_subscriber::fmt()
+            let ansi = std::io::stderr().is_terminal();
+            fmt::layer()
                 .compact()
                 .with_target(false)
-                .with_env_filter(filter);
-            let ansi = std::io::stderr().is_terminal();
-            let layer = layer.with_ansi(ansi);
-            layer.with_writer(move || LogLine { ansi }).try_init()
+                .with_ansi(ansi)
+                .with_writer(move || LogLine { ansi })
+                .boxed()
         }
+    };
+    #[cfg(not(feature = "otlp"))]
+    let installed = registry().with(filter).with(log).try_init();
+    // Steps are spans for the collector alone; its spans do not depend on the log's level.
+    #[cfg(feature = "otlp")]
+    let installed = {
+        let steps = filter_fn(|data| !(data.is_span() && data.fields().field("step").is_some()));
+        let log = log.with_filter(filter.and(steps));
+        registry().with(log).with(otlp::layer()).try_init()
     };
     // Tests install a second subscriber in the same process; ignore the error.
     drop(installed);

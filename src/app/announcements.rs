@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use crate::config::FetchConfig;
 use crate::domain::{Identity, Status, Timestamp, read_json};
@@ -15,6 +16,8 @@ use crate::journal::{
     Announcement, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK, Recorded, Settled,
     StreamState,
 };
+
+use crate::telemetry::{Step, step};
 
 use super::answer::{overloaded, unavailable};
 use super::answer_in_time::Early;
@@ -194,7 +197,7 @@ impl App {
         let now = self.now();
         let code = &named.instance;
         let fetched = self.instances.fetch(source, fetch, code, (now, deadline));
-        let instance = match fetched.await {
+        let instance = match fetched.instrument(step(Step::Fetch)).await {
             Ok(instance) => instance,
             Err(unfetched) => return Attempt::Later(unfetched.to_string()),
         };

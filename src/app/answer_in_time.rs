@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::Instrument as _;
 
 use crate::inbound::{Delivery, Headers, Replies, ReplyBody, ReplyRules};
+use crate::telemetry;
 
 use super::answer::{Answer, Ending, Reply};
 use super::{App, Deadline};
@@ -161,7 +162,7 @@ impl App {
         let early = Arc::new(Early::new(self.process_goes_on));
         let work = work(Arc::clone(&early));
         let reply = if self.process_goes_on {
-            let mut work = tokio::spawn(work.in_current_span());
+            let mut work = tokio::spawn(telemetry::carry(work.in_current_span()));
             tokio::select! {
                 biased;
                 ended = &mut work => ended.unwrap_or_else(|error| match error.try_into_panic() {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::journal::{JournalError, State, StreamId, StreamState, Work};
 
+use crate::telemetry::within;
+
 use super::context::MAX_TURN;
 use super::slots::{Backlog, Slots, Unfinished};
 use super::{App, Deadline};
@@ -38,12 +40,12 @@ impl App {
                 return;
             };
             let app = self.in_force();
-            tokio::spawn(async move {
+            tokio::spawn(within(queued.trace, async move {
                 if let Err(error) = app.work_off_one(queued.stream).await {
                     tracing::error!(%error, "cannot carry out a request of the backlog; the next sweep tries again");
                 }
                 drop((slot, queued));
-            });
+            }));
         }
     }
 

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use crate::clock::Clock;
 use crate::domain::{CloudError, Fault, Item, ItemResult, ResultKind, Status, Timestamp, Verdict};
 use crate::journal::{
@@ -11,6 +13,7 @@ use crate::journal::{
     State,
 };
 use crate::plan::Plan;
+use crate::telemetry::{Step, step};
 
 use super::failed_items::{Failure, doubled};
 
@@ -119,7 +122,8 @@ impl<'a> ClaimWriter<'a> {
 
     async fn record(&mut self, event: Event) -> Result<(), Stop> {
         let now = self.clock.now();
-        Ok(self.claim.record(self.journal, now, event).await?)
+        let recorded = self.claim.record(self.journal, now, event);
+        Ok(recorded.instrument(step(Step::Record)).await?)
     }
 
     /// Records the items that need no call, before the first call. After a crash, the other items

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use crate::clock;
 use crate::domain::{Identity, NotifyName, Timestamp};
@@ -18,7 +19,7 @@ use crate::journal::{
     StreamState, Worker,
 };
 use crate::notify::next_attempt;
-use crate::telemetry::{Metric, NotificationResult};
+use crate::telemetry::{Metric, NotificationResult, Step, step, within};
 
 use super::context::left;
 use super::send_notification::{Attempt, Delivered, Failure};
@@ -87,15 +88,15 @@ impl App {
         let places = Arc::new(Semaphore::new(MAX_DELIVERING));
         loop {
             self.outbox.filled().await;
-            for stream in self.outbox.take() {
+            for (stream, trace) in self.outbox.take() {
                 let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                     return;
                 };
                 let app = self.in_force();
-                tokio::spawn(async move {
+                tokio::spawn(within(trace, async move {
                     app.notify_promptly(stream).await;
                     drop(place);
-                });
+                }));
             }
         }
     }
@@ -108,7 +109,7 @@ impl App {
         let streams = self.outbox.take();
         let deliveries = streams
             .into_iter()
-            .map(|stream| self.notify_of(stream, true, deadline));
+            .map(|(stream, trace)| within(trace, self.notify_of(stream, true, deadline)));
         let all = join_all(deliveries);
         // An interrupted delivery is repeated under the same id.
         drop(tokio::time::timeout(left(deadline), all).await);
@@ -192,7 +193,12 @@ impl App {
                 first,
                 deadline,
             };
-            let end = self.send(&state, attempt).await;
+            let notify = step(Step::Notify);
+            notify.record("notify", owed.notice.notify.as_str());
+            let end = self.send(&state, attempt).instrument(notify.clone()).await;
+            if let Err(failure) = &end {
+                notify.record("error", failure.why.as_str());
+            }
             if end.is_err() {
                 failures.count(&owed.notice.notify);
             }

@@ -2,6 +2,8 @@
 //! [`Plan`], which only an approved request can become. Out: a result for every item, `pending`
 //! where time ran out.
 
+use tracing::Instrument as _;
+
 use crate::cloud::ImagesQuery;
 use crate::domain::{
     AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef, Item, ItemResult, Region,
@@ -12,8 +14,10 @@ use crate::plan::{
     PlannedImage, Readiness, Stage, account_call, publication_call,
 };
 
+use crate::telemetry::{Step, step};
+
 use super::claim_writer::{ClaimWriter, Stop};
-use super::context::ExecutionContext;
+use super::context::{CallEnd, ExecutionContext};
 use super::precheck::until_ready;
 use super::sharing_calls;
 
@@ -193,8 +197,11 @@ async fn accounts_stage(
             AccountStep::Call(_) if writer.lease_is_over() => break,
             AccountStep::Call(batch) => {
                 writer.write_results().await?;
-                let called =
-                    sharing_calls::change(context, region, subject, action, &batch, alone).await;
+                let call = step(Step::Call);
+                let called = sharing_calls::change(context, region, subject, action, &batch, alone)
+                    .instrument(call.clone())
+                    .await;
+                describe(&call, &name, &called.end);
                 let error = called.end.as_ref().err();
                 if error.is_some_and(sharing_calls::out_of_time) {
                     break;
@@ -213,6 +220,22 @@ async fn accounts_stage(
     }
     // In the order of the request.
     Ok(accounts.iter().map(|id| result_of(&work, id)).collect())
+}
+
+/// Notes on the span of a call what was called, and how it ended.
+fn describe(call: &tracing::Span, action: &str, end: &CallEnd) {
+    call.record("action", action);
+    match end {
+        Ok(request_id) => {
+            call.record("code", "OK");
+            call.record("cloud_request_id", request_id.as_deref());
+        }
+        Err(error) => {
+            call.record("code", error.code.as_str());
+            call.record("cloud_request_id", error.request_id.as_deref());
+            call.record("error", tracing::field::display(error));
+        }
+    }
 }
 
 fn result_of(work: &AccountWork, account: &AccountId) -> ItemResult {
@@ -266,8 +289,10 @@ async fn lighthouse(
             LighthouseStep::Call if writer.lease_is_over() => return Ok(pending()),
             LighthouseStep::Call => {
                 writer.write_results().await?;
-                let call = cloud.modify_lighthouse_sharing(region, image, action, deadline);
-                let end = call.await.map(|r| (r.blueprint, r.request_id));
+                let (call, name) = (step(Step::Call), publication_call(image, action));
+                let end = cloud.modify_lighthouse_sharing(region, image, action, deadline);
+                let end = end.instrument(call.clone()).await;
+                let end = end.map(|r| (r.blueprint, r.request_id));
                 let code = end.as_ref().err().map(|error| error.code.as_str());
                 context.count_call("ModifyImageSharePermission", code);
                 if end.as_ref().err().is_some_and(sharing_calls::out_of_time) {
@@ -275,7 +300,8 @@ async fn lighthouse(
                 }
                 let request_id = end.as_ref().map(|(_, id)| id.clone());
                 let request_id = request_id.map_err(CloudError::clone);
-                writer.keep_call(context.named(publication_call(image, action)), &request_id);
+                describe(&call, &name, &request_id);
+                writer.keep_call(context.named(name), &request_id);
                 called = true;
                 work.see(LighthouseSeen::Called(end));
             }

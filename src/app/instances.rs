@@ -18,6 +18,8 @@ use crate::config::FetchConfig;
 use crate::domain::{SourceName, Timestamp};
 use crate::inbound::{ApiCall, Rejected, Rejection};
 
+use crate::telemetry::current;
+
 use super::Deadline;
 use super::context::left;
 
@@ -208,6 +210,8 @@ impl Instances {
         let system = fetch.preset.system();
         access.pace(system.between_calls).await;
         let mut headers = call.headers;
+        let trace = current().map(|trace| ("traceparent".to_owned(), trace.traceparent()));
+        headers.extend(trace);
         let mut body = Vec::new();
         if let Some(value) = call.body {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));

@@ -43,9 +43,14 @@ impl App {
 
     /// Every metric in Prometheus' text format.
     pub async fn metrics(&self) -> String {
+        self.refresh_metrics().await;
+        self.metrics.render()
+    }
+
+    /// Brings every metric up to date.
+    pub(super) async fn refresh_metrics(&self) {
         self.begin_series();
         self.look_at_gauges().await;
-        self.metrics.render()
     }
 
     /// What changed since the last call, as lines of the host's log for CloudWatch. `function`: its

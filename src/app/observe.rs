@@ -1,8 +1,11 @@
 //! Reads who has an image now. In: an approved request. Out: an [`Observation`], as complete as the
 //! reads allow.
 
+use tracing::Instrument as _;
+
 use crate::domain::{Action, CloudError, ErrorClass, ImageRef, ResultCode, ShareRequest, Target};
 use crate::plan::{Observation, Readiness};
+use crate::telemetry::{Step, step};
 
 use super::coalesce::Joined;
 use super::context::{Depth, ExecutionContext, ReadKey};
@@ -51,7 +54,7 @@ pub(super) async fn observe(context: &ExecutionContext<'_>, request: &ShareReque
             }
         };
         let batch = leader.batch(|()| true);
-        let seen = look(context, request).await;
+        let seen = look(context, request).instrument(step(Step::Observe)).await;
         batch.answer(&seen);
         return seen;
     }

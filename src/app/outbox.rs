@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::inbound::Callback;
 use crate::journal::StreamId;
+use crate::telemetry::{TraceContext, current};
 
 /// How long Slack accepts answers at a `response_url`.
 const KEPT: Duration = Duration::from_secs(1_800);
@@ -20,7 +21,8 @@ const MAX_KEPT: usize = 10_000;
 /// The streams in the outbox, and those whose notifications are being delivered.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    streams: Mutex<BTreeSet<StreamId>>,
+    /// With the trace under which each is to be notified.
+    streams: Mutex<BTreeMap<StreamId, Option<TraceContext>>>,
     busy: Mutex<BTreeSet<StreamId>>,
     filled: Notify,
     callbacks: Mutex<BTreeMap<StreamId, (Callback, Instant)>>,
@@ -35,12 +37,12 @@ pub(super) struct Delivering<'a> {
 
 impl Outbox {
     pub(super) fn add(&self, stream: StreamId) {
-        lock(&self.streams).insert(stream);
+        lock(&self.streams).insert(stream, current());
         self.filled.notify_one();
     }
 
     /// Takes every stream in the outbox.
-    pub(super) fn take(&self) -> BTreeSet<StreamId> {
+    pub(super) fn take(&self) -> BTreeMap<StreamId, Option<TraceContext>> {
         std::mem::take(&mut *lock(&self.streams))
     }
 
@@ -51,10 +53,7 @@ impl Outbox {
 
     /// Keeps a request's callback, in memory only and for a limited time.
     pub(super) fn keep(&self, stream: StreamId, callback: Callback) {
-        let mut all = self
-            .callbacks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.callbacks);
         all.retain(|_, (_, since)| since.elapsed() < KEPT);
         if all.len() < MAX_KEPT {
             all.insert(stream, (callback, Instant::now()));
@@ -63,10 +62,7 @@ impl Outbox {
 
     /// Takes a request's callback.
     pub(super) fn callback(&self, stream: StreamId) -> Option<Callback> {
-        let mut all = self
-            .callbacks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.callbacks);
         let (callback, since) = all.remove(&stream)?;
         (since.elapsed() < KEPT).then_some(callback)
     }
@@ -85,6 +81,6 @@ impl Drop for Delivering<'_> {
     }
 }
 
-fn lock(set: &Mutex<BTreeSet<StreamId>>) -> MutexGuard<'_, BTreeSet<StreamId>> {
-    set.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(all: &Mutex<T>) -> MutexGuard<'_, T> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
 }

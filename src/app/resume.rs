@@ -4,6 +4,7 @@
 use crate::domain::{Action, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict};
 use crate::journal::{Claim, JournalError, Phase, State, StreamId, Work, WorkerLease};
 use crate::policy::{Approved, Decision, Question};
+use crate::telemetry::{Step, step};
 
 use super::answer::{Answer, Ending};
 use super::call_off::{Beginning, Order};
@@ -111,13 +112,18 @@ impl App {
         now: Timestamp,
         approved_at: Timestamp,
     ) -> Decision {
-        self.prepared.policies().decide(Question {
-            source: &identity.source,
-            identity,
-            request,
-            now,
-            approved_at,
-        })
+        let decide = step(Step::Decide);
+        let decision = decide.in_scope(|| {
+            self.prepared.policies().decide(Question {
+                source: &identity.source,
+                identity,
+                request,
+                now,
+                approved_at,
+            })
+        });
+        decide.record("allowed", matches!(decision, Decision::Allow(_)));
+        decision
     }
 
     /// Carries out what a claim permits, closes the request, and revokes what was called off

@@ -15,6 +15,8 @@ use crate::notify::{
     Auth, Extras, Message, PathError, Refused, marker, notification_event, retry_after, webhook_id,
 };
 
+use crate::telemetry::current;
+
 use super::context::left;
 use super::target::Target;
 use super::{App, Deadline};
@@ -281,6 +283,11 @@ impl App {
             }
         }
         headers.push(("user-agent".to_owned(), "sharehook".to_owned()));
+        let trace = current();
+        headers.extend(trace.map(|trace| ("traceparent".to_owned(), trace.traceparent())));
+        if matches!(config.auth, Auth::Aws(_)) {
+            headers.extend(trace.map(|trace| ("x-amzn-trace-id".to_owned(), trace.xray())));
+        }
         Ok(headers)
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::SourceName;
 use crate::journal::StreamId;
+use crate::telemetry::{TraceContext, current};
 
 /// Number of requests carried out at once.
 const MAX_SLOTS: usize = 64;
@@ -57,6 +58,8 @@ struct Counted {
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) stream: StreamId,
+    /// Of the delivery that brought it.
+    pub(super) trace: Option<TraceContext>,
     /// `None` for a request of an earlier process.
     _unfinished: Option<Unfinished>,
 }
@@ -133,6 +136,7 @@ impl Slots {
             // At shutdown the task has ended. The next process finds the request in the journal.
             drop(bounded.backlog.send(Queued {
                 stream,
+                trace: current(),
                 _unfinished: unfinished,
             }));
         }

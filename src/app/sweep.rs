@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join3};
+use tracing::Instrument as _;
 
 use crate::domain::Timestamp;
 use crate::journal::{
     Affected, History, JournalError, MAX_PAUSE_OF_REVOCATION, State, StreamId, StreamState, WakeUp,
     Work,
 };
+
+use crate::telemetry::{Step, step};
 
 use super::deliver_notifications::Failures;
 use super::overdue::Unfinished;
@@ -155,9 +158,12 @@ impl App {
             .into_iter()
             .chain(side_by_side(revoke, affected))
         {
-            let work = due
-                .iter()
-                .map(|(_, state)| self.sweep_one(state.clone(), round.at_once, round.deadline));
+            let work = due.iter().map(|(_, state)| {
+                let resume = step(Step::Resume);
+                resume.record("identity", tracing::field::display(state.identity()));
+                self.sweep_one(state.clone(), round.at_once, round.deadline)
+                    .instrument(resume)
+            });
             for ((lead, state), end) in due.iter().zip(join_all(work).await) {
                 match &end {
                     Ok(Some(after)) => ends.push((lead, after.clone())),

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use crate::app::{App, Deadline, Delivery, Via};
+use crate::telemetry;
 
 use super::invocation::Invocation;
 use super::outcome::{Outcome, Redelivery};
@@ -52,7 +54,10 @@ pub(crate) async fn receive(app: &Arc<App>, message: Message, deadline: Deadline
         body,
     };
     let worker = Arc::clone(app);
-    match tokio::spawn(async move { worker.receive(delivery, deadline).await }).await {
+    let span = tracing::info_span!("message", message_id);
+    let trace = telemetry::begin(&span, None);
+    let work = async move { worker.receive(delivery, deadline).await };
+    match tokio::spawn(telemetry::within(trace, work.instrument(span))).await {
         Ok(reply) => Received {
             outcome: Outcome::of(&reply),
             body: reply::body_of(&reply),

@@ -41,6 +41,8 @@ pub enum Metric {
     LogLinesDropped,
     /// Copies of records without room.
     EvidenceCopiesDropped,
+    /// Spans that no collector took.
+    SpansDropped,
     /// The policies in force.
     PolicyInfo,
     /// The program.
@@ -73,7 +75,7 @@ pub struct Definition {
 
 impl Metric {
     /// Every metric, in the order of the outputs.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Deliveries,
         Self::DeliverySeconds,
         Self::DeliveriesRejected,
@@ -91,6 +93,7 @@ impl Metric {
         Self::SecretReadFailures,
         Self::LogLinesDropped,
         Self::EvidenceCopiesDropped,
+        Self::SpansDropped,
         Self::PolicyInfo,
         Self::BuildInfo,
     ];
@@ -115,6 +118,7 @@ impl Metric {
             Self::SecretReadFailures => SECRET_READ_FAILURES,
             Self::LogLinesDropped => LOG_LINES_DROPPED,
             Self::EvidenceCopiesDropped => EVIDENCE_COPIES_DROPPED,
+            Self::SpansDropped => SPANS_DROPPED,
             Self::PolicyInfo => POLICY_INFO,
             Self::BuildInfo => BUILD_INFO,
         }
@@ -207,6 +211,11 @@ const EVIDENCE_COPIES_DROPPED: Definition = counter(
     "sharehook_evidence_copies_dropped_total",
     &[],
     "Copies of records on stdout that the host did not read in time.",
+);
+const SPANS_DROPPED: Definition = counter(
+    "sharehook_spans_dropped_total",
+    &[],
+    "Spans that the collector refused or did not take in time.",
 );
 const POLICY_INFO: Definition = gauge(
     "sharehook_policy_info",

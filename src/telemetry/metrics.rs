@@ -12,7 +12,7 @@ use super::metric::{Definition, Kind, Metric};
 use super::output;
 
 /// Upper bounds of a histogram's buckets, seconds.
-const BUCKETS: [f64; 12] = [
+pub(super) const BUCKETS: [f64; 12] = [
     0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0,
 ];
 /// The namespace in CloudWatch.
@@ -34,17 +34,19 @@ struct Series {
     fresh: BTreeMap<Metric, f64>,
 }
 
+/// The value of a metric with its labels.
 #[derive(Debug, Clone)]
-enum Value {
+pub(super) enum Value {
     Number(f64),
     Times(Histogram),
 }
 
 #[derive(Debug, Clone, Default)]
-struct Histogram {
-    counts: [u64; BUCKETS.len()],
-    count: u64,
-    sum: f64,
+pub(super) struct Histogram {
+    /// Durations in each bucket alone; longer ones are in none.
+    pub(super) counts: [u64; BUCKETS.len()],
+    pub(super) count: u64,
+    pub(super) sum: f64,
 }
 
 impl Metrics {
@@ -108,7 +110,7 @@ impl Metrics {
     /// Every metric in Prometheus' text format, version 0.0.4.
     pub fn render(&self) -> String {
         let mut series = self.lock();
-        series.note_dropped_lines();
+        series.note_dropped();
         let mut text = String::new();
         for metric in Metric::ALL {
             let Definition {
@@ -129,11 +131,22 @@ impl Metrics {
         text
     }
 
+    /// Every value, for OTLP.
+    #[cfg(feature = "otlp")]
+    pub(super) fn all(&self) -> Vec<(Metric, Vec<String>, Value)> {
+        let mut series = self.lock();
+        series.note_dropped();
+        let values = series.values.iter();
+        values
+            .map(|((metric, labels), value)| (*metric, labels.clone(), value.clone()))
+            .collect()
+    }
+
     /// What changed since the last call, each as a line in CloudWatch's embedded metric format. Source:
     /// docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
     pub fn lines_for_cloudwatch(&self, function: &str, milliseconds: i64) -> Vec<String> {
         let mut series = self.lock();
-        series.note_dropped_lines();
+        series.note_dropped();
         let mut changed: BTreeMap<Option<String>, Vec<(Definition, f64)>> = BTreeMap::new();
         for ((metric, result), total) in series.totals() {
             let sent = series.sent.insert((metric, result.clone()), total);
@@ -160,7 +173,7 @@ impl Metrics {
 }
 
 impl Series {
-    fn note_dropped_lines(&mut self) {
+    fn note_dropped(&mut self) {
         let (lines, copies) = output::dropped();
         for (metric, dropped) in [
             (Metric::LogLinesDropped, lines),
@@ -169,6 +182,12 @@ impl Series {
             // Exact up to 2^53.
             let number = Value::Number(dropped as f64);
             self.values.insert(key(metric, &[]), number);
+        }
+        #[cfg(feature = "otlp")]
+        {
+            let lost = super::lost_spans::LOST_SPANS.load(std::sync::atomic::Ordering::Relaxed);
+            let number = Value::Number(lost as f64);
+            self.values.insert(key(Metric::SpansDropped, &[]), number);
         }
     }
 

@@ -205,6 +205,32 @@ async fn metrics_are_open_closed_or_behind_a_token() {
     assert!(text.contains("404"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_carries_the_trace_of_its_delivery() {
+    let service = Service::prepared(|folder| {
+        let file = folder.join("sharehook.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let endpoint = text.lines().find_map(|line| line.strip_prefix("endpoint = "));
+        let inbox = endpoint.unwrap().replace("\"", "") + "/inbox";
+        let notify = format!(
+            "[[notify]]\nname = \"desk\"\npreset = \"webhook\"\nurl = \"{inbox}\"\nsecret = \"file:desk\"\n"
+        );
+        std::fs::write(file, text + &notify).unwrap();
+        secrets::write(&folder.join("desk"), NATIVE_SECRET);
+    })
+    .await;
+    let sender = format!("00-{TRACE}-00f067aa0ba902b7-00");
+    deliver(&service.url, "CHG-10", &[("traceparent", &sender)]).await;
+    for _ in 0..100 {
+        if !service.cloud.letters().is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    let letters = service.cloud.letters();
+    assert_eq!(letters[0].headers["traceparent"], sender, "{letters:?}");
+}
+
 /// The labels that a metric's samples have in Prometheus, by the name in a query.
 fn labels_of(name: &str) -> Option<Vec<&'static str>> {
     let exact = |name: &str, histogram: bool| {

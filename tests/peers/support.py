@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import hmac
 import http.client
+import http.server
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -259,6 +261,53 @@ class Sandbox:
         asked = [(call["image"], account) for call in self.ask("calls")["calls"] if _shares(call)
                  for account in call["accounts"]]
         equal(sorted(asked), sorted(wanted), "the shares that were asked for, over all calls")
+
+
+class Runtime:
+    """Lambda's runtime API with one event; `at_answer` is called when its answer comes, before the function may be frozen."""
+
+    def __init__(self, payload: dict, trace: str = "", at_answer=lambda: None):
+        events, self.answers = [json.dumps(payload).encode()], []
+        runtime = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                if not events:
+                    time.sleep(30)
+                    return
+                body = events.pop()
+                self.send_response(200)
+                for name, value in {"lambda-runtime-aws-request-id": "r-1", "content-length": str(len(body)),
+                                    "lambda-runtime-deadline-ms": str(int((time.time() + 30) * 1000)),
+                                    "lambda-runtime-invoked-function-arn": "arn:aws:lambda:us-east-1:000000000000:function:f",
+                                    "lambda-runtime-trace-id": trace}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                at_answer()
+                runtime.answers.append((self.path, body))
+                self.send_response(202)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.variables = {
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}", "AWS_LAMBDA_FUNCTION_NAME": "f",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_FUNCTION_VERSION": "1", "AWS_LAMBDA_LOG_GROUP_NAME": "g",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "s"}
+
+    def answered(self) -> dict:
+        """The answer to the event; an error that the function reports fails."""
+        path, body = wait_for("the function's answer", lambda: self.answers and self.answers[0], 30)
+        check(path.endswith("/response"), "an answer and no error", f"{path} {body.decode()}")
+        return json.loads(body)
 
 
 def _shares(call: dict) -> bool:

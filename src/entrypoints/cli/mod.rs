@@ -29,6 +29,7 @@ mod list_args;
 #[cfg(feature = "cli")]
 mod manual;
 mod notify;
+mod observing;
 mod operator;
 mod print;
 mod reading;
@@ -49,7 +50,7 @@ use std::ffi::OsString;
 use clap::Parser as _;
 
 use crate::config::{AwsSecrets, Vars};
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry;
 
 use super::host::detect;
 use super::outcome::Exit;
@@ -85,12 +86,10 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         (None, Ok(host)) => host,
         (Some(_), _) => None,
     };
-    let format = LogFormat::chosen(|name| context.vars.get(name), host.is_some());
-    let filter = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"]
-        .iter()
-        .find_map(|name| context.vars.get(*name));
     let quiet = dispatch::quiet_filter(host.is_some(), args.command.as_ref());
-    telemetry::init(format, Some(filter.map_or(quiet, String::as_str)));
+    if let Err(failure) = observing::begin(&context.vars, host.is_some(), quiet) {
+        return print_failure(&failure) as u8;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(MAX_BLOCKING_THREADS)
@@ -105,7 +104,9 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     };
     let ended = runtime.block_on(async {
         context.fetch_secrets().await;
-        Box::pin(dispatch::run(&context, host, args.command)).await
+        let ended = Box::pin(dispatch::run(&context, host, args.command)).await;
+        observing::end().await;
+        ended
     });
     telemetry::flush_at_exit();
     ended.unwrap_or_else(|failure| print_failure(&failure)) as u8

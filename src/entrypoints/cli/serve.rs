@@ -62,11 +62,12 @@ fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
     if host == HttpHost::Plain && !brings_credentials(&context.vars) {
         return handler;
     }
+    let app = Arc::clone(app);
     Box::new(move |request| {
-        let answered = handler(request);
+        let (answered, app) = (handler(request), Arc::clone(&app));
         Box::pin(async move {
             let response = answered.await;
-            telemetry::flush().await;
+            app.flush_telemetry().await;
             response
         })
     })
@@ -203,6 +204,8 @@ async fn listen(
     tasks.spawn(reloads.carry_out(Arc::clone(&app)));
     tasks.spawn(Arc::clone(&app).work_off(backlog));
     tasks.spawn(Arc::clone(&app).deliver_notifications());
+    #[cfg(feature = "otlp")]
+    tasks.spawn(Arc::clone(&app).export());
     let sealer = Arc::clone(&app);
     tasks.spawn(async move { sealer.seal_after_writes().await });
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -229,6 +232,7 @@ async fn listen(
         Ok(Some(problem)) => tracing::error!(problem),
         Err(_) => tracing::warn!("stopped before the journal was sealed; the next start seals it"),
     }
+    app.flush_telemetry().await;
     Ok(Exit::Done)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::app::{
     App, Deadline, Delivery, HandshakeRequest, Headers, MetricsReply, Reply, Report, ReportReply,
@@ -12,6 +13,7 @@ use crate::app::{
 };
 use crate::domain::SourceName;
 use crate::entrypoints::outcome::Outcome;
+use crate::telemetry;
 
 use super::cloudevents::ReplyMode;
 use super::request::HttpRequest;
@@ -63,8 +65,13 @@ pub(crate) async fn respond(
     deadline: Deadline,
 ) -> HttpResponse {
     let ids = RequestIds::of(&request.headers);
-    let span = tracing::info_span!("request", request_id = ids.request, trace_id = ids.trace);
-    let response = Box::pin(route(app, request, deadline).instrument(span)).await;
+    let span = tracing::info_span!("request", request_id = ids.request, trace_id = Empty);
+    let trace = telemetry::begin(&span, ids.trace);
+    if let Some(trace) = trace {
+        span.record("trace_id", trace.trace_id());
+    }
+    let work = route(app, request, deadline).instrument(span);
+    let response = Box::pin(telemetry::within(trace, work)).await;
     response.with_header("x-request-id", ids.request)
 }
 

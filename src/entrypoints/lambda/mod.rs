@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 
 use crate::app::{App, Deadline};
 use crate::domain::{Problem, UniqueKeys};
-use crate::telemetry;
+use crate::telemetry::{self, TraceContext};
 
 use super::http::{event as http_event, respond};
 use super::invocation::{self, Invocation, NamedError};
@@ -41,6 +41,8 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
                 host_request_id = id,
                 host_trace_id = event.context.xray_trace_id
             );
+            let trace = event.context.xray_trace_id.as_deref();
+            let trace = telemetry::begin(&span, trace.and_then(TraceContext::of_xray));
             let work = async {
                 let invocation = match event.payload.0 {
                     Ok(event) => answer(&app, event, id, deadline).await,
@@ -49,11 +51,11 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
                 app.notify_before_answer(deadline).await;
                 invocation
             };
-            let invocation = Box::pin(work.instrument(span)).await;
+            let invocation = Box::pin(telemetry::within(trace, work.instrument(span))).await;
             let function = &event.context.env_config.function_name;
             telemetry::write_metrics(app.metrics_for_cloudwatch(function));
             // The host freezes the process after the answer.
-            telemetry::flush().await;
+            app.flush_telemetry().await;
             invocation
                 .answer
                 .map_err(|NamedError { name, text }| Diagnostic {

@@ -9,7 +9,6 @@ use crate::config::Vars;
 use crate::domain::{Problems, read_json};
 use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::outcome::Outcome;
-use crate::telemetry;
 
 /// Time limit of `next`, which answers only when an event arrives.
 const NEXT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -77,7 +76,7 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> 
             let answered = invocation(&app, &body, deadline).await;
             app.notify_before_answer(deadline).await;
             // The host freezes the process after the answer.
-            telemetry::flush().await;
+            app.flush_telemetry().await;
             let (end, body) = match answered.answer {
                 Ok(answer) => ("response", answer.to_string()),
                 Err(error) => ("error", error.to_string()),

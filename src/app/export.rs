@@ -1,0 +1,54 @@
+//! Hands over what observers get: lines to the host's log, spans and metrics to a collector, where one is
+//! configured (feature `otlp`). In: what the process has recorded. Never delays a delivery on a server; a
+//! function's host freezes the process after the answer, so there both happen before it.
+
+#[cfg(feature = "otlp")]
+use std::sync::Arc;
+#[cfg(feature = "otlp")]
+use std::time::Duration;
+
+#[cfg(feature = "otlp")]
+use tokio::time::{Instant, sleep};
+
+use crate::telemetry;
+#[cfg(feature = "otlp")]
+use crate::telemetry::otlp;
+
+use super::App;
+
+/// How often a server sends its spans, as `OTEL_BSP_SCHEDULE_DELAY` by default.
+#[cfg(feature = "otlp")]
+const SPANS_EVERY: Duration = Duration::from_secs(5);
+/// The most that an answer of a function, or the end of a process, waits for a collector.
+#[cfg(feature = "otlp")]
+const MAX_WAIT: Duration = Duration::from_secs(1);
+/// The most that a server gives one attempt.
+#[cfg(feature = "otlp")]
+const MAX_ATTEMPT: Duration = Duration::from_secs(60);
+
+impl App {
+    /// Hands over everything, for a limited time. Call it before the host freezes or ends the process.
+    pub async fn flush_telemetry(&self) {
+        #[cfg(feature = "otlp")]
+        {
+            otlp::export_spans(MAX_WAIT).await;
+            otlp::export_metrics(&self.metrics, MAX_WAIT).await;
+        }
+        telemetry::flush().await;
+    }
+
+    /// Sends spans and metrics of a server, until it is dropped.
+    #[cfg(feature = "otlp")]
+    pub async fn export(self: Arc<Self>) {
+        let mut sent = Instant::now();
+        loop {
+            sleep(SPANS_EVERY).await;
+            otlp::export_spans(MAX_ATTEMPT).await;
+            if otlp::metrics_every().is_some_and(|every| sent.elapsed() >= every) {
+                sent = Instant::now();
+                self.refresh_metrics().await;
+                otlp::export_metrics(&self.metrics, MAX_ATTEMPT).await;
+            }
+        }
+    }
+}

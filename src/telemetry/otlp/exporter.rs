@@ -1,0 +1,132 @@
+//! Sends spans and metrics to the collector. In: what waits. Out: requests, one at a time. A collector that is
+//! slow, down or busy gets its spans later; what it refuses is dropped, counted and logged once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reqwest::{Client, Url};
+use serde_json::Value as Json;
+use tokio::sync::Mutex;
+
+use super::json;
+use super::queue::Queue;
+use super::settings::Settings;
+use super::sources::Sources;
+use crate::domain::Timestamp;
+use crate::telemetry::lost_spans::LOST_SPANS;
+use crate::telemetry::metrics::Metrics;
+
+/// How a request to the collector ended.
+enum End {
+    Taken,
+    /// As after a 503: the same may be taken later.
+    Later(String),
+    /// It will never be taken.
+    Refused(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Exporter {
+    settings: Settings,
+    client: Client,
+    sources: Sources,
+    queue: Arc<Queue>,
+    began: Timestamp,
+    /// Held while something is sent.
+    sending: Mutex<()>,
+    /// Whether the newest request failed, and the log says so.
+    failing: AtomicBool,
+}
+
+impl Exporter {
+    pub(super) fn new(settings: Settings, client: Client, sources: Sources) -> Self {
+        Self {
+            settings,
+            client,
+            sources,
+            queue: Arc::new(Queue::new(&LOST_SPANS)),
+            began: (sources.now)(),
+            sending: Mutex::default(),
+            failing: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn queue(&self) -> Arc<Queue> {
+        Arc::clone(&self.queue)
+    }
+
+    pub(super) fn sources(&self) -> Sources {
+        self.sources
+    }
+
+    pub(super) fn sends_spans(&self) -> bool {
+        self.settings.traces.is_some()
+    }
+
+    pub(super) fn metrics_every(&self) -> Option<Duration> {
+        let every = self.settings.metrics_every;
+        self.settings.metrics.as_ref().map(|_| every)
+    }
+
+    /// Sends the spans that wait, until none does or a request fails.
+    pub(super) async fn send_spans(&self) {
+        let Some(url) = &self.settings.traces else {
+            return;
+        };
+        let _sending = self.sending.lock().await;
+        while let Some(batch) = self.queue.batch() {
+            let message = json::traces(&self.settings.resource, batch.spans());
+            match self.post(url, &message).await {
+                End::Taken => batch.delivered(),
+                End::Refused(why) => {
+                    batch.refused();
+                    return self.log_failure(&why);
+                }
+                End::Later(why) => return self.log_failure(&why),
+            }
+            self.failing.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends the present values; the next ones replace those that do not arrive.
+    pub(super) async fn send_metrics(&self, metrics: &Metrics) {
+        let Some(url) = &self.settings.metrics else {
+            return;
+        };
+        let _sending = self.sending.lock().await;
+        let times = (self.began, (self.sources.now)());
+        let message = json::metrics(&self.settings.resource, &metrics.all(), times);
+        match self.post(url, &message).await {
+            End::Taken => self.failing.store(false, Ordering::Relaxed),
+            End::Later(why) | End::Refused(why) => self.log_failure(&why),
+        }
+    }
+
+    async fn post(&self, url: &Url, message: &Json) -> End {
+        let request = self.client.post(url.clone());
+        let request = request.headers(self.settings.headers.clone()).json(message);
+        match request.timeout(self.settings.timeout).send().await {
+            Ok(answer) if answer.status().is_success() => End::Taken,
+            Ok(answer) => {
+                let status = answer.status().as_u16();
+                let why = format!("HTTP {status}");
+                match status {
+                    429 | 502..=504 => End::Later(why),
+                    _ => End::Refused(why),
+                }
+            }
+            // The address may have a password in it.
+            Err(error) => End::Later(error.without_url().to_string()),
+        }
+    }
+
+    fn log_failure(&self, why: &str) {
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                why,
+                "the collector of OTEL_EXPORTER_OTLP_ENDPOINT does not take what it is sent; the next success is not logged"
+            );
+        }
+    }
+}

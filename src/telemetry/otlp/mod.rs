@@ -1,0 +1,82 @@
+//! Export by OTLP over HTTP, in its JSON encoding (opentelemetry.io/docs/specs/otlp). In: the spans of `tracing`
+//! and the metrics. Out: requests to a collector. Work never waits for it: spans queue in a bounded place,
+//! and those without room are dropped and counted. The official crates would bring twelve packages, read the
+//! environment by themselves, and keep each metric a second time, as an instrument of theirs.
+
+mod exporter;
+mod json;
+mod layer;
+mod queue;
+mod recorded;
+mod settings;
+mod sources;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::Client;
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::domain::Problems;
+
+use super::metrics::Metrics;
+use exporter::Exporter;
+use layer::SpanLayer;
+
+pub(super) use layer::{adopt, context_of};
+pub use settings::Settings;
+pub use sources::Sources;
+
+/// The exporter of this process, if a collector is configured.
+static EXPORTER: OnceLock<Exporter> = OnceLock::new();
+
+/// Prepares the export to the collector that the settings name. Call it before the subscriber is installed.
+///
+/// # Errors
+/// The client cannot be built.
+pub fn configure(
+    settings: Settings,
+    client: impl FnOnce() -> Result<Client, Problems>,
+    sources: Sources,
+) -> Result<(), Problems> {
+    if settings.is_off() {
+        return Ok(());
+    }
+    let exporter = Exporter::new(settings, client()?, sources);
+    // A second call, in tests, changes nothing.
+    drop(EXPORTER.set(exporter));
+    Ok(())
+}
+
+/// The layer that turns this program's spans into spans of the collector.
+pub(super) fn layer<S>() -> Option<impl Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let exporter = EXPORTER.get()?;
+    let ours = filter_fn(|data| data.is_span() && data.target().starts_with("sharehook"));
+    let layer = SpanLayer::new(exporter.queue(), exporter.sources());
+    exporter.sends_spans().then(|| layer.with_filter(ours))
+}
+
+/// Sends the spans that wait, for at most `longest`.
+pub async fn export_spans(longest: Duration) {
+    if let Some(exporter) = EXPORTER.get() {
+        drop(tokio::time::timeout(longest, exporter.send_spans()).await);
+    }
+}
+
+/// Sends the metrics, for at most `longest`.
+pub async fn export_metrics(metrics: &Metrics, longest: Duration) {
+    if let Some(exporter) = EXPORTER.get() {
+        drop(tokio::time::timeout(longest, exporter.send_metrics(metrics)).await);
+    }
+}
+
+/// How often a server sends its metrics; `None` without a collector for them.
+pub fn metrics_every() -> Option<Duration> {
+    EXPORTER.get()?.metrics_every()
+}

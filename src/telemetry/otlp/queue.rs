@@ -1,0 +1,137 @@
+//! The spans that wait to be sent. In: spans as JSON. Out: batches; one that is not delivered goes back. A span
+//! without room is dropped and counted.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value as Json;
+
+/// As `OTEL_BSP_MAX_QUEUE_SIZE` and `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` by default.
+const MAX_QUEUED: usize = 2_048;
+const MAX_BATCH: usize = 512;
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    spans: Mutex<VecDeque<Json>>,
+    dropped: &'static AtomicU64,
+}
+
+/// Spans on their way. Those that are neither delivered nor refused when it is dropped, also in a future
+/// that is cancelled, go back to the queue.
+#[derive(Debug)]
+pub(super) struct Batch<'a> {
+    spans: Vec<Json>,
+    queue: &'a Queue,
+}
+
+impl Queue {
+    /// `dropped` counts the spans that find no room or are refused.
+    pub(super) fn new(dropped: &'static AtomicU64) -> Self {
+        Self {
+            spans: Mutex::default(),
+            dropped,
+        }
+    }
+
+    pub(super) fn push(&self, span: Json) {
+        let mut spans = self.lock();
+        if spans.len() < MAX_QUEUED {
+            spans.push_back(span);
+        } else {
+            self.count_dropped(1);
+        }
+    }
+
+    /// The next spans; `None` when none waits.
+    pub(super) fn batch(&self) -> Option<Batch<'_>> {
+        let mut waiting = self.lock();
+        let most = waiting.len().min(MAX_BATCH);
+        let spans: Vec<Json> = waiting.drain(..most).collect();
+        (!spans.is_empty()).then(|| Batch { spans, queue: self })
+    }
+
+    fn count_dropped(&self, spans: usize) {
+        self.dropped.fetch_add(spans as u64, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Json>> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Batch<'_> {
+    pub(super) fn spans(&self) -> &[Json] {
+        &self.spans
+    }
+
+    pub(super) fn delivered(mut self) {
+        self.spans.clear();
+    }
+
+    /// The collector will never take them.
+    pub(super) fn refused(mut self) {
+        self.queue.count_dropped(self.spans.len());
+        self.spans.clear();
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.queue.lock();
+        // The newest of the batch fit where room is left.
+        while let Some(span) = self.spans.pop() {
+            if waiting.len() >= MAX_QUEUED {
+                self.queue.count_dropped(self.spans.len() + 1);
+                return;
+            }
+            waiting.push_front(span);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue() -> Queue {
+        Queue::new(Box::leak(Box::default()))
+    }
+
+    fn dropped(queue: &Queue) -> u64 {
+        queue.dropped.load(Ordering::Relaxed)
+    }
+
+    fn waiting(queue: &Queue) -> Vec<u64> {
+        let spans = queue.lock();
+        spans.iter().map(|span| span.as_u64().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_batch_goes_back_unless_it_is_delivered_or_refused() {
+        let queue = queue();
+        (0..3_u64).for_each(|span| queue.push(span.into()));
+        drop(queue.batch());
+        assert_eq!(waiting(&queue), [0, 1, 2]);
+        queue.batch().unwrap().delivered();
+        assert!(queue.batch().is_none() && dropped(&queue) == 0);
+        queue.push(3.into());
+        queue.batch().unwrap().refused();
+        assert!(queue.batch().is_none() && dropped(&queue) == 1);
+    }
+
+    #[test]
+    fn spans_without_room_are_dropped_and_counted() {
+        let queue = queue();
+        let push = |spans: u64| (0..spans).for_each(|span| queue.push(span.into()));
+        push(MAX_QUEUED as u64 + 5);
+        assert_eq!(dropped(&queue), 5);
+        let batch = queue.batch().unwrap();
+        assert_eq!(batch.spans().len(), MAX_BATCH);
+        push(2);
+        drop(batch);
+        assert_eq!(dropped(&queue), 7);
+        assert_eq!(queue.lock().len(), MAX_QUEUED);
+        assert_eq!(waiting(&queue)[0], 2, "the oldest found no room");
+    }
+}

@@ -1,0 +1,56 @@
+//! The steps of the straight line, each with a span, which the feature `otlp` exports. Without the feature a step
+//! has none.
+
+use tracing::Span;
+
+use crate::domain::spelled;
+
+spelled! {
+    /// A step of the straight line.
+    Step {
+        /// A sweep goes on with a request.
+        Resume = "resume",
+        /// The signature is checked.
+        Verify = "verify",
+        /// The map makes requests.
+        Map = "map",
+        /// The policies decide.
+        Decide = "decide",
+        /// The cloud is read.
+        Observe = "observe",
+        /// A record becomes durable.
+        Record = "record",
+        /// The delta is computed.
+        Plan = "plan",
+        /// The cloud changes a share.
+        Call = "call",
+        /// The instance of an approval system is fetched.
+        Fetch = "fetch",
+        /// A ticket system is notified.
+        Notify = "notify",
+    }
+}
+
+/// The span of a step. Its other fields are recorded when they are known; none is secret.
+#[cfg(feature = "otlp")]
+pub fn step(step: Step) -> Span {
+    use tracing::field::Empty;
+    tracing::info_span!(
+        "step",
+        step = step.as_str(),
+        source = Empty,
+        identity = Empty,
+        allowed = Empty,
+        action = Empty,
+        code = Empty,
+        cloud_request_id = Empty,
+        notify = Empty,
+        error = Empty
+    )
+}
+
+/// No span: this build exports none.
+#[cfg(not(feature = "otlp"))]
+pub fn step(_: Step) -> Span {
+    Span::none()
+}
