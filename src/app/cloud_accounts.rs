@@ -42,6 +42,13 @@ impl CloudAccounts {
         let home = vars.get("HOME").map(PathBuf::from);
         let chain = CredentialChain::from_disk(vars, home);
         let invocation_credentials = chain.invocation_credentials();
+        let chain = match &config.cloud.key {
+            None => chain,
+            Some((id, key)) => chain.with_key(DEFAULT_ACCOUNT, id, key).map_err(|error| {
+                let remedy = "copy the key again, without spaces or line breaks";
+                Problem::new("TENCENTCLOUD_SECRET_ID", error.to_string(), remedy)
+            })?,
+        };
         let mut named = BTreeMap::new();
         for account in &config.cloud.accounts {
             let chain = chain_of(account, chain.clone())?;
@@ -99,9 +106,19 @@ impl CloudAccounts {
 
     /// Signs with the accounts' keys of this configuration, which were read again.
     pub(super) fn replace_keys(&self, config: &Config) {
-        for account in &config.cloud.accounts {
-            if let (Some(key), Some(cloud)) = (&account.key, self.named.get(&account.name))
-                && let Err(error) = cloud.replace_key(&account.name, key)
+        let named = config.cloud.accounts.iter().map(|account| {
+            // An account without a key of its own takes its role with the process's.
+            let key = account.key.as_ref().or(config.cloud.key.as_ref());
+            (account.name.as_str(), self.named.get(&account.name), key)
+        });
+        let default = (
+            DEFAULT_ACCOUNT,
+            Some(&self.default),
+            config.cloud.key.as_ref(),
+        );
+        for (name, cloud, key) in named.chain([default]) {
+            if let (Some(key), Some(cloud)) = (key, cloud)
+                && let Err(error) = cloud.replace_key(name, key)
             {
                 tracing::warn!(%error, "the last key of the account stays in use");
             }

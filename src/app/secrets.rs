@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Fetches every secret in AWS that the configuration names, each once.
 pub async fn fetch_secrets(config: &str, vars: &Vars) -> AwsSecrets {
-    let wanted = aws_secrets(config);
+    let wanted = aws_secrets(config, vars);
     if wanted.is_empty() {
         return AwsSecrets::new();
     }

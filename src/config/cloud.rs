@@ -68,6 +68,7 @@ impl Reader<'_> {
             cvm_accounts_per_call,
             cvm_accounts_per_image,
             regions,
+            key: self.process_key(),
             accounts: self.accounts(&raw.accounts),
         }
     }

@@ -4,6 +4,7 @@
 mod accounts;
 mod cloud;
 mod fetch;
+mod followed;
 mod http;
 mod lenient;
 mod notify;
@@ -33,11 +34,10 @@ use reader::text_of;
 use secrets::SecretValues;
 
 pub use crate::domain::Site;
+pub use followed::{SEAL_KEY_VAR, aws_secrets};
 pub use renewal::Renewal;
-pub use seal::SEAL_KEY_VAR;
 pub use secrets::{
     AwsSecret, AwsSecrets, AwsStore, FetchError, FetchedSecret, Secret, SecretError, SecretRef,
-    aws_secrets,
 };
 pub use valid::{
     AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, Draft, FetchConfig, HttpConfig, MapRef,

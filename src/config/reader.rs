@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use crate::domain::{Mark, Problem, Span};
 
+use super::followed::{KEY_ID_VAR, KEY_VAR, in_variable};
 use super::lenient::{MISSING, Unread};
 use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets};
 use super::vars::Vars;
@@ -111,6 +112,26 @@ impl Reader<'_> {
         secret.map(|secret| secret.text)
     }
 
+    /// The key of the process, if its variables name it in AWS. A key in the variables themselves is found
+    /// with the other credentials of the process.
+    pub(super) fn process_key(&mut self) -> Option<(SecretString, SecretString)> {
+        in_variable(KEY_ID_VAR, self.vars).or(in_variable(KEY_VAR, self.vars))?;
+        let mut part = |name: &str| match self.resolve(&format!("env:{name}"), true) {
+            Ok(secret) => {
+                let reference = secret.reference.clone();
+                self.used.insert(reference, secret.clone());
+                Some(secret.text)
+            }
+            Err(error) => {
+                let problem = Problem::new(name, error.to_string(), error.remedy());
+                self.problems.push(problem);
+                None
+            }
+        };
+        let (id, key) = (part(KEY_ID_VAR), part(KEY_VAR));
+        id.zip(key)
+    }
+
     fn secret_or_stand_in(
         &mut self,
         whose: &str,
@@ -135,6 +156,7 @@ impl Reader<'_> {
         if let SecretRef::Env(name) = &reference {
             self.variables.insert(name.clone());
         }
+        let reference = reference.followed(self.vars);
         let standing_in = |reference, text: &SecretString| Secret {
             reference,
             version: None,

@@ -62,6 +62,7 @@ impl Config {
         for (account, read) in accounts.zip(read.cloud.accounts) {
             account.key = read.key;
         }
+        config.cloud.key = read.cloud.key;
         config.http.metrics = read.http.metrics;
         config.http.report = read.http.report;
         Ok(Self { secrets, ..config })

@@ -13,11 +13,12 @@ use crate::domain::{Danger, Mark, NoticeKind, Problem, Problems, Span};
 use crate::journal::JournalLocation;
 
 use super::cloud::ENDPOINT_VAR;
+use super::followed::SEAL_KEY_VAR;
 use super::lenient;
 use super::raw::{JournalTable, RawConfig, RawJournal, RawLimits, RawPolicy, RawSeal};
 use super::raw_check::RawCheck;
 use super::reader::Reader;
-use super::seal::{self, SEAL_KEY_VAR};
+use super::seal;
 use super::secrets::{SecretRef, SecretValues, Secrets};
 use super::valid::{Config, Draft, NotifyConfig, SealConfig};
 use super::vars::Vars;

@@ -10,13 +10,12 @@ use toml::Spanned;
 use crate::domain::{Problem, Span};
 use crate::journal::{JournalLocation, is_inside};
 
+use super::followed::{SEAL_KEY_VAR, in_variable};
 use super::raw::RawSeal;
 use super::reader::Reader;
-use super::secrets::{SecretError, SecretRef, SecretValues};
+use super::secrets::{Secret, SecretError, SecretRef, SecretValues};
 use super::valid::{SealConfig, SealKey};
 
-/// Overrides `key`, so that deployments with different keys can use the same file.
-pub const SEAL_KEY_VAR: &str = "SHAREHOOK_SEAL_KEY";
 /// The key of a journal in a directory when no other is configured, beside the configuration.
 const DEFAULT_KEY_FILE: &str = "seal.key";
 const DEFAULT_NAME: &str = "sharehook-journal";
@@ -46,12 +45,10 @@ fn key(
     reader: &Reader<'_>,
     journal: &JournalLocation,
 ) -> Result<Option<SealKey>, Mistake> {
-    let Reader {
-        root,
-        vars,
-        secrets,
-        ..
-    } = *reader;
+    let Reader { root, vars, .. } = *reader;
+    if let Some(secret) = in_variable(SEAL_KEY_VAR, vars) {
+        return key_elsewhere(SecretRef::Aws(secret), None, reader);
+    }
     if let Some(value) = vars.get(SEAL_KEY_VAR).filter(|value| !value.is_empty()) {
         return Ok(Some(SealKey::Secret(value.clone().into())));
     }
@@ -75,28 +72,41 @@ fn key(
         };
     };
     let at = Some(written.span());
-    let wrong = |error: SecretError| {
-        let problem = Problem::new("key", error.to_string(), error.remedy());
-        (at.clone(), problem)
-    };
-    match SecretRef::parse(written.get_ref()).map_err(wrong)? {
+    match SecretRef::parse(written.get_ref()).map_err(|error| wrong(&error, at.clone()))? {
         SecretRef::File(path) => {
             let path = root.join(path);
             outside(&path, journal).map_err(|problem| (at.clone(), problem))?;
             Ok(Some(SealKey::File(path)))
         }
-        elsewhere @ (SecretRef::Env(_) | SecretRef::Aws(_)) => match secrets {
-            SecretValues::Configured(fetched) => {
-                let secret = elsewhere.resolve(root, vars, fetched).map_err(wrong)?;
-                Ok(Some(SealKey::Secret(secret.text)))
-            }
-            SecretValues::Known(_) | SecretValues::StandIn(_) => Ok(None),
-            SecretValues::OrStandIn { fetched, .. } => {
-                let secret = elsewhere.resolve(root, vars, fetched).ok();
-                Ok(secret.map(|secret| SealKey::Secret(secret.text)))
-            }
-        },
+        elsewhere @ (SecretRef::Env(_) | SecretRef::Aws(_)) => {
+            key_elsewhere(elsewhere.followed(vars), at, reader)
+        }
     }
+}
+
+/// The key that a variable or AWS has.
+fn key_elsewhere(
+    reference: SecretRef,
+    at: Option<Range<usize>>,
+    reader: &Reader<'_>,
+) -> Result<Option<SealKey>, Mistake> {
+    let key = |secret: Secret| SealKey::Secret(secret.text);
+    let resolve = |fetched| {
+        reference
+            .resolve(reader.root, reader.vars, fetched)
+            .map(key)
+    };
+    match reader.secrets {
+        SecretValues::Configured(fetched) => resolve(fetched)
+            .map(Some)
+            .map_err(|error| wrong(&error, at)),
+        SecretValues::Known(_) | SecretValues::StandIn(_) => Ok(None),
+        SecretValues::OrStandIn { fetched, .. } => Ok(resolve(fetched).ok()),
+    }
+}
+
+fn wrong(error: &SecretError, at: Option<Range<usize>>) -> Mistake {
+    (at, Problem::new("key", error.to_string(), error.remedy()))
 }
 
 /// Refuses a key file inside the journal.

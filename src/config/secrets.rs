@@ -2,7 +2,7 @@
 //! configuration contains no secret, and no error shows one. Opens no socket: the caller fetches the
 //! secrets in AWS first and passes them as [`AwsSecrets`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::{fmt, io};
 
@@ -65,7 +65,7 @@ pub struct AwsSecret {
 }
 
 impl AwsSecret {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once(':')?;
         let store = match scheme {
             "aws-secretsmanager" => AwsStore::SecretsManager,
@@ -271,24 +271,6 @@ impl fmt::Display for AwsSecret {
             .as_ref()
             .map_or(Ok(()), |field| write!(f, "#{field}"))
     }
-}
-
-/// Lists the secrets in AWS that a configuration names, in any field. Returns none for a text that
-/// is not TOML.
-pub fn aws_secrets(text: &str) -> BTreeSet<AwsSecret> {
-    fn walk(value: &toml::Value, found: &mut BTreeSet<AwsSecret>) {
-        match value {
-            toml::Value::String(text) => found.extend(AwsSecret::parse(text)),
-            toml::Value::Array(values) => values.iter().for_each(|value| walk(value, found)),
-            toml::Value::Table(table) => table.values().for_each(|value| walk(value, found)),
-            _ => {}
-        }
-    }
-    let mut found = BTreeSet::new();
-    if let Ok(table) = text.parse::<toml::Table>() {
-        walk(&toml::Value::Table(table), &mut found);
-    }
-    found
 }
 
 /// Size limit of a secret file.

@@ -150,6 +150,8 @@ pub struct CloudConfig {
     pub cvm_accounts_per_image: usize,
     /// Regions newer than this program, of both products.
     pub regions: BTreeSet<String>,
+    /// The key of the process, if its variables name it in AWS.
+    pub key: Option<(SecretString, SecretString)>,
     /// Owner accounts in addition to the default one.
     pub accounts: Vec<AccountConfig>,
 }

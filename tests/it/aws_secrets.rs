@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Uri};
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 use sharehook::app::fetch_secrets;
 use sharehook::config::{Config, Vars};
@@ -184,4 +185,38 @@ async fn a_configuration_without_secrets_in_aws_makes_no_request() {
         assert!(fetch_secrets(text, &vars).await.is_empty(), "{text}");
     }
     assert_eq!(seen.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_variable_may_name_a_secret_in_aws() {
+    let (port, _) = extension(0).await;
+    let mut vars = vars(port, TOKEN);
+    let field = "aws-secretsmanager:prod/sharehook#JIRA";
+    for name in ["JIRA", "TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY"] {
+        vars.insert(name.to_owned(), field.to_owned());
+    }
+    let config = read(&text(&["env:JIRA"]), vars.clone()).await.unwrap();
+    let secret = &config.sources[0].secrets[0];
+    assert_eq!(secret.expose_secret(), "a-long-enough-secret-of-jira-0001");
+    assert_eq!(secret.version.as_deref(), Some("5f0c"));
+    assert_eq!(secret.reference.to_string(), field, "what records name");
+    assert!(config.has_changing_secrets());
+    let (id, key) = config.cloud.key.as_ref().unwrap();
+    for part in [id, key] {
+        assert_eq!(part.expose_secret(), "a-long-enough-secret-of-jira-0001");
+    }
+    let absent = "aws-secretsmanager:prod/sharehook#GITHUB";
+    vars.insert("TENCENTCLOUD_SECRET_KEY".to_owned(), absent.to_owned());
+    vars.insert("SHAREHOOK_SEAL_KEY".to_owned(), absent.to_owned());
+    let Problems(problems) = read(&text(&["env:JIRA"]), vars).await.unwrap_err();
+    let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 2, "{shown:?}");
+    assert!(
+        shown[0].contains("TENCENTCLOUD_SECRET_KEY") && shown[0].contains("no field GITHUB"),
+        "{shown:?}"
+    );
+    assert!(
+        shown[1].contains("seal.key") && shown[1].contains("no field GITHUB"),
+        "{shown:?}"
+    );
 }

@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """The packaged bootstrap on a local AWS, deployed from template.yaml: queue, dead letters, API, function URL, journal, alarms.
 
-In: target/package/bootstrap.zip of scripts/package. Shows that the template deploys with either ingress, that a bad message of a
+In: target/package/bootstrap.zip of scripts/package. Shows that the template deploys with either ingress and with secrets of either
+kind, that a rotated secret counts without a deployment, that a bad message of a
 batch ends in the dead-letter queue alone, that each good one is shared once however often it comes, that the journal is
 in the bucket, each object written once, and that alarms change their state. The local AWS checks neither signatures nor permissions
-nor rate limits nor locks of a stack's bucket, and writes no access log: none of these is shown here.
+nor rate limits nor locks of a stack's bucket, attaches no layers, and writes no access log: none of these is shown here. A stand-in
+takes the place of AWS's extension for secrets.
 """
 
 import datetime
+import hashlib
+import hmac
 import http.server
 import json
 import platform
 import threading
 import time
+import urllib.parse
 
 from support import LOCAL, PEERS, ROOT, Failed, Sandbox, Stage, check, equal, event, free_port, http_call
 from support import local_configuration, run, step, use_environment, wait_for
@@ -30,6 +35,8 @@ VISIBILITY_SECONDS = 5
 RECEIVES = 2
 # An Ed25519 seed, as `openssl rand -base64 32` makes one.
 SEAL_KEY = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
+EXTENSION_ARN = "arn:aws:lambda:us-east-1:177933569100:layer:AWS-Parameters-and-Secrets-Lambda-Extension:11"
+ROTATED = "rotated-jira-secret-of-a-test-0123456789"
 
 
 class Aws:
@@ -45,6 +52,8 @@ class Aws:
         stage.start("ministack", [PEERS / "aws" / "bin" / "ministack"], {
             "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": self.port, "TMPDIR": scratch, "HOME": scratch,
             "IOT_MTLS_ENABLED": "0",
+            # What Lambda gives a function, and the function shows to the extension for secrets.
+            "AWS_SESSION_TOKEN": "test",
         }, cwd=scratch)
         stage.await_http("ministack", f"{self.url}/_ministack/health")
 
@@ -57,6 +66,30 @@ class Aws:
     def client(self, service: str):
         return boto3.client(service, endpoint_url=self.url, region_name=REGION, aws_access_key_id="test",
                             aws_secret_access_key="test", config=Config(retries={"max_attempts": 1}))
+
+
+def extension(aws: Aws) -> int:
+    """The port of a stand-in for AWS's extension, which asks the local Secrets Manager and keeps nothing."""
+    secrets = aws.client("secretsmanager")
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked = urllib.parse.urlparse(self.path)
+            right = asked.path == "/secretsmanager/get" and self.headers["x-aws-parameters-secrets-token"]
+            name = urllib.parse.parse_qs(asked.query)["secretId"][0]
+            answer = secrets.get_secret_value(SecretId=name) if right else {}
+            body = json.dumps({key: answer.get(key) for key in ("SecretString", "VersionId")}).encode()
+            self.send_response(200 if right else 400)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_port
 
 
 class Gone(http.server.BaseHTTPRequestHandler):
@@ -77,6 +110,7 @@ class Deployed:
 
     def __init__(self, aws: Aws, sandbox: Sandbox, ingress: str):
         self.aws, self.name = aws, f"sharehook-{ingress}"
+        self.at_run_time = ingress == "http-api"
         self.functions, self.queues, self.objects = aws.client("lambda"), aws.client("sqs"), aws.client("s3")
         self._create(sandbox, ingress)
         self.parts = {part["LogicalResourceId"]: part["PhysicalResourceId"] for part in
@@ -91,7 +125,7 @@ class Deployed:
         check(local in template, f"template.yaml to say {local!r}")
         machine = {"arm64": "arm64", "aarch64": "arm64"}.get(platform.machine(), "x86_64")
         parameters = {"SecretArn": self.aws.secret, "Ingress": ingress, "CloudEndpoint": sandbox.url, "Architecture": machine,
-                      "JournalRetentionDays": "1"}
+                      "JournalRetentionDays": "1", "SecretsExtensionArn": EXTENSION_ARN if self.at_run_time else "none"}
         stacks = self.aws.client("cloudformation")
         stacks.create_stack(
             StackName=self.name, TemplateBody=template.replace(local, "CodeUri: s3://packages/bootstrap.zip"),
@@ -112,11 +146,14 @@ class Deployed:
         """Points the function at the local S3 and a configuration that notifies; shortens the queue's patience."""
         configuration = self.functions.get_function_configuration(FunctionName=self.function)
         variables = configuration["Environment"]["Variables"]
-        equal(variables["JIRA_WEBHOOK_SECRET"], LOCAL["JIRA_WEBHOOK_SECRET"], "the secret that the template resolved")
+        reference = f"aws-secretsmanager:{self.aws.secret}#JIRA_WEBHOOK_SECRET"
+        equal(variables["JIRA_WEBHOOK_SECRET"], reference if self.at_run_time else LOCAL["JIRA_WEBHOOK_SECRET"],
+              "the variable with a secret")
         self.functions.update_function_configuration(
             FunctionName=self.function, Timeout=VISIBILITY_SECONDS,
             Environment={"Variables": {**variables, "AWS_ENDPOINT_URL": self.aws.url,
                                        "SHAREHOOK_CONFIG": str(self._notifying()),
+                                       "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": str(extension(self.aws)),
                                        "NOTIFY_SECRET": LOCAL["NATIVE_WEBHOOK_SECRET"]}})
         target = self.queues.get_queue_attributes(QueueUrl=self.dead_letters, AttributeNames=["QueueArn"])
         self.queues.set_queue_attributes(QueueUrl=self.queue, Attributes={
@@ -147,9 +184,12 @@ secret = "env:NOTIFY_SECRET"
         check("FunctionError" not in answer, f"the function to answer {json.dumps(payload)[:80]}", text)
         return json.loads(text)
 
-    def post(self, name: str):
-        """(status, answer) for an event file's delivery, sent to the API or the function URL."""
+    def post(self, name: str, secret: str | None = None):
+        """(status, answer) for an event file's delivery, sent to the API or the function URL; signed anew with `secret`."""
         delivery = event(name)
+        if secret:
+            mac = hmac.new(secret.encode(), delivery["body"].encode(), hashlib.sha256).hexdigest()
+            delivery["headers"]["x-hub-signature"] = f"sha256={mac}"
         host = self.outputs["HookUrl"].split("//")[1].split("/")[0]
         # The local AWS knows APIs by this name alone.
         if ".execute-api." in host:
@@ -217,6 +257,19 @@ def hooks(stack: Deployed, sandbox: Sandbox) -> None:
     sandbox.shared_once({("lhbp-6jc6l8yb", "909619400"), ("img-6pb6lrmy", "1038493875"),
                          ("lhbp-6jc6l8yb", "700000164995"), ("lhbp-6jc6l8yb", "1038493875")})
     step("a signed delivery to the HTTP API is shared, a forged one is not")
+
+
+def rotation(stack: Deployed) -> None:
+    """Another value of a secret, without a deployment."""
+    equal(stack.post("http-jira-approved.json", ROTATED)[0], 401, "the status for the next secret before it is in force")
+    before = json.loads(stack.aws.client("secretsmanager").get_secret_value(SecretId=stack.aws.secret)["SecretString"])
+    stack.aws.client("secretsmanager").put_secret_value(
+        SecretId=stack.aws.secret, SecretString=json.dumps({**before, "JIRA_WEBHOOK_SECRET": ROTATED}))
+    # The function reads again at once, but not twice in ten seconds for signatures that match nothing.
+    wait_for("the rotated secret to count", lambda: stack.post("http-jira-approved.json", ROTATED)[0] == 200, 30, every=2)
+    equal(stack.post("http-jira-approved.json")[0], 401, "the status for the secret that was replaced")
+    stack.aws.client("secretsmanager").put_secret_value(SecretId=stack.aws.secret, SecretString=json.dumps(before))
+    step("a rotated secret counts without a deployment, and the replaced one no longer")
 
 
 def function_url(aws: Aws, sandbox: Sandbox) -> None:
@@ -288,6 +341,7 @@ def test(stage: Stage) -> None:
     hooks(stack, sandbox)
     schedule(stack)
     journal(stack)
+    rotation(stack)
     alarms(stack, sandbox)
     function_url(aws, sandbox)
 
