@@ -97,3 +97,57 @@ fn a_target_gets_every_outcome_unless_it_says_otherwise() {
             .contains("notice has no effect")
     );
 }
+
+/// The app of a source's `fetch` sends; a bot has its own secret, and hears what belongs to no ticket.
+#[test]
+fn an_approval_system_is_notified_by_the_app_of_its_source_or_by_a_bot() {
+    let mut vars = good_vars();
+    let key = "an-encrypt-key-of-these-tests-01";
+    vars.insert("FEISHU_KEY".into(), key.into());
+    vars.insert("BOT".into(), "0123456789abcdef0123:SECx".into());
+    let lark = "[[source]]\nname = \"lark\"\nscheme = \"lark\"\nsecrets = [\"env:FEISHU_KEY\"]\nmap = \"feishu\"\n\
+        fetch = { preset = \"lark\", app_id = \"cli_a\", app_secret = \"env:FEISHU_KEY\", definitions = [\"D\"] }\n";
+    let read = |notify: &str| {
+        let text = format!("{GOOD}\n{lark}[[notify]]\nname = \"back\"\n{notify}");
+        Config::read("sharehook.toml", &text, &vars, &AwsSecrets::new())
+    };
+    let config = read("preset = \"feishu\"\nuser = \"ou_1\"").unwrap();
+    let back = &config.notify[0];
+    assert_eq!(back.address, None);
+    let sources = &back.subscription.sources;
+    assert_eq!(sources, &["lark".parse().unwrap()]);
+    let config = read("preset = \"dingtalk-bot\"\nsecret = \"env:BOT\"").unwrap();
+    let on = &config.notify[0].subscription.on;
+    assert_eq!(on.len(), crate::domain::NoticeKind::ALL.len());
+    for (notify, why) in [
+        ("preset = \"feishu\"", "user is missing"),
+        (
+            "preset = \"feishu\"\nuser = \"a b\"",
+            "user is not of the form",
+        ),
+        (
+            "preset = \"feishu\"\nuser = \"u\"\nsources = [\"jira\"]",
+            "jira has no `fetch`",
+        ),
+        (
+            "preset = \"feishu\"\nuser = \"u\"\nurl = \"https://a.example\"",
+            "url has no effect",
+        ),
+        (
+            "preset = \"wecom\"\nuser = \"1\"",
+            "no [[source]] has a `fetch`",
+        ),
+        (
+            "preset = \"wecom-bot\"\nsecret = \"env:BOT\"",
+            "has more than the key",
+        ),
+        ("preset = \"feishu-bot\"", "secret is missing"),
+        (
+            "preset = \"feishu-bot\"\nsecret = \"env:BOT\"\nauth = { bearer = \"env:BOT\" }",
+            "auth has no effect",
+        ),
+    ] {
+        let text = read(notify).unwrap_err().to_string();
+        assert!(text.contains(why), "{notify}: {text}");
+    }
+}
