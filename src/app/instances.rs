@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -36,8 +37,12 @@ const MAX_TOKEN: usize = 4_096;
 #[derive(Debug)]
 pub(super) struct Instances {
     client: Client,
-    apps: std::sync::Mutex<BTreeMap<SourceName, Arc<Access>>>,
+    apps: std::sync::Mutex<BTreeMap<SourceName, (AppDigest, Arc<Access>)>>,
 }
+
+/// SHA-256 over an app's id, secret and address: after a reload that changes one of them, the token of the
+/// app before does not count.
+type AppDigest = [u8; 32];
 
 /// One source's access to its system. Other sources do not wait for it.
 #[derive(Debug, Default)]
@@ -74,6 +79,14 @@ impl Unfetched {
         Self {
             why,
             kind: Rejection::Other,
+        }
+    }
+
+    /// The same without a secret that the API repeated.
+    fn without(self, secret: &SecretString) -> Self {
+        Self {
+            why: self.why.replace(secret.expose_secret(), "(hidden)"),
+            ..self
         }
     }
 
@@ -116,13 +129,14 @@ impl Instances {
         call: &ApiCall,
         (now, deadline): (Timestamp, Deadline),
     ) -> Result<Value, Unfetched> {
-        let access = self.access(source);
+        let access = self.access(source, fetch);
         let mut rejected: Option<SecretString> = None;
         loop {
             let token = self.token(&access, fetch, rejected.as_ref(), (now, deadline));
             let token = token.await?;
             let call = (fetch.preset.system().with_token)(call.clone(), token.expose_secret());
-            match self.call(&access, fetch, call, deadline).await {
+            let call = self.call(&access, fetch, call, deadline).await;
+            match call.map_err(|refused| refused.without(&token)) {
                 Err(refused) if refused.kind == Rejection::BadToken && rejected.is_none() => {
                     rejected = Some(token);
                 }
@@ -131,10 +145,22 @@ impl Instances {
         }
     }
 
-    fn access(&self, source: &SourceName) -> Arc<Access> {
+    fn access(&self, source: &SourceName, fetch: &FetchConfig) -> Arc<Access> {
+        let mut hash = Sha256::new();
+        let address = fetch.address.join("").map(|url| url.to_string());
+        let address = address.unwrap_or_default();
+        for part in [&fetch.app_id, &address, fetch.app_secret.expose_secret()] {
+            hash.update(part);
+            hash.update([0]);
+        }
+        let app: AppDigest = hash.finalize().into();
         let apps = self.apps.lock();
         let mut apps = apps.unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(apps.entry(source.clone()).or_default())
+        let (known, access) = apps.entry(source.clone()).or_default();
+        if *known != app {
+            (*known, *access) = (app, Arc::default());
+        }
+        Arc::clone(access)
     }
 
     /// The app's token, another one than the API has just rejected.
@@ -226,8 +252,9 @@ impl Instances {
         let longest = MAX_TIME.min(left(deadline));
         let answer = client::send(&self.client, outgoing, longest).await;
         let answer = answer.map_err(|failure| Unfetched::because(failure.to_string()))?;
-        (system.answer)(answer.status, &answer.body)
-            .map_err(|rejected| Unfetched::rejected(fetch, &rejected))
+        (system.answer)(answer.status, &answer.body).map_err(|rejected| {
+            Unfetched::rejected(fetch, &rejected).without(&fetch.app_secret.text)
+        })
     }
 }
 
@@ -239,5 +266,31 @@ impl Access {
             sleep_until(next).await;
         }
         *next = Some(Instant::now() + between_calls);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{AwsSecrets, Config};
+
+    /// A reload that changes the app's secret must not go on with the token of the app before.
+    #[test]
+    fn an_app_whose_secret_was_replaced_begins_anew() {
+        let fetch = |secret: &str| {
+            let text = "journal = \"memory:\"\npolicy = \"policy\"\n[cloud]\nsite = \"intl\"\n[[source]]\n\
+                name = \"lark\"\nscheme = \"lark\"\nsecrets = [\"env:S\"]\nmap = \"feishu\"\n\
+                fetch = { preset = \"lark\", app_id = \"cli_a\", app_secret = \"env:S\", definitions = [\"D\"] }\n";
+            let vars = [("S".to_owned(), secret.to_owned())].into();
+            let config = Config::read("sharehook.toml", text, &vars, &AwsSecrets::new());
+            config.unwrap().sources[0].fetch.clone().unwrap()
+        };
+        let instances = Instances::new(client::http_client().unwrap());
+        let source = "lark".parse().unwrap();
+        let first = fetch("a-secret-of-this-test-only-0001");
+        let access = instances.access(&source, &first);
+        assert!(Arc::ptr_eq(&access, &instances.access(&source, &first)));
+        let second = fetch("a-secret-of-this-test-only-0002");
+        assert!(!Arc::ptr_eq(&access, &instances.access(&source, &second)));
     }
 }

@@ -372,6 +372,27 @@ async fn a_token_that_is_not_accepted_is_replaced_once_for_reading_and_for_notes
     }
 }
 
+/// A careless API repeats the token in its message.
+#[tokio::test]
+async fn what_an_api_repeats_of_a_token_is_in_no_record() {
+    for system in [&SYSTEMS[0], &SYSTEMS[2]] {
+        let name = system.name;
+        let world = system.world().await;
+        system.tenant(&world, |tenant| tenant.failing = Some("1".to_owned()));
+        receive(&world, system.event(world.now())).await.unwrap();
+        world.sweep().await;
+        let mut text = String::new();
+        for stream in world.journal.streams().await.unwrap() {
+            let history = world.journal.read(stream).await.unwrap().unwrap();
+            for stored in history.records {
+                text += &serde_json::to_string(&stored.record).unwrap();
+            }
+        }
+        assert!(text.contains("(hidden)"), "{name}: {text}");
+        assert!(!text.contains("sandboxtoken"), "{name}: {text}");
+    }
+}
+
 /// The note arrived, and its answer was lost. It is found there; WeCom itself drops the repetition.
 #[tokio::test]
 async fn a_note_whose_answer_was_lost_is_there_once() {

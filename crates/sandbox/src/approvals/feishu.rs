@@ -45,7 +45,8 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
         return refused(99_991_663, "Invalid access token for authorization.");
     }
     if let Some(code) = &tenant.failing {
-        return refused(code.parse().unwrap_or(1_395_001), "as the test says");
+        let message = format!("failed for {}", call.header("authorization"));
+        return refused(code.parse().unwrap_or(1_395_001), &message);
     }
     match (method, below) {
         ("POST", Some("query")) => list(tenant, call),

@@ -28,7 +28,11 @@ fn token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
         Some(token) => {
             json!({"errcode": 0, "errmsg": "ok", "access_token": token, "expires_in": 7_200})
         }
-        None => refused(40_001, "invalid credential"),
+        // A careless API repeats what it was sent.
+        None => refused(
+            40_001,
+            &format!("invalid credential {}", call.asked("corpsecret")),
+        ),
     }
 }
 
@@ -40,7 +44,8 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
         return refused(40_014, "invalid access_token");
     }
     if let Some(code) = &tenant.failing {
-        return refused(code.parse().unwrap_or(-1), "as the test says");
+        let message = format!("failed for {}", call.asked("access_token"));
+        return refused(code.parse().unwrap_or(-1), &message);
     }
     match line {
         ("POST", "cgi-bin/oa/getapprovaldetail") => {
