@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """The packaged bootstrap on a local AWS, deployed from template.yaml: queue, dead letters, API, function URL, journal, alarms.
 
-In: target/package/bootstrap.zip of scripts/package. Shows that the template deploys with either ingress and with secrets of either
-kind, that a rotated secret counts without a deployment, that a bad message of a
-batch ends in the dead-letter queue alone, that each good one is shared once however often it comes, that the journal is
-in the bucket, each object written once, and that alarms change their state. The local AWS checks neither signatures nor permissions
-nor rate limits nor locks of a stack's bucket, attaches no layers, and writes no access log: none of these is shown here. A stand-in
-takes the place of AWS's extension for secrets.
+In: target/package/bootstrap.zip of scripts/package, .aws-sam/build of `sam build`. Shows that the template deploys with either ingress
+and with secrets of either kind, also by `sam deploy`, that a rotated secret counts without a deployment, that a bad message of a batch
+ends in the dead-letter queue alone, that each good one is shared once however often it comes, that the journal is in the bucket,
+each object written once, and that alarms change their state. The local AWS checks neither signatures nor permissions nor rate limits
+nor locks of a stack's bucket, attaches no layers, and writes no access log: none of these is shown here. A stand-in takes the place
+of AWS's extension for secrets.
 """
 
 import datetime
@@ -15,11 +15,12 @@ import hmac
 import http.server
 import json
 import platform
+import subprocess
 import threading
 import time
 import urllib.parse
 
-from support import LOCAL, PEERS, ROOT, Failed, Sandbox, Stage, check, equal, event, free_port, http_call
+from support import LOCAL, PEERS, ROOT, Failed, Sandbox, Stage, check, environment, equal, event, free_port, http_call
 from support import local_configuration, run, step, use_environment, wait_for
 
 use_environment("aws")
@@ -331,6 +332,30 @@ def journal(stack: Deployed) -> None:
     step(f"the journal holds {len(versions)} objects in its bucket, each written once")
 
 
+def documented(aws: Aws, sandbox: Sandbox) -> None:
+    """What docs/hosts/lambda.md says: the package of `sam build`, deployed by `sam deploy`."""
+    built = ROOT / ".aws-sam" / "build" / "template.yaml"
+    check(built.exists(), "the package of `sam build`; run it first")
+    secrets = f"SecretArn={aws.secret}", "SecretsExtensionArn=none", f"CloudEndpoint={sandbox.url}"
+    began = time.monotonic()
+    done = subprocess.run(
+        [PEERS / "lint" / "bin" / "sam", "deploy", "--template-file", built, "--stack-name", "documented", "--resolve-s3",
+         "--no-confirm-changeset", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--parameter-overrides", *secrets],
+        cwd=aws.stage.directory, capture_output=True, text=True, check=False, timeout=300,
+        env=environment({"AWS_ENDPOINT_URL": aws.url, "AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "test",
+                         "AWS_SECRET_ACCESS_KEY": "test", "SAM_CLI_TELEMETRY": "0"}))
+    check(done.returncode == 0, "sam deploy to succeed", done.stdout[-2000:] + done.stderr[-2000:])
+    seconds = time.monotonic() - began
+    parts = aws.client("cloudformation").describe_stack_resources(StackName="documented")["StackResources"]
+    function = next(part["PhysicalResourceId"] for part in parts if part["LogicalResourceId"] == "Function")
+    ask = event("http-jira-approved.json")
+    ask["rawPath"], ask["requestContext"]["http"]["method"] = "/healthz", "GET"
+    answer = aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(ask).encode())
+    text = answer["Payload"].read().decode()
+    equal(json.loads(text).get("statusCode"), 200, f"the health of the deployed function ({text})")
+    step(f"sam deploy made the stack of sam build's package in {seconds:.0f} s, and the function answers")
+
+
 def test(stage: Stage) -> None:
     check(PACKAGE.exists(), f"{PACKAGE.relative_to(ROOT)} to exist; run scripts/package")
     sandbox = Sandbox(stage)
@@ -344,6 +369,7 @@ def test(stage: Stage) -> None:
     rotation(stack)
     alarms(stack, sandbox)
     function_url(aws, sandbox)
+    documented(aws, sandbox)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import json
 import threading
 import time
 
-from support import LOCAL, Runtime, Sandbox, Stage, binary, check, equal, event, free_port, http_call, local_configuration
+from support import LOCAL, SECRET_ENDINGS, Runtime, Sandbox, Stage, binary, check, equal, event, free_port, http_call, local_configuration
 from support import local_variables, run, signed, step, use_environment, wait_for
 
 use_environment("metrics")
@@ -43,7 +43,7 @@ def hexed(value):
 
 
 class Collector:
-    """A collector; `mode` is `takes`, `slow`, `refuses` or `busy`."""
+    """A collector that fails when a message shows a secret; `mode` is `takes`, `slow`, `refuses` or `busy`."""
 
     def __init__(self):
         self.mode, self.spans, self.metrics, self.resources = "takes", [], {}, set()
@@ -76,6 +76,8 @@ class Collector:
         """Reads a message; an unknown field fails."""
         equal(headers["content-type"], "application/json", "the content type")
         equal(headers["api-key"], KEY, "the header of OTEL_EXPORTER_OTLP_HEADERS")
+        for secret in (text for name, text in LOCAL.items() if name.endswith(SECRET_ENDINGS)):
+            check(secret.removeprefix("whsec_").encode() not in body, "no secret in a message to the collector")
         message = json.dumps(hexed(json.loads(body)))
         if path == "/v1/traces":
             for of_resource in json_format.Parse(message, ExportTraceServiceRequest()).resource_spans:
