@@ -75,6 +75,7 @@ mod sweep;
 mod sweep_report;
 mod target;
 mod too_late;
+mod withdrawals;
 mod withhold;
 
 use tracing::Instrument as _;

@@ -1,5 +1,6 @@
 //! Events that name an instance. In: a verified event. Out: its record and the answer, at once; then, as
-//! due work, the instance is fetched, checked and handled like any delivery. A process that is killed in
+//! due work, the instance is fetched, checked and handled like any delivery; `withdrawals` handles one that
+//! was withdrawn. A process that is killed in
 //! between leaves the record, from which the backlog or a sweep goes on. Fetching twice is harmless: the request's
 //! identity acts once.
 
@@ -11,7 +12,7 @@ use tracing::Instrument as _;
 
 use crate::config::FetchConfig;
 use crate::domain::{Identity, Status, Timestamp, read_json};
-use crate::inbound::{InstanceState, Named, Said, VerifiedDelivery};
+use crate::inbound::{InstanceState, Said, VerifiedDelivery};
 use crate::journal::{
     Announcement, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK, Recorded, Settled,
     StreamState,
@@ -35,14 +36,16 @@ const MIN_ATTEMPTS: u32 = 10;
 const MIN_TIME_LEFT: Duration = Duration::from_secs(1);
 
 /// What came of an attempt to work off an announcement.
-enum Attempt {
+pub(super) enum Attempt {
     /// Its end.
     Settled {
         requests: Vec<Identity>,
         why: Option<String>,
     },
-    /// Nothing yet.
+    /// Nothing yet. Given up after a day.
     Later(String),
+    /// Nothing yet, and never given up: something that was shared must be taken back.
+    Owed(String),
 }
 
 impl App {
@@ -54,14 +57,15 @@ impl App {
         fetch: &FetchConfig,
     ) -> Reply {
         let one = |ending, answer| Reply::Answers(vec![(ending, answer)]);
-        let id = verified.delivery_id().unwrap_or_default().to_owned();
+        let system = fetch.preset.system();
         let event = read_json(verified.body()).unwrap_or_default();
-        if id.is_empty() || approved(fetch, &event).is_none() {
+        let Some(named) = system.named(&event, &fetch.definitions) else {
+            let id = verified.delivery_id().unwrap_or_default();
             return one(Ending::Done, Answer::new(id, Status::Ignored));
-        }
+        };
         let identity = Identity {
             source: verified.source().clone(),
-            id,
+            id: named.id(),
         };
         let mut answer = Answer::new(&identity.id, Status::Pending);
         answer.message = Some("the instance is fetched now, and decides".to_owned());
@@ -73,7 +77,7 @@ impl App {
             tracing::warn!(%identity, "its source has too many unfinished requests");
             return one(Ending::Busy, overloaded(&identity));
         };
-        let event = fetch.preset.system().without_secrets(event);
+        let event = system.without_secrets(event);
         match self.record_event(verified, intake, &identity, event).await {
             Ok(Recorded::New(incident)) => {
                 self.slots.queue(incident.stream(), Some(unfinished));
@@ -129,7 +133,7 @@ impl App {
         let name = incident.name();
         let end = Box::pin(self.attempt_to_fetch(announcement, deadline)).await;
         // The time of this process ran out, which says nothing about the instance.
-        if matches!(end, Attempt::Later(_)) && left(deadline) < MIN_TIME_LEFT {
+        if matches!(end, Attempt::Later(_) | Attempt::Owed(_)) && left(deadline) < MIN_TIME_LEFT {
             tracing::warn!(name, "no time left to fetch an instance");
             return Ok(state);
         }
@@ -166,7 +170,7 @@ impl App {
                     why: Some(why),
                 })
             }
-            Attempt::Later(why) => {
+            Attempt::Later(why) | Attempt::Owed(why) => {
                 tracing::warn!(name, why, attempt, "an instance cannot be fetched yet");
                 Event::FetchFailed(FailedFetch {
                     attempt,
@@ -187,13 +191,13 @@ impl App {
             return Attempt::Later(format!("source {source} has no `fetch` now"));
         };
         let event = &announcement.event;
-        let never = |why: &str| Attempt::Settled {
-            requests: Vec::new(),
-            why: Some(why.to_owned()),
-        };
-        let Some(named) = approved(fetch, event) else {
+        let system = fetch.preset.system();
+        let Some(named) = system.named(event, &fetch.definitions) else {
             return Attempt::Later("`fetch` does not list its definition now".to_owned());
         };
+        if named.said == Said::Withdrawn {
+            return self.withdraw(source, fetch, &named, deadline).await;
+        }
         let now = self.now();
         let code = &named.instance;
         let fetched = self.instances.fetch(source, fetch, code, (now, deadline));
@@ -201,18 +205,27 @@ impl App {
             Ok(instance) => instance,
             Err(unfetched) => return Attempt::Later(unfetched.to_string()),
         };
-        let instance = match (fetch.preset.system().state)(&named, instance) {
-            InstanceState::Approved(instance) => instance,
-            InstanceState::Withdrawn => {
-                return never("the instance was withdrawn after its approval");
+        let id = announcement.delivery_id.clone();
+        let fetched = |instance: &Value| {
+            let verifier = &intake.verifier;
+            verifier.fetched(source.clone(), id, event, instance)
+        };
+        let delivery = match (system.state)(&named, instance) {
+            InstanceState::Approved(instance) => fetched(&instance),
+            InstanceState::Withdrawn(instance) => {
+                let delivery = fetched(&instance);
+                let end = self.withdrawn_meanwhile(&named, &delivery, &intake.map, deadline);
+                return end.await;
             }
             InstanceState::Pending(why) => return Attempt::Later(why),
-            InstanceState::Other(why) => return never(&why),
+            InstanceState::Other(why) => {
+                let requests = Vec::new();
+                return Attempt::Settled {
+                    requests,
+                    why: Some(why),
+                };
+            }
         };
-        let id = announcement.delivery_id.clone();
-        let delivery = intake
-            .verifier
-            .fetched(source.clone(), id, event, &instance);
         let early = Early::new(false);
         let incoming = Incoming {
             delivery: &delivery,
@@ -228,12 +241,6 @@ impl App {
         };
         end_of(&reply, of)
     }
-}
-
-/// The instance that an event says was approved, of a listed definition.
-fn approved(fetch: &FetchConfig, event: &Value) -> Option<Named> {
-    let named = fetch.preset.system().named(event, &fetch.definitions)?;
-    (named.said == Said::Approved).then_some(named)
 }
 
 /// What the answer to the delivery means for the announcement. A request on record goes on by itself.

@@ -277,6 +277,7 @@ fn taken_by(cancel: &State, items: Vec<Item>) -> CallOff {
         items,
         by: cancel.identity().clone(),
         ticket: cancel.request().ticket.clone(),
+        withdrawn: false,
     }
 }
 

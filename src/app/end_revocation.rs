@@ -31,7 +31,7 @@ impl ClaimWriter<'_> {
         let (why, not_before) = match (failure, covered_until) {
             (None, None) => {
                 let results = done;
-                return self.end(Event::Revoked { results, calls }).await;
+                return self.end_attempt(Event::Revoked { results, calls }).await;
             }
             (None, Some(until)) => (explained(&covers), until),
             (Some((why, pause)), covered_until) => {
@@ -41,7 +41,7 @@ impl ClaimWriter<'_> {
                 (why, covered_until.map_or(next, |until| until.min(next)))
             }
         };
-        self.end(Event::NotRevoked(FailedAttempt {
+        self.end_attempt(Event::NotRevoked(FailedAttempt {
             results: done,
             calls,
             why,
@@ -49,6 +49,14 @@ impl ClaimWriter<'_> {
             covered: covers.into_iter().map(|cover| cover.item).collect(),
         }))
         .await
+    }
+
+    /// Ends the attempt, also when more of the share was called off during it: that is the next one's.
+    async fn end_attempt(&mut self, event: Event) -> Result<(), Stop> {
+        match self.end(event.clone()).await {
+            Err(Stop::CalledOff) => self.end(event).await,
+            end => end,
+        }
     }
 
     fn why_it_stands(&self, open: &[ItemResult]) -> (String, Duration) {

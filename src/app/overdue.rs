@@ -67,9 +67,10 @@ impl Unfinished {
             return None;
         };
         let (_, next_attempt, attempt) = incident.to_fetch()?;
+        let why = incident.why().unwrap_or("not tried yet");
         Some(Self {
             request: incident.name(),
-            why: format!("its instance is to be fetched, attempt {attempt}"),
+            why: format!("its instance is to be fetched, attempt {attempt}: {why}"),
             next_attempt,
         })
     }

@@ -192,7 +192,7 @@ fn with_instance(
             let id = "case".to_owned();
             Ok(intake.verifier.fetched(source, id, &event, &instance))
         }
-        InstanceState::Withdrawn => Err(unconfirmed("the instance was withdrawn".to_owned())),
+        InstanceState::Withdrawn(_) => Err(unconfirmed("the instance was withdrawn".to_owned())),
         InstanceState::Pending(why) | InstanceState::Other(why) => Err(unconfirmed(why)),
     }
 }

@@ -259,7 +259,7 @@ impl App {
 
     /// Works on one request that is due; `None` when the time has run out. When its end came
     /// meanwhile, takes back at once what it gave.
-    async fn sweep_one(
+    pub(super) async fn sweep_one(
         &self,
         state: State,
         at_once: bool,

@@ -173,6 +173,7 @@ pub(super) fn called_off(items: Vec<Item>) -> Event {
         items,
         by: identity("CHG0030200"),
         ticket: Some("CHG0030200".into()),
+        withdrawn: false,
     })
 }
 

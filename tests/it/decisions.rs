@@ -304,6 +304,7 @@ async fn share_called_off_too_late(world: &mut World, id: &str) {
         items: vec![items[1].clone()],
         by: by.clone(),
         ticket: None,
+        withdrawn: false,
     };
     let worker = history::lease(2, world.now()).worker;
     let state = claim.state().clone();

@@ -74,3 +74,4 @@ mod support;
 mod tidy;
 mod trying;
 mod tutorial;
+mod withdrawals;

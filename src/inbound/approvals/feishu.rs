@@ -119,13 +119,13 @@ fn state(named: &Named, instance: Value) -> InstanceState {
         instance.get("reverted"),
         None | Some(Value::Null | Value::Bool(false))
     );
-    match status {
-        "REVERTED" => return InstanceState::Withdrawn,
-        "APPROVED" if reverted => return InstanceState::Withdrawn,
-        "APPROVED" => {}
+    let read = match status {
+        "REVERTED" => InstanceState::Withdrawn,
+        "APPROVED" if reverted => InstanceState::Withdrawn,
+        "APPROVED" => InstanceState::Approved,
         "PENDING" => return InstanceState::Pending("the instance is still pending".to_owned()),
         status => return other(&format!("the instance has the status {}", shown(status))),
-    }
+    };
     for name in ["reverted_instance_code", "modified_instance_code"] {
         if text(name).is_some_and(|code| !code.is_empty()) {
             return other(&format!(
@@ -133,14 +133,17 @@ fn state(named: &Named, instance: Value) -> InstanceState {
             ));
         }
     }
-    with_form(instance).unwrap_or_else(|| other("the form of the instance is not a JSON list"))
+    match with_form(instance) {
+        Some(instance) => read(instance),
+        None => other("the form of the instance is not a JSON list"),
+    }
 }
 
-fn with_form(mut instance: Value) -> Option<InstanceState> {
+fn with_form(mut instance: Value) -> Option<Value> {
     let field = instance.get_mut("form")?;
     let form = read_json(field.as_str()?.as_bytes()).ok();
     *field = form.filter(Value::is_array)?;
-    Some(InstanceState::Approved(instance))
+    Some(instance)
 }
 
 #[cfg(test)]
@@ -208,7 +211,8 @@ mod tests {
         ] {
             let mut changed = instance();
             changed[field] = value;
-            assert_eq!(state_of(&changed), InstanceState::Withdrawn, "{changed}");
+            let state = state_of(&changed);
+            assert!(matches!(state, InstanceState::Withdrawn(_)), "{changed}");
         }
         let mut pending = instance();
         pending["status"] = json!("PENDING");

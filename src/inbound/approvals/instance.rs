@@ -12,6 +12,16 @@ pub enum Said {
     Withdrawn,
 }
 
+impl Said {
+    /// As ids of announcements spell it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
 /// The instance that an event names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
@@ -23,13 +33,30 @@ pub struct Named {
     pub said: Said,
 }
 
+impl Named {
+    /// The id of the announcement: what became of which instance. Each becomes of it once, however many
+    /// events say so.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.instance, self.said.as_str())
+    }
+
+    /// The same instance, as an event names it that says something else.
+    #[must_use]
+    pub fn saying(&self, said: Said) -> Self {
+        Self {
+            said,
+            ..self.clone()
+        }
+    }
+}
+
 /// What a fetched instance says. The texts are for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InstanceState {
     /// It is approved; this is what a map sees of it.
     Approved(Value),
-    /// It was withdrawn after its approval.
-    Withdrawn,
+    /// It was approved, and withdrawn later; likewise.
+    Withdrawn(Value),
     /// It is not final yet, so a later look may find it so.
     Pending(String),
     /// It gives nothing, and no later look can change that.

@@ -14,7 +14,8 @@ pub struct Announcement {
     pub source: SourceName,
     /// The source's scheme.
     pub scheme: String,
-    /// The id that the event has for its sender; the stream is named after it.
+    /// What became of which instance, as in `81D31358-…/approved`; the stream is named after it. The event
+    /// has its own id in it.
     pub delivery_id: String,
     /// The configured secret that verified it, as in a request's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -45,8 +45,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
-    /// A later cancel calls off items of an open share. Any worker may write this record: a cancel
-    /// never waits for the share's worker, whose next record then collides with it.
+    /// A later cancel calls off items of an open share, or a withdrawal those of any share. Any worker
+    /// may write this record: a cancel never waits for the share's worker, whose next record then
+    /// collides with it.
     CalledOff(CallOff),
     /// A later cancel has taken away items of this closed share. Any worker may write this record,
     /// after its call and before it closes the cancel.
@@ -311,7 +312,7 @@ pub struct Deferral {
     pub fault: Option<Fault>,
 }
 
-/// The items of a share that a later cancel calls off.
+/// The items of a share that a later cancel, or the withdrawal of its approval, calls off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallOff {
     /// The items. The others continue.
@@ -321,10 +322,14 @@ pub struct CallOff {
     /// Its ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// The share's own approval was withdrawn, and `by` is the announcement that says so. Then a share
+    /// that is finished is called off too, and what it gave is taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withdrawn: bool,
 }
 
 impl CallOff {
-    /// The cancel's ticket, or its `source/id`, for human readers.
+    /// The cancel's ticket, or the `source/id` of what called it off, for human readers.
     pub fn name(&self) -> String {
         self.ticket.clone().unwrap_or_else(|| self.by.to_string())
     }

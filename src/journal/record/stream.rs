@@ -35,9 +35,9 @@ impl StreamId {
         Self::digest(&[source.as_str(), "", "rejected", &day(at), &slot])
     }
 
-    /// The stream of an event that names an instance: source and the event's own id.
-    pub fn of_announcement(source: &SourceName, delivery_id: &str) -> Self {
-        Self::digest(&[source.as_str(), "", "received", delivery_id])
+    /// The stream of an event that names an instance: source, instance and what became of it.
+    pub fn of_announcement(source: &SourceName, id: &str) -> Self {
+        Self::digest(&[source.as_str(), "", "received", id])
     }
 
     /// The stream of a comparison that found differences: one of a bounded number for each day. No

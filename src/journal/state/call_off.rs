@@ -1,11 +1,15 @@
-//! Calling off: a later cancel ends items of an open share, or takes away items of a closed one.
+//! Calling off: a later cancel ends items of an open share, or takes away items of a closed one; the
+//! withdrawal of its approval ends a share in any phase.
 //! In: a state and a `called_off` or `cancelled` record. Out: which items the record may name, and
 //! which items are called off.
 
-use crate::domain::{AccountId, Action, Item, ResultKind, ShareRequest, Status, Target};
+use crate::domain::{
+    AccountId, Action, Item, NoticeKind, ResultKind, ShareRequest, Status, Target,
+};
 
 use super::super::record::{CallOff, Record};
 use super::broken_record::{BrokenRecord, broken};
+use super::notification::Outcome;
 use super::{Phase, State};
 
 impl State {
@@ -16,10 +20,27 @@ impl State {
             self.phase,
             Phase::Waiting { .. } | Phase::Working { .. } | Phase::Deferred { .. }
         );
+        open && self.can_be_withdrawn(item)
+    }
+
+    /// Whether the withdrawal of the share's approval calls this item off. Also of a denied or failed
+    /// request, which then stays closed.
+    pub fn can_be_withdrawn(&self, item: &Item) -> bool {
         let request = &self.intent.request;
-        open && request.action == Action::Share
+        request.action == Action::Share
+            && self.phase != Phase::Revoked
             && self.call_off_of(item).is_none()
             && request.target.items().contains(item)
+    }
+
+    /// The items among these that this call-off may still call off.
+    pub fn left_of(&self, call_off: &CallOff) -> Vec<Item> {
+        let mut items = call_off.items.clone();
+        items.retain(|item| match call_off.withdrawn {
+            true => self.can_be_withdrawn(item),
+            false => self.can_be_called_off(item),
+        });
+        items
     }
 
     /// The cancel that called this item off.
@@ -118,12 +139,8 @@ impl State {
         if call_off.items.is_empty() {
             return broken("it calls nothing off");
         }
-        if let Some(item) = call_off
-            .items
-            .iter()
-            .find(|item| !self.can_be_called_off(item))
-        {
-            return broken(format!("{item} cannot be called off"));
+        if self.left_of(call_off).len() < call_off.items.len() {
+            return broken("it calls off what cannot be called off");
         }
         self.called_off.push(call_off.clone());
         if self.remaining().is_some() {
@@ -133,6 +150,12 @@ impl State {
             Phase::Waiting { .. } | Phase::Deferred { .. } if !self.observed => {
                 self.status = Some(Status::of(Action::Share, &self.results()));
                 self.phase = Phase::Closed;
+                // A cancel reports itself; a withdrawal is no request.
+                self.notifications.outcomes.extend(
+                    call_off
+                        .withdrawn
+                        .then(|| Outcome::new(NoticeKind::Failed, record)),
+                );
             }
             Phase::Deferred { .. } => {
                 self.phase = Phase::Deferred {

@@ -6,7 +6,7 @@ use super::super::record::{Announcement, Conflict, Drift, Event, Rejection, Stor
 use super::broken_record::{BrokenRecord, broken};
 use super::head::Head;
 use super::notification::{Notifications, Outcome, Owed};
-use crate::domain::{NoticeKind, NoticeRules, SourceName, Timestamp};
+use crate::domain::{Identity, NoticeKind, NoticeRules, SourceName, Timestamp};
 
 /// An incident.
 #[derive(Debug, Clone)]
@@ -17,6 +17,10 @@ pub struct Incident {
     /// The attempts to fetch what an announcement names, and when the next one is due.
     attempts: u32,
     fetch_at: Option<Timestamp>,
+    /// Why the last attempt failed.
+    why: Option<String>,
+    /// The requests that a settled announcement led to.
+    requests: Vec<Identity>,
     pub(super) notifications: Notifications,
 }
 
@@ -42,11 +46,9 @@ impl Incident {
             Subject::Drifted(_) => Some(NoticeKind::Drifted),
         };
         let mut notifications = Notifications::default();
-        notifications.outcomes.extend(on.map(|on| Outcome {
-            on,
-            about: 0,
-            at: record.at,
-        }));
+        notifications
+            .outcomes
+            .extend(on.map(|on| Outcome::new(on, record)));
         let fetch_at = matches!(subject, Subject::Received(_)).then_some(record.at);
         Self {
             subject,
@@ -54,6 +56,8 @@ impl Incident {
             at: record.at,
             attempts: 0,
             fetch_at,
+            why: None,
+            requests: Vec::new(),
             notifications,
         }
     }
@@ -67,8 +71,13 @@ impl Incident {
             Event::FetchFailed(failed) if self.awaits_fetch(failed.attempt) => {
                 self.attempts = failed.attempt;
                 self.fetch_at = Some(failed.not_before);
+                self.why = Some(failed.why.clone());
             }
-            Event::Settled(_) if self.fetch_at.is_some() => self.fetch_at = None,
+            Event::Settled(settled) if self.fetch_at.is_some() => {
+                self.fetch_at = None;
+                self.why.clone_from(&settled.why);
+                self.requests.clone_from(&settled.requests);
+            }
             _ => {
                 return broken(
                     "only notifications, and attempts to fetch, follow the record of an incident",
@@ -135,6 +144,16 @@ impl Incident {
             )),
             _ => None,
         }
+    }
+
+    /// The requests that an announcement led to, once it is settled.
+    pub fn requests(&self) -> &[Identity] {
+        &self.requests
+    }
+
+    /// Why the last attempt to fetch failed, or why a settled announcement led to no request.
+    pub fn why(&self) -> Option<&str> {
+        self.why.as_deref()
     }
 
     /// Whether the attempt of this number is the next one.

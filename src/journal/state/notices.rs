@@ -91,11 +91,7 @@ impl State {
             Event::Revoked { .. } if *self.phase() == Phase::Revoked => NoticeKind::Revoked,
             _ => return self,
         };
-        self.notifications.outcomes.push(Outcome {
-            on,
-            about: record.seq,
-            at: record.at,
-        });
+        self.notifications.outcomes.push(Outcome::new(on, record));
         self
     }
 }

@@ -27,6 +27,14 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    pub(super) fn new(on: NoticeKind, record: &Record) -> Self {
+        Self {
+            on,
+            about: record.seq,
+            at: record.at,
+        }
+    }
+
     /// An outcome of the share's expiry stays current while the share is in effect.
     fn is_history(&self, now: Timestamp) -> bool {
         !matches!(self.on, NoticeKind::Expiring | NoticeKind::Overdue)

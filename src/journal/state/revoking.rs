@@ -60,9 +60,10 @@ impl State {
     ) -> Result<(), BrokenRecord> {
         self.revokes(record)?;
         self.take_in(record.at, results)?;
-        // Items that were not called off stay shared until the share expires.
+        // Items that were not called off stay shared until the share expires; those that were called off
+        // meanwhile are next.
         let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
-        let stands = |item: &Item| self.call_off_of(item).is_none();
+        let stands = |item: &Item| self.call_off_of(item).is_none() || self.ends_early(item);
         self.phase = if called_off && self.given().iter().any(stands) {
             Phase::Closed
         } else {

@@ -162,7 +162,15 @@ impl State {
     /// Whether a revocation begins: of a closed request, or of the rest of a share that has ended while
     /// what was called off of it waits.
     pub(in crate::journal) fn revokes_anew(&self, now: Timestamp) -> bool {
-        self.phase == Phase::Closed || self.expired(now) && self.rest_has_its_end()
+        self.phase == Phase::Closed
+            || self.expired(now) && self.rest_has_its_end()
+            || self.rest_is_called_off()
+    }
+
+    /// Whether more was called off while a part that was called off before waits.
+    fn rest_is_called_off(&self) -> bool {
+        let new = |item: &Item| self.ends_early(item) && !self.is_revoking(item);
+        matches!(self.phase, Phase::RevokeDeferred { .. }) && self.given().iter().any(new)
     }
 
     /// Whether the revocation under way is only of what was called off, and something else stands.
@@ -190,6 +198,7 @@ impl State {
                 let end = self.intent.expires_at.filter(|end| *end > self.updated_at);
                 Some(end.map_or(*not_before, |end| end.min(*not_before)))
             }
+            Phase::RevokeDeferred { .. } if self.rest_is_called_off() => Some(self.updated_at),
             Phase::RevokeDeferred { not_before, .. } => {
                 // What was called off waits, for another grant of it perhaps. The rest does not.
                 let end = self.intent.expires_at.filter(|_| self.rest_has_its_end());
@@ -263,13 +272,13 @@ impl State {
     }
 
     /// Whether the receiver has the image through this request, which shared it or found it shared,
-    /// and no record takes it away since.
+    /// and no record takes it away since. What it found shared, a call-off ends at once.
     pub fn holds(&self, item: &Item) -> bool {
         let held = |result: &ItemResult| {
             matches!(
                 result.kind,
                 ResultKind::Shared | ResultKind::AlreadyShared | ResultKind::Available { .. }
-            )
+            ) && (self.gave(result) || self.call_off_of(item).is_none())
         };
         self.intent.request.action == Action::Share
             && !matches!(self.phase, Phase::Denied | Phase::Revoked)
@@ -355,7 +364,7 @@ impl State {
     }
 
     /// Whether an item was called off and is not revoked yet.
-    fn ends_early(&self, item: &Item) -> bool {
+    pub(super) fn ends_early(&self, item: &Item) -> bool {
         let tried = self.revoked.iter().any(|result| result.item == *item);
         self.call_off_of(item).is_some() && !tried
     }

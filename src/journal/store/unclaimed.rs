@@ -24,7 +24,7 @@ impl Journal {
     ) -> Result<State, JournalError> {
         let event = |state: &State| {
             let mut wanted = call_off.clone();
-            wanted.items.retain(|item| state.can_be_called_off(item));
+            wanted.items = state.left_of(&call_off);
             (!wanted.items.is_empty()).then_some(Event::CalledOff(wanted))
         };
         self.append(state, at, worker, event).await

@@ -59,12 +59,18 @@ impl Feishu {
 
     /// The instance of the sample event, with `change` over its fields.
     pub(crate) fn put(&self, change: Value) {
+        self.put_as(CODE, change);
+    }
+
+    /// The same under another code.
+    pub(crate) fn put_as(&self, code: &str, change: Value) {
         let mut instance = sample()["instance"].clone();
+        instance["instance_code"] = code.into();
         for (name, value) in change.as_object().unwrap() {
             instance[name] = value.clone();
         }
         let mut kept = self.kept.lock().unwrap();
-        kept.instances.insert(CODE.to_owned(), instance);
+        kept.instances.insert(code.to_owned(), instance);
     }
 
     /// From now on each read answers with this code of Feishu's, until `None`.

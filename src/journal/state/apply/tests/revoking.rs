@@ -1,7 +1,8 @@
 //! Records of what takes a share back: its end, a call-off, a refusal and a cancel.
 
 use super::*;
-use crate::journal::Standing;
+use crate::domain::AccountId;
+use crate::journal::{CallOff, Standing};
 
 #[test]
 fn an_expiry_ends_a_pause_but_not_one_that_began_after_it() {
@@ -310,4 +311,87 @@ fn a_cancel_gives_nothing_and_never_expires() {
         );
     let state = fold(&builder).unwrap();
     assert_eq!((state.due_at(), state.grant()), (None, None));
+}
+
+/// A `called_off` record because the approval of the share was withdrawn.
+fn withdrawn(items: Vec<Item>) -> Event {
+    let Event::CalledOff(call_off) = called_off(items) else {
+        panic!("no call-off")
+    };
+    Event::CalledOff(CallOff {
+        withdrawn: true,
+        ..call_off
+    })
+}
+
+#[test]
+fn a_withdrawal_ends_a_share_in_every_phase_and_a_cancel_only_an_open_one() {
+    let items = || vec![lighthouse(), account(0), account(1), account(2)];
+    let shared = StreamBuilder::opened().then(1, 1, closed(Status::Completed, all(Shared)));
+    assert!(fold(&shared.clone().then(2, 7, called_off(items()))).is_err());
+    let state = fold(&shared.clone().then(2, 7, withdrawn(items()))).unwrap();
+    assert_eq!((state.due_at(), state.remaining()), (Some(at(2)), None));
+    assert!(matches!(
+        state.needs_work(at(2)),
+        Some(Work::Revoke {
+            lighthouse: true,
+            ..
+        })
+    ));
+    assert!(
+        fold(
+            &shared
+                .then(2, 7, withdrawn(items()))
+                .then(3, 7, withdrawn(items()))
+        )
+        .is_err()
+    );
+    // What the request only found shared ends with the record.
+    let mut found = all(AlreadyShared);
+    found.remove(0);
+    found.insert(0, result(lighthouse(), failed()));
+    let found = StreamBuilder::opened().then(1, 1, closed(Status::Partial, found));
+    let state = fold(&found.then(2, 7, withdrawn(items()))).unwrap();
+    assert_eq!((state.due_at(), state.holds(&account(0))), (None, false));
+}
+
+#[test]
+fn a_withdrawal_during_a_revocation_of_a_part_is_the_next_revocation() {
+    let part = StreamBuilder::opened()
+        .then(1, 1, progress(all(Shared)))
+        .then(2, 7, called_off(vec![account(0)]))
+        .then(3, 1, closed(Status::Partial, all(Shared)))
+        .then(4, 2, revoking(vec![account_id(0)], false));
+    let rest = || withdrawn(vec![lighthouse(), account(1), account(2)]);
+    let revoked = || Event::Revoked {
+        results: vec![result(account(0), ResultKind::Cancelled)],
+        calls: vec![],
+    };
+    let left = Some(Work::Revoke {
+        accounts: vec![account_id(1), account_id(2)],
+        lighthouse: true,
+    });
+    let state = fold(&part.clone().then(5, 7, rest()).then(6, 2, revoked())).unwrap();
+    assert_eq!(
+        (state.phase(), state.needs_work(at(6))),
+        (&Phase::Closed, left.clone())
+    );
+    // The part waits, because another grant covers it; the rest does not wait for it.
+    let waits = part.then(5, 2, not_revoked(500)).then(6, 7, rest());
+    let state = fold(&waits).unwrap();
+    assert_eq!(state.due_at(), Some(at(6)));
+    let Some(Work::Revoke { accounts, .. }) = state.needs_work(at(6)) else {
+        panic!("nothing is due")
+    };
+    assert_eq!(accounts, [account_id(0), account_id(1), account_id(2)]);
+    let state = fold(&waits.then(7, 3, revoking(accounts, true))).unwrap();
+    assert!(matches!(state.phase(), Phase::Revoking { .. }));
+}
+
+fn revoking(accounts: Vec<AccountId>, lighthouse: bool) -> Event {
+    Event::Revoking {
+        until: at(60),
+        accounts,
+        lighthouse,
+    }
 }
