@@ -1,6 +1,5 @@
-//! The straight line: a delivery is verified, mapped, decided, claimed, planned, carried out,
-//! closed, answered. In: a [`Delivery`] from any host, and the deadline of its answer. Out: a
-//! [`Reply`]. Knows no host's types.
+//! The straight line: a delivery is verified, mapped, decided, claimed, planned, carried out, closed, answered.
+//! In: a [`Delivery`] from any host, and the deadline of its answer. Out: a [`Reply`]. Knows no host's types.
 
 mod adopt;
 mod announcements;
@@ -25,6 +24,7 @@ mod drift_task;
 mod dry_run;
 mod end_revocation;
 mod events;
+mod examine_fetching;
 mod execute;
 mod export;
 mod failed_items;
@@ -37,6 +37,7 @@ mod index_counts;
 mod index_pass;
 mod instances;
 mod invocation_credentials;
+mod known_listed;
 mod metrics;
 mod notifications;
 mod observe;
@@ -50,6 +51,7 @@ mod queries;
 mod reader;
 mod reader_token;
 mod readiness;
+mod reconciliation;
 mod refusals;
 mod refused_chain;
 mod rejections;

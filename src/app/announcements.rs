@@ -78,7 +78,10 @@ impl App {
             return one(Ending::Busy, overloaded(&identity));
         };
         let event = system.without_secrets(event);
-        match self.record_event(verified, intake, &identity, event).await {
+        match self
+            .record_event(verified, intake, &identity, event, false)
+            .await
+        {
             Ok(Recorded::New(incident)) => {
                 self.slots.queue(incident.stream(), Some(unfinished));
             }
@@ -91,12 +94,14 @@ impl App {
         one(Ending::Pending, answer)
     }
 
-    async fn record_event(
+    /// Records an announcement. `listed`: no event arrived, but the system's list has the instance.
+    pub(super) async fn record_event(
         &self,
         verified: &VerifiedDelivery,
         intake: &Intake,
         identity: &Identity,
         event: Value,
+        listed: bool,
     ) -> Result<Recorded, JournalError> {
         self.prove_journal().await?;
         let announcement = Announcement {
@@ -106,6 +111,7 @@ impl App {
             secret_fingerprint: self.proof_of(verified).await,
             received: self.received(verified, &intake.map),
             event,
+            listed,
         };
         let lease = self.incident_lease()?;
         self.journal.record_announcement(announcement, &lease).await

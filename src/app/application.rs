@@ -19,6 +19,7 @@ use super::context::{self, CallQueues, ExecutionContext, LEASE_MARGIN, ReadQueue
 use super::in_force::InForce;
 use super::index_counts::IndexCounts;
 use super::instances::Instances;
+use super::known_listed::KnownListed;
 use super::outbox::Outbox;
 use super::prepared::Prepared;
 use super::readiness::Readiness;
@@ -41,6 +42,7 @@ pub struct App {
     pub(super) metrics: Arc<Metrics>,
     pub(super) certificates: Arc<Certificates>,
     pub(super) instances: Arc<Instances>,
+    pub(super) known_listed: Arc<KnownListed>,
     /// Whether `/metrics` is open where the configuration does not say.
     pub(super) shows_metrics: bool,
     /// Whether the process continues after an answer.

@@ -1,5 +1,5 @@
-//! Examines a deployment: whether it can do its job. Reads the cloud, writes and deletes a probe in the
-//! journal, and asks each notification target for any answer. Changes nothing in the cloud. Out: one
+//! Examines a deployment: whether it can do its job. Reads the cloud and approval systems, writes and deletes
+//! a probe in the journal, and asks each notification target for any answer. Changes nothing in the cloud. Out: one
 //! finding for each check, with the remedy where something is wrong.
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::check::dangers;
 use super::seal_key::signer;
 
 /// Time limit of one check.
-const CHECK_TIME: Duration = Duration::from_secs(10);
+pub(super) const CHECK_TIME: Duration = Duration::from_secs(10);
 
 spelled! {
     /// What a check examines.
@@ -34,6 +34,8 @@ spelled! {
         Cloud = "cloud",
         /// This machine's clock against the cloud's.
         Clock = "clock",
+        /// A source's app at its approval system, and what waits to be fetched.
+        Fetch = "fetch",
         /// A notification target.
         Notify = "notify",
     }
@@ -63,15 +65,15 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn good(check: Check, text: impl Into<String>) -> Self {
+    pub(super) fn good(check: Check, text: impl Into<String>) -> Self {
         Self::new(check, Health::Good, text)
     }
 
-    fn limited(check: Check, text: impl Into<String>) -> Self {
+    pub(super) fn limited(check: Check, text: impl Into<String>) -> Self {
         Self::new(check, Health::Limited, text)
     }
 
-    fn broken(check: Check, text: impl Into<String>) -> Self {
+    pub(super) fn broken(check: Check, text: impl Into<String>) -> Self {
         Self::new(check, Health::Broken, text)
     }
 
@@ -96,6 +98,7 @@ impl App {
             let account = accounts.iter().find(|account| account.name == name);
             findings.extend(self.examine_cloud(name, cloud, account).await);
         }
+        findings.extend(self.examine_fetching().await);
         for target in self.prepared.targets() {
             let name = &target.config.subscription.name;
             // Without an address the app of a source's `fetch` sends.

@@ -80,6 +80,7 @@ impl Prepared {
             metrics,
             certificates: Arc::new(certificates),
             instances: Arc::new(instances),
+            known_listed: Arc::default(),
             shows_metrics: false,
             process_goes_on: false,
             slots: Arc::default(),

@@ -85,6 +85,7 @@ impl App {
             report: SweepReport::default(),
             owing: Vec::new(),
         };
+        Box::pin(self.reconcile(deadline)).await;
         // What only a pause delays has its wake-up at the end of it.
         let until = match at_once {
             true => round

@@ -120,7 +120,10 @@ impl App {
         for state in states {
             let name = state.identity().clone();
             let Some(call_off) = call_off(&state, by) else {
-                requests.extend(was_called_off(&state, by).then_some(name));
+                if was_called_off(&state, by) {
+                    requests.push(name);
+                    self.revoke_uncovered(&state, deadline).await?;
+                }
                 continue;
             };
             let lease = self.worker_lease(self.now(), deadline)?;
@@ -133,9 +136,25 @@ impl App {
             // What fails now, or has no time, is due for the next sweep.
             if let Some(after) = Box::pin(self.sweep_one(called_off, false, deadline)).await? {
                 self.queue_notifications(&after);
+                self.revoke_uncovered(&after, deadline).await?;
             }
         }
         Ok(requests)
+    }
+
+    /// Revokes what waited only because this share covered it.
+    async fn revoke_uncovered(
+        &self,
+        state: &State,
+        deadline: Deadline,
+    ) -> Result<(), JournalError> {
+        for other in self.others(state).await? {
+            if other.waits_for_cover() {
+                let after = Box::pin(self.revoke(other, self.now(), true, deadline)).await?;
+                self.queue_notifications(&after);
+            }
+        }
+        Ok(())
     }
 
     /// The requests among these that the journal has and that are not retired.

@@ -29,8 +29,8 @@ mod trace;
 mod verify;
 
 pub use approvals::{
-    ApiCall, ApprovalSystem, FetchPreset, InstanceState, Named, NewToken, Rejected, Rejection,
-    Said, is_code,
+    ApiCall, ApprovalSystem, FetchPreset, InstanceState, Listed, Listing, Named, NewToken, Page,
+    Query, Rejected, Rejection, Said, is_code,
 };
 pub use callback::Callback;
 pub use delivery::{Delivery, DuplicateHeader, Headers, Via};

@@ -260,6 +260,7 @@ pub(super) fn announcement() -> [Event; 3] {
         secret_fingerprint: None,
         received: received(),
         event: json!({"event": {"status": "APPROVED"}}),
+        listed: false,
     }));
     let failed = Event::FetchFailed(FailedFetch {
         attempt: 1,

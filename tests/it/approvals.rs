@@ -95,12 +95,8 @@ impl System {
             _ => "WECOM_SECRET",
         };
         world.set_variable(variable, self.secret);
-        let file = world.folder.path().join("sharehook.toml");
-        let text = std::fs::read_to_string(&file).unwrap();
-        let marked = format!("fetch   = {{ preset = \"{}\",", self.name);
-        assert!(text.contains(&marked));
-        let url = format!("{marked} url = \"{}/{}\",", world.cloud.url(), self.name);
-        std::fs::write(file, text.replace(&marked, &url)).unwrap();
+        let url = world.cloud.url();
+        world.set_variable("SHAREHOOK_FETCH_ENDPOINT", &url);
         world.configure(&format!(
             "[[notify]]\nname = \"back\"\npreset = \"{}\"\nuser = \"{}\"\ncontact = \"the platform team\"\n",
             self.name, self.user
@@ -302,7 +298,7 @@ async fn an_event_for_others_or_with_other_padding_is_refused() {
         world.sweep().await;
         assert_eq!(world.has(BLUEPRINT), [""; 0], "{name}");
         let calls = system.tenant(&world, |tenant| tenant.calls);
-        assert_eq!(calls, sharehook_sandbox::ApprovalCalls::default(), "{name}");
+        assert_eq!(calls.reads, 0, "{name}");
     }
 }
 
@@ -438,6 +434,70 @@ async fn what_cannot_be_read_for_an_hour_is_shared_later() {
         world.advance(900);
         world.sweep().await;
         assert_eq!(world.has(BLUEPRINT), SHARED, "{name}");
+        world.verify().await.unwrap();
+    }
+}
+
+/// Says in an event that the approval was withdrawn, and shows the instance so.
+async fn withdraw(system: &System, world: &World) {
+    system.put(world, &|instance| match system.name {
+        "feishu" => instance["reverted"] = true.into(),
+        "dingtalk" => instance["status"] = "TERMINATED".into(),
+        _ => instance["sp_status"] = 6.into(),
+    });
+    let said = |event: &mut Value| match system.name {
+        "feishu" => event["event"]["status"] = "REVERTED".into(),
+        "dingtalk" => event["type"] = "terminate".into(),
+        _ => {
+            event["ApprovalInfo"]["SpStatus"] = "6".into();
+            event["ApprovalInfo"]["StatuChangeEvent"] = "8".into();
+        }
+    };
+    receive(world, system.sealed(&said, system.receiver, world.now()))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_withdrawn_is_taken_back_and_told() {
+    for system in &SYSTEMS {
+        let name = system.name;
+        let world = system.world().await;
+        system.put(&world, &|_| ());
+        receive(&world, system.event(world.now())).await.unwrap();
+        world.sweep().await;
+        world.notify().await;
+        assert_eq!(world.has(BLUEPRINT), SHARED, "{name}");
+        world.advance(60);
+        withdraw(system, &world).await;
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), [""; 0], "{name}");
+        world.notify().await;
+        let notes = system.notes(&world);
+        assert_eq!(notes.len(), 2, "{name}: {notes:?}");
+        assert!(notes[1].contains("taken back"), "{name}: {notes:?}");
+        world.verify().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_approval_whose_event_is_lost_is_found_in_the_list() {
+    for system in &SYSTEMS {
+        let name = system.name;
+        let world = system.world().await;
+        let second = world.now().as_second() - 3_600;
+        system.put(&world, &|instance| {
+            instance["start_time"] = (second * 1_000).to_string().into();
+            instance["end_time"] = (second * 1_000 + 1).to_string().into();
+            instance["createTime"] = "2026-11-21T07:00Z".into();
+            instance["apply_time"] = second.into();
+        });
+        world.advance(3_600);
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), SHARED, "{name}");
+        receive(&world, system.event(world.now())).await.unwrap();
+        world.sweep().await;
+        assert!(world.effects().values().all(|times| *times == 1), "{name}");
         world.verify().await.unwrap();
     }
 }

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sharehook::app::{Answer, Deadline, Ending, Reply};
-use sharehook::domain::Status;
+use sharehook::app::{Answer, Check, Deadline, Ending, JournalReader, Reply};
+use sharehook::domain::{NoticeRules, Status};
 
 use crate::support::feishu::{self, APP_SECRET, CODE, DEFINITION, Feishu, SECRET};
 use crate::support::process::Process;
@@ -19,13 +19,7 @@ pub(crate) async fn world(api: &Feishu) -> World {
     let mut world = World::new().await;
     world.set_variable("FEISHU_ENCRYPT_KEY", SECRET);
     world.set_variable("FEISHU_APP_SECRET", APP_SECRET);
-    // The sample's source, with the stand-in's address.
-    let file = world.folder.path().join("sharehook.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let listed = format!("definitions = [\"{DEFINITION}\"]");
-    assert!(text.contains(&listed));
-    let text = text.replace(&listed, &format!("{listed}, url = \"{}\"", api.url));
-    std::fs::write(file, text).unwrap();
+    world.set_variable("SHAREHOOK_FETCH_ENDPOINT", &api.url);
     world.configure("");
     world.reset().await;
     world
@@ -63,11 +57,12 @@ async fn an_approved_instance_shares_what_its_form_says_and_acts_once() {
     api.put(json!({}));
     let (ending, answer) = receive(&world, "e1", json!({})).await;
     assert_eq!((ending, answer.status), (Ending::Pending, Status::Pending));
-    assert_eq!(api.calls(), (0, 0), "nothing is fetched before the answer");
+    assert_eq!(api.calls().1, 0, "nothing is fetched before the answer");
     assert_eq!(world.has(BLUEPRINT), [""; 0]);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
-    assert_eq!(api.calls(), (1, 1));
+    let calls = api.calls();
+    assert_eq!(calls.1, 1);
     // The same event, and another event about the same approval, encrypted anew.
     let (_, again) = receive(&world, "e1", json!({})).await;
     assert!(again.duplicate);
@@ -76,7 +71,7 @@ async fn an_approved_instance_shares_what_its_form_says_and_acts_once() {
     world.sweep().await;
     world.sweep().await;
     assert!(world.effects().values().all(|times| *times == 1));
-    assert_eq!(api.calls(), (1, 1));
+    assert_eq!(api.calls(), calls, "the token is kept");
     let types = records(&world).await;
     let count = |name: &str| types.iter().filter(|kind| *kind == name).count();
     let counts = ["received", "settled", "opened", "conflict"].map(count);
@@ -104,7 +99,7 @@ async fn every_other_event_is_answered_and_ignored() {
         );
     }
     world.sweep().await;
-    assert_eq!((api.calls(), records(&world).await.len()), ((0, 0), 0));
+    assert_eq!((api.calls().1, records(&world).await.len()), (0, 0));
 }
 
 #[tokio::test]
@@ -167,6 +162,53 @@ async fn an_instance_that_cannot_be_read_for_an_hour_is_shared_later() {
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
     world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn doctor_and_the_list_say_what_waits_and_why() {
+    let api = Feishu::start().await;
+    let world = world(&api).await;
+    let fetching = async || {
+        let findings = world.app.examine().await;
+        // The stand-in has no other system.
+        let of_fetch = findings.into_iter().filter(|one| {
+            let other = one.text.starts_with("dingtalk") || one.text.starts_with("wecom");
+            one.check == Check::Fetch && !other
+        });
+        of_fetch
+            .map(|one| format!("{} {}", one.health, one.text))
+            .collect::<Vec<_>>()
+    };
+    let good = fetching().await;
+    assert_eq!(good.len(), 1, "{good:?}");
+    assert!(good[0].starts_with("ok feishu: the app reads the definition"));
+    api.fail(Some(1_395_001));
+    receive(&world, "e1", json!({})).await;
+    world.sweep().await;
+    world.advance(1);
+    let bad = fetching().await;
+    let expected = [
+        "failed feishu: the app cannot read the definition",
+        "warning feishu: the app cannot list instances: feishu answers 1395001",
+        "warning 1 instances wait to be fetched",
+    ];
+    assert_eq!(bad.len(), expected.len(), "{bad:?}");
+    for (found, begins) in bad.iter().zip(expected) {
+        assert!(found.starts_with(begins), "{found}");
+    }
+    let rules = NoticeRules::default();
+    let reader = JournalReader::new(&world.journal, &rules, world.now());
+    let waiting = reader.announcements().await.unwrap().entries;
+    assert_eq!(waiting.len(), 1);
+    assert_eq!(waiting[0].announcement, format!("feishu/{CODE}/approved"));
+    assert_eq!((waiting[0].attempts, waiting[0].listed), (1, false));
+    let why = waiting[0].why.as_ref().unwrap();
+    assert!(why.contains("1395001"), "{why}");
+    api.fail(None);
+    api.put(json!({}));
+    world.advance(60);
+    world.sweep().await;
+    assert!(reader.announcements().await.unwrap().entries.is_empty());
 }
 
 #[tokio::test]
@@ -252,11 +294,13 @@ async fn a_refused_token_is_asked_for_once_for_all_that_wait() {
     let mut world = world(&api).await;
     api.put(json!({}));
     api.give_no_token(true);
+    world.restart();
+    let before = api.calls().0;
     for code in [CODE, "ANOTHER-1", "ANOTHER-2"] {
         receive(&world, code, json!({"instance_code": code})).await;
     }
     world.sweep().await;
-    assert_eq!(api.calls(), (1, 0));
+    assert_eq!(api.calls(), (before + 1, 0));
     api.give_no_token(false);
     world.restart();
     world.advance(60);
@@ -276,7 +320,7 @@ async fn a_token_that_is_not_accepted_is_replaced_at_once() {
     api.put(json!({}));
     world.advance(60);
     world.sweep().await;
-    assert_eq!(api.calls(), (2, 3));
+    assert_eq!(api.calls().1, 3);
     assert_eq!(world.has(BLUEPRINT), SHARED);
 }
 
@@ -337,6 +381,7 @@ async fn a_server_answers_at_once_while_the_api_is_slow() {
     let mut command = site.command();
     command.env("FEISHU_ENCRYPT_KEY", SECRET);
     command.env("FEISHU_APP_SECRET", APP_SECRET);
+    command.env("SHAREHOOK_FETCH_ENDPOINT", &api.url);
     command.args(["serve", "--listen", "127.0.0.1:0"]);
     let process = Process::serving(&mut command);
     let now = sharehook::clock::system_now();

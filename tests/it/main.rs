@@ -58,6 +58,7 @@ mod odd_files;
 mod operators_fault;
 mod overdue;
 mod read_operations;
+mod reconciliation;
 mod reference;
 mod reload;
 mod replies;

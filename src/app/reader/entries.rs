@@ -1,4 +1,4 @@
-//! The entries of lists: requests, grants, notifications, rejected deliveries. In: states and grants of
+//! The entries of lists: requests, grants, notifications, announcements, rejected deliveries. In: states and grants of
 //! the journal. Out: values to print or to write as JSON.
 
 use serde::Serialize;
@@ -257,6 +257,38 @@ impl NotificationEntry {
             at,
             why: known.why.clone(),
         }
+    }
+}
+
+/// What became of an instance, as announced, while the instance is still to be fetched.
+#[derive(Debug, Clone, Serialize)]
+pub struct AnnouncementEntry {
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// `source/instance/what became of it`.
+    pub announcement: String,
+    /// Whether no event came, but the system's list has it.
+    pub listed: bool,
+    /// The failed attempts to fetch it.
+    pub attempts: u32,
+    /// When the next attempt may begin.
+    pub next_attempt: Timestamp,
+    /// Why the last attempt failed.
+    pub why: Option<String>,
+}
+
+impl AnnouncementEntry {
+    /// The entry of an announcement that waits; `None` for another incident.
+    pub(super) fn of(incident: &Incident) -> Option<Self> {
+        let (announcement, next_attempt, attempt) = incident.to_fetch()?;
+        Some(Self {
+            at: incident.at(),
+            announcement: incident.name(),
+            listed: announcement.listed,
+            attempts: attempt.saturating_sub(1),
+            next_attempt,
+            why: incident.why().map(str::to_owned),
+        })
     }
 }
 

@@ -3,13 +3,17 @@
 //! nothing.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::domain::{Identity, NoticeRules, Timestamp};
 use crate::journal::{
-    Grant, History, Incident, Journal, JournalError, State, StreamId, StreamState,
+    Grant, History, Incident, Journal, JournalError, MAX_PAUSE_OF_WORK, State, StreamId,
+    StreamState,
 };
 
-use super::entries::{GrantEntry, NotificationEntry, RejectionEntry, RequestEntry};
+use super::entries::{
+    AnnouncementEntry, GrantEntry, NotificationEntry, RejectionEntry, RequestEntry,
+};
 use super::explanation::Explanation;
 use super::filters::RequestFilter;
 
@@ -137,6 +141,36 @@ impl<'a> JournalReader<'a> {
         listed.entries.sort_by_key(|entry| Reverse(entry.at));
         listed.entries.truncate(limit.unwrap_or(usize::MAX));
         Ok(listed)
+    }
+
+    /// The announcements whose instance is still to be fetched, the oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn announcements(&self) -> Result<Listed<AnnouncementEntry>, JournalError> {
+        // No announcement pauses longer, so that the index names it by then.
+        let until = self.now.checked_add(MAX_PAUSE_OF_WORK);
+        let due = self.journal.due(until.unwrap_or(Timestamp::MAX)).await?;
+        let streams: BTreeSet<StreamId> = due.iter().map(|wake_up| wake_up.stream).collect();
+        let (mut entries, mut flaws) = (Vec::new(), Vec::new());
+        for stream in streams {
+            match self.journal.read(stream).await {
+                Ok(Some(History {
+                    stream_state: StreamState::Incident(incident),
+                    ..
+                })) => entries.extend(AnnouncementEntry::of(&incident)),
+                Ok(_) => {}
+                Err(error) if error.concerns_one_request() => flaws.push(error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        entries.sort_by_key(|entry| entry.at);
+        Ok(Listed {
+            entries,
+            flaws,
+            left_out: 0,
+            older: false,
+        })
     }
 
     /// What `read` gives for each incident, until there are `limit` of them.

@@ -8,7 +8,8 @@ mod journal_reader;
 mod overview;
 
 pub use entries::{
-    GrantEntry, NotificationEntry, NotificationStatus, RejectionEntry, RequestEntry, RequestState,
+    AnnouncementEntry, GrantEntry, NotificationEntry, NotificationStatus, RejectionEntry,
+    RequestEntry, RequestState,
 };
 pub use explanation::{CallEntry, DecisionEntry, DeliveryFacts, Evidence, Explanation};
 pub use filters::{GrantFilter, ReceiverFilter, RequestFilter, Subject};

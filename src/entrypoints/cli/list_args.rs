@@ -53,6 +53,9 @@ pub(crate) struct RequestsOptions {
     /// List authenticated deliveries that were not understood instead
     #[arg(long, conflicts_with_all = ["id", "states", "image", "account", "ticket"])]
     pub(crate) rejected: bool,
+    /// List what approval systems announced and whose instance waits to be fetched instead
+    #[arg(long, conflicts_with_all = ["id", "since", "states", "source", "image", "account", "ticket", "limit", "rejected"])]
+    pub(crate) announced: bool,
     #[command(flatten)]
     pub(crate) place: JournalPlace,
 }

@@ -1,11 +1,11 @@
-//! `requests`: lists the journal's requests, or the deliveries that were not understood; prints one
-//! request's answer.
+//! `requests`: lists the journal's requests, the deliveries that were not understood, or the announcements
+//! whose instance is to be fetched; prints one request's answer.
 
 use std::num::NonZeroUsize;
 
 use serde_json::json;
 
-use crate::app::{RejectionEntry, RequestEntry, RequestFilter, RequestState};
+use crate::app::{AnnouncementEntry, RejectionEntry, RequestEntry, RequestFilter, RequestState};
 use crate::entrypoints::outcome::Exit;
 
 use super::filters::{known_source, print_list, since, states, subject};
@@ -33,6 +33,17 @@ pub(super) async fn run(context: &Context, options: RequestsOptions) -> Result<E
         return rejected(context, &journal, &filter, limit, screen).await;
     }
     let reader = journal.reader();
+    if options.announced {
+        let listed = journal.during(reader.announcements()).await?;
+        let shown = |entries: &[AnnouncementEntry]| announcements_table(entries, screen);
+        return Ok(print_list(
+            context,
+            &journal,
+            "announcements",
+            &listed,
+            shown,
+        ));
+    }
     let listed = journal.during(reader.requests(&filter, limit)).await?;
     known_source(filters.source.as_deref(), &journal, &listed)?;
     let shown = |entries: &[RequestEntry]| requests_table(entries, screen);
@@ -124,6 +135,27 @@ async fn rejected(
         &listed,
         shown,
     ))
+}
+
+fn announcements_table(entries: &[AnnouncementEntry], screen: Screen) -> String {
+    let row = |entry: &AnnouncementEntry| {
+        vec![
+            Cell::new(seconds(entry.at), Tone::Quiet),
+            entry.announcement.as_str().into(),
+            entry.attempts.to_string().into(),
+            seconds(entry.next_attempt).into(),
+            entry.why.clone().unwrap_or_default().into(),
+        ]
+    };
+    let columns = [
+        column("SINCE"),
+        texts("ANNOUNCEMENT"),
+        column("TRIED"),
+        column("NEXT"),
+        texts("WHY NOT YET"),
+    ];
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    table(&columns, &rows, screen)
 }
 
 fn rejections_table(entries: &[RejectionEntry], screen: Screen) -> String {

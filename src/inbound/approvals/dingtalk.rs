@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::api::{ApiCall, NewToken, Rejected, Rejection};
 use super::instance::{InstanceState, Named, Said};
+use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
 use crate::domain::shown;
 
@@ -25,6 +27,19 @@ pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
     instance,
     instance_of,
     state,
+    definition: None,
+    listing: Some(LISTING),
+};
+
+/// `POST /processes/instanceIds/query`. The standard edition allows 10,000 calls a month. The list does not
+/// say when an instance ended, and which of the terminated ones were approved before.
+const LISTING: Listing = Listing {
+    every: SignedDuration::from_hours(1),
+    begun_within: SignedDuration::from_hours(3 * 24),
+    says: &[Said::Approved],
+    page,
+    read,
+    event,
 };
 
 fn named(event: &Value) -> Option<Named> {
@@ -109,9 +124,9 @@ fn state(named: &Named, mut instance: Value) -> InstanceState {
             return other(why);
         }
     }
-    match (text("status"), text("result")) {
-        ("COMPLETED", "agree") => {}
-        ("TERMINATED" | "CANCELED", _) => return InstanceState::Withdrawn,
+    let read = match (text("status"), text("result")) {
+        ("COMPLETED", "agree") => InstanceState::Approved,
+        ("TERMINATED" | "CANCELED", _) => InstanceState::Withdrawn,
         ("NEW" | "RUNNING", _) => {
             return InstanceState::Pending("the instance is still running".to_owned());
         }
@@ -121,7 +136,7 @@ fn state(named: &Named, mut instance: Value) -> InstanceState {
                 "the instance has the status {status} and the result {result}"
             ));
         }
-    }
+    };
     if let Some(fields) = instance.as_object_mut() {
         for (name, value) in [
             ("processInstanceId", &named.instance),
@@ -130,7 +145,46 @@ fn state(named: &Named, mut instance: Value) -> InstanceState {
             fields.insert(name.to_owned(), value.as_str().into());
         }
     }
-    InstanceState::Approved(instance)
+    read(instance)
+}
+
+/// A page has 20 entries at most.
+fn page(query: &Query<'_>) -> ApiCall {
+    let cursor: i64 = query.cursor.and_then(|at| at.parse().ok()).unwrap_or(0);
+    let body = json!({
+        "processCode": query.definition, "statuses": ["COMPLETED"], "maxResults": 20, "nextToken": cursor,
+        "startTime": query.from.as_millisecond(), "endTime": query.to.as_millisecond(),
+    });
+    ApiCall::post(
+        "/v1.0/workflow/processes/instanceIds/query".to_owned(),
+        body,
+    )
+}
+
+fn read(answer: &Value) -> Page {
+    let list = answer.pointer("/result/list").and_then(Value::as_array);
+    let ids = list.into_iter().flatten().filter_map(Value::as_str);
+    let next = answer.pointer("/result/nextToken");
+    Page {
+        instances: ids.map(Listed::without_end).collect(),
+        // A number, or a number in a text.
+        next: next.and_then(|next| match next {
+            Value::Number(number) => Some(number.to_string()),
+            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            _ => None,
+        }),
+    }
+}
+
+fn event(named: &Named) -> Value {
+    let (kind, result) = match named.said {
+        Said::Approved => ("finish", Some("agree")),
+        Said::Withdrawn => ("terminate", None),
+    };
+    json!({
+        "EventType": "bpms_instance_change", "processCode": named.definition,
+        "processInstanceId": named.instance, "type": kind, "result": result,
+    })
 }
 
 #[cfg(test)]
@@ -171,10 +225,8 @@ mod tests {
             }
         }
         for status in ["TERMINATED", "CANCELED"] {
-            assert_eq!(
-                state_of(("status", json!(status))),
-                InstanceState::Withdrawn
-            );
+            let withdrawn = state_of(("status", json!(status)));
+            assert!(matches!(withdrawn, InstanceState::Withdrawn(_)));
         }
         let running = state_of(("status", json!("RUNNING")));
         assert!(matches!(running, InstanceState::Pending(_)));
@@ -232,6 +284,26 @@ mod tests {
             let rejected = answer(status, text.as_bytes()).unwrap_err();
             assert!(rejected.why.contains(says), "{rejected:?}");
             assert_eq!(rejected.kind, kind, "{rejected:?}");
+        }
+    }
+    #[test]
+    fn a_listed_instance_is_announced_like_one_that_an_event_names() {
+        for said in [Said::Approved, Said::Withdrawn] {
+            let named = Named {
+                definition: PROCESS.to_owned(),
+                instance: ID.to_owned(),
+                said,
+            };
+            let event = event(&named);
+            assert_eq!(DINGTALK.named(&event, &[PROCESS.to_owned()]), Some(named));
+        }
+        for (next, expected) in [
+            (json!(20), Some("20")),
+            (json!("20"), Some("20")),
+            (Value::Null, None),
+        ] {
+            let page = read(&json!({"result": {"list": [ID, 7], "nextToken": next}}));
+            assert_eq!((page.instances.len(), page.next.as_deref()), (1, expected));
         }
     }
 }

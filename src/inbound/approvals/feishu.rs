@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::api::{ApiCall, NewToken, Rejected, Rejection};
 use super::instance::{InstanceState, Named, Said};
+use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
-use crate::domain::{read_json, shown};
+use crate::domain::{Timestamp, read_json, shown};
 
 /// The code for a token that is not accepted.
 const BAD_TOKEN: i64 = 99_991_663;
@@ -28,6 +31,19 @@ pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
     instance,
     instance_of,
     state,
+    definition: Some(definition),
+    listing: Some(LISTING),
+};
+
+/// `POST /instances/query` (document "Query the list of instances"): 1,000 calls a minute, at most 30 days
+/// between `from` and `to`. It leaves out withdrawn instances, and may lag behind.
+const LISTING: Listing = Listing {
+    every: SignedDuration::from_mins(10),
+    begun_within: SignedDuration::from_hours(30 * 24),
+    says: &[Said::Approved],
+    page,
+    read,
+    event,
 };
 
 pub(super) const LARK: ApprovalSystem = ApprovalSystem {
@@ -144,6 +160,62 @@ fn with_form(mut instance: Value) -> Option<Value> {
     let form = read_json(field.as_str()?.as_bytes()).ok();
     *field = form.filter(Value::is_array)?;
     Some(instance)
+}
+
+fn definition(code: &str) -> ApiCall {
+    ApiCall::get(format!("/open-apis/approval/v4/approvals/{code}"))
+}
+
+fn page(query: &Query<'_>) -> ApiCall {
+    let mut path = "/open-apis/approval/v4/instances/query?page_size=200".to_owned();
+    if let Some(cursor) = query.cursor {
+        let cursor = utf8_percent_encode(cursor, NON_ALPHANUMERIC);
+        path = format!("{path}&page_token={cursor}");
+    }
+    let body = json!({
+        "approval_code": query.definition,
+        "instance_status": status_of(query.said),
+        "instance_start_time_from": query.from.as_millisecond().to_string(),
+        "instance_start_time_to": query.to.as_millisecond().to_string(),
+    });
+    ApiCall::post(path, body)
+}
+
+fn read(answer: &Value) -> Page {
+    let list = answer.pointer("/data/instance_list");
+    let listed = |entry: &Value| {
+        let text = |name: &str| entry.get("instance")?.get(name)?.as_str();
+        let ended = text("end_time").and_then(|ms| ms.parse().ok());
+        Some(Listed {
+            instance: text("code")?.to_owned(),
+            ended: ended.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+        })
+    };
+    let instances = list.and_then(Value::as_array).into_iter().flatten();
+    let more = answer.pointer("/data/has_more") == Some(&Value::Bool(true));
+    let next = answer.pointer("/data/page_token").and_then(Value::as_str);
+    Page {
+        instances: instances.filter_map(listed).collect(),
+        next: next.filter(|_| more).map(str::to_owned),
+    }
+}
+
+fn event(named: &Named) -> Value {
+    json!({
+        "event": {
+            "type": "approval_instance",
+            "approval_code": named.definition,
+            "instance_code": named.instance,
+            "status": status_of(named.said),
+        },
+    })
+}
+
+fn status_of(said: Said) -> &'static str {
+    match said {
+        Said::Approved => "APPROVED",
+        Said::Withdrawn => "REVERTED",
+    }
 }
 
 #[cfg(test)]
@@ -278,5 +350,40 @@ mod tests {
             assert!(rejected.why.contains(says), "{rejected:?}");
             assert_eq!(rejected.kind, kind, "{rejected:?}");
         }
+    }
+    #[test]
+    fn a_listed_instance_is_announced_like_one_that_an_event_names() {
+        let named = Named {
+            definition: DEFINITION.to_owned(),
+            instance: CODE.to_owned(),
+            said: Said::Approved,
+        };
+        for said in [Said::Approved, Said::Withdrawn] {
+            let named = named.saying(said);
+            let event = event(&named);
+            assert_eq!(FEISHU.named(&event, &[DEFINITION.to_owned()]), Some(named));
+        }
+        let entry = json!({"approval": {"code": DEFINITION}, "instance": {"code": CODE, "status": "approved",
+            "start_time": "1547654251506", "end_time": "1793602438000"}});
+        let answer = json!({"code": 0, "data": {"instance_list": [entry, {"instance": {}}, 7], "page_token": "nF1=", "has_more": true}});
+        let page = read(&answer);
+        assert_eq!(page.next.as_deref(), Some("nF1="));
+        let [listed] = &page.instances[..] else {
+            panic!("{page:?}")
+        };
+        assert_eq!(listed.ended.unwrap().as_millisecond(), 1_793_602_438_000);
+        let query = Query {
+            definition: DEFINITION,
+            said: Said::Approved,
+            from: Timestamp::UNIX_EPOCH,
+            to: Timestamp::UNIX_EPOCH,
+            cursor: page.next.as_deref(),
+        };
+        let call = super::page(&query);
+        assert!(call.path.ends_with("&page_token=nF1%3D"), "{call:?}");
+        assert_eq!(
+            read(&json!({"data": {"has_more": false, "page_token": "x"}})),
+            Page::default()
+        );
     }
 }

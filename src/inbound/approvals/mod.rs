@@ -8,6 +8,7 @@ mod api;
 mod dingtalk;
 mod feishu;
 mod instance;
+mod listing;
 mod system;
 mod wecom;
 
@@ -19,6 +20,7 @@ use crate::domain::SourceName;
 
 pub use api::{ApiCall, NewToken, Rejected, Rejection};
 pub use instance::{InstanceState, Named, Said, is_code};
+pub use listing::{Listed, Listing, Page, Query};
 pub use system::ApprovalSystem;
 
 /// The systems whose instances can be fetched.
@@ -70,5 +72,11 @@ impl Verifier {
     ) -> VerifiedDelivery {
         let document = json!({ "event": event, "instance": instance });
         self.recorded(source, delivery_id, document.to_string().into())
+    }
+
+    /// What stands in for the event of an instance that the system's list names: no event arrived, and no
+    /// secret of this verifier proves it.
+    pub fn listed(&self, source: SourceName, id: String, event: &Value) -> VerifiedDelivery {
+        self.recorded(source, id, event.to_string().into())
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::api::{ApiCall, NewToken, Rejected};
 use super::instance::{InstanceState, Named, is_code};
+use super::listing::Listing;
 
 /// An approval system.
 #[derive(Debug)]
@@ -32,6 +33,10 @@ pub struct ApprovalSystem {
     pub instance_of: fn(Value) -> Option<Value>,
     /// What the instance says. May add to it what the event alone says, such as its definition.
     pub state: fn(&Named, Value) -> InstanceState,
+    /// Asks for a definition by its code, to see whether the app may read it.
+    pub definition: Option<fn(code: &str) -> ApiCall>,
+    /// How finished instances are listed; `None` for a system that has no such call.
+    pub listing: Option<Listing>,
 }
 
 impl ApprovalSystem {

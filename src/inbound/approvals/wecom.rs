@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::api::{ApiCall, NewToken, Rejected, Rejection};
 use super::instance::{InstanceState, Named, Said};
+use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
 use crate::domain::shown;
 
@@ -27,6 +29,18 @@ pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
     instance,
     instance_of,
     state,
+    definition: None,
+    listing: Some(LISTING),
+};
+
+/// Document 91816, `getapprovalinfo`. By the time of the application; it does not say when one ended.
+const LISTING: Listing = Listing {
+    every: SignedDuration::from_mins(10),
+    begun_within: SignedDuration::from_hours(3 * 24),
+    says: &[Said::Approved, Said::Withdrawn],
+    page,
+    read,
+    event,
 };
 
 /// An event comes at every step, and names the request's status and the step. A comment on an approved
@@ -113,10 +127,51 @@ fn state(named: &Named, instance: Value) -> InstanceState {
     match instance.get("sp_status").and_then(Value::as_i64) {
         // Approved, and paid afterwards.
         Some(2 | 10) => InstanceState::Approved(instance),
-        Some(6) => InstanceState::Withdrawn,
+        Some(6) => InstanceState::Withdrawn(instance),
         Some(1) => InstanceState::Pending("the instance is still pending".to_owned()),
         Some(status) => other(&format!("the instance has the status {status}")),
         None => other("the instance has no status"),
+    }
+}
+
+fn page(query: &Query<'_>) -> ApiCall {
+    let body = json!({
+        "starttime": query.from.as_second().to_string(), "endtime": query.to.as_second().to_string(),
+        "new_cursor": query.cursor.unwrap_or_default(), "size": 100,
+        "filters": [
+            { "key": "template_id", "value": query.definition },
+            { "key": "sp_status", "value": codes_of(query.said).0 },
+        ],
+    });
+    ApiCall::post("/cgi-bin/oa/getapprovalinfo".to_owned(), body)
+}
+
+fn read(answer: &Value) -> Page {
+    let list = answer.get("sp_no_list").and_then(Value::as_array);
+    let numbers = list.into_iter().flatten().filter_map(Value::as_str);
+    let next = answer.get("new_next_cursor").and_then(Value::as_str);
+    Page {
+        instances: numbers.map(Listed::without_end).collect(),
+        next: next.filter(|next| !next.is_empty()).map(str::to_owned),
+    }
+}
+
+fn event(named: &Named) -> Value {
+    let (status, step) = codes_of(named.said);
+    json!({
+        "Event": "sys_approval_change",
+        "ApprovalInfo": {
+            "SpNoStr": named.instance, "TemplateId": named.definition,
+            "SpStatus": status, "StatuChangeEvent": step,
+        },
+    })
+}
+
+/// The status of the request, and the step that led to it.
+fn codes_of(said: Said) -> (&'static str, &'static str) {
+    match said {
+        Said::Approved => ("2", "2"),
+        Said::Withdrawn => ("6", "8"),
     }
 }
 
@@ -143,7 +198,8 @@ mod tests {
             let approved = state_of("sp_status", json!(status));
             assert!(matches!(approved, InstanceState::Approved(_)));
         }
-        assert_eq!(state_of("sp_status", json!(6)), InstanceState::Withdrawn);
+        let withdrawn = state_of("sp_status", json!(6));
+        assert!(matches!(withdrawn, InstanceState::Withdrawn(_)));
         assert!(matches!(
             state_of("sp_status", json!(1)),
             InstanceState::Pending(_)
@@ -233,5 +289,25 @@ mod tests {
         );
         let path = with_token(instance(NUMBER), "a+b").path;
         assert_eq!(path, "/cgi-bin/oa/getapprovaldetail?access_token=a%2Bb");
+    }
+    #[test]
+    fn a_listed_request_is_announced_like_one_that_an_event_names() {
+        for said in [Said::Approved, Said::Withdrawn] {
+            let named = Named {
+                definition: TEMPLATE.to_owned(),
+                instance: NUMBER.to_owned(),
+                said,
+            };
+            let event = event(&named);
+            assert_eq!(WECOM.named(&event, &[TEMPLATE.to_owned()]), Some(named));
+        }
+        for (next, expected) in [
+            (json!("c"), Some("c")),
+            (json!(""), None),
+            (Value::Null, None),
+        ] {
+            let page = read(&json!({"sp_no_list": [NUMBER, 7], "new_next_cursor": next}));
+            assert_eq!((page.instances.len(), page.next.as_deref()), (1, expected));
+        }
     }
 }

@@ -25,6 +25,9 @@ pub struct Announcement {
     pub received: Received,
     /// The event, decrypted, without the app's token.
     pub event: Value,
+    /// No event arrived: the system's list of finished instances names this one, and `event` says as much.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub listed: bool,
 }
 
 /// An attempt to fetch the instance that failed.

@@ -197,7 +197,8 @@ impl State {
         }
         let mine = self.holder() == Some(&record.worker);
         let due = self.is_due(record.at);
-        if !mine && !due && !holder_gone && !self.only_paused() {
+        let early = self.only_paused() || self.waits_for_cover();
+        if !mine && !due && !holder_gone && !early {
             return broken("a turn was taken before it was due");
         }
         self.holder_gone = false;

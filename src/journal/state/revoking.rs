@@ -5,7 +5,7 @@ use crate::domain::{AccountId, Item, ItemResult, Timestamp};
 
 use super::super::record::{FailedAttempt, Record};
 use super::broken_record::{BrokenRecord, broken};
-use super::{Phase, Revoking, State};
+use super::{Phase, Revoking, State, Work};
 
 impl State {
     /// Whether the revocation under way names the item.
@@ -13,6 +13,23 @@ impl State {
         self.revoking
             .as_ref()
             .is_some_and(|tried| tried.names(item))
+    }
+
+    /// Whether more was called off while a part that was called off before waits.
+    pub(super) fn rest_is_called_off(&self) -> bool {
+        let new = |item: &Item| self.ends_early(item) && !self.is_revoking(item);
+        matches!(self.phase, Phase::RevokeDeferred { .. }) && self.given().iter().any(new)
+    }
+
+    /// The work on what another grant covered, for a caller who knows that the cover has ended.
+    pub fn needs_work_uncovered(&self, now: Timestamp) -> Option<Work> {
+        let waits = self.waits_for_cover() && !self.revokes_too_soon(now);
+        self.work(now).filter(|_| waits)
+    }
+
+    /// Whether a revocation waits because another grant covers some of it.
+    pub fn waits_for_cover(&self) -> bool {
+        matches!(&self.phase, Phase::RevokeDeferred { covered, .. } if !covered.is_empty())
     }
 
     pub(super) fn begin_revoking(

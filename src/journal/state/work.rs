@@ -129,7 +129,7 @@ impl State {
         }
     }
 
-    fn work(&self, now: Timestamp) -> Option<Work> {
+    pub(super) fn work(&self, now: Timestamp) -> Option<Work> {
         match &self.phase {
             Phase::Denied | Phase::Revoked => None,
             Phase::Waiting { .. } => Some(Work::Start),
@@ -165,12 +165,6 @@ impl State {
         self.phase == Phase::Closed
             || self.expired(now) && self.rest_has_its_end()
             || self.rest_is_called_off()
-    }
-
-    /// Whether more was called off while a part that was called off before waits.
-    fn rest_is_called_off(&self) -> bool {
-        let new = |item: &Item| self.ends_early(item) && !self.is_revoking(item);
-        matches!(self.phase, Phase::RevokeDeferred { .. }) && self.given().iter().any(new)
     }
 
     /// Whether the revocation under way is only of what was called off, and something else stands.

@@ -158,7 +158,8 @@ impl Journal {
     /// Takes a turn at a request that is due: after a lease ended or its worker died, at its start,
     /// or when its share expired. Returns the work with the claim; `None` if the request is not due
     /// or another worker was first. `verdict` allows a share that was decided again, and is recorded
-    /// with the turn. `at_once`: the turn may begin before a pause is over.
+    /// with the turn. `at_once`: the turn may begin before a pause is over, or although another grant
+    /// covered what is to be revoked.
     ///
     /// # Errors
     /// The store failed, or the turn ends before it begins.
@@ -172,7 +173,12 @@ impl Journal {
         let lease = lease.checked()?;
         let due = state.needs_work(lease.now);
         let is_due = due.is_some();
-        let early = || state.needs_work_at_once(lease.now).filter(|_| at_once);
+        let paused = || state.needs_work_at_once(lease.now);
+        let early = || {
+            paused()
+                .or_else(|| state.needs_work_uncovered(lease.now))
+                .filter(|_| at_once)
+        };
         let Some(work) = due.or_else(early) else {
             return Ok(None);
         };

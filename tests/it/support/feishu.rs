@@ -1,11 +1,11 @@
-//! A stand-in for Feishu's API: the app's token, and instances. It checks the app's secret and the token
+//! A stand-in for Feishu's API: the app's token, instances, and the list of approved ones. It checks the app's secret and the token
 //! as the documentation says, counts its calls, and fails when the test says so.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use axum::{Router, body::Bytes};
@@ -28,6 +28,9 @@ struct Kept {
     instances: BTreeMap<String, Value>,
     tokens: u32,
     reads: u32,
+    lists: u32,
+    /// Entries of a page of the list, when a test wants fewer than are asked for.
+    page: Option<usize>,
     /// Calls for a token are refused.
     no_token: bool,
     /// The next reads answer with this code instead.
@@ -52,7 +55,10 @@ impl Feishu {
         let router = Router::new()
             .route(token_path, post(token))
             .route("/open-apis/approval/v4/instances/{code}", get(instance))
+            .route("/open-apis/approval/v4/instances/query", post(list))
+            .route("/open-apis/approval/v4/approvals/{code}", get(definition))
             .with_state(Arc::clone(&kept));
+        let router = Router::new().nest("/feishu", router);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, kept }
     }
@@ -83,6 +89,16 @@ impl Feishu {
         self.kept.lock().unwrap().no_token = refused;
     }
 
+    /// How often the list was asked for.
+    pub(crate) fn lists(&self) -> u32 {
+        self.kept.lock().unwrap().lists
+    }
+
+    /// From now on a page of the list has so few entries.
+    pub(crate) fn page(&self, entries: usize) {
+        self.kept.lock().unwrap().page = Some(entries);
+    }
+
     /// From now on every instance takes so long.
     pub(crate) fn slow(&self, pause: Duration) {
         self.kept.lock().unwrap().pause = pause;
@@ -104,7 +120,7 @@ impl Feishu {
         format!(
             "[[source]]\nname = \"feishu\"\nscheme = \"feishu\"\nsecrets = [\"env:FEISHU_ENCRYPT_KEY\"]\nmap = \"feishu\"\n\
              fetch = {{ preset = \"feishu\", app_id = \"{APP_ID}\", app_secret = \"env:FEISHU_APP_SECRET\", \
-             definitions = [\"{DEFINITION}\"], url = \"{}\" }}\n",
+             definitions = [\"{DEFINITION}\"], url = \"{}/feishu\" }}\n",
             self.url
         )
     }
@@ -156,6 +172,69 @@ async fn token(State(kept): State<Shared>, body: Bytes) -> String {
     }
     let token = format!("t-{}", kept.tokens);
     json!({"code": 0, "msg": "ok", "tenant_access_token": token, "expire": 7_200}).to_string()
+}
+
+async fn definition(State(kept): State<Shared>, Path(code): Path<String>) -> String {
+    let kept = kept.lock().unwrap();
+    match kept.failing {
+        None if code == DEFINITION => json!({"code": 0, "data": {"approval_name": "x"}}),
+        None => json!({"code": 1_390_002, "msg": "approval code not found"}),
+        Some(code) => json!({"code": code, "msg": "try again"}),
+    }
+    .to_string()
+}
+
+/// The approved instances of a definition that are not withdrawn.
+async fn list(
+    State(kept): State<Shared>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> String {
+    let mut kept = kept.lock().unwrap();
+    kept.lists += 1;
+    let bearer = format!("Bearer t-{}", kept.tokens);
+    if headers["authorization"] != bearer.as_str() {
+        return json!({"code": 99_991_663, "msg": "Invalid access token for authorization."})
+            .to_string();
+    }
+    if let Some(code) = kept.failing {
+        return json!({"code": code, "msg": "try again"}).to_string();
+    }
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let ms = |name: &str| -> i64 { body[name].as_str().unwrap().parse().unwrap() };
+    let (from, to) = (ms("instance_start_time_from"), ms("instance_start_time_to"));
+    if to - from > 30 * 86_400_000 || body["instance_status"] != "APPROVED" {
+        return json!({"code": 1_390_001, "msg": "param is invalid"}).to_string();
+    }
+    let approved = kept.instances.values().filter(|instance| {
+        let is = |name: &str, value: Value| instance[name] == value;
+        is("status", "APPROVED".into())
+            && is("reverted", false.into())
+            && is("approval_code", body["approval_code"].clone())
+    });
+    let entry = |instance: &Value| {
+        json!({
+            "approval": {"code": instance["approval_code"]},
+            "instance": {"code": instance["instance_code"], "status": "approved",
+                "start_time": instance["start_time"], "end_time": instance["end_time"]},
+        })
+    };
+    let all: Vec<Value> = approved.map(entry).collect();
+    let query = query.unwrap_or_default();
+    let number = |name: &str| -> Option<usize> {
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let mut named = pairs.filter(|(key, _)| *key == name);
+        named.next().map(|(_, value)| value.parse().unwrap())
+    };
+    let begin = number("page_token").unwrap_or(0);
+    let asked = number("page_size").unwrap();
+    let size = kept.page.unwrap_or(asked).min(200);
+    let end = (begin + size).min(all.len());
+    let data = json!({
+        "instance_list": all[begin..end], "has_more": end < all.len(), "page_token": end.to_string(),
+    });
+    json!({"code": 0, "msg": "success", "data": data}).to_string()
 }
 
 async fn instance(

@@ -207,6 +207,8 @@ impl Finish for Command {
 pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
     command.current_dir(folder).env_clear().stdin(Stdio::null());
+    // Sweeps ask approval systems for what they missed; nothing listens on the discard port.
+    command.env("SHAREHOOK_FETCH_ENDPOINT", "http://127.0.0.1:9");
     command
 }
 
