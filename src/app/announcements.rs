@@ -205,8 +205,7 @@ impl App {
             return self.withdraw(source, fetch, &named, deadline).await;
         }
         let now = self.now();
-        let code = &named.instance;
-        let fetched = self.instances.fetch(source, fetch, code, (now, deadline));
+        let fetched = self.instances.fetch(source, fetch, &named, (now, deadline));
         let instance = match fetched.instrument(step(Step::Fetch)).await {
             Ok(instance) => instance,
             Err(unfetched) => return Attempt::Later(unfetched.to_string()),

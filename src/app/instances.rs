@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::cloud::client::{self, Client, Outgoing};
 use crate::config::FetchConfig;
 use crate::domain::{SourceName, Timestamp};
-use crate::inbound::{ApiCall, Rejected, Rejection};
+use crate::inbound::{ApiCall, InstanceState, Listing, Named, Query, Rejected, Rejection};
 
 use crate::telemetry::current;
 
@@ -30,6 +30,8 @@ const MAX_TIME: Duration = Duration::from_secs(10);
 const RENEWAL: SignedDuration = SignedDuration::from_mins(10);
 /// The pause after a failed renewal. Until then its failure answers for the next ones.
 const PAUSE_OF_RENEWAL: Duration = Duration::from_secs(5);
+/// Pages of a list in which one instance is looked for: it names those that began within three minutes.
+const MAX_PAGES: usize = 5;
 /// The largest token that is kept, in bytes.
 const MAX_TOKEN: usize = 4_096;
 
@@ -106,19 +108,67 @@ impl Instances {
         }
     }
 
-    /// The instance of this code.
+    /// The instance of this name.
     pub(super) async fn fetch(
         &self,
         source: &SourceName,
         fetch: &FetchConfig,
-        code: &str,
+        named: &Named,
         at: (Timestamp, Deadline),
     ) -> Result<Value, Unfetched> {
         let system = fetch.preset.system();
-        let call = (system.instance)(code);
+        let call = (system.instance)(&named.instance);
         let answer = self.as_app(source, fetch, &call, at).await?;
-        (system.instance_of)(answer)
-            .ok_or_else(|| Unfetched::because("the answer holds no instance".to_owned()))
+        let instance = (system.instance_of)(answer)
+            .ok_or_else(|| Unfetched::because("the answer holds no instance".to_owned()))?;
+        if let (Some(begun), Some(listing)) = (system.begun, &system.listing)
+            && matches!(
+                (system.state)(named, instance.clone()),
+                InstanceState::Approved(_)
+            )
+        {
+            let begun = begun(&instance);
+            let none = || Unfetched::because("the instance does not say when it began".to_owned());
+            let call = (source, fetch, at);
+            self.confirm(call, listing, named, begun.ok_or_else(none)?)
+                .await?;
+        }
+        Ok(instance)
+    }
+
+    /// Looks for an instance in the list of the definition that so far only the event names.
+    async fn confirm(
+        &self,
+        (source, fetch, at): (&SourceName, &FetchConfig, (Timestamp, Deadline)),
+        listing: &Listing,
+        named: &Named,
+        begun: Timestamp,
+    ) -> Result<(), Unfetched> {
+        let minute = SignedDuration::from_mins(1);
+        let mut cursor: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let call = (listing.page)(&Query {
+                definition: &named.definition,
+                said: named.said,
+                from: begun.checked_sub(minute).unwrap_or(begun),
+                to: begun.checked_add(minute * 2).unwrap_or(begun),
+                cursor: cursor.as_deref(),
+            });
+            let page = (listing.read)(&self.as_app(source, fetch, &call, at).await?);
+            if page
+                .instances
+                .iter()
+                .any(|one| one.instance == named.instance)
+            {
+                return Ok(());
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let why = "the list of the definition that the event names does not have the instance";
+        Err(Unfetched::because(why.to_owned()))
     }
 
     /// Makes a call as the app of this source. A token that the API rejects is replaced once.

@@ -52,10 +52,9 @@ impl App {
         };
         let states = self.read_requests(&requests).await?;
         if states.iter().any(|state| call_off(state, &by).is_some()) {
-            let code = &named.instance;
             let fetched = self
                 .instances
-                .fetch(source, fetch, code, (self.now(), deadline));
+                .fetch(source, fetch, named, (self.now(), deadline));
             let instance = match fetched.await {
                 Ok(instance) => instance,
                 Err(unfetched) => return Ok(Attempt::Owed(unfetched.to_string())),

@@ -368,6 +368,23 @@ async fn a_token_that_is_not_accepted_is_replaced_once_for_reading_and_for_notes
     }
 }
 
+/// DingTalk's instance does not name its process: its list does.
+#[tokio::test]
+async fn an_instance_of_another_process_than_its_event_names_shares_nothing() {
+    let system = &SYSTEMS[1];
+    let world = system.world().await;
+    system.put(&world, &|instance| {
+        instance["processCode"] = "PROC-OTHER".into()
+    });
+    receive(&world, system.event(world.now())).await.unwrap();
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), [""; 0]);
+    system.put(&world, &|_| ());
+    world.advance(900);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+}
+
 /// A careless API repeats the token in its message.
 #[tokio::test]
 async fn what_an_api_repeats_of_a_token_is_in_no_record() {

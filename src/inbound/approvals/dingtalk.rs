@@ -9,7 +9,7 @@ use super::api::{ApiCall, NewToken, Rejected, Rejection};
 use super::instance::{InstanceState, Named, Said};
 use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
-use crate::domain::shown;
+use crate::domain::{Timestamp, shown};
 
 /// The code for a token that is not accepted, which comes with HTTP 400.
 const BAD_TOKEN: &str = "InvalidAuthentication";
@@ -28,6 +28,7 @@ pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
     instance_of,
     state,
     definition: None,
+    begun: Some(begun),
     listing: Some(LISTING),
 };
 
@@ -106,8 +107,8 @@ fn with_token(call: ApiCall, token: &str) -> ApiCall {
     call.with_header("x-acs-dingtalk-access-token", token.to_owned())
 }
 
-/// The answer names neither the instance nor its definition. The call named the instance, and the
-/// verified event its definition: both are added for the map.
+/// The answer names neither the instance nor its definition. The call named the instance, and the list of
+/// the definition has it: both are added for the map.
 fn state(named: &Named, mut instance: Value) -> InstanceState {
     let other = |why: String| InstanceState::Other(why);
     let text = |name: &str| {
@@ -146,6 +147,13 @@ fn state(named: &Named, mut instance: Value) -> InstanceState {
         }
     }
     read(instance)
+}
+
+/// DingTalk's times are whole minutes, as in `2026-11-02T06:46Z`.
+fn begun(instance: &Value) -> Option<Timestamp> {
+    let text = instance.get("createTime")?.as_str()?;
+    let minute = text.strip_suffix('Z')?;
+    format!("{minute}:00Z").parse().ok()
 }
 
 /// A page has 20 entries at most.

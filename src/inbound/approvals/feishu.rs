@@ -32,6 +32,7 @@ pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
     instance_of,
     state,
     definition: Some(definition),
+    begun: None,
     listing: Some(LISTING),
 };
 

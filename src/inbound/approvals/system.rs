@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::api::{ApiCall, NewToken, Rejected};
 use super::instance::{InstanceState, Named, is_code};
 use super::listing::Listing;
+use crate::domain::Timestamp;
 
 /// An approval system.
 #[derive(Debug)]
@@ -35,6 +36,9 @@ pub struct ApprovalSystem {
     pub state: fn(&Named, Value) -> InstanceState,
     /// Asks for a definition by its code, to see whether the app may read it.
     pub definition: Option<fn(code: &str) -> ApiCall>,
+    /// For a system whose instances do not name their definition: when one began. Its place in the list of
+    /// the definition then confirms what the event says.
+    pub begun: Option<fn(&Value) -> Option<Timestamp>>,
     /// How finished instances are listed; `None` for a system that has no such call.
     pub listing: Option<Listing>,
 }

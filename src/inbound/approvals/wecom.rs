@@ -30,6 +30,7 @@ pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
     instance_of,
     state,
     definition: None,
+    begun: None,
     listing: Some(LISTING),
 };
 
