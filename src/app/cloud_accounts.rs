@@ -42,19 +42,20 @@ impl CloudAccounts {
         let home = vars.get("HOME").map(PathBuf::from);
         let chain = CredentialChain::from_disk(vars, home);
         let invocation_credentials = chain.invocation_credentials();
-        let chain = match &config.cloud.key {
-            None => chain,
+        // Each chain holds the key by itself, so that each cloud notices when it is replaced.
+        let keyed = |chain: CredentialChain| match &config.cloud.key {
+            None => Ok(chain),
             Some((id, key)) => chain.with_key(DEFAULT_ACCOUNT, id, key).map_err(|error| {
                 let remedy = "copy the key again, without spaces or line breaks";
                 Problem::new("TENCENTCLOUD_SECRET_ID", error.to_string(), remedy)
-            })?,
+            }),
         };
         let mut named = BTreeMap::new();
         for account in &config.cloud.accounts {
-            let chain = chain_of(account, chain.clone())?;
+            let chain = chain_of(account, keyed(chain.clone())?)?;
             named.insert(account.name.clone(), Cloud::new(settings.clone(), chain)?);
         }
-        let default = Cloud::new(settings.clone(), chain)?;
+        let default = Cloud::new(settings.clone(), keyed(chain)?)?;
         Ok(Self {
             default,
             named,
