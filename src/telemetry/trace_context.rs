@@ -30,7 +30,7 @@ impl TraceContext {
 
     /// Reads `Root=1-TIME-REST;Parent=SPAN;Sampled=1`. Source:
     /// docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader.
-    pub fn of_xray(text: &str) -> Option<Self> {
+    fn of_xray(text: &str) -> Option<Self> {
         let field = |name: &str| {
             let mut pairs = text
                 .split(';')
@@ -43,6 +43,12 @@ impl TraceContext {
         let trace = lower_hex(time, 8)? << 96 | lower_hex(rest, 24)?;
         let span = lower_hex(field("Parent")?, 16)?;
         Self::new(trace, span, field("Sampled") == Some("1"))
+    }
+
+    /// The same of a trace that X-Ray records. Without active tracing Lambda names one that nobody records, which
+    /// decides nothing.
+    pub fn of_sampled_xray(text: &str) -> Option<Self> {
+        Self::of_xray(text).filter(|context| context.sampled)
     }
 
     fn new(trace: u128, span: u128, sampled: bool) -> Option<Self> {
@@ -175,6 +181,8 @@ mod tests {
         let unsampled = text.replace("Sampled=1", "Sampled=0");
         let found = TraceContext::of_xray(&unsampled).unwrap();
         assert!(found.traceparent().ends_with("-00") && found.xray() == unsampled);
+        assert_eq!(TraceContext::of_sampled_xray(&unsampled), None);
+        assert!(TraceContext::of_sampled_xray(text).is_some());
         for odd in [
             "",
             "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Sampled=1",

@@ -220,6 +220,18 @@ def function(stage: Stage, sandbox: Sandbox, configuration) -> None:
     step(f"a function sends its {spans} spans, in X-Ray's trace, before it answers")
 
 
+def function_and_slow_collector(stage: Stage, sandbox: Sandbox, configuration) -> None:
+    """An invocation whose spans nobody takes."""
+    collector = Collector()
+    collector.mode = "slow"
+    runtime = Runtime({**event("invoke-native.json"), "id": "CHG-slow"})
+    stage.start("slow", [binary(), "--config", configuration], {**variables(collector, sandbox, stage), **runtime.variables})
+    runtime.answered()
+    collector.freed.set()
+    check(runtime.seconds < 2.5, "an answer although the collector hangs", f"after {runtime.seconds:.1f} s")
+    step(f"a function answers after {runtime.seconds:.1f} s while the collector hangs")
+
+
 def variables(collector: Collector, sandbox: Sandbox, stage: Stage) -> dict:
     return {**local_variables(sandbox.url, f"file:{stage.directory / 'journal'}"),
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_HEADERS": f"api-key={KEY}",
@@ -242,6 +254,7 @@ def test(stage: Stage) -> None:
     metrics(collector)
     bad_collectors(url, collector)
     function(stage, sandbox, configuration)
+    function_and_slow_collector(stage, sandbox, configuration)
 
 
 if __name__ == "__main__":

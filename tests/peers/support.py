@@ -267,7 +267,7 @@ class Runtime:
     """Lambda's runtime API with one event; `at_answer` is called when its answer comes, before the function may be frozen."""
 
     def __init__(self, payload: dict, trace: str = "", at_answer=lambda: None):
-        events, self.answers = [json.dumps(payload).encode()], []
+        events, self.answers, self.seconds = [json.dumps(payload).encode()], [], 0.0
         runtime = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -276,6 +276,7 @@ class Runtime:
                     time.sleep(30)
                     return
                 body = events.pop()
+                runtime.seconds = time.monotonic()
                 self.send_response(200)
                 for name, value in {"lambda-runtime-aws-request-id": "r-1", "content-length": str(len(body)),
                                     "lambda-runtime-deadline-ms": str(int((time.time() + 30) * 1000)),
@@ -288,6 +289,7 @@ class Runtime:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 at_answer()
+                runtime.seconds = time.monotonic() - runtime.seconds
                 runtime.answers.append((self.path, body))
                 self.send_response(202)
                 self.send_header("content-length", "0")

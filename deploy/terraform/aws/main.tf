@@ -30,6 +30,8 @@ resource "aws_lambda_function" "sharehook" {
       SHAREHOOK_JOURNAL    = "s3://${aws_s3_bucket.journal.bucket}/journal"
       SHAREHOOK_QUEUE_ARN  = aws_sqs_queue.requests.arn
       SHAREHOOK_CLOUD_SITE = var.cloud_site
+      # The extension keeps nothing: the function itself decides when to read a secret again.
+      SECRETS_MANAGER_TTL = "0"
       SHAREHOOK_SEAL_KEY   = "aws-secretsmanager:${var.secret_arn}#${var.seal_key_field}"
     }
   }

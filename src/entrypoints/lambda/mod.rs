@@ -42,7 +42,7 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
                 host_trace_id = event.context.xray_trace_id
             );
             let trace = event.context.xray_trace_id.as_deref();
-            let trace = telemetry::begin(&span, trace.and_then(TraceContext::of_xray));
+            let trace = telemetry::begin(&span, trace.and_then(TraceContext::of_sampled_xray));
             let work = async {
                 let invocation = match event.payload.0 {
                     Ok(event) => answer(&app, event, id, deadline).await,

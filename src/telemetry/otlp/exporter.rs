@@ -1,13 +1,13 @@
 //! Sends spans and metrics to the collector. In: what waits. Out: requests, one at a time. A collector that is
 //! slow, down or busy gets its spans later; what it refuses is dropped, counted and logged once.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Client, Url};
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::json;
 use super::queue::Queue;
@@ -16,6 +16,9 @@ use super::sources::Sources;
 use crate::domain::Timestamp;
 use crate::telemetry::lost_spans::LOST_SPANS;
 use crate::telemetry::metrics::Metrics;
+
+/// How long a function leaves a collector alone that failed.
+const REST: Duration = Duration::from_secs(30);
 
 /// How a request to the collector ended.
 enum End {
@@ -35,8 +38,8 @@ pub(super) struct Exporter {
     began: Timestamp,
     /// Held while something is sent.
     sending: Mutex<()>,
-    /// Whether the newest request failed, and the log says so.
-    failing: AtomicBool,
+    /// When the newest request failed, if it did; the log says so once.
+    failed: std::sync::Mutex<Option<Instant>>,
 }
 
 impl Exporter {
@@ -48,7 +51,7 @@ impl Exporter {
             queue: Arc::new(Queue::new(&LOST_SPANS)),
             began: (sources.now)(),
             sending: Mutex::default(),
-            failing: AtomicBool::new(false),
+            failed: std::sync::Mutex::default(),
         }
     }
 
@@ -81,11 +84,11 @@ impl Exporter {
                 End::Taken => batch.delivered(),
                 End::Refused(why) => {
                     batch.refused();
-                    return self.log_failure(&why);
+                    return self.note_failure(&why);
                 }
-                End::Later(why) => return self.log_failure(&why),
+                End::Later(why) => return self.note_failure(&why),
             }
-            self.failing.store(false, Ordering::Relaxed);
+            *self.failed() = None;
         }
     }
 
@@ -98,8 +101,8 @@ impl Exporter {
         let times = (self.began, (self.sources.now)());
         let message = json::metrics(&self.settings.resource, &metrics.all(), times);
         match self.post(url, &message).await {
-            End::Taken => self.failing.store(false, Ordering::Relaxed),
-            End::Later(why) | End::Refused(why) => self.log_failure(&why),
+            End::Taken => *self.failed() = None,
+            End::Later(why) | End::Refused(why) => self.note_failure(&why),
         }
     }
 
@@ -121,12 +124,21 @@ impl Exporter {
         }
     }
 
-    fn log_failure(&self, why: &str) {
-        if !self.failing.swap(true, Ordering::Relaxed) {
+    /// Whether a request failed a moment ago.
+    pub(super) fn rests(&self) -> bool {
+        self.failed().is_some_and(|at| at.elapsed() < REST)
+    }
+
+    pub(super) fn note_failure(&self, why: &str) {
+        if self.failed().replace(Instant::now()).is_none() {
             tracing::warn!(
                 why,
                 "the collector of OTEL_EXPORTER_OTLP_ENDPOINT does not take what it is sent; the next success is not logged"
             );
         }
+    }
+
+    fn failed(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

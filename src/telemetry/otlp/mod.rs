@@ -76,6 +76,28 @@ pub async fn export_metrics(metrics: &Metrics, longest: Duration) {
     }
 }
 
+/// Sends spans and metrics, for at most `longest` together. A collector that failed a moment ago is left alone.
+pub async fn export_all(metrics: &Metrics, longest: Duration) {
+    let Some(exporter) = EXPORTER.get().filter(|exporter| !exporter.rests()) else {
+        return;
+    };
+    let all = async {
+        exporter.send_spans().await;
+        exporter.send_metrics(metrics).await;
+    };
+    if tokio::time::timeout(longest, all).await.is_err() {
+        exporter.note_failure("no answer in time");
+    }
+}
+
+/// Waits until a batch is full and the collector takes batches.
+pub async fn full_batch() {
+    match EXPORTER.get().filter(|exporter| !exporter.rests()) {
+        Some(exporter) => exporter.queue().filled().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// How often a server sends its metrics; `None` without a collector for them.
 pub fn metrics_every() -> Option<Duration> {
     EXPORTER.get()?.metrics_every()

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value as Json;
+use tokio::sync::Notify;
 
 /// As `OTEL_BSP_MAX_QUEUE_SIZE` and `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` by default.
 const MAX_QUEUED: usize = 2_048;
@@ -15,6 +16,7 @@ const MAX_BATCH: usize = 512;
 pub(super) struct Queue {
     spans: Mutex<VecDeque<Json>>,
     dropped: &'static AtomicU64,
+    filled: Notify,
 }
 
 /// Spans on their way. Those that are neither delivered nor refused when it is dropped, also in a future
@@ -31,6 +33,7 @@ impl Queue {
         Self {
             spans: Mutex::default(),
             dropped,
+            filled: Notify::new(),
         }
     }
 
@@ -38,9 +41,17 @@ impl Queue {
         let mut spans = self.lock();
         if spans.len() < MAX_QUEUED {
             spans.push_back(span);
+            if spans.len() >= MAX_BATCH {
+                self.filled.notify_one();
+            }
         } else {
             self.count_dropped(1);
         }
+    }
+
+    /// Waits until a batch is full.
+    pub(super) async fn filled(&self) {
+        self.filled.notified().await;
     }
 
     /// The next spans; `None` when none waits.
