@@ -20,7 +20,7 @@ import threading
 import time
 import urllib.parse
 
-from support import LOCAL, PEERS, ROOT, Failed, Sandbox, Stage, check, environment, equal, event, free_port, http_call
+from support import LOCAL, PEERS, ROOT, SECRET_ENDINGS, Failed, Sandbox, Stage, check, environment, equal, event, free_port, http_call
 from support import local_configuration, run, step, use_environment, wait_for
 
 use_environment("aws")
@@ -358,6 +358,8 @@ def documented(aws: Aws, sandbox: Sandbox) -> None:
 
 def test(stage: Stage) -> None:
     check(PACKAGE.exists(), f"{PACKAGE.relative_to(ROOT)} to exist; run scripts/package")
+    stage.secrets |= {text for name, text in LOCAL.items() if name.endswith(SECRET_ENDINGS) and len(text) >= 12}
+    stage.secrets |= {SEAL_KEY, ROTATED}
     sandbox = Sandbox(stage)
     aws = Aws(stage)
     stack = Deployed(aws, sandbox, "http-api")

@@ -87,9 +87,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         (Some(_), _) => None,
     };
     let quiet = dispatch::quiet_filter(host.is_some(), args.command.as_ref());
-    if let Err(failure) = observing::begin(&context.vars, host.is_some(), quiet) {
-        return print_failure(&failure) as u8;
-    }
+    observing::begin(&context.vars, host.is_some(), quiet);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(MAX_BLOCKING_THREADS)

@@ -1,43 +1,44 @@
 //! Installs the log and the export of spans and metrics, before anything else happens. In: the process's
-//! variables. Out: the subscriber, or every problem with the variables of OpenTelemetry.
+//! variables. Out: the subscriber. Variables of OpenTelemetry that cannot be used cost the export and nothing else.
 
 use crate::config::Vars;
 use crate::telemetry::{self, LogFormat};
 
-use super::Failure;
-
 /// Installs the subscriber. `quiet`: the filter without a variable.
-pub(super) fn begin(vars: &Vars, on_host: bool, quiet: &str) -> Result<(), Failure> {
+pub(super) fn begin(vars: &Vars, on_host: bool, quiet: &str) {
     let format = LogFormat::chosen(|name| vars.get(name), on_host);
     let filter = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"]
         .iter()
         .find_map(|name| vars.get(*name));
     let filter = Some(filter.map_or(quiet, String::as_str));
     #[cfg(feature = "otlp")]
-    configure(vars)?;
+    let configured = configure(vars);
     telemetry::init(format, filter);
+    #[cfg(feature = "otlp")]
+    if let Err(problems) = configured {
+        tracing::error!(%problems, "traces and metrics are not exported");
+    }
     #[cfg(not(feature = "otlp"))]
     if vars.contains_key("OTEL_EXPORTER_OTLP_ENDPOINT") {
         tracing::warn!(
             "OTEL_EXPORTER_OTLP_ENDPOINT has no effect: this build exports nothing; build it with --features otlp"
         );
     }
-    Ok(())
 }
 
 #[cfg(feature = "otlp")]
-fn configure(vars: &Vars) -> Result<(), Failure> {
+fn configure(vars: &Vars) -> Result<(), crate::domain::Problems> {
     use crate::app::http_client;
     use crate::clock;
     use crate::telemetry::otlp::{Settings, Sources};
 
     let instance = clock::fresh_bytes().map(hex::encode).unwrap_or_default();
-    let settings = Settings::of(vars, &instance).map_err(Failure::Invalid)?;
+    let settings = Settings::of(vars, &instance)?;
     let sources = Sources {
         now: clock::system_now,
         random: clock::fresh_bytes,
     };
-    telemetry::otlp::configure(settings, http_client, sources).map_err(Failure::Invalid)
+    telemetry::otlp::configure(settings, http_client, sources)
 }
 
 /// Sends the last spans of a command, whose work has ended.

@@ -22,7 +22,8 @@ const REST: Duration = Duration::from_secs(30);
 
 /// How a request to the collector ended.
 enum End {
-    Taken,
+    /// With the number of spans that the collector rejects nevertheless.
+    Taken(u64),
     /// As after a 503: the same may be taken later.
     Later(String),
     /// It will never be taken.
@@ -81,7 +82,7 @@ impl Exporter {
         while let Some(batch) = self.queue.batch() {
             let message = json::traces(&self.settings.resource, batch.spans());
             match self.post(url, &message).await {
-                End::Taken => batch.delivered(),
+                End::Taken(rejected) => batch.delivered(rejected),
                 End::Refused(why) => {
                     batch.refused();
                     return self.note_failure(&why);
@@ -101,7 +102,7 @@ impl Exporter {
         let times = (self.began, (self.sources.now)());
         let message = json::metrics(&self.settings.resource, &metrics.all(), times);
         match self.post(url, &message).await {
-            End::Taken => *self.failed() = None,
+            End::Taken(_) => *self.failed() = None,
             End::Later(why) | End::Refused(why) => self.note_failure(&why),
         }
     }
@@ -110,7 +111,9 @@ impl Exporter {
         let request = self.client.post(url.clone());
         let request = request.headers(self.settings.headers.clone()).json(message);
         match request.timeout(self.settings.timeout).send().await {
-            Ok(answer) if answer.status().is_success() => End::Taken,
+            Ok(answer) if answer.status().is_success() => {
+                End::Taken(rejected(answer.bytes().await.unwrap_or_default().as_ref()))
+            }
             Ok(answer) => {
                 let status = answer.status().as_u16();
                 let why = format!("HTTP {status}");
@@ -140,5 +143,35 @@ impl Exporter {
 
     fn failed(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an answer says of a partial success. Its number is text, as 64-bit integers are, or a number.
+fn rejected(answer: &[u8]) -> u64 {
+    let answer: Json = serde_json::from_slice(answer).unwrap_or_default();
+    let rejected = answer.pointer("/partialSuccess/rejectedSpans");
+    let text = rejected.and_then(Json::as_str).map(str::parse);
+    let number = rejected.and_then(Json::as_u64);
+    number.or(text.and_then(Result::ok)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partial_success_names_the_rejected_spans() {
+        for (answer, spans) in [
+            (
+                r#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"old"}}"#,
+                3,
+            ),
+            (r#"{"partialSuccess":{"rejectedSpans":3}}"#, 3),
+            (r#"{"partialSuccess":{}}"#, 0),
+            ("{}", 0),
+            ("", 0),
+        ] {
+            assert_eq!(rejected(answer.as_bytes()), spans, "{answer}");
+        }
     }
 }

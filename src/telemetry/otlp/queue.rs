@@ -76,7 +76,9 @@ impl Batch<'_> {
         &self.spans
     }
 
-    pub(super) fn delivered(mut self) {
+    /// The collector has them, but for so many.
+    pub(super) fn delivered(mut self, rejected: u64) {
+        self.queue.dropped.fetch_add(rejected, Ordering::Relaxed);
         self.spans.clear();
     }
 
@@ -124,7 +126,7 @@ mod tests {
         (0..3_u64).for_each(|span| queue.push(span.into()));
         drop(queue.batch());
         assert_eq!(waiting(&queue), [0, 1, 2]);
-        queue.batch().unwrap().delivered();
+        queue.batch().unwrap().delivered(0);
         assert!(queue.batch().is_none() && dropped(&queue) == 0);
         queue.push(3.into());
         queue.batch().unwrap().refused();
